@@ -1,0 +1,212 @@
+// The allocator's free lists. A spin lock guards them: it is uncontended while the
+// interpreter lock is held, and correct when it is not.
+#include "core/allocator.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <bit>
+#include <cstdlib>
+#include <iterator>
+#include <map>
+
+#include "core/error.h"
+
+namespace rl {
+namespace {
+
+constexpr size_t kAlign = 64, kSmallMax = size_t{1} << 20, kHugePage = size_t{2} << 20;
+constexpr int kFineClasses = 16;  // 64, 128, ... 1024 bytes; above: four classes a doubling
+constexpr int kClasses = kFineClasses + 4 * 10 + 1;
+constexpr size_t kSlab = 256 << 10;
+
+struct FreeBlock {
+  FreeBlock* next;
+};
+
+struct SpinLock {
+  std::atomic_flag flag = ATOMIC_FLAG_INIT;
+  void lock() { while (flag.test_and_set(std::memory_order_acquire)) {} }
+  void unlock() { flag.clear(std::memory_order_release); }
+};
+
+struct State {
+  SpinLock lock;
+  FreeBlock* small[kClasses] = {};
+  char* slab = nullptr;
+  size_t slab_left = 0;
+  std::multimap<size_t, void*> large;  // cached, by capacity
+  size_t cache_bound = 0;
+  MemoryStats stats = {};
+  int64_t fail_after = 0;
+};
+
+// Leaked on purpose: tensors may outlive static destruction.
+State& state() {
+  static State* s = [] {
+    auto* made = new State;
+    size_t ram = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
+    made->cache_bound = ram / 8;
+    return made;
+  }();
+  return *s;
+}
+
+struct Lock {
+  State& s;
+  explicit Lock(State& state) : s(state) { s.lock.lock(); }
+  ~Lock() { s.lock.unlock(); }
+};
+
+int class_of(size_t n) {
+  if (n <= kFineClasses * kAlign) return static_cast<int>((n + kAlign - 1) / kAlign) - (n > 0);
+  int log = std::bit_width(n - 1) - 1;  // 2^log < n <= 2^(log+1), log >= 10
+  size_t quarter = size_t{1} << (log - 2);
+  int step = static_cast<int>((n - (size_t{1} << log) + quarter - 1) / quarter);  // 1..4
+  return kFineClasses + 4 * (log - 10) + step - 1;
+}
+
+size_t class_size(int c) {
+  if (c < kFineClasses) return (c + 1) * kAlign;
+  int log = 10 + (c - kFineClasses) / 4, step = (c - kFineClasses) % 4 + 1;
+  return (size_t{1} << log) + step * (size_t{1} << (log - 2));
+}
+
+[[noreturn]] void out_of_memory(size_t n) {
+  fail(ErrorKind::Memory, "DefaultCPUAllocator: can't allocate memory: you tried to allocate ", n,
+       " bytes. Error code 12 (Cannot allocate memory)");
+}
+
+void* from_system(State& s, size_t n, size_t align) {
+  ++s.stats.system_allocations;
+  return std::aligned_alloc(align, (n + align - 1) / align * align);
+}
+
+void* carve(State& s, size_t n) {
+  if (n > kSlab / 4) return from_system(s, n, kAlign);
+  if (s.slab_left < n) {
+    auto* fresh = static_cast<char*>(from_system(s, kSlab, kAlign));
+    if (!fresh) return nullptr;
+    s.slab = fresh;  // the old slab's rest (under a quarter) is given up
+    s.slab_left = kSlab;
+  }
+  void* p = s.slab;
+  s.slab += n;
+  s.slab_left -= n;
+  return p;
+}
+
+void* map_large(State& s, size_t n) {
+  ++s.stats.system_allocations;
+  size_t span = n + kHugePage;
+  if (span < n) return nullptr;
+  void* raw = mmap(nullptr, span, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (raw == MAP_FAILED) return nullptr;
+  auto start = reinterpret_cast<uintptr_t>(raw);
+  uintptr_t aligned = (start + kHugePage - 1) & ~(kHugePage - 1);
+  if (aligned > start) munmap(raw, aligned - start);
+  size_t tail = start + span - (aligned + n);
+  if (tail) munmap(reinterpret_cast<void*>(aligned + n), tail);
+  auto* p = reinterpret_cast<void*>(aligned);
+  madvise(p, n, MADV_HUGEPAGE);
+  return p;
+}
+
+void drop_cached(State& s) {
+  for (auto& [size, p] : s.large) munmap(p, size);
+  s.large.clear();
+  s.stats.cached = 0;
+}
+
+Block take_large(State& s, size_t n) {
+  if (n > (size_t{1} << 62)) return {nullptr, 0};
+  size_t want = (n + kHugePage - 1) & ~(kHugePage - 1);
+  auto it = s.large.lower_bound(want);
+  // A quarter of slack: more would let one small tensor pin a huge block.
+  if (it != s.large.end() && it->first <= want + want / 4) {
+    Block b{it->second, it->first};
+    s.stats.cached -= static_cast<int64_t>(it->first);
+    s.large.erase(it);
+    return b;
+  }
+  void* p = map_large(s, want);
+  if (!p) {
+    drop_cached(s);
+    p = map_large(s, want);
+  }
+  return {p, want};
+}
+
+void count(State& s, size_t capacity) {
+  ++s.stats.allocations;
+  s.stats.allocated += static_cast<int64_t>(capacity);
+  if (s.stats.allocated > s.stats.peak_allocated) s.stats.peak_allocated = s.stats.allocated;
+}
+
+Block take_small(State& s, size_t n) {
+  int c = class_of(n);
+  size_t capacity = class_size(c);
+  if (FreeBlock* b = s.small[c]) {
+    s.small[c] = b->next;
+    return {b, capacity};
+  }
+  return {carve(s, capacity), capacity};
+}
+
+}  // namespace
+
+Block allocate(size_t nbytes) {
+  State& s = state();
+  Block b{nullptr, 0};
+  {
+    Lock guard(s);
+    bool refuse = s.fail_after && --s.fail_after == 0;
+    if (!refuse) b = nbytes <= kSmallMax ? take_small(s, nbytes) : take_large(s, nbytes);
+    if (b.data) count(s, b.capacity);
+  }
+  if (!b.data) out_of_memory(nbytes);
+  return b;
+}
+
+void deallocate(void* data, size_t capacity) noexcept {
+  if (!data) return;
+  State& s = state();
+  Lock guard(s);
+  s.stats.allocated -= static_cast<int64_t>(capacity);
+  if (capacity <= class_size(class_of(kSmallMax))) {
+    int c = class_of(capacity);
+    auto* b = static_cast<FreeBlock*>(data);
+    b->next = s.small[c];
+    s.small[c] = b;
+    return;
+  }
+  if (static_cast<size_t>(s.stats.cached) + capacity > s.cache_bound) {
+    munmap(data, capacity);
+    return;
+  }
+  s.stats.cached += static_cast<int64_t>(capacity);
+  s.large.emplace(capacity, data);
+}
+
+void empty_cache() noexcept {
+  Lock guard(state());
+  drop_cached(state());
+}
+
+MemoryStats memory_stats() {
+  Lock guard(state());
+  return state().stats;
+}
+
+void reset_peak_memory() {
+  Lock guard(state());
+  state().stats.peak_allocated = state().stats.allocated;
+}
+
+void fail_allocation_after(int64_t n) {
+  Lock guard(state());
+  state().fail_after = n;
+}
+
+}  // namespace rl

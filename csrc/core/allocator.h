@@ -1,0 +1,28 @@
+// Caching CPU allocator: 64-byte aligned size classes for small blocks, 2 MB pages for large
+// ones. PyTorch returns large blocks to the system and pays a page fault for every 4 KB of a
+// temporary; here freed blocks are kept, up to a bound, and handed out again.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace rl {
+
+struct Block {
+  void* data;
+  size_t capacity;  // give it back with this size
+};
+
+Block allocate(size_t nbytes);  // throws ErrorKind::Memory
+void deallocate(void* data, size_t capacity) noexcept;
+void empty_cache() noexcept;  // returns cached large blocks to the system
+
+struct MemoryStats {
+  int64_t allocated, peak_allocated, cached, allocations, system_allocations;
+};
+MemoryStats memory_stats();
+void reset_peak_memory();
+
+// The n-th allocation from now fails (n >= 1); 0 turns it off. For the fault tests.
+void fail_allocation_after(int64_t n);
+
+}  // namespace rl

@@ -1,0 +1,29 @@
+// Complex numbers as plain data: arithmetic only. Functions of them live in scalar/.
+#pragma once
+#include <cmath>
+
+namespace rl {
+
+template <class T> struct Complex {
+  T re{}, im{};
+  friend Complex operator+(Complex a, Complex b) { return {a.re + b.re, a.im + b.im}; }
+  friend Complex operator-(Complex a, Complex b) { return {a.re - b.re, a.im - b.im}; }
+  friend Complex operator-(Complex a) { return {-a.re, -a.im}; }
+  friend Complex operator*(Complex a, Complex b) {
+    return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+  }
+  friend Complex operator/(Complex a, Complex b) {  // Smith's method: no needless overflow
+    if (std::abs(b.re) >= std::abs(b.im)) {
+      T r = b.im / b.re, d = b.re + b.im * r;
+      return {(a.re + a.im * r) / d, (a.im - a.re * r) / d};
+    }
+    T r = b.re / b.im, d = b.re * r + b.im;
+    return {(a.re * r + a.im) / d, (a.im * r - a.re) / d};
+  }
+  friend bool operator==(Complex a, Complex b) { return a.re == b.re && a.im == b.im; }
+  friend bool operator!=(Complex a, Complex b) { return !(a == b); }
+  Complex& operator+=(Complex b) { return *this = *this + b; }
+  Complex& operator*=(Complex b) { return *this = *this * b; }
+};
+
+}  // namespace rl

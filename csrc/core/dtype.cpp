@@ -1,0 +1,45 @@
+// The dtype table and PyTorch's promotion lattice.
+#include "core/dtype.h"
+
+namespace rl {
+namespace {
+constexpr DTypeInfo kInfo[kNumDTypes] = {
+    {"bool", "Bool", "?", 1, false, false, false},
+    {"uint8", "Byte", "B", 1, false, false, false},
+    {"int8", "Char", "b", 1, false, false, true},
+    {"int16", "Short", "h", 2, false, false, true},
+    {"int32", "Int", "i", 4, false, false, true},
+    {"int64", "Long", "q", 8, false, false, true},
+    {"float16", "Half", "e", 2, true, false, true},
+    {"bfloat16", "BFloat16", "", 2, true, false, true},
+    {"float32", "Float", "f", 4, true, false, true},
+    {"float64", "Double", "d", 8, true, false, true},
+    {"complex64", "ComplexFloat", "Zf", 8, false, true, true},
+    {"complex128", "ComplexDouble", "Zd", 16, false, true, true},
+};
+DType default_dtype_ = DType::F32;
+}  // namespace
+
+const DTypeInfo& info(DType d) { return kInfo[static_cast<int>(d)]; }
+DType default_dtype() { return default_dtype_; }
+void set_default_dtype(DType d) { default_dtype_ = d; }
+
+DType promote(DType a, DType b) {
+  if (a == b) return a;
+  if (a > b) std::swap(a, b);  // a is the lower of the two from here on
+  if (is_complex(b)) return b == DType::C64 && a == DType::F64 ? DType::C128 : b;
+  if (a == DType::F16 && b == DType::BF16) return DType::F32;
+  if (is_floating(b)) return b;
+  // uint8 meets a signed type: the smallest signed type that holds both.
+  if (a == DType::U8 && b == DType::I8) return DType::I16;
+  return b;
+}
+
+bool can_cast(DType from, DType to) {
+  if (is_complex(from)) return is_complex(to);
+  if (is_floating(from)) return is_inexact(to);
+  if (from != DType::Bool && to == DType::Bool) return false;
+  return true;
+}
+
+}  // namespace rl

@@ -1,0 +1,117 @@
+// Element types: names, sizes, categories, promotion, and the two 16-bit floats.
+// What a kernel computes in is decided in plan/; this file only knows what is stored.
+// To add a dtype: extend DType, the traits table in dtype.cpp and RL_FOR_EACH_DTYPE.
+#pragma once
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#include "core/complex.h"
+
+namespace rl {
+
+enum class DType : uint8_t { Bool, U8, I8, I16, I32, I64, F16, BF16, F32, F64, C64, C128 };
+constexpr int kNumDTypes = 12;
+
+struct DTypeInfo {
+  const char* name;         // "float32"
+  const char* legacy_name;  // "Float", as in FloatTensor and error messages
+  const char* format;       // buffer-protocol format, empty where there is none
+  uint8_t size;
+  bool is_floating, is_complex, is_signed;
+};
+const DTypeInfo& info(DType d);
+
+inline int64_t item_size(DType d) {
+  constexpr uint8_t kSizes[] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16};
+  return kSizes[static_cast<int>(d)];
+}
+inline bool is_complex(DType d) { return d >= DType::C64; }
+inline bool is_floating(DType d) { return d >= DType::F16 && d <= DType::F64; }
+inline bool is_inexact(DType d) { return d >= DType::F16; }
+inline bool is_integral(DType d) { return d <= DType::I64; }  // bool included
+inline bool is_half(DType d) { return d == DType::F16 || d == DType::BF16; }
+inline DType real_of(DType d) {
+  return d == DType::C64 ? DType::F32 : d == DType::C128 ? DType::F64 : d;
+}
+inline DType complex_of(DType d) {
+  return d == DType::F64 || d == DType::C128 ? DType::C128 : DType::C64;
+}
+DType promote(DType a, DType b);
+bool can_cast(DType from, DType to);  // does the category allow it (float -> int does not)
+
+DType default_dtype();  // float32 unless set_default_dtype changed it
+void set_default_dtype(DType d);
+
+// IEEE binary16 and bfloat16 as stored; arithmetic happens in float. The conversions are
+// branch-free so that loops over them vectorise.
+struct Half {
+  uint16_t bits = 0;
+  Half() = default;
+  Half(float f) : bits(from_float(f)) {}
+  operator float() const { return to_float(bits); }
+
+  static float to_float(uint16_t h) {
+    uint32_t sign = static_cast<uint32_t>(h & 0x8000u) << 16;
+    uint32_t body = static_cast<uint32_t>(h & 0x7fffu) << 13;
+    // Scaling by 2^112 rebiases the exponent and normalises subnormals exactly.
+    float scaled = std::bit_cast<float>(body) * 0x1p112f;
+    uint32_t special = body >= 0x0f800000u ? 0x7f800000u | body : std::bit_cast<uint32_t>(scaled);
+    return std::bit_cast<float>(sign | special);
+  }
+  static uint16_t from_float(float f) {
+    uint32_t x = std::bit_cast<uint32_t>(f);
+    uint32_t sign = (x >> 16) & 0x8000u, a = x & 0x7fffffffu;
+    // Normal results: rebias, then round to nearest even on the 13 dropped bits.
+    uint32_t normal = (a - 0x38000000u + 0xfffu + ((a >> 13) & 1u)) >> 13;
+    // Subnormal results: adding 0.5f leaves the rounded significand in the low bits.
+    uint32_t tiny = std::bit_cast<uint32_t>(std::bit_cast<float>(a) + 0.5f) - 0x3f000000u;
+    uint32_t r = a < 0x38800000u ? tiny : normal;
+    r = a >= 0x477ff000u ? 0x7c00u : r;
+    r = a > 0x7f800000u ? 0x7e00u : r;
+    return static_cast<uint16_t>(sign | r);
+  }
+};
+
+struct BFloat16 {
+  uint16_t bits = 0;
+  BFloat16() = default;
+  BFloat16(float f) : bits(from_float(f)) {}
+  operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+
+  static uint16_t from_float(float f) {
+    uint32_t x = std::bit_cast<uint32_t>(f);
+    uint32_t rounded = (x + 0x7fffu + ((x >> 16) & 1u)) >> 16;
+    return static_cast<uint16_t>((x & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : rounded);
+  }
+};
+
+using C64 = Complex<float>;
+using C128 = Complex<double>;
+
+template <class T> struct dtype_of_;
+template <DType D> struct ctype_of_;
+#define RL_FOR_EACH_DTYPE(X)                                                                   \
+  X(Bool, bool) X(U8, uint8_t) X(I8, int8_t) X(I16, int16_t) X(I32, int32_t) X(I64, int64_t)   \
+  X(F16, Half) X(BF16, BFloat16) X(F32, float) X(F64, double) X(C64, C64) X(C128, C128)
+#define RL_DTYPE_TRAIT(D, T)                                              \
+  template <> struct dtype_of_<T> { static constexpr DType value = DType::D; }; \
+  template <> struct ctype_of_<DType::D> { using type = T; };
+RL_FOR_EACH_DTYPE(RL_DTYPE_TRAIT)
+#undef RL_DTYPE_TRAIT
+template <class T> constexpr DType dtype_of = dtype_of_<T>::value;
+template <DType D> using ctype_of = typename ctype_of_<D>::type;
+
+// Calls f.template operator()<T>() with the C++ type of `d`.
+template <class F> auto dispatch(DType d, F&& f) {
+  switch (d) {
+#define RL_CASE(D, T) \
+  case DType::D:      \
+    return f.template operator()<T>();
+    RL_FOR_EACH_DTYPE(RL_CASE)
+#undef RL_CASE
+  }
+  __builtin_unreachable();
+}
+
+}  // namespace rl

@@ -1,0 +1,88 @@
+// Storages up to a page keep their header and bytes in one block: one allocation a tensor.
+#include "core/storage.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "core/allocator.h"
+#include "core/error.h"
+
+namespace rl {
+namespace {
+constexpr size_t kHeader = 128, kInlineMax = 4096;
+static_assert(sizeof(Storage) <= kHeader);
+
+void* inline_data(Storage* s) { return reinterpret_cast<char*>(s) + kHeader; }
+
+// The header's own block is larger when the bytes once lived inside it.
+size_t header_capacity(const Storage* s) { return reinterpret_cast<const size_t*>(s)[kHeader / 8 - 1]; }
+
+Storage* make_header(size_t extra) {
+  Block b = allocate(kHeader + extra);
+  auto* s = new (b.data) Storage;
+  reinterpret_cast<size_t*>(s)[kHeader / 8 - 1] = b.capacity;
+  return s;
+}
+
+void free_bytes(Storage& s) noexcept {
+  if (s.release_foreign) s.release_foreign(s.context);
+  else if (s.capacity) deallocate(s.data, s.capacity);
+  s.release_foreign = nullptr;
+  s.capacity = 0;
+  s.data = nullptr;
+}
+}  // namespace
+
+Storage* new_storage(size_t nbytes, bool meta) {
+  bool inside = !meta && nbytes <= kInlineMax;
+  Storage* s = make_header(inside ? nbytes : 0);
+  s->nbytes = nbytes;
+  s->is_meta = meta;
+  if (inside) {
+    s->data = inline_data(s);
+  } else if (!meta) {
+    try {
+      Block b = allocate(nbytes);
+      s->data = b.data;
+      s->capacity = b.capacity;
+    } catch (...) {
+      destroy_storage(s);
+      throw;
+    }
+  }
+  return s;
+}
+
+Storage* adopt_storage(void* data, size_t nbytes, void (*release)(void*), void* context) {
+  Storage* s = make_header(0);
+  s->data = data;
+  s->nbytes = nbytes;
+  s->release_foreign = release;
+  s->context = context;
+  s->resizable = false;
+  return s;
+}
+
+void resize_storage(Storage& s, size_t nbytes) {
+  RL_CHECK(s.resizable, "Trying to resize storage that is not resizable");
+  if (s.is_meta || (s.capacity && nbytes <= s.capacity)) {
+    s.nbytes = nbytes;
+    return;
+  }
+  Block b = allocate(nbytes);
+  if (s.data) std::memcpy(b.data, s.data, std::min(nbytes, s.nbytes));
+  free_bytes(s);
+  s.data = b.data;
+  s.capacity = b.capacity;
+  s.nbytes = nbytes;
+}
+
+void destroy_storage(Storage* s) noexcept {
+  free_bytes(*s);
+  size_t capacity = header_capacity(s);
+  s->~Storage();
+  deallocate(s, capacity);
+}
+
+}  // namespace rl

@@ -1,0 +1,32 @@
+// Storage: a reference-counted run of bytes that tensors view. The bytes come from the
+// allocator, or from outside (NumPy, DLPack, a mapped file) with a function that frees them.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace rl {
+
+struct Storage {
+  std::atomic<int32_t> refcount{1};
+  uint32_t version = 0;   // bumped by in-place operations; see Tensor::version
+  void* data = nullptr;   // null on the meta device and when empty
+  size_t nbytes = 0;
+  size_t capacity = 0;    // of the allocator's block, 0 when the bytes are foreign
+  void (*release_foreign)(void* context) = nullptr;
+  void* context = nullptr;
+  bool resizable = true, is_meta = false, is_shared = false, read_only = false;
+};
+
+Storage* new_storage(size_t nbytes, bool meta = false);  // uninitialised
+Storage* adopt_storage(void* data, size_t nbytes, void (*release)(void*), void* context);
+void resize_storage(Storage& s, size_t nbytes);  // keeps the bytes that fit; new ones are unset
+void destroy_storage(Storage* s) noexcept;
+
+inline void retain(Storage* s) { s->refcount.fetch_add(1, std::memory_order_relaxed); }
+inline void release(Storage* s) noexcept {
+  if (s->refcount.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy_storage(s);
+}
+
+}  // namespace rl

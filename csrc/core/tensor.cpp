@@ -1,0 +1,265 @@
+// Geometry arithmetic and the tensor constructors.
+#include "core/tensor.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace rl {
+
+// ---- constructors
+namespace {
+Ref<Tensor> bare(DType dtype, Device device) {
+  Tensor* t = new_tensor_object();
+  t->dtype = dtype;
+  t->device = device;
+  return Ref<Tensor>::own(t);
+}
+}  // namespace
+
+Ref<Tensor> empty(Sizes sizes, DType dtype, Device device) {
+  int64_t n = checked_numel(sizes), bytes;
+  RL_CHECK(!__builtin_mul_overflow(n, item_size(dtype), &bytes),
+           "Storage size calculation overflowed with sizes=", sizes);
+  Ref<Tensor> t = bare(dtype, device);
+  set_contiguous(*t, sizes);
+  t->storage = new_storage(static_cast<size_t>(bytes), device == Device::Meta);
+  return t;
+}
+
+Ref<Tensor> empty_strided(Sizes sizes, Sizes strides, DType dtype, Device device) {
+  checked_numel(sizes);
+  Ref<Tensor> t = bare(dtype, device);
+  set_geometry(*t, sizes, strides);
+  auto bytes = static_cast<size_t>(span_bytes(sizes, strides, 0, item_size(dtype)));
+  t->storage = new_storage(bytes, device == Device::Meta);
+  return t;
+}
+
+Ref<Tensor> empty_like(const Tensor& t) {
+  if (t.contiguous) return empty(t.sizes(), t.dtype, t.device);
+  return empty_strided(t.sizes(), dense_like_strides(t), t.dtype, t.device);
+}
+
+Ref<Tensor> alias(Storage* storage, Sizes sizes, Sizes strides, int64_t offset, DType dtype,
+                  Device device) {
+  Ref<Tensor> t = bare(dtype, device);
+  set_geometry(*t, sizes, strides);
+  retain(storage);
+  t->storage = storage;
+  t->offset = offset;
+  return t;
+}
+
+Ref<Tensor> alias(const Tensor& t) {
+  return alias(t.storage, t.sizes(), t.strides(), t.offset, t.dtype, t.device);
+}
+
+// ---- geometry of one tensor
+namespace {
+void reserve_dims(Tensor& t, size_t n) {
+  RL_CHECK(n <= kMaxDims, "tensors have at most ", kMaxDims, " dimensions, got ", n);
+  if (n != t.ndim || !t.sizes_) {
+    free_geometry(t);
+    t.sizes_ = n <= kInlineDims ? t.inline_ : new int64_t[2 * n];
+    t.strides_ = t.sizes_ + (n <= kInlineDims ? kInlineDims : n);
+    t.ndim = static_cast<uint8_t>(n);
+  }
+}
+}  // namespace
+
+void free_geometry(Tensor& t) noexcept {
+  if (t.sizes_ != t.inline_) delete[] t.sizes_;
+  t.sizes_ = nullptr;
+}
+
+void set_geometry(Tensor& t, Sizes sizes, Sizes strides) {
+  SizeVec kept;  // the arguments may point into t's own arrays
+  if (t.sizes_ && sizes.size() != t.ndim) {
+    kept.assign(sizes.begin(), sizes.end());
+    kept.insert(kept.end(), strides.begin(), strides.end());
+    size_t n = sizes.size();
+    sizes = Sizes(kept.data(), n);
+    strides = Sizes(kept.data() + n, n);
+  }
+  reserve_dims(t, sizes.size());
+  int64_t expected = 1, numel = 1;
+  bool contiguous = true;
+  for (size_t i = sizes.size(); i-- > 0;) {
+    t.sizes_[i] = sizes[i];
+    t.strides_[i] = strides[i];
+    contiguous &= sizes[i] == 1 || strides[i] == expected;
+    expected *= sizes[i];
+    numel *= sizes[i];
+  }
+  t.numel = numel;
+  t.contiguous = contiguous || numel == 0;
+}
+
+void set_contiguous(Tensor& t, Sizes sizes) {
+  SizeVec kept;
+  if (t.sizes_ && sizes.size() != t.ndim) {
+    kept.assign(sizes.begin(), sizes.end());
+    sizes = kept;
+  }
+  reserve_dims(t, sizes.size());
+  int64_t step = 1, numel = 1;
+  for (size_t i = sizes.size(); i-- > 0;) {
+    t.sizes_[i] = sizes[i];
+    t.strides_[i] = step;
+    step *= std::max<int64_t>(sizes[i], 1);
+    numel *= sizes[i];
+  }
+  t.numel = numel;
+  t.contiguous = true;
+}
+
+int64_t checked_numel(Sizes sizes) {
+  int64_t n = 1;
+  bool overflow = false, zero = false;
+  for (int64_t s : sizes) {
+    RL_CHECK(s >= 0, "Trying to create tensor with negative dimension ", s, ": ", sizes);
+    zero |= s == 0;
+    overflow |= __builtin_mul_overflow(n, s, &n);
+  }
+  RL_CHECK(!overflow || zero, "numel: integer multiplication overflow with sizes=", sizes);
+  return zero ? 0 : n;
+}
+
+SizeVec contiguous_strides(Sizes sizes) {
+  SizeVec out(sizes.size());
+  int64_t step = 1;
+  for (size_t i = sizes.size(); i-- > 0;) {
+    out[i] = step;
+    step *= std::max<int64_t>(sizes[i], 1);
+  }
+  return out;
+}
+
+SizeVec strides_for(Sizes sizes, MemoryFormat format) {
+  bool last2 = format == MemoryFormat::ChannelsLast, last3 = format == MemoryFormat::ChannelsLast3d;
+  if (!last2 && !last3) return contiguous_strides(sizes);
+  size_t want = last2 ? 4 : 5;
+  RL_CHECK(sizes.size() == want, "required rank ", want, " tensor to use ",
+           last2 ? "channels_last" : "channels_last_3d", " format");
+  SizeVec out(want);
+  int64_t step = sizes[1];
+  out[1] = 1;
+  for (size_t i = want - 1; i >= 2; --i) {
+    out[i] = step;
+    step *= std::max<int64_t>(sizes[i], 1);
+  }
+  out[0] = step;
+  return out;
+}
+
+bool is_contiguous(Sizes sizes, Sizes strides) {
+  int64_t expected = 1;
+  bool ok = true;
+  for (size_t i = sizes.size(); i-- > 0;) {
+    if (sizes[i] == 0) return true;
+    ok &= sizes[i] == 1 || strides[i] == expected;
+    expected *= sizes[i];
+  }
+  return ok;
+}
+
+bool is_contiguous(const Tensor& t, MemoryFormat format) {
+  if (format != MemoryFormat::ChannelsLast && format != MemoryFormat::ChannelsLast3d)
+    return t.contiguous;
+  if (t.ndim != (format == MemoryFormat::ChannelsLast ? 4 : 5)) return false;
+  SizeVec want = strides_for(t.sizes(), format);
+  for (int i = 0; i < t.ndim; ++i)
+    if (t.size(i) != 1 && t.stride(i) != want[i]) return false;
+  return true;
+}
+
+namespace {
+// Dimensions from the widest stride to the narrowest; ties keep their order.
+std::vector<int> stride_order(Sizes sizes, Sizes strides) {
+  std::vector<int> order(sizes.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return strides[a] > strides[b]; });
+  return order;
+}
+}  // namespace
+
+bool is_dense(const Tensor& t) {
+  if (t.contiguous) return true;
+  int64_t expected = 1;
+  std::vector<int> order = stride_order(t.sizes(), t.strides());
+  for (size_t i = order.size(); i-- > 0;) {
+    int d = order[i];
+    if (t.size(d) == 1) continue;
+    if (t.stride(d) != expected) return false;
+    expected *= t.size(d);
+  }
+  return true;
+}
+
+SizeVec dense_like_strides(const Tensor& t) {
+  if (is_dense(t)) return SizeVec(t.strides().begin(), t.strides().end());
+  bool broadcast = false;
+  for (int i = 0; i < t.ndim; ++i) broadcast |= t.stride(i) == 0 && t.size(i) > 1;
+  if (broadcast) return contiguous_strides(t.sizes());
+  SizeVec out(t.ndim);
+  int64_t step = 1;
+  std::vector<int> order = stride_order(t.sizes(), t.strides());
+  for (size_t i = order.size(); i-- > 0;) {
+    out[order[i]] = step;
+    step *= std::max<int64_t>(t.size(order[i]), 1);
+  }
+  return out;
+}
+
+bool may_overlap_itself(const Tensor& t) {
+  if (t.contiguous || t.numel < 2) return false;
+  int64_t reach = 0;  // largest offset reached by the dimensions seen so far
+  std::vector<int> order = stride_order(t.sizes(), t.strides());
+  for (size_t i = order.size(); i-- > 0;) {
+    int d = order[i];
+    if (t.size(d) == 1) continue;
+    if (t.stride(d) <= reach) return true;
+    reach += (t.size(d) - 1) * t.stride(d);
+  }
+  return false;
+}
+
+int wrap_dim(int64_t dim, int ndim, const char* op) {
+  int n = std::max(ndim, 1);  // a 0-d tensor accepts dim 0 and -1
+  if (dim < -n || dim >= n)
+    fail(ErrorKind::Index, op ? op : "", op ? ": " : "",
+         "Dimension out of range (expected to be in range of [", -n, ", ", n - 1, "], but got ", dim,
+         ")");
+  return static_cast<int>(dim < 0 ? dim + n : dim);
+}
+
+SizeVec broadcast_sizes(Sizes a, Sizes b) {
+  size_t n = std::max(a.size(), b.size());
+  SizeVec out(n);
+  for (size_t i = 0; i < n; ++i) {
+    int64_t x = i < n - a.size() ? 1 : a[i - (n - a.size())];
+    int64_t y = i < n - b.size() ? 1 : b[i - (n - b.size())];
+    RL_CHECK(x == y || x == 1 || y == 1, "The size of tensor a (", x,
+             ") must match the size of tensor b (", y, ") at non-singleton dimension ", i,
+             "; shapes were ", a, " and ", b);
+    out[i] = x == 1 ? y : x;
+  }
+  return out;
+}
+
+int64_t span_bytes(Sizes sizes, Sizes strides, int64_t offset, int64_t item) {
+  int64_t last = offset, bytes;
+  bool overflow = false;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] == 0) return 0;
+    int64_t reach;
+    overflow |= __builtin_mul_overflow(sizes[i] - 1, strides[i], &reach);
+    overflow |= __builtin_add_overflow(last, reach, &last);
+  }
+  overflow |= __builtin_mul_overflow(last + 1, item, &bytes);
+  RL_CHECK(!overflow, "Storage size calculation overflowed with sizes=", sizes,
+           " and strides=", strides);
+  return bytes;
+}
+
+}  // namespace rl

@@ -1,0 +1,89 @@
+// The tensor: geometry over a storage, plus its place in the autograd graph. Kernels read
+// the first half; only csrc/autograd and csrc/python touch the second.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "core/dtype.h"
+#include "core/error.h"
+#include "core/object.h"
+#include "core/storage.h"
+
+namespace rl {
+
+constexpr int kMaxDims = 64, kInlineDims = 5;
+using Sizes = std::span<const int64_t>;
+using SizeVec = std::vector<int64_t>;
+
+enum class Device : uint8_t { Cpu, Meta };
+enum class MemoryFormat : uint8_t { Contiguous, Preserve, ChannelsLast, ChannelsLast3d };
+
+struct Node;
+struct ViewInfo;
+
+struct Tensor : Object {
+  Storage* storage;
+  int64_t offset, numel;
+  int64_t *sizes_, *strides_;  // inline_ or one heap block of 2 * ndim
+  int64_t inline_[2 * kInlineDims];
+  uint8_t ndim;
+  DType dtype;
+  Device device;
+  bool contiguous;  // row-major without gaps; kept by set_geometry
+
+  // --- autograd
+  bool requires_grad, retains_grad, is_inference, is_subclass;
+  uint32_t output_nr;
+  Node* grad_fn;        // owned
+  Tensor* grad;         // owned
+  Node* accumulator;    // borrowed: the AccumulateGrad node clears it when it dies
+  ViewInfo* view;       // owned; null for tensors that are not differentiable views
+  uint32_t* own_version;  // set for `.data`-style aliases whose version is their own
+  Object *hooks, *post_hooks, *dict, *weak_refs;  // host-language objects
+
+  Sizes sizes() const { return {sizes_, ndim}; }
+  Sizes strides() const { return {strides_, ndim}; }
+  int64_t size(int d) const { return sizes_[d]; }
+  int64_t stride(int d) const { return strides_[d]; }
+  uint32_t& version() const { return own_version ? *own_version : storage->version; }
+  bool is_meta() const { return device == Device::Meta; }
+
+  void* raw() const {
+    return static_cast<char*>(storage->data) + offset * item_size(dtype);
+  }
+  template <class T> T* data() const { return static_cast<T*>(raw()); }
+};
+
+// --- making tensors (all need the interpreter lock)
+Ref<Tensor> empty(Sizes sizes, DType dtype, Device device = Device::Cpu);
+Ref<Tensor> empty_strided(Sizes sizes, Sizes strides, DType dtype, Device device = Device::Cpu);
+Ref<Tensor> empty_like(const Tensor& t);  // same geometry class: dense permutations keep their strides
+// A tensor over `storage` (whose count it shares), unrelated to any graph.
+Ref<Tensor> alias(Storage* storage, Sizes sizes, Sizes strides, int64_t offset, DType dtype,
+                  Device device);
+Ref<Tensor> alias(const Tensor& t);  // the same geometry again, detached
+inline Ref<Tensor> alias(const Tensor& t, Sizes sizes, Sizes strides, int64_t offset) {
+  return alias(t.storage, sizes, strides, offset, t.dtype, t.device);
+}
+
+// Defined by the binding layer: an uninitialised tensor object with one count.
+Tensor* new_tensor_object();
+
+// --- geometry
+void set_geometry(Tensor& t, Sizes sizes, Sizes strides);
+void set_contiguous(Tensor& t, Sizes sizes);
+void free_geometry(Tensor& t) noexcept;
+int64_t checked_numel(Sizes sizes);  // throws on negative sizes and overflow
+SizeVec contiguous_strides(Sizes sizes);
+SizeVec strides_for(Sizes sizes, MemoryFormat format);
+SizeVec dense_like_strides(const Tensor& t);  // contiguous in t's own dimension order
+bool is_contiguous(Sizes sizes, Sizes strides);
+bool is_contiguous(const Tensor& t, MemoryFormat format);
+bool is_dense(const Tensor& t);             // non-overlapping and without gaps
+bool may_overlap_itself(const Tensor& t);   // some memory is reached by two indices
+int wrap_dim(int64_t dim, int ndim, const char* op = nullptr);  // IndexError when out of range
+SizeVec broadcast_sizes(Sizes a, Sizes b);  // RuntimeError naming the dimension that differs
+// Bytes of storage that a geometry reaches, from the storage's start.
+int64_t span_bytes(Sizes sizes, Sizes strides, int64_t offset, int64_t item);
+
+}  // namespace rl

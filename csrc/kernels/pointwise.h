@@ -1,0 +1,63 @@
+// Turns a functor into block functions for the compute types it is defined on, and registers
+// it. To add a pointwise op: write one RL_UNARY/RL_BINARY/RL_TERNARY line in the scalar/
+// header of its family; the .cpp of that family includes it.
+#pragma once
+#include "plan/isa.h"
+#include "plan/pointwise.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+enum : int { kB = 1, kI = 2, kF = 4, kD = 8, kCF = 16, kCD = 32 };
+enum : int { kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact,
+             kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kB | kI | kReal };
+
+template <class Fn, class T, int Inputs, int Params>
+void block(void* const* ptr, int64_t n, const Scalar* params) {
+  using Out = decltype(Fn::template apply<T>(T{}, T{}, T{}, T{}, T{}, T{}));
+  T p = Params > 0 ? params[0].to<T>() : T{}, q = Params > 1 ? params[1].to<T>() : T{};
+  T r = Params > 2 ? params[2].to<T>() : T{};
+  auto* o = static_cast<Out*>(ptr[0]);
+  auto *a = static_cast<const T*>(ptr[1]);
+  auto *b = static_cast<const T*>(ptr[Inputs > 1 ? 2 : 1]);
+  auto *c = static_cast<const T*>(ptr[Inputs > 2 ? 3 : 1]);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], b[i], c[i], p, q, r);
+}
+
+template <class Fn, class T, int Inputs, int Params> void add_type(PointwiseKernel& k, Compute c) {
+  using Out = decltype(Fn::template apply<T>(T{}, T{}, T{}, T{}, T{}, T{}));
+  k.fn[static_cast<int>(c)] = block<Fn, T, Inputs, Params>;
+  k.result[static_cast<int>(c)] = dtype_of<Out>;
+}
+
+template <class Fn, int Inputs, int Params, int Types> bool make_pointwise(const char* name) {
+  PointwiseKernel k{name, Inputs, Params, {}, {}};
+  if constexpr (Types & kB) add_type<Fn, bool, Inputs, Params>(k, Compute::B);
+  if constexpr (Types & kI) add_type<Fn, int64_t, Inputs, Params>(k, Compute::I);
+  if constexpr (Types & kF) add_type<Fn, float, Inputs, Params>(k, Compute::F);
+  if constexpr (Types & kD) add_type<Fn, double, Inputs, Params>(k, Compute::D);
+  if constexpr (Types & kCF) add_type<Fn, C64, Inputs, Params>(k, Compute::CF);
+  if constexpr (Types & kCD) add_type<Fn, C128, Inputs, Params>(k, Compute::CD);
+  register_pointwise(k, isa_rank(RL_ISA_NAME));
+  return true;
+}
+
+// In a functor's body T is the compute type; a, b, c are the inputs, p, q, r the parameters
+// (non-tensor arguments, in schema order). Keep it branch-free so that it vectorises.
+#define RL_POINTWISE(NAME, INPUTS, PARAMS, TYPES, ...)                                        \
+  struct NAME##_fn {                                                                          \
+    template <class T>                                                                        \
+    static inline auto apply([[maybe_unused]] T a, [[maybe_unused]] T b, [[maybe_unused]] T c, \
+                             [[maybe_unused]] T p, [[maybe_unused]] T q, [[maybe_unused]] T r) \
+        __VA_ARGS__                                                                           \
+  };                                                                                          \
+  const bool NAME##_registered = make_pointwise<NAME##_fn, INPUTS, PARAMS, (TYPES)>(#NAME);
+#define RL_UNARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 1, 0, TYPES, __VA_ARGS__)
+#define RL_BINARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 2, 0, TYPES, __VA_ARGS__)
+#define RL_TERNARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 3, 0, TYPES, __VA_ARGS__)
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

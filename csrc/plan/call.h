@@ -1,0 +1,123 @@
+// What a kernel sees of a call: its converted arguments in schema order and, after `infer`,
+// the outputs to fill. A structural op is a pair:
+//   infer(Call&)  checks the arguments and describes the outputs (shape, dtype, strides);
+//                 it serves eager calls, the meta device and graph capture alike;
+//   run(Call&)    computes into call.out(i), which exists with the described geometry.
+// Nothing else about an op is said in C++: schema, gradient and doc live in its record.
+// Register with RL_KERNEL(name, infer, run), RL_DYNAMIC(name, run) when the shape depends on
+// the data (run makes the outputs itself: call.set_out), RL_VIEW(name, infer) for views.
+#pragma once
+#include <array>
+#include <string_view>
+
+#include "core/tensor.h"
+
+namespace rl {
+
+// A number from Python, with the category that promotion needs.
+struct Scalar {
+  enum Kind : uint8_t { Bool, Int, Float, Complex } kind = Int;
+  int64_t i = 0;      // Bool and Int
+  double re = 0, im = 0;  // set for every kind (re = double(i) for integers)
+  static Scalar of(int64_t v) { return {Int, v, static_cast<double>(v), 0}; }
+  static Scalar of(double v) { return {Float, 0, v, 0}; }
+  static Scalar of(bool v) { return {Bool, v, static_cast<double>(v), 0}; }
+  template <class T> T to() const {
+    if constexpr (std::is_same_v<T, C64> || std::is_same_v<T, C128>) {
+      using R = decltype(T{}.re);
+      return T{static_cast<R>(re), static_cast<R>(im)};
+    } else if constexpr (std::is_same_v<T, bool>) {
+      return kind <= Int ? i != 0 : (re != 0 || im != 0);
+    } else if constexpr (std::is_integral_v<T>) {
+      return static_cast<T>(kind <= Int ? i : static_cast<int64_t>(re));
+    } else {
+      return static_cast<T>(static_cast<float>(re));
+    }
+  }
+};
+template <> inline double Scalar::to<double>() const { return re; }
+template <> inline float Scalar::to<float>() const { return static_cast<float>(re); }
+
+struct Generator;
+
+// One converted argument. `none` is set for None and for absent optionals.
+struct Value {
+  bool none = true;
+  bool is_number = false;      // a number given where a tensor or a number is accepted
+  Tensor* tensor = nullptr;    // borrowed
+  Scalar number;               // Scalar, int, float and bool arguments
+  Sizes ints;                  // int[] (points into the call's arena)
+  std::span<Tensor* const> tensors;  // Tensor[]; an entry is null for None in Tensor?[]
+  std::span<const double> floats;    // float[]
+  std::string_view text;       // str, and the spelling of enumerations
+  DType dtype = DType::F32;
+  Device device = Device::Cpu;
+  MemoryFormat format = MemoryFormat::Contiguous;
+  Generator* generator = nullptr;
+};
+
+constexpr int kMaxArgs = 24, kMaxOuts = 8;
+
+struct OutSpec {
+  SizeVec sizes, strides;  // no strides: row-major
+  DType dtype = DType::F32;
+  int64_t offset = 0;      // views only
+  int base = 0;            // views only: which tensor argument is viewed
+};
+
+class Call {
+ public:
+  const char* op = "";     // the public name, for messages
+  Value args[kMaxArgs];
+  int n_args = 0;
+  int n_outs = 0;
+  OutSpec specs[kMaxOuts];
+  Ref<Tensor> outs[kMaxOuts];
+  Device device = Device::Cpu;
+
+  Tensor& tensor(int i) const { return *args[i].tensor; }
+  Tensor* tensor_or_null(int i) const { return args[i].tensor; }
+  std::span<Tensor* const> tensors(int i) const { return args[i].tensors; }
+  bool has(int i) const { return !args[i].none; }
+  int64_t integer(int i) const { return args[i].number.i; }
+  double number(int i) const { return args[i].number.re; }
+  const Scalar& scalar(int i) const { return args[i].number; }
+  bool flag(int i) const { return args[i].number.i != 0; }
+  Sizes ints(int i) const { return args[i].ints; }
+  std::string_view text(int i) const { return args[i].text; }
+  DType dtype_or(int i, DType otherwise) const { return has(i) ? args[i].dtype : otherwise; }
+
+  // infer: describes the next output.
+  OutSpec& add_out(Sizes sizes, DType dtype) {
+    OutSpec& s = specs[n_outs++];
+    s.sizes.assign(sizes.begin(), sizes.end());
+    s.dtype = dtype;
+    return s;
+  }
+  Tensor& out(int i) const { return *outs[i]; }
+  // Dynamic kernels: hands over a finished output.
+  void set_out(int i, Ref<Tensor> t) {
+    outs[i] = std::move(t);
+    if (n_outs <= i) n_outs = i + 1;
+  }
+};
+
+struct Kernel {
+  const char* name;
+  void (*infer)(Call&);
+  void (*run)(Call&);
+  enum Kind : uint8_t { Structural, Dynamic, View } kind;
+};
+const Kernel* find_kernel(std::string_view name);  // null when there is none
+std::vector<std::string_view> kernel_names();
+bool register_kernel(const Kernel& k);
+
+#define RL_JOIN_(a, b) a##b
+#define RL_JOIN(a, b) RL_JOIN_(a, b)
+#define RL_REGISTER_(...) \
+  [[maybe_unused]] static const bool RL_JOIN(registered_, __COUNTER__) = ::rl::register_kernel({__VA_ARGS__})
+#define RL_KERNEL(name, infer, run) RL_REGISTER_(name, infer, run, ::rl::Kernel::Structural)
+#define RL_DYNAMIC(name, run) RL_REGISTER_(name, nullptr, run, ::rl::Kernel::Dynamic)
+#define RL_VIEW(name, infer) RL_REGISTER_(name, infer, nullptr, ::rl::Kernel::View)
+
+}  // namespace rl

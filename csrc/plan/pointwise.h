@@ -1,0 +1,63 @@
+// The block driver. A pointwise kernel is a block function over contiguous runs of about a
+// thousand elements in a compute type; this file broadcasts, coalesces, gathers, converts
+// and splits, so that no functor ever sees a stride or a storage dtype.
+#pragma once
+#include "plan/call.h"
+
+namespace rl {
+
+// The types functors are compiled for. Small integers compute in int64 (and wrap on the way
+// out), 16-bit floats in float.
+enum class Compute : uint8_t { B, I, F, D, CF, CD };
+constexpr int kComputes = 6;
+constexpr int kMaxInputs = 4, kMaxParams = 6;
+constexpr int64_t kBlock = 1024;  // elements: 8 KB of doubles, four operands in L1
+
+inline Compute compute_of(DType d) {
+  constexpr Compute kMap[] = {Compute::B, Compute::I, Compute::I, Compute::I, Compute::I, Compute::I,
+                              Compute::F, Compute::F, Compute::F, Compute::D, Compute::CF, Compute::CD};
+  return kMap[static_cast<int>(d)];
+}
+inline DType stored(Compute c) {  // the dtype whose storage is the compute type itself
+  constexpr DType kMap[] = {DType::Bool, DType::I64, DType::F32, DType::F64, DType::C64, DType::C128};
+  return kMap[static_cast<int>(c)];
+}
+
+// ptr[0] is the output, ptr[1..] the inputs; all contiguous in the compute type.
+using BlockFn = void (*)(void* const* ptr, int64_t n, const Scalar* params);
+
+struct PointwiseKernel {
+  const char* name;
+  int inputs, params;
+  BlockFn fn[kComputes];     // null where the op is not defined
+  DType result[kComputes];   // stored type of the functor's result
+};
+
+const PointwiseKernel* find_pointwise(std::string_view name);
+std::vector<std::string_view> pointwise_names();
+void register_pointwise(const PointwiseKernel& k, int rank);
+
+struct PointwiseInput {
+  const Tensor* tensor = nullptr;  // null: `number`
+  Scalar number;
+};
+
+// The dtype that PyTorch's promotion gives to these operands: tensors with dimensions first,
+// then 0-d tensors, then Python numbers.
+DType result_type(std::span<const PointwiseInput> inputs);
+
+// out[...] = kernel(inputs..., params...) in `compute`; shapes have been checked: every input
+// broadcasts to out. Handles overlap of out with inputs.
+void run_pointwise(const PointwiseKernel& k, Compute compute, Tensor& out,
+                   std::span<const PointwiseInput> inputs, const Scalar* params);
+
+// Strided loads and stores between storage dtypes and compute types (kernels/convert.cpp).
+// Strides are in bytes.
+struct ConvertTable {
+  void (*load[kNumDTypes][kComputes])(void* dst, const char* src, int64_t n, int64_t stride);
+  void (*store[kComputes][kNumDTypes])(char* dst, const void* src, int64_t n, int64_t stride);
+};
+const ConvertTable& convert_table();
+void register_convert_table(const ConvertTable& t, int rank);
+
+}  // namespace rl

@@ -1,0 +1,120 @@
+// Primitives under every scalar function: bit casts, selects, rounding, multiply-add, Horner's rule.
+// Here: branch-free one-liners that compilers turn into one or two vector instructions.
+// Not here: anything that computes a mathematical function (see the other headers of this folder).
+// All of it assumes round-to-nearest and the flags -fno-math-errno -fno-trapping-math.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <limits>
+
+namespace rl::math {
+
+template <class T>
+struct Bits;
+template <>
+struct Bits<float> {
+  using Int = int32_t;
+  using UInt = uint32_t;
+  static constexpr int kMantissa = 23;
+  static constexpr UInt kMantissaMask = 0x007fffff;
+  static constexpr UInt kAbs = 0x7fffffff;
+  static constexpr UInt kSign = 0x80000000;
+  static constexpr int kBias = 127;
+  static constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+};
+template <>
+struct Bits<double> {
+  using Int = int64_t;
+  using UInt = uint64_t;
+  static constexpr int kMantissa = 52;
+  static constexpr UInt kMantissaMask = 0x000fffffffffffff;
+  static constexpr UInt kAbs = 0x7fffffffffffffff;
+  static constexpr UInt kSign = 0x8000000000000000;
+  static constexpr int kBias = 1023;
+  static constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52
+};
+
+template <class T>
+inline constexpr T kInf = std::numeric_limits<T>::infinity();
+template <class T>
+inline constexpr T kNan = std::numeric_limits<T>::quiet_NaN();
+
+template <class T>
+static inline typename Bits<T>::UInt to_bits(T x) {
+  return std::bit_cast<typename Bits<T>::UInt>(x);
+}
+template <class T>
+static inline T from_bits(typename Bits<T>::UInt b) {
+  return std::bit_cast<T>(b);
+}
+
+template <class T>
+static inline T abs(T x) {
+  return from_bits<T>(to_bits(x) & Bits<T>::kAbs);
+}
+template <class T>
+static inline typename Bits<T>::UInt sign_bit(T x) {
+  return to_bits(x) & Bits<T>::kSign;
+}
+// `magnitude` must not be negative; it takes the sign of `sign` (also of a zero or a NaN).
+template <class T>
+static inline T with_sign(T magnitude, T sign) {
+  return from_bits<T>(to_bits(magnitude) | sign_bit(sign));
+}
+template <class T>
+static inline T flip_sign(T x, T sign) {
+  return from_bits<T>(to_bits(x) ^ sign_bit(sign));
+}
+template <class T>
+static inline bool is_nan(T x) {
+  return x != x;
+}
+
+static inline float sqrt(float x) { return __builtin_sqrtf(x); }
+static inline double sqrt(double x) { return __builtin_sqrt(x); }
+
+// a*b + c; fused where the target can, so use it only where either rounding will do.
+template <class T>
+static inline T mad(T a, T b, T c) {
+  return a * b + c;
+}
+
+// a*b + c with the product not rounded. Without the instruction: a float product is exact in
+// double; a double product is split in two (Dekker 1971), which overflows beyond 2^996.
+static inline float fused(float a, float b, float c) {
+#ifdef __FMA__
+  return __builtin_fmaf(a, b, c);
+#else
+  return float(double(a) * double(b) + double(c));
+#endif
+}
+
+#ifndef __FMA__
+static inline double high_half(double x) {
+  return from_bits<double>(to_bits(x) & 0xfffffffff8000000ull);
+}
+#endif
+static inline double fused(double a, double b, double c) {
+#ifdef __FMA__
+  return __builtin_fma(a, b, c);
+#else
+  double a1 = high_half(a), a2 = a - a1, b1 = high_half(b), b2 = b - b1;
+  double p = a * b;
+  double tail = ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2;
+  double s = p + c, v = s - p;
+  return s + (((p - (s - v)) + (c - v)) + tail);
+#endif
+}
+
+// c0 + x*(c1 + x*(c2 + ...))
+template <class T>
+static inline T horner(T, T c0) {
+  return c0;
+}
+template <class T, class... C>
+static inline T horner(T x, T c0, C... rest) {
+  return mad(horner(x, rest...), x, c0);
+}
+
+}  // namespace rl::math

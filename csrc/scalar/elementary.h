@@ -1,0 +1,8 @@
+// Every elementary function, in one include: what pointwise functors want.
+// Each function is an overload set rl::math::f(float), f(double).
+#pragma once
+
+#include "bits.h"
+#include "erf.h"
+#include "exp.h"
+#include "log.h"

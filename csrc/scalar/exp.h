@@ -1,0 +1,215 @@
+// The exponential family: exp, exp2, expm1, and what is one exponential away (sigmoid, tanh, sinh,
+// cosh, softplus's log1p(exp) lives in log.h). Branch-free, so loops over them vectorise.
+// Method: x = n ln2 + r with |r| <= ln2/2, a minimax polynomial in r, then 2^n by exponent bits.
+// To add one: write it as a template over float and double; constants go in ExpConst<T>.
+#pragma once
+
+#include "bits.h"
+
+namespace rl::math {
+
+template <class T>
+struct ExpConst;
+template <>
+struct ExpConst<float> {
+  static constexpr float kLog2e = 0x1.715476p+0f;
+  static constexpr float kLn2Hi = 0x1.62e4p-1f;  // 15 bits, so that n * kLn2Hi is exact
+  static constexpr float kLn2Lo = 0x1.7f7d1cp-20f;
+  static constexpr float kMax = 88.7228394f;       // largest argument with a finite result
+  static constexpr float kMaxHalf = 89.4159851f;   // the same for exp(x)/2
+  static constexpr float kMin = -104.0f;           // below, everything rounds to zero
+  static constexpr float kSmall = -86.0f;          // below, the result may be subnormal
+  static constexpr float kExpm1Min = -18.0f;       // below, expm1 is -1
+  static constexpr float kTanhMax = 10.0f;         // above, tanh is 1
+  static constexpr float kExpm1Id = 0x1p-25f;      // below in magnitude, expm1(x) is x
+  static constexpr float kMin2 = -151.0f, kMax2 = 128.0f, kSmall2 = -124.0f;
+  static constexpr int kRescale = 64;
+  static constexpr float kRescaleBack = 0x1p-64f;
+};
+template <>
+struct ExpConst<double> {
+  static constexpr double kLog2e = 0x1.71547652b82fep+0;
+  static constexpr double kLn2Hi = 0x1.62e42fefa4p-1;  // 41 bits
+  static constexpr double kLn2Lo = -0x1.8432a1b0e2634p-43;
+  static constexpr double kMax = 709.78271289338397;
+  static constexpr double kMaxHalf = 710.47586007394386;
+  static constexpr double kMin = -746.0;
+  static constexpr double kSmall = -707.0;
+  static constexpr double kExpm1Min = -38.0;
+  static constexpr double kTanhMax = 22.0;
+  static constexpr double kExpm1Id = 0x1p-54;
+  static constexpr double kMin2 = -1076.0, kMax2 = 1024.0, kSmall2 = -1020.0;
+  static constexpr int kRescale = 128;
+  static constexpr double kRescaleBack = 0x1p-128;
+};
+
+// exp(r) - 1 for |r| <= ln2/2.
+static inline float expm1_reduced(float r) {
+  return mad(r * r,
+             horner(r, 0.49999994f, 0.166665167f, 0.0416681021f, 0.00836920086f, 0.00138390681f),
+             r);
+}
+static inline double expm1_reduced(double r) {
+  return mad(r * r,
+             horner(r, 0x1.000000000000ap-1, 0x1.5555555555502p-3, 0x1.555555555060ap-5,
+                    0x1.1111111125206p-7, 0x1.6c16c184b1c41p-10, 0x1.a01a013b3bccbp-13,
+                    0x1.a01998a1ee3c7p-16, 0x1.71defa5174639p-19, 0x1.28aeba1a47d8fp-22,
+                    0x1.adca77ae7fc86p-26),
+             r);
+}
+
+// x = n ln2 + r; `scale` has the bits of n + bias in its exponent field (2^n where that is normal).
+template <class T>
+struct ExpSplit {
+  T r;
+  typename Bits<T>::UInt scale;
+};
+template <class T>
+static inline ExpSplit<T> split_exp(T x) {
+  using C = ExpConst<T>;
+  constexpr T kShift = Bits<T>::kRound + T(Bits<T>::kBias);
+  T shifted = mad(x, C::kLog2e, kShift);
+  T n = shifted - kShift;
+  T r = mad(n, -C::kLn2Lo, mad(n, -C::kLn2Hi, x));
+  return {r, to_bits(shifted) << Bits<T>::kMantissa};
+}
+
+// exp(x) where the result is known to be a normal number (or x a NaN).
+template <class T>
+static inline T exp_normal(T x) {
+  auto [r, scale] = split_exp(x);
+  T s = from_bits<T>(scale);
+  return mad(s, expm1_reduced(r), s);
+}
+
+// p * 2^n for p in [0.7, 1.42], given the exponent bits of 2^n; n may lead into subnormals.
+template <class T>
+static inline T scale_exp(T p, typename Bits<T>::UInt scale, bool small) {
+  using U = typename Bits<T>::UInt;
+  constexpr U kOne = U(Bits<T>::kBias) << Bits<T>::kMantissa;
+  constexpr U kUp = U(ExpConst<T>::kRescale) << Bits<T>::kMantissa;
+  T y = from_bits<T>(to_bits(p) + (scale - kOne) + (small ? kUp : U(0)));
+  return y * (small ? ExpConst<T>::kRescaleBack : T(1));
+}
+
+// exp(x + tail) for a tail below an ulp of x.
+template <class T>
+static inline T exp_with_tail(T x, T tail) {
+  using C = ExpConst<T>;
+  T clamped = x > C::kMin ? x : C::kMin;
+  auto [r, scale] = split_exp(clamped);
+  T y = scale_exp(T(1) + expm1_reduced(r + tail), scale, clamped < C::kSmall);
+  return x <= C::kMax ? y : x * kInf<T>;
+}
+
+template <class T>
+static inline T exp_any(T x) {
+  using C = ExpConst<T>;
+  T clamped = x > C::kMin ? x : C::kMin;
+  auto [r, scale] = split_exp(clamped);
+  T y = scale_exp(T(1) + expm1_reduced(r), scale, clamped < C::kSmall);
+  return x <= C::kMax ? y : x * kInf<T>;
+}
+static inline float exp(float x) { return exp_any(x); }
+static inline double exp(double x) { return exp_any(x); }
+
+// exp(x)/2 for x >= 0, finite up to ln(2 max).
+template <class T>
+static inline T half_exp(T x) {
+  using C = ExpConst<T>;
+  using U = typename Bits<T>::UInt;
+  auto [r, scale] = split_exp(x);
+  T y = scale_exp(T(1) + expm1_reduced(r), scale - (U(1) << Bits<T>::kMantissa), false);
+  return x <= C::kMaxHalf ? y : x * kInf<T>;
+}
+
+template <class T>
+static inline T exp2_any(T x) {
+  using C = ExpConst<T>;
+  constexpr T kShift = Bits<T>::kRound + T(Bits<T>::kBias);
+  constexpr T kLn2 = T(0.693147180559945309417);
+  T clamped = x > C::kMin2 ? x : C::kMin2;
+  T shifted = clamped + kShift;
+  T r = (clamped - (shifted - kShift)) * kLn2;
+  T y = scale_exp(T(1) + expm1_reduced(r), to_bits(shifted) << Bits<T>::kMantissa,
+                  clamped < C::kSmall2);
+  return x < C::kMax2 ? y : x * kInf<T>;
+}
+static inline float exp2(float x) { return exp2_any(x); }
+static inline double exp2(double x) { return exp2_any(x); }
+
+// exp(x) - 1 for x at most ln(max); halved inside so that 2^n does not overflow.
+template <class T>
+static inline T expm1_any(T x) {
+  using C = ExpConst<T>;
+  using U = typename Bits<T>::UInt;
+  T clamped = x > C::kExpm1Min ? x : C::kExpm1Min;
+  auto [r, scale] = split_exp(clamped);
+  T s = from_bits<T>(scale - (U(1) << Bits<T>::kMantissa));
+  T y = T(2) * mad(s, expm1_reduced(r), s - T(0.5));
+  y = abs(x) < C::kExpm1Id ? x : y;
+  return x <= C::kMax ? y : x * kInf<T>;
+}
+static inline float expm1(float x) { return expm1_any(x); }
+static inline double expm1(double x) { return expm1_any(x); }
+
+// tanh for |x| <= 1, to be chosen by the caller.
+static inline float tanh_small(float x) {
+  float z = x * x;
+  float p = horner(z, -0.333333284f, 0.133331746f, -0.0539507233f, 0.0217744373f, -0.00857139193f,
+                   0.00304868165f, -0.000821659574f, 0.000116349205f);
+  return mad(x * z, p, x);
+}
+static inline double tanh_small(double x) {
+  double z = x * x;
+  double p = horner(z, -0x1.5555555554d9ap-2, 0x1.11111110981e6p-3, -0x1.ba1ba16804b91p-5,
+                    0x1.664f3aaccd2f0p-6, -0x1.226cdced3443ap-7, 0x1.d6aa205b59414p-9,
+                    -0x1.7c0272dc51166p-10, 0x1.2abae120b18ccp-11, -0x1.9cc416ab610fcp-13,
+                    0x1.66a802f4f7cd4p-15);
+  return mad(x * z, p, x);
+}
+template <class T>
+inline constexpr T kTanhSmall = T(1);
+template <>
+inline constexpr double kTanhSmall<double> = 0.625;
+
+template <class T>
+static inline T tanh_any(T x) {
+  T a = abs(x);
+  T limited = a > ExpConst<T>::kTanhMax ? ExpConst<T>::kTanhMax : a;
+  T large = T(1) - T(2) / (exp_normal(T(2) * limited) + T(1));
+  return a < kTanhSmall<T> ? tanh_small(x) : flip_sign(large, x);
+}
+static inline float tanh(float x) { return tanh_any(x); }
+static inline double tanh(double x) { return tanh_any(x); }
+
+// 1 / (1 + exp(-x)), down to subnormal results for negative x.
+template <class T>
+static inline T sigmoid_any(T x) {
+  T e = exp(-abs(x));
+  return (x < T(0) ? e : T(1)) / (T(1) + e);
+}
+static inline float sigmoid(float x) { return sigmoid_any(x); }
+static inline double sigmoid(double x) { return sigmoid_any(x); }
+
+// (exp(x) - exp(-x))/2 by t = expm1|x|: (t + t/(t+1))/2, and exp(x)/2 where that might overflow.
+template <class T>
+static inline T sinh_any(T x) {
+  T a = abs(x);
+  T t = expm1(a);
+  T small = T(0.5) * (t + t / (t + T(1)));
+  T y = a < ExpConst<T>::kTanhMax * T(2) ? small : half_exp(a);
+  return flip_sign(y, x);
+}
+static inline float sinh(float x) { return sinh_any(x); }
+static inline double sinh(double x) { return sinh_any(x); }
+
+template <class T>
+static inline T cosh_any(T x) {
+  T h = half_exp(abs(x));
+  return h + T(0.25) / h;
+}
+static inline float cosh(float x) { return cosh_any(x); }
+static inline double cosh(double x) { return cosh_any(x); }
+
+}  // namespace rl::math

@@ -1,0 +1,19 @@
+"""The ``utils`` namespace: data loading, checkpointing, trees, DLPack, hooks.
+
+Only names belong here; each submodule loads on first use, so that importing the package stays cheap.
+To add a submodule, write the file and put its name into `_SUBMODULES`.
+"""
+
+_SUBMODULES = ("_pytree", "checkpoint", "data", "dlpack", "hooks")
+
+
+def __getattr__(name):
+    if name not in _SUBMODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def __dir__():
+    return sorted(set(globals()) | set(_SUBMODULES))

@@ -1,0 +1,26 @@
+"""Seeds of worker processes: `base_seed + worker_id`, for every generator a dataset may use.
+
+Drawing `base_seed` is the loader's business.
+"""
+
+import importlib.util
+import random
+import sys
+
+import rushlight as rl
+
+
+def seed_worker(base_seed, worker_id):
+    """Seed Python's, this package's and, where installed, NumPy's global generators."""
+    seed = base_seed + worker_id
+    random.seed(seed)
+    rl.manual_seed(seed)
+    if numpy_is_installed():
+        import numpy
+
+        words = [worker_id, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]
+        numpy.random.seed(numpy.random.SeedSequence(words).generate_state(4))
+
+
+def numpy_is_installed():
+    return "numpy" in sys.modules or importlib.util.find_spec("numpy") is not None

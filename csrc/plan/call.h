@@ -56,7 +56,7 @@ struct Value {
   Generator* generator = nullptr;
 };
 
-constexpr int kMaxArgs = 24, kMaxOuts = 8;
+constexpr int kMaxArgs = 24, kMaxOuts = 8;  // kMaxOuts: outputs kept inline
 
 struct OutSpec {
   SizeVec sizes, strides;  // no strides: row-major
@@ -65,14 +65,32 @@ struct OutSpec {
   int base = 0;            // views only: which tensor argument is viewed
 };
 
+// Outputs by number: the first few inline, more (unbind of a long dimension) on the heap.
+template <class T> class OutList {
+ public:
+  T& operator[](int i) {
+    if (i < kMaxOuts) return inline_[i];
+    auto at = static_cast<size_t>(i - kMaxOuts);
+    if (at >= more_.size()) more_.resize(at + 1);
+    return more_[at];
+  }
+  const T& operator[](int i) const {
+    return i < kMaxOuts ? inline_[i] : more_[static_cast<size_t>(i - kMaxOuts)];
+  }
+
+ private:
+  T inline_[kMaxOuts];
+  std::vector<T> more_;
+};
+
 class Call {
  public:
   const char* op = "";     // the public name, for messages
   Value args[kMaxArgs];
   int n_args = 0;
   int n_outs = 0;
-  OutSpec specs[kMaxOuts];
-  Ref<Tensor> outs[kMaxOuts];
+  OutList<OutSpec> specs;
+  OutList<Ref<Tensor>> outs;
   Device device = Device::Cpu;
 
   Tensor& tensor(int i) const { return *args[i].tensor; }

@@ -1,0 +1,161 @@
+"""Functions that checkpoints call, by PyTorch's names, to make tensors from their parts.
+
+A new one is a function here plus its home module in `FILE_MODULES`. `reduce_tensor` is the reverse.
+"""
+
+import collections
+
+import rushlight as rl
+
+FILE_MODULES = {
+    "_rebuild_tensor": "torch._utils",
+    "_rebuild_tensor_v2": "torch._utils",
+    "_rebuild_tensor_v3": "torch._utils",
+    "_rebuild_parameter": "torch._utils",
+    "_rebuild_parameter_with_state": "torch._utils",
+    "_rebuild_sparse_tensor": "torch._utils",
+    "_rebuild_meta_tensor_no_storage": "torch._utils",
+    "_rebuild_from_type_v2": "torch._tensor",
+    "_get_layout": "torch.serialization",
+}
+
+
+class TypedBuffer:
+    """A storage together with the dtype of its elements, as files pair them."""
+
+    def __init__(self, untyped, dtype):
+        self.untyped, self.dtype = untyped, dtype
+
+
+def _view(storage, dtype, offset, size, stride):
+    size, stride = tuple(size), tuple(stride)
+    _check_reach(storage.untyped.nbytes(), dtype.itemsize, offset, size, stride)
+    empty = rl.empty((0,), dtype=dtype, device=storage.untyped.device)
+    return empty.set_(storage.untyped, offset, size, stride)
+
+
+def _check_reach(nbytes, itemsize, offset, size, stride):
+    """A forged file must not make a tensor that reads outside its storage."""
+    if len(size) != len(stride) or offset < 0 or min((*size, *stride, 0)) < 0:
+        raise RuntimeError(f"load: invalid geometry: {offset=}, {size=}, {stride=}")
+    if 0 in size:
+        return
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride))
+    if (last + 1) * itemsize > nbytes:
+        raise RuntimeError(
+            f"load: a tensor of {size=}, {stride=}, {offset=} needs {(last + 1) * itemsize} bytes, "
+            f"but its storage has {nbytes}"
+        )
+
+
+def _rebuild_tensor(storage, storage_offset, size, stride):
+    return _view(storage, storage.dtype, storage_offset, size, stride)
+
+
+def _rebuild_tensor_v2(
+    storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None
+):
+    return _rebuild_tensor_v3(
+        storage, storage_offset, size, stride, requires_grad, backward_hooks, storage.dtype, metadata
+    )
+
+
+def _rebuild_tensor_v3(
+    storage, storage_offset, size, stride, requires_grad, backward_hooks, dtype, metadata=None
+):
+    tensor = _view(storage, dtype, storage_offset, size, stride)
+    if metadata:
+        tensor = _apply_bits(tensor, metadata)
+    tensor.requires_grad_(requires_grad)
+    return tensor
+
+
+def _apply_bits(tensor, metadata):
+    unknown = set(metadata) - {"conj", "neg"}
+    if unknown:
+        raise NotImplementedError(f"load: tensor metadata {sorted(unknown)} is not supported")
+    if metadata.get("conj"):
+        tensor = tensor.conj()
+    return rl._neg_view(tensor) if metadata.get("neg") else tensor
+
+
+def _rebuild_parameter(data, requires_grad, backward_hooks):
+    return rl.nn.Parameter(data, requires_grad)
+
+
+def _rebuild_parameter_with_state(data, requires_grad, backward_hooks, state):
+    return _with_state(rl.nn.Parameter(data, requires_grad), state)
+
+
+def _with_state(obj, state):
+    if isinstance(state, tuple):
+        state = state[0] or {}
+    for name, value in state.items():
+        setattr(obj, name, value)
+    return obj
+
+
+def _rebuild_from_type_v2(func, new_type, args, state):
+    made = func(*args)
+    if type(made) is not new_type:
+        made = made.as_subclass(new_type)
+    if type(made).__setstate__ is not rl.Tensor.__setstate__:
+        made.__setstate__(state)
+        return made
+    return _with_state(made, state)
+
+
+def _get_layout(name):
+    return getattr(rl, name.rpartition(".")[2])
+
+
+def _rebuild_sparse_tensor(layout, data):
+    if layout is rl.sparse_coo:
+        indices, values, size, *coalesced = data
+        made = rl.sparse_coo_tensor(indices, values, size)
+        return made._coalesced_(bool(coalesced[0])) if coalesced else made
+    compressed, plain, values, size = data
+    return rl.sparse_compressed_tensor(compressed, plain, values, size, layout=layout)
+
+
+def _rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad):
+    return rl.empty_strided(
+        tuple(size), tuple(stride), dtype=dtype, device="meta", requires_grad=requires_grad
+    )
+
+
+def reduce_tensor(tensor, box):
+    """(function, arguments) that rebuild `tensor`; `box(tensor)` stands for its storage.
+
+    `box` returns an object whose `dtype` is that of the stored elements.
+    """
+    if tensor.layout is not rl.strided:
+        raise NotImplementedError(
+            f"save: tensors of layout {tensor.layout} are not supported; save indices and values"
+        )
+    plain, made = _reduce_plain(tensor, box)
+    hooks = collections.OrderedDict()
+    state = dict(getattr(tensor, "__dict__", {}))
+    if isinstance(tensor, rl.nn.Parameter):
+        if not state:
+            return _rebuild_parameter, (tensor.data, tensor.requires_grad, hooks)
+        return _rebuild_parameter_with_state, (tensor.data, tensor.requires_grad, hooks, state)
+    if type(tensor) is rl.Tensor and not state:
+        return plain, made
+    return _rebuild_from_type_v2, (plain, type(tensor), made, state)
+
+
+def _reduce_plain(tensor, box):
+    if tensor.requires_grad and not tensor.is_leaf:
+        tensor = tensor.detach().requires_grad_()
+    size, stride = tuple(tensor.size()), tensor.stride()
+    if tensor.device.type == "meta":
+        return _rebuild_meta_tensor_no_storage, (tensor.dtype, size, stride, tensor.requires_grad)
+    buffer = box(tensor)
+    args = (buffer, tensor.storage_offset(), size, stride, tensor.requires_grad)
+    args += (collections.OrderedDict(),)
+    bits = {bit: True for bit in ("conj", "neg") if getattr(tensor, f"is_{bit}")()}
+    extra = (bits,) if bits else ()
+    if buffer.dtype == tensor.dtype:
+        return _rebuild_tensor_v2, args + extra
+    return _rebuild_tensor_v3, args + (tensor.dtype,) + extra

@@ -1,0 +1,261 @@
+// Tensors made from numbers: empty, full, arange, linspace, eye, index triangles.
+// Tensors from Python data are in python/from_data.cpp; random ones elsewhere.
+// To add one: an infer/run pair here, its RL_KERNEL line, and a record in ops/creation.py. The
+// records end with the same options: dtype, layout, device, requires_grad, pin_memory.
+#include <algorithm>
+#include <cmath>
+
+#include "plan/copy.h"
+#include "plan/parallel.h"
+
+namespace rl {
+namespace {
+
+enum Option : int { kDType, kLayout, kDevice, kRequiresGrad, kPinMemory, kFormat };
+
+void check_options(Call& c, int at) {
+  RL_CHECK(!c.flag(at + kPinMemory), c.op, "(): pin_memory=True requires an accelerator backend; ",
+           "no pinned memory allocator is available on this system");
+}
+DType dtype_option(Call& c, int at) {
+  check_options(c, at);
+  return c.dtype_or(at + kDType, default_dtype());
+}
+
+DType dtype_of_number(const Scalar& s) {
+  if (s.kind == Scalar::Bool) return DType::Bool;
+  if (s.kind == Scalar::Int) return DType::I64;
+  return s.kind == Scalar::Float ? default_dtype() : complex_of(default_dtype());
+}
+
+OutSpec& sized(Call& c, Sizes size, DType dtype) {
+  checked_numel(size);
+  return c.add_out(size, dtype);
+}
+
+// ---- of given sizes
+template <int At> void empty_infer(Call& c) {
+  OutSpec& s = sized(c, c.ints(At), dtype_option(c, At + 1));
+  if (c.n_args > At + 1 + kFormat && c.has(At + 1 + kFormat)) {
+    RL_CHECK(c.args[At + 1 + kFormat].format != MemoryFormat::Preserve,
+             "empty(): unsupported memory format option preserve_format");
+    s.strides = strides_for(s.sizes, c.args[At + 1 + kFormat].format);
+  }
+}
+void nothing_run(Call&) {}
+
+void zeros_infer(Call& c) { sized(c, c.ints(0), dtype_option(c, 1)); }
+template <int Value> void constant_run(Call& c) { fill(c.out(0), Scalar::of(int64_t{Value})); }
+
+void full_infer(Call& c) {  // size, fill_value, options
+  check_options(c, 2);
+  sized(c, c.ints(0), c.dtype_or(2, dtype_of_number(c.scalar(1))));
+}
+void full_run(Call& c) { fill(c.out(0), c.scalar(1)); }
+
+void empty_strided_infer(Call& c) {  // size, stride, options
+  Sizes size = c.ints(0), stride = c.ints(1);
+  RL_CHECK(size.size() == stride.size(), "dimensionality of sizes (", size.size(),
+           ") must match dimensionality of strides (", stride.size(), ")");
+  for (int64_t s : stride) RL_CHECK(s >= 0, "empty_strided: negative strides are not supported, got ", stride);
+  OutSpec& s = sized(c, size, dtype_option(c, 2));
+  s.strides.assign(stride.begin(), stride.end());
+}
+
+void scalar_tensor_infer(Call& c) { sized(c, {}, dtype_option(c, 1)); }  // value, options
+void scalar_tensor_run(Call& c) { fill(c.out(0), c.scalar(0)); }
+
+// ---- like another tensor
+void like(Call& c, int at) {
+  const Tensor& t = c.tensor(0);
+  check_options(c, at);
+  OutSpec& s = c.add_out(t.sizes(), c.dtype_or(at + kDType, t.dtype));
+  bool given = c.has(at + kFormat);
+  if (!given || c.args[at + kFormat].format == MemoryFormat::Preserve) {
+    if (!t.contiguous) s.strides = dense_like_strides(t);
+  } else {
+    s.strides = strides_for(t.sizes(), c.args[at + kFormat].format);
+  }
+}
+void empty_like_infer(Call& c) { like(c, 1); }
+void full_like_infer(Call& c) { like(c, 2); }
+
+void new_infer(Call& c) {  // self, size, options
+  check_options(c, 2);
+  sized(c, c.ints(1), c.dtype_or(2, c.tensor(0).dtype));
+}
+void new_full_infer(Call& c) {  // self, size, fill_value, options
+  check_options(c, 3);
+  sized(c, c.ints(1), c.dtype_or(3, c.tensor(0).dtype));
+}
+void new_full_run(Call& c) { fill(c.out(0), c.scalar(2)); }
+
+// ---- progressions
+bool all_integers(Call& c) {
+  return c.scalar(0).kind <= Scalar::Int && c.scalar(1).kind <= Scalar::Int && c.scalar(2).kind <= Scalar::Int;
+}
+
+int64_t range_length(Call& c, DType dtype) {
+  const Scalar &start = c.scalar(0), &end = c.scalar(1), &step = c.scalar(2);
+  RL_CHECK(step.re != 0, "step must be nonzero");
+  RL_CHECK(std::isfinite(start.re) && std::isfinite(end.re), "unsupported range: ", start.re, " -> ", end.re);
+  RL_CHECK(step.re > 0 ? end.re >= start.re : end.re <= start.re,
+           "upper bound and lower bound inconsistent with step sign");
+  if (all_integers(c) && is_integral(dtype)) {
+    int64_t span = end.i - start.i, s = step.i;
+    return span / s + (span % s != 0);
+  }
+  double length = std::ceil((end.re - start.re) / step.re);
+  RL_CHECK(length < 0x1p62, "invalid size, possible overflow?");
+  return static_cast<int64_t>(length);
+}
+
+void arange_infer(Call& c) {  // start, end, step, options
+  check_options(c, 3);
+  DType dtype = c.dtype_or(3, all_integers(c) ? DType::I64 : default_dtype());
+  RL_CHECK(!is_complex(dtype) && dtype != DType::Bool, "\"arange_cpu\" not implemented for '",
+           info(dtype).legacy_name, "'");
+  int64_t n = range_length(c, dtype);
+  c.add_out(Sizes(&n, 1), dtype);
+}
+
+// out[i] = f(i), converted to the output's dtype.
+template <class F> void generate(Tensor& out, F f) {
+  Unlocked unlocked(out.numel);
+  dispatch(out.dtype, [&]<class T>() {
+    T* data = out.data<T>();
+    parallel_for(out.numel, 32768, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        if constexpr (requires { data[i].re; }) data[i] = {static_cast<decltype(T{}.re)>(f(i)), 0};
+        else if constexpr (sizeof(T) == 2 && !std::is_integral_v<T>) data[i] = static_cast<float>(f(i));
+        else if constexpr (std::is_same_v<T, bool>) data[i] = f(i) != 0;
+        else if constexpr (std::is_integral_v<T>) data[i] = static_cast<T>(static_cast<int64_t>(f(i)));
+        else data[i] = static_cast<T>(f(i));
+      }
+    });
+  });
+}
+
+void arange_run(Call& c) {
+  const Scalar &start = c.scalar(0), &step = c.scalar(2);
+  if (is_integral(c.out(0).dtype)) {
+    int64_t first = start.to<int64_t>(), by = step.to<int64_t>();
+    return generate(c.out(0), [=](int64_t i) { return first + i * by; });
+  }
+  double first = start.re, by = step.re;
+  generate(c.out(0), [=](int64_t i) { return first + static_cast<double>(i) * by; });
+}
+
+void linspace_infer(Call& c) {  // start, end, steps, options
+  check_options(c, 3);
+  bool cplx = c.scalar(0).kind == Scalar::Complex || c.scalar(1).kind == Scalar::Complex;
+  DType dtype = c.dtype_or(3, cplx ? complex_of(default_dtype()) : default_dtype());
+  if (is_complex(dtype)) fail(ErrorKind::NotImplemented, c.op, "(): complex ranges are not supported");
+  int64_t n = c.integer(2);
+  RL_CHECK(n >= 0, "number of steps must be non-negative, got ", n);
+  c.add_out(Sizes(&n, 1), dtype);
+}
+
+// Counts from both ends, so that the last value is `end` itself.
+template <class T, class G> void spaced(Tensor& out, double from, double to, G g) {
+  int64_t n = out.numel;
+  T start = static_cast<T>(from), end = static_cast<T>(to);
+  T step = n > 1 ? (end - start) / static_cast<T>(n - 1) : T(0);
+  generate(out, [=](int64_t i) {
+    if (n == 1 || i < n / 2) return g(start + step * static_cast<T>(i));
+    return g(end - step * static_cast<T>(n - i - 1));
+  });
+}
+
+void linspace_run(Call& c) {
+  auto same = [](auto v) { return v; };
+  double from = c.number(0), to = c.number(1);
+  if (c.out(0).dtype == DType::F64) spaced<double>(c.out(0), from, to, same);
+  else spaced<float>(c.out(0), from, to, same);
+}
+
+void logspace_infer(Call& c) {  // start, end, steps, base, options
+  check_options(c, 4);
+  DType dtype = c.dtype_or(4, default_dtype());
+  if (is_complex(dtype)) fail(ErrorKind::NotImplemented, "logspace(): complex ranges are not supported");
+  int64_t n = c.integer(2);
+  RL_CHECK(n >= 0, "number of steps must be non-negative, got ", n);
+  c.add_out(Sizes(&n, 1), dtype);
+}
+void logspace_run(Call& c) {
+  double base = c.number(3), from = c.number(0), to = c.number(1);
+  if (c.out(0).dtype == DType::F64)
+    return spaced<double>(c.out(0), from, to, [=](double v) { return std::pow(base, v); });
+  spaced<float>(c.out(0), from, to, [=](float v) { return std::pow(static_cast<float>(base), v); });
+}
+
+// ---- matrices
+void eye_infer(Call& c) {  // n, m, options
+  int64_t n = c.integer(0), m = c.has(1) ? c.integer(1) : n;
+  RL_CHECK(n >= 0, "n must be greater or equal to 0, got ", n);
+  RL_CHECK(m >= 0, "m must be greater or equal to 0, got ", m);
+  int64_t size[] = {n, m};
+  c.add_out(size, dtype_option(c, 2));
+}
+void eye_run(Call& c) {
+  Tensor& out = c.out(0);
+  fill(out, Scalar::of(int64_t{0}));
+  int64_t n = std::min(out.size(0), out.size(1)), stride = out.size(1) + 1;
+  Ref<Tensor> diagonal = alias(out, Sizes(&n, 1), Sizes(&stride, 1), 0);
+  fill(*diagonal, Scalar::of(int64_t{1}));
+}
+
+// Columns of row r inside the triangle: [begin, end).
+struct Columns { int64_t begin, end; };
+Columns triangle(Call& c, bool lower, int64_t r) {
+  int64_t cols = c.integer(1), edge = std::clamp<int64_t>(r + c.integer(2) + (lower ? 1 : 0), 0, cols);
+  return lower ? Columns{0, edge} : Columns{edge, cols};
+}
+template <bool Lower> void triangle_infer(Call& c) {  // row, col, offset, options
+  check_options(c, 3);
+  RL_CHECK(c.integer(0) >= 0, "row must be non-negative, got ", c.integer(0));
+  RL_CHECK(c.integer(1) >= 0, "col must be non-negative, got ", c.integer(1));
+  int64_t n = 0;
+  for (int64_t r = 0; r < c.integer(0); ++r) {
+    Columns s = triangle(c, Lower, r);
+    n += s.end - s.begin;
+  }
+  int64_t size[] = {2, n};
+  c.add_out(size, c.dtype_or(3, DType::I64));
+}
+template <bool Lower> void triangle_run(Call& c) {
+  Ref<Tensor> wide = to_dtype(c.out(0), DType::I64);
+  int64_t *rows = wide->data<int64_t>(), *cols = rows + wide->size(1);
+  for (int64_t r = 0; r < c.integer(0); ++r) {
+    Columns s = triangle(c, Lower, r);
+    for (int64_t k = s.begin; k < s.end; ++k) {
+      *rows++ = r;
+      *cols++ = k;
+    }
+  }
+  if (wide.get() != &c.out(0)) copy_into(c.out(0), *wide);
+}
+
+RL_KERNEL("empty", empty_infer<0>, nothing_run);
+RL_KERNEL("zeros", zeros_infer, constant_run<0>);
+RL_KERNEL("ones", zeros_infer, constant_run<1>);
+RL_KERNEL("full", full_infer, full_run);
+RL_KERNEL("empty_strided", empty_strided_infer, nothing_run);
+RL_KERNEL("scalar_tensor", scalar_tensor_infer, scalar_tensor_run);
+RL_KERNEL("empty_like", empty_like_infer, nothing_run);
+RL_KERNEL("zeros_like", empty_like_infer, constant_run<0>);
+RL_KERNEL("ones_like", empty_like_infer, constant_run<1>);
+RL_KERNEL("full_like", full_like_infer, full_run);
+RL_KERNEL("new_empty", new_infer, nothing_run);
+RL_KERNEL("new_zeros", new_infer, constant_run<0>);
+RL_KERNEL("new_ones", new_infer, constant_run<1>);
+RL_KERNEL("new_full", new_full_infer, new_full_run);
+RL_KERNEL("arange", arange_infer, arange_run);
+RL_KERNEL("linspace", linspace_infer, linspace_run);
+RL_KERNEL("logspace", logspace_infer, logspace_run);
+RL_KERNEL("eye", eye_infer, eye_run);
+RL_KERNEL("tril_indices", triangle_infer<true>, triangle_run<true>);
+RL_KERNEL("triu_indices", triangle_infer<false>, triangle_run<false>);
+
+}  // namespace
+}  // namespace rl

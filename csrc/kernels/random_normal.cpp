@@ -40,8 +40,8 @@ inline void cephes_sincos(float theta, float& sine, float& cosine) {
   x = std::fma(y, -3.77489497744594108e-8f, x);
   float z = x * x;
   float c = std::fma(2.443315711809948e-5f, z, -1.388731625493765e-3f);
-  c = std::fma(c, z, 4.166664568298827e-2f) * z * z;
-  c = std::fma(z, -0.5f, c) + 1.0f;
+  c = std::fma(c, z, 4.166664568298827e-2f) * z;
+  c = std::fma(c, z, -0.5f * z) + 1.0f;
   float s = std::fma(-1.9515295891e-4f, z, 8.3321608736e-3f);
   s = std::fma(s, z, -1.6666654611e-1f) * z;
   s = std::fma(s, x, x);

@@ -5,4 +5,6 @@
 #include "bits.h"
 #include "erf.h"
 #include "exp.h"
+#include "inverse_trig.h"
 #include "log.h"
+#include "trig.h"

@@ -1,5 +1,5 @@
-// The exponential family: exp, exp2, expm1, and what is one exponential away (sigmoid, tanh, sinh,
-// cosh, softplus's log1p(exp) lives in log.h). Branch-free, so loops over them vectorise.
+// The exponential family: exp, exp2, expm1, and what is one exponential away: sigmoid, tanh, sinh,
+// cosh (log1p(exp(x)) is in log.h). Branch-free, so loops over them vectorise.
 // Method: x = n ln2 + r with |r| <= ln2/2, a minimax polynomial in r, then 2^n by exponent bits.
 // To add one: write it as a template over float and double; constants go in ExpConst<T>.
 #pragma once
@@ -15,8 +15,8 @@ struct ExpConst<float> {
   static constexpr float kLog2e = 0x1.715476p+0f;
   static constexpr float kLn2Hi = 0x1.62e4p-1f;  // 15 bits, so that n * kLn2Hi is exact
   static constexpr float kLn2Lo = 0x1.7f7d1cp-20f;
-  static constexpr float kMax = 88.7228394f;       // largest argument with a finite result
-  static constexpr float kMaxHalf = 89.4159851f;   // the same for exp(x)/2
+  static constexpr float kMax = 0x1.62e42ep+6f;      // largest argument with a finite result
+  static constexpr float kMaxHalf = 0x1.65a9f8p+6f;  // the same for exp(x)/2
   static constexpr float kMin = -104.0f;           // below, everything rounds to zero
   static constexpr float kSmall = -86.0f;          // below, the result may be subnormal
   static constexpr float kExpm1Min = -18.0f;       // below, expm1 is -1
@@ -31,8 +31,8 @@ struct ExpConst<double> {
   static constexpr double kLog2e = 0x1.71547652b82fep+0;
   static constexpr double kLn2Hi = 0x1.62e42fefa4p-1;  // 41 bits
   static constexpr double kLn2Lo = -0x1.8432a1b0e2634p-43;
-  static constexpr double kMax = 709.78271289338397;
-  static constexpr double kMaxHalf = 710.47586007394386;
+  static constexpr double kMax = 0x1.62e42fefa39efp+9;
+  static constexpr double kMaxHalf = 0x1.633ce8fb9f87dp+9;
   static constexpr double kMin = -746.0;
   static constexpr double kSmall = -707.0;
   static constexpr double kExpm1Min = -38.0;
@@ -178,7 +178,7 @@ static inline T tanh_any(T x) {
   T a = abs(x);
   T limited = a > ExpConst<T>::kTanhMax ? ExpConst<T>::kTanhMax : a;
   T large = T(1) - T(2) / (exp_normal(T(2) * limited) + T(1));
-  return a < kTanhSmall<T> ? tanh_small(x) : flip_sign(large, x);
+  return flip_sign(a < kTanhSmall<T> ? tanh_small(a) : large, x);
 }
 static inline float tanh(float x) { return tanh_any(x); }
 static inline double tanh(double x) { return tanh_any(x); }

@@ -124,7 +124,8 @@ template <class T>
 static inline LogSplit<T> split_log1p(T x) {
   using U = typename Bits<T>::UInt;
   auto s = split_log(T(1) + x);
-  T inverse = from_bits<T>((U(2 * Bits<T>::kBias) - s.biased) << Bits<T>::kMantissa);
+  constexpr U kTop = U(2 * Bits<T>::kBias);
+  T inverse = from_bits<T>((s.biased < kTop ? kTop - s.biased : U(0)) << Bits<T>::kMantissa);
   U down = (s.biased - U(Bits<T>::kBias)) << Bits<T>::kMantissa;
   s.f = from_bits<T>(to_bits(x) - down) + (inverse - T(1));
   return s;

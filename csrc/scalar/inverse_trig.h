@@ -1,0 +1,121 @@
+// asin, acos, atan, atan2. Branch-free, so loops over them vectorise.
+// atan: fold to |t| <= tan(pi/8) by t -> (t-1)/(t+1) or -1/t, one division for all cases.
+// asin: a polynomial in x^2 below 1/2, and pi/2 - 2 asin(sqrt((1-|x|)/2)) above.
+#pragma once
+
+#include "bits.h"
+
+namespace rl::math {
+
+template <class T>
+struct PiConst;
+template <>
+struct PiConst<float> {
+  static constexpr float kPi = 0x1.921fb6p+1f, kPiLo = -0x1.777a5cp-24f;
+};
+template <>
+struct PiConst<double> {
+  static constexpr double kPi = 0x1.921fb54442d18p+1, kPiLo = 0x1.1a62633145c07p-53;
+};
+
+// atan(t) - t for |t| <= tan(pi/8).
+static inline float atan_tail(float t) {
+  float z = t * t;
+  return t * z * horner(z, -0.333333313f, 0.199998021f, -0.142791316f, 0.110095866f,
+                        -0.0828321278f, 0.0435131676f);
+}
+static inline double atan_tail(double t) {
+  double z = t * t;
+  return t * z *
+         horner(z, -0x1.5555555555554p-2, 0x1.9999999999585p-3, -0x1.249249246f66bp-3,
+                0x1.c71c71b462389p-4, -0x1.745d1451f7f7ap-4, 0x1.3b13651e8830dp-4,
+                -0x1.110bee9edf787p-4, 0x1.e16802d545d03p-5, -0x1.ab3dfe9cf1d1dp-5,
+                0x1.6fee419c7c962p-5, -0x1.0fed668dd4baep-5, 0x1.e8b8368ec5719p-7);
+}
+
+// atan(y/x) for y, x >= 0, not both zero and not both infinite.
+template <class T>
+static inline T atan_ratio(T y, T x) {
+  using C = PiConst<T>;
+  constexpr T kTanPi8 = T(0.41421356237309504880);
+  bool low = y <= kTanPi8 * x, high = x < kTanPi8 * y;
+  T num = low ? y : high ? -x : y - x;
+  T den = low ? x : high ? y : y + x;
+  T base = low ? T(0) : high ? C::kPi / 2 : C::kPi / 4;
+  T base_lo = low ? T(0) : high ? C::kPiLo / 2 : C::kPiLo / 4;
+  T t = num / den;
+  return base + (t + (atan_tail(t) + base_lo));
+}
+
+template <class T>
+static inline T atan_any(T x) {
+  return flip_sign(atan_ratio(abs(x), T(1)), x);
+}
+static inline float atan(float x) { return atan_any(x); }
+static inline double atan(double x) { return atan_any(x); }
+
+// C99's table of zeros and infinities falls out of: an infinite or zero pair stands for (1,1) or (0,1),
+// a negative x mirrors the angle at pi/2. Both are scaled down by 2 near overflow.
+template <class T>
+static inline T atan2_any(T y, T x) {
+  using C = PiConst<T>;
+  T ay = abs(y), ax = abs(x);
+  bool both_inf = ay == kInf<T> && ax == kInf<T>, both_zero = ay == T(0) && ax == T(0);
+  T scale = (ay > ax ? ay : ax) > std::numeric_limits<T>::max() / 4 ? T(0.25) : T(1);
+  ay = both_inf ? T(1) : ay * scale;
+  ax = both_inf || both_zero ? T(1) : ax * scale;
+  T angle = atan_ratio(ay, ax);
+  T mirrored = C::kPi - (angle - C::kPiLo);
+  T result = flip_sign(sign_bit(x) ? mirrored : angle, y);
+  return is_nan(x) ? x : result;
+}
+static inline float atan2(float y, float x) { return atan2_any(y, x); }
+static inline double atan2(double y, double x) { return atan2_any(y, x); }
+
+// asin(x) - x for |x| <= 1/2, given z = x^2.
+static inline float asin_tail(float x, float z) {
+  return x * z * horner(z, 0.166666597f, 0.0750052184f, 0.0445133895f, 0.031838648f, 0.014318509f,
+                        0.0376877636f);
+}
+static inline double asin_tail(double x, double z) {
+  return x * z *
+         horner(z, 0x1.5555555555577p-3, 0x1.333333332e135p-4, 0x1.6db6db721221ep-5,
+                0x1.f1c71a9511d5ep-6, 0x1.6e8bdedc90141p-6, 0x1.1c49f0a19614ap-6,
+                0x1.ca1f86ee6812p-7, 0x1.7585be9c33a4bp-7, 0x1.613b6836de796p-7,
+                0x1.e60668e812b1cp-9, 0x1.639770e549e7ep-6, -0x1.57f697b4f8ec5p-6,
+                0x1.0b44a52f6216p-5);
+}
+
+// 2 asin(sqrt(z)) for z in [0, 1/4]; what sqrt rounds off is added back.
+template <class T>
+static inline T twice_asin_sqrt(T z) {
+  T s = sqrt(z);
+  T lost = fused(-s, s, z) / (s + (z == T(0) ? T(1) : s));
+  return T(2) * (s + (asin_tail(s, z) + lost));
+}
+
+template <class T>
+static inline T asin_any(T x) {
+  using C = PiConst<T>;
+  T a = abs(x);
+  T small = a + asin_tail(a, a * a);
+  T large = C::kPi / 2 - (twice_asin_sqrt(T(0.5) - T(0.5) * a) - C::kPiLo / 2);
+  return flip_sign(a <= T(0.5) ? small : large, x);
+}
+static inline float asin(float x) { return asin_any(x); }
+static inline double asin(double x) { return asin_any(x); }
+
+template <class T>
+static inline T acos_any(T x) {
+  using C = PiConst<T>;
+  T a = abs(x);
+  T middle = C::kPi / 2 - (x + (asin_tail(x, x * x) - C::kPiLo / 2));
+  T right = twice_asin_sqrt(T(0.5) - T(0.5) * a);
+  T left = C::kPi - (right - C::kPiLo);
+  T outer = x < T(0) ? left : right;
+  return a <= T(0.5) ? middle : outer;
+}
+static inline float acos(float x) { return acos_any(x); }
+static inline double acos(double x) { return acos_any(x); }
+
+}  // namespace rl::math

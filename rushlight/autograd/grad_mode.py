@@ -90,8 +90,6 @@ def _wrap_generator(make_context, function):
 class _BareDecorator(_DecoratorContextManager):
     """Modes without arguments may be written as decorators without parentheses."""
 
-    __slots__ = ("prev", "__dict__")
-
     def __new__(cls, function=None):
         if function is None:
             return object.__new__(cls)
@@ -116,8 +114,6 @@ class no_grad(_BareDecorator):
         False
     """
 
-    __slots__ = ()
-
     def __enter__(self):
         self.prev = _set_grad_enabled(False)
 
@@ -133,8 +129,6 @@ class enable_grad(_BareDecorator):
         >>> y.requires_grad
         True
     """
-
-    __slots__ = ()
 
     def __enter__(self):
         self.prev = _set_grad_enabled(True)

@@ -1,0 +1,293 @@
+// index and index_put: gathering and scattering by integer tensors and masks. A mask stands for
+// the positions of its true elements. Parsing of Python's x[...] is in python/index.cpp.
+#include <algorithm>
+#include <cstring>
+
+#include "plan/copy.h"
+#include "plan/parallel.h"
+
+namespace rl {
+namespace {
+
+// One row of the result per index position: element offsets into the indexed tensor.
+struct Plan {
+  std::vector<Ref<Tensor>> by_dim;  // for each dimension of self: int64 positions, or null
+  SizeVec index_shape, result, outer, inner;  // sizes; outer and inner are not indexed
+  SizeVec outer_strides, inner_strides;
+};
+
+bool is_mask(const Tensor& t) { return t.dtype == DType::Bool || t.dtype == DType::U8; }
+
+int64_t count_true(const Tensor& dense) {
+  auto* p = static_cast<const uint8_t*>(dense.raw());
+  int64_t n = 0;
+  for (int64_t i = 0; i < dense.numel; ++i) n += p[i] != 0;
+  return n;
+}
+
+// The coordinates of the true elements, one int64 vector per dimension of the mask.
+void add_mask(const Tensor& mask, std::vector<Ref<Tensor>>& by_dim) {
+  RL_CHECK(!mask.is_meta(), "index: a mask on the meta device has no known number of elements");
+  Ref<Tensor> dense = contiguous(mask);
+  int64_t n = count_true(*dense);
+  size_t first = by_dim.size();
+  int64_t* at[kMaxDims];
+  for (int d = 0; d < mask.ndim; ++d) {
+    by_dim.push_back(empty(Sizes(&n, 1), DType::I64));
+    at[d] = by_dim[first + d]->data<int64_t>();
+  }
+  auto* p = static_cast<const uint8_t*>(dense->raw());
+  for (int64_t i = 0, k = 0; k < n; ++i) {
+    if (!p[i]) continue;
+    int64_t rest = i;
+    for (int d = mask.ndim - 1; d >= 0; --d) {
+      at[d][k] = rest % mask.size(d);
+      rest /= mask.size(d);
+    }
+    ++k;
+  }
+}
+
+void check_mask(const Tensor& self, const Tensor& mask, size_t dim) {
+  for (int d = 0; d < mask.ndim; ++d)
+    if (dim + d >= self.ndim || mask.size(d) != self.size(static_cast<int>(dim) + d))
+      fail(ErrorKind::Index, "The shape of the mask ", mask.sizes(), " at index ", d,
+           " does not match the shape of the indexed tensor ", self.sizes(), " at index ", dim + d);
+}
+
+void collect_indices(const Tensor& self, std::span<Tensor* const> given, Plan& plan) {
+  for (Tensor* t : given) {
+    if (!t) {
+      plan.by_dim.emplace_back();
+    } else if (is_mask(*t) && t->ndim > 0) {
+      check_mask(self, *t, plan.by_dim.size());
+      add_mask(*t, plan.by_dim);
+    } else {
+      if (t->dtype != DType::I64 && t->dtype != DType::I32)
+        fail(ErrorKind::Index, "tensors used as indices must be long, int, byte or bool tensors, got ",
+             t->dtype);
+      plan.by_dim.push_back(to_dtype(*t, DType::I64));
+    }
+  }
+  if (plan.by_dim.size() > self.ndim)
+    fail(ErrorKind::Index, "too many indices for tensor of dimension ", static_cast<int>(self.ndim),
+         " (got ", plan.by_dim.size(), ")");
+  plan.by_dim.resize(self.ndim);
+}
+
+void broadcast_indices(Plan& plan) {
+  std::string shapes;
+  bool fits = true, first = true;
+  for (auto& t : plan.by_dim) {
+    if (!t) continue;
+    shapes += str(first ? "" : ", ", t->sizes());
+    if (!first) {
+      try { plan.index_shape = broadcast_sizes(plan.index_shape, t->sizes()); }
+      catch (const Error&) { fits = false; }
+    } else {
+      plan.index_shape.assign(t->sizes().begin(), t->sizes().end());
+    }
+    first = false;
+  }
+  if (!fits)
+    fail(ErrorKind::Index, "shape mismatch: indexing tensors could not be broadcast together with shapes ",
+         shapes);
+}
+
+// Where the index dimensions land: in place when they are neighbours, else in front.
+void lay_out(const Tensor& self, Plan& plan) {
+  int first = -1, last = -1, count = 0;
+  for (int d = 0; d < self.ndim; ++d)
+    if (plan.by_dim[d]) {
+      if (first < 0) first = d;
+      last = d;
+      ++count;
+    }
+  bool adjacent = count > 0 && last - first + 1 == count;
+  for (int d = 0; d < self.ndim; ++d) {
+    if (plan.by_dim[d]) continue;
+    bool before = adjacent && d < first;
+    (before ? plan.outer : plan.inner).push_back(self.size(d));
+    (before ? plan.outer_strides : plan.inner_strides).push_back(self.stride(d));
+  }
+  plan.result = plan.outer;
+  plan.result.insert(plan.result.end(), plan.index_shape.begin(), plan.index_shape.end());
+  plan.result.insert(plan.result.end(), plan.inner.begin(), plan.inner.end());
+}
+
+Plan make_plan(const Tensor& self, std::span<Tensor* const> given) {
+  Plan plan;
+  collect_indices(self, given, plan);
+  broadcast_indices(plan);
+  lay_out(self, plan);
+  return plan;
+}
+
+int64_t product(Sizes s) {
+  int64_t n = 1;
+  for (int64_t v : s) n *= v;
+  return n;
+}
+
+// Element offsets of every position of a strided box, in row-major order.
+SizeVec box_offsets(Sizes sizes, Sizes strides) {
+  SizeVec out(static_cast<size_t>(product(sizes)));
+  if (out.empty()) return out;
+  size_t filled = 1;
+  out[0] = 0;
+  for (size_t d = 0; d < sizes.size(); ++d) {  // each dimension multiplies what is there
+    size_t n = static_cast<size_t>(sizes[d]);
+    for (size_t i = filled; i-- > 0;)
+      for (size_t k = n; k-- > 0;) out[i * n + k] = out[i] + static_cast<int64_t>(k) * strides[d];
+    filled *= n;
+  }
+  return out;
+}
+
+SizeVec index_offsets(const Tensor& self, const Plan& plan) {
+  int64_t n = product(plan.index_shape);
+  SizeVec out(static_cast<size_t>(n), 0);
+  for (int d = 0; d < self.ndim; ++d) {
+    if (!plan.by_dim[d]) continue;
+    Ref<Tensor> wide = plan.by_dim[d];
+    if (wide->numel != n || !wide->contiguous) {
+      Ref<Tensor> full = empty(plan.index_shape, DType::I64);
+      copy_into(*full, *wide);
+      wide = full;
+    }
+    const int64_t *at = wide->data<int64_t>(), size = self.size(d), stride = self.stride(d);
+    for (int64_t i = 0; i < n; ++i) {
+      int64_t v = at[i];
+      if (v < -size || v >= size)
+        fail(ErrorKind::Index, "index ", v, " is out of bounds for dimension ", d, " with size ", size);
+      out[i] += (v < 0 ? v + size : v) * stride;
+    }
+  }
+  return out;
+}
+
+// What a run of rows needs: row r starts at outer[r / P] + index[r % P].
+struct Rows {
+  SizeVec outer, index, inner;  // element offsets; inner empty when it is one dense run
+  int64_t width = 1;            // elements of a row
+  int64_t count() const { return static_cast<int64_t>(outer.size() * index.size()); }
+  int64_t start(int64_t r) const {
+    auto p = static_cast<int64_t>(index.size());
+    return outer[r / p] + index[r % p];
+  }
+};
+
+Rows make_rows(const Tensor& self, const Plan& plan) {
+  Rows rows;
+  rows.outer = box_offsets(plan.outer, plan.outer_strides);
+  rows.index = index_offsets(self, plan);
+  rows.width = product(plan.inner);
+  if (!is_contiguous(plan.inner, plan.inner_strides)) rows.inner = box_offsets(plan.inner, plan.inner_strides);
+  return rows;
+}
+
+template <class F> void for_item_size(int64_t item, F&& f) {
+  switch (item) {
+    case 1: return f.template operator()<uint8_t>();
+    case 2: return f.template operator()<uint16_t>();
+    case 4: return f.template operator()<uint32_t>();
+    case 8: return f.template operator()<uint64_t>();
+    default: return f.template operator()<C128>();
+  }
+}
+
+template <class T> void gather_rows(const Rows& rows, const T* from, T* to) {
+  int64_t w = rows.width, grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(w, 1));
+  parallel_for(rows.count(), grain, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const T* src = from + rows.start(r);
+      T* dst = to + r * w;
+      if (w == 1) *dst = *src;
+      else if (rows.inner.empty()) std::memcpy(dst, src, sizeof(T) * static_cast<size_t>(w));
+      else for (int64_t k = 0; k < w; ++k) dst[k] = src[rows.inner[k]];
+    }
+  });
+}
+
+// Scatters in row order, so repeated positions keep the last value, or the sum in one order.
+template <class T, bool Add> void scatter_rows(const Rows& rows, const T* from, T* to) {
+  int64_t w = rows.width, n = rows.count();
+  // Threads own columns, never rows: the order of additions does not depend on their number.
+  parallel_for(w, std::max<int64_t>(1, 32768 / std::max<int64_t>(n, 1)), [&](int64_t begin, int64_t end) {
+    for (int64_t r = 0; r < n; ++r) {
+      T* dst = to + rows.start(r);
+      const T* src = from + r * w;
+      for (int64_t k = begin; k < end; ++k) {
+        T& at = rows.inner.empty() ? dst[k] : dst[rows.inner[k]];
+        if constexpr (!Add) at = src[k];
+        else if constexpr (std::is_same_v<T, bool>) at = at || src[k];
+        else at = static_cast<T>(at + src[k]);
+      }
+    }
+  });
+}
+
+// ---- index(self, indices)
+void index_infer(Call& c) {
+  Plan plan = make_plan(c.tensor(0), c.tensors(1));
+  c.add_out(plan.result, c.tensor(0).dtype);
+}
+
+void index_run(Call& c) {
+  Tensor &self = c.tensor(0), &out = c.out(0);
+  if (out.numel == 0) {  // still refuse wrong indices where there is something to index
+    Plan plan = make_plan(self, c.tensors(1));
+    index_offsets(self, plan);
+    return;
+  }
+  Rows rows = make_rows(self, make_plan(self, c.tensors(1)));
+  Unlocked unlocked(out.numel);
+  for_item_size(item_size(self.dtype), [&]<class T>() {
+    gather_rows(rows, static_cast<const T*>(self.raw()), static_cast<T*>(out.raw()));
+  });
+}
+
+// ---- index_put(self, indices, values, accumulate)
+void put_into(Call& c, Tensor& self) {
+  const Tensor& values = c.tensor(2);
+  RL_CHECK(self.dtype == values.dtype, "Index put requires the source and destination dtypes match, got ",
+           info(self.dtype).legacy_name, " for the destination and ", info(values.dtype).legacy_name,
+           " for the source.");
+  Plan plan = make_plan(self, c.tensors(1));
+  Sizes want = plan.result;
+  bool fits = values.ndim <= want.size();
+  for (size_t i = 0; fits && i < values.ndim; ++i) {
+    int64_t v = values.size(values.ndim - 1 - static_cast<int>(i));
+    fits = v == 1 || v == want[want.size() - 1 - i];
+  }
+  RL_CHECK(fits, "shape mismatch: value tensor of shape ", values.sizes(),
+           " cannot be broadcast to indexing result of shape ", want);
+  if (self.is_meta()) return;
+  Rows rows = make_rows(self, plan);
+  Ref<Tensor> dense = empty(want, self.dtype);
+  copy_into(*dense, values);
+  if (dense->numel == 0) return;
+  Unlocked unlocked(dense->numel);
+  if (c.has(3) && c.flag(3))
+    return dispatch(self.dtype, [&]<class T>() {
+      scatter_rows<T, true>(rows, dense->data<T>(), self.data<T>());
+    });
+  for_item_size(item_size(self.dtype), [&]<class T>() {
+    scatter_rows<T, false>(rows, static_cast<const T*>(dense->raw()), static_cast<T*>(self.raw()));
+  });
+}
+
+void index_put_infer(Call& c) { c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype); }
+void index_put_run(Call& c) {
+  copy_into(c.out(0), c.tensor(0));
+  put_into(c, c.out(0));
+}
+void index_put_inplace_infer(Call&) {}
+void index_put_inplace_run(Call& c) { put_into(c, c.tensor(0)); }
+
+RL_KERNEL("index", index_infer, index_run);
+RL_KERNEL("index_put", index_put_infer, index_put_run);
+RL_KERNEL("index_put_", index_put_inplace_infer, index_put_inplace_run);
+
+}  // namespace
+}  // namespace rl

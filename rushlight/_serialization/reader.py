@@ -9,6 +9,8 @@ import zlib
 
 import rushlight as rl
 
+from .buffers import bytes_of
+
 _READ_AT_ONCE = 1 << 24
 
 
@@ -52,10 +54,10 @@ class ZipReader:
     def into_storage(self, name):
         """A new storage with the record's bytes."""
         info = self._info(name)
-        storage = rl.empty(info.file_size, dtype=rl.uint8)
+        storage = rl.empty(info.file_size, dtype=rl.uint8).untyped_storage()
         if info.file_size:
-            self._read(info, memoryview(storage.numpy()))
-        return storage.untyped_storage()
+            self._read(info, bytes_of(storage))
+        return storage
 
     def mapped(self, name, mapping):
         """A storage that is a window of the mapped file."""

@@ -1,0 +1,113 @@
+"""The pickle inside a checkpoint, written: names as PyTorch spells them, storages by reference.
+
+Reading is in `loading.py` and `safe_pickle.py`; the table of names is in `names.py`.
+"""
+
+import pickle
+import types
+
+import rushlight as rl
+
+from .names import StorageType, UNTYPED, file_name_of, storage_type_of
+from .rebuild import TypedBuffer, reduce_tensor
+
+
+class StorageTable:
+    """Gives every distinct storage a key and keeps it alive until its bytes are written."""
+
+    def __init__(self):
+        self.stored = {}  # (address, size) -> (key, storage, tag)
+
+    def box(self, tensor):
+        """The storage of a tensor, paired with the dtype under which the file keeps it."""
+        return self._box(tensor.untyped_storage(), storage_type_of(tensor.dtype) or UNTYPED)
+
+    def box_of_storage(self, storage):
+        return self._box(storage, UNTYPED)
+
+    def _box(self, storage, tag):
+        key = str(len(self.stored))
+        where = (storage.data_ptr(), storage.nbytes()) if storage.nbytes() else ("empty", key)
+        key, storage, tag = self.stored.setdefault(where, (key, storage, tag))
+        box = TypedBuffer(storage, tag.dtype)
+        box.reference = ("storage", tag, key, "cpu", storage.nbytes() // tag.dtype.itemsize)
+        return box
+
+    def buffers(self):
+        """(key, storage) in the order of keys."""
+        return [(key, storage) for key, storage, _ in self.stored.values()]
+
+
+class _TensorReducer:
+    """What all picklers of checkpoints share: storages become persistent ids."""
+
+    def persistent_id(self, obj):
+        if isinstance(obj, TypedBuffer):
+            return obj.reference
+        if isinstance(obj, rl.UntypedStorage):
+            return self.table.box_of_storage(obj).reference
+        return None
+
+    def reducer_override(self, obj):
+        if isinstance(obj, rl.Tensor):
+            return reduce_tensor(obj, self.table.box)
+        if isinstance(obj, rl.Size):
+            return rl.Size, (tuple(obj),)
+        if isinstance(obj, rl.device):
+            return rl.device, (obj.type,) if obj.index is None else (obj.type, obj.index)
+        if isinstance(obj, rl.dtype):
+            return repr(obj).rpartition(".")[2]
+        return NotImplemented
+
+
+class CheckpointPickler(_TensorReducer, pickle._Pickler):
+    """Python's own pickler, because only there can the written name of a class be chosen."""
+
+    dispatch = dict(pickle._Pickler.dispatch)
+
+    def __init__(self, file, protocol, table):
+        super().__init__(file, protocol)
+        self.table = table
+
+    def save_global(self, obj, name=None):
+        own_name = name or getattr(obj, "__qualname__", None) or getattr(obj, "name", None)
+        own_module = getattr(obj, "__module__", None)
+        if isinstance(obj, rl.dtype):
+            own_module = rl.__name__
+        module, written = file_name_of(obj, own_module, own_name)
+        if module == own_module:
+            return super().save_global(obj, name)
+        self._write_name(module, written)
+        self.memoize(obj)
+
+    def _write_name(self, module, name):
+        if self.proto >= 4:
+            self.save(module)
+            self.save(name)
+            self.write(pickle.STACK_GLOBAL)
+        elif "." in name:
+            raise pickle.PicklingError(f"save: nested class {module}.{name} needs pickle_protocol=4")
+        else:
+            self.write(pickle.GLOBAL + f"{module}\n{name}\n".encode())
+
+    def save_type(self, obj):
+        if obj in (type(None), type(NotImplemented), type(...)):
+            return pickle._Pickler.save_type(self, obj)
+        return self.save_global(obj)
+
+    dispatch[types.FunctionType] = save_global
+    dispatch[StorageType] = save_global
+    dispatch[type] = save_type
+
+
+def pickler_for(pickle_module, file, protocol, table):
+    """A pickler; with a module other than `pickle`, class names are written as they are here."""
+    if pickle_module is pickle:
+        return CheckpointPickler(file, protocol, table)
+
+    class ForeignPickler(_TensorReducer, pickle_module.Pickler):
+        pass
+
+    pickler = ForeignPickler(file, protocol)
+    pickler.table = table
+    return pickler

@@ -1,0 +1,316 @@
+// The reduction driver: turns (tensor, set of dimensions) into blocks for a Fold.
+// Outputs are handled in tiles along the innermost kept dimension. A tile is folded either by
+// rows (each output reads its own run) or by columns (rows of neighbouring outputs are read
+// together), and long reductions are cut into chunks whose size depends on shapes alone, so
+// that results do not depend on the number of threads. Folds themselves live elsewhere.
+#include "kernels/reduce.h"
+
+#include "core/allocator.h"
+#include "plan/parallel.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+constexpr int64_t kGrain = 32768;  // elements that pay for a chunk or a thread
+
+struct Axis {
+  int64_t size, in, out;  // strides: bytes of the input, elements of the output
+};
+
+struct Plan {
+  const Fold* fold;
+  const char* data;
+  DType dtype;
+  int64_t item;
+  Axis kept[kMaxDims + 1], reduced[kMaxDims + 1];  // innermost first
+  int n_kept = 0, n_reduced = 0;
+  int64_t count = 1, outer = 1, width = 1, tiles = 1, chunk = 1, chunks = 1;
+  bool by_columns = false, same_type = false;
+  Tensor* outs[2];
+  FoldParams params;
+};
+
+// --- geometry
+void sort_by_stride(Axis* a, int n) {
+  for (int i = 1; i < n; ++i)
+    for (int j = i; j > 0 && a[j].in < a[j - 1].in; --j) std::swap(a[j], a[j - 1]);
+}
+
+int coalesce(Axis* a, int n) {
+  int last = 0;
+  for (int i = 1; i < n; ++i) {
+    Axis& inner = a[last];
+    if (a[i].in == inner.in * inner.size && a[i].out == inner.out * inner.size)
+      inner.size *= a[i].size;
+    else
+      a[++last] = a[i];
+  }
+  return n ? last + 1 : 0;
+}
+
+void split_axes(Plan& p, const Tensor& t, uint64_t mask) {
+  int64_t step = 1;
+  for (int d = t.ndim; d-- > 0;) {
+    bool reduce = mask >> d & 1;
+    int64_t n = t.size(d);
+    if (reduce) p.count *= n;
+    if (n != 1) {
+      Axis axis{n, t.stride(d) * p.item, reduce ? 0 : step};
+      (reduce ? p.reduced[p.n_reduced++] : p.kept[p.n_kept++]) = axis;
+    }
+    if (!reduce) step *= n;
+  }
+  sort_by_stride(p.kept, p.n_kept);
+  if (!p.fold->ordered) sort_by_stride(p.reduced, p.n_reduced);
+  p.n_kept = coalesce(p.kept, p.n_kept);
+  p.n_reduced = coalesce(p.reduced, p.n_reduced);
+}
+
+void choose_path(Plan& p) {
+  if (!p.n_reduced) p.reduced[p.n_reduced++] = {p.count, 0, 0};
+  if (!p.n_kept) p.kept[p.n_kept++] = {1, 0, 0};
+  const Axis &k = p.kept[0], &r = p.reduced[0];
+  p.by_columns = k.size >= 4 && (k.in < r.in || p.count <= 16);
+  for (int i = 1; i < p.n_kept; ++i) p.outer *= p.kept[i].size;
+  p.width = p.by_columns ? kFoldWidth
+                         : std::clamp<int64_t>(kGrain / std::max<int64_t>(p.count, 1), 1, 64);
+  p.width = std::min(p.width, k.size);
+  p.tiles = (k.size + p.width - 1) / p.width;
+  p.chunk = std::max<int64_t>(p.count, 1);
+  if (p.outer * p.tiles >= 8 || p.count * p.width <= 2 * kGrain) return;
+  int64_t unit = p.by_columns ? kFoldRows : kBlock;
+  int64_t wanted = std::max(kGrain / p.width, (p.count + 255) / 256);
+  p.chunk = (wanted + unit - 1) / unit * unit;
+  p.chunks = (p.count + p.chunk - 1) / p.chunk;
+}
+
+int64_t offset_of(const Axis* a, int n, int64_t linear, int64_t Axis::*stride) {
+  int64_t offset = 0;
+  for (int i = 0; i < n; ++i) {
+    offset += linear % a[i].size * (a[i].*stride);
+    linear /= a[i].size;
+  }
+  return offset;
+}
+
+// --- folding one tile
+// Walks reduced positions [begin, end) as runs along the innermost reduced dimension.
+template <class F> void each_run(const Plan& p, int64_t begin, int64_t end, F&& f) {
+  const Axis& r = p.reduced[0];
+  for (int64_t at = begin; at < end;) {
+    int64_t i = p.n_reduced > 1 ? at % r.size : at, n = std::min(r.size - i, end - at);
+    int64_t offset = i * r.in;
+    if (p.n_reduced > 1)
+      offset += offset_of(p.reduced + 1, p.n_reduced - 1, at / r.size, &Axis::in);
+    f(offset, n, at);
+    at += n;
+  }
+}
+
+void fold_row(const Plan& p, const char* base, int64_t begin, int64_t end, void* state,
+              void* scratch) {
+  const Axis& r = p.reduced[0];
+  int64_t size = item_size(stored(p.fold->compute)), filled = 0, first = begin;
+  if (p.same_type && r.in == p.item && (r.size >= 64 || p.n_reduced == 1)) {
+    each_run(p, begin, end, [&](int64_t offset, int64_t n, int64_t at) {
+      p.fold->row(state, base + offset, n, at);
+    });
+    return;
+  }
+  auto load = convert_table().load[static_cast<int>(p.dtype)][static_cast<int>(p.fold->compute)];
+  each_run(p, begin, end, [&](int64_t offset, int64_t n, int64_t) {
+    while (n > 0) {
+      int64_t take = std::min(n, kBlock - filled);
+      load(static_cast<char*>(scratch) + filled * size, base + offset, take, r.in);
+      offset += take * r.in, n -= take, filled += take;
+      if (filled == kBlock) {
+        p.fold->row(state, scratch, filled, first);
+        first += filled, filled = 0;
+      }
+    }
+  });
+  if (filled) p.fold->row(state, scratch, filled, first);
+}
+
+void fold_columns(const Plan& p, const char* base, int64_t begin, int64_t end, int64_t width,
+                  void* states, void* scratch) {
+  const Axis &k = p.kept[0], &r = p.reduced[0];
+  int64_t size = item_size(stored(p.fold->compute));
+  bool direct = p.same_type && k.in == p.item;
+  int64_t most = direct || size <= 8 ? kFoldRows : kFoldRows / 2, filled = 0, first = begin;
+  const void* rows[kFoldRows];
+  auto load = convert_table().load[static_cast<int>(p.dtype)][static_cast<int>(p.fold->compute)];
+  each_run(p, begin, end, [&](int64_t offset, int64_t n, int64_t) {
+    for (int64_t i = 0; i < n; ++i) {
+      const char* x = base + offset + i * r.in;
+      rows[filled] = x;
+      if (!direct) {
+        char* copy = static_cast<char*>(scratch) + filled * kFoldWidth * size;
+        load(copy, x, width, k.in);
+        rows[filled] = copy;
+      }
+      if (++filled == most) {
+        p.fold->columns(states, rows, filled, width, first);
+        first += filled, filled = 0;
+      }
+    }
+  });
+  if (filled) p.fold->columns(states, rows, filled, width, first);
+}
+
+struct Tile {
+  const char* base;
+  int64_t out, width;
+};
+
+Tile tile_of(const Plan& p, int64_t tile) {
+  const Axis& k = p.kept[0];
+  int64_t outer = p.tiles > 1 ? tile / p.tiles : tile, start = tile % p.tiles * p.width;
+  const char* base = p.data + start * k.in;
+  int64_t out = start * k.out;
+  if (p.n_kept > 1) {
+    base += offset_of(p.kept + 1, p.n_kept - 1, outer, &Axis::in);
+    out += offset_of(p.kept + 1, p.n_kept - 1, outer, &Axis::out);
+  }
+  return {base, out, std::min(p.width, k.size - start)};
+}
+
+void fold_tile(const Plan& p, const Tile& t, int64_t begin, int64_t end, char* states,
+               void* scratch) {
+  p.fold->init(states, t.width, p.params);
+  if (p.by_columns) return fold_columns(p, t.base, begin, end, t.width, states, scratch);
+  for (int64_t w = 0; w < t.width; ++w)
+    fold_row(p, t.base + w * p.kept[0].in, begin, end, states + w * p.fold->state_size, scratch);
+}
+
+void store_tile(const Plan& p, const Tile& t, const void* states) {
+  alignas(64) char results[2][kFoldWidth * 16];
+  p.fold->finish(states, t.width, results[0], results[1], p.params);
+  for (int o = 0; o < 2; ++o) {
+    if (!p.outs[o]) continue;
+    DType dtype = p.outs[o]->dtype;
+    int64_t size = item_size(dtype);
+    auto store = convert_table().store[static_cast<int>(compute_of(p.fold->results[o]))]
+                                      [static_cast<int>(dtype)];
+    store(static_cast<char*>(p.outs[o]->raw()) + t.out * size, results[o], t.width,
+          p.kept[0].out * size);
+  }
+}
+
+// --- running the tiles
+constexpr size_t kScratch = kFoldRows * kFoldWidth * 8;
+
+void run_whole_tiles(const Plan& p, int64_t begin, int64_t end) {
+  alignas(64) char scratch[kScratch], states[kFoldWidth * kMaxState];
+  for (int64_t i = begin; i < end; ++i) {
+    Tile t = tile_of(p, i);
+    fold_tile(p, t, 0, p.count, states, scratch);
+    store_tile(p, t, states);
+  }
+}
+
+void run_chunks(const Plan& p, int64_t begin, int64_t end, char* states) {
+  alignas(64) char scratch[kScratch];
+  for (int64_t i = begin; i < end; ++i) {
+    int64_t from = i % p.chunks * p.chunk;
+    fold_tile(p, tile_of(p, i / p.chunks), from, std::min(from + p.chunk, p.count),
+              states + i * p.width * p.fold->state_size, scratch);
+  }
+}
+
+void merge_chunks(const Plan& p, char* states) {
+  int64_t bytes = p.width * p.fold->state_size;
+  for (int64_t i = 0; i < p.outer * p.tiles; ++i) {
+    char* tile = states + i * p.chunks * bytes;
+    Tile t = tile_of(p, i);
+    for (int64_t c = 1; c < p.chunks; ++c) p.fold->merge(tile, tile + c * bytes, t.width);
+    store_tile(p, t, tile);
+  }
+}
+
+void run_plan(const Plan& p) {
+  int64_t items = p.outer * p.tiles * p.chunks;
+  int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, p.chunk * p.width));
+  if (p.chunks == 1) {
+    if (items == 1) return run_whole_tiles(p, 0, 1);
+    return parallel_for(items, grain, [&](int64_t b, int64_t e) { run_whole_tiles(p, b, e); });
+  }
+  Block block = allocate(static_cast<size_t>(items * p.width * p.fold->state_size));
+  auto* states = static_cast<char*>(block.data);
+  parallel_for(items, grain, [&](int64_t b, int64_t e) { run_chunks(p, b, e, states); });
+  merge_chunks(p, states);
+  deallocate(block.data, block.capacity);
+}
+
+}  // namespace
+
+void run_reduction(const Fold& fold, const Tensor& input, uint64_t mask, Tensor* out0,
+                   Tensor* out1, double value) {
+  const Tensor& any = out0 ? *out0 : *out1;
+  if (any.numel == 0) return;
+  Plan p;
+  p.fold = &fold;
+  p.data = static_cast<const char*>(input.raw());
+  p.dtype = input.dtype;
+  p.item = item_size(input.dtype);
+  p.same_type = stored(fold.compute) == input.dtype;
+  p.outs[0] = out0;
+  p.outs[1] = out1;
+  if (input.contiguous && any.numel == 1 && mask == every_dim(input)) {
+    p.count = input.numel;
+    p.reduced[p.n_reduced++] = {input.numel, p.item, 0};
+  } else {
+    split_axes(p, input, mask);
+  }
+  choose_path(p);
+  p.params = {p.count, value};
+  Unlocked unlocked(input.numel);
+  run_plan(p);
+}
+
+// --- what infer functions share
+uint64_t dims_argument(const Call& call, int i, bool empty_is_none) {
+  const Tensor& t = call.tensor(0);
+  if (!call.has(i) || (call.ints(i).empty() && !empty_is_none)) return every_dim(t);
+  uint64_t mask = 0;
+  for (int64_t d : call.ints(i)) {
+    uint64_t bit = uint64_t{1} << wrap_dim(d, t.ndim, call.op);
+    RL_CHECK(!(mask & bit), call.op, ": dim ", d, " appears multiple times in the list of dims ",
+             call.ints(i));
+    mask |= bit;
+  }
+  return mask;
+}
+
+uint64_t dim_argument(const Call& call, int i) {
+  const Tensor& t = call.tensor(0);
+  if (!call.has(i)) return every_dim(t);
+  return uint64_t{1} << wrap_dim(call.integer(i), t.ndim, call.op);
+}
+
+OutSpec& add_reduced(Call& call, uint64_t mask, bool keepdim, DType dtype) {
+  const Tensor& t = call.tensor(0);
+  int64_t sizes[kMaxDims];
+  int n = 0;
+  for (int d = 0; d < t.ndim; ++d) {
+    bool reduce = mask >> d & 1;
+    if (!reduce || keepdim) sizes[n++] = reduce ? 1 : t.size(d);
+  }
+  return call.add_out({sizes, static_cast<size_t>(n)}, dtype);
+}
+
+void check_not_empty(const Call& call, uint64_t mask, bool dim_given) {
+  const Tensor& t = call.tensor(0);
+  if (t.numel) return;
+  if (!dim_given)
+    fail(ErrorKind::Runtime, call.op, "(): Expected reduction dim to be specified for ",
+         "input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
+  for (int d = 0; d < t.ndim; ++d)
+    if ((mask >> d & 1) && t.size(d) == 0)
+      fail(ErrorKind::Index, call.op, "(): Expected reduction dim ", d,
+           " to have non-zero size.");
+}
+
+}  // namespace RL_ISA_NS
+}  // namespace rl

@@ -1,0 +1,232 @@
+// Extrema: amax, amin, max, min, aminmax and their positions (argmax, max.dim ...).
+// NaN wins over every number, and the first of several equal candidates is the one reported.
+// Positions are found by scanning a block again only when the block improves on the state.
+#include <limits>
+
+#include "kernels/reduce_lanes.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+// `better` in vector or scalar form: x should replace a.
+template <bool Max, class V> inline auto beats(V x, V a) {
+  if constexpr (Max) return (x > a) | (x != x);
+  else return (x < a) | (x != x);
+}
+template <bool Max> struct ExtremeStep {
+  template <class V> static V first(V x) { return x; }
+  template <class V> static V next(V a, V x) { return beats<Max>(x, a) ? x : a; }
+  template <class V> static V join(V a, V b) { return next(a, b); }
+};
+
+template <class T, bool Max> constexpr T worst() {
+  using L = std::numeric_limits<T>;
+  if constexpr (L::has_infinity) return Max ? -L::infinity() : L::infinity();
+  else return Max ? L::lowest() : L::max();
+}
+
+template <class Element, bool Max>
+struct ExtremeFold : BlockFold<ExtremeFold<Element, Max>, ExtremeStep<Max>, Element> {
+  struct State { Element value; };
+  using Out0 = Element;
+  using Out1 = Element;
+  static void init(State& s) { s.value = worst<Element, Max>(); }
+  static void add(State& s, Element block) { s.value = ExtremeStep<Max>::next(s.value, block); }
+  static void merge(State& s, const State& o) { add(s, o.value); }
+  static void finish(const State& s, const FoldParams&, Element& out, Element&) { out = s.value; }
+};
+
+// The position of the first element that equals v (or is NaN as v is); there is one.
+template <class T> int64_t find_first(const T* x, int64_t n, T v) {
+  constexpr int64_t kStride = 32;
+  int64_t i = 0;
+  if (v != v) {
+    while (x[i] == x[i]) ++i;
+    return i;
+  }
+  for (; i + kStride <= n; i += kStride) {
+    int hits = 0;
+    for (int64_t j = 0; j < kStride; ++j) hits += x[i + j] == v;
+    if (hits) break;
+  }
+  while (x[i] != v) ++i;
+  return i;
+}
+
+template <class Element, bool Max> struct PositionFold {
+  using T = Element;
+  using Step = ExtremeStep<Max>;
+  struct State {
+    T value;
+    int64_t index;
+  };
+  using Out0 = T;
+  using Out1 = int64_t;
+  static void init(State& s) { s = {worst<T, Max>(), -1}; }
+  // Strictly better, so that the earlier of two equals stays.
+  static bool improves(T x, const State& s) {
+    bool more = Max ? x > s.value : x < s.value;
+    return s.index < 0 || more || (x != x && s.value == s.value);
+  }
+  static void row(State& s, const T* x, int64_t n, int64_t first) {
+    for (int64_t i = 0; i < n; i += kBlock) {
+      int64_t len = std::min(kBlock, n - i);
+      T best = fold_block<Step>(x + i, len);
+      if (improves(best, s)) s = {best, first + i + find_first(x + i, len, best)};
+    }
+  }
+  static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width,
+                      int64_t first) {
+    T best[kFoldWidth];
+    fold_block_columns<Step>(rows, n_rows, width, best);
+    for (int64_t w = 0; w < width; ++w) {
+      if (!improves(best[w], s[w])) continue;
+      int64_t r = 0;
+      if (best[w] == best[w]) while (rows[r][w] != best[w]) ++r;
+      else while (rows[r][w] == rows[r][w]) ++r;
+      s[w] = {best[w], first + r};
+    }
+  }
+  static void merge(State& s, const State& o) {
+    if (o.index >= 0 && improves(o.value, s)) s = o;
+  }
+  static void finish(const State& s, const FoldParams&, T& value, int64_t& index) {
+    value = s.value;
+    index = s.index;
+  }
+};
+
+template <class Element> struct BothFold {
+  using T = Element;
+  struct State { T least, most; };
+  using Out0 = T;
+  using Out1 = T;
+  static void init(State& s) { s = {worst<T, false>(), worst<T, true>()}; }
+  static void add(State& s, T least, T most) {
+    s.least = ExtremeStep<false>::next(s.least, least);
+    s.most = ExtremeStep<true>::next(s.most, most);
+  }
+  static void row(State& s, const T* x, int64_t n, int64_t) {
+    for (int64_t i = 0; i < n; i += kBlock) {
+      int64_t len = std::min(kBlock, n - i);
+      add(s, fold_block<ExtremeStep<false>>(x + i, len), fold_block<ExtremeStep<true>>(x + i, len));
+    }
+  }
+  static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
+    T least[kFoldWidth], most[kFoldWidth];
+    fold_block_columns<ExtremeStep<false>>(rows, n_rows, width, least);
+    fold_block_columns<ExtremeStep<true>>(rows, n_rows, width, most);
+    for (int64_t w = 0; w < width; ++w) add(s[w], least[w], most[w]);
+  }
+  static void merge(State& s, const State& o) { add(s, o.least, o.most); }
+  static void finish(const State& s, const FoldParams&, T& least, T& most) {
+    least = s.least;
+    most = s.most;
+  }
+};
+
+// --- infer and run; booleans order as integers
+#define RL_PER_TYPE(...)                                                             \
+  {make_fold<__VA_ARGS__<int64_t>>(true), make_fold<__VA_ARGS__<float>>(true),       \
+   make_fold<__VA_ARGS__<double>>(true)}
+template <class T> using MaxFold = ExtremeFold<T, true>;
+template <class T> using MinFold = ExtremeFold<T, false>;
+template <class T> using ArgMaxFold = PositionFold<T, true>;
+template <class T> using ArgMinFold = PositionFold<T, false>;
+constexpr Fold kMax[] = RL_PER_TYPE(MaxFold), kMin[] = RL_PER_TYPE(MinFold);
+constexpr Fold kArgMax[] = RL_PER_TYPE(ArgMaxFold), kArgMin[] = RL_PER_TYPE(ArgMinFold);
+constexpr Fold kBoth[] = RL_PER_TYPE(BothFold);
+#undef RL_PER_TYPE
+
+int type_index(const Tensor& t) { return std::max(0, static_cast<int>(compute_of(t.dtype)) - 1); }
+
+void check_ordered(const Call& c) {
+  DType d = c.tensor(0).dtype;
+  if (is_complex(d))
+    fail(ErrorKind::NotImplemented, c.op, ": complex numbers have no order, got ", d,
+         "; take abs(), or real and imag");
+}
+
+// amax(self, dim, keepdim)
+void extreme_infer(Call& c) {
+  check_ordered(c);
+  uint64_t mask = dims_argument(c, 1);
+  check_not_empty(c, mask, c.has(1) && !c.ints(1).empty());
+  add_reduced(c, mask, c.flag(2), c.tensor(0).dtype);
+}
+template <bool Max> void extreme_run(Call& c) {
+  const Tensor& t = c.tensor(0);
+  run_reduction((Max ? kMax : kMin)[type_index(t)], t, dims_argument(c, 1), &c.out(0), nullptr);
+}
+
+// max(self)
+void whole_infer(Call& c) {
+  check_ordered(c);
+  check_not_empty(c, every_dim(c.tensor(0)), false);
+  c.add_out({}, c.tensor(0).dtype);
+}
+template <bool Max> void whole_run(Call& c) {
+  const Tensor& t = c.tensor(0);
+  run_reduction((Max ? kMax : kMin)[type_index(t)], t, every_dim(t), &c.out(0), nullptr);
+}
+
+// max.dim(self, dim, keepdim) -> (values, indices)
+void along_infer(Call& c) {
+  check_ordered(c);
+  uint64_t mask = dim_argument(c, 1);
+  check_not_empty(c, mask, true);
+  add_reduced(c, mask, c.flag(2), c.tensor(0).dtype);
+  add_reduced(c, mask, c.flag(2), DType::I64);
+}
+template <bool Max> void along_run(Call& c) {
+  const Tensor& t = c.tensor(0);
+  const Fold& f = (Max ? kArgMax : kArgMin)[type_index(t)];
+  run_reduction(f, t, dim_argument(c, 1), &c.out(0), &c.out(1));
+}
+
+// argmax(self, dim, keepdim)
+void position_infer(Call& c) {
+  check_ordered(c);
+  RL_CHECK(c.tensor(0).dtype != DType::Bool, c.op, "(): does not support bool input; convert it, ",
+           "for example with .int()");
+  uint64_t mask = dim_argument(c, 1);
+  if (!c.has(1) && c.tensor(0).numel == 0)
+    fail(ErrorKind::Index, c.op,
+         "(): Expected reduction dim to be specified for input.numel() == 0.");
+  check_not_empty(c, mask, true);
+  add_reduced(c, mask, c.flag(2), DType::I64);
+}
+template <bool Max> void position_run(Call& c) {
+  const Tensor& t = c.tensor(0);
+  const Fold& f = (Max ? kArgMax : kArgMin)[type_index(t)];
+  run_reduction(f, t, dim_argument(c, 1), nullptr, &c.out(0));
+}
+
+// aminmax(self, *, dim, keepdim) -> (min, max)
+void both_infer(Call& c) {
+  check_ordered(c);
+  uint64_t mask = dim_argument(c, 1);
+  RL_CHECK(c.has(1) || c.tensor(0).numel, "aminmax(): cannot compute aminmax over an empty ",
+           "dimension as the operation has no identity.");
+  check_not_empty(c, mask, true);
+  for (int i = 0; i < 2; ++i) add_reduced(c, mask, c.flag(2), c.tensor(0).dtype);
+}
+void both_run(Call& c) {
+  const Tensor& t = c.tensor(0);
+  run_reduction(kBoth[type_index(t)], t, dim_argument(c, 1), &c.out(0), &c.out(1));
+}
+
+RL_ISA_KERNEL("amax", extreme_infer, extreme_run<true>);
+RL_ISA_KERNEL("amin", extreme_infer, extreme_run<false>);
+RL_ISA_KERNEL("max", whole_infer, whole_run<true>);
+RL_ISA_KERNEL("min", whole_infer, whole_run<false>);
+RL_ISA_KERNEL("max.dim", along_infer, along_run<true>);
+RL_ISA_KERNEL("min.dim", along_infer, along_run<false>);
+RL_ISA_KERNEL("argmax", position_infer, position_run<true>);
+RL_ISA_KERNEL("argmin", position_infer, position_run<false>);
+RL_ISA_KERNEL("aminmax", both_infer, both_run);
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

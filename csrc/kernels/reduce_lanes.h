@@ -1,0 +1,100 @@
+// Folding blocks in vector registers: what sums, products and extrema share. A Step says how
+// an element enters an accumulator (first, next) and how accumulators meet (join); it is
+// written once for scalars and vectors. Several accumulators hide the latency of an addition
+// and keep every partial sum short. Nothing here knows of states or tensors.
+#pragma once
+#include "kernels/reduce.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+
+template <class T> struct VectorOf {
+  typedef T type __attribute__((vector_size(kVectorBytes)));
+};
+template <class T> using Vector = typename VectorOf<T>::type;
+template <class T> constexpr int kLanes = kVectorBytes / sizeof(T);
+template <class T> constexpr bool kHasVectors = std::is_arithmetic_v<T>;
+
+template <class T> inline Vector<T> load_vector(const T* x) {
+  Vector<T> v;
+  __builtin_memcpy(&v, x, sizeof v);
+  return v;
+}
+
+// All of x, n >= 1, through Step.
+template <class Step, class T> T fold_block(const T* x, int64_t n) {
+  constexpr int64_t L = kHasVectors<T> ? 4 * (kVectorBytes / int(sizeof(T))) : 4;
+  int64_t i = 1;
+  T total = Step::first(x[0]);
+  if constexpr (kHasVectors<T>) {
+    if (n >= L) {
+      constexpr int64_t V = kLanes<T>;
+      auto a = Step::first(load_vector(x)), b = Step::first(load_vector(x + V));
+      auto c = Step::first(load_vector(x + 2 * V)), d = Step::first(load_vector(x + 3 * V));
+      for (i = L; i + L <= n; i += L) {
+        a = Step::next(a, load_vector(x + i));
+        b = Step::next(b, load_vector(x + i + V));
+        c = Step::next(c, load_vector(x + i + 2 * V));
+        d = Step::next(d, load_vector(x + i + 3 * V));
+      }
+      a = Step::join(Step::join(a, b), Step::join(c, d));
+      T lanes[V];
+      __builtin_memcpy(lanes, &a, sizeof a);
+      for (int64_t half = V / 2; half; half /= 2)
+        for (int64_t j = 0; j < half; ++j) lanes[j] = Step::join(lanes[j], lanes[j + half]);
+      total = lanes[0];
+    }
+  }
+  for (; i < n; ++i) total = Step::next(total, x[i]);
+  return total;
+}
+
+// out[w] = all of rows[..][w], through Step.
+template <class Step, class T>
+void fold_block_columns(const T* const* rows, int64_t n_rows, int64_t width, T* out) {
+  int64_t w = 0;
+  if constexpr (kHasVectors<T>) {
+    constexpr int64_t V = kLanes<T>;
+    for (; w + 2 * V <= width; w += 2 * V) {
+      auto a = Step::first(load_vector(rows[0] + w)), b = Step::first(load_vector(rows[0] + w + V));
+      for (int64_t r = 1; r < n_rows; ++r) {
+        a = Step::next(a, load_vector(rows[r] + w));
+        b = Step::next(b, load_vector(rows[r] + w + V));
+      }
+      __builtin_memcpy(out + w, &a, sizeof a);
+      __builtin_memcpy(out + w + V, &b, sizeof b);
+    }
+  }
+  for (; w < width; ++w) {
+    out[w] = Step::first(rows[0][w]);
+    for (int64_t r = 1; r < n_rows; ++r) out[w] = Step::next(out[w], rows[r][w]);
+  }
+}
+
+// A fold whose blocks go through Step and whose state takes block results by add(state, T).
+template <class Derived, class Step, class Element> struct BlockFold {
+  using T = Element;
+  template <class S> static void row(S& s, const T* x, int64_t n, int64_t) {
+    for (int64_t i = 0; i < n; i += kBlock)
+      Derived::add(s, fold_block<Step>(x + i, std::min(kBlock, n - i)));
+  }
+  template <class S>
+  static void columns(S* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
+    T block[kFoldWidth];
+    fold_block_columns<Step>(rows, n_rows, width, block);
+    for (int64_t w = 0; w < width; ++w) Derived::add(s[w], block[w]);
+  }
+};
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

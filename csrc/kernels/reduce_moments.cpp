@@ -1,0 +1,182 @@
+// Variance, standard deviation and logsumexp: folds whose blocks need two passes.
+// A block's mean is taken first and deviations from it second, both in L1; blocks are then
+// combined exactly as if they had been one (Chan, Golub, LeVeque 1983).
+#include <cmath>
+#include <limits>
+
+#include "kernels/reduce_lanes.h"
+#include "scalar/elementary.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+struct PlainSum {
+  template <class V> static V first(V x) { return x; }
+  template <class V> static V next(V a, V x) { return a + x; }
+  template <class V> static V join(V a, V b) { return a + b; }
+};
+
+struct Moments {
+  double n, mean, squares;  // squares: sum of squared deviations from the mean
+};
+
+// Sums of (x - c) and (x - c)^2 over a block.
+template <class T> void deviations(const T* x, int64_t n, T c, double& sum, double& squares) {
+  constexpr int64_t V = kLanes<T>;
+  Vector<T> s0{}, s1{}, q0{}, q1{};
+  int64_t i = 0;
+  for (; i + 2 * V <= n; i += 2 * V) {
+    auto a = load_vector(x + i) - c, b = load_vector(x + i + V) - c;
+    s0 += a, s1 += b;
+    q0 += a * a, q1 += b * b;
+  }
+  s0 += s1, q0 += q1;
+  sum = squares = 0;
+  for (int64_t j = 0; j < V; ++j) sum += s0[j], squares += q0[j];
+  for (; i < n; ++i) {
+    double d = double(x[i]) - c;
+    sum += d, squares += d * d;
+  }
+}
+
+template <class Element, bool Root> struct MomentsFold {
+  using T = Element;
+  using State = Moments;
+  using Out0 = T;
+  using Out1 = T;
+  static void init(State& s) { s = {0, 0, 0}; }
+  static void merge(State& s, const State& o) {
+    if (o.n == 0) return;
+    double n = s.n + o.n, delta = o.mean - s.mean;
+    s.squares += o.squares + delta * delta * (s.n * o.n / n);
+    s.mean += delta * (o.n / n);
+    s.n = n;
+  }
+  // `sum` and `squares` are taken about c, which is close to the block's mean.
+  static Moments block(double n, double c, double sum, double squares) {
+    return {n, c + sum / n, std::max(squares - sum * sum / n, 0.0) + (squares - squares)};
+  }
+  static void row(State& s, const T* x, int64_t n, int64_t) {
+    for (int64_t i = 0; i < n; i += kBlock) {
+      int64_t len = std::min(kBlock, n - i);
+      T c = fold_block<PlainSum>(x + i, len) / static_cast<T>(len);
+      double sum, squares;
+      deviations(x + i, len, c, sum, squares);
+      merge(s, block(static_cast<double>(len), c, sum, squares));
+    }
+  }
+  static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
+    T c[kFoldWidth], sum[kFoldWidth] = {}, squares[kFoldWidth] = {};
+    fold_block_columns<PlainSum>(rows, n_rows, width, c);
+    T scale = T(1) / static_cast<T>(n_rows);
+    for (int64_t w = 0; w < width; ++w) c[w] *= scale;
+    for (int64_t r = 0; r < n_rows; ++r) {
+      const T* x = rows[r];
+#pragma GCC ivdep
+      for (int64_t w = 0; w < width; ++w) {
+        T d = x[w] - c[w];
+        sum[w] += d;
+        squares[w] += d * d;
+      }
+    }
+    double n = static_cast<double>(n_rows);
+    for (int64_t w = 0; w < width; ++w) merge(s[w], block(n, c[w], sum[w], squares[w]));
+  }
+  static void finish(const State& s, const FoldParams& p, T& spread, T& mean) {
+    double n = static_cast<double>(p.count), v = s.squares / std::max(n - p.value, 0.0);
+    spread = static_cast<T>(Root ? std::sqrt(v) : v);
+    mean = p.count ? static_cast<T>(s.mean) : std::numeric_limits<T>::quiet_NaN();
+  }
+};
+
+// log(sum(exp(x))) as a maximum and a sum of exponentials relative to it.
+template <class Element> struct LogSumExpFold {
+  using T = Element;
+  struct State {
+    T most;
+    double sum;
+  };
+  using Out0 = T;
+  using Out1 = T;
+  static constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  struct Most {
+    template <class V> static V first(V x) { return x; }
+    template <class V> static V next(V a, V x) { return ((x > a) | (x != x)) ? x : a; }
+    template <class V> static V join(V a, V b) { return next(a, b); }
+  };
+  static void init(State& s) { s = {-kInfinity, 0}; }
+  static T pivot(T most) { return most == kInfinity || most == -kInfinity ? T(0) : most; }
+  static void merge(State& s, const State& o) {
+    T most = Most::next(s.most, o.most);
+    double p = pivot(most);
+    s.sum = s.sum * std::exp(pivot(s.most) - p) + o.sum * std::exp(pivot(o.most) - p);
+    s.most = most;
+  }
+  static void row(State& s, const T* x, int64_t n, int64_t) {
+    alignas(64) T e[kBlock];
+    for (int64_t i = 0; i < n; i += kBlock) {
+      int64_t len = std::min(kBlock, n - i);
+      T most = fold_block<Most>(x + i, len), p = pivot(most);
+      for (int64_t j = 0; j < len; ++j) e[j] = math::exp(x[i + j] - p);
+      merge(s, {most, static_cast<double>(fold_block<PlainSum>(e, len))});
+    }
+  }
+  static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
+    T most[kFoldWidth], p[kFoldWidth], sum[kFoldWidth] = {};
+    fold_block_columns<Most>(rows, n_rows, width, most);
+    for (int64_t w = 0; w < width; ++w) p[w] = pivot(most[w]);
+    for (int64_t r = 0; r < n_rows; ++r) {
+      const T* x = rows[r];
+#pragma GCC ivdep
+      for (int64_t w = 0; w < width; ++w) sum[w] += math::exp(x[w] - p[w]);
+    }
+    for (int64_t w = 0; w < width; ++w) merge(s[w], {most[w], sum[w]});
+  }
+  static void finish(const State& s, const FoldParams&, T& out, T&) {
+    out = static_cast<T>(pivot(s.most) + std::log(s.sum));
+  }
+};
+
+constexpr Fold kVar[] = {make_fold<MomentsFold<float, false>>(),
+                         make_fold<MomentsFold<double, false>>()};
+constexpr Fold kStd[] = {make_fold<MomentsFold<float, true>>(),
+                         make_fold<MomentsFold<double, true>>()};
+constexpr Fold kLogSumExp[] = {make_fold<LogSumExpFold<float>>(),
+                               make_fold<LogSumExpFold<double>>()};
+
+bool is_double(const Tensor& t) { return compute_of(t.dtype) == Compute::D; }
+
+// var(self, dim, correction, keepdim) of real tensors; complex ones split in the record.
+template <bool WithMean> void moments_infer(Call& c) {
+  DType d = c.tensor(0).dtype;
+  RL_CHECK(is_floating(d), c.op, ": std and var only support floating point and complex dtypes, ",
+           "got ", d, "; convert the input, for example with .float()");
+  uint64_t mask = dims_argument(c, 1);
+  for (int i = 0; i < (WithMean ? 2 : 1); ++i) add_reduced(c, mask, c.flag(3), d);
+}
+template <bool Root, bool WithMean> void moments_run(Call& c) {
+  const Tensor& t = c.tensor(0);
+  run_reduction((Root ? kStd : kVar)[is_double(t)], t, dims_argument(c, 1), &c.out(0),
+                WithMean ? &c.out(1) : nullptr, c.has(2) ? c.number(2) : 1.0);
+}
+
+// logsumexp(self, dim, keepdim); integers compute in the default dtype
+void logsumexp_infer(Call& c) {
+  DType d = c.tensor(0).dtype;
+  add_reduced(c, dims_argument(c, 1), c.flag(2), is_integral(d) ? default_dtype() : d);
+}
+void logsumexp_run(Call& c) {
+  run_reduction(kLogSumExp[is_double(c.out(0))], c.tensor(0), dims_argument(c, 1), &c.out(0),
+                nullptr);
+}
+
+RL_ISA_KERNEL("_var", moments_infer<false>, (moments_run<false, false>));
+RL_ISA_KERNEL("_std", moments_infer<false>, (moments_run<true, false>));
+RL_ISA_KERNEL("_var_mean", moments_infer<true>, (moments_run<false, true>));
+RL_ISA_KERNEL("_std_mean", moments_infer<true>, (moments_run<true, true>));
+RL_ISA_KERNEL("_logsumexp", logsumexp_infer, logsumexp_run);
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

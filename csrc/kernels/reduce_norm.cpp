@@ -1,0 +1,151 @@
+// Vector norms: linalg.vector_norm(self, ord, dim, keepdim, *, dtype) of real tensors (complex
+// ones take magnitudes first, in the record). Orders 0, 1, 2 and the infinities have folds of
+// their own; any other order raises magnitudes to a power in double.
+#include <limits>
+
+#include "kernels/reduce_total.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+// Euclidean norm. Squares that leave float's range are summed again in double.
+template <class T> struct SquaresFold : SumFold<T, Square> {
+  using Base = SumFold<T, Square>;
+  using typename Base::State;
+  static bool suspect(T squares, int64_t n) {
+    return !(squares <= std::numeric_limits<T>::max()) ||
+           (squares != 0 && squares < std::numeric_limits<T>::min() * T(1e8) * T(n));
+  }
+  static void row(State& s, const T* x, int64_t n, int64_t) {
+    for (int64_t i = 0; i < n; i += kBlock) {
+      int64_t len = std::min(kBlock, n - i);
+      T squares = fold_block<AddStep<Square>>(x + i, len);
+      if (suspect(squares, len)) exact(s, x + i, len);
+      else s.add(squares);
+    }
+  }
+  static void exact(State& s, const T* x, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) s.add(double(x[i]) * double(x[i]));
+  }
+  static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
+    T block[kFoldWidth];
+    fold_block_columns<AddStep<Square>>(rows, n_rows, width, block);
+    for (int64_t w = 0; w < width; ++w) {
+      if (!suspect(block[w], n_rows)) s[w].add(block[w]);
+      else
+        for (int64_t r = 0; r < n_rows; ++r) exact(s[w], rows[r] + w, 1);
+    }
+  }
+  static void finish(const State& s, const FoldParams&, T& out, T&) {
+    out = static_cast<T>(std::sqrt(s.value()));
+  }
+};
+
+// The largest or smallest magnitude; NaN wins.
+template <bool Max> struct MagnitudeStep {
+  template <class V> static V first(V x) { return Magnitude::map(x); }
+  template <class V> static V join(V a, V x) {
+    if constexpr (Max) return ((x > a) | (x != x)) ? x : a;
+    else return ((x < a) | (x != x)) ? x : a;
+  }
+  template <class V> static V next(V a, V x) { return join(a, Magnitude::map(x)); }
+};
+template <class Element, bool Max>
+struct InfinityFold : BlockFold<InfinityFold<Element, Max>, MagnitudeStep<Max>, Element> {
+  struct State { Element value; };
+  using Out0 = Element;
+  using Out1 = Element;
+  static void init(State& s) {
+    s.value = Max ? Element(0) : std::numeric_limits<Element>::infinity();
+  }
+  static void add(State& s, Element block) { s.value = MagnitudeStep<Max>::join(s.value, block); }
+  static void merge(State& s, const State& o) { add(s, o.value); }
+  static void finish(const State& s, const FoldParams&, Element& out, Element&) { out = s.value; }
+};
+
+// The number of elements that are not zero, as a float.
+struct NonZeroFold {
+  using T = uint8_t;
+  struct State { int64_t n; };
+  using Out0 = double;
+  using Out1 = double;
+  static void init(State& s) { s.n = 0; }
+  static void row(State& s, const T* x, int64_t n, int64_t) {
+    for (int64_t i = 0; i < n; ++i) s.n += x[i];
+  }
+  static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
+    for (int64_t r = 0; r < n_rows; ++r)
+      for (int64_t w = 0; w < width; ++w) s[w].n += rows[r][w];
+  }
+  static void merge(State& s, const State& o) { s.n += o.n; }
+  static void finish(const State& s, const FoldParams&, double& out, double&) {
+    out = static_cast<double>(s.n);
+  }
+};
+
+// Any other order, in double: (sum |x|^p)^(1/p).
+struct PowerFold {
+  using T = double;
+  struct State {
+    Carried total;
+    double order;
+  };
+  using Out0 = double;
+  using Out1 = double;
+  static void init(State& s, const FoldParams& p) { s = {{}, p.value}; }
+  static void row(State& s, const T* x, int64_t n, int64_t) {
+    for (int64_t i = 0; i < n; ++i) s.total.add(std::pow(std::abs(x[i]), s.order));
+  }
+  static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
+    for (int64_t r = 0; r < n_rows; ++r)
+      for (int64_t w = 0; w < width; ++w) row(s[w], rows[r] + w, 1, 0);
+  }
+  static void merge(State& s, const State& o) { s.total.add(o.total); }
+  static void finish(const State& s, const FoldParams& p, double& out, double&) {
+    out = std::pow(s.total.value(), 1 / p.value);
+  }
+};
+
+constexpr Fold kSquares[] = {make_fold<SquaresFold<float>>(), make_fold<SquaresFold<double>>()};
+constexpr Fold kAbsolute[] = {make_fold<SumFold<float, Magnitude>>(),
+                              make_fold<SumFold<double, Magnitude>>()};
+constexpr Fold kLargest[] = {make_fold<InfinityFold<float, true>>(),
+                             make_fold<InfinityFold<double, true>>()};
+constexpr Fold kSmallest[] = {make_fold<InfinityFold<float, false>>(),
+                              make_fold<InfinityFold<double, false>>()};
+constexpr Fold kNonZero = make_fold<NonZeroFold>();
+constexpr Fold kPower = make_fold<PowerFold>();
+
+const Fold& fold_for(double order, bool is_double) {
+  if (order == 2) return kSquares[is_double];
+  if (order == 1) return kAbsolute[is_double];
+  if (order == 0) return kNonZero;
+  if (order == std::numeric_limits<double>::infinity()) return kLargest[is_double];
+  if (order == -std::numeric_limits<double>::infinity()) return kSmallest[is_double];
+  return kPower;
+}
+
+// _vector_norm(self, float ord, int[]? dim, bool keepdim, *, dtype? dtype)
+void norm_infer(Call& c) {
+  DType dtype = c.dtype_or(4, c.tensor(0).dtype);
+  RL_CHECK(is_floating(dtype), "linalg.vector_norm: Expected a floating point or complex tensor ",
+           "as input. Got ", info(dtype).legacy_name);
+  uint64_t mask = dims_argument(c, 2);
+  double order = c.number(1);
+  if (c.tensor(0).numel == 0 && (order < 0 || order == std::numeric_limits<double>::infinity()))
+    for (int d = 0; d < c.tensor(0).ndim; ++d)
+      RL_CHECK(!(mask >> d & 1) || c.tensor(0).size(d), "linalg.vector_norm cannot compute the ",
+               order, " norm on an empty dimension ", d, " because the operation has no identity");
+  add_reduced(c, mask, c.flag(3), dtype);
+}
+void norm_run(Call& c) {
+  const Fold& f = fold_for(c.number(1), compute_of(c.out(0).dtype) == Compute::D);
+  run_reduction(f, c.tensor(0), dims_argument(c, 2), &c.out(0), nullptr, c.number(1));
+}
+
+RL_ISA_KERNEL("_vector_norm", norm_infer, norm_run);
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

@@ -1,0 +1,172 @@
+// Sums and their kin: sum, mean, nansum, prod, count_nonzero, all, any.
+// Floats are summed in vector lanes within blocks of a thousand elements and the blocks in
+// double; doubles are summed with the rounding error of every block addition carried along.
+// To add one: a Step (how an element enters a block) and a fold over it, then infer and run.
+#include "kernels/reduce_total.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+// --- how elements enter a block
+struct MultiplyStep {
+  template <class V> static V first(V x) { return x; }
+  template <class V> static V next(V a, V x) { return a * x; }
+  template <class V> static V join(V a, V b) { return a * b; }
+};
+struct OrStep {
+  template <class V> static V first(V x) { return x; }
+  template <class V> static V next(V a, V x) { return a | x; }
+  template <class V> static V join(V a, V b) { return a | b; }
+};
+struct AndStep {
+  template <class V> static V first(V x) { return x; }
+  template <class V> static V next(V a, V x) { return a & x; }
+  template <class V> static V join(V a, V b) { return a & b; }
+};
+
+template <class T> struct MeanFold : SumFold<T, Plain> {
+  using Base = SumFold<T, Plain>;
+  static void finish(const typename Base::State& s, const FoldParams& p, T& out, T&) {
+    auto total = s.value();
+    double n = static_cast<double>(p.count);
+    if constexpr (requires { total.im; })
+      out = narrow<T>(C128{total.re / n, total.im / n});
+    else
+      out = static_cast<T>(total / n);
+  }
+};
+
+// Products keep one running value; float inputs are loaded as double, which cannot overflow
+// within the few factors that a float product survives.
+template <class Element, class Step, int Identity>
+struct ValueFold : BlockFold<ValueFold<Element, Step, Identity>, Step, Element> {
+  struct State { Element value; };
+  using Out0 = std::conditional_t<std::is_same_v<Element, uint8_t>, bool, Element>;
+  using Out1 = Out0;
+  static Element identity() {
+    if constexpr (requires { Element{}.re; }) return Element{Identity, 0};
+    else return Element(Identity);
+  }
+  static void init(State& s) { s.value = identity(); }
+  static void add(State& s, Element block) { s.value = Step::join(s.value, block); }
+  static void merge(State& s, const State& o) { add(s, o.value); }
+  static void finish(const State& s, const FoldParams&, Out0& out, Out1&) {
+    out = static_cast<Out0>(s.value);
+  }
+};
+
+// Counts of true bytes; blocks are short enough for any counter.
+struct CountFold {
+  using T = uint8_t;
+  struct State { int64_t n; };
+  using Out0 = int64_t;
+  using Out1 = int64_t;
+  static void init(State& s) { s.n = 0; }
+  static void row(State& s, const T* x, int64_t n, int64_t) {
+    for (int64_t i = 0; i < n; ++i) s.n += x[i];
+  }
+  static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
+    for (int64_t r = 0; r < n_rows; ++r)
+      for (int64_t w = 0; w < width; ++w) s[w].n += rows[r][w];
+  }
+  static void merge(State& s, const State& o) { s.n += o.n; }
+  static void finish(const State& s, const FoldParams&, int64_t& out, int64_t&) { out = s.n; }
+};
+
+// --- infer and run
+DType sum_dtype(const Call& c, int i) {
+  DType in = c.tensor(0).dtype;
+  return c.dtype_or(i, is_integral(in) ? DType::I64 : in);
+}
+
+Compute sum_compute(DType out) { return is_integral(out) ? Compute::I : compute_of(out); }
+
+constexpr Fold kSums[] = {{}, make_fold<SumFold<int64_t, Plain>>(), make_fold<SumFold<float, Plain>>(),
+                          make_fold<SumFold<double, Plain>>(), make_fold<SumFold<C64, Plain>>(),
+                          make_fold<SumFold<C128, Plain>>()};
+constexpr Fold kMeans[] = {{}, {}, make_fold<MeanFold<float>>(), make_fold<MeanFold<double>>(),
+                           make_fold<MeanFold<C64>>(), make_fold<MeanFold<C128>>()};
+constexpr Fold kNanSums[] = {{}, {}, make_fold<SumFold<float, NanAsZero>>(),
+                             make_fold<SumFold<double, NanAsZero>>()};
+constexpr Fold kProducts[] = {{}, make_fold<ValueFold<int64_t, MultiplyStep, 1>>(),
+                              make_fold<ValueFold<double, MultiplyStep, 1>>(),
+                              make_fold<ValueFold<double, MultiplyStep, 1>>(),
+                              make_fold<ValueFold<C64, MultiplyStep, 1>>(),
+                              make_fold<ValueFold<C128, MultiplyStep, 1>>()};
+constexpr Fold kAny = make_fold<ValueFold<uint8_t, OrStep, 0>>();
+constexpr Fold kAll = make_fold<ValueFold<uint8_t, AndStep, 1>>();
+constexpr Fold kCount = make_fold<CountFold>();
+
+// sum(self, dim, keepdim, *, dtype); mean, nansum and prod.dim share it.
+void sum_infer(Call& c) { add_reduced(c, dims_argument(c, 1), c.flag(2), sum_dtype(c, 3)); }
+void sum_run(Call& c) {
+  DType out = c.out(0).dtype;
+  const Fold& f = out == DType::Bool ? kAny : kSums[static_cast<int>(sum_compute(out))];
+  run_reduction(f, c.tensor(0), dims_argument(c, 1), &c.out(0), nullptr);
+}
+
+void mean_infer(Call& c) {
+  DType dtype = c.dtype_or(3, c.tensor(0).dtype);
+  RL_CHECK(is_inexact(dtype), "mean(): could not infer output dtype. Input dtype must be either a "
+           "floating point or complex dtype. Got: ", info(dtype).legacy_name,
+           "; pass dtype=, or convert the input");
+  add_reduced(c, dims_argument(c, 1), c.flag(2), dtype);
+}
+void mean_run(Call& c) {
+  run_reduction(kMeans[static_cast<int>(compute_of(c.out(0).dtype))], c.tensor(0),
+                dims_argument(c, 1), &c.out(0), nullptr);
+}
+
+void nansum_infer(Call& c) {
+  RL_CHECK(!is_complex(c.tensor(0).dtype), "nansum does not support complex inputs");
+  sum_infer(c);
+}
+void nansum_run(Call& c) {
+  DType in = c.tensor(0).dtype, out = c.out(0).dtype;
+  if (!is_floating(in) || !is_floating(out)) return sum_run(c);
+  run_reduction(kNanSums[static_cast<int>(compute_of(out))], c.tensor(0), dims_argument(c, 1),
+                &c.out(0), nullptr);
+}
+
+// prod(self, *, dtype) and prod.dim(self, dim, keepdim, *, dtype)
+void run_product(Call& c, uint64_t mask) {
+  DType out = c.out(0).dtype;
+  const Fold& f = out == DType::Bool ? kAll : kProducts[static_cast<int>(sum_compute(out))];
+  run_reduction(f, c.tensor(0), mask, &c.out(0), nullptr);
+}
+void prod_infer(Call& c) { add_reduced(c, every_dim(c.tensor(0)), false, sum_dtype(c, 1)); }
+void prod_run(Call& c) { run_product(c, every_dim(c.tensor(0))); }
+void prod_dim_infer(Call& c) { add_reduced(c, dim_argument(c, 1), c.flag(2), sum_dtype(c, 3)); }
+void prod_dim_run(Call& c) { run_product(c, dim_argument(c, 1)); }
+
+// all(self, dim, keepdim): an empty tuple of dims reduces nothing; uint8 stays uint8.
+void truth_infer(Call& c) {
+  DType in = c.tensor(0).dtype;
+  add_reduced(c, dims_argument(c, 1, true), c.flag(2), in == DType::U8 ? in : DType::Bool);
+}
+void all_run(Call& c) {
+  run_reduction(kAll, c.tensor(0), dims_argument(c, 1, true), &c.out(0), nullptr);
+}
+void any_run(Call& c) {
+  run_reduction(kAny, c.tensor(0), dims_argument(c, 1, true), &c.out(0), nullptr);
+}
+
+// count_nonzero(self, dim)
+void count_infer(Call& c) { add_reduced(c, dims_argument(c, 1), false, DType::I64); }
+void count_run(Call& c) {
+  run_reduction(kCount, c.tensor(0), dims_argument(c, 1), &c.out(0), nullptr);
+}
+
+RL_ISA_KERNEL("sum", sum_infer, sum_run);
+RL_ISA_KERNEL("mean", mean_infer, mean_run);
+RL_ISA_KERNEL("nansum", nansum_infer, nansum_run);
+RL_ISA_KERNEL("prod", prod_infer, prod_run);
+RL_ISA_KERNEL("prod.dim", prod_dim_infer, prod_dim_run);
+RL_ISA_KERNEL("all", truth_infer, all_run);
+RL_ISA_KERNEL("any", truth_infer, any_run);
+RL_ISA_KERNEL("count_nonzero", count_infer, count_run);
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

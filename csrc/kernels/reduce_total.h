@@ -1,0 +1,82 @@
+// Accurate totals: how elements enter a block sum and how block sums are added up.
+// Floats are summed in vector lanes within a block and in double across blocks; doubles carry
+// the rounding error of every block addition. sum, mean and the norms share this.
+#pragma once
+#include <cmath>
+
+#include "kernels/reduce_lanes.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+// --- how elements enter a block
+struct Plain {
+  template <class V> static V map(V x) { return x; }
+};
+struct Square {
+  template <class V> static V map(V x) { return x * x; }
+};
+struct Magnitude {
+  template <class V> static V map(V x) { return x < 0 ? -x : x; }
+};
+struct NanAsZero {
+  template <class V> static V map(V x) { return x == x ? x : V{}; }
+};
+template <class Map> struct AddStep {
+  template <class V> static V first(V x) { return Map::map(x); }
+  template <class V> static V next(V a, V x) { return a + Map::map(x); }
+  template <class V> static V join(V a, V b) { return a + b; }
+};
+
+// --- running totals over blocks
+struct Carried {  // a double and the rounding error of the additions so far (Neumaier 1974)
+  double sum = 0, error = 0;
+  void add(double x) {
+    double t = sum + x;
+    error += std::abs(sum) >= std::abs(x) ? (sum - t) + x : (x - t) + sum;
+    sum = t;
+  }
+  void add(Carried o) { add(o.sum); error += o.error; }
+  double value() const { return std::isfinite(sum) ? sum + error : sum; }
+};
+template <class Total> struct Simple {
+  Total sum{};
+  template <class X> void add(X x) { sum += Total(x); }
+  void add(Simple o) { sum += o.sum; }
+  Total value() const { return sum; }
+};
+struct ComplexTotal {
+  Carried re, im;
+  template <class R> void add(Complex<R> x) { re.add(double(x.re)); im.add(double(x.im)); }
+  void add(ComplexTotal o) { re.add(o.re); im.add(o.im); }
+  C128 value() const { return {re.value(), im.value()}; }
+};
+template <class T> struct TotalOf { using type = ComplexTotal; };
+template <> struct TotalOf<float> { using type = Simple<double>; };
+template <> struct TotalOf<double> { using type = Carried; };
+template <> struct TotalOf<int64_t> { using type = Simple<int64_t>; };
+
+template <class T, class V> T narrow(V v) {
+  if constexpr (requires { v.im; }) {
+    using R = decltype(T{}.re);
+    return T{static_cast<R>(v.re), static_cast<R>(v.im)};
+  } else {
+    return static_cast<T>(v);
+  }
+}
+
+template <class T, class Map>
+struct SumFold : BlockFold<SumFold<T, Map>, AddStep<Map>, T> {
+  using State = typename TotalOf<T>::type;
+  using Out0 = T;
+  using Out1 = T;
+  static void init(State& s) { s = State{}; }
+  static void add(State& s, T block) { s.add(block); }
+  static void merge(State& s, const State& o) { s.add(o); }
+  static void finish(const State& s, const FoldParams&, T& out, T&) { out = narrow<T>(s.value()); }
+};
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

@@ -203,7 +203,11 @@ Own index_list(const Indexer& x) {
 }
 
 // ---- assignment
-bool records(const Tensor& t) { return grad_enabled() && (t.requires_grad || t.grad_fn || t.view); }
+bool records(const Tensor& t) {
+  if (!grad_enabled()) return false;
+  if (t.requires_grad || t.grad_fn) return true;
+  return t.view && (t.view->base->requires_grad || t.view->base->grad_fn);
+}
 
 bool fill_directly(Indexer& x, PyObject* value) {
   Tensor& base = const_cast<Tensor&>(x.base);

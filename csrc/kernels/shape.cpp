@@ -1,0 +1,247 @@
+// Structural copies: cat, flip, roll, repeat, triangles. Operations that only change how
+// memory is seen are in views.cpp; compositions (stack, tile, rot90 ...) in ops/shape.py.
+// flip, roll and repeat share one loop: a table per dimension says where each index reads.
+#include <algorithm>
+#include <cstring>
+
+#include "plan/copy.h"
+#include "plan/parallel.h"
+
+namespace rl {
+namespace {
+
+// ---- cat(tensors, dim)
+bool is_legacy_empty(const Tensor& t) { return t.ndim == 1 && t.size(0) == 0; }
+
+void cat_infer(Call& c) {
+  auto tensors = c.tensors(0);
+  RL_CHECK(!tensors.empty(), c.op, "(): expected a non-empty list of Tensors");
+  const Tensor* shape = nullptr;
+  DType dtype = tensors[0]->dtype;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor* t = tensors[i];
+    RL_CHECK(t->ndim > 0, "zero-dimensional tensor (at position ", i, ") cannot be concatenated");
+    dtype = promote(dtype, t->dtype);
+    if (!shape && !is_legacy_empty(*t)) shape = t;
+  }
+  if (!shape) shape = tensors[0];
+  int d = wrap_dim(c.integer(1), shape->ndim);
+  SizeVec sizes(shape->sizes().begin(), shape->sizes().end());
+  sizes[d] = 0;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& t = *tensors[i];
+    if (is_legacy_empty(t)) continue;
+    RL_CHECK(t.ndim == shape->ndim, "Tensors must have same number of dimensions: got ",
+             static_cast<int>(shape->ndim), " and ", static_cast<int>(t.ndim));
+    for (int k = 0; k < t.ndim; ++k)
+      RL_CHECK(k == d || t.size(k) == shape->size(k), "Sizes of tensors must match except in dimension ",
+               d, ". Expected size ", shape->size(k), " but got size ", t.size(k), " for tensor number ",
+               i, " in the list.");
+    sizes[d] += t.size(d);
+  }
+  c.add_out(sizes, dtype);
+}
+
+void cat_run(Call& c) {
+  Tensor& out = c.out(0);
+  int d = wrap_dim(c.integer(1), out.ndim);
+  int64_t at = 0, item = item_size(out.dtype), outer = 1;
+  for (int k = 0; k < d; ++k) outer *= out.size(k);
+  int64_t row = outer ? out.numel / outer * item : 0;
+  for (Tensor* t : c.tensors(0)) {
+    if (t->numel == 0) continue;
+    int64_t bytes = t->numel / outer * item;
+    if (t->contiguous && t->dtype == out.dtype && t->numel <= 32768) {
+      char* to = static_cast<char*>(out.raw()) + at * out.stride(d) * item;
+      auto* from = static_cast<const char*>(t->raw());
+      for (int64_t i = 0; i < outer; ++i) std::memcpy(to + i * row, from + i * bytes, static_cast<size_t>(bytes));
+    } else {
+      SizeVec sizes(out.sizes().begin(), out.sizes().end());
+      sizes[d] = t->size(d);
+      Ref<Tensor> part = alias(out, sizes, out.strides(), out.offset + at * out.stride(d));
+      copy_into(*part, *t);
+    }
+    at += t->size(d);
+  }
+}
+
+// ---- reading through a table per dimension
+using Maps = std::vector<SizeVec>;  // element offsets into self, one entry per output index
+
+Maps plain_maps(const Tensor& self) {
+  Maps maps(self.ndim);
+  for (int d = 0; d < self.ndim; ++d)
+    for (int64_t i = 0; i < self.size(d); ++i) maps[d].push_back(i * self.stride(d));
+  return maps;
+}
+
+template <class T> void remap_rows(const T* from, T* to, const Maps& maps, int64_t begin, int64_t end) {
+  const SizeVec& last = maps.back();
+  auto n = static_cast<int64_t>(last.size());
+  bool dense = true;
+  for (int64_t k = 0; k < n; ++k) dense &= last[k] == k;
+  for (int64_t r = begin; r < end; ++r) {
+    int64_t rest = r, base = 0;
+    for (size_t d = maps.size() - 1; d-- > 0;) {
+      auto size = static_cast<int64_t>(maps[d].size());
+      base += maps[d][rest % size];
+      rest /= size;
+    }
+    T* dst = to + r * n;
+    if (dense) std::memcpy(dst, from + base, sizeof(T) * static_cast<size_t>(n));
+    else for (int64_t k = 0; k < n; ++k) dst[k] = from[base + last[k]];
+  }
+}
+
+void remap(const Tensor& self, Tensor& out, Maps maps) {
+  if (out.numel == 0) return;
+  if (maps.empty()) maps.push_back({0});
+  auto width = static_cast<int64_t>(maps.back().size());
+  Unlocked unlocked(out.numel);
+  parallel_for(out.numel / width, std::max<int64_t>(1, 32768 / width), [&](int64_t begin, int64_t end) {
+    switch (item_size(self.dtype)) {
+      case 1: return remap_rows(self.data<uint8_t>(), out.data<uint8_t>(), maps, begin, end);
+      case 2: return remap_rows(self.data<uint16_t>(), out.data<uint16_t>(), maps, begin, end);
+      case 4: return remap_rows(self.data<uint32_t>(), out.data<uint32_t>(), maps, begin, end);
+      case 8: return remap_rows(self.data<uint64_t>(), out.data<uint64_t>(), maps, begin, end);
+      default: return remap_rows(self.data<C128>(), out.data<C128>(), maps, begin, end);
+    }
+  });
+}
+
+void same_infer(Call& c) { c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype); }
+
+void flip_infer(Call& c) {  // self, dims
+  bool seen[kMaxDims] = {};
+  for (int64_t dim : c.ints(1)) {
+    int d = wrap_dim(dim, c.tensor(0).ndim);
+    RL_CHECK(!seen[d], "dim ", d, " appears multiple times in the list of dims");
+    seen[d] = true;
+  }
+  same_infer(c);
+}
+void flip_run(Call& c) {
+  const Tensor& self = c.tensor(0);
+  Maps maps = plain_maps(self);
+  for (int64_t dim : c.ints(1))
+    if (self.ndim) {
+      SizeVec& m = maps[wrap_dim(dim, self.ndim)];
+      std::reverse(m.begin(), m.end());
+    }
+  remap(self, c.out(0), std::move(maps));
+}
+
+void roll_infer(Call& c) {  // self, shifts, dims
+  Sizes shifts = c.ints(1), dims = c.ints(2);
+  RL_CHECK(!shifts.empty(), "`shifts` required");
+  RL_CHECK(shifts.size() == dims.size() || (dims.empty() && shifts.size() == 1),
+           "shifts and dimensions must align. shifts: ", shifts.size(), ", dims:", dims.size());
+  for (int64_t dim : dims) wrap_dim(dim, c.tensor(0).ndim);
+  same_infer(c);
+}
+void rotate(SizeVec& m, int64_t shift) {  // out[i] = in[i - shift]
+  auto n = static_cast<int64_t>(m.size());
+  if (n == 0) return;
+  int64_t first = ((-shift % n) + n) % n;
+  std::rotate(m.begin(), m.begin() + first, m.end());
+}
+void roll_run(Call& c) {
+  const Tensor& self = c.tensor(0);
+  Sizes shifts = c.ints(1), dims = c.ints(2);
+  if (dims.empty()) {  // as if flat
+    Ref<Tensor> dense = contiguous(self);
+    Maps flat(1);
+    for (int64_t i = 0; i < self.numel; ++i) flat[0].push_back(i);
+    rotate(flat[0], shifts[0]);
+    return remap(*dense, c.out(0), std::move(flat));
+  }
+  Maps maps = plain_maps(self);
+  for (size_t i = 0; i < dims.size(); ++i)
+    if (self.ndim) rotate(maps[wrap_dim(dims[i], self.ndim)], shifts[i]);
+  remap(self, c.out(0), std::move(maps));
+}
+
+void repeat_infer(Call& c) {  // self, repeats
+  const Tensor& self = c.tensor(0);
+  Sizes repeats = c.ints(1);
+  RL_CHECK(repeats.size() >= self.ndim, "Number of dimensions of repeat dims can not be smaller than ",
+           "number of dimensions of tensor, got repeats ", repeats, " for sizes ", self.sizes());
+  SizeVec sizes(repeats.begin(), repeats.end());
+  size_t extra = repeats.size() - self.ndim;
+  for (int64_t r : repeats) RL_CHECK(r >= 0, "Trying to create tensor with negative dimension ", r);
+  for (int d = 0; d < self.ndim; ++d) sizes[extra + d] *= self.size(d);
+  c.add_out(sizes, self.dtype);
+}
+void repeat_run(Call& c) {
+  const Tensor& self = c.tensor(0);
+  Sizes repeats = c.ints(1);
+  size_t extra = repeats.size() - self.ndim;
+  Maps once = plain_maps(self), maps;
+  for (size_t d = 0; d < repeats.size(); ++d) {
+    SizeVec one = d < extra ? SizeVec{0} : once[d - extra], m;
+    for (int64_t r = 0; r < repeats[d]; ++r) m.insert(m.end(), one.begin(), one.end());
+    maps.push_back(std::move(m));
+  }
+  remap(self, c.out(0), std::move(maps));
+}
+
+// ---- tril, triu (self, diagonal)
+void triangle_infer(Call& c) {
+  RL_CHECK(c.tensor(0).ndim >= 2, c.op, ": input tensor must have at least 2 dimensions, got ",
+           c.tensor(0).sizes());
+  same_infer(c);
+}
+template <bool Lower> void triangle_run(Call& c) {
+  Tensor& out = c.out(0);
+  copy_into(out, c.tensor(0));
+  int64_t rows = out.size(out.ndim - 2), cols = out.size(out.ndim - 1), k = c.integer(1);
+  if (out.numel == 0) return;
+  int64_t item = item_size(out.dtype);
+  auto* data = static_cast<char*>(out.raw());
+  Unlocked unlocked(out.numel);
+  parallel_for(out.numel / cols, std::max<int64_t>(1, 32768 / cols), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      int64_t edge = std::clamp<int64_t>(r % rows + k + (Lower ? 1 : 0), 0, cols);
+      char* row = data + r * cols * item;  // zero is all bits zero in every dtype
+      if (Lower) std::memset(row + edge * item, 0, static_cast<size_t>((cols - edge) * item));
+      else std::memset(row, 0, static_cast<size_t>(edge * item));
+    }
+  });
+}
+
+// ---- contiguous(self, memory_format), and which positions repeat_interleave reads
+void contiguous_infer(Call& c) {
+  const Tensor& self = c.tensor(0);
+  OutSpec& s = c.add_out(self.sizes(), self.dtype);
+  s.strides = strides_for(self.sizes(), c.args[1].format);
+}
+void copy_run(Call& c) { copy_into(c.out(0), c.tensor(0)); }
+
+void repeat_positions_run(Call& c) {  // repeats: 1-d integers
+  Ref<Tensor> repeats = contiguous_as(c.tensor(0), DType::I64);
+  RL_CHECK(is_integral(c.tensor(0).dtype) && c.tensor(0).ndim == 1,
+           "repeat_interleave only accepts a 1-d integer tensor as repeats, got ", c.tensor(0).dtype,
+           " of shape ", c.tensor(0).sizes());
+  const int64_t* n = repeats->data<int64_t>();
+  int64_t total = 0;
+  for (int64_t i = 0; i < repeats->numel; ++i) {
+    RL_CHECK(n[i] >= 0, "repeats can not be negative, got ", n[i], " at position ", i);
+    total += n[i];
+  }
+  Ref<Tensor> out = empty(Sizes(&total, 1), DType::I64);
+  int64_t* at = out->data<int64_t>();
+  for (int64_t i = 0; i < repeats->numel; ++i) at = std::fill_n(at, n[i], i);
+  c.set_out(0, std::move(out));
+}
+
+RL_KERNEL("cat", cat_infer, cat_run);
+RL_KERNEL("flip", flip_infer, flip_run);
+RL_KERNEL("roll", roll_infer, roll_run);
+RL_KERNEL("repeat", repeat_infer, repeat_run);
+RL_KERNEL("tril", triangle_infer, triangle_run<true>);
+RL_KERNEL("triu", triangle_infer, triangle_run<false>);
+RL_KERNEL("dense_copy", contiguous_infer, copy_run);
+RL_DYNAMIC("repeat_positions", repeat_positions_run);
+
+}  // namespace
+}  // namespace rl

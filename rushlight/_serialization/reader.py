@@ -23,7 +23,7 @@ class ZipReader:
         self.file, self.shown_name = file, shown_name
         try:
             self.zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, ValueError, OSError) as error:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
             raise RuntimeError(
                 f"load: {shown_name} is not a complete checkpoint: failed finding central directory "
                 f"({error}); it was probably cut short while being written or copied"
@@ -33,6 +33,7 @@ class ZipReader:
             raise RuntimeError(f"load: {shown_name} is an empty archive")
         self.root = names[0].split("/", 1)[0]
         self.records = {info.filename.partition("/")[2]: info for info in self.zip.infolist()}
+        self.length = file.seek(0, 2)
 
     def __contains__(self, name):
         return name in self.records
@@ -47,16 +48,18 @@ class ZipReader:
 
     def bytes(self, name):
         info = self._info(name)
+        start = self._offset(info)
         data = bytearray(info.file_size)
-        self._read(info, memoryview(data))
+        self._read(info, start, memoryview(data))
         return bytes(data)
 
     def into_storage(self, name):
         """A new storage with the record's bytes."""
         info = self._info(name)
+        start = self._offset(info)
         storage = rl.empty(info.file_size, dtype=rl.uint8).untyped_storage()
         if info.file_size:
-            self._read(info, bytes_of(storage))
+            self._read(info, start, bytes_of(storage))
         return storage
 
     def mapped(self, name, mapping):
@@ -72,14 +75,18 @@ class ZipReader:
         """Where the record's bytes begin; the local header has a length of its own."""
         if info.compress_type:
             raise RuntimeError(f"load: record {info.filename!r} of {self.shown_name} is compressed")
+        if not 0 <= info.header_offset <= self.length - info.file_size - 30:
+            raise RuntimeError(
+                f"load: record {info.filename!r} lies outside {self.shown_name}; the file is damaged"
+            )
         self.file.seek(info.header_offset)
         header = self.file.read(30)
         if len(header) < 30 or header[:4] != b"PK\x03\x04":
             raise RuntimeError(f"load: record {info.filename!r} of {self.shown_name} has no header")
         return info.header_offset + 30 + sum(struct.unpack("<HH", header[26:30]))
 
-    def _read(self, info, target):
-        self.file.seek(self._offset(info))
+    def _read(self, info, start, target):
+        self.file.seek(start)
         done = checksum = 0
         while done < len(target):
             part = target[done : done + _READ_AT_ONCE]

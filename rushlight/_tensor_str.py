@@ -262,7 +262,7 @@ def _history_suffix(tensor):
         # A view made without recording and then changed in place has no valid history.
         return "grad_fn=<Invalid>"
     if grad_fn is not None:
-        return f"grad_fn=<{type(grad_fn).__name__}>"
+        return f"grad_fn=<{grad_fn.name()}>"
     return "requires_grad=True" if tensor.requires_grad else None
 
 

@@ -73,9 +73,6 @@ def backward(
     targets = () if inputs is None else _as_tuple(inputs, "backward")
     if inputs is not None and not targets:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    for target in targets:
-        if isinstance(target, rl.Tensor) and not target.is_leaf:
-            target.retain_grad()
     roots = _as_tuple(tensors, "backward")
     grads = _first_gradients(roots, _spread(grad_tensors, len(roots)), False)
     _check_roots(roots)

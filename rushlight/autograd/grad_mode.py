@@ -150,6 +150,10 @@ class set_grad_enabled(_DecoratorContextManager):
     """
 
     def __init__(self, mode):
+        if not isinstance(mode, bool):
+            raise TypeError(
+                f"set_grad_enabled(): argument 'mode' must be bool, not {type(mode).__name__}"
+            )
         self.mode = mode
         self.prev = _set_grad_enabled(mode)
 

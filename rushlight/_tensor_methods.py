@@ -1,0 +1,346 @@
+"""Methods of Tensor that are not operations: printing, backward and hooks, copying and pickling,
+NumPy and DLPack exchange, storage and type names. `install` sets them all on the class.
+
+Operations belong in `rushlight/ops`. To add a method here: write the function, list it in `_METHODS`.
+
+Needed natively: ``_native.to_dlpack(tensor, versioned: bool) -> capsule``, and of
+``tensor.untyped_storage()``: ``data_ptr``, ``nbytes``, the buffer protocol, ``is_shared``,
+``share_memory_``.
+"""
+
+import rushlight as rl
+from rushlight import _native
+
+# ---- printing --------------------------------------------------------------------------------
+
+
+def _repr(self, *, tensor_contents=None):
+    return rl._tensor_str._str(self, tensor_contents=tensor_contents)
+
+
+def _format(self, spec):
+    """A tensor of one number formats as the number; others take no format specification."""
+    if self.dim() == 0 and self.device.type != "meta" and type(self) is rl.Tensor:
+        return self.item().__format__(spec)
+    return object.__format__(self, spec)
+
+
+# ---- gradients -------------------------------------------------------------------------------
+
+
+def _backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+    """Add to the ``.grad`` of the leaves (or of ``inputs``) the gradients of this tensor.
+
+    Args:
+        gradient: the gradient to start from, of this tensor's shape; 1 for a single number if None.
+        retain_graph: keep what the graph has saved, for another pass; as ``create_graph`` if None.
+        create_graph: record the backward pass itself, so that it can be differentiated.
+        inputs: the tensors whose ``.grad`` is wanted; all leaves if None.
+
+    Raises:
+        RuntimeError: if this tensor requires no grad, ``gradient`` is missing or of another shape,
+            or the graph has been freed.
+
+    Example::
+
+        >>> x = rl.tensor([1., 2.], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
+    """
+    rl.autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+def _register_hook(self, hook):
+    """Call ``hook(grad)`` whenever a gradient of this tensor is computed.
+
+    Args:
+        hook: may return a tensor to be used instead of ``grad``; must not change ``grad`` in place.
+
+    Returns:
+        A handle whose ``remove()`` takes the hook off.
+
+    Raises:
+        RuntimeError: if the tensor does not require grad.
+
+    Example::
+
+        >>> x = rl.ones(2, requires_grad=True)
+        >>> handle = x.register_hook(lambda grad: grad * 10)
+        >>> x.sum().backward()
+        >>> x.grad
+        tensor([10., 10.])
+    """
+    if not self.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    return rl.autograd.graph.add_hook(self, "tensor", hook)
+
+
+def _register_post_accumulate_grad_hook(self, hook):
+    """Call ``hook(tensor)`` whenever ``.grad`` of this leaf has been added to.
+
+    Returns:
+        A handle whose ``remove()`` takes the hook off.
+
+    Raises:
+        RuntimeError: if the tensor does not require grad or is not a leaf.
+
+    Example::
+
+        >>> x = rl.ones(2, requires_grad=True)
+        >>> handle = x.register_post_accumulate_grad_hook(lambda t: print(t.grad))
+        >>> x.sum().backward()
+        tensor([1., 1.])
+    """
+    if not self.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if self.grad_fn is not None:
+        raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    return rl.autograd.graph.add_hook(self, "post_accumulate", hook)
+
+
+# ---- copies and pickles ----------------------------------------------------------------------
+
+
+def _deepcopy(self, memo):
+    """A leaf with data of its own; tensors that share memory share it in the copy too."""
+    if not self.is_leaf:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+            "protocol at the moment; copy x.detach() instead."
+        )
+    if id(self) in memo:
+        return memo[id(self)]
+    copied = _copy_of_data(self, memo)
+    if type(self) is not rl.Tensor:
+        copied = copied.as_subclass(type(self))
+    memo[id(self)] = copied
+    if self.requires_grad:
+        copied.requires_grad_()
+    from copy import deepcopy
+
+    if self.grad is not None:
+        copied.grad = deepcopy(self.grad, memo)
+    if getattr(self, "__dict__", None):
+        copied.__dict__.update(deepcopy(self.__dict__, memo))
+    return copied
+
+
+def _copy_of_data(tensor, memo):
+    place = tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
+    if tensor.device.type == "meta":
+        return rl.empty_strided(*place[1:], dtype=tensor.dtype, device="meta")
+    with rl.no_grad():
+        plain = tensor.detach()
+        if tensor.is_conj() or tensor.is_neg():
+            return plain.clone()
+        storage = _copy_of_storage(plain.untyped_storage(), memo)
+        return rl.empty(0, dtype=tensor.dtype, device=tensor.device).set_(storage, *place)
+
+
+def _copy_of_storage(storage, memo):
+    copies = memo.setdefault("rushlight storages", {})
+    # Empty storages have no address to tell them apart, and nothing to share.
+    key = storage.data_ptr() if storage.nbytes() else object()
+    if key not in copies:
+        octets = rl.empty(0, dtype=rl.uint8).set_(storage, 0, (storage.nbytes(),), (1,))
+        copies[key] = octets.clone().untyped_storage()
+    return copies[key]
+
+
+def _reduce_ex(self, protocol):
+    """Pickles the bytes of the whole storage with the geometry of this view of it."""
+    from rushlight._serialization.rebuild import TypedBuffer, reduce_tensor
+
+    class Buffer(TypedBuffer):
+        def __reduce__(self):
+            return _buffer_of_bytes, (bytes(memoryview(self.untyped)), self.dtype)
+
+    return reduce_tensor(self, lambda tensor: Buffer(tensor.untyped_storage(), tensor.dtype))
+
+
+def _buffer_of_bytes(data, dtype):
+    from rushlight._serialization.rebuild import TypedBuffer
+
+    if data:
+        octets = rl.frombuffer(bytearray(data), dtype=rl.uint8)
+    else:
+        octets = rl.empty(0, dtype=rl.uint8)
+    return TypedBuffer(octets.untyped_storage(), dtype)
+
+
+# ---- exchange with other libraries -----------------------------------------------------------
+
+
+def _array(self, dtype=None, copy=None):
+    """What ``numpy.asarray(tensor)`` calls: shares memory unless dtype or ``copy`` forbid it."""
+    array = self.numpy()
+    if dtype is not None and array.dtype != dtype:
+        if copy is False:
+            raise ValueError(f"cannot convert {array.dtype} to {dtype} without a copy")
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+def _array_wrap(self, array, context=None, return_scalar=False):
+    """The result of a NumPy function on a tensor, as a tensor; bool becomes uint8."""
+    if array.dtype == bool:
+        array = array.astype("uint8")
+    return rl.from_numpy(array)
+
+
+def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+    """A DLPack capsule for this tensor's memory (or a copy of it, if ``copy`` is True).
+
+    Raises:
+        BufferError: if the tensor requires grad, or is not plain CPU memory.
+    """
+    if self.requires_grad:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    if self.device.type != "cpu":
+        raise BufferError(f"__dlpack__: cannot export a tensor on device {self.device}")
+    if stream is not None and stream != -1:
+        raise BufferError(f"__dlpack__: stream must be None for a CPU tensor, got {stream}")
+    if dl_device is not None and tuple(map(int, dl_device)) != (1, 0):
+        raise BufferError(f"__dlpack__: cannot export to device {dl_device}, only to CPU (1, 0)")
+    if self.is_conj() or self.is_neg():
+        raise BufferError("__dlpack__: resolve the conj or neg bit first, with x.clone()")
+    versioned = max_version is not None and max_version[0] >= 1
+    return _native.to_dlpack(self.clone() if copy else self, versioned)
+
+
+def _dlpack_device(self):
+    """``(device type, device index)`` in DLPack's numbers: (1, 0), the CPU."""
+    if self.device.type != "cpu":
+        raise BufferError(f"__dlpack_device__: no DLPack number for device {self.device}")
+    return 1, 0
+
+
+# ---- containers, storage, type names ---------------------------------------------------------
+
+
+def _contains(self, element):
+    """Whether any element equals ``element``, a number or a tensor that broadcasts."""
+    if not isinstance(element, (rl.Tensor, int, float, complex)):
+        raise RuntimeError(
+            "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+            f"{type(element)}."
+        )
+    return bool((element == self).any().item())
+
+
+def _reversed(self):
+    """The elements along the first dimension in reverse order, as a new tensor."""
+    return self if self.dim() == 0 else self.flip(0)
+
+
+def _dir(self):
+    return sorted({*dir(type(self)), *getattr(self, "__dict__", {})})
+
+
+def _is_shared(self):
+    """Whether the memory is shared between processes."""
+    return self.untyped_storage().is_shared()
+
+
+def _share_memory(self):
+    """Move the memory to where other processes can see it; returns the tensor itself."""
+    self.untyped_storage().share_memory_()
+    return self
+
+
+def _storage(self):
+    """The whole memory behind this tensor, as elements of its dtype (deprecated in PyTorch)."""
+    return rl.TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype, _internal=True)
+
+
+_TYPE_NAMES = {
+    "float32": "FloatTensor",
+    "float64": "DoubleTensor",
+    "float16": "HalfTensor",
+    "bfloat16": "BFloat16Tensor",
+    "uint8": "ByteTensor",
+    "int8": "CharTensor",
+    "int16": "ShortTensor",
+    "int32": "IntTensor",
+    "int64": "LongTensor",
+    "bool": "BoolTensor",
+    "complex64": "ComplexFloatTensor",
+    "complex128": "ComplexDoubleTensor",
+}
+
+
+def _type(self, dtype=None, non_blocking=False):
+    """The old type name of this tensor, or the tensor converted to ``dtype``.
+
+    Args:
+        dtype: None to ask; otherwise a dtype, a type name such as ``"torch.FloatTensor"``, or
+            the type of that name. A tensor that has the dtype already is returned itself.
+        non_blocking (bool): conversions on the CPU always block.
+
+    Raises:
+        ValueError: if the name is unknown.
+
+    Example::
+
+        >>> rl.ones(2).type()
+        'torch.FloatTensor'
+        >>> rl.ones(2).type("torch.LongTensor")
+        tensor([1, 1])
+    """
+    if dtype is None:
+        own = str(self.dtype).rpartition(".")[2]
+        if own not in _TYPE_NAMES:
+            raise NotImplementedError(f"type(): {self.dtype} has no type name; use .dtype")
+        return "torch." + _TYPE_NAMES[own]
+    return self.to(_dtype_named(dtype), non_blocking=non_blocking)
+
+
+def _dtype_named(kind):
+    if isinstance(kind, rl.dtype):
+        return kind
+    name = kind if isinstance(kind, str) else getattr(kind, "__name__", repr(kind))
+    short = name.rpartition(".")[2]
+    if short == "Tensor":
+        return rl.get_default_dtype()
+    for dtype, type_name in _TYPE_NAMES.items():
+        if type_name == short:
+            return getattr(rl, dtype)
+    raise ValueError(f"type(): invalid type: {name!r}; expected a dtype or a name like "
+                     "'torch.FloatTensor'")
+
+
+def _hash(self):
+    return id(self)
+
+
+_METHODS = {
+    "__repr__": _repr,
+    "__format__": _format,
+    "backward": _backward,
+    "register_hook": _register_hook,
+    "register_post_accumulate_grad_hook": _register_post_accumulate_grad_hook,
+    "__deepcopy__": _deepcopy,
+    "__reduce_ex__": _reduce_ex,
+    "__array__": _array,
+    "__array_wrap__": _array_wrap,
+    "__dlpack__": _dlpack,
+    "__dlpack_device__": _dlpack_device,
+    "__contains__": _contains,
+    "__reversed__": _reversed,
+    "__dir__": _dir,
+    "__hash__": _hash,
+    "is_shared": _is_shared,
+    "share_memory_": _share_memory,
+    "storage": _storage,
+    "type": _type,
+}
+
+
+def install(tensor_type):
+    """Set the methods above on the native Tensor type, under their public names."""
+    for name, function in _METHODS.items():
+        function.__name__ = name
+        function.__qualname__ = f"Tensor.{name}"
+        setattr(tensor_type, name, function)
+    tensor_type.__array_priority__ = 1000  # NumPy defers to tensors in mixed arithmetic

@@ -7,4 +7,5 @@
 #include "exp.h"
 #include "inverse_trig.h"
 #include "log.h"
+#include "pow.h"
 #include "trig.h"

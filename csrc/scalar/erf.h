@@ -1,9 +1,9 @@
-// The error function family: erf (erfc, erfcx and erfinv join it here).
-// Branch-free, so loops over them vectorise. Method for erf: a polynomial in x^2 below 1, and
-// 1 - exp(-q(x)) above, with q a minimax fit of -log(erfc).
+// The error function family: erf, erfc, erfcx, erfinv. Branch-free, so loops over them vectorise.
+// erf: a polynomial in x^2 below 1, and 1 - exp(-q(x)) above, with q a minimax fit of -log(erfc).
+// erfc: exp(-x^2) times erfcx, whose fit is in (x-3)/(x+3), so one polynomial reaches infinity.
 #pragma once
 
-#include "exp.h"
+#include "log.h"
 
 namespace rl::math {
 
@@ -43,5 +43,69 @@ static inline T erf_any(T x) {
 }
 static inline float erf(float x) { return erf_any(x); }
 static inline double erf(double x) { return erf_any(x); }
+
+// exp(x^2) erfc(x) for x >= 1/2.
+static inline double erfcx_large(double x) {
+  double inverse = 1.0 / (x + 3.0), q = x > 1e18 ? 1.0 : (x - 3.0) * inverse;
+  double p = horner(q, 0x1.40c522d7e4987p+0, -0x1.15c084bb9e8c7p-3, -0x1.85a15c58a9ce2p-5,
+                    0x1.098366a5b313cp-3, -0x1.e88b803a592b6p-4, 0x1.17ca2878573d2p-4,
+                    -0x1.8574c406791bcp-6, 0x1.4b884d60819ap-9, 0x1.ef1bd9e0a880cp-10,
+                    -0x1.98db2dad6427ap-11, -0x1.b9115ab7fe865p-14, 0x1.0656e0b4b14d8p-13,
+                    0x1.4bfeefc02c657p-18, -0x1.50d66491e3f9ep-16, -0x1.89d7d45a4705dp-21,
+                    0x1.ca9db7ded5d3cp-19, 0x1.9aa63c2f2699bp-22, -0x1.21ccbca4eebefp-21,
+                    -0x1.b5db3ccd7f11ep-23, 0x1.b1f417bbed3fp-25, 0x1.d79e211a0f2d4p-24,
+                    -0x1.85de7c96e508dp-27, -0x1.3bd06004de303p-25, 0x1.a19f25ce21817p-27);
+  return 0.5 * p / (0.5 + x);
+}
+
+static inline double erfc(double x) {
+  double a = abs(x), b = a > 30.0 ? 30.0 : a < 0.5 ? 0.5 : a;
+  double square = b * b, lost = fused(b, b, -square);
+  double large = exp_with_tail(-square, -lost) * erfcx_large(b);
+  double outer = x < 0.0 ? 2.0 - large : large;
+  return a < 0.5 ? 1.0 - erf_small(x) : is_nan(x) ? x : outer;
+}
+static inline float erfc(float x) { return float(erfc(double(x))); }
+
+static inline double erfcx(double x) {
+  double a = abs(x), b = a < 0.5 ? 0.5 : a;
+  double square = a * a, lost = a < 30.0 ? fused(a, a, -square) : 0.0;
+  double grown = exp_with_tail(square, lost), large = erfcx_large(b);
+  double outer = x < 0.0 ? 2.0 * grown - large : large;
+  return a < 0.5 ? grown * (1.0 - erf_small(x)) : outer;
+}
+static inline float erfcx(float x) { return float(erfcx(double(x))); }
+
+// erfinv to 2^-28, by polynomials in w = -log(1 - x^2) and, in the tail, its root.
+static inline double erfinv_guess(double x) {
+  double w = -log(fused(-x, x, 1.0)), t = w - 2.5, s = sqrt(w) - 4.0;
+  double middle = horner(t, 0x1.805c5cff6ea59p+0, 0x1.f91e88bf11702p-3, -0x1.11c3e0d4a8184p-8,
+                         -0x1.486277a925fb2p-10, 0x1.c9bb62736e08cp-13, -0x1.507b9b3d118e7p-18,
+                         -0x1.cbd5da0839bbdp-19, 0x1.0489df52c3c09p-21, 0x1.1ad4399e03e95p-26,
+                         -0x1.999980853a7ebp-27, 0x1.e01b91ff401dfp-32, 0x1.9751df606c549p-33);
+  double tail = horner(s, 0x1.eb7e0905da254p+1, 0x1.026e25ca87f4fp+0, 0x1.4a52dbbf4ef9ap-10,
+                         -0x1.c76214f4e051ep-11, 0x1.4f1f02eb27a1ep-12, -0x1.f43dcbe2d4a26p-14,
+                         0x1.ec98a9822c41bp-15, -0x1.00a05b6f7ec6dp-15, 0x1.fe84d096be924p-17,
+                         -0x1.54866d7b33b94p-17, 0x1.5d1abcc67d13ap-18, -0x1.8559737a13a69p-24,
+                         -0x1.1a6a19ecc488bp-20, 0x1.2100995bfdc73p-22, 0x1.81183ee952fb4p-25,
+                         -0x1.24d9000f8162ap-26);
+  return x * (w < 5.0 ? middle : tail);
+}
+// One Halley step on erf(y) = x, through erfc where erf is near 1.
+static inline double erfinv(double x) {
+  constexpr double kRootPiHalf = 0.88622692545275801365;
+  double a = abs(x), inside = a < 1.0 ? a : 0.5;
+  double y = erfinv_guess(inside);
+  double miss = inside < 0.5 ? erf_small(y) - inside : (1.0 - inside) - erfc(y);
+  double step = miss * kRootPiHalf * exp(y * y);
+  double refined = y - step / (1.0 + y * step);
+  double edge = a == 1.0 ? kInf<double> : kNan<double>;
+  return flip_sign(a < 1.0 ? refined : edge, x);
+}
+static inline float erfinv(float x) {
+  float a = abs(x), inside = a < 1.0f ? x : 0.5f;
+  float edge = a == 1.0f ? flip_sign(kInf<float>, x) : kNan<float>;
+  return a < 1.0f ? float(erfinv_guess(double(inside))) : edge;
+}
 
 }  // namespace rl::math

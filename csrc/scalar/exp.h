@@ -162,10 +162,10 @@ static inline float tanh_small(float x) {
 }
 static inline double tanh_small(double x) {
   double z = x * x;
-  double p = horner(z, -0x1.5555555554d9ap-2, 0x1.11111110981e6p-3, -0x1.ba1ba16804b91p-5,
-                    0x1.664f3aaccd2f0p-6, -0x1.226cdced3443ap-7, 0x1.d6aa205b59414p-9,
-                    -0x1.7c0272dc51166p-10, 0x1.2abae120b18ccp-11, -0x1.9cc416ab610fcp-13,
-                    0x1.66a802f4f7cd4p-15);
+  double p = horner(z, -0x1.5555555555552p-2, 0x1.1111111110c52p-3, -0x1.ba1ba1b9d195fp-5,
+                    0x1.664f4870c2fffp-6, -0x1.226e32cf942bcp-7, 0x1.d6d35a378b4d4p-9,
+                    -0x1.7d9c33052c16dp-10, 0x1.350b8718f5629p-11, -0x1.f11347e872717p-13,
+                    0x1.801b73a540f31p-14, -0x1.fac5385cca047p-16, 0x1.9604d42acf55p-18);
   return mad(x * z, p, x);
 }
 template <class T>

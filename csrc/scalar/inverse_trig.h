@@ -55,13 +55,16 @@ static inline float atan(float x) { return atan_any(x); }
 static inline double atan(double x) { return atan_any(x); }
 
 // C99's table of zeros and infinities falls out of: an infinite or zero pair stands for (1,1) or (0,1),
-// a negative x mirrors the angle at pi/2. Both are scaled down by 2 near overflow.
+// a negative x mirrors the angle at pi/2. Both are scaled near overflow and underflow.
 template <class T>
 static inline T atan2_any(T y, T x) {
   using C = PiConst<T>;
   T ay = abs(y), ax = abs(x);
   bool both_inf = ay == kInf<T> && ax == kInf<T>, both_zero = ay == T(0) && ax == T(0);
-  T scale = (ay > ax ? ay : ax) > std::numeric_limits<T>::max() / 4 ? T(0.25) : T(1);
+  constexpr T kTiny = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
+  T longer = ay > ax ? ay : ax;
+  T scale = longer > std::numeric_limits<T>::max() / 4 ? T(0.25) : T(1);
+  scale = longer < kTiny ? T(1) / std::numeric_limits<T>::epsilon() : scale;
   ay = both_inf ? T(1) : ay * scale;
   ax = both_inf || both_zero ? T(1) : ax * scale;
   T angle = atan_ratio(ay, ax);
@@ -86,12 +89,16 @@ static inline double asin_tail(double x, double z) {
                 0x1.0b44a52f6216p-5);
 }
 
-// 2 asin(sqrt(z)) for z in [0, 1/4]; what sqrt rounds off is added back.
+// asin(sqrt(z)) = s + tail for z in [0, 1/4], s the rounded root; the tail holds what sqrt rounds off.
 template <class T>
-static inline T twice_asin_sqrt(T z) {
+struct AsinSqrt {
+  T s, tail;
+};
+template <class T>
+static inline AsinSqrt<T> asin_sqrt(T z) {
   T s = sqrt(z);
   T lost = fused(-s, s, z) / (s + (z == T(0) ? T(1) : s));
-  return T(2) * (s + (asin_tail(s, z) + lost));
+  return {s, asin_tail(s, z) + lost};
 }
 
 template <class T>
@@ -99,7 +106,8 @@ static inline T asin_any(T x) {
   using C = PiConst<T>;
   T a = abs(x);
   T small = a + asin_tail(a, a * a);
-  T large = C::kPi / 2 - (twice_asin_sqrt(T(0.5) - T(0.5) * a) - C::kPiLo / 2);
+  auto [s, tail] = asin_sqrt(T(0.5) - T(0.5) * a);
+  T large = (C::kPi / 2 - T(2) * s) - (T(2) * tail - C::kPiLo / 2);
   return flip_sign(a <= T(0.5) ? small : large, x);
 }
 static inline float asin(float x) { return asin_any(x); }
@@ -110,7 +118,8 @@ static inline T acos_any(T x) {
   using C = PiConst<T>;
   T a = abs(x);
   T middle = C::kPi / 2 - (x + (asin_tail(x, x * x) - C::kPiLo / 2));
-  T right = twice_asin_sqrt(T(0.5) - T(0.5) * a);
+  auto [s, tail] = asin_sqrt(T(0.5) - T(0.5) * a);
+  T right = T(2) * (s + tail);
   T left = C::kPi - (right - C::kPiLo);
   T outer = x < T(0) ? left : right;
   return a <= T(0.5) ? middle : outer;

@@ -1,0 +1,115 @@
+// Powers and roots of sums: pow (all C99 special cases), rsqrt, hypot. Branch-free, so loops over
+// them vectorise. pow is exp2(y log2|x|): for float with the inside in double, for double with the
+// logarithm in a pair of doubles, so that an exponent of a thousand still leaves the last bit right.
+#pragma once
+
+#include "log.h"
+#include "pair.h"
+
+namespace rl::math {
+
+static inline float floor(float x) { return __builtin_floorf(x); }
+static inline double floor(double x) { return __builtin_floor(x); }
+
+// |x|^y from its finite core: zeros, infinities, NaN and the sign of odd integer powers.
+template <class T>
+static inline T pow_special(T x, T y, T core) {
+  T a = abs(x);
+  bool whole = floor(y) == y;
+  T half = y * T(0.5);
+  bool odd = whole && floor(half) != half;
+  bool grows = (a > T(1)) == (y > T(0));
+  T limit = grows ? kInf<T> : T(0);
+  T v = (a == T(0) || a == kInf<T> || abs(y) == kInf<T>) ? limit : core;
+  v = odd ? flip_sign(v, x) : v;
+  v = (x < T(0) && x > -kInf<T> && !whole) ? kNan<T> : v;
+  v = (is_nan(x) || is_nan(y)) ? kNan<T> : v;
+  v = (a == T(1) && abs(y) == kInf<T>) ? T(1) : v;
+  return (x == T(1) || y == T(0)) ? T(1) : v;
+}
+
+// log2 and 2^t to about 35 bits, in double: enough to round to float.
+static inline double log2_for_float(double a) {
+  auto [k, f, biased] = split_log(a);
+  double s = f / (2.0 + f);
+  double p = horner(s * s, 0x1.71547652bedfcp+1, 0x1.ec709d12c0a73p-1, 0x1.27777ff59d925p-1,
+                    0x1.a58d8228d8227p-2, 0x1.5ce8d57c50f34p-2);
+  return mad(s, p, k);
+}
+static inline double exp2_for_float(double t) {
+  double limited = t > 200.0 ? 200.0 : t < -200.0 ? -200.0 : t;
+  constexpr double kShift = Bits<double>::kRound + Bits<double>::kBias;
+  double shifted = limited + kShift, r = limited - (shifted - kShift);
+  double p = horner(r, 1.0, 0x1.62e4300ba344ap-1, 0x1.ebfbe0457f448p-3, 0x1.c6b0551572b9p-5,
+                    0x1.3b2a1bdbf3ccep-7, 0x1.5dc054478bb48p-10, 0x1.443fb18a2f9bbp-13,
+                    0x1.c04aac3bb186ep-17);
+  return p * from_bits<double>(to_bits(shifted) << 52);
+}
+static inline float pow(float x, float y) {
+  float a = abs(x);
+  float inside = a > 0.0f && a < kInf<float> ? a : 1.0f;
+  double core = exp2_for_float(double(y) * log2_for_float(double(inside)));
+  return pow_special(x, y, float(core));
+}
+
+// log2 of a positive finite double: f/(2+f) and its odd series with the first two terms in pairs.
+static inline Pair log2_pair(double a) {
+  auto [k, f, biased] = split_log_any(a);
+  Pair d = exact_sum(2.0, f);
+  double s_hi = f / d.hi;
+  Pair s = {s_hi, (fused(-s_hi, d.hi, f) - s_hi * d.lo) / d.hi};
+  Pair z = multiply(s, s);
+  double q = z.hi * horner(z.hi, 0x1.9999999999b3p-2, 0x1.2492492457d47p-2, 0x1.c71c722d6a8ccp-3,
+                           0x1.745ce9e13f84bp-3, 0x1.3b1eec87d4ebbp-3, 0x1.0f7fdc058747ap-3,
+                           0x1.0e433cce2e43fp-3);
+  Pair c = add(Pair{0x1.5555555555555p-1, 0x1.5555555555555p-55}, q);
+  Pair w = add(multiply(z, c), 2.0);
+  constexpr Pair kLog2e = {LogConst<double>::kLog2eHi, LogConst<double>::kLog2eLo};
+  return add(multiply(multiply(s, w), kLog2e), k);
+}
+// 2^(t.hi + t.lo).
+static inline double exp2_pair(Pair t) {
+  constexpr double kLn2 = 0x1.62e42fefa39efp-1, kLn2Lo = 0x1.abc9e3b39803fp-56;
+  constexpr double kShift = Bits<double>::kRound + Bits<double>::kBias;
+  double limited = t.hi > 1100.0 ? 1100.0 : t.hi < -1100.0 ? -1100.0 : t.hi;
+  double lo = limited == t.hi ? t.lo : 0.0;
+  double shifted = limited + kShift, r = limited - (shifted - kShift);
+  double head = r * kLn2;
+  double tail = fused(r, kLn2, -head) + mad(r, kLn2Lo, lo * kLn2);
+  double p = 1.0 + (expm1_reduced(head) + mad(head, tail, tail));
+  double y = scale_exp(p, to_bits(shifted) << 52, limited < -1020.0);
+  bool finite = limited < 1024.0 || (limited == 1024.0 && lo < 0.0);
+  return finite ? y : kInf<double>;
+}
+static inline double pow(double x, double y) {
+  double a = abs(x);
+  double inside = a > 0.0 && a < kInf<double> ? a : 1.0;
+  double exponent = y > 0x1p66 ? 0x1p66 : y < -0x1p66 ? -0x1p66 : y;  // beyond, 0 or inf anyway
+  return pow_special(x, y, exp2_pair(multiply(log2_pair(inside), exponent)));
+}
+
+template <class T>
+static inline T rsqrt_any(T x) {
+  return T(1) / sqrt(x);
+}
+static inline float rsqrt(float x) { return rsqrt_any(x); }
+static inline double rsqrt(double x) { return rsqrt_any(x); }
+
+// sqrt(x^2 + y^2) without overflow or underflow inside; an infinity wins over a NaN.
+static inline float hypot(float x, float y) {
+  double a = double(x), b = double(y);
+  float h = float(sqrt(a * a + b * b));
+  return abs(x) == kInf<float> || abs(y) == kInf<float> ? kInf<float> : h;
+}
+static inline double hypot(double x, double y) {
+  double a = abs(x), b = abs(y), longer = a > b ? a : b;
+  double scale = longer > 0x1p500 ? 0x1p-600 : longer < 0x1p-400 ? 0x1p600 : 1.0;
+  double back = longer > 0x1p500 ? 0x1p600 : longer < 0x1p-400 ? 0x1p-600 : 1.0;
+  double as = a * scale, bs = b * scale;
+  Pair aa = exact_product(as, as), bb = exact_product(bs, bs);
+  Pair s = exact_sum(aa.hi, bb.hi);
+  double h = sqrt(s.hi + (s.lo + (aa.lo + bb.lo))) * back;
+  return a == kInf<double> || b == kInf<double> ? kInf<double> : h;
+}
+
+}  // namespace rl::math

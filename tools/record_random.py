@@ -4,8 +4,8 @@ A development tool: needs real torch, which nothing in the package or its tests 
 Usage: python tools/record_random.py [OUTPUT]. To add a case, extend `cases()`; cases that
 kernels/random.h can draw on its own also get a line in tests/native/random_check.cpp.
 
-Each entry holds two fills in a row from a fresh seed: sizes up to 17 as full values (bytes in
-hexadecimal), larger ones as the CRC-32 of the bytes, the first and last eight elements, and the sum.
+Each entry holds two fills in a row from a fresh seed. Sizes up to 17 are full values (bytes in
+hexadecimal); of larger ones, the CRC-32 of the bytes, the first and last eight elements, the sum.
 """
 
 import json
@@ -27,9 +27,9 @@ def strided(n, dtype):
     return torch.empty(2 * n, dtype=dtype)[::2]
 
 
-def probabilities(n, dtype):
-    """Weights without pattern, exactly representable in every floating dtype."""
-    return (torch.arange(n) * 37 % 64 / 64).to(dtype)
+def parameters(n, dtype, factor, scale, shift=0):
+    """Numbers without pattern that every floating dtype represents exactly."""
+    return ((torch.arange(n) * factor % 64 + shift) / scale).to(dtype)
 
 
 def continuous():
@@ -62,9 +62,24 @@ def discrete():
     yield "geometric_0.3", real, lambda n, d: e(n, dtype=d).geometric_(0.3)
 
 
+def samplers():
+    p = parameters
+    wide = (torch.float32, torch.float64)
+    yield "bernoulli_tensor", FLOATS, lambda n, d: torch.bernoulli(p(n, d, 37, 64))
+    yield "poisson", FLOATS, lambda n, d: torch.poisson(p(n, d, 37, 2))
+    yield "binomial", wide, lambda n, d: torch.binomial(p(n, d, 37, 1), p(n, d, 29, 64))
+    yield "standard_gamma", wide, lambda n, d: torch._standard_gamma(p(n, d, 37, 16))
+    yield "dirichlet", wide, lambda n, d: torch._sample_dirichlet(p(n, d, 37, 16, shift=1))
+    weights = lambda n, d: p(n, d, 37, 64, shift=1)  # noqa: E731
+    yield "multinomial", FLOATS, lambda n, d: torch.multinomial(weights(n, d), min(n, 12))
+    yield "multinomial_one", FLOATS, lambda n, d: torch.multinomial(weights(n, d), 1, True)
+    yield "multinomial_with", FLOATS, lambda n, d: torch.multinomial(weights(n, d), n + 1, True)
+
+
 def cases():
     yield from continuous()
     yield from discrete()
+    yield from samplers()
 
 
 def counts_to(dtype):
@@ -105,10 +120,24 @@ def record():
     return values
 
 
+def states():
+    """CRC-32 of the 5056 state bytes: seeded, between two refills, with a normal in waiting."""
+    torch.manual_seed(42)
+    yield "seeded", torch.get_rng_state()
+    torch.rand(1000)
+    yield "rand_1000", torch.get_rng_state()
+    torch.randn(3)
+    yield "randn_3", torch.get_rng_state()
+    torch.rand(1248 - 1006 - 2)
+    yield "exhausted", torch.get_rng_state()
+
+
 def main():
     default = pathlib.Path(__file__).parent.parent / "tests/data/random_values.json"
     target = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else default
-    lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in record().items()]
+    values = record()
+    values.update({f"state {name}": {"crc": zlib.crc32(raw(s))} for name, s in states()})
+    lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in values.items()]
     target.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 

@@ -14,7 +14,7 @@ RL_MULTIVERSION void to_units(const uint32_t* __restrict w, float* __restrict ou
 
 RL_MULTIVERSION void to_units(const uint32_t* __restrict w, double* __restrict out, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
-    // 53 bits as an exact sum of 21 high and 32 low ones: vector code converts only 32-bit integers.
+    // 53 bits as an exact sum of 21 and 32: vector code converts only 32-bit integers.
     double high = static_cast<int32_t>(w[2 * i] & 0x1fffffu);
     double low = static_cast<int32_t>(w[2 * i + 1] ^ 0x80000000u) + 0x1p31;
     out[i] = (high * 0x1p32 + low) * 0x1p-53;
@@ -34,6 +34,28 @@ RL_MULTIVERSION void scale_units(double* x, int64_t n, double from, double width
   scale(x, n, from, width, to);
 }
 
+// The 16-bit floats; what rounds up to `to` becomes `from`.
+template <class T> inline void round_units(const float* x, T* out, int64_t n, T from, T to) {
+  for (int64_t i = 0; i < n; ++i) {
+    uint16_t v = T::from_float(x[i]);
+    out[i].bits = v == to.bits ? from.bits : v;
+  }
+}
+RL_MULTIVERSION void store_units(const float* x, Half* out, int64_t n, Half from, Half to) {
+  round_units(x, out, n, from, to);
+}
+RL_MULTIVERSION void store_units(const float* x, BFloat16* out, int64_t n, BFloat16 from,
+                                 BFloat16 to) {
+  round_units(x, out, n, from, to);
+}
+
+RL_MULTIVERSION void round_wide(const float* x, Half* out, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) out[i] = Half(x[i]);
+}
+RL_MULTIVERSION void round_wide(const float* x, BFloat16* out, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) out[i] = BFloat16(x[i]);
+}
+
 template <class T> void fill_uniform(Generator& g, T* out, int64_t n, double from, double to) {
   using R = std::conditional_t<is_half_type<T>, float, T>;
   R low = static_cast<R>(from), high = static_cast<R>(to), width = high - low;
@@ -42,12 +64,8 @@ template <class T> void fill_uniform(Generator& g, T* out, int64_t n, double fro
     if constexpr (is_half_type<T>) {
       float block[kBlock];
       draw_units(g.engine, block, count);
-      scale_units(block, count, low, width, INFINITY);
-      T first = T(low), last = T(high);
-      for (int64_t i = 0; i < count; ++i) {
-        T v = T(block[i]);
-        out[start + i] = static_cast<float>(v) == static_cast<float>(last) ? first : v;
-      }
+      if (!plain) scale_units(block, count, low, width, INFINITY);
+      store_units(block, out + start, count, T(low), T(high));
     } else {
       draw_units(g.engine, out + start, count);
       if (!plain) scale_units(out + start, count, low, width, high);
@@ -55,10 +73,11 @@ template <class T> void fill_uniform(Generator& g, T* out, int64_t n, double fro
   });
 }
 
-template <class T> constexpr double largest = std::is_same_v<T, Half>       ? 65504.0
-                                              : std::is_same_v<T, BFloat16> ? 0x1.fep127
-                                              : std::is_same_v<T, float>    ? 0x1.fffffep127
-                                                                            : 0x1.fffffffffffffp1023;
+template <class T> constexpr double largest =
+    std::is_same_v<T, Half>       ? 65504.0
+    : std::is_same_v<T, BFloat16> ? 0x1.fep127
+    : std::is_same_v<T, float>    ? 0x1.fffffep127
+                                  : 0x1.fffffffffffffp1023;
 
 template <class T> void check_uniform(double from, double to) {
   constexpr double max = largest<T>;
@@ -76,10 +95,8 @@ void fill_formula(const char* op, Generator& g, DType dtype, void* out, int64_t 
   dispatch_floating(op, dtype, [&]<class T>() {
     std::lock_guard lock(g.mutex);
     auto* o = static_cast<T*>(out);
-    for_blocks(n, [&](int64_t start, int64_t count) {
-      double block[kBlock];
-      draw_units(g.engine, block, count);
-      for (int64_t i = 0; i < count; ++i) o[start + i] = stored<T>(f(block[i]));
+    for_units(g.engine, n, [&](int64_t start, const double* u, int64_t count) {
+      for (int64_t i = 0; i < count; ++i) o[start + i] = stored<T>(f(u[i]));
     });
   });
 }
@@ -129,8 +146,13 @@ void draw_units(Mt19937& engine, double* out, int64_t n) {
 void draw_words(Mt19937& engine, uint64_t* out, int64_t n) {
   uint32_t words[2 * kBlock];
   engine.fill(words, 2 * n);
-  for (int64_t i = 0; i < n; ++i) out[i] = joined(words + 2 * i);
+  for (int64_t i = 0; i < n; ++i) {
+    out[i] = static_cast<uint64_t>(words[2 * i]) << 32 | words[2 * i + 1];
+  }
 }
+
+void round_all(const float* x, Half* out, int64_t n) { round_wide(x, out, n); }
+void round_all(const float* x, BFloat16* out, int64_t n) { round_wide(x, out, n); }
 
 void uniform(Generator& g, DType dtype, void* out, int64_t n, double from, double to) {
   if (is_complex(dtype)) return uniform(g, real_of(dtype), out, 2 * n, from, to);
@@ -198,11 +220,9 @@ void geometric(Generator& g, DType dtype, void* out, int64_t n, double p) {
   dispatch_real("geometric_", dtype, [&]<class T>() {
     std::lock_guard lock(g.mutex);
     auto* o = static_cast<T*>(out);
-    for_blocks(n, [&](int64_t start, int64_t count) {
-      double block[kBlock];
-      draw_units(g.engine, block, count);
+    for_units(g.engine, n, [&](int64_t start, const double* u, int64_t count) {
       for (int64_t i = 0; i < count; ++i) {
-        o[start + i] = stored<T>(std::ceil(std::log(block[i]) / failure));
+        o[start + i] = stored<T>(std::ceil(std::log(u[i]) / failure));
       }
     });
   });

@@ -30,15 +30,15 @@ void uniform(Generator& g, DType dtype, void* out, int64_t n, double from, doubl
 
 // Box-Muller. With n >= 16 and `contiguous`, sixteen at a time from single-precision uniforms
 // (double for float64), and the last sixteen are drawn anew if 16 does not divide n. The float32
-// logarithm, sine and cosine are the Cephes polynomials that PyTorch uses with AVX2 and AVX-512; its build
-// without AVX2 calls libm there and differs in the last bits. Otherwise one pair at a time in
+// logarithm, sine and cosine are the Cephes polynomials that PyTorch uses on machines with AVX2
+// or more, bit for bit; on others it calls libm there and differs in the last bits. Otherwise one pair at a time in
 // double precision, whose second half waits in the generator. A complex element is two reals of
 // standard deviation std/sqrt(2).
 void normal(Generator& g, DType dtype, void* out, int64_t n, double mean, double std,
             bool contiguous = true);
 
 // Integers of [from, to), or from `from` up to the largest the dtype counts to without `to`
-// (2^11, 2^8, 2^24, 2^53 for floats). One 32-bit draw each if the range is below 2^28, else 64 bits.
+// (2^11, 2^8, 2^24, 2^53 for floats). Ranges below 2^28 take one 32-bit draw each, others 64 bits.
 void integers(Generator& g, DType dtype, void* out, int64_t n, int64_t from,
               std::optional<int64_t> to);
 

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <type_traits>
 
 #include "core/error.h"
 #include "core/multiversion.h"
 #include "kernels/random.h"
+#include "plan/parallel.h"
 
 namespace rl::random {
 
@@ -26,8 +28,9 @@ template <class T> constexpr int digits =
                                   : 53;
 
 // Uniform numbers of [0, 1): 24 low bits of a 32-bit draw, 53 low bits of a 64-bit one.
-inline float unit(uint32_t w) { return static_cast<float>(static_cast<int32_t>(w & 0xffffffu)) * 0x1p-24f; }
-inline uint64_t joined(const uint32_t* w) { return static_cast<uint64_t>(w[0]) << 32 | w[1]; }
+inline float unit(uint32_t w) {
+  return static_cast<float>(static_cast<int32_t>(w & 0xffffffu)) * 0x1p-24f;
+}
 inline double unit(uint64_t w) {
   return static_cast<double>(static_cast<int64_t>(w & ((uint64_t{1} << 53) - 1))) * 0x1p-53;
 }
@@ -40,12 +43,30 @@ void draw_units(Mt19937& engine, double* out, int64_t n);
 // n <= kBlock 64-bit draws.
 void draw_words(Mt19937& engine, uint64_t* out, int64_t n);
 
+// The nearest 16-bit floats.
+void round_all(const float* x, Half* out, int64_t n);
+void round_all(const float* x, BFloat16* out, int64_t n);
+
 // One normal of a Box-Muller pair; the other half is kept in the generator.
 double next_normal(Generator& g);
 
 // Calls f(start, count) for consecutive blocks of at most kBlock of n elements.
 template <class F> void for_blocks(int64_t n, F&& f) {
   for (int64_t i = 0; i < n; i += kBlock) f(i, std::min(kBlock, n - i));
+}
+
+// Draws n numbers of [0, 1) and calls f(start, units, count) for pieces of them, on all threads:
+// for formulas that cost much more than a draw.
+template <class F> void for_units(Mt19937& engine, int64_t n, F&& f) {
+  constexpr int64_t kChunk = 32 * kBlock;
+  auto units = std::make_unique_for_overwrite<double[]>(std::min(n, kChunk));
+  for (int64_t start = 0; start < n; start += kChunk) {
+    int64_t count = std::min(kChunk, n - start);
+    for_blocks(count, [&](int64_t at, int64_t m) { draw_units(engine, units.get() + at, m); });
+    parallel_for(count, 2 * kBlock, [&](int64_t begin, int64_t end) {
+      f(start + begin, units.get() + begin, end - begin);
+    });
+  }
 }
 
 // Calls f.operator()<T>() for the real floating type `d`, or throws.

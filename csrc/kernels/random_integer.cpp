@@ -161,7 +161,9 @@ template <class T> void shuffle_narrow(Mt19937& engine, T* out, int64_t n) {
   for_blocks(n, [&](int64_t start, int64_t count) {
     uint32_t block[kBlock];
     std::memcpy(block, narrow + start, count * sizeof *block);
-    for (int64_t i = 0; i < count; ++i) out[start + i] = static_cast<T>(static_cast<int32_t>(block[i]));
+    for (int64_t i = 0; i < count; ++i) {
+      out[start + i] = static_cast<T>(static_cast<int32_t>(block[i]));
+    }
   });
 }
 

@@ -63,42 +63,56 @@ RL_MULTIVERSION void box_muller(float* __restrict u, float* __restrict v, int64_
   }
 }
 
-void box_muller(double* u, double* v, int64_t pairs, double mean, double std) {
-  for (int64_t i = 0; i < pairs; ++i) {
-    double radius = std::sqrt(-2 * std::log(1 - u[i])), theta = 2 * M_PI * v[i];
-    u[i] = std::fma(radius * std::cos(theta), std, mean);
-    v[i] = std::fma(radius * std::sin(theta), std, mean);
+// Draws and transforms whole groups: n is a multiple of 16 and, here, at most kBlock.
+void fill_groups(Mt19937& engine, float* out, int64_t n, float mean, float std) {
+  float u[kBlock / 2], v[kBlock / 2];
+  draw_units(engine, out, n);
+  for (int64_t i = 0; i < n / kGroup; ++i) {
+    std::memcpy(u + 8 * i, out + kGroup * i, 8 * sizeof *u);
+    std::memcpy(v + 8 * i, out + kGroup * i + 8, 8 * sizeof *v);
+  }
+  box_muller(u, v, n / 2, mean, std);
+  for (int64_t i = 0; i < n / kGroup; ++i) {
+    std::memcpy(out + kGroup * i, u + 8 * i, 8 * sizeof *u);
+    std::memcpy(out + kGroup * i + 8, v + 8 * i, 8 * sizeof *v);
   }
 }
 
-// Draws whole groups: n <= kBlock is a multiple of 16.
-template <class R, class T> void fill_groups(Mt19937& engine, T* out, int64_t n, R mean, R std) {
-  R block[kBlock], u[kBlock / 2], v[kBlock / 2];
-  draw_units(engine, block, n);
-  for (int64_t i = 0; i < n / kGroup; ++i) {
-    std::memcpy(u + 8 * i, block + kGroup * i, 8 * sizeof(R));
-    std::memcpy(v + 8 * i, block + kGroup * i + 8, 8 * sizeof(R));
-  }
-  box_muller(u, v, n / 2, mean, std);
-  for (int64_t i = 0; i < n / 8; ++i) {
-    const R* half = (i % 2 ? v : u) + 8 * (i / 2);
-    for (int j = 0; j < 8; ++j) out[8 * i + j] = stored<T>(half[j]);
-  }
+template <class T> void draw_groups(Mt19937& engine, T* out, int64_t n, double mean, double std) {
+  auto m = static_cast<float>(mean), s = static_cast<float>(std);
+  for_blocks(n, [&](int64_t start, int64_t count) {
+    if constexpr (is_half_type<T>) {
+      float block[kBlock];
+      fill_groups(engine, block, count, m, s);
+      round_all(block, out + start, count);
+    } else {
+      fill_groups(engine, out + start, count, m, s);
+    }
+  });
+}
+
+// Double precision keeps libm's bits, which cost far more than the draws.
+void draw_groups(Mt19937& engine, double* out, int64_t n, double mean, double std) {
+  for_blocks(n, [&](int64_t start, int64_t count) { draw_units(engine, out + start, count); });
+  parallel_for(n / kGroup, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = 8 * begin; i < 8 * end; ++i) {
+      double *u = out + i / 8 * kGroup + i % 8, *v = u + 8;
+      double radius = std::sqrt(-2 * std::log(1 - *u)), theta = 2 * M_PI * *v;
+      *u = std::fma(radius * std::cos(theta), std, mean);
+      *v = std::fma(radius * std::sin(theta), std, mean);
+    }
+  });
 }
 
 template <class T> void fill_normal(Generator& g, T* out, int64_t n, double mean, double std) {
-  using R = std::conditional_t<is_half_type<T>, float, T>;
-  R m = static_cast<R>(mean), s = static_cast<R>(std);
   int64_t whole = n / kGroup * kGroup;
-  for_blocks(whole, [&](int64_t start, int64_t count) {
-    fill_groups<R>(g.engine, out + start, count, m, s);
-  });
+  draw_groups(g.engine, out, whole, mean, std);
   if (whole == n) return;
   if constexpr (!is_half_type<T>) {  // the uniforms of the unfinished group, drawn and dropped
-    R unused[kGroup];
+    T unused[kGroup];
     draw_units(g.engine, unused, n - whole);
   }
-  fill_groups<R>(g.engine, out + n - kGroup, kGroup, m, s);
+  draw_groups(g.engine, out + n - kGroup, kGroup, mean, std);
 }
 
 }  // namespace

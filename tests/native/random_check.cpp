@@ -1,6 +1,7 @@
 // Prints the numbers of kernels/random.h for fixed seeds, sizes and arguments, one case a line:
-// name, dtype, seed, size, bytes in hexadecimal. tests/data/random_values.json holds PyTorch's.
+// name, dtype, seed, size, bytes of two fills in a row in hexadecimal. tests/data/random_values.json holds PyTorch's.
 // Reads nothing. To add a case: one line in `run_all`, and one in tools/record_random.py.
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <functional>
@@ -19,6 +20,11 @@ static void print_hex(const unsigned char* bytes, size_t n) {
   for (size_t i = 0; i < n; ++i) std::printf("%02x", bytes[i]);
 }
 
+static int64_t indices_of(const char* name, int64_t n) {
+  if (!std::strcmp(name, "multinomial_one")) return 1;
+  return std::strcmp(name, "multinomial") ? n + 1 : std::min<int64_t>(n, 12);
+}
+
 // Two fills in a row: the second shows whether the first left the generator where it should.
 static void show(const char* name, DType dtype, const Fill& fill) {
   for (uint64_t seed : {uint64_t{0}, uint64_t{42}, (uint64_t{1} << 40) + 7}) {
@@ -26,9 +32,11 @@ static void show(const char* name, DType dtype, const Fill& fill) {
       if (!std::strcmp(name, "randperm") && n > 127 && item_size(dtype) == 1) continue;
       if (!std::strcmp(name, "randperm") && n > 257 && dtype == DType::BF16) continue;
       Generator g(seed);
-      std::vector<unsigned char> out(2 * n * item_size(dtype));
+      bool to_indices = !std::strncmp(name, "multinomial", 11);
+      int64_t bytes = to_indices ? 8 * indices_of(name, n) : n * item_size(dtype);
+      std::vector<unsigned char> out(2 * bytes);
       fill(g, dtype, out.data(), n);
-      fill(g, dtype, out.data() + n * item_size(dtype), n);
+      fill(g, dtype, out.data() + bytes, n);
       std::printf("%s %s %llu %lld ", name, info(dtype).name,
                   static_cast<unsigned long long>(seed), static_cast<long long>(n));
       print_hex(out.data(), out.size());
@@ -37,7 +45,8 @@ static void show(const char* name, DType dtype, const Fill& fill) {
   }
 }
 
-template <class List> static void show_each(const char* name, const List& dtypes, const Fill& fill) {
+template <class List>
+static void show_each(const char* name, const List& dtypes, const Fill& fill) {
   for (DType d : dtypes) show(name, d, fill);
 }
 
@@ -92,7 +101,50 @@ static void run_discrete() {
   });
 }
 
+// (i * factor % 64 + shift) / scale in the dtype: numbers that every one represents exactly.
+static std::vector<unsigned char> parameters(int64_t n, DType dtype, int factor, int scale,
+                                             int shift = 0) {
+  std::vector<unsigned char> bytes(n * item_size(dtype));
+  for (int64_t i = 0; i < n; ++i) {
+    double v = static_cast<double>(i * factor % 64 + shift) / scale;
+    dispatch(dtype, [&]<class T>() {
+      if constexpr (std::is_convertible_v<float, T>) {
+        reinterpret_cast<T*>(bytes.data())[i] = static_cast<T>(static_cast<float>(v));
+      }
+    });
+  }
+  return bytes;
+}
+
+static void run_samplers() {
+  const DType wide[] = {DType::F32, DType::F64};
+  run_real("bernoulli_tensor", [](Generator& g, DType d, void* o, int64_t n) {
+    random::bernoulli(g, d, o, n, d, parameters(n, d, 37, 64).data());
+  });
+  run_real("poisson", [](Generator& g, DType d, void* o, int64_t n) {
+    random::poisson(g, d, o, n, parameters(n, d, 37, 2).data());
+  });
+  show_each("binomial", wide, [](Generator& g, DType d, void* o, int64_t n) {
+    auto count = parameters(n, d, 37, 1), prob = parameters(n, d, 29, 64);
+    random::binomial(g, d, o, n, count.data(), prob.data());
+  });
+  show_each("standard_gamma", wide, [](Generator& g, DType d, void* o, int64_t n) {
+    random::standard_gamma(g, d, o, n, parameters(n, d, 37, 16).data());
+  });
+  show_each("dirichlet", wide, [](Generator& g, DType d, void* o, int64_t n) {
+    random::dirichlet(g, d, o, 1, n, parameters(n, d, 37, 16, 1).data());
+  });
+  for (const char* name : {"multinomial", "multinomial_one", "multinomial_with"}) {
+    run_real(name, [=](Generator& g, DType d, void* o, int64_t n) {
+      random::multinomial(g, d, parameters(n, d, 37, 64, 1).data(), 1, n,
+                          static_cast<int64_t*>(o), indices_of(name, n),
+                          std::strcmp(name, "multinomial"));
+    });
+  }
+}
+
 int main() {
   run_continuous();
   run_discrete();
+  run_samplers();
 }

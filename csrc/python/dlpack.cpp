@@ -1,0 +1,191 @@
+// DLPack both ways: Tensor.__dlpack__ and from_dlpack. A capsule owns a managed structure until
+// a consumer renames it; the structure keeps the storage alive, whichever side dies first.
+#include <cstring>
+
+#include "plan/copy.h"
+#include "python/dlpack.h"
+#include "python/exchange.h"
+#include "python/keywords.h"
+
+namespace rl::py {
+namespace {
+using namespace dlpack;
+
+constexpr const char *kName = "dltensor", *kVersioned = "dltensor_versioned";
+constexpr const char *kUsed = "used_dltensor", *kUsedVersioned = "used_dltensor_versioned";
+
+DataType type_of(DType d) {
+  auto bits = static_cast<uint8_t>(item_size(d) * 8);
+  if (d == DType::Bool) return {kBool, 8, 1};
+  if (d == DType::U8) return {kUInt, 8, 1};
+  if (d == DType::BF16) return {kBFloat, 16, 1};
+  if (is_complex(d)) return {kComplex, bits, 1};
+  return {static_cast<uint8_t>(is_floating(d) ? kFloat : kInt), bits, 1};
+}
+
+DType dtype_from(DataType t) {
+  if (t.lanes == 1)
+    for (int i = 0; i < kNumDTypes; ++i) {
+      auto d = static_cast<DType>(i);
+      DataType want = type_of(d);
+      if (want.code == t.code && want.bits == t.bits) return d;
+    }
+  fail(ErrorKind::Type, "from_dlpack: unsupported element type: code ", int{t.code}, ", ", int{t.bits},
+       " bits, ", int{t.lanes}, " lanes");
+}
+
+// ---- export
+struct Exported {  // what a capsule keeps alive: no Python object, so any thread may drop it
+  Storage* storage;
+  SizeVec shape, strides;
+};
+
+Array describe(const Tensor& t, Exported& e) {
+  e.storage = t.storage;
+  retain(e.storage);
+  e.shape.assign(t.sizes().begin(), t.sizes().end());
+  e.strides.assign(t.strides().begin(), t.strides().end());
+  for (size_t i = 0; i < e.shape.size(); ++i)
+    if (e.shape[i] < 2) e.strides[i] = 1;
+  return {t.raw(), {kCpu, 0}, t.ndim, type_of(t.dtype), e.shape.data(), e.strides.data(), 0};
+}
+
+template <class M> void drop(M* m) {
+  auto* e = static_cast<Exported*>(m->context);
+  release(e->storage);
+  delete e;
+  delete m;
+}
+
+template <class M> void capsule_died(PyObject* capsule, const char* name) {
+  if (!PyCapsule_IsValid(capsule, name)) return;  // consumed: the consumer frees it
+  auto* m = static_cast<M*>(PyCapsule_GetPointer(capsule, name));
+  if (m->deleter) m->deleter(m);
+}
+void plain_died(PyObject* c) { capsule_died<Managed>(c, kName); }
+void versioned_died(PyObject* c) { capsule_died<ManagedVersioned>(c, kVersioned); }
+
+PyObject* make_capsule(const Tensor& t, bool versioned, uint64_t flags) {
+  auto* e = new Exported;
+  Array array = describe(t, *e);
+  if (!versioned) {
+    auto* m = new Managed{array, e, drop<Managed>};
+    return checked(PyCapsule_New(m, kName, plain_died));
+  }
+  auto* m = new ManagedVersioned{1, 0, e, drop<ManagedVersioned>, flags, array};
+  return checked(PyCapsule_New(m, kVersioned, versioned_died));
+}
+
+bool wants_versioned(PyObject* max_version) {
+  if (!max_version || max_version == Py_None) return false;
+  Own first(checked(PySequence_GetItem(max_version, 0)));
+  return PyLong_AsLong(first.get()) >= 1;
+}
+
+[[noreturn]] void buffer_error(const char* text) {
+  PyErr_SetString(PyExc_BufferError, text);
+  throw PythonError{};
+}
+
+PyObject* to_dlpack(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  return guarded([&] {
+    static const Keywords keys("__dlpack__", 0, {"stream", "max_version", "dl_device", "copy"});
+    PyObject* a[4] = {};
+    keys.read(args, n, names, a, 0);
+    Tensor& t = *as_tensor(self);
+    if (t.requires_grad) buffer_error("Can't export tensors that require gradient, use tensor.detach()");
+    if (t.is_meta()) buffer_error("Can't export a meta tensor: it has no data");
+    if (a[0] && a[0] != Py_None) fail("stream should be None on cpu, got ", Py_TYPE(a[0])->tp_name);
+    if (a[2] && a[2] != Py_None) {
+      Own type(checked(PySequence_GetItem(a[2], 0)));
+      if (PyLong_AsLong(type.get()) != kCpu) buffer_error("__dlpack__: dl_device must be the CPU (1, 0)");
+    }
+    bool copy = a[3] && a[3] != Py_None && is_true(a[3]), versioned = wants_versioned(a[1]);
+    uint64_t flags = (copy ? kCopied : 0) | (t.storage->read_only && !copy ? kReadOnly : 0);
+    if (flags == kReadOnly && !versioned)
+      buffer_error("Can't export a read-only tensor through DLPack before version 1.0");
+    Ref<Tensor> shown = Ref<Tensor>::share(&t);
+    if (copy) {
+      shown = empty_like(t);
+      copy_into(*shown, t);
+    }
+    return make_capsule(*shown, versioned, flags);
+  });
+}
+
+PyObject* dlpack_device(PyObject* self, PyObject*) {
+  return guarded([&] {
+    RL_CHECK(!as_tensor(self)->is_meta(), "__dlpack_device__: meta tensors have no DLPack device");
+    return checked(Py_BuildValue("(ii)", int{kCpu}, 0));
+  });
+}
+
+// ---- import
+template <class M> void release_managed(void* context) {
+  auto* m = static_cast<M*>(context);
+  if (!m->deleter || !Py_IsInitialized()) return;
+  PyGILState_STATE state = PyGILState_Ensure();  // the producer may touch Python objects
+  m->deleter(m);
+  PyGILState_Release(state);
+}
+
+Ref<Tensor> adopt(const Array& a, void (*drop)(void*), void* context, bool read_only) {
+  if (a.device.type != kCpu) buffer_error("from_dlpack: only CPU memory can be imported");
+  DType dtype = dtype_from(a.dtype);
+  auto n = static_cast<size_t>(a.ndim);
+  Sizes sizes(a.shape, n);
+  SizeVec strides = a.strides ? SizeVec(a.strides, a.strides + n) : contiguous_strides(sizes);
+  for (int64_t s : strides)
+    if (s < 0) fail(ErrorKind::Value, "from_dlpack: negative strides are not supported, got ", Sizes(strides));
+  int64_t bytes = span_bytes(sizes, strides, 0, item_size(dtype));
+  char* data = static_cast<char*>(a.data) + a.byte_offset;
+  Storage* s = adopt_storage(data, static_cast<size_t>(bytes), drop, context);
+  s->read_only = read_only;
+  Ref<Tensor> t = alias(s, sizes, strides, 0, dtype, rl::Device::Cpu);
+  release(s);
+  return t;
+}
+
+template <class M> Ref<Tensor> consume(PyObject* capsule, const char* name, const char* used) {
+  auto* m = static_cast<M*>(PyCapsule_GetPointer(capsule, name));
+  bool read_only = false;
+  if constexpr (requires { m->flags; }) {
+    if (m->major > 1) buffer_error("from_dlpack: the capsule's major version is newer than 1");
+    read_only = m->flags & kReadOnly;
+  }
+  Ref<Tensor> t = adopt(m->array, release_managed<M>, m, read_only);
+  checked(PyCapsule_SetName(capsule, used));
+  return t;
+}
+
+Ref<Tensor> from_capsule(PyObject* capsule) {
+  if (PyCapsule_IsValid(capsule, kVersioned))
+    return consume<ManagedVersioned>(capsule, kVersioned, kUsedVersioned);
+  if (PyCapsule_IsValid(capsule, kName)) return consume<Managed>(capsule, kName, kUsed);
+  fail("from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once");
+}
+
+Own ask(PyObject* producer, PyObject* copy) {
+  Own method(checked(PyObject_GetAttrString(producer, "__dlpack__")));
+  Own kwargs(checked(Py_BuildValue("{s:(ii)}", "max_version", 1, 0))), none(checked(PyTuple_New(0)));
+  if (copy && copy != Py_None) checked(PyDict_SetItemString(kwargs.get(), "copy", copy));
+  Own capsule(PyObject_Call(method.get(), none.get(), kwargs.get()));
+  if (capsule) return capsule;
+  if (!PyErr_ExceptionMatches(PyExc_TypeError) || (copy && copy != Py_None)) throw PythonError{};
+  PyErr_Clear();  // a producer from before version 1.0 knows no max_version
+  return Own(checked(PyObject_CallNoArgs(method.get())));
+}
+
+}  // namespace
+
+Ref<Tensor> from_dlpack(PyObject* producer, PyObject* copy) {
+  if (PyCapsule_CheckExact(producer)) return from_capsule(producer);
+  return from_capsule(ask(producer, copy).get());
+}
+
+PyMethodDef dlpack_methods[] = {
+    {"__dlpack__", fast(to_dlpack), METH_FASTCALL | METH_KEYWORDS, nullptr},
+    {"__dlpack_device__", dlpack_device, METH_NOARGS, nullptr},
+    {}};
+
+}  // namespace rl::py

@@ -1,0 +1,10 @@
+// Sharing memory with other libraries: what exchange.cpp and dlpack.cpp need of each other.
+#pragma once
+#include "python/data_access.h"
+
+namespace rl::py {
+
+Ref<Tensor> from_dlpack(PyObject* producer, PyObject* copy);  // producer may be a capsule
+extern PyMethodDef dlpack_methods[];
+
+}  // namespace rl::py

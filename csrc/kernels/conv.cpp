@@ -1,0 +1,281 @@
+// The three convolution operators (see conv.h): argument checks, output geometry, and the
+// choice between oneDNN and columns. Public names (conv2d, conv_transpose2d ...) are records.
+#include "kernels/conv.h"
+
+#include <algorithm>
+
+#include "kernels/gemm.h"
+#include "plan/call.h"
+#include "plan/copy.h"
+
+namespace rl {
+namespace {
+
+// Arguments after the operands: stride, padding, dilation, groups, starting at `at`.
+void read_windows(const Call& c, int at, ConvGeometry& g) {
+  for (int d = 0; d < 3; ++d) {
+    g.stride[d] = g.dilation[d] = g.in[d] = g.out[d] = g.kernel[d] = 1;
+    g.padding[d] = 0;
+  }
+  auto read = [&](int arg, const char* name, int64_t* to, int64_t least) {
+    Sizes v = c.ints(arg);
+    RL_CHECK(v.size() == 1 || static_cast<int>(v.size()) == g.dims, c.op, ": ", name, " must have ",
+             g.dims, " elements, got ", v);
+    for (int d = 0; d < g.dims; ++d) {
+      to[3 - g.dims + d] = v[v.size() == 1 ? 0 : d];
+      RL_CHECK(v[v.size() == 1 ? 0 : d] >= least, c.op, ": ", name, " must be at least ", least,
+               ", got ", v);
+    }
+  };
+  read(at, "stride", g.stride, 1);
+  read(at + 1, "padding", g.padding, 0);
+  read(at + 2, "dilation", g.dilation, 1);
+  g.groups = c.integer(at + 3);
+  RL_CHECK(g.groups > 0, c.op, ": groups must be positive, got ", g.groups);
+}
+
+int spatial_dims(const Call& c, const Tensor& t) {
+  RL_CHECK(t.ndim >= 3 && t.ndim <= 5, c.op, ": expected a batched input with 1 to 3 spatial ",
+           "dimensions, got shape ", t.sizes());
+  return t.ndim - 2;
+}
+
+void spatial_sizes(const ConvGeometry& g, const Tensor& t, int64_t* to) {
+  for (int d = 0; d < g.dims; ++d) to[3 - g.dims + d] = t.size(d + 2);
+}
+
+int64_t out_size(const ConvGeometry& g, int d) {
+  int64_t room = g.in[d] + 2 * g.padding[d] - g.dilation[d] * (g.kernel[d] - 1) - 1;
+  return room < 0 ? 0 : room / g.stride[d] + 1;
+}
+
+void check_pair(const Call& c, const Tensor& a, const Tensor& b) {
+  RL_CHECK(a.dtype == b.dtype, c.op, ": input has dtype ", a.dtype, " and weight ", b.dtype,
+           "; they should be the same");
+  RL_CHECK(a.ndim == b.ndim, c.op, ": expected weight and input with the same number of ",
+           "dimensions, got weight of shape ", b.sizes(), " and input of shape ", a.sizes());
+}
+
+void check_bias(const Call& c, const Tensor* bias, const Tensor& x, int64_t channels) {
+  if (!bias) return;
+  RL_CHECK(bias->ndim == 1 && bias->size(0) == channels, c.op, ": expected a bias of shape [",
+           channels, "], got ", bias->sizes());
+  RL_CHECK(bias->dtype == x.dtype, c.op, ": Input type (", x.dtype, ") and bias type (", bias->dtype,
+           ") should be the same");
+}
+
+// _conv_forward(input, weight, bias, stride, padding, dilation, groups)
+ConvGeometry forward_geometry(const Call& c) {
+  Tensor &x = c.tensor(0), &w = c.tensor(1);
+  ConvGeometry g;
+  g.dims = spatial_dims(c, x);
+  check_pair(c, x, w);
+  read_windows(c, 3, g);
+  g.batch = x.size(0);
+  g.in_channels = x.size(1);
+  g.out_channels = w.size(0);
+  spatial_sizes(g, x, g.in);
+  spatial_sizes(g, w, g.kernel);
+  RL_CHECK(g.in_channels == w.size(1) * g.groups, c.op, ": given groups=", g.groups,
+           ", weight of size ", w.sizes(), ", expected input", x.sizes(), " to have ",
+           w.size(1) * g.groups, " channels, but got ", g.in_channels, " channels instead");
+  RL_CHECK(g.out_channels % g.groups == 0, c.op, ": out_channels ", g.out_channels,
+           " must be divisible by groups ", g.groups);
+  check_bias(c, c.tensor_or_null(2), x, g.out_channels);
+  for (int d = 3 - g.dims; d < 3; ++d) {
+    g.out[d] = out_size(g, d);
+    RL_CHECK(g.out[d] > 0 || g.in[d] + 2 * g.padding[d] >= g.dilation[d] * (g.kernel[d] - 1) + 1,
+             c.op, ": Calculated padded input size per channel is smaller than the kernel: input ",
+             x.sizes(), ", kernel ", w.sizes(), ", padding ", g.padding[d], ", dilation ",
+             g.dilation[d], ". Kernel size can't be greater than actual input size");
+  }
+  return g;
+}
+
+// _conv_input(grad, weight, bias, input_size, stride, padding, dilation, groups)
+ConvGeometry input_geometry(const Call& c) {
+  Tensor &y = c.tensor(0), &w = c.tensor(1);
+  ConvGeometry g;
+  g.dims = spatial_dims(c, y);
+  check_pair(c, y, w);
+  read_windows(c, 4, g);
+  g.batch = y.size(0);
+  g.out_channels = y.size(1);
+  g.in_channels = w.size(1) * g.groups;
+  spatial_sizes(g, y, g.out);
+  spatial_sizes(g, w, g.kernel);
+  Sizes space = c.ints(3);
+  std::copy_n(space.begin(), g.dims, g.in + 3 - g.dims);
+  RL_CHECK(w.size(0) == g.out_channels, c.op, ": given groups=", g.groups, ", weight of size ",
+           w.sizes(), ", expected input", y.sizes(), " to have ", w.size(0),
+           " channels, but got ", g.out_channels, " channels instead");
+  RL_CHECK(g.out_channels % g.groups == 0, c.op, ": channels ", g.out_channels,
+           " must be divisible by groups ", g.groups);
+  check_bias(c, c.tensor_or_null(2), y, g.in_channels);
+  for (int d = 3 - g.dims; d < 3; ++d)
+    RL_CHECK(g.in[d] >= 0 && (out_size(g, d) == g.out[d] || g.in[d] == 0), c.op,
+             ": the output size per channel ", space, " does not fit input ", y.sizes(),
+             ", kernel ", w.sizes(), " (stride ", g.stride[d], ", padding ", g.padding[d], ")");
+  return g;
+}
+
+// _conv_weight(grad, input, kernel_size, stride, padding, dilation, groups)
+ConvGeometry weight_geometry(const Call& c) {
+  Tensor &y = c.tensor(0), &x = c.tensor(1);
+  ConvGeometry g;
+  g.dims = spatial_dims(c, x);
+  check_pair(c, x, y);
+  read_windows(c, 3, g);
+  g.batch = x.size(0);
+  g.in_channels = x.size(1);
+  g.out_channels = y.size(1);
+  spatial_sizes(g, x, g.in);
+  spatial_sizes(g, y, g.out);
+  Sizes kernel = c.ints(2);
+  std::copy_n(kernel.begin(), g.dims, g.kernel + 3 - g.dims);
+  return g;
+}
+
+// ---- layouts
+MemoryFormat last_format(const Tensor& t) {
+  return t.ndim == 5 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast;
+}
+bool is_channels_last(const Tensor& t) {
+  return t.ndim >= 4 && !t.contiguous && is_contiguous(t, last_format(t));
+}
+bool wants_channels_last(const Tensor& a, const Tensor& b) {
+  return is_channels_last(a) || is_channels_last(b);
+}
+
+OutSpec& add_activation(Call& c, const ConvGeometry& g, int64_t channels, const int64_t* space,
+                        DType dtype, bool last) {
+  SizeVec sizes = {g.batch, channels};
+  sizes.insert(sizes.end(), space + 3 - g.dims, space + 3);
+  OutSpec& s = c.add_out(sizes, dtype);
+  if (last) s.strides = strides_for(sizes, g.dims == 3 ? MemoryFormat::ChannelsLast3d
+                                                       : MemoryFormat::ChannelsLast);
+  return s;
+}
+
+void forward_infer(Call& c) {
+  ConvGeometry g = forward_geometry(c);
+  add_activation(c, g, g.out_channels, g.out, c.tensor(0).dtype,
+                 wants_channels_last(c.tensor(0), c.tensor(1)));
+}
+void input_infer(Call& c) {
+  ConvGeometry g = input_geometry(c);
+  add_activation(c, g, g.in_channels, g.in, c.tensor(0).dtype,
+                 wants_channels_last(c.tensor(0), c.tensor(1)));
+}
+void weight_infer(Call& c) {
+  ConvGeometry g = weight_geometry(c);
+  SizeVec sizes = {g.out_channels, g.in_channels / g.groups};
+  sizes.insert(sizes.end(), g.kernel + 3 - g.dims, g.kernel + 3);
+  OutSpec& s = c.add_out(sizes, c.tensor(0).dtype);
+  if (is_channels_last(c.tensor(1)))
+    s.strides = strides_for(sizes, last_format(c.tensor(1)));
+}
+
+// ---- running
+Ref<Tensor> in_layout(const Tensor& t, DType dtype, bool last) {
+  if (!last) return contiguous_as(t, dtype);
+  if (t.dtype == dtype && is_contiguous(t, last_format(t)) && t.numel)
+    return Ref<Tensor>::share(const_cast<Tensor*>(&t));
+  Ref<Tensor> out = empty_strided(t.sizes(), strides_for(t.sizes(), last_format(t)), dtype);
+  copy_into(*out, t);
+  return out;
+}
+// A place for the result: the output itself where its layout and dtype serve.
+Ref<Tensor> result_in(Tensor& out, DType dtype, bool last) {
+  bool serves = out.dtype == dtype && (last ? is_contiguous(out, last_format(out)) : out.contiguous);
+  if (serves) return Ref<Tensor>::share(&out);
+  return last ? empty_strided(out.sizes(), strides_for(out.sizes(), last_format(out)), dtype)
+              : empty(out.sizes(), dtype);
+}
+
+struct Work {
+  Ref<Tensor> x, w, y, bias;
+};
+
+ConvOperands operands(const Work& t, bool last) {
+  SizeVec ws(t.w->strides().begin(), t.w->strides().end());
+  return {t.x->raw(), t.w->raw(), t.y->raw(), t.bias ? t.bias->raw() : nullptr, ws, last};
+}
+
+// The given operands are read from the call, `out` takes the part that is computed.
+void compute(ConvPart part, const ConvGeometry& g, const Tensor* x, const Tensor* w,
+             const Tensor* y, const Tensor* bias, Tensor& out, bool last) {
+  DType dtype = is_half(out.dtype) ? DType::F32 : out.dtype;
+  bool dnnl = dtype == DType::F32 && out.numel && g.batch && g.in_channels && g.kernel_numel() &&
+              g.in_numel() && g.out_numel();
+  Work t;
+  auto prepare = [&](bool in_channels_last) {
+    t.x = x ? in_layout(*x, dtype, in_channels_last) : result_in(out, dtype, in_channels_last);
+    t.y = y ? in_layout(*y, dtype, in_channels_last) : result_in(out, dtype, in_channels_last);
+    if (!dnnl || (w && !is_dense(*w)) || (w && w->dtype != dtype))
+      t.w = w ? contiguous_as(*w, dtype) : result_in(out, dtype, false);
+    else
+      t.w = w ? Ref<Tensor>::share(const_cast<Tensor*>(w)) : result_in(out, dtype, false);
+  };
+  if (bias) t.bias = contiguous_as(*bias, dtype);
+  int64_t work = g.batch * g.out_channels * g.out_numel() * (g.in_channels / g.groups) *
+                 g.kernel_numel();
+  bool done = false;
+  if (dnnl) {
+    conv_dnnl_prepare();
+    prepare(last);
+    Unlocked unlocked(work);
+    done = conv_dnnl(part, g, operands(t, last));
+  }
+  if (!done) {
+    dnnl = false;
+    prepare(false);
+    gemm_prepare(dtype, INT64_MAX);
+    Unlocked unlocked(work);
+    conv_columns(part, g, dtype, operands(t, false));
+  }
+  Ref<Tensor>& made = part == ConvPart::Forward ? t.y : part == ConvPart::Input ? t.x : t.w;
+  if (made.get() != &out) copy_into(out, *made);
+}
+
+void forward_run(Call& c) {
+  ConvGeometry g = forward_geometry(c);
+  compute(ConvPart::Forward, g, &c.tensor(0), &c.tensor(1), nullptr, c.tensor_or_null(2), c.out(0),
+          wants_channels_last(c.tensor(0), c.tensor(1)));
+}
+
+// out[:, c] += bias[c], for the transposed convolution.
+void add_channel_bias(Tensor& out, const Tensor& bias) {
+  int64_t inner = 1;
+  for (int d = 2; d < out.ndim; ++d) inner *= out.size(d);
+  Ref<Tensor> b = contiguous_as(bias, out.dtype), whole = contiguous(out);
+  dispatch(out.dtype, [&]<class T>() {
+    T *p = whole->data<T>(), *v = b->data<T>();
+    int64_t channels = out.size(1), rows = out.size(0) * channels;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t i = 0; i < inner; ++i)
+        if constexpr (!std::is_same_v<T, bool>)
+          p[r * inner + i] = static_cast<T>(p[r * inner + i] + v[r % channels]);
+  });
+  if (whole.get() != &out) copy_into(out, *whole);
+}
+
+void input_run(Call& c) {
+  ConvGeometry g = input_geometry(c);
+  compute(ConvPart::Input, g, nullptr, &c.tensor(1), &c.tensor(0), nullptr, c.out(0),
+          wants_channels_last(c.tensor(0), c.tensor(1)));
+  if (Tensor* bias = c.tensor_or_null(2)) add_channel_bias(c.out(0), *bias);
+}
+
+void weight_run(Call& c) {
+  ConvGeometry g = weight_geometry(c);
+  compute(ConvPart::Weight, g, &c.tensor(1), nullptr, &c.tensor(0), nullptr, c.out(0),
+          is_channels_last(c.tensor(1)));
+}
+
+RL_KERNEL("_conv_forward", forward_infer, forward_run);
+RL_KERNEL("_conv_input", input_infer, input_run);
+RL_KERNEL("_conv_weight", weight_infer, weight_run);
+
+}  // namespace
+}  // namespace rl

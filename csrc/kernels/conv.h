@@ -1,0 +1,37 @@
+// The geometry of a convolution and the two ways to compute it. A convolution is the trilinear
+// form <conv(x, w), y>: `forward` gives y from x and w, `input` gives x from y and w (which is
+// the transposed convolution), `weight` gives w from x and y. Each is linear in both operands
+// and its gradients are the other two, so every order of derivative is one of these three.
+#pragma once
+#include "core/tensor.h"
+
+namespace rl {
+
+enum class ConvPart : uint8_t { Forward, Input, Weight };
+
+struct ConvGeometry {
+  int dims = 2;  // spatial dimensions; the arrays are right-aligned, filled up to three
+  int64_t batch, in_channels, out_channels, groups;
+  int64_t in[3], out[3], kernel[3], stride[3], padding[3], dilation[3];
+  int64_t in_numel() const { return in[0] * in[1] * in[2]; }
+  int64_t out_numel() const { return out[0] * out[1] * out[2]; }
+  int64_t kernel_numel() const { return kernel[0] * kernel[1] * kernel[2]; }
+};
+
+// Tensors of one call. x and y are contiguous, in channels-last order if `channels_last`; w is
+// dense; the one being computed is overwritten. bias, per out channel, only with Forward.
+struct ConvOperands {
+  void *x, *w, *y;
+  const void* bias = nullptr;
+  SizeVec w_strides;
+  bool channels_last = false;
+};
+
+// float32 only, through oneDNN; false when oneDNN does not implement the geometry.
+bool conv_dnnl(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
+void conv_dnnl_prepare();  // needs the interpreter lock
+
+// Any dtype but the 16-bit floats, through unfolded columns; row-major operands.
+void conv_columns(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t);
+
+}  // namespace rl

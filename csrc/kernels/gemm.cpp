@@ -1,0 +1,217 @@
+// Chooses how a matrix product is computed: own loops for tiny and vector-shaped products,
+// OpenBLAS for small, double and complex ones, oneDNN for large float32, plain blocked loops
+// for integers. The thresholds were measured; operators are in matmul.cpp.
+#include "kernels/gemm.h"
+
+#include <omp.h>
+
+#include <algorithm>
+
+#include "kernels/blas_library.h"
+#include "plan/isa.h"
+#include "plan/parallel.h"
+
+namespace rl {
+namespace {
+
+struct RankedLoops {
+  GemmLoops loops{};
+  int rank = 0;
+};
+RankedLoops& ranked() {
+  static RankedLoops r;
+  return r;
+}
+
+constexpr int64_t kOwnWork = 4096;          // m*n*k up to which a call costs more than the loops
+constexpr int64_t kBlasWork = 96 * 96 * 96;  // float32: from here oneDNN wins
+constexpr int kRowMajor = 101, kPlain = 111, kTransposed = 112;
+
+// dnnl_sgemm, row-major; its type is spelled out so that no oneDNN header is needed here.
+using SgemmFn = int (*)(char, char, int64_t, int64_t, int64_t, float, const float*, int64_t,
+                        const float*, int64_t, float, float*, int64_t);
+SgemmFn dnnl_sgemm_fn() {
+  static auto fn = reinterpret_cast<SgemmFn>(dnnl_symbol("dnnl_sgemm"));
+  return fn;
+}
+
+struct Operand {
+  const void* data;
+  bool transposed;
+  int64_t ld;
+};
+Operand operand(const Matrix& m) {
+  if ((m.col_stride == 1 || m.cols <= 1) && (m.row_stride >= m.cols || m.rows <= 1))
+    return {m.data, false, std::max<int64_t>(m.rows <= 1 ? m.cols : m.row_stride, 1)};
+  return {m.data, true, std::max<int64_t>(m.cols <= 1 ? m.rows : m.col_stride, 1)};
+}
+
+bool fits_int(const Matrix& a, const Matrix& b, int64_t ldc) {
+  constexpr int64_t kMax = INT32_MAX;
+  return a.rows <= kMax && a.cols <= kMax && b.cols <= kMax && operand(a).ld <= kMax &&
+         operand(b).ld <= kMax && ldc <= kMax;
+}
+
+template <class T>
+void loop_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
+  auto* pa = static_cast<const T*>(a.data);
+  auto* pb = static_cast<const T*>(b.data);
+  int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, a.cols * b.cols));
+  parallel_for(a.rows, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      T* row = c + i * ldc;
+      if (!accumulate) std::fill_n(row, b.cols, T{});
+      for (int64_t k = 0; k < a.cols; ++k) {
+        T x = pa[i * a.row_stride + k * a.col_stride];
+        const T* from = pb + k * b.row_stride;
+        if constexpr (std::is_same_v<T, bool>)
+          for (int64_t j = 0; j < b.cols; ++j) row[j] |= x & from[j * b.col_stride];
+        else
+          for (int64_t j = 0; j < b.cols; ++j)
+            row[j] = static_cast<T>(row[j] + x * from[j * b.col_stride]);
+      }
+    }
+  });
+}
+
+// y = a x where c has one column, or c = x^T b^T where it has one row.
+template <class T, class Dots, class Sweep>
+bool vector_product(const Matrix& a, const Matrix& x, T* y, int64_t sy, bool accumulate, Dots dots,
+                    Sweep sweep) {
+  if (x.row_stride != 1 && x.rows > 1) return false;
+  auto* px = static_cast<const T*>(x.data);
+  int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, a.cols));
+  if (a.col_stride == 1) {
+    parallel_for(a.rows, grain, [&](int64_t begin, int64_t end) {
+      dots(a, px, y, sy, begin, end, accumulate);
+    });
+    return true;
+  }
+  if (a.row_stride != 1 || sy != 1) return false;
+  parallel_for(a.rows, std::max<int64_t>(grain, 64), [&](int64_t begin, int64_t end) {
+    sweep(a, px, y, begin, end, accumulate);
+  });
+  return true;
+}
+
+template <class T> struct RealLoops;
+template <> struct RealLoops<float> {
+  static auto small() { return gemm_loops().small_f32; }
+  static auto dots() { return gemm_loops().dots_f32; }
+  static auto sweep() { return gemm_loops().sweep_f32; }
+};
+template <> struct RealLoops<double> {
+  static auto small() { return gemm_loops().small_f64; }
+  static auto dots() { return gemm_loops().dots_f64; }
+  static auto sweep() { return gemm_loops().sweep_f64; }
+};
+
+// The own loops; false when a library should compute this product.
+template <class T>
+bool own_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
+  using Loops = RealLoops<T>;
+  if (a.rows * a.cols * b.cols <= kOwnWork) {
+    Loops::small()(a, b, c, ldc, accumulate);
+    return true;
+  }
+  if (b.cols == 1)
+    return vector_product<T>(a, b, c, ldc, accumulate, Loops::dots(), Loops::sweep());
+  if (a.rows == 1)
+    return vector_product<T>(transposed(b), transposed(a), c, 1, accumulate, Loops::dots(),
+                             Loops::sweep());
+  return false;
+}
+
+void library_f32(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool accumulate) {
+  Operand x = operand(a), y = operand(b);
+  float beta = accumulate ? 1 : 0;
+  auto *px = static_cast<const float*>(x.data), *py = static_cast<const float*>(y.data);
+  bool alone = in_parallel();  // each thread has its own product: OpenBLAS runs in the caller
+  if (a.rows * a.cols * b.cols >= kBlasWork && !alone) {
+    int threads = num_threads();
+    if (omp_get_max_threads() != threads) omp_set_num_threads(threads);
+    int status = dnnl_sgemm_fn()(x.transposed ? 'T' : 'N', y.transposed ? 'T' : 'N', a.rows, b.cols,
+                                 a.cols, 1.0f, px, x.ld, py, y.ld, beta, c, ldc);
+    RL_CHECK(status == 0, "oneDNN's sgemm failed with status ", status);
+    return;
+  }
+  blas().sgemm(kRowMajor, x.transposed ? kTransposed : kPlain, y.transposed ? kTransposed : kPlain,
+               a.rows, b.cols, a.cols, 1.0f, px, x.ld, py, y.ld, beta, c, ldc);
+}
+
+void library_f64(const Matrix& a, const Matrix& b, double* c, int64_t ldc, bool accumulate) {
+  Operand x = operand(a), y = operand(b);
+  blas().dgemm(kRowMajor, x.transposed ? kTransposed : kPlain, y.transposed ? kTransposed : kPlain,
+               a.rows, b.cols, a.cols, 1.0, static_cast<const double*>(x.data), x.ld,
+               static_cast<const double*>(y.data), y.ld, accumulate ? 1 : 0, c, ldc);
+}
+
+template <class T, class Fn>
+void library_complex(Fn fn, const Matrix& a, const Matrix& b, void* c, int64_t ldc,
+                     bool accumulate) {
+  Operand x = operand(a), y = operand(b);
+  T one{1, 0}, beta{accumulate ? 1.0f : 0.0f, 0};
+  fn(kRowMajor, x.transposed ? kTransposed : kPlain, y.transposed ? kTransposed : kPlain, a.rows,
+     b.cols, a.cols, &one, x.data, x.ld, y.data, y.ld, &beta, c, ldc);
+}
+
+template <class T>
+void clear(T* c, int64_t rows, int64_t cols, int64_t ldc) {
+  for (int64_t i = 0; i < rows; ++i) std::fill_n(c + i * ldc, cols, T{});
+}
+
+template <class T>
+void typed_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
+  if (a.rows == 0 || b.cols == 0) return;
+  if (a.cols == 0) {
+    if (!accumulate) clear(c, a.rows, b.cols, ldc);
+    return;
+  }
+  if constexpr (std::is_floating_point_v<T>)
+    if (own_gemm(a, b, c, ldc, accumulate)) return;
+  if constexpr (!std::is_integral_v<T>) {
+    int64_t work = a.rows * a.cols * b.cols;
+    if ((!std::is_floating_point_v<T> && work <= 512) || !fits_int(a, b, ldc))
+      return loop_gemm(a, b, c, ldc, accumulate);
+  }
+  if constexpr (std::is_same_v<T, float>) library_f32(a, b, c, ldc, accumulate);
+  else if constexpr (std::is_same_v<T, double>) library_f64(a, b, c, ldc, accumulate);
+  else if constexpr (std::is_same_v<T, C64>)
+    library_complex<C64>(blas().cgemm, a, b, c, ldc, accumulate);
+  else if constexpr (std::is_same_v<T, C128>)
+    library_complex<C128>(blas().zgemm, a, b, c, ldc, accumulate);
+  else loop_gemm(a, b, c, ldc, accumulate);
+}
+
+}  // namespace
+
+const GemmLoops& gemm_loops() { return ranked().loops; }
+void register_gemm_loops(const GemmLoops& loops, int rank) {
+  if (isa_wins(rank, ranked().rank)) ranked() = {loops, rank};
+}
+
+bool gemm_readable(const Matrix& m) {
+  bool rows_ok = m.row_stride >= std::max<int64_t>(m.cols, 1) || m.rows <= 1;
+  bool cols_ok = m.col_stride >= std::max<int64_t>(m.rows, 1) || m.cols <= 1;
+  return ((m.col_stride == 1 || m.cols <= 1) && rows_ok) ||
+         ((m.row_stride == 1 || m.rows <= 1) && cols_ok);
+}
+
+void gemm_prepare(DType dtype, int64_t work) {
+  if (work <= kOwnWork && !is_complex(dtype)) return;
+  if (!is_inexact(dtype)) return;
+  blas();
+  set_blas_threads(in_parallel() ? 1 : num_threads());
+  if (dtype == DType::F32 && work >= kBlasWork) dnnl_sgemm_fn();
+}
+
+void gemm(DType dtype, const Matrix& a, const Matrix& b, void* c, int64_t ldc, bool accumulate) {
+  dispatch(dtype, [&]<class T>() {
+    if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+      fail("gemm: 16-bit floats are converted by the caller");
+    else
+      typed_gemm<T>(a, b, static_cast<T*>(c), ldc, accumulate);
+  });
+}
+
+}  // namespace rl

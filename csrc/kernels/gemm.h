@@ -1,0 +1,45 @@
+// Matrix products over strided operands: the entry point that matmul, linear and the
+// convolutions share. Which library or own loop computes a product is decided in gemm.cpp.
+#pragma once
+#include "core/tensor.h"
+
+namespace rl {
+
+// A rows x cols matrix inside a tensor; strides in elements.
+struct Matrix {
+  const void* data;
+  int64_t rows, cols, row_stride, col_stride;
+};
+inline Matrix transposed(const Matrix& m) {
+  return {m.data, m.cols, m.rows, m.col_stride, m.row_stride};
+}
+
+// True if gemm can read `m` in place: one stride is 1 and the other does not overlap.
+bool gemm_readable(const Matrix& m);
+
+// c = a b (+ c if accumulate), row-major c with `ldc` elements between rows. Operands must be
+// gemm_readable; dtype is neither Half nor BFloat16 (convert first). Does not need the
+// interpreter lock if gemm_prepare(dtype) was called with it.
+void gemm(DType dtype, const Matrix& a, const Matrix& b, void* c, int64_t ldc, bool accumulate);
+void gemm_prepare(DType dtype, int64_t work);  // loads what a product of m*n*k = work will use
+
+// Loops that are compiled once per instruction-set level (gemm_loops.cpp).
+struct GemmLoops {
+  // Any strides; for products too small to be worth a library call.
+  void (*small_f32)(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool accumulate);
+  void (*small_f64)(const Matrix& a, const Matrix& b, double* c, int64_t ldc, bool accumulate);
+  // y[r] = sum_k a[r, k] x[k] for rows [begin, end); a has unit column stride, x is contiguous.
+  void (*dots_f32)(const Matrix& a, const float* x, float* y, int64_t sy, int64_t begin, int64_t end,
+                   bool accumulate);
+  void (*dots_f64)(const Matrix& a, const double* x, double* y, int64_t sy, int64_t begin,
+                   int64_t end, bool accumulate);
+  // y[r] = sum_k a[r, k] x[k] for rows [begin, end); a has unit row stride.
+  void (*sweep_f32)(const Matrix& a, const float* x, float* y, int64_t begin, int64_t end,
+                    bool accumulate);
+  void (*sweep_f64)(const Matrix& a, const double* x, double* y, int64_t begin, int64_t end,
+                    bool accumulate);
+};
+const GemmLoops& gemm_loops();
+void register_gemm_loops(const GemmLoops& loops, int rank);
+
+}  // namespace rl

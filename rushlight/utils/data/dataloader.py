@@ -274,12 +274,12 @@ class _BaseDataLoaderIter:
     def __init__(self, loader):
         warn_if_pinning_is_void(loader.pin_memory)
         self._start_pass(loader)
+        self._base_seed = draw_seed(loader.generator)
 
     def _start_pass(self, loader):
         self._dataset_kind = loader._dataset_kind
         self._expected = loader._IterableDataset_len_called
         self._sampler_iter = iter(loader._index_sampler)
-        self._base_seed = draw_seed(loader.generator)
         self._num_yielded = 0
         self._warned = False
         self._batches = len(loader._index_sampler) if self._dataset_kind == _DatasetKind.Map else None
@@ -343,7 +343,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
 
     def _reset(self, loader):
         self._start_pass(loader)
-        self._pool.restart(self._sampler_iter, self._base_seed)
+        self._pool.restart(self._sampler_iter)
 
     def _next_data(self):
         return self._pool.next_batch()

@@ -31,9 +31,9 @@ void uniform(Generator& g, DType dtype, void* out, int64_t n, double from, doubl
 // Box-Muller. With n >= 16 and `contiguous`, sixteen at a time from single-precision uniforms
 // (double for float64), and the last sixteen are drawn anew if 16 does not divide n. The float32
 // logarithm, sine and cosine are the Cephes polynomials that PyTorch uses on machines with AVX2
-// or more, bit for bit; on others it calls libm there and differs in the last bits. Otherwise one pair at a time in
-// double precision, whose second half waits in the generator. A complex element is two reals of
-// standard deviation std/sqrt(2).
+// or more, bit for bit; on others it calls libm there and differs in the last bits. Otherwise one
+// pair at a time in double precision, whose second half waits in the generator. A complex element
+// is two reals of standard deviation std/sqrt(2).
 void normal(Generator& g, DType dtype, void* out, int64_t n, double mean, double std,
             bool contiguous = true);
 

@@ -1,11 +1,9 @@
-// DLPack both ways: Tensor.__dlpack__ and from_dlpack. A capsule owns a managed structure until
+// DLPack both ways: to_dlpack (for Tensor.__dlpack__) and from_dlpack. A capsule owns a managed structure until
 // a consumer renames it; the structure keeps the storage alive, whichever side dies first.
 #include <cstring>
 
-#include "plan/copy.h"
 #include "python/dlpack.h"
 #include "python/exchange.h"
-#include "python/keywords.h"
 
 namespace rl::py {
 namespace {
@@ -76,47 +74,25 @@ PyObject* make_capsule(const Tensor& t, bool versioned, uint64_t flags) {
   return checked(PyCapsule_New(m, kVersioned, versioned_died));
 }
 
-bool wants_versioned(PyObject* max_version) {
-  if (!max_version || max_version == Py_None) return false;
-  Own first(checked(PySequence_GetItem(max_version, 0)));
-  return PyLong_AsLong(first.get()) >= 1;
-}
-
 [[noreturn]] void buffer_error(const char* text) {
   PyErr_SetString(PyExc_BufferError, text);
   throw PythonError{};
 }
 
-PyObject* to_dlpack(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+// to_dlpack(tensor, versioned, copied=False): Tensor.__dlpack__ has checked everything else.
+PyObject* to_dlpack(PyObject*, PyObject* args) {
   return guarded([&] {
-    static const Keywords keys("__dlpack__", 0, {"stream", "max_version", "dl_device", "copy"});
-    PyObject* a[4] = {};
-    keys.read(args, n, names, a, 0);
-    Tensor& t = *as_tensor(self);
+    PyObject* tensor;
+    int versioned, copied = 0;
+    if (!PyArg_ParseTuple(args, "O!p|p", TensorType, &tensor, &versioned, &copied)) throw PythonError{};
+    Tensor& t = *as_tensor(tensor);
     if (t.requires_grad) buffer_error("Can't export tensors that require gradient, use tensor.detach()");
     if (t.is_meta()) buffer_error("Can't export a meta tensor: it has no data");
-    if (a[0] && a[0] != Py_None) fail("stream should be None on cpu, got ", Py_TYPE(a[0])->tp_name);
-    if (a[2] && a[2] != Py_None) {
-      Own type(checked(PySequence_GetItem(a[2], 0)));
-      if (PyLong_AsLong(type.get()) != kCpu) buffer_error("__dlpack__: dl_device must be the CPU (1, 0)");
-    }
-    bool copy = a[3] && a[3] != Py_None && is_true(a[3]), versioned = wants_versioned(a[1]);
-    uint64_t flags = (copy ? kCopied : 0) | (t.storage->read_only && !copy ? kReadOnly : 0);
+    uint64_t flags = copied ? kCopied : t.storage->read_only ? kReadOnly : 0;
     if (flags == kReadOnly && !versioned)
       buffer_error("Can't export a read-only tensor through DLPack before version 1.0");
-    Ref<Tensor> shown = Ref<Tensor>::share(&t);
-    if (copy) {
-      shown = empty_like(t);
-      copy_into(*shown, t);
-    }
-    return make_capsule(*shown, versioned, flags);
-  });
-}
-
-PyObject* dlpack_device(PyObject* self, PyObject*) {
-  return guarded([&] {
-    RL_CHECK(!as_tensor(self)->is_meta(), "__dlpack_device__: meta tensors have no DLPack device");
-    return checked(Py_BuildValue("(ii)", int{kCpu}, 0));
+    t.storage->resizable = false;
+    return make_capsule(t, versioned, flags);
   });
 }
 
@@ -183,9 +159,6 @@ Ref<Tensor> from_dlpack(PyObject* producer, PyObject* copy) {
   return from_capsule(ask(producer, copy).get());
 }
 
-PyMethodDef dlpack_methods[] = {
-    {"__dlpack__", fast(to_dlpack), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"__dlpack_device__", dlpack_device, METH_NOARGS, nullptr},
-    {}};
+PyMethodDef dlpack_functions[] = {{"to_dlpack", to_dlpack, METH_VARARGS, nullptr}, {}};
 
 }  // namespace rl::py

@@ -41,39 +41,6 @@ PyObject* numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* n
   });
 }
 
-// __array__(dtype=None, copy=None), which NumPy calls.
-PyObject* array_protocol(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
-  return guarded([&]() -> PyObject* {
-    static const Keywords keys("__array__", 2, {"dtype", "copy"});
-    PyObject* a[2] = {};
-    keys.read(args, n, names, a, 0);
-    Own array(array_of(*as_tensor(self), false));
-    bool copy = a[1] && a[1] != Py_None && is_true(a[1]);
-    if (a[0] && a[0] != Py_None) {
-      Own wanted(checked(PyObject_CallMethod(array.get(), "astype", "O", a[0])));
-      Own have(checked(PyObject_GetAttrString(array.get(), "dtype")));
-      Own want(checked(PyObject_GetAttrString(wanted.get(), "dtype")));
-      int same = PyObject_RichCompareBool(have.get(), want.get(), Py_EQ);
-      checked(same);
-      if (!same && a[1] == Py_False)
-        fail(ErrorKind::Value, "__array__: a copy is needed to convert the dtype, but copy=False");
-      if (!same || copy) return wanted.give();
-      return array.give();
-    }
-    return copy ? checked(PyObject_CallMethod(array.get(), "copy", nullptr)) : array.give();
-  });
-}
-
-// NumPy ufuncs hand their result back through this: np.sin(tensor) is a tensor.
-PyObject* array_wrap(PyObject*, PyObject* const* args, Py_ssize_t n) {
-  return guarded([&] {
-    if (n < 1) fail(ErrorKind::Type, "__array_wrap__() missing required argument 'array'");
-    const Numpy& np = Numpy::get();
-    if (np.is_array(args[0])) return wrap(share_array(args[0]));
-    return wrap(copy_array(np.from_scalar(args[0]).get()));
-  });
-}
-
 // ---- the buffer protocol
 void drop_buffer(void* context) {
   if (!Py_IsInitialized()) return;
@@ -233,22 +200,16 @@ PyMethodDef functions[] = {{"from_numpy", from_numpy, METH_O, nullptr},
                            {"asarray", fast(asarray), kFast, nullptr},
                            {}};
 
-PyCFunction positional(PyObject* (*f)(PyObject*, PyObject* const*, Py_ssize_t)) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f));
-}
-
 }  // namespace
 
 PyMethodDef exchange_methods[] = {
     {"numpy", fast(numpy), kFast, "The values as a NumPy array that shares this tensor's memory."},
-    {"__array__", fast(array_protocol), kFast, nullptr},
-    {"__array_wrap__", positional(array_wrap), METH_FASTCALL, nullptr},
     {}};
 
 void add_exchange(PyObject* module) {
   checked(PyModule_AddFunctions(module, functions));
   add_tensor_methods(exchange_methods);
-  add_tensor_methods(dlpack_methods);
+  checked(PyModule_AddFunctions(module, dlpack_functions));
 }
 
 }  // namespace rl::py

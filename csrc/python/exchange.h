@@ -5,6 +5,6 @@
 namespace rl::py {
 
 Ref<Tensor> from_dlpack(PyObject* producer, PyObject* copy);  // producer may be a capsule
-extern PyMethodDef dlpack_methods[];
+extern PyMethodDef dlpack_functions[];
 
 }  // namespace rl::py

@@ -81,12 +81,4 @@ int tensor_bool(Tensor& t) {
   });
 }
 
-void add_tensor_methods(PyMethodDef* methods) {
-  for (PyMethodDef* m = methods; m->ml_name; ++m) {
-    Own descriptor(checked(PyDescr_NewMethod(TensorType, m)));
-    checked(PyDict_SetItemString(TensorType->tp_dict, m->ml_name, descriptor.get()));
-  }
-  PyType_Modified(TensorType);
-}
-
 }  // namespace rl::py

@@ -1,0 +1,363 @@
+// UntypedStorage: the bytes behind tensors as a Python object, and the tensor methods that look
+// at or replace a tensor's storage. Typed (legacy) storages are Python: rushlight/storage.py.
+#include <algorithm>
+#include <cstring>
+
+#include "plan/copy.h"
+#include "python/data_access.h"
+#include "python/keywords.h"
+
+namespace rl::py {
+namespace {
+
+struct StorageObject {
+  PyObject_HEAD
+  Storage* storage;
+};
+PyTypeObject* StorageType;
+
+bool is_storage(PyObject* o) { return PyObject_TypeCheck(o, StorageType); }
+Storage& storage_of(PyObject* o) { return *reinterpret_cast<StorageObject*>(o)->storage; }
+
+PyObject* wrap_storage(Storage* s) {  // takes over the caller's count
+  auto* o = PyObject_New(StorageObject, StorageType);
+  if (!o) {
+    release(s);
+    throw PythonError{};
+  }
+  o->storage = s;
+  return reinterpret_cast<PyObject*>(o);
+}
+
+void storage_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  if (Storage* s = reinterpret_cast<StorageObject*>(self)->storage) release(s);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+void need_data(const Storage& s, const char* op) {
+  if (s.is_meta) fail(ErrorKind::NotImplemented, op, ": storages on the meta device have no data");
+}
+auto* bytes(Storage& s) { return static_cast<uint8_t*>(s.data); }
+
+int64_t byte_index(PyObject* o, const Storage& s) {
+  int64_t i = to_index(o, "UntypedStorage", "index"), n = static_cast<int64_t>(s.nbytes);
+  if (i < -n || i >= n)
+    fail(ErrorKind::Index, "index ", i, " out of range for storage of size ", n);
+  return i < 0 ? i + n : i;
+}
+uint8_t byte_value(PyObject* o) {
+  int64_t v = to_index(o, "UntypedStorage", "value");
+  if (v < 0 || v > 255) fail(ErrorKind::Value, "UntypedStorage holds bytes: expected 0..255, got ", v);
+  return static_cast<uint8_t>(v);
+}
+
+// UntypedStorage(size=0 or sequence of bytes, *, device=None)
+PyObject* storage_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
+  return guarded([&] {
+    static const char* names[] = {"", "device", nullptr};
+    PyObject *first = nullptr, *device = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O", const_cast<char**>(names), &first, &device))
+      throw PythonError{};
+    bool meta = device && device != Py_None && to_device(device, "UntypedStorage") == Device::Meta;
+    if (!first || PyIndex_Check(first)) {
+      int64_t n = first ? to_index(first, "UntypedStorage", "size") : 0;
+      RL_CHECK(n >= 0, "UntypedStorage: size must not be negative, got ", n);
+      return wrap_storage(new_storage(static_cast<size_t>(n), meta));
+    }
+    Own list(checked(PySequence_Fast(first, "UntypedStorage expects a size or a sequence of bytes")));
+    Py_ssize_t n = PySequence_Fast_GET_SIZE(list.get());
+    Storage* s = new_storage(static_cast<size_t>(n), meta);
+    Own out(wrap_storage(s));
+    for (Py_ssize_t i = 0; i < n && !meta; ++i) bytes(*s)[i] = byte_value(PySequence_Fast_GET_ITEM(list.get(), i));
+    return out.give();
+  });
+}
+
+// ---- protocols
+int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  return guarded_int([&] {
+    Storage& s = storage_of(self);
+    view->obj = nullptr;
+    need_data(s, "memoryview");
+    s.resizable = false;  // the view must stay valid
+    static uint8_t nothing;
+    void* data = s.data ? s.data : &nothing;
+    return PyBuffer_FillInfo(view, self, data, static_cast<Py_ssize_t>(s.nbytes), s.read_only, flags);
+  });
+}
+Py_ssize_t length(PyObject* self) { return static_cast<Py_ssize_t>(storage_of(self).nbytes); }
+
+PyObject* slice_of(PyObject* self, PyObject* index) {
+  Storage& s = storage_of(self);
+  Py_ssize_t start, stop, step;
+  checked(PySlice_Unpack(index, &start, &stop, &step));
+  Py_ssize_t n = PySlice_AdjustIndices(static_cast<Py_ssize_t>(s.nbytes), &start, &stop, step);
+  if (step != 1) fail("Trying to slice with a step of ", static_cast<int64_t>(step), ", but only a step of 1 is supported");
+  retain(&s);
+  auto let_go = [](void* p) { release(static_cast<Storage*>(p)); };
+  return wrap_storage(adopt_storage(bytes(s) + start, static_cast<size_t>(n), let_go, &s));
+}
+PyObject* subscript(PyObject* self, PyObject* index) {
+  return guarded([&] {
+    Storage& s = storage_of(self);
+    need_data(s, "UntypedStorage.__getitem__");
+    if (PySlice_Check(index)) return slice_of(self, index);
+    return checked(PyLong_FromLong(bytes(s)[byte_index(index, s)]));
+  });
+}
+int assign(PyObject* self, PyObject* index, PyObject* value) {
+  return guarded_int([&] {
+    Storage& s = storage_of(self);
+    need_data(s, "UntypedStorage.__setitem__");
+    if (!value) fail(ErrorKind::Type, "UntypedStorage does not support deleting items");
+    if (PySlice_Check(index)) {
+      Own part(slice_of(self, index));
+      Storage& p = storage_of(part.get());
+      std::fill_n(bytes(p), p.nbytes, byte_value(value));
+    } else {
+      bytes(s)[byte_index(index, s)] = byte_value(value);
+    }
+    return 0;
+  });
+}
+PyObject* compare(PyObject* a, PyObject* b, int op) {  // the same memory, not equal bytes
+  if (!is_storage(b) || (op != Py_EQ && op != Py_NE)) Py_RETURN_NOTIMPLEMENTED;
+  return PyBool_FromLong((&storage_of(a) == &storage_of(b)) == (op == Py_EQ));
+}
+Py_hash_t hash(PyObject* self) { return _Py_HashPointer(&storage_of(self)); }
+PyObject* repr(PyObject* self) {
+  Storage& s = storage_of(self);
+  return PyUnicode_FromFormat("[rushlight.storage.UntypedStorage(device=%s) of size %zu]",
+                              s.is_meta ? "meta" : "cpu", s.nbytes);
+}
+
+// ---- methods
+PyObject* nbytes(PyObject* self, PyObject*) { return PyLong_FromSize_t(storage_of(self).nbytes); }
+PyObject* data_ptr(PyObject* self, PyObject*) { return PyLong_FromVoidPtr(storage_of(self).data); }
+PyObject* untyped(PyObject* self, PyObject*) { return Py_NewRef(self); }
+PyObject* element_size(PyObject*, PyObject*) { return PyLong_FromLong(1); }
+PyObject* is_shared(PyObject* self, PyObject*) { return PyBool_FromLong(storage_of(self).is_shared); }
+PyObject* resizable(PyObject* self, PyObject*) { return PyBool_FromLong(storage_of(self).resizable); }
+PyObject* is_pinned(PyObject*, PyObject* const*, Py_ssize_t, PyObject*) { Py_RETURN_FALSE; }
+
+PyObject* resize(PyObject* self, PyObject* size) {
+  return guarded([&] {
+    int64_t n = to_index(size, "resize_", "size");
+    RL_CHECK(n >= 0, "resize_: size must not be negative, got ", n);
+    resize_storage(storage_of(self), static_cast<size_t>(n));
+    return Py_NewRef(self);
+  });
+}
+PyObject* clone(PyObject* self, PyObject*) {
+  return guarded([&] {
+    Storage& s = storage_of(self);
+    Storage* copy = new_storage(s.nbytes, s.is_meta);
+    if (!s.is_meta && s.nbytes) std::memcpy(copy->data, s.data, s.nbytes);
+    return wrap_storage(copy);
+  });
+}
+PyObject* copy_from(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  return guarded([&] {
+    static const Keywords keys("copy_", 2, {"source", "non_blocking"});
+    PyObject* a[2] = {};
+    keys.read(args, n, names, a, 1);
+    if (!is_storage(a[0])) fail(ErrorKind::Type, "copy_: expected an UntypedStorage, got ", Py_TYPE(a[0])->tp_name);
+    Storage &to = storage_of(self), &from = storage_of(a[0]);
+    need_data(to, "copy_");
+    need_data(from, "copy_");
+    RL_CHECK(to.nbytes == from.nbytes, "size does not match, self was ", to.nbytes, " bytes but src was ",
+             from.nbytes, " bytes");
+    if (to.nbytes) std::memmove(to.data, from.data, to.nbytes);
+    ++to.version;
+    return Py_NewRef(self);
+  });
+}
+PyObject* fill_with(PyObject* self, PyObject* value) {
+  return guarded([&] {
+    Storage& s = storage_of(self);
+    need_data(s, "fill_");
+    std::fill_n(bytes(s), s.nbytes, byte_value(value));
+    return Py_NewRef(self);
+  });
+}
+PyObject* to_list(PyObject* self, PyObject*) {
+  return guarded([&] {
+    Storage& s = storage_of(self);
+    need_data(s, "tolist");
+    Own list(checked(PyList_New(static_cast<Py_ssize_t>(s.nbytes))));
+    for (size_t i = 0; i < s.nbytes; ++i)
+      PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), checked(PyLong_FromLong(bytes(s)[i])));
+    return list.give();
+  });
+}
+PyObject* share_memory(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    if (storage_of(self).is_shared) return Py_NewRef(self);
+    fail(ErrorKind::NotImplemented, "share_memory_: memory shared between processes is not supported; "
+         "pass tensors to other processes by value");
+  });
+}
+PyObject* get_device(PyObject* self, void*) {
+  return Py_NewRef(device_object(storage_of(self).is_meta ? Device::Meta : Device::Cpu));
+}
+PyObject* get_cdata(PyObject* self, void*) { return PyLong_FromVoidPtr(&storage_of(self)); }
+PyObject* get_false(PyObject*, void*) { Py_RETURN_FALSE; }
+
+constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
+PyMethodDef methods[] = {{"nbytes", nbytes, METH_NOARGS, "The number of bytes."},
+                         {"size", nbytes, METH_NOARGS, "The number of bytes."},
+                         {"data_ptr", data_ptr, METH_NOARGS, "The address of the first byte."},
+                         {"untyped", untyped, METH_NOARGS, nullptr},
+                         {"element_size", element_size, METH_NOARGS, nullptr},
+                         {"is_shared", is_shared, METH_NOARGS, nullptr},
+                         {"is_pinned", fast(is_pinned), kFast, nullptr},
+                         {"resizable", resizable, METH_NOARGS, nullptr},
+                         {"resize_", resize, METH_O, "Changes the number of bytes; keeps those that fit."},
+                         {"clone", clone, METH_NOARGS, "A copy of the bytes."},
+                         {"cpu", untyped, METH_NOARGS, nullptr},
+                         {"copy_", fast(copy_from), kFast, "Copies another storage's bytes into this one."},
+                         {"fill_", fill_with, METH_O, "Sets every byte."},
+                         {"tolist", to_list, METH_NOARGS, "The bytes as a list of ints."},
+                         {"share_memory_", share_memory, METH_NOARGS, nullptr},
+                         {}};
+PyGetSetDef getset[] = {{"device", get_device, nullptr, nullptr, nullptr},
+                        {"_cdata", get_cdata, nullptr, nullptr, nullptr},
+                        {"is_cuda", get_false, nullptr, nullptr, nullptr},
+                        {"is_sparse", get_false, nullptr, nullptr, nullptr},
+                        {}};
+
+template <class F> void* slot(F* f) { return reinterpret_cast<void*>(f); }
+PyType_Slot slots[] = {{Py_tp_new, slot(storage_new)}, {Py_tp_dealloc, slot(storage_dealloc)},
+                       {Py_tp_repr, slot(repr)}, {Py_tp_hash, slot(hash)},
+                       {Py_tp_richcompare, slot(compare)}, {Py_tp_methods, methods},
+                       {Py_tp_getset, getset}, {Py_mp_length, slot(length)}, {Py_sq_length, slot(length)},
+                       {Py_mp_subscript, slot(subscript)}, {Py_mp_ass_subscript, slot(assign)},
+                       {Py_bf_getbuffer, slot(get_buffer)}, {0, nullptr}};
+
+// ---- tensor methods
+PyObject* tensor_storage(PyObject* self, PyObject*) {
+  return guarded([&] {
+    Storage* s = as_tensor(self)->storage;
+    retain(s);
+    return wrap_storage(s);
+  });
+}
+PyObject* tensor_data_ptr(PyObject* self, PyObject*) {
+  Tensor& t = *as_tensor(self);
+  return PyLong_FromVoidPtr(t.storage->data && t.numel ? t.raw() : nullptr);
+}
+PyObject* tensor_offset(PyObject* self, PyObject*) { return PyLong_FromLongLong(as_tensor(self)->offset); }
+
+void grow_to(Tensor& t) {  // so that the storage holds what the geometry reaches
+  int64_t need = span_bytes(t.sizes(), t.strides(), t.offset, item_size(t.dtype));
+  if (need > static_cast<int64_t>(t.storage->nbytes)) resize_storage(*t.storage, static_cast<size_t>(need));
+}
+
+void adopt_geometry(Tensor& t, Storage* s, int64_t offset, Sizes sizes, Sizes strides) {
+  RL_CHECK(offset >= 0, "set_: invalid storage offset ", offset);
+  RL_CHECK(sizes.size() == strides.size(), "set_: unequal size length (", sizes.size(),
+           ") and stride length (", strides.size(), ")");
+  checked_numel(sizes);
+  for (int64_t v : strides) RL_CHECK(v >= 0, "set_: negative strides are not supported, got ", strides);
+  retain(s);
+  release(t.storage);
+  t.storage = s;
+  t.offset = offset;
+  set_geometry(t, sizes, strides);
+  grow_to(t);
+  ++t.version();
+}
+
+void set_from_storage(Tensor& t, PyObject* const* a) {
+  Storage* s = &storage_of(a[0]);
+  int64_t offset = a[1] ? to_index(a[1], "set_", "storage_offset") : 0;
+  int64_t all = static_cast<int64_t>(s->nbytes) / item_size(t.dtype);
+  SizeVec sizes = a[2] ? to_sizes(a[2], "set_", "size") : SizeVec{all - offset};
+  SizeVec strides = a[3] ? to_sizes(a[3], "set_", "stride") : contiguous_strides(sizes);
+  RL_CHECK(s->is_meta == t.is_meta(), "set_: tensor and storage must be on the same device");
+  adopt_geometry(t, s, offset, sizes, strides);
+}
+
+// set_(source=None, storage_offset=0, size=None, stride=None): source is a storage or a tensor.
+PyObject* tensor_set(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  return guarded([&] {
+    static const Keywords keys("set_", 4, {"source", "storage_offset", "size", "stride"});
+    PyObject* a[4] = {};
+    keys.read(args, n, names, a, 0);
+    Tensor& t = *as_tensor(self);
+    Own untyped;
+    if (a[0] && !is_tensor(a[0]) && !is_storage(a[0])) {  // a typed storage
+      untyped = Own(checked(PyObject_CallMethod(a[0], "untyped", nullptr)));
+      a[0] = untyped.get();
+      if (!is_storage(a[0])) fail(ErrorKind::Type, "set_: source must be a Tensor or a storage");
+    }
+    if (!a[0]) {
+      int64_t none = 0, one = 1;
+      Storage* s = new_storage(0, t.is_meta());
+      adopt_geometry(t, s, 0, Sizes(&none, 1), Sizes(&one, 1));
+      release(s);
+    } else if (is_storage(a[0])) {
+      set_from_storage(t, a);
+    } else {
+      Tensor& source = *as_tensor(a[0]);
+      RL_CHECK(source.dtype == t.dtype, "set_: could not set tensor of type ", t.dtype,
+               " to a tensor of type ", source.dtype);
+      int64_t offset = a[1] ? to_index(a[1], "set_", "storage_offset") : source.offset;
+      SizeVec sizes = a[2] ? to_sizes(a[2], "set_", "size") : SizeVec(source.sizes().begin(), source.sizes().end());
+      SizeVec strides = a[3] ? to_sizes(a[3], "set_", "stride") : a[2] ? contiguous_strides(sizes)
+                        : SizeVec(source.strides().begin(), source.strides().end());
+      adopt_geometry(t, source.storage, offset, sizes, strides);
+    }
+    return Py_NewRef(self);
+  });
+}
+
+// resize_(*sizes, memory_format=contiguous_format)
+PyObject* tensor_resize(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&] {
+    Tensor& t = *as_tensor(self);
+    RL_CHECK(!t.requires_grad, "cannot resize variables that require grad");
+    MemoryFormat format = MemoryFormat::Contiguous;
+    if (kwargs && PyDict_GET_SIZE(kwargs)) {
+      PyObject* given = PyDict_GetItemString(kwargs, "memory_format");
+      if (!given || PyDict_GET_SIZE(kwargs) > 1)
+        fail(ErrorKind::Type, "resize_() takes sizes and the keyword memory_format only");
+      format = to_memory_format(given, "resize_");
+    }
+    bool one = PyTuple_GET_SIZE(args) == 1;
+    SizeVec sizes = to_sizes(one ? PyTuple_GET_ITEM(args, 0) : args, "resize_", "size");
+    checked_numel(sizes);
+    bool same = std::equal(sizes.begin(), sizes.end(), t.sizes().begin(), t.sizes().end());
+    if (!same || format != MemoryFormat::Contiguous) {
+      set_geometry(t, sizes, strides_for(sizes, format));
+      grow_to(t);
+    }
+    return Py_NewRef(self);
+  });
+}
+
+PyCFunction with_keywords(PyObject* (*f)(PyObject*, PyObject*, PyObject*)) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f));
+}
+
+}  // namespace
+
+PyMethodDef storage_methods[] = {
+    {"untyped_storage", tensor_storage, METH_NOARGS, "The bytes behind this tensor."},
+    {"data_ptr", tensor_data_ptr, METH_NOARGS, "The address of the first element."},
+    {"storage_offset", tensor_offset, METH_NOARGS, "Elements from the storage's start to the first one."},
+    {"set_", fast(tensor_set), kFast, "Makes this tensor view another storage or tensor."},
+    {"resize_", with_keywords(tensor_resize), METH_VARARGS | METH_KEYWORDS,
+     "Changes the sizes; the storage grows when it must and new elements are unset."},
+    {}};
+
+void add_storage(PyObject* module) {
+  PyType_Spec spec{"rushlight.UntypedStorage", sizeof(StorageObject), 0, Py_TPFLAGS_DEFAULT, slots};
+  StorageType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
+  checked(PyModule_AddObjectRef(module, "UntypedStorage", reinterpret_cast<PyObject*>(StorageType)));
+  add_tensor_methods(storage_methods);
+}
+
+}  // namespace rl::py

@@ -1,0 +1,187 @@
+// Average pooling over fixed and adaptive windows, and its adjoint, which is its gradient.
+#include "kernels/pool.h"
+#include "plan/copy.h"
+#include "plan/isa.h"
+#include "plan/parallel.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+enum class Divide : uint8_t { Inside, WithPadding, Constant };
+
+struct AveragePlan {
+  PoolPlan pool;
+  Divide divide = Divide::Inside;
+  int64_t constant = 1;
+
+  // The divisor of output (i, j, k); never zero for a window that has elements.
+  int64_t divisor(int64_t i, int64_t j, int64_t k) const {
+    const auto &[d, h, w] = pool.axis;
+    if (divide == Divide::Constant) return constant;
+    if (divide == Divide::WithPadding) return d.span[i] * h.span[j] * w.span[k];
+    return (d.end[i] - d.start[i]) * (h.end[j] - h.start[j]) * (w.end[k] - w.start[k]);
+  }
+};
+
+// f(output number, divisor, (i, j, k)) over one plane.
+template <class F> void each_output(const AveragePlan& p, F&& f) {
+  const auto &[d, h, w] = p.pool.axis;
+  int64_t n = 0;
+  for (int64_t i = 0; i < d.out; ++i)
+    for (int64_t j = 0; j < h.out; ++j)
+      for (int64_t k = 0; k < w.out; ++k) f(n++, p.divisor(i, j, k), i, j, k);
+}
+
+// f(offset, length) over the input runs of window (i, j, k).
+template <class F> void each_run(const PoolPlan& p, int64_t i, int64_t j, int64_t k, F&& f) {
+  const auto &[d, h, w] = p.axis;
+  int64_t length = w.end[k] - w.start[k];
+  if (length <= 0) return;
+  for (int64_t a = d.start[i]; a < d.end[i]; ++a)
+    for (int64_t b = h.start[j]; b < h.end[j]; ++b) f((a * h.in + b) * w.in + w.start[k], length);
+}
+
+template <class T> T run_sum(const T* x, int64_t n) {
+  T lanes[8] = {}, tail = 0;
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int64_t j = 0; j < 8; ++j) lanes[j] += x[i + j];
+  for (; i < n; ++i) tail += x[i];
+  return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) +
+         ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7])) + tail;
+}
+
+// Fixed windows: whole output rows, tap by tap.
+template <class T> void average_row(const AveragePlan& p, const T* x, T* out, int64_t i, int64_t j) {
+  const auto &[d, h, w] = p.pool.axis;
+  std::fill_n(out, w.out, T(0));
+  for (int64_t a = d.start[i]; a < d.end[i]; ++a)
+    for (int64_t b = h.start[j]; b < h.end[j]; ++b)
+      for (int64_t c = 0; c < w.kernel; ++c) {
+        int64_t shift = c - w.pad, s = w.stride;
+        int64_t first = shift >= 0 ? 0 : (-shift + s - 1) / s, room = w.in - 1 - shift;
+        int64_t last = room < 0 ? 0 : std::min(w.out, room / s + 1);
+        const T* from = x + (a * h.in + b) * w.in + shift;
+#pragma GCC ivdep
+        for (int64_t k = first; k < last; ++k) out[k] += from[k * s];
+      }
+  for (int64_t k = 0; k < w.out; ++k) {
+    int64_t by = p.divisor(i, j, k);
+    out[k] = w.end[k] > w.start[k] && by ? out[k] / static_cast<T>(by) : T(0);
+  }
+}
+
+template <class T> void average_plane(const AveragePlan& p, const T* x, T* out) {
+  const auto &[d, h, w] = p.pool.axis;
+  if (p.pool.fixed && w.out >= 4) {
+    for (int64_t i = 0; i < d.out; ++i)
+      for (int64_t j = 0; j < h.out; ++j)
+        average_row(p, x, out + (i * h.out + j) * w.out, i, j);
+    return;
+  }
+  each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
+    T sum = 0;
+    each_run(p.pool, i, j, k, [&](int64_t at, int64_t length) { sum += run_sum(x + at, length); });
+    out[n] = by ? sum / static_cast<T>(by) : T(0);
+  });
+}
+
+template <class T> void spread_plane(const AveragePlan& p, const T* g, T* x) {
+  std::fill_n(x, p.pool.in_plane(), T(0));
+  each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
+    if (!by) return;
+    T share = g[n] / static_cast<T>(by);
+    each_run(p.pool, i, j, k, [&](int64_t at, int64_t length) {
+      for (int64_t q = 0; q < length; ++q) x[at + q] += share;
+    });
+  });
+}
+
+void run_average(Call& c, const AveragePlan& p, bool backward) {
+  Tensor &from = c.tensor(0), &out = c.out(0);
+  if (!out.numel) return;
+  DType compute = pool_dtype(from.dtype);
+  Ref<Tensor> in = contiguous_as(from, compute);
+  bool direct = out.contiguous && out.dtype == compute;
+  Ref<Tensor> to = direct ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
+  int64_t ins = p.pool.in_plane(), outs = p.pool.out_plane();
+  {
+    Unlocked unlocked(p.pool.planes * ins);
+    pool_dispatch(compute, [&]<class T>() {
+      auto *a = in->data<T>(), *b = to->data<T>();
+      parallel_for(p.pool.planes, plane_grain(ins), [&](int64_t begin, int64_t end) {
+        for (int64_t n = begin; n < end; ++n)
+          if (backward) spread_plane(p, a + n * outs, b + n * ins);
+          else average_plane(p, a + n * ins, b + n * outs);
+      });
+    });
+  }
+  if (!direct) copy_into(out, *to);
+}
+
+// Arguments from `at`: kernel_size, stride, padding, ceil_mode, count_include_pad, divisor.
+AveragePlan fixed_average(const Call& c, Sizes sizes, int at) {
+  PoolWindows w{c.ints(at), c.ints(at + 1), c.ints(at + 2), {}, c.flag(at + 3)};
+  AveragePlan p{fixed_plan(c, sizes, w, static_cast<int>(w.kernel.size()))};
+  p.divide = c.flag(at + 4) ? Divide::WithPadding : Divide::Inside;
+  if (c.has(at + 5)) {
+    p.divide = Divide::Constant;
+    p.constant = c.integer(at + 5);
+    RL_CHECK(p.constant != 0, c.op, ": divisor must be not zero");
+  }
+  return p;
+}
+SizeVec with_space(const Tensor& g, Sizes space) {
+  SizeVec sizes(g.sizes().begin(), g.sizes().end() - space.size());
+  sizes.insert(sizes.end(), space.begin(), space.end());
+  return sizes;
+}
+
+// _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor)
+void average_infer(Call& c) {
+  Tensor& x = c.tensor(0);
+  check_pool_dtype(c, x.dtype);
+  check_pool_input(c, x, static_cast<int>(c.ints(1).size()));
+  AveragePlan p = fixed_average(c, x.sizes(), 1);
+  keep_layout(x, c.add_out(pooled_sizes(x, p.pool), x.dtype));
+}
+void average_run(Call& c) { run_average(c, fixed_average(c, c.tensor(0).sizes(), 1), false); }
+
+// _avg_pool_backward(grad, size, kernel_size, stride, padding, ceil_mode, ...)
+void spread_infer(Call& c) { c.add_out(with_space(c.tensor(0), c.ints(1)), c.tensor(0).dtype); }
+void spread_run(Call& c) {
+  run_average(c, fixed_average(c, with_space(c.tensor(0), c.ints(1)), 2), true);
+}
+
+// _adaptive_avg_pool(input, output_size) and its adjoint (grad, size)
+AveragePlan adaptive_average(Sizes sizes, Sizes out) {
+  return {adaptive_plan(sizes, out, static_cast<int>(out.size()))};
+}
+void adaptive_infer(Call& c) {
+  Tensor& x = c.tensor(0);
+  check_pool_dtype(c, x.dtype);
+  check_pool_input(c, x, static_cast<int>(c.ints(1).size()));
+  for (int64_t s : c.ints(1))
+    RL_CHECK(s >= 0, c.op, ": elements of output_size must be greater than or equal to 0, got ",
+             c.ints(1));
+  AveragePlan p = adaptive_average(x.sizes(), c.ints(1));
+  keep_layout(x, c.add_out(pooled_sizes(x, p.pool), x.dtype));
+}
+void adaptive_run(Call& c) {
+  run_average(c, adaptive_average(c.tensor(0).sizes(), c.ints(1)), false);
+}
+void adaptive_spread_run(Call& c) {
+  Tensor& g = c.tensor(0);
+  SizeVec out(g.sizes().end() - c.ints(1).size(), g.sizes().end());
+  run_average(c, adaptive_average(with_space(g, c.ints(1)), out), true);
+}
+
+RL_ISA_KERNEL("_avg_pool", average_infer, average_run);
+RL_ISA_KERNEL("_avg_pool_backward", spread_infer, spread_run);
+RL_ISA_KERNEL("_adaptive_avg_pool", adaptive_infer, adaptive_run);
+RL_ISA_KERNEL("_adaptive_avg_pool_backward", spread_infer, adaptive_spread_run);
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

@@ -1,0 +1,294 @@
+"""Activation checkpointing: less memory, by computing parts of the forward pass again in backward.
+
+Chen et al., "Training Deep Nets with Sublinear Memory Cost" (2016). Saving models to files is in
+`rushlight/serialization.py`.
+"""
+
+import contextlib
+import warnings
+
+import rushlight as rl
+
+__all__ = [
+    "CheckpointError",
+    "CheckpointFunction",
+    "checkpoint",
+    "checkpoint_sequential",
+    "check_backward_validity",
+    "detach_variable",
+    "get_device_states",
+    "noop_context_fn",
+    "set_checkpoint_early_stop",
+    "set_device_states",
+]
+
+_early_stop_everywhere = None
+
+
+class CheckpointError(RuntimeError):
+    """The second computation of a checkpointed part differed from the first."""
+
+
+def noop_context_fn():
+    """No contexts: the default `context_fn`."""
+    return contextlib.nullcontext(), contextlib.nullcontext()
+
+
+class set_checkpoint_early_stop:  # noqa: N801 - PyTorch's name
+    """Context manager: whether recomputation ends once all that backward needs is there."""
+
+    def __init__(self, enable):
+        self.enable = enable
+
+    def __enter__(self):
+        global _early_stop_everywhere
+        self.before, _early_stop_everywhere = _early_stop_everywhere, self.enable
+
+    def __exit__(self, *failure):
+        global _early_stop_everywhere
+        _early_stop_everywhere = self.before
+
+
+def detach_variable(inputs):
+    """The inputs, with tensors cut off from the graph but still asking for their gradients."""
+    if not isinstance(inputs, tuple):
+        raise RuntimeError(
+            f"Only tuple of tensors is supported. Got Unsupported input type: {type(inputs).__name__}"
+        )
+    return tuple(
+        x.detach().requires_grad_(x.requires_grad) if isinstance(x, rl.Tensor) else x
+        for x in inputs
+    )
+
+
+def check_backward_validity(inputs):
+    """Warn when no input asks for a gradient, for then a reentrant checkpoint yields none."""
+    if not any(isinstance(x, rl.Tensor) and x.requires_grad for x in inputs):
+        warnings.warn(
+            "None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2
+        )
+
+
+def get_device_states(*args):
+    """(devices, their random states) of the accelerators in use: there are none."""
+    return [], []
+
+
+def set_device_states(devices, states, *, device_type=None):
+    """Put back what `get_device_states` returned."""
+    if devices:
+        raise NotImplementedError(f"set_device_states: no accelerator to restore: {devices}")
+
+
+class _Surroundings:
+    """Random state and autocast mode of the first computation, to be put back for the second."""
+
+    def __init__(self, preserve_rng_state):
+        self.rng_state = rl.get_rng_state() if preserve_rng_state else None
+        self.autocast = {
+            "enabled": rl.is_autocast_enabled("cpu"),
+            "dtype": rl.get_autocast_dtype("cpu"),
+            "cache_enabled": rl.is_autocast_cache_enabled(),
+        }
+
+    @contextlib.contextmanager
+    def restored(self):
+        now = rl.get_rng_state() if self.rng_state is not None else None
+        try:
+            if now is not None:
+                rl.set_rng_state(self.rng_state)
+            with rl.autocast("cpu", **self.autocast):
+                yield
+        finally:
+            if now is not None:
+                rl.set_rng_state(now)
+
+
+class CheckpointFunction(rl.autograd.Function):
+    """The reentrant kind: one node whose backward computes the part again and walks through it."""
+
+    @staticmethod
+    def forward(ctx, run_function, preserve_rng_state, *args):
+        check_backward_validity(args)
+        ctx.run_function = run_function
+        ctx.surroundings = _Surroundings(preserve_rng_state)
+        ctx.is_tensor = [isinstance(x, rl.Tensor) for x in args]
+        ctx.others = [None if is_tensor else x for x, is_tensor in zip(args, ctx.is_tensor)]
+        ctx.save_for_backward(*(x for x in args if isinstance(x, rl.Tensor)))
+        with rl.no_grad():
+            return run_function(*args)
+
+    @staticmethod
+    def backward(ctx, *grads):
+        tensors = iter(ctx.saved_tensors)
+        inputs = tuple(
+            next(tensors) if is_tensor else x for x, is_tensor in zip(ctx.others, ctx.is_tensor)
+        )
+        inputs = detach_variable(inputs)
+        with rl.enable_grad(), ctx.surroundings.restored():
+            outputs = ctx.run_function(*inputs)
+        outputs = (outputs,) if isinstance(outputs, rl.Tensor) else outputs
+        pairs = [
+            (out, grad)
+            for out, grad in zip(outputs, grads)
+            if isinstance(out, rl.Tensor) and out.requires_grad
+        ]
+        if not pairs:
+            raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
+        rl.autograd.backward([out for out, _ in pairs], [grad for _, grad in pairs])
+        return (None, None, *(x.grad if isinstance(x, rl.Tensor) else None for x in inputs))
+
+
+def checkpoint(
+    function,
+    *args,
+    use_reentrant=None,
+    context_fn=noop_context_fn,
+    determinism_check="default",
+    debug=False,
+    early_stop=True,
+    **kwargs,
+):
+    """`function(*args)`, without keeping what its backward needs: that is computed again there.
+
+    Args (as in PyTorch):
+        use_reentrant: False (recommended) recomputes on demand, under saved-tensor hooks; True runs a
+            second backward inside the backward. To be given explicitly.
+        preserve_rng_state: draw the same random numbers again (default True).
+        context_fn: returns two context managers, for the first and the second computation.
+        determinism_check: "default" compares shapes, dtypes and devices; "none" does not.
+        early_stop: end the second computation as soon as everything needed is there.
+
+    Raises CheckpointError when the second computation saves other tensors than the first.
+
+    >>> import rushlight as rl
+    >>> from rushlight.utils.checkpoint import checkpoint
+    >>> x = rl.ones(2, requires_grad=True)
+    >>> checkpoint(lambda t: (t.exp() * t).sum(), x, use_reentrant=False).backward()
+    >>> x.grad
+    tensor([5.4366, 5.4366])
+    """
+    if use_reentrant is None:
+        warnings.warn(
+            "checkpoint: pass use_reentrant explicitly; it defaults to True, and use_reentrant=False is "
+            "recommended",
+            stacklevel=2,
+        )
+        use_reentrant = True
+    preserve = kwargs.pop("preserve_rng_state", True)
+    if debug:
+        raise NotImplementedError("checkpoint: debug=True is not supported")
+    if use_reentrant:
+        _check_reentrant_arguments(kwargs, context_fn)
+        return CheckpointFunction.apply(function, preserve, *args)
+    if determinism_check not in ("default", "none"):
+        raise ValueError(f"checkpoint: determinism_check must be 'default' or 'none', got {determinism_check!r}")
+    if _early_stop_everywhere is not None:
+        early_stop = _early_stop_everywhere
+    first, second = context_fn()
+    part = _Part(function, args, kwargs, preserve, second, determinism_check == "default", early_stop)
+    with part.hooks(), first:
+        return function(*args, **kwargs)
+
+
+def _check_reentrant_arguments(kwargs, context_fn):
+    if kwargs:
+        raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+    if context_fn is not noop_context_fn:
+        raise ValueError("Passing `context_fn` is only supported when use_reentrant=False.")
+
+
+class _Enough(Exception):
+    """Ends the second computation."""
+
+
+class _Part:
+    """One checkpointed computation: what it saved, by number, and how to get it again."""
+
+    def __init__(self, function, args, kwargs, preserve, second, checks, early_stop):
+        self.function, self.args, self.kwargs = function, args, kwargs
+        self.surroundings = _Surroundings(preserve)
+        self.second, self.checks, self.early_stop = second, checks, early_stop
+        self.first_facts = []  # of each saved tensor: shape, dtype, device
+        self.again = {}  # number -> tensor, recomputed and not yet used
+
+    def hooks(self):
+        return rl.autograd.graph.saved_tensors_hooks(self._pack, self._unpack)
+
+    def _pack(self, tensor):
+        self.first_facts.append(_facts(tensor))
+        return len(self.first_facts) - 1
+
+    def _unpack(self, number):
+        if number not in self.again:
+            self._recompute()
+        if number not in self.again:
+            raise CheckpointError(
+                f"checkpoint: the recomputation saved {len(self.again)} tensors, the forward pass "
+                f"{len(self.first_facts)}; the function must do the same both times"
+            )
+        tensor = self.again.pop(number)
+        self._check(number, tensor)
+        return tensor
+
+    def _check(self, number, tensor):
+        if self.checks and _facts(tensor) != self.first_facts[number]:
+            raise CheckpointError(
+                f"checkpoint: saved tensor {number} had (shape, dtype, device) "
+                f"{self.first_facts[number]} in the forward pass and {_facts(tensor)} when recomputed; "
+                "the function must do the same both times"
+            )
+
+    def _recompute(self):
+        self.again = {}
+        count = 0
+
+        def pack(tensor):
+            nonlocal count
+            self.again[count] = tensor.detach()
+            count += 1
+            if self.early_stop and count == len(self.first_facts):
+                raise _Enough
+            return tensor.detach()
+
+        with rl.enable_grad(), self.surroundings.restored(), contextlib.suppress(_Enough):
+            with rl.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), self.second:
+                self.function(*self.args, **self.kwargs)
+        if count != len(self.first_facts) and self.checks:
+            raise CheckpointError(
+                f"checkpoint: a different number of tensors was saved during the original forward "
+                f"({len(self.first_facts)}) and the recomputation ({count})"
+            )
+
+
+def _facts(tensor):
+    return tuple(tensor.shape), tensor.dtype, str(tensor.device)
+
+
+def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwargs):
+    """Run `functions` (a Sequential or a list) one after another, checkpointing all segments but the last.
+
+    `segments` is how many equal parts to make; keyword arguments are those of `checkpoint`.
+    """
+    if use_reentrant is None:
+        warnings.warn("checkpoint_sequential: pass use_reentrant explicitly", stacklevel=2)
+        use_reentrant = True
+    preserve = kwargs.pop("preserve_rng_state", True)
+    if kwargs:
+        raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+    if isinstance(functions, rl.nn.Sequential):
+        functions = list(functions.children())
+    size = len(functions) // segments
+    for i in range(segments - 1):
+        run = _in_turn(functions[i * size : (i + 1) * size])
+        input = checkpoint(run, input, use_reentrant=use_reentrant, preserve_rng_state=preserve)
+    return _in_turn(functions[(segments - 1) * size :])(input)
+
+
+def _in_turn(functions):
+    def run(x):
+        for function in functions:
+            x = function(x)
+        return x
+
+    return run

@@ -71,12 +71,15 @@ def assert_close(
     options = _Options(
         allow_subclasses, rtol, atol, equal_nan, check_device, check_dtype, check_layout, check_stride
     )
+    message = None  # inputs that cannot be compared keep their own message
     try:
-        for path, compare, left, right in _pairs(actual, expected, (), options):
+        pairs = _pairs(actual, expected, (), options)
+        message = msg
+        for path, compare, left, right in pairs:
             options.path = path
             compare(left, right, options)
     except _Mismatch as mismatch:
-        error = mismatch.to_error(msg)
+        error = mismatch.to_error(message)
     else:
         return
     raise error
@@ -91,6 +94,9 @@ class _Options:
         self.path = ()
 
     def tolerances(self, *dtypes):
+        return default_tolerances(*dtypes) if self.rtol is None else (self.rtol, self.atol)
+
+    def check_tolerances(self):
         if (self.rtol is None) != (self.atol is None):
             missing = "rtol" if self.rtol is None else "atol"
             raise _Mismatch(
@@ -98,7 +104,6 @@ class _Options:
                 self.path,
                 ValueError,
             )
-        return default_tolerances(*dtypes) if self.rtol is None else (self.rtol, self.atol)
 
 
 class _Mismatch(Exception):
@@ -169,9 +174,10 @@ def _comparison_of(actual, expected, options):
     pair = actual, expected
     if actual is None or expected is None:
         return _compare_none
-    if all(isinstance(v, bool) or type(v).__name__ in ("bool_", "bool") for v in pair):
+    if all(_is_bool(v) for v in pair):
         return _compare_bools
     if all(_is_number(v) for v in pair):
+        options.check_tolerances()
         return _compare_numbers
     related = isinstance(actual, type(expected)) or isinstance(expected, type(actual))
     if not options.allow_subclasses and type(actual) is not type(expected):
@@ -183,14 +189,19 @@ def _comparison_of(actual, expected, options):
             options.path,
             TypeError,
         )
+    options.check_tolerances()
     return _compare_tensors
 
 
 def _is_number(value):
     if isinstance(value, (int, float, complex)):
         return True
-    # NumPy scalars have dtype and item(), and are not tensors or arrays.
-    return type(value).__module__ == "numpy" and hasattr(value, "item") and value.shape == ()
+    is_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
+    return is_scalar and type(value).__name__ != "ndarray" and not _is_bool(value)
+
+
+def _is_bool(value):
+    return type(value).__name__ in ("bool", "bool_")  # NumPy's has either name
 
 
 def _becomes_tensor(value):

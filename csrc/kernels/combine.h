@@ -1,0 +1,117 @@
+// How written elements meet the ones already there, shared by scatter.cpp (an index per
+// element) and index_reduce.cpp (an index per slice).
+// To add a reduction: a struct with apply, its case in with_combine, identity_of, parse_reduce.
+#pragma once
+#include <limits>
+
+#include "kernels/lines.h"
+
+namespace rl {
+namespace {
+
+template <class T> constexpr bool kComplex = requires(T v) { v.re; };
+template <class T> constexpr bool kHalf = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+
+struct Replace {
+  template <class T> static T apply(T, T x) { return x; }
+};
+struct Add {
+  template <class T> static T apply(T a, T x) {
+    if constexpr (std::is_same_v<T, bool>) return a || x;
+    else return static_cast<T>(a + x);
+  }
+};
+struct Multiply {
+  template <class T> static T apply(T a, T x) {
+    if constexpr (std::is_same_v<T, bool>) return a && x;
+    else return static_cast<T>(a * x);
+  }
+};
+template <bool Max> struct Extreme {
+  template <class T> static T apply(T a, T x) {
+    if constexpr (kComplex<T>) return a;  // refused by check_reduce
+    else return (Max ? x > a : x < a) || x != x ? x : a;
+  }
+};
+
+enum class Reduce : uint8_t { Replace, Sum, Prod, Mean, AMax, AMin };
+
+// Of the reductions; Replace only moves elements and goes through with_size.
+template <class F> void with_combine(Reduce r, F&& f) {
+  switch (r) {
+    case Reduce::Replace: return;
+    case Reduce::Sum: case Reduce::Mean: return f.template operator()<Add>();
+    case Reduce::Prod: return f.template operator()<Multiply>();
+    case Reduce::AMax: return f.template operator()<Extreme<true>>();
+    case Reduce::AMin: return f.template operator()<Extreme<false>>();
+  }
+}
+
+inline Scalar identity_of(Reduce r, DType d) {
+  if (r == Reduce::Prod) return Scalar::of(int64_t{1});
+  if (r != Reduce::AMax && r != Reduce::AMin) return Scalar::of(int64_t{0});
+  bool lowest = r == Reduce::AMax;
+  if (is_floating(d)) {
+    double inf = std::numeric_limits<double>::infinity();
+    return Scalar::of(lowest ? -inf : inf);
+  }
+  return dispatch(d, [&]<class T>() {
+    if constexpr (std::is_integral_v<T>)
+      return Scalar::of(static_cast<int64_t>(lowest ? std::numeric_limits<T>::lowest()
+                                                    : std::numeric_limits<T>::max()));
+    else return Scalar{};
+  });
+}
+
+// Sums become means: each element is divided by how many elements went into it.
+inline void divide_by_counts(Tensor& out, const Tensor& counts) {
+  auto* n = counts.data<int64_t>();
+  dispatch(out.dtype, [&]<class T>() {
+    T* x = out.data<T>();
+    for (int64_t i = 0; i < out.numel; ++i) {
+      if (n[i] <= 1) continue;
+      if constexpr (std::is_same_v<T, bool>) continue;
+      else if constexpr (std::is_integral_v<T>) {
+        int64_t v = x[i], q = v / n[i];
+        x[i] = static_cast<T>(q - (v % n[i] < 0));  // rounds down, as PyTorch's does
+      } else if constexpr (kComplex<T>) {
+        using R = decltype(x->re);
+        x[i] = T{x[i].re / static_cast<R>(n[i]), x[i].im / static_cast<R>(n[i])};
+      } else {
+        x[i] = static_cast<T>(x[i] / static_cast<decltype(x[i] + 0)>(n[i]));
+      }
+    }
+  });
+}
+
+inline Reduce parse_reduce(const Call& c, std::string_view s) {
+  if (s == "add" || s == "sum") return Reduce::Sum;
+  if (s == "multiply" || s == "prod") return Reduce::Prod;
+  if (s == "mean") return Reduce::Mean;
+  if (s == "amax") return Reduce::AMax;
+  if (s == "amin") return Reduce::AMin;
+  fail(c.op, "(): reduce argument must be one of sum, prod, mean, amax, amin, got ", s);
+}
+
+// Resets targets to the identity when self does not take part, combines, and divides means.
+// `into(target, number, reduce)` writes the number at every indexed position, or the source's
+// elements when the number is null.
+template <class Into> void reduce_into(Tensor& out, Reduce r, bool include_self, Into&& into) {
+  Scalar identity = identity_of(r, out.dtype), one = Scalar::of(int64_t{1});
+  if (!include_self) into(out, &identity, Reduce::Replace);
+  into(out, nullptr, r);
+  if (r != Reduce::Mean) return;
+  Ref<Tensor> counts = empty(out.sizes(), DType::I64);
+  fill(*counts, Scalar::of(int64_t{include_self ? 1 : 0}));
+  into(*counts, &one, Reduce::Sum);
+  divide_by_counts(out, *counts);
+}
+
+inline void check_reduce(const Call& c, std::string_view name, DType d) {
+  Reduce r = parse_reduce(c, name);
+  RL_CHECK(!is_complex(d) || (r != Reduce::AMax && r != Reduce::AMin), c.op,
+           "(): complex numbers have no order, so reduce=", name, " is not defined");
+}
+
+}  // namespace
+}  // namespace rl

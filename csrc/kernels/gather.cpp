@@ -1,0 +1,185 @@
+// Reading elements by position: gather, index_select, take, masked_select, nonzero.
+// They move bytes, so one instantiation per element size serves every dtype. Writing by
+// position is in scatter.cpp.
+#include <cstring>
+
+#include "kernels/lines.h"
+
+namespace rl {
+namespace {
+
+// --- gather(self, dim, index)
+void gather_infer(Call& c) {
+  const Tensor &t = c.tensor(0), &index = c.tensor(2);
+  int dim = dim_of(c, 1);
+  check_index_dtype(c, index);
+  c.add_out(index.sizes(), t.dtype);
+  if (index.numel == 0) return;
+  RL_CHECK(std::max<int>(t.ndim, 1) == std::max<int>(index.ndim, 1), c.op,
+           "(): Index tensor must have the same number of dimensions as input tensor; got ",
+           index.sizes(), " for an input of ", t.sizes());
+  for (int d = 0; d < index.ndim; ++d)
+    RL_CHECK(d == dim || index.size(d) <= size_or_one(t, d), c.op, "(): Size does not match at ",
+             "dimension ", d, ": expected index ", index.sizes(), " to be no larger than self ",
+             t.sizes(), " apart from dimension ", dim);
+}
+
+template <class U>
+void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const char* op) {
+  Lines l = lines_of(index, dim);
+  auto* ix = index.data<int64_t>();
+  int64_t n = size_or_one(t, dim), step = stride_or_zero(t, dim);
+  std::vector<int64_t> inner = inner_offsets(index, t, dim);
+  const int64_t* offsets = inner.empty() ? nullptr : inner.data();
+  parallel_for(l.outer * l.size, line_grain({1, l.inner, 1}), [&](int64_t b, int64_t e) {
+    for (int64_t r = b; r < e; ++r) {
+      const U* x = t.data<U>() + outer_offset(index, t, dim, r / l.size);
+      for (int64_t k = 0, at = r * l.inner; k < l.inner; ++k, ++at) {
+        if (static_cast<uint64_t>(ix[at]) >= static_cast<uint64_t>(n))
+          bad_index(ErrorKind::Runtime, op, ix[at], dim, n);
+        out[at] = x[ix[at] * step + (offsets ? offsets[k] : k)];
+      }
+    }
+  });
+}
+
+void gather_run(Call& c) {
+  const Tensor& t = c.tensor(0);
+  if (c.out(0).numel == 0) return;
+  Ref<Tensor> index = index_values(c.tensor(2));
+  Unlocked unlocked(index->numel);
+  with_size(item_size(t.dtype), [&]<class U>() {
+    gather_lines<U>(t, dim_of(c, 1), *index, c.out(0).data<U>(), c.op);
+  });
+}
+
+// --- index_select(self, dim, index)
+void index_select_infer(Call& c) {
+  const Tensor &t = c.tensor(0), &index = c.tensor(2);
+  int dim = dim_of(c, 1);
+  if (index.ndim > 1)
+    fail(ErrorKind::Index, "index_select(): Index is supposed to be a vector, got ", index.sizes());
+  check_index_dtype(c, index);
+  RL_CHECK(t.ndim || index.numel == 1, "index_select(): Index to scalar must have exactly 1 value, got ",
+           index.numel);
+  OutSpec& s = c.add_out(t.sizes(), t.dtype);
+  if (t.ndim) s.sizes[dim] = index.numel;
+}
+
+template <class U> void select_lines(const Lines& l, const U* x, const Tensor& index, U* out) {
+  auto* ix = index.data<int64_t>();
+  int64_t m = index.numel;
+  int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, l.inner));
+  parallel_for(l.outer * m, grain, [&](int64_t b, int64_t e) {
+    for (int64_t r = b; r < e; ++r) {
+      int64_t i = ix[r % m];
+      if (static_cast<uint64_t>(i) >= static_cast<uint64_t>(l.size))
+        fail(ErrorKind::Index, "index_select: index out of range in self: ", i,
+             " for a dimension of size ", l.size);
+      const U* from = x + (r / m * l.size + i) * l.inner;
+      if (l.inner == 1) out[r] = *from;
+      else std::memcpy(out + r * l.inner, from, static_cast<size_t>(l.inner) * sizeof(U));
+    }
+  });
+}
+
+void index_select_run(Call& c) {
+  if (c.out(0).numel == 0) return;
+  Ref<Tensor> t = contiguous(c.tensor(0)), index = index_values(c.tensor(2));
+  Unlocked unlocked(c.out(0).numel);
+  with_size(item_size(t->dtype), [&]<class U>() {
+    select_lines<U>(lines_of(*t, dim_of(c, 1)), t->data<U>(), *index, c.out(0).data<U>());
+  });
+}
+
+// --- take(self, index)
+void take_infer(Call& c) {
+  RL_CHECK(c.tensor(1).dtype == DType::I64, "take(): Expected a long tensor for index, but got ",
+           c.tensor(1).dtype);
+  if (c.tensor(0).numel == 0 && c.tensor(1).numel)
+    fail(ErrorKind::Index, "take(): tried to take from an empty tensor");
+  c.add_out(c.tensor(1).sizes(), c.tensor(0).dtype);
+}
+
+void take_run(Call& c) {
+  Ref<Tensor> t = contiguous(c.tensor(0)), index = contiguous(c.tensor(1));
+  int64_t n = t->numel;
+  Unlocked unlocked(index->numel);
+  with_size(item_size(t->dtype), [&]<class U>() {
+    auto *x = t->data<U>();
+    auto* ix = index->data<int64_t>();
+    U* out = c.out(0).data<U>();
+    parallel_for(index->numel, 32768, [&](int64_t b, int64_t e) {
+      for (int64_t j = b; j < e; ++j) {
+        int64_t i = ix[j] < 0 ? ix[j] + n : ix[j];
+        if (static_cast<uint64_t>(i) >= static_cast<uint64_t>(n))
+          fail(ErrorKind::Index, "take(): out of range: tried to access index ", ix[j],
+               " on a tensor of ", n, " elements");
+        out[j] = x[i];
+      }
+    });
+  });
+}
+
+// --- masked_select(self, mask): self and mask broadcast together
+int64_t count_true(const bool* m, int64_t n) {
+  int64_t total = 0;
+  for (int64_t i = 0; i < n; ++i) total += m[i];
+  return total;
+}
+
+Ref<Tensor> broadcast_to(const Tensor& t, Sizes sizes) {
+  if (t.sizes().size() == sizes.size() && std::equal(sizes.begin(), sizes.end(), t.sizes_))
+    return contiguous(t);
+  Ref<Tensor> out = empty(sizes, t.dtype);
+  copy_into(*out, t);
+  return out;
+}
+
+void masked_select_run(Call& c) {
+  RL_CHECK(c.tensor(1).dtype == DType::Bool, "masked_select: expected BoolTensor for mask, got ",
+           c.tensor(1).dtype);
+  SizeVec sizes = broadcast_sizes(c.tensor(0).sizes(), c.tensor(1).sizes());
+  Ref<Tensor> t = broadcast_to(c.tensor(0), sizes), mask = broadcast_to(c.tensor(1), sizes);
+  auto* m = mask->data<bool>();
+  Ref<Tensor> out = empty(SizeVec{count_true(m, mask->numel)}, t->dtype);
+  {
+    Unlocked unlocked(t->numel);
+    with_size(item_size(t->dtype), [&]<class U>() {
+      auto* x = t->data<U>();
+      U *to = out->data<U>(), *end = to + out->numel;
+      for (int64_t i = 0; to != end; ++i) {
+        *to = x[i];  // overwritten by the next element unless the mask keeps it
+        to += m[i];
+      }
+    });
+  }
+  c.set_out(0, std::move(out));
+}
+
+// --- nonzero(self) -> int64 (n, ndim)
+void nonzero_run(Call& c) {
+  Ref<Tensor> t = contiguous_as(c.tensor(0), DType::Bool);
+  auto* m = t->data<bool>();
+  int64_t dims = t->ndim;
+  Ref<Tensor> out = empty(SizeVec{count_true(m, t->numel), dims}, DType::I64);
+  auto* to = out->data<int64_t>();
+  Unlocked unlocked(t->numel);
+  for (int64_t i = 0; dims && i < t->numel; ++i) {
+    if (!m[i]) continue;
+    int64_t rest = i;
+    for (int64_t d = dims; d-- > 0; rest /= t->size(static_cast<int>(d)))
+      to[d] = rest % t->size(static_cast<int>(d));
+    to += dims;
+  }
+  c.set_out(0, std::move(out));
+}
+
+RL_KERNEL("gather", gather_infer, gather_run);
+RL_KERNEL("index_select", index_select_infer, index_select_run);
+RL_KERNEL("take", take_infer, take_run);
+RL_DYNAMIC("masked_select", masked_select_run);
+RL_DYNAMIC("nonzero", nonzero_run);
+
+}  // namespace
+}  // namespace rl

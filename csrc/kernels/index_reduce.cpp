@@ -1,0 +1,230 @@
+// Writing whole slices by position: index_add, index_copy, index_fill, index_reduce; and the
+// flat writers put and masked_scatter. One index stands for a slice, so inner loops are dense.
+// Threads split what lies around the indexed dimension; slices themselves go in order.
+#include "kernels/combine.h"
+
+namespace rl {
+namespace {
+
+// --- slices: f(row of out, row of source, elements) for every index and outer position
+template <class F> void each_slice(const Tensor& out, int dim, const Tensor& index, const char* op,
+                                   F&& f) {
+  Lines l = lines_of(out, dim);
+  auto* ix = index.data<int64_t>();
+  int64_t m = index.numel;
+  auto run = [&](int64_t o_begin, int64_t o_end, int64_t k, int64_t width)
+      __attribute__((noinline)) {
+    for (int64_t o = o_begin; o < o_end; ++o)
+      for (int64_t j = 0; j < m; ++j) {
+        int64_t i = ix[j] < 0 ? ix[j] + l.size : ix[j];
+        if (static_cast<uint64_t>(i) >= static_cast<uint64_t>(l.size))
+          bad_index(ErrorKind::Index, op, ix[j], dim, l.size);
+        f((o * l.size + i) * l.inner + k, (o * m + j) * l.inner + k, width);
+      }
+  };
+  if (l.outer >= l.inner || l.inner < 64)
+    parallel_for(l.outer, line_grain({1, m * l.inner, 1}),
+                 [&](int64_t b, int64_t e) { run(b, e, 0, l.inner); });
+  else
+    parallel_for(l.inner, std::max<int64_t>(64, line_grain({1, m * l.outer, 1})),
+                 [&](int64_t b, int64_t e) { run(0, l.outer, b, e - b); });
+}
+
+void fill_slices(Tensor& out, int dim, const Tensor& index, const void* value, const char* op) {
+  with_size(item_size(out.dtype), [&]<class U>() {
+    U *x = out.data<U>(), v = *static_cast<const U*>(value);
+    each_slice(out, dim, index, op,
+               [&](int64_t to, int64_t, int64_t n) { std::fill_n(x + to, n, v); });
+  });
+}
+
+void fill_slices(Tensor& out, int dim, const Tensor& index, const Scalar& value, const char* op) {
+  Unlocked unlocked(index.numel);
+  alignas(16) char bytes[16];
+  dispatch(out.dtype, [&]<class T>() { *reinterpret_cast<T*>(bytes) = value.to<T>(); });
+  fill_slices(out, dim, index, bytes, op);
+}
+
+void copy_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source, const char* op) {
+  Unlocked unlocked(source.numel);
+  with_size(item_size(out.dtype), [&]<class U>() {
+    U* x = out.data<U>();
+    auto* s = source.data<U>();
+    each_slice(out, dim, index, op,
+               [&](int64_t to, int64_t from, int64_t n) { std::copy_n(s + from, n, x + to); });
+  });
+}
+
+void combine_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source, Reduce r,
+                    const char* op) {
+  Unlocked unlocked(source.numel);
+  dispatch(out.dtype, [&]<class T>() {
+    with_combine(r, [&]<class Combine>() {
+      T* x = out.data<T>();
+      auto* s = source.data<T>();
+      each_slice(out, dim, index, op, [&](int64_t to, int64_t from, int64_t n) {
+        for (int64_t k = 0; k < n; ++k) x[to + k] = Combine::apply(x[to + k], s[from + k]);
+      });
+    });
+  });
+}
+
+void scale(Tensor& t, const Scalar& by) {
+  dispatch(t.dtype, [&]<class T>() {
+    T *x = t.data<T>(), v = by.to<T>();
+    for (int64_t i = 0; i < t.numel; ++i) x[i] = Multiply::apply(x[i], v);
+  });
+}
+
+void check_index_vector(const Call& c, const Tensor& index) {
+  RL_CHECK(index.dtype == DType::I64 || index.dtype == DType::I32, c.op,
+           "(): Expected dtype int32/int64 for index but got: ", index.dtype);
+  if (index.ndim > 1)
+    fail(ErrorKind::Index, c.op, "(): Index should have dimension 1 or 0 (got ", index.sizes(), ")");
+}
+
+// index_add(self, dim, index, source, ...): the source has index's length along dim.
+void slices_infer(Call& c) {
+  const Tensor &t = c.tensor(0), &index = c.tensor(2), &source = c.tensor(3);
+  int dim = dim_of(c, 1);
+  check_index_vector(c, index);
+  RL_CHECK(source.dtype == t.dtype, c.op, "(): self and source expected to have the same dtype, ",
+           "but got self ", t.dtype, " and source ", source.dtype);
+  RL_CHECK(index.numel == size_or_one(source, std::min<int>(dim, std::max(0, source.ndim - 1))), c.op,
+           "(): Number of indices (", index.numel, ") should be equal to source.size(dim) of ",
+           source.sizes(), " at dimension ", dim);
+  bool same = source.ndim == t.ndim || std::max(t.ndim, source.ndim) <= 1;
+  for (int d = 0; same && d < t.ndim && d < source.ndim; ++d)
+    same = d == dim || t.size(d) == source.size(d);
+  RL_CHECK(same, c.op, "(): source ", source.sizes(), " must match self ", t.sizes(),
+           " in every dimension but ", dim);
+  c.add_out(t.sizes(), t.dtype);
+}
+
+// index_add(self, dim, index, source, *, alpha)
+void index_add_run(Call& c) {
+  start_from(c.out(0), c.tensor(0));
+  Ref<Tensor> index = index_values(c.tensor(2)), source = contiguous(c.tensor(3));
+  const Scalar& alpha = c.scalar(4);
+  if (alpha.re != 1 || alpha.im != 0) {
+    Ref<Tensor> scaled = empty(source->sizes(), source->dtype);
+    copy_into(*scaled, *source);
+    scale(*scaled, alpha);
+    source = std::move(scaled);
+  }
+  combine_slices(c.out(0), dim_of(c, 1), *index, *source, Reduce::Sum, c.op);
+}
+
+void index_copy_run(Call& c) {
+  start_from(c.out(0), c.tensor(0));
+  Ref<Tensor> index = index_values(c.tensor(2)), source = contiguous(c.tensor(3));
+  copy_slices(c.out(0), dim_of(c, 1), *index, *source, c.op);
+}
+
+// index_reduce(self, dim, index, source, reduce, *, include_self)
+void index_reduce_infer(Call& c) {
+  RL_CHECK(c.text(4) == "prod" || c.text(4) == "mean" || c.text(4) == "amax" || c.text(4) == "amin",
+           "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got ", c.text(4));
+  check_reduce(c, c.text(4), c.tensor(0).dtype);
+  slices_infer(c);
+}
+void index_reduce_run(Call& c) {
+  start_from(c.out(0), c.tensor(0));
+  Ref<Tensor> index = index_values(c.tensor(2)), source = contiguous(c.tensor(3));
+  int dim = dim_of(c, 1);
+  reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5),
+              [&](Tensor& to, const Scalar* number, Reduce r) {
+    if (!number) return combine_slices(to, dim, *index, *source, r, c.op);
+    if (r == Reduce::Replace) return fill_slices(to, dim, *index, *number, c.op);
+    each_slice(to, dim, *index, c.op, [&](int64_t at, int64_t, int64_t n) {
+      for (int64_t k = 0; k < n; ++k) to.data<int64_t>()[at + k] += number->i;
+    });
+  });
+}
+
+// index_fill(self, dim, index, value)
+void index_fill_infer(Call& c) {
+  dim_of(c, 1);
+  check_index_vector(c, c.tensor(2));
+  RL_CHECK(!c.tensor_or_null(3) || c.tensor(3).ndim == 0,
+           "index_fill_ only supports a 0-dimensional value tensor, but got tensor with shape ",
+           c.tensor_or_null(3) ? c.tensor(3).sizes() : Sizes());
+  RL_CHECK(c.tensor_or_null(3) || c.scalar(3).kind != Scalar::Complex || is_complex(c.tensor(0).dtype),
+           "index_fill_(): Converting complex Scalar to non-complex type is not supported");
+  c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype);
+}
+void index_fill_run(Call& c) {
+  start_from(c.out(0), c.tensor(0));
+  Ref<Tensor> index = index_values(c.tensor(2));
+  if (!c.tensor_or_null(3)) return fill_slices(c.out(0), dim_of(c, 1), *index, c.scalar(3), c.op);
+  Ref<Tensor> one = contiguous_as(c.tensor(3), c.out(0).dtype);
+  fill_slices(c.out(0), dim_of(c, 1), *index, one->raw(), c.op);
+}
+
+// --- put(self, index, source, accumulate): positions in the flattened tensor
+void put_infer(Call& c) {
+  const Tensor &t = c.tensor(0), &index = c.tensor(1), &source = c.tensor(2);
+  RL_CHECK(index.dtype == DType::I64, "put_(): Expected a long tensor for index, but got ", index.dtype);
+  RL_CHECK(source.dtype == t.dtype, "put_(): self and source expected to have the same dtype, but ",
+           "got self ", t.dtype, " and source ", source.dtype);
+  RL_CHECK(index.numel == source.numel, "put_(): Expected source and index to have the same number ",
+           "of elements, but got source ", source.numel, " and index ", index.numel);
+  c.add_out(t.sizes(), t.dtype);
+}
+void put_run(Call& c) {
+  Tensor& out = c.out(0);
+  start_from(out, c.tensor(0));
+  Ref<Tensor> index = contiguous(c.tensor(1)), source = contiguous(c.tensor(2));
+  bool add = c.flag(3);
+  int64_t n = out.numel;
+  Unlocked unlocked(index->numel);
+  dispatch(out.dtype, [&]<class T>() {
+    T* x = out.data<T>();
+    auto* s = source->data<T>();
+    for (int64_t j = 0; j < index->numel; ++j) {
+      int64_t i = index->data<int64_t>()[j], at = i < 0 ? i + n : i;
+      if (static_cast<uint64_t>(at) >= static_cast<uint64_t>(n))
+        fail(ErrorKind::Index, "put_(): out of range: tried to access index ", i, " on a tensor of ", n,
+             " elements");
+      x[at] = add ? Add::apply(x[at], s[j]) : s[j];
+    }
+  });
+}
+
+// --- masked_scatter(self, mask, source): the source's elements fill the true places in order
+void masked_scatter_infer(Call& c) {
+  const Tensor &t = c.tensor(0), &mask = c.tensor(1);
+  RL_CHECK(mask.dtype == DType::Bool, "masked_scatter_ only supports boolean masks, but got mask with ",
+           "dtype ", mask.dtype);
+  RL_CHECK(c.tensor(2).dtype == t.dtype, "masked_scatter: expected self and source to have same dtypes ",
+           "but got ", t.dtype, " and ", c.tensor(2).dtype);
+  c.add_out(broadcast_sizes(t.sizes(), mask.sizes()), t.dtype);
+}
+void masked_scatter_run(Call& c) {
+  Tensor& out = c.out(0);
+  start_from(out, c.tensor(0));
+  Ref<Tensor> mask = empty(out.sizes(), DType::Bool), source = contiguous(c.tensor(2));
+  copy_into(*mask, c.tensor(1));
+  Unlocked unlocked(out.numel);
+  with_size(item_size(out.dtype), [&]<class U>() {
+    U* x = out.data<U>();
+    auto* s = source->data<U>();
+    int64_t used = 0;
+    for (int64_t i = 0; i < out.numel; ++i) {
+      if (!mask->data<bool>()[i]) continue;
+      RL_CHECK(used < source->numel, "masked_scatter: expected source to have at least as many ",
+               "elements as the mask has true values, got ", source->numel);
+      x[i] = s[used++];
+    }
+  });
+}
+
+RL_KERNEL("index_add", slices_infer, index_add_run);
+RL_KERNEL("index_copy", slices_infer, index_copy_run);
+RL_KERNEL("index_fill", index_fill_infer, index_fill_run);
+RL_KERNEL("index_reduce", index_reduce_infer, index_reduce_run);
+RL_KERNEL("put", put_infer, put_run);
+RL_KERNEL("masked_scatter", masked_scatter_infer, masked_scatter_run);
+
+}  // namespace
+}  // namespace rl

@@ -1,0 +1,197 @@
+// Cumulative operations along one dimension: cumsum, cumprod, cummax, cummin, logcumsumexp.
+// Lines that are contiguous are scanned one by one, four elements to a step of the chain of
+// additions; otherwise neighbouring lines are scanned side by side, a row at a time.
+// To add one: a Rule (what is carried, how an element enters) and its lines at the bottom.
+#include <cmath>
+#include <limits>
+
+#include "core/allocator.h"
+#include "kernels/lines.h"
+#include "plan/isa.h"
+#include "plan/pointwise.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+constexpr int64_t kTile = 256;
+
+// --- rules: Wide is the type of the running value
+struct SumRule {
+  template <class T> static T identity() { return T{}; }
+  template <class T> static T combine(T a, T b) { return a + b; }
+};
+struct ProductRule {
+  template <class T> static T identity() {
+    if constexpr (requires { T{}.re; }) return T{1, 0};
+    else return T(1);
+  }
+  template <class T> static T combine(T a, T b) { return a * b; }
+};
+struct LogSumRule {
+  template <class T> static T identity() { return -std::numeric_limits<T>::infinity(); }
+  template <class T> static T combine(T a, T b) {
+    T most = a > b || a != a ? a : b, least = a > b || a != a ? b : a;
+    if (most == least && std::isinf(most)) return most;
+    return most + std::log1p(std::exp(least - most));
+  }
+};
+
+template <class T> struct WideOf { using type = T; };
+template <> struct WideOf<float> { using type = double; };
+template <> struct WideOf<C64> { using type = C128; };
+
+template <class To, class From> inline To as(From v) {
+  if constexpr (requires { v.re; }) {
+    using R = decltype(To{}.re);
+    return To{static_cast<R>(v.re), static_cast<R>(v.im)};
+  } else {
+    return static_cast<To>(v);
+  }
+}
+
+template <class Rule, class T> void scan_line(const T* x, T* out, int64_t n) {
+  using W = typename WideOf<T>::type;
+  W run = Rule::template identity<W>();
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    W a = as<W>(x[i]), b = Rule::combine(a, as<W>(x[i + 1]));
+    W c = Rule::combine(b, as<W>(x[i + 2]));
+    W d = Rule::combine(b, Rule::combine(as<W>(x[i + 2]), as<W>(x[i + 3])));
+    out[i] = as<T>(Rule::combine(run, a));
+    out[i + 1] = as<T>(Rule::combine(run, b));
+    out[i + 2] = as<T>(Rule::combine(run, c));
+    run = Rule::combine(run, d);
+    out[i + 3] = as<T>(run);
+  }
+  for (; i < n; ++i) {
+    run = Rule::combine(run, as<W>(x[i]));
+    out[i] = as<T>(run);
+  }
+}
+
+// `width` neighbouring lines whose elements are `step` apart.
+template <class Rule, class T>
+void scan_side_by_side(const T* x, T* out, int64_t n, int64_t step, int64_t width) {
+  using W = typename WideOf<T>::type;
+  W run[kTile];
+  for (int64_t w = 0; w < width; ++w) run[w] = Rule::template identity<W>();
+  for (int64_t i = 0; i < n; ++i, x += step, out += step) {
+#pragma GCC ivdep
+    for (int64_t w = 0; w < width; ++w) {
+      run[w] = Rule::combine(run[w], as<W>(x[w]));
+      out[w] = as<T>(run[w]);
+    }
+  }
+}
+
+template <class Rule, class T> void scan(const void* from, void* to, const Lines& l) {
+  auto* x = static_cast<const T*>(from);
+  auto* out = static_cast<T*>(to);
+  if (l.inner == 1) {
+    return parallel_for(l.outer, line_grain(l), [&](int64_t b, int64_t e) {
+      for (int64_t o = b; o < e; ++o) scan_line<Rule>(x + o * l.size, out + o * l.size, l.size);
+    });
+  }
+  int64_t tiles = (l.inner + kTile - 1) / kTile, tile = std::min(l.inner, kTile);
+  parallel_for(l.outer * tiles, line_grain(l, tile), [&](int64_t b, int64_t e) {
+    for (int64_t i = b; i < e; ++i) {
+      int64_t k = i % tiles * kTile, at = i / tiles * l.size * l.inner + k;
+      scan_side_by_side<Rule>(x + at, out + at, l.size, l.inner, std::min(kTile, l.inner - k));
+    }
+  });
+}
+
+// --- running extrema with positions; equals move the position forward, NaN stays
+template <class T, bool Max>
+void scan_extreme(const void* from, void* to, int64_t* indices, const Lines& l) {
+  parallel_for(l.count(), line_grain(l, 2), [&](int64_t b, int64_t e) {
+    for (int64_t line = b; line < e; ++line) {
+      int64_t at = l.start(line), index = 0;
+      auto* x = static_cast<const T*>(from) + at;
+      auto* out = static_cast<T*>(to) + at;
+      T best = l.size ? x[0] : T{};
+      for (int64_t i = 0; i < l.size; ++i) {
+        T v = x[i * l.inner];
+        if (v != v || (best == best && (Max ? v >= best : v <= best))) best = v, index = i;
+        out[i * l.inner] = best;
+        indices[at + i * l.inner] = index;
+      }
+    }
+  });
+}
+
+// --- infer and run
+using ScanFn = void (*)(const void*, void*, const Lines&);
+template <class Rule>
+constexpr ScanFn kScans[] = {nullptr, scan<Rule, int64_t>, scan<Rule, float>, scan<Rule, double>,
+                             scan<Rule, C64>, scan<Rule, C128>};
+constexpr ScanFn kLogScans[] = {nullptr, nullptr, scan<LogSumRule, float>,
+                                scan<LogSumRule, double>};
+
+// Runs `body` on row-major tensors of the compute type, converting on the way in and out.
+template <class F> void in_compute_type(const Tensor& x, Tensor& out, DType compute, F&& body) {
+  Ref<Tensor> in = contiguous_as(x, compute);
+  Ref<Tensor> result = out.dtype == compute ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
+  body(*in, *result);
+  if (result.get() != &out) copy_into(out, *result);
+}
+
+// cumsum(self, dim, *, dtype): integers become int64
+void scan_infer(Call& c) {
+  dim_of(c, 1);
+  DType in = c.tensor(0).dtype;
+  c.add_out(c.tensor(0).sizes(), c.dtype_or(2, is_integral(in) ? DType::I64 : in));
+}
+void run_scan(Call& c, const ScanFn* table) {
+  const Tensor& t = c.tensor(0);
+  Compute k = std::max(Compute::I, compute_of(c.out(0).dtype));
+  if (t.numel == 0) return;
+  Ref<Tensor> typed = to_dtype(t, c.out(0).dtype);  // narrow first, as the dtype asks
+  in_compute_type(*typed, c.out(0), stored(k), [&](const Tensor& x, Tensor& out) {
+    Unlocked unlocked(x.numel);
+    table[static_cast<int>(k)](x.raw(), out.raw(), lines_of(x, dim_of(c, 1)));
+  });
+}
+void cumsum_run(Call& c) { run_scan(c, kScans<SumRule>); }
+void cumprod_run(Call& c) { run_scan(c, kScans<ProductRule>); }
+
+void logcumsumexp_infer(Call& c) {
+  dim_of(c, 1);
+  DType d = c.tensor(0).dtype;
+  if (!is_floating(d))
+    fail(ErrorKind::NotImplemented, c.op, ": expected a real floating point tensor, got ", d);
+  c.add_out(c.tensor(0).sizes(), d);
+}
+void logcumsumexp_run(Call& c) { run_scan(c, kLogScans); }
+
+// cummax(self, dim) -> (values, indices)
+void extreme_infer(Call& c) {
+  dim_of(c, 1);
+  DType d = c.tensor(0).dtype;
+  if (is_complex(d)) fail(ErrorKind::NotImplemented, c.op, ": complex numbers have no order, got ", d);
+  c.add_out(c.tensor(0).sizes(), d);
+  c.add_out(c.tensor(0).sizes(), DType::I64);
+}
+template <bool Max> void extreme_run(Call& c) {
+  const Tensor& t = c.tensor(0);
+  Compute k = std::max(Compute::I, compute_of(t.dtype));
+  if (t.numel == 0) return;
+  in_compute_type(t, c.out(0), stored(k), [&](const Tensor& x, Tensor& out) {
+    Unlocked unlocked(x.numel);
+    auto run = k == Compute::I   ? scan_extreme<int64_t, Max>
+               : k == Compute::F ? scan_extreme<float, Max>
+                                 : scan_extreme<double, Max>;
+    run(x.raw(), out.raw(), c.out(1).data<int64_t>(), lines_of(x, dim_of(c, 1)));
+  });
+}
+
+RL_ISA_KERNEL("cumsum", scan_infer, cumsum_run);
+RL_ISA_KERNEL("cumprod", scan_infer, cumprod_run);
+RL_ISA_KERNEL("logcumsumexp", logcumsumexp_infer, logcumsumexp_run);
+RL_ISA_KERNEL("cummax", extreme_infer, extreme_run<true>);
+RL_ISA_KERNEL("cummin", extreme_infer, extreme_run<false>);
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

@@ -1,6 +1,7 @@
 // Prints the numbers of kernels/random.h for fixed seeds, sizes and arguments, one case a line:
 // name, dtype, seed, size, bytes of two fills in a row in hexadecimal. PyTorch's are recorded in
-// tests/data/random_values.json. Reads nothing. To add a case: one line in `run_all`, and one in tools/record_random.py.
+// tests/data/random_values.json. Reads nothing. To add a case: a line in one of the run_ functions,
+// and one in tools/record_random.py.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>

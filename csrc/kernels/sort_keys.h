@@ -1,0 +1,118 @@
+// Sorting by integer keys. Every dtype maps to unsigned keys of the same order (NaN last, both
+// zeros equal); an Entry is a key with the element's position, so that comparing entries is
+// comparing (value, position) and every sort of them is stable. Small arrays are sorted by
+// comparison, large ones by radix, which splits over threads without changing the result.
+#pragma once
+#include <algorithm>
+#include <vector>
+
+#include "kernels/lines.h"
+
+namespace rl {
+namespace {
+
+template <class T> using KeyOf = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
+
+template <class T> inline KeyOf<T> key_of(T v) {
+  using K = KeyOf<T>;
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+    return key_of(static_cast<float>(v));
+  } else if constexpr (std::is_floating_point_v<T>) {
+    constexpr int kTop = 8 * sizeof(T) - 1;
+    K bits = std::bit_cast<K>(v + T(0));  // -0 + 0 is +0
+    K flip = static_cast<K>(-static_cast<std::make_signed_t<K>>(bits >> kTop)) | (K(1) << kTop);
+    return v != v ? ~K(0) : bits ^ flip;
+  } else if constexpr (std::is_signed_v<T>) {
+    return static_cast<K>(v) ^ (K(1) << (8 * sizeof(K) - 1));
+  } else {
+    return static_cast<K>(v);
+  }
+}
+
+struct WideEntry {
+  uint64_t key_, index_;
+  static WideEntry make(uint64_t key, int64_t i) { return {key, static_cast<uint64_t>(i)}; }
+  uint64_t key() const { return key_; }
+  int64_t index() const { return static_cast<int64_t>(index_); }
+  friend bool operator<(const WideEntry& a, const WideEntry& b) {
+    return a.key_ != b.key_ ? a.key_ < b.key_ : a.index_ < b.index_;
+  }
+};
+struct PackedEntry {  // a 32-bit key above a 32-bit position: one word to compare and move
+  uint64_t word;
+  static PackedEntry make(uint32_t key, int64_t i) {
+    return {static_cast<uint64_t>(key) << 32 | static_cast<uint32_t>(i)};
+  }
+  uint32_t key() const { return static_cast<uint32_t>(word >> 32); }
+  int64_t index() const { return static_cast<uint32_t>(word); }
+  friend bool operator<(PackedEntry a, PackedEntry b) { return a.word < b.word; }
+};
+template <class T> using EntryOf = std::conditional_t<sizeof(T) <= 4, PackedEntry, WideEntry>;
+
+// Lines longer than this do not fit PackedEntry's positions.
+constexpr int64_t kMaxLine = (int64_t{1} << 32) - 1;
+
+// Entries of a line whose elements are `step` apart; `reverse` orders from the largest.
+template <class T>
+void make_entries(const T* x, int64_t n, int64_t step, bool reverse, EntryOf<T>* out) {
+  KeyOf<T> flip = reverse ? ~KeyOf<T>(0) : 0;
+  for (int64_t i = 0; i < n; ++i) out[i] = EntryOf<T>::make(key_of(x[i * step]) ^ flip, i);
+}
+
+// One stable pass over `bits` of the key, cut into parts that threads count and move.
+// False when all keys agree in these bits and nothing had to move.
+template <class E>
+bool radix_pass(const E* from, E* to, int64_t n, int shift, int bits, int64_t parts,
+                std::vector<int64_t>& counts) {
+  int64_t buckets = int64_t{1} << bits;
+  auto digit = [=](const E& e) { return static_cast<int64_t>(e.key() >> shift) & (buckets - 1); };
+  counts.assign(static_cast<size_t>(parts * buckets), 0);
+  int64_t* table = counts.data();
+  parallel_for(parts, 1, [&](int64_t b, int64_t e) {
+    for (int64_t p = b; p < e; ++p)
+      for (int64_t i = n * p / parts; i < n * (p + 1) / parts; ++i) ++table[p * buckets + digit(from[i])];
+  });
+  int64_t first = digit(from[0]), same = 0, total = 0;
+  for (int64_t p = 0; p < parts; ++p) same += table[p * buckets + first];
+  if (same == n) return false;
+  for (int64_t d = 0; d < buckets; ++d)
+    for (int64_t p = 0; p < parts; ++p) total += std::exchange(table[p * buckets + d], total);
+  parallel_for(parts, 1, [&](int64_t b, int64_t e) {
+    for (int64_t p = b; p < e; ++p)
+      for (int64_t i = n * p / parts; i < n * (p + 1) / parts; ++i)
+        to[table[p * buckets + digit(from[i])]++] = from[i];
+  });
+  return true;
+}
+
+struct SortScratch {
+  std::vector<int64_t> counts;
+  std::vector<char> spare;
+};
+
+// Sorts entries by (key, position); they come in position order.
+template <class E> void sort_entries(E* a, int64_t n, SortScratch& scratch) {
+  if (n < 192) return std::sort(a, a + n);
+  scratch.spare.resize(static_cast<size_t>(n) * sizeof(E));
+  E *from = a, *to = reinterpret_cast<E*>(scratch.spare.data());
+  constexpr int kBits = 8 * sizeof(a->key());
+  int bits = n < 4096 ? 8 : 11;
+  int64_t parts = n < 65536 || in_parallel() ? 1 : num_threads();
+  for (int shift = 0; shift < kBits; shift += bits)
+    if (radix_pass(from, to, n, shift, std::min(bits, kBits - shift), parts, scratch.counts))
+      std::swap(from, to);
+  if (from != a) std::copy_n(from, n, a);
+}
+
+// Calls f.operator()<T>() for the dtypes that have an order.
+template <class F> void with_ordered(const char* op, DType d, F&& f) {
+  dispatch(d, [&]<class T>() {
+    if constexpr (requires(T v) { v.re; })
+      fail(ErrorKind::NotImplemented, op, ": complex numbers have no order, got ", dtype_of<T>);
+    else
+      f.template operator()<T>();
+  });
+}
+
+}  // namespace
+}  // namespace rl

@@ -65,7 +65,21 @@ static inline double erfc(double x) {
   double outer = x < 0.0 ? 2.0 - large : large;
   return a < 0.5 ? 1.0 - erf_small(x) : is_nan(x) ? x : outer;
 }
-static inline float erfc(float x) { return float(erfc(double(x))); }
+// For float: the same in double to 30 bits.
+static inline float erfc(float x) {
+  constexpr double kLog2e = ExpConst<double>::kLog2e;
+  float a = abs(x);
+  double b = double(a > 12.0f ? 12.0f : a < 0.5f ? 0.5f : a), q = (b - 3.0) / (b + 3.0);
+  double p = horner(q, 0x1.40c522d7efb3p+0, -0x1.15c084a98585dp-3, -0x1.85a15d56474dp-5,
+                    0x1.098362745c8bcp-3, -0x1.e88b720aaa1dp-4, 0x1.17cab7aac00cp-4,
+                    -0x1.857707f38741cp-6, 0x1.4b03f4db0ede7p-9, 0x1.efbfa936a879ap-10,
+                    -0x1.914eb0acb88f7p-11, -0x1.cdc5fe850dc03p-14, 0x1.9f829df91f2fep-14,
+                    0x1.17b705e1e98d3p-17);
+  double large = exp2_for_float(-kLog2e * b * b) * p / (1.0 + 2.0 * b);
+  float outer = float(x < 0.0f ? 2.0 - large : large);
+  float inner = float(1.0 - double(erf_small(x)));
+  return a < 0.5f ? inner : is_nan(x) ? x : outer;
+}
 
 static inline double erfcx(double x) {
   double a = abs(x), b = a < 0.5 ? 0.5 : a;
@@ -96,8 +110,10 @@ static inline double erfinv(double x) {
   constexpr double kRootPiHalf = 0.88622692545275801365;
   double a = abs(x), inside = a < 1.0 ? a : 0.5;
   double y = erfinv_guess(inside);
-  double miss = inside < 0.5 ? erf_small(y) - inside : (1.0 - inside) - erfc(y);
-  double step = miss * kRootPiHalf * exp(y * y);
+  double square = y * y, grown = exp_with_tail(square, fused(y, y, -square));
+  double near_one = mad(1.0 - inside, grown, -erfcx_large(y < 0.5 ? 0.5 : y));
+  double near_zero = (erf_small(y) - inside) * grown;
+  double step = kRootPiHalf * (inside < 0.75 ? near_zero : near_one);
   double refined = y - step / (1.0 + y * step);
   double edge = a == 1.0 ? kInf<double> : kNan<double>;
   return flip_sign(a < 1.0 ? refined : edge, x);

@@ -138,6 +138,16 @@ static inline T exp2_any(T x) {
 static inline float exp2(float x) { return exp2_any(x); }
 static inline double exp2(double x) { return exp2_any(x); }
 
+// 2^t to 32 bits, in double, for |t| <= 200 (and clamped there): enough to round to float.
+static inline double exp2_for_float(double t) {
+  double limited = t > 200.0 ? 200.0 : t < -200.0 ? -200.0 : t;
+  constexpr double kShift = Bits<double>::kRound + Bits<double>::kBias;
+  double shifted = limited + kShift, r = limited - (shifted - kShift);
+  double p = horner(r, 1.0, 0x1.62e4300ba344ap-1, 0x1.ebfbe0457f448p-3, 0x1.c6b0551572b9p-5,
+                    0x1.3b2a1bdbf3ccep-7, 0x1.5dc054478bb48p-10, 0x1.443fb18a2f9bbp-13,
+                    0x1.c04aac3bb186ep-17);
+  return p * from_bits<double>(to_bits(shifted) << 52);
+}
 // exp(x) - 1 for x at most ln(max); halved inside so that 2^n does not overflow.
 template <class T>
 static inline T expm1_any(T x) {

@@ -60,13 +60,13 @@ template <class T>
 static inline T atan2_any(T y, T x) {
   using C = PiConst<T>;
   T ay = abs(y), ax = abs(x);
-  bool both_inf = ay == kInf<T> && ax == kInf<T>, both_zero = ay == T(0) && ax == T(0);
+  bool both_inf = (ay == kInf<T>) & (ax == kInf<T>), both_zero = (ay == T(0)) & (ax == T(0));
   constexpr T kTiny = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
   T longer = ay > ax ? ay : ax;
   T scale = longer > std::numeric_limits<T>::max() / 4 ? T(0.25) : T(1);
   scale = longer < kTiny ? T(1) / std::numeric_limits<T>::epsilon() : scale;
   ay = both_inf ? T(1) : ay * scale;
-  ax = both_inf || both_zero ? T(1) : ax * scale;
+  ax = both_inf | both_zero ? T(1) : ax * scale;
   T angle = atan_ratio(ay, ax);
   T mirrored = C::kPi - (angle - C::kPiLo);
   T result = flip_sign(sign_bit(x) ? mirrored : angle, y);

@@ -15,20 +15,19 @@ static inline double floor(double x) { return __builtin_floor(x); }
 template <class T>
 static inline T pow_special(T x, T y, T core) {
   T a = abs(x);
-  bool whole = floor(y) == y;
-  T half = y * T(0.5);
-  bool odd = whole && floor(half) != half;
-  bool grows = (a > T(1)) == (y > T(0));
-  T limit = grows ? kInf<T> : T(0);
-  T v = (a == T(0) || a == kInf<T> || abs(y) == kInf<T>) ? limit : core;
+  T half = y * T(0.5), y_floor = floor(y), half_floor = floor(half);
+  bool whole = y_floor == y, odd = whole & (half_floor != half);
+  bool y_inf = abs(y) == kInf<T>, edge = (a == T(0)) | (a == kInf<T>) | y_inf;
+  T grown = y > T(0) ? kInf<T> : T(0), shrunk = y > T(0) ? T(0) : kInf<T>;
+  T v = edge ? (a > T(1) ? grown : shrunk) : core;
   v = odd ? flip_sign(v, x) : v;
-  v = (x < T(0) && x > -kInf<T> && !whole) ? kNan<T> : v;
-  v = (is_nan(x) || is_nan(y)) ? kNan<T> : v;
-  v = (a == T(1) && abs(y) == kInf<T>) ? T(1) : v;
-  return (x == T(1) || y == T(0)) ? T(1) : v;
+  v = ((x < T(0)) & (x > -kInf<T>) & !whole) ? kNan<T> : v;
+  v = (is_nan(x) | is_nan(y)) ? kNan<T> : v;
+  v = ((a == T(1)) & y_inf) ? T(1) : v;
+  return ((x == T(1)) | (y == T(0))) ? T(1) : v;
 }
 
-// log2 and 2^t to about 35 bits, in double: enough to round to float.
+// log2 to about 37 bits, in double: enough for a float power.
 static inline double log2_for_float(double a) {
   auto [k, f, biased] = split_log(a);
   double s = f / (2.0 + f);
@@ -36,18 +35,9 @@ static inline double log2_for_float(double a) {
                     0x1.a58d8228d8227p-2, 0x1.5ce8d57c50f34p-2);
   return mad(s, p, k);
 }
-static inline double exp2_for_float(double t) {
-  double limited = t > 200.0 ? 200.0 : t < -200.0 ? -200.0 : t;
-  constexpr double kShift = Bits<double>::kRound + Bits<double>::kBias;
-  double shifted = limited + kShift, r = limited - (shifted - kShift);
-  double p = horner(r, 1.0, 0x1.62e4300ba344ap-1, 0x1.ebfbe0457f448p-3, 0x1.c6b0551572b9p-5,
-                    0x1.3b2a1bdbf3ccep-7, 0x1.5dc054478bb48p-10, 0x1.443fb18a2f9bbp-13,
-                    0x1.c04aac3bb186ep-17);
-  return p * from_bits<double>(to_bits(shifted) << 52);
-}
 static inline float pow(float x, float y) {
   float a = abs(x);
-  float inside = a > 0.0f && a < kInf<float> ? a : 1.0f;
+  float inside = (a > 0.0f) & (a < kInf<float>) ? a : 1.0f;
   double core = exp2_for_float(double(y) * log2_for_float(double(inside)));
   return pow_special(x, y, float(core));
 }
@@ -56,8 +46,8 @@ static inline float pow(float x, float y) {
 static inline Pair log2_pair(double a) {
   auto [k, f, biased] = split_log_any(a);
   Pair d = exact_sum(2.0, f);
-  double s_hi = f / d.hi;
-  Pair s = {s_hi, (fused(-s_hi, d.hi, f) - s_hi * d.lo) / d.hi};
+  double inverse = 1.0 / d.hi, s_hi = f * inverse;
+  Pair s = ordered_sum(s_hi, (fused(-s_hi, d.hi, f) - s_hi * d.lo) * inverse);
   Pair z = multiply(s, s);
   double q = z.hi * horner(z.hi, 0x1.9999999999b3p-2, 0x1.2492492457d47p-2, 0x1.c71c722d6a8ccp-3,
                            0x1.745ce9e13f84bp-3, 0x1.3b1eec87d4ebbp-3, 0x1.0f7fdc058747ap-3,
@@ -76,14 +66,14 @@ static inline double exp2_pair(Pair t) {
   double shifted = limited + kShift, r = limited - (shifted - kShift);
   double head = r * kLn2;
   double tail = fused(r, kLn2, -head) + mad(r, kLn2Lo, lo * kLn2);
-  double p = 1.0 + (expm1_reduced(head) + mad(head, tail, tail));
+  double e = expm1_reduced(head);
+  double p = 1.0 + (e + mad(e, tail, tail));
   double y = scale_exp(p, to_bits(shifted) << 52, limited < -1020.0);
-  bool finite = limited < 1024.0 || (limited == 1024.0 && lo < 0.0);
-  return finite ? y : kInf<double>;
+  return (limited - 1024.0) + lo < 0.0 ? y : kInf<double>;
 }
 static inline double pow(double x, double y) {
   double a = abs(x);
-  double inside = a > 0.0 && a < kInf<double> ? a : 1.0;
+  double inside = (a > 0.0) & (a < kInf<double>) ? a : 1.0;
   double exponent = y > 0x1p66 ? 0x1p66 : y < -0x1p66 ? -0x1p66 : y;  // beyond, 0 or inf anyway
   return pow_special(x, y, exp2_pair(multiply(log2_pair(inside), exponent)));
 }
@@ -99,7 +89,7 @@ static inline double rsqrt(double x) { return rsqrt_any(x); }
 static inline float hypot(float x, float y) {
   double a = double(x), b = double(y);
   float h = float(sqrt(a * a + b * b));
-  return abs(x) == kInf<float> || abs(y) == kInf<float> ? kInf<float> : h;
+  return (abs(x) == kInf<float>) | (abs(y) == kInf<float>) ? kInf<float> : h;
 }
 static inline double hypot(double x, double y) {
   double a = abs(x), b = abs(y), longer = a > b ? a : b;
@@ -109,7 +99,7 @@ static inline double hypot(double x, double y) {
   Pair aa = exact_product(as, as), bb = exact_product(bs, bs);
   Pair s = exact_sum(aa.hi, bb.hi);
   double h = sqrt(s.hi + (s.lo + (aa.lo + bb.lo))) * back;
-  return a == kInf<double> || b == kInf<double> ? kInf<double> : h;
+  return (a == kInf<double>) | (b == kInf<double>) ? kInf<double> : h;
 }
 
 }  // namespace rl::math

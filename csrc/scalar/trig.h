@@ -134,7 +134,7 @@ static inline T tan_in_range(T x) {
 
 template <class T>
 static inline bool is_huge_angle(T x) {
-  return abs(x) > kTrigLimit<T> && abs(x) < kInf<T>;
+  return (abs(x) > kTrigLimit<T>) & (abs(x) < kInf<T>);
 }
 template <class T>
 static inline T sin_any(T x) {

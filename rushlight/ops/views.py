@@ -1,0 +1,467 @@
+"""Operations that show a tensor's memory under another shape, order or element type.
+
+All return views: no element is copied, and changes through a view show in the tensor. Views with
+several outputs are in parts.py, operations that copy in shape.py. To add one: an infer function in
+csrc/kernels/views.cpp and a record here.
+"""
+
+import rushlight as rl
+from rushlight import _native
+from rushlight.ops._record import op
+
+# ---- what the gradients are made of ------------------------------------------------------------
+
+
+@op("restride(Tensor self, int[] stride, int offset, int[] to_size, int[] to_stride, int to_offset, "
+    "bool average_source=False) -> Tensor", at=())
+def restride(self, stride, offset, to_size, to_stride, to_offset, average_source):
+    """Adds values laid out one way into zeros and reads the result laid out another way."""
+    ...
+
+
+restride.vjp(self=lambda g, self_meta, stride, offset, to_stride, to_offset, average_source: restride(
+    g, to_stride, to_offset, self_meta.shape, stride, offset, not average_source))
+
+
+def embed(g, meta, view):
+    """A gradient of `meta`'s shape: zeros, with `g` added where `view` would look."""
+    whole = rl.empty(meta.shape, device="meta")
+    part = view(whole)
+    return restride(g, part.stride(), part.storage_offset(), meta.shape, whole.stride(), 0)
+
+
+# ---- shape -------------------------------------------------------------------------------------
+
+
+@op("alias(Tensor self) -> Tensor", at=())
+def alias(self):
+    """The tensor again, as a view."""
+    ...
+
+
+alias.vjp(self=lambda g: g)
+
+
+@op("view(Tensor self, int[] size) -> Tensor", at="Tensor", grad_name="ViewBackward0")
+def view(self, size):
+    """The same elements in the same order as a tensor of shape ``size``, without a copy.
+
+    One size may be -1: it is inferred. Raises RuntimeError where the strides do not allow it;
+    `reshape` copies then.
+
+    Example::
+
+        >>> rl.arange(6).view(2, -1)
+        tensor([[0, 1, 2],
+                [3, 4, 5]])
+    """
+    ...
+
+
+view.vjp(self=lambda g, self_meta: g.reshape(self_meta.shape))
+
+
+@view.samples
+def _(make):
+    yield make(2, 3), (3, 2)
+    yield make(2, 3), (-1,)
+    yield make(0, 3), (3, 0)
+    yield make(), (1, 1)
+
+
+@op("view.dtype(Tensor self, dtype dtype) -> Tensor", at="Tensor", kernel="view_dtype",
+    differentiable=False)
+def view_dtype(self, dtype):
+    """The same bytes as elements of ``dtype``; the last dimension stretches or shrinks to fit.
+
+    Example::
+
+        >>> rl.tensor([1.0]).view(rl.int32)
+        tensor([1065353216], dtype=torch.int32)
+    """
+    ...
+
+
+@op("reshape(Tensor self, int[] shape) -> Tensor", out=False)
+def reshape(self, shape):
+    """The same elements in the same order as a tensor of the given shape.
+
+    A view where the strides allow it, a copy otherwise. One size may be -1: it is inferred.
+
+    Example::
+
+        >>> rl.arange(4).reshape(2, 2)
+        tensor([[0, 1],
+                [2, 3]])
+    """
+    if self.is_contiguous():
+        return self.view(shape)
+    try:
+        return self.view(shape)
+    except RuntimeError:  # no such view (a copy has one), or a shape that is wrong for any tensor
+        return self.contiguous().view(shape)
+
+
+@reshape.samples
+def _(make):
+    yield make(2, 3), (3, 2)
+    yield make(4, 3).t(), (2, 6)
+    yield make(2, 0), (0, 5)
+
+
+@op("view_as(Tensor self, Tensor other) -> Tensor", at="Tensor", out=False)
+def view_as(self, other):
+    """``self.view(other.size())``."""
+    return self.view(other.shape)
+
+
+@op("reshape_as(Tensor self, Tensor other) -> Tensor", at="Tensor", out=False)
+def reshape_as(self, other):
+    """``self.reshape(other.size())``."""
+    return self.reshape(other.shape)
+
+
+@op("expand(Tensor self, int[] size, *, bool implicit=False) -> Tensor", at="Tensor")
+def expand(self, size, implicit):
+    """Dimensions of length 1 repeated to the given sizes, without a copy; -1 keeps a size.
+
+    New dimensions come in front. Several elements may then share memory: clone before writing.
+
+    Example::
+
+        >>> rl.tensor([[1], [2]]).expand(2, 3)
+        tensor([[1, 1, 1],
+                [2, 2, 2]])
+    """
+    ...
+
+
+expand.vjp(self=lambda g: g)
+
+
+@expand.samples
+def _(make):
+    yield make(3, 1), (3, 4)
+    yield make(3), (2, -1)
+    yield make(), (2,)
+
+
+@op("expand_as(Tensor self, Tensor other) -> Tensor", at="Tensor", out=False)
+def expand_as(self, other):
+    """``self.expand(other.size())``."""
+    return self.expand(other.shape)
+
+
+@op("broadcast_to(Tensor self, int[] size) -> Tensor", out=False)
+def broadcast_to(self, size):
+    """The same as `expand`."""
+    return self.expand(size)
+
+
+@op("squeeze(Tensor self, int[]? dim=None) -> Tensor")
+def squeeze(self, dim):
+    """Without dimensions of length 1: all of them, or those in ``dim`` (others there are kept).
+
+    Example::
+
+        >>> rl.zeros(1, 3, 1).squeeze(0).shape
+        torch.Size([3, 1])
+    """
+    ...
+
+
+squeeze.vjp(self=lambda g, self_meta: g.reshape(self_meta.shape))
+
+
+@squeeze.samples
+def _(make):
+    yield make(1, 3, 1),
+    yield make(1, 3, 1), 0
+    yield make(1, 3, 1), (0, 1)
+    yield make(),
+
+
+@op("unsqueeze(Tensor self, int dim) -> Tensor")
+def unsqueeze(self, dim):
+    """With a dimension of length 1 inserted at ``dim``.
+
+    Example::
+
+        >>> rl.tensor([1, 2]).unsqueeze(1)
+        tensor([[1],
+                [2]])
+    """
+    ...
+
+
+unsqueeze.vjp(self=lambda g, dim: g.squeeze(dim))
+
+
+@unsqueeze.samples
+def _(make):
+    yield make(3), 0
+    yield make(2, 3), -1
+
+
+@op("as_strided(Tensor self, int[] size, int[] stride, int? storage_offset=None) -> Tensor")
+def as_strided(self, size, stride, storage_offset):
+    """Any geometry over the tensor's storage: sizes, strides and offset in elements.
+
+    Example::
+
+        >>> rl.arange(4).as_strided((3, 2), (1, 1))
+        tensor([[0, 1],
+                [1, 2],
+                [2, 3]])
+    """
+    ...
+
+
+def _as_strided_vjp(g, self_meta, stride, storage_offset):
+    start = self_meta.storage_offset()
+    offset = start if storage_offset is None else storage_offset
+    return restride(g, stride, offset, self_meta.shape, self_meta.stride(), start)
+
+
+as_strided.vjp(self=_as_strided_vjp)
+
+
+@op("flatten(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor", out=False)
+def flatten(self, start_dim, end_dim):
+    """Dimensions ``start_dim`` to ``end_dim`` merged into one.
+
+    Example::
+
+        >>> rl.zeros(2, 3, 4).flatten(1).shape
+        torch.Size([2, 12])
+    """
+    n = self.dim()
+    if n == 0:
+        return self.reshape(1)
+    start, end = _wrap(start_dim, n), _wrap(end_dim, n)
+    if start > end:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim, got "
+                           f"start_dim={start_dim}, end_dim={end_dim}")
+    if start == end:
+        return self
+    shape = self.shape
+    merged = 1
+    for size in shape[start:end + 1]:
+        merged *= size
+    return self.reshape((*shape[:start], merged, *shape[end + 1:]))
+
+
+def _wrap(dim, n):
+    n = max(n, 1)
+    if not -n <= dim < n:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but "
+                         f"got {dim})")
+    return dim % n
+
+
+@op("unflatten(Tensor self, int dim, int[] sizes) -> Tensor", out=False)
+def unflatten(self, dim, sizes):
+    """Dimension ``dim`` split into ``sizes``, of which one may be -1.
+
+    Example::
+
+        >>> rl.zeros(6, 2).unflatten(0, (2, -1)).shape
+        torch.Size([2, 3, 2])
+    """
+    if isinstance(sizes, int):
+        sizes = (sizes,)
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    at, known = _wrap(dim, self.dim()), 1
+    for size in sizes:
+        known *= 1 if size == -1 else size
+    length, holes = self.shape[at], list(sizes).count(-1)
+    if holes > 1 or (known != length if not holes else known == 0 or length % known):
+        raise RuntimeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of "
+                           f"dim {at} ({length}) in the input tensor")
+    sizes = [length // known if size == -1 else size for size in sizes]
+    return self.view((*self.shape[:at], *sizes, *self.shape[at + 1:]))
+
+
+@op("ravel(Tensor self) -> Tensor", out=False)
+def ravel(self):
+    """All elements in one dimension, copied only if they must be."""
+    return self.contiguous().view(-1)
+
+
+# ---- order of dimensions -----------------------------------------------------------------------
+
+
+def _inverse(dims):
+    order = [0] * len(dims)
+    for to, dim in enumerate(dims):
+        order[dim % len(dims)] = to
+    return order
+
+
+@op("permute(Tensor self, int[] dims) -> Tensor")
+def permute(self, dims):
+    """The dimensions in another order: dimension i of the result is ``dims[i]`` of the tensor.
+
+    Example::
+
+        >>> rl.zeros(2, 3, 4).permute(2, 0, 1).shape
+        torch.Size([4, 2, 3])
+    """
+    ...
+
+
+permute.vjp(self=lambda g, dims: g.permute(_inverse(dims) if isinstance(dims, (tuple, list)) else dims))
+
+
+@permute.samples
+def _(make):
+    yield make(2, 3, 4), (2, 0, 1)
+    yield make(2, 3), (-1, 0)
+
+
+@op("transpose(Tensor self, int dim0, int dim1) -> Tensor")
+def transpose(self, dim0, dim1):
+    """Dimensions ``dim0`` and ``dim1`` exchanged.
+
+    Example::
+
+        >>> rl.tensor([[1, 2], [3, 4]]).transpose(0, 1)
+        tensor([[1, 3],
+                [2, 4]])
+    """
+    ...
+
+
+transpose.vjp(self=lambda g, dim0, dim1: g.transpose(dim0, dim1))
+
+
+@transpose.samples
+def _(make):
+    yield make(2, 3), 0, 1
+    yield make(2, 3, 4), -1, 0
+
+
+@op("swapaxes(Tensor self, int axis0, int axis1) -> Tensor", out=False)
+def swapaxes(self, axis0, axis1):
+    """The same as `transpose`."""
+    return self.transpose(axis0, axis1)
+
+
+@op("swapdims(Tensor self, int dim0, int dim1) -> Tensor", out=False)
+def swapdims(self, dim0, dim1):
+    """The same as `transpose`."""
+    return self.transpose(dim0, dim1)
+
+
+@op("t(Tensor self) -> Tensor", grad_name="TBackward0")
+def t(self):
+    """A matrix transposed; tensors of fewer dimensions as they are."""
+    ...
+
+
+t.vjp(self=lambda g: g.t())
+
+
+@op("movedim(Tensor self, int[] source, int[] destination) -> Tensor")
+def movedim(self, source, destination):
+    """Dimensions ``source`` moved to positions ``destination``; the others keep their order.
+
+    Example::
+
+        >>> rl.zeros(2, 3, 4).movedim(0, -1).shape
+        torch.Size([3, 4, 2])
+    """
+    ...
+
+
+movedim.vjp(self=lambda g, source, destination: g.movedim(destination, source))
+
+
+@op("moveaxis(Tensor self, int[] source, int[] destination) -> Tensor", out=False)
+def moveaxis(self, source, destination):
+    """The same as `movedim`."""
+    return rl.movedim(self, source, destination)
+
+
+@op("numpy_T(Tensor self) -> Tensor", at=())
+def numpy_T(self):
+    """All dimensions in reverse order: the property ``T``."""
+    ...
+
+
+numpy_T.vjp(self=lambda g: numpy_T(g))
+
+
+@op("mT(Tensor self) -> Tensor", at=())
+def mT(self):
+    """The last two dimensions exchanged: the property ``mT``."""
+    ...
+
+
+mT.vjp(self=lambda g: g.mT)
+
+
+@op("adjoint(Tensor self) -> Tensor", out=False)
+def adjoint(self):
+    """Matrices transposed and conjugated; the property ``mH``."""
+    turned = mT(self)
+    return turned.conj() if self.is_complex() else turned
+
+
+def _H(self):
+    """The conjugate transpose of a matrix."""
+    if self.dim() not in (0, 2):
+        raise RuntimeError("tensor.H is only supported on matrices (2-D tensors). Got "
+                           f"{self.dim()}-D tensor." + (" For batches of matrices, consider using "
+                                                        "tensor.mH" if self.dim() > 2 else ""))
+    turned = self.t()
+    return turned.conj() if self.is_complex() else turned
+
+
+# ---- element type ------------------------------------------------------------------------------
+
+
+@op("view_as_real(Tensor self) -> Tensor")
+def view_as_real(self):
+    """A complex tensor as a real one with a last dimension of 2: real and imaginary part."""
+    ...
+
+
+view_as_real.vjp(self=lambda g: rl.view_as_complex(g.contiguous()))
+
+
+@op("view_as_complex(Tensor self) -> Tensor")
+def view_as_complex(self):
+    """A real tensor with a last dimension of 2 as a complex one."""
+    ...
+
+
+view_as_complex.vjp(self=lambda g: rl.view_as_real(g))
+
+
+@op("real(Tensor self) -> Tensor", method=False)
+def real(self):
+    """The real part, a view; a real tensor itself."""
+    ...
+
+
+real.vjp(self=lambda g, self_meta: rl.complex(g, rl.zeros_like(g)) if self_meta.is_complex() else g)
+
+
+@op("imag(Tensor self) -> Tensor", method=False)
+def imag(self):
+    """The imaginary part of a complex tensor, a view."""
+    ...
+
+
+imag.vjp(self=lambda g: rl.complex(rl.zeros_like(g), g))
+
+
+def _part_property(part):
+    return property(part, lambda self, value: part(self).copy_(value))
+
+
+for _name, _property in {"T": property(numpy_T), "mT": property(mT), "mH": property(adjoint), "H": property(_H),
+                         "real": _part_property(real), "imag": _part_property(imag)}.items():
+    setattr(_native.Tensor, _name, _property)

@@ -140,7 +140,7 @@ class SafeUnpickler:
         if not isinstance(target, dict) or isinstance(target, type):
             raise TypeError(f"cannot set items of {type(target).__name__}")
         for key, value in zip(pairs[::2], pairs[1::2]):
-            dict.__setitem__(target, key, value)
+            target[key] = value
 
     def _set_item(self):
         value, key = self.stack.pop(), self.stack.pop()

@@ -174,7 +174,7 @@ def _as_tuple(tensors, function):
 def _spread(grads, count):
     if grads is None:
         return (None,) * count
-    if isinstance(grads, rl.Tensor):
+    if isinstance(grads, rl.Tensor) or not hasattr(grads, "__iter__"):
         return (grads,)
     return tuple(grads)
 

@@ -1,0 +1,170 @@
+"""`backward` and `grad`: what they compute, and what they refuse."""
+
+import pytest
+import rushlight as torch
+from rushlight.testing import assert_close
+
+
+def leaf(*values):
+    return torch.tensor(values, requires_grad=True)
+
+
+def test_gradients_accumulate_in_leaves():
+    x = leaf(1.0, 2.0)
+    for _ in range(2):
+        (x * x).sum().backward()
+    assert_close(x.grad, torch.tensor([4.0, 8.0]))
+
+
+def test_backward_of_several_tensors_with_given_gradients():
+    x = leaf(1.0, 2.0)
+    torch.autograd.backward([x * 2, (x * 3).sum()], [torch.tensor([1.0, 10.0]), None])
+    assert_close(x.grad, torch.tensor([5.0, 23.0]))
+
+
+def test_backward_into_chosen_inputs_only():
+    x, y = leaf(1.0), leaf(2.0)
+    (x * y).backward(inputs=[x])
+    assert_close(x.grad, torch.tensor([2.0]))
+    assert y.grad is None
+    (x * y).backward(inputs={"y": y})
+    assert_close(y.grad, torch.tensor([1.0]))
+
+
+def test_backward_into_a_non_leaf():
+    x = leaf(3.0)
+    y = x * 2
+    (y * y).backward(inputs=y)
+    assert_close(y.grad, torch.tensor([12.0]))
+    assert x.grad is None
+
+
+def test_backward_refusals():
+    x = leaf(1.0, 2.0)
+    with pytest.raises(RuntimeError, match="grad can be implicitly created only for scalar"):
+        (x * 2).backward()
+    with pytest.raises(RuntimeError, match="does not require grad and does not have a grad_fn"):
+        torch.ones(1).backward()
+    with pytest.raises(RuntimeError, match="Mismatch in shape"):
+        (x * 2).backward(torch.ones(3))
+    with pytest.raises(RuntimeError, match="cannot be empty"):
+        x.sum().backward(inputs=[])
+    with pytest.raises(TypeError, match="either Tensors or None"):
+        (x * 2).backward(1.0)
+
+
+def test_complex_outputs_need_a_gradient():
+    x = torch.tensor([1 + 1j], requires_grad=True)
+    with pytest.raises(RuntimeError, match="only for real scalar outputs"):
+        (x * x).backward()
+    with pytest.raises(RuntimeError, match="Mismatch in dtype"):
+        (x * x).backward(torch.ones(1))
+
+
+def test_a_graph_is_freed_unless_retained():
+    x = leaf(2.0)
+    y = x * x
+    y.backward(retain_graph=True)
+    y.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        y.backward()
+    assert_close(x.grad, torch.tensor([8.0]))
+
+
+def test_grad_touches_no_dot_grad():
+    x, y = leaf(2.0), leaf(5.0)
+    found = torch.autograd.grad(x * x * y, [x, y])
+    assert_close(found, (torch.tensor([20.0]), torch.tensor([4.0])))
+    assert x.grad is None and y.grad is None
+
+
+def test_grad_of_a_dict_is_a_dict():
+    x, y = leaf(2.0), leaf(5.0)
+    found = torch.autograd.grad(x * y, {"x": x, "y": y})
+    assert_close(found, {"x": torch.tensor([5.0]), "y": torch.tensor([2.0])})
+
+
+def test_higher_derivatives():
+    x = leaf(2.0)
+    y = x**4
+    for expected in (32.0, 48.0, 48.0, 24.0):
+        (y,) = torch.autograd.grad(y, x, create_graph=True)
+        assert_close(y.detach(), torch.tensor([expected]))
+
+
+def test_unused_inputs():
+    x, y = leaf(2.0), leaf(5.0)
+    with pytest.raises(RuntimeError, match="appears to not have been used"):
+        torch.autograd.grad(x * 2, [x, y])
+    assert torch.autograd.grad(x * 2, [x, y], allow_unused=True)[1] is None
+    zero = torch.autograd.grad(x * 2, [x, y], materialize_grads=True)[1]
+    assert_close(zero, torch.zeros(1))
+    with pytest.raises(ValueError, match="allow_unused"):
+        torch.autograd.grad(x * 2, x, allow_unused=False, materialize_grads=True)
+
+
+def test_inputs_that_require_no_grad():
+    x = leaf(2.0)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        torch.autograd.grad(x * 2, [torch.ones(1)])
+
+
+def test_batched_gradients_are_stacked():
+    x = leaf(1.0, 2.0, 3.0)
+    (found,) = torch.autograd.grad(x * x, x, torch.eye(3), is_grads_batched=True)
+    assert_close(found, torch.diag(torch.tensor([2.0, 4.0, 6.0])))
+    with pytest.raises(RuntimeError, match="Mismatch in shape"):
+        torch.autograd.grad(x * x, x, torch.eye(2), is_grads_batched=True)
+
+
+def test_old_names_warn():
+    x = leaf(1.0)
+    with pytest.warns(FutureWarning):
+        torch.autograd.backward(x * 2, grad_variables=torch.ones(1))
+    with pytest.warns(FutureWarning):
+        torch.autograd.grad(x * 2, x, only_inputs=False)
+
+
+def test_variable_is_a_tensor():
+    x = torch.autograd.Variable(torch.ones(2), requires_grad=True)
+    assert isinstance(x, torch.autograd.Variable) and type(x) is torch.Tensor
+    assert x.requires_grad and isinstance(torch.ones(1), torch.autograd.Variable)
+    with pytest.warns(UserWarning, match="volatile"):
+        torch.autograd.Variable(torch.ones(2), volatile=True)
+    with pytest.raises(TypeError, match="has to be a tensor"):
+        torch.autograd.Variable([1.0])
+
+
+def test_long_graphs_run_and_are_freed():
+    x = leaf(1.0)
+    y = x
+    for _ in range(20000):
+        y = y + 1
+    y.backward()
+    assert_close(x.grad, torch.ones(1))
+
+
+def test_derivative_functions():
+    from rushlight.autograd import functional
+
+    x = torch.tensor([1.0, 2.0])
+    assert_close(functional.jacobian(lambda x: x**2, x), torch.diag(2 * x))
+    assert_close(functional.hessian(lambda x: (x**3).sum(), x), torch.diag(6 * x))
+    v = torch.tensor([1.0, 10.0])
+    assert_close(functional.vjp(lambda x: x**2, x, v)[1], 2 * x * v)
+    assert_close(functional.jvp(lambda x: x**2, x, v)[1], 2 * x * v)
+    assert_close(functional.hvp(lambda x: (x**3).sum(), x, v)[1], 6 * x * v)
+    assert_close(functional.vhp(lambda x: (x**3).sum(), x, v)[1], 6 * x * v)
+
+
+def test_derivative_functions_of_tuples():
+    from rushlight.autograd import functional
+
+    x, y = torch.tensor([1.0, 2.0]), torch.tensor([3.0])
+    rows = functional.jacobian(lambda x, y: (x * y, y * y), (x, y))
+    assert_close(rows[0], (3 * torch.eye(2), x.unsqueeze(1)))
+    assert_close(rows[1], (torch.zeros(1, 2), torch.tensor([[6.0]])))
+    with pytest.raises(RuntimeError, match="independent"):
+        functional.jacobian(lambda x, y: (x * y, y * y), (x, y), strict=True)
+    with pytest.raises(NotImplementedError, match="forward-mode"):
+        functional.jacobian(lambda x: x, x, strategy="forward-mode")

@@ -1,0 +1,175 @@
+"""Hooks on tensors, nodes and saved tensors; gradient edges; anomaly mode."""
+
+import pickle
+from collections import OrderedDict
+
+import pytest
+import rushlight as torch
+from rushlight.autograd import graph
+from rushlight.testing import assert_close
+from rushlight.utils.hooks import RemovableHandle
+
+
+def leaf(*values):
+    return torch.tensor(values, requires_grad=True)
+
+
+def test_tensor_hooks_see_and_replace_gradients():
+    x = leaf(1.0)
+    seen = []
+    y = x * 3
+    y.register_hook(lambda grad: seen.append(grad.item()))
+    handle = x.register_hook(lambda grad: grad * 10)
+    y.backward(retain_graph=True)
+    assert seen == [1.0] and x.grad.item() == 30.0
+    handle.remove()
+    y.backward()
+    assert x.grad.item() == 33.0
+
+
+def test_hooks_stay_with_the_value_before_an_in_place_change():
+    x = leaf(1.0)
+    y = x * 1
+    seen = []
+    y.register_hook(lambda grad: seen.append(("before", grad.item())))
+    y.mul_(5)
+    y.register_hook(lambda grad: seen.append(("after", grad.item())))
+    y.sum().backward()
+    assert seen == [("after", 1.0), ("before", 5.0)]
+
+
+def test_hooks_need_gradients():
+    with pytest.raises(RuntimeError, match="doesn't require gradient"):
+        torch.ones(1).register_hook(print)
+    with pytest.raises(RuntimeError, match="non-leaf"):
+        (leaf(1.0) * 2).register_post_accumulate_grad_hook(print)
+
+
+def test_post_accumulate_hooks_may_consume_the_gradient():
+    x = leaf(1.0)
+    seen = []
+
+    def consume(tensor):
+        seen.append(tensor.grad.item())
+        tensor.grad = None
+
+    x.register_post_accumulate_grad_hook(consume)
+    (x * 3).backward()
+    assert seen == [3.0] and x.grad is None
+
+
+def test_node_hooks():
+    x = leaf(1.0)
+    y = x * 3
+    seen = []
+    y.grad_fn.register_prehook(lambda outs: seen.append("pre") or (outs[0] * 2,))
+    y.grad_fn.register_hook(lambda ins, outs: seen.append((outs[0].item(), ins[0].item())))
+    y.backward()
+    assert seen == ["pre", (2.0, 6.0)]
+    assert x.grad.item() == 6.0
+
+
+def test_nodes_are_nodes():
+    y = leaf(1.0) * 3
+    assert isinstance(y.grad_fn, graph.Node)
+    assert y.grad_fn.name() == "MulBackward0"
+    assert y.grad_fn.next_functions[0][0].name().endswith("AccumulateGrad")
+
+
+def test_gradient_edges_stand_for_tensors():
+    x = leaf(2.0)
+    y = x * x
+    edge = graph.get_gradient_edge(x)
+    assert edge.node is edge[0] and edge.output_nr == 0
+    assert_close(torch.autograd.grad(y, edge), (torch.tensor([4.0]),))
+    with pytest.raises(RuntimeError, match="does not require gradients"):
+        graph.get_gradient_edge(torch.ones(1))
+
+
+def test_multi_grad_hook_waits_for_all():
+    x, y, unused = leaf(1.0), leaf(2.0), leaf(3.0)
+    seen = []
+    handle = graph.register_multi_grad_hook([x, unused, y], seen.append)
+    (x * y).sum().backward()
+    ((a, none, b),) = seen
+    assert none is None
+    assert_close([a, b], [torch.tensor([2.0]), torch.tensor([1.0])])
+    handle.remove()
+    (x * y).sum().backward()
+    assert len(seen) == 1
+
+
+def test_multi_grad_hook_takes_the_first():
+    x, y = leaf(1.0), leaf(2.0)
+    seen = []
+    graph.register_multi_grad_hook([x, y], seen.append, mode="any")
+    for _ in range(2):
+        (x * y).sum().backward()
+    assert len(seen) == 2
+    with pytest.raises(ValueError, match="mode"):
+        graph.register_multi_grad_hook([x], print, mode="some")
+
+
+def test_saved_tensor_hooks_pack_and_unpack():
+    packed = []
+
+    def pack(tensor):
+        packed.append(tensor.shape)
+        return tensor.tolist()
+
+    x = leaf(2.0, 3.0)
+    with graph.saved_tensors_hooks(pack, torch.tensor):
+        y = x * x
+    (y * 1).sum().backward()
+    assert packed == [x.shape, x.shape]
+    assert_close(x.grad, torch.tensor([4.0, 6.0]))
+
+
+def test_save_on_cpu():
+    x = leaf(2.0)
+    with graph.save_on_cpu():
+        y = x * x
+    y.backward()
+    assert_close(x.grad, torch.tensor([4.0]))
+
+
+def test_saved_tensor_hooks_can_be_refused():
+    with graph.disable_saved_tensors_hooks("not here"):
+        with pytest.raises(RuntimeError, match="not here"):
+            with graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+                pass
+    with graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+        with pytest.raises(RuntimeError, match="too late"):
+            with graph.disable_saved_tensors_hooks("too late"):
+                pass
+    with graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+        pass
+
+
+def test_changed_saved_tensors_are_noticed():
+    x = leaf(2.0)
+    y = x.exp()
+    graph.increment_version(y)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+def test_anomaly_mode_is_scoped_and_finds_nan():
+    with torch.autograd.set_detect_anomaly(True):
+        assert torch.is_anomaly_enabled()
+    assert not torch.is_anomaly_enabled()
+    x = leaf(0.0)
+    with pytest.warns(UserWarning, match="Anomaly"), torch.autograd.detect_anomaly():
+        with pytest.raises(RuntimeError, match="returned nan values"):
+            (x.sqrt() * 0).sum().backward()
+
+
+def test_handles_survive_pickling_and_repeated_removal():
+    hooks = OrderedDict()
+    with RemovableHandle(hooks) as handle:
+        hooks[handle.id] = 1
+    assert not hooks
+    handle.remove()
+    other = RemovableHandle(hooks)
+    copied = pickle.loads(pickle.dumps(other))
+    assert copied.id == other.id

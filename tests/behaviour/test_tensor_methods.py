@@ -1,0 +1,87 @@
+"""Copying, pickling, exchange and the other methods of Tensor that are not operations."""
+
+import copy
+import pickle
+
+import pytest
+import rushlight as torch
+from rushlight.testing import assert_close
+
+
+def test_deepcopy_of_leaves_keeps_grad_and_attributes():
+    x = torch.ones(2, requires_grad=True)
+    (x * 3).sum().backward()
+    x.note = ["kept"]
+    y = copy.deepcopy(x)
+    assert y is not x and y.requires_grad and y.note == ["kept"] and y.note is not x.note
+    assert_close(y.grad, x.grad)
+    y.grad.zero_()
+    assert x.grad.sum() == 6
+    with pytest.raises(RuntimeError, match="created explicitly by the user"):
+        copy.deepcopy(x * 2)
+
+
+def test_deepcopy_keeps_shared_memory_and_strides():
+    base = torch.arange(6.0)
+    view = base.reshape(2, 3).t()
+    one, two, again = copy.deepcopy([base, view, base])
+    assert one is again and two.stride() == (1, 3)
+    one[1] = 100
+    assert two[1, 0] == 100 and base[1] == 1
+
+
+def test_pickle_round_trip():
+    for x in (
+        torch.arange(6).reshape(2, 3).t(),
+        torch.ones((), dtype=torch.float64, requires_grad=True),
+        torch.ones(0, 3, dtype=torch.bfloat16),
+        torch.tensor([1 + 2j]),
+        torch.nn.Parameter(torch.ones(2)),
+    ):
+        y = pickle.loads(pickle.dumps(x))
+        assert type(y) is type(x) and y.dtype == x.dtype and y.stride() == x.stride()
+        assert y.requires_grad == x.requires_grad
+        assert_close(y, x)
+
+
+def test_contains_and_reversed():
+    x = torch.tensor([1, 2, 3])
+    assert 2 in x and 5 not in x and torch.tensor(3) in x
+    assert list(reversed(x)) == [3, 2, 1]
+    with pytest.raises(RuntimeError, match="only supports Tensor or scalar"):
+        "a" in x  # noqa: B015
+
+
+def test_type_names():
+    x = torch.ones(2)
+    assert x.type() == "torch.FloatTensor" and (x > 0).type() == "torch.BoolTensor"
+    assert x.type(torch.int64).dtype == torch.int64
+    assert x.type("torch.DoubleTensor").dtype == torch.float64
+    assert x.type(torch.float32) is x
+    with pytest.raises(ValueError, match="invalid type"):
+        x.type("torch.QuickTensor")
+
+
+def test_numpy_sees_tensors():
+    np = pytest.importorskip("numpy")
+    x = torch.ones(2)
+    np.asarray(x)[0] = 5
+    assert x[0] == 5
+    assert np.array(x, dtype="float64").dtype == np.float64
+    with pytest.raises(RuntimeError, match="grad"):
+        np.asarray(torch.ones(1, requires_grad=True))
+
+
+def test_dlpack_round_trip():
+    np = pytest.importorskip("numpy")
+    x = torch.arange(3.0)
+    assert x.__dlpack_device__() == (1, 0)
+    array = np.from_dlpack(x)
+    assert array.tolist() == [0.0, 1.0, 2.0] and array.ctypes.data == x.data_ptr()
+    with pytest.raises(BufferError, match="require gradient"):
+        torch.ones(1, requires_grad=True).__dlpack__()
+
+
+def test_hash_is_identity():
+    x, y = torch.ones(1), torch.ones(1)
+    assert len({x, y, x}) == 2

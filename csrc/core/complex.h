@@ -13,6 +13,7 @@ template <class T> struct Complex {
     return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
   }
   friend Complex operator/(Complex a, Complex b) {  // Smith's method: no needless overflow
+    if (b.re == 0 && b.im == 0) return {a.re / std::abs(b.re), a.im / std::abs(b.re)};
     if (std::abs(b.re) >= std::abs(b.im)) {
       T r = b.im / b.re, d = b.re + b.im * r;
       return {(a.re + a.im * r) / d, (a.im - a.re * r) / d};

@@ -76,9 +76,19 @@ static inline float sqrt(float x) { return __builtin_sqrtf(x); }
 static inline double sqrt(double x) { return __builtin_sqrt(x); }
 
 // a*b + c; fused where the target can, so use it only where either rounding will do.
-template <class T>
-static inline T mad(T a, T b, T c) {
+static inline float mad(float a, float b, float c) {
+#ifdef __FMA__
+  return __builtin_fmaf(a, b, c);
+#else
   return a * b + c;
+#endif
+}
+static inline double mad(double a, double b, double c) {
+#ifdef __FMA__
+  return __builtin_fma(a, b, c);
+#else
+  return a * b + c;
+#endif
 }
 
 // a*b + c with the product not rounded. Without the instruction: a float product is exact in

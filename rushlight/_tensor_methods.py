@@ -3,7 +3,7 @@ NumPy and DLPack exchange, storage and type names. `install` sets them all on th
 
 Operations belong in `rushlight/ops`. To add a method here: write the function, list it in `_METHODS`.
 
-Needed natively: ``_native.to_dlpack(tensor, versioned: bool) -> capsule``, and of
+Needed natively: ``_native.to_dlpack(tensor, versioned, copied) -> capsule``, and of
 ``tensor.untyped_storage()``: ``data_ptr``, ``nbytes``, the buffer protocol, ``is_shared``,
 ``share_memory_``.
 """
@@ -99,6 +99,29 @@ def _register_post_accumulate_grad_hook(self, hook):
     return rl.autograd.graph.add_hook(self, "post_accumulate", hook)
 
 
+def _retain_grad(self):
+    """Make the gradient of this tensor available as ``.grad`` although it is not a leaf.
+
+    Raises:
+        RuntimeError: if the tensor does not require grad.
+
+    Example::
+
+        >>> x = rl.ones(2, requires_grad=True)
+        >>> y = x * 3
+        >>> y.retain_grad()
+        >>> y.sum().backward()
+        >>> y.grad
+        tensor([1., 1.])
+    """
+    if not self.requires_grad:
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    if self.is_leaf or self.retains_grad:
+        return
+    self._mark_retains_grad()
+    rl.autograd.graph.retain_grad(self)
+
+
 # ---- copies and pickles ----------------------------------------------------------------------
 
 
@@ -143,8 +166,7 @@ def _copy_of_storage(storage, memo):
     # Empty storages have no address to tell them apart, and nothing to share.
     key = storage.data_ptr() if storage.nbytes() else object()
     if key not in copies:
-        octets = rl.empty(0, dtype=rl.uint8).set_(storage, 0, (storage.nbytes(),), (1,))
-        copies[key] = octets.clone().untyped_storage()
+        copies[key] = storage.clone()
     return copies[key]
 
 
@@ -206,7 +228,7 @@ def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
     if self.is_conj() or self.is_neg():
         raise BufferError("__dlpack__: resolve the conj or neg bit first, with x.clone()")
     versioned = max_version is not None and max_version[0] >= 1
-    return _native.to_dlpack(self.clone() if copy else self, versioned)
+    return _native.to_dlpack(self.clone() if copy else self, versioned, bool(copy))
 
 
 def _dlpack_device(self):
@@ -320,6 +342,7 @@ _METHODS = {
     "backward": _backward,
     "register_hook": _register_hook,
     "register_post_accumulate_grad_hook": _register_post_accumulate_grad_hook,
+    "retain_grad": _retain_grad,
     "__deepcopy__": _deepcopy,
     "__reduce_ex__": _reduce_ex,
     "__array__": _array,

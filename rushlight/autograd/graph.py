@@ -45,8 +45,29 @@ def add_hook(owner, kind, hook):
         hooks = OrderedDict()
         _native.set_hooks(owner, kind, hooks)
     handle = RemovableHandle(hooks)
+    last = hooks.pop(_RETAIN, None)
     hooks[handle.id] = hook
+    if last is not None:
+        hooks[_RETAIN] = last
     return handle
+
+
+_RETAIN = "retain_grad"  # a hook with this key sees what all others have made of the gradient
+
+
+def retain_grad(tensor):
+    """Make the gradient of a non-leaf tensor available as its ``.grad``."""
+    from weakref import ref
+
+    tensor_ref = ref(tensor)
+
+    def keep(grad):
+        kept = tensor_ref()
+        if kept is not None:
+            kept.grad = grad.clone() if kept.grad is None else kept.grad + grad
+
+    add_hook(tensor, "tensor", keep).remove()  # makes the mapping
+    _native.get_hooks(tensor, "tensor")[_RETAIN] = keep
 
 
 def _register_hook(self, fn):

@@ -1,9 +1,10 @@
 """The bar that an operator has to pass: `check_op` for one sample, `check_grads` for gradients.
 
-A record is any object with ``name`` (str), ``function`` (the public callable) and ``reference``
-(the same in other terms, to be run in double precision, or None); optional ``method`` (bool: it is
-also ``Tensor.<name>``) and ``differentiable`` (bool, True if absent). A further check is a function
-``(record, dtype, sample) -> None`` in `_CHECKS`; it raises AssertionError.
+A record is any object with ``name`` (str) and ``reference`` (the same in other terms, to be run in
+double precision, or None); optional are ``function`` (the public callable), ``public_name``, ``at``
+(the namespaces that have it: ``"torch"``, ``"Tensor"``, ``"nn.functional"`` ...), ``differentiable``
+and ``meta`` (bool, True if absent). The records of `rushlight.ops` are such objects. A further check
+is a function ``(record, dtype, sample) -> None`` in `_CHECKS`; it raises AssertionError.
 """
 
 import rushlight as rl
@@ -78,7 +79,7 @@ def check_op(record, dtype, sample):
     Example::
 
         >>> from types import SimpleNamespace
-        >>> record = SimpleNamespace(name="exp", function=rl.exp, reference=rl.exp, method=True)
+        >>> record = SimpleNamespace(name="exp", at=("torch", "Tensor"), reference=rl.exp)
         >>> rl.testing.check_op(record, rl.float32, rl.ones(3))
     """
     sample = _as_sample(sample).map(lambda tensor: _to_precision(tensor, dtype))
@@ -146,6 +147,22 @@ def _to_double(tensor):
     return tensor.to(rl.complex128 if tensor.is_complex() else rl.float64)
 
 
+def _public_name(record):
+    return getattr(record, "public_name", record.name)
+
+
+def _function_of(record):
+    """The public callable of a record: its own, or looked up where the record says it is."""
+    given = getattr(record, "function", None)
+    if given is not None:
+        return given
+    place = next(at for at in record.at if at != "Tensor") if set(record.at) != {"Tensor"} else "Tensor"
+    found = rl
+    for part in () if place == "torch" else place.split("."):
+        found = getattr(found, part)
+    return getattr(found, _public_name(record))
+
+
 # ---- the checks; their docstrings are what a failure says ------------------------------------
 
 
@@ -153,8 +170,10 @@ def _agrees_with_reference(record, dtype, sample):
     """the result must agree with the reference in double precision"""
     if record.reference is None:
         return
-    actual = sample.call(record.function)
+    actual = sample.call(_function_of(record))
     expected = sample.map(_to_double).call(record.reference)
+    if expected is None:  # a body of `...`: the op is native only
+        return
     rtol, atol = default_tolerances(dtype)
     assert_close(
         actual, expected, rtol=rtol, atol=atol, equal_nan=True, check_dtype=False, check_stride=False
@@ -164,7 +183,7 @@ def _agrees_with_reference(record, dtype, sample):
 def _takes_strided_inputs(record, dtype, sample):
     """strided inputs must give what contiguous ones give"""
     strided = sample.map(_with_gaps)
-    assert_close(strided.call(record.function), sample.call(record.function), equal_nan=True)
+    assert_close(strided.call(_function_of(record)), sample.call(_function_of(record)), equal_nan=True)
 
 
 def _with_gaps(tensor):
@@ -175,17 +194,17 @@ def _with_gaps(tensor):
 
 def _is_the_method(record, dtype, sample):
     """the method must give what the function gives"""
-    if not getattr(record, "method", False):
+    if "Tensor" not in getattr(record, "at", ()):
         return
-    method = getattr(rl.Tensor, record.name)
-    assert_close(sample.call(method), sample.call(record.function), equal_nan=True)
+    method = getattr(rl.Tensor, _public_name(record))
+    assert_close(sample.call(method), sample.call(_function_of(record)), equal_nan=True)
 
 
 def _leaves_inputs_alone(record, dtype, sample):
     """the inputs must not change"""
     tensors = sample.tensors()
     before = [tensor.clone() for tensor in tensors]
-    sample.call(record.function)
+    sample.call(_function_of(record))
     assert_close(tensors, before, rtol=0, atol=0, equal_nan=True)
 
 
@@ -193,8 +212,8 @@ def _infers_on_meta(record, dtype, sample):
     """meta tensors must give the shapes and dtypes that real ones give"""
     if not getattr(record, "meta", True):
         return
-    on_meta = sample.map(lambda tensor: tensor.to("meta")).call(record.function)
-    assert_close(on_meta, sample.call(record.function), check_device=False)
+    on_meta = sample.map(lambda tensor: tensor.to("meta")).call(_function_of(record))
+    assert_close(on_meta, sample.call(_function_of(record)), check_device=False)
 
 
 def _has_true_gradients(record, dtype, sample):
@@ -205,7 +224,7 @@ def _has_true_gradients(record, dtype, sample):
 
     def function(*values):
         values = iter(values)
-        return sample.map(lambda t: next(values) if _is_inexact(t) else t).call(record.function)
+        return sample.map(lambda t: next(values) if _is_inexact(t) else t).call(_function_of(record))
 
     check_grads(function, tensors)
 

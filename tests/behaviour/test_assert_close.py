@@ -110,7 +110,7 @@ def test_make_tensor():
 
 
 def test_check_op_tells_which_check_failed():
-    right = SimpleNamespace(name="exp", function=torch.exp, reference=lambda x: x.exp(), method=True)
+    right = SimpleNamespace(name="exp", at=("torch", "Tensor"), reference=lambda x: x.exp())
     check_op(right, torch.float64, t([0.5, 1.0]))
     wrong = SimpleNamespace(name="exp", function=torch.exp, reference=torch.sin)
     with pytest.raises(AssertionError, match=r"exp\(float32\[2\]\): .*the reference"):

@@ -58,6 +58,19 @@ def test_post_accumulate_hooks_may_consume_the_gradient():
     assert seen == [3.0] and x.grad is None
 
 
+def test_retain_grad():
+    x = leaf(1.0)
+    y = x * 3
+    y.retain_grad()
+    y.register_hook(lambda grad: grad * 2)
+    assert y.retains_grad and not y.is_leaf
+    for _ in range(2):
+        (y * 5).backward(retain_graph=True)
+    assert y.grad.item() == 20.0 and x.grad.item() == 60.0
+    with pytest.raises(RuntimeError, match="can't retain_grad"):
+        torch.ones(1).retain_grad()
+
+
 def test_node_hooks():
     x = leaf(1.0)
     y = x * 3

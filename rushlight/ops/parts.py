@@ -146,7 +146,7 @@ split_sizes.vjp(self=lambda g, dim: rl.cat(g, dim))
 @op("split.any(Tensor tensor, object split_size_or_sections, int dim=0) -> Tensor[]", out=False, method=True)
 def split_any(tensor, split_size_or_sections, dim):
     """The names that the function's keywords have."""
-    return tensor.split(split_size_or_sections, dim)
+    return tensor.split(split_size=split_size_or_sections, dim=dim)
 
 
 @op("split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]")

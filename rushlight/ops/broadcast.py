@@ -1,0 +1,150 @@
+"""Several tensors brought to common shapes: broadcasting, grids, at least n dimensions, block matrices.
+
+These take any number of tensors, so they are plain functions rather than op records; `functions`
+lists what the package offers under its own name.
+"""
+
+import rushlight as rl
+
+
+def _given(tensors):
+    """``f(a, b)`` and ``f([a, b])`` mean the same."""
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        return tuple(tensors[0])
+    return tensors
+
+
+def broadcast_shapes(*shapes):
+    """The shape that the given shapes (ints, tuples) broadcast to.
+
+    Raises:
+        RuntimeError: if two sizes differ and neither is 1.
+
+    Example::
+
+        >>> rl.broadcast_shapes((2, 1), (3,))
+        torch.Size([2, 3])
+    """
+    shapes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    out = [1] * max([len(s) for s in shapes], default=0)
+    for shape in shapes:
+        for i in range(1, len(shape) + 1):
+            size = shape[-i]
+            if size < 0:
+                raise RuntimeError(f"Trying to create tensor with negative dimension ({size}): ({size})")
+            if out[-i] not in (1, size) and size != 1:
+                raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape, got "
+                                   + ", ".join(str(list(s)) for s in shapes))
+            if size != 1:
+                out[-i] = size
+    return rl.Size(out)
+
+
+def broadcast_tensors(*tensors):
+    """Views of the tensors, expanded to the shape they broadcast to.
+
+    Example::
+
+        >>> a, b = rl.broadcast_tensors(rl.zeros(2, 1), rl.ones(3))
+        >>> b.shape
+        torch.Size([2, 3])
+    """
+    tensors = _given(tensors)
+    shape = broadcast_shapes(*[t.shape for t in tensors])
+    return tuple([t.expand(shape) for t in tensors])
+
+
+def meshgrid(*tensors, indexing=None):
+    """Grids of the coordinates given as vectors: one tensor for each, of all their lengths.
+
+    Args:
+        indexing: ``"ij"`` (default): dimension i follows the i-th vector; ``"xy"``: the first two swap.
+
+    Example::
+
+        >>> x, y = rl.meshgrid(rl.tensor([1, 2]), rl.tensor([3, 4]), indexing="ij")
+        >>> x
+        tensor([[1, 1],
+                [2, 2]])
+    """
+    tensors = _given(tensors)
+    if not tensors:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
+    if indexing not in (None, "ij", "xy"):
+        raise RuntimeError("torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: "
+                           f"{indexing}")
+    for t in tensors:
+        if t.dim() > 1:
+            raise RuntimeError("torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got a "
+                               f"{t.dim()}D one")
+    swap = indexing == "xy" and len(tensors) >= 2
+    ordered = (tensors[1], tensors[0], *tensors[2:]) if swap else tensors
+    sizes = [t.numel() for t in ordered]
+    grids = [t.reshape([-1 if i == k else 1 for k in range(len(sizes))]).expand(sizes)
+             for i, t in enumerate(ordered)]
+    if swap:
+        grids[0], grids[1] = grids[1], grids[0]
+    return tuple(grids)
+
+
+def _at_least(tensors, extend):
+    if len(tensors) == 1 and isinstance(tensors[0], rl.Tensor):
+        return extend(tensors[0])
+    return tuple([extend(t) for t in _given(tensors)])
+
+
+def atleast_1d(*tensors):
+    """0-d tensors as vectors of one element; others as they are."""
+    return _at_least(tensors, lambda t: t.reshape(1) if t.dim() == 0 else t)
+
+
+def atleast_2d(*tensors):
+    """Numbers and vectors as matrices of one row; others as they are."""
+    return _at_least(tensors, lambda t: t.reshape(1, -1) if t.dim() < 2 else t)
+
+
+def _three(t):
+    if t.dim() < 2:
+        return t.reshape(1, -1, 1)
+    return t.unsqueeze(-1) if t.dim() == 2 else t
+
+
+def atleast_3d(*tensors):
+    """Numbers and vectors as shape (1, n, 1), matrices as (n, m, 1); others as they are."""
+    return _at_least(tensors, _three)
+
+
+def block_diag(*tensors):
+    """A matrix with the given matrices along its diagonal and zeros elsewhere.
+
+    Example::
+
+        >>> rl.block_diag(rl.tensor([[1]]), rl.tensor([[2, 3]]))
+        tensor([[1, 0, 0],
+                [0, 2, 3]])
+    """
+    blocks = [rl.atleast_2d(t) for t in _given(tensors)]
+    if not blocks:
+        return rl.empty(1, 0)
+    for i, b in enumerate(blocks):
+        if b.dim() > 2:
+            raise RuntimeError("torch.block_diag: Input tensors must have 2 or fewer dimensions. Input "
+                               f"{i} has {b.dim()} dimensions")
+    width, left, rows = sum([b.shape[1] for b in blocks]), 0, []
+    for b in blocks:
+        n, m = b.shape
+        rows.append(rl.cat([b.new_zeros(n, left), b, b.new_zeros(n, width - left - m)], 1))
+        left += m
+    return rl.cat(rows, 0)
+
+
+def cartesian_prod(*tensors):
+    """All combinations of the elements of vectors, one a row."""
+    tensors = _given(tensors)
+    if len(tensors) == 1:
+        return tensors[0]
+    return rl.stack([g.reshape(-1) for g in meshgrid(*tensors, indexing="ij")], 1)
+
+
+functions = (broadcast_shapes, broadcast_tensors, meshgrid, atleast_1d, atleast_2d, atleast_3d, block_diag,
+             cartesian_prod)

@@ -1,0 +1,300 @@
+"""Tensors made from numbers and sizes: empty, zeros, full, arange, eye and their relatives.
+
+From Python data: csrc/python/from_data.cpp (`tensor`, `as_tensor`); random ones: random.py. To add one:
+an infer/run pair in csrc/kernels/creation.cpp and a record here. The kernels expect the options below
+to come last, in this order.
+"""
+
+import rushlight as rl
+from rushlight.ops._record import op
+
+_OPTIONS = ("*, dtype? dtype=None, layout? layout=None, device? device=None, bool requires_grad=False, "
+            "bool pin_memory=False")
+_FORMAT = ", memory_format? memory_format=None"
+_LIKE = ", memory_format? memory_format=preserve_format"
+
+
+def _factory(schema, **options):
+    return op(schema.replace("OPTIONS", _OPTIONS), differentiable=False, **options)
+
+
+# ---- of given sizes ----------------------------------------------------------------------------
+
+
+@_factory("empty(int[] size, OPTIONS" + _FORMAT + ") -> Tensor")
+def empty(size, *options):
+    """A tensor of the given sizes whose elements are not set.
+
+    Example::
+
+        >>> rl.empty(2, 3).shape
+        torch.Size([2, 3])
+    """
+    ...
+
+
+@_factory("empty_strided(int[] size, int[] stride, OPTIONS) -> Tensor")
+def empty_strided(size, stride, *options):
+    """A tensor of the given sizes and strides (in elements) whose elements are not set."""
+    ...
+
+
+@_factory("zeros(int[] size, OPTIONS) -> Tensor")
+def zeros(size, *options):
+    """A tensor of zeros, by default of the default dtype.
+
+    Example::
+
+        >>> rl.zeros(2)
+        tensor([0., 0.])
+    """
+    ...
+
+
+@_factory("ones(int[] size, OPTIONS) -> Tensor")
+def ones(size, *options):
+    """A tensor of ones, by default of the default dtype.
+
+    Example::
+
+        >>> rl.ones(2, dtype=rl.int64)
+        tensor([1, 1])
+    """
+    ...
+
+
+@_factory("full(int[] size, Scalar fill_value, OPTIONS) -> Tensor")
+def full(size, fill_value, *options):
+    """A tensor filled with one value, which gives the dtype if none is named.
+
+    Example::
+
+        >>> rl.full((2,), 7)
+        tensor([7, 7])
+    """
+    ...
+
+
+@_factory("scalar_tensor(Scalar s, OPTIONS) -> Tensor")
+def scalar_tensor(s, *options):
+    """A 0-d tensor of the default dtype (unless named) with the value ``s``."""
+    ...
+
+
+# ---- like another tensor -----------------------------------------------------------------------
+
+
+@_factory("empty_like(Tensor self, OPTIONS" + _LIKE + ") -> Tensor", method=False)
+def empty_like(self, *options):
+    """A tensor of the same sizes, dtype and device (unless named) whose elements are not set."""
+    ...
+
+
+@_factory("zeros_like(Tensor self, OPTIONS" + _LIKE + ") -> Tensor", method=False)
+def zeros_like(self, *options):
+    """Zeros in the sizes, dtype and device of a tensor.
+
+    Example::
+
+        >>> rl.zeros_like(rl.ones(2))
+        tensor([0., 0.])
+    """
+    ...
+
+
+@_factory("ones_like(Tensor self, OPTIONS" + _LIKE + ") -> Tensor", method=False)
+def ones_like(self, *options):
+    """Ones in the sizes, dtype and device of a tensor."""
+    ...
+
+
+@_factory("full_like(Tensor self, Scalar fill_value, OPTIONS" + _LIKE + ") -> Tensor", method=False)
+def full_like(self, fill_value, *options):
+    """One value in the sizes, dtype and device of a tensor."""
+    ...
+
+
+@_factory("new_empty(Tensor self, int[] size, OPTIONS) -> Tensor", at="Tensor")
+def new_empty(self, size, *options):
+    """`empty` with this tensor's dtype and device."""
+    ...
+
+
+@_factory("new_zeros(Tensor self, int[] size, OPTIONS) -> Tensor", at="Tensor")
+def new_zeros(self, size, *options):
+    """`zeros` with this tensor's dtype and device."""
+    ...
+
+
+@_factory("new_ones(Tensor self, int[] size, OPTIONS) -> Tensor", at="Tensor")
+def new_ones(self, size, *options):
+    """`ones` with this tensor's dtype and device."""
+    ...
+
+
+@_factory("new_full(Tensor self, int[] size, Scalar fill_value, OPTIONS) -> Tensor", at="Tensor")
+def new_full(self, size, fill_value, *options):
+    """`full` with this tensor's dtype and device."""
+    ...
+
+
+@_factory("new_empty_strided(Tensor self, int[] size, int[] stride, *, dtype? dtype=None, device? device=None)"
+          " -> Tensor", at="Tensor")
+def new_empty_strided(self, size, stride, dtype, device):
+    """`empty_strided` with this tensor's dtype and device."""
+    return rl.empty_strided(size, stride, dtype=dtype or self.dtype, device=device or self.device)
+
+
+# ---- progressions ------------------------------------------------------------------------------
+
+
+@_factory("arange.end(Scalar end, OPTIONS) -> Tensor")
+def arange_end(end, dtype, layout, device, requires_grad, pin_memory):
+    """The numbers from 0 to ``end``, which is left out."""
+    return rl.arange(0, end, 1, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad,
+                     pin_memory=pin_memory)
+
+
+@_factory("arange(Scalar start, Scalar end, Scalar step=1, OPTIONS) -> Tensor")
+def arange(start, end, step, *options):
+    """The numbers ``start``, ``start + step``, ... up to ``end``, which is left out.
+
+    int64 if all three are integers, else the default dtype. Raises RuntimeError if the step is zero
+    or has the wrong sign.
+
+    Example::
+
+        >>> rl.arange(1, 2, 0.5)
+        tensor([1.0000, 1.5000])
+    """
+    ...
+
+
+@_factory("range(Scalar start, Scalar end, Scalar step=1, OPTIONS) -> Tensor")
+def range_(start, end, step, dtype, layout, device, requires_grad, pin_memory):
+    """As `arange`, with ``end`` included and floating-point by default (deprecated in PyTorch)."""
+    count = int((end - start) / step) + 1
+    if step == 0 or count <= 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign"
+                           if step else "step must be nonzero")
+    values = rl.arange(count, dtype=rl.float64) * step + start
+    made = values.to(device=device, dtype=dtype or rl.get_default_dtype())
+    return made.requires_grad_() if requires_grad else made
+
+
+@_factory("linspace(Scalar start, Scalar end, int steps, OPTIONS) -> Tensor")
+def linspace(start, end, steps, *options):
+    """``steps`` evenly spaced numbers from ``start`` to ``end``, both included.
+
+    Example::
+
+        >>> rl.linspace(0, 1, 3)
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    ...
+
+
+@_factory("logspace(Scalar start, Scalar end, int steps, float base=10.0, OPTIONS) -> Tensor")
+def logspace(start, end, steps, base, *options):
+    """``base`` to the powers `linspace(start, end, steps)`.
+
+    Example::
+
+        >>> rl.logspace(0, 2, 3)
+        tensor([  1.,  10., 100.])
+    """
+    ...
+
+
+# ---- matrices ----------------------------------------------------------------------------------
+
+
+@_factory("eye(int n, int? m=None, OPTIONS) -> Tensor")
+def eye(n, m, *options):
+    """The n × m matrix (n × n by default) with ones on the diagonal.
+
+    Example::
+
+        >>> rl.eye(2)
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    ...
+
+
+@_factory("tril_indices(int row, int col, int offset=0, OPTIONS) -> Tensor")
+def tril_indices(row, col, offset, *options):
+    """Row and column indices of the lower triangle, in row-major order: shape (2, N), int64.
+
+    Example::
+
+        >>> rl.tril_indices(2, 2)
+        tensor([[0, 1, 1],
+                [0, 0, 1]])
+    """
+    ...
+
+
+@_factory("triu_indices(int row, int col, int offset=0, OPTIONS) -> Tensor")
+def triu_indices(row, col, offset, *options):
+    """Row and column indices of the upper triangle, in row-major order: shape (2, N), int64."""
+    ...
+
+
+# ---- complex numbers ---------------------------------------------------------------------------
+
+
+@op("complex(Tensor real, Tensor imag) -> Tensor", method=False)
+def complex(real, imag):
+    """A complex tensor from its real and imaginary parts, of the same floating dtype.
+
+    Example::
+
+        >>> rl.complex(rl.tensor([1.]), rl.tensor([2.]))
+        tensor([1.+2.j])
+    """
+    if real.dtype != imag.dtype:
+        raise RuntimeError(f"Expected object of scalar type {real.dtype} but got scalar type {imag.dtype} "
+                           "for second argument")
+    if real.dtype not in (rl.float32, rl.float64):
+        raise RuntimeError(f"Expected both inputs to be Float or Double tensors but got {real.dtype} and "
+                           f"{imag.dtype}")
+    return rl.view_as_complex(rl.stack(rl.broadcast_tensors(real, imag), -1))
+
+
+@op("polar(Tensor abs, Tensor angle) -> Tensor", method=False)
+def polar(abs, angle):
+    """The complex numbers of the given magnitudes and angles (radians).
+
+    Example::
+
+        >>> rl.polar(rl.tensor([2.]), rl.tensor([0.]))
+        tensor([2.+0.j])
+    """
+    return rl.complex(abs * angle.cos(), abs * angle.sin())
+
+
+@empty.samples
+def _(make):
+    yield (2, 3),
+
+
+@full.samples
+def _(make):
+    yield (2, 3), 1.5
+    yield (), 7
+
+
+@arange.samples
+def _(make):
+    yield 0, 5
+    yield 1, 10, 3
+    yield 5, 0, -2
+    yield 0, 1, 0.25
+
+
+@linspace.samples
+def _(make):
+    yield 0, 1, 5
+    yield 3, -3, 1
+    yield 0, 1, 0

@@ -1,0 +1,57 @@
+"""Reading and writing by tensors of positions or masks: what ``x[...]`` and ``x[...] = v`` call.
+
+Slices and integers never come here: they are views (csrc/python/index.cpp). Indexing along one
+dimension (gather, index_select, ...) is in another module. Kernels: csrc/kernels/index.cpp.
+"""
+
+import rushlight as rl
+from rushlight.ops._record import op
+
+
+@op("index(Tensor self, Tensor?[] indices) -> Tensor", at=())
+def index(self, indices):
+    """The elements at the given positions; None keeps a dimension whole.
+
+    Index tensors (int64, int32 or masks) broadcast together. Their shape takes the place of the
+    indexed dimensions if these are neighbours, and comes first otherwise.
+    """
+    ...
+
+
+index.vjp(self=lambda g, self_meta, indices: index_put_(
+    g.new_zeros(self_meta.shape), indices, g, True) if not g.requires_grad else index_put(
+    g.new_zeros(self_meta.shape), indices, g, True))
+
+
+@op("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor")
+def index_put(self, indices, values, accumulate):
+    """A copy of the tensor with values written (or, if ``accumulate``, added) at the given positions.
+
+    Positions that occur several times keep the last value, or receive the sum, in a fixed order.
+
+    Example::
+
+        >>> rl.zeros(3).index_put((rl.tensor([0, 0]),), rl.ones(2), accumulate=True)
+        tensor([2., 0., 0.])
+    """
+    ...
+
+
+@op("index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    at="Tensor", grad_name="IndexPutBackward0")
+def index_put_(self, indices, values, accumulate):
+    """As `index_put`, into the tensor itself."""
+    ...
+
+
+def _self_vjp(g, indices, accumulate):
+    return g if accumulate else index_put(g, indices, rl.zeros((), dtype=g.dtype))
+
+
+def _values_vjp(g, indices):
+    return index(g, indices)
+
+
+# The rules of both: what was overwritten gets no gradient, the values get what is read there.
+index_put.vjp(self=_self_vjp, values=_values_vjp)
+index_put_.vjp(self=_self_vjp, values=_values_vjp)

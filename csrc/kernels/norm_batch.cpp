@@ -1,0 +1,246 @@
+// Batch normalisation. Channels are walked in one of two orders: `planes`, where a channel is
+// a run of `inner` elements per image, and `rows`, where channels are the fastest dimension
+// (channels-last tensors and [N, C] inputs). Statistics are kept in double.
+#include "kernels/norm.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+constexpr int64_t kChunk = 32;  // channels that a thread takes together in `rows` order
+
+struct BatchLayout {
+  int64_t outer, channels, inner;  // rows: inner is 1 and outer counts the positions too
+  int64_t count() const { return outer * inner; }
+  int64_t grain() const {
+    int64_t wanted = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, count()));
+    return inner == 1 ? std::max(wanted, kChunk) : wanted;
+  }
+};
+
+bool is_channels_last(const Tensor& x) {
+  MemoryFormat f = x.ndim == 5 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast;
+  return x.ndim >= 4 && !x.contiguous && is_contiguous(x, f);
+}
+BatchLayout layout(const Tensor& x, bool last) {
+  int64_t inner = 1;
+  for (int d = 2; d < x.ndim; ++d) inner *= x.size(d);
+  if (last) return {x.size(0) * inner, x.size(1), 1};
+  return {x.size(0), x.size(1), inner};
+}
+
+// The tensor's elements in the walked order and dtype.
+Ref<Tensor> in_order(const Tensor& t, DType dtype, bool last) {
+  if (!last) return contiguous_as(t, dtype);
+  if (t.dtype == dtype && is_channels_last(t)) return Ref<Tensor>::share(const_cast<Tensor*>(&t));
+  MemoryFormat f = t.ndim == 5 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast;
+  Ref<Tensor> out = empty_strided(t.sizes(), strides_for(t.sizes(), f), dtype);
+  copy_into(*out, t);
+  return out;
+}
+
+// For each channel c of [begin, end): sums[c - begin] = sum over its elements of f(c, index).
+template <class T, class F>
+void channel_sums(const BatchLayout& l, int64_t begin, int64_t end, double* sums, F f) {
+  std::fill_n(sums, end - begin, 0.0);
+  for (int64_t n = 0; n < l.outer; ++n) {
+    int64_t row = n * l.channels * l.inner;
+    if (l.inner == 1) {
+      for (int64_t c = begin; c < end; ++c) sums[c - begin] += f(c, row + c);
+      continue;
+    }
+    for (int64_t c = begin; c < end; ++c) {
+      int64_t at = row + c * l.inner;
+      sums[c - begin] += exact_sum<T>(l.inner, [&](int64_t i) { return f(c, at + i); });
+    }
+  }
+}
+
+// out[index] = f(c, index) over all elements of channels [begin, end).
+template <class F> void channel_map(const BatchLayout& l, int64_t begin, int64_t end, F f) {
+  for (int64_t n = 0; n < l.outer; ++n) {
+    int64_t row = n * l.channels * l.inner;
+    if (l.inner == 1) {
+      for (int64_t c = begin; c < end; ++c) f(c, row + c);
+      continue;
+    }
+    for (int64_t c = begin; c < end; ++c)
+      for (int64_t i = row + c * l.inner; i < row + (c + 1) * l.inner; ++i) f(c, i);
+  }
+}
+
+template <class T> struct BatchNorm {
+  BatchLayout l;
+  const T *x, *weight, *bias, *running_mean, *running_var;
+  T *out, *mean, *rstd;
+  std::vector<double> variance;
+  bool training;
+  double eps;
+
+  void statistics(int64_t begin, int64_t end) {
+    std::vector<double> sums(end - begin);
+    double n = double(l.count());
+    const T* px = x;
+    channel_sums<T>(l, begin, end, sums.data(), [=](int64_t, int64_t i) { return px[i]; });
+    for (int64_t c = begin; c < end; ++c) mean[c] = static_cast<T>(sums[c - begin] / n);
+    const T* m = mean;
+    channel_sums<T>(l, begin, end, sums.data(), [=](int64_t c, int64_t i) {
+      T d = px[i] - m[c];
+      return d * d;
+    });
+    for (int64_t c = begin; c < end; ++c) {
+      variance[c] = sums[c - begin] / n;
+      rstd[c] = static_cast<T>(1 / std::sqrt(variance[c] + eps));
+    }
+  }
+  void channels(int64_t begin, int64_t end) {
+    if (training) statistics(begin, end);
+    else
+      for (int64_t c = begin; c < end; ++c) {
+        mean[c] = running_mean[c];
+        rstd[c] = static_cast<T>(1 / std::sqrt(double(running_var[c]) + eps));
+      }
+    std::vector<T> scale(end - begin), shift(end - begin);
+    for (int64_t c = begin; c < end; ++c) {
+      scale[c - begin] = rstd[c] * (weight ? weight[c] : T(1));
+      shift[c - begin] = (bias ? bias[c] : T(0)) - mean[c] * scale[c - begin];
+    }
+    const T *px = x, *s = scale.data(), *b = shift.data();
+    T* to = out;
+    channel_map(l, begin, end, [=](int64_t c, int64_t i) {
+      to[i] = px[i] * s[c - begin] + b[c - begin];
+    });
+  }
+};
+
+template <class T> struct BatchNormBackward {
+  BatchLayout l;
+  const T *g, *x, *mean, *rstd, *weight;
+  T *gx, *gw, *gb;
+  bool training;
+
+  void channels(int64_t begin, int64_t end) const {
+    std::vector<double> sums(end - begin), dots(end - begin);
+    const T *pg = g, *px = x, *m = mean, *r = rstd;
+    channel_sums<T>(l, begin, end, sums.data(), [=](int64_t, int64_t i) { return pg[i]; });
+    channel_sums<T>(l, begin, end, dots.data(),
+                    [=](int64_t c, int64_t i) { return pg[i] * ((px[i] - m[c]) * r[c]); });
+    std::vector<T> scale(end - begin), a(end - begin), b(end - begin);
+    double n = double(l.count());
+    for (int64_t c = begin; c < end; ++c) {
+      gw[c] = static_cast<T>(dots[c - begin]);
+      gb[c] = static_cast<T>(sums[c - begin]);
+      scale[c - begin] = (weight ? weight[c] : T(1)) * rstd[c];
+      a[c - begin] = training ? static_cast<T>(sums[c - begin] / n) : T(0);
+      b[c - begin] = training ? static_cast<T>(dots[c - begin] / n) * rstd[c] : T(0);
+    }
+    const T *s = scale.data(), *pa = a.data(), *pb = b.data();
+    T* to = gx;
+    channel_map(l, begin, end, [=](int64_t c, int64_t i) {
+      to[i] = s[c - begin] * (pg[i] - pa[c - begin] - (px[i] - m[c]) * pb[c - begin]);
+    });
+  }
+};
+
+// _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+//   -> (output, mean, rstd); running statistics are updated in place when training.
+void forward_infer(Call& c) {
+  Tensor& x = c.tensor(0);
+  check_norm_dtype(c, x);
+  RL_CHECK(x.ndim >= 2, c.op, ": expected at least 2 dimensions, got shape ", x.sizes());
+  for (int i = 1; i <= 4; ++i)
+    if (Tensor* t = c.tensor_or_null(i)) {
+      const char* names[] = {"", "weight", "bias", "running_mean", "running_var"};
+      RL_CHECK(t->numel == x.size(1), c.op, ": ", names[i], " should contain ", x.size(1),
+               " elements not ", t->numel);
+    }
+  OutSpec& s = c.add_out(x.sizes(), x.dtype);
+  if (is_channels_last(x)) s.strides.assign(x.strides().begin(), x.strides().end());
+  int64_t channels = x.size(1);
+  c.add_out(Sizes(&channels, 1), norm_dtype(x.dtype));
+  c.add_out(Sizes(&channels, 1), norm_dtype(x.dtype));
+}
+
+// running = (1 - momentum) running + momentum value
+void update_running(Tensor* running, double momentum, const std::vector<double>& value) {
+  if (!running) return;
+  Ref<Tensor> r = contiguous_as(*running, DType::F64), next = empty(running->sizes(), DType::F64);
+  for (int64_t c = 0; c < running->numel; ++c)
+    next->data<double>()[c] = (1 - momentum) * r->data<double>()[c] + momentum * value[c];
+  copy_into(*running, *next);
+  ++running->version();
+}
+
+template <class T> void forward_typed(Call& c, DType dtype) {
+  Tensor& x = c.tensor(0);
+  bool last = is_channels_last(x), training = c.flag(5);
+  BatchLayout l = layout(x, last);
+  Ref<Tensor> in = in_order(x, dtype, last), p[4];
+  for (int i = 0; i < 4; ++i) p[i] = in_dtype(c.tensor_or_null(i + 1), dtype);
+  bool direct = c.out(0).dtype == dtype && (last ? is_channels_last(c.out(0)) : c.out(0).contiguous);
+  Ref<Tensor> out = direct ? Ref<Tensor>::share(&c.out(0))
+                           : empty_strided(x.sizes(), in->strides(), dtype);
+  BatchNorm<T> k{l, in->data<T>(), data_or_null<T>(p[0]), data_or_null<T>(p[1]),
+                 data_or_null<T>(p[2]), data_or_null<T>(p[3]), out->data<T>(), c.out(1).data<T>(),
+                 c.out(2).data<T>(), std::vector<double>(l.channels), training, c.number(7)};
+  {
+    Unlocked unlocked(x.numel * 2);
+    parallel_for(l.channels, l.grain(), [&](int64_t b, int64_t e) { k.channels(b, e); });
+  }
+  if (!direct) copy_into(c.out(0), *out);
+  if (!training || !c.tensor_or_null(3)) return;
+  std::vector<double> mean(k.mean, k.mean + l.channels);
+  double n = double(l.count());
+  for (double& v : k.variance) v *= n / (n - 1);  // the running variance is unbiased
+  update_running(c.tensor_or_null(3), c.number(6), mean);
+  update_running(c.tensor_or_null(4), c.number(6), k.variance);
+}
+void forward_run(Call& c) {
+  DType dtype = norm_dtype(c.tensor(0).dtype);
+  if (dtype == DType::F64) forward_typed<double>(c, dtype);
+  else forward_typed<float>(c, dtype);
+}
+
+// _batch_norm_backward(grad, input, mean, rstd, weight, training) -> (grads of input, weight, bias)
+void backward_infer(Call& c) {
+  Tensor& x = c.tensor(1);
+  OutSpec& s = c.add_out(x.sizes(), x.dtype);
+  if (is_channels_last(x)) s.strides.assign(x.strides().begin(), x.strides().end());
+  int64_t channels = x.size(1);
+  DType dtype = c.tensor_or_null(4) ? c.tensor(4).dtype : norm_dtype(x.dtype);
+  c.add_out(Sizes(&channels, 1), dtype);
+  c.add_out(Sizes(&channels, 1), dtype);
+}
+template <class T> void backward_typed(Call& c, DType dtype) {
+  Tensor& x = c.tensor(1);
+  bool last = is_channels_last(x);
+  BatchLayout l = layout(x, last);
+  Ref<Tensor> g = in_order(c.tensor(0), dtype, last), in = in_order(x, dtype, last);
+  Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);
+  Ref<Tensor> w = in_dtype(c.tensor_or_null(4), dtype);
+  bool direct = c.out(0).dtype == dtype && (last ? is_channels_last(c.out(0)) : c.out(0).contiguous);
+  Ref<Tensor> gx = direct ? Ref<Tensor>::share(&c.out(0))
+                          : empty_strided(x.sizes(), in->strides(), dtype);
+  Target gw(c.out(1), dtype), gb(c.out(2), dtype);
+  BatchNormBackward<T> k{l, g->data<T>(), in->data<T>(), mean->data<T>(), rstd->data<T>(),
+                         data_or_null<T>(w), gx->data<T>(), gw.data<T>(), gb.data<T>(), c.flag(5)};
+  {
+    Unlocked unlocked(x.numel * 4);
+    parallel_for(l.channels, l.grain(), [&](int64_t b, int64_t e) { k.channels(b, e); });
+  }
+  if (!direct) copy_into(c.out(0), *gx);
+  gw.finish();
+  gb.finish();
+}
+void backward_run(Call& c) {
+  DType dtype = norm_dtype(c.tensor(1).dtype);
+  if (dtype == DType::F64) backward_typed<double>(c, dtype);
+  else backward_typed<float>(c, dtype);
+}
+
+RL_ISA_KERNEL("_batch_norm", forward_infer, forward_run);
+RL_ISA_KERNEL("_batch_norm_backward", backward_infer, backward_run);
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

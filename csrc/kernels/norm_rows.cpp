@@ -1,0 +1,181 @@
+// Normalisation of rows: layer norm and group norm. The input is seen as [rows, cols]; the
+// affine parameter of element (r, c) is number (r mod groups) * (cols / inner) + c / inner,
+// which is c for layer norm (groups = inner = 1) and the channel for group norm.
+#include "kernels/norm.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+struct RowLayout {
+  int64_t rows, cols, groups, inner;
+  int64_t features() const { return cols / inner; }  // affine parameters of one row
+  int64_t grain() const { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, cols)); }
+};
+
+RowLayout layout(const Tensor& x, int64_t rows, int64_t groups, int64_t inner) {
+  return {rows, rows ? x.numel / rows : 0, groups, std::max<int64_t>(1, inner)};
+}
+
+template <class T> struct RowNorm {
+  RowLayout l;
+  const T *x, *weight, *bias;
+  T *out, *mean, *rstd;
+  double eps;
+
+  void row(int64_t r) const {
+    const T* from = x + r * l.cols;
+    double m = exact_sum<T>(l.cols, [&](int64_t i) { return from[i]; }) / double(l.cols);
+    T center = static_cast<T>(m);
+    double v = exact_sum<T>(l.cols, [&](int64_t i) {
+      T d = from[i] - center;
+      return d * d;
+    }) / double(l.cols);
+    T scale = static_cast<T>(1 / std::sqrt(v + eps));
+    mean[r] = center;
+    rstd[r] = scale;
+    write(r, center, scale);
+  }
+  void write(int64_t r, T center, T scale) const {
+    const T* from = x + r * l.cols;
+    T* to = out + r * l.cols;
+    int64_t first = r % l.groups * l.features();
+    if (l.inner == 1) {
+      const T *w = weight ? weight + first : nullptr, *b = bias ? bias + first : nullptr;
+      if (w && b) for (int64_t i = 0; i < l.cols; ++i) to[i] = (from[i] - center) * scale * w[i] + b[i];
+      else for (int64_t i = 0; i < l.cols; ++i)
+        to[i] = (from[i] - center) * scale * (w ? w[i] : T(1)) + (b ? b[i] : T(0));
+      return;
+    }
+    for (int64_t f = 0; f < l.features(); ++f) {
+      T w = weight ? weight[first + f] : T(1), b = bias ? bias[first + f] : T(0);
+      for (int64_t i = f * l.inner; i < (f + 1) * l.inner; ++i)
+        to[i] = (from[i] - center) * scale * w + b;
+    }
+  }
+};
+
+template <class T> struct RowNormBackward {
+  RowLayout l;
+  const T *g, *x, *mean, *rstd, *weight;
+  T *gx, *gw, *gb;
+
+  void row(int64_t r) const {
+    const T *pg = g + r * l.cols, *px = x + r * l.cols;
+    T m = mean[r], s = rstd[r];
+    int64_t first = r % l.groups * l.features();
+    double sum = 0, dot = 0;
+    for (int64_t f = 0; f < l.features(); f += l.inner == 1 ? l.features() : 1) {
+      int64_t begin = f * l.inner, n = l.inner == 1 ? l.cols : l.inner;
+      auto w = [&](int64_t i) { return !weight ? T(1) : weight[first + (l.inner == 1 ? i : f)]; };
+      sum += exact_sum<T>(n, [&](int64_t i) { return pg[begin + i] * w(i); });
+      dot += exact_sum<T>(n, [&](int64_t i) {
+        return pg[begin + i] * w(i) * (px[begin + i] - m) * s;
+      });
+    }
+    T a = static_cast<T>(sum / double(l.cols)), b = static_cast<T>(dot / double(l.cols));
+    T* to = gx + r * l.cols;
+    for (int64_t f = 0; f < l.features(); ++f) {
+      T w = weight ? weight[first + f] : T(1);
+      for (int64_t i = f * l.inner; i < (f + 1) * l.inner; ++i)
+        to[i] = s * (pg[i] * w - a - (px[i] - m) * s * b);
+    }
+  }
+  // Gradients of affine parameters [begin, end), summed over the rows that use them.
+  void affine(int64_t begin, int64_t end) const {
+    std::vector<double> w(end - begin, 0.0), b(end - begin, 0.0);
+    int64_t n = l.features();
+    for (int64_t r = 0; r < l.rows; ++r) {
+      int64_t first = r % l.groups * n, lo = std::max(begin, first), hi = std::min(end, first + n);
+      const T *pg = g + r * l.cols, *px = x + r * l.cols;
+      for (int64_t p = lo; p < hi; ++p) {
+        int64_t at = (p - first) * l.inner;
+        if (l.inner == 1) {
+          w[p - begin] += double(pg[at]) * ((px[at] - mean[r]) * rstd[r]);
+          b[p - begin] += pg[at];
+          continue;
+        }
+        w[p - begin] += exact_sum<T>(l.inner, [&](int64_t i) {
+          return pg[at + i] * ((px[at + i] - mean[r]) * rstd[r]);
+        });
+        b[p - begin] += exact_sum<T>(l.inner, [&](int64_t i) { return pg[at + i]; });
+      }
+    }
+    for (int64_t p = begin; p < end; ++p) {
+      gw[p] = static_cast<T>(w[p - begin]);
+      gb[p] = static_cast<T>(b[p - begin]);
+    }
+  }
+};
+
+// _row_norm(input, weight, bias, rows, groups, inner, eps) -> (output, mean, rstd)
+void forward_infer(Call& c) {
+  Tensor& x = c.tensor(0);
+  check_norm_dtype(c, x);
+  int64_t rows = c.integer(3);
+  c.add_out(x.sizes(), x.dtype);
+  c.add_out(Sizes(&rows, 1), norm_dtype(x.dtype));
+  c.add_out(Sizes(&rows, 1), norm_dtype(x.dtype));
+}
+template <class T> void forward_typed(Call& c, DType dtype) {
+  Tensor& x = c.tensor(0);
+  Ref<Tensor> in = contiguous_as(x, dtype), w = in_dtype(c.tensor_or_null(1), dtype);
+  Ref<Tensor> b = in_dtype(c.tensor_or_null(2), dtype);
+  Target out(c.out(0), dtype), mean(c.out(1), dtype), rstd(c.out(2), dtype);
+  RowNorm<T> k{layout(x, c.integer(3), c.integer(4), c.integer(5)), in->data<T>(), data_or_null<T>(w),
+               data_or_null<T>(b), out.data<T>(), mean.data<T>(), rstd.data<T>(), c.number(6)};
+  {
+    Unlocked unlocked(x.numel * 2);
+    parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) k.row(r);
+    });
+  }
+  for (Target* t : {&out, &mean, &rstd}) t->finish();
+}
+void forward_run(Call& c) {
+  DType dtype = norm_dtype(c.tensor(0).dtype);
+  if (dtype == DType::F64) forward_typed<double>(c, dtype);
+  else forward_typed<float>(c, dtype);
+}
+
+// _row_norm_backward(grad, input, mean, rstd, weight, rows, groups, inner)
+//   -> (grad_input, grad_weight, grad_bias); the last two have one element per parameter.
+void backward_infer(Call& c) {
+  Tensor& x = c.tensor(1);
+  RowLayout l = layout(x, c.integer(5), c.integer(6), c.integer(7));
+  int64_t parameters = l.groups * l.features();
+  DType dtype = c.tensor_or_null(4) ? c.tensor(4).dtype : x.dtype;
+  c.add_out(x.sizes(), x.dtype);
+  c.add_out(Sizes(&parameters, 1), dtype);
+  c.add_out(Sizes(&parameters, 1), dtype);
+}
+template <class T> void backward_typed(Call& c, DType dtype) {
+  Ref<Tensor> g = contiguous_as(c.tensor(0), dtype), x = contiguous_as(c.tensor(1), dtype);
+  Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);
+  Ref<Tensor> w = in_dtype(c.tensor_or_null(4), dtype);
+  Target gx(c.out(0), dtype), gw(c.out(1), dtype), gb(c.out(2), dtype);
+  RowNormBackward<T> k{layout(*x, c.integer(5), c.integer(6), c.integer(7)), g->data<T>(),
+                       x->data<T>(), mean->data<T>(), rstd->data<T>(), data_or_null<T>(w),
+                       gx.data<T>(), gw.data<T>(), gb.data<T>()};
+  {
+    Unlocked unlocked(x->numel * 4);
+    parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) k.row(r);
+    });
+    parallel_for(k.l.groups * k.l.features(), x->numel < 32768 ? INT64_MAX / 2 : 16,
+                 [&](int64_t begin, int64_t end) { k.affine(begin, end); });
+  }
+  for (Target* t : {&gx, &gw, &gb}) t->finish();
+}
+void backward_run(Call& c) {
+  DType dtype = norm_dtype(c.tensor(1).dtype);
+  if (dtype == DType::F64) backward_typed<double>(c, dtype);
+  else backward_typed<float>(c, dtype);
+}
+
+RL_ISA_KERNEL("_row_norm", forward_infer, forward_run);
+RL_ISA_KERNEL("_row_norm_backward", backward_infer, backward_run);
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

@@ -1,0 +1,441 @@
+"""Matrix and vector products.
+
+Not here: decompositions and solvers (ops/linalg), einsum and tensordot (ops/einsum.py). To add a
+product, write its record below; its kernel, if it has one, is in csrc/kernels/matmul.cpp.
+"""
+import rushlight as rl
+from rushlight.ops._record import op
+
+
+def _conj(x):
+    return x.conj() if x.is_complex() else x
+
+
+def _as_matrices(a, b):
+    """Both operands of a matmul with vectors shown as matrices."""
+    return a.unsqueeze(0) if a.dim() == 1 else a, b.unsqueeze(1) if b.dim() == 1 else b
+
+
+def _matmul_grad(g, a, b):
+    """The gradient with the matrix shape restored, for vector operands."""
+    if b.dim() == 1:
+        g = g.unsqueeze(-1)
+    return g.unsqueeze(-2) if a.dim() == 1 else g
+
+
+def _sum_to(x, shape):
+    """Sums x over the batch dimensions that broadcasting added, then shows it as `shape`."""
+    extra = x.dim() - len(shape)
+    if extra > 0:
+        x = x.sum(tuple(range(extra)))
+    repeated = tuple([i for i in range(len(shape)) if shape[i] == 1 and x.shape[i] != 1])
+    return x.sum(repeated, keepdim=True) if repeated else x
+
+
+def _left_grad(g, a, b):
+    am, bm = _as_matrices(a, b)
+    g = _matmul_grad(g, a, b)
+    if am.dim() == 2 and bm.dim() > 2:
+        return _sum_to(g @ _conj(bm.mT), am.shape).view(a.shape)
+    if bm.dim() == 2 and g.dim() > 2:
+        return (g @ _conj(bm.t())).reshape(a.shape)
+    return _sum_to(g @ _conj(bm.mT), am.shape).reshape(a.shape)
+
+
+def _right_grad(g, a, b):
+    am, bm = _as_matrices(a, b)
+    g = _matmul_grad(g, a, b)
+    if bm.dim() == 2 and am.dim() > 2:  # one product instead of a batch of them and a sum
+        flat = _conj(am).reshape(-1, am.shape[-1])
+        return (flat.t() @ g.reshape(-1, g.shape[-1])).reshape(b.shape)
+    return _sum_to(_conj(am.mT) @ g, bm.shape).reshape(b.shape)
+
+
+@op("matmul(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor", operator="@")
+def matmul(input, other):
+    """Matrix product of two tensors.
+
+    Vectors give a dot product; a vector and a matrix give a vector; two matrices a matrix; with more
+    dimensions the last two are matrices and those before them are broadcast. Both operands have
+    one dtype. Raises RuntimeError if the inner sizes differ.
+
+    Example::
+
+        >>> rl.matmul(rl.ones(2, 3), rl.ones(3)).tolist()
+        [3.0, 3.0]
+    """
+    ...
+
+
+matmul.vjp(input=lambda g, input, other: _left_grad(g, input, other),
+           other=lambda g, input, other: _right_grad(g, input, other))
+
+
+@matmul.samples
+def _(make):
+    yield make(3, 4), make(4, 5)
+    yield make(4), make(4)
+    yield make(2, 3, 4), make(4)
+    yield make(4), make(2, 4, 3)
+    yield make(2, 1, 3, 4), make(5, 4, 2)
+    yield make(0, 4), make(4, 3)
+
+
+@op("mm(Tensor self, Tensor mat2, *, Tensor? out=None) -> Tensor")
+def mm(self, mat2):
+    """Product of two matrices, (n, k) by (k, m); no broadcasting.
+
+    Example::
+
+        >>> rl.mm(rl.ones(2, 3), rl.ones(3, 2)).tolist()
+        [[3.0, 3.0], [3.0, 3.0]]
+    """
+    ...
+
+
+mm.vjp(self=lambda g, mat2: g.mm(_conj(mat2.t())), mat2=lambda g, self: _conj(self.t()).mm(g))
+
+
+@mm.samples
+def _(make):
+    yield make(3, 4), make(4, 5)
+    yield make(0, 4), make(4, 0)
+
+
+@op("bmm(Tensor self, Tensor mat2, *, Tensor? out=None) -> Tensor")
+def bmm(self, mat2):
+    """Batch of matrix products: (b, n, k) by (b, k, m) gives (b, n, m); no broadcasting.
+
+    Example::
+
+        >>> rl.bmm(rl.ones(2, 1, 3), rl.ones(2, 3, 1)).flatten().tolist()
+        [3.0, 3.0]
+    """
+    ...
+
+
+bmm.vjp(self=lambda g, mat2: g.bmm(_conj(mat2.mT)), mat2=lambda g, self: _conj(self.mT).bmm(g))
+
+
+@bmm.samples
+def _(make):
+    yield make(2, 3, 4), make(2, 4, 5)
+
+
+@op("mv(Tensor self, Tensor vec, *, Tensor? out=None) -> Tensor")
+def mv(self, vec):
+    """Matrix times vector: (n, k) by (k) gives (n).
+
+    Example::
+
+        >>> rl.mv(rl.ones(2, 3), rl.ones(3)).tolist()
+        [3.0, 3.0]
+    """
+    ...
+
+
+mv.vjp(self=lambda g, vec: rl.outer(g, _conj(vec)), vec=lambda g, self: _conj(self.t()).mv(g))
+
+
+@mv.samples
+def _(make):
+    yield make(3, 4), make(4)
+
+
+@op("dot(Tensor self, Tensor tensor, *, Tensor? out=None) -> Tensor")
+def dot(self, tensor):
+    """Sum of the products of two vectors of one length, without conjugation.
+
+    Example::
+
+        >>> rl.dot(rl.tensor([1., 2.]), rl.tensor([3., 4.])).item()
+        11.0
+    """
+    ...
+
+
+dot.vjp(self=lambda g, tensor: g * _conj(tensor), tensor=lambda g, self: g * _conj(self))
+
+
+@dot.samples
+def _(make):
+    yield make(5), make(5)
+    yield make(0), make(0)
+
+
+@op("vdot(Tensor self, Tensor other, *, Tensor? out=None) -> Tensor")
+def vdot(self, other):
+    """Sum of the products of two vectors, the first one conjugated.
+
+    Example::
+
+        >>> rl.vdot(rl.tensor([1j]), rl.tensor([1j])).item()
+        (1+0j)
+    """
+    return rl.dot(_conj(self), other)
+
+
+@op("outer(Tensor self, Tensor vec2, *, Tensor? out=None) -> Tensor")
+def outer(self, vec2):
+    """All products of an element of one vector (n) and one of another (m): shape (n, m).
+
+    Example::
+
+        >>> rl.outer(rl.tensor([1, 2]), rl.tensor([3, 4])).tolist()
+        [[3, 4], [6, 8]]
+    """
+    for name, x in (("self", self), ("vec2", vec2)):
+        if x.dim() != 1:
+            raise RuntimeError(f"outer: expected {name} to be a 1-D tensor, got shape {tuple(x.shape)}")
+    return self.unsqueeze(1) * vec2
+
+
+@op("ger(Tensor self, Tensor vec2, *, Tensor? out=None) -> Tensor")
+def ger(self, vec2):
+    """The older name of `outer`."""
+    return rl.outer(self, vec2)
+
+
+@op("inner(Tensor self, Tensor other, *, Tensor? out=None) -> Tensor")
+def inner(self, other):
+    """Products summed over the last dimension of both tensors.
+
+    The result has the leading dimensions of ``self``, then those of ``other``; a 0-d operand just
+    multiplies.
+
+    Example::
+
+        >>> rl.inner(rl.ones(2, 3), rl.ones(4, 3)).shape
+        torch.Size([2, 4])
+    """
+    if self.dim() == 0 or other.dim() == 0:
+        return self * other
+    if self.shape[-1] != other.shape[-1]:
+        raise RuntimeError(f"inner() the last dimension must match on both input tensors but got shapes "
+                           f"{list(self.shape)} and {list(other.shape)}")
+    if self.dim() == 1 or other.dim() <= 2:
+        return rl.matmul(self, other.mT if other.dim() > 1 else other) if other.dim() <= 2 else \
+            rl.matmul(other, self)
+    flat = rl.matmul(self, other.reshape(-1, other.shape[-1]).t())
+    return flat.reshape(self.shape[:-1] + other.shape[:-1])
+
+
+def _check_integral(name, x, beta, alpha):
+    inexact = x.is_floating_point() or x.is_complex()
+    if not inexact and (isinstance(beta, float) or isinstance(alpha, float)):
+        raise RuntimeError(f"{name}: For integral input tensors, argument beta and alpha must not be a "
+                           f"floating point number, got beta={beta}, alpha={alpha}")
+
+
+def _times(x, factor):
+    """factor * x for a gradient; 1 is common and free."""
+    if factor == 1:
+        return x
+    return x * (factor.conjugate() if isinstance(factor, complex) else factor)
+
+
+@op("addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)"
+    " -> Tensor", inplace=True)
+def addmm(self, mat1, mat2, beta, alpha):
+    """beta * self + alpha * (mat1 @ mat2); self is broadcast. With beta 0, self is not read.
+
+    Example::
+
+        >>> rl.addmm(rl.ones(2), rl.ones(2, 3), rl.ones(3, 2)).tolist()
+        [[4.0, 4.0], [4.0, 4.0]]
+    """
+    ...
+
+
+addmm.vjp(self=lambda g, beta: _times(g, beta),
+          mat1=lambda g, mat2, alpha: _times(g.mm(_conj(mat2.t())), alpha),
+          mat2=lambda g, mat1, alpha: _times(_conj(mat1.t()).mm(g), alpha))
+
+
+@addmm.samples
+def _(make):
+    yield make(5), make(3, 4), make(4, 5)
+    yield make(3, 5), make(3, 0), make(0, 5)
+
+
+@op("addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)"
+    " -> Tensor", inplace=True)
+def addmv(self, mat, vec, beta, alpha):
+    """beta * self + alpha * (mat @ vec); with beta 0, self is not read.
+
+    Example::
+
+        >>> rl.addmv(rl.ones(2), rl.ones(2, 3), rl.ones(3), alpha=2).tolist()
+        [7.0, 7.0]
+    """
+    ...
+
+
+addmv.vjp(self=lambda g, beta: _times(g, beta),
+          mat=lambda g, vec, alpha: _times(rl.outer(g, _conj(vec)), alpha),
+          vec=lambda g, mat, alpha: _times(_conj(mat.t()).mv(g), alpha))
+
+
+@op("baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1,"
+    " Tensor? out=None) -> Tensor", inplace=True)
+def baddbmm(self, batch1, batch2, beta, alpha):
+    """beta * self + alpha * bmm(batch1, batch2); with beta 0, self is not read.
+
+    Example::
+
+        >>> rl.baddbmm(rl.zeros(1), rl.ones(2, 1, 3), rl.ones(2, 3, 1)).flatten().tolist()
+        [3.0, 3.0]
+    """
+    ...
+
+
+baddbmm.vjp(self=lambda g, beta: _times(g, beta),
+            batch1=lambda g, batch2, alpha: _times(g.bmm(_conj(batch2.mT)), alpha),
+            batch2=lambda g, batch1, alpha: _times(_conj(batch1.mT).bmm(g), alpha))
+
+
+@op("addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1,"
+    " Tensor? out=None) -> Tensor", inplace=True)
+def addbmm(self, batch1, batch2, beta, alpha):
+    """beta * self + alpha * (the sum of bmm(batch1, batch2) over the batch).
+
+    Example::
+
+        >>> rl.addbmm(rl.zeros(1, 1), rl.ones(2, 1, 3), rl.ones(2, 3, 1)).item()
+        6.0
+    """
+    _check_integral("addbmm", batch1, beta, alpha)
+    for name, x in (("batch1", batch1), ("batch2", batch2)):
+        if x.dim() != 3:
+            raise RuntimeError(f"addbmm: {name} must be a 3D tensor, got shape {tuple(x.shape)}")
+    b, n, k = batch1.shape
+    if batch2.shape[0] != b or batch2.shape[1] != k:
+        raise RuntimeError(f"addbmm: the factors' shapes {tuple(batch1.shape)} and {tuple(batch2.shape)} "
+                           "do not fit")
+    left = batch1.transpose(0, 1).reshape(n, b * k)
+    return rl.addmm(self, left, batch2.reshape(b * k, batch2.shape[2]), beta=beta, alpha=alpha)
+
+
+@op("addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)"
+    " -> Tensor", inplace=True)
+def addr(self, vec1, vec2, beta, alpha):
+    """beta * self + alpha * outer(vec1, vec2); with beta 0, self is not read.
+
+    Example::
+
+        >>> rl.addr(rl.zeros(2, 2), rl.tensor([1., 2.]), rl.tensor([3., 4.])).tolist()
+        [[3.0, 4.0], [6.0, 8.0]]
+    """
+    for name, x in (("vec1", vec1), ("vec2", vec2)):
+        if x.dim() != 1:
+            raise RuntimeError(f"addr: {name} must be a 1-D tensor, got shape {tuple(x.shape)}")
+    _check_integral("addr", rl.empty(0, dtype=rl.result_type(self, vec1)), beta, alpha)
+    shape = (vec1.shape[0], vec2.shape[0])
+    rl.empty(0).new_empty(self.shape).expand(shape)  # raises if self does not broadcast to the result
+    product = rl.outer(vec1, vec2)
+    if self.dtype == rl.bool and product.dtype == rl.bool:
+        product = product & bool(alpha)
+        return product if not beta else (self & bool(beta)) | product
+    product = product if alpha == 1 else product * alpha
+    if beta == 0:
+        return product.to(rl.result_type(self, product))
+    return (self if beta == 1 else self * beta) + product
+
+
+@op("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", at=("nn.functional",))
+def linear(input, weight, bias):
+    """input @ weight.T + bias, the layer of a perceptron.
+
+    Shapes: input (*, in), weight (out, in) or (in), bias (out); result (*, out) or (*).
+
+    Example::
+
+        >>> rl.nn.functional.linear(rl.ones(2, 3), rl.ones(4, 3)).shape
+        torch.Size([2, 4])
+    """
+    ...
+
+
+@linear.vjp_all
+def _(g, needs, input, weight, bias):
+    g_input = g_weight = g_bias = None
+    if weight.dim() == 1:
+        column = g.unsqueeze(-1)
+        g_input = column * _conj(weight) if needs[0] else None
+        g_weight = (column * _conj(input)).reshape(-1, weight.shape[0]).sum(0) if needs[1] else None
+        return g_input, g_weight, g.sum_to_size(bias.shape) if needs[2] else None
+    if needs[0]:
+        g_input = rl.matmul(g, _conj(weight))
+    flat = g if g.dim() == 2 else g.reshape(-1, g.shape[-1])
+    if needs[1]:
+        g_weight = flat.t().mm(_conj(input if input.dim() == 2 else input.reshape(-1, input.shape[-1])))
+    if needs[2]:
+        g_bias = flat.sum(0) if bias.dim() == 1 and bias.shape[0] == g.shape[-1] else g.sum_to_size(bias.shape)
+    return g_input, g_weight, g_bias
+
+
+@linear.samples
+def _(make):
+    yield make(3, 4), make(5, 4), make(5)
+    yield make(2, 3, 4), make(5, 4)
+    yield make(4), make(5, 4), make(5)
+
+
+@op("bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
+    at=("nn.functional", "torch"))
+def bilinear(input1, input2, weight, bias):
+    """x1^T W[k] x2 + bias[k] for each output feature k.
+
+    Shapes: input1 (*, n), input2 (*, m), weight (out, n, m), bias (out); result (*, out).
+
+    Example::
+
+        >>> rl.nn.functional.bilinear(rl.ones(2, 3), rl.ones(2, 4), rl.ones(5, 3, 4))[0, 0].item()
+        12.0
+    """
+    if input1.shape[:-1] != input2.shape[:-1]:
+        raise RuntimeError(f"bilinear(): input batch dimensions do not match: got {tuple(input1.shape)} and "
+                           f"{tuple(input2.shape)}")
+    if (input1.shape[-1], input2.shape[-1]) != tuple(weight.shape[1:]):
+        raise RuntimeError(f"bilinear(): weight of shape {tuple(weight.shape)} does not fit inputs of shapes "
+                           f"{tuple(input1.shape)} and {tuple(input2.shape)}")
+    out, n, m = weight.shape
+    left = input1.reshape(-1, n).mm(weight.permute(1, 0, 2).reshape(n, out * m)).view(-1, out, m)
+    result = rl.matmul(left, input2.reshape(-1, m, 1)).view(input1.shape[:-1] + (out,))
+    return result if bias is None else result + bias
+
+
+@op("chain_matmul(Tensor[] matrices, *, Tensor? out=None) -> Tensor", method=False)
+def chain_matmul(matrices):
+    """Product of several matrices in the order that needs the fewest operations.
+
+    Example::
+
+        >>> rl.linalg.multi_dot([rl.ones(2, 3), rl.ones(3, 4), rl.ones(4, 1)]).shape
+        torch.Size([2, 1])
+    """
+    if len(matrices) == 1:
+        return matrices[0]
+    sizes = [x.shape[0] for x in matrices] + [matrices[-1].shape[1]]
+    return _product(matrices, _chain_splits(sizes), 0, len(matrices) - 1)
+
+
+def _chain_splits(sizes):
+    """Where to split each range of factors: the classical dynamic programme."""
+    n = len(sizes) - 1
+    cost, split = {(i, i): 0 for i in range(n)}, {}
+    for length in range(1, n):
+        for i in range(n - length):
+            j = i + length
+            best = min(range(i, j), key=lambda k: cost[i, k] + cost[k + 1, j]
+                       + sizes[i] * sizes[k + 1] * sizes[j + 1])
+            split[i, j] = best
+            cost[i, j] = cost[i, best] + cost[best + 1, j] + sizes[i] * sizes[best + 1] * sizes[j + 1]
+    return split
+
+
+def _product(matrices, split, i, j):
+    if i == j:
+        return matrices[i]
+    k = split[i, j]
+    return rl.mm(_product(matrices, split, i, k), _product(matrices, split, k + 1, j))

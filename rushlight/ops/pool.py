@@ -1,0 +1,416 @@
+"""Pooling: maximum, average, power-average, fractional, adaptive, and unpooling.
+
+Kernels are in csrc/kernels/pool_*.cpp; each works on one to three spatial dimensions.
+"""
+import rushlight as rl
+from rushlight.ops._record import op
+
+
+def _spread(value, dims):
+    if value is None:
+        return ()
+    return (value,) * dims if isinstance(value, int) else tuple(value)
+
+
+def _check_lengths(name, dims, **arguments):
+    for argument, value in arguments.items():
+        if len(value) not in ((0, 1, dims) if argument == "stride" else (1, dims)):
+            raise RuntimeError(f"{name}: {argument} must be one integer or {dims} of them, got {value}")
+
+
+# ---- native pieces
+@op("_max_pool(Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode)"
+    " -> (Tensor values, Tensor indices)", at=("_ops",), grad_name="MaxPoolWithIndicesBackward0")
+def _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode):
+    """Maxima of windows and where in their plane they are."""
+    ...
+
+
+_max_pool.vjp(input=lambda g_values, indices, input, kernel_size:
+              _pool_scatter(g_values, indices, input.shape[-len(kernel_size):]))
+
+
+@op("_adaptive_max_pool(Tensor input, int[] output_size) -> (Tensor values, Tensor indices)", at=("_ops",),
+    grad_name="AdaptiveMaxPoolBackward0")
+def _adaptive_max_pool(input, output_size):
+    """Maxima of windows that divide each dimension into output_size parts."""
+    ...
+
+
+_adaptive_max_pool.vjp(input=lambda g_values, indices, input, output_size:
+                       _pool_scatter(g_values, indices, input.shape[-len(output_size):]))
+
+
+@op("_pool_scatter(Tensor grad, Tensor indices, int[] size) -> Tensor", at=("_ops",))
+def _pool_scatter(grad, indices, size):
+    """Adds each value to the cell of its plane (of spatial `size`) that `indices` names."""
+    ...
+
+
+_pool_scatter.vjp(grad=lambda g, indices, size: _pool_gather(g, indices, len(size)))
+
+
+def _pool_gather(x, indices, dims):
+    flat = x.flatten(-dims).gather(-1, indices.flatten(-dims))
+    return flat.view(indices.shape)
+
+
+_AVERAGE = "int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, int? divisor"
+
+
+@op(f"_avg_pool(Tensor input, {_AVERAGE}) -> Tensor", at=("_ops",), grad_name="AvgPoolBackward0")
+def _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor):
+    """Means of windows."""
+    ...
+
+
+_avg_pool.vjp(input=lambda g, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor:
+              _avg_pool_backward(g, input.shape[-len(kernel_size):], kernel_size, stride, padding, ceil_mode,
+                                 count_include_pad, divisor))
+
+
+@op(f"_avg_pool_backward(Tensor grad, int[] size, {_AVERAGE}) -> Tensor", at=("_ops",))
+def _avg_pool_backward(grad, size, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor):
+    """The adjoint of `_avg_pool`: spreads each value evenly over its window."""
+    ...
+
+
+_avg_pool_backward.vjp(
+    grad=lambda g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor:
+    _avg_pool(g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor))
+
+
+@op("_adaptive_avg_pool(Tensor input, int[] output_size) -> Tensor", at=("_ops",),
+    grad_name="AdaptiveAvgPoolBackward0")
+def _adaptive_avg_pool(input, output_size):
+    """Means of windows that divide each dimension into output_size parts."""
+    ...
+
+
+_adaptive_avg_pool.vjp(input=lambda g, input, output_size:
+                       _adaptive_avg_pool_backward(g, input.shape[-len(output_size):]))
+
+
+@op("_adaptive_avg_pool_backward(Tensor grad, int[] size) -> Tensor", at=("_ops",))
+def _adaptive_avg_pool_backward(grad, size):
+    """The adjoint of `_adaptive_avg_pool`."""
+    ...
+
+
+_adaptive_avg_pool_backward.vjp(grad=lambda g, grad, size: _adaptive_avg_pool(g, grad.shape[-len(size):]))
+
+
+# ---- max pooling
+def _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+    name = f"max_pool{dims}d"
+    kernel, stride, padding, dilation = (_spread(v, dims) for v in (kernel_size, stride, padding, dilation))
+    _check_lengths(name, dims, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation)
+    kernel = kernel * dims if len(kernel) == 1 else kernel
+    values, indices = _max_pool(input, kernel, stride, padding, dilation, ceil_mode)
+    return (values, indices) if return_indices else values
+
+
+_MAX = ("(Tensor input, any kernel_size, any stride=None, any padding=0, any dilation=1, bool ceil_mode=False,"
+        " bool return_indices=False) -> Tensor")
+_MAX_TORCH = ("(Tensor input, any kernel_size, any stride=None, any padding=0, any dilation=1,"
+              " bool ceil_mode=False) -> Tensor")
+
+
+@op("max_pool1d" + _MAX, at=("nn.functional",), out=False)
+def max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+    """Maximum of each window of a signal (N, C, L) or (C, L).
+
+    Result size: (L + 2 padding - dilation (kernel_size - 1) - 1) / stride + 1, rounded down, or up with
+    ceil_mode. stride defaults to kernel_size; NaN wins. With return_indices also where the maxima are.
+
+    Example::
+
+        >>> rl.nn.functional.max_pool1d(rl.tensor([[[1., 3., 2., 4.]]]), 2).tolist()
+        [[[3.0, 4.0]]]
+    """
+    return _max(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+@op("max_pool2d" + _MAX, at=("nn.functional",), out=False)
+def max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+    """Maximum of each window of images (N, C, H, W) or (C, H, W); see `max_pool1d`.
+
+    Example::
+
+        >>> rl.nn.functional.max_pool2d(rl.ones(1, 2, 4, 4), 2).shape
+        torch.Size([1, 2, 2, 2])
+    """
+    return _max(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+@max_pool2d.samples
+def _(make):
+    yield make(2, 3, 6, 7), 2
+    yield make(3, 6, 7), (3, 2), 1, 1, 1, True
+
+
+@op("max_pool3d" + _MAX, at=("nn.functional",), out=False)
+def max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+    """Maximum of each window of volumes (N, C, D, H, W) or (C, D, H, W); see `max_pool1d`.
+
+    Example::
+
+        >>> rl.nn.functional.max_pool3d(rl.ones(1, 1, 4, 4, 4), 2).shape
+        torch.Size([1, 1, 2, 2, 2])
+    """
+    return _max(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def _torch_max_pool(dims):
+    @op(f"max_pool{dims}d.torch" + _MAX_TORCH, at=("torch",), out=False)
+    def pool(input, kernel_size, stride, padding, dilation, ceil_mode):
+        """Maximum of each window; see `rushlight.nn.functional.max_pool2d`."""
+        return _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, False)
+
+    @op(f"max_pool{dims}d_with_indices" + _MAX.replace("return_indices=False", "return_indices=True"),
+        at=("nn.functional", "torch") if dims == 1 else ("nn.functional",), out=False)
+    def with_indices(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+        """Maximum of each window and where it is; see `rushlight.nn.functional.max_pool2d`."""
+        return _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+for _dims in (1, 2, 3):
+    _torch_max_pool(_dims)
+
+
+# ---- average pooling
+def _average(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor):
+    kernel, stride, padding = (_spread(v, dims) for v in (kernel_size, stride, padding))
+    _check_lengths(f"avg_pool{dims}d", dims, kernel_size=kernel, stride=stride, padding=padding)
+    kernel = kernel * dims if len(kernel) == 1 else kernel
+    if divisor is not None and divisor == 0:
+        raise RuntimeError("divisor must be not zero")
+    return _avg_pool(input, kernel, stride, padding, ceil_mode, count_include_pad, divisor)
+
+
+@op("avg_pool1d(Tensor input, any kernel_size, any stride=None, any padding=0, bool ceil_mode=False,"
+    " bool count_include_pad=True) -> Tensor", at=("nn.functional", "torch"))
+def avg_pool1d(input, kernel_size, stride, padding, ceil_mode, count_include_pad):
+    """Mean of each window of a signal (N, C, L) or (C, L); zero padding counts unless told otherwise.
+
+    Example::
+
+        >>> rl.nn.functional.avg_pool1d(rl.tensor([[[1., 3., 2., 4.]]]), 2).tolist()
+        [[[2.0, 3.0]]]
+    """
+    return _average(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+
+
+_AVG = ("(Tensor input, any kernel_size, any stride=None, any padding=0, bool ceil_mode=False,"
+        " bool count_include_pad=True, int? divisor_override=None) -> Tensor")
+
+
+@op("avg_pool2d" + _AVG, at=("nn.functional",))
+def avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    """Mean of each window of images (N, C, H, W) or (C, H, W); see `avg_pool1d`.
+
+    Example::
+
+        >>> rl.nn.functional.avg_pool2d(rl.ones(1, 1, 4, 4), 2).sum().item()
+        4.0
+    """
+    return _average(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+@op("avg_pool3d" + _AVG, at=("nn.functional",))
+def avg_pool3d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    """Mean of each window of volumes (N, C, D, H, W) or (C, D, H, W); see `avg_pool1d`.
+
+    Example::
+
+        >>> rl.nn.functional.avg_pool3d(rl.ones(1, 1, 2, 2, 2), 2).item()
+        1.0
+    """
+    return _average(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+# ---- adaptive pooling
+def _adaptive_size(input, output_size, dims):
+    """output_size as a tuple, None meaning the input's size."""
+    size = (output_size,) * dims if output_size is None or isinstance(output_size, int) else tuple(output_size)
+    if len(size) == 1:
+        size = size * dims
+    if len(size) != dims:
+        raise RuntimeError(f"adaptive pooling: output_size must be one integer or {dims} of them, got {size}")
+    if input.dim() not in (dims + 1, dims + 2):
+        raise RuntimeError(f"adaptive pooling: expected a {dims + 1}D or {dims + 2}D input, got shape "
+                           f"{tuple(input.shape)}")
+    return tuple([n if s is None else s for n, s in zip(input.shape[-dims:], size)])
+
+
+def _define_adaptive(dims):
+    @op(f"adaptive_avg_pool{dims}d(Tensor input, any output_size) -> Tensor",
+        at=("nn.functional", "torch") if dims == 1 else ("nn.functional",))
+    def average(input, output_size):
+        """Means over windows that divide each spatial dimension into `output_size` parts.
+
+        Part i of n covers elements floor(i L / n) to ceil((i + 1) L / n). None keeps a size.
+        """
+        return _adaptive_avg_pool(input, _adaptive_size(input, output_size, dims))
+
+    @op(f"adaptive_max_pool{dims}d(Tensor input, any output_size, bool return_indices=False) -> Tensor",
+        at=("nn.functional",), out=False)
+    def maximum(input, output_size, return_indices):
+        """Maxima over windows that divide each spatial dimension into `output_size` parts."""
+        values, indices = _adaptive_max_pool(input, _adaptive_size(input, output_size, dims))
+        return (values, indices) if return_indices else values
+
+    @op(f"adaptive_max_pool{dims}d_with_indices(Tensor input, any output_size, bool return_indices=True)"
+        " -> Tensor", at=("nn.functional",), out=False)
+    def with_indices(input, output_size, return_indices):
+        """Maxima over adaptive windows and where they are."""
+        return _adaptive_max_pool(input, _adaptive_size(input, output_size, dims))
+
+
+for _dims in (1, 2, 3):
+    _define_adaptive(_dims)
+
+
+# ---- power-average pooling
+def _lp(dims, input, norm_type, kernel_size, stride, ceil_mode):
+    kernel = _spread(kernel_size, dims)
+    kernel = kernel * dims if len(kernel) == 1 else kernel
+    count = 1
+    for k in kernel:
+        count *= k
+    mean = _average(dims, input.pow(norm_type), kernel, stride, 0, ceil_mode, True, None)
+    relu = rl.nn.functional.relu
+    return (mean.sign() * relu(mean.abs())).mul(count).pow(1.0 / norm_type)
+
+
+def _define_lp(dims):
+    @op(f"lp_pool{dims}d(Tensor input, any norm_type, any kernel_size, any stride=None, bool ceil_mode=False)"
+        " -> Tensor", at=("nn.functional",))
+    def pool(input, norm_type, kernel_size, stride, ceil_mode):
+        """(sum of x^p over each window)^(1/p) with p = norm_type."""
+        return _lp(dims, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+for _dims in (1, 2, 3):
+    _define_lp(_dims)
+
+
+# ---- unpooling
+def _unpool_size(input, kernel, stride, padding, output_size, dims):
+    default = [(input.shape[d - dims] - 1) * stride[d] - 2 * padding[d] + kernel[d] for d in range(dims)]
+    if output_size is None:
+        return tuple(default)
+    size = tuple(output_size)[-dims:]
+    if len(size) != dims:
+        raise ValueError(f"output_size should have {dims} or {dims + 2} elements, got {tuple(output_size)}")
+    for d, (want, s) in enumerate(zip(size, stride)):
+        if not default[d] - s < want < default[d] + s:
+            raise ValueError(f"invalid output_size {size} (dimension {d} must be between {default[d] - s} and "
+                             f"{default[d] + s})")
+    return size
+
+
+def _define_unpool(dims):
+    @op(f"max_unpool{dims}d(Tensor input, Tensor indices, any kernel_size, any stride=None, any padding=0,"
+        " any output_size=None) -> Tensor", at=("nn.functional",))
+    def unpool(input, indices, kernel_size, stride, padding, output_size):
+        """Puts values back where max pooling took them from (`indices`), zeros elsewhere."""
+        if input.shape != indices.shape:
+            raise RuntimeError(f"max_unpool{dims}d: expected shape of indices to be the input's "
+                               f"{tuple(input.shape)}, but got {tuple(indices.shape)}")
+        kernel = _spread(kernel_size, dims)
+        stride = _spread(stride, dims) or kernel
+        size = _unpool_size(input, kernel, stride, _spread(padding, dims), output_size, dims)
+        return _unpool(input, indices, size)
+
+
+for _dims in (1, 2, 3):
+    _define_unpool(_dims)
+
+
+def _unpool(input, indices, size):
+    """As `_pool_scatter`, but a cell named twice keeps one value instead of the sum."""
+    dims, cells = len(size), 1
+    for s in size:
+        cells *= s
+    flat = indices.flatten(-dims)
+    if flat.numel() and (int(flat.min()) < 0 or int(flat.max()) >= cells):
+        raise RuntimeError(f"max_unpool: found an invalid index (output size {size})")
+    lead = input.shape[:-dims]
+    zeros = input.new_zeros(tuple(lead) + (cells,))
+    return zeros.scatter(-1, flat, input.flatten(-dims)).view(tuple(lead) + tuple(size))
+
+
+# ---- fractional pooling
+def _fractional_starts(sample, size, out, kernel):
+    """Window starts of one dimension for random numbers `sample` (any shape): shape + (out,)."""
+    if out == 1:
+        return rl.full(sample.shape + (1,), size - kernel, dtype=rl.int64)
+    alpha = (size - kernel) / (out - 1)
+    steps = rl.arange(out - 1, dtype=sample.dtype)
+    starts = ((steps + sample.unsqueeze(-1)) * alpha).to(rl.int64) \
+        - (sample.unsqueeze(-1) * alpha).to(rl.int64)
+    last = rl.full(sample.shape + (1,), size - kernel, dtype=rl.int64)
+    return rl.cat([starts, last], -1)
+
+
+def _fractional(dims, input, kernel_size, output_size, output_ratio, return_indices, samples):
+    name = f"fractional_max_pool{dims}d"
+    if (output_size is None) == (output_ratio is None):
+        raise ValueError(f"{name} requires specifying either an output_size or an output_ratio, not both")
+    x = input if input.dim() == dims + 2 else input.unsqueeze(0)
+    kernel, space = _spread(kernel_size, dims), x.shape[2:]
+    if output_size is None:
+        ratio = (output_ratio,) * dims if not isinstance(output_ratio, (tuple, list)) else output_ratio
+        output_size = [int(space[d] * ratio[d]) for d in range(dims)]
+    out = _spread(output_size, dims)
+    for s, k, o in zip(space, kernel, out):
+        if o + k - 1 > s:
+            raise RuntimeError(f"{name}: kernel size {kernel} and output size {out} are too large for input "
+                               f"size {tuple(space)}")
+    if samples is None:
+        samples = rl.rand(x.shape[0], x.shape[1], dims, dtype=input.dtype)
+    values, indices = _fractional_windows(x, kernel, out, samples)
+    if input.dim() != dims + 2:
+        values, indices = values.squeeze(0), indices.squeeze(0)
+    return (values, indices) if return_indices else values
+
+
+def _fractional_windows(x, kernel, out, samples):
+    """Gathers every window's elements, then takes their maximum."""
+    dims, space = len(kernel), x.shape[2:]
+    flat_index = None
+    for d in range(dims):
+        # The last spatial dimension uses the first random number.
+        starts = _fractional_starts(samples[:, :, dims - 1 - d] if dims == 2 else samples[:, :, d],
+                                    space[d], out[d], kernel[d])
+        cells = starts.unsqueeze(-1) + rl.arange(kernel[d])
+        shape = [*cells.shape[:2]] + [1] * (2 * dims)
+        shape[2 + d], shape[2 + dims + d] = out[d], kernel[d]
+        cells = cells.view(shape)
+        flat_index = cells if flat_index is None else flat_index * space[d] + cells
+    n, c = x.shape[:2]
+    windows = flat_index.expand(n, c, *out, *kernel).reshape(n, c, -1)
+    values = x.reshape(n, c, -1).gather(-1, windows).view(n, c, *out, -1)
+    best, at = values.max(-1)
+    indices = windows.view(n, c, *out, -1).gather(-1, at.unsqueeze(-1)).squeeze(-1)
+    return best, indices
+
+
+def _define_fractional(dims):
+    arguments = ("(Tensor input, any kernel_size, any output_size=None, any output_ratio=None,"
+                 " bool return_indices={}, Tensor? _random_samples=None) -> Tensor")
+
+    @op(f"fractional_max_pool{dims}d" + arguments.format(False), at=("nn.functional",), out=False)
+    def pool(input, kernel_size, output_size, output_ratio, return_indices, _random_samples):
+        """Max pooling over windows at pseudo-random positions (Graham 2014)."""
+        return _fractional(dims, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
+
+    @op(f"fractional_max_pool{dims}d_with_indices" + arguments.format(True), at=("nn.functional",), out=False)
+    def with_indices(input, kernel_size, output_size, output_ratio, return_indices, _random_samples):
+        """Fractional max pooling with the positions of the maxima."""
+        return _fractional(dims, input, kernel_size, output_size, output_ratio, True, _random_samples)
+
+
+for _dims in (2, 3):
+    _define_fractional(_dims)

@@ -1,0 +1,336 @@
+"""The state dict protocol of modules: saving to and loading from a flat, ordered dictionary.
+
+How a single tensor is written to a file is not here: that is the package's `save` and `load`.
+"""
+
+from collections import OrderedDict
+
+import rushlight as rl
+
+from ..parameter import Parameter, is_lazy
+from ._hooks import NO_HOOKS, add_hook
+
+EXTRA_STATE = "_extra_state"
+
+
+class IncompatibleKeys(tuple):
+    """What `load_state_dict` returns: the names it missed and the names it did not expect."""
+
+    __slots__ = ()
+    _fields = ("missing_keys", "unexpected_keys")
+
+    def __new__(cls, missing_keys, unexpected_keys):
+        return super().__new__(cls, (missing_keys, unexpected_keys))
+
+    missing_keys = property(lambda self: self[0])
+    unexpected_keys = property(lambda self: self[1])
+
+    def __repr__(self):
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return (f"_IncompatibleKeys(missing_keys={self.missing_keys}, "
+                f"unexpected_keys={self.unexpected_keys})")
+
+    __str__ = __repr__
+
+
+class StateMethods:
+    """The part of `Module` that saves and loads state."""
+
+    _version = 1
+
+    def get_extra_state(self):
+        """State other than tensors to put into `state_dict`; define together with the setter."""
+        raise RuntimeError(
+            "Reached a code path in Module.get_extra_state() that should never be called: "
+            f"{type(self).__name__} does not override it."
+        )
+
+    def set_extra_state(self, state):
+        """Restore what `get_extra_state` returned."""
+        raise RuntimeError(
+            "Reached a code path in Module.set_extra_state() that should never be called: "
+            f"{type(self).__name__} does not override it."
+        )
+
+    def _has(self, method):
+        return getattr(type(self), method) is not getattr(StateMethods, method)
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        """Write this module's own tensors, not its children's. Subclasses may extend it."""
+        for name, param in self._parameters.items():
+            if param is not None:
+                destination[prefix + name] = param if keep_vars else param.detach()
+        for name, buffer in self._buffers.items():
+            if buffer is not None and name not in self._non_persistent_buffers_set:
+                destination[prefix + name] = buffer if keep_vars else buffer.detach()
+        if self._has("get_extra_state"):
+            destination[prefix + EXTRA_STATE] = self.get_extra_state()
+
+    def state_dict(self, *args, destination=None, prefix="", keep_vars=False):
+        """All parameters and persistent buffers, by dotted name.
+
+        The tensors share memory with the module and are detached unless `keep_vars`. Entries are
+        added to `destination` if it is given; `prefix` goes before every name.
+        """
+        if args:
+            destination, prefix, keep_vars = _positional(args, destination, prefix, keep_vars)
+        if destination is None:
+            destination = OrderedDict()
+            destination._metadata = OrderedDict()
+        local = dict(version=self._version)
+        if hasattr(destination, "_metadata"):
+            destination._metadata[prefix[:-1]] = local
+        for hook in self.__dict__.get("_state_dict_pre_hooks", NO_HOOKS).values():
+            hook(self, prefix, keep_vars)
+        self._save_to_state_dict(destination, prefix, keep_vars)
+        for name, module in self._modules.items():
+            if module is not None:
+                module.state_dict(
+                    destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars
+                )
+        for hook in self.__dict__.get("_state_dict_hooks", NO_HOOKS).values():
+            destination = _run_state_dict_hook(hook, self, destination, prefix, local)
+        return destination
+
+    def _register_state_dict_hook(self, hook):
+        if getattr(hook, "_from_public_api", False):
+            raise RuntimeError(
+                "Cannot register the same function as the state dict post hook that was "
+                "previously registered via register_state_dict_post_hook"
+            )
+        return add_hook(self._hook_table("_state_dict_hooks"), hook)
+
+    def register_state_dict_post_hook(self, hook):
+        """Call `hook(module, state_dict, prefix, local_metadata)` at the end of `state_dict()`."""
+        hook._from_public_api = True
+        return add_hook(self._hook_table("_state_dict_hooks"), hook)
+
+    def register_state_dict_pre_hook(self, hook):
+        """Call `hook(module, prefix, keep_vars)` at the start of `state_dict()`."""
+        return add_hook(self._hook_table("_state_dict_pre_hooks"), hook)
+
+    def _register_load_state_dict_pre_hook(self, hook, with_module=False):
+        """Call `hook(state_dict, prefix, local_metadata, strict, missing, unexpected, errors)`."""
+        hook = _LoadHook(hook, self if with_module else None)
+        return add_hook(self._hook_table("_load_state_dict_pre_hooks"), hook)
+
+    def register_load_state_dict_pre_hook(self, hook):
+        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing_keys,
+        unexpected_keys, error_msgs)` before this module's state is loaded."""
+        return self._register_load_state_dict_pre_hook(hook, with_module=True)
+
+    def register_load_state_dict_post_hook(self, hook):
+        """Call `hook(module, incompatible_keys)` after loading; it may edit the two lists."""
+        return add_hook(self._hook_table("_load_state_dict_post_hooks"), hook)
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys,
+                              unexpected_keys, error_msgs):
+        """Copy this module's own tensors, not its children's, out of `state_dict`.
+
+        Names that lack, surplus names below `prefix` and messages of errors are appended to the
+        three lists. Subclasses override it to read older layouts.
+        """
+        for hook in self.__dict__.get("_load_state_dict_pre_hooks", NO_HOOKS).values():
+            hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
+                 error_msgs)
+        assign = local_metadata.get("assign_to_params_buffers", False)
+        for name, own in self._persistent_tensors():
+            key = prefix + name
+            if key not in state_dict:
+                if strict:
+                    missing_keys.append(key)
+                continue
+            try:
+                _load_tensor(self, name, own, state_dict[key], key, assign)
+            except _Mismatch as problem:
+                error_msgs.append(str(problem))
+        self._load_extra_state(state_dict, prefix, strict, missing_keys, unexpected_keys)
+        if strict:
+            unexpected_keys += self._unexpected_below(state_dict, prefix)
+
+    def _persistent_tensors(self):
+        buffers = ((k, v) for k, v in self._buffers.items()
+                   if k not in self._non_persistent_buffers_set)
+        return [(k, v) for k, v in (*self._parameters.items(), *buffers) if v is not None]
+
+    def _load_extra_state(self, state_dict, prefix, strict, missing_keys, unexpected_keys):
+        key = prefix + EXTRA_STATE
+        if self._has("set_extra_state"):
+            if key in state_dict:
+                self.set_extra_state(state_dict[key])
+            elif strict:
+                missing_keys.append(key)
+        elif strict and key in state_dict:
+            unexpected_keys.append(key)
+
+    def _unexpected_below(self, state_dict, prefix):
+        local = {name for name, _ in self._persistent_tensors()}
+        for key in state_dict:
+            if key.startswith(prefix) and key != prefix + EXTRA_STATE:
+                first, *rest = key[len(prefix):].split(".", 1)
+                if (first not in self._modules if rest else first not in local):
+                    yield key
+
+    def load_state_dict(self, state_dict, strict=True, assign=False):
+        """Copy parameters and buffers from `state_dict` into this module and its children.
+
+        Args:
+            state_dict: a mapping as `state_dict()` returns it.
+            strict: raise if names lack or are left over.
+            assign: put the given tensors in place of the module's instead of copying values;
+                keeps their dtype and device.
+
+        Returns a named tuple `(missing_keys, unexpected_keys)`. Raises RuntimeError with one line
+        per problem, TypeError if `state_dict` is no mapping.
+        """
+        if not hasattr(state_dict, "keys") or not hasattr(state_dict, "__getitem__"):
+            raise TypeError(
+                f"Expected state_dict to be dict-like, got {type(state_dict)}."
+            )
+        missing, unexpected, errors = [], [], []
+        metadata = getattr(state_dict, "_metadata", None)
+        state_dict = OrderedDict(state_dict)
+        if metadata is not None:
+            state_dict._metadata = metadata
+        lists = (missing, unexpected, errors)
+        _load_tree(self, state_dict, "", metadata or {}, strict, assign, lists)
+        if strict and unexpected:
+            errors.insert(0, f"Unexpected key(s) in state_dict: {_quoted(unexpected)}. ")
+        if strict and missing:
+            errors.insert(0, f"Missing key(s) in state_dict: {_quoted(missing)}. ")
+        if errors:
+            raise RuntimeError(
+                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t"
+                + "\n\t".join(errors)
+            )
+        return IncompatibleKeys(missing, unexpected)
+
+
+def _quoted(names):
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _positional(args, destination, prefix, keep_vars):
+    import warnings
+
+    warnings.warn(
+        "Positional args are being deprecated, use kwargs instead. Refer to "
+        "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict "
+        "for details.", FutureWarning, stacklevel=3,
+    )
+    given = list(args) + [None] * 3
+    destination = given[0] if destination is None else destination
+    prefix = given[1] if len(args) > 1 and prefix == "" else prefix
+    keep_vars = given[2] if len(args) > 2 and keep_vars is False else keep_vars
+    return destination, prefix, keep_vars
+
+
+def _run_state_dict_hook(hook, module, destination, prefix, local):
+    result = hook(module, destination, prefix, local)
+    if getattr(hook, "_from_public_api", False):
+        if result is not None:
+            raise RuntimeError("state_dict post-hook must return None")
+        return destination
+    return destination if result is None else result
+
+
+class _LoadHook:
+    """A load pre-hook, with the module it is to be given, if any (weakly held)."""
+
+    def __init__(self, hook, module):
+        import weakref
+
+        self.hook = hook
+        self.module = None if module is None else weakref.ref(module)
+        self.with_module = module is not None
+
+    def __call__(self, *args):
+        return self.hook(self.module(), *args) if self.with_module else self.hook(*args)
+
+    def __getstate__(self):
+        module = self.module() if self.with_module else None
+        return {"hook": self.hook, "with_module": self.with_module, "module": module}
+
+    def __setstate__(self, state):
+        self.__init__(state["hook"], state["module"])
+
+
+class _Mismatch(Exception):
+    """One tensor of the state dict does not fit."""
+
+
+def _load_tree(module, state_dict, prefix, metadata, strict, assign, lists):
+    missing, unexpected, errors = lists
+    local = metadata.get(prefix[:-1], {})
+    if assign:
+        local = {**local, "assign_to_params_buffers": True}
+    module._load_from_state_dict(state_dict, prefix, local, True, missing, unexpected, errors)
+    for name, child in module._modules.items():
+        if child is not None:
+            below = prefix + name + "."
+            part = {k: v for k, v in state_dict.items() if k.startswith(below)}
+            _load_tree(child, part, below, metadata, strict, assign, lists)
+    found = IncompatibleKeys(missing, unexpected)
+    for hook in module.__dict__.get("_load_state_dict_post_hooks", NO_HOOKS).values():
+        if hook(module, found) is not None:
+            raise AssertionError(
+                "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to "
+                "return new values, if incompatible_keys need to be modified, it should be done "
+                "inplace."
+            )
+
+
+def _load_tensor(module, name, own, given, key, assign):
+    if not isinstance(given, rl.Tensor):
+        raise _Mismatch(
+            f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like '
+            f"object from checkpoint but received {type(given)}"
+        )
+    if not is_lazy(own):
+        if own.ndim == 0 and given.ndim == 1 and len(given) == 1:
+            given = given[0]                     # older files keep numbers in vectors of one
+        if not is_lazy(given) and given.shape != own.shape:
+            raise _Mismatch(
+                f"size mismatch for {key}: copying a param with shape {given.shape} from "
+                f"checkpoint, the shape in current model is {own.shape}."
+            )
+    if own.is_meta and not given.is_meta and not assign:
+        _warn_meta(key)
+    try:
+        with rl.no_grad():
+            if assign:
+                _assign_tensor(module, name, own, given)
+            else:
+                own.copy_(given)
+    except Exception as error:
+        action = "swapping" if assign else "copying"
+        raise _Mismatch(
+            f'While {action} the parameter named "{key}", whose dimensions in the model are '
+            f"{_shape(own)} and whose dimensions in the checkpoint are {_shape(given)}, an "
+            f"exception occurred : {error.args}."
+        ) from error
+
+
+def _shape(tensor):
+    return "unknown" if is_lazy(tensor) else tensor.size()
+
+
+def _assign_tensor(module, name, own, given):
+    if isinstance(own, Parameter):
+        if not isinstance(given, Parameter):
+            given = Parameter(given, requires_grad=own.requires_grad)
+        else:
+            given.requires_grad_(own.requires_grad)
+    setattr(module, name, given)
+
+
+def _warn_meta(key):
+    import warnings
+
+    warnings.warn(
+        f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in "
+        "the current model, which is a no-op. (Did you mean to pass `assign=True` to assign items "
+        "in the state dictionary to their corresponding key in the module instead of copying them "
+        "in place?)", stacklevel=6,
+    )

@@ -147,18 +147,48 @@ constexpr Fold kLogSumExp[] = {make_fold<LogSumExpFold<float>>(),
 
 bool is_double(const Tensor& t) { return compute_of(t.dtype) == Compute::D; }
 
-// var(self, dim, correction, keepdim) of real tensors; complex ones split in the record.
+// A complex tensor as a real one with a last dimension of two.
+Ref<Tensor> parts_of(const Tensor& t) {
+  SizeVec sizes(t.sizes().begin(), t.sizes().end()), strides;
+  for (int64_t s : t.strides()) strides.push_back(2 * s);
+  sizes.push_back(2);
+  strides.push_back(1);
+  return alias(t.storage, sizes, strides, 2 * t.offset, real_of(t.dtype), t.device);
+}
+
+// The variance of a complex number is the sum of its parts' variances.
+void complex_moments(Call& c, bool root, double correction) {
+  Ref<Tensor> parts = parts_of(c.tensor(0)), mean = c.n_outs > 1 ? parts_of(c.out(1)) : Ref<Tensor>();
+  SizeVec sizes(c.out(0).sizes().begin(), c.out(0).sizes().end());
+  sizes.push_back(2);
+  Ref<Tensor> both = empty(sizes, c.out(0).dtype);
+  run_reduction(kVar[is_double(*both)], *parts, dims_argument(c, 1), both.get(), mean.get(), correction);
+  dispatch(both->dtype, [&]<class T>() {
+    if constexpr (std::is_floating_point_v<T>) {
+      T *v = both->data<T>(), *out = c.out(0).data<T>();
+      for (int64_t i = 0; i < c.out(0).numel; ++i) {
+        T sum = v[2 * i] + v[2 * i + 1];
+        out[i] = root ? std::sqrt(sum) : sum;
+      }
+    }
+  });
+}
+
+// var.correction(self, dim, correction, keepdim) and its like
 template <bool WithMean> void moments_infer(Call& c) {
   DType d = c.tensor(0).dtype;
-  RL_CHECK(is_floating(d), c.op, ": std and var only support floating point and complex dtypes, ",
+  RL_CHECK(is_inexact(d), c.op, ": std and var only support floating point and complex dtypes, ",
            "got ", d, "; convert the input, for example with .float()");
   uint64_t mask = dims_argument(c, 1);
-  for (int i = 0; i < (WithMean ? 2 : 1); ++i) add_reduced(c, mask, c.flag(3), d);
+  add_reduced(c, mask, c.flag(3), real_of(d));
+  if (WithMean) add_reduced(c, mask, c.flag(3), d);
 }
 template <bool Root, bool WithMean> void moments_run(Call& c) {
   const Tensor& t = c.tensor(0);
+  double correction = c.has(2) ? c.number(2) : 1.0;
+  if (is_complex(t.dtype)) return complex_moments(c, Root, correction);
   run_reduction((Root ? kStd : kVar)[is_double(t)], t, dims_argument(c, 1), &c.out(0),
-                WithMean ? &c.out(1) : nullptr, c.has(2) ? c.number(2) : 1.0);
+                WithMean ? &c.out(1) : nullptr, correction);
 }
 
 // logsumexp(self, dim, keepdim); integers compute in the default dtype
@@ -171,10 +201,10 @@ void logsumexp_run(Call& c) {
                 nullptr);
 }
 
-RL_ISA_KERNEL("_var", moments_infer<false>, (moments_run<false, false>));
-RL_ISA_KERNEL("_std", moments_infer<false>, (moments_run<true, false>));
-RL_ISA_KERNEL("_var_mean", moments_infer<true>, (moments_run<false, true>));
-RL_ISA_KERNEL("_std_mean", moments_infer<true>, (moments_run<true, true>));
+RL_ISA_KERNEL("var.correction", moments_infer<false>, (moments_run<false, false>));
+RL_ISA_KERNEL("std.correction", moments_infer<false>, (moments_run<true, false>));
+RL_ISA_KERNEL("var_mean.correction", moments_infer<true>, (moments_run<false, true>));
+RL_ISA_KERNEL("std_mean.correction", moments_infer<true>, (moments_run<true, true>));
 RL_ISA_KERNEL("_logsumexp", logsumexp_infer, logsumexp_run);
 
 }  // namespace

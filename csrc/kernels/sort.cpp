@@ -103,32 +103,32 @@ void two_outputs(Call& c, Sizes sizes) {
 }
 
 // Runs `f` on typed lines of the contiguous input.
-template <class F> void run_lines(Call& c, F&& f) {
+template <class F> void run_lines(Call& c, int dim_arg, F&& f) {
   if (c.out(0).numel == 0) return;
   Ref<Tensor> x = contiguous(c.tensor(0));
   Unlocked unlocked(x->numel * 8);
   with_ordered(c.op, x->dtype, [&]<class T>() {
-    each_line<T>(*x, c.out(0), c.out(1), dim_of(c, c.n_args > 1 ? 1 : 0), f);
+    each_line<T>(*x, c.out(0), c.out(1), dim_of(c, dim_arg), f);
   });
 }
 
-// _sort(self, dim, descending); always stable
-void sort_infer(Call& c) {
-  dim_of(c, 1);
+// sort(self, dim, descending) and sort.stable(self, stable, dim, descending): always stable
+template <int Dim> void sort_infer(Call& c) {
+  dim_of(c, Dim);
   two_outputs(c, c.tensor(0).sizes());
 }
-void sort_run(Call& c) {
-  bool descending = c.flag(2);
-  run_lines(c, [=]<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch& s) {
+template <int Dim> void sort_run(Call& c) {
+  bool descending = c.flag(Dim + 1);
+  run_lines(c, Dim, [=]<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch& s) {
     sort_line(l, descending, e, s);
   });
 }
 
-// topk(self, k, dim, largest, sorted): _topk(self, dim, k, largest)
+// topk(self, k, dim, largest, sorted): always sorted
 void topk_infer(Call& c) {
   const Tensor& t = c.tensor(0);
-  int dim = dim_of(c, 1);
-  int64_t k = c.integer(2);
+  int dim = dim_of(c, 2);
+  int64_t k = c.integer(1);
   RL_CHECK(k >= 0 && k <= size_or_one(t, dim), "topk: selected index k out of range: k is ", k,
            ", dimension ", dim, " has ", size_or_one(t, dim), " elements");
   SizeVec sizes(t.sizes().begin(), t.sizes().end());
@@ -136,10 +136,10 @@ void topk_infer(Call& c) {
   two_outputs(c, sizes);
 }
 void topk_run(Call& c) {
-  int64_t k = c.integer(2);
+  int64_t k = c.integer(1);
   bool largest = c.flag(3);
   if (c.tensor(0).ndim == 0 && k == 0) return;
-  run_lines(c, [=]<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch& s) {
+  run_lines(c, 2, [=]<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch& s) {
     if (k * 4 < l.n) return top_line(l, k, largest, e);
     make_entries(l.x, l.n, l.step, largest, e);
     sort_entries(e, l.n, s);
@@ -148,48 +148,49 @@ void topk_run(Call& c) {
 }
 
 // One result per line: the dimension goes, or stays with size one.
-void one_per_line(Call& c, int keepdim_arg) {
+void one_per_line(Call& c, int dim_arg) {
   const Tensor& t = c.tensor(0);
-  int dim = dim_of(c, 1);
+  int dim = dim_of(c, dim_arg);
   if (t.ndim && t.size(dim) == 0)
     fail(ErrorKind::Index, c.op, "(): Expected reduction dim ", dim, " to have non-zero size.");
   SizeVec sizes(t.sizes().begin(), t.sizes().end());
-  if (t.ndim && c.flag(keepdim_arg)) sizes[static_cast<size_t>(dim)] = 1;
+  if (t.ndim && c.flag(dim_arg + 1)) sizes[static_cast<size_t>(dim)] = 1;
   else if (t.ndim) sizes.erase(sizes.begin() + dim);
   two_outputs(c, sizes);
 }
 
-// _kthvalue(self, dim, k, keepdim)
+// kthvalue(self, k, dim, keepdim)
 void kthvalue_infer(Call& c) {
-  one_per_line(c, 3);
-  int64_t n = size_or_one(c.tensor(0), dim_of(c, 1)), k = c.integer(2);
-  RL_CHECK(k >= 1 && k <= n, "kthvalue(): selected number k out of range for dimension ", dim_of(c, 1),
+  one_per_line(c, 2);
+  int64_t n = size_or_one(c.tensor(0), dim_of(c, 2)), k = c.integer(1);
+  RL_CHECK(k >= 1 && k <= n, "kthvalue(): selected number k out of range for dimension ", dim_of(c, 2),
            ": k is ", k, ", the dimension has ", n, " elements");
 }
 void kthvalue_run(Call& c) {
-  int64_t k = c.integer(2) - 1;
-  run_lines(c, [=]<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch&) { kth_line(l, k, e); });
+  int64_t k = c.integer(1) - 1;
+  run_lines(c, 2, [=]<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch&) { kth_line(l, k, e); });
 }
 
 // median.dim(self, dim, keepdim), nanmedian.dim, mode
 void median_infer(Call& c) {
   if (c.tensor(0).dtype == DType::Bool)
     fail(ErrorKind::NotImplemented, c.op, "(): not implemented for 'Bool'; convert the input");
-  one_per_line(c, 2);
+  one_per_line(c, 1);
 }
 template <bool SkipNan> void median_run(Call& c) {
-  run_lines(c, []<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch&) {
+  run_lines(c, 1, []<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch&) {
     median_line(l, SkipNan, e);
   });
 }
-void mode_infer(Call& c) { one_per_line(c, 2); }
+void mode_infer(Call& c) { one_per_line(c, 1); }
 void mode_run(Call& c) {
-  run_lines(c, []<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch& s) { mode_line(l, e, s); });
+  run_lines(c, 1, []<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch& s) { mode_line(l, e, s); });
 }
 
-RL_KERNEL("_sort", sort_infer, sort_run);
-RL_KERNEL("_topk", topk_infer, topk_run);
-RL_KERNEL("_kthvalue", kthvalue_infer, kthvalue_run);
+RL_KERNEL("sort", sort_infer<1>, sort_run<1>);
+RL_KERNEL("sort.stable", sort_infer<2>, sort_run<2>);
+RL_KERNEL("topk", topk_infer, topk_run);
+RL_KERNEL("kthvalue", kthvalue_infer, kthvalue_run);
 RL_KERNEL("median.dim", median_infer, median_run<false>);
 RL_KERNEL("nanmedian.dim", median_infer, median_run<true>);
 RL_KERNEL("mode", mode_infer, mode_run);

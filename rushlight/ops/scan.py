@@ -1,0 +1,189 @@
+"""Cumulative operations along one dimension, differences and trapezoid sums.
+
+To add one: a Rule in csrc/kernels/scan.cpp and a record here, or a composition.
+"""
+
+import rushlight as rl
+from rushlight.ops import _reduce_grad as grad
+from rushlight.ops._record import op
+
+
+@op("cumsum(Tensor self, int dim, *, dtype? dtype=None) -> Tensor", inplace=True)
+def cumsum(self, dim, dtype):
+    """Running sums along ``dim``. Integers and bool sum to int64; floats carry a double.
+
+    Example::
+
+        >>> rl.tensor([1, 2, 3]).cumsum(0)
+        tensor([1, 3, 6])
+    """
+    ...
+
+
+cumsum.vjp(self=lambda g, dim: grad.reverse_cumsum(g, dim))
+
+
+@cumsum.samples
+def _(make):
+    yield make(2, 3), 1
+    yield make(5), -1
+    yield make(), 0
+
+
+@op("cumprod(Tensor self, int dim, *, dtype? dtype=None) -> Tensor", inplace=True)
+def cumprod(self, dim, dtype):
+    """Running products along ``dim``. Integers and bool multiply as int64.
+
+    Example::
+
+        >>> rl.tensor([1, 2, 3]).cumprod(0)
+        tensor([1, 2, 6])
+    """
+    ...
+
+
+cumprod.vjp(self=lambda g, self, result, dim: grad.cumprod_grad(g, self, result, dim))
+
+
+def _cumulative_grad(g, indices, dim):
+    return rl.zeros_like(g).scatter_add(dim, indices, g)
+
+
+@op("cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)")
+def cummax(self, dim):
+    """Running maxima along ``dim`` and their positions, the last of equals; NaN stays.
+
+    Example::
+
+        >>> rl.tensor([1, 3, 2]).cummax(0).values
+        tensor([1, 3, 3])
+    """
+    ...
+
+
+cummax.vjp(self=lambda g, indices, dim: _cumulative_grad(g, indices, dim))
+
+
+@op("cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)")
+def cummin(self, dim):
+    """Running minima along ``dim`` and their positions, as `cummax`.
+
+    Example::
+
+        >>> rl.tensor([3, 1, 2]).cummin(0).values
+        tensor([3, 1, 1])
+    """
+    ...
+
+
+cummin.vjp(self=lambda g, indices, dim: _cumulative_grad(g, indices, dim))
+
+
+def _logcumsumexp_grad(g, self, result, dim):
+    """The sum of g_k exp(x_i - result_k) over k >= i, its positive and negative terms apart, so
+    that both stay in logarithms."""
+    if self.dim() == 0 or self.numel() == 0:
+        return g
+    low = float("-inf")
+    none = rl.full_like(g, low)
+    positive = rl.where(g > 0, g.abs().log(), none)
+    negative = rl.where(g < 0, g.abs().log(), none)
+
+    def part(log_g):
+        terms = (log_g - result).masked_fill(log_g == low, low)
+        return (terms.flip(dim).logcumsumexp(dim).flip(dim) + self).exp()
+
+    return part(positive) - part(negative)
+
+
+@op("logcumsumexp(Tensor self, int dim) -> Tensor")
+def logcumsumexp(self, dim):
+    """Running log(sum(exp(x))) along ``dim``, without overflow.
+
+    Example::
+
+        >>> rl.tensor([0., 0.]).logcumsumexp(0)
+        tensor([0.0000, 0.6931])
+    """
+    ...
+
+
+logcumsumexp.vjp(self=_logcumsumexp_grad)
+
+# ---- differences and trapezoids ----------------------------------------------------------------
+
+
+@op("diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor")
+def diff(self, n, dim, prepend, append):
+    """The ``n``-th differences of neighbours along ``dim``; bool differs by exclusive or.
+
+    Example::
+
+        >>> rl.tensor([1, 4, 9]).diff()
+        tensor([3, 5])
+    """
+    if self.dim() == 0:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
+    parts = [t for t in (prepend, self, append) if t is not None]
+    x = rl.cat(parts, dim) if len(parts) > 1 else self
+    if n == 0:
+        return x.clone() if x is self else x
+    for _ in range(min(n, x.shape[dim])):
+        size = max(x.shape[dim] - 1, 0)
+        late, early = x.narrow(dim, x.shape[dim] - size, size), x.narrow(dim, 0, size)
+        x = late ^ early if x.dtype == rl.bool else late - early
+    return x
+
+
+def _steps(y, x, dim):
+    """Widths between samples, shaped to multiply sums of neighbours of `y` along `dim`."""
+    if x.dim() == 1 and y.dim() != 1:
+        if x.shape[0] != y.shape[dim]:
+            raise RuntimeError(f"trapezoid: There must be one `x` value for each sample point, got "
+                               f"{x.shape[0]} for {y.shape[dim]}")
+        return x.diff().reshape([-1 if d == dim % y.dim() else 1 for d in range(y.dim())])
+    while x.dim() < y.dim():
+        x = x.unsqueeze(0)
+    return x.diff(dim=dim)
+
+
+def _neighbour_sums(y, dim):
+    n = max(y.shape[dim] - 1, 0)
+    return y.narrow(dim, y.shape[dim] - n, n) + y.narrow(dim, 0, n)
+
+
+def _areas(y, x, dx, dim):
+    sums = _neighbour_sums(y, dim)
+    return sums * _steps(y, x, dim) if x is not None else sums * dx
+
+
+@op("trapezoid(Tensor y, Tensor? x=None, *, Scalar dx=1, int dim=-1) -> Tensor", method=False)
+def trapezoid(y, x, dx, dim):
+    """The integral of samples ``y`` at ``x``, or ``dx`` apart, by the trapezoid rule along ``dim``.
+
+    Example::
+
+        >>> rl.trapezoid(rl.tensor([1., 2., 3.]))
+        tensor(4.)
+    """
+    return _areas(y, x, dx, dim).sum(dim) / 2
+
+
+@op("trapz(Tensor y, Tensor? x=None, *, Scalar dx=1, int dim=-1) -> Tensor", method=False)
+def trapz(y, x, dx, dim):
+    """As `trapezoid`."""
+    return trapezoid(y, x, dx=dx, dim=dim)
+
+
+@op("cumulative_trapezoid(Tensor y, Tensor? x=None, *, Scalar dx=1, int dim=-1) -> Tensor", method=False)
+def cumulative_trapezoid(y, x, dx, dim):
+    """Running integrals by the trapezoid rule along ``dim``; one element shorter than ``y``.
+
+    Example::
+
+        >>> rl.cumulative_trapezoid(rl.tensor([1., 2., 3.]))
+        tensor([1.5000, 4.0000])
+    """
+    return _areas(y, x, dx, dim).cumsum(dim) / 2

@@ -9,6 +9,10 @@
 #include <cstdint>
 #include <limits>
 
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__FP_FAST_FMA)
+#define RL_HAS_FMA 1
+#endif
+
 namespace rl::math {
 
 template <class T>
@@ -77,14 +81,14 @@ static inline double sqrt(double x) { return __builtin_sqrt(x); }
 
 // a*b + c; fused where the target can, so use it only where either rounding will do.
 static inline float mad(float a, float b, float c) {
-#ifdef __FMA__
+#ifdef RL_HAS_FMA
   return __builtin_fmaf(a, b, c);
 #else
   return a * b + c;
 #endif
 }
 static inline double mad(double a, double b, double c) {
-#ifdef __FMA__
+#ifdef RL_HAS_FMA
   return __builtin_fma(a, b, c);
 #else
   return a * b + c;
@@ -94,20 +98,20 @@ static inline double mad(double a, double b, double c) {
 // a*b + c with the product not rounded. Without the instruction: a float product is exact in
 // double; a double product is split in two (Dekker 1971), which overflows beyond 2^996.
 static inline float fused(float a, float b, float c) {
-#ifdef __FMA__
+#ifdef RL_HAS_FMA
   return __builtin_fmaf(a, b, c);
 #else
   return float(double(a) * double(b) + double(c));
 #endif
 }
 
-#ifndef __FMA__
+#ifndef RL_HAS_FMA
 static inline double high_half(double x) {
   return from_bits<double>(to_bits(x) & 0xfffffffff8000000ull);
 }
 #endif
 static inline double fused(double a, double b, double c) {
-#ifdef __FMA__
+#ifdef RL_HAS_FMA
   return __builtin_fma(a, b, c);
 #else
   double a1 = high_half(a), a2 = a - a1, b1 = high_half(b), b2 = b - b1;

@@ -88,7 +88,7 @@ static std::vector<T> inputs(double lo, double hi) {
 }
 
 static void report(const char* name, const char* type, double worst, double bound, const char* at) {
-#ifndef __FMA__
+#ifndef RL_HAS_FMA
   bound *= 1.8;  // every multiply-add rounds twice
 #endif
   bool bad = !(worst <= bound);

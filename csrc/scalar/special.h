@@ -1,0 +1,8 @@
+// Every special function, in one include. They are scalar code: branchy, iterative, called rarely.
+// Each is an overload set rl::math::f(float), f(double).
+#pragma once
+
+#include "special_bessel.h"
+#include "special_gamma.h"
+#include "special_normal.h"
+#include "special_polynomials.h"

@@ -1,0 +1,33 @@
+// Functors of the elementary functions and the activations made of them; their mathematics is
+// in rl::math. Included by kernels/pointwise_math.cpp.
+
+RL_UNARY(exp, kReal, { return math::exp(a); })
+RL_UNARY(exp2, kReal, { return math::exp2(a); })
+RL_UNARY(expm1, kReal, { return math::expm1(a); })
+RL_UNARY(log, kReal, { return math::log(a); })
+RL_UNARY(log2, kReal, { return math::log2(a); })
+RL_UNARY(log10, kReal, { return math::log10(a); })
+RL_UNARY(log1p, kReal, { return math::log1p(a); })
+RL_UNARY(tanh, kReal, { return math::tanh(a); })
+RL_UNARY(sigmoid, kReal, { return math::sigmoid(a); })
+RL_UNARY(sinh, kReal, { return math::sinh(a); })
+RL_UNARY(cosh, kReal, { return math::cosh(a); })
+RL_UNARY(asinh, kReal, { return math::asinh(a); })
+RL_UNARY(acosh, kReal, { return math::acosh(a); })
+RL_UNARY(atanh, kReal, { return math::atanh(a); })
+RL_UNARY(erf, kReal, { return math::erf(a); })
+RL_UNARY(erfc, kReal, { return math::erfc(a); })
+RL_UNARY(silu, kReal, { return a * math::sigmoid(a); })
+RL_UNARY(gelu, kReal, { return T(0.5) * a * math::erfc(a * T(-0.70710678118654752440)); })
+RL_UNARY(gelu_tanh, kReal, {
+  return T(0.5) * a * (T(1) + math::tanh(T(0.79788456080286535588) * (a + T(0.044715) * a * a * a)));
+})
+RL_BINARY(logaddexp, kReal, {
+  T hi = a > b ? a : b, d = std::fabs(a - b);
+  T sum = hi + math::log1p(math::exp(-d));
+  return a == b && std::isinf(a) ? a : a != a ? a : b != b ? b : sum;
+})
+RL_POINTWISE(softplus, 1, 2, kReal, { return a * p > q ? a : math::log1p(math::exp(a * p)) / p; })
+RL_POINTWISE(leaky_relu, 1, 1, kReal, { return a > T(0) ? a : a * p; })
+RL_POINTWISE(elu, 1, 3, kReal, { return a > T(0) ? a * q : math::expm1(a * r) * p * q; })
+RL_UNARY(log_sigmoid, kReal, { return (a < T(0) ? a : T(0)) - math::log1p(math::exp(-std::fabs(a))); })

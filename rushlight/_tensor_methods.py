@@ -176,9 +176,13 @@ def _reduce_ex(self, protocol):
 
     class Buffer(TypedBuffer):
         def __reduce__(self):
-            return _buffer_of_bytes, (bytes(memoryview(self.untyped)), self.dtype)
+            return _buffer_of_bytes, (bytes(memoryview(self.untyped)), _name_of(self.dtype))
 
     return reduce_tensor(self, lambda tensor: Buffer(tensor.untyped_storage(), tensor.dtype))
+
+
+def _name_of(dtype):
+    return str(dtype).rpartition(".")[2]
 
 
 def _buffer_of_bytes(data, dtype):
@@ -188,7 +192,7 @@ def _buffer_of_bytes(data, dtype):
         octets = rl.frombuffer(bytearray(data), dtype=rl.uint8)
     else:
         octets = rl.empty(0, dtype=rl.uint8)
-    return TypedBuffer(octets.untyped_storage(), dtype)
+    return TypedBuffer(octets.untyped_storage(), getattr(rl, dtype))
 
 
 # ---- exchange with other libraries -----------------------------------------------------------
@@ -311,7 +315,7 @@ def _type(self, dtype=None, non_blocking=False):
         tensor([1, 1])
     """
     if dtype is None:
-        own = str(self.dtype).rpartition(".")[2]
+        own = _name_of(self.dtype)
         if own not in _TYPE_NAMES:
             raise NotImplementedError(f"type(): {self.dtype} has no type name; use .dtype")
         return "torch." + _TYPE_NAMES[own]

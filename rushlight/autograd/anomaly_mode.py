@@ -4,11 +4,33 @@ Errors in backward name the forward line without it; the mode adds the check for
 the whole forward traceback. Both are the engine's work; here are only the switches.
 """
 
-from warnings import warn
-
 from rushlight import _native
 
-__all__ = ["detect_anomaly", "set_detect_anomaly"]
+__all__ = [
+    "detect_anomaly",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
+    "set_anomaly_enabled",
+    "set_detect_anomaly",
+]
+
+_state = [False, True]  # what the engine was last told: mode, check_nan
+
+
+def set_anomaly_enabled(mode, check_nan=True):
+    """Switch anomaly detection on or off; ``check_nan`` as for `detect_anomaly`."""
+    _native.set_anomaly(mode, check_nan)
+    _state[:] = mode, check_nan
+
+
+def is_anomaly_enabled():
+    """Whether anomaly detection is on."""
+    return _state[0]
+
+
+def is_anomaly_check_nan_enabled():
+    """Whether anomaly detection, when on, looks for nan gradients."""
+    return _state[1]
 
 
 class set_detect_anomaly:
@@ -26,13 +48,14 @@ class set_detect_anomaly:
     """
 
     def __init__(self, mode, check_nan=True):
-        self.prev, self.prev_check_nan = _native.set_anomaly(mode, check_nan)
+        self.prev, self.prev_check_nan = _state
+        set_anomaly_enabled(mode, check_nan)
 
     def __enter__(self):
         pass
 
     def __exit__(self, *exc_info):
-        _native.set_anomaly(self.prev, self.prev_check_nan)
+        set_anomaly_enabled(self.prev, self.prev_check_nan)
 
 
 class detect_anomaly:
@@ -51,6 +74,8 @@ class detect_anomaly:
     """
 
     def __init__(self, check_nan=True):
+        from warnings import warn
+
         self.check_nan = check_nan
         warn(
             "Anomaly Detection has been enabled. It slows every backward pass; keep it for "
@@ -59,7 +84,8 @@ class detect_anomaly:
         )
 
     def __enter__(self):
-        self.prev, self.prev_check_nan = _native.set_anomaly(True, self.check_nan)
+        self.prev, self.prev_check_nan = _state
+        set_anomaly_enabled(True, self.check_nan)
 
     def __exit__(self, *exc_info):
-        _native.set_anomaly(self.prev, self.prev_check_nan)
+        set_anomaly_enabled(self.prev, self.prev_check_nan)

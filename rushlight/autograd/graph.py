@@ -1,7 +1,7 @@
 """The graph as users see it: gradient edges, hooks on nodes and several tensors, and hooks on
 what is saved for backward.
 
-The nodes are native; `install_node` gives them their Python-level methods. The primitives used are
+The nodes are native; their methods for hooks are set here. The primitives used are
 ``_native.get_hooks(obj, kind)`` and ``_native.set_hooks(obj, kind, mapping)``: a mapping of
 callables kept on a node (kind ``"pre"``: ``fn(grad_outputs)``; ``"post"``: ``fn(grad_inputs,
 grad_outputs)``) or a tensor (``"tensor"``: ``fn(grad)``, kept on its *current* gradient edge;
@@ -82,10 +82,8 @@ def _register_prehook(self, fn):
     return add_hook(self, "pre", fn)
 
 
-def install_node(node_type):
-    """Set the Python-level methods on the native node type."""
-    node_type.register_hook = _register_hook
-    node_type.register_prehook = _register_prehook
+Node.register_hook = _register_hook
+Node.register_prehook = _register_prehook
 
 
 # ---- gradient edges --------------------------------------------------------------------------

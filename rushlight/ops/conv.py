@@ -24,7 +24,7 @@ def _bias_grad(g):
 
 
 @op("_conv_forward(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation,"
-    " int groups) -> Tensor", at=("_ops",), grad_name="ConvolutionBackward0")
+    " int groups) -> Tensor", at=("internal",), grad_name="ConvolutionBackward0")
 def _conv_forward(input, weight, bias, stride, padding, dilation, groups):
     """Batched convolution: input (N, C, *), weight (O, C / groups, *)."""
     ...
@@ -39,7 +39,7 @@ def _(g, needs, input, weight, bias, stride, padding, dilation, groups):
 
 
 @op("_conv_input(Tensor grad, Tensor weight, Tensor? bias, int[] input_size, int[] stride, int[] padding,"
-    " int[] dilation, int groups) -> Tensor", at=("_ops",), grad_name="ConvolutionBackward0")
+    " int[] dilation, int groups) -> Tensor", at=("internal",), grad_name="ConvolutionBackward0")
 def _conv_input(grad, weight, bias, input_size, stride, padding, dilation, groups):
     """The transposed convolution: what `grad` contributes to an input of spatial size `input_size`."""
     ...
@@ -54,7 +54,7 @@ def _(g, needs, grad, weight, bias, stride, padding, dilation, groups):
 
 
 @op("_conv_weight(Tensor grad, Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation,"
-    " int groups) -> Tensor", at=("_ops",), grad_name="ConvolutionBackward0")
+    " int groups) -> Tensor", at=("internal",), grad_name="ConvolutionBackward0")
 def _conv_weight(grad, input, kernel_size, stride, padding, dilation, groups):
     """What `grad` contributes to a weight of spatial size `kernel_size`."""
     ...

@@ -20,7 +20,7 @@ def _check_lengths(name, dims, **arguments):
 
 # ---- native pieces
 @op("_max_pool(Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode)"
-    " -> (Tensor values, Tensor indices)", at=("_ops",), grad_name="MaxPoolWithIndicesBackward0")
+    " -> (Tensor values, Tensor indices)", at=("internal",), grad_name="MaxPoolWithIndicesBackward0")
 def _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode):
     """Maxima of windows and where in their plane they are."""
     ...
@@ -30,7 +30,7 @@ _max_pool.vjp(input=lambda g_values, indices, input, kernel_size:
               _pool_scatter(g_values, indices, input.shape[-len(kernel_size):]))
 
 
-@op("_adaptive_max_pool(Tensor input, int[] output_size) -> (Tensor values, Tensor indices)", at=("_ops",),
+@op("_adaptive_max_pool(Tensor input, int[] output_size) -> (Tensor values, Tensor indices)", at=("internal",),
     grad_name="AdaptiveMaxPoolBackward0")
 def _adaptive_max_pool(input, output_size):
     """Maxima of windows that divide each dimension into output_size parts."""
@@ -41,7 +41,7 @@ _adaptive_max_pool.vjp(input=lambda g_values, indices, input, output_size:
                        _pool_scatter(g_values, indices, input.shape[-len(output_size):]))
 
 
-@op("_pool_scatter(Tensor grad, Tensor indices, int[] size) -> Tensor", at=("_ops",))
+@op("_pool_scatter(Tensor grad, Tensor indices, int[] size) -> Tensor", at=("internal",))
 def _pool_scatter(grad, indices, size):
     """Adds each value to the cell of its plane (of spatial `size`) that `indices` names."""
     ...
@@ -58,7 +58,7 @@ def _pool_gather(x, indices, dims):
 _AVERAGE = "int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, int? divisor"
 
 
-@op(f"_avg_pool(Tensor input, {_AVERAGE}) -> Tensor", at=("_ops",), grad_name="AvgPoolBackward0")
+@op(f"_avg_pool(Tensor input, {_AVERAGE}) -> Tensor", at=("internal",), grad_name="AvgPoolBackward0")
 def _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor):
     """Means of windows."""
     ...
@@ -69,7 +69,7 @@ _avg_pool.vjp(input=lambda g, input, kernel_size, stride, padding, ceil_mode, co
                                  count_include_pad, divisor))
 
 
-@op(f"_avg_pool_backward(Tensor grad, int[] size, {_AVERAGE}) -> Tensor", at=("_ops",))
+@op(f"_avg_pool_backward(Tensor grad, int[] size, {_AVERAGE}) -> Tensor", at=("internal",))
 def _avg_pool_backward(grad, size, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor):
     """The adjoint of `_avg_pool`: spreads each value evenly over its window."""
     ...
@@ -80,7 +80,7 @@ _avg_pool_backward.vjp(
     _avg_pool(g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor))
 
 
-@op("_adaptive_avg_pool(Tensor input, int[] output_size) -> Tensor", at=("_ops",),
+@op("_adaptive_avg_pool(Tensor input, int[] output_size) -> Tensor", at=("internal",),
     grad_name="AdaptiveAvgPoolBackward0")
 def _adaptive_avg_pool(input, output_size):
     """Means of windows that divide each dimension into output_size parts."""
@@ -91,7 +91,7 @@ _adaptive_avg_pool.vjp(input=lambda g, input, output_size:
                        _adaptive_avg_pool_backward(g, input.shape[-len(output_size):]))
 
 
-@op("_adaptive_avg_pool_backward(Tensor grad, int[] size) -> Tensor", at=("_ops",))
+@op("_adaptive_avg_pool_backward(Tensor grad, int[] size) -> Tensor", at=("internal",))
 def _adaptive_avg_pool_backward(grad, size):
     """The adjoint of `_adaptive_avg_pool`."""
     ...

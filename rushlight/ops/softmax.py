@@ -6,7 +6,7 @@ import rushlight as rl
 from rushlight.ops._record import op
 
 
-@op("_softmax(Tensor input, int dim) -> Tensor", at=("_ops",), grad_name="SoftmaxBackward0")
+@op("_softmax(Tensor input, int dim) -> Tensor", at=("internal",), grad_name="SoftmaxBackward0")
 def _softmax(input, dim):
     """softmax of a floating tensor."""
     ...
@@ -22,13 +22,13 @@ def _softmax_grad(g, y, dim):
     return _softmax_backward(g, y, dim)
 
 
-@op("_softmax_backward(Tensor grad, Tensor result, int dim) -> Tensor", at=("_ops",), differentiable=False)
+@op("_softmax_backward(Tensor grad, Tensor result, int dim) -> Tensor", at=("internal",), differentiable=False)
 def _softmax_backward(grad, result, dim):
     """The gradient of softmax in one pass, from its result."""
     ...
 
 
-@op("_log_softmax(Tensor input, int dim) -> Tensor", at=("_ops",), grad_name="LogSoftmaxBackward0")
+@op("_log_softmax(Tensor input, int dim) -> Tensor", at=("internal",), grad_name="LogSoftmaxBackward0")
 def _log_softmax(input, dim):
     """log(softmax) of a floating tensor."""
     ...
@@ -43,7 +43,7 @@ def _log_softmax_grad(g, y, dim):
     return _log_softmax_backward(g, y, dim)
 
 
-@op("_log_softmax_backward(Tensor grad, Tensor result, int dim) -> Tensor", at=("_ops",),
+@op("_log_softmax_backward(Tensor grad, Tensor result, int dim) -> Tensor", at=("internal",),
     differentiable=False)
 def _log_softmax_backward(grad, result, dim):
     """The gradient of log_softmax in one pass, from its result."""

@@ -1,0 +1,302 @@
+"""Normalisation over batches, layers, groups, instances and channels.
+
+Kernels are in csrc/kernels/norm_*.cpp. A rule uses the fused gradient unless a graph of the
+gradient itself is being recorded; then it uses recorded ops. Vector norms are in ops/linalg.
+"""
+import rushlight as rl
+from rushlight.ops._record import op
+
+
+# ---- rows: layer norm and group norm
+@op("_row_norm(Tensor input, Tensor? weight, Tensor? bias, int rows, int groups, int inner, float eps)"
+    " -> (Tensor output, Tensor mean, Tensor rstd)", at=("internal",), grad_name="NativeLayerNormBackward0")
+def _row_norm(input, weight, bias, rows, groups, inner, eps):
+    """Normalises rows of the input seen as (rows, cols); see norm_rows.cpp for the layout."""
+    ...
+
+
+@op("_row_norm_backward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, int rows,"
+    " int groups, int inner) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)", at=("internal",),
+    differentiable=False)
+def _row_norm_backward(grad, input, mean, rstd, weight, rows, groups, inner):
+    """The gradients of `_row_norm` in one pass."""
+    ...
+
+
+def _row_norm_formula(input, weight, bias, rows, groups, inner, eps):
+    """`_row_norm` in recorded ops, for gradients of gradients."""
+    x = input.reshape(rows, -1)
+    center = x - x.mean(1, keepdim=True)
+    y = center * (center.square().mean(1, keepdim=True) + eps).rsqrt()
+    y = y.reshape(-1, groups, x.shape[1] // inner, inner)
+    if weight is not None:
+        y = y * weight.reshape(groups, -1, 1)
+    if bias is not None:
+        y = y + bias.reshape(groups, -1, 1)
+    return y.reshape(input.shape)
+
+
+def _through_formula(formula, g, needs, tensors, *rest):
+    """Gradients by differentiating a formula; keeps the graph, so any order works."""
+    wanted = [t for t, need in zip(tensors, needs) if need]
+    views = [t.view_as(t) if need else t for t, need in zip(tensors, needs)]
+    result = formula(*views, *rest)
+    grads = iter(rl.autograd.grad(result, [v for v, need in zip(views, needs) if need], g, create_graph=True)
+                 if wanted else ())
+    return tuple([next(grads) if need else None for need in needs])
+
+
+@_row_norm.vjp_all
+def _(g_output, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd):
+    if rl.is_grad_enabled():
+        return _through_formula(_row_norm_formula, g_output, needs, (input, weight, bias), rows, groups, inner,
+                                eps)
+    gx, gw, gb = _row_norm_backward(g_output, input, mean, rstd, weight, rows, groups, inner)
+    return (gx if needs[0] else None, gw.view(weight.shape) if needs[1] else None,
+            gb.view(bias.shape) if needs[2] else None)
+
+
+def _numel(shape):
+    n = 1
+    for s in shape:
+        n *= s
+    return n
+
+
+def _check_normalized(name, input, shape, **affine):
+    if not shape or tuple(input.shape[-len(shape):]) != shape:
+        raise RuntimeError(f"Given normalized_shape={list(shape)}, expected input with shape "
+                           f"[*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}")
+    for which, t in affine.items():
+        if t is not None and tuple(t.shape) != shape:
+            raise RuntimeError(f"{name}: expected {which} to be of same shape as normalized_shape, but got "
+                               f"{which} of shape {list(t.shape)} and normalized_shape = {list(shape)}")
+
+
+@op("layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None,"
+    " float eps=1e-05, bool cudnn_enable=True) -> Tensor", at=("nn.functional", "torch"))
+def layer_norm(input, normalized_shape, weight, bias, eps, cudnn_enable):
+    """Normalises the last dimensions to mean 0 and variance 1, then scales and shifts (Ba et al. 2016).
+
+    Shapes: input (*, normalized_shape), weight and bias (normalized_shape). eps is added to the
+    (biased) variance. cudnn_enable has no meaning on the CPU.
+
+    Example::
+
+        >>> rl.nn.functional.layer_norm(rl.tensor([[1., 3.]]), (2,), eps=0.0).tolist()
+        [[-1.0, 1.0]]
+    """
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    _check_normalized("layer_norm", input, shape, weight=weight, bias=bias)
+    rows = _numel(input.shape[:-len(shape)])
+    return _row_norm(input, weight, bias, rows, 1, 1, eps)[0]
+
+
+@layer_norm.samples
+def _(make):
+    yield make(2, 3, 4), (4,), make(4), make(4)
+    yield make(2, 3, 4), (3, 4)
+
+
+@op("group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05,"
+    " bool cudnn_enabled=True) -> Tensor", at=("nn.functional", "torch"))
+def group_norm(input, num_groups, weight, bias, eps, cudnn_enabled):
+    """Normalises groups of channels of each sample (Wu and He 2018).
+
+    Shapes: input (N, C, *), weight and bias (C); C is divided into num_groups groups.
+
+    Example::
+
+        >>> rl.nn.functional.group_norm(rl.tensor([[1., 3.]]), 1, eps=0.0).tolist()
+        [[-1.0, 1.0]]
+    """
+    if input.dim() < 2:
+        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
+    n, c = input.shape[:2]
+    if num_groups <= 0:
+        raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
+    if c % num_groups:
+        raise RuntimeError(f"Expected number of channels in input to be divisible by num_groups, but got input "
+                           f"of shape {list(input.shape)} and num_groups={num_groups}")
+    for which, t in (("weight", weight), ("bias", bias)):
+        if t is not None and tuple(t.shape) != (c,):
+            raise RuntimeError(f"Expected {which} to be a vector of size equal to the number of channels in "
+                               f"input, but got {which} of shape {list(t.shape)} and input of shape "
+                               f"{list(input.shape)}")
+    return _row_norm(input, weight, bias, n * num_groups, num_groups, _numel(input.shape[2:]), eps)[0]
+
+
+@group_norm.samples
+def _(make):
+    yield make(2, 6, 3), 3, make(6), make(6)
+
+
+@op("rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
+    at=("nn.functional", "torch"))
+def rms_norm(input, normalized_shape, weight, eps):
+    """x / sqrt(mean(x^2) + eps) over the last dimensions, times weight (Zhang and Sennrich 2019).
+
+    eps defaults to the dtype's machine epsilon.
+
+    Example::
+
+        >>> rl.nn.functional.rms_norm(rl.tensor([3., 3.]), (2,), eps=0.0).tolist()
+        [1.0, 1.0]
+    """
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    _check_normalized("rms_norm", input, shape, weight=weight)
+    dtype = input.dtype
+    x = input.float() if dtype in (rl.float16, rl.bfloat16) else input
+    if eps is None:
+        eps = rl.finfo(x.dtype).eps
+    dims = tuple(range(-len(shape), 0))
+    power = (x * x.conj()).real if x.is_complex() else x.square()
+    y = x * (power.mean(dims, keepdim=True) + eps).rsqrt()
+    return (y if weight is None else y * weight).to(dtype)
+
+
+# ---- batch norm
+@op("_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var,"
+    " bool training, float momentum, float eps) -> (Tensor output, Tensor mean, Tensor rstd)", at=("internal",),
+    grad_name="NativeBatchNormBackward0")
+def _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps):
+    """Normalises channels, updates the running statistics, and gives the statistics used."""
+    ...
+
+
+@op("_batch_norm_backward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, bool training)"
+    " -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)", at=("internal",), differentiable=False)
+def _batch_norm_backward(grad, input, mean, rstd, weight, training):
+    """The gradients of `_batch_norm` in one pass."""
+    ...
+
+
+def _batch_norm_formula(input, weight, bias, running_mean, rstd, training, eps):
+    """`_batch_norm` in recorded ops, for gradients of gradients."""
+    dims = (0,) + tuple(range(2, input.dim()))
+    shape = (1, -1) + (1,) * (input.dim() - 2)
+    if training:
+        center = input - input.mean(dims, keepdim=True)
+        y = center * (center.square().mean(dims, keepdim=True) + eps).rsqrt()
+    else:
+        y = (input - running_mean.view(shape)) * rstd.view(shape)
+    y = y if weight is None else y * weight.view(shape)
+    return y if bias is None else y + bias.view(shape)
+
+
+@_batch_norm.vjp_all
+def _(g_output, needs, input, weight, bias, training, eps, mean, rstd):
+    needs = tuple(needs[:3])
+    if rl.is_grad_enabled():
+        grads = _through_formula(_batch_norm_formula, g_output, needs, (input, weight, bias), mean, rstd, training,
+                                 eps)
+        return grads + (None, None)
+    gx, gw, gb = _batch_norm_backward(g_output, input, mean, rstd, weight, training)
+    return gx if needs[0] else None, gw if needs[1] else None, gb if needs[2] else None, None, None
+
+
+def _check_batch(input, training):
+    count = input.shape[0] * _numel(input.shape[2:])
+    if training and count == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+
+
+@op("batch_norm(Tensor input, Tensor? running_mean, Tensor? running_var, Tensor? weight=None,"
+    " Tensor? bias=None, bool training=False, float momentum=0.1, float eps=1e-05) -> Tensor",
+    at=("nn.functional",))
+def batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps):
+    """Normalises each channel over the batch (Ioffe and Szegedy 2015).
+
+    Shapes: input (N, C, *), all others (C). When training, the batch's statistics are used and the
+    running ones move towards them by `momentum` (the running variance is the unbiased one);
+    otherwise the running ones are used.
+
+    Example::
+
+        >>> rl.nn.functional.batch_norm(rl.tensor([[1.], [3.]]), None, None, training=True, eps=0.0).tolist()
+        [[-1.0], [1.0]]
+    """
+    _check_batch(input, training)
+    if not training and (running_mean is None or running_var is None):
+        raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
+    return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
+
+
+@batch_norm.samples
+def _(make):
+    yield make(4, 3, 2), None, None, make(3), make(3), True
+    yield make(4, 3), None, None, None, None, True
+
+
+@op("batch_norm.torch(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var,"
+    " bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor", at=("torch",))
+def _torch_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled):
+    """As `rushlight.nn.functional.batch_norm`, with another order of arguments."""
+    return rl.nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+@op("instance_norm(Tensor input, Tensor? running_mean=None, Tensor? running_var=None, Tensor? weight=None,"
+    " Tensor? bias=None, bool use_input_stats=True, float momentum=0.1, float eps=1e-05) -> Tensor",
+    at=("nn.functional",))
+def instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps):
+    """Normalises each channel of each sample (Ulyanov et al. 2016).
+
+    Shapes: input (N, C, *), all others (C). Running statistics are averaged over the samples.
+
+    Example::
+
+        >>> rl.nn.functional.instance_norm(rl.tensor([[[1., 3.]]]), eps=0.0).tolist()
+        [[[-1.0, 1.0]]]
+    """
+    if not use_input_stats and (running_mean is None or running_var is None):
+        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is False")
+    n, c = input.shape[:2]
+    if use_input_stats and _numel(input.shape[2:]) == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+
+    def repeated(t):
+        return None if t is None else t.repeat(n)
+
+    mean, var = repeated(running_mean), repeated(running_var)
+    y = _batch_norm(input.reshape((1, n * c) + tuple(input.shape[2:])), repeated(weight), repeated(bias), mean,
+                    var, use_input_stats, momentum, eps)[0]
+    if use_input_stats:
+        with rl.no_grad():
+            for running, new in ((running_mean, mean), (running_var, var)):
+                if running is not None:
+                    running.copy_(new.view(n, c).mean(0))
+    return y.view(input.shape)
+
+
+@op("local_response_norm(Tensor input, int size, float alpha=1e-04, float beta=0.75, float k=1.0) -> Tensor",
+    at=("nn.functional",))
+def local_response_norm(input, size, alpha, beta, k):
+    """x / (k + alpha * mean of x^2 over `size` neighbouring channels)^beta (Krizhevsky et al. 2012).
+
+    Example::
+
+        >>> rl.nn.functional.local_response_norm(rl.zeros(1, 2, 3), 2).shape
+        torch.Size([1, 2, 3])
+    """
+    if input.dim() < 3:
+        raise ValueError(f"Expected 3D or higher dimensionality input (got {input.dim()} dimensions)")
+    if input.numel() == 0:
+        return input
+    n, c = input.shape[:2]
+    squares = input.square().reshape(n, 1, c, -1)
+    squares = rl.nn.functional.pad(squares, (0, 0, size // 2, (size - 1) // 2))
+    means = rl.nn.functional.avg_pool2d(squares, (size, 1), stride=1)
+    return input / (means.reshape(input.shape) * alpha + k).pow(beta)
+
+
+@op("normalize(Tensor input, float p=2.0, any dim=1, float eps=1e-12, *, Tensor? out=None) -> Tensor",
+    at=("nn.functional",))
+def normalize(input, p, dim, eps):
+    """x / max(norm(x), eps), the p-norm taken along `dim`.
+
+    Example::
+
+        >>> rl.nn.functional.normalize(rl.tensor([3., 4.]), dim=0)[0].item()
+        0.6000000238418579
+    """
+    return input / rl.norm(input, p, dim, keepdim=True).clamp_min(eps)

@@ -32,14 +32,6 @@ template <class T> static inline T floor_div(T a, T b) {
     return d - f > T(0.5) ? f + 1 : f;
   }
 }
-template <class T> static inline T int_pow(T a, T b) {
-  if (b < 0) return a == 1 ? 1 : a == -1 ? (b % 2 ? -1 : 1) : 0;
-  uint64_t r = 1, x = static_cast<uint64_t>(a);
-  for (uint64_t e = static_cast<uint64_t>(b); e; e >>= 1, x *= x)
-    if (e & 1) r *= x;
-  return static_cast<T>(r);
-}
-
 RL_POINTWISE(add, 2, 1, kAll, {
   if constexpr (std::is_same_v<T, bool>) return bool(a | (b & p));
   else if constexpr (std::is_integral_v<T>) return T(uint64_t(a) + uint64_t(p) * uint64_t(b));

@@ -17,9 +17,12 @@ static inline double lgamma(double x) {
   return ::lgamma_r(x, &sign);
 }
 
-// pi x modulo 2 pi loses nothing if the turns are taken off x first.
-static inline double sin_pi(double x) { return sin(kPi * (x - 2.0 * floor(0.5 * x + 0.5))); }
-static inline double cos_pi(double x) { return cos(kPi * (x - 2.0 * floor(0.5 * x + 0.5))); }
+// sin(pi x) and the fractional turn it depends on, exact in x: nothing is lost near the integers.
+static inline double half_turn(double x) { return x - floor(x + 0.5); }
+static inline double sin_pi(double x) {
+  double s = sin(kPi * half_turn(x)), n = floor(x + 0.5);
+  return floor(0.5 * n) * 2.0 == n ? s : -s;
+}
 
 // Reflection below 0, recurrence up to 10, then the asymptotic series in 1/x^2.
 static inline double digamma(double x) {
@@ -27,8 +30,7 @@ static inline double digamma(double x) {
   if (x == -kInf<double> || (x < 0.0 && floor(x) == x)) return kNan<double>;
   double sum = 0.0;
   if (x < 0.0) {
-    double fraction = x - floor(x);
-    sum = -kPi * cos_pi(fraction) / sin_pi(fraction);
+    sum = -kPi / tan(kPi * half_turn(x));
     x = 1.0 - x;
   }
   for (; x < 10.0; x += 1.0) sum -= 1.0 / x;
@@ -91,8 +93,11 @@ static inline double polygamma(int64_t n, double x) {
   return (n % 2 ? 1.0 : -1.0) * factorial * zeta(double(n) + 1.0, x);
 }
 
-// m - log(1 + m), without cancellation for small m.
-static inline double log1p_gap(double m) { return abs(m) < 0.29 ? -log1p_tail(m) : m - log1p(m); }
+// m - log(1 + m) for m = (x - a)/a, without cancellation for small m.
+static inline double peak_gap(double a, double x) {
+  double m = (x - a) / a;
+  return abs(m) < 0.29 ? -log1p_tail(m) : m - log(x / a);
+}
 
 // log Gamma(1 + a) for small a too.
 static inline double lgamma1p(double a) {
@@ -107,15 +112,15 @@ static inline double gamma_density(double a, double x) {
   if (a < 20.0) return exp(a * log(x) - x - lgamma(a));
   double z = 1.0 / (a * a);
   double stirling = horner(z, 1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680, 1.0 / 1188) / a;
-  double m = (x - a) / a;
-  return sqrt(a / (2.0 * kPi)) * exp(-a * log1p_gap(m) - stirling);
+  return sqrt(a / (2.0 * kPi)) * exp(-a * peak_gap(a, x) - stirling);
 }
 
 // The lower ratio by its power series (x below about a + 1).
 static inline double igamma_series(double a, double x) {
-  double term = 1.0 / a, sum = term;
+  double term = 1.0, sum = term;
   for (double k = a + 1.0; term > kEps * sum; k += 1.0) sum += term *= x / k;
-  return sum * gamma_density(a, x);
+  double first = a < 20.0 ? exp(a * log(x) - x - lgamma1p(a)) : gamma_density(a, x) / a;
+  return sum * first;
 }
 // The upper ratio by Lentz's continued fraction (x above about a + 1).
 static inline double igammac_fraction(double a, double x) {
@@ -133,7 +138,7 @@ static inline double igammac_fraction(double a, double x) {
   }
   return h * gamma_density(a, x);
 }
-// The upper ratio for x below 1.1, where 1 minus the lower one would cancel.
+// The upper ratio for a and x below 1.1, where 1 minus the lower one would cancel.
 static inline double igammac_small(double a, double x) {
   double log_x = log(x), term = 1.0, sum = 0.0;
   for (double n = 1.0; n < 200.0; n += 1.0) {
@@ -146,8 +151,7 @@ static inline double igammac_small(double a, double x) {
 }
 // Temme's uniform expansion, two terms, for a above a million: upper (or lower) ratio.
 static inline double igamma_large(double a, double x, bool upper) {
-  double m = (x - a) / a, gap = log1p_gap(m);
-  double eta = flip_sign(sqrt(2.0 * gap), m);
+  double gap = peak_gap(a, x), eta = flip_sign(sqrt(2.0 * gap), x - a);
   double c0 = horner(eta, -1.0 / 3, 1.0 / 12, -2.0 / 135, 1.0 / 864, 1.0 / 2835, -139.0 / 777600);
   double c1 = horner(eta, -1.0 / 540, -1.0 / 288, 1.0 / 378, -77.0 / 77760);
   double rest = exp(-a * gap) / sqrt(2.0 * kPi * a) * (c0 + c1 / a);
@@ -163,8 +167,8 @@ static inline double igammac(double a, double x) {
   if (a == kInf<double>) return x == kInf<double> ? kNan<double> : 1.0;
   if (x == kInf<double>) return 0.0;
   if (a > 1e6 && abs(x - a) < 0.05 * a) return igamma_large(a, x, true);
-  if (x <= 1.1) return x < a ? 1.0 - igamma_series(a, x) : igammac_small(a, x);
-  return x < a ? 1.0 - igamma_series(a, x) : igammac_fraction(a, x);
+  if (x <= 1.1 && a <= 1.1) return igammac_small(a, x);
+  return x < a || x <= 1.1 ? 1.0 - igamma_series(a, x) : igammac_fraction(a, x);
 }
 // The regularised lower incomplete gamma function.
 static inline double igamma(double a, double x) {

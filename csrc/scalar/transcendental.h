@@ -1,6 +1,14 @@
 // Functors of the elementary functions and the activations made of them; their mathematics is
 // in rl::math. Included by kernels/pointwise_math.cpp.
 
+template <class T> static inline T int_pow(T a, T b) {
+  if (b < 0) return a == 1 ? 1 : a == -1 ? (b % 2 ? -1 : 1) : 0;
+  uint64_t r = 1, x = static_cast<uint64_t>(a);
+  for (uint64_t e = static_cast<uint64_t>(b); e; e >>= 1, x *= x)
+    if (e & 1) r *= x;
+  return static_cast<T>(r);
+}
+
 RL_UNARY(exp, kReal, { return math::exp(a); })
 RL_UNARY(exp2, kReal, { return math::exp2(a); })
 RL_UNARY(expm1, kReal, { return math::expm1(a); })
@@ -31,3 +39,15 @@ RL_POINTWISE(softplus, 1, 2, kReal, { return a * p > q ? a : math::log1p(math::e
 RL_POINTWISE(leaky_relu, 1, 1, kReal, { return a > T(0) ? a : a * p; })
 RL_POINTWISE(elu, 1, 3, kReal, { return a > T(0) ? a * q : math::expm1(a * r) * p * q; })
 RL_UNARY(log_sigmoid, kReal, { return (a < T(0) ? a : T(0)) - math::log1p(math::exp(-std::fabs(a))); })
+RL_UNARY(sin, kReal, { return math::sin(a); })
+RL_UNARY(cos, kReal, { return math::cos(a); })
+RL_UNARY(tan, kReal, { return math::tan(a); })
+RL_UNARY(asin, kReal, { return math::asin(a); })
+RL_UNARY(acos, kReal, { return math::acos(a); })
+RL_UNARY(atan, kReal, { return math::atan(a); })
+RL_BINARY(atan2, kReal, { return math::atan2(a, b); })
+RL_UNARY(erfinv, kReal, { return math::erfinv(a); })
+RL_BINARY(pow, kI | kReal, {
+  if constexpr (std::is_integral_v<T>) return int_pow(a, b);
+  else return math::pow(a, b);
+})

@@ -1,7 +1,7 @@
 """Methods of Tensor that are not operations: printing, backward and hooks, copying and pickling,
 NumPy and DLPack exchange, storage and type names. `install` sets them all on the class.
 
-Operations belong in `rushlight/ops`. To add a method here: write the function, list it in `_METHODS`.
+Operations belong in `rushlight/ops`. To add a method: write the function, list it in `_METHODS`.
 
 Needed natively: ``_native.to_dlpack(tensor, versioned, copied) -> capsule``, and of
 ``tensor.untyped_storage()``: ``data_ptr``, ``nbytes``, the buffer protocol, ``is_shared``,

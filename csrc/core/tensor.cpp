@@ -54,6 +54,17 @@ Ref<Tensor> alias(const Tensor& t) {
   return alias(t.storage, t.sizes(), t.strides(), t.offset, t.dtype, t.device);
 }
 
+void share_version(Tensor& to, const Tensor& from) {
+  drop_version(to);
+  to.own_version = from.own_version;
+  if (to.own_version) ++to.own_version->users;
+}
+
+void drop_version(Tensor& t) noexcept {
+  if (t.own_version && --t.own_version->users == 0) delete t.own_version;
+  t.own_version = nullptr;
+}
+
 // ---- geometry of one tensor
 namespace {
 void reserve_dims(Tensor& t, size_t n) {

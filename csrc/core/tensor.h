@@ -21,6 +21,12 @@ enum class MemoryFormat : uint8_t { Contiguous, Preserve, ChannelsLast, Channels
 struct Node;
 struct ViewInfo;
 
+// The version of `.data`-style aliases, which share bytes but not in-place history.
+struct VersionCounter {
+  uint32_t value = 0;
+  int32_t users = 1;
+};
+
 struct Tensor : Object {
   Storage* storage;
   int64_t offset, numel;
@@ -38,14 +44,14 @@ struct Tensor : Object {
   Tensor* grad;         // owned
   Node* accumulator;    // borrowed: the AccumulateGrad node clears it when it dies
   ViewInfo* view;       // owned; null for tensors that are not differentiable views
-  uint32_t* own_version;  // set for `.data`-style aliases whose version is their own
+  VersionCounter* own_version;  // null: the storage's version counts
   Object *hooks, *post_hooks, *dict, *weak_refs;  // host-language objects
 
   Sizes sizes() const { return {sizes_, ndim}; }
   Sizes strides() const { return {strides_, ndim}; }
   int64_t size(int d) const { return sizes_[d]; }
   int64_t stride(int d) const { return strides_[d]; }
-  uint32_t& version() const { return own_version ? *own_version : storage->version; }
+  uint32_t& version() const { return own_version ? own_version->value : storage->version; }
   bool is_meta() const { return device == Device::Meta; }
 
   void* raw() const {
@@ -68,6 +74,9 @@ inline Ref<Tensor> alias(const Tensor& t, Sizes sizes, Sizes strides, int64_t of
 
 // Defined by the binding layer: an uninitialised tensor object with one count.
 Tensor* new_tensor_object();
+
+void share_version(Tensor& to, const Tensor& from);  // in-place changes of one show in both
+void drop_version(Tensor& t) noexcept;
 
 // --- geometry
 void set_geometry(Tensor& t, Sizes sizes, Sizes strides);

@@ -38,7 +38,7 @@ struct Scalar {
 template <> inline double Scalar::to<double>() const { return re; }
 template <> inline float Scalar::to<float>() const { return static_cast<float>(re); }
 
-struct Generator;
+class Generator;
 
 // One converted argument. `none` is set for None and for absent optionals.
 struct Value {

@@ -3,6 +3,7 @@
 #pragma once
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
 
 #include "core/tensor.h"
 #include "plan/call.h"

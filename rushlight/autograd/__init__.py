@@ -217,9 +217,9 @@ def _first_gradient(i, root, grad, is_batched):
         )
     shape = grad.shape[1:] if is_batched else grad.shape
     if tuple(about.shape) != tuple(shape):
-        batched = " (without its first dimension, since is_grads_batched=True)" if is_batched else ""
+        without = " (without its first dimension: is_grads_batched=True)" if is_batched else ""
         raise RuntimeError(
-            f"Mismatch in shape: grad_output[{i}] has a shape of {shape}{batched} and "
+            f"Mismatch in shape: grad_output[{i}] has a shape of {shape}{without} and "
             f"output[{i}] has a shape of {about.shape}."
         )
     if about.dtype.is_complex != grad.dtype.is_complex:

@@ -146,7 +146,9 @@ def gradgradcheck(
 def _refuse(**options):
     for name, value in options.items():
         if value:
-            raise NotImplementedError(f"gradcheck: {name}={value!r} is not supported; leave it False")
+            raise NotImplementedError(
+                f"gradcheck: {name}={value!r} is not supported; leave it False"
+            )
 
 
 # ---- helpers ---------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """The bar that an operator has to pass: `check_op` for one sample, `check_grads` for gradients.
 
-A record is any object with ``name`` (str) and ``reference`` (the same in other terms, to be run in
-double precision, or None); optional are ``function`` (the public callable), ``public_name``, ``at``
-(the namespaces that have it: ``"torch"``, ``"Tensor"``, ``"nn.functional"`` ...), ``differentiable``
-and ``meta`` (bool, True if absent). The records of `rushlight.ops` are such objects. A further check
-is a function ``(record, dtype, sample) -> None`` in `_CHECKS`; it raises AssertionError.
+A record is any object with ``name`` (str) and ``reference`` (the same in other terms, to be run
+in double precision, or None); optional are ``function`` (the public callable), ``public_name``,
+``at`` (the namespaces that have it: ``"torch"``, ``"Tensor"``, ``"nn.functional"`` ...),
+``differentiable`` and ``meta`` (bool, True if absent). The records of `rushlight.ops` are such
+objects. A further check is a function ``(record, dtype, sample) -> None`` in `_CHECKS`; it raises
+AssertionError.
 """
 
 import rushlight as rl
@@ -99,7 +100,7 @@ def check_grads(function, inputs, order=2, **tolerances):
         inputs: a tensor or a sequence of arguments; floating point and complex tensors become
             double precision and are differentiated.
         order (int): 1, or 2 to check the gradients of the gradients as well.
-        tolerances: ``eps``, ``atol``, ``rtol`` and ``nondet_tol`` of `rushlight.autograd.gradcheck`.
+        tolerances: ``eps``, ``atol``, ``rtol``, ``nondet_tol`` of `rushlight.autograd.gradcheck`.
 
     Raises:
         AssertionError: if a gradient is wrong.
@@ -156,9 +157,9 @@ def _function_of(record):
     given = getattr(record, "function", None)
     if given is not None:
         return given
-    place = next(at for at in record.at if at != "Tensor") if set(record.at) != {"Tensor"} else "Tensor"
+    places = (record.at,) if isinstance(record.at, str) else record.at
     found = rl
-    for part in () if place == "torch" else place.split("."):
+    for part in () if "torch" in places else places[0].split("."):
         found = getattr(found, part)
     return getattr(found, _public_name(record))
 

@@ -100,7 +100,8 @@ class _Options:
         if (self.rtol is None) != (self.atol is None):
             missing = "rtol" if self.rtol is None else "atol"
             raise _Mismatch(
-                f"Both 'rtol' and 'atol' must be either specified or omitted, but got no {missing}.",
+                "Both 'rtol' and 'atol' must be either specified or omitted, but got no "
+                f"{missing}.",
                 self.path,
                 ValueError,
             )
@@ -114,15 +115,13 @@ class _Mismatch(Exception):
         self.message, self.path, self.kind = message, path, kind
 
     def to_error(self, msg):
-        if not isinstance(msg, str):
-            text = self.message
-            if self.path:
-                text += f"\n\nThe failure occurred for item {''.join(f'[{p!r}]' for p in self.path)}"
-            if msg is not None:
-                text = msg(text)
-        else:
-            text = msg
-        return self.kind(text)
+        if isinstance(msg, str):
+            return self.kind(msg)
+        text = self.message
+        if self.path:
+            item = "".join([f"[{key!r}]" for key in self.path])
+            text += f"\n\nThe failure occurred for item {item}"
+        return self.kind(text if msg is None else msg(text))
 
 
 # ---- walking containers ----------------------------------------------------------------------

@@ -21,8 +21,8 @@ def make_tensor(
     Args:
         shape (ints, or one sequence of them): its shape.
         dtype, device: its dtype and device.
-        low, high: the limits; by default [-9, 9) for floating point and complex parts, [-9, 10) for
-            integers (0 instead of -9 if unsigned), [0, 2) for bool. Clamped to the dtype's range.
+        low, high: the limits; by default [-9, 9) for floating point and complex parts, [-9, 10)
+            for integers (from 0 if unsigned), [0, 2) for bool. Clamped to the dtype's range.
         requires_grad (bool): record operations on it.
         noncontiguous (bool): every second element of a larger tensor, if it has at least two.
         exclude_zero (bool): put 1, or the smallest normal number, in place of zeros.
@@ -50,7 +50,8 @@ def make_tensor(
     is_inexact = dtype.is_floating_point or dtype.is_complex
     if requires_grad and not is_inexact:
         raise ValueError(
-            f"make_tensor(): requires_grad=True needs a floating point or complex dtype, got {dtype}"
+            "make_tensor(): requires_grad=True needs a floating point or complex dtype, got "
+            f"{dtype}"
         )
     is_spread = noncontiguous and _count(shape) > 1
     drawn_shape = (*shape[:-1], 2 * shape[-1]) if is_spread else shape
@@ -123,7 +124,7 @@ def _warn_equal_limits():
     from warnings import warn
 
     warn(
-        "make_tensor(): low == high is deprecated for floating point and complex dtypes; use full()",
+        "make_tensor(): low == high is deprecated for floating point dtypes; use full()",
         FutureWarning,
         stacklevel=4,
     )

@@ -1,4 +1,4 @@
-"""`rushlight.testing`: comparisons, their messages, random test tensors, and the operator checks."""
+"""`rushlight.testing`: comparisons and their messages, random test tensors, operator checks."""
 
 from types import SimpleNamespace
 

@@ -1,0 +1,35 @@
+// Runs a backward pass.
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "autograd/node.h"
+
+namespace rl {
+
+struct Root {
+  Ref<Node> node;
+  uint32_t nr;
+  Ref<Tensor> grad;
+};
+struct Target {  // where a gradient is captured instead of accumulated
+  Node* node;
+  uint32_t nr;
+};
+
+struct Pass {
+  bool keep_graph = false, create_graph = false, accumulate = true;
+  std::vector<Target> targets;
+  std::vector<Ref<Tensor>> captured;  // one per target
+};
+
+void run_backward(std::vector<Root> roots, Pass& pass);
+
+// What the binding supplies: evaluating one node, summing, accumulating into .grad.
+std::vector<Ref<Tensor>> evaluate_node(Node& n, std::vector<Ref<Tensor>> grads, const Pass& pass);
+Ref<Tensor> fit_gradient(Node& n, size_t edge, Ref<Tensor> g);  // un-broadcast, cast
+Ref<Tensor> add_gradients(Tensor& a, Tensor& b, bool may_reuse, const Pass& pass);
+void run_pre_hooks(Node& n, std::vector<Ref<Tensor>>& grads);
+void accumulate(Node& leaf, Ref<Tensor> grad, const Pass& pass);
+
+}  // namespace rl

@@ -1,0 +1,66 @@
+// A node of the graph: how to turn gradients of one call's outputs into gradients of its
+// inputs. Plain ops, leaves, writes through views and custom Functions are all this struct.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace rl {
+
+namespace py { struct Op; }
+
+// The geometry that a gradient must have: rules never un-broadcast, the engine does.
+struct Shape {
+  SizeVec sizes;
+  DType dtype = DType::F32;
+  Device device = Device::Cpu;
+};
+
+struct Edge {
+  Ref<Node> node;   // null: no gradient wanted here
+  uint32_t nr = 0;
+  Shape shape;
+};
+
+// A value kept for backward. Outputs are kept detached, so that they do not hold their node.
+struct Saved {
+  Object* value = nullptr;  // owned: a tensor, another Python object, or what a pack hook made
+  Object* unpack = nullptr; // owned: the hook that undoes `pack`
+  uint32_t version = 0;
+  int output = -1;
+  bool is_tensor = false;
+};
+
+enum class NodeKind : uint8_t { Rule, Accumulate, CopySlices, Function };
+
+struct Node : Object {
+  NodeKind kind;
+  bool released, materialize;
+  uint64_t sequence;
+  py::Op* op;
+  std::vector<Edge> edges;
+  std::vector<Shape> outputs;  // of the forward call: for zero gradients
+  std::vector<Saved> saved;
+  Tensor* variable;            // Accumulate: the leaf (owned)
+  Ref<Node> inner;             // CopySlices: the node of the in-place op on the view
+  SizeVec view_sizes, view_strides;
+  int64_t view_offset;
+  Object* context;             // CopySlices: an alias with the base's geometry (owned)
+  Object *code, *dict, *weak_refs;  // code object of the recording line (owned)
+  Object *pre_hooks, *post_hooks;   // owned dicts
+  std::vector<std::pair<uint32_t, Object*>> tensor_hooks;  // (output, dict of hooks), owned
+  int instruction;
+};
+
+Ref<Node> make_node(NodeKind kind, py::Op* op);
+void drop_node(Node* n) noexcept;  // releases one count without recursion down the graph
+
+struct ViewInfo {
+  Ref<Tensor> base;
+  uint32_t version = 0;   // the base's version when grad_fn was made
+  bool multiple = false;  // one of several outputs: may not be changed in place
+  bool no_grad = false;   // made while recording was off
+};
+
+}  // namespace rl

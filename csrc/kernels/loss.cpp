@@ -1,0 +1,106 @@
+// Negative log likelihood over (N, C, K) log-probabilities and (N, K) class indices, and its
+// gradient. Other losses are composites in rushlight/ops/loss.py.
+#include <vector>
+
+#include "plan/call.h"
+#include "plan/copy.h"
+
+namespace rl {
+namespace {
+
+enum Reduction : int64_t { kNone, kMean, kSum };
+
+struct Nll {
+  int64_t n, classes, inner, ignore;
+  const int64_t* target;
+
+  // f(element number, offset of the picked class, class) over the targets that count.
+  template <class F> void each(const char* op, F&& f) const {
+    for (int64_t i = 0; i < n * inner; ++i) {
+      int64_t t = target[i];
+      if (t == ignore) continue;
+      if (t < 0 || t >= classes) fail(ErrorKind::Index, op, ": Target ", t, " is out of bounds for ",
+                                      classes, " classes");
+      f(i, (i / inner * classes + t) * inner + i % inner, t);
+    }
+  }
+};
+
+DType compute_dtype(DType d) { return d == DType::F64 ? DType::F64 : DType::F32; }
+
+Ref<Tensor> indices(const Call& c, const Tensor& t) {
+  RL_CHECK(t.dtype == DType::I64 || t.dtype == DType::U8, c.op, ": expected targets of dtype int64 ",
+           "or uint8, got ", t.dtype);
+  return contiguous_as(t, DType::I64);
+}
+Nll walk(const Tensor& x, const Tensor& target, int64_t ignore) {
+  return {x.size(0), x.size(1), x.size(2), ignore, target.data<int64_t>()};
+}
+Ref<Tensor> weights(const Call& c, const Tensor* w, const Tensor& x, DType dtype) {
+  if (!w) return nullptr;
+  RL_CHECK(w->ndim == 1 && w->size(0) == x.size(1), c.op, ": weight tensor should be defined either ",
+           "for all ", x.size(1), " classes or no classes but got weight tensor of shape: ", w->sizes());
+  RL_CHECK(w->dtype == x.dtype, c.op, ": expected weight of dtype ", x.dtype, ", got ", w->dtype);
+  return contiguous_as(*w, dtype);
+}
+
+// _nll(input, target, weight, ignore_index, reduction) -> (output, total_weight)
+void forward_infer(Call& c) {
+  Tensor& x = c.tensor(0);
+  RL_CHECK(is_floating(x.dtype), c.op, ": not implemented for ", x.dtype);
+  if (c.integer(4) == kNone) c.add_out(c.tensor(1).sizes(), x.dtype);
+  else c.add_out({}, x.dtype);
+  c.add_out({}, compute_dtype(x.dtype));
+}
+template <class T> void forward(Call& c, DType dtype) {
+  Ref<Tensor> x = contiguous_as(c.tensor(0), dtype), t = indices(c, c.tensor(1));
+  Ref<Tensor> w = weights(c, c.tensor_or_null(2), c.tensor(0), dtype);
+  const T *px = x->data<T>(), *pw = w ? w->data<T>() : nullptr;
+  Nll nll = walk(*x, *t, c.integer(3));
+  Ref<Tensor> out = empty(c.out(0).sizes(), dtype);
+  T* to = out->data<T>();
+  double sum = 0, total = 0;
+  bool each = c.integer(4) == kNone;
+  if (each) std::fill_n(to, out->numel, T(0));
+  nll.each("nll_loss", [&](int64_t i, int64_t at, int64_t k) {
+    T by = pw ? pw[k] : T(1), term = -by * px[at];
+    total += by;
+    if (each) to[i] = term;
+    else sum += term;
+  });
+  if (!each) *to = static_cast<T>(c.integer(4) == kMean ? sum / total : sum);
+  *c.out(1).data<T>() = static_cast<T>(total);
+  copy_into(c.out(0), *out);
+}
+void forward_run(Call& c) {
+  DType dtype = compute_dtype(c.tensor(0).dtype);
+  if (dtype == DType::F64) forward<double>(c, dtype);
+  else forward<float>(c, dtype);
+}
+
+// _nll_backward(grad, input, target, weight, ignore_index, reduction, total_weight)
+void backward_infer(Call& c) { c.add_out(c.tensor(1).sizes(), c.tensor(1).dtype); }
+template <class T> void backward(Call& c, DType dtype) {
+  Ref<Tensor> g = contiguous_as(c.tensor(0), dtype), t = indices(c, c.tensor(2));
+  Ref<Tensor> w = weights(c, c.tensor_or_null(3), c.tensor(1), dtype);
+  Ref<Tensor> total = contiguous_as(c.tensor(6), dtype), out = empty(c.out(0).sizes(), dtype);
+  const T *pg = g->data<T>(), *pw = w ? w->data<T>() : nullptr;
+  T *to = out->data<T>(), divide = c.integer(5) == kMean ? *total->data<T>() : T(1);
+  bool each = c.integer(5) == kNone;
+  std::fill_n(to, out->numel, T(0));
+  walk(c.tensor(1), *t, c.integer(4)).each("nll_loss", [&](int64_t i, int64_t at, int64_t k) {
+    to[at] = -(pw ? pw[k] : T(1)) * pg[each ? i : 0] / divide;
+  });
+  copy_into(c.out(0), *out);
+}
+void backward_run(Call& c) {
+  DType dtype = compute_dtype(c.tensor(1).dtype);
+  if (dtype == DType::F64) backward<double>(c, dtype);
+  else backward<float>(c, dtype);
+}
+
+RL_KERNEL("_nll", forward_infer, forward_run);
+RL_KERNEL("_nll_backward", backward_infer, backward_run);
+
+}  // namespace
+}  // namespace rl

@@ -1,0 +1,204 @@
+// The only argument parser: positional and keyword arguments, aliases, varargs sizes, numbers
+// for tensors. Matching decides between overloads; conversion makes kernel Values.
+#include "python/op.h"
+
+namespace rl::py {
+namespace {
+
+const char* type_text(ArgType t) {
+  constexpr const char* kText[] = {"Tensor", "tuple of Tensors", "Tensor or Number", "Number", "int",
+                                   "float", "bool", "tuple of ints", "tuple of floats", "torch.dtype",
+                                   "torch.device", "torch.memory_format", "torch.layout", "str",
+                                   "torch.Generator", "object"};
+  return kText[static_cast<int>(t)];
+}
+
+bool is_integer(PyObject* o) {
+  if (PyLong_Check(o)) return !PyBool_Check(o);
+  if (PyFloat_Check(o) || PyBool_Check(o) || PyList_Check(o) || PyTuple_Check(o)) return false;
+  if (is_tensor(o)) {
+    Tensor* t = as_tensor(o);
+    return t->numel == 1 && t->ndim == 0 && is_integral(t->dtype) && t->dtype != DType::Bool;
+  }
+  return PyIndex_Check(o);
+}
+
+bool is_int_sequence(PyObject* o) {
+  if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
+  Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
+  PyObject** items = PySequence_Fast_ITEMS(o);
+  for (Py_ssize_t i = 0; i < n; ++i)
+    if (!is_integer(items[i]) && !PyBool_Check(items[i])) return false;
+  return true;
+}
+
+bool is_tensor_sequence(PyObject* o) {
+  if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
+  Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    PyObject* item = PySequence_Fast_ITEMS(o)[i];
+    if (item != Py_None && !is_tensor(item)) return false;
+  }
+  return true;
+}
+
+bool is_scalar_tensor(PyObject* o) { return is_tensor(o) && as_tensor(o)->ndim == 0; }
+
+bool matches(const ArgSpec& a, PyObject* o) {
+  if (o == Py_None) return a.optional || a.type == ArgType::Any;
+  switch (a.type) {
+    case ArgType::Tensor: return is_tensor(o);
+    case ArgType::Tensors: return is_tensor_sequence(o);
+    case ArgType::Operand: return is_tensor(o) || is_number(o);
+    case ArgType::Number: return is_number(o) || is_scalar_tensor(o);
+    case ArgType::Int: return is_integer(o);
+    case ArgType::Float: return PyFloat_Check(o) || PyLong_Check(o) || is_number(o) || is_scalar_tensor(o);
+    case ArgType::Bool: return PyBool_Check(o) || (is_number(o) && !PyLong_Check(o) && !PyFloat_Check(o));
+    case ArgType::Ints: return is_int_sequence(o) || is_integer(o);
+    case ArgType::Floats: return PyTuple_Check(o) || PyList_Check(o) || PyFloat_Check(o);
+    case ArgType::DType: return is_dtype(o) || o == reinterpret_cast<PyObject*>(&PyFloat_Type) ||
+                                o == reinterpret_cast<PyObject*>(&PyLong_Type) ||
+                                o == reinterpret_cast<PyObject*>(&PyBool_Type);
+    case ArgType::Str: return PyUnicode_Check(o);
+    case ArgType::Generator: return !is_tensor(o) && !is_number(o);
+    default: return true;
+  }
+}
+
+bool refuse(std::string* why, const std::string& text) {
+  if (why) *why = text;
+  return false;
+}
+
+int find_keyword(const Op& op, PyObject* key) {
+  for (size_t i = 0; i < op.args.size(); ++i)
+    if (op.args[i].name == key) return static_cast<int>(i);
+  for (size_t i = 0; i < op.args.size(); ++i)
+    if (PyUnicode_Compare(op.args[i].name, key) == 0) return static_cast<int>(i);
+  // NumPy's spellings, and `input` for what methods call self.
+  constexpr const char* kAlias[][2] = {{"input", "self"}, {"axis", "dim"}, {"keepdims", "keepdim"},
+                                       {"x", "self"}, {"x1", "self"}, {"x2", "other"}, {"axes", "dims"}, {"self", "input"}};
+  for (auto& [alias, name] : kAlias)
+    if (PyUnicode_CompareWithASCIIString(key, alias) == 0)
+      for (size_t i = 0; i < op.args.size(); ++i)
+        if (std::string_view(op.args[i].text) == name) return static_cast<int>(i);
+  return -1;
+}
+
+bool accept_varargs(const Op& op, PyObject* const* args, Py_ssize_t n, Py_ssize_t at, Slots& slots) {
+  for (Py_ssize_t i = at; i < n; ++i)
+    if (!is_integer(args[i])) return false;
+  PyObject* sizes = slots.keep(PyTuple_New(n - at));
+  for (Py_ssize_t i = at; i < n; ++i) PyTuple_SET_ITEM(sizes, i - at, Py_NewRef(args[i]));
+  slots.at[at] = sizes;
+  return true;
+}
+
+}  // namespace
+
+bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwnames, Slots& slots,
+                std::string* why) {
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    if (i < op.positional && op.args[i].type == ArgType::Ints && i + 1 == op.positional &&
+        is_integer(args[i]) && n > i && op.args[i].repeat == -1) {
+      if (!accept_varargs(op, args, n, i, slots))
+        return refuse(why, str(op.public_name, "(): argument '", op.args[i].text, "' must be ints"));
+      break;
+    }
+    if (i >= op.positional)
+      return refuse(why, str(op.public_name, "() takes ", op.positional, " positional argument",
+                             op.positional == 1 ? "" : "s", " but ", n, " were given"));
+    slots.at[i] = args[i];
+  }
+  Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+  for (Py_ssize_t k = 0; k < keywords; ++k) {
+    PyObject *key = PyTuple_GET_ITEM(kwnames, k), *value = args[n + k];
+    if (op.has_out && PyUnicode_CompareWithASCIIString(key, "out") == 0) {
+      slots.out = value == Py_None ? nullptr : value;
+      continue;
+    }
+    int i = find_keyword(op, key);
+    if (i < 0)
+      return refuse(why, str(op.public_name, "() got an unexpected keyword argument '", PyUnicode_AsUTF8(key), "'"));
+    if (slots.at[i])
+      return refuse(why, str(op.public_name, "() got multiple values for argument '", op.args[i].text, "'"));
+    slots.at[i] = value;
+  }
+  for (size_t i = 0; i < op.args.size(); ++i) {
+    const ArgSpec& a = op.args[i];
+    if (!slots.at[i]) {
+      if (!a.has_default)
+        return refuse(why, str(op.public_name, "() missing 1 required positional argument: \"", a.text, "\""));
+    } else if (!matches(a, slots.at[i])) {
+      return refuse(why, str(op.public_name, "(): argument '", a.text, "' (position ", i + 1, ") must be ",
+                             type_text(a.type), ", not ", Py_TYPE(slots.at[i])->tp_name));
+    }
+  }
+  return true;
+}
+
+namespace {
+void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& arena) {
+  v = Value{};
+  if (!o || o == Py_None) return;
+  v.none = false;
+  const char* name = op.public_name.c_str();
+  switch (a.type) {
+    case ArgType::Tensor:
+      v.tensor = as_tensor(o);
+      break;
+    case ArgType::Operand:
+      if (is_tensor(o)) { v.tensor = as_tensor(o); break; }
+      v.is_number = true;
+      [[fallthrough]];
+    case ArgType::Number: case ArgType::Int: case ArgType::Float: case ArgType::Bool:
+      v.number = to_scalar(o, name, a.text);
+      break;
+    case ArgType::Ints: {
+      SizeVec sizes = to_sizes(o, name, a.text);
+      if (a.repeat > 1 && sizes.size() == 1) sizes.assign(a.repeat, sizes[0]);
+      v.ints = arena.ints.emplace_back(std::move(sizes));
+      break;
+    }
+    case ArgType::Floats: {
+      auto& list = arena.floats.emplace_back();
+      if (!PyTuple_Check(o) && !PyList_Check(o)) { list.push_back(to_scalar(o, name, a.text).re); }
+      else for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
+        list.push_back(to_scalar(PySequence_Fast_ITEMS(o)[i], name, a.text).re);
+      v.floats = list;
+      break;
+    }
+    case ArgType::Tensors: {
+      auto& list = arena.tensors.emplace_back();
+      for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i) {
+        PyObject* item = PySequence_Fast_ITEMS(o)[i];
+        list.push_back(item == Py_None ? nullptr : as_tensor(item));
+      }
+      v.tensors = list;
+      break;
+    }
+    case ArgType::DType: v.dtype = as_dtype(o); break;
+    case ArgType::Device: v.device = to_device(o, name); break;
+    case ArgType::MemoryFormat: v.format = to_memory_format(o, name); break;
+    case ArgType::Str: v.text = PyUnicode_AsUTF8(o); break;
+    case ArgType::Generator: {
+      Own held(checked(PyObject_GetAttrString(o, "_cdata")));
+      v.generator = static_cast<Generator*>(PyLong_AsVoidPtr(held.get()));
+      break;
+    }
+    case ArgType::Layout: case ArgType::Any: break;
+  }
+}
+}  // namespace
+
+void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena) {
+  arena.ints.reserve(kMaxArgs);  // Values point into these: no reallocation
+  arena.floats.reserve(4);
+  arena.tensors.reserve(4);
+  call.op = op.public_name.c_str();
+  call.n_args = static_cast<int>(op.args.size());
+  for (int i = 0; i < call.n_args; ++i)
+    convert_one(op, op.args[i], slots.at[i] ? slots.at[i] : op.args[i].default_value, call.args[i], arena);
+}
+
+}  // namespace rl::py

@@ -1,0 +1,313 @@
+// The engine's callbacks: a node's rules run in Python over the op table, so that every rule
+// is itself differentiable; sums, un-broadcasting and accumulation are ops too.
+#include "autograd/engine.h"
+#include "plan/copy.h"
+#include "python/op.h"
+#include "python/state.h"
+
+namespace rl::py {
+void set_history(Tensor& out, Node& n, uint32_t nr);
+std::string node_name(const Node& n);
+std::string node_place(const Node& n);
+bool anomaly_enabled_ = false, anomaly_nan_ = true;
+
+Ref<Tensor> call_tensor_op(const char* name, std::initializer_list<PyObject*> args) {
+  return Ref<Tensor>::own(as_tensor(call_op(name, args.begin(), args.size())));
+}
+
+// The saved value as the rule sees it: checked for later changes, outputs tied to their node.
+PyObject* unpack_saved(Node& n, Saved& s, bool create_graph) {
+  if (!s.value) Py_RETURN_NONE;
+  auto* value = reinterpret_cast<PyObject*>(s.value);
+  Own unpacked;
+  if (s.unpack) {
+    unpacked = Own(checked(PyObject_CallOneArg(reinterpret_cast<PyObject*>(s.unpack), value)));
+    if (!is_tensor(unpacked.get())) fail(ErrorKind::Type, "saved_tensors_hooks: unpack_hook must return a Tensor");
+    if (s.output < 0) return unpacked.give();
+    value = unpacked.get();
+  }
+  if (!s.is_tensor) return Py_NewRef(value);
+  Tensor& t = *as_tensor(value);
+  if (!s.unpack && t.version() != s.version)
+    fail("one of the variables needed for gradient computation has been modified by an inplace operation: [torch.",
+         info(t.dtype).legacy_name, "Tensor ", t.sizes(), "], which is ",
+         s.output >= 0 ? str("output ", s.output, " of ", node_name(n)) : str("an input saved by ", node_name(n)),
+         ", is at version ", static_cast<int64_t>(t.version()), "; expected version ", static_cast<int64_t>(s.version),
+         " instead. It was saved by the forward operation at ", node_place(n),
+         "; clone() the tensor before the in-place change, or use the out-of-place operation.");
+  if (s.output < 0 || !create_graph) return Py_NewRef(value);
+  Ref<Tensor> tied = alias(t);
+  set_history(*tied, n, static_cast<uint32_t>(s.output));
+  return wrap(std::move(tied));
+}
+
+namespace {
+
+Ref<Tensor> zeros_for(const Shape& s) {
+  Ref<Tensor> z = empty(s.sizes, s.dtype, s.device);
+  fill(*z, Scalar::of(int64_t{0}));
+  return z;
+}
+
+Ref<Tensor> result_tensor(PyObject* o, const Node& n) {
+  if (o == Py_None) return nullptr;
+  if (!is_tensor(o))
+    fail(ErrorKind::Type, node_name(n), ": expected a Tensor or None as a gradient, got ", Py_TYPE(o)->tp_name);
+  return Ref<Tensor>::share(as_tensor(o));
+}
+
+void append_results(PyObject* out, const Node& n, std::vector<Ref<Tensor>>& results) {
+  if (!PyTuple_Check(out) && !PyList_Check(out)) return results.push_back(result_tensor(out, n));
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(out); ++i)
+    results.push_back(result_tensor(PySequence_Fast_ITEMS(out)[i], n));
+}
+
+PyObject* grads_tuple(Node& n, std::vector<Ref<Tensor>>& grads) {
+  Own t(checked(PyTuple_New(static_cast<Py_ssize_t>(n.outputs.size()))));
+  for (size_t i = 0; i < n.outputs.size(); ++i) {
+    if (!grads[i]) grads[i] = zeros_for(n.outputs[i]);
+    PyTuple_SET_ITEM(t.get(), i, Py_NewRef(object(grads[i].get())));
+  }
+  return t.give();
+}
+
+PyObject* needs_tuple(Node& n) {
+  Own t(checked(PyTuple_New(static_cast<Py_ssize_t>(n.edges.size()))));
+  for (size_t i = 0; i < n.edges.size(); ++i) PyTuple_SET_ITEM(t.get(), i, Py_NewRef(n.edges[i].node ? Py_True : Py_False));
+  return t.give();
+}
+
+PyObject* rule_argument(Node& n, const RuleInput& in, std::vector<Ref<Tensor>>& grads, size_t& next, bool create) {
+  switch (in.kind) {
+    case RuleInput::Grad: {
+      auto& g = grads[in.index];
+      if (!g) g = zeros_for(n.outputs[in.index]);
+      return Py_NewRef(object(g.get()));
+    }
+    case RuleInput::Grads: return grads_tuple(n, grads);
+    case RuleInput::Needs: return needs_tuple(n);
+    default: return unpack_saved(n, n.saved[next++], create);
+  }
+}
+
+std::vector<Ref<Tensor>> run_rules(Node& n, std::vector<Ref<Tensor>> grads, const Pass& pass) {
+  const Op& op = *n.op;
+  if (op.rules.empty())
+    fail(ErrorKind::NotImplemented, "derivative for ", op.public_name, " is not implemented (recorded at ", node_place(n), ")");
+  grads.resize(n.outputs.size());
+  std::vector<Ref<Tensor>> results;
+  size_t next = 0, edge = 0;
+  bool joint = op.rules[0].arg < 0;
+  for (size_t a = 0; a < op.tensor_args.size() || joint; ++a) {
+    const Rule* rule = joint ? &op.rules[0] : nullptr;
+    bool list = !joint && op.args[op.tensor_args[a]].type == ArgType::Tensors;
+    for (const Rule& r : op.rules)
+      if (!joint && r.arg == op.tensor_args[a]) rule = &r;
+    size_t span = list ? n.edges.size() - (op.tensor_args.size() - 1) : 1;
+    bool needed = joint;
+    for (size_t i = 0; i < span && !joint; ++i) needed |= bool(n.edges[edge + i].node);
+    if (!joint && !needed && !list) { results.emplace_back(); edge += span; continue; }
+    if (!rule) fail(ErrorKind::NotImplemented, "derivative for ", op.public_name, " with respect to '",
+                    op.args[op.tensor_args[a]].text, "' is not implemented");
+    PyObject* argv[kMaxArgs + 4];
+    Own held[kMaxArgs + 4];
+    for (size_t i = 0; i < rule->inputs.size(); ++i) {
+      held[i] = Own(rule_argument(n, rule->inputs[i], grads, next, pass.create_graph));
+      argv[i] = held[i].get();
+    }
+    if (needed) {
+      Own out(checked(PyObject_Vectorcall(rule->fn, argv, rule->inputs.size(), nullptr)));
+      append_results(out.get(), n, results);
+    } else {
+      results.resize(results.size() + span);
+    }
+    edge += span;
+    if (joint) break;
+  }
+  return results;
+}
+
+// g covers the base; the inner node sees only the view's part, and that part is replaced.
+std::vector<Ref<Tensor>> run_copy_slices(Node& n, std::vector<Ref<Tensor>> grads, const Pass& pass) {
+  Tensor& base = *reinterpret_cast<Tensor*>(n.context);
+  Own size(make_size(n.view_sizes)), stride(make_size(n.view_strides)), offset(checked(PyLong_FromLongLong(n.view_offset)));
+  Ref<Tensor> g = empty_strided(base.sizes(), base.strides(), grads[0]->dtype);
+  Own zero(checked(PyLong_FromLong(0)));
+  Ref<Tensor> whole = pass.create_graph ? call_tensor_op("clone", {object(grads[0].get())}) : std::move(g);
+  if (!pass.create_graph) copy_into(*whole, *grads[0]);
+  Ref<Tensor> part = call_tensor_op("as_strided", {object(whole.get()), size.get(), stride.get(), offset.get()});
+  Ref<Tensor> given = call_tensor_op("clone", {object(part.get())});
+  std::vector<Ref<Tensor>> inner = evaluate_node(*n.inner, {given}, pass);
+  inner.resize(n.edges.size());
+  if (inner[0]) {
+    Ref<Tensor> fitted = fit_gradient(*n.inner, 0, inner[0]);
+    call_tensor_op("copy_", {object(part.get()), object(fitted.get())});
+  } else {
+    call_tensor_op("mul_", {object(part.get()), zero.get()});
+  }
+  inner[0] = whole;
+  return inner;
+}
+
+std::vector<Ref<Tensor>> run_function(Node& n, std::vector<Ref<Tensor>> grads) {
+  grads.resize(n.outputs.size());
+  Own tuple(checked(PyTuple_New(static_cast<Py_ssize_t>(grads.size()))));
+  for (size_t i = 0; i < grads.size(); ++i) {
+    if (!grads[i] && n.materialize && is_inexact(n.outputs[i].dtype)) grads[i] = zeros_for(n.outputs[i]);
+    PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(grads[i] ? object(grads[i].get()) : Py_None));
+  }
+  Own out(checked(PyObject_CallMethod(object(&n), "_backward", "(O)", tuple.get())));
+  std::vector<Ref<Tensor>> results;
+  append_results(out.get(), n, results);
+  return results;
+}
+
+PyObject* hook_dict_values(Object* dict) {
+  return dict ? PyDict_Values(reinterpret_cast<PyObject*>(dict)) : nullptr;
+}
+
+void run_tensor_hooks(Object* dict, Ref<Tensor>& g) {
+  Own hooks(hook_dict_values(dict));
+  if (!hooks || !g) return;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.get()); ++i) {
+    Own out(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.get(), i), object(g.get()))));
+    if (out.get() == Py_None) continue;
+    if (!is_tensor(out.get())) fail(ErrorKind::Type, "hook: expected a Tensor or None, got ", Py_TYPE(out.get())->tp_name);
+    g = Ref<Tensor>::share(as_tensor(out.get()));
+  }
+}
+
+PyObject* tuple_of(const std::vector<Ref<Tensor>>& list) {
+  Own t(checked(PyTuple_New(static_cast<Py_ssize_t>(list.size()))));
+  for (size_t i = 0; i < list.size(); ++i)
+    PyTuple_SET_ITEM(t.get(), i, Py_NewRef(list[i] ? object(list[i].get()) : Py_None));
+  return t.give();
+}
+
+void replace_from(PyObject* out, const Node& n, std::vector<Ref<Tensor>>& list) {
+  if (out == Py_None) return;
+  std::vector<Ref<Tensor>> fresh;
+  append_results(out, n, fresh);
+  list = std::move(fresh);
+}
+
+void run_post_hooks(Node& n, std::vector<Ref<Tensor>>& results, PyObject* grad_outputs) {
+  Own hooks(hook_dict_values(n.post_hooks));
+  if (!hooks) return;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.get()); ++i) {
+    Own inputs(tuple_of(results));
+    Own out(checked(PyObject_CallFunctionObjArgs(PyList_GET_ITEM(hooks.get(), i), inputs.get(), grad_outputs, nullptr)));
+    replace_from(out.get(), n, results);
+  }
+}
+
+void check_anomaly(Node& n, const std::vector<Ref<Tensor>>& results) {
+  if (!anomaly_enabled_ || !anomaly_nan_) return;
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (!results[i] || !is_inexact(results[i]->dtype)) continue;
+    Ref<Tensor> nan = call_tensor_op("isnan", {object(results[i].get())});
+    Ref<Tensor> any = call_tensor_op("any", {object(nan.get())});
+    if (*any->data<bool>())
+      fail("Function '", node_name(n), "' returned nan values in its ", i, "th output. Forward operation: ", node_place(n));
+  }
+}
+
+void release_saved(Node& n) {
+  for (Saved& s : n.saved) {
+    Py_CLEAR(reinterpret_cast<PyObject*&>(s.value));
+    Py_CLEAR(reinterpret_cast<PyObject*&>(s.unpack));
+  }
+  n.saved.clear();
+  n.released = true;
+}
+
+}  // namespace
+}  // namespace rl::py
+
+namespace rl {
+using namespace py;
+
+void run_pre_hooks(Node& n, std::vector<Ref<Tensor>>& grads) {
+  for (size_t i = 0; i < n.tensor_hooks.size(); ++i) {
+    auto [nr, dict] = n.tensor_hooks[i];
+    if (nr < grads.size()) run_tensor_hooks(dict, grads[nr]);
+  }
+  if (n.kind == NodeKind::Accumulate && n.variable) run_tensor_hooks(n.variable->hooks, grads[0]);
+  Own hooks(hook_dict_values(n.pre_hooks));
+  if (!hooks) return;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.get()); ++i) {
+    Own tuple(tuple_of(grads));
+    Own out(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.get(), i), tuple.get())));
+    replace_from(out.get(), n, grads);
+  }
+}
+
+std::vector<Ref<Tensor>> evaluate_node(Node& n, std::vector<Ref<Tensor>> grads, const Pass& pass) {
+  if (n.released)
+    fail("Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). "
+         "Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify retain_graph=True "
+         "if you need to backward through the graph a second time or if you need to access saved tensors after calling backward. (",
+         node_name(n), ", recorded at ", node_place(n), ")");
+  GradMode mode(pass.create_graph);
+  Own given(n.post_hooks ? tuple_of(grads) : nullptr);
+  std::vector<Ref<Tensor>> results;
+  switch (n.kind) {
+    case NodeKind::Rule: results = run_rules(n, std::move(grads), pass); break;
+    case NodeKind::CopySlices: results = run_copy_slices(n, std::move(grads), pass); break;
+    case NodeKind::Function: results = run_function(n, std::move(grads)); break;
+    case NodeKind::Accumulate: break;
+  }
+  results.resize(n.edges.size());
+  if (given) run_post_hooks(n, results, given.get());
+  check_anomaly(n, results);
+  if (!pass.keep_graph && n.kind == NodeKind::Rule) release_saved(n);
+  if (!pass.keep_graph && n.kind == NodeKind::Function)
+    Own(checked(PyObject_CallMethod(object(&n), "_release_saved", nullptr)));
+  return results;
+}
+
+Ref<Tensor> fit_gradient(Node& n, size_t edge, Ref<Tensor> g) {
+  const Shape& s = n.edges[edge].shape;
+  if (s.sizes.size() != g->ndim || !std::equal(s.sizes.begin(), s.sizes.end(), g->sizes_)) {
+    Own size(make_size(s.sizes));
+    bool fits = g->ndim >= static_cast<int>(s.sizes.size());
+    for (size_t i = 0; fits && i < s.sizes.size(); ++i) {
+      int64_t have = g->size(g->ndim - static_cast<int>(s.sizes.size()) + static_cast<int>(i));
+      fits = s.sizes[i] == have || s.sizes[i] == 1;
+    }
+    if (!fits) fail("Function ", node_name(n), " returned an invalid gradient at index ", edge, " - got ", g->sizes(),
+                    " but expected shape compatible with ", Sizes(s.sizes), " (recorded at ", node_place(n), ")");
+    g = call_tensor_op("sum_to_size", {object(g.get()), size.get()});
+  }
+  if (is_complex(g->dtype) && !is_complex(s.dtype)) g = call_tensor_op("real", {object(g.get())});
+  if (g->dtype != s.dtype) g = call_tensor_op("to", {object(g.get()), dtype_object(s.dtype)});
+  return g;
+}
+
+Ref<Tensor> add_gradients(Tensor& a, Tensor& b, bool may_reuse, const Pass& pass) {
+  GradMode mode(pass.create_graph);
+  return call_tensor_op(may_reuse && !pass.create_graph ? "add_" : "add", {object(&a), object(&b)});
+}
+
+void accumulate(Node& leaf, Ref<Tensor> g, const Pass& pass) {
+  Tensor* v = leaf.variable;
+  if (!v || !g) return;
+  GradMode mode(pass.create_graph);
+  if (!v->grad) {
+    // A gradient nobody else holds becomes .grad as it is; otherwise it is copied.
+    auto* o = object(g.get());
+    bool sole = Py_REFCNT(o) == 1 && !g->view && g->contiguous && g->storage->refcount.load() == 1 && !g->grad_fn;
+    Ref<Tensor> kept = sole ? g : call_tensor_op("clone", {o});
+    v->grad = kept.give();
+  } else if (pass.create_graph) {
+    Ref<Tensor> sum = call_tensor_op("add", {object(v->grad), object(g.get())});
+    release(std::exchange(v->grad, sum.give()));
+  } else {
+    call_tensor_op("add_", {object(v->grad), object(g.get())});
+  }
+  Own hooks(hook_dict_values(v->post_hooks));
+  for (Py_ssize_t i = 0; hooks && i < PyList_GET_SIZE(hooks.get()); ++i)
+    Own(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.get(), i), object(v))));
+}
+
+}  // namespace rl

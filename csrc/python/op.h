@@ -1,0 +1,96 @@
+// An operator as the native side sees it: the parsed schema, how it is computed, and its
+// gradient rules. Built from the Python record; names no particular operator.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "autograd/node.h"
+#include "plan/pointwise.h"
+#include "python/binding.h"
+
+namespace rl::py {
+
+enum class ArgType : uint8_t { Tensor, Tensors, Operand, Number, Int, Float, Bool, Ints, Floats, DType,
+                               Device, MemoryFormat, Layout, Str, Generator, Any };
+
+struct ArgSpec {
+  PyObject* name = nullptr;  // interned
+  const char* text = "";     // the same, for messages
+  ArgType type = ArgType::Any;
+  bool optional = false, has_default = false, keyword_only = false;
+  int repeat = 0;            // int[2]: one int stands for two
+  PyObject* default_value = nullptr;
+};
+
+// What a gradient rule wants: an argument, an output, the gradient of an output, which inputs
+// need one, or an argument's geometry without its data (later in-place changes do not matter).
+struct RuleInput {
+  enum Kind : uint8_t { Argument, Result, Grad, Grads, Needs, Geometry } kind;
+  int index = 0;
+};
+struct Rule {
+  int arg = -1;              // which argument it differentiates; -1: the joint rule
+  PyObject* fn = nullptr;
+  std::vector<RuleInput> inputs;
+};
+
+enum class DTypeRule : uint8_t { Promote, ToFloat, None };
+
+struct Op {
+  std::string name, public_name, grad_name;
+  std::vector<ArgSpec> args;
+  int positional = 0;        // arguments that may be positional
+  bool has_out = false, differentiable = true, returns_list = false, is_view = false;
+  bool promotes_out = true;
+  DTypeRule dtype_rule = DTypeRule::Promote;
+  const PointwiseKernel* pointwise = nullptr;
+  const Kernel* kernel = nullptr;
+  PyObject* body = nullptr;  // Python implementation, called with the arguments in order
+  PyObject* result_type = nullptr;  // named tuple of several results
+  std::vector<std::string> result_names;
+  std::vector<Rule> rules;   // one per differentiable argument, or a single joint rule
+  std::vector<int> tensor_args;
+  int requires_grad_arg = -1;
+  int mutated = -1;          // an argument the op itself changes, as in copy_(Tensor(a!) self)
+};
+
+// Argument values of one call, in schema order: borrowed objects, null where absent.
+struct Slots {
+  PyObject* at[kMaxArgs] = {};
+  PyObject* out = nullptr;
+  Own kept[4];               // temporaries: collected varargs and the like
+  int n_kept = 0;
+  PyObject* keep(PyObject* p) { kept[n_kept++] = Own(checked(p)); return p; }
+};
+
+enum class Form : uint8_t { Function, Method, Inplace };
+
+// args.cpp
+bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwnames, Slots& slots,
+                std::string* why);  // false: `why` says what does not fit
+struct Arena {
+  std::vector<SizeVec> ints;
+  std::vector<std::vector<double>> floats;
+  std::vector<std::vector<Tensor*>> tensors;
+  std::vector<Own> owned;
+};
+void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena);
+// op.cpp
+PyObject* invoke(Op& op, Slots& slots, Form form);
+PyObject* call_binary(Op& op, PyObject* a, PyObject* b, Form form);  // the operators' fast path
+const char* op_name(const Op* op);
+
+// record.cpp
+bool any_requires_grad(const Op& op, const Slots& slots);
+void check_inplace(const Op& op, Tensor& self, bool recording);
+// Makes the node of a finished call and hangs the outputs on it.
+void record(Op& op, const Slots& slots, std::span<Tensor* const> outs, Form form, PyObject* original);
+PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset);
+void mark_view(Tensor& view, Tensor& base, bool multiple);
+Ref<Node> gradient_edge(Tensor& t, uint32_t& nr);  // its grad_fn, or its accumulator
+Node* tensor_grad_fn(Tensor& t);  // regenerated for views of changed bases; borrowed
+
+extern Op* operator_ops[64];  // filled from records: see the slots in tensor_type.cpp
+
+}  // namespace rl::py

@@ -1,0 +1,242 @@
+// Recording: the node of a finished call, saved values, and PyTorch's rules for leaves, views
+// and in-place operations.
+#include <atomic>
+#include <cstring>
+
+#include "python/op.h"
+#include "python/state.h"
+
+extern "C" PyObject* rl_current_line(const char* prefix, size_t n, int* instruction);
+
+namespace rl::py {
+
+std::string package_prefix_;  // set by Python: files under it are not "the user's line"
+
+namespace {
+
+bool wants_grad(PyObject* o) { return is_tensor(o) && (as_tensor(o)->requires_grad || tensor_grad_fn(*as_tensor(o))); }
+
+bool differentiable(const Tensor& t) { return is_inexact(t.dtype); }
+
+Shape shape_of(const Tensor& t) { return {SizeVec(t.sizes().begin(), t.sizes().end()), t.dtype, t.device}; }
+
+void add_edge(Node& n, PyObject* o) {
+  Edge& e = n.edges.emplace_back();
+  if (!o || !is_tensor(o) || !wants_grad(o)) return;
+  e.node = gradient_edge(*as_tensor(o), e.nr);
+  e.shape = shape_of(*as_tensor(o));
+}
+
+}  // namespace
+
+bool any_requires_grad(const Op& op, const Slots& slots) {
+  for (int i : op.tensor_args) {
+    PyObject* o = slots.at[i];
+    if (!o) continue;
+    if (Py_TYPE(o) == TensorType) {
+      if (as_tensor(o)->requires_grad || as_tensor(o)->grad_fn) return true;
+    } else if (PyTuple_Check(o) || PyList_Check(o)) {
+      for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k)
+        if (wants_grad(PySequence_Fast_ITEMS(o)[k])) return true;
+    }
+    if (wants_grad(o)) return true;
+  }
+  return false;
+}
+
+Ref<Node> gradient_edge(Tensor& t, uint32_t& nr) {
+  if (Node* fn = tensor_grad_fn(t)) {
+    nr = t.output_nr;
+    return Ref<Node>::share(fn);
+  }
+  nr = 0;
+  if (!t.requires_grad) return nullptr;
+  if (t.accumulator) return Ref<Node>::share(t.accumulator);
+  Ref<Node> n = make_node(NodeKind::Accumulate, nullptr);
+  n->variable = Ref<Tensor>::share(&t).give();
+  t.accumulator = n.get();
+  return n;
+}
+
+void save_value(Node& n, PyObject* o, int output) {
+  Saved& s = n.saved.emplace_back();
+  s.output = output;
+  s.is_tensor = o && is_tensor(o);
+  PyObject* hooks = thread_state().saved_hooks;
+  if (s.is_tensor) {
+    Tensor& t = *as_tensor(o);
+    s.version = t.version();
+    if (hooks && PyList_GET_SIZE(hooks) > 0) {
+      PyObject* pair = PyList_GET_ITEM(hooks, PyList_GET_SIZE(hooks) - 1);
+      Ref<Tensor> plain = alias(t);
+      Own arg(wrap(std::move(plain)));
+      GradMode off(false);
+      s.value = reinterpret_cast<Object*>(checked(PyObject_CallOneArg(PyTuple_GET_ITEM(pair, 0), arg.get())));
+      s.unpack = reinterpret_cast<Object*>(Py_NewRef(PyTuple_GET_ITEM(pair, 1)));
+      return;
+    }
+    if (output >= 0) {  // detached: a node must not own its own outputs
+      Ref<Tensor> plain = alias(t);
+      share_version(*plain, t);
+      s.value = plain.give();
+      return;
+    }
+  }
+  s.value = reinterpret_cast<Object*>(Py_XNewRef(o));
+}
+
+void set_history(Tensor& out, Node& n, uint32_t nr) {
+  if (out.grad_fn) drop_node(out.grad_fn);
+  retain(&n);
+  out.grad_fn = &n;
+  out.output_nr = nr;
+  out.requires_grad = true;
+}
+
+namespace {
+
+void add_edges(Op& op, Node& n, const Slots& slots) {
+  for (int i : op.tensor_args) {
+    PyObject* o = slots.at[i];
+    if (op.args[i].type == ArgType::Tensors && o) {
+      for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k) add_edge(n, PySequence_Fast_ITEMS(o)[k]);
+    } else {
+      add_edge(n, o);
+    }
+  }
+}
+
+bool rule_needed(const Op& op, const Rule& r, const Slots& slots) {
+  if (r.arg < 0 || op.args[r.arg].type == ArgType::Tensors) return true;
+  PyObject* o = slots.at[r.arg];
+  return o && wants_grad(o);
+}
+
+// The argument as a tensor on the meta device (a list of them for a list): shape, strides and
+// dtype. No hook packs it, and its version never changes.
+Own geometry_of(PyObject* o) {
+  static Storage* none = new_storage(0, true);
+  if (!o || o == Py_None) return Own::share(Py_None);
+  if (is_tensor(o)) {
+    const Tensor& t = *as_tensor(o);
+    return Own(wrap(alias(none, t.sizes(), t.strides(), t.offset, t.dtype, Device::Meta)));
+  }
+  Own list(checked(PyList_New(0)));
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
+    checked(PyList_Append(list.get(), geometry_of(PySequence_Fast_ITEMS(o)[i]).get()));
+  return list;
+}
+
+// Saves what the needed rules read, in rule order; the engine reads it back the same way.
+void save_inputs(Op& op, Node& n, const Slots& slots, std::span<Tensor* const> outs, PyObject* original,
+                 int mutated) {
+  for (const Rule& r : op.rules) {
+    if (!rule_needed(op, r, slots)) continue;
+    for (const RuleInput& in : r.inputs) {
+      if (in.kind == RuleInput::Argument) {
+        PyObject* o = slots.at[in.index] ? slots.at[in.index] : op.args[in.index].default_value;
+        if (in.index == mutated && original) o = original;
+        save_value(n, o, -1);
+      } else if (in.kind == RuleInput::Result) {
+        save_value(n, object(outs[in.index]), in.index);
+      } else if (in.kind == RuleInput::Geometry) {
+        n.saved.emplace_back().value = reinterpret_cast<Object*>(geometry_of(slots.at[in.index]).give());
+      }
+    }
+  }
+}
+
+// An in-place change of a view becomes a change of its base: CopySlices.
+void rebase(Tensor& view, Ref<Node> fn) {
+  Tensor& base = *view.view->base;
+  Ref<Node> n = make_node(NodeKind::CopySlices, nullptr);
+  Edge& first = n->edges.emplace_back();
+  first.node = gradient_edge(base, first.nr);
+  first.shape = shape_of(base);
+  for (size_t i = 1; i < fn->edges.size(); ++i) n->edges.push_back(fn->edges[i]);
+  n->outputs.push_back(shape_of(base));
+  n->view_sizes.assign(view.sizes().begin(), view.sizes().end());
+  n->view_strides.assign(view.strides().begin(), view.strides().end());
+  n->view_offset = view.offset - base.offset;
+  n->context = reinterpret_cast<Object*>(object(Ref<Tensor>(alias(base)).give()));  // the base's geometry
+  n->inner = std::move(fn);
+  set_history(base, *n, 0);
+  if (view.grad_fn) { drop_node(view.grad_fn); view.grad_fn = nullptr; }
+  view.requires_grad = true;
+  view.view->version = view.version() - 1;  // forces tensor_grad_fn to regenerate
+}
+
+}  // namespace
+
+Ref<Node> new_recorded_node(NodeKind kind, Op* op) {
+  Ref<Node> n = make_node(kind, op);
+  n->code = reinterpret_cast<Object*>(rl_current_line(package_prefix_.data(), package_prefix_.size(), &n->instruction));
+  return n;
+}
+
+void record(Op& op, const Slots& slots, std::span<Tensor* const> outs, Form form, PyObject* original) {
+  bool any = false;
+  for (Tensor* t : outs) any |= differentiable(*t);
+  if (!any) return;
+  Ref<Node> n = new_recorded_node(NodeKind::Rule, &op);
+  add_edges(op, *n, slots);
+  int mutated = form == Form::Inplace ? (op.mutated >= 0 ? op.mutated : 0) : -1;
+  save_inputs(op, *n, slots, outs, original, mutated);
+  for (Tensor* t : outs) n->outputs.push_back(shape_of(*t));
+  if (mutated >= 0 && outs[0]->view) return rebase(*outs[0], std::move(n));
+  for (size_t i = 0; i < outs.size(); ++i)
+    if (differentiable(*outs[i])) set_history(*outs[i], *n, static_cast<uint32_t>(i));
+}
+
+void check_inplace(const Op& op, Tensor& self, bool recording) {
+  if (self.is_inference && !inference_mode())
+    fail("Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal tensor before doing inplace update.");
+  if (!grad_enabled()) return;
+  bool leaf = self.requires_grad && !tensor_grad_fn(self);
+  if (leaf)
+    fail("a leaf Variable that requires grad is being used in an in-place operation. (", op.public_name, ")");
+  if (self.view && self.view->base->requires_grad && !tensor_grad_fn(*self.view->base) )
+    fail("a view of a leaf Variable that requires grad is being used in an in-place operation. (", op.public_name, ")");
+  if (self.view && recording && self.view->multiple)
+    fail("Output 0 of ", op.public_name, " is a view and is being modified inplace. This view is the output of a function that returns multiple views. Such functions do not allow the output views to be modified inplace. You should replace the inplace operation by an out-of-place one.");
+  if (self.view && recording && self.view->no_grad)
+    fail("A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).");
+}
+
+void mark_view(Tensor& view, Tensor& base, bool multiple) {
+  if (view.storage != base.storage) return;
+  Tensor& root = base.view ? *base.view->base : base;
+  share_version(view, root);
+  view.is_inference = root.is_inference;
+  if (!is_inexact(view.dtype)) return;
+  view.view = new ViewInfo{Ref<Tensor>::share(&root), view.version(), multiple || (base.view && base.view->multiple), !grad_enabled()};
+}
+
+PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset) {
+  if (grad_enabled() && (base.requires_grad || tensor_grad_fn(base))) {
+    Own s(make_size(sizes)), t(make_size(strides)), o(checked(PyLong_FromLongLong(offset)));
+    PyObject* args[] = {object(&base), s.get(), t.get(), o.get()};
+    return call_op("as_strided", args, 4);
+  }
+  Ref<Tensor> v = alias(base, sizes, strides, offset);
+  mark_view(*v, base, false);
+  return wrap(std::move(v));
+}
+
+Node* tensor_grad_fn(Tensor& t) {
+  if (!t.view || t.view->version == t.version()) return t.grad_fn;
+  Tensor& base = *t.view->base;
+  if (!base.grad_fn && !base.requires_grad) return t.grad_fn;
+  if (t.view->no_grad && !t.grad_fn) return nullptr;
+  // The base changed in place since this view was made: its gradient now flows through the
+  // base's new history.
+  GradMode on(true);
+  Own fresh(view_through(base, t.sizes(), t.strides(), t.offset));
+  Node* fn = as_tensor(fresh.get())->grad_fn;
+  if (!fn) return t.grad_fn;
+  set_history(t, *fn, as_tensor(fresh.get())->output_nr);
+  t.view->version = t.version();
+  return t.grad_fn;
+}
+
+}  // namespace rl::py

@@ -1,0 +1,262 @@
+// dtype, device, Size, layout and memory_format, and conversions of Python numbers and
+// sequences. Everything here is immutable and made once.
+#include <cstring>
+
+#include "python/binding.h"
+
+namespace rl::py {
+namespace {
+
+// One struct for the small enumerations: what it is, and how it prints.
+struct Enum {
+  PyObject_HEAD
+  int value;
+  PyObject* text;
+};
+PyTypeObject *DTypeType, *LayoutType, *FormatType, *DeviceType, *SizeType;
+PyObject *dtypes_[kNumDTypes], *devices_[2], *formats_[4];
+
+PyObject* enum_repr(PyObject* o) { return Py_NewRef(reinterpret_cast<Enum*>(o)->text); }
+PyObject* enum_reduce(PyObject* o, PyObject*) {  // pickled by name: "float32" in the package
+  const char* text = PyUnicode_AsUTF8(reinterpret_cast<Enum*>(o)->text);
+  return PyUnicode_FromString(std::strrchr(text, '.') + 1);
+}
+PyMethodDef enum_methods[] = {{"__reduce__", enum_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+
+PyObject* make_enum(PyTypeObject* type, int value, const char* text) {
+  auto* e = PyObject_New(Enum, type);
+  if (!e) throw PythonError{};
+  e->value = value;
+  e->text = checked(PyUnicode_FromString(text));
+  return reinterpret_cast<PyObject*>(e);
+}
+
+DType dtype_at(PyObject* o) { return static_cast<DType>(reinterpret_cast<Enum*>(o)->value); }
+PyObject* dtype_floating(PyObject* o, void*) { return PyBool_FromLong(is_floating(dtype_at(o))); }
+PyObject* dtype_complex(PyObject* o, void*) { return PyBool_FromLong(is_complex(dtype_at(o))); }
+PyObject* dtype_signed(PyObject* o, void*) { return PyBool_FromLong(info(dtype_at(o)).is_signed); }
+PyObject* dtype_itemsize(PyObject* o, void*) { return PyLong_FromLongLong(item_size(dtype_at(o))); }
+PyObject* dtype_to_real(PyObject* o, PyObject*) { return Py_NewRef(dtypes_[static_cast<int>(real_of(dtype_at(o)))]); }
+PyObject* dtype_to_complex(PyObject* o, PyObject*) { return Py_NewRef(dtypes_[static_cast<int>(complex_of(dtype_at(o)))]); }
+PyGetSetDef dtype_getset[] = {{"is_floating_point", dtype_floating, nullptr, nullptr, nullptr},
+                              {"is_complex", dtype_complex, nullptr, nullptr, nullptr},
+                              {"is_signed", dtype_signed, nullptr, nullptr, nullptr},
+                              {"itemsize", dtype_itemsize, nullptr, nullptr, nullptr},
+                              {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyMethodDef dtype_methods[] = {{"__reduce__", enum_reduce, METH_NOARGS, nullptr},
+                               {"to_real", dtype_to_real, METH_NOARGS, nullptr},
+                               {"to_complex", dtype_to_complex, METH_NOARGS, nullptr},
+                               {nullptr, nullptr, 0, nullptr}};
+
+// ---- device
+PyObject* device_type(PyObject* o, void*) { return PyUnicode_FromString(reinterpret_cast<Enum*>(o)->value ? "meta" : "cpu"); }
+PyObject* device_index(PyObject*, void*) { Py_RETURN_NONE; }
+PyObject* device_str(PyObject* o) { return device_type(o, nullptr); }
+PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    PyObject *type, *index = Py_None;
+    static const char* names[] = {"type", "index", nullptr};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O", const_cast<char**>(names), &type, &index)) throw PythonError{};
+    return Py_NewRef(device_object(to_device(type, "device")));
+  });
+}
+PyObject* device_enter(PyObject* o, PyObject*) { return Py_NewRef(o); }
+PyObject* device_reduce(PyObject* o, PyObject*) {
+  return Py_BuildValue("(O(s))", DeviceType, reinterpret_cast<Enum*>(o)->value ? "meta" : "cpu");
+}
+PyGetSetDef device_getset[] = {{"type", device_type, nullptr, nullptr, nullptr}, {"index", device_index, nullptr, nullptr, nullptr},
+                               {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyMethodDef device_methods[] = {{"__reduce__", device_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+
+// ---- Size: a tuple of ints that knows its product
+PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    Own t(checked(PyTuple_Type.tp_new(type, args, kwargs)));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(t.get()); ++i) {
+      PyObject* v = PyTuple_GET_ITEM(t.get(), i);
+      if (PyLong_Check(v)) continue;
+      Own index(PyNumber_Index(v));
+      if (!index) {
+        PyErr_Clear();
+        fail(ErrorKind::Type, "torch.Size() takes an iterable of 'int' (item ", static_cast<int64_t>(i), " is '", Py_TYPE(v)->tp_name, "')");
+      }
+      PyTuple_SET_ITEM(t.get(), i, index.give());
+      Py_DECREF(v);
+    }
+    return t.give();
+  });
+}
+PyObject* size_repr(PyObject* o) {
+  Own list(PySequence_List(o));
+  return list ? PyUnicode_FromFormat("torch.Size(%R)", list.get()) : nullptr;
+}
+PyObject* size_numel(PyObject* o, PyObject*) {
+  int64_t n = 1;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(o); ++i) n *= PyLong_AsLongLong(PyTuple_GET_ITEM(o, i));
+  return PyLong_FromLongLong(n);
+}
+PyObject* as_size(PyObject* t) {  // takes over t
+  if (!t || !PyTuple_CheckExact(t)) return t;
+  PyObject* out = PyObject_CallOneArg(reinterpret_cast<PyObject*>(SizeType), t);
+  Py_DECREF(t);
+  return out;
+}
+PyObject* size_concat(PyObject* a, PyObject* b) {
+  if (!PyTuple_Check(b)) { PyErr_Format(PyExc_TypeError, "can only concatenate tuple (not %s) to torch.Size", Py_TYPE(b)->tp_name); return nullptr; }
+  return as_size(PyTuple_Type.tp_as_sequence->sq_concat(a, b));
+}
+PyObject* size_repeat(PyObject* a, Py_ssize_t n) { return as_size(PyTuple_Type.tp_as_sequence->sq_repeat(a, n)); }
+PyObject* size_subscript(PyObject* a, PyObject* i) { return as_size(PyTuple_Type.tp_as_mapping->mp_subscript(a, i)); }
+PyObject* size_reduce(PyObject* o, PyObject*) {
+  Own t(PySequence_Tuple(o)), plain(PyList_AsTuple(Own(PySequence_List(o)).get()));
+  return Py_BuildValue("(O(O))", SizeType, plain.get());
+}
+PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "The product of the sizes."},
+                              {"__reduce__", size_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+
+template <class F> void* slot(F* f) { return reinterpret_cast<void*>(f); }
+
+PyTypeObject* make_type(const char* name, PyMethodDef* methods, PyGetSetDef* getset, newfunc make = nullptr, reprfunc text = nullptr) {
+  PyType_Slot slots[6] = {{Py_tp_repr, slot(enum_repr)}, {Py_tp_methods, methods}};
+  int n = 2;
+  if (getset) slots[n++] = {Py_tp_getset, getset};
+  if (make) slots[n++] = {Py_tp_new, slot(make)};
+  if (text) slots[n++] = {Py_tp_str, slot(text)};
+  slots[n] = {0, nullptr};
+  PyType_Spec spec{name, sizeof(Enum), 0, Py_TPFLAGS_DEFAULT, slots};
+  return reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
+}
+
+}  // namespace
+
+PyObject* dtype_object(DType d) { return dtypes_[static_cast<int>(d)]; }
+bool is_dtype(PyObject* o) { return Py_TYPE(o) == DTypeType; }
+DType as_dtype(PyObject* o) {
+  if (is_dtype(o)) return dtype_at(o);
+  if (o == reinterpret_cast<PyObject*>(&PyFloat_Type)) return default_dtype();
+  if (o == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::I64;
+  if (o == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::Bool;
+  fail(ErrorKind::Type, "dtype: expected a torch.dtype, got ", Py_TYPE(o)->tp_name);
+}
+PyObject* device_object(Device d) { return devices_[static_cast<int>(d)]; }
+PyObject* format_object(MemoryFormat f) { return formats_[static_cast<int>(f)]; }
+
+Device to_device(PyObject* o, const char* op) {
+  if (o == Py_None) return Device::Cpu;
+  if (Py_TYPE(o) == DeviceType) return static_cast<Device>(reinterpret_cast<Enum*>(o)->value);
+  if (PyLong_Check(o)) fail("Torch not compiled with CUDA enabled: ", op, " was asked for accelerator ", "device ", static_cast<int64_t>(PyLong_AsLongLong(o)));
+  if (!PyUnicode_Check(o)) fail(ErrorKind::Type, op, "(): argument 'device' must be torch.device, not ", Py_TYPE(o)->tp_name);
+  std::string_view s = PyUnicode_AsUTF8(o);
+  std::string_view type = s.substr(0, s.find(':'));
+  if (type == "cpu") return Device::Cpu;
+  if (type == "meta") return Device::Meta;
+  if (type == "cuda") fail(ErrorKind::Runtime, "Torch not compiled with CUDA enabled: rushlight has no CUDA backend; use device='cpu'");
+  fail("Expected one of cpu, meta device type at start of device string: ", s);
+}
+
+PyObject* make_size(Sizes sizes) {
+  PyObject* t = checked(SizeType->tp_alloc(SizeType, static_cast<Py_ssize_t>(sizes.size())));
+  for (size_t i = 0; i < sizes.size(); ++i) PyTuple_SET_ITEM(t, i, PyLong_FromLongLong(sizes[i]));
+  return t;
+}
+
+MemoryFormat to_memory_format(PyObject* o, const char* op) {
+  if (Py_TYPE(o) != FormatType) fail(ErrorKind::Type, op, "(): argument 'memory_format' must be torch.memory_format, not ", Py_TYPE(o)->tp_name);
+  return static_cast<MemoryFormat>(reinterpret_cast<Enum*>(o)->value);
+}
+
+bool is_number(PyObject* o) {
+  if (PyFloat_Check(o) || PyLong_Check(o) || PyComplex_Check(o)) return true;
+  if (is_tensor(o) || PyList_Check(o) || PyTuple_Check(o) || PyUnicode_Check(o)) return false;
+  // NumPy's scalar types, without importing NumPy: their class lives in the numpy module.
+  if (std::strncmp(Py_TYPE(o)->tp_name, "numpy.", 6) != 0) return false;
+  return std::strcmp(Py_TYPE(o)->tp_name, "numpy.ndarray") != 0 && PyNumber_Check(o);
+}
+
+Scalar to_scalar(PyObject* o, const char* op, const char* arg) {
+  if (PyBool_Check(o)) return Scalar::of(o == Py_True);
+  if (PyFloat_Check(o)) return Scalar::of(PyFloat_AS_DOUBLE(o));
+  if (PyLong_Check(o)) {
+    int overflow;
+    int64_t v = PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (overflow) fail("value cannot be converted to type int64_t without overflow (", op, ", argument '", arg, "')");
+    return Scalar::of(v);
+  }
+  if (PyComplex_Check(o)) return {Scalar::Complex, 0, PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o)};
+  if (is_tensor(o) || is_number(o)) {
+    Own v(checked(PyObject_CallMethod(o, "item", nullptr)));
+    if (Py_TYPE(v.get()) != Py_TYPE(o)) return to_scalar(v.get(), op, arg);
+  }
+  fail(ErrorKind::Type, op, "(): argument '", arg, "' must be Number, not ", Py_TYPE(o)->tp_name);
+}
+
+int64_t to_index(PyObject* o, const char* op, const char* arg) {
+  Own v(PyNumber_Index(o));
+  if (!v) { PyErr_Clear(); fail(ErrorKind::Type, op, "(): argument '", arg, "' must be int, not ", Py_TYPE(o)->tp_name); }
+  int64_t n = PyLong_AsLongLong(v.get());
+  if (n == -1 && PyErr_Occurred()) { PyErr_Clear(); fail("Overflow when unpacking long: ", op, "(), argument '", arg, "'"); }
+  return n;
+}
+
+SizeVec to_sizes(PyObject* o, const char* op, const char* arg) {
+  if (!PyTuple_Check(o) && !PyList_Check(o)) return {to_index(o, op, arg)};
+  SizeVec out(static_cast<size_t>(PySequence_Fast_GET_SIZE(o)));
+  for (size_t i = 0; i < out.size(); ++i) out[i] = to_index(PySequence_Fast_ITEMS(o)[i], op, arg);
+  return out;
+}
+
+PyObject* scalar_object(const void* p, DType d) {
+  return dispatch(d, [&]<class T>() -> PyObject* {
+    T v = *static_cast<const T*>(p);
+    if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(v);
+    else if constexpr (std::is_integral_v<T>) return PyLong_FromLongLong(v);
+    else if constexpr (requires { v.re; }) return PyComplex_FromDoubles(v.re, v.im);
+    else return PyFloat_FromDouble(static_cast<double>(static_cast<std::conditional_t<std::is_same_v<T, double>, double, float>>(v)));
+  });
+}
+
+void set_error_from_current_exception() noexcept {
+  try {
+    throw;
+  } catch (const PythonError&) {
+  } catch (const Error& e) {
+    PyObject* const kinds[] = {PyExc_RuntimeError, PyExc_TypeError, PyExc_ValueError, PyExc_IndexError,
+                               PyExc_NotImplementedError, PyExc_RuntimeError, PyExc_RuntimeError};
+    PyErr_SetString(kinds[static_cast<int>(e.kind())], e.what());
+  } catch (const std::bad_alloc&) {
+    PyErr_SetString(PyExc_RuntimeError, "out of memory");
+  } catch (const std::exception& e) {
+    PyErr_SetString(PyExc_RuntimeError, e.what());
+  }
+}
+
+void add_types(PyObject* m) {
+  DTypeType = make_type("torch.dtype", dtype_methods, dtype_getset);
+  LayoutType = make_type("torch.layout", enum_methods, nullptr);
+  FormatType = make_type("torch.memory_format", enum_methods, nullptr);
+  DeviceType = make_type("torch.device", device_methods, device_getset, device_new, device_str);
+  PyType_Slot slots[] = {{Py_tp_new, slot(size_new)}, {Py_tp_repr, slot(size_repr)}, {Py_tp_methods, size_methods},
+                         {Py_sq_concat, slot(size_concat)}, {Py_sq_repeat, slot(size_repeat)}, {Py_mp_subscript, slot(size_subscript)}, {0, nullptr}};
+  PyType_Spec spec{"torch.Size", 0, 0, Py_TPFLAGS_DEFAULT, slots};
+  Own bases(checked(PyTuple_Pack(1, &PyTuple_Type)));
+  SizeType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpecWithBases(&spec, bases.get())));
+  auto add = [&](const char* name, PyObject* o) { checked(PyModule_AddObjectRef(m, name, o)); };
+  for (int i = 0; i < kNumDTypes; ++i) {
+    const char* name = info(static_cast<DType>(i)).name;
+    dtypes_[i] = make_enum(DTypeType, i, str("torch.", name).c_str());
+    add(name, dtypes_[i]);
+  }
+  devices_[0] = make_enum(DeviceType, 0, "device(type='cpu')");
+  devices_[1] = make_enum(DeviceType, 1, "device(type='meta')");
+  const char* formats[] = {"contiguous_format", "preserve_format", "channels_last", "channels_last_3d"};
+  for (int i = 0; i < 4; ++i) add(formats[i], formats_[i] = make_enum(FormatType, i, str("torch.", formats[i]).c_str()));
+  for (const char* name : {"strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc"})
+    add(name, make_enum(LayoutType, 0, str("torch.", name).c_str()));
+  add("dtype", reinterpret_cast<PyObject*>(DTypeType));
+  add("layout", reinterpret_cast<PyObject*>(LayoutType));
+  add("memory_format", reinterpret_cast<PyObject*>(FormatType));
+  add("device", reinterpret_cast<PyObject*>(DeviceType));
+  add("Size", reinterpret_cast<PyObject*>(SizeType));
+}
+
+}  // namespace rl::py

@@ -1,0 +1,37 @@
+"""rushlight: tensors, dynamic graphs, autograd and neural networks, with PyTorch's names.
+
+``import rushlight as torch`` is all that a PyTorch program changes. This file only assembles:
+operators come from the records in `rushlight.ops`, everything else from the module of its name.
+"""
+
+import os as _os
+
+from rushlight import _native
+
+_native.set_package_prefix(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)
+
+from rushlight._native import (  # noqa: E402
+    Generator, Size, Tensor, as_tensor, bfloat16, bool, can_cast, channels_last, channels_last_3d, complex64,
+    complex128, contiguous_format, default_generator, device, dtype, float16, float32, float64, from_dlpack, from_numpy,
+    frombuffer, get_default_dtype, get_num_threads, int8, int16, int32, int64, is_grad_enabled,
+    is_inference_mode_enabled, layout, memory_format, preserve_format, promote_types, set_default_dtype,
+    set_num_threads, sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr, strided, tensor, uint8)
+
+float, double, half, long, int, short = float32, float64, float16, int64, int32, int16  # noqa: A001
+cfloat, cdouble = complex64, complex128
+from math import e, inf, nan, pi  # noqa: E402
+
+from rushlight._runtime import *  # noqa: E402, F403
+from rushlight import ops  # noqa: E402
+
+ops.load()
+globals().update(ops._record.namespaces["torch"])
+
+from rushlight import _tensor_methods, _tensor_str, autograd, nn, optim, utils  # noqa: E402
+from rushlight._tensor_str import set_printoptions  # noqa: E402
+from rushlight.autograd.grad_mode import (  # noqa: E402
+    enable_grad, inference_mode, no_grad, set_grad_enabled)
+from rushlight.serialization import load, save  # noqa: E402
+from rushlight.version import __version__  # noqa: E402
+
+_tensor_methods.install(Tensor)

@@ -1,0 +1,174 @@
+"""Top-level functions that are not operators: seeds, type queries, numeric limits, devices."""
+
+from rushlight import _native
+from rushlight._native import Tensor, default_generator
+
+__all__ = ["manual_seed", "seed", "initial_seed", "get_rng_state", "set_rng_state", "is_tensor", "is_storage",
+           "is_floating_point", "is_complex", "numel", "result_type", "finfo", "iinfo", "typename",
+           "set_default_device", "get_default_device", "use_deterministic_algorithms",
+           "are_deterministic_algorithms_enabled", "is_same_size", "get_device"]
+
+
+def manual_seed(seed):
+    """Seeds the default generator and returns it.
+
+    Example:
+        >>> _ = rl.manual_seed(0)
+        >>> rl.rand(2)
+        tensor([0.4963, 0.7682])
+    """
+    return default_generator.manual_seed(int(seed))
+
+
+def seed():
+    """Seeds the default generator from the system; returns the seed."""
+    return default_generator.seed()
+
+
+def initial_seed():
+    """The seed last given to the default generator."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state():
+    """The default generator's state, a uint8 tensor."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state):
+    """Restores a state from `get_rng_state`."""
+    default_generator.set_state(new_state)
+
+
+def is_tensor(obj):
+    """Is it a tensor?"""
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj):
+    """Is it a storage?"""
+    return isinstance(obj, _native.UntypedStorage)
+
+
+def is_floating_point(input):  # noqa: A002
+    """Has the tensor a real floating-point dtype?"""
+    return input.is_floating_point()
+
+
+def is_complex(input):  # noqa: A002
+    """Has the tensor a complex dtype?"""
+    return input.is_complex()
+
+
+def is_same_size(input, other):  # noqa: A002
+    """Have both the same sizes?"""
+    return input.shape == other.shape
+
+
+def numel(input):  # noqa: A002
+    """The number of elements."""
+    return input.numel()
+
+
+def get_device(input):  # noqa: A002
+    """The accelerator's number, -1 on the CPU."""
+    return input.get_device()
+
+
+def typename(obj):
+    """The qualified name of a tensor's type or of an object's class."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    kind = obj if isinstance(obj, type) else type(obj)
+    return f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else kind.__qualname__
+
+
+def _category(x):
+    if isinstance(x, Tensor):
+        return (0 if x.dim() else 1), x.dtype
+    kinds = {bool: _native.bool, int: _native.int64}
+    if isinstance(x, complex):
+        return 2, _native.get_default_dtype().to_complex()
+    return 2, kinds.get(type(x)) or _native.get_default_dtype()
+
+
+def result_type(tensor1, tensor2):
+    """The dtype of an operation on the two: tensors with dimensions, then 0-d ones, then numbers."""
+    levels = [None, None, None]
+    for level, dtype in map(_category, (tensor1, tensor2)):
+        levels[level] = dtype if levels[level] is None else _native.promote_types(levels[level], dtype)
+    result = None
+    for lower in levels[::-1]:
+        result = _combine(lower, result)
+    return result
+
+
+def _combine(higher, lower):
+    if higher is None or lower is None:
+        return higher or lower
+    if higher.is_complex:
+        return higher
+    if higher.is_floating_point:
+        return higher.to_complex() if lower.is_complex else higher
+    if higher == _native.bool or lower.is_floating_point or lower.is_complex:
+        return _native.promote_types(higher, lower)
+    return higher
+
+
+class finfo:
+    """Limits of a floating-point dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
+
+    _TABLE = {"float16": (16, 2.0 ** -10, 65504.0, 2.0 ** -14, 1e-3),
+              "bfloat16": (16, 2.0 ** -7, 3.3895313892515355e38, 2.0 ** -126, 1e-2),
+              "float32": (32, 2.0 ** -23, 3.4028234663852886e38, 2.0 ** -126, 1e-6),
+              "float64": (64, 2.0 ** -52, 1.7976931348623157e308, 2.0 ** -1022, 1e-15)}
+
+    def __init__(self, type=None):  # noqa: A002
+        dtype = (type or _native.get_default_dtype()).to_real()
+        name = str(dtype)[6:]
+        if name not in self._TABLE:
+            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{name}'")
+        self.bits, self.eps, self.max, self.tiny, self.resolution = self._TABLE[name]
+        self.min, self.smallest_normal, self.dtype = -self.max, self.tiny, name
+
+    def __repr__(self):
+        return (f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
+                f"smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, dtype={self.dtype})")
+
+
+class iinfo:
+    """Limits of an integer dtype: bits, min, max."""
+
+    def __init__(self, type):  # noqa: A002
+        if type.is_floating_point or type.is_complex or type == _native.bool:
+            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'")
+        self.bits, self.dtype = 8 * type.itemsize, str(type)[6:]
+        self.min = -(2 ** (self.bits - 1)) if type.is_signed else 0
+        self.max = 2 ** (self.bits - type.is_signed) - 1
+
+    def __repr__(self):
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
+
+def set_default_device(device):
+    """Only the CPU can be the default device."""
+    if device is not None and _native.device(device).type != "cpu":
+        raise NotImplementedError(f"set_default_device: only 'cpu' is supported, got {device!r}")
+
+
+def get_default_device():
+    """The device of new tensors: the CPU."""
+    return _native.device("cpu")
+
+
+_deterministic = [False]
+
+
+def use_deterministic_algorithms(mode, *, warn_only=False):
+    """Every algorithm here is deterministic already; the flag is kept for those who ask."""
+    _deterministic[0] = bool(mode)
+
+
+def are_deterministic_algorithms_enabled():
+    """What `use_deterministic_algorithms` was last told."""
+    return _deterministic[0]

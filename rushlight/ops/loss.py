@@ -1,0 +1,323 @@
+"""Losses of classification and regression. Margin, ranking and sequence losses: ops/loss_margin.py.
+
+Most are composites; nll_loss has kernels in csrc/kernels/loss.cpp. `reduction` is 'none', 'mean' or
+'sum'; the older size_average and reduce arguments are turned into it.
+"""
+import rushlight as rl
+from rushlight.ops._record import op
+
+_NN = ("nn.functional",)
+_TAIL = ("bool? size_average=None, bool? reduce=None, str reduction='mean'")
+
+
+def reduction_of(size_average, reduce, reduction):
+    """The reduction, with the deprecated flags taken into account."""
+    if size_average is not None or reduce is not None:
+        from rushlight.nn._reduction import legacy_get_string
+        return legacy_get_string(size_average, reduce)
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return reduction
+
+
+def reduced(loss, reduction):
+    """The loss as `reduction` wants it."""
+    if reduction == "mean":
+        return loss.mean()
+    return loss.sum() if reduction == "sum" else loss
+
+
+def warn_sizes(name, input, target):
+    if input.shape != target.shape:
+        import warnings
+        warnings.warn(f"Using a target size ({target.shape}) that is different to the input size "
+                      f"({input.shape}). This will likely lead to incorrect results due to broadcasting. "
+                      "Please ensure they have the same size.", stacklevel=4)
+
+
+# ---- regression
+@op(f"mse_loss(Tensor input, Tensor target, {_TAIL}, Tensor? weight=None) -> Tensor", at=_NN)
+def mse_loss(input, target, size_average, reduce, reduction, weight):
+    """(input - target)^2, reduced; `weight` multiplies each term (and the mean divides by its sum).
+
+    Example::
+
+        >>> rl.nn.functional.mse_loss(rl.zeros(2), rl.tensor([1., 3.])).item()
+        5.0
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    warn_sizes("mse_loss", input, target)
+    return _weighted((input - target).square(), weight, reduction)
+
+
+def _weighted(loss, weight, reduction):
+    if weight is None:
+        return reduced(loss, reduction)
+    if weight.shape != loss.shape:
+        raise ValueError("Weights and input must have the same size.")
+    loss = loss * weight
+    return loss.sum() / weight.sum() if reduction == "mean" else reduced(loss, reduction)
+
+
+@op(f"l1_loss(Tensor input, Tensor target, {_TAIL}, Tensor? weight=None) -> Tensor", at=_NN)
+def l1_loss(input, target, size_average, reduce, reduction, weight):
+    """|input - target|, reduced.
+
+    Example::
+
+        >>> rl.nn.functional.l1_loss(rl.zeros(2), rl.tensor([1., -3.])).item()
+        2.0
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    warn_sizes("l1_loss", input, target)
+    return _weighted((input - target).abs(), weight, reduction)
+
+
+@op(f"smooth_l1_loss(Tensor input, Tensor target, {_TAIL}, number beta=1.0) -> Tensor", at=_NN)
+def smooth_l1_loss(input, target, size_average, reduce, reduction, beta):
+    """0.5 d^2 / beta where d = |input - target| < beta, else d - 0.5 beta (Girshick 2015).
+
+    Example::
+
+        >>> rl.nn.functional.smooth_l1_loss(rl.zeros(1), rl.tensor([2.])).item()
+        1.5
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    warn_sizes("smooth_l1_loss", input, target)
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    d = (input - target).abs()
+    if beta == 0:
+        return reduced(d, reduction)
+    return reduced(rl.where(d < beta, d.square() * (0.5 / beta), d - 0.5 * beta), reduction)
+
+
+@op("huber_loss(Tensor input, Tensor target, str reduction='mean', number delta=1.0, Tensor? weight=None)"
+    " -> Tensor", at=_NN)
+def huber_loss(input, target, reduction, delta, weight):
+    """0.5 d^2 where d = |input - target| <= delta, else delta (d - 0.5 delta) (Huber 1964).
+
+    Example::
+
+        >>> rl.nn.functional.huber_loss(rl.zeros(1), rl.tensor([2.])).item()
+        1.5
+    """
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    warn_sizes("huber_loss", input, target)
+    d = (input - target).abs()
+    loss = rl.where(d <= delta, d.square() * 0.5, (d - 0.5 * delta) * delta)
+    return _weighted(loss, weight, reduction_of(None, None, reduction))
+
+
+# ---- probabilities
+@op(f"binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, {_TAIL}) -> Tensor", at=_NN)
+def binary_cross_entropy(input, target, weight, size_average, reduce, reduction):
+    """-(t log x + (1 - t) log(1 - x)) for probabilities x; logarithms are limited to -100 below.
+
+    Example::
+
+        >>> rl.nn.functional.binary_cross_entropy(rl.tensor([1.]), rl.tensor([1.])).item()
+        0.0
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    if input.shape != target.shape:
+        raise ValueError(f"Using a target size ({target.shape}) that is different to the input size "
+                         f"({input.shape}) is deprecated. Please ensure they have the same size.")
+    if input.numel() and not bool(((input >= 0) & (input <= 1)).all()):
+        raise RuntimeError("all elements of input should be between 0 and 1")
+    loss = _bce(input, target)
+    return reduced(loss if weight is None else loss * weight, reduction)
+
+
+def _clamped_log(p):
+    return p.log().clamp_min(-100)
+
+
+@op("_bce(Tensor input, Tensor target) -> Tensor", at=("internal",), grad_name="BinaryCrossEntropyBackward0")
+def _bce(input, target):
+    """Unreduced binary cross entropy."""
+    return (target - 1) * (-input).log1p().clamp_min(-100) - target * _clamped_log(input)
+
+
+_bce.vjp(input=lambda g, input, target: g * (input - target) / ((1 - input) * input).clamp_min(1e-12),
+         target=lambda g, input: g * ((-input).log1p().clamp_min(-100) - _clamped_log(input)))
+
+
+@op(f"binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, {_TAIL},"
+    " Tensor? pos_weight=None) -> Tensor", at=_NN)
+def binary_cross_entropy_with_logits(input, target, weight, size_average, reduce, reduction, pos_weight):
+    """Binary cross entropy of sigmoid(input), without overflow; pos_weight scales the positive terms.
+
+    Example::
+
+        >>> round(rl.nn.functional.binary_cross_entropy_with_logits(rl.zeros(1), rl.ones(1)).item(), 4)
+        0.6931
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    if input.shape != target.shape:
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    log_p = rl.nn.functional.logsigmoid(input)
+    if pos_weight is None:
+        loss = (1 - target) * input - log_p
+    else:
+        loss = (1 - target) * input - ((pos_weight - 1) * target + 1) * log_p
+    return reduced(loss if weight is None else loss * weight, reduction)
+
+
+@op(f"kl_div(Tensor input, Tensor target, {_TAIL}, bool log_target=False) -> Tensor", at=_NN)
+def kl_div(input, target, size_average, reduce, reduction, log_target):
+    """target (log(target) - input), where input holds log-probabilities; also reduction='batchmean'.
+
+    Example::
+
+        >>> rl.nn.functional.kl_div(rl.zeros(1), rl.ones(1), reduction="sum").item()
+        0.0
+    """
+    batch_mean = reduction == "batchmean"
+    reduction = reduction_of(size_average, reduce, "sum" if batch_mean else reduction)
+    if reduction == "mean":
+        import warnings
+        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size."
+                      "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
+                      stacklevel=3)
+    loss = target.exp() * (target - input) if log_target else rl.xlogy(target, target) - target * input
+    if batch_mean and loss.dim():
+        return loss.sum() / input.shape[0]
+    return reduced(loss, reduction)
+
+
+# ---- classes
+@op("_nll(Tensor input, Tensor target, Tensor? weight, int ignore_index, int reduction)"
+    " -> (Tensor output, Tensor total_weight)", at=("internal",), grad_name="NllLossBackward0")
+def _nll(input, target, weight, ignore_index, reduction):
+    """Minus the weighted entries that target picks from (N, C, K), target (N, K)."""
+    ...
+
+
+@op("_nll_backward(Tensor grad, Tensor input, Tensor target, Tensor? weight, int ignore_index,"
+    " int reduction, Tensor total_weight) -> Tensor", at=("internal",))
+def _nll_backward(grad, input, target, weight, ignore_index, reduction, total_weight):
+    """The gradient of `_nll` for its input; linear in grad."""
+    ...
+
+
+_nll.vjp(input=lambda g_output, input, target, weight, ignore_index, reduction, total_weight:
+         _nll_backward(g_output, input.detach(), target, weight, ignore_index, reduction, total_weight))
+_nll_backward.vjp(grad=lambda g, target, weight, ignore_index, reduction:
+                  _nll(g, target, weight, ignore_index, reduction)[0])
+
+_REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
+
+
+def _check_classes(name, input, target):
+    if input.dim() == 0:
+        raise RuntimeError(f"{name}: input tensor should have at least 1 dimension")
+    if input.dim() == 1:
+        good = target.dim() == 0
+    else:
+        good = target.shape == input.shape[:1] + input.shape[2:]
+    if not good:
+        if target.dim() > 0 and input.dim() > 1 and input.shape[0] != target.shape[0]:
+            raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
+                             f"({target.shape[0]}).")
+        raise RuntimeError(f"{name}: target of shape {tuple(target.shape)} does not fit input of shape "
+                           f"{tuple(input.shape)}; expected {tuple(input.shape[:1] + input.shape[2:])}")
+
+
+@op("nll_loss(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None,"
+    " int ignore_index=-100, bool? reduce=None, str reduction='mean') -> Tensor", at=_NN)
+def nll_loss(input, target, weight, size_average, ignore_index, reduce, reduction):
+    """Negative log likelihood: -weight[t] * input[n, t, ...] for t = target[n, ...].
+
+    Shapes: input (C), (N, C) or (N, C, d1, ...), target the same without C, weight (C). Targets equal
+    to ignore_index count nothing; the mean divides by the sum of the weights used.
+
+    Example::
+
+        >>> rl.nn.functional.nll_loss(rl.tensor([[-1., -2.]]), rl.tensor([1])).item()
+        2.0
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    _check_classes("nll_loss", input, target)
+    x = input.unsqueeze(0) if input.dim() == 1 else input
+    t = target.reshape(x.shape[0], -1)
+    x = x.reshape(x.shape[0], x.shape[1], -1) if x.dim() != 2 else x.unsqueeze(-1)
+    out = _nll(x, t, weight, ignore_index, _REDUCTIONS[reduction])[0]
+    return out.view(target.shape) if reduction == "none" else out
+
+
+@nll_loss.samples
+def _(make):
+    target = rl.tensor([1, 0, 2])
+    yield make(3, 4), target
+    yield make(3, 4), target, make(4)
+
+
+def _smoothed(log_p, target, weight, ignore_index, reduction, smoothing):
+    """Cross entropy against (1 - smoothing) one-hot + smoothing / C."""
+    classes = log_p.shape[1]
+    nll = rl.nn.functional.nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)
+    shape = (1, classes) + (1,) * (log_p.dim() - 2)
+    spread = -(log_p if weight is None else log_p * weight.view(shape)).sum(1)
+    ignored = target == ignore_index
+    spread = spread.masked_fill(ignored, 0.0)
+    if reduction == "mean":
+        if weight is None:
+            count = (~ignored).sum()
+        else:
+            count = weight.gather(0, target.masked_fill(ignored, 0).flatten()).masked_fill(ignored.flatten(), 0).sum()
+        spread = spread.sum() / count
+    elif reduction == "sum":
+        spread = spread.sum()
+    return (1 - smoothing) * nll + (smoothing / classes) * spread
+
+
+def _against_probabilities(log_p, target, weight, reduction, smoothing):
+    classes = log_p.shape[1]
+    if smoothing > 0:
+        target = target * (1 - smoothing) + smoothing / classes
+    terms = -(log_p * target)
+    if weight is not None:
+        terms = terms * weight.view((1, classes) + (1,) * (log_p.dim() - 2))
+    if reduction == "none":
+        return terms.sum(1)
+    total = terms.sum()
+    return total / (log_p.numel() / classes) if reduction == "mean" else total
+
+
+@op("cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None,"
+    " int ignore_index=-100, bool? reduce=None, str reduction='mean', float label_smoothing=0.0) -> Tensor",
+    at=_NN)
+def cross_entropy(input, target, weight, size_average, ignore_index, reduce, reduction, label_smoothing):
+    """log_softmax over the classes followed by nll_loss.
+
+    Shapes: input (C), (N, C) or (N, C, d1, ...); target class indices without C, or probabilities of
+    input's shape. label_smoothing mixes the target with the uniform distribution (Szegedy et al. 2016).
+
+    Example::
+
+        >>> round(rl.nn.functional.cross_entropy(rl.zeros(1, 2), rl.tensor([0])).item(), 4)
+        0.6931
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    log_p = rl.log_softmax(input, 0 if input.dim() == 1 else 1)
+    if target.is_floating_point():
+        if target.shape != input.shape:
+            raise RuntimeError(f"cross_entropy: target probabilities must have the input's shape "
+                               f"{tuple(input.shape)}, got {tuple(target.shape)}")
+        if input.dim() == 1:
+            log_p, target = log_p.unsqueeze(0), target.unsqueeze(0)
+            out = _against_probabilities(log_p, target, weight, reduction, label_smoothing)
+            return out.squeeze(0) if reduction == "none" else out
+        return _against_probabilities(log_p, target, weight, reduction, label_smoothing)
+    if label_smoothing > 0:
+        _check_classes("cross_entropy", input, target)
+        if input.dim() == 1:
+            out = _smoothed(log_p.unsqueeze(0), target.unsqueeze(0), weight, ignore_index, reduction,
+                            label_smoothing)
+            return out.squeeze(0) if reduction == "none" else out
+        return _smoothed(log_p, target, weight, ignore_index, reduction, label_smoothing)
+    return rl.nn.functional.nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)

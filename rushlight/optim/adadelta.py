@@ -1,0 +1,54 @@
+"""Adadelta: steps scaled by the ratio of running means of updates and gradients."""
+
+from .optimizer import (
+    PerParameter, check_options, count, number, step_counter, with_decay, zeros_for,
+)
+
+__all__ = ["Adadelta"]
+
+
+class Adadelta(PerParameter):
+    """Adadelta (Zeiler 2012): `p -= lr * d` with `d = g * sqrt(mean of d² + eps) / sqrt(mean of g² +
+    eps)`.
+
+    Args:
+        params: parameters or groups of them.
+        lr: factor of the update.
+        rho: how much of the running means is kept at each step.
+        eps: added under the roots.
+        weight_decay: adds `weight_decay * p` to the gradient.
+        maximize: go up instead of down.
+        foreach, capturable, differentiable: accepted; the computation is the same.
+    """
+
+    def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0, foreach=None, *,
+                 capturable=False, maximize=False, differentiable=False):
+        check_options(lr)
+        if not 0.0 <= rho <= 1.0:
+            raise ValueError(f"Invalid rho value: {rho}")
+        check_options(lr, eps=eps, weight_decay=weight_decay)
+        super().__init__(params, dict(
+            lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize,
+            capturable=capturable, foreach=foreach, differentiable=differentiable,
+        ))
+
+    def _init_state(self, state, param, group):
+        state["step"] = step_counter()
+        state["square_avg"] = zeros_for(param)
+        state["acc_delta"] = zeros_for(param)
+
+    def _rule(self, group):
+        lr, rho, eps = number(group["lr"]), group["rho"], group["eps"]
+        weight_decay = group["weight_decay"]
+
+        def update(param, grad, state):
+            count(state)
+            grad = with_decay(grad, param, weight_decay)
+            square, updates = state["square_avg"], state["acc_delta"]
+            square.mul_(rho).addcmul_(grad, grad, value=1 - rho)
+            bottom = square.add(eps).sqrt_()
+            delta = updates.add(eps).sqrt_().div_(bottom).mul_(grad)
+            updates.mul_(rho).addcmul_(delta, delta, value=1 - rho)
+            param.add_(delta, alpha=-lr)
+
+        return update

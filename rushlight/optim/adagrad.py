@@ -1,0 +1,91 @@
+"""Adagrad: steps scaled by the sum of squared gradients so far."""
+
+import rushlight as rl
+
+from .optimizer import (
+    PerParameter, check_flags, check_options, count, number, step_counter, with_decay,
+)
+
+__all__ = ["Adagrad"]
+
+
+class Adagrad(PerParameter):
+    """Adagrad (Duchi et al. 2011): `p -= lr * g / (sqrt(sum of g²) + eps)`.
+
+    Args:
+        params: parameters or groups of them.
+        lr: learning rate, divided at step t by `1 + (t - 1) * lr_decay`.
+        weight_decay: adds `weight_decay * p` to the gradient.
+        initial_accumulator_value: what the sum starts from.
+        eps: added to the root.
+        maximize: go up instead of down.
+        foreach, differentiable, fused: accepted; the computation is the same.
+    """
+
+    _takes_sparse = True
+
+    def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0,
+                 eps=1e-10, foreach=None, *, maximize=False, differentiable=False, fused=None):
+        check_options(lr, lr_decay=lr_decay, weight_decay=weight_decay,
+                      initial_accumulator_value=initial_accumulator_value, eps=eps)
+        check_flags(foreach, fused, differentiable)
+        super().__init__(params, dict(
+            lr=lr, lr_decay=lr_decay, eps=eps, weight_decay=weight_decay,
+            initial_accumulator_value=initial_accumulator_value, foreach=foreach,
+            maximize=maximize, differentiable=differentiable, fused=fused,
+        ))
+        for group in self.param_groups:
+            for param in group["params"]:
+                self._init_state(self.state[param], param, group)
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group.setdefault("foreach", None)
+            group.setdefault("maximize", False)
+            group.setdefault("differentiable", False)
+            group.setdefault("fused", None)
+
+    def share_memory(self):
+        """Put the sums into shared memory."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                self.state[param]["sum"].share_memory_()
+
+    def _init_state(self, state, param, group):
+        start = group["initial_accumulator_value"]
+        state["step"] = step_counter()
+        state["sum"] = rl.full_like(
+            param, complex(start, start) if param.is_complex() else start,
+            memory_format=rl.preserve_format,
+        )
+
+    def _rule(self, group):
+        lr, lr_decay, eps = number(group["lr"]), group["lr_decay"], group["eps"]
+        weight_decay = group["weight_decay"]
+
+        def update(param, grad, state):
+            step, total = count(state), state["sum"]
+            rate = lr / (1 + (step - 1) * lr_decay)
+            if grad.is_sparse:
+                if weight_decay != 0:
+                    raise RuntimeError(
+                        "weight_decay option is not compatible with sparse gradients"
+                    )
+                _sparse_update(param, grad.coalesce(), total, rate, eps)
+                return
+            grad = with_decay(grad, param, weight_decay)
+            total.addcmul_(grad, grad, value=1)
+            param.addcdiv_(grad, total.sqrt().add_(eps), value=-rate)
+
+        return update
+
+
+def _sparse_update(param, grad, total, rate, eps):
+    def like_grad(values):
+        return rl.sparse_coo_tensor(grad._indices(), values, grad.size())
+
+    values = grad._values()
+    total.add_(like_grad(values.pow(2)))
+    bottom = total.sparse_mask(grad)._values().sqrt_().add_(eps)
+    param.add_(like_grad(values / bottom), alpha=-rate)

@@ -1,0 +1,65 @@
+"""RMSprop: steps scaled by a running mean of the squared gradient."""
+
+from .optimizer import (
+    PerParameter, check_options, count, number, step_counter, with_decay, zeros_for,
+)
+
+__all__ = ["RMSprop"]
+
+
+class RMSprop(PerParameter):
+    """RMSprop (Hinton's lecture 6e): `p -= lr * g / (sqrt(mean of g²) + eps)`.
+
+    Args:
+        params: parameters or groups of them.
+        lr: learning rate.
+        alpha: how much of the running mean is kept at each step.
+        eps: added to the root.
+        weight_decay: adds `weight_decay * p` to the gradient.
+        momentum: accumulates the scaled gradients.
+        centered: subtract the squared mean gradient under the root (Graves 2013).
+        maximize: go up instead of down.
+        capturable, foreach, differentiable: accepted; the computation is the same.
+    """
+
+    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0,
+                 centered=False, capturable=False, foreach=None, maximize=False,
+                 differentiable=False):
+        check_options(lr, eps=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha)
+        super().__init__(params, dict(
+            lr=lr, momentum=momentum, alpha=alpha, eps=eps, centered=centered,
+            weight_decay=weight_decay, capturable=capturable, foreach=foreach, maximize=maximize,
+            differentiable=differentiable,
+        ))
+
+    def _init_state(self, state, param, group):
+        state["step"] = step_counter()
+        state["square_avg"] = zeros_for(param)
+        if group["momentum"] > 0:
+            state["momentum_buffer"] = zeros_for(param)
+        if group["centered"]:
+            state["grad_avg"] = zeros_for(param)
+
+    def _rule(self, group):
+        lr, alpha, eps = number(group["lr"]), group["alpha"], group["eps"]
+        weight_decay, momentum = group["weight_decay"], group["momentum"]
+        centered = group["centered"]
+
+        def update(param, grad, state):
+            count(state)
+            grad = with_decay(grad, param, weight_decay)
+            square = state["square_avg"]
+            square.mul_(alpha).addcmul_(grad, grad, value=1 - alpha)
+            if centered:
+                mean = state["grad_avg"].lerp_(grad, 1 - alpha)
+                root = square.addcmul(mean, mean, value=-1).sqrt_()
+            else:
+                root = square.sqrt()
+            root.add_(eps)
+            if momentum > 0:
+                buffer = state["momentum_buffer"].mul_(momentum).addcdiv_(grad, root)
+                param.add_(buffer, alpha=-lr)
+            else:
+                param.addcdiv_(grad, root, value=-lr)
+
+        return update

@@ -1,0 +1,91 @@
+"""The examples run, and a resumed run ends with the very numbers of an uninterrupted one."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+EXAMPLES = pathlib.Path(__file__).parent.parent.parent / "examples"
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("tqdm")
+
+NAMES = {
+    "Finnish": "Virtanen Korhonen Mäkinen Nieminen Mäkelä Hämäläinen Laine Heikkinen Koskinen Järvinen",
+    "Italian": "Rossi Russo Ferrari Esposito Bianchi Romano Colombo Ricci Marino Greco",
+}
+
+
+def run(program, *arguments):
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / program, "--quiet", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def state_of(path):
+    import rushlight as rl
+
+    return rl.load(path)
+
+
+def check_resume(tmp_path, program, checkpoint, *settings):
+    """Two epochs, a stop and two more equal four epochs, to the bit."""
+    import rushlight as rl
+
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run(program, "--out", whole, *settings)
+    run(program, "--out", parts, "--stop-after", 2, *settings)
+    last = run(program, "--out", parts, "--resume", *settings)
+    assert "resuming after epoch 2" in last
+    a, b = state_of(whole / checkpoint), state_of(parts / checkpoint)
+    assert a["history"] == b["history"] and len(a["history"]["loss"]) == 4
+    for name in a["model"]:
+        assert rl.equal(a["model"][name], b["model"][name])
+    assert rl.equal(a["torch_rng"], b["torch_rng"]) and rl.equal(a["loader_rng"], b["loader_rng"])
+
+
+def test_digits_resume_equals_uninterrupted(tmp_path):
+    pytest.importorskip("sklearn")
+    check_resume(tmp_path, "train_digits.py", "digits.pt", "--epochs", 4, "--width", 8)
+    history = state_of(tmp_path / "whole/digits.pt")["history"]
+    assert history["loss"][-1] < history["loss"][0] and history["accuracy"][-1] > 0.9
+    assert (tmp_path / "whole/digits.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_names_resume_and_prediction(tmp_path):
+    data = tmp_path / "names"
+    data.mkdir()
+    for language, names in NAMES.items():
+        (data / f"{language}.txt").write_text("\n".join(names.split()), encoding="utf-8")
+    settings = ("--data", data, "--epochs", 4, "--hidden", 16)
+    check_resume(tmp_path, "classify_names.py", "names.pt", *settings)
+    answer = run("classify_names.py", "--out", tmp_path / "whole", "--predict", "Lahtinen")
+    assert "Finnish" in answer and "%" in answer
+
+
+def test_names_of_faker_reach_twice_the_majority(tmp_path):
+    pytest.importorskip("faker")
+    out = run("classify_names.py", "--out", tmp_path, "--epochs", 5)
+    majority = float(out.split("most frequent language: ")[1].split()[0])
+    final = float(out.split("final held-out accuracy: ")[1].split()[0])
+    assert final >= 2 * majority
+
+
+def test_missing_cifar10_is_explained(tmp_path):
+    archive = tmp_path / "cifar-10-python.tar.gz"
+    archive.write_bytes(b"damaged")
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "train_digits.py", "--data", "cifar10", "--root", tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode != 0 and "md5" in done.stderr and "Traceback" not in done.stderr

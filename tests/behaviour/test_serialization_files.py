@@ -1,0 +1,191 @@
+"""Files that PyTorch wrote, files written here, and what both must keep. Safety is in test_serialization_safety.py."""
+
+import collections
+import io
+import pathlib
+import pickle
+import zipfile
+
+import pytest
+
+import rushlight as rl
+
+FILES = pathlib.Path(__file__).parent.parent / "data/checkpoints"
+DTYPES = ("int64", "int32", "int16", "int8", "uint8")
+FRACTIONS = ("float64", "float16", "bfloat16")
+
+
+def check_tensors(got):
+    base = rl.arange(24, dtype=rl.float32).reshape(4, 6)
+    assert rl.equal(got["base"], base) and rl.equal(got["view"], base.t()[1:3])
+    assert got["view"].stride() == (1, 6)
+    got["base"][0, 1] = -1
+    assert got["view"][0, 0].item() == -1, "views share the storage of their base"
+    for name in DTYPES:
+        assert got[name].dtype == getattr(rl, name) and got[name].tolist() == [0, 1, 2, 3, 4]
+    for name in FRACTIONS:
+        assert got[name].dtype == getattr(rl, name)
+        assert got[name].tolist() == [0, 0.125, 0.25, 0.375, 0.5]
+    assert got["bool"].tolist() == [True, False]
+    assert got["complex64"].tolist() == [1 + 2j, 3 - 4j]
+    assert got["empty"].shape == (0, 3) and got["scalar"].item() == 3.5
+    assert type(got["parameter"]) is rl.nn.Parameter and got["parameter"].tolist() == [1, 1]
+    assert got["leaf"].requires_grad and got["parameter"].requires_grad
+
+
+@pytest.mark.parametrize("name", ["tensors.pt", "legacy.pt"])
+@pytest.mark.parametrize("weights_only", [True, False])
+def test_reads_pytorchs_tensors(name, weights_only):
+    check_tensors(rl.load(FILES / name, weights_only=weights_only))
+
+
+def test_reads_mapped_files():
+    check_tensors(rl.load(FILES / "tensors.pt", mmap=True))
+    check_tensors(rl.load(FILES / "tensors.pt"))  # the file itself was not written to
+    with pytest.raises(RuntimeError, match="mmap"):
+        rl.load(FILES / "legacy.pt", mmap=True)
+
+
+def test_reads_pytorchs_plain_values():
+    got = rl.load(FILES / "plain.pt")
+    assert list(got["ordered"].items()) == [("b", 1), ("a", 2)]
+    assert type(got["ordered"]) is collections.OrderedDict
+    assert got["size"] == rl.Size([1, 2]) and got["dtype"] is rl.float32
+    assert got["device"] == rl.device("cpu")
+    assert got["values"] == [1, -5, 2**70, 1.5, "é", b"by", None, True, {1, 2}, (1, 2, 3, 4), 3 + 4j]
+
+
+def test_training_state_of_pytorch_goes_on():
+    state = rl.load(FILES / "training.pt")
+    model = rl.nn.Sequential(rl.nn.Linear(3, 4), rl.nn.ReLU(), rl.nn.Linear(4, 2))
+    optimizer = rl.optim.Adam(model.parameters(), lr=0.01)
+    assert list(state["model"]) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    model(rl.ones(2, 3)).pow(2).sum().backward()
+    optimizer.step()
+    assert optimizer.state_dict()["state"][0]["step"].item() == 2
+
+
+def test_whole_module_of_pytorch():
+    with pytest.raises(pickle.UnpicklingError, match="torch.nn.modules.linear.Linear"):
+        rl.load(FILES / "module.pt")
+    module = rl.load(FILES / "module.pt", weights_only=False)
+    assert type(module) is rl.nn.Linear and module(rl.ones(1, 2)).shape == (1, 1)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("name", ["tensors.pt", "plain.pt"])
+def test_round_trip(tmp_path, name, zipped):
+    first = rl.load(FILES / name)
+    path = tmp_path / "again.pt"
+    rl.save(first, path, _use_new_zipfile_serialization=zipped)
+    if name == "tensors.pt":
+        check_tensors(rl.load(path))
+    else:
+        assert rl.load(path) == first
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_every_protocol(protocol):
+    buffer = io.BytesIO()
+    rl.save(rl.load(FILES / "tensors.pt"), buffer, pickle_protocol=protocol)
+    for weights_only in (True, False):
+        buffer.seek(0)
+        check_tensors(rl.load(buffer, weights_only=weights_only))
+
+
+def test_container_is_pytorchs(tmp_path):
+    path = tmp_path / "model.pt"
+    rl.save({"w": rl.ones(3), "m": rl.nn.Linear(1, 1)}, path)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        assert names[0] == "model/data.pkl"
+        for name in ("version", "byteorder", ".format_version", ".storage_alignment", "data/0"):
+            assert f"model/{name}" in names
+        assert archive.read("model/version") == b"3\n"
+        assert archive.read("model/data/0") == b"\x00\x00\x80\x3f" * 3
+        body = archive.read("model/data.pkl")
+        assert b"torch._utils\n_rebuild_tensor_v2" in body and b"torch\nFloatStorage" in body
+        assert b"torch.nn.modules.linear\nLinear" in body and b"rushlight" not in body
+        _check_alignment(path.read_bytes(), archive)
+
+
+def _check_alignment(data, archive):
+    for info in archive.infolist():
+        lengths = data[info.header_offset + 26 : info.header_offset + 30]
+        start = info.header_offset + 30 + sum(memoryview(lengths).cast("H"))
+        assert start % 64 == 0, info.filename
+
+
+def test_views_save_their_storage_once(tmp_path):
+    base = rl.zeros(100_000)
+    rl.save([base, base[10:], base.reshape(100, 1000).t()], tmp_path / "views.pt")
+    assert (tmp_path / "views.pt").stat().st_size < 500_000
+
+
+def test_one_storage_seen_as_two_dtypes():
+    base = rl.ones(3)
+    buffer = io.BytesIO()
+    rl.save([base, base.view(rl.int32)], buffer)
+    buffer.seek(0)
+    a, b = rl.load(buffer)
+    a.zero_()
+    assert b.dtype == rl.int32 and b.tolist() == [0, 0, 0]
+
+
+def test_attributes_of_parameters_survive():
+    parameter = rl.nn.Parameter(rl.ones(1))
+    parameter.note = "kept"
+    buffer = io.BytesIO()
+    rl.save(parameter, buffer)
+    buffer.seek(0)
+    assert rl.load(buffer).note == "kept"
+
+
+def test_other_file_objects():
+    class OnlyWrite:
+        parts = []
+
+        def write(self, data):
+            self.parts.append(bytes(data))
+            return len(data)
+
+    sink = OnlyWrite()
+    rl.save(rl.arange(3), sink)
+    assert rl.load(io.BytesIO(b"".join(sink.parts))).tolist() == [0, 1, 2]
+    with pytest.raises(AttributeError, match="path or a file"):
+        rl.save(1, 5)
+
+
+def test_map_location():
+    source = FILES / "training.pt"
+    meta = rl.load(source, map_location="meta")["model"]["0.weight"]
+    assert meta.device.type == "meta" and meta.shape == (4, 3)
+    tags = []
+    rl.load(source, map_location=lambda storage, tag: tags.append(tag))
+    assert set(tags) == {"cpu"}
+    assert rl.load(source, map_location={"cpu": "cpu"})["model"]["0.bias"].device.type == "cpu"
+    with pytest.raises(RuntimeError, match="not available"):
+        rl.load(source, map_location="cuda:0")
+    with pytest.raises(TypeError, match="map_location"):
+        rl.load(source, map_location=3)
+
+
+def test_untyped_storage_round_trip():
+    buffer = io.BytesIO()
+    rl.save({"s": rl.ones(2).untyped_storage()}, buffer)
+    buffer.seek(0)
+    assert bytes(rl.load(buffer)["s"]) == b"\x00\x00\x80\x3f" * 2
+
+
+def test_foreign_pickle_module(tmp_path):
+    import types
+
+    module = types.SimpleNamespace(Pickler=pickle.Pickler, Unpickler=pickle.Unpickler)
+    rl.save([rl.ones(2), (1, "a")], tmp_path / "f.pt", pickle_module=module)
+    got = rl.load(tmp_path / "f.pt", pickle_module=module)
+    assert got[0].tolist() == [1, 1] and got[1] == (1, "a")
+    with pytest.raises(RuntimeError, match="pickle_module"):
+        rl.load(tmp_path / "f.pt", pickle_module=module, weights_only=True)

@@ -130,7 +130,7 @@ def _load_opened(file, path, shown_name, options, map_file):
             f"load: {shown_name} is a tar file of PyTorch before 0.1.10; load and save it again with "
             "PyTorch first"
         )
-    return loading.unbox(legacy.load_stream(file, shown_name, options))
+    return legacy.load_stream(file, shown_name, options)
 
 
 def _is_tar(file, start):

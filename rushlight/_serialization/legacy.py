@@ -11,7 +11,7 @@ import sys
 import rushlight as rl
 
 from .buffers import bytes_of
-from .names import StorageType
+from .loading import parse_reference
 from .rebuild import TypedBuffer
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
@@ -62,22 +62,23 @@ class _StreamTable:
 class _Storages:
     """Resolves references: storages are made empty at once and filled after the pickle."""
 
-    def __init__(self, options):
-        self.options, self.made, self.views = options, {}, {}
+    def __init__(self, options, most_bytes):
+        self.options, self.most_bytes = options, most_bytes
+        self.made, self.views = {}, {}
 
     def __call__(self, reference):
-        kind, *rest = reference if isinstance(reference, tuple) else (reference,)
-        if kind == "module":
-            return rest[0]
-        if kind != "storage" or len(rest) not in (4, 5) or not isinstance(rest[0], StorageType):
-            raise RuntimeError(f"load: unknown kind of reference in the checkpoint: {reference!r}")
-        tag, key, location, numel, *view = rest
+        if isinstance(reference, tuple) and len(reference) == 4 and reference[0] == "module":
+            return reference[1]
+        tag, key, location, numel, *view = parse_reference(reference, 5, 6)
         if key not in self.made:
+            if numel * tag.dtype.itemsize > self.most_bytes:
+                raise RuntimeError(f"load: storage {key!r} has {numel} elements, more than the file")
             storage = rl.empty(numel * tag.dtype.itemsize, dtype=rl.uint8).untyped_storage()
             self.made[key] = (storage, self.options.place(storage, location), tag.dtype)
         placed = self.made[key][1]
         if view and view[0] is not None:
-            return self._window(placed, tag.dtype, *view[0])
+            name, offset, size = view[0]
+            return self._window(placed, tag.dtype, name, offset, size)
         return TypedBuffer(placed, tag.dtype)
 
     def _window(self, storage, dtype, key, offset, size):
@@ -99,7 +100,9 @@ def load_stream(file, shown_name, options):
     info = _head(file, shown_name, options)
     if info.get("little_endian", True) != (sys.byteorder == "little"):
         raise NotImplementedError(f"load: {shown_name} was written with another byte order")
-    storages = _Storages(options)
+    here = file.tell()
+    storages = _Storages(options, file.seek(0, 2))
+    file.seek(here)
     result = options.unpickle(file, storages)
     for key in _head(file, shown_name, options):
         _fill(file, shown_name, key, storages)

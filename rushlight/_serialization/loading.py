@@ -4,7 +4,6 @@ The zip container is in `reader.py`, the stream format of before 2020 in `legacy
 """
 
 import io
-import pickle
 
 import rushlight as rl
 
@@ -83,22 +82,32 @@ class _Storages:
         self.read, self.options, self.loaded = read, options, {}
 
     def __call__(self, reference):
-        if not isinstance(reference, tuple) or len(reference) != 5 or reference[0] != "storage":
-            raise RuntimeError(f"load: unknown kind of reference in the checkpoint: {reference!r}")
-        _, tag, key, location, numel = reference
-        tag = UNTYPED if getattr(tag, "__name__", None) == "UntypedStorage" else tag
-        if not isinstance(tag, StorageType):
-            raise RuntimeError(f"load: {tag!r} is no storage type")
+        tag, key, location, numel = parse_reference(reference, 5)
         if key not in self.loaded:
             storage = self.read(key, numel * tag.dtype.itemsize)
             self.loaded[key] = self.options.place(storage, location)
-        return TypedBuffer(self.loaded[key], tag.dtype)
+        return self.loaded[key] if tag is UNTYPED else TypedBuffer(self.loaded[key], tag.dtype)
+
+
+def parse_reference(reference, *lengths):
+    """The fields after "storage" of a persistent id, checked: files may be forged."""
+    kinds = (str, StorageType, str, str, int)
+    if (
+        not isinstance(reference, tuple)
+        or len(reference) not in lengths
+        or not all(map(isinstance, reference, kinds))
+        or reference[0] != "storage"
+        or reference[4] < 0
+    ):
+        raise RuntimeError(f"load: unknown kind of reference in the checkpoint: {reference!r}")
+    return reference[1:]
 
 
 def load_zip(file, shown_name, options, mapping):
     reader = ZipReader(file, shown_name)
     _check_kind(reader)
-    swap = _order_of(reader)
+    if _order_differs(reader):
+        raise NotImplementedError(f"load: {shown_name} was written on a machine of other byte order")
 
     def read(key, nbytes):
         record = f"data/{key}"
@@ -111,10 +120,7 @@ def load_zip(file, shown_name, options, mapping):
             return reader.mapped(record, mapping)
         return reader.into_storage(record)
 
-    if swap:
-        raise NotImplementedError(f"load: {shown_name} was written on a big-endian machine")
-    result = options.unpickle(io.BytesIO(reader.bytes("data.pkl")), _Storages(read, options))
-    return unbox(result)
+    return options.unpickle(io.BytesIO(reader.bytes("data.pkl")), _Storages(read, options))
 
 
 def _check_kind(reader):
@@ -125,7 +131,7 @@ def _check_kind(reader):
         )
 
 
-def _order_of(reader):
+def _order_differs(reader):
     """Whether the file's byte order is not this machine's."""
     import sys
 
@@ -135,18 +141,3 @@ def _order_of(reader):
     if order not in ("little", "big"):
         raise ValueError(f"load: unknown byte order {order!r} in {reader.shown_name}")
     return order != sys.byteorder
-
-
-def unbox(result):
-    """Storages that were saved by themselves come back as storages."""
-    if isinstance(result, TypedBuffer):
-        return result.untyped
-    if type(result) in (list, dict):
-        items = result.items() if isinstance(result, dict) else enumerate(result)
-        for key, value in list(items):
-            result[key] = unbox(value)
-    return result
-
-
-def default_pickle_module():
-    return pickle

@@ -21,17 +21,23 @@ FILE_MODULES = {
 
 
 class TypedBuffer:
-    """A storage together with the dtype of its elements, as files pair them."""
+    """A storage together with the dtype of its elements, as files pair them.
+
+    Users meet it where a file holds a typed storage outside any tensor.
+    """
 
     def __init__(self, untyped, dtype):
         self.untyped, self.dtype = untyped, dtype
 
+    def __repr__(self):
+        return f"{type(self).__name__}({self.untyped!r}, {self.dtype})"
+
 
 def _view(storage, dtype, offset, size, stride):
+    untyped = storage.untyped if isinstance(storage, TypedBuffer) else storage
     size, stride = tuple(size), tuple(stride)
-    _check_reach(storage.untyped.nbytes(), dtype.itemsize, offset, size, stride)
-    empty = rl.empty((0,), dtype=dtype, device=storage.untyped.device)
-    return empty.set_(storage.untyped, offset, size, stride)
+    _check_reach(untyped.nbytes(), dtype.itemsize, offset, size, stride)
+    return rl.empty((0,), dtype=dtype, device=untyped.device).set_(untyped, offset, size, stride)
 
 
 def _check_reach(nbytes, itemsize, offset, size, stride):

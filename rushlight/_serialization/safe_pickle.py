@@ -16,6 +16,8 @@ _DTYPE_OR_LAYOUT = (rl.dtype, type(rl.strided))
 _MARK = object()
 _INT4, _UINT2, _UINT4, _UINT8, _DOUBLE = (struct.Struct(f) for f in ("<i", "<H", "<I", "<Q", ">d"))
 
+# What instructions raise when they do not fit what is on the stack.
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError, struct.error)
 _allowed = {}  # "module.name" -> object, extended by the user
 
 
@@ -45,7 +47,7 @@ class SafeUnpickler:
                 raise UnpicklingError(f"weights_only load: unsupported pickle instruction {code:#04x}")
             try:
                 step(self)
-            except (IndexError, KeyError, TypeError, ValueError, struct.error) as error:
+            except _MALFORMED as error:
                 raise UnpicklingError(f"weights_only load: invalid pickle: {error}") from error
 
     def dry_run(self):
@@ -130,8 +132,11 @@ class SafeUnpickler:
 
     def _extend(self, values):
         target = self.stack[-1]
-        if not isinstance(target, _Stranger):
-            _exactly(target, list).extend(values)
+        if isinstance(target, _Stranger):
+            return
+        if type(target) is not list and type(target) not in _allowed.values():
+            raise TypeError(f"cannot append to {type(target).__name__}")
+        target.extend(values)
 
     def _set_items(self, pairs):
         target = self.stack[-1]

@@ -73,7 +73,7 @@ def test_names_resume_and_prediction(tmp_path):
 
 def test_names_of_faker_reach_twice_the_majority(tmp_path):
     pytest.importorskip("faker")
-    out = run("classify_names.py", "--out", tmp_path, "--epochs", 5)
+    out = run("classify_names.py", "--out", tmp_path, "--epochs", 2)
     majority = float(out.split("most frequent language: ")[1].split()[0])
     final = float(out.split("final held-out accuracy: ")[1].split()[0])
     assert final >= 2 * majority

@@ -92,7 +92,7 @@ static void run_accuracy() {
 static void same(const char* what, Complex<double> got, double re, double im) {
   auto equal = [](double a, double b) {
     return std::isnan(b) ? std::isnan(a) : a == b ? std::signbit(a) == std::signbit(b)
-                                                  : std::abs(a - b) <= 4e-16 * std::abs(b);
+                                                  : std::abs(a - b) <= 1e-15 * std::abs(b);
   };
   if (equal(got.re, re) && equal(got.im, im)) return;
   std::printf("FAILED %s: got (%g, %g), expected (%g, %g)\n", what, got.re, got.im, re, im);
@@ -110,7 +110,7 @@ static void run_edges() {
   same("log(0)", m::log(Z{0.0, 0.0}), -inf, 0);
   same("exp(-inf + nan i)", m::exp(Z{-inf, nan}), 0, 0);
   same("exp(inf + 0i)", m::exp(Z{inf, 0.0}), inf, 0);
-  same("exp beyond a real overflow", m::exp(Z{710.0, 1.5}), 1.5801814943134546e307, inf);
+  same("exp beyond a real overflow", m::exp(Z{710.0, 1.5}), 1.5802653829857376e307, inf);
   same("asin(1)", m::asin(Z{1.0, 0.0}), pi / 2, 0);
   same("asin(2) above the cut", m::asin(Z{2.0, 0.0}), pi / 2, 1.3169578969248167);
   same("acos(-1)", m::acos(Z{-1.0, 0.0}), pi, -0.0);

@@ -332,8 +332,9 @@ def _dtype_named(kind):
     for dtype, type_name in _TYPE_NAMES.items():
         if type_name == short:
             return getattr(rl, dtype)
-    raise ValueError(f"type(): invalid type: {name!r}; expected a dtype or a name like "
-                     "'torch.FloatTensor'")
+    raise ValueError(
+        f"type(): invalid type: {name!r}; expected a dtype or a name like 'torch.FloatTensor'"
+    )
 
 
 def _hash(self):

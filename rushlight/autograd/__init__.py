@@ -203,7 +203,10 @@ def _first_gradients(roots, grads, is_batched):
             "for each tensor"
         )
     return tuple(
-        [_first_gradient(i, root, grad, is_batched) for i, (root, grad) in enumerate(zip(roots, grads))]
+        [
+            _first_gradient(i, root, grad, is_batched)
+            for i, (root, grad) in enumerate(zip(roots, grads))
+        ]
     )
 
 
@@ -212,9 +215,7 @@ def _first_gradient(i, root, grad, is_batched):
     if grad is None:
         return _implicit_gradient(root, about)
     if not isinstance(grad, rl.Tensor):
-        raise TypeError(
-            f"gradients can be either Tensors or None, but got {type(grad).__name__}"
-        )
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
     shape = grad.shape[1:] if is_batched else grad.shape
     if tuple(about.shape) != tuple(shape):
         without = " (without its first dimension: is_grads_batched=True)" if is_batched else ""
@@ -259,7 +260,9 @@ def _run_batched(roots, starts, retain_graph, create_graph, targets, allow_unuse
         keep = retain_graph or i + 1 < count
         grads = tuple([None if s is None else s[i] for s in starts])
         passes.append(
-            _native.run_backward(roots, grads, keep, create_graph, targets, allow_unused, accumulate)
+            _native.run_backward(
+                roots, grads, keep, create_graph, targets, allow_unused, accumulate
+            )
         )
     return tuple([None if column[0] is None else rl.stack(column) for column in zip(*passes)])
 

@@ -407,9 +407,13 @@ def once_differentiable(backward):
             result = backward(ctx, *grads)
         finally:
             _native.set_grad_enabled(was_recording)
-        if not was_recording or not any(isinstance(g, rl.Tensor) and g.requires_grad for g in grads):
+        if not was_recording or not any(
+            isinstance(g, rl.Tensor) and g.requires_grad for g in grads
+        ):
             return result
         results = result if isinstance(result, tuple) else (result,)
-        return _TwiceError.apply(*[None if r is None else r.detach().requires_grad_() for r in results])
+        return _TwiceError.apply(
+            *[None if r is None else r.detach().requires_grad_() for r in results]
+        )
 
     return unrecorded

@@ -103,7 +103,11 @@ def hessian(
         return tuple(
             [
                 _filled(
-                    g, x, strict, True, "hessian",
+                    g,
+                    x,
+                    strict,
+                    True,
+                    "hessian",
                     f"The output of the user-provided function is independent of input {i}",
                 )
                 for i, (g, x) in enumerate(zip(grads, xs))
@@ -265,9 +269,7 @@ def _prepare(inputs, create_graph):
 
 
 def _call(function, func, inputs, strict):
-    outputs, is_tuple = _as_tuple(
-        func(*inputs), "outputs of the user-provided function", function
-    )
+    outputs, is_tuple = _as_tuple(func(*inputs), "outputs of the user-provided function", function)
     if strict:
         for i, output in enumerate(outputs):
             if not output.requires_grad:

@@ -15,9 +15,7 @@ class _VariableMeta(type):
     def __call__(cls, data=None, requires_grad=False, volatile=False):
         if volatile:
             if requires_grad:
-                raise ValueError(
-                    "Variable can't be volatile and require_grad at the same time!"
-                )
+                raise ValueError("Variable can't be volatile and require_grad at the same time!")
             _warn_volatile()
         if data is None:
             return rl.empty(0).requires_grad_(requires_grad)

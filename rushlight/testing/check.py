@@ -177,14 +177,22 @@ def _agrees_with_reference(record, dtype, sample):
         return
     rtol, atol = default_tolerances(dtype)
     assert_close(
-        actual, expected, rtol=rtol, atol=atol, equal_nan=True, check_dtype=False, check_stride=False
+        actual,
+        expected,
+        rtol=rtol,
+        atol=atol,
+        equal_nan=True,
+        check_dtype=False,
+        check_stride=False,
     )
 
 
 def _takes_strided_inputs(record, dtype, sample):
     """strided inputs must give what contiguous ones give"""
     strided = sample.map(_with_gaps)
-    assert_close(strided.call(_function_of(record)), sample.call(_function_of(record)), equal_nan=True)
+    assert_close(
+        strided.call(_function_of(record)), sample.call(_function_of(record)), equal_nan=True
+    )
 
 
 def _with_gaps(tensor):
@@ -225,7 +233,9 @@ def _has_true_gradients(record, dtype, sample):
 
     def function(*values):
         values = iter(values)
-        return sample.map(lambda t: next(values) if _is_inexact(t) else t).call(_function_of(record))
+        return sample.map(lambda t: next(values) if _is_inexact(t) else t).call(
+            _function_of(record)
+        )
 
     check_grads(function, tensors)
 

@@ -69,7 +69,14 @@ def assert_close(
     """
     __tracebackhide__ = True  # pytest then shows the caller's line
     options = _Options(
-        allow_subclasses, rtol, atol, equal_nan, check_device, check_dtype, check_layout, check_stride
+        allow_subclasses,
+        rtol,
+        atol,
+        equal_nan,
+        check_device,
+        check_dtype,
+        check_layout,
+        check_stride,
     )
     message = None  # inputs that cannot be compared keep their own message
     try:
@@ -298,8 +305,9 @@ def _compare_attributes(actual, expected, options):
     ):
         if not is_checked:
             continue
-        left, right = [t.stride() if name == "stride()" else getattr(t, name)
-                       for t in (actual, expected)]
+        left, right = [
+            t.stride() if name == "stride()" else getattr(t, name) for t in (actual, expected)
+        ]
         if left != right:
             raise _Mismatch(
                 f"The values for attribute '{name}' do not match: {left} != {right}.", options.path

@@ -18,7 +18,8 @@ t = torch.tensor
             {},
             "Tensor-likes are not close!\n\nMismatched elements: 1 / 3 (33.3%)\n"
             "Greatest absolute difference: 1.0 at index (2,) (up to 1e-05 allowed)\n"
-            "Greatest relative difference: 0.3333333432674408 at index (2,) (up to 1.3e-06 allowed)",
+            "Greatest relative difference: 0.3333333432674408 at index (2,) "
+            "(up to 1.3e-06 allowed)",
         ),
         (
             t([[1, 5]]),

@@ -181,7 +181,7 @@ def _mark_varargs(args):
 
 
 def _result_type(name, names):
-    if len(names) < 2:
+    if len(names) < 2 or names[0] == "result0":  # unnamed results are a plain tuple
         return None
     from rushlight.ops._results import result_type
     return result_type(name, tuple(names))

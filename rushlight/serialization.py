@@ -4,16 +4,10 @@ Public names and the choice of container are here; the parts are in `_serializat
 loaded without running code is decided in `_serialization/names.py` and `safe_pickle.py`.
 """
 
-import contextlib
-import io
+# The parts and the standard modules they need are imported on first use: loading this file is part of
+# importing the package.
 import os
-import pickle
 import sys
-
-from ._serialization import legacy, loading, safe_pickle
-from ._serialization.buffers import bytes_of
-from ._serialization.pickling import StorageTable, pickler_for
-from ._serialization.writer import ZipWriter, replaced_atomically
 
 DEFAULT_PROTOCOL = 2
 MAP_LOCATION = object  # named by annotations of other packages
@@ -28,7 +22,7 @@ class SourceChangeWarning(Warning):
 def save(
     obj,
     f,
-    pickle_module=pickle,
+    pickle_module=None,
     pickle_protocol=DEFAULT_PROTOCOL,
     _use_new_zipfile_serialization=True,
     _disable_byteorder_record=False,
@@ -46,6 +40,13 @@ def save(
     >>> rl.load(buffer)
     {'w': tensor([1., 1.])}
     """
+    import contextlib
+    import io
+
+    from ._serialization import legacy
+    from ._serialization.pickling import StorageTable, pickler_for
+    from ._serialization.writer import replaced_atomically
+
     _check_path_or_file(f, "save", "write")
     if not isinstance(f, (str, os.PathLike)):
         root, target = "archive", contextlib.nullcontext(f)
@@ -67,6 +68,9 @@ def save(
 
 
 def _write_zip(file, root, body, table, with_byteorder):
+    from ._serialization.buffers import bytes_of
+    from ._serialization.writer import ZipWriter
+
     writer = ZipWriter(file, root, _settings["crc32"])
     writer.add("data.pkl", body)
     writer.add(".format_version", b"1")
@@ -103,18 +107,22 @@ def load(
 
     Raises `pickle.UnpicklingError` for names that are not allowed and RuntimeError for damaged files.
     """
+    import contextlib
+
+    from ._serialization import loading
+
     weights_only = _effective_weights_only(weights_only, pickle_module)
     _check_path_or_file(f, "load", "read")
     path = os.fspath(f) if isinstance(f, (str, os.PathLike)) else None
     shown_name = path if path is not None else f"<{type(f).__name__}>"
-    options = loading.Options(
-        map_location, pickle_module or pickle, weights_only, pickle_load_args
-    )
+    options = loading.Options(map_location, pickle_module, weights_only, pickle_load_args)
     with contextlib.nullcontext(f) if path is None else open(path, "rb") as file:
         return _load_opened(file, path, shown_name, options, bool(mmap))
 
 
 def _load_opened(file, path, shown_name, options, map_file):
+    from ._serialization import legacy, loading
+
     start = file.tell()
     head = file.read(4)
     file.seek(start)
@@ -174,6 +182,8 @@ def _check_path_or_file(f, op, method):
 
 def add_safe_globals(safe_globals):
     """Allow classes and functions, or (object, "module.name") pairs, in `weights_only` loads."""
+    from ._serialization import safe_pickle
+
     for item in safe_globals:
         obj = item[0] if isinstance(item, tuple) else item
         safe_pickle._allowed[safe_pickle.written_name(item)] = obj
@@ -181,11 +191,15 @@ def add_safe_globals(safe_globals):
 
 def get_safe_globals():
     """What `add_safe_globals` has allowed."""
+    from ._serialization import safe_pickle
+
     return list(safe_pickle._allowed.values())
 
 
 def clear_safe_globals():
     """Take back all that `add_safe_globals` allowed."""
+    from ._serialization import safe_pickle
+
     safe_pickle._allowed.clear()
 
 
@@ -203,17 +217,26 @@ class safe_globals:  # noqa: N801 - PyTorch's name
         self.safe_globals = safe_globals
 
     def __enter__(self):
+        from ._serialization import safe_pickle
+
         self.before = dict(safe_pickle._allowed)
         add_safe_globals(self.safe_globals)
         return self
 
     def __exit__(self, *failure):
+        from ._serialization import safe_pickle
+
         safe_pickle._allowed.clear()
         safe_pickle._allowed.update(self.before)
 
 
 def get_unsafe_globals_in_checkpoint(f):
     """The names in a checkpoint (zip format) that a `weights_only` load would refuse, sorted."""
+    import contextlib
+    import io
+
+    from ._serialization import loading, safe_pickle
+
     path = os.fspath(f) if isinstance(f, (str, os.PathLike)) else None
     with contextlib.nullcontext(f) if path is None else open(path, "rb") as file:
         reader = loading.ZipReader(file, path or f"<{type(f).__name__}>")
@@ -251,6 +274,8 @@ def get_default_mmap_options():
 
 def default_restore_location(storage, location):
     """`storage` on the device that `location` names; RuntimeError if there is no such device."""
+    from ._serialization import loading
+
     return loading.place_by_tag(storage, location)
 
 

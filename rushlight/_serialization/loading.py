@@ -4,6 +4,7 @@ The zip container is in `reader.py`, the stream format of before 2020 in `legacy
 """
 
 import io
+import pickle
 
 import rushlight as rl
 
@@ -17,7 +18,7 @@ class Options:
     """How to load: the caller's arguments, checked."""
 
     def __init__(self, map_location, pickle_module, weights_only, pickle_args):
-        self.pickle_module, self.weights_only = pickle_module, weights_only
+        self.pickle_module, self.weights_only = pickle_module or pickle, weights_only
         self.pickle_args = pickle_args
         self.place = _placer(map_location)
 

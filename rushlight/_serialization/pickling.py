@@ -8,7 +8,7 @@ import types
 
 import rushlight as rl
 
-from .names import StorageType, UNTYPED, file_name_of, storage_type_of
+from .names import UNTYPED, StorageType, file_name_of, storage_type_of
 from .rebuild import TypedBuffer, reduce_tensor
 
 
@@ -101,8 +101,8 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
 
 
 def pickler_for(pickle_module, file, protocol, table):
-    """A pickler; with a module other than `pickle`, class names are written as they are here."""
-    if pickle_module is pickle:
+    """A pickler; with a `pickle_module` other than the standard one, class names are written as they are here."""
+    if pickle_module in (None, pickle):
         return CheckpointPickler(file, protocol, table)
 
     class ForeignPickler(_TensorReducer, pickle_module.Pickler):

@@ -1,10 +1,11 @@
 """Several tensors brought to common shapes: broadcasting, grids, at least n dimensions, block matrices.
 
-These take any number of tensors, so they are plain functions rather than op records; `functions`
-lists what the package offers under its own name.
+These take any number of tensors, so they are plain functions rather than op records. To add one:
+write it and list it in `functions`.
 """
 
 import rushlight as rl
+from rushlight.ops._record import namespaces
 
 
 def _given(tensors):
@@ -148,3 +149,4 @@ def cartesian_prod(*tensors):
 
 functions = (broadcast_shapes, broadcast_tensors, meshgrid, atleast_1d, atleast_2d, atleast_3d, block_diag,
              cartesian_prod)
+namespaces.setdefault("torch", {}).update({f.__name__: f for f in functions})

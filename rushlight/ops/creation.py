@@ -6,10 +6,12 @@ to come last, in this order.
 """
 
 import rushlight as rl
-from rushlight.ops._record import op
+from rushlight import _native
+from rushlight.ops._record import namespaces, op
 
 _OPTIONS = ("*, dtype? dtype=None, layout? layout=None, device? device=None, bool requires_grad=False, "
             "bool pin_memory=False")
+namespaces.setdefault("torch", {})["asarray"] = _native.asarray
 _FORMAT = ", memory_format? memory_format=None"
 _LIKE = ", memory_format? memory_format=preserve_format"
 

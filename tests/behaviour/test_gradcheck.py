@@ -75,7 +75,7 @@ def test_inputs_are_restored():
     x = double(3)
     before = x.detach().clone()
     gradcheck(torch.sin, x)
-    assert torch.equal(x, before)
+    assert (x == before).all()
 
 
 def test_strided_empty_and_scalar_inputs():
@@ -121,8 +121,8 @@ def test_missing_gradients():
 
         @staticmethod
         def backward(ctx, a, b):
-            if a is None and b is None:
-                raise RuntimeError("all gradients are missing")
+            if a is None and not (b is not None and b.any()):
+                raise RuntimeError("a gradient is missing")
             return (0 if a is None else a * 2) + (0 if b is None else b * 3)
 
     with pytest.raises(GradcheckError, match="undefined output grads"):

@@ -23,8 +23,7 @@ struct ExpConst<float> {
   static constexpr float kTanhMax = 10.0f;         // above, tanh is 1
   static constexpr float kExpm1Id = 0x1p-25f;      // below in magnitude, expm1(x) is x
   static constexpr float kMin2 = -151.0f, kMax2 = 128.0f, kSmall2 = -124.0f;
-  static constexpr int kRescale = 64;
-  static constexpr float kRescaleBack = 0x1p-64f;
+  static constexpr float kRescale = 0x1p-64f;
 };
 template <>
 struct ExpConst<double> {
@@ -39,8 +38,7 @@ struct ExpConst<double> {
   static constexpr double kTanhMax = 22.0;
   static constexpr double kExpm1Id = 0x1p-54;
   static constexpr double kMin2 = -1076.0, kMax2 = 1024.0, kSmall2 = -1020.0;
-  static constexpr int kRescale = 128;
-  static constexpr double kRescaleBack = 0x1p-128;
+  static constexpr double kRescale = 0x1p-128;
 };
 
 // exp(r) - 1 for |r| <= ln2/2.
@@ -87,9 +85,9 @@ template <class T>
 static inline T scale_exp(T p, typename Bits<T>::UInt scale, bool small) {
   using U = typename Bits<T>::UInt;
   constexpr U kOne = U(Bits<T>::kBias) << Bits<T>::kMantissa;
-  constexpr U kUp = U(ExpConst<T>::kRescale) << Bits<T>::kMantissa;
-  T y = from_bits<T>(to_bits(p) + (scale - kOne) + (small ? kUp : U(0)));
-  return y * (small ? ExpConst<T>::kRescaleBack : T(1));
+  T up = small ? T(1) / ExpConst<T>::kRescale : T(1);
+  T y = from_bits<T>(to_bits(p) + scale + (to_bits(up) - U(2) * kOne));
+  return y * (small ? ExpConst<T>::kRescale : T(1));
 }
 
 // exp(x + tail) for a tail below an ulp of x.

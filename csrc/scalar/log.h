@@ -71,7 +71,7 @@ template <class T>
 static inline LogSplit<T> split_log_any(T x) {
   using C = LogConst<T>;
   bool subnormal = x < C::kMinNormal;
-  auto s = split_log(subnormal ? x * C::kUp : x);
+  auto s = split_log(x * (subnormal ? C::kUp : T(1)));
   s.k -= subnormal ? C::kUpExponent : T(0);
   return s;
 }

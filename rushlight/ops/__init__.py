@@ -18,4 +18,5 @@ def load():
 
 
 FAMILIES = ("copy", "pointwise", "creation", "views", "parts", "broadcast", "shape", "indexing", "reduce",
-            "reduce_moments", "random", "matmul", "softmax", "conv", "pool")
+            "reduce_moments", "scan", "order", "gather", "search", "random", "matmul", "activation", "softmax",
+            "conv", "pool", "norm", "loss", "dropout", "embedding", "pad")

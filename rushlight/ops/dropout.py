@@ -1,0 +1,106 @@
+"""Dropout in its variants. All draw their masks from the default generator with bernoulli_."""
+import rushlight as rl
+from rushlight.ops._record import op
+
+_NN = ("nn.functional",)
+
+
+def _check(p):
+    if p < 0.0 or p > 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+def _mask(input, shape, p):
+    """Zeros with probability p, else 1 / (1 - p); outside any graph."""
+    noise = rl.empty(shape, dtype=input.dtype, device=input.device)
+    noise.bernoulli_(1 - p)
+    return noise.div_(1 - p)
+
+
+def _dropped(input, shape, p, training, inplace):
+    _check(p)
+    if p == 0 or not training or input.numel() == 0:
+        return input
+    if p == 1:
+        return input.mul_(0) if inplace else input * rl.zeros((), dtype=input.dtype)
+    noise = _mask(input, shape, p)
+    return input.mul_(noise) if inplace else input * noise
+
+
+def _channels(input):
+    if input.dim() < 2:
+        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
+    return tuple(input.shape[:2]) + (1,) * (input.dim() - 2)
+
+
+@op("dropout(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", at=_NN)
+def dropout(input, p, training, inplace):
+    """Zeroes each element with probability p and scales the others by 1 / (1 - p) (Hinton et al. 2012).
+
+    Example::
+
+        >>> rl.nn.functional.dropout(rl.ones(3), training=False).tolist()
+        [1.0, 1.0, 1.0]
+    """
+    return _dropped(input, input.shape, p, training, inplace)
+
+
+@op("dropout.torch(Tensor input, float p, bool train) -> Tensor", at=("torch",))
+def _torch_dropout(input, p, train):
+    """As `rushlight.nn.functional.dropout`."""
+    return _dropped(input, input.shape, p, train, False)
+
+
+def _feature_dropout(dims, input, p, training, inplace):
+    _check(p)
+    unbatched = dims > 1 and input.dim() == dims + 1 and dims != 2 or (dims == 1 and input.dim() == 2)
+    x = input.unsqueeze(0) if unbatched else input
+    y = _dropped(x, _channels(x), p, training, inplace)
+    if inplace:
+        return input
+    return y.squeeze(0) if unbatched else y
+
+
+def _define(dims):
+    @op(f"dropout{dims}d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", at=_NN)
+    def feature(input, p, training, inplace):
+        """Zeroes whole channels with probability p and scales the others by 1 / (1 - p)."""
+        return _feature_dropout(dims, input, p, training, inplace)
+
+
+for _dims in (1, 2, 3):
+    _define(_dims)
+
+
+@op("feature_dropout(Tensor input, float p, bool train) -> Tensor", at=("torch",))
+def feature_dropout(input, p, train):
+    """Zeroes whole channels with probability p and scales the others by 1 / (1 - p)."""
+    return _dropped(input, _channels(input), p, train, False)
+
+
+def _alpha(input, shape, p, training, inplace):
+    _check(p)
+    if p == 0 or not training or input.numel() == 0:
+        return input
+    if p == 1:
+        return input.mul_(0) if inplace else input * rl.zeros((), dtype=input.dtype)
+    alpha = 1.7580993408473766  # selu's negative saturation value
+    a = 1.0 / ((alpha * alpha * p + 1) * (1 - p)) ** 0.5
+    noise = rl.empty(shape, dtype=input.dtype)
+    noise.bernoulli_(1 - p)
+    shift = (noise - 1).mul_(alpha * a).add_(alpha * a * p)
+    noise.mul_(a)
+    return input.mul_(noise).add_(shift) if inplace else input * noise + shift
+
+
+@op("alpha_dropout(Tensor input, float p=0.5, bool training=False, bool inplace=False) -> Tensor", at=_NN)
+def alpha_dropout(input, p, training, inplace):
+    """Dropout that keeps mean and variance of selu networks (Klambauer et al. 2017)."""
+    return _alpha(input, input.shape, p, training, inplace)
+
+
+@op("feature_alpha_dropout(Tensor input, float p=0.5, bool training=False, bool inplace=False) -> Tensor", at=_NN)
+def feature_alpha_dropout(input, p, training, inplace):
+    """`alpha_dropout` of whole channels."""
+    shape = _channels(input) if training and p not in (0, 1) else input.shape
+    return _alpha(input, shape, p, training, inplace)

@@ -1,0 +1,182 @@
+"""Look-ups in tables of vectors: embedding, bags of them, one-hot vectors."""
+import rushlight as rl
+from rushlight.ops._record import op
+
+_NN = ("nn.functional",)
+
+
+def _renormalize(weight, indices, max_norm, norm_type):
+    """Scales the looked-up rows whose norm exceeds max_norm, in place."""
+    with rl.no_grad():
+        rows = indices.reshape(-1).unique()
+        vectors = weight.detach().index_select(0, rows)
+        norms = rl.norm(vectors, norm_type, 1, keepdim=True)
+        factor = rl.where(norms > max_norm, max_norm / (norms + 1e-7), 1)
+        weight.detach().index_copy_(0, rows, vectors * factor)
+
+
+def _check_indices(name, indices, weight):
+    if indices.dtype not in (rl.int64, rl.int32):
+        raise RuntimeError(f"{name}: expected indices of dtype int64 or int32, got {indices.dtype}")
+    if weight.dim() != 2:
+        raise RuntimeError(f"{name}: 'weight' must be 2-D, got shape {tuple(weight.shape)}")
+
+
+@op("_embedding(Tensor weight, Tensor indices, int padding_idx, bool scale_grad_by_freq) -> Tensor",
+    at=("internal",), grad_name="EmbeddingBackward0")
+def _embedding(weight, indices, padding_idx, scale_grad_by_freq):
+    """weight[indices]."""
+    flat = weight.index_select(0, indices.reshape(-1))
+    return flat.view(tuple(indices.shape) + (weight.shape[1],))
+
+
+def _embedding_grad(g, weight, indices, padding_idx, scale_grad_by_freq):
+    flat, rows = g.reshape(-1, g.shape[-1]), indices.reshape(-1).long()
+    if scale_grad_by_freq:
+        count = rl.zeros(weight.shape[0], dtype=g.dtype).index_add(0, rows, rl.ones(rows.shape, dtype=g.dtype))
+        flat = flat / count.index_select(0, rows).unsqueeze(1)
+    if padding_idx >= 0:
+        flat = flat.masked_fill((rows == padding_idx).unsqueeze(1), 0)
+    return rl.zeros(weight.shape, dtype=g.dtype).index_add(0, rows, flat)
+
+
+_embedding.vjp(weight=lambda g, weight, indices, padding_idx, scale_grad_by_freq:
+               _embedding_grad(g, weight, indices, padding_idx, scale_grad_by_freq))
+
+
+def _padding(name, padding_idx, weight):
+    if padding_idx is None:
+        return -1
+    n = weight.shape[0]
+    if not -n <= padding_idx < n:
+        raise AssertionError(f"{name}: padding_idx must be within the {n} rows of weight, got {padding_idx}")
+    return padding_idx % n
+
+
+@op("embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, float norm_type=2.0,"
+    " bool scale_grad_by_freq=False, bool sparse=False) -> Tensor", at=_NN)
+def embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse):
+    """The rows of `weight` (n, d) that `input` names: shape input.shape + (d,).
+
+    Rows named padding_idx get no gradient; max_norm first shrinks the used rows of weight in place.
+
+    Example::
+
+        >>> rl.nn.functional.embedding(rl.tensor([1]), rl.tensor([[0.], [5.]])).tolist()
+        [[5.0]]
+    """
+    if sparse:
+        raise NotImplementedError("embedding: sparse gradients are not supported; use sparse=False")
+    _check_indices("embedding", input, weight)
+    padding = _padding("embedding", padding_idx, weight)
+    if max_norm is not None:
+        _renormalize(weight, input, max_norm, norm_type)
+    return _embedding(weight, input, padding, scale_grad_by_freq)
+
+
+def _bag_ids(offsets, count, include_last):
+    """For each of `count` entries the number of its bag, and the number of bags."""
+    bags = offsets.shape[0] - (1 if include_last else 0)
+    starts = offsets[:bags].long()
+    marks = rl.zeros(count + 1, dtype=rl.int64).index_add(0, starts, rl.ones(bags, dtype=rl.int64))
+    return marks.cumsum(0)[:count] - 1, bags
+
+
+def _check_offsets(input, offsets):
+    if offsets is None:
+        raise ValueError("offsets has to be a 1D Tensor but got None")
+    if offsets.dim() != 1:
+        raise ValueError("offsets has to be a 1D Tensor")
+    if offsets.numel() and int(offsets[0]) != 0:
+        raise ValueError("offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
+                         f"position 0. However, got {int(offsets[0])}")
+    if offsets.numel() and int(offsets[-1]) > input.shape[0]:
+        raise ValueError(f"offsets[-1] can not be greater than input's length ({input.shape[0]}), but got "
+                         f"{int(offsets[-1])}")
+
+
+def _pool_bags(vectors, ids, bags, mode, kept):
+    if mode == "max":
+        low = rl.full((bags, vectors.shape[1]), float("-inf"), dtype=vectors.dtype)
+        index = ids.unsqueeze(1).expand(vectors.shape)
+        x = vectors if kept is None else vectors.masked_fill(~kept.unsqueeze(1), float("-inf"))
+        out = low.scatter_reduce(0, index, x, "amax")
+        return rl.where(out == float("-inf"), 0, out)
+    x = vectors if kept is None else vectors * kept.unsqueeze(1).to(vectors.dtype)
+    total = rl.zeros((bags, vectors.shape[1]), dtype=vectors.dtype).index_add(0, ids, x)
+    if mode == "sum":
+        return total
+    ones = rl.ones(ids.shape, dtype=vectors.dtype) if kept is None else kept.to(vectors.dtype)
+    count = rl.zeros(bags, dtype=vectors.dtype).index_add(0, ids, ones)
+    return total / count.clamp_min(1).unsqueeze(1)
+
+
+@op("embedding_bag(Tensor input, Tensor weight, Tensor? offsets=None, float? max_norm=None, float norm_type=2,"
+    " bool scale_grad_by_freq=False, str mode='mean', bool sparse=False, Tensor? per_sample_weights=None,"
+    " bool include_last_offset=False, int? padding_idx=None) -> Tensor", at=_NN)
+def embedding_bag(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse,
+                  per_sample_weights, include_last_offset, padding_idx):
+    """Sums, means or maxima of the rows of `weight` in each bag of indices.
+
+    input is (B, N): B bags of N; or 1-D with `offsets` (B), where each bag starts. Empty bags give 0.
+
+    Example::
+
+        >>> rl.nn.functional.embedding_bag(rl.tensor([[0, 1]]), rl.tensor([[1.], [3.]])).tolist()
+        [[2.0]]
+    """
+    if sparse:
+        raise NotImplementedError("embedding_bag: sparse gradients are not supported; use sparse=False")
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError("mode has to be one of sum, mean or max")
+    _check_indices("embedding_bag", input, weight)
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError(f"embedding_bag: per_sample_weights was not None. per_sample_weights is only "
+                                  f"supported for mode='sum' (got mode='{mode}').")
+    if per_sample_weights is not None and per_sample_weights.shape != input.shape:
+        raise ValueError(f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, "
+                         f"then it must have the same shape as the input ({list(input.shape)})")
+    if input.dim() == 2:
+        if offsets is not None:
+            raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of "
+                             "fixed length sequences")
+        bags = input.shape[0]
+        ids = rl.arange(bags).repeat_interleave(input.shape[1])
+    elif input.dim() == 1:
+        _check_offsets(input, offsets)
+        ids, bags = _bag_ids(offsets, input.shape[0], include_last_offset)
+    else:
+        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}")
+    flat = input.reshape(-1)
+    padding = _padding("embedding_bag", padding_idx, weight)
+    if max_norm is not None:
+        _renormalize(weight, flat, max_norm, norm_type)
+    vectors = _embedding(weight, flat, padding, scale_grad_by_freq)
+    if per_sample_weights is not None:
+        vectors = vectors * per_sample_weights.reshape(-1, 1)
+    return _pool_bags(vectors, ids, bags, mode, flat != padding if padding >= 0 else None)
+
+
+@op("one_hot(Tensor tensor, int num_classes=-1) -> Tensor", at=_NN)
+def one_hot(tensor, num_classes):
+    """Integer classes (*) as rows with a single 1: shape (*, num_classes), dtype int64.
+
+    Example::
+
+        >>> rl.nn.functional.one_hot(rl.tensor([1, 0])).tolist()
+        [[0, 1], [1, 0]]
+    """
+    if tensor.dtype != rl.int64:
+        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, got {tensor.dtype}")
+    if tensor.numel() == 0 and num_classes <= 0:
+        raise RuntimeError("Can not infer total number of classes from empty tensor.")
+    if tensor.numel():
+        if int(tensor.min()) < 0:
+            raise RuntimeError("Class values must be non-negative.")
+        highest = int(tensor.max())
+        if num_classes == -1:
+            num_classes = highest + 1
+        elif highest >= num_classes:
+            raise RuntimeError(f"Class values must be smaller than num_classes, got {highest} with num_classes="
+                               f"{num_classes}")
+    return (tensor.unsqueeze(-1) == rl.arange(num_classes)).to(rl.int64)

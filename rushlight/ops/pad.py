@@ -1,0 +1,214 @@
+"""Padding in all modes, and the rearrangements of images: pixel and channel shuffle, fold, unfold."""
+import rushlight as rl
+from rushlight.ops._record import op
+
+_NN = ("nn.functional",)
+
+
+def _constant(x, pad, value):
+    """Adds (or cuts, where negative) `pad` cells per side, last dimension first."""
+    dims = len(pad) // 2
+    sizes = list(x.shape)
+    inner, outer = x, None
+    for i in range(dims):
+        d, before, after = x.dim() - 1 - i, pad[2 * i], pad[2 * i + 1]
+        sizes[d] += before + after
+        if sizes[d] < 0:
+            raise RuntimeError(f"The input size {x.shape[d]}, plus negative padding {before} and {after} resulted "
+                               f"in a negative output size, which is invalid. Check dimension {d} of your input.")
+        start, end = max(0, -before), x.shape[d] - max(0, -after)
+        inner = inner.narrow(d, start, max(0, end - start))
+    outer = rl.full(sizes, value, dtype=x.dtype, device=x.device)
+    target = outer
+    for i in range(dims):
+        d = x.dim() - 1 - i
+        target = target.narrow(d, max(0, pad[2 * i]), inner.shape[d])
+    target.copy_(inner)
+    return outer
+
+
+def _reflect_index(size, before, after):
+    if before >= size or after >= size:
+        raise RuntimeError(f"Argument #4: Padding size should be less than the corresponding input dimension, but "
+                           f"got: padding ({before}, {after}) at a dimension of size {size}")
+    at = rl.arange(-before, size + after)
+    at = at.abs()
+    return (size - 1) - ((size - 1) - at).abs()
+
+
+def _replicate_index(size, before, after):
+    return rl.arange(-before, size + after).clamp(0, max(size - 1, 0))
+
+
+def _circular_index(size, before, after):
+    if before > size or after > size:
+        raise RuntimeError(f"Padding value causes wrapping around more than once: padding ({before}, {after}) at a "
+                           f"dimension of size {size}")
+    return rl.arange(-before, size + after) % max(size, 1)
+
+
+_INDEX = {"reflect": _reflect_index, "replicate": _replicate_index, "circular": _circular_index}
+
+
+def _indexed(x, pad, mode):
+    dims = len(pad) // 2
+    if x.dim() not in (dims + 1, dims + 2):
+        raise NotImplementedError(f"Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now; got "
+                                  f"mode {mode!r} with {len(pad)} values for a {x.dim()}D input")
+    for i in range(dims):
+        d = x.dim() - 1 - i
+        before, after = pad[2 * i], pad[2 * i + 1]
+        if x.shape[d] + before + after < 1:
+            raise RuntimeError(f"input (size {x.shape[d]} at dimension {d}) is too small for padding {tuple(pad)}")
+        if before or after:
+            x = x.index_select(d, _INDEX[mode](x.shape[d], before, after))
+    return x
+
+
+@op("pad(Tensor input, int[] pad, str mode='constant', float? value=None) -> Tensor", at=_NN)
+def pad(input, pad, mode, value):
+    """Pads the last dimensions: pad = (before last, after last, before second-last, ...).
+
+    mode is 'constant' (any number of dimensions, with `value`, default 0), 'reflect', 'replicate' or
+    'circular' (the last one to three dimensions). Negative amounts cut.
+
+    Example::
+
+        >>> rl.nn.functional.pad(rl.tensor([1, 2]), (1, 1)).tolist()
+        [0, 1, 2, 0]
+    """
+    pad = tuple(pad)
+    if len(pad) % 2:
+        raise RuntimeError(f"Padding length must be divisible by 2, got {pad}")
+    if len(pad) // 2 > input.dim():
+        raise RuntimeError(f"Padding length should be less than or equal to two times the input dimension but got "
+                           f"padding length {len(pad)} and input of dimension {input.dim()}")
+    if mode == "constant":
+        return _constant(input, pad, 0 if value is None else value)
+    if mode not in _INDEX:
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    if value is not None and value != 0:
+        raise ValueError(f"Padding mode '{mode}' doesn't take in value argument")
+    return _indexed(input, pad, mode)
+
+
+@op("constant_pad_nd(Tensor input, int[] pad, Scalar value=0) -> Tensor", at=("torch",))
+def constant_pad_nd(input, pad, value):
+    """Pads with a constant; see `rushlight.nn.functional.pad`."""
+    return _constant(input, tuple(pad), value)
+
+
+@op("pixel_shuffle(Tensor input, int upscale_factor) -> Tensor", at=_NN + ("torch",))
+def pixel_shuffle(input, upscale_factor):
+    """Moves channels into space: (*, C r^2, H, W) gives (*, C, H r, W r) (Shi et al. 2016)."""
+    r = upscale_factor
+    if input.dim() < 3 or r <= 0:
+        raise RuntimeError(f"pixel_shuffle expects input to have at least 3 dimensions and a positive factor, got "
+                           f"shape {tuple(input.shape)} and factor {r}")
+    *lead, c, h, w = input.shape
+    if c % (r * r):
+        raise RuntimeError(f"pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+                           f"upscale_factor, but input.size(-3)={c} is not divisible by {r * r}")
+    n = len(lead)
+    x = input.reshape(*lead, c // (r * r), r, r, h, w)
+    x = x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2)
+    return x.reshape(*lead, c // (r * r), h * r, w * r)
+
+
+@op("pixel_unshuffle(Tensor input, int downscale_factor) -> Tensor", at=_NN + ("torch",))
+def pixel_unshuffle(input, downscale_factor):
+    """The inverse of `pixel_shuffle`: (*, C, H r, W r) gives (*, C r^2, H, W)."""
+    r = downscale_factor
+    if input.dim() < 3 or r <= 0:
+        raise RuntimeError(f"pixel_unshuffle expects input to have at least 3 dimensions and a positive factor, got "
+                           f"shape {tuple(input.shape)} and factor {r}")
+    *lead, c, h, w = input.shape
+    if h % r or w % r:
+        raise RuntimeError(f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but got "
+                           f"({h}, {w}) and {r}")
+    n = len(lead)
+    x = input.reshape(*lead, c, h // r, r, w // r, r).permute(*range(n), n, n + 2, n + 4, n + 1, n + 3)
+    return x.reshape(*lead, c * r * r, h // r, w // r)
+
+
+@op("channel_shuffle(Tensor input, int groups) -> Tensor", at=_NN + ("torch",))
+def channel_shuffle(input, groups):
+    """Interleaves `groups` groups of channels of (N, C, *) (Zhang et al. 2018)."""
+    if input.dim() < 3:
+        raise RuntimeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes "
+                           f"{list(input.shape)}")
+    n, c = input.shape[:2]
+    if groups <= 0 or c % groups:
+        raise RuntimeError(f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups.")
+    x = input.reshape((n, groups, c // groups) + tuple(input.shape[2:]))
+    return x.transpose(1, 2).reshape(input.shape)
+
+
+def _pair(v):
+    return (v, v) if isinstance(v, int) else (tuple(v) * 2 if len(v) == 1 else tuple(v))
+
+
+def _patch_index(sizes, kernel, dilation, padding, stride):
+    """Rows and columns, in the padded image, of each kernel tap and block."""
+    blocks, axes = [], []
+    for d in range(2):
+        n = (sizes[d] + 2 * padding[d] - dilation[d] * (kernel[d] - 1) - 1) // stride[d] + 1
+        taps = rl.arange(kernel[d]) * dilation[d]
+        axes.append(taps.unsqueeze(1) + rl.arange(max(n, 0)) * stride[d])
+        blocks.append(n)
+    return axes, blocks
+
+
+@op("unfold.nn(Tensor input, any kernel_size, any dilation=1, any padding=0, any stride=1) -> Tensor", at=_NN)
+def unfold(input, kernel_size, dilation, padding, stride):
+    """The sliding blocks of images as columns: (N, C, H, W) gives (N, C KH KW, L).
+
+    Example::
+
+        >>> rl.nn.functional.unfold(rl.ones(1, 1, 3, 3), 2).shape
+        torch.Size([1, 4, 4])
+    """
+    kernel, dilation, padding, stride = (_pair(v) for v in (kernel_size, dilation, padding, stride))
+    if input.dim() not in (3, 4):
+        raise RuntimeError(f"Expected 3D or 4D (batch mode) tensor for input with possibly 0 batch size, but got: "
+                           f"{list(input.shape)}")
+    x = input if input.dim() == 4 else input.unsqueeze(0)
+    n, c, h, w = x.shape
+    (rows, columns), blocks = _patch_index((h, w), kernel, dilation, padding, stride)
+    if min(blocks) < 1:
+        raise RuntimeError(f"unfold: the array of sliding blocks has shape {tuple(blocks)}, which is too small; input "
+                           f"{tuple(input.shape)}, kernel_size={kernel}, dilation={dilation}, padding={padding}")
+    x = _constant(x, (padding[1], padding[1], padding[0], padding[0]), 0)
+    x = x.index_select(2, rows.reshape(-1)).index_select(3, columns.reshape(-1))
+    x = x.view(n, c, kernel[0], blocks[0], kernel[1], blocks[1]).permute(0, 1, 2, 4, 3, 5)
+    x = x.reshape(n, c * kernel[0] * kernel[1], blocks[0] * blocks[1])
+    return x if input.dim() == 4 else x.squeeze(0)
+
+
+@op("fold(Tensor input, any output_size, any kernel_size, any dilation=1, any padding=0, any stride=1) -> Tensor",
+    at=_NN)
+def fold(input, output_size, kernel_size, dilation, padding, stride):
+    """Sums columns of blocks back into images, the adjoint of `unfold`: (N, C KH KW, L) gives (N, C, H, W).
+
+    Example::
+
+        >>> rl.nn.functional.fold(rl.ones(1, 4, 4), (3, 3), 2).sum().item()
+        16.0
+    """
+    size, kernel, dilation, padding, stride = (_pair(v) for v in (output_size, kernel_size, dilation, padding, stride))
+    if input.dim() not in (2, 3):
+        raise RuntimeError(f"Expected 2D or 3D (batch mode) tensor for input, but got: {list(input.shape)}")
+    x = input if input.dim() == 3 else input.unsqueeze(0)
+    (rows, columns), blocks = _patch_index(size, kernel, dilation, padding, stride)
+    taps = kernel[0] * kernel[1]
+    if min(blocks) < 1 or x.shape[1] % taps or x.shape[2] != blocks[0] * blocks[1]:
+        raise RuntimeError(f"fold: expected input with a multiple of {taps} rows and {blocks[0] * blocks[1]} columns "
+                           f"for output_size={size}, got shape {tuple(input.shape)}")
+    n, c = x.shape[0], x.shape[1] // taps
+    x = x.reshape(n, c, kernel[0], kernel[1], blocks[0], blocks[1]).permute(0, 1, 2, 4, 3, 5)
+    x = x.reshape(n, c, kernel[0] * blocks[0], kernel[1] * blocks[1])
+    h, w = size[0] + 2 * padding[0], size[1] + 2 * padding[1]
+    x = rl.zeros(n, c, h, x.shape[3], dtype=x.dtype).index_add(2, rows.reshape(-1), x)
+    x = rl.zeros(n, c, h, w, dtype=x.dtype).index_add(3, columns.reshape(-1), x)
+    x = x[:, :, padding[0]:padding[0] + size[0], padding[1]:padding[1] + size[1]]
+    return x if input.dim() == 3 else x.squeeze(0)

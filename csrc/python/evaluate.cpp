@@ -106,7 +106,11 @@ std::vector<Ref<Tensor>> run_rules(Node& n, std::vector<Ref<Tensor>> grads, cons
     size_t span = list ? n.edges.size() - (op.tensor_args.size() - 1) : 1;
     bool needed = joint;
     for (size_t i = 0; i < span && !joint; ++i) needed |= bool(n.edges[edge + i].node);
-    if (!joint && !needed && !list) { results.emplace_back(); edge += span; continue; }
+    if (!joint && !needed && (!list || !rule)) {
+      results.resize(results.size() + span);
+      edge += span;
+      continue;
+    }
     if (!rule) fail(ErrorKind::NotImplemented, "derivative for ", op.public_name, " with respect to '",
                     op.args[op.tensor_args[a]].text, "' is not implemented");
     PyObject* argv[kMaxArgs + 4];

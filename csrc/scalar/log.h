@@ -15,7 +15,7 @@ struct LogConst<float> {
   static constexpr uint32_t kSqrtHalf = 0x3f3504f3;
   static constexpr uint32_t kIntToFloat = 0x4b000000;  // 2^23: its low bits hold an integer
   static constexpr float kIntBase = 0x1p23f;
-  static constexpr float kMinNormal = 0x1p-126f, kUp = 0x1p23f, kUpExponent = 23;
+  static constexpr float kMinNormal = 0x1p-126f, kUpExponent = 23;
   static constexpr float kLn2Hi = 0x1.62e4p-1f, kLn2Lo = 0x1.7f7d1cp-20f;
   static constexpr float kLog2eHi = 0x1.715476p+0f, kLog2eLo = 0x1.4ae0cp-26f;
   static constexpr float kLog10eHi = 0x1.bcb7b2p-2f, kLog10eLo = -0x1.5b235ep-27f;
@@ -26,7 +26,7 @@ struct LogConst<double> {
   static constexpr uint64_t kSqrtHalf = 0x3fe6a09e667f3bcd;
   static constexpr uint64_t kIntToFloat = 0x4330000000000000;  // 2^52
   static constexpr double kIntBase = 0x1p52;
-  static constexpr double kMinNormal = 0x1p-1022, kUp = 0x1p54, kUpExponent = 54;
+  static constexpr double kMinNormal = 0x1p-1022, kUpExponent = 54;
   static constexpr double kLn2Hi = 0x1.62e42fefa4p-1, kLn2Lo = -0x1.8432a1b0e2634p-43;
   static constexpr double kLog2eHi = 0x1.71547652b82fep+0, kLog2eLo = 0x1.777d0ffda0d24p-56;
   static constexpr double kLog10eHi = 0x1.bcb7b1526e50ep-2, kLog10eLo = 0x1.95355baaafad3p-57;
@@ -66,13 +66,15 @@ static inline LogSplit<T> split_log(T x) {
   T f = from_bits<T>((shifted & Bits<T>::kMantissaMask) + C::kSqrtHalf) - T(1);
   return {k, f, biased};
 }
-// The same for subnormals too.
+// The same for subnormals too, scaled up first. The factor is made from its exponent, so that there is
+// a single select: with two, gcc clones everything between them.
 template <class T>
 static inline LogSplit<T> split_log_any(T x) {
   using C = LogConst<T>;
-  bool subnormal = x < C::kMinNormal;
-  auto s = split_log(x * (subnormal ? C::kUp : T(1)));
-  s.k -= subnormal ? C::kUpExponent : T(0);
+  T raise = x < C::kMinNormal ? C::kUpExponent : T(0);
+  T biased = raise + (Bits<T>::kRound + T(Bits<T>::kBias));
+  auto s = split_log(x * from_bits<T>(to_bits(biased) << Bits<T>::kMantissa));
+  s.k -= raise;
   return s;
 }
 

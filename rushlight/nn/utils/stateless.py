@@ -1,0 +1,89 @@
+"""Calling a module with other parameters and buffers than its own."""
+
+__all__ = ["functional_call"]
+
+
+def functional_call(module, parameters_and_buffers, args=None, kwargs=None, *, tie_weights=True,
+                    strict=False):
+    """Deprecated location of `rushlight.func.functional_call`, the same function.
+
+    Args:
+        parameters_and_buffers: tensors by dotted name; the module's own are used for the rest.
+        args, kwargs: of the call; a value that is no tuple counts as the only argument.
+        tie_weights: whether a tensor given for one name serves all names of the same parameter.
+        strict: raise RuntimeError unless exactly the module's names are given.
+    """
+    import warnings
+
+    warnings.warn(
+        "This API is deprecated as of PyTorch 2.0 and will be removed in a future version of "
+        "PyTorch. Please use torch.func.functional_call instead which is a drop-in replacement.",
+        FutureWarning, stacklevel=2,
+    )
+    return _functional_call(module, parameters_and_buffers, args, kwargs, tie_weights=tie_weights,
+                            strict=strict)
+
+
+def _functional_call(module, parameters_and_buffers, args=None, kwargs=None, *, tie_weights=True,
+                     strict=False):
+    """What `functional_call` does, without its warning."""
+    args = () if args is None else args if isinstance(args, tuple) else (args,)
+    with swapped(module, parameters_and_buffers, tie_weights, strict):
+        return module(*args, **(kwargs or {}))
+
+
+class swapped:
+    """Context in which a module has the given tensors in place of its own."""
+
+    def __init__(self, module, tensors, tie_weights, strict):
+        own = {**dict(module.named_parameters(remove_duplicate=False)),
+               **dict(module.named_buffers(remove_duplicate=False))}
+        if tie_weights:
+            tensors = _with_ties(own, tensors)
+        unexpected = sorted(tensors.keys() - own.keys())
+        if strict and (unexpected or own.keys() - tensors.keys()):
+            missing = sorted(own.keys() - tensors.keys())
+            raise RuntimeError(
+                f"Unexpected key(s): {unexpected}. Missing key(s): {missing}."
+            )
+        if unexpected:
+            for name in unexpected:
+                _table_of(module, name)
+        self.places = [(*_table_of(module, name), tensor) for name, tensor in tensors.items()]
+
+    def __enter__(self):
+        self.saved = [(table, name, table[name]) for table, name, _ in self.places]
+        for table, name, tensor in self.places:
+            table[name] = tensor
+
+    def __exit__(self, *error):
+        for table, name, tensor in self.saved:
+            table[name] = tensor
+
+
+def _table_of(module, path):
+    """(the dict of parameters or buffers that holds `path`, its name there)."""
+    prefix, _, name = path.rpartition(".")
+    owner = module.get_submodule(prefix)
+    for table in (owner._parameters, owner._buffers):
+        if name in table:
+            return table, name
+    raise AttributeError(f"{owner._get_name()} has no attribute `{name}`")
+
+
+def _with_ties(own, given):
+    """`given`, also under the other names of the same tensors."""
+    names = {}
+    for name, tensor in own.items():
+        names.setdefault(id(tensor), []).append(name)
+    result = dict(given)
+    for same in names.values():
+        values = {id(given[n]): given[n] for n in same if n in given}
+        if len(values) > 1:
+            raise ValueError(
+                f"functional_call got multiple values for keys {same}, which are tied. Consider "
+                "using tie_weights=False"
+            )
+        for value in values.values():
+            result.update((n, value) for n in same)
+    return result

@@ -12,9 +12,9 @@ namespace {
 void gather_infer(Call& c) {
   const Tensor &t = c.tensor(0), &index = c.tensor(2);
   int dim = dim_of(c, 1);
-  check_index_dtype(c, index);
   c.add_out(index.sizes(), t.dtype);
   if (index.numel == 0) return;
+  check_index_dtype(c, index);
   RL_CHECK(std::max<int>(t.ndim, 1) == std::max<int>(index.ndim, 1), c.op,
            "(): Index tensor must have the same number of dimensions as input tensor; got ",
            index.sizes(), " for an input of ", t.sizes());

@@ -29,7 +29,17 @@ struct ProductRule {
   template <class T> static T combine(T a, T b) { return a * b; }
 };
 struct LogSumRule {
-  template <class T> static T identity() { return -std::numeric_limits<T>::infinity(); }
+  template <class T> static T identity() {
+    if constexpr (requires { T{}.re; }) return T{-std::numeric_limits<decltype(T{}.re)>::infinity(), 0};
+    else return -std::numeric_limits<T>::infinity();
+  }
+  template <class R> static Complex<R> combine(Complex<R> a, Complex<R> b) {
+    if (a.re < b.re) std::swap(a, b);
+    if (b.re == -std::numeric_limits<R>::infinity()) return a;
+    R size = std::exp(b.re - a.re), angle = b.im - a.im;  // log(1 + size e^(i angle))
+    R x = size * std::cos(angle), y = size * std::sin(angle);
+    return {a.re + R(0.5) * std::log1p(2 * x + size * size), a.im + std::atan2(y, 1 + x)};
+  }
   template <class T> static T combine(T a, T b) {
     T most = a > b || a != a ? a : b, least = a > b || a != a ? b : a;
     if (most == least && std::isinf(most)) return most;
@@ -127,7 +137,8 @@ template <class Rule>
 constexpr ScanFn kScans[] = {nullptr, scan<Rule, int64_t>, scan<Rule, float>, scan<Rule, double>,
                              scan<Rule, C64>, scan<Rule, C128>};
 constexpr ScanFn kLogScans[] = {nullptr, nullptr, scan<LogSumRule, float>,
-                                scan<LogSumRule, double>};
+                                scan<LogSumRule, double>, scan<LogSumRule, C64>,
+                                scan<LogSumRule, C128>};
 
 // Runs `body` on row-major tensors of the compute type, converting on the way in and out.
 template <class F> void in_compute_type(const Tensor& x, Tensor& out, DType compute, F&& body) {
@@ -159,8 +170,8 @@ void cumprod_run(Call& c) { run_scan(c, kScans<ProductRule>); }
 void logcumsumexp_infer(Call& c) {
   dim_of(c, 1);
   DType d = c.tensor(0).dtype;
-  if (!is_floating(d))
-    fail(ErrorKind::NotImplemented, c.op, ": expected a real floating point tensor, got ", d);
+  if (!is_inexact(d))
+    fail(ErrorKind::NotImplemented, c.op, ": expected a floating point tensor, got ", d);
   c.add_out(c.tensor(0).sizes(), d);
 }
 void logcumsumexp_run(Call& c) { run_scan(c, kLogScans); }

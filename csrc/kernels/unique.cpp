@@ -9,7 +9,7 @@ namespace {
 
 // From positions in order, and whether each starts a new value, to the three outputs.
 template <class Starts>
-void finish(Call& c, const Tensor& x, int64_t width, const std::vector<int64_t>& order,
+void finish(Call& c, const Tensor& x, bool rows, const std::vector<int64_t>& order,
             Starts&& starts) {
   auto n = static_cast<int64_t>(order.size());
   Ref<Tensor> inverse = empty(SizeVec{n}, DType::I64);
@@ -22,9 +22,10 @@ void finish(Call& c, const Tensor& x, int64_t width, const std::vector<int64_t>&
     ++counts.back();
     inverse->data<int64_t>()[order[static_cast<size_t>(i)]] = static_cast<int64_t>(first.size()) - 1;
   }
+  int64_t width = rows ? x.size(1) : 1;
   auto kept = static_cast<int64_t>(first.size());
   SizeVec sizes{kept};
-  if (x.ndim == 2) sizes.push_back(x.size(1));
+  if (rows) sizes.push_back(width);
   Ref<Tensor> values = empty(sizes, x.dtype), count = empty(SizeVec{kept}, DType::I64);
   std::copy(counts.begin(), counts.end(), count->data<int64_t>());
   with_size(item_size(x.dtype), [&]<class U>() {
@@ -56,7 +57,7 @@ void unique_run(Call& c) {
       sort_entries(e.data(), x->numel, scratch);
       for (size_t i = 0; i < e.size(); ++i) order[i] = e[i].index();
     }
-    finish(c, *x, 1, order, [=](int64_t a, int64_t b) { return v[a] != v[b]; });
+    finish(c, *x, false, order, [=](int64_t a, int64_t b) { return v[a] != v[b]; });
   });
 }
 
@@ -64,7 +65,7 @@ void unique_consecutive_run(Call& c) {
   Ref<Tensor> x = contiguous(c.tensor(0));
   dispatch(x->dtype, [&]<class T>() {
     auto* v = x->data<T>();
-    finish(c, *x, 1, in_order(x->numel), [=](int64_t a, int64_t b) { return v[a] != v[b]; });
+    finish(c, *x, false, in_order(x->numel), [=](int64_t a, int64_t b) { return v[a] != v[b]; });
   });
 }
 
@@ -85,7 +86,7 @@ void unique_rows_run(Call& c) {
         return false;
       });
     }
-    finish(c, *x, m, order, [=](int64_t a, int64_t b) {
+    finish(c, *x, true, order, [=](int64_t a, int64_t b) {
       for (int64_t k = 0; k < m; ++k)
         if (v[a * m + k] != v[b * m + k]) return true;
       return false;

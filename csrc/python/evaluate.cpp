@@ -35,7 +35,7 @@ PyObject* unpack_saved(Node& n, Saved& s, bool create_graph) {
          ", is at version ", static_cast<int64_t>(t.version()), "; expected version ", static_cast<int64_t>(s.version),
          " instead. It was saved by the forward operation at ", node_place(n),
          "; clone() the tensor before the in-place change, or use the out-of-place operation.");
-  if (s.output < 0 || !create_graph) return Py_NewRef(value);
+  if (s.output < 0 || !create_graph || !is_inexact(t.dtype)) return Py_NewRef(value);
   Ref<Tensor> tied = alias(t);
   set_history(*tied, n, static_cast<uint32_t>(s.output));
   return wrap(std::move(tied));

@@ -54,6 +54,11 @@ PyObject* pack_results(const Op& op, std::vector<Ref<Tensor>>& outs) {
   return checked(PyObject_CallOneArg(op.result_type, tuple));
 }
 
+// A tuple of results, from out= or a body, as the op's named tuple if it has one.
+PyObject* given_outputs(const Op& op, PyObject* out) {
+  return op.result_type ? checked(PyObject_CallOneArg(op.result_type, out)) : Py_NewRef(out);
+}
+
 // ---- computing
 
 struct Prepared {
@@ -195,13 +200,14 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
       fail(op.public_name, "_: output with shape ", self.sizes(), " doesn't match the broadcast shape ", value.sizes());
     return call_op("copy_", args, 2);
   }
-  if (!slots.out) return result.give();
+  if (!slots.out)
+    return PyTuple_CheckExact(result.get()) ? given_outputs(op, result.get()) : result.give();
   std::vector<Ref<Tensor>> values, targets;
   collect_tensors(result.get(), values);
   collect_tensors(slots.out, targets);
   RL_CHECK(values.size() == targets.size(), op.public_name, "(): out= expected ", values.size(), " tensors, got ", targets.size());
   for (size_t i = 0; i < values.size(); ++i) deliver(op, *targets[i], *values[i], Form::Function);
-  return Py_NewRef(slots.out);
+  return given_outputs(op, slots.out);
 }
 
 void set_requires_grad(const Op& op, const Slots& slots, Tensor& out) {
@@ -256,7 +262,7 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
     collect_tensors(slots.out, targets);
     RL_CHECK(outs.size() == targets.size(), op.public_name, "(): out= expected ", outs.size(), " tensors, got ", targets.size());
     for (size_t i = 0; i < outs.size(); ++i) deliver(op, *targets[i], *outs[i], Form::Function);
-    return Py_NewRef(slots.out);
+    return given_outputs(op, slots.out);
   }
   if (mutated >= 0) ++as_tensor(slots.at[mutated])->version();
   if (slots.out && target) ++target->version();

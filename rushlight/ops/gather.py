@@ -82,11 +82,12 @@ def take_along_dim(self, indices, dim):
         tensor([[1, 2, 3]])
     """
     if dim is None:
-        return rl.gather(self.reshape(-1), 0, indices.reshape(-1))
+        return rl.gather(self.reshape(-1), 0, indices.reshape(-1) % max(self.numel(), 1))
     if self.dim() != indices.dim():
         raise RuntimeError(f"take_along_dim(): input and indices should have the same number of dimensions, "
                            f"but got {self.dim()} dimensions for input, and {indices.dim()} dimensions for indices")
     dim = dim % self.dim()
+    indices = indices % self.shape[dim] if self.shape[dim] else indices
     shape = [1 if d == dim else n for d, n in enumerate(self.shape)]
     other = [1 if d == dim else n for d, n in enumerate(indices.shape)]
     common = list(rl.broadcast_shapes(shape, other))
@@ -236,10 +237,11 @@ def _combine_grads(g, self, source, result, reduce, include_self, read, write):
     zero_source = source == 0
     ones = source.masked_fill(zero_source, 1)
     start = self if include_self else self.masked_fill(reached != 0, 1)
-    without_zeros = write(start, ones, "prod")
     zeros = read(write(rl.zeros_like(result), zero_source.to(g.dtype), "sum"))
-    others = rl.where(zeros == 0, read(result) / ones,
-                      rl.where((zeros == 1) & zero_source, read(without_zeros), rl.zeros_like(source)))
+    # The only zero among several: the others' product, which dividing by it cannot give.
+    single = zero_source & (zeros == 1)
+    without_zeros = write(start, source.masked_fill(single, 1), "prod")
+    others = rl.where(single, read(without_zeros), read(result) / ones)
     own = write(rl.ones_like(self), source, "prod")
     grad_self = g * own
     return (grad_self if include_self else grad_self.masked_fill(reached != 0, 0)), read(g) * others
@@ -328,7 +330,7 @@ def index_fill(self, dim, index, value):
 
 
 index_fill.vjp(self=lambda g, dim, index: g.index_fill(dim, index, 0),
-               value=lambda g, dim, index: g.index_select(dim, index).sum())
+               value=lambda g, dim, index: g.index_select(dim, index.unique()).sum())
 
 
 @op("index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True)"

@@ -177,7 +177,7 @@ def _logsumexp_grad(g, self, result, dim, keepdim):
 _logsumexp.vjp(self=_logsumexp_grad)
 
 
-@op("logsumexp(Tensor self, int[] dim, bool keepdim=False) -> Tensor")
+@op("logsumexp(Tensor self, int[] dim, bool keepdim=False) -> Tensor", at=("torch", "Tensor", "special"))
 def logsumexp(self, dim, keepdim):
     """log(sum(exp(self))) over ``dim``, computed relative to the maximum, so without overflow.
 

@@ -84,6 +84,9 @@ def _logcumsumexp_grad(g, self, result, dim):
     that both stay in logarithms."""
     if self.dim() == 0 or self.numel() == 0:
         return g
+    if self.is_complex():
+        terms = (g.conj().log() - result).flip(dim).logcumsumexp(dim).flip(dim)
+        return (terms + self).exp().conj()
     low = float("-inf")
     none = rl.full_like(g, low)
     positive = rl.where(g > 0, g.abs().log(), none)
@@ -126,10 +129,10 @@ def diff(self, n, dim, prepend, append):
         raise RuntimeError("diff expects input to be at least one-dimensional")
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
+    if n == 0:
+        return self.clone()
     parts = [t for t in (prepend, self, append) if t is not None]
     x = rl.cat(parts, dim) if len(parts) > 1 else self
-    if n == 0:
-        return x.clone() if x is self else x
     for _ in range(min(n, x.shape[dim])):
         size = max(x.shape[dim] - 1, 0)
         late, early = x.narrow(dim, x.shape[dim] - size, size), x.narrow(dim, 0, size)

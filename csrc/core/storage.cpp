@@ -78,6 +78,21 @@ void resize_storage(Storage& s, size_t nbytes) {
   s.nbytes = nbytes;
 }
 
+void move_to_shared(Storage& to, Storage& from) {
+  RL_CHECK(from.release_foreign && to.nbytes <= from.nbytes && !to.is_meta,
+           "move_to_shared: expected foreign memory of at least ", to.nbytes, " bytes, got ", from.nbytes);
+  if (to.nbytes) std::memcpy(from.data, to.data, to.nbytes);
+  free_bytes(to);
+  to.data = from.data;
+  to.nbytes = from.nbytes;
+  to.release_foreign = std::exchange(from.release_foreign, nullptr);
+  to.context = from.context;
+  to.resizable = false;
+  to.is_shared = true;
+  from.data = nullptr;
+  from.nbytes = 0;
+}
+
 void destroy_storage(Storage* s) noexcept {
   free_bytes(*s);
   size_t capacity = header_capacity(s);

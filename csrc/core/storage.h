@@ -22,6 +22,9 @@ struct Storage {
 Storage* new_storage(size_t nbytes, bool meta = false);  // uninitialised
 Storage* adopt_storage(void* data, size_t nbytes, void (*release)(void*), void* context);
 void resize_storage(Storage& s, size_t nbytes);  // keeps the bytes that fit; new ones are unset
+// Copies the bytes of `to` over the foreign memory of `from`, which `to` owns from then on; `from` is
+// left empty. All tensors on `to` move along.
+void move_to_shared(Storage& to, Storage& from);
 void destroy_storage(Storage* s) noexcept;
 
 inline void retain(Storage* s) { s->refcount.fetch_add(1, std::memory_order_relaxed); }

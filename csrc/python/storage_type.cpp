@@ -192,11 +192,19 @@ PyObject* to_list(PyObject* self, PyObject*) {
     return list.give();
   });
 }
+PyObject* move_to(PyObject* self, PyObject* source) {
+  return guarded([&] {
+    if (!is_storage(source)) fail(ErrorKind::Type, "_move_to_shared: expected an UntypedStorage");
+    move_to_shared(storage_of(self), storage_of(source));
+    return Py_NewRef(self);
+  });
+}
+// Shared blocks are files in memory, which Python opens and maps.
 PyObject* share_memory(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
-    if (storage_of(self).is_shared) return Py_NewRef(self);
-    fail(ErrorKind::NotImplemented, "share_memory_: memory shared between processes is not supported; "
-         "pass tensors to other processes by value");
+    if (storage_of(self).is_shared || storage_of(self).is_meta) return Py_NewRef(self);
+    Own module(checked(PyImport_ImportModule("rushlight.multiprocessing.shared")));
+    return checked(PyObject_CallMethod(module.get(), "share_storage", "O", self));
   });
 }
 PyObject* get_device(PyObject* self, void*) {
@@ -220,7 +228,8 @@ PyMethodDef methods[] = {{"nbytes", nbytes, METH_NOARGS, "The number of bytes."}
                          {"copy_", fast(copy_from), kFast, "Copies another storage's bytes into this one."},
                          {"fill_", fill_with, METH_O, "Sets every byte."},
                          {"tolist", to_list, METH_NOARGS, "The bytes as a list of ints."},
-                         {"share_memory_", share_memory, METH_NOARGS, nullptr},
+                         {"share_memory_", share_memory, METH_NOARGS, "Moves the bytes to shared memory."},
+                         {"_move_to_shared", move_to, METH_O, "Takes over a mapped block's memory."},
                          {}};
 PyGetSetDef getset[] = {{"device", get_device, nullptr, nullptr, nullptr},
                         {"_cdata", get_cdata, nullptr, nullptr, nullptr},

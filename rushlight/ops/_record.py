@@ -219,6 +219,8 @@ def op(schema, *, kind=structural, dtype=promote, method=None, at=None, inplace=
         native = kernel or name
         known = native in (pointwise_names if is_pointwise else kernel_names)
         empty = _is_empty(body)
+        record.reference = None if empty else body
+        record.defaults = {a[0]: a[4] for a in args if a[3]}
         if not known and empty:
             raise NotImplementedError(f"op {name}: neither a native kernel nor a body")
         record.native_name = native if known else None

@@ -1,7 +1,8 @@
 """The bar that an operator has to pass: `check_op` for one sample, `check_grads` for gradients.
 
 A record is any object with ``name`` (str) and ``reference`` (the same in other terms, to be run
-in double precision, or None); optional are ``function`` (the public callable), ``public_name``,
+in double precision; None for the operator itself); optional are ``defaults`` (arguments that the
+reference gets if a sample leaves them out), ``function`` (the public callable), ``public_name``,
 ``at`` (the namespaces that have it: ``"torch"``, ``"Tensor"``, ``"nn.functional"`` ...),
 ``differentiable`` and ``meta`` (bool, True if absent). The records of `rushlight.ops` are such
 objects. A further check is a function ``(record, dtype, sample) -> None`` in `_CHECKS`; it raises
@@ -164,17 +165,30 @@ def _function_of(record):
     return getattr(found, _public_name(record))
 
 
+def _reference_of(record):
+    """The reference with the record's default arguments; the operator itself if there is none."""
+    if record.reference is None:
+        return _function_of(record)
+    from inspect import signature
+
+    names = list(signature(record.reference).parameters)
+    defaults = getattr(record, "defaults", {})
+
+    def reference(*args, **kwargs):
+        left = {name: defaults[name] for name in names[len(args) :] if name in defaults}
+        return record.reference(*args, **{**left, **kwargs})
+
+    return reference
+
+
 # ---- the checks; their docstrings are what a failure says ------------------------------------
 
 
 def _agrees_with_reference(record, dtype, sample):
     """the result must agree with the reference in double precision"""
-    if record.reference is None:
-        return
+    reference = _reference_of(record)
     actual = sample.call(_function_of(record))
-    expected = sample.map(_to_double).call(record.reference)
-    if expected is None:  # a body of `...`: the op is native only
-        return
+    expected = sample.map(_to_double).call(reference)
     rtol, atol = default_tolerances(dtype)
     assert_close(
         actual,

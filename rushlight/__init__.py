@@ -11,7 +11,7 @@ from rushlight import _native
 _native.set_package_prefix(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)
 
 from rushlight._native import (  # noqa: E402
-    Generator, Size, Tensor, as_tensor, bfloat16, bool, can_cast, channels_last, channels_last_3d, complex64,
+    Generator, Size, Tensor, UntypedStorage, as_tensor, bfloat16, bool, can_cast, channels_last, channels_last_3d, complex64,
     complex128, contiguous_format, default_generator, device, dtype, float16, float32, float64, from_dlpack, from_numpy,
     frombuffer, get_default_dtype, get_num_threads, int8, int16, int32, int64, is_grad_enabled,
     is_inference_mode_enabled, layout, memory_format, preserve_format, promote_types, set_default_dtype,
@@ -35,3 +35,13 @@ from rushlight.serialization import load, save  # noqa: E402
 from rushlight.version import __version__  # noqa: E402
 
 _tensor_methods.install(Tensor)
+
+_LAZY = ("multiprocessing",)  # modules that load on first use
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return importlib.import_module(f"{__name__}.{name}")

@@ -85,11 +85,7 @@ class _Surroundings:
 
     def __init__(self, preserve_rng_state):
         self.rng_state = rl.get_rng_state() if preserve_rng_state else None
-        self.autocast = {
-            "enabled": rl.is_autocast_enabled("cpu"),
-            "dtype": rl.get_autocast_dtype("cpu"),
-            "cache_enabled": rl.is_autocast_cache_enabled(),
-        }
+        self.autocast = _autocast_mode()
 
     @contextlib.contextmanager
     def restored(self):
@@ -97,11 +93,23 @@ class _Surroundings:
         try:
             if now is not None:
                 rl.set_rng_state(self.rng_state)
-            with rl.autocast("cpu", **self.autocast):
+            with self.autocast:
                 yield
         finally:
             if now is not None:
                 rl.set_rng_state(now)
+
+
+def _autocast_mode():
+    """A context manager for the autocast mode of now; there is none where nothing casts."""
+    if not hasattr(rl, "autocast"):
+        return contextlib.nullcontext()
+    return rl.autocast(
+        "cpu",
+        enabled=rl.is_autocast_enabled("cpu"),
+        dtype=rl.get_autocast_dtype("cpu"),
+        cache_enabled=rl.is_autocast_cache_enabled(),
+    )
 
 
 class CheckpointFunction(rl.autograd.Function):

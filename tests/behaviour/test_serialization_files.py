@@ -17,7 +17,7 @@ FRACTIONS = ("float64", "float16", "bfloat16")
 
 def check_tensors(got):
     base = rl.arange(24, dtype=rl.float32).reshape(4, 6)
-    assert rl.equal(got["base"], base) and rl.equal(got["view"], base.t()[1:3])
+    assert got["base"].tolist() == base.tolist() and got["view"].tolist() == base.t()[1:3].tolist()
     assert got["view"].stride() == (1, 6)
     got["base"][0, 1] = -1
     assert got["view"][0, 0].item() == -1, "views share the storage of their base"

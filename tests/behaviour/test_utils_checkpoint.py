@@ -95,7 +95,7 @@ def test_sequential(use_reentrant):
     layers = rl.nn.Sequential(*[rl.nn.Linear(4, 4) for _ in range(5)])
     x = rl.randn(2, 4, requires_grad=True)
     y = checkpoint_sequential(layers, 2, x, use_reentrant=use_reentrant)
-    assert rl.equal(y, layers(x))
+    assert y.tolist() == layers(x).tolist()
     y.sum().backward()
     assert all(p.grad is not None for p in layers.parameters())
 

@@ -41,6 +41,10 @@ template <class To, class From> void load(void* dst, const char* src, int64_t n,
     auto* s = reinterpret_cast<const From*>(src);
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) d[i] = cast<To>(s[i]);
+  } else if (std::is_same_v<To, From> && stride == 2 * sizeof(From)) {
+    auto* s = reinterpret_cast<const From*>(src);  // every second element: shuffles, not gathers
+    for (int64_t i = 0; i + 1 < n; ++i) d[i] = cast<To>(s[2 * i]);
+    if (n) d[n - 1] = cast<To>(s[2 * (n - 1)]);
   } else {
     for (int64_t i = 0; i < n; ++i) d[i] = cast<To>(*reinterpret_cast<const From*>(src + i * stride));
   }

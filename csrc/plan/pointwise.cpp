@@ -157,10 +157,39 @@ struct alignas(64) Scratch {
 using Load = void (*)(void*, const char*, int64_t, int64_t);
 using Store = void (*)(char*, const void*, int64_t, int64_t);
 
+struct Bytes16 {
+  int64_t a, b;
+};
+
+template <class T> void spread(char* dst, const char* run, int64_t n, int64_t step) {
+  auto *d = reinterpret_cast<T*>(dst);
+  auto *s = reinterpret_cast<const T*>(run);
+  for (int64_t i = 0; i < n; ++i) d[i * step] = s[i];
+}
+
+// A tile whose memory runs down its columns: read along the memory, write into the block.
+// Reading across would touch one cache line an element, all of them in the same cache set.
+void load_columns(Load load, int64_t item, char* dst, const char* src, int64_t rows, int64_t cols,
+                  int64_t row, int64_t col) {
+  alignas(64) char run[kBlock * 16];
+  for (int64_t c = 0; c < cols; ++c) {
+    load(run, src + c * col, rows, row);
+    char* at = dst + c * item;
+    switch (item) {
+      case 1: spread<uint8_t>(at, run, rows, cols); break;
+      case 2: spread<uint16_t>(at, run, rows, cols); break;
+      case 4: spread<uint32_t>(at, run, rows, cols); break;
+      case 8: spread<uint64_t>(at, run, rows, cols); break;
+      default: spread<Bytes16>(at, run, rows, cols);
+    }
+  }
+}
+
 void load_tile(Load load, int64_t item, void* dst, const char* src, int64_t rows, int64_t cols,
                int64_t row, int64_t col) {
   auto* d = static_cast<char*>(dst);
   if (cols == 1) return load(d, src, rows, row);
+  if (rows > 1 && row != 0 && std::abs(row) < std::abs(col)) return load_columns(load, item, d, src, rows, cols, row, col);
   for (int64_t r = 0; r < rows; ++r) load(d + r * cols * item, src + r * row, cols, col);
 }
 
@@ -371,10 +400,6 @@ template <class T> void move_rows(char* dst, const char* src, int64_t rows, int6
           *reinterpret_cast<const T*>(src + r * s[0] + c * s[1]);
 }
 
-struct Bytes16 {
-  int64_t a, b;
-};
-
 void move_tile(int64_t item, char* dst, const char* src, int64_t rows, int64_t cols,
                const int64_t* d, const int64_t* s) {
   switch (item) {
@@ -397,7 +422,8 @@ void copy_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
   int64_t wide = item_size(stored(c));
   alignas(64) unsigned char block[kBlock * 16];
   walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t rows, int64_t cols) {
-    if (out.dtype == in.dtype) return move_tile(item, at[0], at[1], rows, cols, d, r);
+    if (out.dtype == in.dtype && (rows == 1 || std::abs(r[0]) >= std::abs(r[1]) || item < 4 || is_half(in.dtype)))
+      return move_tile(item, at[0], at[1], rows, cols, d, r);
     if (out.dtype == stored(c) && dense_tile(out, rows, cols, d[0], d[1]))
       return load_tile(load, wide, at[0], at[1], rows, cols, r[0], r[1]);
     load_tile(load, wide, block, at[1], rows, cols, r[0], r[1]);

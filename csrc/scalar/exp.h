@@ -138,7 +138,7 @@ static inline double exp2(double x) { return exp2_any(x); }
 
 // 2^t to 32 bits, in double, for |t| <= 200 (and clamped there): enough to round to float.
 static inline double exp2_for_float(double t) {
-  double limited = t > 200.0 ? 200.0 : t < -200.0 ? -200.0 : t;
+  double limited = limit_magnitude(t, 200.0);
   constexpr double kShift = Bits<double>::kRound + Bits<double>::kBias;
   double shifted = limited + kShift, r = limited - (shifted - kShift);
   double p = horner(r, 1.0, 0x1.62e4300ba344ap-1, 0x1.ebfbe0457f448p-3, 0x1.c6b0551572b9p-5,

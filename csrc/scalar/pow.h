@@ -11,7 +11,7 @@ namespace rl::math {
 static inline float floor(float x) { return __builtin_floorf(x); }
 static inline double floor(double x) { return __builtin_floor(x); }
 
-// |x|^y from its finite core: zeros, infinities, NaN and the sign of odd integer powers.
+// |x|^y from its core, which may be anything where x or y is not an ordinary number: zeros, infinities, NaN and the sign of odd integer powers.
 template <class T>
 static inline T pow_special(T x, T y, T core) {
   T a = abs(x);
@@ -36,9 +36,7 @@ static inline double log2_for_float(double a) {
   return mad(s, p, k);
 }
 static inline float pow(float x, float y) {
-  float a = abs(x);
-  float inside = (a > 0.0f) & (a < kInf<float>) ? a : 1.0f;
-  double core = exp2_for_float(double(y) * log2_for_float(double(inside)));
+  double core = exp2_for_float(double(y) * log2_for_float(double(abs(x))));
   return pow_special(x, y, float(core));
 }
 
@@ -57,12 +55,11 @@ static inline Pair log2_pair(double a) {
   constexpr Pair kLog2e = {LogConst<double>::kLog2eHi, LogConst<double>::kLog2eLo};
   return add(multiply(multiply(s, w), kLog2e), k);
 }
-// 2^(t.hi + t.lo).
+// 2^(t.hi + t.lo). Past the limits only the side matters, so the tail may be cut there.
 static inline double exp2_pair(Pair t) {
   constexpr double kLn2 = 0x1.62e42fefa39efp-1, kLn2Lo = 0x1.abc9e3b39803fp-56;
   constexpr double kShift = Bits<double>::kRound + Bits<double>::kBias;
-  double limited = t.hi > 1100.0 ? 1100.0 : t.hi < -1100.0 ? -1100.0 : t.hi;
-  double lo = limited == t.hi ? t.lo : 0.0;
+  double limited = limit_magnitude(t.hi, 1100.0), lo = limit_magnitude(t.lo, 0x1p-42);
   double shifted = limited + kShift, r = limited - (shifted - kShift);
   double head = r * kLn2;
   double tail = fused(r, kLn2, -head) + mad(r, kLn2Lo, lo * kLn2);
@@ -72,10 +69,8 @@ static inline double exp2_pair(Pair t) {
   return (limited - 1024.0) + lo < 0.0 ? y : kInf<double>;
 }
 static inline double pow(double x, double y) {
-  double a = abs(x);
-  double inside = (a > 0.0) & (a < kInf<double>) ? a : 1.0;
-  double exponent = y > 0x1p66 ? 0x1p66 : y < -0x1p66 ? -0x1p66 : y;  // beyond, 0 or inf anyway
-  return pow_special(x, y, exp2_pair(multiply(log2_pair(inside), exponent)));
+  double exponent = limit_magnitude(y, 0x1p66);  // beyond, the power is 0, 1 or inf anyway
+  return pow_special(x, y, exp2_pair(multiply(log2_pair(abs(x)), exponent)));
 }
 
 template <class T>

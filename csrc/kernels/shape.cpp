@@ -15,7 +15,7 @@ bool is_legacy_empty(const Tensor& t) { return t.ndim == 1 && t.size(0) == 0; }
 
 void cat_infer(Call& c) {
   auto tensors = c.tensors(0);
-  RL_CHECK(!tensors.empty(), c.op, "(): expected a non-empty list of Tensors");
+  if (tensors.empty()) fail(ErrorKind::Value, c.op, "(): expected a non-empty list of Tensors");
   const Tensor* shape = nullptr;
   DType dtype = tensors[0]->dtype;
   for (size_t i = 0; i < tensors.size(); ++i) {

@@ -60,8 +60,8 @@ struct Indexer {
     push(length, base.stride(d) * step);
     changed = true;
   }
-  void new_axis() {
-    push(1, 1);
+  void new_axis() {  // strided as unsqueeze does
+    push(1, next < base.ndim ? base.size(next) * base.stride(next) : 1);
     changed = true;
   }
   void boolean(bool value) {

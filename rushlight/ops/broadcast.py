@@ -78,6 +78,9 @@ def meshgrid(*tensors, indexing=None):
         if t.dim() > 1:
             raise RuntimeError("torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got a "
                                f"{t.dim()}D one")
+        if t.dtype != tensors[0].dtype:
+            raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype, but got "
+                               f"{tensors[0].dtype} and {t.dtype}")
     swap = indexing == "xy" and len(tensors) >= 2
     ordered = (tensors[1], tensors[0], *tensors[2:]) if swap else tensors
     sizes = [t.numel() for t in ordered]

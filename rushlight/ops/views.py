@@ -459,7 +459,11 @@ imag.vjp(self=lambda g: rl.complex(rl.zeros_like(g), g))
 
 
 def _part_property(part):
-    return property(part, lambda self, value: part(self).copy_(value))
+    def assign(self, value):
+        target = part(self)
+        target.copy_(value) if isinstance(value, rl.Tensor) else target.fill_(value)
+
+    return property(part, assign)
 
 
 for _name, _property in {"T": property(numpy_T), "mT": property(mT), "mH": property(adjoint), "H": property(_H),

@@ -1,10 +1,12 @@
 """Expressions whose results were recorded with PyTorch. A case is Python text; the answers live in
-tests/data/NAME_recorded.json. To add cases: extend the list in the test file, then run that file as a
-script with an interpreter that has PyTorch.
+tests/data/NAME_recorded.json and the cases in NAME_cases.py next to it. To add cases: extend that list
+and run `python tests/behaviour/recorded.py NAME` with an interpreter that has PyTorch.
 """
 
 import json
 import pathlib
+import runpy
+import sys
 
 DATA = pathlib.Path(__file__).parent.parent / "data"
 
@@ -28,7 +30,7 @@ def evaluate(text, torch, numpy, setup):
     """What the case gives: its value in plain data, or the type of the exception it raises."""
     names = {"torch": torch, "np": numpy}
     exec(setup, names)
-    *statements, last = text.split("; ")
+    *statements, last = text.split(" ;; ")
     try:
         for statement in statements:
             exec(statement, names)
@@ -37,17 +39,24 @@ def evaluate(text, torch, numpy, setup):
         return ["raises", type(error).__name__]
 
 
-def load(name):
-    return json.loads((DATA / f"{name}_recorded.json").read_text())
+def answers(name):
+    """The set-up code of the cases, and {case: recorded answer}."""
+    setup = runpy.run_path(str(DATA / f"{name}_cases.py"))["SETUP"]
+    return setup, json.loads((DATA / f"{name}_recorded.json").read_text())
 
 
-def record(name, cases, setup):
+def record(name):
     import warnings
 
     import numpy
     import torch
 
     warnings.simplefilter("ignore")
-    answers = {text: evaluate(text, torch, numpy, setup) for text in cases}
+    given = runpy.run_path(str(DATA / f"{name}_cases.py"))
+    answers = {text: evaluate(text, torch, numpy, given["SETUP"]) for text in given["CASES"]}
     lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in answers.items()]
     (DATA / f"{name}_recorded.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+if __name__ == "__main__":
+    record(sys.argv[1])

@@ -1,0 +1,65 @@
+"""Views and structural copies against recorded PyTorch behaviour."""
+
+import numpy
+import pytest
+from recorded import answers, evaluate
+
+import rushlight as rl
+
+SETUP, ANSWERS = answers("views")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("text", list(ANSWERS))
+def test_recorded(text):
+    assert evaluate(text, rl, numpy, SETUP) == ANSWERS[text]
+
+
+def test_views_share_memory():
+    x = rl.zeros(2, 3)
+    for view in (x.view(6), x.t(), x.unsqueeze(0), x.flatten(), x[:, 1:], x.permute(1, 0), x.split(1)[0]):
+        assert view.untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
+
+
+def test_writing_through_a_transposed_view_reaches_the_base():
+    x = rl.zeros(2, 3)
+    x.t()[2, 1] = 7
+    assert x[1, 2].item() == 7
+
+
+def test_changing_a_tensor_after_taking_its_view_keeps_the_graph_valid():
+    x = rl.ones(4, requires_grad=True)
+    y = x * 3
+    part = y[1:3]
+    y.mul_(2)
+    part.sum().backward()
+    assert x.grad.tolist() == [0, 6, 6, 0]
+
+
+def test_outputs_of_split_refuse_in_place_changes():
+    x = rl.ones(4, requires_grad=True) * 1
+    a, _ = x.split(2)
+    with pytest.raises(RuntimeError, match="multiple views"):
+        a.mul_(2)
+
+
+def test_real_and_imag_can_be_assigned():
+    c = rl.zeros(2, dtype=rl.complex64)
+    c.real = rl.tensor([1.0, 2.0])
+    c.imag = 3
+    assert c.tolist() == [1 + 3j, 2 + 3j]
+
+
+def test_many_outputs():
+    x = rl.arange(100.0, requires_grad=True)
+    parts = x.unbind()
+    assert len(parts) == 100
+    (parts[3] * 2 + parts[99]).backward()
+    assert x.grad.nonzero().flatten().tolist() == [3, 99]
+
+
+def test_second_order_through_views():
+    x = rl.arange(1.0, 7.0).reshape(2, 3).requires_grad_()
+    (g,) = rl.autograd.grad((x.t()[1:].unfold(1, 2, 1) ** 3).sum(), x, create_graph=True)
+    (h,) = rl.autograd.grad(g.sum(), x)
+    assert h.tolist() == (6 * x * (x != x[:, :1])).tolist()

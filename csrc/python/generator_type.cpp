@@ -80,7 +80,7 @@ PyGetSetDef getset[] = {{"_cdata", cdata, nullptr, nullptr, nullptr}, {"device",
 void add_random(PyObject* module) {
   PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(generator_new)}, {Py_tp_dealloc, reinterpret_cast<void*>(generator_dealloc)},
                          {Py_tp_methods, methods}, {Py_tp_getset, getset}, {0, nullptr}};
-  PyType_Spec spec{"torch.Generator", sizeof(GeneratorObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+  PyType_Spec spec{"rushlight.Generator", sizeof(GeneratorObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
   GeneratorType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
   auto* o = reinterpret_cast<GeneratorObject*>(checked(GeneratorType->tp_alloc(GeneratorType, 0)));
   o->generator = &default_generator();

@@ -78,7 +78,7 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       bool sizes = true;
       for (Py_ssize_t i = 0; i < n; ++i) sizes &= PyLong_Check(PyTuple_GET_ITEM(args, i));
       if (sizes) t = empty(n ? to_sizes(args, "Tensor", "size") : SizeVec{0}, d);
-      else if (first && std::strcmp(Py_TYPE(first)->tp_name, "torch.Size") == 0) t = empty(to_sizes(first, "Tensor", "size"), d);
+      else if (first && std::strcmp(Py_TYPE(first)->tp_name, "rushlight.Size") == 0) t = empty(to_sizes(first, "Tensor", "size"), d);
       else if (first) t = from_data(first, &d, Device::Cpu);
       else fail(ErrorKind::Type, "new(): expected sizes as ints, or one sequence of data");
     }

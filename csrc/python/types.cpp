@@ -231,13 +231,13 @@ void set_error_from_current_exception() noexcept {
 }
 
 void add_types(PyObject* m) {
-  DTypeType = make_type("torch.dtype", dtype_methods, dtype_getset);
-  LayoutType = make_type("torch.layout", enum_methods, nullptr);
-  FormatType = make_type("torch.memory_format", enum_methods, nullptr);
-  DeviceType = make_type("torch.device", device_methods, device_getset, device_new, device_str);
+  DTypeType = make_type("rushlight.dtype", dtype_methods, dtype_getset);
+  LayoutType = make_type("rushlight.layout", enum_methods, nullptr);
+  FormatType = make_type("rushlight.memory_format", enum_methods, nullptr);
+  DeviceType = make_type("rushlight.device", device_methods, device_getset, device_new, device_str);
   PyType_Slot slots[] = {{Py_tp_new, slot(size_new)}, {Py_tp_repr, slot(size_repr)}, {Py_tp_methods, size_methods},
                          {Py_sq_concat, slot(size_concat)}, {Py_sq_repeat, slot(size_repeat)}, {Py_mp_subscript, slot(size_subscript)}, {0, nullptr}};
-  PyType_Spec spec{"torch.Size", 0, 0, Py_TPFLAGS_DEFAULT, slots};
+  PyType_Spec spec{"rushlight.Size", 0, 0, Py_TPFLAGS_DEFAULT, slots};
   Own bases(checked(PyTuple_Pack(1, &PyTuple_Type)));
   SizeType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpecWithBases(&spec, bases.get())));
   auto add = [&](const char* name, PyObject* o) { checked(PyModule_AddObjectRef(m, name, o)); };

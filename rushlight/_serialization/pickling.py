@@ -9,7 +9,7 @@ import types
 import rushlight as rl
 
 from .names import UNTYPED, StorageType, file_name_of, storage_type_of
-from .rebuild import TypedBuffer, reduce_tensor
+from .rebuild import TypedBuffer, _get_layout, reduce_tensor
 
 
 class StorageTable:
@@ -57,6 +57,8 @@ class _TensorReducer:
             return rl.device, (obj.type,) if obj.index is None else (obj.type, obj.index)
         if isinstance(obj, rl.dtype):
             return repr(obj).rpartition(".")[2]
+        if isinstance(obj, rl.layout):
+            return _get_layout, (str(obj),)
         return NotImplemented
 
 
@@ -75,7 +77,7 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
         if isinstance(obj, rl.dtype):
             own_module = rl.__name__
         module, written = file_name_of(obj, own_module, own_name)
-        if module == own_module:
+        if not (module == "torch" or module.startswith("torch.")):
             return super().save_global(obj, name)
         self._write_name(module, written)
         self.memoize(obj)

@@ -32,6 +32,8 @@ _LAZY = {
                      "TransformerEncoderLayer", "TransformerDecoderLayer"), "transformer"),
 }
 
+__all__ = [name for name in globals() if name[0].isupper()]
+
 
 def __getattr__(name):
     from importlib import import_module

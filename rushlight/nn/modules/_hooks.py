@@ -145,7 +145,7 @@ class HookMethods:
         before = self._get_backward_pre_hooks()
         around = None
         if full or before:
-            from ...utils.hooks import BackwardHook
+            from ._backward_hook import BackwardHook
 
             around = BackwardHook(self, full, before)
             args = around.setup_input_hook(args)

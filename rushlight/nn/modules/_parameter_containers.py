@@ -119,8 +119,8 @@ class ParameterDict(Module):
         return getattr(self, self._attribute(key))
 
     def __setitem__(self, key, value):
-        self._keys[key] = None
         setattr(self, self._attribute(key), _as_parameter(value))
+        self._keys[key] = None
 
     def __delitem__(self, key):
         del self._keys[key]

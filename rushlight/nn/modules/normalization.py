@@ -46,6 +46,8 @@ class CrossMapLRN2d(LocalResponseNorm):
         pad = (self.size - 1) // 2 + 1                 # so the window has 2 * pad - 1 channels
         squares = F.pad(input.square(), (0, 0, 0, 0, pad - 1, pad - 1))
         total = squares.unfold(1, 2 * pad - 1, 1).sum(-1)
+        first = input[:, :1].square()                  # never leaves PyTorch's running sum
+        total = rl.cat([total[:, :pad], total[:, pad:] + first], dim=1)
         return input * (total * (self.alpha / self.size) + self.k) ** -self.beta
 
 

@@ -29,6 +29,8 @@ globals().update(ops._record.namespaces["torch"])
 
 from rushlight import _tensor_methods, _tensor_str, autograd, nn, optim, utils  # noqa: E402
 from rushlight._tensor_str import set_printoptions  # noqa: E402
+from rushlight.autograd.anomaly_mode import (  # noqa: E402
+    is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled)
 from rushlight.autograd.grad_mode import (  # noqa: E402
     enable_grad, inference_mode, no_grad, set_grad_enabled)
 from rushlight.serialization import load, save  # noqa: E402

@@ -19,4 +19,4 @@ def load():
 
 FAMILIES = ("copy", "pointwise", "creation", "views", "parts", "broadcast", "shape", "indexing", "reduce",
             "reduce_moments", "scan", "order", "gather", "search", "random", "matmul", "activation", "softmax",
-            "conv", "pool", "norm", "loss", "dropout", "embedding", "pad")
+            "conv", "pool", "norm", "loss", "dropout", "embedding", "pad", "compare")

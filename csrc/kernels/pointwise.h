@@ -22,6 +22,7 @@ void block(void* const* ptr, int64_t n, const Scalar* params) {
   auto *a = static_cast<const T*>(ptr[1]);
   auto *b = static_cast<const T*>(ptr[Inputs > 1 ? 2 : 1]);
   auto *c = static_cast<const T*>(ptr[Inputs > 2 ? 3 : 1]);
+  if constexpr (requires { Fn::template run<T>(a, o, n); }) return Fn::template run<T>(a, o, n);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], b[i], c[i], p, q, r);
 }
@@ -54,6 +55,15 @@ template <class Fn, int Inputs, int Params, int Types> bool make_pointwise(const
         __VA_ARGS__                                                                           \
   };                                                                                          \
   const bool NAME##_registered = make_pointwise<NAME##_fn, INPUTS, PARAMS, (TYPES)>(#NAME);
+// A unary op that math:: offers a block at a time (NAME_block) as well as one by one.
+#define RL_BLOCK_UNARY(NAME, TYPES)                                                           \
+  struct NAME##_fn {                                                                          \
+    template <class T> static inline T apply(T a, T, T, T, T, T) { return math::NAME(a); }    \
+    template <class T> static inline void run(const T* in, T* out, int64_t n) {               \
+      math::NAME##_block(in, out, n);                                                         \
+    }                                                                                         \
+  };                                                                                          \
+  const bool NAME##_registered = make_pointwise<NAME##_fn, 1, 0, (TYPES)>(#NAME);
 #define RL_UNARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 1, 0, TYPES, __VA_ARGS__)
 #define RL_BINARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 2, 0, TYPES, __VA_ARGS__)
 #define RL_TERNARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 3, 0, TYPES, __VA_ARGS__)

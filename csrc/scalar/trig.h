@@ -166,10 +166,12 @@ template <class T, class Fast, class Full>
 static inline void map_angles(const T* in, T* out, long n, Fast fast, Full full) {
   typename Bits<T>::UInt huge = 0;
   for (long i = 0; i < n; ++i) huge |= is_huge_angle(in[i]) ? 1 : 0;
-  if (huge)
+  if (huge) {
     for (long i = 0; i < n; ++i) out[i] = full(in[i]);
-  else
-    for (long i = 0; i < n; ++i) out[i] = fast(in[i]);
+    return;
+  }
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) out[i] = fast(in[i]);
 }
 template <class T>
 static inline void sin_block(const T* in, T* out, long n) {

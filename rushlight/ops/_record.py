@@ -308,6 +308,7 @@ def _publish(record):
 def _extend(callable_, record, name, form):
     if callable_ is not None:
         _native.add_overload(callable_, record.native)
+        callable_.__doc__ += "\n\n" + _signature(record)
         return callable_
     made = _native.make_callable([record.native], form)
     _describe(made, record, name)

@@ -10,6 +10,7 @@ Needed natively: ``_native.to_dlpack(tensor, versioned, copied) -> capsule``, an
 
 import rushlight as rl
 from rushlight import _native
+from rushlight.autograd.function import Function
 
 # ---- printing --------------------------------------------------------------------------------
 
@@ -341,6 +342,101 @@ def _hash(self):
     return id(self)
 
 
+# ---- devices, subclasses, and names from older programs ----------------------------------------
+
+
+def _cpu(self, memory_format=rl.preserve_format):
+    """This tensor on the CPU: itself, if it is there already."""
+    return self.to("cpu", memory_format=memory_format)
+
+
+def _cuda(self, device=None, non_blocking=False, memory_format=rl.preserve_format):
+    raise AssertionError("Torch not compiled with CUDA enabled: rushlight computes on the CPU")
+
+
+def _pin_memory(self, device=None):
+    raise RuntimeError("Cannot access accelerator device when none is available.")
+
+
+class _As(Function):
+    """The identity, with a result of another class."""
+
+    @staticmethod
+    def forward(ctx, tensor, cls):
+        return rl.Tensor._make_subclass(cls, tensor)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad, None
+
+
+def _as_subclass(self, cls):
+    """The same memory and history as an instance of ``cls``, a subclass of Tensor.
+
+    Raises:
+        TypeError: if ``cls`` is not one.
+    """
+    if not isinstance(cls, type) or not issubclass(cls, rl.Tensor):
+        raise TypeError(f"as_subclass(): cls must be a subclass of Tensor, got {cls!r}")
+    return _As.apply(self, cls)
+
+
+def _setstate(self, state):
+    """Takes what pickles of early PyTorch hold: the arguments of ``set_``."""
+    if not self.is_leaf:
+        raise RuntimeError("__setstate__ can be only called on leaf Tensors")
+    if len(state) != 4:
+        raise NotImplementedError(f"__setstate__: a state of {len(state)} parts is not supported")
+    self.set_(*state)
+
+
+def _new(self, *args):
+    """An uninitialised tensor of the given sizes, or a copy of the data given, of this dtype."""
+    if all(isinstance(size, int) for size in args) or isinstance(args[0], rl.Size):
+        return self.new_empty(*args) if args else self.new_empty(0)
+    return self.new_tensor(*args)
+
+
+def _apply_(self, function):
+    """Replace each element by ``function(element)``; slow, for the CPU only."""
+    return _replace(self, [function(value) for value in self.reshape(-1).tolist()])
+
+
+def _map_(self, tensor, function):
+    """Replace each element by ``function(element, element of tensor)``, broadcast to this shape."""
+    others = tensor.expand(self.shape).reshape(-1).tolist()
+    return _replace(self, list(map(function, self.reshape(-1).tolist(), others)))
+
+
+def _replace(tensor, values):
+    if tensor.requires_grad:
+        raise RuntimeError("apply_() and map_() are not recorded: use them on x.detach()")
+    return tensor.copy_(rl.tensor(values, dtype=tensor.dtype).reshape(tensor.shape))
+
+
+def _is_set_to(self, tensor):
+    """Whether both tensors are the same view of the same memory."""
+    return (
+        self.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr()
+        and self.storage_offset() == tensor.storage_offset()
+        and self.shape == tensor.shape
+        and self.stride() == tensor.stride()
+    )
+
+
+def _module_load(self, other, assign=False):
+    """What ``load_state_dict`` puts in place of this tensor when it swaps tensors."""
+    return other.detach() if assign else self.copy_(other).detach()
+
+
+def _is_view(self):
+    return self._base is not None
+
+
+def _always_false(self):
+    return False
+
+
 _METHODS = {
     "__repr__": _repr,
     "__format__": _format,
@@ -362,7 +458,21 @@ _METHODS = {
     "share_memory_": _share_memory,
     "storage": _storage,
     "type": _type,
+    "cpu": _cpu,
+    "cuda": _cuda,
+    "pin_memory": _pin_memory,
+    "as_subclass": _as_subclass,
+    "__setstate__": _setstate,
+    "new": _new,
+    "apply_": _apply_,
+    "map_": _map_,
+    "is_set_to": _is_set_to,
+    "module_load": _module_load,
+    "_is_view": _is_view,
+    "_is_zerotensor": _always_false,
+    "is_distributed": _always_false,
 }
+_ABSENT_KINDS = "ipu maia mkldnn mtia vulkan xla xpu".split()  # devices no tensor is ever on
 
 
 def install(tensor_type):
@@ -371,4 +481,6 @@ def install(tensor_type):
         function.__name__ = name
         function.__qualname__ = f"Tensor.{name}"
         setattr(tensor_type, name, function)
+    for kind in _ABSENT_KINDS:
+        setattr(tensor_type, "is_" + kind, False)
     tensor_type.__array_priority__ = 1000  # NumPy defers to tensors in mixed arithmetic

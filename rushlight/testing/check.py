@@ -169,10 +169,9 @@ def _reference_of(record):
     """The reference with the record's default arguments; the operator itself if there is none."""
     if record.reference is None:
         return _function_of(record)
-    from inspect import signature
-
-    names = list(signature(record.reference).parameters)
     defaults = getattr(record, "defaults", {})
+    code = getattr(record.reference, "__code__", None)
+    names = code.co_varnames[: code.co_argcount] if code is not None else ()
 
     def reference(*args, **kwargs):
         left = {name: defaults[name] for name in names[len(args) :] if name in defaults}

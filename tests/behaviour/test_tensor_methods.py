@@ -85,3 +85,35 @@ def test_dlpack_round_trip():
 def test_hash_is_identity():
     x, y = torch.ones(1), torch.ones(1)
     assert len({x, y, x}) == 2
+
+
+def test_subclasses_share_memory_and_history():
+    class Metres(torch.Tensor):
+        pass
+
+    x = torch.ones(2, requires_grad=True)
+    y = (x * 3).as_subclass(Metres)
+    assert type(y) is Metres and y.requires_grad
+    y.sum().backward()
+    assert_close(x.grad, torch.tensor([3.0, 3.0]))
+    plain = torch.zeros(2)
+    plain.as_subclass(Metres)[0] = 1
+    assert plain[0] == 1
+    with pytest.raises(TypeError, match="subclass of Tensor"):
+        x.as_subclass(int)
+
+
+def test_devices_that_are_not_there():
+    x = torch.ones(2)
+    assert x.cpu() is x and not x.is_xpu
+    with pytest.raises(AssertionError, match="CUDA"):
+        x.cuda()
+
+
+def test_elementwise_python_functions():
+    x = torch.tensor([[1.0, 2.0]])
+    assert x.apply_(lambda v: v + 10) is x and x.tolist() == [[11.0, 12.0]]
+    x.map_(torch.tensor([1.0, 2.0]), lambda a, b: a * b)
+    assert x.tolist() == [[11.0, 24.0]]
+    assert x.new(2, 3).shape == (2, 3) and x.new([5]).tolist() == [5.0]
+    assert x.is_set_to(x.view(1, 2)) and not x.is_set_to(x.clone())

@@ -66,6 +66,7 @@ def _with_hooks(step):
                     )
                 args, kwargs = new
         result = step(self, *args, **kwargs)
+        self._opt_called = True                # schedules warn if they step first
         for table in (self._optimizer_step_post_hooks, _global_post_hooks):
             for hook in tuple(table.values()) if table else ():
                 hook(self, args, kwargs)

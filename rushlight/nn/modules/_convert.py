@@ -51,6 +51,12 @@ class ConvertMethods:
                 "memory_format": memory_format}
             if new_dtype is None and device is None and not options:
                 return t
+            if t.is_meta and device is not None and device.type != "meta":
+                raise NotImplementedError(
+                    "Cannot copy out of meta tensor; no data! Please use "
+                    "torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving "
+                    "module from meta to a different device."
+                )
             new_dtype = t.dtype if new_dtype is None else new_dtype
             new_device = t.device if device is None else device
             return t.to(new_device, new_dtype, non_blocking, **options)

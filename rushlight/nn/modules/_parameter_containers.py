@@ -23,7 +23,7 @@ def _describe(label, value):
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
     where = "" if value.device.type == "cpu" else f" ({value.device})"
     size = "x".join(map(str, value.size()))
-    return f"  ({label}): {kind} containing: [{rl.typename(value)} of size {size}{where}]"
+    return f"  ({label}): {kind} containing: [{value.dtype} of size {size}{where}]"
 
 
 class ParameterList(Module):

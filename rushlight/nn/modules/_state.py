@@ -288,9 +288,11 @@ def _load_tensor(module, name, own, given, key, assign):
             f"object from checkpoint but received {type(given)}"
         )
     if not is_lazy(own):
+        if is_lazy(given):
+            given.shape                          # raises, with the explanation
         if own.ndim == 0 and given.ndim == 1 and len(given) == 1:
             given = given[0]                     # older files keep numbers in vectors of one
-        if not is_lazy(given) and given.shape != own.shape:
+        if given.shape != own.shape:
             raise _Mismatch(
                 f"size mismatch for {key}: copying a param with shape {given.shape} from "
                 f"checkpoint, the shape in current model is {own.shape}."

@@ -38,7 +38,7 @@ from rushlight.version import __version__  # noqa: E402
 
 _tensor_methods.install(Tensor)
 
-_LAZY = ("multiprocessing",)  # modules that load on first use
+_LAZY = ("linalg", "multiprocessing", "special")  # modules that load on first use
 
 
 def __getattr__(name):

@@ -47,6 +47,18 @@ _OPTIONS = ("dtype? dtype=None, layout? layout=None, device? device=None, bool p
             "bool requires_grad=False")
 
 
+def _uniform(out, generator):
+    (rl.view_as_real(out) if out.is_complex() else out).uniform_(0, 1, generator=generator)
+
+
+def _normal(out, generator):
+    """Of a complex number, real and imaginary part share the variance."""
+    if out.is_complex():
+        rl.view_as_real(out).normal_(0, 1 / 2**0.5, generator=generator)
+    else:
+        out.normal_(0, 1, generator=generator)
+
+
 def _empty(size, dtype, device, requires_grad, fill):
     out = rl.empty(size, dtype=dtype, device=device)
     fill(out)
@@ -56,13 +68,13 @@ def _empty(size, dtype, device, requires_grad, fill):
 @op(f"rand(int[] size, *, Generator? generator=None, {_OPTIONS}) -> Tensor")
 def _(size, generator, dtype, layout, device, pin_memory, requires_grad):
     """Numbers uniform on [0, 1), of the given size."""
-    return _empty(size, dtype, device, requires_grad, lambda t: t.uniform_(0, 1, generator=generator))
+    return _empty(size, dtype, device, requires_grad, lambda t: _uniform(t, generator))
 
 
 @op(f"randn(int[] size, *, Generator? generator=None, {_OPTIONS}) -> Tensor")
 def _(size, generator, dtype, layout, device, pin_memory, requires_grad):
     """Standard normal numbers, of the given size."""
-    return _empty(size, dtype, device, requires_grad, lambda t: t.normal_(0, 1, generator=generator))
+    return _empty(size, dtype, device, requires_grad, lambda t: _normal(t, generator))
 
 
 @op(f"randint.low(int low, int high, int[] size, *, Generator? generator=None, {_OPTIONS}) -> Tensor")
@@ -90,13 +102,13 @@ def _like(self, dtype, device, memory_format, requires_grad, fill):
 @op(f"rand_like(Tensor self, *, Generator? generator=None, {_LIKE}) -> Tensor", method=False)
 def _(self, generator, dtype, layout, device, pin_memory, requires_grad, memory_format):
     """`rand` of the input's size."""
-    return _like(self, dtype, device, memory_format, requires_grad, lambda t: t.uniform_(generator=generator))
+    return _like(self, dtype, device, memory_format, requires_grad, lambda t: _uniform(t, generator))
 
 
 @op(f"randn_like(Tensor self, *, Generator? generator=None, {_LIKE}) -> Tensor", method=False)
 def _(self, generator, dtype, layout, device, pin_memory, requires_grad, memory_format):
     """`randn` of the input's size."""
-    return _like(self, dtype, device, memory_format, requires_grad, lambda t: t.normal_(generator=generator))
+    return _like(self, dtype, device, memory_format, requires_grad, lambda t: _normal(t, generator))
 
 
 @op(f"randint_like.low(Tensor self, int low, int high, *, Generator? generator=None, {_LIKE}) -> Tensor", method=False)

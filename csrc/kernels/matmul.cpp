@@ -225,6 +225,11 @@ void scale(Tensor& t, const Scalar& by) {
   dispatch(t.dtype, [&]<class T>() { scale_loop(t.data<T>(), t.numel, by.to<T>()); });
 }
 
+// A factor as the dtype holds it: integer products truncate theirs.
+Scalar in_dtype(const Scalar& s, DType d) {
+  return is_integral(d) && s.kind > Scalar::Int ? Scalar::of(static_cast<int64_t>(s.re)) : s;
+}
+
 // self (0), a (1), b (2), beta (3), alpha (4); Rank is that of a.
 template <int Rank> void add_product_infer(Call& c) {
   Tensor &self = c.tensor(0), &a = c.tensor(1), &b = c.tensor(2);
@@ -242,15 +247,11 @@ template <int Rank> void add_product_infer(Call& c) {
   if (b_rank > 1) sizes.push_back(b.size(b_rank - 1));
   RL_CHECK(broadcast_sizes(sizes, self.sizes()) == sizes, c.op, ": self of shape ", self.sizes(),
            " cannot be expanded to the product's shape ", Sizes(sizes));
-  if (is_integral(a.dtype))
-    RL_CHECK(c.scalar(3).kind <= Scalar::Int && c.scalar(4).kind <= Scalar::Int, c.op,
-             ": For integral input tensors, argument beta and alpha must not be a floating point ",
-             "number, got beta=", c.number(3), ", alpha=", c.number(4));
   c.add_out(sizes, a.dtype);
 }
 void add_product_run(Call& c) {
   Tensor &self = c.tensor(0), &a = c.tensor(1), &b = c.tensor(2);
-  Scalar beta = c.scalar(3), alpha = c.scalar(4);
+  Scalar beta = in_dtype(c.scalar(3), a.dtype), alpha = in_dtype(c.scalar(4), a.dtype);
   SizeVec batch = batch_of(a);
   bool keep = !is_zero(beta);
   if (is_one(alpha) || is_zero(alpha)) {  // alpha 0 still propagates NaN of the factors

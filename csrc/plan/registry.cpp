@@ -1,5 +1,7 @@
 // The tables that kernels register themselves in. Names are the only join key with the op
 // records; a bijection test compares both sides.
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <unordered_map>
 
@@ -68,7 +70,20 @@ bool register_isa_kernel(const Kernel& k, int rank) { return put(kernels(), k, r
 const Kernel* find_kernel(std::string_view name) { return get(kernels(), name); }
 std::vector<std::string_view> kernel_names() { return names(kernels()); }
 
-void register_pointwise(const PointwiseKernel& k, int rank) { put(pointwise(), k, rank); }
+// Compute types may come from different files, so each keeps the rank that provided it.
+void register_pointwise(const PointwiseKernel& k, int rank) {
+  static auto* ranks = new std::unordered_map<std::string_view, std::array<int, kComputes>>;
+  auto [it, fresh] = pointwise().try_emplace(k.name, Ranked<PointwiseKernel>{k, rank});
+  PointwiseKernel& have = it->second.kernel;
+  if (fresh) std::fill(std::begin(have.fn), std::end(have.fn), nullptr);
+  std::array<int, kComputes>& present = (*ranks)[k.name];
+  for (int c = 0; c < kComputes; ++c) {
+    if (!k.fn[c] || !isa_wins(rank, present[c])) continue;
+    have.fn[c] = k.fn[c];
+    have.result[c] = k.result[c];
+    present[c] = rank;
+  }
+}
 const PointwiseKernel* find_pointwise(std::string_view name) { return get(pointwise(), name); }
 std::vector<std::string_view> pointwise_names() { return names(pointwise()); }
 

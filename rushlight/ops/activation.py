@@ -5,6 +5,7 @@ functor, unless a graph of the gradient is being recorded: then a formula in rec
 is in ops/softmax.py, dropout in ops/dropout.py.
 """
 import rushlight as rl
+from rushlight.ops._attach import attached
 from rushlight.ops._record import op, pointwise, to_float
 
 _INTERNAL = dict(kind=pointwise, at=("internal",), differentiable=False, inplace=False)
@@ -29,7 +30,8 @@ def relu(self):
     ...
 
 
-relu.vjp(self=lambda g, result: g * (result > 0) if rl.is_grad_enabled() else _relu_backward(g, result))
+relu.vjp(self=lambda g, result: attached(g * (result > 0), result) if rl.is_grad_enabled()
+         else _relu_backward(g, result))
 
 
 @relu.samples
@@ -151,7 +153,7 @@ def softplus(input, beta, threshold):
 _leaky_relu = _define(
     "leaky_relu", "leaky_relu(Tensor self, number negative_slope) -> Tensor", "x, or slope * x below 0.",
     lambda fused: lambda g, self, negative_slope:
-    g * rl.where(self > 0, 1, negative_slope) if rl.is_grad_enabled() else fused(g, self, negative_slope),
+    attached(g * rl.where(self > 0, 1, negative_slope).to(g.dtype), self) if rl.is_grad_enabled() else fused(g, self, negative_slope),
     "leaky_relu_backward(Tensor grad, Tensor self, number negative_slope) -> Tensor", at=("internal",))
 
 
@@ -206,7 +208,7 @@ def selu(input, inplace):
 _hardtanh = _define(
     "hardtanh", "hardtanh(Tensor self, number min_val, number max_val) -> Tensor", "x limited to a range.",
     lambda fused: lambda g, self, min_val, max_val:
-    g * ((self > min_val) & (self < max_val)) if rl.is_grad_enabled() else fused(g, self, min_val, max_val),
+    attached(g * ((self > min_val) & (self < max_val)), self) if rl.is_grad_enabled() else fused(g, self, min_val, max_val),
     "hardtanh_backward(Tensor grad, Tensor self, number min_val, number max_val) -> Tensor", dtype=0,
     at=("internal",))
 
@@ -266,7 +268,7 @@ def logsigmoid(input):
 _hardsigmoid = _define(
     "hardsigmoid", "hardsigmoid(Tensor self) -> Tensor", "min(max(x + 3, 0), 6) / 6.",
     lambda fused: lambda g, self:
-    g * ((self > -3) & (self < 3)) / 6 if rl.is_grad_enabled() else fused(g, self),
+    attached(g * ((self > -3) & (self < 3)) / 6, self) if rl.is_grad_enabled() else fused(g, self),
     "hardsigmoid_backward(Tensor grad, Tensor self) -> Tensor", at=("internal",))
 
 
@@ -313,7 +315,7 @@ def _shrink_backward(grad, self, lambd):
 
 def _shrink_grad(g, self, lambd):
     if rl.is_grad_enabled():
-        return g * (self.abs() > lambd)
+        return attached(g * (self.abs() > lambd), self)
     return _shrink_backward(g, self, lambd)
 
 
@@ -346,7 +348,7 @@ def _threshold_backward(grad, self, threshold):
 _threshold = _define(
     "threshold", "threshold(Tensor self, number threshold, number value) -> Tensor", "x, or value.",
     lambda fused: lambda g, self, threshold:
-    g * (self > threshold) if rl.is_grad_enabled() else _threshold_backward(g, self, threshold), dtype=0,
+    attached(g * (self > threshold), self) if rl.is_grad_enabled() else _threshold_backward(g, self, threshold), dtype=0,
     at=("internal",))
 
 
@@ -383,7 +385,17 @@ def prelu(input, weight):
         raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got ndim = {weight.dim()}")
     else:
         weight = weight.reshape(()) if input.dim() == 0 else weight.reshape((1,) * input.dim())
+    return _prelu(input, weight)
+
+
+@op("_prelu(Tensor input, Tensor weight) -> Tensor", at=("internal",), grad_name="PreluKernelBackward0")
+def _prelu(input, weight):
+    """x where x > 0, else weight * x; weight broadcasts."""
     return rl.where(input > 0, input, weight * input)
+
+
+_prelu.vjp(input=lambda g, input, weight: attached(rl.where(input > 0, g, g * weight), input),
+           weight=lambda g, input: rl.where(input > 0, 0, g * input))
 
 
 @op("rrelu(Tensor input, number lower=0.125, number upper=0.3333333333333333, bool training=False,"

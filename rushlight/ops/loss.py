@@ -203,7 +203,8 @@ def _nll_backward(grad, input, target, weight, ignore_index, reduction, total_we
 
 
 _nll.vjp(input=lambda g_output, input, target, weight, ignore_index, reduction, total_weight:
-         _nll_backward(g_output, input.detach(), target, weight, ignore_index, reduction, total_weight))
+         _nll_backward(g_output, input.detach(), target, weight, ignore_index, reduction,
+                       total_weight.detach()))
 _nll_backward.vjp(grad=lambda g, target, weight, ignore_index, reduction:
                   _nll(g, target, weight, ignore_index, reduction)[0])
 

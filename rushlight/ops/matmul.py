@@ -51,7 +51,8 @@ def _right_grad(g, a, b):
     return _sum_to(_conj(am.mT) @ g, bm.shape).reshape(b.shape)
 
 
-@op("matmul(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor", operator="@")
+@op("matmul(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor", at=("torch", "Tensor", "linalg"),
+    operator="@")
 def matmul(input, other):
     """Matrix product of two tensors.
 
@@ -304,7 +305,6 @@ def addbmm(self, batch1, batch2, beta, alpha):
         >>> rl.addbmm(rl.zeros(1, 1), rl.ones(2, 1, 3), rl.ones(2, 3, 1)).item()
         6.0
     """
-    _check_integral("addbmm", batch1, beta, alpha)
     for name, x in (("batch1", batch1), ("batch2", batch2)):
         if x.dim() != 3:
             raise RuntimeError(f"addbmm: {name} must be a 3D tensor, got shape {tuple(x.shape)}")

@@ -4,6 +4,7 @@ Kernels are in csrc/kernels/norm_*.cpp. A rule uses the fused gradient unless a 
 gradient itself is being recorded; then it uses recorded ops. Vector norms are in ops/linalg.
 """
 import rushlight as rl
+from rushlight.ops._attach import through_formula
 from rushlight.ops._record import op
 
 
@@ -36,20 +37,12 @@ def _row_norm_formula(input, weight, bias, rows, groups, inner, eps):
     return y.reshape(input.shape)
 
 
-def _through_formula(formula, g, needs, tensors, *rest):
-    """Gradients by differentiating a formula; keeps the graph, so any order works."""
-    wanted = [t for t, need in zip(tensors, needs) if need]
-    views = [t.view_as(t) if need else t for t, need in zip(tensors, needs)]
-    result = formula(*views, *rest)
-    grads = iter(rl.autograd.grad(result, [v for v, need in zip(views, needs) if need], g, create_graph=True)
-                 if wanted else ())
-    return tuple([next(grads) if need else None for need in needs])
-
-
 @_row_norm.vjp_all
 def _(g_output, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd):
+    if not input.numel():
+        return tuple([rl.zeros_like(t) if need else None for t, need in zip((input, weight, bias), needs)])
     if rl.is_grad_enabled():
-        return _through_formula(_row_norm_formula, g_output, needs, (input, weight, bias), rows, groups, inner,
+        return through_formula(_row_norm_formula, g_output, needs, (input, weight, bias), rows, groups, inner,
                                 eps)
     gx, gw, gb = _row_norm_backward(g_output, input, mean, rstd, weight, rows, groups, inner)
     return (gx if needs[0] else None, gw.view(weight.shape) if needs[1] else None,
@@ -150,8 +143,7 @@ def rms_norm(input, normalized_shape, weight, eps):
     if eps is None:
         eps = rl.finfo(x.dtype).eps
     dims = tuple(range(-len(shape), 0))
-    power = (x * x.conj()).real if x.is_complex() else x.square()
-    y = x * (power.mean(dims, keepdim=True) + eps).rsqrt()
+    y = x * ((x * x).mean(dims, keepdim=True) + eps).rsqrt()
     return (y if weight is None else y * weight).to(dtype)
 
 
@@ -188,7 +180,7 @@ def _batch_norm_formula(input, weight, bias, running_mean, rstd, training, eps):
 def _(g_output, needs, input, weight, bias, training, eps, mean, rstd):
     needs = tuple(needs[:3])
     if rl.is_grad_enabled():
-        grads = _through_formula(_batch_norm_formula, g_output, needs, (input, weight, bias), mean, rstd, training,
+        grads = through_formula(_batch_norm_formula, g_output, needs, (input, weight, bias), mean, rstd, training,
                                  eps)
         return grads + (None, None)
     gx, gw, gb = _batch_norm_backward(g_output, input, mean, rstd, weight, training)
@@ -216,6 +208,8 @@ def batch_norm(input, running_mean, running_var, weight, bias, training, momentu
         >>> rl.nn.functional.batch_norm(rl.tensor([[1.], [3.]]), None, None, training=True, eps=0.0).tolist()
         [[-1.0], [1.0]]
     """
+    if input.dim() < 2 and not input.numel():
+        return input.clone()
     _check_batch(input, training)
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("Expected running_mean and running_var to be defined when training=False")

@@ -1,5 +1,6 @@
 """Padding in all modes, and the rearrangements of images: pixel and channel shuffle, fold, unfold."""
 import rushlight as rl
+from rushlight.ops._attach import attached
 from rushlight.ops._record import op
 
 _NN = ("nn.functional",)
@@ -41,13 +42,46 @@ def _replicate_index(size, before, after):
 
 
 def _circular_index(size, before, after):
+    content = rl.arange(max(-before, 0), size - max(-after, 0))  # negative amounts cut first
+    before, after, size = max(before, 0), max(after, 0), content.shape[0]
     if before > size or after > size:
         raise RuntimeError(f"Padding value causes wrapping around more than once: padding ({before}, {after}) at a "
                            f"dimension of size {size}")
-    return rl.arange(-before, size + after) % max(size, 1)
+    return content[rl.arange(-before, size + after) % max(size, 1)]
 
 
 _INDEX = {"reflect": _reflect_index, "replicate": _replicate_index, "circular": _circular_index}
+
+
+def _pad_indices(shape, pad, mode):
+    """(dimension, index) for each dimension that padding changes."""
+    found = []
+    for i in range(len(pad) // 2):
+        d, before, after = len(shape) - 1 - i, pad[2 * i], pad[2 * i + 1]
+        if shape[d] + before + after < 1:
+            raise RuntimeError(f"input (size {shape[d]} at dimension {d}) is too small for padding {tuple(pad)}")
+        if before or after:
+            found.append((d, _INDEX[mode](shape[d], before, after)))
+    return found
+
+
+@op("_indexed_pad(Tensor input, any pad, str mode) -> Tensor", at=("internal",), grad_name="PadBackward0")
+def _indexed_pad(input, pad, mode):
+    """Padding that repeats elements of the input."""
+    for d, index in _pad_indices(input.shape, pad, mode):
+        input = input.index_select(d, index)
+    return input
+
+
+def _indexed_pad_grad(g, input, pad, mode):
+    for d, index in reversed(_pad_indices(input.shape, pad, mode)):
+        shape = list(g.shape)
+        shape[d] = input.shape[d]
+        g = rl.zeros(shape, dtype=g.dtype).index_add(d, index, g)
+    return attached(g, input)
+
+
+_indexed_pad.vjp(input=_indexed_pad_grad)
 
 
 def _indexed(x, pad, mode):
@@ -55,14 +89,7 @@ def _indexed(x, pad, mode):
     if x.dim() not in (dims + 1, dims + 2):
         raise NotImplementedError(f"Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now; got "
                                   f"mode {mode!r} with {len(pad)} values for a {x.dim()}D input")
-    for i in range(dims):
-        d = x.dim() - 1 - i
-        before, after = pad[2 * i], pad[2 * i + 1]
-        if x.shape[d] + before + after < 1:
-            raise RuntimeError(f"input (size {x.shape[d]} at dimension {d}) is too small for padding {tuple(pad)}")
-        if before or after:
-            x = x.index_select(d, _INDEX[mode](x.shape[d], before, after))
-    return x
+    return _indexed_pad(x, pad, mode)
 
 
 @op("pad(Tensor input, int[] pad, str mode='constant', float? value=None) -> Tensor", at=_NN)

@@ -67,7 +67,7 @@ mul.vjp(self=lambda g, other: g * _conj_any(other), other=lambda g, self: g * _c
 
 
 def _conj_any(x):
-    return x.conj() if isinstance(x, complex) or (isinstance(x, rl.Tensor) and x.is_complex()) else (
+    return x.conj() if isinstance(x, rl.Tensor) and x.is_complex() else (
         x.conjugate() if isinstance(x, complex) else x)
 
 
@@ -89,7 +89,7 @@ def _(self, other, rounding_mode):
     if rounding_mode is None:
         return rl.div(self, other)
     if rounding_mode == "floor":
-        return rl.floor_divide(self, other)
+        return rl.ops.internal["floor_quotient"](self, other)
     if rounding_mode == "trunc":
         return _trunc_divide(self, other)
     raise RuntimeError("div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
@@ -114,6 +114,16 @@ def _exact_trunc(a, b):
 def floor_divide(self, other):
     """``floor(self / other)``, elementwise, like Python's ``//``."""
     ...
+
+
+@op("floor_quotient(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, at="internal",
+    inplace=False, kernel="floor_divide")
+def floor_quotient(self, other):
+    """`floor_divide` with a gradient, of zero (internal; see `div`)."""
+    ...
+
+
+floor_quotient.vjp(self=lambda g: g * 0, other=lambda g: g * 0)
 
 
 @op("remainder(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True, operator="%")
@@ -143,12 +153,18 @@ for _name in ("floor", "ceil", "trunc"):
     _unary(_name, f"``{_name}(self)``, elementwise.", lambda g: g * 0, dtype=0)
 _unary("frac", "The fractional part, with the sign of the input.", lambda g: g, dtype=0)
 _unary("sgn_complex", "``z / |z|`` (internal; see `sgn`).",
-       lambda g, self, result: (g - (g.conj() * result).conj_real_part(result)) / self.abs(), dtype=0,
-       at="internal", inplace=False)
+       lambda g, self, result: _sgn_gradient(g, self, result), dtype=0, at="internal", inplace=False)
 _unary("conj_complex", "The complex conjugate (internal; see `conj`).", lambda g: g.conj(), dtype=0,
        at="internal", inplace=False)
 _unary("angle_complex", "The argument of a complex number (internal; see `angle`).", None, dtype=0,
        at="internal", inplace=False)
+
+
+def _sgn_gradient(g, z, unit):
+    """Only the part of g across the ray through z counts: the length does not change."""
+    size = z.abs()
+    slope = (g - unit * (g * unit.conj()).real) / size
+    return slope.masked_fill(size == 0, 0)
 
 
 @op("round(Tensor self) -> Tensor", kind=pointwise)
@@ -308,7 +324,7 @@ def logaddexp(self, other):
 
     Example:
         >>> rl.logaddexp(rl.tensor([-1000.]), rl.tensor([-1000.]))
-        tensor([-999.3069])
+        tensor([-999.3068])
     """
     top = rl.maximum(self, other)
     sure = rl.where(top.isinf(), rl.zeros_like(top), top)
@@ -353,6 +369,18 @@ _extreme("minimum", "The smaller of the two, elementwise; NaN wins. Ties share t
          lambda a, b: (a <= b))
 _extreme("fmax", "The larger of the two; a NaN loses to a number.", lambda a, b: (a >= b) | b.isnan())
 _extreme("fmin", "The smaller of the two; a NaN loses to a number.", lambda a, b: (a <= b) | b.isnan())
+
+
+@op("max.other(Tensor self, Tensor other) -> Tensor")
+def _(self, other):
+    """`maximum` of two tensors."""
+    return rl.maximum(self, other)
+
+
+@op("min.other(Tensor self, Tensor other) -> Tensor")
+def _(self, other):
+    """`minimum` of two tensors."""
+    return rl.minimum(self, other)
 
 
 @op("clamp_functor(Tensor self, Tensor | Scalar min, Tensor | Scalar max) -> Tensor", kind=pointwise,

@@ -3,6 +3,7 @@
 Kernels are in csrc/kernels/pool_*.cpp; each works on one to three spatial dimensions.
 """
 import rushlight as rl
+from rushlight.ops._attach import attached
 from rushlight.ops._record import op
 
 
@@ -27,7 +28,7 @@ def _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode):
 
 
 _max_pool.vjp(input=lambda g_values, indices, input, kernel_size:
-              _pool_scatter(g_values, indices, input.shape[-len(kernel_size):]))
+              attached(_pool_scatter(g_values, indices.detach(), input.shape[-len(kernel_size):]), input))
 
 
 @op("_adaptive_max_pool(Tensor input, int[] output_size) -> (Tensor values, Tensor indices)", at=("internal",),
@@ -38,7 +39,7 @@ def _adaptive_max_pool(input, output_size):
 
 
 _adaptive_max_pool.vjp(input=lambda g_values, indices, input, output_size:
-                       _pool_scatter(g_values, indices, input.shape[-len(output_size):]))
+                       attached(_pool_scatter(g_values, indices.detach(), input.shape[-len(output_size):]), input))
 
 
 @op("_pool_scatter(Tensor grad, Tensor indices, int[] size) -> Tensor", at=("internal",))
@@ -65,8 +66,8 @@ def _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad,
 
 
 _avg_pool.vjp(input=lambda g, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor:
-              _avg_pool_backward(g, input.shape[-len(kernel_size):], kernel_size, stride, padding, ceil_mode,
-                                 count_include_pad, divisor))
+              attached(_avg_pool_backward(g, input.shape[-len(kernel_size):], kernel_size, stride, padding,
+                                          ceil_mode, count_include_pad, divisor), input))
 
 
 @op(f"_avg_pool_backward(Tensor grad, int[] size, {_AVERAGE}) -> Tensor", at=("internal",))
@@ -88,7 +89,7 @@ def _adaptive_avg_pool(input, output_size):
 
 
 _adaptive_avg_pool.vjp(input=lambda g, input, output_size:
-                       _adaptive_avg_pool_backward(g, input.shape[-len(output_size):]))
+                       attached(_adaptive_avg_pool_backward(g, input.shape[-len(output_size):]), input))
 
 
 @op("_adaptive_avg_pool_backward(Tensor grad, int[] size) -> Tensor", at=("internal",))
@@ -237,6 +238,8 @@ def _adaptive_size(input, output_size, dims):
         size = size * dims
     if len(size) != dims:
         raise RuntimeError(f"adaptive pooling: output_size must be one integer or {dims} of them, got {size}")
+    if input.dim() <= dims and dims > 1:
+        raise ValueError(f"Input dimension should be at least {dims + 1}, got shape {tuple(input.shape)}")
     if input.dim() not in (dims + 1, dims + 2):
         raise RuntimeError(f"adaptive pooling: expected a {dims + 1}D or {dims + 2}D input, got shape "
                            f"{tuple(input.shape)}")

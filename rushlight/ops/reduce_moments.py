@@ -184,7 +184,7 @@ def logsumexp(self, dim, keepdim):
     Example::
 
         >>> rl.tensor([1000., 1000.]).logsumexp(0)
-        tensor(1000.6931)
+        tensor(1000.6932)
     """
     if not self.is_complex():
         return _logsumexp(self, dim, keepdim)

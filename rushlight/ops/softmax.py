@@ -74,7 +74,8 @@ def _default_dim(name, dim, ndim):
     return dim
 
 
-@op("softmax(Tensor input, int dim, dtype? dtype=None, *, Tensor? out=None) -> Tensor")
+@op("softmax(Tensor input, int dim, dtype? dtype=None, *, Tensor? out=None) -> Tensor",
+    at=("torch", "Tensor", "special"))
 def softmax(input, dim, dtype):
     """exp(x) / sum(exp(x)) along `dim`, computed without overflow. Integers need `dtype`.
 
@@ -93,7 +94,8 @@ def _(make):
     yield make(2, 0), 1
 
 
-@op("log_softmax(Tensor input, int dim, dtype? dtype=None, *, Tensor? out=None) -> Tensor")
+@op("log_softmax(Tensor input, int dim, dtype? dtype=None, *, Tensor? out=None) -> Tensor",
+    at=("torch", "Tensor", "special"))
 def log_softmax(input, dim, dtype):
     """log(softmax(x)) along `dim`, more exact than the two in turn. Integers need `dtype`.
 

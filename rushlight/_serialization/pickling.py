@@ -103,7 +103,7 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
 
 
 def pickler_for(pickle_module, file, protocol, table):
-    """A pickler; with a `pickle_module` other than the standard one, class names are written as they are here."""
+    """A pickler; one of a `pickle_module` other than the standard one writes class names as they are here."""
     if pickle_module in (None, pickle):
         return CheckpointPickler(file, protocol, table)
 

@@ -190,7 +190,9 @@ def checkpoint(
         _check_reentrant_arguments(kwargs, context_fn)
         return CheckpointFunction.apply(function, preserve, *args)
     if determinism_check not in ("default", "none"):
-        raise ValueError(f"checkpoint: determinism_check must be 'default' or 'none', got {determinism_check!r}")
+        raise ValueError(
+            f"checkpoint: determinism_check must be 'default' or 'none', got {determinism_check!r}"
+        )
     if _early_stop_everywhere is not None:
         early_stop = _early_stop_everywhere
     first, second = context_fn()

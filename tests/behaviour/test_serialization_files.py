@@ -1,4 +1,4 @@
-"""Files that PyTorch wrote, files written here, and what both must keep. Safety is in test_serialization_safety.py."""
+"""Files that PyTorch wrote, files written here, and what both must keep. Safety has a file of its own."""
 
 import collections
 import io

@@ -51,4 +51,4 @@ class functional_datapipe:  # noqa: N801 - PyTorch's name
         raise TypeError("functional_datapipe can only decorate IterDataPipe or MapDataPipe classes")
 
 
-from . import iter  # noqa: E402 - registers the pipes
+from . import iter  # noqa: E402, F401 - registers the pipes

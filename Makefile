@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # What the installed package is made of: it is installed again only when one of these is newer.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc rushlight -name '*.[ch]' -o -name '*.cpp' -o -name '*.py')
 
-.PHONY: help train test conformance sanitize bench docs stubs wheel lint clean
+.PHONY: help train test conformance sanitize bench docs wheel lint clean
 
 help:
 	@echo "make train        train a network on handwritten digits; results under $(RUN)"
@@ -21,7 +21,6 @@ help:
 	@echo "make sanitize     the native tests under AddressSanitizer and UBSan"
 	@echo "make bench        time a dozen workloads, next to torch where it is installed"
 	@echo "make docs         write the API pages under docs/api"
-	@echo "make stubs        write rushlight/__init__.pyi"
 	@echo "make wheel        a self-contained wheel in dist/"
 	@echo "make lint         ruff and clang-format, changing nothing"
 	@echo "make clean        remove what the other targets made"
@@ -40,14 +39,13 @@ help:
 	@touch $@
 
 train: .venv/with-examples
-	.venv/bin/python -I -m compileall -q examples >/dev/null; \
 	cd examples && ../.venv/bin/python train_digits.py --out ../$(RUN)
 
 test: .venv/with-tests
-	.venv/bin/python -P -m pytest --import-mode=importlib -m "not slow" tests $(TEST_ARGS)
+	.venv/bin/pytest -m "not slow" tests $(TEST_ARGS)
 
 conformance: .venv/with-tests
-	.venv/bin/python -m pytest tests/conformance --all-dtypes $(TEST_ARGS)
+	.venv/bin/pytest tests/conformance --all-dtypes $(TEST_ARGS)
 
 sanitize:
 	PYTHON=$(PYTHON) JOBS=$(JOBS) tools/sanitize.sh
@@ -57,9 +55,6 @@ bench: .venv/installed
 
 docs: .venv/installed
 	.venv/bin/python tools/make_docs.py docs/api
-
-stubs: .venv/installed
-	.venv/bin/python tools/make_stubs.py rushlight/__init__.pyi
 
 wheel:
 	test -x .venv-wheel/bin/python || $(PYTHON) -m venv .venv-wheel

@@ -3,6 +3,7 @@
 Reading is in `loading.py` and `safe_pickle.py`; the table of names is in `names.py`.
 """
 
+import collections
 import pickle
 import types
 
@@ -62,6 +63,17 @@ class _TensorReducer:
         return NotImplemented
 
 
+def _reduce_module(module, protocol):
+    """What a module says of itself, plus the empty tables that PyTorch expects every module to have."""
+    from rushlight.nn.modules.module import HOOK_TABLES
+
+    function, args, state, *rest = module.__reduce_ex__(protocol)
+    if isinstance(state, dict):
+        tables = {name: collections.OrderedDict() for name in sorted(HOOK_TABLES)}
+        state = {**tables, "_is_full_backward_hook": None, **state}
+    return (function, args, state, *rest)
+
+
 class CheckpointPickler(_TensorReducer, pickle._Pickler):
     """Python's own pickler, because only there can the written name of a class be chosen."""
 
@@ -70,6 +82,11 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
     def __init__(self, file, protocol, table):
         super().__init__(file, protocol)
         self.table = table
+
+    def reducer_override(self, obj):
+        if isinstance(obj, rl.nn.Module):
+            return _reduce_module(obj, self.proto)
+        return super().reducer_override(obj)
 
     def save_global(self, obj, name=None):
         own_name = name or getattr(obj, "__qualname__", None) or getattr(obj, "name", None)

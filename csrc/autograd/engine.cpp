@@ -15,6 +15,13 @@ struct State {
   std::vector<bool> ours;  // the buffer was made here: it may be added into
 };
 using States = std::unordered_map<Node*, State>;
+thread_local const States* current_states_ = nullptr;
+
+struct CurrentStates {  // passes nest
+  const States* outer = current_states_;
+  explicit CurrentStates(const States& states) { current_states_ = &states; }
+  ~CurrentStates() { current_states_ = outer; }
+};
 
 // Dependencies of every node reachable from the roots; no recursion.
 void count_dependencies(const std::vector<Root>& roots, States& states) {
@@ -69,8 +76,15 @@ struct Newer {
 
 }  // namespace
 
+bool will_execute(Node* n) {
+  if (!current_states_) return false;
+  auto it = current_states_->find(n);
+  return it != current_states_->end() && it->second.needed;
+}
+
 void run_backward(std::vector<Root> roots, Pass& pass) {
   States states;
+  CurrentStates current(states);
   count_dependencies(roots, states);
   pass.captured.resize(pass.targets.size());
   if (!pass.targets.empty()) find_needed(states, pass);

@@ -24,6 +24,7 @@ struct Pass {
 };
 
 void run_backward(std::vector<Root> roots, Pass& pass);
+bool will_execute(Node* n);  // in the innermost pass of this thread; false outside of one
 
 // What the binding supplies: evaluating one node, summing, accumulating into .grad.
 std::vector<Ref<Tensor>> evaluate_node(Node& n, std::vector<Ref<Tensor>> grads, const Pass& pass);

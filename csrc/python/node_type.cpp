@@ -430,6 +430,11 @@ PyObject* py_gradient_edge(PyObject*, PyObject* t) {
   });
 }
 PyObject* current_backward_id(PyObject*, PyObject*) { return PyLong_FromLongLong(running_ ? running_->id : -1); }
+PyObject* py_will_execute(PyObject*, PyObject* node) {
+  if (PyObject_TypeCheck(node, NodeType)) return PyBool_FromLong(will_execute(as_node(node)));
+  PyErr_SetString(PyExc_TypeError, "will_execute: expected a Node");
+  return nullptr;
+}
 PyObject* bump_version(PyObject*, PyObject* t) { ++as_tensor(t)->version(); Py_RETURN_NONE; }
 PyObject* is_grad_enabled(PyObject*, PyObject*) { return PyBool_FromLong(grad_enabled()); }
 PyObject* set_grad_enabled(PyObject*, PyObject* on) {
@@ -478,6 +483,7 @@ PyMethodDef functions[] = {{"run_backward", py_run_backward, METH_VARARGS, nullp
                            {"set_hooks", set_hooks, METH_VARARGS, nullptr},
                            {"gradient_edge", py_gradient_edge, METH_O, nullptr},
                            {"current_backward_id", current_backward_id, METH_NOARGS, nullptr},
+                           {"will_execute", py_will_execute, METH_O, nullptr},
                            {"bump_version", bump_version, METH_O, nullptr},
                            {"is_grad_enabled", is_grad_enabled, METH_NOARGS, nullptr},
                            {"set_grad_enabled", set_grad_enabled, METH_O, nullptr},

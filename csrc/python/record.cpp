@@ -65,6 +65,9 @@ void save_value(Node& n, PyObject* o, int output) {
   PyObject* hooks = thread_state().saved_hooks;
   if (s.is_tensor) {
     Tensor& t = *as_tensor(o);
+    if (t.is_inference)
+      fail("Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal "
+           "tensor and use it in autograd.");
     s.version = t.version();
     if (hooks && PyList_GET_SIZE(hooks) > 0) {
       PyObject* pair = PyList_GET_ITEM(hooks, PyList_GET_SIZE(hooks) - 1);

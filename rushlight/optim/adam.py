@@ -41,7 +41,7 @@ class Adam(PerParameter):
             raise ValueError(
                 "lr as a Tensor is not supported for capturable=False and foreach=True"
             )
-        _check_betas(betas)
+        _check_betas(betas, foreach and not capturable)
         check_options(lr, betas, eps=eps, weight_decay=weight_decay)
         check_flags(foreach, fused, differentiable)
         super().__init__(params, dict(
@@ -105,10 +105,14 @@ class Adam(PerParameter):
         return update
 
 
-def _check_betas(betas):
+def _check_betas(betas, need_floats):
     if isinstance(betas[0], rl.Tensor) != isinstance(betas[1], rl.Tensor):
         raise ValueError("betas must be either both floats or both Tensors")
     for i, beta in enumerate(betas):
+        if isinstance(beta, rl.Tensor) and need_floats:
+            raise ValueError(
+                f"betas[{i}] as a Tensor is not supported for capturable=False and foreach=True"
+            )
         if isinstance(beta, rl.Tensor) and beta.numel() != 1:
             raise ValueError(f"Tensor betas[{i}] must be 1-element")
 

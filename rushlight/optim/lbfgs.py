@@ -6,7 +6,7 @@ The line search is in `_strong_wolfe.py`.
 import rushlight as rl
 
 from ._strong_wolfe import Point, strong_wolfe
-from .optimizer import Optimizer, check_options, number
+from .optimizer import Optimizer, check_options
 
 __all__ = ["LBFGS"]
 
@@ -79,7 +79,7 @@ class LBFGS(Optimizer):
             state["prev_flat_grad"] = here.grad.clone() if previous is None else \
                 previous.copy_(here.grad)
             state["prev_loss"] = last_loss = here.loss
-            length = number(group["lr"])
+            length = group["lr"]
             if state["n_iter"] == 1:
                 length = min(1.0, 1.0 / here.grad.abs().sum()) * length
             state["d"], state["t"] = direction, length

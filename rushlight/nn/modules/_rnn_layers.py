@@ -48,6 +48,13 @@ class _Weights:
         self.hr = values[-1] if projected else None
 
 
+def run_cell(cell, mode, input, states):
+    """The next states of one step, from the weights of a cell module."""
+    biases = [cell.bias_ih, cell.bias_hh] if cell.bias else []
+    weights = _Weights([cell.weight_ih, cell.weight_hh, *biases], cell.bias, False)
+    return STEPS[mode](F.linear(input, weights.ih, weights.bias_ih), states, weights)
+
+
 def run_layers(module, input, states, batch_sizes):
     """(output, states) of all layers of `module`.
 

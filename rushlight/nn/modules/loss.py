@@ -294,6 +294,8 @@ class HuberLoss(_Loss):
 
     def __init__(self, reduction="mean", delta=1.0):
         super().__init__(reduction=reduction)
+        if isinstance(delta, complex):
+            raise TypeError(f"HuberLoss: expected delta to be a real number, got {delta}")
         self.delta = delta
 
     def forward(self, input, target):

@@ -11,7 +11,7 @@ import rushlight as rl
 from .. import init
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence
-from ._rnn_layers import run_layers
+from ._rnn_layers import run_cell, run_layers
 from .module import Module
 
 __all__ = ["RNNBase", "RNN", "LSTM", "GRU", "RNNCellBase", "RNNCell", "LSTMCell", "GRUCell"]
@@ -114,7 +114,7 @@ class RNNBase(Module):
     def check_input(self, input, batch_sizes):
         """Raise ValueError or RuntimeError if dtype, dimensions or size of `input` do not fit."""
         dtype = self._flat_weights[0].dtype
-        if input.dtype != dtype and not rl.is_autocast_enabled():
+        if input.dtype != dtype:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). Convert "
                 "input: input.to(dtype), or convert model: model.to(dtype)"
@@ -315,8 +315,8 @@ class RNNCellBase(Module):
         nonlinearity = getattr(self, "nonlinearity", "tanh")
         return text if nonlinearity == "tanh" else f"{text}, nonlinearity={nonlinearity}"
 
-    def _step(self, function, input, states):
-        """Run `function(input, states, *weights)` on a batch; states default to zeros."""
+    def _step(self, mode, input, states):
+        """The list of next states; `states` None means zeros."""
         kind = type(self).__name__
         if input.dim() not in (1, 2):
             raise ValueError(
@@ -334,14 +334,28 @@ class RNNCellBase(Module):
             states = states and [s.unsqueeze(0) for s in states]
         if states is None:
             zeros = input.new_zeros((input.size(0), self.hidden_size))
-            states = [zeros] * (2 if function is rl.lstm_cell else 1)
-        hidden = tuple(states) if function is rl.lstm_cell else states[0]
-        result = function(input, hidden, self.weight_ih, self.weight_hh, self.bias_ih,
-                          self.bias_hh)
-        if batched:
-            return result
-        return tuple(r.squeeze(0) for r in result) if isinstance(result, tuple) \
-            else result.squeeze(0)
+            states = [zeros] * (2 if mode == "LSTM" else 1)
+        self._check_sizes(input, states)
+        result = run_cell(self, mode, input, states)
+        return result if batched else [r.squeeze(0) for r in result]
+
+    def _check_sizes(self, input, states):
+        if input.size(1) != self.input_size:
+            raise RuntimeError(
+                f"input has inconsistent input_size: got {input.size(1)} expected "
+                f"{self.input_size}"
+            )
+        for i, state in enumerate(states):
+            if state.size(0) != input.size(0):
+                raise RuntimeError(
+                    f"Input batch size {input.size(0)} doesn't match hidden{i} batch size "
+                    f"{state.size(0)}"
+                )
+            if state.size(1) != self.hidden_size:
+                raise RuntimeError(
+                    f"hidden{i} has inconsistent hidden_size: got {state.size(1)}, expected "
+                    f"{self.hidden_size}"
+                )
 
 
 class RNNCell(RNNCellBase):
@@ -360,8 +374,8 @@ class RNNCell(RNNCellBase):
     def forward(self, input, hx=None):
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
-        function = rl.rnn_tanh_cell if self.nonlinearity == "tanh" else rl.rnn_relu_cell
-        return self._step(function, input, None if hx is None else [hx])
+        mode = "RNN_" + self.nonlinearity.upper()
+        return self._step(mode, input, None if hx is None else [hx])[0]
 
 
 class LSTMCell(RNNCellBase):
@@ -371,7 +385,7 @@ class LSTMCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def forward(self, input, hx=None):
-        return self._step(rl.lstm_cell, input, None if hx is None else list(hx))
+        return tuple(self._step("LSTM", input, None if hx is None else list(hx)))
 
 
 class GRUCell(RNNCellBase):
@@ -381,4 +395,4 @@ class GRUCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
     def forward(self, input, hx=None):
-        return self._step(rl.gru_cell, input, None if hx is None else [hx])
+        return self._step("GRU", input, None if hx is None else [hx])[0]

@@ -113,7 +113,7 @@ ConvGeometry input_geometry(const Call& c) {
            " must be divisible by groups ", g.groups);
   check_bias(c, c.tensor_or_null(2), y, g.in_channels);
   for (int d = 3 - g.dims; d < 3; ++d)
-    RL_CHECK(g.in[d] >= 0 && (out_size(g, d) == g.out[d] || g.in[d] == 0), c.op,
+    RL_CHECK(g.in[d] >= 0 && (out_size(g, d) >= g.out[d] || g.in[d] == 0), c.op,
              ": the output size per channel ", space, " does not fit input ", y.sizes(),
              ", kernel ", w.sizes(), " (stride ", g.stride[d], ", padding ", g.padding[d], ")");
   return g;

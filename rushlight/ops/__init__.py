@@ -19,4 +19,5 @@ def load():
 
 FAMILIES = ("copy", "pointwise", "creation", "views", "parts", "broadcast", "shape", "indexing", "reduce",
             "reduce_moments", "scan", "order", "gather", "search", "random", "matmul", "activation", "softmax",
-            "conv", "pool", "norm", "loss", "dropout", "embedding", "pad", "compare")
+            "conv", "pool", "norm", "loss", "dropout", "embedding", "pad", "compare", "loss_margin",
+            "upsample", "einsum", "attention", "grid")

@@ -4,6 +4,7 @@ All are records over three native operators that are each other's gradients (see
 csrc/kernels/conv.h), so derivatives of every order exist. Pooling is in ops/pool.py.
 """
 import rushlight as rl
+from rushlight.ops._attach import attached
 from rushlight.ops._record import op
 
 
@@ -19,8 +20,19 @@ def _spread(value, dims, name, function):
     return value
 
 
-def _bias_grad(g):
-    return g.sum((0,) + tuple(range(2, g.dim())))
+def _bias_grad(g, input):
+    return attached(g.sum((0,) + tuple(range(2, g.dim()))), input)
+
+
+def _conj(x):
+    return x.conj() if x.is_complex() else x
+
+
+def _cut_to(x, shape):
+    """The leading part of x's spatial dimensions: output padding may leave out the last positions."""
+    for d in range(2, x.dim()):
+        x = x if x.shape[d] == shape[d] else x.narrow(d, 0, shape[d])
+    return x
 
 
 @op("_conv_forward(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation,"
@@ -33,9 +45,9 @@ def _conv_forward(input, weight, bias, stride, padding, dilation, groups):
 @_conv_forward.vjp_all
 def _(g, needs, input, weight, bias, stride, padding, dilation, groups):
     where = (stride, padding, dilation, groups)
-    return (_conv_input(g, weight, None, input.shape[2:], *where) if needs[0] else None,
-            _conv_weight(g, input, weight.shape[2:], *where) if needs[1] else None,
-            _bias_grad(g) if needs[2] else None)
+    return (_conv_input(g, _conj(weight), None, input.shape[2:], *where) if needs[0] else None,
+            _conv_weight(g, _conj(input), weight.shape[2:], *where) if needs[1] else None,
+            _bias_grad(g, input) if needs[2] else None)
 
 
 @op("_conv_input(Tensor grad, Tensor weight, Tensor? bias, int[] input_size, int[] stride, int[] padding,"
@@ -48,9 +60,9 @@ def _conv_input(grad, weight, bias, input_size, stride, padding, dilation, group
 @_conv_input.vjp_all
 def _(g, needs, grad, weight, bias, stride, padding, dilation, groups):
     where = (stride, padding, dilation, groups)
-    return (_conv_forward(g, weight, None, *where) if needs[0] else None,
-            _conv_weight(grad, g, weight.shape[2:], *where) if needs[1] else None,
-            _bias_grad(g) if needs[2] else None)
+    return (_cut_to(_conv_forward(g, _conj(weight), None, *where), grad.shape) if needs[0] else None,
+            _conv_weight(_conj(grad), g, weight.shape[2:], *where) if needs[1] else None,
+            _bias_grad(g, grad) if needs[2] else None)
 
 
 @op("_conv_weight(Tensor grad, Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation,"
@@ -63,8 +75,8 @@ def _conv_weight(grad, input, kernel_size, stride, padding, dilation, groups):
 @_conv_weight.vjp_all
 def _(g, needs, grad, input, stride, padding, dilation, groups):
     where = (stride, padding, dilation, groups)
-    return (_conv_forward(input, g, None, *where) if needs[0] else None,
-            _conv_input(grad, g, None, input.shape[2:], *where) if needs[1] else None)
+    return (_cut_to(_conv_forward(_conj(input), g, None, *where), grad.shape) if needs[0] else None,
+            _conv_input(_conj(grad), g, None, input.shape[2:], *where) if needs[1] else None)
 
 
 def _batched(function, input, dims):
@@ -76,6 +88,11 @@ def _batched(function, input, dims):
     raise RuntimeError(f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {function}, but "
                        f"got input of size: {list(input.shape)}")
 
+
+
+def _check_weight(function, weight, dims):
+    if weight.dim() != dims + 2:
+        raise RuntimeError(f"{function}: expected a {dims + 2}-dimensional weight, got shape {tuple(weight.shape)}")
 
 
 def _same_padding(x, weight, stride, dilation, dims, function):
@@ -95,6 +112,7 @@ def _same_padding(x, weight, stride, dilation, dims, function):
 def _conv(dims, input, weight, bias, stride, padding, dilation, groups):
     function = f"conv{dims}d"
     x, added = _batched(function, input, dims)
+    _check_weight(function, weight, dims)
     stride = _spread(stride, dims, "stride", function)
     dilation = _spread(dilation, dims, "dilation", function)
     if padding == "valid":
@@ -185,8 +203,7 @@ def _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, 
     padding = _spread(padding, dims, "padding", function)
     output_padding = _spread(output_padding, dims, "output_padding", function)
     dilation = _spread(dilation, dims, "dilation", function)
-    if weight.dim() != dims + 2:
-        raise RuntimeError(f"{function}: expected a {dims + 2}D weight, got shape {tuple(weight.shape)}")
+    _check_weight(function, weight, dims)
     size = _transposed_size(x, weight, stride, padding, output_padding, dilation, function)
     y = _conv_input(x, weight, bias, size, stride, padding, dilation, groups)
     return y.squeeze(0) if added else y

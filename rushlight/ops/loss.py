@@ -4,6 +4,7 @@ Most are composites; nll_loss has kernels in csrc/kernels/loss.cpp. `reduction` 
 'sum'; the older size_average and reduce arguments are turned into it.
 """
 import rushlight as rl
+from rushlight.ops._attach import attached
 from rushlight.ops._record import op
 
 _NN = ("nn.functional",)
@@ -203,8 +204,8 @@ def _nll_backward(grad, input, target, weight, ignore_index, reduction, total_we
 
 
 _nll.vjp(input=lambda g_output, input, target, weight, ignore_index, reduction, total_weight:
-         _nll_backward(g_output, input.detach(), target, weight, ignore_index, reduction,
-                       total_weight.detach()))
+         attached(_nll_backward(g_output, input.detach(), target, weight, ignore_index, reduction,
+                                total_weight.detach()), input))
 _nll_backward.vjp(grad=lambda g, target, weight, ignore_index, reduction:
                   _nll(g, target, weight, ignore_index, reduction)[0])
 

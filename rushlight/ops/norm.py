@@ -4,7 +4,7 @@ Kernels are in csrc/kernels/norm_*.cpp. A rule uses the fused gradient unless a 
 gradient itself is being recorded; then it uses recorded ops. Vector norms are in ops/linalg.
 """
 import rushlight as rl
-from rushlight.ops._attach import through_formula
+from rushlight.ops._attach import attached, through_formula
 from rushlight.ops._record import op
 
 
@@ -40,7 +40,8 @@ def _row_norm_formula(input, weight, bias, rows, groups, inner, eps):
 @_row_norm.vjp_all
 def _(g_output, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd):
     if not input.numel():
-        return tuple([rl.zeros_like(t) if need else None for t, need in zip((input, weight, bias), needs)])
+        return tuple([attached(rl.zeros_like(t), input) if need else None
+                      for t, need in zip((input, weight, bias), needs)])
     if rl.is_grad_enabled():
         return through_formula(_row_norm_formula, g_output, needs, (input, weight, bias), rows, groups, inner,
                                 eps)

@@ -1,0 +1,149 @@
+"""Sampling at computed positions: grid_sample and the affine_grid that makes positions."""
+import rushlight as rl
+from rushlight.ops._record import op
+
+_NN = ("nn.functional",)
+
+
+@op("affine_grid(Tensor theta, int[] size, bool? align_corners=None) -> Tensor", at=_NN)
+def affine_grid(theta, size, align_corners):
+    """The positions that an affine map theta (N, d, d + 1) sends an output grid of `size` to.
+
+    Result (N, *spatial, d), in [-1, 1] coordinates, last dimension x first (Jaderberg et al. 2015).
+
+    Example::
+
+        >>> rl.nn.functional.affine_grid(rl.tensor([[[1., 0, 0], [0, 1, 0]]]), (1, 1, 2, 2), False).shape
+        torch.Size([1, 2, 2, 2])
+    """
+    size = tuple(size)
+    dims = len(size) - 2
+    if not theta.is_floating_point():
+        raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
+    if dims not in (2, 3) or theta.dim() != 3 or tuple(theta.shape[1:]) != (dims, dims + 1):
+        raise ValueError(f"Expected a batch of {dims}x{dims + 1} affine matrices for size {size}, got theta of shape "
+                         f"{tuple(theta.shape)}")
+    axes = []
+    for d, n in enumerate(size[2:]):
+        at = rl.linspace(-1, 1, n, dtype=theta.dtype) if n > 1 else rl.zeros(1, dtype=theta.dtype)
+        at = at if align_corners else at * ((n - 1) / n)
+        shape = [1] * dims
+        shape[d] = n
+        axes.append(at.view(shape).expand(size[2:]))
+    base = rl.stack(axes[::-1] + [rl.ones(size[2:], dtype=theta.dtype)], -1).view(1, -1, dims + 1)
+    return rl.matmul(base, theta.transpose(1, 2)).view((size[0],) + size[2:] + (dims,))
+
+
+def _unnormalize(x, n, align):
+    return (x + 1) * ((n - 1) / 2) if align else ((x + 1) * n - 1) / 2
+
+
+def _reflect(x, low, high):
+    """x mirrored into [low / 2, high / 2]."""
+    if low == high:
+        return x * 0
+    start, span = low / 2, (high - low) / 2
+    x = (x - start).abs()
+    extra = rl.fmod(x, span)
+    flips = (x / span).floor().detach()
+    return rl.where(rl.remainder(flips, 2) == 0, extra + start, span - extra + start)
+
+
+def _place(x, n, padding, align):
+    if padding == "border":
+        return x.clamp(0, n - 1)
+    if padding == "reflection":
+        x = _reflect(x, 0, 2 * (n - 1)) if align else _reflect(x, -1, 2 * n - 1)
+        return x.clamp(0, n - 1)
+    return x
+
+
+def _pick(input, index, sizes):
+    """input at integer positions (one tensor per dimension, (N, *out)), 0 outside: (N, C, *out)."""
+    inside, flat = None, 0
+    for at, n in zip(index, sizes):
+        ok = (at >= 0) & (at < n)
+        inside = ok if inside is None else inside & ok
+        flat = flat * n + at.clamp(0, n - 1).to(rl.int64)
+    n, c = input.shape[:2]
+    out = tuple(flat.shape[1:])
+    flat = flat.view(n, 1, -1).expand(n, c, -1)
+    values = input.reshape(n, c, -1).gather(2, flat).view((n, c) + out)
+    return values * inside.unsqueeze(1).to(values.dtype)
+
+
+def _corners(at, sizes, input):
+    """Multilinear interpolation over the corners of the cells."""
+    low = [x.floor() for x in at]
+    total = None
+    for corner in range(1 << len(at)):
+        weight, index = None, []
+        for d, (x, l) in enumerate(zip(at, low)):
+            high = corner >> d & 1
+            part = x - l if high else l + 1 - x
+            weight = part if weight is None else weight * part
+            index.append((l + high).detach())
+        term = _pick(input, index, sizes) * weight.unsqueeze(1)
+        total = term if total is None else total + term
+    return total
+
+
+def _cubic_weights(t):
+    a = -0.75
+
+    def near(x):
+        return ((a + 2) * x - (a + 3)) * x * x + 1
+
+    def far(x):
+        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+
+    return [far(t + 1), near(t), near(1 - t), far(2 - t)]
+
+
+def _bicubic(at, sizes, input, padding, align):
+    y, x = at
+    y0, x0 = y.floor().detach(), x.floor().detach()
+    wy, wx = _cubic_weights(y - y0), _cubic_weights(x - x0)
+    total = None
+    for i in range(4):
+        for j in range(4):
+            index = [_place(y0 + (i - 1), sizes[0], padding, align), _place(x0 + (j - 1), sizes[1], padding, align)]
+            term = _pick(input, index, sizes) * (wy[i] * wx[j]).unsqueeze(1)
+            total = term if total is None else total + term
+    return total
+
+
+@op("grid_sample(Tensor input, Tensor grid, str mode='bilinear', str padding_mode='zeros',"
+    " bool? align_corners=None) -> Tensor", at=_NN)
+def grid_sample(input, grid, mode, padding_mode, align_corners):
+    """The values of `input` at the positions in `grid`.
+
+    Shapes: input (N, C, H, W), grid (N, H', W', 2) with (x, y) in [-1, 1]; or one dimension more. Modes
+    'bilinear', 'nearest', 'bicubic' (images only); outside, 'zeros', 'border' or 'reflection'.
+
+    Example::
+
+        >>> rl.nn.functional.grid_sample(rl.ones(1, 1, 2, 2), rl.zeros(1, 1, 1, 2), align_corners=True).item()
+        1.0
+    """
+    if mode not in ("bilinear", "nearest", "bicubic"):
+        raise ValueError(f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: "
+                         f"'{mode}'")
+    if padding_mode not in ("zeros", "border", "reflection"):
+        raise ValueError(f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but "
+                         f"got: '{padding_mode}'")
+    dims = input.dim() - 2
+    if dims not in (2, 3) or grid.dim() != input.dim() or grid.shape[-1] != dims or grid.shape[0] != input.shape[0]:
+        raise RuntimeError(f"grid_sample(): expected 4D or 5D input and a grid of matching rank, batch size and last "
+                           f"dimension, but got input with sizes {list(input.shape)} and grid with sizes "
+                           f"{list(grid.shape)}")
+    if mode == "bicubic" and dims != 2:
+        raise RuntimeError("grid_sample(): bicubic interpolation only supports 4D input")
+    align, sizes = bool(align_corners), tuple(input.shape[2:])
+    at = [_unnormalize(grid[..., dims - 1 - d], sizes[d], align) for d in range(dims)]
+    if mode == "bicubic":
+        return _bicubic(at, sizes, input, padding_mode, align)
+    at = [_place(x, n, padding_mode, align) for x, n in zip(at, sizes)]
+    if mode == "nearest":
+        return _pick(input, [x.round().detach() for x in at], sizes)
+    return _corners(at, sizes, input)

@@ -1,0 +1,201 @@
+"""Resampling of signals, images and volumes: interpolate.
+
+Every mode but 'area' is a weighted sum of a few input positions per output position, one dimension
+after another; `_taps` says which. grid_sample is in ops/grid.py.
+"""
+import math
+
+import rushlight as rl
+from rushlight.ops._attach import attached
+from rushlight.ops._record import op
+
+_NN = ("nn.functional",)
+
+
+@op("_mix(Tensor input, int dim, Tensor index, Tensor weight) -> Tensor", at=("internal",),
+    grad_name="UpsampleBackward0")
+def _mix(input, dim, index, weight):
+    """sum over k of input at index[k], along `dim`, times weight[k]; both are (taps, size)."""
+    shape = [1] * input.dim()
+    shape[dim] = -1
+    total = None
+    for k in range(index.shape[0]):
+        term = input.index_select(dim, index[k])
+        if index.shape[0] > 1:
+            term = term * weight[k].view(shape).to(term.dtype)
+        total = term if total is None else total + term
+    return total
+
+
+def _mix_grad(g, input, dim, index, weight):
+    shape = [1] * g.dim()
+    shape[dim] = -1
+    total = rl.zeros(g.shape[:dim] + (input.shape[dim],) + g.shape[dim + 1:], dtype=g.dtype)
+    for k in range(index.shape[0]):
+        term = g if index.shape[0] == 1 else g * weight[k].view(shape).to(g.dtype)
+        total = total.index_add(dim, index[k], term)
+    return attached(total, input)
+
+
+_mix.vjp(input=_mix_grad)
+
+
+# ---- which positions, with which weights
+def _scale(size, out, factor, align):
+    if align:
+        return (size - 1) / (out - 1) if out > 1 else 0.0
+    return 1.0 / factor if factor else size / out
+
+
+def _nearest(size, out, factor, shift):
+    if out == size:
+        return rl.arange(out)
+    scale = rl.tensor(_scale(size, out, factor, False), dtype=rl.float32)  # single precision decides ties
+    at = (rl.arange(out, dtype=rl.float32) + shift) * scale
+    return at.floor().to(rl.int64).clamp_max(size - 1)
+
+
+def _linear_taps(size, out, factor, align, dtype):
+    at = rl.arange(out, dtype=dtype)
+    scale = _scale(size, out, factor, align)
+    source = at * scale if align else ((at + 0.5) * scale - 0.5).clamp_min(0)
+    low = source.to(rl.int64).clamp_max(size - 1)
+    part = (source - low.to(dtype)).clamp(0, 1)
+    return rl.stack([low, (low + 1).clamp_max(size - 1)]), rl.stack([1 - part, part])
+
+
+def _cubic(x, a):
+    """Keys' cubic kernel."""
+    x = x.abs()
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((x - 5) * x + 8) * x * a - 4 * a
+    return rl.where(x <= 1, near, rl.where(x < 2, far, 0))
+
+
+def _cubic_taps(size, out, factor, align, dtype):
+    at = rl.arange(out, dtype=dtype)
+    scale = _scale(size, out, factor, align)
+    source = at * scale if align else (at + 0.5) * scale - 0.5
+    low = source.floor()
+    part = source - low
+    low = low.to(rl.int64)
+    index = rl.stack([(low + k).clamp(0, size - 1) for k in (-1, 0, 1, 2)])
+    return index, rl.stack([_cubic(part - k, -0.75) for k in (-1, 0, 1, 2)])
+
+
+def _antialias_taps(size, out, factor, align, dtype, mode):
+    scale = _scale(size, out, factor, align)
+    reach, stretch = (2.0 if mode == "bicubic" else 1.0), max(scale, 1.0)
+    support = reach * stretch
+    center = (rl.arange(out, dtype=rl.float64) + 0.5) * scale
+    first = (center - support + 0.5).to(rl.int64).clamp_min(0)
+    count = (center + support + 0.5).to(rl.int64).clamp_max(size) - first
+    taps = rl.arange(int(math.ceil(support)) * 2 + 1).unsqueeze(1)
+    x = ((taps + first).to(rl.float64) - center + 0.5) / stretch
+    weight = _cubic(x, -0.5) if mode == "bicubic" else (1 - x.abs()).clamp_min(0)
+    weight = weight * (taps < count).to(rl.float64)
+    return (taps + first).clamp_max(size - 1), (weight / weight.sum(0)).to(dtype)
+
+
+def _taps(mode, size, out, factor, align, antialias, dtype):
+    if mode in ("nearest", "nearest-exact"):
+        index = _nearest(size, out, factor, 0.5 if mode == "nearest-exact" else 0.0)
+        return index.unsqueeze(0), rl.ones(1, out)
+    compute = rl.float64 if dtype == rl.float64 else rl.float32
+    if antialias:
+        return _antialias_taps(size, out, factor, align, compute, mode)
+    make = _cubic_taps if mode == "bicubic" else _linear_taps
+    return make(size, out, factor, align, compute)
+
+
+_MODES = {"nearest": (1, 2, 3), "nearest-exact": (1, 2, 3), "area": (1, 2, 3), "linear": (1,), "bilinear": (2,),
+          "bicubic": (2,), "trilinear": (3,)}
+
+
+def _target(input, size, scale_factor, recompute):
+    """(output size, factors) per spatial dimension; a factor of None means size decides."""
+    dims = input.dim() - 2
+    if (size is None) == (scale_factor is None):
+        raise ValueError("only one of size or scale_factor should be defined" if size is not None else
+                         "either size or scale_factor should be defined")
+    if size is not None:
+        size = [size] * dims if isinstance(size, int) else [int(s) for s in size]
+        if len(size) != dims:
+            raise ValueError(f"Input and output must have the same number of spatial dimensions, but got input with "
+                             f"spatial dimensions of {list(input.shape[2:])} and output size of {size}.")
+        if recompute:
+            raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
+        return size, [None] * dims
+    factors = list(scale_factor) if isinstance(scale_factor, (tuple, list)) else [scale_factor] * dims
+    if len(factors) != dims:
+        raise ValueError(f"Input and scale_factor must have the same number of spatial dimensions, but got input with "
+                         f"spatial dimensions of {list(input.shape[2:])} and scale_factor of shape {factors}.")
+    out = [int(math.floor(float(n) * f)) for n, f in zip(input.shape[2:], factors)]
+    return out, [None] * dims if recompute else factors
+
+
+@op("interpolate(Tensor input, any size=None, any scale_factor=None, str mode='nearest', bool? align_corners=None,"
+    " bool? recompute_scale_factor=None, bool antialias=False) -> Tensor", at=_NN)
+def interpolate(input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias):
+    """Resizes the spatial dimensions of (N, C, *) to `size`, or by `scale_factor`.
+
+    Modes: 'nearest', 'nearest-exact', 'area' (all), 'linear' (3-D inputs), 'bilinear', 'bicubic' (4-D),
+    'trilinear' (5-D). align_corners maps the corner centres onto each other; antialias widens the filter
+    when shrinking ('bilinear', 'bicubic').
+
+    Example::
+
+        >>> rl.nn.functional.interpolate(rl.tensor([[[1., 2.]]]), scale_factor=2).flatten().tolist()
+        [1.0, 1.0, 2.0, 2.0]
+    """
+    interpolating = mode in ("linear", "bilinear", "bicubic", "trilinear")
+    if align_corners is not None and not interpolating:
+        raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | "
+                         "bicubic | trilinear")
+    if antialias and not (mode in ("bilinear", "bicubic") and input.dim() == 4):
+        raise ValueError("Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input")
+    if mode not in _MODES or input.dim() - 2 not in _MODES[mode]:
+        raise NotImplementedError(f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.dim()}D) for the "
+                                  f"modes: nearest | linear | bilinear | bicubic | trilinear | area | nearest-exact (got "
+                                  f"{mode})")
+    out, factors = _target(input, size, scale_factor, recompute_scale_factor)
+    if min(out) <= 0 or 0 in input.shape[1:]:
+        raise RuntimeError(f"Input and output sizes should be greater than 0, but got input {tuple(input.shape)} and "
+                           f"output {tuple(out)}")
+    if mode == "area":
+        return getattr(rl.nn.functional, f"adaptive_avg_pool{input.dim() - 2}d")(input, out)
+    return _resized(input, out, factors, mode, bool(align_corners), antialias)
+
+
+def _resized(x, out, factors, mode, align, antialias):
+    half = x.dtype in (rl.float16, rl.bfloat16)
+    dtype = x.dtype
+    if half and not mode.startswith("nearest"):
+        x = x.float()
+    changed = False
+    for d in range(len(out) + 1, 1, -1):
+        n, m, f = x.shape[d], out[d - 2], factors[d - 2]
+        if n == m and (f is None or f == 1 or align or mode == "nearest"):
+            continue
+        index, weight = _taps(mode, n, m, f, align, antialias, x.dtype)
+        x, changed = _mix(x, d, index, weight), True
+    return (x if changed else x.clone()).to(dtype)
+
+
+@op("upsample(Tensor input, any size=None, any scale_factor=None, str mode='nearest', bool? align_corners=None)"
+    " -> Tensor", at=_NN)
+def upsample(input, size, scale_factor, mode, align_corners):
+    """The older name of `interpolate`."""
+    return rl.nn.functional.interpolate(input, size, scale_factor, mode, align_corners)
+
+
+@op("upsample_nearest(Tensor input, any size=None, any scale_factor=None) -> Tensor", at=_NN)
+def upsample_nearest(input, size, scale_factor):
+    """`interpolate` with mode='nearest'."""
+    return rl.nn.functional.interpolate(input, size, scale_factor, "nearest")
+
+
+@op("upsample_bilinear(Tensor input, any size=None, any scale_factor=None) -> Tensor", at=_NN)
+def upsample_bilinear(input, size, scale_factor):
+    """`interpolate` with mode='bilinear' and align_corners=True."""
+    return rl.nn.functional.interpolate(input, size, scale_factor, "bilinear", True)

@@ -12,12 +12,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # What the installed package is made of: it is installed again only when one of these is newer.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc rushlight -name '*.[ch]' -o -name '*.cpp' -o -name '*.py')
 
-.PHONY: help train test conformance sanitize bench docs wheel lint clean
+.PHONY: help train test conformance native sanitize bench docs wheel lint clean
 
 help:
 	@echo "make train        train a network on handwritten digits; results under $(RUN)"
 	@echo "make test         install into .venv and run the test-suite"
 	@echo "make conformance  the tests derived from the op records, on more dtypes"
+	@echo "make native       the tests of the scalar functions, against quadruple precision"
 	@echo "make sanitize     the native tests under AddressSanitizer and UBSan"
 	@echo "make bench        time a dozen workloads, next to torch where it is installed"
 	@echo "make docs         write the API pages under docs/api"
@@ -46,6 +47,9 @@ test: .venv/with-tests
 
 conformance: .venv/with-tests
 	.venv/bin/pytest tests/conformance --all-dtypes $(TEST_ARGS)
+
+native:
+	tools/run_native.sh
 
 sanitize:
 	PYTHON=$(PYTHON) JOBS=$(JOBS) tools/sanitize.sh

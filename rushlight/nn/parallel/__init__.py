@@ -1,0 +1,113 @@
+"""Data parallelism by the names PyTorch gives it, for the one device there is.
+
+With one device, scattering, replicating and gathering leave things where they are, and
+`DataParallel` calls its module.  Training by several processes is not supported.
+"""
+
+import rushlight as rl
+
+from ..modules.module import Module
+
+__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel", "gather", "parallel_apply",
+           "replicate", "scatter"]
+
+
+def _one_device(devices, what):
+    devices = [rl.device(d).type for d in devices or ()]
+    if any(kind != "cpu" for kind in devices):
+        raise NotImplementedError(f"{what}: only the CPU is supported, got devices {devices}")
+    return max(len(devices), 1)
+
+
+def _map(fn, value):
+    """`fn` of every tensor in nested tuples, lists and dicts."""
+    if isinstance(value, rl.Tensor):
+        return fn(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(_map(fn, v) for v in value)
+    if isinstance(value, dict):
+        return type(value)((k, _map(fn, v)) for k, v in value.items())
+    return value
+
+
+def scatter(inputs, target_gpus, dim=0):
+    """A tuple with one piece of the tensors in `inputs`, cut along `dim`, per device."""
+    n = _one_device(target_gpus, "scatter")
+    lengths = []
+    _map(lambda t: lengths.append(len(t.chunk(n, dim))), inputs)
+    pieces = min(lengths, default=n)
+    return tuple(_map(lambda t: t.chunk(n, dim)[i], inputs) for i in range(pieces))
+
+
+def gather(outputs, target_device, dim=0):
+    """The pieces in `outputs` joined along `dim`."""
+    _one_device([target_device], "gather")
+    first = outputs[0]
+    if isinstance(first, rl.Tensor):
+        if first.dim() == 0:
+            return rl.stack(list(outputs))
+        return rl.cat(list(outputs), dim)
+    if first is None:
+        return None
+    if isinstance(first, dict):
+        return type(first)((k, gather([o[k] for o in outputs], target_device, dim)) for k in first)
+    return type(first)(gather(list(parts), target_device, dim) for parts in zip(*outputs))
+
+
+def replicate(network, devices, detach=False):
+    """A list with a copy of `network` for each device; parameters are shared, or detached."""
+    import copy
+
+    n = _one_device(devices, "replicate")
+    if not detach:
+        memo = {id(t): t for t in (*network.parameters(), *network.buffers())}
+        return [copy.deepcopy(network, dict(memo)) for _ in range(n)]
+    return [copy.deepcopy(network).requires_grad_(False) for _ in range(n)]
+
+
+def parallel_apply(modules, inputs, kwargs_tup=None, devices=None):
+    """A list of `module(*input, **kwargs)` for each of several."""
+    _one_device(devices, "parallel_apply")
+    kwargs_tup = kwargs_tup or [{}] * len(modules)
+    results = []
+    for module, args, kwargs in zip(modules, inputs, kwargs_tup):
+        args = args if isinstance(args, (list, tuple)) else (args,)
+        results.append(module(*args, **kwargs))
+    return results
+
+
+def data_parallel(module, inputs, device_ids=None, output_device=None, dim=0, module_kwargs=None):
+    """`module(*inputs, **module_kwargs)`; there is one device to run on."""
+    _one_device(device_ids, "data_parallel")
+    inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+    return module(*inputs, **(module_kwargs or {}))
+
+
+class DataParallel(Module):
+    """Splits batches over devices; with the one device there is, it calls `module`.
+
+    Its parameters are named `module.*`, as state dicts of PyTorch's class are.
+    """
+
+    def __init__(self, module, device_ids=None, output_device=None, dim=0):
+        super().__init__()
+        _one_device(device_ids, "DataParallel")
+        self.module = module
+        self.device_ids = []
+        self.dim = dim
+
+    def forward(self, *inputs, **kwargs):
+        return self.module(*inputs, **kwargs)
+
+
+class DistributedDataParallel(Module):
+    """Training by several processes: not supported; creating one raises NotImplementedError."""
+
+    def __init__(self, module, *args, **kwargs):
+        raise NotImplementedError(
+            "DistributedDataParallel: training by several processes is not supported; use the "
+            "module itself"
+        )
+
+
+DistributedDataParallelCPU = DistributedDataParallel

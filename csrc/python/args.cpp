@@ -32,12 +32,12 @@ bool is_int_sequence(PyObject* o) {
   return true;
 }
 
-bool is_tensor_sequence(PyObject* o) {
+bool is_tensor_sequence(PyObject* o, bool none_too) {
   if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
   Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
   for (Py_ssize_t i = 0; i < n; ++i) {
     PyObject* item = PySequence_Fast_ITEMS(o)[i];
-    if (item != Py_None && !is_tensor(item)) return false;
+    if (!is_tensor(item) && !(none_too && item == Py_None)) return false;
   }
   return true;
 }
@@ -48,7 +48,7 @@ bool matches(const ArgSpec& a, PyObject* o) {
   if (o == Py_None) return a.optional || a.type == ArgType::Any;
   switch (a.type) {
     case ArgType::Tensor: return is_tensor(o);
-    case ArgType::Tensors: return is_tensor_sequence(o);
+    case ArgType::Tensors: return is_tensor_sequence(o, a.repeat == kMayHoldNone);
     case ArgType::Operand: return is_tensor(o) || is_number(o);
     case ArgType::Number: return is_number(o) || is_scalar_tensor(o);
     case ArgType::Int: return is_integer(o);
@@ -100,7 +100,7 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
                 std::string* why) {
   for (Py_ssize_t i = 0; i < n; ++i) {
     if (i < op.positional && op.args[i].type == ArgType::Ints && i + 1 == op.positional &&
-        is_integer(args[i]) && n > i && op.args[i].repeat == -1) {
+        is_integer(args[i]) && n > i && op.args[i].repeat == kVarargs) {
       if (!accept_varargs(op, args, n, i, slots))
         return refuse(why, str(op.public_name, "(): argument '", op.args[i].text, "' must be ints"));
       break;

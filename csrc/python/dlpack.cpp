@@ -156,6 +156,8 @@ Own ask(PyObject* producer, PyObject* copy) {
 
 Ref<Tensor> from_dlpack(PyObject* producer, PyObject* copy) {
   if (PyCapsule_CheckExact(producer)) return from_capsule(producer);
+  RL_CHECK(PyObject_HasAttrString(producer, "__dlpack__"), "from_dlpack: expected an object with a ",
+           "__dlpack__ method or a capsule, got ", Py_TYPE(producer)->tp_name);
   return from_capsule(ask(producer, copy).get());
 }
 

@@ -141,7 +141,9 @@ template <class T> T store_value(PyObject* o) {
                                                     : "must be real number, not complex");
     if constexpr (std::is_integral_v<T>) {
       if (s.kind > Scalar::Int) {
-        if (!(std::abs(s.re) < 0x1p63)) fail(ErrorKind::Value, "Overflow when unpacking long long");
+        RL_CHECK(std::abs(s.re) < 0x1p63 || PyLong_Check(o), "value cannot be converted to type ", dtype_of<T>,
+                 " without overflow");
+        if (std::abs(s.re) >= 0x1p63) fail(ErrorKind::Value, "Overflow when unpacking long long");
         s.i = static_cast<int64_t>(s.re);
       }
       RL_CHECK(s.i >= kLowest<T> && s.i <= static_cast<int64_t>(std::numeric_limits<T>::max()),

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "plan/copy.h"
+#include "plan/update.h"
 #include "python/state.h"
 
 namespace rl::py {
@@ -140,7 +141,17 @@ Ref<Tensor> run_pointwise_op(const Op& op, const Slots& slots, Tensor* target) {
   return run_prepared(op, p, static_cast<size_t>(n), target);
 }
 
-void run_kernel(const Op& op, const Slots& slots, std::vector<Ref<Tensor>>& outs) {
+// May an in-place call compute straight into `self`? Not where another argument shares its memory.
+bool may_update(const Kernel& k, const Call& call, const OutSpec& s, const Tensor* self) {
+  if (!self || !self->contiguous || self->dtype != s.dtype || !same_sizes(self->sizes(), s.sizes) || !is_update(k))
+    return false;
+  for (int i = 1; i < call.n_args; ++i)
+    if (const Tensor* t = call.args[i].tensor; t && t->storage == self->storage) return false;
+  return true;
+}
+
+// `self` is the target of an in-place call, else null.
+void run_kernel(const Op& op, const Slots& slots, std::vector<Ref<Tensor>>& outs, Tensor* self) {
   Call call;
   Arena arena;
   convert_args(op, slots, call, arena);
@@ -158,9 +169,11 @@ void run_kernel(const Op& op, const Slots& slots, std::vector<Ref<Tensor>>& outs
     k.infer(call);
     for (int i = 0; i < call.n_outs; ++i) {
       OutSpec& s = call.specs[i];
-      if (k.kind == Kernel::View) {
+      if (k.kind == Kernel::View && s.base >= 0) {  // base -1: a copy where no view exists
         Tensor& base = call.tensor(s.base);
         call.outs[i] = alias(base.storage, s.sizes, s.strides, s.offset, s.dtype, base.device);
+      } else if (i == 0 && may_update(k, call, s, self)) {
+        call.outs[i] = Ref<Tensor>::share(self);
       } else {
         call.outs[i] = s.strides.empty() ? empty(s.sizes, s.dtype, call.device)
                                          : empty_strided(s.sizes, s.strides, s.dtype, call.device);
@@ -247,7 +260,7 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
   if (op.pointwise) {
     outs.push_back(run_pointwise_op(op, slots, target));
   } else if (op.kernel) {
-    run_kernel(op, slots, outs);
+    run_kernel(op, slots, outs, form == Form::Inplace ? target : nullptr);
   } else {
     GradMode off(false);
     Own result(call_body(op, slots));

@@ -14,12 +14,15 @@ namespace rl::py {
 enum class ArgType : uint8_t { Tensor, Tensors, Operand, Number, Int, Float, Bool, Ints, Floats, DType,
                                Device, MemoryFormat, Layout, Str, Generator, Any };
 
+constexpr int kVarargs = -1;      // int[]: f(2, 3) means f((2, 3))
+constexpr int kMayHoldNone = -2;  // Tensor?[]
+
 struct ArgSpec {
   PyObject* name = nullptr;  // interned
   const char* text = "";     // the same, for messages
   ArgType type = ArgType::Any;
   bool optional = false, has_default = false, keyword_only = false;
-  int repeat = 0;            // int[2]: one int stands for two
+  int repeat = 0;            // int[2]: one int stands for two; or one of the marks below
   PyObject* default_value = nullptr;
 };
 

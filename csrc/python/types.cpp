@@ -133,7 +133,7 @@ PyObject* dtype_object(DType d) { return dtypes_[static_cast<int>(d)]; }
 bool is_dtype(PyObject* o) { return Py_TYPE(o) == DTypeType; }
 DType as_dtype(PyObject* o) {
   if (is_dtype(o)) return dtype_at(o);
-  if (o == reinterpret_cast<PyObject*>(&PyFloat_Type)) return default_dtype();
+  if (o == reinterpret_cast<PyObject*>(&PyFloat_Type)) return DType::F64;
   if (o == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::I64;
   if (o == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::Bool;
   fail(ErrorKind::Type, "dtype: expected a torch.dtype, got ", Py_TYPE(o)->tp_name);

@@ -139,10 +139,10 @@ def _argument(text, keyword_only):
     mutated = "(a!)" in kind
     kind = kind.replace("(a!)", "").replace("(a)", "")
     optional = kind.endswith("?")
-    kind = kind.rstrip("?").replace("Tensor?[]", "Tensor[]").replace("Scalar | Tensor", "Tensor | Scalar")
+    repeat = -2 if "?[]" in kind else 0
+    kind = kind.rstrip("?").replace("?[]", "[]").replace("Scalar | Tensor", "Tensor | Scalar")
     if kind == "ScalarType":
         kind = "dtype"
-    repeat = 0
     if kind.startswith("int[") and kind != "int[]":
         repeat, kind = int(kind[4:-1]), "int[]"
     value = _constant(default.strip()) if equals else None

@@ -31,6 +31,18 @@ void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const c
   int64_t n = size_or_one(t, dim), step = stride_or_zero(t, dim);
   std::vector<int64_t> inner = inner_offsets(index, t, dim);
   const int64_t* offsets = inner.empty() ? nullptr : inner.data();
+  if (l.inner == 1)
+    return parallel_for(l.outer, line_grain(l), [&](int64_t b, int64_t e) {
+      for (int64_t o = b; o < e; ++o) {
+        const U* x = t.data<U>() + outer_offset(index, t, dim, o);
+        const int64_t* row = ix + o * l.size;
+        for (int64_t j = 0; j < l.size; ++j) {
+          if (static_cast<uint64_t>(row[j]) >= static_cast<uint64_t>(n))
+            bad_index(ErrorKind::Runtime, op, row[j], dim, n);
+          out[o * l.size + j] = x[row[j] * step];
+        }
+      }
+    });
   parallel_for(l.outer * l.size, line_grain({1, l.inner, 1}), [&](int64_t b, int64_t e) {
     for (int64_t r = b; r < e; ++r) {
       const U* x = t.data<U>() + outer_offset(index, t, dim, r / l.size);
@@ -165,12 +177,16 @@ void nonzero_run(Call& c) {
   Ref<Tensor> out = empty(SizeVec{count_true(m, t->numel), dims}, DType::I64);
   auto* to = out->data<int64_t>();
   Unlocked unlocked(t->numel);
-  for (int64_t i = 0; dims && i < t->numel; ++i) {
-    if (!m[i]) continue;
-    int64_t rest = i;
-    for (int64_t d = dims; d-- > 0; rest /= t->size(static_cast<int>(d)))
-      to[d] = rest % t->size(static_cast<int>(d));
-    to += dims;
+  int64_t width = dims ? t->size(t->ndim - 1) : 1, prefix[kMaxDims];
+  for (int64_t row = 0; dims && out->numel && row < t->numel / width; ++row, m += width) {
+    int64_t rest = row;
+    for (int d = t->ndim - 1; d-- > 0; rest /= t->size(d)) prefix[d] = rest % t->size(d);
+    for (int64_t i = 0; i < width; ++i) {
+      if (!m[i]) continue;
+      for (int64_t d = 0; d + 1 < dims; ++d) to[d] = prefix[d];
+      to[dims - 1] = i;
+      to += dims;
+    }
   }
   c.set_out(0, std::move(out));
 }

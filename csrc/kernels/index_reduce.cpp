@@ -219,12 +219,12 @@ void masked_scatter_run(Call& c) {
   });
 }
 
-RL_KERNEL("index_add", slices_infer, index_add_run);
-RL_KERNEL("index_copy", slices_infer, index_copy_run);
-RL_KERNEL("index_fill", index_fill_infer, index_fill_run);
-RL_KERNEL("index_reduce", index_reduce_infer, index_reduce_run);
-RL_KERNEL("put", put_infer, put_run);
-RL_KERNEL("masked_scatter", masked_scatter_infer, masked_scatter_run);
+RL_UPDATE("index_add", slices_infer, index_add_run);
+RL_UPDATE("index_copy", slices_infer, index_copy_run);
+RL_UPDATE("index_fill", index_fill_infer, index_fill_run);
+RL_UPDATE("index_reduce", index_reduce_infer, index_reduce_run);
+RL_UPDATE("put", put_infer, put_run);
+RL_UPDATE("masked_scatter", masked_scatter_infer, masked_scatter_run);
 
 }  // namespace
 }  // namespace rl

@@ -6,6 +6,7 @@
 #include "plan/call.h"
 #include "plan/copy.h"
 #include "plan/parallel.h"
+#include "plan/update.h"
 
 namespace rl {
 

@@ -142,10 +142,10 @@ void scatter_reduce_run(Call& c) {
   });
 }
 
-RL_KERNEL("scatter.src", scatter_infer, scatter_run);
-RL_KERNEL("scatter.value", scatter_infer, scatter_run);
-RL_KERNEL("scatter_add", scatter_infer, scatter_add_run);
-RL_KERNEL("scatter_reduce", scatter_reduce_infer, scatter_reduce_run);
+RL_UPDATE("scatter.src", scatter_infer, scatter_run);
+RL_UPDATE("scatter.value", scatter_infer, scatter_run);
+RL_UPDATE("scatter_add", scatter_infer, scatter_add_run);
+RL_UPDATE("scatter_reduce", scatter_reduce_infer, scatter_reduce_run);
 
 }  // namespace
 }  // namespace rl

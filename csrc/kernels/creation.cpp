@@ -101,8 +101,9 @@ int64_t range_length(Call& c, DType dtype) {
   RL_CHECK(std::isfinite(start.re) && std::isfinite(end.re), "unsupported range: ", start.re, " -> ", end.re);
   RL_CHECK(step.re > 0 ? end.re >= start.re : end.re <= start.re,
            "upper bound and lower bound inconsistent with step sign");
-  if (all_integers(c) && is_integral(dtype)) {
-    int64_t span = end.i - start.i, s = step.i;
+  if (is_integral(dtype)) {
+    int64_t span = end.to<int64_t>() - start.to<int64_t>(), s = step.to<int64_t>();
+    RL_CHECK(s != 0, "step must be nonzero in ", dtype, ", got ", step.re);
     return span / s + (span % s != 0);
   }
   double length = std::ceil((end.re - start.re) / step.re);

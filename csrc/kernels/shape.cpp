@@ -1,5 +1,5 @@
-// Structural copies: cat, flip, roll, repeat, triangles. Operations that only change how
-// memory is seen are in views.cpp; compositions (stack, tile, rot90 ...) in ops/shape.py.
+// Structural copies: cat, stack, flip, roll, repeat, triangles. Operations that only change how
+// memory is seen are in views.cpp; compositions (tile, rot90 ...) in ops/shape.py.
 // flip, roll and repeat share one loop: a table per dimension says where each index reads.
 #include <algorithm>
 #include <cstring>
@@ -42,13 +42,12 @@ void cat_infer(Call& c) {
   c.add_out(sizes, dtype);
 }
 
-void cat_run(Call& c) {
-  Tensor& out = c.out(0);
-  int d = wrap_dim(c.integer(1), out.ndim);
+// The tensors one after another along dimension d of out.
+void join(Tensor& out, std::span<Tensor* const> tensors, int d) {
   int64_t at = 0, item = item_size(out.dtype), outer = 1;
   for (int k = 0; k < d; ++k) outer *= out.size(k);
   int64_t row = outer ? out.numel / outer * item : 0;
-  for (Tensor* t : c.tensors(0)) {
+  for (Tensor* t : tensors) {
     if (t->numel == 0) continue;
     int64_t bytes = t->numel / outer * item;
     if (t->contiguous && t->dtype == out.dtype && t->numel <= 32768) {
@@ -63,6 +62,39 @@ void cat_run(Call& c) {
     }
     at += t->size(d);
   }
+}
+void cat_run(Call& c) { join(c.out(0), c.tensors(0), wrap_dim(c.integer(1), c.out(0).ndim)); }
+
+// ---- stack(tensors, dim)
+void stack_infer(Call& c) {
+  auto tensors = c.tensors(0);
+  RL_CHECK(!tensors.empty(), "stack expects a non-empty TensorList");
+  Sizes first = tensors[0]->sizes();
+  DType dtype = tensors[0]->dtype;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    Sizes s = tensors[i]->sizes();
+    RL_CHECK(std::equal(s.begin(), s.end(), first.begin(), first.end()),
+             "stack expects each tensor to be equal size, but got ", first, " at entry 0 and ", s, " at entry ", i);
+    dtype = promote(dtype, tensors[i]->dtype);
+  }
+  int d = wrap_dim(c.integer(1), static_cast<int>(first.size()) + 1);
+  OutSpec& s = c.add_out(first, dtype);
+  s.sizes.insert(s.sizes.begin() + d, static_cast<int64_t>(tensors.size()));
+}
+
+void stack_run(Call& c) {
+  Tensor& out = c.out(0);
+  int d = wrap_dim(c.integer(1), out.ndim);
+  std::vector<Ref<Tensor>> kept;
+  std::vector<Tensor*> slices;
+  for (Tensor* t : c.tensors(0)) {
+    SizeVec sizes(t->sizes().begin(), t->sizes().end()), strides(t->strides().begin(), t->strides().end());
+    sizes.insert(sizes.begin() + d, 1);
+    strides.insert(strides.begin() + d, 1);
+    kept.push_back(alias(*t, sizes, strides, t->offset));
+    slices.push_back(kept.back().get());
+  }
+  join(out, slices, d);
 }
 
 // ---- reading through a table per dimension
@@ -235,6 +267,7 @@ void repeat_positions_run(Call& c) {  // repeats: 1-d integers
 }
 
 RL_KERNEL("cat", cat_infer, cat_run);
+RL_KERNEL("stack", stack_infer, stack_run);
 RL_KERNEL("flip", flip_infer, flip_run);
 RL_KERNEL("roll", roll_infer, roll_run);
 RL_KERNEL("repeat", repeat_infer, repeat_run);

@@ -3,7 +3,7 @@
 // To add one: an infer function below, its RL_VIEW line, and its record in ops/views.py.
 #include <algorithm>
 
-#include "plan/call.h"
+#include "plan/copy.h"
 #include "plan/geometry.h"
 
 namespace rl {
@@ -40,6 +40,44 @@ void view_infer(Call& c) {
   OutSpec& s = c.add_out(shape, t.dtype);
   s.strides = strides;
   s.offset = t.offset;
+}
+
+// A view where there is one; else base -1, a fresh tensor that `copy_run` fills.
+void view_or_copy(Call& c, Sizes shape) {
+  const Tensor& t = c.tensor(0);
+  SizeVec strides;
+  bool viewable = view_strides(t, shape, strides);
+  OutSpec& s = c.add_out(shape, t.dtype);
+  if (viewable) {
+    s.strides = strides;
+    s.offset = t.offset;
+  } else {
+    s.base = -1;
+  }
+}
+void copy_run(Call& c) {
+  if (c.specs[0].base >= 0) return;
+  const Tensor& t = c.tensor(0);
+  Ref<Tensor> shaped = alias(c.out(0), t.sizes(), contiguous_strides(t.sizes()), 0);
+  copy_into(*shaped, t);
+}
+
+void reshape_infer(Call& c) { view_or_copy(c, resolve_shape(c.ints(1), c.tensor(0).numel)); }
+
+void flatten_infer(Call& c) {  // self, start_dim, end_dim
+  const Tensor& t = c.tensor(0);
+  int first = wrap_dim(c.integer(1), t.ndim), last = wrap_dim(c.integer(2), t.ndim);
+  RL_CHECK(first <= last, "flatten() has invalid args: start_dim cannot come after end_dim, got start_dim=",
+           c.integer(1), ", end_dim=", c.integer(2));
+  SizeVec shape;
+  int64_t merged = 1;
+  for (int d = 0; d < t.ndim; ++d) {
+    if (d >= first && d <= last) merged *= t.size(d);
+    if (d == last) shape.push_back(merged);
+    else if (d < first || d > last) shape.push_back(t.size(d));
+  }
+  if (t.ndim == 0) shape.push_back(1);
+  view_or_copy(c, shape);
 }
 
 void expand_infer(Call& c) {
@@ -357,6 +395,8 @@ void view_dtype_infer(Call& c) {
 
 RL_VIEW("alias", alias_infer);
 RL_VIEW("view", view_infer);
+RL_REGISTER_("reshape", reshape_infer, copy_run, Kernel::View);
+RL_REGISTER_("flatten", flatten_infer, copy_run, Kernel::View);
 RL_VIEW("expand", expand_infer);
 RL_VIEW("as_strided", as_strided_infer);
 RL_VIEW("squeeze", squeeze_infer);

@@ -62,15 +62,10 @@ def stack(tensors, dim):
         tensor([[1, 2],
                 [3, 4]])
     """
-    if not tensors:
-        raise RuntimeError("stack expects a non-empty TensorList")
-    shape = tensors[0].shape
-    for i, t in enumerate(tensors):
-        if t.shape != shape:
-            raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(shape)} at "
-                               f"entry 0 and {list(t.shape)} at entry {i}")
-    at = _wrap(dim, len(shape) + 1)
-    return rl.cat([t.unsqueeze(at) for t in tensors], at)
+    ...
+
+
+stack.vjp(tensors=lambda g, dim: list(g.unbind(dim)))
 
 
 @stack.samples

@@ -82,7 +82,7 @@ def view_dtype(self, dtype):
     ...
 
 
-@op("reshape(Tensor self, int[] shape) -> Tensor", out=False)
+@op("reshape(Tensor self, int[] shape) -> Tensor", out=False, grad_name="ViewBackward0")
 def reshape(self, shape):
     """The same elements in the same order as a tensor of the given shape.
 
@@ -94,12 +94,10 @@ def reshape(self, shape):
         tensor([[0, 1],
                 [2, 3]])
     """
-    if self.is_contiguous():
-        return self.view(shape)
-    try:
-        return self.view(shape)
-    except RuntimeError:  # no such view (a copy has one), or a shape that is wrong for any tensor
-        return self.contiguous().view(shape)
+    ...
+
+
+reshape.vjp(self=lambda g, self_meta: g.reshape(self_meta.shape))
 
 
 @reshape.samples
@@ -226,7 +224,7 @@ def _as_strided_vjp(g, self_meta, stride, storage_offset):
 as_strided.vjp(self=_as_strided_vjp)
 
 
-@op("flatten(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor", out=False)
+@op("flatten(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor", out=False, grad_name="ViewBackward0")
 def flatten(self, start_dim, end_dim):
     """Dimensions ``start_dim`` to ``end_dim`` merged into one.
 
@@ -235,20 +233,10 @@ def flatten(self, start_dim, end_dim):
         >>> rl.zeros(2, 3, 4).flatten(1).shape
         torch.Size([2, 12])
     """
-    n = self.dim()
-    if n == 0:
-        return self.reshape(1)
-    start, end = _wrap(start_dim, n), _wrap(end_dim, n)
-    if start > end:
-        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim, got "
-                           f"start_dim={start_dim}, end_dim={end_dim}")
-    if start == end:
-        return self
-    shape = self.shape
-    merged = 1
-    for size in shape[start:end + 1]:
-        merged *= size
-    return self.reshape((*shape[:start], merged, *shape[end + 1:]))
+    ...
+
+
+flatten.vjp(self=lambda g, self_meta: g.reshape(self_meta.shape))
 
 
 def _wrap(dim, n):

@@ -89,7 +89,7 @@ class printoptions:
 
     Example::
 
-        >>> with rl.printoptions(precision=1):
+        >>> with rl._tensor_str.printoptions(precision=1):
         ...     print(rl.tensor([0.25]))
         tensor([0.2])
     """

@@ -254,10 +254,10 @@ def _has_true_gradients(record, dtype, sample):
 
 
 _CHECKS = (
+    _leaves_inputs_alone,
     _agrees_with_reference,
     _takes_strided_inputs,
     _is_the_method,
-    _leaves_inputs_alone,
     _infers_on_meta,
     _has_true_gradients,
 )

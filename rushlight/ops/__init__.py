@@ -20,4 +20,4 @@ def load():
 FAMILIES = ("copy", "pointwise", "creation", "views", "parts", "broadcast", "shape", "indexing", "reduce",
             "reduce_moments", "scan", "order", "gather", "search", "random", "matmul", "activation", "softmax",
             "conv", "pool", "norm", "loss", "dropout", "embedding", "pad", "compare", "loss_margin",
-            "upsample", "einsum", "attention", "grid")
+            "upsample", "einsum", "attention", "grid", "loss_sequence", "special")

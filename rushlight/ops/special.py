@@ -1,0 +1,244 @@
+"""Records of the special functions, offered as `rl.special` and, the older ones, as `rl` too.
+
+The functors are in csrc/scalar/special_functors.h. Elementary functions are in pointwise.py and
+only aliased here. To add one: a record here, a line there.
+"""
+
+import rushlight as rl
+from rushlight.ops._record import namespaces, op, pointwise, to_float
+
+_EVERYWHERE = ("torch", "Tensor", "special")
+_ROOT_PI, _ROOT_2 = 1.7724538509055159, 1.4142135623730951
+
+
+def _special(name):
+    return namespaces["special"][name]
+
+
+def _unary(name, doc, rule=None, at=("special",)):
+    """Records ``name(self)`` with its derivative."""
+    def body(self):
+        ...
+    body.__doc__ = doc
+    made = op(f"{name}(Tensor self) -> Tensor", kind=pointwise, dtype=to_float, at=at)(body)
+    if rule is not None:
+        made.vjp(self=rule)
+    made.samples(_unary_samples)
+
+
+def _unary_samples(make):
+    yield make(3, 4),
+    yield make(),
+    yield make(0, 2),
+
+
+def _binary(name, doc, at=("special",), types="Tensor | Scalar", names=("self", "other"), **rules):
+    """Records ``name(self, other)``; rules by argument."""
+    def body(self, other):
+        ...
+    body.__doc__ = doc
+    made = op(f"{name}({types} {names[0]}, {types} {names[1]}) -> Tensor", kind=pointwise, dtype=to_float,
+              at=at, method="Tensor" in at)(body)
+    if rules:
+        made.vjp(**rules)
+
+
+# ---- gamma and its kin
+
+_unary("lgamma", "log|gamma(self)|; inf at the poles 0, -1, -2, ...",
+       lambda g, self: g * rl.digamma(self), _EVERYWHERE)
+_unary("digamma", "The derivative of log gamma; -inf at 0, NaN at the negative integers.",
+       lambda g, self: g * rl.polygamma(1, self), _EVERYWHERE)
+
+
+@op("polygamma_functor(Tensor self, int n) -> Tensor", kind=pointwise, dtype=to_float, at="internal")
+def _derivative_of_digamma(self, n):
+    """The n-th derivative of digamma, n >= 1 (internal; see `polygamma`)."""
+    ...
+
+
+_derivative_of_digamma.vjp(self=lambda g, self, n: g * rl.polygamma(n + 1, self))
+
+
+@op("polygamma(int n, Tensor self) -> Tensor", at=("torch", "special"))
+def polygamma(n, self):
+    """The n-th derivative of `digamma`, n >= 0. Raises RuntimeError for negative n.
+
+    Example:
+        >>> rl.polygamma(1, rl.tensor([1., 2.]))
+        tensor([1.6449, 0.6449])
+    """
+    if n < 0:
+        raise RuntimeError(f"polygamma(n, x) does not support negative n, got n = {n}")
+    return rl.digamma(self) if n == 0 else rl.ops.internal["polygamma_functor"](self, n)
+
+
+@op("polygamma.method(Tensor self, int n) -> Tensor", at=("Tensor",), inplace=True)
+def _(self, n):
+    """`torch.polygamma` of order ``n``."""
+    return polygamma(n, self)
+
+
+@op("mvlgamma(Tensor self, int p) -> Tensor", inplace=True)
+def mvlgamma(self, p):
+    """The logarithm of the gamma function of p dimensions: for ``self`` > (p - 1) / 2,
+    ``p (p - 1) / 4 log(pi) + sum(lgamma(self - j / 2) for j in range(p))``.
+
+    Raises RuntimeError for p < 1 and for bool or complex tensors.
+
+    Example:
+        >>> rl.mvlgamma(rl.tensor([3.]), 2)
+        tensor([1.5502])
+    """
+    if p < 1:
+        raise RuntimeError(f"mvlgamma: p has to be greater than or equal to 1, got {p}")
+    if self.is_complex() or self.dtype == rl.bool:
+        raise RuntimeError(f"mvlgamma: The input tensor may not be of dtype {self.dtype}")
+    x = self if self.is_floating_point() else self.to(rl.get_default_dtype())
+    shifts = rl.arange(p, dtype=x.dtype, device=x.device) * -0.5
+    return rl.lgamma(x.unsqueeze(-1) + shifts).sum(-1) + p * (p - 1) * 0.25 * 1.1447298858494002
+
+
+@op("multigammaln(Tensor self, int p) -> Tensor", at=("special",))
+def _(self, p):
+    """Another name of `torch.mvlgamma`."""
+    return rl.mvlgamma(self, p)
+
+
+def _gamma_density(a, x):
+    """``x**(a - 1) exp(-x) / gamma(a)``"""
+    return (rl.xlogy(a - 1, x) - x - rl.lgamma(a)).exp()
+
+
+_binary("igamma", "The regularised lower incomplete gamma function P(self, other), elementwise.\n\n"
+        "    Differentiable in ``other`` only.", ("torch", "Tensor"), "Tensor",
+        other=lambda g, self, other: g * _gamma_density(self, other))
+_binary("igammac", "The regularised upper incomplete gamma function Q(self, other), elementwise.\n\n"
+        "    Differentiable in ``other`` only.", ("torch", "Tensor"), "Tensor",
+        other=lambda g, self, other: -g * _gamma_density(self, other))
+_binary("zeta", "The Hurwitz zeta function ``sum((other + k) ** -self for k = 0, 1, ...)``.\n\n"
+        "    Differentiable in ``other`` only.",
+        other=lambda g, self, other: -g * self * _special("zeta")(self + 1, other))
+
+# ---- error function and normal distribution
+
+_unary("erfinv", "The inverse of `erf`: infinite at -1 and 1, NaN outside.",
+       lambda g, result: g * (0.5 * _ROOT_PI * (result * result).exp()), _EVERYWHERE)
+_unary("erfcx", "``exp(self**2) * erfc(self)``, without overflow for large inputs.",
+       lambda g, self, result: g * (2 * self * result - 2 / _ROOT_PI))
+_unary("ndtr", "The standard normal distribution function.",
+       lambda g, self: g * ((-0.5 * self * self).exp() / (_ROOT_2 * _ROOT_PI)))
+_unary("log_ndtr", "The logarithm of the standard normal distribution function, exact in the far tail.",
+       lambda g, self: g * (_ROOT_2 / _ROOT_PI) / _special("erfcx")(self * -(0.5 * _ROOT_2)))
+_unary("ndtri", "The quantile of the standard normal distribution: the inverse of `ndtr`.",
+       lambda g, result: g * (_ROOT_2 * _ROOT_PI * (0.5 * result * result).exp()))
+_unary("entr", "``-self * log(self)``; 0 at 0, -inf below.", lambda g, self: g * (-self.log() - 1))
+
+# ---- Bessel functions
+
+
+def _over(y, x, at_zero):
+    """y / x, and its limit at zero."""
+    zero = x == 0
+    return rl.where(zero, at_zero, y / x.masked_fill(zero, 1))
+
+
+_unary("i0", "The modified Bessel function of the first kind, order 0.",
+       lambda g, self: g * _special("i1")(self), _EVERYWHERE)
+_unary("i0e", "``exp(-|self|) * i0(self)``.",
+       lambda g, self, result: g * (_special("i1e")(self) - self.sign() * result))
+_unary("i1", "The modified Bessel function of the first kind, order 1.",
+       lambda g, self, result: g * (rl.i0(self) - _over(result, self, 0.5)))
+_unary("i1e", "``exp(-|self|) * i1(self)``.", lambda g, self, result: g * (
+    _special("i0e")(self) - self.sign() * result - _over(result, self, 0.5)))
+_unary("modified_bessel_i0", "The modified Bessel function of the first kind, order 0.",
+       lambda g, self: g * _special("modified_bessel_i1")(self))
+_unary("modified_bessel_i1", "The modified Bessel function of the first kind, order 1.",
+       lambda g, self, result: g * (_special("modified_bessel_i0")(self) - _over(result, self, 0.5)))
+_unary("modified_bessel_k0", "The modified Bessel function of the second kind, order 0.",
+       lambda g, self: -g * _special("modified_bessel_k1")(self))
+_unary("modified_bessel_k1", "The modified Bessel function of the second kind, order 1.",
+       lambda g, self, result: -g * (_special("modified_bessel_k0")(self) + result / self))
+_unary("scaled_modified_bessel_k0", "``exp(self) * modified_bessel_k0(self)``.",
+       lambda g, self, result: g * (result - _special("scaled_modified_bessel_k1")(self)))
+_unary("scaled_modified_bessel_k1", "``exp(self) * modified_bessel_k1(self)``.",
+       lambda g, self, result: g * (result - _special("scaled_modified_bessel_k0")(self) - result / self))
+_unary("bessel_j0", "The Bessel function of the first kind, order 0.",
+       lambda g, self: -g * _special("bessel_j1")(self))
+_unary("bessel_j1", "The Bessel function of the first kind, order 1.",
+       lambda g, self, result: g * (_special("bessel_j0")(self) - _over(result, self, 0.5)))
+_unary("bessel_y0", "The Bessel function of the second kind, order 0; NaN below zero.",
+       lambda g, self: -g * _special("bessel_y1")(self))
+_unary("bessel_y1", "The Bessel function of the second kind, order 1; NaN below zero.",
+       lambda g, self, result: g * (_special("bessel_y0")(self) - result / self))
+_unary("spherical_bessel_j0", "``sin(self) / self``, 1 at 0.",
+       lambda g, self, result: g * _over(self.cos() - result, self, 0.0))
+_unary("airy_ai", "The Airy function Ai (no gradient).")
+
+# ---- logarithms of products and odds
+
+_binary("xlog1py", "``self * log1p(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN).",
+        self=lambda g, other: g * (other if isinstance(other, rl.Tensor) else rl.scalar_tensor(other)).log1p(),
+        other=lambda g, self, other: g * self / (other + 1))
+
+
+@op("logit(Tensor self, float? eps=None) -> Tensor", at=_EVERYWHERE, inplace=True)
+def logit(self, eps=None):
+    """``log(self / (1 - self))``, the inverse of `sigmoid`; ``eps`` clamps to [eps, 1 - eps] first.
+
+    Without ``eps``, values outside [0, 1] give NaN.
+
+    Example:
+        >>> rl.logit(rl.tensor([0.5, 0.9]))
+        tensor([0.0000, 2.1972])
+    """
+    x = self if self.is_floating_point() else self.to(rl.get_default_dtype())
+    if eps is not None:
+        x = x.clamp(eps, 1 - eps)
+    return (x / (1 - x)).log()
+
+
+@op("sinc(Tensor self) -> Tensor", at=_EVERYWHERE, inplace=True)
+def sinc(self):
+    """``sin(pi * self) / (pi * self)``, 1 at 0."""
+    if self.is_floating_point() or self.is_complex():
+        x = self * 3.141592653589793
+    else:
+        x = self.to(rl.get_default_dtype()) * 3.141592653589793
+    zero = x == 0
+    safe = x.masked_fill(zero, 1)
+    return rl.where(zero, rl.ones_like(x), safe.sin() / safe)
+
+
+# ---- orthogonal polynomials
+
+_OF_DEGREE = ("x", "n")
+_POLYNOMIALS = (
+    ("chebyshev_polynomial_t", "Chebyshev polynomial of the first kind",
+     lambda g, x, n: g * n * _special("chebyshev_polynomial_u")(x, n - 1)),
+    ("chebyshev_polynomial_u", "Chebyshev polynomial of the second kind", None),
+    ("chebyshev_polynomial_v", "Chebyshev polynomial of the third kind", None),
+    ("chebyshev_polynomial_w", "Chebyshev polynomial of the fourth kind", None),
+    ("shifted_chebyshev_polynomial_t", "Chebyshev polynomial of the first kind of 2x - 1",
+     lambda g, x, n: g * (2 * n) * _special("shifted_chebyshev_polynomial_u")(x, n - 1)),
+    ("shifted_chebyshev_polynomial_u", "Chebyshev polynomial of the second kind of 2x - 1", None),
+    ("shifted_chebyshev_polynomial_v", "Chebyshev polynomial of the third kind of 2x - 1", None),
+    ("shifted_chebyshev_polynomial_w", "Chebyshev polynomial of the fourth kind of 2x - 1", None),
+    ("hermite_polynomial_h", "physicist's Hermite polynomial",
+     lambda g, x, n: g * (2 * n) * _special("hermite_polynomial_h")(x, n - 1)),
+    ("hermite_polynomial_he", "probabilist's Hermite polynomial",
+     lambda g, x, n: g * n * _special("hermite_polynomial_he")(x, n - 1)),
+    ("laguerre_polynomial_l", "Laguerre polynomial", None),
+    ("legendre_polynomial_p", "Legendre polynomial", None),
+)
+for _name, _title, _rule in _POLYNOMIALS:
+    _binary(_name, f"The {_title}, of degree ``n`` (truncated to an integer), at ``x``; 0 for n < 0.",
+            names=_OF_DEGREE, **({"x": _rule} if _rule else {}))
+
+# ---- other names of what `rl` offers
+
+_ALIASES = {"expit": "sigmoid", "gammaln": "lgamma", "psi": "digamma", "gammainc": "igamma", "gammaincc": "igammac"}
+for _name in ("erf", "erfc", "exp2", "expm1", "log1p", "log_softmax", "softmax", "logsumexp", "round", "xlogy"):
+    _ALIASES[_name] = _name
+for _name, _target in _ALIASES.items():
+    namespaces["special"][_name] = namespaces["torch"][_target]

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention. The multi-head layer is in nn/modules."""
+"""Scaled dot-product attention and multi-head attention as functions; the layer is in nn/modules."""
 import math
 
 import rushlight as rl
@@ -59,3 +59,117 @@ def _safe_softmax(scores):
     weights = scores.softmax(-1)
     empty = (scores == float("-inf")).all(-1, keepdim=True)
     return weights.masked_fill(empty, 0)
+
+
+# ---- multi-head attention
+def _float_mask(mask, dtype, name):
+    """A boolean mask (True forbids) as zeros and -inf."""
+    if mask is None:
+        return None
+    if mask.dtype == rl.bool:
+        return rl.zeros(mask.shape, dtype=dtype).masked_fill(mask, float("-inf"))
+    if not mask.is_floating_point():
+        raise RuntimeError(f"only bool and floating types of {name} are supported, got {mask.dtype}")
+    return mask
+
+
+def _projected(query, key, value, in_proj_weight, in_proj_bias, separate):
+    linear, size = rl.nn.functional.linear, query.shape[-1]
+    weights = in_proj_weight.split(size) if separate is None else separate
+    biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.split(size)
+    return [linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases)]
+
+
+def _heads(x, batch, heads):
+    """(L, N, E) as (N, heads, L, E / heads)."""
+    return x.reshape(x.shape[0], batch, heads, -1).permute(1, 2, 0, 3)
+
+
+def _with_bias_keys(k, v, masks, bias_k, bias_v):
+    """Appends the learned key and value; masks get a column of 0."""
+    if bias_k is None:
+        return k, v, masks
+    k = rl.cat([k, bias_k.expand(1, k.shape[1], -1)])
+    v = rl.cat([v, bias_v.expand(1, v.shape[1], -1)])
+    return k, v, [m if m is None else rl.nn.functional.pad(m, (0, 1)) for m in masks]
+
+
+def _merged(attn_mask, padding, batch, heads, rows, columns):
+    """One mask that broadcasts to (N, heads, L, S), or None."""
+    if attn_mask is not None:
+        attn_mask = attn_mask.view(batch, heads, rows, columns) if attn_mask.dim() == 3 else attn_mask
+    if padding is None:
+        return attn_mask
+    padding = padding.view(batch, 1, 1, columns)
+    return padding if attn_mask is None else attn_mask + padding
+
+
+def _check_heads(query, key, value, embed, heads, attn_mask):
+    if query.dim() not in (2, 3) or key.dim() != query.dim() or value.dim() != query.dim():
+        raise AssertionError(f"query should be unbatched 2D or batched 3D tensor but received {query.dim()}-D query "
+                             f"tensor, with key {key.dim()}-D and value {value.dim()}-D")
+    if query.shape[-1] != embed:
+        raise AssertionError(f"was expecting embedding dimension of {embed}, but got {query.shape[-1]}")
+    if embed % heads:
+        raise AssertionError(f"embed_dim {embed} not divisible by num_heads {heads}")
+    if attn_mask is not None and attn_mask.dim() not in (2, 3):
+        raise RuntimeError(f"attn_mask's dimension {attn_mask.dim()} is not supported")
+
+
+def multi_head_attention_forward(
+        query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k, bias_v,
+        add_zero_attn, dropout_p, out_proj_weight, out_proj_bias, training=True, key_padding_mask=None,
+        need_weights=True, attn_mask=None, use_separate_proj_weight=False, q_proj_weight=None, k_proj_weight=None,
+        v_proj_weight=None, static_k=None, static_v=None, average_attn_weights=True, is_causal=False):
+    """Attention in several heads, with its projections (Vaswani et al. 2017).
+
+    Shapes: query (L, N, E) or (L, E), key and value (S, N, *), key_padding_mask (N, S), attn_mask (L, S) or
+    (N heads, L, S). Returns the output, of query's shape, and the weights (N, L, S), (N, heads, L, S) without
+    averaging, or None if not needed.
+    """
+    _check_heads(query, key, value, embed_dim_to_check, num_heads, attn_mask)
+    if is_causal and attn_mask is None:
+        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+    single = query.dim() == 2
+    if single:
+        query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
+        key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
+    rows, batch, size = query.shape
+    masks = [_float_mask(attn_mask, query.dtype, "attn_mask"),
+             _float_mask(key_padding_mask, query.dtype, "key_padding_mask")]
+    separate = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None
+    q, k, v = _projected(query, key, value, in_proj_weight, in_proj_bias, separate)
+    k, v, masks = _with_bias_keys(k, v, masks, bias_k, bias_v)
+    q, k, v = (_heads(x, batch, num_heads) for x in (q, k, v))
+    if static_k is not None:
+        k = static_k.view(batch, num_heads, -1, size // num_heads)
+    if static_v is not None:
+        v = static_v.view(batch, num_heads, -1, size // num_heads)
+    if add_zero_attn:
+        k, v = (rl.nn.functional.pad(x, (0, 0, 0, 1)) for x in (k, v))
+        masks = [m if m is None else rl.nn.functional.pad(m, (0, 1)) for m in masks]
+    bias = _merged(masks[0], masks[1], batch, num_heads, rows, k.shape[2])
+    output, weights = _attend(q, k, v, bias, dropout_p if training else 0.0)
+    output = output.permute(2, 0, 1, 3).reshape(rows * batch, size)
+    output = rl.nn.functional.linear(output, out_proj_weight, out_proj_bias).view(rows, batch, -1)
+    weights = weights.mean(1) if average_attn_weights else weights
+    if single:
+        output, weights = output.squeeze(1), weights.squeeze(0)
+    return output, weights if need_weights else None
+
+
+def _attend(q, k, v, bias, dropout_p):
+    scores = rl.matmul(q * math.sqrt(1.0 / q.shape[-1]), k.transpose(-2, -1))
+    weights = (scores if bias is None else scores + bias).softmax(-1)
+    if dropout_p > 0:
+        weights = rl.nn.functional.dropout(weights, dropout_p)
+    return rl.matmul(weights, v), weights
+
+
+def _register():
+    """More arguments than a record may have: installed as a plain function."""
+    from rushlight.ops import _record
+    _record.namespaces.setdefault("nn.functional", {})["multi_head_attention_forward"] = multi_head_attention_forward
+
+
+_register()

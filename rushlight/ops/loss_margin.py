@@ -147,7 +147,9 @@ def triplet_margin_with_distance_loss(anchor, positive, negative, distance_funct
 
 def _rows(name, input, target):
     """input as (N, C), and target with a leading N."""
-    if input.dim() not in (1, 2) or (input.dim() and input.shape[-1] == 0):
+    if input.dim() == 0:
+        return input.reshape(1, 1), target.reshape(1, 1)
+    if input.dim() > 2 or input.shape[-1] == 0:
         raise RuntimeError(f"{name}: Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
                            f"{list(input.shape)}")
     return (input, target) if input.dim() == 2 else (input.unsqueeze(0), target.reshape((1,) + target.shape))
@@ -168,7 +170,8 @@ def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, re
         raise RuntimeError(f"multi_margin_loss: inconsistent target size, expected {x.shape[0]} but got "
                            f"{list(target.shape)}")
     if weight is not None and (weight.dim() != 1 or weight.numel() != x.shape[1]):
-        raise ValueError("weight must be one-dimensional with one element per class")
+        raise RuntimeError(f"multi_margin_loss: inconsistent weight size, expected {x.shape[1]} but got "
+                           f"{list(weight.shape)}")
     z = (margin - x.gather(1, t.unsqueeze(1)) + x).clamp_min(0)
     z = z if p == 1 else z.square()
     if weight is not None:
@@ -193,8 +196,7 @@ def multilabel_margin_loss(input, target, size_average, reduce, reduction):
     gaps = (1 - x.gather(1, labels).unsqueeze(2) + x.unsqueeze(1)).clamp_min(0)
     counts = (used.unsqueeze(2) & ~is_label.unsqueeze(1)).to(gaps.dtype)
     loss = (gaps * counts).sum((1, 2)) / classes
-    loss = loss if input.dim() == 2 else loss.squeeze(0)
-    return reduced(loss, reduction)
+    return reduced(loss if input.dim() == 2 else loss.squeeze(0), reduction)
 
 
 @op(f"poisson_nll_loss(Tensor input, Tensor target, bool log_input=True, bool full=False,"

@@ -1,0 +1,122 @@
+"""Losses over sequences: connectionist temporal classification; and linear_cross_entropy."""
+import rushlight as rl
+from rushlight.ops._record import op
+from rushlight.ops.loss import reduced
+
+_NN = ("nn.functional",)
+_LOW = -1e30  # stands for log 0: differences of it stay finite, so gradients do too
+
+
+def _ctc_paths(log_probs, labels, input_lengths, target_lengths, blank):
+    """log p of each sample: the forward recursion over labels with blanks between them."""
+    steps, n, _ = log_probs.shape
+    width = labels.shape[1]
+    extended = rl.full((n, 2 * width + 1), blank, dtype=rl.int64)
+    if width:
+        extended[:, 1::2] = labels
+    same = rl.ones(extended.shape, dtype=rl.bool)  # a label may not be skipped to from its equal
+    same[:, 3::2] = extended[:, 3::2] == extended[:, 1:-2:2]
+    emit = log_probs.gather(2, extended.unsqueeze(0).expand(steps, n, -1))
+    low = rl.full((n, 1), _LOW, dtype=log_probs.dtype)
+    start = rl.arange(extended.shape[1]) < 2
+    alpha = rl.where(start, emit[0], _LOW)
+    for t in range(1, steps):
+        one = rl.cat([low, alpha[:, :-1]], 1)
+        two = rl.where(same, _LOW, rl.cat([low, low, alpha[:, :-2]], 1)[:, :alpha.shape[1]])
+        new = rl.stack([alpha, one, two]).logsumexp(0) + emit[t]
+        alpha = rl.where((t < input_lengths).unsqueeze(1), new, alpha)
+    last = (2 * target_lengths).unsqueeze(1)
+    end = alpha.gather(1, last).squeeze(1)
+    before = alpha.gather(1, (last - 1).clamp_min(0)).squeeze(1)
+    total = rl.logaddexp(end, rl.where(target_lengths > 0, before, _LOW))
+    return rl.where(input_lengths > 0, total, rl.where(target_lengths > 0, _LOW, 0))
+
+
+@op("_ctc(Tensor log_probs, Tensor labels, Tensor input_lengths, Tensor target_lengths, int blank) -> Tensor",
+    at=("internal",), grad_name="CtcLossBackward0")
+def _ctc(log_probs, labels, input_lengths, target_lengths, blank):
+    """Minus the log-probability of each sample, infinite where no path exists."""
+    log_p = _ctc_paths(log_probs, labels, input_lengths, target_lengths, blank)
+    return rl.where(log_p < _LOW / 2, float("inf"), -log_p)
+
+
+def _ctc_grad(g, log_probs, labels, input_lengths, target_lengths, blank):
+    """exp(log_probs) minus the posterior of each class: the gradient for the input of log_softmax."""
+    with rl.enable_grad():
+        x = log_probs.detach().requires_grad_(True)
+        log_p = _ctc_paths(x, labels, input_lengths, target_lengths, blank)
+        posterior, = rl.autograd.grad(log_p.sum(), [x])
+    used = (rl.arange(x.shape[0]).unsqueeze(1) < input_lengths).unsqueeze(2)
+    grad = rl.where(used, log_probs.detach().exp() - posterior, 0)
+    return grad * g.unsqueeze(0).unsqueeze(2)
+
+
+_ctc.vjp(log_probs=_ctc_grad)
+
+
+def _lengths(value):
+    return value.to(rl.int64) if isinstance(value, rl.Tensor) else rl.tensor(value, dtype=rl.int64)
+
+
+def _label_table(targets, lengths, blank):
+    """Concatenated labels (sum of lengths) as rows (N, longest)."""
+    if targets.dim() == 2:
+        return targets.to(rl.int64)
+    width = int(lengths.max()) if lengths.numel() else 0
+    table = rl.full((lengths.shape[0], width), blank, dtype=rl.int64)
+    at = 0
+    for row, n in enumerate(lengths.tolist()):
+        table[row, :n] = targets[at:at + n].to(rl.int64)
+        at += n
+    return table
+
+
+@op("ctc_loss(Tensor log_probs, Tensor targets, any input_lengths, any target_lengths, int blank=0,"
+    " str reduction='mean', bool zero_infinity=False) -> Tensor", at=_NN)
+def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity):
+    """Connectionist temporal classification (Graves et al. 2006).
+
+    Shapes: log_probs (T, N, C), from log_softmax, or (T, C); targets (N, S), (S) or all concatenated;
+    lengths (N) or (). The mean divides each loss by its target's length first. Samples without a path
+    have infinite loss, or 0 with zero_infinity. The gradient is that of log_softmax's input.
+    """
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    single = log_probs.dim() == 2
+    x = log_probs.unsqueeze(1) if single else log_probs
+    if not 0 <= blank < x.shape[2]:
+        raise RuntimeError(f"blank must be in label range, got {blank} for {x.shape[2]} classes")
+    ins, outs = _lengths(input_lengths).reshape(-1), _lengths(target_lengths).reshape(-1)
+    if ins.shape[0] != x.shape[1] or outs.shape[0] != x.shape[1]:
+        raise RuntimeError(f"input_lengths and target_lengths must be of size batch_size ({x.shape[1]}), got "
+                           f"{ins.shape[0]} and {outs.shape[0]}")
+    if ins.numel() and int(ins.max()) > x.shape[0]:
+        raise RuntimeError(f"Expected input_lengths to have value at most {x.shape[0]}, but got value {int(ins.max())}")
+    labels = _label_table(targets.reshape(1, -1) if single else targets, outs, blank)
+    loss = _ctc(x, labels, ins, outs, blank)
+    if zero_infinity:
+        loss = rl.where(loss == float("inf"), 0, loss)
+    if reduction == "mean":
+        return (loss / outs.clamp_min(1).to(loss.dtype)).mean()
+    return loss.squeeze(0) if single and reduction == "none" else reduced(loss, reduction)
+
+
+@op("linear_cross_entropy(Tensor input, Tensor linear_weight, Tensor target, *, Tensor? linear_bias=None,"
+    " Tensor? weight=None, str reduction='mean', int? ignore_index=None, float label_smoothing=0.0,"
+    " any options=None) -> Tensor", at=_NN)
+def linear_cross_entropy(input, linear_weight, target, linear_bias, weight, reduction, ignore_index,
+                         label_smoothing, options):
+    """cross_entropy(linear(input, linear_weight, linear_bias), target).
+
+    Shapes: input (*, D), linear_weight (C, D), target class indices (*) or probabilities (*, C).
+    `options` says how the work may be split; the result does not depend on it.
+    """
+    logits = rl.nn.functional.linear(input, linear_weight, linear_bias)
+    ignore = -100 if ignore_index is None else ignore_index
+    shape = logits.shape[:-1]
+    if logits.dim() > 2:
+        logits = logits.reshape(-1, logits.shape[-1])
+        target = target.reshape(-1, logits.shape[-1]) if target.is_floating_point() else target.reshape(-1)
+    loss = rl.nn.functional.cross_entropy(logits, target, weight, ignore_index=ignore, reduction=reduction,
+                                          label_smoothing=label_smoothing)
+    return loss.view(shape) if reduction == "none" else loss

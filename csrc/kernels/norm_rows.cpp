@@ -84,26 +84,44 @@ template <class T> struct RowNormBackward {
   // Gradients of affine parameters [begin, end), summed over the rows that use them.
   void affine(int64_t begin, int64_t end) const {
     std::vector<double> w(end - begin, 0.0), b(end - begin, 0.0);
+    if (l.inner == 1 && l.groups == 1) columns(begin, end, w.data(), b.data());
+    else channels(begin, end, w.data(), b.data());
+    for (int64_t p = begin; p < end; ++p) {
+      gw[p] = static_cast<T>(w[p - begin]);
+      gb[p] = static_cast<T>(b[p - begin]);
+    }
+  }
+  // Layer norm: whole row pieces at a time; a few rows in T, then into double.
+  void columns(int64_t begin, int64_t end, double* w, double* b) const {
+    constexpr int64_t kRows = 16;
+    int64_t n = end - begin;
+    std::vector<T> part(2 * n);
+    T *pw = part.data(), *pb = pw + n;
+    for (int64_t r0 = 0; r0 < l.rows; r0 += kRows) {
+      std::fill(part.begin(), part.end(), T(0));
+      for (int64_t r = r0; r < std::min(l.rows, r0 + kRows); ++r) {
+        const T *pg = g + r * l.cols + begin, *px = x + r * l.cols + begin;
+        T m = mean[r], s = rstd[r];
+        for (int64_t i = 0; i < n; ++i) {
+          pw[i] += pg[i] * ((px[i] - m) * s);
+          pb[i] += pg[i];
+        }
+      }
+      for (int64_t i = 0; i < n; ++i) w[i] += pw[i], b[i] += pb[i];
+    }
+  }
+  void channels(int64_t begin, int64_t end, double* w, double* b) const {
     int64_t n = l.features();
     for (int64_t r = 0; r < l.rows; ++r) {
       int64_t first = r % l.groups * n, lo = std::max(begin, first), hi = std::min(end, first + n);
       const T *pg = g + r * l.cols, *px = x + r * l.cols;
       for (int64_t p = lo; p < hi; ++p) {
         int64_t at = (p - first) * l.inner;
-        if (l.inner == 1) {
-          w[p - begin] += double(pg[at]) * ((px[at] - mean[r]) * rstd[r]);
-          b[p - begin] += pg[at];
-          continue;
-        }
         w[p - begin] += exact_sum<T>(l.inner, [&](int64_t i) {
           return pg[at + i] * ((px[at + i] - mean[r]) * rstd[r]);
         });
         b[p - begin] += exact_sum<T>(l.inner, [&](int64_t i) { return pg[at + i]; });
       }
-    }
-    for (int64_t p = begin; p < end; ++p) {
-      gw[p] = static_cast<T>(w[p - begin]);
-      gb[p] = static_cast<T>(b[p - begin]);
     }
   }
 };

@@ -36,8 +36,12 @@ template <class F> void each_output(const AveragePlan& p, F&& f) {
 // f(offset, length) over the input runs of window (i, j, k).
 template <class F> void each_run(const PoolPlan& p, int64_t i, int64_t j, int64_t k, F&& f) {
   const auto &[d, h, w] = p.axis;
-  int64_t length = w.end[k] - w.start[k];
-  if (length <= 0) return;
+  int64_t length = w.end[k] - w.start[k], rows = h.end[j] - h.start[j];
+  if (length <= 0 || rows <= 0) return;
+  if (length == w.in) {  // whole rows follow each other
+    for (int64_t a = d.start[i]; a < d.end[i]; ++a) f((a * h.in + h.start[j]) * w.in, rows * length);
+    return;
+  }
   for (int64_t a = d.start[i]; a < d.end[i]; ++a)
     for (int64_t b = h.start[j]; b < h.end[j]; ++b) f((a * h.in + b) * w.in + w.start[k], length);
 }

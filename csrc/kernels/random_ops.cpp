@@ -41,7 +41,7 @@ void need_float(Call& c) {
 }
 
 void run_uniform(Call& c) {
-  need_float(c);
+  if (!is_complex(c.tensor(0).dtype)) need_float(c);
   double from = c.number(1), to = c.number(2);
   RL_CHECK(from <= to, "uniform_ expects to return a [from, to) range, but found from=", from, " > to=", to);
   fill_self(c, [&](Tensor& t) { uniform(generator(c, 3), t.dtype, t.raw(), t.numel, from, to); });
@@ -56,6 +56,8 @@ void run_normal(Call& c) {
 void run_random(Call& c) { fill_self(c, [&](Tensor& t) { integers(generator(c, 1), t.dtype, t.raw(), t.numel); }); }
 void run_random_range(Call& c) {
   int64_t from = c.integer(1);
+  if (!c.has(2))
+    return fill_self(c, [&](Tensor& t) { integers(generator(c, 3), t.dtype, t.raw(), t.numel, from); });
   RL_CHECK(from < c.integer(2), "random_ expects 'from' to be less than 'to', but got from=", from, " >= to=", c.integer(2));
   fill_self(c, [&](Tensor& t) { integers(generator(c, 3), t.dtype, t.raw(), t.numel, from, c.integer(2)); });
 }
@@ -112,6 +114,36 @@ void run_multinomial(Call& c) {
   int64_t rows = p->ndim == 2 ? p->size(0) : 1;
   multinomial(generator(c, 3), p->dtype, p->raw(), rows, p->size(p->ndim - 1), c.out(0).data<int64_t>(), c.integer(1), c.flag(2));
 }
+
+// One sample for each parameter, in the parameters' own layout.
+void infer_like(Call& c) {
+  Tensor& p = c.tensor(0);
+  if (!is_floating(p.dtype)) fail(ErrorKind::NotImplemented, c.op, ": expected a floating point tensor, got ", p.dtype);
+  c.add_out(p.sizes(), p.dtype);
+}
+void run_poisson(Call& c) {
+  Ref<Tensor> rate = contiguous(c.tensor(0));
+  poisson(generator(c, 1), rate->dtype, c.out(0).raw(), rate->numel, rate->raw());
+}
+void run_gamma(Call& c) {
+  Ref<Tensor> alpha = contiguous(c.tensor(0));
+  standard_gamma(generator(c, 1), alpha->dtype, c.out(0).raw(), alpha->numel, alpha->raw());
+}
+void run_binomial(Call& c) {
+  RL_CHECK(c.tensor(1).numel == c.tensor(0).numel, "binomial: count and prob must have the same shape");
+  Ref<Tensor> count = contiguous(c.tensor(0)), prob = contiguous_as(c.tensor(1), c.tensor(0).dtype);
+  binomial(generator(c, 2), count->dtype, c.out(0).raw(), count->numel, count->raw(), prob->raw());
+}
+void run_dirichlet(Call& c) {
+  Ref<Tensor> alpha = contiguous(c.tensor(0));
+  RL_CHECK(alpha->ndim > 0, "_sample_dirichlet: expected at least one dimension");
+  int64_t n = alpha->size(alpha->ndim - 1);
+  if (n) dirichlet(generator(c, 1), alpha->dtype, c.out(0).raw(), alpha->numel / n, n, alpha->raw());
+}
+RL_KERNEL("poisson", infer_like, run_poisson);
+RL_KERNEL("_standard_gamma", infer_like, run_gamma);
+RL_KERNEL("binomial", infer_like, run_binomial);
+RL_KERNEL("_sample_dirichlet", infer_like, run_dirichlet);
 
 RL_KERNEL("uniform_", none, run_uniform);
 RL_KERNEL("normal_", none, run_normal);

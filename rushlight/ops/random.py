@@ -22,8 +22,8 @@ _fill("normal_(Tensor(a!) self, float mean=0, float std=1, *, Generator? generat
       "Fills with normal numbers.")
 _fill("random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor",
       "Fills with integers over the dtype's whole range of exact integers.")
-_fill("random_.from(Tensor(a!) self, int from, int to, *, Generator? generator=None) -> Tensor",
-      "Fills with integers of [from, to).")
+_fill("random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor",
+      "Fills with integers of [from, to); to None means up to the dtype's largest exact integer.")
 _fill("bernoulli_(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor", "Fills with 1 (probability p) or 0.")
 _fill("bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor",
       "Fills with 1 or 0, each with its own probability.")
@@ -165,3 +165,30 @@ def _(mean, std, generator):
 def _(mean, std, size, generator, dtype, layout, device, pin_memory, requires_grad):
     """Normal numbers of the given size."""
     return _empty(size, dtype, device, requires_grad, lambda t: t.normal_(mean, std, generator=generator))
+
+
+@op("poisson(Tensor self, Generator? generator=None) -> Tensor", method=False)
+def poisson(self, generator):
+    """Poisson numbers, each with its own rate. Raises RuntimeError for a negative rate."""
+    ...
+
+
+poisson.vjp(self=lambda g: rl.zeros_like(g))
+
+
+@op("binomial(Tensor count, Tensor prob, Generator? generator=None) -> Tensor", at="torch", differentiable=False)
+def _(count, prob, generator):
+    """Binomial numbers, each with its own count and probability (floating tensors)."""
+    ...
+
+
+@op("_standard_gamma(Tensor self, Generator? generator=None) -> Tensor", at="torch", differentiable=False)
+def _(self, generator):
+    """Gamma numbers of rate 1, each with its own shape."""
+    ...
+
+
+@op("_sample_dirichlet(Tensor self, Generator? generator=None) -> Tensor", at="torch", differentiable=False)
+def _(self, generator):
+    """Dirichlet samples over the last dimension."""
+    ...

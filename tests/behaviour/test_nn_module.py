@@ -1,0 +1,196 @@
+"""`Module`: registration, names, state dicts, conversions, copies; and the containers."""
+
+import copy
+import pickle
+
+import pytest
+import rushlight as rl
+
+nn = rl.nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(3, 4)
+        self.b = nn.Linear(4, 2)
+        self.shared = self.a
+        self.register_buffer("kept", rl.ones(2))
+        self.register_buffer("dropped", rl.zeros(1), persistent=False)
+        self.scale = nn.Parameter(rl.ones(2))
+        self.register_parameter("absent", None)
+        self.plain = 5
+
+    def forward(self, x):
+        return self.b(self.a(x).relu()) * self.scale + self.kept
+
+
+def test_names_are_deduplicated():
+    net = Net()
+    names = ["scale", "a.weight", "a.bias", "b.weight", "b.bias"]
+    assert [n for n, _ in net.named_parameters()] == names
+    assert len(list(net.named_parameters(remove_duplicate=False))) == 7
+    assert [n for n, _ in net.named_modules()] == ["", "a", "b"]
+    assert list(net.state_dict()) == ["scale", "kept", "a.weight", "a.bias", "b.weight", "b.bias",
+                                      "shared.weight", "shared.bias"]
+    assert dict(net.state_dict()._metadata)["a"] == {"version": 1}
+
+
+@pytest.mark.parametrize("name, value, kind", [
+    ("a", 3, "child module"), ("scale", 3.0, "parameter"), ("scale", rl.ones(1), "parameter"),
+    ("kept", 3, "buffer"),
+])
+def test_registered_names_only_take_their_kind(name, value, kind):
+    with pytest.raises(TypeError, match=f"as {kind} '{name}'"):
+        setattr(Net(), name, value)
+
+
+def test_assignment_moves_a_name_between_tables():
+    net = Net()
+    net.plain = nn.Parameter(rl.zeros(1))
+    assert "plain" in net._parameters and "plain" not in net.__dict__
+    net.plain = None
+    assert net._parameters["plain"] is None
+    net.a = None
+    assert net._modules["a"] is None
+    net.extra = nn.Buffer(rl.ones(1), persistent=False)
+    assert "extra" in net._buffers and "extra" not in net.state_dict()
+    del net.extra
+    assert not hasattr(net, "extra")
+
+
+def test_bad_registrations():
+    net = Net()
+    with pytest.raises(KeyError, match="already exists"):
+        net.register_buffer("plain", None)
+    with pytest.raises(KeyError, match='contain "."'):
+        net.register_parameter("x.y", None)
+    with pytest.raises(TypeError, match="not a Module subclass"):
+        net.add_module("m", 3)
+    with pytest.raises(AttributeError, match="'Net' object has no attribute 'nope'"):
+        net.nope
+    with pytest.raises(TypeError, match="unexpected keyword argument 'x'"):
+        nn.Module(x=1)
+
+
+def test_assignment_before_init_is_explained():
+    class Early(nn.Module):
+        def __init__(self):
+            self.layer = nn.Linear(1, 1)
+
+    with pytest.raises(AttributeError, match="cannot assign module before Module.__init__"):
+        Early()
+
+
+def test_load_state_dict_reports_every_problem():
+    net, state = Net(), dict(Net().state_dict())
+    del state["b.bias"]
+    state["extra"] = rl.ones(1)
+    state["b.weight"] = rl.ones(3, 3)
+    with pytest.raises(RuntimeError) as error:
+        net.load_state_dict(state)
+    text = str(error.value)
+    assert 'Missing key(s) in state_dict: "b.bias"' in text
+    assert 'Unexpected key(s) in state_dict: "extra"' in text
+    assert "size mismatch for b.weight" in text
+    del state["b.weight"]
+    result = net.load_state_dict(state, strict=False)
+    assert result.missing_keys == ["b.weight", "b.bias"]
+    assert repr(net.load_state_dict(net.state_dict())) == "<All keys matched successfully>"
+
+
+def test_load_copies_and_assign_replaces():
+    net, given = nn.Linear(2, 2), {k: v.double() for k, v in nn.Linear(2, 2).state_dict().items()}
+    weight = net.weight
+    net.load_state_dict(given)
+    assert net.weight is weight and weight.dtype == rl.float32
+    net.load_state_dict(given, assign=True)
+    assert net.weight is not weight and net.weight.dtype == rl.float64
+
+
+def test_extra_state():
+    class Counter(nn.Module):
+        count = 3
+
+        def get_extra_state(self):
+            return {"count": self.count}
+
+        def set_extra_state(self, state):
+            self.count = state["count"]
+
+    net = nn.Sequential(Counter())
+    assert dict(net.state_dict()) == {"0._extra_state": {"count": 3}}
+    net.load_state_dict({"0._extra_state": {"count": 7}})
+    assert net[0].count == 7
+    with pytest.raises(RuntimeError, match="_extra_state"):
+        net.load_state_dict({})
+
+
+def test_conversions_keep_parameter_objects_and_gradients():
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    net[0](rl.ones(1, 2)).sum().backward()
+    weight = net[0].weight
+    net.double()
+    assert net[0].weight is weight
+    assert weight.dtype == weight.grad.dtype == rl.float64
+    assert net[1].num_batches_tracked.dtype == rl.int64
+    with pytest.raises(TypeError, match="floating point or complex"):
+        net.to(rl.int32)
+
+
+def test_submodules_by_path():
+    net = nn.Sequential(nn.Sequential(nn.Linear(1, 2)))
+    assert net.get_submodule("0.0") is net[0][0]
+    assert net.get_parameter("0.0.weight") is net[0][0].weight
+    with pytest.raises(AttributeError, match="has no attribute `7`"):
+        net.get_submodule("0.7")
+    net.set_submodule("0.0", nn.ReLU())
+    assert repr(net[0][0]) == "ReLU()"
+
+
+def test_copies_are_independent():
+    net = Net()
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert twin.shared is twin.a and twin.a is not net.a
+        assert rl.equal(twin.a.weight, net.a.weight)
+        assert type(twin.scale) is nn.Parameter
+
+
+def test_parameter_looks_and_copies():
+    p = nn.Parameter(rl.ones(2))
+    assert repr(p) == "Parameter containing:\ntensor([1., 1.], requires_grad=True)"
+    assert type(p + 1) is rl.Tensor
+    assert isinstance(p, nn.Parameter) and not isinstance(rl.ones(1), nn.Parameter)
+    assert isinstance(nn.Buffer(rl.ones(1)), nn.Buffer)
+
+
+def test_sequential():
+    net = nn.Sequential(nn.ReLU(), nn.Tanh())
+    net.append(nn.Linear(1, 2)).insert(1, nn.Sigmoid())
+    assert [type(m).__name__ for m in net] == ["ReLU", "Sigmoid", "Tanh", "Linear"]
+    del net[0]
+    assert list(net._modules) == ["0", "1", "2"]
+    assert len(net * 2) == 6 and len(net + net) == 6 and len(net[1:]) == 2
+    with pytest.raises(IndexError, match="out of range"):
+        net[5]
+
+
+def test_module_list_and_dict():
+    layers = nn.ModuleList([nn.ReLU(), nn.ReLU(), nn.Tanh()])
+    assert repr(layers) == "ModuleList(\n  (0-1): 2 x ReLU()\n  (2): Tanh()\n)"
+    layers.insert(0, nn.Linear(1, 1))
+    layers.pop(1)
+    assert len(layers) == 3 and list(layers.state_dict()) == ["0.weight", "0.bias"]
+    named = nn.ModuleDict({"a": nn.ReLU()})
+    named.update([["b", nn.Linear(1, 1)]])
+    assert list(named) == ["a", "b"] and list(named.state_dict()) == ["b.weight", "b.bias"]
+
+
+def test_parameter_list_and_dict():
+    params = nn.ParameterList([rl.zeros(2, 3), 3])
+    assert repr(params) == ("ParameterList(\n    (0): Parameter containing: "
+                            "[torch.float32 of size 2x3]\n    (1): Object of type: int\n)")
+    assert list(params.append(rl.ones(1)).state_dict()) == ["0", "2"]
+    named = nn.ParameterDict({"a": rl.zeros(2)})
+    named["b"] = nn.Parameter(rl.ones(1))
+    assert list(named.keys()) == ["a", "b"] and named.pop("a").requires_grad

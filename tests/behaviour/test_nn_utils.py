@@ -1,0 +1,109 @@
+"""Tools of `nn.utils`: clipping, vectors, packing, parametrisation, pruning, fusing, stateless calls."""
+
+import pytest
+import rushlight as rl
+
+nn = rl.nn
+utils = rl.nn.utils
+
+
+def test_gradient_norm_is_clipped_and_returned():
+    p = nn.Parameter(rl.ones(4))
+    p.grad = rl.full((4,), 2.0)
+    assert utils.clip_grad_norm_([p], 1.0).item() == 4.0
+    assert abs(p.grad.norm().item() - 1) < 1e-5
+    utils.clip_grad_value_([p], 0.1)
+    assert p.grad.max().item() == pytest.approx(0.1)
+
+
+def test_non_finite_norm_raises_on_request():
+    p = nn.Parameter(rl.ones(1))
+    p.grad = rl.full((1,), float("inf"))
+    with pytest.raises(RuntimeError, match="non-finite"):
+        utils.clip_grad_norm_([p], 1.0, error_if_nonfinite=True)
+
+
+def test_parameters_round_trip_through_a_vector():
+    net = nn.Linear(2, 2)
+    vector = utils.parameters_to_vector(net.parameters())
+    utils.vector_to_parameters(vector * 2, net.parameters())
+    assert rl.equal(utils.parameters_to_vector(net.parameters()), vector * 2)
+
+
+def test_packing_round_trip():
+    sequences = [rl.arange(n * 1.0).reshape(n, 1) for n in (2, 4, 3)]
+    packed = utils.rnn.pack_sequence(sequences, enforce_sorted=False)
+    assert packed.batch_sizes.tolist() == [3, 3, 2, 1]
+    padded, lengths = utils.rnn.pad_packed_sequence(packed, batch_first=True, padding_value=-1.0)
+    assert lengths.tolist() == [2, 4, 3] and padded[0, 2:].flatten().tolist() == [-1.0, -1.0]
+    back = utils.rnn.unpack_sequence(packed)
+    assert all(rl.equal(a, b) for a, b in zip(sequences, back))
+    with pytest.raises(RuntimeError, match="sorted in decreasing order"):
+        utils.rnn.pack_sequence(sequences)
+
+
+def test_parametrization_is_applied_assigned_and_removed():
+    class Doubled(nn.Module):
+        def forward(self, x):
+            return 2 * x
+
+        def right_inverse(self, y):
+            return y / 2
+
+    layer = nn.Linear(2, 2)
+    start = layer.weight.detach().clone()
+    utils.parametrize.register_parametrization(layer, "weight", Doubled())
+    assert list(layer.state_dict()) == ["bias", "parametrizations.weight.original"]
+    assert rl.allclose(layer.weight, start)
+    layer.weight = rl.ones(2, 2)
+    assert rl.equal(layer.parametrizations.weight.original, rl.full((2, 2), 0.5))
+    layer(rl.ones(1, 2)).sum().backward()
+    assert layer.parametrizations.weight.original.grad[0, 0].item() == 2.0
+    utils.parametrize.remove_parametrizations(layer, "weight")
+    assert type(layer) is nn.Linear and rl.equal(layer.weight, rl.ones(2, 2))
+
+
+def test_weight_norm_keeps_the_weight():
+    layer = nn.Linear(3, 2)
+    before = layer.weight.detach().clone()
+    utils.parametrizations.weight_norm(layer)
+    assert rl.allclose(layer.weight, before)
+    layer = utils.weight_norm(nn.Linear(3, 2))
+    assert set(layer.state_dict()) == {"bias", "weight_g", "weight_v"}
+    utils.remove_weight_norm(layer)
+    assert set(layer.state_dict()) == {"bias", "weight"}
+
+
+def test_pruning_masks_and_makes_permanent():
+    layer = nn.Linear(4, 1)
+    with rl.no_grad():
+        layer.weight.copy_(rl.tensor([[1.0, -4.0, 2.0, 3.0]]))
+    utils.prune.l1_unstructured(layer, "weight", amount=0.5)
+    assert layer.weight_mask.tolist() == [[0.0, 1.0, 0.0, 1.0]]
+    utils.prune.l1_unstructured(layer, "weight", amount=1)
+    assert layer.weight.tolist() == [[0.0, -4.0, 0.0, 0.0]]
+    assert utils.prune.is_pruned(layer)
+    utils.prune.remove(layer, "weight")
+    assert set(layer.state_dict()) == {"bias", "weight"}
+
+
+def test_fused_batch_norm_computes_the_same():
+    layer, norm = nn.Linear(3, 4), nn.BatchNorm1d(4)
+    norm(rl.randn(8, 4))
+    layer.eval(), norm.eval()
+    x = rl.randn(2, 3)
+    fused = utils.fusion.fuse_linear_bn_eval(layer, norm)
+    assert rl.allclose(fused(x), norm(layer(x)), atol=1e-6)
+
+
+def test_stateless_call_leaves_the_module_alone():
+    from rushlight.nn.utils.stateless import _functional_call
+
+    net = nn.Linear(2, 1)
+    before = net.weight
+    out = _functional_call(net, {"weight": rl.zeros(1, 2), "bias": rl.ones(1)}, rl.ones(1, 2))
+    assert out.item() == 1.0 and net.weight is before
+
+
+def test_skip_init_makes_the_right_shapes():
+    assert utils.skip_init(nn.Linear, 3, 2).weight.shape == (2, 3)

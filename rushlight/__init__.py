@@ -34,6 +34,7 @@ from rushlight.autograd.anomaly_mode import (  # noqa: E402
 from rushlight.autograd.grad_mode import (  # noqa: E402
     enable_grad, inference_mode, no_grad, set_grad_enabled)
 from rushlight.serialization import load, save  # noqa: E402
+from rushlight.storage import *  # noqa: E402, F403
 from rushlight.version import __version__  # noqa: E402
 
 _tensor_methods.install(Tensor)

@@ -6,8 +6,12 @@
 #include "plan/copy.h"
 #include "python/data_access.h"
 #include "python/keywords.h"
+#include "python/op.h"
 
 namespace rl::py {
+
+void set_history(Tensor& out, Node& n, uint32_t nr);  // record.cpp
+
 namespace {
 
 struct StorageObject {
@@ -347,6 +351,21 @@ PyObject* tensor_resize(PyObject* self, PyObject* args, PyObject* kwargs) {
   });
 }
 
+// _take_geometry(view): self becomes what `view` of it is, sizes, strides and place in the graph.
+PyObject* take_geometry(PyObject* self, PyObject* other) {
+  return guarded([&] {
+    if (!is_tensor(other)) fail(ErrorKind::Type, "_take_geometry: expected a Tensor, got ", Py_TYPE(other)->tp_name);
+    Tensor &t = *as_tensor(self), &v = *as_tensor(other);
+    RL_CHECK(v.storage == t.storage && v.dtype == t.dtype, "_take_geometry: not a view of this tensor");
+    set_geometry(t, v.sizes(), v.strides());
+    t.offset = v.offset;
+    if (v.grad_fn) set_history(t, *v.grad_fn, v.output_nr);
+    if (t.view) t.view->version = t.version() + 1;
+    ++t.version();
+    return Py_NewRef(self);
+  });
+}
+
 PyCFunction with_keywords(PyObject* (*f)(PyObject*, PyObject*, PyObject*)) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f));
 }
@@ -358,6 +377,7 @@ PyMethodDef storage_methods[] = {
     {"data_ptr", tensor_data_ptr, METH_NOARGS, "The address of the first element."},
     {"storage_offset", tensor_offset, METH_NOARGS, "Elements from the storage's start to the first one."},
     {"set_", fast(tensor_set), kFast, "Makes this tensor view another storage or tensor."},
+    {"_take_geometry", take_geometry, METH_O, nullptr},
     {"resize_", with_keywords(tensor_resize), METH_VARARGS | METH_KEYWORDS,
      "Changes the sizes; the storage grows when it must and new elements are unset."},
     {}};

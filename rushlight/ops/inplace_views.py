@@ -1,0 +1,35 @@
+"""Methods that change a tensor's own shape: unsqueeze_, squeeze_, transpose_, t_, as_strided_ ...
+
+The elements stay where they are; the tensor takes over the geometry, and the place in the graph, of
+the view that the method without the underscore makes. To add one: a name in `_VIEWS`.
+"""
+
+import rushlight as rl
+from rushlight._native import Tensor
+
+_VIEWS = ("unsqueeze", "squeeze", "transpose", "swapaxes", "swapdims", "t", "as_strided")
+
+
+def _in_place(name):
+    view_of = getattr(Tensor, name)
+
+    def method(self, *args, **kwargs):
+        if self.requires_grad and self.is_leaf and rl.is_grad_enabled():
+            raise RuntimeError(f"a leaf Variable that requires grad is being used in an in-place operation. ({name}_)")
+        return self._take_geometry(view_of(self, *args, **kwargs))
+
+    method.__name__, method.__qualname__ = name + "_", f"Tensor.{name}_"
+    method.__doc__ = f"As `{name}`, changing the tensor itself; returns it."
+    return method
+
+
+def _resize_as_(self, other, *, memory_format=rl.contiguous_format):
+    """Takes the sizes of another tensor; the storage grows when it must and new elements are unset."""
+    if memory_format is rl.preserve_format:
+        raise RuntimeError("resize_as_: memory_format=preserve_format is not supported")
+    return self.resize_(other.shape, memory_format=memory_format)
+
+
+for _name in _VIEWS:
+    setattr(Tensor, _name + "_", _in_place(_name))
+Tensor.resize_as_ = _resize_as_

@@ -1,0 +1,166 @@
+"""Typed storages: the memory behind a tensor as a flat run of one dtype (deprecated in PyTorch in
+favour of `UntypedStorage`, kept for programs and files that name them).
+
+`UntypedStorage` itself is native. To add a legacy type: one entry in `_LEGACY`.
+"""
+
+import rushlight as rl
+from rushlight._native import UntypedStorage
+
+_LEGACY = {"DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16",
+           "BFloat16Storage": "bfloat16", "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16",
+           "CharStorage": "int8", "ByteStorage": "uint8", "BoolStorage": "bool",
+           "ComplexFloatStorage": "complex64", "ComplexDoubleStorage": "complex128"}
+
+
+class TypedStorage:
+    """Elements of one dtype over an `UntypedStorage`.
+
+    Args:
+        source: a number of elements, or a sequence of them; nothing for an empty storage.
+        wrap_storage: the untyped storage to show instead.
+        dtype: of the elements; the default dtype if None.
+        device: where fresh memory lies.
+
+    Example::
+
+        >>> rl.TypedStorage([1, 2], dtype=rl.int32).tolist()
+        [1, 2]
+    """
+
+    dtype = None
+    is_sparse = is_cuda = False
+
+    def __init__(self, source=0, *, wrap_storage=None, dtype=None, device=None, _internal=False):
+        dtype = dtype or type(self).dtype or rl.get_default_dtype()
+        if wrap_storage is None:
+            if isinstance(source, int):
+                tensor = rl.empty(source, dtype=dtype, device=device)
+            else:
+                tensor = rl.tensor(source, dtype=dtype, device=device)
+            wrap_storage = tensor.untyped_storage()
+        elif not isinstance(wrap_storage, UntypedStorage):
+            raise TypeError("TypedStorage: argument 'wrap_storage' must be UntypedStorage, but got "
+                            f"{type(wrap_storage)}")
+        self.dtype, self._untyped_storage = dtype, wrap_storage
+
+    def _flat(self):
+        """All elements as a tensor on the same memory."""
+        storage = self._untyped_storage
+        return rl.empty(0, dtype=self.dtype, device=storage.device).set_(storage)
+
+    def untyped(self):
+        """The same memory as bytes."""
+        return self._untyped_storage
+
+    def size(self):
+        """The number of elements."""
+        return self._untyped_storage.nbytes() // self.dtype.itemsize
+
+    def nbytes(self):
+        """The number of bytes."""
+        return self._untyped_storage.nbytes()
+
+    def element_size(self):
+        """Bytes per element."""
+        return self.dtype.itemsize
+
+    def data_ptr(self):
+        """The address of the first byte."""
+        return self._untyped_storage.data_ptr()
+
+    @property
+    def device(self):
+        return self._untyped_storage.device
+
+    @property
+    def _cdata(self):
+        return self._untyped_storage._cdata
+
+    def __len__(self):
+        return self.size()
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            raise RuntimeError("slices are only supported in UntypedStorage.__getitem__")
+        return self._flat()[index].item()
+
+    def __setitem__(self, index, value):
+        self._flat()[index] = value
+
+    def __iter__(self):
+        return iter(self.tolist())
+
+    def __eq__(self, other):
+        return isinstance(other, TypedStorage) and self._untyped_storage == other._untyped_storage
+
+    def __hash__(self):
+        return hash(self._untyped_storage)
+
+    def tolist(self):
+        """The elements as Python numbers."""
+        return self._flat().tolist()
+
+    def _like(self, storage, dtype=None):
+        return TypedStorage(wrap_storage=storage, dtype=dtype or self.dtype, _internal=True)
+
+    def clone(self):
+        """A copy in fresh memory."""
+        return self._like(self._untyped_storage.clone())
+
+    def cpu(self):
+        """The storage itself: it is on the CPU."""
+        return self
+
+    def fill_(self, value):
+        """Sets every element."""
+        self._flat().fill_(value)
+        return self
+
+    def copy_(self, source, non_blocking=False):
+        """Copies the elements of another storage, converting them."""
+        self._flat().copy_(source._flat(), non_blocking)
+        return self
+
+    def resize_(self, size):
+        """Changes the number of elements; new ones are unset."""
+        self._untyped_storage.resize_(size * self.dtype.itemsize)
+        return self
+
+    def is_shared(self):
+        """Whether other processes see the memory."""
+        return self._untyped_storage.is_shared()
+
+    def share_memory_(self):
+        """Moves the memory to where other processes can see it."""
+        self._untyped_storage.share_memory_()
+        return self
+
+    def type(self):
+        """The legacy name, such as ``"torch.FloatStorage"``."""
+        name = str(self.dtype).rpartition(".")[2]
+        return "torch." + next((k for k, v in _LEGACY.items() if v == name), "TypedStorage")
+
+    def _converted(self, dtype):
+        return self if dtype == self.dtype else self._like(self._flat().to(dtype).untyped_storage(), dtype)
+
+    def __repr__(self):
+        lines = "".join([f" {v}\n" for v in self.tolist()])
+        return f"{lines}[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {len(self)}]"
+
+
+for _method, _dtype in (("double", "float64"), ("float", "float32"), ("half", "float16"), ("bfloat16", "bfloat16"),
+                        ("long", "int64"), ("int", "int32"), ("short", "int16"), ("char", "int8"),
+                        ("byte", "uint8"), ("bool", "bool")):
+    def _convert(self, _dtype=_dtype):
+        """The elements in another dtype."""
+        return self._converted(getattr(rl, _dtype))
+
+    _convert.__name__ = _method
+    setattr(TypedStorage, _method, _convert)
+
+for _name, _dtype in _LEGACY.items():
+    globals()[_name] = type(_name, (TypedStorage,), {"dtype": getattr(rl, _dtype), "__module__": "torch",
+                                                     "__doc__": f"A storage of {_dtype} elements."})
+
+__all__ = ["UntypedStorage", "TypedStorage", *_LEGACY]

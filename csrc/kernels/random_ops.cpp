@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "core/generator.h"
 #include "kernels/random.h"
@@ -57,7 +58,7 @@ void run_random(Call& c) { fill_self(c, [&](Tensor& t) { integers(generator(c, 1
 void run_random_range(Call& c) {
   int64_t from = c.integer(1);
   if (!c.has(2))
-    return fill_self(c, [&](Tensor& t) { integers(generator(c, 3), t.dtype, t.raw(), t.numel, from); });
+    return fill_self(c, [&](Tensor& t) { integers(generator(c, 3), t.dtype, t.raw(), t.numel, from, std::nullopt); });
   RL_CHECK(from < c.integer(2), "random_ expects 'from' to be less than 'to', but got from=", from, " >= to=", c.integer(2));
   fill_self(c, [&](Tensor& t) { integers(generator(c, 3), t.dtype, t.raw(), t.numel, from, c.integer(2)); });
 }

@@ -10,7 +10,7 @@ import os
 import sys
 
 DEFAULT_PROTOCOL = 2
-MAP_LOCATION = object  # named by annotations of other packages
+MAP_LOCATION = object  # named in annotations of other packages
 FILE_LIKE = object
 _settings = {"crc32": True, "mmap_flags": 2}
 

@@ -16,6 +16,7 @@ from ._utils.pin_memory import warn_if_pinning_is_void
 from .dataset import IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
 
+_collate_fn_t = object  # named in annotations of other packages
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
 

@@ -178,14 +178,15 @@ void nonzero_run(Call& c) {
   auto* to = out->data<int64_t>();
   Unlocked unlocked(t->numel);
   int64_t width = dims ? t->size(t->ndim - 1) : 1, prefix[kMaxDims];
-  for (int64_t row = 0; dims && out->numel && row < t->numel / width; ++row, m += width) {
+  const int64_t* end = to + out->numel;
+  for (int64_t row = 0; to != end; ++row, m += width) {
     int64_t rest = row;
     for (int d = t->ndim - 1; d-- > 0; rest /= t->size(d)) prefix[d] = rest % t->size(d);
-    for (int64_t i = 0; i < width; ++i) {
-      if (!m[i]) continue;
+    // Every element is written; one that is zero is overwritten by the next.
+    for (int64_t i = 0; i < width && to != end; ++i) {
       for (int64_t d = 0; d + 1 < dims; ++d) to[d] = prefix[d];
       to[dims - 1] = i;
-      to += dims;
+      to += m[i] ? dims : 0;
     }
   }
   c.set_out(0, std::move(out));

@@ -58,26 +58,29 @@ template <class Step, class T> T fold_block(const T* x, int64_t n) {
   return total;
 }
 
-// out[w] = all of rows[..][w], through Step.
-template <class Step, class T>
-void fold_block_columns(const T* const* rows, int64_t n_rows, int64_t width, T* out) {
+// One more element for each of `width` accumulators, from four rows.
+template <class Step, class T, class... Row>
+void fold_rows_into(T* out, int64_t width, const Row*... rows) {
   int64_t w = 0;
   if constexpr (kHasVectors<T>) {
-    constexpr int64_t V = kLanes<T>;
-    for (; w + 2 * V <= width; w += 2 * V) {
-      auto a = Step::first(load_vector(rows[0] + w)), b = Step::first(load_vector(rows[0] + w + V));
-      for (int64_t r = 1; r < n_rows; ++r) {
-        a = Step::next(a, load_vector(rows[r] + w));
-        b = Step::next(b, load_vector(rows[r] + w + V));
-      }
+    for (; w + kLanes<T> <= width; w += kLanes<T>) {
+      auto a = load_vector(out + w);
+      ((a = Step::next(a, load_vector(rows + w))), ...);
       __builtin_memcpy(out + w, &a, sizeof a);
-      __builtin_memcpy(out + w + V, &b, sizeof b);
     }
   }
-  for (; w < width; ++w) {
-    out[w] = Step::first(rows[0][w]);
-    for (int64_t r = 1; r < n_rows; ++r) out[w] = Step::next(out[w], rows[r][w]);
-  }
+  for (; w < width; ++w) ((out[w] = Step::next(out[w], rows[w])), ...);
+}
+
+// out[w] = all of rows[..][w], through Step. Rows are read along their length, four at a time:
+// the accumulators stay in L1 and the rows stream past.
+template <class Step, class T>
+void fold_block_columns(const T* const* rows, int64_t n_rows, int64_t width, T* out) {
+  for (int64_t w = 0; w < width; ++w) out[w] = Step::first(rows[0][w]);
+  int64_t r = 1;
+  for (; r + 4 <= n_rows; r += 4)
+    fold_rows_into<Step>(out, width, rows[r], rows[r + 1], rows[r + 2], rows[r + 3]);
+  for (; r < n_rows; ++r) fold_rows_into<Step>(out, width, rows[r]);
 }
 
 // A fold whose blocks go through Step and whose state takes block results by add(state, T).

@@ -37,8 +37,7 @@ template <class T> struct MeanFold : SumFold<T, Plain> {
   }
 };
 
-// Products keep one running value; float inputs are loaded as double, which cannot overflow
-// within the few factors that a float product survives.
+// Folds whose state is one running value of the element type.
 template <class Element, class Step, int Identity>
 struct ValueFold : BlockFold<ValueFold<Element, Step, Identity>, Step, Element> {
   struct State { Element value; };
@@ -53,6 +52,39 @@ struct ValueFold : BlockFold<ValueFold<Element, Step, Identity>, Step, Element> 
   static void merge(State& s, const State& o) { add(s, o.value); }
   static void finish(const State& s, const FoldParams&, Out0& out, Out1&) {
     out = static_cast<Out0>(s.value);
+  }
+};
+
+// Products of floats, in double: no partial product overflows that the result survives.
+struct FloatProductFold {
+  using T = float;
+  struct State { double value; };
+  using Out0 = float;
+  using Out1 = float;
+  typedef float Half __attribute__((vector_size(kVectorBytes / 2)));
+  static void init(State& s) { s.value = 1; }
+  static void row(State& s, const T* x, int64_t n, int64_t) {
+    constexpr int64_t V = kLanes<double>;
+    Vector<double> a = Vector<double>{} + 1.0, b = a, c = a, d = a;
+    int64_t i = 0;
+    auto load = [&](int64_t at) {
+      Half h;
+      __builtin_memcpy(&h, x + at, sizeof h);
+      return __builtin_convertvector(h, Vector<double>);
+    };
+    for (; i + 4 * V <= n; i += 4 * V)
+      a *= load(i), b *= load(i + V), c *= load(i + 2 * V), d *= load(i + 3 * V);
+    a *= b, c *= d, a *= c;
+    for (int64_t j = 0; j < V; ++j) s.value *= a[j];
+    for (; i < n; ++i) s.value *= static_cast<double>(x[i]);
+  }
+  static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
+    for (int64_t r = 0; r < n_rows; ++r)
+      for (int64_t w = 0; w < width; ++w) s[w].value *= static_cast<double>(rows[r][w]);
+  }
+  static void merge(State& s, const State& o) { s.value *= o.value; }
+  static void finish(const State& s, const FoldParams&, float& out, float&) {
+    out = static_cast<float>(s.value);
   }
 };
 
@@ -90,7 +122,7 @@ constexpr Fold kMeans[] = {{}, {}, make_fold<MeanFold<float>>(), make_fold<MeanF
 constexpr Fold kNanSums[] = {{}, {}, make_fold<SumFold<float, NanAsZero>>(),
                              make_fold<SumFold<double, NanAsZero>>()};
 constexpr Fold kProducts[] = {{}, make_fold<ValueFold<int64_t, MultiplyStep, 1>>(),
-                              make_fold<ValueFold<double, MultiplyStep, 1>>(),
+                              make_fold<FloatProductFold>(),
                               make_fold<ValueFold<double, MultiplyStep, 1>>(),
                               make_fold<ValueFold<C64, MultiplyStep, 1>>(),
                               make_fold<ValueFold<C128, MultiplyStep, 1>>()};

@@ -20,6 +20,10 @@ struct ScatterPlan {
   std::vector<int64_t> inner_out, inner_src;
 };
 
+// Targets of neighbouring elements lie rows apart, so a tile as wide as a cache line is finished
+// before the next one starts.
+constexpr int64_t kTile = 16;
+
 // Every element of index becomes f(position in out, position in source). Threads take ranges of
 // the positions after `dim`, or of those before it, never parts of one line.
 template <class F> void each_target(const ScatterPlan& p, const Tensor* src, const char* op, F&& f) {
@@ -32,12 +36,15 @@ template <class F> void each_target(const ScatterPlan& p, const Tensor* src, con
     for (int64_t o = o_begin; o < o_end; ++o) {
       int64_t out0 = outer_offset(p.index, p.out, p.dim, o);
       int64_t src0 = src ? outer_offset(p.index, *src, p.dim, o) : 0;
-      for (int64_t j = 0; j < p.l.size; ++j) {
-        const int64_t* row = ix + (o * p.l.size + j) * p.l.inner;
-        for (int64_t k = k_begin; k < k_end; ++k) {
-          if (static_cast<uint64_t>(row[k]) >= static_cast<uint64_t>(n))
-            bad_index(ErrorKind::Runtime, op, row[k], p.dim, n);
-          f(out0 + row[k] * step + (to ? to[k] : k), src0 + j * src_step + (from ? from[k] : k));
+      for (int64_t tile = k_begin; tile < k_end; tile += kTile) {
+        int64_t tile_end = std::min(tile + kTile, k_end);
+        for (int64_t j = 0; j < p.l.size; ++j) {
+          const int64_t* row = ix + (o * p.l.size + j) * p.l.inner;
+          for (int64_t k = tile; k < tile_end; ++k) {
+            if (static_cast<uint64_t>(row[k]) >= static_cast<uint64_t>(n))
+              bad_index(ErrorKind::Runtime, op, row[k], p.dim, n);
+            f(out0 + row[k] * step + (to ? to[k] : k), src0 + j * src_step + (from ? from[k] : k));
+          }
         }
       }
     }

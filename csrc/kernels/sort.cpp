@@ -48,12 +48,19 @@ template <class T> void sort_line(const Line<T>& l, bool descending, EntryOf<T>*
 // elements cost one comparison with the pool's current bound.
 template <class T> void top_line(const Line<T>& l, int64_t k, bool largest, EntryOf<T>* pool) {
   KeyOf<T> flip = largest ? ~KeyOf<T>(0) : 0, bound = ~KeyOf<T>(0);
-  int64_t capacity = std::min(l.n, 2 * k + 64), filled = 0;
-  constexpr int64_t kRun = 64;
+  int64_t capacity = std::min(l.n, k + std::max<int64_t>(k, 24)), filled = 0;
+  constexpr int64_t kRun = 32;
   KeyOf<T> keys[kRun];
   for (int64_t i = 0; i < l.n; i += kRun) {
     int64_t run = std::min(kRun, l.n - i);
-    for (int64_t j = 0; j < run; ++j) keys[j] = key_of(l.x[(i + j) * l.step]) ^ flip;
+    const T* x = l.x + i * l.step;
+    if (run == kRun && l.step == 1)
+      for (int64_t j = 0; j < kRun; ++j) keys[j] = key_of(x[j]) ^ flip;
+    else
+      for (int64_t j = 0; j < run; ++j) keys[j] = key_of(x[j * l.step]) ^ flip;
+    int candidates = 0;
+    for (int64_t j = 0; run == kRun && j < kRun; ++j) candidates += keys[j] <= bound;
+    if (run == kRun && !candidates) continue;
     for (int64_t j = 0; j < run; ++j) {
       if (keys[j] > bound) continue;
       pool[filled++] = EntryOf<T>::make(keys[j], i + j);

@@ -253,7 +253,7 @@ def nll_loss(input, target, weight, size_average, ignore_index, reduce, reductio
 def _(make):
     target = rl.tensor([1, 0, 2])
     yield make(3, 4), target
-    yield make(3, 4), target, make(4)
+    yield make(3, 4), target, None, None, -100, None, "none"
 
 
 def _smoothed(log_p, target, weight, ignore_index, reduction, smoothing):

@@ -169,7 +169,9 @@ def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, re
     if t.shape[0] != x.shape[0]:
         raise RuntimeError(f"multi_margin_loss: inconsistent target size, expected {x.shape[0]} but got "
                            f"{list(target.shape)}")
-    if weight is not None and (weight.dim() != 1 or weight.numel() != x.shape[1]):
+    if weight is not None and weight.dim() != 1:
+        raise ValueError("weight must be one-dimensional")
+    if weight is not None and weight.numel() != x.shape[1]:
         raise RuntimeError(f"multi_margin_loss: inconsistent weight size, expected {x.shape[1]} but got "
                            f"{list(weight.shape)}")
     z = (margin - x.gather(1, t.unsqueeze(1)) + x).clamp_min(0)

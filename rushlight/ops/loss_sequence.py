@@ -23,7 +23,7 @@ def _ctc_paths(log_probs, labels, input_lengths, target_lengths, blank):
     for t in range(1, steps):
         one = rl.cat([low, alpha[:, :-1]], 1)
         two = rl.where(same, _LOW, rl.cat([low, low, alpha[:, :-2]], 1)[:, :alpha.shape[1]])
-        new = rl.stack([alpha, one, two]).logsumexp(0) + emit[t]
+        new = rl.logaddexp(rl.logaddexp(alpha, one), two) + emit[t]
         alpha = rl.where((t < input_lengths).unsqueeze(1), new, alpha)
     last = (2 * target_lengths).unsqueeze(1)
     end = alpha.gather(1, last).squeeze(1)
@@ -108,15 +108,15 @@ def linear_cross_entropy(input, linear_weight, target, linear_bias, weight, redu
                          label_smoothing, options):
     """cross_entropy(linear(input, linear_weight, linear_bias), target).
 
-    Shapes: input (*, D), linear_weight (C, D), target class indices (*) or probabilities (*, C).
-    `options` says how the work may be split; the result does not depend on it.
+    Shapes: input (N, D) or (D), linear_weight (C, D) or (C, d1, ..., D), linear_bias like it without D;
+    target as cross_entropy wants it for logits (N, C, d1, ...). `options` says how the work may be split;
+    the result does not depend on it.
     """
-    logits = rl.nn.functional.linear(input, linear_weight, linear_bias)
+    if input.dim() not in (1, 2):
+        raise RuntimeError(f"linear_cross_entropy: expected a 1D or 2D input, got shape {tuple(input.shape)}")
+    flat = linear_weight.reshape(-1, linear_weight.shape[-1])
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    logits = rl.nn.functional.linear(input, flat, bias).view(input.shape[:-1] + linear_weight.shape[:-1])
     ignore = -100 if ignore_index is None else ignore_index
-    shape = logits.shape[:-1]
-    if logits.dim() > 2:
-        logits = logits.reshape(-1, logits.shape[-1])
-        target = target.reshape(-1, logits.shape[-1]) if target.is_floating_point() else target.reshape(-1)
-    loss = rl.nn.functional.cross_entropy(logits, target, weight, ignore_index=ignore, reduction=reduction,
+    return rl.nn.functional.cross_entropy(logits, target, weight, ignore_index=ignore, reduction=reduction,
                                           label_smoothing=label_smoothing)
-    return loss.view(shape) if reduction == "none" else loss

@@ -411,7 +411,7 @@ def chain_matmul(matrices):
 
     Example::
 
-        >>> rl.linalg.multi_dot([rl.ones(2, 3), rl.ones(3, 4), rl.ones(4, 1)]).shape
+        >>> rl.chain_matmul([rl.ones(2, 3), rl.ones(3, 4), rl.ones(4, 1)]).shape
         torch.Size([2, 1])
     """
     if len(matrices) == 1:

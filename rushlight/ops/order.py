@@ -134,12 +134,11 @@ def _median_grad(g, self, result):
 
 
 def _add_median(name, doc):
-    @op(f"{name}(Tensor self) -> Tensor")
-    def whole(self):
+    def body(self):
         return _median_of_all(self, name)
 
-    whole.vjp(self=_median_grad)
-    whole.__doc__ = f"{name}(Tensor self) -> Tensor\n\n{doc}"
+    body.__doc__ = doc
+    op(f"{name}(Tensor self) -> Tensor")(body).vjp(self=_median_grad)
 
     @op(f"{name}.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
         grad_name=name.capitalize() + "Backward1")

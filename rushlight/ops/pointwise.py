@@ -280,13 +280,32 @@ _unary("acos", "The arccosine.", lambda g, self: g * -_conj((1 - self * self).rs
 _unary("atan", "The arctangent.", lambda g, self: g / _conj(self * self + 1))
 _unary("sinh", "The hyperbolic sine.", lambda g, self: g * _conj(self.cosh()))
 _unary("cosh", "The hyperbolic cosine.", lambda g, self: g * _conj(self.sinh()))
-_unary("tanh", "The hyperbolic tangent.", lambda g, result: g * _conj(1 - result * result))
+
+
+def _fused_slope(name, doc, formula):
+    """A rule ``(g, result)``: the formula, or its functor where no graph is being recorded."""
+    def body(grad, output):
+        ...
+    body.__doc__ = doc
+    fused = op(f"{name}(Tensor grad, Tensor output) -> Tensor", kind=pointwise, at=("internal",),
+               differentiable=False, inplace=False)(body)
+
+    def rule(g, result):
+        if rl.is_grad_enabled() or result.is_complex():
+            return formula(g, result)
+        return fused(g, result)
+    return rule
+
+
+_unary("tanh", "The hyperbolic tangent.", _fused_slope(
+    "tanh_backward", "``grad * (1 - output**2)`` (internal).", lambda g, y: g * _conj(1 - y * y)))
 _unary("asinh", "The inverse hyperbolic sine.", lambda g, self: g * _conj((self * self + 1).rsqrt()))
 _unary("acosh", "The inverse hyperbolic cosine.",
        lambda g, self: g * _conj((self - 1).rsqrt() * (self + 1).rsqrt()))
 _unary("atanh", "The inverse hyperbolic tangent.", lambda g, self: g / _conj(1 - self * self))
 _unary("sigmoid", "The logistic function ``1 / (1 + exp(-self))``.",
-       lambda g, result: g * _conj((1 - result) * result))
+       _fused_slope("sigmoid_backward", "``grad * output * (1 - output)`` (internal).",
+                    lambda g, y: g * _conj((1 - y) * y)))
 _unary("erf", "The error function.", lambda g, self: g * (1.1283791670955126 * (-self * self).exp()))
 _unary("erfc", "``1 - erf(self)``, exact for large inputs.",
        lambda g, self: g * (-1.1283791670955126 * (-self * self).exp()))

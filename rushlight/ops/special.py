@@ -23,13 +23,18 @@ def _unary(name, doc, rule=None, at=("special",)):
     made = op(f"{name}(Tensor self) -> Tensor", kind=pointwise, dtype=to_float, at=at)(body)
     if rule is not None:
         made.vjp(self=rule)
-    made.samples(_unary_samples)
+    low, high = _DOMAINS.get(name, (-2, 2))
+
+    @made.samples
+    def _(make):
+        for size in ((3, 4), (), (0, 2)):
+            yield make(*size, low=low, high=high),
 
 
-def _unary_samples(make):
-    yield make(3, 4),
-    yield make(),
-    yield make(0, 2),
+#: where the samples are drawn, for functions that are not finite and smooth on all of (-2, 2)
+_DOMAINS = {"erfinv": (-0.9, 0.9), "ndtri": (0.1, 0.9), "entr": (0.1, 2), **dict.fromkeys(
+    ("modified_bessel_k0", "modified_bessel_k1", "scaled_modified_bessel_k0", "scaled_modified_bessel_k1",
+     "bessel_y0", "bessel_y1", "digamma", "psi", "gammaln"), (0.5, 3))}
 
 
 def _binary(name, doc, at=("special",), types="Tensor | Scalar", names=("self", "other"), **rules):
@@ -174,6 +179,29 @@ _unary("bessel_y1", "The Bessel function of the second kind, order 1; NaN below 
 _unary("spherical_bessel_j0", "``sin(self) / self``, 1 at 0.",
        lambda g, self, result: g * _over(self.cos() - result, self, 0.0))
 _unary("airy_ai", "The Airy function Ai (no gradient).")
+
+# ---- parts of a floating point number
+
+_unary("frexp_exponent", "The exponent of `frexp`, as a float (internal).", at=("internal",))
+_unary("frexp_mantissa", "The mantissa of `frexp` (internal).",
+       lambda g, self: g / rl.exp2(namespaces["internal"]["frexp_exponent"](self)), at=("internal",))
+
+
+@op("frexp(Tensor self) -> (Tensor mantissa, Tensor exponent)")
+def frexp(self):
+    """``(mantissa, exponent)`` with ``self = mantissa * 2**exponent`` and 0.5 <= |mantissa| < 1.
+
+    The exponent is int32; zero, infinities and NaN have 0. RuntimeError for integers.
+
+    Example:
+        >>> rl.frexp(rl.tensor([6.0])).exponent
+        tensor([3], dtype=torch.int32)
+    """
+    if not self.is_floating_point():
+        raise RuntimeError(f"frexp: expected a floating point tensor, got {self.dtype}")
+    parts = namespaces["internal"]
+    return parts["frexp_mantissa"](self), parts["frexp_exponent"](self.detach()).to(rl.int32)
+
 
 # ---- logarithms of products and odds
 

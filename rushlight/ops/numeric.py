@@ -1,0 +1,379 @@
+"""Records of numerical helpers built from other ops: products of vectors, statistics of several
+variables, distances, finite differences, tests and repairs of special values.
+
+No kernels of their own. Special functions are in special.py, linear algebra in linalg.py. To add
+one: a record with a composite body.
+"""
+
+import rushlight as rl
+from rushlight.ops._record import op, pointwise, to_float
+
+
+def _as_float(x):
+    return x if x.is_floating_point() or x.is_complex() else x.to(rl.get_default_dtype())
+
+
+# ---- floating-point parts and special values
+
+@op("ldexp(Tensor self, Tensor other) -> Tensor", inplace=True)
+def ldexp(self, other):
+    """``self * 2**other``, elementwise.
+
+    Example:
+        >>> rl.ldexp(rl.tensor([1.]), rl.tensor([1, 2]))
+        tensor([2., 4.])
+    """
+    return self * rl.pow(2.0, other)
+
+
+for _part in ("mantissa", "exponent"):
+    def _half(self):
+        ...
+    _half.__doc__ = f"The {_part} of `frexp` (internal)."
+    _made = op(f"frexp_{_part}(Tensor self) -> Tensor", kind=pointwise, dtype=to_float, at="internal",
+               inplace=False, differentiable=_part == "mantissa")(_half)
+    if _part == "mantissa":
+        _made.vjp(self=lambda g, self: g * rl.pow(2.0, -rl.ops.internal["frexp_exponent"](self)))
+
+
+@op("frexp(Tensor self) -> (Tensor mantissa, Tensor exponent)")
+def frexp(self):
+    """``self = mantissa * 2**exponent`` with 0.5 <= |mantissa| < 1; the exponent is int32.
+
+    Raises RuntimeError for integers and complex numbers.
+
+    Example:
+        >>> rl.frexp(rl.tensor([6.])).exponent
+        tensor([3], dtype=torch.int32)
+    """
+    if not self.is_floating_point():
+        raise RuntimeError("torch.frexp() only supports floating-point dtypes")
+    parts = rl.ops.internal
+    return parts["frexp_mantissa"](self), parts["frexp_exponent"](self).to(rl.int32)
+
+
+@op("nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor", inplace=True)
+def nan_to_num(self, nan=None, posinf=None, neginf=None):
+    """NaN replaced by ``nan`` (0), infinities by ``posinf`` and ``neginf`` (the dtype's extremes).
+
+    Example:
+        >>> rl.nan_to_num(rl.tensor([float("nan"), float("inf"), 1.]), posinf=9.)
+        tensor([0., 9., 1.])
+    """
+    if self.is_complex():
+        return rl.complex(*[nan_to_num(part, nan, posinf, neginf) for part in (self.real, self.imag)])
+    if not self.is_floating_point():
+        return self.clone()
+    limits = rl.finfo(self.dtype)
+    known = self.masked_fill(self.isnan(), 0.0 if nan is None else nan)
+    known = known.masked_fill(self == float("inf"), limits.max if posinf is None else posinf)
+    return known.masked_fill(self == float("-inf"), limits.min if neginf is None else neginf)
+
+
+def _is_infinity(self, value):
+    if self.is_complex():
+        raise RuntimeError("isposinf and isneginf do not support complex inputs")
+    return self == value if self.is_floating_point() else rl.zeros_like(self, dtype=rl.bool)
+
+
+@op("isposinf(Tensor self) -> Tensor", differentiable=False)
+def isposinf(self):
+    """Whether each element is +inf. Raises RuntimeError for complex numbers."""
+    return _is_infinity(self, float("inf"))
+
+
+@op("isneginf(Tensor self) -> Tensor", differentiable=False)
+def isneginf(self):
+    """Whether each element is -inf. Raises RuntimeError for complex numbers."""
+    return _is_infinity(self, float("-inf"))
+
+
+@op("isreal(Tensor self) -> Tensor", differentiable=False)
+def isreal(self):
+    """Whether each element has no imaginary part."""
+    return self.imag == 0 if self.is_complex() else rl.ones_like(self, dtype=rl.bool)
+
+
+@op("logaddexp2(Tensor self, Tensor other) -> Tensor")
+def logaddexp2(self, other):
+    """``log2(2**self + 2**other)``, elementwise, without overflow."""
+    log2 = 0.6931471805599453
+    return rl.logaddexp(_as_float(self) * log2, _as_float(other) * log2) / log2
+
+
+# ---- products
+
+@op("trace(Tensor self) -> Tensor")
+def trace(self):
+    """The sum of the diagonal of a matrix. Raises RuntimeError for other dimensions."""
+    if self.dim() != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {self.dim()}")
+    return self.diagonal().sum()
+
+
+@op("kron(Tensor self, Tensor other) -> Tensor")
+def kron(self, other):
+    """The Kronecker product: blocks of ``other`` scaled by the elements of ``self``.
+
+    Example:
+        >>> rl.kron(rl.tensor([1, 10]), rl.tensor([1, 2]))
+        tensor([ 1,  2, 10, 20])
+    """
+    dims = max(self.dim(), other.dim())
+    a = (1,) * (dims - self.dim()) + tuple(self.shape)
+    b = (1,) * (dims - other.dim()) + tuple(other.shape)
+    left = self.reshape([n for size in a for n in (size, 1)])
+    right = other.reshape([n for size in b for n in (1, size)])
+    return (left * right).reshape([m * n for m, n in zip(a, b)])
+
+
+def _cross(a, b, dim):
+    p, q, r = a.unbind(dim)
+    x, y, z = b.unbind(dim)
+    return rl.stack((q * z - r * y, r * x - p * z, p * y - q * x), dim)
+
+
+@op("cross(Tensor self, Tensor other, int? dim=None) -> Tensor")
+def cross(self, other, dim=None):
+    """The vector product along ``dim``, by default the first dimension of size 3."""
+    if dim is None:
+        if 3 not in tuple(self.shape):
+            raise RuntimeError("no dimension of size 3 in input")
+        dim = tuple(self.shape).index(3)
+    return _linalg_cross(self, other, dim)
+
+
+@op("cross.linalg(Tensor self, Tensor other, *, int dim=-1) -> Tensor", at="linalg")
+def _linalg_cross(self, other, dim=-1):
+    """The vector product of vectors of 3 along ``dim``; the other dimensions broadcast.
+
+    Raises RuntimeError for another size, or for tensors of different numbers of dimensions.
+    """
+    if self.dim() != other.dim():
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    if self.size(dim) != 3 or other.size(dim) != 3:
+        raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. "
+                           f"Got {self.size(dim)} and {other.size(dim)}")
+    return _cross(*rl.broadcast_tensors(self, other), dim)
+
+
+@op("combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor")
+def combinations(self, r=2, with_replacement=False):
+    """All selections of ``r`` elements of a vector, in order, a row each, like itertools'."""
+    if self.dim() != 1:
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(self.shape)}")
+    if r < 0:
+        raise RuntimeError(f"Expect a non-negative number, but got {r}")
+    if r == 0:
+        return self.new_empty(0)
+    import itertools
+
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    rows = list(choose(range(self.size(0)), r))
+    return self[rl.tensor(rows, dtype=rl.int64).reshape(len(rows), r)]
+
+
+# ---- statistics and distances
+
+@op("cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor")
+def cov(self, correction=1, fweights=None, aweights=None):
+    """The covariance matrix of variables in rows, observed in columns.
+
+    ``fweights`` counts each observation, ``aweights`` weighs it; the divisor is the (weighted)
+    number of observations less ``correction``.
+
+    Example:
+        >>> rl.cov(rl.tensor([[0., 1., 2.], [2., 1., 0.]]))
+        tensor([[ 1., -1.],
+                [-1.,  1.]])
+    """
+    if self.dim() > 2:
+        raise RuntimeError("cov(): expected input to have two or fewer dimensions but got an input "
+                           f"with {self.dim()} dimensions")
+    if self.dtype == rl.bool:
+        raise RuntimeError("cov(): bool dtype is not supported for input")
+    x = _as_float(self if self.dim() == 2 else self.reshape(1, -1))
+    weights = _cov_weights(x, fweights, aweights)
+    if weights is None:
+        total, divisor = x.size(1), x.size(1) - correction
+        mean = x.sum(1, keepdim=True) / total if total else x.mean(1, keepdim=True)
+        centred, weighted = x - mean, x - mean
+        divisor = max(divisor, 0)
+    else:
+        total = weights.sum()
+        square = total if aweights is None else (weights * aweights).sum() / total
+        divisor = (total - correction * (1 if aweights is None else square)).clamp(min=0)
+        centred = x - (x * weights).sum(1, keepdim=True) / total
+        weighted = centred * weights
+    if not isinstance(divisor, rl.Tensor):
+        divisor = rl.scalar_tensor(divisor, dtype=x.real.dtype if x.is_complex() else x.dtype)
+    product = weighted @ (centred.mT.conj() if x.is_complex() else centred.mT)
+    return (product / divisor).squeeze()
+
+
+def _cov_weights(x, fweights, aweights):
+    for name, w, integral in (("fweights", fweights, True), ("aweights", aweights, False)):
+        if w is None:
+            continue
+        if w.dim() > 1:
+            raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got "
+                               f"{name} with {w.dim()} dimensions")
+        if integral == (w.is_floating_point() or w.is_complex()):
+            raise RuntimeError(f"cov(): expected {name} to have {'integral' if integral else 'floating point'} "
+                               f"dtype but got {name} with {w.dtype} dtype")
+        if w.numel() != x.size(1):
+            raise RuntimeError(f"cov(): expected {name} to have the same numel as there are observations "
+                               f"in the input but got {w.numel()} != {x.size(1)}")
+        if w.numel() and bool((w < 0).any()):
+            raise RuntimeError(f"cov(): {name} cannot be negative")
+    if fweights is None or aweights is None:
+        return fweights if aweights is None else aweights
+    return fweights * aweights
+
+
+@op("corrcoef(Tensor self) -> Tensor")
+def corrcoef(self):
+    """Pearson's correlation coefficients of variables in rows, observed in columns."""
+    if self.dim() > 2:
+        raise RuntimeError("corrcoef(): expected input to have two or fewer dimensions but got an input "
+                           f"with {self.dim()} dimensions")
+    c = rl.cov(self)
+    if c.dim() == 0:
+        return c / c
+    spread = (c.diagonal().real if c.is_complex() else c.diagonal()).sqrt()
+    c = c / spread.unsqueeze(1) / spread.unsqueeze(0)
+    return rl.complex(c.real.clamp(-1, 1), c.imag.clamp(-1, 1)) if c.is_complex() else c.clamp(-1, 1)
+
+
+@op("dist(Tensor self, Tensor other, Scalar p=2) -> Tensor")
+def dist(self, other, p=2):
+    """The p-norm of ``self - other``, as one number."""
+    return (self - other).norm(p)
+
+
+@op("cdist(Tensor x1, Tensor x2, float p=2.0, str? compute_mode=None) -> Tensor", at="torch")
+def cdist(x1, x2, p=2.0, compute_mode=None):
+    """The p-norm distances between the rows of x1 (B, P, M) and of x2 (B, R, M): (B, P, R).
+
+    ``compute_mode`` chooses how PyTorch trades accuracy for speed; here every mode takes the
+    differences themselves, the accurate way.
+
+    Example:
+        >>> rl.cdist(rl.tensor([[0., 0.]]), rl.tensor([[3., 4.]]))
+        tensor([[5.]])
+    """
+    modes = (None, "use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
+    if compute_mode not in modes:
+        raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
+    if x1.dim() < 2 or x2.dim() < 2 or x1.size(-1) != x2.size(-1):
+        raise RuntimeError("cdist: expected tensors of at least 2 dimensions with equal last ones, got "
+                           f"{list(x1.shape)} and {list(x2.shape)}")
+    if p < 0:
+        raise RuntimeError(f"cdist only supports non-negative p values, got {p}")
+    return (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1)
+
+
+@op("renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor", inplace=True)
+def renorm(self, p, dim, maxnorm):
+    """Scales down the slices along ``dim`` whose p-norm exceeds ``maxnorm``, to that norm."""
+    if self.dim() < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {self.dim()} dimensions")
+    if p <= 0:
+        raise RuntimeError("renorm: non-positive-norm not supported")
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    others = [d for d in range(self.dim()) if d != dim % self.dim()]
+    norm = self.norm(p, others, keepdim=True)
+    return self * rl.where(norm > maxnorm, maxnorm / (norm + 1e-7), rl.ones_like(norm))
+
+
+# ---- differences
+
+@op("gradient(Tensor self, *, object spacing=1, int[1]? dim=None, int edge_order=1) -> Tensor[]", at="torch")
+def gradient(self, spacing=1, dim=None, edge_order=1):
+    """Derivatives along each of ``dim`` (all) by differences: central inside, one-sided at the edges.
+
+    ``spacing``: the step, or per dimension a step or a vector of coordinates.
+    ``edge_order``: 1 or 2, the accuracy at the edges.
+
+    Example:
+        >>> rl.gradient(rl.tensor([1., 4., 9.]))[0]
+        tensor([3., 4., 5.])
+    """
+    dims = list(range(self.dim())) if dim is None else [d % self.dim() for d in dim]
+    steps = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
+    if len(steps) != len(dims):
+        raise RuntimeError(f"torch.gradient expected spacing to be unspecified, a scalar or a list of length "
+                           f"{len(dims)}, got a list of length {len(steps)}")
+    if edge_order not in (1, 2):
+        raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
+    if len(set(dims)) != len(dims):
+        raise RuntimeError("dim appears multiple times in the list of dims")
+    for d in dims:
+        if self.size(d) <= edge_order:
+            raise RuntimeError("torch.gradient expected each dimension size to be at least edge_order+1")
+    return [_derivative(_as_float(self), d, step, edge_order) for d, step in zip(dims, steps)]
+
+
+def _derivative(f, dim, step, edge_order):
+    n = f.size(dim)
+    f = f.movedim(dim, -1)
+    if isinstance(step, rl.Tensor) and step.dim() == 1:
+        if step.numel() != n:
+            raise RuntimeError(f"torch.gradient expected as many coordinates as the dimension has elements, {n}, "
+                               f"got {step.numel()}")
+        h = step.diff()
+    else:
+        h = rl.ones(n - 1, dtype=f.real.dtype if f.is_complex() else f.dtype) * step
+    slope = f.diff() / h
+    a, b = h[:-1], h[1:]
+    inside = (slope[..., :-1] * b + slope[..., 1:] * a) / (a + b)
+    first, last = slope[..., :1], slope[..., -1:]
+    if edge_order == 2:
+        first = first + (first - slope[..., 1:2]) * (h[0] / (h[0] + h[1]))
+        last = last + (last - slope[..., -2:-1]) * (h[-1] / (h[-1] + h[-2]))
+    return rl.cat((first, inside, last), -1).movedim(-1, dim)
+
+
+# ---- indices
+
+@op("nonzero_static(Tensor self, *, int size, int fill_value=-1) -> Tensor", differentiable=False)
+def nonzero_static(self, size, fill_value=-1):
+    """`nonzero` cut or filled with ``fill_value`` to ``size`` rows."""
+    if size < 0:
+        raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
+    found = self.nonzero()[:size]
+    rest = found.new_full((size - found.size(0), self.dim()), fill_value)
+    return rl.cat((found, rest))
+
+
+def unravel_index(indices, shape):
+    """The coordinates, a tensor per dimension, of flat ``indices`` into a tensor of this shape.
+
+    Raises ValueError for indices outside the shape.
+
+    Example:
+        >>> rl.unravel_index(rl.tensor([5]), (2, 3))
+        (tensor([1]), tensor([2]))
+    """
+    if indices.is_floating_point() or indices.is_complex() or indices.dtype == rl.bool:
+        raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    if any(not isinstance(size, int) for size in sizes):
+        raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {shape!r}")
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
+    coordinates = []
+    for size in reversed(sizes):
+        coordinates.append(rl.remainder(indices, size))
+        indices = rl.div(indices, size, rounding_mode="floor")
+    return tuple(reversed(coordinates))
+
+
+def _rdiv(self, other):
+    """``other / self``, under the name of old programs."""
+    return rl.div(other, self)
+
+
+rl.Tensor.__rdiv__ = _rdiv
+rl.ops._record.namespaces["torch"]["unravel_index"] = unravel_index

@@ -182,7 +182,8 @@ _unary("airy_ai", "The Airy function Ai (no gradient).")
 
 # ---- parts of a floating point number
 
-_unary("frexp_exponent", "The exponent of `frexp`, as a float (internal).", at=("internal",))
+_unary("frexp_exponent", "The exponent of `frexp`, as a float (internal).",
+       lambda g: g * 0, ("internal",))
 _unary("frexp_mantissa", "The mantissa of `frexp` (internal).",
        lambda g, self: g / rl.exp2(namespaces["internal"]["frexp_exponent"](self)), at=("internal",))
 

@@ -17,7 +17,7 @@ def load():
         importlib.import_module("rushlight.ops." + family)
 
 
-FAMILIES = ("copy", "pointwise", "creation", "views", "parts", "broadcast", "shape", "indexing", "reduce",
+FAMILIES = ("copy", "pointwise", "creation", "views", "parts", "inplace_views", "broadcast", "shape", "indexing", "reduce",
             "reduce_moments", "scan", "order", "gather", "search", "random", "matmul", "activation", "softmax",
             "conv", "pool", "norm", "loss", "dropout", "embedding", "pad", "compare", "loss_margin",
             "upsample", "einsum", "attention", "grid", "loss_sequence", "special")

@@ -20,4 +20,5 @@ def load():
 FAMILIES = ("copy", "pointwise", "creation", "views", "parts", "inplace_views", "broadcast", "shape", "indexing", "reduce",
             "reduce_moments", "scan", "order", "gather", "search", "random", "matmul", "activation", "softmax",
             "conv", "pool", "norm", "loss", "dropout", "embedding", "pad", "compare", "loss_margin",
-            "upsample", "einsum", "attention", "grid", "loss_sequence", "special")
+            "upsample", "einsum", "attention", "grid", "loss_sequence", "special",
+            "numeric", "view_copies")

@@ -6,14 +6,14 @@ one: a record with a composite body.
 """
 
 import rushlight as rl
-from rushlight.ops._record import op, pointwise, to_float
+from rushlight.ops._record import op
 
 
 def _as_float(x):
     return x if x.is_floating_point() or x.is_complex() else x.to(rl.get_default_dtype())
 
 
-# ---- floating-point parts and special values
+# ---- special values
 
 @op("ldexp(Tensor self, Tensor other) -> Tensor", inplace=True)
 def ldexp(self, other):
@@ -24,32 +24,6 @@ def ldexp(self, other):
         tensor([2., 4.])
     """
     return self * rl.pow(2.0, other)
-
-
-for _part in ("mantissa", "exponent"):
-    def _half(self):
-        ...
-    _half.__doc__ = f"The {_part} of `frexp` (internal)."
-    _made = op(f"frexp_{_part}(Tensor self) -> Tensor", kind=pointwise, dtype=to_float, at="internal",
-               inplace=False, differentiable=_part == "mantissa")(_half)
-    if _part == "mantissa":
-        _made.vjp(self=lambda g, self: g * rl.pow(2.0, -rl.ops.internal["frexp_exponent"](self)))
-
-
-@op("frexp(Tensor self) -> (Tensor mantissa, Tensor exponent)")
-def frexp(self):
-    """``self = mantissa * 2**exponent`` with 0.5 <= |mantissa| < 1; the exponent is int32.
-
-    Raises RuntimeError for integers and complex numbers.
-
-    Example:
-        >>> rl.frexp(rl.tensor([6.])).exponent
-        tensor([3], dtype=torch.int32)
-    """
-    if not self.is_floating_point():
-        raise RuntimeError("torch.frexp() only supports floating-point dtypes")
-    parts = rl.ops.internal
-    return parts["frexp_mantissa"](self), parts["frexp_exponent"](self).to(rl.int32)
 
 
 @op("nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor", inplace=True)

@@ -63,3 +63,24 @@ def test_second_order_through_views():
     (g,) = rl.autograd.grad((x.t()[1:].unfold(1, 2, 1) ** 3).sum(), x, create_graph=True)
     (h,) = rl.autograd.grad(g.sum(), x)
     assert h.tolist() == (6 * x * (x != x[:, :1])).tolist()
+
+
+def test_methods_that_change_the_shape_in_place():
+    x = rl.arange(3.0)
+    assert x.unsqueeze_(0) is x and x.shape == (1, 3)
+    assert x.t_().shape == (3, 1) and x.squeeze_().shape == (3,)
+    leaf = rl.ones(3, requires_grad=True)
+    y = leaf * 2
+    y.unsqueeze_(1).transpose_(0, 1)
+    (y * rl.arange(3.0)).sum().backward()
+    assert leaf.grad.tolist() == [0, 2, 4]
+    with pytest.raises(RuntimeError, match="leaf"):
+        leaf.unsqueeze_(0)
+
+
+def test_typed_storage_shows_the_tensor():
+    x = rl.arange(3.0)
+    storage = x.storage()
+    storage[1] = 9
+    assert storage.tolist() == [0, 9, 2] == x.tolist() and storage.type() == "torch.FloatStorage"
+    assert rl.LongStorage([1, 2]).double().tolist() == [1.0, 2.0]

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+import rushlight as rl
+
 EXAMPLES = pathlib.Path(__file__).parent.parent.parent / "examples"
 
 pytest.importorskip("matplotlib")
@@ -18,34 +20,33 @@ NAMES = {
 }
 
 
-def run(program, *arguments):
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / program, "--quiet", *map(str, arguments)],
+def start(program, *arguments):
+    """Run an example on the package that this test imports, installed or not."""
+    package = os.path.dirname(os.path.dirname(rl.__file__))
+    path = os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, EXAMPLES / program, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=300,
-        env={**os.environ, "MPLBACKEND": "Agg"},
+        timeout=600,
+        env={**os.environ, "PYTHONPATH": path},
     )
+
+
+def run(program, *arguments):
+    done = start(program, "--quiet", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def state_of(path):
-    import rushlight as rl
-
-    return rl.load(path)
-
-
 def check_resume(tmp_path, program, checkpoint, *settings):
     """Two epochs, a stop and two more equal four epochs, to the bit."""
-    import rushlight as rl
-
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run(program, "--out", whole, *settings)
     run(program, "--out", parts, "--stop-after", 2, *settings)
     last = run(program, "--out", parts, "--resume", *settings)
     assert "resuming after epoch 2" in last
-    a, b = state_of(whole / checkpoint), state_of(parts / checkpoint)
+    a, b = rl.load(whole / checkpoint), rl.load(parts / checkpoint)
     assert a["history"] == b["history"] and len(a["history"]["loss"]) == 4
     for name in a["model"]:
         assert rl.equal(a["model"][name], b["model"][name])
@@ -55,7 +56,7 @@ def check_resume(tmp_path, program, checkpoint, *settings):
 def test_digits_resume_equals_uninterrupted(tmp_path):
     pytest.importorskip("sklearn")
     check_resume(tmp_path, "train_digits.py", "digits.pt", "--epochs", 4, "--width", 8)
-    history = state_of(tmp_path / "whole/digits.pt")["history"]
+    history = rl.load(tmp_path / "whole/digits.pt")["history"]
     assert history["loss"][-1] < history["loss"][0] and history["accuracy"][-1] > 0.9
     assert (tmp_path / "whole/digits.png").read_bytes().startswith(b"\x89PNG")
 
@@ -82,10 +83,5 @@ def test_names_of_faker_reach_twice_the_majority(tmp_path):
 def test_missing_cifar10_is_explained(tmp_path):
     archive = tmp_path / "cifar-10-python.tar.gz"
     archive.write_bytes(b"damaged")
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / "train_digits.py", "--data", "cifar10", "--root", tmp_path],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = start("train_digits.py", "--data", "cifar10", "--root", tmp_path)
     assert done.returncode != 0 and "md5" in done.stderr and "Traceback" not in done.stderr

@@ -97,7 +97,8 @@ KILLED = textwrap.dedent(
 def test_kill_while_saving_leaves_the_old_file(tmp_path):
     path = tmp_path / "model.pt"
     rl.save({"epoch": 1}, path)
-    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], timeout=60)
+    package = os.path.dirname(os.path.dirname(rl.__file__))  # "-c" looks in the current directory
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], timeout=60, cwd=package)
     assert done.returncode != 0
     assert rl.load(path) == {"epoch": 1}
 

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import rushlight as rl
 from rushlight.utils.data import DataLoader
 
 
@@ -84,6 +85,7 @@ def _started():
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        cwd=os.path.dirname(os.path.dirname(rl.__file__)),
     )
     workers = [int(pid) for pid in process.stdout.readline().split()]
     assert len(workers) == 2, process.stderr.read()

@@ -11,10 +11,24 @@ internal = _record.namespaces.setdefault("internal", {})
 
 def load():
     """Imports every family. Called once by the package, when `rushlight` is importable."""
+    import copyreg
     import importlib
 
     for family in FAMILIES:
         importlib.import_module("rushlight.ops." + family)
+    copyreg.pickle(type(_record.namespaces["nn.functional"]["relu"]), _reduced)
+
+
+def _reduced(op):
+    """Ops are copied and pickled by where they are offered."""
+    for space, members in _record.namespaces.items():
+        if members.get(op.__name__) is op:
+            return _found, (space, op.__name__)
+    raise TypeError(f"cannot pickle {op}: it is not in a public namespace")
+
+
+def _found(space, name):
+    return _record.namespaces[space][name]
 
 
 FAMILIES = ("copy", "pointwise", "creation", "views", "parts", "inplace_views", "broadcast", "shape", "indexing", "reduce",

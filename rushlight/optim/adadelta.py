@@ -8,8 +8,8 @@ __all__ = ["Adadelta"]
 
 
 class Adadelta(PerParameter):
-    """Adadelta (Zeiler 2012): `p -= lr * d` with `d = g * sqrt(mean of d² + eps) / sqrt(mean of g² +
-    eps)`.
+    """Adadelta (Zeiler 2012): `p -= lr * d`, where d is g times the ratio of the root mean square
+    of d to that of g.
 
     Args:
         params: parameters or groups of them.

@@ -10,7 +10,7 @@ __all__ = ["Adamax"]
 
 
 class Adamax(PerParameter):
-    """Adamax (Kingma & Ba 2014): `p -= lr * m / u` with the bias-corrected mean m of the gradient and
+    """Adamax (Kingma & Ba 2014): `p -= lr * m / u`, m the bias-corrected mean of the gradient and
     `u = max(beta2 * u, |g| + eps)`.
 
     Args:

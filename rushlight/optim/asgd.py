@@ -2,7 +2,9 @@
 
 import rushlight as rl
 
-from .optimizer import PerParameter, check_options, count, number, step_counter, with_decay, zeros_for
+from .optimizer import (
+    PerParameter, check_options, count, number, step_counter, with_decay, zeros_for,
+)
 
 __all__ = ["ASGD"]
 

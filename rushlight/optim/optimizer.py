@@ -323,7 +323,7 @@ def _check_same_sizes(own, saved):
 
 
 def _cast_state(param, value, key, on_device):
-    """`value` with its tensors in the dtype and on the device of `param`; step counts keep theirs."""
+    """`value` with tensors in the dtype and on the device of `param`; step counts keep theirs."""
     if isinstance(value, rl.Tensor):
         if key == "step":
             return value.to(device=param.device, dtype=rl.float32) if on_device else value

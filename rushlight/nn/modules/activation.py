@@ -72,7 +72,7 @@ class ReLU(_InPlace):
 
 
 class RReLU(Module):
-    """`x` where positive, else `a * x`; `a` random in [lower, upper] while training (Xu et al. 2015)."""
+    """`x` where positive, else `a * x`, a random in [lower, upper] in training (Xu 2015)."""
 
     __constants__ = ["lower", "upper", "inplace"]
 

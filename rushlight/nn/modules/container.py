@@ -113,17 +113,11 @@ class Sequential(_Numbered):
             self._renumber(self._modules.values())
 
     def __add__(self, other):
-        if not isinstance(other, Sequential):
-            raise ValueError(
-                f"add operator supports only objects of Sequential class, but {type(other)} is given."
-            )
+        _check_sequential(other)
         return Sequential(*self, *other)
 
     def __iadd__(self, other):
-        if not isinstance(other, Sequential):
-            raise ValueError(
-                f"add operator supports only objects of Sequential class, but {type(other)} is given."
-            )
+        _check_sequential(other)
         return self.extend(other)
 
     def __mul__(self, times):
@@ -156,6 +150,13 @@ class Sequential(_Numbered):
         for module in list(sequential):
             self.append(module)
         return self
+
+
+def _check_sequential(other):
+    if not isinstance(other, Sequential):
+        raise ValueError(
+            f"add operator supports only objects of Sequential class, but {type(other)} is given."
+        )
 
 
 def _check_times(times):

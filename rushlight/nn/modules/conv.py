@@ -105,7 +105,7 @@ def _check_conv(in_channels, out_channels, groups, stride, padding, padding_mode
             raise ValueError("padding='same' is not supported for strided convolutions")
     if padding_mode not in PADDING_MODES:
         raise ValueError(
-            f"padding_mode must be one of {set(PADDING_MODES)}, but got padding_mode='{padding_mode}'"
+            f"padding_mode must be one of {PADDING_MODES}, but got padding_mode='{padding_mode}'"
         )
 
 

@@ -53,7 +53,8 @@ class _InstanceNorm(_NormBase):
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys,
                               unexpected_keys, error_msgs):
         if local_metadata.get("version") is None and not self.track_running_stats:
-            stale = [prefix + n for n in ("running_mean", "running_var") if prefix + n in state_dict]
+            names = (prefix + n for n in ("running_mean", "running_var"))
+            stale = [name for name in names if name in state_dict]
             if stale:
                 error_msgs.append(
                     f"Unexpected running stats buffer(s) {' and '.join(map(repr, stale))} for "

@@ -17,7 +17,7 @@ __all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 
 
 class Identity(Module):
-    """Returns its input. Accepts any arguments and ignores them, so that it can replace any layer."""
+    """Returns its input. Accepts and ignores any arguments, so that it can replace any layer."""
 
     def __init__(self, *args, **kwargs):
         super().__init__()

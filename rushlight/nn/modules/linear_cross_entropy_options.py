@@ -11,16 +11,19 @@ class LinearCrossEntropyOptions:
         batch_chunk_size: rows per piece; None chooses.
         chunking_method: 'auto' or the name of a rule that chooses the size of the pieces.
         acc_policy: 'auto' or the name of a rule for the dtype of sums.
+        acc_dtype: the dtype of sums; None lets the rule decide.
     """
 
-    __slots__ = ("allow_retain_graph", "acc_policy", "batch_chunk_size", "chunking_method")
+    __slots__ = ("allow_retain_graph", "batch_chunk_size", "chunking_method", "acc_policy",
+                 "acc_dtype")
 
-    def __init__(self, allow_retain_graph=False, acc_policy="auto", batch_chunk_size=None,
-                 chunking_method="auto"):
+    def __init__(self, allow_retain_graph=False, batch_chunk_size=None, chunking_method="auto",
+                 acc_policy="auto", acc_dtype=None):
         self.allow_retain_graph = allow_retain_graph
-        self.acc_policy = acc_policy
         self.batch_chunk_size = batch_chunk_size
         self.chunking_method = chunking_method
+        self.acc_policy = acc_policy
+        self.acc_dtype = acc_dtype
 
     def _values(self):
         return tuple(getattr(self, name) for name in self.__slots__)

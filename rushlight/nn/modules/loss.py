@@ -1,7 +1,8 @@
 """Losses: layers that compare an input with a target; `nn.functional` computes.
 
-All take `reduction`: 'mean', 'sum', or 'none' for one value per element. `size_average` and `reduce`
-are its deprecated forms.  To add one: subclass `_Loss`, keep the arguments, call the function.
+All take `reduction`: 'mean', 'sum', or 'none' for one value per element. `size_average` and
+`reduce` are its deprecated forms.  To add one: subclass `_Loss`, keep the arguments, call the
+function.
 """
 
 import math

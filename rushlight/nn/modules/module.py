@@ -326,7 +326,7 @@ class Module(HookMethods, StateMethods, ConvertMethods):
                 yield path + ("." if path else "") + name, value
 
     def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
-        """Yield (dotted name, parameter); shared parameters once unless `remove_duplicate=False`."""
+        """Yield (dotted name, parameter); shared ones once unless `remove_duplicate=False`."""
         return self._named_members(
             lambda m: m._parameters.items(), prefix, recurse, remove_duplicate
         )
@@ -406,7 +406,9 @@ class Module(HookMethods, StateMethods, ConvertMethods):
 
 def _only_none(value, kind, name, expected):
     if value is not None:
-        raise TypeError(f"cannot assign '{rl.typename(value)}' as {kind} '{name}' ({expected} expected)")
+        raise TypeError(
+            f"cannot assign '{rl.typename(value)}' as {kind} '{name}' ({expected} expected)"
+        )
 
 
 # ---- hooks of all modules -----------------------------------------------------------------

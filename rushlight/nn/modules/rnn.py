@@ -45,8 +45,21 @@ class RNNBase(Module):
         self._make_weights({"device": device, "dtype": dtype})
         self.reset_parameters()
 
+    def _check_types(self):
+        for name, kind in (("input_size", int), ("hidden_size", int), ("bias", bool),
+                           ("batch_first", bool)):
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise TypeError(
+                    f"{name} should be of type {kind.__name__}, got: {type(value).__name__}"
+                )
+        for name in ("input_size", "hidden_size", "num_layers"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be greater than zero")
+
     def _check_options(self, dropout):
         hidden, proj = self.hidden_size, self.proj_size
+        self._check_types()
         number = isinstance(dropout, (int, float)) and not isinstance(dropout, bool)
         if not number or not 0 <= dropout <= 1:
             raise ValueError(
@@ -61,14 +74,10 @@ class RNNBase(Module):
                 f"dropout expects num_layers greater than 1, but got dropout={dropout} and "
                 f"num_layers={self.num_layers}", stacklevel=4,
             )
-        if not isinstance(hidden, int):
-            raise TypeError(f"hidden_size should be of type int, got: {type(hidden).__name__}")
-        if hidden <= 0:
-            raise ValueError("hidden_size must be greater than zero")
-        if self.num_layers <= 0:
-            raise ValueError("num_layers must be greater than zero")
         if proj < 0:
-            raise ValueError("proj_size should be a positive integer or zero to disable projections")
+            raise ValueError(
+                "proj_size should be a positive integer or zero to disable projections"
+            )
         if proj >= hidden:
             raise ValueError("proj_size has to be smaller than hidden_size")
         if self.mode not in GATES:

@@ -1,4 +1,4 @@
-"""Transformers (Vaswani et al. 2017): encoder and decoder layers, stacks of them, and both together.
+"""Transformers (Vaswani et al. 2017): encoder and decoder layers, stacks of them, and both.
 
 Attention itself is in `_attention.py`.
 """
@@ -228,7 +228,7 @@ class TransformerEncoder(Module):
 
 
 class TransformerDecoder(Module):
-    """`num_layers` copies of a decoder layer, one after the other, and a normalisation, if given."""
+    """`num_layers` copies of a decoder layer, one after the other; at the end `norm`, if given."""
 
     __constants__ = ["norm"]
 

@@ -1,4 +1,4 @@
-"""The older spectral norm, by a hook before each call; `parametrizations.spectral_norm` is newer."""
+"""The older spectral norm, by a hook before each call; `parametrizations` has the newer one."""
 
 import rushlight as rl
 

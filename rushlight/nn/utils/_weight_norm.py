@@ -1,4 +1,4 @@
-"""The older weight norm, by a hook before each call; `parametrizations.weight_norm` is the newer."""
+"""The older weight norm, by a hook before each call; `parametrizations` has the newer one."""
 
 from ..parameter import Parameter
 
@@ -34,8 +34,8 @@ class WeightNorm:
 def weight_norm(module, name="weight", dim=0):
     """Replace a weight by its norm `<name>_g` and direction `<name>_v`; returns `module`.
 
-    `dim` is the dimension with norms of its own, None for one norm of everything. Source: Salimans &
-    Kingma 2016.
+    `dim` is the dimension with norms of its own, None for one norm of everything. Source:
+    Salimans & Kingma 2016.
     """
     from .parametrizations import norm_except
 

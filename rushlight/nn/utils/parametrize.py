@@ -285,7 +285,7 @@ def type_before_parametrizations(module):
 
 
 def transfer_parametrizations_and_params(from_module, to_module, tensor_name=None):
-    """Copy the parametrisations of one tensor, or of all, with their originals; returns the target."""
+    """Copy the parametrisations of one tensor, or of all, with originals; returns the target."""
     if not is_parametrized(from_module):
         return to_module
     names = list(from_module.parametrizations) if tensor_name is None else [tensor_name]

@@ -35,4 +35,4 @@ FAMILIES = ("copy", "pointwise", "creation", "views", "parts", "inplace_views", 
             "reduce_moments", "scan", "order", "gather", "search", "random", "matmul", "activation", "softmax",
             "conv", "pool", "norm", "loss", "dropout", "embedding", "pad", "compare", "loss_margin",
             "upsample", "einsum", "attention", "grid", "loss_sequence", "special",
-            "numeric", "view_copies")
+            "numeric", "view_copies", "fft")

@@ -114,7 +114,7 @@ def cross(self, other, dim=None):
         if 3 not in tuple(self.shape):
             raise RuntimeError("no dimension of size 3 in input")
         dim = tuple(self.shape).index(3)
-    return _linalg_cross(self, other, dim)
+    return _linalg_cross(self, other, dim=dim)
 
 
 @op("cross.linalg(Tensor self, Tensor other, *, int dim=-1) -> Tensor", at="linalg")
@@ -274,14 +274,18 @@ def gradient(self, spacing=1, dim=None, edge_order=1):
         >>> rl.gradient(rl.tensor([1., 4., 9.]))[0]
         tensor([3., 4., 5.])
     """
-    dims = list(range(self.dim())) if dim is None else [d % self.dim() for d in dim]
+    spacing = 1 if spacing is None else spacing
+    if dim is None:
+        dims = list(range(self.dim()))
+    else:
+        dims = [dim] if isinstance(dim, int) else list(dim)
     steps = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
     if len(steps) != len(dims):
         raise RuntimeError(f"torch.gradient expected spacing to be unspecified, a scalar or a list of length "
                            f"{len(dims)}, got a list of length {len(steps)}")
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
-    if len(set(dims)) != len(dims):
+    if len({d % max(self.dim(), 1) for d in dims}) != len(dims):
         raise RuntimeError("dim appears multiple times in the list of dims")
     for d in dims:
         if self.size(d) <= edge_order:

@@ -56,9 +56,13 @@ for _schema in _COPIES:
 @op("as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor")
 def as_strided_scatter(self, src, size, stride, storage_offset=None):
     """A copy of ``self`` with ``src`` written where ``as_strided`` of these arguments looks."""
-    copy = self.clone(memory_format=rl.contiguous_format)
-    copy.as_strided(size, stride, storage_offset or 0).copy_(src)
-    return copy
+    extent = self.untyped_storage().nbytes() // self.element_size()
+    places = rl.arange(extent)
+    own = places.as_strided(self.shape, self.stride(), self.storage_offset())
+    offset = self.storage_offset() if storage_offset is None else storage_offset
+    written = places.as_strided(size, stride, offset).reshape(-1)
+    flat = rl.zeros(extent, dtype=self.dtype).scatter(0, own.reshape(-1), self.reshape(-1))
+    return flat.scatter(0, written, src.to(self.dtype).expand(size).reshape(-1))[own]
 
 
 for _name in ("resolve_conj", "resolve_neg"):

@@ -1,0 +1,250 @@
+"""Records of Fourier transforms, offered as `rl.fft`; `stft` and `istft` are in spectrogram.py.
+
+Three unnormalised transforms (complex, real to half a spectrum, half a spectrum to real) run in
+NumPy's pocketfft, imported on first use, and are each other's gradients; every public transform
+pads or cuts, calls them, and scales. To add one: a record of that shape.
+"""
+
+import rushlight as rl
+from rushlight.ops._record import op
+
+
+def _numpy(function, tensor, *args, **more):
+    import numpy
+
+    array = getattr(numpy.fft, function)(tensor.detach().numpy(), *args, **more)
+    return rl.from_numpy(numpy.ascontiguousarray(array))
+
+
+@op("fft_c2c(Tensor self, int[] dim, bool inverse) -> Tensor", at="internal", out=False)
+def _c2c(self, dim, inverse):
+    """The complex transform over ``dim``, unnormalised (internal)."""
+    if self.numel() == 0 or not dim:
+        return self.clone()
+    if inverse:
+        return _numpy("ifftn", self, axes=tuple(dim), norm="forward")
+    return _numpy("fftn", self, axes=tuple(dim))
+
+
+_c2c.vjp(self=lambda g, dim, inverse: _c2c(g, dim, not inverse))
+
+
+@op("fft_r2c(Tensor self, int dim) -> Tensor", at="internal", out=False)
+def _r2c(self, dim):
+    """The first half of the spectrum of reals along ``dim``, unnormalised (internal)."""
+    if self.numel() == 0:
+        shape = list(self.shape)
+        shape[dim] = shape[dim] // 2 + 1
+        return rl.zeros(shape, dtype=_complex_of(self.dtype))
+    return _numpy("rfft", self, axis=dim)
+
+
+@_r2c.vjp_all
+def _(g, needs, self_meta, dim):
+    whole = _resized(g, dim, self_meta.shape[dim])
+    return _c2c(whole, [dim], True).real, None
+
+
+@op("fft_c2r(Tensor self, int dim, int n) -> Tensor", at="internal", out=False)
+def _c2r(self, dim, n):
+    """``n`` reals from the first half of their spectrum along ``dim``, unnormalised (internal)."""
+    if self.numel() == 0:
+        shape = list(self.shape)
+        shape[dim] = n
+        return rl.zeros(shape, dtype=self.real.dtype)
+    return _numpy("irfft", self, n, axis=dim, norm="forward")
+
+
+@_c2r.vjp_all
+def _(g, needs, self_meta, dim, n):
+    half = _r2c(g, dim)
+    size, middle = half.size(dim), (n + 1) // 2 - 1  # all but the first (and the last if n is even) count twice
+    twice = rl.cat((half.narrow(dim, 0, 1), half.narrow(dim, 1, middle) * 2,
+                    half.narrow(dim, 1 + middle, size - 1 - middle)), dim)
+    return twice, None
+
+
+# ---- arguments
+
+def _complex_of(dtype):
+    return rl.complex128 if dtype in (rl.float64, rl.complex128) else rl.complex64
+
+
+def _checked(x, want):
+    """x in the type a transform wants: "real", "complex" or either."""
+    if x.dtype in (rl.float16, rl.bfloat16):
+        raise NotImplementedError(f"fft: {x.dtype} is not supported; convert to float32")
+    if want == "real" and x.is_complex():
+        raise RuntimeError(f"rfft and ihfft expect a real input tensor, but got {x.dtype}")
+    if not x.is_floating_point() and not x.is_complex():
+        x = x.to(rl.get_default_dtype())
+    return x.to(_complex_of(x.dtype)) if want == "complex" and not x.is_complex() else x
+
+
+def _scale(norm, count, inverse):
+    if norm not in (None, "backward", "ortho", "forward"):
+        raise RuntimeError(f"Invalid normalization mode: {norm!r}")
+    if norm == "ortho":
+        return count ** -0.5
+    return 1.0 / count if inverse == (norm != "forward") else 1.0
+
+
+def _scaled(x, norm, count, inverse):
+    factor = _scale(norm, count, inverse)
+    return x if factor == 1.0 else x * factor
+
+
+def _resized(x, dim, n):
+    """The first n elements along dim, zeros appended if there are fewer."""
+    have = x.size(dim)
+    if n < have:
+        return x.narrow(dim, 0, n)
+    if n == have:
+        return x
+    shape = list(x.shape)
+    shape[dim] = n - have
+    return rl.cat((x, x.new_zeros(shape)), dim)
+
+
+def _one(x, n, dim, halved=False):
+    """Checks dim and the number of points; both as the n-d helpers want them."""
+    if x.dim() == 0 or not -x.dim() <= dim < x.dim():
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-max(x.dim(), 1)}, "
+                         f"{max(x.dim(), 1) - 1}], but got {dim})")
+    n = n if n is not None else 2 * (x.size(dim) - 1) if halved else x.size(dim)
+    if n < 1:
+        raise RuntimeError(f"Invalid number of data points ({n}) specified")
+    return [n], [dim % x.dim()]
+
+
+def _many(x, s, dim, halved=False):
+    """The sizes and the dims of an n-d transform."""
+    s, dim = [[v] if isinstance(v, int) else v for v in (s, dim)]
+    if s is not None and dim is not None and len(s) != len(dim):
+        raise RuntimeError("When given, dim and shape arguments must have the same length")
+    if dim is None:
+        if s is not None and len(s) > x.dim():
+            raise RuntimeError(f"Got shape with {len(s)} values but input tensor only has {x.dim()} dimensions.")
+        dim = range(x.dim()) if s is None else range(x.dim() - len(s), x.dim())
+    given = list(s) if s is not None else [-1] * len(dim)
+    sizes, dims = [], []
+    for i, (n, d) in enumerate(zip(given, dim)):
+        size, where = _one(x, None if n == -1 else n, d, halved and i == len(given) - 1)
+        sizes += size
+        dims += where
+    if len(set(dims)) != len(dims):
+        raise RuntimeError("FFT dims must be unique")
+    if halved is not None and not dims:
+        raise RuntimeError("at least one dimension must be transformed")
+    return sizes, dims
+
+
+def _product(sizes):
+    count = 1
+    for n in sizes:
+        count *= n
+    return count
+
+
+# ---- the four kinds of transform, over sizes and dims
+
+def _complex_transform(x, sizes, dims, norm, inverse):
+    x = _checked(x, "complex")
+    for n, d in zip(sizes, dims):
+        x = _resized(x, d, n)
+    return _scaled(_c2c(x, dims, inverse), norm, _product(sizes), inverse)
+
+
+def _to_half(x, sizes, dims, norm, inverse):
+    """rfft; with ``inverse`` ihfft, its conjugate."""
+    x = _checked(x, "real")
+    for n, d in zip(sizes, dims):
+        x = _resized(x, d, n)
+    half = _r2c(x, dims[-1])
+    half = _c2c(half.conj() if inverse else half, dims[:-1], inverse)
+    return _scaled(half, norm, _product(sizes), inverse)
+
+
+def _from_half(x, sizes, dims, norm, inverse):
+    """irfft; without ``inverse`` hfft, that of the conjugate."""
+    x = _checked(x, "complex")
+    for n, d in zip(sizes[:-1], dims[:-1]):
+        x = _resized(x, d, n)
+    x = _c2c(_resized(x, dims[-1], sizes[-1] // 2 + 1), dims[:-1], inverse)
+    return _scaled(_c2r(x if inverse else x.conj(), dims[-1], sizes[-1]), norm, _product(sizes), inverse)
+
+
+_KINDS = (  # name, transform, inverse, default size of the last dim is 2 (m - 1), what it computes
+    ("fft", _complex_transform, False, False, "The discrete Fourier transform"),
+    ("ifft", _complex_transform, True, False, "The inverse discrete Fourier transform"),
+    ("rfft", _to_half, False, False, "The non-negative frequencies of the Fourier transform of reals"),
+    ("irfft", _from_half, True, True, "The inverse of `rfft`: reals from the first half of a spectrum"),
+    ("hfft", _from_half, False, True, "The real Fourier transform of the first half of a Hermitian signal"),
+    ("ihfft", _to_half, True, False, "The inverse of `hfft`"),
+)
+
+
+def _record_kind(name, transform, inverse, halved, what):
+    def one(self, n, dim, norm):
+        return transform(self, *_one(self, n, dim, halved), norm, inverse)
+
+    def two(self, s, dim, norm):
+        return transform(self, *_many(self, s, dim, halved), norm, inverse)
+
+    def many(self, s, dim, norm):
+        free = transform is _complex_transform
+        return transform(self, *_many(self, s, dim, None if free else halved), norm, inverse)
+
+    details = ("\n\n    Sizes cut the input or pad it with zeros. ``norm``: \"backward\" (the default) scales inverse\n"
+               "    transforms by 1/n, \"forward\" the others, \"ortho\" both by 1/sqrt(n).")
+    one.__doc__ = what + " along ``dim``." + details
+    two.__doc__ = what + " over two dimensions." + details
+    many.__doc__ = what + " over the dimensions ``dim``, or all." + details
+    op(f"{name}(Tensor self, int? n=None, int dim=-1, str? norm=None) -> Tensor", at="fft")(one)
+    op(f"{name}2(Tensor self, int[]? s=None, int[] dim=[-2, -1], str? norm=None) -> Tensor", at="fft")(two)
+    op(f"{name}n(Tensor self, int[]? s=None, int[]? dim=None, str? norm=None) -> Tensor", at="fft")(many)
+
+
+for _kind in _KINDS:
+    _record_kind(*_kind)
+
+# ---- frequencies
+
+_OPTIONS = "dtype? dtype=None, layout? layout=None, device? device=None, bool requires_grad=False"
+
+
+def _frequencies(integers, n, d, options):
+    dtype, layout, device, requires_grad = options
+    made = rl.tensor(integers, dtype=dtype or rl.get_default_dtype(), device=device) / (n * d)
+    return made.requires_grad_() if requires_grad else made
+
+
+@op(f"fftfreq(int n, float d=1.0, *, {_OPTIONS}) -> Tensor", at="fft", differentiable=False)
+def fftfreq(n, d, *options):
+    """The frequencies of `fft` of ``n`` points ``d`` apart, in cycles per unit, in its order."""
+    return _frequencies([*range((n + 1) // 2), *range(-(n // 2), 0)], n, d, options)
+
+
+@op(f"rfftfreq(int n, float d=1.0, *, {_OPTIONS}) -> Tensor", at="fft", differentiable=False)
+def rfftfreq(n, d, *options):
+    """The frequencies of `rfft` of ``n`` points ``d`` apart, in cycles per unit."""
+    return _frequencies(list(range(n // 2 + 1)), n, d, options)
+
+
+def _rolled(x, dim, sign):
+    dims = list(range(x.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    if not dims:
+        return x.clone()
+    return x.roll([x.size(d) // 2 if sign > 0 else (x.size(d) + 1) // 2 for d in dims], dims)
+
+
+@op("fftshift(Tensor self, int[1]? dim=None) -> Tensor", at="fft", out=False)
+def fftshift(self, dim):
+    """Moves the zero frequency to the middle of ``dim`` (all)."""
+    return _rolled(self, dim, 1)
+
+
+@op("ifftshift(Tensor self, int[1]? dim=None) -> Tensor", at="fft", out=False)
+def ifftshift(self, dim):
+    """The inverse of `fftshift`."""
+    return _rolled(self, dim, -1)

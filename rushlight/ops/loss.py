@@ -307,6 +307,8 @@ def cross_entropy(input, target, weight, size_average, ignore_index, reduce, red
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     log_p = rl.log_softmax(input, 0 if input.dim() == 1 else 1)
     if target.is_floating_point():
+        if ignore_index >= 0:
+            raise RuntimeError("ignore_index is not supported for floating point target")
         if target.shape != input.shape:
             raise RuntimeError(f"cross_entropy: target probabilities must have the input's shape "
                                f"{tuple(input.shape)}, got {tuple(target.shape)}")

@@ -206,12 +206,16 @@ def batch_norm(input, running_mean, running_var, weight, bias, training, momentu
 
     Example::
 
-        >>> rl.nn.functional.batch_norm(rl.tensor([[1.], [3.]]), None, None, training=True, eps=0.0).tolist()
+        >>> rl.nn.functional.batch_norm(rl.tensor([[1.], [3.]]), None, None, training=True).round().tolist()
         [[-1.0], [1.0]]
     """
     if input.dim() < 2 and not input.numel():
         return input.clone()
     _check_batch(input, training)
+    if training and eps <= 0.0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    if training and not input.numel():
+        running_mean = running_var = None      # an empty batch says nothing about the statistics
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]

@@ -7,8 +7,9 @@ namespace rl {
 namespace {
 
 // --- slices: f(row of out, row of source, elements) for every index and outer position
+// Negative indices count from the end where only numbers are written (index_fill).
 template <class F> void each_slice(const Tensor& out, int dim, const Tensor& index, const char* op,
-                                   F&& f) {
+                                   bool wrap, F&& f) {
   Lines l = lines_of(out, dim);
   auto* ix = index.data<int64_t>();
   int64_t m = index.numel;
@@ -16,9 +17,10 @@ template <class F> void each_slice(const Tensor& out, int dim, const Tensor& ind
       __attribute__((noinline)) {
     for (int64_t o = o_begin; o < o_end; ++o)
       for (int64_t j = 0; j < m; ++j) {
-        int64_t i = ix[j] < 0 ? ix[j] + l.size : ix[j];
+        int64_t i = wrap && ix[j] < 0 ? ix[j] + l.size : ix[j];
         if (static_cast<uint64_t>(i) >= static_cast<uint64_t>(l.size))
-          bad_index(ErrorKind::Index, op, ix[j], dim, l.size);
+          bad_index(std::string_view(op) == "index_add" ? ErrorKind::Runtime : ErrorKind::Index, op,
+                    ix[j], dim, l.size);
         f((o * l.size + i) * l.inner + k, (o * m + j) * l.inner + k, width);
       }
   };
@@ -33,7 +35,7 @@ template <class F> void each_slice(const Tensor& out, int dim, const Tensor& ind
 void fill_slices(Tensor& out, int dim, const Tensor& index, const void* value, const char* op) {
   with_size(item_size(out.dtype), [&]<class U>() {
     U *x = out.data<U>(), v = *static_cast<const U*>(value);
-    each_slice(out, dim, index, op,
+    each_slice(out, dim, index, op, true,
                [&](int64_t to, int64_t, int64_t n) { std::fill_n(x + to, n, v); });
   });
 }
@@ -50,7 +52,7 @@ void copy_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source
   with_size(item_size(out.dtype), [&]<class U>() {
     U* x = out.data<U>();
     auto* s = source.data<U>();
-    each_slice(out, dim, index, op,
+    each_slice(out, dim, index, op, false,
                [&](int64_t to, int64_t from, int64_t n) { std::copy_n(s + from, n, x + to); });
   });
 }
@@ -62,7 +64,7 @@ void combine_slices(Tensor& out, int dim, const Tensor& index, const Tensor& sou
     with_combine(r, [&]<class Combine>() {
       T* x = out.data<T>();
       auto* s = source.data<T>();
-      each_slice(out, dim, index, op, [&](int64_t to, int64_t from, int64_t n) {
+      each_slice(out, dim, index, op, false, [&](int64_t to, int64_t from, int64_t n) {
         for (int64_t k = 0; k < n; ++k) x[to + k] = Combine::apply(x[to + k], s[from + k]);
       });
     });
@@ -136,7 +138,7 @@ void index_reduce_run(Call& c) {
               [&](Tensor& to, const Scalar* number, Reduce r) {
     if (!number) return combine_slices(to, dim, *index, *source, r, c.op);
     if (r == Reduce::Replace) return fill_slices(to, dim, *index, *number, c.op);
-    each_slice(to, dim, *index, c.op, [&](int64_t at, int64_t, int64_t n) {
+    each_slice(to, dim, *index, c.op, false, [&](int64_t at, int64_t, int64_t n) {
       for (int64_t k = 0; k < n; ++k) to.data<int64_t>()[at + k] += number->i;
     });
   });

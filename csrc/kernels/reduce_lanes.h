@@ -84,11 +84,12 @@ void fold_block_columns(const T* const* rows, int64_t n_rows, int64_t width, T* 
 }
 
 // A fold whose blocks go through Step and whose state takes block results by add(state, T).
-template <class Derived, class Step, class Element> struct BlockFold {
+// `Length` elements go through one block; sums take short ones, for accuracy.
+template <class Derived, class Step, class Element, int64_t Length = kBlock> struct BlockFold {
   using T = Element;
   template <class S> static void row(S& s, const T* x, int64_t n, int64_t) {
-    for (int64_t i = 0; i < n; i += kBlock)
-      Derived::add(s, fold_block<Step>(x + i, std::min(kBlock, n - i)));
+    for (int64_t i = 0; i < n; i += Length)
+      Derived::add(s, fold_block<Step>(x + i, std::min(Length, n - i)));
   }
   template <class S>
   static void columns(S* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {

@@ -3,6 +3,7 @@
 The native kernels call `find` once, when they first need a library. To depend on another
 library, add its file name, its distribution and the directories to try first.
 """
+
 import os
 import sys
 
@@ -30,7 +31,8 @@ def find(name):
         return path
     raise ImportError(
         f"rushlight needs {file_name}, which the package {distribution} provides, and it is not "
-        f"installed for {sys.executable}; install it with: pip install {distribution}")
+        f"installed for {sys.executable}; install it with: pip install {distribution}"
+    )
 
 
 def _likely_directories(name):
@@ -67,6 +69,7 @@ def _match(directory, file_name):
 
 def _from_metadata(distribution, file_name):
     from importlib import metadata
+
     try:
         files = metadata.files(distribution) or ()
     except metadata.PackageNotFoundError:

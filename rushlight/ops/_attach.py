@@ -3,6 +3,7 @@
 The gradient of relu, say, does not depend on its input except through a mask, so a graph of the
 gradient would end there, and asking for a second derivative would fail instead of giving zeros.
 """
+
 import rushlight as rl
 from rushlight.ops._record import op
 

@@ -1,4 +1,5 @@
 """Scaled dot-product attention and multi-head attention as functions; the layer is in nn/modules."""
+
 import math
 
 import rushlight as rl
@@ -10,16 +11,20 @@ def _bias(query, key, attn_mask, is_causal):
     rows, columns = query.shape[-2], key.shape[-2]
     if is_causal:
         if attn_mask is not None:
-            raise RuntimeError("scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+            raise RuntimeError(
+                "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+            )
         attn_mask = rl.ones(rows, columns, dtype=rl.bool).tril()
     if attn_mask is None or attn_mask.dtype != rl.bool:
         return attn_mask
     return rl.zeros(attn_mask.shape, dtype=query.dtype).masked_fill(~attn_mask, float("-inf"))
 
 
-@op("scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None,"
+@op(
+    "scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None,"
     " float dropout_p=0.0, bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor",
-    at=("nn.functional",))
+    at=("nn.functional",),
+)
 def scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa):
     """softmax(query key^T scale + mask) value (Vaswani et al. 2017).
 
@@ -34,11 +39,15 @@ def scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, is_cau
         torch.Size([1, 2, 3])
     """
     if query.dim() < 2 or key.dim() < 2 or value.dim() < 2:
-        raise RuntimeError(f"scaled_dot_product_attention: expected query, key, value to be at least 2 dimensional, got "
-                           f"{query.dim()}, {key.dim()}, {value.dim()}")
+        raise RuntimeError(
+            f"scaled_dot_product_attention: expected query, key, value to be at least 2 dimensional, got "
+            f"{query.dim()}, {key.dim()}, {value.dim()}"
+        )
     if not query.dtype == key.dtype == value.dtype:
-        raise RuntimeError(f"Expected query, key, and value to have the same dtype, but got query.dtype: {query.dtype} "
-                           f"key.dtype: {key.dtype} and value.dtype: {value.dtype} instead.")
+        raise RuntimeError(
+            f"Expected query, key, and value to have the same dtype, but got query.dtype: {query.dtype} "
+            f"key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
+        )
     if enable_gqa:
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
         value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
@@ -106,8 +115,10 @@ def _merged(attn_mask, padding, batch, heads, rows, columns):
 
 def _check_heads(query, key, value, embed, heads, attn_mask):
     if query.dim() not in (2, 3) or key.dim() != query.dim() or value.dim() != query.dim():
-        raise AssertionError(f"query should be unbatched 2D or batched 3D tensor but received {query.dim()}-D query "
-                             f"tensor, with key {key.dim()}-D and value {value.dim()}-D")
+        raise AssertionError(
+            f"query should be unbatched 2D or batched 3D tensor but received {query.dim()}-D query "
+            f"tensor, with key {key.dim()}-D and value {value.dim()}-D"
+        )
     if query.shape[-1] != embed:
         raise AssertionError(f"was expecting embedding dimension of {embed}, but got {query.shape[-1]}")
     if embed % heads:
@@ -117,10 +128,32 @@ def _check_heads(query, key, value, embed, heads, attn_mask):
 
 
 def multi_head_attention_forward(
-        query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k, bias_v,
-        add_zero_attn, dropout_p, out_proj_weight, out_proj_bias, training=True, key_padding_mask=None,
-        need_weights=True, attn_mask=None, use_separate_proj_weight=False, q_proj_weight=None, k_proj_weight=None,
-        v_proj_weight=None, static_k=None, static_v=None, average_attn_weights=True, is_causal=False):
+    query,
+    key,
+    value,
+    embed_dim_to_check,
+    num_heads,
+    in_proj_weight,
+    in_proj_bias,
+    bias_k,
+    bias_v,
+    add_zero_attn,
+    dropout_p,
+    out_proj_weight,
+    out_proj_bias,
+    training=True,
+    key_padding_mask=None,
+    need_weights=True,
+    attn_mask=None,
+    use_separate_proj_weight=False,
+    q_proj_weight=None,
+    k_proj_weight=None,
+    v_proj_weight=None,
+    static_k=None,
+    static_v=None,
+    average_attn_weights=True,
+    is_causal=False,
+):
     """Attention in several heads, with its projections (Vaswani et al. 2017).
 
     Shapes: query (L, N, E) or (L, E), key and value (S, N, *), key_padding_mask (N, S), attn_mask (L, S) or
@@ -135,8 +168,10 @@ def multi_head_attention_forward(
         query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     rows, batch, size = query.shape
-    masks = [_float_mask(attn_mask, query.dtype, "attn_mask"),
-             _float_mask(key_padding_mask, query.dtype, "key_padding_mask")]
+    masks = [
+        _float_mask(attn_mask, query.dtype, "attn_mask"),
+        _float_mask(key_padding_mask, query.dtype, "key_padding_mask"),
+    ]
     separate = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None
     q, k, v = _projected(query, key, value, in_proj_weight, in_proj_bias, separate)
     k, v, masks = _with_bias_keys(k, v, masks, bias_k, bias_v)
@@ -169,7 +204,10 @@ def _attend(q, k, v, bias, dropout_p):
 def _register():
     """More arguments than a record may have: installed as a plain function."""
     from rushlight.ops import _record
-    _record.namespaces.setdefault("nn.functional", {})["multi_head_attention_forward"] = multi_head_attention_forward
+
+    _record.namespaces.setdefault("nn.functional", {})["multi_head_attention_forward"] = (
+        multi_head_attention_forward
+    )
 
 
 _register()

@@ -3,6 +3,7 @@
 All are records over three native operators that are each other's gradients (see
 csrc/kernels/conv.h), so derivatives of every order exist. Pooling is in ops/pool.py.
 """
+
 import rushlight as rl
 from rushlight.ops._attach import attached
 from rushlight.ops._record import op
@@ -35,8 +36,12 @@ def _cut_to(x, shape):
     return x
 
 
-@op("_conv_forward(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation,"
-    " int groups) -> Tensor", at=("internal",), grad_name="ConvolutionBackward0")
+@op(
+    "_conv_forward(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation,"
+    " int groups) -> Tensor",
+    at=("internal",),
+    grad_name="ConvolutionBackward0",
+)
 def _conv_forward(input, weight, bias, stride, padding, dilation, groups):
     """Batched convolution: input (N, C, *), weight (O, C / groups, *)."""
     ...
@@ -45,13 +50,19 @@ def _conv_forward(input, weight, bias, stride, padding, dilation, groups):
 @_conv_forward.vjp_all
 def _(g, needs, input, weight, bias, stride, padding, dilation, groups):
     where = (stride, padding, dilation, groups)
-    return (_conv_input(g, _conj(weight), None, input.shape[2:], *where) if needs[0] else None,
-            _conv_weight(g, _conj(input), weight.shape[2:], *where) if needs[1] else None,
-            _bias_grad(g, input) if needs[2] else None)
+    return (
+        _conv_input(g, _conj(weight), None, input.shape[2:], *where) if needs[0] else None,
+        _conv_weight(g, _conj(input), weight.shape[2:], *where) if needs[1] else None,
+        _bias_grad(g, input) if needs[2] else None,
+    )
 
 
-@op("_conv_input(Tensor grad, Tensor weight, Tensor? bias, int[] input_size, int[] stride, int[] padding,"
-    " int[] dilation, int groups) -> Tensor", at=("internal",), grad_name="ConvolutionBackward0")
+@op(
+    "_conv_input(Tensor grad, Tensor weight, Tensor? bias, int[] input_size, int[] stride, int[] padding,"
+    " int[] dilation, int groups) -> Tensor",
+    at=("internal",),
+    grad_name="ConvolutionBackward0",
+)
 def _conv_input(grad, weight, bias, input_size, stride, padding, dilation, groups):
     """The transposed convolution: what `grad` contributes to an input of spatial size `input_size`."""
     ...
@@ -60,13 +71,19 @@ def _conv_input(grad, weight, bias, input_size, stride, padding, dilation, group
 @_conv_input.vjp_all
 def _(g, needs, grad, weight, bias, stride, padding, dilation, groups):
     where = (stride, padding, dilation, groups)
-    return (_cut_to(_conv_forward(g, _conj(weight), None, *where), grad.shape) if needs[0] else None,
-            _conv_weight(_conj(grad), g, weight.shape[2:], *where) if needs[1] else None,
-            _bias_grad(g, grad) if needs[2] else None)
+    return (
+        _cut_to(_conv_forward(g, _conj(weight), None, *where), grad.shape) if needs[0] else None,
+        _conv_weight(_conj(grad), g, weight.shape[2:], *where) if needs[1] else None,
+        _bias_grad(g, grad) if needs[2] else None,
+    )
 
 
-@op("_conv_weight(Tensor grad, Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation,"
-    " int groups) -> Tensor", at=("internal",), grad_name="ConvolutionBackward0")
+@op(
+    "_conv_weight(Tensor grad, Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation,"
+    " int groups) -> Tensor",
+    at=("internal",),
+    grad_name="ConvolutionBackward0",
+)
 def _conv_weight(grad, input, kernel_size, stride, padding, dilation, groups):
     """What `grad` contributes to a weight of spatial size `kernel_size`."""
     ...
@@ -75,8 +92,10 @@ def _conv_weight(grad, input, kernel_size, stride, padding, dilation, groups):
 @_conv_weight.vjp_all
 def _(g, needs, grad, input, stride, padding, dilation, groups):
     where = (stride, padding, dilation, groups)
-    return (_cut_to(_conv_forward(_conj(input), g, None, *where), grad.shape) if needs[0] else None,
-            _conv_input(_conj(grad), g, None, input.shape[2:], *where) if needs[1] else None)
+    return (
+        _cut_to(_conv_forward(_conj(input), g, None, *where), grad.shape) if needs[0] else None,
+        _conv_input(_conj(grad), g, None, input.shape[2:], *where) if needs[1] else None,
+    )
 
 
 def _batched(function, input, dims):
@@ -85,21 +104,25 @@ def _batched(function, input, dims):
         return input, False
     if input.dim() == dims + 1:
         return input.unsqueeze(0), True
-    raise RuntimeError(f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {function}, but "
-                       f"got input of size: {list(input.shape)}")
-
+    raise RuntimeError(
+        f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {function}, but "
+        f"got input of size: {list(input.shape)}"
+    )
 
 
 def _check_weight(function, weight, dims):
     if weight.dim() != dims + 2:
-        raise RuntimeError(f"{function}: expected a {dims + 2}-dimensional weight, got shape {tuple(weight.shape)}")
+        raise RuntimeError(
+            f"{function}: expected a {dims + 2}-dimensional weight, got shape {tuple(weight.shape)}"
+        )
 
 
 def _same_padding(x, weight, stride, dilation, dims, function):
     """(input, padding) for padding='same': the right side gets the odd element."""
     if any(s != 1 for s in stride):
-        raise RuntimeError(f"{function}: padding='same' is not supported for strided convolutions, got "
-                           f"stride={stride}")
+        raise RuntimeError(
+            f"{function}: padding='same' is not supported for strided convolutions, got stride={stride}"
+        )
     total = [dilation[d] * (weight.shape[d + 2] - 1) for d in range(dims)]
     if any(t % 2 for t in total):
         extra = []
@@ -120,7 +143,9 @@ def _conv(dims, input, weight, bias, stride, padding, dilation, groups):
     elif padding == "same":
         x, padding = _same_padding(x, weight, stride, dilation, dims, function)
     elif isinstance(padding, str):
-        raise RuntimeError(f"{function}: padding must be an integer, a tuple, 'valid' or 'same', got {padding!r}")
+        raise RuntimeError(
+            f"{function}: padding must be an integer, a tuple, 'valid' or 'same', got {padding!r}"
+        )
     else:
         padding = _spread(padding, dims, "padding", function)
     if any(p < 0 for p in padding):
@@ -129,8 +154,10 @@ def _conv(dims, input, weight, bias, stride, padding, dilation, groups):
     return y.squeeze(0) if added else y
 
 
-_FORWARD = ("(Tensor input, Tensor weight, Tensor? bias=None, any stride=1, any padding=0, any dilation=1,"
-            " int groups=1) -> Tensor")
+_FORWARD = (
+    "(Tensor input, Tensor weight, Tensor? bias=None, any stride=1, any padding=0, any dilation=1,"
+    " int groups=1) -> Tensor"
+)
 
 
 @op("conv1d" + _FORWARD, at=("nn.functional", "torch"))
@@ -187,12 +214,16 @@ def _transposed_size(x, weight, stride, padding, output_padding, dilation, funct
     sizes = []
     for d, (s, p, o, l) in enumerate(zip(stride, padding, output_padding, dilation)):
         if o >= s and o >= l:
-            raise RuntimeError(f"{function}: output padding must be smaller than either stride or dilation, "
-                               f"but got output_padding={o}, stride={s}, dilation={l}")
+            raise RuntimeError(
+                f"{function}: output padding must be smaller than either stride or dilation, "
+                f"but got output_padding={o}, stride={s}, dilation={l}"
+            )
         sizes.append((x.shape[d + 2] - 1) * s - 2 * p + l * (weight.shape[d + 2] - 1) + o + 1)
     if any(size < 1 for size in sizes):
-        raise RuntimeError(f"Given input size per channel: {list(x.shape[2:])}. Calculated output size per "
-                           f"channel: {sizes}. Output size is too small")
+        raise RuntimeError(
+            f"Given input size per channel: {list(x.shape[2:])}. Calculated output size per "
+            f"channel: {sizes}. Output size is too small"
+        )
     return tuple(sizes)
 
 
@@ -209,8 +240,10 @@ def _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, 
     return y.squeeze(0) if added else y
 
 
-_TRANSPOSED = ("(Tensor input, Tensor weight, Tensor? bias=None, any stride=1, any padding=0,"
-               " any output_padding=0, int groups=1, any dilation=1) -> Tensor")
+_TRANSPOSED = (
+    "(Tensor input, Tensor weight, Tensor? bias=None, any stride=1, any padding=0,"
+    " any output_padding=0, int groups=1, any dilation=1) -> Tensor"
+)
 
 
 @op("conv_transpose1d" + _TRANSPOSED, at=("nn.functional", "torch"))
@@ -249,8 +282,11 @@ def conv_transpose3d(input, weight, bias, stride, padding, output_padding, group
     return _conv_transpose(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-@op("convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation,"
-    " bool transposed, int[] output_padding, int groups) -> Tensor", method=False)
+@op(
+    "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation,"
+    " bool transposed, int[] output_padding, int groups) -> Tensor",
+    method=False,
+)
 def convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
     """Any convolution, by its full list of parameters; see `conv2d` and `conv_transpose2d`.
 

@@ -1,4 +1,5 @@
 """Dropout in its variants. All draw their masks from the default generator with bernoulli_."""
+
 import rushlight as rl
 from rushlight.ops._record import op
 
@@ -62,7 +63,9 @@ def _feature_dropout(dims, input, p, training, inplace):
 
 
 def _define(dims):
-    @op(f"dropout{dims}d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", at=_NN)
+    @op(
+        f"dropout{dims}d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", at=_NN
+    )
     def feature(input, p, training, inplace):
         """Zeroes whole channels with probability p and scales the others by 1 / (1 - p)."""
         return _feature_dropout(dims, input, p, training, inplace)
@@ -99,7 +102,10 @@ def alpha_dropout(input, p, training, inplace):
     return _alpha(input, input.shape, p, training, inplace)
 
 
-@op("feature_alpha_dropout(Tensor input, float p=0.5, bool training=False, bool inplace=False) -> Tensor", at=_NN)
+@op(
+    "feature_alpha_dropout(Tensor input, float p=0.5, bool training=False, bool inplace=False) -> Tensor",
+    at=_NN,
+)
 def feature_alpha_dropout(input, p, training, inplace):
     """`alpha_dropout` of whole channels."""
     shape = _channels(input) if training and p not in (0, 1) else input.shape

@@ -2,6 +2,7 @@
 
 To change the order in which several operands are contracted, see `_cheapest_pair`.
 """
+
 import rushlight as rl
 from rushlight.ops._record import op
 
@@ -14,8 +15,10 @@ def _parse_terms(equation, operands):
     left, arrow, right = text.partition("->")
     terms = left.split(",")
     if len(terms) != len(operands):
-        raise RuntimeError(f"einsum(): {'more' if len(terms) > len(operands) else 'fewer'} operands were provided "
-                           f"than specified in the equation {equation!r}: {len(operands)} operands")
+        raise RuntimeError(
+            f"einsum(): {'more' if len(terms) > len(operands) else 'fewer'} operands were provided "
+            f"than specified in the equation {equation!r}: {len(operands)} operands"
+        )
     return [_labels(t, equation) for t in terms], _labels(right, equation) if arrow else None
 
 
@@ -23,23 +26,28 @@ def _labels(term, equation):
     parts, dots, rest = term.partition("...")
     for c in parts + rest:
         if c not in _LETTERS:
-            raise RuntimeError(f"einsum(): invalid subscript given at index {equation.find(c)} in the equation string, "
-                               f"subscripts must be in [a-zA-Z], got {c!r} in {equation!r}")
+            raise RuntimeError(
+                f"einsum(): invalid subscript given at index {equation.find(c)} in the equation string, "
+                f"subscripts must be in [a-zA-Z], got {c!r} in {equation!r}"
+            )
     return list(parts) + ([...] if dots else []) + list(rest)
 
 
 def _sublists(arguments):
     """(operands, subscripts, output) of einsum(a, [0, 1], b, [1, 2], [0, 2])."""
+
     def labels(sublist):
         for i in sublist:
             if i is not ... and not (isinstance(i, int) and 0 <= i < 52):
-                raise RuntimeError(f"einsum(): subscripts in a sublist must be integers in [0, 52) or Ellipsis, got {i!r}")
+                raise RuntimeError(
+                    f"einsum(): subscripts in a sublist must be integers in [0, 52) or Ellipsis, got {i!r}"
+                )
         return [... if i is ... else _LETTERS[i] for i in sublist]
 
     pairs = len(arguments) // 2
     terms = [labels(arguments[2 * i + 1]) for i in range(pairs)]
     output = labels(arguments[-1]) if len(arguments) % 2 else None
-    return list(arguments[:2 * pairs:2]), terms, output
+    return list(arguments[: 2 * pairs : 2]), terms, output
 
 
 def _expand_dots(terms, output, operands):
@@ -48,13 +56,19 @@ def _expand_dots(terms, output, operands):
     for labels, x in zip(terms, operands):
         named = len(labels) - (... in labels)
         if named > x.dim() or (... not in labels and named != x.dim()):
-            raise RuntimeError(f"einsum(): the number of subscripts in the equation ({named}) does not match the number "
-                               f"of dimensions ({x.dim()}) for an operand of shape {tuple(x.shape)}")
+            raise RuntimeError(
+                f"einsum(): the number of subscripts in the equation ({named}) does not match the number "
+                f"of dimensions ({x.dim()}) for an operand of shape {tuple(x.shape)}"
+            )
         covered.append(x.dim() - named if ... in labels else 0)
     most = max(covered, default=0)
 
     def filled(labels, n):
-        return [m for label in labels for m in ([f".{i}" for i in range(n - 1, -1, -1)] if label is ... else [label])]
+        return [
+            m
+            for label in labels
+            for m in ([f".{i}" for i in range(n - 1, -1, -1)] if label is ... else [label])
+        ]
 
     full = [filled(labels, n) for labels, n in zip(terms, covered)]
     if output is None:
@@ -72,8 +86,10 @@ def _diagonal(x, labels):
             i = labels.index(label)
             j = labels.index(label, i + 1)
             if x.shape[i] != x.shape[j]:
-                raise RuntimeError(f"einsum(): subscript {label} is repeated for an operand but the sizes don't match, "
-                                   f"{x.shape[j]} != {x.shape[i]}")
+                raise RuntimeError(
+                    f"einsum(): subscript {label} is repeated for an operand but the sizes don't match, "
+                    f"{x.shape[j]} != {x.shape[i]}"
+                )
             x = x.diagonal(0, i, j)
             labels = [m for k, m in enumerate(labels) if k not in (i, j)] + [label]
     return x, labels
@@ -85,8 +101,10 @@ def _sizes(terms, operands):
         for label, n in zip(labels, x.shape):
             if sizes.setdefault(label, n) != n and n != 1:
                 if sizes[label] != 1:
-                    raise RuntimeError(f"einsum(): operands do not broadcast with remapped shapes: subscript {label} has "
-                                       f"sizes {sizes[label]} and {n}")
+                    raise RuntimeError(
+                        f"einsum(): operands do not broadcast with remapped shapes: subscript {label} has "
+                        f"sizes {sizes[label]} and {n}"
+                    )
                 sizes[label] = n
     return sizes
 
@@ -118,8 +136,8 @@ def _contract(a, la, b, lb, keep):
     x = a.permute([la.index(m) for m in batch + left + summed])
     y = b.permute([lb.index(m) for m in batch + summed + right])
     n = len(batch)
-    rows, inner = x.shape[n:n + len(left)], x.shape[n + len(left):]
-    columns = y.shape[n + len(summed):]
+    rows, inner = x.shape[n : n + len(left)], x.shape[n + len(left) :]
+    columns = y.shape[n + len(summed) :]
     x = x.reshape(x.shape[:n] + (rows.numel(), inner.numel()))
     y = y.reshape(y.shape[:n] + (inner.numel(), columns.numel()))
     product = rl.matmul(x, y)
@@ -145,7 +163,9 @@ def _einsum(operands, terms, output):
         if output.count(m) > 1:
             raise RuntimeError(f"einsum(): output subscript {m} appears more than once in the output")
         if not any(m in t for t in terms):
-            raise RuntimeError(f"einsum(): output subscript {m} does not appear in the equation for any input operand")
+            raise RuntimeError(
+                f"einsum(): output subscript {m} does not appear in the equation for any input operand"
+            )
     pairs = [_diagonal(x, labels) for x, labels in zip(operands, terms)]
     operands, terms = [p[0] for p in pairs], [p[1] for p in pairs]
     sizes = _sizes(terms, operands)
@@ -175,8 +195,10 @@ def einsum(*args):
         [3.0, 3.0]
     """
     if len(args) < 2:
-        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand "
-                         "and its subscripts list")
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand "
+            "and its subscripts list"
+        )
     if isinstance(args[0], rl.Tensor):
         operands, terms, output = _sublists(args)
     else:
@@ -197,8 +219,10 @@ def tensordot(a, b, dims):
     left, right = _tensordot_dims(a, b, dims)
     for i, j in zip(left, right):
         if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
-            raise RuntimeError(f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and second "
-                               f"has size {b.shape[j]} in dim {j}")
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and second "
+                f"has size {b.shape[j]} in dim {j}"
+            )
     la = [f"a{i}" for i in range(a.dim())]
     lb = [f"b{j}" for j in range(b.dim())]
     for i, j in zip(left, right):
@@ -225,6 +249,7 @@ def _tensordot_dims(a, b, dims):
 
 def _register():
     from rushlight.ops import _record
+
     _record.namespaces.setdefault("torch", {})["einsum"] = einsum
 
 

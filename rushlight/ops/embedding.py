@@ -1,4 +1,5 @@
 """Look-ups in tables of vectors: embedding, bags of them, one-hot vectors."""
+
 import rushlight as rl
 from rushlight.ops._record import op
 
@@ -22,8 +23,11 @@ def _check_indices(name, indices, weight):
         raise RuntimeError(f"{name}: 'weight' must be 2-D, got shape {tuple(weight.shape)}")
 
 
-@op("_embedding(Tensor weight, Tensor indices, int padding_idx, bool scale_grad_by_freq) -> Tensor",
-    at=("internal",), grad_name="EmbeddingBackward0")
+@op(
+    "_embedding(Tensor weight, Tensor indices, int padding_idx, bool scale_grad_by_freq) -> Tensor",
+    at=("internal",),
+    grad_name="EmbeddingBackward0",
+)
 def _embedding(weight, indices, padding_idx, scale_grad_by_freq):
     """weight[indices]."""
     flat = weight.index_select(0, indices.reshape(-1))
@@ -33,15 +37,20 @@ def _embedding(weight, indices, padding_idx, scale_grad_by_freq):
 def _embedding_grad(g, weight, indices, padding_idx, scale_grad_by_freq):
     flat, rows = g.reshape(-1, g.shape[-1]), indices.reshape(-1).long()
     if scale_grad_by_freq:
-        count = rl.zeros(weight.shape[0], dtype=g.dtype).index_add(0, rows, rl.ones(rows.shape, dtype=g.dtype))
+        count = rl.zeros(weight.shape[0], dtype=g.dtype).index_add(
+            0, rows, rl.ones(rows.shape, dtype=g.dtype)
+        )
         flat = flat / count.index_select(0, rows).unsqueeze(1)
     if padding_idx >= 0:
         flat = flat.masked_fill((rows == padding_idx).unsqueeze(1), 0)
     return rl.zeros(weight.shape, dtype=g.dtype).index_add(0, rows, flat)
 
 
-_embedding.vjp(weight=lambda g, weight, indices, padding_idx, scale_grad_by_freq:
-               _embedding_grad(g, weight, indices, padding_idx, scale_grad_by_freq))
+_embedding.vjp(
+    weight=lambda g, weight, indices, padding_idx, scale_grad_by_freq: _embedding_grad(
+        g, weight, indices, padding_idx, scale_grad_by_freq
+    )
+)
 
 
 def _padding(name, padding_idx, weight):
@@ -53,8 +62,11 @@ def _padding(name, padding_idx, weight):
     return padding_idx % n
 
 
-@op("embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, float norm_type=2.0,"
-    " bool scale_grad_by_freq=False, bool sparse=False) -> Tensor", at=_NN)
+@op(
+    "embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, float norm_type=2.0,"
+    " bool scale_grad_by_freq=False, bool sparse=False) -> Tensor",
+    at=_NN,
+)
 def embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse):
     """The rows of `weight` (n, d) that `input` names: shape input.shape + (d,).
 
@@ -88,11 +100,15 @@ def _check_offsets(input, offsets):
     if offsets.dim() != 1:
         raise ValueError("offsets has to be a 1D Tensor")
     if offsets.numel() and int(offsets[0]) != 0:
-        raise ValueError("offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
-                         f"position 0. However, got {int(offsets[0])}")
+        raise ValueError(
+            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
+            f"position 0. However, got {int(offsets[0])}"
+        )
     if offsets.numel() and int(offsets[-1]) > input.shape[0]:
-        raise ValueError(f"offsets[-1] can not be greater than input's length ({input.shape[0]}), but got "
-                         f"{int(offsets[-1])}")
+        raise ValueError(
+            f"offsets[-1] can not be greater than input's length ({input.shape[0]}), but got "
+            f"{int(offsets[-1])}"
+        )
 
 
 def _pool_bags(vectors, ids, bags, mode, kept):
@@ -111,11 +127,25 @@ def _pool_bags(vectors, ids, bags, mode, kept):
     return total / count.clamp_min(1).unsqueeze(1)
 
 
-@op("embedding_bag(Tensor input, Tensor weight, Tensor? offsets=None, float? max_norm=None, float norm_type=2,"
-    " bool scale_grad_by_freq=False, str mode='mean', bool sparse=False, Tensor? per_sample_weights=None,"
-    " bool include_last_offset=False, int? padding_idx=None) -> Tensor", at=_NN)
-def embedding_bag(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse,
-                  per_sample_weights, include_last_offset, padding_idx):
+@op(
+    "embedding_bag(Tensor input, Tensor weight, Tensor? offsets=None, float? max_norm=None,"
+    " float norm_type=2, bool scale_grad_by_freq=False, str mode='mean', bool sparse=False,"
+    " Tensor? per_sample_weights=None, bool include_last_offset=False, int? padding_idx=None) -> Tensor",
+    at=_NN,
+)
+def embedding_bag(
+    input,
+    weight,
+    offsets,
+    max_norm,
+    norm_type,
+    scale_grad_by_freq,
+    mode,
+    sparse,
+    per_sample_weights,
+    include_last_offset,
+    padding_idx,
+):
     """Sums, means or maxima of the rows of `weight` in each bag of indices.
 
     input is (B, N): B bags of N; or 1-D with `offsets` (B), where each bag starts. Empty bags give 0.
@@ -131,15 +161,21 @@ def embedding_bag(input, weight, offsets, max_norm, norm_type, scale_grad_by_fre
         raise ValueError("mode has to be one of sum, mean or max")
     _check_indices("embedding_bag", input, weight)
     if per_sample_weights is not None and mode != "sum":
-        raise NotImplementedError(f"embedding_bag: per_sample_weights was not None. per_sample_weights is only "
-                                  f"supported for mode='sum' (got mode='{mode}').")
+        raise NotImplementedError(
+            f"embedding_bag: per_sample_weights was not None. per_sample_weights is only "
+            f"supported for mode='sum' (got mode='{mode}')."
+        )
     if per_sample_weights is not None and per_sample_weights.shape != input.shape:
-        raise ValueError(f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, "
-                         f"then it must have the same shape as the input ({list(input.shape)})")
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, "
+            f"then it must have the same shape as the input ({list(input.shape)})"
+        )
     if input.dim() == 2:
         if offsets is not None:
-            raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of "
-                             "fixed length sequences")
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of "
+                "fixed length sequences"
+            )
         bags = input.shape[0]
         ids = rl.arange(bags).repeat_interleave(input.shape[1])
     elif input.dim() == 1:
@@ -167,7 +203,9 @@ def one_hot(tensor, num_classes):
         [[0, 1], [1, 0]]
     """
     if tensor.dtype != rl.int64:
-        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, got {tensor.dtype}")
+        raise RuntimeError(
+            f"one_hot is only applicable to index tensor of type LongTensor, got {tensor.dtype}"
+        )
     if tensor.numel() == 0 and num_classes <= 0:
         raise RuntimeError("Can not infer total number of classes from empty tensor.")
     if tensor.numel():
@@ -177,6 +215,7 @@ def one_hot(tensor, num_classes):
         if num_classes == -1:
             num_classes = highest + 1
         elif highest >= num_classes:
-            raise RuntimeError(f"Class values must be smaller than num_classes, got {highest} with num_classes="
-                               f"{num_classes}")
+            raise RuntimeError(
+                f"Class values must be smaller than num_classes, got {highest} with num_classes={num_classes}"
+            )
     return (tensor.unsqueeze(-1) == rl.arange(num_classes)).to(rl.int64)

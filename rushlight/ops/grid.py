@@ -1,6 +1,8 @@
 """Sampling at computed positions: grid_sample and the affine_grid that makes positions."""
+
 import rushlight as rl
 from rushlight.ops._record import op
+from rushlight.ops.pool import _pool_take
 
 _NN = ("nn.functional",)
 
@@ -21,8 +23,10 @@ def affine_grid(theta, size, align_corners):
     if not theta.is_floating_point():
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     if dims not in (2, 3) or theta.dim() != 3 or tuple(theta.shape[1:]) != (dims, dims + 1):
-        raise ValueError(f"Expected a batch of {dims}x{dims + 1} affine matrices for size {size}, got theta of shape "
-                         f"{tuple(theta.shape)}")
+        raise ValueError(
+            f"Expected a batch of {dims}x{dims + 1} affine matrices for size {size}, got theta of shape "
+            f"{tuple(theta.shape)}"
+        )
     axes = []
     for d, n in enumerate(size[2:]):
         at = rl.linspace(-1, 1, n, dtype=theta.dtype) if n > 1 else rl.zeros(1, dtype=theta.dtype)
@@ -68,7 +72,7 @@ def _pick(input, index, sizes):
     n, c = input.shape[:2]
     out = tuple(flat.shape[1:])
     flat = flat.view(n, 1, -1).expand(n, c, -1)
-    values = input.reshape(n, c, -1).gather(2, flat).view((n, c) + out)
+    values = _pool_take(input.reshape(n, c, -1), flat, 1).view((n, c) + out)
     return values * inside.unsqueeze(1).to(values.dtype)
 
 
@@ -107,14 +111,20 @@ def _bicubic(at, sizes, input, padding, align):
     total = None
     for i in range(4):
         for j in range(4):
-            index = [_place(y0 + (i - 1), sizes[0], padding, align), _place(x0 + (j - 1), sizes[1], padding, align)]
+            index = [
+                _place(y0 + (i - 1), sizes[0], padding, align),
+                _place(x0 + (j - 1), sizes[1], padding, align),
+            ]
             term = _pick(input, index, sizes) * (wy[i] * wx[j]).unsqueeze(1)
             total = term if total is None else total + term
     return total
 
 
-@op("grid_sample(Tensor input, Tensor grid, str mode='bilinear', str padding_mode='zeros',"
-    " bool? align_corners=None) -> Tensor", at=_NN)
+@op(
+    "grid_sample(Tensor input, Tensor grid, str mode='bilinear', str padding_mode='zeros',"
+    " bool? align_corners=None) -> Tensor",
+    at=_NN,
+)
 def grid_sample(input, grid, mode, padding_mode, align_corners):
     """The values of `input` at the positions in `grid`.
 
@@ -127,16 +137,27 @@ def grid_sample(input, grid, mode, padding_mode, align_corners):
         1.0
     """
     if mode not in ("bilinear", "nearest", "bicubic"):
-        raise ValueError(f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: "
-                         f"'{mode}'")
+        raise ValueError(
+            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: "
+            f"'{mode}'"
+        )
     if padding_mode not in ("zeros", "border", "reflection"):
-        raise ValueError(f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but "
-                         f"got: '{padding_mode}'")
+        raise ValueError(
+            f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', "
+            f"but got: '{padding_mode}'"
+        )
     dims = input.dim() - 2
-    if dims not in (2, 3) or grid.dim() != input.dim() or grid.shape[-1] != dims or grid.shape[0] != input.shape[0]:
-        raise RuntimeError(f"grid_sample(): expected 4D or 5D input and a grid of matching rank, batch size and last "
-                           f"dimension, but got input with sizes {list(input.shape)} and grid with sizes "
-                           f"{list(grid.shape)}")
+    if (
+        dims not in (2, 3)
+        or grid.dim() != input.dim()
+        or grid.shape[-1] != dims
+        or grid.shape[0] != input.shape[0]
+    ):
+        raise RuntimeError(
+            f"grid_sample(): expected 4D or 5D input and a grid of matching rank, batch size and last "
+            f"dimension, but got input with sizes {list(input.shape)} and grid with sizes "
+            f"{list(grid.shape)}"
+        )
     if mode == "bicubic" and dims != 2:
         raise RuntimeError("grid_sample(): bicubic interpolation only supports 4D input")
     align, sizes = bool(align_corners), tuple(input.shape[2:])

@@ -3,18 +3,20 @@
 Most are composites; nll_loss has kernels in csrc/kernels/loss.cpp. `reduction` is 'none', 'mean' or
 'sum'; the older size_average and reduce arguments are turned into it.
 """
+
 import rushlight as rl
 from rushlight.ops._attach import attached
 from rushlight.ops._record import op
 
 _NN = ("nn.functional",)
-_TAIL = ("bool? size_average=None, bool? reduce=None, str reduction='mean'")
+_TAIL = "bool? size_average=None, bool? reduce=None, str reduction='mean'"
 
 
 def reduction_of(size_average, reduce, reduction):
     """The reduction, with the deprecated flags taken into account."""
     if size_average is not None or reduce is not None:
         from rushlight.nn._reduction import legacy_get_string
+
         return legacy_get_string(size_average, reduce)
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
@@ -31,9 +33,13 @@ def reduced(loss, reduction):
 def warn_sizes(name, input, target):
     if input.shape != target.shape:
         import warnings
-        warnings.warn(f"Using a target size ({target.shape}) that is different to the input size "
-                      f"({input.shape}). This will likely lead to incorrect results due to broadcasting. "
-                      "Please ensure they have the same size.", stacklevel=4)
+
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size "
+            f"({input.shape}). This will likely lead to incorrect results due to broadcasting. "
+            "Please ensure they have the same size.",
+            stacklevel=4,
+        )
 
 
 # ---- regression
@@ -93,8 +99,11 @@ def smooth_l1_loss(input, target, size_average, reduce, reduction, beta):
     return reduced(rl.where(d < beta, d.square() * (0.5 / beta), d - 0.5 * beta), reduction)
 
 
-@op("huber_loss(Tensor input, Tensor target, str reduction='mean', number delta=1.0, Tensor? weight=None)"
-    " -> Tensor", at=_NN)
+@op(
+    "huber_loss(Tensor input, Tensor target, str reduction='mean', number delta=1.0, Tensor? weight=None)"
+    " -> Tensor",
+    at=_NN,
+)
 def huber_loss(input, target, reduction, delta, weight):
     """0.5 d^2 where d = |input - target| <= delta, else delta (d - 0.5 delta) (Huber 1964).
 
@@ -123,8 +132,10 @@ def binary_cross_entropy(input, target, weight, size_average, reduce, reduction)
     """
     reduction = reduction_of(size_average, reduce, reduction)
     if input.shape != target.shape:
-        raise ValueError(f"Using a target size ({target.shape}) that is different to the input size "
-                         f"({input.shape}) is deprecated. Please ensure they have the same size.")
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size "
+            f"({input.shape}) is deprecated. Please ensure they have the same size."
+        )
     if input.numel() and not bool(((input >= 0) & (input <= 1)).all()):
         raise RuntimeError("all elements of input should be between 0 and 1")
     loss = _bce(input, target)
@@ -141,12 +152,17 @@ def _bce(input, target):
     return (target - 1) * (-input).log1p().clamp_min(-100) - target * _clamped_log(input)
 
 
-_bce.vjp(input=lambda g, input, target: g * (input - target) / ((1 - input) * input).clamp_min(1e-12),
-         target=lambda g, input: g * ((-input).log1p().clamp_min(-100) - _clamped_log(input)))
+_bce.vjp(
+    input=lambda g, input, target: g * (input - target) / ((1 - input) * input).clamp_min(1e-12),
+    target=lambda g, input: g * ((-input).log1p().clamp_min(-100) - _clamped_log(input)),
+)
 
 
-@op(f"binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, {_TAIL},"
-    " Tensor? pos_weight=None) -> Tensor", at=_NN)
+@op(
+    f"binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, {_TAIL},"
+    " Tensor? pos_weight=None) -> Tensor",
+    at=_NN,
+)
 def binary_cross_entropy_with_logits(input, target, weight, size_average, reduce, reduction, pos_weight):
     """Binary cross entropy of sigmoid(input), without overflow; pos_weight scales the positive terms.
 
@@ -179,9 +195,12 @@ def kl_div(input, target, size_average, reduce, reduction, log_target):
     reduction = reduction_of(size_average, reduce, "sum" if batch_mean else reduction)
     if reduction == "mean":
         import warnings
-        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size."
-                      "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
-                      stacklevel=3)
+
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
+            stacklevel=3,
+        )
     loss = target.exp() * (target - input) if log_target else rl.xlogy(target, target) - target * input
     if batch_mean and loss.dim():
         return loss.sum() / input.shape[0]
@@ -189,25 +208,40 @@ def kl_div(input, target, size_average, reduce, reduction, log_target):
 
 
 # ---- classes
-@op("_nll(Tensor input, Tensor target, Tensor? weight, int ignore_index, int reduction)"
-    " -> (Tensor output, Tensor total_weight)", at=("internal",), grad_name="NllLossBackward0")
+@op(
+    "_nll(Tensor input, Tensor target, Tensor? weight, int ignore_index, int reduction)"
+    " -> (Tensor output, Tensor total_weight)",
+    at=("internal",),
+    grad_name="NllLossBackward0",
+)
 def _nll(input, target, weight, ignore_index, reduction):
     """Minus the weighted entries that target picks from (N, C, K), target (N, K)."""
     ...
 
 
-@op("_nll_backward(Tensor grad, Tensor input, Tensor target, Tensor? weight, int ignore_index,"
-    " int reduction, Tensor total_weight) -> Tensor", at=("internal",))
+@op(
+    "_nll_backward(Tensor grad, Tensor input, Tensor target, Tensor? weight, int ignore_index,"
+    " int reduction, Tensor total_weight) -> Tensor",
+    at=("internal",),
+)
 def _nll_backward(grad, input, target, weight, ignore_index, reduction, total_weight):
     """The gradient of `_nll` for its input; linear in grad."""
     ...
 
 
-_nll.vjp(input=lambda g_output, input, target, weight, ignore_index, reduction, total_weight:
-         attached(_nll_backward(g_output, input.detach(), target, weight, ignore_index, reduction,
-                                total_weight.detach()), input))
-_nll_backward.vjp(grad=lambda g, target, weight, ignore_index, reduction:
-                  _nll(g, target, weight, ignore_index, reduction)[0])
+_nll.vjp(
+    input=lambda g_output, input, target, weight, ignore_index, reduction, total_weight: attached(
+        _nll_backward(
+            g_output, input.detach(), target, weight, ignore_index, reduction, total_weight.detach()
+        ),
+        input,
+    )
+)
+_nll_backward.vjp(
+    grad=lambda g, target, weight, ignore_index, reduction: _nll(g, target, weight, ignore_index, reduction)[
+        0
+    ]
+)
 
 _REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 
@@ -221,14 +255,21 @@ def _check_classes(name, input, target):
         good = target.shape == input.shape[:1] + input.shape[2:]
     if not good:
         if target.dim() > 0 and input.dim() > 1 and input.shape[0] != target.shape[0]:
-            raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
-                             f"({target.shape[0]}).")
-        raise RuntimeError(f"{name}: target of shape {tuple(target.shape)} does not fit input of shape "
-                           f"{tuple(input.shape)}; expected {tuple(input.shape[:1] + input.shape[2:])}")
+            raise ValueError(
+                f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
+                f"({target.shape[0]})."
+            )
+        raise RuntimeError(
+            f"{name}: target of shape {tuple(target.shape)} does not fit input of shape "
+            f"{tuple(input.shape)}; expected {tuple(input.shape[:1] + input.shape[2:])}"
+        )
 
 
-@op("nll_loss(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None,"
-    " int ignore_index=-100, bool? reduce=None, str reduction='mean') -> Tensor", at=_NN)
+@op(
+    "nll_loss(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None,"
+    " int ignore_index=-100, bool? reduce=None, str reduction='mean') -> Tensor",
+    at=_NN,
+)
 def nll_loss(input, target, weight, size_average, ignore_index, reduce, reduction):
     """Negative log likelihood: -weight[t] * input[n, t, ...] for t = target[n, ...].
 
@@ -268,7 +309,11 @@ def _smoothed(log_p, target, weight, ignore_index, reduction, smoothing):
         if weight is None:
             count = (~ignored).sum()
         else:
-            count = weight.gather(0, target.masked_fill(ignored, 0).flatten()).masked_fill(ignored.flatten(), 0).sum()
+            count = (
+                weight.gather(0, target.masked_fill(ignored, 0).flatten())
+                .masked_fill(ignored.flatten(), 0)
+                .sum()
+            )
         spread = spread.sum() / count
     elif reduction == "sum":
         spread = spread.sum()
@@ -288,9 +333,11 @@ def _against_probabilities(log_p, target, weight, reduction, smoothing):
     return total / (log_p.numel() / classes) if reduction == "mean" else total
 
 
-@op("cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None,"
+@op(
+    "cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None,"
     " int ignore_index=-100, bool? reduce=None, str reduction='mean', float label_smoothing=0.0) -> Tensor",
-    at=_NN)
+    at=_NN,
+)
 def cross_entropy(input, target, weight, size_average, ignore_index, reduce, reduction, label_smoothing):
     """log_softmax over the classes followed by nll_loss.
 
@@ -310,8 +357,10 @@ def cross_entropy(input, target, weight, size_average, ignore_index, reduce, red
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")
         if target.shape != input.shape:
-            raise RuntimeError(f"cross_entropy: target probabilities must have the input's shape "
-                               f"{tuple(input.shape)}, got {tuple(target.shape)}")
+            raise RuntimeError(
+                f"cross_entropy: target probabilities must have the input's shape "
+                f"{tuple(input.shape)}, got {tuple(target.shape)}"
+            )
         if input.dim() == 1:
             log_p, target = log_p.unsqueeze(0), target.unsqueeze(0)
             out = _against_probabilities(log_p, target, weight, reduction, label_smoothing)
@@ -320,8 +369,9 @@ def cross_entropy(input, target, weight, size_average, ignore_index, reduce, red
     if label_smoothing > 0:
         _check_classes("cross_entropy", input, target)
         if input.dim() == 1:
-            out = _smoothed(log_p.unsqueeze(0), target.unsqueeze(0), weight, ignore_index, reduction,
-                            label_smoothing)
+            out = _smoothed(
+                log_p.unsqueeze(0), target.unsqueeze(0), weight, ignore_index, reduction, label_smoothing
+            )
             return out.squeeze(0) if reduction == "none" else out
         return _smoothed(log_p, target, weight, ignore_index, reduction, label_smoothing)
     return rl.nn.functional.nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)

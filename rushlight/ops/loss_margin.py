@@ -2,6 +2,7 @@
 
 All are composites. Cross entropy and regression losses are in ops/loss.py.
 """
+
 import math
 
 import rushlight as rl
@@ -11,8 +12,10 @@ from rushlight.ops.loss import _TAIL, reduced, reduction_of
 _NN = ("nn.functional",)
 
 
-@op("pairwise_distance(Tensor x1, Tensor x2, float p=2.0, float eps=1e-06, bool keepdim=False) -> Tensor",
-    at=_NN + ("torch",))
+@op(
+    "pairwise_distance(Tensor x1, Tensor x2, float p=2.0, float eps=1e-06, bool keepdim=False) -> Tensor",
+    at=_NN + ("torch",),
+)
 def pairwise_distance(x1, x2, p, eps, keepdim):
     """The p-norm of x1 - x2 + eps along the last dimension."""
     return rl.norm(x1 - x2 + eps, p, -1, keepdim)
@@ -51,18 +54,23 @@ def _distance(d, p):
 
 def _check_labels(name, input, target):
     if input.shape != target.shape:
-        raise ValueError(f"{name}: expected target of the input's shape {tuple(input.shape)}, got "
-                         f"{tuple(target.shape)}")
+        raise ValueError(
+            f"{name}: expected target of the input's shape {tuple(input.shape)}, got {tuple(target.shape)}"
+        )
 
 
-@op(f"margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, {_TAIL}) -> Tensor",
-    at=_NN)
+@op(
+    f"margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, {_TAIL}) -> Tensor",
+    at=_NN,
+)
 def margin_ranking_loss(input1, input2, target, margin, size_average, reduce, reduction):
     """max(0, -target (input1 - input2) + margin) with target 1 or -1."""
     reduction = reduction_of(size_average, reduce, reduction)
     if not input1.dim() == input2.dim() == target.dim():
-        raise RuntimeError(f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
-                           f"{input1.size()}, input2: {input2.size()}, target: {target.size()} ")
+        raise RuntimeError(
+            f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
+            f"{input1.size()}, input2: {input2.size()}, target: {target.size()} "
+        )
     return reduced((-target * (input1 - input2) + margin).clamp_min(0), reduction)
 
 
@@ -82,7 +90,10 @@ def soft_margin_loss(input, target, size_average, reduce, reduction):
     return reduced((-target * input).exp().log1p(), reduction)
 
 
-@op(f"multilabel_soft_margin_loss(Tensor input, Tensor target, Tensor? weight=None, {_TAIL}) -> Tensor", at=_NN)
+@op(
+    f"multilabel_soft_margin_loss(Tensor input, Tensor target, Tensor? weight=None, {_TAIL}) -> Tensor",
+    at=_NN,
+)
 def multilabel_soft_margin_loss(input, target, weight, size_average, reduce, reduction):
     """The mean over classes of the binary cross entropy of sigmoid(x)."""
     reduction = reduction_of(size_average, reduce, reduction)
@@ -92,16 +103,20 @@ def multilabel_soft_margin_loss(input, target, weight, size_average, reduce, red
     return reduced(loss.sum(-1) / input.shape[-1], reduction)
 
 
-@op(f"cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, {_TAIL}) -> Tensor",
-    at=_NN)
+@op(
+    f"cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, {_TAIL}) -> Tensor",
+    at=_NN,
+)
 def cosine_embedding_loss(input1, input2, target, margin, size_average, reduce, reduction):
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1."""
     reduction = reduction_of(size_average, reduce, reduction)
     if target.dim() not in (0, 1):
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if target.dim() == 1 and input1.dim() != 2 or target.dim() == 0 and input1.dim() != 1:
-        raise RuntimeError(f"{target.dim()}D target tensor expects {target.dim() + 1}D input tensors, but found "
-                           f"inputs with sizes {list(input1.shape)} and {list(input2.shape)}.")
+        raise RuntimeError(
+            f"{target.dim()}D target tensor expects {target.dim() + 1}D input tensors, but found "
+            f"inputs with sizes {list(input1.shape)} and {list(input2.shape)}."
+        )
     dim, eps = target.dim(), 1e-12
     product = (input1 * input2).sum(dim)
     cos = product / ((input1.square().sum(dim) + eps) * (input2.square().sum(dim) + eps)).sqrt()
@@ -110,18 +125,25 @@ def cosine_embedding_loss(input1, input2, target, margin, size_average, reduce, 
     return reduced(loss, reduction)
 
 
-@op("triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, float p=2,"
-    f" float eps=1e-06, bool swap=False, {_TAIL}) -> Tensor", at=_NN)
+@op(
+    "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, float p=2,"
+    f" float eps=1e-06, bool swap=False, {_TAIL}) -> Tensor",
+    at=_NN,
+)
 def triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, size_average, reduce, reduction):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin) (Balntas et al. 2016)."""
     reduction = reduction_of(size_average, reduce, reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.dim() == positive.dim() == negative.dim():
-        raise RuntimeError(f"The anchor, positive, and negative tensors are expected to have the same number of "
-                           f"dimensions, but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and negative "
-                           f"{negative.dim()}D inputs")
-    return _triplet(lambda a, b: pairwise_distance(a, b, p, eps), anchor, positive, negative, margin, swap, reduction)
+        raise RuntimeError(
+            f"The anchor, positive, and negative tensors are expected to have the same number of "
+            f"dimensions, but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and negative "
+            f"{negative.dim()}D inputs"
+        )
+    return _triplet(
+        lambda a, b: pairwise_distance(a, b, p, eps), anchor, positive, negative, margin, swap, reduction
+    )
 
 
 def _triplet(distance, anchor, positive, negative, margin, swap, reduction):
@@ -131,18 +153,25 @@ def _triplet(distance, anchor, positive, negative, margin, swap, reduction):
     return reduced((near - far + margin).clamp_min(0), reduction)
 
 
-@op("triplet_margin_with_distance_loss(Tensor anchor, Tensor positive, Tensor negative, *,"
-    " any distance_function=None, float margin=1.0, bool swap=False, str reduction='mean') -> Tensor", at=_NN)
+@op(
+    "triplet_margin_with_distance_loss(Tensor anchor, Tensor positive, Tensor negative, *,"
+    " any distance_function=None, float margin=1.0, bool swap=False, str reduction='mean') -> Tensor",
+    at=_NN,
+)
 def triplet_margin_with_distance_loss(anchor, positive, negative, distance_function, margin, swap, reduction):
     """`triplet_margin_loss` with any distance function of two tensors."""
     reduction_of(None, None, reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.dim() == positive.dim() == negative.dim():
-        raise RuntimeError(f"The anchor, positive, and negative tensors are expected to have the same number of "
-                           f"dimensions, but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and negative "
-                           f"{negative.dim()}D inputs")
-    return _triplet(distance_function or pairwise_distance, anchor, positive, negative, margin, swap, reduction)
+        raise RuntimeError(
+            f"The anchor, positive, and negative tensors are expected to have the same number of "
+            f"dimensions, but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and negative "
+            f"{negative.dim()}D inputs"
+        )
+    return _triplet(
+        distance_function or pairwise_distance, anchor, positive, negative, margin, swap, reduction
+    )
 
 
 def _rows(name, input, target):
@@ -150,13 +179,18 @@ def _rows(name, input, target):
     if input.dim() == 0:
         return input.reshape(1, 1), target.reshape(1, 1)
     if input.dim() > 2 or input.shape[-1] == 0:
-        raise RuntimeError(f"{name}: Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
-                           f"{list(input.shape)}")
+        raise RuntimeError(
+            f"{name}: Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+            f"{list(input.shape)}"
+        )
     return (input, target) if input.dim() == 2 else (input.unsqueeze(0), target.reshape((1,) + target.shape))
 
 
-@op(f"multi_margin_loss(Tensor input, Tensor target, int p=1, float margin=1.0, Tensor? weight=None, {_TAIL})"
-    " -> Tensor", at=_NN)
+@op(
+    f"multi_margin_loss(Tensor input, Tensor target, int p=1, float margin=1.0, Tensor? weight=None, {_TAIL})"
+    " -> Tensor",
+    at=_NN,
+)
 def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, reduction):
     """The mean over wrong classes i of weight[t] max(0, margin - x[t] + x[i])^p."""
     reduction = reduction_of(size_average, reduce, reduction)
@@ -164,16 +198,20 @@ def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, re
         raise ValueError("only p == 1 and p == 2 supported")
     x, t = input if input.dim() == 2 else input.reshape(1, -1), target.reshape(-1)
     if input.dim() > 2 or x.shape[1] == 0:
-        raise RuntimeError(f"multi_margin_loss: Expected non-empty vector or matrix with optional 0-dim batch size, "
-                           f"but got: {list(input.shape)}")
+        raise RuntimeError(
+            f"multi_margin_loss: Expected non-empty vector or matrix with optional 0-dim batch size, "
+            f"but got: {list(input.shape)}"
+        )
     if t.shape[0] != x.shape[0]:
-        raise RuntimeError(f"multi_margin_loss: inconsistent target size, expected {x.shape[0]} but got "
-                           f"{list(target.shape)}")
+        raise RuntimeError(
+            f"multi_margin_loss: inconsistent target size, expected {x.shape[0]} but got {list(target.shape)}"
+        )
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
     if weight is not None and weight.numel() != x.shape[1]:
-        raise RuntimeError(f"multi_margin_loss: inconsistent weight size, expected {x.shape[1]} but got "
-                           f"{list(weight.shape)}")
+        raise RuntimeError(
+            f"multi_margin_loss: inconsistent weight size, expected {x.shape[1]} but got {list(weight.shape)}"
+        )
     z = (margin - x.gather(1, t.unsqueeze(1)) + x).clamp_min(0)
     z = z if p == 1 else z.square()
     if weight is not None:
@@ -189,8 +227,10 @@ def multilabel_margin_loss(input, target, size_average, reduce, reduction):
     reduction = reduction_of(size_average, reduce, reduction)
     x, t = _rows("multilabel_margin_loss", input, target)
     if t.shape != x.shape:
-        raise RuntimeError(f"multilabel_margin_loss: inconsistent target size: {list(target.shape)} for input of "
-                           f"size: {list(input.shape)}")
+        raise RuntimeError(
+            f"multilabel_margin_loss: inconsistent target size: {list(target.shape)} for input of "
+            f"size: {list(input.shape)}"
+        )
     classes = x.shape[1]
     used = (t < 0).to(rl.int64).cumsum(1) == 0
     labels = t.masked_fill(~used, 0)
@@ -201,8 +241,11 @@ def multilabel_margin_loss(input, target, size_average, reduce, reduction):
     return reduced(loss if input.dim() == 2 else loss.squeeze(0), reduction)
 
 
-@op(f"poisson_nll_loss(Tensor input, Tensor target, bool log_input=True, bool full=False,"
-    " bool? size_average=None, float eps=1e-08, bool? reduce=None, str reduction='mean') -> Tensor", at=_NN)
+@op(
+    "poisson_nll_loss(Tensor input, Tensor target, bool log_input=True, bool full=False,"
+    " bool? size_average=None, float eps=1e-08, bool? reduce=None, str reduction='mean') -> Tensor",
+    at=_NN,
+)
 def poisson_nll_loss(input, target, log_input, full, size_average, eps, reduce, reduction):
     """exp(x) - t x (or x - t log(x + eps)): minus the Poisson log-likelihood; `full` adds Stirling's term."""
     reduction = reduction_of(size_average, reduce, reduction)
@@ -213,8 +256,11 @@ def poisson_nll_loss(input, target, log_input, full, size_average, eps, reduce, 
     return reduced(loss, reduction)
 
 
-@op("gaussian_nll_loss(Tensor input, Tensor target, Tensor | Scalar var, bool full=False, float eps=1e-06,"
-    " str reduction='mean') -> Tensor", at=_NN)
+@op(
+    "gaussian_nll_loss(Tensor input, Tensor target, Tensor | Scalar var, bool full=False, float eps=1e-06,"
+    " str reduction='mean') -> Tensor",
+    at=_NN,
+)
 def gaussian_nll_loss(input, target, var, full, eps, reduction):
     """0.5 (log max(var, eps) + (x - t)^2 / max(var, eps)) (Nix and Weigend 1994)."""
     if not isinstance(var, rl.Tensor):

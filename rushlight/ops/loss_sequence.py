@@ -1,4 +1,5 @@
 """Losses over sequences: connectionist temporal classification; and linear_cross_entropy."""
+
 import rushlight as rl
 from rushlight.ops._record import op
 from rushlight.ops.loss import reduced
@@ -22,7 +23,7 @@ def _ctc_paths(log_probs, labels, input_lengths, target_lengths, blank):
     alpha = rl.where(start, emit[0], _LOW)
     for t in range(1, steps):
         one = rl.cat([low, alpha[:, :-1]], 1)
-        two = rl.where(same, _LOW, rl.cat([low, low, alpha[:, :-2]], 1)[:, :alpha.shape[1]])
+        two = rl.where(same, _LOW, rl.cat([low, low, alpha[:, :-2]], 1)[:, : alpha.shape[1]])
         new = rl.logaddexp(rl.logaddexp(alpha, one), two) + emit[t]
         alpha = rl.where((t < input_lengths).unsqueeze(1), new, alpha)
     last = (2 * target_lengths).unsqueeze(1)
@@ -32,8 +33,11 @@ def _ctc_paths(log_probs, labels, input_lengths, target_lengths, blank):
     return rl.where(input_lengths > 0, total, rl.where(target_lengths > 0, _LOW, 0))
 
 
-@op("_ctc(Tensor log_probs, Tensor labels, Tensor input_lengths, Tensor target_lengths, int blank) -> Tensor",
-    at=("internal",), grad_name="CtcLossBackward0")
+@op(
+    "_ctc(Tensor log_probs, Tensor labels, Tensor input_lengths, Tensor target_lengths, int blank) -> Tensor",
+    at=("internal",),
+    grad_name="CtcLossBackward0",
+)
 def _ctc(log_probs, labels, input_lengths, target_lengths, blank):
     """Minus the log-probability of each sample, infinite where no path exists."""
     log_p = _ctc_paths(log_probs, labels, input_lengths, target_lengths, blank)
@@ -45,7 +49,7 @@ def _ctc_grad(g, log_probs, labels, input_lengths, target_lengths, blank):
     with rl.enable_grad():
         x = log_probs.detach().requires_grad_(True)
         log_p = _ctc_paths(x, labels, input_lengths, target_lengths, blank)
-        posterior, = rl.autograd.grad(log_p.sum(), [x])
+        (posterior,) = rl.autograd.grad(log_p.sum(), [x])
     used = (rl.arange(x.shape[0]).unsqueeze(1) < input_lengths).unsqueeze(2)
     grad = rl.where(used, log_probs.detach().exp() - posterior, 0)
     return grad * g.unsqueeze(0).unsqueeze(2)
@@ -66,13 +70,16 @@ def _label_table(targets, lengths, blank):
     table = rl.full((lengths.shape[0], width), blank, dtype=rl.int64)
     at = 0
     for row, n in enumerate(lengths.tolist()):
-        table[row, :n] = targets[at:at + n].to(rl.int64)
+        table[row, :n] = targets[at : at + n].to(rl.int64)
         at += n
     return table
 
 
-@op("ctc_loss(Tensor log_probs, Tensor targets, any input_lengths, any target_lengths, int blank=0,"
-    " str reduction='mean', bool zero_infinity=False) -> Tensor", at=_NN)
+@op(
+    "ctc_loss(Tensor log_probs, Tensor targets, any input_lengths, any target_lengths, int blank=0,"
+    " str reduction='mean', bool zero_infinity=False) -> Tensor",
+    at=_NN,
+)
 def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity):
     """Connectionist temporal classification (Graves et al. 2006).
 
@@ -88,10 +95,14 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction
         raise RuntimeError(f"blank must be in label range, got {blank} for {x.shape[2]} classes")
     ins, outs = _lengths(input_lengths).reshape(-1), _lengths(target_lengths).reshape(-1)
     if ins.shape[0] != x.shape[1] or outs.shape[0] != x.shape[1]:
-        raise RuntimeError(f"input_lengths and target_lengths must be of size batch_size ({x.shape[1]}), got "
-                           f"{ins.shape[0]} and {outs.shape[0]}")
+        raise RuntimeError(
+            f"input_lengths and target_lengths must be of size batch_size ({x.shape[1]}), got "
+            f"{ins.shape[0]} and {outs.shape[0]}"
+        )
     if ins.numel() and int(ins.max()) > x.shape[0]:
-        raise RuntimeError(f"Expected input_lengths to have value at most {x.shape[0]}, but got value {int(ins.max())}")
+        raise RuntimeError(
+            f"Expected input_lengths to have value at most {x.shape[0]}, but got value {int(ins.max())}"
+        )
     labels = _label_table(targets.reshape(1, -1) if single else targets, outs, blank)
     loss = _ctc(x, labels, ins, outs, blank)
     if zero_infinity:
@@ -101,11 +112,15 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction
     return loss.squeeze(0) if single and reduction == "none" else reduced(loss, reduction)
 
 
-@op("linear_cross_entropy(Tensor input, Tensor linear_weight, Tensor target, *, Tensor? linear_bias=None,"
+@op(
+    "linear_cross_entropy(Tensor input, Tensor linear_weight, Tensor target, *, Tensor? linear_bias=None,"
     " Tensor? weight=None, str reduction='mean', int? ignore_index=None, float label_smoothing=0.0,"
-    " any options=None) -> Tensor", at=_NN)
-def linear_cross_entropy(input, linear_weight, target, linear_bias, weight, reduction, ignore_index,
-                         label_smoothing, options):
+    " any options=None) -> Tensor",
+    at=_NN,
+)
+def linear_cross_entropy(
+    input, linear_weight, target, linear_bias, weight, reduction, ignore_index, label_smoothing, options
+):
     """cross_entropy(linear(input, linear_weight, linear_bias), target).
 
     Shapes: input (N, D) or (D), linear_weight (C, D) or (C, d1, ..., D), linear_bias like it without D;
@@ -118,5 +133,6 @@ def linear_cross_entropy(input, linear_weight, target, linear_bias, weight, redu
     bias = None if linear_bias is None else linear_bias.reshape(-1)
     logits = rl.nn.functional.linear(input, flat, bias).view(input.shape[:-1] + linear_weight.shape[:-1])
     ignore = -100 if ignore_index is None else ignore_index
-    return rl.nn.functional.cross_entropy(logits, target, weight, ignore_index=ignore, reduction=reduction,
-                                          label_smoothing=label_smoothing)
+    return rl.nn.functional.cross_entropy(
+        logits, target, weight, ignore_index=ignore, reduction=reduction, label_smoothing=label_smoothing
+    )

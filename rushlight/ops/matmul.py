@@ -3,6 +3,7 @@
 Not here: decompositions and solvers (ops/linalg), einsum and tensordot (ops/einsum.py). To add a
 product, write its record below; its kernel, if it has one, is in csrc/kernels/matmul.cpp.
 """
+
 import rushlight as rl
 from rushlight.ops._record import op
 
@@ -51,8 +52,11 @@ def _right_grad(g, a, b):
     return _sum_to(_conj(am.mT) @ g, bm.shape).reshape(b.shape)
 
 
-@op("matmul(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor", at=("torch", "Tensor", "linalg"),
-    operator="@")
+@op(
+    "matmul(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor",
+    at=("torch", "Tensor", "linalg"),
+    operator="@",
+)
 def matmul(input, other):
     """Matrix product of two tensors.
 
@@ -68,8 +72,10 @@ def matmul(input, other):
     ...
 
 
-matmul.vjp(input=lambda g, input, other: _left_grad(g, input, other),
-           other=lambda g, input, other: _right_grad(g, input, other))
+matmul.vjp(
+    input=lambda g, input, other: _left_grad(g, input, other),
+    other=lambda g, input, other: _right_grad(g, input, other),
+)
 
 
 @matmul.samples
@@ -212,11 +218,16 @@ def inner(self, other):
     if self.dim() == 0 or other.dim() == 0:
         return self * other
     if self.shape[-1] != other.shape[-1]:
-        raise RuntimeError(f"inner() the last dimension must match on both input tensors but got shapes "
-                           f"{list(self.shape)} and {list(other.shape)}")
+        raise RuntimeError(
+            f"inner() the last dimension must match on both input tensors but got shapes "
+            f"{list(self.shape)} and {list(other.shape)}"
+        )
     if self.dim() == 1 or other.dim() <= 2:
-        return rl.matmul(self, other.mT if other.dim() > 1 else other) if other.dim() <= 2 else \
-            rl.matmul(other, self)
+        return (
+            rl.matmul(self, other.mT if other.dim() > 1 else other)
+            if other.dim() <= 2
+            else rl.matmul(other, self)
+        )
     flat = rl.matmul(self, other.reshape(-1, other.shape[-1]).t())
     return flat.reshape(self.shape[:-1] + other.shape[:-1])
 
@@ -224,8 +235,10 @@ def inner(self, other):
 def _check_integral(name, x, beta, alpha):
     inexact = x.is_floating_point() or x.is_complex()
     if not inexact and (isinstance(beta, float) or isinstance(alpha, float)):
-        raise RuntimeError(f"{name}: For integral input tensors, argument beta and alpha must not be a "
-                           f"floating point number, got beta={beta}, alpha={alpha}")
+        raise RuntimeError(
+            f"{name}: For integral input tensors, argument beta and alpha must not be a "
+            f"floating point number, got beta={beta}, alpha={alpha}"
+        )
 
 
 def _times(x, factor):
@@ -235,8 +248,11 @@ def _times(x, factor):
     return x * (factor.conjugate() if isinstance(factor, complex) else factor)
 
 
-@op("addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)"
-    " -> Tensor", inplace=True)
+@op(
+    "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)"
+    " -> Tensor",
+    inplace=True,
+)
 def addmm(self, mat1, mat2, beta, alpha):
     """beta * self + alpha * (mat1 @ mat2); self is broadcast. With beta 0, self is not read.
 
@@ -248,9 +264,11 @@ def addmm(self, mat1, mat2, beta, alpha):
     ...
 
 
-addmm.vjp(self=lambda g, beta: _times(g, beta),
-          mat1=lambda g, mat2, alpha: _times(g.mm(_conj(mat2.t())), alpha),
-          mat2=lambda g, mat1, alpha: _times(_conj(mat1.t()).mm(g), alpha))
+addmm.vjp(
+    self=lambda g, beta: _times(g, beta),
+    mat1=lambda g, mat2, alpha: _times(g.mm(_conj(mat2.t())), alpha),
+    mat2=lambda g, mat1, alpha: _times(_conj(mat1.t()).mm(g), alpha),
+)
 
 
 @addmm.samples
@@ -259,8 +277,11 @@ def _(make):
     yield make(3, 5), make(3, 0), make(0, 5)
 
 
-@op("addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)"
-    " -> Tensor", inplace=True)
+@op(
+    "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)"
+    " -> Tensor",
+    inplace=True,
+)
 def addmv(self, mat, vec, beta, alpha):
     """beta * self + alpha * (mat @ vec); with beta 0, self is not read.
 
@@ -272,13 +293,18 @@ def addmv(self, mat, vec, beta, alpha):
     ...
 
 
-addmv.vjp(self=lambda g, beta: _times(g, beta),
-          mat=lambda g, vec, alpha: _times(rl.outer(g, _conj(vec)), alpha),
-          vec=lambda g, mat, alpha: _times(_conj(mat.t()).mv(g), alpha))
+addmv.vjp(
+    self=lambda g, beta: _times(g, beta),
+    mat=lambda g, vec, alpha: _times(rl.outer(g, _conj(vec)), alpha),
+    vec=lambda g, mat, alpha: _times(_conj(mat.t()).mv(g), alpha),
+)
 
 
-@op("baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1,"
-    " Tensor? out=None) -> Tensor", inplace=True)
+@op(
+    "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1,"
+    " Tensor? out=None) -> Tensor",
+    inplace=True,
+)
 def baddbmm(self, batch1, batch2, beta, alpha):
     """beta * self + alpha * bmm(batch1, batch2); with beta 0, self is not read.
 
@@ -290,13 +316,18 @@ def baddbmm(self, batch1, batch2, beta, alpha):
     ...
 
 
-baddbmm.vjp(self=lambda g, beta: _times(g, beta),
-            batch1=lambda g, batch2, alpha: _times(g.bmm(_conj(batch2.mT)), alpha),
-            batch2=lambda g, batch1, alpha: _times(_conj(batch1.mT).bmm(g), alpha))
+baddbmm.vjp(
+    self=lambda g, beta: _times(g, beta),
+    batch1=lambda g, batch2, alpha: _times(g.bmm(_conj(batch2.mT)), alpha),
+    batch2=lambda g, batch1, alpha: _times(_conj(batch1.mT).bmm(g), alpha),
+)
 
 
-@op("addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1,"
-    " Tensor? out=None) -> Tensor", inplace=True)
+@op(
+    "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1,"
+    " Tensor? out=None) -> Tensor",
+    inplace=True,
+)
 def addbmm(self, batch1, batch2, beta, alpha):
     """beta * self + alpha * (the sum of bmm(batch1, batch2) over the batch).
 
@@ -310,14 +341,18 @@ def addbmm(self, batch1, batch2, beta, alpha):
             raise RuntimeError(f"addbmm: {name} must be a 3D tensor, got shape {tuple(x.shape)}")
     b, n, k = batch1.shape
     if batch2.shape[0] != b or batch2.shape[1] != k:
-        raise RuntimeError(f"addbmm: the factors' shapes {tuple(batch1.shape)} and {tuple(batch2.shape)} "
-                           "do not fit")
+        raise RuntimeError(
+            f"addbmm: the factors' shapes {tuple(batch1.shape)} and {tuple(batch2.shape)} do not fit"
+        )
     left = batch1.transpose(0, 1).reshape(n, b * k)
     return rl.addmm(self, left, batch2.reshape(b * k, batch2.shape[2]), beta=beta, alpha=alpha)
 
 
-@op("addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)"
-    " -> Tensor", inplace=True)
+@op(
+    "addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)"
+    " -> Tensor",
+    inplace=True,
+)
 def addr(self, vec1, vec2, beta, alpha):
     """beta * self + alpha * outer(vec1, vec2); with beta 0, self is not read.
 
@@ -370,7 +405,9 @@ def _(g, needs, input, weight, bias):
     if needs[1]:
         g_weight = flat.t().mm(_conj(input if input.dim() == 2 else input.reshape(-1, input.shape[-1])))
     if needs[2]:
-        g_bias = flat.sum(0) if bias.dim() == 1 and bias.shape[0] == g.shape[-1] else g.sum_to_size(bias.shape)
+        g_bias = (
+            flat.sum(0) if bias.dim() == 1 and bias.shape[0] == g.shape[-1] else g.sum_to_size(bias.shape)
+        )
     return g_input, g_weight, g_bias
 
 
@@ -381,8 +418,10 @@ def _(make):
     yield make(4), make(5, 4), make(5)
 
 
-@op("bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
-    at=("nn.functional", "torch"))
+@op(
+    "bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
+    at=("nn.functional", "torch"),
+)
 def bilinear(input1, input2, weight, bias):
     """x1^T W[k] x2 + bias[k] for each output feature k.
 
@@ -394,11 +433,15 @@ def bilinear(input1, input2, weight, bias):
         12.0
     """
     if input1.shape[:-1] != input2.shape[:-1]:
-        raise RuntimeError(f"bilinear(): input batch dimensions do not match: got {tuple(input1.shape)} and "
-                           f"{tuple(input2.shape)}")
+        raise RuntimeError(
+            f"bilinear(): input batch dimensions do not match: got {tuple(input1.shape)} and "
+            f"{tuple(input2.shape)}"
+        )
     if (input1.shape[-1], input2.shape[-1]) != tuple(weight.shape[1:]):
-        raise RuntimeError(f"bilinear(): weight of shape {tuple(weight.shape)} does not fit inputs of shapes "
-                           f"{tuple(input1.shape)} and {tuple(input2.shape)}")
+        raise RuntimeError(
+            f"bilinear(): weight of shape {tuple(weight.shape)} does not fit inputs of shapes "
+            f"{tuple(input1.shape)} and {tuple(input2.shape)}"
+        )
     out, n, m = weight.shape
     left = input1.reshape(-1, n).mm(weight.permute(1, 0, 2).reshape(n, out * m)).view(-1, out, m)
     result = rl.matmul(left, input2.reshape(-1, m, 1)).view(input1.shape[:-1] + (out,))
@@ -427,8 +470,10 @@ def _chain_splits(sizes):
     for length in range(1, n):
         for i in range(n - length):
             j = i + length
-            best = min(range(i, j), key=lambda k: cost[i, k] + cost[k + 1, j]
-                       + sizes[i] * sizes[k + 1] * sizes[j + 1])
+            best = min(
+                range(i, j),
+                key=lambda k: cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1],
+            )
             split[i, j] = best
             cost[i, j] = cost[i, best] + cost[best + 1, j] + sizes[i] * sizes[best + 1] * sizes[j + 1]
     return split

@@ -3,22 +3,30 @@
 Kernels are in csrc/kernels/norm_*.cpp. A rule uses the fused gradient unless a graph of the
 gradient itself is being recorded; then it uses recorded ops. Vector norms are in ops/linalg.
 """
+
 import rushlight as rl
 from rushlight.ops._attach import attached, through_formula
 from rushlight.ops._record import op
 
 
 # ---- rows: layer norm and group norm
-@op("_row_norm(Tensor input, Tensor? weight, Tensor? bias, int rows, int groups, int inner, float eps)"
-    " -> (Tensor output, Tensor mean, Tensor rstd)", at=("internal",), grad_name="NativeLayerNormBackward0")
+@op(
+    "_row_norm(Tensor input, Tensor? weight, Tensor? bias, int rows, int groups, int inner, float eps)"
+    " -> (Tensor output, Tensor mean, Tensor rstd)",
+    at=("internal",),
+    grad_name="NativeLayerNormBackward0",
+)
 def _row_norm(input, weight, bias, rows, groups, inner, eps):
     """Normalises rows of the input seen as (rows, cols); see norm_rows.cpp for the layout."""
     ...
 
 
-@op("_row_norm_backward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, int rows,"
-    " int groups, int inner) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)", at=("internal",),
-    differentiable=False)
+@op(
+    "_row_norm_backward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, int rows,"
+    " int groups, int inner) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)",
+    at=("internal",),
+    differentiable=False,
+)
 def _row_norm_backward(grad, input, mean, rstd, weight, rows, groups, inner):
     """The gradients of `_row_norm` in one pass."""
     ...
@@ -40,14 +48,22 @@ def _row_norm_formula(input, weight, bias, rows, groups, inner, eps):
 @_row_norm.vjp_all
 def _(g_output, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd):
     if not input.numel():
-        return tuple([attached(rl.zeros_like(t), input) if need else None
-                      for t, need in zip((input, weight, bias), needs)])
+        return tuple(
+            [
+                attached(rl.zeros_like(t), input) if need else None
+                for t, need in zip((input, weight, bias), needs)
+            ]
+        )
     if rl.is_grad_enabled():
-        return through_formula(_row_norm_formula, g_output, needs, (input, weight, bias), rows, groups, inner,
-                                eps)
+        return through_formula(
+            _row_norm_formula, g_output, needs, (input, weight, bias), rows, groups, inner, eps
+        )
     gx, gw, gb = _row_norm_backward(g_output, input, mean, rstd, weight, rows, groups, inner)
-    return (gx if needs[0] else None, gw.view(weight.shape) if needs[1] else None,
-            gb.view(bias.shape) if needs[2] else None)
+    return (
+        gx if needs[0] else None,
+        gw.view(weight.shape) if needs[1] else None,
+        gb.view(bias.shape) if needs[2] else None,
+    )
 
 
 def _numel(shape):
@@ -58,17 +74,24 @@ def _numel(shape):
 
 
 def _check_normalized(name, input, shape, **affine):
-    if not shape or tuple(input.shape[-len(shape):]) != shape:
-        raise RuntimeError(f"Given normalized_shape={list(shape)}, expected input with shape "
-                           f"[*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}")
+    if not shape or tuple(input.shape[-len(shape) :]) != shape:
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape "
+            f"[*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
+        )
     for which, t in affine.items():
         if t is not None and tuple(t.shape) != shape:
-            raise RuntimeError(f"{name}: expected {which} to be of same shape as normalized_shape, but got "
-                               f"{which} of shape {list(t.shape)} and normalized_shape = {list(shape)}")
+            raise RuntimeError(
+                f"{name}: expected {which} to be of same shape as normalized_shape, but got "
+                f"{which} of shape {list(t.shape)} and normalized_shape = {list(shape)}"
+            )
 
 
-@op("layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None,"
-    " float eps=1e-05, bool cudnn_enable=True) -> Tensor", at=("nn.functional", "torch"))
+@op(
+    "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None,"
+    " float eps=1e-05, bool cudnn_enable=True) -> Tensor",
+    at=("nn.functional", "torch"),
+)
 def layer_norm(input, normalized_shape, weight, bias, eps, cudnn_enable):
     """Normalises the last dimensions to mean 0 and variance 1, then scales and shifts (Ba et al. 2016).
 
@@ -82,7 +105,7 @@ def layer_norm(input, normalized_shape, weight, bias, eps, cudnn_enable):
     """
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     _check_normalized("layer_norm", input, shape, weight=weight, bias=bias)
-    rows = _numel(input.shape[:-len(shape)])
+    rows = _numel(input.shape[: -len(shape)])
     return _row_norm(input, weight, bias, rows, 1, 1, eps)[0]
 
 
@@ -92,8 +115,11 @@ def _(make):
     yield make(2, 3, 4), (3, 4)
 
 
-@op("group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05,"
-    " bool cudnn_enabled=True) -> Tensor", at=("nn.functional", "torch"))
+@op(
+    "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05,"
+    " bool cudnn_enabled=True) -> Tensor",
+    at=("nn.functional", "torch"),
+)
 def group_norm(input, num_groups, weight, bias, eps, cudnn_enabled):
     """Normalises groups of channels of each sample (Wu and He 2018).
 
@@ -110,13 +136,17 @@ def group_norm(input, num_groups, weight, bias, eps, cudnn_enabled):
     if num_groups <= 0:
         raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
     if c % num_groups:
-        raise RuntimeError(f"Expected number of channels in input to be divisible by num_groups, but got input "
-                           f"of shape {list(input.shape)} and num_groups={num_groups}")
+        raise RuntimeError(
+            f"Expected number of channels in input to be divisible by num_groups, but got input "
+            f"of shape {list(input.shape)} and num_groups={num_groups}"
+        )
     for which, t in (("weight", weight), ("bias", bias)):
         if t is not None and tuple(t.shape) != (c,):
-            raise RuntimeError(f"Expected {which} to be a vector of size equal to the number of channels in "
-                               f"input, but got {which} of shape {list(t.shape)} and input of shape "
-                               f"{list(input.shape)}")
+            raise RuntimeError(
+                f"Expected {which} to be a vector of size equal to the number of channels in "
+                f"input, but got {which} of shape {list(t.shape)} and input of shape "
+                f"{list(input.shape)}"
+            )
     return _row_norm(input, weight, bias, n * num_groups, num_groups, _numel(input.shape[2:]), eps)[0]
 
 
@@ -125,8 +155,10 @@ def _(make):
     yield make(2, 6, 3), 3, make(6), make(6)
 
 
-@op("rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
-    at=("nn.functional", "torch"))
+@op(
+    "rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
+    at=("nn.functional", "torch"),
+)
 def rms_norm(input, normalized_shape, weight, eps):
     """x / sqrt(mean(x^2) + eps) over the last dimensions, times weight (Zhang and Sennrich 2019).
 
@@ -149,16 +181,23 @@ def rms_norm(input, normalized_shape, weight, eps):
 
 
 # ---- batch norm
-@op("_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var,"
-    " bool training, float momentum, float eps) -> (Tensor output, Tensor mean, Tensor rstd)", at=("internal",),
-    grad_name="NativeBatchNormBackward0")
+@op(
+    "_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var,"
+    " bool training, float momentum, float eps) -> (Tensor output, Tensor mean, Tensor rstd)",
+    at=("internal",),
+    grad_name="NativeBatchNormBackward0",
+)
 def _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps):
     """Normalises channels, updates the running statistics, and gives the statistics used."""
     ...
 
 
-@op("_batch_norm_backward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, bool training)"
-    " -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)", at=("internal",), differentiable=False)
+@op(
+    "_batch_norm_backward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, bool training)"
+    " -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)",
+    at=("internal",),
+    differentiable=False,
+)
 def _batch_norm_backward(grad, input, mean, rstd, weight, training):
     """The gradients of `_batch_norm` in one pass."""
     ...
@@ -181,8 +220,9 @@ def _batch_norm_formula(input, weight, bias, running_mean, rstd, training, eps):
 def _(g_output, needs, input, weight, bias, training, eps, mean, rstd):
     needs = tuple(needs[:3])
     if rl.is_grad_enabled():
-        grads = through_formula(_batch_norm_formula, g_output, needs, (input, weight, bias), mean, rstd, training,
-                                 eps)
+        grads = through_formula(
+            _batch_norm_formula, g_output, needs, (input, weight, bias), mean, rstd, training, eps
+        )
         return grads + (None, None)
     gx, gw, gb = _batch_norm_backward(g_output, input, mean, rstd, weight, training)
     return gx if needs[0] else None, gw if needs[1] else None, gb if needs[2] else None, None, None
@@ -191,12 +231,16 @@ def _(g_output, needs, input, weight, bias, training, eps, mean, rstd):
 def _check_batch(input, training):
     count = input.shape[0] * _numel(input.shape[2:])
     if training and count == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {input.shape}"
+        )
 
 
-@op("batch_norm(Tensor input, Tensor? running_mean, Tensor? running_var, Tensor? weight=None,"
+@op(
+    "batch_norm(Tensor input, Tensor? running_mean, Tensor? running_var, Tensor? weight=None,"
     " Tensor? bias=None, bool training=False, float momentum=0.1, float eps=1e-05) -> Tensor",
-    at=("nn.functional",))
+    at=("nn.functional",),
+)
 def batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps):
     """Normalises each channel over the batch (Ioffe and Szegedy 2015).
 
@@ -215,7 +259,7 @@ def batch_norm(input, running_mean, running_var, weight, bias, training, momentu
     if training and eps <= 0.0:
         raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     if training and not input.numel():
-        running_mean = running_var = None      # an empty batch says nothing about the statistics
+        running_mean = running_var = None  # an empty batch says nothing about the statistics
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
@@ -227,16 +271,23 @@ def _(make):
     yield make(4, 3), None, None, None, None, True
 
 
-@op("batch_norm.torch(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var,"
-    " bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor", at=("torch",))
+@op(
+    "batch_norm.torch(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var,"
+    " bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor",
+    at=("torch",),
+)
 def _torch_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled):
     """As `rushlight.nn.functional.batch_norm`, with another order of arguments."""
-    return rl.nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    return rl.nn.functional.batch_norm(
+        input, running_mean, running_var, weight, bias, training, momentum, eps
+    )
 
 
-@op("instance_norm(Tensor input, Tensor? running_mean=None, Tensor? running_var=None, Tensor? weight=None,"
+@op(
+    "instance_norm(Tensor input, Tensor? running_mean=None, Tensor? running_var=None, Tensor? weight=None,"
     " Tensor? bias=None, bool use_input_stats=True, float momentum=0.1, float eps=1e-05) -> Tensor",
-    at=("nn.functional",))
+    at=("nn.functional",),
+)
 def instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps):
     """Normalises each channel of each sample (Ulyanov et al. 2016).
 
@@ -248,7 +299,9 @@ def instance_norm(input, running_mean, running_var, weight, bias, use_input_stat
         [[[-1.0, 1.0]]]
     """
     if not use_input_stats and (running_mean is None or running_var is None):
-        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is False")
+        raise RuntimeError(
+            "Expected running_mean and running_var to be defined when use_input_stats is False"
+        )
     n, c = input.shape[:2]
     if use_input_stats and _numel(input.shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
@@ -257,8 +310,16 @@ def instance_norm(input, running_mean, running_var, weight, bias, use_input_stat
         return None if t is None else t.repeat(n)
 
     mean, var = repeated(running_mean), repeated(running_var)
-    y = _batch_norm(input.reshape((1, n * c) + tuple(input.shape[2:])), repeated(weight), repeated(bias), mean,
-                    var, use_input_stats, momentum, eps)[0]
+    y = _batch_norm(
+        input.reshape((1, n * c) + tuple(input.shape[2:])),
+        repeated(weight),
+        repeated(bias),
+        mean,
+        var,
+        use_input_stats,
+        momentum,
+        eps,
+    )[0]
     if use_input_stats:
         with rl.no_grad():
             for running, new in ((running_mean, mean), (running_var, var)):
@@ -267,8 +328,10 @@ def instance_norm(input, running_mean, running_var, weight, bias, use_input_stat
     return y.view(input.shape)
 
 
-@op("local_response_norm(Tensor input, int size, float alpha=1e-04, float beta=0.75, float k=1.0) -> Tensor",
-    at=("nn.functional",))
+@op(
+    "local_response_norm(Tensor input, int size, float alpha=1e-04, float beta=0.75, float k=1.0) -> Tensor",
+    at=("nn.functional",),
+)
 def local_response_norm(input, size, alpha, beta, k):
     """x / (k + alpha * mean of x^2 over `size` neighbouring channels)^beta (Krizhevsky et al. 2012).
 
@@ -288,8 +351,10 @@ def local_response_norm(input, size, alpha, beta, k):
     return input / (means.reshape(input.shape) * alpha + k).pow(beta)
 
 
-@op("normalize(Tensor input, float p=2.0, any dim=1, float eps=1e-12, *, Tensor? out=None) -> Tensor",
-    at=("nn.functional",))
+@op(
+    "normalize(Tensor input, float p=2.0, any dim=1, float eps=1e-12, *, Tensor? out=None) -> Tensor",
+    at=("nn.functional",),
+)
 def normalize(input, p, dim, eps):
     """x / max(norm(x), eps), the p-norm taken along `dim`.
 

@@ -1,4 +1,5 @@
 """Padding in all modes, and the rearrangements of images: pixel and channel shuffle, fold, unfold."""
+
 import rushlight as rl
 from rushlight.ops._attach import attached
 from rushlight.ops._record import op
@@ -15,8 +16,10 @@ def _constant(x, pad, value):
         d, before, after = x.dim() - 1 - i, pad[2 * i], pad[2 * i + 1]
         sizes[d] += before + after
         if sizes[d] < 0:
-            raise RuntimeError(f"The input size {x.shape[d]}, plus negative padding {before} and {after} resulted "
-                               f"in a negative output size, which is invalid. Check dimension {d} of your input.")
+            raise RuntimeError(
+                f"The input size {x.shape[d]}, plus negative padding {before} and {after} resulted "
+                f"in a negative output size, which is invalid. Check dimension {d} of your input."
+            )
         start, end = max(0, -before), x.shape[d] - max(0, -after)
         inner = inner.narrow(d, start, max(0, end - start))
     outer = rl.full(sizes, value, dtype=x.dtype, device=x.device)
@@ -30,8 +33,10 @@ def _constant(x, pad, value):
 
 def _reflect_index(size, before, after):
     if before >= size or after >= size:
-        raise RuntimeError(f"Argument #4: Padding size should be less than the corresponding input dimension, but "
-                           f"got: padding ({before}, {after}) at a dimension of size {size}")
+        raise RuntimeError(
+            f"Argument #4: Padding size should be less than the corresponding input dimension, but "
+            f"got: padding ({before}, {after}) at a dimension of size {size}"
+        )
     at = rl.arange(-before, size + after)
     at = at.abs()
     return (size - 1) - ((size - 1) - at).abs()
@@ -45,8 +50,10 @@ def _circular_index(size, before, after):
     content = rl.arange(max(-before, 0), size - max(-after, 0))  # negative amounts cut first
     before, after, size = max(before, 0), max(after, 0), content.shape[0]
     if before > size or after > size:
-        raise RuntimeError(f"Padding value causes wrapping around more than once: padding ({before}, {after}) at a "
-                           f"dimension of size {size}")
+        raise RuntimeError(
+            f"Padding value causes wrapping around more than once: padding ({before}, {after}) at a "
+            f"dimension of size {size}"
+        )
     return content[rl.arange(-before, size + after) % max(size, 1)]
 
 
@@ -59,7 +66,9 @@ def _pad_indices(shape, pad, mode):
     for i in range(len(pad) // 2):
         d, before, after = len(shape) - 1 - i, pad[2 * i], pad[2 * i + 1]
         if shape[d] + before + after < 1:
-            raise RuntimeError(f"input (size {shape[d]} at dimension {d}) is too small for padding {tuple(pad)}")
+            raise RuntimeError(
+                f"input (size {shape[d]} at dimension {d}) is too small for padding {tuple(pad)}"
+            )
         if before or after:
             found.append((d, _INDEX[mode](shape[d], before, after)))
     return found
@@ -87,8 +96,10 @@ _indexed_pad.vjp(input=_indexed_pad_grad)
 def _indexed(x, pad, mode):
     dims = len(pad) // 2
     if x.dim() not in (dims + 1, dims + 2):
-        raise NotImplementedError(f"Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now; got "
-                                  f"mode {mode!r} with {len(pad)} values for a {x.dim()}D input")
+        raise NotImplementedError(
+            f"Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now; got "
+            f"mode {mode!r} with {len(pad)} values for a {x.dim()}D input"
+        )
     return _indexed_pad(x, pad, mode)
 
 
@@ -108,8 +119,10 @@ def pad(input, pad, mode, value):
     if len(pad) % 2:
         raise RuntimeError(f"Padding length must be divisible by 2, got {pad}")
     if len(pad) // 2 > input.dim():
-        raise RuntimeError(f"Padding length should be less than or equal to two times the input dimension but got "
-                           f"padding length {len(pad)} and input of dimension {input.dim()}")
+        raise RuntimeError(
+            f"Padding length should be less than or equal to two times the input dimension but got "
+            f"padding length {len(pad)} and input of dimension {input.dim()}"
+        )
     if mode == "constant":
         return _constant(input, pad, 0 if value is None else value)
     if mode not in _INDEX:
@@ -130,12 +143,16 @@ def pixel_shuffle(input, upscale_factor):
     """Moves channels into space: (*, C r^2, H, W) gives (*, C, H r, W r) (Shi et al. 2016)."""
     r = upscale_factor
     if input.dim() < 3 or r <= 0:
-        raise RuntimeError(f"pixel_shuffle expects input to have at least 3 dimensions and a positive factor, got "
-                           f"shape {tuple(input.shape)} and factor {r}")
+        raise RuntimeError(
+            f"pixel_shuffle expects input to have at least 3 dimensions and a positive factor, got "
+            f"shape {tuple(input.shape)} and factor {r}"
+        )
     *lead, c, h, w = input.shape
     if c % (r * r):
-        raise RuntimeError(f"pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
-                           f"upscale_factor, but input.size(-3)={c} is not divisible by {r * r}")
+        raise RuntimeError(
+            f"pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+            f"upscale_factor, but input.size(-3)={c} is not divisible by {r * r}"
+        )
     n = len(lead)
     x = input.reshape(*lead, c // (r * r), r, r, h, w)
     x = x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2)
@@ -147,12 +164,16 @@ def pixel_unshuffle(input, downscale_factor):
     """The inverse of `pixel_shuffle`: (*, C, H r, W r) gives (*, C r^2, H, W)."""
     r = downscale_factor
     if input.dim() < 3 or r <= 0:
-        raise RuntimeError(f"pixel_unshuffle expects input to have at least 3 dimensions and a positive factor, got "
-                           f"shape {tuple(input.shape)} and factor {r}")
+        raise RuntimeError(
+            f"pixel_unshuffle expects input to have at least 3 dimensions and a positive factor, got "
+            f"shape {tuple(input.shape)} and factor {r}"
+        )
     *lead, c, h, w = input.shape
     if h % r or w % r:
-        raise RuntimeError(f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but got "
-                           f"({h}, {w}) and {r}")
+        raise RuntimeError(
+            f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but got "
+            f"({h}, {w}) and {r}"
+        )
     n = len(lead)
     x = input.reshape(*lead, c, h // r, r, w // r, r).permute(*range(n), n, n + 2, n + 4, n + 1, n + 3)
     return x.reshape(*lead, c * r * r, h // r, w // r)
@@ -162,11 +183,14 @@ def pixel_unshuffle(input, downscale_factor):
 def channel_shuffle(input, groups):
     """Interleaves `groups` groups of channels of (N, C, *) (Zhang et al. 2018)."""
     if input.dim() < 3:
-        raise RuntimeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes "
-                           f"{list(input.shape)}")
+        raise RuntimeError(
+            f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(input.shape)}"
+        )
     n, c = input.shape[:2]
     if groups <= 0 or c % groups:
-        raise RuntimeError(f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups.")
+        raise RuntimeError(
+            f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups."
+        )
     x = input.reshape((n, groups, c // groups) + tuple(input.shape[2:]))
     return x.transpose(1, 2).reshape(input.shape)
 
@@ -197,14 +221,18 @@ def unfold(input, kernel_size, dilation, padding, stride):
     """
     kernel, dilation, padding, stride = (_pair(v) for v in (kernel_size, dilation, padding, stride))
     if input.dim() not in (3, 4):
-        raise RuntimeError(f"Expected 3D or 4D (batch mode) tensor for input with possibly 0 batch size, but got: "
-                           f"{list(input.shape)}")
+        raise RuntimeError(
+            f"Expected 3D or 4D (batch mode) tensor for input with possibly 0 batch size, but got: "
+            f"{list(input.shape)}"
+        )
     x = input if input.dim() == 4 else input.unsqueeze(0)
     n, c, h, w = x.shape
     (rows, columns), blocks = _patch_index((h, w), kernel, dilation, padding, stride)
     if min(blocks) < 1:
-        raise RuntimeError(f"unfold: the array of sliding blocks has shape {tuple(blocks)}, which is too small; input "
-                           f"{tuple(input.shape)}, kernel_size={kernel}, dilation={dilation}, padding={padding}")
+        raise RuntimeError(
+            f"unfold: the array of sliding blocks has shape {tuple(blocks)}, which is too small; input "
+            f"{tuple(input.shape)}, kernel_size={kernel}, dilation={dilation}, padding={padding}"
+        )
     x = _constant(x, (padding[1], padding[1], padding[0], padding[0]), 0)
     x = x.index_select(2, rows.reshape(-1)).index_select(3, columns.reshape(-1))
     x = x.view(n, c, kernel[0], blocks[0], kernel[1], blocks[1]).permute(0, 1, 2, 4, 3, 5)
@@ -212,8 +240,11 @@ def unfold(input, kernel_size, dilation, padding, stride):
     return x if input.dim() == 4 else x.squeeze(0)
 
 
-@op("fold(Tensor input, any output_size, any kernel_size, any dilation=1, any padding=0, any stride=1) -> Tensor",
-    at=_NN)
+@op(
+    "fold(Tensor input, any output_size, any kernel_size, any dilation=1, any padding=0,"
+    " any stride=1) -> Tensor",
+    at=_NN,
+)
 def fold(input, output_size, kernel_size, dilation, padding, stride):
     """Sums columns of blocks back into images, the adjoint of `unfold`: (N, C KH KW, L) gives (N, C, H, W).
 
@@ -222,20 +253,24 @@ def fold(input, output_size, kernel_size, dilation, padding, stride):
         >>> rl.nn.functional.fold(rl.ones(1, 4, 4), (3, 3), 2).sum().item()
         16.0
     """
-    size, kernel, dilation, padding, stride = (_pair(v) for v in (output_size, kernel_size, dilation, padding, stride))
+    size, kernel, dilation, padding, stride = (
+        _pair(v) for v in (output_size, kernel_size, dilation, padding, stride)
+    )
     if input.dim() not in (2, 3):
         raise RuntimeError(f"Expected 2D or 3D (batch mode) tensor for input, but got: {list(input.shape)}")
     x = input if input.dim() == 3 else input.unsqueeze(0)
     (rows, columns), blocks = _patch_index(size, kernel, dilation, padding, stride)
     taps = kernel[0] * kernel[1]
     if min(blocks) < 1 or x.shape[1] % taps or x.shape[2] != blocks[0] * blocks[1]:
-        raise RuntimeError(f"fold: expected input with a multiple of {taps} rows and {blocks[0] * blocks[1]} columns "
-                           f"for output_size={size}, got shape {tuple(input.shape)}")
+        raise RuntimeError(
+            f"fold: expected input with a multiple of {taps} rows and {blocks[0] * blocks[1]} columns "
+            f"for output_size={size}, got shape {tuple(input.shape)}"
+        )
     n, c = x.shape[0], x.shape[1] // taps
     x = x.reshape(n, c, kernel[0], kernel[1], blocks[0], blocks[1]).permute(0, 1, 2, 4, 3, 5)
     x = x.reshape(n, c, kernel[0] * blocks[0], kernel[1] * blocks[1])
     h, w = size[0] + 2 * padding[0], size[1] + 2 * padding[1]
     x = rl.zeros(n, c, h, x.shape[3], dtype=x.dtype).index_add(2, rows.reshape(-1), x)
     x = rl.zeros(n, c, h, w, dtype=x.dtype).index_add(3, columns.reshape(-1), x)
-    x = x[:, :, padding[0]:padding[0] + size[0], padding[1]:padding[1] + size[1]]
+    x = x[:, :, padding[0] : padding[0] + size[0], padding[1] : padding[1] + size[1]]
     return x if input.dim() == 3 else x.squeeze(0)

@@ -1,7 +1,8 @@
-"""Pooling: maximum, average, power-average, fractional, adaptive, and unpooling.
+"""Pooling: maximum, average, power-average, adaptive, and unpooling. Fractional: ops/pool_fractional.py.
 
 Kernels are in csrc/kernels/pool_*.cpp; each works on one to three spatial dimensions.
 """
+
 import rushlight as rl
 from rushlight.ops._attach import attached
 from rushlight.ops._record import op
@@ -20,26 +21,39 @@ def _check_lengths(name, dims, **arguments):
 
 
 # ---- native pieces
-@op("_max_pool(Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode)"
-    " -> (Tensor values, Tensor indices)", at=("internal",), grad_name="MaxPoolWithIndicesBackward0")
+@op(
+    "_max_pool(Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode)"
+    " -> (Tensor values, Tensor indices)",
+    at=("internal",),
+    grad_name="MaxPoolWithIndicesBackward0",
+)
 def _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode):
     """Maxima of windows and where in their plane they are."""
     ...
 
 
-_max_pool.vjp(input=lambda g_values, indices, input, kernel_size:
-              attached(_pool_scatter(g_values, indices.detach(), input.shape[-len(kernel_size):]), input))
+_max_pool.vjp(
+    input=lambda g_values, indices, input, kernel_size: attached(
+        _pool_scatter(g_values, indices.detach(), input.shape[-len(kernel_size) :]), input
+    )
+)
 
 
-@op("_adaptive_max_pool(Tensor input, int[] output_size) -> (Tensor values, Tensor indices)", at=("internal",),
-    grad_name="AdaptiveMaxPoolBackward0")
+@op(
+    "_adaptive_max_pool(Tensor input, int[] output_size) -> (Tensor values, Tensor indices)",
+    at=("internal",),
+    grad_name="AdaptiveMaxPoolBackward0",
+)
 def _adaptive_max_pool(input, output_size):
     """Maxima of windows that divide each dimension into output_size parts."""
     ...
 
 
-_adaptive_max_pool.vjp(input=lambda g_values, indices, input, output_size:
-                       attached(_pool_scatter(g_values, indices.detach(), input.shape[-len(output_size):]), input))
+_adaptive_max_pool.vjp(
+    input=lambda g_values, indices, input, output_size: attached(
+        _pool_scatter(g_values, indices.detach(), input.shape[-len(output_size) :]), input
+    )
+)
 
 
 @op("_pool_scatter(Tensor grad, Tensor indices, int[] size) -> Tensor", at=("internal",))
@@ -56,7 +70,24 @@ def _pool_gather(x, indices, dims):
     return flat.view(indices.shape)
 
 
-_AVERAGE = "int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, int? divisor"
+@op(
+    "_pool_take(Tensor input, Tensor indices, int dims) -> Tensor",
+    at=("internal",),
+    grad_name="PoolTakeBackward0",
+)
+def _pool_take(input, indices, dims):
+    """The elements that `indices` name in each plane (the last `dims` dimensions) of the input."""
+    return _pool_gather(input, indices, dims)
+
+
+_pool_take.vjp(
+    input=lambda g, input, indices, dims: attached(_pool_scatter(g, indices, input.shape[-dims:]), input)
+)
+
+
+_AVERAGE = (
+    "int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, int? divisor"
+)
 
 
 @op(f"_avg_pool(Tensor input, {_AVERAGE}) -> Tensor", at=("internal",), grad_name="AvgPoolBackward0")
@@ -65,9 +96,21 @@ def _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad,
     ...
 
 
-_avg_pool.vjp(input=lambda g, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor:
-              attached(_avg_pool_backward(g, input.shape[-len(kernel_size):], kernel_size, stride, padding,
-                                          ceil_mode, count_include_pad, divisor), input))
+_avg_pool.vjp(
+    input=lambda g, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor: attached(
+        _avg_pool_backward(
+            g,
+            input.shape[-len(kernel_size) :],
+            kernel_size,
+            stride,
+            padding,
+            ceil_mode,
+            count_include_pad,
+            divisor,
+        ),
+        input,
+    )
+)
 
 
 @op(f"_avg_pool_backward(Tensor grad, int[] size, {_AVERAGE}) -> Tensor", at=("internal",))
@@ -77,19 +120,27 @@ def _avg_pool_backward(grad, size, kernel_size, stride, padding, ceil_mode, coun
 
 
 _avg_pool_backward.vjp(
-    grad=lambda g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor:
-    _avg_pool(g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor))
+    grad=lambda g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor: _avg_pool(
+        g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor
+    )
+)
 
 
-@op("_adaptive_avg_pool(Tensor input, int[] output_size) -> Tensor", at=("internal",),
-    grad_name="AdaptiveAvgPoolBackward0")
+@op(
+    "_adaptive_avg_pool(Tensor input, int[] output_size) -> Tensor",
+    at=("internal",),
+    grad_name="AdaptiveAvgPoolBackward0",
+)
 def _adaptive_avg_pool(input, output_size):
     """Means of windows that divide each dimension into output_size parts."""
     ...
 
 
-_adaptive_avg_pool.vjp(input=lambda g, input, output_size:
-                       attached(_adaptive_avg_pool_backward(g, input.shape[-len(output_size):]), input))
+_adaptive_avg_pool.vjp(
+    input=lambda g, input, output_size: attached(
+        _adaptive_avg_pool_backward(g, input.shape[-len(output_size) :]), input
+    )
+)
 
 
 @op("_adaptive_avg_pool_backward(Tensor grad, int[] size) -> Tensor", at=("internal",))
@@ -98,7 +149,7 @@ def _adaptive_avg_pool_backward(grad, size):
     ...
 
 
-_adaptive_avg_pool_backward.vjp(grad=lambda g, grad, size: _adaptive_avg_pool(g, grad.shape[-len(size):]))
+_adaptive_avg_pool_backward.vjp(grad=lambda g, grad, size: _adaptive_avg_pool(g, grad.shape[-len(size) :]))
 
 
 # ---- max pooling
@@ -111,10 +162,14 @@ def _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_
     return (values, indices) if return_indices else values
 
 
-_MAX = ("(Tensor input, any kernel_size, any stride=None, any padding=0, any dilation=1, bool ceil_mode=False,"
-        " bool return_indices=False) -> Tensor")
-_MAX_TORCH = ("(Tensor input, any kernel_size, any stride=None, any padding=0, any dilation=1,"
-              " bool ceil_mode=False) -> Tensor")
+_MAX = (
+    "(Tensor input, any kernel_size, any stride=None, any padding=0, any dilation=1, bool ceil_mode=False,"
+    " bool return_indices=False) -> Tensor"
+)
+_MAX_TORCH = (
+    "(Tensor input, any kernel_size, any stride=None, any padding=0, any dilation=1,"
+    " bool ceil_mode=False) -> Tensor"
+)
 
 
 @op("max_pool1d" + _MAX, at=("nn.functional",), out=False)
@@ -168,8 +223,11 @@ def _torch_max_pool(dims):
         """Maximum of each window; see `rushlight.nn.functional.max_pool2d`."""
         return _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, False)
 
-    @op(f"max_pool{dims}d_with_indices" + _MAX.replace("return_indices=False", "return_indices=True"),
-        at=("nn.functional", "torch") if dims == 1 else ("nn.functional",), out=False)
+    @op(
+        f"max_pool{dims}d_with_indices" + _MAX.replace("return_indices=False", "return_indices=True"),
+        at=("nn.functional", "torch") if dims == 1 else ("nn.functional",),
+        out=False,
+    )
     def with_indices(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
         """Maximum of each window and where it is; see `rushlight.nn.functional.max_pool2d`."""
         return _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, True)
@@ -189,8 +247,11 @@ def _average(dims, input, kernel_size, stride, padding, ceil_mode, count_include
     return _avg_pool(input, kernel, stride, padding, ceil_mode, count_include_pad, divisor)
 
 
-@op("avg_pool1d(Tensor input, any kernel_size, any stride=None, any padding=0, bool ceil_mode=False,"
-    " bool count_include_pad=True) -> Tensor", at=("nn.functional", "torch"))
+@op(
+    "avg_pool1d(Tensor input, any kernel_size, any stride=None, any padding=0, bool ceil_mode=False,"
+    " bool count_include_pad=True) -> Tensor",
+    at=("nn.functional", "torch"),
+)
 def avg_pool1d(input, kernel_size, stride, padding, ceil_mode, count_include_pad):
     """Mean of each window of a signal (N, C, L) or (C, L); zero padding counts unless told otherwise.
 
@@ -202,8 +263,10 @@ def avg_pool1d(input, kernel_size, stride, padding, ceil_mode, count_include_pad
     return _average(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
-_AVG = ("(Tensor input, any kernel_size, any stride=None, any padding=0, bool ceil_mode=False,"
-        " bool count_include_pad=True, int? divisor_override=None) -> Tensor")
+_AVG = (
+    "(Tensor input, any kernel_size, any stride=None, any padding=0, bool ceil_mode=False,"
+    " bool count_include_pad=True, int? divisor_override=None) -> Tensor"
+)
 
 
 @op("avg_pool2d" + _AVG, at=("nn.functional",))
@@ -233,7 +296,9 @@ def avg_pool3d(input, kernel_size, stride, padding, ceil_mode, count_include_pad
 # ---- adaptive pooling
 def _adaptive_size(input, output_size, dims):
     """output_size as a tuple, None meaning the input's size."""
-    size = (output_size,) * dims if output_size is None or isinstance(output_size, int) else tuple(output_size)
+    size = (
+        (output_size,) * dims if output_size is None or isinstance(output_size, int) else tuple(output_size)
+    )
     if len(size) == 1:
         size = size * dims
     if len(size) != dims:
@@ -241,14 +306,17 @@ def _adaptive_size(input, output_size, dims):
     if input.dim() <= dims and dims > 1:
         raise ValueError(f"Input dimension should be at least {dims + 1}, got shape {tuple(input.shape)}")
     if input.dim() not in (dims + 1, dims + 2):
-        raise RuntimeError(f"adaptive pooling: expected a {dims + 1}D or {dims + 2}D input, got shape "
-                           f"{tuple(input.shape)}")
+        raise RuntimeError(
+            f"adaptive pooling: expected a {dims + 1}D or {dims + 2}D input, got shape {tuple(input.shape)}"
+        )
     return tuple([n if s is None else s for n, s in zip(input.shape[-dims:], size)])
 
 
 def _define_adaptive(dims):
-    @op(f"adaptive_avg_pool{dims}d(Tensor input, any output_size) -> Tensor",
-        at=("nn.functional", "torch") if dims == 1 else ("nn.functional",))
+    @op(
+        f"adaptive_avg_pool{dims}d(Tensor input, any output_size) -> Tensor",
+        at=("nn.functional", "torch") if dims == 1 else ("nn.functional",),
+    )
     def average(input, output_size):
         """Means over windows that divide each spatial dimension into `output_size` parts.
 
@@ -256,15 +324,22 @@ def _define_adaptive(dims):
         """
         return _adaptive_avg_pool(input, _adaptive_size(input, output_size, dims))
 
-    @op(f"adaptive_max_pool{dims}d(Tensor input, any output_size, bool return_indices=False) -> Tensor",
-        at=("nn.functional",), out=False)
+    @op(
+        f"adaptive_max_pool{dims}d(Tensor input, any output_size, bool return_indices=False) -> Tensor",
+        at=("nn.functional",),
+        out=False,
+    )
     def maximum(input, output_size, return_indices):
         """Maxima over windows that divide each spatial dimension into `output_size` parts."""
         values, indices = _adaptive_max_pool(input, _adaptive_size(input, output_size, dims))
         return (values, indices) if return_indices else values
 
-    @op(f"adaptive_max_pool{dims}d_with_indices(Tensor input, any output_size, bool return_indices=True)"
-        " -> Tensor", at=("nn.functional",), out=False)
+    @op(
+        f"adaptive_max_pool{dims}d_with_indices(Tensor input, any output_size, bool return_indices=True)"
+        " -> Tensor",
+        at=("nn.functional",),
+        out=False,
+    )
     def with_indices(input, output_size, return_indices):
         """Maxima over adaptive windows and where they are."""
         return _adaptive_max_pool(input, _adaptive_size(input, output_size, dims))
@@ -287,8 +362,11 @@ def _lp(dims, input, norm_type, kernel_size, stride, ceil_mode):
 
 
 def _define_lp(dims):
-    @op(f"lp_pool{dims}d(Tensor input, any norm_type, any kernel_size, any stride=None, bool ceil_mode=False)"
-        " -> Tensor", at=("nn.functional",))
+    @op(
+        f"lp_pool{dims}d(Tensor input, any norm_type, any kernel_size, any stride=None, bool ceil_mode=False)"
+        " -> Tensor",
+        at=("nn.functional",),
+    )
     def pool(input, norm_type, kernel_size, stride, ceil_mode):
         """(sum of x^p over each window)^(1/p) with p = norm_type."""
         return _lp(dims, input, norm_type, kernel_size, stride, ceil_mode)
@@ -308,19 +386,26 @@ def _unpool_size(input, kernel, stride, padding, output_size, dims):
         raise ValueError(f"output_size should have {dims} or {dims + 2} elements, got {tuple(output_size)}")
     for d, (want, s) in enumerate(zip(size, stride)):
         if not default[d] - s < want < default[d] + s:
-            raise ValueError(f"invalid output_size {size} (dimension {d} must be between {default[d] - s} and "
-                             f"{default[d] + s})")
+            raise ValueError(
+                f"invalid output_size {size} (dimension {d} must be between {default[d] - s} and "
+                f"{default[d] + s})"
+            )
     return size
 
 
 def _define_unpool(dims):
-    @op(f"max_unpool{dims}d(Tensor input, Tensor indices, any kernel_size, any stride=None, any padding=0,"
-        " any output_size=None) -> Tensor", at=("nn.functional",))
+    @op(
+        f"max_unpool{dims}d(Tensor input, Tensor indices, any kernel_size, any stride=None, any padding=0,"
+        " any output_size=None) -> Tensor",
+        at=("nn.functional",),
+    )
     def unpool(input, indices, kernel_size, stride, padding, output_size):
         """Puts values back where max pooling took them from (`indices`), zeros elsewhere."""
         if input.shape != indices.shape:
-            raise RuntimeError(f"max_unpool{dims}d: expected shape of indices to be the input's "
-                               f"{tuple(input.shape)}, but got {tuple(indices.shape)}")
+            raise RuntimeError(
+                f"max_unpool{dims}d: expected shape of indices to be the input's "
+                f"{tuple(input.shape)}, but got {tuple(indices.shape)}"
+            )
         kernel = _spread(kernel_size, dims)
         stride = _spread(stride, dims) or kernel
         size = _unpool_size(input, kernel, stride, _spread(padding, dims), output_size, dims)
@@ -342,78 +427,3 @@ def _unpool(input, indices, size):
     lead = input.shape[:-dims]
     zeros = input.new_zeros(tuple(lead) + (cells,))
     return zeros.scatter(-1, flat, input.flatten(-dims)).view(tuple(lead) + tuple(size))
-
-
-# ---- fractional pooling
-def _fractional_starts(sample, size, out, kernel):
-    """Window starts of one dimension for random numbers `sample` (any shape): shape + (out,)."""
-    if out == 1:
-        return rl.full(sample.shape + (1,), size - kernel, dtype=rl.int64)
-    alpha = (size - kernel) / (out - 1)
-    steps = rl.arange(out - 1, dtype=sample.dtype)
-    starts = ((steps + sample.unsqueeze(-1)) * alpha).to(rl.int64) \
-        - (sample.unsqueeze(-1) * alpha).to(rl.int64)
-    last = rl.full(sample.shape + (1,), size - kernel, dtype=rl.int64)
-    return rl.cat([starts, last], -1)
-
-
-def _fractional(dims, input, kernel_size, output_size, output_ratio, return_indices, samples):
-    name = f"fractional_max_pool{dims}d"
-    if (output_size is None) == (output_ratio is None):
-        raise ValueError(f"{name} requires specifying either an output_size or an output_ratio, not both")
-    x = input if input.dim() == dims + 2 else input.unsqueeze(0)
-    kernel, space = _spread(kernel_size, dims), x.shape[2:]
-    if output_size is None:
-        ratio = (output_ratio,) * dims if not isinstance(output_ratio, (tuple, list)) else output_ratio
-        output_size = [int(space[d] * ratio[d]) for d in range(dims)]
-    out = _spread(output_size, dims)
-    for s, k, o in zip(space, kernel, out):
-        if o + k - 1 > s:
-            raise RuntimeError(f"{name}: kernel size {kernel} and output size {out} are too large for input "
-                               f"size {tuple(space)}")
-    if samples is None:
-        samples = rl.rand(x.shape[0], x.shape[1], dims, dtype=input.dtype)
-    values, indices = _fractional_windows(x, kernel, out, samples)
-    if input.dim() != dims + 2:
-        values, indices = values.squeeze(0), indices.squeeze(0)
-    return (values, indices) if return_indices else values
-
-
-def _fractional_windows(x, kernel, out, samples):
-    """Gathers every window's elements, then takes their maximum."""
-    dims, space = len(kernel), x.shape[2:]
-    flat_index = None
-    for d in range(dims):
-        # The last spatial dimension uses the first random number.
-        starts = _fractional_starts(samples[:, :, dims - 1 - d] if dims == 2 else samples[:, :, d],
-                                    space[d], out[d], kernel[d])
-        cells = starts.unsqueeze(-1) + rl.arange(kernel[d])
-        shape = [*cells.shape[:2]] + [1] * (2 * dims)
-        shape[2 + d], shape[2 + dims + d] = out[d], kernel[d]
-        cells = cells.view(shape)
-        flat_index = cells if flat_index is None else flat_index * space[d] + cells
-    n, c = x.shape[:2]
-    windows = flat_index.expand(n, c, *out, *kernel).reshape(n, c, -1)
-    values = x.reshape(n, c, -1).gather(-1, windows).view(n, c, *out, -1)
-    best, at = values.max(-1)
-    indices = windows.view(n, c, *out, -1).gather(-1, at.unsqueeze(-1)).squeeze(-1)
-    return best, indices
-
-
-def _define_fractional(dims):
-    arguments = ("(Tensor input, any kernel_size, any output_size=None, any output_ratio=None,"
-                 " bool return_indices={}, Tensor? _random_samples=None) -> Tensor")
-
-    @op(f"fractional_max_pool{dims}d" + arguments.format(False), at=("nn.functional",), out=False)
-    def pool(input, kernel_size, output_size, output_ratio, return_indices, _random_samples):
-        """Max pooling over windows at pseudo-random positions (Graham 2014)."""
-        return _fractional(dims, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
-
-    @op(f"fractional_max_pool{dims}d_with_indices" + arguments.format(True), at=("nn.functional",), out=False)
-    def with_indices(input, kernel_size, output_size, output_ratio, return_indices, _random_samples):
-        """Fractional max pooling with the positions of the maxima."""
-        return _fractional(dims, input, kernel_size, output_size, output_ratio, True, _random_samples)
-
-
-for _dims in (2, 3):
-    _define_fractional(_dims)

@@ -2,6 +2,7 @@
 
 The kernels are in csrc/kernels/softmax.cpp; losses built on them are in ops/loss.py.
 """
+
 import rushlight as rl
 from rushlight.ops._record import op
 
@@ -22,7 +23,9 @@ def _softmax_grad(g, y, dim):
     return _softmax_backward(g, y, dim)
 
 
-@op("_softmax_backward(Tensor grad, Tensor result, int dim) -> Tensor", at=("internal",), differentiable=False)
+@op(
+    "_softmax_backward(Tensor grad, Tensor result, int dim) -> Tensor", at=("internal",), differentiable=False
+)
 def _softmax_backward(grad, result, dim):
     """The gradient of softmax in one pass, from its result."""
     ...
@@ -43,8 +46,11 @@ def _log_softmax_grad(g, y, dim):
     return _log_softmax_backward(g, y, dim)
 
 
-@op("_log_softmax_backward(Tensor grad, Tensor result, int dim) -> Tensor", at=("internal",),
-    differentiable=False)
+@op(
+    "_log_softmax_backward(Tensor grad, Tensor result, int dim) -> Tensor",
+    at=("internal",),
+    differentiable=False,
+)
 def _log_softmax_backward(grad, result, dim):
     """The gradient of log_softmax in one pass, from its result."""
     ...
@@ -68,14 +74,20 @@ def _default_dim(name, dim, ndim):
     """The dimension that old programs rely on when they give none."""
     if dim is None:
         import warnings
-        warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
-                      "dim=X as an argument.", stacklevel=4)
+
+        warnings.warn(
+            f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
+            "dim=X as an argument.",
+            stacklevel=4,
+        )
         return 0 if ndim in (0, 1, 3) else 1
     return dim
 
 
-@op("softmax(Tensor input, int dim, dtype? dtype=None, *, Tensor? out=None) -> Tensor",
-    at=("torch", "Tensor", "special"))
+@op(
+    "softmax(Tensor input, int dim, dtype? dtype=None, *, Tensor? out=None) -> Tensor",
+    at=("torch", "Tensor", "special"),
+)
 def softmax(input, dim, dtype):
     """exp(x) / sum(exp(x)) along `dim`, computed without overflow. Integers need `dtype`.
 
@@ -94,8 +106,10 @@ def _(make):
     yield make(2, 0), 1
 
 
-@op("log_softmax(Tensor input, int dim, dtype? dtype=None, *, Tensor? out=None) -> Tensor",
-    at=("torch", "Tensor", "special"))
+@op(
+    "log_softmax(Tensor input, int dim, dtype? dtype=None, *, Tensor? out=None) -> Tensor",
+    at=("torch", "Tensor", "special"),
+)
 def log_softmax(input, dim, dtype):
     """log(softmax(x)) along `dim`, more exact than the two in turn. Integers need `dtype`.
 
@@ -107,8 +121,10 @@ def log_softmax(input, dim, dtype):
     return _apply(_log_softmax, input, dim, dtype)
 
 
-@op("softmax.nn(Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None) -> Tensor",
-    at=("nn.functional",))
+@op(
+    "softmax.nn(Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None) -> Tensor",
+    at=("nn.functional",),
+)
 def _nn_softmax(input, dim, _stacklevel, dtype):
     """exp(x) / sum(exp(x)) along `dim`; see `rushlight.softmax`.
 
@@ -120,8 +136,10 @@ def _nn_softmax(input, dim, _stacklevel, dtype):
     return _apply(_softmax, input, _default_dim("softmax", dim, input.dim()), dtype)
 
 
-@op("log_softmax.nn(Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None) -> Tensor",
-    at=("nn.functional",))
+@op(
+    "log_softmax.nn(Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None) -> Tensor",
+    at=("nn.functional",),
+)
 def _nn_log_softmax(input, dim, _stacklevel, dtype):
     """log(softmax(x)) along `dim`; see `rushlight.log_softmax`.
 
@@ -133,8 +151,10 @@ def _nn_log_softmax(input, dim, _stacklevel, dtype):
     return _apply(_log_softmax, input, _default_dim("log_softmax", dim, input.dim()), dtype)
 
 
-@op("softmin(Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None) -> Tensor",
-    at=("nn.functional",))
+@op(
+    "softmin(Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None) -> Tensor",
+    at=("nn.functional",),
+)
 def softmin(input, dim, _stacklevel, dtype):
     """softmax(-x) along `dim`.
 
@@ -147,8 +167,10 @@ def softmin(input, dim, _stacklevel, dtype):
     return _apply(_softmax, -(input if dtype is None else input.to(dtype)), dim, None)
 
 
-@op("gumbel_softmax(Tensor logits, float tau=1, bool hard=False, float eps=1e-10, int dim=-1) -> Tensor",
-    at=("nn.functional",))
+@op(
+    "gumbel_softmax(Tensor logits, float tau=1, bool hard=False, float eps=1e-10, int dim=-1) -> Tensor",
+    at=("nn.functional",),
+)
 def gumbel_softmax(logits, tau, hard, eps, dim):
     """Samples from the Gumbel-Softmax distribution (Jang et al. 2017, Maddison et al. 2017).
 

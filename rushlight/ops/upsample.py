@@ -3,6 +3,7 @@
 Every mode but 'area' is a weighted sum of a few input positions per output position, one dimension
 after another; `_taps` says which. grid_sample is in ops/grid.py.
 """
+
 import math
 
 import rushlight as rl
@@ -12,8 +13,11 @@ from rushlight.ops._record import op
 _NN = ("nn.functional",)
 
 
-@op("_mix(Tensor input, int dim, Tensor index, Tensor weight) -> Tensor", at=("internal",),
-    grad_name="UpsampleBackward0")
+@op(
+    "_mix(Tensor input, int dim, Tensor index, Tensor weight) -> Tensor",
+    at=("internal",),
+    grad_name="UpsampleBackward0",
+)
 def _mix(input, dim, index, weight):
     """sum over k of input at index[k], along `dim`, times weight[k]; both are (taps, size)."""
     shape = [1] * input.dim()
@@ -30,7 +34,7 @@ def _mix(input, dim, index, weight):
 def _mix_grad(g, input, dim, index, weight):
     shape = [1] * g.dim()
     shape[dim] = -1
-    total = rl.zeros(g.shape[:dim] + (input.shape[dim],) + g.shape[dim + 1:], dtype=g.dtype)
+    total = rl.zeros(g.shape[:dim] + (input.shape[dim],) + g.shape[dim + 1 :], dtype=g.dtype)
     for k in range(index.shape[0]):
         term = g if index.shape[0] == 1 else g * weight[k].view(shape).to(g.dtype)
         total = total.index_add(dim, index[k], term)
@@ -108,34 +112,51 @@ def _taps(mode, size, out, factor, align, antialias, dtype):
     return make(size, out, factor, align, compute)
 
 
-_MODES = {"nearest": (1, 2, 3), "nearest-exact": (1, 2, 3), "area": (1, 2, 3), "linear": (1,), "bilinear": (2,),
-          "bicubic": (2,), "trilinear": (3,)}
+_MODES = {
+    "nearest": (1, 2, 3),
+    "nearest-exact": (1, 2, 3),
+    "area": (1, 2, 3),
+    "linear": (1,),
+    "bilinear": (2,),
+    "bicubic": (2,),
+    "trilinear": (3,),
+}
 
 
 def _target(input, size, scale_factor, recompute):
     """(output size, factors) per spatial dimension; a factor of None means size decides."""
     dims = input.dim() - 2
     if (size is None) == (scale_factor is None):
-        raise ValueError("only one of size or scale_factor should be defined" if size is not None else
-                         "either size or scale_factor should be defined")
+        raise ValueError(
+            "only one of size or scale_factor should be defined"
+            if size is not None
+            else "either size or scale_factor should be defined"
+        )
     if size is not None:
         size = [size] * dims if isinstance(size, int) else [int(s) for s in size]
         if len(size) != dims:
-            raise ValueError(f"Input and output must have the same number of spatial dimensions, but got input with "
-                             f"spatial dimensions of {list(input.shape[2:])} and output size of {size}.")
+            raise ValueError(
+                f"Input and output must have the same number of spatial dimensions, but got input with "
+                f"spatial dimensions of {list(input.shape[2:])} and output size of {size}."
+            )
         if recompute:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
         return size, [None] * dims
     factors = list(scale_factor) if isinstance(scale_factor, (tuple, list)) else [scale_factor] * dims
     if len(factors) != dims:
-        raise ValueError(f"Input and scale_factor must have the same number of spatial dimensions, but got input with "
-                         f"spatial dimensions of {list(input.shape[2:])} and scale_factor of shape {factors}.")
+        raise ValueError(
+            f"Input and scale_factor must have the same number of spatial dimensions, but got input with "
+            f"spatial dimensions of {list(input.shape[2:])} and scale_factor of shape {factors}."
+        )
     out = [int(math.floor(float(n) * f)) for n, f in zip(input.shape[2:], factors)]
     return out, [None] * dims if recompute else factors
 
 
-@op("interpolate(Tensor input, any size=None, any scale_factor=None, str mode='nearest', bool? align_corners=None,"
-    " bool? recompute_scale_factor=None, bool antialias=False) -> Tensor", at=_NN)
+@op(
+    "interpolate(Tensor input, any size=None, any scale_factor=None, str mode='nearest',"
+    " bool? align_corners=None, bool? recompute_scale_factor=None, bool antialias=False) -> Tensor",
+    at=_NN,
+)
 def interpolate(input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias):
     """Resizes the spatial dimensions of (N, C, *) to `size`, or by `scale_factor`.
 
@@ -150,18 +171,26 @@ def interpolate(input, size, scale_factor, mode, align_corners, recompute_scale_
     """
     interpolating = mode in ("linear", "bilinear", "bicubic", "trilinear")
     if align_corners is not None and not interpolating:
-        raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | "
-                         "bicubic | trilinear")
+        raise ValueError(
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | "
+            "bicubic | trilinear"
+        )
     if antialias and not (mode in ("bilinear", "bicubic") and input.dim() == 4):
-        raise ValueError("Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input")
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input"
+        )
     if mode not in _MODES or input.dim() - 2 not in _MODES[mode]:
-        raise NotImplementedError(f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.dim()}D) for the "
-                                  f"modes: nearest | linear | bilinear | bicubic | trilinear | area | nearest-exact (got "
-                                  f"{mode})")
+        raise NotImplementedError(
+            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.dim()}D) for the "
+            f"modes: nearest | linear | bilinear | bicubic | trilinear | area | nearest-exact (got "
+            f"{mode})"
+        )
     out, factors = _target(input, size, scale_factor, recompute_scale_factor)
     if min(out) <= 0 or 0 in input.shape[1:]:
-        raise RuntimeError(f"Input and output sizes should be greater than 0, but got input {tuple(input.shape)} and "
-                           f"output {tuple(out)}")
+        raise RuntimeError(
+            f"Input and output sizes should be greater than 0, but got input {tuple(input.shape)} and "
+            f"output {tuple(out)}"
+        )
     if mode == "area":
         return getattr(rl.nn.functional, f"adaptive_avg_pool{input.dim() - 2}d")(input, out)
     return _resized(input, out, factors, mode, bool(align_corners), antialias)
@@ -182,8 +211,11 @@ def _resized(x, out, factors, mode, align, antialias):
     return (x if changed else x.clone()).to(dtype)
 
 
-@op("upsample(Tensor input, any size=None, any scale_factor=None, str mode='nearest', bool? align_corners=None)"
-    " -> Tensor", at=_NN)
+@op(
+    "upsample(Tensor input, any size=None, any scale_factor=None, str mode='nearest',"
+    " bool? align_corners=None) -> Tensor",
+    at=_NN,
+)
 def upsample(input, size, scale_factor, mode, align_corners):
     """The older name of `interpolate`."""
     return rl.nn.functional.interpolate(input, size, scale_factor, mode, align_corners)

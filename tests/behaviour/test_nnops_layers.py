@@ -1,4 +1,5 @@
 """Pooling, normalisation, softmax, losses, activations: against definitions, and their gradients."""
+
 import math
 
 import pytest
@@ -36,9 +37,16 @@ def test_max_pool_propagates_nan_and_names_positions():
     assert F.max_unpool1d(rl.tensor([[[5.0]]]), rl.tensor([[[1]]]), 2).tolist() == [[[0.0, 5.0]]]
 
 
-@pytest.mark.parametrize("pool", [
-    lambda x: F.max_pool2d(x, 2, 1, 1), lambda x: F.avg_pool2d(x, 3, 2, 1, True, False),
-    lambda x: F.adaptive_avg_pool2d(x, (3, 2)), lambda x: F.adaptive_max_pool2d(x, 2), lambda x: F.lp_pool2d(x, 2, 2)])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        lambda x: F.max_pool2d(x, 2, 1, 1),
+        lambda x: F.avg_pool2d(x, 3, 2, 1, True, False),
+        lambda x: F.adaptive_avg_pool2d(x, (3, 2)),
+        lambda x: F.adaptive_max_pool2d(x, 2),
+        lambda x: F.lp_pool2d(x, 2, 2),
+    ],
+)
 def test_pool_gradients(pool):
     x = leaf(2, 2, 5, 6)
     assert gradcheck(pool, (x,))
@@ -55,19 +63,28 @@ def test_pool_errors():
 # ---- normalisation
 def test_norms_have_mean_zero_and_variance_one():
     x = rl.randn(4, 6, 5, 3) * 3 + 100
-    for y, dims in ((F.layer_norm(x, (5, 3)), (2, 3)), (F.instance_norm(x), (2, 3)),
-                    (F.batch_norm(x, None, None, training=True), (0, 2, 3))):
+    for y, dims in (
+        (F.layer_norm(x, (5, 3)), (2, 3)),
+        (F.instance_norm(x), (2, 3)),
+        (F.batch_norm(x, None, None, training=True), (0, 2, 3)),
+    ):
         assert y.mean(dims).abs().max().item() < 1e-4
         assert (y.var(dims, unbiased=False) - 1).abs().max().item() < 1e-3
     grouped = F.group_norm(x, 2).view(4, 2, -1)
     assert (grouped.var(-1, unbiased=False) - 1).abs().max().item() < 1e-3
 
 
-@pytest.mark.parametrize("norm", [
-    lambda x, w, b: F.layer_norm(x.transpose(1, 2), (4,), w, b), lambda x, w, b: F.group_norm(x, 2, w, b),
-    lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
-    lambda x, w, b: F.batch_norm(x, rl.zeros(4).double(), rl.ones(4).double(), w, b, False),
-    lambda x, w, b: F.instance_norm(x, None, None, w, b), lambda x, w, b: F.rms_norm(x.transpose(1, 2), (4,), w) + b])
+@pytest.mark.parametrize(
+    "norm",
+    [
+        lambda x, w, b: F.layer_norm(x.transpose(1, 2), (4,), w, b),
+        lambda x, w, b: F.group_norm(x, 2, w, b),
+        lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
+        lambda x, w, b: F.batch_norm(x, rl.zeros(4).double(), rl.ones(4).double(), w, b, False),
+        lambda x, w, b: F.instance_norm(x, None, None, w, b),
+        lambda x, w, b: F.rms_norm(x.transpose(1, 2), (4,), w) + b,
+    ],
+)
 def test_norm_gradients_of_both_orders(norm):
     inputs = (leaf(3, 4, 2), leaf(4), leaf(4))
     assert gradcheck(norm, inputs)
@@ -117,7 +134,11 @@ def test_cross_entropy_with_weights_and_ignored_targets(reduction):
     target[0, 0] = -100
     picked = -x.log_softmax(1).gather(1, target.clamp(0).unsqueeze(1)).squeeze(1)
     scale = weight[target.clamp(0)] * (target != -100)
-    want = {"none": picked * scale, "sum": (picked * scale).sum(), "mean": (picked * scale).sum() / scale.sum()}
+    want = {
+        "none": picked * scale,
+        "sum": (picked * scale).sum(),
+        "mean": (picked * scale).sum() / scale.sum(),
+    }
     got = F.cross_entropy(x, target, weight, reduction=reduction)
     assert rl.allclose(got, want[reduction])
     assert gradcheck(lambda t: F.cross_entropy(t, target, weight, reduction=reduction), (x,))
@@ -128,8 +149,11 @@ def test_cross_entropy_of_probabilities_agrees_with_indices():
     x, target = rl.randn(5, 4), rl.randint(0, 4, (5,))
     one_hot = F.one_hot(target, 4).float()
     for smoothing in (0.0, 0.3):
-        assert rl.allclose(F.cross_entropy(x, one_hot, label_smoothing=smoothing),
-                           F.cross_entropy(x, target, label_smoothing=smoothing), atol=1e-6)
+        assert rl.allclose(
+            F.cross_entropy(x, one_hot, label_smoothing=smoothing),
+            F.cross_entropy(x, target, label_smoothing=smoothing),
+            atol=1e-6,
+        )
 
 
 def test_nll_loss_rejects_bad_targets():
@@ -137,8 +161,18 @@ def test_nll_loss_rejects_bad_targets():
         F.nll_loss(rl.zeros(2, 3), rl.tensor([0, 7]))
 
 
-@pytest.mark.parametrize("loss", [F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.poisson_nll_loss,
-                                  F.binary_cross_entropy_with_logits, F.soft_margin_loss])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        F.mse_loss,
+        F.l1_loss,
+        F.smooth_l1_loss,
+        F.huber_loss,
+        F.poisson_nll_loss,
+        F.binary_cross_entropy_with_logits,
+        F.soft_margin_loss,
+    ],
+)
 def test_elementwise_loss_gradients(loss):
     x, target = leaf(3, 4), rl.rand(3, 4, dtype=rl.float64)
     assert gradcheck(lambda t: loss(t, target), (x,))
@@ -148,8 +182,8 @@ def test_elementwise_loss_gradients(loss):
 def test_ctc_loss_counts_every_path():
     log_p = rl.randn(4, 1, 3, dtype=rl.float64).log_softmax(2)
     total = 0.0
-    for path in range(3 ** 4):
-        steps = [path // 3 ** t % 3 for t in range(4)]
+    for path in range(3**4):
+        steps = [path // 3**t % 3 for t in range(4)]
         merged = [s for i, s in enumerate(steps) if s and (i == 0 or steps[i - 1] != s)]
         if merged == [1, 2]:
             total += math.exp(sum(log_p[t, 0, s].item() for t, s in enumerate(steps)))
@@ -158,9 +192,29 @@ def test_ctc_loss_counts_every_path():
 
 
 # ---- activations
-ACTIVATIONS = [F.relu, F.gelu, lambda x: F.gelu(x, approximate="tanh"), F.silu, F.elu, F.selu, F.celu, F.softplus,
-               F.leaky_relu, F.logsigmoid, F.hardtanh, F.hardswish, F.hardsigmoid, F.mish, F.softshrink, F.hardshrink,
-               F.softsign, F.tanhshrink, F.relu6, lambda x: F.threshold(x, 0.1, 2.0), lambda x: F.glu(x, 0)]
+ACTIVATIONS = [
+    F.relu,
+    F.gelu,
+    lambda x: F.gelu(x, approximate="tanh"),
+    F.silu,
+    F.elu,
+    F.selu,
+    F.celu,
+    F.softplus,
+    F.leaky_relu,
+    F.logsigmoid,
+    F.hardtanh,
+    F.hardswish,
+    F.hardsigmoid,
+    F.mish,
+    F.softshrink,
+    F.hardshrink,
+    F.softsign,
+    F.tanhshrink,
+    F.relu6,
+    lambda x: F.threshold(x, 0.1, 2.0),
+    lambda x: F.glu(x, 0),
+]
 
 
 @pytest.mark.parametrize("index", range(len(ACTIVATIONS)))

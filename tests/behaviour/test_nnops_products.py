@@ -1,4 +1,5 @@
 """Matrix products, einsum and convolutions: against plain loops, and their gradients."""
+
 import itertools
 
 import pytest
@@ -17,9 +18,11 @@ def product(a, b):
     return (a.double().unsqueeze(-1) * b.double().unsqueeze(-3)).sum(-2)
 
 
-@pytest.mark.parametrize("n,k,m", [(1, 1, 1), (3, 4, 5), (1, 300, 7), (130, 3, 1), (64, 64, 64), (120, 90, 110), (0, 3, 2),
-                                   (3, 0, 2)])
-@pytest.mark.parametrize("flip_a,flip_b", itertools.product((False, True), repeat=2))
+@pytest.mark.parametrize(
+    "n,k,m",
+    [(1, 1, 1), (3, 4, 5), (1, 300, 7), (130, 3, 1), (64, 64, 64), (120, 90, 110), (0, 3, 2), (3, 0, 2)],
+)
+@pytest.mark.parametrize("flip_a,flip_b", list(itertools.product((False, True), repeat=2)))
 def test_mm_agrees_with_loops_for_every_layout(n, k, m, flip_a, flip_b):
     a = rl.randn(k, n).t() if flip_a else rl.randn(n, k)
     b = rl.randn(m, k).t() if flip_b else rl.randn(k, m)
@@ -28,16 +31,27 @@ def test_mm_agrees_with_loops_for_every_layout(n, k, m, flip_a, flip_b):
     assert rl.allclose(got.double(), product(a, b), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("dtype", [rl.int64, rl.int32, rl.uint8, rl.float16, rl.bfloat16, rl.float64, rl.complex64])
+@pytest.mark.parametrize(
+    "dtype", [rl.int64, rl.int32, rl.uint8, rl.float16, rl.bfloat16, rl.float64, rl.complex64]
+)
 def test_mm_in_other_dtypes(dtype):
     a, b = rl.tensor([[1, 2], [3, 4]]).to(dtype), rl.tensor([[5, 6], [7, 8]]).to(dtype)
     assert rl.mm(a, b).dtype == dtype
     assert rl.mm(a, b).tolist() == [[19, 22], [43, 50]]
 
 
-@pytest.mark.parametrize("a,b,want", [((4,), (4,), ()), ((3, 4), (4,), (3,)), ((4,), (4, 5), (5,)),
-                                      ((2, 3, 4), (4,), (2, 3)), ((2, 1, 3, 4), (5, 4, 2), (2, 5, 3, 2)),
-                                      ((4,), (2, 4, 3), (2, 3)), ((0, 4), (4, 3), (0, 3))])
+@pytest.mark.parametrize(
+    "a,b,want",
+    [
+        ((4,), (4,), ()),
+        ((3, 4), (4,), (3,)),
+        ((4,), (4, 5), (5,)),
+        ((2, 3, 4), (4,), (2, 3)),
+        ((2, 1, 3, 4), (5, 4, 2), (2, 5, 3, 2)),
+        ((4,), (2, 4, 3), (2, 3)),
+        ((0, 4), (4, 3), (0, 3)),
+    ],
+)
 def test_matmul_shapes_and_gradients(a, b, want):
     x, y = leaf(*a), leaf(*b)
     assert rl.matmul(x, y).shape == want
@@ -72,10 +86,22 @@ def test_linear_gradients():
     assert gradgradcheck(F.linear, (leaf(3, 4), leaf(5, 4), leaf(5)))
 
 
-@pytest.mark.parametrize("equation,shapes", [
-    ("ij,jk->ik", [(2, 3), (3, 4)]), ("ii", [(3, 3)]), ("ii->i", [(3, 3)]), ("ij->ji", [(2, 3)]), ("i,j", [(2,), (3,)]),
-    ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]), ("...ij,...j->...i", [(5, 2, 3), (3,)]), ("ij,ij->", [(2, 3), (2, 3)]),
-    ("ab,bc,cd->ad", [(2, 3), (3, 4), (4, 2)]), ("ij,ij->ij", [(2, 1), (2, 3)]), ("ij->", [(2, 3)])])
+@pytest.mark.parametrize(
+    "equation,shapes",
+    [
+        ("ij,jk->ik", [(2, 3), (3, 4)]),
+        ("ii", [(3, 3)]),
+        ("ii->i", [(3, 3)]),
+        ("ij->ji", [(2, 3)]),
+        ("i,j", [(2,), (3,)]),
+        ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]),
+        ("...ij,...j->...i", [(5, 2, 3), (3,)]),
+        ("ij,ij->", [(2, 3), (2, 3)]),
+        ("ab,bc,cd->ad", [(2, 3), (3, 4), (4, 2)]),
+        ("ij,ij->ij", [(2, 1), (2, 3)]),
+        ("ij->", [(2, 3)]),
+    ],
+)
 def test_einsum_agrees_with_a_loop(equation, shapes):
     operands = [rl.randn(*s, dtype=rl.float64) for s in shapes]
     left, arrow, right = equation.partition("->")
@@ -118,8 +144,12 @@ CONVOLUTIONS = [
 def test_float32_and_float64_convolutions_agree(dims, x, w, options):
     conv = getattr(F, f"conv{dims}d")
     x, w, b = rl.randn(*x), rl.randn(*w), rl.randn(w[0])
-    assert rl.allclose(conv(x, w, b, **options).double(), conv(x.double(), w.double(), b.double(), **options),
-                       atol=1e-4, rtol=1e-4)
+    assert rl.allclose(
+        conv(x, w, b, **options).double(),
+        conv(x.double(), w.double(), b.double(), **options),
+        atol=1e-4,
+        rtol=1e-4,
+    )
 
 
 @pytest.mark.parametrize("dims,x,w,options", CONVOLUTIONS)
@@ -137,7 +167,9 @@ def test_conv2d_is_unfold_times_weight():
     assert rl.allclose(F.conv2d(x, w, padding=1, stride=2), want, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [dict(), dict(stride=2, padding=1, output_padding=1), dict(dilation=2, groups=2)])
+@pytest.mark.parametrize(
+    "options", [dict(), dict(stride=2, padding=1, output_padding=1), dict(dilation=2, groups=2)]
+)
 def test_transposed_convolution_is_the_adjoint(options):
     x, w = leaf(2, 4, 4, 3), leaf(4, 3, 3, 2)
     y = F.conv_transpose2d(x, w, **options)

@@ -1,4 +1,5 @@
 """Dropout, embeddings, padding, resampling, attention: against definitions, and their gradients."""
+
 import pytest
 import rushlight as rl
 
@@ -82,9 +83,13 @@ def test_interpolation_reproduces_linear_ramps():
         F.interpolate(ramp)
 
 
-@pytest.mark.parametrize("mode,antialias", [("bilinear", False), ("bicubic", False), ("bilinear", True), ("nearest", False)])
+@pytest.mark.parametrize(
+    "mode,antialias", [("bilinear", False), ("bicubic", False), ("bilinear", True), ("nearest", False)]
+)
 def test_interpolation_gradients(mode, antialias):
-    assert gradcheck(lambda x: F.interpolate(x, size=(3, 5), mode=mode, antialias=antialias), (leaf(1, 2, 4, 4),))
+    assert gradcheck(
+        lambda x: F.interpolate(x, size=(3, 5), mode=mode, antialias=antialias), (leaf(1, 2, 4, 4),)
+    )
 
 
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
@@ -108,8 +113,9 @@ def test_attention_masks():
 
 def test_multi_head_attention_with_one_head_is_attention():
     x, eye = rl.randn(5, 2, 4), rl.eye(4)
-    out, weights = F.multi_head_attention_forward(x, x, x, 4, 1, rl.cat([eye, eye, eye]), None, None, None, False, 0.0,
-                                                  eye, None)
+    out, weights = F.multi_head_attention_forward(
+        x, x, x, 4, 1, rl.cat([eye, eye, eye]), None, None, None, False, 0.0, eye, None
+    )
     batch_first = x.transpose(0, 1)
     want = F.scaled_dot_product_attention(batch_first, batch_first, batch_first).transpose(0, 1)
     assert rl.allclose(out, want, atol=1e-5)

@@ -1,0 +1,242 @@
+"""Activations made of straight pieces: hard, shrinking, thresholding and leaky ones, and in-place forms.
+
+As in ops/activation.py, which has the smooth ones: a functor in csrc/scalar/activation.h and a record.
+"""
+
+import rushlight as rl
+from rushlight.ops._attach import attached
+from rushlight.ops._record import op
+from rushlight.ops.activation import INTERNAL, define, into
+
+_NN = ("nn.functional",)
+
+
+_hardtanh = define(
+    "hardtanh",
+    "hardtanh(Tensor self, number min_val, number max_val) -> Tensor",
+    "x limited to a range.",
+    lambda fused: (
+        lambda g, self, min_val, max_val: (
+            attached(g * ((self > min_val) & (self < max_val)), self)
+            if rl.is_grad_enabled()
+            else fused(g, self, min_val, max_val)
+        )
+    ),
+    "hardtanh_backward(Tensor grad, Tensor self, number min_val, number max_val) -> Tensor",
+    dtype=0,
+    at=("internal",),
+)
+
+
+@op(
+    "hardtanh.nn(Tensor input, number min_val=-1.0, number max_val=1.0, bool inplace=False) -> Tensor", at=_NN
+)
+def hardtanh(input, min_val, max_val, inplace):
+    """x limited to [min_val, max_val]; the gradient is 0 at the ends.
+
+    Example::
+
+        >>> rl.nn.functional.hardtanh(rl.tensor(2.)).item()
+        1.0
+    """
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    if input.dtype == rl.bool:
+        raise RuntimeError("Bool inputs not supported for hardtanh")
+    return into(input, inplace, _hardtanh, min_val, max_val)
+
+
+@op("relu6(Tensor input, bool inplace=False) -> Tensor", at=_NN)
+def relu6(input, inplace):
+    """min(max(x, 0), 6)."""
+    return rl.nn.functional.hardtanh(input, 0.0, 6.0, inplace)
+
+
+_hardsigmoid = define(
+    "hardsigmoid",
+    "hardsigmoid(Tensor self) -> Tensor",
+    "min(max(x + 3, 0), 6) / 6.",
+    lambda fused: (
+        lambda g, self: (
+            attached(g * ((self > -3) & (self < 3)) / 6, self) if rl.is_grad_enabled() else fused(g, self)
+        )
+    ),
+    "hardsigmoid_backward(Tensor grad, Tensor self) -> Tensor",
+    at=("internal",),
+)
+
+
+@op("hardsigmoid.nn(Tensor input, bool inplace=False) -> Tensor", at=_NN)
+def hardsigmoid(input, inplace):
+    """min(max(x + 3, 0), 6) / 6."""
+    return into(input, inplace, _hardsigmoid)
+
+
+_hardswish = define(
+    "hardswish",
+    "hardswish(Tensor self) -> Tensor",
+    "x min(max(x + 3, 0), 6) / 6.",
+    lambda fused: (
+        lambda g, self: (
+            rl.where(self <= -3, g * 0, rl.where(self < 3, g * (self / 3 + 0.5), g))
+            if rl.is_grad_enabled()
+            else fused(g, self)
+        )
+    ),
+    "hardswish_backward(Tensor grad, Tensor self) -> Tensor",
+    at=("internal",),
+)
+
+
+@op("hardswish.nn(Tensor input, bool inplace=False) -> Tensor", at=_NN)
+def hardswish(input, inplace):
+    """x min(max(x + 3, 0), 6) / 6 (Howard et al. 2019)."""
+    return into(input, inplace, _hardswish)
+
+
+@op("shrink_backward(Tensor grad, Tensor self, number lambd) -> Tensor", **INTERNAL)
+def _shrink_backward(grad, self, lambd):
+    """grad outside [-lambd, lambd], else 0."""
+    ...
+
+
+def _shrink_grad(g, self, lambd):
+    if rl.is_grad_enabled():
+        return attached(g * (self.abs() > lambd), self)
+    return _shrink_backward(g, self, lambd)
+
+
+_softshrink = define(
+    "softshrink",
+    "softshrink(Tensor self, number lambd) -> Tensor",
+    "x moved towards 0.",
+    lambda fused: _shrink_grad,
+    at=("internal",),
+)
+_hardshrink = define(
+    "hardshrink",
+    "hardshrink(Tensor self, number lambd) -> Tensor",
+    "x, or 0 near 0.",
+    lambda fused: _shrink_grad,
+    at=("internal",),
+)
+
+
+@op("softshrink.nn(Tensor input, number lambd=0.5) -> Tensor", at=_NN)
+def softshrink(input, lambd):
+    """x moved towards 0 by lambd, 0 where |x| <= lambd."""
+    if lambd < 0:
+        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+    return _softshrink(input, lambd)
+
+
+@op("hardshrink.nn(Tensor input, number lambd=0.5) -> Tensor", at=_NN + ("torch", "Tensor"))
+def hardshrink(input, lambd):
+    """x where |x| > lambd, else 0."""
+    return _hardshrink(input, lambd)
+
+
+@op("threshold_backward(Tensor grad, Tensor self, number threshold) -> Tensor", **INTERNAL)
+def _threshold_backward(grad, self, threshold):
+    """grad where self is above the threshold, else 0."""
+    ...
+
+
+_threshold = define(
+    "threshold",
+    "threshold(Tensor self, number threshold, number value) -> Tensor",
+    "x, or value.",
+    lambda fused: (
+        lambda g, self, threshold: (
+            attached(g * (self > threshold), self)
+            if rl.is_grad_enabled()
+            else _threshold_backward(g, self, threshold)
+        )
+    ),
+    dtype=0,
+    at=("internal",),
+)
+
+
+@op(
+    "threshold.nn(Tensor input, number threshold, number value, bool inplace=False) -> Tensor",
+    at=_NN + ("torch",),
+)
+def threshold(input, threshold, value, inplace):
+    """x where x > threshold, else value."""
+    return into(input, inplace, _threshold, threshold, value)
+
+
+@op("prelu(Tensor input, Tensor weight) -> Tensor", at=_NN + ("torch", "Tensor"))
+def prelu(input, weight):
+    """x where x >= 0, else weight * x; weight has one element or one per channel (He et al. 2015)."""
+    if weight.numel() != 1:
+        if input.dim() == 0:
+            raise RuntimeError("Not allow zero-dim input tensor.")
+        channels = input.shape[1] if input.dim() > 1 else 1
+        if weight.dim() != 1 or weight.numel() != channels:
+            raise RuntimeError(
+                f"Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                f"{weight.numel()} and channel size = {channels}."
+            )
+        weight = weight.view((1, -1) + (1,) * (input.dim() - 2)) if input.dim() > 1 else weight
+    elif weight.dim() > 1:
+        raise RuntimeError(
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got ndim = {weight.dim()}"
+        )
+    else:
+        weight = weight.reshape(()) if input.dim() == 0 else weight.reshape((1,) * input.dim())
+    return _prelu(input, weight)
+
+
+@op("_prelu(Tensor input, Tensor weight) -> Tensor", at=("internal",), grad_name="PreluKernelBackward0")
+def _prelu(input, weight):
+    """x where x > 0, else weight * x; weight broadcasts."""
+    return rl.where(input > 0, input, weight * input)
+
+
+_prelu.vjp(
+    input=lambda g, input, weight: attached(rl.where(input > 0, g, g * weight), input),
+    weight=lambda g, input: rl.where(input > 0, 0, g * input),
+)
+
+
+@op(
+    "rrelu(Tensor input, number lower=0.125, number upper=0.3333333333333333, bool training=False,"
+    " bool inplace=False, *, Generator? generator=None) -> Tensor",
+    at=_NN + ("torch",),
+)
+def rrelu(input, lower, upper, training, inplace, generator):
+    """x where positive, else a slope times x: random in [lower, upper] when training, else their mean."""
+    if lower > upper:
+        raise RuntimeError(
+            f"rrelu: lower bound {lower} should be less than or equal to the upper bound {upper}"
+        )
+    if not training:
+        return rl.nn.functional.leaky_relu(input, (lower + upper) / 2, inplace)
+    slope = rl.empty_like(input).uniform_(lower, upper, generator=generator)
+    return into(input, inplace, _prelu, slope)
+
+
+def _define_inplace(name, schema):
+    """`elu_` and its like: the functional form with inplace=True."""
+
+    @op(f"{name}_({schema}) -> Tensor", at=_NN, out=False)
+    def inplace_form(*args):
+        """The same, into its first argument."""
+        return getattr(rl.nn.functional, name)(*args, inplace=True)
+
+    return inplace_form
+
+
+for _name, _schema in (
+    ("relu", "Tensor input"),
+    ("elu", "Tensor input, number alpha=1.0"),
+    ("selu", "Tensor input"),
+    ("celu", "Tensor input, number alpha=1.0"),
+    ("leaky_relu", "Tensor input, number negative_slope=0.01"),
+    ("hardtanh", "Tensor input, number min_val=-1.0, number max_val=1.0"),
+    ("threshold", "Tensor input, number threshold, number value"),
+    ("rrelu", "Tensor input, number lower=0.125, number upper=0.3333333333333333, bool training=False"),
+):
+    _define_inplace(_name, _schema)

@@ -185,6 +185,36 @@ void load_columns(Load load, int64_t item, char* dst, const char* src, int64_t r
   }
 }
 
+template <class T> void move_rows(char* dst, const char* src, int64_t rows, int64_t cols,
+                                  const int64_t* d, const int64_t* s) {
+  if (d[1] == sizeof(T) && s[1] == sizeof(T)) {
+    for (int64_t r = 0; r < rows; ++r) std::memcpy(dst + r * d[0], src + r * s[0], cols * sizeof(T));
+    return;
+  }
+  auto move = [&](int64_t r, int64_t c) {
+    *reinterpret_cast<T*>(dst + r * d[0] + c * d[1]) = *reinterpret_cast<const T*>(src + r * s[0] + c * s[1]);
+  };
+  if (s[0] != 0 && std::abs(s[0]) < std::abs(s[1])) {
+    for (int64_t c = 0; c < cols; ++c)
+      for (int64_t r = 0; r < rows; ++r) move(r, c);
+  } else {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < cols; ++c) move(r, c);
+  }
+}
+
+// Moves a tile unconverted; one whose memory runs down its columns is read along it.
+void move_tile(int64_t item, char* dst, const char* src, int64_t rows, int64_t cols,
+               const int64_t* d, const int64_t* s) {
+  switch (item) {
+    case 1: return move_rows<uint8_t>(dst, src, rows, cols, d, s);
+    case 2: return move_rows<uint16_t>(dst, src, rows, cols, d, s);
+    case 4: return move_rows<uint32_t>(dst, src, rows, cols, d, s);
+    case 8: return move_rows<uint64_t>(dst, src, rows, cols, d, s);
+    default: return move_rows<Bytes16>(dst, src, rows, cols, d, s);
+  }
+}
+
 void load_tile(Load load, int64_t item, void* dst, const char* src, int64_t rows, int64_t cols,
                int64_t row, int64_t col) {
   auto* d = static_cast<char*>(dst);
@@ -248,7 +278,10 @@ void run_tiles(const Plan& p, TileShape tile, int64_t begin, int64_t end) {
       ptr[k] = scratch.bytes[k];
       if (o.constant) continue;
       int64_t row = o.stride[R], col = o.stride[C];
+      const int64_t from[2] = {row, col}, packed[2] = {cols * in_item, in_item};
+      bool plain = o.dtype == in_type && (rows > 1 || col == in_item);
       if (o.dtype == in_type && dense_tile(o, rows, cols, row, col)) ptr[k] = at[k];
+      else if (plain && cols > 1) move_tile(in_item, static_cast<char*>(ptr[k]), at[k], rows, cols, packed, from);
       else load_tile(table.load[static_cast<int>(o.dtype)][static_cast<int>(p.compute)], in_item,
                      ptr[k], at[k], rows, cols, row, col);
     }
@@ -256,7 +289,10 @@ void run_tiles(const Plan& p, TileShape tile, int64_t begin, int64_t end) {
     bool direct = o.dtype == p.result && dense_tile(o, rows, cols, o.stride[R], o.stride[C]);
     ptr[0] = direct ? at[0] : static_cast<void*>(scratch.bytes[0]);
     p.fn(ptr, rows * cols, p.params);
-    if (!direct)
+    const int64_t to[2] = {o.stride[R], o.stride[C]}, packed[2] = {cols * out_item, out_item};
+    if (!direct && o.dtype == p.result && cols > 1)
+      move_tile(out_item, at[0], static_cast<const char*>(ptr[0]), rows, cols, to, packed);
+    else if (!direct)
       store_tile(table.store[static_cast<int>(compute_of(p.result))][static_cast<int>(o.dtype)],
                  out_item, at[0], ptr[0], rows, cols, o.stride[R], o.stride[C]);
   });
@@ -388,29 +424,6 @@ DType result_type(std::span<const PointwiseInput> inputs) {
 // ---- copies
 namespace {
 
-template <class T> void move_rows(char* dst, const char* src, int64_t rows, int64_t cols,
-                                  const int64_t* d, const int64_t* s) {
-  if (d[1] == sizeof(T) && s[1] == sizeof(T)) {
-    for (int64_t r = 0; r < rows; ++r) std::memcpy(dst + r * d[0], src + r * s[0], cols * sizeof(T));
-    return;
-  }
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < cols; ++c)
-      *reinterpret_cast<T*>(dst + r * d[0] + c * d[1]) =
-          *reinterpret_cast<const T*>(src + r * s[0] + c * s[1]);
-}
-
-void move_tile(int64_t item, char* dst, const char* src, int64_t rows, int64_t cols,
-               const int64_t* d, const int64_t* s) {
-  switch (item) {
-    case 1: return move_rows<uint8_t>(dst, src, rows, cols, d, s);
-    case 2: return move_rows<uint16_t>(dst, src, rows, cols, d, s);
-    case 4: return move_rows<uint32_t>(dst, src, rows, cols, d, s);
-    case 8: return move_rows<uint64_t>(dst, src, rows, cols, d, s);
-    default: return move_rows<Bytes16>(dst, src, rows, cols, d, s);
-  }
-}
-
 void copy_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
   const Operand &out = s.op[0], &in = s.op[1];
   const int64_t d[2] = {out.stride[s.dims - 2], out.stride[s.dims - 1]};
@@ -422,8 +435,13 @@ void copy_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
   int64_t wide = item_size(stored(c));
   alignas(64) unsigned char block[kBlock * 16];
   walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t rows, int64_t cols) {
-    if (out.dtype == in.dtype && (rows == 1 || std::abs(r[0]) >= std::abs(r[1]) || item < 4 || is_half(in.dtype)))
+    if (out.dtype == in.dtype && (rows == 1 || std::abs(r[0]) >= std::abs(r[1]) || item > 8))
       return move_tile(item, at[0], at[1], rows, cols, d, r);
+    if (out.dtype == in.dtype) {  // transposed: into a block along the source, out in rows
+      const int64_t packed[2] = {cols * item, item};
+      move_tile(item, reinterpret_cast<char*>(block), at[1], rows, cols, packed, r);
+      return move_tile(item, at[0], reinterpret_cast<const char*>(block), rows, cols, d, packed);
+    }
     if (out.dtype == stored(c) && dense_tile(out, rows, cols, d[0], d[1]))
       return load_tile(load, wide, at[0], at[1], rows, cols, r[0], r[1]);
     load_tile(load, wide, block, at[1], rows, cols, r[0], r[1]);

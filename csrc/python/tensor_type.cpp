@@ -307,6 +307,7 @@ enum Operator { kAdd, kSub, kMul, kTrueDiv, kFloorDiv, kMod, kPow, kMatmul, kAnd
                 kNeg, kPos, kAbs, kInvert, kLt, kLe, kEq, kNe, kGt, kGe };
 
 template <int K> PyObject* binary(PyObject* a, PyObject* b) {
+  if (!operator_ops[K]) Py_RETURN_NOTIMPLEMENTED;
   return guarded([&] { return call_binary(*operator_ops[K], a, b, Form::Function); });
 }
 template <int K> PyObject* inplace(PyObject* a, PyObject* b) {

@@ -19,8 +19,12 @@ PyObject *dtypes_[kNumDTypes], *devices_[2], *formats_[4];
 PyObject* enum_repr(PyObject* o) { return Py_NewRef(reinterpret_cast<Enum*>(o)->text); }
 PyObject* enum_reduce(PyObject* o, PyObject*) {  // pickled by name: "float32" in the package
   const char* text = PyUnicode_AsUTF8(reinterpret_cast<Enum*>(o)->text);
-  return PyUnicode_FromString(std::strrchr(text, '.') + 1);
+  Own native(PyImport_ImportModule("rushlight._native"));
+  Own named(native ? PyObject_GetAttrString(native.get(), "named") : nullptr);
+  return named ? Py_BuildValue("(O(s))", named.get(), std::strrchr(text, '.') + 1) : nullptr;
 }
+PyObject* named(PyObject* module, PyObject* name) { return PyObject_GetAttr(module, name); }
+PyMethodDef functions[] = {{"named", named, METH_O, "The dtype, layout or memory format of that name."}, {nullptr, nullptr, 0, nullptr}};
 PyMethodDef enum_methods[] = {{"__reduce__", enum_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
 
 PyObject* make_enum(PyTypeObject* type, int value, const char* text) {
@@ -240,6 +244,7 @@ void add_types(PyObject* m) {
   PyType_Spec spec{"rushlight.Size", 0, 0, Py_TPFLAGS_DEFAULT, slots};
   Own bases(checked(PyTuple_Pack(1, &PyTuple_Type)));
   SizeType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpecWithBases(&spec, bases.get())));
+  checked(PyModule_AddFunctions(m, functions));
   auto add = [&](const char* name, PyObject* o) { checked(PyModule_AddObjectRef(m, name, o)); };
   for (int i = 0; i < kNumDTypes; ++i) {
     const char* name = info(static_cast<DType>(i)).name;

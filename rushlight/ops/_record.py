@@ -93,6 +93,8 @@ class Record:
 
 def _split(text):
     """Splits at commas outside brackets and quotes."""
+    if "=(" not in text and "=[" not in text and "'" not in text and '"' not in text:
+        return [part.strip() for part in text.split(",")] if text.strip() else []
     parts, depth, start, quote = [], 0, 0, None
     for i, c in enumerate(text):
         if quote:

@@ -102,7 +102,9 @@ int64_t range_length(Call& c, DType dtype) {
   RL_CHECK(step.re > 0 ? end.re >= start.re : end.re <= start.re,
            "upper bound and lower bound inconsistent with step sign");
   if (is_integral(dtype)) {
-    int64_t span = end.to<int64_t>() - start.to<int64_t>(), s = step.to<int64_t>();
+    int64_t span, s = step.to<int64_t>();
+    RL_CHECK(!__builtin_sub_overflow(end.to<int64_t>(), start.to<int64_t>(), &span),
+             "invalid size, possible overflow?");
     RL_CHECK(s != 0, "step must be nonzero in ", dtype, ", got ", step.re);
     return span / s + (span % s != 0);
   }
@@ -209,7 +211,8 @@ void eye_run(Call& c) {
 // Columns of row r inside the triangle: [begin, end).
 struct Columns { int64_t begin, end; };
 Columns triangle(Call& c, bool lower, int64_t r) {
-  int64_t cols = c.integer(1), edge = std::clamp<int64_t>(r + c.integer(2) + (lower ? 1 : 0), 0, cols);
+  int64_t cols = c.integer(1), shift = std::clamp<int64_t>(c.integer(2), -c.integer(0) - 1, cols);
+  int64_t edge = std::clamp<int64_t>(r + shift + (lower ? 1 : 0), 0, cols);
   return lower ? Columns{0, edge} : Columns{edge, cols};
 }
 template <bool Lower> void triangle_infer(Call& c) {  // row, col, offset, options

@@ -174,7 +174,7 @@ void roll_infer(Call& c) {  // self, shifts, dims
 void rotate(SizeVec& m, int64_t shift) {  // out[i] = in[i - shift]
   auto n = static_cast<int64_t>(m.size());
   if (n == 0) return;
-  int64_t first = ((-shift % n) + n) % n;
+  int64_t first = (n - (shift % n + n) % n) % n;
   std::rotate(m.begin(), m.begin() + first, m.end());
 }
 void roll_run(Call& c) {
@@ -226,7 +226,8 @@ void triangle_infer(Call& c) {
 template <bool Lower> void triangle_run(Call& c) {
   Tensor& out = c.out(0);
   copy_into(out, c.tensor(0));
-  int64_t rows = out.size(out.ndim - 2), cols = out.size(out.ndim - 1), k = c.integer(1);
+  int64_t rows = out.size(out.ndim - 2), cols = out.size(out.ndim - 1);
+  int64_t k = std::clamp<int64_t>(c.integer(1), -rows - 1, cols);
   if (out.numel == 0) return;
   int64_t item = item_size(out.dtype);
   auto* data = static_cast<char*>(out.raw());

@@ -59,7 +59,7 @@ void chunk_infer(Call& c) {  // self, chunks, dim
   int d = split_dim(c, 2, "chunk");
   int64_t chunks = c.integer(1), size = c.tensor(0).size(d);
   RL_CHECK(chunks > 0, "chunk expects `chunks` to be greater than 0, got: ", chunks);
-  if (size > 0) return parts_of(c, d, (size + chunks - 1) / chunks);
+  if (size > 0) return parts_of(c, d, (size - 1) / chunks + 1);
   for (int64_t i = 0; i < chunks; ++i) add_part(c, d, 0, 0);
 }
 

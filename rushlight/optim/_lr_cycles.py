@@ -2,7 +2,7 @@
 
 import math
 
-from .lr_scheduler import (
+from ._lr_base import (
     EPOCH_DEPRECATION_WARNING, LRScheduler, _check_optimizer, _copied, _per_group, _set_value,
     _values, _warn,
 )

@@ -16,14 +16,14 @@ def _as_parameter(value):
     return value
 
 
-def _describe(label, value):
+def _describe(label, value, type_of):
     """One line of the repr of a list or dictionary of parameters."""
     if not isinstance(value, rl.Tensor):
         return f"  ({label}): Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
     where = "" if value.device.type == "cpu" else f" ({value.device})"
     size = "x".join(map(str, value.size()))
-    return f"  ({label}): {kind} containing: [{value.dtype} of size {size}{where}]"
+    return f"  ({label}): {kind} containing: [{type_of(value)} of size {size}{where}]"
 
 
 class ParameterList(Module):
@@ -83,7 +83,7 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self):
-        return "\n".join(_describe(i, value) for i, value in enumerate(self))
+        return "\n".join(_describe(i, value, lambda t: t.dtype) for i, value in enumerate(self))
 
     def __call__(self, *args, **kwargs):
         raise RuntimeError("ParameterList should not be called.")
@@ -195,7 +195,7 @@ class ParameterDict(Module):
             self[key] = value
 
     def extra_repr(self):
-        return "\n".join(_describe(key, value) for key, value in self.items())
+        return "\n".join(_describe(key, value, rl.typename) for key, value in self.items())
 
     def __call__(self, *args, **kwargs):
         raise RuntimeError("ParameterDict should not be called.")

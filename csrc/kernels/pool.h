@@ -32,9 +32,9 @@ inline void check_pool_input(const Call& c, const Tensor& x, int dims) {
   bool ranks = x.ndim == dims + 1 || x.ndim == dims + 2;
   RL_CHECK(ranks, c.op, ": expected a ", dims + 1, "D or ", dims + 2, "D input, got shape ",
            x.sizes());
-  for (int d = x.ndim - dims - (x.ndim == dims + 1); d < x.ndim; ++d)
-    RL_CHECK(d < 1 || x.size(d) > 0, c.op, ": expected non-zero sizes for the non-batch ",
-             "dimensions, got shape ", x.sizes());
+  for (int d = x.ndim == dims + 2 ? 1 : 0; d < x.ndim; ++d)
+    RL_CHECK(x.size(d) > 0, c.op, ": expected non-zero sizes for the non-batch dimensions, got shape ",
+             x.sizes());
 }
 
 inline int64_t pool_out_size(const PoolAxis& a, bool ceil) {

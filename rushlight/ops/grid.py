@@ -1,6 +1,7 @@
 """Sampling at computed positions: grid_sample and the affine_grid that makes positions."""
 
 import rushlight as rl
+from rushlight.ops._attach import _attach
 from rushlight.ops._record import op
 from rushlight.ops.pool import _pool_take
 
@@ -166,5 +167,6 @@ def grid_sample(input, grid, mode, padding_mode, align_corners):
         return _bicubic(at, sizes, input, padding_mode, align)
     at = [_place(x, n, padding_mode, align) for x, n in zip(at, sizes)]
     if mode == "nearest":
-        return _pick(input, [x.round().detach() for x in at], sizes)
+        values = _pick(input, [x.round().detach() for x in at], sizes)
+        return _attach(values, grid) if grid.requires_grad else values  # its gradient is 0
     return _corners(at, sizes, input)

@@ -129,6 +129,10 @@ def linear_cross_entropy(
     """
     if input.dim() not in (1, 2):
         raise RuntimeError(f"linear_cross_entropy: expected a 1D or 2D input, got shape {tuple(input.shape)}")
+    if ignore_index is not None and target.is_floating_point():
+        raise RuntimeError(
+            "linear_cross_entropy: ignore_index cannot be specified when target contains probabilities"
+        )
     flat = linear_weight.reshape(-1, linear_weight.shape[-1])
     bias = None if linear_bias is None else linear_bias.reshape(-1)
     logits = rl.nn.functional.linear(input, flat, bias).view(input.shape[:-1] + linear_weight.shape[:-1])

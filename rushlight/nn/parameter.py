@@ -21,16 +21,6 @@ def _rebuild_parameter_with_state(data, requires_grad, backward_hooks, state):
     return param
 
 
-def _rebuilder(name):
-    """The function that pickles name: `rushlight._utils` holds it when serialization is there."""
-    from importlib import import_module
-
-    try:
-        return getattr(import_module("rushlight._utils"), name)
-    except (ImportError, AttributeError):
-        return globals()[name]
-
-
 class _ParameterMeta(type(rl.Tensor)):
     """Lets a tensor of a custom subclass, marked by `Parameter(...)`, count as a Parameter."""
 
@@ -88,8 +78,8 @@ class Parameter(rl.Tensor, metaclass=_ParameterMeta):
         state = {k: v for k, v in self.__dict__.items() if k != "_backward_hooks"}
         common = (self.data, self.requires_grad, OrderedDict())
         if not state:
-            return _rebuilder("_rebuild_parameter"), common
-        return _rebuilder("_rebuild_parameter_with_state"), (*common, state)
+            return _rebuild_parameter, common
+        return _rebuild_parameter_with_state, (*common, state)
 
 
 def _marked_subclass(data, requires_grad, kind, mark):

@@ -215,9 +215,8 @@ def _positional(args, destination, prefix, keep_vars):
     import warnings
 
     warnings.warn(
-        "Positional args are being deprecated, use kwargs instead. Refer to "
-        "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict "
-        "for details.", FutureWarning, stacklevel=3,
+        "Positional args are being deprecated, use kwargs instead: state_dict(destination=..., "
+        "prefix=..., keep_vars=...).", FutureWarning, stacklevel=3,
     )
     given = list(args) + [None] * 3
     destination = given[0] if destination is None else destination

@@ -144,9 +144,7 @@ def _make_parametrized_class(module):
 
     def getstate(self):
         raise RuntimeError(
-            "Serialization of parametrized modules is only supported through state_dict(). See:\n"
-            "https://pytorch.org/tutorials/beginner/saving_loading_models.html"
-            "#saving-loading-a-general-checkpoint-for-inference-and-or-resuming-training"
+            "Serialization of parametrized modules is only supported through state_dict()."
         )
 
     def deepcopy(self, memo):

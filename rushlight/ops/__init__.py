@@ -35,4 +35,4 @@ FAMILIES = ("copy", "pointwise", "creation", "views", "parts", "inplace_views", 
             "reduce_moments", "scan", "order", "gather", "search", "random", "matmul", "activation",
             "activation_piecewise", "softmax", "conv", "pool", "pool_fractional", "norm", "loss", "dropout", "embedding", "pad", "compare", "loss_margin",
             "upsample", "einsum", "attention", "grid", "loss_sequence", "special",
-            "numeric", "view_copies", "fft", "spectrogram", "linalg")
+            "numeric", "view_copies", "fft", "spectrogram", "linalg", "linalg_derived")

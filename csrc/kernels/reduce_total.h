@@ -67,7 +67,7 @@ template <class T, class V> T narrow(V v) {
 }
 
 template <class T, class Map>
-struct SumFold : BlockFold<SumFold<T, Map>, AddStep<Map>, T, 512> {
+struct SumFold : BlockFold<SumFold<T, Map>, AddStep<Map>, T, 16 * kVectorBytes> {
   using State = typename TotalOf<T>::type;
   using Out0 = T;
   using Out1 = T;

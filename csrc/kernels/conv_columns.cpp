@@ -42,8 +42,12 @@ template <class F> void each_column(const ConvGeometry& g, int64_t channel, F&& 
       for (int64_t c = 0; c < g.kernel[2]; ++c) f(row++, Window{g, a, b, c});
 }
 
+int64_t channel_grain(const ConvGeometry& g) {
+  return std::max<int64_t>(1, 32768 / std::max<int64_t>(1, g.kernel_numel() * g.out_numel()));
+}
+
 template <class T> void unfold(const ConvGeometry& g, int64_t channels, const T* x, T* columns) {
-  parallel_for(channels, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(channels, channel_grain(g), [&](int64_t begin, int64_t end) {
     for (int64_t ch = begin; ch < end; ++ch)
       each_column(g, ch, [&](int64_t row, const Window& w) {
         const T* from = x + ch * g.in_numel();
@@ -61,7 +65,7 @@ template <class T> void unfold(const ConvGeometry& g, int64_t channels, const T*
 }
 
 template <class T> void fold(const ConvGeometry& g, int64_t channels, const T* columns, T* x) {
-  parallel_for(channels, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(channels, channel_grain(g), [&](int64_t begin, int64_t end) {
     for (int64_t ch = begin; ch < end; ++ch) {
       T* to = x + ch * g.in_numel();
       std::fill_n(to, g.in_numel(), T{});

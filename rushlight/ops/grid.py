@@ -72,8 +72,9 @@ def _pick(input, index, sizes):
         flat = flat * n + at.clamp(0, n - 1).to(rl.int64)
     n, c = input.shape[:2]
     out = tuple(flat.shape[1:])
-    flat = flat.view(n, 1, -1).expand(n, c, -1)
-    values = _pool_take(input.reshape(n, c, -1), flat, 1).view((n, c) + out)
+    cells = flat.shape[1:].numel()
+    flat = flat.view(n, 1, cells).expand(n, c, cells)
+    values = _pool_take(input.reshape(n, c, input.shape[2:].numel()), flat, 1).view((n, c) + out)
     return values * inside.unsqueeze(1).to(values.dtype)
 
 

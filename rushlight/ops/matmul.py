@@ -47,8 +47,9 @@ def _right_grad(g, a, b):
     am, bm = _as_matrices(a, b)
     g = _matmul_grad(g, a, b)
     if bm.dim() == 2 and am.dim() > 2:  # one product instead of a batch of them and a sum
-        flat = _conj(am).reshape(-1, am.shape[-1])
-        return (flat.t() @ g.reshape(-1, g.shape[-1])).reshape(b.shape)
+        rows = am.shape[:-1].numel()  # -1 would be ambiguous for empty operands
+        flat = _conj(am).reshape(rows, am.shape[-1])
+        return (flat.t() @ g.reshape(rows, g.shape[-1])).reshape(b.shape)
     return _sum_to(_conj(am.mT) @ g, bm.shape).reshape(b.shape)
 
 
@@ -401,9 +402,10 @@ def _(g, needs, input, weight, bias):
         return g_input, g_weight, g.sum_to_size(bias.shape) if needs[2] else None
     if needs[0]:
         g_input = rl.matmul(g, _conj(weight))
-    flat = g if g.dim() == 2 else g.reshape(-1, g.shape[-1])
+    rows = g.shape[:-1].numel()
+    flat = g if g.dim() == 2 else g.reshape(rows, g.shape[-1])
     if needs[1]:
-        g_weight = flat.t().mm(_conj(input if input.dim() == 2 else input.reshape(-1, input.shape[-1])))
+        g_weight = flat.t().mm(_conj(input if input.dim() == 2 else input.reshape(rows, input.shape[-1])))
     if needs[2]:
         g_bias = (
             flat.sum(0) if bias.dim() == 1 and bias.shape[0] == g.shape[-1] else g.sum_to_size(bias.shape)

@@ -57,10 +57,11 @@ def _fractional_windows(x, kernel, out, samples):
         cells = cells.view(shape)
         flat_index = cells if flat_index is None else flat_index * space[d] + cells
     n, c = x.shape[:2]
-    windows = flat_index.expand(n, c, *out, *kernel).reshape(n, c, -1)
-    values = x.detach().reshape(n, c, -1).gather(-1, windows).view(n, c, *out, -1)
+    cells, taps = rl.Size(out).numel(), rl.Size(kernel).numel()
+    windows = flat_index.expand(n, c, *out, *kernel).reshape(n, c, cells * taps)
+    values = x.detach().reshape(n, c, space.numel()).gather(-1, windows).view(n, c, *out, taps)
     at = values.argmax(-1, keepdim=True)
-    indices = windows.view(n, c, *out, -1).gather(-1, at).squeeze(-1)
+    indices = windows.view(n, c, *out, taps).gather(-1, at).squeeze(-1)
     return _pool_take(x, indices, dims), indices
 
 

@@ -87,6 +87,8 @@ def _tolerance(a, s, atol, rtol):
         given = atol if isinstance(atol, rl.Tensor) else rl.tensor(0.0 if atol is None else atol)
         rtol = rl.where(given > 0, 0.0, default).to(s.dtype)
     atol = 0.0 if atol is None else atol
+    if not s.size(-1):
+        return s
     largest = s.amax(-1)
     return rl.maximum((largest * rtol), largest * 0 + atol).unsqueeze(-1)
 
@@ -116,6 +118,21 @@ def pinv(A, atol=None, rtol=None, hermitian=False):
     keep = size > _tolerance(A, size.detach(), atol, rtol)
     inverse = rl.where(keep, 1 / values.masked_fill(~keep, 1), 0)
     return (u * inverse.unsqueeze(-2)) @ right
+
+
+@pinv.vjp_all
+def _(g, needs, A, result):
+    """Source: Golub and Pereyra, The differentiation of pseudo-inverses, 1973."""
+    p, ph, gh = result, _h(result), _h(g)
+    if A.size(-2) <= A.size(-1):
+        inner = gh @ p
+        outer = inner @ ph
+        slope = outer - _h(p @ inner) - (A @ p) @ outer + (ph @ p) @ (gh - inner @ A)
+    else:
+        inner = p @ gh
+        outer = ph @ inner
+        slope = outer - _h(inner @ p) - (outer @ p) @ A + (gh - A @ inner) @ p @ ph
+    return slope, None, None, None
 
 
 @op("pinverse(Tensor self, float rcond=1e-15) -> Tensor")
@@ -199,11 +216,11 @@ def lstsq(self, b, rcond=None, driver=None):
     solution = pinv(self, rtol=rcond) @ right
     m, n = self.shape[-2:]
     rank = matrix_rank(self, rtol=rcond)
-    residuals = self.new_empty(0)
+    residuals = (self.real if self.is_complex() else self).reshape(-1)[:0]
     if m > n and driver != "gelsy" and bool((rank == n).all()):
         residuals = (self @ solution - right).abs().square().sum(-2)
     rank = rank if driver != "gels" else rank.new_empty(0)
-    singular = svdvals(self) if driver in ("gelsd", "gelss") else self.new_empty(0)
+    singular = svdvals(self) if driver in ("gelsd", "gelss") else rank.new_empty(0, dtype=residuals.dtype)
     return solution.squeeze(-1) if vector else solution, residuals, rank, singular
 
 
@@ -220,7 +237,8 @@ def matrix_power(self, n):
     """
     _check_matrix("matrix_power", self)
     if n == 0:
-        return rl.eye(self.size(-1), dtype=self.dtype).expand(self.shape).clone()
+        one = rl.eye(self.size(-1), dtype=self.dtype)
+        return rl.where(rl.tensor(True), one, self)  # of gradient zero, but in the graph
     base, result, n = (_linalg["inv"](self) if n < 0 else self), None, abs(n)
     while n:
         if n & 1:
@@ -270,6 +288,29 @@ def _(self, other, dims=None):
     """X with ``tensordot(self, X, X.ndim) = other``; ``dims`` of self are moved to the end first."""
     a = self if dims is None else self.movedim(list(dims), list(range(self.dim() - len(dims), self.dim())))
     return _linalg["solve"](a.reshape(other.numel(), -1), other.reshape(-1)).reshape(a.shape[other.dim():])
+
+
+@op("vander(Tensor x, *, int? N=None) -> Tensor", at="linalg", out=False)
+def vander(x, N=None):
+    """The powers 0 to N - 1 (as many as elements) of the elements of (*, n), in a last dimension."""
+    count = rl.atleast_1d(x).size(-1) if N is None else N
+    if count <= 0 and N is not None:
+        raise RuntimeError("N must be greater than 1.")
+    x = rl.atleast_1d(x.to(rl.int64) if x.dtype == rl.bool else x)
+    ones = rl.ones_like(x).unsqueeze(-1)
+    factors = x.unsqueeze(-1).expand(*x.shape, count - 1)
+    return rl.cat((ones, factors.cumprod(-1)), -1)
+
+
+@op("vander.torch(Tensor x, int? N=None, bool increasing=False) -> Tensor", at="torch", out=False)
+def _(x, N=None, increasing=False):
+    """`torch.linalg.vander` of a vector, the highest power first unless ``increasing``."""
+    if x.dim() != 1:
+        raise RuntimeError("x must be a one-dimensional tensor.")
+    if N == 0:
+        return x.new_empty((x.size(0), 0))
+    powers = vander(x, N=N)
+    return powers if increasing else powers.flip(-1)
 
 
 # ---- older names

@@ -16,6 +16,8 @@ def load():
 
     for family in FAMILIES:
         importlib.import_module("rushlight.ops." + family)
+    for form in (_record.namespaces["torch"]["add"], _record._native.Tensor.add):
+        type(form).__reduce__ = _record._reduce
     copyreg.pickle(type(_record.namespaces["nn.functional"]["relu"]), _reduced)
 
 
@@ -35,4 +37,4 @@ FAMILIES = ("copy", "pointwise", "creation", "views", "parts", "inplace_views", 
             "reduce_moments", "scan", "order", "gather", "search", "random", "matmul", "activation",
             "activation_piecewise", "softmax", "conv", "pool", "pool_fractional", "norm", "loss", "dropout", "embedding", "pad", "compare", "loss_margin",
             "upsample", "einsum", "attention", "grid", "loss_sequence", "special",
-            "numeric", "view_copies", "fft", "spectrogram", "linalg", "linalg_derived")
+            "numeric", "view_copies", "fft", "spectrogram", "linalg", "linalg_derived", "lu")

@@ -30,6 +30,8 @@ struct Saved {
   uint32_t version = 0;
   int output = -1;
   bool is_tensor = false;
+  Ref<Node> source;         // of an input that went through a pack hook: its place in the graph
+  uint32_t source_nr = 0;
 };
 
 enum class NodeKind : uint8_t { Rule, Accumulate, CopySlices, Function };

@@ -23,7 +23,12 @@ PyObject* unpack_saved(Node& n, Saved& s, bool create_graph) {
   if (s.unpack) {
     unpacked = Own(checked(PyObject_CallOneArg(reinterpret_cast<PyObject*>(s.unpack), value)));
     if (!is_tensor(unpacked.get())) fail(ErrorKind::Type, "saved_tensors_hooks: unpack_hook must return a Tensor");
-    if (s.output < 0) return unpacked.give();
+    if (s.output < 0) {
+      if (!create_graph || !s.source) return unpacked.give();
+      Ref<Tensor> tied = alias(*as_tensor(unpacked.get()));
+      set_history(*tied, *s.source, s.source_nr);
+      return wrap(std::move(tied));
+    }
     value = unpacked.get();
   }
   if (!s.is_tensor) return Py_NewRef(value);

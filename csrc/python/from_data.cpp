@@ -17,7 +17,7 @@ bool is_text(PyObject* o) { return PyUnicode_Check(o) || PyBytes_Check(o); }
 bool is_nested(PyObject* o) {
   if (PyList_CheckExact(o) || PyTuple_CheckExact(o)) return true;
   if (PyFloat_CheckExact(o) || PyLong_CheckExact(o) || PyDict_Check(o)) return false;
-  return PySequence_Check(o) && !(is_tensor(o) && as_tensor(o)->ndim == 0);
+  return PySequence_Check(o) && !is_tensor(o);  // tensors in lists stand for one number
 }
 
 struct Items {  // the elements of one sequence

@@ -117,7 +117,7 @@ int node_traverse(PyObject* self, visitproc visit, void* arg) {
   Node* n = as_node(self);
   Py_VISIT(Py_TYPE(self));
   for (Edge& e : n->edges) Py_VISIT(object(e.node.get()));
-  for (Saved& s : n->saved) { Py_VISIT(reinterpret_cast<PyObject*>(s.value)); Py_VISIT(reinterpret_cast<PyObject*>(s.unpack)); }
+  for (Saved& s : n->saved) { if (s.source) Py_VISIT(object(s.source.get())); Py_VISIT(reinterpret_cast<PyObject*>(s.value)); Py_VISIT(reinterpret_cast<PyObject*>(s.unpack)); }
   for (auto& [nr, d] : n->tensor_hooks) Py_VISIT(reinterpret_cast<PyObject*>(d));
   if (n->variable) Py_VISIT(object(n->variable));
   if (n->inner) Py_VISIT(object(n->inner.get()));
@@ -235,6 +235,7 @@ int saved_traverse(PyObject* self, visitproc visit, void* arg) {
 }
 int saved_clear(PyObject* self) {
   auto& s = reinterpret_cast<SavedTensor*>(self)->saved;
+  s.source = nullptr;
   Py_CLEAR(py(s.value));
   Py_CLEAR(py(s.unpack));
   return 0;

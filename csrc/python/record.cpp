@@ -71,6 +71,7 @@ void save_value(Node& n, PyObject* o, int output) {
     s.version = t.version();
     if (hooks && PyList_GET_SIZE(hooks) > 0) {
       PyObject* pair = PyList_GET_ITEM(hooks, PyList_GET_SIZE(hooks) - 1);
+      if (output < 0) s.source = gradient_edge(t, s.source_nr);
       Ref<Tensor> plain = alias(t);
       Own arg(wrap(std::move(plain)));
       GradMode off(false);

@@ -43,7 +43,6 @@ def test_repeated_backward_recomputes_again(early):
     assert x.grad.tolist() == [1.5, 6.0]
 
 
-@pytest.mark.xfail(strict=True, reason="what an unpack hook returns is not tied to the graph again")
 def test_second_order():
     x = rl.tensor([0.5, 1.0], requires_grad=True)
     y = checkpoint(cube, x, use_reentrant=False)

@@ -48,6 +48,18 @@ def scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, is_cau
             f"Expected query, key, and value to have the same dtype, but got query.dtype: {query.dtype} "
             f"key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
         )
+    if query.dtype in (rl.float16, rl.bfloat16):  # scores are kept in float, rounded once at the end
+        mask = attn_mask if attn_mask is None or attn_mask.dtype == rl.bool else attn_mask.float()
+        return scaled_dot_product_attention(
+            query.float(),
+            key.float(),
+            value.float(),
+            mask,
+            dropout_p,
+            is_causal,
+            scale=scale,
+            enable_gqa=enable_gqa,
+        ).to(query.dtype)
     if enable_gqa:
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
         value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)

@@ -28,6 +28,16 @@ DType dtype_of_number(const Scalar& s) {
   return s.kind == Scalar::Float ? default_dtype() : complex_of(default_dtype());
 }
 
+void check_fits(Call& c, const Scalar& v, DType dtype) {
+  if (!is_integral(dtype) || dtype == DType::Bool || v.kind > Scalar::Int) return;
+  bool fits = dispatch(dtype, [&]<class T>() {
+    if constexpr (std::is_integral_v<T>) return static_cast<int64_t>(static_cast<T>(v.i)) == v.i || dtype == DType::U8;
+    else return true;
+  });
+  fits = fits && (dtype != DType::U8 || (v.i >= -255 && v.i <= 255));
+  RL_CHECK(fits, c.op, "(): value ", v.i, " cannot be converted to type ", dtype, " without overflow");
+}
+
 OutSpec& sized(Call& c, Sizes size, DType dtype) {
   checked_numel(size);
   return c.add_out(size, dtype);
@@ -49,7 +59,9 @@ template <int Value> void constant_run(Call& c) { fill(c.out(0), Scalar::of(int6
 
 void full_infer(Call& c) {  // size, fill_value, options
   check_options(c, 2);
-  sized(c, c.ints(0), c.dtype_or(2, dtype_of_number(c.scalar(1))));
+  DType dtype = c.dtype_or(2, dtype_of_number(c.scalar(1)));
+  check_fits(c, c.scalar(1), dtype);
+  sized(c, c.ints(0), dtype);
 }
 void full_run(Call& c) { fill(c.out(0), c.scalar(1)); }
 
@@ -78,7 +90,10 @@ void like(Call& c, int at) {
   }
 }
 void empty_like_infer(Call& c) { like(c, 1); }
-void full_like_infer(Call& c) { like(c, 2); }
+void full_like_infer(Call& c) {
+  like(c, 2);
+  check_fits(c, c.scalar(1), c.specs[0].dtype);
+}
 
 void new_infer(Call& c) {  // self, size, options
   check_options(c, 2);
@@ -86,7 +101,9 @@ void new_infer(Call& c) {  // self, size, options
 }
 void new_full_infer(Call& c) {  // self, size, fill_value, options
   check_options(c, 3);
-  sized(c, c.ints(1), c.dtype_or(3, c.tensor(0).dtype));
+  DType dtype = c.dtype_or(3, c.tensor(0).dtype);
+  check_fits(c, c.scalar(2), dtype);
+  sized(c, c.ints(1), dtype);
 }
 void new_full_run(Call& c) { fill(c.out(0), c.scalar(2)); }
 

@@ -41,6 +41,19 @@ def empty_strided(size, stride, *options):
     ...
 
 
+@_factory("empty_permuted(int[] size, int[] physical_layout, OPTIONS) -> Tensor", out=False)
+def empty_permuted(size, physical_layout, dtype, layout, device, requires_grad, pin_memory):
+    """As `empty`, with the dimensions lying in memory in the order ``physical_layout``, outermost first."""
+    if sorted(physical_layout) != list(range(len(size))):
+        raise RuntimeError(f"empty_permuted: physical_layout must name each of the {len(size)} dimensions once, "
+                           f"got {list(physical_layout)}")
+    strides, step = [0] * len(size), 1
+    for d in reversed(physical_layout):
+        strides[d], step = step, step * max(size[d], 1)
+    return rl.empty_strided(size, strides, dtype=dtype, layout=layout, device=device,
+                            requires_grad=requires_grad, pin_memory=pin_memory)
+
+
 @_factory("zeros(int[] size, OPTIONS) -> Tensor")
 def zeros(size, *options):
     """A tensor of zeros, by default of the default dtype.

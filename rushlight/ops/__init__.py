@@ -16,8 +16,6 @@ def load():
 
     for family in FAMILIES:
         importlib.import_module("rushlight.ops." + family)
-    for form in (_record.namespaces["torch"]["add"], _record._native.Tensor.add):
-        type(form).__reduce__ = _record._reduce
     copyreg.pickle(type(_record.namespaces["nn.functional"]["relu"]), _reduced)
 
 

@@ -153,8 +153,28 @@ def _(A, check_errors=False):
 
 @op("cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)", at="linalg")
 def _(self, upper=False, check_errors=False):
-    """`cholesky` with an error code a matrix, 0. A matrix not positive definite raises."""
-    return _linalg["cholesky"](self, upper=upper), _info(self)
+    """`cholesky` with an error code a matrix: the order of the first leading minor that is not
+    positive definite, or 0. The factor of such a matrix is NaN, unless ``check_errors`` raises.
+    """
+    try:
+        return _linalg["cholesky"](self, upper=upper), _info(self)
+    except _linalg["LinAlgError"]:
+        if check_errors:
+            raise
+    info = _bad_minors(_h(self.detach()) if upper else self.detach())
+    bad = (info != 0)[..., None, None]
+    one = rl.eye(self.size(-1), dtype=self.dtype)
+    factor = _linalg["cholesky"](rl.where(bad, one, self), upper=upper)
+    return rl.where(bad, float("nan"), factor), info
+
+
+def _bad_minors(a):
+    """The order of the first leading minor that is not positive definite, or 0."""
+    info = _info(a)
+    for k in range(1, a.size(-1) + 1):
+        bad = ~(eigvalsh(a[..., :k, :k]).amin(-1) > 0)
+        info = rl.where((info == 0) & bad, k, info).to(rl.int32)
+    return info
 
 
 @op("solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor info)",

@@ -131,8 +131,8 @@ def linear_cross_entropy(
         raise RuntimeError(f"linear_cross_entropy: expected a 1D or 2D input, got shape {tuple(input.shape)}")
     if input.dim() == 1 and linear_weight.dim() > 2:
         raise RuntimeError(
-            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires batched "
-            f"input, (N, {input.shape[0]}), got unbatched input with shape {tuple(input.shape)}"
+            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires "
+            f"batched input, (N, {input.shape[0]}), got unbatched input with shape {tuple(input.shape)}"
         )
     if ignore_index is not None and target.is_floating_point():
         raise RuntimeError(

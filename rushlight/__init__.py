@@ -39,7 +39,7 @@ from rushlight.version import __version__  # noqa: E402
 
 _tensor_methods.install(Tensor)
 
-_LAZY = ("fft", "linalg", "multiprocessing", "special")  # modules that load on first use
+_LAZY = ("cuda", "fft", "linalg", "multiprocessing", "special")  # modules that load on first use
 
 
 def __getattr__(name):

@@ -14,7 +14,7 @@ def _attach(grad, to):
     return grad.clone()
 
 
-_attach.vjp(grad=lambda g: g, to=lambda to: rl.zeros_like(to))
+_attach.vjp(grad=lambda g: g, to=lambda to: attached(rl.zeros_like(to), to))
 
 
 def attached(grad, to):

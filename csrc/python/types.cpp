@@ -145,16 +145,24 @@ DType as_dtype(PyObject* o) {
 PyObject* device_object(Device d) { return devices_[static_cast<int>(d)]; }
 PyObject* format_object(MemoryFormat f) { return formats_[static_cast<int>(f)]; }
 
+// PyTorch's exception for this is an AssertionError.
+[[noreturn]] static void refuse_cuda(const char* op) {
+  PyErr_Format(PyExc_AssertionError,
+               "Torch not compiled with CUDA enabled: %s() was asked for a CUDA device, and rushlight "
+               "has no CUDA backend; use device='cpu'", op);
+  throw py::PythonError{};
+}
+
 Device to_device(PyObject* o, const char* op) {
   if (o == Py_None) return Device::Cpu;
   if (Py_TYPE(o) == DeviceType) return static_cast<Device>(reinterpret_cast<Enum*>(o)->value);
-  if (PyLong_Check(o)) fail("Torch not compiled with CUDA enabled: ", op, " was asked for accelerator ", "device ", static_cast<int64_t>(PyLong_AsLongLong(o)));
+  if (PyLong_Check(o)) refuse_cuda(op);
   if (!PyUnicode_Check(o)) fail(ErrorKind::Type, op, "(): argument 'device' must be torch.device, not ", Py_TYPE(o)->tp_name);
   std::string_view s = PyUnicode_AsUTF8(o);
   std::string_view type = s.substr(0, s.find(':'));
   if (type == "cpu") return Device::Cpu;
   if (type == "meta") return Device::Meta;
-  if (type == "cuda") fail(ErrorKind::Runtime, "Torch not compiled with CUDA enabled: rushlight has no CUDA backend; use device='cpu'");
+  if (type == "cuda") refuse_cuda(op);
   fail("Expected one of cpu, meta device type at start of device string: ", s);
 }
 

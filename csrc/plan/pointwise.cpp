@@ -191,15 +191,16 @@ template <class T> void move_rows(char* dst, const char* src, int64_t rows, int6
     for (int64_t r = 0; r < rows; ++r) std::memcpy(dst + r * d[0], src + r * s[0], cols * sizeof(T));
     return;
   }
-  auto move = [&](int64_t r, int64_t c) {
-    *reinterpret_cast<T*>(dst + r * d[0] + c * d[1]) = *reinterpret_cast<const T*>(src + r * s[0] + c * s[1]);
-  };
-  if (s[0] != 0 && std::abs(s[0]) < std::abs(s[1])) {
-    for (int64_t c = 0; c < cols; ++c)
-      for (int64_t r = 0; r < rows; ++r) move(r, c);
-  } else {
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t c = 0; c < cols; ++c) move(r, c);
+  // The inner loop runs along the source's memory; its step sizes are locals, so that the
+  // compiler keeps them in registers.
+  bool down = s[0] != 0 && std::abs(s[0]) < std::abs(s[1]);
+  int64_t outer = down ? cols : rows, inner = down ? rows : cols;
+  const int64_t d_out = d[down ? 1 : 0], d_in = d[down ? 0 : 1], s_out = s[down ? 1 : 0], s_in = s[down ? 0 : 1];
+  for (int64_t i = 0; i < outer; ++i, dst += d_out, src += s_out) {
+    char* to = dst;
+    const char* from = src;
+    for (int64_t j = 0; j < inner; ++j, to += d_in, from += s_in)
+      *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from);
   }
 }
 

@@ -31,8 +31,10 @@ def _found(space, name):
     return _record.namespaces[space][name]
 
 
-FAMILIES = ("copy", "pointwise", "creation", "views", "parts", "inplace_views", "broadcast", "shape", "indexing", "reduce",
-            "reduce_moments", "scan", "order", "gather", "search", "random", "matmul", "activation",
-            "activation_piecewise", "softmax", "conv", "pool", "pool_fractional", "norm", "loss", "dropout", "embedding", "pad", "compare", "loss_margin",
-            "upsample", "einsum", "attention", "grid", "loss_sequence", "special",
-            "numeric", "view_copies", "fft", "spectrogram", "linalg", "linalg_derived", "lu")
+FAMILIES = ("copy", "pointwise", "logic", "creation", "views", "parts", "inplace_views",
+            "broadcast", "shape", "indexing", "reduce", "reduce_moments", "scan", "order",
+            "gather", "search", "random", "matmul", "activation", "activation_piecewise",
+            "softmax", "conv", "pool", "pool_fractional", "norm", "loss", "dropout", "embedding",
+            "pad", "compare", "loss_margin", "upsample", "einsum", "attention", "grid",
+            "loss_sequence", "special", "numeric", "view_copies", "fft", "spectrogram", "linalg",
+            "linalg_derived", "lu")

@@ -147,8 +147,21 @@ def _info(a):
 
 @op("inv_ex(Tensor A, *, bool check_errors=False) -> (Tensor inverse, Tensor info)", at="linalg")
 def _(A, check_errors=False):
-    """`inv` with an error code a matrix, 0. A singular matrix raises, whatever ``check_errors``."""
-    return _linalg["inv"](A), _info(A)
+    """`inv` with an error code a matrix, 0. A singular matrix raises: LinAlgError with
+    ``check_errors``, else NotImplementedError, since its code is not computed.
+    """
+    return _or_unsupported("inv_ex", check_errors, lambda: _linalg["inv"](A)), _info(A)
+
+
+def _or_unsupported(name, check_errors, compute):
+    """Runs it; without ``check_errors`` a singular matrix ends in NotImplementedError."""
+    try:
+        return compute()
+    except _linalg["LinAlgError"] as error:
+        if check_errors:
+            raise
+        raise NotImplementedError(f"{name}: error codes of singular matrices are not supported; pass "
+                                  "check_errors=True to have LinAlgError raised instead") from error
 
 
 @op("cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)", at="linalg")
@@ -180,8 +193,10 @@ def _bad_minors(a):
 @op("solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor info)",
     at="linalg")
 def _(A, B, left=True, check_errors=False):
-    """`solve` with an error code a matrix, 0. A singular matrix raises, whatever ``check_errors``."""
-    return _linalg["solve"](A, B, left=left), _info(A)
+    """`solve` with an error code a matrix, 0. A singular matrix raises: LinAlgError with
+    ``check_errors``, else NotImplementedError, since its code is not computed.
+    """
+    return _or_unsupported("solve_ex", check_errors, lambda: _linalg["solve"](A, B, left=left)), _info(A)
 
 
 @op("solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, bool unitriangular=False) -> Tensor",

@@ -1,5 +1,6 @@
-"""Records of elementwise arithmetic, comparison and logic. The functors are in csrc/scalar/;
-activations, reductions and everything with structure live elsewhere. To add an op: one record
+"""Records of elementwise arithmetic and elementary functions. The functors are in csrc/scalar/;
+comparison, logic and other names are in logic.py; activations, reductions and everything with
+structure live elsewhere. To add an op: one record
 here, one functor line there.
 """
 
@@ -7,7 +8,7 @@ import rushlight as rl
 from rushlight.ops._record import op, pointwise, to_float
 
 
-def _unary(name, doc, rule, dtype=to_float, **more):
+def unary(name, doc, rule, dtype=to_float, **more):
     """Records ``name(self)``; the doc's formula is all that differs between these."""
     def body(self):
         ...
@@ -143,20 +144,20 @@ def fmod(self, other):
 
 fmod.vjp(self=lambda g: g, other=lambda g, self, other: -g * rl.div(self, other, rounding_mode="trunc"))
 
-neg = _unary("neg", "``-self``.", lambda g: -g, dtype=0, operator="neg")
-_unary("abs", "The absolute value; of a complex number, its modulus (a real).",
+neg = unary("neg", "``-self``.", lambda g: -g, dtype=0, operator="neg")
+unary("abs", "The absolute value; of a complex number, its modulus (a real).",
        lambda g, self: g * self.sgn(), dtype=0, operator="abs")
-_unary("square", "``self * self``.", lambda g, self: g * (2 * _conj(self)), dtype=0)
-_unary("reciprocal", "``1 / self``.", lambda g, result: -g * _conj(result * result))
-_unary("sign", "-1, 0 or 1; NaN stays NaN.", lambda g: g * 0, dtype=0)
+unary("square", "``self * self``.", lambda g, self: g * (2 * _conj(self)), dtype=0)
+unary("reciprocal", "``1 / self``.", lambda g, result: -g * _conj(result * result))
+unary("sign", "-1, 0 or 1; NaN stays NaN.", lambda g: g * 0, dtype=0)
 for _name in ("floor", "ceil", "trunc"):
-    _unary(_name, f"``{_name}(self)``, elementwise.", lambda g: g * 0, dtype=0)
-_unary("frac", "The fractional part, with the sign of the input.", lambda g: g, dtype=0)
-_unary("sgn_complex", "``z / |z|`` (internal; see `sgn`).",
+    unary(_name, f"``{_name}(self)``, elementwise.", lambda g: g * 0, dtype=0)
+unary("frac", "The fractional part, with the sign of the input.", lambda g: g, dtype=0)
+unary("sgn_complex", "``z / |z|`` (internal; see `sgn`).",
        lambda g, self, result: _sgn_gradient(g, self, result), dtype=0, at="internal", inplace=False)
-_unary("conj_complex", "The complex conjugate (internal; see `conj`).", lambda g: g.conj(), dtype=0,
+unary("conj_complex", "The complex conjugate (internal; see `conj`).", lambda g: g.conj(), dtype=0,
        at="internal", inplace=False)
-_unary("angle_complex", "The argument of a complex number (internal; see `angle`).", None, dtype=0,
+unary("angle_complex", "The argument of a complex number (internal; see `angle`).", None, dtype=0,
        at="internal", inplace=False)
 
 
@@ -223,8 +224,8 @@ def _(self):
 
 # ---- powers and roots
 
-_unary("sqrt", "The square root; NaN below zero.", lambda g, result: g / (2 * _conj(result)))
-_unary("rsqrt", "``1 / sqrt(self)``.", lambda g, result: -0.5 * g * _conj(result ** 3))
+unary("sqrt", "The square root; NaN below zero.", lambda g, result: g / (2 * _conj(result)))
+unary("rsqrt", "``1 / sqrt(self)``.", lambda g, result: -0.5 * g * _conj(result ** 3))
 
 
 
@@ -265,21 +266,21 @@ def _(self, exponent):
 
 # ---- elementary functions
 
-_unary("exp", "The exponential.", lambda g, result: g * _conj(result))
-_unary("exp2", "``2 ** self``.", lambda g, result: g * _conj(result) * 0.6931471805599453)
-_unary("expm1", "``exp(self) - 1``, exact near 0.", lambda g, result: g * _conj(result + 1))
-_unary("log", "The natural logarithm.", lambda g, self: g / _conj(self))
-_unary("log2", "The logarithm to base 2.", lambda g, self: g / _conj(self * 0.6931471805599453))
-_unary("log10", "The logarithm to base 10.", lambda g, self: g / _conj(self * 2.302585092994046))
-_unary("log1p", "``log(1 + self)``, exact near 0.", lambda g, self: g / _conj(self + 1))
-_unary("sin", "The sine.", lambda g, self: g * _conj(self.cos()))
-_unary("cos", "The cosine.", lambda g, self: g * -_conj(self.sin()))
-_unary("tan", "The tangent.", lambda g, result: g * _conj(1 + result * result))
-_unary("asin", "The arcsine.", lambda g, self: g * _conj((1 - self * self).rsqrt()))
-_unary("acos", "The arccosine.", lambda g, self: g * -_conj((1 - self * self).rsqrt()))
-_unary("atan", "The arctangent.", lambda g, self: g / _conj(self * self + 1))
-_unary("sinh", "The hyperbolic sine.", lambda g, self: g * _conj(self.cosh()))
-_unary("cosh", "The hyperbolic cosine.", lambda g, self: g * _conj(self.sinh()))
+unary("exp", "The exponential.", lambda g, result: g * _conj(result))
+unary("exp2", "``2 ** self``.", lambda g, result: g * _conj(result) * 0.6931471805599453)
+unary("expm1", "``exp(self) - 1``, exact near 0.", lambda g, result: g * _conj(result + 1))
+unary("log", "The natural logarithm.", lambda g, self: g / _conj(self))
+unary("log2", "The logarithm to base 2.", lambda g, self: g / _conj(self * 0.6931471805599453))
+unary("log10", "The logarithm to base 10.", lambda g, self: g / _conj(self * 2.302585092994046))
+unary("log1p", "``log(1 + self)``, exact near 0.", lambda g, self: g / _conj(self + 1))
+unary("sin", "The sine.", lambda g, self: g * _conj(self.cos()))
+unary("cos", "The cosine.", lambda g, self: g * -_conj(self.sin()))
+unary("tan", "The tangent.", lambda g, result: g * _conj(1 + result * result))
+unary("asin", "The arcsine.", lambda g, self: g * _conj((1 - self * self).rsqrt()))
+unary("acos", "The arccosine.", lambda g, self: g * -_conj((1 - self * self).rsqrt()))
+unary("atan", "The arctangent.", lambda g, self: g / _conj(self * self + 1))
+unary("sinh", "The hyperbolic sine.", lambda g, self: g * _conj(self.cosh()))
+unary("cosh", "The hyperbolic cosine.", lambda g, self: g * _conj(self.sinh()))
 
 
 def _fused_slope(name, doc, formula):
@@ -297,17 +298,17 @@ def _fused_slope(name, doc, formula):
     return rule
 
 
-_unary("tanh", "The hyperbolic tangent.", _fused_slope(
+unary("tanh", "The hyperbolic tangent.", _fused_slope(
     "tanh_backward", "``grad * (1 - output**2)`` (internal).", lambda g, y: g * _conj(1 - y * y)))
-_unary("asinh", "The inverse hyperbolic sine.", lambda g, self: g * _conj((self * self + 1).rsqrt()))
-_unary("acosh", "The inverse hyperbolic cosine.",
+unary("asinh", "The inverse hyperbolic sine.", lambda g, self: g * _conj((self * self + 1).rsqrt()))
+unary("acosh", "The inverse hyperbolic cosine.",
        lambda g, self: g * _conj((self - 1).rsqrt() * (self + 1).rsqrt()))
-_unary("atanh", "The inverse hyperbolic tangent.", lambda g, self: g / _conj(1 - self * self))
-_unary("sigmoid", "The logistic function ``1 / (1 + exp(-self))``.",
+unary("atanh", "The inverse hyperbolic tangent.", lambda g, self: g / _conj(1 - self * self))
+unary("sigmoid", "The logistic function ``1 / (1 + exp(-self))``.",
        _fused_slope("sigmoid_backward", "``grad * output * (1 - output)`` (internal).",
                     lambda g, y: g * _conj((1 - y) * y)))
-_unary("erf", "The error function.", lambda g, self: g * (1.1283791670955126 * (-self * self).exp()))
-_unary("erfc", "``1 - erf(self)``, exact for large inputs.",
+unary("erf", "The error function.", lambda g, self: g * (1.1283791670955126 * (-self * self).exp()))
+unary("erfc", "``1 - erf(self)``, exact for large inputs.",
        lambda g, self: g * (-1.1283791670955126 * (-self * self).exp()))
 
 
@@ -531,90 +532,3 @@ def _(self, other):
 def _(self, values):
     """0 below zero, 1 above, ``values`` at zero."""
     ...
-
-
-# ---- comparison, tests, logic, bits
-
-for _name, _symbol, _aliases in (("lt", "<", ("less",)), ("le", "<=", ("less_equal",)), ("gt", ">", ("greater",)),
-                                 ("ge", ">=", ("greater_equal",)), ("eq", "==", ()), ("ne", "!=", ("not_equal",))):
-    def _compare(self, other):
-        ...
-    _compare.__doc__ = f"``self {_symbol} other``, elementwise, as a bool tensor."
-    op(f"{_name}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True,
-       operator=_symbol, differentiable=False)(_compare)
-    for _alias in _aliases:
-        op(f"{_alias}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True,
-           differentiable=False, kernel=_name)(_compare)
-
-for _name in ("logical_and", "logical_or", "logical_xor"):
-    def _logic(self, other):
-        ...
-    _logic.__doc__ = f"{_name.replace('_', ' ')}, elementwise; numbers count as true unless 0."
-    op(f"{_name}(Tensor self, Tensor other) -> Tensor", kind=pointwise, differentiable=False)(_logic)
-
-for _name, _symbol, _word in (("bitwise_and", "&", "and"), ("bitwise_or", "|", "or"), ("bitwise_xor", "^", "xor"),
-                              ("bitwise_left_shift", "<<", None), ("bitwise_right_shift", ">>", None)):
-    def _bits(self, other):
-        ...
-    _bits.__doc__ = f"``self {_symbol} other``, bit by bit; integers and bools only."
-    op(f"{_name}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True,
-       operator=_symbol, differentiable=False)(_bits)
-
-_unary("logical_not", "True where the input is 0.", None, dtype=0, differentiable=False)
-_unary("bitwise_not", "``~self``.", None, dtype=0, differentiable=False, operator="~")
-for _name in ("isnan", "isinf", "isfinite", "signbit"):
-    _unary(_name, f"``{_name}`` of every element, as a bool tensor.", None, dtype=0, differentiable=False,
-           inplace=False)
-for _name in ("gcd", "lcm"):
-    def _common(self, other):
-        ...
-    _common.__doc__ = f"The {_name} of two integers, elementwise."
-    op(f"{_name}(Tensor self, Tensor other) -> Tensor", kind=pointwise, differentiable=False)(_common)
-
-# ---- other names, built from the records above
-
-for _alias, _name in (("negative", "neg"), ("absolute", "abs"), ("fix", "trunc"), ("arcsin", "asin"), ("arccos", "acos"),
-                      ("arctan", "atan"), ("arcsinh", "asinh"), ("arccosh", "acosh"), ("arctanh", "atanh")):
-    def _renamed(self, _name=_name):
-        """."""
-        return getattr(self, _name)()
-    _renamed.__doc__ = f"Another name of `{_name}`."
-    op(f"{_alias}(Tensor self) -> Tensor", inplace=True)(_renamed)
-for _alias, _name in (("multiply", "mul"), ("divide", "div"), ("true_divide", "div")):
-    def _renamed2(self, other, _name=_name):
-        """."""
-        return getattr(rl, _name)(self, other)
-    _renamed2.__doc__ = f"Another name of `{_name}`."
-    op(f"{_alias}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", method=True, inplace=True)(_renamed2)
-
-
-@op("subtract(Tensor | Scalar self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor", method=True, inplace=True)
-def _(self, other, alpha):
-    """Another name of `sub`."""
-    return rl.sub(self, other, alpha=alpha)
-
-
-@op("rsub(Tensor self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor")
-def _(self, other, alpha):
-    """``other - alpha * self``."""
-    return rl.sub(other, self, alpha=alpha)
-
-
-@op("xlogy(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", method=True, inplace=True)
-def _(self, other):
-    """``self * log(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN)."""
-    y = other if isinstance(other, rl.Tensor) else rl.scalar_tensor(other)
-    product = self * y.log()
-    return rl.where(y.isnan(), y.to(product.dtype), rl.where(rl.eq(self, 0), rl.zeros_like(product), product))
-
-
-@op("deg2rad(Tensor self) -> Tensor", inplace=True)
-def _(self):
-    """Degrees to radians."""
-    return self * 0.017453292519943295
-
-
-@op("rad2deg(Tensor self) -> Tensor", inplace=True)
-def _(self):
-    """Radians to degrees."""
-    return self * 57.29577951308232

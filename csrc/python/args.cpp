@@ -132,6 +132,8 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
     } else if (!matches(a, slots.at[i])) {
       return refuse(why, str(op.public_name, "(): argument '", a.text, "' (position ", i + 1, ") must be ",
                              type_text(a.type), ", not ", Py_TYPE(slots.at[i])->tp_name));
+    } else if (a.type == ArgType::Layout && slots.at[i] != Py_None) {
+      require_strided(slots.at[i], op.public_name.c_str());  // the only layout: kernels never see it
     }
   }
   return true;

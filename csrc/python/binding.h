@@ -59,6 +59,7 @@ PyObject* device_object(Device d);                  // borrowed
 Device to_device(PyObject* o, const char* op);      // str, device object; raises for cuda
 PyObject* make_size(Sizes sizes);                   // new reference to a rushlight.Size
 MemoryFormat to_memory_format(PyObject* o, const char* op);
+void require_strided(PyObject* layout, const char* op);  // raises for sparse layouts
 
 // --- numbers and sequences from Python
 bool is_number(PyObject* o);                        // bool, int, float, complex, NumPy scalars
@@ -68,25 +69,21 @@ SizeVec to_sizes(PyObject* o, const char* op, const char* arg);  // int or seque
 PyObject* scalar_object(const void* data, DType d); // the Python number at data
 
 // --- calling ops from C++ by their public name; records gradients as Python calls do.
-// `name` is looked up once per call site: static OpHandle add("add"); add(a, b).
 PyObject* call_op(const char* name, PyObject* const* args, size_t n);  // new reference
 
 // --- autograd state of the thread
 bool grad_enabled();
 bool inference_mode();
 
-// Makes a differentiable view: `view` (from alias()) of `base` produced by the current op.
-// Call from anything that returns views outside the op call (indexing, .data, real ...).
-
 // --- one add_xxx per file; each adds its types and functions to the module
-void add_types(PyObject* module);       // dtype.cpp: dtype, device, Size, ...
+void add_types(PyObject* module);       // types.cpp: dtype, device, Size, ...
 void add_tensor(PyObject* module);      // tensor_type.cpp
 void add_ops(PyObject* module);         // op.cpp
-void add_autograd(PyObject* module);    // node_type.cpp, engine
+void add_autograd(PyObject* module);    // node_type.cpp: nodes, passes, hooks
 void add_creation(PyObject* module);    // from_data.cpp: tensor(), as_tensor, item, tolist
 void add_exchange(PyObject* module);    // exchange.cpp: NumPy, buffers, DLPack
 void add_indexing(PyObject* module);    // index.cpp: __getitem__, __setitem__
 void add_storage(PyObject* module);     // storage_type.cpp: UntypedStorage
-void add_runtime(PyObject* module);     // runtime.cpp: threads, memory, random, printing state
+void add_random(PyObject* module);      // generator_type.cpp: Generator
 
 }  // namespace rl::py

@@ -63,7 +63,6 @@ PyModuleDef definition = {PyModuleDef_HEAD_INIT, "rushlight._native", "The nativ
 
 }  // namespace
 
-void add_random(PyObject* module);
 }  // namespace rl::py
 
 PyMODINIT_FUNC PyInit__native() {

@@ -38,14 +38,13 @@ struct Rule {
   std::vector<RuleInput> inputs;
 };
 
-enum class DTypeRule : uint8_t { Promote, ToFloat, None };
+enum class DTypeRule : uint8_t { Promote, ToFloat };
 
 struct Op {
   std::string name, public_name, grad_name;
   std::vector<ArgSpec> args;
   int positional = 0;        // arguments that may be positional
   bool has_out = false, differentiable = true, returns_list = false, is_view = false;
-  bool promotes_out = true;
   DTypeRule dtype_rule = DTypeRule::Promote;
   const PointwiseKernel* pointwise = nullptr;
   const Kernel* kernel = nullptr;

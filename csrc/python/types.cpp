@@ -177,6 +177,12 @@ MemoryFormat to_memory_format(PyObject* o, const char* op) {
   return static_cast<MemoryFormat>(reinterpret_cast<Enum*>(o)->value);
 }
 
+void require_strided(PyObject* o, const char* op) {
+  if (Py_TYPE(o) != LayoutType) fail(ErrorKind::Type, op, "(): argument 'layout' must be torch.layout, not ", Py_TYPE(o)->tp_name);
+  if (reinterpret_cast<Enum*>(o)->value != 0)
+    fail(ErrorKind::NotImplemented, op, "(): sparse layouts are not supported, only torch.strided; leave layout out");
+}
+
 bool is_number(PyObject* o) {
   if (PyFloat_Check(o) || PyLong_Check(o) || PyComplex_Check(o)) return true;
   if (is_tensor(o) || PyList_Check(o) || PyTuple_Check(o) || PyUnicode_Check(o)) return false;
@@ -263,8 +269,9 @@ void add_types(PyObject* m) {
   devices_[1] = make_enum(DeviceType, 1, "device(type='meta')");
   const char* formats[] = {"contiguous_format", "preserve_format", "channels_last", "channels_last_3d"};
   for (int i = 0; i < 4; ++i) add(formats[i], formats_[i] = make_enum(FormatType, i, str("torch.", formats[i]).c_str()));
+  int layout = 0;  // 0 is strided: see require_strided
   for (const char* name : {"strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc"})
-    add(name, make_enum(LayoutType, 0, str("torch.", name).c_str()));
+    add(name, make_enum(LayoutType, layout++, str("torch.", name).c_str()));
   add("dtype", reinterpret_cast<PyObject*>(DTypeType));
   add("layout", reinterpret_cast<PyObject*>(LayoutType));
   add("memory_format", reinterpret_cast<PyObject*>(FormatType));

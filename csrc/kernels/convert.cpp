@@ -61,7 +61,7 @@ template <class To, class From> void store(char* dst, const void* src, int64_t n
   }
 }
 
-template <class C, int K> void fill_row(ConvertTable& t) {
+template <class C, int K> constexpr void fill_row(ConvertTable& t) {
 #define RL_ROW(D, T)                                     \
   t.load[static_cast<int>(DType::D)][K] = load<C, T>;    \
   t.store[K][static_cast<int>(DType::D)] = store<T, C>;
@@ -69,8 +69,8 @@ template <class C, int K> void fill_row(ConvertTable& t) {
 #undef RL_ROW
 }
 
-ConvertTable make_table() {
-  ConvertTable t;
+constexpr ConvertTable make_table() {
+  ConvertTable t{};
   fill_row<bool, 0>(t);
   fill_row<int64_t, 1>(t);
   fill_row<float, 2>(t);
@@ -80,7 +80,7 @@ ConvertTable make_table() {
   return t;
 }
 
-const bool registered = (register_convert_table(make_table(), isa_rank(RL_ISA_NAME)), true);
+RL_REGISTER(OfConvertTable, isa_rank(RL_ISA_NAME), make_table());
 
 }  // namespace
 }  // namespace RL_ISA_NS

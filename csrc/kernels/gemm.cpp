@@ -14,15 +14,6 @@
 namespace rl {
 namespace {
 
-struct RankedLoops {
-  GemmLoops loops{};
-  int rank = 0;
-};
-RankedLoops& ranked() {
-  static RankedLoops r;
-  return r;
-}
-
 constexpr int64_t kOwnWork = 4096;          // m*n*k up to which a call costs more than the loops
 constexpr int64_t kBlasWork = 96 * 96 * 96;  // float32: from here oneDNN wins
 constexpr int kRowMajor = 101, kPlain = 111, kTransposed = 112;
@@ -185,9 +176,9 @@ void typed_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumu
 
 }  // namespace
 
-const GemmLoops& gemm_loops() { return ranked().loops; }
-void register_gemm_loops(const GemmLoops& loops, int rank) {
-  if (isa_wins(rank, ranked().rank)) ranked() = {loops, rank};
+const GemmLoops& gemm_loops() {
+  static const auto* loops = static_cast<const GemmLoops*>(best_registered(Registration::OfGemmLoops));
+  return *loops;
 }
 
 bool gemm_readable(const Matrix& m) {

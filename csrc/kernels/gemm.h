@@ -40,6 +40,5 @@ struct GemmLoops {
                     bool accumulate);
 };
 const GemmLoops& gemm_loops();
-void register_gemm_loops(const GemmLoops& loops, int rank);
 
 }  // namespace rl

@@ -91,10 +91,8 @@ void sweep(const Matrix& a, const T* x, T* y, int64_t begin, int64_t end, bool a
   }
 }
 
-const GemmLoops kLoops = {small<float>, small<double>, dots<float>,
-                          dots<double>, sweep<float>,  sweep<double>};
-[[maybe_unused]] const bool registered =
-    (register_gemm_loops(kLoops, isa_rank(RL_ISA_NAME)), true);
+RL_REGISTER(OfGemmLoops, isa_rank(RL_ISA_NAME),
+            GemmLoops{small<float>, small<double>, dots<float>, dots<double>, sweep<float>, sweep<double>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

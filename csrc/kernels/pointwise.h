@@ -9,9 +9,9 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-enum : int { kB = 1, kI = 2, kF = 4, kD = 8, kCF = 16, kCD = 32 };
-enum : int { kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact,
-             kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kB | kI | kReal };
+constexpr int kB = 1, kI = 2, kF = 4, kD = 8, kCF = 16, kCD = 32;
+constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
+constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
 
 template <class Fn, class T, int Inputs, int Params>
 void block(void* const* ptr, int64_t n, const Scalar* params) {
@@ -27,13 +27,15 @@ void block(void* const* ptr, int64_t n, const Scalar* params) {
   for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], b[i], c[i], p, q, r);
 }
 
-template <class Fn, class T, int Inputs, int Params> void add_type(PointwiseKernel& k, Compute c) {
+template <class Fn, class T, int Inputs, int Params>
+constexpr void add_type(PointwiseKernel& k, Compute c) {
   using Out = decltype(Fn::template apply<T>(T{}, T{}, T{}, T{}, T{}, T{}));
   k.fn[static_cast<int>(c)] = block<Fn, T, Inputs, Params>;
   k.result[static_cast<int>(c)] = dtype_of<Out>;
 }
 
-template <class Fn, int Inputs, int Params, int Types> bool make_pointwise(const char* name) {
+template <class Fn, int Inputs, int Params, int Types>
+constexpr PointwiseKernel make_pointwise(const char* name) {
   PointwiseKernel k{name, Inputs, Params, {}, {}};
   if constexpr (Types & kB) add_type<Fn, bool, Inputs, Params>(k, Compute::B);
   if constexpr (Types & kI) add_type<Fn, int64_t, Inputs, Params>(k, Compute::I);
@@ -41,8 +43,7 @@ template <class Fn, int Inputs, int Params, int Types> bool make_pointwise(const
   if constexpr (Types & kD) add_type<Fn, double, Inputs, Params>(k, Compute::D);
   if constexpr (Types & kCF) add_type<Fn, C64, Inputs, Params>(k, Compute::CF);
   if constexpr (Types & kCD) add_type<Fn, C128, Inputs, Params>(k, Compute::CD);
-  register_pointwise(k, isa_rank(RL_ISA_NAME));
-  return true;
+  return k;
 }
 
 // In a functor's body T is the compute type; a, b, c are the inputs, p, q, r the parameters
@@ -54,7 +55,8 @@ template <class Fn, int Inputs, int Params, int Types> bool make_pointwise(const
                              [[maybe_unused]] T p, [[maybe_unused]] T q, [[maybe_unused]] T r) \
         __VA_ARGS__                                                                           \
   };                                                                                          \
-  const bool NAME##_registered = make_pointwise<NAME##_fn, INPUTS, PARAMS, (TYPES)>(#NAME);
+  RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME),                                             \
+              make_pointwise<NAME##_fn, INPUTS, PARAMS, (TYPES)>(#NAME));
 // A unary op that math:: offers a block at a time (NAME_block) as well as one by one.
 #define RL_BLOCK_UNARY(NAME, TYPES)                                                           \
   struct NAME##_fn {                                                                          \
@@ -63,7 +65,8 @@ template <class Fn, int Inputs, int Params, int Types> bool make_pointwise(const
       math::NAME##_block(in, out, n);                                                         \
     }                                                                                         \
   };                                                                                          \
-  const bool NAME##_registered = make_pointwise<NAME##_fn, 1, 0, (TYPES)>(#NAME);
+  RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME),                                             \
+              make_pointwise<NAME##_fn, 1, 0, (TYPES)>(#NAME));
 #define RL_UNARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 1, 0, TYPES, __VA_ARGS__)
 #define RL_BINARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 2, 0, TYPES, __VA_ARGS__)
 #define RL_TERNARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 3, 0, TYPES, __VA_ARGS__)

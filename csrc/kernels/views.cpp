@@ -395,8 +395,8 @@ void view_dtype_infer(Call& c) {
 
 RL_VIEW("alias", alias_infer);
 RL_VIEW("view", view_infer);
-RL_REGISTER_("reshape", reshape_infer, copy_run, Kernel::View);
-RL_REGISTER_("flatten", flatten_infer, copy_run, Kernel::View);
+RL_KERNEL_("reshape", reshape_infer, copy_run, Kernel::View);
+RL_KERNEL_("flatten", flatten_infer, copy_run, Kernel::View);
 RL_VIEW("expand", expand_infer);
 RL_VIEW("as_strided", as_strided_infer);
 RL_VIEW("squeeze", squeeze_infer);

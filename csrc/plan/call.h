@@ -128,14 +128,27 @@ struct Kernel {
 };
 const Kernel* find_kernel(std::string_view name);  // null when there is none
 std::vector<std::string_view> kernel_names();
-bool register_kernel(const Kernel& k);
+
+// Registrations are constant data that the linker gathers; the table is made from them on first
+// use. No code of a kernel file runs when the module is loaded, which matters for those compiled
+// for an instruction set that this machine may not have.
+struct Registration {
+  enum What : uint8_t { OfKernel, OfPointwise, OfConvertTable, OfGemmLoops } what;
+  int rank;  // of the instruction-set level it was compiled for, see plan/isa.h
+  const void* object;
+};
+const void* best_registered(Registration::What what);  // for tables of which there is one a level
 
 #define RL_JOIN_(a, b) a##b
 #define RL_JOIN(a, b) RL_JOIN_(a, b)
-#define RL_REGISTER_(...) \
-  [[maybe_unused]] static const bool RL_JOIN(registered_, __COUNTER__) = ::rl::register_kernel({__VA_ARGS__})
-#define RL_KERNEL(name, infer, run) RL_REGISTER_(name, infer, run, ::rl::Kernel::Structural)
-#define RL_DYNAMIC(name, run) RL_REGISTER_(name, nullptr, run, ::rl::Kernel::Dynamic)
-#define RL_VIEW(name, infer) RL_REGISTER_(name, infer, nullptr, ::rl::Kernel::View)
+#define RL_REGISTER_AS(id, what, rank, ...)                                      \
+  constexpr auto RL_JOIN(registered_object_, id) = __VA_ARGS__;                  \
+  [[gnu::section("rl_registered"), gnu::used]] constinit static ::rl::Registration \
+      RL_JOIN(registered_, id) = {::rl::Registration::what, rank, &RL_JOIN(registered_object_, id)}
+#define RL_REGISTER(what, rank, ...) RL_REGISTER_AS(__COUNTER__, what, rank, __VA_ARGS__)
+#define RL_KERNEL_(...) RL_REGISTER(OfKernel, 1, ::rl::Kernel{__VA_ARGS__})
+#define RL_KERNEL(name, infer, run) RL_KERNEL_(name, infer, run, ::rl::Kernel::Structural)
+#define RL_DYNAMIC(name, run) RL_KERNEL_(name, nullptr, run, ::rl::Kernel::Dynamic)
+#define RL_VIEW(name, infer) RL_KERNEL_(name, infer, nullptr, ::rl::Kernel::View)
 
 }  // namespace rl

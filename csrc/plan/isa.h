@@ -21,11 +21,7 @@ int machine_isa();  // the best rank this machine runs; RUSHLIGHT_ISA=v2|v3|v4 l
 // True if a registration of this rank should replace one of rank `present` (0: none).
 inline bool isa_wins(int rank, int present) { return rank <= machine_isa() && rank > present; }
 
-bool register_isa_kernel(const Kernel& k, int rank);
-
-#define RL_ISA_KERNEL(name, infer, run)                                             \
-  [[maybe_unused]] static const bool RL_JOIN(registered_, __COUNTER__) =            \
-      ::rl::register_isa_kernel({name, infer, run, ::rl::Kernel::Structural},       \
-                                ::rl::isa_rank(RL_ISA_NAME))
+#define RL_ISA_KERNEL(name, infer, run) \
+  RL_REGISTER(OfKernel, ::rl::isa_rank(RL_ISA_NAME), ::rl::Kernel{name, infer, run, ::rl::Kernel::Structural})
 
 }  // namespace rl

@@ -35,7 +35,6 @@ struct PointwiseKernel {
 
 const PointwiseKernel* find_pointwise(std::string_view name);
 std::vector<std::string_view> pointwise_names();
-void register_pointwise(const PointwiseKernel& k, int rank);
 
 struct PointwiseInput {
   const Tensor* tensor = nullptr;  // null: `number`
@@ -58,6 +57,5 @@ struct ConvertTable {
   void (*store[kComputes][kNumDTypes])(char* dst, const void* src, int64_t n, int64_t stride);
 };
 const ConvertTable& convert_table();
-void register_convert_table(const ConvertTable& t, int rank);
 
 }  // namespace rl

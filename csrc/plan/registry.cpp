@@ -1,46 +1,73 @@
-// The tables that kernels register themselves in. Names are the only join key with the op
+// The tables of kernels, made from their registrations. Names are the only join key with the op
 // records; a bijection test compares both sides.
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <span>
 #include <unordered_map>
 
 #include "plan/isa.h"
 #include "plan/pointwise.h"
 
+// The bounds of the section that RL_REGISTER fills; named by the linker.
+extern "C" {
+[[gnu::visibility("hidden")]] extern const rl::Registration __start_rl_registered[], __stop_rl_registered[];
+}
+
 namespace rl {
 namespace {
 
-template <class K> struct Ranked {
-  K kernel;
-  int rank;
-};
-template <class K> using Table = std::unordered_map<std::string_view, Ranked<K>>;
+template <class K> using Kernels = std::unordered_map<std::string_view, K>;
 
-// Functions, not globals: registration runs during static initialisation.
-Table<Kernel>& kernels() {
-  static auto* t = new Table<Kernel>;
-  return *t;
-}
-Table<PointwiseKernel>& pointwise() {
-  static auto* t = new Table<PointwiseKernel>;
-  return *t;
-}
-Ranked<ConvertTable>& converts() {
-  static Ranked<ConvertTable> t{};
-  return t;
+std::span<const Registration> registrations() { return {__start_rl_registered, __stop_rl_registered}; }
+
+// The best version of each kernel that this machine can run.
+Kernels<Kernel> collect_kernels() {
+  Kernels<Kernel> table;
+  std::unordered_map<std::string_view, int> ranks;
+  for (const Registration& r : registrations()) {
+    if (r.what != Registration::OfKernel) continue;
+    auto& k = *static_cast<const Kernel*>(r.object);
+    if (!isa_wins(r.rank, ranks[k.name])) continue;
+    ranks[k.name] = r.rank;
+    table[k.name] = k;
+  }
+  return table;
 }
 
-template <class K> bool put(Table<K>& table, const K& k, int rank) {
-  Ranked<K>& slot = table[k.name];
-  if (isa_wins(rank, slot.rank)) slot = {k, rank};
-  return true;
+// Compute types may come from different files, so each keeps the rank that provided it.
+Kernels<PointwiseKernel> collect_pointwise() {
+  Kernels<PointwiseKernel> table;
+  std::unordered_map<std::string_view, std::array<int, kComputes>> ranks;
+  for (const Registration& r : registrations()) {
+    if (r.what != Registration::OfPointwise) continue;
+    auto& k = *static_cast<const PointwiseKernel*>(r.object);
+    PointwiseKernel& have = table.try_emplace(k.name, PointwiseKernel{k.name, k.inputs, k.params, {}, {}}).first->second;
+    std::array<int, kComputes>& present = ranks[k.name];
+    for (int c = 0; c < kComputes; ++c) {
+      if (!k.fn[c] || !isa_wins(r.rank, present[c])) continue;
+      have.fn[c] = k.fn[c];
+      have.result[c] = k.result[c];
+      present[c] = r.rank;
+    }
+  }
+  return table;
 }
-template <class K> const K* get(Table<K>& table, std::string_view name) {
+
+const Kernels<Kernel>& kernels() {
+  static const auto* table = new Kernels<Kernel>(collect_kernels());
+  return *table;
+}
+const Kernels<PointwiseKernel>& pointwise() {
+  static const auto* table = new Kernels<PointwiseKernel>(collect_pointwise());
+  return *table;
+}
+
+template <class K> const K* get(const Kernels<K>& table, std::string_view name) {
   auto it = table.find(name);
-  return it == table.end() ? nullptr : &it->second.kernel;
+  return it == table.end() ? nullptr : &it->second;
 }
-template <class K> std::vector<std::string_view> names(const Table<K>& table) {
+template <class K> std::vector<std::string_view> names(const Kernels<K>& table) {
   std::vector<std::string_view> out;
   for (auto& [name, unused] : table) out.push_back(name);
   return out;
@@ -65,31 +92,21 @@ int machine_isa() {
   return rank;
 }
 
-bool register_kernel(const Kernel& k) { return put(kernels(), k, 1); }
-bool register_isa_kernel(const Kernel& k, int rank) { return put(kernels(), k, rank); }
+const void* best_registered(Registration::What what) {
+  const Registration* best = nullptr;
+  for (const Registration& r : registrations())
+    if (r.what == what && isa_wins(r.rank, best ? best->rank : 0)) best = &r;
+  return best ? best->object : nullptr;
+}
+
 const Kernel* find_kernel(std::string_view name) { return get(kernels(), name); }
 std::vector<std::string_view> kernel_names() { return names(kernels()); }
-
-// Compute types may come from different files, so each keeps the rank that provided it.
-void register_pointwise(const PointwiseKernel& k, int rank) {
-  static auto* ranks = new std::unordered_map<std::string_view, std::array<int, kComputes>>;
-  auto [it, fresh] = pointwise().try_emplace(k.name, Ranked<PointwiseKernel>{k, rank});
-  PointwiseKernel& have = it->second.kernel;
-  if (fresh) std::fill(std::begin(have.fn), std::end(have.fn), nullptr);
-  std::array<int, kComputes>& present = (*ranks)[k.name];
-  for (int c = 0; c < kComputes; ++c) {
-    if (!k.fn[c] || !isa_wins(rank, present[c])) continue;
-    have.fn[c] = k.fn[c];
-    have.result[c] = k.result[c];
-    present[c] = rank;
-  }
-}
 const PointwiseKernel* find_pointwise(std::string_view name) { return get(pointwise(), name); }
 std::vector<std::string_view> pointwise_names() { return names(pointwise()); }
 
-void register_convert_table(const ConvertTable& t, int rank) {
-  if (isa_wins(rank, converts().rank)) converts() = {t, rank};
+const ConvertTable& convert_table() {
+  static const auto* table = static_cast<const ConvertTable*>(best_registered(Registration::OfConvertTable));
+  return *table;
 }
-const ConvertTable& convert_table() { return converts().kernel; }
 
 }  // namespace rl

@@ -65,10 +65,14 @@ def machine(threads):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="workloads whose name contains this")
-    parser.add_argument("--seconds", type=float, default=0.3, help="time for each workload and round")
+    parser.add_argument(
+        "--seconds", type=float, default=0.3, help="time for each workload and round"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--torch-python", default=sys.executable, help="the interpreter that has torch")
+    parser.add_argument(
+        "--torch-python", default=sys.executable, help="the interpreter that has torch"
+    )
     parser.add_argument("--write", metavar="FILE", help="write the table there as well")
     args = parser.parse_args()
     rounds = {"rushlight": [], "torch": []}

@@ -16,6 +16,7 @@ def workload(name):
     def register(prepare):
         WORKLOADS[name] = prepare
         return prepare
+
     return register
 
 
@@ -100,6 +101,7 @@ def small_backward(torch):
         for _ in range(10):
             y = (y * 0.5).tanh()
         y.sum().backward()
+
     return run
 
 
@@ -113,6 +115,7 @@ def small_step(torch):
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(model(x), y).backward()
         optimizer.step()
+
     return run
 
 
@@ -143,7 +146,11 @@ def main(library, only, budget):
             raise
         raise SystemExit(3)
     found = {name: prepare for name, prepare in WORKLOADS.items() if only in name}
-    print(json.dumps({name: seconds_a_call(prepare(torch), budget) for name, prepare in found.items()}))
+    print(
+        json.dumps(
+            {name: seconds_a_call(prepare(torch), budget) for name, prepare in found.items()}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -175,7 +175,9 @@ def arguments(argv=None):
     )
     parser.add_argument("--data", help="directory of language files; without it, Faker's names")
     parser.add_argument("--epochs", type=int, default=30, help="length of the whole schedule")
-    parser.add_argument("--stop-after", type=int, help="end early, after this epoch of the schedule")
+    parser.add_argument(
+        "--stop-after", type=int, help="end early, after this epoch of the schedule"
+    )
     parser.add_argument("--batch-size", type=int, default=32, help="most names per step")
     parser.add_argument("--hidden", type=int, default=128, help="size of the hidden state")
     parser.add_argument("--lr", type=float, default=2e-3, help="highest learning rate")

@@ -136,10 +136,14 @@ def arguments(argv=None):
         description="Train a convolutional network on handwritten digits or CIFAR-10.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--data", choices=["digits", "cifar10"], default="digits", help="what to learn")
+    parser.add_argument(
+        "--data", choices=["digits", "cifar10"], default="digits", help="what to learn"
+    )
     parser.add_argument("--root", default="data", help="where the CIFAR-10 archive is or goes")
     parser.add_argument("--epochs", type=int, default=25, help="length of the whole schedule")
-    parser.add_argument("--stop-after", type=int, help="end early, after this epoch of the schedule")
+    parser.add_argument(
+        "--stop-after", type=int, help="end early, after this epoch of the schedule"
+    )
     parser.add_argument("--batch-size", type=int, default=64, help="images per step")
     parser.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--width", type=int, default=32, help="channels of the first convolution")

@@ -11,11 +11,51 @@ from rushlight import _native
 _native.set_package_prefix(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)
 
 from rushlight._native import (  # noqa: E402
-    Generator, Size, Tensor, UntypedStorage, as_tensor, bfloat16, bool, can_cast, channels_last, channels_last_3d, complex64,
-    complex128, contiguous_format, default_generator, device, dtype, float16, float32, float64, from_dlpack, from_numpy,
-    frombuffer, get_default_dtype, get_num_threads, int8, int16, int32, int64, is_grad_enabled,
-    is_inference_mode_enabled, layout, memory_format, preserve_format, promote_types, set_default_dtype,
-    set_num_threads, sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr, strided, tensor, uint8)
+    Generator,
+    Size,
+    Tensor,
+    UntypedStorage,
+    as_tensor,
+    bfloat16,
+    bool,
+    can_cast,
+    channels_last,
+    channels_last_3d,
+    complex64,
+    complex128,
+    contiguous_format,
+    default_generator,
+    device,
+    dtype,
+    float16,
+    float32,
+    float64,
+    from_dlpack,
+    from_numpy,
+    frombuffer,
+    get_default_dtype,
+    get_num_threads,
+    int8,
+    int16,
+    int32,
+    int64,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    layout,
+    memory_format,
+    preserve_format,
+    promote_types,
+    set_default_dtype,
+    set_num_threads,
+    sparse_bsc,
+    sparse_bsr,
+    sparse_coo,
+    sparse_csc,
+    sparse_csr,
+    strided,
+    tensor,
+    uint8,
+)
 
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16  # noqa: A001
 cfloat, cdouble = complex64, complex128
@@ -30,9 +70,16 @@ globals().update(ops._record.namespaces["torch"])
 from rushlight import _tensor_methods, _tensor_str, autograd, nn, optim, utils  # noqa: E402
 from rushlight._tensor_str import set_printoptions  # noqa: E402
 from rushlight.autograd.anomaly_mode import (  # noqa: E402
-    is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled)
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
+    set_anomaly_enabled,
+)
 from rushlight.autograd.grad_mode import (  # noqa: E402
-    enable_grad, inference_mode, no_grad, set_grad_enabled)
+    enable_grad,
+    inference_mode,
+    no_grad,
+    set_grad_enabled,
+)
 from rushlight.serialization import load, save  # noqa: E402
 from rushlight.storage import *  # noqa: E402, F403
 from rushlight.version import __version__  # noqa: E402

@@ -3,10 +3,28 @@
 from rushlight import _native
 from rushlight._native import Tensor, default_generator
 
-__all__ = ["manual_seed", "seed", "initial_seed", "get_rng_state", "set_rng_state", "is_tensor", "is_storage",
-           "is_floating_point", "is_complex", "numel", "result_type", "finfo", "iinfo", "typename",
-           "set_default_device", "get_default_device", "use_deterministic_algorithms",
-           "are_deterministic_algorithms_enabled", "is_same_size", "get_device"]
+__all__ = [
+    "manual_seed",
+    "seed",
+    "initial_seed",
+    "get_rng_state",
+    "set_rng_state",
+    "is_tensor",
+    "is_storage",
+    "is_floating_point",
+    "is_complex",
+    "numel",
+    "result_type",
+    "finfo",
+    "iinfo",
+    "typename",
+    "set_default_device",
+    "get_default_device",
+    "use_deterministic_algorithms",
+    "are_deterministic_algorithms_enabled",
+    "is_same_size",
+    "get_device",
+]
 
 
 def manual_seed(seed):
@@ -80,7 +98,11 @@ def typename(obj):
     if isinstance(obj, Tensor):
         return obj.type()
     kind = obj if isinstance(obj, type) else type(obj)
-    return f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else kind.__qualname__
+    return (
+        f"{kind.__module__}.{kind.__qualname__}"
+        if kind.__module__ != "builtins"
+        else kind.__qualname__
+    )
 
 
 def _category(x):
@@ -96,7 +118,9 @@ def result_type(tensor1, tensor2):
     """The dtype of an operation on the two: tensors with dimensions, then 0-d ones, then numbers."""
     levels = [None, None, None]
     for level, dtype in map(_category, (tensor1, tensor2)):
-        levels[level] = dtype if levels[level] is None else _native.promote_types(levels[level], dtype)
+        levels[level] = (
+            dtype if levels[level] is None else _native.promote_types(levels[level], dtype)
+        )
     result = None
     for lower in levels[::-1]:
         result = _combine(lower, result)
@@ -118,22 +142,28 @@ def _combine(higher, lower):
 class finfo:
     """Limits of a floating-point dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
 
-    _TABLE = {"float16": (16, 2.0 ** -10, 65504.0, 2.0 ** -14, 1e-3),
-              "bfloat16": (16, 2.0 ** -7, 3.3895313892515355e38, 2.0 ** -126, 1e-2),
-              "float32": (32, 2.0 ** -23, 3.4028234663852886e38, 2.0 ** -126, 1e-6),
-              "float64": (64, 2.0 ** -52, 1.7976931348623157e308, 2.0 ** -1022, 1e-15)}
+    _TABLE = {
+        "float16": (16, 2.0**-10, 65504.0, 2.0**-14, 1e-3),
+        "bfloat16": (16, 2.0**-7, 3.3895313892515355e38, 2.0**-126, 1e-2),
+        "float32": (32, 2.0**-23, 3.4028234663852886e38, 2.0**-126, 1e-6),
+        "float64": (64, 2.0**-52, 1.7976931348623157e308, 2.0**-1022, 1e-15),
+    }
 
     def __init__(self, type=None):  # noqa: A002
         dtype = (type or _native.get_default_dtype()).to_real()
         name = str(dtype)[6:]
         if name not in self._TABLE:
-            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{name}'")
+            raise TypeError(
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{name}'"
+            )
         self.bits, self.eps, self.max, self.tiny, self.resolution = self._TABLE[name]
         self.min, self.smallest_normal, self.dtype = -self.max, self.tiny, name
 
     def __repr__(self):
-        return (f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
-                f"smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, dtype={self.dtype})")
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
+            f"smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, dtype={self.dtype})"
+        )
 
 
 class iinfo:
@@ -141,7 +171,9 @@ class iinfo:
 
     def __init__(self, type):  # noqa: A002
         if type.is_floating_point or type.is_complex or type == _native.bool:
-            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'")
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'"
+            )
         self.bits, self.dtype = 8 * type.itemsize, str(type)[6:]
         self.min = -(2 ** (self.bits - 1)) if type.is_signed else 0
         self.max = 2 ** (self.bits - type.is_signed) - 1

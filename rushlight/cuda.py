@@ -5,8 +5,18 @@ with no GPU in the machine. Anything that needs a GPU raises, as in a CPU build 
 """
 
 __all__ = [
-    "current_device", "device_count", "empty_cache", "get_device_name", "get_device_properties", "init",
-    "is_available", "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all", "set_device",
+    "current_device",
+    "device_count",
+    "empty_cache",
+    "get_device_name",
+    "get_device_properties",
+    "init",
+    "is_available",
+    "is_bf16_supported",
+    "is_initialized",
+    "manual_seed",
+    "manual_seed_all",
+    "set_device",
     "synchronize",
 ]
 
@@ -82,5 +92,7 @@ def synchronize(device=None):
 
 
 def _unavailable(name):
-    raise AssertionError(f"cuda.{name}(): rushlight is not compiled with CUDA enabled; ask "
-                         "cuda.is_available() first, and use the device 'cpu'")
+    raise AssertionError(
+        f"cuda.{name}(): rushlight is not compiled with CUDA enabled; ask "
+        "cuda.is_available() first, and use the device 'cpu'"
+    )

@@ -155,9 +155,7 @@ def _map(path, shown_name):
 
     shared = _settings["mmap_flags"] == 1
     with open(path, "r+b" if shared else "rb") as file:
-        return mmap.mmap(
-            file.fileno(), 0, access=mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
-        )
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY)
 
 
 def _effective_weights_only(weights_only, pickle_module):

@@ -7,10 +7,20 @@ favour of `UntypedStorage`, kept for programs and files that name them).
 import rushlight as rl
 from rushlight._native import UntypedStorage
 
-_LEGACY = {"DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16",
-           "BFloat16Storage": "bfloat16", "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16",
-           "CharStorage": "int8", "ByteStorage": "uint8", "BoolStorage": "bool",
-           "ComplexFloatStorage": "complex64", "ComplexDoubleStorage": "complex128"}
+_LEGACY = {
+    "DoubleStorage": "float64",
+    "FloatStorage": "float32",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+    "ComplexFloatStorage": "complex64",
+    "ComplexDoubleStorage": "complex128",
+}
 
 
 class TypedStorage:
@@ -40,8 +50,10 @@ class TypedStorage:
                 tensor = rl.tensor(source, dtype=dtype, device=device)
             wrap_storage = tensor.untyped_storage()
         elif not isinstance(wrap_storage, UntypedStorage):
-            raise TypeError("TypedStorage: argument 'wrap_storage' must be UntypedStorage, but got "
-                            f"{type(wrap_storage)}")
+            raise TypeError(
+                "TypedStorage: argument 'wrap_storage' must be UntypedStorage, but got "
+                f"{type(wrap_storage)}"
+            )
         self.dtype, self._untyped_storage = dtype, wrap_storage
 
     def _flat(self):
@@ -142,16 +154,30 @@ class TypedStorage:
         return "torch." + next((k for k, v in _LEGACY.items() if v == name), "TypedStorage")
 
     def _converted(self, dtype):
-        return self if dtype == self.dtype else self._like(self._flat().to(dtype).untyped_storage(), dtype)
+        return (
+            self
+            if dtype == self.dtype
+            else self._like(self._flat().to(dtype).untyped_storage(), dtype)
+        )
 
     def __repr__(self):
         lines = "".join([f" {v}\n" for v in self.tolist()])
         return f"{lines}[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {len(self)}]"
 
 
-for _method, _dtype in (("double", "float64"), ("float", "float32"), ("half", "float16"), ("bfloat16", "bfloat16"),
-                        ("long", "int64"), ("int", "int32"), ("short", "int16"), ("char", "int8"),
-                        ("byte", "uint8"), ("bool", "bool")):
+for _method, _dtype in (
+    ("double", "float64"),
+    ("float", "float32"),
+    ("half", "float16"),
+    ("bfloat16", "bfloat16"),
+    ("long", "int64"),
+    ("int", "int32"),
+    ("short", "int16"),
+    ("char", "int8"),
+    ("byte", "uint8"),
+    ("bool", "bool"),
+):
+
     def _convert(self, _dtype=_dtype):
         """The elements in another dtype."""
         return self._converted(getattr(rl, _dtype))
@@ -160,7 +186,14 @@ for _method, _dtype in (("double", "float64"), ("float", "float32"), ("half", "f
     setattr(TypedStorage, _method, _convert)
 
 for _name, _dtype in _LEGACY.items():
-    globals()[_name] = type(_name, (TypedStorage,), {"dtype": getattr(rl, _dtype), "__module__": "torch",
-                                                     "__doc__": f"A storage of {_dtype} elements."})
+    globals()[_name] = type(
+        _name,
+        (TypedStorage,),
+        {
+            "dtype": getattr(rl, _dtype),
+            "__module__": "torch",
+            "__doc__": f"A storage of {_dtype} elements.",
+        },
+    )
 
 __all__ = ["UntypedStorage", "TypedStorage", *_LEGACY]

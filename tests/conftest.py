@@ -9,8 +9,11 @@ import rushlight as rl
 
 
 def pytest_addoption(parser):
-    parser.addoption("--all-dtypes", action="store_true",
-                     help="conformance tests also in half precision and complex")
+    parser.addoption(
+        "--all-dtypes",
+        action="store_true",
+        help="conformance tests also in half precision and complex",
+    )
 
 
 @pytest.fixture(autouse=True)

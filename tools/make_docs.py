@@ -58,7 +58,9 @@ def _forms(record):
     if "out" in [argument.name for argument in op_table.arguments(record)]:
         forms.append("accepts `out=`")
     if record.differentiable_inputs:
-        forms.append("differentiable in " + ", ".join(f"`{n}`" for n in record.differentiable_inputs))
+        forms.append(
+            "differentiable in " + ", ".join(f"`{n}`" for n in record.differentiable_inputs)
+        )
     return "; ".join(forms)
 
 
@@ -82,7 +84,8 @@ def pages():
     head = "<!-- Written by tools/make_docs.py from the op records. -->"
     return {
         place.lower().replace(".", "_") + ".md": "\n".join(
-            [head, f"# {_TITLES[place]}", ""] + [_entry(n, entries[n]) for n in sorted(entries)])
+            [head, f"# {_TITLES[place]}", ""] + [_entry(n, entries[n]) for n in sorted(entries)]
+        )
         for place, entries in sections.items()
     }
 

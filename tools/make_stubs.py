@@ -164,4 +164,5 @@ if __name__ == "__main__":
         _use_built(*sys.argv[2:])
     import rushlight as rl
     import op_table
+
     main(sys.argv[1])

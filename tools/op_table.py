@@ -6,11 +6,25 @@ Read by make_docs.py and make_stubs.py. A new schema type gets its annotation in
 from rushlight.ops import _record
 
 _ANNOTATIONS = {
-    "Tensor": "Tensor", "Tensor | Scalar": "Tensor | Scalar", "Tensor[]": "Sequence[Tensor]",
-    "Scalar": "Scalar", "number": "Scalar", "int": "int", "float": "float", "bool": "bool", "int[]": "Sizes",
-    "float[]": "Sequence[float]", "dtype": "dtype", "device": "device | str | int",
-    "memory_format": "memory_format", "layout": "layout", "str": "str", "Generator": "Generator",
-    "object": "Any", "any": "Any", "Any": "Any",
+    "Tensor": "Tensor",
+    "Tensor | Scalar": "Tensor | Scalar",
+    "Tensor[]": "Sequence[Tensor]",
+    "Scalar": "Scalar",
+    "number": "Scalar",
+    "int": "int",
+    "float": "float",
+    "bool": "bool",
+    "int[]": "Sizes",
+    "float[]": "Sequence[float]",
+    "dtype": "dtype",
+    "device": "device | str | int",
+    "memory_format": "memory_format",
+    "layout": "layout",
+    "str": "str",
+    "Generator": "Generator",
+    "object": "Any",
+    "any": "Any",
+    "Any": "Any",
 }
 
 
@@ -31,7 +45,9 @@ class Argument:
 
 def annotation(kind):
     """The Python annotation of a schema type: ``int[2]`` -> ``Sizes``."""
-    kind = {"Scalar | Tensor": "Tensor | Scalar", "ScalarType": "dtype"}.get(kind.strip(), kind.strip())
+    kind = {"Scalar | Tensor": "Tensor | Scalar", "ScalarType": "dtype"}.get(
+        kind.strip(), kind.strip()
+    )
     if kind.startswith("int["):
         kind = "int[]"
     return _ANNOTATIONS[kind]

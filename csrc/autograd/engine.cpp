@@ -92,17 +92,20 @@ void run_backward(std::vector<Root> roots, Pass& pass) {
   std::vector<Ref<Node>> ready;
   auto push = [&](Node* n) {
     ready.push_back(Ref<Node>::share(n));
-    std::push_heap(ready.begin(), ready.end(), [](auto& a, auto& b) { return Newer{}(a.get(), b.get()); });
+    std::push_heap(ready.begin(), ready.end(),
+                   [](auto& a, auto& b) { return Newer{}(a.get(), b.get()); });
   };
   std::vector<Node*> seen;
   for (Root& r : roots)
-    if (states[r.node.get()].waiting == 0 && std::find(seen.begin(), seen.end(), r.node.get()) == seen.end()) {
+    if (states[r.node.get()].waiting == 0 &&
+        std::find(seen.begin(), seen.end(), r.node.get()) == seen.end()) {
       seen.push_back(r.node.get());
       push(r.node.get());
     }
   roots.clear();
   while (!ready.empty()) {
-    std::pop_heap(ready.begin(), ready.end(), [](auto& a, auto& b) { return Newer{}(a.get(), b.get()); });
+    std::pop_heap(ready.begin(), ready.end(),
+                  [](auto& a, auto& b) { return Newer{}(a.get(), b.get()); });
     Ref<Node> n = std::move(ready.back());
     ready.pop_back();
     State& s = states[n.get()];
@@ -118,8 +121,8 @@ void run_backward(std::vector<Root> roots, Pass& pass) {
     }
     std::vector<Ref<Tensor>> results;
     bool further = s.needed && std::any_of(n->edges.begin(), n->edges.end(), [&](const Edge& e) {
-      return e.node && states[e.node.get()].needed;
-    });
+                     return e.node && states[e.node.get()].needed;
+                   });
     std::vector<Ref<Node>> next;  // evaluation may clear the node's own edges
     std::vector<uint32_t> nrs;
     for (const Edge& e : n->edges) {
@@ -131,7 +134,8 @@ void run_backward(std::vector<Root> roots, Pass& pass) {
     for (size_t i = 0; i < next.size(); ++i) {
       if (!next[i]) continue;
       State& to = states[next[i].get()];
-      if (results[i] && to.needed) add_to(to, nrs[i], fit_gradient(*n, i, std::move(results[i])), pass);
+      if (results[i] && to.needed)
+        add_to(to, nrs[i], fit_gradient(*n, i, std::move(results[i])), pass);
       if (--to.waiting == 0) push(next[i].get());
     }
   }

@@ -8,7 +8,9 @@
 
 namespace rl {
 
-namespace py { struct Op; }
+namespace py {
+struct Op;
+}
 
 // The geometry that a gradient must have: rules never un-broadcast, the engine does.
 struct Shape {
@@ -18,19 +20,19 @@ struct Shape {
 };
 
 struct Edge {
-  Ref<Node> node;   // null: no gradient wanted here
+  Ref<Node> node;  // null: no gradient wanted here
   uint32_t nr = 0;
   Shape shape;
 };
 
 // A value kept for backward. Outputs are kept detached, so that they do not hold their node.
 struct Saved {
-  Object* value = nullptr;  // owned: a tensor, another Python object, or what a pack hook made
-  Object* unpack = nullptr; // owned: the hook that undoes `pack`
+  Object* value = nullptr;   // owned: a tensor, another Python object, or what a pack hook made
+  Object* unpack = nullptr;  // owned: the hook that undoes `pack`
   uint32_t version = 0;
   int output = -1;
   bool is_tensor = false;
-  Ref<Node> source;         // of an input that went through a pack hook: its place in the graph
+  Ref<Node> source;  // of an input that went through a pack hook: its place in the graph
   uint32_t source_nr = 0;
 };
 
@@ -44,11 +46,11 @@ struct Node : Object {
   std::vector<Edge> edges;
   std::vector<Shape> outputs;  // of the forward call: for zero gradients
   std::vector<Saved> saved;
-  Tensor* variable;            // Accumulate: the leaf (owned)
-  Ref<Node> inner;             // CopySlices: the node of the in-place op on the view
+  Tensor* variable;  // Accumulate: the leaf (owned)
+  Ref<Node> inner;   // CopySlices: the node of the in-place op on the view
   SizeVec view_sizes, view_strides;
   int64_t view_offset;
-  Object* context;             // CopySlices: an alias with the base's geometry (owned)
+  Object* context;                  // CopySlices: an alias with the base's geometry (owned)
   Object *code, *dict, *weak_refs;  // code object of the recording line (owned)
   Object *pre_hooks, *post_hooks;   // owned dicts
   std::vector<std::pair<uint32_t, Object*>> tensor_hooks;  // (output, dict of hooks), owned

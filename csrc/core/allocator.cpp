@@ -27,7 +27,10 @@ struct FreeBlock {
 
 struct SpinLock {
   std::atomic_flag flag = ATOMIC_FLAG_INIT;
-  void lock() { while (flag.test_and_set(std::memory_order_acquire)) {} }
+  void lock() {
+    while (flag.test_and_set(std::memory_order_acquire)) {
+    }
+  }
   void unlock() { flag.clear(std::memory_order_release); }
 };
 

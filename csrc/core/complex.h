@@ -4,7 +4,8 @@
 
 namespace rl {
 
-template <class T> struct Complex {
+template <class T>
+struct Complex {
   T re{}, im{};
   friend Complex operator+(Complex a, Complex b) { return {a.re + b.re, a.im + b.im}; }
   friend Complex operator-(Complex a, Complex b) { return {a.re - b.re, a.im - b.im}; }

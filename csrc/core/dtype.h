@@ -89,21 +89,33 @@ struct BFloat16 {
 using C64 = Complex<float>;
 using C128 = Complex<double>;
 
-template <class T> struct dtype_of_;
-template <DType D> struct ctype_of_;
-#define RL_FOR_EACH_DTYPE(X)                                                                   \
-  X(Bool, bool) X(U8, uint8_t) X(I8, int8_t) X(I16, int16_t) X(I32, int32_t) X(I64, int64_t)   \
-  X(F16, Half) X(BF16, BFloat16) X(F32, float) X(F64, double) X(C64, C64) X(C128, C128)
-#define RL_DTYPE_TRAIT(D, T)                                              \
-  template <> struct dtype_of_<T> { static constexpr DType value = DType::D; }; \
-  template <> struct ctype_of_<DType::D> { using type = T; };
+template <class T>
+struct dtype_of_;
+template <DType D>
+struct ctype_of_;
+#define RL_FOR_EACH_DTYPE(X)                                                                \
+  X(Bool, bool)                                                                             \
+  X(U8, uint8_t) X(I8, int8_t) X(I16, int16_t) X(I32, int32_t) X(I64, int64_t) X(F16, Half) \
+      X(BF16, BFloat16) X(F32, float) X(F64, double) X(C64, C64) X(C128, C128)
+#define RL_DTYPE_TRAIT(D, T)                 \
+  template <>                                \
+  struct dtype_of_<T> {                      \
+    static constexpr DType value = DType::D; \
+  };                                         \
+  template <>                                \
+  struct ctype_of_<DType::D> {               \
+    using type = T;                          \
+  };
 RL_FOR_EACH_DTYPE(RL_DTYPE_TRAIT)
 #undef RL_DTYPE_TRAIT
-template <class T> constexpr DType dtype_of = dtype_of_<T>::value;
-template <DType D> using ctype_of = typename ctype_of_<D>::type;
+template <class T>
+constexpr DType dtype_of = dtype_of_<T>::value;
+template <DType D>
+using ctype_of = typename ctype_of_<D>::type;
 
 // Calls f.template operator()<T>() with the C++ type of `d`.
-template <class F> auto dispatch(DType d, F&& f) {
+template <class F>
+auto dispatch(DType d, F&& f) {
   switch (d) {
 #define RL_CASE(D, T) \
   case DType::D:      \

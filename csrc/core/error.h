@@ -33,20 +33,23 @@ void append(std::string& s, DType v);
 void append(std::string& s, std::span<const int64_t> v);  // "[2, 3]"
 
 // Concatenates its arguments: str("expected ", n, " got ", sizes).
-template <class... A> std::string str(const A&... a) {
+template <class... A>
+std::string str(const A&... a) {
   std::string s;
   (append(s, a), ...);
   return s;
 }
 
-template <class... A> [[noreturn, gnu::cold, gnu::noinline]] void fail(ErrorKind k, const A&... a) {
+template <class... A>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(ErrorKind k, const A&... a) {
   throw Error(k, str(a...));
 }
-template <class... A> [[noreturn, gnu::cold]] void fail(const A&... a) {
+template <class... A>
+[[noreturn, gnu::cold]] void fail(const A&... a) {
   throw Error(ErrorKind::Runtime, str(a...));
 }
-#define RL_CHECK(cond, ...) \
-  do {                      \
+#define RL_CHECK(cond, ...)                                    \
+  do {                                                         \
     if (__builtin_expect(!(cond), 0)) ::rl::fail(__VA_ARGS__); \
   } while (0)
 

@@ -46,13 +46,13 @@ class Generator {
   explicit Generator(uint64_t seed = kDefaultSeed) : engine(seed) {}
   Generator(const Generator&) = delete;
 
-  void manual_seed(uint64_t seed);        // locks
-  uint64_t seed();                        // locks; seeds from the system and returns the seed
-  uint64_t initial_seed();                // locks
-  State get_state();                      // locks; the bytes of torch.get_rng_state()
+  void manual_seed(uint64_t seed);  // locks
+  uint64_t seed();                  // locks; seeds from the system and returns the seed
+  uint64_t initial_seed();          // locks
+  State get_state();                // locks; the bytes of torch.get_rng_state()
   void set_state(const void* data, int64_t bytes);  // locks; throws on a malformed state
-  uint32_t random();                      // locks
-  uint64_t random64();                    // locks
+  uint32_t random();                                // locks
+  uint64_t random64();                              // locks
 
   std::mutex mutex;
   Mt19937 engine;

@@ -11,20 +11,35 @@ struct Object {
   alignas(8) unsigned char header_[16];
 };
 
-void retain(Object* o);   // defined in csrc/python; both need the interpreter lock
+void retain(Object* o);  // defined in csrc/python; both need the interpreter lock
 void release(Object* o);
 
 // Owns one count of a tensor or node.
-template <class T> class Ref {
+template <class T>
+class Ref {
  public:
   Ref() = default;
   Ref(std::nullptr_t) {}
-  Ref(const Ref& o) : p_(o.p_) { if (p_) retain(p_); }
+  Ref(const Ref& o) : p_(o.p_) {
+    if (p_) retain(p_);
+  }
   Ref(Ref&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
-  Ref& operator=(Ref o) noexcept { std::swap(p_, o.p_); return *this; }
-  ~Ref() { if (p_) release(p_); }
-  static Ref own(T* p) { Ref r; r.p_ = p; return r; }  // takes over the caller's count
-  static Ref share(T* p) { if (p) retain(p); return own(p); }
+  Ref& operator=(Ref o) noexcept {
+    std::swap(p_, o.p_);
+    return *this;
+  }
+  ~Ref() {
+    if (p_) release(p_);
+  }
+  static Ref own(T* p) {
+    Ref r;
+    r.p_ = p;
+    return r;
+  }  // takes over the caller's count
+  static Ref share(T* p) {
+    if (p) retain(p);
+    return own(p);
+  }
   T* get() const { return p_; }
   T* give() { return std::exchange(p_, nullptr); }
   T& operator*() const { return *p_; }

@@ -16,7 +16,9 @@ static_assert(sizeof(Storage) <= kHeader);
 void* inline_data(Storage* s) { return reinterpret_cast<char*>(s) + kHeader; }
 
 // The header's own block is larger when the bytes once lived inside it.
-size_t header_capacity(const Storage* s) { return reinterpret_cast<const size_t*>(s)[kHeader / 8 - 1]; }
+size_t header_capacity(const Storage* s) {
+  return reinterpret_cast<const size_t*>(s)[kHeader / 8 - 1];
+}
 
 Storage* make_header(size_t extra) {
   Block b = allocate(kHeader + extra);
@@ -26,8 +28,10 @@ Storage* make_header(size_t extra) {
 }
 
 void free_bytes(Storage& s) noexcept {
-  if (s.release_foreign) s.release_foreign(s.context);
-  else if (s.capacity) deallocate(s.data, s.capacity);
+  if (s.release_foreign)
+    s.release_foreign(s.context);
+  else if (s.capacity)
+    deallocate(s.data, s.capacity);
   s.release_foreign = nullptr;
   s.capacity = 0;
   s.data = nullptr;
@@ -80,7 +84,8 @@ void resize_storage(Storage& s, size_t nbytes) {
 
 void move_to_shared(Storage& to, Storage& from) {
   RL_CHECK(from.release_foreign && to.nbytes <= from.nbytes && !to.is_meta,
-           "move_to_shared: expected foreign memory of at least ", to.nbytes, " bytes, got ", from.nbytes);
+           "move_to_shared: expected foreign memory of at least ", to.nbytes, " bytes, got ",
+           from.nbytes);
   if (to.nbytes) std::memcpy(from.data, to.data, to.nbytes);
   free_bytes(to);
   to.data = from.data;

@@ -189,7 +189,8 @@ namespace {
 std::vector<int> stride_order(Sizes sizes, Sizes strides) {
   std::vector<int> order(sizes.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return strides[a] > strides[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return strides[a] > strides[b]; });
   return order;
 }
 }  // namespace
@@ -239,8 +240,8 @@ int wrap_dim(int64_t dim, int ndim, const char* op) {
   int n = std::max(ndim, 1);  // a 0-d tensor accepts dim 0 and -1
   if (dim < -n || dim >= n)
     fail(ErrorKind::Index, op ? op : "", op ? ": " : "",
-         "Dimension out of range (expected to be in range of [", -n, ", ", n - 1, "], but got ", dim,
-         ")");
+         "Dimension out of range (expected to be in range of [", -n, ", ", n - 1, "], but got ",
+         dim, ")");
   return static_cast<int>(dim < 0 ? dim + n : dim);
 }
 

@@ -40,10 +40,10 @@ struct Tensor : Object {
   // --- autograd
   bool requires_grad, retains_grad, is_inference, is_subclass;
   uint32_t output_nr;
-  Node* grad_fn;        // owned
-  Tensor* grad;         // owned
-  Node* accumulator;    // borrowed: the AccumulateGrad node clears it when it dies
-  ViewInfo* view;       // owned; null for tensors that are not differentiable views
+  Node* grad_fn;                // owned
+  Tensor* grad;                 // owned
+  Node* accumulator;            // borrowed: the AccumulateGrad node clears it when it dies
+  ViewInfo* view;               // owned; null for tensors that are not differentiable views
   VersionCounter* own_version;  // null: the storage's version counts
   Object *hooks, *post_hooks, *dict, *weak_refs;  // host-language objects
 
@@ -54,16 +54,18 @@ struct Tensor : Object {
   uint32_t& version() const { return own_version ? own_version->value : storage->version; }
   bool is_meta() const { return device == Device::Meta; }
 
-  void* raw() const {
-    return static_cast<char*>(storage->data) + offset * item_size(dtype);
+  void* raw() const { return static_cast<char*>(storage->data) + offset * item_size(dtype); }
+  template <class T>
+  T* data() const {
+    return static_cast<T*>(raw());
   }
-  template <class T> T* data() const { return static_cast<T*>(raw()); }
 };
 
 // --- making tensors (all need the interpreter lock)
 Ref<Tensor> empty(Sizes sizes, DType dtype, Device device = Device::Cpu);
 Ref<Tensor> empty_strided(Sizes sizes, Sizes strides, DType dtype, Device device = Device::Cpu);
-Ref<Tensor> empty_like(const Tensor& t);  // same geometry class: dense permutations keep their strides
+Ref<Tensor> empty_like(
+    const Tensor& t);  // same geometry class: dense permutations keep their strides
 // A tensor over `storage` (whose count it shares), unrelated to any graph.
 Ref<Tensor> alias(Storage* storage, Sizes sizes, Sizes strides, int64_t offset, DType dtype,
                   Device device);
@@ -88,8 +90,8 @@ SizeVec strides_for(Sizes sizes, MemoryFormat format);
 SizeVec dense_like_strides(const Tensor& t);  // contiguous in t's own dimension order
 bool is_contiguous(Sizes sizes, Sizes strides);
 bool is_contiguous(const Tensor& t, MemoryFormat format);
-bool is_dense(const Tensor& t);             // non-overlapping and without gaps
-bool may_overlap_itself(const Tensor& t);   // some memory is reached by two indices
+bool is_dense(const Tensor& t);            // non-overlapping and without gaps
+bool may_overlap_itself(const Tensor& t);  // some memory is reached by two indices
 int wrap_dim(int64_t dim, int ndim, const char* op = nullptr);  // IndexError when out of range
 SizeVec broadcast_sizes(Sizes a, Sizes b);  // RuntimeError naming the dimension that differs
 // Bytes of storage that a geometry reaches, from the storage's start.

@@ -32,8 +32,8 @@ void* blas_handle() {
 
 void set_blas_threads(int n) {
   static int current = 0;
-  static auto set = reinterpret_cast<void (*)(int)>(
-      symbol_of(blas_handle(), "scipy_openblas_set_num_threads"));
+  static auto set =
+      reinterpret_cast<void (*)(int)>(symbol_of(blas_handle(), "scipy_openblas_set_num_threads"));
   if (n == current) return;
   set(n);
   current = n;

@@ -9,41 +9,63 @@
 namespace rl {
 namespace {
 
-template <class T> constexpr bool kComplex = requires(T v) { v.re; };
-template <class T> constexpr bool kHalf = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+template <class T>
+constexpr bool kComplex = requires(T v) { v.re; };
+template <class T>
+constexpr bool kHalf = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
 
 struct Replace {
-  template <class T> static T apply(T, T x) { return x; }
+  template <class T>
+  static T apply(T, T x) {
+    return x;
+  }
 };
 struct Add {
-  template <class T> static T apply(T a, T x) {
-    if constexpr (std::is_same_v<T, bool>) return a || x;
-    else return static_cast<T>(a + x);
+  template <class T>
+  static T apply(T a, T x) {
+    if constexpr (std::is_same_v<T, bool>)
+      return a || x;
+    else
+      return static_cast<T>(a + x);
   }
 };
 struct Multiply {
-  template <class T> static T apply(T a, T x) {
-    if constexpr (std::is_same_v<T, bool>) return a && x;
-    else return static_cast<T>(a * x);
+  template <class T>
+  static T apply(T a, T x) {
+    if constexpr (std::is_same_v<T, bool>)
+      return a && x;
+    else
+      return static_cast<T>(a * x);
   }
 };
-template <bool Max> struct Extreme {
-  template <class T> static T apply(T a, T x) {
-    if constexpr (kComplex<T>) return a;  // refused by check_reduce
-    else return (Max ? x > a : x < a) || x != x ? x : a;
+template <bool Max>
+struct Extreme {
+  template <class T>
+  static T apply(T a, T x) {
+    if constexpr (kComplex<T>)
+      return a;  // refused by check_reduce
+    else
+      return (Max ? x > a : x < a) || x != x ? x : a;
   }
 };
 
 enum class Reduce : uint8_t { Replace, Sum, Prod, Mean, AMax, AMin };
 
 // Of the reductions; Replace only moves elements and goes through with_size.
-template <class F> void with_combine(Reduce r, F&& f) {
+template <class F>
+void with_combine(Reduce r, F&& f) {
   switch (r) {
-    case Reduce::Replace: return;
-    case Reduce::Sum: case Reduce::Mean: return f.template operator()<Add>();
-    case Reduce::Prod: return f.template operator()<Multiply>();
-    case Reduce::AMax: return f.template operator()<Extreme<true>>();
-    case Reduce::AMin: return f.template operator()<Extreme<false>>();
+    case Reduce::Replace:
+      return;
+    case Reduce::Sum:
+    case Reduce::Mean:
+      return f.template operator()<Add>();
+    case Reduce::Prod:
+      return f.template operator()<Multiply>();
+    case Reduce::AMax:
+      return f.template operator()<Extreme<true>>();
+    case Reduce::AMin:
+      return f.template operator()<Extreme<false>>();
   }
 }
 
@@ -59,7 +81,8 @@ inline Scalar identity_of(Reduce r, DType d) {
     if constexpr (std::is_integral_v<T>)
       return Scalar::of(static_cast<int64_t>(lowest ? std::numeric_limits<T>::lowest()
                                                     : std::numeric_limits<T>::max()));
-    else return Scalar{};
+    else
+      return Scalar{};
   });
 }
 
@@ -70,7 +93,8 @@ inline void divide_by_counts(Tensor& out, const Tensor& counts) {
     T* x = out.data<T>();
     for (int64_t i = 0; i < out.numel; ++i) {
       if (n[i] <= 1) continue;
-      if constexpr (std::is_same_v<T, bool>) continue;
+      if constexpr (std::is_same_v<T, bool>)
+        continue;
       else if constexpr (std::is_integral_v<T>) {
         int64_t v = x[i], q = v / n[i];
         x[i] = static_cast<T>(q - (v % n[i] < 0));  // rounds down, as PyTorch's does
@@ -96,7 +120,8 @@ inline Reduce parse_reduce(const Call& c, std::string_view s) {
 // Resets targets to the identity when self does not take part, combines, and divides means.
 // `into(target, number, reduce)` writes the number at every indexed position, or the source's
 // elements when the number is null.
-template <class Into> void reduce_into(Tensor& out, Reduce r, bool include_self, Into&& into) {
+template <class Into>
+void reduce_into(Tensor& out, Reduce r, bool include_self, Into&& into) {
   Scalar identity = identity_of(r, out.dtype), one = Scalar::of(int64_t{1});
   if (!include_self) into(out, &identity, Reduce::Replace);
   into(out, nullptr, r);

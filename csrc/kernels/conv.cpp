@@ -60,8 +60,8 @@ void check_bias(const Call& c, const Tensor* bias, const Tensor& x, int64_t chan
   if (!bias) return;
   RL_CHECK(bias->ndim == 1 && bias->size(0) == channels, c.op, ": expected a bias of shape [",
            channels, "], got ", bias->sizes());
-  RL_CHECK(bias->dtype == x.dtype, c.op, ": Input type (", x.dtype, ") and bias type (", bias->dtype,
-           ") should be the same");
+  RL_CHECK(bias->dtype == x.dtype, c.op, ": Input type (", x.dtype, ") and bias type (",
+           bias->dtype, ") should be the same");
 }
 
 // _conv_forward(input, weight, bias, stride, padding, dilation, groups)
@@ -107,8 +107,8 @@ ConvGeometry input_geometry(const Call& c) {
   Sizes space = c.ints(3);
   std::copy_n(space.begin(), g.dims, g.in + 3 - g.dims);
   RL_CHECK(w.size(0) == g.out_channels, c.op, ": given groups=", g.groups, ", weight of size ",
-           w.sizes(), ", expected input", y.sizes(), " to have ", w.size(0),
-           " channels, but got ", g.out_channels, " channels instead");
+           w.sizes(), ", expected input", y.sizes(), " to have ", w.size(0), " channels, but got ",
+           g.out_channels, " channels instead");
   RL_CHECK(g.out_channels % g.groups == 0, c.op, ": channels ", g.out_channels,
            " must be divisible by groups ", g.groups);
   check_bias(c, c.tensor_or_null(2), y, g.in_channels);
@@ -152,8 +152,9 @@ OutSpec& add_activation(Call& c, const ConvGeometry& g, int64_t channels, const 
   SizeVec sizes = {g.batch, channels};
   sizes.insert(sizes.end(), space + 3 - g.dims, space + 3);
   OutSpec& s = c.add_out(sizes, dtype);
-  if (last) s.strides = strides_for(sizes, g.dims == 3 ? MemoryFormat::ChannelsLast3d
-                                                       : MemoryFormat::ChannelsLast);
+  if (last)
+    s.strides =
+        strides_for(sizes, g.dims == 3 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast);
   return s;
 }
 
@@ -172,8 +173,7 @@ void weight_infer(Call& c) {
   SizeVec sizes = {g.out_channels, g.in_channels / g.groups};
   sizes.insert(sizes.end(), g.kernel + 3 - g.dims, g.kernel + 3);
   OutSpec& s = c.add_out(sizes, c.tensor(0).dtype);
-  if (is_channels_last(c.tensor(1)))
-    s.strides = strides_for(sizes, last_format(c.tensor(1)));
+  if (is_channels_last(c.tensor(1))) s.strides = strides_for(sizes, last_format(c.tensor(1)));
 }
 
 // ---- running
@@ -187,7 +187,8 @@ Ref<Tensor> in_layout(const Tensor& t, DType dtype, bool last) {
 }
 // A place for the result: the output itself where its layout and dtype serve.
 Ref<Tensor> result_in(Tensor& out, DType dtype, bool last) {
-  bool serves = out.dtype == dtype && (last ? is_contiguous(out, last_format(out)) : out.contiguous);
+  bool serves =
+      out.dtype == dtype && (last ? is_contiguous(out, last_format(out)) : out.contiguous);
   if (serves) return Ref<Tensor>::share(&out);
   return last ? empty_strided(out.sizes(), strides_for(out.sizes(), last_format(out)), dtype)
               : empty(out.sizes(), dtype);
@@ -218,8 +219,8 @@ void compute(ConvPart part, const ConvGeometry& g, const Tensor* x, const Tensor
       t.w = w ? Ref<Tensor>::share(const_cast<Tensor*>(w)) : result_in(out, dtype, false);
   };
   if (bias) t.bias = contiguous_as(*bias, dtype);
-  int64_t work = g.batch * g.out_channels * g.out_numel() * (g.in_channels / g.groups) *
-                 g.kernel_numel();
+  int64_t work =
+      g.batch * g.out_channels * g.out_numel() * (g.in_channels / g.groups) * g.kernel_numel();
   bool done = false;
   if (dnnl) {
     conv_dnnl_prepare();

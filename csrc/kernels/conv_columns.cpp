@@ -18,7 +18,8 @@ struct Window {
   int64_t at(int d, int64_t out, int64_t k) const {
     return out * g.stride[d] - g.padding[d] + k * g.dilation[d];
   }
-  template <class F> void rows(F&& f) const {
+  template <class F>
+  void rows(F&& f) const {
     for (int64_t i = 0; i < g.out[0]; ++i)
       for (int64_t j = 0; j < g.out[1]; ++j) {
         int64_t z = at(0, i, a), y = at(1, j, b);
@@ -35,7 +36,8 @@ struct Window {
   }
 };
 
-template <class F> void each_column(const ConvGeometry& g, int64_t channel, F&& f) {
+template <class F>
+void each_column(const ConvGeometry& g, int64_t channel, F&& f) {
   int64_t row = channel * g.kernel_numel();
   for (int64_t a = 0; a < g.kernel[0]; ++a)
     for (int64_t b = 0; b < g.kernel[1]; ++b)
@@ -46,7 +48,8 @@ int64_t channel_grain(const ConvGeometry& g) {
   return std::max<int64_t>(1, 32768 / std::max<int64_t>(1, g.kernel_numel() * g.out_numel()));
 }
 
-template <class T> void unfold(const ConvGeometry& g, int64_t channels, const T* x, T* columns) {
+template <class T>
+void unfold(const ConvGeometry& g, int64_t channels, const T* x, T* columns) {
   parallel_for(channels, channel_grain(g), [&](int64_t begin, int64_t end) {
     for (int64_t ch = begin; ch < end; ++ch)
       each_column(g, ch, [&](int64_t row, const Window& w) {
@@ -55,7 +58,10 @@ template <class T> void unfold(const ConvGeometry& g, int64_t channels, const T*
         int64_t first, last, shift = w.c * g.dilation[2] - g.padding[2];
         w.inner(first, last);
         w.rows([&](int64_t o, int64_t i) {
-          if (i < 0) { std::fill_n(to + o, g.out[2], T{}); return; }
+          if (i < 0) {
+            std::fill_n(to + o, g.out[2], T{});
+            return;
+          }
           std::fill_n(to + o, first, T{});
           for (int64_t q = first; q < last; ++q) to[o + q] = from[i + q * g.stride[2] + shift];
           std::fill(to + o + last, to + o + g.out[2], T{});
@@ -64,7 +70,8 @@ template <class T> void unfold(const ConvGeometry& g, int64_t channels, const T*
   });
 }
 
-template <class T> void fold(const ConvGeometry& g, int64_t channels, const T* columns, T* x) {
+template <class T>
+void fold(const ConvGeometry& g, int64_t channels, const T* columns, T* x) {
   parallel_for(channels, channel_grain(g), [&](int64_t begin, int64_t end) {
     for (int64_t ch = begin; ch < end; ++ch) {
       T* to = x + ch * g.in_numel();
@@ -85,8 +92,10 @@ template <class T> void fold(const ConvGeometry& g, int64_t channels, const T* c
   });
 }
 
-template <class T> void add_bias(const ConvGeometry& g, const T* bias, T* y) {
-  parallel_for(g.batch * g.out_channels, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, g.out_numel())),
+template <class T>
+void add_bias(const ConvGeometry& g, const T* bias, T* y) {
+  parallel_for(g.batch * g.out_channels,
+               std::max<int64_t>(1, 32768 / std::max<int64_t>(1, g.out_numel())),
                [&](int64_t begin, int64_t end) {
                  for (int64_t i = begin; i < end; ++i) {
                    T b = bias[i % g.out_channels], *row = y + i * g.out_numel();
@@ -108,8 +117,10 @@ void one_group(ConvPart part, const ConvGeometry& g, T* x, T* w, T* y, T* column
   }
   unfold(g, channels, x, columns);
   Matrix mc{columns, taps, cells, cells, 1};
-  if (part == ConvPart::Forward) gemm(dtype_of<T>, mw, mc, y, cells, false);
-  else gemm(dtype_of<T>, my, transposed(mc), w, taps, !first);
+  if (part == ConvPart::Forward)
+    gemm(dtype_of<T>, mw, mc, y, cells, false);
+  else
+    gemm(dtype_of<T>, my, transposed(mc), w, taps, !first);
 }
 
 template <class T>
@@ -133,16 +144,26 @@ void run(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
 
 void conv_columns(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t) {
   switch (dtype) {
-    case DType::F32: return run<float>(part, g, t);
-    case DType::F64: return run<double>(part, g, t);
-    case DType::C64: return run<C64>(part, g, t);
-    case DType::C128: return run<C128>(part, g, t);
-    case DType::I64: return run<int64_t>(part, g, t);
-    case DType::I32: return run<int32_t>(part, g, t);
-    case DType::I16: return run<int16_t>(part, g, t);
-    case DType::I8: return run<int8_t>(part, g, t);
-    case DType::U8: return run<uint8_t>(part, g, t);
-    default: fail(ErrorKind::NotImplemented, "convolution is not implemented for ", dtype);
+    case DType::F32:
+      return run<float>(part, g, t);
+    case DType::F64:
+      return run<double>(part, g, t);
+    case DType::C64:
+      return run<C64>(part, g, t);
+    case DType::C128:
+      return run<C128>(part, g, t);
+    case DType::I64:
+      return run<int64_t>(part, g, t);
+    case DType::I32:
+      return run<int32_t>(part, g, t);
+    case DType::I16:
+      return run<int16_t>(part, g, t);
+    case DType::I8:
+      return run<int8_t>(part, g, t);
+    case DType::U8:
+      return run<uint8_t>(part, g, t);
+    default:
+      fail(ErrorKind::NotImplemented, "convolution is not implemented for ", dtype);
   }
 }
 

@@ -159,8 +159,9 @@ void bind_operand(Operand& o, const Layout& ours, const_dnnl_memory_desc_t wante
   o.inner_bytes = dnnl().memory_desc_get_size(wanted);
   const_dnnl_memory_desc_t from = is_output ? wanted : o.ours, to = is_output ? o.ours : wanted;
   dnnl_primitive_desc_t pd;
-  dnnl_check(dnnl().reorder_primitive_desc_create(&pd, from, dnnl().engine, to, dnnl().engine,
-                                                  nullptr), "planning a reorder");
+  dnnl_check(
+      dnnl().reorder_primitive_desc_create(&pd, from, dnnl().engine, to, dnnl().engine, nullptr),
+      "planning a reorder");
   dnnl_check(dnnl().primitive_create(&o.reorder, pd), "making a reorder");
   dnnl().primitive_desc_destroy(pd);
 }
@@ -169,9 +170,14 @@ std::shared_ptr<Plan> make_plan(ConvPart part, const ConvGeometry& g, const Conv
   Layout x = activation_layout(g, g.in_channels, g.in, t.channels_last);
   Layout y = activation_layout(g, g.out_channels, g.out, t.channels_last);
   Layout w = weight_layout(g, t.w_strides), b{1, {g.out_channels}, {1}};
-  Descriptors d{t.channels_last ? describe(x) : free_choice(x), free_choice(w),
-                t.channels_last ? describe(y) : free_choice(y), t.bias ? describe(b) : nullptr,
-                {}, {}, {}, {}};
+  Descriptors d{t.channels_last ? describe(x) : free_choice(x),
+                free_choice(w),
+                t.channels_last ? describe(y) : free_choice(y),
+                t.bias ? describe(b) : nullptr,
+                {},
+                {},
+                {},
+                {}};
   fill_windows(g, d);
   dnnl_primitive_desc_t pd = part_descriptor(part, d);
   if (!pd) return nullptr;
@@ -190,9 +196,17 @@ std::shared_ptr<Plan> make_plan(ConvPart part, const ConvGeometry& g, const Conv
 }
 
 Key key_of(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
-  Key k = {static_cast<int64_t>(part), g.dims, g.batch, g.in_channels, g.out_channels, g.groups,
-           t.channels_last, t.bias != nullptr, num_threads()};
-  for (auto* a : {g.in, g.out, g.kernel, g.stride, g.padding, g.dilation}) k.insert(k.end(), a, a + 3);
+  Key k = {static_cast<int64_t>(part),
+           g.dims,
+           g.batch,
+           g.in_channels,
+           g.out_channels,
+           g.groups,
+           t.channels_last,
+           t.bias != nullptr,
+           num_threads()};
+  for (auto* a : {g.in, g.out, g.kernel, g.stride, g.padding, g.dilation})
+    k.insert(k.end(), a, a + 3);
   k.insert(k.end(), t.w_strides.begin(), t.w_strides.end());
   return k;
 }
@@ -219,8 +233,9 @@ struct Scratch {
 };
 
 void execute(dnnl_primitive_t p, std::initializer_list<dnnl_exec_arg_t> args) {
-  dnnl_check(dnnl().primitive_execute(p, dnnl().stream, static_cast<int>(args.size()), args.begin()),
-             "running a primitive");
+  dnnl_check(
+      dnnl().primitive_execute(p, dnnl().stream, static_cast<int>(args.size()), args.begin()),
+      "running a primitive");
 }
 
 void set_data(dnnl_memory_t m, const void* data) {
@@ -245,16 +260,20 @@ void run_plan(ConvPart part, Plan& p, const ConvOperands& t) {
     if (o->reorder && o != &result)
       execute(o->reorder, {{DNNL_ARG_FROM, o->outer}, {DNNL_ARG_TO, o->inner}});
   if (part == ConvPart::Forward && p.bias)
-    execute(p.primitive, {{DNNL_ARG_SRC, p.x.inner}, {DNNL_ARG_WEIGHTS, p.w.inner},
-                          {DNNL_ARG_BIAS, p.bias}, {DNNL_ARG_DST, p.y.inner}});
-  else if (part == ConvPart::Forward)
-    execute(p.primitive, {{DNNL_ARG_SRC, p.x.inner}, {DNNL_ARG_WEIGHTS, p.w.inner},
+    execute(p.primitive, {{DNNL_ARG_SRC, p.x.inner},
+                          {DNNL_ARG_WEIGHTS, p.w.inner},
+                          {DNNL_ARG_BIAS, p.bias},
                           {DNNL_ARG_DST, p.y.inner}});
+  else if (part == ConvPart::Forward)
+    execute(p.primitive,
+            {{DNNL_ARG_SRC, p.x.inner}, {DNNL_ARG_WEIGHTS, p.w.inner}, {DNNL_ARG_DST, p.y.inner}});
   else if (part == ConvPart::Input)
-    execute(p.primitive, {{DNNL_ARG_DIFF_SRC, p.x.inner}, {DNNL_ARG_WEIGHTS, p.w.inner},
+    execute(p.primitive, {{DNNL_ARG_DIFF_SRC, p.x.inner},
+                          {DNNL_ARG_WEIGHTS, p.w.inner},
                           {DNNL_ARG_DIFF_DST, p.y.inner}});
   else
-    execute(p.primitive, {{DNNL_ARG_SRC, p.x.inner}, {DNNL_ARG_DIFF_WEIGHTS, p.w.inner},
+    execute(p.primitive, {{DNNL_ARG_SRC, p.x.inner},
+                          {DNNL_ARG_DIFF_WEIGHTS, p.w.inner},
                           {DNNL_ARG_DIFF_DST, p.y.inner}});
   if (result.reorder)
     execute(result.reorder, {{DNNL_ARG_FROM, result.inner}, {DNNL_ARG_TO, result.outer}});

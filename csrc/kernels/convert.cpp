@@ -7,7 +7,8 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-template <class To, class From> inline To cast(From v) {
+template <class To, class From>
+inline To cast(From v) {
   constexpr bool from_complex = requires { v.re; };
   constexpr bool to_complex = requires { To{}.re; };
   if constexpr (from_complex && to_complex) {
@@ -20,8 +21,10 @@ template <class To, class From> inline To cast(From v) {
     else
       return To{static_cast<R>(v), R(0)};
   } else if constexpr (from_complex) {
-    if constexpr (std::is_same_v<To, bool>) return v.re != 0 || v.im != 0;
-    else return cast<To>(v.re);
+    if constexpr (std::is_same_v<To, bool>)
+      return v.re != 0 || v.im != 0;
+    else
+      return cast<To>(v.re);
   } else if constexpr (std::is_same_v<To, bool>) {
     return v != From(0);
   } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
@@ -35,7 +38,8 @@ template <class To, class From> inline To cast(From v) {
   }
 }
 
-template <class To, class From> void load(void* dst, const char* src, int64_t n, int64_t stride) {
+template <class To, class From>
+void load(void* dst, const char* src, int64_t n, int64_t stride) {
   auto* d = static_cast<To*>(dst);
   if (stride == sizeof(From)) {
     auto* s = reinterpret_cast<const From*>(src);
@@ -46,11 +50,13 @@ template <class To, class From> void load(void* dst, const char* src, int64_t n,
     for (int64_t i = 0; i + 1 < n; ++i) d[i] = cast<To>(s[2 * i]);
     if (n) d[n - 1] = cast<To>(s[2 * (n - 1)]);
   } else {
-    for (int64_t i = 0; i < n; ++i) d[i] = cast<To>(*reinterpret_cast<const From*>(src + i * stride));
+    for (int64_t i = 0; i < n; ++i)
+      d[i] = cast<To>(*reinterpret_cast<const From*>(src + i * stride));
   }
 }
 
-template <class To, class From> void store(char* dst, const void* src, int64_t n, int64_t stride) {
+template <class To, class From>
+void store(char* dst, const void* src, int64_t n, int64_t stride) {
   auto* s = static_cast<const From*>(src);
   if (stride == sizeof(To)) {
     auto* d = reinterpret_cast<To*>(dst);
@@ -61,9 +67,10 @@ template <class To, class From> void store(char* dst, const void* src, int64_t n
   }
 }
 
-template <class C, int K> constexpr void fill_row(ConvertTable& t) {
-#define RL_ROW(D, T)                                     \
-  t.load[static_cast<int>(DType::D)][K] = load<C, T>;    \
+template <class C, int K>
+constexpr void fill_row(ConvertTable& t) {
+#define RL_ROW(D, T)                                  \
+  t.load[static_cast<int>(DType::D)][K] = load<C, T>; \
   t.store[K][static_cast<int>(DType::D)] = store<T, C>;
   RL_FOR_EACH_DTYPE(RL_ROW)
 #undef RL_ROW

@@ -9,9 +9,12 @@ void run_copy(Call& c) {
   Tensor &self = c.tensor(0), &src = c.tensor(1);
   SizeVec both = broadcast_sizes(self.sizes(), src.sizes());
   RL_CHECK(std::equal(both.begin(), both.end(), self.sizes().begin(), self.sizes().end()),
-           "copy_: output with shape ", self.sizes(), " doesn't match the broadcast shape ", Sizes(both));
-  RL_CHECK(!may_overlap_itself(self), "copy_: unsupported operation: more than one element of the written-to tensor "
-           "refers to a single memory location. Please clone() the tensor before performing the operation.");
+           "copy_: output with shape ", self.sizes(), " doesn't match the broadcast shape ",
+           Sizes(both));
+  RL_CHECK(!may_overlap_itself(self),
+           "copy_: unsupported operation: more than one element of the written-to tensor "
+           "refers to a single memory location. Please clone() the tensor before performing the "
+           "operation.");
   copy_into(self, src);
 }
 void run_fill(Call& c) {

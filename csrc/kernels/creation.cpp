@@ -31,11 +31,14 @@ DType dtype_of_number(const Scalar& s) {
 void check_fits(Call& c, const Scalar& v, DType dtype) {
   if (!is_integral(dtype) || dtype == DType::Bool || v.kind > Scalar::Int) return;
   bool fits = dispatch(dtype, [&]<class T>() {
-    if constexpr (std::is_integral_v<T>) return static_cast<int64_t>(static_cast<T>(v.i)) == v.i || dtype == DType::U8;
-    else return true;
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<int64_t>(static_cast<T>(v.i)) == v.i || dtype == DType::U8;
+    else
+      return true;
   });
   fits = fits && (dtype != DType::U8 || (v.i >= -255 && v.i <= 255));
-  RL_CHECK(fits, c.op, "(): value ", v.i, " cannot be converted to type ", dtype, " without overflow");
+  RL_CHECK(fits, c.op, "(): value ", v.i, " cannot be converted to type ", dtype,
+           " without overflow");
 }
 
 OutSpec& sized(Call& c, Sizes size, DType dtype) {
@@ -44,7 +47,8 @@ OutSpec& sized(Call& c, Sizes size, DType dtype) {
 }
 
 // ---- of given sizes
-template <int At> void empty_infer(Call& c) {
+template <int At>
+void empty_infer(Call& c) {
   OutSpec& s = sized(c, c.ints(At), dtype_option(c, At + 1));
   if (c.n_args > At + 1 + kFormat && c.has(At + 1 + kFormat)) {
     RL_CHECK(c.args[At + 1 + kFormat].format != MemoryFormat::Preserve,
@@ -55,7 +59,10 @@ template <int At> void empty_infer(Call& c) {
 void nothing_run(Call&) {}
 
 void zeros_infer(Call& c) { sized(c, c.ints(0), dtype_option(c, 1)); }
-template <int Value> void constant_run(Call& c) { fill(c.out(0), Scalar::of(int64_t{Value})); }
+template <int Value>
+void constant_run(Call& c) {
+  fill(c.out(0), Scalar::of(int64_t{Value}));
+}
 
 void full_infer(Call& c) {  // size, fill_value, options
   check_options(c, 2);
@@ -69,7 +76,8 @@ void empty_strided_infer(Call& c) {  // size, stride, options
   Sizes size = c.ints(0), stride = c.ints(1);
   RL_CHECK(size.size() == stride.size(), "dimensionality of sizes (", size.size(),
            ") must match dimensionality of strides (", stride.size(), ")");
-  for (int64_t s : stride) RL_CHECK(s >= 0, "empty_strided: negative strides are not supported, got ", stride);
+  for (int64_t s : stride)
+    RL_CHECK(s >= 0, "empty_strided: negative strides are not supported, got ", stride);
   OutSpec& s = sized(c, size, dtype_option(c, 2));
   s.strides.assign(stride.begin(), stride.end());
 }
@@ -109,13 +117,15 @@ void new_full_run(Call& c) { fill(c.out(0), c.scalar(2)); }
 
 // ---- progressions
 bool all_integers(Call& c) {
-  return c.scalar(0).kind <= Scalar::Int && c.scalar(1).kind <= Scalar::Int && c.scalar(2).kind <= Scalar::Int;
+  return c.scalar(0).kind <= Scalar::Int && c.scalar(1).kind <= Scalar::Int &&
+         c.scalar(2).kind <= Scalar::Int;
 }
 
 int64_t range_length(Call& c, DType dtype) {
   const Scalar &start = c.scalar(0), &end = c.scalar(1), &step = c.scalar(2);
   RL_CHECK(step.re != 0, "step must be nonzero");
-  RL_CHECK(std::isfinite(start.re) && std::isfinite(end.re), "unsupported range: ", start.re, " -> ", end.re);
+  RL_CHECK(std::isfinite(start.re) && std::isfinite(end.re), "unsupported range: ", start.re,
+           " -> ", end.re);
   RL_CHECK(step.re > 0 ? end.re >= start.re : end.re <= start.re,
            "upper bound and lower bound inconsistent with step sign");
   if (is_integral(dtype)) {
@@ -140,17 +150,23 @@ void arange_infer(Call& c) {  // start, end, step, options
 }
 
 // out[i] = f(i), converted to the output's dtype.
-template <class F> void generate(Tensor& out, F f) {
+template <class F>
+void generate(Tensor& out, F f) {
   Unlocked unlocked(out.numel);
   dispatch(out.dtype, [&]<class T>() {
     T* data = out.data<T>();
     parallel_for(out.numel, 32768, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        if constexpr (requires { data[i].re; }) data[i] = {static_cast<decltype(T{}.re)>(f(i)), 0};
-        else if constexpr (sizeof(T) == 2 && !std::is_integral_v<T>) data[i] = static_cast<float>(f(i));
-        else if constexpr (std::is_same_v<T, bool>) data[i] = f(i) != 0;
-        else if constexpr (std::is_integral_v<T>) data[i] = static_cast<T>(static_cast<int64_t>(f(i)));
-        else data[i] = static_cast<T>(f(i));
+        if constexpr (requires { data[i].re; })
+          data[i] = {static_cast<decltype(T{}.re)>(f(i)), 0};
+        else if constexpr (sizeof(T) == 2 && !std::is_integral_v<T>)
+          data[i] = static_cast<float>(f(i));
+        else if constexpr (std::is_same_v<T, bool>)
+          data[i] = f(i) != 0;
+        else if constexpr (std::is_integral_v<T>)
+          data[i] = static_cast<T>(static_cast<int64_t>(f(i)));
+        else
+          data[i] = static_cast<T>(f(i));
       }
     });
   });
@@ -170,14 +186,16 @@ void linspace_infer(Call& c) {  // start, end, steps, options
   check_options(c, 3);
   bool cplx = c.scalar(0).kind == Scalar::Complex || c.scalar(1).kind == Scalar::Complex;
   DType dtype = c.dtype_or(3, cplx ? complex_of(default_dtype()) : default_dtype());
-  if (is_complex(dtype)) fail(ErrorKind::NotImplemented, c.op, "(): complex ranges are not supported");
+  if (is_complex(dtype))
+    fail(ErrorKind::NotImplemented, c.op, "(): complex ranges are not supported");
   int64_t n = c.integer(2);
   RL_CHECK(n >= 0, "number of steps must be non-negative, got ", n);
   c.add_out(Sizes(&n, 1), dtype);
 }
 
 // Counts from both ends, so that the last value is `end` itself.
-template <class T, class G> void spaced(Tensor& out, double from, double to, G g) {
+template <class T, class G>
+void spaced(Tensor& out, double from, double to, G g) {
   int64_t n = out.numel;
   T start = static_cast<T>(from), end = static_cast<T>(to);
   T step = n > 1 ? (end - start) / static_cast<T>(n - 1) : T(0);
@@ -190,14 +208,17 @@ template <class T, class G> void spaced(Tensor& out, double from, double to, G g
 void linspace_run(Call& c) {
   auto same = [](auto v) { return v; };
   double from = c.number(0), to = c.number(1);
-  if (c.out(0).dtype == DType::F64) spaced<double>(c.out(0), from, to, same);
-  else spaced<float>(c.out(0), from, to, same);
+  if (c.out(0).dtype == DType::F64)
+    spaced<double>(c.out(0), from, to, same);
+  else
+    spaced<float>(c.out(0), from, to, same);
 }
 
 void logspace_infer(Call& c) {  // start, end, steps, base, options
   check_options(c, 4);
   DType dtype = c.dtype_or(4, default_dtype());
-  if (is_complex(dtype)) fail(ErrorKind::NotImplemented, "logspace(): complex ranges are not supported");
+  if (is_complex(dtype))
+    fail(ErrorKind::NotImplemented, "logspace(): complex ranges are not supported");
   int64_t n = c.integer(2);
   RL_CHECK(n >= 0, "number of steps must be non-negative, got ", n);
   c.add_out(Sizes(&n, 1), dtype);
@@ -226,13 +247,16 @@ void eye_run(Call& c) {
 }
 
 // Columns of row r inside the triangle: [begin, end).
-struct Columns { int64_t begin, end; };
+struct Columns {
+  int64_t begin, end;
+};
 Columns triangle(Call& c, bool lower, int64_t r) {
   int64_t cols = c.integer(1), shift = std::clamp<int64_t>(c.integer(2), -c.integer(0) - 1, cols);
   int64_t edge = std::clamp<int64_t>(r + shift + (lower ? 1 : 0), 0, cols);
   return lower ? Columns{0, edge} : Columns{edge, cols};
 }
-template <bool Lower> void triangle_infer(Call& c) {  // row, col, offset, options
+template <bool Lower>
+void triangle_infer(Call& c) {  // row, col, offset, options
   check_options(c, 3);
   RL_CHECK(c.integer(0) >= 0, "row must be non-negative, got ", c.integer(0));
   RL_CHECK(c.integer(1) >= 0, "col must be non-negative, got ", c.integer(1));
@@ -244,7 +268,8 @@ template <bool Lower> void triangle_infer(Call& c) {  // row, col, offset, optio
   int64_t size[] = {2, n};
   c.add_out(size, c.dtype_or(3, DType::I64));
 }
-template <bool Lower> void triangle_run(Call& c) {
+template <bool Lower>
+void triangle_run(Call& c) {
   Ref<Tensor> wide = to_dtype(c.out(0), DType::I64);
   int64_t *rows = wide->data<int64_t>(), *cols = rows + wide->size(1);
   for (int64_t r = 0; r < c.integer(0); ++r) {

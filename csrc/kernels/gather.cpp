@@ -60,9 +60,8 @@ void gather_run(Call& c) {
   if (c.out(0).numel == 0) return;
   Ref<Tensor> index = index_values(c.tensor(2));
   Unlocked unlocked(index->numel);
-  with_size(item_size(t.dtype), [&]<class U>() {
-    gather_lines<U>(t, dim_of(c, 1), *index, c.out(0).data<U>(), c.op);
-  });
+  with_size(item_size(t.dtype),
+            [&]<class U>() { gather_lines<U>(t, dim_of(c, 1), *index, c.out(0).data<U>(), c.op); });
 }
 
 // --- index_select(self, dim, index)
@@ -72,13 +71,14 @@ void index_select_infer(Call& c) {
   if (index.ndim > 1)
     fail(ErrorKind::Index, "index_select(): Index is supposed to be a vector, got ", index.sizes());
   check_index_dtype(c, index);
-  RL_CHECK(t.ndim || index.numel == 1, "index_select(): Index to scalar must have exactly 1 value, got ",
-           index.numel);
+  RL_CHECK(t.ndim || index.numel == 1,
+           "index_select(): Index to scalar must have exactly 1 value, got ", index.numel);
   OutSpec& s = c.add_out(t.sizes(), t.dtype);
   if (t.ndim) s.sizes[dim] = index.numel;
 }
 
-template <class U> void select_lines(const Lines& l, const U* x, const Tensor& index, U* out) {
+template <class U>
+void select_lines(const Lines& l, const U* x, const Tensor& index, U* out) {
   auto* ix = index.data<int64_t>();
   int64_t m = index.numel;
   int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, l.inner));
@@ -89,8 +89,10 @@ template <class U> void select_lines(const Lines& l, const U* x, const Tensor& i
         fail(ErrorKind::Index, "index_select: index out of range in self: ", i,
              " for a dimension of size ", l.size);
       const U* from = x + (r / m * l.size + i) * l.inner;
-      if (l.inner == 1) out[r] = *from;
-      else std::memcpy(out + r * l.inner, from, static_cast<size_t>(l.inner) * sizeof(U));
+      if (l.inner == 1)
+        out[r] = *from;
+      else
+        std::memcpy(out + r * l.inner, from, static_cast<size_t>(l.inner) * sizeof(U));
     }
   });
 }
@@ -118,7 +120,7 @@ void take_run(Call& c) {
   int64_t n = t->numel;
   Unlocked unlocked(index->numel);
   with_size(item_size(t->dtype), [&]<class U>() {
-    auto *x = t->data<U>();
+    auto* x = t->data<U>();
     auto* ix = index->data<int64_t>();
     U* out = c.out(0).data<U>();
     parallel_for(index->numel, 32768, [&](int64_t b, int64_t e) {

@@ -14,7 +14,7 @@
 namespace rl {
 namespace {
 
-constexpr int64_t kOwnWork = 4096;          // m*n*k up to which a call costs more than the loops
+constexpr int64_t kOwnWork = 4096;           // m*n*k up to which a call costs more than the loops
 constexpr int64_t kBlasWork = 96 * 96 * 96;  // float32: from here oneDNN wins
 constexpr int kRowMajor = 101, kPlain = 111, kTransposed = 112;
 
@@ -73,25 +73,26 @@ bool vector_product(const Matrix& a, const Matrix& x, T* y, int64_t sy, bool acc
   auto* px = static_cast<const T*>(x.data);
   int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, a.cols));
   if (a.col_stride == 1) {
-    parallel_for(a.rows, grain, [&](int64_t begin, int64_t end) {
-      dots(a, px, y, sy, begin, end, accumulate);
-    });
+    parallel_for(a.rows, grain,
+                 [&](int64_t begin, int64_t end) { dots(a, px, y, sy, begin, end, accumulate); });
     return true;
   }
   if (a.row_stride != 1 || sy != 1) return false;
-  parallel_for(a.rows, std::max<int64_t>(grain, 64), [&](int64_t begin, int64_t end) {
-    sweep(a, px, y, begin, end, accumulate);
-  });
+  parallel_for(a.rows, std::max<int64_t>(grain, 64),
+               [&](int64_t begin, int64_t end) { sweep(a, px, y, begin, end, accumulate); });
   return true;
 }
 
-template <class T> struct RealLoops;
-template <> struct RealLoops<float> {
+template <class T>
+struct RealLoops;
+template <>
+struct RealLoops<float> {
   static auto small() { return gemm_loops().small_f32; }
   static auto dots() { return gemm_loops().dots_f32; }
   static auto sweep() { return gemm_loops().sweep_f32; }
 };
-template <> struct RealLoops<double> {
+template <>
+struct RealLoops<double> {
   static auto small() { return gemm_loops().small_f64; }
   static auto dots() { return gemm_loops().dots_f64; }
   static auto sweep() { return gemm_loops().sweep_f64; }
@@ -165,19 +166,23 @@ void typed_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumu
     if ((!std::is_floating_point_v<T> && work <= 512) || !fits_int(a, b, ldc))
       return loop_gemm(a, b, c, ldc, accumulate);
   }
-  if constexpr (std::is_same_v<T, float>) library_f32(a, b, c, ldc, accumulate);
-  else if constexpr (std::is_same_v<T, double>) library_f64(a, b, c, ldc, accumulate);
+  if constexpr (std::is_same_v<T, float>)
+    library_f32(a, b, c, ldc, accumulate);
+  else if constexpr (std::is_same_v<T, double>)
+    library_f64(a, b, c, ldc, accumulate);
   else if constexpr (std::is_same_v<T, C64>)
     library_complex<C64>(blas().cgemm, a, b, c, ldc, accumulate);
   else if constexpr (std::is_same_v<T, C128>)
     library_complex<C128>(blas().zgemm, a, b, c, ldc, accumulate);
-  else loop_gemm(a, b, c, ldc, accumulate);
+  else
+    loop_gemm(a, b, c, ldc, accumulate);
 }
 
 }  // namespace
 
 const GemmLoops& gemm_loops() {
-  static const auto* loops = static_cast<const GemmLoops*>(best_registered(Registration::OfGemmLoops));
+  static const auto* loops =
+      static_cast<const GemmLoops*>(best_registered(Registration::OfGemmLoops));
   return *loops;
 }
 

@@ -29,8 +29,8 @@ struct GemmLoops {
   void (*small_f32)(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool accumulate);
   void (*small_f64)(const Matrix& a, const Matrix& b, double* c, int64_t ldc, bool accumulate);
   // y[r] = sum_k a[r, k] x[k] for rows [begin, end); a has unit column stride, x is contiguous.
-  void (*dots_f32)(const Matrix& a, const float* x, float* y, int64_t sy, int64_t begin, int64_t end,
-                   bool accumulate);
+  void (*dots_f32)(const Matrix& a, const float* x, float* y, int64_t sy, int64_t begin,
+                   int64_t end, bool accumulate);
   void (*dots_f64)(const Matrix& a, const double* x, double* y, int64_t sy, int64_t begin,
                    int64_t end, bool accumulate);
   // y[r] = sum_k a[r, k] x[k] for rows [begin, end); a has unit row stride.

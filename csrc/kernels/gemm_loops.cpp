@@ -11,7 +11,8 @@ namespace {
 
 constexpr int64_t kLanes = 16, kColumns = 64;
 
-template <class T> T dot(const T* a, const T* b, int64_t n) {
+template <class T>
+T dot(const T* a, const T* b, int64_t n) {
   T lanes[kLanes] = {};
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes)
@@ -54,7 +55,8 @@ void small(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate)
     for (int64_t j = 0; j < b.cols; ++j) {
       const T *x = pa + i * a.row_stride, *y = pb + j * b.col_stride;
       T sum = 0;
-      if (dots) sum = dot(x, y, a.cols);
+      if (dots)
+        sum = dot(x, y, a.cols);
       else
         for (int64_t k = 0; k < a.cols; ++k) sum += x[k * a.col_stride] * y[k * b.row_stride];
       c[i * ldc + j] = accumulate ? c[i * ldc + j] + sum : sum;
@@ -92,7 +94,8 @@ void sweep(const Matrix& a, const T* x, T* y, int64_t begin, int64_t end, bool a
 }
 
 RL_REGISTER(OfGemmLoops, isa_rank(RL_ISA_NAME),
-            GemmLoops{small<float>, small<double>, dots<float>, dots<double>, sweep<float>, sweep<double>});
+            GemmLoops{small<float>, small<double>, dots<float>, dots<double>, sweep<float>,
+                      sweep<double>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

@@ -64,8 +64,8 @@ void collect_indices(const Tensor& self, std::span<Tensor* const> given, Plan& p
       add_mask(*t, plan.by_dim);
     } else {
       if (t->dtype != DType::I64 && t->dtype != DType::I32)
-        fail(ErrorKind::Index, "tensors used as indices must be long, int, byte or bool tensors, got ",
-             t->dtype);
+        fail(ErrorKind::Index,
+             "tensors used as indices must be long, int, byte or bool tensors, got ", t->dtype);
       plan.by_dim.push_back(to_dtype(*t, DType::I64));
     }
   }
@@ -82,16 +82,19 @@ void broadcast_indices(Plan& plan) {
     if (!t) continue;
     shapes += str(first ? "" : ", ", t->sizes());
     if (!first) {
-      try { plan.index_shape = broadcast_sizes(plan.index_shape, t->sizes()); }
-      catch (const Error&) { fits = false; }
+      try {
+        plan.index_shape = broadcast_sizes(plan.index_shape, t->sizes());
+      } catch (const Error&) {
+        fits = false;
+      }
     } else {
       plan.index_shape.assign(t->sizes().begin(), t->sizes().end());
     }
     first = false;
   }
   if (!fits)
-    fail(ErrorKind::Index, "shape mismatch: indexing tensors could not be broadcast together with shapes ",
-         shapes);
+    fail(ErrorKind::Index,
+         "shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
 }
 
 // Where the index dimensions land: in place when they are neighbours, else in front.
@@ -159,7 +162,8 @@ SizeVec index_offsets(const Tensor& self, const Plan& plan) {
     for (int64_t i = 0; i < n; ++i) {
       int64_t v = at[i];
       if (v < -size || v >= size)
-        fail(ErrorKind::Index, "index ", v, " is out of bounds for dimension ", d, " with size ", size);
+        fail(ErrorKind::Index, "index ", v, " is out of bounds for dimension ", d, " with size ",
+             size);
       out[i] += (v < 0 ? v + size : v) * stride;
     }
   }
@@ -182,49 +186,65 @@ Rows make_rows(const Tensor& self, const Plan& plan) {
   rows.outer = box_offsets(plan.outer, plan.outer_strides);
   rows.index = index_offsets(self, plan);
   rows.width = product(plan.inner);
-  if (!is_contiguous(plan.inner, plan.inner_strides)) rows.inner = box_offsets(plan.inner, plan.inner_strides);
+  if (!is_contiguous(plan.inner, plan.inner_strides))
+    rows.inner = box_offsets(plan.inner, plan.inner_strides);
   return rows;
 }
 
-template <class F> void for_item_size(int64_t item, F&& f) {
+template <class F>
+void for_item_size(int64_t item, F&& f) {
   switch (item) {
-    case 1: return f.template operator()<uint8_t>();
-    case 2: return f.template operator()<uint16_t>();
-    case 4: return f.template operator()<uint32_t>();
-    case 8: return f.template operator()<uint64_t>();
-    default: return f.template operator()<C128>();
+    case 1:
+      return f.template operator()<uint8_t>();
+    case 2:
+      return f.template operator()<uint16_t>();
+    case 4:
+      return f.template operator()<uint32_t>();
+    case 8:
+      return f.template operator()<uint64_t>();
+    default:
+      return f.template operator()<C128>();
   }
 }
 
-template <class T> void gather_rows(const Rows& rows, const T* from, T* to) {
+template <class T>
+void gather_rows(const Rows& rows, const T* from, T* to) {
   int64_t w = rows.width, grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(w, 1));
   parallel_for(rows.count(), grain, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const T* src = from + rows.start(r);
       T* dst = to + r * w;
-      if (w == 1) *dst = *src;
-      else if (rows.inner.empty()) std::memcpy(dst, src, sizeof(T) * static_cast<size_t>(w));
-      else for (int64_t k = 0; k < w; ++k) dst[k] = src[rows.inner[k]];
+      if (w == 1)
+        *dst = *src;
+      else if (rows.inner.empty())
+        std::memcpy(dst, src, sizeof(T) * static_cast<size_t>(w));
+      else
+        for (int64_t k = 0; k < w; ++k) dst[k] = src[rows.inner[k]];
     }
   });
 }
 
 // Scatters in row order, so repeated positions keep the last value, or the sum in one order.
-template <class T, bool Add> void scatter_rows(const Rows& rows, const T* from, T* to) {
+template <class T, bool Add>
+void scatter_rows(const Rows& rows, const T* from, T* to) {
   int64_t w = rows.width, n = rows.count();
   // Threads own columns, never rows: the order of additions does not depend on their number.
-  parallel_for(w, std::max<int64_t>(1, 32768 / std::max<int64_t>(n, 1)), [&](int64_t begin, int64_t end) {
-    for (int64_t r = 0; r < n; ++r) {
-      T* dst = to + rows.start(r);
-      const T* src = from + r * w;
-      for (int64_t k = begin; k < end; ++k) {
-        T& at = rows.inner.empty() ? dst[k] : dst[rows.inner[k]];
-        if constexpr (!Add) at = src[k];
-        else if constexpr (std::is_same_v<T, bool>) at = at || src[k];
-        else at = static_cast<T>(at + src[k]);
-      }
-    }
-  });
+  parallel_for(w, std::max<int64_t>(1, 32768 / std::max<int64_t>(n, 1)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t r = 0; r < n; ++r) {
+                   T* dst = to + rows.start(r);
+                   const T* src = from + r * w;
+                   for (int64_t k = begin; k < end; ++k) {
+                     T& at = rows.inner.empty() ? dst[k] : dst[rows.inner[k]];
+                     if constexpr (!Add)
+                       at = src[k];
+                     else if constexpr (std::is_same_v<T, bool>)
+                       at = at || src[k];
+                     else
+                       at = static_cast<T>(at + src[k]);
+                   }
+                 }
+               });
 }
 
 // ---- index(self, indices)
@@ -250,9 +270,10 @@ void index_run(Call& c) {
 // ---- index_put(self, indices, values, accumulate)
 void put_into(Call& c, Tensor& self) {
   const Tensor& values = c.tensor(2);
-  RL_CHECK(self.dtype == values.dtype, "Index put requires the source and destination dtypes match, got ",
-           info(self.dtype).legacy_name, " for the destination and ", info(values.dtype).legacy_name,
-           " for the source.");
+  RL_CHECK(self.dtype == values.dtype,
+           "Index put requires the source and destination dtypes match, got ",
+           info(self.dtype).legacy_name, " for the destination and ",
+           info(values.dtype).legacy_name, " for the source.");
   Plan plan = make_plan(self, c.tensors(1));
   Sizes want = plan.result;
   bool fits = values.ndim <= want.size();

@@ -8,13 +8,13 @@ namespace {
 
 // --- slices: f(row of out, row of source, elements) for every index and outer position
 // Negative indices count from the end where only numbers are written (index_fill).
-template <class F> void each_slice(const Tensor& out, int dim, const Tensor& index, const char* op,
-                                   bool wrap, F&& f) {
+template <class F>
+void each_slice(const Tensor& out, int dim, const Tensor& index, const char* op, bool wrap, F&& f) {
   Lines l = lines_of(out, dim);
   auto* ix = index.data<int64_t>();
   int64_t m = index.numel;
-  auto run = [&](int64_t o_begin, int64_t o_end, int64_t k, int64_t width)
-      __attribute__((noinline)) {
+  auto run = [&](int64_t o_begin, int64_t o_end, int64_t k,
+                 int64_t width) __attribute__((noinline)) {
     for (int64_t o = o_begin; o < o_end; ++o)
       for (int64_t j = 0; j < m; ++j) {
         int64_t i = wrap && ix[j] < 0 ? ix[j] + l.size : ix[j];
@@ -82,7 +82,8 @@ void check_index_vector(const Call& c, const Tensor& index) {
   RL_CHECK(index.dtype == DType::I64 || index.dtype == DType::I32, c.op,
            "(): Expected dtype int32/int64 for index but got: ", index.dtype);
   if (index.ndim > 1)
-    fail(ErrorKind::Index, c.op, "(): Index should have dimension 1 or 0 (got ", index.sizes(), ")");
+    fail(ErrorKind::Index, c.op, "(): Index should have dimension 1 or 0 (got ", index.sizes(),
+         ")");
 }
 
 // index_add(self, dim, index, source, ...): the source has index's length along dim.
@@ -92,9 +93,9 @@ void slices_infer(Call& c) {
   check_index_vector(c, index);
   RL_CHECK(source.dtype == t.dtype, c.op, "(): self and source expected to have the same dtype, ",
            "but got self ", t.dtype, " and source ", source.dtype);
-  RL_CHECK(index.numel == size_or_one(source, std::min<int>(dim, std::max(0, source.ndim - 1))), c.op,
-           "(): Number of indices (", index.numel, ") should be equal to source.size(dim) of ",
-           source.sizes(), " at dimension ", dim);
+  RL_CHECK(index.numel == size_or_one(source, std::min<int>(dim, std::max(0, source.ndim - 1))),
+           c.op, "(): Number of indices (", index.numel,
+           ") should be equal to source.size(dim) of ", source.sizes(), " at dimension ", dim);
   bool same = source.ndim == t.ndim || std::max(t.ndim, source.ndim) <= 1;
   for (int d = 0; same && d < t.ndim && d < source.ndim; ++d)
     same = d == dim || t.size(d) == source.size(d);
@@ -126,7 +127,8 @@ void index_copy_run(Call& c) {
 // index_reduce(self, dim, index, source, reduce, *, include_self)
 void index_reduce_infer(Call& c) {
   RL_CHECK(c.text(4) == "prod" || c.text(4) == "mean" || c.text(4) == "amax" || c.text(4) == "amin",
-           "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got ", c.text(4));
+           "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got ",
+           c.text(4));
   check_reduce(c, c.text(4), c.tensor(0).dtype);
   slices_infer(c);
 }
@@ -136,12 +138,12 @@ void index_reduce_run(Call& c) {
   int dim = dim_of(c, 1);
   reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5),
               [&](Tensor& to, const Scalar* number, Reduce r) {
-    if (!number) return combine_slices(to, dim, *index, *source, r, c.op);
-    if (r == Reduce::Replace) return fill_slices(to, dim, *index, *number, c.op);
-    each_slice(to, dim, *index, c.op, false, [&](int64_t at, int64_t, int64_t n) {
-      for (int64_t k = 0; k < n; ++k) to.data<int64_t>()[at + k] += number->i;
-    });
-  });
+                if (!number) return combine_slices(to, dim, *index, *source, r, c.op);
+                if (r == Reduce::Replace) return fill_slices(to, dim, *index, *number, c.op);
+                each_slice(to, dim, *index, c.op, false, [&](int64_t at, int64_t, int64_t n) {
+                  for (int64_t k = 0; k < n; ++k) to.data<int64_t>()[at + k] += number->i;
+                });
+              });
 }
 
 // index_fill(self, dim, index, value)
@@ -151,8 +153,9 @@ void index_fill_infer(Call& c) {
   RL_CHECK(!c.tensor_or_null(3) || c.tensor(3).ndim == 0,
            "index_fill_ only supports a 0-dimensional value tensor, but got tensor with shape ",
            c.tensor_or_null(3) ? c.tensor(3).sizes() : Sizes());
-  RL_CHECK(c.tensor_or_null(3) || c.scalar(3).kind != Scalar::Complex || is_complex(c.tensor(0).dtype),
-           "index_fill_(): Converting complex Scalar to non-complex type is not supported");
+  RL_CHECK(
+      c.tensor_or_null(3) || c.scalar(3).kind != Scalar::Complex || is_complex(c.tensor(0).dtype),
+      "index_fill_(): Converting complex Scalar to non-complex type is not supported");
   c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype);
 }
 void index_fill_run(Call& c) {
@@ -166,10 +169,12 @@ void index_fill_run(Call& c) {
 // --- put(self, index, source, accumulate): positions in the flattened tensor
 void put_infer(Call& c) {
   const Tensor &t = c.tensor(0), &index = c.tensor(1), &source = c.tensor(2);
-  RL_CHECK(index.dtype == DType::I64, "put_(): Expected a long tensor for index, but got ", index.dtype);
+  RL_CHECK(index.dtype == DType::I64, "put_(): Expected a long tensor for index, but got ",
+           index.dtype);
   RL_CHECK(source.dtype == t.dtype, "put_(): self and source expected to have the same dtype, but ",
            "got self ", t.dtype, " and source ", source.dtype);
-  RL_CHECK(index.numel == source.numel, "put_(): Expected source and index to have the same number ",
+  RL_CHECK(index.numel == source.numel,
+           "put_(): Expected source and index to have the same number ",
            "of elements, but got source ", source.numel, " and index ", index.numel);
   c.add_out(t.sizes(), t.dtype);
 }
@@ -186,8 +191,8 @@ void put_run(Call& c) {
     for (int64_t j = 0; j < index->numel; ++j) {
       int64_t i = index->data<int64_t>()[j], at = i < 0 ? i + n : i;
       if (static_cast<uint64_t>(at) >= static_cast<uint64_t>(n))
-        fail(ErrorKind::Index, "put_(): out of range: tried to access index ", i, " on a tensor of ", n,
-             " elements");
+        fail(ErrorKind::Index, "put_(): out of range: tried to access index ", i,
+             " on a tensor of ", n, " elements");
       x[at] = add ? Add::apply(x[at], s[j]) : s[j];
     }
   });
@@ -196,10 +201,11 @@ void put_run(Call& c) {
 // --- masked_scatter(self, mask, source): the source's elements fill the true places in order
 void masked_scatter_infer(Call& c) {
   const Tensor &t = c.tensor(0), &mask = c.tensor(1);
-  RL_CHECK(mask.dtype == DType::Bool, "masked_scatter_ only supports boolean masks, but got mask with ",
-           "dtype ", mask.dtype);
-  RL_CHECK(c.tensor(2).dtype == t.dtype, "masked_scatter: expected self and source to have same dtypes ",
-           "but got ", t.dtype, " and ", c.tensor(2).dtype);
+  RL_CHECK(mask.dtype == DType::Bool,
+           "masked_scatter_ only supports boolean masks, but got mask with ", "dtype ", mask.dtype);
+  RL_CHECK(c.tensor(2).dtype == t.dtype,
+           "masked_scatter: expected self and source to have same dtypes ", "but got ", t.dtype,
+           " and ", c.tensor(2).dtype);
   c.add_out(broadcast_sizes(t.sizes(), mask.sizes()), t.dtype);
 }
 void masked_scatter_run(Call& c) {

@@ -19,8 +19,7 @@ struct Lines {
 
 inline Lines lines_of(const Tensor& t, int dim) {
   Lines l;
-  for (int d = 0; d < t.ndim; ++d)
-    (d < dim ? l.outer : d == dim ? l.size : l.inner) *= t.size(d);
+  for (int d = 0; d < t.ndim; ++d) (d < dim ? l.outer : d == dim ? l.size : l.inner) *= t.size(d);
   return l;
 }
 
@@ -29,13 +28,19 @@ struct Bytes16 {
 };
 
 // Calls f.operator()<U>() with a plain type of `size` bytes, for what only moves elements.
-template <class F> void with_size(int64_t size, F&& f) {
+template <class F>
+void with_size(int64_t size, F&& f) {
   switch (size) {
-    case 1: return f.template operator()<uint8_t>();
-    case 2: return f.template operator()<uint16_t>();
-    case 4: return f.template operator()<uint32_t>();
-    case 8: return f.template operator()<uint64_t>();
-    default: return f.template operator()<Bytes16>();
+    case 1:
+      return f.template operator()<uint8_t>();
+    case 2:
+      return f.template operator()<uint16_t>();
+    case 4:
+      return f.template operator()<uint32_t>();
+    case 8:
+      return f.template operator()<uint64_t>();
+    default:
+      return f.template operator()<Bytes16>();
   }
 }
 
@@ -44,9 +49,7 @@ inline int64_t line_grain(const Lines& l, int64_t cost = 1) {
   return std::max<int64_t>(1, 32768 / std::max<int64_t>(1, l.size * cost));
 }
 
-inline int dim_of(const Call& c, int i) {
-  return wrap_dim(c.integer(i), c.tensor(0).ndim, c.op);
-}
+inline int dim_of(const Call& c, int i) { return wrap_dim(c.integer(i), c.tensor(0).ndim, c.op); }
 
 // Element `i` of an index tensor that was made row-major int64.
 inline Ref<Tensor> index_values(const Tensor& index) { return contiguous_as(index, DType::I64); }
@@ -57,8 +60,8 @@ inline void check_index_dtype(const Call& c, const Tensor& index) {
            "; convert it with .long()");
 }
 
-[[noreturn, gnu::cold]] inline void bad_index(ErrorKind kind, const char* op, int64_t i, int64_t dim,
-                                              int64_t size) {
+[[noreturn, gnu::cold]] inline void bad_index(ErrorKind kind, const char* op, int64_t i,
+                                              int64_t dim, int64_t size) {
   fail(kind, op, ": index ", i, " is out of bounds for dimension ", dim, " with size ", size);
 }
 
@@ -74,7 +77,8 @@ inline std::vector<int64_t> inner_offsets(const Tensor& index, const Tensor& t, 
   out.resize(static_cast<size_t>(step));
   for (int64_t k = 0; k < step; ++k)
     for (int64_t rest = k, d = index.ndim; --d > dim; rest /= index.size(static_cast<int>(d)))
-      out[static_cast<size_t>(k)] += rest % index.size(static_cast<int>(d)) * t.stride(static_cast<int>(d));
+      out[static_cast<size_t>(k)] +=
+          rest % index.size(static_cast<int>(d)) * t.stride(static_cast<int>(d));
   return out;
 }
 

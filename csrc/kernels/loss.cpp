@@ -15,12 +15,13 @@ struct Nll {
   const int64_t* target;
 
   // f(element number, offset of the picked class, class) over the targets that count.
-  template <class F> void each(const char* op, F&& f) const {
+  template <class F>
+  void each(const char* op, F&& f) const {
     for (int64_t i = 0; i < n * inner; ++i) {
       int64_t t = target[i];
       if (t == ignore) continue;
-      if (t < 0 || t >= classes) fail(ErrorKind::Index, op, ": Target ", t, " is out of bounds for ",
-                                      classes, " classes");
+      if (t < 0 || t >= classes)
+        fail(ErrorKind::Index, op, ": Target ", t, " is out of bounds for ", classes, " classes");
       f(i, (i / inner * classes + t) * inner + i % inner, t);
     }
   }
@@ -29,8 +30,8 @@ struct Nll {
 DType compute_dtype(DType d) { return d == DType::F64 ? DType::F64 : DType::F32; }
 
 Ref<Tensor> indices(const Call& c, const Tensor& t) {
-  RL_CHECK(t.dtype == DType::I64 || t.dtype == DType::U8, c.op, ": expected targets of dtype int64 ",
-           "or uint8, got ", t.dtype);
+  RL_CHECK(t.dtype == DType::I64 || t.dtype == DType::U8, c.op,
+           ": expected targets of dtype int64 ", "or uint8, got ", t.dtype);
   return contiguous_as(t, DType::I64);
 }
 Nll walk(const Tensor& x, const Tensor& target, int64_t ignore) {
@@ -38,8 +39,9 @@ Nll walk(const Tensor& x, const Tensor& target, int64_t ignore) {
 }
 Ref<Tensor> weights(const Call& c, const Tensor* w, const Tensor& x, DType dtype) {
   if (!w) return nullptr;
-  RL_CHECK(w->ndim == 1 && w->size(0) == x.size(1), c.op, ": weight tensor should be defined either ",
-           "for all ", x.size(1), " classes or no classes but got weight tensor of shape: ", w->sizes());
+  RL_CHECK(w->ndim == 1 && w->size(0) == x.size(1), c.op,
+           ": weight tensor should be defined either ", "for all ", x.size(1),
+           " classes or no classes but got weight tensor of shape: ", w->sizes());
   RL_CHECK(w->dtype == x.dtype, c.op, ": expected weight of dtype ", x.dtype, ", got ", w->dtype);
   return contiguous_as(*w, dtype);
 }
@@ -48,11 +50,14 @@ Ref<Tensor> weights(const Call& c, const Tensor* w, const Tensor& x, DType dtype
 void forward_infer(Call& c) {
   Tensor& x = c.tensor(0);
   RL_CHECK(is_floating(x.dtype), c.op, ": not implemented for ", x.dtype);
-  if (c.integer(4) == kNone) c.add_out(c.tensor(1).sizes(), x.dtype);
-  else c.add_out({}, x.dtype);
+  if (c.integer(4) == kNone)
+    c.add_out(c.tensor(1).sizes(), x.dtype);
+  else
+    c.add_out({}, x.dtype);
   c.add_out({}, compute_dtype(x.dtype));
 }
-template <class T> void forward(Call& c, DType dtype) {
+template <class T>
+void forward(Call& c, DType dtype) {
   Ref<Tensor> x = contiguous_as(c.tensor(0), dtype), t = indices(c, c.tensor(1));
   Ref<Tensor> w = weights(c, c.tensor_or_null(2), c.tensor(0), dtype);
   const T *px = x->data<T>(), *pw = w ? w->data<T>() : nullptr;
@@ -65,8 +70,10 @@ template <class T> void forward(Call& c, DType dtype) {
   nll.each("nll_loss", [&](int64_t i, int64_t at, int64_t k) {
     T by = pw ? pw[k] : T(1), term = -by * px[at];
     total += by;
-    if (each) to[i] = term;
-    else sum += term;
+    if (each)
+      to[i] = term;
+    else
+      sum += term;
   });
   if (!each) *to = static_cast<T>(c.integer(4) == kMean ? sum / total : sum);
   *c.out(1).data<T>() = static_cast<T>(total);
@@ -74,13 +81,16 @@ template <class T> void forward(Call& c, DType dtype) {
 }
 void forward_run(Call& c) {
   DType dtype = compute_dtype(c.tensor(0).dtype);
-  if (dtype == DType::F64) forward<double>(c, dtype);
-  else forward<float>(c, dtype);
+  if (dtype == DType::F64)
+    forward<double>(c, dtype);
+  else
+    forward<float>(c, dtype);
 }
 
 // _nll_backward(grad, input, target, weight, ignore_index, reduction, total_weight)
 void backward_infer(Call& c) { c.add_out(c.tensor(1).sizes(), c.tensor(1).dtype); }
-template <class T> void backward(Call& c, DType dtype) {
+template <class T>
+void backward(Call& c, DType dtype) {
   Ref<Tensor> g = contiguous_as(c.tensor(0), dtype), t = indices(c, c.tensor(2));
   Ref<Tensor> w = weights(c, c.tensor_or_null(3), c.tensor(1), dtype);
   Ref<Tensor> total = contiguous_as(c.tensor(6), dtype), out = empty(c.out(0).sizes(), dtype);
@@ -95,8 +105,10 @@ template <class T> void backward(Call& c, DType dtype) {
 }
 void backward_run(Call& c) {
   DType dtype = compute_dtype(c.tensor(1).dtype);
-  if (dtype == DType::F64) backward<double>(c, dtype);
-  else backward<float>(c, dtype);
+  if (dtype == DType::F64)
+    backward<double>(c, dtype);
+  else
+    backward<float>(c, dtype);
 }
 
 RL_KERNEL("_nll", forward_infer, forward_run);

@@ -61,8 +61,10 @@ bool fold_batch(const Tensor& t, Matrix& a) {
   int64_t rows = a.rows, step = a.row_stride;
   for (int d = t.ndim - 3; d >= 0; --d) {
     if (t.size(d) == 1) continue;
-    if (rows == 1) step = t.stride(d);
-    else if (t.stride(d) != rows * step) return false;
+    if (rows == 1)
+      step = t.stride(d);
+    else if (t.stride(d) != rows * step)
+      return false;
     rows *= t.size(d);
   }
   a.rows = rows;
@@ -153,8 +155,9 @@ SizeVec batch_of(const Tensor& t) {
 // ---- matmul, mm, bmm, mv, dot
 void matmul_infer(Call& c) {
   Tensor &a = c.tensor(0), &b = c.tensor(1);
-  RL_CHECK(a.ndim && b.ndim, c.op, ": both arguments need to be at least 1-dimensional, got shapes ",
-           a.sizes(), " and ", b.sizes());
+  RL_CHECK(a.ndim && b.ndim, c.op,
+           ": both arguments need to be at least 1-dimensional, got shapes ", a.sizes(), " and ",
+           b.sizes());
   check_dtypes(c, a, b);
   check_product(c, a, b, a.size(a.ndim - 1), b.size(std::max(0, b.ndim - 2)));
   SizeVec sizes = broadcast_sizes(batch_of(a), batch_of(b));
@@ -169,7 +172,8 @@ void matmul_run(Call& c) {
   run_product(c, a, b, false, batch);
 }
 
-template <int A, int B> void ranked_infer(Call& c) {
+template <int A, int B>
+void ranked_infer(Call& c) {
   Tensor &a = c.tensor(0), &b = c.tensor(1);
   check_rank(c, "self", a, A);
   check_rank(c, B == 1 ? "vec" : "mat2", b, B);
@@ -214,10 +218,13 @@ RL_KERNEL("linear", linear_infer, linear_run);
 bool is_one(const Scalar& s) { return s.re == 1 && s.im == 0; }
 bool is_zero(const Scalar& s) { return s.re == 0 && s.im == 0; }
 
-template <class T> void scale_loop(T* p, int64_t n, T by) {
+template <class T>
+void scale_loop(T* p, int64_t n, T by) {
   for (int64_t i = 0; i < n; ++i) {
-    if constexpr (std::is_same_v<T, bool>) p[i] = p[i] && by;
-    else p[i] = static_cast<T>(p[i] * by);
+    if constexpr (std::is_same_v<T, bool>)
+      p[i] = p[i] && by;
+    else
+      p[i] = static_cast<T>(p[i] * by);
   }
 }
 void scale(Tensor& t, const Scalar& by) {
@@ -231,7 +238,8 @@ Scalar in_dtype(const Scalar& s, DType d) {
 }
 
 // self (0), a (1), b (2), beta (3), alpha (4); Rank is that of a.
-template <int Rank> void add_product_infer(Call& c) {
+template <int Rank>
+void add_product_infer(Call& c) {
   Tensor &self = c.tensor(0), &a = c.tensor(1), &b = c.tensor(2);
   check_rank(c, "the first factor", a, Rank);
   int b_rank = c.op[3] == 'm' && c.op[4] == 'v' ? 1 : Rank;

@@ -14,7 +14,8 @@ namespace RL_ISA_NS {
 namespace {
 
 // sum f(i): float lanes over short runs, the runs added in double.
-template <class T, class F> double exact_sum(int64_t n, F f) {
+template <class T, class F>
+double exact_sum(int64_t n, F f) {
   constexpr int64_t kLanes = 16, kRun = 1024;
   double total = 0;
   for (int64_t start = 0; start < n; start += kRun) {
@@ -40,7 +41,8 @@ inline void check_norm_dtype(const Call& c, const Tensor& x) {
 inline Ref<Tensor> in_dtype(const Tensor* t, DType dtype) {
   return t ? contiguous_as(*t, dtype) : nullptr;
 }
-template <class T> const T* data_or_null(const Ref<Tensor>& t) {
+template <class T>
+const T* data_or_null(const Ref<Tensor>& t) {
   return t ? t->data<T>() : nullptr;
 }
 
@@ -51,7 +53,10 @@ struct Target {
   Target(Tensor& o, DType dtype) : out(o) {
     buffer = o.contiguous && o.dtype == dtype ? Ref<Tensor>::share(&o) : empty(o.sizes(), dtype);
   }
-  template <class T> T* data() const { return buffer->data<T>(); }
+  template <class T>
+  T* data() const {
+    return buffer->data<T>();
+  }
   void finish() {
     if (buffer.get() != &out) copy_into(out, *buffer);
   }

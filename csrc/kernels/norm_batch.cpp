@@ -57,7 +57,8 @@ void channel_sums(const BatchLayout& l, int64_t begin, int64_t end, double* sums
 }
 
 // out[index] = f(c, index) over all elements of channels [begin, end).
-template <class F> void channel_map(const BatchLayout& l, int64_t begin, int64_t end, F f) {
+template <class F>
+void channel_map(const BatchLayout& l, int64_t begin, int64_t end, F f) {
   for (int64_t n = 0; n < l.outer; ++n) {
     int64_t row = n * l.channels * l.inner;
     if (l.inner == 1) {
@@ -69,7 +70,8 @@ template <class F> void channel_map(const BatchLayout& l, int64_t begin, int64_t
   }
 }
 
-template <class T> struct BatchNorm {
+template <class T>
+struct BatchNorm {
   BatchLayout l;
   const T *x, *weight, *bias, *running_mean, *running_var;
   T *out, *mean, *rstd;
@@ -94,7 +96,8 @@ template <class T> struct BatchNorm {
     }
   }
   void channels(int64_t begin, int64_t end) {
-    if (training) statistics(begin, end);
+    if (training)
+      statistics(begin, end);
     else
       for (int64_t c = begin; c < end; ++c) {
         mean[c] = running_mean[c];
@@ -107,13 +110,13 @@ template <class T> struct BatchNorm {
     }
     const T *px = x, *s = scale.data(), *b = shift.data();
     T* to = out;
-    channel_map(l, begin, end, [=](int64_t c, int64_t i) {
-      to[i] = px[i] * s[c - begin] + b[c - begin];
-    });
+    channel_map(l, begin, end,
+                [=](int64_t c, int64_t i) { to[i] = px[i] * s[c - begin] + b[c - begin]; });
   }
 };
 
-template <class T> struct BatchNormBackward {
+template <class T>
+struct BatchNormBackward {
   BatchLayout l;
   const T *g, *x, *mean, *rstd, *weight;
   T *gx, *gw, *gb;
@@ -171,18 +174,29 @@ void update_running(Tensor* running, double momentum, const std::vector<double>&
   ++running->version();
 }
 
-template <class T> void forward_typed(Call& c, DType dtype) {
+template <class T>
+void forward_typed(Call& c, DType dtype) {
   Tensor& x = c.tensor(0);
   bool last = is_channels_last(x), training = c.flag(5);
   BatchLayout l = layout(x, last);
   Ref<Tensor> in = in_order(x, dtype, last), p[4];
   for (int i = 0; i < 4; ++i) p[i] = in_dtype(c.tensor_or_null(i + 1), dtype);
-  bool direct = c.out(0).dtype == dtype && (last ? is_channels_last(c.out(0)) : c.out(0).contiguous);
-  Ref<Tensor> out = direct ? Ref<Tensor>::share(&c.out(0))
-                           : empty_strided(x.sizes(), in->strides(), dtype);
-  BatchNorm<T> k{l, in->data<T>(), data_or_null<T>(p[0]), data_or_null<T>(p[1]),
-                 data_or_null<T>(p[2]), data_or_null<T>(p[3]), out->data<T>(), c.out(1).data<T>(),
-                 c.out(2).data<T>(), std::vector<double>(l.channels), training, c.number(7)};
+  bool direct =
+      c.out(0).dtype == dtype && (last ? is_channels_last(c.out(0)) : c.out(0).contiguous);
+  Ref<Tensor> out =
+      direct ? Ref<Tensor>::share(&c.out(0)) : empty_strided(x.sizes(), in->strides(), dtype);
+  BatchNorm<T> k{l,
+                 in->data<T>(),
+                 data_or_null<T>(p[0]),
+                 data_or_null<T>(p[1]),
+                 data_or_null<T>(p[2]),
+                 data_or_null<T>(p[3]),
+                 out->data<T>(),
+                 c.out(1).data<T>(),
+                 c.out(2).data<T>(),
+                 std::vector<double>(l.channels),
+                 training,
+                 c.number(7)};
   {
     Unlocked unlocked(x.numel * 2);
     parallel_for(l.channels, l.grain(), [&](int64_t b, int64_t e) { k.channels(b, e); });
@@ -197,8 +211,10 @@ template <class T> void forward_typed(Call& c, DType dtype) {
 }
 void forward_run(Call& c) {
   DType dtype = norm_dtype(c.tensor(0).dtype);
-  if (dtype == DType::F64) forward_typed<double>(c, dtype);
-  else forward_typed<float>(c, dtype);
+  if (dtype == DType::F64)
+    forward_typed<double>(c, dtype);
+  else
+    forward_typed<float>(c, dtype);
 }
 
 // _batch_norm_backward(grad, input, mean, rstd, weight, training) -> (grads of input, weight, bias)
@@ -211,19 +227,29 @@ void backward_infer(Call& c) {
   c.add_out(Sizes(&channels, 1), dtype);
   c.add_out(Sizes(&channels, 1), dtype);
 }
-template <class T> void backward_typed(Call& c, DType dtype) {
+template <class T>
+void backward_typed(Call& c, DType dtype) {
   Tensor& x = c.tensor(1);
   bool last = is_channels_last(x);
   BatchLayout l = layout(x, last);
   Ref<Tensor> g = in_order(c.tensor(0), dtype, last), in = in_order(x, dtype, last);
   Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);
   Ref<Tensor> w = in_dtype(c.tensor_or_null(4), dtype);
-  bool direct = c.out(0).dtype == dtype && (last ? is_channels_last(c.out(0)) : c.out(0).contiguous);
-  Ref<Tensor> gx = direct ? Ref<Tensor>::share(&c.out(0))
-                          : empty_strided(x.sizes(), in->strides(), dtype);
+  bool direct =
+      c.out(0).dtype == dtype && (last ? is_channels_last(c.out(0)) : c.out(0).contiguous);
+  Ref<Tensor> gx =
+      direct ? Ref<Tensor>::share(&c.out(0)) : empty_strided(x.sizes(), in->strides(), dtype);
   Target gw(c.out(1), dtype), gb(c.out(2), dtype);
-  BatchNormBackward<T> k{l, g->data<T>(), in->data<T>(), mean->data<T>(), rstd->data<T>(),
-                         data_or_null<T>(w), gx->data<T>(), gw.data<T>(), gb.data<T>(), c.flag(5)};
+  BatchNormBackward<T> k{l,
+                         g->data<T>(),
+                         in->data<T>(),
+                         mean->data<T>(),
+                         rstd->data<T>(),
+                         data_or_null<T>(w),
+                         gx->data<T>(),
+                         gw.data<T>(),
+                         gb.data<T>(),
+                         c.flag(5)};
   {
     Unlocked unlocked(x.numel * 4);
     parallel_for(l.channels, l.grain(), [&](int64_t b, int64_t e) { k.channels(b, e); });
@@ -234,8 +260,10 @@ template <class T> void backward_typed(Call& c, DType dtype) {
 }
 void backward_run(Call& c) {
   DType dtype = norm_dtype(c.tensor(1).dtype);
-  if (dtype == DType::F64) backward_typed<double>(c, dtype);
-  else backward_typed<float>(c, dtype);
+  if (dtype == DType::F64)
+    backward_typed<double>(c, dtype);
+  else
+    backward_typed<float>(c, dtype);
 }
 
 RL_ISA_KERNEL("_batch_norm", forward_infer, forward_run);

@@ -17,7 +17,8 @@ RowLayout layout(const Tensor& x, int64_t rows, int64_t groups, int64_t inner) {
   return {rows, rows ? x.numel / rows : 0, groups, std::max<int64_t>(1, inner)};
 }
 
-template <class T> struct RowNorm {
+template <class T>
+struct RowNorm {
   RowLayout l;
   const T *x, *weight, *bias;
   T *out, *mean, *rstd;
@@ -27,10 +28,12 @@ template <class T> struct RowNorm {
     const T* from = x + r * l.cols;
     double m = exact_sum<T>(l.cols, [&](int64_t i) { return from[i]; }) / double(l.cols);
     T center = static_cast<T>(m);
-    double v = exact_sum<T>(l.cols, [&](int64_t i) {
-      T d = from[i] - center;
-      return d * d;
-    }) / double(l.cols);
+    double v = exact_sum<T>(l.cols,
+                            [&](int64_t i) {
+                              T d = from[i] - center;
+                              return d * d;
+                            }) /
+               double(l.cols);
     T scale = static_cast<T>(1 / std::sqrt(v + eps));
     mean[r] = center;
     rstd[r] = scale;
@@ -42,9 +45,11 @@ template <class T> struct RowNorm {
     int64_t first = r % l.groups * l.features();
     if (l.inner == 1) {
       const T *w = weight ? weight + first : nullptr, *b = bias ? bias + first : nullptr;
-      if (w && b) for (int64_t i = 0; i < l.cols; ++i) to[i] = (from[i] - center) * scale * w[i] + b[i];
-      else for (int64_t i = 0; i < l.cols; ++i)
-        to[i] = (from[i] - center) * scale * (w ? w[i] : T(1)) + (b ? b[i] : T(0));
+      if (w && b)
+        for (int64_t i = 0; i < l.cols; ++i) to[i] = (from[i] - center) * scale * w[i] + b[i];
+      else
+        for (int64_t i = 0; i < l.cols; ++i)
+          to[i] = (from[i] - center) * scale * (w ? w[i] : T(1)) + (b ? b[i] : T(0));
       return;
     }
     for (int64_t f = 0; f < l.features(); ++f) {
@@ -55,7 +60,8 @@ template <class T> struct RowNorm {
   }
 };
 
-template <class T> struct RowNormBackward {
+template <class T>
+struct RowNormBackward {
   RowLayout l;
   const T *g, *x, *mean, *rstd, *weight;
   T *gx, *gw, *gb;
@@ -69,9 +75,8 @@ template <class T> struct RowNormBackward {
       int64_t begin = f * l.inner, n = l.inner == 1 ? l.cols : l.inner;
       auto w = [&](int64_t i) { return !weight ? T(1) : weight[first + (l.inner == 1 ? i : f)]; };
       sum += exact_sum<T>(n, [&](int64_t i) { return pg[begin + i] * w(i); });
-      dot += exact_sum<T>(n, [&](int64_t i) {
-        return pg[begin + i] * w(i) * (px[begin + i] - m) * s;
-      });
+      dot += exact_sum<T>(
+          n, [&](int64_t i) { return pg[begin + i] * w(i) * (px[begin + i] - m) * s; });
     }
     T a = static_cast<T>(sum / double(l.cols)), b = static_cast<T>(dot / double(l.cols));
     T* to = gx + r * l.cols;
@@ -84,8 +89,10 @@ template <class T> struct RowNormBackward {
   // Gradients of affine parameters [begin, end), summed over the rows that use them.
   void affine(int64_t begin, int64_t end) const {
     std::vector<double> w(end - begin, 0.0), b(end - begin, 0.0);
-    if (l.inner == 1 && l.groups == 1) columns(begin, end, w.data(), b.data());
-    else channels(begin, end, w.data(), b.data());
+    if (l.inner == 1 && l.groups == 1)
+      columns(begin, end, w.data(), b.data());
+    else
+      channels(begin, end, w.data(), b.data());
     for (int64_t p = begin; p < end; ++p) {
       gw[p] = static_cast<T>(w[p - begin]);
       gb[p] = static_cast<T>(b[p - begin]);
@@ -117,9 +124,8 @@ template <class T> struct RowNormBackward {
       const T *pg = g + r * l.cols, *px = x + r * l.cols;
       for (int64_t p = lo; p < hi; ++p) {
         int64_t at = (p - first) * l.inner;
-        w[p - begin] += exact_sum<T>(l.inner, [&](int64_t i) {
-          return pg[at + i] * ((px[at + i] - mean[r]) * rstd[r]);
-        });
+        w[p - begin] += exact_sum<T>(
+            l.inner, [&](int64_t i) { return pg[at + i] * ((px[at + i] - mean[r]) * rstd[r]); });
         b[p - begin] += exact_sum<T>(l.inner, [&](int64_t i) { return pg[at + i]; });
       }
     }
@@ -135,13 +141,20 @@ void forward_infer(Call& c) {
   c.add_out(Sizes(&rows, 1), norm_dtype(x.dtype));
   c.add_out(Sizes(&rows, 1), norm_dtype(x.dtype));
 }
-template <class T> void forward_typed(Call& c, DType dtype) {
+template <class T>
+void forward_typed(Call& c, DType dtype) {
   Tensor& x = c.tensor(0);
   Ref<Tensor> in = contiguous_as(x, dtype), w = in_dtype(c.tensor_or_null(1), dtype);
   Ref<Tensor> b = in_dtype(c.tensor_or_null(2), dtype);
   Target out(c.out(0), dtype), mean(c.out(1), dtype), rstd(c.out(2), dtype);
-  RowNorm<T> k{layout(x, c.integer(3), c.integer(4), c.integer(5)), in->data<T>(), data_or_null<T>(w),
-               data_or_null<T>(b), out.data<T>(), mean.data<T>(), rstd.data<T>(), c.number(6)};
+  RowNorm<T> k{layout(x, c.integer(3), c.integer(4), c.integer(5)),
+               in->data<T>(),
+               data_or_null<T>(w),
+               data_or_null<T>(b),
+               out.data<T>(),
+               mean.data<T>(),
+               rstd.data<T>(),
+               c.number(6)};
   {
     Unlocked unlocked(x.numel * 2);
     parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) {
@@ -152,8 +165,10 @@ template <class T> void forward_typed(Call& c, DType dtype) {
 }
 void forward_run(Call& c) {
   DType dtype = norm_dtype(c.tensor(0).dtype);
-  if (dtype == DType::F64) forward_typed<double>(c, dtype);
-  else forward_typed<float>(c, dtype);
+  if (dtype == DType::F64)
+    forward_typed<double>(c, dtype);
+  else
+    forward_typed<float>(c, dtype);
 }
 
 // _row_norm_backward(grad, input, mean, rstd, weight, rows, groups, inner)
@@ -167,14 +182,21 @@ void backward_infer(Call& c) {
   c.add_out(Sizes(&parameters, 1), dtype);
   c.add_out(Sizes(&parameters, 1), dtype);
 }
-template <class T> void backward_typed(Call& c, DType dtype) {
+template <class T>
+void backward_typed(Call& c, DType dtype) {
   Ref<Tensor> g = contiguous_as(c.tensor(0), dtype), x = contiguous_as(c.tensor(1), dtype);
   Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);
   Ref<Tensor> w = in_dtype(c.tensor_or_null(4), dtype);
   Target gx(c.out(0), dtype), gw(c.out(1), dtype), gb(c.out(2), dtype);
-  RowNormBackward<T> k{layout(*x, c.integer(5), c.integer(6), c.integer(7)), g->data<T>(),
-                       x->data<T>(), mean->data<T>(), rstd->data<T>(), data_or_null<T>(w),
-                       gx.data<T>(), gw.data<T>(), gb.data<T>()};
+  RowNormBackward<T> k{layout(*x, c.integer(5), c.integer(6), c.integer(7)),
+                       g->data<T>(),
+                       x->data<T>(),
+                       mean->data<T>(),
+                       rstd->data<T>(),
+                       data_or_null<T>(w),
+                       gx.data<T>(),
+                       gw.data<T>(),
+                       gb.data<T>()};
   {
     Unlocked unlocked(x->numel * 4);
     parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) {
@@ -187,8 +209,10 @@ template <class T> void backward_typed(Call& c, DType dtype) {
 }
 void backward_run(Call& c) {
   DType dtype = norm_dtype(c.tensor(1).dtype);
-  if (dtype == DType::F64) backward_typed<double>(c, dtype);
-  else backward_typed<float>(c, dtype);
+  if (dtype == DType::F64)
+    backward_typed<double>(c, dtype);
+  else
+    backward_typed<float>(c, dtype);
 }
 
 RL_ISA_KERNEL("_row_norm", forward_infer, forward_run);

@@ -19,9 +19,9 @@ void block(void* const* ptr, int64_t n, const Scalar* params) {
   T p = Params > 0 ? params[0].to<T>() : T{}, q = Params > 1 ? params[1].to<T>() : T{};
   T r = Params > 2 ? params[2].to<T>() : T{};
   auto* o = static_cast<Out*>(ptr[0]);
-  auto *a = static_cast<const T*>(ptr[1]);
-  auto *b = static_cast<const T*>(ptr[Inputs > 1 ? 2 : 1]);
-  auto *c = static_cast<const T*>(ptr[Inputs > 2 ? 3 : 1]);
+  auto* a = static_cast<const T*>(ptr[1]);
+  auto* b = static_cast<const T*>(ptr[Inputs > 1 ? 2 : 1]);
+  auto* c = static_cast<const T*>(ptr[Inputs > 2 ? 3 : 1]);
   if constexpr (requires { Fn::template run<T>(a, o, n); }) return Fn::template run<T>(a, o, n);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], b[i], c[i], p, q, r);
@@ -48,25 +48,28 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
 
 // In a functor's body T is the compute type; a, b, c are the inputs, p, q, r the parameters
 // (non-tensor arguments, in schema order). Keep it branch-free so that it vectorises.
-#define RL_POINTWISE(NAME, INPUTS, PARAMS, TYPES, ...)                                        \
-  struct NAME##_fn {                                                                          \
-    template <class T>                                                                        \
+#define RL_POINTWISE(NAME, INPUTS, PARAMS, TYPES, ...)                                         \
+  struct NAME##_fn {                                                                           \
+    template <class T>                                                                         \
     static inline auto apply([[maybe_unused]] T a, [[maybe_unused]] T b, [[maybe_unused]] T c, \
-                             [[maybe_unused]] T p, [[maybe_unused]] T q, [[maybe_unused]] T r) \
-        __VA_ARGS__                                                                           \
-  };                                                                                          \
-  RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME),                                             \
+                             [[maybe_unused]] T p, [[maybe_unused]] T q,                       \
+                             [[maybe_unused]] T r) __VA_ARGS__                                 \
+  };                                                                                           \
+  RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME),                                              \
               make_pointwise<NAME##_fn, INPUTS, PARAMS, (TYPES)>(#NAME));
 // A unary op that math:: offers a block at a time (NAME_block) as well as one by one.
-#define RL_BLOCK_UNARY(NAME, TYPES)                                                           \
-  struct NAME##_fn {                                                                          \
-    template <class T> static inline T apply(T a, T, T, T, T, T) { return math::NAME(a); }    \
-    template <class T> static inline void run(const T* in, T* out, int64_t n) {               \
-      math::NAME##_block(in, out, n);                                                         \
-    }                                                                                         \
-  };                                                                                          \
-  RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME),                                             \
-              make_pointwise<NAME##_fn, 1, 0, (TYPES)>(#NAME));
+#define RL_BLOCK_UNARY(NAME, TYPES)                          \
+  struct NAME##_fn {                                         \
+    template <class T>                                       \
+    static inline T apply(T a, T, T, T, T, T) {              \
+      return math::NAME(a);                                  \
+    }                                                        \
+    template <class T>                                       \
+    static inline void run(const T* in, T* out, int64_t n) { \
+      math::NAME##_block(in, out, n);                        \
+    }                                                        \
+  };                                                         \
+  RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME), make_pointwise<NAME##_fn, 1, 0, (TYPES)>(#NAME));
 #define RL_UNARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 1, 0, TYPES, __VA_ARGS__)
 #define RL_BINARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 2, 0, TYPES, __VA_ARGS__)
 #define RL_TERNARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 3, 0, TYPES, __VA_ARGS__)

@@ -10,8 +10,8 @@ namespace rl {
 namespace {  // included by files that are compiled once per instruction-set level
 
 struct PoolAxis {
-  int64_t in = 1, out = 1, step = 1;      // step: dilation inside a window
-  int64_t kernel = 1, stride = 1, pad = 0;  // fixed windows only
+  int64_t in = 1, out = 1, step = 1;                        // step: dilation inside a window
+  int64_t kernel = 1, stride = 1, pad = 0;                  // fixed windows only
   std::vector<int64_t> start = {0}, end = {1}, span = {1};  // span counts padding too
 };
 
@@ -33,8 +33,8 @@ inline void check_pool_input(const Call& c, const Tensor& x, int dims) {
   RL_CHECK(ranks, c.op, ": expected a ", dims + 1, "D or ", dims + 2, "D input, got shape ",
            x.sizes());
   for (int d = x.ndim == dims + 2 ? 1 : 0; d < x.ndim; ++d)
-    RL_CHECK(x.size(d) > 0, c.op, ": expected non-zero sizes for the non-batch dimensions, got shape ",
-             x.sizes());
+    RL_CHECK(x.size(d) > 0, c.op,
+             ": expected non-zero sizes for the non-batch dimensions, got shape ", x.sizes());
 }
 
 inline int64_t pool_out_size(const PoolAxis& a, bool ceil) {
@@ -82,8 +82,8 @@ inline PoolPlan fixed_plan(const Call& c, Sizes sizes, const PoolWindows& w, int
              ": pad should be at most half of effective kernel size, but got pad=", a.pad,
              ", kernel_size=", a.kernel, " and dilation=", a.step);
     a.out = pool_out_size(a, w.ceil);
-    RL_CHECK(a.out > 0, c.op, ": output size is too small for input ", sizes, ", kernel ",
-             w.kernel, ", padding ", w.padding, ", dilation ", w.dilation);
+    RL_CHECK(a.out > 0, c.op, ": output size is too small for input ", sizes, ", kernel ", w.kernel,
+             ", padding ", w.padding, ", dilation ", w.dilation);
     lay_fixed(a);
   }
   return p;
@@ -120,7 +120,9 @@ inline void keep_layout(const Tensor& x, OutSpec& s) {
   if (x.ndim >= 4 && !x.contiguous && is_contiguous(x, f)) s.strides = strides_for(s.sizes, f);
 }
 
-inline int64_t plane_grain(int64_t plane) { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, plane)); }
+inline int64_t plane_grain(int64_t plane) {
+  return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, plane));
+}
 
 // The type that pooling computes in: 16-bit floats in float, integers in int64.
 inline DType pool_dtype(DType d) {
@@ -131,10 +133,14 @@ inline void check_pool_dtype(const Call& c, DType d) {
   RL_CHECK(!is_complex(d) && d != DType::Bool, c.op, ": not implemented for ", d);
 }
 
-template <class F> void pool_dispatch(DType compute, F&& f) {
-  if (compute == DType::F32) f.template operator()<float>();
-  else if (compute == DType::F64) f.template operator()<double>();
-  else f.template operator()<int64_t>();
+template <class F>
+void pool_dispatch(DType compute, F&& f) {
+  if (compute == DType::F32)
+    f.template operator()<float>();
+  else if (compute == DType::F64)
+    f.template operator()<double>();
+  else
+    f.template operator()<int64_t>();
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ struct AveragePlan {
 
   // The divisor of output (i, j, k); never zero for a window that has elements.
   int64_t divisor(int64_t i, int64_t j, int64_t k) const {
-    const auto &[d, h, w] = pool.axis;
+    const auto& [d, h, w] = pool.axis;
     if (divide == Divide::Constant) return constant;
     if (divide == Divide::WithPadding) return d.span[i] * h.span[j] * w.span[k];
     return (d.end[i] - d.start[i]) * (h.end[j] - h.start[j]) * (w.end[k] - w.start[k]);
@@ -25,8 +25,9 @@ struct AveragePlan {
 };
 
 // f(output number, divisor, (i, j, k)) over one plane.
-template <class F> void each_output(const AveragePlan& p, F&& f) {
-  const auto &[d, h, w] = p.pool.axis;
+template <class F>
+void each_output(const AveragePlan& p, F&& f) {
+  const auto& [d, h, w] = p.pool.axis;
   int64_t n = 0;
   for (int64_t i = 0; i < d.out; ++i)
     for (int64_t j = 0; j < h.out; ++j)
@@ -34,19 +35,22 @@ template <class F> void each_output(const AveragePlan& p, F&& f) {
 }
 
 // f(offset, length) over the input runs of window (i, j, k).
-template <class F> void each_run(const PoolPlan& p, int64_t i, int64_t j, int64_t k, F&& f) {
-  const auto &[d, h, w] = p.axis;
+template <class F>
+void each_run(const PoolPlan& p, int64_t i, int64_t j, int64_t k, F&& f) {
+  const auto& [d, h, w] = p.axis;
   int64_t length = w.end[k] - w.start[k], rows = h.end[j] - h.start[j];
   if (length <= 0 || rows <= 0) return;
   if (length == w.in) {  // whole rows follow each other
-    for (int64_t a = d.start[i]; a < d.end[i]; ++a) f((a * h.in + h.start[j]) * w.in, rows * length);
+    for (int64_t a = d.start[i]; a < d.end[i]; ++a)
+      f((a * h.in + h.start[j]) * w.in, rows * length);
     return;
   }
   for (int64_t a = d.start[i]; a < d.end[i]; ++a)
     for (int64_t b = h.start[j]; b < h.end[j]; ++b) f((a * h.in + b) * w.in + w.start[k], length);
 }
 
-template <class T> T run_sum(const T* x, int64_t n) {
+template <class T>
+T run_sum(const T* x, int64_t n) {
   T lanes[8] = {}, tail = 0;
   int64_t i = 0;
   for (; i + 8 <= n; i += 8)
@@ -57,8 +61,9 @@ template <class T> T run_sum(const T* x, int64_t n) {
 }
 
 // Fixed windows: whole output rows, tap by tap.
-template <class T> void average_row(const AveragePlan& p, const T* x, T* out, int64_t i, int64_t j) {
-  const auto &[d, h, w] = p.pool.axis;
+template <class T>
+void average_row(const AveragePlan& p, const T* x, T* out, int64_t i, int64_t j) {
+  const auto& [d, h, w] = p.pool.axis;
   std::fill_n(out, w.out, T(0));
   for (int64_t a = d.start[i]; a < d.end[i]; ++a)
     for (int64_t b = h.start[j]; b < h.end[j]; ++b)
@@ -76,12 +81,12 @@ template <class T> void average_row(const AveragePlan& p, const T* x, T* out, in
   }
 }
 
-template <class T> void average_plane(const AveragePlan& p, const T* x, T* out) {
-  const auto &[d, h, w] = p.pool.axis;
+template <class T>
+void average_plane(const AveragePlan& p, const T* x, T* out) {
+  const auto& [d, h, w] = p.pool.axis;
   if (p.pool.fixed && w.out >= 4) {
     for (int64_t i = 0; i < d.out; ++i)
-      for (int64_t j = 0; j < h.out; ++j)
-        average_row(p, x, out + (i * h.out + j) * w.out, i, j);
+      for (int64_t j = 0; j < h.out; ++j) average_row(p, x, out + (i * h.out + j) * w.out, i, j);
     return;
   }
   each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
@@ -91,7 +96,8 @@ template <class T> void average_plane(const AveragePlan& p, const T* x, T* out) 
   });
 }
 
-template <class T> void spread_plane(const AveragePlan& p, const T* g, T* x) {
+template <class T>
+void spread_plane(const AveragePlan& p, const T* g, T* x) {
   std::fill_n(x, p.pool.in_plane(), T(0));
   each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
     if (!by) return;
@@ -116,8 +122,10 @@ void run_average(Call& c, const AveragePlan& p, bool backward) {
       auto *a = in->data<T>(), *b = to->data<T>();
       parallel_for(p.pool.planes, plane_grain(ins), [&](int64_t begin, int64_t end) {
         for (int64_t n = begin; n < end; ++n)
-          if (backward) spread_plane(p, a + n * outs, b + n * ins);
-          else average_plane(p, a + n * ins, b + n * outs);
+          if (backward)
+            spread_plane(p, a + n * outs, b + n * ins);
+          else
+            average_plane(p, a + n * ins, b + n * outs);
       });
     });
   }

@@ -11,11 +11,13 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-template <class T> constexpr T kLowest =
-    std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+template <class T>
+constexpr T kLowest = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity()
+                                                  : std::numeric_limits<T>::lowest();
 
 // One output row of a fixed-window pooling: best[] and at[] hold the row's maxima so far.
-template <class T> struct RowMax {
+template <class T>
+struct RowMax {
   std::vector<T> best;
   std::vector<int32_t> at;
 
@@ -40,7 +42,7 @@ template <class T> struct RowMax {
 
 template <class T>
 void fixed_plane(const PoolPlan& p, const T* x, T* out, int64_t* index, RowMax<T>& row) {
-  const auto &[d, h, w] = p.axis;
+  const auto& [d, h, w] = p.axis;
   for (int64_t i = 0; i < d.out; ++i)
     for (int64_t j = 0; j < h.out; ++j) {
       for (int64_t k = 0; k < w.out; ++k) {
@@ -61,8 +63,9 @@ void fixed_plane(const PoolPlan& p, const T* x, T* out, int64_t* index, RowMax<T
     }
 }
 
-template <class T> void window_plane(const PoolPlan& p, const T* x, T* out, int64_t* index) {
-  const auto &[d, h, w] = p.axis;
+template <class T>
+void window_plane(const PoolPlan& p, const T* x, T* out, int64_t* index) {
+  const auto& [d, h, w] = p.axis;
   for (int64_t i = 0; i < d.out; ++i)
     for (int64_t j = 0; j < h.out; ++j)
       for (int64_t k = 0; k < w.out; ++k) {
@@ -79,15 +82,18 @@ template <class T> void window_plane(const PoolPlan& p, const T* x, T* out, int6
       }
 }
 
-template <class T> void run_planes(const PoolPlan& p, const T* x, T* out, int64_t* index) {
+template <class T>
+void run_planes(const PoolPlan& p, const T* x, T* out, int64_t* index) {
   bool rows = p.fixed && p.in_plane() < INT32_MAX && p.axis[2].out >= 4;
   parallel_for(p.planes, plane_grain(p.in_plane()), [&](int64_t begin, int64_t end) {
     RowMax<T> row{std::vector<T>(p.axis[2].out), std::vector<int32_t>(p.axis[2].out)};
     for (int64_t n = begin; n < end; ++n) {
       const T* from = x + n * p.in_plane();
       int64_t to = n * p.out_plane();
-      if (rows) fixed_plane(p, from, out + to, index + to, row);
-      else window_plane(p, from, out + to, index + to);
+      if (rows)
+        fixed_plane(p, from, out + to, index + to, row);
+      else
+        window_plane(p, from, out + to, index + to);
     }
   });
 }
@@ -149,7 +155,8 @@ void scatter_infer(Call& c) {
   c.add_out(sizes, g.dtype);
 }
 template <class T>
-void scatter_planes(int64_t planes, int64_t from, int64_t to, const T* g, const int64_t* at, T* out) {
+void scatter_planes(int64_t planes, int64_t from, int64_t to, const T* g, const int64_t* at,
+                    T* out) {
   parallel_for(planes, plane_grain(from + to), [&](int64_t begin, int64_t end) {
     std::fill(out + begin * to, out + end * to, T(0));
     for (int64_t n = begin; n < end; ++n)

@@ -21,7 +21,8 @@ RL_MULTIVERSION void to_units(const uint32_t* __restrict w, double* __restrict o
   }
 }
 
-template <class R> inline void scale(R* x, int64_t n, R from, R width, R to) {
+template <class R>
+inline void scale(R* x, int64_t n, R from, R width, R to) {
   for (int64_t i = 0; i < n; ++i) {
     R v = std::fma(x[i], width, from);
     x[i] = v == to ? from : v;
@@ -35,7 +36,8 @@ RL_MULTIVERSION void scale_units(double* x, int64_t n, double from, double width
 }
 
 // The 16-bit floats; what rounds up to `to` becomes `from`.
-template <class T> inline void round_units(const float* x, T* out, int64_t n, T from, T to) {
+template <class T>
+inline void round_units(const float* x, T* out, int64_t n, T from, T to) {
   for (int64_t i = 0; i < n; ++i) {
     uint16_t v = T::from_float(x[i]);
     out[i].bits = v == to.bits ? from.bits : v;
@@ -56,7 +58,8 @@ RL_MULTIVERSION void round_wide(const float* x, BFloat16* out, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = BFloat16(x[i]);
 }
 
-template <class T> void fill_uniform(Generator& g, T* out, int64_t n, double from, double to) {
+template <class T>
+void fill_uniform(Generator& g, T* out, int64_t n, double from, double to) {
   using R = std::conditional_t<is_half_type<T>, float, T>;
   R low = static_cast<R>(from), high = static_cast<R>(to), width = high - low;
   bool plain = low == 0 && width == 1;  // already in [0, 1)
@@ -73,13 +76,14 @@ template <class T> void fill_uniform(Generator& g, T* out, int64_t n, double fro
   });
 }
 
-template <class T> constexpr double largest =
-    std::is_same_v<T, Half>       ? 65504.0
-    : std::is_same_v<T, BFloat16> ? 0x1.fep127
-    : std::is_same_v<T, float>    ? 0x1.fffffep127
-                                  : 0x1.fffffffffffffp1023;
+template <class T>
+constexpr double largest = std::is_same_v<T, Half>       ? 65504.0
+                           : std::is_same_v<T, BFloat16> ? 0x1.fep127
+                           : std::is_same_v<T, float>    ? 0x1.fffffep127
+                                                         : 0x1.fffffffffffffp1023;
 
-template <class T> void check_uniform(double from, double to) {
+template <class T>
+void check_uniform(double from, double to) {
   constexpr double max = largest<T>;
   RL_CHECK(from >= -max && from <= max, "uniform_: expected `from` within the dtype, got ", from);
   RL_CHECK(to >= -max && to <= max, "uniform_: expected `to` within the dtype, got ", to);
@@ -191,15 +195,13 @@ void bernoulli(Generator& g, DType dtype, void* out, int64_t n, DType p_dtype, c
 void exponential(Generator& g, DType dtype, void* out, int64_t n, double lambda) {
   RL_CHECK(lambda > 0, "exponential_ expects lambda > 0.0, but found lambda=", lambda);
   double factor = -1.0 / lambda;
-  fill_formula("exponential_", g, dtype, out, n,
-               [=](double u) { return factor * std::log1p(-u); });
+  fill_formula("exponential_", g, dtype, out, n, [=](double u) { return factor * std::log1p(-u); });
 }
 
 void cauchy(Generator& g, DType dtype, void* out, int64_t n, double median, double sigma) {
   RL_CHECK(sigma > 0, "cauchy_ expects sigma > 0.0, but found sigma=", sigma);
-  fill_formula("cauchy_", g, dtype, out, n, [=](double u) {
-    return std::fma(sigma, std::tan(M_PI * (u - 0.5)), median);
-  });
+  fill_formula("cauchy_", g, dtype, out, n,
+               [=](double u) { return std::fma(sigma, std::tan(M_PI * (u - 0.5)), median); });
 }
 
 void log_normal(Generator& g, DType dtype, void* out, int64_t n, double mean, double std) {

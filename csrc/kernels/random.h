@@ -63,8 +63,7 @@ void geometric(Generator& g, DType dtype, void* out, int64_t n, double p);
 
 // One sample for each parameter; parameters and results share the floating dtype.
 void poisson(Generator& g, DType dtype, void* out, int64_t n, const void* rate);
-void binomial(Generator& g, DType dtype, void* out, int64_t n, const void* count,
-              const void* prob);
+void binomial(Generator& g, DType dtype, void* out, int64_t n, const void* count, const void* prob);
 void standard_gamma(Generator& g, DType dtype, void* out, int64_t n, const void* alpha);
 // `rows` distributions over `n` components each.
 void dirichlet(Generator& g, DType dtype, void* out, int64_t rows, int64_t n, const void* alpha);

@@ -28,7 +28,8 @@ RL_MULTIVERSION void falling_remainders(uint32_t* w, int64_t n, int64_t first) {
   }
 }
 
-template <class T> void store_shifted(const uint32_t* w, int64_t n, int64_t base, T* out) {
+template <class T>
+void store_shifted(const uint32_t* w, int64_t n, int64_t base, T* out) {
   for (int64_t i = 0; i < n; ++i) out[i] = stored<T>(static_cast<int64_t>(w[i]) + base);
 }
 
@@ -52,7 +53,8 @@ void fill_range(Generator& g, T* out, int64_t n, uint64_t range, int64_t base) {
 }
 
 // All 2^64 integers, which no `range` can express.
-template <class T> void fill_all(Generator& g, T* out, int64_t n) {
+template <class T>
+void fill_all(Generator& g, T* out, int64_t n) {
   for_blocks(n, [&](int64_t start, int64_t count) {
     uint64_t words[kBlock];
     draw_words(g.engine, words, count);
@@ -62,45 +64,60 @@ template <class T> void fill_all(Generator& g, T* out, int64_t n) {
   });
 }
 
-template <class T> constexpr int64_t count_limit =
+template <class T>
+constexpr int64_t count_limit =
     std::is_floating_point_v<T> || is_half_type<T> ? int64_t{1} << digits<T> : 0;
-template <> constexpr int64_t count_limit<bool> = 1;
-template <> constexpr int64_t count_limit<uint8_t> = 255;
-template <> constexpr int64_t count_limit<int8_t> = 127;
-template <> constexpr int64_t count_limit<int16_t> = 32767;
-template <> constexpr int64_t count_limit<int32_t> = INT32_MAX;
-template <> constexpr int64_t count_limit<int64_t> = INT64_MAX;
+template <>
+constexpr int64_t count_limit<bool> = 1;
+template <>
+constexpr int64_t count_limit<uint8_t> = 255;
+template <>
+constexpr int64_t count_limit<int8_t> = 127;
+template <>
+constexpr int64_t count_limit<int16_t> = 32767;
+template <>
+constexpr int64_t count_limit<int32_t> = INT32_MAX;
+template <>
+constexpr int64_t count_limit<int64_t> = INT64_MAX;
 
-template <class T> constexpr bool is_float_type = std::is_floating_point_v<T> || is_half_type<T>;
+template <class T>
+constexpr bool is_float_type = std::is_floating_point_v<T> || is_half_type<T>;
 
 // The spacing of T at |v|, as a power of two, for integers that T cannot all represent.
-template <class T> int64_t spacing(int64_t v) {
+template <class T>
+int64_t spacing(int64_t v) {
   int exponent = 63 - __builtin_clzll(static_cast<uint64_t>(v < 0 ? -v : v));
   return int64_t{1} << (exponent - digits<T> + 1);
 }
 
-template <class T> int64_t rounded(int64_t v) {
+template <class T>
+int64_t rounded(int64_t v) {
   return static_cast<int64_t>(static_cast<double>(stored<T>(v)));
 }
 
 // Moves a bound inwards to the next value that T represents, where rounding to T would leave
 // the range.
-template <class T> int64_t inner_from(int64_t from) {
+template <class T>
+int64_t inner_from(int64_t from) {
   int64_t next = rounded<T>(from + 1);
   return next < from ? next + spacing<T>(from + 1) : from;
 }
-template <class T> int64_t inner_to(int64_t to) {
+template <class T>
+int64_t inner_to(int64_t to) {
   int64_t last = rounded<T>(to - 1);
   return last >= to ? last - spacing<T>(to - 1) : to;
 }
 
 // The inclusive bounds that a value may take in T.
-template <class T> void check_within(const char* name, int64_t v) {
+template <class T>
+void check_within(const char* name, int64_t v) {
   bool inside = true;
-  if constexpr (std::is_same_v<T, Half>) inside = v >= -65504 && v <= 65504;
+  if constexpr (std::is_same_v<T, Half>)
+    inside = v >= -65504 && v <= 65504;
   else if constexpr (!is_float_type<T> && !std::is_same_v<T, bool>)
     inside = v >= std::numeric_limits<T>::lowest() && v <= std::numeric_limits<T>::max();
-  else if constexpr (std::is_same_v<T, bool>) inside = v == 0 || v == 1;
+  else if constexpr (std::is_same_v<T, bool>)
+    inside = v == 0 || v == 1;
   RL_CHECK(inside, name, " is out of bounds for ", dtype_of<T>, ": got ", v,
            "; choose a range that the dtype holds");
 }
@@ -119,14 +136,18 @@ void fill_integers(Generator& g, T* out, int64_t n, int64_t from, std::optional<
     if constexpr (is_float_type<T>) {
       from = inner_from<T>(from);
       end = inner_to<T>(end);
-      RL_CHECK(from < end, "random_ expects 'from' casted to dtype to be less than 'to' casted to "
-               "dtype, but got from=", from, " >= to=", end);
+      RL_CHECK(from < end,
+               "random_ expects 'from' casted to dtype to be less than 'to' casted to "
+               "dtype, but got from=",
+               from, " >= to=", end);
     }
     last = end - 1;
   } else if constexpr (is_float_type<T>) {
     from = inner_from<T>(from);
-    RL_CHECK(from < last, "random_ expects 'from' casted to dtype to be less than or equal to "
-             "'to_inc' casted to dtype, but got from=", from, " > to_inc=", last);
+    RL_CHECK(from < last,
+             "random_ expects 'from' casted to dtype to be less than or equal to "
+             "'to_inc' casted to dtype, but got from=",
+             from, " > to_inc=", last);
   }
   check_within<T>("from", from);
   check_within<T>("to - 1", last);
@@ -137,7 +158,8 @@ void fill_integers(Generator& g, T* out, int64_t n, int64_t from, std::optional<
 
 // Fisher-Yates from the front over 0..n-1 already in `out`. Partners are known a block ahead,
 // so their cache misses overlap.
-template <class T> void shuffle(Mt19937& engine, T* out, int64_t n) {
+template <class T>
+void shuffle(Mt19937& engine, T* out, int64_t n) {
   constexpr int64_t kAhead = 24;
   for (int64_t start = 0; start < n - 1; start += kBlock) {
     uint32_t step[kBlock + kAhead] = {};
@@ -154,7 +176,8 @@ template <class T> void shuffle(Mt19937& engine, T* out, int64_t n) {
 
 // 64-bit results are shuffled as 32-bit ones in the upper half of the output, which stays in
 // faster caches, and then widened in place from the front.
-template <class T> void shuffle_narrow(Mt19937& engine, T* out, int64_t n) {
+template <class T>
+void shuffle_narrow(Mt19937& engine, T* out, int64_t n) {
   auto* narrow = reinterpret_cast<uint32_t*>(out) + n;
   for (int64_t i = 0; i < n; ++i) narrow[i] = static_cast<uint32_t>(i);
   shuffle(engine, narrow, n);
@@ -170,7 +193,8 @@ template <class T> void shuffle_narrow(Mt19937& engine, T* out, int64_t n) {
 // From 2^32/20 elements on PyTorch builds the permutation inside out from 64-bit draws.
 constexpr int64_t kInsideOut = 0xffffffffu / 20;
 
-template <class T> void fill_permutation(Mt19937& engine, T* out, int64_t n) {
+template <class T>
+void fill_permutation(Mt19937& engine, T* out, int64_t n) {
   if (n >= kInsideOut) {
     for (int64_t i = 0; i < n; ++i) {
       auto j = static_cast<int64_t>(engine.next64() % static_cast<uint64_t>(i + 1));
@@ -192,8 +216,10 @@ void integers(Generator& g, DType dtype, void* out, int64_t n, int64_t from,
               std::optional<int64_t> to) {
   dispatch_real("random_", dtype, [&]<class T>() {
     if constexpr (std::is_same_v<T, Half> || !(is_float_type<T> || std::is_same_v<T, int64_t>)) {
-      RL_CHECK(to || from != INT64_MIN, "random_: the full 64-bit range is for int64, bfloat16, "
-               "float32 and float64, got ", dtype, "; give `to`");
+      RL_CHECK(to || from != INT64_MIN,
+               "random_: the full 64-bit range is for int64, bfloat16, "
+               "float32 and float64, got ",
+               dtype, "; give `to`");
     }
     fill_integers(g, static_cast<T*>(out), n, from, to);
   });

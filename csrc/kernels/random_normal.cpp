@@ -78,7 +78,8 @@ void fill_groups(Mt19937& engine, float* out, int64_t n, float mean, float std) 
   }
 }
 
-template <class T> void draw_groups(Mt19937& engine, T* out, int64_t n, double mean, double std) {
+template <class T>
+void draw_groups(Mt19937& engine, T* out, int64_t n, double mean, double std) {
   auto m = static_cast<float>(mean), s = static_cast<float>(std);
   for_blocks(n, [&](int64_t start, int64_t count) {
     if constexpr (is_half_type<T>) {
@@ -104,7 +105,8 @@ void draw_groups(Mt19937& engine, double* out, int64_t n, double mean, double st
   });
 }
 
-template <class T> void fill_normal(Generator& g, T* out, int64_t n, double mean, double std) {
+template <class T>
+void fill_normal(Generator& g, T* out, int64_t n, double mean, double std) {
   int64_t whole = n / kGroup * kGroup;
   draw_groups(g.engine, out, whole, mean, std);
   if (whole == n) return;

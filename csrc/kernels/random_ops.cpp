@@ -12,20 +12,26 @@ namespace rl {
 namespace {
 using namespace random;
 
-Generator& generator(Call& c, int i) { return c.args[i].generator ? *c.args[i].generator : default_generator(); }
+Generator& generator(Call& c, int i) {
+  return c.args[i].generator ? *c.args[i].generator : default_generator();
+}
 void none(Call&) {}
 
 // Fills arg 0. A strided tensor gets its numbers in memory order, as PyTorch gives them:
 // through a contiguous temporary whose dimensions fall in stride.
-template <class F> void fill_self(Call& c, F&& f) {
+template <class F>
+void fill_self(Call& c, F&& f) {
   Tensor& t = c.tensor(0);
   if (t.numel == 0 || t.is_meta()) return;
-  RL_CHECK(!may_overlap_itself(t), c.op, ": unsupported operation: more than one element of the written-to tensor "
-           "refers to a single memory location. Please clone() the tensor before performing the operation.");
+  RL_CHECK(!may_overlap_itself(t), c.op,
+           ": unsupported operation: more than one element of the written-to tensor "
+           "refers to a single memory location. Please clone() the tensor before performing the "
+           "operation.");
   if (t.contiguous) return f(t);
   std::vector<int> order(t.ndim);
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return t.stride(a) > t.stride(b); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return t.stride(a) > t.stride(b); });
   SizeVec sizes, strides;
   for (int d : order) {
     sizes.push_back(t.size(d));
@@ -38,13 +44,15 @@ template <class F> void fill_self(Call& c, F&& f) {
 
 void need_float(Call& c) {
   if (!is_floating(c.tensor(0).dtype))
-    fail(ErrorKind::NotImplemented, c.op, ": expected a floating point tensor, got ", c.tensor(0).dtype);
+    fail(ErrorKind::NotImplemented, c.op, ": expected a floating point tensor, got ",
+         c.tensor(0).dtype);
 }
 
 void run_uniform(Call& c) {
   if (!is_complex(c.tensor(0).dtype)) need_float(c);
   double from = c.number(1), to = c.number(2);
-  RL_CHECK(from <= to, "uniform_ expects to return a [from, to) range, but found from=", from, " > to=", to);
+  RL_CHECK(from <= to, "uniform_ expects to return a [from, to) range, but found from=", from,
+           " > to=", to);
   fill_self(c, [&](Tensor& t) { uniform(generator(c, 3), t.dtype, t.raw(), t.numel, from, to); });
 }
 void run_normal(Call& c) {
@@ -52,15 +60,24 @@ void run_normal(Call& c) {
   RL_CHECK(std >= 0, "normal expects std >= 0.0, but found std ", std);
   Tensor& self = c.tensor(0);
   if (!is_inexact(self.dtype)) need_float(c);
-  fill_self(c, [&](Tensor& t) { normal(generator(c, 3), t.dtype, t.raw(), t.numel, c.number(1), std, self.contiguous); });
+  fill_self(c, [&](Tensor& t) {
+    normal(generator(c, 3), t.dtype, t.raw(), t.numel, c.number(1), std, self.contiguous);
+  });
 }
-void run_random(Call& c) { fill_self(c, [&](Tensor& t) { integers(generator(c, 1), t.dtype, t.raw(), t.numel); }); }
+void run_random(Call& c) {
+  fill_self(c, [&](Tensor& t) { integers(generator(c, 1), t.dtype, t.raw(), t.numel); });
+}
 void run_random_range(Call& c) {
   int64_t from = c.integer(1);
   if (!c.has(2))
-    return fill_self(c, [&](Tensor& t) { integers(generator(c, 3), t.dtype, t.raw(), t.numel, from, std::nullopt); });
-  RL_CHECK(from < c.integer(2), "random_ expects 'from' to be less than 'to', but got from=", from, " >= to=", c.integer(2));
-  fill_self(c, [&](Tensor& t) { integers(generator(c, 3), t.dtype, t.raw(), t.numel, from, c.integer(2)); });
+    return fill_self(c, [&](Tensor& t) {
+      integers(generator(c, 3), t.dtype, t.raw(), t.numel, from, std::nullopt);
+    });
+  RL_CHECK(from < c.integer(2), "random_ expects 'from' to be less than 'to', but got from=", from,
+           " >= to=", c.integer(2));
+  fill_self(c, [&](Tensor& t) {
+    integers(generator(c, 3), t.dtype, t.raw(), t.numel, from, c.integer(2));
+  });
 }
 void run_bernoulli(Call& c) {
   double p = c.number(1);
@@ -69,23 +86,31 @@ void run_bernoulli(Call& c) {
 }
 void run_bernoulli_tensor(Call& c) {
   Ref<Tensor> p = contiguous(c.tensor(1));
-  RL_CHECK(p->numel == c.tensor(0).numel, "bernoulli_: p must have the shape of self, got ", p->sizes());
-  fill_self(c, [&](Tensor& t) { bernoulli(generator(c, 2), t.dtype, t.raw(), t.numel, p->dtype, p->raw()); });
+  RL_CHECK(p->numel == c.tensor(0).numel, "bernoulli_: p must have the shape of self, got ",
+           p->sizes());
+  fill_self(c, [&](Tensor& t) {
+    bernoulli(generator(c, 2), t.dtype, t.raw(), t.numel, p->dtype, p->raw());
+  });
 }
 void run_exponential(Call& c) {
   need_float(c);
   RL_CHECK(c.number(1) > 0, "exponential_ expects lambda > 0.0, but found lambda=", c.number(1));
-  fill_self(c, [&](Tensor& t) { exponential(generator(c, 2), t.dtype, t.raw(), t.numel, c.number(1)); });
+  fill_self(
+      c, [&](Tensor& t) { exponential(generator(c, 2), t.dtype, t.raw(), t.numel, c.number(1)); });
 }
 void run_cauchy(Call& c) {
   need_float(c);
   RL_CHECK(c.number(2) > 0, "cauchy_ expects sigma > 0.0, but found sigma=", c.number(2));
-  fill_self(c, [&](Tensor& t) { cauchy(generator(c, 3), t.dtype, t.raw(), t.numel, c.number(1), c.number(2)); });
+  fill_self(c, [&](Tensor& t) {
+    cauchy(generator(c, 3), t.dtype, t.raw(), t.numel, c.number(1), c.number(2));
+  });
 }
 void run_log_normal(Call& c) {
   need_float(c);
   RL_CHECK(c.number(2) > 0, "log_normal_ expects std > 0.0, but found std=", c.number(2));
-  fill_self(c, [&](Tensor& t) { log_normal(generator(c, 3), t.dtype, t.raw(), t.numel, c.number(1), c.number(2)); });
+  fill_self(c, [&](Tensor& t) {
+    log_normal(generator(c, 3), t.dtype, t.raw(), t.numel, c.number(1), c.number(2));
+  });
 }
 void run_geometric(Call& c) {
   double p = c.number(1);
@@ -97,15 +122,19 @@ void infer_randperm(Call& c) {
   RL_CHECK(n >= 0, "randperm: n must be non-negative, got ", n);
   c.add_out(Sizes(&n, 1), c.dtype_or(2, DType::I64));
 }
-void run_randperm(Call& c) { permutation(generator(c, 1), c.out(0).dtype, c.out(0).raw(), c.out(0).numel); }
+void run_randperm(Call& c) {
+  permutation(generator(c, 1), c.out(0).dtype, c.out(0).raw(), c.out(0).numel);
+}
 
 void infer_multinomial(Call& c) {
   Tensor& p = c.tensor(0);
   int64_t k = c.integer(1);
   RL_CHECK(p.ndim == 1 || p.ndim == 2, "prob_dist must be 1 or 2 dim");
-  RL_CHECK(is_floating(p.dtype), "multinomial only supports floating-point dtypes for input, got: ", p.dtype);
+  RL_CHECK(is_floating(p.dtype),
+           "multinomial only supports floating-point dtypes for input, got: ", p.dtype);
   RL_CHECK(k > 0, "cannot sample n_sample <= 0 samples");
-  RL_CHECK(c.flag(2) || k <= p.size(p.ndim - 1), "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+  RL_CHECK(c.flag(2) || k <= p.size(p.ndim - 1),
+           "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
   SizeVec sizes(p.sizes().begin(), p.sizes().end());
   sizes.back() = k;
   c.add_out(sizes, DType::I64);
@@ -113,13 +142,15 @@ void infer_multinomial(Call& c) {
 void run_multinomial(Call& c) {
   Ref<Tensor> p = contiguous(c.tensor(0));
   int64_t rows = p->ndim == 2 ? p->size(0) : 1;
-  multinomial(generator(c, 3), p->dtype, p->raw(), rows, p->size(p->ndim - 1), c.out(0).data<int64_t>(), c.integer(1), c.flag(2));
+  multinomial(generator(c, 3), p->dtype, p->raw(), rows, p->size(p->ndim - 1),
+              c.out(0).data<int64_t>(), c.integer(1), c.flag(2));
 }
 
 // One sample for each parameter, in the parameters' own layout.
 void infer_like(Call& c) {
   Tensor& p = c.tensor(0);
-  if (!is_floating(p.dtype)) fail(ErrorKind::NotImplemented, c.op, ": expected a floating point tensor, got ", p.dtype);
+  if (!is_floating(p.dtype))
+    fail(ErrorKind::NotImplemented, c.op, ": expected a floating point tensor, got ", p.dtype);
   c.add_out(p.sizes(), p.dtype);
 }
 void run_poisson(Call& c) {
@@ -131,7 +162,8 @@ void run_gamma(Call& c) {
   standard_gamma(generator(c, 1), alpha->dtype, c.out(0).raw(), alpha->numel, alpha->raw());
 }
 void run_binomial(Call& c) {
-  RL_CHECK(c.tensor(1).numel == c.tensor(0).numel, "binomial: count and prob must have the same shape");
+  RL_CHECK(c.tensor(1).numel == c.tensor(0).numel,
+           "binomial: count and prob must have the same shape");
   Ref<Tensor> count = contiguous(c.tensor(0)), prob = contiguous_as(c.tensor(1), c.tensor(0).dtype);
   binomial(generator(c, 2), count->dtype, c.out(0).raw(), count->numel, count->raw(), prob->raw());
 }
@@ -139,7 +171,8 @@ void run_dirichlet(Call& c) {
   Ref<Tensor> alpha = contiguous(c.tensor(0));
   RL_CHECK(alpha->ndim > 0, "_sample_dirichlet: expected at least one dimension");
   int64_t n = alpha->size(alpha->ndim - 1);
-  if (n) dirichlet(generator(c, 1), alpha->dtype, c.out(0).raw(), alpha->numel / n, n, alpha->raw());
+  if (n)
+    dirichlet(generator(c, 1), alpha->dtype, c.out(0).raw(), alpha->numel / n, n, alpha->raw());
 }
 RL_KERNEL("poisson", infer_like, run_poisson);
 RL_KERNEL("_standard_gamma", infer_like, run_gamma);

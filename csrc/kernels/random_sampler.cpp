@@ -46,10 +46,10 @@ double poisson_one(double rate, Mt19937& engine) {
 
 // log k! minus Stirling's formula for it.
 double stirling_tail(double k) {
-  static const double kTail[] = {
-      0.0810614667953272,  0.0413406959554092,  0.0276779256849983,  0.02079067210376509,
-      0.0166446911898211,  0.0138761288230707,  0.0118967099458917,  0.0104112652619720,
-      0.00925546218271273, 0.00833056343336287};
+  static const double kTail[] = {0.0810614667953272,  0.0413406959554092, 0.0276779256849983,
+                                 0.02079067210376509, 0.0166446911898211, 0.0138761288230707,
+                                 0.0118967099458917,  0.0104112652619720, 0.00925546218271273,
+                                 0.00833056343336287};
   if (k < 10) return kTail[static_cast<int>(k)];
   double square = (k + 1) * (k + 1);
   return (1.0 / 12 - (1.0 / 360 - 1.0 / 1260 / square) / square) / (k + 1);
@@ -58,7 +58,8 @@ double stirling_tail(double k) {
 // W. Hormann, "The generation of binomial random variates", Journal of Statistical Computation
 // and Simulation 46, 1993: algorithm BTRS, for count * prob >= 10 and prob <= 1/2. Expressions of
 // parameters alone are in the tensor's precision R, as PyTorch computes them.
-template <class R> R binomial_by_rejection(R count, R prob, Mt19937& engine) {
+template <class R>
+R binomial_by_rejection(R count, R prob, Mt19937& engine) {
   double deviation = std::sqrt(count * prob * (1 - prob));
   double b = 1.15 + 2.53 * deviation, a = -0.0873 + 0.0248 * b + 0.01 * prob;
   double center = count * prob + 0.5, accept = 0.92 - 4.2 / b, odds = prob / (1 - prob);
@@ -78,7 +79,8 @@ template <class R> R binomial_by_rejection(R count, R prob, Mt19937& engine) {
 }
 
 // Counts successes by the geometric gaps between them.
-template <class R> R binomial_by_gaps(R count, R prob, Mt19937& engine) {
+template <class R>
+R binomial_by_gaps(R count, R prob, Mt19937& engine) {
   double log_failure = std::log1p(-prob), position = 0;
   for (R successes = 0;; successes += 1) {
     position += std::ceil(std::log(next_unit(engine)) / log_failure);
@@ -86,7 +88,8 @@ template <class R> R binomial_by_gaps(R count, R prob, Mt19937& engine) {
   }
 }
 
-template <class R> R binomial_one(R count, R prob, Mt19937& engine) {
+template <class R>
+R binomial_one(R count, R prob, Mt19937& engine) {
   if (count <= 0 || prob <= 0) return 0;
   if (prob >= 1) return count;
   if (std::isnan(prob)) return prob;
@@ -98,7 +101,8 @@ template <class R> R binomial_one(R count, R prob, Mt19937& engine) {
 
 // G. Marsaglia and W. W. Tsang, "A simple method for generating gamma variables", ACM TOMS 26(3),
 // 2000; shapes below 1 are raised by 1 and scaled back.
-template <class R> R gamma_one(R alpha, Generator& g) {
+template <class R>
+R gamma_one(R alpha, Generator& g) {
   double scale = 1;
   if (alpha < 1) {
     if (alpha == 0) return 0;
@@ -120,25 +124,30 @@ template <class R> R gamma_one(R alpha, Generator& g) {
   }
 }
 
-template <class T> double value(T v) {
-  if constexpr (is_half_type<T>) return static_cast<float>(v);
-  else return v;
+template <class T>
+double value(T v) {
+  if constexpr (is_half_type<T>)
+    return static_cast<float>(v);
+  else
+    return v;
 }
 
 // Only float32 and float64, as in PyTorch.
-template <class F> void dispatch_wide(const char* op, DType d, F&& f) {
+template <class F>
+void dispatch_wide(const char* op, DType d, F&& f) {
   if (d == DType::F32) return f.template operator()<float>();
   if (d == DType::F64) return f.template operator()<double>();
   fail(ErrorKind::NotImplemented, op, ": expected float32 or float64, got ", d,
        "; convert the tensor with .float() first");
 }
 
-template <class T> void dirichlet_row(Generator& g, const T* alpha, T* out, int64_t n) {
+template <class T>
+void dirichlet_row(Generator& g, const T* alpha, T* out, int64_t n) {
   std::vector<double> draws(n);
   double sum = 0;
   for (int64_t i = 0; i < n; ++i) {
-    draws[i] = std::max(std::numeric_limits<double>::min(),
-                        gamma_one(static_cast<double>(alpha[i]), g));
+    draws[i] =
+        std::max(std::numeric_limits<double>::min(), gamma_one(static_cast<double>(alpha[i]), g));
     sum += draws[i];
   }
   const T below_one = std::nextafter(T(1), T(0));
@@ -148,12 +157,15 @@ template <class T> void dirichlet_row(Generator& g, const T* alpha, T* out, int6
   }
 }
 
-template <class T> void check_weights(const T* probs, int64_t n) {
+template <class T>
+void check_weights(const T* probs, int64_t n) {
   double sum = 0;
   for (int64_t i = 0; i < n; ++i) {
     double p = value(probs[i]);
-    RL_CHECK(p >= 0 && p < INFINITY, "multinomial: the probability tensor contains either `inf`, "
-             "`nan` or element < 0: got ", p, " at category ", i);
+    RL_CHECK(p >= 0 && p < INFINITY,
+             "multinomial: the probability tensor contains either `inf`, "
+             "`nan` or element < 0: got ",
+             p, " at category ", i);
     sum += p;
   }
   RL_CHECK(sum > 0, "invalid multinomial distribution (sum of probabilities <= 0)");
@@ -172,8 +184,8 @@ void sample_with_replacement(Generator& g, const T* probs, int64_t n, int64_t* o
   std::lock_guard lock(g.mutex);
   for (int64_t j = 0; j < samples; ++j) {
     double u = next_unit(g.engine);
-    auto slot = std::partition_point(cumulative.begin(), cumulative.end(),
-                                     [u](R c) { return c < u; });
+    auto slot =
+        std::partition_point(cumulative.begin(), cumulative.end(), [u](R c) { return c < u; });
     out[j] = slot - cumulative.begin();
   }
 }
@@ -214,8 +226,10 @@ void poisson(Generator& g, DType dtype, void* out, int64_t n, const void* rate) 
     auto* rates = static_cast<const T*>(rate);
     for (int64_t i = 0; i < n; ++i) {
       double r = value(rates[i]);
-      RL_CHECK(r >= 0 && r < INFINITY, "invalid Poisson rate, expected rate to be non-negative "
-               "and finite, got ", r, " at element ", i);
+      RL_CHECK(r >= 0 && r < INFINITY,
+               "invalid Poisson rate, expected rate to be non-negative "
+               "and finite, got ",
+               r, " at element ", i);
     }
     std::lock_guard lock(g.mutex);
     auto* o = static_cast<T*>(out);
@@ -257,9 +271,10 @@ void dirichlet(Generator& g, DType dtype, void* out, int64_t rows, int64_t n, co
 void multinomial(Generator& g, DType dtype, const void* probs, int64_t rows, int64_t categories,
                  int64_t* out, int64_t samples, bool replacement) {
   RL_CHECK(samples > 0, "cannot sample n_sample <= 0 samples, got ", samples);
-  RL_CHECK(replacement || samples <= categories, "cannot sample n_sample > prob_dist.size(-1) "
-           "samples without replacement: got ", samples, " samples of ", categories,
-           " categories; pass replacement=True");
+  RL_CHECK(replacement || samples <= categories,
+           "cannot sample n_sample > prob_dist.size(-1) "
+           "samples without replacement: got ",
+           samples, " samples of ", categories, " categories; pass replacement=True");
   RL_CHECK(categories <= int64_t{1} << 24, "number of categories cannot exceed 2^24, got ",
            categories);
   dispatch_floating("multinomial", dtype, [&]<class T>() {

@@ -85,7 +85,7 @@ void choose_path(Plan& p) {
   p.chunks = (p.count + p.chunk - 1) / p.chunk;
 }
 
-int64_t offset_of(const Axis* a, int n, int64_t linear, int64_t Axis::*stride) {
+int64_t offset_of(const Axis* a, int n, int64_t linear, int64_t Axis::* stride) {
   int64_t offset = 0;
   for (int i = 0; i < n; ++i) {
     offset += linear % a[i].size * (a[i].*stride);
@@ -96,7 +96,8 @@ int64_t offset_of(const Axis* a, int n, int64_t linear, int64_t Axis::*stride) {
 
 // --- folding one tile
 // Walks reduced positions [begin, end) as runs along the innermost reduced dimension.
-template <class F> void each_run(const Plan& p, int64_t begin, int64_t end, F&& f) {
+template <class F>
+void each_run(const Plan& p, int64_t begin, int64_t end, F&& f) {
   const Axis& r = p.reduced[0];
   for (int64_t at = begin; at < end;) {
     int64_t i = p.n_reduced > 1 ? at % r.size : at, n = std::min(r.size - i, end - at);
@@ -191,8 +192,9 @@ void store_tile(const Plan& p, const Tile& t, const void* states) {
     if (!p.outs[o]) continue;
     DType dtype = p.outs[o]->dtype;
     int64_t size = item_size(dtype);
-    auto store = convert_table().store[static_cast<int>(compute_of(p.fold->results[o]))]
-                                      [static_cast<int>(dtype)];
+    auto store =
+        convert_table()
+            .store[static_cast<int>(compute_of(p.fold->results[o]))][static_cast<int>(dtype)];
     store(static_cast<char*>(p.outs[o]->raw()) + t.out * size, results[o], t.width,
           p.kept[0].out * size);
   }
@@ -245,8 +247,8 @@ void run_plan(const Plan& p) {
 
 }  // namespace
 
-void run_reduction(const Fold& fold, const Tensor& input, uint64_t mask, Tensor* out0,
-                   Tensor* out1, double value) {
+void run_reduction(const Fold& fold, const Tensor& input, uint64_t mask, Tensor* out0, Tensor* out1,
+                   double value) {
   const Tensor& any = out0 ? *out0 : *out1;
   if (any.numel == 0) return;
   Plan p;
@@ -308,8 +310,7 @@ void check_not_empty(const Call& call, uint64_t mask, bool dim_given) {
          "input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
   for (int d = 0; d < t.ndim; ++d)
     if ((mask >> d & 1) && t.size(d) == 0)
-      fail(ErrorKind::Index, call.op, "(): Expected reduction dim ", d,
-           " to have non-zero size.");
+      fail(ErrorKind::Index, call.op, "(): Expected reduction dim ", d, " to have non-zero size.");
 }
 
 }  // namespace RL_ISA_NS

@@ -17,10 +17,10 @@ struct FoldParams {
 // States are plain data, an array with one per output; `first` is the position, within the
 // reduced elements of that output, of the block's first element or row.
 struct Fold {
-  Compute compute;      // what elements are loaded as
-  bool ordered;         // positions matter: reduced dimensions keep their order
-  int state_size;       // at most kMaxState
-  DType results[2];     // what finish writes
+  Compute compute;   // what elements are loaded as
+  bool ordered;      // positions matter: reduced dimensions keep their order
+  int state_size;    // at most kMaxState
+  DType results[2];  // what finish writes
   void (*init)(void* states, int64_t n, const FoldParams& p);
   void (*row)(void* state, const void* x, int64_t n, int64_t first);
   void (*columns)(void* states, const void* const* rows, int64_t n_rows, int64_t width,
@@ -34,8 +34,8 @@ constexpr int64_t kFoldRows = 32, kFoldWidth = 256;  // largest block `columns` 
 
 // Reduces the dimensions in `mask`. An output that is null is not written; outputs are
 // row-major over the kept dimensions.
-void run_reduction(const Fold& fold, const Tensor& input, uint64_t mask, Tensor* out0,
-                   Tensor* out1, double value = 0);
+void run_reduction(const Fold& fold, const Tensor& input, uint64_t mask, Tensor* out0, Tensor* out1,
+                   double value = 0);
 
 // --- what infer functions share
 inline uint64_t every_dim(const Tensor& t) {
@@ -50,19 +50,26 @@ OutSpec& add_reduced(Call& call, uint64_t mask, bool keepdim, DType dtype);
 void check_not_empty(const Call& call, uint64_t mask, bool dim_given);
 
 // --- from a struct with T, State, Out0, Out1, init, row, columns, merge and finish to a Fold
-template <class T> constexpr Compute compute_for() {
-  return std::is_same_v<T, uint8_t> ? Compute::B : std::is_same_v<T, int64_t> ? Compute::I
-       : std::is_same_v<T, float> ? Compute::F : std::is_same_v<T, double> ? Compute::D
-       : std::is_same_v<T, C64> ? Compute::CF : Compute::CD;
+template <class T>
+constexpr Compute compute_for() {
+  return std::is_same_v<T, uint8_t>   ? Compute::B
+         : std::is_same_v<T, int64_t> ? Compute::I
+         : std::is_same_v<T, float>   ? Compute::F
+         : std::is_same_v<T, double>  ? Compute::D
+         : std::is_same_v<T, C64>     ? Compute::CF
+                                      : Compute::CD;
 }
 
-template <class F> struct FoldAdaptor {
+template <class F>
+struct FoldAdaptor {
   using S = typename F::State;
   using T = typename F::T;
   static void init(void* s, int64_t n, const FoldParams& p) {
     for (int64_t i = 0; i < n; ++i) {
-      if constexpr (requires { F::init(*static_cast<S*>(s), p); }) F::init(static_cast<S*>(s)[i], p);
-      else F::init(static_cast<S*>(s)[i]);
+      if constexpr (requires { F::init(*static_cast<S*>(s), p); })
+        F::init(static_cast<S*>(s)[i], p);
+      else
+        F::init(static_cast<S*>(s)[i]);
     }
   }
   static void row(void* s, const void* x, int64_t n, int64_t first) {
@@ -83,12 +90,19 @@ template <class F> struct FoldAdaptor {
   }
 };
 
-template <class F> constexpr Fold make_fold(bool ordered = false) {
+template <class F>
+constexpr Fold make_fold(bool ordered = false) {
   static_assert(sizeof(typename F::State) <= kMaxState);
   using A = FoldAdaptor<F>;
-  return {compute_for<typename F::T>(), ordered, sizeof(typename F::State),
+  return {compute_for<typename F::T>(),
+          ordered,
+          sizeof(typename F::State),
           {dtype_of<typename F::Out0>, dtype_of<typename F::Out1>},
-          A::init, A::row, A::columns, A::merge, A::finish};
+          A::init,
+          A::row,
+          A::columns,
+          A::merge,
+          A::finish};
 }
 
 }  // namespace RL_ISA_NS

@@ -10,25 +10,43 @@ namespace RL_ISA_NS {
 namespace {
 
 // `better` in vector or scalar form: x should replace a.
-template <bool Max, class V> inline auto beats(V x, V a) {
-  if constexpr (Max) return (x > a) | (x != x);
-  else return (x < a) | (x != x);
+template <bool Max, class V>
+inline auto beats(V x, V a) {
+  if constexpr (Max)
+    return (x > a) | (x != x);
+  else
+    return (x < a) | (x != x);
 }
-template <bool Max> struct ExtremeStep {
-  template <class V> static V first(V x) { return x; }
-  template <class V> static V next(V a, V x) { return beats<Max>(x, a) ? x : a; }
-  template <class V> static V join(V a, V b) { return next(a, b); }
+template <bool Max>
+struct ExtremeStep {
+  template <class V>
+  static V first(V x) {
+    return x;
+  }
+  template <class V>
+  static V next(V a, V x) {
+    return beats<Max>(x, a) ? x : a;
+  }
+  template <class V>
+  static V join(V a, V b) {
+    return next(a, b);
+  }
 };
 
-template <class T, bool Max> constexpr T worst() {
+template <class T, bool Max>
+constexpr T worst() {
   using L = std::numeric_limits<T>;
-  if constexpr (L::has_infinity) return Max ? -L::infinity() : L::infinity();
-  else return Max ? L::lowest() : L::max();
+  if constexpr (L::has_infinity)
+    return Max ? -L::infinity() : L::infinity();
+  else
+    return Max ? L::lowest() : L::max();
 }
 
 template <class Element, bool Max>
 struct ExtremeFold : BlockFold<ExtremeFold<Element, Max>, ExtremeStep<Max>, Element> {
-  struct State { Element value; };
+  struct State {
+    Element value;
+  };
   using Out0 = Element;
   using Out1 = Element;
   static void init(State& s) { s.value = worst<Element, Max>(); }
@@ -38,7 +56,8 @@ struct ExtremeFold : BlockFold<ExtremeFold<Element, Max>, ExtremeStep<Max>, Elem
 };
 
 // The position of the first element that equals v (or is NaN as v is); there is one.
-template <class T> int64_t find_first(const T* x, int64_t n, T v) {
+template <class T>
+int64_t find_first(const T* x, int64_t n, T v) {
   constexpr int64_t kStride = 32;
   int64_t i = 0;
   if (v != v) {
@@ -54,7 +73,8 @@ template <class T> int64_t find_first(const T* x, int64_t n, T v) {
   return i;
 }
 
-template <class Element, bool Max> struct PositionFold {
+template <class Element, bool Max>
+struct PositionFold {
   using T = Element;
   using Step = ExtremeStep<Max>;
   struct State {
@@ -83,8 +103,10 @@ template <class Element, bool Max> struct PositionFold {
     for (int64_t w = 0; w < width; ++w) {
       if (!improves(best[w], s[w])) continue;
       int64_t r = 0;
-      if (best[w] == best[w]) while (rows[r][w] != best[w]) ++r;
-      else while (rows[r][w] == rows[r][w]) ++r;
+      if (best[w] == best[w])
+        while (rows[r][w] != best[w]) ++r;
+      else
+        while (rows[r][w] == rows[r][w]) ++r;
       s[w] = {best[w], first + r};
     }
   }
@@ -97,9 +119,12 @@ template <class Element, bool Max> struct PositionFold {
   }
 };
 
-template <class Element> struct BothFold {
+template <class Element>
+struct BothFold {
   using T = Element;
-  struct State { T least, most; };
+  struct State {
+    T least, most;
+  };
   using Out0 = T;
   using Out1 = T;
   static void init(State& s) { s = {worst<T, false>(), worst<T, true>()}; }
@@ -127,13 +152,17 @@ template <class Element> struct BothFold {
 };
 
 // --- infer and run; booleans order as integers
-#define RL_PER_TYPE(...)                                                             \
-  {make_fold<__VA_ARGS__<int64_t>>(true), make_fold<__VA_ARGS__<float>>(true),       \
+#define RL_PER_TYPE(...)                                                       \
+  {make_fold<__VA_ARGS__<int64_t>>(true), make_fold<__VA_ARGS__<float>>(true), \
    make_fold<__VA_ARGS__<double>>(true)}
-template <class T> using MaxFold = ExtremeFold<T, true>;
-template <class T> using MinFold = ExtremeFold<T, false>;
-template <class T> using ArgMaxFold = PositionFold<T, true>;
-template <class T> using ArgMinFold = PositionFold<T, false>;
+template <class T>
+using MaxFold = ExtremeFold<T, true>;
+template <class T>
+using MinFold = ExtremeFold<T, false>;
+template <class T>
+using ArgMaxFold = PositionFold<T, true>;
+template <class T>
+using ArgMinFold = PositionFold<T, false>;
 constexpr Fold kMax[] = RL_PER_TYPE(MaxFold), kMin[] = RL_PER_TYPE(MinFold);
 constexpr Fold kArgMax[] = RL_PER_TYPE(ArgMaxFold), kArgMin[] = RL_PER_TYPE(ArgMinFold);
 constexpr Fold kBoth[] = RL_PER_TYPE(BothFold);
@@ -155,7 +184,8 @@ void extreme_infer(Call& c) {
   check_not_empty(c, mask, c.has(1) && !c.ints(1).empty());
   add_reduced(c, mask, c.flag(2), c.tensor(0).dtype);
 }
-template <bool Max> void extreme_run(Call& c) {
+template <bool Max>
+void extreme_run(Call& c) {
   const Tensor& t = c.tensor(0);
   run_reduction((Max ? kMax : kMin)[type_index(t)], t, dims_argument(c, 1), &c.out(0), nullptr);
 }
@@ -166,7 +196,8 @@ void whole_infer(Call& c) {
   check_not_empty(c, every_dim(c.tensor(0)), false);
   c.add_out({}, c.tensor(0).dtype);
 }
-template <bool Max> void whole_run(Call& c) {
+template <bool Max>
+void whole_run(Call& c) {
   const Tensor& t = c.tensor(0);
   run_reduction((Max ? kMax : kMin)[type_index(t)], t, every_dim(t), &c.out(0), nullptr);
 }
@@ -179,7 +210,8 @@ void along_infer(Call& c) {
   add_reduced(c, mask, c.flag(2), c.tensor(0).dtype);
   add_reduced(c, mask, c.flag(2), DType::I64);
 }
-template <bool Max> void along_run(Call& c) {
+template <bool Max>
+void along_run(Call& c) {
   const Tensor& t = c.tensor(0);
   const Fold& f = (Max ? kArgMax : kArgMin)[type_index(t)];
   run_reduction(f, t, dim_argument(c, 1), &c.out(0), &c.out(1));
@@ -197,7 +229,8 @@ void position_infer(Call& c) {
   check_not_empty(c, mask, true);
   add_reduced(c, mask, c.flag(2), DType::I64);
 }
-template <bool Max> void position_run(Call& c) {
+template <bool Max>
+void position_run(Call& c) {
   const Tensor& t = c.tensor(0);
   const Fold& f = (Max ? kArgMax : kArgMin)[type_index(t)];
   run_reduction(f, t, dim_argument(c, 1), nullptr, &c.out(0));

@@ -17,21 +17,27 @@ constexpr int kVectorBytes = 32;
 constexpr int kVectorBytes = 16;
 #endif
 
-template <class T> struct VectorOf {
+template <class T>
+struct VectorOf {
   typedef T type __attribute__((vector_size(kVectorBytes)));
 };
-template <class T> using Vector = typename VectorOf<T>::type;
-template <class T> constexpr int kLanes = kVectorBytes / sizeof(T);
-template <class T> constexpr bool kHasVectors = std::is_arithmetic_v<T>;
+template <class T>
+using Vector = typename VectorOf<T>::type;
+template <class T>
+constexpr int kLanes = kVectorBytes / sizeof(T);
+template <class T>
+constexpr bool kHasVectors = std::is_arithmetic_v<T>;
 
-template <class T> inline Vector<T> load_vector(const T* x) {
+template <class T>
+inline Vector<T> load_vector(const T* x) {
   Vector<T> v;
   __builtin_memcpy(&v, x, sizeof v);
   return v;
 }
 
 // All of x, n >= 1, through Step.
-template <class Step, class T> T fold_block(const T* x, int64_t n) {
+template <class Step, class T>
+T fold_block(const T* x, int64_t n) {
   constexpr int64_t L = kHasVectors<T> ? 4 * (kVectorBytes / int(sizeof(T))) : 4;
   int64_t i = 1;
   T total = Step::first(x[0]);
@@ -85,9 +91,11 @@ void fold_block_columns(const T* const* rows, int64_t n_rows, int64_t width, T* 
 
 // A fold whose blocks go through Step and whose state takes block results by add(state, T).
 // `Length` elements go through one block; sums take short ones, for accuracy.
-template <class Derived, class Step, class Element, int64_t Length = kBlock> struct BlockFold {
+template <class Derived, class Step, class Element, int64_t Length = kBlock>
+struct BlockFold {
   using T = Element;
-  template <class S> static void row(S& s, const T* x, int64_t n, int64_t) {
+  template <class S>
+  static void row(S& s, const T* x, int64_t n, int64_t) {
     for (int64_t i = 0; i < n; i += Length)
       Derived::add(s, fold_block<Step>(x + i, std::min(Length, n - i)));
   }

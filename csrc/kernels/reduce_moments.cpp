@@ -12,9 +12,18 @@ namespace RL_ISA_NS {
 namespace {
 
 struct PlainSum {
-  template <class V> static V first(V x) { return x; }
-  template <class V> static V next(V a, V x) { return a + x; }
-  template <class V> static V join(V a, V b) { return a + b; }
+  template <class V>
+  static V first(V x) {
+    return x;
+  }
+  template <class V>
+  static V next(V a, V x) {
+    return a + x;
+  }
+  template <class V>
+  static V join(V a, V b) {
+    return a + b;
+  }
 };
 
 struct Moments {
@@ -22,7 +31,8 @@ struct Moments {
 };
 
 // Sums of (x - c) and (x - c)^2 over a block.
-template <class T> void deviations(const T* x, int64_t n, T c, double& sum, double& squares) {
+template <class T>
+void deviations(const T* x, int64_t n, T c, double& sum, double& squares) {
   constexpr int64_t V = kLanes<T>;
   Vector<T> s0{}, s1{}, q0{}, q1{};
   int64_t i = 0;
@@ -40,7 +50,8 @@ template <class T> void deviations(const T* x, int64_t n, T c, double& sum, doub
   }
 }
 
-template <class Element, bool Root> struct MomentsFold {
+template <class Element, bool Root>
+struct MomentsFold {
   using T = Element;
   using State = Moments;
   using Out0 = T;
@@ -91,7 +102,8 @@ template <class Element, bool Root> struct MomentsFold {
 };
 
 // log(sum(exp(x))) as a maximum and a sum of exponentials relative to it.
-template <class Element> struct LogSumExpFold {
+template <class Element>
+struct LogSumExpFold {
   using T = Element;
   struct State {
     T most;
@@ -101,9 +113,18 @@ template <class Element> struct LogSumExpFold {
   using Out1 = T;
   static constexpr T kInfinity = std::numeric_limits<T>::infinity();
   struct Most {
-    template <class V> static V first(V x) { return x; }
-    template <class V> static V next(V a, V x) { return ((x > a) | (x != x)) ? x : a; }
-    template <class V> static V join(V a, V b) { return next(a, b); }
+    template <class V>
+    static V first(V x) {
+      return x;
+    }
+    template <class V>
+    static V next(V a, V x) {
+      return ((x > a) | (x != x)) ? x : a;
+    }
+    template <class V>
+    static V join(V a, V b) {
+      return next(a, b);
+    }
   };
   static void init(State& s) { s = {-kInfinity, 0}; }
   static T pivot(T most) { return most == kInfinity || most == -kInfinity ? T(0) : most; }
@@ -158,11 +179,13 @@ Ref<Tensor> parts_of(const Tensor& t) {
 
 // The variance of a complex number is the sum of its parts' variances.
 void complex_moments(Call& c, bool root, double correction) {
-  Ref<Tensor> parts = parts_of(c.tensor(0)), mean = c.n_outs > 1 ? parts_of(c.out(1)) : Ref<Tensor>();
+  Ref<Tensor> parts = parts_of(c.tensor(0)),
+              mean = c.n_outs > 1 ? parts_of(c.out(1)) : Ref<Tensor>();
   SizeVec sizes(c.out(0).sizes().begin(), c.out(0).sizes().end());
   sizes.push_back(2);
   Ref<Tensor> both = empty(sizes, c.out(0).dtype);
-  run_reduction(kVar[is_double(*both)], *parts, dims_argument(c, 1), both.get(), mean.get(), correction);
+  run_reduction(kVar[is_double(*both)], *parts, dims_argument(c, 1), both.get(), mean.get(),
+                correction);
   dispatch(both->dtype, [&]<class T>() {
     if constexpr (std::is_floating_point_v<T>) {
       T *v = both->data<T>(), *out = c.out(0).data<T>();
@@ -175,7 +198,8 @@ void complex_moments(Call& c, bool root, double correction) {
 }
 
 // var.correction(self, dim, correction, keepdim) and its like
-template <bool WithMean> void moments_infer(Call& c) {
+template <bool WithMean>
+void moments_infer(Call& c) {
   DType d = c.tensor(0).dtype;
   RL_CHECK(is_inexact(d), c.op, ": std and var only support floating point and complex dtypes, ",
            "got ", d, "; convert the input, for example with .float()");
@@ -183,7 +207,8 @@ template <bool WithMean> void moments_infer(Call& c) {
   add_reduced(c, mask, c.flag(3), real_of(d));
   if (WithMean) add_reduced(c, mask, c.flag(3), d);
 }
-template <bool Root, bool WithMean> void moments_run(Call& c) {
+template <bool Root, bool WithMean>
+void moments_run(Call& c) {
   const Tensor& t = c.tensor(0);
   double correction = c.has(2) ? c.number(2) : 1.0;
   if (is_complex(t.dtype)) return complex_moments(c, Root, correction);

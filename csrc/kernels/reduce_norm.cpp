@@ -10,7 +10,8 @@ namespace RL_ISA_NS {
 namespace {
 
 // Euclidean norm. Squares that leave float's range are summed again in double.
-template <class T> struct SquaresFold : SumFold<T, Square> {
+template <class T>
+struct SquaresFold : SumFold<T, Square> {
   using Base = SumFold<T, Square>;
   using typename Base::State;
   static bool suspect(T squares, int64_t n) {
@@ -21,8 +22,10 @@ template <class T> struct SquaresFold : SumFold<T, Square> {
     for (int64_t i = 0; i < n; i += kBlock) {
       int64_t len = std::min(kBlock, n - i);
       T squares = fold_block<AddStep<Square>>(x + i, len);
-      if (suspect(squares, len)) exact(s, x + i, len);
-      else s.add(squares);
+      if (suspect(squares, len))
+        exact(s, x + i, len);
+      else
+        s.add(squares);
     }
   }
   static void exact(State& s, const T* x, int64_t n) {
@@ -32,7 +35,8 @@ template <class T> struct SquaresFold : SumFold<T, Square> {
     T block[kFoldWidth];
     fold_block_columns<AddStep<Square>>(rows, n_rows, width, block);
     for (int64_t w = 0; w < width; ++w) {
-      if (!suspect(block[w], n_rows)) s[w].add(block[w]);
+      if (!suspect(block[w], n_rows))
+        s[w].add(block[w]);
       else
         for (int64_t r = 0; r < n_rows; ++r) exact(s[w], rows[r] + w, 1);
     }
@@ -43,17 +47,29 @@ template <class T> struct SquaresFold : SumFold<T, Square> {
 };
 
 // The largest or smallest magnitude; NaN wins.
-template <bool Max> struct MagnitudeStep {
-  template <class V> static V first(V x) { return Magnitude::map(x); }
-  template <class V> static V join(V a, V x) {
-    if constexpr (Max) return ((x > a) | (x != x)) ? x : a;
-    else return ((x < a) | (x != x)) ? x : a;
+template <bool Max>
+struct MagnitudeStep {
+  template <class V>
+  static V first(V x) {
+    return Magnitude::map(x);
   }
-  template <class V> static V next(V a, V x) { return join(a, Magnitude::map(x)); }
+  template <class V>
+  static V join(V a, V x) {
+    if constexpr (Max)
+      return ((x > a) | (x != x)) ? x : a;
+    else
+      return ((x < a) | (x != x)) ? x : a;
+  }
+  template <class V>
+  static V next(V a, V x) {
+    return join(a, Magnitude::map(x));
+  }
 };
 template <class Element, bool Max>
 struct InfinityFold : BlockFold<InfinityFold<Element, Max>, MagnitudeStep<Max>, Element> {
-  struct State { Element value; };
+  struct State {
+    Element value;
+  };
   using Out0 = Element;
   using Out1 = Element;
   static void init(State& s) {
@@ -67,7 +83,9 @@ struct InfinityFold : BlockFold<InfinityFold<Element, Max>, MagnitudeStep<Max>, 
 // The number of elements that are not zero, as a float.
 struct NonZeroFold {
   using T = uint8_t;
-  struct State { int64_t n; };
+  struct State {
+    int64_t n;
+  };
   using Out0 = double;
   using Out1 = double;
   static void init(State& s) { s.n = 0; }

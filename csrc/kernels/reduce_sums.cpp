@@ -10,22 +10,50 @@ namespace {
 
 // --- how elements enter a block
 struct MultiplyStep {
-  template <class V> static V first(V x) { return x; }
-  template <class V> static V next(V a, V x) { return a * x; }
-  template <class V> static V join(V a, V b) { return a * b; }
+  template <class V>
+  static V first(V x) {
+    return x;
+  }
+  template <class V>
+  static V next(V a, V x) {
+    return a * x;
+  }
+  template <class V>
+  static V join(V a, V b) {
+    return a * b;
+  }
 };
 struct OrStep {
-  template <class V> static V first(V x) { return x; }
-  template <class V> static V next(V a, V x) { return a | x; }
-  template <class V> static V join(V a, V b) { return a | b; }
+  template <class V>
+  static V first(V x) {
+    return x;
+  }
+  template <class V>
+  static V next(V a, V x) {
+    return a | x;
+  }
+  template <class V>
+  static V join(V a, V b) {
+    return a | b;
+  }
 };
 struct AndStep {
-  template <class V> static V first(V x) { return x; }
-  template <class V> static V next(V a, V x) { return a & x; }
-  template <class V> static V join(V a, V b) { return a & b; }
+  template <class V>
+  static V first(V x) {
+    return x;
+  }
+  template <class V>
+  static V next(V a, V x) {
+    return a & x;
+  }
+  template <class V>
+  static V join(V a, V b) {
+    return a & b;
+  }
 };
 
-template <class T> struct MeanFold : SumFold<T, Plain> {
+template <class T>
+struct MeanFold : SumFold<T, Plain> {
   using Base = SumFold<T, Plain>;
   static void finish(const typename Base::State& s, const FoldParams& p, T& out, T&) {
     auto total = s.value();
@@ -40,12 +68,16 @@ template <class T> struct MeanFold : SumFold<T, Plain> {
 // Folds whose state is one running value of the element type.
 template <class Element, class Step, int Identity>
 struct ValueFold : BlockFold<ValueFold<Element, Step, Identity>, Step, Element> {
-  struct State { Element value; };
+  struct State {
+    Element value;
+  };
   using Out0 = std::conditional_t<std::is_same_v<Element, uint8_t>, bool, Element>;
   using Out1 = Out0;
   static Element identity() {
-    if constexpr (requires { Element{}.re; }) return Element{Identity, 0};
-    else return Element(Identity);
+    if constexpr (requires { Element{}.re; })
+      return Element{Identity, 0};
+    else
+      return Element(Identity);
   }
   static void init(State& s) { s.value = identity(); }
   static void add(State& s, Element block) { s.value = Step::join(s.value, block); }
@@ -58,7 +90,9 @@ struct ValueFold : BlockFold<ValueFold<Element, Step, Identity>, Step, Element> 
 // Products of floats, in double: no partial product overflows that the result survives.
 struct FloatProductFold {
   using T = float;
-  struct State { double value; };
+  struct State {
+    double value;
+  };
   using Out0 = float;
   using Out1 = float;
   typedef float Half __attribute__((vector_size(kVectorBytes / 2)));
@@ -91,7 +125,9 @@ struct FloatProductFold {
 // Counts of true bytes; blocks are short enough for any counter.
 struct CountFold {
   using T = uint8_t;
-  struct State { int64_t n; };
+  struct State {
+    int64_t n;
+  };
   using Out0 = int64_t;
   using Out1 = int64_t;
   static void init(State& s) { s.n = 0; }
@@ -114,14 +150,22 @@ DType sum_dtype(const Call& c, int i) {
 
 Compute sum_compute(DType out) { return is_integral(out) ? Compute::I : compute_of(out); }
 
-constexpr Fold kSums[] = {{}, make_fold<SumFold<int64_t, Plain>>(), make_fold<SumFold<float, Plain>>(),
-                          make_fold<SumFold<double, Plain>>(), make_fold<SumFold<C64, Plain>>(),
+constexpr Fold kSums[] = {{},
+                          make_fold<SumFold<int64_t, Plain>>(),
+                          make_fold<SumFold<float, Plain>>(),
+                          make_fold<SumFold<double, Plain>>(),
+                          make_fold<SumFold<C64, Plain>>(),
                           make_fold<SumFold<C128, Plain>>()};
-constexpr Fold kMeans[] = {{}, {}, make_fold<MeanFold<float>>(), make_fold<MeanFold<double>>(),
-                           make_fold<MeanFold<C64>>(), make_fold<MeanFold<C128>>()};
-constexpr Fold kNanSums[] = {{}, {}, make_fold<SumFold<float, NanAsZero>>(),
-                             make_fold<SumFold<double, NanAsZero>>()};
-constexpr Fold kProducts[] = {{}, make_fold<ValueFold<int64_t, MultiplyStep, 1>>(),
+constexpr Fold kMeans[] = {{},
+                           {},
+                           make_fold<MeanFold<float>>(),
+                           make_fold<MeanFold<double>>(),
+                           make_fold<MeanFold<C64>>(),
+                           make_fold<MeanFold<C128>>()};
+constexpr Fold kNanSums[] = {
+    {}, {}, make_fold<SumFold<float, NanAsZero>>(), make_fold<SumFold<double, NanAsZero>>()};
+constexpr Fold kProducts[] = {{},
+                              make_fold<ValueFold<int64_t, MultiplyStep, 1>>(),
                               make_fold<FloatProductFold>(),
                               make_fold<ValueFold<double, MultiplyStep, 1>>(),
                               make_fold<ValueFold<C64, MultiplyStep, 1>>(),
@@ -140,9 +184,10 @@ void sum_run(Call& c) {
 
 void mean_infer(Call& c) {
   DType dtype = c.dtype_or(3, c.tensor(0).dtype);
-  RL_CHECK(is_inexact(dtype), "mean(): could not infer output dtype. Input dtype must be either a "
-           "floating point or complex dtype. Got: ", info(dtype).legacy_name,
-           "; pass dtype=, or convert the input");
+  RL_CHECK(is_inexact(dtype),
+           "mean(): could not infer output dtype. Input dtype must be either a "
+           "floating point or complex dtype. Got: ",
+           info(dtype).legacy_name, "; pass dtype=, or convert the input");
   add_reduced(c, dims_argument(c, 1), c.flag(2), dtype);
 }
 void mean_run(Call& c) {

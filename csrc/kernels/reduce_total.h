@@ -12,21 +12,43 @@ namespace {
 
 // --- how elements enter a block
 struct Plain {
-  template <class V> static V map(V x) { return x; }
+  template <class V>
+  static V map(V x) {
+    return x;
+  }
 };
 struct Square {
-  template <class V> static V map(V x) { return x * x; }
+  template <class V>
+  static V map(V x) {
+    return x * x;
+  }
 };
 struct Magnitude {
-  template <class V> static V map(V x) { return x < 0 ? -x : x; }
+  template <class V>
+  static V map(V x) {
+    return x < 0 ? -x : x;
+  }
 };
 struct NanAsZero {
-  template <class V> static V map(V x) { return x == x ? x : V{}; }
+  template <class V>
+  static V map(V x) {
+    return x == x ? x : V{};
+  }
 };
-template <class Map> struct AddStep {
-  template <class V> static V first(V x) { return Map::map(x); }
-  template <class V> static V next(V a, V x) { return a + Map::map(x); }
-  template <class V> static V join(V a, V b) { return a + b; }
+template <class Map>
+struct AddStep {
+  template <class V>
+  static V first(V x) {
+    return Map::map(x);
+  }
+  template <class V>
+  static V next(V a, V x) {
+    return a + Map::map(x);
+  }
+  template <class V>
+  static V join(V a, V b) {
+    return a + b;
+  }
 };
 
 // --- running totals over blocks
@@ -37,27 +59,54 @@ struct Carried {  // a double and the rounding error of the additions so far (Ne
     error += std::abs(sum) >= std::abs(x) ? (sum - t) + x : (x - t) + sum;
     sum = t;
   }
-  void add(Carried o) { add(o.sum); error += o.error; }
+  void add(Carried o) {
+    add(o.sum);
+    error += o.error;
+  }
   double value() const { return std::isfinite(sum) ? sum + error : sum; }
 };
-template <class Total> struct Simple {
+template <class Total>
+struct Simple {
   Total sum{};
-  template <class X> void add(X x) { sum += Total(x); }
+  template <class X>
+  void add(X x) {
+    sum += Total(x);
+  }
   void add(Simple o) { sum += o.sum; }
   Total value() const { return sum; }
 };
 struct ComplexTotal {
   Carried re, im;
-  template <class R> void add(Complex<R> x) { re.add(double(x.re)); im.add(double(x.im)); }
-  void add(ComplexTotal o) { re.add(o.re); im.add(o.im); }
+  template <class R>
+  void add(Complex<R> x) {
+    re.add(double(x.re));
+    im.add(double(x.im));
+  }
+  void add(ComplexTotal o) {
+    re.add(o.re);
+    im.add(o.im);
+  }
   C128 value() const { return {re.value(), im.value()}; }
 };
-template <class T> struct TotalOf { using type = ComplexTotal; };
-template <> struct TotalOf<float> { using type = Simple<double>; };
-template <> struct TotalOf<double> { using type = Carried; };
-template <> struct TotalOf<int64_t> { using type = Simple<int64_t>; };
+template <class T>
+struct TotalOf {
+  using type = ComplexTotal;
+};
+template <>
+struct TotalOf<float> {
+  using type = Simple<double>;
+};
+template <>
+struct TotalOf<double> {
+  using type = Carried;
+};
+template <>
+struct TotalOf<int64_t> {
+  using type = Simple<int64_t>;
+};
 
-template <class T, class V> T narrow(V v) {
+template <class T, class V>
+T narrow(V v) {
   if constexpr (requires { v.im; }) {
     using R = decltype(T{}.re);
     return T{static_cast<R>(v.re), static_cast<R>(v.im)};

@@ -25,7 +25,9 @@ SizeVec copy_of(Sizes s) { return SizeVec(s.begin(), s.end()); }
 // restride(self, stride, offset, to_size, to_stride, to_offset, average_source): `self` lies at
 // (its sizes, stride, offset). Where the original geometry reaches an element k times, the sum is
 // divided by k: every copy of it gets its share.
-Geometry source_of(Call& c) { return {copy_of(c.tensor(0).sizes()), copy_of(c.ints(1)), c.integer(2)}; }
+Geometry source_of(Call& c) {
+  return {copy_of(c.tensor(0).sizes()), copy_of(c.ints(1)), c.integer(2)};
+}
 Geometry target_of(Call& c) { return {copy_of(c.ints(3)), copy_of(c.ints(4)), c.integer(5)}; }
 
 Ref<Tensor> place(Tensor& line, const Geometry& g, int64_t low) {
@@ -33,8 +35,10 @@ Ref<Tensor> place(Tensor& line, const Geometry& g, int64_t low) {
 }
 
 // Visits the line's positions in the row-major order of g.
-template <class F> void for_each_position(const Geometry& g, int64_t low, F f) {
-  for (int64_t s : g.sizes) if (s == 0) return;
+template <class F>
+void for_each_position(const Geometry& g, int64_t low, F f) {
+  for (int64_t s : g.sizes)
+    if (s == 0) return;
   SizeVec at(g.sizes.size(), 0);
   for (int64_t pos = g.offset - low, i = 0;; ++i) {
     f(pos, i);
@@ -49,14 +53,21 @@ template <class F> void for_each_position(const Geometry& g, int64_t low, F f) {
   }
 }
 
-template <class T> T sum(T a, T b) {
-  if constexpr (std::is_same_v<T, bool>) return a || b;
-  else return static_cast<T>(a + b);
+template <class T>
+T sum(T a, T b) {
+  if constexpr (std::is_same_v<T, bool>)
+    return a || b;
+  else
+    return static_cast<T>(a + b);
 }
-template <class T> T share(T v, int64_t n) {
-  if constexpr (std::is_same_v<T, bool>) return v;
-  else if constexpr (requires { v.re; }) return v / T{static_cast<decltype(T{}.re)>(n), 0};
-  else return static_cast<T>(v / static_cast<T>(n));
+template <class T>
+T share(T v, int64_t n) {
+  if constexpr (std::is_same_v<T, bool>)
+    return v;
+  else if constexpr (requires { v.re; })
+    return v / T{static_cast<decltype(T{}.re)>(n), 0};
+  else
+    return static_cast<T>(v / static_cast<T>(n));
 }
 
 void add_onto(Tensor& line, const Tensor& x, const Geometry& g, int64_t low) {

@@ -18,40 +18,67 @@ constexpr int64_t kTile = 256;
 
 // --- rules: Wide is the type of the running value
 struct SumRule {
-  template <class T> static T identity() { return T{}; }
-  template <class T> static T combine(T a, T b) { return a + b; }
+  template <class T>
+  static T identity() {
+    return T{};
+  }
+  template <class T>
+  static T combine(T a, T b) {
+    return a + b;
+  }
 };
 struct ProductRule {
-  template <class T> static T identity() {
-    if constexpr (requires { T{}.re; }) return T{1, 0};
-    else return T(1);
+  template <class T>
+  static T identity() {
+    if constexpr (requires { T{}.re; })
+      return T{1, 0};
+    else
+      return T(1);
   }
-  template <class T> static T combine(T a, T b) { return a * b; }
+  template <class T>
+  static T combine(T a, T b) {
+    return a * b;
+  }
 };
 struct LogSumRule {
-  template <class T> static T identity() {
-    if constexpr (requires { T{}.re; }) return T{-std::numeric_limits<decltype(T{}.re)>::infinity(), 0};
-    else return -std::numeric_limits<T>::infinity();
+  template <class T>
+  static T identity() {
+    if constexpr (requires { T{}.re; })
+      return T{-std::numeric_limits<decltype(T{}.re)>::infinity(), 0};
+    else
+      return -std::numeric_limits<T>::infinity();
   }
-  template <class R> static Complex<R> combine(Complex<R> a, Complex<R> b) {
+  template <class R>
+  static Complex<R> combine(Complex<R> a, Complex<R> b) {
     if (a.re < b.re) std::swap(a, b);
     if (b.re == -std::numeric_limits<R>::infinity()) return a;
     R size = std::exp(b.re - a.re), angle = b.im - a.im;  // log(1 + size e^(i angle))
     R x = size * std::cos(angle), y = size * std::sin(angle);
     return {a.re + R(0.5) * std::log1p(2 * x + size * size), a.im + std::atan2(y, 1 + x)};
   }
-  template <class T> static T combine(T a, T b) {
+  template <class T>
+  static T combine(T a, T b) {
     T most = a > b || a != a ? a : b, least = a > b || a != a ? b : a;
     if (most == least && std::isinf(most)) return most;
     return most + std::log1p(std::exp(least - most));
   }
 };
 
-template <class T> struct WideOf { using type = T; };
-template <> struct WideOf<float> { using type = double; };
-template <> struct WideOf<C64> { using type = C128; };
+template <class T>
+struct WideOf {
+  using type = T;
+};
+template <>
+struct WideOf<float> {
+  using type = double;
+};
+template <>
+struct WideOf<C64> {
+  using type = C128;
+};
 
-template <class To, class From> inline To as(From v) {
+template <class To, class From>
+inline To as(From v) {
   if constexpr (requires { v.re; }) {
     using R = decltype(To{}.re);
     return To{static_cast<R>(v.re), static_cast<R>(v.im)};
@@ -60,7 +87,8 @@ template <class To, class From> inline To as(From v) {
   }
 }
 
-template <class Rule, class T> void scan_line(const T* x, T* out, int64_t n) {
+template <class Rule, class T>
+void scan_line(const T* x, T* out, int64_t n) {
   using W = typename WideOf<T>::type;
   W run = Rule::template identity<W>();
   int64_t i = 0;
@@ -95,7 +123,8 @@ void scan_side_by_side(const T* x, T* out, int64_t n, int64_t step, int64_t widt
   }
 }
 
-template <class Rule, class T> void scan(const void* from, void* to, const Lines& l) {
+template <class Rule, class T>
+void scan(const void* from, void* to, const Lines& l) {
   auto* x = static_cast<const T*>(from);
   auto* out = static_cast<T*>(to);
   if (l.inner == 1) {
@@ -134,16 +163,22 @@ void scan_extreme(const void* from, void* to, int64_t* indices, const Lines& l) 
 // --- infer and run
 using ScanFn = void (*)(const void*, void*, const Lines&);
 template <class Rule>
-constexpr ScanFn kScans[] = {nullptr, scan<Rule, int64_t>, scan<Rule, float>, scan<Rule, double>,
-                             scan<Rule, C64>, scan<Rule, C128>};
-constexpr ScanFn kLogScans[] = {nullptr, nullptr, scan<LogSumRule, float>,
-                                scan<LogSumRule, double>, scan<LogSumRule, C64>,
+constexpr ScanFn kScans[] = {nullptr,           scan<Rule, int64_t>,
+                             scan<Rule, float>, scan<Rule, double>,
+                             scan<Rule, C64>,   scan<Rule, C128>};
+constexpr ScanFn kLogScans[] = {nullptr,
+                                nullptr,
+                                scan<LogSumRule, float>,
+                                scan<LogSumRule, double>,
+                                scan<LogSumRule, C64>,
                                 scan<LogSumRule, C128>};
 
 // Runs `body` on row-major tensors of the compute type, converting on the way in and out.
-template <class F> void in_compute_type(const Tensor& x, Tensor& out, DType compute, F&& body) {
+template <class F>
+void in_compute_type(const Tensor& x, Tensor& out, DType compute, F&& body) {
   Ref<Tensor> in = contiguous_as(x, compute);
-  Ref<Tensor> result = out.dtype == compute ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
+  Ref<Tensor> result =
+      out.dtype == compute ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
   body(*in, *result);
   if (result.get() != &out) copy_into(out, *result);
 }
@@ -180,11 +215,13 @@ void logcumsumexp_run(Call& c) { run_scan(c, kLogScans); }
 void extreme_infer(Call& c) {
   dim_of(c, 1);
   DType d = c.tensor(0).dtype;
-  if (is_complex(d)) fail(ErrorKind::NotImplemented, c.op, ": complex numbers have no order, got ", d);
+  if (is_complex(d))
+    fail(ErrorKind::NotImplemented, c.op, ": complex numbers have no order, got ", d);
   c.add_out(c.tensor(0).sizes(), d);
   c.add_out(c.tensor(0).sizes(), DType::I64);
 }
-template <bool Max> void extreme_run(Call& c) {
+template <bool Max>
+void extreme_run(Call& c) {
   const Tensor& t = c.tensor(0);
   Compute k = std::max(Compute::I, compute_of(t.dtype));
   if (t.numel == 0) return;

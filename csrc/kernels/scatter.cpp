@@ -26,13 +26,15 @@ constexpr int64_t kTile = 16;
 
 // Every element of index becomes f(position in out, position in source). Threads take ranges of
 // the positions after `dim`, or of those before it, never parts of one line.
-template <class F> void each_target(const ScatterPlan& p, const Tensor* src, const char* op, F&& f) {
+template <class F>
+void each_target(const ScatterPlan& p, const Tensor* src, const char* op, F&& f) {
   auto* ix = p.index.data<int64_t>();
   int64_t n = size_or_one(p.out, p.dim), step = stride_or_zero(p.out, p.dim);
   int64_t src_step = src ? stride_or_zero(*src, p.dim) : 0;
   const int64_t* to = p.inner_out.empty() ? nullptr : p.inner_out.data();
   const int64_t* from = p.inner_src.empty() ? nullptr : p.inner_src.data();
-  auto run = [&](int64_t o_begin, int64_t o_end, int64_t k_begin, int64_t k_end) __attribute__((noinline)) {
+  auto run = [&](int64_t o_begin, int64_t o_end, int64_t k_begin,
+                 int64_t k_end) __attribute__((noinline)) {
     for (int64_t o = o_begin; o < o_end; ++o) {
       int64_t out0 = outer_offset(p.index, p.out, p.dim, o);
       int64_t src0 = src ? outer_offset(p.index, *src, p.dim, o) : 0;
@@ -93,9 +95,9 @@ void check_scatter(const Call& c, const Tensor& self, int dim, const Tensor& ind
            index.sizes(), " for a self of ", self.sizes());
   for (int d = 0; d < index.ndim; ++d) {
     bool fits = d == dim || index.size(d) <= size_or_one(self, d);
-    RL_CHECK(fits && (!src || index.size(d) <= size_or_one(*src, d)), c.op,
-             "(): Expected index ", index.sizes(), " to be no larger than self ", self.sizes(),
-             " apart from dimension ", dim, src ? " and to be no larger in size than src" : "");
+    RL_CHECK(fits && (!src || index.size(d) <= size_or_one(*src, d)), c.op, "(): Expected index ",
+             index.sizes(), " to be no larger than self ", self.sizes(), " apart from dimension ",
+             dim, src ? " and to be no larger in size than src" : "");
   }
   RL_CHECK(!src || src->dtype == self.dtype, c.op,
            "(): Expected self.dtype to be equal to src.dtype; got ", self.dtype, " and ",
@@ -120,7 +122,11 @@ void run_scatter(Call& c, Reduce r) {
   Ref<Tensor> index = index_values(c.tensor(2));
   int dim = dim_of(c, 1);
   Tensor* src = c.tensor_or_null(3);
-  ScatterPlan p{out, *index, dim, lines_of(*index, dim), inner_offsets(*index, out, dim),
+  ScatterPlan p{out,
+                *index,
+                dim,
+                lines_of(*index, dim),
+                inner_offsets(*index, out, dim),
                 src ? inner_offsets(*index, *src, dim) : std::vector<int64_t>()};
   scatter_into(p, {src, c.scalar(3)}, r, c.op);
 }
@@ -142,11 +148,13 @@ void scatter_reduce_run(Call& c) {
   int dim = dim_of(c, 1);
   Tensor& src = c.tensor(3);
   Lines l = lines_of(*index, dim);
-  reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5),
-              [&](Tensor& to, const Scalar* number, Reduce r) {
-    ScatterPlan p{to, *index, dim, l, inner_offsets(*index, to, dim), inner_offsets(*index, src, dim)};
-    scatter_into(p, number ? Source{nullptr, *number} : Source{&src, {}}, r, c.op);
-  });
+  reduce_into(
+      c.out(0), parse_reduce(c, c.text(4)), c.flag(5),
+      [&](Tensor& to, const Scalar* number, Reduce r) {
+        ScatterPlan p{
+            to, *index, dim, l, inner_offsets(*index, to, dim), inner_offsets(*index, src, dim)};
+        scatter_into(p, number ? Source{nullptr, *number} : Source{&src, {}}, r, c.op);
+      });
 }
 
 RL_UPDATE("scatter.src", scatter_infer, scatter_run);

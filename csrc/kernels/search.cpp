@@ -13,7 +13,8 @@ void search_infer(Call& c) {
   const Tensor &s = c.tensor(0), &x = c.tensor(1);
   bool rows = s.ndim != 1 && x.ndim == s.ndim;
   for (int d = 0; rows && d + 1 < s.ndim; ++d) rows = s.size(d) == x.size(d);
-  RL_CHECK(s.ndim == 1 || rows, "searchsorted(): boundaries tensor should be 1 dimension or the first ",
+  RL_CHECK(s.ndim == 1 || rows,
+           "searchsorted(): boundaries tensor should be 1 dimension or the first ",
            "N-1 dimensions of boundaries tensor and input value tensor must match, but we got ",
            "boundaries tensor ", s.sizes(), " and input value tensor ", x.sizes());
   RL_CHECK(!c.has(4) || c.tensor(4).dtype == DType::I64,
@@ -27,7 +28,8 @@ void search_infer(Call& c) {
 }
 
 // The first place in a[0, n) whose element is not below v (not at most v if `right`).
-template <class T> int64_t find_place(const T* a, const int64_t* order, int64_t n, T v, bool right) {
+template <class T>
+int64_t find_place(const T* a, const int64_t* order, int64_t n, T v, bool right) {
   int64_t low = 0;
   while (n > 0) {
     int64_t half = n / 2;
@@ -46,7 +48,8 @@ void search_all(const Tensor& s, const Tensor& x, const int64_t* order, bool rig
   parallel_for(x.numel, 4096, [&](int64_t b, int64_t e) {
     for (int64_t i = b; i < e; ++i) {
       int64_t row = i / per_row * n;
-      out[i] = find_place(s.data<T>() + row, order ? order + row : nullptr, n, x.data<T>()[i], right);
+      out[i] =
+          find_place(s.data<T>() + row, order ? order + row : nullptr, n, x.data<T>()[i], right);
     }
   });
 }
@@ -61,10 +64,11 @@ void search_run(Call& c) {
     for (int64_t i = 0, n = s->size(s->ndim - 1); i < order->numel; ++i)
       RL_CHECK(static_cast<uint64_t>(order->data<int64_t>()[i]) < static_cast<uint64_t>(n),
                "searchsorted(): sorter index out of range: ", order->data<int64_t>()[i]);
-  Ref<Tensor> places = c.out(0).dtype == DType::I64 ? Ref<Tensor>::share(&c.out(0))
-                                                    : empty(x->sizes(), DType::I64);
-  auto run = common == DType::I64 ? search_all<int64_t>
-             : common == DType::F32 ? search_all<float> : search_all<double>;
+  Ref<Tensor> places =
+      c.out(0).dtype == DType::I64 ? Ref<Tensor>::share(&c.out(0)) : empty(x->sizes(), DType::I64);
+  auto run = common == DType::I64   ? search_all<int64_t>
+             : common == DType::F32 ? search_all<float>
+                                    : search_all<double>;
   run(*s, *x, order ? order->data<int64_t>() : nullptr, c.flag(2), places->data<int64_t>());
   if (places.get() != &c.out(0)) copy_into(c.out(0), *places);
 }
@@ -73,7 +77,8 @@ void search_run(Call& c) {
 void bincount_run(Call& c) {
   const Tensor& t = c.tensor(0);
   RL_CHECK(t.ndim == 1 && is_integral(t.dtype) && t.dtype != DType::Bool,
-           "bincount only supports 1-d non-negative integral inputs, got ", t.sizes(), " of ", t.dtype);
+           "bincount only supports 1-d non-negative integral inputs, got ", t.sizes(), " of ",
+           t.dtype);
   RL_CHECK(c.integer(2) >= 0, "bincount: minlength should be >= 0, got ", c.integer(2));
   Ref<Tensor> x = contiguous_as(t, DType::I64);
   auto* v = x->data<int64_t>();
@@ -90,7 +95,8 @@ void bincount_run(Call& c) {
   fill(*total, Scalar::of(int64_t{0}));
   if (w) {
     Ref<Tensor> weights = contiguous_as(*w, DType::F64);
-    for (int64_t i = 0; i < x->numel; ++i) total->data<double>()[v[i]] += weights->data<double>()[i];
+    for (int64_t i = 0; i < x->numel; ++i)
+      total->data<double>()[v[i]] += weights->data<double>()[i];
   } else {
     for (int64_t i = 0; i < x->numel; ++i) ++total->data<int64_t>()[v[i]];
   }
@@ -101,7 +107,8 @@ void bincount_run(Call& c) {
 void histc_infer(Call& c) {
   DType d = c.tensor(0).dtype;
   if (is_integral(d) || is_complex(d))
-    fail(ErrorKind::NotImplemented, "histc: not implemented for ", d, "; pass a floating point tensor");
+    fail(ErrorKind::NotImplemented, "histc: not implemented for ", d,
+         "; pass a floating point tensor");
   RL_CHECK(c.integer(1) > 0, "histc: bins must be > 0, got ", c.integer(1));
   RL_CHECK(c.number(2) <= c.number(3), "histc: max must be larger than min, got min ", c.number(2),
            " and max ", c.number(3));

@@ -34,9 +34,10 @@ void cat_infer(Call& c) {
     RL_CHECK(t.ndim == shape->ndim, "Tensors must have same number of dimensions: got ",
              static_cast<int>(shape->ndim), " and ", static_cast<int>(t.ndim));
     for (int k = 0; k < t.ndim; ++k)
-      RL_CHECK(k == d || t.size(k) == shape->size(k), "Sizes of tensors must match except in dimension ",
-               d, ". Expected size ", shape->size(k), " but got size ", t.size(k), " for tensor number ",
-               i, " in the list.");
+      RL_CHECK(k == d || t.size(k) == shape->size(k),
+               "Sizes of tensors must match except in dimension ", d, ". Expected size ",
+               shape->size(k), " but got size ", t.size(k), " for tensor number ", i,
+               " in the list.");
     sizes[d] += t.size(d);
   }
   c.add_out(sizes, dtype);
@@ -53,7 +54,8 @@ void join(Tensor& out, std::span<Tensor* const> tensors, int d) {
     if (t->contiguous && t->dtype == out.dtype && t->numel <= 32768) {
       char* to = static_cast<char*>(out.raw()) + at * out.stride(d) * item;
       auto* from = static_cast<const char*>(t->raw());
-      for (int64_t i = 0; i < outer; ++i) std::memcpy(to + i * row, from + i * bytes, static_cast<size_t>(bytes));
+      for (int64_t i = 0; i < outer; ++i)
+        std::memcpy(to + i * row, from + i * bytes, static_cast<size_t>(bytes));
     } else {
       SizeVec sizes(out.sizes().begin(), out.sizes().end());
       sizes[d] = t->size(d);
@@ -74,7 +76,8 @@ void stack_infer(Call& c) {
   for (size_t i = 0; i < tensors.size(); ++i) {
     Sizes s = tensors[i]->sizes();
     RL_CHECK(std::equal(s.begin(), s.end(), first.begin(), first.end()),
-             "stack expects each tensor to be equal size, but got ", first, " at entry 0 and ", s, " at entry ", i);
+             "stack expects each tensor to be equal size, but got ", first, " at entry 0 and ", s,
+             " at entry ", i);
     dtype = promote(dtype, tensors[i]->dtype);
   }
   int d = wrap_dim(c.integer(1), static_cast<int>(first.size()) + 1);
@@ -88,7 +91,8 @@ void stack_run(Call& c) {
   std::vector<Ref<Tensor>> kept;
   std::vector<Tensor*> slices;
   for (Tensor* t : c.tensors(0)) {
-    SizeVec sizes(t->sizes().begin(), t->sizes().end()), strides(t->strides().begin(), t->strides().end());
+    SizeVec sizes(t->sizes().begin(), t->sizes().end()),
+        strides(t->strides().begin(), t->strides().end());
     sizes.insert(sizes.begin() + d, 1);
     strides.insert(strides.begin() + d, 1);
     kept.push_back(alias(*t, sizes, strides, t->offset));
@@ -107,7 +111,8 @@ Maps plain_maps(const Tensor& self) {
   return maps;
 }
 
-template <class T> void remap_rows(const T* from, T* to, const Maps& maps, int64_t begin, int64_t end) {
+template <class T>
+void remap_rows(const T* from, T* to, const Maps& maps, int64_t begin, int64_t end) {
   const SizeVec& last = maps.back();
   auto n = static_cast<int64_t>(last.size());
   bool dense = true;
@@ -120,8 +125,10 @@ template <class T> void remap_rows(const T* from, T* to, const Maps& maps, int64
       rest /= size;
     }
     T* dst = to + r * n;
-    if (dense) std::memcpy(dst, from + base, sizeof(T) * static_cast<size_t>(n));
-    else for (int64_t k = 0; k < n; ++k) dst[k] = from[base + last[k]];
+    if (dense)
+      std::memcpy(dst, from + base, sizeof(T) * static_cast<size_t>(n));
+    else
+      for (int64_t k = 0; k < n; ++k) dst[k] = from[base + last[k]];
   }
 }
 
@@ -130,15 +137,21 @@ void remap(const Tensor& self, Tensor& out, Maps maps) {
   if (maps.empty()) maps.push_back({0});
   auto width = static_cast<int64_t>(maps.back().size());
   Unlocked unlocked(out.numel);
-  parallel_for(out.numel / width, std::max<int64_t>(1, 32768 / width), [&](int64_t begin, int64_t end) {
-    switch (item_size(self.dtype)) {
-      case 1: return remap_rows(self.data<uint8_t>(), out.data<uint8_t>(), maps, begin, end);
-      case 2: return remap_rows(self.data<uint16_t>(), out.data<uint16_t>(), maps, begin, end);
-      case 4: return remap_rows(self.data<uint32_t>(), out.data<uint32_t>(), maps, begin, end);
-      case 8: return remap_rows(self.data<uint64_t>(), out.data<uint64_t>(), maps, begin, end);
-      default: return remap_rows(self.data<C128>(), out.data<C128>(), maps, begin, end);
-    }
-  });
+  parallel_for(
+      out.numel / width, std::max<int64_t>(1, 32768 / width), [&](int64_t begin, int64_t end) {
+        switch (item_size(self.dtype)) {
+          case 1:
+            return remap_rows(self.data<uint8_t>(), out.data<uint8_t>(), maps, begin, end);
+          case 2:
+            return remap_rows(self.data<uint16_t>(), out.data<uint16_t>(), maps, begin, end);
+          case 4:
+            return remap_rows(self.data<uint32_t>(), out.data<uint32_t>(), maps, begin, end);
+          case 8:
+            return remap_rows(self.data<uint64_t>(), out.data<uint64_t>(), maps, begin, end);
+          default:
+            return remap_rows(self.data<C128>(), out.data<C128>(), maps, begin, end);
+        }
+      });
 }
 
 void same_infer(Call& c) { c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype); }
@@ -196,7 +209,8 @@ void roll_run(Call& c) {
 void repeat_infer(Call& c) {  // self, repeats
   const Tensor& self = c.tensor(0);
   Sizes repeats = c.ints(1);
-  RL_CHECK(repeats.size() >= self.ndim, "Number of dimensions of repeat dims can not be smaller than ",
+  RL_CHECK(repeats.size() >= self.ndim,
+           "Number of dimensions of repeat dims can not be smaller than ",
            "number of dimensions of tensor, got repeats ", repeats, " for sizes ", self.sizes());
   SizeVec sizes(repeats.begin(), repeats.end());
   size_t extra = repeats.size() - self.ndim;
@@ -223,7 +237,8 @@ void triangle_infer(Call& c) {
            c.tensor(0).sizes());
   same_infer(c);
 }
-template <bool Lower> void triangle_run(Call& c) {
+template <bool Lower>
+void triangle_run(Call& c) {
   Tensor& out = c.out(0);
   copy_into(out, c.tensor(0));
   int64_t rows = out.size(out.ndim - 2), cols = out.size(out.ndim - 1);
@@ -232,14 +247,17 @@ template <bool Lower> void triangle_run(Call& c) {
   int64_t item = item_size(out.dtype);
   auto* data = static_cast<char*>(out.raw());
   Unlocked unlocked(out.numel);
-  parallel_for(out.numel / cols, std::max<int64_t>(1, 32768 / cols), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      int64_t edge = std::clamp<int64_t>(r % rows + k + (Lower ? 1 : 0), 0, cols);
-      char* row = data + r * cols * item;  // zero is all bits zero in every dtype
-      if (Lower) std::memset(row + edge * item, 0, static_cast<size_t>((cols - edge) * item));
-      else std::memset(row, 0, static_cast<size_t>(edge * item));
-    }
-  });
+  parallel_for(out.numel / cols, std::max<int64_t>(1, 32768 / cols),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t r = begin; r < end; ++r) {
+                   int64_t edge = std::clamp<int64_t>(r % rows + k + (Lower ? 1 : 0), 0, cols);
+                   char* row = data + r * cols * item;  // zero is all bits zero in every dtype
+                   if (Lower)
+                     std::memset(row + edge * item, 0, static_cast<size_t>((cols - edge) * item));
+                   else
+                     std::memset(row, 0, static_cast<size_t>(edge * item));
+                 }
+               });
 }
 
 // ---- contiguous(self, memory_format), and which positions repeat_interleave reads
@@ -253,8 +271,8 @@ void copy_run(Call& c) { copy_into(c.out(0), c.tensor(0)); }
 void repeat_positions_run(Call& c) {  // repeats: 1-d integers
   Ref<Tensor> repeats = contiguous_as(c.tensor(0), DType::I64);
   RL_CHECK(is_integral(c.tensor(0).dtype) && c.tensor(0).ndim == 1,
-           "repeat_interleave only accepts a 1-d integer tensor as repeats, got ", c.tensor(0).dtype,
-           " of shape ", c.tensor(0).sizes());
+           "repeat_interleave only accepts a 1-d integer tensor as repeats, got ",
+           c.tensor(0).dtype, " of shape ", c.tensor(0).sizes());
   const int64_t* n = repeats->data<int64_t>();
   int64_t total = 0;
   for (int64_t i = 0; i < repeats->numel; ++i) {

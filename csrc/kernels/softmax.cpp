@@ -16,7 +16,8 @@ namespace {
 
 constexpr int64_t kLanes = 16;
 
-template <class T> T row_max(const T* p, int64_t n) {
+template <class T>
+T row_max(const T* p, int64_t n) {
   T lanes[kLanes];
   std::fill_n(lanes, kLanes, -std::numeric_limits<T>::infinity());
   int64_t i = 0;
@@ -29,7 +30,8 @@ template <class T> T row_max(const T* p, int64_t n) {
 }
 
 // sum f(i), in lanes so that it vectorises and rounds less than one running sum.
-template <class T, class F> T row_sum(int64_t n, F f) {
+template <class T, class F>
+T row_sum(int64_t n, F f) {
   T lanes[kLanes] = {}, tail = 0;
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes)
@@ -41,26 +43,30 @@ template <class T, class F> T row_sum(int64_t n, F f) {
 }
 
 struct Softmax {
-  template <class T> static void forward(T* out, const T* x, int64_t n) {
+  template <class T>
+  static void forward(T* out, const T* x, int64_t n) {
     T top = row_max(x, n);
     for (int64_t i = 0; i < n; ++i) out[i] = math::exp(x[i] - top);
     T scale = T(1) / row_sum<T>(n, [&](int64_t i) { return out[i]; });
     for (int64_t i = 0; i < n; ++i) out[i] *= scale;
   }
-  template <class T> static void backward(T* gx, const T* g, const T* y, int64_t n) {
+  template <class T>
+  static void backward(T* gx, const T* g, const T* y, int64_t n) {
     T sum = row_sum<T>(n, [&](int64_t i) { return g[i] * y[i]; });
     for (int64_t i = 0; i < n; ++i) gx[i] = y[i] * (g[i] - sum);
   }
 };
 
 struct LogSoftmax {
-  template <class T> static void forward(T* out, const T* x, int64_t n) {
+  template <class T>
+  static void forward(T* out, const T* x, int64_t n) {
     T top = row_max(x, n);
     T sum = row_sum<T>(n, [&](int64_t i) { return math::exp(x[i] - top); });
     T log_sum = std::log(sum);
     for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - top) - log_sum;
   }
-  template <class T> static void backward(T* gx, const T* g, const T* y, int64_t n) {
+  template <class T>
+  static void backward(T* gx, const T* g, const T* y, int64_t n) {
     T sum = row_sum<T>(n, [&](int64_t i) { return g[i]; });
     for (int64_t i = 0; i < n; ++i) gx[i] = g[i] - math::exp(y[i]) * sum;
   }
@@ -74,20 +80,26 @@ struct Rows {
   }
 };
 
-template <class T> void gather(T* row, const T* from, int64_t n, int64_t step) {
+template <class T>
+void gather(T* row, const T* from, int64_t n, int64_t step) {
   for (int64_t i = 0; i < n; ++i) row[i] = from[i * step];
 }
-template <class T> void scatter(T* to, const T* row, int64_t n, int64_t step) {
+template <class T>
+void scatter(T* to, const T* row, int64_t n, int64_t step) {
   for (int64_t i = 0; i < n; ++i) to[i * step] = row[i];
 }
 
-template <class Op, class T> void run_forward(const Rows& r, T* out, const T* x) {
+template <class Op, class T>
+void run_forward(const Rows& r, T* out, const T* x) {
   int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, r.n));
   parallel_for(r.outer * r.inner, grain, [&](int64_t begin, int64_t end) {
     std::vector<T> row(r.inner > 1 ? r.n : 0);
     for (int64_t i = begin; i < end; ++i) {
       int64_t at = i / r.inner * r.n * r.inner + i % r.inner;
-      if (r.inner == 1) { Op::forward(out + at, x + at, r.n); continue; }
+      if (r.inner == 1) {
+        Op::forward(out + at, x + at, r.n);
+        continue;
+      }
       gather(row.data(), x + at, r.n, r.inner);
       Op::forward(row.data(), row.data(), r.n);
       scatter(out + at, row.data(), r.n, r.inner);
@@ -95,13 +107,17 @@ template <class Op, class T> void run_forward(const Rows& r, T* out, const T* x)
   });
 }
 
-template <class Op, class T> void run_backward(const Rows& r, T* out, const T* g, const T* y) {
+template <class Op, class T>
+void run_backward(const Rows& r, T* out, const T* g, const T* y) {
   int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, r.n));
   parallel_for(r.outer * r.inner, grain, [&](int64_t begin, int64_t end) {
     std::vector<T> a(r.inner > 1 ? r.n : 0), b(a.size());
     for (int64_t i = begin; i < end; ++i) {
       int64_t at = i / r.inner * r.n * r.inner + i % r.inner;
-      if (r.inner == 1) { Op::backward(out + at, g + at, y + at, r.n); continue; }
+      if (r.inner == 1) {
+        Op::backward(out + at, g + at, y + at, r.n);
+        continue;
+      }
       gather(a.data(), g + at, r.n, r.inner);
       gather(b.data(), y + at, r.n, r.inner);
       Op::backward(a.data(), a.data(), b.data(), r.n);
@@ -125,7 +141,8 @@ Ref<Tensor> target(Tensor& out, DType compute) {
   if (out.contiguous && out.dtype == compute) return Ref<Tensor>::share(&out);
   return empty(out.sizes(), compute);
 }
-template <class Op> void forward_run(Call& c) {
+template <class Op>
+void forward_run(Call& c) {
   Tensor& x = c.tensor(0);
   if (!x.numel) return;
   DType compute = compute_dtype(x.dtype);
@@ -133,8 +150,10 @@ template <class Op> void forward_run(Call& c) {
   Rows r(x, wrap_dim(c.integer(1), x.ndim));
   {
     Unlocked unlocked(x.numel * 4);
-    if (compute == DType::F64) run_forward<Op>(r, to->data<double>(), in->data<double>());
-    else run_forward<Op>(r, to->data<float>(), in->data<float>());
+    if (compute == DType::F64)
+      run_forward<Op>(r, to->data<double>(), in->data<double>());
+    else
+      run_forward<Op>(r, to->data<float>(), in->data<float>());
   }
   if (to.get() != &c.out(0)) copy_into(c.out(0), *to);
 }
@@ -147,7 +166,8 @@ void backward_infer(Call& c) {
            c.tensor(1).sizes());
   c.add_out(c.tensor(1).sizes(), c.tensor(1).dtype);
 }
-template <class Op> void backward_run(Call& c) {
+template <class Op>
+void backward_run(Call& c) {
   Tensor &g = c.tensor(0), &y = c.tensor(1);
   if (!y.numel) return;
   DType compute = compute_dtype(y.dtype);
@@ -158,7 +178,8 @@ template <class Op> void backward_run(Call& c) {
     Unlocked unlocked(y.numel * 4);
     if (compute == DType::F64)
       run_backward<Op>(r, to->data<double>(), cg->data<double>(), cy->data<double>());
-    else run_backward<Op>(r, to->data<float>(), cg->data<float>(), cy->data<float>());
+    else
+      run_backward<Op>(r, to->data<float>(), cg->data<float>(), cy->data<float>());
   }
   if (to.get() != &c.out(0)) copy_into(c.out(0), *to);
 }

@@ -11,9 +11,11 @@
 namespace rl {
 namespace {
 
-template <class T> using KeyOf = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
+template <class T>
+using KeyOf = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
 
-template <class T> inline KeyOf<T> key_of(T v) {
+template <class T>
+inline KeyOf<T> key_of(T v) {
   using K = KeyOf<T>;
   if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
     return key_of(static_cast<float>(v));
@@ -47,7 +49,8 @@ struct PackedEntry {  // a 32-bit key above a 32-bit position: one word to compa
   int64_t index() const { return static_cast<uint32_t>(word); }
   friend bool operator<(PackedEntry a, PackedEntry b) { return a.word < b.word; }
 };
-template <class T> using EntryOf = std::conditional_t<sizeof(T) <= 4, PackedEntry, WideEntry>;
+template <class T>
+using EntryOf = std::conditional_t<sizeof(T) <= 4, PackedEntry, WideEntry>;
 
 // Lines longer than this do not fit PackedEntry's positions.
 constexpr int64_t kMaxLine = (int64_t{1} << 32) - 1;
@@ -70,7 +73,8 @@ bool radix_pass(const E* from, E* to, int64_t n, int shift, int bits, int64_t pa
   int64_t* table = counts.data();
   parallel_for(parts, 1, [&](int64_t b, int64_t e) {
     for (int64_t p = b; p < e; ++p)
-      for (int64_t i = n * p / parts; i < n * (p + 1) / parts; ++i) ++table[p * buckets + digit(from[i])];
+      for (int64_t i = n * p / parts; i < n * (p + 1) / parts; ++i)
+        ++table[p * buckets + digit(from[i])];
   });
   int64_t first = digit(from[0]), same = 0, total = 0;
   for (int64_t p = 0; p < parts; ++p) same += table[p * buckets + first];
@@ -91,7 +95,8 @@ struct SortScratch {
 };
 
 // Sorts entries by (key, position); they come in position order.
-template <class E> void sort_entries(E* a, int64_t n, SortScratch& scratch) {
+template <class E>
+void sort_entries(E* a, int64_t n, SortScratch& scratch) {
   if (n < 192) return std::sort(a, a + n);
   scratch.spare.resize(static_cast<size_t>(n) * sizeof(E));
   E *from = a, *to = reinterpret_cast<E*>(scratch.spare.data());
@@ -105,7 +110,8 @@ template <class E> void sort_entries(E* a, int64_t n, SortScratch& scratch) {
 }
 
 // Calls f.operator()<T>() for the dtypes that have an order.
-template <class F> void with_ordered(const char* op, DType d, F&& f) {
+template <class F>
+void with_ordered(const char* op, DType d, F&& f) {
   dispatch(d, [&]<class T>() {
     if constexpr (requires(T v) { v.re; })
       fail(ErrorKind::NotImplemented, op, ": complex numbers have no order, got ", dtype_of<T>);

@@ -20,7 +20,8 @@ void finish(Call& c, const Tensor& x, bool rows, const std::vector<int64_t>& ord
       counts.push_back(0);
     }
     ++counts.back();
-    inverse->data<int64_t>()[order[static_cast<size_t>(i)]] = static_cast<int64_t>(first.size()) - 1;
+    inverse->data<int64_t>()[order[static_cast<size_t>(i)]] =
+        static_cast<int64_t>(first.size()) - 1;
   }
   int64_t width = rows ? x.size(1) : 1;
   auto kept = static_cast<int64_t>(first.size());
@@ -30,7 +31,8 @@ void finish(Call& c, const Tensor& x, bool rows, const std::vector<int64_t>& ord
   std::copy(counts.begin(), counts.end(), count->data<int64_t>());
   with_size(item_size(x.dtype), [&]<class U>() {
     for (int64_t i = 0; i < kept; ++i)
-      std::copy_n(x.data<U>() + first[static_cast<size_t>(i)] * width, width, values->data<U>() + i * width);
+      std::copy_n(x.data<U>() + first[static_cast<size_t>(i)] * width, width,
+                  values->data<U>() + i * width);
   });
   c.set_out(0, std::move(values));
   c.set_out(1, std::move(inverse));

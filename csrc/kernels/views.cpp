@@ -67,14 +67,17 @@ void reshape_infer(Call& c) { view_or_copy(c, resolve_shape(c.ints(1), c.tensor(
 void flatten_infer(Call& c) {  // self, start_dim, end_dim
   const Tensor& t = c.tensor(0);
   int first = wrap_dim(c.integer(1), t.ndim), last = wrap_dim(c.integer(2), t.ndim);
-  RL_CHECK(first <= last, "flatten() has invalid args: start_dim cannot come after end_dim, got start_dim=",
+  RL_CHECK(first <= last,
+           "flatten() has invalid args: start_dim cannot come after end_dim, got start_dim=",
            c.integer(1), ", end_dim=", c.integer(2));
   SizeVec shape;
   int64_t merged = 1;
   for (int d = 0; d < t.ndim; ++d) {
     if (d >= first && d <= last) merged *= t.size(d);
-    if (d == last) shape.push_back(merged);
-    else if (d < first || d > last) shape.push_back(t.size(d));
+    if (d == last)
+      shape.push_back(merged);
+    else if (d < first || d > last)
+      shape.push_back(t.size(d));
   }
   if (t.ndim == 0) shape.push_back(1);
   view_or_copy(c, shape);
@@ -115,14 +118,14 @@ void as_strided_infer(Call& c) {
            ", stride ", stride);
   checked_numel(size);
   for (int64_t s : stride)
-    RL_CHECK(s >= 0, "as_strided: Negative strides are not supported at the moment, got strides: ",
-             stride);
+    RL_CHECK(s >= 0,
+             "as_strided: Negative strides are not supported at the moment, got strides: ", stride);
   int64_t offset = c.has(3) ? c.integer(3) : t.offset;
   RL_CHECK(offset >= 0, "Tensor: invalid storage offset ", offset);
   int64_t need = span_bytes(size, stride, offset, item_size(t.dtype));
-  RL_CHECK(t.is_meta() || need <= static_cast<int64_t>(t.storage->nbytes),
-           "setStorage: sizes ", size, ", strides ", stride, ", storage offset ", offset,
-           ", and itemsize ", item_size(t.dtype), " requiring a storage size of ", need,
+  RL_CHECK(t.is_meta() || need <= static_cast<int64_t>(t.storage->nbytes), "setStorage: sizes ",
+           size, ", strides ", stride, ", storage offset ", offset, ", and itemsize ",
+           item_size(t.dtype), " requiring a storage size of ", need,
            " are out of bounds for storage of size ", t.storage->nbytes);
   OutSpec& s = c.add_out(size, t.dtype);
   s.strides.assign(stride.begin(), stride.end());
@@ -133,7 +136,8 @@ void squeeze_infer(Call& c) {
   OutSpec& s = same(c);
   int n = static_cast<int>(s.sizes.size());
   bool drop[kMaxDims] = {};
-  if (!c.has(1)) std::fill_n(drop, n, true);
+  if (!c.has(1))
+    std::fill_n(drop, n, true);
   else
     for (int64_t d : c.ints(1)) {
       int w = wrap_dim(d, n);
@@ -165,7 +169,8 @@ void permute_infer(Call& c) {
   Sizes dims = c.ints(1);
   RL_CHECK(static_cast<int>(dims.size()) == t.ndim, "permute: number of dimensions in the tensor ",
            "input does not match the length of the desired ordering of dimensions i.e. ",
-           "input.dim() = ", static_cast<int>(t.ndim), " is not equal to len(dims) = ", dims.size());
+           "input.dim() = ", static_cast<int>(t.ndim),
+           " is not equal to len(dims) = ", dims.size());
   int order[kMaxDims];
   bool seen[kMaxDims] = {};
   for (int i = 0; i < t.ndim; ++i) {
@@ -191,8 +196,10 @@ void transpose_infer(Call& c) {
 void t_infer(Call& c) {
   int n = c.tensor(0).ndim;
   RL_CHECK(n <= 2, "t() expects a tensor with <= 2 dimensions, but self is ", n, "D");
-  if (n == 2) swap_last(c, 0, 1);
-  else same(c);
+  if (n == 2)
+    swap_last(c, 0, 1);
+  else
+    same(c);
 }
 
 void numpy_T_infer(Call& c) {
@@ -283,7 +290,8 @@ void diagonal_infer(Call& c) {  // self, offset, dim1, dim2
   int a = wrap_dim(c.integer(2), t.ndim), b = wrap_dim(c.integer(3), t.ndim);
   RL_CHECK(a != b, "diagonal dimensions cannot be identical ", c.integer(2), ", ", c.integer(3));
   OutSpec& s = same(c);
-  int64_t rows = t.size(a) + std::min<int64_t>(shift, 0), cols = t.size(b) - std::max<int64_t>(shift, 0);
+  int64_t rows = t.size(a) + std::min<int64_t>(shift, 0),
+          cols = t.size(b) - std::max<int64_t>(shift, 0);
   int64_t length = std::max<int64_t>(std::min(rows, cols), 0);
   if (length > 0) s.offset += shift >= 0 ? shift * t.stride(b) : -shift * t.stride(a);
   int64_t stride = t.stride(a) + t.stride(b);
@@ -312,7 +320,8 @@ void unfold_infer(Call& c) {  // self, dimension, size, step
 // ---- another element type over the same bytes
 void view_as_real_infer(Call& c) {
   const Tensor& t = c.tensor(0);
-  RL_CHECK(is_complex(t.dtype), "view_as_real is only supported for complex tensors, got ", t.dtype);
+  RL_CHECK(is_complex(t.dtype), "view_as_real is only supported for complex tensors, got ",
+           t.dtype);
   OutSpec& s = same(c);
   s.dtype = real_of(t.dtype);
   s.offset *= 2;
@@ -348,8 +357,10 @@ void part_of_complex(Call& c, int64_t part) {
   for (int64_t& stride : s.strides) stride *= 2;
 }
 void real_infer(Call& c) {
-  if (is_complex(c.tensor(0).dtype)) part_of_complex(c, 0);
-  else same(c);
+  if (is_complex(c.tensor(0).dtype))
+    part_of_complex(c, 0);
+  else
+    same(c);
 }
 void imag_infer(Call& c) {
   RL_CHECK(is_complex(c.tensor(0).dtype), "imag is not implemented for tensors with non-complex ",

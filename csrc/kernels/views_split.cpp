@@ -41,7 +41,8 @@ void split_with_sizes_infer(Call& c) {  // self, split_sizes, dim
   Sizes lengths = c.ints(1);
   int64_t total = 0;
   for (int64_t n : lengths) {
-    RL_CHECK(n >= 0, "split_with_sizes expects split_sizes have only non-negative entries, but got ",
+    RL_CHECK(n >= 0,
+             "split_with_sizes expects split_sizes have only non-negative entries, but got ",
              "split_sizes=", lengths);
     total += n;
   }

@@ -17,12 +17,13 @@ namespace rl {
 // A number from Python, with the category that promotion needs.
 struct Scalar {
   enum Kind : uint8_t { Bool, Int, Float, Complex } kind = Int;
-  int64_t i = 0;      // Bool and Int
+  int64_t i = 0;          // Bool and Int
   double re = 0, im = 0;  // set for every kind (re = double(i) for integers)
   static Scalar of(int64_t v) { return {Int, v, static_cast<double>(v), 0}; }
   static Scalar of(double v) { return {Float, 0, v, 0}; }
   static Scalar of(bool v) { return {Bool, v, static_cast<double>(v), 0}; }
-  template <class T> T to() const {
+  template <class T>
+  T to() const {
     if constexpr (std::is_same_v<T, C64> || std::is_same_v<T, C128>) {
       using R = decltype(T{}.re);
       return T{static_cast<R>(re), static_cast<R>(im)};
@@ -35,21 +36,27 @@ struct Scalar {
     }
   }
 };
-template <> inline double Scalar::to<double>() const { return re; }
-template <> inline float Scalar::to<float>() const { return static_cast<float>(re); }
+template <>
+inline double Scalar::to<double>() const {
+  return re;
+}
+template <>
+inline float Scalar::to<float>() const {
+  return static_cast<float>(re);
+}
 
 class Generator;
 
 // One converted argument. `none` is set for None and for absent optionals.
 struct Value {
   bool none = true;
-  bool is_number = false;      // a number given where a tensor or a number is accepted
-  Tensor* tensor = nullptr;    // borrowed
-  Scalar number;               // Scalar, int, float and bool arguments
-  Sizes ints;                  // int[] (points into the call's arena)
+  bool is_number = false;            // a number given where a tensor or a number is accepted
+  Tensor* tensor = nullptr;          // borrowed
+  Scalar number;                     // Scalar, int, float and bool arguments
+  Sizes ints;                        // int[] (points into the call's arena)
   std::span<Tensor* const> tensors;  // Tensor[]; an entry is null for None in Tensor?[]
   std::span<const double> floats;    // float[]
-  std::string_view text;       // str, and the spelling of enumerations
+  std::string_view text;             // str, and the spelling of enumerations
   DType dtype = DType::F32;
   Device device = Device::Cpu;
   MemoryFormat format = MemoryFormat::Contiguous;
@@ -61,12 +68,13 @@ constexpr int kMaxArgs = 24, kMaxOuts = 8;  // kMaxOuts: outputs kept inline
 struct OutSpec {
   SizeVec sizes, strides;  // no strides: row-major
   DType dtype = DType::F32;
-  int64_t offset = 0;      // views only
-  int base = 0;            // views only: which tensor argument is viewed
+  int64_t offset = 0;  // views only
+  int base = 0;        // views only: which tensor argument is viewed
 };
 
 // Outputs by number: the first few inline, more (unbind of a long dimension) on the heap.
-template <class T> class OutList {
+template <class T>
+class OutList {
  public:
   T& operator[](int i) {
     if (i < kMaxOuts) return inline_[i];
@@ -85,7 +93,7 @@ template <class T> class OutList {
 
 class Call {
  public:
-  const char* op = "";     // the public name, for messages
+  const char* op = "";  // the public name, for messages
   Value args[kMaxArgs];
   int n_args = 0;
   int n_outs = 0;
@@ -141,10 +149,10 @@ const void* best_registered(Registration::What what);  // for tables of which th
 
 #define RL_JOIN_(a, b) a##b
 #define RL_JOIN(a, b) RL_JOIN_(a, b)
-#define RL_REGISTER_AS(id, what, rank, ...)                                      \
-  constexpr auto RL_JOIN(registered_object_, id) = __VA_ARGS__;                  \
-  [[gnu::section("rl_registered"), gnu::used]] constinit static ::rl::Registration \
-      RL_JOIN(registered_, id) = {::rl::Registration::what, rank, &RL_JOIN(registered_object_, id)}
+#define RL_REGISTER_AS(id, what, rank, ...)                                                 \
+  constexpr auto RL_JOIN(registered_object_, id) = __VA_ARGS__;                             \
+  [[gnu::section("rl_registered"), gnu::used]] constinit static ::rl::Registration RL_JOIN( \
+      registered_, id) = {::rl::Registration::what, rank, &RL_JOIN(registered_object_, id)}
 #define RL_REGISTER(what, rank, ...) RL_REGISTER_AS(__COUNTER__, what, rank, __VA_ARGS__)
 #define RL_KERNEL_(...) RL_REGISTER(OfKernel, 1, ::rl::Kernel{__VA_ARGS__})
 #define RL_KERNEL(name, infer, run) RL_KERNEL_(name, infer, run, ::rl::Kernel::Structural)

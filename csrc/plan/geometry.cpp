@@ -34,7 +34,10 @@ bool view_strides(Sizes sizes, Sizes strides, Sizes shape, SizeVec& out) {
   // Dimensions of length 1 constrain nothing; the others form runs that are regular in memory.
   int at = static_cast<int>(shape.size()) - 1;
   for (int d = static_cast<int>(sizes.size()) - 1; d >= 0;) {
-    if (sizes[d] == 1) { --d; continue; }
+    if (sizes[d] == 1) {
+      --d;
+      continue;
+    }
     int64_t step = strides[d], run = sizes[d];
     for (--d; d >= 0 && (sizes[d] == 1 || strides[d] == step * run); --d) run *= sizes[d];
     int64_t covered = 1;

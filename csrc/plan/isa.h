@@ -21,7 +21,8 @@ int machine_isa();  // the best rank this machine runs; RUSHLIGHT_ISA=v2|v3|v4 l
 // True if a registration of this rank should replace one of rank `present` (0: none).
 inline bool isa_wins(int rank, int present) { return rank <= machine_isa() && rank > present; }
 
-#define RL_ISA_KERNEL(name, infer, run) \
-  RL_REGISTER(OfKernel, ::rl::isa_rank(RL_ISA_NAME), ::rl::Kernel{name, infer, run, ::rl::Kernel::Structural})
+#define RL_ISA_KERNEL(name, infer, run)              \
+  RL_REGISTER(OfKernel, ::rl::isa_rank(RL_ISA_NAME), \
+              ::rl::Kernel{name, infer, run, ::rl::Kernel::Structural})
 
 }  // namespace rl

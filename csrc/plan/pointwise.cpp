@@ -13,7 +13,7 @@ namespace rl {
 namespace {
 
 constexpr int kMaxOperands = kMaxInputs + 1;
-constexpr int64_t kGrain = 32768;      // elements per thread worth a hand-off
+constexpr int64_t kGrain = 32768;  // elements per thread worth a hand-off
 constexpr int64_t kUnlockAbove = 65536;
 
 // One operand as the walker sees it: byte strides over the shared iteration space.
@@ -109,7 +109,8 @@ TileShape tile_shape(const Space& s) {
   int64_t L = s.size[s.dims - 1], R = s.size[s.dims - 2];
   bool transposed = false;
   for (int k = 0; k < s.count; ++k) {
-    int64_t inner = std::abs(s.op[k].stride[s.dims - 1]), outer = std::abs(s.op[k].stride[s.dims - 2]);
+    int64_t inner = std::abs(s.op[k].stride[s.dims - 1]),
+            outer = std::abs(s.op[k].stride[s.dims - 2]);
     transposed |= outer != 0 && inner > outer;
   }
   int64_t cols = std::min(L, transposed ? int64_t{32} : kBlock);
@@ -117,7 +118,8 @@ TileShape tile_shape(const Space& s) {
 }
 
 // Walks the tiles [begin, end) in order, calling f(pointer of each operand, rows, cols).
-template <class F> void walk_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end, F&& f) {
+template <class F>
+void walk_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end, F&& f) {
   int C = s.dims - 1, R = s.dims - 2;
   int64_t across = (s.size[C] + tile.cols - 1) / tile.cols;
   int64_t down = (s.size[R] + tile.rows - 1) / tile.rows;
@@ -161,9 +163,10 @@ struct Bytes16 {
   int64_t a, b;
 };
 
-template <class T> void spread(char* dst, const char* run, int64_t n, int64_t step) {
-  auto *d = reinterpret_cast<T*>(dst);
-  auto *s = reinterpret_cast<const T*>(run);
+template <class T>
+void spread(char* dst, const char* run, int64_t n, int64_t step) {
+  auto* d = reinterpret_cast<T*>(dst);
+  auto* s = reinterpret_cast<const T*>(run);
   for (int64_t i = 0; i < n; ++i) d[i * step] = s[i];
 }
 
@@ -176,26 +179,38 @@ void load_columns(Load load, int64_t item, char* dst, const char* src, int64_t r
     load(run, src + c * col, rows, row);
     char* at = dst + c * item;
     switch (item) {
-      case 1: spread<uint8_t>(at, run, rows, cols); break;
-      case 2: spread<uint16_t>(at, run, rows, cols); break;
-      case 4: spread<uint32_t>(at, run, rows, cols); break;
-      case 8: spread<uint64_t>(at, run, rows, cols); break;
-      default: spread<Bytes16>(at, run, rows, cols);
+      case 1:
+        spread<uint8_t>(at, run, rows, cols);
+        break;
+      case 2:
+        spread<uint16_t>(at, run, rows, cols);
+        break;
+      case 4:
+        spread<uint32_t>(at, run, rows, cols);
+        break;
+      case 8:
+        spread<uint64_t>(at, run, rows, cols);
+        break;
+      default:
+        spread<Bytes16>(at, run, rows, cols);
     }
   }
 }
 
-template <class T> void move_rows(char* dst, const char* src, int64_t rows, int64_t cols,
-                                  const int64_t* d, const int64_t* s) {
+template <class T>
+void move_rows(char* dst, const char* src, int64_t rows, int64_t cols, const int64_t* d,
+               const int64_t* s) {
   if (d[1] == sizeof(T) && s[1] == sizeof(T)) {
-    for (int64_t r = 0; r < rows; ++r) std::memcpy(dst + r * d[0], src + r * s[0], cols * sizeof(T));
+    for (int64_t r = 0; r < rows; ++r)
+      std::memcpy(dst + r * d[0], src + r * s[0], cols * sizeof(T));
     return;
   }
   // The inner loop runs along the source's memory; its step sizes are locals, so that the
   // compiler keeps them in registers.
   bool down = s[0] != 0 && std::abs(s[0]) < std::abs(s[1]);
   int64_t outer = down ? cols : rows, inner = down ? rows : cols;
-  const int64_t d_out = d[down ? 1 : 0], d_in = d[down ? 0 : 1], s_out = s[down ? 1 : 0], s_in = s[down ? 0 : 1];
+  const int64_t d_out = d[down ? 1 : 0], d_in = d[down ? 0 : 1], s_out = s[down ? 1 : 0],
+                s_in = s[down ? 0 : 1];
   for (int64_t i = 0; i < outer; ++i, dst += d_out, src += s_out) {
     char* to = dst;
     const char* from = src;
@@ -208,11 +223,16 @@ template <class T> void move_rows(char* dst, const char* src, int64_t rows, int6
 void move_tile(int64_t item, char* dst, const char* src, int64_t rows, int64_t cols,
                const int64_t* d, const int64_t* s) {
   switch (item) {
-    case 1: return move_rows<uint8_t>(dst, src, rows, cols, d, s);
-    case 2: return move_rows<uint16_t>(dst, src, rows, cols, d, s);
-    case 4: return move_rows<uint32_t>(dst, src, rows, cols, d, s);
-    case 8: return move_rows<uint64_t>(dst, src, rows, cols, d, s);
-    default: return move_rows<Bytes16>(dst, src, rows, cols, d, s);
+    case 1:
+      return move_rows<uint8_t>(dst, src, rows, cols, d, s);
+    case 2:
+      return move_rows<uint16_t>(dst, src, rows, cols, d, s);
+    case 4:
+      return move_rows<uint32_t>(dst, src, rows, cols, d, s);
+    case 8:
+      return move_rows<uint64_t>(dst, src, rows, cols, d, s);
+    default:
+      return move_rows<Bytes16>(dst, src, rows, cols, d, s);
   }
 }
 
@@ -220,7 +240,8 @@ void load_tile(Load load, int64_t item, void* dst, const char* src, int64_t rows
                int64_t row, int64_t col) {
   auto* d = static_cast<char*>(dst);
   if (cols == 1) return load(d, src, rows, row);
-  if (rows > 1 && row != 0 && std::abs(row) < std::abs(col)) return load_columns(load, item, d, src, rows, cols, row, col);
+  if (rows > 1 && row != 0 && std::abs(row) < std::abs(col))
+    return load_columns(load, item, d, src, rows, cols, row, col);
   for (int64_t r = 0; r < rows; ++r) load(d + r * cols * item, src + r * row, cols, col);
 }
 
@@ -247,17 +268,24 @@ void fill_block(const Plan& p, int input, void* dst) {
     T v = p.is_number[input] ? p.numbers[input].to<T>() : T{};
     if (!p.is_number[input]) {
       const Operand& o = p.space.op[input + 1];
-      convert_table().load[static_cast<int>(o.dtype)][static_cast<int>(p.compute)](&v, o.base, 1, 0);
+      convert_table().load[static_cast<int>(o.dtype)][static_cast<int>(p.compute)](&v, o.base, 1,
+                                                                                   0);
     }
     std::fill_n(static_cast<T*>(dst), kBlock, v);
   };
   switch (p.compute) {
-    case Compute::B: return fill.template operator()<bool>();
-    case Compute::I: return fill.template operator()<int64_t>();
-    case Compute::F: return fill.template operator()<float>();
-    case Compute::D: return fill.template operator()<double>();
-    case Compute::CF: return fill.template operator()<C64>();
-    case Compute::CD: return fill.template operator()<C128>();
+    case Compute::B:
+      return fill.template operator()<bool>();
+    case Compute::I:
+      return fill.template operator()<int64_t>();
+    case Compute::F:
+      return fill.template operator()<float>();
+    case Compute::D:
+      return fill.template operator()<double>();
+    case Compute::CF:
+      return fill.template operator()<C64>();
+    case Compute::CD:
+      return fill.template operator()<C128>();
   }
 }
 
@@ -281,10 +309,13 @@ void run_tiles(const Plan& p, TileShape tile, int64_t begin, int64_t end) {
       int64_t row = o.stride[R], col = o.stride[C];
       const int64_t from[2] = {row, col}, packed[2] = {cols * in_item, in_item};
       bool plain = o.dtype == in_type && (rows > 1 || col == in_item);
-      if (o.dtype == in_type && dense_tile(o, rows, cols, row, col)) ptr[k] = at[k];
-      else if (plain && cols > 1) move_tile(in_item, static_cast<char*>(ptr[k]), at[k], rows, cols, packed, from);
-      else load_tile(table.load[static_cast<int>(o.dtype)][static_cast<int>(p.compute)], in_item,
-                     ptr[k], at[k], rows, cols, row, col);
+      if (o.dtype == in_type && dense_tile(o, rows, cols, row, col))
+        ptr[k] = at[k];
+      else if (plain && cols > 1)
+        move_tile(in_item, static_cast<char*>(ptr[k]), at[k], rows, cols, packed, from);
+      else
+        load_tile(table.load[static_cast<int>(o.dtype)][static_cast<int>(p.compute)], in_item,
+                  ptr[k], at[k], rows, cols, row, col);
     }
     const Operand& o = s.op[0];
     bool direct = o.dtype == p.result && dense_tile(o, rows, cols, o.stride[R], o.stride[C]);
@@ -378,8 +409,10 @@ void run_pointwise(const PointwiseKernel& k, Compute compute, Tensor& out,
       return copy_into(out, *temporary);
     }
   if (run_direct(k, compute, out, inputs, params)) return;
-  Plan p{k, k.fn[static_cast<int>(compute)], compute, k.result[static_cast<int>(compute)], params,
-         make_space(out), {}};
+  Plan p{k,       k.fn[static_cast<int>(compute)],
+         compute, k.result[static_cast<int>(compute)],
+         params,  make_space(out),
+         {}};
   run_general(p, inputs, out);
 }
 
@@ -399,10 +432,14 @@ int combine(int higher, int lower) {
 
 DType number_dtype(const Scalar& s) {
   switch (s.kind) {
-    case Scalar::Bool: return DType::Bool;
-    case Scalar::Int: return DType::I64;
-    case Scalar::Float: return default_dtype();
-    case Scalar::Complex: return complex_of(default_dtype());
+    case Scalar::Bool:
+      return DType::Bool;
+    case Scalar::Int:
+      return DType::I64;
+    case Scalar::Float:
+      return default_dtype();
+    case Scalar::Complex:
+      return complex_of(default_dtype());
   }
   return DType::I64;
 }
@@ -416,8 +453,10 @@ void join(int& category, DType d) {
 DType result_type(std::span<const PointwiseInput> inputs) {
   int dims = kUndefined, zero = kUndefined, number = kUndefined;
   for (const PointwiseInput& in : inputs) {
-    if (!in.tensor) join(number, number_dtype(in.number));
-    else join(in.tensor->ndim ? dims : zero, in.tensor->dtype);
+    if (!in.tensor)
+      join(number, number_dtype(in.number));
+    else
+      join(in.tensor->ndim ? dims : zero, in.tensor->dtype);
   }
   return static_cast<DType>(combine(dims, combine(zero, number)));
 }
@@ -466,7 +505,8 @@ void copy_into(Tensor& dst, const Tensor& src) {
   coalesce(s);
   TileShape tile = tile_shape(s);
   // Long plain rows need no scratch block, so they may be longer than one.
-  if (dst.dtype == src.dtype && tile.rows == 1) tile.cols = std::min<int64_t>(s.size[s.dims - 1], kGrain);
+  if (dst.dtype == src.dtype && tile.rows == 1)
+    tile.cols = std::min<int64_t>(s.size[s.dims - 1], kGrain);
   int64_t tiles = tile_count(s, tile);
   if (dst.numel <= kGrain) return copy_tiles(s, tile, 0, tiles);
   Unlocked unlocked(dst.numel);
@@ -490,8 +530,10 @@ void fill(Tensor& t, const Scalar& value) {
     parallel_for(tiles, grain, [&](int64_t begin, int64_t end) {
       walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t, int64_t cols) {
         int64_t step = s.op[0].stride[C];
-        if (step == sizeof(T)) std::fill_n(reinterpret_cast<T*>(at[0]), cols, v);
-        else for (int64_t i = 0; i < cols; ++i) *reinterpret_cast<T*>(at[0] + i * step) = v;
+        if (step == sizeof(T))
+          std::fill_n(reinterpret_cast<T*>(at[0]), cols, v);
+        else
+          for (int64_t i = 0; i < cols; ++i) *reinterpret_cast<T*>(at[0] + i * step) = v;
       });
     });
   });
@@ -518,8 +560,10 @@ void convert(void* dst, DType to, const void* src, DType from, int64_t n) {
   alignas(64) unsigned char block[kBlock * 16];
   for (int64_t i = 0; i < n; i += kBlock) {
     int64_t k = std::min(kBlock, n - i);
-    table.load[static_cast<int>(from)][static_cast<int>(c)](block, static_cast<const char*>(src) + i * in, k, in);
-    table.store[static_cast<int>(c)][static_cast<int>(to)](static_cast<char*>(dst) + i * out, block, k, out);
+    table.load[static_cast<int>(from)][static_cast<int>(c)](
+        block, static_cast<const char*>(src) + i * in, k, in);
+    table.store[static_cast<int>(c)][static_cast<int>(to)](static_cast<char*>(dst) + i * out, block,
+                                                           k, out);
   }
 }
 

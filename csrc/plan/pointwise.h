@@ -14,12 +14,14 @@ constexpr int kMaxInputs = 4, kMaxParams = 6;
 constexpr int64_t kBlock = 1024;  // elements: 8 KB of doubles, four operands in L1
 
 inline Compute compute_of(DType d) {
-  constexpr Compute kMap[] = {Compute::B, Compute::I, Compute::I, Compute::I, Compute::I, Compute::I,
-                              Compute::F, Compute::F, Compute::F, Compute::D, Compute::CF, Compute::CD};
+  constexpr Compute kMap[] = {Compute::B, Compute::I, Compute::I,  Compute::I,
+                              Compute::I, Compute::I, Compute::F,  Compute::F,
+                              Compute::F, Compute::D, Compute::CF, Compute::CD};
   return kMap[static_cast<int>(d)];
 }
 inline DType stored(Compute c) {  // the dtype whose storage is the compute type itself
-  constexpr DType kMap[] = {DType::Bool, DType::I64, DType::F32, DType::F64, DType::C64, DType::C128};
+  constexpr DType kMap[] = {DType::Bool, DType::I64, DType::F32,
+                            DType::F64,  DType::C64, DType::C128};
   return kMap[static_cast<int>(c)];
 }
 
@@ -29,8 +31,8 @@ using BlockFn = void (*)(void* const* ptr, int64_t n, const Scalar* params);
 struct PointwiseKernel {
   const char* name;
   int inputs, params;
-  BlockFn fn[kComputes];     // null where the op is not defined
-  DType result[kComputes];   // stored type of the functor's result
+  BlockFn fn[kComputes];    // null where the op is not defined
+  DType result[kComputes];  // stored type of the functor's result
 };
 
 const PointwiseKernel* find_pointwise(std::string_view name);

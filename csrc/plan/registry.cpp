@@ -11,15 +11,19 @@
 
 // The bounds of the section that RL_REGISTER fills; named by the linker.
 extern "C" {
-[[gnu::visibility("hidden")]] extern const rl::Registration __start_rl_registered[], __stop_rl_registered[];
+[[gnu::visibility("hidden")]] extern const rl::Registration __start_rl_registered[],
+    __stop_rl_registered[];
 }
 
 namespace rl {
 namespace {
 
-template <class K> using Kernels = std::unordered_map<std::string_view, K>;
+template <class K>
+using Kernels = std::unordered_map<std::string_view, K>;
 
-std::span<const Registration> registrations() { return {__start_rl_registered, __stop_rl_registered}; }
+std::span<const Registration> registrations() {
+  return {__start_rl_registered, __stop_rl_registered};
+}
 
 // The best version of each kernel that this machine can run.
 Kernels<Kernel> collect_kernels() {
@@ -42,7 +46,9 @@ Kernels<PointwiseKernel> collect_pointwise() {
   for (const Registration& r : registrations()) {
     if (r.what != Registration::OfPointwise) continue;
     auto& k = *static_cast<const PointwiseKernel*>(r.object);
-    PointwiseKernel& have = table.try_emplace(k.name, PointwiseKernel{k.name, k.inputs, k.params, {}, {}}).first->second;
+    PointwiseKernel& have =
+        table.try_emplace(k.name, PointwiseKernel{k.name, k.inputs, k.params, {}, {}})
+            .first->second;
     std::array<int, kComputes>& present = ranks[k.name];
     for (int c = 0; c < kComputes; ++c) {
       if (!k.fn[c] || !isa_wins(r.rank, present[c])) continue;
@@ -63,11 +69,13 @@ const Kernels<PointwiseKernel>& pointwise() {
   return *table;
 }
 
-template <class K> const K* get(const Kernels<K>& table, std::string_view name) {
+template <class K>
+const K* get(const Kernels<K>& table, std::string_view name) {
   auto it = table.find(name);
   return it == table.end() ? nullptr : &it->second;
 }
-template <class K> std::vector<std::string_view> names(const Kernels<K>& table) {
+template <class K>
+std::vector<std::string_view> names(const Kernels<K>& table) {
   std::vector<std::string_view> out;
   for (auto& [name, unused] : table) out.push_back(name);
   return out;
@@ -105,7 +113,8 @@ const PointwiseKernel* find_pointwise(std::string_view name) { return get(pointw
 std::vector<std::string_view> pointwise_names() { return names(pointwise()); }
 
 const ConvertTable& convert_table() {
-  static const auto* table = static_cast<const ConvertTable*>(best_registered(Registration::OfConvertTable));
+  static const auto* table =
+      static_cast<const ConvertTable*>(best_registered(Registration::OfConvertTable));
   return *table;
 }
 

@@ -6,10 +6,22 @@ namespace rl::py {
 namespace {
 
 const char* type_text(ArgType t) {
-  constexpr const char* kText[] = {"Tensor", "tuple of Tensors", "Tensor or Number", "Number", "int",
-                                   "float", "bool", "tuple of ints", "tuple of floats", "torch.dtype",
-                                   "torch.device", "torch.memory_format", "torch.layout", "str",
-                                   "torch.Generator", "object"};
+  constexpr const char* kText[] = {"Tensor",
+                                   "tuple of Tensors",
+                                   "Tensor or Number",
+                                   "Number",
+                                   "int",
+                                   "float",
+                                   "bool",
+                                   "tuple of ints",
+                                   "tuple of floats",
+                                   "torch.dtype",
+                                   "torch.device",
+                                   "torch.memory_format",
+                                   "torch.layout",
+                                   "str",
+                                   "torch.Generator",
+                                   "object"};
   return kText[static_cast<int>(t)];
 }
 
@@ -47,21 +59,34 @@ bool is_scalar_tensor(PyObject* o) { return is_tensor(o) && as_tensor(o)->ndim =
 bool matches(const ArgSpec& a, PyObject* o) {
   if (o == Py_None) return a.optional || a.type == ArgType::Any;
   switch (a.type) {
-    case ArgType::Tensor: return is_tensor(o);
-    case ArgType::Tensors: return is_tensor_sequence(o, a.repeat == kMayHoldNone);
-    case ArgType::Operand: return is_tensor(o) || is_number(o);
-    case ArgType::Number: return is_number(o) || is_scalar_tensor(o);
-    case ArgType::Int: return is_integer(o);
-    case ArgType::Float: return PyFloat_Check(o) || PyLong_Check(o) || is_number(o) || is_scalar_tensor(o);
-    case ArgType::Bool: return PyBool_Check(o) || (is_number(o) && !PyLong_Check(o) && !PyFloat_Check(o));
-    case ArgType::Ints: return is_int_sequence(o) || is_integer(o);
-    case ArgType::Floats: return PyTuple_Check(o) || PyList_Check(o) || PyFloat_Check(o);
-    case ArgType::DType: return is_dtype(o) || o == reinterpret_cast<PyObject*>(&PyFloat_Type) ||
-                                o == reinterpret_cast<PyObject*>(&PyLong_Type) ||
-                                o == reinterpret_cast<PyObject*>(&PyBool_Type);
-    case ArgType::Str: return PyUnicode_Check(o);
-    case ArgType::Generator: return !is_tensor(o) && !is_number(o);
-    default: return true;
+    case ArgType::Tensor:
+      return is_tensor(o);
+    case ArgType::Tensors:
+      return is_tensor_sequence(o, a.repeat == kMayHoldNone);
+    case ArgType::Operand:
+      return is_tensor(o) || is_number(o);
+    case ArgType::Number:
+      return is_number(o) || is_scalar_tensor(o);
+    case ArgType::Int:
+      return is_integer(o);
+    case ArgType::Float:
+      return PyFloat_Check(o) || PyLong_Check(o) || is_number(o) || is_scalar_tensor(o);
+    case ArgType::Bool:
+      return PyBool_Check(o) || (is_number(o) && !PyLong_Check(o) && !PyFloat_Check(o));
+    case ArgType::Ints:
+      return is_int_sequence(o) || is_integer(o);
+    case ArgType::Floats:
+      return PyTuple_Check(o) || PyList_Check(o) || PyFloat_Check(o);
+    case ArgType::DType:
+      return is_dtype(o) || o == reinterpret_cast<PyObject*>(&PyFloat_Type) ||
+             o == reinterpret_cast<PyObject*>(&PyLong_Type) ||
+             o == reinterpret_cast<PyObject*>(&PyBool_Type);
+    case ArgType::Str:
+      return PyUnicode_Check(o);
+    case ArgType::Generator:
+      return !is_tensor(o) && !is_number(o);
+    default:
+      return true;
   }
 }
 
@@ -76,8 +101,9 @@ int find_keyword(const Op& op, PyObject* key) {
   for (size_t i = 0; i < op.args.size(); ++i)
     if (PyUnicode_Compare(op.args[i].name, key) == 0) return static_cast<int>(i);
   // NumPy's spellings, and `input` for what methods call self.
-  constexpr const char* kAlias[][2] = {{"input", "self"}, {"axis", "dim"}, {"keepdims", "keepdim"},
-                                       {"x", "self"}, {"x1", "self"}, {"x2", "other"}, {"axes", "dims"}, {"self", "input"}};
+  constexpr const char* kAlias[][2] = {{"input", "self"}, {"axis", "dim"},  {"keepdims", "keepdim"},
+                                       {"x", "self"},     {"x1", "self"},   {"x2", "other"},
+                                       {"axes", "dims"},  {"self", "input"}};
   for (auto& [alias, name] : kAlias)
     if (PyUnicode_CompareWithASCIIString(key, alias) == 0)
       for (size_t i = 0; i < op.args.size(); ++i)
@@ -85,7 +111,8 @@ int find_keyword(const Op& op, PyObject* key) {
   return -1;
 }
 
-bool accept_varargs(const Op& op, PyObject* const* args, Py_ssize_t n, Py_ssize_t at, Slots& slots) {
+bool accept_varargs(const Op& op, PyObject* const* args, Py_ssize_t n, Py_ssize_t at,
+                    Slots& slots) {
   for (Py_ssize_t i = at; i < n; ++i)
     if (!is_integer(args[i])) return false;
   PyObject* sizes = slots.keep(PyTuple_New(n - at));
@@ -102,7 +129,8 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
     if (i < op.positional && op.args[i].type == ArgType::Ints && i + 1 == op.positional &&
         is_integer(args[i]) && n > i && op.args[i].repeat == kVarargs) {
       if (!accept_varargs(op, args, n, i, slots))
-        return refuse(why, str(op.public_name, "(): argument '", op.args[i].text, "' must be ints"));
+        return refuse(why,
+                      str(op.public_name, "(): argument '", op.args[i].text, "' must be ints"));
       break;
     }
     if (i >= op.positional)
@@ -119,21 +147,26 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
     }
     int i = find_keyword(op, key);
     if (i < 0)
-      return refuse(why, str(op.public_name, "() got an unexpected keyword argument '", PyUnicode_AsUTF8(key), "'"));
+      return refuse(why, str(op.public_name, "() got an unexpected keyword argument '",
+                             PyUnicode_AsUTF8(key), "'"));
     if (slots.at[i])
-      return refuse(why, str(op.public_name, "() got multiple values for argument '", op.args[i].text, "'"));
+      return refuse(
+          why, str(op.public_name, "() got multiple values for argument '", op.args[i].text, "'"));
     slots.at[i] = value;
   }
   for (size_t i = 0; i < op.args.size(); ++i) {
     const ArgSpec& a = op.args[i];
     if (!slots.at[i]) {
       if (!a.has_default)
-        return refuse(why, str(op.public_name, "() missing 1 required positional argument: \"", a.text, "\""));
+        return refuse(why, str(op.public_name, "() missing 1 required positional argument: \"",
+                               a.text, "\""));
     } else if (!matches(a, slots.at[i])) {
-      return refuse(why, str(op.public_name, "(): argument '", a.text, "' (position ", i + 1, ") must be ",
-                             type_text(a.type), ", not ", Py_TYPE(slots.at[i])->tp_name));
+      return refuse(
+          why, str(op.public_name, "(): argument '", a.text, "' (position ", i + 1, ") must be ",
+                   type_text(a.type), ", not ", Py_TYPE(slots.at[i])->tp_name));
     } else if (a.type == ArgType::Layout && slots.at[i] != Py_None) {
-      require_strided(slots.at[i], op.public_name.c_str());  // the only layout: kernels never see it
+      require_strided(slots.at[i],
+                      op.public_name.c_str());  // the only layout: kernels never see it
     }
   }
   return true;
@@ -150,10 +183,16 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
       v.tensor = as_tensor(o);
       break;
     case ArgType::Operand:
-      if (is_tensor(o)) { v.tensor = as_tensor(o); break; }
+      if (is_tensor(o)) {
+        v.tensor = as_tensor(o);
+        break;
+      }
       v.is_number = true;
       [[fallthrough]];
-    case ArgType::Number: case ArgType::Int: case ArgType::Float: case ArgType::Bool:
+    case ArgType::Number:
+    case ArgType::Int:
+    case ArgType::Float:
+    case ArgType::Bool:
       v.number = to_scalar(o, name, a.text);
       break;
     case ArgType::Ints: {
@@ -164,9 +203,11 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
     }
     case ArgType::Floats: {
       auto& list = arena.floats.emplace_back();
-      if (!PyTuple_Check(o) && !PyList_Check(o)) { list.push_back(to_scalar(o, name, a.text).re); }
-      else for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
-        list.push_back(to_scalar(PySequence_Fast_ITEMS(o)[i], name, a.text).re);
+      if (!PyTuple_Check(o) && !PyList_Check(o)) {
+        list.push_back(to_scalar(o, name, a.text).re);
+      } else
+        for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
+          list.push_back(to_scalar(PySequence_Fast_ITEMS(o)[i], name, a.text).re);
       v.floats = list;
       break;
     }
@@ -179,16 +220,26 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
       v.tensors = list;
       break;
     }
-    case ArgType::DType: v.dtype = as_dtype(o); break;
-    case ArgType::Device: v.device = to_device(o, name); break;
-    case ArgType::MemoryFormat: v.format = to_memory_format(o, name); break;
-    case ArgType::Str: v.text = PyUnicode_AsUTF8(o); break;
+    case ArgType::DType:
+      v.dtype = as_dtype(o);
+      break;
+    case ArgType::Device:
+      v.device = to_device(o, name);
+      break;
+    case ArgType::MemoryFormat:
+      v.format = to_memory_format(o, name);
+      break;
+    case ArgType::Str:
+      v.text = PyUnicode_AsUTF8(o);
+      break;
     case ArgType::Generator: {
       Own held(checked(PyObject_GetAttrString(o, "_cdata")));
       v.generator = static_cast<Generator*>(PyLong_AsVoidPtr(held.get()));
       break;
     }
-    case ArgType::Layout: case ArgType::Any: break;
+    case ArgType::Layout:
+    case ArgType::Any:
+      break;
   }
 }
 }  // namespace
@@ -200,7 +251,8 @@ void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena) {
   call.op = op.public_name.c_str();
   call.n_args = static_cast<int>(op.args.size());
   for (int i = 0; i < call.n_args; ++i)
-    convert_one(op, op.args[i], slots.at[i] ? slots.at[i] : op.args[i].default_value, call.args[i], arena);
+    convert_one(op, op.args[i], slots.at[i] ? slots.at[i] : op.args[i].default_value, call.args[i],
+                arena);
 }
 
 }  // namespace rl::py

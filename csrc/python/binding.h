@@ -11,7 +11,9 @@
 namespace rl::py {
 
 static_assert(sizeof(PyObject) == sizeof(Object));
-inline PyObject* object(const Object* o) { return reinterpret_cast<PyObject*>(const_cast<Object*>(o)); }
+inline PyObject* object(const Object* o) {
+  return reinterpret_cast<PyObject*>(const_cast<Object*>(o));
+}
 
 // Owns one count of any Python object.
 class Own {
@@ -19,9 +21,15 @@ class Own {
   Own() = default;
   explicit Own(PyObject* p) : p_(p) {}  // takes over the caller's count
   Own(Own&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
-  Own& operator=(Own&& o) noexcept { std::swap(p_, o.p_); return *this; }
+  Own& operator=(Own&& o) noexcept {
+    std::swap(p_, o.p_);
+    return *this;
+  }
   ~Own() { Py_XDECREF(p_); }
-  static Own share(PyObject* p) { Py_XINCREF(p); return Own(p); }
+  static Own share(PyObject* p) {
+    Py_XINCREF(p);
+    return Own(p);
+  }
   PyObject* get() const { return p_; }
   PyObject* give() { return std::exchange(p_, nullptr); }
   explicit operator bool() const { return p_ != nullptr; }
@@ -33,18 +41,35 @@ class Own {
 // --- errors. Inside the binding a Python error travels as PythonError, so that destructors
 // run; at the boundary `guarded` turns every exception into a set Python error.
 struct PythonError {};
-inline PyObject* checked(PyObject* p) { if (!p) throw PythonError{}; return p; }
-inline void checked(int status) { if (status < 0) throw PythonError{}; }
-void set_error_from_current_exception() noexcept;
-template <class F> PyObject* guarded(F&& f) noexcept {
-  try { return f(); } catch (...) { set_error_from_current_exception(); return nullptr; }
+inline PyObject* checked(PyObject* p) {
+  if (!p) throw PythonError{};
+  return p;
 }
-template <class F> int guarded_int(F&& f) noexcept {
-  try { return f(); } catch (...) { set_error_from_current_exception(); return -1; }
+inline void checked(int status) {
+  if (status < 0) throw PythonError{};
+}
+void set_error_from_current_exception() noexcept;
+template <class F>
+PyObject* guarded(F&& f) noexcept {
+  try {
+    return f();
+  } catch (...) {
+    set_error_from_current_exception();
+    return nullptr;
+  }
+}
+template <class F>
+int guarded_int(F&& f) noexcept {
+  try {
+    return f();
+  } catch (...) {
+    set_error_from_current_exception();
+    return -1;
+  }
 }
 
 // --- tensors
-extern PyTypeObject* TensorType;     // rushlight.Tensor
+extern PyTypeObject* TensorType;  // rushlight.Tensor
 inline bool is_tensor(PyObject* o) {
   return Py_TYPE(o) == TensorType || PyType_IsSubtype(Py_TYPE(o), TensorType);
 }
@@ -52,21 +77,21 @@ inline Tensor* as_tensor(PyObject* o) { return reinterpret_cast<Tensor*>(o); }
 inline PyObject* wrap(Ref<Tensor> t) { return object(t.give()); }
 
 // --- dtype, device, Size, layout, memory_format objects (singletons where PyTorch has them)
-PyObject* dtype_object(DType d);                    // borrowed
+PyObject* dtype_object(DType d);  // borrowed
 bool is_dtype(PyObject* o);
 DType as_dtype(PyObject* o);
-PyObject* device_object(Device d);                  // borrowed
-Device to_device(PyObject* o, const char* op);      // str, device object; raises for cuda
-PyObject* make_size(Sizes sizes);                   // new reference to a rushlight.Size
+PyObject* device_object(Device d);              // borrowed
+Device to_device(PyObject* o, const char* op);  // str, device object; raises for cuda
+PyObject* make_size(Sizes sizes);               // new reference to a rushlight.Size
 MemoryFormat to_memory_format(PyObject* o, const char* op);
 void require_strided(PyObject* layout, const char* op);  // raises for sparse layouts
 
 // --- numbers and sequences from Python
-bool is_number(PyObject* o);                        // bool, int, float, complex, NumPy scalars
+bool is_number(PyObject* o);  // bool, int, float, complex, NumPy scalars
 Scalar to_scalar(PyObject* o, const char* op, const char* arg);
 int64_t to_index(PyObject* o, const char* op, const char* arg);
 SizeVec to_sizes(PyObject* o, const char* op, const char* arg);  // int or sequence of ints
-PyObject* scalar_object(const void* data, DType d); // the Python number at data
+PyObject* scalar_object(const void* data, DType d);              // the Python number at data
 
 // --- calling ops from C++ by their public name; records gradients as Python calls do.
 PyObject* call_op(const char* name, PyObject* const* args, size_t n);  // new reference
@@ -76,14 +101,14 @@ bool grad_enabled();
 bool inference_mode();
 
 // --- one add_xxx per file; each adds its types and functions to the module
-void add_types(PyObject* module);       // types.cpp: dtype, device, Size, ...
-void add_tensor(PyObject* module);      // tensor_type.cpp
-void add_ops(PyObject* module);         // op.cpp
-void add_autograd(PyObject* module);    // node_type.cpp: nodes, passes, hooks
-void add_creation(PyObject* module);    // from_data.cpp: tensor(), as_tensor, item, tolist
-void add_exchange(PyObject* module);    // exchange.cpp: NumPy, buffers, DLPack
-void add_indexing(PyObject* module);    // index.cpp: __getitem__, __setitem__
-void add_storage(PyObject* module);     // storage_type.cpp: UntypedStorage
-void add_random(PyObject* module);      // generator_type.cpp: Generator
+void add_types(PyObject* module);     // types.cpp: dtype, device, Size, ...
+void add_tensor(PyObject* module);    // tensor_type.cpp
+void add_ops(PyObject* module);       // op.cpp
+void add_autograd(PyObject* module);  // node_type.cpp: nodes, passes, hooks
+void add_creation(PyObject* module);  // from_data.cpp: tensor(), as_tensor, item, tolist
+void add_exchange(PyObject* module);  // exchange.cpp: NumPy, buffers, DLPack
+void add_indexing(PyObject* module);  // index.cpp: __getitem__, __setitem__
+void add_storage(PyObject* module);   // storage_type.cpp: UntypedStorage
+void add_random(PyObject* module);    // generator_type.cpp: Generator
 
 }  // namespace rl::py

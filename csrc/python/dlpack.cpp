@@ -1,5 +1,6 @@
-// DLPack both ways: to_dlpack (for Tensor.__dlpack__) and from_dlpack. A capsule owns a managed structure until
-// a consumer renames it; the structure keeps the storage alive, whichever side dies first.
+// DLPack both ways: to_dlpack (for Tensor.__dlpack__) and from_dlpack. A capsule owns a managed
+// structure until a consumer renames it; the structure keeps the storage alive, whichever side dies
+// first.
 #include <cstring>
 
 #include "python/dlpack.h"
@@ -28,8 +29,8 @@ DType dtype_from(DataType t) {
       DataType want = type_of(d);
       if (want.code == t.code && want.bits == t.bits) return d;
     }
-  fail(ErrorKind::Type, "from_dlpack: unsupported element type: code ", int{t.code}, ", ", int{t.bits},
-       " bits, ", int{t.lanes}, " lanes");
+  fail(ErrorKind::Type, "from_dlpack: unsupported element type: code ", int{t.code}, ", ",
+       int{t.bits}, " bits, ", int{t.lanes}, " lanes");
 }
 
 // ---- export
@@ -48,14 +49,16 @@ Array describe(const Tensor& t, Exported& e) {
   return {t.raw(), {kCpu, 0}, t.ndim, type_of(t.dtype), e.shape.data(), e.strides.data(), 0};
 }
 
-template <class M> void drop(M* m) {
+template <class M>
+void drop(M* m) {
   auto* e = static_cast<Exported*>(m->context);
   release(e->storage);
   delete e;
   delete m;
 }
 
-template <class M> void capsule_died(PyObject* capsule, const char* name) {
+template <class M>
+void capsule_died(PyObject* capsule, const char* name) {
   if (!PyCapsule_IsValid(capsule, name)) return;  // consumed: the consumer frees it
   auto* m = static_cast<M*>(PyCapsule_GetPointer(capsule, name));
   if (m->deleter) m->deleter(m);
@@ -84,9 +87,11 @@ PyObject* to_dlpack(PyObject*, PyObject* args) {
   return guarded([&] {
     PyObject* tensor;
     int versioned, copied = 0;
-    if (!PyArg_ParseTuple(args, "O!p|p", TensorType, &tensor, &versioned, &copied)) throw PythonError{};
+    if (!PyArg_ParseTuple(args, "O!p|p", TensorType, &tensor, &versioned, &copied))
+      throw PythonError{};
     Tensor& t = *as_tensor(tensor);
-    if (t.requires_grad) buffer_error("Can't export tensors that require gradient, use tensor.detach()");
+    if (t.requires_grad)
+      buffer_error("Can't export tensors that require gradient, use tensor.detach()");
     if (t.is_meta()) buffer_error("Can't export a meta tensor: it has no data");
     uint64_t flags = copied ? kCopied : t.storage->read_only ? kReadOnly : 0;
     if (flags == kReadOnly && !versioned)
@@ -97,7 +102,8 @@ PyObject* to_dlpack(PyObject*, PyObject* args) {
 }
 
 // ---- import
-template <class M> void release_managed(void* context) {
+template <class M>
+void release_managed(void* context) {
   auto* m = static_cast<M*>(context);
   if (!m->deleter || !Py_IsInitialized()) return;
   PyGILState_STATE state = PyGILState_Ensure();  // the producer may touch Python objects
@@ -112,7 +118,9 @@ Ref<Tensor> adopt(const Array& a, void (*drop)(void*), void* context, bool read_
   Sizes sizes(a.shape, n);
   SizeVec strides = a.strides ? SizeVec(a.strides, a.strides + n) : contiguous_strides(sizes);
   for (int64_t s : strides)
-    if (s < 0) fail(ErrorKind::Value, "from_dlpack: negative strides are not supported, got ", Sizes(strides));
+    if (s < 0)
+      fail(ErrorKind::Value, "from_dlpack: negative strides are not supported, got ",
+           Sizes(strides));
   int64_t bytes = span_bytes(sizes, strides, 0, item_size(dtype));
   char* data = static_cast<char*>(a.data) + a.byte_offset;
   Storage* s = adopt_storage(data, static_cast<size_t>(bytes), drop, context);
@@ -122,7 +130,8 @@ Ref<Tensor> adopt(const Array& a, void (*drop)(void*), void* context, bool read_
   return t;
 }
 
-template <class M> Ref<Tensor> consume(PyObject* capsule, const char* name, const char* used) {
+template <class M>
+Ref<Tensor> consume(PyObject* capsule, const char* name, const char* used) {
   auto* m = static_cast<M*>(PyCapsule_GetPointer(capsule, name));
   bool read_only = false;
   if constexpr (requires { m->flags; }) {
@@ -138,12 +147,15 @@ Ref<Tensor> from_capsule(PyObject* capsule) {
   if (PyCapsule_IsValid(capsule, kVersioned))
     return consume<ManagedVersioned>(capsule, kVersioned, kUsedVersioned);
   if (PyCapsule_IsValid(capsule, kName)) return consume<Managed>(capsule, kName, kUsed);
-  fail("from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once");
+  fail(
+      "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only "
+      "once");
 }
 
 Own ask(PyObject* producer, PyObject* copy) {
   Own method(checked(PyObject_GetAttrString(producer, "__dlpack__")));
-  Own kwargs(checked(Py_BuildValue("{s:(ii)}", "max_version", 1, 0))), none(checked(PyTuple_New(0)));
+  Own kwargs(checked(Py_BuildValue("{s:(ii)}", "max_version", 1, 0))),
+      none(checked(PyTuple_New(0)));
   if (copy && copy != Py_None) checked(PyDict_SetItemString(kwargs.get(), "copy", copy));
   Own capsule(PyObject_Call(method.get(), none.get(), kwargs.get()));
   if (capsule) return capsule;
@@ -156,8 +168,9 @@ Own ask(PyObject* producer, PyObject* copy) {
 
 Ref<Tensor> from_dlpack(PyObject* producer, PyObject* copy) {
   if (PyCapsule_CheckExact(producer)) return from_capsule(producer);
-  RL_CHECK(PyObject_HasAttrString(producer, "__dlpack__"), "from_dlpack: expected an object with a ",
-           "__dlpack__ method or a capsule, got ", Py_TYPE(producer)->tp_name);
+  RL_CHECK(PyObject_HasAttrString(producer, "__dlpack__"),
+           "from_dlpack: expected an object with a ", "__dlpack__ method or a capsule, got ",
+           Py_TYPE(producer)->tp_name);
   return from_capsule(ask(producer, copy).get());
 }
 

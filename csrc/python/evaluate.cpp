@@ -22,7 +22,8 @@ PyObject* unpack_saved(Node& n, Saved& s, bool create_graph) {
   Own unpacked;
   if (s.unpack) {
     unpacked = Own(checked(PyObject_CallOneArg(reinterpret_cast<PyObject*>(s.unpack), value)));
-    if (!is_tensor(unpacked.get())) fail(ErrorKind::Type, "saved_tensors_hooks: unpack_hook must return a Tensor");
+    if (!is_tensor(unpacked.get()))
+      fail(ErrorKind::Type, "saved_tensors_hooks: unpack_hook must return a Tensor");
     if (s.output < 0) {
       if (!create_graph || !s.source) return unpacked.give();
       Ref<Tensor> tied = alias(*as_tensor(unpacked.get()));
@@ -34,12 +35,16 @@ PyObject* unpack_saved(Node& n, Saved& s, bool create_graph) {
   if (!s.is_tensor) return Py_NewRef(value);
   Tensor& t = *as_tensor(value);
   if (!s.unpack && t.version() != s.version)
-    fail("one of the variables needed for gradient computation has been modified by an inplace operation: [torch.",
-         info(t.dtype).legacy_name, "Tensor ", t.sizes(), "], which is ",
-         s.output >= 0 ? str("output ", s.output, " of ", node_name(n)) : str("an input saved by ", node_name(n)),
-         ", is at version ", static_cast<int64_t>(t.version()), "; expected version ", static_cast<int64_t>(s.version),
-         " instead. It was saved by the forward operation at ", node_place(n),
-         "; clone() the tensor before the in-place change, or use the out-of-place operation.");
+    fail(
+        "one of the variables needed for gradient computation has been modified by an inplace "
+        "operation: [torch.",
+        info(t.dtype).legacy_name, "Tensor ", t.sizes(), "], which is ",
+        s.output >= 0 ? str("output ", s.output, " of ", node_name(n))
+                      : str("an input saved by ", node_name(n)),
+        ", is at version ", static_cast<int64_t>(t.version()), "; expected version ",
+        static_cast<int64_t>(s.version), " instead. It was saved by the forward operation at ",
+        node_place(n),
+        "; clone() the tensor before the in-place change, or use the out-of-place operation.");
   if (s.output < 0 || !create_graph || !is_inexact(t.dtype)) return Py_NewRef(value);
   Ref<Tensor> tied = alias(t);
   set_history(*tied, n, static_cast<uint32_t>(s.output));
@@ -57,7 +62,8 @@ Ref<Tensor> zeros_for(const Shape& s) {
 Ref<Tensor> result_tensor(PyObject* o, const Node& n) {
   if (o == Py_None) return nullptr;
   if (!is_tensor(o))
-    fail(ErrorKind::Type, node_name(n), ": expected a Tensor or None as a gradient, got ", Py_TYPE(o)->tp_name);
+    fail(ErrorKind::Type, node_name(n), ": expected a Tensor or None as a gradient, got ",
+         Py_TYPE(o)->tp_name);
   return Ref<Tensor>::share(as_tensor(o));
 }
 
@@ -78,27 +84,33 @@ PyObject* grads_tuple(Node& n, std::vector<Ref<Tensor>>& grads) {
 
 PyObject* needs_tuple(Node& n) {
   Own t(checked(PyTuple_New(static_cast<Py_ssize_t>(n.edges.size()))));
-  for (size_t i = 0; i < n.edges.size(); ++i) PyTuple_SET_ITEM(t.get(), i, Py_NewRef(n.edges[i].node ? Py_True : Py_False));
+  for (size_t i = 0; i < n.edges.size(); ++i)
+    PyTuple_SET_ITEM(t.get(), i, Py_NewRef(n.edges[i].node ? Py_True : Py_False));
   return t.give();
 }
 
-PyObject* rule_argument(Node& n, const RuleInput& in, std::vector<Ref<Tensor>>& grads, size_t& next, bool create) {
+PyObject* rule_argument(Node& n, const RuleInput& in, std::vector<Ref<Tensor>>& grads, size_t& next,
+                        bool create) {
   switch (in.kind) {
     case RuleInput::Grad: {
       auto& g = grads[in.index];
       if (!g) g = zeros_for(n.outputs[in.index]);
       return Py_NewRef(object(g.get()));
     }
-    case RuleInput::Grads: return grads_tuple(n, grads);
-    case RuleInput::Needs: return needs_tuple(n);
-    default: return unpack_saved(n, n.saved[next++], create);
+    case RuleInput::Grads:
+      return grads_tuple(n, grads);
+    case RuleInput::Needs:
+      return needs_tuple(n);
+    default:
+      return unpack_saved(n, n.saved[next++], create);
   }
 }
 
 std::vector<Ref<Tensor>> run_rules(Node& n, std::vector<Ref<Tensor>> grads, const Pass& pass) {
   const Op& op = *n.op;
   if (op.rules.empty())
-    fail(ErrorKind::NotImplemented, "derivative for ", op.public_name, " is not implemented (recorded at ", node_place(n), ")");
+    fail(ErrorKind::NotImplemented, "derivative for ", op.public_name,
+         " is not implemented (recorded at ", node_place(n), ")");
   grads.resize(n.outputs.size());
   std::vector<Ref<Tensor>> results;
   size_t next = 0, edge = 0;
@@ -116,8 +128,9 @@ std::vector<Ref<Tensor>> run_rules(Node& n, std::vector<Ref<Tensor>> grads, cons
       edge += span;
       continue;
     }
-    if (!rule) fail(ErrorKind::NotImplemented, "derivative for ", op.public_name, " with respect to '",
-                    op.args[op.tensor_args[a]].text, "' is not implemented");
+    if (!rule)
+      fail(ErrorKind::NotImplemented, "derivative for ", op.public_name, " with respect to '",
+           op.args[op.tensor_args[a]].text, "' is not implemented");
     PyObject* argv[kMaxArgs + 4];
     Own held[kMaxArgs + 4];
     for (size_t i = 0; i < rule->inputs.size(); ++i) {
@@ -137,14 +150,18 @@ std::vector<Ref<Tensor>> run_rules(Node& n, std::vector<Ref<Tensor>> grads, cons
 }
 
 // g covers the base; the inner node sees only the view's part, and that part is replaced.
-std::vector<Ref<Tensor>> run_copy_slices(Node& n, std::vector<Ref<Tensor>> grads, const Pass& pass) {
+std::vector<Ref<Tensor>> run_copy_slices(Node& n, std::vector<Ref<Tensor>> grads,
+                                         const Pass& pass) {
   Tensor& base = *reinterpret_cast<Tensor*>(n.context);
-  Own size(make_size(n.view_sizes)), stride(make_size(n.view_strides)), offset(checked(PyLong_FromLongLong(n.view_offset)));
+  Own size(make_size(n.view_sizes)), stride(make_size(n.view_strides)),
+      offset(checked(PyLong_FromLongLong(n.view_offset)));
   Ref<Tensor> g = empty_strided(base.sizes(), base.strides(), grads[0]->dtype);
   Own zero(checked(PyLong_FromLong(0)));
-  Ref<Tensor> whole = pass.create_graph ? call_tensor_op("clone", {object(grads[0].get())}) : std::move(g);
+  Ref<Tensor> whole =
+      pass.create_graph ? call_tensor_op("clone", {object(grads[0].get())}) : std::move(g);
   if (!pass.create_graph) copy_into(*whole, *grads[0]);
-  Ref<Tensor> part = call_tensor_op("as_strided", {object(whole.get()), size.get(), stride.get(), offset.get()});
+  Ref<Tensor> part =
+      call_tensor_op("as_strided", {object(whole.get()), size.get(), stride.get(), offset.get()});
   Ref<Tensor> given = call_tensor_op("clone", {object(part.get())});
   std::vector<Ref<Tensor>> inner = evaluate_node(*n.inner, {given}, pass);
   inner.resize(n.edges.size());
@@ -162,7 +179,8 @@ std::vector<Ref<Tensor>> run_function(Node& n, std::vector<Ref<Tensor>> grads) {
   grads.resize(n.outputs.size());
   Own tuple(checked(PyTuple_New(static_cast<Py_ssize_t>(grads.size()))));
   for (size_t i = 0; i < grads.size(); ++i) {
-    if (!grads[i] && n.materialize && is_inexact(n.outputs[i].dtype)) grads[i] = zeros_for(n.outputs[i]);
+    if (!grads[i] && n.materialize && is_inexact(n.outputs[i].dtype))
+      grads[i] = zeros_for(n.outputs[i]);
     PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(grads[i] ? object(grads[i].get()) : Py_None));
   }
   Own out(checked(PyObject_CallMethod(object(&n), "_backward", "(O)", tuple.get())));
@@ -181,7 +199,8 @@ void run_tensor_hooks(Object* dict, Ref<Tensor>& g) {
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.get()); ++i) {
     Own out(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.get(), i), object(g.get()))));
     if (out.get() == Py_None) continue;
-    if (!is_tensor(out.get())) fail(ErrorKind::Type, "hook: expected a Tensor or None, got ", Py_TYPE(out.get())->tp_name);
+    if (!is_tensor(out.get()))
+      fail(ErrorKind::Type, "hook: expected a Tensor or None, got ", Py_TYPE(out.get())->tp_name);
     g = Ref<Tensor>::share(as_tensor(out.get()));
   }
 }
@@ -205,7 +224,8 @@ void run_post_hooks(Node& n, std::vector<Ref<Tensor>>& results, PyObject* grad_o
   if (!hooks) return;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.get()); ++i) {
     Own inputs(tuple_of(results));
-    Own out(checked(PyObject_CallFunctionObjArgs(PyList_GET_ITEM(hooks.get(), i), inputs.get(), grad_outputs, nullptr)));
+    Own out(checked(PyObject_CallFunctionObjArgs(PyList_GET_ITEM(hooks.get(), i), inputs.get(),
+                                                 grad_outputs, nullptr)));
     replace_from(out.get(), n, results);
   }
 }
@@ -217,7 +237,8 @@ void check_anomaly(Node& n, const std::vector<Ref<Tensor>>& results) {
     Ref<Tensor> nan = call_tensor_op("isnan", {object(results[i].get())});
     Ref<Tensor> any = call_tensor_op("any", {object(nan.get())});
     if (*any->data<bool>())
-      fail("Function '", node_name(n), "' returned nan values in its ", i, "th output. Forward operation: ", node_place(n));
+      fail("Function '", node_name(n), "' returned nan values in its ", i,
+           "th output. Forward operation: ", node_place(n));
   }
 }
 
@@ -253,18 +274,29 @@ void run_pre_hooks(Node& n, std::vector<Ref<Tensor>>& grads) {
 
 std::vector<Ref<Tensor>> evaluate_node(Node& n, std::vector<Ref<Tensor>> grads, const Pass& pass) {
   if (n.released)
-    fail("Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). "
-         "Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify retain_graph=True "
-         "if you need to backward through the graph a second time or if you need to access saved tensors after calling backward. (",
-         node_name(n), ", recorded at ", node_place(n), ")");
+    fail(
+        "Trying to backward through the graph a second time (or directly access saved tensors "
+        "after they have already been freed). "
+        "Saved intermediate values of the graph are freed when you call .backward() or "
+        "autograd.grad(). Specify retain_graph=True "
+        "if you need to backward through the graph a second time or if you need to access saved "
+        "tensors after calling backward. (",
+        node_name(n), ", recorded at ", node_place(n), ")");
   GradMode mode(pass.create_graph);
   Own given(n.post_hooks ? tuple_of(grads) : nullptr);
   std::vector<Ref<Tensor>> results;
   switch (n.kind) {
-    case NodeKind::Rule: results = run_rules(n, std::move(grads), pass); break;
-    case NodeKind::CopySlices: results = run_copy_slices(n, std::move(grads), pass); break;
-    case NodeKind::Function: results = run_function(n, std::move(grads)); break;
-    case NodeKind::Accumulate: break;
+    case NodeKind::Rule:
+      results = run_rules(n, std::move(grads), pass);
+      break;
+    case NodeKind::CopySlices:
+      results = run_copy_slices(n, std::move(grads), pass);
+      break;
+    case NodeKind::Function:
+      results = run_function(n, std::move(grads));
+      break;
+    case NodeKind::Accumulate:
+      break;
   }
   results.resize(n.edges.size());
   if (given) run_post_hooks(n, results, given.get());
@@ -284,8 +316,10 @@ Ref<Tensor> fit_gradient(Node& n, size_t edge, Ref<Tensor> g) {
       int64_t have = g->size(g->ndim - static_cast<int>(s.sizes.size()) + static_cast<int>(i));
       fits = s.sizes[i] == have || s.sizes[i] == 1;
     }
-    if (!fits) fail("Function ", node_name(n), " returned an invalid gradient at index ", edge, " - got ", g->sizes(),
-                    " but expected shape compatible with ", Sizes(s.sizes), " (recorded at ", node_place(n), ")");
+    if (!fits)
+      fail("Function ", node_name(n), " returned an invalid gradient at index ", edge, " - got ",
+           g->sizes(), " but expected shape compatible with ", Sizes(s.sizes), " (recorded at ",
+           node_place(n), ")");
     g = call_tensor_op("sum_to_size", {object(g.get()), size.get()});
   }
   if (is_complex(g->dtype) && !is_complex(s.dtype)) g = call_tensor_op("real", {object(g.get())});
@@ -305,7 +339,8 @@ void accumulate(Node& leaf, Ref<Tensor> g, const Pass& pass) {
   if (!v->grad) {
     // A gradient nobody else holds becomes .grad as it is; otherwise it is copied.
     auto* o = object(g.get());
-    bool sole = Py_REFCNT(o) == 1 && !g->view && g->contiguous && g->storage->refcount.load() == 1 && !g->grad_fn;
+    bool sole = Py_REFCNT(o) == 1 && !g->view && g->contiguous &&
+                g->storage->refcount.load() == 1 && !g->grad_fn;
     Ref<Tensor> kept = sole ? g : call_tensor_op("clone", {o});
     v->grad = kept.give();
   } else if (pass.create_graph) {

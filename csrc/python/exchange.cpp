@@ -22,7 +22,8 @@ PyObject* from_numpy(PyObject*, PyObject* array) {
 PyObject* array_of(Tensor& t, bool force) {
   if (t.is_meta())
     fail(ErrorKind::Type, "can't convert meta device type tensor to numpy: it has no data");
-  RL_CHECK(force || !t.requires_grad, "Can't call numpy() on Tensor that requires grad. "
+  RL_CHECK(force || !t.requires_grad,
+           "Can't call numpy() on Tensor that requires grad. "
            "Use tensor.detach().numpy() instead.");
   const Numpy& np = Numpy::get();
   // The array keeps an alias, not `t`: set_() on t must not pull the memory away.
@@ -88,12 +89,15 @@ Ref<Tensor> over_buffer(PyObject* o, DType dtype, int64_t count, int64_t offset)
   release(s);
   Region r = buffer_region(view->len, item_size(dtype), count, offset);
   if (read_only)
-    checked(PyErr_WarnEx(PyExc_UserWarning, "The given buffer is not writable, and tensors do not carry "
+    checked(PyErr_WarnEx(PyExc_UserWarning,
+                         "The given buffer is not writable, and tensors do not carry "
                          "that mark: writing to this tensor writes to memory that is meant to be "
-                         "read-only. Copy the buffer first if you will write.", 1));
+                         "read-only. Copy the buffer first if you will write.",
+                         1));
   int64_t one = 1;
   if (r.offset % item_size(dtype) == 0)
-    return alias(s, Sizes(&r.count, 1), Sizes(&one, 1), r.offset / item_size(dtype), dtype, Device::Cpu);
+    return alias(s, Sizes(&r.count, 1), Sizes(&one, 1), r.offset / item_size(dtype), dtype,
+                 Device::Cpu);
   // Not a whole number of elements in: a storage of its own that starts there, on the same bytes.
   retain(s);
   auto let_go = [](void* p) { release(static_cast<Storage*>(p)); };
@@ -106,18 +110,21 @@ Ref<Tensor> over_buffer(PyObject* o, DType dtype, int64_t count, int64_t offset)
 
 void set_requires_grad(Tensor& t, PyObject* wanted) {
   if (!wanted || !is_true(wanted)) return;
-  RL_CHECK(is_inexact(t.dtype), "Only Tensors of floating point and complex dtype can require gradients");
+  RL_CHECK(is_inexact(t.dtype),
+           "Only Tensors of floating point and complex dtype can require gradients");
   t.requires_grad = true;
 }
 
 DType need_dtype(PyObject* o, const char* op) {
-  if (!is_dtype(o)) fail(ErrorKind::Type, op, "(): argument 'dtype' must be a dtype, not ", Py_TYPE(o)->tp_name);
+  if (!is_dtype(o))
+    fail(ErrorKind::Type, op, "(): argument 'dtype' must be a dtype, not ", Py_TYPE(o)->tp_name);
   return as_dtype(o);
 }
 
 PyObject* frombuffer(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
   return guarded([&] {
-    static const Keywords keys("frombuffer", 1, {"buffer", "dtype", "count", "offset", "requires_grad"});
+    static const Keywords keys("frombuffer", 1,
+                               {"buffer", "dtype", "count", "offset", "requires_grad"});
     PyObject* a[5] = {};
     keys.read(args, n, names, a, 2);
     if (!PyObject_CheckBuffer(a[0]))
@@ -169,9 +176,10 @@ Own convert_to(Own t, PyObject* dtype, PyObject* device, bool must_share) {
   DType want = dtype ? need_dtype(dtype, "asarray") : x.dtype;
   if (want == x.dtype && target == x.device) return t;
   if (must_share)
-    fail(ErrorKind::Value, "can't alias tensor with dtype '", info(x.dtype).legacy_name, "' into dtype '",
-         info(want).legacy_name, "'.");
-  return Own(checked(PyObject_CallMethod(t.get(), "to", "OO", device_object(target), dtype_object(want))));
+    fail(ErrorKind::Value, "can't alias tensor with dtype '", info(x.dtype).legacy_name,
+         "' into dtype '", info(want).legacy_name, "'.");
+  return Own(
+      checked(PyObject_CallMethod(t.get(), "to", "OO", device_object(target), dtype_object(want))));
 }
 
 PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
@@ -179,15 +187,19 @@ PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* name
     static const Keywords keys("asarray", 1, {"obj", "dtype", "device", "copy", "requires_grad"});
     PyObject* a[5] = {};
     keys.read(args, n, names, a, 1);
-    for (int i : {1, 2, 3}) if (a[i] == Py_None) a[i] = nullptr;
+    for (int i : {1, 2, 3})
+      if (a[i] == Py_None) a[i] = nullptr;
     bool must_copy = a[3] && is_true(a[3]), must_share = a[3] && !must_copy;
     Source s = source_of(a[0], a[1]);
-    if (must_share && !s.shared) fail(ErrorKind::Value, "can't alias arbitrary sequence into a tensor.");
+    if (must_share && !s.shared)
+      fail(ErrorKind::Value, "can't alias arbitrary sequence into a tensor.");
     PyObject* before = s.tensor.get();
     Own t = convert_to(std::move(s.tensor), a[1], a[2], must_share);
-    if (must_copy && s.shared && t.get() == before) t = Own(checked(PyObject_CallMethod(before, "clone", nullptr)));
+    if (must_copy && s.shared && t.get() == before)
+      t = Own(checked(PyObject_CallMethod(before, "clone", nullptr)));
     bool wants = a[4] && is_true(a[4]);
-    if (as_tensor(t.get())->requires_grad != wants) t = Own(checked(PyObject_CallMethod(t.get(), "detach", nullptr)));
+    if (as_tensor(t.get())->requires_grad != wants)
+      t = Own(checked(PyObject_CallMethod(t.get(), "detach", nullptr)));
     if (wants && !as_tensor(t.get())->grad_fn) set_requires_grad(*as_tensor(t.get()), a[4]);
     return t.give();
   });

@@ -26,7 +26,8 @@ struct Items {  // the elements of one sequence
   Py_ssize_t n;
   explicit Items(PyObject* o) {
     fast = PyList_CheckExact(o) || PyTuple_CheckExact(o)
-               ? Own::share(o) : Own(checked(PySequence_Fast(o, "not a sequence")));
+               ? Own::share(o)
+               : Own(checked(PySequence_Fast(o, "not a sequence")));
     at = PySequence_Fast_ITEMS(fast.get());
     n = PySequence_Fast_GET_SIZE(fast.get());
   }
@@ -110,7 +111,8 @@ Scalar leaf_scalar(PyObject* o) {
     Own integer(checked(PyNumber_Index(o)));
     int overflow = 0;
     long long v = PyLong_AsLongLongAndOverflow(integer.get(), &overflow);
-    if (!overflow) return PyBool_Check(o) ? Scalar::of(v != 0) : Scalar::of(static_cast<int64_t>(v));
+    if (!overflow)
+      return PyBool_Check(o) ? Scalar::of(v != 0) : Scalar::of(static_cast<int64_t>(v));
     double d = PyLong_AsDouble(integer.get());
     if (d == -1 && PyErr_Occurred()) throw PythonError{};
     return Scalar::of(d);
@@ -124,10 +126,13 @@ Scalar leaf_scalar(PyObject* o) {
   return Scalar::of(d);
 }
 
-template <class T> constexpr int64_t kLowest = std::is_same_v<T, uint8_t> ? -255
-                                               : std::is_integral_v<T> ? std::numeric_limits<T>::min() : 0;
+template <class T>
+constexpr int64_t kLowest = std::is_same_v<T, uint8_t> ? -255
+                            : std::is_integral_v<T>    ? std::numeric_limits<T>::min()
+                                                       : 0;
 
-template <class T> T store_value(PyObject* o) {
+template <class T>
+T store_value(PyObject* o) {
   if constexpr (std::is_same_v<T, bool>) {
     int truth = PyObject_IsTrue(o);
     checked(truth);
@@ -137,12 +142,13 @@ template <class T> T store_value(PyObject* o) {
     constexpr bool to_complex = std::is_same_v<T, C64> || std::is_same_v<T, C128>;
     if constexpr (!to_complex)
       if (s.kind == Scalar::Complex)
-        fail(ErrorKind::Type, std::is_integral_v<T> ? "'complex' object cannot be interpreted as an integer"
-                                                    : "must be real number, not complex");
+        fail(ErrorKind::Type, std::is_integral_v<T>
+                                  ? "'complex' object cannot be interpreted as an integer"
+                                  : "must be real number, not complex");
     if constexpr (std::is_integral_v<T>) {
       if (s.kind > Scalar::Int) {
-        RL_CHECK(std::abs(s.re) < 0x1p63 || PyLong_Check(o), "value cannot be converted to type ", dtype_of<T>,
-                 " without overflow");
+        RL_CHECK(std::abs(s.re) < 0x1p63 || PyLong_Check(o), "value cannot be converted to type ",
+                 dtype_of<T>, " without overflow");
         if (std::abs(s.re) >= 0x1p63) fail(ErrorKind::Value, "Overflow when unpacking long long");
         s.i = static_cast<int64_t>(s.re);
       }
@@ -155,7 +161,8 @@ template <class T> T store_value(PyObject* o) {
 }
 
 // A sequence where the first row of its level had a number.
-template <class T> void refuse_nested(PyObject* v) {
+template <class T>
+void refuse_nested(PyObject* v) {
   if (const Numpy* np = array_interface(v); np && np->is_array(v)) return;
   const char* got = Py_TYPE(v)->tp_name;
   if constexpr (std::is_integral_v<T>)
@@ -164,11 +171,15 @@ template <class T> void refuse_nested(PyObject* v) {
     fail(ErrorKind::Type, "must be real number, not ", got);
 }
 
-template <class T> T* store_row(const Items& items, T* out) {
+template <class T>
+T* store_row(const Items& items, T* out) {
   for (Py_ssize_t i = 0; i < items.n; ++i, ++out) {
     PyObject* v = items.at[i];
     if constexpr (std::is_floating_point_v<T>) {
-      if (PyFloat_CheckExact(v)) { *out = static_cast<T>(PyFloat_AS_DOUBLE(v)); continue; }
+      if (PyFloat_CheckExact(v)) {
+        *out = static_cast<T>(PyFloat_AS_DOUBLE(v));
+        continue;
+      }
     }
     if (is_nested(v) && !is_tensor(v)) refuse_nested<T>(v);
     *out = store_value<T>(v);
@@ -176,7 +187,8 @@ template <class T> T* store_row(const Items& items, T* out) {
   return out;
 }
 
-template <class T> T* store(PyObject* data, Sizes sizes, size_t dim, T* out) {
+template <class T>
+T* store(PyObject* data, Sizes sizes, size_t dim, T* out) {
   if (dim == sizes.size()) {
     *out = store_value<T>(data);
     return out + 1;
@@ -207,7 +219,8 @@ Ref<Tensor> copied(const Tensor& t, const DType* dtype, Device device) {
 // ---- the Python functions
 void set_requires_grad(Tensor& t, bool wanted) {
   if (!wanted) return;
-  RL_CHECK(is_inexact(t.dtype), "Only Tensors of floating point and complex dtype can require gradients");
+  RL_CHECK(is_inexact(t.dtype),
+           "Only Tensors of floating point and complex dtype can require gradients");
   t.requires_grad = true;
 }
 
@@ -223,21 +236,24 @@ Options read_options(const char* op, PyObject* dtype, PyObject* device, PyObject
   Options o;
   if (dtype && dtype != Py_None) {
     if (!is_dtype(dtype))
-      fail(ErrorKind::Type, op, "(): argument 'dtype' must be a dtype, not ", Py_TYPE(dtype)->tp_name);
+      fail(ErrorKind::Type, op, "(): argument 'dtype' must be a dtype, not ",
+           Py_TYPE(dtype)->tp_name);
     o.dtype_value = as_dtype(dtype);
     o.has_dtype = true;
   }
   o.has_device = device && device != Py_None;
   if (o.has_device) o.device = to_device(device, op);
   o.requires_grad = requires_grad && is_true(requires_grad);
-  RL_CHECK(!pin_memory || !is_true(pin_memory), op, "(): pin_memory=True requires an accelerator "
+  RL_CHECK(!pin_memory || !is_true(pin_memory), op,
+           "(): pin_memory=True requires an accelerator "
            "backend; no pinned memory allocator is available on this system");
   return o;
 }
 
 PyObject* py_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
   return guarded([&] {
-    static const Keywords keys("tensor", 1, {"data", "dtype", "device", "requires_grad", "pin_memory"});
+    static const Keywords keys("tensor", 1,
+                               {"data", "dtype", "device", "requires_grad", "pin_memory"});
     PyObject* a[5] = {};
     keys.read(args, n, names, a, 1);
     if (!names) return wrap(from_data(a[0], nullptr, Device::Cpu));
@@ -252,7 +268,8 @@ PyObject* py_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* na
 
 PyObject* py_new_tensor(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
   return guarded([&] {
-    static const Keywords keys("new_tensor", 1, {"data", "dtype", "device", "requires_grad", "pin_memory"});
+    static const Keywords keys("new_tensor", 1,
+                               {"data", "dtype", "device", "requires_grad", "pin_memory"});
     PyObject* a[5] = {};
     keys.read(args, n, names, a, 1);
     Options o = read_options("new_tensor", a[1], a[2], a[3], a[4]);
@@ -271,7 +288,8 @@ PyObject* to_options(Own t, const Options& o) {
   if (same) return t.give();
   DType dtype = o.has_dtype ? o.dtype_value : x.dtype;
   Device device = o.has_device ? o.device : x.device;
-  return checked(PyObject_CallMethod(t.get(), "to", "OO", device_object(device), dtype_object(dtype)));
+  return checked(
+      PyObject_CallMethod(t.get(), "to", "OO", device_object(device), dtype_object(dtype)));
 }
 
 PyObject* as_tensor_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
@@ -287,8 +305,12 @@ PyObject* as_tensor_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyO
   });
 }
 
-PyObject* item(PyObject* self, PyObject*) { return guarded([&] { return tensor_item(*as_tensor(self)); }); }
-PyObject* tolist(PyObject* self, PyObject*) { return guarded([&] { return tensor_tolist(*as_tensor(self)); }); }
+PyObject* item(PyObject* self, PyObject*) {
+  return guarded([&] { return tensor_item(*as_tensor(self)); });
+}
+PyObject* tolist(PyObject* self, PyObject*) {
+  return guarded([&] { return tensor_tolist(*as_tensor(self)); });
+}
 PyObject* to_complex(PyObject* self, PyObject*) {
   return guarded([&] { return tensor_complex(*as_tensor(self)); });
 }
@@ -302,13 +324,16 @@ PyMethodDef functions[] = {
 
 Ref<Tensor> from_data(PyObject* data, const DType* dtype, Device device) {
   if (is_tensor(data)) {
-    checked(PyErr_WarnEx(PyExc_UserWarning, "To copy construct from a tensor, it is recommended to use "
+    checked(PyErr_WarnEx(PyExc_UserWarning,
+                         "To copy construct from a tensor, it is recommended to use "
                          "sourceTensor.detach().clone() or "
                          "sourceTensor.detach().clone().requires_grad_(True), rather than "
-                         "tensor(sourceTensor).", 1));
+                         "tensor(sourceTensor).",
+                         1));
     return copied(*as_tensor(data), dtype, device);
   }
-  if (is_text(data)) fail(ErrorKind::Type, "new(): invalid data type '", Py_TYPE(data)->tp_name, "'");
+  if (is_text(data))
+    fail(ErrorKind::Type, "new(): invalid data type '", Py_TYPE(data)->tp_name, "'");
   if (const Numpy* np = PyList_CheckExact(data) ? nullptr : array_interface(data)) {
     if (np->is_array(data)) return converted(copy_array(data), dtype, device);
     if (np->is_scalar(data) && !PyFloat_CheckExact(data))
@@ -317,9 +342,13 @@ Ref<Tensor> from_data(PyObject* data, const DType* dtype, Device device) {
   SizeVec sizes = nested_sizes(data);
   DType d = dtype ? *dtype : infer_dtype(data);
   Ref<Tensor> t = empty(sizes, d, Device::Cpu);
-  if (t->numel) dispatch(d, [&]<class T>() { store(data, sizes, 0, t->data<T>()); });
+  if (t->numel)
+    dispatch(d, [&]<class T>() { store(data, sizes, 0, t->data<T>()); });
   else if (!sizes.empty() && sizes[0] > 0)
-    dispatch(d, [&]<class T>() { T unused; store(data, sizes, 0, &unused); });
+    dispatch(d, [&]<class T>() {
+      T unused;
+      store(data, sizes, 0, &unused);
+    });
   return converted(std::move(t), nullptr, device);
 }
 

@@ -8,8 +8,7 @@ namespace rl::py {
 namespace {
 
 struct GeneratorObject {
-  PyObject_HEAD
-  Generator* generator;
+  PyObject_HEAD Generator* generator;
   bool owned;
 };
 PyTypeObject* GeneratorType;
@@ -19,8 +18,10 @@ PyObject* generator_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     PyObject* device = Py_None;
     static const char* names[] = {"device", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &device)) throw PythonError{};
-    if (to_device(device, "Generator") != Device::Cpu) fail("Device type meta is not supported for torch.Generator() api.");
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &device))
+      throw PythonError{};
+    if (to_device(device, "Generator") != Device::Cpu)
+      fail("Device type meta is not supported for torch.Generator() api.");
     auto* o = reinterpret_cast<GeneratorObject*>(checked(type->tp_alloc(type, 0)));
     o->generator = new Generator;
     o->owned = true;
@@ -39,14 +40,22 @@ PyObject* manual_seed(PyObject* self, PyObject* seed) {
     int overflow;
     int64_t v = PyLong_AsLongLongAndOverflow(index.get(), &overflow);
     uint64_t s = static_cast<uint64_t>(v);
-    if (overflow > 0) { s = PyLong_AsUnsignedLongLong(index.get()); if (PyErr_Occurred()) throw PythonError{}; }
-    if (overflow < 0) fail("Overflow when unpacking long: manual_seed expects a value in [-2^63, 2^64)");
+    if (overflow > 0) {
+      s = PyLong_AsUnsignedLongLong(index.get());
+      if (PyErr_Occurred()) throw PythonError{};
+    }
+    if (overflow < 0)
+      fail("Overflow when unpacking long: manual_seed expects a value in [-2^63, 2^64)");
     gen(self).manual_seed(s);
     return Py_NewRef(self);
   });
 }
-PyObject* seed(PyObject* self, PyObject*) { return guarded([&] { return PyLong_FromUnsignedLongLong(gen(self).seed()); }); }
-PyObject* initial_seed(PyObject* self, PyObject*) { return PyLong_FromUnsignedLongLong(gen(self).initial_seed()); }
+PyObject* seed(PyObject* self, PyObject*) {
+  return guarded([&] { return PyLong_FromUnsignedLongLong(gen(self).seed()); });
+}
+PyObject* initial_seed(PyObject* self, PyObject*) {
+  return PyLong_FromUnsignedLongLong(gen(self).initial_seed());
+}
 PyObject* get_state(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     auto state = gen(self).get_state();
@@ -67,20 +76,27 @@ PyObject* set_state(PyObject* self, PyObject* state) {
 PyObject* cdata(PyObject* self, void*) { return PyLong_FromVoidPtr(&gen(self)); }
 PyObject* device(PyObject*, void*) { return Py_NewRef(device_object(Device::Cpu)); }
 
-PyMethodDef methods[] = {{"manual_seed", manual_seed, METH_O, "Sets the seed; returns the generator."},
-                         {"seed", seed, METH_NOARGS, "Seeds from the system; returns the seed."},
-                         {"initial_seed", initial_seed, METH_NOARGS, "The seed last set."},
-                         {"get_state", get_state, METH_NOARGS, "The state as a uint8 tensor."},
-                         {"set_state", set_state, METH_O, "Restores a state."}, {nullptr, nullptr, 0, nullptr}};
-PyGetSetDef getset[] = {{"_cdata", cdata, nullptr, nullptr, nullptr}, {"device", device, nullptr, nullptr, nullptr},
+PyMethodDef methods[] = {
+    {"manual_seed", manual_seed, METH_O, "Sets the seed; returns the generator."},
+    {"seed", seed, METH_NOARGS, "Seeds from the system; returns the seed."},
+    {"initial_seed", initial_seed, METH_NOARGS, "The seed last set."},
+    {"get_state", get_state, METH_NOARGS, "The state as a uint8 tensor."},
+    {"set_state", set_state, METH_O, "Restores a state."},
+    {nullptr, nullptr, 0, nullptr}};
+PyGetSetDef getset[] = {{"_cdata", cdata, nullptr, nullptr, nullptr},
+                        {"device", device, nullptr, nullptr, nullptr},
                         {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 }  // namespace
 
 void add_random(PyObject* module) {
-  PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(generator_new)}, {Py_tp_dealloc, reinterpret_cast<void*>(generator_dealloc)},
-                         {Py_tp_methods, methods}, {Py_tp_getset, getset}, {0, nullptr}};
-  PyType_Spec spec{"rushlight.Generator", sizeof(GeneratorObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+  PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(generator_new)},
+                         {Py_tp_dealloc, reinterpret_cast<void*>(generator_dealloc)},
+                         {Py_tp_methods, methods},
+                         {Py_tp_getset, getset},
+                         {0, nullptr}};
+  PyType_Spec spec{"rushlight.Generator", sizeof(GeneratorObject), 0,
+                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
   GeneratorType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
   auto* o = reinterpret_cast<GeneratorObject*>(checked(GeneratorType->tp_alloc(GeneratorType, 0)));
   o->generator = &default_generator();

@@ -18,8 +18,8 @@ bool is_mask(const Tensor& t) { return t.dtype == DType::Bool || t.dtype == DTyp
 struct Indexer {
   const Tensor& base;
   int64_t sizes[kMaxDims + 1], strides[kMaxDims + 1], offset;
-  int ndim = 0;      // of the view so far
-  int next = 0;      // dimension of the base that comes next
+  int ndim = 0;  // of the view so far
+  int next = 0;  // dimension of the base that comes next
   bool changed = false;
   std::vector<std::pair<int, Own>> advanced;  // (dimension of the view, index tensor)
 
@@ -35,12 +35,14 @@ struct Indexer {
   }
   int take() {  // the next dimension of the base
     if (next >= base.ndim)
-      fail(ErrorKind::Index, "too many indices for tensor of dimension ", static_cast<int>(base.ndim));
+      fail(ErrorKind::Index, "too many indices for tensor of dimension ",
+           static_cast<int>(base.ndim));
     return next++;
   }
   void select(int64_t i) {
     if (base.ndim == 0)
-      fail(ErrorKind::Index, "invalid index of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim "
+      fail(ErrorKind::Index,
+           "invalid index of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim "
            "tensor to a number");
     int d = take();
     int64_t n = base.size(d);
@@ -53,7 +55,8 @@ struct Indexer {
     if (base.ndim == 0) fail(ErrorKind::Index, "slice() cannot be applied to a 0-dim tensor.");
     Py_ssize_t start, stop, step;
     checked(PySlice_Unpack(s, &start, &stop, &step));
-    if (step <= 0) fail(ErrorKind::Value, "step must be greater than zero, got ", static_cast<int64_t>(step));
+    if (step <= 0)
+      fail(ErrorKind::Value, "step must be greater than zero, got ", static_cast<int64_t>(step));
     int d = take();
     auto [first, length] = slice_bounds(start, stop, step, base.size(d));
     offset += first * base.stride(d);
@@ -80,15 +83,17 @@ struct Indexer {
       return select(PyLong_AsLongLong(item.get()));
     }
     if (t.dtype != DType::I64 && t.dtype != DType::I32 && !mask)
-      fail(ErrorKind::Index, "tensors used as indices must be long, int, byte or bool tensors, got ",
-           t.dtype);
+      fail(ErrorKind::Index,
+           "tensors used as indices must be long, int, byte or bool tensors, got ", t.dtype);
     int covers = mask ? t.ndim : 1, first = ndim;
     if (next + covers > base.ndim && !(mask && next < base.ndim))
-      fail(ErrorKind::Index, "too many indices for tensor of dimension ", static_cast<int>(base.ndim));
+      fail(ErrorKind::Index, "too many indices for tensor of dimension ",
+           static_cast<int>(base.ndim));
     for (int d = 0; mask && d < covers; ++d)
       if (next + d >= base.ndim || t.size(d) != base.size(next + d))
         fail(ErrorKind::Index, "The shape of the mask ", t.sizes(), " at index ", d,
-             " does not match the shape of the indexed tensor ", base.sizes(), " at index ", next + d);
+             " does not match the shape of the indexed tensor ", base.sizes(), " at index ",
+             next + d);
     keep(covers);
     advanced.emplace_back(first, std::move(index));
   }
@@ -109,8 +114,10 @@ Own sequence_tensor(PyObject* o) {
 }
 
 [[noreturn]] void bad_index(PyObject* o) {
-  fail(ErrorKind::Index, "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables "
-       "are valid indices (got ", Py_TYPE(o)->tp_name, ")");
+  fail(ErrorKind::Index,
+       "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables "
+       "are valid indices (got ",
+       Py_TYPE(o)->tp_name, ")");
 }
 
 // Sequences and arrays become tensors first, so that every later step sees five kinds only.
@@ -152,7 +159,8 @@ void apply_all(Indexer& x, PyObject* const* items, Py_ssize_t n) {
     used += dims_used(list[i].get());
   }
   if (used > x.base.ndim && x.base.ndim > 0)
-    fail(ErrorKind::Index, "too many indices for tensor of dimension ", static_cast<int>(x.base.ndim));
+    fail(ErrorKind::Index, "too many indices for tensor of dimension ",
+         static_cast<int>(x.base.ndim));
   for (Py_ssize_t i = 0; i < n; ++i) {
     used -= dims_used(list[i].get());
     apply(x, list[i].get(), used);
@@ -186,7 +194,8 @@ void parse_index(Indexer& x, PyObject* index) {
 
 Own view_of(Indexer& x) {
   auto n = static_cast<size_t>(x.ndim);
-  return Own(checked(view_through(const_cast<Tensor&>(x.base), Sizes(x.sizes, n), Sizes(x.strides, n), x.offset)));
+  return Own(checked(
+      view_through(const_cast<Tensor&>(x.base), Sizes(x.sizes, n), Sizes(x.strides, n), x.offset)));
 }
 
 // The argument of index(): one entry per index, None for dimensions that are kept whole.
@@ -213,8 +222,8 @@ bool fill_directly(Indexer& x, PyObject* value) {
   Tensor& base = const_cast<Tensor&>(x.base);
   if (records(base) || base.is_inference || base.is_meta() || !is_number(value)) return false;
   Scalar s = to_scalar(value, "__setitem__", "value");
-  RL_CHECK(s.kind != Scalar::Complex || is_complex(base.dtype), "value cannot be converted to type ",
-           base.dtype, " without overflow");
+  RL_CHECK(s.kind != Scalar::Complex || is_complex(base.dtype),
+           "value cannot be converted to type ", base.dtype, " without overflow");
   auto n = static_cast<size_t>(x.ndim);
   Ref<Tensor> part = alias(base, Sizes(x.sizes, n), Sizes(x.strides, n), x.offset);
   fill(*part, s);

@@ -28,15 +28,18 @@ class Keywords {
     for (const char* n : names) names_.push_back(PyUnicode_InternFromString(n));
   }
   // Fills out[i] (borrowed) with the i-th argument; the first `required` must be there.
-  void read(PyObject* const* args, Py_ssize_t n, PyObject* kwnames, PyObject** out, int required) const {
+  void read(PyObject* const* args, Py_ssize_t n, PyObject* kwnames, PyObject** out,
+            int required) const {
     if (n > positional_)
-      fail(ErrorKind::Type, function_, "() takes at most ", positional_, " positional arguments, got ", n);
+      fail(ErrorKind::Type, function_, "() takes at most ", positional_,
+           " positional arguments, got ", n);
     for (Py_ssize_t i = 0; i < n; ++i) out[i] = args[i];
     for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); ++k)
       place(PyTuple_GET_ITEM(kwnames, k), args[n + k], out);
     for (int i = 0; i < required; ++i)
       if (!out[i])
-        fail(ErrorKind::Type, function_, "() missing required argument '", PyUnicode_AsUTF8(names_[i]), "'");
+        fail(ErrorKind::Type, function_, "() missing required argument '",
+             PyUnicode_AsUTF8(names_[i]), "'");
   }
 
  private:
@@ -44,11 +47,13 @@ class Keywords {
     for (size_t i = 0; i < names_.size(); ++i) {
       if (names_[i] != name && PyUnicode_Compare(names_[i], name) != 0) continue;
       if (out[i])
-        fail(ErrorKind::Type, function_, "() got multiple values for argument '", PyUnicode_AsUTF8(name), "'");
+        fail(ErrorKind::Type, function_, "() got multiple values for argument '",
+             PyUnicode_AsUTF8(name), "'");
       out[i] = value;
       return;
     }
-    fail(ErrorKind::Type, function_, "() got an unexpected keyword argument '", PyUnicode_AsUTF8(name), "'");
+    fail(ErrorKind::Type, function_, "() got an unexpected keyword argument '",
+         PyUnicode_AsUTF8(name), "'");
   }
   const char* function_;
   int positional_;

@@ -21,20 +21,31 @@ PyObject* get_default(PyObject*, PyObject*) { return Py_NewRef(dtype_object(defa
 PyObject* set_default(PyObject*, PyObject* d) {
   return guarded([&]() -> PyObject* {
     DType v = as_dtype(d);
-    if (!is_floating(v)) fail(ErrorKind::Type, "only floating-point types are supported as the default type, got ", v);
+    if (!is_floating(v))
+      fail(ErrorKind::Type, "only floating-point types are supported as the default type, got ", v);
     set_default_dtype(v);
     Py_RETURN_NONE;
   });
 }
 PyObject* stats(PyObject*, PyObject*) {
   MemoryStats s = memory_stats();
-  return Py_BuildValue("{s:L,s:L,s:L,s:L,s:L}", "allocated", s.allocated, "peak_allocated", s.peak_allocated, "cached", s.cached,
-                       "allocations", s.allocations, "system_allocations", s.system_allocations);
+  return Py_BuildValue("{s:L,s:L,s:L,s:L,s:L}", "allocated", s.allocated, "peak_allocated",
+                       s.peak_allocated, "cached", s.cached, "allocations", s.allocations,
+                       "system_allocations", s.system_allocations);
 }
-PyObject* py_empty_cache(PyObject*, PyObject*) { empty_cache(); Py_RETURN_NONE; }
-PyObject* reset_peak(PyObject*, PyObject*) { reset_peak_memory(); Py_RETURN_NONE; }
+PyObject* py_empty_cache(PyObject*, PyObject*) {
+  empty_cache();
+  Py_RETURN_NONE;
+}
+PyObject* reset_peak(PyObject*, PyObject*) {
+  reset_peak_memory();
+  Py_RETURN_NONE;
+}
 PyObject* fail_after(PyObject*, PyObject* n) {
-  return guarded([&]() -> PyObject* { fail_allocation_after(to_index(n, "_fail_allocation_after", "n")); Py_RETURN_NONE; });
+  return guarded([&]() -> PyObject* {
+    fail_allocation_after(to_index(n, "_fail_allocation_after", "n"));
+    Py_RETURN_NONE;
+  });
 }
 PyObject* isa(PyObject*, PyObject*) { return PyLong_FromLong(machine_isa()); }
 PyObject* promote_pair(PyObject*, PyObject* args) {
@@ -52,14 +63,28 @@ PyObject* py_can_cast(PyObject*, PyObject* args) {
   });
 }
 
-PyMethodDef functions[] = {{"get_num_threads", get_threads, METH_NOARGS, nullptr}, {"set_num_threads", set_threads, METH_O, nullptr},
-                           {"get_default_dtype", get_default, METH_NOARGS, nullptr}, {"set_default_dtype", set_default, METH_O, nullptr},
-                           {"memory_stats", stats, METH_NOARGS, nullptr}, {"empty_cache", py_empty_cache, METH_NOARGS, nullptr},
-                           {"reset_peak_memory", reset_peak, METH_NOARGS, nullptr}, {"_fail_allocation_after", fail_after, METH_O, nullptr},
-                           {"promote_types", promote_pair, METH_VARARGS, nullptr}, {"can_cast", py_can_cast, METH_VARARGS, nullptr},
-                           {"isa_level", isa, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyMethodDef functions[] = {{"get_num_threads", get_threads, METH_NOARGS, nullptr},
+                           {"set_num_threads", set_threads, METH_O, nullptr},
+                           {"get_default_dtype", get_default, METH_NOARGS, nullptr},
+                           {"set_default_dtype", set_default, METH_O, nullptr},
+                           {"memory_stats", stats, METH_NOARGS, nullptr},
+                           {"empty_cache", py_empty_cache, METH_NOARGS, nullptr},
+                           {"reset_peak_memory", reset_peak, METH_NOARGS, nullptr},
+                           {"_fail_allocation_after", fail_after, METH_O, nullptr},
+                           {"promote_types", promote_pair, METH_VARARGS, nullptr},
+                           {"can_cast", py_can_cast, METH_VARARGS, nullptr},
+                           {"isa_level", isa, METH_NOARGS, nullptr},
+                           {nullptr, nullptr, 0, nullptr}};
 
-PyModuleDef definition = {PyModuleDef_HEAD_INIT, "rushlight._native", "The native core of rushlight.", -1, functions, nullptr, nullptr, nullptr, nullptr};
+PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                          "rushlight._native",
+                          "The native core of rushlight.",
+                          -1,
+                          functions,
+                          nullptr,
+                          nullptr,
+                          nullptr,
+                          nullptr};
 
 }  // namespace
 
@@ -78,7 +103,7 @@ PyMODINIT_FUNC PyInit__native() {
     add_exchange(m.get());
     add_storage(m.get());
     add_random(m.get());
-    
+
     return m.give();
   });
 }

@@ -28,7 +28,10 @@ bool inference_mode() { return thread_state().inference; }
 namespace {
 PyObject*& py(Object*& o) { return reinterpret_cast<PyObject*&>(o); }
 Node* as_node(PyObject* o) { return reinterpret_cast<Node*>(o); }
-uint64_t next_sequence() { static uint64_t n = 0; return ++n; }
+uint64_t next_sequence() {
+  static uint64_t n = 0;
+  return ++n;
+}
 
 void construct(Node* n, NodeKind kind, Op* op) {
   // The header is live; everything behind it is not.
@@ -79,10 +82,14 @@ namespace rl::py {
 
 std::string node_name(const Node& n) {
   switch (n.kind) {
-    case NodeKind::Rule: return n.op->grad_name;
-    case NodeKind::Accumulate: return "AccumulateGrad";
-    case NodeKind::CopySlices: return "CopySlices";
-    case NodeKind::Function: return Py_TYPE(object(&n))->tp_name;
+    case NodeKind::Rule:
+      return n.op->grad_name;
+    case NodeKind::Accumulate:
+      return "AccumulateGrad";
+    case NodeKind::CopySlices:
+      return "CopySlices";
+    case NodeKind::Function:
+      return Py_TYPE(object(&n))->tp_name;
   }
   return "Node";
 }
@@ -117,7 +124,11 @@ int node_traverse(PyObject* self, visitproc visit, void* arg) {
   Node* n = as_node(self);
   Py_VISIT(Py_TYPE(self));
   for (Edge& e : n->edges) Py_VISIT(object(e.node.get()));
-  for (Saved& s : n->saved) { if (s.source) Py_VISIT(object(s.source.get())); Py_VISIT(reinterpret_cast<PyObject*>(s.value)); Py_VISIT(reinterpret_cast<PyObject*>(s.unpack)); }
+  for (Saved& s : n->saved) {
+    if (s.source) Py_VISIT(object(s.source.get()));
+    Py_VISIT(reinterpret_cast<PyObject*>(s.value));
+    Py_VISIT(reinterpret_cast<PyObject*>(s.unpack));
+  }
   for (auto& [nr, d] : n->tensor_hooks) Py_VISIT(reinterpret_cast<PyObject*>(d));
   if (n->variable) Py_VISIT(object(n->variable));
   if (n->inner) Py_VISIT(object(n->inner.get()));
@@ -134,7 +145,10 @@ int node_clear(PyObject* self) {
   auto hooks = std::move(n->tensor_hooks);
   for (auto& [nr, d] : hooks) Py_XDECREF(reinterpret_cast<PyObject*>(d));
   detach_variable(n);
-  Py_CLEAR(py(n->context)); Py_CLEAR(py(n->dict)); Py_CLEAR(py(n->pre_hooks)); Py_CLEAR(py(n->post_hooks));
+  Py_CLEAR(py(n->context));
+  Py_CLEAR(py(n->dict));
+  Py_CLEAR(py(n->pre_hooks));
+  Py_CLEAR(py(n->post_hooks));
   std::vector<Edge> edges = std::move(n->edges);
   n->edges.clear();
   for (Edge& e : edges)
@@ -160,7 +174,8 @@ PyObject* function_node_new(PyTypeObject* type, PyObject*, PyObject*) {
   PyObject* o = type->tp_alloc(type, 0);
   if (!o) return nullptr;
   construct(as_node(o), NodeKind::Function, nullptr);
-  as_node(o)->code = reinterpret_cast<Object*>(rl_current_line(package_prefix_.data(), package_prefix_.size(), &as_node(o)->instruction));
+  as_node(o)->code = reinterpret_cast<Object*>(
+      rl_current_line(package_prefix_.data(), package_prefix_.size(), &as_node(o)->instruction));
   return o;
 }
 
@@ -184,30 +199,38 @@ PyObject* node_next(PyObject* self, void*) {
 PyObject* node_variable(PyObject* self, void*) {
   Node* n = as_node(self);
   if (n->kind != NodeKind::Accumulate || !n->variable) {
-    PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute 'variable'", node_name(*n).c_str());
+    PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute 'variable'",
+                 node_name(*n).c_str());
     return nullptr;
   }
   return Py_NewRef(object(n->variable));
 }
-PyObject* node_sequence(PyObject* self, PyObject*) { return PyLong_FromUnsignedLongLong(as_node(self)->sequence); }
-PyObject* node_location(PyObject* self, void*) { return PyUnicode_FromString(node_place(*as_node(self)).c_str()); }
+PyObject* node_sequence(PyObject* self, PyObject*) {
+  return PyLong_FromUnsignedLongLong(as_node(self)->sequence);
+}
+PyObject* node_location(PyObject* self, void*) {
+  return PyUnicode_FromString(node_place(*as_node(self)).c_str());
+}
 
-PyMethodDef node_methods[] = {{"name", node_name_method, METH_NOARGS, "The name of the forward op's gradient."},
-                              {"_sequence_nr", node_sequence, METH_NOARGS, nullptr},
-                              {nullptr, nullptr, 0, nullptr}};
-PyGetSetDef node_getset[] = {{"next_functions", node_next, nullptr, "Pairs (node, output number) that gradients go to.", nullptr},
-                             {"variable", node_variable, nullptr, "The leaf of an AccumulateGrad node.", nullptr},
-                             {"location", node_location, nullptr, "File and line of the forward operation.", nullptr},
-                             {nullptr, nullptr, nullptr, nullptr, nullptr}};
-PyMemberDef node_members[] = {{"__dictoffset__", T_PYSSIZET, offsetof(Node, dict), READONLY, nullptr},
-                              {"__weaklistoffset__", T_PYSSIZET, offsetof(Node, weak_refs), READONLY, nullptr},
-                              {nullptr, 0, 0, 0, nullptr}};
+PyMethodDef node_methods[] = {
+    {"name", node_name_method, METH_NOARGS, "The name of the forward op's gradient."},
+    {"_sequence_nr", node_sequence, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+PyGetSetDef node_getset[] = {
+    {"next_functions", node_next, nullptr, "Pairs (node, output number) that gradients go to.",
+     nullptr},
+    {"variable", node_variable, nullptr, "The leaf of an AccumulateGrad node.", nullptr},
+    {"location", node_location, nullptr, "File and line of the forward operation.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyMemberDef node_members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(Node, dict), READONLY, nullptr},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Node, weak_refs), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr}};
 
 // ---- values saved by custom Functions
 
 struct SavedTensor {
-  PyObject_HEAD
-  Saved saved;
+  PyObject_HEAD Saved saved;
 };
 
 PyObject* saved_new(PyTypeObject* type, PyObject* args, PyObject*) {
@@ -224,7 +247,9 @@ PyObject* saved_new(PyTypeObject* type, PyObject* args, PyObject*) {
   });
 }
 PyObject* saved_unpack(PyObject* self, PyObject* node) {
-  return guarded([&] { return unpack_saved(*as_node(node), reinterpret_cast<SavedTensor*>(self)->saved, true); });
+  return guarded([&] {
+    return unpack_saved(*as_node(node), reinterpret_cast<SavedTensor*>(self)->saved, true);
+  });
 }
 int saved_traverse(PyObject* self, visitproc visit, void* arg) {
   auto& s = reinterpret_cast<SavedTensor*>(self)->saved;
@@ -247,7 +272,8 @@ void saved_dealloc(PyObject* self) {
   type->tp_free(self);
   Py_DECREF(type);
 }
-PyMethodDef saved_methods[] = {{"unpack", saved_unpack, METH_O, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyMethodDef saved_methods[] = {{"unpack", saved_unpack, METH_O, nullptr},
+                               {nullptr, nullptr, 0, nullptr}};
 
 // ---- custom Functions
 
@@ -258,7 +284,8 @@ bool contains(PyObject* sequence, PyObject* item) {
   return false;
 }
 
-PyObject* wire_output(Node& n, PyObject* o, PyObject* inputs, PyObject* dirty, PyObject* plain, uint32_t nr) {
+PyObject* wire_output(Node& n, PyObject* o, PyObject* inputs, PyObject* dirty, PyObject* plain,
+                      uint32_t nr) {
   if (!is_tensor(o)) return Py_NewRef(o);
   Tensor& t = *as_tensor(o);
   bool is_input = contains(inputs, o), is_dirty = contains(dirty, o);
@@ -281,7 +308,10 @@ PyObject* wire_output(Node& n, PyObject* o, PyObject* inputs, PyObject* dirty, P
     return wrap(std::move(v));
   }
   set_history(t, n, nr);
-  if (t.view) { t.view->multiple = true; t.view->version = t.version(); }
+  if (t.view) {
+    t.view->multiple = true;
+    t.view->version = t.version();
+  }
   return Py_NewRef(o);
 }
 
@@ -289,8 +319,8 @@ PyObject* record_function(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *node, *inputs, *outputs, *dirty, *plain;
     int materialize;
-    if (!PyArg_ParseTuple(args, "O!O!O!OOp", FunctionNodeType, &node, &PyTuple_Type, &inputs, &PyTuple_Type, &outputs,
-                          &dirty, &plain, &materialize))
+    if (!PyArg_ParseTuple(args, "O!O!O!OOp", FunctionNodeType, &node, &PyTuple_Type, &inputs,
+                          &PyTuple_Type, &outputs, &dirty, &plain, &materialize))
       throw PythonError{};
     Node& n = *as_node(node);
     n.materialize = materialize;
@@ -307,10 +337,14 @@ PyObject* record_function(PyObject*, PyObject* args) {
       PyObject* o = PyTuple_GET_ITEM(outputs, i);
       Shape& s = n.outputs.emplace_back();
       s.dtype = DType::I64;
-      if (is_tensor(o)) s = {SizeVec(as_tensor(o)->sizes().begin(), as_tensor(o)->sizes().end()), as_tensor(o)->dtype, as_tensor(o)->device};
+      if (is_tensor(o))
+        s = {SizeVec(as_tensor(o)->sizes().begin(), as_tensor(o)->sizes().end()),
+             as_tensor(o)->dtype, as_tensor(o)->device};
     }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(outputs); ++i)
-      PyTuple_SET_ITEM(out.get(), i, wire_output(n, PyTuple_GET_ITEM(outputs, i), inputs, dirty, plain, static_cast<uint32_t>(i)));
+      PyTuple_SET_ITEM(out.get(), i,
+                       wire_output(n, PyTuple_GET_ITEM(outputs, i), inputs, dirty, plain,
+                                   static_cast<uint32_t>(i)));
     return out.give();
   });
 }
@@ -327,8 +361,11 @@ PyObject* py_run_backward(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *roots, *grads, *inputs;
     int keep, create, allow_unused, accumulate;
-    if (!PyArg_ParseTuple(args, "OOppOpp", &roots, &grads, &keep, &create, &inputs, &allow_unused, &accumulate)) throw PythonError{};
-    Own r(checked(PySequence_Tuple(roots))), g(checked(PySequence_Tuple(grads))), in(checked(PySequence_Tuple(inputs)));
+    if (!PyArg_ParseTuple(args, "OOppOpp", &roots, &grads, &keep, &create, &inputs, &allow_unused,
+                          &accumulate))
+      throw PythonError{};
+    Own r(checked(PySequence_Tuple(roots))), g(checked(PySequence_Tuple(grads))),
+        in(checked(PySequence_Tuple(inputs)));
     Pass pass;
     pass.keep_graph = keep;
     pass.create_graph = create;
@@ -341,12 +378,15 @@ PyObject* py_run_backward(PyObject*, PyObject* args) {
       if (is_tensor(o)) {
         root.node = gradient_edge(*as_tensor(o), root.nr);
       } else {
-        PyObject* node; unsigned nr;
+        PyObject* node;
+        unsigned nr;
         if (!PyArg_ParseTuple(o, "OI", &node, &nr)) throw PythonError{};
         root.node = Ref<Node>::share(as_node(node));
         root.nr = nr;
       }
-      if (!root.node) fail("element ", static_cast<int64_t>(i), " of tensors does not require grad and does not have a grad_fn");
+      if (!root.node)
+        fail("element ", static_cast<int64_t>(i),
+             " of tensors does not require grad and does not have a grad_fn");
       root.grad = Ref<Tensor>::share(as_tensor(PyTuple_GET_ITEM(g.get(), i)));
       starts.push_back(std::move(root));
     }
@@ -359,7 +399,8 @@ PyObject* py_run_backward(PyObject*, PyObject* args) {
         t.node = n.get();
         held.push_back(std::move(n));
       } else {
-        PyObject* node; unsigned nr;
+        PyObject* node;
+        unsigned nr;
         if (!PyArg_ParseTuple(o, "OI", &node, &nr)) throw PythonError{};
         t = {as_node(node), nr};
       }
@@ -368,23 +409,35 @@ PyObject* py_run_backward(PyObject*, PyObject* args) {
     static int64_t ids = 0;
     Running here{ids++, running_};
     running_ = &here;
-    struct Leave { ~Leave() { running_ = running_->outer; } } leave;
+    struct Leave {
+      ~Leave() { running_ = running_->outer; }
+    } leave;
     run_backward(std::move(starts), pass);
     if (accumulate) {
       for (size_t i = 0; i < pass.targets.size(); ++i) {  // non-leaf inputs collect into .grad too
         PyObject* o = PyTuple_GET_ITEM(in.get(), static_cast<Py_ssize_t>(i));
-        if (pass.targets[i].node->kind == NodeKind::Accumulate || !pass.captured[i] || !is_tensor(o)) continue;
+        if (pass.targets[i].node->kind == NodeKind::Accumulate || !pass.captured[i] ||
+            !is_tensor(o))
+          continue;
         Tensor* t = as_tensor(o);
         Tensor* old = std::exchange(t->grad, pass.captured[i].give());
-        if (old) { Ref<Tensor> sum = add_gradients(*t->grad, *old, false, pass); release(std::exchange(t->grad, sum.give())); release(old); }
+        if (old) {
+          Ref<Tensor> sum = add_gradients(*t->grad, *old, false, pass);
+          release(std::exchange(t->grad, sum.give()));
+          release(old);
+        }
       }
       Py_RETURN_NONE;
     }
     Own out(checked(PyTuple_New(static_cast<Py_ssize_t>(pass.captured.size()))));
     for (size_t i = 0; i < pass.captured.size(); ++i) {
       if (!pass.captured[i] && !allow_unused)
-        fail("One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this is the desired behavior. (input ", i, ")");
-      PyTuple_SET_ITEM(out.get(), i, pass.captured[i] ? wrap(std::move(pass.captured[i])) : Py_NewRef(Py_None));
+        fail(
+            "One of the differentiated Tensors appears to not have been used in the graph. Set "
+            "allow_unused=True if this is the desired behavior. (input ",
+            i, ")");
+      PyTuple_SET_ITEM(out.get(), i,
+                       pass.captured[i] ? wrap(std::move(pass.captured[i])) : Py_NewRef(Py_None));
     }
     return out.give();
   });
@@ -394,7 +447,8 @@ PyObject* py_run_backward(PyObject*, PyObject* args) {
 
 Object** hook_place(PyObject* owner, const char* kind) {
   std::string_view k = kind;
-  if (!is_tensor(owner)) return k == "pre" ? &as_node(owner)->pre_hooks : &as_node(owner)->post_hooks;
+  if (!is_tensor(owner))
+    return k == "pre" ? &as_node(owner)->pre_hooks : &as_node(owner)->post_hooks;
   Tensor& t = *as_tensor(owner);
   if (k == "post_accumulate") return &t.post_hooks;
   Node* fn = tensor_grad_fn(t);
@@ -406,7 +460,8 @@ Object** hook_place(PyObject* owner, const char* kind) {
 }
 PyObject* get_hooks(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    PyObject* owner; const char* kind;
+    PyObject* owner;
+    const char* kind;
     if (!PyArg_ParseTuple(args, "Os", &owner, &kind)) throw PythonError{};
     Object* d = *hook_place(owner, kind);
     return Py_NewRef(d ? reinterpret_cast<PyObject*>(d) : Py_None);
@@ -414,7 +469,8 @@ PyObject* get_hooks(PyObject*, PyObject* args) {
 }
 PyObject* set_hooks(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    PyObject *owner, *dict; const char* kind;
+    PyObject *owner, *dict;
+    const char* kind;
     if (!PyArg_ParseTuple(args, "OsO!", &owner, &kind, &PyDict_Type, &dict)) throw PythonError{};
     Object** place = hook_place(owner, kind);
     PyObject* old = std::exchange(py(*place), Py_NewRef(dict));
@@ -430,13 +486,18 @@ PyObject* py_gradient_edge(PyObject*, PyObject* t) {
     return checked(Py_BuildValue("(OI)", n ? object(n.get()) : Py_None, nr));
   });
 }
-PyObject* current_backward_id(PyObject*, PyObject*) { return PyLong_FromLongLong(running_ ? running_->id : -1); }
+PyObject* current_backward_id(PyObject*, PyObject*) {
+  return PyLong_FromLongLong(running_ ? running_->id : -1);
+}
 PyObject* py_will_execute(PyObject*, PyObject* node) {
   if (PyObject_TypeCheck(node, NodeType)) return PyBool_FromLong(will_execute(as_node(node)));
   PyErr_SetString(PyExc_TypeError, "will_execute: expected a Node");
   return nullptr;
 }
-PyObject* bump_version(PyObject*, PyObject* t) { ++as_tensor(t)->version(); Py_RETURN_NONE; }
+PyObject* bump_version(PyObject*, PyObject* t) {
+  ++as_tensor(t)->version();
+  Py_RETURN_NONE;
+}
 PyObject* is_grad_enabled(PyObject*, PyObject*) { return PyBool_FromLong(grad_enabled()); }
 PyObject* set_grad_enabled(PyObject*, PyObject* on) {
   bool before = thread_state().grad;
@@ -469,13 +530,17 @@ PyObject* pop_saved_hooks(PyObject*, PyObject*) {
 PyObject* set_anomaly(PyObject*, PyObject* args) {
   int on, nan;
   if (!PyArg_ParseTuple(args, "pp", &on, &nan)) return nullptr;
-  PyObject* before = Py_BuildValue("(NN)", PyBool_FromLong(anomaly_enabled_), PyBool_FromLong(anomaly_nan_));
+  PyObject* before =
+      Py_BuildValue("(NN)", PyBool_FromLong(anomaly_enabled_), PyBool_FromLong(anomaly_nan_));
   anomaly_enabled_ = on;
   anomaly_nan_ = nan;
   return before;
 }
 PyObject* set_package_prefix(PyObject*, PyObject* text) {
-  return guarded([&]() -> PyObject* { package_prefix_ = PyUnicode_AsUTF8(text); Py_RETURN_NONE; });
+  return guarded([&]() -> PyObject* {
+    package_prefix_ = PyUnicode_AsUTF8(text);
+    Py_RETURN_NONE;
+  });
 }
 
 PyMethodDef functions[] = {{"run_backward", py_run_backward, METH_VARARGS, nullptr},
@@ -496,29 +561,43 @@ PyMethodDef functions[] = {{"run_backward", py_run_backward, METH_VARARGS, nullp
                            {"set_package_prefix", set_package_prefix, METH_O, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 
-template <class F> void* slot(F* f) { return reinterpret_cast<void*>(f); }
+template <class F>
+void* slot(F* f) {
+  return reinterpret_cast<void*>(f);
+}
 
 }  // namespace
 
 void add_autograd(PyObject* module) {
   constexpr unsigned kFlags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE;
-  PyType_Slot node_slots[] = {{Py_tp_dealloc, slot(node_dealloc)}, {Py_tp_traverse, slot(node_traverse)}, {Py_tp_clear, slot(node_clear)},
-                              {Py_tp_repr, slot(node_repr)}, {Py_tp_methods, node_methods}, {Py_tp_getset, node_getset},
-                              {Py_tp_members, node_members}, {0, nullptr}};
+  PyType_Slot node_slots[] = {
+      {Py_tp_dealloc, slot(node_dealloc)}, {Py_tp_traverse, slot(node_traverse)},
+      {Py_tp_clear, slot(node_clear)},     {Py_tp_repr, slot(node_repr)},
+      {Py_tp_methods, node_methods},       {Py_tp_getset, node_getset},
+      {Py_tp_members, node_members},       {0, nullptr}};
   PyType_Spec node_spec{"rushlight.autograd.graph.Node", sizeof(Node), 0, kFlags, node_slots};
   NodeType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&node_spec)));
-  PyType_Slot fn_slots[] = {{Py_tp_new, slot(function_node_new)}, {Py_tp_dealloc, slot(node_dealloc)}, {Py_tp_traverse, slot(node_traverse)},
-                            {Py_tp_clear, slot(node_clear)}, {0, nullptr}};
+  PyType_Slot fn_slots[] = {{Py_tp_new, slot(function_node_new)},
+                            {Py_tp_dealloc, slot(node_dealloc)},
+                            {Py_tp_traverse, slot(node_traverse)},
+                            {Py_tp_clear, slot(node_clear)},
+                            {0, nullptr}};
   PyType_Spec fn_spec{"rushlight._native.FunctionNode", sizeof(Node), 0, kFlags, fn_slots};
   Own bases(checked(PyTuple_Pack(1, NodeType)));
-  FunctionNodeType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpecWithBases(&fn_spec, bases.get())));
-  PyType_Slot saved_slots[] = {{Py_tp_new, slot(saved_new)}, {Py_tp_dealloc, slot(saved_dealloc)}, {Py_tp_traverse, slot(saved_traverse)},
-                               {Py_tp_clear, slot(saved_clear)}, {Py_tp_methods, saved_methods}, {0, nullptr}};
-  PyType_Spec saved_spec{"rushlight._native.SavedTensor", sizeof(SavedTensor), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, saved_slots};
+  FunctionNodeType =
+      reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpecWithBases(&fn_spec, bases.get())));
+  PyType_Slot saved_slots[] = {
+      {Py_tp_new, slot(saved_new)},           {Py_tp_dealloc, slot(saved_dealloc)},
+      {Py_tp_traverse, slot(saved_traverse)}, {Py_tp_clear, slot(saved_clear)},
+      {Py_tp_methods, saved_methods},         {0, nullptr}};
+  PyType_Spec saved_spec{"rushlight._native.SavedTensor", sizeof(SavedTensor), 0,
+                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, saved_slots};
   SavedTensorType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&saved_spec)));
   checked(PyModule_AddObjectRef(module, "Node", reinterpret_cast<PyObject*>(NodeType)));
-  checked(PyModule_AddObjectRef(module, "FunctionNode", reinterpret_cast<PyObject*>(FunctionNodeType)));
-  checked(PyModule_AddObjectRef(module, "SavedTensor", reinterpret_cast<PyObject*>(SavedTensorType)));
+  checked(
+      PyModule_AddObjectRef(module, "FunctionNode", reinterpret_cast<PyObject*>(FunctionNodeType)));
+  checked(
+      PyModule_AddObjectRef(module, "SavedTensor", reinterpret_cast<PyObject*>(SavedTensorType)));
   checked(PyModule_AddFunctions(module, functions));
 }
 

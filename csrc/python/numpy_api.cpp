@@ -7,8 +7,20 @@ namespace rl::py {
 namespace {
 
 // NumPy's type numbers; int64 is `long` where that is 64 bits wide.
-enum : int { kBool = 0, kI8 = 1, kU8 = 2, kI16 = 3, kI32 = 5, kLong = 7, kLongLong = 9, kF32 = 11,
-             kF64 = 12, kC64 = 14, kC128 = 15, kF16 = 23 };
+enum : int {
+  kBool = 0,
+  kI8 = 1,
+  kU8 = 2,
+  kI16 = 3,
+  kI32 = 5,
+  kLong = 7,
+  kLongLong = 9,
+  kF32 = 11,
+  kF64 = 12,
+  kC64 = 14,
+  kC128 = 15,
+  kF16 = 23
+};
 constexpr int kI64 = sizeof(long) == 8 ? kLong : kLongLong;
 
 int type_number(DType d) {
@@ -35,7 +47,8 @@ DType supported_dtype(const NumpyArray& a) {
 void check_byteorder(const NumpyArray& a) {
   char foreign = PY_BIG_ENDIAN ? '<' : '>';
   if (a.descr->byteorder == foreign)
-    fail(ErrorKind::Value, "given numpy array has byte order different from the native byte order. "
+    fail(ErrorKind::Value,
+         "given numpy array has byte order different from the native byte order. "
          "Conversion between byte orders is currently not supported.");
 }
 
@@ -69,7 +82,8 @@ bool Numpy::load(PyObject* numpy) {
     if (core) break;
     PyErr_Clear();  // the other spelling belongs to another NumPy version
   }
-  if (!core) fail(ErrorKind::Runtime, "cannot find NumPy's C interface in ", PyModule_GetName(numpy));
+  if (!core)
+    fail(ErrorKind::Runtime, "cannot find NumPy's C interface in ", PyModule_GetName(numpy));
   Own capsule(checked(PyObject_GetAttrString(core.get(), "_ARRAY_API")));
   table_ = static_cast<void**>(PyCapsule_GetPointer(capsule.get(), nullptr));
   if (!table_) throw PythonError{};
@@ -120,19 +134,44 @@ PyObject* Numpy::new_array(const Tensor& t, PyObject* owner, bool writeable) con
 
 bool numpy_dtype(const NumpyArray& a, DType& out) {
   switch (a.descr->type_num) {
-    case kBool: out = DType::Bool; return true;
-    case kU8: out = DType::U8; return true;
-    case kI8: out = DType::I8; return true;
-    case kI16: out = DType::I16; return true;
-    case kI32: out = DType::I32; return true;
-    case kLong: out = sizeof(long) == 8 ? DType::I64 : DType::I32; return true;
-    case kLongLong: out = DType::I64; return true;
-    case kF16: out = DType::F16; return true;
-    case kF32: out = DType::F32; return true;
-    case kF64: out = DType::F64; return true;
-    case kC64: out = DType::C64; return true;
-    case kC128: out = DType::C128; return true;
-    default: return false;
+    case kBool:
+      out = DType::Bool;
+      return true;
+    case kU8:
+      out = DType::U8;
+      return true;
+    case kI8:
+      out = DType::I8;
+      return true;
+    case kI16:
+      out = DType::I16;
+      return true;
+    case kI32:
+      out = DType::I32;
+      return true;
+    case kLong:
+      out = sizeof(long) == 8 ? DType::I64 : DType::I32;
+      return true;
+    case kLongLong:
+      out = DType::I64;
+      return true;
+    case kF16:
+      out = DType::F16;
+      return true;
+    case kF32:
+      out = DType::F32;
+      return true;
+    case kF64:
+      out = DType::F64;
+      return true;
+    case kC64:
+      out = DType::C64;
+      return true;
+    case kC128:
+      out = DType::C128;
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -142,17 +181,21 @@ Ref<Tensor> share_array(PyObject* o, bool warn_readonly) {
   check_byteorder(a);
   for (int d = 0; d < a.ndim; ++d) {
     if (a.strides[d] < 0)
-      fail(ErrorKind::Value, "At least one stride in the given numpy array is negative, and tensors "
+      fail(ErrorKind::Value,
+           "At least one stride in the given numpy array is negative, and tensors "
            "with negative strides are not currently supported. (You can probably work around this "
            "by making a copy of your array  with array.copy().) ");
     if (a.strides[d] % item_size(dtype))
-      fail(ErrorKind::Value, "given numpy array strides not a multiple of the element byte size. "
+      fail(ErrorKind::Value,
+           "given numpy array strides not a multiple of the element byte size. "
            "Copy the numpy array to reallocate the memory.");
   }
   if (warn_readonly && !(a.flags & kNumpyWriteable))
-    checked(PyErr_WarnEx(PyExc_UserWarning, "The given NumPy array is not writable, and tensors do "
+    checked(PyErr_WarnEx(PyExc_UserWarning,
+                         "The given NumPy array is not writable, and tensors do "
                          "not carry that mark: writing to this tensor writes to memory that is "
-                         "meant to be read-only. Copy the array first if you will write.", 1));
+                         "meant to be read-only. Copy the array first if you will write.",
+                         1));
   return over_array(o, dtype);
 }
 

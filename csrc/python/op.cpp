@@ -16,8 +16,7 @@ const char* op_name(const Op* op) { return op ? op->public_name.c_str() : "Accum
 namespace {
 
 struct OpObject {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   std::vector<Op*>* overloads;
   PyObject* dict;
   Form form;
@@ -35,12 +34,15 @@ void require_cast(const Op& op, DType from, DType to) {
 // Writes a computed result into the target of in-place or out= (data only).
 void deliver(const Op& op, Tensor& target, Tensor& value, Form form) {
   require_cast(op, value.dtype, target.dtype);
-  bool same = std::equal(target.sizes().begin(), target.sizes().end(), value.sizes().begin(), value.sizes().end());
+  bool same = std::equal(target.sizes().begin(), target.sizes().end(), value.sizes().begin(),
+                         value.sizes().end());
   if (!same) {
     if (form == Form::Inplace)
-      fail(op.public_name, "_: output with shape ", target.sizes(), " doesn't match the broadcast shape ", value.sizes());
+      fail(op.public_name, "_: output with shape ", target.sizes(),
+           " doesn't match the broadcast shape ", value.sizes());
     set_contiguous(target, value.sizes());
-    auto bytes = static_cast<size_t>(value.numel * item_size(target.dtype)) + target.offset * item_size(target.dtype);
+    auto bytes = static_cast<size_t>(value.numel * item_size(target.dtype)) +
+                 target.offset * item_size(target.dtype);
     if (bytes > target.storage->nbytes) resize_storage(*target.storage, bytes);
   }
   copy_into(target, value);
@@ -72,7 +74,8 @@ struct Prepared {
 };
 
 [[noreturn]] void not_implemented(const Op& op, DType d) {
-  fail(ErrorKind::NotImplemented, "\"", op.public_name, "_cpu\" not implemented for '", info(d).legacy_name, "'");
+  fail(ErrorKind::NotImplemented, "\"", op.public_name, "_cpu\" not implemented for '",
+       info(d).legacy_name, "'");
 }
 
 void resolve_types(const Op& op, Prepared& p, size_t n) {
@@ -82,8 +85,10 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
   p.compute = compute_of(p.common);
   if (!k.fn[static_cast<int>(p.compute)]) not_implemented(op, p.common);
   DType r = k.result[static_cast<int>(p.compute)];
-  p.out_dtype = r == stored(p.compute) ? p.common : r == DType::Bool ? r
-              : is_complex(p.common) ? real_of(p.common) : r;
+  p.out_dtype = r == stored(p.compute) ? p.common
+                : r == DType::Bool     ? r
+                : is_complex(p.common) ? real_of(p.common)
+                                       : r;
 }
 
 bool same_sizes(Sizes a, Sizes b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
@@ -94,14 +99,17 @@ void resolve_shape(Prepared& p, size_t n, const Tensor*& like) {
   for (size_t i = 0; i < n; ++i)
     if (const Tensor* t = p.inputs[i].tensor) {
       if (t->is_meta()) p.device = Device::Meta;
-      if (!like) like = t;
-      else differ |= !same_sizes(like->sizes(), t->sizes());
+      if (!like)
+        like = t;
+      else
+        differ |= !same_sizes(like->sizes(), t->sizes());
     }
   if (!differ) return;
   bool first = true;
   for (size_t i = 0; i < n; ++i)
     if (const Tensor* t = p.inputs[i].tensor) {
-      p.sizes = first ? SizeVec(t->sizes().begin(), t->sizes().end()) : broadcast_sizes(p.sizes, t->sizes());
+      p.sizes = first ? SizeVec(t->sizes().begin(), t->sizes().end())
+                      : broadcast_sizes(p.sizes, t->sizes());
       first = false;
     }
   like = nullptr;
@@ -114,14 +122,16 @@ Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
   Sizes sizes = like ? like->sizes() : Sizes(p.sizes);
   if (target && same_sizes(target->sizes(), sizes)) {
     require_cast(op, p.out_dtype, target->dtype);
-    RL_CHECK(!may_overlap_itself(*target), op.public_name, ": unsupported operation: more than one element of the ",
-             "written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.");
+    RL_CHECK(!may_overlap_itself(*target), op.public_name,
+             ": unsupported operation: more than one element of the ",
+             "written-to tensor refers to a single memory location. Please clone() the tensor "
+             "before performing the operation.");
     run_pointwise(*op.pointwise, p.compute, *target, {p.inputs, n}, p.params);
     return Ref<Tensor>::share(target);
   }
   Ref<Tensor> out = like && !like->contiguous
-      ? empty_strided(sizes, dense_like_strides(*like), p.out_dtype, p.device)
-      : empty(sizes, p.out_dtype, p.device);
+                        ? empty_strided(sizes, dense_like_strides(*like), p.out_dtype, p.device)
+                        : empty(sizes, p.out_dtype, p.device);
   run_pointwise(*op.pointwise, p.compute, *out, {p.inputs, n}, p.params);
   return out;
 }
@@ -131,8 +141,10 @@ Ref<Tensor> run_pointwise_op(const Op& op, const Slots& slots, Tensor* target) {
   int n = op.pointwise->inputs, extra = op.pointwise->params;
   for (int i = 0; i < n; ++i) {
     PyObject* o = slots.at[i] ? slots.at[i] : op.args[i].default_value;
-    if (is_tensor(o)) p.inputs[i].tensor = as_tensor(o);
-    else p.inputs[i].number = to_scalar(o, op.public_name.c_str(), op.args[i].text);
+    if (is_tensor(o))
+      p.inputs[i].tensor = as_tensor(o);
+    else
+      p.inputs[i].number = to_scalar(o, op.public_name.c_str(), op.args[i].text);
   }
   for (int i = 0; i < extra; ++i) {
     PyObject* o = slots.at[n + i] ? slots.at[n + i] : op.args[n + i].default_value;
@@ -143,7 +155,8 @@ Ref<Tensor> run_pointwise_op(const Op& op, const Slots& slots, Tensor* target) {
 
 // May an in-place call compute straight into `self`? Not where another argument shares its memory.
 bool may_update(const Kernel& k, const Call& call, const OutSpec& s, const Tensor* self) {
-  if (!self || !self->contiguous || self->dtype != s.dtype || !same_sizes(self->sizes(), s.sizes) || !is_update(k))
+  if (!self || !self->contiguous || self->dtype != s.dtype || !same_sizes(self->sizes(), s.sizes) ||
+      !is_update(k))
     return false;
   for (int i = 1; i < call.n_args; ++i)
     if (const Tensor* t = call.args[i].tensor; t && t->storage == self->storage) return false;
@@ -163,7 +176,8 @@ void run_kernel(const Op& op, const Slots& slots, std::vector<Ref<Tensor>>& outs
   }
   const Kernel& k = *op.kernel;
   if (k.kind == Kernel::Dynamic) {
-    RL_CHECK(call.device == Device::Cpu, op.public_name, ": the result's shape depends on data, which meta tensors lack");
+    RL_CHECK(call.device == Device::Cpu, op.public_name,
+             ": the result's shape depends on data, which meta tensors lack");
     k.run(call);
   } else {
     k.infer(call);
@@ -192,7 +206,8 @@ PyObject* call_body(const Op& op, const Slots& slots) {
 }
 
 void collect_tensors(PyObject* result, std::vector<Ref<Tensor>>& outs) {
-  if (is_tensor(result)) outs.push_back(Ref<Tensor>::share(as_tensor(result)));
+  if (is_tensor(result))
+    outs.push_back(Ref<Tensor>::share(as_tensor(result)));
   else if (PyTuple_Check(result) || PyList_Check(result))
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(result); ++i)
       collect_tensors(PySequence_Fast_ITEMS(result)[i], outs);
@@ -210,7 +225,8 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
     Tensor& value = *as_tensor(result.get());
     require_cast(op, value.dtype, self.dtype);
     if (!same_sizes(self.sizes(), value.sizes()))
-      fail(op.public_name, "_: output with shape ", self.sizes(), " doesn't match the broadcast shape ", value.sizes());
+      fail(op.public_name, "_: output with shape ", self.sizes(),
+           " doesn't match the broadcast shape ", value.sizes());
     return call_op("copy_", args, 2);
   }
   if (!slots.out)
@@ -218,7 +234,8 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
   std::vector<Ref<Tensor>> values, targets;
   collect_tensors(result.get(), values);
   collect_tensors(slots.out, targets);
-  RL_CHECK(values.size() == targets.size(), op.public_name, "(): out= expected ", values.size(), " tensors, got ", targets.size());
+  RL_CHECK(values.size() == targets.size(), op.public_name, "(): out= expected ", values.size(),
+           " tensors, got ", targets.size());
   for (size_t i = 0; i < values.size(); ++i) deliver(op, *targets[i], *values[i], Form::Function);
   return given_outputs(op, slots.out);
 }
@@ -226,13 +243,15 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
 void set_requires_grad(const Op& op, const Slots& slots, Tensor& out) {
   PyObject* flag = op.requires_grad_arg >= 0 ? slots.at[op.requires_grad_arg] : nullptr;
   if (!flag || !PyObject_IsTrue(flag)) return;
-  RL_CHECK(is_inexact(out.dtype), "Only Tensors of floating point and complex dtype can require gradients");
+  RL_CHECK(is_inexact(out.dtype),
+           "Only Tensors of floating point and complex dtype can require gradients");
   out.requires_grad = true;
 }
 
 void refuse_out_with_grad(const Op& op, const Slots& slots, bool recording) {
   if (!slots.out || !recording) return;
-  fail(op.public_name, "(): functions with out=... arguments don't support automatic differentiation, ",
+  fail(op.public_name,
+       "(): functions with out=... arguments don't support automatic differentiation, ",
        "but one of the arguments requires grad.");
 }
 
@@ -241,8 +260,9 @@ void refuse_out_with_grad(const Op& op, const Slots& slots, bool recording) {
 PyObject* invoke(Op& op, Slots& slots, Form form) {
   if (op.body && op.rules.empty()) return invoke_composite(op, slots, form);
   bool recording = op.differentiable && grad_enabled() && any_requires_grad(op, slots);
-  Tensor* target = form == Form::Inplace ? as_tensor(slots.at[0])
-                 : slots.out && is_tensor(slots.out) ? as_tensor(slots.out) : nullptr;
+  Tensor* target = form == Form::Inplace               ? as_tensor(slots.at[0])
+                   : slots.out && is_tensor(slots.out) ? as_tensor(slots.out)
+                                                       : nullptr;
   int mutated = form == Form::Inplace ? 0 : op.mutated;
   Own original;
   if (mutated >= 0) {
@@ -251,8 +271,13 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
     if (recording) {  // rules that read the old value must see it
       bool wanted = false;
       for (const Rule& r : op.rules)
-        for (const RuleInput& in : r.inputs) wanted |= in.kind == RuleInput::Argument && in.index == mutated;
-      if (wanted) { Ref<Tensor> copy = empty_like(self); copy_into(*copy, self); original = Own(wrap(std::move(copy))); }
+        for (const RuleInput& in : r.inputs)
+          wanted |= in.kind == RuleInput::Argument && in.index == mutated;
+      if (wanted) {
+        Ref<Tensor> copy = empty_like(self);
+        copy_into(*copy, self);
+        original = Own(wrap(std::move(copy)));
+      }
     }
   }
   refuse_out_with_grad(op, slots, recording);
@@ -273,7 +298,8 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
   } else if (slots.out && !target) {
     std::vector<Ref<Tensor>> targets;
     collect_tensors(slots.out, targets);
-    RL_CHECK(outs.size() == targets.size(), op.public_name, "(): out= expected ", outs.size(), " tensors, got ", targets.size());
+    RL_CHECK(outs.size() == targets.size(), op.public_name, "(): out= expected ", outs.size(),
+             " tensors, got ", targets.size());
     for (size_t i = 0; i < outs.size(); ++i) deliver(op, *targets[i], *outs[i], Form::Function);
     return given_outputs(op, slots.out);
   }
@@ -286,8 +312,10 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
     size_t n = std::min<size_t>(outs.size(), 64);
     std::vector<Tensor*> many;
     for (size_t i = 0; i < n; ++i) raw[i] = outs[i].get();
-    if (outs.size() > 64) for (auto& o : outs) many.push_back(o.get());
-    std::span<Tensor* const> list = many.empty() ? std::span<Tensor* const>(raw, n) : std::span<Tensor* const>(many);
+    if (outs.size() > 64)
+      for (auto& o : outs) many.push_back(o.get());
+    std::span<Tensor* const> list =
+        many.empty() ? std::span<Tensor* const>(raw, n) : std::span<Tensor* const>(many);
     record(op, slots, list, mutated >= 0 ? Form::Inplace : form, original.get());
   }
   if (op.requires_grad_arg >= 0) set_requires_grad(op, slots, *outs[0]);
@@ -319,8 +347,10 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
       }
       return invoke(*op, slots, o->form);
     }
-    fail(ErrorKind::Type, o->overloads->size() == 1 ? first : str(first, " (no other signature of ",
-         (*o->overloads)[0]->public_name, "() fits either: ", why, ")"));
+    fail(ErrorKind::Type, o->overloads->size() == 1
+                              ? first
+                              : str(first, " (no other signature of ",
+                                    (*o->overloads)[0]->public_name, "() fits either: ", why, ")"));
   });
 }
 
@@ -329,9 +359,10 @@ PyObject* bind_method(PyObject* self, PyObject* instance, PyObject*) {
   return PyMethod_New(self, instance);
 }
 
-PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(OpObject, vectorcall), READONLY, nullptr},
-                         {"__dictoffset__", T_PYSSIZET, offsetof(OpObject, dict), READONLY, nullptr},
-                         {nullptr, 0, 0, 0, nullptr}};
+PyMemberDef members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(OpObject, vectorcall), READONLY, nullptr},
+    {"__dictoffset__", T_PYSSIZET, offsetof(OpObject, dict), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr}};
 
 PyObject* op_repr(PyObject* self) {
   auto* o = reinterpret_cast<OpObject*>(self);
@@ -346,7 +377,8 @@ PyTypeObject* make_type(const char* name, bool method) {
                          {Py_tp_setattro, reinterpret_cast<void*>(PyObject_GenericSetAttr)},
                          {method ? Py_tp_descr_get : 0, reinterpret_cast<void*>(bind_method)},
                          {0, nullptr}};
-  unsigned flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
+  unsigned flags =
+      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
   PyType_Spec spec{name, sizeof(OpObject), 0, flags, slots};
   return reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
 }
@@ -366,8 +398,9 @@ PyObject* make_op(PyObject*, PyObject* args) {
     const char *name, *public_name, *grad_name, *kernel;
     PyObject *specs, *body, *result_type;
     int has_out, differentiable, returns_list, dtype_rule, pointwise, mutated;
-    if (!PyArg_ParseTuple(args, "ssszOOOppppii", &name, &public_name, &grad_name, &kernel, &specs, &body, &result_type,
-                          &has_out, &differentiable, &returns_list, &pointwise, &dtype_rule, &mutated))
+    if (!PyArg_ParseTuple(args, "ssszOOOppppii", &name, &public_name, &grad_name, &kernel, &specs,
+                          &body, &result_type, &has_out, &differentiable, &returns_list, &pointwise,
+                          &dtype_rule, &mutated))
       throw PythonError{};
     auto* op = new Op;  // ops live as long as the process
     op->name = name;
@@ -382,8 +415,8 @@ PyObject* make_op(PyObject*, PyObject* args) {
       ArgSpec a;
       int type, optional, has_default, keyword_only;
       PyObject *arg_name, *value;
-      if (!PyArg_ParseTuple(PyList_GET_ITEM(specs, i), "UippOpi", &arg_name, &type, &optional, &has_default, &value,
-                            &keyword_only, &a.repeat))
+      if (!PyArg_ParseTuple(PyList_GET_ITEM(specs, i), "UippOpi", &arg_name, &type, &optional,
+                            &has_default, &value, &keyword_only, &a.repeat))
         throw PythonError{};
       Py_INCREF(arg_name);
       PyUnicode_InternInPlace(&arg_name);
@@ -395,7 +428,8 @@ PyObject* make_op(PyObject*, PyObject* args) {
       a.keyword_only = keyword_only;
       a.default_value = Py_NewRef(value);
       if (!keyword_only) ++op->positional;
-      if (a.type == ArgType::Tensor || a.type == ArgType::Operand || a.type == ArgType::Tensors) op->tensor_args.push_back(static_cast<int>(i));
+      if (a.type == ArgType::Tensor || a.type == ArgType::Operand || a.type == ArgType::Tensors)
+        op->tensor_args.push_back(static_cast<int>(i));
       if (std::string_view(a.text) == "requires_grad") op->requires_grad_arg = static_cast<int>(i);
       op->args.push_back(a);
     }
@@ -403,7 +437,8 @@ PyObject* make_op(PyObject*, PyObject* args) {
     if (result_type != Py_None) op->result_type = Py_NewRef(result_type);
     if (kernel && pointwise) {
       op->pointwise = find_pointwise(kernel);
-      if (!op->pointwise && !op->body) fail(name, ": no pointwise functor is registered under ", kernel);
+      if (!op->pointwise && !op->body)
+        fail(name, ": no pointwise functor is registered under ", kernel);
     } else if (kernel) {
       op->kernel = find_kernel(kernel);
       if (!op->kernel && !op->body) fail(name, ": no kernel is registered under ", kernel);
@@ -418,7 +453,8 @@ PyObject* add_rule(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *capsule, *fn, *inputs;
     Rule rule;
-    if (!PyArg_ParseTuple(args, "OiOO!", &capsule, &rule.arg, &fn, &PyList_Type, &inputs)) throw PythonError{};
+    if (!PyArg_ParseTuple(args, "OiOO!", &capsule, &rule.arg, &fn, &PyList_Type, &inputs))
+      throw PythonError{};
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(inputs); ++i) {
       int kind, index;
       if (!PyArg_ParseTuple(PyList_GET_ITEM(inputs, i), "ii", &kind, &index)) throw PythonError{};
@@ -444,7 +480,8 @@ PyObject* make_callable(PyObject*, PyObject* args) {
     o->form = static_cast<Form>(form);
     o->overloads = new std::vector<Op*>;
     Own held(reinterpret_cast<PyObject*>(o));
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i) o->overloads->push_back(capsule_op(PyList_GET_ITEM(list, i)));
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i)
+      o->overloads->push_back(capsule_op(PyList_GET_ITEM(list, i)));
     return held.give();
   });
 }
@@ -471,8 +508,14 @@ PyObject* set_operator(PyObject*, PyObject* args) {
 PyObject* native_names(PyObject*, PyObject*) {
   return guarded([&]() -> PyObject* {
     Own pointwise(checked(PyList_New(0))), kernels(checked(PyList_New(0)));
-    for (auto n : pointwise_names()) { Own s(checked(PyUnicode_FromStringAndSize(n.data(), n.size()))); checked(PyList_Append(pointwise.get(), s.get())); }
-    for (auto n : kernel_names()) { Own s(checked(PyUnicode_FromStringAndSize(n.data(), n.size()))); checked(PyList_Append(kernels.get(), s.get())); }
+    for (auto n : pointwise_names()) {
+      Own s(checked(PyUnicode_FromStringAndSize(n.data(), n.size())));
+      checked(PyList_Append(pointwise.get(), s.get()));
+    }
+    for (auto n : kernel_names()) {
+      Own s(checked(PyUnicode_FromStringAndSize(n.data(), n.size())));
+      checked(PyList_Append(kernels.get(), s.get()));
+    }
     return checked(PyTuple_Pack(2, pointwise.get(), kernels.get()));
   });
 }

@@ -11,8 +11,24 @@
 
 namespace rl::py {
 
-enum class ArgType : uint8_t { Tensor, Tensors, Operand, Number, Int, Float, Bool, Ints, Floats, DType,
-                               Device, MemoryFormat, Layout, Str, Generator, Any };
+enum class ArgType : uint8_t {
+  Tensor,
+  Tensors,
+  Operand,
+  Number,
+  Int,
+  Float,
+  Bool,
+  Ints,
+  Floats,
+  DType,
+  Device,
+  MemoryFormat,
+  Layout,
+  Str,
+  Generator,
+  Any
+};
 
 constexpr int kVarargs = -1;      // int[]: f(2, 3) means f((2, 3))
 constexpr int kMayHoldNone = -2;  // Tensor?[]
@@ -22,7 +38,7 @@ struct ArgSpec {
   const char* text = "";     // the same, for messages
   ArgType type = ArgType::Any;
   bool optional = false, has_default = false, keyword_only = false;
-  int repeat = 0;            // int[2]: one int stands for two; or one of the marks below
+  int repeat = 0;  // int[2]: one int stands for two; or one of the marks below
   PyObject* default_value = nullptr;
 };
 
@@ -33,7 +49,7 @@ struct RuleInput {
   int index = 0;
 };
 struct Rule {
-  int arg = -1;              // which argument it differentiates; -1: the joint rule
+  int arg = -1;  // which argument it differentiates; -1: the joint rule
   PyObject* fn = nullptr;
   std::vector<RuleInput> inputs;
 };
@@ -43,27 +59,30 @@ enum class DTypeRule : uint8_t { Promote, ToFloat };
 struct Op {
   std::string name, public_name, grad_name;
   std::vector<ArgSpec> args;
-  int positional = 0;        // arguments that may be positional
+  int positional = 0;  // arguments that may be positional
   bool has_out = false, differentiable = true, returns_list = false, is_view = false;
   DTypeRule dtype_rule = DTypeRule::Promote;
   const PointwiseKernel* pointwise = nullptr;
   const Kernel* kernel = nullptr;
-  PyObject* body = nullptr;  // Python implementation, called with the arguments in order
+  PyObject* body = nullptr;         // Python implementation, called with the arguments in order
   PyObject* result_type = nullptr;  // named tuple of several results
   std::vector<std::string> result_names;
-  std::vector<Rule> rules;   // one per differentiable argument, or a single joint rule
+  std::vector<Rule> rules;  // one per differentiable argument, or a single joint rule
   std::vector<int> tensor_args;
   int requires_grad_arg = -1;
-  int mutated = -1;          // an argument the op itself changes, as in copy_(Tensor(a!) self)
+  int mutated = -1;  // an argument the op itself changes, as in copy_(Tensor(a!) self)
 };
 
 // Argument values of one call, in schema order: borrowed objects, null where absent.
 struct Slots {
   PyObject* at[kMaxArgs] = {};
   PyObject* out = nullptr;
-  Own kept[4];               // temporaries: collected varargs and the like
+  Own kept[4];  // temporaries: collected varargs and the like
   int n_kept = 0;
-  PyObject* keep(PyObject* p) { kept[n_kept++] = Own(checked(p)); return p; }
+  PyObject* keep(PyObject* p) {
+    kept[n_kept++] = Own(checked(p));
+    return p;
+  }
 };
 
 enum class Form : uint8_t { Function, Method, Inplace };
@@ -87,7 +106,8 @@ const char* op_name(const Op* op);
 bool any_requires_grad(const Op& op, const Slots& slots);
 void check_inplace(const Op& op, Tensor& self, bool recording);
 // Makes the node of a finished call and hangs the outputs on it.
-void record(Op& op, const Slots& slots, std::span<Tensor* const> outs, Form form, PyObject* original);
+void record(Op& op, const Slots& slots, std::span<Tensor* const> outs, Form form,
+            PyObject* original);
 PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset);
 void mark_view(Tensor& view, Tensor& base, bool multiple);
 Ref<Node> gradient_edge(Tensor& t, uint32_t& nr);  // its grad_fn, or its accumulator

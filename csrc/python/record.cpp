@@ -14,11 +14,15 @@ std::string package_prefix_;  // set by Python: files under it are not "the user
 
 namespace {
 
-bool wants_grad(PyObject* o) { return is_tensor(o) && (as_tensor(o)->requires_grad || tensor_grad_fn(*as_tensor(o))); }
+bool wants_grad(PyObject* o) {
+  return is_tensor(o) && (as_tensor(o)->requires_grad || tensor_grad_fn(*as_tensor(o)));
+}
 
 bool differentiable(const Tensor& t) { return is_inexact(t.dtype); }
 
-Shape shape_of(const Tensor& t) { return {SizeVec(t.sizes().begin(), t.sizes().end()), t.dtype, t.device}; }
+Shape shape_of(const Tensor& t) {
+  return {SizeVec(t.sizes().begin(), t.sizes().end()), t.dtype, t.device};
+}
 
 void add_edge(Node& n, PyObject* o) {
   Edge& e = n.edges.emplace_back();
@@ -66,8 +70,10 @@ void save_value(Node& n, PyObject* o, int output) {
   if (s.is_tensor) {
     Tensor& t = *as_tensor(o);
     if (t.is_inference)
-      fail("Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal "
-           "tensor and use it in autograd.");
+      fail(
+          "Inference tensors cannot be saved for backward. To work around you can make a clone to "
+          "get a normal "
+          "tensor and use it in autograd.");
     s.version = t.version();
     if (hooks && PyList_GET_SIZE(hooks) > 0) {
       PyObject* pair = PyList_GET_ITEM(hooks, PyList_GET_SIZE(hooks) - 1);
@@ -75,7 +81,8 @@ void save_value(Node& n, PyObject* o, int output) {
       Ref<Tensor> plain = alias(t);
       Own arg(wrap(std::move(plain)));
       GradMode off(false);
-      s.value = reinterpret_cast<Object*>(checked(PyObject_CallOneArg(PyTuple_GET_ITEM(pair, 0), arg.get())));
+      s.value = reinterpret_cast<Object*>(
+          checked(PyObject_CallOneArg(PyTuple_GET_ITEM(pair, 0), arg.get())));
       s.unpack = reinterpret_cast<Object*>(Py_NewRef(PyTuple_GET_ITEM(pair, 1)));
       return;
     }
@@ -103,7 +110,8 @@ void add_edges(Op& op, Node& n, const Slots& slots) {
   for (int i : op.tensor_args) {
     PyObject* o = slots.at[i];
     if (op.args[i].type == ArgType::Tensors && o) {
-      for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k) add_edge(n, PySequence_Fast_ITEMS(o)[k]);
+      for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k)
+        add_edge(n, PySequence_Fast_ITEMS(o)[k]);
     } else {
       add_edge(n, o);
     }
@@ -132,8 +140,8 @@ Own geometry_of(PyObject* o) {
 }
 
 // Saves what the needed rules read, in rule order; the engine reads it back the same way.
-void save_inputs(Op& op, Node& n, const Slots& slots, std::span<Tensor* const> outs, PyObject* original,
-                 int mutated) {
+void save_inputs(Op& op, Node& n, const Slots& slots, std::span<Tensor* const> outs,
+                 PyObject* original, int mutated) {
   for (const Rule& r : op.rules) {
     if (!rule_needed(op, r, slots)) continue;
     for (const RuleInput& in : r.inputs) {
@@ -144,7 +152,8 @@ void save_inputs(Op& op, Node& n, const Slots& slots, std::span<Tensor* const> o
       } else if (in.kind == RuleInput::Result) {
         save_value(n, object(outs[in.index]), in.index);
       } else if (in.kind == RuleInput::Geometry) {
-        n.saved.emplace_back().value = reinterpret_cast<Object*>(geometry_of(slots.at[in.index]).give());
+        n.saved.emplace_back().value =
+            reinterpret_cast<Object*>(geometry_of(slots.at[in.index]).give());
       }
     }
   }
@@ -162,10 +171,14 @@ void rebase(Tensor& view, Ref<Node> fn) {
   n->view_sizes.assign(view.sizes().begin(), view.sizes().end());
   n->view_strides.assign(view.strides().begin(), view.strides().end());
   n->view_offset = view.offset - base.offset;
-  n->context = reinterpret_cast<Object*>(object(Ref<Tensor>(alias(base)).give()));  // the base's geometry
+  n->context =
+      reinterpret_cast<Object*>(object(Ref<Tensor>(alias(base)).give()));  // the base's geometry
   n->inner = std::move(fn);
   set_history(base, *n, 0);
-  if (view.grad_fn) { drop_node(view.grad_fn); view.grad_fn = nullptr; }
+  if (view.grad_fn) {
+    drop_node(view.grad_fn);
+    view.grad_fn = nullptr;
+  }
   view.requires_grad = true;
   view.view->version = view.version() - 1;  // forces tensor_grad_fn to regenerate
 }
@@ -174,11 +187,13 @@ void rebase(Tensor& view, Ref<Node> fn) {
 
 Ref<Node> new_recorded_node(NodeKind kind, Op* op) {
   Ref<Node> n = make_node(kind, op);
-  n->code = reinterpret_cast<Object*>(rl_current_line(package_prefix_.data(), package_prefix_.size(), &n->instruction));
+  n->code = reinterpret_cast<Object*>(
+      rl_current_line(package_prefix_.data(), package_prefix_.size(), &n->instruction));
   return n;
 }
 
-void record(Op& op, const Slots& slots, std::span<Tensor* const> outs, Form form, PyObject* original) {
+void record(Op& op, const Slots& slots, std::span<Tensor* const> outs, Form form,
+            PyObject* original) {
   bool any = false;
   for (Tensor* t : outs) any |= differentiable(*t);
   if (!any) return;
@@ -194,17 +209,29 @@ void record(Op& op, const Slots& slots, std::span<Tensor* const> outs, Form form
 
 void check_inplace(const Op& op, Tensor& self, bool recording) {
   if (self.is_inference && !inference_mode())
-    fail("Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal tensor before doing inplace update.");
+    fail(
+        "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a "
+        "clone to get a normal tensor before doing inplace update.");
   if (!grad_enabled()) return;
   bool leaf = self.requires_grad && !tensor_grad_fn(self);
   if (leaf)
-    fail("a leaf Variable that requires grad is being used in an in-place operation. (", op.public_name, ")");
-  if (self.view && self.view->base->requires_grad && !tensor_grad_fn(*self.view->base) )
-    fail("a view of a leaf Variable that requires grad is being used in an in-place operation. (", op.public_name, ")");
+    fail("a leaf Variable that requires grad is being used in an in-place operation. (",
+         op.public_name, ")");
+  if (self.view && self.view->base->requires_grad && !tensor_grad_fn(*self.view->base))
+    fail("a view of a leaf Variable that requires grad is being used in an in-place operation. (",
+         op.public_name, ")");
   if (self.view && recording && self.view->multiple)
-    fail("Output 0 of ", op.public_name, " is a view and is being modified inplace. This view is the output of a function that returns multiple views. Such functions do not allow the output views to be modified inplace. You should replace the inplace operation by an out-of-place one.");
+    fail("Output 0 of ", op.public_name,
+         " is a view and is being modified inplace. This view is the output of a function that "
+         "returns multiple views. Such functions do not allow the output views to be modified "
+         "inplace. You should replace the inplace operation by an out-of-place one.");
   if (self.view && recording && self.view->no_grad)
-    fail("A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).");
+    fail(
+        "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
+        "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify "
+        "your code by moving both the view and the inplace either both inside the no_grad block "
+        "(if you don't want the inplace to be tracked) or both outside (if you want the inplace to "
+        "be tracked).");
 }
 
 void mark_view(Tensor& view, Tensor& base, bool multiple) {
@@ -213,7 +240,8 @@ void mark_view(Tensor& view, Tensor& base, bool multiple) {
   share_version(view, root);
   view.is_inference = root.is_inference;
   if (!is_inexact(view.dtype)) return;
-  view.view = new ViewInfo{Ref<Tensor>::share(&root), view.version(), multiple || (base.view && base.view->multiple), !grad_enabled()};
+  view.view = new ViewInfo{Ref<Tensor>::share(&root), view.version(),
+                           multiple || (base.view && base.view->multiple), !grad_enabled()};
 }
 
 PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset) {

@@ -23,7 +23,8 @@ PyObject* list_of(const Tensor& t, int dim, const char* at) {
   if (dim == t.ndim) return checked(scalar_object(at, t.dtype));
   int64_t n = t.size(dim), step = t.stride(dim) * item_size(t.dtype);
   Own list(checked(PyList_New(n)));
-  for (int64_t i = 0; i < n; ++i) PyList_SET_ITEM(list.get(), i, list_of(t, dim + 1, at + i * step));
+  for (int64_t i = 0; i < n; ++i)
+    PyList_SET_ITEM(list.get(), i, list_of(t, dim + 1, at + i * step));
   return list.give();
 }
 
@@ -41,8 +42,8 @@ PyObject* tensor_float(Tensor& t) {
   Own item(tensor_item(t));
   if (PyComplex_Check(item.get())) {
     Py_complex v = PyComplex_AsCComplex(item.get());
-    RL_CHECK(v.imag == 0, "value cannot be converted to type double without overflow: imaginary part ",
-             v.imag);
+    RL_CHECK(v.imag == 0,
+             "value cannot be converted to type double without overflow: imaginary part ", v.imag);
     return checked(PyFloat_FromDouble(v.real));
   }
   return checked(PyNumber_Float(item.get()));
@@ -70,14 +71,17 @@ PyObject* tensor_complex(Tensor& t) {
 }
 
 int tensor_bool(Tensor& t) {
-  RL_CHECK(t.numel == 1, "Boolean value of Tensor with ", t.numel ? "more than one value" : "no values",
-           " is ambiguous");
+  RL_CHECK(t.numel == 1, "Boolean value of Tensor with ",
+           t.numel ? "more than one value" : "no values", " is ambiguous");
   RL_CHECK(!t.is_meta(), "Boolean value of a meta tensor is not known: it has no data");
   return dispatch(t.dtype, [&]<class T>() -> int {
     const T& v = *t.data<T>();
-    if constexpr (requires { v.re; }) return v.re != 0 || v.im != 0;
-    else if constexpr (sizeof(T) == 2 && !std::is_integral_v<T>) return static_cast<float>(v) != 0;
-    else return v != T(0);
+    if constexpr (requires { v.re; })
+      return v.re != 0 || v.im != 0;
+    else if constexpr (sizeof(T) == 2 && !std::is_integral_v<T>)
+      return static_cast<float>(v) != 0;
+    else
+      return v != T(0);
   });
 }
 

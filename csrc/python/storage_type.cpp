@@ -15,8 +15,7 @@ void set_history(Tensor& out, Node& n, uint32_t nr);  // record.cpp
 namespace {
 
 struct StorageObject {
-  PyObject_HEAD
-  Storage* storage;
+  PyObject_HEAD Storage* storage;
 };
 PyTypeObject* StorageType;
 
@@ -53,7 +52,8 @@ int64_t byte_index(PyObject* o, const Storage& s) {
 }
 uint8_t byte_value(PyObject* o) {
   int64_t v = to_index(o, "UntypedStorage", "value");
-  if (v < 0 || v > 255) fail(ErrorKind::Value, "UntypedStorage holds bytes: expected 0..255, got ", v);
+  if (v < 0 || v > 255)
+    fail(ErrorKind::Value, "UntypedStorage holds bytes: expected 0..255, got ", v);
   return static_cast<uint8_t>(v);
 }
 
@@ -62,7 +62,8 @@ PyObject* storage_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
   return guarded([&] {
     static const char* names[] = {"", "device", nullptr};
     PyObject *first = nullptr, *device = nullptr;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O", const_cast<char**>(names), &first, &device))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O", const_cast<char**>(names), &first,
+                                     &device))
       throw PythonError{};
     bool meta = device && device != Py_None && to_device(device, "UntypedStorage") == Device::Meta;
     if (!first || PyIndex_Check(first)) {
@@ -70,11 +71,13 @@ PyObject* storage_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
       RL_CHECK(n >= 0, "UntypedStorage: size must not be negative, got ", n);
       return wrap_storage(new_storage(static_cast<size_t>(n), meta));
     }
-    Own list(checked(PySequence_Fast(first, "UntypedStorage expects a size or a sequence of bytes")));
+    Own list(
+        checked(PySequence_Fast(first, "UntypedStorage expects a size or a sequence of bytes")));
     Py_ssize_t n = PySequence_Fast_GET_SIZE(list.get());
     Storage* s = new_storage(static_cast<size_t>(n), meta);
     Own out(wrap_storage(s));
-    for (Py_ssize_t i = 0; i < n && !meta; ++i) bytes(*s)[i] = byte_value(PySequence_Fast_GET_ITEM(list.get(), i));
+    for (Py_ssize_t i = 0; i < n && !meta; ++i)
+      bytes(*s)[i] = byte_value(PySequence_Fast_GET_ITEM(list.get(), i));
     return out.give();
   });
 }
@@ -88,7 +91,8 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     s.resizable = false;  // the view must stay valid
     static uint8_t nothing;
     void* data = s.data ? s.data : &nothing;
-    return PyBuffer_FillInfo(view, self, data, static_cast<Py_ssize_t>(s.nbytes), s.read_only, flags);
+    return PyBuffer_FillInfo(view, self, data, static_cast<Py_ssize_t>(s.nbytes), s.read_only,
+                             flags);
   });
 }
 Py_ssize_t length(PyObject* self) { return static_cast<Py_ssize_t>(storage_of(self).nbytes); }
@@ -98,7 +102,9 @@ PyObject* slice_of(PyObject* self, PyObject* index) {
   Py_ssize_t start, stop, step;
   checked(PySlice_Unpack(index, &start, &stop, &step));
   Py_ssize_t n = PySlice_AdjustIndices(static_cast<Py_ssize_t>(s.nbytes), &start, &stop, step);
-  if (step != 1) fail("Trying to slice with a step of ", static_cast<int64_t>(step), ", but only a step of 1 is supported");
+  if (step != 1)
+    fail("Trying to slice with a step of ", static_cast<int64_t>(step),
+         ", but only a step of 1 is supported");
   retain(&s);
   auto let_go = [](void* p) { release(static_cast<Storage*>(p)); };
   return wrap_storage(adopt_storage(bytes(s) + start, static_cast<size_t>(n), let_go, &s));
@@ -142,8 +148,12 @@ PyObject* nbytes(PyObject* self, PyObject*) { return PyLong_FromSize_t(storage_o
 PyObject* data_ptr(PyObject* self, PyObject*) { return PyLong_FromVoidPtr(storage_of(self).data); }
 PyObject* untyped(PyObject* self, PyObject*) { return Py_NewRef(self); }
 PyObject* element_size(PyObject*, PyObject*) { return PyLong_FromLong(1); }
-PyObject* is_shared(PyObject* self, PyObject*) { return PyBool_FromLong(storage_of(self).is_shared); }
-PyObject* resizable(PyObject* self, PyObject*) { return PyBool_FromLong(storage_of(self).resizable); }
+PyObject* is_shared(PyObject* self, PyObject*) {
+  return PyBool_FromLong(storage_of(self).is_shared);
+}
+PyObject* resizable(PyObject* self, PyObject*) {
+  return PyBool_FromLong(storage_of(self).resizable);
+}
 PyObject* is_pinned(PyObject*, PyObject* const*, Py_ssize_t, PyObject*) { Py_RETURN_FALSE; }
 
 PyObject* resize(PyObject* self, PyObject* size) {
@@ -167,12 +177,13 @@ PyObject* copy_from(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObjec
     static const Keywords keys("copy_", 2, {"source", "non_blocking"});
     PyObject* a[2] = {};
     keys.read(args, n, names, a, 1);
-    if (!is_storage(a[0])) fail(ErrorKind::Type, "copy_: expected an UntypedStorage, got ", Py_TYPE(a[0])->tp_name);
+    if (!is_storage(a[0]))
+      fail(ErrorKind::Type, "copy_: expected an UntypedStorage, got ", Py_TYPE(a[0])->tp_name);
     Storage &to = storage_of(self), &from = storage_of(a[0]);
     need_data(to, "copy_");
     need_data(from, "copy_");
-    RL_CHECK(to.nbytes == from.nbytes, "size does not match, self was ", to.nbytes, " bytes but src was ",
-             from.nbytes, " bytes");
+    RL_CHECK(to.nbytes == from.nbytes, "size does not match, self was ", to.nbytes,
+             " bytes but src was ", from.nbytes, " bytes");
     if (to.nbytes) std::memmove(to.data, from.data, to.nbytes);
     ++to.version;
     return Py_NewRef(self);
@@ -192,7 +203,8 @@ PyObject* to_list(PyObject* self, PyObject*) {
     need_data(s, "tolist");
     Own list(checked(PyList_New(static_cast<Py_ssize_t>(s.nbytes))));
     for (size_t i = 0; i < s.nbytes; ++i)
-      PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), checked(PyLong_FromLong(bytes(s)[i])));
+      PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i),
+                      checked(PyLong_FromLong(bytes(s)[i])));
     return list.give();
   });
 }
@@ -218,36 +230,47 @@ PyObject* get_cdata(PyObject* self, void*) { return PyLong_FromVoidPtr(&storage_
 PyObject* get_false(PyObject*, void*) { Py_RETURN_FALSE; }
 
 constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
-PyMethodDef methods[] = {{"nbytes", nbytes, METH_NOARGS, "The number of bytes."},
-                         {"size", nbytes, METH_NOARGS, "The number of bytes."},
-                         {"data_ptr", data_ptr, METH_NOARGS, "The address of the first byte."},
-                         {"untyped", untyped, METH_NOARGS, nullptr},
-                         {"element_size", element_size, METH_NOARGS, nullptr},
-                         {"is_shared", is_shared, METH_NOARGS, nullptr},
-                         {"is_pinned", fast(is_pinned), kFast, nullptr},
-                         {"resizable", resizable, METH_NOARGS, nullptr},
-                         {"resize_", resize, METH_O, "Changes the number of bytes; keeps those that fit."},
-                         {"clone", clone, METH_NOARGS, "A copy of the bytes."},
-                         {"cpu", untyped, METH_NOARGS, nullptr},
-                         {"copy_", fast(copy_from), kFast, "Copies another storage's bytes into this one."},
-                         {"fill_", fill_with, METH_O, "Sets every byte."},
-                         {"tolist", to_list, METH_NOARGS, "The bytes as a list of ints."},
-                         {"share_memory_", share_memory, METH_NOARGS, "Moves the bytes to shared memory."},
-                         {"_move_to_shared", move_to, METH_O, "Takes over a mapped block's memory."},
-                         {}};
+PyMethodDef methods[] = {
+    {"nbytes", nbytes, METH_NOARGS, "The number of bytes."},
+    {"size", nbytes, METH_NOARGS, "The number of bytes."},
+    {"data_ptr", data_ptr, METH_NOARGS, "The address of the first byte."},
+    {"untyped", untyped, METH_NOARGS, nullptr},
+    {"element_size", element_size, METH_NOARGS, nullptr},
+    {"is_shared", is_shared, METH_NOARGS, nullptr},
+    {"is_pinned", fast(is_pinned), kFast, nullptr},
+    {"resizable", resizable, METH_NOARGS, nullptr},
+    {"resize_", resize, METH_O, "Changes the number of bytes; keeps those that fit."},
+    {"clone", clone, METH_NOARGS, "A copy of the bytes."},
+    {"cpu", untyped, METH_NOARGS, nullptr},
+    {"copy_", fast(copy_from), kFast, "Copies another storage's bytes into this one."},
+    {"fill_", fill_with, METH_O, "Sets every byte."},
+    {"tolist", to_list, METH_NOARGS, "The bytes as a list of ints."},
+    {"share_memory_", share_memory, METH_NOARGS, "Moves the bytes to shared memory."},
+    {"_move_to_shared", move_to, METH_O, "Takes over a mapped block's memory."},
+    {}};
 PyGetSetDef getset[] = {{"device", get_device, nullptr, nullptr, nullptr},
                         {"_cdata", get_cdata, nullptr, nullptr, nullptr},
                         {"is_cuda", get_false, nullptr, nullptr, nullptr},
                         {"is_sparse", get_false, nullptr, nullptr, nullptr},
                         {}};
 
-template <class F> void* slot(F* f) { return reinterpret_cast<void*>(f); }
-PyType_Slot slots[] = {{Py_tp_new, slot(storage_new)}, {Py_tp_dealloc, slot(storage_dealloc)},
-                       {Py_tp_repr, slot(repr)}, {Py_tp_hash, slot(hash)},
-                       {Py_tp_richcompare, slot(compare)}, {Py_tp_methods, methods},
-                       {Py_tp_getset, getset}, {Py_mp_length, slot(length)}, {Py_sq_length, slot(length)},
-                       {Py_mp_subscript, slot(subscript)}, {Py_mp_ass_subscript, slot(assign)},
-                       {Py_bf_getbuffer, slot(get_buffer)}, {0, nullptr}};
+template <class F>
+void* slot(F* f) {
+  return reinterpret_cast<void*>(f);
+}
+PyType_Slot slots[] = {{Py_tp_new, slot(storage_new)},
+                       {Py_tp_dealloc, slot(storage_dealloc)},
+                       {Py_tp_repr, slot(repr)},
+                       {Py_tp_hash, slot(hash)},
+                       {Py_tp_richcompare, slot(compare)},
+                       {Py_tp_methods, methods},
+                       {Py_tp_getset, getset},
+                       {Py_mp_length, slot(length)},
+                       {Py_sq_length, slot(length)},
+                       {Py_mp_subscript, slot(subscript)},
+                       {Py_mp_ass_subscript, slot(assign)},
+                       {Py_bf_getbuffer, slot(get_buffer)},
+                       {0, nullptr}};
 
 // ---- tensor methods
 PyObject* tensor_storage(PyObject* self, PyObject*) {
@@ -261,11 +284,14 @@ PyObject* tensor_data_ptr(PyObject* self, PyObject*) {
   Tensor& t = *as_tensor(self);
   return PyLong_FromVoidPtr(t.storage->data && t.numel ? t.raw() : nullptr);
 }
-PyObject* tensor_offset(PyObject* self, PyObject*) { return PyLong_FromLongLong(as_tensor(self)->offset); }
+PyObject* tensor_offset(PyObject* self, PyObject*) {
+  return PyLong_FromLongLong(as_tensor(self)->offset);
+}
 
 void grow_to(Tensor& t) {  // so that the storage holds what the geometry reaches
   int64_t need = span_bytes(t.sizes(), t.strides(), t.offset, item_size(t.dtype));
-  if (need > static_cast<int64_t>(t.storage->nbytes)) resize_storage(*t.storage, static_cast<size_t>(need));
+  if (need > static_cast<int64_t>(t.storage->nbytes))
+    resize_storage(*t.storage, static_cast<size_t>(need));
 }
 
 void adopt_geometry(Tensor& t, Storage* s, int64_t offset, Sizes sizes, Sizes strides) {
@@ -273,7 +299,8 @@ void adopt_geometry(Tensor& t, Storage* s, int64_t offset, Sizes sizes, Sizes st
   RL_CHECK(sizes.size() == strides.size(), "set_: unequal size length (", sizes.size(),
            ") and stride length (", strides.size(), ")");
   checked_numel(sizes);
-  for (int64_t v : strides) RL_CHECK(v >= 0, "set_: negative strides are not supported, got ", strides);
+  for (int64_t v : strides)
+    RL_CHECK(v >= 0, "set_: negative strides are not supported, got ", strides);
   retain(s);
   release(t.storage);
   t.storage = s;
@@ -318,9 +345,11 @@ PyObject* tensor_set(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObje
       RL_CHECK(source.dtype == t.dtype, "set_: could not set tensor of type ", t.dtype,
                " to a tensor of type ", source.dtype);
       int64_t offset = a[1] ? to_index(a[1], "set_", "storage_offset") : source.offset;
-      SizeVec sizes = a[2] ? to_sizes(a[2], "set_", "size") : SizeVec(source.sizes().begin(), source.sizes().end());
-      SizeVec strides = a[3] ? to_sizes(a[3], "set_", "stride") : a[2] ? contiguous_strides(sizes)
-                        : SizeVec(source.strides().begin(), source.strides().end());
+      SizeVec sizes = a[2] ? to_sizes(a[2], "set_", "size")
+                           : SizeVec(source.sizes().begin(), source.sizes().end());
+      SizeVec strides = a[3]   ? to_sizes(a[3], "set_", "stride")
+                        : a[2] ? contiguous_strides(sizes)
+                               : SizeVec(source.strides().begin(), source.strides().end());
       adopt_geometry(t, source.storage, offset, sizes, strides);
     }
     return Py_NewRef(self);
@@ -354,9 +383,11 @@ PyObject* tensor_resize(PyObject* self, PyObject* args, PyObject* kwargs) {
 // _take_geometry(view): self becomes what `view` of it is, sizes, strides and place in the graph.
 PyObject* take_geometry(PyObject* self, PyObject* other) {
   return guarded([&] {
-    if (!is_tensor(other)) fail(ErrorKind::Type, "_take_geometry: expected a Tensor, got ", Py_TYPE(other)->tp_name);
+    if (!is_tensor(other))
+      fail(ErrorKind::Type, "_take_geometry: expected a Tensor, got ", Py_TYPE(other)->tp_name);
     Tensor &t = *as_tensor(self), &v = *as_tensor(other);
-    RL_CHECK(v.storage == t.storage && v.dtype == t.dtype, "_take_geometry: not a view of this tensor");
+    RL_CHECK(v.storage == t.storage && v.dtype == t.dtype,
+             "_take_geometry: not a view of this tensor");
     set_geometry(t, v.sizes(), v.strides());
     t.offset = v.offset;
     if (v.grad_fn) set_history(t, *v.grad_fn, v.output_nr);
@@ -375,7 +406,8 @@ PyCFunction with_keywords(PyObject* (*f)(PyObject*, PyObject*, PyObject*)) {
 PyMethodDef storage_methods[] = {
     {"untyped_storage", tensor_storage, METH_NOARGS, "The bytes behind this tensor."},
     {"data_ptr", tensor_data_ptr, METH_NOARGS, "The address of the first element."},
-    {"storage_offset", tensor_offset, METH_NOARGS, "Elements from the storage's start to the first one."},
+    {"storage_offset", tensor_offset, METH_NOARGS,
+     "Elements from the storage's start to the first one."},
     {"set_", fast(tensor_set), kFast, "Makes this tensor view another storage or tensor."},
     {"_take_geometry", take_geometry, METH_O, nullptr},
     {"resize_", with_keywords(tensor_resize), METH_VARARGS | METH_KEYWORDS,
@@ -385,7 +417,8 @@ PyMethodDef storage_methods[] = {
 void add_storage(PyObject* module) {
   PyType_Spec spec{"rushlight.UntypedStorage", sizeof(StorageObject), 0, Py_TPFLAGS_DEFAULT, slots};
   StorageType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
-  checked(PyModule_AddObjectRef(module, "UntypedStorage", reinterpret_cast<PyObject*>(StorageType)));
+  checked(
+      PyModule_AddObjectRef(module, "UntypedStorage", reinterpret_cast<PyObject*>(StorageType)));
   add_tensor_methods(storage_methods);
 }
 

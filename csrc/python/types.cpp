@@ -9,8 +9,7 @@ namespace {
 
 // One struct for the small enumerations: what it is, and how it prints.
 struct Enum {
-  PyObject_HEAD
-  int value;
+  PyObject_HEAD int value;
   PyObject* text;
 };
 PyTypeObject *DTypeType, *LayoutType, *FormatType, *DeviceType, *SizeType;
@@ -24,8 +23,11 @@ PyObject* enum_reduce(PyObject* o, PyObject*) {  // pickled by name: "float32" i
   return named ? Py_BuildValue("(O(s))", named.get(), std::strrchr(text, '.') + 1) : nullptr;
 }
 PyObject* named(PyObject* module, PyObject* name) { return PyObject_GetAttr(module, name); }
-PyMethodDef functions[] = {{"named", named, METH_O, "The dtype, layout or memory format of that name."}, {nullptr, nullptr, 0, nullptr}};
-PyMethodDef enum_methods[] = {{"__reduce__", enum_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyMethodDef functions[] = {
+    {"named", named, METH_O, "The dtype, layout or memory format of that name."},
+    {nullptr, nullptr, 0, nullptr}};
+PyMethodDef enum_methods[] = {{"__reduce__", enum_reduce, METH_NOARGS, nullptr},
+                              {nullptr, nullptr, 0, nullptr}};
 
 PyObject* make_enum(PyTypeObject* type, int value, const char* text) {
   auto* e = PyObject_New(Enum, type);
@@ -40,8 +42,12 @@ PyObject* dtype_floating(PyObject* o, void*) { return PyBool_FromLong(is_floatin
 PyObject* dtype_complex(PyObject* o, void*) { return PyBool_FromLong(is_complex(dtype_at(o))); }
 PyObject* dtype_signed(PyObject* o, void*) { return PyBool_FromLong(info(dtype_at(o)).is_signed); }
 PyObject* dtype_itemsize(PyObject* o, void*) { return PyLong_FromLongLong(item_size(dtype_at(o))); }
-PyObject* dtype_to_real(PyObject* o, PyObject*) { return Py_NewRef(dtypes_[static_cast<int>(real_of(dtype_at(o)))]); }
-PyObject* dtype_to_complex(PyObject* o, PyObject*) { return Py_NewRef(dtypes_[static_cast<int>(complex_of(dtype_at(o)))]); }
+PyObject* dtype_to_real(PyObject* o, PyObject*) {
+  return Py_NewRef(dtypes_[static_cast<int>(real_of(dtype_at(o)))]);
+}
+PyObject* dtype_to_complex(PyObject* o, PyObject*) {
+  return Py_NewRef(dtypes_[static_cast<int>(complex_of(dtype_at(o)))]);
+}
 PyGetSetDef dtype_getset[] = {{"is_floating_point", dtype_floating, nullptr, nullptr, nullptr},
                               {"is_complex", dtype_complex, nullptr, nullptr, nullptr},
                               {"is_signed", dtype_signed, nullptr, nullptr, nullptr},
@@ -53,14 +59,17 @@ PyMethodDef dtype_methods[] = {{"__reduce__", enum_reduce, METH_NOARGS, nullptr}
                                {nullptr, nullptr, 0, nullptr}};
 
 // ---- device
-PyObject* device_type(PyObject* o, void*) { return PyUnicode_FromString(reinterpret_cast<Enum*>(o)->value ? "meta" : "cpu"); }
+PyObject* device_type(PyObject* o, void*) {
+  return PyUnicode_FromString(reinterpret_cast<Enum*>(o)->value ? "meta" : "cpu");
+}
 PyObject* device_index(PyObject*, void*) { Py_RETURN_NONE; }
 PyObject* device_str(PyObject* o) { return device_type(o, nullptr); }
 PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     PyObject *type, *index = Py_None;
     static const char* names[] = {"type", "index", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O", const_cast<char**>(names), &type, &index)) throw PythonError{};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O", const_cast<char**>(names), &type, &index))
+      throw PythonError{};
     return Py_NewRef(device_object(to_device(type, "device")));
   });
 }
@@ -68,9 +77,11 @@ PyObject* device_enter(PyObject* o, PyObject*) { return Py_NewRef(o); }
 PyObject* device_reduce(PyObject* o, PyObject*) {
   return Py_BuildValue("(O(s))", DeviceType, reinterpret_cast<Enum*>(o)->value ? "meta" : "cpu");
 }
-PyGetSetDef device_getset[] = {{"type", device_type, nullptr, nullptr, nullptr}, {"index", device_index, nullptr, nullptr, nullptr},
+PyGetSetDef device_getset[] = {{"type", device_type, nullptr, nullptr, nullptr},
+                               {"index", device_index, nullptr, nullptr, nullptr},
                                {nullptr, nullptr, nullptr, nullptr, nullptr}};
-PyMethodDef device_methods[] = {{"__reduce__", device_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyMethodDef device_methods[] = {{"__reduce__", device_reduce, METH_NOARGS, nullptr},
+                                {nullptr, nullptr, 0, nullptr}};
 
 // ---- Size: a tuple of ints that knows its product
 PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
@@ -82,7 +93,8 @@ PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       Own index(PyNumber_Index(v));
       if (!index) {
         PyErr_Clear();
-        fail(ErrorKind::Type, "torch.Size() takes an iterable of 'int' (item ", static_cast<int64_t>(i), " is '", Py_TYPE(v)->tp_name, "')");
+        fail(ErrorKind::Type, "torch.Size() takes an iterable of 'int' (item ",
+             static_cast<int64_t>(i), " is '", Py_TYPE(v)->tp_name, "')");
       }
       PyTuple_SET_ITEM(t.get(), i, index.give());
       Py_DECREF(v);
@@ -96,7 +108,8 @@ PyObject* size_repr(PyObject* o) {
 }
 PyObject* size_numel(PyObject* o, PyObject*) {
   int64_t n = 1;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(o); ++i) n *= PyLong_AsLongLong(PyTuple_GET_ITEM(o, i));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(o); ++i)
+    n *= PyLong_AsLongLong(PyTuple_GET_ITEM(o, i));
   return PyLong_FromLongLong(n);
 }
 PyObject* as_size(PyObject* t) {  // takes over t
@@ -106,21 +119,34 @@ PyObject* as_size(PyObject* t) {  // takes over t
   return out;
 }
 PyObject* size_concat(PyObject* a, PyObject* b) {
-  if (!PyTuple_Check(b)) { PyErr_Format(PyExc_TypeError, "can only concatenate tuple (not %s) to torch.Size", Py_TYPE(b)->tp_name); return nullptr; }
+  if (!PyTuple_Check(b)) {
+    PyErr_Format(PyExc_TypeError, "can only concatenate tuple (not %s) to torch.Size",
+                 Py_TYPE(b)->tp_name);
+    return nullptr;
+  }
   return as_size(PyTuple_Type.tp_as_sequence->sq_concat(a, b));
 }
-PyObject* size_repeat(PyObject* a, Py_ssize_t n) { return as_size(PyTuple_Type.tp_as_sequence->sq_repeat(a, n)); }
-PyObject* size_subscript(PyObject* a, PyObject* i) { return as_size(PyTuple_Type.tp_as_mapping->mp_subscript(a, i)); }
+PyObject* size_repeat(PyObject* a, Py_ssize_t n) {
+  return as_size(PyTuple_Type.tp_as_sequence->sq_repeat(a, n));
+}
+PyObject* size_subscript(PyObject* a, PyObject* i) {
+  return as_size(PyTuple_Type.tp_as_mapping->mp_subscript(a, i));
+}
 PyObject* size_reduce(PyObject* o, PyObject*) {
   Own t(PySequence_Tuple(o)), plain(PyList_AsTuple(Own(PySequence_List(o)).get()));
   return Py_BuildValue("(O(O))", SizeType, plain.get());
 }
 PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "The product of the sizes."},
-                              {"__reduce__", size_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+                              {"__reduce__", size_reduce, METH_NOARGS, nullptr},
+                              {nullptr, nullptr, 0, nullptr}};
 
-template <class F> void* slot(F* f) { return reinterpret_cast<void*>(f); }
+template <class F>
+void* slot(F* f) {
+  return reinterpret_cast<void*>(f);
+}
 
-PyTypeObject* make_type(const char* name, PyMethodDef* methods, PyGetSetDef* getset, newfunc make = nullptr, reprfunc text = nullptr) {
+PyTypeObject* make_type(const char* name, PyMethodDef* methods, PyGetSetDef* getset,
+                        newfunc make = nullptr, reprfunc text = nullptr) {
   PyType_Slot slots[6] = {{Py_tp_repr, slot(enum_repr)}, {Py_tp_methods, methods}};
   int n = 2;
   if (getset) slots[n++] = {Py_tp_getset, getset};
@@ -147,9 +173,11 @@ PyObject* format_object(MemoryFormat f) { return formats_[static_cast<int>(f)]; 
 
 // PyTorch's exception for this is an AssertionError.
 [[noreturn]] static void refuse_cuda(const char* op) {
-  PyErr_Format(PyExc_AssertionError,
-               "Torch not compiled with CUDA enabled: %s() was asked for a CUDA device, and rushlight "
-               "has no CUDA backend; use device='cpu'", op);
+  PyErr_Format(
+      PyExc_AssertionError,
+      "Torch not compiled with CUDA enabled: %s() was asked for a CUDA device, and rushlight "
+      "has no CUDA backend; use device='cpu'",
+      op);
   throw py::PythonError{};
 }
 
@@ -157,7 +185,9 @@ Device to_device(PyObject* o, const char* op) {
   if (o == Py_None) return Device::Cpu;
   if (Py_TYPE(o) == DeviceType) return static_cast<Device>(reinterpret_cast<Enum*>(o)->value);
   if (PyLong_Check(o)) refuse_cuda(op);
-  if (!PyUnicode_Check(o)) fail(ErrorKind::Type, op, "(): argument 'device' must be torch.device, not ", Py_TYPE(o)->tp_name);
+  if (!PyUnicode_Check(o))
+    fail(ErrorKind::Type, op, "(): argument 'device' must be torch.device, not ",
+         Py_TYPE(o)->tp_name);
   std::string_view s = PyUnicode_AsUTF8(o);
   std::string_view type = s.substr(0, s.find(':'));
   if (type == "cpu") return Device::Cpu;
@@ -173,14 +203,19 @@ PyObject* make_size(Sizes sizes) {
 }
 
 MemoryFormat to_memory_format(PyObject* o, const char* op) {
-  if (Py_TYPE(o) != FormatType) fail(ErrorKind::Type, op, "(): argument 'memory_format' must be torch.memory_format, not ", Py_TYPE(o)->tp_name);
+  if (Py_TYPE(o) != FormatType)
+    fail(ErrorKind::Type, op, "(): argument 'memory_format' must be torch.memory_format, not ",
+         Py_TYPE(o)->tp_name);
   return static_cast<MemoryFormat>(reinterpret_cast<Enum*>(o)->value);
 }
 
 void require_strided(PyObject* o, const char* op) {
-  if (Py_TYPE(o) != LayoutType) fail(ErrorKind::Type, op, "(): argument 'layout' must be torch.layout, not ", Py_TYPE(o)->tp_name);
+  if (Py_TYPE(o) != LayoutType)
+    fail(ErrorKind::Type, op, "(): argument 'layout' must be torch.layout, not ",
+         Py_TYPE(o)->tp_name);
   if (reinterpret_cast<Enum*>(o)->value != 0)
-    fail(ErrorKind::NotImplemented, op, "(): sparse layouts are not supported, only torch.strided; leave layout out");
+    fail(ErrorKind::NotImplemented, op,
+         "(): sparse layouts are not supported, only torch.strided; leave layout out");
 }
 
 bool is_number(PyObject* o) {
@@ -197,10 +232,13 @@ Scalar to_scalar(PyObject* o, const char* op, const char* arg) {
   if (PyLong_Check(o)) {
     int overflow;
     int64_t v = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (overflow) fail("value cannot be converted to type int64_t without overflow (", op, ", argument '", arg, "')");
+    if (overflow)
+      fail("value cannot be converted to type int64_t without overflow (", op, ", argument '", arg,
+           "')");
     return Scalar::of(v);
   }
-  if (PyComplex_Check(o)) return {Scalar::Complex, 0, PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o)};
+  if (PyComplex_Check(o))
+    return {Scalar::Complex, 0, PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o)};
   if (is_tensor(o) || is_number(o)) {
     Own v(checked(PyObject_CallMethod(o, "item", nullptr)));
     if (Py_TYPE(v.get()) != Py_TYPE(o)) return to_scalar(v.get(), op, arg);
@@ -210,9 +248,15 @@ Scalar to_scalar(PyObject* o, const char* op, const char* arg) {
 
 int64_t to_index(PyObject* o, const char* op, const char* arg) {
   Own v(PyNumber_Index(o));
-  if (!v) { PyErr_Clear(); fail(ErrorKind::Type, op, "(): argument '", arg, "' must be int, not ", Py_TYPE(o)->tp_name); }
+  if (!v) {
+    PyErr_Clear();
+    fail(ErrorKind::Type, op, "(): argument '", arg, "' must be int, not ", Py_TYPE(o)->tp_name);
+  }
   int64_t n = PyLong_AsLongLong(v.get());
-  if (n == -1 && PyErr_Occurred()) { PyErr_Clear(); fail("Overflow when unpacking long: ", op, "(), argument '", arg, "'"); }
+  if (n == -1 && PyErr_Occurred()) {
+    PyErr_Clear();
+    fail("Overflow when unpacking long: ", op, "(), argument '", arg, "'");
+  }
   return n;
 }
 
@@ -226,10 +270,15 @@ SizeVec to_sizes(PyObject* o, const char* op, const char* arg) {
 PyObject* scalar_object(const void* p, DType d) {
   return dispatch(d, [&]<class T>() -> PyObject* {
     T v = *static_cast<const T*>(p);
-    if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(v);
-    else if constexpr (std::is_integral_v<T>) return PyLong_FromLongLong(v);
-    else if constexpr (requires { v.re; }) return PyComplex_FromDoubles(v.re, v.im);
-    else return PyFloat_FromDouble(static_cast<double>(static_cast<std::conditional_t<std::is_same_v<T, double>, double, float>>(v)));
+    if constexpr (std::is_same_v<T, bool>)
+      return PyBool_FromLong(v);
+    else if constexpr (std::is_integral_v<T>)
+      return PyLong_FromLongLong(v);
+    else if constexpr (requires { v.re; })
+      return PyComplex_FromDoubles(v.re, v.im);
+    else
+      return PyFloat_FromDouble(static_cast<double>(
+          static_cast<std::conditional_t<std::is_same_v<T, double>, double, float>>(v)));
   });
 }
 
@@ -238,8 +287,9 @@ void set_error_from_current_exception() noexcept {
     throw;
   } catch (const PythonError&) {
   } catch (const Error& e) {
-    PyObject* const kinds[] = {PyExc_RuntimeError, PyExc_TypeError, PyExc_ValueError, PyExc_IndexError,
-                               PyExc_NotImplementedError, PyExc_RuntimeError, PyExc_RuntimeError};
+    PyObject* const kinds[] = {PyExc_RuntimeError, PyExc_TypeError,           PyExc_ValueError,
+                               PyExc_IndexError,   PyExc_NotImplementedError, PyExc_RuntimeError,
+                               PyExc_RuntimeError};
     PyErr_SetString(kinds[static_cast<int>(e.kind())], e.what());
   } catch (const std::bad_alloc&) {
     PyErr_SetString(PyExc_RuntimeError, "out of memory");
@@ -253,8 +303,13 @@ void add_types(PyObject* m) {
   LayoutType = make_type("rushlight.layout", enum_methods, nullptr);
   FormatType = make_type("rushlight.memory_format", enum_methods, nullptr);
   DeviceType = make_type("rushlight.device", device_methods, device_getset, device_new, device_str);
-  PyType_Slot slots[] = {{Py_tp_new, slot(size_new)}, {Py_tp_repr, slot(size_repr)}, {Py_tp_methods, size_methods},
-                         {Py_sq_concat, slot(size_concat)}, {Py_sq_repeat, slot(size_repeat)}, {Py_mp_subscript, slot(size_subscript)}, {0, nullptr}};
+  PyType_Slot slots[] = {{Py_tp_new, slot(size_new)},
+                         {Py_tp_repr, slot(size_repr)},
+                         {Py_tp_methods, size_methods},
+                         {Py_sq_concat, slot(size_concat)},
+                         {Py_sq_repeat, slot(size_repeat)},
+                         {Py_mp_subscript, slot(size_subscript)},
+                         {0, nullptr}};
   PyType_Spec spec{"rushlight.Size", 0, 0, Py_TPFLAGS_DEFAULT, slots};
   Own bases(checked(PyTuple_Pack(1, &PyTuple_Type)));
   SizeType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpecWithBases(&spec, bases.get())));
@@ -267,10 +322,13 @@ void add_types(PyObject* m) {
   }
   devices_[0] = make_enum(DeviceType, 0, "device(type='cpu')");
   devices_[1] = make_enum(DeviceType, 1, "device(type='meta')");
-  const char* formats[] = {"contiguous_format", "preserve_format", "channels_last", "channels_last_3d"};
-  for (int i = 0; i < 4; ++i) add(formats[i], formats_[i] = make_enum(FormatType, i, str("torch.", formats[i]).c_str()));
+  const char* formats[] = {"contiguous_format", "preserve_format", "channels_last",
+                           "channels_last_3d"};
+  for (int i = 0; i < 4; ++i)
+    add(formats[i], formats_[i] = make_enum(FormatType, i, str("torch.", formats[i]).c_str()));
   int layout = 0;  // 0 is strided: see require_strided
-  for (const char* name : {"strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc"})
+  for (const char* name :
+       {"strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc"})
     add(name, make_enum(LayoutType, layout++, str("torch.", name).c_str()));
   add("dtype", reinterpret_cast<PyObject*>(DTypeType));
   add("layout", reinterpret_cast<PyObject*>(LayoutType));

@@ -20,13 +20,14 @@ RL_BINARY(gelu_tanh_backward, kReal, {
 })
 RL_POINTWISE(softplus_backward, 2, 2, kReal, { return b * p > q ? a : a * math::sigmoid(b * p); })
 RL_POINTWISE(leaky_relu_backward, 2, 1, kReal, { return b > T(0) ? a : a * p; })
-RL_POINTWISE(elu_backward, 2, 3, kReal, {
-  return b > T(0) ? a * q : a * (r * p * q * math::exp(b * r));
-})
+RL_POINTWISE(elu_backward, 2, 3, kReal,
+             { return b > T(0) ? a * q : a * (r * p * q * math::exp(b * r)); })
 RL_BINARY(log_sigmoid_backward, kReal, { return a * math::sigmoid(-b); })
 RL_POINTWISE(hardtanh, 1, 2, kOrdered, {
-  if constexpr (std::is_same_v<T, bool>) return a;
-  else return a < p ? p : (a > q ? q : a);
+  if constexpr (std::is_same_v<T, bool>)
+    return a;
+  else
+    return a < p ? p : (a > q ? q : a);
 })
 RL_POINTWISE(hardtanh_backward, 2, 2, kReal, { return (b <= p) | (b >= q) ? T(0) : a; })
 RL_UNARY(hardsigmoid, kReal, {
@@ -45,9 +46,7 @@ RL_UNARY(mish, kReal, {
   T low = a > T(20) ? T(20) : a;  // above, tanh(softplus) is 1
   return a * math::tanh(math::log1p(math::exp(low)));
 })
-RL_POINTWISE(softshrink, 1, 1, kReal, {
-  return a > p ? a - p : (a < -p ? a + p : a * T(0));
-})
+RL_POINTWISE(softshrink, 1, 1, kReal, { return a > p ? a - p : (a < -p ? a + p : a * T(0)); })
 RL_POINTWISE(hardshrink, 1, 1, kReal, { return (a >= -p) & (a <= p) ? T(0) : a; })
 RL_POINTWISE(shrink_backward, 2, 1, kReal, { return (b >= -p) & (b <= p) ? T(0) : a; })
 RL_POINTWISE(threshold, 1, 2, kI | kReal, { return a <= p ? q : a; })

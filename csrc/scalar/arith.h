@@ -1,12 +1,17 @@
 // Functors of arithmetic, rounding, comparison and logic. One line an op; T is the compute
 // type, a, b, c the operands, p, q, r the parameters. Included by kernels/pointwise_arith.cpp.
 
-template <class T> constexpr bool is_cplx = requires(T v) { v.re; };
-template <class T> static inline bool truthy(T a) {
-  if constexpr (is_cplx<T>) return (a.re != 0) | (a.im != 0);
-  else return a != T(0);
+template <class T>
+constexpr bool is_cplx = requires(T v) { v.re; };
+template <class T>
+static inline bool truthy(T a) {
+  if constexpr (is_cplx<T>)
+    return (a.re != 0) | (a.im != 0);
+  else
+    return a != T(0);
 }
-template <class T> static inline T floor_mod(T a, T b) {
+template <class T>
+static inline T floor_mod(T a, T b) {
   if constexpr (std::is_integral_v<T>) {
     if (b == 0) fail("ZeroDivisionError");
     if (b == T(-1)) return T(0);
@@ -17,7 +22,8 @@ template <class T> static inline T floor_mod(T a, T b) {
     return m != 0 && ((m < 0) != (b < 0)) ? m + b : m;
   }
 }
-template <class T> static inline T floor_div(T a, T b) {
+template <class T>
+static inline T floor_div(T a, T b) {
   if constexpr (std::is_integral_v<T>) {
     if (b == 0) fail("ZeroDivisionError");
     if (b == T(-1)) return T(0) - a;
@@ -33,18 +39,26 @@ template <class T> static inline T floor_div(T a, T b) {
   }
 }
 RL_POINTWISE(add, 2, 1, kAll, {
-  if constexpr (std::is_same_v<T, bool>) return bool(a | (b & p));
-  else if constexpr (std::is_integral_v<T>) return T(uint64_t(a) + uint64_t(p) * uint64_t(b));
-  else return a + p * b;
+  if constexpr (std::is_same_v<T, bool>)
+    return bool(a | (b & p));
+  else if constexpr (std::is_integral_v<T>)
+    return T(uint64_t(a) + uint64_t(p) * uint64_t(b));
+  else
+    return a + p * b;
 })
 RL_POINTWISE(sub, 2, 1, kNumber, {
-  if constexpr (std::is_integral_v<T>) return T(uint64_t(a) - uint64_t(p) * uint64_t(b));
-  else return a - p * b;
+  if constexpr (std::is_integral_v<T>)
+    return T(uint64_t(a) - uint64_t(p) * uint64_t(b));
+  else
+    return a - p * b;
 })
 RL_BINARY(mul, kAll, {
-  if constexpr (std::is_same_v<T, bool>) return bool(a & b);
-  else if constexpr (std::is_integral_v<T>) return T(uint64_t(a) * uint64_t(b));
-  else return a * b;
+  if constexpr (std::is_same_v<T, bool>)
+    return bool(a & b);
+  else if constexpr (std::is_integral_v<T>)
+    return T(uint64_t(a) * uint64_t(b));
+  else
+    return a * b;
 })
 RL_BINARY(div, kInexact, { return a / b; })
 RL_BINARY(floor_divide, kI | kReal, { return floor_div(a, b); })
@@ -58,27 +72,40 @@ RL_BINARY(fmod, kI | kReal, {
   }
 })
 RL_UNARY(neg, kNumber, {
-  if constexpr (std::is_integral_v<T>) return T(uint64_t(0) - uint64_t(a));
-  else return -a;
+  if constexpr (std::is_integral_v<T>)
+    return T(uint64_t(0) - uint64_t(a));
+  else
+    return -a;
 })
 RL_UNARY(abs, kAll, {
-  if constexpr (std::is_same_v<T, bool>) return a;
-  else if constexpr (std::is_integral_v<T>) return T(a < 0 ? uint64_t(0) - uint64_t(a) : uint64_t(a));
-  else if constexpr (is_cplx<T>) return std::hypot(a.re, a.im);
-  else return std::fabs(a);
+  if constexpr (std::is_same_v<T, bool>)
+    return a;
+  else if constexpr (std::is_integral_v<T>)
+    return T(a < 0 ? uint64_t(0) - uint64_t(a) : uint64_t(a));
+  else if constexpr (is_cplx<T>)
+    return std::hypot(a.re, a.im);
+  else
+    return std::fabs(a);
 })
 RL_UNARY(square, kAll, {
-  if constexpr (std::is_same_v<T, bool>) return a;
-  else return T(a * a);
+  if constexpr (std::is_same_v<T, bool>)
+    return a;
+  else
+    return T(a * a);
 })
 RL_UNARY(reciprocal, kInexact, {
-  if constexpr (is_cplx<T>) return T{1, 0} / a;
-  else return T(1) / a;
+  if constexpr (is_cplx<T>)
+    return T{1, 0} / a;
+  else
+    return T(1) / a;
 })
 RL_UNARY(sign, kAll & ~kCplx, {
-  if constexpr (std::is_same_v<T, bool>) return a;
-  else if constexpr (std::is_integral_v<T>) return T((a > 0) - (a < 0));
-  else return a != a ? a : T((a > 0) - (a < 0));
+  if constexpr (std::is_same_v<T, bool>)
+    return a;
+  else if constexpr (std::is_integral_v<T>)
+    return T((a > 0) - (a < 0));
+  else
+    return a != a ? a : T((a > 0) - (a < 0));
 })
 RL_UNARY(sgn_complex, kCplx, {
   auto n = std::hypot(a.re, a.im);
@@ -86,41 +113,81 @@ RL_UNARY(sgn_complex, kCplx, {
 })
 RL_UNARY(conj_complex, kCplx, { return T{a.re, -a.im}; })
 RL_UNARY(angle_complex, kCplx, { return std::atan2(a.im, a.re); })
-RL_UNARY(floor, kI | kReal, { if constexpr (std::is_integral_v<T>) return a; else return std::floor(a); })
-RL_UNARY(ceil, kI | kReal, { if constexpr (std::is_integral_v<T>) return a; else return std::ceil(a); })
-RL_UNARY(trunc, kI | kReal, { if constexpr (std::is_integral_v<T>) return a; else return std::trunc(a); })
-RL_UNARY(round, kI | kReal, { if constexpr (std::is_integral_v<T>) return a; else return std::nearbyint(a); })
+RL_UNARY(floor, kI | kReal, {
+  if constexpr (std::is_integral_v<T>)
+    return a;
+  else
+    return std::floor(a);
+})
+RL_UNARY(ceil, kI | kReal, {
+  if constexpr (std::is_integral_v<T>)
+    return a;
+  else
+    return std::ceil(a);
+})
+RL_UNARY(trunc, kI | kReal, {
+  if constexpr (std::is_integral_v<T>)
+    return a;
+  else
+    return std::trunc(a);
+})
+RL_UNARY(round, kI | kReal, {
+  if constexpr (std::is_integral_v<T>)
+    return a;
+  else
+    return std::nearbyint(a);
+})
 RL_UNARY(frac, kReal, { return a - std::trunc(a); })
 RL_UNARY(sqrt, kReal, { return std::sqrt(a); })
 RL_UNARY(rsqrt, kReal, { return T(1) / std::sqrt(a); })
-RL_UNARY(relu, kOrdered, { if constexpr (std::is_same_v<T, bool>) return a; else return a < T(0) ? T(0) : a; })
+RL_UNARY(relu, kOrdered, {
+  if constexpr (std::is_same_v<T, bool>)
+    return a;
+  else
+    return a < T(0) ? T(0) : a;
+})
 
 RL_BINARY(maximum, kOrdered, {
-  if constexpr (std::is_integral_v<T>) return T(a > b ? a : b);
-  else return a != a ? a : b != b ? b : a > b ? a : b;
+  if constexpr (std::is_integral_v<T>)
+    return T(a > b ? a : b);
+  else
+    return a != a ? a : b != b ? b : a > b ? a : b;
 })
 RL_BINARY(minimum, kOrdered, {
-  if constexpr (std::is_integral_v<T>) return T(a < b ? a : b);
-  else return a != a ? a : b != b ? b : a < b ? a : b;
+  if constexpr (std::is_integral_v<T>)
+    return T(a < b ? a : b);
+  else
+    return a != a ? a : b != b ? b : a < b ? a : b;
 })
 RL_BINARY(fmax, kOrdered, {
-  if constexpr (std::is_integral_v<T>) return T(a > b ? a : b);
-  else return a != a ? b : b != b ? a : a > b ? a : b;
+  if constexpr (std::is_integral_v<T>)
+    return T(a > b ? a : b);
+  else
+    return a != a ? b : b != b ? a : a > b ? a : b;
 })
 RL_BINARY(fmin, kOrdered, {
-  if constexpr (std::is_integral_v<T>) return T(a < b ? a : b);
-  else return a != a ? b : b != b ? a : a < b ? a : b;
+  if constexpr (std::is_integral_v<T>)
+    return T(a < b ? a : b);
+  else
+    return a != a ? b : b != b ? a : a < b ? a : b;
 })
 RL_TERNARY(clamp, kOrdered, {  // NaN in a stays; a NaN bound wins
-  if constexpr (std::is_integral_v<T>) { T lo = a < b ? b : a; return T(lo > c ? c : lo); }
-  else { T lo = a != a ? a : b != b ? b : a < b ? b : a; return lo != lo ? lo : c != c ? c : lo > c ? c : lo; }
+  if constexpr (std::is_integral_v<T>) {
+    T lo = a < b ? b : a;
+    return T(lo > c ? c : lo);
+  } else {
+    T lo = a != a ? a : b != b ? b : a < b ? b : a;
+    return lo != lo ? lo : c != c ? c : lo > c ? c : lo;
+  }
 })
 RL_TERNARY(where, kAll, { return truthy(a) ? b : c; })
 RL_POINTWISE(addcmul, 3, 1, kNumber, { return T(a + p * b * c); })
 RL_POINTWISE(addcdiv, 3, 1, kInexact, { return a + p * (b / c); })
 RL_TERNARY(lerp, kInexact, {
-  if constexpr (is_cplx<T>) return a + c * (b - a);
-  else return std::fabs(c) < T(0.5) ? a + c * (b - a) : b - (b - a) * (T(1) - c);
+  if constexpr (is_cplx<T>)
+    return a + c * (b - a);
+  else
+    return std::fabs(c) < T(0.5) ? a + c * (b - a) : b - (b - a) * (T(1) - c);
 })
 RL_BINARY(hypot, kReal, { return std::hypot(a, b); })
 RL_BINARY(copysign, kReal, { return std::copysign(a, b); })
@@ -137,28 +204,42 @@ RL_UNARY(logical_not, kAll, { return !truthy(a); })
 RL_BINARY(logical_and, kAll, { return bool(truthy(a) & truthy(b)); })
 RL_BINARY(logical_or, kAll, { return bool(truthy(a) | truthy(b)); })
 RL_BINARY(logical_xor, kAll, { return truthy(a) != truthy(b); })
-RL_UNARY(bitwise_not, kIntegral, { if constexpr (std::is_same_v<T, bool>) return !a; else return T(~a); })
+RL_UNARY(bitwise_not, kIntegral, {
+  if constexpr (std::is_same_v<T, bool>)
+    return !a;
+  else
+    return T(~a);
+})
 RL_BINARY(bitwise_and, kIntegral, { return T(a & b); })
 RL_BINARY(bitwise_or, kIntegral, { return T(a | b); })
 RL_BINARY(bitwise_xor, kIntegral, { return T(a ^ b); })
 RL_BINARY(bitwise_left_shift, kI, { return b < 0 || b > 63 ? T(0) : T(uint64_t(a) << b); })
 RL_BINARY(bitwise_right_shift, kI, { return T(a >> (b < 0 || b > 63 ? 63 : b)); })
 RL_UNARY(isnan, kAll, {
-  if constexpr (is_cplx<T>) return (a.re != a.re) | (a.im != a.im);
-  else return a != a;
+  if constexpr (is_cplx<T>)
+    return (a.re != a.re) | (a.im != a.im);
+  else
+    return a != a;
 })
 RL_UNARY(isfinite, kAll, {
-  if constexpr (is_cplx<T>) return bool((a.re - a.re == 0) & (a.im - a.im == 0));
-  else return a - a == 0;
+  if constexpr (is_cplx<T>)
+    return bool((a.re - a.re == 0) & (a.im - a.im == 0));
+  else
+    return a - a == 0;
 })
 RL_UNARY(isinf, kAll, {
-  if constexpr (is_cplx<T>) return bool(std::isinf(a.re) | std::isinf(a.im));
-  else if constexpr (std::is_integral_v<T>) return false;
-  else return std::fabs(a) == std::numeric_limits<T>::infinity();
+  if constexpr (is_cplx<T>)
+    return bool(std::isinf(a.re) | std::isinf(a.im));
+  else if constexpr (std::is_integral_v<T>)
+    return false;
+  else
+    return std::fabs(a) == std::numeric_limits<T>::infinity();
 })
 RL_UNARY(signbit, kOrdered, {
-  if constexpr (std::is_integral_v<T>) return a < T(0);
-  else return std::signbit(a);
+  if constexpr (std::is_integral_v<T>)
+    return a < T(0);
+  else
+    return std::signbit(a);
 })
 RL_BINARY(gcd, kI, { return T(std::gcd(a, b)); })
 RL_BINARY(lcm, kI, { return T(a == 0 || b == 0 ? 0 : std::abs(a / std::gcd(a, b) * b)); })

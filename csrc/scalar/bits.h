@@ -1,8 +1,8 @@
-// Primitives under every scalar function: bit casts, selects, rounding, multiply-add, Horner's rule.
-// Here: branch-free one-liners that compilers turn into one or two vector instructions.
-// Not here: anything that computes a mathematical function (see the other headers of this folder).
-// For vectorisation, join conditions with & and |: && and || are branches to the compiler.
-// All of it assumes round-to-nearest and the flags -fno-math-errno -fno-trapping-math.
+// Primitives under every scalar function: bit casts, selects, rounding, multiply-add, Horner's
+// rule. Here: branch-free one-liners that compilers turn into one or two vector instructions. Not
+// here: anything that computes a mathematical function (see the other headers of this folder). For
+// vectorisation, join conditions with & and |: && and || are branches to the compiler. All of it
+// assumes round-to-nearest and the flags -fno-math-errno -fno-trapping-math.
 #pragma once
 
 #include <bit>

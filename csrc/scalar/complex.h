@@ -1,8 +1,8 @@
 // Elementary functions of complex numbers, as overloads rl::math::f(Complex<T>). Arithmetic is in
-// core/complex.h. Everything is computed in double; the overloads for float, at the end, round once,
-// which also keeps their intermediates from overflowing. Scalar code: branches are welcome here.
-// Branch cuts and special values follow C99's annex G. To add one: write it for double, add its
-// name to the list at the end.
+// core/complex.h. Everything is computed in double; the overloads for float, at the end, round
+// once, which also keeps their intermediates from overflowing. Scalar code: branches are welcome
+// here. Branch cuts and special values follow C99's annex G. To add one: write it for double, add
+// its name to the list at the end.
 #pragma once
 
 #include "core/complex.h"
@@ -177,8 +177,9 @@ static inline ArcParts arc_parts(double x, double y) {
   double r = hypot(x + 1.0, y), s = hypot(x - 1.0, y), a = 0.5 * (r + s), b = x / a;
   double right = y * y / (r + (x + 1.0));
   double left = x <= 1.0 ? s + (1.0 - x) : y * y / (s + (x - 1.0));
-  double across = x <= 1.0 ? sqrt(0.5 * (a + x) * (right + left))
-                           : y * sqrt(0.5 * ((a + x) / (r + (x + 1.0)) + (a + x) / (s + (x - 1.0))));
+  double across = x <= 1.0
+                      ? sqrt(0.5 * (a + x) * (right + left))
+                      : y * sqrt(0.5 * ((a + x) / (r + (x + 1.0)) + (a + x) / (s + (x - 1.0))));
   ArcParts p;
   p.turn = b <= 0.6417 ? asin(b) : atan2(x, across);
   p.complement = b <= 0.6417 ? acos(b) : atan2(across, x);
@@ -200,8 +201,7 @@ static inline Z asin(Z z) {
 static inline Z acos(Z z) {
   constexpr double kPi = 3.14159265358979323846, kHalfPi = 0.5 * kPi;
   if (is_nan(z)) {
-    if (is_inf(z.re) || is_inf(z.im))
-      return {kNan<double>, is_inf(z.im) ? -z.im : -kInf<double>};
+    if (is_inf(z.re) || is_inf(z.im)) return {kNan<double>, is_inf(z.im) ? -z.im : -kInf<double>};
     return {z.re == 0.0 ? kHalfPi : kNan<double>, kNan<double>};
   }
   auto [turn, complement, growth] = arc_parts(abs(z.re), abs(z.im));

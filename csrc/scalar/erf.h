@@ -27,13 +27,12 @@ static inline float neg_log_erfc(float a) {
 }
 static inline double neg_log_erfc(double a) {
   double x = a > 5.95 ? 5.95 : a;
-  return horner(x, 0x1.f974ddf8a673bp-26, 0x1.20dd70854847cp+0, 0x1.45f329ccde941p-1,
-                0x1.a4f2c35418646p-4, -0x1.3962c78cb38c6p-6, -0x1.a9d6f26bf9c0cp-13,
-                0x1.b750567019dbbp-10, -0x1.22061ac9ebf05p-11, -0x1.672d7621492fap-16,
-                0x1.cf2d2b511bd54p-14, -0x1.0eebc1db34c6ep-14, 0x1.964491d61c084p-16,
-                -0x1.c5eea1860ec54p-18, 0x1.89325f1eab88dp-20, -0x1.0969bd98c2a9fp-22,
-                0x1.1355cc1a5c2f2p-25, -0x1.a90d32ef65cf6p-29, 0x1.cc5860c1c0b3ap-33,
-                -0x1.382d47b3f3959p-37, 0x1.8ee3b87de6636p-43);
+  return horner(
+      x, 0x1.f974ddf8a673bp-26, 0x1.20dd70854847cp+0, 0x1.45f329ccde941p-1, 0x1.a4f2c35418646p-4,
+      -0x1.3962c78cb38c6p-6, -0x1.a9d6f26bf9c0cp-13, 0x1.b750567019dbbp-10, -0x1.22061ac9ebf05p-11,
+      -0x1.672d7621492fap-16, 0x1.cf2d2b511bd54p-14, -0x1.0eebc1db34c6ep-14, 0x1.964491d61c084p-16,
+      -0x1.c5eea1860ec54p-18, 0x1.89325f1eab88dp-20, -0x1.0969bd98c2a9fp-22, 0x1.1355cc1a5c2f2p-25,
+      -0x1.a90d32ef65cf6p-29, 0x1.cc5860c1c0b3ap-33, -0x1.382d47b3f3959p-37, 0x1.8ee3b87de6636p-43);
 }
 template <class T>
 static inline T erf_any(T x) {
@@ -47,14 +46,13 @@ static inline double erf(double x) { return erf_any(x); }
 // exp(x^2) erfc(x) for x >= 1/2.
 static inline double erfcx_large(double x) {
   double inverse = 1.0 / (x + 3.0), q = x > 1e18 ? 1.0 : (x - 3.0) * inverse;
-  double p = horner(q, 0x1.40c522d7e4987p+0, -0x1.15c084bb9e8c7p-3, -0x1.85a15c58a9ce2p-5,
-                    0x1.098366a5b313cp-3, -0x1.e88b803a592b6p-4, 0x1.17ca2878573d2p-4,
-                    -0x1.8574c406791bcp-6, 0x1.4b884d60819ap-9, 0x1.ef1bd9e0a880cp-10,
-                    -0x1.98db2dad6427ap-11, -0x1.b9115ab7fe865p-14, 0x1.0656e0b4b14d8p-13,
-                    0x1.4bfeefc02c657p-18, -0x1.50d66491e3f9ep-16, -0x1.89d7d45a4705dp-21,
-                    0x1.ca9db7ded5d3cp-19, 0x1.9aa63c2f2699bp-22, -0x1.21ccbca4eebefp-21,
-                    -0x1.b5db3ccd7f11ep-23, 0x1.b1f417bbed3fp-25, 0x1.d79e211a0f2d4p-24,
-                    -0x1.85de7c96e508dp-27, -0x1.3bd06004de303p-25, 0x1.a19f25ce21817p-27);
+  double p = horner(
+      q, 0x1.40c522d7e4987p+0, -0x1.15c084bb9e8c7p-3, -0x1.85a15c58a9ce2p-5, 0x1.098366a5b313cp-3,
+      -0x1.e88b803a592b6p-4, 0x1.17ca2878573d2p-4, -0x1.8574c406791bcp-6, 0x1.4b884d60819ap-9,
+      0x1.ef1bd9e0a880cp-10, -0x1.98db2dad6427ap-11, -0x1.b9115ab7fe865p-14, 0x1.0656e0b4b14d8p-13,
+      0x1.4bfeefc02c657p-18, -0x1.50d66491e3f9ep-16, -0x1.89d7d45a4705dp-21, 0x1.ca9db7ded5d3cp-19,
+      0x1.9aa63c2f2699bp-22, -0x1.21ccbca4eebefp-21, -0x1.b5db3ccd7f11ep-23, 0x1.b1f417bbed3fp-25,
+      0x1.d79e211a0f2d4p-24, -0x1.85de7c96e508dp-27, -0x1.3bd06004de303p-25, 0x1.a19f25ce21817p-27);
   return 0.5 * p / (0.5 + x);
 }
 
@@ -70,11 +68,11 @@ static inline float erfc(float x) {
   constexpr double kLog2e = ExpConst<double>::kLog2e;
   float a = abs(x);
   double b = double(a > 12.0f ? 12.0f : a < 0.5f ? 0.5f : a), q = (b - 3.0) / (b + 3.0);
-  double p = horner(q, 0x1.40c522d7efb3p+0, -0x1.15c084a98585dp-3, -0x1.85a15d56474dp-5,
-                    0x1.098362745c8bcp-3, -0x1.e88b720aaa1dp-4, 0x1.17cab7aac00cp-4,
-                    -0x1.857707f38741cp-6, 0x1.4b03f4db0ede7p-9, 0x1.efbfa936a879ap-10,
-                    -0x1.914eb0acb88f7p-11, -0x1.cdc5fe850dc03p-14, 0x1.9f829df91f2fep-14,
-                    0x1.17b705e1e98d3p-17);
+  double p =
+      horner(q, 0x1.40c522d7efb3p+0, -0x1.15c084a98585dp-3, -0x1.85a15d56474dp-5,
+             0x1.098362745c8bcp-3, -0x1.e88b720aaa1dp-4, 0x1.17cab7aac00cp-4, -0x1.857707f38741cp-6,
+             0x1.4b03f4db0ede7p-9, 0x1.efbfa936a879ap-10, -0x1.914eb0acb88f7p-11,
+             -0x1.cdc5fe850dc03p-14, 0x1.9f829df91f2fep-14, 0x1.17b705e1e98d3p-17);
   double large = exp2_for_float(-kLog2e * b * b) * p / (1.0 + 2.0 * b);
   float outer = float(x < 0.0f ? 2.0 - large : large);
   float inner = float(1.0 - double(erf_small(x)));
@@ -97,12 +95,11 @@ static inline double erfinv_guess(double x) {
                          -0x1.486277a925fb2p-10, 0x1.c9bb62736e08cp-13, -0x1.507b9b3d118e7p-18,
                          -0x1.cbd5da0839bbdp-19, 0x1.0489df52c3c09p-21, 0x1.1ad4399e03e95p-26,
                          -0x1.999980853a7ebp-27, 0x1.e01b91ff401dfp-32, 0x1.9751df606c549p-33);
-  double tail = horner(s, 0x1.eb7e0905da254p+1, 0x1.026e25ca87f4fp+0, 0x1.4a52dbbf4ef9ap-10,
-                         -0x1.c76214f4e051ep-11, 0x1.4f1f02eb27a1ep-12, -0x1.f43dcbe2d4a26p-14,
-                         0x1.ec98a9822c41bp-15, -0x1.00a05b6f7ec6dp-15, 0x1.fe84d096be924p-17,
-                         -0x1.54866d7b33b94p-17, 0x1.5d1abcc67d13ap-18, -0x1.8559737a13a69p-24,
-                         -0x1.1a6a19ecc488bp-20, 0x1.2100995bfdc73p-22, 0x1.81183ee952fb4p-25,
-                         -0x1.24d9000f8162ap-26);
+  double tail = horner(
+      s, 0x1.eb7e0905da254p+1, 0x1.026e25ca87f4fp+0, 0x1.4a52dbbf4ef9ap-10, -0x1.c76214f4e051ep-11,
+      0x1.4f1f02eb27a1ep-12, -0x1.f43dcbe2d4a26p-14, 0x1.ec98a9822c41bp-15, -0x1.00a05b6f7ec6dp-15,
+      0x1.fe84d096be924p-17, -0x1.54866d7b33b94p-17, 0x1.5d1abcc67d13ap-18, -0x1.8559737a13a69p-24,
+      -0x1.1a6a19ecc488bp-20, 0x1.2100995bfdc73p-22, 0x1.81183ee952fb4p-25, -0x1.24d9000f8162ap-26);
   return x * (w < 5.0 ? middle : tail);
 }
 // One Halley step on erf(y) = x, through erfc where erf is near 1.

@@ -17,11 +17,11 @@ struct ExpConst<float> {
   static constexpr float kLn2Lo = 0x1.7f7d1cp-20f;
   static constexpr float kMax = 0x1.62e42ep+6f;      // largest argument with a finite result
   static constexpr float kMaxHalf = 0x1.65a9f8p+6f;  // the same for exp(x)/2
-  static constexpr float kMin = -104.0f;           // below, everything rounds to zero
-  static constexpr float kSmall = -86.0f;          // below, the result may be subnormal
-  static constexpr float kExpm1Min = -18.0f;       // below, expm1 is -1
-  static constexpr float kTanhMax = 10.0f;         // above, tanh is 1
-  static constexpr float kExpm1Id = 0x1p-25f;      // below in magnitude, expm1(x) is x
+  static constexpr float kMin = -104.0f;             // below, everything rounds to zero
+  static constexpr float kSmall = -86.0f;            // below, the result may be subnormal
+  static constexpr float kExpm1Min = -18.0f;         // below, expm1 is -1
+  static constexpr float kTanhMax = 10.0f;           // above, tanh is 1
+  static constexpr float kExpm1Id = 0x1p-25f;        // below in magnitude, expm1(x) is x
   static constexpr float kMin2 = -151.0f, kMax2 = 128.0f, kSmall2 = -124.0f;
   static constexpr float kRescale = 0x1p-64f;
 };

@@ -21,8 +21,9 @@ struct PiConst<double> {
 // atan(t) - t for |t| <= tan(pi/8).
 static inline float atan_tail(float t) {
   float z = t * t;
-  return t * z * horner(z, -0.333333313f, 0.199998021f, -0.142791316f, 0.110095866f,
-                        -0.0828321278f, 0.0435131676f);
+  return t * z *
+         horner(z, -0.333333313f, 0.199998021f, -0.142791316f, 0.110095866f, -0.0828321278f,
+                0.0435131676f);
 }
 static inline double atan_tail(double t) {
   double z = t * t;
@@ -54,13 +55,13 @@ static inline T atan_any(T x) {
 static inline float atan(float x) { return atan_any(x); }
 static inline double atan(double x) { return atan_any(x); }
 
-// C99's table of zeros and infinities falls out of: an infinite or zero pair stands for (1,1) or (0,1),
-// a negative x mirrors the angle at pi/2. Both are scaled near overflow and underflow.
+// C99's table of zeros and infinities falls out of: an infinite or zero pair stands for (1,1) or
+// (0,1), a negative x mirrors the angle at pi/2. Both are scaled near overflow and underflow.
 template <class T>
 static inline T atan2_any(T y, T x) {
   using C = PiConst<T>;
   T ay = abs(y), ax = abs(x);
-  bool both_inf = (ay == kInf<T>) & (ax == kInf<T>), both_zero = (ay == T(0)) & (ax == T(0));
+  bool both_inf = (ay == kInf<T>)&(ax == kInf<T>), both_zero = (ay == T(0)) & (ax == T(0));
   constexpr T kTiny = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
   T longer = ay > ax ? ay : ax;
   T scale = longer > std::numeric_limits<T>::max() / 4 ? T(0.25) : T(1);
@@ -77,8 +78,9 @@ static inline double atan2(double y, double x) { return atan2_any(y, x); }
 
 // asin(x) - x for |x| <= 1/2, given z = x^2.
 static inline float asin_tail(float x, float z) {
-  return x * z * horner(z, 0.166666597f, 0.0750052184f, 0.0445133895f, 0.031838648f, 0.014318509f,
-                        0.0376877636f);
+  return x * z *
+         horner(z, 0.166666597f, 0.0750052184f, 0.0445133895f, 0.031838648f, 0.014318509f,
+                0.0376877636f);
 }
 static inline double asin_tail(double x, double z) {
   return x * z *
@@ -89,7 +91,8 @@ static inline double asin_tail(double x, double z) {
                 0x1.0b44a52f6216p-5);
 }
 
-// asin(sqrt(z)) = s + tail for z in [0, 1/4], s the rounded root; the tail holds what sqrt rounds off.
+// asin(sqrt(z)) = s + tail for z in [0, 1/4], s the rounded root; the tail holds what sqrt rounds
+// off.
 template <class T>
 struct AsinSqrt {
   T s, tail;

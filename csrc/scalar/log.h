@@ -66,8 +66,8 @@ static inline LogSplit<T> split_log(T x) {
   T f = from_bits<T>((shifted & Bits<T>::kMantissaMask) + C::kSqrtHalf) - T(1);
   return {k, f, biased};
 }
-// The same for subnormals too, scaled up first. The factor is made from its exponent, so that there is
-// a single select: with two, gcc clones everything between them.
+// The same for subnormals too, scaled up first. The factor is made from its exponent, so that there
+// is a single select: with two, gcc clones everything between them.
 template <class T>
 static inline LogSplit<T> split_log_any(T x) {
   using C = LogConst<T>;
@@ -154,7 +154,8 @@ static inline T log_sigmoid(T x) {
   return (x < T(0) ? x : T(0)) - log1p(exp(-abs(x)));
 }
 
-// sign(x) log1p(a + a^2 / (1 + sqrt(1 + a^2))); log(2a) where a^2 would overflow or be all there is.
+// sign(x) log1p(a + a^2 / (1 + sqrt(1 + a^2))); log(2a) where a^2 would overflow or be all there
+// is.
 template <class T>
 static inline T asinh_any(T x) {
   constexpr T kLn2 = T(0.693147180559945309417);

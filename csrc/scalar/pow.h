@@ -1,6 +1,7 @@
 // Powers and roots of sums: pow (all C99 special cases), rsqrt, hypot. Branch-free, so loops over
 // them vectorise. pow is exp2(y log2|x|): for float with the inside in double, for double with the
-// logarithm in a pair of doubles, so that an exponent of a thousand still leaves the last bit right.
+// logarithm in a pair of doubles, so that an exponent of a thousand still leaves the last bit
+// right.
 #pragma once
 
 #include "log.h"
@@ -11,7 +12,8 @@ namespace rl::math {
 static inline float floor(float x) { return __builtin_floorf(x); }
 static inline double floor(double x) { return __builtin_floor(x); }
 
-// |x|^y from its core, which may be anything where x or y is not an ordinary number: zeros, infinities, NaN and the sign of odd integer powers.
+// |x|^y from its core, which may be anything where x or y is not an ordinary number: zeros,
+// infinities, NaN and the sign of odd integer powers.
 template <class T>
 static inline T pow_special(T x, T y, T core) {
   T a = abs(x);
@@ -21,7 +23,7 @@ static inline T pow_special(T x, T y, T core) {
   T grown = y > T(0) ? kInf<T> : T(0), shrunk = y > T(0) ? T(0) : kInf<T>;
   T v = edge ? (a > T(1) ? grown : shrunk) : core;
   v = odd ? flip_sign(v, x) : v;
-  v = ((x < T(0)) & (x > -kInf<T>) & !whole) ? kNan<T> : v;
+  v = ((x < T(0)) & (x > -kInf<T>)&!whole) ? kNan<T> : v;
   v = (is_nan(x) | is_nan(y)) ? kNan<T> : v;
   v = ((a == T(1)) & y_inf) ? T(1) : v;
   return ((x == T(1)) | (y == T(0))) ? T(1) : v;

@@ -50,7 +50,8 @@ static inline double trigamma(double x) {
   double sum = 0.0;
   for (; x < 12.0; x += 1.0) sum += 1.0 / (x * x);
   double z = 1.0 / (x * x);
-  double tail = horner(z, 1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66, -691.0 / 2730, 7.0 / 6);
+  double tail =
+      horner(z, 1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66, -691.0 / 2730, 7.0 / 6);
   return sum + (1.0 / x + 0.5 * z + z / x * tail);
 }
 
@@ -70,10 +71,17 @@ static inline double zeta(double x, double q) {
   }
   double power = pow(a, -x);
   sum += power * a / (x - 1.0) + 0.5 * power;
-  static constexpr double kBernoulli[] = {  // B_2k / (2k)!
-      1.0 / 12, -1.0 / 720, 1.0 / 30240, -1.0 / 1209600, 1.0 / 47900160, -5.2841901386874931848e-10,
-      1.3382536530684678833e-11, -3.3896802963225828668e-13, 8.5860620562778445641e-15,
-      -2.1748686985580618731e-16};
+  static constexpr double kBernoulli[] = {// B_2k / (2k)!
+                                          1.0 / 12,
+                                          -1.0 / 720,
+                                          1.0 / 30240,
+                                          -1.0 / 1209600,
+                                          1.0 / 47900160,
+                                          -5.2841901386874931848e-10,
+                                          1.3382536530684678833e-11,
+                                          -3.3896802963225828668e-13,
+                                          8.5860620562778445641e-15,
+                                          -2.1748686985580618731e-16};
   double factor = x * power / a, order = x;
   for (double b : kBernoulli) {
     double term = b * factor;

@@ -1,6 +1,6 @@
-// Orthogonal polynomials of degree n at x: Chebyshev T U V W (and shifted), Hermite H He, Laguerre L,
-// Legendre P. A negative degree gives 0. By the three-term recurrence; Chebyshev's of high degree
-// inside (-1, 1) by their cosines, which do not accumulate rounding. Scalar code.
+// Orthogonal polynomials of degree n at x: Chebyshev T U V W (and shifted), Hermite H He, Laguerre
+// L, Legendre P. A negative degree gives 0. By the three-term recurrence; Chebyshev's of high
+// degree inside (-1, 1) by their cosines, which do not accumulate rounding. Scalar code.
 #pragma once
 
 #include "elementary.h"
@@ -78,9 +78,8 @@ static inline T shifted_chebyshev_polynomial_w(T x, int64_t n) {
 template <class T>
 static inline T hermite_polynomial_h(T x, int64_t n) {
   if (n > kHermiteMax) return kNan<T>;
-  return recurrence(n, T(2) * x, [x](T k, T p, T before) {
-    return T(2) * (x * p - (k - T(1)) * before);
-  });
+  return recurrence(n, T(2) * x,
+                    [x](T k, T p, T before) { return T(2) * (x * p - (k - T(1)) * before); });
 }
 template <class T>
 static inline T hermite_polynomial_he(T x, int64_t n) {

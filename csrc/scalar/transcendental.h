@@ -1,7 +1,8 @@
 // Functors of the elementary functions and the activations made of them; their mathematics is
 // in rl::math. Included by kernels/pointwise_math.cpp.
 
-template <class T> static inline T int_pow(T a, T b) {
+template <class T>
+static inline T int_pow(T a, T b) {
   if (b < 0) return a == 1 ? 1 : a == -1 ? (b % 2 ? -1 : 1) : 0;
   uint64_t r = 1, x = static_cast<uint64_t>(a);
   for (uint64_t e = static_cast<uint64_t>(b); e; e >>= 1, x *= x)
@@ -28,7 +29,8 @@ RL_UNARY(erfc, kReal, { return math::erfc(a); })
 RL_UNARY(silu, kReal, { return a * math::sigmoid(a); })
 RL_UNARY(gelu, kReal, { return T(0.5) * a * math::erfc(a * T(-0.70710678118654752440)); })
 RL_UNARY(gelu_tanh, kReal, {
-  return T(0.5) * a * (T(1) + math::tanh(T(0.79788456080286535588) * (a + T(0.044715) * a * a * a)));
+  return T(0.5) * a *
+         (T(1) + math::tanh(T(0.79788456080286535588) * (a + T(0.044715) * a * a * a)));
 })
 RL_BINARY(logaddexp, kReal, {
   T hi = a > b ? a : b, d = std::fabs(a - b);
@@ -38,7 +40,8 @@ RL_BINARY(logaddexp, kReal, {
 RL_POINTWISE(softplus, 1, 2, kReal, { return a * p > q ? a : math::log1p(math::exp(a * p)) / p; })
 RL_POINTWISE(leaky_relu, 1, 1, kReal, { return a > T(0) ? a : a * p; })
 RL_POINTWISE(elu, 1, 3, kReal, { return a > T(0) ? a * q : math::expm1(a * r) * p * q; })
-RL_UNARY(log_sigmoid, kReal, { return (a < T(0) ? a : T(0)) - math::log1p(math::exp(-std::fabs(a))); })
+RL_UNARY(log_sigmoid, kReal,
+         { return (a < T(0) ? a : T(0)) - math::log1p(math::exp(-std::fabs(a))); })
 RL_BLOCK_UNARY(sin, kReal)
 RL_BLOCK_UNARY(cos, kReal)
 RL_BLOCK_UNARY(tan, kReal)
@@ -48,6 +51,8 @@ RL_UNARY(atan, kReal, { return math::atan(a); })
 RL_BINARY(atan2, kReal, { return math::atan2(a, b); })
 RL_UNARY(erfinv, kReal, { return math::erfinv(a); })
 RL_BINARY(pow, kI | kReal, {
-  if constexpr (std::is_integral_v<T>) return int_pow(a, b);
-  else return math::pow(a, b);
+  if constexpr (std::is_integral_v<T>)
+    return int_pow(a, b);
+  else
+    return math::pow(a, b);
 })

@@ -1,6 +1,6 @@
 // sin, cos, tan for every argument (their inverses: inverse_trig.h).
-// sin(x) and its kin are right everywhere but branch for huge x, which stops vectorisation. Loops use
-// sin_in_range (branch-free, |x| <= kTrigLimit<T>) or simply the block functions at the end.
+// sin(x) and its kin are right everywhere but branch for huge x, which stops vectorisation. Loops
+// use sin_in_range (branch-free, |x| <= kTrigLimit<T>) or simply the block functions at the end.
 // Method: x - n pi/2 with pi/2 in three words and unrounded products; beyond the limit, the product
 // with 2/pi in 192-bit integers (Payne and Hanek 1983).
 #pragma once
@@ -60,8 +60,9 @@ static inline uint64_t two_over_pi_word(int index) {
   return shift ? high | (kDigits[word + 1] >> (64 - shift)) : high;
 }
 
-// For finite a > 2^16. a = mantissa * 2^e, and digits of 2/pi worth 4 or more after scaling by 2^e are
-// whole turns: the product with the next 192 digits, modulo 2^192, is n (2 bits) and the fraction.
+// For finite a > 2^16. a = mantissa * 2^e, and digits of 2/pi worth 4 or more after scaling by 2^e
+// are whole turns: the product with the next 192 digits, modulo 2^192, is n (2 bits) and the
+// fraction.
 static inline Quadrant<double> reduce_huge(double a) {
   using Wide = unsigned __int128;
   uint64_t bits = to_bits(a);
@@ -134,7 +135,7 @@ static inline T tan_in_range(T x) {
 
 template <class T>
 static inline bool is_huge_angle(T x) {
-  return (abs(x) > kTrigLimit<T>) & (abs(x) < kInf<T>);
+  return (abs(x) > kTrigLimit<T>)&(abs(x) < kInf<T>);
 }
 template <class T>
 static inline T sin_any(T x) {

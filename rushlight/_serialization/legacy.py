@@ -72,7 +72,9 @@ class _Storages:
         tag, key, location, numel, *view = parse_reference(reference, 5, 6)
         if key not in self.made:
             if numel * tag.dtype.itemsize > self.most_bytes:
-                raise RuntimeError(f"load: storage {key!r} has {numel} elements, more than the file")
+                raise RuntimeError(
+                    f"load: storage {key!r} has {numel} elements, more than the file"
+                )
             storage = rl.empty(numel * tag.dtype.itemsize, dtype=rl.uint8).untyped_storage()
             self.made[key] = (storage, self.options.place(storage, location), tag.dtype)
         placed = self.made[key][1]

@@ -108,7 +108,9 @@ def load_zip(file, shown_name, options, mapping):
     reader = ZipReader(file, shown_name)
     _check_kind(reader)
     if _order_differs(reader):
-        raise NotImplementedError(f"load: {shown_name} was written on a machine of other byte order")
+        raise NotImplementedError(
+            f"load: {shown_name} was written on a machine of other byte order"
+        )
 
     def read(key, nbytes):
         record = f"data/{key}"

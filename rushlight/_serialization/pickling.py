@@ -105,7 +105,9 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
             self.save(name)
             self.write(pickle.STACK_GLOBAL)
         elif "." in name:
-            raise pickle.PicklingError(f"save: nested class {module}.{name} needs pickle_protocol=4")
+            raise pickle.PicklingError(
+                f"save: nested class {module}.{name} needs pickle_protocol=4"
+            )
         else:
             self.write(pickle.GLOBAL + f"{module}\n{name}\n".encode())
 

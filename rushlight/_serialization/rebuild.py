@@ -62,7 +62,14 @@ def _rebuild_tensor_v2(
     storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None
 ):
     return _rebuild_tensor_v3(
-        storage, storage_offset, size, stride, requires_grad, backward_hooks, storage.dtype, metadata
+        storage,
+        storage_offset,
+        size,
+        stride,
+        requires_grad,
+        backward_hooks,
+        storage.dtype,
+        metadata,
     )
 
 

@@ -44,7 +44,9 @@ class SafeUnpickler:
                 return self.stack.pop()
             step = _STEPS.get(code)
             if step is None:
-                raise UnpicklingError(f"weights_only load: unsupported pickle instruction {code:#04x}")
+                raise UnpicklingError(
+                    f"weights_only load: unsupported pickle instruction {code:#04x}"
+                )
             try:
                 step(self)
             except _MALFORMED as error:

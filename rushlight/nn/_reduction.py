@@ -15,7 +15,8 @@ def legacy_get_string(size_average, reduce, emit_warning=True):
 
         warnings.warn(
             "size_average and reduce args will be deprecated, please use "
-            f"reduction='{name}' instead.", stacklevel=4,
+            f"reduction='{name}' instead.",
+            stacklevel=4,
         )
     return name
 

@@ -8,16 +8,46 @@ import math
 import rushlight as rl
 
 __all__ = [
-    "calculate_gain", "uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_",
-    "eye_", "dirac_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_",
-    "orthogonal_", "sparse_", "uniform", "normal", "constant", "eye", "dirac", "xavier_uniform",
-    "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal", "sparse",
+    "calculate_gain",
+    "uniform_",
+    "normal_",
+    "trunc_normal_",
+    "constant_",
+    "ones_",
+    "zeros_",
+    "eye_",
+    "dirac_",
+    "xavier_uniform_",
+    "xavier_normal_",
+    "kaiming_uniform_",
+    "kaiming_normal_",
+    "orthogonal_",
+    "sparse_",
+    "uniform",
+    "normal",
+    "constant",
+    "eye",
+    "dirac",
+    "xavier_uniform",
+    "xavier_normal",
+    "kaiming_uniform",
+    "kaiming_normal",
+    "orthogonal",
+    "sparse",
 ]
 
-_UNIT_GAIN = frozenset((
-    "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
-    "conv_transpose3d", "sigmoid",
-))
+_UNIT_GAIN = frozenset(
+    (
+        "linear",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+        "conv_transpose1d",
+        "conv_transpose2d",
+        "conv_transpose3d",
+        "sigmoid",
+    )
+)
 
 
 def calculate_gain(nonlinearity, param=None):
@@ -70,7 +100,8 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
 
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of "
-            "values may be incorrect.", stacklevel=2
+            "values may be incorrect.",
+            stacklevel=2,
         )
     low, high = (_normal_cdf((edge - mean) / std) for edge in (a, b))
     with rl.no_grad():
@@ -201,7 +232,7 @@ def orthogonal_(tensor, gain=1, generator=None):
     if rows < columns:
         flat.t_()
     q, r = rl.linalg.qr(flat)
-    q *= r.diag().sign()                      # makes the distribution uniform (Mezzadri 2006)
+    q *= r.diag().sign()  # makes the distribution uniform (Mezzadri 2006)
     if rows < columns:
         q.t_()
     with rl.no_grad():
@@ -230,7 +261,8 @@ def _deprecated(function):
         import warnings
 
         warnings.warn(
-            f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning,
+            f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.",
+            FutureWarning,
             stacklevel=2,
         )
         return function(*args, **kwargs)

@@ -63,9 +63,7 @@ class Parameter(rl.Tensor, metaclass=_ParameterMeta):
     def __deepcopy__(self, memo):
         if id(self) in memo:
             return memo[id(self)]
-        copied = type(self)(
-            self.data.clone(memory_format=rl.preserve_format), self.requires_grad
-        )
+        copied = type(self)(self.data.clone(memory_format=rl.preserve_format), self.requires_grad)
         memo[id(self)] = copied
         return copied
 
@@ -133,8 +131,21 @@ class Buffer(rl.Tensor, metaclass=_BufferMeta):
 class UninitializedTensorMixin:
     """A tensor that has a dtype and a device but no shape yet; most uses of it raise."""
 
-    _allowed = ("cpu", "cuda", "double", "float", "half", "bfloat16", "to", "detach", "copy_",
-                "share_memory_", "requires_grad_", "is_floating_point", "is_complex")
+    _allowed = (
+        "cpu",
+        "cuda",
+        "double",
+        "float",
+        "half",
+        "bfloat16",
+        "to",
+        "detach",
+        "copy_",
+        "share_memory_",
+        "requires_grad_",
+        "is_floating_point",
+        "is_complex",
+    )
 
     def materialize(self, shape, device=None, dtype=None):
         """Give the tensor its shape; it becomes an ordinary parameter or tensor in place."""

@@ -11,12 +11,32 @@ from rushlight import _native
 table = _native.table
 records = {}
 
-_TYPES = {"Tensor": 0, "Tensor[]": 1, "Tensor | Scalar": 2, "Scalar": 3, "int": 4, "float": 5, "bool": 6,
-          "int[]": 7, "float[]": 8, "dtype": 9, "device": 10, "memory_format": 11, "layout": 12, "str": 13,
-          "Generator": 14, "object": 15, "number": 3, "Any": 15, "any": 15}
+_TYPES = {
+    "Tensor": 0,
+    "Tensor[]": 1,
+    "Tensor | Scalar": 2,
+    "Scalar": 3,
+    "int": 4,
+    "float": 5,
+    "bool": 6,
+    "int[]": 7,
+    "float[]": 8,
+    "dtype": 9,
+    "device": 10,
+    "memory_format": 11,
+    "layout": 12,
+    "str": 13,
+    "Generator": 14,
+    "object": 15,
+    "number": 3,
+    "Any": 15,
+    "any": 15,
+}
 #: Python operator -> slot of the tensor type; the order is that of csrc/python/tensor_type.cpp
-_OPERATORS = {name: i for i, name in enumerate(
-    "+ - * / // % ** @ & | ^ << >> neg pos abs ~ < <= == != > >=".split())}
+_OPERATORS = {
+    name: i
+    for i, name in enumerate("+ - * / // % ** @ & | ^ << >> neg pos abs ~ < <= == != > >=".split())
+}
 
 pointwise, structural = "pointwise", "structural"
 promote, to_float = 0, 1
@@ -60,12 +80,14 @@ class Record:
     def vjp_all(self, rule):
         """Decorator: one rule for all inputs, ``rule(g, needs, ...)`` -> a gradient per tensor input."""
         self._add_rule(-1, rule)
-        self.differentiable_inputs += [a for a, t in zip(self.arg_names, self.arg_types) if t in (0, 1, 2)]
+        self.differentiable_inputs += [
+            a for a, t in zip(self.arg_names, self.arg_types) if t in (0, 1, 2)
+        ]
         return rule
 
     def _add_rule(self, arg, rule):
         code = rule.__code__
-        names = code.co_varnames[:code.co_argcount]
+        names = code.co_varnames[: code.co_argcount]
         _native.add_rule(self.native, arg, rule, [self._rule_input(n) for n in names])
 
     def _rule_input(self, name):
@@ -87,8 +109,10 @@ class Record:
             return 2, self.result_names.index(name[2:])
         if name[0] == "g" and name[1:].isdigit():
             return 2, int(name[1:])
-        raise TypeError(f"{self.name}: a gradient rule asks for {name!r}, which is neither an argument, "
-                        f"'result' nor 'g'; arguments are {', '.join(self.arg_names)}")
+        raise TypeError(
+            f"{self.name}: a gradient rule asks for {name!r}, which is neither an argument, "
+            f"'result' nor 'g'; arguments are {', '.join(self.arg_names)}"
+        )
 
 
 def _split(text):
@@ -112,8 +136,15 @@ def _split(text):
     return parts + [last] if last else parts
 
 
-_CONSTANTS = {"None": None, "True": True, "False": False, "inf": float("inf"), "-inf": float("-inf"),
-              "contiguous_format": _native.contiguous_format, "preserve_format": _native.preserve_format}
+_CONSTANTS = {
+    "None": None,
+    "True": True,
+    "False": False,
+    "inf": float("inf"),
+    "-inf": float("-inf"),
+    "contiguous_format": _native.contiguous_format,
+    "preserve_format": _native.preserve_format,
+}
 
 
 def _constant(text):
@@ -148,8 +179,15 @@ def _argument(text, keyword_only):
     if kind.startswith("int[") and kind != "int[]":
         repeat, kind = int(kind[4:-1]), "int[]"
     value = _constant(default.strip()) if equals else None
-    return [name, _TYPES[kind], optional or (bool(equals) and value is None), bool(equals), value,
-            keyword_only, repeat], mutated
+    return [
+        name,
+        _TYPES[kind],
+        optional or (bool(equals) and value is None),
+        bool(equals),
+        value,
+        keyword_only,
+        repeat,
+    ], mutated
 
 
 def _parse(schema):
@@ -171,7 +209,9 @@ def _parse(schema):
     returns = returns.strip()
     names = []
     if returns.startswith("("):
-        names = [r.split()[-1] if " " in r else f"result{i}" for i, r in enumerate(_split(returns[1:-1]))]
+        names = [
+            r.split()[-1] if " " in r else f"result{i}" for i, r in enumerate(_split(returns[1:-1]))
+        ]
     return name.strip(), args, mutated, has_out, names, returns.endswith("[]")
 
 
@@ -186,6 +226,7 @@ def _result_type(name, names):
     if len(names) < 2 or names[0] == "result0":  # unnamed results are a plain tuple
         return None
     from rushlight.ops._results import result_type
+
     return result_type(name, tuple(names))
 
 
@@ -193,8 +234,20 @@ def _camel(name):
     return "".join([p[:1].upper() + p[1:] for p in name.strip("_").split("_")])
 
 
-def op(schema, *, kind=structural, dtype=promote, method=None, at=None, inplace=None, operator=None,
-       kernel=None, differentiable=True, out=None, grad_name=None):
+def op(
+    schema,
+    *,
+    kind=structural,
+    dtype=promote,
+    method=None,
+    at=None,
+    inplace=None,
+    operator=None,
+    kernel=None,
+    differentiable=True,
+    out=None,
+    grad_name=None,
+):
     """Declares an operator; decorates its composite body (``...`` alone: native only).
 
     Args:
@@ -209,12 +262,19 @@ def op(schema, *, kind=structural, dtype=promote, method=None, at=None, inplace=
         kernel: the native name, if it differs from the schema's.
         out: accepts ``out=`` (default: yes, except for views and ops that change an argument).
     """
+
     def make(body):
         name, args, mutated, has_out, result_names, returns_list = _parse(schema)
         namespaces = _namespaces(at, method, args)
         is_pointwise = kind == pointwise
-        record = Record(schema, body, body.__doc__, namespaces,
-                        is_pointwise if inplace is None else inplace, kind)
+        record = Record(
+            schema,
+            body,
+            body.__doc__,
+            namespaces,
+            is_pointwise if inplace is None else inplace,
+            kind,
+        )
         record.arg_names, record.arg_types = [a[0] for a in args], [a[1] for a in args]
         record.result_names, record.returns_list = result_names, returns_list
         pointwise_names, kernel_names = _native_names()
@@ -228,15 +288,26 @@ def op(schema, *, kind=structural, dtype=promote, method=None, at=None, inplace=
         record.native_name = native if known else None
         accepts_out = (has_out or mutated < 0) if out is None else out
         record.native = _native.make_op(
-            name, record.public_name, grad_name or _camel(record.public_name) + "Backward0",
-            native if known else None, [tuple(a) for a in args], None if empty else body,
-            _result_type(record.public_name, result_names), accepts_out, differentiable, returns_list,
-            is_pointwise, dtype, mutated)
+            name,
+            record.public_name,
+            grad_name or _camel(record.public_name) + "Backward0",
+            native if known else None,
+            [tuple(a) for a in args],
+            None if empty else body,
+            _result_type(record.public_name, result_names),
+            accepts_out,
+            differentiable,
+            returns_list,
+            is_pointwise,
+            dtype,
+            mutated,
+        )
         records[name] = record
         public = _publish(record)
         if operator:
             _native.set_operator(_OPERATORS[operator], record.native)
         return public
+
     return make
 
 
@@ -257,8 +328,7 @@ def _documented():
     ...
 
 
-def _bare():
-    ...
+def _bare(): ...
 
 
 _EMPTY = (_documented.__code__.co_code, _bare.__code__.co_code)

@@ -21,6 +21,13 @@ def _repr(self):
 def result_type(name, fields):
     """A tuple type with named fields. Made without `collections`, which is slow to import."""
     members = {f: _Field(i) for i, f in enumerate(fields)}
-    members.update(__slots__=(), _fields=fields, __repr__=_repr, __module__="torch.return_types",
-                   n_fields=len(fields), n_sequence_fields=len(fields), n_unnamed_fields=0)
+    members.update(
+        __slots__=(),
+        _fields=fields,
+        __repr__=_repr,
+        __module__="torch.return_types",
+        n_fields=len(fields),
+        n_sequence_fields=len(fields),
+        n_unnamed_fields=0,
+    )
     return type(name, (tuple,), members)

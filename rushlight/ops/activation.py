@@ -93,7 +93,9 @@ _gelu_tanh = define(
     "gelu_tanh",
     "gelu_tanh(Tensor self) -> Tensor",
     "The tanh approximation of gelu.",
-    lambda fused: lambda g, self: g * _gelu_tanh_slope(self) if rl.is_grad_enabled() else fused(g, self),
+    lambda fused: (
+        lambda g, self: g * _gelu_tanh_slope(self) if rl.is_grad_enabled() else fused(g, self)
+    ),
     "gelu_tanh_backward(Tensor grad, Tensor self) -> Tensor",
     at=("internal",),
 )
@@ -114,7 +116,9 @@ def gelu(input, approximate):
         return _gelu(input)
     if approximate == "tanh":
         return _gelu_tanh(input)
-    raise RuntimeError(f"gelu: approximate argument must be either 'none' or 'tanh', got {approximate!r}")
+    raise RuntimeError(
+        f"gelu: approximate argument must be either 'none' or 'tanh', got {approximate!r}"
+    )
 
 
 def _silu_slope(x):
@@ -209,7 +213,11 @@ _elu = define(
     lambda fused: (
         lambda g, self, alpha, scale, input_scale: (
             g
-            * rl.where(self > 0, scale, alpha * scale * input_scale * (self * input_scale).clamp_max(0).exp())
+            * rl.where(
+                self > 0,
+                scale,
+                alpha * scale * input_scale * (self * input_scale).clamp_max(0).exp(),
+            )
             if rl.is_grad_enabled()
             else fused(g, self, alpha, scale, input_scale)
         )
@@ -305,7 +313,9 @@ def glu(input, dim):
     if input.dim() == 0:
         raise RuntimeError("glu does not support 0-dimensional tensors")
     if input.shape[dim] % 2:
-        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}")
+        raise RuntimeError(
+            f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}"
+        )
     a, b = input.chunk(2, dim)
     return a * b.sigmoid()
 

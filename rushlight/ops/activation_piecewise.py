@@ -29,7 +29,8 @@ _hardtanh = define(
 
 
 @op(
-    "hardtanh.nn(Tensor input, number min_val=-1.0, number max_val=1.0, bool inplace=False) -> Tensor", at=_NN
+    "hardtanh.nn(Tensor input, number min_val=-1.0, number max_val=1.0, bool inplace=False) -> Tensor",
+    at=_NN,
 )
 def hardtanh(input, min_val, max_val, inplace):
     """x limited to [min_val, max_val]; the gradient is 0 at the ends.
@@ -58,7 +59,9 @@ _hardsigmoid = define(
     "min(max(x + 3, 0), 6) / 6.",
     lambda fused: (
         lambda g, self: (
-            attached(g * ((self > -3) & (self < 3)) / 6, self) if rl.is_grad_enabled() else fused(g, self)
+            attached(g * ((self > -3) & (self < 3)) / 6, self)
+            if rl.is_grad_enabled()
+            else fused(g, self)
         )
     ),
     "hardsigmoid_backward(Tensor grad, Tensor self) -> Tensor",
@@ -189,7 +192,11 @@ def prelu(input, weight):
     return _prelu(input, weight)
 
 
-@op("_prelu(Tensor input, Tensor weight) -> Tensor", at=("internal",), grad_name="PreluKernelBackward0")
+@op(
+    "_prelu(Tensor input, Tensor weight) -> Tensor",
+    at=("internal",),
+    grad_name="PreluKernelBackward0",
+)
 def _prelu(input, weight):
     """x where x > 0, else weight * x; weight broadcasts."""
     return rl.where(input > 0, input, weight * input)
@@ -237,6 +244,9 @@ for _name, _schema in (
     ("leaky_relu", "Tensor input, number negative_slope=0.01"),
     ("hardtanh", "Tensor input, number min_val=-1.0, number max_val=1.0"),
     ("threshold", "Tensor input, number threshold, number value"),
-    ("rrelu", "Tensor input, number lower=0.125, number upper=0.3333333333333333, bool training=False"),
+    (
+        "rrelu",
+        "Tensor input, number lower=0.125, number upper=0.3333333333333333, bool training=False",
+    ),
 ):
     _define_inplace(_name, _schema)

@@ -25,7 +25,9 @@ def _bias(query, key, attn_mask, is_causal):
     " float dropout_p=0.0, bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor",
     at=("nn.functional",),
 )
-def scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa):
+def scaled_dot_product_attention(
+    query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa
+):
     """softmax(query key^T scale + mask) value (Vaswani et al. 2017).
 
     Shapes: query (*, L, E), key (*, S, E), value (*, S, V); result (*, L, V). scale defaults to
@@ -48,7 +50,10 @@ def scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, is_cau
             f"Expected query, key, and value to have the same dtype, but got query.dtype: {query.dtype} "
             f"key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
         )
-    if query.dtype in (rl.float16, rl.bfloat16):  # scores are kept in float, rounded once at the end
+    if query.dtype in (
+        rl.float16,
+        rl.bfloat16,
+    ):  # scores are kept in float, rounded once at the end
         mask = attn_mask if attn_mask is None or attn_mask.dtype == rl.bool else attn_mask.float()
         return scaled_dot_product_attention(
             query.float(),
@@ -90,7 +95,9 @@ def _float_mask(mask, dtype, name):
     if mask.dtype == rl.bool:
         return rl.zeros(mask.shape, dtype=dtype).masked_fill(mask, float("-inf"))
     if not mask.is_floating_point():
-        raise RuntimeError(f"only bool and floating types of {name} are supported, got {mask.dtype}")
+        raise RuntimeError(
+            f"only bool and floating types of {name} are supported, got {mask.dtype}"
+        )
     return mask
 
 
@@ -118,7 +125,9 @@ def _with_bias_keys(k, v, masks, bias_k, bias_v):
 def _merged(attn_mask, padding, batch, heads, rows, columns):
     """One mask that broadcasts to (N, heads, L, S), or None."""
     if attn_mask is not None:
-        attn_mask = attn_mask.view(batch, heads, rows, columns) if attn_mask.dim() == 3 else attn_mask
+        attn_mask = (
+            attn_mask.view(batch, heads, rows, columns) if attn_mask.dim() == 3 else attn_mask
+        )
     if padding is None:
         return attn_mask
     padding = padding.view(batch, 1, 1, columns)
@@ -132,7 +141,9 @@ def _check_heads(query, key, value, embed, heads, attn_mask):
             f"tensor, with key {key.dim()}-D and value {value.dim()}-D"
         )
     if query.shape[-1] != embed:
-        raise AssertionError(f"was expecting embedding dimension of {embed}, but got {query.shape[-1]}")
+        raise AssertionError(
+            f"was expecting embedding dimension of {embed}, but got {query.shape[-1]}"
+        )
     if embed % heads:
         raise AssertionError(f"embed_dim {embed} not divisible by num_heads {heads}")
     if attn_mask is not None and attn_mask.dim() not in (2, 3):

@@ -32,10 +32,14 @@ def broadcast_shapes(*shapes):
         for i in range(1, len(shape) + 1):
             size = shape[-i]
             if size < 0:
-                raise RuntimeError(f"Trying to create tensor with negative dimension ({size}): ({size})")
+                raise RuntimeError(
+                    f"Trying to create tensor with negative dimension ({size}): ({size})"
+                )
             if out[-i] not in (1, size) and size != 1:
-                raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape, got "
-                                   + ", ".join(str(list(s)) for s in shapes))
+                raise RuntimeError(
+                    "Shape mismatch: objects cannot be broadcast to a single shape, got "
+                    + ", ".join(str(list(s)) for s in shapes)
+                )
             if size != 1:
                 out[-i] = size
     return rl.Size(out)
@@ -72,20 +76,27 @@ def meshgrid(*tensors, indexing=None):
     if not tensors:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
     if indexing not in (None, "ij", "xy"):
-        raise RuntimeError("torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: "
-                           f"{indexing}")
+        raise RuntimeError(
+            f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
+        )
     for t in tensors:
         if t.dim() > 1:
-            raise RuntimeError("torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got a "
-                               f"{t.dim()}D one")
+            raise RuntimeError(
+                "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got a "
+                f"{t.dim()}D one"
+            )
         if t.dtype != tensors[0].dtype:
-            raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype, but got "
-                               f"{tensors[0].dtype} and {t.dtype}")
+            raise RuntimeError(
+                "torch.meshgrid expects all tensors to have the same dtype, but got "
+                f"{tensors[0].dtype} and {t.dtype}"
+            )
     swap = indexing == "xy" and len(tensors) >= 2
     ordered = (tensors[1], tensors[0], *tensors[2:]) if swap else tensors
     sizes = [t.numel() for t in ordered]
-    grids = [t.reshape([-1 if i == k else 1 for k in range(len(sizes))]).expand(sizes)
-             for i, t in enumerate(ordered)]
+    grids = [
+        t.reshape([-1 if i == k else 1 for k in range(len(sizes))]).expand(sizes)
+        for i, t in enumerate(ordered)
+    ]
     if swap:
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
@@ -132,8 +143,10 @@ def block_diag(*tensors):
         return rl.empty(1, 0)
     for i, b in enumerate(blocks):
         if b.dim() > 2:
-            raise RuntimeError("torch.block_diag: Input tensors must have 2 or fewer dimensions. Input "
-                               f"{i} has {b.dim()} dimensions")
+            raise RuntimeError(
+                "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input "
+                f"{i} has {b.dim()} dimensions"
+            )
     width, left, rows = sum([b.shape[1] for b in blocks]), 0, []
     for b in blocks:
         n, m = b.shape
@@ -150,6 +163,14 @@ def cartesian_prod(*tensors):
     return rl.stack([g.reshape(-1) for g in meshgrid(*tensors, indexing="ij")], 1)
 
 
-functions = (broadcast_shapes, broadcast_tensors, meshgrid, atleast_1d, atleast_2d, atleast_3d, block_diag,
-             cartesian_prod)
+functions = (
+    broadcast_shapes,
+    broadcast_tensors,
+    meshgrid,
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    block_diag,
+    cartesian_prod,
+)
 namespaces.setdefault("torch", {}).update({f.__name__: f for f in functions})

@@ -9,8 +9,11 @@ from rushlight import _native
 from rushlight.ops._record import namespaces, op
 
 
-@op("isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False)"
-    " -> Tensor", differentiable=False)
+@op(
+    "isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False)"
+    " -> Tensor",
+    differentiable=False,
+)
 def isclose(self, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Whether ``|self - other| <= atol + rtol * |other|``, elementwise; infinities must be equal.
 

@@ -17,7 +17,9 @@ def _spread(value, dims, name, function):
     if len(value) == 1:
         return value * dims
     if len(value) != dims:
-        raise RuntimeError(f"{function}: expected {name} to be one integer or {dims} of them, got {value}")
+        raise RuntimeError(
+            f"{function}: expected {name} to be one integer or {dims} of them, got {value}"
+        )
     return value
 
 
@@ -255,7 +257,9 @@ def conv_transpose1d(input, weight, bias, stride, padding, output_padding, group
         >>> rl.nn.functional.conv_transpose1d(rl.ones(1, 1, 2), rl.ones(1, 1, 2)).flatten().tolist()
         [1.0, 2.0, 1.0]
     """
-    return _conv_transpose(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv_transpose(
+        1, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
 
 
 @op("conv_transpose2d" + _TRANSPOSED, at=("nn.functional", "torch"))
@@ -267,7 +271,9 @@ def conv_transpose2d(input, weight, bias, stride, padding, output_padding, group
         >>> rl.nn.functional.conv_transpose2d(rl.ones(1, 1, 2, 2), rl.ones(1, 3, 2, 2), stride=2).shape
         torch.Size([1, 3, 4, 4])
     """
-    return _conv_transpose(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv_transpose(
+        2, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
 
 
 @op("conv_transpose3d" + _TRANSPOSED, at=("nn.functional", "torch"))
@@ -279,7 +285,9 @@ def conv_transpose3d(input, weight, bias, stride, padding, output_padding, group
         >>> rl.nn.functional.conv_transpose3d(rl.ones(1, 1, 2, 2, 2), rl.ones(1, 1, 2, 2, 2)).shape
         torch.Size([1, 1, 3, 3, 3])
     """
-    return _conv_transpose(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv_transpose(
+        3, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
 
 
 @op(
@@ -297,5 +305,7 @@ def convolution(input, weight, bias, stride, padding, dilation, transposed, outp
     """
     dims = input.dim() - 2
     if transposed:
-        return _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, groups, dilation)
+        return _conv_transpose(
+            dims, input, weight, bias, stride, padding, output_padding, groups, dilation
+        )
     return _conv(dims, input, weight, bias, stride, padding, dilation, groups)

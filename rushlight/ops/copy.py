@@ -4,8 +4,12 @@ import rushlight as rl
 from rushlight.ops._record import op
 
 
-@op("copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor", method=True, at="Tensor",
-    grad_name="CopyBackwards")
+@op(
+    "copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor",
+    method=True,
+    at="Tensor",
+    grad_name="CopyBackwards",
+)
 def copy_(self, src, non_blocking):
     """Copies ``src`` into ``self``, broadcasting and converting as needed; returns ``self``."""
     ...
@@ -14,7 +18,12 @@ def copy_(self, src, non_blocking):
 copy_.vjp(self=lambda g: rl.zeros_like(g), src=lambda g: g)
 
 
-@op("fill_.number(Tensor(a!) self, Scalar value) -> Tensor", at="Tensor", kernel="fill_", grad_name="FillBackward0")
+@op(
+    "fill_.number(Tensor(a!) self, Scalar value) -> Tensor",
+    at="Tensor",
+    kernel="fill_",
+    grad_name="FillBackward0",
+)
 def fill_(self, value):
     """Sets every element to ``value``; returns ``self``."""
     ...
@@ -27,7 +36,9 @@ fill_.vjp(self=lambda g: rl.zeros_like(g))
 def _(self, value):
     """A tensor like ``self`` with every element ``value``."""
     if isinstance(value, rl.Tensor) and value.dim():
-        raise RuntimeError(f"fill only supports 0-dimension value tensor but got tensor with {value.dim()} dimensions.")
+        raise RuntimeError(
+            f"fill only supports 0-dimension value tensor but got tensor with {value.dim()} dimensions."
+        )
     return self.clone().copy_(value) if isinstance(value, rl.Tensor) else self.clone().fill_(value)
 
 
@@ -37,8 +48,12 @@ def _(self):
     return self.fill_(0)
 
 
-@op("convert(Tensor self, dtype? dtype=None, memory_format? memory_format=None) -> Tensor", at="internal",
-    out=False, grad_name="ToCopyBackward0")
+@op(
+    "convert(Tensor self, dtype? dtype=None, memory_format? memory_format=None) -> Tensor",
+    at="internal",
+    out=False,
+    grad_name="ToCopyBackward0",
+)
 def convert(self, dtype, memory_format):
     """A new tensor with the same values in another dtype (internal; see `Tensor.to`)."""
     ...
@@ -60,15 +75,23 @@ def _copied(self, dtype, memory_format):
 clone.vjp(self=lambda g: g)
 
 
-@op("to.dtype(Tensor self, dtype dtype, bool non_blocking=False, bool copy=False, *, "
-    "memory_format? memory_format=None) -> Tensor", at="Tensor", out=False)
+@op(
+    "to.dtype(Tensor self, dtype dtype, bool non_blocking=False, bool copy=False, *, "
+    "memory_format? memory_format=None) -> Tensor",
+    at="Tensor",
+    out=False,
+)
 def _(self, dtype, non_blocking, copy, memory_format):
     """Converts to a dtype; the tensor itself if it already has it and no copy is asked for."""
     return _to(self, dtype, None, copy, memory_format)
 
 
-@op("to.device(Tensor self, device? device=None, dtype? dtype=None, bool non_blocking=False, bool copy=False, *, "
-    "memory_format? memory_format=None) -> Tensor", at="Tensor", out=False)
+@op(
+    "to.device(Tensor self, device? device=None, dtype? dtype=None, bool non_blocking=False, bool copy=False, *, "
+    "memory_format? memory_format=None) -> Tensor",
+    at="Tensor",
+    out=False,
+)
 def _(self, device, dtype, non_blocking, copy, memory_format):
     """Converts to a device and dtype; the tensor itself if nothing changes."""
     if isinstance(device, rl.Tensor):
@@ -79,9 +102,13 @@ def _(self, device, dtype, non_blocking, copy, memory_format):
 def _to(self, dtype, device, copy, memory_format):
     if device is not None and rl.device(device) != self.device:
         if self.device.type == "meta":
-            raise NotImplementedError("Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() "
-                                      "instead of torch.nn.Module.to() when moving module from meta to a different device.")
-        return rl.empty_strided(self.size(), self.stride(), dtype=dtype or self.dtype, device=device)
+            raise NotImplementedError(
+                "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() "
+                "instead of torch.nn.Module.to() when moving module from meta to a different device."
+            )
+        return rl.empty_strided(
+            self.size(), self.stride(), dtype=dtype or self.dtype, device=device
+        )
     same_format = memory_format is None or self.is_contiguous(memory_format=memory_format)
     if not copy and same_format and (dtype is None or dtype == self.dtype):
         return self
@@ -95,16 +122,32 @@ def _(self, other):
 
 
 def _short(name, dtype):
-    @op(f"{name}(Tensor self, *, memory_format? memory_format=None) -> Tensor", at="Tensor", out=False)
+    @op(
+        f"{name}(Tensor self, *, memory_format? memory_format=None) -> Tensor",
+        at="Tensor",
+        out=False,
+    )
     def convert_to(self, memory_format):
         """."""
         return _to(self, dtype, None, False, memory_format)
+
     convert_to.__doc__ = f"Converts to {dtype}; the tensor itself if it already is."
 
 
-for _name, _dtype in (("float", rl.float32), ("double", rl.float64), ("half", rl.float16), ("bfloat16", rl.bfloat16),
-                      ("int", rl.int32), ("long", rl.int64), ("short", rl.int16), ("char", rl.int8), ("byte", rl.uint8),
-                      ("bool", rl.bool), ("cfloat", rl.complex64), ("cdouble", rl.complex128)):
+for _name, _dtype in (
+    ("float", rl.float32),
+    ("double", rl.float64),
+    ("half", rl.float16),
+    ("bfloat16", rl.bfloat16),
+    ("int", rl.int32),
+    ("long", rl.int64),
+    ("short", rl.int16),
+    ("char", rl.int8),
+    ("byte", rl.uint8),
+    ("bool", rl.bool),
+    ("cfloat", rl.complex64),
+    ("cdouble", rl.complex128),
+):
     _short(_name, _dtype)
 
 
@@ -112,7 +155,9 @@ for _name, _dtype in (("float", rl.float32), ("double", rl.float64), ("half", rl
 def _(self, size):
     """Sums broadcast dimensions away, down to ``size``."""
     extra = self.dim() - len(size)
-    dims = list(range(extra)) + [i + extra for i, n in enumerate(size) if n == 1 and self.shape[i + extra] != 1]
+    dims = list(range(extra)) + [
+        i + extra for i, n in enumerate(size) if n == 1 and self.shape[i + extra] != 1
+    ]
     if extra < 0 or any([n != 1 and n != self.shape[i + extra] for i, n in enumerate(size)]):
         raise RuntimeError(f"size {list(size)} is not expandable to size {list(self.shape)}.")
     out = self.sum(dims, True) if dims else self

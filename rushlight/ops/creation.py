@@ -9,8 +9,10 @@ import rushlight as rl
 from rushlight import _native
 from rushlight.ops._record import namespaces, op
 
-_OPTIONS = ("*, dtype? dtype=None, layout? layout=None, device? device=None, bool requires_grad=False, "
-            "bool pin_memory=False")
+_OPTIONS = (
+    "*, dtype? dtype=None, layout? layout=None, device? device=None, bool requires_grad=False, "
+    "bool pin_memory=False"
+)
 namespaces.setdefault("torch", {})["asarray"] = _native.asarray
 _FORMAT = ", memory_format? memory_format=None"
 _LIKE = ", memory_format? memory_format=preserve_format"
@@ -45,13 +47,22 @@ def empty_strided(size, stride, *options):
 def empty_permuted(size, physical_layout, dtype, layout, device, requires_grad, pin_memory):
     """As `empty`, with the dimensions lying in memory in the order ``physical_layout``, outermost first."""
     if sorted(physical_layout) != list(range(len(size))):
-        raise RuntimeError(f"empty_permuted: physical_layout must name each of the {len(size)} dimensions once, "
-                           f"got {list(physical_layout)}")
+        raise RuntimeError(
+            f"empty_permuted: physical_layout must name each of the {len(size)} dimensions once, "
+            f"got {list(physical_layout)}"
+        )
     strides, step = [0] * len(size), 1
     for d in reversed(physical_layout):
         strides[d], step = step, step * max(size[d], 1)
-    return rl.empty_strided(size, strides, dtype=dtype, layout=layout, device=device,
-                            requires_grad=requires_grad, pin_memory=pin_memory)
+    return rl.empty_strided(
+        size,
+        strides,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
+        pin_memory=pin_memory,
+    )
 
 
 @_factory("zeros(int[] size, OPTIONS) -> Tensor")
@@ -153,8 +164,11 @@ def new_full(self, size, fill_value, *options):
     ...
 
 
-@_factory("new_empty_strided(Tensor self, int[] size, int[] stride, *, dtype? dtype=None, device? device=None)"
-          " -> Tensor", at="Tensor")
+@_factory(
+    "new_empty_strided(Tensor self, int[] size, int[] stride, *, dtype? dtype=None, device? device=None)"
+    " -> Tensor",
+    at="Tensor",
+)
 def new_empty_strided(self, size, stride, dtype, device):
     """`empty_strided` with this tensor's dtype and device."""
     return rl.empty_strided(size, stride, dtype=dtype or self.dtype, device=device or self.device)
@@ -166,8 +180,16 @@ def new_empty_strided(self, size, stride, dtype, device):
 @_factory("arange.end(Scalar end, OPTIONS) -> Tensor")
 def arange_end(end, dtype, layout, device, requires_grad, pin_memory):
     """The numbers from 0 to ``end``, which is left out."""
-    return rl.arange(0, end, 1, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad,
-                     pin_memory=pin_memory)
+    return rl.arange(
+        0,
+        end,
+        1,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
+        pin_memory=pin_memory,
+    )
 
 
 @_factory("arange(Scalar start, Scalar end, Scalar step=1, OPTIONS) -> Tensor")
@@ -190,8 +212,11 @@ def range_(start, end, step, dtype, layout, device, requires_grad, pin_memory):
     """As `arange`, with ``end`` included and floating-point by default (deprecated in PyTorch)."""
     count = int((end - start) / step) + 1
     if step == 0 or count <= 0:
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign"
-                           if step else "step must be nonzero")
+        raise RuntimeError(
+            "upper bound and lower bound inconsistent with step sign"
+            if step
+            else "step must be nonzero"
+        )
     values = rl.arange(count, dtype=rl.float64) * step + start
     made = values.to(device=device, dtype=dtype or rl.get_default_dtype())
     return made.requires_grad_() if requires_grad else made
@@ -269,11 +294,15 @@ def complex(real, imag):
         tensor([1.+2.j])
     """
     if real.dtype != imag.dtype:
-        raise RuntimeError(f"Expected object of scalar type {real.dtype} but got scalar type {imag.dtype} "
-                           "for second argument")
+        raise RuntimeError(
+            f"Expected object of scalar type {real.dtype} but got scalar type {imag.dtype} "
+            "for second argument"
+        )
     if real.dtype not in (rl.float32, rl.float64):
-        raise RuntimeError(f"Expected both inputs to be Float or Double tensors but got {real.dtype} and "
-                           f"{imag.dtype}")
+        raise RuntimeError(
+            f"Expected both inputs to be Float or Double tensors but got {real.dtype} and "
+            f"{imag.dtype}"
+        )
     return rl.view_as_complex(rl.stack(rl.broadcast_tensors(real, imag), -1))
 
 
@@ -291,7 +320,7 @@ def polar(abs, angle):
 
 @empty.samples
 def _(make):
-    yield (2, 3),
+    yield ((2, 3),)
 
 
 @full.samples

@@ -54,7 +54,9 @@ def _torch_dropout(input, p, train):
 
 def _feature_dropout(dims, input, p, training, inplace):
     _check(p)
-    unbatched = dims > 1 and input.dim() == dims + 1 and dims != 2 or (dims == 1 and input.dim() == 2)
+    unbatched = (
+        dims > 1 and input.dim() == dims + 1 and dims != 2 or (dims == 1 and input.dim() == 2)
+    )
     x = input.unsqueeze(0) if unbatched else input
     y = _dropped(x, _channels(x), p, training, inplace)
     if inplace:
@@ -64,7 +66,8 @@ def _feature_dropout(dims, input, p, training, inplace):
 
 def _define(dims):
     @op(
-        f"dropout{dims}d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", at=_NN
+        f"dropout{dims}d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor",
+        at=_NN,
     )
     def feature(input, p, training, inplace):
         """Zeroes whole channels with probability p and scales the others by 1 / (1 - p)."""
@@ -96,7 +99,10 @@ def _alpha(input, shape, p, training, inplace):
     return input.mul_(noise).add_(shift) if inplace else input * noise + shift
 
 
-@op("alpha_dropout(Tensor input, float p=0.5, bool training=False, bool inplace=False) -> Tensor", at=_NN)
+@op(
+    "alpha_dropout(Tensor input, float p=0.5, bool training=False, bool inplace=False) -> Tensor",
+    at=_NN,
+)
 def alpha_dropout(input, p, training, inplace):
     """Dropout that keeps mean and variance of selu networks (Klambauer et al. 2017)."""
     return _alpha(input, input.shape, p, training, inplace)

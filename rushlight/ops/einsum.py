@@ -73,7 +73,9 @@ def _expand_dots(terms, output, operands):
     full = [filled(labels, n) for labels, n in zip(terms, covered)]
     if output is None:
         seen = [label for labels in full for label in labels]
-        output = filled([...], most) + sorted({m for m in seen if seen.count(m) == 1 and m[0] != "."})
+        output = filled([...], most) + sorted(
+            {m for m in seen if seen.count(m) == 1 and m[0] != "."}
+        )
     else:
         output = filled(output, most)
     return full, output
@@ -161,7 +163,9 @@ def _einsum(operands, terms, output):
     terms, output = _expand_dots(terms, output, operands)
     for m in output:
         if output.count(m) > 1:
-            raise RuntimeError(f"einsum(): output subscript {m} appears more than once in the output")
+            raise RuntimeError(
+                f"einsum(): output subscript {m} appears more than once in the output"
+            )
         if not any(m in t for t in terms):
             raise RuntimeError(
                 f"einsum(): output subscript {m} does not appear in the equation for any input operand"
@@ -202,7 +206,11 @@ def einsum(*args):
     if isinstance(args[0], rl.Tensor):
         operands, terms, output = _sublists(args)
     else:
-        operands = list(args[1]) if len(args) == 2 and isinstance(args[1], (list, tuple)) else list(args[1:])
+        operands = (
+            list(args[1])
+            if len(args) == 2 and isinstance(args[1], (list, tuple))
+            else list(args[1:])
+        )
         terms, output = _parse_terms(args[0], operands)
     return _einsum(operands, terms, output)
 
@@ -227,7 +235,9 @@ def tensordot(a, b, dims):
     lb = [f"b{j}" for j in range(b.dim())]
     for i, j in zip(left, right):
         lb[j] = la[i]
-    free = [m for i, m in enumerate(la) if i not in left] + [m for j, m in enumerate(lb) if j not in right]
+    free = [m for i, m in enumerate(la) if i not in left] + [
+        m for j, m in enumerate(lb) if j not in right
+    ]
     x, labels = _contract(a, la, b, lb, set(free))
     return x.permute([labels.index(m) for m in free])
 

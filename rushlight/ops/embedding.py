@@ -58,7 +58,9 @@ def _padding(name, padding_idx, weight):
         return -1
     n = weight.shape[0]
     if not -n <= padding_idx < n:
-        raise AssertionError(f"{name}: padding_idx must be within the {n} rows of weight, got {padding_idx}")
+        raise AssertionError(
+            f"{name}: padding_idx must be within the {n} rows of weight, got {padding_idx}"
+        )
     return padding_idx % n
 
 
@@ -156,7 +158,9 @@ def embedding_bag(
         [[2.0]]
     """
     if sparse:
-        raise NotImplementedError("embedding_bag: sparse gradients are not supported; use sparse=False")
+        raise NotImplementedError(
+            "embedding_bag: sparse gradients are not supported; use sparse=False"
+        )
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
     _check_indices("embedding_bag", input, weight)
@@ -182,7 +186,9 @@ def embedding_bag(
         _check_offsets(input, offsets)
         ids, bags = _bag_ids(offsets, input.shape[0], include_last_offset)
     else:
-        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}")
+        raise ValueError(
+            f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}"
+        )
     flat = input.reshape(-1)
     padding = _padding("embedding_bag", padding_idx, weight)
     if max_norm is not None:

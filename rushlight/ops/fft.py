@@ -58,13 +58,23 @@ def _c2r(self, dim, n):
 @_c2r.vjp_all
 def _(g, needs, self_meta, dim, n):
     half = _r2c(g, dim)
-    size, middle = half.size(dim), (n + 1) // 2 - 1  # all but the first (and the last if n is even) count twice
-    twice = rl.cat((half.narrow(dim, 0, 1), half.narrow(dim, 1, middle) * 2,
-                    half.narrow(dim, 1 + middle, size - 1 - middle)), dim)
+    size, middle = (
+        half.size(dim),
+        (n + 1) // 2 - 1,
+    )  # all but the first (and the last if n is even) count twice
+    twice = rl.cat(
+        (
+            half.narrow(dim, 0, 1),
+            half.narrow(dim, 1, middle) * 2,
+            half.narrow(dim, 1 + middle, size - 1 - middle),
+        ),
+        dim,
+    )
     return twice, None
 
 
 # ---- arguments
+
 
 def _complex_of(dtype):
     return rl.complex128 if dtype in (rl.float64, rl.complex128) else rl.complex64
@@ -85,7 +95,7 @@ def _scale(norm, count, inverse):
     if norm not in (None, "backward", "ortho", "forward"):
         raise RuntimeError(f"Invalid normalization mode: {norm!r}")
     if norm == "ortho":
-        return count ** -0.5
+        return count**-0.5
     return 1.0 / count if inverse == (norm != "forward") else 1.0
 
 
@@ -109,8 +119,10 @@ def _resized(x, dim, n):
 def _one(x, n, dim, halved=False):
     """Checks dim and the number of points; both as the n-d helpers want them."""
     if x.dim() == 0 or not -x.dim() <= dim < x.dim():
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-max(x.dim(), 1)}, "
-                         f"{max(x.dim(), 1) - 1}], but got {dim})")
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-max(x.dim(), 1)}, "
+            f"{max(x.dim(), 1) - 1}], but got {dim})"
+        )
     n = n if n is not None else 2 * (x.size(dim) - 1) if halved else x.size(dim)
     if n < 1:
         raise RuntimeError(f"Invalid number of data points ({n}) specified")
@@ -124,7 +136,9 @@ def _many(x, s, dim, halved=False):
         raise RuntimeError("When given, dim and shape arguments must have the same length")
     if dim is None:
         if s is not None and len(s) > x.dim():
-            raise RuntimeError(f"Got shape with {len(s)} values but input tensor only has {x.dim()} dimensions.")
+            raise RuntimeError(
+                f"Got shape with {len(s)} values but input tensor only has {x.dim()} dimensions."
+            )
         dim = range(x.dim()) if s is None else range(x.dim() - len(s), x.dim())
     given = list(s) if s is not None else [-1] * len(dim)
     sizes, dims = [], []
@@ -147,6 +161,7 @@ def _product(sizes):
 
 
 # ---- the four kinds of transform, over sizes and dims
+
 
 def _complex_transform(x, sizes, dims, norm, inverse):
     x = _checked(x, "complex")
@@ -171,15 +186,35 @@ def _from_half(x, sizes, dims, norm, inverse):
     for n, d in zip(sizes[:-1], dims[:-1]):
         x = _resized(x, d, n)
     x = _c2c(_resized(x, dims[-1], sizes[-1] // 2 + 1), dims[:-1], inverse)
-    return _scaled(_c2r(x if inverse else x.conj(), dims[-1], sizes[-1]), norm, _product(sizes), inverse)
+    return _scaled(
+        _c2r(x if inverse else x.conj(), dims[-1], sizes[-1]), norm, _product(sizes), inverse
+    )
 
 
 _KINDS = (  # name, transform, inverse, default size of the last dim is 2 (m - 1), what it computes
     ("fft", _complex_transform, False, False, "The discrete Fourier transform"),
     ("ifft", _complex_transform, True, False, "The inverse discrete Fourier transform"),
-    ("rfft", _to_half, False, False, "The non-negative frequencies of the Fourier transform of reals"),
-    ("irfft", _from_half, True, True, "The inverse of `rfft`: reals from the first half of a spectrum"),
-    ("hfft", _from_half, False, True, "The real Fourier transform of the first half of a Hermitian signal"),
+    (
+        "rfft",
+        _to_half,
+        False,
+        False,
+        "The non-negative frequencies of the Fourier transform of reals",
+    ),
+    (
+        "irfft",
+        _from_half,
+        True,
+        True,
+        "The inverse of `rfft`: reals from the first half of a spectrum",
+    ),
+    (
+        "hfft",
+        _from_half,
+        False,
+        True,
+        "The real Fourier transform of the first half of a Hermitian signal",
+    ),
     ("ihfft", _to_half, True, False, "The inverse of `hfft`"),
 )
 
@@ -195,14 +230,21 @@ def _record_kind(name, transform, inverse, halved, what):
         free = transform is _complex_transform
         return transform(self, *_many(self, s, dim, None if free else halved), norm, inverse)
 
-    details = ("\n\n    Sizes cut the input or pad it with zeros. ``norm``: \"backward\" (the default) scales inverse\n"
-               "    transforms by 1/n, \"forward\" the others, \"ortho\" both by 1/sqrt(n).")
+    details = (
+        '\n\n    Sizes cut the input or pad it with zeros. ``norm``: "backward" (the default) scales inverse\n'
+        '    transforms by 1/n, "forward" the others, "ortho" both by 1/sqrt(n).'
+    )
     one.__doc__ = what + " along ``dim``." + details
     two.__doc__ = what + " over two dimensions." + details
     many.__doc__ = what + " over the dimensions ``dim``, or all." + details
     op(f"{name}(Tensor self, int? n=None, int dim=-1, str? norm=None) -> Tensor", at="fft")(one)
-    op(f"{name}2(Tensor self, int[]? s=None, int[] dim=[-2, -1], str? norm=None) -> Tensor", at="fft")(two)
-    op(f"{name}n(Tensor self, int[]? s=None, int[]? dim=None, str? norm=None) -> Tensor", at="fft")(many)
+    op(
+        f"{name}2(Tensor self, int[]? s=None, int[] dim=[-2, -1], str? norm=None) -> Tensor",
+        at="fft",
+    )(two)
+    op(f"{name}n(Tensor self, int[]? s=None, int[]? dim=None, str? norm=None) -> Tensor", at="fft")(
+        many
+    )
 
 
 for _kind in _KINDS:

@@ -84,8 +84,10 @@ def take_along_dim(self, indices, dim):
     if dim is None:
         return rl.gather(self.reshape(-1), 0, indices.reshape(-1) % max(self.numel(), 1))
     if self.dim() != indices.dim():
-        raise RuntimeError(f"take_along_dim(): input and indices should have the same number of dimensions, "
-                           f"but got {self.dim()} dimensions for input, and {indices.dim()} dimensions for indices")
+        raise RuntimeError(
+            f"take_along_dim(): input and indices should have the same number of dimensions, "
+            f"but got {self.dim()} dimensions for input, and {indices.dim()} dimensions for indices"
+        )
     dim = dim % self.dim()
     indices = indices % self.shape[dim] if self.shape[dim] else indices
     shape = [1 if d == dim else n for d, n in enumerate(self.shape)]
@@ -161,8 +163,11 @@ def _without(g, dim, index):
     return g.scatter(dim, index, 0)
 
 
-@op("scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor", inplace=True,
-    grad_name="ScatterBackward0")
+@op(
+    "scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
+    inplace=True,
+    grad_name="ScatterBackward0",
+)
 def scatter(self, dim, index, src):
     """``out[index[i][j]][j] = src[i][j]`` (for dim 0) on a copy of self; the last of equals wins.
 
@@ -177,12 +182,17 @@ def scatter(self, dim, index, src):
     ...
 
 
-scatter.vjp(self=lambda g, dim, index: _without(g, dim, index),
-            src=lambda g, dim, index: g.gather(dim, index))
+scatter.vjp(
+    self=lambda g, dim, index: _without(g, dim, index),
+    src=lambda g, dim, index: g.gather(dim, index),
+)
 
 
-@op("scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor", inplace=True,
-    grad_name="ScatterBackward1")
+@op(
+    "scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
+    inplace=True,
+    grad_name="ScatterBackward1",
+)
 def scatter(self, dim, index, value):
     """Writes a number."""
     ...
@@ -191,15 +201,21 @@ def scatter(self, dim, index, value):
 scatter.vjp(self=lambda g, dim, index: _without(g, dim, index))
 
 
-@op("scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
-    inplace=True, kernel="scatter.src")
+@op(
+    "scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
+    inplace=True,
+    kernel="scatter.src",
+)
 def scatter(self, dim, index, src, reduce):
     """Combines by addition or multiplication."""
     ...
 
 
-@op("scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor",
-    inplace=True, kernel="scatter.value")
+@op(
+    "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor",
+    inplace=True,
+    kernel="scatter.value",
+)
 def scatter(self, dim, index, value, reduce):
     """Combines with a number."""
     ...
@@ -247,8 +263,11 @@ def _combine_grads(g, self, source, result, reduce, include_self, read, write):
     return (grad_self if include_self else grad_self.masked_fill(reached != 0, 0)), read(g) * others
 
 
-@op("scatter_reduce(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True)"
-    " -> Tensor", inplace=True)
+@op(
+    "scatter_reduce(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True)"
+    " -> Tensor",
+    inplace=True,
+)
 def scatter_reduce(self, dim, index, src, reduce, include_self):
     """Combines ``src`` into a copy of self at ``index``: sum, prod, mean, amax or amin.
 
@@ -269,9 +288,16 @@ def _(g, needs, self, dim, index, src, reduce, include_self, result):
     used = src
     for d, n in enumerate(index.shape):
         used = used.narrow(d, 0, n)
-    a, b = _combine_grads(g, self, used, result, reduce, include_self,
-                          lambda x: x.gather(dim, index),
-                          lambda base, x, how: base.scatter_reduce(dim, index, x, how))
+    a, b = _combine_grads(
+        g,
+        self,
+        used,
+        result,
+        reduce,
+        include_self,
+        lambda x: x.gather(dim, index),
+        lambda base, x, how: base.scatter_reduce(dim, index, x, how),
+    )
     for d, n in enumerate(src.shape):
         if b.shape[d] < n:
             pad = list(b.shape)
@@ -280,8 +306,10 @@ def _(g, needs, self, dim, index, src, reduce, include_self, result):
     return a, None, b
 
 
-@op("index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
-    inplace=True)
+@op(
+    "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
+    inplace=True,
+)
 def index_add(self, dim, index, source, alpha):
     """Adds ``alpha`` times the slices of ``source`` at the positions ``index`` of ``dim``.
 
@@ -297,8 +325,12 @@ def _source_slices(g, source_meta, dim, index):
     return g.index_select(dim, index).reshape(source_meta.shape)
 
 
-index_add.vjp(self=lambda g: g,
-              source=lambda g, source_meta, dim, index, alpha: _source_slices(g, source_meta, dim, index) * alpha)
+index_add.vjp(
+    self=lambda g: g,
+    source=lambda g, source_meta, dim, index, alpha: (
+        _source_slices(g, source_meta, dim, index) * alpha
+    ),
+)
 
 
 @op("index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor", inplace=True)
@@ -313,8 +345,10 @@ def index_copy(self, dim, index, source):
     ...
 
 
-index_copy.vjp(self=lambda g, dim, index: g.index_fill(dim, index, 0),
-               source=lambda g, source_meta, dim, index: _source_slices(g, source_meta, dim, index))
+index_copy.vjp(
+    self=lambda g, dim, index: g.index_fill(dim, index, 0),
+    source=lambda g, source_meta, dim, index: _source_slices(g, source_meta, dim, index),
+)
 
 
 @op("index_fill(Tensor self, int dim, Tensor index, Tensor | Scalar value) -> Tensor", inplace=True)
@@ -329,12 +363,17 @@ def index_fill(self, dim, index, value):
     ...
 
 
-index_fill.vjp(self=lambda g, dim, index: g.index_fill(dim, index, 0),
-               value=lambda g, dim, index: g.index_select(dim, index.unique()).sum())
+index_fill.vjp(
+    self=lambda g, dim, index: g.index_fill(dim, index, 0),
+    value=lambda g, dim, index: g.index_select(dim, index.unique()).sum(),
+)
 
 
-@op("index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True)"
-    " -> Tensor", inplace=True)
+@op(
+    "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True)"
+    " -> Tensor",
+    inplace=True,
+)
 def index_reduce(self, dim, index, source, reduce, include_self):
     """Combines slices of ``source`` into a copy of self at ``index``: prod, mean, amax or amin.
 
@@ -353,8 +392,16 @@ def _(g, needs, self, dim, index, source, reduce, include_self, result):
             return base.index_add(dim, index, x)
         return base.index_reduce(dim, index, x, how)
 
-    a, b = _combine_grads(g, self, source, result, reduce, include_self,
-                          lambda x: _source_slices(x, source, dim, index), write)
+    a, b = _combine_grads(
+        g,
+        self,
+        source,
+        result,
+        reduce,
+        include_self,
+        lambda x: _source_slices(x, source, dim, index),
+        write,
+    )
     return a, None, b
 
 
@@ -370,9 +417,12 @@ def put(self, index, source, accumulate):
     ...
 
 
-put.vjp(self=lambda g, index, source_meta, accumulate: g if accumulate else g.put(
-            index, rl.zeros(source_meta.shape, dtype=g.dtype)),
-        source=lambda g, index, source_meta: g.take(index).reshape(source_meta.shape))
+put.vjp(
+    self=lambda g, index, source_meta, accumulate: (
+        g if accumulate else g.put(index, rl.zeros(source_meta.shape, dtype=g.dtype))
+    ),
+    source=lambda g, index, source_meta: g.take(index).reshape(source_meta.shape),
+)
 
 
 @op("masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor", inplace=True)

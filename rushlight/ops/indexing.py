@@ -18,9 +18,13 @@ def index(self, indices):
     ...
 
 
-index.vjp(self=lambda g, self_meta, indices: index_put_(
-    g.new_zeros(self_meta.shape), indices, g, True) if not g.requires_grad else index_put(
-    g.new_zeros(self_meta.shape), indices, g, True))
+index.vjp(
+    self=lambda g, self_meta, indices: (
+        index_put_(g.new_zeros(self_meta.shape), indices, g, True)
+        if not g.requires_grad
+        else index_put(g.new_zeros(self_meta.shape), indices, g, True)
+    )
+)
 
 
 @op("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor")
@@ -37,8 +41,11 @@ def index_put(self, indices, values, accumulate):
     ...
 
 
-@op("index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
-    at="Tensor", grad_name="IndexPutBackward0")
+@op(
+    "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    at="Tensor",
+    grad_name="IndexPutBackward0",
+)
 def index_put_(self, indices, values, accumulate):
     """As `index_put`, into the tensor itself."""
     ...

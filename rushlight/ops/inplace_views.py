@@ -15,7 +15,9 @@ def _in_place(name):
 
     def method(self, *args, **kwargs):
         if self.requires_grad and self.is_leaf and rl.is_grad_enabled():
-            raise RuntimeError(f"a leaf Variable that requires grad is being used in an in-place operation. ({name}_)")
+            raise RuntimeError(
+                f"a leaf Variable that requires grad is being used in an in-place operation. ({name}_)"
+            )
         return self._take_geometry(view_of(self, *args, **kwargs))
 
     method.__name__, method.__qualname__ = name + "_", f"Tensor.{name}_"

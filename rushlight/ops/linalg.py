@@ -35,10 +35,14 @@ def _check_matrix(name, a, square=True):
     if a.dim() < 2:
         raise RuntimeError(f"linalg.{name}: The input tensor A must have at least 2 dimensions.")
     if square and a.size(-1) != a.size(-2):
-        raise RuntimeError(f"linalg.{name}: A must be batches of square matrices, but they are "
-                           f"{a.size(-2)} by {a.size(-1)} matrices")
+        raise RuntimeError(
+            f"linalg.{name}: A must be batches of square matrices, but they are "
+            f"{a.size(-2)} by {a.size(-1)} matrices"
+        )
     if not (a.is_floating_point() or a.is_complex()) or a.dtype in (rl.float16, rl.bfloat16):
-        raise RuntimeError(f"linalg.{name}: Expected a floating point or complex tensor as input. Got {a.dtype}")
+        raise RuntimeError(
+            f"linalg.{name}: Expected a floating point or complex tensor as input. Got {a.dtype}"
+        )
 
 
 def _h(a):
@@ -57,6 +61,7 @@ def _columns(v):
 
 # ---- solving
 
+
 @op("inv(Tensor A) -> Tensor", at="linalg")
 def inv(A):
     """The inverse of square matrices (*, n, n). Raises LinAlgError if one is singular.
@@ -67,8 +72,12 @@ def inv(A):
                 [0.0000, 0.2500]])
     """
     _check_matrix("inv", A)
-    return _lapack("inv", "The diagonal element is zero, the inversion could not be completed because the "
-                   "input matrix is singular.", A)
+    return _lapack(
+        "inv",
+        "The diagonal element is zero, the inversion could not be completed because the "
+        "input matrix is singular.",
+        A,
+    )
 
 
 inv.vjp(A=lambda g, result: -(_h(result) @ g @ _h(result)))
@@ -101,15 +110,21 @@ def solve(A, B, left=True):
     """
     _check_matrix("solve", A)
     if A.dtype != B.dtype:
-        raise RuntimeError(f"linalg.solve: Expected A and B to have the same dtype, but found A of type {A.dtype} "
-                           f"and B of type {B.dtype} instead")
+        raise RuntimeError(
+            f"linalg.solve: Expected A and B to have the same dtype, but found A of type {A.dtype} "
+            f"and B of type {B.dtype} instead"
+        )
     vector = B.dim() == 1 or (B.dim() == A.dim() - 1 and B.shape == A.shape[:-1])
     right = B.unsqueeze(-1) if vector else B
     if vector and not left:
-        raise RuntimeError("linalg.solve: Vector broadcasting of the left hand side is not supported for left=False")
+        raise RuntimeError(
+            "linalg.solve: Vector broadcasting of the left hand side is not supported for left=False"
+        )
     if right.size(-2 if left else -1) != A.size(-1):
-        raise RuntimeError(f"linalg.solve: Incompatible shapes of A and B for the equation AX = B: "
-                           f"{list(A.shape)} and {list(B.shape)}")
+        raise RuntimeError(
+            f"linalg.solve: Incompatible shapes of A and B for the equation AX = B: "
+            f"{list(A.shape)} and {list(B.shape)}"
+        )
     if not left:
         return solve(A.mT, right.mT).mT
     batch = rl.broadcast_shapes(A.shape[:-2], right.shape[:-2])
@@ -118,6 +133,7 @@ def solve(A, B, left=True):
 
 
 # ---- determinants
+
 
 @op("det(Tensor A) -> Tensor", at=("linalg", "torch", "Tensor"))
 def det(A):
@@ -130,8 +146,8 @@ def det(A):
 def _(g, needs, A, result):
     factor = (g * (result.conj() if result.is_complex() else result))[..., None, None]
     if bool((result.detach() != 0).all()):
-        return factor * _h(inv(A)),
-    return g[..., None, None] * _cofactors(A),
+        return (factor * _h(inv(A)),)
+    return (g[..., None, None] * _cofactors(A),)
 
 
 def _cofactors(a):
@@ -159,7 +175,7 @@ def _(grads, needs, A, sign):
         g_log = rl.zeros_like(sign.real if sign.is_complex() else sign)
     if sign.is_complex() and g_sign is not None:
         g_log = rl.complex(g_log, -(g_sign.conj() * sign).imag)
-    return g_log[..., None, None] * _h(inv(A)),
+    return (g_log[..., None, None] * _h(inv(A)),)
 
 
 @op("logdet(Tensor self) -> Tensor")
@@ -170,6 +186,7 @@ def logdet(self):
 
 
 # ---- factorisations
+
 
 @op("cholesky(Tensor self, *, bool upper=False) -> Tensor", at="linalg")
 def cholesky(self, upper=False):
@@ -191,8 +208,11 @@ def _(self, upper=False):
 @op("lower_cholesky(Tensor self) -> Tensor", at="internal", out=False)
 def _lower_cholesky(self):
     """The lower Cholesky factor (internal; see `cholesky`)."""
-    return _lapack("cholesky", "The factorization could not be completed because the input is not "
-                   "positive-definite.", self)
+    return _lapack(
+        "cholesky",
+        "The factorization could not be completed because the input is not positive-definite.",
+        self,
+    )
 
 
 @_lower_cholesky.vjp_all
@@ -200,7 +220,7 @@ def _(g, needs, result):
     inner = _lower_half(_h(result) @ g)
     inner = (inner + _h(inner)) * 0.5
     inverse = inv(result)
-    return _h(inverse) @ inner @ inverse,
+    return (_h(inverse) @ inner @ inverse,)
 
 
 @op("qr(Tensor A, str mode='reduced') -> (Tensor Q, Tensor R)", at="linalg")
@@ -213,8 +233,10 @@ def qr(A, mode="reduced"):
     if mode == "r":
         return A.new_empty(0), _lapack("qr", "failed", A, mode="r")
     if mode not in ("reduced", "complete"):
-        raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), "
-                           "'r', or 'complete'")
+        raise RuntimeError(
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), "
+            "'r', or 'complete'"
+        )
     return _lapack("qr", "failed", A, mode=mode)
 
 
@@ -222,7 +244,9 @@ def qr(A, mode="reduced"):
 def _(grads, needs, A_meta, Q, R, mode):
     m, n = A_meta.shape[-2:]
     if mode == "r" or (mode == "complete" and m > n):
-        raise RuntimeError(f"The QR decomposition is not differentiable when mode='{mode}' and nrows > ncols")
+        raise RuntimeError(
+            f"The QR decomposition is not differentiable when mode='{mode}' and nrows > ncols"
+        )
     g_q = rl.zeros_like(Q) if grads[0] is None else grads[0]
     g_r = rl.zeros_like(R) if grads[1] is None else grads[1]
     if m >= n:
@@ -236,7 +260,11 @@ def _qr_pullback(q, r, g_q, g_r):
     inner = r @ _h(g_r) - _h(g_q) @ q
     strict = inner.tril(-1)
     diagonal = inner.diagonal(dim1=-2, dim2=-1)
-    whole = strict + _h(strict) + rl.diag_embed(diagonal.real if diagonal.is_complex() else diagonal).to(q.dtype)
+    whole = (
+        strict
+        + _h(strict)
+        + rl.diag_embed(diagonal.real if diagonal.is_complex() else diagonal).to(q.dtype)
+    )
     return _h(_solve(r, _h(g_q + q @ whole)))
 
 
@@ -269,7 +297,10 @@ def _off_diagonal(a, divisor):
     return (a / divisor.masked_fill(one, 1)).masked_fill(one, 0)
 
 
-@op("svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)", at="linalg")
+@op(
+    "svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)",
+    at="linalg",
+)
 def _(A, full_matrices=True, driver=None):
     """A = U diag(S) Vh with S descending; A (*, m, n). ``full_matrices``: square U and Vh.
 
@@ -277,7 +308,9 @@ def _(A, full_matrices=True, driver=None):
     """
     _check_matrix("svd", A, square=False)
     if driver is not None:
-        raise RuntimeError("torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs")
+        raise RuntimeError(
+            "torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs"
+        )
     u, s, vh = svd(A)
     k, (m, n) = s.size(-1), A.shape[-2:]
     if not full_matrices or m == n:
@@ -296,9 +329,13 @@ def svd(A):
 def _(grads, needs, U, S, Vh):
     """Source: Giles, Collected matrix derivative results for forward and reverse mode AD, 2008."""
     g_u, g_s, g_vh = grads
-    inner = rl.zeros(*S.shape, S.size(-1), dtype=U.dtype) if g_s is None else rl.diag_embed(g_s).to(U.dtype)
+    inner = (
+        rl.zeros(*S.shape, S.size(-1), dtype=U.dtype)
+        if g_s is None
+        else rl.diag_embed(g_s).to(U.dtype)
+    )
     if g_u is None and g_vh is None:
-        return U @ inner @ Vh,
+        return (U @ inner @ Vh,)
     gap = (_columns(S) - S.unsqueeze(-1)) * (_columns(S) + S.unsqueeze(-1))
     left = None if g_u is None else _h(U) @ g_u
     right = None if g_vh is None else Vh @ _h(g_vh)
@@ -314,14 +351,20 @@ def _(grads, needs, U, S, Vh):
         made = made + ((g_u - U @ left) / _columns(S)) @ Vh
     if g_vh is not None and Vh.size(-1) > S.size(-1):
         made = made + (U / _columns(S)) @ (g_vh - _h(right) @ Vh)
-    return made,
+    return (made,)
 
 
 @op("eig(Tensor self) -> (Tensor eigenvalues, Tensor eigenvectors)", at="linalg")
 def eig(self):
     """Complex eigenvalues and eigenvectors (columns) of square matrices (*, n, n)."""
     _check_matrix("eig", self)
-    kind = self.dtype if self.is_complex() else rl.complex128 if self.dtype == rl.float64 else rl.complex64
+    kind = (
+        self.dtype
+        if self.is_complex()
+        else rl.complex128
+        if self.dtype == rl.float64
+        else rl.complex64
+    )
     return tuple([t.to(kind) for t in _lapack("eig", "The algorithm failed to converge.", self)])
 
 
@@ -336,4 +379,4 @@ def _(grads, needs, self_meta, eigenvalues, eigenvectors):
         gap = (_columns(eigenvalues) - eigenvalues.unsqueeze(-1)).conj()
         inner = inner + _off_diagonal(pull, gap)
     made = _solve(_h(v), inner @ _h(v))
-    return made if self_meta.dtype.is_complex else made.real,
+    return (made if self_meta.dtype.is_complex else made.real,)

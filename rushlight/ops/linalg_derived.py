@@ -12,11 +12,14 @@ _linalg = namespaces["linalg"]
 
 # ---- spectra and norms
 
+
 @op("svdvals(Tensor A, *, str? driver=None) -> Tensor", at="linalg")
 def svdvals(A, driver=None):
     """The singular values of (*, m, n) matrices, descending."""
     if driver is not None:
-        raise RuntimeError("torch.linalg.svdvals: keyword argument `driver=` is only supported on CUDA inputs")
+        raise RuntimeError(
+            "torch.linalg.svdvals: keyword argument `driver=` is only supported on CUDA inputs"
+        )
     return _thin_svd(A)[1]
 
 
@@ -32,13 +35,17 @@ def eigvals(self):
     return _linalg["eig"](self)[0]
 
 
-@op("matrix_norm(Tensor self, any ord='fro', int[] dim=[-2, -1], bool keepdim=False, *, dtype? dtype=None) -> Tensor",
-    at="linalg")
+@op(
+    "matrix_norm(Tensor self, any ord='fro', int[] dim=[-2, -1], bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    at="linalg",
+)
 def matrix_norm(self, ord="fro", dim=(-2, -1), keepdim=False, dtype=None):  # noqa: A002
     """The norm of matrices: "fro", "nuc", inf, -inf, 1, -1, 2 or -2 (singular values)."""
     x = self if dtype is None else self.to(dtype)
     if len(dim) != 2 or x.dim() < 2:
-        raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple of dims of a matrix. Got {tuple(dim)}")
+        raise RuntimeError(
+            f"linalg.matrix_norm: dim must be a 2-tuple of dims of a matrix. Got {tuple(dim)}"
+        )
     rows, cols = [d % x.dim() for d in dim]
     if rows == cols:
         raise RuntimeError("linalg.matrix_norm: dims must be different")
@@ -56,8 +63,10 @@ def matrix_norm(self, ord="fro", dim=(-2, -1), keepdim=False, dtype=None):  # no
     return made if keepdim else made.squeeze((rows, cols))
 
 
-@op("norm.linalg(Tensor self, any ord=None, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
-    at="linalg")
+@op(
+    "norm.linalg(Tensor self, any ord=None, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    at="linalg",
+)
 def _(self, ord=None, dim=None, keepdim=False, dtype=None):  # noqa: A002
     """The vector norm (one dim, or ``ord`` None) or the matrix norm (two dims) of order ``ord``."""
     dim = [dim] if isinstance(dim, int) else dim
@@ -66,8 +75,10 @@ def _(self, ord=None, dim=None, keepdim=False, dtype=None):  # noqa: A002
             raise RuntimeError(f"linalg.norm: Order {ord!r} needs a matrix")
         return rl.linalg.vector_norm(self, 2 if ord is None else ord, dim, keepdim, dtype=dtype)
     if dim is None and self.dim() != 2:
-        raise RuntimeError("linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. "
-                           f"Got {self.dim()}D.")
+        raise RuntimeError(
+            "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. "
+            f"Got {self.dim()}D."
+        )
     return matrix_norm(self, ord, (0, 1) if dim is None else dim, keepdim, dtype=dtype)
 
 
@@ -93,8 +104,11 @@ def _tolerance(a, s, atol, rtol):
     return rl.maximum((largest * rtol), largest * 0 + atol).unsqueeze(-1)
 
 
-@op("matrix_rank(Tensor A, *, any atol=None, any rtol=None, bool hermitian=False) -> Tensor", at="linalg",
-    differentiable=False)
+@op(
+    "matrix_rank(Tensor A, *, any atol=None, any rtol=None, bool hermitian=False) -> Tensor",
+    at="linalg",
+    differentiable=False,
+)
 def matrix_rank(A, atol=None, rtol=None, hermitian=False):
     """The number of singular values above max(atol, rtol * the largest)."""
     s = eigvalsh(A).abs() if hermitian else svdvals(A)
@@ -102,6 +116,7 @@ def matrix_rank(A, atol=None, rtol=None, hermitian=False):
 
 
 # ---- inverses
+
 
 @op("pinv(Tensor A, *, any atol=None, any rtol=None, bool hermitian=False) -> Tensor", at="linalg")
 def pinv(A, atol=None, rtol=None, hermitian=False):
@@ -160,11 +175,16 @@ def _or_unsupported(name, check_errors, compute):
     except _linalg["LinAlgError"] as error:
         if check_errors:
             raise
-        raise NotImplementedError(f"{name}: error codes of singular matrices are not supported; pass "
-                                  "check_errors=True to have LinAlgError raised instead") from error
+        raise NotImplementedError(
+            f"{name}: error codes of singular matrices are not supported; pass "
+            "check_errors=True to have LinAlgError raised instead"
+        ) from error
 
 
-@op("cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)", at="linalg")
+@op(
+    "cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)",
+    at="linalg",
+)
 def _(self, upper=False, check_errors=False):
     """`cholesky` with an error code a matrix: the order of the first leading minor that is not
     positive definite, or 0. The factor of such a matrix is NaN, unless ``check_errors`` raises.
@@ -190,17 +210,23 @@ def _bad_minors(a):
     return info
 
 
-@op("solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor info)",
-    at="linalg")
+@op(
+    "solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor info)",
+    at="linalg",
+)
 def _(A, B, left=True, check_errors=False):
     """`solve` with an error code a matrix, 0. A singular matrix raises: LinAlgError with
     ``check_errors``, else NotImplementedError, since its code is not computed.
     """
-    return _or_unsupported("solve_ex", check_errors, lambda: _linalg["solve"](A, B, left=left)), _info(A)
+    return _or_unsupported(
+        "solve_ex", check_errors, lambda: _linalg["solve"](A, B, left=left)
+    ), _info(A)
 
 
-@op("solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, bool unitriangular=False) -> Tensor",
-    at="linalg")
+@op(
+    "solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, bool unitriangular=False) -> Tensor",
+    at="linalg",
+)
 def solve_triangular(self, B, upper, left=True, unitriangular=False):
     """X with A X = B (``left=False``: X A = B), reading one triangle of A (*, n, n)."""
     _check_matrix("solve_triangular", self)
@@ -208,18 +234,24 @@ def solve_triangular(self, B, upper, left=True, unitriangular=False):
     if unitriangular:
         a = (a.triu(1) if upper else a.tril(-1)) + rl.eye(a.size(-1), dtype=a.dtype)
     if B.dim() < 2:
-        raise RuntimeError("linalg.solve_triangular: The input tensor B must have at least 2 dimensions.")
+        raise RuntimeError(
+            "linalg.solve_triangular: The input tensor B must have at least 2 dimensions."
+        )
     if B.dim() == a.dim() - 1:  # matrices, where `solve` might see vectors
         B = B.unsqueeze(0)
     return _linalg["solve"](a, B, left=left)
 
 
-@op("triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False)"
-    " -> (Tensor solution, Tensor cloned_coefficient)")
+@op(
+    "triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False)"
+    " -> (Tensor solution, Tensor cloned_coefficient)"
+)
 def _(self, A, upper=True, transpose=False, unitriangular=False):
     """The older form of `torch.linalg.solve_triangular`: also gives a copy of A."""
     a = A.mT if transpose else A
-    return solve_triangular(a, self, upper=upper != transpose, unitriangular=unitriangular), A.clone()
+    return solve_triangular(
+        a, self, upper=upper != transpose, unitriangular=unitriangular
+    ), A.clone()
 
 
 @op("cholesky_solve(Tensor self, Tensor L, bool upper=False) -> Tensor")
@@ -236,8 +268,11 @@ def cholesky_inverse(self, upper=False):
     return cholesky_solve(rl.eye(self.size(-1), dtype=self.dtype).expand(self.shape), self, upper)
 
 
-@op("lstsq(Tensor self, Tensor b, float? rcond=None, *, str? driver=None)"
-    " -> (Tensor solution, Tensor residuals, Tensor rank, Tensor singular_values)", at="linalg")
+@op(
+    "lstsq(Tensor self, Tensor b, float? rcond=None, *, str? driver=None)"
+    " -> (Tensor solution, Tensor residuals, Tensor rank, Tensor singular_values)",
+    at="linalg",
+)
 def lstsq(self, b, rcond=None, driver=None):
     """X with the least |self X - b| (and the least |X|), for (*, m, n) and (*, m, k).
 
@@ -245,7 +280,9 @@ def lstsq(self, b, rcond=None, driver=None):
     ``driver`` ("gelsy", "gelsd", "gelss", "gels") finds them. All go through `pinv` here.
     """
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
-        raise RuntimeError("torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
+        raise RuntimeError(
+            "torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)"
+        )
     vector = b.dim() == self.dim() - 1
     right = b.unsqueeze(-1) if vector else b
     solution = pinv(self, rtol=rcond) @ right
@@ -255,11 +292,14 @@ def lstsq(self, b, rcond=None, driver=None):
     if m > n and driver != "gelsy" and bool((rank == n).all()):
         residuals = (self @ solution - right).abs().square().sum(-2)
     rank = rank if driver != "gels" else rank.new_empty(0)
-    singular = svdvals(self) if driver in ("gelsd", "gelss") else rank.new_empty(0, dtype=residuals.dtype)
+    singular = (
+        svdvals(self) if driver in ("gelsd", "gelss") else rank.new_empty(0, dtype=residuals.dtype)
+    )
     return solution.squeeze(-1) if vector else solution, residuals, rank, singular
 
 
 # ---- products
+
 
 @op("matrix_power(Tensor self, int n) -> Tensor", at=("torch", "Tensor", "linalg"))
 def matrix_power(self, n):
@@ -289,7 +329,11 @@ def vecdot(x, y, dim=-1):
     return ((x.conj() if x.is_complex() else x) * y).sum(dim)
 
 
-@op("diagonal(Tensor A, *, int offset=0, int dim1=-2, int dim2=-1) -> Tensor", at="linalg", out=False)
+@op(
+    "diagonal(Tensor A, *, int offset=0, int dim1=-2, int dim2=-1) -> Tensor",
+    at="linalg",
+    out=False,
+)
 def _(A, offset=0, dim1=-2, dim2=-1):
     """`torch.diagonal` of the last two dimensions."""
     return rl.diagonal(A, offset, dim1, dim2)
@@ -321,8 +365,14 @@ def _(self, ind=2):
 @op("tensorsolve(Tensor self, Tensor other, int[]? dims=None) -> Tensor", at="linalg")
 def _(self, other, dims=None):
     """X with ``tensordot(self, X, X.ndim) = other``; ``dims`` of self are moved to the end first."""
-    a = self if dims is None else self.movedim(list(dims), list(range(self.dim() - len(dims), self.dim())))
-    return _linalg["solve"](a.reshape(other.numel(), -1), other.reshape(-1)).reshape(a.shape[other.dim():])
+    a = (
+        self
+        if dims is None
+        else self.movedim(list(dims), list(range(self.dim() - len(dims), self.dim())))
+    )
+    return _linalg["solve"](a.reshape(other.numel(), -1), other.reshape(-1)).reshape(
+        a.shape[other.dim() :]
+    )
 
 
 @op("vander(Tensor x, *, int? N=None) -> Tensor", at="linalg", out=False)
@@ -350,8 +400,11 @@ def _(x, N=None, increasing=False):
 
 # ---- older names
 
-@op("svd.torch(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V)",
-    at=("torch", "Tensor"))
+
+@op(
+    "svd.torch(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V)",
+    at=("torch", "Tensor"),
+)
 def _(self, some=True, compute_uv=True):
     """self = U diag(S) V^H; ``some``: min(m, n) columns. Without ``compute_uv`` U and V are zeros."""
     m, n = self.shape[-2:]

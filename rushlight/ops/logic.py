@@ -8,60 +8,121 @@ from rushlight.ops.pointwise import unary
 
 # ---- comparison, tests, logic, bits
 
-for _name, _symbol, _aliases in (("lt", "<", ("less",)), ("le", "<=", ("less_equal",)), ("gt", ">", ("greater",)),
-                                 ("ge", ">=", ("greater_equal",)), ("eq", "==", ()), ("ne", "!=", ("not_equal",))):
-    def _compare(self, other):
-        ...
+for _name, _symbol, _aliases in (
+    ("lt", "<", ("less",)),
+    ("le", "<=", ("less_equal",)),
+    ("gt", ">", ("greater",)),
+    ("ge", ">=", ("greater_equal",)),
+    ("eq", "==", ()),
+    ("ne", "!=", ("not_equal",)),
+):
+
+    def _compare(self, other): ...
+
     _compare.__doc__ = f"``self {_symbol} other``, elementwise, as a bool tensor."
-    op(f"{_name}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True,
-       operator=_symbol, differentiable=False)(_compare)
+    op(
+        f"{_name}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+        kind=pointwise,
+        method=True,
+        operator=_symbol,
+        differentiable=False,
+    )(_compare)
     for _alias in _aliases:
-        op(f"{_alias}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True,
-           differentiable=False, kernel=_name)(_compare)
+        op(
+            f"{_alias}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+            kind=pointwise,
+            method=True,
+            differentiable=False,
+            kernel=_name,
+        )(_compare)
 
 for _name in ("logical_and", "logical_or", "logical_xor"):
-    def _logic(self, other):
-        ...
-    _logic.__doc__ = f"{_name.replace('_', ' ')}, elementwise; numbers count as true unless 0."
-    op(f"{_name}(Tensor self, Tensor other) -> Tensor", kind=pointwise, differentiable=False)(_logic)
 
-for _name, _symbol, _word in (("bitwise_and", "&", "and"), ("bitwise_or", "|", "or"), ("bitwise_xor", "^", "xor"),
-                              ("bitwise_left_shift", "<<", None), ("bitwise_right_shift", ">>", None)):
-    def _bits(self, other):
-        ...
+    def _logic(self, other): ...
+
+    _logic.__doc__ = f"{_name.replace('_', ' ')}, elementwise; numbers count as true unless 0."
+    op(f"{_name}(Tensor self, Tensor other) -> Tensor", kind=pointwise, differentiable=False)(
+        _logic
+    )
+
+for _name, _symbol, _word in (
+    ("bitwise_and", "&", "and"),
+    ("bitwise_or", "|", "or"),
+    ("bitwise_xor", "^", "xor"),
+    ("bitwise_left_shift", "<<", None),
+    ("bitwise_right_shift", ">>", None),
+):
+
+    def _bits(self, other): ...
+
     _bits.__doc__ = f"``self {_symbol} other``, bit by bit; integers and bools only."
-    op(f"{_name}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True,
-       operator=_symbol, differentiable=False)(_bits)
+    op(
+        f"{_name}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+        kind=pointwise,
+        method=True,
+        operator=_symbol,
+        differentiable=False,
+    )(_bits)
 
 unary("logical_not", "True where the input is 0.", None, dtype=0, differentiable=False)
 unary("bitwise_not", "``~self``.", None, dtype=0, differentiable=False, operator="~")
 for _name in ("isnan", "isinf", "isfinite", "signbit"):
-    unary(_name, f"``{_name}`` of every element, as a bool tensor.", None, dtype=0, differentiable=False,
-           inplace=False)
+    unary(
+        _name,
+        f"``{_name}`` of every element, as a bool tensor.",
+        None,
+        dtype=0,
+        differentiable=False,
+        inplace=False,
+    )
 for _name in ("gcd", "lcm"):
-    def _common(self, other):
-        ...
+
+    def _common(self, other): ...
+
     _common.__doc__ = f"The {_name} of two integers, elementwise."
-    op(f"{_name}(Tensor self, Tensor other) -> Tensor", kind=pointwise, differentiable=False)(_common)
+    op(f"{_name}(Tensor self, Tensor other) -> Tensor", kind=pointwise, differentiable=False)(
+        _common
+    )
 
 # ---- other names, built from the records above
 
-for _alias, _name in (("negative", "neg"), ("absolute", "abs"), ("fix", "trunc"), ("arcsin", "asin"), ("arccos", "acos"),
-                      ("arctan", "atan"), ("arcsinh", "asinh"), ("arccosh", "acosh"), ("arctanh", "atanh")):
+for _alias, _name in (
+    ("negative", "neg"),
+    ("absolute", "abs"),
+    ("fix", "trunc"),
+    ("arcsin", "asin"),
+    ("arccos", "acos"),
+    ("arctan", "atan"),
+    ("arcsinh", "asinh"),
+    ("arccosh", "acosh"),
+    ("arctanh", "atanh"),
+):
+
     def _renamed(self, _name=_name):
         """."""
         return getattr(self, _name)()
+
     _renamed.__doc__ = f"Another name of `{_name}`."
     op(f"{_alias}(Tensor self) -> Tensor", inplace=True)(_renamed)
 for _alias, _name in (("multiply", "mul"), ("divide", "div"), ("true_divide", "div")):
+
     def _renamed2(self, other, _name=_name):
         """."""
         return getattr(rl, _name)(self, other)
+
     _renamed2.__doc__ = f"Another name of `{_name}`."
-    op(f"{_alias}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", method=True, inplace=True)(_renamed2)
+    op(
+        f"{_alias}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+        method=True,
+        inplace=True,
+    )(_renamed2)
 
 
-@op("subtract(Tensor | Scalar self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor", method=True, inplace=True)
+@op(
+    "subtract(Tensor | Scalar self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor",
+    method=True,
+    inplace=True,
+)
 def _(self, other, alpha):
     """Another name of `sub`."""
     return rl.sub(self, other, alpha=alpha)
@@ -78,7 +139,9 @@ def _(self, other):
     """``self * log(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN)."""
     y = other if isinstance(other, rl.Tensor) else rl.scalar_tensor(other)
     product = self * y.log()
-    return rl.where(y.isnan(), y.to(product.dtype), rl.where(rl.eq(self, 0), rl.zeros_like(product), product))
+    return rl.where(
+        y.isnan(), y.to(product.dtype), rl.where(rl.eq(self, 0), rl.zeros_like(product), product)
+    )
 
 
 @op("deg2rad(Tensor self) -> Tensor", inplace=True)

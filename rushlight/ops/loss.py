@@ -121,7 +121,10 @@ def huber_loss(input, target, reduction, delta, weight):
 
 
 # ---- probabilities
-@op(f"binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, {_TAIL}) -> Tensor", at=_NN)
+@op(
+    f"binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, {_TAIL}) -> Tensor",
+    at=_NN,
+)
 def binary_cross_entropy(input, target, weight, size_average, reduce, reduction):
     """-(t log x + (1 - t) log(1 - x)) for probabilities x; logarithms are limited to -100 below.
 
@@ -146,7 +149,11 @@ def _clamped_log(p):
     return p.log().clamp_min(-100)
 
 
-@op("_bce(Tensor input, Tensor target) -> Tensor", at=("internal",), grad_name="BinaryCrossEntropyBackward0")
+@op(
+    "_bce(Tensor input, Tensor target) -> Tensor",
+    at=("internal",),
+    grad_name="BinaryCrossEntropyBackward0",
+)
 def _bce(input, target):
     """Unreduced binary cross entropy."""
     return (target - 1) * (-input).log1p().clamp_min(-100) - target * _clamped_log(input)
@@ -163,7 +170,9 @@ _bce.vjp(
     " Tensor? pos_weight=None) -> Tensor",
     at=_NN,
 )
-def binary_cross_entropy_with_logits(input, target, weight, size_average, reduce, reduction, pos_weight):
+def binary_cross_entropy_with_logits(
+    input, target, weight, size_average, reduce, reduction, pos_weight
+):
     """Binary cross entropy of sigmoid(input), without overflow; pos_weight scales the positive terms.
 
     Example::
@@ -173,7 +182,9 @@ def binary_cross_entropy_with_logits(input, target, weight, size_average, reduce
     """
     reduction = reduction_of(size_average, reduce, reduction)
     if input.shape != target.shape:
-        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+        raise ValueError(
+            f"Target size ({target.shape}) must be the same as input size ({input.shape})"
+        )
     log_p = rl.nn.functional.logsigmoid(input)
     if pos_weight is None:
         loss = (1 - target) * input - log_p
@@ -201,7 +212,9 @@ def kl_div(input, target, size_average, reduce, reduction, log_target):
             "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
             stacklevel=3,
         )
-    loss = target.exp() * (target - input) if log_target else rl.xlogy(target, target) - target * input
+    loss = (
+        target.exp() * (target - input) if log_target else rl.xlogy(target, target) - target * input
+    )
     if batch_mean and loss.dim():
         return loss.sum() / input.shape[0]
     return reduced(loss, reduction)
@@ -238,9 +251,9 @@ _nll.vjp(
     )
 )
 _nll_backward.vjp(
-    grad=lambda g, target, weight, ignore_index, reduction: _nll(g, target, weight, ignore_index, reduction)[
-        0
-    ]
+    grad=lambda g, target, weight, ignore_index, reduction: _nll(
+        g, target, weight, ignore_index, reduction
+    )[0]
 )
 
 _REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
@@ -300,7 +313,9 @@ def _(make):
 def _smoothed(log_p, target, weight, ignore_index, reduction, smoothing):
     """Cross entropy against (1 - smoothing) one-hot + smoothing / C."""
     classes = log_p.shape[1]
-    nll = rl.nn.functional.nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)
+    nll = rl.nn.functional.nll_loss(
+        log_p, target, weight, ignore_index=ignore_index, reduction=reduction
+    )
     shape = (1, classes) + (1,) * (log_p.dim() - 2)
     spread = -(log_p if weight is None else log_p * weight.view(shape)).sum(1)
     ignored = target == ignore_index
@@ -338,7 +353,9 @@ def _against_probabilities(log_p, target, weight, reduction, smoothing):
     " int ignore_index=-100, bool? reduce=None, str reduction='mean', float label_smoothing=0.0) -> Tensor",
     at=_NN,
 )
-def cross_entropy(input, target, weight, size_average, ignore_index, reduce, reduction, label_smoothing):
+def cross_entropy(
+    input, target, weight, size_average, ignore_index, reduce, reduction, label_smoothing
+):
     """log_softmax over the classes followed by nll_loss.
 
     Shapes: input (C), (N, C) or (N, C, d1, ...); target class indices without C, or probabilities of
@@ -370,8 +387,15 @@ def cross_entropy(input, target, weight, size_average, ignore_index, reduce, red
         _check_classes("cross_entropy", input, target)
         if input.dim() == 1:
             out = _smoothed(
-                log_p.unsqueeze(0), target.unsqueeze(0), weight, ignore_index, reduction, label_smoothing
+                log_p.unsqueeze(0),
+                target.unsqueeze(0),
+                weight,
+                ignore_index,
+                reduction,
+                label_smoothing,
             )
             return out.squeeze(0) if reduction == "none" else out
         return _smoothed(log_p, target, weight, ignore_index, reduction, label_smoothing)
-    return rl.nn.functional.nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)
+    return rl.nn.functional.nll_loss(
+        log_p, target, weight, ignore_index=ignore_index, reduction=reduction
+    )

@@ -21,12 +21,17 @@ def pairwise_distance(x1, x2, p, eps, keepdim):
     return rl.norm(x1 - x2 + eps, p, -1, keepdim)
 
 
-@op("cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08) -> Tensor", at=_NN + ("torch",))
+@op(
+    "cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08) -> Tensor",
+    at=_NN + ("torch",),
+)
 def cosine_similarity(x1, x2, dim, eps):
     """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along `dim`; the operands are broadcast."""
     dtype = rl.promote_types(x1.dtype, x2.dtype)
     if not (dtype.is_floating_point or dtype.is_complex):
-        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {dtype}")
+        raise RuntimeError(
+            f"expected common dtype to be floating point, yet common dtype is {dtype}"
+        )
     x1, x2 = rl.broadcast_tensors(x1.to(dtype), x2.to(dtype))
     a = rl.norm(x1, 2, dim, keepdim=True).clamp_min(eps)
     b = rl.norm(x2, 2, dim, keepdim=True).clamp_min(eps)
@@ -74,12 +79,17 @@ def margin_ranking_loss(input1, input2, target, margin, size_average, reduce, re
     return reduced((-target * (input1 - input2) + margin).clamp_min(0), reduction)
 
 
-@op(f"hinge_embedding_loss(Tensor input, Tensor target, float margin=1.0, {_TAIL}) -> Tensor", at=_NN)
+@op(
+    f"hinge_embedding_loss(Tensor input, Tensor target, float margin=1.0, {_TAIL}) -> Tensor",
+    at=_NN,
+)
 def hinge_embedding_loss(input, target, margin, size_average, reduce, reduction):
     """x where the target is 1, max(0, margin - x) where it is -1."""
     reduction = reduction_of(size_average, reduce, reduction)
     zero = rl.zeros_like(input)
-    loss = rl.where(target != 1, (margin - input).clamp_min(0), zero) + rl.where(target != -1, input, zero)
+    loss = rl.where(target != 1, (margin - input).clamp_min(0), zero) + rl.where(
+        target != -1, input, zero
+    )
     return reduced(loss, reduction)
 
 
@@ -121,7 +131,9 @@ def cosine_embedding_loss(input1, input2, target, margin, size_average, reduce, 
     product = (input1 * input2).sum(dim)
     cos = product / ((input1.square().sum(dim) + eps) * (input2.square().sum(dim) + eps)).sqrt()
     zero = rl.zeros_like(cos)
-    loss = rl.where(target == 1, 1 - cos, zero) + rl.where(target == -1, (cos - margin).clamp_min(0), zero)
+    loss = rl.where(target == 1, 1 - cos, zero) + rl.where(
+        target == -1, (cos - margin).clamp_min(0), zero
+    )
     return reduced(loss, reduction)
 
 
@@ -130,7 +142,9 @@ def cosine_embedding_loss(input1, input2, target, margin, size_average, reduce, 
     f" float eps=1e-06, bool swap=False, {_TAIL}) -> Tensor",
     at=_NN,
 )
-def triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, size_average, reduce, reduction):
+def triplet_margin_loss(
+    anchor, positive, negative, margin, p, eps, swap, size_average, reduce, reduction
+):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin) (Balntas et al. 2016)."""
     reduction = reduction_of(size_average, reduce, reduction)
     if margin <= 0:
@@ -142,7 +156,13 @@ def triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, size_a
             f"{negative.dim()}D inputs"
         )
     return _triplet(
-        lambda a, b: pairwise_distance(a, b, p, eps), anchor, positive, negative, margin, swap, reduction
+        lambda a, b: pairwise_distance(a, b, p, eps),
+        anchor,
+        positive,
+        negative,
+        margin,
+        swap,
+        reduction,
     )
 
 
@@ -158,7 +178,9 @@ def _triplet(distance, anchor, positive, negative, margin, swap, reduction):
     " any distance_function=None, float margin=1.0, bool swap=False, str reduction='mean') -> Tensor",
     at=_NN,
 )
-def triplet_margin_with_distance_loss(anchor, positive, negative, distance_function, margin, swap, reduction):
+def triplet_margin_with_distance_loss(
+    anchor, positive, negative, distance_function, margin, swap, reduction
+):
     """`triplet_margin_loss` with any distance function of two tensors."""
     reduction_of(None, None, reduction)
     if margin <= 0:
@@ -183,7 +205,11 @@ def _rows(name, input, target):
             f"{name}: Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
             f"{list(input.shape)}"
         )
-    return (input, target) if input.dim() == 2 else (input.unsqueeze(0), target.reshape((1,) + target.shape))
+    return (
+        (input, target)
+        if input.dim() == 2
+        else (input.unsqueeze(0), target.reshape((1,) + target.shape))
+    )
 
 
 @op(
@@ -270,12 +296,16 @@ def gaussian_nll_loss(input, target, var, full, eps, reduction):
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:
             var = var.unsqueeze(-1)
-        elif input.dim() != var.dim() or any(a != b and b != 1 for a, b in zip(input.shape, var.shape)):
+        elif input.dim() != var.dim() or any(
+            a != b and b != 1 for a, b in zip(input.shape, var.shape)
+        ):
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
     if bool((var < 0).any()):
         raise ValueError("var has negative entry/entries")
-    var = var + (var.detach().clamp_min(eps) - var.detach())  # limited below without losing the gradient
+    var = var + (
+        var.detach().clamp_min(eps) - var.detach()
+    )  # limited below without losing the gradient
     loss = 0.5 * (var.log() + (input - target).square() / var)
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)

@@ -119,7 +119,15 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction
     at=_NN,
 )
 def linear_cross_entropy(
-    input, linear_weight, target, linear_bias, weight, reduction, ignore_index, label_smoothing, options
+    input,
+    linear_weight,
+    target,
+    linear_bias,
+    weight,
+    reduction,
+    ignore_index,
+    label_smoothing,
+    options,
 ):
     """cross_entropy(linear(input, linear_weight, linear_bias), target).
 
@@ -128,7 +136,9 @@ def linear_cross_entropy(
     the result does not depend on it.
     """
     if input.dim() not in (1, 2):
-        raise RuntimeError(f"linear_cross_entropy: expected a 1D or 2D input, got shape {tuple(input.shape)}")
+        raise RuntimeError(
+            f"linear_cross_entropy: expected a 1D or 2D input, got shape {tuple(input.shape)}"
+        )
     if input.dim() == 1 and linear_weight.dim() > 2:
         raise RuntimeError(
             f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires "
@@ -140,8 +150,15 @@ def linear_cross_entropy(
         )
     flat = linear_weight.reshape(-1, linear_weight.shape[-1])
     bias = None if linear_bias is None else linear_bias.reshape(-1)
-    logits = rl.nn.functional.linear(input, flat, bias).view(input.shape[:-1] + linear_weight.shape[:-1])
+    logits = rl.nn.functional.linear(input, flat, bias).view(
+        input.shape[:-1] + linear_weight.shape[:-1]
+    )
     ignore = -100 if ignore_index is None else ignore_index
     return rl.nn.functional.cross_entropy(
-        logits, target, weight, ignore_index=ignore, reduction=reduction, label_smoothing=label_smoothing
+        logits,
+        target,
+        weight,
+        ignore_index=ignore,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
     )

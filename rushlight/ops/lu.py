@@ -29,13 +29,13 @@ def _eliminate(a, pivot):
         row = _size(a[..., k:, k].detach()).argmax(-1) + k if pivot else rl.full(a.shape[:-2], k)
         pivots.append(row + 1)
         a = a.gather(-2, _swapped(places, k, row).unsqueeze(-1).expand(a.shape))
-        corner = a[..., k:k + 1, k:k + 1]
+        corner = a[..., k : k + 1, k : k + 1]
         zero = corner == 0
         info = rl.where((info == 0) & zero[..., 0, 0], k + 1, info).to(rl.int32)
-        factor = a[..., k + 1:, k:k + 1] / corner.masked_fill(zero, 1)
-        rest = a[..., k + 1:, k + 1:] - factor * a[..., k:k + 1, k + 1:]
-        lower = rl.cat((a[..., k + 1:, :k], factor, rest), -1)
-        a = rl.cat((a[..., :k + 1, :], lower), -2)
+        factor = a[..., k + 1 :, k : k + 1] / corner.masked_fill(zero, 1)
+        rest = a[..., k + 1 :, k + 1 :] - factor * a[..., k : k + 1, k + 1 :]
+        lower = rl.cat((a[..., k + 1 :, :k], factor, rest), -1)
+        a = rl.cat((a[..., : k + 1, :], lower), -2)
     rows = rl.stack(pivots, -1) if pivots else rl.zeros((*a.shape[:-2], 0))
     return a.clone() if not pivots else a, rows.to(rl.int32), info
 
@@ -56,8 +56,10 @@ def _unpacked(packed):
     return lower, packed[..., :k, :].triu()
 
 
-@op("lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, Tensor pivots, Tensor info)",
-    at="linalg")
+@op(
+    "lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, Tensor pivots, Tensor info)",
+    at="linalg",
+)
 def lu_factor_ex(A, pivot=True, check_errors=False):
     """`lu_factor` with, for each matrix, the position (from 1) of the first zero in U's diagonal, or 0."""
     _check_matrix("lu_factor", A, square=False)
@@ -88,16 +90,28 @@ def lu(A, pivot=True):
     return p, lower, upper
 
 
-@op("lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True)"
-    " -> (Tensor P, Tensor L, Tensor U)", at="torch")
+@op(
+    "lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True)"
+    " -> (Tensor P, Tensor L, Tensor U)",
+    at="torch",
+)
 def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     """P, L and U from what `lu_factor` gives; what is not wanted is empty."""
-    lower, upper = _unpacked(LU_data) if unpack_data else (LU_data.new_empty(0), LU_data.new_empty(0))
-    p = _permutation(LU_pivots, LU_data.size(-2)).to(LU_data.dtype) if unpack_pivots else LU_data.new_empty(0)
+    lower, upper = (
+        _unpacked(LU_data) if unpack_data else (LU_data.new_empty(0), LU_data.new_empty(0))
+    )
+    p = (
+        _permutation(LU_pivots, LU_data.size(-2)).to(LU_data.dtype)
+        if unpack_pivots
+        else LU_data.new_empty(0)
+    )
     return p, lower, upper
 
 
-@op("lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False) -> Tensor", at="linalg")
+@op(
+    "lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False) -> Tensor",
+    at="linalg",
+)
 def lu_solve(LU, pivots, B, left=True, adjoint=False):
     """X with A X = B (``left=False``: X A = B; ``adjoint``: A^H in place of A), from `lu_factor` of A."""
     _check_matrix("lu_solve", LU)
@@ -109,7 +123,10 @@ def lu_solve(LU, pivots, B, left=True, adjoint=False):
     return rl.linalg.solve(a.unsqueeze(0), B.unsqueeze(0)).squeeze(0)
 
 
-@op("lu_solve.torch(Tensor self, Tensor LU_data, Tensor LU_pivots) -> Tensor", at=("torch", "Tensor"))
+@op(
+    "lu_solve.torch(Tensor self, Tensor LU_data, Tensor LU_pivots) -> Tensor",
+    at=("torch", "Tensor"),
+)
 def _(self, LU_data, LU_pivots):
     """`torch.linalg.lu_solve` with the right-hand side first."""
     return lu_solve(LU_data, LU_pivots, self)

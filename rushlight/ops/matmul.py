@@ -194,7 +194,9 @@ def outer(self, vec2):
     """
     for name, x in (("self", self), ("vec2", vec2)):
         if x.dim() != 1:
-            raise RuntimeError(f"outer: expected {name} to be a 1-D tensor, got shape {tuple(x.shape)}")
+            raise RuntimeError(
+                f"outer: expected {name} to be a 1-D tensor, got shape {tuple(x.shape)}"
+            )
     return self.unsqueeze(1) * vec2
 
 
@@ -367,7 +369,9 @@ def addr(self, vec1, vec2, beta, alpha):
             raise RuntimeError(f"addr: {name} must be a 1-D tensor, got shape {tuple(x.shape)}")
     _check_integral("addr", rl.empty(0, dtype=rl.result_type(self, vec1)), beta, alpha)
     shape = (vec1.shape[0], vec2.shape[0])
-    rl.empty(0).new_empty(self.shape).expand(shape)  # raises if self does not broadcast to the result
+    rl.empty(0).new_empty(self.shape).expand(
+        shape
+    )  # raises if self does not broadcast to the result
     product = rl.outer(vec1, vec2)
     if self.dtype == rl.bool and product.dtype == rl.bool:
         product = product & bool(alpha)
@@ -405,10 +409,14 @@ def _(g, needs, input, weight, bias):
     rows = g.shape[:-1].numel()
     flat = g if g.dim() == 2 else g.reshape(rows, g.shape[-1])
     if needs[1]:
-        g_weight = flat.t().mm(_conj(input if input.dim() == 2 else input.reshape(rows, input.shape[-1])))
+        g_weight = flat.t().mm(
+            _conj(input if input.dim() == 2 else input.reshape(rows, input.shape[-1]))
+        )
     if needs[2]:
         g_bias = (
-            flat.sum(0) if bias.dim() == 1 and bias.shape[0] == g.shape[-1] else g.sum_to_size(bias.shape)
+            flat.sum(0)
+            if bias.dim() == 1 and bias.shape[0] == g.shape[-1]
+            else g.sum_to_size(bias.shape)
         )
     return g_input, g_weight, g_bias
 
@@ -477,7 +485,9 @@ def _chain_splits(sizes):
                 key=lambda k: cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1],
             )
             split[i, j] = best
-            cost[i, j] = cost[i, best] + cost[best + 1, j] + sizes[i] * sizes[best + 1] * sizes[j + 1]
+            cost[i, j] = (
+                cost[i, best] + cost[best + 1, j] + sizes[i] * sizes[best + 1] * sizes[j + 1]
+            )
     return split
 
 

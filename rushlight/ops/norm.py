@@ -131,7 +131,9 @@ def group_norm(input, num_groups, weight, bias, eps, cudnn_enabled):
         [[-1.0, 1.0]]
     """
     if input.dim() < 2:
-        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
+        raise RuntimeError(
+            f"Expected at least 2 dimensions for input tensor but received {input.dim()}"
+        )
     n, c = input.shape[:2]
     if num_groups <= 0:
         raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
@@ -147,7 +149,9 @@ def group_norm(input, num_groups, weight, bias, eps, cudnn_enabled):
                 f"input, but got {which} of shape {list(t.shape)} and input of shape "
                 f"{list(input.shape)}"
             )
-    return _row_norm(input, weight, bias, n * num_groups, num_groups, _numel(input.shape[2:]), eps)[0]
+    return _row_norm(input, weight, bias, n * num_groups, num_groups, _numel(input.shape[2:]), eps)[
+        0
+    ]
 
 
 @group_norm.samples
@@ -261,7 +265,9 @@ def batch_norm(input, running_mean, running_var, weight, bias, training, momentu
     if training and not input.numel():
         running_mean = running_var = None  # an empty batch says nothing about the statistics
     if not training and (running_mean is None or running_var is None):
-        raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
+        raise RuntimeError(
+            "Expected running_mean and running_var to be defined when training=False"
+        )
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 
@@ -276,7 +282,9 @@ def _(make):
     " bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor",
     at=("torch",),
 )
-def _torch_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled):
+def _torch_batch_norm(
+    input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled
+):
     """As `rushlight.nn.functional.batch_norm`, with another order of arguments."""
     return rl.nn.functional.batch_norm(
         input, running_mean, running_var, weight, bias, training, momentum, eps
@@ -304,7 +312,9 @@ def instance_norm(input, running_mean, running_var, weight, bias, use_input_stat
         )
     n, c = input.shape[:2]
     if use_input_stats and _numel(input.shape[2:]) == 1:
-        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+        raise ValueError(
+            f"Expected more than 1 spatial element when training, got input size {input.shape}"
+        )
 
     def repeated(t):
         return None if t is None else t.repeat(n)
@@ -341,7 +351,9 @@ def local_response_norm(input, size, alpha, beta, k):
         torch.Size([1, 2, 3])
     """
     if input.dim() < 3:
-        raise ValueError(f"Expected 3D or higher dimensionality input (got {input.dim()} dimensions)")
+        raise ValueError(
+            f"Expected 3D or higher dimensionality input (got {input.dim()} dimensions)"
+        )
     if input.numel() == 0:
         return input
     n, c = input.shape[:2]

@@ -15,6 +15,7 @@ def _as_float(x):
 
 # ---- special values
 
+
 @op("ldexp(Tensor self, Tensor other) -> Tensor", inplace=True)
 def ldexp(self, other):
     """``self * 2**other``, elementwise.
@@ -26,7 +27,10 @@ def ldexp(self, other):
     return self * rl.pow(2.0, other)
 
 
-@op("nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor", inplace=True)
+@op(
+    "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
+    inplace=True,
+)
 def nan_to_num(self, nan=None, posinf=None, neginf=None):
     """NaN replaced by ``nan`` (0), infinities by ``posinf`` and ``neginf`` (the dtype's extremes).
 
@@ -35,7 +39,9 @@ def nan_to_num(self, nan=None, posinf=None, neginf=None):
         tensor([0., 9., 1.])
     """
     if self.is_complex():
-        return rl.complex(*[nan_to_num(part, nan, posinf, neginf) for part in (self.real, self.imag)])
+        return rl.complex(
+            *[nan_to_num(part, nan, posinf, neginf) for part in (self.real, self.imag)]
+        )
     if not self.is_floating_point():
         return self.clone()
     limits = rl.finfo(self.dtype)
@@ -76,6 +82,7 @@ def logaddexp2(self, other):
 
 
 # ---- products
+
 
 @op("trace(Tensor self) -> Tensor")
 def trace(self):
@@ -126,8 +133,10 @@ def _linalg_cross(self, other, dim=-1):
     if self.dim() != other.dim():
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
     if self.size(dim) != 3 or other.size(dim) != 3:
-        raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. "
-                           f"Got {self.size(dim)} and {other.size(dim)}")
+        raise RuntimeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. "
+            f"Got {self.size(dim)} and {other.size(dim)}"
+        )
     return _cross(*rl.broadcast_tensors(self, other), dim)
 
 
@@ -149,6 +158,7 @@ def combinations(self, r=2, with_replacement=False):
 
 # ---- statistics and distances
 
+
 @op("cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor")
 def cov(self, correction=1, fweights=None, aweights=None):
     """The covariance matrix of variables in rows, observed in columns.
@@ -162,8 +172,10 @@ def cov(self, correction=1, fweights=None, aweights=None):
                 [-1.,  1.]])
     """
     if self.dim() > 2:
-        raise RuntimeError("cov(): expected input to have two or fewer dimensions but got an input "
-                           f"with {self.dim()} dimensions")
+        raise RuntimeError(
+            "cov(): expected input to have two or fewer dimensions but got an input "
+            f"with {self.dim()} dimensions"
+        )
     if self.dtype == rl.bool:
         raise RuntimeError("cov(): bool dtype is not supported for input")
     x = _as_float(self if self.dim() == 2 else self.reshape(1, -1))
@@ -190,14 +202,20 @@ def _cov_weights(x, fweights, aweights):
         if w is None:
             continue
         if w.dim() > 1:
-            raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got "
-                               f"{name} with {w.dim()} dimensions")
+            raise RuntimeError(
+                f"cov(): expected {name} to have one or fewer dimensions but got "
+                f"{name} with {w.dim()} dimensions"
+            )
         if integral == (w.is_floating_point() or w.is_complex()):
-            raise RuntimeError(f"cov(): expected {name} to have {'integral' if integral else 'floating point'} "
-                               f"dtype but got {name} with {w.dtype} dtype")
+            raise RuntimeError(
+                f"cov(): expected {name} to have {'integral' if integral else 'floating point'} "
+                f"dtype but got {name} with {w.dtype} dtype"
+            )
         if w.numel() != x.size(1):
-            raise RuntimeError(f"cov(): expected {name} to have the same numel as there are observations "
-                               f"in the input but got {w.numel()} != {x.size(1)}")
+            raise RuntimeError(
+                f"cov(): expected {name} to have the same numel as there are observations "
+                f"in the input but got {w.numel()} != {x.size(1)}"
+            )
         if w.numel() and bool((w < 0).any()):
             raise RuntimeError(f"cov(): {name} cannot be negative")
     if fweights is None or aweights is None:
@@ -209,14 +227,18 @@ def _cov_weights(x, fweights, aweights):
 def corrcoef(self):
     """Pearson's correlation coefficients of variables in rows, observed in columns."""
     if self.dim() > 2:
-        raise RuntimeError("corrcoef(): expected input to have two or fewer dimensions but got an input "
-                           f"with {self.dim()} dimensions")
+        raise RuntimeError(
+            "corrcoef(): expected input to have two or fewer dimensions but got an input "
+            f"with {self.dim()} dimensions"
+        )
     c = rl.cov(self)
     if c.dim() == 0:
         return c / c
     spread = (c.diagonal().real if c.is_complex() else c.diagonal()).sqrt()
     c = c / spread.unsqueeze(1) / spread.unsqueeze(0)
-    return rl.complex(c.real.clamp(-1, 1), c.imag.clamp(-1, 1)) if c.is_complex() else c.clamp(-1, 1)
+    return (
+        rl.complex(c.real.clamp(-1, 1), c.imag.clamp(-1, 1)) if c.is_complex() else c.clamp(-1, 1)
+    )
 
 
 @op("dist(Tensor self, Tensor other, Scalar p=2) -> Tensor")
@@ -236,12 +258,19 @@ def cdist(x1, x2, p=2.0, compute_mode=None):
         >>> rl.cdist(rl.tensor([[0., 0.]]), rl.tensor([[3., 4.]]))
         tensor([[5.]])
     """
-    modes = (None, "use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
+    modes = (
+        None,
+        "use_mm_for_euclid_dist_if_necessary",
+        "use_mm_for_euclid_dist",
+        "donot_use_mm_for_euclid_dist",
+    )
     if compute_mode not in modes:
         raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
     if x1.dim() < 2 or x2.dim() < 2 or x1.size(-1) != x2.size(-1):
-        raise RuntimeError("cdist: expected tensors of at least 2 dimensions with equal last ones, got "
-                           f"{list(x1.shape)} and {list(x2.shape)}")
+        raise RuntimeError(
+            "cdist: expected tensors of at least 2 dimensions with equal last ones, got "
+            f"{list(x1.shape)} and {list(x2.shape)}"
+        )
     if p < 0:
         raise RuntimeError(f"cdist only supports non-negative p values, got {p}")
     return (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1)
@@ -251,7 +280,9 @@ def cdist(x1, x2, p=2.0, compute_mode=None):
 def renorm(self, p, dim, maxnorm):
     """Scales down the slices along ``dim`` whose p-norm exceeds ``maxnorm``, to that norm."""
     if self.dim() < 2:
-        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {self.dim()} dimensions")
+        raise RuntimeError(
+            f"renorm: input needs at least 2 dimensions, got {self.dim()} dimensions"
+        )
     if p <= 0:
         raise RuntimeError("renorm: non-positive-norm not supported")
     if maxnorm < 0:
@@ -263,7 +294,11 @@ def renorm(self, p, dim, maxnorm):
 
 # ---- differences
 
-@op("gradient(Tensor self, *, object spacing=1, int[1]? dim=None, int edge_order=1) -> Tensor[]", at="torch")
+
+@op(
+    "gradient(Tensor self, *, object spacing=1, int[1]? dim=None, int edge_order=1) -> Tensor[]",
+    at="torch",
+)
 def gradient(self, spacing=1, dim=None, edge_order=1):
     """Derivatives along each of ``dim`` (all) by differences: central inside, one-sided at the edges.
 
@@ -281,15 +316,19 @@ def gradient(self, spacing=1, dim=None, edge_order=1):
         dims = [dim] if isinstance(dim, int) else list(dim)
     steps = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
     if len(steps) != len(dims):
-        raise RuntimeError(f"torch.gradient expected spacing to be unspecified, a scalar or a list of length "
-                           f"{len(dims)}, got a list of length {len(steps)}")
+        raise RuntimeError(
+            f"torch.gradient expected spacing to be unspecified, a scalar or a list of length "
+            f"{len(dims)}, got a list of length {len(steps)}"
+        )
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     if len({d % max(self.dim(), 1) for d in dims}) != len(dims):
         raise RuntimeError("dim appears multiple times in the list of dims")
     for d in dims:
         if self.size(d) <= edge_order:
-            raise RuntimeError("torch.gradient expected each dimension size to be at least edge_order+1")
+            raise RuntimeError(
+                "torch.gradient expected each dimension size to be at least edge_order+1"
+            )
     return [_derivative(_as_float(self), d, step, edge_order) for d, step in zip(dims, steps)]
 
 
@@ -298,8 +337,10 @@ def _derivative(f, dim, step, edge_order):
     f = f.movedim(dim, -1)
     if isinstance(step, rl.Tensor) and step.dim() == 1:
         if step.numel() != n:
-            raise RuntimeError(f"torch.gradient expected as many coordinates as the dimension has elements, {n}, "
-                               f"got {step.numel()}")
+            raise RuntimeError(
+                f"torch.gradient expected as many coordinates as the dimension has elements, {n}, "
+                f"got {step.numel()}"
+            )
         h = step.diff()
     else:
         h = rl.ones(n - 1, dtype=f.real.dtype if f.is_complex() else f.dtype) * step
@@ -314,6 +355,7 @@ def _derivative(f, dim, step, edge_order):
 
 
 # ---- indices
+
 
 @op("nonzero_static(Tensor self, *, int size, int fill_value=-1) -> Tensor", differentiable=False)
 def nonzero_static(self, size, fill_value=-1):

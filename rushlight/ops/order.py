@@ -16,8 +16,10 @@ def _to_positions(g, meta, dim, indices):
     return rl.zeros(meta.shape, dtype=g.dtype).scatter(dim, indices, g)
 
 
-@op("sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
-    grad_name="SortBackward0")
+@op(
+    "sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
+    grad_name="SortBackward0",
+)
 def sort(self, dim, descending):
     """The elements in order along ``dim`` and the positions they came from (int64).
 
@@ -32,8 +34,11 @@ def sort(self, dim, descending):
 sort.vjp(self=lambda g, self_meta, dim, indices: _to_positions(g, self_meta, dim, indices))
 
 
-@op("sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False)"
-    " -> (Tensor values, Tensor indices)", grad_name="SortBackward0")
+@op(
+    "sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False)"
+    " -> (Tensor values, Tensor indices)",
+    grad_name="SortBackward0",
+)
 def sort(self, stable, dim, descending):
     """As above; equal elements keep their order in either case."""
     ...
@@ -42,8 +47,10 @@ def sort(self, stable, dim, descending):
 sort.vjp(self=lambda g, self_meta, dim, indices: _to_positions(g, self_meta, dim, indices))
 
 
-@op("argsort(Tensor self, int dim=-1, bool descending=False, bool stable=False) -> Tensor",
-    differentiable=False)
+@op(
+    "argsort(Tensor self, int dim=-1, bool descending=False, bool stable=False) -> Tensor",
+    differentiable=False,
+)
 def argsort(self, dim, descending, stable):
     """The positions that put ``dim`` in order; int64.
 
@@ -67,8 +74,10 @@ def msort(self):
     return rl.sort(self, 0)[0]
 
 
-@op("topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True)"
-    " -> (Tensor values, Tensor indices)")
+@op(
+    "topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True)"
+    " -> (Tensor values, Tensor indices)"
+)
 def topk(self, k, dim, largest, sorted):
     """The ``k`` largest (or smallest) elements along ``dim`` in order, and their positions.
 
@@ -85,7 +94,9 @@ def topk(self, k, dim, largest, sorted):
 topk.vjp(self=lambda g, self_meta, dim, indices: _to_positions(g, self_meta, dim, indices))
 
 
-@op("kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)")
+@op(
+    "kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)"
+)
 def kthvalue(self, k, dim, keepdim):
     """The ``k``-th smallest element along ``dim``, counted from 1, and its position.
 
@@ -97,8 +108,11 @@ def kthvalue(self, k, dim, keepdim):
     ...
 
 
-kthvalue.vjp(self=lambda g, self_meta, dim, keepdim, indices: grad.to_selected(
-    g, self_meta, dim, keepdim, indices))
+kthvalue.vjp(
+    self=lambda g, self_meta, dim, keepdim, indices: grad.to_selected(
+        g, self_meta, dim, keepdim, indices
+    )
+)
 
 
 @op("mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)")
@@ -113,8 +127,11 @@ def mode(self, dim, keepdim):
     ...
 
 
-mode.vjp(self=lambda g, self_meta, dim, keepdim, indices: grad.to_selected(
-    g, self_meta, dim, keepdim, indices))
+mode.vjp(
+    self=lambda g, self_meta, dim, keepdim, indices: grad.to_selected(
+        g, self_meta, dim, keepdim, indices
+    )
+)
 
 # ---- medians -----------------------------------------------------------------------------------
 
@@ -140,30 +157,41 @@ def _add_median(name, doc):
     body.__doc__ = doc
     op(f"{name}(Tensor self) -> Tensor")(body).vjp(self=_median_grad)
 
-    @op(f"{name}.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-        grad_name=name.capitalize() + "Backward1")
+    @op(
+        f"{name}.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+        grad_name=name.capitalize() + "Backward1",
+    )
     def along(self, dim, keepdim):
         """Medians along ``dim`` and their positions."""
         ...
 
-    along.vjp(self=lambda g, self_meta, dim, keepdim, indices: grad.to_selected(
-        g, self_meta, dim, keepdim, indices))
+    along.vjp(
+        self=lambda g, self_meta, dim, keepdim, indices: grad.to_selected(
+            g, self_meta, dim, keepdim, indices
+        )
+    )
 
 
-_add_median("median", """The lower median of all elements, or medians along ``dim`` with their positions.
+_add_median(
+    "median",
+    """The lower median of all elements, or medians along ``dim`` with their positions.
 
     NaN if there is one. Example::
 
         >>> rl.tensor([4., 1., 3., 2.]).median()
         tensor(2.)
-    """)
-_add_median("nanmedian", """The lower median of the elements that are not NaN, as `median`.
+    """,
+)
+_add_median(
+    "nanmedian",
+    """The lower median of the elements that are not NaN, as `median`.
 
     Example::
 
         >>> rl.tensor([1., float("nan"), 3.]).nanmedian()
         tensor(1.)
-    """)
+    """,
+)
 
 # ---- quantiles ---------------------------------------------------------------------------------
 
@@ -180,24 +208,40 @@ def _between(low, high, weight, interpolation):
 
 def _quantile(self, q, dim, keepdim, interpolation, name, skip_nan):
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
-        raise RuntimeError(f"{name}() interpolation must be one of linear, lower, higher, midpoint or "
-                           f"nearest, but got {interpolation}")
+        raise RuntimeError(
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or "
+            f"nearest, but got {interpolation}"
+        )
     if self.dtype not in (rl.float32, rl.float64):
-        raise RuntimeError(f"{name}() input tensor must be either float or double dtype, got {self.dtype}")
+        raise RuntimeError(
+            f"{name}() input tensor must be either float or double dtype, got {self.dtype}"
+        )
     if not isinstance(q, rl.Tensor):
         q = rl.tensor(q, dtype=self.dtype)
     elif q.dtype != self.dtype:
-        raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor, got {q.dtype} and {self.dtype}")
+        raise RuntimeError(
+            f"{name}() q tensor must be same dtype as the input tensor, got {q.dtype} and {self.dtype}"
+        )
     if q.dim() > 1:
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor, got {q.dim()} dimensions")
     if bool(((q < 0) | (q > 1)).any()):
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     if self.numel() == 0:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
-    x = self.reshape(-1) if dim is None else self.movedim(dim, -1) if self.dim() else self.reshape(1)
+    x = (
+        self.reshape(-1)
+        if dim is None
+        else self.movedim(dim, -1)
+        if self.dim()
+        else self.reshape(1)
+    )
     shape = x.shape[:-1]
     ordered = rl.sort(x, -1)[0]
-    last = (~x.isnan()).sum(-1, keepdim=True) - 1 if skip_nan else rl.full((1,) * x.dim(), x.shape[-1] - 1)
+    last = (
+        (~x.isnan()).sum(-1, keepdim=True) - 1
+        if skip_nan
+        else rl.full((1,) * x.dim(), x.shape[-1] - 1)
+    )
     ranks = (q.reshape(-1) * last.to(self.dtype)).clamp(min=0).expand(shape + (q.numel(),))
     if not skip_nan:
         ranks = ranks.masked_fill(x.isnan().any(-1, keepdim=True), x.shape[-1] - 1)
@@ -205,8 +249,12 @@ def _quantile(self, q, dim, keepdim, interpolation, name, skip_nan):
         result = ordered.gather(-1, ranks.round().long())
     else:
         below = ranks.floor()
-        result = _between(ordered.gather(-1, below.long()), ordered.gather(-1, ranks.ceil().long()),
-                          ranks - below, interpolation)
+        result = _between(
+            ordered.gather(-1, below.long()),
+            ordered.gather(-1, ranks.ceil().long()),
+            ranks - below,
+            interpolation,
+        )
     return _place_quantiles(result, self, q, dim, keepdim)
 
 
@@ -221,7 +269,9 @@ def _place_quantiles(result, self, q, dim, keepdim):
     return result if q.dim() else result.squeeze(0)
 
 
-@op("quantile(Tensor self, any q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor")
+@op(
+    "quantile(Tensor self, any q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor"
+)
 def quantile(self, q, dim, keepdim, interpolation):
     """The ``q``-th quantiles of all elements or along ``dim``; NaN where there is one.
 
@@ -236,7 +286,9 @@ def quantile(self, q, dim, keepdim, interpolation):
     return _quantile(self, q, dim, keepdim, interpolation, "quantile", False)
 
 
-@op("nanquantile(Tensor self, any q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor")
+@op(
+    "nanquantile(Tensor self, any q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor"
+)
 def nanquantile(self, q, dim, keepdim, interpolation):
     """`quantile` of the elements that are not NaN.
 

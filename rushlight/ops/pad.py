@@ -74,7 +74,11 @@ def _pad_indices(shape, pad, mode):
     return found
 
 
-@op("_indexed_pad(Tensor input, any pad, str mode) -> Tensor", at=("internal",), grad_name="PadBackward0")
+@op(
+    "_indexed_pad(Tensor input, any pad, str mode) -> Tensor",
+    at=("internal",),
+    grad_name="PadBackward0",
+)
 def _indexed_pad(input, pad, mode):
     """Padding that repeats elements of the input."""
     for d, index in _pad_indices(input.shape, pad, mode):
@@ -175,7 +179,9 @@ def pixel_unshuffle(input, downscale_factor):
             f"({h}, {w}) and {r}"
         )
     n = len(lead)
-    x = input.reshape(*lead, c, h // r, r, w // r, r).permute(*range(n), n, n + 2, n + 4, n + 1, n + 3)
+    x = input.reshape(*lead, c, h // r, r, w // r, r).permute(
+        *range(n), n, n + 2, n + 4, n + 1, n + 3
+    )
     return x.reshape(*lead, c * r * r, h // r, w // r)
 
 
@@ -210,7 +216,10 @@ def _patch_index(sizes, kernel, dilation, padding, stride):
     return axes, blocks
 
 
-@op("unfold.nn(Tensor input, any kernel_size, any dilation=1, any padding=0, any stride=1) -> Tensor", at=_NN)
+@op(
+    "unfold.nn(Tensor input, any kernel_size, any dilation=1, any padding=0, any stride=1) -> Tensor",
+    at=_NN,
+)
 def unfold(input, kernel_size, dilation, padding, stride):
     """The sliding blocks of images as columns: (N, C, H, W) gives (N, C KH KW, L).
 
@@ -257,7 +266,9 @@ def fold(input, output_size, kernel_size, dilation, padding, stride):
         _pair(v) for v in (output_size, kernel_size, dilation, padding, stride)
     )
     if input.dim() not in (2, 3):
-        raise RuntimeError(f"Expected 2D or 3D (batch mode) tensor for input, but got: {list(input.shape)}")
+        raise RuntimeError(
+            f"Expected 2D or 3D (batch mode) tensor for input, but got: {list(input.shape)}"
+        )
     x = input if input.dim() == 3 else input.unsqueeze(0)
     (rows, columns), blocks = _patch_index(size, kernel, dilation, padding, stride)
     taps = kernel[0] * kernel[1]

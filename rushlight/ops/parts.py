@@ -21,7 +21,9 @@ def select(self, dim, index):
     ...
 
 
-select.vjp(self=lambda g, self_meta, dim, index: embed(g, self_meta, lambda x: x.select(dim, index)))
+select.vjp(
+    self=lambda g, self_meta, dim, index: embed(g, self_meta, lambda x: x.select(dim, index))
+)
 
 
 @select.samples
@@ -36,8 +38,11 @@ def slice(self, dim, start, end, step):
     ...
 
 
-slice.vjp(self=lambda g, self_meta, dim, start, end, step: embed(
-    g, self_meta, lambda x: slice(x, dim, start, end, step)))
+slice.vjp(
+    self=lambda g, self_meta, dim, start, end, step: embed(
+        g, self_meta, lambda x: slice(x, dim, start, end, step)
+    )
+)
 
 
 @op("narrow(Tensor self, int dim, int start, int length) -> Tensor")
@@ -52,8 +57,11 @@ def narrow(self, dim, start, length):
     ...
 
 
-narrow.vjp(self=lambda g, self_meta, dim, start, length: embed(
-    g, self_meta, lambda x: x.narrow(dim, start, length)))
+narrow.vjp(
+    self=lambda g, self_meta, dim, start, length: embed(
+        g, self_meta, lambda x: x.narrow(dim, start, length)
+    )
+)
 
 
 @narrow.samples
@@ -81,13 +89,16 @@ def diagonal(self, offset, dim1, dim2):
     ...
 
 
-diagonal.vjp(self=lambda g, self_meta, offset, dim1, dim2: embed(
-    g, self_meta, lambda x: x.diagonal(offset, dim1, dim2)))
+diagonal.vjp(
+    self=lambda g, self_meta, offset, dim1, dim2: embed(
+        g, self_meta, lambda x: x.diagonal(offset, dim1, dim2)
+    )
+)
 
 
 @diagonal.samples
 def _(make):
-    yield make(3, 4),
+    yield (make(3, 4),)
     yield make(3, 4), 1
     yield make(2, 3, 3), -1, 1, 2
 
@@ -106,8 +117,11 @@ def unfold(self, dimension, size, step):
     ...
 
 
-unfold.vjp(self=lambda g, self_meta, dimension, size, step: embed(
-    g, self_meta, lambda x: x.unfold(dimension, size, step)))
+unfold.vjp(
+    self=lambda g, self_meta, dimension, size, step: embed(
+        g, self_meta, lambda x: x.unfold(dimension, size, step)
+    )
+)
 
 
 # ---- all pieces --------------------------------------------------------------------------------
@@ -143,7 +157,11 @@ def split_sizes(self, split_size, dim):
 split_sizes.vjp(self=lambda g, dim: rl.cat(g, dim))
 
 
-@op("split.any(Tensor tensor, object split_size_or_sections, int dim=0) -> Tensor[]", out=False, method=True)
+@op(
+    "split.any(Tensor tensor, object split_size_or_sections, int dim=0) -> Tensor[]",
+    out=False,
+    method=True,
+)
 def split_any(tensor, split_size_or_sections, dim):
     """The names that the function's keywords have."""
     return tensor.split(split_size=split_size_or_sections, dim=dim)
@@ -196,7 +214,7 @@ unbind.vjp(self=lambda g, dim: rl.stack(g, dim))
 
 @unbind.samples
 def _(make):
-    yield make(3, 2),
+    yield (make(3, 2),)
     yield make(3, 2), 1
 
 
@@ -210,16 +228,21 @@ def _even_sizes(length, sections):
 def _sections(self, indices_or_sections, dim):
     """The pieces between cut points, or a number of nearly equal ones."""
     if self.dim() == 0:
-        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor "
-                           "with 0 dims")
+        raise RuntimeError(
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+        )
     length, cuts = self.shape[_wrap(dim, self.dim())], indices_or_sections
     if isinstance(cuts, rl.Tensor):
         cuts = cuts.tolist()
     if isinstance(cuts, int):
         return self.split_with_sizes(_even_sizes(length, cuts), dim)
     edges = [0, *cuts, length]
-    return tuple([slice(self, dim, a, b, 1) if i < len(edges) - 2 else slice(self, dim, a, None, 1)
-                  for i, (a, b) in enumerate(zip(edges, edges[1:]))])
+    return tuple(
+        [
+            slice(self, dim, a, b, 1) if i < len(edges) - 2 else slice(self, dim, a, None, 1)
+            for i, (a, b) in enumerate(zip(edges, edges[1:]))
+        ]
+    )
 
 
 @op("tensor_split(Tensor self, object indices_or_sections, int dim=0) -> Tensor[]", out=False)
@@ -248,14 +271,18 @@ def tensor_split_sections(self, sections, dim):
 
 def _split_along(self, indices_or_sections, dim, name, least):
     if self.dim() < least:
-        raise RuntimeError(f"torch.{name} requires a tensor with at least {least} dimension"
-                           f"{'s' * (least > 1)}, but got a tensor with {self.dim()} dimensions!")
+        raise RuntimeError(
+            f"torch.{name} requires a tensor with at least {least} dimension"
+            f"{'s' * (least > 1)}, but got a tensor with {self.dim()} dimensions!"
+        )
     n = self.shape[dim]
     if isinstance(indices_or_sections, int):
         if indices_or_sections == 0 or n % indices_or_sections:
-            raise RuntimeError(f"torch.{name} attempted to split along dimension {dim}, but the size of "
-                               f"the dimension {n} is not divisible by the split_size "
-                               f"{indices_or_sections}!")
+            raise RuntimeError(
+                f"torch.{name} attempted to split along dimension {dim}, but the size of "
+                f"the dimension {n} is not divisible by the split_size "
+                f"{indices_or_sections}!"
+            )
     return _sections(self, indices_or_sections, dim)
 
 

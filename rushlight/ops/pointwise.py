@@ -10,8 +10,9 @@ from rushlight.ops._record import op, pointwise, to_float
 
 def unary(name, doc, rule, dtype=to_float, **more):
     """Records ``name(self)``; the doc's formula is all that differs between these."""
-    def body(self):
-        ...
+
+    def body(self): ...
+
     body.__doc__ = doc
     made = op(f"{name}(Tensor self) -> Tensor", kind=pointwise, dtype=dtype, **more)(body)
     if rule is not None:
@@ -25,8 +26,13 @@ def _conj(x):
 
 # ---- arithmetic
 
-@op("add(Tensor | Scalar self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor", kind=pointwise,
-    method=True, operator="+")
+
+@op(
+    "add(Tensor | Scalar self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor",
+    kind=pointwise,
+    method=True,
+    operator="+",
+)
 def add(self, other, alpha):
     """``self + alpha * other``, elementwise with broadcasting and type promotion.
 
@@ -48,8 +54,12 @@ def _(make):
     yield make(0, 3), make(3)
 
 
-@op("sub(Tensor | Scalar self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor", kind=pointwise,
-    method=True, operator="-")
+@op(
+    "sub(Tensor | Scalar self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor",
+    kind=pointwise,
+    method=True,
+    operator="-",
+)
 def sub(self, other, alpha):
     """``self - alpha * other``, elementwise. Two bool tensors are refused: use ``^`` there."""
     ...
@@ -58,7 +68,12 @@ def sub(self, other, alpha):
 sub.vjp(self=lambda g: g, other=lambda g, alpha: -g if alpha == 1 else g * -alpha)
 
 
-@op("mul(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True, operator="*")
+@op(
+    "mul(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    kind=pointwise,
+    method=True,
+    operator="*",
+)
 def mul(self, other):
     """``self * other``, elementwise with broadcasting and type promotion."""
     ...
@@ -68,23 +83,36 @@ mul.vjp(self=lambda g, other: g * _conj_any(other), other=lambda g, self: g * _c
 
 
 def _conj_any(x):
-    return x.conj() if isinstance(x, rl.Tensor) and x.is_complex() else (
-        x.conjugate() if isinstance(x, complex) else x)
+    return (
+        x.conj()
+        if isinstance(x, rl.Tensor) and x.is_complex()
+        else (x.conjugate() if isinstance(x, complex) else x)
+    )
 
 
-@op("div(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, dtype=to_float,
-    method=True, operator="/")
+@op(
+    "div(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    kind=pointwise,
+    dtype=to_float,
+    method=True,
+    operator="/",
+)
 def div(self, other):
     """``self / other``, elementwise true division: integers give floats."""
     ...
 
 
-div.vjp(self=lambda g, other: g / _conj_any(other),
-        other=lambda g, self, other: -g * _conj_any(self / other) / _conj_any(other))
+div.vjp(
+    self=lambda g, other: g / _conj_any(other),
+    other=lambda g, self, other: -g * _conj_any(self / other) / _conj_any(other),
+)
 
 
-@op("div.Tensor_mode(Tensor | Scalar self, Tensor | Scalar other, *, str? rounding_mode) -> Tensor", inplace=True,
-    method=True)
+@op(
+    "div.Tensor_mode(Tensor | Scalar self, Tensor | Scalar other, *, str? rounding_mode) -> Tensor",
+    inplace=True,
+    method=True,
+)
 def _(self, other, rounding_mode):
     """Division rounded towards zero (``"trunc"``), down (``"floor"``) or not at all (None)."""
     if rounding_mode is None:
@@ -93,15 +121,21 @@ def _(self, other, rounding_mode):
         return rl.ops.internal["floor_quotient"](self, other)
     if rounding_mode == "trunc":
         return _trunc_divide(self, other)
-    raise RuntimeError("div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
-                       f"'{rounding_mode}'")
+    raise RuntimeError(
+        "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
+        f"'{rounding_mode}'"
+    )
 
 
 def _trunc_divide(a, b):
     kind = rl.result_type(a, b)
     if kind.is_floating_point:
         return rl.div(a, b).trunc()
-    return rl.div(rl.sub(a, rl.fmod(a, b)), b).round().to(kind) if kind.itemsize < 4 else _exact_trunc(a, b)
+    return (
+        rl.div(rl.sub(a, rl.fmod(a, b)), b).round().to(kind)
+        if kind.itemsize < 4
+        else _exact_trunc(a, b)
+    )
 
 
 def _exact_trunc(a, b):
@@ -110,15 +144,25 @@ def _exact_trunc(a, b):
     return floor + (inexact & (floor < 0)).to(floor.dtype)
 
 
-@op("floor_divide(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True,
-    operator="//", differentiable=False)
+@op(
+    "floor_divide(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    kind=pointwise,
+    method=True,
+    operator="//",
+    differentiable=False,
+)
 def floor_divide(self, other):
     """``floor(self / other)``, elementwise, like Python's ``//``."""
     ...
 
 
-@op("floor_quotient(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, at="internal",
-    inplace=False, kernel="floor_divide")
+@op(
+    "floor_quotient(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    kind=pointwise,
+    at="internal",
+    inplace=False,
+    kernel="floor_divide",
+)
 def floor_quotient(self, other):
     """`floor_divide` with a gradient, of zero (internal; see `div`)."""
     ...
@@ -127,13 +171,20 @@ def floor_quotient(self, other):
 floor_quotient.vjp(self=lambda g: g * 0, other=lambda g: g * 0)
 
 
-@op("remainder(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True, operator="%")
+@op(
+    "remainder(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    kind=pointwise,
+    method=True,
+    operator="%",
+)
 def remainder(self, other):
     """The remainder with the sign of the divisor, like Python's ``%``."""
     ...
 
 
-remainder.vjp(self=lambda g: g, other=lambda g, self, other: -g * rl.div(self, other, rounding_mode="floor"))
+remainder.vjp(
+    self=lambda g: g, other=lambda g, self, other: -g * rl.div(self, other, rounding_mode="floor")
+)
 
 
 @op("fmod(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True)
@@ -142,23 +193,48 @@ def fmod(self, other):
     ...
 
 
-fmod.vjp(self=lambda g: g, other=lambda g, self, other: -g * rl.div(self, other, rounding_mode="trunc"))
+fmod.vjp(
+    self=lambda g: g, other=lambda g, self, other: -g * rl.div(self, other, rounding_mode="trunc")
+)
 
 neg = unary("neg", "``-self``.", lambda g: -g, dtype=0, operator="neg")
-unary("abs", "The absolute value; of a complex number, its modulus (a real).",
-       lambda g, self: g * self.sgn(), dtype=0, operator="abs")
+unary(
+    "abs",
+    "The absolute value; of a complex number, its modulus (a real).",
+    lambda g, self: g * self.sgn(),
+    dtype=0,
+    operator="abs",
+)
 unary("square", "``self * self``.", lambda g, self: g * (2 * _conj(self)), dtype=0)
 unary("reciprocal", "``1 / self``.", lambda g, result: -g * _conj(result * result))
 unary("sign", "-1, 0 or 1; NaN stays NaN.", lambda g: g * 0, dtype=0)
 for _name in ("floor", "ceil", "trunc"):
     unary(_name, f"``{_name}(self)``, elementwise.", lambda g: g * 0, dtype=0)
 unary("frac", "The fractional part, with the sign of the input.", lambda g: g, dtype=0)
-unary("sgn_complex", "``z / |z|`` (internal; see `sgn`).",
-       lambda g, self, result: _sgn_gradient(g, self, result), dtype=0, at="internal", inplace=False)
-unary("conj_complex", "The complex conjugate (internal; see `conj`).", lambda g: g.conj(), dtype=0,
-       at="internal", inplace=False)
-unary("angle_complex", "The argument of a complex number (internal; see `angle`).", None, dtype=0,
-       at="internal", inplace=False)
+unary(
+    "sgn_complex",
+    "``z / |z|`` (internal; see `sgn`).",
+    lambda g, self, result: _sgn_gradient(g, self, result),
+    dtype=0,
+    at="internal",
+    inplace=False,
+)
+unary(
+    "conj_complex",
+    "The complex conjugate (internal; see `conj`).",
+    lambda g: g.conj(),
+    dtype=0,
+    at="internal",
+    inplace=False,
+)
+unary(
+    "angle_complex",
+    "The argument of a complex number (internal; see `angle`).",
+    None,
+    dtype=0,
+    at="internal",
+    inplace=False,
+)
 
 
 def _sgn_gradient(g, z, unit):
@@ -225,13 +301,16 @@ def _(self):
 # ---- powers and roots
 
 unary("sqrt", "The square root; NaN below zero.", lambda g, result: g / (2 * _conj(result)))
-unary("rsqrt", "``1 / sqrt(self)``.", lambda g, result: -0.5 * g * _conj(result ** 3))
+unary("rsqrt", "``1 / sqrt(self)``.", lambda g, result: -0.5 * g * _conj(result**3))
 
 
-
-
-@op("pow(Tensor | Scalar self, Tensor | Scalar exponent) -> Tensor", kind=pointwise, method=True, operator="**",
-    kernel="pow")
+@op(
+    "pow(Tensor | Scalar self, Tensor | Scalar exponent) -> Tensor",
+    kind=pointwise,
+    method=True,
+    operator="**",
+    kernel="pow",
+)
 def pow(self, exponent):  # noqa: A001
     """``self ** exponent``, elementwise. Integer tensors refuse negative exponents."""
     ...
@@ -256,7 +335,11 @@ def _pow_exponent(g, self, exponent, result):
 pow.vjp(self=_pow_self, exponent=_pow_exponent)
 
 
-@op("float_power(Tensor | Scalar self, Tensor | Scalar exponent) -> Tensor", method=True, inplace=True)
+@op(
+    "float_power(Tensor | Scalar self, Tensor | Scalar exponent) -> Tensor",
+    method=True,
+    inplace=True,
+)
 def _(self, exponent):
     """`pow` in double precision, whatever the inputs are."""
     kind = rl.complex128 if rl.result_type(self, exponent).is_complex else rl.float64
@@ -285,31 +368,55 @@ unary("cosh", "The hyperbolic cosine.", lambda g, self: g * _conj(self.sinh()))
 
 def _fused_slope(name, doc, formula):
     """A rule ``(g, result)``: the formula, or its functor where no graph is being recorded."""
-    def body(grad, output):
-        ...
+
+    def body(grad, output): ...
+
     body.__doc__ = doc
-    fused = op(f"{name}(Tensor grad, Tensor output) -> Tensor", kind=pointwise, at=("internal",),
-               differentiable=False, inplace=False)(body)
+    fused = op(
+        f"{name}(Tensor grad, Tensor output) -> Tensor",
+        kind=pointwise,
+        at=("internal",),
+        differentiable=False,
+        inplace=False,
+    )(body)
 
     def rule(g, result):
         if rl.is_grad_enabled() or result.is_complex():
             return formula(g, result)
         return fused(g, result)
+
     return rule
 
 
-unary("tanh", "The hyperbolic tangent.", _fused_slope(
-    "tanh_backward", "``grad * (1 - output**2)`` (internal).", lambda g, y: g * _conj(1 - y * y)))
+unary(
+    "tanh",
+    "The hyperbolic tangent.",
+    _fused_slope(
+        "tanh_backward", "``grad * (1 - output**2)`` (internal).", lambda g, y: g * _conj(1 - y * y)
+    ),
+)
 unary("asinh", "The inverse hyperbolic sine.", lambda g, self: g * _conj((self * self + 1).rsqrt()))
-unary("acosh", "The inverse hyperbolic cosine.",
-       lambda g, self: g * _conj((self - 1).rsqrt() * (self + 1).rsqrt()))
+unary(
+    "acosh",
+    "The inverse hyperbolic cosine.",
+    lambda g, self: g * _conj((self - 1).rsqrt() * (self + 1).rsqrt()),
+)
 unary("atanh", "The inverse hyperbolic tangent.", lambda g, self: g / _conj(1 - self * self))
-unary("sigmoid", "The logistic function ``1 / (1 + exp(-self))``.",
-       _fused_slope("sigmoid_backward", "``grad * output * (1 - output)`` (internal).",
-                    lambda g, y: g * _conj((1 - y) * y)))
+unary(
+    "sigmoid",
+    "The logistic function ``1 / (1 + exp(-self))``.",
+    _fused_slope(
+        "sigmoid_backward",
+        "``grad * output * (1 - output)`` (internal).",
+        lambda g, y: g * _conj((1 - y) * y),
+    ),
+)
 unary("erf", "The error function.", lambda g, self: g * (1.1283791670955126 * (-self * self).exp()))
-unary("erfc", "``1 - erf(self)``, exact for large inputs.",
-       lambda g, self: g * (-1.1283791670955126 * (-self * self).exp()))
+unary(
+    "erfc",
+    "``1 - erf(self)``, exact for large inputs.",
+    lambda g, self: g * (-1.1283791670955126 * (-self * self).exp()),
+)
 
 
 @op("atan2(Tensor self, Tensor other) -> Tensor", kind=pointwise, dtype=to_float)
@@ -318,8 +425,10 @@ def atan2(self, other):
     ...
 
 
-atan2.vjp(self=lambda g, self, other: g * other / _norm2(self, other),
-          other=lambda g, self, other: g * -self / _norm2(self, other))
+atan2.vjp(
+    self=lambda g, self, other: g * other / _norm2(self, other),
+    other=lambda g, self, other: g * -self / _norm2(self, other),
+)
 
 
 def _norm2(a, b):
@@ -333,7 +442,10 @@ def hypot(self, other):
     ...
 
 
-hypot.vjp(self=lambda g, self, result: g * (self / result), other=lambda g, other, result: g * (other / result))
+hypot.vjp(
+    self=lambda g, self, result: g * (self / result),
+    other=lambda g, other, result: g * (other / result),
+)
 
 
 @op("logaddexp(Tensor self, Tensor other) -> Tensor", kind=pointwise, dtype=to_float, inplace=False)
@@ -348,11 +460,17 @@ def logaddexp(self, other):
     """
     top = rl.maximum(self, other)
     sure = rl.where(top.isinf(), rl.zeros_like(top), top)
-    return rl.where((self == other) & self.isinf(), self, sure + ((self - sure).exp() + (other - sure).exp()).log())
+    return rl.where(
+        (self == other) & self.isinf(),
+        self,
+        sure + ((self - sure).exp() + (other - sure).exp()).log(),
+    )
 
 
-logaddexp.vjp(self=lambda g, self, result: g * _share(self, result),
-              other=lambda g, other, result: g * _share(other, result))
+logaddexp.vjp(
+    self=lambda g, self, result: g * _share(self, result),
+    other=lambda g, other, result: g * _share(other, result),
+)
 
 
 def _share(part, whole):
@@ -370,25 +488,38 @@ def _(make):
 
 # ---- extremes, interpolation, fused products
 
+
 def _extreme(name, doc, wins):
-    def body(self, other):
-        ...
+    def body(self, other): ...
+
     body.__doc__ = doc
     made = op(f"{name}(Tensor self, Tensor other) -> Tensor", kind=pointwise, inplace=False)(body)
-    made.vjp(self=lambda g, self, other: g * _share_of(wins(self, other), self == other, g),
-             other=lambda g, self, other: g * _share_of(wins(other, self), self == other, g))
+    made.vjp(
+        self=lambda g, self, other: g * _share_of(wins(self, other), self == other, g),
+        other=lambda g, self, other: g * _share_of(wins(other, self), self == other, g),
+    )
 
 
 def _share_of(wins, tie, g):
     return wins.to(g.dtype) * (1 - 0.5 * tie.to(g.dtype))
 
 
-_extreme("maximum", "The larger of the two, elementwise; NaN wins. Ties share the gradient.",
-         lambda a, b: (a >= b))
-_extreme("minimum", "The smaller of the two, elementwise; NaN wins. Ties share the gradient.",
-         lambda a, b: (a <= b))
-_extreme("fmax", "The larger of the two; a NaN loses to a number.", lambda a, b: (a >= b) | b.isnan())
-_extreme("fmin", "The smaller of the two; a NaN loses to a number.", lambda a, b: (a <= b) | b.isnan())
+_extreme(
+    "maximum",
+    "The larger of the two, elementwise; NaN wins. Ties share the gradient.",
+    lambda a, b: a >= b,
+)
+_extreme(
+    "minimum",
+    "The smaller of the two, elementwise; NaN wins. Ties share the gradient.",
+    lambda a, b: a <= b,
+)
+_extreme(
+    "fmax", "The larger of the two; a NaN loses to a number.", lambda a, b: (a >= b) | b.isnan()
+)
+_extreme(
+    "fmin", "The smaller of the two; a NaN loses to a number.", lambda a, b: (a <= b) | b.isnan()
+)
 
 
 @op("max.other(Tensor self, Tensor other) -> Tensor")
@@ -403,19 +534,29 @@ def _(self, other):
     return rl.minimum(self, other)
 
 
-@op("clamp_functor(Tensor self, Tensor | Scalar min, Tensor | Scalar max) -> Tensor", kind=pointwise,
-    at="internal", kernel="clamp", inplace=False)
+@op(
+    "clamp_functor(Tensor self, Tensor | Scalar min, Tensor | Scalar max) -> Tensor",
+    kind=pointwise,
+    at="internal",
+    kernel="clamp",
+    inplace=False,
+)
 def _clamp3(self, min, max):  # noqa: A002
     """``minimum(maximum(self, min), max)`` (internal; see `clamp`)."""
     ...
 
 
-_clamp3.vjp(self=lambda g, self, min, max: g * ((self >= min) & (self <= max)),
-            min=lambda g, self, min, max: g * ((self < min) & (min <= max)),
-            max=lambda g, self, min, max: g * ((self > max) | (max < min)))
+_clamp3.vjp(
+    self=lambda g, self, min, max: g * ((self >= min) & (self <= max)),
+    min=lambda g, self, min, max: g * ((self < min) & (min <= max)),
+    max=lambda g, self, min, max: g * ((self > max) | (max < min)),
+)
 
 
-@op("clamp(Tensor self, Tensor | Scalar? min=None, Tensor | Scalar? max=None) -> Tensor", inplace=True)
+@op(
+    "clamp(Tensor self, Tensor | Scalar? min=None, Tensor | Scalar? max=None) -> Tensor",
+    inplace=True,
+)
 def clamp(self, min, max):  # noqa: A002
     """Limits the values to [min, max]; either bound may be None. If min > max, max wins."""
     if min is None and max is None:
@@ -423,7 +564,9 @@ def clamp(self, min, max):  # noqa: A002
     if self.is_complex():
         raise RuntimeError("clamp is not supported for complex types")
     kind = rl.result_type(self, min if max is None else max)
-    lowest, highest = (float("-inf"), float("inf")) if kind.is_floating_point else (-2**63, 2**63 - 1)
+    lowest, highest = (
+        (float("-inf"), float("inf")) if kind.is_floating_point else (-(2**63), 2**63 - 1)
+    )
     if min is not None and max is not None:
         return rl.ops.internal["clamp_functor"](self, min, max)
     if min is not None:
@@ -431,7 +574,10 @@ def clamp(self, min, max):  # noqa: A002
     return rl.ops.internal["clamp_functor"](self, lowest, max)
 
 
-@op("clip(Tensor self, Tensor | Scalar? min=None, Tensor | Scalar? max=None) -> Tensor", inplace=True)
+@op(
+    "clip(Tensor self, Tensor | Scalar? min=None, Tensor | Scalar? max=None) -> Tensor",
+    inplace=True,
+)
 def _(self, min, max):  # noqa: A002
     """Another name of `clamp`."""
     return self.clamp(min, max)
@@ -449,14 +595,21 @@ def _(self, max):  # noqa: A002
     return self.clamp(max=max)
 
 
-@op("where(Tensor condition, Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, inplace=False,
-    at="torch")
+@op(
+    "where(Tensor condition, Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    kind=pointwise,
+    inplace=False,
+    at="torch",
+)
 def where(condition, self, other):
     """``self`` where ``condition`` holds, else ``other``; all three broadcast."""
     ...
 
 
-where.vjp(self=lambda g, condition: rl.where(condition, g, 0), other=lambda g, condition: rl.where(condition, 0, g))
+where.vjp(
+    self=lambda g, condition: rl.where(condition, g, 0),
+    other=lambda g, condition: rl.where(condition, 0, g),
+)
 
 
 @op("where.method(Tensor self, Tensor condition, Tensor | Scalar other) -> Tensor", at="Tensor")
@@ -475,10 +628,14 @@ def _(condition):
 def masked_fill(self, mask, value):
     """``value`` where ``mask`` is true, ``self`` elsewhere."""
     if mask.dtype != rl.bool:
-        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
+        raise RuntimeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}"
+        )
     if isinstance(value, rl.Tensor) and value.dim() > 0:
-        raise RuntimeError("masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
-                           f"{value.dim()} dimension(s).")
+        raise RuntimeError(
+            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value.dim()} dimension(s)."
+        )
     filled = rl.where(mask, value, self)
     return filled if filled.dtype == self.dtype else filled.to(self.dtype)
 
@@ -489,28 +646,43 @@ def lerp(self, end, weight):
     ...
 
 
-lerp.vjp(self=lambda g, weight: g * (1 - weight), end=lambda g, weight: g * weight,
-         weight=lambda g, self, end: g * (end - self))
+lerp.vjp(
+    self=lambda g, weight: g * (1 - weight),
+    end=lambda g, weight: g * weight,
+    weight=lambda g, self, end: g * (end - self),
+)
 
 
-@op("addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind=pointwise)
+@op(
+    "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    kind=pointwise,
+)
 def addcmul(self, tensor1, tensor2, value):
     """``self + value * tensor1 * tensor2``."""
     ...
 
 
-addcmul.vjp(self=lambda g: g, tensor1=lambda g, tensor2, value: g * _conj(tensor2 * value),
-            tensor2=lambda g, tensor1, value: g * _conj(tensor1 * value))
+addcmul.vjp(
+    self=lambda g: g,
+    tensor1=lambda g, tensor2, value: g * _conj(tensor2 * value),
+    tensor2=lambda g, tensor1, value: g * _conj(tensor1 * value),
+)
 
 
-@op("addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", kind=pointwise)
+@op(
+    "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    kind=pointwise,
+)
 def addcdiv(self, tensor1, tensor2, value):
     """``self + value * tensor1 / tensor2``."""
     ...
 
 
-addcdiv.vjp(self=lambda g: g, tensor1=lambda g, tensor2, value: g * _conj(value / tensor2),
-            tensor2=lambda g, tensor1, tensor2, value: -g * _conj(value * tensor1 / (tensor2 * tensor2)))
+addcdiv.vjp(
+    self=lambda g: g,
+    tensor1=lambda g, tensor2, value: g * _conj(value / tensor2),
+    tensor2=lambda g, tensor1, tensor2, value: -g * _conj(value * tensor1 / (tensor2 * tensor2)),
+)
 
 
 @op("copysign(Tensor self, Tensor | Scalar other) -> Tensor", kind=pointwise, dtype=to_float)
@@ -519,7 +691,9 @@ def copysign(self, other):
     ...
 
 
-copysign.vjp(self=lambda g, self, result: g * rl.where(self == 0, 0, result / self), other=lambda g: g * 0)
+copysign.vjp(
+    self=lambda g, self, result: g * rl.where(self == 0, 0, result / self), other=lambda g: g * 0
+)
 
 
 @op("nextafter(Tensor self, Tensor other) -> Tensor", kind=pointwise, differentiable=False)

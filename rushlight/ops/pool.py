@@ -17,7 +17,9 @@ def _spread(value, dims):
 def _check_lengths(name, dims, **arguments):
     for argument, value in arguments.items():
         if len(value) not in ((0, 1, dims) if argument == "stride" else (1, dims)):
-            raise RuntimeError(f"{name}: {argument} must be one integer or {dims} of them, got {value}")
+            raise RuntimeError(
+                f"{name}: {argument} must be one integer or {dims} of them, got {value}"
+            )
 
 
 # ---- native pieces
@@ -81,40 +83,46 @@ def _pool_take(input, indices, dims):
 
 
 _pool_take.vjp(
-    input=lambda g, input, indices, dims: attached(_pool_scatter(g, indices, input.shape[-dims:]), input)
+    input=lambda g, input, indices, dims: attached(
+        _pool_scatter(g, indices, input.shape[-dims:]), input
+    )
 )
 
 
-_AVERAGE = (
-    "int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, int? divisor"
+_AVERAGE = "int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, int? divisor"
+
+
+@op(
+    f"_avg_pool(Tensor input, {_AVERAGE}) -> Tensor", at=("internal",), grad_name="AvgPoolBackward0"
 )
-
-
-@op(f"_avg_pool(Tensor input, {_AVERAGE}) -> Tensor", at=("internal",), grad_name="AvgPoolBackward0")
 def _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor):
     """Means of windows."""
     ...
 
 
 _avg_pool.vjp(
-    input=lambda g, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor: attached(
-        _avg_pool_backward(
-            g,
-            input.shape[-len(kernel_size) :],
-            kernel_size,
-            stride,
-            padding,
-            ceil_mode,
-            count_include_pad,
-            divisor,
-        ),
-        input,
+    input=lambda g, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor: (
+        attached(
+            _avg_pool_backward(
+                g,
+                input.shape[-len(kernel_size) :],
+                kernel_size,
+                stride,
+                padding,
+                ceil_mode,
+                count_include_pad,
+                divisor,
+            ),
+            input,
+        )
     )
 )
 
 
 @op(f"_avg_pool_backward(Tensor grad, int[] size, {_AVERAGE}) -> Tensor", at=("internal",))
-def _avg_pool_backward(grad, size, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor):
+def _avg_pool_backward(
+    grad, size, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor
+):
     """The adjoint of `_avg_pool`: spreads each value evenly over its window."""
     ...
 
@@ -149,14 +157,20 @@ def _adaptive_avg_pool_backward(grad, size):
     ...
 
 
-_adaptive_avg_pool_backward.vjp(grad=lambda g, grad, size: _adaptive_avg_pool(g, grad.shape[-len(size) :]))
+_adaptive_avg_pool_backward.vjp(
+    grad=lambda g, grad, size: _adaptive_avg_pool(g, grad.shape[-len(size) :])
+)
 
 
 # ---- max pooling
 def _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
     name = f"max_pool{dims}d"
-    kernel, stride, padding, dilation = (_spread(v, dims) for v in (kernel_size, stride, padding, dilation))
-    _check_lengths(name, dims, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation)
+    kernel, stride, padding, dilation = (
+        _spread(v, dims) for v in (kernel_size, stride, padding, dilation)
+    )
+    _check_lengths(
+        name, dims, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation
+    )
     kernel = kernel * dims if len(kernel) == 1 else kernel
     values, indices = _max_pool(input, kernel, stride, padding, dilation, ceil_mode)
     return (values, indices) if return_indices else values
@@ -224,7 +238,8 @@ def _torch_max_pool(dims):
         return _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, False)
 
     @op(
-        f"max_pool{dims}d_with_indices" + _MAX.replace("return_indices=False", "return_indices=True"),
+        f"max_pool{dims}d_with_indices"
+        + _MAX.replace("return_indices=False", "return_indices=True"),
         at=("nn.functional", "torch") if dims == 1 else ("nn.functional",),
         out=False,
     )
@@ -278,7 +293,9 @@ def avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad
         >>> rl.nn.functional.avg_pool2d(rl.ones(1, 1, 4, 4), 2).sum().item()
         4.0
     """
-    return _average(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _average(
+        2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 @op("avg_pool3d" + _AVG, at=("nn.functional",))
@@ -290,21 +307,29 @@ def avg_pool3d(input, kernel_size, stride, padding, ceil_mode, count_include_pad
         >>> rl.nn.functional.avg_pool3d(rl.ones(1, 1, 2, 2, 2), 2).item()
         1.0
     """
-    return _average(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _average(
+        3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 # ---- adaptive pooling
 def _adaptive_size(input, output_size, dims):
     """output_size as a tuple, None meaning the input's size."""
     size = (
-        (output_size,) * dims if output_size is None or isinstance(output_size, int) else tuple(output_size)
+        (output_size,) * dims
+        if output_size is None or isinstance(output_size, int)
+        else tuple(output_size)
     )
     if len(size) == 1:
         size = size * dims
     if len(size) != dims:
-        raise RuntimeError(f"adaptive pooling: output_size must be one integer or {dims} of them, got {size}")
+        raise RuntimeError(
+            f"adaptive pooling: output_size must be one integer or {dims} of them, got {size}"
+        )
     if input.dim() <= dims and dims > 1:
-        raise ValueError(f"Input dimension should be at least {dims + 1}, got shape {tuple(input.shape)}")
+        raise ValueError(
+            f"Input dimension should be at least {dims + 1}, got shape {tuple(input.shape)}"
+        )
     if input.dim() not in (dims + 1, dims + 2):
         raise RuntimeError(
             f"adaptive pooling: expected a {dims + 1}D or {dims + 2}D input, got shape {tuple(input.shape)}"
@@ -378,12 +403,16 @@ for _dims in (1, 2, 3):
 
 # ---- unpooling
 def _unpool_size(input, kernel, stride, padding, output_size, dims):
-    default = [(input.shape[d - dims] - 1) * stride[d] - 2 * padding[d] + kernel[d] for d in range(dims)]
+    default = [
+        (input.shape[d - dims] - 1) * stride[d] - 2 * padding[d] + kernel[d] for d in range(dims)
+    ]
     if output_size is None:
         return tuple(default)
     size = tuple(output_size)[-dims:]
     if len(size) != dims:
-        raise ValueError(f"output_size should have {dims} or {dims + 2} elements, got {tuple(output_size)}")
+        raise ValueError(
+            f"output_size should have {dims} or {dims + 2} elements, got {tuple(output_size)}"
+        )
     for d, (want, s) in enumerate(zip(size, stride)):
         if not default[d] - s < want < default[d] + s:
             raise ValueError(

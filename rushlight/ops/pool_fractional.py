@@ -11,9 +11,9 @@ def _fractional_starts(sample, size, out, kernel):
         return rl.full(sample.shape + (1,), size - kernel, dtype=rl.int64)
     alpha = (size - kernel) / (out - 1)
     steps = rl.arange(out - 1, dtype=sample.dtype)
-    starts = ((steps + sample.unsqueeze(-1)) * alpha).to(rl.int64) - (sample.unsqueeze(-1) * alpha).to(
-        rl.int64
-    )
+    starts = ((steps + sample.unsqueeze(-1)) * alpha).to(rl.int64) - (
+        sample.unsqueeze(-1) * alpha
+    ).to(rl.int64)
     last = rl.full(sample.shape + (1,), size - kernel, dtype=rl.int64)
     return rl.cat([starts, last], -1)
 
@@ -21,11 +21,15 @@ def _fractional_starts(sample, size, out, kernel):
 def _fractional(dims, input, kernel_size, output_size, output_ratio, return_indices, samples):
     name = f"fractional_max_pool{dims}d"
     if (output_size is None) == (output_ratio is None):
-        raise ValueError(f"{name} requires specifying either an output_size or an output_ratio, not both")
+        raise ValueError(
+            f"{name} requires specifying either an output_size or an output_ratio, not both"
+        )
     x = input if input.dim() == dims + 2 else input.unsqueeze(0)
     kernel, space = _spread(kernel_size, dims), x.shape[2:]
     if output_size is None:
-        ratio = (output_ratio,) * dims if not isinstance(output_ratio, (tuple, list)) else output_ratio
+        ratio = (
+            (output_ratio,) * dims if not isinstance(output_ratio, (tuple, list)) else output_ratio
+        )
         output_size = [int(space[d] * ratio[d]) for d in range(dims)]
     out = _spread(output_size, dims)
     for s, k, o in zip(space, kernel, out):
@@ -49,7 +53,10 @@ def _fractional_windows(x, kernel, out, samples):
     for d in range(dims):
         # The last spatial dimension uses the first random number.
         starts = _fractional_starts(
-            samples[:, :, dims - 1 - d] if dims == 2 else samples[:, :, d], space[d], out[d], kernel[d]
+            samples[:, :, dims - 1 - d] if dims == 2 else samples[:, :, d],
+            space[d],
+            out[d],
+            kernel[d],
         )
         cells = starts.unsqueeze(-1) + rl.arange(kernel[d])
         shape = [*cells.shape[:2]] + [1] * (2 * dims)
@@ -78,10 +85,18 @@ def _define_fractional(dims):
             dims, input, kernel_size, output_size, output_ratio, return_indices, _random_samples
         )
 
-    @op(f"fractional_max_pool{dims}d_with_indices" + arguments.format(True), at=("nn.functional",), out=False)
-    def with_indices(input, kernel_size, output_size, output_ratio, return_indices, _random_samples):
+    @op(
+        f"fractional_max_pool{dims}d_with_indices" + arguments.format(True),
+        at=("nn.functional",),
+        out=False,
+    )
+    def with_indices(
+        input, kernel_size, output_size, output_ratio, return_indices, _random_samples
+    ):
         """Fractional max pooling with the positions of the maxima."""
-        return _fractional(dims, input, kernel_size, output_size, output_ratio, True, _random_samples)
+        return _fractional(
+            dims, input, kernel_size, output_size, output_ratio, True, _random_samples
+        )
 
 
 for _dims in (2, 3):

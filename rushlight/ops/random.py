@@ -10,31 +10,52 @@ def _fill(schema, doc, **more):
 
 
 def _named(doc):
-    def body():
-        ...
+    def body(): ...
+
     body.__doc__ = doc
     return body
 
 
-_fill("uniform_(Tensor(a!) self, float from=0, float to=1, *, Generator? generator=None) -> Tensor",
-      "Fills with numbers uniform on [from, to).")
-_fill("normal_(Tensor(a!) self, float mean=0, float std=1, *, Generator? generator=None) -> Tensor",
-      "Fills with normal numbers.")
-_fill("random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor",
-      "Fills with integers over the dtype's whole range of exact integers.")
-_fill("random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor",
-      "Fills with integers of [from, to); to None means up to the dtype's largest exact integer.")
-_fill("bernoulli_(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor", "Fills with 1 (probability p) or 0.")
-_fill("bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor",
-      "Fills with 1 or 0, each with its own probability.")
-_fill("exponential_(Tensor(a!) self, float lambd=1, *, Generator? generator=None) -> Tensor",
-      "Fills with exponential numbers of rate lambd.")
-_fill("cauchy_(Tensor(a!) self, float median=0, float sigma=1, *, Generator? generator=None) -> Tensor",
-      "Fills with Cauchy numbers.")
-_fill("log_normal_(Tensor(a!) self, float mean=1, float std=2, *, Generator? generator=None) -> Tensor",
-      "Fills with exponentials of normal numbers.")
-_fill("geometric_(Tensor(a!) self, float p, *, Generator? generator=None) -> Tensor",
-      "Fills with the number of trials up to the first success.")
+_fill(
+    "uniform_(Tensor(a!) self, float from=0, float to=1, *, Generator? generator=None) -> Tensor",
+    "Fills with numbers uniform on [from, to).",
+)
+_fill(
+    "normal_(Tensor(a!) self, float mean=0, float std=1, *, Generator? generator=None) -> Tensor",
+    "Fills with normal numbers.",
+)
+_fill(
+    "random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor",
+    "Fills with integers over the dtype's whole range of exact integers.",
+)
+_fill(
+    "random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor",
+    "Fills with integers of [from, to); to None means up to the dtype's largest exact integer.",
+)
+_fill(
+    "bernoulli_(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor",
+    "Fills with 1 (probability p) or 0.",
+)
+_fill(
+    "bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor",
+    "Fills with 1 or 0, each with its own probability.",
+)
+_fill(
+    "exponential_(Tensor(a!) self, float lambd=1, *, Generator? generator=None) -> Tensor",
+    "Fills with exponential numbers of rate lambd.",
+)
+_fill(
+    "cauchy_(Tensor(a!) self, float median=0, float sigma=1, *, Generator? generator=None) -> Tensor",
+    "Fills with Cauchy numbers.",
+)
+_fill(
+    "log_normal_(Tensor(a!) self, float mean=1, float std=2, *, Generator? generator=None) -> Tensor",
+    "Fills with exponentials of normal numbers.",
+)
+_fill(
+    "geometric_(Tensor(a!) self, float p, *, Generator? generator=None) -> Tensor",
+    "Fills with the number of trials up to the first success.",
+)
 
 
 @op("random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor", at="Tensor")
@@ -43,8 +64,10 @@ def _(self, to, generator):
     return self.random_(0, to, generator=generator)
 
 
-_OPTIONS = ("dtype? dtype=None, layout? layout=None, device? device=None, bool pin_memory=False, "
-            "bool requires_grad=False")
+_OPTIONS = (
+    "dtype? dtype=None, layout? layout=None, device? device=None, bool pin_memory=False, "
+    "bool requires_grad=False"
+)
 
 
 def _uniform(out, generator):
@@ -77,20 +100,32 @@ def _(size, generator, dtype, layout, device, pin_memory, requires_grad):
     return _empty(size, dtype, device, requires_grad, lambda t: _normal(t, generator))
 
 
-@op(f"randint.low(int low, int high, int[] size, *, Generator? generator=None, {_OPTIONS}) -> Tensor")
+@op(
+    f"randint.low(int low, int high, int[] size, *, Generator? generator=None, {_OPTIONS}) -> Tensor"
+)
 def _randint(low, high, size, generator, dtype, layout, device, pin_memory, requires_grad):
     """Integers of [low, high), int64 unless a dtype is given."""
-    return _empty(size, dtype or rl.int64, device, requires_grad, lambda t: t.random_(low, high, generator=generator))
+    return _empty(
+        size,
+        dtype or rl.int64,
+        device,
+        requires_grad,
+        lambda t: t.random_(low, high, generator=generator),
+    )
 
 
 @op(f"randint(int high, int[] size, *, Generator? generator=None, {_OPTIONS}) -> Tensor")
 def _(high, size, generator, dtype, layout, device, pin_memory, requires_grad):
     """Integers of [0, high)."""
-    return rl.randint(0, high, size, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+    return rl.randint(
+        0, high, size, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad
+    )
 
 
-_LIKE = ("dtype? dtype=None, layout? layout=None, device? device=None, bool pin_memory=False, "
-         "bool requires_grad=False, memory_format? memory_format=None")
+_LIKE = (
+    "dtype? dtype=None, layout? layout=None, device? device=None, bool pin_memory=False, "
+    "bool requires_grad=False, memory_format? memory_format=None"
+)
 
 
 def _like(self, dtype, device, memory_format, requires_grad, fill):
@@ -102,7 +137,9 @@ def _like(self, dtype, device, memory_format, requires_grad, fill):
 @op(f"rand_like(Tensor self, *, Generator? generator=None, {_LIKE}) -> Tensor", method=False)
 def _(self, generator, dtype, layout, device, pin_memory, requires_grad, memory_format):
     """`rand` of the input's size."""
-    return _like(self, dtype, device, memory_format, requires_grad, lambda t: _uniform(t, generator))
+    return _like(
+        self, dtype, device, memory_format, requires_grad, lambda t: _uniform(t, generator)
+    )
 
 
 @op(f"randn_like(Tensor self, *, Generator? generator=None, {_LIKE}) -> Tensor", method=False)
@@ -111,27 +148,51 @@ def _(self, generator, dtype, layout, device, pin_memory, requires_grad, memory_
     return _like(self, dtype, device, memory_format, requires_grad, lambda t: _normal(t, generator))
 
 
-@op(f"randint_like.low(Tensor self, int low, int high, *, Generator? generator=None, {_LIKE}) -> Tensor", method=False)
+@op(
+    f"randint_like.low(Tensor self, int low, int high, *, Generator? generator=None, {_LIKE}) -> Tensor",
+    method=False,
+)
 def _(self, low, high, generator, dtype, layout, device, pin_memory, requires_grad, memory_format):
     """`randint` of the input's size."""
-    return _like(self, dtype, device, memory_format, requires_grad, lambda t: t.random_(low, high, generator=generator))
+    return _like(
+        self,
+        dtype,
+        device,
+        memory_format,
+        requires_grad,
+        lambda t: t.random_(low, high, generator=generator),
+    )
 
 
-@op(f"randint_like(Tensor self, int high, *, Generator? generator=None, {_LIKE}) -> Tensor", method=False)
+@op(
+    f"randint_like(Tensor self, int high, *, Generator? generator=None, {_LIKE}) -> Tensor",
+    method=False,
+)
 def _(self, high, generator, dtype, layout, device, pin_memory, requires_grad, memory_format):
     """`randint` of the input's size."""
-    return _like(self, dtype, device, memory_format, requires_grad, lambda t: t.random_(0, high, generator=generator))
+    return _like(
+        self,
+        dtype,
+        device,
+        memory_format,
+        requires_grad,
+        lambda t: t.random_(0, high, generator=generator),
+    )
 
 
-@op("randperm(int n, *, Generator? generator=None, dtype? dtype=None, layout? layout=None, device? device=None, "
-    "bool pin_memory=False, bool requires_grad=False) -> Tensor")
+@op(
+    "randperm(int n, *, Generator? generator=None, dtype? dtype=None, layout? layout=None, device? device=None, "
+    "bool pin_memory=False, bool requires_grad=False) -> Tensor"
+)
 def _(n, generator, dtype, layout, device, pin_memory, requires_grad):
     """A random permutation of 0 ... n-1."""
     ...
 
 
-@op("multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor",
-    differentiable=False)
+@op(
+    "multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor",
+    differentiable=False,
+)
 def _(self, num_samples, replacement, generator):
     """Category numbers drawn with the (unnormalised) probabilities in each row."""
     ...
@@ -140,7 +201,9 @@ def _(self, num_samples, replacement, generator):
 @op("bernoulli(Tensor self, *, Generator? generator=None) -> Tensor")
 def _(self, generator):
     """1 with the given probabilities, else 0."""
-    return rl.empty_like(self).bernoulli_(self.detach(), generator=generator) + (self * 0 if self.requires_grad else 0)
+    return rl.empty_like(self).bernoulli_(self.detach(), generator=generator) + (
+        self * 0 if self.requires_grad else 0
+    )
 
 
 @op("bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor")
@@ -149,22 +212,34 @@ def _(self, p, generator):
     return rl.empty_like(self).bernoulli_(p, generator=generator)
 
 
-@op("normal(Tensor | Scalar mean, Tensor | Scalar std=1, *, Generator? generator=None) -> Tensor", method=False)
+@op(
+    "normal(Tensor | Scalar mean, Tensor | Scalar std=1, *, Generator? generator=None) -> Tensor",
+    method=False,
+)
 def _(mean, std, generator):
     """Normal numbers with a mean and a standard deviation for each element."""
     if isinstance(std, rl.Tensor) and std.numel() and bool((std < 0).any()):
         raise RuntimeError("normal expects all elements of std >= 0.0")
     like = [t for t in (mean, std) if isinstance(t, rl.Tensor)]
     shape = rl.broadcast_shapes(*[t.shape for t in like])
-    return rl.empty(shape, dtype=rl.result_type(mean, std) if len(like) > 1 else like[0].dtype).normal_(
-        0, 1, generator=generator) * std + mean
+    return (
+        rl.empty(
+            shape, dtype=rl.result_type(mean, std) if len(like) > 1 else like[0].dtype
+        ).normal_(0, 1, generator=generator)
+        * std
+        + mean
+    )
 
 
-@op("normal.size(float mean, float std, int[] size, *, Generator? generator=None, dtype? dtype=None, "
-    "layout? layout=None, device? device=None, bool pin_memory=False, bool requires_grad=False) -> Tensor")
+@op(
+    "normal.size(float mean, float std, int[] size, *, Generator? generator=None, dtype? dtype=None, "
+    "layout? layout=None, device? device=None, bool pin_memory=False, bool requires_grad=False) -> Tensor"
+)
 def _(mean, std, size, generator, dtype, layout, device, pin_memory, requires_grad):
     """Normal numbers of the given size."""
-    return _empty(size, dtype, device, requires_grad, lambda t: t.normal_(mean, std, generator=generator))
+    return _empty(
+        size, dtype, device, requires_grad, lambda t: t.normal_(mean, std, generator=generator)
+    )
 
 
 @op("poisson(Tensor self, Generator? generator=None) -> Tensor", method=False)
@@ -176,19 +251,31 @@ def poisson(self, generator):
 poisson.vjp(self=lambda g: rl.zeros_like(g))
 
 
-@op("binomial(Tensor count, Tensor prob, Generator? generator=None) -> Tensor", at="torch", differentiable=False)
+@op(
+    "binomial(Tensor count, Tensor prob, Generator? generator=None) -> Tensor",
+    at="torch",
+    differentiable=False,
+)
 def _(count, prob, generator):
     """Binomial numbers, each with its own count and probability (floating tensors)."""
     ...
 
 
-@op("_standard_gamma(Tensor self, Generator? generator=None) -> Tensor", at="torch", differentiable=False)
+@op(
+    "_standard_gamma(Tensor self, Generator? generator=None) -> Tensor",
+    at="torch",
+    differentiable=False,
+)
 def _(self, generator):
     """Gamma numbers of rate 1, each with its own shape."""
     ...
 
 
-@op("_sample_dirichlet(Tensor self, Generator? generator=None) -> Tensor", at="torch", differentiable=False)
+@op(
+    "_sample_dirichlet(Tensor self, Generator? generator=None) -> Tensor",
+    at="torch",
+    differentiable=False,
+)
 def _(self, generator):
     """Dirichlet samples over the last dimension."""
     ...

@@ -12,8 +12,10 @@ from rushlight.ops._record import op
 # ---- sums --------------------------------------------------------------------------------------
 
 
-@op("sum(Tensor self, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
-    grad_name="SumBackward0")
+@op(
+    "sum(Tensor self, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    grad_name="SumBackward0",
+)
 def sum(self, dim, keepdim, dtype):
     """The sum of all elements, or over the dimensions ``dim``.
 
@@ -33,11 +35,11 @@ sum.vjp(self=lambda g, self_meta, dim, keepdim: grad.spread(g, self_meta, dim, k
 
 @sum.samples
 def _(make):
-    yield make(2, 3),
+    yield (make(2, 3),)
     yield make(2, 3), 1, True
     yield make(2, 3, 4), (0, 2)
     yield make(0, 3), 0
-    yield make(),
+    yield (make(),)
 
 
 @op("mean(Tensor self, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor")
@@ -54,13 +56,16 @@ def mean(self, dim, keepdim, dtype):
     ...
 
 
-mean.vjp(self=lambda g, self_meta, dim, keepdim: grad.spread(
-    g / grad.count(self_meta, dim), self_meta, dim, keepdim))
+mean.vjp(
+    self=lambda g, self_meta, dim, keepdim: grad.spread(
+        g / grad.count(self_meta, dim), self_meta, dim, keepdim
+    )
+)
 
 
 @mean.samples
 def _(make):
-    yield make(2, 3),
+    yield (make(2, 3),)
     yield make(2, 3), -1, True
 
 
@@ -89,7 +94,9 @@ def nanmean(self, dim, keepdim, dtype):
         tensor(2.)
     """
     if not (self.is_floating_point() or self.is_complex()):
-        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {self.dtype}")
+        raise RuntimeError(
+            f"nanmean(): expected input to have floating point or complex dtype but got {self.dtype}"
+        )
     counted = (~self.isnan()).sum(dim, keepdim)
     return rl.nansum(self, dim, keepdim, dtype=dtype) / counted
 
@@ -109,15 +116,18 @@ def prod(self, dtype):
 prod.vjp(self=lambda g, self, result: grad.product_grad(g, self, result))
 
 
-@op("prod.dim(Tensor self, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
-    grad_name="ProdBackward1")
+@op(
+    "prod.dim(Tensor self, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    grad_name="ProdBackward1",
+)
 def prod(self, dim, keepdim, dtype):
     """The product along ``dim``."""
     ...
 
 
-prod.vjp(self=lambda g, self, result, dim, keepdim: grad.product_dim_grad(
-    g, self, result, dim, keepdim))
+prod.vjp(
+    self=lambda g, self, result, dim, keepdim: grad.product_dim_grad(g, self, result, dim, keepdim)
+)
 
 
 @prod.samples
@@ -182,8 +192,11 @@ def amax(self, dim, keepdim):
     ...
 
 
-amax.vjp(self=lambda g, self, result, dim, keepdim: grad.share_among_equals(
-    g, self, result, dim, keepdim))
+amax.vjp(
+    self=lambda g, self, result, dim, keepdim: grad.share_among_equals(
+        g, self, result, dim, keepdim
+    )
+)
 
 
 @op("amin(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor")
@@ -198,8 +211,11 @@ def amin(self, dim, keepdim):
     ...
 
 
-amin.vjp(self=lambda g, self, result, dim, keepdim: grad.share_among_equals(
-    g, self, result, dim, keepdim))
+amin.vjp(
+    self=lambda g, self, result, dim, keepdim: grad.share_among_equals(
+        g, self, result, dim, keepdim
+    )
+)
 
 
 def _whole_extreme_grad(g, self, result):
@@ -230,15 +246,20 @@ def max(self):
 max.vjp(self=_whole_extreme_grad)
 
 
-@op("max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-    grad_name="MaxBackward0")
+@op(
+    "max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    grad_name="MaxBackward0",
+)
 def max(self, dim, keepdim):
     """The largest elements along ``dim`` and their positions."""
     ...
 
 
-max.vjp(self=lambda g, self_meta, dim, keepdim, indices: grad.to_selected(
-    g, self_meta, dim, keepdim, indices))
+max.vjp(
+    self=lambda g, self_meta, dim, keepdim, indices: grad.to_selected(
+        g, self_meta, dim, keepdim, indices
+    )
+)
 
 
 @op("min(Tensor self) -> Tensor")
@@ -256,15 +277,20 @@ def min(self):
 min.vjp(self=_whole_extreme_grad)
 
 
-@op("min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-    grad_name="MinBackward0")
+@op(
+    "min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+    grad_name="MinBackward0",
+)
 def min(self, dim, keepdim):
     """The smallest elements along ``dim`` and their positions."""
     ...
 
 
-min.vjp(self=lambda g, self_meta, dim, keepdim, indices: grad.to_selected(
-    g, self_meta, dim, keepdim, indices))
+min.vjp(
+    self=lambda g, self_meta, dim, keepdim, indices: grad.to_selected(
+        g, self_meta, dim, keepdim, indices
+    )
+)
 
 
 @op("argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", differentiable=False)
@@ -305,6 +331,9 @@ def aminmax(self, dim, keepdim):
     ...
 
 
-aminmax.vjp(self=lambda g_min, g_max, self, result0, result1, dim, keepdim: (
-    grad.share_among_equals(g_min, self, result0, dim, keepdim)
-    + grad.share_among_equals(g_max, self, result1, dim, keepdim)))
+aminmax.vjp(
+    self=lambda g_min, g_max, self, result0, result1, dim, keepdim: (
+        grad.share_among_equals(g_min, self, result0, dim, keepdim)
+        + grad.share_among_equals(g_max, self, result1, dim, keepdim)
+    )
+)

@@ -10,8 +10,10 @@ from rushlight.ops._record import op
 # ---- variance and standard deviation ------------------------------------------------------------
 
 
-@op("var.correction(Tensor self, int[]? dim=None, *, Scalar? correction=None, "
-    "bool keepdim=False) -> Tensor")
+@op(
+    "var.correction(Tensor self, int[]? dim=None, *, Scalar? correction=None, "
+    "bool keepdim=False) -> Tensor"
+)
 def var(self, dim, correction, keepdim):
     """The variance over all elements or ``dim``, divided by N - ``correction`` (1 by default).
 
@@ -26,12 +28,15 @@ def var(self, dim, correction, keepdim):
     ...
 
 
-var.vjp(self=lambda g, self, dim, correction, keepdim: grad.var_grad(
-    g, self, dim, correction, keepdim))
+var.vjp(
+    self=lambda g, self, dim, correction, keepdim: grad.var_grad(g, self, dim, correction, keepdim)
+)
 
 
-@op("std.correction(Tensor self, int[]? dim=None, *, Scalar? correction=None, "
-    "bool keepdim=False) -> Tensor")
+@op(
+    "std.correction(Tensor self, int[]? dim=None, *, Scalar? correction=None, "
+    "bool keepdim=False) -> Tensor"
+)
 def std(self, dim, correction, keepdim):
     """The standard deviation: the square root of `var`.
 
@@ -43,12 +48,18 @@ def std(self, dim, correction, keepdim):
     ...
 
 
-std.vjp(self=lambda g, self, result, dim, correction, keepdim: grad.std_grad(
-    g, self, result, dim, correction, keepdim))
+std.vjp(
+    self=lambda g, self, result, dim, correction, keepdim: grad.std_grad(
+        g, self, result, dim, correction, keepdim
+    )
+)
 
 
-@op("var_mean.correction(Tensor self, int[]? dim=None, *, Scalar? correction=None, "
-    "bool keepdim=False) -> (Tensor, Tensor)", method=False)
+@op(
+    "var_mean.correction(Tensor self, int[]? dim=None, *, Scalar? correction=None, "
+    "bool keepdim=False) -> (Tensor, Tensor)",
+    method=False,
+)
 def var_mean(self, dim, correction, keepdim):
     """Variance and mean in one pass.
 
@@ -64,12 +75,18 @@ def _mean_grad(g, x, dim, keepdim):
     return grad.spread(g / grad.count(x, dim), x, dim, keepdim)
 
 
-var_mean.vjp(self=lambda g0, g1, self, dim, correction, keepdim: grad.var_grad(
-    g0, self, dim, correction, keepdim) + _mean_grad(g1, self, dim, keepdim))
+var_mean.vjp(
+    self=lambda g0, g1, self, dim, correction, keepdim: (
+        grad.var_grad(g0, self, dim, correction, keepdim) + _mean_grad(g1, self, dim, keepdim)
+    )
+)
 
 
-@op("std_mean.correction(Tensor self, int[]? dim=None, *, Scalar? correction=None, "
-    "bool keepdim=False) -> (Tensor, Tensor)", method=False)
+@op(
+    "std_mean.correction(Tensor self, int[]? dim=None, *, Scalar? correction=None, "
+    "bool keepdim=False) -> (Tensor, Tensor)",
+    method=False,
+)
 def std_mean(self, dim, correction, keepdim):
     """Standard deviation and mean in one pass.
 
@@ -81,8 +98,12 @@ def std_mean(self, dim, correction, keepdim):
     ...
 
 
-std_mean.vjp(self=lambda g0, g1, self, result0, dim, correction, keepdim: grad.std_grad(
-    g0, self, result0, dim, correction, keepdim) + _mean_grad(g1, self, dim, keepdim))
+std_mean.vjp(
+    self=lambda g0, g1, self, result0, dim, correction, keepdim: (
+        grad.std_grad(g0, self, result0, dim, correction, keepdim)
+        + _mean_grad(g1, self, dim, keepdim)
+    )
+)
 
 
 def _add_unbiased(name):
@@ -95,8 +116,10 @@ def _add_unbiased(name):
         """With or without Bessel's correction."""
         return getattr(rl, name)(self, None, correction=int(unbiased))
 
-    @op(f"{name}.dim(Tensor self, int[]? dim, bool unbiased, bool keepdim=False) -> {result}",
-        method=method)
+    @op(
+        f"{name}.dim(Tensor self, int[]? dim, bool unbiased, bool keepdim=False) -> {result}",
+        method=method,
+    )
     def along(self, dim, unbiased, keepdim):
         """With or without Bessel's correction, along ``dim``."""
         return getattr(rl, name)(self, dim, correction=int(unbiased), keepdim=keepdim)
@@ -108,19 +131,29 @@ for _name in ("var", "std", "var_mean", "std_mean"):
 # ---- norms -------------------------------------------------------------------------------------
 
 
-@op("_vector_norm(Tensor self, float ord=2, int[]? dim=None, bool keepdim=False, *, "
-    "dtype? dtype=None) -> Tensor", at=(), grad_name="LinalgVectorNormBackward0")
+@op(
+    "_vector_norm(Tensor self, float ord=2, int[]? dim=None, bool keepdim=False, *, "
+    "dtype? dtype=None) -> Tensor",
+    at=(),
+    grad_name="LinalgVectorNormBackward0",
+)
 def _vector_norm(self, ord, dim, keepdim, dtype):
     """The norm of real vectors."""
     ...
 
 
-_vector_norm.vjp(self=lambda g, self, result, ord, dim, keepdim: grad.norm_grad(
-    g, self, result, ord, dim, keepdim))
+_vector_norm.vjp(
+    self=lambda g, self, result, ord, dim, keepdim: grad.norm_grad(
+        g, self, result, ord, dim, keepdim
+    )
+)
 
 
-@op("vector_norm(Tensor self, Scalar ord=2, int[]? dim=None, bool keepdim=False, *, "
-    "dtype? dtype=None) -> Tensor", at="linalg")
+@op(
+    "vector_norm(Tensor self, Scalar ord=2, int[]? dim=None, bool keepdim=False, *, "
+    "dtype? dtype=None) -> Tensor",
+    at="linalg",
+)
 def vector_norm(self, ord, dim, keepdim, dtype):
     """The vector norm of order ``ord`` over ``dim``, or of all elements.
 
@@ -139,7 +172,9 @@ def vector_norm(self, ord, dim, keepdim, dtype):
     return _vector_norm(self, ord, dim, keepdim, dtype=dtype)
 
 
-@op("norm(Tensor self, any p='fro', int[]? dim=None, bool keepdim=False, dtype? dtype=None) -> Tensor")
+@op(
+    "norm(Tensor self, any p='fro', int[]? dim=None, bool keepdim=False, dtype? dtype=None) -> Tensor"
+)
 def norm(self, p, dim, keepdim, dtype):
     """The vector norm of order ``p`` over ``dim``; ``p='fro'`` is 2, ``p='nuc'`` sums singular values.
 
@@ -149,7 +184,9 @@ def norm(self, p, dim, keepdim, dtype):
         tensor(5.)
     """
     if p == "nuc":
-        return rl.linalg.matrix_norm(self, "nuc", dim if dim is not None else (-2, -1), keepdim, dtype=dtype)
+        return rl.linalg.matrix_norm(
+            self, "nuc", dim if dim is not None else (-2, -1), keepdim, dtype=dtype
+        )
     if isinstance(p, str) and p != "fro":
         raise RuntimeError(f"norm: expected p to be a number, 'fro' or 'nuc', got {p!r}")
     if self.is_complex():
@@ -160,8 +197,11 @@ def norm(self, p, dim, keepdim, dtype):
 # ---- logsumexp ---------------------------------------------------------------------------------
 
 
-@op("_logsumexp(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor", at=(),
-    grad_name="LogsumexpBackward0")
+@op(
+    "_logsumexp(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
+    at=(),
+    grad_name="LogsumexpBackward0",
+)
 def _logsumexp(self, dim, keepdim):
     """log(sum(exp(x))) of real numbers."""
     ...
@@ -177,7 +217,10 @@ def _logsumexp_grad(g, self, result, dim, keepdim):
 _logsumexp.vjp(self=_logsumexp_grad)
 
 
-@op("logsumexp(Tensor self, int[] dim, bool keepdim=False) -> Tensor", at=("torch", "Tensor", "special"))
+@op(
+    "logsumexp(Tensor self, int[] dim, bool keepdim=False) -> Tensor",
+    at=("torch", "Tensor", "special"),
+)
 def logsumexp(self, dim, keepdim):
     """log(sum(exp(self))) over ``dim``, computed relative to the maximum, so without overflow.
 

@@ -144,8 +144,10 @@ def _steps(y, x, dim):
     """Widths between samples, shaped to multiply sums of neighbours of `y` along `dim`."""
     if x.dim() == 1 and y.dim() != 1:
         if x.shape[0] != y.shape[dim]:
-            raise RuntimeError(f"trapezoid: There must be one `x` value for each sample point, got "
-                               f"{x.shape[0]} for {y.shape[dim]}")
+            raise RuntimeError(
+                f"trapezoid: There must be one `x` value for each sample point, got "
+                f"{x.shape[0]} for {y.shape[dim]}"
+            )
         return x.diff().reshape([-1 if d == dim % y.dim() else 1 for d in range(y.dim())])
     while x.dim() < y.dim():
         x = x.unsqueeze(0)
@@ -180,7 +182,10 @@ def trapz(y, x, dx, dim):
     return trapezoid(y, x, dx=dx, dim=dim)
 
 
-@op("cumulative_trapezoid(Tensor y, Tensor? x=None, *, Scalar dx=1, int dim=-1) -> Tensor", method=False)
+@op(
+    "cumulative_trapezoid(Tensor y, Tensor? x=None, *, Scalar dx=1, int dim=-1) -> Tensor",
+    method=False,
+)
 def cumulative_trapezoid(y, x, dx, dim):
     """Running integrals by the trapezoid rule along ``dim``; one element shorter than ``y``.
 

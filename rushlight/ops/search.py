@@ -9,15 +9,23 @@ from rushlight.ops._record import op
 # ---- sorted sequences --------------------------------------------------------------------------
 
 
-@op("_searchsorted(Tensor sorted_sequence, Tensor self, bool right, bool out_int32, Tensor? sorter=None)"
-    " -> Tensor", at=(), differentiable=False)
+@op(
+    "_searchsorted(Tensor sorted_sequence, Tensor self, bool right, bool out_int32, Tensor? sorter=None)"
+    " -> Tensor",
+    at=(),
+    differentiable=False,
+)
 def _searchsorted(sorted_sequence, self, right, out_int32, sorter):
     """Places that keep the order."""
     ...
 
 
-@op("searchsorted(Tensor sorted_sequence, Tensor | Scalar self, *, bool out_int32=False, bool right=False, "
-    "str? side=None, Tensor? sorter=None) -> Tensor", method=False, differentiable=False)
+@op(
+    "searchsorted(Tensor sorted_sequence, Tensor | Scalar self, *, bool out_int32=False, bool right=False, "
+    "str? side=None, Tensor? sorter=None) -> Tensor",
+    method=False,
+    differentiable=False,
+)
 def searchsorted(sorted_sequence, self, out_int32, right, side, sorter):
     """Where each value would go in the innermost dimension of ``sorted_sequence``.
 
@@ -29,17 +37,24 @@ def searchsorted(sorted_sequence, self, out_int32, right, side, sorter):
         tensor([1, 2])
     """
     if side not in (None, "left", "right"):
-        raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
+        raise RuntimeError(
+            f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"
+        )
     if side == "left" and right:
-        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left "
-                           "while right was True")
+        raise RuntimeError(
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left "
+            "while right was True"
+        )
     if not isinstance(self, rl.Tensor):
         self = rl.tensor(self, dtype=sorted_sequence.dtype if isinstance(self, int) else None)
     return _searchsorted(sorted_sequence, self, right or side == "right", out_int32, sorter)
 
 
-@op("bucketize(Tensor | Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
-    method=False, differentiable=False)
+@op(
+    "bucketize(Tensor | Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
+    method=False,
+    differentiable=False,
+)
 def bucketize(self, boundaries, out_int32, right):
     """The bucket of each element between sorted ``boundaries``: as `searchsorted`.
 
@@ -49,12 +64,18 @@ def bucketize(self, boundaries, out_int32, right):
         tensor([0, 1, 2])
     """
     if boundaries.dim() != 1:
-        raise RuntimeError(f"bucketize(): boundaries tensor must be 1 dimension, but got dim({boundaries.dim()})")
+        raise RuntimeError(
+            f"bucketize(): boundaries tensor must be 1 dimension, but got dim({boundaries.dim()})"
+        )
     return searchsorted(boundaries, self, out_int32=out_int32, right=right)
 
 
-@op("isin(Tensor | Scalar elements, Tensor | Scalar test_elements, *, bool assume_unique=False, "
-    "bool invert=False) -> Tensor", method=False, differentiable=False)
+@op(
+    "isin(Tensor | Scalar elements, Tensor | Scalar test_elements, *, bool assume_unique=False, "
+    "bool invert=False) -> Tensor",
+    method=False,
+    differentiable=False,
+)
 def isin(elements, test_elements, assume_unique, invert):
     """Is each element among ``test_elements``? NaN never is.
 
@@ -92,7 +113,11 @@ def _unique_consecutive(self):
     ...
 
 
-@op("_unique_rows(Tensor self, bool consecutive) -> (Tensor, Tensor, Tensor)", at=(), differentiable=False)
+@op(
+    "_unique_rows(Tensor self, bool consecutive) -> (Tensor, Tensor, Tensor)",
+    at=(),
+    differentiable=False,
+)
 def _unique_rows(self, consecutive):
     """Distinct rows, each row's place among them, counts."""
     ...
@@ -106,15 +131,25 @@ def _distinct(self, dim, consecutive, return_inverse, return_counts):
     else:
         rows = x.movedim(dim, 0)
         if x.numel() == 0 and rows.shape[0] != 0:
-            raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
-        values, inverse, counts = _unique_rows(rows.reshape(rows.shape[0], -1 if x.numel() else 0), consecutive)
+            raise RuntimeError(
+                "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
+            )
+        values, inverse, counts = _unique_rows(
+            rows.reshape(rows.shape[0], -1 if x.numel() else 0), consecutive
+        )
         values = values.reshape((values.shape[0],) + tuple(rows.shape[1:])).movedim(0, dim)
-    result = (values,) + ((inverse,) if return_inverse else ()) + ((counts,) if return_counts else ())
+    result = (
+        (values,) + ((inverse,) if return_inverse else ()) + ((counts,) if return_counts else ())
+    )
     return result if len(result) > 1 else values
 
 
-@op("unique(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False, "
-    "int? dim=None) -> Tensor", differentiable=False, out=False)
+@op(
+    "unique(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False, "
+    "int? dim=None) -> Tensor",
+    differentiable=False,
+    out=False,
+)
 def unique(self, sorted, return_inverse, return_counts, dim):
     """The distinct elements in order, or the distinct slices along ``dim``.
 
@@ -129,8 +164,12 @@ def unique(self, sorted, return_inverse, return_counts, dim):
     return _distinct(self, dim, False, return_inverse, return_counts)
 
 
-@op("unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None)"
-    " -> Tensor", differentiable=False, out=False)
+@op(
+    "unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None)"
+    " -> Tensor",
+    differentiable=False,
+    out=False,
+)
 def unique_consecutive(self, return_inverse, return_counts, dim):
     """As `unique`, but only neighbours that are equal are merged, and nothing is sorted.
 
@@ -182,8 +221,11 @@ def _edges(self, bins, range):
     return rl.linspace(low, high, bins + 1, dtype=self.dtype)
 
 
-@op("histogram(Tensor self, any bins, *, float[]? range=None, Tensor? weight=None, bool density=False)"
-    " -> (Tensor hist, Tensor bin_edges)", differentiable=False)
+@op(
+    "histogram(Tensor self, any bins, *, float[]? range=None, Tensor? weight=None, bool density=False)"
+    " -> (Tensor hist, Tensor bin_edges)",
+    differentiable=False,
+)
 def histogram(self, bins, range, weight, density):
     """Counts (or sums of ``weight``) between bin edges: a number of equal bins or the edges themselves.
 

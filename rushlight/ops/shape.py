@@ -36,7 +36,7 @@ cat.vjp(tensors=_cat_vjp)
 
 @cat.samples
 def _(make):
-    yield [make(2, 3), make(1, 3)],
+    yield ([make(2, 3), make(1, 3)],)
     yield [make(2, 3), make(2, 1)], -1
 
 
@@ -71,7 +71,7 @@ stack.vjp(tensors=lambda g, dim: list(g.unbind(dim)))
 @stack.samples
 def _(make):
     yield [make(2, 3), make(2, 3)], 1
-    yield [make(), make()],
+    yield ([make(), make()],)
 
 
 @op("hstack(Tensor[] tensors) -> Tensor")
@@ -152,7 +152,9 @@ def repeat_positions(repeats):
     ...
 
 
-@op("repeat_interleave(Tensor self, Tensor | Scalar repeats, int? dim=None, *, int? output_size=None) -> Tensor")
+@op(
+    "repeat_interleave(Tensor self, Tensor | Scalar repeats, int? dim=None, *, int? output_size=None) -> Tensor"
+)
 def repeat_interleave(self, repeats, dim, output_size):
     """Every entry along ``dim`` (of the flat tensor if None) repeated, before the next one.
 
@@ -174,12 +176,16 @@ def repeat_interleave(self, repeats, dim, output_size):
     elif repeats.numel() == 1:
         repeats = repeats.reshape(1).expand(length)
     if repeats.shape != (length,):
-        raise RuntimeError(f"repeats must have the same size as input along dim, but got repeats.size(0) = "
-                           f"{repeats.numel()} and input.size({at}) = {length}")
+        raise RuntimeError(
+            f"repeats must have the same size as input along dim, but got repeats.size(0) = "
+            f"{repeats.numel()} and input.size({at}) = {length}"
+        )
     where = repeat_positions(repeats)
     if output_size is not None and output_size != where.numel():
-        raise RuntimeError(f"repeat_interleave: output_size is {output_size}, but the repeats add up to "
-                           f"{where.numel()}")
+        raise RuntimeError(
+            f"repeat_interleave: output_size is {output_size}, but the repeats add up to "
+            f"{where.numel()}"
+        )
     return self.index_select(at, where)
 
 
@@ -268,7 +274,9 @@ def rot90(self, k, dims):
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     a, b = (_wrap(d, self.dim()) for d in dims)
     if a == b:
-        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {a} and dim1 = {b}")
+        raise RuntimeError(
+            f"expected rotation dims to be different, but got dim0 = {a} and dim1 = {b}"
+        )
     turns = k % 4
     if turns == 1:
         return self.flip(b).transpose(a, b)
@@ -310,7 +318,7 @@ triu.vjp(self=lambda g, diagonal: g.triu(diagonal))
 @tril.samples
 @triu.samples
 def _(make):
-    yield make(3, 4),
+    yield (make(3, 4),)
     yield make(2, 3, 3), -1
 
 
@@ -351,7 +359,9 @@ def select_scatter(self, src, dim, index):
     return out
 
 
-@op("slice_scatter(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor")
+@op(
+    "slice_scatter(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor"
+)
 def slice_scatter(self, src, dim, start, end, step):
     """A copy of the tensor with ``src`` in place of ``self[start:end:step]`` along ``dim``."""
     from rushlight.ops.parts import slice
@@ -413,7 +423,11 @@ def dense_copy(self, memory_format):
 dense_copy.vjp(self=lambda g: g)
 
 
-@op("contiguous(Tensor self, *, memory_format memory_format=contiguous_format) -> Tensor", at="Tensor", out=False)
+@op(
+    "contiguous(Tensor self, *, memory_format memory_format=contiguous_format) -> Tensor",
+    at="Tensor",
+    out=False,
+)
 def contiguous(self, memory_format):
     """The tensor itself if its elements lie densely in the given order, else a copy where they do."""
     if self.is_contiguous(memory_format=memory_format):

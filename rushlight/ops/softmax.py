@@ -24,14 +24,20 @@ def _softmax_grad(g, y, dim):
 
 
 @op(
-    "_softmax_backward(Tensor grad, Tensor result, int dim) -> Tensor", at=("internal",), differentiable=False
+    "_softmax_backward(Tensor grad, Tensor result, int dim) -> Tensor",
+    at=("internal",),
+    differentiable=False,
 )
 def _softmax_backward(grad, result, dim):
     """The gradient of softmax in one pass, from its result."""
     ...
 
 
-@op("_log_softmax(Tensor input, int dim) -> Tensor", at=("internal",), grad_name="LogSoftmaxBackward0")
+@op(
+    "_log_softmax(Tensor input, int dim) -> Tensor",
+    at=("internal",),
+    grad_name="LogSoftmaxBackward0",
+)
 def _log_softmax(input, dim):
     """log(softmax) of a floating tensor."""
     ...

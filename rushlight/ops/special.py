@@ -17,8 +17,9 @@ def _special(name):
 
 def _unary(name, doc, rule=None, at=("special",)):
     """Records ``name(self)`` with its derivative."""
-    def body(self):
-        ...
+
+    def body(self): ...
+
     body.__doc__ = doc
     made = op(f"{name}(Tensor self) -> Tensor", kind=pointwise, dtype=to_float, at=at)(body)
     if rule is not None:
@@ -28,35 +29,67 @@ def _unary(name, doc, rule=None, at=("special",)):
     @made.samples
     def _(make):
         for size in ((3, 4), (), (0, 2)):
-            yield make(*size, low=low, high=high),
+            yield (make(*size, low=low, high=high),)
 
 
 #: where the samples are drawn, for functions that are not finite and smooth on all of (-2, 2)
-_DOMAINS = {"erfinv": (-0.9, 0.9), "ndtri": (0.1, 0.9), "entr": (0.1, 2), **dict.fromkeys(
-    ("modified_bessel_k0", "modified_bessel_k1", "scaled_modified_bessel_k0", "scaled_modified_bessel_k1",
-     "bessel_y0", "bessel_y1", "digamma", "psi", "gammaln"), (0.5, 3))}
+_DOMAINS = {
+    "erfinv": (-0.9, 0.9),
+    "ndtri": (0.1, 0.9),
+    "entr": (0.1, 2),
+    **dict.fromkeys(
+        (
+            "modified_bessel_k0",
+            "modified_bessel_k1",
+            "scaled_modified_bessel_k0",
+            "scaled_modified_bessel_k1",
+            "bessel_y0",
+            "bessel_y1",
+            "digamma",
+            "psi",
+            "gammaln",
+        ),
+        (0.5, 3),
+    ),
+}
 
 
 def _binary(name, doc, at=("special",), types="Tensor | Scalar", names=("self", "other"), **rules):
     """Records ``name(self, other)``; rules by argument."""
-    def body(self, other):
-        ...
+
+    def body(self, other): ...
+
     body.__doc__ = doc
-    made = op(f"{name}({types} {names[0]}, {types} {names[1]}) -> Tensor", kind=pointwise, dtype=to_float,
-              at=at, method="Tensor" in at)(body)
+    made = op(
+        f"{name}({types} {names[0]}, {types} {names[1]}) -> Tensor",
+        kind=pointwise,
+        dtype=to_float,
+        at=at,
+        method="Tensor" in at,
+    )(body)
     if rules:
         made.vjp(**rules)
 
 
 # ---- gamma and its kin
 
-_unary("lgamma", "log|gamma(self)|; inf at the poles 0, -1, -2, ...",
-       lambda g, self: g * rl.digamma(self), _EVERYWHERE)
-_unary("digamma", "The derivative of log gamma; -inf at 0, NaN at the negative integers.",
-       lambda g, self: g * rl.polygamma(1, self), _EVERYWHERE)
+_unary(
+    "lgamma",
+    "log|gamma(self)|; inf at the poles 0, -1, -2, ...",
+    lambda g, self: g * rl.digamma(self),
+    _EVERYWHERE,
+)
+_unary(
+    "digamma",
+    "The derivative of log gamma; -inf at 0, NaN at the negative integers.",
+    lambda g, self: g * rl.polygamma(1, self),
+    _EVERYWHERE,
+)
 
 
-@op("polygamma_functor(Tensor self, int n) -> Tensor", kind=pointwise, dtype=to_float, at="internal")
+@op(
+    "polygamma_functor(Tensor self, int n) -> Tensor", kind=pointwise, dtype=to_float, at="internal"
+)
 def _derivative_of_digamma(self, n):
     """The n-th derivative of digamma, n >= 1 (internal; see `polygamma`)."""
     ...
@@ -115,28 +148,57 @@ def _gamma_density(a, x):
     return (rl.xlogy(a - 1, x) - x - rl.lgamma(a)).exp()
 
 
-_binary("igamma", "The regularised lower incomplete gamma function P(self, other), elementwise.\n\n"
-        "    Differentiable in ``other`` only.", ("torch", "Tensor"), "Tensor",
-        other=lambda g, self, other: g * _gamma_density(self, other))
-_binary("igammac", "The regularised upper incomplete gamma function Q(self, other), elementwise.\n\n"
-        "    Differentiable in ``other`` only.", ("torch", "Tensor"), "Tensor",
-        other=lambda g, self, other: -g * _gamma_density(self, other))
-_binary("zeta", "The Hurwitz zeta function ``sum((other + k) ** -self for k = 0, 1, ...)``.\n\n"
-        "    Differentiable in ``other`` only.",
-        other=lambda g, self, other: -g * self * _special("zeta")(self + 1, other))
+_binary(
+    "igamma",
+    "The regularised lower incomplete gamma function P(self, other), elementwise.\n\n"
+    "    Differentiable in ``other`` only.",
+    ("torch", "Tensor"),
+    "Tensor",
+    other=lambda g, self, other: g * _gamma_density(self, other),
+)
+_binary(
+    "igammac",
+    "The regularised upper incomplete gamma function Q(self, other), elementwise.\n\n"
+    "    Differentiable in ``other`` only.",
+    ("torch", "Tensor"),
+    "Tensor",
+    other=lambda g, self, other: -g * _gamma_density(self, other),
+)
+_binary(
+    "zeta",
+    "The Hurwitz zeta function ``sum((other + k) ** -self for k = 0, 1, ...)``.\n\n"
+    "    Differentiable in ``other`` only.",
+    other=lambda g, self, other: -g * self * _special("zeta")(self + 1, other),
+)
 
 # ---- error function and normal distribution
 
-_unary("erfinv", "The inverse of `erf`: infinite at -1 and 1, NaN outside.",
-       lambda g, result: g * (0.5 * _ROOT_PI * (result * result).exp()), _EVERYWHERE)
-_unary("erfcx", "``exp(self**2) * erfc(self)``, without overflow for large inputs.",
-       lambda g, self, result: g * (2 * self * result - 2 / _ROOT_PI))
-_unary("ndtr", "The standard normal distribution function.",
-       lambda g, self: g * ((-0.5 * self * self).exp() / (_ROOT_2 * _ROOT_PI)))
-_unary("log_ndtr", "The logarithm of the standard normal distribution function, exact in the far tail.",
-       lambda g, self: g * (_ROOT_2 / _ROOT_PI) / _special("erfcx")(self * -(0.5 * _ROOT_2)))
-_unary("ndtri", "The quantile of the standard normal distribution: the inverse of `ndtr`.",
-       lambda g, result: g * (_ROOT_2 * _ROOT_PI * (0.5 * result * result).exp()))
+_unary(
+    "erfinv",
+    "The inverse of `erf`: infinite at -1 and 1, NaN outside.",
+    lambda g, result: g * (0.5 * _ROOT_PI * (result * result).exp()),
+    _EVERYWHERE,
+)
+_unary(
+    "erfcx",
+    "``exp(self**2) * erfc(self)``, without overflow for large inputs.",
+    lambda g, self, result: g * (2 * self * result - 2 / _ROOT_PI),
+)
+_unary(
+    "ndtr",
+    "The standard normal distribution function.",
+    lambda g, self: g * ((-0.5 * self * self).exp() / (_ROOT_2 * _ROOT_PI)),
+)
+_unary(
+    "log_ndtr",
+    "The logarithm of the standard normal distribution function, exact in the far tail.",
+    lambda g, self: g * (_ROOT_2 / _ROOT_PI) / _special("erfcx")(self * -(0.5 * _ROOT_2)),
+)
+_unary(
+    "ndtri",
+    "The quantile of the standard normal distribution: the inverse of `ndtr`.",
+    lambda g, result: g * (_ROOT_2 * _ROOT_PI * (0.5 * result * result).exp()),
+)
 _unary("entr", "``-self * log(self)``; 0 at 0, -inf below.", lambda g, self: g * (-self.log() - 1))
 
 # ---- Bessel functions
@@ -148,44 +210,102 @@ def _over(y, x, at_zero):
     return rl.where(zero, at_zero, y / x.masked_fill(zero, 1))
 
 
-_unary("i0", "The modified Bessel function of the first kind, order 0.",
-       lambda g, self: g * _special("i1")(self), _EVERYWHERE)
-_unary("i0e", "``exp(-|self|) * i0(self)``.",
-       lambda g, self, result: g * (_special("i1e")(self) - self.sign() * result))
-_unary("i1", "The modified Bessel function of the first kind, order 1.",
-       lambda g, self, result: g * (rl.i0(self) - _over(result, self, 0.5)))
-_unary("i1e", "``exp(-|self|) * i1(self)``.", lambda g, self, result: g * (
-    _special("i0e")(self) - self.sign() * result - _over(result, self, 0.5)))
-_unary("modified_bessel_i0", "The modified Bessel function of the first kind, order 0.",
-       lambda g, self: g * _special("modified_bessel_i1")(self))
-_unary("modified_bessel_i1", "The modified Bessel function of the first kind, order 1.",
-       lambda g, self, result: g * (_special("modified_bessel_i0")(self) - _over(result, self, 0.5)))
-_unary("modified_bessel_k0", "The modified Bessel function of the second kind, order 0.",
-       lambda g, self: -g * _special("modified_bessel_k1")(self))
-_unary("modified_bessel_k1", "The modified Bessel function of the second kind, order 1.",
-       lambda g, self, result: -g * (_special("modified_bessel_k0")(self) + result / self))
-_unary("scaled_modified_bessel_k0", "``exp(self) * modified_bessel_k0(self)``.",
-       lambda g, self, result: g * (result - _special("scaled_modified_bessel_k1")(self)))
-_unary("scaled_modified_bessel_k1", "``exp(self) * modified_bessel_k1(self)``.",
-       lambda g, self, result: g * (result - _special("scaled_modified_bessel_k0")(self) - result / self))
-_unary("bessel_j0", "The Bessel function of the first kind, order 0.",
-       lambda g, self: -g * _special("bessel_j1")(self))
-_unary("bessel_j1", "The Bessel function of the first kind, order 1.",
-       lambda g, self, result: g * (_special("bessel_j0")(self) - _over(result, self, 0.5)))
-_unary("bessel_y0", "The Bessel function of the second kind, order 0; NaN below zero.",
-       lambda g, self: -g * _special("bessel_y1")(self))
-_unary("bessel_y1", "The Bessel function of the second kind, order 1; NaN below zero.",
-       lambda g, self, result: g * (_special("bessel_y0")(self) - result / self))
-_unary("spherical_bessel_j0", "``sin(self) / self``, 1 at 0.",
-       lambda g, self, result: g * _over(self.cos() - result, self, 0.0))
+_unary(
+    "i0",
+    "The modified Bessel function of the first kind, order 0.",
+    lambda g, self: g * _special("i1")(self),
+    _EVERYWHERE,
+)
+_unary(
+    "i0e",
+    "``exp(-|self|) * i0(self)``.",
+    lambda g, self, result: g * (_special("i1e")(self) - self.sign() * result),
+)
+_unary(
+    "i1",
+    "The modified Bessel function of the first kind, order 1.",
+    lambda g, self, result: g * (rl.i0(self) - _over(result, self, 0.5)),
+)
+_unary(
+    "i1e",
+    "``exp(-|self|) * i1(self)``.",
+    lambda g, self, result: (
+        g * (_special("i0e")(self) - self.sign() * result - _over(result, self, 0.5))
+    ),
+)
+_unary(
+    "modified_bessel_i0",
+    "The modified Bessel function of the first kind, order 0.",
+    lambda g, self: g * _special("modified_bessel_i1")(self),
+)
+_unary(
+    "modified_bessel_i1",
+    "The modified Bessel function of the first kind, order 1.",
+    lambda g, self, result: g * (_special("modified_bessel_i0")(self) - _over(result, self, 0.5)),
+)
+_unary(
+    "modified_bessel_k0",
+    "The modified Bessel function of the second kind, order 0.",
+    lambda g, self: -g * _special("modified_bessel_k1")(self),
+)
+_unary(
+    "modified_bessel_k1",
+    "The modified Bessel function of the second kind, order 1.",
+    lambda g, self, result: -g * (_special("modified_bessel_k0")(self) + result / self),
+)
+_unary(
+    "scaled_modified_bessel_k0",
+    "``exp(self) * modified_bessel_k0(self)``.",
+    lambda g, self, result: g * (result - _special("scaled_modified_bessel_k1")(self)),
+)
+_unary(
+    "scaled_modified_bessel_k1",
+    "``exp(self) * modified_bessel_k1(self)``.",
+    lambda g, self, result: (
+        g * (result - _special("scaled_modified_bessel_k0")(self) - result / self)
+    ),
+)
+_unary(
+    "bessel_j0",
+    "The Bessel function of the first kind, order 0.",
+    lambda g, self: -g * _special("bessel_j1")(self),
+)
+_unary(
+    "bessel_j1",
+    "The Bessel function of the first kind, order 1.",
+    lambda g, self, result: g * (_special("bessel_j0")(self) - _over(result, self, 0.5)),
+)
+_unary(
+    "bessel_y0",
+    "The Bessel function of the second kind, order 0; NaN below zero.",
+    lambda g, self: -g * _special("bessel_y1")(self),
+)
+_unary(
+    "bessel_y1",
+    "The Bessel function of the second kind, order 1; NaN below zero.",
+    lambda g, self, result: g * (_special("bessel_y0")(self) - result / self),
+)
+_unary(
+    "spherical_bessel_j0",
+    "``sin(self) / self``, 1 at 0.",
+    lambda g, self, result: g * _over(self.cos() - result, self, 0.0),
+)
 _unary("airy_ai", "The Airy function Ai (no gradient).")
 
 # ---- parts of a floating point number
 
-_unary("frexp_exponent", "The exponent of `frexp`, as a float (internal).",
-       lambda g: g * 0, ("internal",))
-_unary("frexp_mantissa", "The mantissa of `frexp` (internal).",
-       lambda g, self: g / rl.exp2(namespaces["internal"]["frexp_exponent"](self)), at=("internal",))
+_unary(
+    "frexp_exponent",
+    "The exponent of `frexp`, as a float (internal).",
+    lambda g: g * 0,
+    ("internal",),
+)
+_unary(
+    "frexp_mantissa",
+    "The mantissa of `frexp` (internal).",
+    lambda g, self: g / rl.exp2(namespaces["internal"]["frexp_exponent"](self)),
+    at=("internal",),
+)
 
 
 @op("frexp(Tensor self) -> (Tensor mantissa, Tensor exponent)")
@@ -206,9 +326,14 @@ def frexp(self):
 
 # ---- logarithms of products and odds
 
-_binary("xlog1py", "``self * log1p(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN).",
-        self=lambda g, other: g * (other if isinstance(other, rl.Tensor) else rl.scalar_tensor(other)).log1p(),
-        other=lambda g, self, other: g * self / (other + 1))
+_binary(
+    "xlog1py",
+    "``self * log1p(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN).",
+    self=lambda g, other: (
+        g * (other if isinstance(other, rl.Tensor) else rl.scalar_tensor(other)).log1p()
+    ),
+    other=lambda g, self, other: g * self / (other + 1),
+)
 
 
 @op("logit(Tensor self, float? eps=None) -> Tensor", at=_EVERYWHERE, inplace=True)
@@ -243,31 +368,64 @@ def sinc(self):
 
 _OF_DEGREE = ("x", "n")
 _POLYNOMIALS = (
-    ("chebyshev_polynomial_t", "Chebyshev polynomial of the first kind",
-     lambda g, x, n: g * n * _special("chebyshev_polynomial_u")(x, n - 1)),
+    (
+        "chebyshev_polynomial_t",
+        "Chebyshev polynomial of the first kind",
+        lambda g, x, n: g * n * _special("chebyshev_polynomial_u")(x, n - 1),
+    ),
     ("chebyshev_polynomial_u", "Chebyshev polynomial of the second kind", None),
     ("chebyshev_polynomial_v", "Chebyshev polynomial of the third kind", None),
     ("chebyshev_polynomial_w", "Chebyshev polynomial of the fourth kind", None),
-    ("shifted_chebyshev_polynomial_t", "Chebyshev polynomial of the first kind of 2x - 1",
-     lambda g, x, n: g * (2 * n) * _special("shifted_chebyshev_polynomial_u")(x, n - 1)),
+    (
+        "shifted_chebyshev_polynomial_t",
+        "Chebyshev polynomial of the first kind of 2x - 1",
+        lambda g, x, n: g * (2 * n) * _special("shifted_chebyshev_polynomial_u")(x, n - 1),
+    ),
     ("shifted_chebyshev_polynomial_u", "Chebyshev polynomial of the second kind of 2x - 1", None),
     ("shifted_chebyshev_polynomial_v", "Chebyshev polynomial of the third kind of 2x - 1", None),
     ("shifted_chebyshev_polynomial_w", "Chebyshev polynomial of the fourth kind of 2x - 1", None),
-    ("hermite_polynomial_h", "physicist's Hermite polynomial",
-     lambda g, x, n: g * (2 * n) * _special("hermite_polynomial_h")(x, n - 1)),
-    ("hermite_polynomial_he", "probabilist's Hermite polynomial",
-     lambda g, x, n: g * n * _special("hermite_polynomial_he")(x, n - 1)),
+    (
+        "hermite_polynomial_h",
+        "physicist's Hermite polynomial",
+        lambda g, x, n: g * (2 * n) * _special("hermite_polynomial_h")(x, n - 1),
+    ),
+    (
+        "hermite_polynomial_he",
+        "probabilist's Hermite polynomial",
+        lambda g, x, n: g * n * _special("hermite_polynomial_he")(x, n - 1),
+    ),
     ("laguerre_polynomial_l", "Laguerre polynomial", None),
     ("legendre_polynomial_p", "Legendre polynomial", None),
 )
 for _name, _title, _rule in _POLYNOMIALS:
-    _binary(_name, f"The {_title}, of degree ``n`` (truncated to an integer), at ``x``; 0 for n < 0.",
-            names=_OF_DEGREE, **({"x": _rule} if _rule else {}))
+    _binary(
+        _name,
+        f"The {_title}, of degree ``n`` (truncated to an integer), at ``x``; 0 for n < 0.",
+        names=_OF_DEGREE,
+        **({"x": _rule} if _rule else {}),
+    )
 
 # ---- other names of what `rl` offers
 
-_ALIASES = {"expit": "sigmoid", "gammaln": "lgamma", "psi": "digamma", "gammainc": "igamma", "gammaincc": "igammac"}
-for _name in ("erf", "erfc", "exp2", "expm1", "log1p", "log_softmax", "softmax", "logsumexp", "round", "xlogy"):
+_ALIASES = {
+    "expit": "sigmoid",
+    "gammaln": "lgamma",
+    "psi": "digamma",
+    "gammainc": "igamma",
+    "gammaincc": "igammac",
+}
+for _name in (
+    "erf",
+    "erfc",
+    "exp2",
+    "expm1",
+    "log1p",
+    "log_softmax",
+    "softmax",
+    "logsumexp",
+    "round",
+    "xlogy",
+):
     _ALIASES[_name] = _name
 for _name, _target in _ALIASES.items():
     namespaces["special"][_name] = namespaces["torch"][_target]

@@ -7,14 +7,22 @@ from rushlight.ops._record import op
 def _padded_window(name, window, win_length, n_fft, like):
     """The window (ones if None) in the middle of ``n_fft`` points."""
     if not 0 < win_length <= n_fft:
-        raise RuntimeError(f"{name}: expected 0 < win_length <= n_fft, but got win_length={win_length}")
+        raise RuntimeError(
+            f"{name}: expected 0 < win_length <= n_fft, but got win_length={win_length}"
+        )
     if window is None:
         window = rl.ones(win_length, dtype=like.real.dtype if like.is_complex() else like.dtype)
     if window.dim() != 1 or window.size(0) != win_length:
-        raise RuntimeError(f"{name}: expected a 1D window tensor of size equal to win_length={win_length}, "
-                           f"but got window with size {list(window.shape)}")
+        raise RuntimeError(
+            f"{name}: expected a 1D window tensor of size equal to win_length={win_length}, "
+            f"but got window with size {list(window.shape)}"
+        )
     left = (n_fft - win_length) // 2
-    return rl.nn.functional.pad(window, (left, n_fft - win_length - left)) if win_length < n_fft else window
+    return (
+        rl.nn.functional.pad(window, (left, n_fft - win_length - left))
+        if win_length < n_fft
+        else window
+    )
 
 
 def _hop(name, hop_length, n_fft):
@@ -24,11 +32,25 @@ def _hop(name, hop_length, n_fft):
     return hop
 
 
-@op("stft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, "
+@op(
+    "stft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, "
     "bool center=True, str pad_mode='reflect', bool normalized=False, bool? onesided=None, "
-    "bool? return_complex=None, bool? align_to_window=None) -> Tensor", out=False)
-def stft(self, n_fft, hop_length=None, win_length=None, window=None, center=True, pad_mode="reflect",
-         normalized=False, onesided=None, return_complex=None, align_to_window=None):
+    "bool? return_complex=None, bool? align_to_window=None) -> Tensor",
+    out=False,
+)
+def stft(
+    self,
+    n_fft,
+    hop_length=None,
+    win_length=None,
+    window=None,
+    center=True,
+    pad_mode="reflect",
+    normalized=False,
+    onesided=None,
+    return_complex=None,
+    align_to_window=None,
+):
     """The Fourier transforms of windows of ``n_fft`` points, ``hop_length`` (n_fft // 4) apart.
 
     ``self``: (L) or (B, L). Gives ([B,] frequencies, frames), complex if ``return_complex``, else
@@ -45,8 +67,10 @@ def stft(self, n_fft, hop_length=None, win_length=None, window=None, center=True
     if align_to_window is not None:
         raise NotImplementedError("stft: align_to_window is not supported; pad the input yourself")
     if not (self.is_floating_point() or self.is_complex()) or self.dim() not in (1, 2):
-        raise RuntimeError("stft: expected a 1D or 2D tensor of floats or complex numbers, got "
-                           f"{list(self.shape)} of {self.dtype}")
+        raise RuntimeError(
+            "stft: expected a 1D or 2D tensor of floats or complex numbers, got "
+            f"{list(self.shape)} of {self.dtype}"
+        )
     is_complex = self.is_complex() or (window is not None and window.is_complex())
     if return_complex is None and not is_complex:
         raise RuntimeError("stft requires the return_complex parameter be given for real inputs.")
@@ -56,7 +80,9 @@ def stft(self, n_fft, hop_length=None, win_length=None, window=None, center=True
         x = rl.nn.functional.pad(x.unsqueeze(1), (n_fft // 2, n_fft // 2), pad_mode).squeeze(1)
     if not 0 < n_fft <= x.size(-1):
         raise RuntimeError(f"stft: expected 0 < n_fft <= {x.size(-1)}, but got n_fft={n_fft}")
-    weights = _padded_window("stft", window, n_fft if win_length is None else win_length, n_fft, self)
+    weights = _padded_window(
+        "stft", window, n_fft if win_length is None else win_length, n_fft, self
+    )
     frames = x.unfold(-1, n_fft, hop) * weights
     spectra = _spectra(frames, is_complex, onesided, "ortho" if normalized else None).mT
     spectra = spectra if self.dim() == 2 else spectra.squeeze(0)
@@ -71,11 +97,24 @@ def _spectra(frames, is_complex, onesided, norm):
     return rl.fft.rfft(frames, norm=norm) if onesided else rl.fft.fft(frames, norm=norm)
 
 
-@op("istft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, "
+@op(
+    "istft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, "
     "bool center=True, bool normalized=False, bool? onesided=None, int? length=None, "
-    "bool return_complex=False) -> Tensor", out=False)
-def istft(self, n_fft, hop_length=None, win_length=None, window=None, center=True, normalized=False,
-          onesided=None, length=None, return_complex=False):
+    "bool return_complex=False) -> Tensor",
+    out=False,
+)
+def istft(
+    self,
+    n_fft,
+    hop_length=None,
+    win_length=None,
+    window=None,
+    center=True,
+    normalized=False,
+    onesided=None,
+    length=None,
+    return_complex=False,
+):
     """The signal whose `stft` is nearest to ``self``: windows added up, over their squares' sum.
 
     ``self``: complex, ([B,] frequencies, frames). Gives ([B,] length).
@@ -85,17 +124,23 @@ def istft(self, n_fft, hop_length=None, win_length=None, window=None, center=Tru
     Source: Griffin and Lim, Signal estimation from modified short-time Fourier transform, 1984.
     """
     if not self.is_complex() or self.dim() not in (2, 3) or self.numel() == 0:
-        raise RuntimeError("istft requires a non-empty complex-valued input tensor of 2 or 3 dimensions, got "
-                           f"{list(self.shape)} of {self.dtype}")
+        raise RuntimeError(
+            "istft requires a non-empty complex-valued input tensor of 2 or 3 dimensions, got "
+            f"{list(self.shape)} of {self.dtype}"
+        )
     if onesided is None:
         onesided = self.size(-2) != n_fft
     if self.size(-2) != (n_fft // 2 + 1 if onesided else n_fft):
-        raise RuntimeError(f"istft: the frequency dimension (-2) does not fit n_fft={n_fft}, onesided={onesided}: "
-                           f"got {self.size(-2)}")
+        raise RuntimeError(
+            f"istft: the frequency dimension (-2) does not fit n_fft={n_fft}, onesided={onesided}: "
+            f"got {self.size(-2)}"
+        )
     if return_complex and onesided:
         raise RuntimeError("cannot have onesided output if window or input is complex")
     hop = _hop("istft", hop_length, n_fft)
-    weights = _padded_window("istft", window, n_fft if win_length is None else win_length, n_fft, self)
+    weights = _padded_window(
+        "istft", window, n_fft if win_length is None else win_length, n_fft, self
+    )
     x = (self if self.dim() == 3 else self.unsqueeze(0)).mT
     frames = _signals(x, n_fft, onesided, return_complex, "ortho" if normalized else None)
     signal = _overlapped(frames * weights, hop)

@@ -54,7 +54,9 @@ def _scale(size, out, factor, align):
 def _nearest(size, out, factor, shift):
     if out == size:
         return rl.arange(out)
-    scale = rl.tensor(_scale(size, out, factor, False), dtype=rl.float32)  # single precision decides ties
+    scale = rl.tensor(
+        _scale(size, out, factor, False), dtype=rl.float32
+    )  # single precision decides ties
     at = (rl.arange(out, dtype=rl.float32) + shift) * scale
     return at.floor().to(rl.int64).clamp_max(size - 1)
 
@@ -142,7 +144,9 @@ def _target(input, size, scale_factor, recompute):
         if recompute:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
         return size, [None] * dims
-    factors = list(scale_factor) if isinstance(scale_factor, (tuple, list)) else [scale_factor] * dims
+    factors = (
+        list(scale_factor) if isinstance(scale_factor, (tuple, list)) else [scale_factor] * dims
+    )
     if len(factors) != dims:
         raise ValueError(
             f"Input and scale_factor must have the same number of spatial dimensions, but got input with "

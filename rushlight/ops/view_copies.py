@@ -35,6 +35,7 @@ def _record_copy(schema):
 
     def body(self, *args):
         return _copy_of_view(self, view_name, args)
+
     body.__doc__ = f"What `Tensor.{view_name}` gives, as a copy."
     is_method = name.startswith("unsafe") or name == "narrow_copy"
     op(schema, at=("torch", "Tensor") if is_method else ("torch",))(body)
@@ -53,7 +54,9 @@ for _schema in _COPIES:
     _record_copy(_schema)
 
 
-@op("as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor")
+@op(
+    "as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor"
+)
 def as_strided_scatter(self, src, size, stride, storage_offset=None):
     """A copy of ``self`` with ``src`` written where ``as_strided`` of these arguments looks."""
     extent = self.untyped_storage().nbytes() // self.element_size()
@@ -66,7 +69,9 @@ def as_strided_scatter(self, src, size, stride, storage_offset=None):
 
 
 for _name in ("resolve_conj", "resolve_neg"):
+
     def _resolve(self):
         return self
+
     _resolve.__doc__ = "The tensor itself: conjugation and negation are never put off here."
     op(f"{_name}(Tensor self) -> Tensor", out=False)(_resolve)

@@ -12,15 +12,21 @@ from rushlight.ops._record import op
 # ---- what the gradients are made of ------------------------------------------------------------
 
 
-@op("restride(Tensor self, int[] stride, int offset, int[] to_size, int[] to_stride, int to_offset, "
-    "bool average_source=False) -> Tensor", at=())
+@op(
+    "restride(Tensor self, int[] stride, int offset, int[] to_size, int[] to_stride, int to_offset, "
+    "bool average_source=False) -> Tensor",
+    at=(),
+)
 def restride(self, stride, offset, to_size, to_stride, to_offset, average_source):
     """Adds values laid out one way into zeros and reads the result laid out another way."""
     ...
 
 
-restride.vjp(self=lambda g, self_meta, stride, offset, to_stride, to_offset, average_source: restride(
-    g, to_stride, to_offset, self_meta.shape, stride, offset, not average_source))
+restride.vjp(
+    self=lambda g, self_meta, stride, offset, to_stride, to_offset, average_source: restride(
+        g, to_stride, to_offset, self_meta.shape, stride, offset, not average_source
+    )
+)
 
 
 def embed(g, meta, view):
@@ -69,8 +75,12 @@ def _(make):
     yield make(), (1, 1)
 
 
-@op("view.dtype(Tensor self, dtype dtype) -> Tensor", at="Tensor", kernel="view_dtype",
-    differentiable=False)
+@op(
+    "view.dtype(Tensor self, dtype dtype) -> Tensor",
+    at="Tensor",
+    kernel="view_dtype",
+    differentiable=False,
+)
 def view_dtype(self, dtype):
     """The same bytes as elements of ``dtype``; the last dimension stretches or shrinks to fit.
 
@@ -173,10 +183,10 @@ squeeze.vjp(self=lambda g, self_meta: g.reshape(self_meta.shape))
 
 @squeeze.samples
 def _(make):
-    yield make(1, 3, 1),
+    yield (make(1, 3, 1),)
     yield make(1, 3, 1), 0
     yield make(1, 3, 1), (0, 1)
-    yield make(),
+    yield (make(),)
 
 
 @op("unsqueeze(Tensor self, int dim) -> Tensor")
@@ -224,7 +234,11 @@ def _as_strided_vjp(g, self_meta, stride, storage_offset):
 as_strided.vjp(self=_as_strided_vjp)
 
 
-@op("flatten(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor", out=False, grad_name="ViewBackward0")
+@op(
+    "flatten(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor",
+    out=False,
+    grad_name="ViewBackward0",
+)
 def flatten(self, start_dim, end_dim):
     """Dimensions ``start_dim`` to ``end_dim`` merged into one.
 
@@ -242,8 +256,9 @@ flatten.vjp(self=lambda g, self_meta: g.reshape(self_meta.shape))
 def _wrap(dim, n):
     n = max(n, 1)
     if not -n <= dim < n:
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but "
-                         f"got {dim})")
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})"
+        )
     return dim % n
 
 
@@ -265,10 +280,12 @@ def unflatten(self, dim, sizes):
         known *= 1 if size == -1 else size
     length, holes = self.shape[at], list(sizes).count(-1)
     if holes > 1 or (known != length if not holes else known == 0 or length % known):
-        raise RuntimeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of "
-                           f"dim {at} ({length}) in the input tensor")
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of "
+            f"dim {at} ({length}) in the input tensor"
+        )
     sizes = [length // known if size == -1 else size for size in sizes]
-    return self.view((*self.shape[:at], *sizes, *self.shape[at + 1:]))
+    return self.view((*self.shape[:at], *sizes, *self.shape[at + 1 :]))
 
 
 @op("ravel(Tensor self) -> Tensor", out=False)
@@ -299,7 +316,9 @@ def permute(self, dims):
     ...
 
 
-permute.vjp(self=lambda g, dims: g.permute(_inverse(dims) if isinstance(dims, (tuple, list)) else dims))
+permute.vjp(
+    self=lambda g, dims: g.permute(_inverse(dims) if isinstance(dims, (tuple, list)) else dims)
+)
 
 
 @permute.samples
@@ -400,9 +419,11 @@ def adjoint(self):
 def _H(self):
     """The conjugate transpose of a matrix."""
     if self.dim() not in (0, 2):
-        raise RuntimeError("tensor.H is only supported on matrices (2-D tensors). Got "
-                           f"{self.dim()}-D tensor." + (" For batches of matrices, consider using "
-                                                        "tensor.mH" if self.dim() > 2 else ""))
+        raise RuntimeError(
+            "tensor.H is only supported on matrices (2-D tensors). Got "
+            f"{self.dim()}-D tensor."
+            + (" For batches of matrices, consider using tensor.mH" if self.dim() > 2 else "")
+        )
     turned = self.t()
     return turned.conj() if self.is_complex() else turned
 
@@ -454,6 +475,12 @@ def _part_property(part):
     return property(part, assign)
 
 
-for _name, _property in {"T": property(numpy_T), "mT": property(mT), "mH": property(adjoint), "H": property(_H),
-                         "real": _part_property(real), "imag": _part_property(imag)}.items():
+for _name, _property in {
+    "T": property(numpy_T),
+    "mT": property(mT),
+    "mH": property(adjoint),
+    "H": property(_H),
+    "real": _part_property(real),
+    "imag": _part_property(imag),
+}.items():
     setattr(_native.Tensor, _name, _property)

@@ -9,9 +9,18 @@ from .optimizer import Optimizer as Optimizer
 from .sgd import SGD as SGD
 
 _LAZY = {
-    "ASGD": "asgd", "Adadelta": "adadelta", "Adafactor": "_adafactor", "Adagrad": "adagrad",
-    "Adamax": "adamax", "LBFGS": "lbfgs", "Muon": "_muon", "NAdam": "nadam", "RAdam": "radam",
-    "RMSprop": "rmsprop", "Rprop": "rprop", "SparseAdam": "sparse_adam",
+    "ASGD": "asgd",
+    "Adadelta": "adadelta",
+    "Adafactor": "_adafactor",
+    "Adagrad": "adagrad",
+    "Adamax": "adamax",
+    "LBFGS": "lbfgs",
+    "Muon": "_muon",
+    "NAdam": "nadam",
+    "RAdam": "radam",
+    "RMSprop": "rmsprop",
+    "Rprop": "rprop",
+    "SparseAdam": "sparse_adam",
     "swap_in_optimizer_params_and_state": "_stateless",
 }
 _SUBMODULES = frozenset(("adamw", "lr_scheduler", "swa_utils", *_LAZY.values()))

@@ -132,8 +132,10 @@ class LRScheduler:
     def _expect_step(self):
         """Warn if `get_lr` was called from outside."""
         if not self._get_lr_called_within_step:
-            _warn("To get the last learning rate computed by the scheduler, please use "
-                  "`get_last_lr()`.")
+            _warn(
+                "To get the last learning rate computed by the scheduler, please use "
+                "`get_last_lr()`."
+            )
 
     def _scaled(self, factor):
         """The current learning rates times `factor`; themselves for None."""

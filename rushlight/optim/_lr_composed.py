@@ -3,7 +3,12 @@
 from bisect import bisect_right
 
 from ._lr_base import (
-    EPOCH_DEPRECATION_WARNING, LRScheduler, _check_optimizer, _per_group, _set_value, _values,
+    EPOCH_DEPRECATION_WARNING,
+    LRScheduler,
+    _check_optimizer,
+    _per_group,
+    _set_value,
+    _values,
     _warn,
 )
 
@@ -28,9 +33,7 @@ class _Composed(LRScheduler):
 def _check_schedulers(schedulers, optimizer, kind):
     for i, schedule in enumerate(schedulers):
         if not hasattr(schedule, "optimizer"):
-            raise TypeError(
-                f"{kind} at index {i} should have `optimizer` as its attribute."
-            )
+            raise TypeError(f"{kind} at index {i} should have `optimizer` as its attribute.")
         if isinstance(schedule, ReduceLROnPlateau):
             raise ValueError(
                 f"{kind} does not support `ReduceLROnPlateau` scheduler as it requires additional "
@@ -50,9 +53,7 @@ class SequentialLR(_Composed):
 
     def __init__(self, optimizer, schedulers, milestones, last_epoch=-1):
         if len(schedulers) < 1:
-            raise ValueError(
-                "SequentialLR expects at least one scheduler, but got no scheduler."
-            )
+            raise ValueError("SequentialLR expects at least one scheduler, but got no scheduler.")
         _check_schedulers(schedulers, optimizer, "SequentialLR")
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
@@ -133,8 +134,18 @@ class ReduceLROnPlateau(LRScheduler):
     Call `step(metric)` after each epoch.
     """
 
-    def __init__(self, optimizer, mode="min", factor=0.1, patience=10, threshold=1e-4,
-                 threshold_mode="rel", cooldown=0, min_lr=0, eps=1e-8):
+    def __init__(
+        self,
+        optimizer,
+        mode="min",
+        factor=0.1,
+        patience=10,
+        threshold=1e-4,
+        threshold_mode="rel",
+        cooldown=0,
+        min_lr=0,
+        eps=1e-8,
+    ):
         if factor >= 1.0:
             raise ValueError("Factor should be < 1.0.")
         _check_optimizer(optimizer)

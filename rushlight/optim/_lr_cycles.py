@@ -3,8 +3,11 @@
 import math
 
 from ._lr_base import (
-    EPOCH_DEPRECATION_WARNING, LRScheduler, _check_optimizer, _copied, _per_group, _set_value,
-    _values, _warn,
+    LRScheduler,
+    _check_optimizer,
+    _per_group,
+    _set_value,
+    _values,
 )
 
 
@@ -29,7 +32,8 @@ class CosineAnnealingLR(LRScheduler):
             rise = (1 - math.cos(math.pi / period)) / 2
             return [lr + (base - least) * rise for base, lr in zip(self.base_lrs, current)]
         ratio = (1 + math.cos(math.pi * epoch / period)) / (
-            1 + math.cos(math.pi * (epoch - 1) / period))
+            1 + math.cos(math.pi * (epoch - 1) / period)
+        )
         return [ratio * (lr - least) + least for lr in current]
 
     def _get_closed_form_lr(self):
@@ -129,9 +133,22 @@ class CyclicLR(LRScheduler):
         cycle_momentum, base_momentum, max_momentum: momentum goes down as the rate goes up.
     """
 
-    def __init__(self, optimizer, base_lr, max_lr, step_size_up=2000, step_size_down=None,
-                 mode="triangular", gamma=1.0, scale_fn=None, scale_mode="cycle",
-                 cycle_momentum=True, base_momentum=0.8, max_momentum=0.9, last_epoch=-1):
+    def __init__(
+        self,
+        optimizer,
+        base_lr,
+        max_lr,
+        step_size_up=2000,
+        step_size_down=None,
+        mode="triangular",
+        gamma=1.0,
+        scale_fn=None,
+        scale_mode="cycle",
+        cycle_momentum=True,
+        base_momentum=0.8,
+        max_momentum=0.9,
+        last_epoch=-1,
+    ):
         _check_optimizer(optimizer)
         self.optimizer = optimizer
         if last_epoch == -1:
@@ -188,8 +205,9 @@ class CyclicLR(LRScheduler):
             groups = self.optimizer.param_groups
             for low, high, group in zip(self.base_momentums, self.max_momentums, groups):
                 _set_momentum(group, key, high - (high - low) * position * height)
-        return [low + (high - low) * position * height
-                for low, high in zip(self.base_lrs, self.max_lrs)]
+        return [
+            low + (high - low) * position * height for low, high in zip(self.base_lrs, self.max_lrs)
+        ]
 
     def state_dict(self):
         """All attributes but the optimizer; a plain `scale_fn` is not kept."""
@@ -223,10 +241,23 @@ class OneCycleLR(LRScheduler):
         three_phase: go down to the initial rate first, as long as it took up.
     """
 
-    def __init__(self, optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None,
-                 pct_start=0.3, anneal_strategy="cos", cycle_momentum=True, base_momentum=0.85,
-                 max_momentum=0.95, div_factor=25.0, final_div_factor=1e4, three_phase=False,
-                 last_epoch=-1):
+    def __init__(
+        self,
+        optimizer,
+        max_lr,
+        total_steps=None,
+        epochs=None,
+        steps_per_epoch=None,
+        pct_start=0.3,
+        anneal_strategy="cos",
+        cycle_momentum=True,
+        base_momentum=0.85,
+        max_momentum=0.95,
+        div_factor=25.0,
+        final_div_factor=1e4,
+        three_phase=False,
+        last_epoch=-1,
+    ):
         _check_optimizer(optimizer)
         self.optimizer = optimizer
         self.total_steps = _total_steps(total_steps, epochs, steps_per_epoch)
@@ -234,8 +265,7 @@ class OneCycleLR(LRScheduler):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(
-                "anneal_strategy must be one of 'cos' or 'linear', instead got "
-                f"{anneal_strategy}"
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
             )
         self._schedule_phases = _phases(self.total_steps, pct_start, three_phase)
         self._anneal_func_type = anneal_strategy
@@ -281,11 +311,13 @@ class OneCycleLR(LRScheduler):
                 end = phase["end_step"]
                 if step <= end or i == len(self._schedule_phases) - 1:
                     share = (step - begin) / (end - begin)
-                    values.append(self._anneal(group[phase["start_lr"]], group[phase["end_lr"]],
-                                               share))
+                    values.append(
+                        self._anneal(group[phase["start_lr"]], group[phase["end_lr"]], share)
+                    )
                     if self.cycle_momentum:
-                        momentum = self._anneal(group[phase["start_momentum"]],
-                                                group[phase["end_momentum"]], share)
+                        momentum = self._anneal(
+                            group[phase["start_momentum"]], group[phase["end_momentum"]], share
+                        )
                         _set_momentum(group, "betas" if self.use_beta1 else "momentum", momentum)
                     break
                 begin = end
@@ -298,9 +330,7 @@ def _total_steps(total_steps, epochs, steps_per_epoch):
             raise ValueError(f"Expected positive integer total_steps, but got {total_steps}")
         return total_steps
     if epochs is None or steps_per_epoch is None:
-        raise ValueError(
-            "You must define either total_steps OR (epochs AND steps_per_epoch)"
-        )
+        raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
     for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch)):
         if not isinstance(value, int) or value <= 0:
             raise ValueError(f"Expected positive integer {name}, but got {value}")
@@ -312,12 +342,19 @@ def _phases(total, share_up, three):
     up = float(share_up * total) - 1
     ends = [(up, "initial_lr", "max_lr"), (total - 1, "max_lr", "min_lr")]
     if three:
-        ends = [(up, "initial_lr", "max_lr"),
-                (float(2 * share_up * total) - 2, "max_lr", "initial_lr"),
-                (total - 1, "initial_lr", "min_lr")]
+        ends = [
+            (up, "initial_lr", "max_lr"),
+            (float(2 * share_up * total) - 2, "max_lr", "initial_lr"),
+            (total - 1, "initial_lr", "min_lr"),
+        ]
     momentum = ["max_momentum", "base_momentum", "max_momentum", "max_momentum"]
     return [
-        {"end_step": end, "start_lr": start, "end_lr": stop, "start_momentum": momentum[i],
-         "end_momentum": momentum[i + 1]}
+        {
+            "end_step": end,
+            "start_lr": start,
+            "end_lr": stop,
+            "start_momentum": momentum[i],
+            "end_momentum": momentum[i + 1],
+        }
         for i, (end, start, stop) in enumerate(ends)
     ]

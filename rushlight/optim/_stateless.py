@@ -23,9 +23,7 @@ def swap_in_optimizer_params_and_state(optimizer, swapin_parameters, swapin_opti
         )
     expected = sum(len(group["params"]) for group in groups)
     if len(swapin_parameters) != expected:
-        raise ValueError(
-            f"expected {expected} swapin_parameters, got {len(swapin_parameters)}"
-        )
+        raise ValueError(f"expected {expected} swapin_parameters, got {len(swapin_parameters)}")
     before, own_state = [dict(group) for group in groups], optimizer.state
     tensors, state = iter(swapin_parameters.values()), defaultdict(dict)
     try:

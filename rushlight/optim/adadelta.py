@@ -1,7 +1,13 @@
 """Adadelta: steps scaled by the ratio of running means of updates and gradients."""
 
 from .optimizer import (
-    PerParameter, check_options, count, number, step_counter, with_decay, zeros_for,
+    PerParameter,
+    check_options,
+    count,
+    number,
+    step_counter,
+    with_decay,
+    zeros_for,
 )
 
 __all__ = ["Adadelta"]
@@ -21,16 +27,36 @@ class Adadelta(PerParameter):
         foreach, capturable, differentiable: accepted; the computation is the same.
     """
 
-    def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0, foreach=None, *,
-                 capturable=False, maximize=False, differentiable=False):
+    def __init__(
+        self,
+        params,
+        lr=1.0,
+        rho=0.9,
+        eps=1e-6,
+        weight_decay=0,
+        foreach=None,
+        *,
+        capturable=False,
+        maximize=False,
+        differentiable=False,
+    ):
         check_options(lr)
         if not 0.0 <= rho <= 1.0:
             raise ValueError(f"Invalid rho value: {rho}")
         check_options(lr, eps=eps, weight_decay=weight_decay)
-        super().__init__(params, dict(
-            lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize,
-            capturable=capturable, foreach=foreach, differentiable=differentiable,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                rho=rho,
+                eps=eps,
+                weight_decay=weight_decay,
+                maximize=maximize,
+                capturable=capturable,
+                foreach=foreach,
+                differentiable=differentiable,
+            ),
+        )
 
     def _init_state(self, state, param, group):
         state["step"] = step_counter()

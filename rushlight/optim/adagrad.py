@@ -3,7 +3,13 @@
 import rushlight as rl
 
 from .optimizer import (
-    PerParameter, check_flags, check_options, count, number, step_counter, with_decay,
+    PerParameter,
+    check_flags,
+    check_options,
+    count,
+    number,
+    step_counter,
+    with_decay,
 )
 
 __all__ = ["Adagrad"]
@@ -24,16 +30,42 @@ class Adagrad(PerParameter):
 
     _takes_sparse = True
 
-    def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0,
-                 eps=1e-10, foreach=None, *, maximize=False, differentiable=False, fused=None):
-        check_options(lr, lr_decay=lr_decay, weight_decay=weight_decay,
-                      initial_accumulator_value=initial_accumulator_value, eps=eps)
+    def __init__(
+        self,
+        params,
+        lr=1e-2,
+        lr_decay=0,
+        weight_decay=0,
+        initial_accumulator_value=0,
+        eps=1e-10,
+        foreach=None,
+        *,
+        maximize=False,
+        differentiable=False,
+        fused=None,
+    ):
+        check_options(
+            lr,
+            lr_decay=lr_decay,
+            weight_decay=weight_decay,
+            initial_accumulator_value=initial_accumulator_value,
+            eps=eps,
+        )
         check_flags(foreach, fused, differentiable)
-        super().__init__(params, dict(
-            lr=lr, lr_decay=lr_decay, eps=eps, weight_decay=weight_decay,
-            initial_accumulator_value=initial_accumulator_value, foreach=foreach,
-            maximize=maximize, differentiable=differentiable, fused=fused,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                lr_decay=lr_decay,
+                eps=eps,
+                weight_decay=weight_decay,
+                initial_accumulator_value=initial_accumulator_value,
+                foreach=foreach,
+                maximize=maximize,
+                differentiable=differentiable,
+                fused=fused,
+            ),
+        )
         for group in self.param_groups:
             for param in group["params"]:
                 self._init_state(self.state[param], param, group)
@@ -56,7 +88,8 @@ class Adagrad(PerParameter):
         start = group["initial_accumulator_value"]
         state["step"] = step_counter()
         state["sum"] = rl.full_like(
-            param, complex(start, start) if param.is_complex() else start,
+            param,
+            complex(start, start) if param.is_complex() else start,
             memory_format=rl.preserve_format,
         )
 

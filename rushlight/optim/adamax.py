@@ -3,7 +3,13 @@
 import rushlight as rl
 
 from .optimizer import (
-    PerParameter, check_options, count, number, step_counter, with_decay, zeros_for,
+    PerParameter,
+    check_options,
+    count,
+    number,
+    step_counter,
+    with_decay,
+    zeros_for,
 )
 
 __all__ = ["Adamax"]
@@ -23,13 +29,33 @@ class Adamax(PerParameter):
         foreach, capturable, differentiable: accepted; the computation is the same.
     """
 
-    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0,
-                 foreach=None, *, maximize=False, differentiable=False, capturable=False):
+    def __init__(
+        self,
+        params,
+        lr=2e-3,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=0,
+        foreach=None,
+        *,
+        maximize=False,
+        differentiable=False,
+        capturable=False,
+    ):
         check_options(lr, betas, eps=eps, weight_decay=weight_decay)
-        super().__init__(params, dict(
-            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, foreach=foreach,
-            maximize=maximize, differentiable=differentiable, capturable=capturable,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                betas=betas,
+                eps=eps,
+                weight_decay=weight_decay,
+                foreach=foreach,
+                maximize=maximize,
+                differentiable=differentiable,
+                capturable=capturable,
+            ),
+        )
 
     def _init_state(self, state, param, group):
         state["step"] = step_counter()

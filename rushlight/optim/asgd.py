@@ -3,7 +3,13 @@
 import rushlight as rl
 
 from .optimizer import (
-    PerParameter, check_options, count, number, step_counter, with_decay, zeros_for,
+    PerParameter,
+    check_options,
+    count,
+    number,
+    step_counter,
+    with_decay,
+    zeros_for,
 )
 
 __all__ = ["ASGD"]
@@ -24,13 +30,34 @@ class ASGD(PerParameter):
         foreach, differentiable, capturable: accepted; the computation is the same.
     """
 
-    def __init__(self, params, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6, weight_decay=0,
-                 foreach=None, maximize=False, differentiable=False, capturable=False):
+    def __init__(
+        self,
+        params,
+        lr=1e-2,
+        lambd=1e-4,
+        alpha=0.75,
+        t0=1e6,
+        weight_decay=0,
+        foreach=None,
+        maximize=False,
+        differentiable=False,
+        capturable=False,
+    ):
         check_options(lr, weight_decay=weight_decay)
-        super().__init__(params, dict(
-            lr=lr, lambd=lambd, alpha=alpha, t0=t0, weight_decay=weight_decay, foreach=foreach,
-            maximize=maximize, differentiable=differentiable, capturable=capturable,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                lambd=lambd,
+                alpha=alpha,
+                t0=t0,
+                weight_decay=weight_decay,
+                foreach=foreach,
+                maximize=maximize,
+                differentiable=differentiable,
+                capturable=capturable,
+            ),
+        )
 
     def _init_state(self, state, param, group):
         state["step"] = step_counter()

@@ -40,16 +40,32 @@ class LBFGS(Optimizer):
         1.0
     """
 
-    def __init__(self, params, lr=1, max_iter=20, max_eval=None, tolerance_grad=1e-7,
-                 tolerance_change=1e-9, history_size=100, line_search_fn=None):
+    def __init__(
+        self,
+        params,
+        lr=1,
+        max_iter=20,
+        max_eval=None,
+        tolerance_grad=1e-7,
+        tolerance_change=1e-9,
+        history_size=100,
+        line_search_fn=None,
+    ):
         check_options(lr)
         if max_eval is None:
             max_eval = max_iter * 5 // 4
-        super().__init__(params, dict(
-            lr=lr, max_iter=max_iter, max_eval=max_eval, tolerance_grad=tolerance_grad,
-            tolerance_change=tolerance_change, history_size=history_size,
-            line_search_fn=line_search_fn,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                max_iter=max_iter,
+                max_eval=max_eval,
+                tolerance_grad=tolerance_grad,
+                tolerance_change=tolerance_change,
+                history_size=history_size,
+                line_search_fn=line_search_fn,
+            ),
+        )
         if len(self.param_groups) != 1:
             raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
         self._params = self.param_groups[0]["params"]
@@ -76,8 +92,9 @@ class LBFGS(Optimizer):
             state["n_iter"] += 1
             direction = self._direction(state, here.grad, group["history_size"])
             previous = state.get("prev_flat_grad")
-            state["prev_flat_grad"] = here.grad.clone() if previous is None else \
-                previous.copy_(here.grad)
+            state["prev_flat_grad"] = (
+                here.grad.clone() if previous is None else previous.copy_(here.grad)
+            )
             state["prev_loss"] = last_loss = here.loss
             length = group["lr"]
             if state["n_iter"] == 1:
@@ -88,14 +105,23 @@ class LBFGS(Optimizer):
                 break
             last = n == group["max_iter"]
             here, length, used = self._move(
-                closure, group, here, direction, length, slope,
-                group["max_eval"] - evaluations, last,
+                closure,
+                group,
+                here,
+                direction,
+                length,
+                slope,
+                group["max_eval"] - evaluations,
+                last,
             )
             state["t"] = length
             evaluations += used
             state["func_evals"] += used
-            if last or evaluations >= group["max_eval"] or _is_done(
-                    group, here, direction, length, last_loss):
+            if (
+                last
+                or evaluations >= group["max_eval"]
+                or _is_done(group, here, direction, length, last_loss)
+            ):
                 break
 
     def _move(self, closure, group, here, direction, length, slope, max_evaluations, last):
@@ -111,12 +137,13 @@ class LBFGS(Optimizer):
                 return Point(t, loss, grad, grad.dot(direction))
 
             here = Point(0, here.loss, here.grad, slope)
-            found, used = strong_wolfe(at, here, length, direction.abs().max(),
-                                       max_evaluations=max_evaluations)
+            found, used = strong_wolfe(
+                at, here, length, direction.abs().max(), max_evaluations=max_evaluations
+            )
             self._add(found.t, direction)
             return found, found.t, used
         self._add(length, direction)
-        if last:                    # the loss there would not be looked at
+        if last:  # the loss there would not be looked at
             return here, length, 0
         loss = float(self._evaluate(closure))
         return Point(length, loss, self._flat_grad(), None), length, 1
@@ -150,8 +177,9 @@ class LBFGS(Optimizer):
         return result
 
     def _flat_grad(self):
-        return rl.cat([_flat(p.grad if p.grad is not None else rl.zeros_like(p))
-                       for p in self._params])
+        return rl.cat(
+            [_flat(p.grad if p.grad is not None else rl.zeros_like(p)) for p in self._params]
+        )
 
     def _add(self, length, direction):
         """Move the parameters by `length` times the flat `direction`."""

@@ -23,8 +23,11 @@ required = _Required()
 _global_pre_hooks = OrderedDict()
 _global_post_hooks = OrderedDict()
 _HOOK_TABLES = (
-    "_optimizer_step_pre_hooks", "_optimizer_step_post_hooks", "_optimizer_state_dict_pre_hooks",
-    "_optimizer_state_dict_post_hooks", "_optimizer_load_state_dict_pre_hooks",
+    "_optimizer_step_pre_hooks",
+    "_optimizer_step_post_hooks",
+    "_optimizer_state_dict_pre_hooks",
+    "_optimizer_state_dict_post_hooks",
+    "_optimizer_load_state_dict_pre_hooks",
     "_optimizer_load_state_dict_post_hooks",
 )
 
@@ -66,7 +69,7 @@ def _with_hooks(step):
                     )
                 args, kwargs = new
         result = step(self, *args, **kwargs)
-        self._opt_called = True                # schedules warn if they step first
+        self._opt_called = True  # schedules warn if they step first
         for table in (self._optimizer_step_post_hooks, _global_post_hooks):
             for hook in tuple(table.values()) if table else ():
                 hook(self, args, kwargs)
@@ -207,7 +210,8 @@ class Optimizer:
 
             warnings.warn(
                 "optimizer contains a parameter group with duplicate parameters; in future, this "
-                "will cause an error", stacklevel=4,
+                "will cause an error",
+                stacklevel=4,
             )
         for group in self.param_groups:
             if ("param_names" in new) != ("param_names" in group):
@@ -258,9 +262,7 @@ class Optimizer:
             packed = {k: v for k, v in group.items() if k != "params"}
             packed["params"] = [index[id(param)] for param in group["params"]]
             groups.append(packed)
-        state = {
-            index[id(k)] if isinstance(k, rl.Tensor) else k: v for k, v in self.state.items()
-        }
+        state = {index[id(k)] if isinstance(k, rl.Tensor) else k: v for k, v in self.state.items()}
         result = {"state": state, "param_groups": groups}
         for hook in self._optimizer_state_dict_post_hooks.values():
             new = hook(self, result)

@@ -1,7 +1,13 @@
 """RMSprop: steps scaled by a running mean of the squared gradient."""
 
 from .optimizer import (
-    PerParameter, check_options, count, number, step_counter, with_decay, zeros_for,
+    PerParameter,
+    check_options,
+    count,
+    number,
+    step_counter,
+    with_decay,
+    zeros_for,
 )
 
 __all__ = ["RMSprop"]
@@ -22,15 +28,36 @@ class RMSprop(PerParameter):
         capturable, foreach, differentiable: accepted; the computation is the same.
     """
 
-    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0,
-                 centered=False, capturable=False, foreach=None, maximize=False,
-                 differentiable=False):
+    def __init__(
+        self,
+        params,
+        lr=1e-2,
+        alpha=0.99,
+        eps=1e-8,
+        weight_decay=0,
+        momentum=0,
+        centered=False,
+        capturable=False,
+        foreach=None,
+        maximize=False,
+        differentiable=False,
+    ):
         check_options(lr, eps=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha)
-        super().__init__(params, dict(
-            lr=lr, momentum=momentum, alpha=alpha, eps=eps, centered=centered,
-            weight_decay=weight_decay, capturable=capturable, foreach=foreach, maximize=maximize,
-            differentiable=differentiable,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                momentum=momentum,
+                alpha=alpha,
+                eps=eps,
+                centered=centered,
+                weight_decay=weight_decay,
+                capturable=capturable,
+                foreach=foreach,
+                maximize=maximize,
+                differentiable=differentiable,
+            ),
+        )
 
     def _init_state(self, state, param, group):
         state["step"] = step_counter()

@@ -19,23 +19,39 @@ class Rprop(PerParameter):
         capturable, foreach, differentiable: accepted; the computation is the same.
     """
 
-    def __init__(self, params, lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50), *,
-                 capturable=False, foreach=None, maximize=False, differentiable=False):
+    def __init__(
+        self,
+        params,
+        lr=1e-2,
+        etas=(0.5, 1.2),
+        step_sizes=(1e-6, 50),
+        *,
+        capturable=False,
+        foreach=None,
+        maximize=False,
+        differentiable=False,
+    ):
         check_options(lr)
         if not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
-        super().__init__(params, dict(
-            lr=lr, etas=etas, step_sizes=step_sizes, foreach=foreach, maximize=maximize,
-            differentiable=differentiable, capturable=capturable,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                etas=etas,
+                step_sizes=step_sizes,
+                foreach=foreach,
+                maximize=maximize,
+                differentiable=differentiable,
+                capturable=capturable,
+            ),
+        )
 
     def _init_state(self, state, param, group):
         lr = number(group["lr"])
         state["step"] = step_counter()
         state["prev"] = zeros_for(param)
-        state["step_size"] = rl.full_like(
-            param.grad, complex(lr, lr) if param.is_complex() else lr
-        )
+        state["step_size"] = rl.full_like(param.grad, complex(lr, lr) if param.is_complex() else lr)
 
     def _rule(self, group):
         shrink, grow = group["etas"]

@@ -34,8 +34,12 @@ class SparseAdam(PerParameter):
         self._reject("Complex", "does not support complex parameters", lambda p: p.is_complex())
 
     def _reject(self, kind, why, wrong):
-        found = [[i, j] for i, group in enumerate(self.param_groups)
-                 for j, param in enumerate(group["params"]) if wrong(param)]
+        found = [
+            [i, j]
+            for i, group in enumerate(self.param_groups)
+            for j, param in enumerate(group["params"])
+            if wrong(param)
+        ]
         if found:
             raise ValueError(f"{kind} params at indices {found}: SparseAdam {why}")
 

@@ -108,7 +108,9 @@ class TreeSpec:
         if self.type is None:
             return [tree]
         if _get_node_type(tree) is not self.type:
-            raise ValueError(f"Type mismatch; expected {self.type!r}, but got {_get_node_type(tree)!r}")
+            raise ValueError(
+                f"Type mismatch; expected {self.type!r}, but got {_get_node_type(tree)!r}"
+            )
         children, context = SUPPORTED_NODES[self.type].flatten_fn(tree)
         if self.type in (dict, OrderedDict, defaultdict):
             children = self._children_by_key(tree)
@@ -117,7 +119,11 @@ class TreeSpec:
                 f"Node arity or context mismatch; expected {self.num_children} children and "
                 f"{self.context!r}, but got {len(children)} and {context!r}"
             )
-        return [x for child, spec in zip(children, self.children_specs) for x in spec.flatten_up_to(child)]
+        return [
+            x
+            for child, spec in zip(children, self.children_specs)
+            for x in spec.flatten_up_to(child)
+        ]
 
     def _children_by_key(self, tree):
         keys = self.context[1] if self.type is defaultdict else self.context
@@ -314,7 +320,9 @@ def _with_path(path, tree, is_leaf):
         return
     node = SUPPORTED_NODES[_get_node_type(tree)]
     if node.flatten_with_keys_fn is None:
-        raise ValueError(f"{node.type} was registered without flatten_with_keys_fn: it has no paths")
+        raise ValueError(
+            f"{node.type} was registered without flatten_with_keys_fn: it has no paths"
+        )
     for key, child in node.flatten_with_keys_fn(tree)[0]:
         yield from _with_path((*path, key), child, is_leaf)
 
@@ -377,7 +385,10 @@ def _make_namedtuple(children, kind):
 def _register_builtins():
     register = register_pytree_node
     register(
-        tuple, lambda t: (list(t), None), lambda c, _: tuple(c), flatten_with_keys_fn=_sequence_with_keys
+        tuple,
+        lambda t: (list(t), None),
+        lambda c, _: tuple(c),
+        flatten_with_keys_fn=_sequence_with_keys,
     )
     register(
         list, lambda x: (x, None), lambda c, _: list(c), flatten_with_keys_fn=_sequence_with_keys

@@ -142,7 +142,9 @@ class CheckpointFunction(rl.autograd.Function):
             if isinstance(out, rl.Tensor) and out.requires_grad
         ]
         if not pairs:
-            raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
+            raise RuntimeError(
+                "none of output has requires_grad=True, this checkpoint() is not necessary"
+            )
         rl.autograd.backward([out for out, _ in pairs], [grad for _, grad in pairs])
         return (None, None, *(x.grad if isinstance(x, rl.Tensor) else None for x in inputs))
 
@@ -196,7 +198,9 @@ def checkpoint(
     if _early_stop_everywhere is not None:
         early_stop = _early_stop_everywhere
     first, second = context_fn()
-    part = _Part(function, args, kwargs, preserve, second, determinism_check == "default", early_stop)
+    part = _Part(
+        function, args, kwargs, preserve, second, determinism_check == "default", early_stop
+    )
     with part.hooks(), first:
         return function(*args, **kwargs)
 

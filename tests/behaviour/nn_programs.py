@@ -50,8 +50,10 @@ def schedule(rl, expression):
     """Learning rates of two groups, and momentum, over fourteen steps."""
     from importlib import import_module
 
-    groups = [{"params": [rl.ones(1, requires_grad=True)]},
-              {"params": [rl.ones(1, requires_grad=True)], "lr": 0.3}]
+    groups = [
+        {"params": [rl.ones(1, requires_grad=True)]},
+        {"params": [rl.ones(1, requires_grad=True)], "lr": 0.3},
+    ]
     optimizer = rl.optim.SGD(groups, lr=0.5, momentum=0.9)
     schedules = import_module(f"{rl.__name__}.optim.lr_scheduler")
     made = eval(expression, {"lr_scheduler": schedules, "o": optimizer})
@@ -71,7 +73,9 @@ def recurrent(rl, expression):
     x = rl.arange(24.0).reshape(4, 3, 2) / 12 - 1
     output, hidden = made(x)
     packed = rl.nn.utils.rnn.pack_padded_sequence(
-        x, [3, 1, 2, 3] if made.batch_first else [2, 4, 3], batch_first=made.batch_first,
+        x,
+        [3, 1, 2, 3] if made.batch_first else [2, 4, 3],
+        batch_first=made.batch_first,
         enforce_sorted=False,
     )
     packed_output, packed_hidden = made(packed)
@@ -79,8 +83,12 @@ def recurrent(rl, expression):
     def plain(h):
         return [t.tolist() for t in h] if isinstance(h, tuple) else [h.tolist()]
 
-    return {"output": output.tolist(), "hidden": plain(hidden),
-            "packed": packed_output.data.tolist(), "packed_hidden": plain(packed_hidden)}
+    return {
+        "output": output.tolist(),
+        "hidden": plain(hidden),
+        "packed": packed_output.data.tolist(),
+        "packed_hidden": plain(packed_hidden),
+    }
 
 
 def close(a, b, tolerance=2e-6):

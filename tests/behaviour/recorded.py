@@ -21,8 +21,10 @@ def _plain(value, torch):
         values = flat.double() if flat.dtype in (torch.bfloat16, torch.float16) else flat
         return ["tensor", str(value.dtype), list(value.shape), values.tolist()]
     if isinstance(value, (tuple, list)):
-        return [type(value).__name__ if type(value) in (tuple, list, torch.Size) else "tuple",
-                [_plain(v, torch) for v in value]]
+        return [
+            type(value).__name__ if type(value) in (tuple, list, torch.Size) else "tuple",
+            [_plain(v, torch) for v in value],
+        ]
     return ["value", repr(value)]
 
 

@@ -20,9 +20,13 @@ def test_messages():
         rl.tensor([[1, 2], [3]])
     with pytest.raises(ValueError, match="too many dimensions 'str'"):
         rl.tensor(["abc"])
-    with pytest.raises(RuntimeError, match="a Tensor with 3 elements cannot be converted to Scalar"):
+    with pytest.raises(
+        RuntimeError, match="a Tensor with 3 elements cannot be converted to Scalar"
+    ):
         rl.ones(3).item()
-    with pytest.raises(RuntimeError, match="Boolean value of Tensor with more than one value is ambiguous"):
+    with pytest.raises(
+        RuntimeError, match="Boolean value of Tensor with more than one value is ambiguous"
+    ):
         bool(rl.ones(3))
 
 

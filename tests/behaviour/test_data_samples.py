@@ -28,7 +28,9 @@ from rushlight.utils.data import (
 )
 
 ITEMS = list(range(13))
-RECORDED = json.loads((pathlib.Path(__file__).parent.parent / "data/loader_orders.json").read_text())
+RECORDED = json.loads(
+    (pathlib.Path(__file__).parent.parent / "data/loader_orders.json").read_text()
+)
 
 
 class Stream(IterableDataset):
@@ -87,7 +89,10 @@ def test_combined_datasets():
     assert len(both) == 15 and both[13] == 100 and both[-1] == 101
     with pytest.raises(ValueError, match="should not exceed"):
         both[-16]
-    assert StackDataset(a=ITEMS, b=ITEMS).__getitems__([1, 2]) == [{"a": 1, "b": 1}, {"a": 2, "b": 2}]
+    assert StackDataset(a=ITEMS, b=ITEMS).__getitems__([1, 2]) == [
+        {"a": 1, "b": 1},
+        {"a": 2, "b": 2},
+    ]
     assert StackDataset(ITEMS, ITEMS)[3] == (3, 3)
     assert list(ChainDataset([Stream(), Stream()])) == [*range(7), *range(7)]
     assert Subset(ITEMS, [5, 3]).__getitems__([1, 0]) == [3, 5]

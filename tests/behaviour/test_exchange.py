@@ -89,7 +89,9 @@ def test_buffers_are_shared_and_kept():
     data.extend(b"more")
 
 
-@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.int64, rl.uint8, rl.bool, rl.complex64])
+@pytest.mark.parametrize(
+    "dtype", [rl.float32, rl.float64, rl.int64, rl.uint8, rl.bool, rl.complex64]
+)
 def test_dlpack_with_numpy(dtype):
     t = rl.tensor([[1, 0, 1], [0, 1, 1]]).to(dtype)
     assert numpy.from_dlpack(t.t()).tolist() == t.t().tolist()

@@ -19,10 +19,12 @@ def test_forward_hooks_run_in_order_and_replace():
     log, layer = [], Scaled()
     layer.register_forward_pre_hook(lambda m, args: log.append("second"))
     layer.register_forward_pre_hook(
-        lambda m, args, kwargs: (args, {"scale": 3.0}), with_kwargs=True, prepend=True)
+        lambda m, args, kwargs: (args, {"scale": 3.0}), with_kwargs=True, prepend=True
+    )
     layer.register_forward_hook(lambda m, args, out: out + 1)
     layer.register_forward_hook(
-        lambda m, args, kwargs, out: log.append(kwargs["scale"]), with_kwargs=True)
+        lambda m, args, kwargs, out: log.append(kwargs["scale"]), with_kwargs=True
+    )
     assert layer(rl.ones(1)).item() == 4.0
     assert log == ["second", 3.0]
 
@@ -55,7 +57,9 @@ def test_always_call_runs_after_an_exception():
 def test_full_backward_hooks_see_and_replace_gradients():
     log, layer, x = [], Scaled(), rl.ones(2, requires_grad=True)
     layer.register_full_backward_pre_hook(lambda m, grads: (grads[0] * 2,))
-    layer.register_full_backward_hook(lambda m, gi, go: (log.append(go[0].tolist()), (gi[0] + 1,))[1])
+    layer.register_full_backward_hook(
+        lambda m, gi, go: (log.append(go[0].tolist()), (gi[0] + 1,))[1]
+    )
     layer(x, scale=3.0).sum().backward()
     assert log == [[2.0, 2.0]]
     assert x.grad.tolist() == [7.0, 7.0]

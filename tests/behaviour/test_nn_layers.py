@@ -30,8 +30,9 @@ def test_recurrent_layer_equals_recorded(expression):
 
 
 def test_lazy_layers_take_their_shape_from_the_first_input():
-    net = rl.nn.Sequential(rl.nn.LazyConv2d(4, 3), rl.nn.LazyBatchNorm2d(), rl.nn.Flatten(),
-                           rl.nn.LazyLinear(2))
+    net = rl.nn.Sequential(
+        rl.nn.LazyConv2d(4, 3), rl.nn.LazyBatchNorm2d(), rl.nn.Flatten(), rl.nn.LazyLinear(2)
+    )
     assert net(rl.ones(2, 3, 6, 6)).shape == (2, 2)
     kinds = [type(m).__name__ for m in net]
     assert kinds == ["Conv2d", "BatchNorm2d", "Flatten", "Linear"]

@@ -31,15 +31,28 @@ def test_names_are_deduplicated():
     assert [n for n, _ in net.named_parameters()] == names
     assert len(list(net.named_parameters(remove_duplicate=False))) == 7
     assert [n for n, _ in net.named_modules()] == ["", "a", "b"]
-    assert list(net.state_dict()) == ["scale", "kept", "a.weight", "a.bias", "b.weight", "b.bias",
-                                      "shared.weight", "shared.bias"]
+    assert list(net.state_dict()) == [
+        "scale",
+        "kept",
+        "a.weight",
+        "a.bias",
+        "b.weight",
+        "b.bias",
+        "shared.weight",
+        "shared.bias",
+    ]
     assert dict(net.state_dict()._metadata)["a"] == {"version": 1}
 
 
-@pytest.mark.parametrize("name, value, kind", [
-    ("a", 3, "child module"), ("scale", 3.0, "parameter"), ("scale", rl.ones(1), "parameter"),
-    ("kept", 3, "buffer"),
-])
+@pytest.mark.parametrize(
+    "name, value, kind",
+    [
+        ("a", 3, "child module"),
+        ("scale", 3.0, "parameter"),
+        ("scale", rl.ones(1), "parameter"),
+        ("kept", 3, "buffer"),
+    ],
+)
 def test_registered_names_only_take_their_kind(name, value, kind):
     with pytest.raises(TypeError, match=f"as {kind} '{name}'"):
         setattr(Net(), name, value)
@@ -188,8 +201,10 @@ def test_module_list_and_dict():
 
 def test_parameter_list_and_dict():
     params = nn.ParameterList([rl.zeros(2, 3), 3])
-    assert repr(params) == ("ParameterList(\n    (0): Parameter containing: "
-                            "[torch.float32 of size 2x3]\n    (1): Object of type: int\n)")
+    assert repr(params) == (
+        "ParameterList(\n    (0): Parameter containing: "
+        "[torch.float32 of size 2x3]\n    (1): Object of type: int\n)"
+    )
     assert list(params.append(rl.ones(1)).state_dict()) == ["0", "2"]
     named = nn.ParameterDict({"a": rl.zeros(2)})
     named["b"] = nn.Parameter(rl.ones(1))

@@ -187,7 +187,9 @@ def test_ctc_loss_counts_every_path():
         merged = [s for i, s in enumerate(steps) if s and (i == 0 or steps[i - 1] != s)]
         if merged == [1, 2]:
             total += math.exp(sum(log_p[t, 0, s].item() for t, s in enumerate(steps)))
-    got = F.ctc_loss(log_p, rl.tensor([[1, 2]]), rl.tensor([4]), rl.tensor([2]), reduction="sum").item()
+    got = F.ctc_loss(
+        log_p, rl.tensor([[1, 2]]), rl.tensor([4]), rl.tensor([2]), reduction="sum"
+    ).item()
     assert abs(got + math.log(total)) < 1e-9
 
 

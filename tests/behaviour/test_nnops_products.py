@@ -20,7 +20,16 @@ def product(a, b):
 
 @pytest.mark.parametrize(
     "n,k,m",
-    [(1, 1, 1), (3, 4, 5), (1, 300, 7), (130, 3, 1), (64, 64, 64), (120, 90, 110), (0, 3, 2), (3, 0, 2)],
+    [
+        (1, 1, 1),
+        (3, 4, 5),
+        (1, 300, 7),
+        (130, 3, 1),
+        (64, 64, 64),
+        (120, 90, 110),
+        (0, 3, 2),
+        (3, 0, 2),
+    ],
 )
 @pytest.mark.parametrize("flip_a,flip_b", list(itertools.product((False, True), repeat=2)))
 def test_mm_agrees_with_loops_for_every_layout(n, k, m, flip_a, flip_b):
@@ -78,7 +87,9 @@ def test_product_errors_name_the_shapes():
 def test_addmm_ignores_self_when_beta_is_zero():
     bad = rl.full((2, 2), float("nan"))
     assert rl.addmm(bad, rl.eye(2), rl.eye(2), beta=0).tolist() == [[1, 0], [0, 1]]
-    assert gradcheck(lambda s, a, b: rl.addmm(s, a, b, beta=0.5, alpha=2), (leaf(4), leaf(3, 2), leaf(2, 4)))
+    assert gradcheck(
+        lambda s, a, b: rl.addmm(s, a, b, beta=0.5, alpha=2), (leaf(4), leaf(3, 2), leaf(2, 4))
+    )
 
 
 def test_linear_gradients():
@@ -109,7 +120,9 @@ def test_einsum_agrees_with_a_loop(equation, shapes):
         terms = left.split(",")
         letters = sorted(set("".join(terms)))
         out = right if arrow else "".join(c for c in letters if "".join(terms).count(c) == 1)
-        size = {c: max(x.shape[t.index(c)] for t, x in zip(terms, operands) if c in t) for c in letters}
+        size = {
+            c: max(x.shape[t.index(c)] for t, x in zip(terms, operands) if c in t) for c in letters
+        }
         want = rl.zeros([size[c] for c in out], dtype=rl.float64)
         for at in itertools.product(*[range(size[c]) for c in letters]):
             place, value = dict(zip(letters, at)), 1.0
@@ -117,7 +130,9 @@ def test_einsum_agrees_with_a_loop(equation, shapes):
                 value *= x[tuple(min(place[c], x.shape[i] - 1) for i, c in enumerate(t))].item()
             want[tuple(place[c] for c in out)] += value
         assert rl.allclose(rl.einsum(equation, *operands), want)
-    assert gradcheck(lambda *xs: rl.einsum(equation, *xs), [x.requires_grad_(True) for x in operands])
+    assert gradcheck(
+        lambda *xs: rl.einsum(equation, *xs), [x.requires_grad_(True) for x in operands]
+    )
 
 
 def test_einsum_sublists_and_errors():

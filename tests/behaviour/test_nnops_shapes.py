@@ -40,7 +40,9 @@ def test_embedding_bag_pools_its_bags(mode):
     weight = rl.randn(6, 2)
     at, offsets = rl.tensor([1, 2, 3, 4, 5]), rl.tensor([0, 2, 2])
     y = F.embedding_bag(at, weight, offsets, mode=mode)
-    pool = {"sum": lambda v: v.sum(0), "mean": lambda v: v.mean(0), "max": lambda v: v.amax(0)}[mode]
+    pool = {"sum": lambda v: v.sum(0), "mean": lambda v: v.mean(0), "max": lambda v: v.amax(0)}[
+        mode
+    ]
     assert rl.allclose(y[0], pool(weight[1:3]))
     assert y[1].tolist() == [0.0, 0.0]
     assert rl.allclose(y[2], pool(weight[3:6]))
@@ -84,7 +86,8 @@ def test_interpolation_reproduces_linear_ramps():
 
 
 @pytest.mark.parametrize(
-    "mode,antialias", [("bilinear", False), ("bicubic", False), ("bilinear", True), ("nearest", False)]
+    "mode,antialias",
+    [("bilinear", False), ("bicubic", False), ("bilinear", True), ("nearest", False)],
 )
 def test_interpolation_gradients(mode, antialias):
     assert gradcheck(

@@ -24,12 +24,15 @@ def test_groups_and_defaults():
     assert "SGD (\nParameter Group 0\n    dampening: 0\n" in repr(opt)
 
 
-@pytest.mark.parametrize("params, kind, text", [
-    ([], ValueError, "empty parameter list"),
-    (rl.ones(1), TypeError, "should be an iterable"),
-    ([3], TypeError, "can only optimize Tensors"),
-    ([{"params": {rl.ones(1)}}], TypeError, "ordered collections"),
-])
+@pytest.mark.parametrize(
+    "params, kind, text",
+    [
+        ([], ValueError, "empty parameter list"),
+        (rl.ones(1), TypeError, "should be an iterable"),
+        ([3], TypeError, "can only optimize Tensors"),
+        ([{"params": {rl.ones(1)}}], TypeError, "ordered collections"),
+    ],
+)
 def test_bad_parameters(params, kind, text):
     with pytest.raises(kind, match=text):
         rl.optim.SGD(params, lr=0.1)
@@ -44,10 +47,17 @@ def test_non_leaf_and_repeated_parameters_are_refused():
         opt.add_param_group({"params": [p]})
 
 
-@pytest.mark.parametrize("name, options", [
-    ("SGD", {"lr": -1}), ("SGD", {"nesterov": True}), ("Adam", {"betas": (1.0, 0.9)}),
-    ("Adam", {"eps": -1}), ("RMSprop", {"alpha": -1}), ("Rprop", {"etas": (1.0, 0.5)}),
-])
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("SGD", {"lr": -1}),
+        ("SGD", {"nesterov": True}),
+        ("Adam", {"betas": (1.0, 0.9)}),
+        ("Adam", {"eps": -1}),
+        ("RMSprop", {"alpha": -1}),
+        ("Rprop", {"etas": (1.0, 0.5)}),
+    ],
+)
 def test_bad_options(name, options):
     with pytest.raises(ValueError):
         getattr(rl.optim, name)([parameter(1)], **options)

@@ -28,9 +28,15 @@ def test_round_trip():
 
 
 def test_map():
-    assert pytree.tree_map(lambda a, b: a + b, {"a": 1, "b": 2}, {"b": 10, "a": 20}) == {"a": 21, "b": 12}
+    assert pytree.tree_map(lambda a, b: a + b, {"a": 1, "b": 2}, {"b": 10, "a": 20}) == {
+        "a": 21,
+        "b": 12,
+    }
     assert pytree.tree_map_only(int, lambda x: -x, [1, "s", (2.0,)]) == [-1, "s", (2.0,)]
-    assert pytree.tree_map(len, [[1, 2], [3]], is_leaf=lambda x: x and isinstance(x[0], int)) == [2, 1]
+    assert pytree.tree_map(len, [[1, 2], [3]], is_leaf=lambda x: x and isinstance(x[0], int)) == [
+        2,
+        1,
+    ]
     with pytest.raises(ValueError, match="mismatch"):
         pytree.tree_map(lambda a, b: a, [1, 2], [1])
 

@@ -75,8 +75,14 @@ CASES = {**continuous(), **discrete(), **samplers()}
 
 # These round what the C library's logarithms and sines return, which may differ by a last bit
 # from one release of it to the next; the others are exact on every machine.
-THROUGH_LIBM = {"exponential_1.5", "cauchy_1_2", "log_normal_0.5_0.75", "normal_strided_2_0.3",
-                "standard_gamma", "dirichlet"}
+THROUGH_LIBM = {
+    "exponential_1.5",
+    "cauchy_1_2",
+    "log_normal_0.5_0.75",
+    "normal_strided_2_0.3",
+    "standard_gamma",
+    "dirichlet",
+}
 
 
 def raw(t):
@@ -89,8 +95,11 @@ def draw(fill, n, dtype, seed):
 
 
 def exact(name, dtype, n):
-    through_libm = name in THROUGH_LIBM or name.startswith("normal") and (
-        n < 16 or dtype in ("float64", "complex128"))
+    through_libm = (
+        name in THROUGH_LIBM
+        or name.startswith("normal")
+        and (n < 16 or dtype in ("float64", "complex128"))
+    )
     return not through_libm or dtype == "bfloat16" and name not in THROUGH_LIBM
 
 
@@ -123,8 +132,9 @@ def check(key):
         assert math.isclose(total, recorded["sum"], rel_tol=1e-5, abs_tol=1e-3), key
 
 
-@pytest.mark.parametrize("case", sorted({" ".join(k.split()[:2]) for k in RECORDED
-                                         if not k.startswith("state ")}))
+@pytest.mark.parametrize(
+    "case", sorted({" ".join(k.split()[:2]) for k in RECORDED if not k.startswith("state ")})
+)
 def test_values_are_recorded_ones(case):
     for key in RECORDED:
         if key.startswith(case + " "):
@@ -216,28 +226,31 @@ def test_normal_of_transposed_tensor_draws_single_pairs():
     assert rl.equal(a.t().reshape(-1), b)
 
 
-@pytest.mark.parametrize("call", [
-    lambda: rl.empty(3).uniform_(2, 1),
-    lambda: rl.empty(3, dtype=rl.float16).uniform_(-1e6, 1),
-    lambda: rl.empty(3).normal_(0, -1),
-    lambda: rl.empty(3).exponential_(0),
-    lambda: rl.empty(3).cauchy_(0, 0),
-    lambda: rl.empty(3).log_normal_(0, 0),
-    lambda: rl.empty(3).geometric_(1.0),
-    lambda: rl.empty(3).bernoulli_(1.5),
-    lambda: rl.bernoulli(rl.tensor([0.5, 1.5])),
-    lambda: rl.bernoulli(rl.tensor([float("nan")])),
-    lambda: rl.empty(3, dtype=rl.uint8).random_(0, 257),
-    lambda: rl.empty(3).random_(5, 5),
-    lambda: rl.randperm(-1),
-    lambda: rl.randperm(300, dtype=rl.uint8),
-    lambda: rl.poisson(rl.tensor([-1.0])),
-    lambda: rl.multinomial(rl.tensor([-1.0, 1]), 1),
-    lambda: rl.multinomial(rl.tensor([float("nan"), 1]), 2, True),
-    lambda: rl.multinomial(rl.zeros(3), 1),
-    lambda: rl.multinomial(rl.ones(3), 4),
-    lambda: rl.multinomial(rl.ones(3), 0),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: rl.empty(3).uniform_(2, 1),
+        lambda: rl.empty(3, dtype=rl.float16).uniform_(-1e6, 1),
+        lambda: rl.empty(3).normal_(0, -1),
+        lambda: rl.empty(3).exponential_(0),
+        lambda: rl.empty(3).cauchy_(0, 0),
+        lambda: rl.empty(3).log_normal_(0, 0),
+        lambda: rl.empty(3).geometric_(1.0),
+        lambda: rl.empty(3).bernoulli_(1.5),
+        lambda: rl.bernoulli(rl.tensor([0.5, 1.5])),
+        lambda: rl.bernoulli(rl.tensor([float("nan")])),
+        lambda: rl.empty(3, dtype=rl.uint8).random_(0, 257),
+        lambda: rl.empty(3).random_(5, 5),
+        lambda: rl.randperm(-1),
+        lambda: rl.randperm(300, dtype=rl.uint8),
+        lambda: rl.poisson(rl.tensor([-1.0])),
+        lambda: rl.multinomial(rl.tensor([-1.0, 1]), 1),
+        lambda: rl.multinomial(rl.tensor([float("nan"), 1]), 2, True),
+        lambda: rl.multinomial(rl.zeros(3), 1),
+        lambda: rl.multinomial(rl.ones(3), 4),
+        lambda: rl.multinomial(rl.ones(3), 0),
+    ],
+)
 def test_bad_arguments_raise_and_draw_nothing(call):
     rl.manual_seed(1)
     state = rl.get_rng_state()

@@ -17,7 +17,12 @@ def agree(got, wanted):
     if isinstance(wanted, list):
         return isinstance(got, list) and len(got) == len(wanted) and all(map(agree, got, wanted))
     if isinstance(wanted, float) and isinstance(got, float):
-        return got == wanted or got != got and wanted != wanted or abs(got - wanted) <= 1e-5 * max(1, abs(wanted))
+        return (
+            got == wanted
+            or got != got
+            and wanted != wanted
+            or abs(got - wanted) <= 1e-5 * max(1, abs(wanted))
+        )
     return type(got) is type(wanted) and got == wanted
 
 
@@ -35,7 +40,14 @@ def test_sums_do_not_depend_on_the_number_of_threads():
         results = []
         for threads in (1, 2, 3):
             rl.set_num_threads(threads)
-            results.append([x.sum().item(), x.sum(0).tolist(), x.var(1).tolist(), x.reshape(-1).sort()[1].tolist()])
+            results.append(
+                [
+                    x.sum().item(),
+                    x.sum(0).tolist(),
+                    x.var(1).tolist(),
+                    x.reshape(-1).sort()[1].tolist(),
+                ]
+            )
     finally:
         rl.set_num_threads(before)
     assert results[0] == results[1] == results[2]

@@ -52,7 +52,19 @@ def test_reads_pytorchs_plain_values():
     assert type(got["ordered"]) is collections.OrderedDict
     assert got["size"] == rl.Size([1, 2]) and got["dtype"] is rl.float32
     assert got["device"] == rl.device("cpu")
-    assert got["values"] == [1, -5, 2**70, 1.5, "é", b"by", None, True, {1, 2}, (1, 2, 3, 4), 3 + 4j]
+    assert got["values"] == [
+        1,
+        -5,
+        2**70,
+        1.5,
+        "é",
+        b"by",
+        None,
+        True,
+        {1, 2},
+        (1, 2, 3, 4),
+        3 + 4j,
+    ]
 
 
 def test_training_state_of_pytorch_goes_on():

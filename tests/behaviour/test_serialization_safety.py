@@ -111,7 +111,9 @@ def test_forged_pickles_are_refused(name):
         rl.load(with_pickle(FORGED[name]))
 
 
-@pytest.mark.parametrize("offset, size, stride", [(0, (5,), (1,)), (4, (1,), (1,)), (-1, (1,), (1,))])
+@pytest.mark.parametrize(
+    "offset, size, stride", [(0, (5,), (1,)), (4, (1,), (1,)), (-1, (1,), (1,))]
+)
 @pytest.mark.parametrize("forge", [(2**40, 2**40), None])
 def test_tensors_cannot_reach_outside_their_storage(offset, size, stride, forge):
     from rushlight._serialization import rebuild

@@ -17,7 +17,15 @@ def test_recorded(text):
 
 def test_views_share_memory():
     x = rl.zeros(2, 3)
-    for view in (x.view(6), x.t(), x.unsqueeze(0), x.flatten(), x[:, 1:], x.permute(1, 0), x.split(1)[0]):
+    for view in (
+        x.view(6),
+        x.t(),
+        x.unsqueeze(0),
+        x.flatten(),
+        x[:, 1:],
+        x.permute(1, 0),
+        x.split(1)[0],
+    ):
         assert view.untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
 
 

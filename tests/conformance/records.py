@@ -21,7 +21,8 @@ class Case:
         self.reference = record.reference if self.has_body and record.native_name else None
         self.function = self.method = self.inplace = None
         self.differentiable = bool(record.differentiable_inputs) or (
-            self.has_body and not record.native_name)
+            self.has_body and not record.native_name
+        )
         self._find_forms()
 
     def _find_forms(self):
@@ -45,6 +46,7 @@ def _maker(dtype):
     def make(*sizes, **options):
         options = {"low": -2, "high": 2, **options}
         return rl.testing.make_tensor(*sizes, **{"dtype": dtype, "device": "cpu", **options})
+
     return make
 
 

@@ -26,7 +26,9 @@ def test_every_record_has_a_kernel_or_a_body():
     pointwise, kernels = map(set, _native.native_names())
     for case in cases:
         kernel = case.record.native_name
-        assert kernel is None or kernel in (pointwise if case.record.kind == "pointwise" else kernels)
+        assert kernel is None or kernel in (
+            pointwise if case.record.kind == "pointwise" else kernels
+        )
         assert kernel or case.has_body, f"{case.name}: neither a kernel nor a body"
 
 
@@ -36,7 +38,9 @@ def test_every_record_is_documented():
 
 
 def test_record_names_are_those_of_their_schemas():
-    assert all(name == record.schema.split("(")[0].strip() for name, record in _record.records.items())
+    assert all(
+        name == record.schema.split("(")[0].strip() for name, record in _record.records.items()
+    )
 
 
 @by_name

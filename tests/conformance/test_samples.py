@@ -85,7 +85,6 @@ def test_inplace(case, dtype):
         assert_close(target, expected, equal_nan=True)
 
 
-
 @with_samples
 def test_gradient_node_is_named_after_the_op(case):
     if not case.record.differentiable_inputs:

@@ -39,7 +39,9 @@ class Hangs(Killed):
 
 @pytest.mark.parametrize("dataset, cause", [(Killed(), "SIGKILL"), (Exits(), "exit code 3")])
 def test_dead_worker_is_reported(dataset, cause):
-    with pytest.raises(RuntimeError, match=rf"worker \(pid\(s\) \d+\) exited unexpectedly.*{cause}"):
+    with pytest.raises(
+        RuntimeError, match=rf"worker \(pid\(s\) \d+\) exited unexpectedly.*{cause}"
+    ):
         list(DataLoader(dataset, 2, num_workers=2))
     assert not multiprocessing.active_children()
 
@@ -52,7 +54,9 @@ def test_persistent_loader_recovers_with_new_workers():
 
 
 def test_timeout_names_worker_and_indices():
-    with pytest.raises(RuntimeError, match=r"timed out after 0.5 seconds.*batch 2.*\[2\].*worker 0"):
+    with pytest.raises(
+        RuntimeError, match=r"timed out after 0.5 seconds.*batch 2.*\[2\].*worker 0"
+    ):
         list(DataLoader(Hangs(), 1, num_workers=2, timeout=0.5))
     assert not multiprocessing.active_children()
 
@@ -105,7 +109,9 @@ def _gone(pid, within=10.0):
     return False
 
 
-needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks processes up in /proc")
+needs_proc = pytest.mark.skipif(
+    not os.path.isdir("/proc/self"), reason="looks processes up in /proc"
+)
 
 
 @needs_proc

@@ -38,8 +38,8 @@ static void show(const char* name, DType dtype, const Fill& fill) {
       std::vector<unsigned char> out(2 * bytes);
       fill(g, dtype, out.data(), n);
       fill(g, dtype, out.data() + bytes, n);
-      std::printf("%s %s %llu %lld ", name, info(dtype).name,
-                  static_cast<unsigned long long>(seed), static_cast<long long>(n));
+      std::printf("%s %s %llu %lld ", name, info(dtype).name, static_cast<unsigned long long>(seed),
+                  static_cast<long long>(n));
       print_hex(out.data(), out.size());
       std::putchar('\n');
     }
@@ -51,9 +51,7 @@ static void show_each(const char* name, const List& dtypes, const Fill& fill) {
   for (DType d : dtypes) show(name, d, fill);
 }
 
-static void run_real(const char* name, const Fill& fill) {
-  show_each(name, kFloats, fill);
-}
+static void run_real(const char* name, const Fill& fill) { show_each(name, kFloats, fill); }
 
 static void run_integers(const char* name, const Fill& fill) {
   show_each(name, kFloats, fill);
@@ -91,15 +89,12 @@ static void run_discrete() {
   run_integers("random", [](auto& g, DType d, void* o, int64_t n) { integers(g, d, o, n); });
   show("random", DType::Bool, [](auto& g, DType d, void* o, int64_t n) { integers(g, d, o, n); });
   run_integers("randperm", random::permutation);
-  run_integers("bernoulli_0.3", [](auto& g, DType d, void* o, int64_t n) {
-    random::bernoulli(g, d, o, n, 0.3);
-  });
-  run_integers("geometric_0.3", [](auto& g, DType d, void* o, int64_t n) {
-    random::geometric(g, d, o, n, 0.3);
-  });
-  show("bernoulli_0.3", DType::Bool, [](auto& g, DType d, void* o, int64_t n) {
-    random::bernoulli(g, d, o, n, 0.3);
-  });
+  run_integers("bernoulli_0.3",
+               [](auto& g, DType d, void* o, int64_t n) { random::bernoulli(g, d, o, n, 0.3); });
+  run_integers("geometric_0.3",
+               [](auto& g, DType d, void* o, int64_t n) { random::geometric(g, d, o, n, 0.3); });
+  show("bernoulli_0.3", DType::Bool,
+       [](auto& g, DType d, void* o, int64_t n) { random::bernoulli(g, d, o, n, 0.3); });
 }
 
 // (i * factor % 64 + shift) / scale in the dtype: numbers that every one represents exactly.
@@ -137,9 +132,8 @@ static void run_samplers() {
   });
   for (const char* name : {"multinomial", "multinomial_one", "multinomial_with"}) {
     run_real(name, [=](Generator& g, DType d, void* o, int64_t n) {
-      random::multinomial(g, d, parameters(n, d, 37, 64, 1).data(), 1, n,
-                          static_cast<int64_t*>(o), indices_of(name, n),
-                          std::strcmp(name, "multinomial"));
+      random::multinomial(g, d, parameters(n, d, 37, 64, 1).data(), 1, n, static_cast<int64_t*>(o),
+                          indices_of(name, n), std::strcmp(name, "multinomial"));
     });
   }
 }

@@ -45,8 +45,8 @@ static double distance(T got, Quad want) {
   T rounded = T(want);
   if (std::isinf(rounded) || std::isinf(got)) {
     if (got == rounded) return 0;
-    bool near = !isinfq(want) && std::abs(std::isinf(got) ? rounded : got) ==
-                                     std::numeric_limits<T>::max();
+    bool near =
+        !isinfq(want) && std::abs(std::isinf(got) ? rounded : got) == std::numeric_limits<T>::max();
     return near && std::signbit(got) == std::signbit(rounded) ? 1 : kWrong;
   }
   if (got == 0 && want == 0) return std::signbit(got) == bool(signbitq(want)) ? 0 : kWrong;
@@ -58,10 +58,13 @@ template <class T>
 static std::vector<T> extremes() {
   using L = std::numeric_limits<T>;
   std::vector<T> v;
-  for (T x : {T(0), L::infinity(), L::quiet_NaN(), L::denorm_min(), L::min(), L::max(), T(1), T(2),
-              T(0.5), T(3), T(4), T(10), L::epsilon(), T(1e-10), T(0.25), T(16), T(100), T(700),
-              T(88.72283), T(89.0), T(89.4), T(103.9), T(709.7), T(745), T(1e4), T(1e6), T(1e9),
-              T(1e15), T(1e22), T(1e30), T(M_PI), T(M_PI_2), T(M_PI_4), T(M_LN2 / 2), T(0.625)}) {
+  for (T x : {T(0),     L::infinity(), L::quiet_NaN(), L::denorm_min(), L::min(),
+              L::max(), T(1),          T(2),           T(0.5),          T(3),
+              T(4),     T(10),         L::epsilon(),   T(1e-10),        T(0.25),
+              T(16),    T(100),        T(700),         T(88.72283),     T(89.0),
+              T(89.4),  T(103.9),      T(709.7),       T(745),          T(1e4),
+              T(1e6),   T(1e9),        T(1e15),        T(1e22),         T(1e30),
+              T(M_PI),  T(M_PI_2),     T(M_PI_4),      T(M_LN2 / 2),    T(0.625)}) {
     for (T y : {x, std::nextafter(x, T(0)), std::nextafter(x, L::infinity())}) {
       v.push_back(y);
       v.push_back(-y);
@@ -132,19 +135,19 @@ static void binary(const char* name, double bound, double lo, double hi, F f, R 
 }
 
 // name, bound for float, bound for double, interval sampled most, reference
-#define UNARY(name, bound32, bound64, lo, hi, ...)                                              \
-  if (is_wanted(#name)) {                                                                       \
-    auto reference = [](Quad x) -> Quad { return __VA_ARGS__; };                                \
-    unary<float>(#name, bound32, lo, hi, [](float x) { return m::name(x); }, reference);        \
-    unary<double>(#name, bound64, lo, hi, [](double x) { return m::name(x); }, reference);      \
+#define UNARY(name, bound32, bound64, lo, hi, ...)                                         \
+  if (is_wanted(#name)) {                                                                  \
+    auto reference = [](Quad x) -> Quad { return __VA_ARGS__; };                           \
+    unary<float>(#name, bound32, lo, hi, [](float x) { return m::name(x); }, reference);   \
+    unary<double>(#name, bound64, lo, hi, [](double x) { return m::name(x); }, reference); \
   }
-#define BINARY(name, bound32, bound64, lo, hi, ...)                                             \
-  if (is_wanted(#name)) {                                                                       \
-    auto reference = [](Quad x, Quad y) -> Quad { return __VA_ARGS__; };                        \
-    binary<float>(#name, bound32, lo, hi, [](float x, float y) { return m::name(x, y); },       \
-                  reference);                                                                   \
-    binary<double>(#name, bound64, lo, hi, [](double x, double y) { return m::name(x, y); },    \
-                   reference);                                                                  \
+#define BINARY(name, bound32, bound64, lo, hi, ...)                                           \
+  if (is_wanted(#name)) {                                                                     \
+    auto reference = [](Quad x, Quad y) -> Quad { return __VA_ARGS__; };                      \
+    binary<float>(                                                                            \
+        #name, bound32, lo, hi, [](float x, float y) { return m::name(x, y); }, reference);   \
+    binary<double>(                                                                           \
+        #name, bound64, lo, hi, [](double x, double y) { return m::name(x, y); }, reference); \
   }
 
 static void run_exp_log() {
@@ -181,9 +184,11 @@ static Quad erfinv_reference(Quad x) {
   if (fabsq(x) >= 1) return fabsq(x) == 1 ? x * HUGE_VALQ : nanq("");
   if (isnanq(x) || x == 0) return x;
   Quad a = fabsq(x), y = 1;
-  if (a < 1e-6Q) y = a * 0.886226925452758Q;
-  else for (Quad low = 0, high = 7; high - low > 1e-9Q; y = (low + high) / 2)
-    ((1 - a < erfcq((low + high) / 2)) ? low : high) = (low + high) / 2;
+  if (a < 1e-6Q)
+    y = a * 0.886226925452758Q;
+  else
+    for (Quad low = 0, high = 7; high - low > 1e-9Q; y = (low + high) / 2)
+      ((1 - a < erfcq((low + high) / 2)) ? low : high) = (low + high) / 2;
   for (int i = 0; i < 3; ++i)
     y += (a < 0.5Q ? a - erfq(y) : erfcq(y) - (1 - a)) * expq(y * y) / M_2_SQRTPIq;
   return copysignq(y, x);

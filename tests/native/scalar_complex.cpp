@@ -1,6 +1,6 @@
 // Measures the complex functions of csrc/scalar against quadruple precision, as the distance in the
-// plane relative to the value, in units of the type's epsilon, and checks branch cuts and infinities.
-// Build and run, from the repository's root:
+// plane relative to the value, in units of the type's epsilon, and checks branch cuts and
+// infinities. Build and run, from the repository's root:
 //   g++ -std=gnu++20 -O2 -fno-math-errno -fno-trapping-math -march=native -Icsrc
 //       tests/native/scalar_complex.cpp -o /tmp/scalar_complex -lquadmath && /tmp/scalar_complex
 #include <quadmath.h>
@@ -49,15 +49,17 @@ static void measure(const char* name, double bound, F f, R reference) {
     Complex<T> got = f(z);
     __complex128 want = reference(to_quad(z.re, z.im));
     Quad size = cabsq(want);
-    if (!(size > std::numeric_limits<T>::min()) || !(size < std::numeric_limits<T>::max())) continue;
+    if (!(size > std::numeric_limits<T>::min()) || !(size < std::numeric_limits<T>::max()))
+      continue;
     Quad miss = cabsq(to_quad(got.re, got.im) - want) / size;
     double error = double(miss / std::numeric_limits<T>::epsilon());
     if (!(error <= worst)) worst = error, at = z;
   }
   bool bad = !(worst <= bound);
   failures += bad;
-  std::printf("%-10s %s %8.2f (bound %g) at (%.9g, %.9g)%s\n", name, sizeof(T) == 4 ? "c64 " : "c128",
-              worst, bound, double(at.re), double(at.im), bad ? "  FAILED" : "");
+  std::printf("%-10s %s %8.2f (bound %g) at (%.9g, %.9g)%s\n", name,
+              sizeof(T) == 4 ? "c64 " : "c128", worst, bound, double(at.re), double(at.im),
+              bad ? "  FAILED" : "");
 }
 
 #define UNARY(name, bound, ...)                                                             \
@@ -91,8 +93,9 @@ static void run_accuracy() {
 
 static void same(const char* what, Complex<double> got, double re, double im) {
   auto equal = [](double a, double b) {
-    return std::isnan(b) ? std::isnan(a) : a == b ? std::signbit(a) == std::signbit(b)
-                                                  : std::abs(a - b) <= 1e-15 * std::abs(b);
+    return std::isnan(b) ? std::isnan(a)
+           : a == b      ? std::signbit(a) == std::signbit(b)
+                         : std::abs(a - b) <= 1e-15 * std::abs(b);
   };
   if (equal(got.re, re) && equal(got.im, im)) return;
   std::printf("FAILED %s: got (%g, %g), expected (%g, %g)\n", what, got.re, got.im, re, im);
@@ -118,8 +121,7 @@ static void run_edges() {
   same("atanh(1)", m::atanh(Z{1.0, 0.0}), inf, 0);
   same("tanh(inf)", m::tanh(Z{inf, 1.0}), 1, 0);
   same("0^0", m::pow(Z{0.0, 0.0}, Z{0.0, 0.0}), 1, 0);
-  same("(-1)^0.5", m::pow(Z{-1.0, 0.0}, Z{0.5, 0.0}),
-       6.123233995736766e-17, 1);
+  same("(-1)^0.5", m::pow(Z{-1.0, 0.0}, Z{0.5, 0.0}), 6.123233995736766e-17, 1);
   same("1/0", m::reciprocal(Z{0.0, 0.0}), inf, nan);
 }
 

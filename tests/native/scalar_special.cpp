@@ -1,5 +1,5 @@
-// Compares the special functions of csrc/scalar with recorded values (scalar_special_values.inc) and
-// checks their edges. Build and run, from the repository's root:
+// Compares the special functions of csrc/scalar with recorded values (scalar_special_values.inc)
+// and checks their edges. Build and run, from the repository's root:
 //   g++ -std=c++20 -O2 -fno-math-errno -fno-trapping-math -Icsrc tests/native/scalar_special.cpp
 //       -o /tmp/scalar_special && /tmp/scalar_special
 #include <cmath>
@@ -30,9 +30,11 @@ static const Function* find(const char* name) {
       {"i0e", [](const double* a) { return m::i0e(a[0]); }},
       {"i1e", [](const double* a) { return m::i1e(a[0]); }},
       {"modified_bessel_k0", [](const double* a) { return m::modified_bessel_k0(a[0]); }},
-      {"scaled_modified_bessel_k0", [](const double* a) { return m::scaled_modified_bessel_k0(a[0]); }},
+      {"scaled_modified_bessel_k0",
+       [](const double* a) { return m::scaled_modified_bessel_k0(a[0]); }},
       {"modified_bessel_k1", [](const double* a) { return m::modified_bessel_k1(a[0]); }},
-      {"scaled_modified_bessel_k1", [](const double* a) { return m::scaled_modified_bessel_k1(a[0]); }},
+      {"scaled_modified_bessel_k1",
+       [](const double* a) { return m::scaled_modified_bessel_k1(a[0]); }},
       {"bessel_j0", [](const double* a) { return m::bessel_j0(a[0]); }},
       {"bessel_j1", [](const double* a) { return m::bessel_j1(a[0]); }},
       {"bessel_y0", [](const double* a) { return m::bessel_y0(a[0]); }},
@@ -110,7 +112,8 @@ static void run_edges() {
         m::igamma(1e8, 1e8));
   check(m::modified_bessel_k0(0.0) == inf && std::isnan(m::modified_bessel_k0(-1.0)), "k0 edge", 0);
   check(m::i0(inf) == inf && m::i0e(inf) == 0 && m::i1e(-inf) == 0, "i0(inf)", m::i0(inf));
-  check(m::ndtri(0.0) == -inf && m::ndtri(1.0) == inf && std::isnan(m::ndtri(1.5)), "ndtri edge", 0);
+  check(m::ndtri(0.0) == -inf && m::ndtri(1.0) == inf && std::isnan(m::ndtri(1.5)), "ndtri edge",
+        0);
   check(m::entr(0.0) == 0 && m::entr(-1.0) == -inf, "entr edge", m::entr(0.0));
   check(m::airy_ai(inf) == 0 && m::spherical_bessel_j0(inf) == 0, "at infinity", 0);
   check(m::legendre_polynomial_p(0.5, -1) == 0, "negative degree", 0);

@@ -26,10 +26,19 @@ from .upsampling import *  # noqa: F403
 
 _LAZY = {
     "AdaptiveLogSoftmaxWithLoss": "adaptive",
-    **dict.fromkeys(("RNNBase", "RNN", "LSTM", "GRU", "RNNCellBase", "RNNCell", "LSTMCell",
-                     "GRUCell"), "rnn"),
-    **dict.fromkeys(("Transformer", "TransformerEncoder", "TransformerDecoder",
-                     "TransformerEncoderLayer", "TransformerDecoderLayer"), "transformer"),
+    **dict.fromkeys(
+        ("RNNBase", "RNN", "LSTM", "GRU", "RNNCellBase", "RNNCell", "LSTMCell", "GRUCell"), "rnn"
+    ),
+    **dict.fromkeys(
+        (
+            "Transformer",
+            "TransformerEncoder",
+            "TransformerDecoder",
+            "TransformerEncoderLayer",
+            "TransformerDecoderLayer",
+        ),
+        "transformer",
+    ),
 }
 
 __all__ = [name for name in globals() if name[0].isupper()]

@@ -47,7 +47,7 @@ class BackwardHook:
 
     def _inputs_known(self, grad_input, _):
         if self.grad_outputs is None:
-            return None                    # the gradient did not come through the module's output
+            return None  # the gradient did not come through the module's output
         grads = _spread(grad_input, self.input_positions, self.n_inputs)
         for hook in self.user_hooks:
             new = hook(self.module, grads, self.grad_outputs)
@@ -61,7 +61,8 @@ class BackwardHook:
 
         warnings.warn(
             "Full backward hook is firing when gradients are computed with respect to module "
-            "outputs since no inputs require gradients.", stacklevel=5,
+            "outputs since no inputs require gradients.",
+            stacklevel=5,
         )
         for hook in self.user_hooks:
             new = hook(self.module, (None,) * self.n_inputs, self.grad_outputs)

@@ -47,8 +47,11 @@ class ConvertMethods:
 
         def convert(t):
             new_dtype = dtype if t.is_floating_point() or t.is_complex() else None
-            options = {} if memory_format is None or t.dim() not in (4, 5) else {
-                "memory_format": memory_format}
+            options = (
+                {}
+                if memory_format is None or t.dim() not in (4, 5)
+                else {"memory_format": memory_format}
+            )
             if new_dtype is None and device is None and not options:
                 return t
             if t.is_meta and device is not None and device.type != "meta":

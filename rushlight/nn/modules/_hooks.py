@@ -9,14 +9,25 @@ from collections import OrderedDict
 
 import rushlight as rl
 
-CALL_TABLES = frozenset((
-    "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks",
-))
-OTHER_TABLES = frozenset((
-    "_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs",
-    "_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks",
-    "_load_state_dict_post_hooks",
-))
+CALL_TABLES = frozenset(
+    (
+        "_forward_hooks",
+        "_forward_pre_hooks",
+        "_backward_hooks",
+        "_backward_pre_hooks",
+    )
+)
+OTHER_TABLES = frozenset(
+    (
+        "_forward_hooks_with_kwargs",
+        "_forward_hooks_always_called",
+        "_forward_pre_hooks_with_kwargs",
+        "_state_dict_hooks",
+        "_state_dict_pre_hooks",
+        "_load_state_dict_pre_hooks",
+        "_load_state_dict_post_hooks",
+    )
+)
 HOOK_TABLES = CALL_TABLES | OTHER_TABLES
 NO_HOOKS = {}
 
@@ -179,8 +190,12 @@ class HookMethods:
     def _forward_hook_items(self):
         """(key, hook, with_kwargs, always_call), global hooks first."""
         for key, hook in list(GlobalHooks.forward.items()):
-            yield (key, hook, key in GlobalHooks.forward_with_kwargs,
-                   key in GlobalHooks.forward_always)
+            yield (
+                key,
+                hook,
+                key in GlobalHooks.forward_with_kwargs,
+                key in GlobalHooks.forward_always,
+            )
         with_kwargs = self.__dict__.get("_forward_hooks_with_kwargs", NO_HOOKS)
         always = self.__dict__.get("_forward_hooks_always_called", NO_HOOKS)
         for key, hook in list(self.__dict__.get("_forward_hooks", NO_HOOKS).items()):
@@ -207,7 +222,8 @@ class HookMethods:
 
                 warnings.warn(
                     "module forward hook with ``always_call=True`` raised an exception that was "
-                    f"silenced as another error was raised in forward: {error}", stacklevel=2
+                    f"silenced as another error was raised in forward: {error}",
+                    stacklevel=2,
                 )
 
     def _attach_partial_backward_hooks(self, hooks, args, result):
@@ -245,5 +261,6 @@ def _warn_about_partial_hook(args, result):
         "Using a non-full backward hook when the forward contains multiple autograd Nodes is "
         "deprecated and will be removed in future versions. This hook will be missing some "
         "grad_input. Please use register_full_backward_hook to get the documented behavior.",
-        FutureWarning, stacklevel=4,
+        FutureWarning,
+        stacklevel=4,
     )

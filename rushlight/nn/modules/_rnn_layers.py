@@ -99,7 +99,7 @@ def _walk_packed(step, input, state, weights, batch_sizes, backwards):
     gates = F.linear(input, weights.ih, weights.bias_ih).split(batch_sizes)
     start, outputs, ended = state, [], []
     if backwards:
-        state = [s[:batch_sizes[-1]] for s in start]
+        state = [s[: batch_sizes[-1]] for s in start]
     for t in reversed(range(len(gates))) if backwards else range(len(gates)):
         n, have = batch_sizes[t], state[0].size(0)
         if n > have:

@@ -28,8 +28,10 @@ class IncompatibleKeys(tuple):
     def __repr__(self):
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
-        return (f"_IncompatibleKeys(missing_keys={self.missing_keys}, "
-                f"unexpected_keys={self.unexpected_keys})")
+        return (
+            f"_IncompatibleKeys(missing_keys={self.missing_keys}, "
+            f"unexpected_keys={self.unexpected_keys})"
+        )
 
     __str__ = __repr__
 
@@ -124,16 +126,24 @@ class StateMethods:
         """Call `hook(module, incompatible_keys)` after loading; it may edit the two lists."""
         return add_hook(self._hook_table("_load_state_dict_post_hooks"), hook)
 
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys,
-                              unexpected_keys, error_msgs):
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+    ):
         """Copy this module's own tensors, not its children's, out of `state_dict`.
 
         Names that lack, surplus names below `prefix` and messages of errors are appended to the
         three lists. Subclasses override it to read older layouts.
         """
         for hook in self.__dict__.get("_load_state_dict_pre_hooks", NO_HOOKS).values():
-            hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
-                 error_msgs)
+            hook(
+                state_dict,
+                prefix,
+                local_metadata,
+                strict,
+                missing_keys,
+                unexpected_keys,
+                error_msgs,
+            )
         assign = local_metadata.get("assign_to_params_buffers", False)
         for name, own in self._persistent_tensors():
             key = prefix + name
@@ -150,8 +160,9 @@ class StateMethods:
             unexpected_keys += self._unexpected_below(state_dict, prefix)
 
     def _persistent_tensors(self):
-        buffers = ((k, v) for k, v in self._buffers.items()
-                   if k not in self._non_persistent_buffers_set)
+        buffers = (
+            (k, v) for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set
+        )
         return [(k, v) for k, v in (*self._parameters.items(), *buffers) if v is not None]
 
     def _load_extra_state(self, state_dict, prefix, strict, missing_keys, unexpected_keys):
@@ -168,8 +179,8 @@ class StateMethods:
         local = {name for name, _ in self._persistent_tensors()}
         for key in state_dict:
             if key.startswith(prefix) and key != prefix + EXTRA_STATE:
-                first, *rest = key[len(prefix):].split(".", 1)
-                if (first not in self._modules if rest else first not in local):
+                first, *rest = key[len(prefix) :].split(".", 1)
+                if first not in self._modules if rest else first not in local:
                     yield key
 
     def load_state_dict(self, state_dict, strict=True, assign=False):
@@ -185,9 +196,7 @@ class StateMethods:
         per problem, TypeError if `state_dict` is no mapping.
         """
         if not hasattr(state_dict, "keys") or not hasattr(state_dict, "__getitem__"):
-            raise TypeError(
-                f"Expected state_dict to be dict-like, got {type(state_dict)}."
-            )
+            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
         missing, unexpected, errors = [], [], []
         metadata = getattr(state_dict, "_metadata", None)
         state_dict = OrderedDict(state_dict)
@@ -216,7 +225,9 @@ def _positional(args, destination, prefix, keep_vars):
 
     warnings.warn(
         "Positional args are being deprecated, use kwargs instead: state_dict(destination=..., "
-        "prefix=..., keep_vars=...).", FutureWarning, stacklevel=3,
+        "prefix=..., keep_vars=...).",
+        FutureWarning,
+        stacklevel=3,
     )
     given = list(args) + [None] * 3
     destination = given[0] if destination is None else destination
@@ -288,9 +299,9 @@ def _load_tensor(module, name, own, given, key, assign):
         )
     if not is_lazy(own):
         if is_lazy(given):
-            given.shape                          # raises, with the explanation
+            given.shape  # raises, with the explanation
         if own.ndim == 0 and given.ndim == 1 and len(given) == 1:
-            given = given[0]                     # older files keep numbers in vectors of one
+            given = given[0]  # older files keep numbers in vectors of one
         if given.shape != own.shape:
             raise _Mismatch(
                 f"size mismatch for {key}: copying a param with shape {given.shape} from "
@@ -333,5 +344,6 @@ def _warn_meta(key):
         f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in "
         "the current model, which is a no-op. (Did you mean to pass `assign=True` to assign items "
         "in the state dictionary to their corresponding key in the module instead of copying them "
-        "in place?)", stacklevel=6,
+        "in place?)",
+        stacklevel=6,
     )

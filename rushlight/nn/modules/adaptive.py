@@ -38,8 +38,16 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     Called with input `(N, in_features)` and target `(N)`, or unbatched. Returns `(output, loss)`.
     """
 
-    def __init__(self, in_features, n_classes, cutoffs, div_value=4.0, head_bias=False,
-                 device=None, dtype=None):
+    def __init__(
+        self,
+        in_features,
+        n_classes,
+        cutoffs,
+        div_value=4.0,
+        head_bias=False,
+        device=None,
+        dtype=None,
+    ):
         super().__init__()
         cutoffs = list(cutoffs)
         _check_cutoffs(cutoffs, n_classes)
@@ -57,10 +65,12 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         for i in range(self.n_clusters):
             inner = int(in_features // (div_value ** (i + 1)))
             size = self.cutoffs[i + 1] - self.cutoffs[i]
-            self.tail.append(Sequential(
-                Linear(in_features, inner, bias=False, **options),
-                Linear(inner, size, bias=False, **options),
-            ))
+            self.tail.append(
+                Sequential(
+                    Linear(in_features, inner, bias=False, **options),
+                    Linear(inner, size, bias=False, **options),
+                )
+            )
 
     def reset_parameters(self):
         """Draw new initial values."""
@@ -99,7 +109,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def log_prob(self, input):
         """Log-probabilities `(N, n_classes)` of all classes."""
         head = F.log_softmax(self.head(input), dim=1)
-        parts = [head[:, :self.shortlist_size]]
+        parts = [head[:, : self.shortlist_size]]
         for i, cluster in enumerate(self.tail):
             inside = F.log_softmax(cluster(input), dim=1)
             parts.append(inside + head[:, self.shortlist_size + i].unsqueeze(1))
@@ -133,15 +143,17 @@ def _check_cutoffs(cutoffs, n_classes):
 def _check_shapes(input, target):
     if target.dim() == 1:
         if input.size(0) != target.size(0):
-            raise RuntimeError(
-                "Input and target should have the same size in the batch dimension."
-            )
+            raise RuntimeError("Input and target should have the same size in the batch dimension.")
         if input.dim() != 2:
-            raise RuntimeError("1D target tensor expects 2D input tensors, but found inputs with "
-                               f"size {input.size()}")
+            raise RuntimeError(
+                "1D target tensor expects 2D input tensors, but found inputs with "
+                f"size {input.size()}"
+            )
     elif target.dim() == 0:
         if input.dim() != 1:
-            raise RuntimeError("0D target tensor expects 1D input tensors, but found inputs with "
-                               f"size {input.size()}")
+            raise RuntimeError(
+                "0D target tensor expects 1D input tensors, but found inputs with "
+                f"size {input.size()}"
+            )
     else:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")

@@ -17,7 +17,9 @@ class Container(Module):
 
         warnings.warn(
             "nn.Container is deprecated. All of it's functionality is now implemented in nn.Module."
-            " Subclass that instead.", FutureWarning, stacklevel=2
+            " Subclass that instead.",
+            FutureWarning,
+            stacklevel=2,
         )
         for name, module in kwargs.items():
             self.add_module(name, module)
@@ -92,8 +94,11 @@ class Sequential(_Numbered):
 
     def __init__(self, *args):
         super().__init__()
-        named = args[0].items() if len(args) == 1 and isinstance(args[0], dict) else (
-            (str(i), module) for i, module in enumerate(args))
+        named = (
+            args[0].items()
+            if len(args) == 1 and isinstance(args[0], dict)
+            else ((str(i), module) for i, module in enumerate(args))
+        )
         for name, module in named:
             self.add_module(name, module)
 
@@ -161,9 +166,7 @@ def _check_sequential(other):
 
 def _check_times(times):
     if not isinstance(times, int):
-        raise TypeError(
-            f"unsupported operand type(s) for *: {Sequential} and {type(times)}"
-        )
+        raise TypeError(f"unsupported operand type(s) for *: {Sequential} and {type(times)}")
     if times <= 0:
         raise ValueError(f"Non-positive multiplication factor {times} for {Sequential}")
 
@@ -302,8 +305,7 @@ def _pairs(given, kind):
     for i, pair in enumerate(given):
         if not hasattr(pair, "__iter__"):
             raise TypeError(
-                f"{kind} update sequence element #{i} should be Iterable; is"
-                + type(pair).__name__
+                f"{kind} update sequence element #{i} should be Iterable; is" + type(pair).__name__
             )
         pair = tuple(pair)
         if len(pair) != 2:

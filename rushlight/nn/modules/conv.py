@@ -14,8 +14,17 @@ from .module import Module
 from .utils import _ntuple, _reverse_repeat_tuple
 
 __all__ = [
-    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
-    "LazyConv1d", "LazyConv2d", "LazyConv3d", "LazyConvTranspose1d", "LazyConvTranspose2d",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
     "LazyConvTranspose3d",
 ]
 
@@ -23,11 +32,34 @@ PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 class _ConvNd(Module):
-    __constants__ = ["stride", "padding", "dilation", "groups", "padding_mode", "output_padding",
-                     "in_channels", "out_channels", "kernel_size"]
+    __constants__ = [
+        "stride",
+        "padding",
+        "dilation",
+        "groups",
+        "padding_mode",
+        "output_padding",
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+    ]
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride, padding, dilation,
-                 transposed, output_padding, groups, bias, padding_mode, device=None, dtype=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        padding,
+        dilation,
+        transposed,
+        output_padding,
+        groups,
+        bias,
+        padding_mode,
+        device=None,
+        dtype=None,
+    ):
         super().__init__()
         _check_conv(in_channels, out_channels, groups, stride, padding, padding_mode)
         self.in_channels = in_channels
@@ -71,10 +103,16 @@ class _ConvNd(Module):
 
     def extra_repr(self):
         n = len(self.kernel_size)
-        text = (f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
-                f"stride={self.stride}")
-        shown = (("padding", (0,) * n), ("dilation", (1,) * n), ("output_padding", (0,) * n),
-                 ("groups", 1))
+        text = (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"stride={self.stride}"
+        )
+        shown = (
+            ("padding", (0,) * n),
+            ("dilation", (1,) * n),
+            ("output_padding", (0,) * n),
+            ("groups", 1),
+        )
         for name, default in shown:
             if getattr(self, name) != default:
                 text += f", {name}={getattr(self, name)}"
@@ -113,13 +151,35 @@ class _Conv(_ConvNd):
     _dims = None
     _function = None
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1,
-                 groups=1, bias=True, padding_mode="zeros", device=None, dtype=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         n = _ntuple(self._dims)
         super().__init__(
-            in_channels, out_channels, n(kernel_size), n(stride),
-            padding if isinstance(padding, str) else n(padding), n(dilation), False, n(0), groups,
-            bias, padding_mode, device, dtype,
+            in_channels,
+            out_channels,
+            n(kernel_size),
+            n(stride),
+            padding if isinstance(padding, str) else n(padding),
+            n(dilation),
+            False,
+            n(0),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
         )
 
     def _conv_forward(self, input, weight, bias):
@@ -127,9 +187,7 @@ class _Conv(_ConvNd):
         if self.padding_mode != "zeros":
             input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
             padding = (0,) * self._dims
-        return self._function(
-            input, weight, bias, self.stride, padding, self.dilation, self.groups
-        )
+        return self._function(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
     def forward(self, input):
         return self._conv_forward(input, self.weight, self.bias)
@@ -189,17 +247,43 @@ class Conv3d(_Conv):
 
 
 class _ConvTransposeNd(_ConvNd):
-    def __init__(self, in_channels, out_channels, kernel_size, stride, padding, dilation,
-                 transposed, output_padding, groups, bias, padding_mode, device=None, dtype=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        padding,
+        dilation,
+        transposed,
+        output_padding,
+        groups,
+        bias,
+        padding_mode,
+        device=None,
+        dtype=None,
+    ):
         if padding_mode != "zeros":
-            raise ValueError(
-                f'Only "zeros" padding mode is supported for {type(self).__name__}'
-            )
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation,
-                         transposed, output_padding, groups, bias, padding_mode, device, dtype)
+            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            transposed,
+            output_padding,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
-    def _output_padding(self, input, output_size, stride, padding, kernel_size, num_spatial_dims,
-                        dilation=None):
+    def _output_padding(
+        self, input, output_size, stride, padding, kernel_size, num_spatial_dims, dilation=None
+    ):
         """The extra rows and columns that make the result `output_size`."""
         if output_size is None:
             return self.output_padding
@@ -216,7 +300,8 @@ class _ConvTransposeNd(_ConvNd):
         low = [
             (size - 1) * s - 2 * p + d * (k - 1) + 1
             for size, s, p, d, k in zip(
-                input.shape[before:], stride, padding, dilation, kernel_size)
+                input.shape[before:], stride, padding, dilation, kernel_size
+            )
         ]
         high = [m + s - 1 for m, s in zip(low, stride)]
         if any(not a <= size <= b for size, a, b in zip(output_size, low, high)):
@@ -231,22 +316,56 @@ class _ConvTranspose(_ConvTransposeNd):
     _dims = None
     _function = None
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0,
-                 output_padding=0, groups=1, bias=True, dilation=1, padding_mode="zeros",
-                 device=None, dtype=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         n = _ntuple(self._dims)
         super().__init__(
-            in_channels, out_channels, n(kernel_size), n(stride), n(padding), n(dilation), True,
-            n(output_padding), groups, bias, padding_mode, device, dtype,
+            in_channels,
+            out_channels,
+            n(kernel_size),
+            n(stride),
+            n(padding),
+            n(dilation),
+            True,
+            n(output_padding),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
         )
 
     def forward(self, input, output_size=None):
         output_padding = self._output_padding(
-            input, output_size, self.stride, self.padding, self.kernel_size, self._dims,
+            input,
+            output_size,
+            self.stride,
+            self.padding,
+            self.kernel_size,
+            self._dims,
             self.dilation,
         )
         return self._function(
-            input, self.weight, self.bias, self.stride, self.padding, output_padding, self.groups,
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            output_padding,
+            self.groups,
             self.dilation,
         )
 
@@ -297,6 +416,10 @@ class ConvTranspose3d(_ConvTranspose):
 
 
 from ._lazy_conv import (  # noqa: E402 - needs the classes above
-    LazyConv1d, LazyConv2d, LazyConv3d, LazyConvTranspose1d, LazyConvTranspose2d,
+    LazyConv1d,
+    LazyConv2d,
+    LazyConv3d,
+    LazyConvTranspose1d,
+    LazyConvTranspose2d,
     LazyConvTranspose3d,
 )

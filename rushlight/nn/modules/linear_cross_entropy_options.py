@@ -14,11 +14,22 @@ class LinearCrossEntropyOptions:
         acc_dtype: the dtype of sums; None lets the rule decide.
     """
 
-    __slots__ = ("allow_retain_graph", "batch_chunk_size", "chunking_method", "acc_policy",
-                 "acc_dtype")
+    __slots__ = (
+        "allow_retain_graph",
+        "batch_chunk_size",
+        "chunking_method",
+        "acc_policy",
+        "acc_dtype",
+    )
 
-    def __init__(self, allow_retain_graph=False, batch_chunk_size=None, chunking_method="auto",
-                 acc_policy="auto", acc_dtype=None):
+    def __init__(
+        self,
+        allow_retain_graph=False,
+        batch_chunk_size=None,
+        chunking_method="auto",
+        acc_policy="auto",
+        acc_dtype=None,
+    ):
         self.allow_retain_graph = allow_retain_graph
         self.batch_chunk_size = batch_chunk_size
         self.chunking_method = chunking_method

@@ -9,14 +9,17 @@ import rushlight as rl
 from ..parameter import Buffer, Parameter
 from ._convert import ConvertMethods
 from ._hooks import HOOK_TABLES, GlobalHooks, HookMethods, add_hook
-from ._state import IncompatibleKeys as _IncompatibleKeys
 from ._state import StateMethods
 
 __all__ = [
-    "register_module_forward_pre_hook", "register_module_forward_hook",
-    "register_module_full_backward_pre_hook", "register_module_backward_hook",
-    "register_module_full_backward_hook", "register_module_buffer_registration_hook",
-    "register_module_module_registration_hook", "register_module_parameter_registration_hook",
+    "register_module_forward_pre_hook",
+    "register_module_forward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_backward_hook",
+    "register_module_full_backward_hook",
+    "register_module_buffer_registration_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
     "Module",
 ]
 
@@ -399,8 +402,13 @@ class Module(HookMethods, StateMethods, ConvertMethods):
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
 
     def __dir__(self):
-        names = {*dir(type(self)), *self.__dict__, *self._parameters, *self._modules,
-                 *self._buffers}
+        names = {
+            *dir(type(self)),
+            *self.__dict__,
+            *self._parameters,
+            *self._modules,
+            *self._buffers,
+        }
         return sorted(name for name in names if not name[0].isdigit())
 
 

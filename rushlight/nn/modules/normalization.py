@@ -40,13 +40,11 @@ class CrossMapLRN2d(LocalResponseNorm):
 
     def forward(self, input):
         if input.dim() != 4:
-            raise ValueError(
-                f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead."
-            )
-        pad = (self.size - 1) // 2 + 1                 # so the window has 2 * pad - 1 channels
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
+        pad = (self.size - 1) // 2 + 1  # so the window has 2 * pad - 1 channels
         squares = F.pad(input.square(), (0, 0, 0, 0, pad - 1, pad - 1))
         total = squares.unfold(1, 2 * pad - 1, 1).sum(-1)
-        first = input[:, :1].square()                  # never leaves PyTorch's running sum
+        first = input[:, :1].square()  # never leaves PyTorch's running sum
         total = rl.cat([total[:, :pad], total[:, pad:] + first], dim=1)
         return input * (total * (self.alpha / self.size) + self.k) ** -self.beta
 
@@ -69,8 +67,9 @@ class _OverLastDims(Module):
         self.register_parameter(name, value)
 
     def extra_repr(self):
-        return (f"{self.normalized_shape}, eps={self.eps}, "
-                f"elementwise_affine={self.elementwise_affine}")
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )
 
 
 class LayerNorm(_OverLastDims):
@@ -88,8 +87,15 @@ class LayerNorm(_OverLastDims):
         torch.Size([3, 4])
     """
 
-    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None,
-                 dtype=None):
+    def __init__(
+        self,
+        normalized_shape,
+        eps=1e-5,
+        elementwise_affine=True,
+        bias=True,
+        device=None,
+        dtype=None,
+    ):
         super().__init__(normalized_shape, eps, elementwise_affine)
         self._add_parameter("weight", elementwise_affine, device, dtype)
         self._add_parameter("bias", elementwise_affine and bias, device, dtype)
@@ -115,8 +121,9 @@ class RMSNorm(_OverLastDims):
     `eps` None means the machine epsilon of the input's dtype.
     """
 
-    def __init__(self, normalized_shape, eps=None, elementwise_affine=True, device=None,
-                 dtype=None):
+    def __init__(
+        self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None
+    ):
         super().__init__(normalized_shape, eps, elementwise_affine)
         self._add_parameter("weight", elementwise_affine, device, dtype)
         self.reset_parameters()
@@ -142,8 +149,9 @@ class GroupNorm(Module):
 
     __constants__ = ["num_groups", "num_channels", "eps", "affine"]
 
-    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None, *,
-                 bias=True):
+    def __init__(
+        self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None, *, bias=True
+    ):
         super().__init__()
         if num_channels % num_groups != 0:
             raise ValueError(
@@ -169,5 +177,7 @@ class GroupNorm(Module):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self):
-        return (f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
-                f"bias={self.bias is not None}")
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )

@@ -26,11 +26,32 @@ class RNNBase(Module):
     number and `_reverse` for the second direction; projections are `weight_hr_l0`.
     """
 
-    __constants__ = ["mode", "input_size", "hidden_size", "num_layers", "bias", "batch_first",
-                     "dropout", "bidirectional", "proj_size"]
+    __constants__ = [
+        "mode",
+        "input_size",
+        "hidden_size",
+        "num_layers",
+        "bias",
+        "batch_first",
+        "dropout",
+        "bidirectional",
+        "proj_size",
+    ]
 
-    def __init__(self, mode, input_size, hidden_size, num_layers=1, bias=True, batch_first=False,
-                 dropout=0.0, bidirectional=False, proj_size=0, device=None, dtype=None):
+    def __init__(
+        self,
+        mode,
+        input_size,
+        hidden_size,
+        num_layers=1,
+        bias=True,
+        batch_first=False,
+        dropout=0.0,
+        bidirectional=False,
+        proj_size=0,
+        device=None,
+        dtype=None,
+    ):
         super().__init__()
         self.mode = mode
         self.input_size = input_size
@@ -46,8 +67,12 @@ class RNNBase(Module):
         self.reset_parameters()
 
     def _check_types(self):
-        for name, kind in (("input_size", int), ("hidden_size", int), ("bias", bool),
-                           ("batch_first", bool)):
+        for name, kind in (
+            ("input_size", int),
+            ("hidden_size", int),
+            ("bias", bool),
+            ("batch_first", bool),
+        ):
             value = getattr(self, name)
             if not isinstance(value, kind):
                 raise TypeError(
@@ -72,7 +97,8 @@ class RNNBase(Module):
             warnings.warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero "
                 f"dropout expects num_layers greater than 1, but got dropout={dropout} and "
-                f"num_layers={self.num_layers}", stacklevel=4,
+                f"num_layers={self.num_layers}",
+                stacklevel=4,
             )
         if proj < 0:
             raise ValueError(
@@ -180,9 +206,7 @@ class RNNBase(Module):
         if any(s.dim() != dims for s in states):
             kind = "batched 3-D" if batched else "unbatched 2-D"
             got = ", ".join(f"{s.dim()}-D" for s in states)
-            raise RuntimeError(
-                f"For {kind} input, hx should also be {dims}-D but got {got} tensor"
-            )
+            raise RuntimeError(f"For {kind} input, hx should also be {dims}-D but got {got} tensor")
         return states if batched else [s.unsqueeze(1) for s in states]
 
     def _forward_packed(self, sequence, states):
@@ -219,8 +243,14 @@ class RNNBase(Module):
 
     def extra_repr(self):
         text = f"{self.input_size}, {self.hidden_size}"
-        shown = (("proj_size", 0), ("num_layers", 1), ("bias", True), ("batch_first", False),
-                 ("dropout", 0), ("bidirectional", False))
+        shown = (
+            ("proj_size", 0),
+            ("num_layers", 1),
+            ("bias", True),
+            ("batch_first", False),
+            ("dropout", 0),
+            ("bidirectional", False),
+        )
         for name, default in shown:
             if getattr(self, name) != default:
                 text += f", {name}={getattr(self, name)}"
@@ -328,9 +358,7 @@ class RNNCellBase(Module):
         """The list of next states; `states` None means zeros."""
         kind = type(self).__name__
         if input.dim() not in (1, 2):
-            raise ValueError(
-                f"{kind}: Expected input to be 1D or 2D, got {input.dim()}D instead"
-            )
+            raise ValueError(f"{kind}: Expected input to be 1D or 2D, got {input.dim()}D instead")
         for i, state in enumerate(states or ()):
             if state.dim() not in (1, 2):
                 name = f"hx[{i}]" if len(states) > 1 else "hidden"
@@ -351,8 +379,7 @@ class RNNCellBase(Module):
     def _check_sizes(self, input, states):
         if input.size(1) != self.input_size:
             raise RuntimeError(
-                f"input has inconsistent input_size: got {input.size(1)} expected "
-                f"{self.input_size}"
+                f"input has inconsistent input_size: got {input.size(1)} expected {self.input_size}"
             )
         for i, state in enumerate(states):
             if state.size(0) != input.size(0):
@@ -375,8 +402,9 @@ class RNNCell(RNNCellBase):
 
     __constants__ = ["input_size", "hidden_size", "bias", "nonlinearity"]
 
-    def __init__(self, input_size, hidden_size, bias=True, nonlinearity="tanh", device=None,
-                 dtype=None):
+    def __init__(
+        self, input_size, hidden_size, bias=True, nonlinearity="tanh", device=None, dtype=None
+    ):
         super().__init__(input_size, hidden_size, bias, 1, device, dtype)
         self.nonlinearity = nonlinearity
 

@@ -35,17 +35,15 @@ def _list_with_default(out_size, defaults):
         return out_size
     if len(defaults) <= len(out_size):
         raise ValueError(f"Input dimension should be at least {len(out_size) + 1}")
-    return [
-        d if v is None else v for v, d in zip(out_size, list(defaults)[-len(out_size):])
-    ]
+    return [d if v is None else v for v, d in zip(out_size, list(defaults)[-len(out_size) :])]
 
 
 def consume_prefix_in_state_dict_if_present(state_dict, prefix):
     """Strip `prefix` from the names in `state_dict`, in place, its metadata included."""
     for key in list(state_dict):
         if key.startswith(prefix):
-            state_dict[key[len(prefix):]] = state_dict.pop(key)
+            state_dict[key[len(prefix) :]] = state_dict.pop(key)
     metadata = getattr(state_dict, "_metadata", None)
     for key in list(metadata or ()):
         if key and (key == prefix.replace(".", "") or key.startswith(prefix)):
-            metadata[key[len(prefix):]] = metadata.pop(key)
+            metadata[key[len(prefix) :]] = metadata.pop(key)

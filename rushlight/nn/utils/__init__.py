@@ -4,19 +4,48 @@ Submodules load on first use; `_LAZY` says which of them a name comes from.
 """
 
 _LAZY = {
-    **dict.fromkeys(("clip_grad_norm", "clip_grad_norm_", "clip_grad_value_",
-                     "clip_grads_with_norm_", "get_total_norm"), "clip_grad"),
+    **dict.fromkeys(
+        (
+            "clip_grad_norm",
+            "clip_grad_norm_",
+            "clip_grad_value_",
+            "clip_grads_with_norm_",
+            "get_total_norm",
+        ),
+        "clip_grad",
+    ),
     **dict.fromkeys(("parameters_to_vector", "vector_to_parameters"), "convert_parameters"),
-    **dict.fromkeys(("fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval",
-                     "fuse_linear_bn_weights"), "fusion"),
-    **dict.fromkeys(("convert_conv2d_weight_memory_format",
-                     "convert_conv3d_weight_memory_format"), "memory_format"),
+    **dict.fromkeys(
+        (
+            "fuse_conv_bn_eval",
+            "fuse_conv_bn_weights",
+            "fuse_linear_bn_eval",
+            "fuse_linear_bn_weights",
+        ),
+        "fusion",
+    ),
+    **dict.fromkeys(
+        ("convert_conv2d_weight_memory_format", "convert_conv3d_weight_memory_format"),
+        "memory_format",
+    ),
     "skip_init": "init",
     **dict.fromkeys(("spectral_norm", "remove_spectral_norm"), "_spectral_norm"),
     **dict.fromkeys(("weight_norm", "remove_weight_norm"), "_weight_norm"),
 }
-_SUBMODULES = frozenset(("clip_grad", "convert_parameters", "fusion", "init", "memory_format",
-                         "parametrizations", "parametrize", "prune", "rnn", "stateless"))
+_SUBMODULES = frozenset(
+    (
+        "clip_grad",
+        "convert_parameters",
+        "fusion",
+        "init",
+        "memory_format",
+        "parametrizations",
+        "parametrize",
+        "prune",
+        "rnn",
+        "stateless",
+    )
+)
 
 
 def __getattr__(name):

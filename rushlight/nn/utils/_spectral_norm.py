@@ -79,7 +79,7 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
         v = F.normalize(weight.new_empty(w).normal_(0, 1), dim=0, eps=eps)
     delattr(module, name)
     module.register_parameter(name + "_orig", weight)
-    setattr(module, name, weight.data)        # a plain attribute until the first call
+    setattr(module, name, weight.data)  # a plain attribute until the first call
     module.register_buffer(name + "_u", u)
     module.register_buffer(name + "_v", v)
     module.register_forward_pre_hook(norm)

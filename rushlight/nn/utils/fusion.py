@@ -6,8 +6,12 @@ import rushlight as rl
 
 from ..parameter import Parameter
 
-__all__ = ["fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval",
-           "fuse_linear_bn_weights"]
+__all__ = [
+    "fuse_conv_bn_eval",
+    "fuse_conv_bn_weights",
+    "fuse_linear_bn_eval",
+    "fuse_linear_bn_weights",
+]
 
 
 def fuse_conv_bn_eval(conv, bn, transpose=False):
@@ -17,7 +21,13 @@ def fuse_conv_bn_eval(conv, bn, transpose=False):
     if bn.running_mean is None or bn.running_var is None:
         raise AssertionError("fuse_conv_bn_eval: bn has no running statistics")
     fused.weight, fused.bias = fuse_conv_bn_weights(
-        fused.weight, fused.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias,
+        fused.weight,
+        fused.bias,
+        bn.running_mean,
+        bn.running_var,
+        bn.eps,
+        bn.weight,
+        bn.bias,
         transpose,
     )
     return fused
@@ -61,5 +71,4 @@ def _folded(weight, bias, mean, var, eps, scale, shift, shape):
     factor = scale * rl.rsqrt(var + eps)
     new_weight = (weight * factor.reshape(shape)).to(weight.dtype)
     new_bias = ((bias - mean) * factor + shift).to(bias.dtype)
-    return (Parameter(new_weight, weight.requires_grad),
-            Parameter(new_bias, bias.requires_grad))
+    return (Parameter(new_weight, weight.requires_grad), Parameter(new_bias, bias.requires_grad))

@@ -12,8 +12,6 @@ from . import parametrize
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 
 
-
-
 class _SpectralNorm(Module):
     """Divides by the largest singular value, which power iteration estimates (Miyato 2018)."""
 
@@ -87,9 +85,7 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
 def _weight(module, name):
     weight = getattr(module, name, None)
     if not isinstance(weight, rl.Tensor):
-        raise ValueError(
-            f"Module '{module}' has no parameter or buffer with name '{name}'"
-        )
+        raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")
     return weight
 
 
@@ -144,9 +140,7 @@ class _Orthogonal(Module):
     def __init__(self, weight, orthogonal_map, use_trivialization=True):
         super().__init__()
         if weight.is_complex() and orthogonal_map == "householder":
-            raise ValueError(
-                "The householder parametrization does not support complex tensors."
-            )
+            raise ValueError("The householder parametrization does not support complex tensors.")
         self.shape = weight.shape
         self.orthogonal_map = orthogonal_map
         if use_trivialization:
@@ -177,8 +171,9 @@ class _Orthogonal(Module):
             q = rl.matrix_exp(skew)
         else:
             identity = rl.eye(rows, dtype=skew.dtype, device=skew.device)
-            q = rl.linalg.solve(rl.add(identity, skew, alpha=-0.5),
-                                rl.add(identity, skew, alpha=0.5))
+            q = rl.linalg.solve(
+                rl.add(identity, skew, alpha=-0.5), rl.add(identity, skew, alpha=0.5)
+            )
         return q[..., :columns] if rows != columns else q
 
     def _householder(self, x):
@@ -238,8 +233,9 @@ def orthogonal(module, name="weight", orthogonal_map=None, *, use_trivialization
     """
     weight = _weight(module, name)
     if weight.ndim < 2:
-        raise ValueError(f"Expected a matrix or batch of matrices. Got a tensor of {weight.ndim} "
-                         "dimensions.")
+        raise ValueError(
+            f"Expected a matrix or batch of matrices. Got a tensor of {weight.ndim} dimensions."
+        )
     if orthogonal_map is None:
         square = weight.size(-2) == weight.size(-1) or weight.is_complex()
         orthogonal_map = "matrix_exp" if square else "householder"

@@ -10,12 +10,17 @@ from contextlib import contextmanager
 import rushlight as rl
 
 from ..modules.container import ModuleDict, ModuleList
-from ..modules.module import Module
 from ..parameter import Parameter
 
-__all__ = ["cached", "ParametrizationList", "register_parametrization", "is_parametrized",
-           "remove_parametrizations", "type_before_parametrizations",
-           "transfer_parametrizations_and_params"]
+__all__ = [
+    "cached",
+    "ParametrizationList",
+    "register_parametrization",
+    "is_parametrized",
+    "remove_parametrizations",
+    "type_before_parametrizations",
+    "transfer_parametrizations_and_params",
+]
 
 _cache_depth = 0
 _cache = {}
@@ -93,9 +98,7 @@ class ParametrizationList(ModuleList):
     def _check(self, original):
         value = self()
         if not isinstance(value, rl.Tensor):
-            raise ValueError(
-                f"A parametrization must return a tensor. Got {type(value).__name__}."
-            )
+            raise ValueError(f"A parametrization must return a tensor. Got {type(value).__name__}.")
         for what in ("dtype", "shape"):
             if getattr(value, what) != getattr(original, what):
                 raise ValueError(
@@ -110,8 +113,7 @@ class ParametrizationList(ModuleList):
             for module in reversed(self):
                 if not hasattr(module, "right_inverse"):
                     raise RuntimeError(
-                        f"parametrization {type(module).__name__} does not implement "
-                        "right_inverse."
+                        f"parametrization {type(module).__name__} does not implement right_inverse."
                     )
                 value = module.right_inverse(value)
             values = [value] if self.is_tensor else value
@@ -224,9 +226,7 @@ def _check_next(module, name, parametrization):
     before = getattr(module, name)
     after = parametrization(before)
     if not isinstance(after, rl.Tensor):
-        raise ValueError(
-            f"A parametrization must return a tensor. Got {type(after).__name__}."
-        )
+        raise ValueError(f"A parametrization must return a tensor. Got {type(after).__name__}.")
     for what in ("dtype", "shape"):
         if getattr(before, what) != getattr(after, what):
             raise ValueError(

@@ -7,10 +7,23 @@ method subclasses `BasePruningMethod` and defines `compute_mask`.
 import rushlight as rl
 
 __all__ = [
-    "BasePruningMethod", "PruningContainer", "Identity", "RandomUnstructured", "L1Unstructured",
-    "RandomStructured", "LnStructured", "CustomFromMask", "identity", "random_unstructured",
-    "l1_unstructured", "random_structured", "ln_structured", "global_unstructured",
-    "custom_from_mask", "remove", "is_pruned",
+    "BasePruningMethod",
+    "PruningContainer",
+    "Identity",
+    "RandomUnstructured",
+    "L1Unstructured",
+    "RandomStructured",
+    "LnStructured",
+    "CustomFromMask",
+    "identity",
+    "random_unstructured",
+    "l1_unstructured",
+    "random_structured",
+    "ln_structured",
+    "global_unstructured",
+    "custom_from_mask",
+    "remove",
+    "is_pruned",
 ]
 
 
@@ -138,8 +151,7 @@ class PruningContainer(BasePruningMethod):
             raise ValueError(f"Unrecognized PRUNING_TYPE {method.PRUNING_TYPE}")
         index = tuple(index) if isinstance(index, list) else index
         mask = default_mask.clone()
-        mask[index] = method.compute_mask(t[index], default_mask=default_mask[index]).to(
-            mask.dtype)
+        mask[index] = method.compute_mask(t[index], default_mask=default_mask[index]).to(mask.dtype)
         return mask
 
 
@@ -157,9 +169,7 @@ class _ByAmount(BasePruningMethod):
 
     def __init__(self, amount):
         if isinstance(amount, bool) or not isinstance(amount, (int, float)):
-            raise TypeError(
-                f"Invalid type for amount: {amount}. Must be int or float."
-            )
+            raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
         whole = isinstance(amount, int)
         if whole and amount < 0 or not whole and not 0.0 <= amount <= 1.0:
             raise ValueError(
@@ -323,10 +333,12 @@ def global_unstructured(parameters, pruning_method, importance_scores=None, **kw
         raise TypeError("global_unstructured(): importance_scores must be of type dict")
     parameters = list(parameters)
     values = rl.cat([scores.get(key, getattr(*key)).reshape(-1) for key in parameters])
-    masks = rl.cat([
-        getattr(module, name + "_mask", rl.ones_like(getattr(module, name))).reshape(-1)
-        for module, name in parameters
-    ])
+    masks = rl.cat(
+        [
+            getattr(module, name + "_mask", rl.ones_like(getattr(module, name))).reshape(-1)
+            for module, name in parameters
+        ]
+    )
     container = PruningContainer()
     container._tensor_name = "temp"
     method = pruning_method(**kwargs)
@@ -360,7 +372,8 @@ def is_pruned(module):
     """Whether `module` or a submodule has a pruned parameter."""
     return any(
         isinstance(hook, BasePruningMethod)
-        for part in module.modules() for hook in part._forward_pre_hooks.values()
+        for part in module.modules()
+        for hook in part._forward_pre_hooks.values()
     )
 
 

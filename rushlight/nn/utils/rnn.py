@@ -7,8 +7,16 @@ from collections import namedtuple
 
 import rushlight as rl
 
-__all__ = ["PackedSequence", "invert_permutation", "pack_padded_sequence", "pad_packed_sequence",
-           "pad_sequence", "unpad_sequence", "pack_sequence", "unpack_sequence"]
+__all__ = [
+    "PackedSequence",
+    "invert_permutation",
+    "pack_padded_sequence",
+    "pad_packed_sequence",
+    "pad_sequence",
+    "unpad_sequence",
+    "pack_sequence",
+    "unpack_sequence",
+]
 
 PackedSequence_ = namedtuple(
     "PackedSequence_", ["data", "batch_sizes", "sorted_indices", "unsorted_indices"]
@@ -57,13 +65,18 @@ class PackedSequence(PackedSequence_):
         def move(indices):
             return indices.to(data.device, **options)
 
-        return type(self)(data, self.batch_sizes, bind(self.sorted_indices, move),
-                          bind(self.unsorted_indices, move))
+        return type(self)(
+            data,
+            self.batch_sizes,
+            bind(self.sorted_indices, move),
+            bind(self.unsorted_indices, move),
+        )
 
     def pin_memory(self):
         """With all tensors in page-locked memory."""
         return type(self)(
-            self.data.pin_memory(), self.batch_sizes,
+            self.data.pin_memory(),
+            self.batch_sizes,
             bind(self.sorted_indices, lambda t: t.pin_memory()),
             bind(self.unsorted_indices, lambda t: t.pin_memory()),
         )
@@ -184,9 +197,7 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
             )
         length = total_length
     data = sequence.data
-    steps = [
-        _pad_rows(rows, counts[0], padding_value) for rows in data.split(counts)
-    ]
+    steps = [_pad_rows(rows, counts[0], padding_value) for rows in data.split(counts)]
     steps += [data.new_full((counts[0], *data.shape[1:]), padding_value)] * (length - len(counts))
     padded = rl.stack(steps)
     lengths = rl.tensor([sum(n > i for n in counts) for i in range(counts[0])], dtype=rl.int64)

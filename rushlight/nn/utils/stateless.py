@@ -3,8 +3,9 @@
 __all__ = ["functional_call"]
 
 
-def functional_call(module, parameters_and_buffers, args=None, kwargs=None, *, tie_weights=True,
-                    strict=False):
+def functional_call(
+    module, parameters_and_buffers, args=None, kwargs=None, *, tie_weights=True, strict=False
+):
     """Deprecated location of `rushlight.func.functional_call`, the same function.
 
     Args:
@@ -18,14 +19,17 @@ def functional_call(module, parameters_and_buffers, args=None, kwargs=None, *, t
     warnings.warn(
         "This API is deprecated as of PyTorch 2.0 and will be removed in a future version of "
         "PyTorch. Please use torch.func.functional_call instead which is a drop-in replacement.",
-        FutureWarning, stacklevel=2,
+        FutureWarning,
+        stacklevel=2,
     )
-    return _functional_call(module, parameters_and_buffers, args, kwargs, tie_weights=tie_weights,
-                            strict=strict)
+    return _functional_call(
+        module, parameters_and_buffers, args, kwargs, tie_weights=tie_weights, strict=strict
+    )
 
 
-def _functional_call(module, parameters_and_buffers, args=None, kwargs=None, *, tie_weights=True,
-                     strict=False):
+def _functional_call(
+    module, parameters_and_buffers, args=None, kwargs=None, *, tie_weights=True, strict=False
+):
     """What `functional_call` does, without its warning."""
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     with swapped(module, parameters_and_buffers, tie_weights, strict):
@@ -36,16 +40,16 @@ class swapped:
     """Context in which a module has the given tensors in place of its own."""
 
     def __init__(self, module, tensors, tie_weights, strict):
-        own = {**dict(module.named_parameters(remove_duplicate=False)),
-               **dict(module.named_buffers(remove_duplicate=False))}
+        own = {
+            **dict(module.named_parameters(remove_duplicate=False)),
+            **dict(module.named_buffers(remove_duplicate=False)),
+        }
         if tie_weights:
             tensors = _with_ties(own, tensors)
         unexpected = sorted(tensors.keys() - own.keys())
         if strict and (unexpected or own.keys() - tensors.keys()):
             missing = sorted(own.keys() - tensors.keys())
-            raise RuntimeError(
-                f"Unexpected key(s): {unexpected}. Missing key(s): {missing}."
-            )
+            raise RuntimeError(f"Unexpected key(s): {unexpected}. Missing key(s): {missing}.")
         if unexpected:
             for name in unexpected:
                 _table_of(module, name)

@@ -283,7 +283,9 @@ class _BaseDataLoaderIter:
         self._sampler_iter = iter(loader._index_sampler)
         self._num_yielded = 0
         self._warned = False
-        self._batches = len(loader._index_sampler) if self._dataset_kind == _DatasetKind.Map else None
+        self._batches = (
+            len(loader._index_sampler) if self._dataset_kind == _DatasetKind.Map else None
+        )
 
     def __iter__(self):
         return self

@@ -18,7 +18,9 @@ class DistributedSampler(Sampler):
     processes get equally many samples. `num_replicas` and `rank` default to the process group's.
     """
 
-    def __init__(self, dataset, num_replicas=None, rank=None, shuffle=True, seed=0, drop_last=False):
+    def __init__(
+        self, dataset, num_replicas=None, rank=None, shuffle=True, seed=0, drop_last=False
+    ):
         if num_replicas is None:
             num_replicas = _process_group().get_world_size()
         if rank is None:

@@ -84,7 +84,9 @@ class WorkerPool:
 
     def _hand_out(self):
         """Give the next batch of indices to the next worker that still has something to read."""
-        worker = next((w for w in itertools.islice(self.turn, len(self.busy)) if self.busy[w]), None)
+        worker = next(
+            (w for w in itertools.islice(self.turn, len(self.busy)) if self.busy[w]), None
+        )
         if worker is None:
             return
         try:

@@ -55,7 +55,9 @@ def _md5(path):
 
 
 def _read(archive, name):
-    """(pixels as N x 3072 bytes, labels) of one batch; the archive's md5 makes the pickle trusted."""
+    """(pixels as N x 3072 bytes, labels) of one batch;
+    the archive's md5 makes the pickle trusted.
+    """
     import pickle
 
     member = archive.extractfile(f"cifar-10-batches-py/{name}")

@@ -4,8 +4,9 @@
     python classify_names.py --data DIR             # one file per language, one name a line
     python classify_names.py --predict Virtanen     # ask the trained model
 
-The network is the classic one: input and hidden state, side by side, go through two linear layers, one
-to the next hidden state (i2h) and one to the output (i2o). Needs the packages in requirements.txt.
+The network is the classic one: input and hidden state, side by side, go through two linear layers,
+one to the next hidden state (i2h) and one to the output (i2o). Needs the packages in
+requirements.txt.
 """
 
 import argparse
@@ -20,7 +21,9 @@ from rushlight.utils.data import DataLoader
 
 
 class NameNet(nn.Module):
-    """One step: (letters as N x L one-hot rows, hidden N x H) -> (log-probabilities, next hidden)."""
+    """One step: (letters as N x L one-hot rows, hidden N x H) -> (log-probabilities,
+    next hidden).
+    """
 
     def __init__(self, letters, hidden, languages):
         super().__init__()

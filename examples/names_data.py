@@ -1,7 +1,7 @@
 """Family names by language: from a directory of text files, or from the Faker package.
 
-A directory holds one file per language (`Finnish.txt`), one name a line, in UTF-8. Faker carries real
-family names of many countries. Used by classify_names.py.
+A directory holds one file per language (`Finnish.txt`), one name a line, in UTF-8. Faker carries
+real family names of many countries. Used by classify_names.py.
 """
 
 import importlib

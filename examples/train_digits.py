@@ -1,7 +1,7 @@
 """Train a small convolutional network on handwritten digits, or on CIFAR-10.
 
-    python train_digits.py                                   # scikit-learn's 8x8 digits, well under a minute
-    python train_digits.py --data cifar10 --root DIR         # the real CIFAR-10 archive
+    python train_digits.py                             # scikit-learn's 8x8 digits, under a minute
+    python train_digits.py --data cifar10 --root DIR   # the real CIFAR-10 archive
 
 Each epoch ends with a checkpoint; `--resume` continues from it with exactly the numbers that an
 uninterrupted run gives. Needs the packages in requirements.txt.

@@ -115,7 +115,9 @@ def _category(x):
 
 
 def result_type(tensor1, tensor2):
-    """The dtype of an operation on the two: tensors with dimensions, then 0-d ones, then numbers."""
+    """The dtype of an operation on the two: tensors with dimensions, then 0-d ones,
+    then numbers.
+    """
     levels = [None, None, None]
     for level, dtype in map(_category, (tensor1, tensor2)):
         levels[level] = (
@@ -154,15 +156,17 @@ class finfo:
         name = str(dtype)[6:]
         if name not in self._TABLE:
             raise TypeError(
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{name}'"
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
+                f"'{name}'"
             )
         self.bits, self.eps, self.max, self.tiny, self.resolution = self._TABLE[name]
         self.min, self.smallest_normal, self.dtype = -self.max, self.tiny, name
 
     def __repr__(self):
         return (
-            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
-            f"smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, dtype={self.dtype})"
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
+            f"eps={self.eps:g}, smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, "
+            f"dtype={self.dtype})"
         )
 
 

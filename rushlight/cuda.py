@@ -1,7 +1,8 @@
 """The CUDA interface of a build without CUDA: what programs ask before they use a GPU.
 
-Questions are answered, and what a program does in passing (seeding, emptying a cache) is as harmless as
-with no GPU in the machine. Anything that needs a GPU raises, as in a CPU build of PyTorch.
+Questions are answered, and what a program does in passing (seeding, emptying a cache) is as
+harmless as with no GPU in the machine. Anything that needs a GPU raises, as in a CPU build of
+PyTorch.
 """
 
 __all__ = [

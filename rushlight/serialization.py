@@ -4,8 +4,8 @@ Public names and the choice of container are here; the parts are in `_serializat
 loaded without running code is decided in `_serialization/names.py` and `safe_pickle.py`.
 """
 
-# The parts and the standard modules they need are imported on first use: loading this file is part of
-# importing the package.
+# The parts and the standard modules they need are imported on first use: loading this file is part
+# of importing the package.
 import os
 import sys
 
@@ -99,13 +99,15 @@ def load(
 
     Args:
         f: a path or a seekable binary file object.
-        map_location: device, its name, {name in file: name here} or function (storage, name) -> storage.
-        weights_only: True (the default) reads tensors and plain containers and cannot run code; other
-            classes must be allowed by `add_safe_globals`. False runs what the file says: only for files
-            you trust.
+        map_location: device, its name, {name in file: name here} or function (storage, name) ->
+            storage.
+        weights_only: True (the default) reads tensors and plain containers and cannot run code;
+            other classes must be allowed by `add_safe_globals`. False runs what the file says: only
+            for files you trust.
         mmap: map the file (a path) instead of reading it; bytes come in as they are touched.
 
-    Raises `pickle.UnpicklingError` for names that are not allowed and RuntimeError for damaged files.
+    Raises `pickle.UnpicklingError` for names that are not allowed and RuntimeError for damaged
+    files.
     """
     import contextlib
 
@@ -135,8 +137,8 @@ def _load_opened(file, path, shown_name, options, map_file):
         raise RuntimeError(f"load: mmap needs a file in the zip format, {shown_name} is not")
     if _is_tar(file, start):
         raise NotImplementedError(
-            f"load: {shown_name} is a tar file of PyTorch before 0.1.10; load and save it again with "
-            "PyTorch first"
+            f"load: {shown_name} is a tar file of PyTorch before 0.1.10; load and save it again "
+            "with PyTorch first"
         )
     return legacy.load_stream(file, shown_name, options)
 

@@ -162,7 +162,8 @@ class TypedStorage:
 
     def __repr__(self):
         lines = "".join([f" {v}\n" for v in self.tolist()])
-        return f"{lines}[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {len(self)}]"
+        about = f"dtype={self.dtype}, device={self.device}"
+        return f"{lines}[torch.storage.TypedStorage({about}) of size {len(self)}]"
 
 
 for _method, _dtype in (

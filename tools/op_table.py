@@ -29,7 +29,9 @@ _ANNOTATIONS = {
 
 
 class Argument:
-    """One argument of a schema: ``name``, ``annotation``, ``default`` (text, or None), ``keyword_only``."""
+    """One argument of a schema: ``name``, ``annotation``, ``default`` (text, or None),
+    ``keyword_only``.
+    """
 
     def __init__(self, text, keyword_only):
         declaration, equals, default = text.partition("=")

@@ -53,8 +53,8 @@ def _placer(map_location):
         return lambda storage, _: place_by_tag(storage, str(map_location))
     if not callable(map_location):
         raise TypeError(
-            "load: map_location must be None, a device, its name, a dict of names or a function, got "
-            f"{type(map_location).__name__}"
+            "load: map_location must be None, a device, its name, a dict of names or a function, "
+            f"got {type(map_location).__name__}"
         )
     return lambda storage, tag: _result_or_default(map_location(storage, tag), storage, tag)
 
@@ -116,8 +116,8 @@ def load_zip(file, shown_name, options, mapping):
         record = f"data/{key}"
         if reader.size(record) < nbytes:
             raise RuntimeError(
-                f"load: record {record!r} of {shown_name} has {reader.size(record)} bytes, the pickle "
-                f"expects {nbytes}"
+                f"load: record {record!r} of {shown_name} has {reader.size(record)} bytes, the "
+                f"pickle expects {nbytes}"
             )
         if mapping is not None:
             return reader.mapped(record, mapping)
@@ -129,8 +129,8 @@ def load_zip(file, shown_name, options, mapping):
 def _check_kind(reader):
     if "constants.pkl" in reader:
         raise RuntimeError(
-            f"load: {reader.shown_name} is a TorchScript archive, not a checkpoint; save the model's "
-            "state_dict() with PyTorch and load that"
+            f"load: {reader.shown_name} is a TorchScript archive, not a checkpoint; save the "
+            "model's state_dict() with PyTorch and load that"
         )
 
 

@@ -1,7 +1,7 @@
 """Names in checkpoint files and the objects they stand for here.
 
-Files speak of `torch.*`, so that PyTorch reads what is written here and the reverse. A new storage type
-or rebuild function is an entry in a table below.
+Files speak of `torch.*`, so that PyTorch reads what is written here and the reverse. A new storage
+type or rebuild function is an entry in a table below.
 """
 
 import rushlight as rl

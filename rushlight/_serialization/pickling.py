@@ -64,7 +64,9 @@ class _TensorReducer:
 
 
 def _reduce_module(module, protocol):
-    """What a module says of itself, plus the empty tables that PyTorch expects every module to have."""
+    """What a module says of itself, plus the empty tables that PyTorch expects every module to
+    have.
+    """
     from rushlight.nn.modules.module import HOOK_TABLES
 
     function, args, state, *rest = module.__reduce_ex__(protocol)
@@ -122,7 +124,9 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
 
 
 def pickler_for(pickle_module, file, protocol, table):
-    """A pickler; one of a `pickle_module` other than the standard one writes class names as they are here."""
+    """A pickler; one of a `pickle_module` other than the standard one writes class names as they
+    are here.
+    """
     if pickle_module in (None, pickle):
         return CheckpointPickler(file, protocol, table)
 

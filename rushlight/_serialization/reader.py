@@ -25,8 +25,8 @@ class ZipReader:
             self.zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
             raise RuntimeError(
-                f"load: {shown_name} is not a complete checkpoint: failed finding central directory "
-                f"({error}); it was probably cut short while being written or copied"
+                f"load: {shown_name} is not a complete checkpoint: failed finding central "
+                f"directory ({error}); it was probably cut short while being written or copied"
             ) from error
         names = self.zip.namelist()
         if not names:
@@ -77,7 +77,8 @@ class ZipReader:
             raise RuntimeError(f"load: record {info.filename!r} of {self.shown_name} is compressed")
         if not 0 <= info.header_offset <= self.length - info.file_size - 30:
             raise RuntimeError(
-                f"load: record {info.filename!r} lies outside {self.shown_name}; the file is damaged"
+                f"load: record {info.filename!r} lies outside {self.shown_name}; the file is "
+                "damaged"
             )
         self.file.seek(info.header_offset)
         header = self.file.read(30)

@@ -1,8 +1,9 @@
 """A reader of pickles that executes nothing.
 
-It knows the instructions that describe data. Names resolve to a fixed table (`names.known_global`) and
-to what the user allowed; only those may be called, and only tensors, ordered dicts and allowed classes
-may be given state. There is no import, no attribute look-up by the file and no copyreg extension.
+It knows the instructions that describe data. Names resolve to a fixed table (`names.known_global`)
+and to what the user allowed; only those may be called, and only tensors, ordered dicts and allowed
+classes may be given state. There is no import, no attribute look-up by the file and no copyreg
+extension.
 """
 
 import struct
@@ -53,7 +54,9 @@ class SafeUnpickler:
                 raise UnpicklingError(f"weights_only load: invalid pickle: {error}") from error
 
     def dry_run(self):
-        """Read the whole pickle, making nothing, and note in `wanted` the names a load would refuse."""
+        """Read the whole pickle, making nothing,
+        and note in `wanted` the names a load would refuse.
+        """
         self.calls = False
         self.load()
 
@@ -93,11 +96,11 @@ class SafeUnpickler:
             obj = _Stranger
         if obj is None:
             raise UnpicklingError(
-                f"weights_only load: the file refers to {full}, which is not among the names that are "
-                "safe without running code. If you trust it, allow it with "
-                f"`{rl.__name__}.serialization.add_safe_globals([...])` or the `safe_globals([...])` "
-                "context manager; if you trust the whole file, weights_only=False loads it and may "
-                "run any code it contains."
+                f"weights_only load: the file refers to {full}, which is not among the names that "
+                "are safe without running code. If you trust it, allow it with "
+                f"`{rl.__name__}.serialization.add_safe_globals([...])` or the "
+                "`safe_globals([...])` context manager; if you trust the whole file, "
+                "weights_only=False loads it and may run any code it contains."
             )
         self.stack.append(obj)
 

@@ -1,7 +1,7 @@
 """The zip container, written: stored records whose bytes start at multiples of 64 in the file.
 
-Sizes are known before a record is written, so any object with `write` will do, seekable or not. Reading
-is in `reader.py`.
+Sizes are known before a record is written, so any object with `write` will do, seekable or not.
+Reading is in `reader.py`.
 """
 
 import contextlib
@@ -103,7 +103,9 @@ def replaced_atomically(path):
 
 
 def _open_draft(path):
-    """A new file in the same directory, with the permissions an ordinary new file (or the old one) has."""
+    """A new file in the same directory, with the permissions an ordinary new file (or the old one)
+    has.
+    """
     parent = os.path.dirname(path)
     if not os.path.isdir(parent):
         raise RuntimeError(f"Parent directory {parent} does not exist.")

@@ -54,7 +54,7 @@ def jacobian(
 def _jacobian_of(nth, output, inputs, create_graph, strict):
     """The derivatives of one output: a tensor per input."""
     columns = [[] for _ in inputs]
-    for k, number in enumerate(output.reshape(-1).unbind()):
+    for number in output.reshape(-1).unbind():
         grads = _grad((number,), inputs, None, create_graph, retain_graph=True)
         for i, (grad, x) in enumerate(zip(grads, inputs)):
             where = f"Output {nth} of the user-provided function is independent of input {i}"

@@ -1,7 +1,7 @@
 """Python's `multiprocessing`, with tensors that travel between processes as shared memory.
 
-Names are those of the standard module. Moving storages into shared memory is in `shared.py`, how tensors
-are pickled for another process in `reductions.py`, `spawn` in `spawn.py`.
+Names are those of the standard module. Moving storages into shared memory is in `shared.py`, how
+tensors are pickled for another process in `reductions.py`, `spawn` in `spawn.py`.
 """
 
 import multiprocessing
@@ -43,11 +43,14 @@ def get_sharing_strategy():
 
 
 def set_sharing_strategy(new_strategy):
-    """Accepts "file_descriptor"; for PyTorch's "file_system" warns that descriptors are used all the same."""
+    """Accepts "file_descriptor"; for PyTorch's "file_system" warns that descriptors are used all
+    the same.
+    """
     if new_strategy == "file_system":
         warnings.warn(
-            "set_sharing_strategy: 'file_system' is not supported, memory is shared by file descriptors; "
-            "raise the limit of open files (ulimit -n) if very many tensors are shared",
+            "set_sharing_strategy: 'file_system' is not supported, memory is shared by file "
+            "descriptors; raise the limit of open files (ulimit -n) if very many tensors are "
+            "shared",
             stacklevel=2,
         )
     elif new_strategy != "file_descriptor":

@@ -1,7 +1,7 @@
 """How tensors are pickled for another process: as descriptors of shared memory.
 
-Sending a tensor moves its storage into shared memory first, so that both sides see changes. Loader workers
-do not come this way; their batches are sent by value (`utils/data/_utils/channel.py`).
+Sending a tensor moves its storage into shared memory first, so that both sides see changes. Loader
+workers do not come this way; their batches are sent by value (`utils/data/_utils/channel.py`).
 """
 
 from multiprocessing.reduction import DupFd, ForkingPickler
@@ -38,8 +38,8 @@ def reduce_for_process(tensor):
     """(function, arguments) that make the tensor in another process, on the same memory."""
     if tensor.requires_grad and not tensor.is_leaf:
         raise RuntimeError(
-            "a tensor that is part of a graph cannot be sent to another process, for gradients do not "
-            "cross; send x.detach()"
+            "a tensor that is part of a graph cannot be sent to another process, for gradients do "
+            "not cross; send x.detach()"
         )
     return reduce_tensor(tensor, _share_and_box)
 

@@ -25,7 +25,9 @@ def attached(grad, to):
 
 
 def through_formula(formula, g, needs, tensors, *rest):
-    """Gradients by differentiating a formula in recorded ops; keeps the graph, so any order works."""
+    """Gradients by differentiating a formula in recorded ops; keeps the graph,
+    so any order works.
+    """
     views = [t.view_as(t) if need else t for t, need in zip(tensors, needs)]
     wanted = [v for v, need in zip(views, needs) if need]
     if not wanted:

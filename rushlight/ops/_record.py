@@ -78,7 +78,7 @@ class Record:
         return self
 
     def vjp_all(self, rule):
-        """Decorator: one rule for all inputs, ``rule(g, needs, ...)`` -> a gradient per tensor input."""
+        """Decorator: one rule for all inputs, ``rule(g, needs, ...)`` -> a gradient per tensor."""
         self._add_rule(-1, rule)
         self.differentiable_inputs += [
             a for a, t in zip(self.arg_names, self.arg_types) if t in (0, 1, 2)
@@ -255,7 +255,8 @@ def op(
         kind: `pointwise` ops run one functor over broadcast operands; others have an infer/run pair
             or only a body.
         dtype: `promote` or `to_float` (integers become the default float), for pointwise ops.
-        method: also a method of Tensor (default: if the first argument is a tensor and "torch" offers it).
+        method: also a method of Tensor (default: if the first argument is a tensor and "torch"
+            offers it).
         at: namespaces, by default ``("torch", "Tensor")``.
         inplace: also ``name_`` (default: for pointwise ops).
         operator: the Python operator it implements.

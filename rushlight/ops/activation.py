@@ -222,7 +222,8 @@ _elu = define(
             else fused(g, self, alpha, scale, input_scale)
         )
     ),
-    "elu_backward(Tensor grad, Tensor self, number alpha, number scale, number input_scale) -> Tensor",
+    "elu_backward(Tensor grad, Tensor self, number alpha, number scale, "
+    "number input_scale) -> Tensor",
     at=("internal",),
 )
 

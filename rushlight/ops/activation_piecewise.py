@@ -1,6 +1,8 @@
-"""Activations made of straight pieces: hard, shrinking, thresholding and leaky ones, and in-place forms.
+"""Activations made of straight pieces: hard, shrinking, thresholding and leaky ones,
+and in-place forms.
 
-As in ops/activation.py, which has the smooth ones: a functor in csrc/scalar/activation.h and a record.
+As in ops/activation.py, which has the smooth ones: a functor in csrc/scalar/activation.h and a
+record.
 """
 
 import rushlight as rl
@@ -29,7 +31,8 @@ _hardtanh = define(
 
 
 @op(
-    "hardtanh.nn(Tensor input, number min_val=-1.0, number max_val=1.0, bool inplace=False) -> Tensor",
+    "hardtanh.nn(Tensor input, number min_val=-1.0, number max_val=1.0, "
+    "bool inplace=False) -> Tensor",
     at=_NN,
 )
 def hardtanh(input, min_val, max_val, inplace):
@@ -172,7 +175,9 @@ def threshold(input, threshold, value, inplace):
 
 @op("prelu(Tensor input, Tensor weight) -> Tensor", at=_NN + ("torch", "Tensor"))
 def prelu(input, weight):
-    """x where x >= 0, else weight * x; weight has one element or one per channel (He et al. 2015)."""
+    """x where x >= 0, else weight * x; weight has one element or one per channel
+    (He et al. 2015).
+    """
     if weight.numel() != 1:
         if input.dim() == 0:
             raise RuntimeError("Not allow zero-dim input tensor.")
@@ -214,7 +219,9 @@ _prelu.vjp(
     at=_NN + ("torch",),
 )
 def rrelu(input, lower, upper, training, inplace, generator):
-    """x where positive, else a slope times x: random in [lower, upper] when training, else their mean."""
+    """x where positive, else a slope times x: random in [lower, upper] when training,
+    else their mean.
+    """
     if lower > upper:
         raise RuntimeError(
             f"rrelu: lower bound {lower} should be less than or equal to the upper bound {upper}"

@@ -1,4 +1,6 @@
-"""Scaled dot-product attention and multi-head attention as functions; the layer is in nn/modules."""
+"""Scaled dot-product attention and multi-head attention as functions;
+the layer is in nn/modules.
+"""
 
 import math
 
@@ -12,7 +14,8 @@ def _bias(query, key, attn_mask, is_causal):
     if is_causal:
         if attn_mask is not None:
             raise RuntimeError(
-                "scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+                "scaled_dot_product_attention: Explicit attn_mask should not be set when "
+                "is_causal=True"
             )
         attn_mask = rl.ones(rows, columns, dtype=rl.bool).tril()
     if attn_mask is None or attn_mask.dtype != rl.bool:
@@ -22,7 +25,8 @@ def _bias(query, key, attn_mask, is_causal):
 
 @op(
     "scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None,"
-    " float dropout_p=0.0, bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor",
+    " float dropout_p=0.0, bool is_causal=False, *, float? scale=None, "
+    "bool enable_gqa=False) -> Tensor",
     at=("nn.functional",),
 )
 def scaled_dot_product_attention(
@@ -31,8 +35,9 @@ def scaled_dot_product_attention(
     """softmax(query key^T scale + mask) value (Vaswani et al. 2017).
 
     Shapes: query (*, L, E), key (*, S, E), value (*, S, V); result (*, L, V). scale defaults to
-    1 / sqrt(E). attn_mask broadcasts to (*, L, S): False forbids, a float is added. With enable_gqa, key
-    and value have fewer heads (dimension -3), each of which serves several heads of query.
+    1 / sqrt(E). attn_mask broadcasts to (*, L, S): False forbids, a float is added. With
+    enable_gqa, key and value have fewer heads (dimension -3), each of which serves several heads of
+    query.
 
     Example::
 
@@ -42,13 +47,13 @@ def scaled_dot_product_attention(
     """
     if query.dim() < 2 or key.dim() < 2 or value.dim() < 2:
         raise RuntimeError(
-            f"scaled_dot_product_attention: expected query, key, value to be at least 2 dimensional, got "
-            f"{query.dim()}, {key.dim()}, {value.dim()}"
+            "scaled_dot_product_attention: expected query, key, value to be at least 2 "
+            f"dimensional, got {query.dim()}, {key.dim()}, {value.dim()}"
         )
     if not query.dtype == key.dtype == value.dtype:
         raise RuntimeError(
-            f"Expected query, key, and value to have the same dtype, but got query.dtype: {query.dtype} "
-            f"key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
+            "Expected query, key, and value to have the same dtype, but got query.dtype: "
+            f"{query.dtype} key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
         )
     if query.dtype in (
         rl.float16,
@@ -179,9 +184,9 @@ def multi_head_attention_forward(
 ):
     """Attention in several heads, with its projections (Vaswani et al. 2017).
 
-    Shapes: query (L, N, E) or (L, E), key and value (S, N, *), key_padding_mask (N, S), attn_mask (L, S) or
-    (N heads, L, S). Returns the output, of query's shape, and the weights (N, L, S), (N, heads, L, S) without
-    averaging, or None if not needed.
+    Shapes: query (L, N, E) or (L, E), key and value (S, N, *), key_padding_mask (N, S), attn_mask
+    (L, S) or (N heads, L, S). Returns the output, of query's shape, and the weights (N, L, S),
+    (N, heads, L, S) without averaging, or None if not needed.
     """
     _check_heads(query, key, value, embed_dim_to_check, num_heads, attn_mask)
     if is_causal and attn_mask is None:

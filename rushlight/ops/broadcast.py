@@ -1,4 +1,5 @@
-"""Several tensors brought to common shapes: broadcasting, grids, at least n dimensions, block matrices.
+"""Several tensors brought to common shapes: broadcasting, grids, at least n dimensions,
+block matrices.
 
 These take any number of tensors, so they are plain functions rather than op records. To add one:
 write it and list it in `functions`.
@@ -63,7 +64,8 @@ def meshgrid(*tensors, indexing=None):
     """Grids of the coordinates given as vectors: one tensor for each, of all their lengths.
 
     Args:
-        indexing: ``"ij"`` (default): dimension i follows the i-th vector; ``"xy"``: the first two swap.
+        indexing: ``"ij"`` (default): dimension i follows the i-th vector; ``"xy"``: the first
+            two swap.
 
     Example::
 

@@ -32,15 +32,17 @@ def _conj(x):
 
 
 def _cut_to(x, shape):
-    """The leading part of x's spatial dimensions: output padding may leave out the last positions."""
+    """The leading part of x's spatial dimensions:
+    output padding may leave out the last positions.
+    """
     for d in range(2, x.dim()):
         x = x if x.shape[d] == shape[d] else x.narrow(d, 0, shape[d])
     return x
 
 
 @op(
-    "_conv_forward(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation,"
-    " int groups) -> Tensor",
+    "_conv_forward(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, "
+    "int[] dilation, int groups) -> Tensor",
     at=("internal",),
     grad_name="ConvolutionBackward0",
 )
@@ -60,13 +62,15 @@ def _(g, needs, input, weight, bias, stride, padding, dilation, groups):
 
 
 @op(
-    "_conv_input(Tensor grad, Tensor weight, Tensor? bias, int[] input_size, int[] stride, int[] padding,"
-    " int[] dilation, int groups) -> Tensor",
+    "_conv_input(Tensor grad, Tensor weight, Tensor? bias, int[] input_size, int[] stride, "
+    "int[] padding, int[] dilation, int groups) -> Tensor",
     at=("internal",),
     grad_name="ConvolutionBackward0",
 )
 def _conv_input(grad, weight, bias, input_size, stride, padding, dilation, groups):
-    """The transposed convolution: what `grad` contributes to an input of spatial size `input_size`."""
+    """The transposed convolution: what `grad` contributes to an input of spatial size
+    `input_size`.
+    """
     ...
 
 
@@ -81,8 +85,8 @@ def _(g, needs, grad, weight, bias, stride, padding, dilation, groups):
 
 
 @op(
-    "_conv_weight(Tensor grad, Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation,"
-    " int groups) -> Tensor",
+    "_conv_weight(Tensor grad, Tensor input, int[] kernel_size, int[] stride, int[] padding, "
+    "int[] dilation, int groups) -> Tensor",
     at=("internal",),
     grad_name="ConvolutionBackward0",
 )
@@ -123,7 +127,8 @@ def _same_padding(x, weight, stride, dilation, dims, function):
     """(input, padding) for padding='same': the right side gets the odd element."""
     if any(s != 1 for s in stride):
         raise RuntimeError(
-            f"{function}: padding='same' is not supported for strided convolutions, got stride={stride}"
+            f"{function}: padding='same' is not supported for strided convolutions, got "
+            f"stride={stride}"
         )
     total = [dilation[d] * (weight.shape[d + 2] - 1) for d in range(dims)]
     if any(t % 2 for t in total):
@@ -268,7 +273,8 @@ def conv_transpose2d(input, weight, bias, stride, padding, output_padding, group
 
     Example::
 
-        >>> rl.nn.functional.conv_transpose2d(rl.ones(1, 1, 2, 2), rl.ones(1, 3, 2, 2), stride=2).shape
+        >>> x, weight = rl.ones(1, 1, 2, 2), rl.ones(1, 3, 2, 2)
+        >>> rl.nn.functional.conv_transpose2d(x, weight, stride=2).shape
         torch.Size([1, 3, 4, 4])
     """
     return _conv_transpose(
@@ -291,8 +297,8 @@ def conv_transpose3d(input, weight, bias, stride, padding, output_padding, group
 
 
 @op(
-    "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation,"
-    " bool transposed, int[] output_padding, int groups) -> Tensor",
+    "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, "
+    "int[] dilation, bool transposed, int[] output_padding, int groups) -> Tensor",
     method=False,
 )
 def convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
@@ -300,7 +306,8 @@ def convolution(input, weight, bias, stride, padding, dilation, transposed, outp
 
     Example::
 
-        >>> rl.convolution(rl.ones(1, 1, 3), rl.ones(1, 1, 2), None, [1], [0], [1], False, [0], 1).shape
+        >>> x, weight = rl.ones(1, 1, 3), rl.ones(1, 1, 2)
+        >>> rl.convolution(x, weight, None, [1], [0], [1], False, [0], 1).shape
         torch.Size([1, 1, 2])
     """
     dims = input.dim() - 2

@@ -37,7 +37,8 @@ def _(self, value):
     """A tensor like ``self`` with every element ``value``."""
     if isinstance(value, rl.Tensor) and value.dim():
         raise RuntimeError(
-            f"fill only supports 0-dimension value tensor but got tensor with {value.dim()} dimensions."
+            f"fill only supports 0-dimension value tensor but got tensor with {value.dim()} "
+            "dimensions."
         )
     return self.clone().copy_(value) if isinstance(value, rl.Tensor) else self.clone().fill_(value)
 
@@ -87,8 +88,8 @@ def _(self, dtype, non_blocking, copy, memory_format):
 
 
 @op(
-    "to.device(Tensor self, device? device=None, dtype? dtype=None, bool non_blocking=False, bool copy=False, *, "
-    "memory_format? memory_format=None) -> Tensor",
+    "to.device(Tensor self, device? device=None, dtype? dtype=None, bool non_blocking=False, "
+    "bool copy=False, *, memory_format? memory_format=None) -> Tensor",
     at="Tensor",
     out=False,
 )
@@ -104,7 +105,8 @@ def _to(self, dtype, device, copy, memory_format):
         if self.device.type == "meta":
             raise NotImplementedError(
                 "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() "
-                "instead of torch.nn.Module.to() when moving module from meta to a different device."
+                "instead of torch.nn.Module.to() when moving module from meta to a different "
+                "device."
             )
         return rl.empty_strided(
             self.size(), self.stride(), dtype=dtype or self.dtype, device=device

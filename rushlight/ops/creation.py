@@ -1,8 +1,8 @@
 """Tensors made from numbers and sizes: empty, zeros, full, arange, eye and their relatives.
 
-From Python data: csrc/python/from_data.cpp (`tensor`, `as_tensor`); random ones: random.py. To add one:
-an infer/run pair in csrc/kernels/creation.cpp and a record here. The kernels expect the options below
-to come last, in this order.
+From Python data: csrc/python/from_data.cpp (`tensor`, `as_tensor`); random ones: random.py. To add
+one: an infer/run pair in csrc/kernels/creation.cpp and a record here. The kernels expect the
+options below to come last, in this order.
 """
 
 import rushlight as rl
@@ -45,7 +45,9 @@ def empty_strided(size, stride, *options):
 
 @_factory("empty_permuted(int[] size, int[] physical_layout, OPTIONS) -> Tensor", out=False)
 def empty_permuted(size, physical_layout, dtype, layout, device, requires_grad, pin_memory):
-    """As `empty`, with the dimensions lying in memory in the order ``physical_layout``, outermost first."""
+    """As `empty`, with the dimensions lying in memory in the order ``physical_layout``,
+    outermost first.
+    """
     if sorted(physical_layout) != list(range(len(size))):
         raise RuntimeError(
             f"empty_permuted: physical_layout must name each of the {len(size)} dimensions once, "
@@ -165,8 +167,8 @@ def new_full(self, size, fill_value, *options):
 
 
 @_factory(
-    "new_empty_strided(Tensor self, int[] size, int[] stride, *, dtype? dtype=None, device? device=None)"
-    " -> Tensor",
+    "new_empty_strided(Tensor self, int[] size, int[] stride, *, dtype? dtype=None, "
+    "device? device=None) -> Tensor",
     at="Tensor",
 )
 def new_empty_strided(self, size, stride, dtype, device):

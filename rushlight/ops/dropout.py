@@ -36,7 +36,8 @@ def _channels(input):
 
 @op("dropout(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", at=_NN)
 def dropout(input, p, training, inplace):
-    """Zeroes each element with probability p and scales the others by 1 / (1 - p) (Hinton et al. 2012).
+    """Zeroes each element with probability p and scales the others by 1 / (1 - p)
+    (Hinton et al. 2012).
 
     Example::
 
@@ -66,7 +67,8 @@ def _feature_dropout(dims, input, p, training, inplace):
 
 def _define(dims):
     @op(
-        f"dropout{dims}d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor",
+        f"dropout{dims}d(Tensor input, float p=0.5, bool training=True, "
+        "bool inplace=False) -> Tensor",
         at=_NN,
     )
     def feature(input, p, training, inplace):
@@ -109,7 +111,8 @@ def alpha_dropout(input, p, training, inplace):
 
 
 @op(
-    "feature_alpha_dropout(Tensor input, float p=0.5, bool training=False, bool inplace=False) -> Tensor",
+    "feature_alpha_dropout(Tensor input, float p=0.5, bool training=False, "
+    "bool inplace=False) -> Tensor",
     at=_NN,
 )
 def feature_alpha_dropout(input, p, training, inplace):

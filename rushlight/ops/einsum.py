@@ -27,8 +27,8 @@ def _labels(term, equation):
     for c in parts + rest:
         if c not in _LETTERS:
             raise RuntimeError(
-                f"einsum(): invalid subscript given at index {equation.find(c)} in the equation string, "
-                f"subscripts must be in [a-zA-Z], got {c!r} in {equation!r}"
+                f"einsum(): invalid subscript given at index {equation.find(c)} in the equation "
+                f"string, subscripts must be in [a-zA-Z], got {c!r} in {equation!r}"
             )
     return list(parts) + ([...] if dots else []) + list(rest)
 
@@ -40,7 +40,8 @@ def _sublists(arguments):
         for i in sublist:
             if i is not ... and not (isinstance(i, int) and 0 <= i < 52):
                 raise RuntimeError(
-                    f"einsum(): subscripts in a sublist must be integers in [0, 52) or Ellipsis, got {i!r}"
+                    "einsum(): subscripts in a sublist must be integers in [0, 52) or Ellipsis, "
+                    f"got {i!r}"
                 )
         return [... if i is ... else _LETTERS[i] for i in sublist]
 
@@ -57,8 +58,8 @@ def _expand_dots(terms, output, operands):
         named = len(labels) - (... in labels)
         if named > x.dim() or (... not in labels and named != x.dim()):
             raise RuntimeError(
-                f"einsum(): the number of subscripts in the equation ({named}) does not match the number "
-                f"of dimensions ({x.dim()}) for an operand of shape {tuple(x.shape)}"
+                f"einsum(): the number of subscripts in the equation ({named}) does not match the "
+                f"number of dimensions ({x.dim()}) for an operand of shape {tuple(x.shape)}"
             )
         covered.append(x.dim() - named if ... in labels else 0)
     most = max(covered, default=0)
@@ -89,8 +90,8 @@ def _diagonal(x, labels):
             j = labels.index(label, i + 1)
             if x.shape[i] != x.shape[j]:
                 raise RuntimeError(
-                    f"einsum(): subscript {label} is repeated for an operand but the sizes don't match, "
-                    f"{x.shape[j]} != {x.shape[i]}"
+                    f"einsum(): subscript {label} is repeated for an operand but the sizes don't "
+                    f"match, {x.shape[j]} != {x.shape[i]}"
                 )
             x = x.diagonal(0, i, j)
             labels = [m for k, m in enumerate(labels) if k not in (i, j)] + [label]
@@ -104,8 +105,8 @@ def _sizes(terms, operands):
             if sizes.setdefault(label, n) != n and n != 1:
                 if sizes[label] != 1:
                     raise RuntimeError(
-                        f"einsum(): operands do not broadcast with remapped shapes: subscript {label} has "
-                        f"sizes {sizes[label]} and {n}"
+                        "einsum(): operands do not broadcast with remapped shapes: subscript "
+                        f"{label} has sizes {sizes[label]} and {n}"
                     )
                 sizes[label] = n
     return sizes
@@ -168,7 +169,8 @@ def _einsum(operands, terms, output):
             )
         if not any(m in t for t in terms):
             raise RuntimeError(
-                f"einsum(): output subscript {m} does not appear in the equation for any input operand"
+                f"einsum(): output subscript {m} does not appear in the equation for any input "
+                "operand"
             )
     pairs = [_diagonal(x, labels) for x, labels in zip(operands, terms)]
     operands, terms = [p[0] for p in pairs], [p[1] for p in pairs]
@@ -187,11 +189,11 @@ def _einsum(operands, terms, output):
 def einsum(*args):
     """Sums products of operands over named dimensions, in Einstein's notation.
 
-    ``einsum("ij,jk->ik", a, b)``: each operand's dimensions are labelled with letters; labels missing on the
-    right are summed. Without ``->`` the output has the labels that occur once, in alphabetical order.
-    ``...`` stands for dimensions that are broadcast; a label repeated in an operand takes its diagonal.
-    ``einsum(a, [0, 1], b, [1, 2], [0, 2])`` says the same with numbers. Raises RuntimeError for malformed
-    equations and sizes that do not fit.
+    ``einsum("ij,jk->ik", a, b)``: each operand's dimensions are labelled with letters; labels
+    missing on the right are summed. Without ``->`` the output has the labels that occur once, in
+    alphabetical order. ``...`` stands for dimensions that are broadcast; a label repeated in an
+    operand takes its diagonal. ``einsum(a, [0, 1], b, [1, 2], [0, 2])`` says the same with numbers.
+    Raises RuntimeError for malformed equations and sizes that do not fit.
 
     Example::
 
@@ -200,8 +202,8 @@ def einsum(*args):
     """
     if len(args) < 2:
         raise ValueError(
-            "einsum(): must specify the equation string and at least one operand, or at least one operand "
-            "and its subscripts list"
+            "einsum(): must specify the equation string and at least one operand, or at least one "
+            "operand and its subscripts list"
         )
     if isinstance(args[0], rl.Tensor):
         operands, terms, output = _sublists(args)
@@ -217,7 +219,8 @@ def einsum(*args):
 
 @op("tensordot(Tensor a, Tensor b, any dims=2, *, Tensor? out=None) -> Tensor", method=False)
 def tensordot(a, b, dims):
-    """Sums products over pairs of dimensions: the last `dims` of a with the first of b, or two lists.
+    """Sums products over pairs of dimensions: the last `dims` of a with the first of b,
+    or two lists.
 
     Example::
 
@@ -228,8 +231,8 @@ def tensordot(a, b, dims):
     for i, j in zip(left, right):
         if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
             raise RuntimeError(
-                f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and second "
-                f"has size {b.shape[j]} in dim {j}"
+                f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} "
+                f"and second has size {b.shape[j]} in dim {j}"
             )
     la = [f"a{i}" for i in range(a.dim())]
     lb = [f"b{j}" for j in range(b.dim())]

@@ -65,8 +65,8 @@ def _padding(name, padding_idx, weight):
 
 
 @op(
-    "embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, float norm_type=2.0,"
-    " bool scale_grad_by_freq=False, bool sparse=False) -> Tensor",
+    "embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, "
+    "float norm_type=2.0, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor",
     at=_NN,
 )
 def embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse):
@@ -132,7 +132,8 @@ def _pool_bags(vectors, ids, bags, mode, kept):
 @op(
     "embedding_bag(Tensor input, Tensor weight, Tensor? offsets=None, float? max_norm=None,"
     " float norm_type=2, bool scale_grad_by_freq=False, str mode='mean', bool sparse=False,"
-    " Tensor? per_sample_weights=None, bool include_last_offset=False, int? padding_idx=None) -> Tensor",
+    " Tensor? per_sample_weights=None, bool include_last_offset=False, "
+    "int? padding_idx=None) -> Tensor",
     at=_NN,
 )
 def embedding_bag(
@@ -150,7 +151,8 @@ def embedding_bag(
 ):
     """Sums, means or maxima of the rows of `weight` in each bag of indices.
 
-    input is (B, N): B bags of N; or 1-D with `offsets` (B), where each bag starts. Empty bags give 0.
+    input is (B, N): B bags of N; or 1-D with `offsets` (B), where each bag starts. Empty
+    bags give 0.
 
     Example::
 
@@ -177,8 +179,8 @@ def embedding_bag(
     if input.dim() == 2:
         if offsets is not None:
             raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of "
-                "fixed length sequences"
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch "
+                "of fixed length sequences"
             )
         bags = input.shape[0]
         ids = rl.arange(bags).repeat_interleave(input.shape[1])
@@ -222,6 +224,7 @@ def one_hot(tensor, num_classes):
             num_classes = highest + 1
         elif highest >= num_classes:
             raise RuntimeError(
-                f"Class values must be smaller than num_classes, got {highest} with num_classes={num_classes}"
+                f"Class values must be smaller than num_classes, got {highest} with "
+                f"num_classes={num_classes}"
             )
     return (tensor.unsqueeze(-1) == rl.arange(num_classes)).to(rl.int64)

@@ -231,8 +231,8 @@ def _record_kind(name, transform, inverse, halved, what):
         return transform(self, *_many(self, s, dim, None if free else halved), norm, inverse)
 
     details = (
-        '\n\n    Sizes cut the input or pad it with zeros. ``norm``: "backward" (the default) scales inverse\n'
-        '    transforms by 1/n, "forward" the others, "ortho" both by 1/sqrt(n).'
+        '\n\n    Sizes cut the input or pad it with zeros. ``norm``: "backward" (the default) '
+        'scales inverse\n    transforms by 1/n, "forward" the others, "ortho" both by 1/sqrt(n).'
     )
     one.__doc__ = what + " along ``dim``." + details
     two.__doc__ = what + " over two dimensions." + details

@@ -212,7 +212,8 @@ def scatter(self, dim, index, src, reduce):
 
 
 @op(
-    "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor",
+    "scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, "
+    "str reduce) -> Tensor",
     inplace=True,
     kernel="scatter.value",
 )
@@ -264,8 +265,8 @@ def _combine_grads(g, self, source, result, reduce, include_self, read, write):
 
 
 @op(
-    "scatter_reduce(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True)"
-    " -> Tensor",
+    "scatter_reduce(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, "
+    "bool include_self=True) -> Tensor",
     inplace=True,
 )
 def scatter_reduce(self, dim, index, src, reduce, include_self):
@@ -370,8 +371,8 @@ index_fill.vjp(
 
 
 @op(
-    "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True)"
-    " -> Tensor",
+    "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, "
+    "bool include_self=True) -> Tensor",
     inplace=True,
 )
 def index_reduce(self, dim, index, source, reduce, include_self):

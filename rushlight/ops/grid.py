@@ -16,7 +16,8 @@ def affine_grid(theta, size, align_corners):
 
     Example::
 
-        >>> rl.nn.functional.affine_grid(rl.tensor([[[1., 0, 0], [0, 1, 0]]]), (1, 1, 2, 2), False).shape
+        >>> identity = rl.tensor([[[1., 0, 0], [0, 1, 0]]])
+        >>> rl.nn.functional.affine_grid(identity, (1, 1, 2, 2), False).shape
         torch.Size([1, 2, 2, 2])
     """
     size = tuple(size)
@@ -25,8 +26,8 @@ def affine_grid(theta, size, align_corners):
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     if dims not in (2, 3) or theta.dim() != 3 or tuple(theta.shape[1:]) != (dims, dims + 1):
         raise ValueError(
-            f"Expected a batch of {dims}x{dims + 1} affine matrices for size {size}, got theta of shape "
-            f"{tuple(theta.shape)}"
+            f"Expected a batch of {dims}x{dims + 1} affine matrices for size {size}, got theta of "
+            f"shape {tuple(theta.shape)}"
         )
     axes = []
     for d, n in enumerate(size[2:]):
@@ -130,23 +131,25 @@ def _bicubic(at, sizes, input, padding, align):
 def grid_sample(input, grid, mode, padding_mode, align_corners):
     """The values of `input` at the positions in `grid`.
 
-    Shapes: input (N, C, H, W), grid (N, H', W', 2) with (x, y) in [-1, 1]; or one dimension more. Modes
-    'bilinear', 'nearest', 'bicubic' (images only); outside, 'zeros', 'border' or 'reflection'.
+    Shapes: input (N, C, H, W), grid (N, H', W', 2) with (x, y) in [-1, 1]; or one dimension more.
+    Modes 'bilinear', 'nearest', 'bicubic' (images only); outside, 'zeros', 'border' or
+    'reflection'.
 
     Example::
 
-        >>> rl.nn.functional.grid_sample(rl.ones(1, 1, 2, 2), rl.zeros(1, 1, 1, 2), align_corners=True).item()
+        >>> image, centre = rl.ones(1, 1, 2, 2), rl.zeros(1, 1, 1, 2)
+        >>> rl.nn.functional.grid_sample(image, centre, align_corners=True).item()
         1.0
     """
     if mode not in ("bilinear", "nearest", "bicubic"):
         raise ValueError(
-            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: "
-            f"'{mode}'"
+            "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', "
+            f"but got: '{mode}'"
         )
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ValueError(
-            f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', "
-            f"but got: '{padding_mode}'"
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or "
+            f"'reflection', but got: '{padding_mode}'"
         )
     dims = input.dim() - 2
     if (
@@ -156,8 +159,8 @@ def grid_sample(input, grid, mode, padding_mode, align_corners):
         or grid.shape[0] != input.shape[0]
     ):
         raise RuntimeError(
-            f"grid_sample(): expected 4D or 5D input and a grid of matching rank, batch size and last "
-            f"dimension, but got input with sizes {list(input.shape)} and grid with sizes "
+            "grid_sample(): expected 4D or 5D input and a grid of matching rank, batch size and "
+            f"last dimension, but got input with sizes {list(input.shape)} and grid with sizes "
             f"{list(grid.shape)}"
         )
     if mode == "bicubic" and dims != 2:

@@ -29,7 +29,8 @@ index.vjp(
 
 @op("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor")
 def index_put(self, indices, values, accumulate):
-    """A copy of the tensor with values written (or, if ``accumulate``, added) at the given positions.
+    """A copy of the tensor with values written at the given positions,
+    or added if ``accumulate``.
 
     Positions that occur several times keep the last value, or receive the sum, in a fixed order.
 
@@ -42,7 +43,8 @@ def index_put(self, indices, values, accumulate):
 
 
 @op(
-    "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, "
+    "bool accumulate=False) -> Tensor",
     at="Tensor",
     grad_name="IndexPutBackward0",
 )

@@ -16,7 +16,8 @@ def _in_place(name):
     def method(self, *args, **kwargs):
         if self.requires_grad and self.is_leaf and rl.is_grad_enabled():
             raise RuntimeError(
-                f"a leaf Variable that requires grad is being used in an in-place operation. ({name}_)"
+                "a leaf Variable that requires grad is being used in an in-place operation. "
+                f"({name}_)"
             )
         return self._take_geometry(view_of(self, *args, **kwargs))
 
@@ -26,7 +27,9 @@ def _in_place(name):
 
 
 def _resize_as_(self, other, *, memory_format=rl.contiguous_format):
-    """Takes the sizes of another tensor; the storage grows when it must and new elements are unset."""
+    """Takes the sizes of another tensor; the storage grows when it must and new elements are
+    unset.
+    """
     if memory_format is rl.preserve_format:
         raise RuntimeError("resize_as_: memory_format=preserve_format is not supported")
     return self.resize_(other.shape, memory_format=memory_format)

@@ -10,7 +10,9 @@ from rushlight.ops._record import namespaces, op
 
 
 class LinAlgError(RuntimeError):
-    """A factorisation failed: the matrix is singular, or not positive definite, or did not converge."""
+    """A factorisation failed: the matrix is singular, or not positive definite,
+    or did not converge.
+    """
 
 
 LinAlgError.__module__ = "torch.linalg"
@@ -118,7 +120,8 @@ def solve(A, B, left=True):
     right = B.unsqueeze(-1) if vector else B
     if vector and not left:
         raise RuntimeError(
-            "linalg.solve: Vector broadcasting of the left hand side is not supported for left=False"
+            "linalg.solve: Vector broadcasting of the left hand side is not supported for "
+            "left=False"
         )
     if right.size(-2 if left else -1) != A.size(-1):
         raise RuntimeError(
@@ -298,7 +301,8 @@ def _off_diagonal(a, divisor):
 
 
 @op(
-    "svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)",
+    "svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, "
+    "Tensor Vh)",
     at="linalg",
 )
 def _(A, full_matrices=True, driver=None):

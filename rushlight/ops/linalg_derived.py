@@ -36,7 +36,8 @@ def eigvals(self):
 
 
 @op(
-    "matrix_norm(Tensor self, any ord='fro', int[] dim=[-2, -1], bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    "matrix_norm(Tensor self, any ord='fro', int[] dim=[-2, -1], bool keepdim=False, *, "
+    "dtype? dtype=None) -> Tensor",
     at="linalg",
 )
 def matrix_norm(self, ord="fro", dim=(-2, -1), keepdim=False, dtype=None):  # noqa: A002
@@ -64,7 +65,8 @@ def matrix_norm(self, ord="fro", dim=(-2, -1), keepdim=False, dtype=None):  # no
 
 
 @op(
-    "norm.linalg(Tensor self, any ord=None, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    "norm.linalg(Tensor self, any ord=None, int[1]? dim=None, bool keepdim=False, *, "
+    "dtype? dtype=None) -> Tensor",
     at="linalg",
 )
 def _(self, ord=None, dim=None, keepdim=False, dtype=None):  # noqa: A002
@@ -84,7 +86,9 @@ def _(self, ord=None, dim=None, keepdim=False, dtype=None):  # noqa: A002
 
 @op("cond(Tensor self, any p=None) -> Tensor", at="linalg")
 def cond(self, p=None):
-    """The condition number: the norm of order ``p`` (2) times that of the inverse; inf if singular."""
+    """The condition number: the norm of order ``p`` (2) times that of the inverse;
+    inf if singular.
+    """
     if p in (None, 2, -2):
         s = svdvals(self)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
@@ -182,7 +186,8 @@ def _or_unsupported(name, check_errors, compute):
 
 
 @op(
-    "cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)",
+    "cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, "
+    "Tensor info)",
     at="linalg",
 )
 def _(self, upper=False, check_errors=False):
@@ -211,7 +216,8 @@ def _bad_minors(a):
 
 
 @op(
-    "solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor info)",
+    "solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, "
+    "Tensor info)",
     at="linalg",
 )
 def _(A, B, left=True, check_errors=False):
@@ -224,7 +230,8 @@ def _(A, B, left=True, check_errors=False):
 
 
 @op(
-    "solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, bool unitriangular=False) -> Tensor",
+    "solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, "
+    "bool unitriangular=False) -> Tensor",
     at="linalg",
 )
 def solve_triangular(self, B, upper, left=True, unitriangular=False):
@@ -243,8 +250,8 @@ def solve_triangular(self, B, upper, left=True, unitriangular=False):
 
 
 @op(
-    "triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False)"
-    " -> (Tensor solution, Tensor cloned_coefficient)"
+    "triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, "
+    "bool unitriangular=False) -> (Tensor solution, Tensor cloned_coefficient)"
 )
 def _(self, A, upper=True, transpose=False, unitriangular=False):
     """The older form of `torch.linalg.solve_triangular`: also gives a copy of A."""
@@ -364,7 +371,9 @@ def _(self, ind=2):
 
 @op("tensorsolve(Tensor self, Tensor other, int[]? dims=None) -> Tensor", at="linalg")
 def _(self, other, dims=None):
-    """X with ``tensordot(self, X, X.ndim) = other``; ``dims`` of self are moved to the end first."""
+    """X with ``tensordot(self, X, X.ndim) = other``;
+    ``dims`` of self are moved to the end first.
+    """
     a = (
         self
         if dims is None
@@ -377,7 +386,9 @@ def _(self, other, dims=None):
 
 @op("vander(Tensor x, *, int? N=None) -> Tensor", at="linalg", out=False)
 def vander(x, N=None):
-    """The powers 0 to N - 1 (as many as elements) of the elements of (*, n), in a last dimension."""
+    """The powers 0 to N - 1 (as many as elements) of the elements of (*, n),
+    in a last dimension.
+    """
     count = rl.atleast_1d(x).size(-1) if N is None else N
     if count <= 0 and N is not None:
         raise RuntimeError("N must be greater than 1.")
@@ -402,11 +413,14 @@ def _(x, N=None, increasing=False):
 
 
 @op(
-    "svd.torch(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V)",
+    "svd.torch(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, "
+    "Tensor V)",
     at=("torch", "Tensor"),
 )
 def _(self, some=True, compute_uv=True):
-    """self = U diag(S) V^H; ``some``: min(m, n) columns. Without ``compute_uv`` U and V are zeros."""
+    """self = U diag(S) V^H; ``some``: min(m, n) columns. Without ``compute_uv`` U and V are
+    zeros.
+    """
     m, n = self.shape[-2:]
     if not compute_uv:
         batch = self.shape[:-2]

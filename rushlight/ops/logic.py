@@ -1,5 +1,5 @@
-"""Records of elementwise comparison, tests, logic and bits, and of second names that are one call of
-a record in pointwise.py. To add one: a record here, and a functor in csrc/scalar/arith.h.
+"""Records of elementwise comparison, tests, logic and bits, and of second names that are one call
+of a record in pointwise.py. To add one: a record here, and a functor in csrc/scalar/arith.h.
 """
 
 import rushlight as rl

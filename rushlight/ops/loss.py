@@ -100,8 +100,8 @@ def smooth_l1_loss(input, target, size_average, reduce, reduction, beta):
 
 
 @op(
-    "huber_loss(Tensor input, Tensor target, str reduction='mean', number delta=1.0, Tensor? weight=None)"
-    " -> Tensor",
+    "huber_loss(Tensor input, Tensor target, str reduction='mean', number delta=1.0, "
+    "Tensor? weight=None) -> Tensor",
     at=_NN,
 )
 def huber_loss(input, target, reduction, delta, weight):
@@ -173,11 +173,13 @@ _bce.vjp(
 def binary_cross_entropy_with_logits(
     input, target, weight, size_average, reduce, reduction, pos_weight
 ):
-    """Binary cross entropy of sigmoid(input), without overflow; pos_weight scales the positive terms.
+    """Binary cross entropy of sigmoid(input), without overflow;
+    pos_weight scales the positive terms.
 
     Example::
 
-        >>> round(rl.nn.functional.binary_cross_entropy_with_logits(rl.zeros(1), rl.ones(1)).item(), 4)
+        >>> loss = rl.nn.functional.binary_cross_entropy_with_logits(rl.zeros(1), rl.ones(1))
+        >>> round(loss.item(), 4)
         0.6931
     """
     reduction = reduction_of(size_average, reduce, reduction)
@@ -195,7 +197,8 @@ def binary_cross_entropy_with_logits(
 
 @op(f"kl_div(Tensor input, Tensor target, {_TAIL}, bool log_target=False) -> Tensor", at=_NN)
 def kl_div(input, target, size_average, reduce, reduction, log_target):
-    """target (log(target) - input), where input holds log-probabilities; also reduction='batchmean'.
+    """target (log(target) - input), where input holds log-probabilities;
+    also reduction='batchmean'.
 
     Example::
 
@@ -209,7 +212,8 @@ def kl_div(input, target, size_average, reduce, reduction, log_target):
 
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
-            "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
+            "'batchmean' divides only by the batch size, and aligns with the KL div math "
+            "definition.",
             stacklevel=3,
         )
     loss = (
@@ -286,8 +290,8 @@ def _check_classes(name, input, target):
 def nll_loss(input, target, weight, size_average, ignore_index, reduce, reduction):
     """Negative log likelihood: -weight[t] * input[n, t, ...] for t = target[n, ...].
 
-    Shapes: input (C), (N, C) or (N, C, d1, ...), target the same without C, weight (C). Targets equal
-    to ignore_index count nothing; the mean divides by the sum of the weights used.
+    Shapes: input (C), (N, C) or (N, C, d1, ...), target the same without C, weight (C). Targets
+    equal to ignore_index count nothing; the mean divides by the sum of the weights used.
 
     Example::
 
@@ -350,7 +354,8 @@ def _against_probabilities(log_p, target, weight, reduction, smoothing):
 
 @op(
     "cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None,"
-    " int ignore_index=-100, bool? reduce=None, str reduction='mean', float label_smoothing=0.0) -> Tensor",
+    " int ignore_index=-100, bool? reduce=None, str reduction='mean', float label_smoothing=0.0) "
+    "-> Tensor",
     at=_NN,
 )
 def cross_entropy(
@@ -358,8 +363,9 @@ def cross_entropy(
 ):
     """log_softmax over the classes followed by nll_loss.
 
-    Shapes: input (C), (N, C) or (N, C, d1, ...); target class indices without C, or probabilities of
-    input's shape. label_smoothing mixes the target with the uniform distribution (Szegedy et al. 2016).
+    Shapes: input (C), (N, C) or (N, C, d1, ...); target class indices without C, or probabilities
+    of input's shape. label_smoothing mixes the target with the uniform distribution (Szegedy et al.
+    2016).
 
     Example::
 

@@ -13,7 +13,8 @@ _NN = ("nn.functional",)
 
 
 @op(
-    "pairwise_distance(Tensor x1, Tensor x2, float p=2.0, float eps=1e-06, bool keepdim=False) -> Tensor",
+    "pairwise_distance(Tensor x1, Tensor x2, float p=2.0, float eps=1e-06, "
+    "bool keepdim=False) -> Tensor",
     at=_NN + ("torch",),
 )
 def pairwise_distance(x1, x2, p, eps, keepdim):
@@ -60,12 +61,14 @@ def _distance(d, p):
 def _check_labels(name, input, target):
     if input.shape != target.shape:
         raise ValueError(
-            f"{name}: expected target of the input's shape {tuple(input.shape)}, got {tuple(target.shape)}"
+            f"{name}: expected target of the input's shape {tuple(input.shape)}, got "
+            f"{tuple(target.shape)}"
         )
 
 
 @op(
-    f"margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, {_TAIL}) -> Tensor",
+    "margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, "
+    f"{_TAIL}) -> Tensor",
     at=_NN,
 )
 def margin_ranking_loss(input1, input2, target, margin, size_average, reduce, reduction):
@@ -73,8 +76,8 @@ def margin_ranking_loss(input1, input2, target, margin, size_average, reduce, re
     reduction = reduction_of(size_average, reduce, reduction)
     if not input1.dim() == input2.dim() == target.dim():
         raise RuntimeError(
-            f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
-            f"{input1.size()}, input2: {input2.size()}, target: {target.size()} "
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
         )
     return reduced((-target * (input1 - input2) + margin).clamp_min(0), reduction)
 
@@ -101,7 +104,8 @@ def soft_margin_loss(input, target, size_average, reduce, reduction):
 
 
 @op(
-    f"multilabel_soft_margin_loss(Tensor input, Tensor target, Tensor? weight=None, {_TAIL}) -> Tensor",
+    "multilabel_soft_margin_loss(Tensor input, Tensor target, Tensor? weight=None, "
+    f"{_TAIL}) -> Tensor",
     at=_NN,
 )
 def multilabel_soft_margin_loss(input, target, weight, size_average, reduce, reduction):
@@ -114,7 +118,8 @@ def multilabel_soft_margin_loss(input, target, weight, size_average, reduce, red
 
 
 @op(
-    f"cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, {_TAIL}) -> Tensor",
+    f"cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, {_TAIL}) "
+    "-> Tensor",
     at=_NN,
 )
 def cosine_embedding_loss(input1, input2, target, margin, size_average, reduce, reduction):
@@ -138,8 +143,8 @@ def cosine_embedding_loss(input1, input2, target, margin, size_average, reduce, 
 
 
 @op(
-    "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, float p=2,"
-    f" float eps=1e-06, bool swap=False, {_TAIL}) -> Tensor",
+    "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, "
+    f"float p=2, float eps=1e-06, bool swap=False, {_TAIL}) -> Tensor",
     at=_NN,
 )
 def triplet_margin_loss(
@@ -152,8 +157,8 @@ def triplet_margin_loss(
     if not anchor.dim() == positive.dim() == negative.dim():
         raise RuntimeError(
             f"The anchor, positive, and negative tensors are expected to have the same number of "
-            f"dimensions, but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and negative "
-            f"{negative.dim()}D inputs"
+            f"dimensions, but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and "
+            f"negative {negative.dim()}D inputs"
         )
     return _triplet(
         lambda a, b: pairwise_distance(a, b, p, eps),
@@ -175,7 +180,8 @@ def _triplet(distance, anchor, positive, negative, margin, swap, reduction):
 
 @op(
     "triplet_margin_with_distance_loss(Tensor anchor, Tensor positive, Tensor negative, *,"
-    " any distance_function=None, float margin=1.0, bool swap=False, str reduction='mean') -> Tensor",
+    " any distance_function=None, float margin=1.0, bool swap=False, "
+    "str reduction='mean') -> Tensor",
     at=_NN,
 )
 def triplet_margin_with_distance_loss(
@@ -188,8 +194,8 @@ def triplet_margin_with_distance_loss(
     if not anchor.dim() == positive.dim() == negative.dim():
         raise RuntimeError(
             f"The anchor, positive, and negative tensors are expected to have the same number of "
-            f"dimensions, but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and negative "
-            f"{negative.dim()}D inputs"
+            f"dimensions, but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and "
+            f"negative {negative.dim()}D inputs"
         )
     return _triplet(
         distance_function or pairwise_distance, anchor, positive, negative, margin, swap, reduction
@@ -213,8 +219,8 @@ def _rows(name, input, target):
 
 
 @op(
-    f"multi_margin_loss(Tensor input, Tensor target, int p=1, float margin=1.0, Tensor? weight=None, {_TAIL})"
-    " -> Tensor",
+    "multi_margin_loss(Tensor input, Tensor target, int p=1, float margin=1.0, "
+    f"Tensor? weight=None, {_TAIL}) -> Tensor",
     at=_NN,
 )
 def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, reduction):
@@ -225,18 +231,20 @@ def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, re
     x, t = input if input.dim() == 2 else input.reshape(1, -1), target.reshape(-1)
     if input.dim() > 2 or x.shape[1] == 0:
         raise RuntimeError(
-            f"multi_margin_loss: Expected non-empty vector or matrix with optional 0-dim batch size, "
-            f"but got: {list(input.shape)}"
+            "multi_margin_loss: Expected non-empty vector or matrix with optional 0-dim batch "
+            f"size, but got: {list(input.shape)}"
         )
     if t.shape[0] != x.shape[0]:
         raise RuntimeError(
-            f"multi_margin_loss: inconsistent target size, expected {x.shape[0]} but got {list(target.shape)}"
+            f"multi_margin_loss: inconsistent target size, expected {x.shape[0]} but got "
+            f"{list(target.shape)}"
         )
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
     if weight is not None and weight.numel() != x.shape[1]:
         raise RuntimeError(
-            f"multi_margin_loss: inconsistent weight size, expected {x.shape[1]} but got {list(weight.shape)}"
+            f"multi_margin_loss: inconsistent weight size, expected {x.shape[1]} but got "
+            f"{list(weight.shape)}"
         )
     z = (margin - x.gather(1, t.unsqueeze(1)) + x).clamp_min(0)
     z = z if p == 1 else z.square()
@@ -249,7 +257,9 @@ def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, re
 
 @op(f"multilabel_margin_loss(Tensor input, Tensor target, {_TAIL}) -> Tensor", at=_NN)
 def multilabel_margin_loss(input, target, size_average, reduce, reduction):
-    """The mean over labels j and other classes i of max(0, 1 - x[j] + x[i]); labels end at the first -1."""
+    """The mean over labels j and other classes i of max(0, 1 - x[j] + x[i]);
+    labels end at the first -1.
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     x, t = _rows("multilabel_margin_loss", input, target)
     if t.shape != x.shape:
@@ -273,7 +283,9 @@ def multilabel_margin_loss(input, target, size_average, reduce, reduction):
     at=_NN,
 )
 def poisson_nll_loss(input, target, log_input, full, size_average, eps, reduce, reduction):
-    """exp(x) - t x (or x - t log(x + eps)): minus the Poisson log-likelihood; `full` adds Stirling's term."""
+    """exp(x) - t x (or x - t log(x + eps)): minus the Poisson log-likelihood;
+    `full` adds Stirling's term.
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
@@ -283,8 +295,8 @@ def poisson_nll_loss(input, target, log_input, full, size_average, eps, reduce, 
 
 
 @op(
-    "gaussian_nll_loss(Tensor input, Tensor target, Tensor | Scalar var, bool full=False, float eps=1e-06,"
-    " str reduction='mean') -> Tensor",
+    "gaussian_nll_loss(Tensor input, Tensor target, Tensor | Scalar var, bool full=False, "
+    "float eps=1e-06, str reduction='mean') -> Tensor",
     at=_NN,
 )
 def gaussian_nll_loss(input, target, var, full, eps, reduction):

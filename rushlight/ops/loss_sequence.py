@@ -34,7 +34,8 @@ def _ctc_paths(log_probs, labels, input_lengths, target_lengths, blank):
 
 
 @op(
-    "_ctc(Tensor log_probs, Tensor labels, Tensor input_lengths, Tensor target_lengths, int blank) -> Tensor",
+    "_ctc(Tensor log_probs, Tensor labels, Tensor input_lengths, Tensor target_lengths, int blank) "
+    "-> Tensor",
     at=("internal",),
     grad_name="CtcLossBackward0",
 )
@@ -45,7 +46,9 @@ def _ctc(log_probs, labels, input_lengths, target_lengths, blank):
 
 
 def _ctc_grad(g, log_probs, labels, input_lengths, target_lengths, blank):
-    """exp(log_probs) minus the posterior of each class: the gradient for the input of log_softmax."""
+    """exp(log_probs) minus the posterior of each class:
+    the gradient for the input of log_softmax.
+    """
     with rl.enable_grad():
         x = log_probs.detach().requires_grad_(True)
         log_p = _ctc_paths(x, labels, input_lengths, target_lengths, blank)
@@ -83,9 +86,10 @@ def _label_table(targets, lengths, blank):
 def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity):
     """Connectionist temporal classification (Graves et al. 2006).
 
-    Shapes: log_probs (T, N, C), from log_softmax, or (T, C); targets (N, S), (S) or all concatenated;
-    lengths (N) or (). The mean divides each loss by its target's length first. Samples without a path
-    have infinite loss, or 0 with zero_infinity. The gradient is that of log_softmax's input.
+    Shapes: log_probs (T, N, C), from log_softmax, or (T, C); targets (N, S), (S) or all
+    concatenated; lengths (N) or (). The mean divides each loss by its target's length first.
+    Samples without a path have infinite loss, or 0 with zero_infinity. The gradient is that of
+    log_softmax's input.
     """
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
@@ -101,7 +105,8 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction
         )
     if ins.numel() and int(ins.max()) > x.shape[0]:
         raise RuntimeError(
-            f"Expected input_lengths to have value at most {x.shape[0]}, but got value {int(ins.max())}"
+            f"Expected input_lengths to have value at most {x.shape[0]}, but got value "
+            f"{int(ins.max())}"
         )
     labels = _label_table(targets.reshape(1, -1) if single else targets, outs, blank)
     loss = _ctc(x, labels, ins, outs, blank)
@@ -113,9 +118,9 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction
 
 
 @op(
-    "linear_cross_entropy(Tensor input, Tensor linear_weight, Tensor target, *, Tensor? linear_bias=None,"
-    " Tensor? weight=None, str reduction='mean', int? ignore_index=None, float label_smoothing=0.0,"
-    " any options=None) -> Tensor",
+    "linear_cross_entropy(Tensor input, Tensor linear_weight, Tensor target, *, "
+    "Tensor? linear_bias=None, Tensor? weight=None, str reduction='mean', int? ignore_index=None, "
+    "float label_smoothing=0.0, any options=None) -> Tensor",
     at=_NN,
 )
 def linear_cross_entropy(
@@ -131,9 +136,9 @@ def linear_cross_entropy(
 ):
     """cross_entropy(linear(input, linear_weight, linear_bias), target).
 
-    Shapes: input (N, D) or (D), linear_weight (C, D) or (C, d1, ..., D), linear_bias like it without D;
-    target as cross_entropy wants it for logits (N, C, d1, ...). `options` says how the work may be split;
-    the result does not depend on it.
+    Shapes: input (N, D) or (D), linear_weight (C, D) or (C, d1, ..., D), linear_bias like it
+    without D; target as cross_entropy wants it for logits (N, C, d1, ...). `options` says how the
+    work may be split; the result does not depend on it.
     """
     if input.dim() not in (1, 2):
         raise RuntimeError(
@@ -141,12 +146,14 @@ def linear_cross_entropy(
         )
     if input.dim() == 1 and linear_weight.dim() > 2:
         raise RuntimeError(
-            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires "
-            f"batched input, (N, {input.shape[0]}), got unbatched input with shape {tuple(input.shape)}"
+            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} "
+            f"requires batched input, (N, {input.shape[0]}), got unbatched input with shape "
+            f"{tuple(input.shape)}"
         )
     if ignore_index is not None and target.is_floating_point():
         raise RuntimeError(
-            "linear_cross_entropy: ignore_index cannot be specified when target contains probabilities"
+            "linear_cross_entropy: ignore_index cannot be specified when target contains "
+            "probabilities"
         )
     flat = linear_weight.reshape(-1, linear_weight.shape[-1])
     bias = None if linear_bias is None else linear_bias.reshape(-1)

@@ -57,11 +57,14 @@ def _unpacked(packed):
 
 
 @op(
-    "lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, Tensor pivots, Tensor info)",
+    "lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, "
+    "Tensor pivots, Tensor info)",
     at="linalg",
 )
 def lu_factor_ex(A, pivot=True, check_errors=False):
-    """`lu_factor` with, for each matrix, the position (from 1) of the first zero in U's diagonal, or 0."""
+    """`lu_factor` with, for each matrix, the position (from 1) of the first zero in U's diagonal,
+    or 0.
+    """
     _check_matrix("lu_factor", A, square=False)
     packed, pivots, info = _eliminate(A, pivot)
     if check_errors and bool((info != 0).any()):
@@ -113,7 +116,9 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     at="linalg",
 )
 def lu_solve(LU, pivots, B, left=True, adjoint=False):
-    """X with A X = B (``left=False``: X A = B; ``adjoint``: A^H in place of A), from `lu_factor` of A."""
+    """X with A X = B (``left=False``: X A = B; ``adjoint``: A^H in place of A),
+    from `lu_factor` of A.
+    """
     _check_matrix("lu_solve", LU)
     lower, upper = _unpacked(LU)
     a = _permutation(pivots, LU.size(-1)).to(LU.dtype) @ lower @ upper

@@ -61,9 +61,9 @@ def _right_grad(g, a, b):
 def matmul(input, other):
     """Matrix product of two tensors.
 
-    Vectors give a dot product; a vector and a matrix give a vector; two matrices a matrix; with more
-    dimensions the last two are matrices and those before them are broadcast. Both operands have
-    one dtype. Raises RuntimeError if the inner sizes differ.
+    Vectors give a dot product; a vector and a matrix give a vector; two matrices a matrix; with
+    more dimensions the last two are matrices and those before them are broadcast. Both operands
+    have one dtype. Raises RuntimeError if the inner sizes differ.
 
     Example::
 
@@ -252,8 +252,8 @@ def _times(x, factor):
 
 
 @op(
-    "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)"
-    " -> Tensor",
+    "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, "
+    "Tensor? out=None) -> Tensor",
     inplace=True,
 )
 def addmm(self, mat1, mat2, beta, alpha):
@@ -345,15 +345,16 @@ def addbmm(self, batch1, batch2, beta, alpha):
     b, n, k = batch1.shape
     if batch2.shape[0] != b or batch2.shape[1] != k:
         raise RuntimeError(
-            f"addbmm: the factors' shapes {tuple(batch1.shape)} and {tuple(batch2.shape)} do not fit"
+            f"addbmm: the factors' shapes {tuple(batch1.shape)} and {tuple(batch2.shape)} do not "
+            "fit"
         )
     left = batch1.transpose(0, 1).reshape(n, b * k)
     return rl.addmm(self, left, batch2.reshape(b * k, batch2.shape[2]), beta=beta, alpha=alpha)
 
 
 @op(
-    "addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)"
-    " -> Tensor",
+    "addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1, "
+    "Tensor? out=None) -> Tensor",
     inplace=True,
 )
 def addr(self, vec1, vec2, beta, alpha):

@@ -11,8 +11,8 @@ from rushlight.ops._record import op
 
 # ---- rows: layer norm and group norm
 @op(
-    "_row_norm(Tensor input, Tensor? weight, Tensor? bias, int rows, int groups, int inner, float eps)"
-    " -> (Tensor output, Tensor mean, Tensor rstd)",
+    "_row_norm(Tensor input, Tensor? weight, Tensor? bias, int rows, int groups, int inner, "
+    "float eps) -> (Tensor output, Tensor mean, Tensor rstd)",
     at=("internal",),
     grad_name="NativeLayerNormBackward0",
 )
@@ -22,8 +22,8 @@ def _row_norm(input, weight, bias, rows, groups, inner, eps):
 
 
 @op(
-    "_row_norm_backward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, int rows,"
-    " int groups, int inner) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)",
+    "_row_norm_backward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, "
+    "int rows, int groups, int inner) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)",
     at=("internal",),
     differentiable=False,
 )
@@ -93,7 +93,8 @@ def _check_normalized(name, input, shape, **affine):
     at=("nn.functional", "torch"),
 )
 def layer_norm(input, normalized_shape, weight, bias, eps, cudnn_enable):
-    """Normalises the last dimensions to mean 0 and variance 1, then scales and shifts (Ba et al. 2016).
+    """Normalises the last dimensions to mean 0 and variance 1,
+    then scales and shifts (Ba et al. 2016).
 
     Shapes: input (*, normalized_shape), weight and bias (normalized_shape). eps is added to the
     (biased) variance. cudnn_enable has no meaning on the CPU.
@@ -116,8 +117,8 @@ def _(make):
 
 
 @op(
-    "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05,"
-    " bool cudnn_enabled=True) -> Tensor",
+    "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, "
+    "float eps=1e-05, bool cudnn_enabled=True) -> Tensor",
     at=("nn.functional", "torch"),
 )
 def group_norm(input, num_groups, weight, bias, eps, cudnn_enabled):
@@ -160,7 +161,8 @@ def _(make):
 
 
 @op(
-    "rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
+    "rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, "
+    "float? eps=None) -> Tensor",
     at=("nn.functional", "torch"),
 )
 def rms_norm(input, normalized_shape, weight, eps):
@@ -186,8 +188,9 @@ def rms_norm(input, normalized_shape, weight, eps):
 
 # ---- batch norm
 @op(
-    "_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var,"
-    " bool training, float momentum, float eps) -> (Tensor output, Tensor mean, Tensor rstd)",
+    "_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, "
+    "Tensor? running_var, bool training, float momentum, float eps) -> (Tensor output, "
+    "Tensor mean, Tensor rstd)",
     at=("internal",),
     grad_name="NativeBatchNormBackward0",
 )
@@ -197,8 +200,8 @@ def _batch_norm(input, weight, bias, running_mean, running_var, training, moment
 
 
 @op(
-    "_batch_norm_backward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, bool training)"
-    " -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)",
+    "_batch_norm_backward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, "
+    "bool training) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)",
     at=("internal",),
     differentiable=False,
 )
@@ -254,7 +257,8 @@ def batch_norm(input, running_mean, running_var, weight, bias, training, momentu
 
     Example::
 
-        >>> rl.nn.functional.batch_norm(rl.tensor([[1.], [3.]]), None, None, training=True).round().tolist()
+        >>> y = rl.nn.functional.batch_norm(rl.tensor([[1.], [3.]]), None, None, training=True)
+        >>> y.round().tolist()
         [[-1.0], [1.0]]
     """
     if input.dim() < 2 and not input.numel():
@@ -278,8 +282,8 @@ def _(make):
 
 
 @op(
-    "batch_norm.torch(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var,"
-    " bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor",
+    "batch_norm.torch(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, "
+    "Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor",
     at=("torch",),
 )
 def _torch_batch_norm(
@@ -292,8 +296,9 @@ def _torch_batch_norm(
 
 
 @op(
-    "instance_norm(Tensor input, Tensor? running_mean=None, Tensor? running_var=None, Tensor? weight=None,"
-    " Tensor? bias=None, bool use_input_stats=True, float momentum=0.1, float eps=1e-05) -> Tensor",
+    "instance_norm(Tensor input, Tensor? running_mean=None, Tensor? running_var=None, "
+    "Tensor? weight=None, Tensor? bias=None, bool use_input_stats=True, float momentum=0.1, "
+    "float eps=1e-05) -> Tensor",
     at=("nn.functional",),
 )
 def instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps):
@@ -339,11 +344,13 @@ def instance_norm(input, running_mean, running_var, weight, bias, use_input_stat
 
 
 @op(
-    "local_response_norm(Tensor input, int size, float alpha=1e-04, float beta=0.75, float k=1.0) -> Tensor",
+    "local_response_norm(Tensor input, int size, float alpha=1e-04, float beta=0.75, float k=1.0) "
+    "-> Tensor",
     at=("nn.functional",),
 )
 def local_response_norm(input, size, alpha, beta, k):
-    """x / (k + alpha * mean of x^2 over `size` neighbouring channels)^beta (Krizhevsky et al. 2012).
+    """x / (k + alpha * mean of x^2 over `size` neighbouring channels)^beta
+    (Krizhevsky et al. 2012).
 
     Example::
 
@@ -364,7 +371,8 @@ def local_response_norm(input, size, alpha, beta, k):
 
 
 @op(
-    "normalize(Tensor input, float p=2.0, any dim=1, float eps=1e-12, *, Tensor? out=None) -> Tensor",
+    "normalize(Tensor input, float p=2.0, any dim=1, float eps=1e-12, *, "
+    "Tensor? out=None) -> Tensor",
     at=("nn.functional",),
 )
 def normalize(input, p, dim, eps):

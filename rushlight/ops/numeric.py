@@ -300,7 +300,8 @@ def renorm(self, p, dim, maxnorm):
     at="torch",
 )
 def gradient(self, spacing=1, dim=None, edge_order=1):
-    """Derivatives along each of ``dim`` (all) by differences: central inside, one-sided at the edges.
+    """Derivatives along each of ``dim`` (all) by differences: central inside,
+    one-sided at the edges.
 
     ``spacing``: the step, or per dimension a step or a vector of coordinates.
     ``edge_order``: 1 or 2, the accuracy at the edges.

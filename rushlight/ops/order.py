@@ -95,7 +95,8 @@ topk.vjp(self=lambda g, self_meta, dim, indices: _to_positions(g, self_meta, dim
 
 
 @op(
-    "kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)"
+    "kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, "
+    "Tensor indices)"
 )
 def kthvalue(self, k, dim, keepdim):
     """The ``k``-th smallest element along ``dim``, counted from 1, and its position.
@@ -220,7 +221,8 @@ def _quantile(self, q, dim, keepdim, interpolation, name, skip_nan):
         q = rl.tensor(q, dtype=self.dtype)
     elif q.dtype != self.dtype:
         raise RuntimeError(
-            f"{name}() q tensor must be same dtype as the input tensor, got {q.dtype} and {self.dtype}"
+            f"{name}() q tensor must be same dtype as the input tensor, got {q.dtype} and "
+            f"{self.dtype}"
         )
     if q.dim() > 1:
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor, got {q.dim()} dimensions")
@@ -270,7 +272,8 @@ def _place_quantiles(result, self, q, dim, keepdim):
 
 
 @op(
-    "quantile(Tensor self, any q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor"
+    "quantile(Tensor self, any q, int? dim=None, bool keepdim=False, *, "
+    "str interpolation='linear') -> Tensor"
 )
 def quantile(self, q, dim, keepdim, interpolation):
     """The ``q``-th quantiles of all elements or along ``dim``; NaN where there is one.
@@ -287,7 +290,8 @@ def quantile(self, q, dim, keepdim, interpolation):
 
 
 @op(
-    "nanquantile(Tensor self, any q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor"
+    "nanquantile(Tensor self, any q, int? dim=None, bool keepdim=False, *, "
+    "str interpolation='linear') -> Tensor"
 )
 def nanquantile(self, q, dim, keepdim, interpolation):
     """`quantile` of the elements that are not NaN.

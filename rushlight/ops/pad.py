@@ -1,4 +1,6 @@
-"""Padding in all modes, and the rearrangements of images: pixel and channel shuffle, fold, unfold."""
+"""Padding in all modes, and the rearrangements of images: pixel and channel shuffle,
+fold and unfold.
+"""
 
 import rushlight as rl
 from rushlight.ops._attach import attached
@@ -51,8 +53,8 @@ def _circular_index(size, before, after):
     before, after, size = max(before, 0), max(after, 0), content.shape[0]
     if before > size or after > size:
         raise RuntimeError(
-            f"Padding value causes wrapping around more than once: padding ({before}, {after}) at a "
-            f"dimension of size {size}"
+            f"Padding value causes wrapping around more than once: padding ({before}, {after}) at "
+            f"a dimension of size {size}"
         )
     return content[rl.arange(-before, size + after) % max(size, 1)]
 
@@ -111,8 +113,8 @@ def _indexed(x, pad, mode):
 def pad(input, pad, mode, value):
     """Pads the last dimensions: pad = (before last, after last, before second-last, ...).
 
-    mode is 'constant' (any number of dimensions, with `value`, default 0), 'reflect', 'replicate' or
-    'circular' (the last one to three dimensions). Negative amounts cut.
+    mode is 'constant' (any number of dimensions, with `value`, default 0), 'reflect', 'replicate'
+    or 'circular' (the last one to three dimensions). Negative amounts cut.
 
     Example::
 
@@ -154,8 +156,8 @@ def pixel_shuffle(input, upscale_factor):
     *lead, c, h, w = input.shape
     if c % (r * r):
         raise RuntimeError(
-            f"pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
-            f"upscale_factor, but input.size(-3)={c} is not divisible by {r * r}"
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
+            f"of upscale_factor, but input.size(-3)={c} is not divisible by {r * r}"
         )
     n = len(lead)
     x = input.reshape(*lead, c // (r * r), r, r, h, w)
@@ -169,14 +171,14 @@ def pixel_unshuffle(input, downscale_factor):
     r = downscale_factor
     if input.dim() < 3 or r <= 0:
         raise RuntimeError(
-            f"pixel_unshuffle expects input to have at least 3 dimensions and a positive factor, got "
-            f"shape {tuple(input.shape)} and factor {r}"
+            "pixel_unshuffle expects input to have at least 3 dimensions and a positive factor, "
+            f"got shape {tuple(input.shape)} and factor {r}"
         )
     *lead, c, h, w = input.shape
     if h % r or w % r:
         raise RuntimeError(
-            f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but got "
-            f"({h}, {w}) and {r}"
+            "pixel_unshuffle expects height and width to be divisible by downscale_factor, but "
+            f"got ({h}, {w}) and {r}"
         )
     n = len(lead)
     x = input.reshape(*lead, c, h // r, r, w // r, r).permute(
@@ -190,7 +192,8 @@ def channel_shuffle(input, groups):
     """Interleaves `groups` groups of channels of (N, C, *) (Zhang et al. 2018)."""
     if input.dim() < 3:
         raise RuntimeError(
-            f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(input.shape)}"
+            "channel_shuffle expects input with > 2 dims, but got input with sizes "
+            f"{list(input.shape)}"
         )
     n, c = input.shape[:2]
     if groups <= 0 or c % groups:
@@ -217,7 +220,8 @@ def _patch_index(sizes, kernel, dilation, padding, stride):
 
 
 @op(
-    "unfold.nn(Tensor input, any kernel_size, any dilation=1, any padding=0, any stride=1) -> Tensor",
+    "unfold.nn(Tensor input, any kernel_size, any dilation=1, any padding=0, "
+    "any stride=1) -> Tensor",
     at=_NN,
 )
 def unfold(input, kernel_size, dilation, padding, stride):
@@ -239,8 +243,9 @@ def unfold(input, kernel_size, dilation, padding, stride):
     (rows, columns), blocks = _patch_index((h, w), kernel, dilation, padding, stride)
     if min(blocks) < 1:
         raise RuntimeError(
-            f"unfold: the array of sliding blocks has shape {tuple(blocks)}, which is too small; input "
-            f"{tuple(input.shape)}, kernel_size={kernel}, dilation={dilation}, padding={padding}"
+            f"unfold: the array of sliding blocks has shape {tuple(blocks)}, which is too small; "
+            f"input {tuple(input.shape)}, kernel_size={kernel}, dilation={dilation}, "
+            f"padding={padding}"
         )
     x = _constant(x, (padding[1], padding[1], padding[0], padding[0]), 0)
     x = x.index_select(2, rows.reshape(-1)).index_select(3, columns.reshape(-1))
@@ -255,7 +260,8 @@ def unfold(input, kernel_size, dilation, padding, stride):
     at=_NN,
 )
 def fold(input, output_size, kernel_size, dilation, padding, stride):
-    """Sums columns of blocks back into images, the adjoint of `unfold`: (N, C KH KW, L) gives (N, C, H, W).
+    """Sums columns of blocks back into images, the adjoint of `unfold`:
+    (N, C KH KW, L) gives (N, C, H, W).
 
     Example::
 
@@ -274,8 +280,8 @@ def fold(input, output_size, kernel_size, dilation, padding, stride):
     taps = kernel[0] * kernel[1]
     if min(blocks) < 1 or x.shape[1] % taps or x.shape[2] != blocks[0] * blocks[1]:
         raise RuntimeError(
-            f"fold: expected input with a multiple of {taps} rows and {blocks[0] * blocks[1]} columns "
-            f"for output_size={size}, got shape {tuple(input.shape)}"
+            f"fold: expected input with a multiple of {taps} rows and {blocks[0] * blocks[1]} "
+            f"columns for output_size={size}, got shape {tuple(input.shape)}"
         )
     n, c = x.shape[0], x.shape[1] // taps
     x = x.reshape(n, c, kernel[0], kernel[1], blocks[0], blocks[1]).permute(0, 1, 2, 4, 3, 5)

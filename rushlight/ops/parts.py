@@ -1,4 +1,5 @@
-"""Views of parts of a tensor: one slice, a diagonal, sliding windows, or all pieces along a dimension.
+"""Views of parts of a tensor: one slice, a diagonal, sliding windows,
+or all pieces along a dimension.
 
 Indexing with ``x[...]`` is in indexing.py. To add one: an infer function in csrc/kernels/views.cpp
 (or views_split.cpp for several outputs) and a record here.
@@ -79,7 +80,8 @@ def narrow_tensor(self, dim, start, length):
 
 @op("diagonal(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor")
 def diagonal(self, offset, dim1, dim2):
-    """The diagonal over two dimensions, as the last dimension; ``offset`` > 0 lies above the main one.
+    """The diagonal over two dimensions, as the last dimension;
+    ``offset`` > 0 lies above the main one.
 
     Example::
 
@@ -105,7 +107,8 @@ def _(make):
 
 @op("unfold(Tensor self, int dimension, int size, int step) -> Tensor", at="Tensor")
 def unfold(self, dimension, size, step):
-    """Windows of ``size`` entries along ``dimension``, ``step`` apart; windows are the last dimension.
+    """Windows of ``size`` entries along ``dimension``, ``step`` apart;
+    windows are the last dimension.
 
     Example::
 

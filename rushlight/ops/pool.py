@@ -1,4 +1,5 @@
-"""Pooling: maximum, average, power-average, adaptive, and unpooling. Fractional: ops/pool_fractional.py.
+"""Pooling: maximum, average, power-average, adaptive, and unpooling.
+Fractional pooling is in ops/pool_fractional.py.
 
 Kernels are in csrc/kernels/pool_*.cpp; each works on one to three spatial dimensions.
 """
@@ -24,8 +25,8 @@ def _check_lengths(name, dims, **arguments):
 
 # ---- native pieces
 @op(
-    "_max_pool(Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode)"
-    " -> (Tensor values, Tensor indices)",
+    "_max_pool(Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation, "
+    "bool ceil_mode) -> (Tensor values, Tensor indices)",
     at=("internal",),
     grad_name="MaxPoolWithIndicesBackward0",
 )
@@ -89,7 +90,10 @@ _pool_take.vjp(
 )
 
 
-_AVERAGE = "int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, int? divisor"
+_AVERAGE = (
+    "int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, "
+    "int? divisor"
+)
 
 
 @op(
@@ -177,8 +181,8 @@ def _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_
 
 
 _MAX = (
-    "(Tensor input, any kernel_size, any stride=None, any padding=0, any dilation=1, bool ceil_mode=False,"
-    " bool return_indices=False) -> Tensor"
+    "(Tensor input, any kernel_size, any stride=None, any padding=0, any dilation=1, "
+    "bool ceil_mode=False, bool return_indices=False) -> Tensor"
 )
 _MAX_TORCH = (
     "(Tensor input, any kernel_size, any stride=None, any padding=0, any dilation=1,"
@@ -190,8 +194,9 @@ _MAX_TORCH = (
 def max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
     """Maximum of each window of a signal (N, C, L) or (C, L).
 
-    Result size: (L + 2 padding - dilation (kernel_size - 1) - 1) / stride + 1, rounded down, or up with
-    ceil_mode. stride defaults to kernel_size; NaN wins. With return_indices also where the maxima are.
+    Result size: (L + 2 padding - dilation (kernel_size - 1) - 1) / stride + 1, rounded down, or up
+    with ceil_mode. stride defaults to kernel_size; NaN wins. With return_indices also where the
+    maxima are.
 
     Example::
 
@@ -263,12 +268,13 @@ def _average(dims, input, kernel_size, stride, padding, ceil_mode, count_include
 
 
 @op(
-    "avg_pool1d(Tensor input, any kernel_size, any stride=None, any padding=0, bool ceil_mode=False,"
-    " bool count_include_pad=True) -> Tensor",
+    "avg_pool1d(Tensor input, any kernel_size, any stride=None, any padding=0, "
+    "bool ceil_mode=False, bool count_include_pad=True) -> Tensor",
     at=("nn.functional", "torch"),
 )
 def avg_pool1d(input, kernel_size, stride, padding, ceil_mode, count_include_pad):
-    """Mean of each window of a signal (N, C, L) or (C, L); zero padding counts unless told otherwise.
+    """Mean of each window of a signal (N, C, L) or (C, L);
+    zero padding counts unless told otherwise.
 
     Example::
 
@@ -332,7 +338,8 @@ def _adaptive_size(input, output_size, dims):
         )
     if input.dim() not in (dims + 1, dims + 2):
         raise RuntimeError(
-            f"adaptive pooling: expected a {dims + 1}D or {dims + 2}D input, got shape {tuple(input.shape)}"
+            f"adaptive pooling: expected a {dims + 1}D or {dims + 2}D input, got shape "
+            f"{tuple(input.shape)}"
         )
     return tuple([n if s is None else s for n, s in zip(input.shape[-dims:], size)])
 
@@ -350,7 +357,8 @@ def _define_adaptive(dims):
         return _adaptive_avg_pool(input, _adaptive_size(input, output_size, dims))
 
     @op(
-        f"adaptive_max_pool{dims}d(Tensor input, any output_size, bool return_indices=False) -> Tensor",
+        f"adaptive_max_pool{dims}d(Tensor input, any output_size, "
+        "bool return_indices=False) -> Tensor",
         at=("nn.functional",),
         out=False,
     )
@@ -360,8 +368,8 @@ def _define_adaptive(dims):
         return (values, indices) if return_indices else values
 
     @op(
-        f"adaptive_max_pool{dims}d_with_indices(Tensor input, any output_size, bool return_indices=True)"
-        " -> Tensor",
+        f"adaptive_max_pool{dims}d_with_indices(Tensor input, any output_size, "
+        "bool return_indices=True) -> Tensor",
         at=("nn.functional",),
         out=False,
     )
@@ -388,8 +396,8 @@ def _lp(dims, input, norm_type, kernel_size, stride, ceil_mode):
 
 def _define_lp(dims):
     @op(
-        f"lp_pool{dims}d(Tensor input, any norm_type, any kernel_size, any stride=None, bool ceil_mode=False)"
-        " -> Tensor",
+        f"lp_pool{dims}d(Tensor input, any norm_type, any kernel_size, any stride=None, "
+        "bool ceil_mode=False) -> Tensor",
         at=("nn.functional",),
     )
     def pool(input, norm_type, kernel_size, stride, ceil_mode):
@@ -424,8 +432,8 @@ def _unpool_size(input, kernel, stride, padding, output_size, dims):
 
 def _define_unpool(dims):
     @op(
-        f"max_unpool{dims}d(Tensor input, Tensor indices, any kernel_size, any stride=None, any padding=0,"
-        " any output_size=None) -> Tensor",
+        f"max_unpool{dims}d(Tensor input, Tensor indices, any kernel_size, any stride=None, "
+        "any padding=0, any output_size=None) -> Tensor",
         at=("nn.functional",),
     )
     def unpool(input, indices, kernel_size, stride, padding, output_size):

@@ -45,11 +45,13 @@ _fill(
     "Fills with exponential numbers of rate lambd.",
 )
 _fill(
-    "cauchy_(Tensor(a!) self, float median=0, float sigma=1, *, Generator? generator=None) -> Tensor",
+    "cauchy_(Tensor(a!) self, float median=0, float sigma=1, *, "
+    "Generator? generator=None) -> Tensor",
     "Fills with Cauchy numbers.",
 )
 _fill(
-    "log_normal_(Tensor(a!) self, float mean=1, float std=2, *, Generator? generator=None) -> Tensor",
+    "log_normal_(Tensor(a!) self, float mean=1, float std=2, *, "
+    "Generator? generator=None) -> Tensor",
     "Fills with exponentials of normal numbers.",
 )
 _fill(
@@ -101,7 +103,8 @@ def _(size, generator, dtype, layout, device, pin_memory, requires_grad):
 
 
 @op(
-    f"randint.low(int low, int high, int[] size, *, Generator? generator=None, {_OPTIONS}) -> Tensor"
+    "randint.low(int low, int high, int[] size, *, Generator? generator=None, "
+    f"{_OPTIONS}) -> Tensor"
 )
 def _randint(low, high, size, generator, dtype, layout, device, pin_memory, requires_grad):
     """Integers of [low, high), int64 unless a dtype is given."""
@@ -149,7 +152,8 @@ def _(self, generator, dtype, layout, device, pin_memory, requires_grad, memory_
 
 
 @op(
-    f"randint_like.low(Tensor self, int low, int high, *, Generator? generator=None, {_LIKE}) -> Tensor",
+    "randint_like.low(Tensor self, int low, int high, *, Generator? generator=None, "
+    f"{_LIKE}) -> Tensor",
     method=False,
 )
 def _(self, low, high, generator, dtype, layout, device, pin_memory, requires_grad, memory_format):
@@ -181,8 +185,8 @@ def _(self, high, generator, dtype, layout, device, pin_memory, requires_grad, m
 
 
 @op(
-    "randperm(int n, *, Generator? generator=None, dtype? dtype=None, layout? layout=None, device? device=None, "
-    "bool pin_memory=False, bool requires_grad=False) -> Tensor"
+    "randperm(int n, *, Generator? generator=None, dtype? dtype=None, layout? layout=None, "
+    "device? device=None, bool pin_memory=False, bool requires_grad=False) -> Tensor"
 )
 def _(n, generator, dtype, layout, device, pin_memory, requires_grad):
     """A random permutation of 0 ... n-1."""
@@ -190,7 +194,8 @@ def _(n, generator, dtype, layout, device, pin_memory, requires_grad):
 
 
 @op(
-    "multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor",
+    "multinomial(Tensor self, int num_samples, bool replacement=False, *, "
+    "Generator? generator=None) -> Tensor",
     differentiable=False,
 )
 def _(self, num_samples, replacement, generator):
@@ -232,8 +237,9 @@ def _(mean, std, generator):
 
 
 @op(
-    "normal.size(float mean, float std, int[] size, *, Generator? generator=None, dtype? dtype=None, "
-    "layout? layout=None, device? device=None, bool pin_memory=False, bool requires_grad=False) -> Tensor"
+    "normal.size(float mean, float std, int[] size, *, Generator? generator=None, "
+    "dtype? dtype=None, layout? layout=None, device? device=None, bool pin_memory=False, "
+    "bool requires_grad=False) -> Tensor"
 )
 def _(mean, std, size, generator, dtype, layout, device, pin_memory, requires_grad):
     """Normal numbers of the given size."""

@@ -95,7 +95,8 @@ def nanmean(self, dim, keepdim, dtype):
     """
     if not (self.is_floating_point() or self.is_complex()):
         raise RuntimeError(
-            f"nanmean(): expected input to have floating point or complex dtype but got {self.dtype}"
+            "nanmean(): expected input to have floating point or complex dtype but got "
+            f"{self.dtype}"
         )
     counted = (~self.isnan()).sum(dim, keepdim)
     return rl.nansum(self, dim, keepdim, dtype=dtype) / counted

@@ -173,10 +173,12 @@ def vector_norm(self, ord, dim, keepdim, dtype):
 
 
 @op(
-    "norm(Tensor self, any p='fro', int[]? dim=None, bool keepdim=False, dtype? dtype=None) -> Tensor"
+    "norm(Tensor self, any p='fro', int[]? dim=None, bool keepdim=False, "
+    "dtype? dtype=None) -> Tensor"
 )
 def norm(self, p, dim, keepdim, dtype):
-    """The vector norm of order ``p`` over ``dim``; ``p='fro'`` is 2, ``p='nuc'`` sums singular values.
+    """The vector norm of order ``p`` over ``dim``;
+    ``p='fro'`` is 2, ``p='nuc'`` sums singular values.
 
     Example::
 

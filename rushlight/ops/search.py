@@ -10,8 +10,8 @@ from rushlight.ops._record import op
 
 
 @op(
-    "_searchsorted(Tensor sorted_sequence, Tensor self, bool right, bool out_int32, Tensor? sorter=None)"
-    " -> Tensor",
+    "_searchsorted(Tensor sorted_sequence, Tensor self, bool right, bool out_int32, "
+    "Tensor? sorter=None) -> Tensor",
     at=(),
     differentiable=False,
 )
@@ -21,8 +21,8 @@ def _searchsorted(sorted_sequence, self, right, out_int32, sorter):
 
 
 @op(
-    "searchsorted(Tensor sorted_sequence, Tensor | Scalar self, *, bool out_int32=False, bool right=False, "
-    "str? side=None, Tensor? sorter=None) -> Tensor",
+    "searchsorted(Tensor sorted_sequence, Tensor | Scalar self, *, bool out_int32=False, "
+    "bool right=False, str? side=None, Tensor? sorter=None) -> Tensor",
     method=False,
     differentiable=False,
 )
@@ -51,7 +51,8 @@ def searchsorted(sorted_sequence, self, out_int32, right, side, sorter):
 
 
 @op(
-    "bucketize(Tensor | Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
+    "bucketize(Tensor | Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) "
+    "-> Tensor",
     method=False,
     differentiable=False,
 )
@@ -132,7 +133,8 @@ def _distinct(self, dim, consecutive, return_inverse, return_counts):
         rows = x.movedim(dim, 0)
         if x.numel() == 0 and rows.shape[0] != 0:
             raise RuntimeError(
-                "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
+                "There are 0 sized dimensions, and they aren't selected, so unique cannot be "
+                "applied"
             )
         values, inverse, counts = _unique_rows(
             rows.reshape(rows.shape[0], -1 if x.numel() else 0), consecutive
@@ -165,8 +167,8 @@ def unique(self, sorted, return_inverse, return_counts, dim):
 
 
 @op(
-    "unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None)"
-    " -> Tensor",
+    "unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, "
+    "int? dim=None) -> Tensor",
     differentiable=False,
     out=False,
 )
@@ -222,12 +224,13 @@ def _edges(self, bins, range):
 
 
 @op(
-    "histogram(Tensor self, any bins, *, float[]? range=None, Tensor? weight=None, bool density=False)"
-    " -> (Tensor hist, Tensor bin_edges)",
+    "histogram(Tensor self, any bins, *, float[]? range=None, Tensor? weight=None, "
+    "bool density=False) -> (Tensor hist, Tensor bin_edges)",
     differentiable=False,
 )
 def histogram(self, bins, range, weight, density):
-    """Counts (or sums of ``weight``) between bin edges: a number of equal bins or the edges themselves.
+    """Counts (or sums of ``weight``) between bin edges:
+    a number of equal bins or the edges themselves.
 
     Bins are half open, the last one closed. ``density`` divides by total and width.
 

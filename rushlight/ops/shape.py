@@ -1,4 +1,5 @@
-"""Operations that copy elements to another place: joining, repeating, flipping, triangles, diagonals.
+"""Operations that copy elements to another place: joining, repeating, flipping, triangles,
+diagonals.
 
 What only changes how memory is seen is in views.py and parts.py. Most are compositions; the kernels
 of the rest are in csrc/kernels/shape.cpp.
@@ -119,7 +120,8 @@ def _repeat_vjp(g, self_meta, repeats):
 
 @op("repeat(Tensor self, int[] repeats) -> Tensor", at="Tensor")
 def repeat(self, repeats):
-    """The tensor copied ``repeats[i]`` times along each dimension; extra repeats add dimensions in front.
+    """The tensor copied ``repeats[i]`` times along each dimension;
+    extra repeats add dimensions in front.
 
     Example::
 
@@ -153,7 +155,8 @@ def repeat_positions(repeats):
 
 
 @op(
-    "repeat_interleave(Tensor self, Tensor | Scalar repeats, int? dim=None, *, int? output_size=None) -> Tensor"
+    "repeat_interleave(Tensor self, Tensor | Scalar repeats, int? dim=None, *, "
+    "int? output_size=None) -> Tensor"
 )
 def repeat_interleave(self, repeats, dim, output_size):
     """Every entry along ``dim`` (of the flat tensor if None) repeated, before the next one.
@@ -237,7 +240,8 @@ def flipud(self):
 
 @op("roll(Tensor self, int[] shifts, int[] dims=[]) -> Tensor")
 def roll(self, shifts, dims):
-    """Elements moved on by ``shifts`` places, around the end; over the flat tensor without ``dims``.
+    """Elements moved on by ``shifts`` places, around the end;
+    over the flat tensor without ``dims``.
 
     Example::
 
@@ -262,7 +266,8 @@ def _(make):
 
 @op("rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor")
 def rot90(self, k, dims):
-    """Rotated ``k`` times by 90 degrees in the plane of two dimensions, from the first to the second.
+    """Rotated ``k`` times by 90 degrees in the plane of two dimensions,
+    from the first to the second.
 
     Example::
 
@@ -360,7 +365,8 @@ def select_scatter(self, src, dim, index):
 
 
 @op(
-    "slice_scatter(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor"
+    "slice_scatter(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) "
+    "-> Tensor"
 )
 def slice_scatter(self, src, dim, start, end, step):
     """A copy of the tensor with ``src`` in place of ``self[start:end:step]`` along ``dim``."""
@@ -395,7 +401,8 @@ def diagflat(self, offset):
 
 @op("vander(Tensor x, int? N=None, bool increasing=False) -> Tensor", method=False)
 def vander(x, N, increasing):
-    """The Vandermonde matrix: powers of the vector's elements in columns, the highest first by default.
+    """The Vandermonde matrix: powers of the vector's elements in columns,
+    the highest first by default.
 
     Example::
 
@@ -429,7 +436,9 @@ dense_copy.vjp(self=lambda g: g)
     out=False,
 )
 def contiguous(self, memory_format):
-    """The tensor itself if its elements lie densely in the given order, else a copy where they do."""
+    """The tensor itself if its elements lie densely in the given order,
+    else a copy where they do.
+    """
     if self.is_contiguous(memory_format=memory_format):
         return self
     return dense_copy(self, memory_format)

@@ -174,7 +174,8 @@ def softmin(input, dim, _stacklevel, dtype):
 
 
 @op(
-    "gumbel_softmax(Tensor logits, float tau=1, bool hard=False, float eps=1e-10, int dim=-1) -> Tensor",
+    "gumbel_softmax(Tensor logits, float tau=1, bool hard=False, float eps=1e-10, "
+    "int dim=-1) -> Tensor",
     at=("nn.functional",),
 )
 def gumbel_softmax(logits, tau, hard, eps, dim):

@@ -98,9 +98,9 @@ def _spectra(frames, is_complex, onesided, norm):
 
 
 @op(
-    "istft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, "
-    "bool center=True, bool normalized=False, bool? onesided=None, int? length=None, "
-    "bool return_complex=False) -> Tensor",
+    "istft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, "
+    "Tensor? window=None, bool center=True, bool normalized=False, bool? onesided=None, "
+    "int? length=None, bool return_complex=False) -> Tensor",
     out=False,
 )
 def istft(

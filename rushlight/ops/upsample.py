@@ -138,8 +138,8 @@ def _target(input, size, scale_factor, recompute):
         size = [size] * dims if isinstance(size, int) else [int(s) for s in size]
         if len(size) != dims:
             raise ValueError(
-                f"Input and output must have the same number of spatial dimensions, but got input with "
-                f"spatial dimensions of {list(input.shape[2:])} and output size of {size}."
+                "Input and output must have the same number of spatial dimensions, but got input "
+                f"with spatial dimensions of {list(input.shape[2:])} and output size of {size}."
             )
         if recompute:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
@@ -149,8 +149,9 @@ def _target(input, size, scale_factor, recompute):
     )
     if len(factors) != dims:
         raise ValueError(
-            f"Input and scale_factor must have the same number of spatial dimensions, but got input with "
-            f"spatial dimensions of {list(input.shape[2:])} and scale_factor of shape {factors}."
+            "Input and scale_factor must have the same number of spatial dimensions, but got "
+            f"input with spatial dimensions of {list(input.shape[2:])} and scale_factor of shape "
+            f"{factors}."
         )
     out = [int(math.floor(float(n) * f)) for n, f in zip(input.shape[2:], factors)]
     return out, [None] * dims if recompute else factors
@@ -164,9 +165,9 @@ def _target(input, size, scale_factor, recompute):
 def interpolate(input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias):
     """Resizes the spatial dimensions of (N, C, *) to `size`, or by `scale_factor`.
 
-    Modes: 'nearest', 'nearest-exact', 'area' (all), 'linear' (3-D inputs), 'bilinear', 'bicubic' (4-D),
-    'trilinear' (5-D). align_corners maps the corner centres onto each other; antialias widens the filter
-    when shrinking ('bilinear', 'bicubic').
+    Modes: 'nearest', 'nearest-exact', 'area' (all), 'linear' (3-D inputs), 'bilinear', 'bicubic'
+    (4-D), 'trilinear' (5-D). align_corners maps the corner centres onto each other; antialias
+    widens the filter when shrinking ('bilinear', 'bicubic').
 
     Example::
 
@@ -176,12 +177,13 @@ def interpolate(input, size, scale_factor, mode, align_corners, recompute_scale_
     interpolating = mode in ("linear", "bilinear", "bicubic", "trilinear")
     if align_corners is not None and not interpolating:
         raise ValueError(
-            "align_corners option can only be set with the interpolating modes: linear | bilinear | "
-            "bicubic | trilinear"
+            "align_corners option can only be set with the interpolating modes: linear | bilinear "
+            "| bicubic | trilinear"
         )
     if antialias and not (mode in ("bilinear", "bicubic") and input.dim() == 4):
         raise ValueError(
-            "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input"
+            "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D "
+            "tensor as input"
         )
     if mode not in _MODES or input.dim() - 2 not in _MODES[mode]:
         raise NotImplementedError(
@@ -192,8 +194,8 @@ def interpolate(input, size, scale_factor, mode, align_corners, recompute_scale_
     out, factors = _target(input, size, scale_factor, recompute_scale_factor)
     if min(out) <= 0 or 0 in input.shape[1:]:
         raise RuntimeError(
-            f"Input and output sizes should be greater than 0, but got input {tuple(input.shape)} and "
-            f"output {tuple(out)}"
+            f"Input and output sizes should be greater than 0, but got input {tuple(input.shape)} "
+            f"and output {tuple(out)}"
         )
     if mode == "area":
         return getattr(rl.nn.functional, f"adaptive_avg_pool{input.dim() - 2}d")(input, out)

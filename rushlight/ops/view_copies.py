@@ -55,7 +55,8 @@ for _schema in _COPIES:
 
 
 @op(
-    "as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor"
+    "as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, "
+    "int? storage_offset=None) -> Tensor"
 )
 def as_strided_scatter(self, src, size, stride, storage_offset=None):
     """A copy of ``self`` with ``src`` written where ``as_strided`` of these arguments looks."""

@@ -13,8 +13,8 @@ from rushlight.ops._record import op
 
 
 @op(
-    "restride(Tensor self, int[] stride, int offset, int[] to_size, int[] to_stride, int to_offset, "
-    "bool average_source=False) -> Tensor",
+    "restride(Tensor self, int[] stride, int offset, int[] to_size, int[] to_stride, "
+    "int to_offset, bool average_source=False) -> Tensor",
     at=(),
 )
 def restride(self, stride, offset, to_size, to_stride, to_offset, average_source):

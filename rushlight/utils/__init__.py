@@ -1,7 +1,7 @@
 """The ``utils`` namespace: data loading, checkpointing, trees, DLPack, hooks.
 
-Only names belong here; each submodule loads on first use, so that importing the package stays cheap.
-To add a submodule, write the file and put its name into `_SUBMODULES`.
+Only names belong here; each submodule loads on first use, so that importing the package stays
+cheap. To add a submodule, write the file and put its name into `_SUBMODULES`.
 """
 
 _SUBMODULES = ("_pytree", "checkpoint", "data", "dlpack", "hooks")

@@ -53,7 +53,8 @@ def detach_variable(inputs):
     """The inputs, with tensors cut off from the graph but still asking for their gradients."""
     if not isinstance(inputs, tuple):
         raise RuntimeError(
-            f"Only tuple of tensors is supported. Got Unsupported input type: {type(inputs).__name__}"
+            "Only tuple of tensors is supported. Got Unsupported input type: "
+            f"{type(inputs).__name__}"
         )
     return tuple(
         x.detach().requires_grad_(x.requires_grad) if isinstance(x, rl.Tensor) else x
@@ -162,8 +163,8 @@ def checkpoint(
     """`function(*args)`, without keeping what its backward needs: that is computed again there.
 
     Args (as in PyTorch):
-        use_reentrant: False (recommended) recomputes on demand, under saved-tensor hooks; True runs a
-            second backward inside the backward. To be given explicitly.
+        use_reentrant: False (recommended) recomputes on demand, under saved-tensor hooks; True runs
+            a second backward inside the backward. To be given explicitly.
         preserve_rng_state: draw the same random numbers again (default True).
         context_fn: returns two context managers, for the first and the second computation.
         determinism_check: "default" compares shapes, dtypes and devices; "none" does not.
@@ -180,8 +181,8 @@ def checkpoint(
     """
     if use_reentrant is None:
         warnings.warn(
-            "checkpoint: pass use_reentrant explicitly; it defaults to True, and use_reentrant=False is "
-            "recommended",
+            "checkpoint: pass use_reentrant explicitly; it defaults to True, and "
+            "use_reentrant=False is recommended",
             stacklevel=2,
         )
         use_reentrant = True
@@ -249,8 +250,8 @@ class _Part:
         if self.checks and _facts(tensor) != self.first_facts[number]:
             raise CheckpointError(
                 f"checkpoint: saved tensor {number} had (shape, dtype, device) "
-                f"{self.first_facts[number]} in the forward pass and {_facts(tensor)} when recomputed; "
-                "the function must do the same both times"
+                f"{self.first_facts[number]} in the forward pass and {_facts(tensor)} when "
+                "recomputed; the function must do the same both times"
             )
 
     def _recompute(self):
@@ -280,7 +281,8 @@ def _facts(tensor):
 
 
 def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwargs):
-    """Run `functions` (a Sequential or a list) one after another, checkpointing all segments but the last.
+    """Run `functions` (a Sequential or a list) one after another,
+    checkpointing all segments but the last.
 
     `segments` is how many equal parts to make; keyword arguments are those of `checkpoint`.
     """

@@ -1,6 +1,6 @@
 """Expressions whose results were recorded with PyTorch. A case is Python text; the answers live in
-tests/data/NAME_recorded.json and the cases in NAME_cases.py next to it. To add cases: extend that list
-and run `python tests/behaviour/recorded.py NAME` with an interpreter that has PyTorch.
+tests/data/NAME_recorded.json and the cases in NAME_cases.py next to it. To add cases: extend that
+list and run `python tests/behaviour/recorded.py NAME` with an interpreter that has PyTorch.
 """
 
 import json

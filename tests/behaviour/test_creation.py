@@ -1,4 +1,6 @@
-"""Tensors from sizes, numbers, Python data and other libraries, against recorded PyTorch behaviour."""
+"""Tensors from sizes, numbers, Python data and other libraries,
+against recorded PyTorch behaviour.
+"""
 
 import numpy
 import pytest

@@ -1,4 +1,6 @@
-"""Datasets, samplers and collating: values, orders, errors. Worker processes are in test_data_workers.py."""
+"""Datasets, samplers and collating: values, orders, errors.
+Worker processes are in test_data_workers.py.
+"""
 
 import collections
 import json

@@ -81,7 +81,7 @@ def test_bad_registrations():
     with pytest.raises(TypeError, match="not a Module subclass"):
         net.add_module("m", 3)
     with pytest.raises(AttributeError, match="'Net' object has no attribute 'nope'"):
-        net.nope
+        _ = net.nope
     with pytest.raises(TypeError, match="unexpected keyword argument 'x'"):
         nn.Module(x=1)
 

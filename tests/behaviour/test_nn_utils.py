@@ -1,4 +1,6 @@
-"""Tools of `nn.utils`: clipping, vectors, packing, parametrisation, pruning, fusing, stateless calls."""
+"""Tools of `nn.utils`: clipping, vectors, packing, parametrisation, pruning, fusing,
+stateless calls.
+"""
 
 import pytest
 import rushlight as rl

@@ -1,4 +1,6 @@
-"""Pooling, normalisation, softmax, losses, activations: against definitions, and their gradients."""
+"""Pooling, normalisation, softmax, losses, activations: against definitions,
+and their gradients.
+"""
 
 import math
 

@@ -1,4 +1,6 @@
-"""Files that PyTorch wrote, files written here, and what both must keep. Safety has a file of its own."""
+"""Files that PyTorch wrote, files written here, and what both must keep.
+Safety has a file of its own.
+"""
 
 import collections
 import io

@@ -34,7 +34,9 @@ class Case:
             self.inplace = getattr(rl.Tensor, self.public_name + "_")
 
     def samples(self, dtype):
-        """The record's samples with tensors of ``dtype``, each a `Sample`; seeded by the op's name."""
+        """The record's samples with tensors of ``dtype``, each a `Sample`;
+        seeded by the op's name.
+        """
         rl.manual_seed(sum(map(ord, self.name)))
         return [_as_sample(drawn) for drawn in self.record.sample_function(_maker(dtype))]
 

@@ -1,4 +1,5 @@
-"""The op table is whole: every native kernel has a record and every record a text, a name and a form.
+"""The op table is whole: every native kernel has a record and every record a text,
+a name and a form.
 
 To add a check of all records: one test here. Checks that need samples are in test_samples.py.
 """

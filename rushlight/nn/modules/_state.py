@@ -299,7 +299,7 @@ def _load_tensor(module, name, own, given, key, assign):
         )
     if not is_lazy(own):
         if is_lazy(given):
-            given.shape  # raises, with the explanation
+            _ = given.shape  # raises, with the explanation
         if own.ndim == 0 and given.ndim == 1 and len(given) == 1:
             given = given[0]  # older files keep numbers in vectors of one
         if given.shape != own.shape:

@@ -43,7 +43,7 @@ def scatter(inputs, target_gpus, dim=0):
     lengths = []
     _map(lambda t: lengths.append(len(t.chunk(n, dim))), inputs)
     pieces = min(lengths, default=n)
-    return tuple(_map(lambda t: t.chunk(n, dim)[i], inputs) for i in range(pieces))
+    return tuple(_map(lambda t, i=i: t.chunk(n, dim)[i], inputs) for i in range(pieces))
 
 
 def gather(outputs, target_device, dim=0):

@@ -57,8 +57,9 @@ class DataLoader:
         persistent_workers: keep the workers between epochs.
         in_order: False hands batches out as they become ready.
 
-    Worker `i` seeds Python's, NumPy's and this package's generators with `base_seed + i`. Exceptions of
-    workers are raised here with their type and traceback; a worker that dies raises RuntimeError.
+    Worker `i` seeds Python's, NumPy's and this package's generators with `base_seed + i`.
+    Exceptions of workers are raised here with their type and traceback; a worker that dies raises
+    RuntimeError.
 
     >>> import rushlight as rl
     >>> from rushlight.utils.data import DataLoader, TensorDataset
@@ -193,14 +194,15 @@ class DataLoader:
 def _check_workers(num_workers, timeout, prefetch_factor, persistent_workers):
     if num_workers < 0:
         raise ValueError(
-            "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
+            "num_workers option should be non-negative; use num_workers=0 to disable "
+            "multiprocessing."
         )
     if timeout < 0:
         raise ValueError("timeout option should be non-negative")
     if num_workers == 0 and prefetch_factor is not None:
         raise ValueError(
-            "prefetch_factor option could only be specified in multiprocessing; let num_workers > 0 "
-            "to enable multiprocessing, otherwise set prefetch_factor to None."
+            "prefetch_factor option could only be specified in multiprocessing; let num_workers > "
+            "0 to enable multiprocessing, otherwise set prefetch_factor to None."
         )
     if prefetch_factor is not None and prefetch_factor < 0:
         raise ValueError("prefetch_factor option should be non-negative")
@@ -211,7 +213,8 @@ def _check_workers(num_workers, timeout, prefetch_factor, persistent_workers):
 def _check_stream_order(shuffle, sampler, batch_sampler):
     if shuffle not in {False, None}:
         raise ValueError(
-            f"DataLoader with IterableDataset: expected unspecified shuffle option, but got {shuffle=}"
+            "DataLoader with IterableDataset: expected unspecified shuffle option, but got "
+            f"{shuffle=}"
         )
     for name, given in (("sampler", sampler), ("batch_sampler", batch_sampler)):
         if given is not None:
@@ -239,8 +242,8 @@ def _check_order(batch_size, shuffle, sampler, batch_sampler, drop_last):
 def _context_of(context, num_workers):
     if num_workers == 0:
         raise ValueError(
-            "multiprocessing_context can only be used with multi-process loading (num_workers > 0), "
-            f"but got num_workers={num_workers}"
+            "multiprocessing_context can only be used with multi-process loading (num_workers > "
+            f"0), but got num_workers={num_workers}"
         )
     if isinstance(context, str):
         methods = multiprocessing.get_all_start_methods()
@@ -252,8 +255,8 @@ def _context_of(context, num_workers):
         return multiprocessing.get_context(context)
     if not isinstance(context, multiprocessing.context.BaseContext):
         raise TypeError(
-            "multiprocessing_context option should be a valid context object or a string specifying "
-            f"the start method, but got multiprocessing_context={context}"
+            "multiprocessing_context option should be a valid context object or a string "
+            f"specifying the start method, but got multiprocessing_context={context}"
         )
     return context
 
@@ -262,8 +265,8 @@ def _warn_if_too_many(num_workers):
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if usable is not None and num_workers > usable:
         warnings.warn(
-            f"This DataLoader will create {num_workers} worker processes in total. Our suggested max "
-            f"number of worker in current system is {usable}, which is smaller than what this "
+            f"This DataLoader will create {num_workers} worker processes in total. Our suggested "
+            f"max number of worker in current system is {usable}, which is smaller than what this "
             "DataLoader is going to create.",
             stacklevel=3,
         )
@@ -307,8 +310,8 @@ class _BaseDataLoaderIter:
         if self._num_yielded > self._expected:
             warnings.warn(
                 f"Length of IterableDataset was reported to be {self._expected} (when accessing "
-                f"len(dataloader)), but {self._num_yielded} samples have been fetched. With several "
-                "workers, divide the stream among them by get_worker_info().",
+                f"len(dataloader)), but {self._num_yielded} samples have been fetched. With "
+                "several workers, divide the stream among them by get_worker_info().",
                 stacklevel=3,
             )
             self._warned = True

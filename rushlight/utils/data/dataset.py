@@ -1,8 +1,8 @@
 """Datasets: what a loader reads samples from.
 
-Map-style datasets answer `len(d)` and `d[i]`; iterable ones answer `iter(d)`. Order and batching are
-the business of `sampler.py` and `dataloader.py`. A new dataset is a class here plus its public name
-in `__init__.py`.
+Map-style datasets answer `len(d)` and `d[i]`; iterable ones answer `iter(d)`. Order and batching
+are the business of `sampler.py` and `dataloader.py`. A new dataset is a class here plus its public
+name in `__init__.py`.
 """
 
 import bisect
@@ -74,8 +74,8 @@ class TensorDataset(Dataset):
 class StackDataset(Dataset):
     """Datasets of equal length side by side.
 
-    Positional datasets give tuples, keyword datasets give dicts. Raises ValueError if both kinds are
-    given, if none is, or if the lengths differ.
+    Positional datasets give tuples, keyword datasets give dicts. Raises ValueError if both kinds
+    are given, if none is, or if the lengths differ.
     """
 
     def __init__(self, *args, **kwargs):
@@ -135,7 +135,8 @@ class ConcatDataset(Dataset):
         assert self.datasets, "ConcatDataset: datasets must not be an empty iterable"
         for d in self.datasets:
             assert not isinstance(d, IterableDataset), (
-                "ConcatDataset: cannot index an IterableDataset; chain such datasets with ChainDataset"
+                "ConcatDataset: cannot index an IterableDataset; chain such datasets with "
+                "ChainDataset"
             )
         self.cumulative_sizes = self.cumsum(self.datasets)
 
@@ -206,9 +207,10 @@ class Subset(Dataset):
 def random_split(dataset, lengths, generator=None):
     """Split `dataset` at random into non-overlapping subsets of the given lengths.
 
-    `lengths` are counts that sum to `len(dataset)`, or fractions that sum to 1; what rounding leaves
-    over goes to the first subsets, one each in turn. Draws one permutation from `generator` (default:
-    the global one). Returns a list of `Subset`; raises ValueError when the lengths do not add up.
+    `lengths` are counts that sum to `len(dataset)`, or fractions that sum to 1; what rounding
+    leaves over goes to the first subsets, one each in turn. Draws one permutation from `generator`
+    (default: the global one). Returns a list of `Subset`; raises ValueError when the lengths do not
+    add up.
 
     >>> import rushlight as rl
     >>> from rushlight.utils.data import random_split

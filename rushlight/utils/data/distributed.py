@@ -13,9 +13,10 @@ from .sampler import Sampler
 class DistributedSampler(Sampler):
     """Indices `rank, rank + num_replicas, ...` of one order that all processes share.
 
-    The order is a permutation seeded by `seed + epoch`; call `set_epoch` before each epoch, or every
-    epoch repeats the first. Without `drop_last` the order is padded from its own start so that all
-    processes get equally many samples. `num_replicas` and `rank` default to the process group's.
+    The order is a permutation seeded by `seed + epoch`; call `set_epoch` before each epoch, or
+    every epoch repeats the first. Without `drop_last` the order is padded from its own start so
+    that all processes get equally many samples. `num_replicas` and `rank` default to the process
+    group's.
     """
 
     def __init__(

@@ -110,7 +110,8 @@ class WeightedRandomSampler(Sampler):
         weights = rl.as_tensor(weights, dtype=rl.double)
         if weights.dim() != 1:
             raise ValueError(
-                f"weights should be a 1d sequence but given weights have shape {tuple(weights.shape)}"
+                "weights should be a 1d sequence but given weights have shape "
+                f"{tuple(weights.shape)}"
             )
         self.weights = weights
         self.num_samples = num_samples

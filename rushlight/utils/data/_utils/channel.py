@@ -1,8 +1,9 @@
 """Objects with tensors over a pipe between processes.
 
-Small messages travel inside the pipe. For larger ones the bytes of tensors and arrays lie in an anonymous
-file in memory whose descriptor is handed over: it has no name, so nothing can leak, whoever is killed.
-The receiver maps it, without a copy. Who talks to whom is the business of `pool.py` and `worker.py`.
+Small messages travel inside the pipe. For larger ones the bytes of tensors and arrays lie in an
+anonymous file in memory whose descriptor is handed over: it has no name, so nothing can leak,
+whoever is killed. The receiver maps it, without a copy. Who talks to whom is the business of
+`pool.py` and `worker.py`.
 """
 
 import io
@@ -87,7 +88,8 @@ class _Pickler(pickle.Pickler):
     def _reduce_tensor(self, tensor):
         if tensor.requires_grad and not tensor.is_leaf:
             raise RuntimeError(
-                "a tensor that is part of a graph cannot be sent to another process; detach() it first"
+                "a tensor that is part of a graph cannot be sent to another process; detach() it "
+                "first"
             )
         if tensor.layout is rl.strided and tensor.device.type == "cpu":
             tensor = _compact(tensor)

@@ -34,9 +34,9 @@ def default_convert(data):
 def default_collate(batch):
     """Stack samples into a batch with a new first dimension, inside containers of any depth.
 
-    Tensors and arrays are stacked, numbers become a tensor (float64 for floats), strings stay a list,
-    dicts and tuples are collated entry by entry. Raises TypeError for other types and RuntimeError
-    when sizes differ.
+    Tensors and arrays are stacked, numbers become a tensor (float64 for floats), strings stay a
+    list, dicts and tuples are collated entry by entry. Raises TypeError for other types and
+    RuntimeError when sizes differ.
 
     >>> from rushlight.utils.data import default_collate
     >>> default_collate([(1, "a"), (2, "b")])

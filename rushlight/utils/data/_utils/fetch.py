@@ -1,6 +1,7 @@
 """Fetchers: from the indices of one batch to the collated batch.
 
-They run in the main process or in a worker alike. Where indices come from is the sampler's business.
+They run in the main process or in a worker alike. Where indices come from is the sampler's
+business.
 """
 
 import itertools

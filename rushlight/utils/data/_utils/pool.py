@@ -1,7 +1,7 @@
 """The worker processes of one loader iterator: starting, feeding, collecting, ending them.
 
-Each worker has a pipe of its own to the main process, so the death of one cannot block another. What
-workers do is in `worker.py`, how objects travel in `channel.py`.
+Each worker has a pipe of its own to the main process, so the death of one cannot block another.
+What workers do is in `worker.py`, how objects travel in `channel.py`.
 """
 
 import itertools
@@ -175,8 +175,8 @@ class WorkerPool:
         index, (worker, indices) = min(self.waiting.items())
         self.close()
         raise RuntimeError(
-            f"DataLoader timed out after {self.timeout} seconds, waiting for batch {index} (indices "
-            f"{_shortened(indices)}) from worker {worker}"
+            f"DataLoader timed out after {self.timeout} seconds, waiting for batch {index} "
+            f"(indices {_shortened(indices)}) from worker {worker}"
         )
 
     def _fail_dead(self, worker):

@@ -66,8 +66,8 @@ class _Verbatim(str):
 def worker_main(connection, setup, others):
     """Serve until told to stop or until the parent is gone.
 
-    `setup` is None where it comes through the pipe; `others` are ends inherited by forking, which must
-    be closed, or the death of the parent would go unnoticed.
+    `setup` is None where it comes through the pipe; `others` are ends inherited by forking, which
+    must be closed, or the death of the parent would go unnoticed.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     for other in others:

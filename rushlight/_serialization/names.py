@@ -1,7 +1,7 @@
 """Names in checkpoint files and the objects they stand for here.
 
 Files speak of `torch.*`, so that PyTorch reads what is written here and the reverse. A new storage
-type or rebuild function is an entry in a table below.
+type, rebuild function or private file of layers is an entry in a table below.
 """
 
 import rushlight as rl
@@ -25,6 +25,17 @@ _DTYPES = (
     "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
 )  # fmt: skip
 _LAYOUTS = ("strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc")
+# Private files of layers, and the public file that lists them, in which PyTorch has them.
+_LISTED_IN = {
+    f"{rl.__name__}.nn.modules.{private}": f"torch.nn.modules.{public}"
+    for private, public in (
+        ("_attention", "activation"),
+        ("_lazy_conv", "conv"),
+        ("_loss_base", "loss"),
+        ("_loss_margin", "loss"),
+        ("_parameter_containers", "container"),
+    )
+}
 
 
 class StorageType:
@@ -65,6 +76,8 @@ def file_name_of(obj, module, name):
 def foreign_module(module):
     """`rushlight.x` as files call it."""
     own = rl.__name__
+    if module in _LISTED_IN:
+        return _LISTED_IN[module]
     return "torch" + module[len(own) :] if module == own or module.startswith(own + ".") else module
 
 

@@ -77,6 +77,20 @@ def gradcheck(
     return True
 
 
+def _gradients_of(func, count):
+    """func's gradients, as a function of its inputs and `count` gradients of its outputs."""
+
+    def gradients(*arguments):
+        ins = arguments[: len(arguments) - count]
+        grad_outs = arguments[len(arguments) - count :]
+        outputs = _differentiable(func(*ins))
+        wanted = [x for x in ins if _requires_grad(x)]
+        found = _grad(outputs, wanted, grad_outs, create_graph=True)
+        return tuple([g for g in found if g is not None])
+
+    return gradients
+
+
 def gradgradcheck(
     func,
     inputs,
@@ -117,18 +131,8 @@ def gradgradcheck(
         starts = tuple([_random_like(o, gen_non_contig_grad_outputs) for o in outputs])
     else:
         starts = _as_tuple(grad_outputs)
-    count = len(starts)
-
-    def gradients(*arguments):
-        ins = arguments[: len(arguments) - count]
-        grad_outs = arguments[len(arguments) - count :]
-        outputs = _differentiable(func(*ins))
-        wanted = [x for x in ins if _requires_grad(x)]
-        found = _grad(outputs, wanted, grad_outs, create_graph=True)
-        return tuple([g for g in found if g is not None])
-
     return gradcheck(
-        gradients,
+        _gradients_of(func, len(starts)),
         inputs + starts,
         eps=eps,
         atol=atol,

@@ -33,7 +33,11 @@ def _found(space, name):
 
 FAMILIES = (
     "copy",
-    "pointwise",
+    "arithmetic",
+    "rounding",
+    "exponential",
+    "trigonometric",
+    "choice",
     "logic",
     "creation",
     "views",

@@ -56,9 +56,18 @@ class Record:
         self.schema, self.doc, self.at, self.inplace, self.kind = schema, doc, at, inplace, kind
         self.name = schema.split("(", 1)[0].strip()
         self.public_name = self.name.split(".")[0]
-        self.reference = body
+        self.reference = None if _is_empty(body) else body
         self.sample_function = None
         self.differentiable_inputs = []
+
+    def describe(self, args, result_names, returns_list, native_name):
+        """Notes what the schema says, and the kernel's name or None."""
+        if native_name is None and self.reference is None:
+            raise NotImplementedError(f"op {self.name}: neither a native kernel nor a body")
+        self.arg_names, self.arg_types = [a[0] for a in args], [a[1] for a in args]
+        self.defaults = {a[0]: a[4] for a in args if a[3]}
+        self.result_names, self.returns_list = result_names, returns_list
+        self.native_name = native_name
 
     def samples(self, function):
         """Decorator: ``function(make)`` yields argument tuples made with ``make(*sizes)``."""
@@ -234,6 +243,12 @@ def _camel(name):
     return "".join([p[:1].upper() + p[1:] for p in name.strip("_").split("_")])
 
 
+def _native_name(name, is_pointwise):
+    """The name if there is a kernel of it, else None."""
+    pointwise_names, kernel_names = _native_names()
+    return name if name in (pointwise_names if is_pointwise else kernel_names) else None
+
+
 def op(
     schema,
     *,
@@ -266,37 +281,22 @@ def op(
 
     def make(body):
         name, args, mutated, has_out, result_names, returns_list = _parse(schema)
-        namespaces = _namespaces(at, method, args)
         is_pointwise = kind == pointwise
-        record = Record(
-            schema,
-            body,
-            body.__doc__,
-            namespaces,
-            is_pointwise if inplace is None else inplace,
-            kind,
+        in_place = is_pointwise if inplace is None else inplace
+        spaces = _namespaces(at, method, args)
+        record = Record(schema, body, body.__doc__, spaces, in_place, kind)
+        record.describe(
+            args, result_names, returns_list, _native_name(kernel or name, is_pointwise)
         )
-        record.arg_names, record.arg_types = [a[0] for a in args], [a[1] for a in args]
-        record.result_names, record.returns_list = result_names, returns_list
-        pointwise_names, kernel_names = _native_names()
-        native = kernel or name
-        known = native in (pointwise_names if is_pointwise else kernel_names)
-        empty = _is_empty(body)
-        record.reference = None if empty else body
-        record.defaults = {a[0]: a[4] for a in args if a[3]}
-        if not known and empty:
-            raise NotImplementedError(f"op {name}: neither a native kernel nor a body")
-        record.native_name = native if known else None
-        accepts_out = (has_out or mutated < 0) if out is None else out
         record.native = _native.make_op(
             name,
             record.public_name,
             grad_name or _camel(record.public_name) + "Backward0",
-            native if known else None,
+            record.native_name,
             [tuple(a) for a in args],
-            None if empty else body,
+            record.reference,
             _result_type(record.public_name, result_names),
-            accepts_out,
+            (has_out or mutated < 0) if out is None else out,
             differentiable,
             returns_list,
             is_pointwise,

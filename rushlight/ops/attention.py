@@ -106,6 +106,13 @@ def _float_mask(mask, dtype, name):
     return mask
 
 
+def _float_masks(attn_mask, key_padding_mask, dtype):
+    return [
+        _float_mask(attn_mask, dtype, "attn_mask"),
+        _float_mask(key_padding_mask, dtype, "key_padding_mask"),
+    ]
+
+
 def _projected(query, key, value, in_proj_weight, in_proj_bias, separate):
     linear, size = rl.nn.functional.linear, query.shape[-1]
     weights = in_proj_weight.split(size) if separate is None else separate
@@ -118,6 +125,16 @@ def _heads(x, batch, heads):
     return x.reshape(x.shape[0], batch, heads, -1).permute(1, 2, 0, 3)
 
 
+def _in_heads(q, k, v, batch, heads, static_k, static_v):
+    """`_heads` of all three; static keys and values (N heads, S, E / heads) stand in for others."""
+    width = q.shape[-1] // heads
+    given = (None, static_k, static_v)
+    return [
+        _heads(x, batch, heads) if s is None else s.view(batch, heads, -1, width)
+        for x, s in zip((q, k, v), given)
+    ]
+
+
 def _with_bias_keys(k, v, masks, bias_k, bias_v):
     """Appends the learned key and value; masks get a column of 0."""
     if bias_k is None:
@@ -125,6 +142,13 @@ def _with_bias_keys(k, v, masks, bias_k, bias_v):
     k = rl.cat([k, bias_k.expand(1, k.shape[1], -1)])
     v = rl.cat([v, bias_v.expand(1, v.shape[1], -1)])
     return k, v, [m if m is None else rl.nn.functional.pad(m, (0, 1)) for m in masks]
+
+
+def _with_zero_key(k, v, masks):
+    """Appends a key and value of zeros; masks get a column of 0."""
+    pad = rl.nn.functional.pad
+    k, v = (pad(x, (0, 0, 0, 1)) for x in (k, v))
+    return k, v, [m if m is None else pad(m, (0, 1)) for m in masks]
 
 
 def _merged(attn_mask, padding, batch, heads, rows, columns):
@@ -135,11 +159,11 @@ def _merged(attn_mask, padding, batch, heads, rows, columns):
         )
     if padding is None:
         return attn_mask
-    padding = padding.view(batch, 1, 1, columns)
+    padding = padding.view(batch, 1, 1, columns)  # unbatched: (S)
     return padding if attn_mask is None else attn_mask + padding
 
 
-def _check_heads(query, key, value, embed, heads, attn_mask):
+def _check_heads(query, key, value, embed, heads, attn_mask, is_causal):
     if query.dim() not in (2, 3) or key.dim() != query.dim() or value.dim() != query.dim():
         raise AssertionError(
             f"query should be unbatched 2D or batched 3D tensor but received {query.dim()}-D query "
@@ -153,6 +177,8 @@ def _check_heads(query, key, value, embed, heads, attn_mask):
         raise AssertionError(f"embed_dim {embed} not divisible by num_heads {heads}")
     if attn_mask is not None and attn_mask.dim() not in (2, 3):
         raise RuntimeError(f"attn_mask's dimension {attn_mask.dim()} is not supported")
+    if is_causal and attn_mask is None:
+        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
 
 
 def multi_head_attention_forward(
@@ -188,30 +214,19 @@ def multi_head_attention_forward(
     (L, S) or (N heads, L, S). Returns the output, of query's shape, and the weights (N, L, S),
     (N, heads, L, S) without averaging, or None if not needed.
     """
-    _check_heads(query, key, value, embed_dim_to_check, num_heads, attn_mask)
-    if is_causal and attn_mask is None:
-        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+    _check_heads(query, key, value, embed_dim_to_check, num_heads, attn_mask, is_causal)
     single = query.dim() == 2
     if single:
         query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
-        key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     rows, batch, size = query.shape
-    masks = [
-        _float_mask(attn_mask, query.dtype, "attn_mask"),
-        _float_mask(key_padding_mask, query.dtype, "key_padding_mask"),
-    ]
+    masks = _float_masks(attn_mask, key_padding_mask, query.dtype)
     separate = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None
     q, k, v = _projected(query, key, value, in_proj_weight, in_proj_bias, separate)
     k, v, masks = _with_bias_keys(k, v, masks, bias_k, bias_v)
-    q, k, v = (_heads(x, batch, num_heads) for x in (q, k, v))
-    if static_k is not None:
-        k = static_k.view(batch, num_heads, -1, size // num_heads)
-    if static_v is not None:
-        v = static_v.view(batch, num_heads, -1, size // num_heads)
+    q, k, v = _in_heads(q, k, v, batch, num_heads, static_k, static_v)
     if add_zero_attn:
-        k, v = (rl.nn.functional.pad(x, (0, 0, 0, 1)) for x in (k, v))
-        masks = [m if m is None else rl.nn.functional.pad(m, (0, 1)) for m in masks]
-    bias = _merged(masks[0], masks[1], batch, num_heads, rows, k.shape[2])
+        k, v, masks = _with_zero_key(k, v, masks)
+    bias = _merged(*masks, batch, num_heads, rows, k.shape[2])
     output, weights = _attend(q, k, v, bias, dropout_p if training else 0.0)
     output = output.permute(2, 0, 1, 3).reshape(rows * batch, size)
     output = rl.nn.functional.linear(output, out_proj_weight, out_proj_bias).view(rows, batch, -1)

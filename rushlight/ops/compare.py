@@ -1,6 +1,6 @@
 """Comparing whole tensors: `isclose`, `allclose`, `equal`.
 
-Elementwise comparisons (eq, lt, ...) are in pointwise.py. To add one that answers with a Python
+Elementwise comparisons (eq, lt, ...) are in logic.py. To add one that answers with a Python
 bool: a function here, listed in `functions`.
 """
 

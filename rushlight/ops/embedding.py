@@ -129,6 +129,44 @@ def _pool_bags(vectors, ids, bags, mode, kept):
     return total / count.clamp_min(1).unsqueeze(1)
 
 
+def _check_bag_arguments(input, weight, mode, sparse, per_sample_weights):
+    if sparse:
+        raise NotImplementedError(
+            "embedding_bag: sparse gradients are not supported; use sparse=False"
+        )
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError("mode has to be one of sum, mean or max")
+    _check_indices("embedding_bag", input, weight)
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError(
+            f"embedding_bag: per_sample_weights was not None. per_sample_weights is only "
+            f"supported for mode='sum' (got mode='{mode}')."
+        )
+    if per_sample_weights is not None and per_sample_weights.shape != input.shape:
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, "
+            f"then it must have the same shape as the input ({list(input.shape)})"
+        )
+
+
+def _bags(input, offsets, include_last_offset):
+    """(the bag of each index, how many bags)."""
+    if input.dim() == 1:
+        _check_offsets(input, offsets)
+        return _bag_ids(offsets, input.shape[0], include_last_offset)
+    if input.dim() != 2:
+        raise ValueError(
+            f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}"
+        )
+    if offsets is not None:
+        raise ValueError(
+            "if input is 2D, then offsets has to be None, as input is treated is a mini-batch "
+            "of fixed length sequences"
+        )
+    bags = input.shape[0]
+    return rl.arange(bags).repeat_interleave(input.shape[1]), bags
+
+
 @op(
     "embedding_bag(Tensor input, Tensor weight, Tensor? offsets=None, float? max_norm=None,"
     " float norm_type=2, bool scale_grad_by_freq=False, str mode='mean', bool sparse=False,"
@@ -159,38 +197,8 @@ def embedding_bag(
         >>> rl.nn.functional.embedding_bag(rl.tensor([[0, 1]]), rl.tensor([[1.], [3.]])).tolist()
         [[2.0]]
     """
-    if sparse:
-        raise NotImplementedError(
-            "embedding_bag: sparse gradients are not supported; use sparse=False"
-        )
-    if mode not in ("sum", "mean", "max"):
-        raise ValueError("mode has to be one of sum, mean or max")
-    _check_indices("embedding_bag", input, weight)
-    if per_sample_weights is not None and mode != "sum":
-        raise NotImplementedError(
-            f"embedding_bag: per_sample_weights was not None. per_sample_weights is only "
-            f"supported for mode='sum' (got mode='{mode}')."
-        )
-    if per_sample_weights is not None and per_sample_weights.shape != input.shape:
-        raise ValueError(
-            f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, "
-            f"then it must have the same shape as the input ({list(input.shape)})"
-        )
-    if input.dim() == 2:
-        if offsets is not None:
-            raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch "
-                "of fixed length sequences"
-            )
-        bags = input.shape[0]
-        ids = rl.arange(bags).repeat_interleave(input.shape[1])
-    elif input.dim() == 1:
-        _check_offsets(input, offsets)
-        ids, bags = _bag_ids(offsets, input.shape[0], include_last_offset)
-    else:
-        raise ValueError(
-            f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}"
-        )
+    _check_bag_arguments(input, weight, mode, sparse, per_sample_weights)
+    ids, bags = _bags(input, offsets, include_last_offset)
     flat = input.reshape(-1)
     padding = _padding("embedding_bag", padding_idx, weight)
     if max_norm is not None:

@@ -1,10 +1,10 @@
 """Records of elementwise comparison, tests, logic and bits, and of second names that are one call
-of a record in pointwise.py. To add one: a record here, and a functor in csrc/scalar/arith.h.
+of another record. To add one: a record here, and a functor in csrc/scalar/arith.h.
 """
 
 import rushlight as rl
+from rushlight.ops._elementwise import unary
 from rushlight.ops._record import op, pointwise
-from rushlight.ops.pointwise import unary
 
 # ---- comparison, tests, logic, bits
 

@@ -207,7 +207,8 @@ def _between(low, high, weight, interpolation):
     return low.lerp(high, weight)
 
 
-def _quantile(self, q, dim, keepdim, interpolation, name, skip_nan):
+def _checked_quantiles(self, q, interpolation, name):
+    """q as a tensor of the input's dtype."""
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise RuntimeError(
             f"{name}() interpolation must be one of linear, lower, higher, midpoint or "
@@ -230,13 +231,12 @@ def _quantile(self, q, dim, keepdim, interpolation, name, skip_nan):
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     if self.numel() == 0:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
-    x = (
-        self.reshape(-1)
-        if dim is None
-        else self.movedim(dim, -1)
-        if self.dim()
-        else self.reshape(1)
-    )
+    return q
+
+
+def _quantile(self, q, dim, keepdim, interpolation, name, skip_nan):
+    q = _checked_quantiles(self, q, interpolation, name)
+    x = self.reshape(-1) if dim is None or not self.dim() else self.movedim(dim, -1)
     shape = x.shape[:-1]
     ordered = rl.sort(x, -1)[0]
     last = (

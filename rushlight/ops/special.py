@@ -1,7 +1,7 @@
 """Records of the special functions, offered as `rl.special` and, the older ones, as `rl` too.
 
-The functors are in csrc/scalar/special_functors.h. Elementary functions are in pointwise.py and
-only aliased here. To add one: a record here, a line there.
+The functors are in csrc/scalar/special_functors.h. Elementary functions are in exponential.py
+and trigonometric.py, and only aliased here. To add one: a record here, a line there.
 """
 
 import rushlight as rl

@@ -123,6 +123,27 @@ def istft(
 
     Source: Griffin and Lim, Signal estimation from modified short-time Fourier transform, 1984.
     """
+    onesided = _check_istft(self, n_fft, onesided, return_complex)
+    hop = _hop("istft", hop_length, n_fft)
+    length_of_window = n_fft if win_length is None else win_length
+    weights = _padded_window("istft", window, length_of_window, n_fft, self)
+    x = (self if self.dim() == 3 else self.unsqueeze(0)).mT
+    frames = _signals(x, n_fft, onesided, return_complex, "ortho" if normalized else None)
+    signal = _overlapped(frames * weights, hop)
+    energy = _overlapped((weights * weights).expand(1, x.size(1), n_fft), hop)
+    start = n_fft // 2 if center else 0
+    stop = start + length if length is not None else signal.size(-1) - start
+    signal, energy = signal[:, start:stop], energy[:, start:stop]
+    if energy.numel() and float(energy.abs().min()) < 1e-11:
+        raise RuntimeError("istft: window overlap add min: the windows leave gaps in the signal")
+    signal = signal / energy
+    if length is not None and signal.size(-1) < length:
+        signal = rl.nn.functional.pad(signal, (0, length - signal.size(-1)))
+    return signal if self.dim() == 3 else signal.squeeze(0)
+
+
+def _check_istft(self, n_fft, onesided, return_complex):
+    """Whether the spectrum is one-sided, which its size tells where the caller does not."""
     if not self.is_complex() or self.dim() not in (2, 3) or self.numel() == 0:
         raise RuntimeError(
             "istft requires a non-empty complex-valued input tensor of 2 or 3 dimensions, got "
@@ -137,23 +158,7 @@ def istft(
         )
     if return_complex and onesided:
         raise RuntimeError("cannot have onesided output if window or input is complex")
-    hop = _hop("istft", hop_length, n_fft)
-    weights = _padded_window(
-        "istft", window, n_fft if win_length is None else win_length, n_fft, self
-    )
-    x = (self if self.dim() == 3 else self.unsqueeze(0)).mT
-    frames = _signals(x, n_fft, onesided, return_complex, "ortho" if normalized else None)
-    signal = _overlapped(frames * weights, hop)
-    energy = _overlapped((weights * weights).expand(1, x.size(1), n_fft), hop)
-    start = n_fft // 2 if center else 0
-    stop = start + length if length is not None else signal.size(-1) - start
-    signal, energy = signal[:, start:stop], energy[:, start:stop]
-    if energy.numel() and float(energy.abs().min()) < 1e-11:
-        raise RuntimeError("istft: window overlap add min: the windows leave gaps in the signal")
-    signal = signal / energy
-    if length is not None and signal.size(-1) < length:
-        signal = rl.nn.functional.pad(signal, (0, length - signal.size(-1)))
-    return signal if self.dim() == 3 else signal.squeeze(0)
+    return onesided
 
 
 def _signals(spectra, n_fft, onesided, return_complex, norm):

@@ -59,12 +59,7 @@ class Muon(PerParameter):
             ),
         )
         for group in self.param_groups:
-            for param in group["params"]:
-                if param.ndim != 2:
-                    raise ValueError(
-                        "Muon only supports 2D parameters whereas we found a parameter with size: "
-                        f"{param.size()}"
-                    )
+            _check_matrices(group["params"])
 
     def _init_state(self, state, param, group):
         if param.is_complex():
@@ -109,3 +104,12 @@ def _shape_factor(kind, rows, columns):
     if kind == "match_rms_adamw":
         return 0.2 * math.sqrt(max(rows, columns))
     return math.sqrt(max(1, rows / columns))
+
+
+def _check_matrices(params):
+    for param in params:
+        if param.ndim != 2:
+            raise ValueError(
+                "Muon only supports 2D parameters whereas we found a parameter with size: "
+                f"{param.size()}"
+            )

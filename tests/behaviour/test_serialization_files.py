@@ -3,6 +3,7 @@ Safety has a file of its own.
 """
 
 import collections
+import importlib
 import io
 import pathlib
 import pickle
@@ -86,6 +87,17 @@ def test_whole_module_of_pytorch():
         rl.load(FILES / "module.pt")
     module = rl.load(FILES / "module.pt", weights_only=False)
     assert type(module) is rl.nn.Linear and module(rl.ones(1, 2)).shape == (1, 1)
+
+
+def test_layers_are_written_under_public_names():
+    from rushlight._serialization.names import file_name_of, own_module
+
+    layers = [v for v in vars(rl.nn).values() if isinstance(v, type)]
+    assert rl.nn.MultiheadAttention in layers and rl.nn.TripletMarginLoss in layers
+    for layer in layers:
+        module, name = file_name_of(layer, layer.__module__, layer.__qualname__)
+        assert module.startswith("torch.nn.") and "._" not in module, (module, name)
+        assert getattr(importlib.import_module(own_module(module)), name) is layer
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -1,0 +1,229 @@
+"""Records of elementwise arithmetic: sums, products, quotients, remainders, fused products.
+The functors are in csrc/scalar/. Signs and rounding: rounding.py; powers: exponential.py;
+comparison and second names: logic.py. To add an op: one record here, one functor line there.
+"""
+
+import rushlight as rl
+from rushlight.ops._elementwise import conj_any, conjugate, unary
+from rushlight.ops._record import op, pointwise, to_float
+
+
+@op(
+    "add(Tensor | Scalar self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor",
+    kind=pointwise,
+    method=True,
+    operator="+",
+)
+def add(self, other, alpha):
+    """``self + alpha * other``, elementwise with broadcasting and type promotion.
+
+    Example:
+        >>> rl.add(rl.tensor([1., 2.]), 10, alpha=2)
+        tensor([21., 22.])
+    """
+    ...
+
+
+add.vjp(self=lambda g: g, other=lambda g, alpha: g if alpha == 1 else g * alpha)
+
+
+@add.samples
+def _(make):
+    yield make(3, 4), make(3, 4)
+    yield make(3, 4), make(4)
+    yield make(), 2
+    yield make(0, 3), make(3)
+
+
+@op(
+    "sub(Tensor | Scalar self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor",
+    kind=pointwise,
+    method=True,
+    operator="-",
+)
+def sub(self, other, alpha):
+    """``self - alpha * other``, elementwise. Two bool tensors are refused: use ``^`` there."""
+    ...
+
+
+sub.vjp(self=lambda g: g, other=lambda g, alpha: -g if alpha == 1 else g * -alpha)
+
+
+@op(
+    "mul(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    kind=pointwise,
+    method=True,
+    operator="*",
+)
+def mul(self, other):
+    """``self * other``, elementwise with broadcasting and type promotion."""
+    ...
+
+
+mul.vjp(self=lambda g, other: g * conj_any(other), other=lambda g, self: g * conj_any(self))
+
+
+@op(
+    "div(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    kind=pointwise,
+    dtype=to_float,
+    method=True,
+    operator="/",
+)
+def div(self, other):
+    """``self / other``, elementwise true division: integers give floats."""
+    ...
+
+
+div.vjp(
+    self=lambda g, other: g / conj_any(other),
+    other=lambda g, self, other: -g * conj_any(self / other) / conj_any(other),
+)
+
+
+@op(
+    "div.Tensor_mode(Tensor | Scalar self, Tensor | Scalar other, *, str? rounding_mode) -> Tensor",
+    inplace=True,
+    method=True,
+)
+def _(self, other, rounding_mode):
+    """Division rounded towards zero (``"trunc"``), down (``"floor"``) or not at all (None)."""
+    if rounding_mode is None:
+        return rl.div(self, other)
+    if rounding_mode == "floor":
+        return rl.ops.internal["floor_quotient"](self, other)
+    if rounding_mode == "trunc":
+        return _trunc_divide(self, other)
+    raise RuntimeError(
+        "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
+        f"'{rounding_mode}'"
+    )
+
+
+def _trunc_divide(a, b):
+    kind = rl.result_type(a, b)
+    if kind.is_floating_point:
+        return rl.div(a, b).trunc()
+    return (
+        rl.div(rl.sub(a, rl.fmod(a, b)), b).round().to(kind)
+        if kind.itemsize < 4
+        else _exact_trunc(a, b)
+    )
+
+
+def _exact_trunc(a, b):
+    floor = rl.floor_divide(a, b)
+    inexact = rl.mul(floor, b) != a
+    return floor + (inexact & (floor < 0)).to(floor.dtype)
+
+
+@op(
+    "floor_divide(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    kind=pointwise,
+    method=True,
+    operator="//",
+    differentiable=False,
+)
+def floor_divide(self, other):
+    """``floor(self / other)``, elementwise, like Python's ``//``."""
+    ...
+
+
+@op(
+    "floor_quotient(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    kind=pointwise,
+    at="internal",
+    inplace=False,
+    kernel="floor_divide",
+)
+def floor_quotient(self, other):
+    """`floor_divide` with a gradient, of zero (internal; see `div`)."""
+    ...
+
+
+floor_quotient.vjp(self=lambda g: g * 0, other=lambda g: g * 0)
+
+
+@op(
+    "remainder(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    kind=pointwise,
+    method=True,
+    operator="%",
+)
+def remainder(self, other):
+    """The remainder with the sign of the divisor, like Python's ``%``."""
+    ...
+
+
+remainder.vjp(
+    self=lambda g: g, other=lambda g, self, other: -g * rl.div(self, other, rounding_mode="floor")
+)
+
+
+@op("fmod(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True)
+def fmod(self, other):
+    """The remainder with the sign of the dividend, like C's ``fmod``."""
+    ...
+
+
+fmod.vjp(
+    self=lambda g: g, other=lambda g, self, other: -g * rl.div(self, other, rounding_mode="trunc")
+)
+neg = unary("neg", "``-self``.", lambda g: -g, dtype=0, operator="neg")
+unary("square", "``self * self``.", lambda g, self: g * (2 * conjugate(self)), dtype=0)
+unary("reciprocal", "``1 / self``.", lambda g, result: -g * conjugate(result * result))
+
+
+@op("positive(Tensor self) -> Tensor", operator="pos")
+def _(self):
+    """``+self``: the tensor itself. Bool tensors are refused."""
+    if self.dtype == rl.bool:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return self
+
+
+@op("lerp(Tensor self, Tensor end, Tensor | Scalar weight) -> Tensor", kind=pointwise)
+def lerp(self, end, weight):
+    """``self + weight * (end - self)``."""
+    ...
+
+
+lerp.vjp(
+    self=lambda g, weight: g * (1 - weight),
+    end=lambda g, weight: g * weight,
+    weight=lambda g, self, end: g * (end - self),
+)
+
+
+@op(
+    "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    kind=pointwise,
+)
+def addcmul(self, tensor1, tensor2, value):
+    """``self + value * tensor1 * tensor2``."""
+    ...
+
+
+addcmul.vjp(
+    self=lambda g: g,
+    tensor1=lambda g, tensor2, value: g * conjugate(tensor2 * value),
+    tensor2=lambda g, tensor1, value: g * conjugate(tensor1 * value),
+)
+
+
+@op(
+    "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    kind=pointwise,
+)
+def addcdiv(self, tensor1, tensor2, value):
+    """``self + value * tensor1 / tensor2``."""
+    ...
+
+
+addcdiv.vjp(
+    self=lambda g: g,
+    tensor1=lambda g, tensor2, value: g * conjugate(value / tensor2),
+    tensor2=lambda g, tensor1, tensor2, value: (
+        -g * conjugate(value * tensor1 / (tensor2 * tensor2))
+    ),
+)

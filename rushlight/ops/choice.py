@@ -1,0 +1,157 @@
+"""Records that choose between elements: extremes, limits, `where` and masks. As in arithmetic.py:
+one record here, one functor line in csrc/scalar/. Extremes over a dimension: reduce.py.
+"""
+
+import rushlight as rl
+from rushlight.ops._record import op, pointwise
+
+
+def _extreme(name, doc, wins):
+    def body(self, other): ...
+
+    body.__doc__ = doc
+    made = op(f"{name}(Tensor self, Tensor other) -> Tensor", kind=pointwise, inplace=False)(body)
+    made.vjp(
+        self=lambda g, self, other: g * _share_of(wins(self, other), self == other, g),
+        other=lambda g, self, other: g * _share_of(wins(other, self), self == other, g),
+    )
+
+
+def _share_of(wins, tie, g):
+    return wins.to(g.dtype) * (1 - 0.5 * tie.to(g.dtype))
+
+
+_extreme(
+    "maximum",
+    "The larger of the two, elementwise; NaN wins. Ties share the gradient.",
+    lambda a, b: a >= b,
+)
+_extreme(
+    "minimum",
+    "The smaller of the two, elementwise; NaN wins. Ties share the gradient.",
+    lambda a, b: a <= b,
+)
+_extreme(
+    "fmax", "The larger of the two; a NaN loses to a number.", lambda a, b: (a >= b) | b.isnan()
+)
+_extreme(
+    "fmin", "The smaller of the two; a NaN loses to a number.", lambda a, b: (a <= b) | b.isnan()
+)
+
+
+@op("max.other(Tensor self, Tensor other) -> Tensor")
+def _(self, other):
+    """`maximum` of two tensors."""
+    return rl.maximum(self, other)
+
+
+@op("min.other(Tensor self, Tensor other) -> Tensor")
+def _(self, other):
+    """`minimum` of two tensors."""
+    return rl.minimum(self, other)
+
+
+@op(
+    "clamp_functor(Tensor self, Tensor | Scalar min, Tensor | Scalar max) -> Tensor",
+    kind=pointwise,
+    at="internal",
+    kernel="clamp",
+    inplace=False,
+)
+def _clamp3(self, min, max):  # noqa: A002
+    """``minimum(maximum(self, min), max)`` (internal; see `clamp`)."""
+    ...
+
+
+_clamp3.vjp(
+    self=lambda g, self, min, max: g * ((self >= min) & (self <= max)),
+    min=lambda g, self, min, max: g * ((self < min) & (min <= max)),
+    max=lambda g, self, min, max: g * ((self > max) | (max < min)),
+)
+
+
+@op(
+    "clamp(Tensor self, Tensor | Scalar? min=None, Tensor | Scalar? max=None) -> Tensor",
+    inplace=True,
+)
+def clamp(self, min, max):  # noqa: A002
+    """Limits the values to [min, max]; either bound may be None. If min > max, max wins."""
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if self.is_complex():
+        raise RuntimeError("clamp is not supported for complex types")
+    kind = rl.result_type(self, min if max is None else max)
+    lowest, highest = (
+        (float("-inf"), float("inf")) if kind.is_floating_point else (-(2**63), 2**63 - 1)
+    )
+    if min is not None and max is not None:
+        return rl.ops.internal["clamp_functor"](self, min, max)
+    if min is not None:
+        return rl.ops.internal["clamp_functor"](self, min, highest)
+    return rl.ops.internal["clamp_functor"](self, lowest, max)
+
+
+@op(
+    "clip(Tensor self, Tensor | Scalar? min=None, Tensor | Scalar? max=None) -> Tensor",
+    inplace=True,
+)
+def _(self, min, max):  # noqa: A002
+    """Another name of `clamp`."""
+    return self.clamp(min, max)
+
+
+@op("clamp_min(Tensor self, Tensor | Scalar min) -> Tensor", inplace=True)
+def _(self, min):  # noqa: A002
+    """`clamp` with a lower bound."""
+    return self.clamp(min=min)
+
+
+@op("clamp_max(Tensor self, Tensor | Scalar max) -> Tensor", inplace=True)
+def _(self, max):  # noqa: A002
+    """`clamp` with an upper bound."""
+    return self.clamp(max=max)
+
+
+@op(
+    "where(Tensor condition, Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    kind=pointwise,
+    inplace=False,
+    at="torch",
+)
+def where(condition, self, other):
+    """``self`` where ``condition`` holds, else ``other``; all three broadcast."""
+    ...
+
+
+where.vjp(
+    self=lambda g, condition: rl.where(condition, g, 0),
+    other=lambda g, condition: rl.where(condition, 0, g),
+)
+
+
+@op("where.method(Tensor self, Tensor condition, Tensor | Scalar other) -> Tensor", at="Tensor")
+def _(self, condition, other):
+    """`torch.where` with ``self`` as the first choice."""
+    return rl.where(condition, self, other)
+
+
+@op("where.index(Tensor condition) -> Tensor[]", at="torch")
+def _(condition):
+    """The indices of the true elements, one tensor a dimension."""
+    return condition.nonzero(as_tuple=True)
+
+
+@op("masked_fill(Tensor self, Tensor mask, Tensor | Scalar value) -> Tensor", inplace=True)
+def masked_fill(self, mask, value):
+    """``value`` where ``mask`` is true, ``self`` elsewhere."""
+    if mask.dtype != rl.bool:
+        raise RuntimeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}"
+        )
+    if isinstance(value, rl.Tensor) and value.dim() > 0:
+        raise RuntimeError(
+            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value.dim()} dimension(s)."
+        )
+    filled = rl.where(mask, value, self)
+    return filled if filled.dtype == self.dtype else filled.to(self.dtype)

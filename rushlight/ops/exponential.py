@@ -1,0 +1,116 @@
+"""Records of powers, roots, exponentials, logarithms and what is made of them (sigmoid, erf). As in
+arithmetic.py: one record here, one functor line in csrc/scalar/. Rarer functions: special.py.
+"""
+
+import rushlight as rl
+from rushlight.ops._elementwise import conj_any, conjugate, fused_slope, unary
+from rushlight.ops._record import op, pointwise, to_float
+
+
+unary("sqrt", "The square root; NaN below zero.", lambda g, result: g / (2 * conjugate(result)))
+unary("rsqrt", "``1 / sqrt(self)``.", lambda g, result: -0.5 * g * conjugate(result**3))
+
+
+@op(
+    "pow(Tensor | Scalar self, Tensor | Scalar exponent) -> Tensor",
+    kind=pointwise,
+    method=True,
+    operator="**",
+    kernel="pow",
+)
+def pow(self, exponent):  # noqa: A001
+    """``self ** exponent``, elementwise. Integer tensors refuse negative exponents."""
+    ...
+
+
+def _pow_self(g, self, exponent):
+    if not isinstance(exponent, rl.Tensor):
+        if exponent == 0:
+            return g * 0
+        return g * conj_any(exponent * self ** (exponent - 1))
+    slope = rl.where(exponent == 0, rl.zeros_like(exponent), exponent * self ** (exponent - 1))
+    return g * conj_any(slope)
+
+
+def _pow_exponent(g, self, exponent, result):
+    base = self if isinstance(self, rl.Tensor) else rl.scalar_tensor(self, dtype=result.dtype)
+    slope = result * base.log()
+    still = (base == 0) & (exponent >= 0) if not exponent.is_complex() else (base == 0)
+    return g * conj_any(rl.where(still, rl.zeros_like(slope), slope))
+
+
+pow.vjp(self=_pow_self, exponent=_pow_exponent)
+
+
+@op(
+    "float_power(Tensor | Scalar self, Tensor | Scalar exponent) -> Tensor",
+    method=True,
+    inplace=True,
+)
+def _(self, exponent):
+    """`pow` in double precision, whatever the inputs are."""
+    kind = rl.complex128 if rl.result_type(self, exponent).is_complex else rl.float64
+    wide = [x.to(kind) if isinstance(x, rl.Tensor) else x for x in (self, exponent)]
+    return rl.pow(*wide)
+
+
+unary("exp", "The exponential.", lambda g, result: g * conjugate(result))
+unary("exp2", "``2 ** self``.", lambda g, result: g * conjugate(result) * 0.6931471805599453)
+unary("expm1", "``exp(self) - 1``, exact near 0.", lambda g, result: g * conjugate(result + 1))
+unary("log", "The natural logarithm.", lambda g, self: g / conjugate(self))
+unary("log2", "The logarithm to base 2.", lambda g, self: g / conjugate(self * 0.6931471805599453))
+unary("log10", "The logarithm to base 10.", lambda g, self: g / conjugate(self * 2.302585092994046))
+unary("log1p", "``log(1 + self)``, exact near 0.", lambda g, self: g / conjugate(self + 1))
+unary(
+    "sigmoid",
+    "The logistic function ``1 / (1 + exp(-self))``.",
+    fused_slope(
+        "sigmoid_backward",
+        "``grad * output * (1 - output)`` (internal).",
+        lambda g, y: g * conjugate((1 - y) * y),
+    ),
+)
+unary("erf", "The error function.", lambda g, self: g * (1.1283791670955126 * (-self * self).exp()))
+unary(
+    "erfc",
+    "``1 - erf(self)``, exact for large inputs.",
+    lambda g, self: g * (-1.1283791670955126 * (-self * self).exp()),
+)
+
+
+@op("logaddexp(Tensor self, Tensor other) -> Tensor", kind=pointwise, dtype=to_float, inplace=False)
+def logaddexp(self, other):
+    """``log(exp(self) + exp(other))``, elementwise, without overflow.
+
+    Equal infinities give themselves; NaN stays.
+
+    Example:
+        >>> rl.logaddexp(rl.tensor([-1000.]), rl.tensor([-1000.]))
+        tensor([-999.3068])
+    """
+    top = rl.maximum(self, other)
+    sure = rl.where(top.isinf(), rl.zeros_like(top), top)
+    return rl.where(
+        (self == other) & self.isinf(),
+        self,
+        sure + ((self - sure).exp() + (other - sure).exp()).log(),
+    )
+
+
+logaddexp.vjp(
+    self=lambda g, self, result: g * _share(self, result),
+    other=lambda g, other, result: g * _share(other, result),
+)
+
+
+def _share(part, whole):
+    d = part - whole
+    return rl.where(whole.isinf(), rl.zeros_like(d), d).exp()
+
+
+@logaddexp.samples
+def _(make):
+    yield make(3, 4), make(3, 4)
+    yield make(3, 1), make(4)
+    yield make(), make(2)
+    yield make(0), make(1)

@@ -1,0 +1,120 @@
+"""Records of rounding, of signs and absolute values, and of the parts of complex numbers. As in
+arithmetic.py: one record here, one functor line in csrc/scalar/. Views of complex parts: parts.py.
+"""
+
+import rushlight as rl
+from rushlight.ops._elementwise import unary
+from rushlight.ops._record import op, pointwise, to_float
+
+
+unary(
+    "abs",
+    "The absolute value; of a complex number, its modulus (a real).",
+    lambda g, self: g * self.sgn(),
+    dtype=0,
+    operator="abs",
+)
+unary("sign", "-1, 0 or 1; NaN stays NaN.", lambda g: g * 0, dtype=0)
+for _name in ("floor", "ceil", "trunc"):
+    unary(_name, f"``{_name}(self)``, elementwise.", lambda g: g * 0, dtype=0)
+unary("frac", "The fractional part, with the sign of the input.", lambda g: g, dtype=0)
+unary(
+    "sgn_complex",
+    "``z / |z|`` (internal; see `sgn`).",
+    lambda g, self, result: _sgn_gradient(g, self, result),
+    dtype=0,
+    at="internal",
+    inplace=False,
+)
+unary(
+    "conj_complex",
+    "The complex conjugate (internal; see `conj`).",
+    lambda g: g.conj(),
+    dtype=0,
+    at="internal",
+    inplace=False,
+)
+unary(
+    "angle_complex",
+    "The argument of a complex number (internal; see `angle`).",
+    None,
+    dtype=0,
+    at="internal",
+    inplace=False,
+)
+
+
+def _sgn_gradient(g, z, unit):
+    """Only the part of g across the ray through z counts: the length does not change."""
+    size = z.abs()
+    slope = (g - unit * (g * unit.conj()).real) / size
+    return slope.masked_fill(size == 0, 0)
+
+
+@op("round(Tensor self) -> Tensor", kind=pointwise)
+def round(self):  # noqa: A001
+    """The nearest integer, ties to even."""
+    ...
+
+
+round.vjp(self=lambda g: g * 0)
+
+
+@op("round.decimals(Tensor self, *, int decimals) -> Tensor", inplace=True)
+def _(self, decimals):
+    """Rounds to so many decimals; negative counts round to tens, hundreds ..."""
+    if decimals == 0:
+        return self.round()
+    scale = 10.0 ** abs(decimals)
+    return (self * scale).round() / scale if decimals > 0 else (self / scale).round() * scale
+
+
+@op("conj(Tensor self) -> Tensor")
+def conj(self):
+    """The complex conjugate; a real tensor comes back as it is."""
+    return rl.ops.internal["conj_complex"](self) if self.is_complex() else self
+
+
+@op("conj_physical(Tensor self) -> Tensor", inplace=True)
+def _(self):
+    """The complex conjugate."""
+    return self.conj()
+
+
+@op("sgn(Tensor self) -> Tensor", inplace=True)
+def _(self):
+    """`sign` for reals; ``z / |z|`` (0 at 0) for complex numbers."""
+    return rl.ops.internal["sgn_complex"](self) if self.is_complex() else self.sign()
+
+
+@op("angle(Tensor self) -> Tensor")
+def _(self):
+    """The argument of complex numbers; pi for negative reals, 0 for others; NaN stays."""
+    if self.is_complex():
+        return rl.atan2(self.imag, self.real)
+    x = self if self.is_floating_point() else self.to(rl.get_default_dtype())
+    zero = x * 0
+    return rl.where(x < 0, zero + 3.141592653589793, rl.where(x.isnan(), x, zero.detach() * 0))
+
+
+@op("copysign(Tensor self, Tensor | Scalar other) -> Tensor", kind=pointwise, dtype=to_float)
+def copysign(self, other):
+    """The magnitude of ``self`` with the sign of ``other``."""
+    ...
+
+
+copysign.vjp(
+    self=lambda g, self, result: g * rl.where(self == 0, 0, result / self), other=lambda g: g * 0
+)
+
+
+@op("nextafter(Tensor self, Tensor other) -> Tensor", kind=pointwise, differentiable=False)
+def _(self, other):
+    """The next floating-point number from ``self`` towards ``other``."""
+    ...
+
+
+@op("heaviside(Tensor self, Tensor values) -> Tensor", kind=pointwise, differentiable=False)
+def _(self, values):
+    """0 below zero, 1 above, ``values`` at zero."""
+    ...

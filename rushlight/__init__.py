@@ -86,7 +86,15 @@ from rushlight.version import __version__  # noqa: E402
 
 _tensor_methods.install(Tensor)
 
-_LAZY = ("cuda", "fft", "linalg", "multiprocessing", "special")  # modules that load on first use
+_LAZY = (
+    "cuda",
+    "fft",
+    "linalg",
+    "masked",
+    "multiprocessing",
+    "signal",
+    "special",
+)  # load on first use
 
 
 def __getattr__(name):

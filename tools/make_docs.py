@@ -18,6 +18,8 @@ _TITLES = {
     "linalg": "`rushlight.linalg`",
     "special": "`rushlight.special`",
     "fft": "`rushlight.fft`",
+    "masked": "`rushlight.masked`",
+    "signal.windows": "`rushlight.signal.windows`",
 }
 
 

@@ -17,6 +17,8 @@ _MODULES = {
     "linalg": ("linalg.pyi", "rushlight.linalg"),
     "special": ("special.pyi", "rushlight.special"),
     "fft": ("fft.pyi", "rushlight.fft"),
+    "masked": ("masked/__init__.pyi", "rushlight.masked"),
+    "signal.windows": ("signal/windows.pyi", "rushlight.signal.windows"),
 }
 _HEAD = '''"""Written by tools/make_stubs.py from the op records."""
 

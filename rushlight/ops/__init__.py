@@ -77,6 +77,8 @@ FAMILIES = (
     "view_copies",
     "fft",
     "spectrogram",
+    "windows",
+    "masked",
     "linalg",
     "linalg_derived",
     "lu",

@@ -4,6 +4,7 @@
 // records end with the same options: dtype, layout, device, requires_grad, pin_memory.
 #include <algorithm>
 #include <cmath>
+#include <complex>
 
 #include "plan/copy.h"
 #include "plan/parallel.h"
@@ -150,26 +151,30 @@ void arange_infer(Call& c) {  // start, end, step, options
 }
 
 // out[i] = f(i), converted to the output's dtype.
+template <class T, class F>
+void generate_as(Tensor& out, F f) {
+  T* data = out.data<T>();
+  parallel_for(out.numel, 32768, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      if constexpr (requires { f(i).re; })
+        data[i] = f(i);
+      else if constexpr (requires { data[i].re; })
+        data[i] = {static_cast<decltype(T{}.re)>(f(i)), 0};
+      else if constexpr (sizeof(T) == 2 && !std::is_integral_v<T>)
+        data[i] = static_cast<float>(f(i));
+      else if constexpr (std::is_same_v<T, bool>)
+        data[i] = f(i) != 0;
+      else if constexpr (std::is_integral_v<T>)
+        data[i] = static_cast<T>(static_cast<int64_t>(f(i)));
+      else
+        data[i] = static_cast<T>(f(i));
+    }
+  });
+}
 template <class F>
 void generate(Tensor& out, F f) {
   Unlocked unlocked(out.numel);
-  dispatch(out.dtype, [&]<class T>() {
-    T* data = out.data<T>();
-    parallel_for(out.numel, 32768, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        if constexpr (requires { data[i].re; })
-          data[i] = {static_cast<decltype(T{}.re)>(f(i)), 0};
-        else if constexpr (sizeof(T) == 2 && !std::is_integral_v<T>)
-          data[i] = static_cast<float>(f(i));
-        else if constexpr (std::is_same_v<T, bool>)
-          data[i] = f(i) != 0;
-        else if constexpr (std::is_integral_v<T>)
-          data[i] = static_cast<T>(static_cast<int64_t>(f(i)));
-        else
-          data[i] = static_cast<T>(f(i));
-      }
-    });
-  });
+  dispatch(out.dtype, [&]<class T>() { generate_as<T>(out, f); });
 }
 
 void arange_run(Call& c) {
@@ -182,52 +187,69 @@ void arange_run(Call& c) {
   generate(c.out(0), [=](int64_t i) { return first + static_cast<double>(i) * by; });
 }
 
-void linspace_infer(Call& c) {  // start, end, steps, options
-  check_options(c, 3);
+// start, end, steps, then what `at` counts up to, options
+void spaced_infer(Call& c, int at) {
+  check_options(c, at);
   bool cplx = c.scalar(0).kind == Scalar::Complex || c.scalar(1).kind == Scalar::Complex;
-  DType dtype = c.dtype_or(3, cplx ? complex_of(default_dtype()) : default_dtype());
-  if (is_complex(dtype))
-    fail(ErrorKind::NotImplemented, c.op, "(): complex ranges are not supported");
+  DType natural = cplx ? complex_of(default_dtype()) : default_dtype();
+  DType dtype = c.dtype_or(at, natural);
+  RL_CHECK(!cplx || is_complex(dtype), c.op, "(): start and end are ", natural,
+           ", which cannot be safely cast to dtype ", dtype);
+  if (dtype == DType::Bool)
+    fail(ErrorKind::NotImplemented, '"', c.op, "_cpu\" not implemented for 'Bool'");
   int64_t n = c.integer(2);
-  RL_CHECK(n >= 0, "number of steps must be non-negative, got ", n);
+  RL_CHECK(n >= 0, c.op, "(): number of steps must be non-negative, got ", n);
   c.add_out(Sizes(&n, 1), dtype);
 }
+void linspace_infer(Call& c) { spaced_infer(c, 3); }
+void logspace_infer(Call& c) { spaced_infer(c, 4); }
 
-// Counts from both ends, so that the last value is `end` itself.
-template <class T, class G>
-void spaced(Tensor& out, double from, double to, G g) {
-  int64_t n = out.numel;
-  T start = static_cast<T>(from), end = static_cast<T>(to);
-  T step = n > 1 ? (end - start) / static_cast<T>(n - 1) : T(0);
-  generate(out, [=](int64_t i) {
-    if (n == 1 || i < n / 2) return g(start + step * static_cast<T>(i));
-    return g(end - step * static_cast<T>(n - i - 1));
+// What values of T are computed in: integers in double, 16-bit floats in float.
+template <class T>
+using Working = std::conditional_t<std::is_integral_v<T>, double,
+                                   std::conditional_t<sizeof(T) == 2, float, T>>;
+template <class W>
+W whole(int64_t n) {
+  if constexpr (requires(W w) { w.re; })
+    return {static_cast<decltype(W{}.re)>(n), 0};
+  else
+    return static_cast<W>(n);
+}
+
+// out[i] = g(the i-th of evenly spaced numbers). The ends are rounded to the output's type first;
+// counting goes from both of them, so that the last value is the end itself.
+template <class G>
+void spaced(Call& c, G g) {
+  Tensor& out = c.out(0);
+  Unlocked unlocked(out.numel);
+  dispatch(out.dtype, [&]<class T>() {
+    using W = Working<T>;
+    int64_t n = out.numel;
+    W start = static_cast<W>(c.scalar(0).to<T>()), end = static_cast<W>(c.scalar(1).to<T>());
+    W step = n > 1 ? (end - start) / whole<W>(n - 1) : W{};
+    if constexpr (!std::is_integral_v<T> && sizeof(T) == 2) step = T(step);
+    generate_as<T>(out, [=](int64_t i) {
+      if (n == 1 || i < n / 2) return g(start + step * whole<W>(i));
+      return g(end - step * whole<W>(n - i - 1));
+    });
   });
 }
 
 void linspace_run(Call& c) {
-  auto same = [](auto v) { return v; };
-  double from = c.number(0), to = c.number(1);
-  if (c.out(0).dtype == DType::F64)
-    spaced<double>(c.out(0), from, to, same);
-  else
-    spaced<float>(c.out(0), from, to, same);
+  spaced(c, [](auto v) { return v; });
 }
 
-void logspace_infer(Call& c) {  // start, end, steps, base, options
-  check_options(c, 4);
-  DType dtype = c.dtype_or(4, default_dtype());
-  if (is_complex(dtype))
-    fail(ErrorKind::NotImplemented, "logspace(): complex ranges are not supported");
-  int64_t n = c.integer(2);
-  RL_CHECK(n >= 0, "number of steps must be non-negative, got ", n);
-  c.add_out(Sizes(&n, 1), dtype);
-}
 void logspace_run(Call& c) {
-  double base = c.number(3), from = c.number(0), to = c.number(1);
-  if (c.out(0).dtype == DType::F64)
-    return spaced<double>(c.out(0), from, to, [=](double v) { return std::pow(base, v); });
-  spaced<float>(c.out(0), from, to, [=](float v) { return std::pow(static_cast<float>(base), v); });
+  double base = c.number(3);
+  spaced(c, [=]<class W>(W v) {
+    if constexpr (requires { v.re; }) {
+      using R = decltype(v.re);
+      std::complex<R> power = std::pow(std::complex<R>(base), std::complex<R>(v.re, v.im));
+      return W{power.real(), power.imag()};
+    } else {
+      return std::pow(static_cast<W>(base), v);
+    }
+  });
 }
 
 // ---- matrices

@@ -89,7 +89,7 @@ RL_UNARY(abs, kAll, {
 })
 RL_UNARY(square, kAll, {
   if constexpr (std::is_same_v<T, bool>)
-    return a;
+    return int64_t(a);
   else
     return T(a * a);
 })
@@ -192,7 +192,7 @@ RL_TERNARY(lerp, kInexact, {
 RL_BINARY(hypot, kReal, { return std::hypot(a, b); })
 RL_BINARY(copysign, kReal, { return std::copysign(a, b); })
 RL_BINARY(nextafter, kReal, { return std::nextafter(a, b); })
-RL_BINARY(heaviside, kI | kReal, { return a == T(0) ? b : T(a > T(0)); })
+RL_BINARY(heaviside, kOrdered, { return a == T(0) ? b : T(a > T(0)); })
 
 RL_BINARY(lt, kOrdered, { return a < b; })
 RL_BINARY(le, kOrdered, { return a <= b; })
@@ -217,7 +217,7 @@ RL_BINARY(bitwise_left_shift, kI, { return b < 0 || b > 63 ? T(0) : T(uint64_t(a
 RL_BINARY(bitwise_right_shift, kI, { return T(a >> (b < 0 || b > 63 ? 63 : b)); })
 RL_UNARY(isnan, kAll, {
   if constexpr (is_cplx<T>)
-    return (a.re != a.re) | (a.im != a.im);
+    return bool((a.re != a.re) | (a.im != a.im));
   else
     return a != a;
 })

@@ -273,7 +273,8 @@ def op(
         method: also a method of Tensor (default: if the first argument is a tensor and "torch"
             offers it).
         at: namespaces, by default ``("torch", "Tensor")``.
-        inplace: also ``name_`` (default: for pointwise ops).
+        inplace: also the method ``name_`` (default: for pointwise ops). It is a function too if the
+            op has no other tensor argument, or if ``inplace="function"``.
         operator: the Python operator it implements.
         kernel: the native name, if it differs from the schema's.
         out: accepts ``out=`` (default: yes, except for views and ops that change an argument).
@@ -373,6 +374,9 @@ def _publish(record):
     if record.inplace and ("Tensor" in record.at or "torch" in record.at):
         forms.inplace = _extend(forms.inplace, record, record.public_name + "_", 2)
         table.setdefault(record.public_name + "_", forms.inplace)
+        tensors = [t for t in record.arg_types if t in (0, 1, 2)]
+        if record.inplace == "function" or len(tensors) == 1:
+            _install(_place("torch"), record.public_name + "_", forms.inplace)
     forms.function.vjp, forms.function.vjp_all = record.vjp, record.vjp_all
     forms.function.samples, forms.function.record = record.samples, record
     return forms.function

@@ -189,9 +189,9 @@ def lerp(self, end, weight):
 
 
 lerp.vjp(
-    self=lambda g, weight: g * (1 - weight),
-    end=lambda g, weight: g * weight,
-    weight=lambda g, self, end: g * (end - self),
+    self=lambda g, weight: g * conj_any(1 - weight),
+    end=lambda g, weight: g * conj_any(weight),
+    weight=lambda g, self, end: g * conjugate(end - self),
 )
 
 

@@ -72,7 +72,7 @@ _clamp3.vjp(
 
 @op(
     "clamp(Tensor self, Tensor | Scalar? min=None, Tensor | Scalar? max=None) -> Tensor",
-    inplace=True,
+    inplace="function",
 )
 def clamp(self, min, max):  # noqa: A002
     """Limits the values to [min, max]; either bound may be None. If min > max, max wins."""
@@ -81,6 +81,8 @@ def clamp(self, min, max):  # noqa: A002
     if self.is_complex():
         raise RuntimeError("clamp is not supported for complex types")
     kind = rl.result_type(self, min if max is None else max)
+    if kind == rl.bool and (min is None or max is None):
+        return _clamped_bool(self, min, max)
     lowest, highest = (
         (float("-inf"), float("inf")) if kind.is_floating_point else (-(2**63), 2**63 - 1)
     )
@@ -91,22 +93,31 @@ def clamp(self, min, max):  # noqa: A002
     return rl.ops.internal["clamp_functor"](self, lowest, max)
 
 
+def _clamped_bool(self, min, max):  # noqa: A002
+    bound = max if min is None else min
+    if not isinstance(bound, rl.Tensor):
+        raise NotImplementedError(
+            "clamp: not implemented for a Bool tensor and a bool bound; give the bound as a tensor"
+        )
+    return rl.minimum(self, bound) if min is None else rl.maximum(self, bound)
+
+
 @op(
     "clip(Tensor self, Tensor | Scalar? min=None, Tensor | Scalar? max=None) -> Tensor",
-    inplace=True,
+    inplace="function",
 )
 def _(self, min, max):  # noqa: A002
     """Another name of `clamp`."""
     return self.clamp(min, max)
 
 
-@op("clamp_min(Tensor self, Tensor | Scalar min) -> Tensor", inplace=True)
+@op("clamp_min(Tensor self, Tensor | Scalar min) -> Tensor", inplace="function")
 def _(self, min):  # noqa: A002
     """`clamp` with a lower bound."""
     return self.clamp(min=min)
 
 
-@op("clamp_max(Tensor self, Tensor | Scalar max) -> Tensor", inplace=True)
+@op("clamp_max(Tensor self, Tensor | Scalar max) -> Tensor", inplace="function")
 def _(self, max):  # noqa: A002
     """`clamp` with an upper bound."""
     return self.clamp(max=max)

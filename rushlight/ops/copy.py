@@ -20,7 +20,7 @@ copy_.vjp(self=lambda g: rl.zeros_like(g), src=lambda g: g)
 
 @op(
     "fill_.number(Tensor(a!) self, Scalar value) -> Tensor",
-    at="Tensor",
+    at=("torch", "Tensor"),
     kernel="fill_",
     grad_name="FillBackward0",
 )
@@ -88,6 +88,17 @@ def _(self, dtype, non_blocking, copy, memory_format):
 
 
 @op(
+    "to.other(Tensor self, Tensor other, bool non_blocking=False, bool copy=False, *, "
+    "memory_format? memory_format=None) -> Tensor",
+    at="Tensor",
+    out=False,
+)
+def _(self, other, non_blocking, copy, memory_format):
+    """Converts to the device and dtype of another tensor."""
+    return _to(self, other.dtype, other.device, copy, memory_format)
+
+
+@op(
     "to.device(Tensor self, device? device=None, dtype? dtype=None, bool non_blocking=False, "
     "bool copy=False, *, memory_format? memory_format=None) -> Tensor",
     at="Tensor",
@@ -95,8 +106,6 @@ def _(self, dtype, non_blocking, copy, memory_format):
 )
 def _(self, device, dtype, non_blocking, copy, memory_format):
     """Converts to a device and dtype; the tensor itself if nothing changes."""
-    if isinstance(device, rl.Tensor):
-        device, dtype = device.device, device.dtype
     return _to(self, dtype, device, copy, memory_format)
 
 
@@ -162,5 +171,7 @@ def _(self, size):
     ]
     if extra < 0 or any([n != 1 and n != self.shape[i + extra] for i, n in enumerate(size)]):
         raise RuntimeError(f"size {list(size)} is not expandable to size {list(self.shape)}.")
+    if not size:
+        return self.sum()
     out = self.sum(dims, True) if dims else self
     return out.reshape(size) if extra else out

@@ -248,6 +248,54 @@ def logspace(start, end, steps, base, *options):
     ...
 
 
+def _number(name, which, value):
+    """A Python number from a number or a 0-d tensor."""
+    if not isinstance(value, rl.Tensor):
+        return value
+    if value.dim():
+        raise RuntimeError(
+            f"{name} only supports 0-dimensional start and end tensors, but got {which} with "
+            f"{value.dim()} dimension(s)."
+        )
+    return value.item()
+
+
+@_factory(
+    "linspace.tensors(Tensor | Scalar start, Tensor | Scalar end, int steps, OPTIONS) -> Tensor"
+)
+def _(start, end, steps, dtype, layout, device, requires_grad, pin_memory):
+    """Between the values of 0-d tensors, which give no gradient."""
+    ends = _number("linspace", "start", start), _number("linspace", "end", end)
+    return rl.linspace(
+        *ends,
+        steps,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
+        pin_memory=pin_memory,
+    )
+
+
+@_factory(
+    "logspace.tensors(Tensor | Scalar start, Tensor | Scalar end, int steps, float base=10.0, "
+    "OPTIONS) -> Tensor"
+)
+def _(start, end, steps, base, dtype, layout, device, requires_grad, pin_memory):
+    """Between powers whose exponents are 0-d tensors, which give no gradient."""
+    ends = _number("logspace", "start", start), _number("logspace", "end", end)
+    return rl.logspace(
+        *ends,
+        steps,
+        base,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
+        pin_memory=pin_memory,
+    )
+
+
 # ---- matrices ----------------------------------------------------------------------------------
 
 

@@ -82,7 +82,7 @@ unary(
 def logaddexp(self, other):
     """``log(exp(self) + exp(other))``, elementwise, without overflow.
 
-    Equal infinities give themselves; NaN stays.
+    Equal infinities give themselves; NaN stays. Of complex numbers the real parts are compared.
 
     Example:
         >>> rl.logaddexp(rl.tensor([-1000.]), rl.tensor([-1000.]))
@@ -98,14 +98,9 @@ def logaddexp(self, other):
 
 
 logaddexp.vjp(
-    self=lambda g, self, result: g * _share(self, result),
-    other=lambda g, other, result: g * _share(other, result),
+    self=lambda g, self, other: g / conjugate(1 + (other - self).exp()),
+    other=lambda g, self, other: g / conjugate(1 + (self - other).exp()),
 )
-
-
-def _share(part, whole):
-    d = part - whole
-    return rl.where(whole.isinf(), rl.zeros_like(d), d).exp()
 
 
 @logaddexp.samples

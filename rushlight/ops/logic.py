@@ -80,9 +80,12 @@ for _name in ("gcd", "lcm"):
     def _common(self, other): ...
 
     _common.__doc__ = f"The {_name} of two integers, elementwise."
-    op(f"{_name}(Tensor self, Tensor other) -> Tensor", kind=pointwise, differentiable=False)(
-        _common
-    )
+    op(
+        f"{_name}(Tensor self, Tensor other) -> Tensor",
+        kind=pointwise,
+        differentiable=False,
+        inplace="function",
+    )(_common)
 
 # ---- other names, built from the records above
 
@@ -134,7 +137,9 @@ def _(self, other, alpha):
     return rl.sub(other, self, alpha=alpha)
 
 
-@op("xlogy(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", method=True, inplace=True)
+@op(
+    "xlogy(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", method=True, inplace="function"
+)
 def _(self, other):
     """``self * log(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN)."""
     y = other if isinstance(other, rl.Tensor) else rl.scalar_tensor(other)

@@ -16,7 +16,7 @@ def _as_float(x):
 # ---- special values
 
 
-@op("ldexp(Tensor self, Tensor other) -> Tensor", inplace=True)
+@op("ldexp(Tensor self, Tensor other) -> Tensor", inplace="function")
 def ldexp(self, other):
     """``self * 2**other``, elementwise.
 
@@ -79,6 +79,12 @@ def logaddexp2(self, other):
     """``log2(2**self + 2**other)``, elementwise, without overflow."""
     log2 = 0.6931471805599453
     return rl.logaddexp(_as_float(self) * log2, _as_float(other) * log2) / log2
+
+
+logaddexp2.vjp(
+    self=lambda g, self, other: g / (1 + (other - self).exp2()),
+    other=lambda g, self, other: g / (1 + (self - other).exp2()),
+)
 
 
 # ---- products

@@ -212,11 +212,28 @@ def _logsumexp(self, dim, keepdim):
 def _logsumexp_grad(g, self, result, dim, keepdim):
     # Where all is -inf every difference is NaN; the limit of each weight is 0.
     result = grad.restore(result, self, dim, keepdim)
-    weights = (self - result.masked_fill(result == float("-inf"), 0)).exp()
-    return grad.restore(g, self, dim, keepdim) * weights
+    lowest = (result.real if result.is_complex() else result) == float("-inf")
+    weights = (self - result.masked_fill(lowest, 0)).exp()
+    return grad.restore(g, self, dim, keepdim) * weights.conj()
 
 
 _logsumexp.vjp(self=_logsumexp_grad)
+
+
+@op(
+    "_complex_logsumexp(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
+    at=(),
+    grad_name="LogsumexpBackward0",
+)
+def _complex_logsumexp(self, dim, keepdim):
+    """log(sum(exp(x))) of complex numbers, relative to the largest real part."""
+    top = self.real.amax(dim, keepdim=True)
+    top = top.masked_fill(top.abs() == float("inf"), 0)
+    total = (self - top).exp().sum(dim, keepdim)
+    return total.log() + (top if keepdim else top.sum(dim))
+
+
+_complex_logsumexp.vjp(self=_logsumexp_grad)
 
 
 @op(
@@ -231,9 +248,4 @@ def logsumexp(self, dim, keepdim):
         >>> rl.tensor([1000., 1000.]).logsumexp(0)
         tensor(1000.6932)
     """
-    if not self.is_complex():
-        return _logsumexp(self, dim, keepdim)
-    top = self.real.amax(dim, keepdim=True).detach()
-    top = top.masked_fill(top.abs() == float("inf"), 0)
-    total = (self - top).exp().sum(dim, keepdim)
-    return total.log() + (top if keepdim else top.sum(dim))
+    return (_complex_logsumexp if self.is_complex() else _logsumexp)(self, dim, keepdim)

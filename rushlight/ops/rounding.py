@@ -108,10 +108,16 @@ copysign.vjp(
 )
 
 
-@op("nextafter(Tensor self, Tensor other) -> Tensor", kind=pointwise, differentiable=False)
-def _(self, other):
-    """The next floating-point number from ``self`` towards ``other``."""
+@op("nextafter(Tensor self, Tensor other) -> Tensor", kind=pointwise)
+def nextafter(self, other):
+    """The next floating-point number from ``self`` towards ``other``.
+
+    Where the two differ, the gradient is passed on to ``self``; elsewhere it is 0.
+    """
     ...
+
+
+nextafter.vjp(self=lambda g, self, other: g * (self != other), other=lambda g: g * 0)
 
 
 @op("heaviside(Tensor self, Tensor values) -> Tensor", kind=pointwise, differentiable=False)

@@ -128,11 +128,14 @@ struct LogSumExpFold {
   };
   static void init(State& s) { s = {-kInfinity, 0}; }
   static T pivot(T most) { return most == kInfinity || most == -kInfinity ? T(0) : most; }
+  // The sum relative to another pivot. An empty sum has none: its factor may well be infinite.
+  static double moved(const State& s, double p) {
+    return s.sum == 0 ? 0 : s.sum * std::exp(pivot(s.most) - p);
+  }
   static void merge(State& s, const State& o) {
     T most = Most::next(s.most, o.most);
     double p = pivot(most);
-    s.sum = s.sum * std::exp(pivot(s.most) - p) + o.sum * std::exp(pivot(o.most) - p);
-    s.most = most;
+    s = {most, moved(s, p) + moved(o, p)};
   }
   static void row(State& s, const T* x, int64_t n, int64_t) {
     alignas(64) T e[kBlock];

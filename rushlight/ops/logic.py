@@ -137,9 +137,7 @@ def _(self, other, alpha):
     return rl.sub(other, self, alpha=alpha)
 
 
-@op(
-    "xlogy(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", method=True, inplace="function"
-)
+@op("xlogy(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", method=True, inplace="function")
 def _(self, other):
     """``self * log(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN)."""
     y = other if isinstance(other, rl.Tensor) else rl.scalar_tensor(other)

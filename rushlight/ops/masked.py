@@ -203,9 +203,7 @@ def masked_median(input, dim, keepdim, dtype, mask):
     if input.is_floating_point():
         return found
     if bool(found.isnan().any()):
-        raise ValueError(
-            f"masked.median: a slice is fully masked out and {input.dtype} has no NaN"
-        )
+        raise ValueError(f"masked.median: a slice is fully masked out and {input.dtype} has no NaN")
     return found.to(dtype or input.dtype)
 
 

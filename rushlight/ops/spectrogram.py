@@ -123,12 +123,12 @@ def istft(
 
     Source: Griffin and Lim, Signal estimation from modified short-time Fourier transform, 1984.
     """
-    onesided = _check_istft(self, n_fft, onesided, return_complex)
+    _check_istft(self, n_fft, onesided, window, return_complex)
     hop = _hop("istft", hop_length, n_fft)
     length_of_window = n_fft if win_length is None else win_length
     weights = _padded_window("istft", window, length_of_window, n_fft, self)
     x = (self if self.dim() == 3 else self.unsqueeze(0)).mT
-    frames = _signals(x, n_fft, onesided, return_complex, "ortho" if normalized else None)
+    frames = _signals(x, n_fft, return_complex, "ortho" if normalized else None)
     signal = _overlapped(frames * weights, hop)
     energy = _overlapped((weights * weights).expand(1, x.size(1), n_fft), hop)
     start = n_fft // 2 if center else 0
@@ -142,8 +142,7 @@ def istft(
     return signal if self.dim() == 3 else signal.squeeze(0)
 
 
-def _check_istft(self, n_fft, onesided, return_complex):
-    """Whether the spectrum is one-sided, which its size tells where the caller does not."""
+def _check_istft(self, n_fft, onesided, window, return_complex):
     if not self.is_complex() or self.dim() not in (2, 3) or self.numel() == 0:
         raise RuntimeError(
             "istft requires a non-empty complex-valued input tensor of 2 or 3 dimensions, got "
@@ -158,14 +157,16 @@ def _check_istft(self, n_fft, onesided, return_complex):
         )
     if return_complex and onesided:
         raise RuntimeError("cannot have onesided output if window or input is complex")
-    return onesided
+    if window is not None and window.is_complex() and not return_complex:
+        raise RuntimeError(
+            "istft: a complex window needs return_complex=True; or give its real part"
+        )
 
 
-def _signals(spectra, n_fft, onesided, return_complex, norm):
-    if onesided:
-        return rl.fft.irfft(spectra, n_fft, norm=norm)
-    frames = rl.fft.ifft(spectra, norm=norm)
-    return frames if return_complex else frames.real
+def _signals(spectra, n_fft, return_complex, norm):
+    if return_complex:
+        return rl.fft.ifft(spectra, norm=norm)
+    return rl.fft.irfft(spectra[..., : n_fft // 2 + 1], n_fft, norm=norm)  # half says it all
 
 
 def _overlapped(frames, hop):

@@ -36,7 +36,7 @@ help:
 	@touch $@
 
 .venv/with-tests: .venv/installed pyproject.toml
-	.venv/bin/python -m pip install -q "pytest>=8" scipy tqdm
+	.venv/bin/python -m pip install -q "pytest>=8" scipy tqdm pillow
 	@touch $@
 
 train: .venv/with-examples

@@ -94,6 +94,7 @@ _LAZY = (
     "multiprocessing",
     "signal",
     "special",
+    "vision",
 )  # load on first use
 
 

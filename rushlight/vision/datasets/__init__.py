@@ -1,0 +1,27 @@
+"""Datasets of images, in the formats in which they are published.
+
+Each downloads on request and checks what it reads. A new dataset is a class in a file of its family
+here, and its name below.
+"""
+
+from .cifar import CIFAR10, CIFAR100
+from .fakedata import FakeData
+from .folder import DatasetFolder, ImageFolder
+from .mnist import EMNIST, KMNIST, MNIST, QMNIST, FashionMNIST
+from .svhn import SVHN
+from .vision import VisionDataset
+
+__all__ = [
+    "CIFAR10",
+    "CIFAR100",
+    "DatasetFolder",
+    "EMNIST",
+    "FakeData",
+    "FashionMNIST",
+    "ImageFolder",
+    "KMNIST",
+    "MNIST",
+    "QMNIST",
+    "SVHN",
+    "VisionDataset",
+]

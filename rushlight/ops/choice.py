@@ -64,9 +64,9 @@ def _clamp3(self, min, max):  # noqa: A002
 
 
 _clamp3.vjp(
-    self=lambda g, self, min, max: g * ((self >= min) & (self <= max)),
-    min=lambda g, self, min, max: g * ((self < min) & (min <= max)),
-    max=lambda g, self, min, max: g * ((self > max) | (max < min)),
+    self=lambda g, self, min, max: rl.where((self >= min) & (self <= max), g, 0),
+    min=lambda g, self, min, max: rl.where((self < min) & (min <= max), g, 0),
+    max=lambda g, self, min, max: rl.where((self > max) | (max < min), g, 0),
 )
 
 

@@ -137,14 +137,27 @@ def _(self, other, alpha):
     return rl.sub(other, self, alpha=alpha)
 
 
+def _as_tensor(x):
+    return x if isinstance(x, rl.Tensor) else rl.scalar_tensor(x)
+
+
 @op("xlogy(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", method=True, inplace="function")
-def _(self, other):
+def xlogy(self, other):
     """``self * log(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN)."""
-    y = other if isinstance(other, rl.Tensor) else rl.scalar_tensor(other)
+    y = _as_tensor(other)
     product = self * y.log()
     return rl.where(
         y.isnan(), y.to(product.dtype), rl.where(rl.eq(self, 0), rl.zeros_like(product), product)
     )
+
+
+def _log_unless_ignored(g, self, other):
+    """The slope in self is log(other) also at self = 0, unless that is infinite."""
+    y = _as_tensor(other)
+    return (g * y.log()).masked_fill(rl.eq(self, 0) & (y <= 0), 0)
+
+
+xlogy.vjp(self=_log_unless_ignored, other=lambda g, self, other: g * self / other)
 
 
 @op("deg2rad(Tensor self) -> Tensor", inplace=True)

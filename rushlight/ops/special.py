@@ -329,9 +329,9 @@ def frexp(self):
 _binary(
     "xlog1py",
     "``self * log1p(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN).",
-    self=lambda g, other: (
+    self=lambda g, self, other: (
         g * (other if isinstance(other, rl.Tensor) else rl.scalar_tensor(other)).log1p()
-    ),
+    ).masked_fill(rl.eq(self, 0) & (other <= -1), 0),
     other=lambda g, self, other: g * self / (other + 1),
 )
 

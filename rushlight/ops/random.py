@@ -267,21 +267,55 @@ def _(count, prob, generator):
     ...
 
 
-@op(
-    "_standard_gamma(Tensor self, Generator? generator=None) -> Tensor",
-    at="torch",
-    differentiable=False,
-)
-def _(self, generator):
-    """Gamma numbers of rate 1, each with its own shape."""
+def _once(*arguments):
+    """Gradient rules for derivatives of samplers, which have none themselves."""
+
+    def rule(g):
+        raise NotImplementedError(
+            "samples of gamma, beta and Dirichlet distributions are differentiable only once; "
+            "take their gradient without create_graph"
+        )
+
+    return dict.fromkeys(arguments, rule)
+
+
+@op("_standard_gamma_grad(Tensor self, Tensor output) -> Tensor", at="torch")
+def standard_gamma_grad(self, output):
+    """The derivative of gamma numbers ``output`` in their shapes ``self``, of the same shape."""
     ...
 
 
-@op(
-    "_sample_dirichlet(Tensor self, Generator? generator=None) -> Tensor",
-    at="torch",
-    differentiable=False,
-)
-def _(self, generator):
-    """Dirichlet samples over the last dimension."""
+standard_gamma_grad.vjp(**_once("self", "output"))
+
+
+@op("_standard_gamma(Tensor self, Generator? generator=None) -> Tensor", at="torch")
+def standard_gamma(self, generator):
+    """Gamma numbers of rate 1, each with its own shape, in which they are differentiable once."""
     ...
+
+
+standard_gamma.vjp(self=lambda g, self, result: g * rl._standard_gamma_grad(self, result))
+
+
+@op("_dirichlet_grad(Tensor x, Tensor alpha, Tensor total) -> Tensor", at="torch")
+def dirichlet_grad(x, alpha, total):
+    """``dx/dalpha / (1 - x)`` of beta numbers x of shapes alpha and total - alpha."""
+    ...
+
+
+dirichlet_grad.vjp(**_once("x", "alpha", "total"))
+
+
+@op("_sample_dirichlet(Tensor self, Generator? generator=None) -> Tensor", at="torch")
+def sample_dirichlet(self, generator):
+    """Dirichlet samples over the last dimension, differentiable once in the shapes ``self``."""
+    ...
+
+
+def _through_shares(g, self, result):
+    """Each share grows by its own derivative, at the cost of the others in proportion to them."""
+    own = rl._dirichlet_grad(result, self, self.sum(-1, True).expand_as(self))
+    return own * (g - (result * g).sum(-1, True))
+
+
+sample_dirichlet.vjp(self=_through_shares)

@@ -88,6 +88,7 @@ _tensor_methods.install(Tensor)
 
 _LAZY = (
     "cuda",
+    "distributions",
     "fft",
     "linalg",
     "masked",

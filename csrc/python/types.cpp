@@ -2,6 +2,7 @@
 // sequences. Everything here is immutable and made once.
 #include <cstring>
 
+#include "core/linalg_error.h"
 #include "python/binding.h"
 
 namespace rl::py {
@@ -282,10 +283,14 @@ PyObject* scalar_object(const void* p, DType d) {
   });
 }
 
+static PyObject* LinAlgErrorType;  // torch.linalg.LinAlgError
+
 void set_error_from_current_exception() noexcept {
   try {
     throw;
   } catch (const PythonError&) {
+  } catch (const LinAlgError& e) {
+    PyErr_SetString(LinAlgErrorType, e.what());
   } catch (const Error& e) {
     PyObject* const kinds[] = {PyExc_RuntimeError, PyExc_TypeError,           PyExc_ValueError,
                                PyExc_IndexError,   PyExc_NotImplementedError, PyExc_RuntimeError,
@@ -315,6 +320,12 @@ void add_types(PyObject* m) {
   SizeType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpecWithBases(&spec, bases.get())));
   checked(PyModule_AddFunctions(m, functions));
   auto add = [&](const char* name, PyObject* o) { checked(PyModule_AddObjectRef(m, name, o)); };
+  LinAlgErrorType = checked(PyErr_NewExceptionWithDoc(
+      "torch.linalg.LinAlgError",
+      "A matrix has not what was asked for: it is singular, or not positive definite, or its "
+      "factorisation did not converge.",
+      PyExc_RuntimeError, nullptr));
+  add("LinAlgError", LinAlgErrorType);
   for (int i = 0; i < kNumDTypes; ++i) {
     const char* name = info(static_cast<DType>(i)).name;
     dtypes_[i] = make_enum(DTypeType, i, str("torch.", name).c_str());

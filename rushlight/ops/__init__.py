@@ -80,6 +80,9 @@ FAMILIES = (
     "windows",
     "masked",
     "linalg",
+    "linalg_factor",
+    "linalg_solve",
     "linalg_derived",
+    "linalg_lowrank",
     "lu",
 )

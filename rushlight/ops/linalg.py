@@ -1,50 +1,63 @@
-"""Records of linear algebra over batches of matrices: solving, determinants, factorisations.
+"""Records of linear algebra over batches of square matrices: inverses, solving, determinants.
 
-The factorisations run in NumPy's LAPACK (OpenBLAS), imported on first use, and have gradients of
-their own; norms and what is built from factorisations are in linalg_derived.py. Products are in
-matmul.py. To add one: a record here; `_lapack` calls NumPy and names its errors.
+The work is done by the kernels of csrc/kernels/lapack_*.cpp, which are the internal ops here;
+the public ops check and broadcast. Factorisations are in linalg_factor.py and lu.py, other solvers
+in linalg_solve.py, norms and what is built from all of these in linalg_derived.py, products in
+matmul.py. To add one: a record over an internal op, which carries the gradient.
 """
 
 import rushlight as rl
+from rushlight import _native
 from rushlight.ops._record import namespaces, op
 
-
-class LinAlgError(RuntimeError):
-    """A factorisation failed: the matrix is singular, or not positive definite,
-    or did not converge.
-    """
-
-
-LinAlgError.__module__ = "torch.linalg"
+LinAlgError = _native.LinAlgError
 namespaces.setdefault("linalg", {})["LinAlgError"] = LinAlgError
 
 
-def _lapack(name, failure, *tensors, **options):
-    """`numpy.linalg.name` of the tensors' data, as tensors."""
-    import numpy
-
-    arrays = [t.detach().numpy() if isinstance(t, rl.Tensor) else t for t in tensors]
-    try:
-        made = getattr(numpy.linalg, name)(*arrays, **options)
-    except numpy.linalg.LinAlgError as error:
-        raise LinAlgError(f"linalg.{name}: {failure} ({error})") from None
-    if isinstance(made, tuple):
-        return tuple([rl.from_numpy(numpy.array(a, order="C")) for a in made])
-    return rl.from_numpy(numpy.array(made, order="C"))
+# ---- what the families share
 
 
 def _check_matrix(name, a, square=True):
     if a.dim() < 2:
-        raise RuntimeError(f"linalg.{name}: The input tensor A must have at least 2 dimensions.")
+        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
     if square and a.size(-1) != a.size(-2):
         raise RuntimeError(
-            f"linalg.{name}: A must be batches of square matrices, but they are "
+            f"{name}: A must be batches of square matrices, but they are "
             f"{a.size(-2)} by {a.size(-1)} matrices"
         )
-    if not (a.is_floating_point() or a.is_complex()) or a.dtype in (rl.float16, rl.bfloat16):
+    _check_dtype(name, a)
+
+
+def _check_dtype(name, a):
+    if not (a.is_floating_point() or a.is_complex()):
         raise RuntimeError(
-            f"linalg.{name}: Expected a floating point or complex tensor as input. Got {a.dtype}"
+            f"{name}: Expected a floating point or complex tensor as input. Got {a.dtype}"
         )
+    if a.dtype in (rl.float16, rl.bfloat16):
+        raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {a.dtype}")
+
+
+def _check_same_dtype(name, a, b):
+    if a.dtype != b.dtype:
+        raise RuntimeError(
+            f"{name}: Expected A and B to have the same dtype, but found A of type {a.dtype} "
+            f"and B of type {b.dtype} instead"
+        )
+
+
+def _check_equation(name, a, b, left):
+    if b.size(-2 if left else -1) != a.size(-1 if left else -2):
+        equation = "AX = B" if left else "XA = B"
+        raise RuntimeError(
+            f"{name}: Incompatible shapes of A and B for the equation {equation} "
+            f"({a.size(-2)}x{a.size(-1)} and {b.size(-2)}x{b.size(-1)})"
+        )
+
+
+def _equal_batches(*tensors):
+    """The tensors with their batch dimensions broadcast against each other."""
+    batch = rl.broadcast_shapes(*[t.shape[:-2] for t in tensors])
+    return [t if t.shape[:-2] == batch else t.expand(*batch, *t.shape[-2:]) for t in tensors]
 
 
 def _h(a):
@@ -52,16 +65,32 @@ def _h(a):
     return a.mT.conj() if a.is_complex() else a.mT
 
 
-def _lower_half(a):
-    """The lower triangle with half of the diagonal."""
-    return a.tril() - rl.diag_embed(a.diagonal(dim1=-2, dim2=-1)) * 0.5
+def _conj(a):
+    return a.conj() if a.is_complex() else a
 
 
-def _columns(v):
-    return v.unsqueeze(-2)
+def _real(a):
+    return a.real if a.is_complex() else a
 
 
-# ---- solving
+# ---- inverses
+
+
+@op(
+    "inverse_matrix(Tensor A, str check) -> (Tensor inverse, Tensor info)",
+    at="internal",
+    out=False,
+    grad_name="LinalgInvExBackward0",
+)
+def _inverse(A, check):
+    """The inverse and its error code (internal; see `inv`)."""
+    ...
+
+
+@_inverse.vjp_all
+def _(grads, needs, inverse):
+    g = grads[0]
+    return None if g is None else -(_h(inverse) @ g @ _h(inverse)), None
 
 
 @op("inv(Tensor A) -> Tensor", at="linalg")
@@ -73,16 +102,8 @@ def inv(A):
         tensor([[0.5000, 0.0000],
                 [0.0000, 0.2500]])
     """
-    _check_matrix("inv", A)
-    return _lapack(
-        "inv",
-        "The diagonal element is zero, the inversion could not be completed because the "
-        "input matrix is singular.",
-        A,
-    )
-
-
-inv.vjp(A=lambda g, result: -(_h(result) @ g @ _h(result)))
+    _check_matrix("linalg.inv", A)
+    return _inverse(A, "linalg.inv")[0]
 
 
 @op("inverse(Tensor self) -> Tensor")
@@ -91,13 +112,73 @@ def _(self):
     return inv(self)
 
 
-@op("solve_matrix(Tensor A, Tensor B) -> Tensor", at="internal", out=False)
-def _solve(A, B):
-    """X with A X = B, for matrices of equal batch dimensions (internal; see `solve`)."""
-    return _lapack("solve", "The solver failed because the input matrix is singular.", A, B)
+@op("inv_ex(Tensor A, *, bool check_errors=False) -> (Tensor inverse, Tensor info)", at="linalg")
+def _(A, check_errors=False):
+    """`inv` with an error code for each matrix: the position of the first zero pivot, from 1, or 0.
+
+    The inverse of a singular matrix is not finite; with ``check_errors`` it raises LinAlgError.
+    """
+    _check_matrix("linalg.inv", A)
+    return tuple(_inverse(A, "linalg.inv_ex" if check_errors else ""))
 
 
-_solve.vjp(A=lambda g, A, result: -(_solve(_h(A), g) @ _h(result)), B=lambda g, A: _solve(_h(A), g))
+# ---- solving
+
+
+@op(
+    "solve_matrix(Tensor A, Tensor B, bool left, str check)"
+    " -> (Tensor X, Tensor LU, Tensor pivots, Tensor info)",
+    at="internal",
+    out=False,
+    grad_name="LinalgSolveExBackward0",
+)
+def _solve(A, B, left, check):
+    """X with A X = B or X A = B, for equal batches, and the LU that was used (internal; see `solve`)."""
+    ...
+
+
+@_solve.vjp_all
+def _(grads, needs, A, X, LU, pivots, left):
+    g = grads[0]
+    if g is None:
+        return None, None
+    if rl.is_grad_enabled():
+        g_b = _solve(_h(A), g, left, "")[0]
+    else:
+        turned = A.is_contiguous() and not A.is_complex()  # then the factors are those of A^T
+        g_b = _lu_solve(LU, pivots, g, left, not turned)
+    g_a = None
+    if needs[0]:
+        g_a = -(g_b @ _h(X)) if left else -(_h(X) @ g_b)
+    return g_a, g_b
+
+
+@op(
+    "lu_solve_matrix(Tensor LU, Tensor pivots, Tensor B, bool left, bool adjoint) -> Tensor",
+    at="internal",
+    out=False,
+    differentiable=False,
+)
+def _lu_solve(LU, pivots, B, left, adjoint):
+    """X with op(A) X = B or X op(A) = B from the LU factors of A (internal; see `lu_solve`)."""
+    ...
+
+
+def _solution(name, A, B, left, check):
+    _check_matrix(name, A)
+    _check_same_dtype(name, A, B)
+    vector = B.dim() == 1 or (B.dim() == A.dim() - 1 and B.shape == A.shape[:-1])
+    if vector and not left:
+        raise RuntimeError(
+            f"{name}: Vector broadcasting of the left hand side is not supported for left=False. "
+            f"In this case {name} is equivalent to B / A.squeeze(-1)"
+        )
+    right = B.unsqueeze(-1) if vector else B
+    _check_equation(name, A, right, left)
+    if A.dim() != right.dim() or A.shape[:-2] != right.shape[:-2]:
+        A, right = _equal_batches(A, right)
+    X, _, _, info = _solve(A, right, left, check)
+    return X.squeeze(-1) if vector else X, info
 
 
 @op("solve(Tensor A, Tensor B, *, bool left=True) -> Tensor", at="linalg")
@@ -110,75 +191,118 @@ def solve(A, B, left=True):
         >>> rl.linalg.solve(rl.tensor([[2., 0.], [0., 4.]]), rl.tensor([2., 2.]))
         tensor([1.0000, 0.5000])
     """
-    _check_matrix("solve", A)
-    if A.dtype != B.dtype:
-        raise RuntimeError(
-            f"linalg.solve: Expected A and B to have the same dtype, but found A of type {A.dtype} "
-            f"and B of type {B.dtype} instead"
-        )
-    vector = B.dim() == 1 or (B.dim() == A.dim() - 1 and B.shape == A.shape[:-1])
-    right = B.unsqueeze(-1) if vector else B
-    if vector and not left:
-        raise RuntimeError(
-            "linalg.solve: Vector broadcasting of the left hand side is not supported for "
-            "left=False"
-        )
-    if right.size(-2 if left else -1) != A.size(-1):
-        raise RuntimeError(
-            f"linalg.solve: Incompatible shapes of A and B for the equation AX = B: "
-            f"{list(A.shape)} and {list(B.shape)}"
-        )
-    if not left:
-        return solve(A.mT, right.mT).mT
-    batch = rl.broadcast_shapes(A.shape[:-2], right.shape[:-2])
-    made = _solve(A.expand(*batch, *A.shape[-2:]), right.expand(*batch, *right.shape[-2:]))
-    return made.squeeze(-1) if vector else made
+    return _solution("linalg.solve", A, B, left, "torch.linalg.solve")[0]
+
+
+@op(
+    "solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False)"
+    " -> (Tensor result, Tensor info)",
+    at="linalg",
+)
+def _(A, B, left=True, check_errors=False):
+    """`solve` with an error code for each matrix: the position of the first zero pivot, from 1, or 0.
+
+    The result for a singular matrix is not finite; with ``check_errors`` it raises LinAlgError.
+    """
+    check = "torch.linalg.solve_ex" if check_errors else ""
+    return _solution("linalg.solve", A, B, left, check)
 
 
 # ---- determinants
 
 
+@op(
+    "determinant(Tensor A) -> (Tensor result, Tensor LU, Tensor pivots)",
+    at="internal",
+    out=False,
+    grad_name="LinalgDetBackward0",
+)
+def _determinant(A):
+    """The determinant and the LU factors it comes from (internal; see `det`)."""
+    ...
+
+
 @op("det(Tensor A) -> Tensor", at=("linalg", "torch", "Tensor"))
 def det(A):
-    """The determinants of square matrices (*, n, n)."""
-    _check_matrix("det", A)
-    return _lapack("det", "failed", A)
+    """The determinants of square matrices (*, n, n).
+
+    Example:
+        >>> rl.linalg.det(rl.tensor([[2., 0.], [0., 4.]]))
+        tensor(8.)
+    """
+    _check_matrix("linalg.det", A)
+    return _determinant(A)[0]
 
 
-@det.vjp_all
-def _(g, needs, A, result):
-    factor = (g * (result.conj() if result.is_complex() else result))[..., None, None]
+def _scaled_identity(scale, a):
+    """Diagonal matrices of a's shape with one number each."""
+    return rl.diag_embed(scale.unsqueeze(-1).expand(a.shape[:-1]))
+
+
+def _solve_adjoint(A, LU, pivots, right):
+    """A^-H ``right``, from the factors unless the result has to be differentiable."""
+    if rl.is_grad_enabled():
+        return _solve(_h(A), right, True, "")[0]
+    turned = A.is_contiguous() and not A.is_complex()
+    return _lu_solve(LU, pivots, right, True, not turned)
+
+
+@_determinant.vjp_all
+def _(grads, needs, A, result, LU, pivots):
+    g = grads[0]
+    if g is None or not A.numel():
+        return (None,)
     if bool((result.detach() != 0).all()):
-        return (factor * _h(inv(A)),)
+        return (_solve_adjoint(A, LU, pivots, _scaled_identity(g * _conj(result), A)),)
     return (g[..., None, None] * _cofactors(A),)
 
 
 def _cofactors(a):
     """The derivative of det at singular matrices: from products of all singular values but one."""
-    u, s, vh = svd(a)
+    u, s, vh = rl.linalg.svd(a)
     n = s.size(-1)
     one = rl.eye(n, dtype=s.dtype)
     products = (s.unsqueeze(-2) * (1 - one) + one).prod(-1)
-    sign = det(u) * det(vh)
-    sign = sign.conj() if sign.is_complex() else sign
-    return sign[..., None, None] * ((u * _columns(products)) @ vh)
+    sign = _conj(det(u) * det(vh))
+    return sign[..., None, None] * ((u * products.unsqueeze(-2)) @ vh)
+
+
+@op(
+    "log_determinant(Tensor A) -> (Tensor sign, Tensor logabsdet, Tensor LU, Tensor pivots)",
+    at="internal",
+    out=False,
+    grad_name="LinalgSlogdetBackward0",
+)
+def _log_determinant(A):
+    """Sign and logarithm of the determinant, and the LU factors (internal; see `slogdet`)."""
+    ...
+
+
+@_log_determinant.vjp_all
+def _(grads, needs, A, sign, LU, pivots):
+    g_sign, g_log = grads[:2]
+    if not sign.is_complex():
+        g_sign = None  # the sign is constant where it is differentiable at all
+    if g_sign is None and g_log is None:
+        return (None,)
+    if g_log is None:
+        g_log = rl.zeros_like(_real(sign))
+    if g_sign is not None:
+        g_log = rl.complex(g_log, -(g_sign.conj() * sign).imag)
+    right = _scaled_identity(g_log.to(A.dtype), A)
+    return (_solve_adjoint(A, LU, pivots, right),)
 
 
 @op("slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet)", at=("linalg", "torch", "Tensor"))
 def slogdet(A):
-    """The sign (or unit complex number) and the log of the modulus of determinants (*, n, n)."""
-    _check_matrix("slogdet", A)
-    return _lapack("slogdet", "failed", A)
+    """The sign (or unit complex number) and the log of the modulus of determinants (*, n, n).
 
-
-@slogdet.vjp_all
-def _(grads, needs, A, sign):
-    g_sign, g_log = grads
-    if g_log is None:
-        g_log = rl.zeros_like(sign.real if sign.is_complex() else sign)
-    if sign.is_complex() and g_sign is not None:
-        g_log = rl.complex(g_log, -(g_sign.conj() * sign).imag)
-    return (g_log[..., None, None] * _h(inv(A)),)
+    Example:
+        >>> rl.linalg.slogdet(rl.tensor([[1., 0.], [0., -1.]])).sign
+        tensor(-1.)
+    """
+    _check_matrix("linalg.slogdet", A)
+    return _log_determinant(A)[:2]
 
 
 @op("logdet(Tensor self) -> Tensor")
@@ -186,201 +310,3 @@ def logdet(self):
     """The logarithm of determinants: NaN for negative ones, -inf for 0."""
     sign, size = slogdet(self)
     return sign.log() + size
-
-
-# ---- factorisations
-
-
-@op("cholesky(Tensor self, *, bool upper=False) -> Tensor", at="linalg")
-def cholesky(self, upper=False):
-    """L, lower triangular, with L L^H = self, for positive definite (*, n, n); ``upper``: L^H.
-
-    Only one triangle is read. Raises LinAlgError if a matrix is not positive definite.
-    """
-    _check_matrix("cholesky", self)
-    lower = _lower_cholesky(_h(self) if upper else self)
-    return _h(lower) if upper else lower
-
-
-@op("cholesky.old(Tensor self, bool upper=False) -> Tensor")
-def _(self, upper=False):
-    """Another name of `torch.linalg.cholesky`."""
-    return cholesky(self, upper=upper)
-
-
-@op("lower_cholesky(Tensor self) -> Tensor", at="internal", out=False)
-def _lower_cholesky(self):
-    """The lower Cholesky factor (internal; see `cholesky`)."""
-    return _lapack(
-        "cholesky",
-        "The factorization could not be completed because the input is not positive-definite.",
-        self,
-    )
-
-
-@_lower_cholesky.vjp_all
-def _(g, needs, result):
-    inner = _lower_half(_h(result) @ g)
-    inner = (inner + _h(inner)) * 0.5
-    inverse = inv(result)
-    return (_h(inverse) @ inner @ inverse,)
-
-
-@op("qr(Tensor A, str mode='reduced') -> (Tensor Q, Tensor R)", at="linalg")
-def qr(A, mode="reduced"):
-    """A = Q R with orthonormal columns of Q and upper triangular R; A (*, m, n).
-
-    ``mode``: "reduced", "complete" (square Q) or "r" (Q empty, no gradient).
-    """
-    _check_matrix("qr", A, square=False)
-    if mode == "r":
-        return A.new_empty(0), _lapack("qr", "failed", A, mode="r")
-    if mode not in ("reduced", "complete"):
-        raise RuntimeError(
-            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), "
-            "'r', or 'complete'"
-        )
-    return _lapack("qr", "failed", A, mode=mode)
-
-
-@qr.vjp_all
-def _(grads, needs, A_meta, Q, R, mode):
-    m, n = A_meta.shape[-2:]
-    if mode == "r" or (mode == "complete" and m > n):
-        raise RuntimeError(
-            f"The QR decomposition is not differentiable when mode='{mode}' and nrows > ncols"
-        )
-    g_q = rl.zeros_like(Q) if grads[0] is None else grads[0]
-    g_r = rl.zeros_like(R) if grads[1] is None else grads[1]
-    if m >= n:
-        return _qr_pullback(Q, R, g_q, g_r), None
-    head, rest, g_head, g_rest = R[..., :m], R[..., m:], g_r[..., :m], g_r[..., m:]
-    g_q = g_q + Q @ (rest @ _h(g_rest))  # A = [X Y]: X = Q head, and Y = Q rest pulls on Q too
-    return rl.cat((_qr_pullback(Q, head, g_q, g_head), Q @ g_rest), -1), None
-
-
-def _qr_pullback(q, r, g_q, g_r):
-    inner = r @ _h(g_r) - _h(g_q) @ q
-    strict = inner.tril(-1)
-    diagonal = inner.diagonal(dim1=-2, dim2=-1)
-    whole = (
-        strict
-        + _h(strict)
-        + rl.diag_embed(diagonal.real if diagonal.is_complex() else diagonal).to(q.dtype)
-    )
-    return _h(_solve(r, _h(g_q + q @ whole)))
-
-
-@op("eigh(Tensor self, str UPLO='L') -> (Tensor eigenvalues, Tensor eigenvectors)", at="linalg")
-def eigh(self, UPLO="L"):
-    """Eigenvalues (ascending, real) and eigenvectors (columns) of Hermitian matrices (*, n, n).
-
-    Reads the triangle ``UPLO``, "L" or "U". The gradient needs distinct eigenvalues.
-    """
-    _check_matrix("eigh", self)
-    if UPLO.upper() not in ("L", "U"):
-        raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
-    return _lapack("eigh", "The algorithm failed to converge.", self, UPLO=UPLO.upper())
-
-
-@eigh.vjp_all
-def _(grads, needs, eigenvalues, eigenvectors):
-    g_values, g_vectors = grads
-    v = eigenvectors
-    inner = rl.zeros_like(v) if g_values is None else rl.diag_embed(g_values).to(v.dtype)
-    if g_vectors is not None:
-        gap = _columns(eigenvalues) - eigenvalues.unsqueeze(-1)
-        inner = inner + _off_diagonal(_h(v) @ g_vectors, gap)
-    return v @ inner @ _h(v), None
-
-
-def _off_diagonal(a, divisor):
-    """a / divisor, with zeros on the diagonal."""
-    one = rl.eye(a.size(-1), dtype=rl.bool)
-    return (a / divisor.masked_fill(one, 1)).masked_fill(one, 0)
-
-
-@op(
-    "svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, "
-    "Tensor Vh)",
-    at="linalg",
-)
-def _(A, full_matrices=True, driver=None):
-    """A = U diag(S) Vh with S descending; A (*, m, n). ``full_matrices``: square U and Vh.
-
-    The gradient needs distinct singular values and uses only the first min(m, n) vectors.
-    """
-    _check_matrix("svd", A, square=False)
-    if driver is not None:
-        raise RuntimeError(
-            "torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs"
-        )
-    u, s, vh = svd(A)
-    k, (m, n) = s.size(-1), A.shape[-2:]
-    if not full_matrices or m == n:
-        return u, s, vh
-    whole_u, _, whole_vh = _lapack("svd", "The algorithm failed to converge.", A)
-    return (rl.cat((u, whole_u[..., k:]), -1), s, rl.cat((vh, whole_vh[..., k:, :]), -2))
-
-
-@op("thin_svd(Tensor A) -> (Tensor U, Tensor S, Tensor Vh)", at="internal", out=False)
-def svd(A):
-    """The singular value decomposition of min(m, n) terms (internal; see `linalg.svd`)."""
-    return _lapack("svd", "The algorithm failed to converge.", A, full_matrices=False)
-
-
-@svd.vjp_all
-def _(grads, needs, U, S, Vh):
-    """Source: Giles, Collected matrix derivative results for forward and reverse mode AD, 2008."""
-    g_u, g_s, g_vh = grads
-    inner = (
-        rl.zeros(*S.shape, S.size(-1), dtype=U.dtype)
-        if g_s is None
-        else rl.diag_embed(g_s).to(U.dtype)
-    )
-    if g_u is None and g_vh is None:
-        return (U @ inner @ Vh,)
-    gap = (_columns(S) - S.unsqueeze(-1)) * (_columns(S) + S.unsqueeze(-1))
-    left = None if g_u is None else _h(U) @ g_u
-    right = None if g_vh is None else Vh @ _h(g_vh)
-    if left is not None:
-        inner = inner + _off_diagonal(left - _h(left), gap) * _columns(S)
-    if right is not None:
-        inner = inner + S.unsqueeze(-1) * _off_diagonal(right - _h(right), gap)
-    if U.is_complex() and left is not None:
-        turn = left.diagonal(dim1=-2, dim2=-1).imag / S
-        inner = inner + rl.diag_embed(rl.complex(rl.zeros_like(turn), turn))
-    made = U @ inner @ Vh
-    if g_u is not None and U.size(-2) > S.size(-1):
-        made = made + ((g_u - U @ left) / _columns(S)) @ Vh
-    if g_vh is not None and Vh.size(-1) > S.size(-1):
-        made = made + (U / _columns(S)) @ (g_vh - _h(right) @ Vh)
-    return (made,)
-
-
-@op("eig(Tensor self) -> (Tensor eigenvalues, Tensor eigenvectors)", at="linalg")
-def eig(self):
-    """Complex eigenvalues and eigenvectors (columns) of square matrices (*, n, n)."""
-    _check_matrix("eig", self)
-    kind = (
-        self.dtype
-        if self.is_complex()
-        else rl.complex128
-        if self.dtype == rl.float64
-        else rl.complex64
-    )
-    return tuple([t.to(kind) for t in _lapack("eig", "The algorithm failed to converge.", self)])
-
-
-@eig.vjp_all
-def _(grads, needs, self_meta, eigenvalues, eigenvectors):
-    g_values, g_vectors = grads
-    v = eigenvectors
-    inner = rl.zeros_like(v) if g_values is None else rl.diag_embed(g_values)
-    if g_vectors is not None:
-        pull = _h(v) @ g_vectors
-        pull = pull - (_h(v) @ v) * _columns(pull.diagonal(dim1=-2, dim2=-1).real)
-        gap = (_columns(eigenvalues) - eigenvalues.unsqueeze(-1)).conj()
-        inner = inner + _off_diagonal(pull, gap)
-    made = _solve(_h(v), inner @ _h(v))
-    return (made if self_meta.dtype.is_complex else made.real,)

@@ -3,9 +3,12 @@ other kinds, least squares, and older names. No kernels, no gradients of their o
 To add one: a record with a composite body.
 """
 
+import math
+
 import rushlight as rl
 from rushlight.ops._record import namespaces, op
-from rushlight.ops.linalg import _check_matrix, _h, svd as _thin_svd
+from rushlight.ops.linalg import _check_matrix, _h
+from rushlight.ops.linalg_factor import _svd, eigvalsh, svdvals
 
 _linalg = namespaces["linalg"]
 
@@ -13,31 +16,8 @@ _linalg = namespaces["linalg"]
 # ---- spectra and norms
 
 
-@op("svdvals(Tensor A, *, str? driver=None) -> Tensor", at="linalg")
-def svdvals(A, driver=None):
-    """The singular values of (*, m, n) matrices, descending."""
-    if driver is not None:
-        raise RuntimeError(
-            "torch.linalg.svdvals: keyword argument `driver=` is only supported on CUDA inputs"
-        )
-    return _thin_svd(A)[1]
-
-
-@op("eigvalsh(Tensor self, str UPLO='L') -> Tensor", at="linalg")
-def eigvalsh(self, UPLO="L"):
-    """The eigenvalues of Hermitian matrices (*, n, n), ascending."""
-    return _linalg["eigh"](self, UPLO)[0]
-
-
-@op("eigvals(Tensor self) -> Tensor", at="linalg")
-def eigvals(self):
-    """The eigenvalues of square matrices (*, n, n), complex, in no particular order."""
-    return _linalg["eig"](self)[0]
-
-
 @op(
-    "matrix_norm(Tensor self, any ord='fro', int[] dim=[-2, -1], bool keepdim=False, *, "
-    "dtype? dtype=None) -> Tensor",
+    "matrix_norm(Tensor self, any ord='fro', int[] dim=[-2, -1], bool keepdim=False, *, dtype? dtype=None) -> Tensor",
     at="linalg",
 )
 def matrix_norm(self, ord="fro", dim=(-2, -1), keepdim=False, dtype=None):  # noqa: A002
@@ -65,8 +45,7 @@ def matrix_norm(self, ord="fro", dim=(-2, -1), keepdim=False, dtype=None):  # no
 
 
 @op(
-    "norm.linalg(Tensor self, any ord=None, int[1]? dim=None, bool keepdim=False, *, "
-    "dtype? dtype=None) -> Tensor",
+    "norm.linalg(Tensor self, any ord=None, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
     at="linalg",
 )
 def _(self, ord=None, dim=None, keepdim=False, dtype=None):  # noqa: A002
@@ -86,9 +65,7 @@ def _(self, ord=None, dim=None, keepdim=False, dtype=None):  # noqa: A002
 
 @op("cond(Tensor self, any p=None) -> Tensor", at="linalg")
 def cond(self, p=None):
-    """The condition number: the norm of order ``p`` (2) times that of the inverse;
-    inf if singular.
-    """
+    """The condition number: the norm of order ``p`` (2) times that of the inverse; inf if singular."""
     if p in (None, 2, -2):
         s = svdvals(self)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
@@ -125,14 +102,14 @@ def matrix_rank(A, atol=None, rtol=None, hermitian=False):
 @op("pinv(Tensor A, *, any atol=None, any rtol=None, bool hermitian=False) -> Tensor", at="linalg")
 def pinv(A, atol=None, rtol=None, hermitian=False):
     """The Moore-Penrose inverse of (*, m, n) matrices; small singular values count as zero."""
-    _check_matrix("pinv", A, square=False)
+    _check_matrix("linalg.pinv", A, square=False)
     if A.numel() == 0:
         return A.mT.clone()
     if hermitian:
         values, u = _linalg["eigh"](A)
         size, right = values.abs(), _h(u)
     else:
-        u, values, vh = _thin_svd(A)
+        u, values, vh = _svd(A, False, True, "linalg.svd")
         size, u, right = values, _h(vh), _h(u)
     keep = size > _tolerance(A, size.detach(), atol, rtol)
     inverse = rl.where(keep, 1 / values.masked_fill(~keep, 1), 0)
@@ -160,151 +137,6 @@ def _(self, rcond=1e-15):
     return pinv(self, rtol=rcond)
 
 
-def _info(a):
-    return rl.zeros(a.shape[:-2], dtype=rl.int32)
-
-
-@op("inv_ex(Tensor A, *, bool check_errors=False) -> (Tensor inverse, Tensor info)", at="linalg")
-def _(A, check_errors=False):
-    """`inv` with an error code a matrix, 0. A singular matrix raises: LinAlgError with
-    ``check_errors``, else NotImplementedError, since its code is not computed.
-    """
-    return _or_unsupported("inv_ex", check_errors, lambda: _linalg["inv"](A)), _info(A)
-
-
-def _or_unsupported(name, check_errors, compute):
-    """Runs it; without ``check_errors`` a singular matrix ends in NotImplementedError."""
-    try:
-        return compute()
-    except _linalg["LinAlgError"] as error:
-        if check_errors:
-            raise
-        raise NotImplementedError(
-            f"{name}: error codes of singular matrices are not supported; pass "
-            "check_errors=True to have LinAlgError raised instead"
-        ) from error
-
-
-@op(
-    "cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, "
-    "Tensor info)",
-    at="linalg",
-)
-def _(self, upper=False, check_errors=False):
-    """`cholesky` with an error code a matrix: the order of the first leading minor that is not
-    positive definite, or 0. The factor of such a matrix is NaN, unless ``check_errors`` raises.
-    """
-    try:
-        return _linalg["cholesky"](self, upper=upper), _info(self)
-    except _linalg["LinAlgError"]:
-        if check_errors:
-            raise
-    info = _bad_minors(_h(self.detach()) if upper else self.detach())
-    bad = (info != 0)[..., None, None]
-    one = rl.eye(self.size(-1), dtype=self.dtype)
-    factor = _linalg["cholesky"](rl.where(bad, one, self), upper=upper)
-    return rl.where(bad, float("nan"), factor), info
-
-
-def _bad_minors(a):
-    """The order of the first leading minor that is not positive definite, or 0."""
-    info = _info(a)
-    for k in range(1, a.size(-1) + 1):
-        bad = ~(eigvalsh(a[..., :k, :k]).amin(-1) > 0)
-        info = rl.where((info == 0) & bad, k, info).to(rl.int32)
-    return info
-
-
-@op(
-    "solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, "
-    "Tensor info)",
-    at="linalg",
-)
-def _(A, B, left=True, check_errors=False):
-    """`solve` with an error code a matrix, 0. A singular matrix raises: LinAlgError with
-    ``check_errors``, else NotImplementedError, since its code is not computed.
-    """
-    return _or_unsupported(
-        "solve_ex", check_errors, lambda: _linalg["solve"](A, B, left=left)
-    ), _info(A)
-
-
-@op(
-    "solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, "
-    "bool unitriangular=False) -> Tensor",
-    at="linalg",
-)
-def solve_triangular(self, B, upper, left=True, unitriangular=False):
-    """X with A X = B (``left=False``: X A = B), reading one triangle of A (*, n, n)."""
-    _check_matrix("solve_triangular", self)
-    a = self.triu() if upper else self.tril()
-    if unitriangular:
-        a = (a.triu(1) if upper else a.tril(-1)) + rl.eye(a.size(-1), dtype=a.dtype)
-    if B.dim() < 2:
-        raise RuntimeError(
-            "linalg.solve_triangular: The input tensor B must have at least 2 dimensions."
-        )
-    if B.dim() == a.dim() - 1:  # matrices, where `solve` might see vectors
-        B = B.unsqueeze(0)
-    return _linalg["solve"](a, B, left=left)
-
-
-@op(
-    "triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, "
-    "bool unitriangular=False) -> (Tensor solution, Tensor cloned_coefficient)"
-)
-def _(self, A, upper=True, transpose=False, unitriangular=False):
-    """The older form of `torch.linalg.solve_triangular`: also gives a copy of A."""
-    a = A.mT if transpose else A
-    return solve_triangular(
-        a, self, upper=upper != transpose, unitriangular=unitriangular
-    ), A.clone()
-
-
-@op("cholesky_solve(Tensor self, Tensor L, bool upper=False) -> Tensor")
-def cholesky_solve(self, L, upper=False):
-    """X with A X = self, from the Cholesky factor L of A."""
-    if upper:
-        return solve_triangular(L, solve_triangular(_h(L), self, upper=False), upper=True)
-    return solve_triangular(_h(L), solve_triangular(L, self, upper=False), upper=True)
-
-
-@op("cholesky_inverse(Tensor self, bool upper=False) -> Tensor")
-def cholesky_inverse(self, upper=False):
-    """The inverse of a matrix from its Cholesky factor."""
-    return cholesky_solve(rl.eye(self.size(-1), dtype=self.dtype).expand(self.shape), self, upper)
-
-
-@op(
-    "lstsq(Tensor self, Tensor b, float? rcond=None, *, str? driver=None)"
-    " -> (Tensor solution, Tensor residuals, Tensor rank, Tensor singular_values)",
-    at="linalg",
-)
-def lstsq(self, b, rcond=None, driver=None):
-    """X with the least |self X - b| (and the least |X|), for (*, m, n) and (*, m, k).
-
-    ``residuals`` are given for m > n and full rank; ``rank`` and ``singular_values`` if the
-    ``driver`` ("gelsy", "gelsd", "gelss", "gels") finds them. All go through `pinv` here.
-    """
-    if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
-        raise RuntimeError(
-            "torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)"
-        )
-    vector = b.dim() == self.dim() - 1
-    right = b.unsqueeze(-1) if vector else b
-    solution = pinv(self, rtol=rcond) @ right
-    m, n = self.shape[-2:]
-    rank = matrix_rank(self, rtol=rcond)
-    residuals = (self.real if self.is_complex() else self).reshape(-1)[:0]
-    if m > n and driver != "gelsy" and bool((rank == n).all()):
-        residuals = (self @ solution - right).abs().square().sum(-2)
-    rank = rank if driver != "gels" else rank.new_empty(0)
-    singular = (
-        svdvals(self) if driver in ("gelsd", "gelss") else rank.new_empty(0, dtype=residuals.dtype)
-    )
-    return solution.squeeze(-1) if vector else solution, residuals, rank, singular
-
-
 # ---- products
 
 
@@ -317,7 +149,7 @@ def matrix_power(self, n):
         tensor([[1., 3.],
                 [0., 1.]])
     """
-    _check_matrix("matrix_power", self)
+    _check_matrix("linalg.matrix_power", self)
     if n == 0:
         one = rl.eye(self.size(-1), dtype=self.dtype)
         return rl.where(rl.tensor(True), one, self)  # of gradient zero, but in the graph
@@ -328,6 +160,51 @@ def matrix_power(self, n):
         n >>= 1
         base = base @ base if n else base
     return result.clone() if result is self else result
+
+
+@op("matrix_exp(Tensor self) -> Tensor", at=("torch", "Tensor", "linalg"))
+def matrix_exp(self):
+    """The exponential of square matrices (*, n, n): the Taylor polynomial of degree 15 of the matrix
+    over a power of two, squared as often.
+
+    Source: Al-Mohy and Higham, Computing the action of the matrix exponential, 2011 (the bounds).
+
+    Example:
+        >>> rl.linalg.matrix_exp(rl.zeros(2, 2))
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    _check_matrix("linalg.matrix_exp", self)
+    if not self.numel() or self.device.type == "meta":
+        return self.clone()
+    times = _halvings(self.detach())
+    most = int(times.max())
+    power = _taylor(self * (0.5**times)[..., None, None].to(self.dtype) if most else self)
+    for i in range(most):
+        squared = power @ power
+        again = (times > i)[..., None, None]
+        power = squared if self.dim() == 2 else rl.where(again, squared, power)
+    return power
+
+
+def _halvings(a):
+    """How often each matrix must be halved for the polynomial to be exact to rounding."""
+    bound = 0.641 if a.dtype in (rl.float64, rl.complex128) else 2.22
+    size = a.abs().sum(-2).amax(-1)
+    times = (size / bound).log2().ceil().clamp(min=0)
+    return rl.where(size.isfinite(), times, 0).to(size.dtype)
+
+
+def _taylor(a):
+    """The sum of a^k / k! to degree 15, in blocks of four powers."""
+    square = a @ a
+    powers = rl.eye(a.size(-1), dtype=a.dtype), a, square, square @ a
+    step = square @ square
+    total = None
+    for block in (3, 2, 1, 0):
+        part = sum(p * (1 / math.factorial(4 * block + i)) for i, p in enumerate(powers))
+        total = part if total is None else part + step @ total
+    return total
 
 
 @op("vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor", at="linalg")
@@ -371,9 +248,7 @@ def _(self, ind=2):
 
 @op("tensorsolve(Tensor self, Tensor other, int[]? dims=None) -> Tensor", at="linalg")
 def _(self, other, dims=None):
-    """X with ``tensordot(self, X, X.ndim) = other``;
-    ``dims`` of self are moved to the end first.
-    """
+    """X with ``tensordot(self, X, X.ndim) = other``; ``dims`` of self are moved to the end first."""
     a = (
         self
         if dims is None
@@ -386,9 +261,7 @@ def _(self, other, dims=None):
 
 @op("vander(Tensor x, *, int? N=None) -> Tensor", at="linalg", out=False)
 def vander(x, N=None):
-    """The powers 0 to N - 1 (as many as elements) of the elements of (*, n),
-    in a last dimension.
-    """
+    """The powers 0 to N - 1 (as many as elements) of the elements of (*, n), in a last dimension."""
     count = rl.atleast_1d(x).size(-1) if N is None else N
     if count <= 0 and N is not None:
         raise RuntimeError("N must be greater than 1.")
@@ -407,29 +280,3 @@ def _(x, N=None, increasing=False):
         return x.new_empty((x.size(0), 0))
     powers = vander(x, N=N)
     return powers if increasing else powers.flip(-1)
-
-
-# ---- older names
-
-
-@op(
-    "svd.torch(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, "
-    "Tensor V)",
-    at=("torch", "Tensor"),
-)
-def _(self, some=True, compute_uv=True):
-    """self = U diag(S) V^H; ``some``: min(m, n) columns. Without ``compute_uv`` U and V are
-    zeros.
-    """
-    m, n = self.shape[-2:]
-    if not compute_uv:
-        batch = self.shape[:-2]
-        return self.new_zeros((*batch, m, m)), svdvals(self), self.new_zeros((*batch, n, n))
-    u, s, vh = _linalg["svd"](self, full_matrices=not some)
-    return u, s, _h(vh)
-
-
-@op("qr.torch(Tensor self, bool some=True) -> (Tensor Q, Tensor R)", at=("torch", "Tensor"))
-def _(self, some=True):
-    """`torch.linalg.qr`, reduced if ``some``, else complete."""
-    return _linalg["qr"](self, "reduced" if some else "complete")

@@ -1,0 +1,186 @@
+// Eigenvalues and eigenvectors: of Hermitian matrices by divide and conquer, of others by the QR
+// algorithm.
+#include "kernels/lapack.h"
+
+namespace rl {
+namespace {
+using namespace lapack;
+
+// ---- hermitian_eig(A, upper, vectors, check) -> (eigenvalues, eigenvectors)
+void hermitian_infer(Call& c) {
+  Tensor& a = c.tensor(0);
+  check_square(c, a);
+  int64_t n = a.size(a.ndim - 1);
+  add_vectors(c, batch_of(a), n, real_of(a.dtype));
+  if (c.flag(2))
+    add_matrices(c, batch_of(a), n, n, a.dtype);
+  else
+    c.add_out(SizeVec{0}, a.dtype);
+}
+
+// syevd or heevd, with workspace made once for a size.
+template <class T>
+class HermitianSolver {
+ public:
+  HermitianSolver(const Routine& heevd, int n, bool upper, bool vectors)
+      : heevd_(heevd), n_(n), job_(vectors ? "V" : "N"), triangle_(upper ? "U" : "L") {
+    T size{};
+    Real<T> real_size{};
+    int int_size = 0;
+    run_with(&size, &real_size, &size, -1, &real_size, -1, &int_size, -1);
+    work_.resize(static_cast<size_t>(work_size(size)));
+    if constexpr (kIsComplex<T>) real_work_.resize(static_cast<size_t>(work_size(real_size)));
+    int_work_.resize(static_cast<size_t>(int_size));
+  }
+  int run(T* a, Real<T>* values) {
+    return run_with(a, values, work_.data(), static_cast<int>(work_.size()), real_work_.data(),
+                    static_cast<int>(real_work_.size()), int_work_.data(),
+                    static_cast<int>(int_work_.size()));
+  }
+
+ private:
+  int run_with(T* a, Real<T>* values, T* work, int length, Real<T>* real_work, int real_length,
+               int* int_work, int int_length) {
+    int code = 0;
+    if constexpr (kIsComplex<T>)
+      heevd_(job_, triangle_, n_, a, n_, values, work, length, real_work, real_length, int_work,
+             int_length, &code);
+    else
+      heevd_(job_, triangle_, n_, a, n_, values, work, length, int_work, int_length, &code);
+    return code;
+  }
+
+  const Routine& heevd_;
+  int n_;
+  const char *job_, *triangle_;
+  std::vector<T> work_;
+  std::vector<Real<T>> real_work_;
+  std::vector<int> int_work_;
+};
+
+void hermitian_run(Call& c) {
+  Tensor &a = c.tensor(0), &values = c.out(0);
+  int n = rows_of(c, a);
+  Ref<Tensor> matrices =
+      c.flag(2) ? Ref<Tensor>::share(&c.out(1)) : empty_columns(batch_of(a), n, n, a.dtype);
+  Ref<Tensor> info = empty(batch_of(a), DType::I32);
+  copy_into(*matrices, a);
+  if (!a.numel) return;
+  for_type(c, a.dtype, [&]<class T>() {
+    static const Routine heevd = routine<T>("syevd", "heevd");
+    int64_t area = int64_t{n} * n;
+    over_batch(count_of(a), 4 * area * n, [&](int64_t begin, int64_t end) {
+      HermitianSolver<T> solver(heevd, n, c.flag(1), c.flag(2));
+      for (int64_t i = begin; i < end; ++i)
+        info->data<int>()[i] =
+            solver.run(matrices->data<T>() + i * area, values.data<Real<T>>() + i * n);
+    });
+  });
+  check_info(c.text(3), *info, [](int code) {
+    return str("The algorithm failed to converge because the input matrix is ill-conditioned, has ",
+               "too many repeated eigenvalues or is not finite (error code: ", code, ").");
+  });
+}
+RL_KERNEL("hermitian_eig", hermitian_infer, hermitian_run);
+
+// ---- general_eig(A, vectors, check) -> (eigenvalues, eigenvectors), complex
+void general_infer(Call& c) {
+  Tensor& a = c.tensor(0);
+  check_square(c, a);
+  int64_t n = a.size(a.ndim - 1);
+  add_vectors(c, batch_of(a), n, complex_of(a.dtype));
+  if (c.flag(1))
+    add_matrices(c, batch_of(a), n, n, complex_of(a.dtype));
+  else
+    c.add_out(SizeVec{0}, complex_of(a.dtype));
+}
+
+// geev; real matrices give pairs of columns, the real and imaginary parts of two conjugate vectors.
+template <class T>
+class GeneralSolver {
+ public:
+  using C = Complex<Real<T>>;
+  GeneralSolver(const Routine& geev, int n, bool vectors)
+      : geev_(geev),
+        n_(n),
+        job_(vectors ? "V" : "N"),
+        real_(static_cast<size_t>(2) * n),
+        columns_(vectors && !kIsComplex<T> ? static_cast<size_t>(n) * n : 0) {
+    T size{};
+    run_with(&size, nullptr, &size, &size, -1);
+    work_.resize(static_cast<size_t>(work_size(size)));
+  }
+  int run(T* a, C* values, C* vectors) {
+    int length = static_cast<int>(work_.size());
+    if constexpr (kIsComplex<T>) return run_with(a, values, vectors, work_.data(), length);
+    int code = run_with(a, nullptr, columns_.data(), work_.data(), length);
+    for (int j = 0; j < n_; ++j) values[j] = {real_[j], real_[n_ + j]};
+    if (vectors) unpack(vectors);
+    return code;
+  }
+
+ private:
+  int run_with(T* a, C* values, auto* vectors, T* work, int length) {
+    int code = 0, ld = std::max(1, n_);
+    if constexpr (kIsComplex<T>)
+      geev_("N", job_, n_, a, ld, values, work, ld, vectors, ld, work, length, real_.data(), &code);
+    else
+      geev_("N", job_, n_, a, ld, real_.data(), real_.data() + n_, work, ld, vectors, ld, work,
+            length, &code);
+    return code;
+  }
+  void unpack(C* out) {
+    for (int64_t j = 0; j < n_; ++j) {
+      const auto* column = columns_.data() + j * n_;
+      bool pair = real_[n_ + j] != 0 && j + 1 < n_;
+      for (int64_t i = 0; i < n_; ++i) {
+        auto re = real_part(column[i]);
+        auto im = pair ? real_part(column[n_ + i]) : Real<T>(0);
+        out[j * n_ + i] = {re, im};
+        if (pair) out[(j + 1) * n_ + i] = {re, -im};
+      }
+      j += pair;
+    }
+  }
+  static Real<T> real_part(T x) {
+    if constexpr (kIsComplex<T>)
+      return x.re;
+    else
+      return x;
+  }
+
+  const Routine& geev_;
+  int n_;
+  const char* job_;
+  std::vector<Real<T>> real_;  // real matrices: real and imaginary parts; complex: workspace
+  std::vector<T> columns_, work_;
+};
+
+void general_run(Call& c) {
+  Tensor &a = c.tensor(0), &values = c.out(0), &vectors = c.out(1);
+  int n = rows_of(c, a);
+  bool wanted = c.flag(1);
+  Ref<Tensor> matrices = empty_columns(batch_of(a), n, n, a.dtype);
+  Ref<Tensor> info = empty(batch_of(a), DType::I32);
+  copy_into(*matrices, a);
+  if (!a.numel) return;
+  for_type(c, a.dtype, [&]<class T>() {
+    using C = Complex<Real<T>>;
+    static const Routine geev = routine<T>("geev");
+    int64_t area = int64_t{n} * n;
+    over_batch(count_of(a), 20 * area * n, [&](int64_t begin, int64_t end) {
+      GeneralSolver<T> solver(geev, n, wanted);
+      for (int64_t i = begin; i < end; ++i)
+        info->data<int>()[i] = solver.run(matrices->data<T>() + i * area, values.data<C>() + i * n,
+                                          wanted ? vectors.data<C>() + i * area : nullptr);
+    });
+  });
+  check_info(c.text(2), *info, [](int code) {
+    return str("The algorithm failed to converge because the input matrix is ill-conditioned or ",
+               "has too many repeated eigenvalues (error code: ", code, ").");
+  });
+}
+RL_KERNEL("general_eig", general_infer, general_run);
+
+}  // namespace
+}  // namespace rl

@@ -1,0 +1,181 @@
+// QR factorisation, and products with the reflectors that represent Q. Reflectors lie below the
+// diagonal: H_i = I - tau_i v v^H with v = (0, ..., 1, A[i+1:, i]).
+#include "kernels/lapack.h"
+
+namespace rl {
+namespace {
+using namespace lapack;
+
+// ---- geqrf(A) -> (a, tau)
+void geqrf_infer(Call& c) {
+  Tensor& a = c.tensor(0);
+  check_matrices(c, a);
+  int64_t m = a.size(a.ndim - 2), n = a.size(a.ndim - 1);
+  add_matrices(c, batch_of(a), m, n, a.dtype);
+  add_vectors(c, batch_of(a), std::min(m, n), a.dtype);
+}
+void geqrf_run(Call& c) {
+  Tensor &a = c.tensor(0), &out = c.out(0), &tau = c.out(1);
+  int m = rows_of(c, a), n = cols_of(c, a), k = std::min(m, n);
+  copy_into(out, a);
+  if (!out.numel) return;
+  for_type(c, a.dtype, [&]<class T>() {
+    static const Routine geqrf = routine<T>("geqrf");
+    T size{};
+    int code = 0;
+    geqrf(m, n, &size, m, &size, &size, -1, &code);
+    over_batch(count_of(a), int64_t{2} * m * n * k, [&](int64_t begin, int64_t end) {
+      std::vector<T> work(static_cast<size_t>(work_size(size)));
+      int unused = 0, length = static_cast<int>(work.size());
+      for (int64_t i = begin; i < end; ++i)
+        geqrf(m, n, out.data<T>() + i * m * n, m, tau.data<T>() + i * k, work.data(), length,
+              &unused);
+    });
+  });
+}
+RL_KERNEL("geqrf", geqrf_infer, geqrf_run);
+
+// ---- qr_factors(A, mode) -> (Q, R)
+// Panels of reflectors in the compact WY form, I - V T V^H: the triangles T that the factorisation
+// makes are kept and used again to form Q.
+constexpr int kPanel = 32;
+
+template <class T>
+class Qr {
+ public:
+  Qr(int m, int n, const Routine& geqrt, const Routine& larfb)
+      : m_(m),
+        n_(n),
+        k_(std::min(m, n)),
+        panel_(std::max(1, std::min(k_, kPanel))),
+        geqrt_(geqrt),
+        larfb_(larfb),
+        triangles_(static_cast<size_t>(panel_) * k_),
+        work_(static_cast<size_t>(panel_) * static_cast<size_t>(std::max(m, n))) {}
+
+  void factor(T* a) {
+    int code = 0;
+    if (k_) geqrt_(m_, n_, panel_, a, m_, triangles_.data(), panel_, work_.data(), &code);
+  }
+  // The first `cols` columns of Q; blocks from the last, each of which changes only the rows and
+  // columns from its own.
+  void form_q(const T* a, T* q, int cols) {
+    set_identity(q, m_, cols);
+    for (int i = k_ ? (k_ - 1) / panel_ * panel_ : -1; i >= 0; i -= panel_) {
+      int64_t corner = int64_t{i} * m_ + i;
+      larfb_("L", "N", "F", "C", m_ - i, cols - i, std::min(panel_, k_ - i), a + corner, m_,
+             triangles_.data() + int64_t{i} * panel_, panel_, q + corner, m_, work_.data(),
+             std::max(1, cols - i));
+    }
+  }
+
+ private:
+  int m_, n_, k_, panel_;
+  const Routine &geqrt_, &larfb_;
+  std::vector<T> triangles_, work_;
+};
+
+template <class T>
+void copy_triangle(const T* a, int64_t m, int64_t n, T* r, int64_t rows) {
+  for (int64_t j = 0; j < n; ++j) {
+    int64_t filled = std::min(j + 1, rows);
+    std::copy_n(a + j * m, filled, r + j * rows);
+    std::fill_n(r + j * rows + filled, rows - filled, T{});
+  }
+}
+
+void qr_infer(Call& c) {
+  Tensor& a = c.tensor(0);
+  check_matrices(c, a);
+  int64_t m = a.size(a.ndim - 2), n = a.size(a.ndim - 1);
+  int64_t rank = c.text(1) == "complete" ? m : std::min(m, n);
+  if (c.text(1) == "r")
+    c.add_out(SizeVec{0}, a.dtype);
+  else
+    add_matrices(c, batch_of(a), m, rank, a.dtype);
+  add_matrices(c, batch_of(a), rank, n, a.dtype);
+}
+void qr_run(Call& c) {
+  Tensor &a = c.tensor(0), &q = c.out(0), &r = c.out(1);
+  int m = rows_of(c, a), n = cols_of(c, a), rank = rows_of(c, r);
+  bool wanted = c.text(1) != "r";
+  Ref<Tensor> reflectors = empty_columns(batch_of(a), m, n, a.dtype);
+  copy_into(*reflectors, a);
+  for_type(c, a.dtype, [&]<class T>() {
+    static const Routine geqrt = routine<T>("geqrt"), larfb = routine<T>("larfb");
+    over_batch(count_of(a), int64_t{2} * m * n * rank, [&](int64_t begin, int64_t end) {
+      Qr<T> qr(m, n, geqrt, larfb);
+      for (int64_t i = begin; i < end; ++i) {
+        T* matrix = reflectors->data<T>() + i * m * n;
+        qr.factor(matrix);
+        copy_triangle(matrix, m, n, r.data<T>() + i * rank * n, rank);
+        if (wanted) qr.form_q(matrix, q.data<T>() + i * m * rank, rank);
+      }
+    });
+  });
+}
+RL_KERNEL("qr_factors", qr_infer, qr_run);
+
+// ---- reflectors_product(A, tau): the first columns of H_1 H_2 ...; equal batches
+void product_infer(Call& c) {
+  Tensor& a = c.tensor(0);
+  check_matrices(c, a);
+  add_matrices(c, batch_of(a), a.size(a.ndim - 2), a.size(a.ndim - 1), a.dtype);
+}
+void product_run(Call& c) {
+  Tensor &a = c.tensor(0), &out = c.out(0);
+  int m = rows_of(c, a), n = cols_of(c, a);
+  int k = int_size(c, c.tensor(1).size(c.tensor(1).ndim - 1));
+  copy_into(out, a);
+  Ref<Tensor> tau = contiguous(c.tensor(1));
+  if (!out.numel) return;
+  for_type(c, a.dtype, [&]<class T>() {
+    static const Routine orgqr = routine<T>("orgqr", "ungqr");
+    T size{};
+    int code = 0;
+    orgqr(m, n, k, &size, m, &size, &size, -1, &code);
+    over_batch(count_of(a), int64_t{2} * m * n * n, [&](int64_t begin, int64_t end) {
+      std::vector<T> work(static_cast<size_t>(work_size(size)));
+      int unused = 0, length = static_cast<int>(work.size());
+      for (int64_t i = begin; i < end; ++i)
+        orgqr(m, n, k, out.data<T>() + i * m * n, m, tau->data<T>() + i * k, work.data(), length,
+              &unused);
+    });
+  });
+}
+RL_KERNEL("reflectors_product", product_infer, product_run);
+
+// ---- reflectors_times(A, tau, C, left, transpose): Q C, Q^H C, C Q or C Q^H; equal batches
+void times_infer(Call& c) {
+  Tensor& b = c.tensor(2);
+  check_matrices(c, b);
+  add_matrices(c, batch_of(b), b.size(b.ndim - 2), b.size(b.ndim - 1), b.dtype);
+}
+void times_run(Call& c) {
+  Tensor &b = c.tensor(2), &out = c.out(0);
+  int m = rows_of(c, b), n = cols_of(c, b), rows = c.flag(3) ? m : n;
+  int k = int_size(c, c.tensor(1).size(c.tensor(1).ndim - 1));
+  copy_into(out, b);
+  Ref<Tensor> a = in_columns(c.tensor(0)), tau = contiguous(c.tensor(1));
+  if (!out.numel || !k) return;
+  const char* side = c.flag(3) ? "L" : "R";
+  for_type(c, b.dtype, [&]<class T>() {
+    static const Routine ormqr = routine<T>("ormqr", "unmqr");
+    const char* form = !c.flag(4) ? "N" : kIsComplex<T> ? "C" : "T";
+    T size{};
+    int code = 0;
+    ormqr(side, form, m, n, k, &size, rows, &size, &size, m, &size, -1, &code);
+    int64_t area = int64_t{rows} * cols_of(c, *a);
+    over_batch(count_of(b), int64_t{4} * m * n * k, [&](int64_t begin, int64_t end) {
+      std::vector<T> work(static_cast<size_t>(work_size(size)));
+      int unused = 0, length = static_cast<int>(work.size());
+      for (int64_t i = begin; i < end; ++i)
+        ormqr(side, form, m, n, k, a->data<T>() + i * area, rows, tau->data<T>() + i * k,
+              out.data<T>() + i * m * n, m, work.data(), length, &unused);
+    });
+  });
+}
+RL_KERNEL("reflectors_times", times_infer, times_run);
+
+}  // namespace
+}  // namespace rl

@@ -1,0 +1,115 @@
+// The singular value decomposition, by divide and conquer.
+#include "kernels/lapack.h"
+
+namespace rl {
+namespace {
+using namespace lapack;
+
+// gesdd with workspace made once for a size.
+template <class T>
+class SvdSolver {
+ public:
+  SvdSolver(const Routine& gesdd, int m, int n, const char* job)
+      : gesdd_(gesdd),
+        m_(m),
+        n_(n),
+        k_(std::min(m, n)),
+        job_(job),
+        rank_(*job == 'A' ? n : std::max(1, k_)),
+        int_work_(8 * static_cast<size_t>(k_)) {
+    if constexpr (kIsComplex<T>) real_work_.resize(real_work_size());
+    T size{};
+    Real<T> unused{};
+    run_with(&size, &unused, &size, &size, &size, -1);
+    work_.resize(static_cast<size_t>(work_size(size)));
+  }
+  int run(T* a, Real<T>* s, T* u, T* vh) {
+    return run_with(a, s, u, vh, work_.data(), static_cast<int>(work_.size()));
+  }
+
+ private:
+  size_t real_work_size() const {  // as gesdd's documentation asks
+    auto small = static_cast<size_t>(k_), large = static_cast<size_t>(std::max(m_, n_));
+    if (*job_ == 'N') return 7 * small;
+    return std::max(5 * small * small + 5 * small, 2 * large * small + 2 * small * small + small);
+  }
+  int run_with(T* a, Real<T>* s, T* u, T* vh, T* work, int length) {
+    int code = 0;
+    if constexpr (kIsComplex<T>)
+      gesdd_(job_, m_, n_, a, m_, s, u, m_, vh, rank_, work, length, real_work_.data(),
+             int_work_.data(), &code);
+    else
+      gesdd_(job_, m_, n_, a, m_, s, u, m_, vh, rank_, work, length, int_work_.data(), &code);
+    return code;
+  }
+
+  const Routine& gesdd_;
+  int m_, n_, k_;
+  const char* job_;
+  int rank_;  // rows of vh
+  std::vector<T> work_;
+  std::vector<Real<T>> real_work_;
+  std::vector<int> int_work_;
+};
+
+// ---- svd_factors(A, full, vectors, check) -> (U, S, Vh)
+void svd_infer(Call& c) {
+  Tensor& a = c.tensor(0);
+  check_matrices(c, a);
+  int64_t m = a.size(a.ndim - 2), n = a.size(a.ndim - 1), k = std::min(m, n);
+  bool full = c.flag(1), vectors = c.flag(2);
+  if (vectors)
+    add_matrices(c, batch_of(a), m, full ? m : k, a.dtype);
+  else
+    c.add_out(SizeVec{0}, a.dtype);
+  add_vectors(c, batch_of(a), k, real_of(a.dtype));
+  if (vectors)
+    add_matrices(c, batch_of(a), full ? n : k, n, a.dtype);
+  else
+    c.add_out(SizeVec{0}, a.dtype);
+}
+
+// Without singular values any orthonormal basis will do.
+template <class T>
+void fill_identities(Tensor& t) {
+  if (!t.numel) return;
+  int64_t rows = t.size(t.ndim - 2), cols = t.size(t.ndim - 1);
+  for (int64_t i = 0; i < count_of(t); ++i) set_identity(t.data<T>() + i * rows * cols, rows, cols);
+}
+
+std::string svd_failure(int code) {
+  if (code < 0)
+    return "The algorithm failed to converge because the input matrix contained non-finite values.";
+  return str("The algorithm failed to converge because the input matrix is ill-conditioned or has ",
+             "too many repeated singular values (error code: ", code, ").");
+}
+
+void svd_run(Call& c) {
+  Tensor &a = c.tensor(0), &u = c.out(0), &s = c.out(1), &vh = c.out(2);
+  int m = rows_of(c, a), n = cols_of(c, a), k = std::min(m, n);
+  bool full = c.flag(1), vectors = c.flag(2);
+  Ref<Tensor> matrices = empty_columns(batch_of(a), m, n, a.dtype);
+  Ref<Tensor> info = empty(batch_of(a), DType::I32);
+  copy_into(*matrices, a);
+  for_type(c, a.dtype, [&]<class T>() {
+    if (!a.numel) {
+      if (vectors) fill_identities<T>(u), fill_identities<T>(vh);
+      return;
+    }
+    static const Routine gesdd = routine<T>("gesdd");
+    int64_t area = int64_t{m} * n, u_area = int64_t{m} * (full ? m : k),
+            v_area = int64_t{n} * (full ? n : k);
+    over_batch(count_of(a), 10 * area * k, [&](int64_t begin, int64_t end) {
+      SvdSolver<T> solver(gesdd, m, n, !vectors ? "N" : full ? "A" : "S");
+      for (int64_t i = begin; i < end; ++i)
+        info->data<int>()[i] = solver.run(matrices->data<T>() + i * area, s.data<Real<T>>() + i * k,
+                                          vectors ? u.data<T>() + i * u_area : nullptr,
+                                          vectors ? vh.data<T>() + i * v_area : nullptr);
+    });
+  });
+  if (a.numel) check_info(c.text(3), *info, svd_failure);
+}
+RL_KERNEL("svd_factors", svd_infer, svd_run);
+
+}  // namespace
+}  // namespace rl

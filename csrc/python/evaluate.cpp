@@ -73,11 +73,11 @@ void append_results(PyObject* out, const Node& n, std::vector<Ref<Tensor>>& resu
     results.push_back(result_tensor(PySequence_Fast_ITEMS(out)[i], n));
 }
 
-PyObject* grads_tuple(Node& n, std::vector<Ref<Tensor>>& grads) {
+PyObject* grads_tuple(Node& n, std::vector<Ref<Tensor>>& grads, bool fill) {
   Own t(checked(PyTuple_New(static_cast<Py_ssize_t>(n.outputs.size()))));
   for (size_t i = 0; i < n.outputs.size(); ++i) {
-    if (!grads[i]) grads[i] = zeros_for(n.outputs[i]);
-    PyTuple_SET_ITEM(t.get(), i, Py_NewRef(object(grads[i].get())));
+    if (!grads[i] && fill) grads[i] = zeros_for(n.outputs[i]);
+    PyTuple_SET_ITEM(t.get(), i, Py_NewRef(grads[i] ? object(grads[i].get()) : Py_None));
   }
   return t.give();
 }
@@ -98,7 +98,9 @@ PyObject* rule_argument(Node& n, const RuleInput& in, std::vector<Ref<Tensor>>& 
       return Py_NewRef(object(g.get()));
     }
     case RuleInput::Grads:
-      return grads_tuple(n, grads);
+      return grads_tuple(n, grads, true);
+    case RuleInput::Given:
+      return grads_tuple(n, grads, false);
     case RuleInput::Needs:
       return needs_tuple(n);
     default:

@@ -45,7 +45,7 @@ struct ArgSpec {
 // What a gradient rule wants: an argument, an output, the gradient of an output, which inputs
 // need one, or an argument's geometry without its data (later in-place changes do not matter).
 struct RuleInput {
-  enum Kind : uint8_t { Argument, Result, Grad, Grads, Needs, Geometry } kind;
+  enum Kind : uint8_t { Argument, Result, Grad, Grads, Needs, Geometry, Given } kind;
   int index = 0;
 };
 struct Rule {

@@ -78,7 +78,8 @@ class Record:
         """Gradient rules, one per differentiable argument.
 
         A rule's parameters name what it gets: ``g`` (the output's gradient; a tuple for ops that
-        return a list), ``g_NAME`` (that of output NAME), arguments, ``result`` / ``resultN``,
+        return a list), ``g_NAME`` (that of output NAME), ``grads`` (a tuple of all; ``given``: with None for outputs
+        that nothing depended on, where ``grads`` has zeros), arguments, ``result`` / ``resultN``,
         ``ARG_meta``: shape, strides and dtype of an argument, without keeping its data.
         """
         for arg, rule in rules.items():
@@ -110,6 +111,8 @@ class Record:
             return (3, 0) if self.returns_list else (2, 0)
         if name == "grads":
             return 3, 0
+        if name == "given":
+            return 6, 0
         if name == "needs":
             return 4, 0
         if name.endswith("_meta") and name[:-5] in self.arg_names:

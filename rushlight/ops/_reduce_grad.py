@@ -95,7 +95,7 @@ def norm_grad(g, x, result, ord, dim, keepdim):
     if ord == 1:
         return x.sgn() * g
     if ord == 2:
-        return x * (g / result).masked_fill(result == 0, 0)
+        return (x / result).masked_fill(result == 0, 0) * g
     size = x.abs()
     if ord in (float("inf"), float("-inf")):
         mask = (size == result) | size.isnan()

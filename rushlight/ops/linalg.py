@@ -88,8 +88,8 @@ def _inverse(A, check):
 
 
 @_inverse.vjp_all
-def _(grads, needs, inverse):
-    g = grads[0]
+def _(given, needs, inverse):
+    g = given[0]
     return None if g is None else -(_h(inverse) @ g @ _h(inverse)), None
 
 
@@ -138,8 +138,8 @@ def _solve(A, B, left, check):
 
 
 @_solve.vjp_all
-def _(grads, needs, A, X, LU, pivots, left):
-    g = grads[0]
+def _(given, needs, A, X, LU, pivots, left):
+    g = given[0]
     if g is None:
         return None, None
     if rl.is_grad_enabled():
@@ -248,8 +248,8 @@ def _solve_adjoint(A, LU, pivots, right):
 
 
 @_determinant.vjp_all
-def _(grads, needs, A, result, LU, pivots):
-    g = grads[0]
+def _(given, needs, A, result, LU, pivots):
+    g = given[0]
     if g is None or not A.numel():
         return (None,)
     if bool((result.detach() != 0).all()):
@@ -279,8 +279,8 @@ def _log_determinant(A):
 
 
 @_log_determinant.vjp_all
-def _(grads, needs, A, sign, LU, pivots):
-    g_sign, g_log = grads[:2]
+def _(given, needs, A, sign, LU, pivots):
+    g_sign, g_log = given[:2]
     if not sign.is_complex():
         g_sign = None  # the sign is constant where it is differentiable at all
     if g_sign is None and g_log is None:

@@ -54,8 +54,8 @@ def _cholesky(A, upper, check):
 
 
 @_cholesky.vjp_all
-def _(grads, needs, L, upper):
-    g = grads[0]
+def _(given, needs, L, upper):
+    g = given[0]
     if g is None:
         return None, None, None
     lower, g = (_h(L), _h(g)) if upper else (L, g)
@@ -137,15 +137,15 @@ def _(self, some=True):
 
 
 @_qr.vjp_all
-def _(grads, needs, A_meta, Q, R, mode):
+def _(given, needs, A_meta, Q, R, mode):
     m, n = A_meta.shape[-2:]
     if mode == "r" or (mode == "complete" and m > n):
         raise RuntimeError(
             f"linalg_qr_backward: The QR decomposition is not differentiable when mode='{mode}'"
             + ("" if mode == "r" else " and nrows > ncols")
         )
-    g_q = rl.zeros_like(Q) if grads[0] is None else grads[0]
-    g_r = rl.zeros_like(R) if grads[1] is None else grads[1]
+    g_q = rl.zeros_like(Q) if given[0] is None else given[0]
+    g_r = rl.zeros_like(R) if given[1] is None else given[1]
     if m >= n:
         return _qr_pullback(Q, R, g_q, g_r), None
     head, rest, g_head, g_rest = R[..., :m], R[..., m:], g_r[..., :m], g_r[..., m:]
@@ -176,8 +176,8 @@ def _hermitian_eig(A, upper, vectors, check):
 
 
 @_hermitian_eig.vjp_all
-def _(grads, needs, eigenvalues, eigenvectors):
-    g_values, g_vectors = grads
+def _(given, needs, eigenvalues, eigenvectors):
+    g_values, g_vectors = given
     v = eigenvectors
     if g_values is None and g_vectors is None:
         return None, None, None, None
@@ -229,8 +229,8 @@ def _general_eig(A, vectors, check):
 
 
 @_general_eig.vjp_all
-def _(grads, needs, A_meta, eigenvalues, eigenvectors):
-    g_values, g_vectors = grads
+def _(given, needs, A_meta, eigenvalues, eigenvectors):
+    g_values, g_vectors = given
     v = eigenvectors
     if g_values is None and g_vectors is None:
         return None, None, None
@@ -279,8 +279,8 @@ def _svd(A, full, vectors, check):
 
 
 @_svd.vjp_all
-def _(grads, needs, U, S, Vh):
-    g_u, g_s, g_vh = grads
+def _(given, needs, U, S, Vh):
+    g_u, g_s, g_vh = given
     if g_u is None and g_s is None and g_vh is None:
         return None, None, None, None
     k = S.size(-1)  # vectors beyond the first k are arbitrary: nothing flows through them

@@ -124,8 +124,8 @@ def _rayleigh_ritz(A, B, S, k, largest):
 
 
 @_pairs.vjp_all
-def _(grads, needs, A, E, V):
-    g_values, g_vectors = grads
+def _(given, needs, A, E, V):
+    g_values, g_vectors = given
     inner = 0 if g_values is None else (V * g_values) @ _h(V)
     if g_vectors is not None:
         values, vectors = rl.linalg.eigh(A)

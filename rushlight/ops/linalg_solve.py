@@ -151,8 +151,8 @@ def _inverse_from_cholesky(L, upper, check):
 
 
 @_inverse_from_cholesky.vjp_all
-def _(grads, needs, L, upper, inverse):
-    g = grads[0]
+def _(given, needs, L, upper, inverse):
+    g = given[0]
     if g is None:
         return None, None, None
     inner = inverse @ (g + _h(g)) @ inverse

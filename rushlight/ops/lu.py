@@ -21,8 +21,8 @@ def _factorize(A, pivot, check):
 
 
 @_factorize.vjp_all
-def _(grads, needs, LU, pivots):
-    g = grads[0]
+def _(given, needs, LU, pivots):
+    g = given[0]
     if g is None:
         return None, None, None
     lower, upper = _unpacked(LU)

@@ -133,7 +133,8 @@ def _(A, check_errors=False):
     grad_name="LinalgSolveExBackward0",
 )
 def _solve(A, B, left, check):
-    """X with A X = B or X A = B, for equal batches, and the LU that was used (internal; see `solve`)."""
+    """X with A X = B or X A = B, for equal batches, and the LU that was used (internal; see "
+    "`solve`)."""
     ...
 
 
@@ -200,7 +201,8 @@ def solve(A, B, left=True):
     at="linalg",
 )
 def _(A, B, left=True, check_errors=False):
-    """`solve` with an error code for each matrix: the position of the first zero pivot, from 1, or 0.
+    """`solve` with an error code for each matrix: the position of the first zero pivot, from 1, or
+    0.
 
     The result for a singular matrix is not finite; with ``check_errors`` it raises LinAlgError.
     """

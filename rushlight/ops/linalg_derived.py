@@ -17,7 +17,8 @@ _linalg = namespaces["linalg"]
 
 
 @op(
-    "matrix_norm(Tensor self, any ord='fro', int[] dim=[-2, -1], bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    "matrix_norm(Tensor self, any ord='fro', int[] dim=[-2, -1], bool keepdim=False, *, "
+    "dtype? dtype=None) -> Tensor",
     at="linalg",
 )
 def matrix_norm(self, ord="fro", dim=(-2, -1), keepdim=False, dtype=None):  # noqa: A002
@@ -45,7 +46,8 @@ def matrix_norm(self, ord="fro", dim=(-2, -1), keepdim=False, dtype=None):  # no
 
 
 @op(
-    "norm.linalg(Tensor self, any ord=None, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    "norm.linalg(Tensor self, any ord=None, int[1]? dim=None, bool keepdim=False, *, dtype? "
+    "dtype=None) -> Tensor",
     at="linalg",
 )
 def _(self, ord=None, dim=None, keepdim=False, dtype=None):  # noqa: A002
@@ -65,7 +67,8 @@ def _(self, ord=None, dim=None, keepdim=False, dtype=None):  # noqa: A002
 
 @op("cond(Tensor self, any p=None) -> Tensor", at="linalg")
 def cond(self, p=None):
-    """The condition number: the norm of order ``p`` (2) times that of the inverse; inf if singular."""
+    """The condition number: the norm of order ``p`` (2) times that of the inverse; inf if "
+    "singular."""
     if p in (None, 2, -2):
         s = svdvals(self)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
@@ -164,7 +167,8 @@ def matrix_power(self, n):
 
 @op("matrix_exp(Tensor self) -> Tensor", at=("torch", "Tensor", "linalg"))
 def matrix_exp(self):
-    """The exponential of square matrices (*, n, n): the Taylor polynomial of degree 15 of the matrix
+    """The exponential of square matrices (*, n, n): the Taylor polynomial of degree 15 of the
+    matrix
     over a power of two, squared as often.
 
     Source: Al-Mohy and Higham, Computing the action of the matrix exponential, 2011 (the bounds).
@@ -248,7 +252,8 @@ def _(self, ind=2):
 
 @op("tensorsolve(Tensor self, Tensor other, int[]? dims=None) -> Tensor", at="linalg")
 def _(self, other, dims=None):
-    """X with ``tensordot(self, X, X.ndim) = other``; ``dims`` of self are moved to the end first."""
+    """X with ``tensordot(self, X, X.ndim) = other``; ``dims`` of self are moved to the end "
+    "first."""
     a = (
         self
         if dims is None
@@ -261,7 +266,8 @@ def _(self, other, dims=None):
 
 @op("vander(Tensor x, *, int? N=None) -> Tensor", at="linalg", out=False)
 def vander(x, N=None):
-    """The powers 0 to N - 1 (as many as elements) of the elements of (*, n), in a last dimension."""
+    """The powers 0 to N - 1 (as many as elements) of the elements of (*, n), in a last "
+    "dimension."""
     count = rl.atleast_1d(x).size(-1) if N is None else N
     if count <= 0 and N is not None:
         raise RuntimeError("N must be greater than 1.")

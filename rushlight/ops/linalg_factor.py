@@ -2,7 +2,8 @@
 
 Internal ops are the kernels of csrc/kernels/lapack_*.cpp, with gradients; public ones check their
 arguments. Derivatives of vectors that are only defined up to a phase follow Giles, Collected matrix
-derivative results for forward and reverse mode AD, 2008. To add one: an internal record with a rule,
+derivative results for forward and reverse mode AD, 2008. To add one: an internal record with a
+rule,
 a public record with a body.
 """
 
@@ -34,7 +35,8 @@ def _check_phase(name, phase):
     """A loss must not depend on the phases that complex vectors are free to have."""
     if phase.numel() and not bool((phase.detach().abs() <= 1e-2).all()):
         raise RuntimeError(
-            f"{name}_backward: complex vectors are determined up to a factor of modulus 1 each, and "
+            f"{name}_backward: complex vectors are determined up to a factor of modulus 1 "
+            f"each, and "
             "this loss depends on those factors, so its gradient is ill-defined"
         )
 
@@ -89,7 +91,8 @@ def _(self, upper=False):
 
 
 @op(
-    "cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)",
+    "cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, "
+    "Tensor info)",
     at="linalg",
 )
 def _(self, upper=False, check_errors=False):
@@ -323,7 +326,8 @@ def _check_driver(name, driver):
 
 
 @op(
-    "svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)",
+    "svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, "
+    "Tensor Vh)",
     at="linalg",
 )
 def svd(A, full_matrices=True, driver=None):
@@ -347,11 +351,13 @@ def svdvals(A, driver=None):
 
 
 @op(
-    "svd.torch(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V)",
+    "svd.torch(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, "
+    "Tensor V)",
     at=("torch", "Tensor"),
 )
 def _(self, some=True, compute_uv=True):
-    """self = U diag(S) V^H; ``some``: min(m, n) columns. Without ``compute_uv`` U and V are zeros."""
+    """self = U diag(S) V^H; ``some``: min(m, n) columns. Without ``compute_uv`` U and V are "
+    "zeros."""
     _check_matrix("linalg.svd", self, square=False)
     m, n = self.shape[-2:]
     if not compute_uv:

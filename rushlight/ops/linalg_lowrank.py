@@ -174,9 +174,11 @@ def lobpcg(
     ortho_fparams=None,
     ortho_bparams=None,
 ):
-    """The k largest (``largest=False``: smallest) eigenvalues of A x = lambda B x, and eigenvectors.
+    """The k largest (``largest=False``: smallest) eigenvalues of A x = lambda B x, and
+    eigenvectors.
 
-    A (*, m, m) is symmetric, B positive definite, iK a preconditioner, X (*, m, k) a first guess (else
+    A (*, m, m) is symmetric, B positive definite, iK a preconditioner, X (*, m, k) a first guess
+    (else
     random). Stops when all residuals are below ``tol`` or after ``niter`` steps (-1: without a
     limit). Both methods keep an orthonormal basis here. ``tracker``, called as
     ``tracker(step, values, vectors, errors)``, observes.

@@ -1,7 +1,9 @@
-"""Records of solvers that start from factors or need none of their own: triangular systems, Cholesky
+"""Records of solvers that start from factors or need none of their own: triangular systems,
+Cholesky
 and L D L^H factors, products of reflectors, least squares.
 
-Kernels: csrc/kernels/lapack_solve.cpp, lapack_cholesky.cpp and lapack_qr.cpp. General systems are in
+Kernels: csrc/kernels/lapack_solve.cpp, lapack_cholesky.cpp and lapack_qr.cpp. General systems are
+in
 linalg.py. To add one: an internal record with a rule, a public record with a body.
 """
 
@@ -20,7 +22,8 @@ from rushlight.ops.linalg import (
 
 
 @op(
-    "triangular_solve_matrix(Tensor A, Tensor B, bool upper, bool left, bool unitriangular) -> Tensor",
+    "triangular_solve_matrix(Tensor A, Tensor B, bool upper, bool left, bool unitriangular) "
+    "-> Tensor",
     at="internal",
     out=False,
     grad_name="LinalgSolveTriangularBackward0",
@@ -41,7 +44,8 @@ def _(g, needs, A, upper, left, unitriangular, result):
 
 
 @op(
-    "solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, bool unitriangular=False) -> Tensor",
+    "solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, bool "
+    "unitriangular=False) -> Tensor",
     at="linalg",
 )
 def solve_triangular(self, B, upper, left=True, unitriangular=False):
@@ -66,7 +70,8 @@ def solve_triangular(self, B, upper, left=True, unitriangular=False):
 
 
 @op(
-    "triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False)"
+    "triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool "
+    "unitriangular=False)"
     " -> (Tensor solution, Tensor cloned_coefficient)"
 )
 def _(self, A, upper=True, transpose=False, unitriangular=False):
@@ -74,7 +79,8 @@ def _(self, A, upper=True, transpose=False, unitriangular=False):
     for name, t in (("b", self), ("A", A)):
         if t.dim() < 2:
             raise RuntimeError(
-                f"torch.triangular_solve: Expected {name} to have at least 2 dimensions, but it has "
+                f"torch.triangular_solve: Expected {name} to have at least 2 dimensions, but "
+                f"it has "
                 f"{t.dim()} dimensions instead"
             )
     _check_old_equation("triangular_solve", self, A)
@@ -238,7 +244,8 @@ def _(LD, pivots, B, hermitian=False):
 
 @op("geqrf(Tensor self) -> (Tensor a, Tensor tau)", differentiable=False)
 def geqrf(self):
-    """R and, below the diagonal, the reflectors of a QR factorisation; ``tau`` are their factors."""
+    """R and, below the diagonal, the reflectors of a QR factorisation; ``tau`` are their "
+    "factors."""
     ...
 
 
@@ -283,7 +290,8 @@ def _check_reflectors(name, A, tau):
         raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
     if A.size(-2) < tau.size(-1) or A.size(-1) < tau.size(-1):
         raise RuntimeError(
-            f"{name}: input of shape {tuple(A.shape)} must have at least as many rows and columns as "
+            f"{name}: input of shape {tuple(A.shape)} must have at least as many rows and "
+            f"columns as "
             f"tau has reflectors, {tau.size(-1)}"
         )
     if A.dim() != tau.dim() + 1 or A.shape[:-2] != tau.shape[:-1]:
@@ -293,7 +301,8 @@ def _check_reflectors(name, A, tau):
         )
     if A.dtype != tau.dtype:
         raise RuntimeError(
-            f"{name}: tau dtype {tau.dtype} does not match input dtype {A.dtype}; convert one of them"
+            f"{name}: tau dtype {tau.dtype} does not match input dtype {A.dtype}; convert one "
+            f"of them"
         )
     _check_dtype(name, A)
 
@@ -327,7 +336,8 @@ def _(self, input2):
 
 
 @op(
-    "ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False) -> Tensor"
+    "ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False) "
+    "-> Tensor"
 )
 def ormqr(self, input2, input3, left=True, transpose=False):
     """Q input3, with Q the product of the reflectors in self and input2 (tau), as `geqrf` gives.
@@ -410,7 +420,8 @@ def lstsq(self, b, rcond=None, driver=None):
     """X with the least |self X - b| (and the least |X|), for (*, m, n) and (*, m, k).
 
     ``driver``: "gelsy" (the default; complete orthogonal factorisation), "gelsd", "gelss" (singular
-    values) or "gels" (QR; needs full rank). ``residuals`` are given for m > n and full rank, but not
+    values) or "gels" (QR; needs full rank). ``residuals`` are given for m > n and full rank, but
+    not
     by "gelsy"; ``rank`` and ``singular_values`` if the driver finds them. Singular values below
     ``rcond`` times the largest count as zero. Raises LinAlgError if "gels" meets a deficient rank.
     """

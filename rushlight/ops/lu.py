@@ -98,7 +98,8 @@ def _check_lu(name, A, pivot):
 
 _ZERO_PIVOT = (
     "is zero and using it on lu_solve would result in a division by zero. If you still want to "
-    "perform the factorization, consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"
+    "perform the factorization, consider calling linalg.lu(A, pivot) or "
+    "linalg.lu_factor_ex(A, pivot)"
 )
 
 
@@ -112,11 +113,13 @@ def _check_pivots(name, info):
 
 
 @op(
-    "lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, Tensor pivots, Tensor info)",
+    "lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, "
+    "Tensor pivots, Tensor info)",
     at="linalg",
 )
 def lu_factor_ex(A, pivot=True, check_errors=False):
-    """`lu_factor` with, for each matrix, the position (from 1) of the first zero in U's diagonal, or 0."""
+    """`lu_factor` with, for each matrix, the position (from 1) of the first zero in U's "
+    "diagonal, or 0."""
     _check_lu("linalg.lu_factor_ex", A, pivot)
     made = _factorize(A, pivot, "")
     if check_errors:
@@ -162,7 +165,8 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
         raise RuntimeError("torch.lu_unpack: The input tensor must have at least 2 dimensions.")
     if unpack_pivots and LU_pivots.dtype != rl.int32:
         raise RuntimeError(
-            "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\n"
+            "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 "
+            "dtype.\n"
             "Note: this function is intended to be used with the output produced by "
             f"torch.linalg.lu_factor; got {LU_pivots.dtype}"
         )
@@ -205,11 +209,13 @@ def _(g, needs, LU, pivots, left, adjoint, result):
     at="linalg",
 )
 def lu_solve(LU, pivots, B, left=True, adjoint=False):
-    """X with A X = B (``left=False``: X A = B; ``adjoint``: A^H in place of A), from `lu_factor` of A."""
+    """X with A X = B (``left=False``: X A = B; ``adjoint``: A^H in place of A), from "
+    "`lu_factor` of A."""
     _check_matrix("torch.linalg.lu_solve", LU)
     if pivots.dtype != rl.int32:
         raise RuntimeError(
-            f"linalg.lu_solve: pivots should be a Tensor of scalar type torch.int32, got {pivots.dtype}"
+            f"linalg.lu_solve: pivots should be a Tensor of scalar type torch.int32, got "
+            f"{pivots.dtype}"
         )
     if B.dtype != LU.dtype:
         raise RuntimeError(

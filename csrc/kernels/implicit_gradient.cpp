@@ -1,0 +1,227 @@
+// How gamma and beta numbers move with their shape parameters: dx/dθ = -(dF/dθ) / p(x) at a fixed
+// value of the distribution function F, with density p (Figurnov, Mohamed and Mnih, "Implicit
+// reparameterization gradients", 2018). dF/dθ is the integral of p times the score d(log p)/dθ over
+// the tail on either side of x. The samplers themselves are in random_sampler.cpp.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "plan/call.h"
+#include "plan/copy.h"
+#include "plan/isa.h"
+#include "plan/parallel.h"
+#include "scalar/elementary.h"
+#include "scalar/special.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kDecay = 30;  // tails are cut where the density has fallen by exp(-30)
+
+// Nodes and weights of Gauss and Legendre for [0, 1].
+constexpr int kNodes = 20;
+alignas(64) constexpr double kNode[kNodes] = {
+    0.003435700407452502, 0.018014036361043095, 0.04388278587433703, 0.08044151408889061,
+    0.1268340467699246,   0.1819731596367425,   0.24456649902458644, 0.3131469556422902,
+    0.38610707442917747,  0.46173673943325133,  0.5382632605667487,  0.6138929255708225,
+    0.6868530443577098,   0.7554335009754136,   0.8180268403632576,  0.8731659532300754,
+    0.9195584859111094,   0.956117214125663,    0.981985963638957,   0.9965642995925474};
+alignas(64) constexpr double kWeight[kNodes] = {
+    0.008807003569575447, 0.020300714900193223, 0.031336024167054395, 0.04163837078835236,
+    0.05096505990862035,  0.0590972659807593,   0.06584431922458844,  0.0710480546591912,
+    0.07458649323630212,  0.07637669356536314,  0.07637669356536314,  0.07458649323630212,
+    0.0710480546591912,   0.06584431922458844,  0.0590972659807593,   0.05096505990862035,
+    0.04163837078835236,  0.031336024167054395, 0.020300714900193223, 0.008807003569575447};
+
+// Where a convex decay, of value 0 at 0, reaches kDecay: Newton's method, from the quadratic that
+// has the decay's slope and curvature at 0.
+template <class Tail>
+double reach(const Tail& tail) {
+  double slope = std::fmax(tail.slope(0), 0);
+  double v = 2 * kDecay / (slope + std::sqrt(slope * slope + 2 * kDecay * tail.curvature()));
+  for (int i = 0; i < 4; ++i) v += (kDecay - tail.decay(v)) / tail.slope(v);
+  return v;
+}
+
+// The integral over v > 0 of exp(-decay(v)) * score(v).
+template <class Tail>
+double integral(const Tail& tail) {
+  double end = reach(tail), sum = 0;
+  alignas(64) double terms[kNodes];
+  for (int i = 0; i < kNodes; ++i) {
+    double v = end * kNode[i];
+    terms[i] = kWeight[i] * math::exp(-tail.decay(v)) * tail.score(v);
+  }
+  for (double term : terms) sum += term;
+  return end * sum;
+}
+
+// The tails of a gamma density at t = x exp(-v) and t = x exp(v), where the density times t falls
+// from its value at x by exp(-decay(v)).
+struct GammaBelow {
+  double a, x, score_here;
+  double decay(double v) const { return a * v + x * math::expm1(-v); }
+  double slope(double v) const { return a - x * math::exp(-v); }
+  double curvature() const { return x; }
+  double score(double v) const { return score_here - v; }
+};
+struct GammaAbove {
+  double a, x, score_here;
+  double decay(double v) const { return x * math::expm1(v) - a * v; }
+  double slope(double v) const { return x * math::exp(v) - a; }
+  double curvature() const { return x; }
+  double score(double v) const { return score_here + v; }
+};
+
+// A value and its derivative in the shape parameter.
+struct Dual {
+  double v, d = 0;
+};
+Dual operator+(Dual a, Dual b) { return {a.v + b.v, a.d + b.d}; }
+Dual operator+(Dual a, double b) { return {a.v + b, a.d}; }
+Dual operator-(Dual a) { return {-a.v, -a.d}; }
+Dual operator*(Dual a, Dual b) { return {a.v * b.v, a.d * b.v + a.v * b.d}; }
+Dual operator*(Dual a, double b) { return {a.v * b, a.d * b}; }
+Dual reciprocal(Dual a) {
+  double r = 1 / a.v;
+  return {r, -a.d * r * r};
+}
+
+constexpr double kAccuracy = 1e-12;
+
+// For small x: P(a, x) = x^a e^-x / Γ(a + 1) times a sum of positive terms (DLMF 8.7.1).
+double gamma_gradient_by_series(double a, double x) {
+  Dual term{1}, sum{1};
+  for (double n = 1; term.v > kAccuracy * sum.v; ++n) {
+    term = term * (reciprocal({a + n, 1}) * x);
+    sum = sum + term;
+  }
+  return -(x / a) * ((std::log(x) - math::digamma(a + 1)) * sum.v + sum.d);
+}
+
+double gamma_gradient(double a, double x) {
+  if (x == 0) return 0;
+  if (!(a > 0) || !(x > 0) || !std::isfinite(a) || !std::isfinite(x)) return kNan;
+  if (x < 1 || (x <= a && a < 10)) return gamma_gradient_by_series(a, x);
+  if (a > 1e10) return 0.5 * (1 + x / a);  // from x = a + z √a + ..., z fixed
+  double score = std::log(x) - math::digamma(a);
+  return x <= a ? -x * integral(GammaBelow{a, x, score}) : x * integral(GammaAbove{a, x, score});
+}
+
+// The tails of a beta density, x the end of the tail at 0: those at t = x exp(-v), whose scores in
+// their own shape are linear, and the same seen from the other shape, whose score is log(1 - t).
+struct BetaTail {
+  double a, b, odds, score_here;
+  double decay(double v) const { return a * v - (b - 1) * math::log1p(-odds * math::expm1(-v)); }
+  double slope(double v) const {
+    double e = odds * math::exp(-v);
+    return a - (b - 1) * e / (1 + odds - e);
+  }
+  double curvature() const { return std::fmax(b - 1, 0) * odds * (1 + odds); }
+};
+struct BetaOwn : BetaTail {
+  double score(double v) const { return score_here - v; }
+};
+struct BetaOther : BetaTail {
+  double score(double v) const { return score_here + math::log1p(-odds * math::expm1(-v)); }
+};
+
+// first + p(1) / (q + p(2) / (q + ...)), q = 1, by the modified method of Lentz ("Generating Bessel
+// functions in Mie scattering calculations using continued fractions", 1976), until neither value
+// nor derivative changes. About the root of the largest parameter is the number of steps.
+template <class P>
+Dual continued_fraction(double largest, P&& p) {
+  Dual f{1}, c{1}, d{0};
+  auto limit = static_cast<int64_t>(200 + 20 * std::sqrt(largest));
+  for (int64_t n = 1; n < limit; ++n) {
+    Dual numerator = p(static_cast<double>(n));
+    d = reciprocal(numerator * d + 1);
+    c = numerator * reciprocal(c) + 1;
+    Dual step = c * d;
+    f = f * step;
+    if (std::fabs(step.v - 1) < kAccuracy && std::fabs(step.d * f.v) <= kAccuracy * std::fabs(f.d))
+      break;
+  }
+  return f;
+}
+
+// a B(a, b) x^-a (1 - x)^-b I_x(a, b) (DLMF 8.17.22), quick for x < (a + 1) / (a + b + 2).
+Dual beta_fraction(Dual a, Dual b, double x) {
+  Dual below = continued_fraction(std::fmax(a.v, b.v), [&](double n) {
+    double m = std::floor(n / 2);
+    Dual denominator = reciprocal((a + (n - 1)) * (a + n));
+    if (n == 2 * m) return (b + -m) * (m * x) * denominator;
+    return -((a + m) * (a + b + m) * denominator) * x;
+  });
+  return reciprocal(below);
+}
+
+// dx/da of a beta number x of shapes a and b = total - a, over 1 - x.
+double dirichlet_gradient(double x, double a, double total) {
+  double b = total - a;
+  if (!(x >= 0) || !(x <= 1) || !(a > 0) || !std::isfinite(total)) return kNan;
+  if (x == 0 || b <= 0) return 0;
+  double score = std::log(x) + math::digamma(total) - math::digamma(a);
+  bool below = x * (total + 2) < a + 1, smooth = std::fmin(a, b) >= 2 && x < 1;
+  if (smooth && below) return -x / (1 - x) * integral(BetaOwn{{a, b, x / (1 - x), score}});
+  if (smooth) return integral(BetaOther{{b, a, (1 - x) / x, score}});
+  if (below) {
+    Dual f = beta_fraction({a, 1}, {b, 0}, x);
+    return -(x / a) * ((score - 1 / a) * f.v + f.d);
+  }
+  Dual f = beta_fraction({b, 0}, {a, 1}, 1 - x);
+  return (x / b) * (score * f.v + f.d);
+}
+
+template <int N, class T, class F>
+void each(Call& c, F&& f) {
+  Ref<Tensor> inputs[N];
+  const T* x[N];
+  for (int i = 0; i < N; ++i) {
+    inputs[i] = contiguous(c.tensor(i));
+    x[i] = inputs[i]->template data<T>();
+  }
+  T* out = c.out(0).data<T>();
+  parallel_for(c.out(0).numel, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(f(x, i));
+  });
+}
+
+template <int N, class F>
+void over_elements(Call& c, F&& f) {
+  if (c.out(0).dtype == DType::F64) return each<N, double>(c, f);
+  each<N, float>(c, f);
+}
+
+template <int N>
+void infer(Call& c) {
+  Tensor& first = c.tensor(0);
+  if (first.dtype != DType::F32 && first.dtype != DType::F64)
+    fail(ErrorKind::NotImplemented, c.op, ": expected float32 or float64, got ", first.dtype,
+         "; convert the tensor with .float() first");
+  for (int i = 1; i < N; ++i) {
+    Tensor& other = c.tensor(i);
+    RL_CHECK(other.dtype == first.dtype, c.op, ": expected ", first.dtype,
+             " for every tensor, got ", other.dtype);
+    bool same = std::equal(other.sizes().begin(), other.sizes().end(), first.sizes().begin(),
+                           first.sizes().end());
+    RL_CHECK(same, c.op, ": expected tensors of one shape, got ", first.sizes(), " and ",
+             other.sizes());
+  }
+  c.add_out(first.sizes(), first.dtype);
+}
+void run_gamma(Call& c) {
+  over_elements<2>(c, [](auto x, int64_t i) { return gamma_gradient(x[0][i], x[1][i]); });
+}
+void run_dirichlet(Call& c) {
+  over_elements<3>(c,
+                   [](auto x, int64_t i) { return dirichlet_gradient(x[0][i], x[1][i], x[2][i]); });
+}
+RL_ISA_KERNEL("_standard_gamma_grad", infer<2>, run_gamma);
+RL_ISA_KERNEL("_dirichlet_grad", infer<3>, run_dirichlet);
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

@@ -1,89 +1,170 @@
-// Conversions between every storage dtype and every compute type, contiguous or strided.
-// Compiled once per ISA level. Nothing else belongs here.
+// Conversions of contiguous runs between every two dtypes. Compiled once per ISA level, with the
+// same results at each. Strides are dealt with by kernels/move.cpp.
+#ifdef __F16C__
+#include <immintrin.h>
+#endif
+
+#include <algorithm>
+#include <cmath>
+
+#include "plan/blocks.h"
 #include "plan/isa.h"
-#include "plan/pointwise.h"
 
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
+template <class T>
+constexpr bool is_cplx = requires(T v) { v.re; };
+template <class T>
+constexpr bool is_short_float = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+
+// One element. Out of range, floats become what x86 makes of them: the lowest 32-bit integer (then
+// narrowed), for int64 and uint8 the lowest 64-bit one.
 template <class To, class From>
 inline To cast(From v) {
-  constexpr bool from_complex = requires { v.re; };
-  constexpr bool to_complex = requires { To{}.re; };
-  if constexpr (from_complex && to_complex) {
+  if constexpr (is_cplx<From> && std::is_same_v<To, bool>) {
+    return v.re != 0 || v.im != 0;
+  } else if constexpr (is_cplx<From> && is_cplx<To>) {
     using R = decltype(To{}.re);
     return To{static_cast<R>(v.re), static_cast<R>(v.im)};
-  } else if constexpr (to_complex) {
+  } else if constexpr (is_cplx<From>) {
+    return cast<To>(v.re);
+  } else if constexpr (is_cplx<To>) {
     using R = decltype(To{}.re);
-    if constexpr (sizeof(From) == 2 && !std::is_integral_v<From>)
-      return To{static_cast<R>(static_cast<float>(v)), R(0)};
-    else
-      return To{static_cast<R>(v), R(0)};
-  } else if constexpr (from_complex) {
-    if constexpr (std::is_same_v<To, bool>)
-      return v.re != 0 || v.im != 0;
-    else
-      return cast<To>(v.re);
+    return To{cast<R>(v), R(0)};
+  } else if constexpr (is_short_float<From> && !std::is_same_v<To, float>) {
+    return cast<To>(static_cast<float>(v));
+  } else if constexpr (is_short_float<To>) {
+    return To(static_cast<float>(v));
   } else if constexpr (std::is_same_v<To, bool>) {
     return v != From(0);
   } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
-    return static_cast<To>(static_cast<int64_t>(v));  // then wraps, as the hardware does
-  } else if constexpr (std::is_same_v<To, Half> || std::is_same_v<To, BFloat16>) {
-    return To(static_cast<float>(v));
-  } else if constexpr (std::is_same_v<From, Half> || std::is_same_v<From, BFloat16>) {
-    return cast<To>(static_cast<float>(v));
+    constexpr bool wide = sizeof(To) == 8 || std::is_same_v<To, uint8_t>;
+    return static_cast<To>(static_cast<std::conditional_t<wide, int64_t, int32_t>>(v));
   } else {
     return static_cast<To>(v);
   }
 }
 
 template <class To, class From>
-void load(void* dst, const char* src, int64_t n, int64_t stride) {
-  auto* d = static_cast<To*>(dst);
-  if (stride == sizeof(From)) {
-    auto* s = reinterpret_cast<const From*>(src);
+void each(To* d, const From* s, int64_t n) {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) d[i] = cast<To>(s[i]);
-  } else if (std::is_same_v<To, From> && stride == 2 * sizeof(From)) {
-    auto* s = reinterpret_cast<const From*>(src);  // every second element: shuffles, not gathers
-    for (int64_t i = 0; i + 1 < n; ++i) d[i] = cast<To>(s[2 * i]);
-    if (n) d[n - 1] = cast<To>(s[2 * (n - 1)]);
+  for (int64_t i = 0; i < n; ++i) d[i] = cast<To>(s[i]);
+}
+
+constexpr int64_t kPiece = 256;  // elements converted by way of another type at a time
+
+// Between 64-bit integers and floats there is no vector instruction below AVX-512, between 32-bit
+// ones there is: pieces whose values fit take that way, to the same results.
+template <class From>
+bool fits_int32(const From* s, int64_t n) {
+  bool fits = true;
+  if constexpr (std::is_integral_v<From>) {
+    uint64_t high = 0;
+    for (int64_t i = 0; i < n; ++i) high |= (static_cast<uint64_t>(s[i]) + 0x80000000u) >> 32;
+    fits = high == 0;
   } else {
-    for (int64_t i = 0; i < n; ++i)
-      d[i] = cast<To>(*reinterpret_cast<const From*>(src + i * stride));
+    int outside = 0;
+    for (int64_t i = 0; i < n; ++i) outside |= !(std::fabs(s[i]) < From(2147483648.0));
+    fits = outside == 0;
+  }
+  return fits;
+}
+template <class To, class From>
+void through_int32(To* d, const From* s, int64_t n) {
+  for (int64_t i = 0; i < n; i += kPiece) {
+    int64_t k = std::min(kPiece, n - i);
+    if (!fits_int32(s + i, k)) {
+      each(d + i, s + i, k);
+      continue;
+    }
+#pragma GCC ivdep
+    for (int64_t j = 0; j < k; ++j) d[i + j] = cast<To>(static_cast<int32_t>(s[i + j]));
+  }
+}
+
+// ---- binary16: by hardware where the level has it; NaNs lose their payload as in software
+void half_to_float(float* d, const Half* s, int64_t n) {
+  int64_t i = 0;
+#ifdef __F16C__
+  for (; i + 8 <= n; i += 8)
+    _mm256_storeu_ps(d + i,
+                     _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(s + i))));
+#endif
+  each(d + i, s + i, n - i);
+}
+void float_to_half(Half* d, const float* s, int64_t n) {
+  int64_t i = 0;
+#ifdef __F16C__
+  const __m256 sign = _mm256_set1_ps(-0.0f),
+               nan = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fc00000));
+  for (; i + 8 <= n; i += 8) {
+    __m256 v = _mm256_loadu_ps(s + i);
+    __m256 plain = _mm256_or_ps(_mm256_and_ps(v, sign), nan);
+    v = _mm256_blendv_ps(v, plain, _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(d + i), _mm256_cvtps_ph(v, 0));
+  }
+#endif
+  each(d + i, s + i, n - i);
+}
+
+template <class To, class From>
+void run(To* d, const From* s, int64_t n);
+
+template <class To, class From>
+void through_float(To* d, const From* s, int64_t n) {
+  alignas(64) float piece[kPiece];
+  for (int64_t i = 0; i < n; i += kPiece) {
+    int64_t k = std::min(kPiece, n - i);
+    run(piece, s + i, k);
+    run(d + i, static_cast<const float*>(piece), k);
   }
 }
 
 template <class To, class From>
-void store(char* dst, const void* src, int64_t n, int64_t stride) {
-  auto* s = static_cast<const From*>(src);
-  if (stride == sizeof(To)) {
-    auto* d = reinterpret_cast<To*>(dst);
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) d[i] = cast<To>(s[i]);
-  } else {
-    for (int64_t i = 0; i < n; ++i) *reinterpret_cast<To*>(dst + i * stride) = cast<To>(s[i]);
-  }
+void run(To* d, const From* s, int64_t n) {
+  constexpr bool from_float = std::is_floating_point_v<From>,
+                 to_float = std::is_floating_point_v<To>;
+  constexpr bool from_long = std::is_same_v<From, int64_t>, to_long = std::is_same_v<To, int64_t>;
+  constexpr bool double_to_byte = std::is_same_v<From, double> && std::is_same_v<To, uint8_t>;
+  if constexpr (std::is_same_v<From, bool> && !std::is_same_v<To, bool>)
+    run(d, reinterpret_cast<const uint8_t*>(s), n);  // bytes are 0 and 1
+  else if constexpr (std::is_same_v<To, bool> && !is_cplx<From> && !is_short_float<From>)
+    each(d, s, n);
+  else if constexpr (std::is_same_v<From, Half> && std::is_same_v<To, float>)
+    half_to_float(d, s, n);
+  else if constexpr (std::is_same_v<From, float> && std::is_same_v<To, Half>)
+    float_to_half(d, s, n);
+  else if constexpr ((is_short_float<From> && !std::is_same_v<To, float>) ||
+                     (is_short_float<To> && !std::is_same_v<From, float>))
+    through_float(d, s, n);
+  else if constexpr ((from_long && to_float) || (from_float && to_long) || double_to_byte)
+    through_int32(d, s, n);
+  else
+    each(d, s, n);
 }
 
-template <class C, int K>
-constexpr void fill_row(ConvertTable& t) {
-#define RL_ROW(D, T)                                  \
-  t.load[static_cast<int>(DType::D)][K] = load<C, T>; \
-  t.store[K][static_cast<int>(DType::D)] = store<T, C>;
-  RL_FOR_EACH_DTYPE(RL_ROW)
-#undef RL_ROW
+template <class To, class From>
+void convert(void* dst, const void* src, int64_t n) {
+  if constexpr (std::is_same_v<To, From>)
+    std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(To));
+  else
+    run(static_cast<To*>(dst), static_cast<const From*>(src), n);
+}
+
+template <class From>
+constexpr void fill_row(ConvertFn* row) {
+#define RL_COLUMN(D, T) row[static_cast<int>(DType::D)] = convert<T, From>;
+  RL_FOR_EACH_DTYPE(RL_COLUMN)
+#undef RL_COLUMN
 }
 
 constexpr ConvertTable make_table() {
   ConvertTable t{};
-  fill_row<bool, 0>(t);
-  fill_row<int64_t, 1>(t);
-  fill_row<float, 2>(t);
-  fill_row<double, 3>(t);
-  fill_row<C64, 4>(t);
-  fill_row<C128, 5>(t);
+#define RL_ROW(D, T) fill_row<T>(t.convert[static_cast<int>(DType::D)]);
+  RL_FOR_EACH_DTYPE(RL_ROW)
+#undef RL_ROW
   return t;
 }
 

@@ -6,6 +6,7 @@
 #include "kernels/reduce.h"
 
 #include "core/allocator.h"
+#include "plan/blocks.h"
 #include "plan/parallel.h"
 
 namespace rl {
@@ -119,11 +120,12 @@ void fold_row(const Plan& p, const char* base, int64_t begin, int64_t end, void*
     });
     return;
   }
-  auto load = convert_table().load[static_cast<int>(p.dtype)][static_cast<int>(p.fold->compute)];
+  DType wide = stored(p.fold->compute);
   each_run(p, begin, end, [&](int64_t offset, int64_t n, int64_t) {
     while (n > 0) {
       int64_t take = std::min(n, kBlock - filled);
-      load(static_cast<char*>(scratch) + filled * size, base + offset, take, r.in);
+      load_run(static_cast<char*>(scratch) + filled * size, wide, base + offset, p.dtype, take,
+               r.in);
       offset += take * r.in, n -= take, filled += take;
       if (filled == kBlock) {
         p.fold->row(state, scratch, filled, first);
@@ -141,14 +143,14 @@ void fold_columns(const Plan& p, const char* base, int64_t begin, int64_t end, i
   bool direct = p.same_type && k.in == p.item;
   int64_t most = direct || size <= 8 ? kFoldRows : kFoldRows / 2, filled = 0, first = begin;
   const void* rows[kFoldRows];
-  auto load = convert_table().load[static_cast<int>(p.dtype)][static_cast<int>(p.fold->compute)];
+  DType wide = stored(p.fold->compute);
   each_run(p, begin, end, [&](int64_t offset, int64_t n, int64_t) {
     for (int64_t i = 0; i < n; ++i) {
       const char* x = base + offset + i * r.in;
       rows[filled] = x;
       if (!direct) {
         char* copy = static_cast<char*>(scratch) + filled * kFoldWidth * size;
-        load(copy, x, width, k.in);
+        load_run(copy, wide, x, p.dtype, width, k.in);
         rows[filled] = copy;
       }
       if (++filled == most) {
@@ -192,11 +194,8 @@ void store_tile(const Plan& p, const Tile& t, const void* states) {
     if (!p.outs[o]) continue;
     DType dtype = p.outs[o]->dtype;
     int64_t size = item_size(dtype);
-    auto store =
-        convert_table()
-            .store[static_cast<int>(compute_of(p.fold->results[o]))][static_cast<int>(dtype)];
-    store(static_cast<char*>(p.outs[o]->raw()) + t.out * size, results[o], t.width,
-          p.kept[0].out * size);
+    store_run(static_cast<char*>(p.outs[o]->raw()) + t.out * size, dtype, results[o],
+              p.fold->results[o], t.width, p.kept[0].out * size);
   }
 }
 

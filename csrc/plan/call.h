@@ -141,7 +141,7 @@ std::vector<std::string_view> kernel_names();
 // use. No code of a kernel file runs when the module is loaded, which matters for those compiled
 // for an instruction set that this machine may not have.
 struct Registration {
-  enum What : uint8_t { OfKernel, OfPointwise, OfConvertTable, OfGemmLoops } what;
+  enum What : uint8_t { OfKernel, OfPointwise, OfConvertTable, OfMoveTable, OfGemmLoops } what;
   int rank;  // of the instruction-set level it was compiled for, see plan/isa.h
   const void* object;
 };

@@ -52,12 +52,4 @@ DType result_type(std::span<const PointwiseInput> inputs);
 void run_pointwise(const PointwiseKernel& k, Compute compute, Tensor& out,
                    std::span<const PointwiseInput> inputs, const Scalar* params);
 
-// Strided loads and stores between storage dtypes and compute types (kernels/convert.cpp).
-// Strides are in bytes.
-struct ConvertTable {
-  void (*load[kNumDTypes][kComputes])(void* dst, const char* src, int64_t n, int64_t stride);
-  void (*store[kComputes][kNumDTypes])(char* dst, const void* src, int64_t n, int64_t stride);
-};
-const ConvertTable& convert_table();
-
 }  // namespace rl

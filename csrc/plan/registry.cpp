@@ -112,10 +112,4 @@ std::vector<std::string_view> kernel_names() { return names(kernels()); }
 const PointwiseKernel* find_pointwise(std::string_view name) { return get(pointwise(), name); }
 std::vector<std::string_view> pointwise_names() { return names(pointwise()); }
 
-const ConvertTable& convert_table() {
-  static const auto* table =
-      static_cast<const ConvertTable*>(best_registered(Registration::OfConvertTable));
-  return *table;
-}
-
 }  // namespace rl

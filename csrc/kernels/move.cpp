@@ -1,0 +1,177 @@
+// Moving tiles between any two geometries, by element size: rows, steps of two, reversals,
+// broadcasts, transposes in registers. Nothing here looks at values. Compiled once per ISA level.
+#include <cstring>
+#include <utility>
+
+#include "plan/blocks.h"
+#include "plan/isa.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+struct Bytes16 {
+  int64_t a, b;
+};
+
+template <class T>
+T read(const char* p) {
+  T v;
+  std::memcpy(&v, p, sizeof(T));
+  return v;
+}
+template <class T>
+void write(char* p, T v) {
+  std::memcpy(p, &v, sizeof(T));
+}
+
+// ---- rows
+typedef char Chunk __attribute__((vector_size(32)));
+
+// For lengths known at run time only: short ones cost more in memcpy's entry than in copying.
+inline void copy_bytes(char* dst, const char* src, int64_t n) {
+  if (n >= 32) {
+    Chunk last = read<Chunk>(src + n - 32);
+    int64_t i = 0;
+    for (; i + 128 <= n; i += 128) {
+      Chunk a = read<Chunk>(src + i), b = read<Chunk>(src + i + 32);
+      Chunk c = read<Chunk>(src + i + 64), d = read<Chunk>(src + i + 96);
+      write(dst + i, a), write(dst + i + 32, b), write(dst + i + 64, c), write(dst + i + 96, d);
+    }
+    for (; i + 32 < n; i += 32) write(dst + i, read<Chunk>(src + i));
+    return write(dst + n - 32, last);
+  }
+  auto ends = [&]<class W>(W) {  // two overlapping words
+    W first = read<W>(src), last = read<W>(src + n - sizeof(W));
+    write(dst, first), write(dst + n - sizeof(W), last);
+  };
+  if (n >= 16) return ends(Bytes16{});
+  if (n >= 8) return ends(uint64_t{});
+  if (n >= 4) return ends(uint32_t{});
+  for (int64_t i = 0; i < n; ++i) dst[i] = src[i];
+}
+
+template <class T>
+void fill_row(char* dst, T v, int64_t n) {
+  auto* d = reinterpret_cast<T*>(dst);
+  for (int64_t i = 0; i < n; ++i) d[i] = v;
+}
+
+// One row into contiguous elements. Constant steps become shuffles, others stay scalar.
+template <class T>
+void gather_row(char* dst, const char* src, int64_t n, int64_t step) {
+  auto* d = reinterpret_cast<T*>(dst);
+  auto* s = reinterpret_cast<const T*>(src);
+  constexpr int64_t item = sizeof(T);
+  if (step == item) return copy_bytes(dst, src, n * item);
+  if (step == 0) return fill_row(dst, *s, n);
+  if (step == 2 * item) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i + 1 < n; ++i) d[i] = s[2 * i];
+    if (n > 0) d[n - 1] = s[2 * (n - 1)];
+  } else if (step == -item) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) d[i] = s[-i];
+  } else {
+    for (int64_t i = 0; i < n; ++i) d[i] = *reinterpret_cast<const T*>(src + i * step);
+  }
+}
+
+// ---- transposes
+template <class T, size_t... I>
+auto zip_low(T a, T b, std::index_sequence<I...>) {
+  return __builtin_shufflevector(a, b, (I / 2 + I % 2 * sizeof...(I))...);
+}
+template <class T, size_t... I>
+auto zip_high(T a, T b, std::index_sequence<I...>) {
+  return __builtin_shufflevector(a, b, ((I + sizeof...(I)) / 2 + I % 2 * sizeof...(I))...);
+}
+
+template <class T>
+struct Square {  // of as many rows as a register has elements
+  typedef T V __attribute__((vector_size(16)));
+  static constexpr int kSide = 16 / sizeof(T);
+
+  // Interleaving the first half of the rows with the second, log2(side) times, transposes.
+  static void transpose(char* dst, int64_t d_step, const char* src, int64_t s_step) {
+    constexpr auto lanes = std::make_index_sequence<kSide>();
+    V m[kSide], t[kSide];
+    for (int i = 0; i < kSide; ++i) m[i] = read<V>(src + i * s_step);
+    for (int width = 1; width < kSide; width *= 2) {
+      for (int i = 0; i < kSide / 2; ++i) {
+        t[2 * i] = zip_low(m[i], m[i + kSide / 2], lanes);
+        t[2 * i + 1] = zip_high(m[i], m[i + kSide / 2], lanes);
+      }
+      for (int i = 0; i < kSide; ++i) m[i] = t[i];
+    }
+    for (int i = 0; i < kSide; ++i) write(dst + i * d_step, m[i]);
+  }
+};
+
+// The scalar way, along the source's memory.
+template <class T>
+void scatter_columns(char* dst, const char* src, int64_t rows, int64_t cols, Steps d, Steps s) {
+  for (int64_t c = 0; c < cols; ++c) {
+    char* to = dst + c * d.col;
+    const char* from = src + c * s.col;
+    for (int64_t r = 0; r < rows; ++r, to += d.row, from += s.row) write(to, read<T>(from));
+  }
+}
+
+// Columns of the source are contiguous, rows of the destination are.
+template <class T>
+void transpose_tile(char* dst, const char* src, int64_t rows, int64_t cols, int64_t d_row,
+                    int64_t s_col) {
+  constexpr int64_t item = sizeof(T), side = Square<T>::kSide;
+  int64_t whole_rows = rows / side * side, whole_cols = cols / side * side;
+  for (int64_t c = 0; c < whole_cols; c += side)
+    for (int64_t r = 0; r < whole_rows; r += side)
+      Square<T>::transpose(dst + r * d_row + c * item, d_row, src + c * s_col + r * item, s_col);
+  scatter_columns<T>(dst + whole_cols * item, src + whole_cols * s_col, rows, cols - whole_cols,
+                     {d_row, item}, {item, s_col});
+  scatter_columns<T>(dst + whole_rows * d_row, src + whole_rows * item, rows - whole_rows,
+                     whole_cols, {d_row, item}, {item, s_col});
+}
+
+// Rows far apart often share a cache set, so the transpose goes through a block whose rows do not.
+template <class T>
+void transpose_through_block(char* dst, const char* src, int64_t rows, int64_t cols, int64_t d_row,
+                             int64_t s_col) {
+  constexpr int64_t item = sizeof(T), most = 16384 / item;
+  alignas(64) char block[most * item];
+  if (rows * cols > most || d_row == cols * item)
+    return transpose_tile<T>(dst, src, rows, cols, d_row, s_col);
+  transpose_tile<T>(block, src, rows, cols, cols * item, s_col);
+  for (int64_t r = 0; r < rows; ++r)
+    copy_bytes(dst + r * d_row, block + r * cols * item, cols * item);
+}
+
+template <class T>
+void move(char* dst, const char* src, int64_t rows, int64_t cols, Steps d, Steps s) {
+  constexpr int64_t item = sizeof(T);
+  if (rows == 1) s.row = d.row = 0;
+  bool flat_target = cols == 1 || (d.row == item && d.col != item);
+  if (flat_target && rows > 1)
+    std::swap(rows, cols), std::swap(d.row, d.col), std::swap(s.row, s.col);
+  if (cols == 1) d.col = item;
+  bool down = rows > 1 && s.row != 0 && std::abs(s.row) < std::abs(s.col);
+  if (down && sizeof(T) < 16 && d.col == item && s.row == item) {
+    if constexpr (sizeof(T) < 16)
+      return transpose_through_block<T>(dst, src, rows, cols, d.row, s.col);
+  }
+  if (down || d.col != item) {
+    if (down) return scatter_columns<T>(dst, src, rows, cols, d, s);
+    return scatter_columns<T>(dst, src, cols, rows, {d.col, d.row}, {s.col, s.row});
+  }
+  for (int64_t r = 0; r < rows; ++r) gather_row<T>(dst + r * d.row, src + r * s.row, cols, s.col);
+}
+
+constexpr MoveTable make_table() {
+  return {{move<uint8_t>, move<uint16_t>, move<uint32_t>, move<uint64_t>, move<Bytes16>}};
+}
+
+RL_REGISTER(OfMoveTable, isa_rank(RL_ISA_NAME), make_table());
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

@@ -1,0 +1,101 @@
+// Copies between any two geometries and dtypes, fills, and what kernels build on them.
+#include "plan/copy.h"
+
+#include <algorithm>
+
+#include "plan/blocks.h"
+#include "plan/parallel.h"
+#include "plan/space.h"
+
+namespace rl {
+namespace {
+
+// A tile of the source in the source's dtype, then converted, then laid out.
+void copy_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
+  const Operand &out = s.op[0], &in = s.op[1];
+  const Steps d = {out.stride[s.dims - 2], out.stride[s.dims - 1]};
+  const Steps r = {in.stride[s.dims - 2], in.stride[s.dims - 1]};
+  int64_t to = item_size(out.dtype), from = item_size(in.dtype);
+  auto convert = converter(in.dtype, out.dtype);
+  alignas(64) char gathered[kBlockBytes], converted[kBlockBytes];
+  walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t rows, int64_t cols) {
+    if (out.dtype == in.dtype) return mover(to)(at[0], at[1], rows, cols, d, r);
+    bool in_dense = r.col == from && (rows == 1 || r.row == cols * from);
+    bool out_dense = d.col == to && (rows == 1 || d.row == cols * to);
+    if (!in_dense) mover(from)(gathered, at[1], rows, cols, {cols * from, from}, r);
+    convert(out_dense ? at[0] : converted, in_dense ? at[1] : gathered, rows * cols);
+    if (!out_dense) mover(to)(at[0], converted, rows, cols, d, {cols * to, to});
+  });
+}
+
+TileShape copy_shape(const Space& s) {
+  bool same = s.op[0].dtype == s.op[1].dtype;
+  TileShape tile = tile_shape(s, std::max(item_size(s.op[0].dtype), item_size(s.op[1].dtype)));
+  if (same && tile.rows == 1) tile.cols = std::min<int64_t>(s.size[s.dims - 1], kGrain);
+  return tile;
+}
+
+}  // namespace
+
+void copy_into(Tensor& dst, const Tensor& src) {
+  if (dst.numel == 0 || dst.is_meta()) return;
+  RL_CHECK(!src.is_meta(), "Cannot copy out of meta tensor; no data!");
+  if (unsafe_overlap(dst, src)) {
+    Ref<Tensor> temporary = empty(src.sizes(), src.dtype);
+    copy_into(*temporary, src);
+    return copy_into(dst, *temporary);
+  }
+  Space s = make_space(dst);
+  add_operand(s, src, dst.sizes());
+  simplify(s);
+  TileShape tile = copy_shape(s);
+  int64_t tiles = tile_count(s, tile);
+  if (dst.numel <= kGrain) return copy_tiles(s, tile, 0, tiles);
+  Unlocked unlocked(dst.numel);
+  int64_t grain = std::max<int64_t>(1, kGrain / (tile.rows * tile.cols));
+  parallel_for(tiles, grain, [&](int64_t begin, int64_t end) { copy_tiles(s, tile, begin, end); });
+}
+
+void fill(Tensor& t, const Scalar& value) {
+  if (t.numel == 0 || t.is_meta()) return;
+  alignas(16) unsigned char bytes[16];
+  dispatch(t.dtype, [&]<class T>() { *reinterpret_cast<T*>(bytes) = value.to<T>(); });
+  Space s = make_space(t);
+  simplify(s);
+  int C = s.dims - 1;
+  Unlocked unlocked(t.numel);
+  TileShape tile{1, std::min(s.size[C], kGrain)};
+  int64_t tiles = tile_count(s, tile), grain = std::max<int64_t>(1, kGrain / tile.cols);
+  dispatch(t.dtype, [&]<class T>() {
+    T v = *reinterpret_cast<T*>(bytes);
+    parallel_for(tiles, grain, [&](int64_t begin, int64_t end) {
+      walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t, int64_t cols) {
+        int64_t step = s.op[0].stride[C];
+        if (step == sizeof(T))
+          std::fill_n(reinterpret_cast<T*>(at[0]), cols, v);
+        else
+          for (int64_t i = 0; i < cols; ++i) *reinterpret_cast<T*>(at[0] + i * step) = v;
+      });
+    });
+  });
+}
+
+Ref<Tensor> contiguous_as(const Tensor& t, DType dtype) {
+  if (t.contiguous && t.dtype == dtype) return Ref<Tensor>::share(const_cast<Tensor*>(&t));
+  Ref<Tensor> out = empty(t.sizes(), dtype, t.device);
+  copy_into(*out, t);
+  return out;
+}
+Ref<Tensor> contiguous(const Tensor& t) { return contiguous_as(t, t.dtype); }
+Ref<Tensor> to_dtype(const Tensor& t, DType dtype) {
+  if (t.dtype == dtype) return Ref<Tensor>::share(const_cast<Tensor*>(&t));
+  Ref<Tensor> out = empty(t.sizes(), dtype, t.device);
+  copy_into(*out, t);
+  return out;
+}
+
+void convert(void* dst, DType to, const void* src, DType from, int64_t n) {
+  converter(from, to)(dst, src, n);
+}
+
+}  // namespace rl

@@ -1,0 +1,67 @@
+// The iteration space that operands share: broadcast, ordered and coalesced dimensions, cut into
+// tiles of the two innermost. What is done with a tile belongs to the users (pointwise.cpp,
+// copy.cpp); how a tile is moved, to blocks.h.
+#pragma once
+#include <algorithm>
+
+#include "plan/pointwise.h"
+
+namespace rl {
+
+constexpr int kMaxOperands = kMaxInputs + 1;
+constexpr int64_t kGrain = 32768;             // elements per thread worth a hand-off
+constexpr int64_t kBlockBytes = kBlock * 16;  // of the widest elements
+
+// One operand as the walker sees it: byte strides over the shared space.
+struct Operand {
+  char* base = nullptr;
+  int64_t stride[kMaxDims] = {};
+  DType dtype = DType::F32;
+  bool constant = false;  // the same value everywhere: its block is filled once
+};
+
+struct Space {
+  int dims = 0;
+  int64_t size[kMaxDims];
+  Operand op[kMaxOperands];
+  int count = 0;
+};
+
+struct TileShape {
+  int64_t rows, cols;
+};
+
+Space make_space(const Tensor& out);
+void add_operand(Space& s, const Tensor& t, Sizes shape);  // t broadcasts to shape
+// Orders and fuses dimensions; afterwards there are at least two.
+void simplify(Space& s);
+// At most kBlockBytes of elements of `widest` bytes.
+TileShape tile_shape(const Space& s, int64_t widest);
+int64_t tile_count(const Space& s, TileShape tile);
+
+// Does writing `out` in any order change what is still to be read of `in`?
+bool unsafe_overlap(const Tensor& out, const Tensor& in);
+
+// Walks the tiles [begin, end) in order, calling f(pointer of each operand, rows, cols).
+template <class F>
+void walk_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end, F&& f) {
+  int C = s.dims - 1, R = s.dims - 2;
+  int64_t across = (s.size[C] + tile.cols - 1) / tile.cols;
+  int64_t down = (s.size[R] + tile.rows - 1) / tile.rows;
+  char* at[kMaxOperands];
+  for (int64_t t = begin; t < end; ++t) {
+    int64_t c = t % across * tile.cols, rest = t / across;
+    int64_t r = rest % down * tile.rows;
+    rest /= down;
+    for (int k = 0; k < s.count; ++k)
+      at[k] = s.op[k].base + c * s.op[k].stride[C] + r * s.op[k].stride[R];
+    for (int d = R - 1; d >= 0 && rest; --d) {
+      int64_t i = rest % s.size[d];
+      rest /= s.size[d];
+      for (int k = 0; k < s.count; ++k) at[k] += i * s.op[k].stride[d];
+    }
+    f(at, std::min(tile.rows, s.size[R] - r), std::min(tile.cols, s.size[C] - c));
+  }
+}
+
+}  // namespace rl

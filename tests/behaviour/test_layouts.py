@@ -1,0 +1,241 @@
+"""Copies, conversions and arithmetic between memory layouts: values do not depend on strides, tile
+sizes, threads or instruction sets. References are NumPy's, or the op on plain contiguous copies."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import rushlight as rl
+
+DTYPES = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128"
+DTYPES = DTYPES.split()
+IN_NUMPY = [d for d in DTYPES if d != "bfloat16"]
+SIDES = [1, 2, 3, 7, 16, 31, 33, 64, 67, 1025]
+
+
+def values(dtype, *sizes, start=0):
+    """Small whole numbers, of both signs where the dtype allows."""
+    n = int(np.prod(sizes))
+    low = -60 if dtype not in ("bool", "uint8") else 0
+    line = (np.arange(start, start + n) * 37 + 11) % 61 * 2 + low
+    line = line % 2 + line // 2 % 2 if dtype == "bool" else line
+    return rl.tensor(line.tolist(), dtype=rl.int64).to(getattr(rl, dtype)).reshape(sizes)
+
+
+def layouts(x):
+    """The same values at other strides."""
+    yield "plain", x
+    yield "transposed", x.t().contiguous().t()
+    rows, cols = x.shape
+    wide = rl.zeros(rows, cols + 5, dtype=x.dtype)
+    wide[:, 2 : 2 + cols] = x
+    yield "padded rows", wide[:, 2 : 2 + cols]
+    tall = rl.zeros(cols + 3, rows, dtype=x.dtype)
+    tall[1 : 1 + cols] = x.t()
+    yield "padded, transposed", tall[1 : 1 + cols].t()
+    for step in (2, 3):
+        spaced = rl.zeros(rows, step * cols, dtype=x.dtype)
+        spaced[:, ::step] = x
+        yield f"every {step}", spaced[:, ::step]
+        spaced = rl.zeros(step * cols, step * rows, dtype=x.dtype)
+        spaced[::step, ::step] = x.t()
+        yield f"every {step}, transposed", spaced[::step, ::step].t()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_copies_keep_values_at_any_strides(dtype):
+    for rows, cols in [(1, 1), (1, 33), (31, 1), (7, 67), (33, 31), (64, 64), (67, 130), (3, 1025)]:
+        x = values(dtype, rows, cols)
+        expect = x.tolist()
+        for name, view in layouts(x):
+            assert view.tolist() == expect, (name, rows, cols)
+            assert view.contiguous().tolist() == expect, (name, rows, cols)
+            for _, target in layouts(rl.zeros_like(x)):
+                target.copy_(view)
+                assert target.equal(x), (name, rows, cols, target.stride())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sums_do_not_depend_on_strides(dtype):
+    for rows, cols in [(1, 33), (31, 1), (33, 31), (67, 130), (5, 1025), (1025, 3)]:
+        x, y = values(dtype, rows, cols), values(dtype, rows, cols, start=5)
+        expect = x + y
+        for name, a in layouts(x):
+            for other, b in layouts(y):
+                assert (a + b).equal(expect), (name, other, rows, cols)
+            for _, out in layouts(rl.zeros_like(x)):
+                rl.add(a, y, out=out)
+                assert out.equal(expect), (name, rows, cols, out.stride())
+
+
+@pytest.mark.parametrize("dtype", IN_NUMPY)
+def test_transposes_of_every_side_match_numpy(dtype):
+    for side in SIDES:
+        for other in (1, 5, 32, 63):
+            x = values(dtype, side, other)
+            assert np.array_equal(x.t().contiguous().numpy(), x.numpy().T), (side, other)
+            assert np.array_equal((x.t() + x.t()).numpy(), (x.numpy() + x.numpy()).T), (side, other)
+
+
+@pytest.mark.parametrize("source", IN_NUMPY)
+def test_conversions_match_numpy_at_any_strides(source):
+    x = values(source, 37, 67)
+    for target in IN_NUMPY:
+        if source.startswith("complex") and not target.startswith("complex"):
+            continue
+        if target == "uint8":
+            x = x.abs()
+        expect = x.numpy().astype(target)
+        for name, view in layouts(x):
+            assert np.array_equal(view.to(getattr(rl, target)).numpy(), expect), (target, name)
+
+
+def test_mixed_dtypes_meet_at_any_strides():
+    x, y = values("float32", 33, 70), values("int16", 33, 70, start=3)
+    expect = x.numpy() * y.numpy().astype("float32")
+    for name, a in layouts(x):
+        for other, b in layouts(y):
+            assert np.array_equal((a * b).numpy(), expect), (name, other)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int16", "float16", "bfloat16", "float32", "float64"])
+def test_broadcast_rows_and_columns(dtype):
+    for rows, cols in [(1, 1), (33, 31), (5, 1025), (1025, 5), (70, 70)]:
+        x = values(dtype, rows, cols)
+        row, col = values(dtype, cols, start=7), values(dtype, rows, 1, start=9)
+        full_row, full_col = row.repeat(rows, 1), col.repeat(1, cols)
+        for name, view in layouts(x):
+            assert (view + row).equal(x + full_row), (name, rows, cols)
+            assert (view + col).equal(x + full_col), (name, rows, cols)
+        assert (row + col).equal(full_row + full_col)
+        assert row.expand(rows, cols).contiguous().equal(full_row)
+        assert col.expand(rows, cols).contiguous().equal(full_col)
+        three = x.expand(3, rows, cols)
+        assert (three + col).equal((x + full_col).repeat(3, 1, 1))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64", "complex128"])
+def test_every_permutation_of_four_dimensions(dtype):
+    from itertools import permutations
+
+    x = values(dtype, 3, 17, 5, 34)
+    plain = x.numpy()
+    for order in permutations(range(4)):
+        view = x.permute(order)
+        assert np.array_equal(view.contiguous().numpy(), plain.transpose(order)), order
+        assert np.array_equal((view + view).numpy(), (plain + plain).transpose(order)), order
+        last = view.contiguous(memory_format=rl.channels_last)
+        assert last.equal(view) and last.is_contiguous(memory_format=rl.channels_last)
+
+
+def test_overlapping_operands_behave_as_if_copied_first():
+    for n in (5, 33, 1025, 70000):
+        line = rl.arange(n, dtype=rl.float32)
+        old = line.clone()
+        line[1:] += line[:-1]
+        assert line[1:].equal(old[1:] + old[:-1])
+        line = old.clone()
+        line[:-1].copy_(line[1:])
+        assert line[:-1].equal(old[1:])
+    square = values("float32", 67, 67)
+    old = square.clone()
+    square += square.t()
+    assert square.equal(old + old.t().contiguous())
+    square = old.clone()
+    square.copy_(square.t())
+    assert square.equal(old.t().contiguous())
+
+
+def test_every_binary16_value_converts_like_numpy():
+    bits = np.arange(65536, dtype=np.uint16)
+    half = rl.from_numpy(bits.view(np.float16))
+    wide = half.to(rl.float32)
+    expect = bits.view(np.float16).astype(np.float32)
+    nan = np.isnan(expect)
+    assert np.array_equal(np.isnan(wide.numpy()), nan)
+    assert np.array_equal(wide.numpy()[~nan].view(np.uint32), expect[~nan].view(np.uint32))
+    back = wide.to(rl.float16).numpy().view(np.uint16)
+    assert np.array_equal(back[~nan], bits[~nan])
+    between = np.nextafter(np.abs(expect[~nan]), np.float32(np.inf), dtype=np.float32)
+    with np.errstate(over="ignore"):
+        rounded = between.astype(np.float16)
+    assert np.array_equal(rl.from_numpy(between).to(rl.float16).numpy(), rounded)
+
+
+@pytest.mark.parametrize("source", ["float32", "float64"])
+def test_integers_from_floats_out_of_range(source):
+    """What x86 gives, and PyTorch too: the lowest 32-bit integer, narrowed; 64 bits for int64."""
+    line = [3e9, -3e9, 1e20, float("nan"), float("inf"), -1.5, 300.7, -300.7, 2.0**40]
+    for pad in (0, 300):
+        x = rl.tensor(line + [1.0] * pad, dtype=getattr(rl, source))
+
+        def to(dtype, x=x):
+            return x.to(dtype)[: len(line)].tolist()
+
+        low = -(2**31)
+        assert to(rl.int32) == [low, low, low, low, low, -1, 300, -300, low]
+        assert to(rl.int16) == [0, 0, 0, 0, 0, -1, 300, -300, 0]
+        assert to(rl.int8) == [0, 0, 0, 0, 0, -1, 44, -44, 0]
+        low = -(2**63)
+        wide = [3000000000, -3000000000, low, low, low, -1, 300, -300, 2**40]
+        assert to(rl.int64) == wide
+        assert to(rl.uint8) == [v % 256 for v in wide]
+
+
+def test_long_integers_round_to_floats_like_numpy():
+    near = [2**31 - 1, -(2**31), 2**31, 2**24 + 1, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63)]
+    for pad in (0, 256):
+        line = np.array([7] * pad + near, dtype=np.int64)
+        x = rl.from_numpy(line)
+        assert np.array_equal(x.to(rl.float32).numpy(), line.astype(np.float32))
+        assert np.array_equal(x.to(rl.float64).numpy(), line.astype(np.float64))
+
+
+LEVELS = """
+import hashlib, numpy, rushlight as rl
+digest = hashlib.sha256()
+rl.manual_seed(0)
+x = (rl.randn(131, 67) * 50).to(rl.float64)
+for d in (rl.int8, rl.int64, rl.float16, rl.bfloat16, rl.float32, rl.bool, rl.complex64):
+    y = x.to(d)
+    for z in (y, y.t(), y[:, ::2], y[::3].t()):
+        for t in (rl.float16, rl.float32, rl.float64, rl.int32, rl.int64, rl.uint8):
+            if not d.is_complex:
+                digest.update(z.to(t).contiguous().numpy().tobytes())
+        digest.update((z + z).to(rl.complex128).numpy().tobytes())
+bits = numpy.arange(65536, dtype=numpy.uint16)
+wide = rl.from_numpy(bits.view(numpy.float16)).to(rl.float32)
+digest.update(wide.numpy().tobytes())
+digest.update(wide.to(rl.float16).numpy().tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_every_instruction_set_gives_the_same_bits():
+    answers = set()
+    for level in ("v2", "v3", "v4"):
+        env = {**os.environ, "RUSHLIGHT_ISA": level}
+        done = subprocess.run(
+            [sys.executable, "-c", LEVELS], env=env, capture_output=True, text=True, check=True
+        )
+        answers.add(done.stdout)
+    assert len(answers) == 1
+
+
+def test_thread_count_changes_nothing():
+    before = rl.get_num_threads()
+    x = values("float32", 401, 403)
+    results = []
+    try:
+        for threads in (1, 2):
+            rl.set_num_threads(threads)
+            results.append(
+                ((x.t() + x.t()).contiguous(), x.t().contiguous(), x[:, ::2].to(rl.half))
+            )
+    finally:
+        rl.set_num_threads(before)
+    for one, two in zip(*results, strict=True):
+        assert one.equal(two)

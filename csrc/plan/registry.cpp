@@ -81,6 +81,14 @@ std::vector<std::string_view> names(const Kernels<K>& table) {
   return out;
 }
 
+// The lowest level that this build has: a developer's may leave some out.
+int lowest_compiled() {
+  int rank = isa_rank("v4");
+  for (const Registration& r : registrations())
+    if (r.what == Registration::OfConvertTable) rank = std::min(rank, r.rank);
+  return rank;
+}
+
 int detect_isa() {
   int rank = 1;
 #if defined(__x86_64__)
@@ -89,7 +97,7 @@ int detect_isa() {
   if (__builtin_cpu_supports("x86-64-v4")) rank = 4;
 #endif
   if (const char* cap = std::getenv("RUSHLIGHT_ISA"); cap && cap[0] == 'v')
-    rank = std::min(rank, isa_rank(cap));
+    rank = std::min(rank, std::max(isa_rank(cap), lowest_compiled()));
   return rank;
 }
 

@@ -84,7 +84,11 @@ void through_int32(To* d, const From* s, int64_t n) {
   }
 }
 
-// ---- binary16: by hardware where the level has it; NaNs lose their payload as in software
+// ---- binary16: by hardware where the level has it; NaNs become quiet, and
+// narrow ones lose their payload, as in software
+float quiet(float v) {
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(v) | (v != v ? 0x00400000u : 0u));
+}
 void half_to_float(float* d, const Half* s, int64_t n) {
   int64_t i = 0;
 #ifdef __F16C__
@@ -92,7 +96,7 @@ void half_to_float(float* d, const Half* s, int64_t n) {
     _mm256_storeu_ps(d + i,
                      _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(s + i))));
 #endif
-  each(d + i, s + i, n - i);
+  for (; i < n; ++i) d[i] = quiet(s[i]);
 }
 void float_to_half(Half* d, const float* s, int64_t n) {
   int64_t i = 0;

@@ -26,20 +26,25 @@ void write(char* p, T v) {
 }
 
 // ---- rows
-typedef char Chunk __attribute__((vector_size(32)));
+#ifdef __AVX__
+constexpr int64_t kChunk = 32;
+#else
+constexpr int64_t kChunk = 16;
+#endif
+typedef char Chunk __attribute__((vector_size(kChunk)));
 
 // For lengths known at run time only: short ones cost more in memcpy's entry than in copying.
 inline void copy_bytes(char* dst, const char* src, int64_t n) {
-  if (n >= 32) {
-    Chunk last = read<Chunk>(src + n - 32);
+  if (n >= kChunk) {
+    Chunk last = read<Chunk>(src + n - kChunk);
     int64_t i = 0;
-    for (; i + 128 <= n; i += 128) {
-      Chunk a = read<Chunk>(src + i), b = read<Chunk>(src + i + 32);
-      Chunk c = read<Chunk>(src + i + 64), d = read<Chunk>(src + i + 96);
-      write(dst + i, a), write(dst + i + 32, b), write(dst + i + 64, c), write(dst + i + 96, d);
+    for (; i + 4 * kChunk <= n; i += 4 * kChunk) {
+      Chunk part[4];
+      for (int j = 0; j < 4; ++j) part[j] = read<Chunk>(src + i + j * kChunk);
+      for (int j = 0; j < 4; ++j) write(dst + i + j * kChunk, part[j]);
     }
-    for (; i + 32 < n; i += 32) write(dst + i, read<Chunk>(src + i));
-    return write(dst + n - 32, last);
+    for (; i + kChunk < n; i += kChunk) write(dst + i, read<Chunk>(src + i));
+    return write(dst + n - kChunk, last);
   }
   auto ends = [&]<class W>(W) {  // two overlapping words
     W first = read<W>(src), last = read<W>(src + n - sizeof(W));

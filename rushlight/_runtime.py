@@ -9,10 +9,19 @@ __all__ = [
     "initial_seed",
     "get_rng_state",
     "set_rng_state",
+    "thread_safe_generator",
     "is_tensor",
     "is_storage",
     "is_floating_point",
     "is_complex",
+    "is_conj",
+    "is_distributed",
+    "is_inference",
+    "is_neg",
+    "is_nonzero",
+    "is_signed",
+    "detach",
+    "detach_",
     "numel",
     "result_type",
     "finfo",
@@ -58,6 +67,10 @@ def set_rng_state(new_state):
     default_generator.set_state(new_state)
 
 
+def thread_safe_generator():
+    """The generator of this thread alone: None, as all draw from the default one under a lock."""
+
+
 def is_tensor(obj):
     """Is it a tensor?"""
     return isinstance(obj, Tensor)
@@ -76,6 +89,46 @@ def is_floating_point(input):  # noqa: A002
 def is_complex(input):  # noqa: A002
     """Has the tensor a complex dtype?"""
     return input.is_complex()
+
+
+def is_signed(input):  # noqa: A002
+    """Has the dtype negative values?"""
+    return input.dtype.is_signed
+
+
+def is_conj(input):  # noqa: A002
+    """Is the conjugate bit set? See `Tensor.is_conj`."""
+    return input.is_conj()
+
+
+def is_neg(input):  # noqa: A002
+    """Is the negative bit set? See `Tensor.is_neg`."""
+    return input.is_neg()
+
+
+def is_inference(input):  # noqa: A002
+    """Was it made in inference mode? See `Tensor.is_inference`."""
+    return input.is_inference()
+
+
+def is_distributed(input):  # noqa: A002
+    """False; see `Tensor.is_distributed`."""
+    return input.is_distributed()
+
+
+def is_nonzero(input):  # noqa: A002
+    """Is the one element not zero? Raises RuntimeError for another number of elements."""
+    return bool(input)
+
+
+def detach(input):  # noqa: A002
+    """The same memory outside the graph; see `Tensor.detach`."""
+    return input.detach()
+
+
+def detach_(input):  # noqa: A002
+    """Takes the tensor itself out of the graph; see `Tensor.detach_`."""
+    return input.detach_()
 
 
 def is_same_size(input, other):  # noqa: A002
@@ -197,14 +250,15 @@ def get_default_device():
     return _native.device("cpu")
 
 
-_deterministic = [False]
+#: what `use_deterministic_algorithms` was last told
+determinism = {"enabled": False, "warn_only": False}
 
 
 def use_deterministic_algorithms(mode, *, warn_only=False):
-    """Every algorithm here is deterministic already; the flag is kept for those who ask."""
-    _deterministic[0] = bool(mode)
+    """Every algorithm here is deterministic already; the flags are kept for those who ask."""
+    determinism.update(enabled=bool(mode), warn_only=bool(mode and warn_only))
 
 
 def are_deterministic_algorithms_enabled():
     """What `use_deterministic_algorithms` was last told."""
-    return _deterministic[0]
+    return determinism["enabled"]

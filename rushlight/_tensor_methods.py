@@ -10,6 +10,8 @@ Needed natively: ``_native.to_dlpack(tensor, versioned, copied) -> capsule``, an
 
 import rushlight as rl
 from rushlight import _native
+from rushlight._older_methods import METHODS, PROPERTIES
+from rushlight._tensor_types import NAMES
 from rushlight.autograd.function import Function
 
 # ---- printing --------------------------------------------------------------------------------
@@ -281,22 +283,6 @@ def _storage(self):
     return rl.TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype, _internal=True)
 
 
-_TYPE_NAMES = {
-    "float32": "FloatTensor",
-    "float64": "DoubleTensor",
-    "float16": "HalfTensor",
-    "bfloat16": "BFloat16Tensor",
-    "uint8": "ByteTensor",
-    "int8": "CharTensor",
-    "int16": "ShortTensor",
-    "int32": "IntTensor",
-    "int64": "LongTensor",
-    "bool": "BoolTensor",
-    "complex64": "ComplexFloatTensor",
-    "complex128": "ComplexDoubleTensor",
-}
-
-
 def _type(self, dtype=None, non_blocking=False):
     """The old type name of this tensor, or the tensor converted to ``dtype``.
 
@@ -317,9 +303,9 @@ def _type(self, dtype=None, non_blocking=False):
     """
     if dtype is None:
         own = _name_of(self.dtype)
-        if own not in _TYPE_NAMES:
+        if own not in NAMES:
             raise NotImplementedError(f"type(): {self.dtype} has no type name; use .dtype")
-        return "torch." + _TYPE_NAMES[own]
+        return "torch." + NAMES[own]
     return self.to(_dtype_named(dtype), non_blocking=non_blocking)
 
 
@@ -330,7 +316,7 @@ def _dtype_named(kind):
     short = name.rpartition(".")[2]
     if short == "Tensor":
         return rl.get_default_dtype()
-    for dtype, type_name in _TYPE_NAMES.items():
+    for dtype, type_name in NAMES.items():
         if type_name == short:
             return getattr(rl, dtype)
     raise ValueError(
@@ -477,10 +463,12 @@ _ABSENT_KINDS = "ipu maia mkldnn mtia vulkan xla xpu".split()  # devices no tens
 
 def install(tensor_type):
     """Set the methods above on the native Tensor type, under their public names."""
-    for name, function in _METHODS.items():
+    for name, function in {**_METHODS, **METHODS}.items():
         function.__name__ = name
         function.__qualname__ = f"Tensor.{name}"
         setattr(tensor_type, name, function)
+    for name, value in PROPERTIES.items():
+        setattr(tensor_type, name, value)
     for kind in _ABSENT_KINDS:
         setattr(tensor_type, "is_" + kind, False)
     tensor_type.__array_priority__ = 1000  # NumPy defers to tensors in mixed arithmetic

@@ -78,8 +78,20 @@ struct Prepared {
        info(d).legacy_name, "'");
 }
 
+// Numbers are of the dtype that the tensors have: 257 is 1 to a uint8 tensor.
+void wrap_numbers(Prepared& p, size_t n) {
+  if (!is_integral(p.common) || p.common == DType::Bool || item_size(p.common) == 8) return;
+  dispatch(p.common, [&]<class T>() {
+    if constexpr (std::is_integral_v<T>)
+      for (size_t i = 0; i < n; ++i)
+        if (Scalar& v = p.inputs[i].number; !p.inputs[i].tensor)
+          v = Scalar::of(static_cast<int64_t>(v.to<T>()));
+  });
+}
+
 void resolve_types(const Op& op, Prepared& p, size_t n) {
   p.common = result_type({p.inputs, n});
+  wrap_numbers(p, n);
   if (op.dtype_rule == DTypeRule::ToFloat && is_integral(p.common)) p.common = default_dtype();
   const PointwiseKernel& k = *op.pointwise;
   p.compute = compute_of(p.common);

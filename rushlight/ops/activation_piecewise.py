@@ -232,10 +232,10 @@ def rrelu(input, lower, upper, training, inplace, generator):
     return into(input, inplace, _prelu, slope)
 
 
-def _define_inplace(name, schema):
+def _define_inplace(name, schema, at=_NN + ("torch",)):
     """`elu_` and its like: the functional form with inplace=True."""
 
-    @op(f"{name}_({schema}) -> Tensor", at=_NN, out=False)
+    @op(f"{name}_({schema}) -> Tensor", at=at, out=False)
     def inplace_form(*args):
         """The same, into its first argument."""
         return getattr(rl.nn.functional, name)(*args, inplace=True)

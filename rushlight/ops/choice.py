@@ -83,14 +83,19 @@ def clamp(self, min, max):  # noqa: A002
     kind = rl.result_type(self, min if max is None else max)
     if kind == rl.bool and (min is None or max is None):
         return _clamped_bool(self, min, max)
-    lowest, highest = (
-        (float("-inf"), float("inf")) if kind.is_floating_point else (-(2**63), 2**63 - 1)
-    )
+    lowest, highest = _limits(kind)
     if min is not None and max is not None:
         return rl.ops.internal["clamp_functor"](self, min, max)
     if min is not None:
         return rl.ops.internal["clamp_functor"](self, min, highest)
     return rl.ops.internal["clamp_functor"](self, lowest, max)
+
+
+def _limits(dtype):
+    if dtype.is_floating_point:
+        return float("-inf"), float("inf")
+    limits = rl.iinfo(rl.int64 if dtype == rl.bool else dtype)
+    return limits.min, limits.max
 
 
 def _clamped_bool(self, min, max):  # noqa: A002

@@ -114,6 +114,8 @@ def _check_offsets(input, offsets):
 
 
 def _pool_bags(vectors, ids, bags, mode, kept):
+    if vectors.dtype in (rl.float16, rl.bfloat16):  # sums of many need more digits
+        return _pool_bags(vectors.float(), ids, bags, mode, kept).to(vectors.dtype)
     if mode == "max":
         low = rl.full((bags, vectors.shape[1]), float("-inf"), dtype=vectors.dtype)
         index = ids.unsqueeze(1).expand(vectors.shape)

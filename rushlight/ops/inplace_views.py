@@ -6,6 +6,7 @@ the view that the method without the underscore makes. To add one: a name in `_V
 
 import rushlight as rl
 from rushlight._native import Tensor
+from rushlight.ops._record import namespaces
 
 _VIEWS = ("unsqueeze", "squeeze", "transpose", "swapaxes", "swapdims", "t", "as_strided")
 
@@ -38,3 +39,4 @@ def _resize_as_(self, other, *, memory_format=rl.contiguous_format):
 for _name in _VIEWS:
     setattr(Tensor, _name + "_", _in_place(_name))
 Tensor.resize_as_ = _resize_as_
+namespaces["torch"].update(resize_as_=_resize_as_, as_strided_=Tensor.as_strided_)

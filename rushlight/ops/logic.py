@@ -107,7 +107,12 @@ for _alias, _name in (
 
     _renamed.__doc__ = f"Another name of `{_name}`."
     op(f"{_alias}(Tensor self) -> Tensor", inplace=True)(_renamed)
-for _alias, _name in (("multiply", "mul"), ("divide", "div"), ("true_divide", "div")):
+for _alias, _name in (
+    ("multiply", "mul"),
+    ("divide", "div"),
+    ("true_divide", "div"),
+    ("arctan2", "atan2"),
+):
 
     def _renamed2(self, other, _name=_name):
         """."""

@@ -1,4 +1,4 @@
-"""Searching and counting: searchsorted, unique, bincount, histograms, isin.
+"""Searching and counting: searchsorted, unique, bincount, histc, isin.
 
 To add one: a kernel in csrc/kernels/{search,unique}.cpp and a record here, or a composition.
 """
@@ -208,46 +208,3 @@ def histc(self, bins, min, max):
         tensor([1., 2., 1.])
     """
     ...
-
-
-def _edges(self, bins, range):
-    if isinstance(bins, rl.Tensor):
-        return bins
-    low, high = range if range is not None else (None, None)
-    if low is None:
-        low, high = (float(self.min()), float(self.max())) if self.numel() else (0.0, 1.0)
-    if low > high:
-        raise RuntimeError(f"torch.histogram: max must be larger than min, got {low} and {high}")
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    return rl.linspace(low, high, bins + 1, dtype=self.dtype)
-
-
-@op(
-    "histogram(Tensor self, any bins, *, float[]? range=None, Tensor? weight=None, "
-    "bool density=False) -> (Tensor hist, Tensor bin_edges)",
-    differentiable=False,
-)
-def histogram(self, bins, range, weight, density):
-    """Counts (or sums of ``weight``) between bin edges:
-    a number of equal bins or the edges themselves.
-
-    Bins are half open, the last one closed. ``density`` divides by total and width.
-
-    Example::
-
-        >>> rl.tensor([0., 1., 1., 3.]).histogram(3).hist
-        tensor([1., 2., 1.])
-    """
-    if not self.is_floating_point():
-        raise NotImplementedError(f"histogram: expected a floating point tensor, got {self.dtype}")
-    x, edges = self.detach().reshape(-1), _edges(self, bins, range)
-    place = searchsorted(edges, x, right=True) - 1
-    last = edges.numel() - 2
-    place = rl.where(x == edges[-1], last, place)
-    inside = (place >= 0) & (place <= last) & ~x.isnan()
-    weights = rl.ones_like(x) if weight is None else weight.reshape(-1).to(x.dtype)
-    hist = rl.zeros(last + 1, dtype=x.dtype).index_add(0, place[inside], weights[inside])
-    if density:
-        hist = hist / hist.sum() / edges.diff()
-    return hist, edges

@@ -13,24 +13,27 @@ def _softmax(input, dim):
     ...
 
 
-_softmax.vjp(input=lambda g, result, dim: _softmax_grad(g, result, dim))
-
-
-def _softmax_grad(g, y, dim):
-    if rl.is_grad_enabled():  # a graph of the gradient is wanted: use recorded ops
-        product = g * y
-        return product - y * product.sum(dim, keepdim=True)
-    return _softmax_backward(g, y, dim)
+_softmax.vjp(input=lambda g, result, dim: _softmax_backward(g, result, dim))
 
 
 @op(
-    "_softmax_backward(Tensor grad, Tensor result, int dim) -> Tensor",
+    "_softmax_backward(Tensor grad, Tensor output, int dim) -> Tensor",
     at=("internal",),
-    differentiable=False,
+    grad_name="SoftmaxBackwardDataBackward0",
 )
-def _softmax_backward(grad, result, dim):
+def _softmax_backward(grad, output, dim):
     """The gradient of softmax in one pass, from its result."""
     ...
+
+
+def _softmax_backward_output(g, grad, output, dim):
+    products = [(x * output).sum(dim, keepdim=True) for x in (grad, g)]
+    return g * grad - g * products[0] - grad * products[1]
+
+
+_softmax_backward.vjp(
+    grad=lambda g, output, dim: _softmax_backward(g, output, dim), output=_softmax_backward_output
+)
 
 
 @op(
@@ -43,23 +46,23 @@ def _log_softmax(input, dim):
     ...
 
 
-_log_softmax.vjp(input=lambda g, result, dim: _log_softmax_grad(g, result, dim))
-
-
-def _log_softmax_grad(g, y, dim):
-    if rl.is_grad_enabled():
-        return g - y.exp() * g.sum(dim, keepdim=True)
-    return _log_softmax_backward(g, y, dim)
+_log_softmax.vjp(input=lambda g, result, dim: _log_softmax_backward(g, result, dim))
 
 
 @op(
-    "_log_softmax_backward(Tensor grad, Tensor result, int dim) -> Tensor",
+    "_log_softmax_backward(Tensor grad, Tensor output, int dim) -> Tensor",
     at=("internal",),
-    differentiable=False,
+    grad_name="LogSoftmaxBackwardDataBackward0",
 )
-def _log_softmax_backward(grad, result, dim):
+def _log_softmax_backward(grad, output, dim):
     """The gradient of log_softmax in one pass, from its result."""
     ...
+
+
+_log_softmax_backward.vjp(
+    grad=lambda g, output, dim: g - (output.exp() * g).sum(dim, keepdim=True),
+    output=lambda g, grad, output, dim: -g * output.exp() * grad.sum(dim, keepdim=True),
+)
 
 
 def _complex_softmax(x, dim):

@@ -1,0 +1,93 @@
+"""Methods of Tensor that few programs still call: questions about memory order, out-of-place
+``resize``, names that no longer mean anything. To add one: the function, listed in `METHODS`.
+"""
+
+import rushlight as rl
+from rushlight import _removed
+
+
+def _dim_order(self, *, ambiguity_check=False):
+    """The dimensions in the order in which they lie in memory, outermost first.
+
+    Args:
+        ambiguity_check: whether to refuse tensors for which there is more than one such order.
+
+    Raises:
+        RuntimeError: if there is more than one order, and ``ambiguity_check``.
+
+    Example::
+
+        >>> rl.zeros(2, 3).t().dim_order()
+        (1, 0)
+    """
+    if ambiguity_check is not False and ambiguity_check is not True:
+        raise NotImplementedError("dim_order: only True and False are supported as ambiguity_check")
+    strides = self.stride()
+    if ambiguity_check and (len(set(strides)) < len(strides) or 1 in tuple(self.shape)):
+        raise RuntimeError(f"dim_order: strides {strides} fit more than one order of dimensions")
+    return tuple(sorted(range(self.dim()), key=lambda d: -strides[d]))
+
+
+def _resize(self, *sizes):
+    """This tensor in other sizes of as many elements (deprecated: use reshape)."""
+    sizes = sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
+    if rl.Size(sizes).numel() != self.numel():
+        raise RuntimeError(
+            f"resize: expected sizes of {self.numel()} elements in all, got {list(sizes)}; "
+            "resize_ changes the number of elements"
+        )
+    return self.contiguous().view(sizes)
+
+
+def _resize_as(self, tensor):
+    """This tensor in the sizes of another (deprecated: use reshape_as)."""
+    return _resize(self, tensor.shape)
+
+
+def _map2_(self, x, y, function):
+    """Replace each element by ``function(element, element of x, element of y)``; slow."""
+    if self.requires_grad:
+        raise RuntimeError("map2_() is not recorded: use it on x.detach()")
+    lists = [t.expand(self.shape).reshape(-1).tolist() for t in (self, x, y)]
+    values = rl.tensor(list(map(function, *lists)), dtype=self.dtype)
+    return self.copy_(values.reshape(self.shape))
+
+
+def _is_nonzero(self):
+    """Is the one element not zero? Raises RuntimeError for another number of elements."""
+    return bool(self)
+
+
+def _const_data_ptr(self):
+    """The address of the first element, for reading only."""
+    return self.data_ptr()
+
+
+def _storage_type(self):
+    """The class of `storage()`'s elements, such as ``FloatStorage``."""
+    return getattr(rl, self.type().partition(".")[2].replace("Tensor", "Storage"))
+
+
+def _reinforce(self, *args, **kwargs):
+    raise RuntimeError(
+        "reinforce() has been removed from PyTorch: sample from torch.distributions and "
+        "differentiate -log_prob * reward"
+    )
+
+
+METHODS = {
+    "dim_order": _dim_order,
+    "resize": _resize,
+    "resize_as": _resize_as,
+    "map2_": _map2_,
+    "is_nonzero": _is_nonzero,
+    "const_data_ptr": _const_data_ptr,
+    "storage_type": _storage_type,
+    "reinforce": _reinforce,
+    **{name: _removed.functions[name] for name in ("eig", "lstsq", "solve", "symeig")},
+}
+PROPERTIES = {
+    "name": property(lambda self: None, doc="None: tensors have no names."),
+    "volatile": property(lambda self: False, doc="False: gone since PyTorch 0.4; use no_grad."),
+    "grad_dtype": property(lambda self: self.dtype, doc="The dtype of the gradient: its own."),
+}

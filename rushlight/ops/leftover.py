@@ -1,0 +1,183 @@
+"""Ops that fit no other family: sums over segments, grouped products, diagonals filled in
+place, and views under names that only PyTorch's compiler uses. To add one: a record.
+"""
+
+import rushlight as rl
+from rushlight.ops._record import op
+
+# ---- segments ----------------------------------------------------------------------------------
+
+_SEGMENT = {"sum": "sum", "prod": "prod", "mean": "mean", "max": "amax", "min": "amin"}
+_EMPTY = {"sum": 0, "prod": 1, "mean": float("nan"), "max": -float("inf"), "min": float("inf")}
+
+
+@op(
+    "segment_reduce(Tensor data, str reduce, *, Tensor? lengths=None, Tensor? indices=None, "
+    "Tensor? offsets=None, int axis=0, bool unsafe=False, Scalar? initial=None) -> Tensor",
+    method=False,
+    out=False,
+)
+def segment_reduce(data, reduce, lengths, indices, offsets, axis, unsafe, initial):
+    """Sums, products, means or extremes of consecutive segments along ``axis``.
+
+    ``lengths`` gives their lengths, or ``offsets`` where they begin and the last one ends; with
+    more than one dimension, for each row before ``axis``. A segment starts from ``initial``; of an
+    empty one without it, ``sum`` is 0, ``prod`` 1, ``mean`` NaN and the extremes are infinite.
+
+    Example::
+
+        >>> rl.segment_reduce(rl.tensor([1., 2., 3.]), "sum", lengths=rl.tensor([1, 2]))
+        tensor([1., 5.])
+    """
+    if reduce not in _SEGMENT:
+        raise RuntimeError(
+            f"segment_reduce: reduce must be one of {', '.join(_SEGMENT)}, got {reduce!r}"
+        )
+    if indices is not None:
+        raise NotImplementedError("segment_reduce: indices are not supported; give lengths")
+    if (lengths is None) == (offsets is None):
+        raise RuntimeError("segment_reduce: give either lengths or offsets")
+    lengths = offsets.diff(dim=-1) if lengths is None else lengths
+    axis %= data.dim()
+    if lengths.dim() != axis + 1:
+        raise RuntimeError(
+            f"segment_reduce: expected lengths of {axis + 1} dimensions for axis {axis}, "
+            f"got {lengths.dim()}"
+        )
+    if not unsafe:
+        _check_lengths(data, lengths, axis)
+    rows = [
+        _reduced_row(row, sizes, reduce, initial)
+        for row, sizes in zip(
+            data.reshape((-1,) + tuple(data.shape[axis:])), lengths.reshape(-1, lengths.shape[-1])
+        )
+    ]
+    return rl.stack(rows).reshape(tuple(lengths.shape) + tuple(data.shape[axis + 1 :]))
+
+
+def _check_lengths(data, lengths, axis):
+    if bool((lengths < 0).any()):
+        raise RuntimeError("segment_reduce: lengths contains a negative value")
+    if bool((lengths.sum(-1) != data.shape[axis]).any()):
+        raise RuntimeError(
+            f"segment_reduce: lengths must add up to the {data.shape[axis]} elements of axis {axis}"
+        )
+
+
+def _reduced_row(row, sizes, reduce, initial):
+    start = _EMPTY[reduce] if initial is None else initial
+    count = sizes.shape[0]
+    place = rl.arange(count).repeat_interleave(sizes.to(rl.int64))
+    place = place.reshape((-1,) + (1,) * (row.dim() - 1)).expand(row.shape)
+    shape = (count,) + tuple(row.shape[1:])
+    if reduce == "mean":
+        counts = sizes.reshape((-1,) + (1,) * (row.dim() - 1))
+        total = rl.zeros(shape, dtype=row.dtype).scatter_reduce(0, place, row, "sum")
+        return rl.where(counts == 0, start, total / counts.clamp(min=1)).to(row.dtype)
+    base = rl.full(shape, start, dtype=row.dtype)
+    return base.scatter_reduce(0, place, row, _SEGMENT[reduce])
+
+
+# ---- products ----------------------------------------------------------------------------------
+
+
+@op(
+    "grouped_mm(Tensor mat_a, Tensor mat_b, *, Tensor? offs=None, Tensor? bias=None, "
+    "dtype? out_dtype=None) -> Tensor",
+    at="nn.functional",
+    out=False,
+)
+def grouped_mm(mat_a, mat_b, offs, bias, out_dtype):
+    """Products of groups of matrices of different sizes, such as the experts of a mixture.
+
+    Of two batches (G, M, K) and (G, K, N): each product. A matrix is cut into groups that end at
+    ``offs`` (int32, as many as groups): the rows of (T, K) against (G, K, N); the columns of (K, T)
+    against (G, M, K); or the common dimension of (M, T) and (T, N), which gives (G, M, N).
+
+    Example::
+
+        >>> a, b = rl.ones(3, 2), rl.ones(2, 2, 1)
+        >>> rl.nn.functional.grouped_mm(a, b, offs=rl.tensor([1, 3], dtype=rl.int32)).flatten()
+        tensor([2., 2., 2.])
+    """
+    dims = mat_a.dim(), mat_b.dim()
+    if not set(dims) <= {2, 3}:
+        raise RuntimeError(f"grouped_mm: expected operands of 2 or 3 dimensions, got {dims}")
+    if (offs is None) != (dims == (3, 3)):
+        raise RuntimeError(
+            "grouped_mm: offs is needed if an operand has 2 dimensions, and only then"
+        )
+    if bias is not None:
+        raise RuntimeError("grouped_mm: bias is not supported; add it to the result")
+    result = rl.matmul(mat_a, mat_b) if offs is None else _grouped(mat_a, mat_b, offs)
+    return result if out_dtype is None else result.to(out_dtype)
+
+
+def _grouped(a, b, offs):
+    ends = offs.tolist()
+    spans = list(zip([0] + ends[:-1], ends))
+    if a.dim() == b.dim() == 2:
+        return rl.stack([a[:, start:end] @ b[start:end] for start, end in spans])
+    stack = b if a.dim() == 2 else a
+    if stack.shape[0] != len(ends):
+        raise RuntimeError(
+            f"grouped_mm: expected offs for each of {stack.shape[0]} groups, got {len(ends)}"
+        )
+    if a.dim() == 2:
+        return rl.cat([a[start:end] @ m for (start, end), m in zip(spans, b)])
+    return rl.cat([m @ b[:, start:end] for (start, end), m in zip(spans, a)], 1)
+
+
+# ---- places ------------------------------------------------------------------------------------
+
+
+@op(
+    "fill_diagonal_(Tensor(a!) self, Scalar fill_value, bool wrap=False) -> Tensor",
+    at="Tensor",
+)
+def fill_diagonal_(self, fill_value, wrap):
+    """Writes a number on the main diagonal; with ``wrap`` that of tall matrices begins again below.
+
+    RuntimeError for fewer than two dimensions, or more than two of different sizes.
+    """
+    if self.dim() < 2:
+        raise RuntimeError(f"fill_diagonal_: expected at least 2 dimensions, got {self.dim()}")
+    if self.dim() > 2 and len(set(self.shape)) > 1:
+        raise RuntimeError(
+            "fill_diagonal_: all dimensions of input must be of equal length, got "
+            f"{list(self.shape)}"
+        )
+    step, short = sum(self.stride()), min(self.shape)
+    self.as_strided((short,), (step,), self.storage_offset()).fill_(fill_value)
+    if wrap and self.dim() == 2 and self.shape[0] > self.shape[1] + 1:
+        self[self.shape[1] + 1 :].fill_diagonal_(fill_value, True)
+    return self
+
+
+_SLICE = "int dim=0, int? start=None, int? end=None, int step=1"
+
+
+def _sliced(self, dim, start, end, step):
+    if step <= 0:
+        raise RuntimeError(f"slice step must be positive, got {step}")
+    index = [slice(None)] * self.dim()
+    index[dim] = slice(start, end, step)
+    return self[tuple(index)]
+
+
+@op(f"slice_copy(Tensor self, {_SLICE}) -> Tensor", method=False)
+def slice_copy(self, dim, start, end, step):
+    """The elements ``start:end:step`` along ``dim``, as a copy."""
+    return _sliced(self, dim, start, end, step).clone()
+
+
+@op("view_as_real_copy(Tensor self) -> Tensor", method=False)
+def _(self):
+    """What `view_as_real` gives, as a copy."""
+    return rl.view_as_real(self).clone()
+
+
+@op("view_as_complex_copy(Tensor self) -> Tensor", method=False)
+def _(self):
+    """What `view_as_complex` gives, as a copy."""
+    return rl.view_as_complex(self).clone()

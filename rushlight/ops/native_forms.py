@@ -1,0 +1,330 @@
+"""What PyTorch offers at its top level beside `nn.functional`: the same ops with the order of
+arguments of its C++ side, reductions as numbers (0 none, 1 mean, 2 sum), and ``native_*`` forms
+that also return statistics.
+
+Nothing is computed here that another record computes. To add one: a record that calls it.
+"""
+
+import math
+
+import rushlight as rl
+from rushlight.ops._record import namespaces, op
+from rushlight.ops.embedding import _embedding, _renormalize
+from rushlight.ops.norm import _batch_norm, _check_normalized, _row_norm
+
+_F = namespaces["nn.functional"]
+_REDUCTIONS = ("none", "mean", "sum")
+
+
+def _named(name, what, number, choices):
+    if not 0 <= number < len(choices):
+        said = ", ".join([f"{i} ({choice})" for i, choice in enumerate(choices)])
+        raise ValueError(f"{name}: {what} must be one of {said}, got {number}")
+    return choices[number]
+
+
+def _op(schema, **options):
+    return op(schema, at="torch", method=False, **options)
+
+
+# ---- losses ------------------------------------------------------------------------------------
+
+
+def _loss(schema):
+    """Declares ``torch.NAME`` from the same arguments as `nn.functional`'s but the reduction."""
+    name, _, arguments = schema.partition("(")
+    names = [part.split("=")[0].split()[-1] for part in arguments.split(", ") if part != "*"]
+
+    def body(*values):
+        given = dict(zip(names, values))
+        given["reduction"] = _named(name, "reduction", given["reduction"], _REDUCTIONS)
+        return _F[name](**given)
+
+    body.__doc__ = f"As `nn.functional.{name}`; ``reduction`` is 0 (none), 1 (mean) or 2 (sum)."
+    _op(f"{name}.native({arguments}) -> Tensor")(body)
+
+
+for _schema in (
+    "binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, "
+    "Tensor? pos_weight=None, int reduction=1",
+    "cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, "
+    "int reduction=1",
+    "hinge_embedding_loss(Tensor input, Tensor target, float margin=1.0, int reduction=1",
+    "kl_div(Tensor input, Tensor target, int reduction=1, *, bool log_target=False",
+    "margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, "
+    "int reduction=1",
+    "poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, "
+    "int reduction",
+    "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, "
+    "float p=2.0, float eps=1e-06, bool swap=False, int reduction=1",
+    "ctc_loss(Tensor log_probs, Tensor targets, any input_lengths, any target_lengths, "
+    "int blank=0, int reduction=1, bool zero_infinity=False",
+):
+    _loss(_schema)
+
+# ---- dropout -----------------------------------------------------------------------------------
+
+
+def _dropout(name, functional, in_place):
+    def body(input, p, train):
+        return functional(input, p, train, in_place)
+
+    body.__doc__ = f"As `nn.functional.{functional.__name__}`" + (
+        ", in place." if in_place else "."
+    )
+    kind = "Tensor(a!)" if in_place else "Tensor"
+    _op(f"{name}.native({kind} input, float p, bool train) -> Tensor")(body)
+
+
+_dropout("alpha_dropout", _F["alpha_dropout"], False)
+_dropout("feature_alpha_dropout", _F["feature_alpha_dropout"], False)
+_dropout("dropout_", _F["dropout"], True)
+_dropout("alpha_dropout_", _F["alpha_dropout"], True)
+_dropout("feature_alpha_dropout_", _F["feature_alpha_dropout"], True)
+
+
+@_op("feature_dropout_(Tensor(a!) input, float p, bool train) -> Tensor")
+def _(input, p, train):
+    """As `feature_dropout`, in place."""
+    return input.copy_(rl.feature_dropout(input, p, train))
+
+
+@_op("native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)")
+def native_dropout(input, p, train):
+    """The input with elements zeroed with probability ``p`` and the others scaled by 1 / (1 - p);
+    and the mask of those that stayed. With ``train=False`` all stay as they are."""
+    if train is False:
+        return input.clone(), rl.ones_like(input, dtype=rl.bool)
+    mask = rl.empty_like(input).bernoulli_(1 - p)
+    return input * mask * (1 / (1 - p) if p < 1 else 0), mask.to(rl.bool)
+
+
+# ---- normalisation -----------------------------------------------------------------------------
+
+
+@_op(
+    "native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, "
+    "float eps) -> (Tensor, Tensor, Tensor)"
+)
+def native_layer_norm(input, normalized_shape, weight, bias, eps):
+    """`layer_norm`, and the mean and the reciprocal standard deviation of each row (no gradient)."""
+    shape = tuple(normalized_shape)
+    _check_normalized("native_layer_norm", input, shape, weight=weight, bias=bias)
+    outer = tuple(input.shape[: input.dim() - len(shape)])
+    y, *statistics = _row_norm(input, weight, bias, math.prod(outer), 1, 1, eps)
+    return y, *[s.detach().reshape(outer + (1,) * len(shape)) for s in statistics]
+
+
+@native_layer_norm.samples
+def _(make):
+    yield make(2, 3, 4), (4,), make(4), make(4), 1e-5
+    yield make(2, 3), (3,), None, None, 1e-5
+
+
+@_op(
+    "native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int N, int C, int HxW, "
+    "int group, float eps) -> (Tensor, Tensor, Tensor)"
+)
+def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
+    """`group_norm` of an input (N, C, *) of ``HxW`` places, and the mean and the reciprocal
+    standard deviation of each group, (N, group)."""
+    if group <= 0 or C % group:
+        raise RuntimeError(
+            f"native_group_norm: expected a number of groups that divides C={C}, got {group}"
+        )
+    if input.numel() != N * C * HxW:
+        raise RuntimeError(
+            f"native_group_norm: expected N * C * HxW = {N * C * HxW} elements, got {input.numel()}"
+        )
+    y, *statistics = _row_norm(input, weight, bias, N * group, group, HxW, eps)
+    return y, *[s.detach().reshape(N, group) for s in statistics]
+
+
+@native_group_norm.samples
+def _(make):
+    yield make(2, 6, 3), make(6), make(6), 2, 6, 3, 3, 1e-5
+
+
+@_op(
+    "native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, "
+    "Tensor? running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)"
+)
+def native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps):
+    """`batch_norm`, and the mean and the reciprocal standard deviation of each channel when
+    training (empty otherwise)."""
+    if not training and (running_mean is None or running_var is None):
+        raise RuntimeError(
+            "native_batch_norm: running_mean and running_var must be given when training=False"
+        )
+    y, mean, rstd = _batch_norm(
+        input, weight, bias, running_mean, running_var, training, momentum, eps
+    )
+    if not training:
+        mean, rstd = mean.new_empty(0), rstd.new_empty(0)
+    return y, mean.detach(), rstd.detach()
+
+
+@native_batch_norm.samples
+def _(make):
+    yield make(4, 3, 2), make(3), make(3), None, None, True, 0.1, 1e-5
+
+
+@_op(
+    "instance_norm.native(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, "
+    "Tensor? running_var, bool use_input_stats, float momentum, float eps, bool cudnn_enabled)"
+    " -> Tensor"
+)
+def _(
+    input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, cudnn_enabled
+):
+    """As `nn.functional.instance_norm`, with another order of arguments."""
+    return _F["instance_norm"](
+        input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
+    )
+
+
+@_op(
+    "batch_norm_update_stats(Tensor input, Tensor? running_mean, Tensor? running_var, "
+    "float momentum) -> (Tensor, Tensor)",
+    differentiable=False,
+)
+def batch_norm_update_stats(input, running_mean, running_var, momentum):
+    """Mean and (biased) variance of each channel; the running ones move towards them."""
+    dims = (0,) + tuple(range(2, input.dim()))
+    mean, var = input.mean(dims), input.var(dims, correction=0)
+    count = input.numel() // max(input.shape[1], 1)
+    for running, new in ((running_mean, mean), (running_var, var * count / (count - 1))):
+        if running is not None:
+            running.mul_(1 - momentum).add_(new, alpha=momentum)
+    return mean, var
+
+
+@_op("norm_except_dim(Tensor v, int pow=2, int dim=0) -> Tensor")
+def norm_except_dim(v, pow, dim):
+    """The norm of order ``pow`` over all dimensions but ``dim`` (all if it is -1)."""
+    if dim == -1:
+        return v.norm(pow)
+    others = [d for d in range(v.dim()) if d != dim % v.dim()]
+    return v.norm(pow, others, keepdim=True)
+
+
+@_op("frobenius_norm(Tensor self, int[1] dim, bool keepdim=False) -> Tensor")
+def frobenius_norm(self, dim, keepdim):
+    """The square root of the sum of squares over ``dim``; deprecated for `linalg.vector_norm`."""
+    return rl.linalg.vector_norm(self, 2, dim, keepdim)
+
+
+@_op("nuclear_norm(Tensor self, bool keepdim=False) -> Tensor")
+def nuclear_norm(self, keepdim):
+    """The sum of the singular values of a matrix; deprecated for `linalg.matrix_norm`."""
+    if self.dim() != 2:
+        raise RuntimeError(f"nuclear_norm: expected a matrix, got {self.dim()} dimensions")
+    return rl.linalg.matrix_norm(self, "nuc", (0, 1), keepdim)
+
+
+@_op("nuclear_norm.dim(Tensor self, int[2] dim, bool keepdim=False) -> Tensor")
+def _(self, dim, keepdim):
+    """Of the matrices in the dimensions ``dim``."""
+    return rl.linalg.matrix_norm(self, "nuc", dim, keepdim)
+
+
+# ---- convolution, pooling, sampling ------------------------------------------------------------
+
+
+@op(
+    "conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor",
+    at=("torch", "nn.functional"),
+    method=False,
+)
+def conv_tbc(self, weight, bias, pad):
+    """Convolution over time of (time, batch, channels) with weight (width, channels in, out).
+
+    Example::
+
+        >>> rl.conv_tbc(rl.ones(3, 1, 2), rl.ones(2, 2, 1), rl.zeros(1)).flatten()
+        tensor([4., 4.])
+    """
+    if self.dim() != 3 or weight.dim() != 3 or bias.dim() != 1:
+        raise RuntimeError(
+            "conv_tbc: expected an input and a weight of 3 dimensions and a bias of 1, got "
+            f"{self.dim()}, {weight.dim()} and {bias.dim()}"
+        )
+    y = _F["conv1d"](self.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
+    return y.permute(2, 0, 1)
+
+
+@conv_tbc.samples
+def _(make):
+    yield make(5, 2, 3), make(3, 3, 4), make(4), 1
+
+
+@_op("adaptive_max_pool1d.native(Tensor self, int[1] output_size) -> (Tensor, Tensor)")
+def _(self, output_size):
+    """As `nn.functional.adaptive_max_pool1d`, with the positions of the maxima."""
+    return _F["adaptive_max_pool1d"](self, output_size, True)
+
+
+@_op("affine_grid_generator(Tensor theta, int[] size, bool align_corners) -> Tensor")
+def _(theta, size, align_corners):
+    """As `nn.functional.affine_grid`."""
+    return _F["affine_grid"](theta, size, align_corners)
+
+
+def _grid_sampler(name, dims):
+    def body(input, grid, interpolation_mode, padding_mode, align_corners):
+        if dims and input.dim() != dims + 2:
+            raise RuntimeError(
+                f"{name}: expected an input of {dims + 2} dimensions, got {input.dim()}"
+            )
+        modes = ("bilinear", "nearest", "bicubic")
+        mode = _named(name, "interpolation_mode", interpolation_mode, modes)
+        padding = _named(name, "padding_mode", padding_mode, ("zeros", "border", "reflection"))
+        return _F["grid_sample"](input, grid, mode, padding, align_corners)
+
+    body.__doc__ = (
+        "As `nn.functional.grid_sample`, with numbers for the modes: 0 bilinear, 1 nearest, "
+        "2 bicubic; 0 zeros, 1 border, 2 reflection."
+    )
+    _op(
+        f"{name}(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, "
+        "bool align_corners) -> Tensor"
+    )(body)
+
+
+_grid_sampler("grid_sampler", None)
+_grid_sampler("grid_sampler_2d", 2)
+_grid_sampler("grid_sampler_3d", 3)
+
+
+@op(
+    "native_channel_shuffle(Tensor self, int groups) -> Tensor",
+    at=("torch", "nn.functional"),
+    method=False,
+)
+def _(self, groups):
+    """As `nn.functional.channel_shuffle`."""
+    return _F["channel_shuffle"](self, groups)
+
+
+# ---- look-ups ----------------------------------------------------------------------------------
+
+
+@_op(
+    "embedding.native(Tensor weight, Tensor indices, int padding_idx=-1, "
+    "bool scale_grad_by_freq=False, bool sparse=False) -> Tensor"
+)
+def _(weight, indices, padding_idx, scale_grad_by_freq, sparse):
+    """As `nn.functional.embedding`, the table first; ``padding_idx=-1`` is none."""
+    if sparse:
+        raise NotImplementedError("embedding: sparse gradients are not supported; use sparse=False")
+    return _embedding(weight, indices, padding_idx, scale_grad_by_freq)
+
+
+@_op(
+    "embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor",
+    differentiable=False,
+)
+def _(self, indices, max_norm, norm_type):
+    """Scales the rows that ``indices`` names down to the norm ``max_norm``, in place."""
+    _renormalize(self, indices, max_norm, norm_type)
+    return self

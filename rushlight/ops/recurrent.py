@@ -1,0 +1,106 @@
+"""Recurrent layers as functions: `lstm`, `gru`, `rnn_tanh`, `rnn_relu`, and single steps of them.
+
+They take the weights as a list, layer by layer and direction by direction, as the modules in
+nn/modules/rnn.py hold them; the loops are in nn/modules/_rnn_layers.py. To add a kind: a step
+there, and a line below.
+"""
+
+import types
+
+from rushlight.ops._record import op
+
+_OPTIONS = (
+    "Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, "
+    "bool bidirectional"
+)
+
+
+def _layers(name, params, has_biases, num_layers, bidirectional):
+    """The weights of each layer and direction, from the flat list."""
+    count = num_layers * (2 if bidirectional else 1)
+    size, rest = divmod(len(params), max(count, 1))
+    expected = (4, 5) if has_biases else (2, 3)
+    if rest or size not in expected:
+        raise RuntimeError(
+            f"{name}: expected {expected[0]} weights (or {expected[1]} with projections) for each "
+            f"of {count} layers and directions, got {len(params)} in all"
+        )
+    return [params[i * size : (i + 1) * size] for i in range(count)], size == expected[1]
+
+
+def _run(name, mode, input, states, batch_sizes, options):
+    from rushlight.nn.modules._rnn_layers import run_layers
+
+    params, has_biases, num_layers, dropout, train, bidirectional = options
+    weights, projected = _layers(name, params, has_biases, num_layers, bidirectional)
+    layers = types.SimpleNamespace(
+        all_weights=weights,
+        bias=has_biases,
+        proj_size=int(projected),
+        mode=mode,
+        num_layers=num_layers,
+        dropout=dropout,
+        training=train,
+        bidirectional=bidirectional,
+    )
+    output, states = run_layers(layers, input, states, batch_sizes)
+    return output, *states
+
+
+def _hidden(name, mode, hx):
+    states = list(hx) if isinstance(hx, (list, tuple)) else [hx]
+    if len(states) != (2 if mode == "LSTM" else 1):
+        raise RuntimeError(f"{name}: expected {'two hidden states' if mode == 'LSTM' else 'one'}")
+    return states
+
+
+def _declare(name, mode, hx, result):
+    def body(input, hx, *options):
+        *options, batch_first = options
+        x = input.transpose(0, 1) if batch_first else input
+        output, *states = _run(name, mode, x, _hidden(name, mode, hx), None, options)
+        return (output.transpose(0, 1) if batch_first else output), *states
+
+    body.__doc__ = (
+        f"The layers of `nn.{mode.split('_')[0]}` on an input (time, batch, size), or (batch, time,"
+        " size) with ``batch_first``: the output and the last states."
+    )
+    schema = f"{name}.input(Tensor input, {hx} hx, {_OPTIONS}, bool batch_first) -> {result}"
+    op(schema, at="torch", method=False, out=False)(body)
+
+    def packed(data, batch_sizes, hx, *options):
+        sizes = batch_sizes.tolist()
+        return _run(name, mode, data, _hidden(name, mode, hx), sizes, options)
+
+    packed.__doc__ = "On packed sequences: ``batch_sizes`` counts those that reach each step."
+    schema = f"{name}.data(Tensor data, Tensor batch_sizes, {hx} hx, {_OPTIONS}) -> {result}"
+    op(schema, at="torch", method=False, out=False)(packed)
+
+
+def _declare_cell(name, mode, hx, result):
+    def body(input, hx, w_ih, w_hh, b_ih, b_hh):
+        from rushlight.nn.modules._rnn_layers import run_cell
+
+        if (b_ih is None) != (b_hh is None):
+            raise RuntimeError(f"{name}: give both biases, b_ih and b_hh, or none")
+        cell = types.SimpleNamespace(
+            weight_ih=w_ih, weight_hh=w_hh, bias_ih=b_ih, bias_hh=b_hh, bias=b_ih is not None
+        )
+        states = run_cell(cell, mode, input, _hidden(name, mode, hx))
+        return tuple(states) if mode == "LSTM" else states[0]
+
+    body.__doc__ = f"One step of `nn.{mode.split('_')[0]}`: the next states (batch, hidden size)."
+    op(
+        f"{name}(Tensor input, {hx} hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, "
+        f"Tensor? b_hh=None) -> {result}",
+        at="torch",
+        method=False,
+        out=False,
+    )(body)
+
+
+for _name, _mode in (("rnn_tanh", "RNN_TANH"), ("rnn_relu", "RNN_RELU"), ("gru", "GRU")):
+    _declare(_name, _mode, "Tensor", "(Tensor, Tensor)")
+    _declare_cell(_name + "_cell", _mode, "Tensor", "Tensor")
+_declare("lstm", "LSTM", "Tensor[]", "(Tensor, Tensor, Tensor)")
+_declare_cell("lstm_cell", "LSTM", "Tensor[]", "(Tensor, Tensor)")

@@ -107,12 +107,16 @@ def native_dropout(input, p, train):
     "float eps) -> (Tensor, Tensor, Tensor)"
 )
 def native_layer_norm(input, normalized_shape, weight, bias, eps):
-    """`layer_norm`, and the mean and the reciprocal standard deviation of each row (no gradient)."""
+    """`layer_norm`, and the mean and the reciprocal standard deviation of each row.
+
+    No gradient flows through the statistics, here and in the other ``native_*`` forms.
+    """
     shape = tuple(normalized_shape)
     _check_normalized("native_layer_norm", input, shape, weight=weight, bias=bias)
     outer = tuple(input.shape[: input.dim() - len(shape)])
     y, *statistics = _row_norm(input, weight, bias, math.prod(outer), 1, 1, eps)
-    return y, *[s.detach().reshape(outer + (1,) * len(shape)) for s in statistics]
+    shape = outer + (1,) * len(shape)
+    return y, *[s.detach().to(input.dtype).reshape(shape) for s in statistics]
 
 
 @native_layer_norm.samples
@@ -137,7 +141,7 @@ def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
             f"native_group_norm: expected N * C * HxW = {N * C * HxW} elements, got {input.numel()}"
         )
     y, *statistics = _row_norm(input, weight, bias, N * group, group, HxW, eps)
-    return y, *[s.detach().reshape(N, group) for s in statistics]
+    return y, *[s.detach().to(input.dtype).reshape(N, group) for s in statistics]
 
 
 @native_group_norm.samples
@@ -160,8 +164,8 @@ def native_batch_norm(input, weight, bias, running_mean, running_var, training, 
         input, weight, bias, running_mean, running_var, training, momentum, eps
     )
     if not training:
-        mean, rstd = mean.new_empty(0), rstd.new_empty(0)
-    return y, mean.detach(), rstd.detach()
+        return y, mean.new_empty(0), rstd.new_empty(0)
+    return y, mean.detach().to(input.dtype), rstd.detach().to(input.dtype)
 
 
 @native_batch_norm.samples

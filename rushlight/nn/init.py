@@ -91,10 +91,12 @@ def normal_(tensor, mean=0.0, std=1.0, generator=None):
 
 
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
-    """Fill with normally distributed numbers, those outside [a, b] excluded.
+    """Fill with normally distributed numbers, those outside [a, b] drawn again.
 
-    By the inverse of the distribution function, applied to uniform numbers.
+    Where less than a third of the distribution lies in [a, b], by rejection from uniform numbers.
     """
+    if tensor.is_meta:
+        return tensor
     if mean < a - 2 * std or mean > b + 2 * std:
         import warnings
 
@@ -105,11 +107,36 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
         )
     low, high = (_normal_cdf((edge - mean) / std) for edge in (a, b))
     with rl.no_grad():
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_()
-        tensor.mul_(std * math.sqrt(2.0))
-        tensor.add_(mean)
-        return tensor.clamp_(min=a, max=b)
+        if high - low > 0.3:
+            drawn = _redrawn_normal(tensor, mean, std, a, b, generator)
+        else:
+            drawn = _rejected_uniform(tensor, mean, std, a, b, generator)
+        return tensor.copy_(drawn)
+
+
+def _redrawn_normal(tensor, mean, std, a, b, generator):
+    """Normal numbers; all are drawn anew until each place has had one within [a, b]."""
+    low, high = (tensor.new_tensor(edge).item() for edge in (a, b))  # as the dtype rounds them
+    kept = rl.empty_like(tensor).normal_(mean, std, generator=generator)
+    while True:
+        outside = (kept < low) | (kept > high)
+        if not outside.any():
+            return kept
+        again = rl.empty_like(tensor).normal_(mean, std, generator=generator)
+        kept = rl.where(outside, again, kept)
+
+
+def _rejected_uniform(tensor, mean, std, a, b, generator):
+    """Uniform numbers of [a, b], each accepted in proportion to the density."""
+    peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2  # of the log density within [a, b]
+    kept, pending = tensor, None
+    while pending is None or pending.any():
+        drawn = rl.empty_like(tensor).uniform_(a, b, generator=generator)
+        density = ((drawn - mean) / std).square() * -0.5 - peak
+        refused = rl.empty_like(tensor).uniform_(generator=generator).log() > density
+        kept = drawn if pending is None else rl.where(pending, drawn, kept)
+        pending = refused if pending is None else pending & refused
+    return kept
 
 
 def _normal_cdf(x):

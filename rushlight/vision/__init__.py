@@ -5,7 +5,7 @@ that need it (`pip install rushlight[vision]`). A new part is a package here and
 `_PARTS`.
 """
 
-_PARTS = ("datasets", "transforms")
+_PARTS = ("datasets", "models", "ops", "transforms")
 
 __all__ = list(_PARTS)
 

@@ -4,7 +4,9 @@ Each takes the tensor package and the vision package and returns plain data. The
 tests/data/record_vision.py; a new transform is a line of `TRANSFORMS`.
 """
 
+import json
 import random
+import zlib
 
 # What is built (T is the transforms module, I its InterpolationMode) and on which images it runs.
 TRANSFORMS = {
@@ -61,6 +63,41 @@ TRANSFORMS = {
     "lambda x: T.functional.rotate(x, 33, I.BILINEAR, center=(2, 9), fill=2)": "f",
     "lambda x: T.functional.crop(x, -3, 4, 30, 10)": "ufp",
 }
+
+
+# Models whose initial weights and outputs are compared, with the size of the image.
+MODELS = {
+    "mobilenet_v3_small": 64,
+    "shufflenet_v2_x0_5": 64,
+    "squeezenet1_1": 64,
+    "mnasnet0_5": 64,
+    "efficientnet_b0": 64,
+    "regnet_y_400mf": 64,
+    "densenet121": 64,
+    "resnet18": 64,
+    "swin_t": 40,
+    "swin_v2_t": 40,
+    "convnext_tiny": 32,
+    "googlenet": 64,
+}
+
+
+def state_digest(model):
+    """Number of parameters, and the CRC-32 of names, shapes and dtypes of the state, in order."""
+    state = [[k, list(v.shape), str(v.dtype)] for k, v in model.state_dict().items()]
+    parameters = sum(p.numel() for p in model.parameters())
+    return [parameters, zlib.crc32(json.dumps(state).encode())]
+
+
+def model(rl, models, name, size):
+    """Some initial weights and, after evaluation of one picture, some of the logits."""
+    rl.manual_seed(0)
+    made = models.get_model(name, weights=None).eval()
+    weights = [float(p.double().mean()) for p in list(made.parameters())[:40:3]]
+    image = rl.linspace(-1, 1, 3 * size * size).view(3, size, size).flip(-1)
+    with rl.no_grad():
+        logits = made(rl.stack([image, image.transpose(1, 2)]))
+    return {"weights": weights, "logits": logits[:, :4].tolist(), "next": float(rl.rand(1))}
 
 
 def images(rl):

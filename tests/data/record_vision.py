@@ -27,6 +27,15 @@ def main():
         for expression, kinds in programs.TRANSFORMS.items()
     }
     write("vision_transforms", answers)
+    models = torchvision.models
+    names = [name for name in models.list_models(module=models) if not name.startswith("maxvit")]
+    states = {}
+    for name in names:
+        # RegNets compute their widths with tensors, so they need real ones.
+        with torch.device("cpu" if name.startswith("regnet") else "meta"):
+            states[name] = programs.state_digest(models.get_model(name))
+    runs = {name: programs.model(torch, models, name, n) for name, n in programs.MODELS.items()}
+    write("vision_models", {"states": states, "runs": runs})
 
 
 if __name__ == "__main__":

@@ -189,7 +189,8 @@ void deallocate(void* data, size_t capacity) noexcept {
     return;
   }
   s.stats.cached += static_cast<int64_t>(capacity);
-  s.large.emplace(capacity, data);
+  // Before its equals, so that the block freed last, which caches still hold, is taken first.
+  s.large.emplace_hint(s.large.lower_bound(capacity), capacity, data);
 }
 
 void empty_cache() noexcept {

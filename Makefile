@@ -42,7 +42,7 @@ help:
 train: .venv/with-examples
 	cd examples && ../.venv/bin/python train_digits.py --out ../$(RUN)
 
-test: .venv/with-tests
+test: .venv/with-tests .venv/with-examples
 	.venv/bin/pytest -m "not slow" tests $(TEST_ARGS)
 
 conformance: .venv/with-tests

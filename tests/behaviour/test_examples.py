@@ -85,3 +85,47 @@ def test_missing_cifar10_is_explained(tmp_path):
     archive.write_bytes(b"damaged")
     done = start("train_digits.py", "--data", "cifar10", "--root", tmp_path)
     assert done.returncode != 0 and "md5" in done.stderr and "Traceback" not in done.stderr
+
+
+#: program -> (steps of a short run, what its last line must say)
+GALLERY = {
+    "actor_critic.py": (10, "steps upright"),
+    "autoencoder.py": (20, "held-out error"),
+    "bert_classifier.py": (10, "accuracy on new sequences"),
+    "char_gpt.py": (8, "bits a character"),
+    "custom_function.py": (100, "held-out accuracy"),
+    "dcgan.py": (5, "losses"),
+    "dqn.py": (600, "steps upright"),
+    "ebm.py": (3, "energy of held-out digits"),
+    "gcn.py": (200, "members on the right side"),
+    "language_model.py": (5, "bits a character"),
+    "resnet.py": (10, "held-out accuracy"),
+    "seq2seq.py": (5, "held-out numbers"),
+    "style_transfer.py": (2, "loss"),
+    "vae.py": (20, "negative bound"),
+}
+
+
+def test_every_program_is_tested():
+    parts = {"common.py", "cartpole.py", "cifar10.py", "names_data.py"}
+    longer = {"train_digits.py", "classify_names.py", "rbm.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == parts | longer | set(GALLERY)
+
+
+@pytest.mark.parametrize("program", GALLERY)
+def test_gallery_runs(program, tmp_path):
+    pytest.importorskip("sklearn")
+    steps, words = GALLERY[program]
+    out = run(program, "--steps", steps, "--out", tmp_path)
+    assert words in out.strip().splitlines()[-1]
+    for picture in tmp_path.glob("*.png"):
+        assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_boltzmann_machine_prefers_data_to_noise(tmp_path):
+    pytest.importorskip("sklearn")
+    last = run("rbm.py", "--steps", 100, "--k", 2, "--out", tmp_path).splitlines()[-1]
+    of_data, of_noise = [
+        float(part.split(",")[0].split()[-1]) for part in last.split(", of noise ")
+    ]
+    assert of_data < of_noise

@@ -5,7 +5,7 @@ that need it (`pip install rushlight[vision]`). A new part is a package here and
 `_PARTS`.
 """
 
-_PARTS = ("datasets", "models", "ops", "transforms")
+_PARTS = ("datasets", "io", "models", "ops", "transforms", "utils")
 
 __all__ = list(_PARTS)
 

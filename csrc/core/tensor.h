@@ -7,13 +7,13 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/object.h"
+#include "core/size_vec.h"
 #include "core/storage.h"
 
 namespace rl {
 
 constexpr int kMaxDims = 64, kInlineDims = 5;
 using Sizes = std::span<const int64_t>;
-using SizeVec = std::vector<int64_t>;
 
 enum class Device : uint8_t { Cpu, Meta };
 enum class MemoryFormat : uint8_t { Contiguous, Preserve, ChannelsLast, ChannelsLast3d };

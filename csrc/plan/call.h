@@ -7,6 +7,7 @@
 // Register with RL_KERNEL(name, infer, run), RL_DYNAMIC(name, run) when the shape depends on
 // the data (run makes the outputs itself: call.set_out), RL_VIEW(name, infer) for views.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -63,7 +64,7 @@ struct Value {
   Generator* generator = nullptr;
 };
 
-constexpr int kMaxArgs = 24, kMaxOuts = 8;  // kMaxOuts: outputs kept inline
+constexpr int kMaxArgs = 24, kInlineOuts = 4;
 
 struct OutSpec {
   SizeVec sizes, strides;  // no strides: row-major
@@ -77,24 +78,31 @@ template <class T>
 class OutList {
  public:
   T& operator[](int i) {
-    if (i < kMaxOuts) return inline_[i];
-    auto at = static_cast<size_t>(i - kMaxOuts);
+    size_ = std::max(size_, i + 1);
+    if (i < kInlineOuts) return inline_[i];
+    auto at = static_cast<size_t>(i - kInlineOuts);
     if (at >= more_.size()) more_.resize(at + 1);
     return more_[at];
   }
   const T& operator[](int i) const {
-    return i < kMaxOuts ? inline_[i] : more_[static_cast<size_t>(i - kMaxOuts)];
+    return i < kInlineOuts ? inline_[i] : more_[static_cast<size_t>(i - kInlineOuts)];
   }
+  void push_back(T value) { (*this)[size_] = std::move(value); }
+  int size() const { return size_; }
 
  private:
-  T inline_[kMaxOuts];
+  int size_ = 0;
+  T inline_[kInlineOuts];
   std::vector<T> more_;
 };
 
 class Call {
  public:
+  Call() {}
   const char* op = "";  // the public name, for messages
-  Value args[kMaxArgs];
+  union {
+    Value args[kMaxArgs];  // the first n_args are set; clearing all would cost more than a small op
+  };
   int n_args = 0;
   int n_outs = 0;
   OutList<OutSpec> specs;

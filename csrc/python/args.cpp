@@ -90,8 +90,9 @@ bool matches(const ArgSpec& a, PyObject* o) {
   }
 }
 
-bool refuse(std::string* why, const std::string& text) {
-  if (why) *why = text;
+template <class... Parts>
+bool refuse(std::string* why, const Parts&... parts) {  // the text is only made when asked for
+  if (why) *why = str(parts...);
   return false;
 }
 
@@ -129,13 +130,12 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
     if (i < op.positional && op.args[i].type == ArgType::Ints && i + 1 == op.positional &&
         is_integer(args[i]) && n > i && op.args[i].repeat == kVarargs) {
       if (!accept_varargs(op, args, n, i, slots))
-        return refuse(why,
-                      str(op.public_name, "(): argument '", op.args[i].text, "' must be ints"));
+        return refuse(why, op.public_name, "(): argument '", op.args[i].text, "' must be ints");
       break;
     }
     if (i >= op.positional)
-      return refuse(why, str(op.public_name, "() takes ", op.positional, " positional argument",
-                             op.positional == 1 ? "" : "s", " but ", n, " were given"));
+      return refuse(why, op.public_name, "() takes ", op.positional, " positional argument",
+                    op.positional == 1 ? "" : "s", " but ", n, " were given");
     slots.at[i] = args[i];
   }
   Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
@@ -147,23 +147,22 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
     }
     int i = find_keyword(op, key);
     if (i < 0)
-      return refuse(why, str(op.public_name, "() got an unexpected keyword argument '",
-                             PyUnicode_AsUTF8(key), "'"));
+      return refuse(why, op.public_name, "() got an unexpected keyword argument '",
+                    PyUnicode_AsUTF8(key), "'");
     if (slots.at[i])
-      return refuse(
-          why, str(op.public_name, "() got multiple values for argument '", op.args[i].text, "'"));
+      return refuse(why, op.public_name, "() got multiple values for argument '", op.args[i].text,
+                    "'");
     slots.at[i] = value;
   }
   for (size_t i = 0; i < op.args.size(); ++i) {
     const ArgSpec& a = op.args[i];
     if (!slots.at[i]) {
       if (!a.has_default)
-        return refuse(why, str(op.public_name, "() missing 1 required positional argument: \"",
-                               a.text, "\""));
+        return refuse(why, op.public_name, "() missing 1 required positional argument: \"", a.text,
+                      "\"");
     } else if (!matches(a, slots.at[i])) {
-      return refuse(
-          why, str(op.public_name, "(): argument '", a.text, "' (position ", i + 1, ") must be ",
-                   type_text(a.type), ", not ", Py_TYPE(slots.at[i])->tp_name));
+      return refuse(why, op.public_name, "(): argument '", a.text, "' (position ", i + 1,
+                    ") must be ", type_text(a.type), ", not ", Py_TYPE(slots.at[i])->tp_name);
     } else if (a.type == ArgType::Layout && slots.at[i] != Py_None) {
       require_strided(slots.at[i],
                       op.public_name.c_str());  // the only layout: kernels never see it
@@ -196,9 +195,9 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
       v.number = to_scalar(o, name, a.text);
       break;
     case ArgType::Ints: {
-      SizeVec sizes = to_sizes(o, name, a.text);
-      if (a.repeat > 1 && sizes.size() == 1) sizes.assign(a.repeat, sizes[0]);
-      v.ints = arena.ints.emplace_back(std::move(sizes));
+      SizeVec& sizes = arena.ints[arena.n_ints++] = to_sizes(o, name, a.text);
+      if (a.repeat > 1 && sizes.size() == 1) sizes.resize(a.repeat, sizes[0]);
+      v.ints = sizes;
       break;
     }
     case ArgType::Floats: {
@@ -245,9 +244,6 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
 }  // namespace
 
 void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena) {
-  arena.ints.reserve(kMaxArgs);  // Values point into these: no reallocation
-  arena.floats.reserve(4);
-  arena.tensors.reserve(4);
   call.op = op.public_name.c_str();
   call.n_args = static_cast<int>(op.args.size());
   for (int i = 0; i < call.n_args; ++i)

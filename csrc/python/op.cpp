@@ -48,10 +48,12 @@ void deliver(const Op& op, Tensor& target, Tensor& value, Form form) {
   copy_into(target, value);
 }
 
-PyObject* pack_results(const Op& op, std::vector<Ref<Tensor>>& outs) {
+using Results = OutList<Ref<Tensor>>;
+
+PyObject* pack_results(const Op& op, Results& outs) {
   if (outs.size() == 1 && !op.returns_list) return wrap(std::move(outs[0]));
-  PyObject* tuple = checked(PyTuple_New(static_cast<Py_ssize_t>(outs.size())));
-  for (size_t i = 0; i < outs.size(); ++i) PyTuple_SET_ITEM(tuple, i, wrap(std::move(outs[i])));
+  PyObject* tuple = checked(PyTuple_New(outs.size()));
+  for (int i = 0; i < outs.size(); ++i) PyTuple_SET_ITEM(tuple, i, wrap(std::move(outs[i])));
   if (!op.result_type) return tuple;
   Own held(tuple);
   return checked(PyObject_CallOneArg(op.result_type, tuple));
@@ -176,7 +178,7 @@ bool may_update(const Kernel& k, const Call& call, const OutSpec& s, const Tenso
 }
 
 // `self` is the target of an in-place call, else null.
-void run_kernel(const Op& op, const Slots& slots, std::vector<Ref<Tensor>>& outs, Tensor* self) {
+void run_kernel(const Op& op, const Slots& slots, Results& outs, Tensor* self) {
   Call call;
   Arena arena;
   convert_args(op, slots, call, arena);
@@ -207,7 +209,7 @@ void run_kernel(const Op& op, const Slots& slots, std::vector<Ref<Tensor>>& outs
     }
     if (k.run && call.device == Device::Cpu) k.run(call);
   }
-  for (int i = 0; i < call.n_outs; ++i) outs.push_back(std::move(call.outs[i]));
+  outs = std::move(call.outs);
 }
 
 PyObject* call_body(const Op& op, const Slots& slots) {
@@ -217,7 +219,7 @@ PyObject* call_body(const Op& op, const Slots& slots) {
   return checked(PyObject_Vectorcall(op.body, argv, n, nullptr));
 }
 
-void collect_tensors(PyObject* result, std::vector<Ref<Tensor>>& outs) {
+void collect_tensors(PyObject* result, Results& outs) {
   if (is_tensor(result))
     outs.push_back(Ref<Tensor>::share(as_tensor(result)));
   else if (PyTuple_Check(result) || PyList_Check(result))
@@ -243,12 +245,12 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
   }
   if (!slots.out)
     return PyTuple_CheckExact(result.get()) ? given_outputs(op, result.get()) : result.give();
-  std::vector<Ref<Tensor>> values, targets;
+  Results values, targets;
   collect_tensors(result.get(), values);
   collect_tensors(slots.out, targets);
   RL_CHECK(values.size() == targets.size(), op.public_name, "(): out= expected ", values.size(),
            " tensors, got ", targets.size());
-  for (size_t i = 0; i < values.size(); ++i) deliver(op, *targets[i], *values[i], Form::Function);
+  for (int i = 0; i < values.size(); ++i) deliver(op, *targets[i], *values[i], Form::Function);
   return given_outputs(op, slots.out);
 }
 
@@ -293,7 +295,7 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
     }
   }
   refuse_out_with_grad(op, slots, recording);
-  std::vector<Ref<Tensor>> outs;
+  Results outs;
   if (op.pointwise) {
     outs.push_back(run_pointwise_op(op, slots, target));
   } else if (op.kernel) {
@@ -303,32 +305,33 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
     Own result(call_body(op, slots));
     collect_tensors(result.get(), outs);
   }
-  if (op.mutated >= 0) outs.assign(1, Ref<Tensor>::share(as_tensor(slots.at[op.mutated])));
+  if (op.mutated >= 0) {
+    outs = {};
+    outs.push_back(Ref<Tensor>::share(as_tensor(slots.at[op.mutated])));
+  }
   if (target && outs.size() == 1 && outs[0].get() != target) {
     deliver(op, *target, *outs[0], form);
     outs[0] = Ref<Tensor>::share(target);
   } else if (slots.out && !target) {
-    std::vector<Ref<Tensor>> targets;
+    Results targets;
     collect_tensors(slots.out, targets);
     RL_CHECK(outs.size() == targets.size(), op.public_name, "(): out= expected ", outs.size(),
              " tensors, got ", targets.size());
-    for (size_t i = 0; i < outs.size(); ++i) deliver(op, *targets[i], *outs[i], Form::Function);
+    for (int i = 0; i < outs.size(); ++i) deliver(op, *targets[i], *outs[i], Form::Function);
     return given_outputs(op, slots.out);
   }
   if (mutated >= 0) ++as_tensor(slots.at[mutated])->version();
   if (slots.out && target) ++target->version();
   if (op.is_view)
-    for (auto& o : outs) mark_view(*o, *as_tensor(slots.at[0]), outs.size() > 1);
+    for (int i = 0; i < outs.size(); ++i)
+      mark_view(*outs[i], *as_tensor(slots.at[0]), outs.size() > 1);
   if (recording) {
-    Tensor* raw[64];
-    size_t n = std::min<size_t>(outs.size(), 64);
-    std::vector<Tensor*> many;
-    for (size_t i = 0; i < n; ++i) raw[i] = outs[i].get();
-    if (outs.size() > 64)
-      for (auto& o : outs) many.push_back(o.get());
-    std::span<Tensor* const> list =
-        many.empty() ? std::span<Tensor* const>(raw, n) : std::span<Tensor* const>(many);
-    record(op, slots, list, mutated >= 0 ? Form::Inplace : form, original.get());
+    Tensor* few[kInlineOuts];
+    std::vector<Tensor*> many(outs.size() > kInlineOuts ? outs.size() : 0);
+    Tensor** list = many.empty() ? few : many.data();
+    for (int i = 0; i < outs.size(); ++i) list[i] = outs[i].get();
+    record(op, slots, {list, static_cast<size_t>(outs.size())}, mutated >= 0 ? Form::Inplace : form,
+           original.get());
   }
   if (op.requires_grad_arg >= 0) set_requires_grad(op, slots, *outs[0]);
   return pack_results(op, outs);
@@ -346,23 +349,30 @@ PyObject* call_binary(Op& op, PyObject* a, PyObject* b, Form form) {
 
 namespace {
 
+// No signature fits: parses again, now for the reasons.
+[[noreturn]] void refuse_call(const OpObject& o, PyObject* const* args, Py_ssize_t n,
+                              PyObject* kwnames) {
+  std::string first, last;
+  for (Op* op : *o.overloads) {
+    Slots slots;
+    parse_args(*op, args, n, kwnames, slots, &last);
+    if (first.empty()) first = last;
+  }
+  if (o.overloads->size() > 1)
+    first += str(" (no other signature of ", (*o.overloads)[0]->public_name,
+                 "() fits either: ", last, ")");
+  fail(ErrorKind::Type, first);
+}
+
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   auto* o = reinterpret_cast<OpObject*>(self);
   return guarded([&]() -> PyObject* {
     Py_ssize_t n = PyVectorcall_NARGS(nargsf);
-    std::string why, first;
     for (Op* op : *o->overloads) {
       Slots slots;
-      if (!parse_args(*op, args, n, kwnames, slots, &why)) {
-        if (first.empty()) first = why;
-        continue;
-      }
-      return invoke(*op, slots, o->form);
+      if (parse_args(*op, args, n, kwnames, slots, nullptr)) return invoke(*op, slots, o->form);
     }
-    fail(ErrorKind::Type, o->overloads->size() == 1
-                              ? first
-                              : str(first, " (no other signature of ",
-                                    (*o->overloads)[0]->public_name, "() fits either: ", why, ")"));
+    refuse_call(*o, args, n, kwnames);
   });
 }
 
@@ -423,6 +433,7 @@ PyObject* make_op(PyObject*, PyObject* args) {
     op->returns_list = returns_list;
     op->dtype_rule = static_cast<DTypeRule>(dtype_rule);
     op->mutated = mutated;
+    int sizes = 0;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(specs); ++i) {
       ArgSpec a;
       int type, optional, has_default, keyword_only;
@@ -440,11 +451,14 @@ PyObject* make_op(PyObject*, PyObject* args) {
       a.keyword_only = keyword_only;
       a.default_value = Py_NewRef(value);
       if (!keyword_only) ++op->positional;
+      sizes += a.type == ArgType::Ints;
       if (a.type == ArgType::Tensor || a.type == ArgType::Operand || a.type == ArgType::Tensors)
         op->tensor_args.push_back(static_cast<int>(i));
       if (std::string_view(a.text) == "requires_grad") op->requires_grad_arg = static_cast<int>(i);
       op->args.push_back(a);
     }
+    RL_CHECK(PyList_GET_SIZE(specs) <= kMaxArgs && sizes <= kMaxSizeArgs, name,
+             ": a schema has at most ", kMaxArgs, " arguments, ", kMaxSizeArgs, " of them int[]");
     if (body != Py_None) op->body = Py_NewRef(body);
     if (result_type != Py_None) op->result_type = Py_NewRef(result_type);
     if (kernel && pointwise) {

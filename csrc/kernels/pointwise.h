@@ -23,6 +23,9 @@ void block(void* const* ptr, int64_t n, const Scalar* params) {
   auto* b = static_cast<const T*>(ptr[Inputs > 1 ? 2 : 1]);
   auto* c = static_cast<const T*>(ptr[Inputs > 2 ? 3 : 1]);
   if constexpr (requires { Fn::template run<T>(a, o, n); }) return Fn::template run<T>(a, o, n);
+  if constexpr (requires { Fn::template run<T>(a, b, o, n); }) {
+    if (Fn::template run<T>(a, b, o, n)) return;
+  }
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], b[i], c[i], p, q, r);
 }

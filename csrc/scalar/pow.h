@@ -75,6 +75,13 @@ static inline double pow(double x, double y) {
   return pow_special(x, y, exp2_pair(multiply(log2_pair(abs(x)), exponent)));
 }
 
+// Squares and cubes are products, whatever the vector or block an element is computed in.
+template <class T>
+static inline T small_power(T x, T y, T otherwise) {
+  T square = x * x;
+  return y == T(2) ? square : y == T(3) ? square * x : otherwise;
+}
+
 template <class T>
 static inline T rsqrt_any(T x) {
   return T(1) / sqrt(x);

@@ -50,9 +50,24 @@ RL_UNARY(acos, kReal, { return math::acos(a); })
 RL_UNARY(atan, kReal, { return math::atan(a); })
 RL_BINARY(atan2, kReal, { return math::atan2(a, b); })
 RL_UNARY(erfinv, kReal, { return math::erfinv(a); })
-RL_BINARY(pow, kI | kReal, {
-  if constexpr (std::is_integral_v<T>)
-    return int_pow(a, b);
-  else
-    return math::pow(a, b);
-})
+struct pow_fn {
+  template <class T>
+  static inline T apply(T a, T b, T, T, T, T) {
+    if constexpr (std::is_integral_v<T>)
+      return int_pow(a, b);
+    else
+      return math::small_power(a, b, math::pow(a, b));
+  }
+  // Squares and cubes of a whole block, by far the most frequent, need no logarithm.
+  template <class T>
+  static inline bool run(const T* a, const T* b, T* out, int64_t n) {
+    if (std::is_integral_v<T>) return false;
+    bool alike = true;
+    for (int64_t i = 0; i < n; ++i) alike &= b[i] == b[0];
+    if (!alike || (b[0] != T(2) && b[0] != T(3))) return false;
+    T y = b[0];
+    for (int64_t i = 0; i < n; ++i) out[i] = math::small_power(a[i], y, y);
+    return true;
+  }
+};
+RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME), make_pointwise<pow_fn, 2, 0, kI | kReal>("pow"));

@@ -112,8 +112,7 @@ int find_keyword(const Op& op, PyObject* key) {
   return -1;
 }
 
-bool accept_varargs(const Op& op, PyObject* const* args, Py_ssize_t n, Py_ssize_t at,
-                    Slots& slots) {
+bool accept_varargs(PyObject* const* args, Py_ssize_t n, Py_ssize_t at, Slots& slots) {
   for (Py_ssize_t i = at; i < n; ++i)
     if (!is_integer(args[i])) return false;
   PyObject* sizes = slots.keep(PyTuple_New(n - at));
@@ -129,7 +128,7 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
   for (Py_ssize_t i = 0; i < n; ++i) {
     if (i < op.positional && op.args[i].type == ArgType::Ints && i + 1 == op.positional &&
         is_integer(args[i]) && n > i && op.args[i].repeat == kVarargs) {
-      if (!accept_varargs(op, args, n, i, slots))
+      if (!accept_varargs(args, n, i, slots))
         return refuse(why, op.public_name, "(): argument '", op.args[i].text, "' must be ints");
       break;
     }

@@ -104,7 +104,7 @@ bool inference_mode();
 void add_types(PyObject* module);     // types.cpp: dtype, device, Size, ...
 void add_tensor(PyObject* module);    // tensor_type.cpp
 void add_ops(PyObject* module);       // op.cpp
-void add_autograd(PyObject* module);  // node_type.cpp: nodes, passes, hooks
+void add_autograd(PyObject* module);  // passes.cpp: nodes, passes, hooks
 void add_creation(PyObject* module);  // from_data.cpp: tensor(), as_tensor, item, tolist
 void add_exchange(PyObject* module);  // exchange.cpp: NumPy, buffers, DLPack
 void add_indexing(PyObject* module);  // index.cpp: __getitem__, __setitem__

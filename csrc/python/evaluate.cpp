@@ -2,13 +2,11 @@
 // is itself differentiable; sums, un-broadcasting and accumulation are ops too.
 #include "autograd/engine.h"
 #include "plan/copy.h"
+#include "python/graph.h"
 #include "python/op.h"
 #include "python/state.h"
 
 namespace rl::py {
-void set_history(Tensor& out, Node& n, uint32_t nr);
-std::string node_name(const Node& n);
-std::string node_place(const Node& n);
 bool anomaly_enabled_ = false, anomaly_nan_ = true;
 
 Ref<Tensor> call_tensor_op(const char* name, std::initializer_list<PyObject*> args) {
@@ -246,8 +244,8 @@ void check_anomaly(Node& n, const std::vector<Ref<Tensor>>& results) {
 
 void release_saved(Node& n) {
   for (Saved& s : n.saved) {
-    Py_CLEAR(reinterpret_cast<PyObject*&>(s.value));
-    Py_CLEAR(reinterpret_cast<PyObject*&>(s.unpack));
+    clear(s.value);
+    clear(s.unpack);
   }
   n.saved.clear();
   n.released = true;

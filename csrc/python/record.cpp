@@ -3,14 +3,13 @@
 #include <atomic>
 #include <cstring>
 
+#include "python/graph.h"
 #include "python/op.h"
 #include "python/state.h"
 
-extern "C" PyObject* rl_current_line(const char* prefix, size_t n, int* instruction);
-
 namespace rl::py {
 
-std::string package_prefix_;  // set by Python: files under it are not "the user's line"
+std::string package_prefix_;
 
 namespace {
 

@@ -5,12 +5,11 @@
 
 #include "plan/copy.h"
 #include "python/data_access.h"
+#include "python/graph.h"
 #include "python/keywords.h"
 #include "python/op.h"
 
 namespace rl::py {
-
-void set_history(Tensor& out, Node& n, uint32_t nr);  // record.cpp
 
 namespace {
 

@@ -74,7 +74,6 @@ PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
     return Py_NewRef(device_object(to_device(type, "device")));
   });
 }
-PyObject* device_enter(PyObject* o, PyObject*) { return Py_NewRef(o); }
 PyObject* device_reduce(PyObject* o, PyObject*) {
   return Py_BuildValue("(O(s))", DeviceType, reinterpret_cast<Enum*>(o)->value ? "meta" : "cpu");
 }

@@ -1,0 +1,169 @@
+// The native side of custom Functions (rushlight/autograd/function.py): their nodes, the values
+// they save, and hanging their outputs on the graph.
+#include "python/graph.h"
+#include "python/op.h"
+#include "python/state.h"
+
+namespace rl::py {
+
+PyTypeObject* FunctionNodeType;
+
+namespace {
+
+PyObject* function_node_new(PyTypeObject* type, PyObject*, PyObject*) {
+  PyObject* o = type->tp_alloc(type, 0);
+  if (!o) return nullptr;
+  construct(as_node(o), NodeKind::Function, nullptr);
+  as_node(o)->code = reinterpret_cast<Object*>(
+      rl_current_line(package_prefix_.data(), package_prefix_.size(), &as_node(o)->instruction));
+  return o;
+}
+
+// ---- values saved by custom Functions
+
+struct SavedTensor {
+  PyObject_HEAD Saved saved;
+};
+
+PyObject* saved_new(PyTypeObject* type, PyObject* args, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    PyObject* t;
+    int is_output;
+    if (!PyArg_ParseTuple(args, "O!p", TensorType, &t, &is_output)) throw PythonError{};
+    Own o(checked(type->tp_alloc(type, 0)));
+    Ref<Node> holder = make_node(NodeKind::Function, nullptr);
+    save_value(*holder, t, is_output ? static_cast<int>(as_tensor(t)->output_nr) : -1);
+    reinterpret_cast<SavedTensor*>(o.get())->saved = holder->saved[0];
+    holder->saved.clear();
+    return o.give();
+  });
+}
+PyObject* saved_unpack(PyObject* self, PyObject* node) {
+  return guarded([&] {
+    return unpack_saved(*as_node(node), reinterpret_cast<SavedTensor*>(self)->saved, true);
+  });
+}
+int saved_traverse(PyObject* self, visitproc visit, void* arg) {
+  auto& s = reinterpret_cast<SavedTensor*>(self)->saved;
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(reinterpret_cast<PyObject*>(s.value));
+  Py_VISIT(reinterpret_cast<PyObject*>(s.unpack));
+  return 0;
+}
+int saved_clear(PyObject* self) {
+  auto& s = reinterpret_cast<SavedTensor*>(self)->saved;
+  s.source = nullptr;
+  clear(s.value);
+  clear(s.unpack);
+  return 0;
+}
+void saved_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  saved_clear(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+PyMethodDef saved_methods[] = {{"unpack", saved_unpack, METH_O, nullptr},
+                               {nullptr, nullptr, 0, nullptr}};
+
+// ---- custom Functions
+
+bool contains(PyObject* sequence, PyObject* item) {
+  Own fast(checked(PySequence_Fast(sequence, "expected a sequence of tensors")));
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast.get()); ++i)
+    if (PySequence_Fast_ITEMS(fast.get())[i] == item) return true;
+  return false;
+}
+
+PyObject* wire_output(Node& n, PyObject* o, PyObject* inputs, PyObject* dirty, PyObject* plain,
+                      uint32_t nr) {
+  if (!is_tensor(o)) return Py_NewRef(o);
+  Tensor& t = *as_tensor(o);
+  bool is_input = contains(inputs, o), is_dirty = contains(dirty, o);
+  if (contains(plain, o) || !is_inexact(t.dtype)) {
+    if (!is_input || is_dirty) return Py_NewRef(o);
+    return wrap(alias(t));
+  }
+  if (is_dirty) {
+    ++t.version();
+    if (t.requires_grad && !tensor_grad_fn(t) && grad_enabled())
+      fail("a leaf Variable that requires grad is being used in an in-place operation.");
+    set_history(t, n, nr);
+    return Py_NewRef(o);
+  }
+  if (is_input) {
+    Ref<Tensor> v = alias(t);
+    mark_view(*v, t, true);
+    set_history(*v, n, nr);
+    if (v->view) v->view->version = v->version();
+    return wrap(std::move(v));
+  }
+  set_history(t, n, nr);
+  if (t.view) {
+    t.view->multiple = true;
+    t.view->version = t.version();
+  }
+  return Py_NewRef(o);
+}
+
+}  // namespace
+
+PyObject* record_function(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *node, *inputs, *outputs, *dirty, *plain;
+    int materialize;
+    if (!PyArg_ParseTuple(args, "O!O!O!OOp", FunctionNodeType, &node, &PyTuple_Type, &inputs,
+                          &PyTuple_Type, &outputs, &dirty, &plain, &materialize))
+      throw PythonError{};
+    Node& n = *as_node(node);
+    n.materialize = materialize;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(inputs); ++i) {
+      PyObject* o = PyTuple_GET_ITEM(inputs, i);
+      Edge& e = n.edges.emplace_back();
+      if (!is_tensor(o)) continue;
+      Tensor& t = *as_tensor(o);
+      e.node = gradient_edge(t, e.nr);
+      e.shape = {SizeVec(t.sizes().begin(), t.sizes().end()), t.dtype, t.device};
+    }
+    Own out(checked(PyTuple_New(PyTuple_GET_SIZE(outputs))));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(outputs); ++i) {
+      PyObject* o = PyTuple_GET_ITEM(outputs, i);
+      Shape& s = n.outputs.emplace_back();
+      s.dtype = DType::I64;
+      if (is_tensor(o))
+        s = {SizeVec(as_tensor(o)->sizes().begin(), as_tensor(o)->sizes().end()),
+             as_tensor(o)->dtype, as_tensor(o)->device};
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(outputs); ++i)
+      PyTuple_SET_ITEM(out.get(), i,
+                       wire_output(n, PyTuple_GET_ITEM(outputs, i), inputs, dirty, plain,
+                                   static_cast<uint32_t>(i)));
+    return out.give();
+  });
+}
+
+void add_function_types(PyObject* module) {
+  PyType_Slot fn_slots[] = {{Py_tp_new, slot(function_node_new)},
+                            {Py_tp_dealloc, slot(node_dealloc)},
+                            {Py_tp_traverse, slot(node_traverse)},
+                            {Py_tp_clear, slot(node_clear)},
+                            {0, nullptr}};
+  PyType_Spec fn_spec{"rushlight._native.FunctionNode", sizeof(Node), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, fn_slots};
+  Own bases(checked(PyTuple_Pack(1, NodeType)));
+  FunctionNodeType =
+      reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpecWithBases(&fn_spec, bases.get())));
+  PyType_Slot saved_slots[] = {
+      {Py_tp_new, slot(saved_new)},           {Py_tp_dealloc, slot(saved_dealloc)},
+      {Py_tp_traverse, slot(saved_traverse)}, {Py_tp_clear, slot(saved_clear)},
+      {Py_tp_methods, saved_methods},         {0, nullptr}};
+  PyType_Spec saved_spec{"rushlight._native.SavedTensor", sizeof(SavedTensor), 0,
+                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, saved_slots};
+  Own saved(checked(PyType_FromSpec(&saved_spec)));
+  checked(
+      PyModule_AddObjectRef(module, "FunctionNode", reinterpret_cast<PyObject*>(FunctionNodeType)));
+  checked(PyModule_AddObjectRef(module, "SavedTensor", saved.get()));
+}
+
+}  // namespace rl::py

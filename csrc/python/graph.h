@@ -1,0 +1,45 @@
+// Graph nodes as the binding's files share them: making nodes, recording on them, and reading back
+// what they saved. What an op records is in record.cpp, how a node runs in evaluate.cpp.
+#pragma once
+#include <string>
+
+#include "autograd/node.h"
+#include "python/binding.h"
+
+namespace rl::py {
+
+inline void clear(Object*& o) {  // releases what a field owns, after emptying the field
+  if (Object* old = std::exchange(o, nullptr)) Py_DECREF(object(old));
+}
+inline Node* as_node(PyObject* o) { return reinterpret_cast<Node*>(o); }
+
+// node_type.cpp
+extern PyTypeObject* NodeType;
+void construct(Node* n, NodeKind kind, Op* op);  // of a node whose header alone is live
+int node_traverse(PyObject* self, visitproc visit, void* arg);
+int node_clear(PyObject* self);
+void node_dealloc(PyObject* self);
+std::string node_name(const Node& n);
+std::string node_place(const Node& n);  // file and line that recorded it
+void add_nodes(PyObject* module);
+// function_type.cpp
+extern PyTypeObject* FunctionNodeType;
+PyObject* record_function(PyObject*, PyObject* args);
+void add_function_types(PyObject* module);
+// record.cpp
+void save_value(Node& n, PyObject* o, int output);
+void set_history(Tensor& out, Node& n, uint32_t nr);
+Ref<Node> new_recorded_node(NodeKind kind, Op* op);
+extern std::string package_prefix_;  // files under it are not "the user's line"
+// evaluate.cpp
+PyObject* unpack_saved(Node& n, Saved& s, bool create_graph);
+extern bool anomaly_enabled_, anomaly_nan_;
+// frame.c: the code object and instruction of the innermost frame outside the prefix
+extern "C" PyObject* rl_current_line(const char* prefix, size_t n, int* instruction);
+
+template <class F>
+void* slot(F* f) {  // a function as a type's slot
+  return reinterpret_cast<void*>(f);
+}
+
+}  // namespace rl::py

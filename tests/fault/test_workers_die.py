@@ -63,8 +63,11 @@ def test_timeout_names_worker_and_indices():
 
 SCRIPT = textwrap.dedent(
     """
+    import signal
     import time
     from rushlight.utils.data import DataLoader
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 
     class Slow:
         def __len__(self):

@@ -20,6 +20,11 @@ constexpr size_t kAlign = 64, kSmallMax = size_t{1} << 20, kHugePage = size_t{2}
 constexpr int kFineClasses = 16;  // 64, 128, ... 1024 bytes; above: four classes a doubling
 constexpr int kClasses = kFineClasses + 4 * 10 + 1;
 constexpr size_t kSlab = 256 << 10;
+#ifdef __SANITIZE_ADDRESS__  // then each block goes back to the system, which watches it
+constexpr bool kCaches = false;
+#else
+constexpr bool kCaches = true;
+#endif
 
 struct FreeBlock {
   FreeBlock* next;
@@ -147,6 +152,11 @@ void count(State& s, size_t capacity) {
   if (s.stats.allocated > s.stats.peak_allocated) s.stats.peak_allocated = s.stats.allocated;
 }
 
+void* exact_block(size_t n) {
+  void* p = nullptr;
+  return posix_memalign(&p, kAlign, n ? n : 1) ? nullptr : p;
+}
+
 Block take_small(State& s, size_t n) {
   int c = class_of(n);
   size_t capacity = class_size(c);
@@ -165,7 +175,10 @@ Block allocate(size_t nbytes) {
   {
     Lock guard(s);
     bool refuse = s.fail_after && --s.fail_after == 0;
-    if (!refuse) b = nbytes <= kSmallMax ? take_small(s, nbytes) : take_large(s, nbytes);
+    if (!refuse && !kCaches)
+      b = {exact_block(nbytes), nbytes};
+    else if (!refuse)
+      b = nbytes <= kSmallMax ? take_small(s, nbytes) : take_large(s, nbytes);
     if (b.data) count(s, b.capacity);
   }
   if (!b.data) out_of_memory(nbytes);
@@ -177,6 +190,7 @@ void deallocate(void* data, size_t capacity) noexcept {
   State& s = state();
   Lock guard(s);
   s.stats.allocated -= static_cast<int64_t>(capacity);
+  if (!kCaches) return std::free(data);
   if (capacity <= class_size(class_of(kSmallMax))) {
     int c = class_of(capacity);
     auto* b = static_cast<FreeBlock*>(data);

@@ -70,6 +70,7 @@ Storage* adopt_storage(void* data, size_t nbytes, void (*release)(void*), void* 
 
 void resize_storage(Storage& s, size_t nbytes) {
   RL_CHECK(s.resizable, "Trying to resize storage that is not resizable");
+  s.shrunk |= nbytes < s.nbytes;
   if (s.is_meta || (s.capacity && nbytes <= s.capacity)) {
     s.nbytes = nbytes;
     return;
@@ -96,6 +97,7 @@ void move_to_shared(Storage& to, Storage& from) {
   to.is_shared = true;
   from.data = nullptr;
   from.nbytes = 0;
+  from.shrunk = true;
 }
 
 void destroy_storage(Storage* s) noexcept {

@@ -17,6 +17,7 @@ struct Storage {
   void (*release_foreign)(void* context) = nullptr;
   void* context = nullptr;
   bool resizable = true, is_meta = false, is_shared = false, read_only = false;
+  bool shrunk = false;  // once resized to less: tensors may reach beyond its end
 };
 
 Storage* new_storage(size_t nbytes, bool meta = false);  // uninitialised

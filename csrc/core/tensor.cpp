@@ -259,6 +259,15 @@ SizeVec broadcast_sizes(Sizes a, Sizes b) {
   return out;
 }
 
+void check_reach(const Tensor& t) {
+  if (t.is_meta() || t.numel == 0) return;
+  auto need = static_cast<size_t>(span_bytes(t.sizes(), t.strides(), t.offset, item_size(t.dtype)));
+  RL_CHECK(need <= t.storage->nbytes, "a tensor of size ", t.sizes(), ", stride ", t.strides(),
+           " and storage offset ", t.offset, " needs ", need,
+           " bytes, but its storage was resized to ", t.storage->nbytes,
+           " bytes; resize it again before using the tensor");
+}
+
 int64_t span_bytes(Sizes sizes, Sizes strides, int64_t offset, int64_t item) {
   int64_t last = offset, bytes;
   bool overflow = false;

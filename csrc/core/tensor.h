@@ -96,5 +96,12 @@ int wrap_dim(int64_t dim, int ndim, const char* op = nullptr);  // IndexError wh
 SizeVec broadcast_sizes(Sizes a, Sizes b);  // RuntimeError naming the dimension that differs
 // Bytes of storage that a geometry reaches, from the storage's start.
 int64_t span_bytes(Sizes sizes, Sizes strides, int64_t offset, int64_t item);
+// Throws where a storage that was resized to less no longer holds all of a tensor's elements. To be
+// asked before data is touched.
+void check_reach(const Tensor& t);
+inline void require_bytes(const Tensor& t) {
+  if (t.storage->shrunk) [[unlikely]]
+    check_reach(t);
+}
 
 }  // namespace rl

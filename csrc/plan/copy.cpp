@@ -40,6 +40,8 @@ TileShape copy_shape(const Space& s) {
 void copy_into(Tensor& dst, const Tensor& src) {
   if (dst.numel == 0 || dst.is_meta()) return;
   RL_CHECK(!src.is_meta(), "Cannot copy out of meta tensor; no data!");
+  require_bytes(dst);
+  require_bytes(src);
   if (unsafe_overlap(dst, src)) {
     Ref<Tensor> temporary = empty(src.sizes(), src.dtype);
     copy_into(*temporary, src);

@@ -228,7 +228,10 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
       v.format = to_memory_format(o, name);
       break;
     case ArgType::Str:
-      v.text = PyUnicode_AsUTF8(o);
+      if (const char* text = PyUnicode_AsUTF8(o))
+        v.text = text;
+      else
+        throw PythonError{};
       break;
     case ArgType::Generator: {
       Own held(checked(PyObject_GetAttrString(o, "_cdata")));

@@ -40,6 +40,7 @@ struct Exported {  // what a capsule keeps alive: no Python object, so any threa
 };
 
 Array describe(const Tensor& t, Exported& e) {
+  require_bytes(t);
   e.storage = t.storage;
   retain(e.storage);
   e.shape.assign(t.sizes().begin(), t.sizes().end());

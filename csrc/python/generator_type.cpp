@@ -67,8 +67,10 @@ PyObject* get_state(PyObject* self, PyObject*) {
 }
 PyObject* set_state(PyObject* self, PyObject* state) {
   return guarded([&]() -> PyObject* {
-    if (!is_tensor(state) || as_tensor(state)->dtype != DType::U8 || !as_tensor(state)->contiguous)
+    if (!is_tensor(state) || as_tensor(state)->dtype != DType::U8 ||
+        !as_tensor(state)->contiguous || as_tensor(state)->is_meta())
       fail(ErrorKind::Type, "RNG state must be a torch.ByteTensor, contiguous and on the CPU");
+    require_bytes(*as_tensor(state));
     gen(self).set_state(as_tensor(state)->raw(), as_tensor(state)->numel);
     Py_RETURN_NONE;
   });

@@ -114,6 +114,7 @@ Own Numpy::from_scalar(PyObject* o) const {
 }
 
 PyObject* Numpy::new_array(const Tensor& t, PyObject* owner, bool writeable) const {
+  require_bytes(t);
   int type = type_number(t.dtype);
   if (type < 0) fail(ErrorKind::Type, "Got unsupported ScalarType ", info(t.dtype).legacy_name);
   Py_ssize_t strides[kMaxDims];

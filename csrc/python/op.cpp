@@ -31,9 +31,17 @@ void require_cast(const Op& op, DType from, DType to) {
          " can't be cast to the desired output type ", info(to).legacy_name);
 }
 
+[[noreturn]] void mixed_devices(const Op& op) {
+  fail(
+      op.public_name,
+      "(): Expected all tensors to be on the same device, but found at least two devices, meta and "
+      "cpu! Move them to one of the two with .to()");
+}
+
 // Writes a computed result into the target of in-place or out= (data only).
 void deliver(const Op& op, Tensor& target, Tensor& value, Form form) {
   require_cast(op, value.dtype, target.dtype);
+  if (value.device != target.device) mixed_devices(op);
   bool same = std::equal(target.sizes().begin(), target.sizes().end(), value.sizes().begin(),
                          value.sizes().end());
   if (!same) {
@@ -107,17 +115,22 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
 
 bool same_sizes(Sizes a, Sizes b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
 
-void resolve_shape(Prepared& p, size_t n, const Tensor*& like) {
+void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor*& like) {
   like = nullptr;
-  bool differ = false;
+  bool differ = false, on_cpu = false;  // a 0-d CPU tensor goes with any device
   for (size_t i = 0; i < n; ++i)
     if (const Tensor* t = p.inputs[i].tensor) {
-      if (t->is_meta()) p.device = Device::Meta;
+      require_bytes(*t);
+      if (t->is_meta())
+        p.device = Device::Meta;
+      else
+        on_cpu |= t->ndim > 0;
       if (!like)
         like = t;
       else
         differ |= !same_sizes(like->sizes(), t->sizes());
     }
+  if (p.device == Device::Meta && on_cpu) mixed_devices(op);
   if (!differ) return;
   bool first = true;
   for (size_t i = 0; i < n; ++i)
@@ -132,10 +145,12 @@ void resolve_shape(Prepared& p, size_t n, const Tensor*& like) {
 Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
   const Tensor* like;
   resolve_types(op, p, n);
-  resolve_shape(p, n, like);
+  resolve_shape(op, p, n, like);
   Sizes sizes = like ? like->sizes() : Sizes(p.sizes);
   if (target && same_sizes(target->sizes(), sizes)) {
     require_cast(op, p.out_dtype, target->dtype);
+    if (target->device != p.device) mixed_devices(op);
+    require_bytes(*target);
     RL_CHECK(!may_overlap_itself(*target), op.public_name,
              ": unsupported operation: more than one element of the ",
              "written-to tensor refers to a single memory location. Please clone() the tensor "
@@ -169,8 +184,8 @@ Ref<Tensor> run_pointwise_op(const Op& op, const Slots& slots, Tensor* target) {
 
 // May an in-place call compute straight into `self`? Not where another argument shares its memory.
 bool may_update(const Kernel& k, const Call& call, const OutSpec& s, const Tensor* self) {
-  if (!self || !self->contiguous || self->dtype != s.dtype || !same_sizes(self->sizes(), s.sizes) ||
-      !is_update(k))
+  if (!self || !self->contiguous || self->device != call.device || self->dtype != s.dtype ||
+      !same_sizes(self->sizes(), s.sizes) || !is_update(k))
     return false;
   for (int i = 1; i < call.n_args; ++i)
     if (const Tensor* t = call.args[i].tensor; t && t->storage == self->storage) return false;
@@ -182,12 +197,18 @@ void run_kernel(const Op& op, const Slots& slots, Results& outs, Tensor* self) {
   Call call;
   Arena arena;
   convert_args(op, slots, call, arena);
+  bool reads = op.kernel->kind != Kernel::View;
+  auto consider = [&](const Tensor* t) {
+    if (!t) return;
+    if (t->is_meta()) call.device = Device::Meta;
+    if (reads) require_bytes(*t);
+  };
   for (int i = 0; i < call.n_args; ++i) {
-    if (Tensor* t = call.args[i].tensor; t && t->is_meta()) call.device = Device::Meta;
-    for (Tensor* t : call.args[i].tensors)
-      if (t && t->is_meta()) call.device = Device::Meta;
+    consider(call.args[i].tensor);
+    for (Tensor* t : call.args[i].tensors) consider(t);
     if (op.args[i].type == ArgType::Device && call.has(i)) call.device = call.args[i].device;
   }
+  if (op.mutated >= 0 && call.tensor(op.mutated).device != call.device) mixed_devices(op);
   const Kernel& k = *op.kernel;
   if (k.kind == Kernel::Dynamic) {
     RL_CHECK(call.device == Device::Cpu, op.public_name,
@@ -272,6 +293,9 @@ void refuse_out_with_grad(const Op& op, const Slots& slots, bool recording) {
 }  // namespace
 
 PyObject* invoke(Op& op, Slots& slots, Form form) {
+  if (form == Form::Inplace && !is_tensor(slots.at[0]))
+    fail(ErrorKind::Type, op.public_name, "_(): expected a Tensor to change, got ",
+         Py_TYPE(slots.at[0])->tp_name);
   if (op.body && op.rules.empty()) return invoke_composite(op, slots, form);
   bool recording = op.differentiable && grad_enabled() && any_requires_grad(op, slots);
   Tensor* target = form == Form::Inplace               ? as_tensor(slots.at[0])

@@ -10,6 +10,7 @@ namespace {
 const void* only_element(const Tensor& t) {
   RL_CHECK(t.numel == 1, "a Tensor with ", t.numel, " elements cannot be converted to Scalar");
   RL_CHECK(!t.is_meta(), "Tensor.item() cannot be called on meta tensors");
+  require_bytes(t);
   return t.raw();
 }
 
@@ -34,6 +35,7 @@ PyObject* tensor_item(Tensor& t) { return checked(scalar_object(only_element(t),
 
 PyObject* tensor_tolist(Tensor& t) {
   RL_CHECK(!t.is_meta(), "Cannot call tolist() on a meta tensor: it has no data");
+  require_bytes(t);
   return list_of(t, 0, static_cast<const char*>(t.raw()));
 }
 

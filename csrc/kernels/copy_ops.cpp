@@ -5,7 +5,7 @@ namespace rl {
 namespace {
 
 void none(Call&) {}
-void run_copy(Call& c) {
+void infer_copy(Call& c) {
   Tensor &self = c.tensor(0), &src = c.tensor(1);
   SizeVec both = broadcast_sizes(self.sizes(), src.sizes());
   RL_CHECK(std::equal(both.begin(), both.end(), self.sizes().begin(), self.sizes().end()),
@@ -15,8 +15,10 @@ void run_copy(Call& c) {
            "copy_: unsupported operation: more than one element of the written-to tensor "
            "refers to a single memory location. Please clone() the tensor before performing the "
            "operation.");
-  copy_into(self, src);
+  if (src.is_meta() && !self.is_meta())
+    fail(ErrorKind::NotImplemented, "Cannot copy out of meta tensor; no data!");
 }
+void run_copy(Call& c) { copy_into(c.tensor(0), c.tensor(1)); }
 void run_fill(Call& c) {
   RL_CHECK(c.scalar(1).kind != Scalar::Complex || is_complex(c.tensor(0).dtype),
            "fill_: value cannot be converted to type ", c.tensor(0).dtype, " without overflow");
@@ -33,7 +35,7 @@ void infer_convert(Call& c) {
 }
 void run_convert(Call& c) { copy_into(c.out(0), c.tensor(0)); }
 
-RL_KERNEL("copy_", none, run_copy);
+RL_KERNEL("copy_", infer_copy, run_copy);
 RL_KERNEL("fill_", none, run_fill);
 RL_KERNEL("convert", infer_convert, run_convert);
 

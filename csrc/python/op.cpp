@@ -115,7 +115,7 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
 
 bool same_sizes(Sizes a, Sizes b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
 
-void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor*& like) {
+void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, const Tensor*& like) {
   like = nullptr;
   bool differ = false, on_cpu = false;  // a 0-d CPU tensor goes with any device
   for (size_t i = 0; i < n; ++i)
@@ -130,7 +130,7 @@ void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor*& like) {
       else
         differ |= !same_sizes(like->sizes(), t->sizes());
     }
-  if (p.device == Device::Meta && on_cpu) mixed_devices(op);
+  if (p.device == Device::Meta && on_cpu && !(target && target->is_meta())) mixed_devices(op);
   if (!differ) return;
   bool first = true;
   for (size_t i = 0; i < n; ++i)
@@ -145,7 +145,7 @@ void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor*& like) {
 Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
   const Tensor* like;
   resolve_types(op, p, n);
-  resolve_shape(op, p, n, like);
+  resolve_shape(op, p, n, target, like);
   Sizes sizes = like ? like->sizes() : Sizes(p.sizes);
   if (target && same_sizes(target->sizes(), sizes)) {
     require_cast(op, p.out_dtype, target->dtype);
@@ -208,7 +208,6 @@ void run_kernel(const Op& op, const Slots& slots, Results& outs, Tensor* self) {
     for (Tensor* t : call.args[i].tensors) consider(t);
     if (op.args[i].type == ArgType::Device && call.has(i)) call.device = call.args[i].device;
   }
-  if (op.mutated >= 0 && call.tensor(op.mutated).device != call.device) mixed_devices(op);
   const Kernel& k = *op.kernel;
   if (k.kind == Kernel::Dynamic) {
     RL_CHECK(call.device == Device::Cpu, op.public_name,
@@ -216,6 +215,7 @@ void run_kernel(const Op& op, const Slots& slots, Results& outs, Tensor* self) {
     k.run(call);
   } else {
     k.infer(call);
+    if (op.mutated >= 0 && call.tensor(op.mutated).device != call.device) mixed_devices(op);
     for (int i = 0; i < call.n_outs; ++i) {
       OutSpec& s = call.specs[i];
       if (k.kind == Kernel::View && s.base >= 0) {  // base -1: a copy where no view exists

@@ -54,9 +54,7 @@ def test_persistent_loader_recovers_with_new_workers():
 
 
 def test_timeout_names_worker_and_indices():
-    with pytest.raises(
-        RuntimeError, match=r"timed out after 4 seconds.*batch 2.*\[2\].*worker 0"
-    ):
+    with pytest.raises(RuntimeError, match=r"timed out after 4 seconds.*batch 2.*\[2\].*worker 0"):
         list(DataLoader(Hangs(), 1, num_workers=2, timeout=4))
     assert not multiprocessing.active_children()
 

@@ -67,7 +67,8 @@ from rushlight import ops  # noqa: E402
 ops.load()
 globals().update(ops._record.namespaces["torch"])
 
-from rushlight import _removed, _tensor_methods, _tensor_str, autograd, nn, optim, utils  # noqa: E402
+from rushlight import _removed, _tensor_methods, _tensor_str, autograd, nn  # noqa: E402
+from rushlight import optim, overrides, utils  # noqa: E402
 from rushlight._tensor_str import set_printoptions  # noqa: E402
 from rushlight.autograd.anomaly_mode import (  # noqa: E402
     is_anomaly_check_nan_enabled,
@@ -80,6 +81,7 @@ from rushlight.autograd.grad_mode import (  # noqa: E402
     no_grad,
     set_grad_enabled,
 )
+from rushlight.overrides import DisableTorchFunction, DisableTorchFunctionSubclass  # noqa: E402
 from rushlight.serialization import load, save  # noqa: E402
 from rushlight.storage import *  # noqa: E402, F403
 from rushlight._switches import *  # noqa: E402, F403
@@ -88,6 +90,7 @@ from rushlight.version import __version__  # noqa: E402
 
 _tensor_methods.install(Tensor)
 globals().update(_removed.functions)
+overrides.install()
 
 _LAZY = (
     "cpu",

@@ -10,6 +10,7 @@ Needed natively: ``_native.to_dlpack(tensor, versioned, copied) -> capsule``, an
 
 import rushlight as rl
 from rushlight import _native
+from rushlight._interpose import overridable
 from rushlight._older_methods import METHODS, PROPERTIES
 from rushlight._tensor_types import NAMES
 from rushlight.autograd.function import Function
@@ -458,6 +459,7 @@ _METHODS = {
     "_is_zerotensor": _always_false,
     "is_distributed": _always_false,
 }
+_UNHOOKED = ("__hash__", "__setstate__")  # what subclasses must not see
 _ABSENT_KINDS = "ipu maia mkldnn mtia vulkan xla xpu".split()  # devices no tensor is ever on
 
 
@@ -466,7 +468,7 @@ def install(tensor_type):
     for name, function in {**_METHODS, **METHODS}.items():
         function.__name__ = name
         function.__qualname__ = f"Tensor.{name}"
-        setattr(tensor_type, name, function)
+        setattr(tensor_type, name, function if name in _UNHOOKED else overridable(function))
     for name, value in PROPERTIES.items():
         setattr(tensor_type, name, value)
     for kind in _ABSENT_KINDS:

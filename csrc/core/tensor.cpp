@@ -51,7 +51,9 @@ Ref<Tensor> alias(Storage* storage, Sizes sizes, Sizes strides, int64_t offset, 
 }
 
 Ref<Tensor> alias(const Tensor& t) {
-  return alias(t.storage, t.sizes(), t.strides(), t.offset, t.dtype, t.device);
+  Ref<Tensor> a = alias(t.storage, t.sizes(), t.strides(), t.offset, t.dtype, t.device);
+  if (t.kind) share_kind(*a, t);
+  return a;
 }
 
 void share_version(Tensor& to, const Tensor& from) {

@@ -36,16 +36,20 @@ struct Tensor : Object {
   DType dtype;
   Device device;
   bool contiguous;  // row-major without gaps; kept by set_geometry
+  // Not 0: the elements are not in strided memory but described by `payload`. Kernels never see
+  // such a tensor: csrc/python/interpose.h hands the call to the handler of its kind.
+  uint8_t kind;
+  uint8_t interposed;  // why a call with this tensor asks before it runs: bits of interpose.h
 
   // --- autograd
-  bool requires_grad, retains_grad, is_inference, is_subclass;
+  bool requires_grad, retains_grad, is_inference;
   uint32_t output_nr;
   Node* grad_fn;                // owned
   Tensor* grad;                 // owned
   Node* accumulator;            // borrowed: the AccumulateGrad node clears it when it dies
   ViewInfo* view;               // owned; null for tensors that are not differentiable views
   VersionCounter* own_version;  // null: the storage's version counts
-  Object *hooks, *post_hooks, *dict, *weak_refs;  // host-language objects
+  Object *hooks, *post_hooks, *dict, *weak_refs, *payload;  // host-language objects
 
   Sizes sizes() const { return {sizes_, ndim}; }
   Sizes strides() const { return {strides_, ndim}; }
@@ -69,13 +73,15 @@ Ref<Tensor> empty_like(
 // A tensor over `storage` (whose count it shares), unrelated to any graph.
 Ref<Tensor> alias(Storage* storage, Sizes sizes, Sizes strides, int64_t offset, DType dtype,
                   Device device);
-Ref<Tensor> alias(const Tensor& t);  // the same geometry again, detached
+Ref<Tensor> alias(const Tensor& t);  // the same geometry (and kind) again, detached
 inline Ref<Tensor> alias(const Tensor& t, Sizes sizes, Sizes strides, int64_t offset) {
   return alias(t.storage, sizes, strides, offset, t.dtype, t.device);
 }
 
-// Defined by the binding layer: an uninitialised tensor object with one count.
+// Defined by the binding layer: an uninitialised tensor object with one count, and the parts of
+// a tensor of another kind.
 Tensor* new_tensor_object();
+void share_kind(Tensor& to, const Tensor& from);
 
 void share_version(Tensor& to, const Tensor& from);  // in-place changes of one show in both
 void drop_version(Tensor& t) noexcept;

@@ -1,5 +1,6 @@
 // The only argument parser: positional and keyword arguments, aliases, varargs sizes, numbers
 // for tensors. Matching decides between overloads; conversion makes kernel Values.
+#include "python/interpose.h"
 #include "python/op.h"
 
 namespace rl::py {
@@ -44,27 +45,34 @@ bool is_int_sequence(PyObject* o) {
   return true;
 }
 
-bool is_tensor_sequence(PyObject* o, bool none_too) {
+bool is_marked_tensor(PyObject* o, uint8_t& seen) {
+  if (!is_tensor(o)) return false;
+  seen |= as_tensor(o)->interposed;
+  return true;
+}
+
+bool is_tensor_sequence(PyObject* o, bool none_too, uint8_t& seen) {
   if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
   Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
   for (Py_ssize_t i = 0; i < n; ++i) {
     PyObject* item = PySequence_Fast_ITEMS(o)[i];
-    if (!is_tensor(item) && !(none_too && item == Py_None)) return false;
+    if (!is_marked_tensor(item, seen) && !(none_too && item == Py_None)) return false;
   }
   return true;
 }
 
 bool is_scalar_tensor(PyObject* o) { return is_tensor(o) && as_tensor(o)->ndim == 0; }
 
-bool matches(const ArgSpec& a, PyObject* o) {
+// Also notes in `seen` whether a tensor among them is to ask before it is used.
+bool matches(const ArgSpec& a, PyObject* o, uint8_t& seen) {
   if (o == Py_None) return a.optional || a.type == ArgType::Any;
   switch (a.type) {
     case ArgType::Tensor:
-      return is_tensor(o);
+      return is_marked_tensor(o, seen);
     case ArgType::Tensors:
-      return is_tensor_sequence(o, a.repeat == kMayHoldNone);
+      return is_tensor_sequence(o, a.repeat == kMayHoldNone, seen);
     case ArgType::Operand:
-      return is_tensor(o) || is_number(o);
+      return is_marked_tensor(o, seen) || is_number(o);
     case ArgType::Number:
       return is_number(o) || is_scalar_tensor(o);
     case ArgType::Int:
@@ -88,6 +96,10 @@ bool matches(const ArgSpec& a, PyObject* o) {
     default:
       return true;
   }
+}
+
+void mark_out(PyObject* out, uint8_t& seen) {
+  if (!is_marked_tensor(out, seen)) is_tensor_sequence(out, false, seen);
 }
 
 template <class... Parts>
@@ -142,6 +154,7 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
     PyObject *key = PyTuple_GET_ITEM(kwnames, k), *value = args[n + k];
     if (op.has_out && PyUnicode_CompareWithASCIIString(key, "out") == 0) {
       slots.out = value == Py_None ? nullptr : value;
+      if (slots.out) mark_out(slots.out, slots.interposed);
       continue;
     }
     int i = find_keyword(op, key);
@@ -159,12 +172,11 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
       if (!a.has_default)
         return refuse(why, op.public_name, "() missing 1 required positional argument: \"", a.text,
                       "\"");
-    } else if (!matches(a, slots.at[i])) {
+    } else if (!matches(a, slots.at[i], slots.interposed)) {
       return refuse(why, op.public_name, "(): argument '", a.text, "' (position ", i + 1,
                     ") must be ", type_text(a.type), ", not ", Py_TYPE(slots.at[i])->tp_name);
     } else if (a.type == ArgType::Layout && slots.at[i] != Py_None) {
-      require_strided(slots.at[i],
-                      op.public_name.c_str());  // the only layout: kernels never see it
+      if (!is_strided(slots.at[i], op.public_name.c_str())) slots.interposed |= kKind;
     }
   }
   return true;

@@ -5,6 +5,7 @@
 
 #include "python/dlpack.h"
 #include "python/exchange.h"
+#include "python/interpose.h"
 
 namespace rl::py {
 namespace {
@@ -93,6 +94,7 @@ PyObject* to_dlpack(PyObject*, PyObject* args) {
     Tensor& t = *as_tensor(tensor);
     if (t.requires_grad)
       buffer_error("Can't export tensors that require gradient, use tensor.detach()");
+    if (t.kind) refuse_kind("to_dlpack", t);
     if (t.is_meta()) buffer_error("Can't export a meta tensor: it has no data");
     uint64_t flags = copied ? kCopied : t.storage->read_only ? kReadOnly : 0;
     if (flags == kReadOnly && !versioned)

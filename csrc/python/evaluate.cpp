@@ -3,6 +3,7 @@
 #include "autograd/engine.h"
 #include "plan/copy.h"
 #include "python/graph.h"
+#include "python/interpose.h"
 #include "python/op.h"
 #include "python/state.h"
 
@@ -107,6 +108,7 @@ PyObject* rule_argument(Node& n, const RuleInput& in, std::vector<Ref<Tensor>>& 
 }
 
 std::vector<Ref<Tensor>> run_rules(Node& n, std::vector<Ref<Tensor>> grads, const Pass& pass) {
+  NoTorchFunction off;
   const Op& op = *n.op;
   if (op.rules.empty())
     fail(ErrorKind::NotImplemented, "derivative for ", op.public_name,
@@ -157,9 +159,9 @@ std::vector<Ref<Tensor>> run_copy_slices(Node& n, std::vector<Ref<Tensor>> grads
       offset(checked(PyLong_FromLongLong(n.view_offset)));
   Ref<Tensor> g = empty_strided(base.sizes(), base.strides(), grads[0]->dtype);
   Own zero(checked(PyLong_FromLong(0)));
-  Ref<Tensor> whole =
-      pass.create_graph ? call_tensor_op("clone", {object(grads[0].get())}) : std::move(g);
-  if (!pass.create_graph) copy_into(*whole, *grads[0]);
+  bool by_op = pass.create_graph || grads[0]->kind;
+  Ref<Tensor> whole = by_op ? call_tensor_op("clone", {object(grads[0].get())}) : std::move(g);
+  if (!by_op) copy_into(*whole, *grads[0]);
   Ref<Tensor> part =
       call_tensor_op("as_strided", {object(whole.get()), size.get(), stride.get(), offset.get()});
   Ref<Tensor> given = call_tensor_op("clone", {object(part.get())});
@@ -308,6 +310,7 @@ std::vector<Ref<Tensor>> evaluate_node(Node& n, std::vector<Ref<Tensor>> grads, 
 }
 
 Ref<Tensor> fit_gradient(Node& n, size_t edge, Ref<Tensor> g) {
+  NoTorchFunction off;
   const Shape& s = n.edges[edge].shape;
   if (s.sizes.size() != g->ndim || !std::equal(s.sizes.begin(), s.sizes.end(), g->sizes_)) {
     Own size(make_size(s.sizes));
@@ -329,26 +332,32 @@ Ref<Tensor> fit_gradient(Node& n, size_t edge, Ref<Tensor> g) {
 
 Ref<Tensor> add_gradients(Tensor& a, Tensor& b, bool may_reuse, const Pass& pass) {
   GradMode mode(pass.create_graph);
+  NoTorchFunction off;
   return call_tensor_op(may_reuse && !pass.create_graph ? "add_" : "add", {object(&a), object(&b)});
+}
+
+// Adds to .grad. A gradient nobody else holds becomes .grad as it is; otherwise it is copied.
+static void add_to_grad(Tensor& v, Ref<Tensor> g, const Pass& pass) {
+  NoTorchFunction off;
+  if (!v.grad) {
+    auto* o = object(g.get());
+    bool sole = Py_REFCNT(o) == 1 && !g->view && g->contiguous &&
+                g->storage->refcount.load() == 1 && !g->grad_fn;
+    Ref<Tensor> kept = sole ? g : call_tensor_op("clone", {o});
+    v.grad = kept.give();
+  } else if (pass.create_graph || (v.grad->kind && v.grad->kind != g->kind)) {
+    Ref<Tensor> sum = call_tensor_op("add", {object(v.grad), object(g.get())});
+    release(std::exchange(v.grad, sum.give()));
+  } else {
+    call_tensor_op("add_", {object(v.grad), object(g.get())});
+  }
 }
 
 void accumulate(Node& leaf, Ref<Tensor> g, const Pass& pass) {
   Tensor* v = leaf.variable;
   if (!v || !g) return;
   GradMode mode(pass.create_graph);
-  if (!v->grad) {
-    // A gradient nobody else holds becomes .grad as it is; otherwise it is copied.
-    auto* o = object(g.get());
-    bool sole = Py_REFCNT(o) == 1 && !g->view && g->contiguous &&
-                g->storage->refcount.load() == 1 && !g->grad_fn;
-    Ref<Tensor> kept = sole ? g : call_tensor_op("clone", {o});
-    v->grad = kept.give();
-  } else if (pass.create_graph) {
-    Ref<Tensor> sum = call_tensor_op("add", {object(v->grad), object(g.get())});
-    release(std::exchange(v->grad, sum.give()));
-  } else {
-    call_tensor_op("add_", {object(v->grad), object(g.get())});
-  }
+  add_to_grad(*v, std::move(g), pass);
   Own hooks(hook_dict_values(v->post_hooks));
   for (Py_ssize_t i = 0; hooks && i < PyList_GET_SIZE(hooks.get()); ++i)
     Own(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.get(), i), object(v))));

@@ -2,6 +2,7 @@
 // frombuffer, asarray. Either side may die first: storages keep the owner, arrays keep a tensor.
 // DLPack is in dlpack.cpp.
 #include "python/exchange.h"
+#include "python/interpose.h"
 
 #include "plan/copy.h"
 #include "python/keywords.h"
@@ -214,9 +215,9 @@ PyMethodDef functions[] = {{"from_numpy", from_numpy, METH_O, nullptr},
 
 }  // namespace
 
-PyMethodDef exchange_methods[] = {
-    {"numpy", fast(numpy), kFast, "The values as a NumPy array that shares this tensor's memory."},
-    {}};
+PyMethodDef exchange_methods[] = {{"numpy", hooked<numpy>(), kFast,
+                                   "The values as a NumPy array that shares this tensor's memory."},
+                                  {}};
 
 void add_exchange(PyObject* module) {
   checked(PyModule_AddFunctions(module, functions));

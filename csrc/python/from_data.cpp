@@ -5,6 +5,7 @@
 
 #include "plan/copy.h"
 #include "python/data_access.h"
+#include "python/interpose.h"
 #include "python/keywords.h"
 #include "python/numpy_api.h"
 
@@ -209,7 +210,17 @@ Ref<Tensor> converted(Ref<Tensor> t, const DType* dtype, Device device) {
   return empty(t->sizes(), t->dtype, device);  // to meta: shapes only
 }
 
+// A copy of a tensor that is no strided memory: its handler makes it.
+Ref<Tensor> copied_kind(const Tensor& t, const DType* dtype) {
+  Ref<Tensor> plain = alias(t);
+  PyObject* args[] = {object(plain.get()), dtype_object(dtype ? *dtype : t.dtype)};
+  Own copy(call_op("clone", args, 1));
+  args[0] = copy.get();
+  return Ref<Tensor>::own(as_tensor(call_op("to", args, 2)));
+}
+
 Ref<Tensor> copied(const Tensor& t, const DType* dtype, Device device) {
+  if (t.kind) return copied_kind(t, dtype);
   RL_CHECK(!t.is_meta() || device == Device::Meta, "Cannot copy out of meta tensor; no data!");
   Ref<Tensor> out = empty(t.sizes(), dtype ? *dtype : t.dtype, device);
   copy_into(*out, t);
@@ -353,10 +364,10 @@ Ref<Tensor> from_data(PyObject* data, const DType* dtype, Device device) {
 }
 
 PyMethodDef data_methods[] = {
-    {"item", item, METH_NOARGS, "The value of a one-element tensor as a Python number."},
-    {"tolist", tolist, METH_NOARGS, "The values as nested lists of Python numbers."},
-    {"__complex__", to_complex, METH_NOARGS, nullptr},
-    {"new_tensor", fast(py_new_tensor), METH_FASTCALL | METH_KEYWORDS,
+    {"item", hooked<item>(), METH_NOARGS, "The value of a one-element tensor as a Python number."},
+    {"tolist", hooked<tolist>(), METH_NOARGS, "The values as nested lists of Python numbers."},
+    {"__complex__", hooked<to_complex>(), METH_NOARGS, nullptr},
+    {"new_tensor", hooked<py_new_tensor, Needs::Geometry>(), METH_FASTCALL | METH_KEYWORDS,
      "A new tensor from data, by default with this tensor's dtype and device."},
     {}};
 

@@ -6,6 +6,7 @@
 
 #include "plan/copy.h"
 #include "plan/update.h"
+#include "python/interpose.h"
 #include "python/state.h"
 
 namespace rl::py {
@@ -290,12 +291,31 @@ void refuse_out_with_grad(const Op& op, const Slots& slots, bool recording) {
        "but one of the arguments requires grad.");
 }
 
+// Nobody took over a call with a tensor that is no strided memory: kernels must not see it, but
+// the op's definition in terms of other ops may, if it needs no memory to write to.
+void require_body(const Op& op, const Slots& slots, Form form) {
+  for (size_t i = 0; i < op.args.size(); ++i)
+    if (op.args[i].type == ArgType::Layout && slots.at[i] && slots.at[i] != Py_None)
+      require_strided(slots.at[i], op.public_name.c_str());
+  bool writes = slots.out || (!op.rules.empty() && (form == Form::Inplace || op.mutated >= 0));
+  if (op.body && !writes) return;
+  Results all;
+  for (PyObject* o : slots.at)
+    if (o) collect_tensors(o, all);
+  if (slots.out) collect_tensors(slots.out, all);
+  for (auto& t : all)
+    if (t->kind) refuse_kind(op.public_name.c_str(), *t);
+}
+
 }  // namespace
 
 PyObject* invoke(Op& op, Slots& slots, Form form) {
   if (form == Form::Inplace && !is_tensor(slots.at[0]))
     fail(ErrorKind::Type, op.public_name, "_(): expected a Tensor to change, got ",
          Py_TYPE(slots.at[0])->tp_name);
+  bool kinds = slots.interposed & kKind;
+  if (kinds) [[unlikely]]
+    require_body(op, slots, form);
   if (op.body && op.rules.empty()) return invoke_composite(op, slots, form);
   bool recording = op.differentiable && grad_enabled() && any_requires_grad(op, slots);
   Tensor* target = form == Form::Inplace               ? as_tensor(slots.at[0])
@@ -320,9 +340,9 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
   }
   refuse_out_with_grad(op, slots, recording);
   Results outs;
-  if (op.pointwise) {
+  if (op.pointwise && !kinds) {
     outs.push_back(run_pointwise_op(op, slots, target));
-  } else if (op.kernel) {
+  } else if (op.kernel && !kinds) {
     run_kernel(op, slots, outs, form == Form::Inplace ? target : nullptr);
   } else {
     GradMode off(false);
@@ -361,14 +381,6 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
   return pack_results(op, outs);
 }
 
-PyObject* call_binary(Op& op, PyObject* a, PyObject* b, Form form) {
-  if (!(is_tensor(a) || is_number(a)) || !(is_tensor(b) || is_number(b))) Py_RETURN_NOTIMPLEMENTED;
-  Slots slots;
-  slots.at[0] = a;
-  slots.at[1] = b;
-  return invoke(op, slots, form);
-}
-
 // ---- the callable objects
 
 namespace {
@@ -394,7 +406,18 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
     Py_ssize_t n = PyVectorcall_NARGS(nargsf);
     for (Op* op : *o->overloads) {
       Slots slots;
-      if (parse_args(*op, args, n, kwnames, slots, nullptr)) return invoke(*op, slots, o->form);
+      if (!parse_args(*op, args, n, kwnames, slots, nullptr)) continue;
+      if (slots.interposed | interposers_) [[unlikely]] {
+        PyObject* result = redirect(self, args, n, kwnames);
+        if (result != Py_NotImplemented) return result;
+        Py_DECREF(result);
+      }
+      return invoke(*op, slots, o->form);
+    }
+    if (any_torch_function(args, n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0))) {
+      PyObject* result = redirect(self, args, n, kwnames);
+      if (result != Py_NotImplemented) return result;
+      Py_DECREF(result);
     }
     refuse_call(*o, args, n, kwnames);
   });

@@ -77,7 +77,8 @@ struct Op {
 struct Slots {
   PyObject* at[kMaxArgs] = {};
   PyObject* out = nullptr;
-  Own kept[4];  // temporaries: collected varargs and the like
+  uint8_t interposed = 0;  // the marks of all arguments: see interpose.h
+  Own kept[4];             // temporaries: collected varargs and the like
   int n_kept = 0;
   PyObject* keep(PyObject* p) {
     kept[n_kept++] = Own(checked(p));
@@ -101,7 +102,6 @@ struct Arena {
 void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena);
 // op.cpp
 PyObject* invoke(Op& op, Slots& slots, Form form);
-PyObject* call_binary(Op& op, PyObject* a, PyObject* b, Form form);  // the operators' fast path
 const char* op_name(const Op* op);
 
 // record.cpp
@@ -115,6 +115,7 @@ void mark_view(Tensor& view, Tensor& base, bool multiple);
 Ref<Node> gradient_edge(Tensor& t, uint32_t& nr);  // its grad_fn, or its accumulator
 Node* tensor_grad_fn(Tensor& t);  // regenerated for views of changed bases; borrowed
 
-extern Op* operator_ops[64];  // filled from records: see the slots in tensor_type.cpp
+extern Op* operator_ops[64];  // filled from records: see the slots in tensor_slots.cpp
+extern PyType_Slot operator_slots[];
 
 }  // namespace rl::py

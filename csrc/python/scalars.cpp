@@ -3,11 +3,13 @@
 #include <cmath>
 
 #include "python/data_access.h"
+#include "python/interpose.h"
 
 namespace rl::py {
 namespace {
 
 const void* only_element(const Tensor& t) {
+  if (t.kind) refuse_kind("item", t);
   RL_CHECK(t.numel == 1, "a Tensor with ", t.numel, " elements cannot be converted to Scalar");
   RL_CHECK(!t.is_meta(), "Tensor.item() cannot be called on meta tensors");
   require_bytes(t);
@@ -34,6 +36,7 @@ PyObject* list_of(const Tensor& t, int dim, const char* at) {
 PyObject* tensor_item(Tensor& t) { return checked(scalar_object(only_element(t), t.dtype)); }
 
 PyObject* tensor_tolist(Tensor& t) {
+  if (t.kind) refuse_kind("tolist", t);
   RL_CHECK(!t.is_meta(), "Cannot call tolist() on a meta tensor: it has no data");
   require_bytes(t);
   return list_of(t, 0, static_cast<const char*>(t.raw()));
@@ -75,6 +78,7 @@ PyObject* tensor_complex(Tensor& t) {
 int tensor_bool(Tensor& t) {
   RL_CHECK(t.numel == 1, "Boolean value of Tensor with ",
            t.numel ? "more than one value" : "no values", " is ambiguous");
+  if (t.kind) refuse_kind("__bool__", t);
   RL_CHECK(!t.is_meta(), "Boolean value of a meta tensor is not known: it has no data");
   return dispatch(t.dtype, [&]<class T>() -> int {
     const T& v = *t.data<T>();

@@ -6,6 +6,7 @@
 #include "plan/copy.h"
 #include "python/data_access.h"
 #include "python/graph.h"
+#include "python/interpose.h"
 #include "python/keywords.h"
 #include "python/op.h"
 
@@ -396,20 +397,16 @@ PyObject* take_geometry(PyObject* self, PyObject* other) {
   });
 }
 
-PyCFunction with_keywords(PyObject* (*f)(PyObject*, PyObject*, PyObject*)) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f));
-}
-
 }  // namespace
 
 PyMethodDef storage_methods[] = {
-    {"untyped_storage", tensor_storage, METH_NOARGS, "The bytes behind this tensor."},
-    {"data_ptr", tensor_data_ptr, METH_NOARGS, "The address of the first element."},
-    {"storage_offset", tensor_offset, METH_NOARGS,
+    {"untyped_storage", hooked<tensor_storage>(), METH_NOARGS, "The bytes behind this tensor."},
+    {"data_ptr", hooked<tensor_data_ptr>(), METH_NOARGS, "The address of the first element."},
+    {"storage_offset", hooked<tensor_offset>(), METH_NOARGS,
      "Elements from the storage's start to the first one."},
-    {"set_", fast(tensor_set), kFast, "Makes this tensor view another storage or tensor."},
-    {"_take_geometry", take_geometry, METH_O, nullptr},
-    {"resize_", with_keywords(tensor_resize), METH_VARARGS | METH_KEYWORDS,
+    {"set_", hooked<tensor_set>(), kFast, "Makes this tensor view another storage or tensor."},
+    {"_take_geometry", hooked<take_geometry>(), METH_O, nullptr},
+    {"resize_", hooked<tensor_resize>(), METH_VARARGS | METH_KEYWORDS,
      "Changes the sizes; the storage grows when it must and new elements are unset."},
     {}};
 

@@ -1,12 +1,12 @@
-// The tensor as a Python object: life cycle, and the number and sequence slots, each bound to an op
-// by the op's own record. Names Python protocols, no operator. Attributes: tensor_attributes.cpp.
+// The tensor as a Python object: life cycle, attributes, and methods that are no ops. Operators
+// are in tensor_slots.cpp.
 #include <cstring>
 
 #include "python/data_access.h"
 #include "python/graph.h"
+#include "python/interpose.h"
 #include "python/op.h"
 #include "python/state.h"
-#include "python/tensor_type.h"
 
 namespace rl::py {
 
@@ -38,6 +38,7 @@ int tensor_traverse(PyObject* self, visitproc visit, void* arg) {
   if (t.hooks) Py_VISIT(object(t.hooks));
   if (t.post_hooks) Py_VISIT(object(t.post_hooks));
   if (t.dict) Py_VISIT(object(t.dict));
+  if (t.payload) Py_VISIT(object(t.payload));
   return 0;
 }
 int tensor_clear(PyObject* self) {
@@ -46,6 +47,7 @@ int tensor_clear(PyObject* self) {
   clear(t.hooks);
   clear(t.post_hooks);
   clear(t.dict);
+  clear(t.payload);
   return 0;
 }
 void tensor_dealloc(PyObject* self) {
@@ -56,6 +58,7 @@ void tensor_dealloc(PyObject* self) {
   tensor_clear(self);
   free_geometry(t);
   drop_version(t);
+  drop_kind(t);
   if (t.storage) release(t.storage);
   if (type == TensorType && free_count_ < kFreeMax) {
     free_list_[free_count_++] = self;
@@ -76,7 +79,8 @@ PyObject* instance_over(PyTypeObject* cls, Tensor& t) {
   s.offset = t.offset;
   if (t.storage) retain(t.storage);
   s.storage = t.storage;
-  s.is_subclass = true;
+  s.interposed = subclass_mark(cls);
+  if (t.kind) share_kind(s, t);
   return o.give();
 }
 
@@ -110,158 +114,6 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   });
 }
 
-PyMemberDef members[] = {
-    {"__dictoffset__", T_PYSSIZET, offsetof(Tensor, dict), READONLY, nullptr},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(Tensor, weak_refs), READONLY, nullptr},
-    {nullptr, 0, 0, 0, nullptr}};
-
-// ---- operators: slot number -> op, filled from the records (ops/_record.py lists the same
-// order). A reflected call arrives with the tensor on the right; `a` stays the left operand.
-enum Operator {
-  kAdd,
-  kSub,
-  kMul,
-  kTrueDiv,
-  kFloorDiv,
-  kMod,
-  kPow,
-  kMatmul,
-  kAnd,
-  kOr,
-  kXor,
-  kLshift,
-  kRshift,
-  kNeg,
-  kPos,
-  kAbs,
-  kInvert,
-  kLt,
-  kLe,
-  kEq,
-  kNe,
-  kGt,
-  kGe
-};
-
-template <int K>
-PyObject* binary(PyObject* a, PyObject* b) {
-  if (!operator_ops[K]) Py_RETURN_NOTIMPLEMENTED;
-  return guarded([&] { return call_binary(*operator_ops[K], a, b, Form::Function); });
-}
-template <int K>
-PyObject* inplace(PyObject* a, PyObject* b) {
-  return guarded([&] { return call_binary(*operator_ops[K], a, b, Form::Inplace); });
-}
-template <int K>
-PyObject* unary(PyObject* a) {
-  return guarded([&] {
-    Slots s;
-    s.at[0] = a;
-    return invoke(*operator_ops[K], s, Form::Function);
-  });
-}
-PyObject* power(PyObject* a, PyObject* b, PyObject*) { return binary<kPow>(a, b); }
-PyObject* inplace_power(PyObject* a, PyObject* b, PyObject*) { return inplace<kPow>(a, b); }
-PyObject* compare(PyObject* a, PyObject* b, int op) {
-  static_assert(kEq - kLt == Py_EQ - Py_LT && kGe - kLt == Py_GE - Py_LT);
-  return guarded(
-      [&]() -> PyObject* { return call_binary(*operator_ops[kLt + op], a, b, Form::Function); });
-}
-int truth(PyObject* a) {
-  return guarded_int([&] { return tensor_bool(*as_tensor(a)); });
-}
-PyObject* to_float(PyObject* a) {
-  return guarded([&] { return tensor_float(*as_tensor(a)); });
-}
-PyObject* to_int(PyObject* a) {
-  return guarded([&] { return tensor_int(*as_tensor(a)); });
-}
-PyObject* to_index_slot(PyObject* a) {
-  return guarded([&] { return tensor_index(*as_tensor(a)); });
-}
-Py_ssize_t length(PyObject* a) {
-  Tensor& t = *as_tensor(a);
-  if (t.ndim == 0) {
-    PyErr_SetString(PyExc_TypeError, "len() of a 0-d tensor");
-    return -1;
-  }
-  return t.size(0);
-}
-Py_hash_t identity_hash(PyObject* a) { return _Py_HashPointer(a); }
-PyObject* iterate(PyObject* a) {
-  return guarded([&]() -> PyObject* {
-    if (as_tensor(a)->ndim == 0) fail(ErrorKind::Type, "iteration over a 0-d tensor");
-    Own rows(call_op("unbind", &a, 1));
-    return PyObject_GetIter(rows.get());
-  });
-}
-PyObject* sequence_item(PyObject* a, Py_ssize_t i) {
-  Own index(PyLong_FromSsize_t(i));
-  return guarded([&] { return tensor_getitem(a, index.get()); });
-}
-PyObject* subscript(PyObject* a, PyObject* i) {
-  return guarded([&] { return tensor_getitem(a, i); });
-}
-int assign(PyObject* a, PyObject* i, PyObject* v) {
-  if (!v) {
-    PyErr_SetString(PyExc_TypeError, "Tensor does not support deleting items");
-    return -1;
-  }
-  return guarded_int([&] { return tensor_setitem(a, i, v); });
-}
-
-PyType_Slot type_slots[] = {{Py_tp_new, slot(tensor_new)},
-                            {Py_tp_dealloc, slot(tensor_dealloc)},
-                            {Py_tp_traverse, slot(tensor_traverse)},
-                            {Py_tp_clear, slot(tensor_clear)},
-                            {Py_tp_methods, tensor_methods},
-                            {Py_tp_getset, tensor_getset},
-                            {Py_tp_members, members},
-                            {Py_tp_hash, slot(identity_hash)},
-                            {Py_tp_richcompare, slot(compare)},
-                            {Py_tp_iter, slot(iterate)},
-                            {Py_nb_add, slot(binary<kAdd>)},
-                            {Py_nb_subtract, slot(binary<kSub>)},
-                            {Py_nb_multiply, slot(binary<kMul>)},
-                            {Py_nb_true_divide, slot(binary<kTrueDiv>)},
-                            {Py_nb_floor_divide, slot(binary<kFloorDiv>)},
-                            {Py_nb_remainder, slot(binary<kMod>)},
-                            {Py_nb_power, slot(power)},
-                            {Py_nb_matrix_multiply, slot(binary<kMatmul>)},
-                            {Py_nb_and, slot(binary<kAnd>)},
-                            {Py_nb_or, slot(binary<kOr>)},
-                            {Py_nb_xor, slot(binary<kXor>)},
-                            {Py_nb_lshift, slot(binary<kLshift>)},
-                            {Py_nb_rshift, slot(binary<kRshift>)},
-                            {Py_nb_inplace_add, slot(inplace<kAdd>)},
-                            {Py_nb_inplace_subtract, slot(inplace<kSub>)},
-                            {Py_nb_inplace_multiply, slot(inplace<kMul>)},
-                            {Py_nb_inplace_true_divide, slot(inplace<kTrueDiv>)},
-                            {Py_nb_inplace_floor_divide, slot(inplace<kFloorDiv>)},
-                            {Py_nb_inplace_remainder, slot(inplace<kMod>)},
-                            {Py_nb_inplace_power, slot(inplace_power)},
-                            {Py_nb_inplace_and, slot(inplace<kAnd>)},
-                            {Py_nb_inplace_or, slot(inplace<kOr>)},
-                            {Py_nb_inplace_xor, slot(inplace<kXor>)},
-                            {Py_nb_inplace_lshift, slot(inplace<kLshift>)},
-                            {Py_nb_inplace_rshift, slot(inplace<kRshift>)},
-                            {Py_nb_negative, slot(unary<kNeg>)},
-                            {Py_nb_positive, slot(unary<kPos>)},
-                            {Py_nb_absolute, slot(unary<kAbs>)},
-                            {Py_nb_invert, slot(unary<kInvert>)},
-                            {Py_nb_bool, slot(truth)},
-                            {Py_nb_float, slot(to_float)},
-                            {Py_nb_int, slot(to_int)},
-                            {Py_nb_index, slot(to_index_slot)},
-                            {Py_mp_length, slot(length)},
-                            {Py_mp_subscript, slot(subscript)},
-                            {Py_mp_ass_subscript, slot(assign)},
-                            {Py_sq_item, slot(sequence_item)},
-                            {Py_sq_length, slot(length)},
-                            {0, nullptr}};
-
-}  // namespace
-
 // _make_subclass(cls, data, requires_grad=False): `data`'s memory as an instance of cls.
 PyObject* make_subclass(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
@@ -270,18 +122,347 @@ PyObject* make_subclass(PyObject*, PyObject* args) {
     int requires_grad = 0;
     if (!PyArg_ParseTuple(args, "O!O!|p", &PyType_Type, &cls, TensorType, &data, &requires_grad))
       throw PythonError{};
-    if (!PyType_IsSubtype(cls, TensorType))
-      fail(ErrorKind::Type, "_make_subclass: expected a subclass of Tensor, got ", cls->tp_name);
     Tensor& t = *as_tensor(data);
     if (requires_grad && !is_inexact(t.dtype))
       fail("Only Tensors of floating point and complex dtype can require gradients");
+    if (!PyType_IsSubtype(cls, TensorType))
+      fail(ErrorKind::Type, "_make_subclass: expected a subclass of Tensor, got ", cls->tp_name);
     Own o(instance_over(cls, t));
     as_tensor(o.get())->requires_grad = requires_grad;
     return o.give();
   });
 }
 
+// ---- attributes
+#define TENSOR Tensor& t = *as_tensor(self)
+PyObject* get_shape(PyObject* self, void*) {
+  return guarded([&] { return make_size(as_tensor(self)->sizes()); });
+}
+PyObject* get_dtype(PyObject* self, void*) {
+  return Py_NewRef(dtype_object(as_tensor(self)->dtype));
+}
+PyObject* get_device(PyObject* self, void*) {
+  return Py_NewRef(device_object(as_tensor(self)->device));
+}
+PyObject* get_ndim(PyObject* self, void*) { return PyLong_FromLong(as_tensor(self)->ndim); }
+PyObject* get_itemsize(PyObject* self, void*) {
+  return PyLong_FromLongLong(item_size(as_tensor(self)->dtype));
+}
+PyObject* get_nbytes(PyObject* self, void*) {
+  TENSOR;
+  return PyLong_FromLongLong(t.numel * item_size(t.dtype));
+}
+PyObject* get_false(PyObject*, void*) { Py_RETURN_FALSE; }
+PyObject* get_is_cpu(PyObject* self, void*) {
+  return PyBool_FromLong(as_tensor(self)->device == Device::Cpu);
+}
+PyObject* get_is_meta(PyObject* self, void*) { return PyBool_FromLong(as_tensor(self)->is_meta()); }
+PyObject* get_requires_grad(PyObject* self, void*) {
+  return guarded([&] {
+    TENSOR;
+    return PyBool_FromLong(t.requires_grad || tensor_grad_fn(t));
+  });
+}
+int set_requires_grad(PyObject* self, PyObject* v, void*) {
+  return guarded_int([&] {
+    TENSOR;
+    int on = v ? PyObject_IsTrue(v) : 0;
+    if (on < 0) throw PythonError{};
+    if (on && !is_inexact(t.dtype))
+      fail("only Tensors of floating point dtype can require gradients");
+    if (on && t.is_inference && !inference_mode())
+      fail("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
+    if (!on && tensor_grad_fn(t))
+      fail(
+          "you can only change requires_grad flags of leaf variables. If you want to use a "
+          "computed variable in a subgraph that doesn't require differentiation use var_no_grad = "
+          "var.detach().");
+    if (!tensor_grad_fn(t)) t.requires_grad = on;
+    return 0;
+  });
+}
+PyObject* get_is_leaf(PyObject* self, void*) {
+  return guarded([&] { return PyBool_FromLong(!tensor_grad_fn(*as_tensor(self))); });
+}
+PyObject* get_grad(PyObject* self, void*) {
+  TENSOR;
+  return Py_NewRef(t.grad ? object(t.grad) : Py_None);
+}
+int set_grad(PyObject* self, PyObject* v, void*) {
+  return guarded_int([&] {
+    TENSOR;
+    Tensor* g = nullptr;
+    if (v && v != Py_None) {
+      if (!is_tensor(v))
+        fail(ErrorKind::Type, "assigned grad expected to be a Tensor or None but got grad of type ",
+             Py_TYPE(v)->tp_name);
+      g = as_tensor(v);
+      if (g == &t) fail("can't assign Variable as its own grad");
+      bool same =
+          std::equal(t.sizes().begin(), t.sizes().end(), g->sizes().begin(), g->sizes().end());
+      if (!same)
+        fail("assigned grad has data of a different size: expected ", t.sizes(), ", got ",
+             g->sizes());
+      if (g->dtype != t.dtype)
+        fail("assigned grad has data of a different type: expected ", t.dtype, ", got ", g->dtype);
+      retain(g);
+    }
+    if (Tensor* old = std::exchange(t.grad, g)) release(old);
+    return 0;
+  });
+}
+PyObject* get_grad_fn(PyObject* self, void*) {
+  return guarded([&] {
+    Node* n = tensor_grad_fn(*as_tensor(self));
+    return Py_NewRef(n ? object(n) : Py_None);
+  });
+}
+PyObject* get_output_nr(PyObject* self, void*) {
+  return PyLong_FromUnsignedLong(as_tensor(self)->output_nr);
+}
+PyObject* get_version(PyObject* self, void*) {
+  return PyLong_FromUnsignedLong(as_tensor(self)->version());
+}
+PyObject* get_base(PyObject* self, void*) {
+  TENSOR;
+  return Py_NewRef(t.view ? object(t.view->base.get()) : Py_None);
+}
+// Kinds up to the number of sparse layouts are these layouts; other kinds count as strided.
+PyObject* layouts_[6];
+PyObject* get_layout(PyObject* self, void*) {
+  uint8_t kind = as_tensor(self)->kind;
+  return Py_NewRef(layouts_[kind < std::size(layouts_) ? kind : 0]);
+}
+PyObject* get_is_sparse(PyObject* self, void*) {
+  return PyBool_FromLong(as_tensor(self)->kind == 1);
+}
+PyObject* get_is_sparse_csr(PyObject* self, void*) {
+  return PyBool_FromLong(as_tensor(self)->kind == 2);
+}
+// A class may be assigned (a lazy parameter that got its shape), and may take part in the hook.
+PyObject* get_class(PyObject* self, void*) {
+  return Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(self)));
+}
+int set_class(PyObject* self, PyObject* cls, void*) {
+  static PyObject* plain = PyDict_GetItemString(PyBaseObject_Type.tp_dict, "__class__");
+  if (Py_TYPE(plain)->tp_descr_set(plain, self, cls) < 0) return -1;
+  uint8_t& marked = as_tensor(self)->interposed;
+  marked = static_cast<uint8_t>((marked & kKind) | subclass_mark(Py_TYPE(self)));
+  return 0;
+}
+PyObject* get_retains_grad(PyObject* self, void*) {
+  return PyBool_FromLong(as_tensor(self)->retains_grad);
+}
+
+// `.data`: the same memory outside the graph, with a version of its own.
+Ref<Tensor> version_alias(Tensor& t) {
+  Ref<Tensor> a = alias(t);
+  a->own_version = new VersionCounter;
+  return a;
+}
+PyObject* get_data(PyObject* self, void*) {
+  return guarded([&] { return wrap(version_alias(*as_tensor(self))); });
+}
+int set_data(PyObject* self, PyObject* v, void*) {
+  return guarded_int([&] {
+    if (!v || !is_tensor(v))
+      fail(ErrorKind::Type, "Variable data has to be a tensor, but got ",
+           v ? Py_TYPE(v)->tp_name : "nothing");
+    TENSOR;
+    Tensor& s = *as_tensor(v);
+    if (t.requires_grad && !is_inexact(s.dtype))
+      fail("data set to a tensor that requires gradients must be floating point or complex dtype");
+    retain(s.storage);
+    release(t.storage);
+    t.storage = s.storage;
+    set_geometry(t, s.sizes(), s.strides());
+    t.offset = s.offset;
+    t.dtype = s.dtype;
+    t.device = s.device;
+    if (t.kind | s.kind) share_kind(t, s);
+    return 0;
+  });
+}
+
+// ---- methods that are not ops
+PyObject* m_size(PyObject* self, PyObject* const* args, Py_ssize_t n) {
+  return guarded([&]() -> PyObject* {
+    TENSOR;
+    if (n == 0 || args[0] == Py_None) return make_size(t.sizes());
+    int d = wrap_dim(to_index(args[0], "size", "dim"), t.ndim, "size");
+    if (t.ndim == 0)
+      fail(ErrorKind::Index, "size(): Dimension specified as ", d, " but tensor has no dimensions");
+    return PyLong_FromLongLong(t.size(d));
+  });
+}
+PyObject* m_stride(PyObject* self, PyObject* const* args, Py_ssize_t n) {
+  return guarded([&]() -> PyObject* {
+    TENSOR;
+    if (n)
+      return PyLong_FromLongLong(
+          t.stride(wrap_dim(to_index(args[0], "stride", "dim"), t.ndim, "stride")));
+    Own s(make_size(t.strides()));
+    return PySequence_Tuple(Own(PySequence_List(s.get())).get());
+  });
+}
+PyObject* m_dim(PyObject* self, PyObject*) { return PyLong_FromLong(as_tensor(self)->ndim); }
+PyObject* m_numel(PyObject* self, PyObject*) { return PyLong_FromLongLong(as_tensor(self)->numel); }
+PyObject* m_element_size(PyObject* self, PyObject*) {
+  return PyLong_FromLongLong(item_size(as_tensor(self)->dtype));
+}
+PyObject* m_get_device(PyObject*, PyObject*) { return PyLong_FromLong(-1); }
+PyObject* m_is_floating(PyObject* self, PyObject*) {
+  return PyBool_FromLong(is_floating(as_tensor(self)->dtype));
+}
+PyObject* m_is_complex(PyObject* self, PyObject*) {
+  return PyBool_FromLong(is_complex(as_tensor(self)->dtype));
+}
+PyObject* m_is_signed(PyObject* self, PyObject*) {
+  return PyBool_FromLong(info(as_tensor(self)->dtype).is_signed);
+}
+PyObject* m_is_inference(PyObject* self, PyObject*) {
+  return PyBool_FromLong(as_tensor(self)->is_inference);
+}
+PyObject* m_false(PyObject*, PyObject*) { Py_RETURN_FALSE; }
+PyObject* m_self(PyObject* self, PyObject*) { return Py_NewRef(self); }
+PyObject* m_is_contiguous(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    PyObject* format = nullptr;
+    static const char* names[] = {"memory_format", nullptr};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &format))
+      throw PythonError{};
+    MemoryFormat f = format ? to_memory_format(format, "is_contiguous") : MemoryFormat::Contiguous;
+    return PyBool_FromLong(is_contiguous(*as_tensor(self), f));
+  });
+}
+PyObject* m_detach(PyObject* self, PyObject*) {
+  return guarded([&] {
+    TENSOR;
+    Ref<Tensor> d = alias(t);
+    share_version(*d, t);
+    return wrap(std::move(d));
+  });
+}
+PyObject* m_detach_(PyObject* self, PyObject*) {
+  return guarded([&] {
+    TENSOR;
+    if (t.view) fail("Can't detach views in-place. Use detach() instead.");
+    if (Node* n = std::exchange(t.grad_fn, nullptr)) drop_node(n);
+    t.requires_grad = false;
+    return Py_NewRef(self);
+  });
+}
+PyObject* m_requires_grad_(PyObject* self, PyObject* args, PyObject* kwargs) {
+  PyObject* on = Py_True;
+  static const char* names[] = {"requires_grad", nullptr};
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &on))
+    return nullptr;
+  return set_requires_grad(self, on, nullptr) < 0 ? nullptr : Py_NewRef(self);
+}
+PyObject* m_mark_retains(PyObject* self, PyObject*) {
+  as_tensor(self)->retains_grad = true;
+  Py_RETURN_NONE;
+}
+PyObject* m_is_same_size(PyObject* self, PyObject* other) {
+  TENSOR;
+  if (!is_tensor(other))
+    return PyErr_Format(PyExc_TypeError, "is_same_size(): expected a Tensor, got %s",
+                        Py_TYPE(other)->tp_name);
+  Tensor& o = *as_tensor(other);
+  return PyBool_FromLong(
+      std::equal(t.sizes().begin(), t.sizes().end(), o.sizes().begin(), o.sizes().end()));
+}
+
+PyMethodDef methods[] = {
+    {"size", hooked<m_size, Needs::Geometry>(), METH_FASTCALL,
+     "size(dim=None): the sizes, or one of them."},
+    {"stride", hooked<m_stride>(), METH_FASTCALL,
+     "stride(dim=None): the strides in elements, or one of them."},
+    {"dim", hooked<m_dim, Needs::Geometry>(), METH_NOARGS, "The number of dimensions."},
+    {"ndimension", hooked<m_dim, Needs::Geometry>(), METH_NOARGS, "The number of dimensions."},
+    {"numel", hooked<m_numel, Needs::Geometry>(), METH_NOARGS, "The number of elements."},
+    {"nelement", hooked<m_numel, Needs::Geometry>(), METH_NOARGS, "The number of elements."},
+    {"element_size", hooked<m_element_size, Needs::Geometry>(), METH_NOARGS, "Bytes per element."},
+    {"get_device", hooked<m_get_device, Needs::Geometry>(), METH_NOARGS, "-1 on the CPU."},
+    {"is_floating_point", hooked<m_is_floating, Needs::Geometry>(), METH_NOARGS, nullptr},
+    {"is_complex", hooked<m_is_complex, Needs::Geometry>(), METH_NOARGS, nullptr},
+    {"is_signed", hooked<m_is_signed, Needs::Geometry>(), METH_NOARGS, nullptr},
+    {"is_inference", hooked<m_is_inference, Needs::Geometry>(), METH_NOARGS, nullptr},
+    {"is_conj", hooked<m_false, Needs::Geometry>(), METH_NOARGS, nullptr},
+    {"is_neg", hooked<m_false, Needs::Geometry>(), METH_NOARGS, nullptr},
+    {"is_pinned", hooked<m_false, Needs::Geometry>(), METH_NOARGS, nullptr},
+    {"resolve_conj", hooked<m_self, Needs::Geometry>(), METH_NOARGS, nullptr},
+    {"resolve_neg", hooked<m_self, Needs::Geometry>(), METH_NOARGS, nullptr},
+    {"is_contiguous", hooked<m_is_contiguous>(), METH_VARARGS | METH_KEYWORDS, nullptr},
+    {"detach", hooked<m_detach, Needs::Geometry>(), METH_NOARGS,
+     "The same memory outside the graph; shares the version counter."},
+    {"detach_", hooked<m_detach_, Needs::Geometry>(), METH_NOARGS, "Makes this tensor a leaf."},
+    {"requires_grad_", hooked<m_requires_grad_, Needs::Geometry>(), METH_VARARGS | METH_KEYWORDS,
+     nullptr},
+    {"_mark_retains_grad", m_mark_retains, METH_NOARGS, nullptr},
+    {"is_same_size", hooked<m_is_same_size, Needs::Geometry>(), METH_O, nullptr},
+    {"_make_subclass", make_subclass, METH_VARARGS | METH_STATIC, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyGetSetDef getset[] = {{"shape", get_shape, nullptr, nullptr, nullptr},
+                        {"dtype", get_dtype, nullptr, nullptr, nullptr},
+                        {"device", get_device, nullptr, nullptr, nullptr},
+                        {"ndim", get_ndim, nullptr, nullptr, nullptr},
+                        {"itemsize", get_itemsize, nullptr, nullptr, nullptr},
+                        {"nbytes", get_nbytes, nullptr, nullptr, nullptr},
+                        {"requires_grad", get_requires_grad, set_requires_grad, nullptr, nullptr},
+                        {"is_leaf", get_is_leaf, nullptr, nullptr, nullptr},
+                        {"grad", get_grad, set_grad, nullptr, nullptr},
+                        {"_grad", get_grad, set_grad, nullptr, nullptr},
+                        {"grad_fn", get_grad_fn, nullptr, nullptr, nullptr},
+                        {"output_nr", get_output_nr, nullptr, nullptr, nullptr},
+                        {"_version", get_version, nullptr, nullptr, nullptr},
+                        {"_base", get_base, nullptr, nullptr, nullptr},
+                        {"data", get_data, set_data, nullptr, nullptr},
+                        {"retains_grad", get_retains_grad, nullptr, nullptr, nullptr},
+                        {"is_cpu", get_is_cpu, nullptr, nullptr, nullptr},
+                        {"is_meta", get_is_meta, nullptr, nullptr, nullptr},
+                        {"is_cuda", get_false, nullptr, nullptr, nullptr},
+                        {"is_sparse", get_is_sparse, nullptr, nullptr, nullptr},
+                        {"is_quantized", get_false, nullptr, nullptr, nullptr},
+                        {"is_mps", get_false, nullptr, nullptr, nullptr},
+                        {"is_nested", get_false, nullptr, nullptr, nullptr},
+                        {"is_sparse_csr", get_is_sparse_csr, nullptr, nullptr, nullptr},
+                        {"layout", get_layout, nullptr, nullptr, nullptr},
+                        {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyGetSetDef unhooked[std::size(getset)];
+
+PyGetSetDef object_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+    {"__class__", get_class, set_class, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+PyMemberDef members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(Tensor, dict), READONLY, nullptr},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Tensor, weak_refs), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr}};
+
+PyType_Slot life_slots[] = {{Py_tp_new, slot(tensor_new)},
+                            {Py_tp_dealloc, slot(tensor_dealloc)},
+                            {Py_tp_traverse, slot(tensor_traverse)},
+                            {Py_tp_clear, slot(tensor_clear)},
+                            {Py_tp_methods, methods},
+                            {Py_tp_getset, object_getset},
+                            {Py_tp_members, members},
+                            {0, nullptr}};
+
+}  // namespace
+
+namespace {
+std::vector<PyMethodDef*>& method_tables() {
+  static std::vector<PyMethodDef*> tables{methods};
+  return tables;
+}
+}  // namespace
+const std::vector<PyMethodDef*>& tensor_method_tables() { return method_tables(); }
+
 void add_tensor_methods(PyMethodDef* list) {
+  method_tables().push_back(list);
   for (PyMethodDef* m = list; m->ml_name; ++m) {
     Own f(checked(m->ml_flags & METH_STATIC ? PyCFunction_New(m, nullptr)
                                             : PyDescr_NewMethod(TensorType, m)));
@@ -290,12 +471,22 @@ void add_tensor_methods(PyMethodDef* list) {
 }
 
 void add_tensor(PyObject* module) {
-  Own strided(checked(PyObject_GetAttrString(module, "strided")));
-  for (PyGetSetDef* g = tensor_getset; g->name; ++g)
-    if (g->get == get_layout) g->closure = strided.get();
+  constexpr const char* kLayouts[] = {"strided",    "sparse_coo", "sparse_csr",
+                                      "sparse_csc", "sparse_bsr", "sparse_bsc"};
+  for (size_t i = 0; i < std::size(layouts_); ++i)
+    layouts_[i] = checked(PyObject_GetAttrString(module, kLayouts[i]));
+  std::vector<PyType_Slot> slots;
+  for (PyType_Slot* s = life_slots; s->slot; ++s) slots.push_back(*s);
+  for (PyType_Slot* s = operator_slots; s->slot; ++s) slots.push_back(*s);
+  slots.push_back({0, nullptr});
   PyType_Spec spec{"rushlight.Tensor", sizeof(Tensor), 0,
-                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, type_slots};
+                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, slots.data()};
   TensorType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
+  hook_attributes(getset, unhooked);
+  for (PyGetSetDef* g = getset; g->name; ++g) {
+    Own d(checked(PyDescr_NewGetSet(TensorType, g)));
+    checked(PyObject_SetAttrString(reinterpret_cast<PyObject*>(TensorType), g->name, d.get()));
+  }
   // NumPy must leave mixed expressions to the tensor's own operators.
   Own priority(PyLong_FromLong(1000));
   checked(PyObject_SetAttrString(reinterpret_cast<PyObject*>(TensorType), "__array_priority__",

@@ -209,13 +209,17 @@ MemoryFormat to_memory_format(PyObject* o, const char* op) {
   return static_cast<MemoryFormat>(reinterpret_cast<Enum*>(o)->value);
 }
 
-void require_strided(PyObject* o, const char* op) {
+bool is_strided(PyObject* o, const char* op) {
   if (Py_TYPE(o) != LayoutType)
     fail(ErrorKind::Type, op, "(): argument 'layout' must be torch.layout, not ",
          Py_TYPE(o)->tp_name);
-  if (reinterpret_cast<Enum*>(o)->value != 0)
-    fail(ErrorKind::NotImplemented, op,
-         "(): sparse layouts are not supported, only torch.strided; leave layout out");
+  return reinterpret_cast<Enum*>(o)->value == 0;
+}
+void require_strided(PyObject* o, const char* op) {
+  if (!is_strided(o, op))
+    fail(ErrorKind::NotImplemented, op, "(): layout ",
+         PyUnicode_AsUTF8(reinterpret_cast<Enum*>(o)->text),
+         " is not supported, only torch.strided; leave layout out");
 }
 
 bool is_number(PyObject* o) {

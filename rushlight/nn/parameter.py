@@ -53,6 +53,8 @@ class Parameter(rl.Tensor, metaclass=_ParameterMeta):
         True
     """
 
+    __torch_function__ = rl._native._disabled_torch_function_impl
+
     def __new__(cls, data=None, requires_grad=True):
         if data is None:
             data = rl.empty(0)

@@ -6,7 +6,7 @@ csrc/kernels/views.cpp and a record here.
 """
 
 import rushlight as rl
-from rushlight import _native
+from rushlight._interpose import attribute
 from rushlight.ops._record import op
 
 # ---- what the gradients are made of ------------------------------------------------------------
@@ -467,20 +467,15 @@ def imag(self):
 imag.vjp(self=lambda g: rl.complex(rl.zeros_like(g), g))
 
 
-def _part_property(part):
+def _assign(part):
     def assign(self, value):
         target = part(self)
         target.copy_(value) if isinstance(value, rl.Tensor) else target.fill_(value)
 
-    return property(part, assign)
+    return assign
 
 
-for _name, _property in {
-    "T": property(numpy_T),
-    "mT": property(mT),
-    "mH": property(adjoint),
-    "H": property(_H),
-    "real": _part_property(real),
-    "imag": _part_property(imag),
-}.items():
-    setattr(_native.Tensor, _name, _property)
+for _name, _op in {"T": numpy_T, "mT": mT, "mH": adjoint, "H": _H}.items():
+    attribute(_name, _op)
+for _name, _op in {"real": real, "imag": imag}.items():
+    attribute(_name, _op, _assign(_op))

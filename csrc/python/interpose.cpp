@@ -1,0 +1,359 @@
+// The slow path of the hook: collects who is concerned and asks rushlight/overrides.py. Also the
+// tensors of other kinds themselves (make_kind): geometry without memory, and a payload.
+#include "python/interpose.h"
+
+#include <cstring>
+
+#include "python/data_access.h"
+#include "python/state.h"
+
+namespace rl::py {
+
+uint8_t interposers_ = 0;
+
+namespace {
+
+int pushed_ = 0;                // interposers of all threads
+PyObject* policy_ = nullptr;    // policy(function, args, kwargs, marked)
+PyObject* describe_ = nullptr;  // describe(kind) -> its name
+PyObject* disabled_ = nullptr;  // the __torch_function__ that means "not mine"
+PyObject *torch_function_, *strided_;
+
+enum Level : uint8_t { kAll, kNoSubclasses, kNone };  // of ThreadState::torch_function_off
+
+PyObject*& stack() {  // this thread's interposers, innermost last
+  PyObject*& list = thread_state().interposers;
+  if (!list) list = checked(PyList_New(0));
+  return list;
+}
+
+bool is_sparse_layout(PyObject* o) { return Py_TYPE(o) == Py_TYPE(strided_) && o != strided_; }
+
+// Appends what may take over: marked tensors, layouts, and foreign objects with the protocol.
+void collect(PyObject* o, PyObject* found, bool& kinds, int depth = 0) {
+  if (is_tensor(o)) {
+    if (!as_tensor(o)->interposed) return;
+    kinds |= (as_tensor(o)->interposed & kKind) != 0;
+  } else if (PyTuple_Check(o) || PyList_Check(o)) {
+    for (Py_ssize_t i = 0; depth < 3 && i < PySequence_Fast_GET_SIZE(o); ++i)
+      collect(PySequence_Fast_ITEMS(o)[i], found, kinds, depth + 1);
+    return;
+  } else if (is_sparse_layout(o)) {
+    kinds = true;
+  } else if (!has_torch_function(o)) {
+    return;
+  }
+  checked(PyList_Append(found, o));
+}
+
+PyObject* ask(PyObject* function, PyObject* args, PyObject* kwargs, PyObject* found) {
+  return checked(PyObject_CallFunctionObjArgs(policy_, function, args, kwargs, found, nullptr));
+}
+
+}  // namespace
+
+NoTorchFunction::NoTorchFunction() : before_(thread_state().torch_function_off) {
+  thread_state().torch_function_off = kNone;
+}
+NoTorchFunction::~NoTorchFunction() { thread_state().torch_function_off = before_; }
+
+bool has_torch_function(PyObject* o) {
+  PyTypeObject* type = Py_TYPE(o);
+  if (type == TensorType || o == Py_None || PyLong_CheckExact(o) || PyFloat_CheckExact(o) ||
+      PyUnicode_CheckExact(o) || PyType_Check(o))
+    return false;
+  return subclass_mark(type) != 0;
+}
+
+bool any_torch_function(PyObject* const* args, Py_ssize_t n) {
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    PyObject* o = args[i];
+    if (has_torch_function(o)) return true;
+    if ((PyTuple_Check(o) || PyList_Check(o)) &&
+        any_torch_function(PySequence_Fast_ITEMS(o), PySequence_Fast_GET_SIZE(o)))
+      return true;
+  }
+  return false;
+}
+
+uint8_t subclass_mark(PyTypeObject* type) {
+  if (type == TensorType) return 0;
+  PyObject* found = _PyType_Lookup(type, torch_function_);
+  return found && found != disabled_ ? kSubclass : 0;
+}
+
+PyObject* redirect(PyObject* function, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  ThreadState& state = thread_state();
+  Own found(checked(PyList_New(0)));
+  bool kinds = false;
+  Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+  for (Py_ssize_t i = 0; i < n + keywords; ++i) collect(args[i], found.get(), kinds);
+  bool stacked = interposers_ && PyList_GET_SIZE(stack()) > 0;
+  bool subclasses = PyList_GET_SIZE(found.get()) > 0 && state.torch_function_off == kAll;
+  if (!kinds && !stacked && !subclasses) Py_RETURN_NOTIMPLEMENTED;
+  Own tuple(checked(PyTuple_New(n))), kwargs(checked(PyDict_New()));
+  for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(args[i]));
+  for (Py_ssize_t i = 0; i < keywords; ++i)
+    checked(PyDict_SetItem(kwargs.get(), PyTuple_GET_ITEM(kwnames, i), args[n + i]));
+  return ask(function, tuple.get(), kwargs.get(), found.get());
+}
+
+PyObject* redirect_member(const char* name, const char* part, PyObject* const* args, Py_ssize_t n) {
+  auto* type = reinterpret_cast<PyObject*>(TensorType);
+  Own member(checked(PyObject_GetAttrString(type, name)));
+  if (part) member = Own(checked(PyObject_GetAttrString(member.get(), part)));
+  return redirect(member.get(), args, n, nullptr);
+}
+
+void refuse_kind(const char* op, const Tensor& t) {
+  Own kind(checked(PyObject_CallFunction(describe_, "i", static_cast<int>(t.kind))));
+  fail(ErrorKind::NotImplemented, op, "(): not implemented for ", PyUnicode_AsUTF8(kind.get()),
+       " tensors; convert them to strided ones first, with to_dense()");
+}
+
+void drop_kind(Tensor& t) noexcept {
+  t.kind = 0;
+  t.interposed &= static_cast<uint8_t>(~kKind);
+  if (Object* p = std::exchange(t.payload, nullptr)) release(p);
+}
+
+// ---- methods and attributes
+
+namespace {
+
+PyObject* unless_refused(PyObject* result, const char* name, Needs needs, PyObject* self) {
+  if (result == Py_NotImplemented && needs == Needs::Memory && as_tensor(self)->kind) {
+    Py_DECREF(result);
+    refuse_kind(name, *as_tensor(self));
+  }
+  return result;
+}
+
+// Kinds need not answer for what the geometry alone decides.
+bool concerned(Needs needs, PyObject* self) {
+  return needs == Needs::Memory || interposers_ || (as_tensor(self)->interposed & kSubclass);
+}
+
+const char* method_name(void* method) {
+  for (PyMethodDef* list : tensor_method_tables())
+    for (PyMethodDef* m = list; m->ml_name; ++m)
+      if (reinterpret_cast<void*>(m->ml_meth) == method) return m->ml_name;
+  fail("internal: a hooked method that is in no table");
+}
+
+}  // namespace
+
+PyObject* redirect_method(void* method, Needs needs, PyObject* self, PyObject* const* args,
+                          Py_ssize_t n, PyObject* kwnames) {
+  return guarded([&]() -> PyObject* {
+    if (!concerned(needs, self)) Py_RETURN_NOTIMPLEMENTED;
+    const char* name = method_name(method);
+    Own f(checked(PyObject_GetAttrString(reinterpret_cast<PyObject*>(TensorType), name)));
+    std::vector<PyObject*> all{self};
+    all.insert(all.end(), args, args + n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0));
+    return unless_refused(redirect(f.get(), all.data(), n + 1, kwnames), name, needs, self);
+  });
+}
+PyObject* redirect_method(void* method, Needs needs, PyObject* self, PyObject* one) {
+  return redirect_method(method, needs, self, &one, one ? 1 : 0, nullptr);
+}
+PyObject* redirect_method(void* method, Needs needs, PyObject* self, PyObject* args,
+                          PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    std::vector<PyObject*> all(PySequence_Fast_ITEMS(args),
+                               PySequence_Fast_ITEMS(args) + PyTuple_GET_SIZE(args));
+    Own names(kwargs ? checked(PyDict_Keys(kwargs)) : nullptr);
+    if (names) names = Own(checked(PyList_AsTuple(names.get())));
+    for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names.get()); ++i)
+      all.push_back(PyDict_GetItem(kwargs, PyTuple_GET_ITEM(names.get(), i)));
+    return redirect_method(method, needs, self, all.data(), PyTuple_GET_SIZE(args), names.get());
+  });
+}
+
+namespace {
+
+PyObject* hooked_get(PyObject* self, void* closure) {
+  auto& a = *static_cast<PyGetSetDef*>(closure);
+  if (as_tensor(self)->interposed | interposers_) [[unlikely]] {
+    PyObject* result = guarded([&]() -> PyObject* {
+      if (!concerned(Needs::Geometry, self)) Py_RETURN_NOTIMPLEMENTED;
+      return redirect_member(a.name, "__get__", &self, 1);
+    });
+    if (result != Py_NotImplemented) return result;
+    Py_DECREF(result);
+  }
+  return a.get(self, a.closure);
+}
+
+int hooked_set(PyObject* self, PyObject* value, void* closure) {
+  auto& a = *static_cast<PyGetSetDef*>(closure);
+  if (((as_tensor(self)->interposed & kSubclass) | interposers_) && value) [[unlikely]] {
+    PyObject* args[] = {self, value};
+    PyObject* result = guarded([&] { return redirect_member(a.name, "__set__", args, 2); });
+    if (!result) return -1;
+    Py_DECREF(result);
+    if (result != Py_NotImplemented) return 0;
+  }
+  return a.set(self, value, a.closure);
+}
+
+}  // namespace
+
+void hook_attributes(PyGetSetDef* table, PyGetSetDef* originals) {
+  for (; table->name; ++table, ++originals) {
+    *originals = *table;
+    table->get = hooked_get;
+    if (table->set) table->set = hooked_set;
+    table->closure = originals;
+  }
+}
+
+// ---- what Python sees
+
+namespace {
+
+// make_kind(kind, sizes, dtype, device, payload): a tensor of that geometry and without memory.
+PyObject* make_kind(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    int kind;
+    PyObject *sizes, *dtype, *device, *payload;
+    if (!PyArg_ParseTuple(args, "iOOOO", &kind, &sizes, &dtype, &device, &payload))
+      throw PythonError{};
+    if (kind < 1 || kind > 255) fail("make_kind: kinds are 1 to 255, got ", kind);
+    Storage* none = new_storage(0, true);
+    SizeVec size = to_sizes(sizes, "make_kind", "sizes");
+    checked_numel(size);
+    Ref<Tensor> t = alias(none, size, contiguous_strides(size), 0, as_dtype(dtype),
+                          to_device(device, "make_kind"));
+    release(none);
+    t->kind = static_cast<uint8_t>(kind);
+    t->interposed |= kKind;
+    t->payload = reinterpret_cast<Object*>(Py_NewRef(payload));
+    return wrap(std::move(t));
+  });
+}
+Tensor& need_kind(PyObject* o) {
+  if (!is_tensor(o) || !as_tensor(o)->kind)
+    fail(ErrorKind::Type, "expected a tensor of another kind, got ", Py_TYPE(o)->tp_name);
+  return *as_tensor(o);
+}
+PyObject* payload(PyObject*, PyObject* o) {
+  return guarded([&] { return Py_NewRef(reinterpret_cast<PyObject*>(need_kind(o).payload)); });
+}
+// replace_payload(tensor, sizes, payload): an in-place change.
+PyObject* replace_payload(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *o, *sizes, *payload;
+    if (!PyArg_ParseTuple(args, "OOO", &o, &sizes, &payload)) throw PythonError{};
+    Tensor& t = need_kind(o);
+    set_contiguous(t, to_sizes(sizes, "replace_payload", "sizes"));
+    release(std::exchange(t.payload, reinterpret_cast<Object*>(Py_NewRef(payload))));
+    ++t.version();
+    Py_RETURN_NONE;
+  });
+}
+PyObject* kind_of(PyObject*, PyObject* o) {
+  return PyLong_FromLong(is_tensor(o) ? as_tensor(o)->kind : 0);
+}
+
+PyObject* set_policy(PyObject*, PyObject* args) {
+  if (!PyArg_ParseTuple(args, "OO", &policy_, &describe_)) return nullptr;
+  Py_INCREF(policy_);
+  Py_INCREF(describe_);
+  Py_RETURN_NONE;
+}
+PyObject* interposer_stack(PyObject*, PyObject*) {
+  return guarded([&] { return Py_NewRef(stack()); });
+}
+PyObject* push_interposer(PyObject*, PyObject* f) {
+  return guarded([&]() -> PyObject* {
+    checked(PyList_Append(stack(), f));
+    interposers_ = ++pushed_ > 0;
+    Py_RETURN_NONE;
+  });
+}
+PyObject* pop_interposer(PyObject*, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    Py_ssize_t n = PyList_GET_SIZE(stack());
+    if (!n) fail("no interposer is active in this thread");
+    Own top = Own::share(PyList_GET_ITEM(stack(), n - 1));
+    checked(PyList_SetSlice(stack(), n - 1, n, nullptr));
+    interposers_ = --pushed_ > 0;
+    return top.give();
+  });
+}
+PyObject* torch_function_off(PyObject*, PyObject*) {
+  return PyLong_FromLong(thread_state().torch_function_off);
+}
+PyObject* set_torch_function_off(PyObject*, PyObject* level) {
+  return guarded([&]() -> PyObject* {
+    uint8_t before = thread_state().torch_function_off;
+    thread_state().torch_function_off =
+        static_cast<uint8_t>(to_index(level, "set_torch_function_off", "level"));
+    return PyLong_FromLong(before);
+  });
+}
+PyObject* py_has_torch_function(PyObject*, PyObject* o) {
+  return PyBool_FromLong(has_torch_function(o));
+}
+
+// interposed(function, args, kwargs): what a Python function that is no op asks before it runs.
+PyObject* interposed(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  return guarded([&]() -> PyObject* {
+    if (n != 3)
+      fail(ErrorKind::Type, "interposed() takes 3 arguments, got ", static_cast<int64_t>(n));
+    Own found(checked(PyList_New(0))), values(checked(PyDict_Values(args[2])));
+    bool kinds = false;
+    collect(args[1], found.get(), kinds);
+    collect(values.get(), found.get(), kinds);
+    if (!PyList_GET_SIZE(found.get()) && !PyList_GET_SIZE(stack())) Py_RETURN_NOTIMPLEMENTED;
+    return ask(args[0], args[1], args[2], found.get());
+  });
+}
+
+// The __torch_function__ of classes that take no part: runs the call with the protocol off.
+PyObject* disabled_torch_function(PyObject*, PyObject* args) {
+  PyObject *function, *types, *positional = nullptr, *kwargs = nullptr;
+  if (!PyArg_ParseTuple(args, "OO|OO", &function, &types, &positional, &kwargs)) return nullptr;
+  NoTorchFunction off;
+  Own none(PyTuple_New(0));
+  return PyObject_Call(function, positional ? positional : none.get(),
+                       kwargs == Py_None ? nullptr : kwargs);
+}
+
+PyMethodDef functions[] = {
+    {"make_kind", make_kind, METH_VARARGS, nullptr},
+    {"payload", payload, METH_O, nullptr},
+    {"replace_payload", replace_payload, METH_VARARGS, nullptr},
+    {"kind_of", kind_of, METH_O, nullptr},
+    {"set_policy", set_policy, METH_VARARGS, nullptr},
+    {"interposer_stack", interposer_stack, METH_NOARGS, nullptr},
+    {"push_interposer", push_interposer, METH_O, nullptr},
+    {"pop_interposer", pop_interposer, METH_NOARGS, nullptr},
+    {"torch_function_off", torch_function_off, METH_NOARGS, nullptr},
+    {"set_torch_function_off", set_torch_function_off, METH_O, nullptr},
+    {"has_torch_function", py_has_torch_function, METH_O, nullptr},
+    {"interposed", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(interposed)),
+     METH_FASTCALL, nullptr},
+    {"_disabled_torch_function_impl", disabled_torch_function, METH_VARARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+
+}  // namespace
+
+void add_interposition(PyObject* module) {
+  torch_function_ = checked(PyUnicode_InternFromString("__torch_function__"));
+  checked(PyModule_AddFunctions(module, functions));
+  disabled_ = checked(PyObject_GetAttrString(module, "_disabled_torch_function_impl"));
+  strided_ = checked(PyObject_GetAttrString(module, "strided"));
+}
+
+}  // namespace rl::py
+
+namespace rl {
+void share_kind(Tensor& to, const Tensor& from) {
+  py::drop_kind(to);
+  to.kind = from.kind;
+  to.interposed |= from.interposed & py::kKind;
+  if ((to.payload = from.payload)) retain(to.payload);
+}
+}  // namespace rl

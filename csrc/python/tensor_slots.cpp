@@ -1,0 +1,252 @@
+// The tensor's operators: number, comparison and sequence slots. Arithmetic is bound to ops by the
+// ops' own records; this file names Python protocols, no operator.
+#include "python/data_access.h"
+#include "python/interpose.h"
+#include "python/op.h"
+
+namespace rl::py {
+namespace {
+
+template <class F>
+void* slot(F* f) {
+  return reinterpret_cast<void*>(f);
+}
+
+// ---- operators: slot number -> op, filled from the records (ops/_record.py lists the same
+// order). A reflected call arrives with the tensor on the right; `a` stays the left operand.
+enum Operator {
+  kAdd,
+  kSub,
+  kMul,
+  kTrueDiv,
+  kFloorDiv,
+  kMod,
+  kPow,
+  kMatmul,
+  kAnd,
+  kOr,
+  kXor,
+  kLshift,
+  kRshift,
+  kNeg,
+  kPos,
+  kAbs,
+  kInvert,
+  kLt,
+  kLe,
+  kEq,
+  kNe,
+  kGt,
+  kGe
+};
+
+constexpr const char* kReflected[] = {
+    "add",         "__rsub__", "mul",     "__rtruediv__", "__rfloordiv__", "__rmod__",   "__rpow__",
+    "__rmatmul__", "__rand__", "__ror__", "__rxor__",     "__rlshift__",   "__rrshift__"};
+
+// The operator as users would call it: Tensor.add for a + b, Tensor.__rsub__(b, a) for 2 - b.
+PyObject* redirect_operator(const Op& op, PyObject* a, PyObject* b, Form form,
+                            const char* reflected) {
+  PyObject *straight[] = {a, b}, *swapped[] = {b, a};
+  if (b && !is_tensor(a)) return redirect_member(reflected, nullptr, swapped, 2);
+  std::string name = op.public_name + (form == Form::Inplace ? "_" : "");
+  return redirect_member(name.c_str(), nullptr, straight, b ? 2 : 1);
+}
+
+// The fast path: no argument list to parse. `reflected` names the dunder that has b on the left.
+PyObject* call_binary(Op& op, PyObject* a, PyObject* b, Form form, const char* reflected) {
+  Slots slots;
+  slots.at[0] = a;
+  slots.at[1] = b;
+  slots.interposed = interposers_;
+  bool fits = true;
+  for (PyObject* o : {a, b})
+    if (is_tensor(o))
+      slots.interposed |= as_tensor(o)->interposed;
+    else
+      fits &= is_number(o);
+  if (!fits && !has_torch_function(a) && !has_torch_function(b)) Py_RETURN_NOTIMPLEMENTED;
+  if (slots.interposed || !fits) [[unlikely]] {
+    PyObject* result = redirect_operator(op, a, b, form, reflected);
+    if (result != Py_NotImplemented || !fits) return result;
+    Py_DECREF(result);
+  }
+  return invoke(op, slots, form);
+}
+
+PyObject* call_unary(Op& op, PyObject* a) {
+  Slots slots;
+  slots.at[0] = a;
+  slots.interposed = as_tensor(a)->interposed | interposers_;
+  if (slots.interposed) [[unlikely]] {
+    PyObject* result = redirect_operator(op, a, nullptr, Form::Function, nullptr);
+    if (result != Py_NotImplemented) return result;
+    Py_DECREF(result);
+  }
+  return invoke(op, slots, Form::Function);
+}
+
+template <int K>
+PyObject* binary(PyObject* a, PyObject* b) {
+  if (!operator_ops[K]) Py_RETURN_NOTIMPLEMENTED;
+  return guarded(
+      [&] { return call_binary(*operator_ops[K], a, b, Form::Function, kReflected[K]); });
+}
+template <int K>
+PyObject* inplace(PyObject* a, PyObject* b) {
+  return guarded([&] { return call_binary(*operator_ops[K], a, b, Form::Inplace, nullptr); });
+}
+template <int K>
+PyObject* unary(PyObject* a) {
+  return guarded([&] { return call_unary(*operator_ops[K], a); });
+}
+PyObject* power(PyObject* a, PyObject* b, PyObject*) { return binary<kPow>(a, b); }
+PyObject* inplace_power(PyObject* a, PyObject* b, PyObject*) { return inplace<kPow>(a, b); }
+PyObject* compare(PyObject* a, PyObject* b, int op) {
+  static_assert(kEq - kLt == Py_EQ - Py_LT && kGe - kLt == Py_GE - Py_LT);
+  return guarded([&]() -> PyObject* {
+    return call_binary(*operator_ops[kLt + op], a, b, Form::Function, nullptr);
+  });
+}
+
+// What whoever interposes makes of Tensor's dunder `name`; null: nobody does, go on.
+template <class... A>
+PyObject* taken_over(const char* name, PyObject* self, A... rest) {
+  if (!(as_tensor(self)->interposed | interposers_)) [[likely]]
+    return nullptr;
+  PyObject* args[] = {self, rest...};
+  PyObject* result = redirect_member(name, nullptr, args, 1 + sizeof...(rest));
+  if (result != Py_NotImplemented) return result;
+  Py_DECREF(result);
+  if (as_tensor(self)->kind) refuse_kind(name, *as_tensor(self));
+  return nullptr;
+}
+
+int truth(PyObject* a) {
+  return guarded_int([&] {
+    Own other(taken_over("__bool__", a));
+    return other ? PyObject_IsTrue(other.get()) : tensor_bool(*as_tensor(a));
+  });
+}
+PyObject* to_float(PyObject* a) {
+  return guarded([&] {
+    PyObject* other = taken_over("__float__", a);
+    return other ? other : tensor_float(*as_tensor(a));
+  });
+}
+PyObject* to_int(PyObject* a) {
+  return guarded([&] {
+    PyObject* other = taken_over("__int__", a);
+    return other ? other : tensor_int(*as_tensor(a));
+  });
+}
+PyObject* to_index_slot(PyObject* a) {
+  return guarded([&] {
+    PyObject* other = taken_over("__index__", a);
+    return other ? other : tensor_index(*as_tensor(a));
+  });
+}
+Py_ssize_t length(PyObject* a) {
+  Tensor& t = *as_tensor(a);
+  if ((t.interposed & kSubclass) | interposers_) [[unlikely]] {
+    Own other(guarded([&] { return redirect_member("__len__", nullptr, &a, 1); }));
+    if (!other) return -1;
+    if (other.get() != Py_NotImplemented) return PyLong_AsSsize_t(other.get());
+  }
+  if (t.ndim == 0) {
+    PyErr_SetString(PyExc_TypeError, "len() of a 0-d tensor");
+    return -1;
+  }
+  return t.size(0);
+}
+Py_hash_t identity_hash(PyObject* a) { return _Py_HashPointer(a); }
+PyObject* iterate(PyObject* a) {
+  return guarded([&]() -> PyObject* {
+    if ((as_tensor(a)->interposed & kSubclass) | interposers_) [[unlikely]]
+      if (PyObject* other = taken_over("__iter__", a)) return other;
+    if (as_tensor(a)->ndim == 0) fail(ErrorKind::Type, "iteration over a 0-d tensor");
+    Own rows(call_op("unbind", &a, 1));
+    return PyObject_GetIter(rows.get());
+  });
+}
+PyObject* subscript(PyObject* a, PyObject* i) {
+  return guarded([&]() -> PyObject* {
+    if (PyObject* other = taken_over("__getitem__", a, i)) return other;
+    if (is_tensor(i) && as_tensor(i)->interposed) [[unlikely]] {
+      PyObject* args[] = {a, i};
+      PyObject* other = redirect_member("__getitem__", nullptr, args, 2);
+      if (other != Py_NotImplemented) return other;
+      Py_DECREF(other);
+      if (as_tensor(i)->kind) refuse_kind("__getitem__", *as_tensor(i));
+    }
+    return tensor_getitem(a, i);
+  });
+}
+PyObject* sequence_item(PyObject* a, Py_ssize_t i) {
+  Own index(PyLong_FromSsize_t(i));
+  return index ? subscript(a, index.get()) : nullptr;
+}
+int assign(PyObject* a, PyObject* i, PyObject* v) {
+  if (!v) {
+    PyErr_SetString(PyExc_TypeError, "Tensor does not support deleting items");
+    return -1;
+  }
+  return guarded_int([&] {
+    if (Own other(taken_over("__setitem__", a, i, v)); other) return 0;
+    for (PyObject* o : {i, v}) {
+      if (!marks(o)) continue;
+      PyObject* args[] = {a, i, v};
+      Own other(redirect_member("__setitem__", nullptr, args, 3));
+      if (other.get() != Py_NotImplemented) return 0;
+      if (as_tensor(o)->kind) refuse_kind("__setitem__", *as_tensor(o));
+    }
+    return tensor_setitem(a, i, v);
+  });
+}
+
+}  // namespace
+
+PyType_Slot operator_slots[] = {{Py_tp_hash, slot(identity_hash)},
+                                {Py_tp_richcompare, slot(compare)},
+                                {Py_tp_iter, slot(iterate)},
+                                {Py_nb_add, slot(binary<kAdd>)},
+                                {Py_nb_subtract, slot(binary<kSub>)},
+                                {Py_nb_multiply, slot(binary<kMul>)},
+                                {Py_nb_true_divide, slot(binary<kTrueDiv>)},
+                                {Py_nb_floor_divide, slot(binary<kFloorDiv>)},
+                                {Py_nb_remainder, slot(binary<kMod>)},
+                                {Py_nb_power, slot(power)},
+                                {Py_nb_matrix_multiply, slot(binary<kMatmul>)},
+                                {Py_nb_and, slot(binary<kAnd>)},
+                                {Py_nb_or, slot(binary<kOr>)},
+                                {Py_nb_xor, slot(binary<kXor>)},
+                                {Py_nb_lshift, slot(binary<kLshift>)},
+                                {Py_nb_rshift, slot(binary<kRshift>)},
+                                {Py_nb_inplace_add, slot(inplace<kAdd>)},
+                                {Py_nb_inplace_subtract, slot(inplace<kSub>)},
+                                {Py_nb_inplace_multiply, slot(inplace<kMul>)},
+                                {Py_nb_inplace_true_divide, slot(inplace<kTrueDiv>)},
+                                {Py_nb_inplace_floor_divide, slot(inplace<kFloorDiv>)},
+                                {Py_nb_inplace_remainder, slot(inplace<kMod>)},
+                                {Py_nb_inplace_power, slot(inplace_power)},
+                                {Py_nb_inplace_and, slot(inplace<kAnd>)},
+                                {Py_nb_inplace_or, slot(inplace<kOr>)},
+                                {Py_nb_inplace_xor, slot(inplace<kXor>)},
+                                {Py_nb_inplace_lshift, slot(inplace<kLshift>)},
+                                {Py_nb_inplace_rshift, slot(inplace<kRshift>)},
+                                {Py_nb_negative, slot(unary<kNeg>)},
+                                {Py_nb_positive, slot(unary<kPos>)},
+                                {Py_nb_absolute, slot(unary<kAbs>)},
+                                {Py_nb_invert, slot(unary<kInvert>)},
+                                {Py_nb_bool, slot(truth)},
+                                {Py_nb_float, slot(to_float)},
+                                {Py_nb_int, slot(to_int)},
+                                {Py_nb_index, slot(to_index_slot)},
+                                {Py_mp_length, slot(length)},
+                                {Py_mp_subscript, slot(subscript)},
+                                {Py_mp_ass_subscript, slot(assign)},
+                                {Py_sq_item, slot(sequence_item)},
+                                {Py_sq_length, slot(length)},
+                                {0, nullptr}};
+
+}  // namespace rl::py

@@ -1,0 +1,205 @@
+"""Who may take over a call, and in which order: the policy behind the native hook.
+
+The hook (csrc/python/interpose.h) calls `_policy` when an interposer is active in this thread or
+an argument is marked. Asked are, in this order: interposers, innermost first; classes with a
+``__torch_function__``; the handlers of the kinds of tensor among the arguments. A new transform
+needs `interpose` or `register_kind`, and changes nothing here. PyTorch's public protocol on top
+of this is `rushlight.overrides`.
+"""
+
+import functools
+
+from rushlight import _native
+
+SPARSE_KINDS = ("sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc")
+_handlers = {}  # kind -> handler(function, args, kwargs)
+_names = dict(enumerate(SPARSE_KINDS, 1))
+_layout_kinds = {getattr(_native, name): kind for kind, name in _names.items()}
+_public = {}  # an attribute's private op -> what users call it: Tensor.T.__get__
+
+
+class interpose:
+    """Context manager: every call of an op, method or attribute in this thread asks a handler.
+
+    Args:
+        handler: ``handler(function, args, kwargs)`` returns the call's result, or NotImplemented
+            if the call is to go on as if it had not been asked. While the handler runs it is off
+            the stack, so that it can call ``function(*args, **kwargs)`` itself. If it declines an
+            op that is a composition, it is asked again for the ops that this calls.
+
+    Example::
+
+        >>> seen = []
+        >>> def watch(function, args, kwargs):
+        ...     seen.append(function.__name__)
+        ...     return NotImplemented
+        >>> with rl._interpose.interpose(watch):
+        ...     _ = rl.ones(2) + 1
+        >>> seen
+        ['ones', 'add']
+    """
+
+    def __init__(self, handler):
+        self.handler = handler
+
+    def __enter__(self):
+        _native.push_interposer(self.handler)
+        return self.handler
+
+    def __exit__(self, *exception):
+        _native.pop_interposer()
+
+
+def register_kind(name, handler, kind=None):
+    """A kind of tensor that is no strided memory; the number that `make_kind` takes.
+
+    Args:
+        name: for messages.
+        handler: ``handler(function, args, kwargs)`` is asked for every call with such a tensor; it
+            returns the result or NotImplemented. An op that is declined is computed by its
+            composite body, if it has one, whose ops ask again; otherwise NotImplementedError.
+            Later kinds are asked before earlier ones.
+        kind: the number of one of `SPARSE_KINDS` that is being implemented.
+    """
+    kind = kind or max(max(_names), len(SPARSE_KINDS)) + 1
+    _names[kind], _handlers[kind] = name, handler
+    return kind
+
+
+def make_kind(kind, sizes, dtype, device, payload):
+    """A tensor of a registered kind: sizes, dtype and device without memory, and its payload."""
+    return _native.make_kind(kind, sizes, dtype, device, payload)
+
+
+def overridable(function):
+    """Decorator: puts a Python function that is no op behind the hook, as ops are."""
+
+    @functools.wraps(function)
+    def asked(*args, **kwargs):
+        result = _native.interposed(asked, args, kwargs)
+        return function(*args, **kwargs) if result is NotImplemented else result
+
+    return asked
+
+
+def attribute(name, op, setter=None):
+    """A property of Tensor that calls an op and is known to handlers as ``Tensor.name.__get__``."""
+    if hasattr(op, "record"):
+        getter = _native.make_callable([op.record.native], 0)
+        getter.__name__ = name
+    else:
+        getter = overridable(op)
+    made = property(getter, setter)
+    setattr(_native.Tensor, name, made)
+    _public[getter] = made.__get__
+
+
+# ---- the policy ------------------------------------------------------------------------------
+
+
+def _policy(function, args, kwargs, marked):
+    function = _public.get(function, function)
+    off = _native.torch_function_off()
+    classes = [] if off else overloaded(marked)
+    result, mode = _ask_interposers(function, args, kwargs, classes, off)
+    if result is NotImplemented and (classes or mode):
+        result = _ask_classes(function, args, kwargs, classes, mode)
+        if result is not NotImplemented:
+            return result
+    return result if result is not NotImplemented else _ask_kinds(function, args, kwargs, marked)
+
+
+def overloaded(arguments):
+    """The arguments whose ``__torch_function__`` is to be called: one a type, subclasses first."""
+    found, types = [], set()
+    for argument in arguments:
+        kind = type(argument)
+        if kind in types or not _native.has_torch_function(argument):
+            continue
+        types.add(kind)
+        place = len(found)
+        for i, other in enumerate(found):
+            if issubclass(kind, type(other)):
+                place = i
+                break
+        found.insert(place, argument)
+    return found
+
+
+def _ask_interposers(function, args, kwargs, classes, off):
+    """The result, and the mode that was asked and declined (outer modes are not asked then)."""
+    stack, declined = _native.interposer_stack(), None
+    for depth in range(len(stack) - 1, -1, -1):
+        entry = stack[depth]
+        is_mode = hasattr(entry, "__torch_function__")
+        if is_mode and (off == 2 or declined):
+            continue
+        above = stack[depth:]
+        del stack[depth:]
+        try:
+            if is_mode:
+                types = tuple(map(type, classes))
+                result = entry.__torch_function__(function, types, args, kwargs)
+            else:
+                result = entry(*_straight(function, args), kwargs)
+        finally:
+            stack[depth:] = above
+        if result is not NotImplemented:
+            return result, None
+        declined = entry if is_mode else declined
+    return NotImplemented, declined
+
+
+def _ask_classes(function, args, kwargs, classes, mode):
+    types = tuple(map(type, classes))
+    for argument in classes:
+        result = argument.__torch_function__(function, types, args, kwargs)
+        if result is not NotImplemented:
+            return result
+    asked = [f"mode object {mode}"] if mode else []
+    asked += [f"tensor subclass {kind}" for kind in types]
+    name = getattr(function, "__qualname__", function)
+    raise TypeError(
+        f"no implementation found for 'torch.{name}': every __torch_function__ that was asked "
+        f"returned NotImplemented: {', '.join(asked)}"
+    )
+
+
+#: what `2 - x` calls, and the op that it stands for, with the operands in their order
+_REFLECTED = {
+    "__rsub__": "sub",
+    "__rtruediv__": "div",
+    "__rfloordiv__": "floor_divide",
+    "__rmod__": "remainder",
+    "__rpow__": "pow",
+    "__rmatmul__": "matmul",
+    "__rand__": "bitwise_and",
+    "__ror__": "bitwise_or",
+    "__rxor__": "bitwise_xor",
+    "__rlshift__": "bitwise_left_shift",
+    "__rrshift__": "bitwise_right_shift",
+}
+
+
+def _straight(function, args):
+    """Only ``__torch_function__`` sees reflected operators; other handlers see the op."""
+    name = _REFLECTED.get(getattr(function, "__name__", None))
+    return (function, args) if name is None else (getattr(_native.Tensor, name), args[::-1])
+
+
+def _ask_kinds(function, args, kwargs, marked):
+    function, args = _straight(function, args)
+    kinds = {_layout_kinds.get(x) or _native.kind_of(x) for x in marked}
+    for kind in sorted(kinds - {0}, reverse=True):
+        handler = _handlers.get(kind)
+        result = handler(function, args, kwargs) if handler else NotImplemented
+        if result is not NotImplemented:
+            return result
+    return NotImplemented
+
+
+def _describe(kind):
+    return _names[kind]
+
+
+_native.set_policy(_policy, _describe)

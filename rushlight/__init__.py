@@ -92,6 +92,10 @@ _tensor_methods.install(Tensor)
 globals().update(_removed.functions)
 overrides.install()
 
+from rushlight import sparse  # noqa: E402
+
+sparse.install()
+
 _LAZY = (
     "cpu",
     "cuda",

@@ -21,6 +21,7 @@ __all__ = [
     "is_tensor_method_or_property",
     "wrap_torch_function",
     "enable_reentrant_dispatch",
+    "redispatch_function",
 ]
 
 _ALL, _NO_SUBCLASSES, _NONE = 0, 1, 2  # what `torch_function_off` means
@@ -135,6 +136,8 @@ def _modes_active():
 
 def has_torch_function(relevant_args):
     """Does any of the arguments have a ``__torch_function__`` of its own, or is a mode active?"""
+    if _interpose._passing and _interpose.passes():
+        return False
     if _modes_active():
         return True
     return not _native.torch_function_off() and any(map(_native.has_torch_function, relevant_args))
@@ -196,6 +199,24 @@ def wrap_torch_function(dispatcher):
         return wrapped
 
     return decorate
+
+
+def redispatch_function(func, types, args, kwargs):
+    """Calls `func` without asking for it again; the calls that it makes do ask.
+
+    For a ``__torch_function__`` that wants to see what is inside a function.
+
+    Example::
+
+        >>> rl.overrides.redispatch_function(rl.add, (), (rl.ones(1), 1), {})
+        tensor([2.])
+    """
+    thread = _interpose.get_ident()
+    _interpose._passing.add(thread)
+    try:
+        return func(*args, **(kwargs or {}))
+    finally:
+        _interpose._passing.discard(thread)
 
 
 class enable_reentrant_dispatch:

@@ -330,10 +330,17 @@ Ref<Tensor> fit_gradient(Node& n, size_t edge, Ref<Tensor> g) {
   return g;
 }
 
+// A strided summand comes first: it can take a sparse one, which cannot take it.
+static Ref<Tensor> sum_of(Tensor& a, Tensor& b) {
+  bool swap = a.kind && !b.kind;
+  return call_tensor_op("add", {object(swap ? &b : &a), object(swap ? &a : &b)});
+}
+
 Ref<Tensor> add_gradients(Tensor& a, Tensor& b, bool may_reuse, const Pass& pass) {
   GradMode mode(pass.create_graph);
   NoTorchFunction off;
-  return call_tensor_op(may_reuse && !pass.create_graph ? "add_" : "add", {object(&a), object(&b)});
+  if (!may_reuse || pass.create_graph || a.kind != b.kind) return sum_of(a, b);
+  return call_tensor_op("add_", {object(&a), object(&b)});
 }
 
 // Adds to .grad. A gradient nobody else holds becomes .grad as it is; otherwise it is copied.
@@ -346,8 +353,7 @@ static void add_to_grad(Tensor& v, Ref<Tensor> g, const Pass& pass) {
     Ref<Tensor> kept = sole ? g : call_tensor_op("clone", {o});
     v.grad = kept.give();
   } else if (pass.create_graph || (v.grad->kind && v.grad->kind != g->kind)) {
-    Ref<Tensor> sum = call_tensor_op("add", {object(v.grad), object(g.get())});
-    release(std::exchange(v.grad, sum.give()));
+    release(std::exchange(v.grad, sum_of(*v.grad, *g).give()));
   } else {
     call_tensor_op("add_", {object(v.grad), object(g.get())});
   }

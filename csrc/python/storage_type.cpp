@@ -342,6 +342,7 @@ PyObject* tensor_set(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObje
       set_from_storage(t, a);
     } else {
       Tensor& source = *as_tensor(a[0]);
+      if (source.kind) refuse_kind("set_", source);
       RL_CHECK(source.dtype == t.dtype, "set_: could not set tensor of type ", t.dtype,
                " to a tensor of type ", source.dtype);
       int64_t offset = a[1] ? to_index(a[1], "set_", "storage_offset") : source.offset;
@@ -386,6 +387,7 @@ PyObject* take_geometry(PyObject* self, PyObject* other) {
     if (!is_tensor(other))
       fail(ErrorKind::Type, "_take_geometry: expected a Tensor, got ", Py_TYPE(other)->tp_name);
     Tensor &t = *as_tensor(self), &v = *as_tensor(other);
+    if (v.kind) refuse_kind("_take_geometry", v);
     RL_CHECK(v.storage == t.storage && v.dtype == t.dtype,
              "_take_geometry: not a view of this tensor");
     set_geometry(t, v.sizes(), v.strides());

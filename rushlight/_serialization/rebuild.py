@@ -143,9 +143,7 @@ def reduce_tensor(tensor, box):
     `box` returns an object whose `dtype` is that of the stored elements.
     """
     if tensor.layout is not rl.strided:
-        raise NotImplementedError(
-            f"save: tensors of layout {tensor.layout} are not supported; save indices and values"
-        )
+        return _rebuild_sparse_tensor, (tensor.layout, _sparse_parts(tensor))
     plain, made = _reduce_plain(tensor, box)
     hooks = collections.OrderedDict()
     state = dict(getattr(tensor, "__dict__", {}))
@@ -156,6 +154,16 @@ def reduce_tensor(tensor, box):
     if type(tensor) is rl.Tensor and not state:
         return plain, made
     return _rebuild_from_type_v2, (plain, type(tensor), made, state)
+
+
+def _sparse_parts(tensor):
+    """What `_rebuild_sparse_tensor` takes; for COO also whether it is coalesced."""
+    tensor, size = tensor.detach(), tensor.size()
+    if tensor.layout is rl.sparse_coo:
+        return tensor._indices(), tensor._values(), size, tensor.is_coalesced()
+    if tensor.layout in (rl.sparse_csr, rl.sparse_bsr):
+        return tensor.crow_indices(), tensor.col_indices(), tensor.values(), size
+    return tensor.ccol_indices(), tensor.row_indices(), tensor.values(), size
 
 
 def _reduce_plain(tensor, box):

@@ -53,6 +53,37 @@ _embedding.vjp(
 )
 
 
+@op(
+    "_embedding_sparse(Tensor weight, Tensor indices, int padding_idx, bool scale_grad_by_freq)"
+    " -> Tensor",
+    at=("internal",),
+    grad_name="EmbeddingBackward0",
+)
+def _embedding_sparse(weight, indices, padding_idx, scale_grad_by_freq):
+    """weight[indices], with a sparse gradient: one entry for each index."""
+    flat = weight.index_select(0, indices.reshape(-1))
+    return flat.view(tuple(indices.shape) + (weight.shape[1],))
+
+
+def _sparse_grad(g, weight_meta, indices, padding_idx, scale_grad_by_freq):
+    if scale_grad_by_freq:
+        raise RuntimeError(
+            "embedding_backward: scale_grad_by_freq not supported with sparse gradients"
+        )
+    flat, rows = g.reshape(-1, g.shape[-1]), indices.reshape(-1).long()
+    if padding_idx >= 0:
+        kept = rows != padding_idx
+        flat, rows = flat[kept], rows[kept]
+    return rl.sparse_coo_tensor(rows.unsqueeze(0), flat, weight_meta.shape)
+
+
+_embedding_sparse.vjp(
+    weight=lambda g, weight_meta, indices, padding_idx, scale_grad_by_freq: _sparse_grad(
+        g, weight_meta, indices, padding_idx, scale_grad_by_freq
+    )
+)
+
+
 def _padding(name, padding_idx, weight):
     if padding_idx is None:
         return -1
@@ -79,13 +110,12 @@ def embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_fre
         >>> rl.nn.functional.embedding(rl.tensor([1]), rl.tensor([[0.], [5.]])).tolist()
         [[5.0]]
     """
-    if sparse:
-        raise NotImplementedError("embedding: sparse gradients are not supported; use sparse=False")
     _check_indices("embedding", input, weight)
     padding = _padding("embedding", padding_idx, weight)
     if max_norm is not None:
         _renormalize(weight, input, max_norm, norm_type)
-    return _embedding(weight, input, padding, scale_grad_by_freq)
+    rows = _embedding_sparse if sparse else _embedding
+    return rows(weight, input, padding, scale_grad_by_freq)
 
 
 def _bag_ids(offsets, count, include_last):
@@ -132,10 +162,8 @@ def _pool_bags(vectors, ids, bags, mode, kept):
 
 
 def _check_bag_arguments(input, weight, mode, sparse, per_sample_weights):
-    if sparse:
-        raise NotImplementedError(
-            "embedding_bag: sparse gradients are not supported; use sparse=False"
-        )
+    if sparse and mode == "max":
+        raise RuntimeError("embedding_bag: sparse gradients are not supported for mode='max'")
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
     _check_indices("embedding_bag", input, weight)
@@ -205,7 +233,8 @@ def embedding_bag(
     padding = _padding("embedding_bag", padding_idx, weight)
     if max_norm is not None:
         _renormalize(weight, flat, max_norm, norm_type)
-    vectors = _embedding(weight, flat, padding, scale_grad_by_freq)
+    rows = _embedding_sparse if sparse else _embedding
+    vectors = rows(weight, flat, padding, scale_grad_by_freq)
     if per_sample_weights is not None:
         vectors = vectors * per_sample_weights.reshape(-1, 1)
     return _pool_bags(vectors, ids, bags, mode, flat != padding if padding >= 0 else None)

@@ -31,8 +31,9 @@ def test_embedding_gradients_leave_padding_alone():
     y.sum().backward()
     assert weight.grad.sum(1).tolist() == [0.0, 3.0, 6.0, 0.0, 0.0]
     assert gradcheck(lambda w: F.embedding(at, w), (leaf(5, 3),))
-    with pytest.raises(NotImplementedError, match="sparse"):
-        F.embedding(at, weight, sparse=True)
+    dense, weight.grad = weight.grad, None
+    F.embedding(at, weight, padding_idx=0, sparse=True).sum().backward()
+    assert weight.grad.is_sparse and rl.equal(weight.grad.to_dense(), dense)
 
 
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])

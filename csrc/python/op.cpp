@@ -303,8 +303,8 @@ void require_body(const Op& op, const Slots& slots, Form form) {
   for (PyObject* o : slots.at)
     if (o) collect_tensors(o, all);
   if (slots.out) collect_tensors(slots.out, all);
-  for (auto& t : all)
-    if (t->kind) refuse_kind(op.public_name.c_str(), *t);
+  for (int i = 0; i < all.size(); ++i)
+    if (all[i]->kind) refuse_kind(op.public_name.c_str(), *all[i]);
 }
 
 }  // namespace

@@ -58,13 +58,11 @@ PyObject* call_binary(Op& op, PyObject* a, PyObject* b, Form form, const char* r
   Slots slots;
   slots.at[0] = a;
   slots.at[1] = b;
+  bool left = is_tensor(a), right = is_tensor(b);
+  bool fits = (left || is_number(a)) && (right || is_number(b));
   slots.interposed = interposers_;
-  bool fits = true;
-  for (PyObject* o : {a, b})
-    if (is_tensor(o))
-      slots.interposed |= as_tensor(o)->interposed;
-    else
-      fits &= is_number(o);
+  if (left) slots.interposed |= as_tensor(a)->interposed;
+  if (right) slots.interposed |= as_tensor(b)->interposed;
   if (!fits && !has_torch_function(a) && !has_torch_function(b)) Py_RETURN_NOTIMPLEMENTED;
   if (slots.interposed || !fits) [[unlikely]] {
     PyObject* result = redirect_operator(op, a, b, form, reflected);

@@ -58,7 +58,6 @@ void tensor_dealloc(PyObject* self) {
   tensor_clear(self);
   free_geometry(t);
   drop_version(t);
-  drop_kind(t);
   if (t.storage) release(t.storage);
   if (type == TensorType && free_count_ < kFreeMax) {
     free_list_[free_count_++] = self;

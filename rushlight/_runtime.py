@@ -171,6 +171,9 @@ def result_type(tensor1, tensor2):
     """The dtype of an operation on the two: tensors with dimensions, then 0-d ones,
     then numbers.
     """
+    for x in (tensor1, tensor2):
+        if not isinstance(x, (Tensor, bool, int, float, complex)):
+            raise TypeError(f"result_type(): expected tensors or numbers, got {type(x).__name__}")
     levels = [None, None, None]
     for level, dtype in map(_category, (tensor1, tensor2)):
         levels[level] = (
@@ -250,13 +253,39 @@ def get_default_device():
     return _native.device("cpu")
 
 
-#: what `use_deterministic_algorithms` was last told
-determinism = {"enabled": False, "warn_only": False}
+#: what `use_deterministic_algorithms` was last told; "fill": see utils/deterministic.py
+determinism = {"enabled": False, "warn_only": False, "fill": True}
+
+
+def apply_determinism():
+    """Tells the native side whether memory that nobody has written is to be filled."""
+    _native._set_fill_unwritten_memory(determinism["enabled"] and determinism["fill"])
 
 
 def use_deterministic_algorithms(mode, *, warn_only=False):
-    """Every algorithm here is deterministic already; the flags are kept for those who ask."""
-    determinism.update(enabled=bool(mode), warn_only=bool(mode and warn_only))
+    """Asks for the same answer on every run.
+
+    Every algorithm here is deterministic already, so nothing is refused and nothing warns; tensors
+    that `empty` and its kin make are filled (with NaN, the largest integer, True) while the mode is
+    on, unless ``rl.utils.deterministic.fill_uninitialized_memory`` is False.
+
+    Raises TypeError if ``mode`` or ``warn_only`` is not a bool.
+
+    Example::
+
+        >>> rl.use_deterministic_algorithms(True)
+        >>> rl.empty(2)
+        tensor([nan, nan])
+        >>> rl.use_deterministic_algorithms(False)
+    """
+    for name, value in (("mode", mode), ("warn_only", warn_only)):
+        if not isinstance(value, bool):
+            raise TypeError(
+                f"use_deterministic_algorithms(): argument '{name}' must be bool, "
+                f"not {type(value).__name__}"
+            )
+    determinism.update(enabled=mode, warn_only=mode and warn_only)
+    apply_determinism()
 
 
 def are_deterministic_algorithms_enabled():

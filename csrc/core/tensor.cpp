@@ -238,6 +238,25 @@ bool may_overlap_itself(const Tensor& t) {
   return false;
 }
 
+bool is_expanded(const Tensor& t) {
+  if (t.contiguous || t.numel < 2) return false;
+  for (int d = 0; d < t.ndim; ++d)
+    if (t.stride(d) == 0 && t.size(d) > 1) return true;
+  return false;
+}
+
+bool partly_overlap(const Tensor& a, const Tensor& b) {
+  if (a.storage != b.storage || a.numel == 0 || b.numel == 0 || &a == &b) return false;
+  if (!is_dense(a) || !is_dense(b)) return false;  // deciding is too hard: callers copy instead
+  int64_t a_begin = a.offset * item_size(a.dtype), b_begin = b.offset * item_size(b.dtype);
+  int64_t a_end = a_begin + a.numel * item_size(a.dtype);
+  int64_t b_end = b_begin + b.numel * item_size(b.dtype);
+  if (a_begin == b_begin && a_end == b_end)
+    return !std::equal(a.strides().begin(), a.strides().end(), b.strides().begin(),
+                       b.strides().end());
+  return a_begin < b_end && b_begin < a_end;
+}
+
 int wrap_dim(int64_t dim, int ndim, const char* op) {
   int n = std::max(ndim, 1);  // a 0-d tensor accepts dim 0 and -1
   if (dim < -n || dim >= n)

@@ -98,6 +98,8 @@ bool is_contiguous(Sizes sizes, Sizes strides);
 bool is_contiguous(const Tensor& t, MemoryFormat format);
 bool is_dense(const Tensor& t);            // non-overlapping and without gaps
 bool may_overlap_itself(const Tensor& t);  // some memory is reached by two indices
+bool is_expanded(const Tensor& t);         // a dimension repeats its elements: stride 0
+bool partly_overlap(const Tensor& a, const Tensor& b);  // two dense tensors share some elements
 int wrap_dim(int64_t dim, int ndim, const char* op = nullptr);  // IndexError when out of range
 SizeVec broadcast_sizes(Sizes a, Sizes b);  // RuntimeError naming the dimension that differs
 // Bytes of storage that a geometry reaches, from the storage's start.

@@ -1,5 +1,6 @@
 // Ops that only move or convert data: copy_, fill_, clone, conversion.
 #include "plan/copy.h"
+#include "plan/fits.h"
 
 namespace rl {
 namespace {
@@ -11,17 +12,20 @@ void infer_copy(Call& c) {
   RL_CHECK(std::equal(both.begin(), both.end(), self.sizes().begin(), self.sizes().end()),
            "copy_: output with shape ", self.sizes(), " doesn't match the broadcast shape ",
            Sizes(both));
-  RL_CHECK(!may_overlap_itself(self),
+  RL_CHECK(!is_expanded(self),
            "copy_: unsupported operation: more than one element of the written-to tensor "
            "refers to a single memory location. Please clone() the tensor before performing the "
            "operation.");
+  RL_CHECK(!partly_overlap(self, src),
+           "copy_: unsupported operation: some elements of the input tensor and the written-to "
+           "tensor refer to a single memory location. Please clone() the tensor before performing "
+           "the operation.");
   if (src.is_meta() && !self.is_meta())
-    fail(ErrorKind::NotImplemented, "Cannot copy out of meta tensor; no data!");
+    fail(ErrorKind::NotImplemented, "copy_: cannot copy out of a meta tensor; it has no data");
 }
 void run_copy(Call& c) { copy_into(c.tensor(0), c.tensor(1)); }
 void run_fill(Call& c) {
-  RL_CHECK(c.scalar(1).kind != Scalar::Complex || is_complex(c.tensor(0).dtype),
-           "fill_: value cannot be converted to type ", c.tensor(0).dtype, " without overflow");
+  check_fits(c.op, c.scalar(1), c.tensor(0).dtype);
   fill(c.tensor(0), c.scalar(1));
 }
 

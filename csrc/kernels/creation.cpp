@@ -5,11 +5,17 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <limits>
 
 #include "plan/copy.h"
+#include "plan/determinism.h"
+#include "plan/fits.h"
 #include "plan/parallel.h"
 
 namespace rl {
+
+bool fill_unwritten_memory = false;
+
 namespace {
 
 enum Option : int { kDType, kLayout, kDevice, kRequiresGrad, kPinMemory, kFormat };
@@ -29,19 +35,6 @@ DType dtype_of_number(const Scalar& s) {
   return s.kind == Scalar::Float ? default_dtype() : complex_of(default_dtype());
 }
 
-void check_fits(Call& c, const Scalar& v, DType dtype) {
-  if (!is_integral(dtype) || dtype == DType::Bool || v.kind > Scalar::Int) return;
-  bool fits = dispatch(dtype, [&]<class T>() {
-    if constexpr (std::is_integral_v<T>)
-      return static_cast<int64_t>(static_cast<T>(v.i)) == v.i || dtype == DType::U8;
-    else
-      return true;
-  });
-  fits = fits && (dtype != DType::U8 || (v.i >= -255 && v.i <= 255));
-  RL_CHECK(fits, c.op, "(): value ", v.i, " cannot be converted to type ", dtype,
-           " without overflow");
-}
-
 OutSpec& sized(Call& c, Sizes size, DType dtype) {
   checked_numel(size);
   return c.add_out(size, dtype);
@@ -57,7 +50,16 @@ void empty_infer(Call& c) {
     s.strides = strides_for(s.sizes, c.args[At + 1 + kFormat].format);
   }
 }
-void nothing_run(Call&) {}
+void unwritten_run(Call& c) {
+  if (!fill_unwritten_memory) return;
+  Tensor& t = c.out(0);
+  dispatch(t.dtype, [&]<class T>() {
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
+      fill(t, Scalar::of(static_cast<int64_t>(std::numeric_limits<T>::max())));
+    else
+      fill(t, Scalar::of(std::numeric_limits<double>::quiet_NaN()));
+  });
+}
 
 void zeros_infer(Call& c) { sized(c, c.ints(0), dtype_option(c, 1)); }
 template <int Value>
@@ -68,7 +70,7 @@ void constant_run(Call& c) {
 void full_infer(Call& c) {  // size, fill_value, options
   check_options(c, 2);
   DType dtype = c.dtype_or(2, dtype_of_number(c.scalar(1)));
-  check_fits(c, c.scalar(1), dtype);
+  check_fits(c.op, c.scalar(1), dtype);
   sized(c, c.ints(0), dtype);
 }
 void full_run(Call& c) { fill(c.out(0), c.scalar(1)); }
@@ -101,7 +103,7 @@ void like(Call& c, int at) {
 void empty_like_infer(Call& c) { like(c, 1); }
 void full_like_infer(Call& c) {
   like(c, 2);
-  check_fits(c, c.scalar(1), c.specs[0].dtype);
+  check_fits(c.op, c.scalar(1), c.specs[0].dtype);
 }
 
 void new_infer(Call& c) {  // self, size, options
@@ -111,7 +113,7 @@ void new_infer(Call& c) {  // self, size, options
 void new_full_infer(Call& c) {  // self, size, fill_value, options
   check_options(c, 3);
   DType dtype = c.dtype_or(3, c.tensor(0).dtype);
-  check_fits(c, c.scalar(2), dtype);
+  check_fits(c.op, c.scalar(2), dtype);
   sized(c, c.ints(1), dtype);
 }
 void new_full_run(Call& c) { fill(c.out(0), c.scalar(2)); }
@@ -133,7 +135,8 @@ int64_t range_length(Call& c, DType dtype) {
     int64_t span, s = step.to<int64_t>();
     RL_CHECK(!__builtin_sub_overflow(end.to<int64_t>(), start.to<int64_t>(), &span),
              "invalid size, possible overflow?");
-    RL_CHECK(s != 0, "step must be nonzero in ", dtype, ", got ", step.re);
+    if (s == 0)
+      fail(ErrorKind::Value, "arange: step must be nonzero in ", dtype, ", got ", step.re);
     return span / s + (span % s != 0);
   }
   double length = std::ceil((end.re - start.re) / step.re);
@@ -144,8 +147,8 @@ int64_t range_length(Call& c, DType dtype) {
 void arange_infer(Call& c) {  // start, end, step, options
   check_options(c, 3);
   DType dtype = c.dtype_or(3, all_integers(c) ? DType::I64 : default_dtype());
-  RL_CHECK(!is_complex(dtype) && dtype != DType::Bool, "\"arange_cpu\" not implemented for '",
-           info(dtype).legacy_name, "'");
+  if (is_complex(dtype) || dtype == DType::Bool)
+    fail(ErrorKind::NotImplemented, "arange: not implemented for '", info(dtype).legacy_name, "'");
   int64_t n = range_length(c, dtype);
   c.add_out(Sizes(&n, 1), dtype);
 }
@@ -316,17 +319,17 @@ void triangle_run(Call& c) {
   if (wide.get() != &c.out(0)) copy_into(c.out(0), *wide);
 }
 
-RL_KERNEL("empty", empty_infer<0>, nothing_run);
+RL_KERNEL("empty", empty_infer<0>, unwritten_run);
 RL_KERNEL("zeros", zeros_infer, constant_run<0>);
 RL_KERNEL("ones", zeros_infer, constant_run<1>);
 RL_KERNEL("full", full_infer, full_run);
-RL_KERNEL("empty_strided", empty_strided_infer, nothing_run);
+RL_KERNEL("empty_strided", empty_strided_infer, unwritten_run);
 RL_KERNEL("scalar_tensor", scalar_tensor_infer, scalar_tensor_run);
-RL_KERNEL("empty_like", empty_like_infer, nothing_run);
+RL_KERNEL("empty_like", empty_like_infer, unwritten_run);
 RL_KERNEL("zeros_like", empty_like_infer, constant_run<0>);
 RL_KERNEL("ones_like", empty_like_infer, constant_run<1>);
 RL_KERNEL("full_like", full_like_infer, full_run);
-RL_KERNEL("new_empty", new_infer, nothing_run);
+RL_KERNEL("new_empty", new_infer, unwritten_run);
 RL_KERNEL("new_zeros", new_infer, constant_run<0>);
 RL_KERNEL("new_ones", new_infer, constant_run<1>);
 RL_KERNEL("new_full", new_full_infer, new_full_run);

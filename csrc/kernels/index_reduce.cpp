@@ -173,9 +173,9 @@ void put_infer(Call& c) {
            index.dtype);
   RL_CHECK(source.dtype == t.dtype, "put_(): self and source expected to have the same dtype, but ",
            "got self ", t.dtype, " and source ", source.dtype);
-  RL_CHECK(index.numel == source.numel,
-           "put_(): Expected source and index to have the same number ",
-           "of elements, but got source ", source.numel, " and index ", index.numel);
+  if (index.numel != source.numel)
+    fail(ErrorKind::Index, "put_(): Expected source and index to have the same number ",
+         "of elements, but got source ", source.numel, " and index ", index.numel);
   c.add_out(t.sizes(), t.dtype);
 }
 void put_run(Call& c) {

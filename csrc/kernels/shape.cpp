@@ -181,7 +181,12 @@ void roll_infer(Call& c) {  // self, shifts, dims
   RL_CHECK(!shifts.empty(), "`shifts` required");
   RL_CHECK(shifts.size() == dims.size() || (dims.empty() && shifts.size() == 1),
            "shifts and dimensions must align. shifts: ", shifts.size(), ", dims:", dims.size());
-  for (int64_t dim : dims) wrap_dim(dim, c.tensor(0).ndim);
+  for (int64_t dim : dims) {
+    if (c.tensor(0).ndim == 0)
+      fail(ErrorKind::Index, "roll: dimension specified as ", dim,
+           " but the tensor has no dimensions");
+    wrap_dim(dim, c.tensor(0).ndim);
+  }
   same_infer(c);
 }
 void rotate(SizeVec& m, int64_t shift) {  // out[i] = in[i - shift]

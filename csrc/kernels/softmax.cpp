@@ -131,8 +131,9 @@ DType compute_dtype(DType d) { return d == DType::F64 ? DType::F64 : DType::F32;
 // _softmax(input, dim): input is floating.
 void forward_infer(Call& c) {
   Tensor& x = c.tensor(0);
-  RL_CHECK(is_floating(x.dtype), c.op, ": not implemented for ", x.dtype,
-           "; pass dtype= or convert the input to a floating dtype");
+  if (!is_floating(x.dtype))
+    fail(ErrorKind::NotImplemented, c.op, ": not implemented for ", x.dtype,
+         "; pass dtype= or convert the input to a floating dtype");
   wrap_dim(c.integer(1), x.ndim);
   c.add_out(x.sizes(), x.dtype);
 }

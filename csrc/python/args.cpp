@@ -133,6 +133,17 @@ bool accept_varargs(PyObject* const* args, Py_ssize_t n, Py_ssize_t at, Slots& s
   return true;
 }
 
+// Operands may be numbers, but not all of them.
+bool has_tensor(const Op& op, const Slots& slots, std::string* why) {
+  if (op.tensor_args.empty()) return true;
+  for (int i : op.tensor_args)
+    if (slots.at[i] && is_tensor(slots.at[i])) return true;
+  auto first = static_cast<size_t>(op.tensor_args[0]);
+  return refuse(why, str(op.public_name, "(): argument '", op.args[first].text, "' (position ",
+                         first + 1, ") must be Tensor, not ", Py_TYPE(slots.at[first])->tp_name,
+                         "; one of the operands has to be a tensor"));
+}
+
 }  // namespace
 
 bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwnames, Slots& slots,
@@ -179,7 +190,7 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
       if (!is_strided(slots.at[i], op.public_name.c_str())) slots.interposed |= kKind;
     }
   }
-  return true;
+  return !op.wants_tensor || has_tensor(op, slots, why);
 }
 
 namespace {

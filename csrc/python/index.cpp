@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "plan/copy.h"
+#include "plan/fits.h"
 #include "plan/geometry.h"
 #include "python/data_access.h"
 #include "python/numpy_api.h"
@@ -21,6 +22,7 @@ struct Indexer {
   int ndim = 0;  // of the view so far
   int next = 0;  // dimension of the base that comes next
   bool changed = false;
+  const char* made_by = "_index_alias";       // the last step, as autograd names it
   std::vector<std::pair<int, Own>> advanced;  // (dimension of the view, index tensor)
 
   explicit Indexer(const Tensor& t) : base(t), offset(t.offset) {}
@@ -50,6 +52,7 @@ struct Indexer {
       fail(ErrorKind::Index, "index ", i, " is out of bounds for dimension ", d, " with size ", n);
     offset += (i < 0 ? i + n : i) * base.stride(d);
     changed = true;
+    made_by = "_index_select";
   }
   void slice(PyObject* s) {
     if (base.ndim == 0) fail(ErrorKind::Index, "slice() cannot be applied to a 0-dim tensor.");
@@ -62,10 +65,12 @@ struct Indexer {
     offset += first * base.stride(d);
     push(length, base.stride(d) * step);
     changed = true;
+    made_by = "_index_slice";
   }
   void new_axis() {  // strided as unsqueeze does
     push(1, next < base.ndim ? base.size(next) * base.stride(next) : 1);
     changed = true;
+    made_by = "_index_unsqueeze";
   }
   void boolean(bool value) {
     new_axis();
@@ -138,7 +143,10 @@ void apply(Indexer& x, PyObject* item, int dims_after) {
   if (PyBool_Check(item)) return x.boolean(item == Py_True);
   if (PyLong_Check(item)) {
     int64_t i = PyLong_AsLongLong(item);
-    if (i == -1 && PyErr_Occurred()) throw PythonError{};
+    if (i == -1 && PyErr_Occurred()) {
+      PyErr_Clear();
+      fail(ErrorKind::Value, "an index overflows a 64-bit integer");
+    }
     return x.select(i);
   }
   if (PySlice_Check(item)) return x.slice(item);
@@ -194,8 +202,8 @@ void parse_index(Indexer& x, PyObject* index) {
 
 Own view_of(Indexer& x) {
   auto n = static_cast<size_t>(x.ndim);
-  return Own(checked(
-      view_through(const_cast<Tensor&>(x.base), Sizes(x.sizes, n), Sizes(x.strides, n), x.offset)));
+  return Own(checked(view_through(const_cast<Tensor&>(x.base), Sizes(x.sizes, n),
+                                  Sizes(x.strides, n), x.offset, x.made_by)));
 }
 
 // The argument of index(): one entry per index, None for dimensions that are kept whole.
@@ -222,10 +230,10 @@ bool fill_directly(Indexer& x, PyObject* value) {
   Tensor& base = const_cast<Tensor&>(x.base);
   if (records(base) || base.is_inference || base.is_meta() || !is_number(value)) return false;
   Scalar s = to_scalar(value, "__setitem__", "value");
-  RL_CHECK(s.kind != Scalar::Complex || is_complex(base.dtype),
-           "value cannot be converted to type ", base.dtype, " without overflow");
+  check_fits("__setitem__", s, base.dtype);
   auto n = static_cast<size_t>(x.ndim);
   Ref<Tensor> part = alias(base, Sizes(x.sizes, n), Sizes(x.strides, n), x.offset);
+  if (is_expanded(*part)) return false;  // copy_ refuses it
   fill(*part, s);
   ++base.version();
   return true;

@@ -1,6 +1,7 @@
 // The native module: threads, memory and random state, and the assembly of everything else.
 #include "core/allocator.h"
 #include "core/generator.h"
+#include "plan/determinism.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
 #include "python/binding.h"
@@ -47,6 +48,10 @@ PyObject* fail_after(PyObject*, PyObject* n) {
     Py_RETURN_NONE;
   });
 }
+PyObject* set_fill_unwritten(PyObject*, PyObject* on) {
+  fill_unwritten_memory = on == Py_True;
+  Py_RETURN_NONE;
+}
 PyObject* isa(PyObject*, PyObject*) { return PyLong_FromLong(machine_isa()); }
 PyObject* promote_pair(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
@@ -71,6 +76,7 @@ PyMethodDef functions[] = {{"get_num_threads", get_threads, METH_NOARGS, nullptr
                            {"empty_cache", py_empty_cache, METH_NOARGS, nullptr},
                            {"reset_peak_memory", reset_peak, METH_NOARGS, nullptr},
                            {"_fail_allocation_after", fail_after, METH_O, nullptr},
+                           {"_set_fill_unwritten_memory", set_fill_unwritten, METH_O, nullptr},
                            {"promote_types", promote_pair, METH_VARARGS, nullptr},
                            {"can_cast", py_can_cast, METH_VARARGS, nullptr},
                            {"isa_level", isa, METH_NOARGS, nullptr},

@@ -62,10 +62,16 @@ void drop_node(Node* n) noexcept {
 
 namespace rl::py {
 
+static const std::string& rule_name(const Node& n) {
+  const auto& names = n.op->grad_names;
+  size_t dims = n.outputs.empty() ? 0 : n.outputs[0].sizes.size();
+  return names[std::min(dims, names.size() - 1)];
+}
+
 std::string node_name(const Node& n) {
   switch (n.kind) {
     case NodeKind::Rule:
-      return n.op->grad_name;
+      return rule_name(n);
     case NodeKind::Accumulate:
       return "AccumulateGrad";
     case NodeKind::CopySlices:
@@ -188,7 +194,24 @@ PyObject* node_location(PyObject* self, void*) {
   return PyUnicode_FromString(node_place(*as_node(self)).c_str());
 }
 
+// What arrives at each output: (shape, dtype, device).
+PyObject* node_outputs(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    Node* n = as_node(self);
+    Own list(checked(PyList_New(0)));
+    auto add = [&](Sizes sizes, DType dtype, Device device) {
+      Own item(checked(
+          Py_BuildValue("(NOO)", make_size(sizes), dtype_object(dtype), device_object(device))));
+      checked(PyList_Append(list.get(), item.get()));
+    };
+    if (const Tensor* v = n->variable) add(v->sizes(), v->dtype, v->device);
+    for (const Shape& s : n->outputs) add(s.sizes, s.dtype, s.device);
+    return list.give();
+  });
+}
+
 PyMethodDef node_methods[] = {
+    {"_outputs", node_outputs, METH_NOARGS, nullptr},
     {"name", node_name_method, METH_NOARGS, "The name of the forward op's gradient."},
     {"_sequence_nr", node_sequence, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};

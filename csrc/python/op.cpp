@@ -8,6 +8,7 @@
 #include "plan/update.h"
 #include "python/interpose.h"
 #include "python/state.h"
+#include "python/target.h"
 
 namespace rl::py {
 
@@ -25,39 +26,6 @@ struct OpObject {
 PyTypeObject *FunctionType, *MethodType;
 
 // ---- finishing: where results go
-
-void require_cast(const Op& op, DType from, DType to) {
-  if (!can_cast(from, to))
-    fail(op.public_name, ": result type ", info(from).legacy_name,
-         " can't be cast to the desired output type ", info(to).legacy_name);
-}
-
-[[noreturn]] void mixed_devices(const Op& op) {
-  fail(
-      op.public_name,
-      "(): Expected all tensors to be on the same device, but found at least two devices, meta and "
-      "cpu! Move them to one of the two with .to()");
-}
-
-// Writes a computed result into the target of in-place or out= (data only).
-void deliver(const Op& op, Tensor& target, Tensor& value, Form form) {
-  require_cast(op, value.dtype, target.dtype);
-  if (value.device != target.device) mixed_devices(op);
-  bool same = std::equal(target.sizes().begin(), target.sizes().end(), value.sizes().begin(),
-                         value.sizes().end());
-  if (!same) {
-    if (form == Form::Inplace)
-      fail(op.public_name, "_: output with shape ", target.sizes(),
-           " doesn't match the broadcast shape ", value.sizes());
-    set_contiguous(target, value.sizes());
-    auto bytes = static_cast<size_t>(value.numel * item_size(target.dtype)) +
-                 target.offset * item_size(target.dtype);
-    if (bytes > target.storage->nbytes) resize_storage(*target.storage, bytes);
-  }
-  copy_into(target, value);
-}
-
-using Results = OutList<Ref<Tensor>>;
 
 PyObject* pack_results(const Op& op, Results& outs) {
   if (outs.size() == 1 && !op.returns_list) return wrap(std::move(outs[0]));
@@ -85,6 +53,8 @@ struct Prepared {
 };
 
 [[noreturn]] void not_implemented(const Op& op, DType d) {
+  if (d == DType::Bool && !op.no_bool.empty())
+    fail(op.public_name, ": bool tensors are not supported; use ", op.no_bool);
   fail(ErrorKind::NotImplemented, "\"", op.public_name, "_cpu\" not implemented for '",
        info(d).legacy_name, "'");
 }
@@ -114,24 +84,20 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
                                        : r;
 }
 
-bool same_sizes(Sizes a, Sizes b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
-
-void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, const Tensor*& like) {
+void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor*& like) {
   like = nullptr;
-  bool differ = false, on_cpu = false;  // a 0-d CPU tensor goes with any device
+  bool differ = false;
   for (size_t i = 0; i < n; ++i)
     if (const Tensor* t = p.inputs[i].tensor) {
       require_bytes(*t);
-      if (t->is_meta())
-        p.device = Device::Meta;
-      else
-        on_cpu |= t->ndim > 0;
-      if (!like)
+      if (t->is_meta()) p.device = Device::Meta;
+      if (!like) {
         like = t;
-      else
+      } else {
+        require_one_device(op, *like, *t);
         differ |= !same_sizes(like->sizes(), t->sizes());
+      }
     }
-  if (p.device == Device::Meta && on_cpu && !(target && target->is_meta())) mixed_devices(op);
   if (!differ) return;
   bool first = true;
   for (size_t i = 0; i < n; ++i)
@@ -146,16 +112,15 @@ void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, co
 Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
   const Tensor* like;
   resolve_types(op, p, n);
-  resolve_shape(op, p, n, target, like);
+  resolve_shape(op, p, n, like);
   Sizes sizes = like ? like->sizes() : Sizes(p.sizes);
-  if (target && same_sizes(target->sizes(), sizes)) {
+  if (target && target->device == p.device && same_sizes(target->sizes(), sizes)) {
     require_cast(op, p.out_dtype, target->dtype);
-    if (target->device != p.device) mixed_devices(op);
+    require_distinct(op, *target);
     require_bytes(*target);
-    RL_CHECK(!may_overlap_itself(*target), op.public_name,
-             ": unsupported operation: more than one element of the ",
-             "written-to tensor refers to a single memory location. Please clone() the tensor "
-             "before performing the operation.");
+    for (size_t i = 0; i < n; ++i)
+      if (const Tensor* t = p.inputs[i].tensor; t && t->storage == target->storage)
+        require_apart(op, *target, *t);
     run_pointwise(*op.pointwise, p.compute, *target, {p.inputs, n}, p.params);
     return Ref<Tensor>::share(target);
   }
@@ -166,14 +131,22 @@ Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
   return out;
 }
 
+void require_mask(const Op& op, const ArgSpec& arg, const Tensor& t) {
+  if (t.dtype != DType::Bool && t.dtype != DType::U8)
+    fail(op.public_name, "(): expected ", arg.text,
+         " to be a boolean tensor, but got a tensor with dtype ", t.dtype,
+         "; compare it first, as in x != 0");
+}
+
 Ref<Tensor> run_pointwise_op(const Op& op, const Slots& slots, Tensor* target) {
   Prepared p;
   int n = op.pointwise->inputs, extra = op.pointwise->params;
   for (int i = 0; i < n; ++i) {
     PyObject* o = slots.at[i] ? slots.at[i] : op.args[i].default_value;
-    if (is_tensor(o))
+    if (is_tensor(o)) {
       p.inputs[i].tensor = as_tensor(o);
-    else
+      if (op.args[i].repeat == kMask) require_mask(op, op.args[i], *p.inputs[i].tensor);
+    } else
       p.inputs[i].number = to_scalar(o, op.public_name.c_str(), op.args[i].text);
   }
   for (int i = 0; i < extra; ++i) {
@@ -193,30 +166,43 @@ bool may_update(const Kernel& k, const Call& call, const OutSpec& s, const Tenso
   return true;
 }
 
+// Tensors agree on a device; indices (Tensor?[]) and what is copied into a meta tensor need not.
+void resolve_device(const Op& op, Call& call) {
+  const Tensor* first = nullptr;
+  auto see = [&](const Tensor* t) {
+    if (!t) return;
+    if (t->is_meta()) call.device = Device::Meta;
+    if (op.kernel->kind != Kernel::View) require_bytes(*t);
+    if (!first) first = t;
+    if (op.mutated < 0) require_one_device(op, *first, *t);
+    if (first->ndim == 0) first = t;
+  };
+  for (int i = 0; i < call.n_args; ++i) {
+    see(call.args[i].tensor);
+    bool indices = op.args[i].repeat == kMayHoldNone;
+    for (const Tensor* t : call.args[i].tensors)
+      if (t && (!indices || t->is_meta())) see(t);
+    if (op.args[i].type == ArgType::Device && call.has(i)) call.device = call.args[i].device;
+  }
+  if (op.mutated >= 0 && call.device == Device::Meta && !call.tensor(op.mutated).is_meta())
+    fail(ErrorKind::NotImplemented, op.public_name,
+         ": cannot copy out of a meta tensor; it has no data");
+}
+
 // `self` is the target of an in-place call, else null.
 void run_kernel(const Op& op, const Slots& slots, Results& outs, Tensor* self) {
   Call call;
   Arena arena;
   convert_args(op, slots, call, arena);
-  bool reads = op.kernel->kind != Kernel::View;
-  auto consider = [&](const Tensor* t) {
-    if (!t) return;
-    if (t->is_meta()) call.device = Device::Meta;
-    if (reads) require_bytes(*t);
-  };
-  for (int i = 0; i < call.n_args; ++i) {
-    consider(call.args[i].tensor);
-    for (Tensor* t : call.args[i].tensors) consider(t);
-    if (op.args[i].type == ArgType::Device && call.has(i)) call.device = call.args[i].device;
-  }
+  resolve_device(op, call);
   const Kernel& k = *op.kernel;
   if (k.kind == Kernel::Dynamic) {
-    RL_CHECK(call.device == Device::Cpu, op.public_name,
-             ": the result's shape depends on data, which meta tensors lack");
+    if (call.device != Device::Cpu)
+      fail(ErrorKind::NotImplemented, op.public_name,
+           ": the result's shape depends on data, which meta tensors lack");
     k.run(call);
   } else {
     k.infer(call);
-    if (op.mutated >= 0 && call.tensor(op.mutated).device != call.device) mixed_devices(op);
     for (int i = 0; i < call.n_outs; ++i) {
       OutSpec& s = call.specs[i];
       if (k.kind == Kernel::View && s.base >= 0) {  // base -1: a copy where no view exists
@@ -241,16 +227,9 @@ PyObject* call_body(const Op& op, const Slots& slots) {
   return checked(PyObject_Vectorcall(op.body, argv, n, nullptr));
 }
 
-void collect_tensors(PyObject* result, Results& outs) {
-  if (is_tensor(result))
-    outs.push_back(Ref<Tensor>::share(as_tensor(result)));
-  else if (PyTuple_Check(result) || PyList_Check(result))
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(result); ++i)
-      collect_tensors(PySequence_Fast_ITEMS(result)[i], outs);
-}
-
 // Compositions without a rule of their own record through the ops they call.
 PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
+  if (slots.out) prepare_out(op, slots, any_requires_grad(op, slots));
   Own result(call_body(op, slots));
 
   if (form == Form::Inplace) {
@@ -267,12 +246,9 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
   }
   if (!slots.out)
     return PyTuple_CheckExact(result.get()) ? given_outputs(op, result.get()) : result.give();
-  Results values, targets;
+  Results values;
   collect_tensors(result.get(), values);
-  collect_tensors(slots.out, targets);
-  RL_CHECK(values.size() == targets.size(), op.public_name, "(): out= expected ", values.size(),
-           " tensors, got ", targets.size());
-  for (int i = 0; i < values.size(); ++i) deliver(op, *targets[i], *values[i], Form::Function);
+  deliver_all(op, slots.out, values);
   return given_outputs(op, slots.out);
 }
 
@@ -282,13 +258,6 @@ void set_requires_grad(const Op& op, const Slots& slots, Tensor& out) {
   RL_CHECK(is_inexact(out.dtype),
            "Only Tensors of floating point and complex dtype can require gradients");
   out.requires_grad = true;
-}
-
-void refuse_out_with_grad(const Op& op, const Slots& slots, bool recording) {
-  if (!slots.out || !recording) return;
-  fail(op.public_name,
-       "(): functions with out=... arguments don't support automatic differentiation, ",
-       "but one of the arguments requires grad.");
 }
 
 // Nobody took over a call with a tensor that is no strided memory: kernels must not see it, but
@@ -338,7 +307,7 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
       }
     }
   }
-  refuse_out_with_grad(op, slots, recording);
+  if (slots.out) prepare_out(op, slots, recording);
   Results outs;
   if (op.pointwise && !kinds) {
     outs.push_back(run_pointwise_op(op, slots, target));
@@ -357,11 +326,7 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
     deliver(op, *target, *outs[0], form);
     outs[0] = Ref<Tensor>::share(target);
   } else if (slots.out && !target) {
-    Results targets;
-    collect_tensors(slots.out, targets);
-    RL_CHECK(outs.size() == targets.size(), op.public_name, "(): out= expected ", outs.size(),
-             " tensors, got ", targets.size());
-    for (int i = 0; i < outs.size(); ++i) deliver(op, *targets[i], *outs[i], Form::Function);
+    deliver_all(op, slots.out, outs);
     return given_outputs(op, slots.out);
   }
   if (mutated >= 0) ++as_tensor(slots.at[mutated])->version();
@@ -460,27 +425,32 @@ Op* capsule_op(PyObject* o) {
   return op;
 }
 
-// make_op(name, public_name, grad_name, args, flags): args are (name, type, optional,
+// make_op(name, public_name, grad_names, args, flags): args are (name, type, optional,
 // has_default, default, keyword_only, repeat); flags a dict. Parsed by ops/_record.py.
 PyObject* make_op(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    const char *name, *public_name, *grad_name, *kernel;
-    PyObject *specs, *body, *result_type;
-    int has_out, differentiable, returns_list, dtype_rule, pointwise, mutated;
-    if (!PyArg_ParseTuple(args, "ssszOOOppppii", &name, &public_name, &grad_name, &kernel, &specs,
-                          &body, &result_type, &has_out, &differentiable, &returns_list, &pointwise,
-                          &dtype_rule, &mutated))
+    const char *name, *public_name, *kernel;
+    PyObject *grad_names, *specs, *body, *result_type;
+    const char* no_bool;
+    int has_out, differentiable, returns_list, dtype_rule, pointwise, mutated, out_rule, numbers;
+    if (!PyArg_ParseTuple(args, "ssO!zOOOppppiiips", &name, &public_name, &PyTuple_Type,
+                          &grad_names, &kernel, &specs, &body, &result_type, &has_out,
+                          &differentiable, &returns_list, &pointwise, &dtype_rule, &mutated,
+                          &out_rule, &numbers, &no_bool))
       throw PythonError{};
     auto* op = new Op;  // ops live as long as the process
     op->name = name;
     op->public_name = public_name;
-    op->grad_name = grad_name;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(grad_names); ++i)
+      op->grad_names.emplace_back(PyUnicode_AsUTF8(PyTuple_GET_ITEM(grad_names, i)));
     op->has_out = has_out;
     op->differentiable = differentiable;
     op->returns_list = returns_list;
     op->dtype_rule = static_cast<DTypeRule>(dtype_rule);
     op->mutated = mutated;
     int sizes = 0;
+    op->out_rule = static_cast<OutRule>(out_rule);
+    op->no_bool = no_bool;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(specs); ++i) {
       ArgSpec a;
       int type, optional, has_default, keyword_only;
@@ -502,10 +472,14 @@ PyObject* make_op(PyObject*, PyObject* args) {
       if (a.type == ArgType::Tensor || a.type == ArgType::Operand || a.type == ArgType::Tensors)
         op->tensor_args.push_back(static_cast<int>(i));
       if (std::string_view(a.text) == "requires_grad") op->requires_grad_arg = static_cast<int>(i);
+      if (a.type == ArgType::DType) op->dtype_arg = static_cast<int>(i);
       op->args.push_back(a);
     }
     RL_CHECK(PyList_GET_SIZE(specs) <= kMaxArgs && sizes <= kMaxSizeArgs, name,
              ": a schema has at most ", kMaxArgs, " arguments, ", kMaxSizeArgs, " of them int[]");
+    op->wants_tensor = !numbers && std::ranges::all_of(op->tensor_args, [&](int i) {
+      return op->args[static_cast<size_t>(i)].type == ArgType::Operand;
+    });
     if (body != Py_None) op->body = Py_NewRef(body);
     if (result_type != Py_None) op->result_type = Py_NewRef(result_type);
     if (kernel && pointwise) {
@@ -516,7 +490,10 @@ PyObject* make_op(PyObject*, PyObject* args) {
       op->kernel = find_kernel(kernel);
       if (!op->kernel && !op->body) fail(name, ": no kernel is registered under ", kernel);
       op->is_view = op->kernel && op->kernel->kind == Kernel::View;
+      if (op->is_view) op->has_out = false;
     }
+    if (op->out_rule == OutRule::Default)
+      op->out_rule = op->kernel && op->dtype_arg < 0 ? OutRule::Exact : OutRule::Cast;
     return checked(PyCapsule_New(op, kOpCapsule, nullptr));
   });
 }

@@ -32,6 +32,7 @@ enum class ArgType : uint8_t {
 
 constexpr int kVarargs = -1;      // int[]: f(2, 3) means f((2, 3))
 constexpr int kMayHoldNone = -2;  // Tensor?[]
+constexpr int kMask = -3;         // mask: a tensor of bool (or, as in old programs, uint8)
 
 struct ArgSpec {
   PyObject* name = nullptr;  // interned
@@ -54,10 +55,14 @@ struct Rule {
   std::vector<RuleInput> inputs;
 };
 
+// What out= has to be like: of any dtype that the result can be cast to, or of its very dtype; and
+// whether it may share memory with the inputs.
+enum class OutRule : uint8_t { Default, Cast, Exact, Disjoint, DisjointCast };
 enum class DTypeRule : uint8_t { Promote, ToFloat };
 
 struct Op {
-  std::string name, public_name, grad_name;
+  std::string name, public_name;
+  std::vector<std::string> grad_names;  // by the number of the result's dimensions
   std::vector<ArgSpec> args;
   int positional = 0;  // arguments that may be positional
   bool has_out = false, differentiable = true, returns_list = false, is_view = false;
@@ -69,8 +74,11 @@ struct Op {
   std::vector<std::string> result_names;
   std::vector<Rule> rules;  // one per differentiable argument, or a single joint rule
   std::vector<int> tensor_args;
-  int requires_grad_arg = -1;
-  int mutated = -1;  // an argument the op itself changes, as in copy_(Tensor(a!) self)
+  int requires_grad_arg = -1, dtype_arg = -1;
+  OutRule out_rule = OutRule::Cast;
+  std::string no_bool;        // what to use instead where bool tensors are refused
+  bool wants_tensor = false;  // at least one operand has to be a tensor
+  int mutated = -1;           // an argument the op itself changes, as in copy_(Tensor(a!) self)
 };
 
 // Argument values of one call, in schema order: borrowed objects, null where absent.
@@ -110,7 +118,9 @@ void check_inplace(const Op& op, Tensor& self, bool recording);
 // Makes the node of a finished call and hangs the outputs on it.
 void record(Op& op, const Slots& slots, std::span<Tensor* const> outs, Form form,
             PyObject* original);
-PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset);
+// `op` records it: as_strided, or one of the names it has where the view came of an index.
+PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset,
+                       const char* op = "as_strided");
 void mark_view(Tensor& view, Tensor& base, bool multiple);
 Ref<Node> gradient_edge(Tensor& t, uint32_t& nr);  // its grad_fn, or its accumulator
 Node* tensor_grad_fn(Tensor& t);  // regenerated for views of changed bases; borrowed

@@ -95,7 +95,29 @@ void save_value(Node& n, PyObject* o, int output) {
   s.value = reinterpret_cast<Object*>(Py_XNewRef(o));
 }
 
+namespace {
+// retain_grad() is about the tensor, not its node: the hook that autograd/graph.py keeps under this
+// key moves on to the node of the new value.
+constexpr const char* kRetainKey = "retain_grad";
+
+void move_retaining_hook(Node& from, uint32_t from_nr, Node& to, uint32_t nr) {
+  for (auto& [at, dict] : from.tensor_hooks) {
+    auto* hooks = reinterpret_cast<PyObject*>(dict);
+    if (at != from_nr || !hooks) continue;
+    Own hook(checked(PyObject_CallMethod(hooks, "pop", "sO", kRetainKey, Py_None)));
+    if (hook.get() == Py_None) continue;
+    Own fresh(checked(PyObject_CallNoArgs(reinterpret_cast<PyObject*>(Py_TYPE(hooks)))));
+    Own key(checked(PyUnicode_FromString(kRetainKey)));
+    checked(PyObject_SetItem(fresh.get(), key.get(), hook.get()));
+    to.tensor_hooks.emplace_back(nr, reinterpret_cast<Object*>(fresh.give()));
+    return;
+  }
+}
+}  // namespace
+
 void set_history(Tensor& out, Node& n, uint32_t nr) {
+  if (out.retains_grad && out.grad_fn && out.grad_fn != &n)
+    move_retaining_hook(*out.grad_fn, out.output_nr, n, nr);
   if (out.grad_fn) drop_node(out.grad_fn);
   retain(&n);
   out.grad_fn = &n;
@@ -243,11 +265,11 @@ void mark_view(Tensor& view, Tensor& base, bool multiple) {
                            multiple || (base.view && base.view->multiple), !grad_enabled()};
 }
 
-PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset) {
+PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset, const char* op) {
   if (grad_enabled() && (base.requires_grad || tensor_grad_fn(base))) {
     Own s(make_size(sizes)), t(make_size(strides)), o(checked(PyLong_FromLongLong(offset)));
     PyObject* args[] = {object(&base), s.get(), t.get(), o.get()};
-    return call_op("as_strided", args, 4);
+    return call_op(op, args, 4);
   }
   Ref<Tensor> v = alias(base, sizes, strides, offset);
   mark_view(*v, base, false);

@@ -37,7 +37,8 @@ PyObject* tensor_item(Tensor& t) { return checked(scalar_object(only_element(t),
 
 PyObject* tensor_tolist(Tensor& t) {
   if (t.kind) refuse_kind("tolist", t);
-  RL_CHECK(!t.is_meta(), "Cannot call tolist() on a meta tensor: it has no data");
+  if (t.is_meta())
+    fail(ErrorKind::NotImplemented, "tolist: cannot copy out of a meta tensor; it has no data");
   require_bytes(t);
   return list_of(t, 0, static_cast<const char*>(t.raw()));
 }

@@ -59,7 +59,10 @@ PyObject* call_binary(Op& op, PyObject* a, PyObject* b, Form form, const char* r
   slots.at[0] = a;
   slots.at[1] = b;
   bool left = is_tensor(a), right = is_tensor(b);
-  bool fits = (left || is_number(a)) && (right || is_number(b));
+  auto number = [&](int i, PyObject* o) {
+    return op.args[i].type == ArgType::Operand && is_number(o);
+  };
+  bool fits = (left || number(0, a)) && (right || number(1, b));
   slots.interposed = interposers_;
   if (left) slots.interposed |= as_tensor(a)->interposed;
   if (right) slots.interposed |= as_tensor(b)->interposed;

@@ -165,8 +165,8 @@ PyObject* get_requires_grad(PyObject* self, void*) {
 int set_requires_grad(PyObject* self, PyObject* v, void*) {
   return guarded_int([&] {
     TENSOR;
-    int on = v ? PyObject_IsTrue(v) : 0;
-    if (on < 0) throw PythonError{};
+    if (!v || !PyBool_Check(v)) fail("requires_grad must be a bool");
+    int on = v == Py_True;
     if (on && !is_inexact(t.dtype))
       fail("only Tensors of floating point dtype can require gradients");
     if (on && t.is_inference && !inference_mode())
@@ -356,6 +356,12 @@ PyObject* m_requires_grad_(PyObject* self, PyObject* args, PyObject* kwargs) {
   static const char* names[] = {"requires_grad", nullptr};
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &on))
     return nullptr;
+  if (!PyBool_Check(on)) {
+    PyErr_Format(PyExc_TypeError,
+                 "requires_grad_(): argument 'requires_grad' (position 1) must be bool, not %s",
+                 Py_TYPE(on)->tp_name);
+    return nullptr;
+  }
   return set_requires_grad(self, on, nullptr) < 0 ? nullptr : Py_NewRef(self);
 }
 PyObject* m_mark_retains(PyObject* self, PyObject*) {

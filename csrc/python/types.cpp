@@ -236,9 +236,11 @@ Scalar to_scalar(PyObject* o, const char* op, const char* arg) {
   if (PyLong_Check(o)) {
     int overflow;
     int64_t v = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (overflow)
-      fail("value cannot be converted to type int64_t without overflow (", op, ", argument '", arg,
-           "')");
+    if (overflow) {
+      PyErr_Format(PyExc_OverflowError,
+                   "%s(): argument '%s' is too big to be converted to a 64-bit integer", op, arg);
+      throw PythonError{};
+    }
     return Scalar::of(v);
   }
   if (PyComplex_Check(o))
@@ -259,7 +261,7 @@ int64_t to_index(PyObject* o, const char* op, const char* arg) {
   int64_t n = PyLong_AsLongLong(v.get());
   if (n == -1 && PyErr_Occurred()) {
     PyErr_Clear();
-    fail("Overflow when unpacking long: ", op, "(), argument '", arg, "'");
+    fail(ErrorKind::Value, "Overflow when unpacking long: ", op, "(), argument '", arg, "'");
   }
   return n;
 }

@@ -189,6 +189,10 @@ def _check_roots(roots):
 
 def _check_inputs(targets):
     for target in targets:
+        if not isinstance(target, (rl.Tensor, GradientEdge)):
+            raise RuntimeError(
+                f"all inputs have to be Tensors or GradientEdges, but got {type(target).__name__}"
+            )
         if isinstance(target, rl.Tensor) and not target.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
 

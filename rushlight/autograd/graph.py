@@ -82,6 +82,19 @@ def _register_prehook(self, fn):
     return add_hook(self, "pre", fn)
 
 
+class _Metadata(tuple):
+    """What gradient an output of a node takes: shape, dtype and device."""
+
+    __slots__ = ()
+    shape = property(lambda self: self[0])
+    dtype = property(lambda self: self[1])
+    device = property(lambda self: self[2])
+
+
+Node._input_metadata = property(
+    lambda self: [_Metadata(output) for output in self._outputs()],
+    doc="Shape, dtype and device of the gradient that arrives at each output of the forward op.",
+)
 Node.register_hook = _register_hook
 Node.register_prehook = _register_prehook
 

@@ -13,6 +13,7 @@ records = {}
 
 _TYPES = {
     "Tensor": 0,
+    "mask": 0,
     "Tensor[]": 1,
     "Tensor | Scalar": 2,
     "Scalar": 3,
@@ -40,6 +41,7 @@ _OPERATORS = {
 
 pointwise, structural = "pointwise", "structural"
 promote, to_float = 0, 1
+_OUT_KINDS = {"cast": 1, "exact": 2, "disjoint": 3, "disjoint cast": 4}  # csrc/python/op.h: OutRule
 
 
 class Record:
@@ -185,7 +187,7 @@ def _argument(text, keyword_only):
     mutated = "(a!)" in kind
     kind = kind.replace("(a!)", "").replace("(a)", "")
     optional = kind.endswith("?")
-    repeat = -2 if "?[]" in kind else 0
+    repeat = -2 if "?[]" in kind else -3 if kind.startswith("mask") else 0
     kind = kind.rstrip("?").replace("?[]", "[]").replace("Scalar | Tensor", "Tensor | Scalar")
     if kind == "ScalarType":
         kind = "dtype"
@@ -265,6 +267,8 @@ def op(
     kernel=None,
     differentiable=True,
     out=None,
+    numbers=False,
+    no_bool="",
     grad_name=None,
 ):
     """Declares an operator; decorates its composite body (``...`` alone: native only).
@@ -282,6 +286,13 @@ def op(
         operator: the Python operator it implements.
         kernel: the native name, if it differs from the schema's.
         out: accepts ``out=`` (default: yes, except for views and ops that change an argument).
+            ``"exact"``: of the result's very dtype (the default of structural kernels that take no
+            ``dtype=``); ``"cast"``: of any dtype that the result's can be cast to (the default of
+            others); ``"disjoint"``, ``"disjoint cast"``: and it shares no memory with the inputs.
+        numbers: every operand may be a plain number: ``add(1, 2)`` (default: one is a tensor).
+        grad_name: the graph node's name, by default the op's with Backward0; several: by the number
+            of the result's dimensions, the last for all greater ones.
+        no_bool: what to use instead, for a pointwise op that bool tensors are refused by.
     """
 
     def make(body):
@@ -296,7 +307,7 @@ def op(
         record.native = _native.make_op(
             name,
             record.public_name,
-            grad_name or _camel(record.public_name) + "Backward0",
+            _grad_names(grad_name or _camel(record.public_name) + "Backward0"),
             record.native_name,
             [tuple(a) for a in args],
             record.reference,
@@ -307,6 +318,9 @@ def op(
             is_pointwise,
             dtype,
             mutated,
+            _OUT_KINDS.get(out, 0),
+            numbers,
+            no_bool,
         )
         records[name] = record
         public = _publish(record)
@@ -322,6 +336,10 @@ def _native_names(cache=[]):
         found, kernels = _native.native_names()
         cache.extend((frozenset(found), frozenset(kernels)))
     return cache
+
+
+def _grad_names(names):
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _is_empty(body):

@@ -10,6 +10,7 @@ from rushlight.ops._record import op, pointwise, to_float
 
 @op(
     "add(Tensor | Scalar self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor",
+    numbers=True,
     kind=pointwise,
     method=True,
     operator="+",
@@ -37,9 +38,11 @@ def _(make):
 
 @op(
     "sub(Tensor | Scalar self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor",
+    numbers=True,
     kind=pointwise,
     method=True,
     operator="-",
+    no_bool="the ^ operator or logical_xor()",
 )
 def sub(self, other, alpha):
     """``self - alpha * other``, elementwise. Two bool tensors are refused: use ``^`` there."""
@@ -51,6 +54,7 @@ sub.vjp(self=lambda g: g, other=lambda g, alpha: -g if alpha == 1 else g * -alph
 
 @op(
     "mul(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    numbers=True,
     kind=pointwise,
     method=True,
     operator="*",
@@ -65,6 +69,7 @@ mul.vjp(self=lambda g, other: g * conj_any(other), other=lambda g, self: g * con
 
 @op(
     "div(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    numbers=True,
     kind=pointwise,
     dtype=to_float,
     method=True,
@@ -83,6 +88,7 @@ div.vjp(
 
 @op(
     "div.Tensor_mode(Tensor | Scalar self, Tensor | Scalar other, *, str? rounding_mode) -> Tensor",
+    numbers=True,
     inplace=True,
     method=True,
 )
@@ -119,6 +125,7 @@ def _exact_trunc(a, b):
 
 @op(
     "floor_divide(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    numbers=True,
     kind=pointwise,
     method=True,
     operator="//",
@@ -131,6 +138,7 @@ def floor_divide(self, other):
 
 @op(
     "floor_quotient(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    numbers=True,
     kind=pointwise,
     at="internal",
     inplace=False,
@@ -160,7 +168,7 @@ remainder.vjp(
 )
 
 
-@op("fmod(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True)
+@op("fmod(Tensor self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True)
 def fmod(self, other):
     """The remainder with the sign of the dividend, like C's ``fmod``."""
     ...
@@ -169,7 +177,14 @@ def fmod(self, other):
 fmod.vjp(
     self=lambda g: g, other=lambda g, self, other: -g * rl.div(self, other, rounding_mode="trunc")
 )
-neg = unary("neg", "``-self``.", lambda g: -g, dtype=0, operator="neg")
+neg = unary(
+    "neg",
+    "``-self``.",
+    lambda g: -g,
+    dtype=0,
+    operator="neg",
+    no_bool="the ~ operator or logical_not()",
+)
 unary("square", "``self * self``.", lambda g, self: g * (2 * conjugate(self)), dtype=0)
 unary("reciprocal", "``1 / self``.", lambda g, result: -g * conjugate(result * result))
 

@@ -79,7 +79,7 @@ def clamp(self, min, max):  # noqa: A002
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if self.is_complex():
-        raise RuntimeError("clamp is not supported for complex types")
+        raise NotImplementedError("clamp: complex numbers have no order")
     kind = rl.result_type(self, min if max is None else max)
     if kind == rl.bool and (min is None or max is None):
         return _clamped_bool(self, min, max)
@@ -129,7 +129,7 @@ def _(self, max):  # noqa: A002
 
 
 @op(
-    "where(Tensor condition, Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    "where(mask condition, Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
     kind=pointwise,
     inplace=False,
     at="torch",
@@ -169,5 +169,14 @@ def masked_fill(self, mask, value):
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.dim()} dimension(s)."
         )
+    if not self.is_complex() and (
+        value.is_complex() if isinstance(value, rl.Tensor) else isinstance(value, complex)
+    ):
+        raise RuntimeError(
+            f"masked_fill: value cannot be converted to type {self.dtype} without overflow: "
+            "it is complex"
+        )
+    if not isinstance(value, rl.Tensor) and not self.is_floating_point():
+        value = rl.full((), value, dtype=self.dtype, device=self.device)  # refuses what overflows
     filled = rl.where(mask, value, self)
     return filled if filled.dtype == self.dtype else filled.to(self.dtype)

@@ -76,6 +76,8 @@ def equal(input, other):  # noqa: A002
     """
     if not isinstance(other, rl.Tensor):
         raise TypeError(f"equal(): argument 'other' must be Tensor, not {type(other).__name__}")
+    if input.is_meta or other.is_meta:
+        raise NotImplementedError("equal: meta tensors have no data to compare")
     return input.shape == other.shape and (input == other).all().item()
 
 

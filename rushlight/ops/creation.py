@@ -261,7 +261,8 @@ def _number(name, which, value):
 
 
 @_factory(
-    "linspace.tensors(Tensor | Scalar start, Tensor | Scalar end, int steps, OPTIONS) -> Tensor"
+    "linspace.tensors(Tensor | Scalar start, Tensor | Scalar end, int steps, OPTIONS) -> Tensor",
+    method=False,
 )
 def _(start, end, steps, dtype, layout, device, requires_grad, pin_memory):
     """Between the values of 0-d tensors, which give no gradient."""
@@ -279,7 +280,8 @@ def _(start, end, steps, dtype, layout, device, requires_grad, pin_memory):
 
 @_factory(
     "logspace.tensors(Tensor | Scalar start, Tensor | Scalar end, int steps, float base=10.0, "
-    "OPTIONS) -> Tensor"
+    "OPTIONS) -> Tensor",
+    method=False,
 )
 def _(start, end, steps, base, dtype, layout, device, requires_grad, pin_memory):
     """Between powers whose exponents are 0-d tensors, which give no gradient."""
@@ -334,7 +336,7 @@ def triu_indices(row, col, offset, *options):
 # ---- complex numbers ---------------------------------------------------------------------------
 
 
-@op("complex(Tensor real, Tensor imag) -> Tensor", method=False)
+@op("complex(Tensor real, Tensor imag) -> Tensor", method=False, out="exact")
 def complex(real, imag):
     """A complex tensor from its real and imaginary parts, of the same floating dtype.
 
@@ -365,6 +367,11 @@ def polar(abs, angle):
         >>> rl.polar(rl.tensor([2.]), rl.tensor([0.]))
         tensor([2.+0.j])
     """
+    if abs.dtype not in (rl.float32, rl.float64) or angle.dtype != abs.dtype:
+        raise RuntimeError(
+            "polar: expected both inputs to be float32 or both to be float64, got "
+            f"{abs.dtype} and {angle.dtype}"
+        )
     return rl.complex(abs * angle.cos(), abs * angle.sin())
 
 

@@ -6,6 +6,7 @@ and a record here.
 
 import rushlight as rl
 from rushlight.ops._record import op
+from rushlight.ops.views import _wrap
 
 # ---- reading -----------------------------------------------------------------------------------
 
@@ -14,7 +15,10 @@ def _zeros(meta, g):
     return rl.zeros(meta.shape, dtype=g.dtype)
 
 
-@op("gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor")
+@op(
+    "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
+    out="disjoint",
+)
 def gather(self, dim, index, sparse_grad):
     """``out[i][j] = self[index[i][j]][j]`` (for dim 0): picks elements along ``dim``.
 
@@ -33,7 +37,7 @@ def gather(self, dim, index, sparse_grad):
 gather.vjp(self=lambda g, self_meta, dim, index: _zeros(self_meta, g).scatter_add(dim, index, g))
 
 
-@op("index_select(Tensor self, int dim, Tensor index) -> Tensor")
+@op("index_select(Tensor self, int dim, Tensor index) -> Tensor", out="disjoint")
 def index_select(self, dim, index):
     """The slices of ``dim`` at the positions in the vector ``index``.
 
@@ -56,7 +60,7 @@ def _index_select_grad(g, self_meta, dim, index):
 index_select.vjp(self=_index_select_grad)
 
 
-@op("take(Tensor self, Tensor index) -> Tensor")
+@op("take(Tensor self, Tensor index) -> Tensor", out="disjoint")
 def take(self, index):
     """The elements of the flattened tensor at ``index``, in index's shape.
 
@@ -88,7 +92,7 @@ def take_along_dim(self, indices, dim):
             f"take_along_dim(): input and indices should have the same number of dimensions, "
             f"but got {self.dim()} dimensions for input, and {indices.dim()} dimensions for indices"
         )
-    dim = dim % self.dim()
+    dim = _wrap(dim, self.dim())
     indices = indices % self.shape[dim] if self.shape[dim] else indices
     shape = [1 if d == dim else n for d, n in enumerate(self.shape)]
     other = [1 if d == dim else n for d, n in enumerate(indices.shape)]
@@ -99,7 +103,7 @@ def take_along_dim(self, indices, dim):
     return rl.gather(self, dim, indices.expand(common))
 
 
-@op("masked_select(Tensor self, Tensor mask) -> Tensor")
+@op("masked_select(Tensor self, Tensor mask) -> Tensor", out="disjoint")
 def masked_select(self, mask):
     """The elements where the bool ``mask`` is true, as a vector; both broadcast.
 

@@ -21,7 +21,7 @@ for _name, _symbol, _aliases in (
 
     _compare.__doc__ = f"``self {_symbol} other``, elementwise, as a bool tensor."
     op(
-        f"{_name}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+        f"{_name}(Tensor self, Tensor | Scalar other) -> Tensor",
         kind=pointwise,
         method=True,
         operator=_symbol,
@@ -29,7 +29,7 @@ for _name, _symbol, _aliases in (
     )(_compare)
     for _alias in _aliases:
         op(
-            f"{_alias}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+            f"{_alias}(Tensor self, Tensor | Scalar other) -> Tensor",
             kind=pointwise,
             method=True,
             differentiable=False,
@@ -123,6 +123,7 @@ for _alias, _name in (
         f"{_alias}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
         method=True,
         inplace=True,
+        numbers=True,
     )(_renamed2)
 
 
@@ -130,6 +131,7 @@ for _alias, _name in (
     "subtract(Tensor | Scalar self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor",
     method=True,
     inplace=True,
+    numbers=True,
 )
 def _(self, other, alpha):
     """Another name of `sub`."""

@@ -57,6 +57,7 @@ def _right_grad(g, a, b):
     "matmul(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor",
     at=("torch", "Tensor", "linalg"),
     operator="@",
+    grad_name=("DotBackward0", "MvBackward0", "MmBackward0", "UnsafeViewBackward0"),
 )
 def matmul(input, other):
     """Matrix product of two tensors.
@@ -383,7 +384,11 @@ def addr(self, vec1, vec2, beta, alpha):
     return (self if beta == 1 else self * beta) + product
 
 
-@op("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", at=("nn.functional",))
+@op(
+    "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
+    at=("nn.functional",),
+    grad_name=("AddBackward0", "AddBackward0", "AddmmBackward0", "ViewBackward0"),
+)
 def linear(input, weight, bias):
     """input @ weight.T + bias, the layer of a perceptron.
 

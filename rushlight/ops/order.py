@@ -96,7 +96,8 @@ topk.vjp(self=lambda g, self_meta, dim, indices: _to_positions(g, self_meta, dim
 
 @op(
     "kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, "
-    "Tensor indices)"
+    "Tensor indices)",
+    out="disjoint",
 )
 def kthvalue(self, k, dim, keepdim):
     """The ``k``-th smallest element along ``dim``, counted from 1, and its position.

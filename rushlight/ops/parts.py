@@ -75,6 +75,11 @@ def _(make):
 @op("narrow.tensor(Tensor self, int dim, Tensor start, int length) -> Tensor", out=False)
 def narrow_tensor(self, dim, start, length):
     """As `narrow`, with the start in an integer tensor of one element."""
+    if start.dim() or start.dtype == rl.bool or start.is_floating_point() or start.is_complex():
+        raise RuntimeError(
+            "narrow: start must be a 0-dim integral tensor, got "
+            f"{start.dim()} dimension(s) of {start.dtype}"
+        )
     return self.narrow(dim, int(start), length)
 
 

@@ -23,12 +23,17 @@ def _check_lengths(name, dims, **arguments):
             )
 
 
+def _by_dims(name):
+    """Graph names of 1-d, 2-d and 3-d pooling, by the dimensions of the batched result."""
+    return ("SqueezeBackward1",) * 4 + (name.format(2), name.format(3))
+
+
 # ---- native pieces
 @op(
     "_max_pool(Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation, "
     "bool ceil_mode) -> (Tensor values, Tensor indices)",
     at=("internal",),
-    grad_name="MaxPoolWithIndicesBackward0",
+    grad_name=_by_dims("MaxPool{}DWithIndicesBackward0"),
 )
 def _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode):
     """Maxima of windows and where in their plane they are."""
@@ -45,7 +50,7 @@ _max_pool.vjp(
 @op(
     "_adaptive_max_pool(Tensor input, int[] output_size) -> (Tensor values, Tensor indices)",
     at=("internal",),
-    grad_name="AdaptiveMaxPoolBackward0",
+    grad_name=_by_dims("AdaptiveMaxPool{}DBackward0"),
 )
 def _adaptive_max_pool(input, output_size):
     """Maxima of windows that divide each dimension into output_size parts."""
@@ -97,7 +102,9 @@ _AVERAGE = (
 
 
 @op(
-    f"_avg_pool(Tensor input, {_AVERAGE}) -> Tensor", at=("internal",), grad_name="AvgPoolBackward0"
+    f"_avg_pool(Tensor input, {_AVERAGE}) -> Tensor",
+    at=("internal",),
+    grad_name=_by_dims("AvgPool{}DBackward0"),
 )
 def _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor):
     """Means of windows."""
@@ -141,7 +148,7 @@ _avg_pool_backward.vjp(
 @op(
     "_adaptive_avg_pool(Tensor input, int[] output_size) -> Tensor",
     at=("internal",),
-    grad_name="AdaptiveAvgPoolBackward0",
+    grad_name=_by_dims("AdaptiveAvgPool{}DBackward0"),
 )
 def _adaptive_avg_pool(input, output_size):
     """Means of windows that divide each dimension into output_size parts."""

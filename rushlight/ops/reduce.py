@@ -14,7 +14,7 @@ from rushlight.ops._record import op
 
 @op(
     "sum(Tensor self, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
-    grad_name="SumBackward0",
+    grad_name=("SumBackward0", "SumBackward1"),
 )
 def sum(self, dim, keepdim, dtype):
     """The sum of all elements, or over the dimensions ``dim``.
@@ -42,7 +42,10 @@ def _(make):
     yield (make(),)
 
 
-@op("mean(Tensor self, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor")
+@op(
+    "mean(Tensor self, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    grad_name=("MeanBackward0", "MeanBackward1"),
+)
 def mean(self, dim, keepdim, dtype):
     """The mean of all elements, or over the dimensions ``dim``; floating point or complex.
 

@@ -18,7 +18,7 @@ def _cat_vjp(g, tensors_meta, dim):
     return list(g.split_with_sizes(sizes, dim))
 
 
-@op("cat(Tensor[] tensors, int dim=0) -> Tensor")
+@op("cat(Tensor[] tensors, int dim=0) -> Tensor", out="disjoint cast")
 def cat(tensors, dim):
     """Tensors joined along an existing dimension; their other sizes must agree.
 
@@ -53,7 +53,7 @@ def concatenate(tensors, dim):
     return rl.cat(tensors, dim)
 
 
-@op("stack(Tensor[] tensors, int dim=0) -> Tensor")
+@op("stack(Tensor[] tensors, int dim=0) -> Tensor", out="cast")
 def stack(tensors, dim):
     """Tensors of one shape joined along a new dimension.
 
@@ -75,9 +75,15 @@ def _(make):
     yield ([make(), make()],)
 
 
+def _require_some(tensors, name):
+    if not tensors:
+        raise RuntimeError(f"{name}: expected a non-empty list of tensors")
+
+
 @op("hstack(Tensor[] tensors) -> Tensor")
 def hstack(tensors):
     """Tensors joined along columns (vectors: along themselves)."""
+    _require_some(tensors, "hstack")
     tensors = rl.atleast_1d(tensors)
     return rl.cat(tensors, 0 if tensors and tensors[0].dim() == 1 else 1)
 
@@ -85,6 +91,7 @@ def hstack(tensors):
 @op("vstack(Tensor[] tensors) -> Tensor")
 def vstack(tensors):
     """Tensors joined along rows; vectors are rows."""
+    _require_some(tensors, "vstack")
     return rl.cat(rl.atleast_2d(tensors), 0)
 
 
@@ -97,6 +104,7 @@ def row_stack(tensors):
 @op("dstack(Tensor[] tensors) -> Tensor")
 def dstack(tensors):
     """Tensors joined along the third dimension."""
+    _require_some(tensors, "dstack")
     return rl.cat(rl.atleast_3d(tensors), 2)
 
 
@@ -277,6 +285,8 @@ def rot90(self, k, dims):
     """
     if len(dims) != 2:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+    if self.dim() < 2:
+        raise RuntimeError(f"rot90: expected at least 2 dimensions, got {self.dim()}")
     a, b = (_wrap(d, self.dim()) for d in dims)
     if a == b:
         raise RuntimeError(

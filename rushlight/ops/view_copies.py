@@ -46,6 +46,11 @@ def _copy_of_view(tensor, name, args):
         return tensor.clone()
     while args and args[-1] is None:
         args = args[:-1]
+    if name == "narrow" and args[0] >= max(tensor.dim(), 1):
+        raise RuntimeError(
+            f"narrow_copy: dim must be less than {tensor.dim()}, the number of dimensions, "
+            f"got {args[0]}"
+        )
     made = getattr(tensor, name)(*args)
     return [part.clone() for part in made] if isinstance(made, (list, tuple)) else made.clone()
 

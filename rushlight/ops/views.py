@@ -233,6 +233,19 @@ def _as_strided_vjp(g, self_meta, stride, storage_offset):
 
 as_strided.vjp(self=_as_strided_vjp)
 
+for _step in ("Alias", "Select", "Slice", "Unsqueeze"):  # x[...]: csrc/python/index.cpp
+
+    def _indexed(self, size, stride, storage_offset): ...
+
+    _indexed.__doc__ = f"`as_strided`, under the name that a basic index has in the graph: {_step}."
+    op(
+        f"_index_{_step.lower()}(Tensor self, int[] size, int[] stride, int? storage_offset=None)"
+        " -> Tensor",
+        at=("internal",),
+        kernel="as_strided",
+        grad_name=f"{_step}Backward0",
+    )(_indexed).vjp(self=_as_strided_vjp)
+
 
 @op(
     "flatten(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor",

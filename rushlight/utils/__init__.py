@@ -4,7 +4,7 @@ Only names belong here; each submodule loads on first use, so that importing the
 cheap. To add a submodule, write the file and put its name into `_SUBMODULES`.
 """
 
-_SUBMODULES = ("_pytree", "checkpoint", "data", "dlpack", "hooks")
+_SUBMODULES = ("_pytree", "checkpoint", "data", "deterministic", "dlpack", "hooks")
 
 
 def __getattr__(name):

@@ -10,10 +10,6 @@ import pytest
 import rushlight as torch
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "data" / "repr_golden.json").read_text())
-# Expression -> why it prints otherwise here.
-KNOWN = {
-    "torch.ones(2, 2, requires_grad=True) @ torch.ones(2, 2)": "matmul is one op, MatmulBackward0",
-}
 NAMES = {"torch": torch, "nan": float("nan"), "inf": float("inf")}
 
 
@@ -25,9 +21,7 @@ def default_options():
 
 
 @pytest.mark.parametrize("expression, options, expected", GOLDEN)
-def test_repr_is_the_recorded_one(expression, options, expected, request):
-    if expression in KNOWN:
-        request.applymarker(pytest.mark.xfail(reason=KNOWN[expression], strict=True))
+def test_repr_is_the_recorded_one(expression, options, expected):
     torch.set_printoptions(**options)
     assert repr(eval(expression, NAMES)) == expected
 

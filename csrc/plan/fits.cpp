@@ -1,0 +1,58 @@
+// The check behind plan/fits.h.
+#include "plan/fits.h"
+
+#include <cmath>
+#include <limits>
+
+namespace rl {
+namespace {
+
+template <class T>
+bool integer_fits(const Scalar& v) {
+  constexpr auto low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
+  if (v.kind > Scalar::Int)
+    return v.re >= static_cast<double>(low) && v.re <= static_cast<double>(high);
+  if (std::is_unsigned_v<T> && v.i < 0) return -v.i <= static_cast<int64_t>(high);
+  return v.i >= static_cast<int64_t>(low) && (sizeof(T) == 8 || v.i <= static_cast<int64_t>(high));
+}
+
+double largest(DType d) {
+  switch (d) {
+    case DType::F16:
+      return 65504;
+    case DType::BF16:
+      return 0x1.FEp127;
+    case DType::F32:
+    case DType::C64:
+      return std::numeric_limits<float>::max();
+    default:
+      return std::numeric_limits<double>::infinity();
+  }
+}
+
+bool fits(const Scalar& v, DType dtype) {
+  if (v.kind == Scalar::Complex && !is_complex(dtype)) return false;
+  if (dtype == DType::Bool) return true;
+  if (is_integral(dtype))
+    return dispatch(dtype, [&]<class T>() {
+      if constexpr (std::is_integral_v<T>)
+        return integer_fits<T>(v);
+      else
+        return true;
+    });
+  double most = largest(dtype);
+  auto in_range = [&](double x) { return !std::isfinite(x) || std::abs(x) <= most; };
+  return in_range(v.re) && in_range(v.im);
+}
+
+}  // namespace
+
+void check_fits(const char* op, const Scalar& v, DType dtype) {
+  if (fits(v, dtype)) return;
+  std::string value = v.kind <= Scalar::Int     ? str(v.i)
+                      : v.kind == Scalar::Float ? str(v.re)
+                                                : str("a complex number");
+  fail(op, "(): value ", value, " cannot be converted to type ", dtype, " without overflow");
+}
+
+}  // namespace rl

@@ -1,0 +1,68 @@
+"""What the graph calls its nodes, gradient edges as roots, and retain_grad across in-place changes.
+To add a name: a row of NAMES, as PyTorch gives it.
+"""
+
+import pytest
+
+import rushlight as rl
+
+NAMES = {
+    "x @ w": "MmBackward0",
+    "x @ v": "MvBackward0",
+    "v @ v": "DotBackward0",
+    "x[0]": "SelectBackward0",
+    "x[:, 1:]": "SliceBackward0",
+    "x[None]": "UnsqueezeBackward0",
+    "x[...]": "AliasBackward0",
+    "x[0, 0]": "SelectBackward0",
+    "x.sum()": "SumBackward0",
+    "x.sum(0)": "SumBackward1",
+    "x.mean(0)": "MeanBackward1",
+    "rl.nn.functional.linear(x, w, v)": "AddmmBackward0",
+    "rl.nn.functional.max_pool2d(image, 2)": "MaxPool2DWithIndicesBackward0",
+    "rl.nn.functional.avg_pool2d(image, 2)": "AvgPool2DBackward0",
+}
+
+
+@pytest.mark.parametrize("text", list(NAMES))
+def test_node_names(text):
+    leaves = {"x": (2, 3), "w": (3, 3), "v": (3,), "image": (1, 1, 4, 4)}
+    names = {name: rl.ones(size, requires_grad=True) for name, size in leaves.items()}
+    assert eval(text, {"rl": rl, **names}).grad_fn.name() == NAMES[text]
+
+
+def test_retain_grad_follows_the_value_through_in_place_changes():
+    x = rl.ones(2, requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    y.mul_(3)
+    y[:1].mul_(5)
+    y.sum().backward()
+    assert y.grad.tolist() == [1, 1]
+    assert x.grad.tolist() == [30, 6]
+
+
+def test_backward_from_a_gradient_edge():
+    x = rl.ones(2, requires_grad=True)
+    total = rl.autograd.graph.get_gradient_edge((x * 2).sum())
+    rl.autograd.backward(total)
+    assert x.grad.tolist() == [2, 2]
+    vector = rl.autograd.graph.get_gradient_edge(x * 3)
+    assert rl.autograd.grad(vector, x, rl.ones(2))[0].tolist() == [3, 3]
+    with pytest.raises(RuntimeError, match="scalar"):
+        rl.autograd.backward(rl.autograd.graph.get_gradient_edge(x * 3))
+
+
+def test_deterministic_mode_fills_unwritten_memory():
+    try:
+        rl.use_deterministic_algorithms(True, warn_only=True)
+        assert rl.get_deterministic_debug_mode() == 1
+        assert rl.empty(3).isnan().all()
+        assert rl.empty(2, dtype=rl.int8).tolist() == [127, 127]
+        rl.utils.deterministic.fill_uninitialized_memory = False
+        assert not rl.empty(4096).isnan().all()
+    finally:
+        rl.utils.deterministic.fill_uninitialized_memory = True
+        rl.use_deterministic_algorithms(False)
+    with pytest.raises(TypeError, match="mode"):
+        rl.use_deterministic_algorithms(1)

@@ -5,11 +5,8 @@ product, write its record below; its kernel, if it has one, is in csrc/kernels/m
 """
 
 import rushlight as rl
+from rushlight.ops._elementwise import conjugate as _conj
 from rushlight.ops._record import op
-
-
-def _conj(x):
-    return x.conj() if x.is_complex() else x
 
 
 def _as_matrices(a, b):
@@ -370,10 +367,7 @@ def addr(self, vec1, vec2, beta, alpha):
         if x.dim() != 1:
             raise RuntimeError(f"addr: {name} must be a 1-D tensor, got shape {tuple(x.shape)}")
     _check_integral("addr", rl.empty(0, dtype=rl.result_type(self, vec1)), beta, alpha)
-    shape = (vec1.shape[0], vec2.shape[0])
-    rl.empty(0).new_empty(self.shape).expand(
-        shape
-    )  # raises if self does not broadcast to the result
+    rl.empty(self.shape, device="meta").expand(len(vec1), len(vec2))  # raises where self does not
     product = rl.outer(vec1, vec2)
     if self.dtype == rl.bool and product.dtype == rl.bool:
         product = product & bool(alpha)

@@ -379,6 +379,11 @@ def cross_entropy(
     if target.is_floating_point():
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")
+        if input.dim() > 1 and target.dim() and target.shape[0] != input.shape[0]:
+            raise ValueError(
+                f"cross_entropy: expected input batch_size ({input.shape[0]}) to match target "
+                f"batch_size ({target.shape[0]})"
+            )
         if target.shape != input.shape:
             raise RuntimeError(
                 f"cross_entropy: target probabilities must have the input's shape "

@@ -40,7 +40,12 @@ def _fractional(dims, input, kernel_size, output_size, output_ratio, return_indi
             )
     if samples is None:
         samples = rl.rand(x.shape[0], x.shape[1], dims, dtype=input.dtype)
-    values, indices = _fractional_windows(x, kernel, out, samples)
+    elif samples.shape[0] < x.shape[0]:
+        raise RuntimeError(
+            f"{name}: expected _random_samples for at least {x.shape[0]} inputs, got "
+            f"{samples.shape[0]}"
+        )
+    values, indices = _fractional_windows(x, kernel, out, samples[: x.shape[0]])
     if input.dim() != dims + 2:
         values, indices = values.squeeze(0), indices.squeeze(0)
     return (values, indices) if return_indices else values

@@ -125,6 +125,8 @@ x.masked_fill_(torch.tensor([True, False]), 1) | RuntimeError | [2]; [2, 3]
 x[torch.tensor([True, False, True])] | IndexError | [3]; [2, 3]
 x.__setitem__(torch.tensor([True, False, True]), 1) | IndexError | [3]; [2, 3]
 torch.nn.functional.linear(x, torch.zeros(4, 5)) | RuntimeError | linear; [2, 3]; [4, 5]
+torch.nn.functional.cross_entropy(x, torch.rand(5, 3)) | ValueError | batch_size; 2; 5
+torch.nn.functional.fractional_max_pool2d(t3, 5, 2) | RuntimeError | fractional_max_pool2d; size
 torch.nn.functional.mse_loss(x, torch.zeros(4)) | RuntimeError | [2, 3]; [4]
 torch.nn.functional.embedding(x, torch.zeros(3, 2)) | RuntimeError | embedding; dtype
 torch.nn.functional.max_pool2d(x, 3) | RuntimeError | [2, 3]; shape

@@ -112,8 +112,7 @@ void mode_line(const Line<T>& l, EntryOf<T>* e, SortScratch& s) {
 // --- infer and run
 void two_outputs(Call& c, Sizes sizes) {
   DType d = c.tensor(0).dtype;
-  if (is_complex(d))
-    fail(c.op, ": complex numbers have no order, got ", d);
+  if (is_complex(d)) fail(c.op, ": complex numbers have no order, got ", d);
   c.add_out(sizes, d);
   c.add_out(sizes, DType::I64);
 }

@@ -22,7 +22,7 @@ int tensor_setitem(PyObject* self, PyObject* index, PyObject* value);
 
 // Methods that need no slot: item, tolist, numpy, __dlpack__, untyped_storage, set_ ...
 extern PyMethodDef data_methods[], exchange_methods[], storage_methods[];
-void add_tensor_methods(PyMethodDef* methods);  // puts them on the tensor type
+void add_tensor_methods(PyMethodDef* methods);            // puts them on the tensor type
 const std::vector<PyMethodDef*>& tensor_method_tables();  // all of them
 
 }  // namespace rl::py

@@ -84,7 +84,9 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
                                        : r;
 }
 
-void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor*& like) {
+// What is written to a meta tensor is not looked at, so it may lie anywhere.
+void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, const Tensor*& like) {
+  bool anywhere = target && target->is_meta();
   like = nullptr;
   bool differ = false;
   for (size_t i = 0; i < n; ++i)
@@ -94,7 +96,7 @@ void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor*& like) {
       if (!like) {
         like = t;
       } else {
-        require_one_device(op, *like, *t);
+        if (!anywhere) require_one_device(op, *like, *t);
         differ |= !same_sizes(like->sizes(), t->sizes());
       }
     }
@@ -112,7 +114,7 @@ void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor*& like) {
 Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
   const Tensor* like;
   resolve_types(op, p, n);
-  resolve_shape(op, p, n, like);
+  resolve_shape(op, p, n, target, like);
   Sizes sizes = like ? like->sizes() : Sizes(p.sizes);
   if (target && target->device == p.device && same_sizes(target->sizes(), sizes)) {
     require_cast(op, p.out_dtype, target->dtype);
@@ -231,7 +233,6 @@ PyObject* call_body(const Op& op, const Slots& slots) {
 PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
   if (slots.out) prepare_out(op, slots, any_requires_grad(op, slots));
   Own result(call_body(op, slots));
-
   if (form == Form::Inplace) {
     if (result.get() == slots.at[0]) return result.give();
     PyObject* args[] = {slots.at[0], result.get()};

@@ -99,7 +99,7 @@ enum class Form : uint8_t { Function, Method, Inplace };
 // args.cpp
 bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwnames, Slots& slots,
                 std::string* why);  // false: `why` says what does not fit
-constexpr int kMaxSizeArgs = 8;  // int[] arguments of one op
+constexpr int kMaxSizeArgs = 8;     // int[] arguments of one op
 struct Arena {
   SizeVec ints[kMaxSizeArgs];  // Values point into these: they stay where they are
   int n_ints = 0;

@@ -4,8 +4,9 @@
 
 #define RL_SPECIAL(NAME) RL_UNARY(NAME, kReal, { return math::NAME(a); })
 RL_SPECIAL(lgamma)
-RL_SPECIAL(digamma) RL_SPECIAL(erfinv) RL_SPECIAL(erfcx) RL_SPECIAL(ndtr) RL_SPECIAL(log_ndtr)
-    RL_SPECIAL(ndtri) RL_SPECIAL(entr) RL_SPECIAL(i0) RL_SPECIAL(i0e) RL_SPECIAL(i1) RL_SPECIAL(i1e)
+RL_SPECIAL(digamma)
+RL_SPECIAL(erfinv) RL_SPECIAL(erfcx) RL_SPECIAL(ndtr) RL_SPECIAL(log_ndtr) RL_SPECIAL(ndtri)
+    RL_SPECIAL(entr) RL_SPECIAL(i0) RL_SPECIAL(i0e) RL_SPECIAL(i1) RL_SPECIAL(i1e)
         RL_SPECIAL(bessel_j0) RL_SPECIAL(bessel_j1) RL_SPECIAL(bessel_y0) RL_SPECIAL(bessel_y1)
             RL_SPECIAL(modified_bessel_k0) RL_SPECIAL(modified_bessel_k1)
                 RL_SPECIAL(scaled_modified_bessel_k0) RL_SPECIAL(scaled_modified_bessel_k1)
@@ -35,12 +36,12 @@ RL_SPECIAL(digamma) RL_SPECIAL(erfinv) RL_SPECIAL(erfcx) RL_SPECIAL(ndtr) RL_SPE
 #define RL_POLYNOMIAL(NAME) \
   RL_BINARY(NAME, kReal, { return is_degree(b) ? math::NAME(a, int64_t(b)) : math::kNan<T>; })
 RL_POLYNOMIAL(chebyshev_polynomial_t)
-RL_POLYNOMIAL(chebyshev_polynomial_u) RL_POLYNOMIAL(chebyshev_polynomial_v)
-    RL_POLYNOMIAL(chebyshev_polynomial_w) RL_POLYNOMIAL(shifted_chebyshev_polynomial_t)
-        RL_POLYNOMIAL(shifted_chebyshev_polynomial_u) RL_POLYNOMIAL(shifted_chebyshev_polynomial_v)
-            RL_POLYNOMIAL(shifted_chebyshev_polynomial_w) RL_POLYNOMIAL(hermite_polynomial_h)
-                RL_POLYNOMIAL(hermite_polynomial_he) RL_POLYNOMIAL(laguerre_polynomial_l)
-                    RL_POLYNOMIAL(legendre_polynomial_p)
+RL_POLYNOMIAL(chebyshev_polynomial_u)
+RL_POLYNOMIAL(chebyshev_polynomial_v) RL_POLYNOMIAL(chebyshev_polynomial_w)
+    RL_POLYNOMIAL(shifted_chebyshev_polynomial_t) RL_POLYNOMIAL(shifted_chebyshev_polynomial_u)
+        RL_POLYNOMIAL(shifted_chebyshev_polynomial_v) RL_POLYNOMIAL(shifted_chebyshev_polynomial_w)
+            RL_POLYNOMIAL(hermite_polynomial_h) RL_POLYNOMIAL(hermite_polynomial_he)
+                RL_POLYNOMIAL(laguerre_polynomial_l) RL_POLYNOMIAL(legendre_polynomial_p)
 #undef RL_POLYNOMIAL
 
     // The two halves of frexp: a = mantissa * 2**exponent with 0.5 <= |mantissa| < 1.

@@ -55,7 +55,7 @@ def test_devices_are_not_mixed():
         lambda: rl.sum(meta, 0, out=rl.ones(())),
         lambda: t.index_add_(0, rl.tensor([0, 1, 2]), meta),
     ):
-        with pytest.raises(RuntimeError, match="same device"):
+        with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
             call()
     with pytest.raises(NotImplementedError, match="no data"):
         t.copy_(meta)

@@ -67,9 +67,12 @@ bool fold_batch(const Tensor& t, Matrix& a) {
       return false;
     rows *= t.size(d);
   }
-  a.rows = rows;
-  a.row_stride = step;
-  return gemm_readable(a);
+  Matrix folded = a;
+  folded.rows = rows;
+  folded.row_stride = step;
+  if (!gemm_readable(folded)) return false;
+  a = folded;
+  return true;
 }
 
 struct Batched {

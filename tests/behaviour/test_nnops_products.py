@@ -210,3 +210,14 @@ def test_convolution_errors():
         F.conv2d(rl.ones(1, 1, 2, 2), rl.ones(1, 1, 3, 3))
     with pytest.raises(RuntimeError, match="strided"):
         F.conv2d(rl.ones(1, 1, 4, 4), rl.ones(1, 1, 3, 3), stride=2, padding="same")
+
+
+def test_products_of_strided_batches_stay_within_their_result():
+    # What is written past the end only shows under `make sanitize`; the values show here.
+    weight = rl.randn(4, 2, dtype=rl.float64)
+    base = rl.randn(64, dtype=rl.float64)
+    for strides in ((16, 16, 8, 8, 2), (1, 1, 2, 2, 4), (8, 8, 4, 4, 1), (2, 2, 1, 1, 8)):
+        x = base.as_strided((2, 1, 2, 1, 2), strides)
+        expected = (x.unsqueeze(-2) * weight).sum(-1)
+        assert rl.allclose(rl.nn.functional.linear(x, weight), expected)
+        assert rl.allclose(rl.matmul(x, weight.t()), expected)

@@ -7,6 +7,7 @@ from rushlight.ops import _record
 
 _ANNOTATIONS = {
     "Tensor": "Tensor",
+    "mask": "Tensor",
     "Tensor | Scalar": "Tensor | Scalar",
     "Tensor[]": "Sequence[Tensor]",
     "Scalar": "Scalar",

@@ -148,7 +148,8 @@ def main(directory):
     for place, (path, name) in _MODULES.items():
         if _of(place):
             text = namespace_stub(place, importlib.import_module(name))
-            (directory / path).write_text(text, encoding="utf-8")
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_text(text, encoding="utf-8")
 
 
 def _use_built(package, native):

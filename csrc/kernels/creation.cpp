@@ -33,7 +33,9 @@ void check_fits(Call& c, const Scalar& v, DType dtype) {
   if (!is_integral(dtype) || dtype == DType::Bool || v.kind > Scalar::Int) return;
   bool fits = dispatch(dtype, [&]<class T>() {
     if constexpr (std::is_integral_v<T>)
-      return static_cast<int64_t>(static_cast<T>(v.i)) == v.i || dtype == DType::U8;
+      return (static_cast<int64_t>(static_cast<T>(v.i)) == v.i &&
+              (v.i >= 0 || std::is_signed_v<T>)) ||
+             dtype == DType::U8;
     else
       return true;
   });

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <utility>
 
 #include "plan/copy.h"
 #include "plan/parallel.h"
@@ -32,14 +33,14 @@ DType dtype_of_number(const Scalar& s) {
 void check_fits(Call& c, const Scalar& v, DType dtype) {
   if (!is_integral(dtype) || dtype == DType::Bool || v.kind > Scalar::Int) return;
   bool fits = dispatch(dtype, [&]<class T>() {
-    if constexpr (std::is_integral_v<T>)
-      return (static_cast<int64_t>(static_cast<T>(v.i)) == v.i &&
-              (v.i >= 0 || std::is_signed_v<T>)) ||
-             dtype == DType::U8;
-    else
+    if constexpr (!std::is_integral_v<T> || std::is_same_v<T, bool>)
       return true;
+    else if constexpr (std::is_unsigned_v<T>)  // negative numbers no larger than the largest wrap
+      return std::in_range<T>(v.i < 0 ? 0 - static_cast<uint64_t>(v.i)
+                                      : static_cast<uint64_t>(v.i));
+    else
+      return std::in_range<T>(v.i);
   });
-  fits = fits && (dtype != DType::U8 || (v.i >= -255 && v.i <= 255));
   RL_CHECK(fits, c.op, "(): value ", v.i, " cannot be converted to type ", dtype,
            " without overflow");
 }
@@ -159,7 +160,7 @@ void generate_as(Tensor& out, F f) {
   parallel_for(out.numel, 32768, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       if constexpr (requires { f(i).re; })
-        data[i] = f(i);
+        data[i] = static_cast<T>(f(i));
       else if constexpr (requires { data[i].re; })
         data[i] = {static_cast<decltype(T{}.re)>(f(i)), 0};
       else if constexpr (sizeof(T) == 2 && !std::is_integral_v<T>)
@@ -208,8 +209,7 @@ void logspace_infer(Call& c) { spaced_infer(c, 4); }
 
 // What values of T are computed in: integers in double, 16-bit floats in float.
 template <class T>
-using Working =
-    std::conditional_t<std::is_integral_v<T>, double, std::conditional_t<sizeof(T) == 2, float, T>>;
+using Working = std::conditional_t<std::is_integral_v<T>, double, widened_type<T>>;
 template <class W>
 W whole(int64_t n) {
   if constexpr (requires(W w) { w.re; })
@@ -241,7 +241,7 @@ void spaced(Call& c, G g) {
     int64_t n = out.numel;
     W start = static_cast<W>(c.scalar(0).to<T>()), end = static_cast<W>(c.scalar(1).to<T>());
     W step = n > 1 ? (end - start) / whole<W>(n - 1) : W{};
-    if constexpr (!std::is_integral_v<T> && sizeof(T) == 2) step = T(step);
+    if constexpr (has_short_parts<T>) step = static_cast<W>(static_cast<T>(step));
     generate_as<T>(out, [=](int64_t i) {
       if (n == 1 || i < n / 2) return g(spaced_at<T>(start, step, i));
       return g(spaced_at<T>(end, W{} - step, n - i - 1));

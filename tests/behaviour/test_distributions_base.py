@@ -202,7 +202,7 @@ def test_package_is_loaded_on_first_use():
         "import sys, rushlight as rl; assert 'rushlight.distributions' not in sys.modules; "
         "rl.distributions.Normal; assert 'numpy' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=Path(rl.__file__).parents[1], check=True)
 
 
 def modules():

@@ -213,7 +213,12 @@ def test_every_instruction_set_gives_the_same_bits():
     for level in ("v2", "v3", "v4"):
         env = {**os.environ, "RUSHLIGHT_ISA": level}
         done = subprocess.run(
-            [sys.executable, "-c", LEVELS], env=env, capture_output=True, text=True, check=True
+            [sys.executable, "-c", LEVELS],
+            cwd=os.path.dirname(os.path.dirname(rl.__file__)),
+            env=env,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         answers.add(done.stdout)
     assert len(answers) == 1

@@ -332,4 +332,6 @@ def test_vision_is_imported_lazily_and_pillow_later_still():
         "rl.vision.transforms.ToPILImage()(rl.rand(1, 2, 2))\n"
         "assert 'PIL' in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=os.path.dirname(os.path.dirname(rl.__file__)), check=True
+    )

@@ -22,6 +22,7 @@ void block(void* const* ptr, int64_t n, const Scalar* params) {
   auto* a = static_cast<const T*>(ptr[1]);
   auto* b = static_cast<const T*>(ptr[Inputs > 1 ? 2 : 1]);
   auto* c = static_cast<const T*>(ptr[Inputs > 2 ? 3 : 1]);
+  // A functor may bring a loop of its own; one of two operands says whether it took the block.
   if constexpr (requires { Fn::template run<T>(a, o, n); }) return Fn::template run<T>(a, o, n);
   if constexpr (requires { Fn::template run<T>(a, b, o, n); }) {
     if (Fn::template run<T>(a, b, o, n)) return;

@@ -86,7 +86,7 @@ from rushlight.serialization import load, save  # noqa: E402
 from rushlight.storage import *  # noqa: E402, F403
 from rushlight._switches import *  # noqa: E402, F403
 from rushlight._tensor_types import *  # noqa: E402, F403
-from rushlight.version import __version__  # noqa: E402
+from rushlight.torch_version import __version__  # noqa: E402
 
 _tensor_methods.install(Tensor)
 globals().update(_removed.functions)
@@ -111,9 +111,14 @@ _LAZY = (
 )  # load on first use
 
 
+_LAZY_NAMES = {"install_as_torch": "_as_torch"}  # name -> the module that has it
+
+
 def __getattr__(name):
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return importlib.import_module(f"{__name__}.{name}")
+    if name in _LAZY:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

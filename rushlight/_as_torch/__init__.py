@@ -1,0 +1,125 @@
+"""Makes ``import torch`` mean this package: the import finder behind `install_as_torch`.
+
+The folders beside this file do the same for child processes, which find them through PYTHONPATH:
+a `torch` that installs the finder, and metadata of the distributions that are stood in for. To
+stand in for another package, add it to `STANDS_FOR`, with such folders.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.metadata
+import importlib.util
+import os
+import pathlib
+import sys
+
+from rushlight import version
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+_OWN = "rushlight"
+#: package -> the module that takes its place, and the version that its metadata gives
+STANDS_FOR = {
+    "torch": (_OWN, version.__version__),
+    "torchvision": (_OWN + ".vision", "0.28.0+rushlight"),
+}
+
+
+def own_name(name):
+    """`torch.nn` -> `rushlight.nn`; None for a module that is not stood in for."""
+    top, dot, rest = name.partition(".")
+    return STANDS_FOR[top][0] + dot + rest if top in STANDS_FOR else None
+
+
+class _Alias(importlib.abc.Loader):
+    """Loads a module by importing another, so that both names have one object."""
+
+    def __init__(self, own):
+        self._own = own
+
+    def create_module(self, spec):
+        module = importlib.import_module(self._own)
+        self._kept = module.__spec__
+        return module
+
+    def exec_module(self, module):
+        module.__spec__ = self._kept  # the import system has put the alias's there
+
+    def is_package(self, name):
+        return hasattr(importlib.import_module(self._own), "__path__")
+
+
+class _Distribution(importlib.metadata.Distribution):
+    def __init__(self, folder):
+        self._folder = folder
+
+    def read_text(self, filename):
+        path = self._folder / filename
+        return path.read_text() if path.is_file() else None
+
+    def locate_file(self, path):
+        return self._folder.parent / path
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """Finds `torch.x` as `rushlight.x`, and the metadata of PyTorch's distributions."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        own = own_name(name)
+        # A name that does not exist here is not found by later finders either: they look into
+        # the same folders, those of this package.
+        if own is None or importlib.util.find_spec(own) is None:
+            return None
+        return importlib.machinery.ModuleSpec(name, _Alias(own), origin=own)
+
+    @staticmethod
+    def find_distributions(context=importlib.metadata.DistributionFinder.Context()):
+        for folder in pathlib.Path(FOLDER).glob("*.dist-info"):
+            if context.name in (None, folder.name.partition("-")[0]):
+                yield _Distribution(folder)
+
+
+def install_as_torch():
+    """From now on ``import torch`` and ``import torchvision`` mean rushlight in this process, and
+    in the processes that it starts.
+
+    All names of a module are one object: ``torch.nn is rushlight.nn``. A PyTorch that is installed
+    is not imported. Child processes find their way through the environment variable PYTHONPATH.
+    May be called again.
+
+    Raises:
+        RuntimeError: if the process has already imported PyTorch.
+
+    Example::
+
+        >>> rl.install_as_torch()
+        >>> import torch
+        >>> torch is rl
+        True
+    """
+    import rushlight
+
+    for name in STANDS_FOR:
+        loaded = sys.modules.get(name)
+        if loaded is not None and not _is_own(loaded):
+            raise RuntimeError(
+                f"install_as_torch: {name} is already imported from {loaded.__file__}; call "
+                "install_as_torch() before anything imports it"
+            )
+    if Finder not in sys.meta_path:
+        sys.meta_path.insert(0, Finder)
+    sys.modules["torch"] = rushlight.torch = rushlight
+    _lead_children_here()
+
+
+def _is_own(module):
+    return module.__name__.startswith(_OWN) or module.__file__.startswith(FOLDER)
+
+
+def _lead_children_here():
+    inherited = os.environ.get("PYTHONPATH", "")
+    if FOLDER not in inherited.split(os.pathsep):
+        os.environ["PYTHONPATH"] = FOLDER + (os.pathsep + inherited if inherited else "")
+    if FOLDER not in sys.path:  # processes started by `spawn` are given this list
+        sys.path.insert(1, FOLDER)

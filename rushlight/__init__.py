@@ -55,6 +55,9 @@ from rushlight._native import (  # noqa: E402
     strided,
     tensor,
     uint8,
+    uint16,
+    uint32,
+    uint64,
 )
 
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16  # noqa: A001

@@ -18,10 +18,13 @@ NAMES = {
     "int32": "IntTensor",
     "int64": "LongTensor",
     "bool": "BoolTensor",
+    "uint16": "UInt16Tensor",
+    "uint32": "UInt32Tensor",
+    "uint64": "UInt64Tensor",
     "complex64": "ComplexFloatTensor",
     "complex128": "ComplexDoubleTensor",
 }
-_OFFERED = [name for name in NAMES.values() if not name.startswith("Complex")]
+_OFFERED = [name for name in NAMES.values() if not name.startswith(("Complex", "UInt"))]
 
 
 class tensortype(type):

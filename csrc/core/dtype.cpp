@@ -1,6 +1,8 @@
 // The dtype table and PyTorch's promotion lattice.
 #include "core/dtype.h"
 
+#include "core/error.h"
+
 namespace rl {
 namespace {
 constexpr DTypeInfo kInfo[kNumDTypes] = {
@@ -10,6 +12,9 @@ constexpr DTypeInfo kInfo[kNumDTypes] = {
     {"int16", "Short", "h", 2, false, false, true},
     {"int32", "Int", "i", 4, false, false, true},
     {"int64", "Long", "q", 8, false, false, true},
+    {"uint16", "UInt16", "H", 2, false, false, false},
+    {"uint32", "UInt32", "I", 4, false, false, false},
+    {"uint64", "UInt64", "Q", 8, false, false, false},
     {"float16", "Half", "e", 2, true, false, true},
     {"bfloat16", "BFloat16", "", 2, true, false, true},
     {"float32", "Float", "f", 4, true, false, true},
@@ -30,6 +35,10 @@ DType promote(DType a, DType b) {
   if (is_complex(b)) return b == DType::C64 && a == DType::F64 ? DType::C128 : b;
   if (a == DType::F16 && b == DType::BF16) return DType::F32;
   if (is_floating(b)) return b;
+  if (is_wide_unsigned(b))
+    fail(ErrorKind::Runtime, "promotion of uint16, uint32 and uint64 is not supported: attempted ",
+         "to promote ", info(a).legacy_name, " and ", info(b).legacy_name,
+         "; convert one with .to");
   // uint8 meets a signed type: the smallest signed type that holds both.
   if (a == DType::U8 && b == DType::I8) return DType::I16;
   return b;

@@ -10,8 +10,24 @@
 
 namespace rl {
 
-enum class DType : uint8_t { Bool, U8, I8, I16, I32, I64, F16, BF16, F32, F64, C64, C128 };
-constexpr int kNumDTypes = 12;
+enum class DType : uint8_t {
+  Bool,
+  U8,
+  I8,
+  I16,
+  I32,
+  I64,
+  U16,
+  U32,
+  U64,
+  F16,
+  BF16,
+  F32,
+  F64,
+  C64,
+  C128
+};
+constexpr int kNumDTypes = 15;
 
 struct DTypeInfo {
   const char* name;         // "float32"
@@ -23,13 +39,15 @@ struct DTypeInfo {
 const DTypeInfo& info(DType d);
 
 inline int64_t item_size(DType d) {
-  constexpr uint8_t kSizes[] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16};
+  constexpr uint8_t kSizes[] = {1, 1, 1, 2, 4, 8, 2, 4, 8, 2, 2, 4, 8, 8, 16};
   return kSizes[static_cast<int>(d)];
 }
 inline bool is_complex(DType d) { return d >= DType::C64; }
 inline bool is_floating(DType d) { return d >= DType::F16 && d <= DType::F64; }
 inline bool is_inexact(DType d) { return d >= DType::F16; }
-inline bool is_integral(DType d) { return d <= DType::I64; }  // bool included
+inline bool is_integral(DType d) { return d <= DType::U64; }  // bool included
+// Unsigned integers above 8 bits: for storage and exchange, hardly for arithmetic.
+inline bool is_wide_unsigned(DType d) { return d >= DType::U16 && d <= DType::U64; }
 inline bool is_half(DType d) { return d == DType::F16 || d == DType::BF16; }
 inline DType real_of(DType d) {
   return d == DType::C64 ? DType::F32 : d == DType::C128 ? DType::F64 : d;
@@ -96,8 +114,10 @@ struct ctype_of_;
 #define RL_FOR_EACH_DTYPE(X)                                                                   \
   X(Bool, bool)                                                                                \
   X(U8, uint8_t)                                                                               \
-  X(I8, int8_t) X(I16, int16_t) X(I32, int32_t) X(I64, int64_t) X(F16, Half) X(BF16, BFloat16) \
-      X(F32, float) X(F64, double) X(C64, C64) X(C128, C128)
+  X(I8, int8_t)                                                                                \
+  X(I16, int16_t) X(I32, int32_t) X(I64, int64_t) X(U16, uint16_t) X(U32, uint32_t)            \
+      X(U64, uint64_t) X(F16, Half) X(BF16, BFloat16) X(F32, float) X(F64, double) X(C64, C64) \
+          X(C128, C128)
 #define RL_DTYPE_TRAIT(D, T)                 \
   template <>                                \
   struct dtype_of_<T> {                      \

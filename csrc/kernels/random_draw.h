@@ -105,6 +105,11 @@ void dispatch_real(const char* op, DType d, F&& f) {
       return f.template operator()<int32_t>();
     case DType::I64:
       return f.template operator()<int64_t>();
+    case DType::U16:
+    case DType::U32:
+    case DType::U64:
+      fail(ErrorKind::NotImplemented, op, ": not implemented for ", d,
+           "; draw int64 numbers and convert them");
     case DType::C64:
     case DType::C128:
       fail(ErrorKind::NotImplemented, op, ": expected a real dtype, got ", d,

@@ -17,7 +17,7 @@ constexpr const char *kUsed = "used_dltensor", *kUsedVersioned = "used_dltensor_
 DataType type_of(DType d) {
   auto bits = static_cast<uint8_t>(item_size(d) * 8);
   if (d == DType::Bool) return {kBool, 8, 1};
-  if (d == DType::U8) return {kUInt, 8, 1};
+  if (d == DType::U8 || is_wide_unsigned(d)) return {kUInt, bits, 1};
   if (d == DType::BF16) return {kBFloat, 16, 1};
   if (is_complex(d)) return {kComplex, bits, 1};
   return {static_cast<uint8_t>(is_floating(d) ? kFloat : kInt), bits, 1};

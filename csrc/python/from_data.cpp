@@ -132,8 +132,21 @@ constexpr int64_t kLowest = std::is_same_v<T, uint8_t> ? -255
                             : std::is_integral_v<T>    ? std::numeric_limits<T>::min()
                                                        : 0;
 
+// Python integers of 64 bits without a sign, which a Scalar cannot hold.
+uint64_t unsigned_value(PyObject* o) {
+  Own integer(checked(PyNumber_Index(o)));
+  unsigned long long v = PyLong_AsUnsignedLongLong(integer.get());
+  if (v == static_cast<unsigned long long>(-1) && PyErr_Occurred()) {
+    PyErr_Clear();
+    fail("value cannot be converted to type ", DType::U64, " without overflow");
+  }
+  return v;
+}
+
 template <class T>
 T store_value(PyObject* o) {
+  if constexpr (std::is_same_v<T, uint64_t>)
+    if (PyIndex_Check(o) && !is_tensor(o)) return unsigned_value(o);
   if constexpr (std::is_same_v<T, bool>) {
     int truth = PyObject_IsTrue(o);
     checked(truth);
@@ -153,8 +166,10 @@ T store_value(PyObject* o) {
         if (std::abs(s.re) >= 0x1p63) fail(ErrorKind::Value, "Overflow when unpacking long long");
         s.i = static_cast<int64_t>(s.re);
       }
-      RL_CHECK(s.i >= kLowest<T> && s.i <= static_cast<int64_t>(std::numeric_limits<T>::max()),
-               "value ", s.i, " cannot be converted to type ", dtype_of<T>, " without overflow");
+      constexpr bool wide = sizeof(T) == 8;  // what fits int64 is not too large for these
+      RL_CHECK(
+          s.i >= kLowest<T> && (wide || s.i <= static_cast<int64_t>(std::numeric_limits<T>::max())),
+          "value ", s.i, " cannot be converted to type ", dtype_of<T>, " without overflow");
       return static_cast<T>(s.i);
     }
     return s.to<T>();

@@ -12,9 +12,13 @@ enum : int {
   kI8 = 1,
   kU8 = 2,
   kI16 = 3,
+  kU16 = 4,
   kI32 = 5,
+  kU32 = 6,
   kLong = 7,
+  kULong = 8,
   kLongLong = 9,
+  kULongLong = 10,
   kF32 = 11,
   kF64 = 12,
   kC64 = 14,
@@ -22,9 +26,11 @@ enum : int {
   kF16 = 23
 };
 constexpr int kI64 = sizeof(long) == 8 ? kLong : kLongLong;
+constexpr int kU64 = sizeof(long) == 8 ? kULong : kULongLong;
 
 int type_number(DType d) {
-  constexpr int kMap[] = {kBool, kU8, kI8, kI16, kI32, kI64, kF16, -1, kF32, kF64, kC64, kC128};
+  constexpr int kMap[] = {kBool, kU8,  kI8, kI16, kI32, kI64, kU16, kU32,
+                          kU64,  kF16, -1,  kF32, kF64, kC64, kC128};
   return kMap[static_cast<int>(d)];
 }
 
@@ -40,7 +46,7 @@ DType supported_dtype(const NumpyArray& a) {
   if (!numpy_dtype(a, d))
     fail(ErrorKind::Type, "can't convert np.ndarray of type ", a.descr->scalar_type->tp_name,
          ". The only supported types are: float64, float32, float16, complex64, complex128, int64, "
-         "int32, int16, int8, uint8, and bool.");
+         "int32, int16, int8, uint64, uint32, uint16, uint8, and bool.");
   return d;
 }
 
@@ -143,6 +149,18 @@ bool numpy_dtype(const NumpyArray& a, DType& out) {
       return true;
     case kI8:
       out = DType::I8;
+      return true;
+    case kU16:
+      out = DType::U16;
+      return true;
+    case kU32:
+      out = DType::U32;
+      return true;
+    case kULong:
+      out = sizeof(long) == 8 ? DType::U64 : DType::U32;
+      return true;
+    case kULongLong:
+      out = DType::U64;
       return true;
     case kI16:
       out = DType::I16;

@@ -278,6 +278,8 @@ PyObject* scalar_object(const void* p, DType d) {
     T v = *static_cast<const T*>(p);
     if constexpr (std::is_same_v<T, bool>)
       return PyBool_FromLong(v);
+    else if constexpr (std::is_same_v<T, uint64_t>)
+      return PyLong_FromUnsignedLongLong(v);
     else if constexpr (std::is_integral_v<T>)
       return PyLong_FromLongLong(v);
     else if constexpr (requires { v.re; })

@@ -181,3 +181,51 @@ def _(self):
 def _(self):
     """What `view_as_complex` gives, as a copy."""
     return rl.view_as_complex(self).clone()
+
+
+# ---- hashes ------------------------------------------------------------------------------------
+
+
+@op(
+    "hash_tensor(Tensor self, int[]? dim=None, *, bool keepdim=False, int mode=0) -> Tensor",
+    differentiable=False,
+)
+def hash_tensor(self, dim, keepdim, mode):
+    """The exclusive or of all elements' bits, or of those along ``dim``, as uint64.
+
+    Floating-point numbers count with their bits in double precision, integers with theirs in 64.
+    ``mode`` 0 is the only one. RuntimeError for an empty tensor without ``dim``.
+
+    Example::
+
+        >>> rl.hash_tensor(rl.tensor([1, 2, 4]))
+        tensor(7, dtype=torch.uint64)
+    """
+    if mode != 0:
+        raise RuntimeError(f"hash_tensor: unknown mode {mode}; 0 is the only one")
+    if self.is_complex():
+        raise NotImplementedError(f"hash_tensor: not implemented for {self.dtype}")
+    dims = [d % max(self.dim(), 1) for d in dim or ()] or list(range(self.dim()))
+    if self.numel() == 0 and not dim:
+        raise RuntimeError(
+            "hash_tensor: Expected reduction dim to be specified for input.numel() == 0. "
+            "Specify the reduction dim with the 'dim' argument."
+        )
+    floating = self.is_floating_point()
+    bits = self.to(rl.float64).contiguous().view(rl.int64) if floating else self.to(rl.int64)
+    if self.dim() == 0:
+        return bits.to(rl.uint64)
+    kept = [n for d, n in enumerate(bits.shape) if d not in dims]
+    order = [d for d in range(bits.dim()) if d not in dims] + dims
+    lines = bits.permute(order).reshape(kept + [-1] if bits.numel() else kept + [0])
+    shape = [1 if d in dims else n for d, n in enumerate(self.shape)] if keepdim else kept
+    return _xor_last(lines).reshape(shape).to(rl.uint64)
+
+
+def _xor_last(lines):
+    """The exclusive or along the last dimension, halves against halves."""
+    while lines.shape[-1] > 1:
+        half = lines.shape[-1] // 2
+        rest = lines[..., 2 * half :]
+        lines = rl.cat((lines[..., :half] ^ lines[..., half : 2 * half], rest), -1)
+    return lines.squeeze(-1) if lines.shape[-1] else lines.new_zeros(lines.shape[:-1])

@@ -21,6 +21,7 @@ from rushlight._native import (  # noqa: E402
     can_cast,
     channels_last,
     channels_last_3d,
+    complex32,
     complex64,
     complex128,
     contiguous_format,
@@ -61,7 +62,7 @@ from rushlight._native import (  # noqa: E402
 )
 
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16  # noqa: A001
-cfloat, cdouble = complex64, complex128
+chalf, cfloat, cdouble = complex32, complex64, complex128
 from math import e, inf, nan, pi  # noqa: E402
 
 from rushlight._runtime import *  # noqa: E402, F403

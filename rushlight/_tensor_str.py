@@ -234,7 +234,7 @@ def _has_implied_dtype(dtype):
     default = rl.get_default_dtype()
     if dtype is default or dtype is rl.int64 or dtype is rl.bool:
         return True
-    return dtype is (rl.complex128 if default is rl.float64 else rl.complex64)
+    return dtype is default.to_complex()
 
 
 def _contents(tensor, indent):

@@ -21,6 +21,7 @@ NAMES = {
     "uint16": "UInt16Tensor",
     "uint32": "UInt32Tensor",
     "uint64": "UInt64Tensor",
+    "complex32": "ComplexHalfTensor",
     "complex64": "ComplexFloatTensor",
     "complex128": "ComplexDoubleTensor",
 }

@@ -19,6 +19,7 @@ constexpr DTypeInfo kInfo[kNumDTypes] = {
     {"bfloat16", "BFloat16", "", 2, true, false, true},
     {"float32", "Float", "f", 4, true, false, true},
     {"float64", "Double", "d", 8, true, false, true},
+    {"complex32", "ComplexHalf", "", 4, false, true, true},
     {"complex64", "ComplexFloat", "Zf", 8, false, true, true},
     {"complex128", "ComplexDouble", "Zd", 16, false, true, true},
 };
@@ -32,13 +33,13 @@ void set_default_dtype(DType d) { default_dtype_ = d; }
 DType promote(DType a, DType b) {
   if (a == b) return a;
   if (a > b) std::swap(a, b);  // a is the lower of the two from here on
-  if (is_complex(b)) return b == DType::C64 && a == DType::F64 ? DType::C128 : b;
-  if (a == DType::F16 && b == DType::BF16) return DType::F32;
-  if (is_floating(b)) return b;
-  if (is_wide_unsigned(b))
+  if (!is_floating(b) && (is_wide_unsigned(a) || is_wide_unsigned(b)))
     fail(ErrorKind::Runtime, "promotion of uint16, uint32 and uint64 is not supported: attempted ",
          "to promote ", info(a).legacy_name, " and ", info(b).legacy_name,
          "; convert one with .to");
+  if (is_complex(b)) return is_floating(a) ? complex_of(promote(a, real_of(b))) : b;
+  if (a == DType::F16 && b == DType::BF16) return DType::F32;
+  if (is_floating(b)) return b;
   // uint8 meets a signed type: the smallest signed type that holds both.
   if (a == DType::U8 && b == DType::I8) return DType::I16;
   return b;

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "core/complex.h"
 
@@ -24,10 +25,11 @@ enum class DType : uint8_t {
   BF16,
   F32,
   F64,
+  C32,
   C64,
   C128
 };
-constexpr int kNumDTypes = 15;
+constexpr int kNumDTypes = 16;
 
 struct DTypeInfo {
   const char* name;         // "float32"
@@ -39,20 +41,25 @@ struct DTypeInfo {
 const DTypeInfo& info(DType d);
 
 inline int64_t item_size(DType d) {
-  constexpr uint8_t kSizes[] = {1, 1, 1, 2, 4, 8, 2, 4, 8, 2, 2, 4, 8, 8, 16};
+  constexpr uint8_t kSizes[] = {1, 1, 1, 2, 4, 8, 2, 4, 8, 2, 2, 4, 8, 4, 8, 16};
   return kSizes[static_cast<int>(d)];
 }
-inline bool is_complex(DType d) { return d >= DType::C64; }
-inline bool is_floating(DType d) { return d >= DType::F16 && d <= DType::F64; }
+constexpr bool is_complex(DType d) { return d >= DType::C32; }
+constexpr bool is_floating(DType d) { return d >= DType::F16 && d <= DType::F64; }
 inline bool is_inexact(DType d) { return d >= DType::F16; }
 inline bool is_integral(DType d) { return d <= DType::U64; }  // bool included
 // Unsigned integers above 8 bits: for storage and exchange, hardly for arithmetic.
 inline bool is_wide_unsigned(DType d) { return d >= DType::U16 && d <= DType::U64; }
-inline bool is_half(DType d) { return d == DType::F16 || d == DType::BF16; }
+// The dtype that arithmetic on `d` is done in: d itself but for the types of 16-bit parts.
+constexpr DType widened(DType d) {
+  return d == DType::F16 || d == DType::BF16 ? DType::F32 : d == DType::C32 ? DType::C64 : d;
+}
 inline DType real_of(DType d) {
+  if (d == DType::C32) return DType::F16;
   return d == DType::C64 ? DType::F32 : d == DType::C128 ? DType::F64 : d;
 }
 inline DType complex_of(DType d) {
+  if (d == DType::F16 || d == DType::C32) return DType::C32;
   return d == DType::F64 || d == DType::C128 ? DType::C128 : DType::C64;
 }
 DType promote(DType a, DType b);
@@ -104,6 +111,7 @@ struct BFloat16 {
   }
 };
 
+using C32 = Complex<Half>;
 using C64 = Complex<float>;
 using C128 = Complex<double>;
 
@@ -111,13 +119,13 @@ template <class T>
 struct dtype_of_;
 template <DType D>
 struct ctype_of_;
-#define RL_FOR_EACH_DTYPE(X)                                                                   \
-  X(Bool, bool)                                                                                \
-  X(U8, uint8_t)                                                                               \
-  X(I8, int8_t)                                                                                \
-  X(I16, int16_t) X(I32, int32_t) X(I64, int64_t) X(U16, uint16_t) X(U32, uint32_t)            \
-      X(U64, uint64_t) X(F16, Half) X(BF16, BFloat16) X(F32, float) X(F64, double) X(C64, C64) \
-          X(C128, C128)
+#define RL_FOR_EACH_DTYPE(X)                                                                      \
+  X(Bool, bool)                                                                                   \
+  X(U8, uint8_t)                                                                                  \
+  X(I8, int8_t)                                                                                   \
+  X(I16, int16_t)                                                                                 \
+  X(I32, int32_t) X(I64, int64_t) X(U16, uint16_t) X(U32, uint32_t) X(U64, uint64_t) X(F16, Half) \
+      X(BF16, BFloat16) X(F32, float) X(F64, double) X(C32, C32) X(C64, C64) X(C128, C128)
 #define RL_DTYPE_TRAIT(D, T)                 \
   template <>                                \
   struct dtype_of_<T> {                      \
@@ -133,6 +141,10 @@ template <class T>
 constexpr DType dtype_of = dtype_of_<T>::value;
 template <DType D>
 using ctype_of = typename ctype_of_<D>::type;
+template <class T>
+using widened_type = ctype_of<widened(dtype_of<T>)>;
+template <class T>
+constexpr bool has_short_parts = !std::is_same_v<T, widened_type<T>>;
 
 // Calls f.template operator()<T>() with the C++ type of `d`.
 template <class F>

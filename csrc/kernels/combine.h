@@ -96,8 +96,9 @@ inline void divide_by_counts(Tensor& out, const Tensor& counts) {
       if constexpr (std::is_same_v<T, bool>)
         continue;
       else if constexpr (std::is_integral_v<T>) {
-        int64_t v = x[i], q = v / n[i];
-        x[i] = static_cast<T>(q - (v % n[i] < 0));  // rounds down, as PyTorch's does
+        auto v = static_cast<std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>(x[i]);
+        auto by = static_cast<decltype(v)>(n[i]);
+        x[i] = static_cast<T>(v / by - (v % by < 0));  // rounds down, as PyTorch's does
       } else if constexpr (kComplex<T>) {
         using R = decltype(x->re);
         x[i] = T{x[i].re / static_cast<R>(n[i]), x[i].im / static_cast<R>(n[i])};

@@ -206,7 +206,7 @@ ConvOperands operands(const Work& t, bool last) {
 // The given operands are read from the call, `out` takes the part that is computed.
 void compute(ConvPart part, const ConvGeometry& g, const Tensor* x, const Tensor* w,
              const Tensor* y, const Tensor* bias, Tensor& out, bool last) {
-  DType dtype = is_half(out.dtype) ? DType::F32 : out.dtype;
+  DType dtype = widened(out.dtype);
   bool dnnl = dtype == DType::F32 && out.numel && g.batch && g.in_channels && g.kernel_numel() &&
               g.in_numel() && g.out_numel();
   Work t;

@@ -17,10 +17,11 @@ namespace {
 template <class T>
 constexpr bool is_cplx = requires(T v) { v.re; };
 template <class T>
-constexpr bool is_short_float = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+constexpr bool is_short_float = has_short_parts<T> && !is_cplx<T>;
 
 // One element. Out of range, floats become what x86 makes of them: the lowest 32-bit integer (then
-// narrowed), for int64 and uint8 the lowest 64-bit one.
+// narrowed), for 64-bit integers, uint32 and uint8 the lowest 64-bit one; uint64 takes its upper
+// half by way of int64.
 template <class To, class From>
 inline To cast(From v) {
   if constexpr (is_cplx<From> && std::is_same_v<To, bool>) {
@@ -39,8 +40,13 @@ inline To cast(From v) {
     return To(static_cast<float>(v));
   } else if constexpr (std::is_same_v<To, bool>) {
     return v != From(0);
+  } else if constexpr (std::is_same_v<To, uint64_t> && std::is_floating_point_v<From>) {
+    bool upper = v >= From(0x1p63);
+    auto low = static_cast<uint64_t>(static_cast<int64_t>(upper ? v - From(0x1p63) : v));
+    return upper ? low ^ (uint64_t{1} << 63) : low;
   } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
-    constexpr bool wide = sizeof(To) == 8 || std::is_same_v<To, uint8_t>;
+    constexpr bool wide =
+        sizeof(To) == 8 || std::is_same_v<To, uint8_t> || std::is_same_v<To, uint32_t>;
     return static_cast<To>(static_cast<std::conditional_t<wide, int64_t, int32_t>>(v));
   } else {
     return static_cast<To>(v);
@@ -116,14 +122,19 @@ void float_to_half(Half* d, const float* s, int64_t n) {
 template <class To, class From>
 void run(To* d, const From* s, int64_t n);
 
-template <class To, class From>
-void through_float(To* d, const From* s, int64_t n) {
-  alignas(64) float piece[kPiece];
+template <class Wide, class To, class From>
+void through(To* d, const From* s, int64_t n) {
+  alignas(64) Wide piece[kPiece];
   for (int64_t i = 0; i < n; i += kPiece) {
     int64_t k = std::min(kPiece, n - i);
     run(piece, s + i, k);
-    run(d + i, static_cast<const float*>(piece), k);
+    run(d + i, static_cast<const Wide*>(piece), k);
   }
+}
+
+template <class R, class S>
+void run_parts(Complex<R>* d, const Complex<S>* s, int64_t n) {
+  run(reinterpret_cast<R*>(d), reinterpret_cast<const S*>(s), 2 * n);
 }
 
 template <class To, class From>
@@ -134,15 +145,18 @@ void run(To* d, const From* s, int64_t n) {
   constexpr bool double_to_byte = std::is_same_v<From, double> && std::is_same_v<To, uint8_t>;
   if constexpr (std::is_same_v<From, bool> && !std::is_same_v<To, bool>)
     run(d, reinterpret_cast<const uint8_t*>(s), n);  // bytes are 0 and 1
-  else if constexpr (std::is_same_v<To, bool> && !is_cplx<From> && !is_short_float<From>)
+  else if constexpr (std::is_same_v<To, bool> && !has_short_parts<From>)
     each(d, s, n);
+  else if constexpr (is_cplx<To> && is_cplx<From>)
+    run_parts(d, s, n);
   else if constexpr (std::is_same_v<From, Half> && std::is_same_v<To, float>)
     half_to_float(d, s, n);
   else if constexpr (std::is_same_v<From, float> && std::is_same_v<To, Half>)
     float_to_half(d, s, n);
-  else if constexpr ((is_short_float<From> && !std::is_same_v<To, float>) ||
-                     (is_short_float<To> && !std::is_same_v<From, float>))
-    through_float(d, s, n);
+  else if constexpr (has_short_parts<From> && !std::is_same_v<To, widened_type<From>>)
+    through<widened_type<From>>(d, s, n);
+  else if constexpr (has_short_parts<To> && !std::is_same_v<From, widened_type<To>>)
+    through<widened_type<To>>(d, s, n);
   else if constexpr ((from_long && to_float) || (from_float && to_long) || double_to_byte)
     through_int32(d, s, n);
   else

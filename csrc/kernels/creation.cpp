@@ -160,7 +160,7 @@ void generate_as(Tensor& out, F f) {
   parallel_for(out.numel, 32768, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       if constexpr (requires { f(i).re; })
-        data[i] = f(i);
+        data[i] = static_cast<T>(f(i));
       else if constexpr (requires { data[i].re; })
         data[i] = {static_cast<decltype(T{}.re)>(f(i)), 0};
       else if constexpr (sizeof(T) == 2 && !std::is_integral_v<T>)
@@ -209,8 +209,7 @@ void logspace_infer(Call& c) { spaced_infer(c, 4); }
 
 // What values of T are computed in: integers in double, 16-bit floats in float.
 template <class T>
-using Working =
-    std::conditional_t<std::is_integral_v<T>, double, std::conditional_t<sizeof(T) == 2, float, T>>;
+using Working = std::conditional_t<std::is_integral_v<T>, double, widened_type<T>>;
 template <class W>
 W whole(int64_t n) {
   if constexpr (requires(W w) { w.re; })
@@ -242,7 +241,7 @@ void spaced(Call& c, G g) {
     int64_t n = out.numel;
     W start = static_cast<W>(c.scalar(0).to<T>()), end = static_cast<W>(c.scalar(1).to<T>());
     W step = n > 1 ? (end - start) / whole<W>(n - 1) : W{};
-    if constexpr (!std::is_integral_v<T> && sizeof(T) == 2) step = T(step);
+    if constexpr (has_short_parts<T>) step = static_cast<W>(static_cast<T>(step));
     generate_as<T>(out, [=](int64_t i) {
       if (n == 1 || i < n / 2) return g(spaced_at<T>(start, step, i));
       return g(spaced_at<T>(end, W{} - step, n - i - 1));

@@ -203,7 +203,7 @@ void gemm_prepare(DType dtype, int64_t work) {
 
 void gemm(DType dtype, const Matrix& a, const Matrix& b, void* c, int64_t ldc, bool accumulate) {
   dispatch(dtype, [&]<class T>() {
-    if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+    if constexpr (has_short_parts<T>)
       fail("gemm: 16-bit floats are converted by the caller");
     else
       typed_gemm<T>(a, b, static_cast<T*>(c), ldc, accumulate);

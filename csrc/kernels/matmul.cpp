@@ -41,8 +41,6 @@ Ref<Tensor> readable(Tensor& t, DType compute, bool column) {
   return Ref<Tensor>::share(&t);
 }
 
-DType compute_dtype(DType d) { return is_half(d) ? DType::F32 : d; }
-
 const void* offset(const Matrix& m, int64_t elements, int64_t item) {
   return static_cast<const char*>(m.data) + elements * item;
 }
@@ -138,7 +136,7 @@ template <class Start>
 void run_product(Call& c, Tensor& a, Tensor& b, bool b_transposed, Sizes batch, bool accumulate,
                  Start start) {
   Tensor& out = c.out(0);
-  DType compute = compute_dtype(a.dtype);
+  DType compute = widened(a.dtype);
   Ref<Tensor> ra = readable(a, compute, false), rb = readable(b, compute, true);
   bool direct = out.contiguous && out.dtype == compute;
   Ref<Tensor> buffer = direct ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
@@ -272,7 +270,7 @@ void add_product_run(Call& c) {
     };
     if (is_one(alpha)) return run_product(c, a, b, false, batch, keep, start);
   }
-  DType compute = compute_dtype(a.dtype);
+  DType compute = widened(a.dtype);
   Ref<Tensor> ra = readable(a, compute, false), rb = readable(b, compute, true);
   Ref<Tensor> product = empty(c.out(0).sizes(), compute);
   if (product->numel) multiply(*ra, *rb, false, *product, batch, false);

@@ -10,6 +10,7 @@ namespace RL_ISA_NS {
 namespace {
 
 constexpr int kB = 1, kI = 2, kF = 4, kD = 8, kCF = 16, kCD = 32;
+constexpr int kAnySign = 64;  // no compute type: the int64 functor serves uint64 as well
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
 
@@ -40,7 +41,7 @@ constexpr void add_type(PointwiseKernel& k, Compute c) {
 
 template <class Fn, int Inputs, int Params, int Types>
 constexpr PointwiseKernel make_pointwise(const char* name) {
-  PointwiseKernel k{name, Inputs, Params, {}, {}};
+  PointwiseKernel k{name, Inputs, Params, {}, {}, (Types & kAnySign) != 0};
   if constexpr (Types & kB) add_type<Fn, bool, Inputs, Params>(k, Compute::B);
   if constexpr (Types & kI) add_type<Fn, int64_t, Inputs, Params>(k, Compute::I);
   if constexpr (Types & kF) add_type<Fn, float, Inputs, Params>(k, Compute::F);

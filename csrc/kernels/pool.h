@@ -125,12 +125,10 @@ inline int64_t plane_grain(int64_t plane) {
 }
 
 // The type that pooling computes in: 16-bit floats in float, integers in int64.
-inline DType pool_dtype(DType d) {
-  if (is_half(d)) return DType::F32;
-  return is_integral(d) ? DType::I64 : d;
-}
+inline DType pool_dtype(DType d) { return is_integral(d) ? DType::I64 : widened(d); }
 inline void check_pool_dtype(const Call& c, DType d) {
-  RL_CHECK(!is_complex(d) && d != DType::Bool, c.op, ": not implemented for ", d);
+  RL_CHECK(!is_complex(d) && d != DType::Bool && d != DType::U64, c.op, ": not implemented for ",
+           d);
 }
 
 template <class F>

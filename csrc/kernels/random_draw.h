@@ -110,6 +110,7 @@ void dispatch_real(const char* op, DType d, F&& f) {
     case DType::U64:
       fail(ErrorKind::NotImplemented, op, ": not implemented for ", d,
            "; draw int64 numbers and convert them");
+    case DType::C32:
     case DType::C64:
     case DType::C128:
       fail(ErrorKind::NotImplemented, op, ": expected a real dtype, got ", d,

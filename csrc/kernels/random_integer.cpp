@@ -1,5 +1,6 @@
 // Random integers and permutations.
 #include <limits>
+#include <utility>
 
 #include "kernels/random_draw.h"
 
@@ -79,6 +80,12 @@ template <>
 constexpr int64_t count_limit<int32_t> = INT32_MAX;
 template <>
 constexpr int64_t count_limit<int64_t> = INT64_MAX;
+template <>
+constexpr int64_t count_limit<uint16_t> = UINT16_MAX;
+template <>
+constexpr int64_t count_limit<uint32_t> = UINT32_MAX;
+template <>
+constexpr int64_t count_limit<uint64_t> = INT64_MAX;  // bounds are int64
 
 template <class T>
 constexpr bool is_float_type = std::is_floating_point_v<T> || is_half_type<T>;
@@ -115,7 +122,7 @@ void check_within(const char* name, int64_t v) {
   if constexpr (std::is_same_v<T, Half>)
     inside = v >= -65504 && v <= 65504;
   else if constexpr (!is_float_type<T> && !std::is_same_v<T, bool>)
-    inside = v >= std::numeric_limits<T>::lowest() && v <= std::numeric_limits<T>::max();
+    inside = std::in_range<T>(v);
   else if constexpr (std::is_same_v<T, bool>)
     inside = v == 0 || v == 1;
   RL_CHECK(inside, name, " is out of bounds for ", dtype_of<T>, ": got ", v,
@@ -214,7 +221,7 @@ void fill_permutation(Mt19937& engine, T* out, int64_t n) {
 
 void integers(Generator& g, DType dtype, void* out, int64_t n, int64_t from,
               std::optional<int64_t> to) {
-  dispatch_real("random_", dtype, [&]<class T>() {
+  auto draw = [&]<class T>() {
     if constexpr (std::is_same_v<T, Half> || !(is_float_type<T> || std::is_same_v<T, int64_t>)) {
       RL_CHECK(to || from != INT64_MIN,
                "random_: the full 64-bit range is for int64, bfloat16, "
@@ -222,6 +229,10 @@ void integers(Generator& g, DType dtype, void* out, int64_t n, int64_t from,
                dtype, "; give `to`");
     }
     fill_integers(g, static_cast<T*>(out), n, from, to);
+  };
+  if (!is_wide_unsigned(dtype)) return dispatch_real("random_", dtype, draw);
+  dispatch(dtype, [&]<class T>() {
+    if constexpr (std::is_unsigned_v<T> && sizeof(T) > 1) draw.template operator()<T>();
   });
 }
 

@@ -175,6 +175,7 @@ void check_ordered(const Call& c) {
   if (is_complex(d))
     fail(ErrorKind::NotImplemented, c.op, ": complex numbers have no order, got ", d,
          "; take abs(), or real and imag");
+  if (d == DType::U64) fail(ErrorKind::NotImplemented, c.op, ": not implemented for ", d);
 }
 
 // amax(self, dim, keepdim)

@@ -190,11 +190,11 @@ void complex_moments(Call& c, bool root, double correction) {
   run_reduction(kVar[is_double(*both)], *parts, dims_argument(c, 1), both.get(), mean.get(),
                 correction);
   dispatch(both->dtype, [&]<class T>() {
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (is_floating(dtype_of<T>)) {
       T *v = both->data<T>(), *out = c.out(0).data<T>();
       for (int64_t i = 0; i < c.out(0).numel; ++i) {
-        T sum = v[2 * i] + v[2 * i + 1];
-        out[i] = root ? std::sqrt(sum) : sum;
+        auto sum = v[2 * i] + v[2 * i + 1];
+        out[i] = static_cast<T>(root ? std::sqrt(sum) : sum);
       }
     }
   });

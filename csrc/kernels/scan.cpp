@@ -217,6 +217,7 @@ void extreme_infer(Call& c) {
   DType d = c.tensor(0).dtype;
   if (is_complex(d))
     fail(ErrorKind::NotImplemented, c.op, ": complex numbers have no order, got ", d);
+  if (d == DType::U64) fail(ErrorKind::NotImplemented, c.op, ": not implemented for ", d);
   c.add_out(c.tensor(0).sizes(), d);
   c.add_out(c.tensor(0).sizes(), DType::I64);
 }

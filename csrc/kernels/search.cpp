@@ -24,6 +24,8 @@ void search_infer(Call& c) {
            "searchsorted(): sorter must have the sizes of the sorted sequence");
   RL_CHECK(!is_complex(s.dtype) && !is_complex(x.dtype),
            "searchsorted(): complex numbers have no order");
+  if (s.dtype == DType::U64 || x.dtype == DType::U64)
+    fail(ErrorKind::NotImplemented, "searchsorted: not implemented for ", DType::U64);
   c.add_out(x.sizes(), c.flag(3) ? DType::I32 : DType::I64);
 }
 

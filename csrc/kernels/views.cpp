@@ -331,8 +331,9 @@ void view_as_real_infer(Call& c) {
 
 void view_as_complex_infer(Call& c) {
   const Tensor& t = c.tensor(0);
-  RL_CHECK(t.dtype == DType::F32 || t.dtype == DType::F64, "view_as_complex is only supported for ",
-           "float32 and float64 tensors, but got a tensor of dtype ", t.dtype);
+  bool fits = is_floating(t.dtype) && t.dtype != DType::BF16;
+  RL_CHECK(fits, "view_as_complex is only supported for ",
+           "float16, float32 and float64 tensors, but got a tensor of dtype ", t.dtype);
   RL_CHECK(t.ndim > 0, "Input tensor must have one or more dimensions");
   int last = t.ndim - 1;
   RL_CHECK(t.size(last) == 2, "Tensor must have a last dimension of size 2, got ", t.sizes());

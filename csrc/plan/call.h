@@ -25,7 +25,7 @@ struct Scalar {
   static Scalar of(bool v) { return {Bool, v, static_cast<double>(v), 0}; }
   template <class T>
   T to() const {
-    if constexpr (std::is_same_v<T, C64> || std::is_same_v<T, C128>) {
+    if constexpr (requires(T v) { v.re; }) {
       using R = decltype(T{}.re);
       return T{static_cast<R>(re), static_cast<R>(im)};
     } else if constexpr (std::is_same_v<T, bool>) {

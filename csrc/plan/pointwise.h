@@ -6,17 +6,18 @@
 
 namespace rl {
 
-// The types functors are compiled for. Small integers compute in int64 (and wrap on the way
-// out), 16-bit floats in float.
+// The types functors are compiled for. Other integers compute in int64 (and wrap on the way
+// out), 16-bit floats in float, complex numbers of such in complex64.
 enum class Compute : uint8_t { B, I, F, D, CF, CD };
 constexpr int kComputes = 6;
 constexpr int kMaxInputs = 4, kMaxParams = 6;
 constexpr int64_t kBlock = 1024;  // elements: 8 KB of doubles, four operands in L1
 
 inline Compute compute_of(DType d) {
-  constexpr Compute kMap[] = {Compute::B, Compute::I, Compute::I, Compute::I,  Compute::I,
-                              Compute::I, Compute::I, Compute::I, Compute::I,  Compute::F,
-                              Compute::F, Compute::F, Compute::D, Compute::CF, Compute::CD};
+  constexpr Compute kMap[] = {Compute::B, Compute::I,  Compute::I,  Compute::I,
+                              Compute::I, Compute::I,  Compute::I,  Compute::I,
+                              Compute::I, Compute::F,  Compute::F,  Compute::F,
+                              Compute::D, Compute::CF, Compute::CF, Compute::CD};
   return kMap[static_cast<int>(d)];
 }
 inline DType stored(Compute c) {  // the dtype whose storage is the compute type itself
@@ -33,6 +34,7 @@ struct PointwiseKernel {
   int inputs, params;
   BlockFn fn[kComputes];    // null where the op is not defined
   DType result[kComputes];  // stored type of the functor's result
+  bool any_sign = false;    // in int64 right for uint64 too
 };
 
 const PointwiseKernel* find_pointwise(std::string_view name);

@@ -83,7 +83,7 @@ void widen_dtype(PyObject* o, DType& found, bool& any, int depth) {
   for (Py_ssize_t i = 0; i < items.n; ++i) {
     PyObject* v = items.at[i];
     if (any && PyFloat_CheckExact(v) && found == default_dtype()) continue;
-    if (any && PyLong_CheckExact(v) && found >= DType::I64) continue;
+    if (any && PyLong_CheckExact(v) && (found == DType::I64 || is_inexact(found))) continue;
     widen_dtype(v, found, any, depth + 1);
   }
 }
@@ -128,18 +128,16 @@ Scalar leaf_scalar(PyObject* o) {
 }
 
 template <class T>
-constexpr int64_t kLowest = std::is_same_v<T, uint8_t> ? -255
-                            : std::is_integral_v<T>    ? std::numeric_limits<T>::min()
-                                                       : 0;
+constexpr int64_t kLowest =
+    std::is_unsigned_v<T> && sizeof(T) < 8 ? -static_cast<int64_t>(std::numeric_limits<T>::max())
+    : std::is_integral_v<T>                ? std::numeric_limits<T>::min()
+                                           : 0;
 
 // Python integers of 64 bits without a sign, which a Scalar cannot hold.
 uint64_t unsigned_value(PyObject* o) {
   Own integer(checked(PyNumber_Index(o)));
   unsigned long long v = PyLong_AsUnsignedLongLong(integer.get());
-  if (v == static_cast<unsigned long long>(-1) && PyErr_Occurred()) {
-    PyErr_Clear();
-    fail("value cannot be converted to type ", DType::U64, " without overflow");
-  }
+  if (v == static_cast<unsigned long long>(-1) && PyErr_Occurred()) throw PythonError{};
   return v;
 }
 
@@ -153,8 +151,7 @@ T store_value(PyObject* o) {
     return truth != 0;
   } else {
     Scalar s = leaf_scalar(o);
-    constexpr bool to_complex = std::is_same_v<T, C64> || std::is_same_v<T, C128>;
-    if constexpr (!to_complex)
+    if constexpr (!requires(T v) { v.re; })
       if (s.kind == Scalar::Complex)
         fail(ErrorKind::Type, std::is_integral_v<T>
                                   ? "'complex' object cannot be interpreted as an integer"

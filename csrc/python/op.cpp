@@ -59,15 +59,6 @@ struct Prepared {
        info(d).legacy_name, "'");
 }
 
-// Ops whose result does not depend on the sign, so that uint64 can compute in int64.
-bool is_sign_free(std::string_view name) {
-  constexpr std::string_view kNames[] = {
-      "add",         "sub",        "mul",         "eq",          "ne",       "where",
-      "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "isnan",    "isinf",
-      "logical_and", "logical_or", "logical_xor", "logical_not", "isfinite", "square"};
-  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
-}
-
 // Numbers are of the dtype that the tensors have: 257 is 1 to a uint8 tensor.
 void wrap_numbers(Prepared& p, size_t n) {
   if (!is_integral(p.common) || p.common == DType::Bool || item_size(p.common) == 8) return;
@@ -85,8 +76,8 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
   if (op.dtype_rule == DTypeRule::ToFloat && is_integral(p.common)) p.common = default_dtype();
   const PointwiseKernel& k = *op.pointwise;
   p.compute = compute_of(p.common);
-  if (!k.fn[static_cast<int>(p.compute)]) not_implemented(op, p.common);
-  if (p.common == DType::U64 && !is_sign_free(k.name)) not_implemented(op, p.common);
+  bool sign_matters = p.common == DType::U64 && !k.any_sign;
+  if (!k.fn[static_cast<int>(p.compute)] || sign_matters) not_implemented(op, p.common);
   DType r = k.result[static_cast<int>(p.compute)];
   p.out_dtype = r == stored(p.compute) ? p.common
                 : r == DType::Bool     ? r

@@ -38,7 +38,7 @@ static inline T floor_div(T a, T b) {
     return d - f > T(0.5) ? f + 1 : f;
   }
 }
-RL_POINTWISE(add, 2, 1, kAll, {
+RL_POINTWISE(add, 2, 1, kAll | kAnySign, {
   if constexpr (std::is_same_v<T, bool>)
     return bool(a | (b & p));
   else if constexpr (std::is_integral_v<T>)
@@ -46,13 +46,13 @@ RL_POINTWISE(add, 2, 1, kAll, {
   else
     return a + p * b;
 })
-RL_POINTWISE(sub, 2, 1, kNumber, {
+RL_POINTWISE(sub, 2, 1, kNumber | kAnySign, {
   if constexpr (std::is_integral_v<T>)
     return T(uint64_t(a) - uint64_t(p) * uint64_t(b));
   else
     return a - p * b;
 })
-RL_BINARY(mul, kAll, {
+RL_BINARY(mul, kAll | kAnySign, {
   if constexpr (std::is_same_v<T, bool>)
     return bool(a & b);
   else if constexpr (std::is_integral_v<T>)
@@ -87,7 +87,7 @@ RL_UNARY(abs, kAll, {
   else
     return std::fabs(a);
 })
-RL_UNARY(square, kAll, {
+RL_UNARY(square, kAll | kAnySign, {
   if constexpr (std::is_same_v<T, bool>)
     return int64_t(a);
   else
@@ -180,7 +180,7 @@ RL_TERNARY(clamp, kOrdered, {  // NaN in a stays; a NaN bound wins
     return lo != lo ? lo : c != c ? c : lo > c ? c : lo;
   }
 })
-RL_TERNARY(where, kAll, { return truthy(a) ? b : c; })
+RL_TERNARY(where, kAll | kAnySign, { return truthy(a) ? b : c; })
 RL_POINTWISE(addcmul, 3, 1, kNumber, { return T(a + p * b * c); })
 RL_POINTWISE(addcdiv, 3, 1, kInexact, { return a + p * (b / c); })
 RL_TERNARY(lerp, kInexact, {
@@ -198,36 +198,36 @@ RL_BINARY(lt, kOrdered, { return a < b; })
 RL_BINARY(le, kOrdered, { return a <= b; })
 RL_BINARY(gt, kOrdered, { return a > b; })
 RL_BINARY(ge, kOrdered, { return a >= b; })
-RL_BINARY(eq, kAll, { return a == b; })
-RL_BINARY(ne, kAll, { return a != b; })
-RL_UNARY(logical_not, kAll, { return !truthy(a); })
-RL_BINARY(logical_and, kAll, { return bool(truthy(a) & truthy(b)); })
-RL_BINARY(logical_or, kAll, { return bool(truthy(a) | truthy(b)); })
-RL_BINARY(logical_xor, kAll, { return truthy(a) != truthy(b); })
-RL_UNARY(bitwise_not, kIntegral, {
+RL_BINARY(eq, kAll | kAnySign, { return a == b; })
+RL_BINARY(ne, kAll | kAnySign, { return a != b; })
+RL_UNARY(logical_not, kAll | kAnySign, { return !truthy(a); })
+RL_BINARY(logical_and, kAll | kAnySign, { return bool(truthy(a) & truthy(b)); })
+RL_BINARY(logical_or, kAll | kAnySign, { return bool(truthy(a) | truthy(b)); })
+RL_BINARY(logical_xor, kAll | kAnySign, { return truthy(a) != truthy(b); })
+RL_UNARY(bitwise_not, kIntegral | kAnySign, {
   if constexpr (std::is_same_v<T, bool>)
     return !a;
   else
     return T(~a);
 })
-RL_BINARY(bitwise_and, kIntegral, { return T(a & b); })
-RL_BINARY(bitwise_or, kIntegral, { return T(a | b); })
-RL_BINARY(bitwise_xor, kIntegral, { return T(a ^ b); })
+RL_BINARY(bitwise_and, kIntegral | kAnySign, { return T(a & b); })
+RL_BINARY(bitwise_or, kIntegral | kAnySign, { return T(a | b); })
+RL_BINARY(bitwise_xor, kIntegral | kAnySign, { return T(a ^ b); })
 RL_BINARY(bitwise_left_shift, kI, { return b < 0 || b > 63 ? T(0) : T(uint64_t(a) << b); })
 RL_BINARY(bitwise_right_shift, kI, { return T(a >> (b < 0 || b > 63 ? 63 : b)); })
-RL_UNARY(isnan, kAll, {
+RL_UNARY(isnan, kAll | kAnySign, {
   if constexpr (is_cplx<T>)
     return bool((a.re != a.re) | (a.im != a.im));
   else
     return a != a;
 })
-RL_UNARY(isfinite, kAll, {
+RL_UNARY(isfinite, kAll | kAnySign, {
   if constexpr (is_cplx<T>)
     return bool((a.re - a.re == 0) & (a.im - a.im == 0));
   else
     return a - a == 0;
 })
-RL_UNARY(isinf, kAll, {
+RL_UNARY(isinf, kAll | kAnySign, {
   if constexpr (is_cplx<T>)
     return bool(std::isinf(a.re) | std::isinf(a.im));
   else if constexpr (std::is_integral_v<T>)

@@ -156,6 +156,7 @@ for _name, _dtype in (
     ("char", rl.int8),
     ("byte", rl.uint8),
     ("bool", rl.bool),
+    ("chalf", rl.complex32),
     ("cfloat", rl.complex64),
     ("cdouble", rl.complex128),
 ):

@@ -33,7 +33,7 @@ def _check_dtype(name, a):
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. Got {a.dtype}"
         )
-    if a.dtype in (rl.float16, rl.bfloat16):
+    if a.dtype in (rl.float16, rl.bfloat16, rl.complex32):
         raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {a.dtype}")
 
 

@@ -1,0 +1,52 @@
+"""Cases of tests/behaviour/test_dtypes.py: storage-only dtypes, as recorded with PyTorch."""
+
+SETUP = """
+names = "bool uint8 int8 int16 int32 int64 uint16 uint32 uint64 float16 bfloat16 float32 float64 complex32 complex64 complex128".split()
+def dtypes():
+    return [getattr(torch, name) for name in names]
+def table(f):
+    rows = []
+    for a in dtypes():
+        row = []
+        for b in dtypes():
+            try:
+                row.append(str(f(a, b)))
+            except RuntimeError:
+                row.append("RuntimeError")
+        rows.append(" ".join(row))
+    return rows
+def plain(t):
+    return (str(t.dtype), t.tolist())
+c = torch.tensor([1+2j, 3-0.5j, 0.1-70000j], dtype=torch.complex32)
+edges = torch.tensor([-1.5, 0., 2.9, 300., 70000., 3e9, 9e18, 1e19], dtype=torch.float64)
+"""
+
+_TABLES = """table(torch.promote_types); table(torch.can_cast); table(lambda a, b: torch.result_type(torch.ones(1, dtype=a), torch.ones((), dtype=b))); [str(torch.result_type(torch.ones(1, dtype=d), 1j)) for d in dtypes() if not str(d).startswith('torch.uint')]; [str(torch.result_type(torch.ones(1, dtype=d), 1.5)) for d in dtypes()]; [str(torch.result_type(torch.ones(1, dtype=d), 1)) for d in dtypes()]
+[(d.itemsize, d.is_signed, d.is_complex, d.is_floating_point, str(d)) for d in dtypes()]; [str(torch.empty(1, dtype=d).type()) for d in dtypes()]; [str(d.to_real()) for d in dtypes()[9:]]; [str(d.to_complex()) for d in dtypes()[9:]]; [(i.bits, i.min, i.max, i.dtype) for i in map(torch.iinfo, dtypes()[1:9])]; (torch.finfo(torch.complex32).dtype, torch.finfo(torch.complex32).max)
+torch.chalf is torch.complex32"""
+
+_HALF = """repr(c); repr(c[0]); repr(c[:0]); plain(c); plain(c + c); plain(c[:2] * c[:2]); plain(c - 1.5); plain(c + 1j); plain(c.real); plain(c.imag); plain(c.abs()); plain(c.conj()); plain(-c); plain(c == c); plain(c[torch.tensor([1, 0])]); plain(torch.cat([c, c])); plain(torch.view_as_real(c)); plain(torch.view_as_complex(torch.ones(2, 2).half())); c.numpy()
+plain(torch.complex(torch.ones(2).half(), torch.zeros(2).half())); plain(torch.ones(2).half() + 1j); plain(torch.ones(2).bfloat16() + 1j); plain(torch.zeros(2, dtype=torch.complex32)); plain(torch.full((2,), 1j, dtype=torch.complex32)); plain(c.masked_fill(c == c, 0)); c[0].item(); bool(c[0]); plain(torch.tensor(1.5).chalf()); torch.ones(1, 2, 2, 2).chalf(memory_format=torch.channels_last).stride(); c.chalf() is c; plain(torch.addcmul(c, c, c)[:2]); plain(torch.triu(torch.ones(2, 2, dtype=torch.complex32))); plain(torch.isfinite(c)); torch.tensor([1j], dtype=torch.complex32).type()
+[plain(torch.arange(3).to(d).chalf()) for d in dtypes()]; [plain(c[:2].to(d)) for d in dtypes()]"""
+
+_UNSIGNED = "; ".join(
+    text.replace("DT", f"torch.{name}")
+    for name in ("uint16", "uint32", "uint64")
+    for text in """repr(torch.tensor([1, 60000], dtype=DT)); plain(torch.full((2,), -1, dtype=DT)); torch.full((2,), 2**16, dtype=DT).tolist(); plain(torch.tensor([65535], dtype=DT)); torch.tensor([-2**40], dtype=DT); torch.tensor([2**32], dtype=DT); torch.tensor([2**64], dtype=DT); torch.tensor([-1], dtype=DT)
+plain(edges[:5].to(DT)); plain(torch.tensor([-1, 2]).to(DT)); [plain(torch.tensor([-1]).to(DT).to(d)) for d in dtypes()]; [plain(torch.tensor([0, 1, 1]).to(d).to(DT)) for d in dtypes()]; plain(torch.tensor(np.array([1, 2], dtype='DT'[6:]))); str(torch.ones(2, dtype=DT).numpy().dtype); torch.ones(2, dtype=DT)[0].item()
+plain(torch.ones(2, dtype=DT) * torch.ones(2, dtype=DT)); plain(torch.ones(2, dtype=DT) / 2); plain(torch.ones(2, dtype=DT) + 1.5); plain(torch.tensor([5, 6], dtype=DT) & 4); plain(torch.tensor([5, 6], dtype=DT) | 1); plain(torch.tensor([5, 6], dtype=DT) ^ 1); plain(torch.tensor([5, 6], dtype=DT) == 5); torch.equal(torch.ones(2, dtype=DT), torch.ones(2, dtype=DT)); torch.ones(2, dtype=DT) + torch.ones(2, dtype=torch.int64); torch.ones(2, dtype=DT) * 1j
+plain(torch.tensor([5, 6], dtype=DT).sum()); plain(torch.tensor([5, 6], dtype=DT).cumsum(0)); plain(torch.tensor([5, 6], dtype=DT).prod()); torch.ones(2, dtype=DT).mean(); plain(torch.tensor([9, 2, 7], dtype=DT).sort()[0]); plain(torch.tensor([9, 2, 9], dtype=DT).unique()); plain(torch.tensor([5, 6], dtype=DT).sqrt()); plain(torch.ones(2, dtype=DT).any()); plain(torch.where(torch.tensor([True, False]), torch.tensor([5, 6], dtype=DT), torch.tensor([7, 8], dtype=DT))); plain(torch.cat([torch.ones(1, dtype=DT), torch.zeros(1, dtype=DT)])); plain(torch.tensor([5, 6], dtype=DT)[torch.tensor([1, 0])]); plain(torch.tensor([5, 6], dtype=DT)[torch.tensor([False, True])]); torch.tensor([5, 6], dtype=DT).type(); torch.ones(2, dtype=DT).is_signed()
+torch.manual_seed(3) and plain(torch.randint(0, 1000, (4,), dtype=DT)); torch.randint(-1, 3, (2,), dtype=DT); torch.empty(2, dtype=DT).random_(); torch.empty(2, dtype=DT).bernoulli_(0.5)""".replace(
+        "\n", "; "
+    ).split("; ")
+)
+
+_WIDE = """plain(edges.to(torch.uint64)); plain(edges[:6].to(torch.uint32)); plain(torch.tensor([2**63, 2**64 - 1, 5], dtype=torch.uint64)); plain(torch.tensor([2**63, 5, 2**64 - 1], dtype=torch.uint64).sort()[0]); plain(torch.tensor([2**63, 5], dtype=torch.uint64).double()); torch.tensor([2**63], dtype=torch.uint64) == torch.tensor([2**63], dtype=torch.uint64); repr(torch.tensor([2**64 - 1], dtype=torch.uint64)); torch.ones(2, dtype=torch.uint64).max(); torch.ones(2, dtype=torch.uint64) < 2; torch.ones(2, dtype=torch.uint64) // 2; torch.ones(2, dtype=torch.uint64).cummax(0); torch.searchsorted(torch.ones(2, dtype=torch.uint64), torch.ones(2, dtype=torch.uint64)); torch.ones(2, dtype=torch.uint64).clamp(0, 1)
+plain(torch.hash_tensor(torch.tensor([1, 2, 4]))); plain(torch.hash_tensor(torch.tensor([[1., 2.], [3., -0.]]), 1)); plain(torch.hash_tensor(torch.tensor([[1, 2], [3, 4]]), 0, keepdim=True)); torch.hash_tensor(torch.empty(0)); plain(torch.hash_tensor(torch.tensor(True)))"""
+
+CASES = [
+    case.strip()
+    for block in (_TABLES, _HALF, _UNSIGNED, _WIDE)
+    for line in block.split("\n")
+    for case in line.split("; ")
+]

@@ -158,43 +158,16 @@ def typename(obj):
     )
 
 
-def _category(x):
-    if isinstance(x, Tensor):
-        return (0 if x.dim() else 1), x.dtype
-    kinds = {bool: _native.bool, int: _native.int64}
-    if isinstance(x, complex):
-        return 2, _native.get_default_dtype().to_complex()
-    return 2, kinds.get(type(x)) or _native.get_default_dtype()
-
-
 def result_type(tensor1, tensor2):
     """The dtype of an operation on the two: tensors with dimensions, then 0-d ones,
     then numbers.
+
+    Example::
+
+        >>> rl.result_type(rl.tensor([1, 2], dtype=rl.int32), 1.0)
+        torch.float32
     """
-    for x in (tensor1, tensor2):
-        if not isinstance(x, (Tensor, bool, int, float, complex)):
-            raise TypeError(f"result_type(): expected tensors or numbers, got {type(x).__name__}")
-    levels = [None, None, None]
-    for level, dtype in map(_category, (tensor1, tensor2)):
-        levels[level] = (
-            dtype if levels[level] is None else _native.promote_types(levels[level], dtype)
-        )
-    result = None
-    for lower in levels[::-1]:
-        result = _combine(lower, result)
-    return result
-
-
-def _combine(higher, lower):
-    if higher is None or lower is None:
-        return higher or lower
-    if higher.is_complex:
-        return higher
-    if higher.is_floating_point:
-        return higher.to_complex() if lower.is_complex else higher
-    if higher == _native.bool or lower.is_floating_point or lower.is_complex:
-        return _native.promote_types(higher, lower)
-    return higher
+    return _native.result_type(tensor1, tensor2)
 
 
 class finfo:

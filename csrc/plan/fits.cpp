@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace rl {
 namespace {
@@ -12,8 +13,8 @@ bool integer_fits(const Scalar& v) {
   constexpr auto low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
   if (v.kind > Scalar::Int)
     return v.re >= static_cast<double>(low) && v.re <= static_cast<double>(high);
-  if (std::is_unsigned_v<T> && v.i < 0) return -v.i <= static_cast<int64_t>(high);
-  return v.i >= static_cast<int64_t>(low) && (sizeof(T) == 8 || v.i <= static_cast<int64_t>(high));
+  if (std::is_unsigned_v<T> && v.i < 0) return std::cmp_less_equal(-v.i, +high);
+  return v.i >= static_cast<int64_t>(low) && std::cmp_less_equal(v.i, +high);
 }
 
 double largest(DType d) {

@@ -11,6 +11,7 @@ int combine(int higher, int lower) {
   auto h = static_cast<DType>(higher), l = static_cast<DType>(lower);
   if (is_complex(h)) return higher;
   if (is_floating(h)) return is_complex(l) ? static_cast<int>(complex_of(h)) : higher;
+  if (is_wide_unsigned(h) && is_complex(l)) return lower;
   if (h == DType::Bool || is_inexact(l)) return static_cast<int>(promote(h, l));
   return higher;
 }

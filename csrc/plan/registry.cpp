@@ -47,7 +47,7 @@ Kernels<PointwiseKernel> collect_pointwise() {
     if (r.what != Registration::OfPointwise) continue;
     auto& k = *static_cast<const PointwiseKernel*>(r.object);
     PointwiseKernel& have =
-        table.try_emplace(k.name, PointwiseKernel{k.name, k.inputs, k.params, {}, {}})
+        table.try_emplace(k.name, PointwiseKernel{k.name, k.inputs, k.params, {}, {}, k.any_sign})
             .first->second;
     std::array<int, kComputes>& present = ranks[k.name];
     for (int c = 0; c < kComputes; ++c) {

@@ -4,6 +4,7 @@
 #include "plan/determinism.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
+#include "plan/pointwise.h"
 #include "python/binding.h"
 
 namespace rl::py {
@@ -60,6 +61,19 @@ PyObject* promote_pair(PyObject*, PyObject* args) {
     return Py_NewRef(dtype_object(promote(as_dtype(a), as_dtype(b))));
   });
 }
+PyObject* result_type_of(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject* given[2];
+    if (!PyArg_ParseTuple(args, "OO:result_type", &given[0], &given[1])) throw PythonError{};
+    PointwiseInput inputs[2];
+    for (int i = 0; i < 2; ++i)
+      if (is_tensor(given[i]))
+        inputs[i].tensor = as_tensor(given[i]);
+      else
+        inputs[i].number = to_scalar(given[i], "result_type", i ? "tensor2" : "tensor1");
+    return Py_NewRef(dtype_object(result_type(inputs)));
+  });
+}
 PyObject* py_can_cast(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *a, *b;
@@ -78,6 +92,7 @@ PyMethodDef functions[] = {{"get_num_threads", get_threads, METH_NOARGS, nullptr
                            {"_fail_allocation_after", fail_after, METH_O, nullptr},
                            {"_set_fill_unwritten_memory", set_fill_unwritten, METH_O, nullptr},
                            {"promote_types", promote_pair, METH_VARARGS, nullptr},
+                           {"result_type", result_type_of, METH_VARARGS, nullptr},
                            {"can_cast", py_can_cast, METH_VARARGS, nullptr},
                            {"isa_level", isa, METH_NOARGS, nullptr},
                            {nullptr, nullptr, 0, nullptr}};

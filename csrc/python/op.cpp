@@ -71,7 +71,8 @@ void wrap_numbers(Prepared& p, size_t n) {
 }
 
 void resolve_types(const Op& op, Prepared& p, size_t n) {
-  p.common = result_type({p.inputs, n});
+  size_t masks = op.args[0].repeat == kMask;  // a mask chooses; it has no say in the dtype
+  p.common = result_type({p.inputs + masks, n - masks});
   wrap_numbers(p, n);
   if (op.dtype_rule == DTypeRule::ToFloat && is_integral(p.common)) p.common = default_dtype();
   const PointwiseKernel& k = *op.pointwise;

@@ -350,9 +350,9 @@ def complex(real, imag):
             f"Expected object of scalar type {real.dtype} but got scalar type {imag.dtype} "
             "for second argument"
         )
-    if real.dtype not in (rl.float32, rl.float64):
+    if real.dtype not in (rl.float16, rl.float32, rl.float64):
         raise RuntimeError(
-            f"Expected both inputs to be Float or Double tensors but got {real.dtype} and "
+            f"Expected both inputs to be Half, Float or Double tensors but got {real.dtype} and "
             f"{imag.dtype}"
         )
     return rl.view_as_complex(rl.stack(rl.broadcast_tensors(real, imag), -1))

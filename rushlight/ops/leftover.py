@@ -187,7 +187,7 @@ def _(self):
 
 
 @op(
-    "hash_tensor(Tensor self, int[]? dim=None, *, bool keepdim=False, int mode=0) -> Tensor",
+    "hash_tensor(Tensor self, int[1]? dim=None, *, bool keepdim=False, int mode=0) -> Tensor",
     differentiable=False,
 )
 def hash_tensor(self, dim, keepdim, mode):
@@ -205,8 +205,9 @@ def hash_tensor(self, dim, keepdim, mode):
         raise RuntimeError(f"hash_tensor: unknown mode {mode}; 0 is the only one")
     if self.is_complex():
         raise NotImplementedError(f"hash_tensor: not implemented for {self.dtype}")
-    dims = [d % max(self.dim(), 1) for d in dim or ()] or list(range(self.dim()))
-    if self.numel() == 0 and not dim:
+    given = [dim] if isinstance(dim, int) else dim or range(self.dim())
+    dims = [d % max(self.dim(), 1) for d in given]
+    if self.numel() == 0 and dim is None:
         raise RuntimeError(
             "hash_tensor: Expected reduction dim to be specified for input.numel() == 0. "
             "Specify the reduction dim with the 'dim' argument."

@@ -88,6 +88,7 @@ from rushlight.autograd.grad_mode import (  # noqa: E402
 from rushlight.overrides import DisableTorchFunction, DisableTorchFunctionSubclass  # noqa: E402
 from rushlight.serialization import load, save  # noqa: E402
 from rushlight.storage import *  # noqa: E402, F403
+from rushlight._autocast_state import *  # noqa: E402, F403
 from rushlight._switches import *  # noqa: E402, F403
 from rushlight._tensor_types import *  # noqa: E402, F403
 from rushlight.torch_version import __version__  # noqa: E402
@@ -101,6 +102,7 @@ from rushlight import sparse  # noqa: E402
 sparse.install()
 
 _LAZY = (
+    "amp",
     "cpu",
     "cuda",
     "distributions",
@@ -113,9 +115,8 @@ _LAZY = (
     "special",
     "vision",
 )  # load on first use
-
-
-_LAZY_NAMES = {"install_as_torch": "_as_torch"}  # name -> the module that has it
+#: name -> the module that has it
+_LAZY_NAMES = {"GradScaler": "amp", "autocast": "amp", "install_as_torch": "_as_torch"}
 
 
 def __getattr__(name):
@@ -126,3 +127,7 @@ def __getattr__(name):
     if name in _LAZY_NAMES:
         return getattr(importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY, *_LAZY_NAMES})

@@ -26,7 +26,8 @@ class interpose:
         handler: ``handler(function, args, kwargs)`` returns the call's result, or NotImplemented
             if the call is to go on as if it had not been asked. While the handler runs it is off
             the stack, so that it can call ``function(*args, **kwargs)`` itself. If it declines an
-            op that is a composition, it is asked again for the ops that this calls.
+            op that is a composition, it is asked again for the ops that this calls. If it has an
+            attribute ``wanted``, a set of functions, it need not be asked for others.
 
     Example::
 

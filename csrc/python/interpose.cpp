@@ -17,7 +17,7 @@ int pushed_ = 0;                // interposers of all threads
 PyObject* policy_ = nullptr;    // policy(function, args, kwargs, marked)
 PyObject* describe_ = nullptr;  // describe(kind) -> its name
 PyObject* disabled_ = nullptr;  // the __torch_function__ that means "not mine"
-PyObject *torch_function_, *strided_;
+PyObject *torch_function_, *strided_, *wanted_;
 
 enum Level : uint8_t { kAll, kNoSubclasses, kNone };  // of ThreadState::torch_function_off
 
@@ -44,6 +44,23 @@ void collect(PyObject* o, PyObject* found, bool& kinds, int depth = 0) {
     return;
   }
   checked(PyList_Append(found, o));
+}
+
+// Does any interposer of this thread take an interest? One that has a set `wanted` is asked for
+// the functions in it, others for all.
+bool wanted_by_any(PyObject* function) {
+  PyObject* list = stack();
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i) {
+    Own wanted(PyObject_GetAttr(PyList_GET_ITEM(list, i), wanted_));
+    if (!wanted) {
+      PyErr_Clear();
+      return true;
+    }
+    int found = PySet_Contains(wanted.get(), function);
+    if (found < 0) throw PythonError{};
+    if (found) return true;
+  }
+  return false;
 }
 
 PyObject* ask(PyObject* function, PyObject* args, PyObject* kwargs, PyObject* found) {
@@ -90,7 +107,7 @@ PyObject* redirect(PyObject* function, PyObject* const* args, Py_ssize_t n, PyOb
   for (Py_ssize_t i = 0; i < n + keywords; ++i) collect(args[i], found.get(), kinds);
   bool stacked = interposers_ && PyList_GET_SIZE(stack()) > 0;
   bool subclasses = PyList_GET_SIZE(found.get()) > 0 && state.torch_function_off == kAll;
-  if (!kinds && !stacked && !subclasses) Py_RETURN_NOTIMPLEMENTED;
+  if (!kinds && !subclasses && !(stacked && wanted_by_any(function))) Py_RETURN_NOTIMPLEMENTED;
   Own tuple(checked(PyTuple_New(n))), kwargs(checked(PyDict_New()));
   for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(args[i]));
   for (Py_ssize_t i = 0; i < keywords; ++i)
@@ -344,6 +361,7 @@ void add_interposition(PyObject* module) {
   torch_function_ = checked(PyUnicode_InternFromString("__torch_function__"));
   checked(PyModule_AddFunctions(module, functions));
   disabled_ = checked(PyObject_GetAttrString(module, "_disabled_torch_function_impl"));
+  wanted_ = checked(PyUnicode_InternFromString("wanted"));
   strided_ = checked(PyObject_GetAttrString(module, "strided"));
 }
 

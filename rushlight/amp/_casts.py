@@ -1,0 +1,136 @@
+"""Which ops autocast runs in which precision on the CPU, and the handler that casts for them.
+
+The lists are those of PyTorch's CPU backend. An op on none of them takes its inputs as they are. To
+add one: its public name, without ``torch.``, in a list; the function, the method and the operator
+all follow.
+"""
+
+import rushlight as rl
+
+_LOWER = """addbmm addmm baddbmm bmm conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d
+    conv_transpose3d linalg.vecdot matmul mm prelu nn.functional.linear
+    nn.functional.scaled_dot_product_attention"""
+
+_FLOAT32 = """cdist cholesky cholesky_inverse cholesky_solve geqrf inverse lu_solve nanquantile
+    orgqr ormqr pinverse polar prod qr quantile stft svd trace triangular_solve view_as_complex
+    fft.fft fft.fft2 fft.fftn fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ihfft fft.irfft fft.irfft2
+    fft.irfftn fft.rfft fft.rfft2 fft.rfftn
+    linalg.cholesky linalg.cholesky_ex linalg.cond linalg.eig linalg.eigh linalg.eigvals
+    linalg.eigvalsh linalg.householder_product linalg.inv linalg.inv_ex linalg.lstsq
+    linalg.matrix_rank linalg.qr linalg.solve linalg.svd linalg.svdvals linalg.tensorinv
+    linalg.tensorsolve
+    nn.functional.adaptive_avg_pool3d nn.functional.adaptive_max_pool3d
+    nn.functional.adaptive_max_pool3d_with_indices nn.functional.avg_pool3d
+    nn.functional.binary_cross_entropy nn.functional.binary_cross_entropy_with_logits
+    nn.functional.cosine_embedding_loss nn.functional.cross_entropy nn.functional.ctc_loss
+    nn.functional.fractional_max_pool2d nn.functional.fractional_max_pool2d_with_indices
+    nn.functional.fractional_max_pool3d nn.functional.fractional_max_pool3d_with_indices
+    nn.functional.grid_sample nn.functional.hinge_embedding_loss nn.functional.huber_loss
+    nn.functional.kl_div nn.functional.l1_loss nn.functional.margin_ranking_loss
+    nn.functional.max_pool3d nn.functional.max_pool3d_with_indices nn.functional.max_unpool2d
+    nn.functional.max_unpool3d nn.functional.mse_loss nn.functional.multi_margin_loss
+    nn.functional.multilabel_margin_loss nn.functional.nll_loss nn.functional.poisson_nll_loss
+    nn.functional.smooth_l1_loss nn.functional.soft_margin_loss nn.functional.triplet_margin_loss"""
+
+_WIDEST = "cat index_copy stack"
+
+
+def _members(name):
+    """The function of a public name, the other names of it, and the method."""
+    space, _, last = name.rpartition(".")
+    owners = [rl, rl.Tensor]
+    if space:
+        owners = [getattr(rl.nn, "functional") if space[:2] == "nn" else getattr(rl, space)]
+    found = [getattr(owner, last) for owner in owners if hasattr(owner, last)]
+    if not found:
+        raise AttributeError(f"autocast lists {name!r}, which does not exist")
+    return found
+
+
+def _policies():
+    """{function: the method of `CastHandler` that treats it}"""
+    lists = ((_LOWER, "lower"), (_FLOAT32, "to_float32"), (_WIDEST, "widest"))
+    found = {f: way for names, way in lists for name in names.split() for f in _members(name)}
+    found[rl.nn.functional.pad] = "pad"
+    return found | {rl.Tensor.__matmul__: "lower", rl.Tensor.__rmatmul__: "lower"}
+
+
+def _eligible(x):
+    """float64 is left alone: whoever uses it wants its precision."""
+    return x.is_floating_point() and x.dtype != rl.float64 and x.device.type == "cpu"
+
+
+def _mapped(values, cast):
+    """Values with `cast` applied to the tensors that may be cast, also in lists."""
+    if isinstance(values, (list, tuple)):
+        return type(values)([_mapped(v, cast) for v in values])
+    return cast(values) if isinstance(values, rl.Tensor) and _eligible(values) else values
+
+
+class CastHandler:
+    """What the hook asks in a thread while autocast is on. While it runs it is off the stack, so
+    the ops inside of an op that it treats are not cast again.
+    """
+
+    wanted = None  # set below; functions that the hook asks for
+
+    def __init__(self, state):
+        self.state = state
+
+    def __call__(self, function, args, kwargs):
+        way = _ways.get(function)
+        if way is None or kwargs.get("out") is not None:
+            return NotImplemented
+        if not rl._native.torch_function_off():
+            values = (*args, *kwargs.values())
+            if any(map(rl._native.has_torch_function, values)):
+                return NotImplemented  # the class is asked first, and calls again
+        return getattr(self, way)(function, args, kwargs)
+
+    def lower(self, function, args, kwargs):
+        return self._with(self._lowered, function, args, kwargs)
+
+    def to_float32(self, function, args, kwargs):
+        return self._with(lambda x: x.to(rl.float32), function, args, kwargs)
+
+    def widest(self, function, args, kwargs):
+        """All in float32 if one is, else in the low precision; no other mixture is allowed."""
+        dtypes = set()
+        _mapped((*args, *kwargs.values()), lambda x: dtypes.add(x.dtype))
+        strangers = dtypes - {rl.float32, self._dtype()}
+        if strangers and rl.float32 not in dtypes:
+            raise RuntimeError(
+                f"{function.__name__}: under autocast to {self._dtype()} expected tensors of that "
+                f"dtype or torch.float32, got {strangers.pop()}"
+            )
+        return (self.to_float32 if rl.float32 in dtypes else self.lower)(function, args, kwargs)
+
+    def pad(self, function, args, kwargs):
+        """Padding with values of the input is listed by mode and number of dimensions."""
+        sizes = kwargs["pad"] if "pad" in kwargs else args[1]
+        mode = kwargs["mode"] if "mode" in kwargs else args[2] if len(args) > 2 else "constant"
+        listed = mode == "replicate" or (mode == "reflect" and len(sizes) <= 4)
+        return self.to_float32(function, args, kwargs) if listed else NotImplemented
+
+    def _dtype(self):
+        return self.state.dtypes["cpu"]
+
+    @staticmethod
+    def _with(cast, function, args, kwargs):
+        named = {name: _mapped(value, cast) for name, value in kwargs.items()}
+        return function(*_mapped(args, cast), **named)
+
+    def _lowered(self, x):
+        """In low precision; a parameter's copy is kept for its next use."""
+        dtype = self._dtype()
+        keep = self.state.caching and x.dtype == rl.float32 and x.requires_grad
+        if not keep or not x.is_leaf or x._is_view():
+            return x.to(dtype)
+        key = id(x), dtype, rl.is_grad_enabled()
+        if key not in self.state.cache:
+            self.state.cache[key] = x, x.to(dtype)
+        return self.state.cache[key][1]
+
+
+_ways = _policies()
+CastHandler.wanted = frozenset(_ways)

@@ -62,9 +62,9 @@ def _known(device_type, function):
         return device_type
     if device_type in _NO_AUTOCAST:
         raise RuntimeError(f"{function}: there is no autocast for the device type {device_type!r}")
+    known = ", ".join((*DEVICE_TYPES, *_NO_AUTOCAST))
     raise RuntimeError(
-        f"{function}: expected one of {', '.join((*DEVICE_TYPES, *_NO_AUTOCAST))} as the device type, "
-        f"got {device_type!r}"
+        f"{function}: expected one of {known} as the device type, got {device_type!r}"
     )
 
 

@@ -27,12 +27,15 @@ _FLOAT32 = """cdist cholesky cholesky_inverse cholesky_solve geqrf inverse lu_so
     nn.functional.fractional_max_pool3d nn.functional.fractional_max_pool3d_with_indices
     nn.functional.grid_sample nn.functional.hinge_embedding_loss nn.functional.huber_loss
     nn.functional.kl_div nn.functional.l1_loss nn.functional.margin_ranking_loss
-    nn.functional.max_pool3d nn.functional.max_pool3d_with_indices nn.functional.max_unpool2d
-    nn.functional.max_unpool3d nn.functional.mse_loss nn.functional.multi_margin_loss
+    nn.functional.max_unpool2d nn.functional.max_unpool3d nn.functional.mse_loss
+    nn.functional.multi_margin_loss
     nn.functional.multilabel_margin_loss nn.functional.nll_loss nn.functional.poisson_nll_loss
     nn.functional.smooth_l1_loss nn.functional.soft_margin_loss nn.functional.triplet_margin_loss"""
 
 _WIDEST = "cat index_copy stack"
+
+#: not listed, and defined here in terms of ops that are
+_AS_GIVEN = "nn.functional.bilinear"
 
 
 def _members(name):
@@ -40,7 +43,7 @@ def _members(name):
     space, _, last = name.rpartition(".")
     owners = [rl, rl.Tensor]
     if space:
-        owners = [getattr(rl.nn, "functional") if space[:2] == "nn" else getattr(rl, space)]
+        owners = [rl.nn.functional if space[:2] == "nn" else getattr(rl, space)]
     found = [getattr(owner, last) for owner in owners if hasattr(owner, last)]
     if not found:
         raise AttributeError(f"autocast lists {name!r}, which does not exist")
@@ -49,9 +52,11 @@ def _members(name):
 
 def _policies():
     """{function: the method of `CastHandler` that treats it}"""
-    lists = ((_LOWER, "lower"), (_FLOAT32, "to_float32"), (_WIDEST, "widest"))
+    lists = [(_LOWER, "lower"), (_FLOAT32, "to_float32"), (_WIDEST, "widest")]
+    lists += [(_AS_GIVEN, "as_given")]
     found = {f: way for names, way in lists for name in names.split() for f in _members(name)}
-    found[rl.nn.functional.pad] = "pad"
+    for name in ("local_response_norm", "max_pool3d", "pad"):
+        found[getattr(rl.nn.functional, name)] = name
     return found | {rl.Tensor.__matmul__: "lower", rl.Tensor.__rmatmul__: "lower"}
 
 
@@ -65,6 +70,10 @@ def _mapped(values, cast):
     if isinstance(values, (list, tuple)):
         return type(values)([_mapped(v, cast) for v in values])
     return cast(values) if isinstance(values, rl.Tensor) and _eligible(values) else values
+
+
+def _argument(args, kwargs, place, name, default=None):
+    return args[place] if place < len(args) else kwargs.get(name, default)
 
 
 class CastHandler:
@@ -105,10 +114,23 @@ class CastHandler:
             )
         return (self.to_float32 if rl.float32 in dtypes else self.lower)(function, args, kwargs)
 
+    def as_given(self, function, args, kwargs):
+        return function(*args, **kwargs)
+
+    def local_response_norm(self, function, args, kwargs):
+        """Averages images and volumes as volumes, which is listed."""
+        many = _argument(args, kwargs, 0, "input").dim() > 3
+        return self.to_float32(function, args, kwargs) if many else NotImplemented
+
+    def max_pool3d(self, function, args, kwargs):
+        """Listed unless it returns indices."""
+        listed = not _argument(args, kwargs, 6, "return_indices", False)
+        return self.to_float32(function, args, kwargs) if listed else NotImplemented
+
     def pad(self, function, args, kwargs):
         """Padding with values of the input is listed by mode and number of dimensions."""
-        sizes = kwargs["pad"] if "pad" in kwargs else args[1]
-        mode = kwargs["mode"] if "mode" in kwargs else args[2] if len(args) > 2 else "constant"
+        sizes = _argument(args, kwargs, 1, "pad")
+        mode = _argument(args, kwargs, 2, "mode", "constant")
         listed = mode == "replicate" or (mode == "reflect" and len(sizes) <= 4)
         return self.to_float32(function, args, kwargs) if listed else NotImplemented
 

@@ -130,7 +130,9 @@ def _cast(value, device_type, dtype):
         own = value.is_floating_point() and value.device.type == device_type
         return value.to(dtype) if own and value.dtype != rl.float64 else value
     if isinstance(value, dict):
-        return {_cast(k, device_type, dtype): _cast(v, device_type, dtype) for k, v in value.items()}
+        return {
+            _cast(k, device_type, dtype): _cast(v, device_type, dtype) for k, v in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return type(value)([_cast(v, device_type, dtype) for v in value])
     return value

@@ -200,8 +200,8 @@ class GradScaler:
         if isinstance(value, rl.Tensor):
             if value.numel() != 1 or value.requires_grad or value.dtype != rl.float32:
                 raise AssertionError(
-                    "GradScaler.update: expected new_scale to be a float or a float32 tensor of one "
-                    f"element without requires_grad, got {value!r}"
+                    "GradScaler.update: expected new_scale to be a float or a float32 tensor of "
+                    f"one element without requires_grad, got {value!r}"
                 )
             self._scale.copy_(value.view(()))
         else:
@@ -224,9 +224,7 @@ class GradScaler:
 
     def _lazy_init_scale_growth_tracker(self, device):
         self._scale = rl.full((), self._init_scale, dtype=rl.float32, device=device)
-        self._growth_tracker = rl.full(
-            (), self._init_growth_tracker, dtype=rl.int32, device=device
-        )
+        self._growth_tracker = rl.full((), self._init_growth_tracker, dtype=rl.int32, device=device)
 
     def _require_start(self, name):
         if self._scale is None:
@@ -312,7 +310,7 @@ class GradScaler:
         }
 
     def load_state_dict(self, state_dict):
-        """Takes what `state_dict` returned. Raises RuntimeError if that came from a disabled one."""
+        """Takes what `state_dict` returned; RuntimeError if that came from a disabled one."""
         if not self._enabled:
             return
         if not state_dict:
@@ -334,7 +332,7 @@ class GradScaler:
         if self._enabled:
             if self._per_optimizer_states:
                 raise AssertionError(
-                    "A GradScaler instance may only be pickled at the beginning of an iteration, or "
+                    "A GradScaler may only be pickled at the beginning of an iteration, or "
                     "at the end after scaler.update()."
                 )
             state["_init_scale"] = self.get_scale()

@@ -99,6 +99,7 @@ GALLERY = {
     "ebm.py": (3, "energy of held-out digits"),
     "gcn.py": (200, "members on the right side"),
     "language_model.py": (5, "bits a character"),
+    "mixed_precision.py": (20, "held-out accuracy"),
     "resnet.py": (10, "held-out accuracy"),
     "seq2seq.py": (5, "held-out numbers"),
     "style_transfer.py": (2, "loss"),

@@ -149,7 +149,7 @@ class RNNBase(Module):
     def check_input(self, input, batch_sizes):
         """Raise ValueError or RuntimeError if dtype, dimensions or size of `input` do not fit."""
         dtype = self._flat_weights[0].dtype
-        if input.dtype != dtype:
+        if input.dtype != dtype and not rl.is_autocast_enabled("cpu"):
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). Convert "
                 "input: input.to(dtype), or convert model: model.to(dtype)"

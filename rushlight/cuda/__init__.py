@@ -5,7 +5,10 @@ harmless as with no GPU in the machine. Anything that needs a GPU raises, as in 
 PyTorch.
 """
 
+from rushlight.cuda import amp
+
 __all__ = [
+    "amp",
     "current_device",
     "device_count",
     "empty_cache",

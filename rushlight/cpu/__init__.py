@@ -3,8 +3,10 @@ so that streams are always empty and there is nothing to wait for.
 """
 
 import rushlight as rl
+from rushlight.cpu import amp
 
 __all__ = [
+    "amp",
     "Event",
     "Stream",
     "StreamContext",

@@ -102,21 +102,34 @@ from rushlight import sparse  # noqa: E402
 sparse.install()
 
 _LAZY = (
+    "_dynamo",
+    "accelerator",
     "amp",
+    "backends",
+    "compiler",
     "cpu",
     "cuda",
+    "distributed",
     "distributions",
     "fft",
+    "fx",
     "linalg",
     "masked",
     "multiprocessing",
     "random",
     "signal",
     "special",
+    "testing",
+    "torch_version",
     "vision",
 )  # load on first use
 #: name -> the module that has it
-_LAZY_NAMES = {"GradScaler": "amp", "autocast": "amp", "install_as_torch": "_as_torch"}
+_LAZY_NAMES = {
+    "GradScaler": "amp",
+    "autocast": "amp",
+    "compile": "compiler",
+    "install_as_torch": "_as_torch",
+}
 
 
 def __getattr__(name):

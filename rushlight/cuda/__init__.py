@@ -1,28 +1,64 @@
 """The CUDA interface of a build without CUDA: what programs ask before they use a GPU.
 
-Questions are answered, and what a program does in passing (seeding, emptying a cache) is as
-harmless as with no GPU in the machine. Anything that needs a GPU raises, as in a CPU build of
-PyTorch.
+Questions are answered, and what a program does in passing (seeding, emptying a cache, asking for
+memory figures) is as harmless as with no GPU in the machine. Anything that needs a GPU raises
+AssertionError, as in a CPU build of PyTorch. To add a name that needs a GPU: an entry in
+`_NEED_GPU` or `_CLASSES`.
 """
 
-from rushlight.cuda import amp
+from collections import OrderedDict
+from contextlib import contextmanager
 
-__all__ = [
-    "amp",
-    "current_device",
-    "device_count",
-    "empty_cache",
-    "get_device_name",
-    "get_device_properties",
-    "init",
-    "is_available",
-    "is_bf16_supported",
-    "is_initialized",
-    "manual_seed",
-    "manual_seed_all",
-    "set_device",
-    "synchronize",
-]
+import rushlight as rl
+
+_NEED_GPU = (
+    "can_device_access_peer", "cudart", "current_blas_handle", "current_device",
+    "current_solver_handle", "current_stream", "default_stream", "get_device_capability",
+    "get_device_name", "get_device_properties", "get_per_process_memory_fraction",
+    "get_rng_state", "get_sync_debug_mode", "graph_pool_handle", "init", "initial_seed",
+    "ipc_collect", "make_graphed_callables", "mem_get_info", "memory_snapshot", "memory_summary",
+    "memory_usage", "set_device", "set_per_process_memory_fraction", "set_rng_state",
+    "set_sync_debug_mode", "synchronize", "temperature", "utilization",
+)  # fmt: skip
+_CLASSES = (
+    "CUDAGraph", "CUDAPluggableAllocator", "Event", "ExternalStream", "MemPool", "Stream", "graph",
+)  # fmt: skip
+_TENSOR_TYPES = (
+    "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor",
+    "HalfTensor", "IntTensor", "LongTensor", "ShortTensor",
+)  # fmt: skip
+
+default_generators = ()
+has_half, has_magma = True, False
+OutOfMemoryError = rl.OutOfMemoryError
+
+
+def _unavailable(name):
+    return AssertionError(
+        f"cuda.{name}(): rushlight is not compiled with CUDA enabled; ask "
+        "cuda.is_available() first, and use the device 'cpu'"
+    )
+
+
+def _needs_gpu(name):
+    def missing(*args, **kwargs):
+        raise _unavailable(name)
+
+    missing.__name__ = missing.__qualname__ = name
+    missing.__doc__ = "Raises AssertionError: there is no CUDA backend."
+    return missing
+
+
+def _class_that_needs_gpu(name):
+    def __init__(self, *args, **kwargs):
+        raise _unavailable(name)
+
+    doc = "Creating one raises AssertionError: there is no CUDA backend."
+    return type(name, (), {"__init__": __init__, "__doc__": doc, "__module__": __name__})
+
+
+globals().update({name: _needs_gpu(name) for name in _NEED_GPU})
+globals().update({name: _class_that_needs_gpu(name) for name in _CLASSES + _TENSOR_TYPES})
 
 
 def is_available():
@@ -46,9 +82,29 @@ def is_bf16_supported(including_emulation=True):
     return False
 
 
+def is_tf32_supported():
+    """False."""
+    return False
+
+
+def is_current_stream_capturing():
+    """False: nothing is recorded on a GPU."""
+    return False
+
+
 def device_count():
     """0, the number of GPUs that can be used."""
     return 0
+
+
+def get_arch_list():
+    """The kinds of GPU that there are kernels for: none."""
+    return []
+
+
+def get_gencode_flags():
+    """What the kernels were compiled with: nothing."""
+    return ""
 
 
 def manual_seed(seed):
@@ -61,42 +117,138 @@ def manual_seed_all(seed):
     int(seed)
 
 
+def seed():
+    """Seeds no generator, as there is no GPU."""
+
+
+seed_all = seed
+
+
+def get_rng_state_all():
+    """The state of each GPU's generator: an empty list."""
+    return []
+
+
+def set_rng_state_all(new_states):
+    """Sets the state of each GPU's generator; a state too many raises AssertionError."""
+    for _ in new_states:
+        raise _unavailable("set_rng_state_all")
+
+
+# ---- memory: there is none of it -----------------------------------------------------------------
+
+
 def empty_cache():
     """Frees the cached memory of the GPUs: there is none."""
 
 
-def init():
+def memory_allocated(device=None):
+    """0: the bytes of tensors on a GPU, and likewise for the cache and for the greatest values."""
+    return 0
+
+
+memory_reserved = memory_cached = memory_allocated
+max_memory_allocated = max_memory_reserved = max_memory_cached = memory_allocated
+
+
+def memory_stats(device=None):
+    """The figures of a GPU's memory: none."""
+    return OrderedDict()
+
+
+def reset_peak_memory_stats(device=None):
+    """Begins to watch for greatest values anew: there are none."""
+
+
+reset_max_memory_allocated = reset_max_memory_cached = reset_peak_memory_stats
+reset_accumulated_memory_stats = reset_peak_memory_stats
+
+
+# ---- devices and streams as contexts -------------------------------------------------------------
+
+
+class device:
+    """``with device(i)``: changes nothing for None or a negative index.
+
+    Raises:
+        AssertionError: on entering with the index of a GPU.
+    """
+
+    def __init__(self, device):
+        self.idx = _index(device)
+
+    def __enter__(self):
+        if self.idx >= 0:
+            raise _unavailable("device")
+
+    def __exit__(self, *exception):
+        return False
+
+
+class device_of(device):
+    """``with device_of(tensor)``: the tensor's GPU; a tensor on the CPU changes nothing."""
+
+    def __init__(self, obj):
+        super().__init__(obj.get_device() if obj.is_cuda else -1)
+
+
+def _index(device):
+    if device is None:
+        return -1
+    if isinstance(device, int):
+        return device
+    return rl.device(device).index or 0
+
+
+class StreamContext:
+    """``with StreamContext(stream)``: for None, changes nothing."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __enter__(self):
+        if self.stream is not None:
+            raise _unavailable("stream")
+
+    def __exit__(self, *exception):
+        return False
+
+
+def stream(stream):
+    """A context in which a GPU's work is queued on a stream; for None, changes nothing."""
+    return StreamContext(stream)
+
+
+def set_stream(stream):
+    """Queues a GPU's work on a stream; for None, changes nothing."""
+    if stream is not None:
+        raise _unavailable("set_stream")
+
+
+@contextmanager
+def use_mem_pool(pool, device=None):
     """Raises AssertionError: there is no CUDA backend."""
-    _unavailable("init")
+    raise _unavailable("use_mem_pool")
+    yield
 
 
-def current_device():
-    """Raises AssertionError: there is no CUDA backend."""
-    _unavailable("current_device")
+_SUBMODULES = ("amp", "comm", "memory", "nccl", "nvtx", "profiler", "random", "streams")
+__all__ = [
+    *_NEED_GPU, *_CLASSES, *_TENSOR_TYPES, "OutOfMemoryError", "StreamContext",
+    "default_generators", "device", "device_count", "device_of", "empty_cache", "get_arch_list",
+    "get_gencode_flags", "get_rng_state_all", "is_available", "is_bf16_supported",
+    "is_current_stream_capturing", "is_initialized", "is_tf32_supported", "manual_seed",
+    "manual_seed_all", "max_memory_allocated", "max_memory_cached", "max_memory_reserved",
+    "memory_allocated", "memory_cached", "memory_reserved", "memory_stats",
+    "reset_accumulated_memory_stats", "reset_max_memory_allocated", "reset_max_memory_cached",
+    "reset_peak_memory_stats", "seed", "seed_all", "set_rng_state_all", "set_stream", "stream",
+    "use_mem_pool",
+]  # fmt: skip
 
 
-def set_device(device):
-    """Raises AssertionError: there is no CUDA backend."""
-    _unavailable("set_device")
+def __getattr__(name):
+    if name not in _SUBMODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
 
-
-def get_device_name(device=None):
-    """Raises AssertionError: there is no CUDA backend."""
-    _unavailable("get_device_name")
-
-
-def get_device_properties(device=None):
-    """Raises AssertionError: there is no CUDA backend."""
-    _unavailable("get_device_properties")
-
-
-def synchronize(device=None):
-    """Raises AssertionError: there is no CUDA backend."""
-    _unavailable("synchronize")
-
-
-def _unavailable(name):
-    raise AssertionError(
-        f"cuda.{name}(): rushlight is not compiled with CUDA enabled; ask "
-        "cuda.is_available() first, and use the device 'cpu'"
-    )
+    return importlib.import_module(f"{__name__}.{name}")

@@ -1,0 +1,11 @@
+"""NVIDIA's library of structured sparsity, which is not there."""
+
+
+def is_available():
+    """False."""
+    return False
+
+
+def version():
+    """None."""
+    return None

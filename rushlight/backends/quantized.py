@@ -1,0 +1,3 @@
+"""Kernels of quantized tensors: there are none."""
+
+engine, supported_engines = "none", ["none"]

@@ -1,0 +1,3 @@
+"""An earlier place of the names in `rushlight.distributed.fsdp`."""
+
+from rushlight.distributed.fsdp import *  # noqa: F403

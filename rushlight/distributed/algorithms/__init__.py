@@ -1,0 +1,1 @@
+"""Algorithms of training by several processes: `join`."""

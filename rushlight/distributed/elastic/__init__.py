@@ -1,0 +1,1 @@
+"""Starting processes anew when they fail; only `record` is here."""

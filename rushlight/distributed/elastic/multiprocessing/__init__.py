@@ -1,0 +1,1 @@
+"""Processes of `torchrun`; only `errors.record` is here."""

@@ -1,0 +1,1 @@
+"""Names on trial in PyTorch: `proxy_tensor`, `symbolic_shapes`."""

@@ -1,0 +1,1 @@
+"""Walks over a graph that note something at its nodes: `shape_prop`."""

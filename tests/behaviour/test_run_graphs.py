@@ -1,0 +1,185 @@
+"""Programs as graphs: symbolic tracing, changing and running a graph, generated code."""
+
+import copy
+import operator
+import pickle
+
+import pytest
+
+import rushlight as rl
+from rushlight import fx, nn
+from rushlight.fx.passes.shape_prop import ShapeProp
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+        self.shift = nn.Parameter(rl.ones(4))
+        self.register_buffer("scale", rl.tensor(3.0))
+
+    def forward(self, x, factor=2.0):
+        left, right = (self.inner(x) + self.shift).chunk(2, dim=-1)
+        flat = rl.cat([left, right.relu()], 1).view(x.shape[0], -1)
+        return {
+            "out": rl.nn.functional.softmax(flat * factor, dim=1),
+            "sum": flat.sum() * self.scale,
+        }
+
+
+NET_CODE = """
+def forward(self, x, factor = 2.0):
+    inner_0 = getattr(self.inner, "0")(x)
+    inner_1 = getattr(self.inner, "1")(inner_0);  inner_0 = None
+    shift = self.shift
+    add = inner_1 + shift;  inner_1 = shift = None
+    chunk = add.chunk(2, dim = -1);  add = None
+    getitem = chunk[0]
+    getitem_1 = chunk[1];  chunk = None
+    relu = getitem_1.relu();  getitem_1 = None
+    cat = torch.cat([getitem, relu], 1);  getitem = relu = None
+    getattr_1 = x.shape;  x = None
+    getitem_2 = getattr_1[0];  getattr_1 = None
+    view = cat.view(getitem_2, -1);  cat = getitem_2 = None
+    mul = view * factor;  factor = None
+    softmax = torch.nn.functional.softmax(mul, dim = 1);  mul = None
+    sum_1 = view.sum();  view = None
+    scale = self.scale
+    mul_1 = sum_1 * scale;  sum_1 = scale = None
+    return {'out': softmax, 'sum': mul_1}
+"""
+
+
+def assert_same(a, b):
+    rl.testing.assert_close(a, b)
+
+
+def test_traced_module_has_readable_code_and_the_same_result():
+    net = Net()
+    traced = fx.symbolic_trace(net)
+    assert traced.code.strip() == NET_CODE.strip()
+    for rows in (2, 5):
+        x = rl.randn(rows, 3)
+        assert_same(traced(x), net(x))
+        assert_same(traced(x, 3.0), net(x, 3.0))
+    assert traced.shift is net.shift and list(traced.state_dict()) == list(net.state_dict())
+    traced(rl.randn(1, 3))["sum"].backward()
+    assert net.inner[0].weight.grad is not None
+
+
+@pytest.mark.parametrize("remake", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_graph_modules_are_copied_and_pickled(remake):
+    traced = fx.symbolic_trace(Net())
+    other = remake(traced)
+    x = rl.randn(2, 3)
+    assert_same(other(x), traced(x))
+    assert other.code == traced.code and other.shift is not traced.shift
+
+
+def test_values_cannot_steer_what_is_traced():
+    with pytest.raises(fx.proxy.TraceError, match="control flow"):
+        fx.symbolic_trace(lambda x: x if x.sum() > 0 else -x)
+    with pytest.raises(fx.proxy.TraceError, match="iterated"):
+        fx.symbolic_trace(lambda x: [y for y in x])
+    chosen = fx.symbolic_trace(lambda x, up: x + 1 if up else x - 1, concrete_args={"up": True})
+    assert chosen(rl.zeros(1)).item() == 1
+
+
+def test_nodes_are_inserted_replaced_and_erased():
+    traced = fx.symbolic_trace(lambda x: rl.relu(x) + 1)
+    relu = next(iter(traced.graph.find_nodes(op="call_function", target=rl.relu)))
+    with traced.graph.inserting_after(relu):
+        neg = traced.graph.call_function(operator.neg, (relu,))
+    relu.replace_all_uses_with(neg, lambda user: user is not neg)
+    with pytest.raises(RuntimeError, match="still had 1 users"):
+        traced.graph.erase_node(relu)
+    traced.graph.lint()
+    traced.recompile()
+    assert traced(rl.tensor([2.0])).item() == -1
+    neg.replace_all_uses_with(relu)
+    assert traced.graph.eliminate_dead_code() and neg not in list(traced.graph.nodes)
+    with pytest.raises(TypeError, match="mutation"):
+        relu.args[0:1] if isinstance(relu.args, list) else fx.immutable_collections.immutable_list(
+            [1]
+        ).append(2)
+
+
+def test_patterns_are_replaced():
+    traced = fx.symbolic_trace(lambda x, w: rl.relu(x @ w) + rl.relu(x @ w.T))
+    matches = fx.replace_pattern(
+        traced, lambda a, b: rl.relu(a @ b), lambda a, b: rl.sigmoid(rl.mm(a, b))
+    )
+    x, w = rl.randn(2, 3), rl.randn(3, 3)
+    assert len(matches) == 2
+    assert_same(traced(x, w), rl.sigmoid(x @ w) + rl.sigmoid(x @ w.T))
+
+
+def test_interpreter_transformer_and_shapes():
+    net = Net()
+    traced = fx.symbolic_trace(net)
+    x = rl.randn(2, 3)
+    assert_same(fx.Interpreter(traced).run(x), net(x))
+    ShapeProp(traced).propagate(x)
+    shapes = {n.name: n.meta["tensor_meta"].shape for n in traced.graph.nodes if n.name == "view"}
+    assert shapes == {"view": (2, 4)}
+
+    class Sigmoid(fx.Transformer):
+        def call_method(self, target, args, kwargs):
+            return super().call_method("sigmoid" if target == "relu" else target, args, kwargs)
+
+    changed = Sigmoid(traced).transform()
+    assert "sigmoid" in changed.code and "relu()" not in changed.code
+    assert changed(x)["out"].shape == (2, 4)
+
+
+def double(x):
+    return x * 2 if x.sum() > 0 else x
+
+
+fx.wrap("double")
+
+
+def test_wrapped_functions_and_leaf_modules_are_not_entered():
+    traced = fx.symbolic_trace(lambda x: double(x) + 1)
+    assert any(n.target is double for n in traced.graph.nodes)
+    assert traced(rl.ones(1)).item() == 3 and double(rl.ones(1)).item() == 2
+
+    class Deep(fx.Tracer):
+        def is_leaf_module(self, m, module_qualified_name):
+            return False
+
+    graph = Deep().trace(nn.Sequential(nn.Linear(2, 2)))
+    assert [n.op for n in graph.nodes] == [
+        "placeholder",
+        "get_attr",
+        "get_attr",
+        "call_function",
+        "output",
+    ]
+
+
+def test_graphs_are_built_by_hand_and_printed(capsys):
+    graph = fx.Graph()
+    x = graph.placeholder("x")
+    graph.output(graph.call_function(rl.add, (x, 1)))
+    assert str(graph).splitlines()[1:] == [
+        "    %x : [num_users=1] = placeholder[target=x]",
+        "    %add : [num_users=1] = call_function[target=torch.add](args = (%x, 1), kwargs = {})",
+        "    return add",
+    ]
+    graph.print_tabular()
+    assert (
+        capsys.readouterr().out.splitlines()[0].split() == "opcode name target args kwargs".split()
+    )
+    module = fx.GraphModule(nn.Module(), graph, "Plus")
+    assert module(rl.ones(1)).item() == 2 and "Plus" in repr(module)
+    with pytest.raises(ZeroDivisionError) as caught:
+        fx.symbolic_trace(lambda x: _fails(x))(0)
+    assert "_fails" in str(caught.traceback[-2].statement)
+
+
+def _fails(x):
+    return 1 / x
+
+
+fx.wrap("_fails")

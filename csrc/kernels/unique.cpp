@@ -2,26 +2,27 @@
 // _unique_rows(self, consecutive) does either for the rows of a matrix. All give the kept
 // elements, for every input element the place of its value among them, and how often each
 // occurs. Two NaNs are different, as they compare.
+#include <numeric>
+
 #include "kernels/sort_keys.h"
 
 namespace rl {
 namespace {
 
-// From positions in order, and whether each starts a new value, to the three outputs.
-template <class Starts>
-void finish(Call& c, const Tensor& x, bool rows, const std::vector<int64_t>& order,
-            Starts&& starts) {
-  auto n = static_cast<int64_t>(order.size());
-  Ref<Tensor> inverse = empty(SizeVec{n}, DType::I64);
-  std::vector<int64_t> first, counts;
-  for (int64_t i = 0; i < n; ++i) {
-    if (i == 0 || starts(order[static_cast<size_t>(i - 1)], order[static_cast<size_t>(i)])) {
-      first.push_back(order[static_cast<size_t>(i)]);
+using Positions = std::vector<int64_t>;
+
+// From positions in order, and whether the element at each is a new value, to the three outputs.
+void finish(Call& c, const Tensor& x, bool rows, const Positions& order,
+            const std::vector<uint8_t>& is_new) {
+  Ref<Tensor> inverse = empty(SizeVec{static_cast<int64_t>(order.size())}, DType::I64);
+  Positions first, counts;
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (is_new[i]) {
+      first.push_back(order[i]);
       counts.push_back(0);
     }
     ++counts.back();
-    inverse->data<int64_t>()[order[static_cast<size_t>(i)]] =
-        static_cast<int64_t>(first.size()) - 1;
+    inverse->data<int64_t>()[order[i]] = static_cast<int64_t>(first.size()) - 1;
   }
   int64_t width = rows ? x.size(1) : 1;
   auto kept = static_cast<int64_t>(first.size());
@@ -39,61 +40,90 @@ void finish(Call& c, const Tensor& x, bool rows, const std::vector<int64_t>& ord
   c.set_out(2, std::move(count));
 }
 
-std::vector<int64_t> in_order(int64_t n) {
-  std::vector<int64_t> order(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) order[static_cast<size_t>(i)] = i;
+// Whether each element in this order differs from the one before it.
+template <class Differ>
+std::vector<uint8_t> changes(const Positions& order, Differ&& differ) {
+  std::vector<uint8_t> out(order.size(), 1);
+  for (size_t i = 1; i < order.size(); ++i) out[i] = differ(order[i - 1], order[i]);
+  return out;
+}
+
+std::vector<uint8_t> elements_change(const Tensor& x, const Positions& order) {
+  return dispatch(x.dtype, [&]<class T>() {
+    auto* v = x.data<T>();
+    return changes(order, [=](int64_t a, int64_t b) { return v[a] != v[b]; });
+  });
+}
+
+Positions in_order(int64_t n) {
+  Positions order(static_cast<size_t>(n));
+  std::iota(order.begin(), order.end(), 0);
   return order;
 }
 
 void unique_run(Call& c) {
   Ref<Tensor> x = contiguous(c.tensor(0));
   RL_CHECK(x->numel <= kMaxLine, "unique: more than ", kMaxLine, " elements are not supported");
-  with_ordered("unique", x->dtype, [&]<class T>() {
-    auto* v = x->data<T>();
-    std::vector<EntryOf<T>> e(static_cast<size_t>(x->numel));
+  Positions order(static_cast<size_t>(x->numel));
+  with_keys("unique", x->dtype, [&]<class K>(ReadKeys<K> read) {
+    Unlocked unlocked(x->numel * 8);
+    std::vector<EntryOf<K>> e(order.size());
     SortScratch scratch;
-    std::vector<int64_t> order(e.size());
-    {
-      Unlocked unlocked(x->numel * 8);
-      make_entries(v, x->numel, 1, false, e.data());
-      sort_entries(e.data(), x->numel, scratch);
-      for (size_t i = 0; i < e.size(); ++i) order[i] = e[i].index();
-    }
-    finish(c, *x, false, order, [=](int64_t a, int64_t b) { return v[a] != v[b]; });
+    Keyed<K>{read, static_cast<const char*>(x->raw()), x->numel, 1, item_size(x->dtype)}.entries(
+        false, e.data());
+    sort_entries(e.data(), x->numel, scratch);
+    for (size_t i = 0; i < e.size(); ++i) order[i] = e[i].index();
   });
+  finish(c, *x, false, order, elements_change(*x, order));
 }
 
 void unique_consecutive_run(Call& c) {
   Ref<Tensor> x = contiguous(c.tensor(0));
-  dispatch(x->dtype, [&]<class T>() {
-    auto* v = x->data<T>();
-    finish(c, *x, false, in_order(x->numel), [=](int64_t a, int64_t b) { return v[a] != v[b]; });
-  });
+  Positions order = in_order(x->numel);
+  finish(c, *x, false, order, elements_change(*x, order));
+}
+
+// Rows of a matrix, read as its dtype by the two functions, so that one sort and one walk
+// serve every dtype.
+struct Rows {
+  const char* x;
+  int64_t bytes, width;  // of a row, in bytes and in elements
+  bool (*less)(const void* a, const void* b, int64_t width) = nullptr;
+  bool (*differ)(const void* a, const void* b, int64_t width) = nullptr;
+  const char* row(int64_t i) const { return x + i * bytes; }
+};
+template <class T>
+bool row_less(const void* a, const void* b, int64_t width) {
+  auto *x = static_cast<const T*>(a), *y = static_cast<const T*>(b);
+  for (int64_t k = 0; k < width; ++k)
+    if (auto p = key_of(x[k]), q = key_of(y[k]); p != q) return p < q;
+  return false;
+}
+template <class T>
+bool rows_differ(const void* a, const void* b, int64_t width) {
+  auto *x = static_cast<const T*>(a), *y = static_cast<const T*>(b);
+  for (int64_t k = 0; k < width; ++k)
+    if (x[k] != y[k]) return true;
+  return false;
 }
 
 // _unique_rows(self (n, m), consecutive)
 void unique_rows_run(Call& c) {
   Ref<Tensor> x = contiguous(c.tensor(0));
   RL_CHECK(x->ndim == 2, "_unique_rows: expected a matrix, got ", x->sizes());
-  int64_t m = x->size(1);
+  Rows rows{static_cast<const char*>(x->raw()), x->size(1) * item_size(x->dtype), x->size(1)};
   with_ordered("unique_dim", x->dtype, [&]<class T>() {
-    auto* v = x->data<T>();
-    std::vector<int64_t> order = in_order(x->size(0));
-    if (!c.flag(1)) {
-      std::stable_sort(order.begin(), order.end(), [=](int64_t a, int64_t b) {
-        for (int64_t k = 0; k < m; ++k) {
-          auto p = key_of(v[a * m + k]), q = key_of(v[b * m + k]);
-          if (p != q) return p < q;
-        }
-        return false;
-      });
-    }
-    finish(c, *x, true, order, [=](int64_t a, int64_t b) {
-      for (int64_t k = 0; k < m; ++k)
-        if (v[a * m + k] != v[b * m + k]) return true;
-      return false;
-    });
+    rows.less = row_less<T>;
+    rows.differ = rows_differ<T>;
   });
+  Positions order = in_order(x->size(0));
+  if (!c.flag(1))
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      return rows.less(rows.row(a), rows.row(b), rows.width);
+    });
+  finish(c, *x, true, order, changes(order, [&](int64_t a, int64_t b) {
+           return rows.differ(rows.row(a), rows.row(b), rows.width);
+         }));
 }
 
 RL_DYNAMIC("_unique", unique_run);

@@ -102,7 +102,12 @@ from rushlight import sparse  # noqa: E402
 sparse.install()
 
 _LAZY = (
+    "_C",
+    "__config__",
     "_dynamo",
+    "_jit_internal",
+    "_subclasses",
+    "_utils",
     "accelerator",
     "amp",
     "backends",
@@ -112,16 +117,25 @@ _LAZY = (
     "distributed",
     "distributions",
     "fft",
+    "futures",
     "fx",
+    "hub",
+    "jit",
+    "library",
     "linalg",
     "masked",
+    "mps",
     "multiprocessing",
+    "onnx",
+    "profiler",
     "random",
     "signal",
     "special",
     "testing",
     "torch_version",
+    "types",
     "vision",
+    "xpu",
 )  # load on first use
 #: name -> the module that has it
 _LAZY_NAMES = {

@@ -30,7 +30,7 @@ def _run_script(path, arguments):
         runpy.run_path(path, run_name="__main__")
         return
     folder = os.path.dirname(os.path.realpath(path))
-    sys.path[0] = folder
+    sys.path[0], path = folder, os.path.abspath(path)
     _old_sources.install(folder)
     with open(path, "rb") as file:
         code = _old_sources.compile_source(file.read(), path)

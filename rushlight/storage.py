@@ -198,3 +198,10 @@ for _name, _dtype in _LEGACY.items():
     )
 
 __all__ = ["UntypedStorage", "TypedStorage", *_LEGACY]
+
+
+def _load_from_bytes(b):
+    """A storage that a plain pickle holds as bytes."""
+    import io
+
+    return rl.load(io.BytesIO(b), weights_only=False)

@@ -69,11 +69,11 @@ def _reduce_module(module, protocol):
     """
     from rushlight.nn.modules.module import HOOK_TABLES
 
-    function, args, state, *rest = module.__reduce_ex__(protocol)
+    function, args, state, *rest = (*module.__reduce_ex__(protocol), None)
     if isinstance(state, dict):
         tables = {name: collections.OrderedDict() for name in sorted(HOOK_TABLES)}
         state = {**tables, "_is_full_backward_hook": None, **state}
-    return (function, args, state, *rest)
+    return (function, args, state, *rest)[:6]
 
 
 class CheckpointPickler(_TensorReducer, pickle._Pickler):

@@ -282,8 +282,8 @@ def _zeros_if_none(grad, target, requires_grad):
 
 
 def __getattr__(name):
-    if name == "functional":
+    if name in ("functional", "profiler"):
         from importlib import import_module
 
-        return import_module("rushlight.autograd.functional")
+        return import_module(f"rushlight.autograd.{name}")
     raise AttributeError(f"module 'rushlight.autograd' has no attribute {name!r}")

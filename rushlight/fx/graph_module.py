@@ -64,8 +64,10 @@ class GraphModule(Module):
                 inner.training = self.training
                 setattr(owner, part, inner)
             owner = inner
-        if isinstance(root, Module) and _is_buffer(root, path, name):
-            owner.register_buffer(name, value)
+        source = root.get_submodule(".".join(path)) if isinstance(root, Module) else None
+        if isinstance(source, Module) and name in source._buffers:
+            kept = name not in source._non_persistent_buffers_set
+            owner.register_buffer(name, value, persistent=kept)
         else:
             setattr(owner, name, value)
 
@@ -170,11 +172,6 @@ class GraphModule(Module):
 
     def __copy__(self):
         return GraphModule(self, self.graph, type(self).__name__)
-
-
-def _is_buffer(root, path, name):
-    owner = root.get_submodule(".".join(path)) if path else root
-    return isinstance(owner, Module) and name in owner._buffers
 
 
 def _rebuild(name, graph, state):

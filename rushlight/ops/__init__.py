@@ -9,6 +9,23 @@ from rushlight.ops import _record
 internal = _record.namespaces.setdefault("internal", {})
 
 
+def __getattr__(name):
+    """``torch.ops.ns``: operators that programs define with `rushlight.library`, and ``aten``."""
+    import os
+
+    file = os.path.join(__path__[0], name + ".py")
+    if name.startswith("__") or os.path.exists(file):  # a module that is not imported yet
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from rushlight.library._operator import OpNamespace
+
+    return OpNamespace(name)
+
+
+def load_library(path):
+    """Raises NotImplementedError: libraries compiled for PyTorch cannot be loaded."""
+    raise NotImplementedError(f"torch.ops.load_library: {path} is compiled for PyTorch")
+
+
 def load():
     """Imports every family. Called once by the package, when `rushlight` is importable."""
     import copyreg

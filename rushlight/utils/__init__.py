@@ -4,7 +4,18 @@ Only names belong here; each submodule loads on first use, so that importing the
 cheap. To add a submodule, write the file and put its name into `_SUBMODULES`.
 """
 
-_SUBMODULES = ("_pytree", "checkpoint", "data", "deterministic", "dlpack", "hooks")
+_SUBMODULES = (
+    "_pytree",
+    "benchmark",
+    "checkpoint",
+    "cpp_extension",
+    "data",
+    "deterministic",
+    "dlpack",
+    "hooks",
+    "model_zoo",
+    "tensorboard",
+)
 
 
 def __getattr__(name):

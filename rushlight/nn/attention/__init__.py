@@ -38,3 +38,11 @@ def sdpa_kernel(backends, set_priority=False):
             f"sdpa_kernel: none of {list(backends)} runs on the CPU; include SDPBackend.MATH"
         )
     yield
+
+
+def __getattr__(name):
+    if name == "flex_attention":
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

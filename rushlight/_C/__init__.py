@@ -1,0 +1,88 @@
+"""Private names of PyTorch's native module that packages touch, as far as they mean something here.
+
+Nothing in this package uses them.
+"""
+
+from enum import Enum, auto
+
+import rushlight as rl
+from rushlight import _native
+from rushlight._native import Generator, Size, UntypedStorage, device, dtype, layout, memory_format
+from rushlight.jit import CompilationUnit, ScriptFunction, ScriptModule
+from rushlight.overrides import DisableTorchFunction, DisableTorchFunctionSubclass
+
+__all__ = [
+    "CompilationUnit", "DispatchKey", "DispatchKeySet", "DisableTorchFunction",
+    "DisableTorchFunctionSubclass", "Generator", "Graph", "Node", "ScriptFunction", "ScriptModule",
+    "Size", "TensorBase", "UntypedStorage", "Value", "device", "dtype", "layout", "memory_format",
+]  # fmt: skip
+
+from rushlight.fx import Graph, Node  # noqa: E402
+
+TensorBase = _TensorBase = rl.Tensor
+_TensorMeta = type(rl.Tensor)
+Value = Node
+ScriptMethod = ScriptFunction
+_disabled_torch_function_impl = _native._disabled_torch_function_impl
+default_generator = rl.default_generator
+has_mkldnn = _has_mkldnn = True
+has_openmp = has_lapack = True
+_has_cuda = _has_mps = _has_xpu = has_cuda = has_mps = has_mkl = False
+
+
+class DispatchKey(Enum):
+    """Kinds of kernels that `library` knows by these names."""
+
+    CPU = auto()
+    Meta = auto()
+    CUDA = auto()
+    Autograd = auto()
+    AutogradCPU = auto()
+    CompositeExplicitAutograd = auto()
+    CompositeImplicitAutograd = auto()
+    Autocast = auto()
+    AutocastCPU = auto()
+    Undefined = auto()
+
+
+class DispatchKeySet:
+    """A set of `DispatchKey`s."""
+
+    def __init__(self, *keys):
+        self._keys = frozenset(keys)
+
+    def has(self, key):
+        """Is the key in it?"""
+        return key in self._keys
+
+    def __or__(self, other):
+        return DispatchKeySet(*self._keys, *other._keys)
+
+
+def _get_tracing_state():
+    """The recorder of `rl.jit.trace` at work, or None."""
+    from rushlight.jit._trace import _active
+
+    return _active[-1] if _active else None
+
+
+def _log_api_usage_once(event):
+    """Notes for PyTorch's makers which parts are used: nothing is noted."""
+
+
+def _is_torch_function_enabled():
+    """Do classes with a ``__torch_function__`` see calls?"""
+    return not _native.torch_function_off()
+
+
+def _is_torch_function_mode_enabled():
+    """Is a function mode active?"""
+    return rl.overrides._modes_active()
+
+
+def __getattr__(name):
+    if name in ("_distributed_c10d", "_distributed_rpc", "_profiler", "_autograd"):
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,81 @@
+"""Files of traced functions and modules: the graph and its tensors, written by `rl.save`.
+
+They are not TorchScript files: PyTorch does not read them, and its files are refused.
+"""
+
+import io
+import zipfile
+
+import rushlight as rl
+
+_FORMAT = "rushlight trace 1"
+
+
+def save(m, f, _extra_files=None):
+    """Writes a traced function or module for `load`.
+
+    Args:
+        m: what `trace` returned.
+        f: a file or its path.
+        _extra_files: {name: text or bytes} to be kept with it.
+
+    Raises:
+        NotImplementedError: for script modules and functions, which are Python.
+    """
+    from ._trace import TracedFunction, TracedModule
+
+    if not isinstance(m, (TracedFunction, TracedModule)):
+        raise NotImplementedError(
+            "torch.jit.save: only traced functions and modules can be saved; use torch.jit.trace, "
+            "or torch.save with the module's state_dict"
+        )
+    name = m.name if isinstance(m, TracedFunction) else m.original_name
+    rl.save(
+        {
+            "format": _FORMAT,
+            "name": name,
+            "training": getattr(m, "training", None),
+            "program": m._program,
+            "extra": dict(_extra_files or {}),
+        },
+        f,
+    )
+
+
+def load(f, map_location=None, _extra_files=None, _restore_shapes=False):
+    """What `save` wrote. The file can make Python run what it says: load none that you don't trust.
+
+    Args:
+        f: a file or its path.
+        map_location: as for `rl.load`.
+        _extra_files: a dict whose values are replaced by what was kept under their names.
+
+    Raises:
+        NotImplementedError: for PyTorch's TorchScript files.
+    """
+    from ._trace import TracedFunction, _remade
+
+    source = f if hasattr(f, "read") else str(f)
+    if _is_torchscript(source):
+        raise NotImplementedError("torch.jit.load: TorchScript files are not supported")
+    kept = rl.load(source, map_location=map_location, weights_only=False)
+    if not isinstance(kept, dict) or kept.get("format") != _FORMAT:
+        raise RuntimeError("torch.jit.load: this is no file of torch.jit.save; use torch.load")
+    for name in _extra_files or ():
+        _extra_files[name] = kept["extra"].get(name, "")
+    if kept["training"] is None:
+        return TracedFunction(kept["name"], kept["program"])
+    return _remade(kept["name"], kept["program"], kept["training"])
+
+
+def _is_torchscript(f):
+    if not isinstance(f, str):
+        f.seek(0)
+        data = io.BytesIO(f.read())
+        f.seek(0)
+    else:
+        data = f
+    if not zipfile.is_zipfile(data):
+        return False
+    with zipfile.ZipFile(data) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())

@@ -1,0 +1,244 @@
+"""Operators that programs define, and ``torch.ops``, where they and the package's own are found.
+
+A call asks, in this order: whoever interposes; a kernel for "Autograd"; gradient rules, if a tensor
+requires a gradient; a kernel of the device, or one for all devices.
+"""
+
+import rushlight as rl
+from rushlight import _native
+from rushlight.utils._pytree import tree_leaves
+
+namespaces = {}  # namespace -> {name: packet}
+_DEVICE_KEYS = {"cpu": ("CPU",), "meta": ("Meta",)}
+_FOR_ALL = ("CompositeExplicitAutograd", "CompositeImplicitAutograd", "Undefined")
+
+
+def tensors_in(values):
+    """The tensors among arguments and in lists of them."""
+    return [x for x in tree_leaves(values) if isinstance(x, rl.Tensor)]
+
+
+class OpOverload:
+    """An operator of one schema: ``torch.ops.ns.name.default``."""
+
+    def __init__(self, packet, overload, function, schema):
+        self._packet, self._overloadname, self._function = packet, overload, function
+        self._schema, self.namespace = schema, packet.namespace
+        self.__name__ = f"{packet.__name__}.{overload}"
+        self.__qualname__, self.__module__ = self.__name__, f"torch._ops.{packet.namespace}"
+        self._opname = packet.__name__
+
+    def __call__(self, *args, **kwargs):
+        return self._function(self, args, kwargs)
+
+    @property
+    def overloadpacket(self):
+        """All overloads of its name."""
+        return self._packet
+
+    @property
+    def _qualified_name(self):
+        return self._packet._qualified_name
+
+    def name(self):
+        """``"ns::name"``, with the overload if it is not the default."""
+        tail = "" if self._overloadname == "default" else f".{self._overloadname}"
+        return self._qualified_name + tail
+
+    def __repr__(self):
+        return (
+            f"<OpOverload(op='{self.namespace}.{self._opname}', overload='{self._overloadname}')>"
+        )
+
+    __str__ = lambda self: f"{self.namespace}.{self._opname}.{self._overloadname}"  # noqa: E731
+
+    def __reduce__(self):
+        return operator_named, (self.namespace, self._opname, self._overloadname)
+
+
+class OpOverloadPacket:
+    """The operators of one name: ``torch.ops.ns.name``. Calling it calls the one that fits."""
+
+    def __init__(self, namespace, name, default):
+        self.namespace, self.__name__, self._default = namespace, name, default
+        self._qualified_name = f"{namespace}::{name}"
+        self.__module__, self.__qualname__ = f"torch._ops.{namespace}", name
+
+    def __call__(self, *args, **kwargs):
+        return self.default(*args, **kwargs)
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        made = self._default(self, name)
+        setattr(self, name, made)
+        return made
+
+    def overloads(self):
+        """The names of the overloads that have been asked for."""
+        return [k for k, v in vars(self).items() if isinstance(v, OpOverload)] or ["default"]
+
+    def __repr__(self):
+        return f"<OpOverloadPacket(op='{self.namespace}.{self.__name__}')>"
+
+    def __reduce__(self):
+        return operator_named, (self.namespace, self.__name__, None)
+
+
+class OpNamespace:
+    """``torch.ops.ns``."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __getattr__(self, name):
+        packet = namespaces.get(self._name, {}).get(name)
+        if packet is None and self._name in ("aten", "prims"):
+            packet = _own_packet(name)
+        if packet is None:
+            raise AttributeError(f"'_OpNamespace' '{self._name}' object has no attribute '{name}'")
+        return packet
+
+    def __dir__(self):
+        return sorted(namespaces.get(self._name, ()))
+
+    def __repr__(self):
+        return f"<torch.ops.{self._name}>"
+
+
+def operator_named(namespace, name, overload):
+    """The operator of that name, for pickles."""
+    packet = getattr(OpNamespace(namespace), name)
+    return packet if overload is None else getattr(packet, overload)
+
+
+def find(qualified):
+    """The custom operator of a name; RuntimeError if there is none."""
+    namespace, _, name = qualified.partition("::")
+    packet = namespaces.get(namespace, {}).get(name.partition(".")[0])
+    if packet is None:
+        raise RuntimeError(f"operator {qualified} does not exist")
+    return packet._custom
+
+
+# ---- the package's own operators -----------------------------------------------------------------
+
+
+def _own_packet(name):
+    """``torch.ops.aten.name``: the function of that name, whose overloads are one object."""
+    from rushlight.ops._record import table
+
+    function = table.get(name) or getattr(rl, name, None) or getattr(rl.Tensor, name, None)
+    if not callable(function):
+        return None
+
+    def call(overload, args, kwargs):
+        return function(*args, **kwargs)
+
+    packet = OpOverloadPacket("aten", name, lambda p, o: OpOverload(p, o, call, None))
+    return namespaces.setdefault("aten", {}).setdefault(name, packet)
+
+
+# ---- operators that programs define --------------------------------------------------------------
+
+
+class CustomOp:
+    """An operator that a program defines: its schema, kernels and gradient rules."""
+
+    def __init__(self, schema):
+        self.schema, self.kernels, self.tags = schema, {}, []
+        self.namespace, _, self.plain_name = schema.name.partition("::")
+        self._autograd = None
+        if hasattr(rl.ops, "__path__") and self.namespace in vars(rl.ops):
+            raise ValueError(f"library: the namespace {self.namespace!r} is taken; choose another")
+        packet = OpOverloadPacket(self.namespace, self.plain_name, self._overload)
+        packet._custom = self
+        self.packet = packet
+        namespaces.setdefault(self.namespace, {})[self.plain_name] = packet
+
+    def _overload(self, packet, name):
+        own = self.schema.overload_name or "default"
+        if name not in (own, "default"):
+            raise AttributeError(f"{self.schema.name} has no overload {name!r}, only {own!r}")
+        return OpOverload(packet, name, self._call, self.schema)
+
+    def add_kernel(self, key, function):
+        """A kernel for a dispatch key; a later one takes the place of an earlier one."""
+        self.kernels[key] = function
+
+    def set_autograd(self, backward, setup_context):
+        """The gradient rules."""
+        self._autograd = _function_class(self, backward, setup_context)
+
+    def _call(self, overload, args, kwargs):
+        taken = _native.interposed(overload, args, kwargs)
+        if taken is not NotImplemented:
+            return taken
+        values = self.schema.bind(args, kwargs)
+        tensors = tensors_in(list(values.values()))
+        if "Autograd" in self.kernels or "AutogradCPU" in self.kernels:
+            function = self.kernels.get("Autograd") or self.kernels["AutogradCPU"]
+            return self._with(function, values)
+        key, kernel = self._kernel(tensors)
+        needs = rl.is_grad_enabled() and any(t.requires_grad for t in tensors)
+        if not needs or key == "CompositeImplicitAutograd":
+            return self._with(kernel, values)
+        rules = self._autograd or _function_class(self, _no_gradient(self), None)
+        return rules.apply(*values.values())
+
+    def _kernel(self, tensors):
+        device = "meta" if any(t.is_meta for t in tensors) else "cpu"
+        for key in (*_DEVICE_KEYS[device], *_FOR_ALL):
+            if key in self.kernels:
+                return key, self.kernels[key]
+        raise NotImplementedError(
+            f"{self.schema.name}: there is no kernel for the device {device!r}; it has kernels for "
+            f"{', '.join(self.kernels) or 'none'}"
+        )
+
+    def _with(self, function, values):
+        """Calls a kernel with the arguments as the schema places them."""
+        positional = [values[a.name] for a in self.schema.arguments if not a.kwarg_only]
+        keyword = {a.name: values[a.name] for a in self.schema.arguments if a.kwarg_only}
+        return function(*positional, **keyword)
+
+
+def _no_gradient(op):
+    def backward(ctx, *grads):
+        raise NotImplementedError(
+            f"{op.schema.name}: there are no gradients; give it some with "
+            "torch.library.register_autograd"
+        )
+
+    return backward
+
+
+def _function_class(op, backward, setup_context):
+    """An autograd function that runs the kernel and applies the rules."""
+
+    class Rules(rl.autograd.Function):
+        @staticmethod
+        def forward(ctx, *values):
+            named = dict(zip((a.name for a in op.schema.arguments), values))
+            _, kernel = op._kernel(tensors_in(values))
+            result = op._with(kernel, named)
+            if setup_context is not None:
+                positional = tuple(named[a.name] for a in op.schema.arguments if not a.kwarg_only)
+                keyword = {a.name: named[a.name] for a in op.schema.arguments if a.kwarg_only}
+                extra = {"keyword_only_inputs": keyword} if keyword else {}
+                setup_context(ctx, positional, result, **extra) if not keyword else setup_context(
+                    ctx=ctx, inputs=positional, output=result, **extra
+                )
+            changed = [named[a.name] for a in op.schema.arguments if a.is_write]
+            if changed:
+                ctx.mark_dirty(*tensors_in(changed))
+            return tuple(result) if isinstance(result, list) else result
+
+        @staticmethod
+        def backward(ctx, *grads):
+            result = backward(ctx, *grads)
+            result = result if isinstance(result, tuple) else (result,)
+            return result + (None,) * (len(op.schema.arguments) - len(result))
+
+    Rules.__name__ = Rules.__qualname__ = f"GeneratedBackwardFor_{op.namespace}_{op.plain_name}"
+    return Rules

@@ -1,0 +1,3 @@
+"""The module in which PyTorch keeps `DistributedDataParallel`."""
+
+from rushlight.nn.parallel import DistributedDataParallel  # noqa: F401

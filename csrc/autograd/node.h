@@ -10,7 +10,8 @@ namespace rl {
 
 namespace py {
 struct Op;
-}
+struct RuleInput;
+}  // namespace py
 
 // The geometry that a gradient must have: rules never un-broadcast, the engine does.
 struct Shape {
@@ -32,6 +33,7 @@ struct Saved {
   uint32_t version = 0;
   int output = -1;
   bool is_tensor = false;
+  const py::RuleInput* input = nullptr;  // what it is, to the op's gradient rules
   Ref<Node> source;  // of an input that went through a pack hook: its place in the graph
   uint32_t source_nr = 0;
 };

@@ -172,8 +172,8 @@ PyObject* node_next(PyObject* self, void*) {
     Node* n = as_node(self);
     Own t(checked(PyTuple_New(static_cast<Py_ssize_t>(n->edges.size()))));
     for (size_t i = 0; i < n->edges.size(); ++i) {
-      PyObject* fn = n->edges[i].node ? object(n->edges[i].node.get()) : Py_None;
-      PyTuple_SET_ITEM(t.get(), i, checked(Py_BuildValue("(OI)", fn, n->edges[i].nr)));
+      PyObject* fn = shown(n->edges[i].node.get());
+      PyTuple_SET_ITEM(t.get(), i, checked(Py_BuildValue("(NI)", fn, n->edges[i].nr)));
     }
     return t.give();
   });

@@ -187,7 +187,7 @@ PyObject* py_gradient_edge(PyObject*, PyObject* t) {
     uint32_t nr;
     if (!is_tensor(t)) fail(ErrorKind::Type, "get_gradient_edge: expected a Tensor");
     Ref<Node> n = gradient_edge(*as_tensor(t), nr);
-    return checked(Py_BuildValue("(OI)", n ? object(n.get()) : Py_None, nr));
+    return checked(Py_BuildValue("(NI)", shown(n.get()), nr));
   });
 }
 PyObject* current_backward_id(PyObject*, PyObject*) {

@@ -170,8 +170,10 @@ void save_inputs(Op& op, Node& n, const Slots& slots, std::span<Tensor* const> o
         PyObject* o = slots.at[in.index] ? slots.at[in.index] : op.args[in.index].default_value;
         if (in.index == mutated && original) o = original;
         save_value(n, o, -1);
+        n.saved.back().input = &in;
       } else if (in.kind == RuleInput::Result) {
         save_value(n, object(outs[in.index]), in.index);
+        n.saved.back().input = &in;
       } else if (in.kind == RuleInput::Geometry) {
         n.saved.emplace_back().value =
             reinterpret_cast<Object*>(geometry_of(slots.at[in.index]).give());

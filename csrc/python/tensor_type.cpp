@@ -212,8 +212,7 @@ int set_grad(PyObject* self, PyObject* v, void*) {
 }
 PyObject* get_grad_fn(PyObject* self, void*) {
   return guarded([&] {
-    Node* n = tensor_grad_fn(*as_tensor(self));
-    return Py_NewRef(n ? object(n) : Py_None);
+    return shown(tensor_grad_fn(*as_tensor(self)));
   });
 }
 PyObject* get_output_nr(PyObject* self, void*) {

@@ -66,3 +66,19 @@ def test_deterministic_mode_fills_unwritten_memory():
         rl.use_deterministic_algorithms(False)
     with pytest.raises(TypeError, match="mode"):
         rl.use_deterministic_algorithms(1)
+
+
+def test_a_node_is_of_a_class_with_its_name_and_its_saved_values():
+    x = rl.tensor([1.0, 2.0], requires_grad=True)
+    product = x * 3.0 * x
+    node = product.grad_fn
+    assert type(node).__name__ == "MulBackward0"
+    assert isinstance(node, rl.autograd.graph.Node)
+    assert {"_saved_self", "_saved_other"} <= set(dir(node))
+    assert node._saved_other is x
+    assert node._saved_self.tolist() == [3.0, 6.0]
+    assert type(node.next_functions[1][0]).__name__ == "AccumulateGrad"
+    assert rl.equal(x.exp().grad_fn._saved_result, x.exp())
+    product.sum().backward()
+    with pytest.raises(RuntimeError, match="_saved_self after .* have been freed"):
+        _ = node._saved_self

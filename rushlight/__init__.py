@@ -101,6 +101,8 @@ from rushlight import sparse  # noqa: E402
 
 sparse.install()
 
+from rushlight._forms import *  # noqa: E402, F403
+
 _LAZY = (
     "_C",
     "__config__",
@@ -139,7 +141,11 @@ _LAZY = (
 )  # load on first use
 #: name -> the module that has it
 _LAZY_NAMES = {
+    "Event": "_streams",
+    "Future": "futures",
     "GradScaler": "amp",
+    "Stream": "_streams",
+    "Tag": "_tags",
     "autocast": "amp",
     "compile": "compiler",
     "install_as_torch": "_as_torch",

@@ -5,8 +5,8 @@ Enabling it for the CPU puts the handler of `amp._casts` on the hook that all ca
 there.
 """
 
-import threading
 import warnings
+from _thread import _local
 
 import rushlight as rl
 
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 
-class _State(threading.local):
+class _State(_local):
     """One per thread: nothing is enabled at first."""
 
     def __init__(self):

@@ -75,7 +75,26 @@ def _reinforce(self, *args, **kwargs):
     )
 
 
+def _index(self, positions, dims=None):
+    """``self[positions]``, as in early PyTorch. Binding of first-class dimensions, which the name
+    stands for today, is not supported.
+    """
+    if dims is not None:
+        raise NotImplementedError("Tensor.index: first-class dimensions are not supported")
+    return self[positions]
+
+
+def _record_stream(self, stream):
+    """NotImplementedError: only memory of accelerators is kept for their streams."""
+    raise NotImplementedError(
+        f"record_stream: not for tensors on {self.device}; memory there is never in use by a stream"
+    )
+
+
 METHODS = {
+    "index": _index,
+    "record_stream": _record_stream,
+    "slice_inverse": lambda self, *args, **kwargs: rl.slice_inverse(self, *args, **kwargs),
     "dim_order": _dim_order,
     "resize": _resize,
     "resize_as": _resize_as,

@@ -1,4 +1,8 @@
-"""`Future`: a value that may come later; and `fork`, which runs its function at once."""
+"""Values that will be there later, of work in another thread: `Future` and functions of several.
+
+Nothing in this package runs work in the background by itself, `fork` neither; whoever does
+completes the future.
+"""
 
 import threading
 
@@ -6,106 +10,133 @@ __all__ = ["Future", "collect_all", "wait_all"]
 
 
 class Future:
-    """A value that may come later.
+    """A value that one thread sets and others wait for.
+
+    Args:
+        devices: accelerators that the value may lie on; none are supported.
 
     Example::
 
         >>> future = rl.futures.Future()
-        >>> doubled = future.then(lambda f: f.value() * 2)
-        >>> future.set_result(3)
-        >>> doubled.wait()
-        6
+        >>> later = future.then(lambda f: f.value() + 1)
+        >>> future.set_result(1)
+        >>> later.wait()
+        2
     """
 
     def __init__(self, *, devices=None):
-        self._done, self._value, self._error = threading.Event(), None, None
-        self._callbacks, self._lock = [], threading.Lock()
+        if devices:
+            raise ValueError(
+                f"Future: only accelerators with an index are devices of a future, got {devices}, "
+                "and there are none here"
+            )
+        self._over, self._lock = threading.Event(), threading.Lock()
+        self._value = self._error = None
+        self._callbacks = []
 
     def __class_getitem__(cls, kind):
         return cls
 
     def done(self):
-        """Is the value, or an exception, there?"""
-        return self._done.is_set()
+        """Whether the value, or an exception, is there."""
+        return self._over.is_set()
 
     def wait(self):
-        """The value, once it is there; raises its exception if it has one."""
-        self._done.wait()
+        """Blocks until it is there; the value, or raises the exception."""
+        self._over.wait()
         return self.value()
 
     def value(self):
-        """The value, which must be there."""
+        """The value, or raises the exception; RuntimeError if neither is there yet."""
         if not self.done():
-            raise RuntimeError("Future: value() before the value is set; use wait()")
+            raise RuntimeError("Future.value: not completed yet; use wait()")
         if self._error is not None:
             raise self._error
         return self._value
 
     def set_result(self, result):
-        """Gives it its value. RuntimeError if it has one."""
-        self._finish(result, None)
+        """Completes it; RuntimeError if it is complete. Runs the callbacks in this thread."""
+        self._complete(result, None)
 
     def set_exception(self, result):
-        """Gives it an exception, which `wait` raises."""
+        """Completes it with an exception, which `wait` and `value` will raise."""
         if not isinstance(result, Exception):
             raise AssertionError(f"{result} is of type {type(result)}, not an Exception.")
-        self._finish(None, result)
+        self._complete(None, result)
 
-    def _finish(self, value, error):
+    def _complete(self, value, error):
         with self._lock:
             if self.done():
-                raise RuntimeError("Future: it can only be set once")
+                raise RuntimeError(
+                    "Attempting to mark a completed Future as complete again. Note that a Future "
+                    "can only be marked completed once."
+                )
             self._value, self._error = value, error
-            self._done.set()
+            self._over.set()
         for callback in self._callbacks:
+            self._run(callback)
+
+    def _run(self, callback):
+        """An error in a callback has nobody to go to but the log."""
+        import sys
+
+        try:
             callback(self)
+        except Exception:
+            sys.excepthook(*sys.exc_info())
 
     def add_done_callback(self, callback):
-        """Calls a function with this future when it is done; at once if it is."""
+        """Calls ``callback(self)`` when complete, at once if it is; its errors are printed."""
         with self._lock:
-            waiting = not self.done()
-            if waiting:
+            if not self.done():
                 self._callbacks.append(callback)
-        if not waiting:
-            callback(self)
+                return
+        self._run(callback)
 
     def then(self, callback):
-        """A future for what a function makes of this one when it is done."""
-        following = Future()
+        """A future of ``callback(self)``, which runs when this one is complete."""
+        after = Future()
 
-        def run(future):
+        def follow(future):
             try:
                 result = callback(future)
-            except Exception as error:  # it belongs to whoever waits
-                following.set_exception(error)
+            except Exception as error:
+                told = RuntimeError(
+                    "Got the following error when running the callback: "
+                    f"{type(error).__name__}: {error}"
+                )
+                told.__cause__ = error
+                after.set_exception(told)
             else:
-                following.set_result(result)
+                after.set_result(result)
 
-        self.add_done_callback(run)
-        return following
+        self.add_done_callback(follow)
+        return after
 
 
 def collect_all(futures):
-    """A future for the list of futures, done when all of them are."""
-    everything, futures = Future(), list(futures)
-    left, lock = [len(futures)], threading.Lock()
+    """A future of the list of given futures, complete when all are; it raises the first error."""
+    futures, gathered, lock = list(futures), Future(), threading.Lock()
+    left = len(futures)
 
-    def one_done(_):
+    def one_less(_):
+        nonlocal left
         with lock:
-            left[0] -= 1
-            last = left[0] == 0
+            left -= 1
+            last = left == 0
         if last:
-            everything.set_result(futures)
+            errors = [f._error for f in futures if f._error is not None]
+            gathered._complete(None if errors else futures, errors[0] if errors else None)
 
-    if not futures:
-        everything.set_result(futures)
     for future in futures:
-        future.add_done_callback(one_done)
-    return everything
+        future.add_done_callback(one_less)
+    if not futures:
+        gathered.set_result(futures)
+    return gathered
 
 
 def wait_all(futures):
-    """The values of all futures."""
+    """The values of all, when they are there."""
     return [future.wait() for future in collect_all(futures).wait()]
 
 

@@ -5,7 +5,6 @@ at all is decided by the native hook, in which order by `rushlight._interpose`.
 """
 
 import functools
-import inspect
 
 from rushlight import _interpose, _native
 from rushlight._native import Tensor
@@ -283,6 +282,8 @@ def get_testing_overrides():
 
 
 def _stand_in(function):
+    import inspect
+
     def stand_in(*args, **kwargs):
         return -1
 

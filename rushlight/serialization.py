@@ -12,7 +12,7 @@ import sys
 DEFAULT_PROTOCOL = 2
 MAP_LOCATION = object  # named in annotations of other packages
 FILE_LIKE = object
-_settings = {"crc32": True, "mmap_flags": 2}
+_settings = {"crc32": True, "mmap_flags": 2, "endianness": None, "skip_data": False}
 
 
 class SourceChangeWarning(Warning):
@@ -60,6 +60,8 @@ def save(
 
     with target as file:
         if not _use_new_zipfile_serialization:
+            if _settings["skip_data"]:
+                raise RuntimeError("save: skip_data needs the zip format")
             legacy.save_stream(obj, file, make_pickler, pickle_protocol, table)
             return
         body = io.BytesIO()
@@ -78,7 +80,8 @@ def _write_zip(file, root, body, table, with_byteorder):
     if with_byteorder:
         writer.add("byteorder", sys.byteorder.encode())
     for key, storage in table.buffers():
-        writer.add(f"data/{key}", bytes_of(storage))
+        data = bytes(storage.nbytes()) if _settings["skip_data"] else bytes_of(storage)
+        writer.add(f"data/{key}", data)
     writer.add("version", b"3\n")
     writer.add(".data/serialization_id", _content_id(writer))
     writer.finish()
@@ -117,7 +120,9 @@ def load(
     _check_path_or_file(f, "load", "read")
     path = os.fspath(f) if isinstance(f, (str, os.PathLike)) else None
     shown_name = path if path is not None else f"<{type(f).__name__}>"
-    options = loading.Options(map_location, pickle_module, weights_only, pickle_load_args)
+    options = loading.Options(
+        map_location, pickle_module, weights_only, pickle_load_args, _settings
+    )
     with contextlib.nullcontext(f) if path is None else open(path, "rb") as file:
         return _load_opened(file, path, shown_name, options, bool(mmap))
 
@@ -272,13 +277,93 @@ def get_default_mmap_options():
     return _settings["mmap_flags"]
 
 
+def get_default_load_endianness():
+    """The `LoadEndianness` of files that do not tell their byte order; None: this machine's."""
+    order = _settings["endianness"]
+    return order if order is None else _lazy("LoadEndianness")[order.upper()]
+
+
+def set_default_load_endianness(endianness):
+    """Sets in which byte order to read files that do not tell it, a `LoadEndianness` or None."""
+    kind = _lazy("LoadEndianness")
+    if endianness is not None and not isinstance(endianness, kind):
+        raise TypeError(
+            "set_default_load_endianness: expected a LoadEndianness or None, got "
+            f"{type(endianness).__name__}"
+        )
+    native = endianness in (None, kind.NATIVE)
+    _settings["endianness"] = None if native else endianness.name.lower()
+
+
+class skip_data:  # noqa: N801 - PyTorch's name
+    """Context manager: `save` writes zeros in place of the bytes of storages, and `load` leaves
+    tensors zero. What tensors there are, and their geometry, is written and read.
+
+    Args:
+        materialize_fake_tensors: accepted; tensors without data are written as meta tensors.
+    """
+
+    def __init__(self, materialize_fake_tensors=False):
+        self.materialize_fake_tensors = materialize_fake_tensors
+
+    def __enter__(self):
+        self.before, _settings["skip_data"] = _settings["skip_data"], True
+
+    def __exit__(self, *failure):
+        _settings["skip_data"] = self.before
+
+
+def register_package(priority, tagger, deserializer):
+    """Teaches `save` and `load` the devices of another package.
+
+    Args:
+        priority: lower ones are asked first; the CPU has 10.
+        tagger: ``tagger(storage)`` returns the name of its device for files, or None.
+        deserializer: ``deserializer(storage, name)`` puts the storage on the device of that name,
+            or returns None.
+    """
+    from ._serialization import locations
+
+    locations.register(priority, tagger, deserializer)
+
+
 def default_restore_location(storage, location):
     """`storage` on the device that `location` names; RuntimeError if there is no such device."""
-    from ._serialization import loading
+    from ._serialization import locations
 
-    return loading.place_by_tag(storage, location)
+    return locations.place(storage, location)
 
 
 def location_tag(storage):
     """The name that files give to the device of a storage."""
-    return storage.device.type
+    from ._serialization import locations
+
+    return locations.tag_of(storage)
+
+
+_LAZY = {
+    "LoadEndianness": "helpers",
+    "StorageType": "names",
+    "check_module_version_greater_or_equal": "helpers",
+    "mkdtemp": "helpers",
+    "normalize_storage_type": "helpers",
+    "storage_to_tensor_type": "helpers",
+    "validate_cuda_device": "helpers",
+    "validate_hpu_device": "helpers",
+}  # name -> the part that has it
+
+
+def _lazy(name):
+    import importlib
+
+    return getattr(importlib.import_module(f"{__package__}._serialization.{_LAZY[name]}"), name)
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        return _lazy(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY})

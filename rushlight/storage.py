@@ -197,7 +197,9 @@ for _name, _dtype in _LEGACY.items():
         },
     )
 
-__all__ = ["UntypedStorage", "TypedStorage", *_LEGACY]
+Storage = globals()["FloatStorage"]  # the type that the default dtype has at first
+
+__all__ = ["Storage", "UntypedStorage", "TypedStorage", *_LEGACY]
 
 
 def _load_from_bytes(b):

@@ -343,14 +343,36 @@ Ref<Tensor> add_gradients(Tensor& a, Tensor& b, bool may_reuse, const Pass& pass
   return call_tensor_op("add_", {object(&a), object(&b)});
 }
 
+// Optimizers and in-place sums walk a tensor and its gradient together: both lie in memory alike,
+// or the gradient in rows if the tensor has gaps or overlaps.
+static bool laid_out_as(const Tensor& g, const Tensor& v) {
+  if (g.kind || v.kind) return true;
+  if (g.contiguous && v.contiguous) return true;
+  if (!is_dense(v)) return g.contiguous;
+  for (int d = 0; d < v.ndim; ++d)
+    if (v.size(d) > 1 && g.stride(d) != v.stride(d)) return false;
+  return true;
+}
+
+static Ref<Tensor> copy_laid_out_as(Tensor& g, Tensor& v) {
+  if (!is_dense(v)) return call_tensor_op("contiguous", {object(&g)});
+  Own sizes(make_size(v.sizes())), strides(make_size(v.strides()));
+  Ref<Tensor> copy =
+      call_tensor_op("new_empty_strided", {object(&g), sizes.get(), strides.get()});
+  return call_tensor_op("copy_", {object(copy.get()), object(&g)});
+}
+
 // Adds to .grad. A gradient nobody else holds becomes .grad as it is; otherwise it is copied.
 static void add_to_grad(Tensor& v, Ref<Tensor> g, const Pass& pass) {
   NoTorchFunction off;
   if (!v.grad) {
     auto* o = object(g.get());
-    bool sole = Py_REFCNT(o) == 1 && !g->view && g->contiguous &&
+    bool fits = !thread_state().grad_layout || laid_out_as(*g, v);
+    bool sole = fits && Py_REFCNT(o) == 1 && !g->view && is_dense(*g) &&
                 g->storage->refcount.load() == 1 && !g->grad_fn;
-    Ref<Tensor> kept = sole ? g : call_tensor_op("clone", {o});
+    Ref<Tensor> kept = sole   ? g
+                       : fits ? call_tensor_op("clone", {o})
+                              : copy_laid_out_as(*g, v);
     v.grad = kept.give();
   } else if (pass.create_graph || (v.grad->kind && v.grad->kind != g->kind)) {
     release(std::exchange(v.grad, sum_of(*v.grad, *g).give()));

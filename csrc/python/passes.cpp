@@ -210,6 +210,9 @@ PyObject* set_grad_enabled(PyObject*, PyObject* on) {
   return PyBool_FromLong(before);
 }
 PyObject* is_inference(PyObject*, PyObject*) { return PyBool_FromLong(inference_mode()); }
+PyObject* set_grad_layout(PyObject*, PyObject* flag) {
+  return PyBool_FromLong(std::exchange(thread_state().grad_layout, PyObject_IsTrue(flag) != 0));
+}
 PyObject* set_inference(PyObject*, PyObject* on) {
   bool before = thread_state().inference;
   thread_state().inference = on == Py_True;
@@ -262,6 +265,7 @@ PyMethodDef functions[] = {{"run_backward", py_run_backward, METH_VARARGS, nullp
                            {"set_grad_enabled", set_grad_enabled, METH_O, nullptr},
                            {"is_inference_mode_enabled", is_inference, METH_NOARGS, nullptr},
                            {"set_inference_mode", set_inference, METH_O, nullptr},
+                           {"set_grad_layout_policy", set_grad_layout, METH_O, nullptr},
                            {"push_saved_tensor_hooks", push_saved_hooks, METH_VARARGS, nullptr},
                            {"pop_saved_tensor_hooks", pop_saved_hooks, METH_NOARGS, nullptr},
                            {"set_anomaly", set_anomaly, METH_VARARGS, nullptr},

@@ -6,6 +6,7 @@ namespace rl::py {
 
 struct ThreadState {
   bool grad = true, inference = false;
+  bool grad_layout = true;          // a new .grad is laid out as its tensor
   uint8_t torch_function_off = 0;   // 1: for subclasses, 2: for modes too
   PyObject* interposers = nullptr;  // a list, innermost last
   PyObject* saved_hooks = nullptr;  // a list of (pack, unpack), null when none is active

@@ -11,7 +11,7 @@ import sys
 import rushlight as rl
 
 from .buffers import bytes_of
-from .loading import parse_reference
+from .loading import parse_reference, swap_bytes
 from .rebuild import TypedBuffer
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
@@ -99,9 +99,9 @@ def load_stream(file, shown_name, options):
     version = _head(file, shown_name, options)
     if version != PROTOCOL_VERSION:
         raise RuntimeError(f"load: {shown_name} has unknown protocol version {version}")
-    info = _head(file, shown_name, options)
-    if info.get("little_endian", True) != (sys.byteorder == "little"):
-        raise NotImplementedError(f"load: {shown_name} was written with another byte order")
+    if options.skip_data:
+        raise RuntimeError(f"load: skip_data needs a file in the zip format, {shown_name} is not")
+    _head(file, shown_name, options)  # about the machine: numbers have their low byte first anyway
     here = file.tell()
     storages = _Storages(options, file.seek(0, 2))
     file.seek(here)
@@ -137,3 +137,5 @@ def _fill(file, shown_name, key, storages):
         raise RuntimeError(f"load: {shown_name} ends inside storage {key!r}")
     if expected:
         bytes_of(storage)[:] = data
+    if sys.byteorder == "big":
+        swap_bytes(storage, dtype)

@@ -8,6 +8,7 @@ import pickle
 
 import rushlight as rl
 
+from . import locations
 from .names import UNTYPED, StorageType, find_own
 from .reader import ZipReader
 from .rebuild import TypedBuffer
@@ -17,10 +18,11 @@ from .safe_pickle import SafeUnpickler
 class Options:
     """How to load: the caller's arguments, checked."""
 
-    def __init__(self, map_location, pickle_module, weights_only, pickle_args):
+    def __init__(self, map_location, pickle_module, weights_only, pickle_args, settings):
         self.pickle_module, self.weights_only = pickle_module or pickle, weights_only
         self.pickle_args = pickle_args
         self.place = _placer(map_location)
+        self.default_order, self.skip_data = settings["endianness"], settings["skip_data"]
 
     def unpickle(self, file, persistent_load):
         if self.weights_only:
@@ -43,14 +45,14 @@ class Options:
 def _placer(map_location):
     """The function (storage, tag) -> storage that `map_location` means."""
     if map_location is None:
-        return place_by_tag
+        return locations.place
     if isinstance(map_location, dict):
-        return lambda storage, tag: place_by_tag(storage, map_location.get(tag, tag))
+        return lambda storage, tag: locations.place(storage, map_location.get(tag, tag))
     if isinstance(map_location, (str, bytes)):
         tag = map_location.decode("ascii") if isinstance(map_location, bytes) else map_location
-        return lambda storage, _: place_by_tag(storage, tag)
+        return lambda storage, _: locations.place(storage, tag)
     if isinstance(map_location, rl.device):
-        return lambda storage, _: place_by_tag(storage, str(map_location))
+        return lambda storage, _: locations.place(storage, str(map_location))
     if not callable(map_location):
         raise TypeError(
             "load: map_location must be None, a device, its name, a dict of names or a function, "
@@ -60,34 +62,32 @@ def _placer(map_location):
 
 
 def _result_or_default(placed, storage, tag):
-    return place_by_tag(storage, tag) if placed is None else placed
-
-
-def place_by_tag(storage, tag):
-    """The storage on the device that a file's tag names."""
-    kind = tag.partition(":")[0]
-    if kind == "cpu":
-        return storage
-    if kind == "meta":
-        return rl.empty(storage.nbytes(), dtype=rl.uint8, device="meta").untyped_storage()
-    raise RuntimeError(
-        f"Attempting to deserialize an object on device {tag!r}, which is not available here. Use "
-        "map_location=torch.device('cpu') to load its tensors to the CPU."
-    )
+    return locations.place(storage, tag) if placed is None else placed
 
 
 class _Storages:
     """Resolves persistent ids to storages, each read once."""
 
-    def __init__(self, read, options):
-        self.read, self.options, self.loaded = read, options, {}
+    def __init__(self, read, options, swaps):
+        self.read, self.options, self.swaps, self.loaded = read, options, swaps, {}
 
     def __call__(self, reference):
         tag, key, location, numel = parse_reference(reference, 5)
         if key not in self.loaded:
             storage = self.read(key, numel * tag.dtype.itemsize)
+            if self.swaps:
+                swap_bytes(storage, tag.dtype)
             self.loaded[key] = self.options.place(storage, location)
         return self.loaded[key] if tag is UNTYPED else TypedBuffer(self.loaded[key], tag.dtype)
+
+
+def swap_bytes(storage, dtype):
+    """Turns the bytes of each number around, in place; a complex number is two."""
+    width = dtype.itemsize // (2 if dtype.is_complex else 1)
+    if width > 1:
+        flat = rl.empty(0, dtype=rl.uint8).set_(storage)
+        numbers = flat[: len(flat) // width * width].view(-1, width)
+        numbers.copy_(numbers.flip(1))
 
 
 def parse_reference(reference, *lengths):
@@ -107,13 +107,17 @@ def parse_reference(reference, *lengths):
 def load_zip(file, shown_name, options, mapping):
     reader = ZipReader(file, shown_name)
     _check_kind(reader)
-    if _order_differs(reader):
-        raise NotImplementedError(
-            f"load: {shown_name} was written on a machine of other byte order"
+    swaps = _order_differs(reader, options.default_order)
+    if swaps and mapping is not None:
+        raise RuntimeError(
+            f"load: {shown_name} was written on a machine of other byte order; load it with "
+            "mmap=False"
         )
 
     def read(key, nbytes):
         record = f"data/{key}"
+        if options.skip_data:
+            return rl.zeros(nbytes, dtype=rl.uint8).untyped_storage()
         if reader.size(record) < nbytes:
             raise RuntimeError(
                 f"load: record {record!r} of {shown_name} has {reader.size(record)} bytes, the "
@@ -123,7 +127,7 @@ def load_zip(file, shown_name, options, mapping):
             return reader.mapped(record, mapping)
         return reader.into_storage(record)
 
-    return options.unpickle(io.BytesIO(reader.bytes("data.pkl")), _Storages(read, options))
+    return options.unpickle(io.BytesIO(reader.bytes("data.pkl")), _Storages(read, options, swaps))
 
 
 def _check_kind(reader):
@@ -134,12 +138,12 @@ def _check_kind(reader):
         )
 
 
-def _order_differs(reader):
-    """Whether the file's byte order is not this machine's."""
+def _order_differs(reader, default):
+    """Whether the file's byte order is not this machine's; files that do not tell are `default`."""
     import sys
 
     if "byteorder" not in reader:
-        return False
+        return default is not None and default != sys.byteorder
     order = reader.bytes("byteorder").decode("ascii", "replace")
     if order not in ("little", "big"):
         raise ValueError(f"load: unknown byte order {order!r} in {reader.shown_name}")

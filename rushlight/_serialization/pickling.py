@@ -9,6 +9,7 @@ import types
 
 import rushlight as rl
 
+from .locations import tag_of
 from .names import UNTYPED, StorageType, file_name_of, storage_type_of
 from .rebuild import TypedBuffer, _get_layout, reduce_tensor
 
@@ -31,7 +32,8 @@ class StorageTable:
         where = (storage.data_ptr(), storage.nbytes()) if storage.nbytes() else ("empty", key)
         key, storage, tag = self.stored.setdefault(where, (key, storage, tag))
         box = TypedBuffer(storage, tag.dtype)
-        box.reference = ("storage", tag, key, "cpu", storage.nbytes() // tag.dtype.itemsize)
+        where = tag_of(storage)
+        box.reference = ("storage", tag, key, where, storage.nbytes() // tag.dtype.itemsize)
         return box
 
     def buffers(self):

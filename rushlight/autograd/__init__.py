@@ -8,8 +8,15 @@ from rushlight import _native
 
 from . import anomaly_mode, grad_mode, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
-from .function import Function, FunctionCtx, once_differentiable
-from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .function import Function, FunctionCtx, NestedIOFunction, once_differentiable
+from .grad_mode import (
+    enable_grad,
+    enforce_grad_layout_policy,
+    inference_mode,
+    no_grad,
+    set_grad_enabled,
+    set_multithreading_enabled,
+)
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .graph import GradientEdge
 from .variable import Variable
@@ -18,11 +25,14 @@ __all__ = [
     "Function",
     "FunctionCtx",
     "GradcheckError",
+    "NestedIOFunction",
+    "SavedTensor",
     "Variable",
     "anomaly_mode",
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "enforce_grad_layout_policy",
     "functional",
     "grad",
     "grad_mode",
@@ -34,7 +44,10 @@ __all__ = [
     "once_differentiable",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "set_multithreading_enabled",
 ]
+
+SavedTensor = _native.SavedTensor
 
 
 def backward(
@@ -281,9 +294,15 @@ def _zeros_if_none(grad, target, requires_grad):
     return rl.zeros_like(target, requires_grad=requires_grad)
 
 
-def __getattr__(name):
-    if name in ("functional", "profiler"):
-        from importlib import import_module
+_PROFILER = ("DeviceType", "ProfilerActivity", "ProfilerConfig", "ProfilerEvent", "ProfilerState")
+_PROFILER += ("kineto_available",)
 
+
+def __getattr__(name):
+    from importlib import import_module
+
+    if name in ("functional", "profiler", "profiler_types"):
         return import_module(f"rushlight.autograd.{name}")
+    if name in _PROFILER:
+        return getattr(import_module("rushlight.autograd.profiler_types"), name)
     raise AttributeError(f"module 'rushlight.autograd' has no attribute {name!r}")

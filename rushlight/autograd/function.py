@@ -22,7 +22,7 @@ Note [native primitives of Function]. The context of a call *is* its graph node.
 import rushlight as rl
 from rushlight import _native
 
-__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+__all__ = ["Function", "FunctionCtx", "NestedIOFunction", "once_differentiable"]
 
 _FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after "
@@ -267,6 +267,28 @@ class Function(FunctionCtx):
         outputs = result if isinstance(result, tuple) else (result,)
         outputs = _record(node, args, outputs, recording, has_setup)
         return outputs if isinstance(result, tuple) else outputs[0]
+
+
+class NestedIOFunction(Function):
+    """The base of functions from before static methods, whose inputs and outputs could be nested.
+
+    It is kept for ``isinstance``; its instances cannot be called. Write a `Function`, and flatten
+    what is nested with `rushlight.utils._pytree`.
+    """
+
+    def __call__(self, *args, **kwargs):
+        raise RuntimeError(
+            f"{type(self).__name__}: functions with methods that are not static cannot be called "
+            "any more; derive from torch.autograd.Function and call .apply on the class"
+        )
+
+    def forward_extended(self, *inputs):
+        """To be defined by subclasses."""
+        raise NotImplementedError(f"{type(self).__name__} does not define forward_extended")
+
+    def backward_extended(self, *grads):
+        """To be defined by subclasses."""
+        raise NotImplementedError(f"{type(self).__name__} does not define backward_extended")
 
 
 def _with_defaults(forward, args, kwargs):

@@ -12,7 +12,14 @@ _set_grad_enabled = _native.set_grad_enabled
 _set_inference_mode = _native.set_inference_mode
 _GENERATOR_FLAG = 0x20  # inspect.CO_GENERATOR, without the price of importing inspect
 
-__all__ = ["no_grad", "enable_grad", "set_grad_enabled", "inference_mode"]
+__all__ = [
+    "enable_grad",
+    "enforce_grad_layout_policy",
+    "inference_mode",
+    "no_grad",
+    "set_grad_enabled",
+    "set_multithreading_enabled",
+]
 
 
 class _DecoratorContextManager:
@@ -212,3 +219,68 @@ class inference_mode(_DecoratorContextManager):
 
     def clone(self):
         return type(self)(self.mode)
+
+
+class _Setting(_DecoratorContextManager):
+    """A switch that is set at once, and put back at the end of a block."""
+
+    def __init__(self, mode):
+        self.mode = mode
+        self.prev = self._set(mode)
+
+    def __call__(self, function):
+        self._set(self.prev)
+        return super().__call__(function)
+
+    def __enter__(self):
+        self._set(self.mode)
+
+    def __exit__(self, kind, value, trace):
+        self._set(self.prev)
+
+    def clone(self):
+        return type(self)(self.mode)
+
+
+class enforce_grad_layout_policy(_Setting):
+    """Whether a new ``.grad`` is laid out in memory as its tensor is (the default).
+
+    A context manager and a function; for this thread. If the tensor has gaps or overlaps, the
+    gradient is laid out in rows. False saves the copy where a gradient came in another layout.
+
+    Example::
+
+        >>> p = rl.zeros(2, 3).t().requires_grad_()
+        >>> p.backward(rl.ones(3, 2)); p.grad.stride()
+        (1, 3)
+        >>> p.grad = None
+        >>> with rl.autograd.enforce_grad_layout_policy(False):
+        ...     p.backward(rl.ones(3, 2)); p.grad.stride()
+        (2, 1)
+    """
+
+    def __init__(self, enable=True):
+        super().__init__(enable)
+
+    @staticmethod
+    def _set(mode):
+        return _native.set_grad_layout_policy(mode)
+
+
+_multithreading = [True]
+
+
+class set_multithreading_enabled(_Setting):
+    """Whether backward passes may use a thread per accelerator. There is none: passes run on the
+    calling thread, whatever this is set to.
+    """
+
+    @staticmethod
+    def _set(mode):
+        before, _multithreading[0] = _multithreading[0], bool(mode)
+        return before
+
+
+def is_multithreading_enabled():
+    """What `set_multithreading_enabled` has set."""
+    return _multithreading[0]

@@ -23,9 +23,12 @@ __all__ = [
     "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "increment_version",
+    "region_activation_memory_budget",
     "register_multi_grad_hook",
     "save_on_cpu",
     "saved_tensors_hooks",
+    "set_override_stale_capture_stream",
+    "set_warn_on_accumulate_grad_stream_mismatch",
 ]
 
 Node = _native.Node
@@ -348,3 +351,35 @@ class _CollectFirst:
             self.fn(grad)
 
         return on_grad
+
+
+# ---- settings of accelerators and compilers --------------------------------------------------
+
+_stream_settings = {"override_stale_capture": False, "warn_on_mismatch": True}
+
+
+def set_override_stale_capture_stream(enabled):
+    """Whether the capture of a CUDA graph takes over stale streams. The CPU captures none."""
+    _stream_settings["override_stale_capture"] = bool(enabled)
+
+
+def set_warn_on_accumulate_grad_stream_mismatch(enabled):
+    """Whether to warn of a gradient that comes on another stream than its leaf's. The CPU has one
+    stream, so that it never does.
+    """
+    _stream_settings["warn_on_mismatch"] = bool(enabled)
+
+
+def region_activation_memory_budget(budget):
+    """How much of a compiled region's activations to keep; only while something is compiled.
+
+    Raises:
+        ValueError: if the budget is not between 0 and 1.
+        RuntimeError: outside of a compilation.
+    """
+    if not 0 <= budget <= 1:
+        raise ValueError(f"region_activation_memory_budget: expected 0 to 1, got {budget}")
+    raise RuntimeError(
+        "region_activation_memory_budget: only inside of a compiled region; use "
+        "torch.utils.checkpoint in programs that run as they are"
+    )

@@ -78,6 +78,7 @@ FAMILIES = (
     "pool",
     "pool_fractional",
     "norm",
+    "norm_sync",
     "loss",
     "dropout",
     "embedding",

@@ -45,7 +45,6 @@ def index_put(self, indices, values, accumulate):
 @op(
     "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, "
     "bool accumulate=False) -> Tensor",
-    at="Tensor",
     grad_name="IndexPutBackward0",
 )
 def index_put_(self, indices, values, accumulate):

@@ -281,7 +281,7 @@ def _(make):
 @op(
     "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)"
     " -> Tensor",
-    inplace=True,
+    inplace="function",
 )
 def addmv(self, mat, vec, beta, alpha):
     """beta * self + alpha * (mat @ vec); with beta 0, self is not read.

@@ -9,7 +9,7 @@ import math
 
 import rushlight as rl
 from rushlight.ops._record import namespaces, op
-from rushlight.ops.embedding import _embedding, _renormalize
+from rushlight.ops.embedding import _bags, _embedding, _renormalize
 from rushlight.ops.norm import _batch_norm, _check_normalized, _row_norm
 
 _F = namespaces["nn.functional"]
@@ -97,6 +97,73 @@ def native_dropout(input, p, train):
         return input.clone(), rl.ones_like(input, dtype=rl.bool)
     mask = rl.empty_like(input).bernoulli_(1 - p)
     return input * mask * (1 / (1 - p) if p < 1 else 0), mask.to(rl.bool)
+
+
+# ---- bags of embeddings ------------------------------------------------------------------------
+
+
+@_op(
+    "embedding_bag.native(Tensor weight, Tensor indices, Tensor offsets, "
+    "bool scale_grad_by_freq=False, int mode=0, bool sparse=False, "
+    "Tensor? per_sample_weights=None, bool include_last_offset=False, int? padding_idx=None)"
+    " -> (Tensor, Tensor, Tensor, Tensor)"
+)
+def embedding_bag(
+    weight,
+    indices,
+    offsets,
+    scale_grad_by_freq,
+    mode,
+    sparse,
+    per_sample_weights,
+    include_last_offset,
+    padding_idx,
+):
+    """`nn.functional.embedding_bag` with ``mode`` 0 (sum), 1 (mean) or 2 (max); also the bag of
+    each index, the bags' sizes, and for ``max`` the row that each element came from.
+
+    As in PyTorch, sums leave out the sizes, and plain sums the bags too.
+    """
+    name = _named("embedding_bag", "mode", mode, ("sum", "mean", "max"))
+    out = _F["embedding_bag"](
+        indices,
+        weight,
+        offsets,
+        mode=name,
+        scale_grad_by_freq=scale_grad_by_freq,
+        sparse=sparse,
+        per_sample_weights=per_sample_weights,
+        include_last_offset=include_last_offset,
+        padding_idx=padding_idx,
+    )
+    ids, bags = _bags(indices, offsets, include_last_offset)
+    if name == "sum":
+        none = rl.zeros(len(offsets), dtype=rl.int64)
+        return out, ids if padding_idx is not None else ids[:0], none, none.clone()
+    counted = rl.ones_like(ids)
+    if padding_idx is not None:
+        counted = (indices != padding_idx % len(weight)).to(ids.dtype)
+    sizes = rl.zeros(bags, dtype=ids.dtype, device=ids.device).index_add(0, ids, counted)
+    rows = _rows_of_maxima(weight, indices, ids, out) if name == "max" else sizes.clone()
+    return out, ids, sizes, rows
+
+
+def _rows_of_maxima(weight, indices, ids, out):
+    """Of each element of `out`, the first row in the bag that has its value; 0 in empty bags."""
+    last, wide = len(indices), ids.unsqueeze(1).expand(-1, out.shape[1])
+    place = rl.arange(last, device=ids.device).unsqueeze(1)
+    place = rl.where(weight[indices] == out[ids], place, last)
+    first = rl.full(out.shape, last, device=ids.device).scatter_reduce(0, wide, place, "amin")
+    rows = rl.cat((indices, indices.new_zeros(1)))
+    return rows[first]
+
+
+@embedding_bag.samples
+def _(make):
+    offsets = rl.tensor([0, 2])
+    for mode in range(3):
+        yield make(4, 3), rl.tensor([0, 1, 2]), offsets, False, mode
+    yield make(4, 3), rl.tensor([0, 1, 2]), offsets, False, 0, False, None, False, 1
 
 
 # ---- normalisation -----------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 """
 
 from .check import check_grads, check_op
-from .comparison import assert_close
+from .comparison import assert_allclose, assert_close
 from .creation import make_tensor
 
-__all__ = ["assert_close", "check_grads", "check_op", "make_tensor"]
+__all__ = ["assert_allclose", "assert_close", "check_grads", "check_op", "make_tensor"]

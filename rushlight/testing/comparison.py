@@ -345,3 +345,39 @@ def _unravel(position, shape):
         position, index = divmod(position, size)
         place.append(index)
     return tuple(reversed(place))
+
+
+def assert_allclose(actual, expected, rtol=None, atol=None, equal_nan=True, msg=""):
+    """Deprecated: `assert_close` without a look at dtypes and devices, and for anything that
+    `as_tensor` takes.
+
+    Raises AssertionError for values that are not close, TypeError if just one tolerance is given.
+    """
+    import warnings
+
+    warnings.warn(
+        "torch.testing.assert_allclose() is deprecated; use torch.testing.assert_close()",
+        FutureWarning,
+        stacklevel=2,
+    )
+    actual, expected = rl.as_tensor(actual), rl.as_tensor(expected)
+    if rtol is None and atol is None:
+        rtol, atol = _older_tolerances(actual.dtype, expected.dtype)
+    assert_close(
+        actual,
+        expected,
+        rtol=rtol,
+        atol=atol,
+        equal_nan=equal_nan,
+        check_device=True,
+        check_dtype=False,
+        check_stride=False,
+        msg=msg or None,
+    )
+
+
+def _older_tolerances(*dtypes):
+    """The larger of what each dtype allowed."""
+    known = {rl.float16: (1e-3, 1e-3), rl.float32: (1e-4, 1e-5), rl.float64: (1e-5, 1e-8)}
+    pairs = [known.get(dtype, (0.0, 0.0)) for dtype in dtypes]
+    return max(r for r, _ in pairs), max(a for _, a in pairs)

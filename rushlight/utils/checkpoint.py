@@ -9,18 +9,36 @@ import warnings
 
 import rushlight as rl
 
+from ._selective_checkpoint import (
+    SAC_IGNORED_OPS,
+    CheckpointPolicy,
+    OpLog,
+    SelectiveCheckpointContext,
+    create_selective_checkpoint_contexts,
+)
+
 __all__ = [
     "CheckpointError",
     "CheckpointFunction",
+    "CheckpointPolicy",
+    "DefaultDeviceType",
+    "GraphExecGroup",
+    "SAC_IGNORED_OPS",
+    "SavedTensor",
+    "SelectiveCheckpointContext",
     "checkpoint",
     "checkpoint_sequential",
     "check_backward_validity",
+    "create_selective_checkpoint_contexts",
     "detach_variable",
     "get_device_states",
     "noop_context_fn",
+    "set_checkpoint_debug_enabled",
     "set_checkpoint_early_stop",
     "set_device_states",
 ]
+
+SavedTensor = rl.autograd.SavedTensor
 
 _early_stop_everywhere = None
 
@@ -32,6 +50,66 @@ class CheckpointError(RuntimeError):
 def noop_context_fn():
     """No contexts: the default `context_fn`."""
     return contextlib.nullcontext(), contextlib.nullcontext()
+
+
+_debug_everywhere = None
+
+
+class set_checkpoint_debug_enabled:  # noqa: N801 - PyTorch's name
+    """Context manager: whether checkpoints tell, when the two computations differ, which ops each
+    ran; None leaves that to their argument `debug`.
+    """
+
+    def __init__(self, enabled):
+        self.enabled = enabled
+
+    def __enter__(self):
+        global _debug_everywhere
+        self.before, _debug_everywhere = _debug_everywhere, self.enabled
+
+    def __exit__(self, *failure):
+        global _debug_everywhere
+        _debug_everywhere = self.before
+
+
+class DefaultDeviceType:
+    """Of which kind of accelerator the random state is put back, where no argument tells."""
+
+    _type = "cuda"
+
+    @staticmethod
+    def set_device_type(device="cuda"):
+        """Sets the kind, a device type."""
+        DefaultDeviceType._type = device
+
+    @staticmethod
+    def get_device_type():
+        """The kind."""
+        return DefaultDeviceType._type
+
+
+class GraphExecGroup:
+    """Context manager around several backward calls: each checkpointed part is computed again at
+    most once in all of them, rather than once in each.
+
+    The calls must not need the same saved tensors.
+    """
+
+    _current = None
+
+    def __enter__(self):
+        if GraphExecGroup._current is not None:
+            raise RuntimeError(
+                "GraphExecGroup contexts cannot be nested: leave the outer one first"
+            )
+        GraphExecGroup._current = self
+
+    def __exit__(self, *failure):
+        GraphExecGroup._current = None
+
+    @classmethod
+    def _get_current_group(cls):
+        return cls._current
 
 
 class set_checkpoint_early_stop:  # noqa: N801 - PyTorch's name
@@ -102,9 +180,7 @@ class _Surroundings:
 
 
 def _autocast_mode():
-    """A context manager for the autocast mode of now; there is none where nothing casts."""
-    if not hasattr(rl, "autocast"):
-        return contextlib.nullcontext()
+    """A context manager for the autocast mode of now."""
     return rl.autocast(
         "cpu",
         enabled=rl.is_autocast_enabled("cpu"),
@@ -168,6 +244,7 @@ def checkpoint(
         preserve_rng_state: draw the same random numbers again (default True).
         context_fn: returns two context managers, for the first and the second computation.
         determinism_check: "default" compares shapes, dtypes and devices; "none" does not.
+        debug: when the computations differ, list the ops of both in the error.
         early_stop: end the second computation as soon as everything needed is there.
 
     Raises CheckpointError when the second computation saves other tensors than the first.
@@ -187,8 +264,6 @@ def checkpoint(
         )
         use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)
-    if debug:
-        raise NotImplementedError("checkpoint: debug=True is not supported")
     if use_reentrant:
         _check_reentrant_arguments(kwargs, context_fn)
         return CheckpointFunction.apply(function, preserve, *args)
@@ -198,11 +273,12 @@ def checkpoint(
         )
     if _early_stop_everywhere is not None:
         early_stop = _early_stop_everywhere
+    debug = debug if _debug_everywhere is None else _debug_everywhere
     first, second = context_fn()
     part = _Part(
-        function, args, kwargs, preserve, second, determinism_check == "default", early_stop
+        function, args, kwargs, preserve, second, determinism_check == "default", early_stop, debug
     )
-    with part.hooks(), first:
+    with part.hooks(), first, part.logs[0]:
         return function(*args, **kwargs)
 
 
@@ -220,12 +296,15 @@ class _Enough(Exception):
 class _Part:
     """One checkpointed computation: what it saved, by number, and how to get it again."""
 
-    def __init__(self, function, args, kwargs, preserve, second, checks, early_stop):
+    def __init__(self, function, args, kwargs, preserve, second, checks, early_stop, debug):
         self.function, self.args, self.kwargs = function, args, kwargs
         self.surroundings = _Surroundings(preserve)
         self.second, self.checks, self.early_stop = second, checks, early_stop
         self.first_facts = []  # of each saved tensor: shape, dtype, device
         self.again = {}  # number -> tensor, recomputed and not yet used
+        self.logs = (OpLog(), OpLog()) if debug else [contextlib.nullcontext()] * 2
+        self.debug = debug
+        self.group = None  # the GraphExecGroup for which `again` was computed
 
     def hooks(self):
         return rl.autograd.graph.saved_tensors_hooks(self._pack, self._unpack)
@@ -236,26 +315,40 @@ class _Part:
 
     def _unpack(self, number):
         if number not in self.again:
+            if self.group is not None and self.group is GraphExecGroup._get_current_group():
+                raise RuntimeError(
+                    "checkpoint: two backward calls in one GraphExecGroup need the same saved "
+                    "tensor; give each its own part of the graph"
+                )
             self._recompute()
         if number not in self.again:
-            raise CheckpointError(
-                f"checkpoint: the recomputation saved {len(self.again)} tensors, the forward pass "
+            self._fail(
+                f"the recomputation saved {len(self.again)} tensors, the forward pass "
                 f"{len(self.first_facts)}; the function must do the same both times"
             )
         tensor = self.again.pop(number)
         self._check(number, tensor)
         return tensor
 
+    def _fail(self, what):
+        logs = ""
+        if self.debug:
+            logs = "".join(
+                f"\n{title}:\n" + "\n".join(f"    {line}" for line in log.lines)
+                for title, log in zip(("forward", "recomputation"), self.logs)
+            )
+        raise CheckpointError(f"checkpoint: {what}{logs}")
+
     def _check(self, number, tensor):
         if self.checks and _facts(tensor) != self.first_facts[number]:
-            raise CheckpointError(
-                f"checkpoint: saved tensor {number} had (shape, dtype, device) "
-                f"{self.first_facts[number]} in the forward pass and {_facts(tensor)} when "
-                "recomputed; the function must do the same both times"
+            self._fail(
+                f"saved tensor {number} had (shape, dtype, device) {self.first_facts[number]} in "
+                f"the forward pass and {_facts(tensor)} when recomputed; the function must do the "
+                "same both times"
             )
 
     def _recompute(self):
-        self.again = {}
+        self.again, self.group = {}, GraphExecGroup._get_current_group()
         count = 0
 
         def pack(tensor):
@@ -267,11 +360,12 @@ class _Part:
             return tensor.detach()
 
         with rl.enable_grad(), self.surroundings.restored(), contextlib.suppress(_Enough):
-            with rl.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), self.second:
+            hooks = rl.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
+            with hooks, self.second, self.logs[1]:
                 self.function(*self.args, **self.kwargs)
         if count != len(self.first_facts) and self.checks:
-            raise CheckpointError(
-                f"checkpoint: a different number of tensors was saved during the original forward "
+            self._fail(
+                "a different number of tensors was saved during the original forward "
                 f"({len(self.first_facts)}) and the recomputation ({count})"
             )
 

@@ -215,3 +215,119 @@ def test_foreign_pickle_module(tmp_path):
     assert got[0].tolist() == [1, 1] and got[1] == (1, "a")
     with pytest.raises(RuntimeError, match="pickle_module"):
         rl.load(tmp_path / "f.pt", pickle_module=module, weights_only=True)
+
+
+# ---- byte order, files without data, devices of other packages ---------------------------------
+
+
+def swapped_file(tmp_path, told):
+    """A checkpoint as a machine of the other byte order writes it."""
+    import sys
+
+    source, target = tmp_path / "own.pt", tmp_path / "other.pt"
+    values = {"f": rl.tensor([1.5, -2.0]), "i": rl.arange(3), "c": rl.tensor([1 + 2j])}
+    rl.save(values, source)
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if "/data/" in name:
+                width = {8: 4, 24: 8}[len(data)]  # both floats and the complex number have 8 bytes
+                data = b"".join(data[i : i + width][::-1] for i in range(0, len(data), width))
+            elif name.endswith("byteorder"):
+                data = {"little": b"big", "big": b"little"}[sys.byteorder]
+                if not told:
+                    continue
+            new.writestr(name, data)
+    return values, target
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_numbers_of_the_other_byte_order_are_turned_around(tmp_path, told):
+    import sys
+
+    from rushlight import serialization
+
+    values, path = swapped_file(tmp_path, told)
+    other = {"little": "BIG", "big": "LITTLE"}[sys.byteorder]
+    assert serialization.get_default_load_endianness() is None
+    serialization.set_default_load_endianness(serialization.LoadEndianness[other])
+    try:
+        assert serialization.get_default_load_endianness().name == other
+        got = rl.load(path)
+        with pytest.raises(RuntimeError, match="byte order"):
+            rl.load(path, mmap=True)
+    finally:
+        serialization.set_default_load_endianness(None)
+    assert all(rl.equal(got[name], value) for name, value in values.items())
+    with pytest.raises(TypeError, match="LoadEndianness"):
+        serialization.set_default_load_endianness("big")
+
+
+def test_files_without_data_keep_the_geometry(tmp_path):
+    path = tmp_path / "x.pt"
+    x = rl.arange(6.0).reshape(2, 3).t()
+    with rl.serialization.skip_data():
+        rl.save({"x": x}, path)
+    empty = rl.load(path)["x"]
+    assert empty.shape == x.shape and empty.stride() == x.stride() and not empty.any()
+    rl.save({"x": x}, path)
+    with rl.serialization.skip_data():
+        assert not rl.load(path)["x"].any()
+    assert rl.equal(rl.load(path)["x"], x)
+    with rl.serialization.skip_data(), pytest.raises(RuntimeError, match="zip format"):
+        rl.save({"x": x}, path, _use_new_zipfile_serialization=False)
+
+
+def test_packages_name_devices_of_their_own(tmp_path):
+    from rushlight._serialization import locations
+
+    marked = rl.ones(3).untyped_storage()
+
+    def tag(storage):
+        return "lamp:1" if storage.data_ptr() == marked.data_ptr() else None
+
+    def place(storage, location):
+        return storage.clone().fill_(1) if location == "lamp:1" else None
+
+    before = list(locations.registry)
+    rl.serialization.register_package(5, tag, place)
+    try:
+        rl.save(rl.empty(0).set_(marked), tmp_path / "x.pt")
+        assert rl.serialization.location_tag(marked) == "lamp:1"
+        got = rl.load(tmp_path / "x.pt").view(rl.uint8)
+        assert got.unique().tolist() == [1]
+    finally:
+        locations.registry[:] = before
+    with pytest.raises(RuntimeError, match="lamp"):
+        rl.load(tmp_path / "x.pt")
+    assert rl.load(tmp_path / "x.pt", map_location="cpu").tolist() == [1, 1, 1]
+
+
+def test_small_helpers():
+    import os
+    import types
+
+    from rushlight import serialization
+
+    with serialization.mkdtemp() as path:
+        assert os.path.isdir(path)
+    assert not os.path.exists(path)
+    newer = serialization.check_module_version_greater_or_equal
+    assert newer(types.SimpleNamespace(__name__="m", __version__="2.1.0"), (2, 1))
+    assert not newer(types.SimpleNamespace(__name__="m", __version__="1.9"), (1, 10))
+    with pytest.raises(RuntimeError, match="malformed"):
+        newer(types.SimpleNamespace(__name__="m", __version__="x"), (1,))
+    with pytest.warns(UserWarning, match="malformed"):
+        assert newer(types.SimpleNamespace(__name__="m", __version__="x"), (1,), False)
+    assert serialization.normalize_storage_type(rl.FloatStorage) is rl.FloatStorage
+    assert serialization.storage_to_tensor_type(rl.LongStorage(1)) is rl.LongTensor
+    for check in (serialization.validate_cuda_device, serialization.validate_hpu_device):
+        with pytest.raises(RuntimeError, match="map_location"):
+            check("cuda:0")
+
+
+def test_allclose_of_old_ignores_dtypes():
+    with pytest.warns(FutureWarning):
+        rl.testing.assert_allclose([1.0, 2.0], rl.tensor([1.0, 2.0 + 1e-6], dtype=rl.float64))
+    with pytest.warns(FutureWarning), pytest.raises(AssertionError):
+        rl.testing.assert_allclose(rl.ones(1), rl.ones(1) + 1)

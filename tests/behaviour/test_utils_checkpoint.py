@@ -5,8 +5,12 @@ import pytest
 import rushlight as rl
 from rushlight.utils.checkpoint import (
     CheckpointError,
+    CheckpointPolicy,
+    GraphExecGroup,
     checkpoint,
     checkpoint_sequential,
+    create_selective_checkpoint_contexts,
+    set_checkpoint_debug_enabled,
     set_checkpoint_early_stop,
 )
 
@@ -112,3 +116,98 @@ def test_arguments_are_checked():
         checkpoint(rl.exp, x, use_reentrant=True, other=1)
     with pytest.raises(ValueError, match="determinism_check"):
         checkpoint(rl.exp, x, use_reentrant=False, determinism_check="maybe")
+
+
+# ---- selective checkpoints --------------------------------------------------------------------
+
+
+class Counted:
+    """Two products between other ops; counts how often each is computed."""
+
+    def __init__(self):
+        rl.manual_seed(0)
+        self.weights = [rl.randn(4, 4, requires_grad=True) for _ in range(2)]
+        self.x = rl.randn(3, 4, requires_grad=True)
+
+    def run(self, x):
+        return rl.mm(rl.mm(x, self.weights[0]).tanh(), self.weights[1]).exp().sin()
+
+    def gradients(self, context_fn=None):
+        y = (
+            checkpoint(self.run, self.x, use_reentrant=False, context_fn=context_fn)
+            if context_fn
+            else self.run(self.x)
+        )
+        leaves = [self.x, *self.weights]
+        return rl.autograd.grad(y.sum(), leaves)
+
+
+def test_kept_results_are_not_computed_again():
+    net, ran = Counted(), []
+
+    def keep_products(context, op, *args, **kwargs):
+        ran.append((op.__name__, context.is_recompute))
+        return CheckpointPolicy.MUST_SAVE if op is rl.mm else CheckpointPolicy.PREFER_RECOMPUTE
+
+    for policy in ([rl.mm], keep_products, lambda c, op, *a: False, lambda c, op, *a: True):
+        got = net.gradients(lambda policy=policy: create_selective_checkpoint_contexts(policy))
+        for a, b in zip(got, net.gradients()):
+            assert rl.equal(a, b)
+    assert [entry for entry in ran if entry[0] == "mm"] == [("mm", False)] * 2 + [("mm", True)] * 2
+    assert ("exp", True) in ran and not rl._native.interposer_stack()
+
+
+def test_kept_results_must_not_change_and_policies_not_waver():
+    def changes(x):
+        y = rl.exp(x)
+        with rl.no_grad():
+            y.mul_(2)
+        return (x * 3).sin()
+
+    x = rl.ones(2, requires_grad=True)
+    for allow in (True, False):
+        contexts = lambda: create_selective_checkpoint_contexts([rl.exp], allow)  # noqa: B023, E731
+        y = checkpoint(changes, x, use_reentrant=False, context_fn=contexts)
+        if allow:
+            y.sum().backward()
+        else:
+            with pytest.raises(RuntimeError, match="mutated"):
+                y.sum().backward()
+    with pytest.raises(TypeError, match="list of ops"):
+        create_selective_checkpoint_contexts(3)
+    with pytest.raises(ValueError, match="expected ops"):
+        create_selective_checkpoint_contexts([len])
+
+
+def test_debugging_lists_the_ops_of_both_computations():
+    turns = []
+
+    def wavers(x):
+        turns.append(0)
+        return x.exp().sin() if len(turns) % 2 else x.sin()
+
+    x = rl.ones(2, 3, requires_grad=True)
+    with pytest.raises(CheckpointError, match=r"forward:\n.*exp\(float32\[2, 3\]\)"):
+        checkpoint(wavers, x, use_reentrant=False, debug=True).sum().backward()
+    with set_checkpoint_debug_enabled(True), pytest.raises(CheckpointError, match="recomputation:"):
+        checkpoint(wavers, x, use_reentrant=False).sum().backward()
+
+
+def test_a_group_of_backward_calls_computes_once():
+    runs = []
+
+    def two(x):
+        runs.append(0)
+        return x.sin() * 2, x.exp() * 3
+
+    x = rl.ones(2, requires_grad=True)
+    with GraphExecGroup():
+        a, b = checkpoint(two, x, use_reentrant=False, early_stop=False)
+        a.sum().backward(retain_graph=True)
+        b.sum().backward(retain_graph=True)
+        assert len(runs) == 2
+        with pytest.raises(RuntimeError, match="same saved tensor"):
+            b.sum().backward()
+        with pytest.raises(RuntimeError, match="nested"), GraphExecGroup():
+            pass
+    rl.testing.assert_close(x.grad, 2 * x.cos().detach() + 3 * x.exp().detach())

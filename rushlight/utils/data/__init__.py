@@ -8,7 +8,14 @@ processes in `_utils/worker.py`, `_utils/channel.py` and `_utils/pool.py`.
 from ._utils.collate import default_collate, default_convert
 from ._utils.info import get_worker_info
 from .dataloader import DataLoader, _DatasetKind
-from .datapipes import IterDataPipe, MapDataPipe, functional_datapipe
+from .datapipes import DataChunk, DFIterDataPipe, IterDataPipe, MapDataPipe, functional_datapipe
+from .datapipes._validation import (
+    argument_validation,
+    guaranteed_datapipes_determinism,
+    non_deterministic,
+    runtime_validation,
+    runtime_validation_disabled,
+)
 from .dataset import (
     ChainDataset,
     ConcatDataset,
@@ -33,6 +40,8 @@ __all__ = [
     "BatchSampler",
     "ChainDataset",
     "ConcatDataset",
+    "DFIterDataPipe",
+    "DataChunk",
     "DataLoader",
     "Dataset",
     "DistributedSampler",
@@ -48,9 +57,14 @@ __all__ = [
     "TensorDataset",
     "WeightedRandomSampler",
     "_DatasetKind",
+    "argument_validation",
     "default_collate",
     "default_convert",
     "functional_datapipe",
     "get_worker_info",
+    "guaranteed_datapipes_determinism",
+    "non_deterministic",
     "random_split",
+    "runtime_validation",
+    "runtime_validation_disabled",
 ]

@@ -4,6 +4,8 @@ A pipe here is a dataset with chained methods (`pipe.map(f).batch(4)`); the pipe
 `iter.py`. To add one, derive from `IterDataPipe` and name its method with `functional_datapipe`.
 """
 
+import typing
+
 from ..dataset import Dataset, IterableDataset
 
 
@@ -24,9 +26,47 @@ class _Chained:
 
 
 class IterDataPipe(_Chained, IterableDataset):
-    """A stream of samples whose registered operations can be chained as methods."""
+    """A stream of samples whose registered operations can be chained as methods.
+
+    Attributes:
+        item_type: what it yields: T of a class derived from ``IterDataPipe[T]``, else Any.
+    """
 
     functions = {}
+    item_type = typing.Any
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            origin, items = typing.get_origin(base), typing.get_args(base)
+            if items and isinstance(origin, type) and issubclass(origin, IterDataPipe):
+                cls.item_type = items[0]
+
+
+class DFIterDataPipe(IterDataPipe):
+    """A stream of data frames: code that treats those differently asks for this class."""
+
+
+class DataChunk(list):
+    """A batch that was made of items one by one.
+
+    Example::
+
+        >>> print(rl.utils.data.DataChunk([1, 2]).as_str("* "))
+        * [1, 2]
+    """
+
+    def __init__(self, items):
+        self.items = list(items)
+        super().__init__(self.items)
+
+    def as_str(self, indent=""):
+        """The items as text."""
+        return indent + "[" + ", ".join(map(str, self)) + "]"
+
+    def raw_iterator(self):
+        """The items as they came."""
+        yield from self.items
 
 
 class MapDataPipe(_Chained, Dataset):

@@ -1,0 +1,209 @@
+"""Functions that PyTorch offers at its top level and few programs call: older names of sparse
+products, copies of a sparse tensor's parts, ranges of numbers, tensors in files.
+
+Each computes by what another module has. To add one: the function, in `__all__`.
+"""
+
+import rushlight as rl
+from rushlight._interpose import overridable
+
+legacy_contiguous_format = rl.contiguous_format
+
+__all__ = [
+    "ccol_indices_copy",
+    "col_indices_copy",
+    "crow_indices_copy",
+    "dsmm",
+    "from_file",
+    "hsmm",
+    "indices_copy",
+    "legacy_contiguous_format",
+    "native_norm",
+    "resize_as_sparse_",
+    "row_indices_copy",
+    "saddmm",
+    "slice_inverse",
+    "spmm",
+    "sym_constrain_range",
+    "sym_constrain_range_for_size",
+    "sym_fresh_size",
+    "to_dlpack",
+    "values_copy",
+]
+
+
+def _part_copy(part):
+    def copied(input):  # noqa: A002
+        return getattr(input, part)().clone()
+
+    copied.__name__ = copied.__qualname__ = part + "_copy"
+    copied.__doc__ = f"A copy of ``input.{part}()`` of a sparse tensor."
+    return overridable(copied)
+
+
+indices_copy, values_copy = _part_copy("indices"), _part_copy("values")
+crow_indices_copy, col_indices_copy = _part_copy("crow_indices"), _part_copy("col_indices")
+ccol_indices_copy, row_indices_copy = _part_copy("ccol_indices"), _part_copy("row_indices")
+
+
+def spmm(mat1, mat2):
+    """``torch.mm`` under the name it had for a sparse ``mat1``."""
+    return rl.mm(mat1, mat2)
+
+
+def dsmm(mat1, mat2):
+    """``torch.mm`` under the name it had for a dense result."""
+    return rl.mm(mat1, mat2)
+
+
+def hsmm(mat1, mat2):
+    """``torch.hspmm``: the product of a sparse and a dense matrix, with sparse rows."""
+    return rl.hspmm(mat1, mat2)
+
+
+def saddmm(mat, mat1, mat2, *, beta=1, alpha=1):
+    """``beta * mat + alpha * (mat1 @ mat2)`` with a sparse ``mat1``."""
+    if not mat1.is_sparse:
+        raise RuntimeError(f"saddmm: expected mat1 to be a sparse tensor, got {mat1.layout}")
+    return rl.addmm(mat, mat1, mat2, beta=beta, alpha=alpha)
+
+
+def native_norm(input, p=2, dim=None, keepdim=False, dtype=None):  # noqa: A002
+    """The p-norm of all elements of a sparse tensor.
+
+    Raises NotImplementedError for dense tensors, RuntimeError for a part of the dimensions.
+
+    Example::
+
+        >>> rl.native_norm(rl.eye(4).to_sparse())
+        tensor(2.)
+    """
+    if not input.is_sparse:
+        raise NotImplementedError("native_norm: only for sparse tensors; use torch.norm")
+    dims = () if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    if dims and len(dims) < input.dim():
+        raise RuntimeError(
+            f"native_norm: a sparse tensor is reduced over all of its dimensions, got dim {dims}"
+        )
+    values = input.coalesce().values()
+    result = values.to(dtype or values.dtype).norm(2 if p is None else p)
+    return result.reshape([1] * input.dim()) if keepdim else result
+
+
+def resize_as_sparse_(input, the_template):  # noqa: A002
+    """Gives a sparse tensor the sizes of another one; see `Tensor.resize_as_sparse_`."""
+    if not (input.is_sparse and the_template.is_sparse):
+        raise RuntimeError("resize_as_sparse_: expected two sparse tensors")
+    return input.resize_as_sparse_(the_template)
+
+
+def slice_inverse(input, src, dim=0, start=None, end=None, step=1):  # noqa: A002
+    """The tensor that a slice was taken from: ``input``, a slice, seen with the sizes and strides
+    of ``src``; the memory must reach so far.
+    """
+    return input.as_strided(src.size(), src.stride(), src.storage_offset())
+
+
+def sym_constrain_range(size, *, min=None, max=None):  # noqa: A002
+    """Checks that a number lies in a range; RuntimeError if not.
+
+    Example::
+
+        >>> rl.sym_constrain_range(5, min=2, max=9)
+    """
+    low = -(2**63) if min is None else min
+    high = 2**63 - 1 if max is None else max
+    if high < low:
+        raise RuntimeError(
+            f"sym_constrain_range: max must be greater than or equal to min, got min={low} and "
+            f"max={high}"
+        )
+    if not low <= size <= high:
+        raise RuntimeError(f"Invalid value range for {size} between [{low}, {high}].")
+
+
+def sym_constrain_range_for_size(size, *, min=None, max=None):  # noqa: A002
+    """`sym_constrain_range` of a number of elements: at least 0, and ``max`` above 2."""
+    if max is not None and max <= 2:
+        raise RuntimeError(
+            f"Max value to constrain_range_for_size must be greater than 2. got: {max}"
+        )
+    sym_constrain_range(size, min=0 if min is None else min, max=max)
+
+
+def sym_fresh_size(expr):
+    """The number itself: nothing is symbolic outside of a traced program."""
+    return rl.tensor(expr).item()
+
+
+def to_dlpack(tensor):
+    """A DLPack capsule; see `rushlight.utils.dlpack`."""
+    return tensor.__dlpack__()
+
+
+def from_file(
+    filename,
+    shared=False,
+    size=0,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
+    """A vector of ``size`` elements that lie in a file.
+
+    Args:
+        shared: changes go to the file, which is made and lengthened as needed; otherwise the file
+            stays as it is, and the vector is a private copy that is read as it is used.
+        dtype: of the elements; the default dtype if None.
+
+    Raises RuntimeError if the file cannot be opened or is too short.
+
+    Example::
+
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as f:
+        ...     _ = rl.from_file(f.name, shared=True, size=2).fill_(3.0)
+        ...     rl.from_file(f.name, size=2)
+        tensor([3., 3.])
+    """
+    if layout not in (None, rl.strided) or (device and rl.device(device).type != "cpu"):
+        raise RuntimeError(
+            f"from_file: expected a strided tensor on the cpu, got layout {layout}, device {device}"
+        )
+    if pin_memory:
+        raise RuntimeError("from_file: the memory of a file cannot be pinned")
+    dtype = dtype or rl.get_default_dtype()
+    data = _mapped(filename, shared, size * dtype.itemsize)
+    vector = rl.frombuffer(data, dtype=dtype) if size else rl.empty(0, dtype=dtype)
+    return vector.requires_grad_(requires_grad)
+
+
+def _mapped(filename, shared, nbytes):
+    """The first bytes of a file in memory, which lasts as long as anyone uses it."""
+    import mmap
+    import os
+
+    try:
+        flags = os.O_RDWR | os.O_CREAT if shared else os.O_RDONLY
+        descriptor = os.open(filename, flags, 0o600)
+    except OSError as error:
+        mode = "read-write" if shared else "read-only"
+        raise RuntimeError(
+            f"unable to open file <{filename}> in {mode} mode: {error.strerror} ({error.errno})"
+        ) from None
+    try:
+        there = os.fstat(descriptor).st_size
+        if there < nbytes and not shared:
+            raise RuntimeError(
+                f"file <{filename}> size <{there}> is smaller than the required mapping size "
+                f"<{nbytes}>"
+            )
+        if there < nbytes:
+            os.ftruncate(descriptor, nbytes)
+        access = mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
+        return mmap.mmap(descriptor, nbytes, access=access) if nbytes else None
+    finally:
+        os.close(descriptor)

@@ -122,7 +122,7 @@ def _bag_ids(offsets, count, include_last):
     """For each of `count` entries the number of its bag, and the number of bags."""
     bags = offsets.shape[0] - (1 if include_last else 0)
     starts = offsets[:bags].long()
-    marks = rl.zeros(count + 1, dtype=rl.int64).index_add(0, starts, rl.ones(bags, dtype=rl.int64))
+    marks = starts.new_zeros(count + 1).index_add(0, starts, rl.ones_like(starts))
     return marks.cumsum(0)[:count] - 1, bags
 
 
@@ -131,6 +131,8 @@ def _check_offsets(input, offsets):
         raise ValueError("offsets has to be a 1D Tensor but got None")
     if offsets.dim() != 1:
         raise ValueError("offsets has to be a 1D Tensor")
+    if offsets.is_meta:
+        return
     if offsets.numel() and int(offsets[0]) != 0:
         raise ValueError(
             "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
@@ -147,17 +149,17 @@ def _pool_bags(vectors, ids, bags, mode, kept):
     if vectors.dtype in (rl.float16, rl.bfloat16):  # sums of many need more digits
         return _pool_bags(vectors.float(), ids, bags, mode, kept).to(vectors.dtype)
     if mode == "max":
-        low = rl.full((bags, vectors.shape[1]), float("-inf"), dtype=vectors.dtype)
+        low = vectors.new_full((bags, vectors.shape[1]), float("-inf"))
         index = ids.unsqueeze(1).expand(vectors.shape)
         x = vectors if kept is None else vectors.masked_fill(~kept.unsqueeze(1), float("-inf"))
         out = low.scatter_reduce(0, index, x, "amax")
         return rl.where(out == float("-inf"), 0, out)
     x = vectors if kept is None else vectors * kept.unsqueeze(1).to(vectors.dtype)
-    total = rl.zeros((bags, vectors.shape[1]), dtype=vectors.dtype).index_add(0, ids, x)
+    total = vectors.new_zeros((bags, vectors.shape[1])).index_add(0, ids, x)
     if mode == "sum":
         return total
-    ones = rl.ones(ids.shape, dtype=vectors.dtype) if kept is None else kept.to(vectors.dtype)
-    count = rl.zeros(bags, dtype=vectors.dtype).index_add(0, ids, ones)
+    ones = vectors.new_ones(ids.shape) if kept is None else kept.to(vectors.dtype)
+    count = vectors.new_zeros(bags).index_add(0, ids, ones)
     return total / count.clamp_min(1).unsqueeze(1)
 
 

@@ -238,7 +238,6 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
   if (form == Form::Inplace) {
     if (result.get() == slots.at[0]) return result.give();
     PyObject* args[] = {slots.at[0], result.get()};
-
     Tensor& self = *as_tensor(slots.at[0]);
     Tensor& value = *as_tensor(result.get());
     require_cast(op, value.dtype, self.dtype);
@@ -288,7 +287,7 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
   bool kinds = slots.interposed & kKind;
   if (kinds) [[unlikely]]
     require_body(op, slots, form);
-  if (op.body && op.rules.empty()) return invoke_composite(op, slots, form);
+  if (op.is_composite()) return invoke_composite(op, slots, form);
   bool recording = op.differentiable && grad_enabled() && any_requires_grad(op, slots);
   Tensor* target = form == Form::Inplace               ? as_tensor(slots.at[0])
                    : slots.out && is_tensor(slots.out) ? as_tensor(slots.out)

@@ -79,6 +79,9 @@ struct Op {
   std::string no_bool;        // what to use instead where bool tensors are refused
   bool wants_tensor = false;  // at least one operand has to be a tensor
   int mutated = -1;           // an argument the op itself changes, as in copy_(Tensor(a!) self)
+
+  // Gradients come from the ops that the body calls, unless none are wanted and a kernel is there.
+  bool is_composite() const { return body && rules.empty() && (differentiable || !kernel); }
 };
 
 // Argument values of one call, in schema order: borrowed objects, null where absent.

@@ -79,6 +79,7 @@ FAMILIES = (
     "pool_fractional",
     "norm",
     "norm_sync",
+    "optimize",
     "loss",
     "dropout",
     "embedding",

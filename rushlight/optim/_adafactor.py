@@ -2,7 +2,7 @@
 
 import rushlight as rl
 
-from .optimizer import PerParameter, count, number, step_counter, zeros_for
+from ._per_parameter import PerParameter, count, number, step_counter, zeros_for
 
 __all__ = ["Adafactor"]
 

@@ -1,6 +1,6 @@
 """Adadelta: steps scaled by the ratio of running means of updates and gradients."""
 
-from .optimizer import (
+from ._per_parameter import (
     PerParameter,
     check_options,
     count,
@@ -24,7 +24,9 @@ class Adadelta(PerParameter):
         eps: added under the roots.
         weight_decay: adds `weight_decay * p` to the gradient.
         maximize: go up instead of down.
-        foreach, capturable, differentiable: accepted; the computation is the same.
+        foreach: accepted; the computation is the same.
+        capturable: refused for parameters on the CPU.
+        differentiable: record the step, so that it can be differentiated.
     """
 
     def __init__(

@@ -2,12 +2,13 @@
 
 import rushlight as rl
 
-from .optimizer import (
+from ._per_parameter import (
     PerParameter,
     check_flags,
     check_options,
     count,
     number,
+    require_fusible,
     step_counter,
     with_decay,
 )
@@ -25,7 +26,9 @@ class Adagrad(PerParameter):
         initial_accumulator_value: what the sum starts from.
         eps: added to the root.
         maximize: go up instead of down.
-        foreach, differentiable, fused: accepted; the computation is the same.
+        foreach: accepted; the computation is the same.
+        fused: the same, for floating-point parameters only.
+        differentiable: record the step, so that it can be differentiated.
     """
 
     _takes_sparse = True
@@ -69,6 +72,7 @@ class Adagrad(PerParameter):
         for group in self.param_groups:
             for param in group["params"]:
                 self._init_state(self.state[param], param, group)
+        require_fusible(self)
 
     def __setstate__(self, state):
         super().__setstate__(state)

@@ -2,12 +2,14 @@
 
 import rushlight as rl
 
-from .optimizer import (
+from ._per_parameter import (
     PerParameter,
     check_flags,
     check_options,
     count,
+    native_step,
     number,
+    require_fusible,
     step_counter,
     zeros_for,
 )
@@ -28,7 +30,10 @@ class Adam(PerParameter):
             `lr * weight_decay` if `decoupled_weight_decay`.
         amsgrad: divide by the largest v so far (Reddi et al. 2018).
         maximize: go up instead of down.
-        foreach, fused, capturable, differentiable: accepted; the computation is the same.
+        foreach: False updates one parameter after the other, otherwise all go in one pass.
+        fused: as ``foreach=True``, for floating-point parameters only.
+        capturable: for steps that an accelerator replays; refused for parameters on the CPU.
+        differentiable: record the step, so that it can be differentiated.
 
     Example::
 
@@ -79,6 +84,7 @@ class Adam(PerParameter):
                 decoupled_weight_decay=decoupled_weight_decay,
             ),
         )
+        require_fusible(self)
 
     def __setstate__(self, state):
         super().__setstate__(state)
@@ -132,6 +138,22 @@ class Adam(PerParameter):
                 param.addcdiv_(mean, bottom, value=-step_size)
 
         return update
+
+    def _step_of_all(self, group):
+        beta1, beta2 = group["betas"]
+        options = (group["lr"], beta1, beta2, group["eps"], group["weight_decay"])
+        options = [number(option) for option in options]
+        step = native_step("adam_step", group, options)
+
+        def update(together):
+            params, grads, states = zip(*together)
+            means, squares = ([s[n] for s in states] for n in ("exp_avg", "exp_avg_sq"))
+            largest = [s["max_exp_avg_sq"] for s in states] if group["amsgrad"] else []
+            steps = [s["step"] for s in states]
+            flags = group["decoupled_weight_decay"], group["maximize"]
+            step(params, grads, means, squares, largest, steps, *options, *flags)
+
+        return step and update
 
 
 def _check_betas(betas, need_floats):

@@ -2,7 +2,7 @@
 
 import rushlight as rl
 
-from .optimizer import (
+from ._per_parameter import (
     PerParameter,
     check_options,
     count,
@@ -26,7 +26,9 @@ class Adamax(PerParameter):
         eps: added to the absolute gradient.
         weight_decay: adds `weight_decay * p` to the gradient.
         maximize: go up instead of down.
-        foreach, capturable, differentiable: accepted; the computation is the same.
+        foreach: accepted; the computation is the same.
+        capturable: refused for parameters on the CPU.
+        differentiable: record the step, so that it can be differentiated.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 import rushlight as rl
 
-from .optimizer import (
+from ._per_parameter import (
     PerParameter,
     check_options,
     count,
@@ -27,7 +27,9 @@ class ASGD(PerParameter):
         t0: the step from which on to average.
         weight_decay: adds `weight_decay * p` to the gradient.
         maximize: go up instead of down.
-        foreach, differentiable, capturable: accepted; the computation is the same.
+        foreach: accepted; the computation is the same.
+        capturable: refused for parameters on the CPU.
+        differentiable: record the step, so that it can be differentiated.
     """
 
     def __init__(

@@ -6,7 +6,8 @@ The line search is in `_strong_wolfe.py`.
 import rushlight as rl
 
 from ._strong_wolfe import Point, strong_wolfe
-from .optimizer import Optimizer, check_options
+from ._per_parameter import check_options
+from .optimizer import Optimizer
 
 __all__ = ["LBFGS"]
 

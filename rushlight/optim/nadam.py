@@ -2,7 +2,7 @@
 
 import rushlight as rl
 
-from .optimizer import PerParameter, check_options, count, number, step_counter, zeros_for
+from ._per_parameter import PerParameter, check_options, count, number, step_counter, zeros_for
 
 __all__ = ["NAdam"]
 
@@ -15,7 +15,9 @@ class NAdam(PerParameter):
         lr, betas, eps, weight_decay, decoupled_weight_decay: as for `Adam`.
         momentum_decay: how fast the momentum approaches `betas[0]`.
         maximize: go up instead of down.
-        foreach, capturable, differentiable: accepted; the computation is the same.
+        foreach: accepted; the computation is the same.
+        capturable: refused for parameters on the CPU.
+        differentiable: record the step, so that it can be differentiated.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """RAdam: Adam that does without the mean square until it is reliable."""
 
-from .optimizer import PerParameter, check_options, count, number, step_counter, zeros_for
+from ._per_parameter import PerParameter, check_options, count, number, step_counter, zeros_for
 
 __all__ = ["RAdam"]
 
@@ -12,7 +12,9 @@ class RAdam(PerParameter):
         params: parameters or groups of them.
         lr, betas, eps, weight_decay, decoupled_weight_decay: as for `Adam`.
         maximize: go up instead of down.
-        foreach, capturable, differentiable: accepted; the computation is the same.
+        foreach: accepted; the computation is the same.
+        capturable: refused for parameters on the CPU.
+        differentiable: record the step, so that it can be differentiated.
     """
 
     def __init__(

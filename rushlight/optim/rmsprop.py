@@ -1,6 +1,6 @@
 """RMSprop: steps scaled by a running mean of the squared gradient."""
 
-from .optimizer import (
+from ._per_parameter import (
     PerParameter,
     check_options,
     count,
@@ -25,7 +25,9 @@ class RMSprop(PerParameter):
         momentum: accumulates the scaled gradients.
         centered: subtract the squared mean gradient under the root (Graves 2013).
         maximize: go up instead of down.
-        capturable, foreach, differentiable: accepted; the computation is the same.
+        foreach: accepted; the computation is the same.
+        capturable: refused for parameters on the CPU.
+        differentiable: record the step, so that it can be differentiated.
     """
 
     def __init__(

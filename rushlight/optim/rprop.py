@@ -2,7 +2,7 @@
 
 import rushlight as rl
 
-from .optimizer import PerParameter, check_options, count, number, step_counter, zeros_for
+from ._per_parameter import PerParameter, check_options, count, number, step_counter, zeros_for
 
 __all__ = ["Rprop"]
 
@@ -16,7 +16,9 @@ class Rprop(PerParameter):
         etas: factors of the step size where the gradient changed sign, and where it kept it.
         step_sizes: smallest and largest step size.
         maximize: go up instead of down.
-        capturable, foreach, differentiable: accepted; the computation is the same.
+        foreach: accepted; the computation is the same.
+        capturable: refused for parameters on the CPU.
+        differentiable: record the step, so that it can be differentiated.
     """
 
     def __init__(

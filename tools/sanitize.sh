@@ -26,8 +26,11 @@ for entry in "$PWD"/rushlight/*; do
 done
 ln -s "$PWD/$build"/_native*.so "$build/package/rushlight/"
 
+# Reports go to files, as the test runner keeps the output of a process that ends at once.
+report=$PWD/$build/report
+rm -f "$report".*
 LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $(gcc -print-file-name=libstdc++.so)" \
-ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
-UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:log_path="$report" \
+UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:log_path="$report" \
 PYTHONMALLOC=malloc PYTHONPATH="$build/package" \
-    "$python" .venv-sanitize/bin/pytest -m "not slow" $TESTS
+    "$python" .venv-sanitize/bin/pytest -m "not slow" $TESTS || { cat "$report".* 2>/dev/null; exit 1; }

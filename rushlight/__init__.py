@@ -61,6 +61,7 @@ from rushlight._native import (  # noqa: E402
     uint64,
 )
 
+globals().update({name: getattr(_native, name) for name in _native.named_dtypes})
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16  # noqa: A001
 chalf, cfloat, cdouble = complex32, complex64, complex128
 from math import e, inf, nan, pi  # noqa: E402
@@ -148,6 +149,8 @@ _LAZY_NAMES = {
     "Tag": "_tags",
     "autocast": "amp",
     "compile": "compiler",
+    "PyTorchFileReader": "_serialization.file_reader",
+    "ScriptModule": "jit",
     "install_as_torch": "_as_torch",
 }
 

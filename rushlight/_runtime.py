@@ -178,18 +178,24 @@ class finfo:
         "bfloat16": (16, 2.0**-7, 3.3895313892515355e38, 2.0**-126, 1e-2),
         "float32": (32, 2.0**-23, 3.4028234663852886e38, 2.0**-126, 1e-6),
         "float64": (64, 2.0**-52, 1.7976931348623157e308, 2.0**-1022, 1e-15),
+        "float8_e4m3fn": (8, 2.0**-3, 448.0, 2.0**-6, 1.0),
+        "float8_e4m3fnuz": (8, 2.0**-3, 240.0, 2.0**-7, 1.0),
+        "float8_e5m2": (8, 2.0**-2, 57344.0, 2.0**-14, 1.0),
+        "float8_e5m2fnuz": (8, 2.0**-3, 57344.0, 2.0**-15, 1.0),
+        "float8_e8m0fnu": (8, 1.0, 2.0**127, 2.0**-127, 1.0),
     }
 
     def __init__(self, type=None):  # noqa: A002
-        dtype = (type or _native.get_default_dtype()).to_real()
-        name = str(dtype)[6:]
+        dtype = type or _native.get_default_dtype()
+        name = str(dtype.to_real() if dtype.is_complex else dtype)[6:]
         if name not in self._TABLE:
             raise TypeError(
                 "torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
                 f"'{name}'"
             )
         self.bits, self.eps, self.max, self.tiny, self.resolution = self._TABLE[name]
-        self.min, self.smallest_normal, self.dtype = -self.max, self.tiny, name
+        self.min = -self.max if dtype.is_signed or dtype.is_complex else self.tiny
+        self.smallest_normal, self.dtype = self.tiny, name
 
     def __repr__(self):
         return (
@@ -216,14 +222,27 @@ class iinfo:
 
 
 def set_default_device(device):
-    """Only the CPU can be the default device."""
-    if device is not None and _native.device(device).type != "cpu":
-        raise NotImplementedError(f"set_default_device: only 'cpu' is supported, got {device!r}")
+    """The device of tensors that are made from now on, where none is given: "cpu" or "meta".
+
+    Functions that take Python data, such as `tensor`, keep making tensors on the CPU.
+
+    Raises:
+        AssertionError: for a device that there is not.
+    """
+    from rushlight import _device_context
+
+    device = _native.device("cpu" if device is None else device)
+    if device.type not in ("cpu", "meta"):
+        raise AssertionError(f"set_default_device: there is no device {device}, only the CPU")
+    _device_context.set_default(device)
 
 
 def get_default_device():
-    """The device of new tensors: the CPU."""
-    return _native.device("cpu")
+    """The device of new tensors; within ``with device:``, that device."""
+    import sys
+
+    context = sys.modules.get("rushlight._device_context")
+    return (context and context.current()) or _native.device("cpu")
 
 
 #: what `use_deterministic_algorithms` was last told; "fill": see utils/deterministic.py

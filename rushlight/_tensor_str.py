@@ -279,6 +279,11 @@ def _with_suffixes(text, suffixes, indent):
     return text + ")"
 
 
+def _tensor_str(self, indent):
+    """A tensor's elements in brackets, by the name that packages know."""
+    return _contents(self, indent)
+
+
 def _str(tensor, *, tensor_contents=None):
     """The text of ``repr(tensor)``; ``tensor_contents`` replaces the numbers when given."""
     kind = type(tensor)

@@ -6,6 +6,7 @@
 import importlib.util
 import os
 import sys
+from urllib.parse import urlparse  # noqa: F401 - packages import it from here
 
 from rushlight._notes import unsupported
 

@@ -1,6 +1,9 @@
 // dtype, device, Size, layout and memory_format, and conversions of Python numbers and
 // sequences. Everything here is immutable and made once.
+#include <cctype>
 #include <cstring>
+#include <iterator>
+#include <string>
 
 #include "core/linalg_error.h"
 #include "python/binding.h"
@@ -15,6 +18,37 @@ struct Enum {
 };
 PyTypeObject *DTypeType, *LayoutType, *FormatType, *DeviceType, *SizeType;
 PyObject *dtypes_[kNumDTypes], *devices_[2], *formats_[4];
+
+// Dtypes that can be named and compared, while no tensor has them. As values of Enum they are
+// negative: -1 is the first.
+struct NamedDType {
+  const char* name;
+  uint8_t size;
+  bool is_floating, is_signed;
+};
+constexpr NamedDType kNamed[] = {
+    {"float8_e4m3fn", 1, true, true},   {"float8_e4m3fnuz", 1, true, true},
+    {"float8_e5m2", 1, true, true},     {"float8_e5m2fnuz", 1, true, true},
+    {"float8_e8m0fnu", 1, true, false}, {"float4_e2m1fn_x2", 1, true, true},
+    {"qint8", 1, false, true},          {"quint8", 1, false, false},
+    {"qint32", 4, false, true},         {"quint4x2", 1, false, false},
+    {"quint2x4", 1, false, false},      {"bits1x8", 1, false, false},
+    {"bits2x4", 1, false, false},       {"bits4x2", 1, false, false},
+    {"bits8", 1, false, false},         {"bits16", 2, false, false},
+    {"int1", 1, false, true},           {"int2", 1, false, true},
+    {"int3", 1, false, true},           {"int4", 1, false, true},
+    {"int5", 1, false, true},           {"int6", 1, false, true},
+    {"int7", 1, false, true},           {"uint1", 1, false, false},
+    {"uint2", 1, false, false},         {"uint3", 1, false, false},
+    {"uint4", 1, false, false},         {"uint5", 1, false, false},
+    {"uint6", 1, false, false},         {"uint7", 1, false, false},
+};
+
+// Kinds of device that can be named; the first two exist. A device object's value is its kind,
+// and above the lowest byte its index plus one.
+constexpr const char* kDevices[] = {
+    "cpu",  "meta",   "cuda",   "mps",    "xpu",   "hip", "xla",  "hpu",  "mtia", "vulkan",
+    "lazy", "mkldnn", "opengl", "opencl", "ideep", "ve",  "fpga", "maia", "ipu",  "privateuseone"};
 
 PyObject* enum_repr(PyObject* o) { return Py_NewRef(reinterpret_cast<Enum*>(o)->text); }
 PyObject* enum_reduce(PyObject* o, PyObject*) {  // pickled by name: "float32" in the package
@@ -38,16 +72,36 @@ PyObject* make_enum(PyTypeObject* type, int value, const char* text) {
   return reinterpret_cast<PyObject*>(e);
 }
 
-DType dtype_at(PyObject* o) { return static_cast<DType>(reinterpret_cast<Enum*>(o)->value); }
-PyObject* dtype_floating(PyObject* o, void*) { return PyBool_FromLong(is_floating(dtype_at(o))); }
-PyObject* dtype_complex(PyObject* o, void*) { return PyBool_FromLong(is_complex(dtype_at(o))); }
-PyObject* dtype_signed(PyObject* o, void*) { return PyBool_FromLong(info(dtype_at(o)).is_signed); }
-PyObject* dtype_itemsize(PyObject* o, void*) { return PyLong_FromLongLong(item_size(dtype_at(o))); }
+int value_of(PyObject* o) { return reinterpret_cast<Enum*>(o)->value; }
+const NamedDType* named_dtype(PyObject* o) {
+  return value_of(o) < 0 ? &kNamed[-value_of(o) - 1] : nullptr;
+}
+DType dtype_at(PyObject* o) {
+  if (auto* n = named_dtype(o))
+    fail(ErrorKind::NotImplemented, "dtype torch.", n->name,
+         " can be named, but tensors of it are not supported");
+  return static_cast<DType>(value_of(o));
+}
+PyObject* dtype_floating(PyObject* o, void*) {
+  auto* n = named_dtype(o);
+  return PyBool_FromLong(n ? n->is_floating : is_floating(dtype_at(o)));
+}
+PyObject* dtype_complex(PyObject* o, void*) {
+  return PyBool_FromLong(!named_dtype(o) && is_complex(dtype_at(o)));
+}
+PyObject* dtype_signed(PyObject* o, void*) {
+  auto* n = named_dtype(o);
+  return PyBool_FromLong(n ? n->is_signed : info(dtype_at(o)).is_signed);
+}
+PyObject* dtype_itemsize(PyObject* o, void*) {
+  auto* n = named_dtype(o);
+  return PyLong_FromLongLong(n ? n->size : item_size(dtype_at(o)));
+}
 PyObject* dtype_to_real(PyObject* o, PyObject*) {
-  return Py_NewRef(dtypes_[static_cast<int>(real_of(dtype_at(o)))]);
+  return guarded([&] { return Py_NewRef(dtypes_[static_cast<int>(real_of(dtype_at(o)))]); });
 }
 PyObject* dtype_to_complex(PyObject* o, PyObject*) {
-  return Py_NewRef(dtypes_[static_cast<int>(complex_of(dtype_at(o)))]);
+  return guarded([&] { return Py_NewRef(dtypes_[static_cast<int>(complex_of(dtype_at(o)))]); });
 }
 PyGetSetDef dtype_getset[] = {{"is_floating_point", dtype_floating, nullptr, nullptr, nullptr},
                               {"is_complex", dtype_complex, nullptr, nullptr, nullptr},
@@ -60,27 +114,86 @@ PyMethodDef dtype_methods[] = {{"__reduce__", enum_reduce, METH_NOARGS, nullptr}
                                {nullptr, nullptr, 0, nullptr}};
 
 // ---- device
-PyObject* device_type(PyObject* o, void*) {
-  return PyUnicode_FromString(reinterpret_cast<Enum*>(o)->value ? "meta" : "cpu");
+const char* device_kind(PyObject* o) { return kDevices[value_of(o) & 0xff]; }
+PyObject* device_type(PyObject* o, void*) { return PyUnicode_FromString(device_kind(o)); }
+PyObject* device_index(PyObject* o, void*) {
+  int index = (value_of(o) >> 8) - 1;
+  return index < 0 ? Py_NewRef(Py_None) : PyLong_FromLong(index);
 }
-PyObject* device_index(PyObject*, void*) { Py_RETURN_NONE; }
-PyObject* device_str(PyObject* o) { return device_type(o, nullptr); }
+PyObject* device_str(PyObject* o) {
+  Own index(device_index(o, nullptr));
+  if (index.get() == Py_None) return device_type(o, nullptr);
+  return PyUnicode_FromFormat("%s:%S", device_kind(o), index.get());
+}
+PyObject* device_reduce(PyObject* o, PyObject*) {
+  Own index(device_index(o, nullptr));
+  if (index.get() == Py_None) return Py_BuildValue("(O(s))", DeviceType, device_kind(o));
+  return Py_BuildValue("(O(sO))", DeviceType, device_kind(o), index.get());
+}
+
+// The one object for a kind and an index (-1: none).
+PyObject* device_of(int kind, int index) {
+  static PyObject* made = checked(PyDict_New());
+  int value = kind | ((index + 1) << 8);
+  Own key(checked(PyLong_FromLong(value)));
+  if (PyObject* found = PyDict_GetItemWithError(made, key.get())) return found;
+  std::string text = str("device(type='", kDevices[kind], "'");
+  if (index >= 0) text += str(", index=", static_cast<int64_t>(index));
+  Own device(make_enum(DeviceType, value, (text + ")").c_str()));
+  if (PyDict_SetItem(made, key.get(), device.get()) < 0) throw PythonError{};
+  return device.get();
+}
+
+int to_device_index(std::string_view text, std::string_view whole) {
+  if (text.empty() || text.size() > 4 || text.find_first_not_of("0123456789") != text.npos)
+    fail("Invalid device string: '", whole, "'; expected a kind and a number, such as 'cuda:0'");
+  return std::atoi(std::string(text).c_str());
+}
+
+PyObject* parse_device(std::string_view s) {
+  std::string_view type = s.substr(0, s.find(':'));
+  for (int kind = 0; kind < static_cast<int>(std::size(kDevices)); ++kind)
+    if (type == kDevices[kind])
+      return device_of(kind, type == s ? -1 : to_device_index(s.substr(type.size() + 1), s));
+  fail("Expected one of cpu, meta, cuda, mps, xpu, ... device type at start of device string: ", s);
+}
+
 PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     PyObject *type, *index = Py_None;
     static const char* names[] = {"type", "index", nullptr};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O", const_cast<char**>(names), &type, &index))
       throw PythonError{};
-    return Py_NewRef(device_object(to_device(type, "device")));
+    if (Py_TYPE(type) == DeviceType) return Py_NewRef(type);
+    constexpr int kCuda = 2;  // a number alone counts GPUs
+    if (PyLong_Check(type))
+      return Py_NewRef(device_of(kCuda, static_cast<int>(to_index(type, "device", "type"))));
+    if (!PyUnicode_Check(type))
+      fail(ErrorKind::Type, "device(): argument 'type' must be str, int or torch.device, not ",
+           Py_TYPE(type)->tp_name);
+    PyObject* device = parse_device(PyUnicode_AsUTF8(type));
+    if (index == Py_None) return Py_NewRef(device);
+    if (value_of(device) > 0xff)
+      fail("device(): the index is given twice: in the text and besides");
+    int64_t i = to_index(index, "device", "index");
+    if (i < 0 || i > 9999) fail("device(): the index must not be negative, got ", i);
+    return Py_NewRef(device_of(value_of(device), static_cast<int>(i)));
   });
 }
-PyObject* device_reduce(PyObject* o, PyObject*) {
-  return Py_BuildValue("(O(s))", DeviceType, reinterpret_cast<Enum*>(o)->value ? "meta" : "cpu");
+
+// `with device:` is done in Python.
+PyObject* device_context(const char* function, PyObject* device) {
+  Own module(PyImport_ImportModule("rushlight._device_context"));
+  return module ? PyObject_CallMethod(module.get(), function, "O", device) : nullptr;
 }
+PyObject* device_enter(PyObject* o, PyObject*) { return device_context("enter", o); }
+PyObject* device_exit(PyObject* o, PyObject*) { return device_context("leave", o); }
 PyGetSetDef device_getset[] = {{"type", device_type, nullptr, nullptr, nullptr},
                                {"index", device_index, nullptr, nullptr, nullptr},
                                {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyMethodDef device_methods[] = {{"__reduce__", device_reduce, METH_NOARGS, nullptr},
+                                {"__enter__", device_enter, METH_NOARGS, nullptr},
+                                {"__exit__", device_exit, METH_VARARGS, nullptr},
                                 {nullptr, nullptr, 0, nullptr}};
 
 // ---- Size: a tuple of ints that knows its product
@@ -172,28 +285,26 @@ PyObject* device_object(Device d) { return devices_[static_cast<int>(d)]; }
 PyObject* format_object(MemoryFormat f) { return formats_[static_cast<int>(f)]; }
 
 // PyTorch's exception for this is an AssertionError.
-[[noreturn]] static void refuse_cuda(const char* op) {
-  PyErr_Format(
-      PyExc_AssertionError,
-      "Torch not compiled with CUDA enabled: %s() was asked for a CUDA device, and rushlight "
-      "has no CUDA backend; use device='cpu'",
-      op);
+[[noreturn]] static void refuse_device(PyObject* device, const char* op) {
+  std::string kind = device_kind(device);
+  for (char& c : kind) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  PyErr_Format(PyExc_AssertionError,
+               "Torch not compiled with %s enabled: %s() was asked for the device '%S', and "
+               "rushlight has the CPU only; use device='cpu'",
+               kind.c_str(), op, device);
   throw py::PythonError{};
 }
 
 Device to_device(PyObject* o, const char* op) {
   if (o == Py_None) return Device::Cpu;
-  if (Py_TYPE(o) == DeviceType) return static_cast<Device>(reinterpret_cast<Enum*>(o)->value);
-  if (PyLong_Check(o)) refuse_cuda(op);
-  if (!PyUnicode_Check(o))
+  if (PyLong_Check(o)) o = device_of(2, static_cast<int>(to_index(o, op, "device")));
+  if (PyUnicode_Check(o)) o = parse_device(PyUnicode_AsUTF8(o));
+  if (Py_TYPE(o) != DeviceType)
     fail(ErrorKind::Type, op, "(): argument 'device' must be torch.device, not ",
          Py_TYPE(o)->tp_name);
-  std::string_view s = PyUnicode_AsUTF8(o);
-  std::string_view type = s.substr(0, s.find(':'));
-  if (type == "cpu") return Device::Cpu;
-  if (type == "meta") return Device::Meta;
-  if (type == "cuda") refuse_cuda(op);
-  fail("Expected one of cpu, meta device type at start of device string: ", s);
+  int kind = value_of(o) & 0xff;
+  if (kind > static_cast<int>(Device::Meta)) refuse_device(o, op);
+  return static_cast<Device>(kind);
 }
 
 PyObject* make_size(Sizes sizes) {
@@ -338,8 +449,14 @@ void add_types(PyObject* m) {
     dtypes_[i] = make_enum(DTypeType, i, str("torch.", name).c_str());
     add(name, dtypes_[i]);
   }
-  devices_[0] = make_enum(DeviceType, 0, "device(type='cpu')");
-  devices_[1] = make_enum(DeviceType, 1, "device(type='meta')");
+  Own named_dtypes(checked(PyTuple_New(std::size(kNamed))));
+  for (size_t i = 0; i < std::size(kNamed); ++i) {
+    const char* name = kNamed[i].name;
+    add(name, make_enum(DTypeType, -1 - static_cast<int>(i), str("torch.", name).c_str()));
+    PyTuple_SET_ITEM(named_dtypes.get(), i, PyUnicode_FromString(name));
+  }
+  add("named_dtypes", named_dtypes.get());
+  for (int kind : {0, 1}) devices_[kind] = device_of(kind, -1);
   const char* formats[] = {"contiguous_format", "preserve_format", "channels_last",
                            "channels_last_3d"};
   for (int i = 0; i < 4; ++i)

@@ -110,11 +110,16 @@ def install_as_torch():
     if Finder not in sys.meta_path:
         sys.meta_path.insert(0, Finder)
     sys.modules["torch"] = rushlight.torch = rushlight
+    rushlight.__name__ = "torch"  # packages that patch functions by name compare it
+    for module in (rushlight.nn, rushlight.optim):  # packages walk through their `__dict__`
+        for name in dir(module):
+            getattr(module, name)
     _lead_children_here()
 
 
 def _is_own(module):
-    return module.__name__.startswith(_OWN) or module.__file__.startswith(FOLDER)
+    own = module is sys.modules[_OWN] or module.__name__.startswith(_OWN)
+    return own or module.__file__.startswith(FOLDER)
 
 
 def _lead_children_here():

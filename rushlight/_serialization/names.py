@@ -6,6 +6,7 @@ type, rebuild function or private file of layers is an entry in a table below.
 
 import rushlight as rl
 
+_OWN = "rushlight"  # not `rl.__name__`, which is "torch" where this stands in for it
 _STORAGES = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
@@ -27,7 +28,7 @@ _DTYPES = (
 _LAYOUTS = ("strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc")
 # Private files of layers, and the public file that lists them, in which PyTorch has them.
 _LISTED_IN = {
-    f"{rl.__name__}.nn.modules.{private}": f"torch.nn.modules.{public}"
+    f"{_OWN}.nn.modules.{private}": f"torch.nn.modules.{public}"
     for private, public in (
         ("_attention", "activation"),
         ("_lazy_conv", "conv"),
@@ -75,7 +76,7 @@ def file_name_of(obj, module, name):
 
 def foreign_module(module):
     """`rushlight.x` as files call it."""
-    own = rl.__name__
+    own = _OWN
     if module in _LISTED_IN:
         return _LISTED_IN[module]
     return "torch" + module[len(own) :] if module == own or module.startswith(own + ".") else module
@@ -84,7 +85,7 @@ def foreign_module(module):
 def own_module(module):
     """The module here that a file's `torch.x` means."""
     if module == "torch" or module.startswith("torch."):
-        return rl.__name__ + module[len("torch") :]
+        return _OWN + module[len("torch") :]
     return module
 
 
@@ -139,6 +140,6 @@ def find_own(module, name):
             obj = getattr(obj, part)
     except (ImportError, AttributeError) as error:
         raise AttributeError(
-            f"load: the checkpoint names {module}.{name}, which {rl.__name__} does not have"
+            f"load: the checkpoint names {module}.{name}, which {_OWN} does not have"
         ) from error
     return obj

@@ -96,7 +96,7 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
         own_name = name or getattr(obj, "__qualname__", None) or getattr(obj, "name", None)
         own_module = getattr(obj, "__module__", None)
         if isinstance(obj, rl.dtype):
-            own_module = rl.__name__
+            own_module = "rushlight"
         module, written = file_name_of(obj, own_module, own_name)
         if not (module == "torch" or module.startswith("torch.")):
             return super().save_global(obj, name)

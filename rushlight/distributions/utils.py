@@ -67,6 +67,14 @@ def sum_rightmost(value, dims):
     return value.flatten(-dims).sum(-1) if dims > 1 else value.sum(-1) if dims else value
 
 
+def _standard_normal(shape, dtype, device):
+    """`standard_normal` by the name and arguments that packages know."""
+    return rl.empty(shape, dtype=dtype, device=device).normal_()
+
+
+_sum_rightmost = sum_rightmost  # the name that packages know
+
+
 def logits_to_probs(logits, is_binary=False):
     """Probabilities of log odds (``is_binary``), or of log weights over the last dimension."""
     return rl.sigmoid(logits) if is_binary else rl.softmax(logits, -1)

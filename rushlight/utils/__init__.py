@@ -12,6 +12,7 @@ _SUBMODULES = (
     "data",
     "deterministic",
     "dlpack",
+    "flop_counter",
     "hooks",
     "model_zoo",
     "tensorboard",

@@ -175,3 +175,18 @@ def test_flexible_attention_equals_masked_attention():
     bias = (rl.arange(6)[:, None] - rl.arange(6)).float()
     expected = rl.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
     rl.testing.assert_close(biased, expected)
+
+
+def test_operations_are_counted_forward_and_backward():
+    from rushlight.utils.flop_counter import FlopCounterMode
+
+    net = rl.nn.Sequential(rl.nn.Linear(3, 4), rl.nn.ReLU(), rl.nn.Linear(4, 2))
+    with FlopCounterMode(display=False) as counter:
+        net(rl.ones(5, 3))
+    assert counter.get_total_flops() == 2 * 5 * (3 * 4 + 4 * 2)
+    counts = counter.get_flop_counts()
+    assert sum(counts["Sequential.2"].values()) == 2 * 5 * 4 * 2
+    with FlopCounterMode(display=False) as counter:
+        rl.nn.functional.conv2d(rl.ones(1, 2, 5, 5), rl.ones(3, 2, 3, 3))
+    assert counter.get_total_flops() == 2 * 3 * 9 * 2 * 9
+    assert "conv2d" in counter.get_table()

@@ -1,5 +1,7 @@
 """Training by one process through `distributed`; asking to be compiled; devices that are absent."""
 
+import pickle
+
 import pytest
 
 import rushlight as rl
@@ -146,3 +148,45 @@ def test_switches_of_back_ends_last_as_long_as_the_context():
     assert not rl.backends.cuda.flash_sdp_enabled()
     rl.backends.cuda.enable_flash_sdp(True)
     assert not rl.backends.mps.is_available() and rl.backends.openmp.is_available()
+
+
+def test_devices_that_are_absent_can_be_named():
+    device = rl.device("cuda:1")
+    assert (device.type, device.index, str(device)) == ("cuda", 1, "cuda:1")
+    assert repr(device) == "device(type='cuda', index=1)"
+    assert device == rl.device("cuda", 1) == rl.device(1) and device != rl.device("cuda")
+    assert pickle.loads(pickle.dumps(device)) == device
+    assert rl.zeros(1, device="cpu:0").device == rl.device("cpu")
+    with pytest.raises(AssertionError, match="not compiled with MPS.*zeros"):
+        rl.zeros(1, device="mps")
+    for text, words in (("gpu", "device type at start"), ("cuda:x", "Invalid device string")):
+        with pytest.raises(RuntimeError, match=words):
+            rl.device(text)
+
+
+def test_device_as_a_context_is_where_tensors_are_made():
+    with rl.device("meta"):
+        assert nn.Linear(2, 3).weight.is_meta and rl.zeros(2).is_meta
+        assert not rl.zeros(2, device="cpu").is_meta
+        with rl.device("cpu"):
+            assert not rl.ones(1).is_meta
+        assert rl.get_default_device() == rl.device("meta")
+    assert not rl.zeros(1).is_meta
+    rl.set_default_device("meta")
+    try:
+        assert rl.arange(3).is_meta
+    finally:
+        rl.set_default_device(None)
+    assert not rl.arange(3).is_meta
+    with pytest.raises(AssertionError, match="no device cuda"):
+        rl.set_default_device("cuda")
+
+
+def test_dtypes_without_tensors_can_be_named():
+    kind = rl.float8_e4m3fn
+    assert (kind.itemsize, kind.is_floating_point, str(kind)) == (1, True, "torch.float8_e4m3fn")
+    assert pickle.loads(pickle.dumps(kind)) is kind and rl.finfo(kind).max == 448
+    assert rl.finfo(rl.float8_e8m0fnu).min > 0 and rl.finfo(rl.complex64).min < 0
+    for call in (lambda: rl.zeros(1, dtype=kind), lambda: rl.ones(1).to(rl.quint8)):
+        with pytest.raises(NotImplementedError, match="can be named"):
+            call()

@@ -9,7 +9,7 @@ import rushlight as rl
 from ..parameter import Buffer, Parameter
 from ._convert import ConvertMethods
 from ._hooks import HOOK_TABLES, GlobalHooks, HookMethods, add_hook
-from ._state import StateMethods
+from ._state import IncompatibleKeys, StateMethods
 
 __all__ = [
     "register_module_forward_pre_hook",
@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 _EXTRA_STATE_KEY_SUFFIX = "_extra_state"
+_IncompatibleKeys = IncompatibleKeys
 Tensor = rl.Tensor
 
 

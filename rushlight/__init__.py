@@ -108,6 +108,7 @@ _LAZY = (
     "_C",
     "__config__",
     "_dynamo",
+    "_higher_order_ops",
     "_jit_internal",
     "_subclasses",
     "_utils",

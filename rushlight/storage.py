@@ -202,6 +202,38 @@ Storage = globals()["FloatStorage"]  # the type that the default dtype has at fi
 __all__ = ["Storage", "UntypedStorage", "TypedStorage", *_LEGACY]
 
 
+def _from_file(filename, shared=False, nbytes=0):
+    """A storage whose bytes are those of a file, read as they are needed.
+
+    Args:
+        filename: a path.
+        shared: whether changes are written to the file, which is made and lengthened as needed;
+            otherwise they stay in memory.
+        nbytes: how many bytes; of a file that is not shared, at most as many as it has.
+
+    Raises:
+        RuntimeError: if the file is shorter.
+    """
+    import mmap
+
+    if not nbytes:
+        return rl.empty(0, dtype=rl.uint8).untyped_storage()
+    with open(filename, "a+b" if shared else "rb") as file:
+        length = file.seek(0, 2)
+        if length < nbytes and not shared:
+            raise RuntimeError(
+                f"UntypedStorage.from_file: {filename} has {length} bytes, {nbytes} were asked for"
+            )
+        if length < nbytes:
+            file.truncate(nbytes)
+        access = mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
+        mapping = mmap.mmap(file.fileno(), nbytes, access=access)
+    return rl.frombuffer(mapping, dtype=rl.uint8).untyped_storage()
+
+
+UntypedStorage.from_file = staticmethod(_from_file)
+
+
 def _load_from_bytes(b):
     """A storage that a plain pickle holds as bytes."""
     import io

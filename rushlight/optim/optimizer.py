@@ -57,6 +57,8 @@ def _with_hooks(step):
 
     @wraps(step)
     def hooked_step(self, *args, **kwargs):
+        if "_optimizer_step_pre_hooks" not in self.__dict__:  # a wrapper without our __init__
+            return step(self, *args, **kwargs)
         for table in (_global_pre_hooks, self._optimizer_step_pre_hooks):
             for hook in tuple(table.values()) if table else ():
                 new = hook(self, args, kwargs)

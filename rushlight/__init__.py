@@ -159,6 +159,8 @@ _LAZY_NAMES = {
 def __getattr__(name):
     import importlib
 
+    if name == "torch":  # `from torch import torch`
+        return importlib.import_module(__name__)
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _LAZY_NAMES:

@@ -37,8 +37,12 @@ PyObject* pack_results(const Op& op, Results& outs) {
 }
 
 // A tuple of results, from out= or a body, as the op's named tuple if it has one.
-PyObject* given_outputs(const Op& op, PyObject* out) {
+PyObject* named_outputs(const Op& op, PyObject* out) {
   return op.result_type ? checked(PyObject_CallOneArg(op.result_type, out)) : Py_NewRef(out);
+}
+// What a call with out= returns: nothing if the results are a list.
+PyObject* given_outputs(const Op& op, PyObject* out) {
+  return op.returns_list ? Py_NewRef(Py_None) : named_outputs(op, out);
 }
 
 // ---- computing
@@ -133,13 +137,6 @@ Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
                         : empty(sizes, p.out_dtype, p.device);
   run_pointwise(*op.pointwise, p.compute, *out, {p.inputs, n}, p.params);
   return out;
-}
-
-void require_mask(const Op& op, const ArgSpec& arg, const Tensor& t) {
-  if (t.dtype != DType::Bool && t.dtype != DType::U8)
-    fail(op.public_name, "(): expected ", arg.text,
-         " to be a boolean tensor, but got a tensor with dtype ", t.dtype,
-         "; compare it first, as in x != 0");
 }
 
 Ref<Tensor> run_pointwise_op(const Op& op, const Slots& slots, Tensor* target) {
@@ -247,7 +244,7 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
     return call_op("copy_", args, 2);
   }
   if (!slots.out)
-    return PyTuple_CheckExact(result.get()) ? given_outputs(op, result.get()) : result.give();
+    return PyTuple_CheckExact(result.get()) ? named_outputs(op, result.get()) : result.give();
   Results values;
   collect_tensors(result.get(), values);
   deliver_all(op, slots.out, values);

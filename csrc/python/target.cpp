@@ -147,6 +147,13 @@ void prepare_out(const Op& op, Slots& slots, bool recording) {
          " does not match dtype of out parameter (", info(made).legacy_name, ")");
 }
 
+void require_mask(const Op& op, const ArgSpec& arg, const Tensor& t) {
+  if (t.dtype != DType::Bool && t.dtype != DType::U8)
+    fail(op.public_name, "(): expected ", arg.text,
+         " to be a boolean tensor, but got a tensor with dtype ", t.dtype,
+         "; compare it first, as in x != 0");
+}
+
 void require_one_device(const Op& op, const Tensor& a, const Tensor& b) {
   if (a.device == b.device || a.ndim == 0 || b.ndim == 0) return;
   fail(op.public_name,

@@ -60,7 +60,7 @@ class Record:
         self.public_name = self.name.split(".")[0]
         self.reference = None if _is_empty(body) else body
         self.sample_function = None
-        self.differentiable_inputs = []
+        self.differentiable_inputs, self.rules = [], {}
 
     def describe(self, args, result_names, returns_list, native_name):
         """Notes what the schema says, and the kernel's name or None."""
@@ -88,6 +88,7 @@ class Record:
         for arg, rule in rules.items():
             self._add_rule(self.arg_names.index(arg), rule)
             self.differentiable_inputs.append(arg)
+        self.rules.update(rules)
         return self
 
     def vjp_all(self, rule):
@@ -306,12 +307,15 @@ def op(
         no_bool: what to use instead, for a pointwise op that bool tensors are refused by.
     """
 
-    def make(body):
+    options = dict(locals())
+
+    def make(body, doc=None):
         name, args, mutated, has_out, result_names, returns_list = _parse(schema)
         is_pointwise = kind == pointwise
         in_place = is_pointwise if inplace is None else inplace
         spaces = _namespaces(at, method, args)
-        record = Record(schema, body, body.__doc__, spaces, in_place, kind)
+        record = Record(schema, body, doc or body.__doc__, spaces, in_place, kind)
+        record.options, record.body = options, body
         record.describe(
             args, result_names, returns_list, _native_name(kernel or name, is_pointwise)
         )
@@ -340,6 +344,24 @@ def op(
         return public
 
     return make
+
+
+def other_name(alias, *names):
+    """Declares the overloads ``names`` again, all of one op, under another public name.
+
+    All is taken from their records: forms, gradient rules, samples, the text and its example.
+    """
+    for original in [records[name] for name in names]:
+        name = original.public_name
+        options = dict(original.options)
+        options["schema"] = alias + original.schema[len(name) :]
+        options["kernel"], options["operator"] = original.native_name, None
+        options["grad_name"] = options["grad_name"] or _camel(name) + "Backward0"
+        doc = f"Another name of `{name}`. " + (original.doc or "").replace(f"{name}(", f"{alias}(")
+        op(**options)(original.body, doc)
+        made = records[options["schema"].split("(")[0]]
+        made.sample_function = original.sample_function
+        made.vjp(**original.rules)
 
 
 def _native_names(cache=[]):

@@ -78,9 +78,9 @@ def product_dim_grad(g, x, result, dim, keepdim):
     """The gradient of x.prod(dim)."""
     if x.dim() == 0:
         return g
-    if x.numel() == 0:
-        return rl.zeros_like(x)
     g, result = restore(g, x, dim, keepdim), restore(result, x, dim, keepdim)
+    if x.numel() == 0:
+        return g * x  # nothing, but part of the graph
     if bool((x == 0).any()):
         return g * without_each(x, dim).conj()
     return g * (result / x).conj()

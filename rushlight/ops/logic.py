@@ -1,20 +1,20 @@
-"""Records of elementwise comparison, tests, logic and bits, and of second names that are one call
-of another record. To add one: a record here, and a functor in csrc/scalar/arith.h.
+"""Records of elementwise comparison, tests, logic and bits, and of second names of records.
+To add one: a record here, and a functor in csrc/scalar/arith.h; a second name: a line.
 """
 
 import rushlight as rl
 from rushlight.ops._elementwise import unary
-from rushlight.ops._record import op, pointwise
+from rushlight.ops._record import op, other_name, pointwise
 
 # ---- comparison, tests, logic, bits
 
-for _name, _symbol, _aliases in (
-    ("lt", "<", ("less",)),
-    ("le", "<=", ("less_equal",)),
-    ("gt", ">", ("greater",)),
-    ("ge", ">=", ("greater_equal",)),
-    ("eq", "==", ()),
-    ("ne", "!=", ("not_equal",)),
+for _name, _symbol in (
+    ("lt", "<"),
+    ("le", "<="),
+    ("gt", ">"),
+    ("ge", ">="),
+    ("eq", "=="),
+    ("ne", "!="),
 ):
 
     def _compare(self, other): ...
@@ -27,14 +27,6 @@ for _name, _symbol, _aliases in (
         operator=_symbol,
         differentiable=False,
     )(_compare)
-    for _alias in _aliases:
-        op(
-            f"{_alias}(Tensor self, Tensor | Scalar other) -> Tensor",
-            kind=pointwise,
-            method=True,
-            differentiable=False,
-            kernel=_name,
-        )(_compare)
 
 for _name in ("logical_and", "logical_or", "logical_xor"):
 
@@ -87,9 +79,9 @@ for _name in ("gcd", "lcm"):
         inplace="function",
     )(_common)
 
-# ---- other names, built from the records above
+# ---- other names
 
-for _alias, _name in (
+for _alias, *_names in (
     ("negative", "neg"),
     ("absolute", "abs"),
     ("fix", "trunc"),
@@ -99,43 +91,18 @@ for _alias, _name in (
     ("arcsinh", "asinh"),
     ("arccosh", "acosh"),
     ("arctanh", "atanh"),
-):
-
-    def _renamed(self, _name=_name):
-        """."""
-        return getattr(self, _name)()
-
-    _renamed.__doc__ = f"Another name of `{_name}`."
-    op(f"{_alias}(Tensor self) -> Tensor", inplace=True)(_renamed)
-for _alias, _name in (
+    ("subtract", "sub"),
     ("multiply", "mul"),
-    ("divide", "div"),
+    ("divide", "div", "div.Tensor_mode"),
     ("true_divide", "div"),
     ("arctan2", "atan2"),
+    ("less", "lt"),
+    ("less_equal", "le"),
+    ("greater", "gt"),
+    ("greater_equal", "ge"),
+    ("not_equal", "ne"),
 ):
-
-    def _renamed2(self, other, _name=_name):
-        """."""
-        return getattr(rl, _name)(self, other)
-
-    _renamed2.__doc__ = f"Another name of `{_name}`."
-    op(
-        f"{_alias}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
-        method=True,
-        inplace=True,
-        numbers=True,
-    )(_renamed2)
-
-
-@op(
-    "subtract(Tensor | Scalar self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor",
-    method=True,
-    inplace=True,
-    numbers=True,
-)
-def _(self, other, alpha):
-    """Another name of `sub`."""
-    return rl.sub(self, other, alpha=alpha)
+    other_name(_alias, *_names)
 
 
 @op("rsub(Tensor self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor")

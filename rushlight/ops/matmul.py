@@ -327,7 +327,6 @@ baddbmm.vjp(
 @op(
     "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1,"
     " Tensor? out=None) -> Tensor",
-    inplace=True,
 )
 def addbmm(self, batch1, batch2, beta, alpha):
     """beta * self + alpha * (the sum of bmm(batch1, batch2) over the batch).
@@ -348,6 +347,25 @@ def addbmm(self, batch1, batch2, beta, alpha):
         )
     left = batch1.transpose(0, 1).reshape(n, b * k)
     return rl.addmm(self, left, batch2.reshape(b * k, batch2.shape[2]), beta=beta, alpha=alpha)
+
+
+@op(
+    "addbmm_(Tensor(a!) self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1)"
+    " -> Tensor",
+    at="Tensor",
+)
+def addbmm_(self, batch1, batch2, beta, alpha):
+    """`addbmm` in place; unlike other ops, it lets a tensor that is broadcast grow.
+
+    Example::
+
+        >>> rl.zeros(1).addbmm_(rl.ones(2, 1, 3), rl.ones(2, 3, 2))
+        tensor([[6., 6.]])
+    """
+    result = rl.addbmm(self, batch1, batch2, beta=beta, alpha=alpha)
+    if result.shape != self.shape:
+        self.resize_(result.shape)
+    return self.copy_(result)
 
 
 @op(

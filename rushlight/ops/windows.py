@@ -71,6 +71,10 @@ def _checked(name, M, dtype, layout):
         raise ValueError(f"{name} expects float32 or float64 dtypes, got: {dtype}")
 
 
+# The signal windows answer for a sparse layout themselves: their error is a ValueError.
+_SIGNAL_OPTIONS = _OPTIONS.replace("layout? layout", "any layout")
+
+
 def _signal(arguments, doc):
     """Declares ``signal.windows.NAME``; decorates the formula, or its maker from the arguments."""
 
@@ -85,7 +89,7 @@ def _signal(arguments, doc):
             return _made(formula, M, symmetric, dtype, device, requires_grad)
 
         body.__doc__ = f"{doc}\n\n    {_RESULT}\n    "
-        schema = f"{name}.window(int M, *, {own}bool sym=True, {_OPTIONS}) -> Tensor"
+        schema = f"{name}.window(int M, *, {own}bool sym=True, {_SIGNAL_OPTIONS}) -> Tensor"
         op(schema, at="signal.windows", differentiable=False, out=False)(body)
         return formula_of
 
@@ -129,8 +133,8 @@ def _cosine(n, span):
 
 
 @op(
-    f"exponential.window(int M, *, float? center=None, float tau=1.0, bool sym=True, {_OPTIONS})"
-    " -> Tensor",
+    "exponential.window(int M, *, float? center=None, float tau=1.0, bool sym=True, "
+    f"{_SIGNAL_OPTIONS}) -> Tensor",
     at="signal.windows",
     differentiable=False,
     out=False,

@@ -236,3 +236,12 @@ def test_inplace_activations_train(name):
     again = x.detach().requires_grad_(True)
     getattr(F, name)(again).sum().backward()
     assert rl.allclose(x.grad, again.grad)
+
+
+def test_statistics_of_native_group_norm_are_constants_in_the_graph():
+    x = rl.arange(12.0).reshape(2, 6, 1).requires_grad_()
+    y, mean, rstd = rl.native_group_norm(x, None, None, 2, 6, 1, 3, 1e-5)
+    assert rl.equal(y, rl.nn.functional.group_norm(x, 3))
+    assert mean.tolist() == [[0.5, 2.5, 4.5], [6.5, 8.5, 10.5]] and rstd.shape == (2, 3)
+    (grad,) = rl.autograd.grad(mean.sum() + rstd.sum(), x)
+    assert not grad.any()

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstdlib>
@@ -43,7 +44,7 @@ struct State {
   SpinLock lock;
   FreeBlock* small[kClasses] = {};
   char* slab = nullptr;
-  size_t slab_left = 0;
+  size_t slab_left = 0, staggered = 0;
   std::multimap<size_t, void*> large;  // cached, by capacity
   size_t cache_bound = 0;
   MemoryStats stats = {};
@@ -91,8 +92,18 @@ void* from_system(State& s, size_t n, size_t align) {
   return std::aligned_alloc(align, (n + align - 1) / align * align);
 }
 
+// Operands that start at the same place of a page fight for the same cache sets, and reads wait for
+// writes to lines with equal low address bits. So larger blocks start at staggered places.
+constexpr size_t kPage = 4096, kStaggerFrom = 8192;
+size_t stagger(State& s) { return ++s.staggered * 1088 % kPage; }
+
 void* carve(State& s, size_t n) {
-  if (n > kSlab / 4) return from_system(s, n, kAlign);
+  if (n > kSlab / 4) {
+    auto* raw = static_cast<char*>(from_system(s, n + kPage, kAlign));
+    if (!raw) return nullptr;
+    size_t from_page = reinterpret_cast<uintptr_t>(raw) % kPage;
+    return raw + (stagger(s) + kPage - from_page) % kPage;
+  }
   if (s.slab_left < n) {
     auto* fresh = static_cast<char*>(from_system(s, kSlab, kAlign));
     if (!fresh) return nullptr;
@@ -100,29 +111,35 @@ void* carve(State& s, size_t n) {
     s.slab_left = kSlab;
   }
   void* p = s.slab;
-  s.slab += n;
-  s.slab_left -= n;
+  size_t used = n >= kStaggerFrom ? std::min(n + 1088, s.slab_left) : n;
+  s.slab += used;
+  s.slab_left -= used;
   return p;
 }
 
 void* map_large(State& s, size_t n) {
   ++s.stats.system_allocations;
-  size_t span = n + kHugePage;
+  size_t span = n + kPage + kHugePage;
   if (span < n) return nullptr;
   void* raw = mmap(nullptr, span, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (raw == MAP_FAILED) return nullptr;
   auto start = reinterpret_cast<uintptr_t>(raw);
   uintptr_t aligned = (start + kHugePage - 1) & ~(kHugePage - 1);
   if (aligned > start) munmap(raw, aligned - start);
-  size_t tail = start + span - (aligned + n);
-  if (tail) munmap(reinterpret_cast<void*>(aligned + n), tail);
-  auto* p = reinterpret_cast<void*>(aligned);
+  size_t end = aligned + n + kPage, tail = start + span - end;
+  if (tail) munmap(reinterpret_cast<void*>(end), tail);
+  auto* p = reinterpret_cast<char*>(aligned);
   madvise(p, n, MADV_HUGEPAGE);
-  return p;
+  return p + stagger(s);
+}
+
+void unmap_large(void* p, size_t n) {
+  auto start = reinterpret_cast<uintptr_t>(p) & ~(kHugePage - 1);
+  munmap(reinterpret_cast<void*>(start), n + kPage);
 }
 
 void drop_cached(State& s) {
-  for (auto& [size, p] : s.large) munmap(p, size);
+  for (auto& [size, p] : s.large) unmap_large(p, size);
   s.large.clear();
   s.stats.cached = 0;
 }
@@ -199,7 +216,7 @@ void deallocate(void* data, size_t capacity) noexcept {
     return;
   }
   if (static_cast<size_t>(s.stats.cached) + capacity > s.cache_bound) {
-    munmap(data, capacity);
+    unmap_large(data, capacity);
     return;
   }
   s.stats.cached += static_cast<int64_t>(capacity);

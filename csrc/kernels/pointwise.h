@@ -11,10 +11,22 @@ namespace {
 
 constexpr int kB = 1, kI = 2, kF = 4, kD = 8, kCF = 16, kCD = 32;
 constexpr int kAnySign = 64;  // no compute type: the int64 functor serves uint64 as well
+constexpr int kSmall = 128;   // 8, 16 and 32-bit integers in their own width
+constexpr int kSpread = 256;  // no compute type: floats also with a second operand of one element
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
 
-template <class Fn, class T, int Inputs, int Params>
+// A file may compile some of the types of its functors only, and unroll the loops of cheap ones,
+// which otherwise spend half their time counting.
+#ifndef RL_COMPILED_TYPES
+#define RL_COMPILED_TYPES -1
+#endif
+#ifndef RL_UNROLL
+#define RL_UNROLL 1
+#endif
+constexpr int kCompiled = RL_COMPILED_TYPES, kUnroll = RL_UNROLL;
+
+template <class Fn, class T, int Inputs, int Params, bool Spread = false>
 void block(void* const* ptr, int64_t n, const Scalar* params) {
   using Out = decltype(Fn::template apply<T>(T{}, T{}, T{}, T{}, T{}, T{}));
   T p = Params > 0 ? params[0].to<T>() : T{}, q = Params > 1 ? params[1].to<T>() : T{};
@@ -23,12 +35,20 @@ void block(void* const* ptr, int64_t n, const Scalar* params) {
   auto* a = static_cast<const T*>(ptr[1]);
   auto* b = static_cast<const T*>(ptr[Inputs > 1 ? 2 : 1]);
   auto* c = static_cast<const T*>(ptr[Inputs > 2 ? 3 : 1]);
+  if constexpr (Spread) {
+    const T one = *b;
+#pragma GCC ivdep
+#pragma GCC unroll kUnroll
+    for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], one, one, p, q, r);
+    return;
+  }
   // A functor may bring a loop of its own; one of two operands says whether it took the block.
   if constexpr (requires { Fn::template run<T>(a, o, n); }) return Fn::template run<T>(a, o, n);
   if constexpr (requires { Fn::template run<T>(a, b, o, n); }) {
     if (Fn::template run<T>(a, b, o, n)) return;
   }
 #pragma GCC ivdep
+#pragma GCC unroll kUnroll
   for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], b[i], c[i], p, q, r);
 }
 
@@ -42,12 +62,23 @@ constexpr void add_type(PointwiseKernel& k, Compute c) {
 template <class Fn, int Inputs, int Params, int Types>
 constexpr PointwiseKernel make_pointwise(const char* name) {
   PointwiseKernel k{name, Inputs, Params, {}, {}, (Types & kAnySign) != 0};
-  if constexpr (Types & kB) add_type<Fn, bool, Inputs, Params>(k, Compute::B);
-  if constexpr (Types & kI) add_type<Fn, int64_t, Inputs, Params>(k, Compute::I);
-  if constexpr (Types & kF) add_type<Fn, float, Inputs, Params>(k, Compute::F);
-  if constexpr (Types & kD) add_type<Fn, double, Inputs, Params>(k, Compute::D);
-  if constexpr (Types & kCF) add_type<Fn, C64, Inputs, Params>(k, Compute::CF);
-  if constexpr (Types & kCD) add_type<Fn, C128, Inputs, Params>(k, Compute::CD);
+  constexpr int types = Types & kCompiled;
+  if constexpr (types & kB) add_type<Fn, bool, Inputs, Params>(k, Compute::B);
+  if constexpr (types & kI) add_type<Fn, int64_t, Inputs, Params>(k, Compute::I);
+  if constexpr (types & kF) add_type<Fn, float, Inputs, Params>(k, Compute::F);
+  if constexpr (types & kD) add_type<Fn, double, Inputs, Params>(k, Compute::D);
+  if constexpr (types & kCF) add_type<Fn, C64, Inputs, Params>(k, Compute::CF);
+  if constexpr (types & kCD) add_type<Fn, C128, Inputs, Params>(k, Compute::CD);
+  if constexpr (types & kSmall) {
+    add_type<Fn, uint8_t, Inputs, Params>(k, Compute::U8);
+    add_type<Fn, int8_t, Inputs, Params>(k, Compute::I8);
+    add_type<Fn, int16_t, Inputs, Params>(k, Compute::I16);
+    add_type<Fn, int32_t, Inputs, Params>(k, Compute::I32);
+  }
+  if constexpr (types & kSpread) {
+    k.spread[static_cast<int>(Compute::F)] = block<Fn, float, Inputs, Params, true>;
+    k.spread[static_cast<int>(Compute::D)] = block<Fn, double, Inputs, Params, true>;
+  }
   return k;
 }
 

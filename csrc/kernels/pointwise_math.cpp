@@ -1,5 +1,6 @@
 // Block functions of scalar/transcendental.h.
 #include <cmath>
+#include <cstring>
 
 #include "kernels/pointwise.h"
 #include "scalar/elementary.h"

@@ -28,28 +28,14 @@ struct Plan {
 };
 
 void fill_block(const Plan& p, int input, void* dst, int64_t n) {
-  auto fill = [&]<class T>() {
+  dispatch(stored(p.compute), [&]<class T>() {
     T v = p.is_number[input] ? p.numbers[input].to<T>() : T{};
     if (!p.is_number[input]) {
       const Operand& o = p.space.op[input + 1];
       converter(o.dtype, stored(p.compute))(&v, o.base, 1);
     }
     std::fill_n(static_cast<T*>(dst), n, v);
-  };
-  switch (p.compute) {
-    case Compute::B:
-      return fill.template operator()<bool>();
-    case Compute::I:
-      return fill.template operator()<int64_t>();
-    case Compute::F:
-      return fill.template operator()<float>();
-    case Compute::D:
-      return fill.template operator()<double>();
-    case Compute::CF:
-      return fill.template operator()<C64>();
-    case Compute::CD:
-      return fill.template operator()<C128>();
-  }
+  });
 }
 
 // One operand's part of a tile, as the functor gets it: contiguous rows, `step` bytes apart.
@@ -160,6 +146,49 @@ void run_tiles(const Plan& p, TileShape tile, int64_t begin, int64_t end) {
   });
 }
 
+// ---- rows that need no blocks: each operand runs along them in its own type, or is constant, or
+// is one element a row that the functor takes as such. Cut long, so that the walker costs nothing.
+constexpr int64_t kDirectCols = 128;
+
+bool one_a_row(const Plan& p, int k) {
+  const Operand& o = p.space.op[k];
+  return k == 2 && p.kernel.spread[static_cast<int>(p.compute)] &&
+         (p.is_number[1] || (o.dtype == stored(p.compute) && o.stride[p.space.dims - 1] == 0));
+}
+
+bool direct_rows(const Plan& p) {
+  const Space& s = p.space;
+  if (s.size[s.dims - 1] < kDirectCols) return false;
+  for (int k = 0; k < s.count; ++k) {
+    DType own = k ? stored(p.compute) : p.result;
+    bool dense = s.op[k].dtype == own && s.op[k].stride[s.dims - 1] == item_size(own);
+    if (!dense && !s.op[k].constant && !(k && one_a_row(p, k))) return false;
+  }
+  return true;
+}
+
+void run_direct_rows(const Plan& p, TileShape tile, int64_t begin, int64_t end) {
+  Scratch scratch;
+  const Space& s = p.space;
+  bool spread = s.count == 3 && one_a_row(p, 2);
+  BlockFn fn = spread ? p.kernel.spread[static_cast<int>(p.compute)] : p.fn;
+  for (int k = 1; k < s.count; ++k)
+    if (s.op[k].constant) fill_block(p, k - 1, scratch.block[k], spread && k == 2 ? 1 : tile.cols);
+  walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t, int64_t cols) {
+    void* ptr[kMaxOperands];
+    for (int k = 0; k < s.count; ++k)
+      ptr[k] = s.op[k].constant ? static_cast<void*>(scratch.block[k]) : at[k];
+    fn(ptr, cols, p.params);
+  });
+}
+
+TileShape direct_tile(const Plan& p) {
+  const Space& s = p.space;
+  bool blocks = false;  // constants of a block
+  for (int k = 1; k < s.count; ++k) blocks |= s.op[k].constant && !one_a_row(p, k);
+  return {1, std::min(s.size[s.dims - 1], blocks ? kBlock : kGrain)};
+}
+
 // Contiguous operands of the compute type itself: straight through, no walker.
 bool run_direct(const PointwiseKernel& k, Compute compute, Tensor& out,
                 std::span<const PointwiseInput> inputs, const Scalar* params) {
@@ -212,12 +241,14 @@ void run_general(Plan& p, std::span<const PointwiseInput> inputs, const Tensor& 
     Operand& o = p.space.op[k];
     o.constant = std::all_of(o.stride, o.stride + p.space.dims, [](int64_t v) { return v == 0; });
   }
-  TileShape tile = tile_shape(p.space, widest(p));
+  bool direct = direct_rows(p);
+  TileShape tile = direct ? direct_tile(p) : tile_shape(p.space, widest(p));
+  auto run = direct ? run_direct_rows : run_tiles;
   int64_t tiles = tile_count(p.space, tile);
-  if (out.numel <= kUnlockAbove / 2) return run_tiles(p, tile, 0, tiles);
+  if (out.numel <= kUnlockAbove / 2) return run(p, tile, 0, tiles);
   Unlocked unlocked(out.numel);
   int64_t grain = std::max<int64_t>(1, kGrain / (tile.rows * tile.cols));
-  parallel_for(tiles, grain, [&](int64_t begin, int64_t end) { run_tiles(p, tile, begin, end); });
+  parallel_for(tiles, grain, [&](int64_t begin, int64_t end) { run(p, tile, begin, end); });
 }
 
 }  // namespace

@@ -6,10 +6,11 @@
 
 namespace rl {
 
-// The types functors are compiled for. Other integers compute in int64 (and wrap on the way
-// out), 16-bit floats in float, complex numbers of such in complex64.
-enum class Compute : uint8_t { B, I, F, D, CF, CD };
-constexpr int kComputes = 6;
+// The types functors are compiled for. Integers compute in int64 (and wrap on the way out) unless
+// the functor has lanes of their own width, 16-bit floats in float, complex numbers of such in
+// complex64.
+enum class Compute : uint8_t { B, I, F, D, CF, CD, U8, I8, I16, I32 };
+constexpr int kComputes = 10;
 constexpr int kMaxInputs = 4, kMaxParams = 6;
 constexpr int64_t kBlock = 1024;  // elements: 8 KB of doubles, four operands in L1
 
@@ -21,8 +22,8 @@ inline Compute compute_of(DType d) {
   return kMap[static_cast<int>(d)];
 }
 inline DType stored(Compute c) {  // the dtype whose storage is the compute type itself
-  constexpr DType kMap[] = {DType::Bool, DType::I64, DType::F32,
-                            DType::F64,  DType::C64, DType::C128};
+  constexpr DType kMap[] = {DType::Bool, DType::I64, DType::F32, DType::F64, DType::C64,
+                            DType::C128, DType::U8,  DType::I8,  DType::I16, DType::I32};
   return kMap[static_cast<int>(c)];
 }
 
@@ -32,10 +33,18 @@ using BlockFn = void (*)(void* const* ptr, int64_t n, const Scalar* params);
 struct PointwiseKernel {
   const char* name;
   int inputs, params;
-  BlockFn fn[kComputes];    // null where the op is not defined
-  DType result[kComputes];  // stored type of the functor's result
-  bool any_sign = false;    // in int64 right for uint64 too
+  BlockFn fn[kComputes];           // null where the op is not defined
+  DType result[kComputes];         // stored type of the functor's result
+  bool any_sign = false;           // in int64 right for uint64 too
+  BlockFn spread[kComputes] = {};  // fn with ptr[2] a single element; may be null
 };
+
+// What an op on operands of this dtype computes in: its own width where the functor has it.
+inline Compute compute_in(const PointwiseKernel& k, DType d) {
+  for (Compute c : {Compute::U8, Compute::I8, Compute::I16, Compute::I32})
+    if (stored(c) == d && k.fn[static_cast<int>(c)]) return c;
+  return compute_of(d);
+}
 
 const PointwiseKernel* find_pointwise(std::string_view name);
 std::vector<std::string_view> pointwise_names();

@@ -54,6 +54,7 @@ Kernels<PointwiseKernel> collect_pointwise() {
       if (!k.fn[c] || !isa_wins(r.rank, present[c])) continue;
       have.fn[c] = k.fn[c];
       have.result[c] = k.result[c];
+      have.spread[c] = k.spread[c];
       present[c] = r.rank;
     }
   }

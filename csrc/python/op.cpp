@@ -80,7 +80,7 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
   wrap_numbers(p, n);
   if (op.dtype_rule == DTypeRule::ToFloat && is_integral(p.common)) p.common = default_dtype();
   const PointwiseKernel& k = *op.pointwise;
-  p.compute = compute_of(p.common);
+  p.compute = compute_in(*op.pointwise, p.common);
   bool sign_matters = p.common == DType::U64 && !k.any_sign;
   if (!k.fn[static_cast<int>(p.compute)] || sign_matters) not_implemented(op, p.common);
   DType r = k.result[static_cast<int>(p.compute)];

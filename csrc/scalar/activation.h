@@ -9,7 +9,7 @@ RL_BINARY(silu_backward, kReal, {
   return a * (s * (T(1) + b * (T(1) - s)));
 })
 RL_BINARY(gelu_backward, kReal, {
-  T cdf = T(0.5) * math::erfc(b * T(-0.70710678118654752440));
+  T cdf = math::normal_cdf(b);
   T pdf = T(0.39894228040143267794) * math::exp(T(-0.5) * b * b);
   return a * (cdf + b * pdf);
 })

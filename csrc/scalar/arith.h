@@ -10,6 +10,11 @@ static inline bool truthy(T a) {
   else
     return a != T(0);
 }
+// Unsigned, so that overflow wraps, and no wider than it must be, so that small integers vectorise.
+template <class T>
+using Wrap = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
+// !a in a form that vectorises.
+static inline bool negated(bool a) { return std::bit_cast<uint8_t>(a) < 1; }
 template <class T>
 static inline T floor_mod(T a, T b) {
   if constexpr (std::is_integral_v<T>) {
@@ -38,29 +43,29 @@ static inline T floor_div(T a, T b) {
     return d - f > T(0.5) ? f + 1 : f;
   }
 }
-RL_POINTWISE(add, 2, 1, kAll | kAnySign, {
+RL_POINTWISE(add, 2, 1, kAll | kSmall | kSpread | kAnySign, {
   if constexpr (std::is_same_v<T, bool>)
     return bool(a | (b & p));
   else if constexpr (std::is_integral_v<T>)
-    return T(uint64_t(a) + uint64_t(p) * uint64_t(b));
+    return T(Wrap<T>(a) + Wrap<T>(p) * Wrap<T>(b));
   else
     return a + p * b;
 })
-RL_POINTWISE(sub, 2, 1, kNumber | kAnySign, {
+RL_POINTWISE(sub, 2, 1, kNumber | kSmall | kSpread | kAnySign, {
   if constexpr (std::is_integral_v<T>)
-    return T(uint64_t(a) - uint64_t(p) * uint64_t(b));
+    return T(Wrap<T>(a) - Wrap<T>(p) * Wrap<T>(b));
   else
     return a - p * b;
 })
-RL_BINARY(mul, kAll | kAnySign, {
+RL_BINARY(mul, kAll | kSmall | kSpread | kAnySign, {
   if constexpr (std::is_same_v<T, bool>)
     return bool(a & b);
   else if constexpr (std::is_integral_v<T>)
-    return T(uint64_t(a) * uint64_t(b));
+    return T(Wrap<T>(a) * Wrap<T>(b));
   else
     return a * b;
 })
-RL_BINARY(div, kInexact, { return a / b; })
+RL_BINARY(div, kInexact | kSpread, { return a / b; })
 RL_BINARY(floor_divide, kI | kReal, { return floor_div(a, b); })
 RL_BINARY(remainder, kI | kReal, { return floor_mod(a, b); })
 RL_BINARY(fmod, kI | kReal, {
@@ -71,17 +76,17 @@ RL_BINARY(fmod, kI | kReal, {
     return std::fmod(a, b);
   }
 })
-RL_UNARY(neg, kNumber, {
+RL_UNARY(neg, kNumber | kSmall, {
   if constexpr (std::is_integral_v<T>)
-    return T(uint64_t(0) - uint64_t(a));
+    return T(Wrap<T>(0) - Wrap<T>(a));
   else
     return -a;
 })
-RL_UNARY(abs, kAll, {
+RL_UNARY(abs, kAll | kSmall, {
   if constexpr (std::is_same_v<T, bool>)
     return a;
   else if constexpr (std::is_integral_v<T>)
-    return T(a < 0 ? uint64_t(0) - uint64_t(a) : uint64_t(a));
+    return T(a < 0 ? Wrap<T>(0) - Wrap<T>(a) : Wrap<T>(a));
   else if constexpr (is_cplx<T>)
     return std::hypot(a.re, a.im);
   else
@@ -140,20 +145,20 @@ RL_UNARY(round, kI | kReal, {
 RL_UNARY(frac, kReal, { return a - std::trunc(a); })
 RL_UNARY(sqrt, kReal, { return std::sqrt(a); })
 RL_UNARY(rsqrt, kReal, { return T(1) / std::sqrt(a); })
-RL_UNARY(relu, kOrdered, {
+RL_UNARY(relu, kOrdered | kSmall, {
   if constexpr (std::is_same_v<T, bool>)
     return a;
   else
     return a < T(0) ? T(0) : a;
 })
 
-RL_BINARY(maximum, kOrdered, {
+RL_BINARY(maximum, kOrdered | kSmall, {
   if constexpr (std::is_integral_v<T>)
     return T(a > b ? a : b);
   else
     return a != a ? a : b != b ? b : a > b ? a : b;
 })
-RL_BINARY(minimum, kOrdered, {
+RL_BINARY(minimum, kOrdered | kSmall, {
   if constexpr (std::is_integral_v<T>)
     return T(a < b ? a : b);
   else
@@ -171,7 +176,7 @@ RL_BINARY(fmin, kOrdered, {
   else
     return a != a ? b : b != b ? a : a < b ? a : b;
 })
-RL_TERNARY(clamp, kOrdered, {  // NaN in a stays; a NaN bound wins
+RL_TERNARY(clamp, kOrdered | kSmall, {  // NaN in a stays; a NaN bound wins
   if constexpr (std::is_integral_v<T>) {
     T lo = a < b ? b : a;
     return T(lo > c ? c : lo);
@@ -180,7 +185,7 @@ RL_TERNARY(clamp, kOrdered, {  // NaN in a stays; a NaN bound wins
     return lo != lo ? lo : c != c ? c : lo > c ? c : lo;
   }
 })
-RL_TERNARY(where, kAll | kAnySign, { return truthy(a) ? b : c; })
+RL_TERNARY(where, kAll | kSmall | kAnySign, { return truthy(a) ? b : c; })
 RL_POINTWISE(addcmul, 3, 1, kNumber, { return T(a + p * b * c); })
 RL_POINTWISE(addcdiv, 3, 1, kInexact, { return a + p * (b / c); })
 RL_TERNARY(lerp, kInexact, {
@@ -194,25 +199,25 @@ RL_BINARY(copysign, kReal, { return std::copysign(a, b); })
 RL_BINARY(nextafter, kReal, { return std::nextafter(a, b); })
 RL_BINARY(heaviside, kOrdered, { return a == T(0) ? b : T(a > T(0)); })
 
-RL_BINARY(lt, kOrdered, { return a < b; })
-RL_BINARY(le, kOrdered, { return a <= b; })
-RL_BINARY(gt, kOrdered, { return a > b; })
-RL_BINARY(ge, kOrdered, { return a >= b; })
-RL_BINARY(eq, kAll | kAnySign, { return a == b; })
-RL_BINARY(ne, kAll | kAnySign, { return a != b; })
-RL_UNARY(logical_not, kAll | kAnySign, { return !truthy(a); })
+RL_BINARY(lt, kOrdered | kSmall, { return a < b; })
+RL_BINARY(le, kOrdered | kSmall, { return a <= b; })
+RL_BINARY(gt, kOrdered | kSmall, { return a > b; })
+RL_BINARY(ge, kOrdered | kSmall, { return a >= b; })
+RL_BINARY(eq, kAll | kSmall | kAnySign, { return a == b; })
+RL_BINARY(ne, kAll | kSmall | kAnySign, { return a != b; })
+RL_UNARY(logical_not, kAll | kAnySign, { return negated(truthy(a)); })
 RL_BINARY(logical_and, kAll | kAnySign, { return bool(truthy(a) & truthy(b)); })
 RL_BINARY(logical_or, kAll | kAnySign, { return bool(truthy(a) | truthy(b)); })
 RL_BINARY(logical_xor, kAll | kAnySign, { return truthy(a) != truthy(b); })
-RL_UNARY(bitwise_not, kIntegral | kAnySign, {
+RL_UNARY(bitwise_not, kIntegral | kSmall | kAnySign, {
   if constexpr (std::is_same_v<T, bool>)
-    return !a;
+    return negated(a);
   else
     return T(~a);
 })
-RL_BINARY(bitwise_and, kIntegral | kAnySign, { return T(a & b); })
-RL_BINARY(bitwise_or, kIntegral | kAnySign, { return T(a | b); })
-RL_BINARY(bitwise_xor, kIntegral | kAnySign, { return T(a ^ b); })
+RL_BINARY(bitwise_and, kIntegral | kSmall | kAnySign, { return T(a & b); })
+RL_BINARY(bitwise_or, kIntegral | kSmall | kAnySign, { return T(a | b); })
+RL_BINARY(bitwise_xor, kIntegral | kSmall | kAnySign, { return T(a ^ b); })
 RL_BINARY(bitwise_left_shift, kI, { return b < 0 || b > 63 ? T(0) : T(uint64_t(a) << b); })
 RL_BINARY(bitwise_right_shift, kI, { return T(a >> (b < 0 || b > 63 ? 63 : b)); })
 RL_UNARY(isnan, kAll | kAnySign, {

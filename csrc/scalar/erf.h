@@ -63,20 +63,37 @@ static inline double erfc(double x) {
   double outer = x < 0.0 ? 2.0 - large : large;
   return a < 0.5 ? 1.0 - erf_small(x) : is_nan(x) ? x : outer;
 }
+// (1 + 2x) erfcx(x) to 30 bits, q = (x - 3) / (x + 3).
+template <class T>
+static inline T erfcx_fit(T q) {
+  return horner(q, T(0x1.40c522d7efb3p+0), T(-0x1.15c084a98585dp-3), T(-0x1.85a15d56474dp-5),
+                T(0x1.098362745c8bcp-3), T(-0x1.e88b720aaa1dp-4), T(0x1.17cab7aac00cp-4),
+                T(-0x1.857707f38741cp-6), T(0x1.4b03f4db0ede7p-9), T(0x1.efbfa936a879ap-10),
+                T(-0x1.914eb0acb88f7p-11), T(-0x1.cdc5fe850dc03p-14), T(0x1.9f829df91f2fep-14),
+                T(0x1.17b705e1e98d3p-17));
+}
 // For float: the same in double to 30 bits.
 static inline float erfc(float x) {
   constexpr double kLog2e = ExpConst<double>::kLog2e;
   float a = abs(x);
   double b = double(a > 12.0f ? 12.0f : a < 0.5f ? 0.5f : a), q = (b - 3.0) / (b + 3.0);
-  double p =
-      horner(q, 0x1.40c522d7efb3p+0, -0x1.15c084a98585dp-3, -0x1.85a15d56474dp-5,
-             0x1.098362745c8bcp-3, -0x1.e88b720aaa1dp-4, 0x1.17cab7aac00cp-4, -0x1.857707f38741cp-6,
-             0x1.4b03f4db0ede7p-9, 0x1.efbfa936a879ap-10, -0x1.914eb0acb88f7p-11,
-             -0x1.cdc5fe850dc03p-14, 0x1.9f829df91f2fep-14, 0x1.17b705e1e98d3p-17);
-  double large = exp2_for_float(-kLog2e * b * b) * p / (1.0 + 2.0 * b);
+  double large = exp2_for_float(-kLog2e * b * b) * erfcx_fit(q) / (1.0 + 2.0 * b);
   float outer = float(x < 0.0f ? 2.0 - large : large);
   float inner = float(1.0 - double(erf_small(x)));
   return a < 0.5f ? inner : is_nan(x) ? x : outer;
+}
+
+// The normal distribution function, erfc(-x / sqrt(2)) / 2. For float without double, which has
+// half the lanes: what rounding x^2 loses comes back through the exponential's tail.
+static inline double normal_cdf(double x) { return 0.5 * erfc(x * -0.70710678118654752440); }
+static inline float normal_cdf(float x) {
+  float a = abs(limit_magnitude(x, 20.0f)), b = a * 0.70710678f, up = b + 3.0f, w = 1.0f + 2.0f * b;
+  float inverse = 1.0f / (up * w);  // the one division, for both quotients
+  float half = -0.5f * a, square = half * a, e = exp(square);
+  float exact = mad(e, fused(half, a, -square), e);
+  float tail = 0.5f * exact * erfcx_fit((b - 3.0f) * (w * inverse)) * (up * inverse);
+  float outer = x > 0.0f ? 1.0f - tail : tail, inner = mad(0.5f, erf_small(x * 0.70710678f), 0.5f);
+  return b < 0.5f ? inner : is_nan(x) ? x : outer;
 }
 
 static inline double erfcx(double x) {

@@ -106,9 +106,20 @@ def load_stream(file, shown_name, options):
     storages = _Storages(options, file.seek(0, 2))
     file.seek(here)
     result = options.unpickle(file, storages)
+    end = file.tell()
     for key in _head(file, shown_name, options):
         _fill(file, shown_name, key, storages)
-    return result
+    return options.unpickle(file, storages) if _has_bits(file, here, end) else result
+
+
+def _has_bits(file, start, end):
+    """Whether tensors may be kept conjugated or negated. Those are made from their values, which
+    come behind the pickle: then it is read again, from `start`.
+    """
+    file.seek(start)
+    body = file.read(end - start)
+    file.seek(start)
+    return b"conj" in body or b"neg" in body
 
 
 def _head(file, shown_name, options):

@@ -89,7 +89,7 @@ def _apply_bits(tensor, metadata):
         raise NotImplementedError(f"load: tensor metadata {sorted(unknown)} is not supported")
     if metadata.get("conj"):
         tensor = tensor.conj()
-    return rl._neg_view(tensor) if metadata.get("neg") else tensor
+    return -tensor if metadata.get("neg") else tensor
 
 
 def _rebuild_parameter(data, requires_grad, backward_hooks):

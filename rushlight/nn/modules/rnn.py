@@ -232,6 +232,10 @@ class RNNBase(Module):
     def _as_hidden(self, states):
         return tuple(states) if self.mode == "LSTM" else states[0]
 
+    def __getstate__(self):
+        """With the list of weights that PyTorch expects among the attributes."""
+        return {**super().__getstate__(), "_flat_weights": self._flat_weights}
+
     def __setstate__(self, state):
         state = {k: v for k, v in state.items() if k not in ("_flat_weights", "_flat_weight_refs")}
         super().__setstate__(state)

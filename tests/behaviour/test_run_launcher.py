@@ -8,7 +8,7 @@ import sys
 import rushlight as rl
 from rushlight import _as_torch
 
-BESIDE = pathlib.Path(rl.__file__).resolve().parents[1]
+BESIDE = pathlib.Path(rl.__file__).absolute().parents[1]
 
 
 def run(tmp_path, source, *arguments, name="program.py", launch=None):

@@ -18,7 +18,7 @@ def _makers():
     """Names of ops that make tensors: they have ``device=``, and take no tensor."""
     from rushlight.ops._record import records
 
-    names = set()
+    names = {"tensor", "as_tensor"}
     for record in records.values():
         takes_tensor = any(kind in (0, 1, 2) for kind in record.arg_types)
         if "device" in record.arg_names and not takes_tensor:

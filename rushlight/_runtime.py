@@ -224,8 +224,6 @@ class iinfo:
 def set_default_device(device):
     """The device of tensors that are made from now on, where none is given: "cpu" or "meta".
 
-    Functions that take Python data, such as `tensor`, keep making tensors on the CPU.
-
     Raises:
         AssertionError: for a device that there is not.
     """

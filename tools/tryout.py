@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 HERE = pathlib.Path(__file__).resolve().parent
 NANO = (
@@ -50,7 +50,6 @@ class Row:
     numbers: str = r"(?<![\w.-])(-?\d+\.\d+(?:e[-+]?\d+)?|nan|-?inf)(?![\w.])"
     tolerance: float = 1e-3
     suite: bool = False
-    needs: tuple = field(default=())
 
 
 LOSS = r"loss:?\s+(-?\d+\.\d+)"
@@ -81,10 +80,10 @@ ROWS = [
         r"loss\s+(\d+\.\d+)"),
     Row("char-RNN", "{here}/char_rnn.py"),
     Row("seq2seq", "{here}/seq2seq.py"),
-    Row("programs of PyTorch 0.3", "{here}/old_programs.py"),
+    Row("transformers trainer", "{here}/transformers_models.py trainer", None, LOSS),
     *(
         Row(f"transformers {name}", "{here}/transformers_models.py " + name, tolerance=1e-4)
-        for name in ("bert", "gpt2", "llama", "t5", "vit", "whisper", "clip", "mamba", "trainer")
+        for name in ("bert", "gpt2", "llama", "t5", "vit", "whisper", "clip", "mamba")
     ),
     Row("pytorch_lightning", "{here}/lightning_fit.py {out}"),
     Row("accelerate", "{here}/accelerate_train.py {out}"),

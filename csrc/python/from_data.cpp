@@ -277,6 +277,7 @@ PyObject* py_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* na
   return guarded([&] {
     static const Keywords keys("tensor", 1,
                                {"data", "dtype", "device", "requires_grad", "pin_memory"});
+    if (PyObject* taken = redirect_function("tensor", args, n, names)) return taken;
     PyObject* a[5] = {};
     keys.read(args, n, names, a, 1);
     if (!names) return wrap(from_data(a[0], nullptr, Device::Cpu));
@@ -318,6 +319,7 @@ PyObject* to_options(Own t, const Options& o) {
 PyObject* as_tensor_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
   return guarded([&] {
     static const Keywords keys("as_tensor", 3, {"data", "dtype", "device"});
+    if (PyObject* taken = redirect_function("as_tensor", args, n, names)) return taken;
     PyObject* a[3] = {};
     keys.read(args, n, names, a, 1);
     Options o = read_options("as_tensor", a[1], a[2], nullptr, nullptr);

@@ -115,6 +115,18 @@ PyObject* redirect(PyObject* function, PyObject* const* args, Py_ssize_t n, PyOb
   return ask(function, tuple.get(), kwargs.get(), found.get());
 }
 
+PyObject* redirect_function(const char* name, PyObject* const* args, Py_ssize_t n,
+                            PyObject* kwnames) {
+  if (!interposers_) [[likely]]
+    return nullptr;
+  Own module(checked(PyImport_ImportModule("rushlight._native")));
+  Own function(checked(PyObject_GetAttrString(module.get(), name)));
+  PyObject* result = redirect(function.get(), args, n, kwnames);
+  if (result != Py_NotImplemented) return result;
+  Py_DECREF(result);
+  return nullptr;
+}
+
 PyObject* redirect_member(const char* name, const char* part, PyObject* const* args, Py_ssize_t n) {
   auto* type = reinterpret_cast<PyObject*>(TensorType);
   Own member(checked(PyObject_GetAttrString(type, name)));

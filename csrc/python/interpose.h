@@ -17,6 +17,10 @@ inline uint8_t marks(PyObject* o) { return is_tensor(o) ? as_tensor(o)->interpos
 // Asks whoever may take over `function(*args, **kwargs)`; NotImplemented means that nobody does
 // and that the call goes on. Throws PythonError.
 PyObject* redirect(PyObject* function, PyObject* const* args, Py_ssize_t n, PyObject* kwnames);
+// The same for the native function `name` that takes no tensor for itself, such as "tensor": asks
+// interposers only. Null means that nobody takes the call over.
+PyObject* redirect_function(const char* name, PyObject* const* args, Py_ssize_t n,
+                            PyObject* kwnames);
 // The same for the member `name` of Tensor: an operator's dunder, a method, or the getter or
 // setter (`part`) of an attribute.
 PyObject* redirect_member(const char* name, const char* part, PyObject* const* args, Py_ssize_t n);

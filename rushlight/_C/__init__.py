@@ -81,7 +81,7 @@ def _is_torch_function_mode_enabled():
 
 
 def __getattr__(name):
-    if name in ("_distributed_c10d", "_distributed_rpc", "_profiler", "_autograd"):
+    if name in ("_autograd", "_distributed_c10d", "_distributed_rpc", "_nn", "_profiler"):
         import importlib
 
         return importlib.import_module(f"{__name__}.{name}")

@@ -36,7 +36,7 @@ def qualified_name(function):
         return None
     if getattr(builtins, name, None) is function:
         return name
-    module = "operator" if module == "_operator" else module
+    module = {"_operator": "operator", "rushlight._native": "torch"}.get(module, module)
     qualified = getattr(function, "__qualname__", name)
     return None if module is None or "<locals>" in qualified else f"{module}.{qualified}"
 

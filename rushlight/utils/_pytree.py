@@ -371,6 +371,22 @@ def _dict_flatten_with_keys(d):
     return [(MappingKey(key), child) for key, child in d.items()], list(d)
 
 
+def _dict_flatten(d):
+    return list(d.values()), list(d)
+
+
+def _dict_unflatten(values, context):
+    return dict(zip(context, values))
+
+
+def _list_flatten(d):
+    return d, None
+
+
+def _list_unflatten(values, context):
+    return list(values)
+
+
 def _namedtuple_with_keys(t):
     names = getattr(t, "_fields", None)
     if names is None:
@@ -390,9 +406,7 @@ def _register_builtins():
         lambda c, _: tuple(c),
         flatten_with_keys_fn=_sequence_with_keys,
     )
-    register(
-        list, lambda x: (x, None), lambda c, _: list(c), flatten_with_keys_fn=_sequence_with_keys
-    )
+    register(list, _list_flatten, _list_unflatten, flatten_with_keys_fn=_sequence_with_keys)
     for kind in (dict, OrderedDict):
         register(
             kind,

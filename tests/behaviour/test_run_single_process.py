@@ -170,6 +170,7 @@ def test_device_as_a_context_is_where_tensors_are_made():
         assert not rl.zeros(2, device="cpu").is_meta
         with rl.device("cpu"):
             assert not rl.ones(1).is_meta
+        assert rl.tensor([1.0]).is_meta and rl.as_tensor([1]).is_meta
         assert rl.get_default_device() == rl.device("meta")
     assert not rl.zeros(1).is_meta
     rl.set_default_device("meta")

@@ -137,3 +137,8 @@ def test_futures():
     with pytest.raises(RuntimeError, match="once"):
         failed.set_result(1)
     assert rl.futures.wait_all([future, jit.fork(int)]) == [3, 0]
+
+
+def test_tensors_made_while_tracing_are_part_of_it():
+    traced = jit.trace(lambda x: x + rl.tensor([2.0]), rl.ones(1))
+    assert "torch.tensor([2.0])" in traced.code and traced(rl.ones(1)).item() == 3

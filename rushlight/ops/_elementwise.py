@@ -6,11 +6,21 @@ import rushlight as rl
 from rushlight.ops._record import op, pointwise, to_float
 
 
-def unary(name, doc, rule, dtype=to_float, **more):
-    """Records ``name(self)``; the doc's formula is all that differs between these."""
+def with_example(doc, call, result):
+    """The text of an op with what ``call`` gives."""
+    return f"{doc}\n\n    Example::\n\n        >>> rl.{call}\n        {result}\n    "
+
+
+def unary(name, doc, rule, dtype=to_float, example=None, **more):
+    """Records ``name(self)``; the doc's formula is all that differs between these.
+
+    ``example`` is the elements of an input and what comes of them: ``("0., 1.", "0., 2.")``.
+    """
 
     def body(self): ...
 
+    if example:
+        doc = with_example(doc, f"{name}(rl.tensor([{example[0]}]))", f"tensor([{example[1]}])")
     body.__doc__ = doc
     made = op(f"{name}(Tensor self) -> Tensor", kind=pointwise, dtype=dtype, **more)(body)
     if rule is not None:

@@ -258,7 +258,18 @@ def _result_type(name, names):
 
 
 def _camel(name):
-    return "".join([p[:1].upper() + p[1:] for p in name.strip("_").split("_")])
+    """``log1p`` -> ``Log1P``: a capital at the start, after an underscore and after a digit."""
+    letters, up = [], True
+    for c in name.strip("_"):
+        if c != "_":
+            letters.append(c.upper() if up else c)
+        up = c == "_" or c.isdigit()
+    return "".join(letters)
+
+
+def _grad_name(name, spaces):
+    """The graph node's name, from the op's and where it is offered."""
+    return ("Special" if spaces == ("special",) else "") + _camel(name) + "Backward0"
 
 
 def _native_name(name, is_pointwise):
@@ -322,7 +333,7 @@ def op(
         record.native = _native.make_op(
             name,
             record.public_name,
-            _grad_names(grad_name or _camel(record.public_name) + "Backward0"),
+            _grad_names(grad_name or _grad_name(record.public_name, spaces)),
             record.native_name,
             [tuple(a) for a in args],
             record.reference,
@@ -356,7 +367,7 @@ def other_name(alias, *names):
         options = dict(original.options)
         options["schema"] = alias + original.schema[len(name) :]
         options["kernel"], options["operator"] = original.native_name, None
-        options["grad_name"] = options["grad_name"] or _camel(name) + "Backward0"
+        options["grad_name"] = options["grad_name"] or _grad_name(name, original.at)
         doc = f"Another name of `{name}`. " + (original.doc or "").replace(f"{name}(", f"{alias}(")
         op(**options)(original.body, doc)
         made = records[options["schema"].split("(")[0]]

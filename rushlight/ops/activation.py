@@ -242,7 +242,13 @@ def elu(input, alpha, inplace):
 
 @op("celu(Tensor input, number alpha=1.0, bool inplace=False) -> Tensor", at=_NN + ("torch",))
 def celu(input, alpha, inplace):
-    """x where positive, else alpha (exp(x / alpha) - 1) (Barron 2017)."""
+    """x where positive, else alpha (exp(x / alpha) - 1) (Barron 2017).
+
+    Example::
+
+        >>> rl.nn.functional.celu(rl.tensor([-1., 1.]))
+        tensor([-0.6321,  1.0000])
+    """
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
     return into(input, inplace, _elu, alpha, 1.0, 1.0 / alpha)
@@ -250,25 +256,49 @@ def celu(input, alpha, inplace):
 
 @op("selu(Tensor input, bool inplace=False) -> Tensor", at=_NN + ("torch",))
 def selu(input, inplace):
-    """The scaled elu that keeps mean 0 and variance 1 (Klambauer et al. 2017)."""
+    """The scaled elu that keeps mean 0 and variance 1 (Klambauer et al. 2017).
+
+    Example::
+
+        >>> rl.nn.functional.selu(rl.tensor([-1., 1.]))
+        tensor([-1.1113,  1.0507])
+    """
     return into(input, inplace, _elu, 1.6732632423543772, 1.0507009873554805, 1.0)
 
 
 @op("relu.nn(Tensor input, bool inplace=False) -> Tensor", at=_NN)
 def _nn_relu(input, inplace):
-    """max(x, 0), elementwise; with `inplace`, into x."""
+    """max(x, 0), elementwise; with `inplace`, into x.
+
+    Example::
+
+        >>> rl.nn.functional.relu(rl.tensor([-1., 1.]))
+        tensor([0., 1.])
+    """
     return input.relu_() if inplace else relu(input)
 
 
 @op("sigmoid.nn(Tensor input) -> Tensor", at=_NN)
 def _nn_sigmoid(input):
-    """1 / (1 + exp(-x)), elementwise."""
+    """1 / (1 + exp(-x)), elementwise.
+
+    Example::
+
+        >>> rl.nn.functional.sigmoid(rl.tensor([0., 1.]))
+        tensor([0.5000, 0.7311])
+    """
     return rl.sigmoid(input)
 
 
 @op("tanh.nn(Tensor input) -> Tensor", at=_NN)
 def _nn_tanh(input):
-    """The hyperbolic tangent, elementwise."""
+    """The hyperbolic tangent, elementwise.
+
+    Example::
+
+        >>> rl.nn.functional.tanh(rl.tensor([0., 1.]))
+        tensor([0.0000, 0.7616])
+    """
     return rl.tanh(input)
 
 
@@ -284,7 +314,13 @@ _log_sigmoid = define(
 
 @op("logsigmoid(Tensor input) -> Tensor", at=_NN)
 def logsigmoid(input):
-    """log(1 / (1 + exp(-x))), without overflow."""
+    """log(1 / (1 + exp(-x))), without overflow.
+
+    Example::
+
+        >>> rl.nn.functional.logsigmoid(rl.tensor([0., 1.]))
+        tensor([-0.6931, -0.3133])
+    """
     return _log_sigmoid(input)
 
 
@@ -304,13 +340,25 @@ _mish = define(
 
 @op("mish.nn(Tensor input, bool inplace=False) -> Tensor", at=_NN)
 def mish(input, inplace):
-    """x tanh(log(1 + exp(x))) (Misra 2019)."""
+    """x tanh(log(1 + exp(x))) (Misra 2019).
+
+    Example::
+
+        >>> rl.nn.functional.mish(rl.tensor([-1., 1.]))
+        tensor([-0.3034,  0.8651])
+    """
     return into(input, inplace, _mish)
 
 
 @op("glu(Tensor input, int dim=-1) -> Tensor", at=_NN)
 def glu(input, dim):
-    """The first half along `dim` times sigmoid of the second half (Dauphin et al. 2016)."""
+    """The first half along `dim` times sigmoid of the second half (Dauphin et al. 2016).
+
+    Example::
+
+        >>> rl.nn.functional.glu(rl.tensor([2., 0.]))
+        tensor([1.])
+    """
     if input.dim() == 0:
         raise RuntimeError("glu does not support 0-dimensional tensors")
     if input.shape[dim] % 2:
@@ -323,11 +371,23 @@ def glu(input, dim):
 
 @op("softsign(Tensor input) -> Tensor", at=_NN)
 def softsign(input):
-    """x / (1 + |x|)."""
+    """x / (1 + |x|).
+
+    Example::
+
+        >>> rl.nn.functional.softsign(rl.tensor([-1., 3.]))
+        tensor([-0.5000,  0.7500])
+    """
     return input / (input.abs() + 1)
 
 
 @op("tanhshrink(Tensor input) -> Tensor", at=_NN)
 def tanhshrink(input):
-    """x - tanh(x)."""
+    """x - tanh(x).
+
+    Example::
+
+        >>> rl.nn.functional.tanhshrink(rl.tensor([0., 1.]))
+        tensor([0.0000, 0.2384])
+    """
     return input - input.tanh()

@@ -52,7 +52,13 @@ def hardtanh(input, min_val, max_val, inplace):
 
 @op("relu6(Tensor input, bool inplace=False) -> Tensor", at=_NN)
 def relu6(input, inplace):
-    """min(max(x, 0), 6)."""
+    """min(max(x, 0), 6).
+
+    Example::
+
+        >>> rl.nn.functional.relu6(rl.tensor([-1., 7.]))
+        tensor([0., 6.])
+    """
     return rl.nn.functional.hardtanh(input, 0.0, 6.0, inplace)
 
 
@@ -74,7 +80,13 @@ _hardsigmoid = define(
 
 @op("hardsigmoid.nn(Tensor input, bool inplace=False) -> Tensor", at=_NN)
 def hardsigmoid(input, inplace):
-    """min(max(x + 3, 0), 6) / 6."""
+    """min(max(x + 3, 0), 6) / 6.
+
+    Example::
+
+        >>> rl.nn.functional.hardsigmoid(rl.tensor([-4., 0., 4.]))
+        tensor([0.0000, 0.5000, 1.0000])
+    """
     return into(input, inplace, _hardsigmoid)
 
 
@@ -96,7 +108,13 @@ _hardswish = define(
 
 @op("hardswish.nn(Tensor input, bool inplace=False) -> Tensor", at=_NN)
 def hardswish(input, inplace):
-    """x min(max(x + 3, 0), 6) / 6 (Howard et al. 2019)."""
+    """x min(max(x + 3, 0), 6) / 6 (Howard et al. 2019).
+
+    Example::
+
+        >>> rl.nn.functional.hardswish(rl.tensor([-4., 3.]))
+        tensor([-0., 3.])
+    """
     return into(input, inplace, _hardswish)
 
 
@@ -130,7 +148,13 @@ _hardshrink = define(
 
 @op("softshrink.nn(Tensor input, number lambd=0.5) -> Tensor", at=_NN)
 def softshrink(input, lambd):
-    """x moved towards 0 by lambd, 0 where |x| <= lambd."""
+    """x moved towards 0 by lambd, 0 where |x| <= lambd.
+
+    Example::
+
+        >>> rl.nn.functional.softshrink(rl.tensor([-1., 0.2]))
+        tensor([-0.5000,  0.0000])
+    """
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
     return _softshrink(input, lambd)
@@ -138,7 +162,13 @@ def softshrink(input, lambd):
 
 @op("hardshrink.nn(Tensor input, number lambd=0.5) -> Tensor", at=_NN + ("torch", "Tensor"))
 def hardshrink(input, lambd):
-    """x where |x| > lambd, else 0."""
+    """x where |x| > lambd, else 0.
+
+    Example::
+
+        >>> rl.nn.functional.hardshrink(rl.tensor([-1., 0.2]))
+        tensor([-1.,  0.])
+    """
     return _hardshrink(input, lambd)
 
 
@@ -169,7 +199,13 @@ _threshold = define(
     at=_NN + ("torch",),
 )
 def threshold(input, threshold, value, inplace):
-    """x where x > threshold, else value."""
+    """x where x > threshold, else value.
+
+    Example::
+
+        >>> rl.nn.functional.threshold(rl.tensor([-1., 1.]), 0, 9)
+        tensor([9., 1.])
+    """
     return into(input, inplace, _threshold, threshold, value)
 
 
@@ -177,6 +213,11 @@ def threshold(input, threshold, value, inplace):
 def prelu(input, weight):
     """x where x >= 0, else weight * x; weight has one element or one per channel
     (He et al. 2015).
+
+    Example::
+
+        >>> rl.nn.functional.prelu(rl.tensor([-1., 1.]), rl.tensor([0.5]))
+        tensor([-0.5000,  1.0000])
     """
     if weight.numel() != 1:
         if input.dim() == 0:
@@ -221,6 +262,11 @@ _prelu.vjp(
 def rrelu(input, lower, upper, training, inplace, generator):
     """x where positive, else a slope times x: random in [lower, upper] when training,
     else their mean.
+
+    Example::
+
+        >>> rl.nn.functional.rrelu(rl.tensor([-1., 1.]), 0.5, 0.5)
+        tensor([-0.5000,  1.0000])
     """
     if lower > upper:
         raise RuntimeError(

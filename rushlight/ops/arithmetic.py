@@ -45,7 +45,13 @@ def _(make):
     no_bool="the ^ operator or logical_xor()",
 )
 def sub(self, other, alpha):
-    """``self - alpha * other``, elementwise. Two bool tensors are refused: use ``^`` there."""
+    """``self - alpha * other``, elementwise. Two bool tensors are refused: use ``^`` there.
+
+    Example::
+
+        >>> rl.sub(rl.tensor([3., 4.]), 1)
+        tensor([2., 3.])
+    """
     ...
 
 
@@ -60,7 +66,13 @@ sub.vjp(self=lambda g: g, other=lambda g, alpha: -g if alpha == 1 else g * -alph
     operator="*",
 )
 def mul(self, other):
-    """``self * other``, elementwise with broadcasting and type promotion."""
+    """``self * other``, elementwise with broadcasting and type promotion.
+
+    Example::
+
+        >>> rl.mul(rl.tensor([3., 4.]), 2)
+        tensor([6., 8.])
+    """
     ...
 
 
@@ -76,7 +88,13 @@ mul.vjp(self=lambda g, other: g * conj_any(other), other=lambda g, self: g * con
     operator="/",
 )
 def div(self, other):
-    """``self / other``, elementwise true division: integers give floats."""
+    """``self / other``, elementwise true division: integers give floats.
+
+    Example::
+
+        >>> rl.div(rl.tensor([3, 4]), 2)
+        tensor([1.5000, 2.0000])
+    """
     ...
 
 
@@ -132,7 +150,13 @@ def _exact_trunc(a, b):
     differentiable=False,
 )
 def floor_divide(self, other):
-    """``floor(self / other)``, elementwise, like Python's ``//``."""
+    """``floor(self / other)``, elementwise, like Python's ``//``.
+
+    Example::
+
+        >>> rl.floor_divide(rl.tensor([7, -7]), 2)
+        tensor([ 3, -4])
+    """
     ...
 
 
@@ -159,7 +183,13 @@ floor_quotient.vjp(self=lambda g: g * 0, other=lambda g: g * 0)
     operator="%",
 )
 def remainder(self, other):
-    """The remainder with the sign of the divisor, like Python's ``%``."""
+    """The remainder with the sign of the divisor, like Python's ``%``.
+
+    Example::
+
+        >>> rl.remainder(rl.tensor([7, -7]), 4)
+        tensor([3, 1])
+    """
     ...
 
 
@@ -170,7 +200,13 @@ remainder.vjp(
 
 @op("fmod(Tensor self, Tensor | Scalar other) -> Tensor", kind=pointwise, method=True)
 def fmod(self, other):
-    """The remainder with the sign of the dividend, like C's ``fmod``."""
+    """The remainder with the sign of the dividend, like C's ``fmod``.
+
+    Example::
+
+        >>> rl.fmod(rl.tensor([7, -7]), 4)
+        tensor([ 3, -3])
+    """
     ...
 
 
@@ -185,13 +221,30 @@ neg = unary(
     operator="neg",
     no_bool="the ~ operator or logical_not()",
 )
-unary("square", "``self * self``.", lambda g, self: g * (2 * conjugate(self)), dtype=0)
-unary("reciprocal", "``1 / self``.", lambda g, result: -g * conjugate(result * result))
+unary(
+    "square",
+    "``self * self``.",
+    lambda g, self: g * (2 * conjugate(self)),
+    dtype=0,
+    example=("0.5, 1.0", "0.2500, 1.0000"),
+)
+unary(
+    "reciprocal",
+    "``1 / self``.",
+    lambda g, result: -g * conjugate(result * result),
+    example=("0.5, 1.0", "2., 1."),
+)
 
 
 @op("positive(Tensor self) -> Tensor", operator="pos")
 def _(self):
-    """``+self``: the tensor itself. Bool tensors are refused."""
+    """``+self``: the tensor itself. Bool tensors are refused.
+
+    Example::
+
+        >>> rl.positive(rl.tensor([1., -1.]))
+        tensor([ 1., -1.])
+    """
     if self.dtype == rl.bool:
         raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
     return self
@@ -199,7 +252,13 @@ def _(self):
 
 @op("lerp(Tensor self, Tensor end, Tensor | Scalar weight) -> Tensor", kind=pointwise)
 def lerp(self, end, weight):
-    """``self + weight * (end - self)``."""
+    """``self + weight * (end - self)``.
+
+    Example::
+
+        >>> rl.lerp(rl.tensor([0., 2.]), rl.tensor([10., 4.]), 0.5)
+        tensor([5., 3.])
+    """
     ...
 
 
@@ -215,7 +274,13 @@ lerp.vjp(
     kind=pointwise,
 )
 def addcmul(self, tensor1, tensor2, value):
-    """``self + value * tensor1 * tensor2``."""
+    """``self + value * tensor1 * tensor2``.
+
+    Example::
+
+        >>> rl.addcmul(rl.ones(2), rl.tensor([1., 2.]), rl.tensor([3., 4.]), value=2)
+        tensor([ 7., 17.])
+    """
     ...
 
 
@@ -231,7 +296,13 @@ addcmul.vjp(
     kind=pointwise,
 )
 def addcdiv(self, tensor1, tensor2, value):
-    """``self + value * tensor1 / tensor2``."""
+    """``self + value * tensor1 / tensor2``.
+
+    Example::
+
+        >>> rl.addcdiv(rl.ones(2), rl.tensor([1., 2.]), rl.tensor([2., 4.]), value=2)
+        tensor([2., 2.])
+    """
     ...
 
 

@@ -75,7 +75,13 @@ _clamp3.vjp(
     inplace="function",
 )
 def clamp(self, min, max):  # noqa: A002
-    """Limits the values to [min, max]; either bound may be None. If min > max, max wins."""
+    """Limits the values to [min, max]; either bound may be None. If min > max, max wins.
+
+    Example::
+
+        >>> rl.clamp(rl.tensor([-2., 0.5, 3.]), -1, 1)
+        tensor([-1.0000,  0.5000,  1.0000])
+    """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if self.is_complex():
@@ -112,19 +118,37 @@ def _clamped_bool(self, min, max):  # noqa: A002
     inplace="function",
 )
 def _(self, min, max):  # noqa: A002
-    """Another name of `clamp`."""
+    """Another name of `clamp`.
+
+    Example::
+
+        >>> rl.clip(rl.tensor([-2., 0.5, 3.]), max=1)
+        tensor([-2.0000,  0.5000,  1.0000])
+    """
     return self.clamp(min, max)
 
 
 @op("clamp_min(Tensor self, Tensor | Scalar min) -> Tensor", inplace="function")
 def _(self, min):  # noqa: A002
-    """`clamp` with a lower bound."""
+    """`clamp` with a lower bound.
+
+    Example::
+
+        >>> rl.clamp_min(rl.tensor([-2., 0.5]), 0)
+        tensor([0.0000, 0.5000])
+    """
     return self.clamp(min=min)
 
 
 @op("clamp_max(Tensor self, Tensor | Scalar max) -> Tensor", inplace="function")
 def _(self, max):  # noqa: A002
-    """`clamp` with an upper bound."""
+    """`clamp` with an upper bound.
+
+    Example::
+
+        >>> rl.clamp_max(rl.tensor([-2., 0.5]), 0)
+        tensor([-2.,  0.])
+    """
     return self.clamp(max=max)
 
 
@@ -135,7 +159,13 @@ def _(self, max):  # noqa: A002
     at="torch",
 )
 def where(condition, self, other):
-    """``self`` where ``condition`` holds, else ``other``; all three broadcast."""
+    """``self`` where ``condition`` holds, else ``other``; all three broadcast.
+
+    Example::
+
+        >>> rl.where(rl.tensor([True, False]), rl.tensor([1., 2.]), 0)
+        tensor([1., 0.])
+    """
     ...
 
 
@@ -159,7 +189,13 @@ def _(condition):
 
 @op("masked_fill(Tensor self, Tensor mask, Tensor | Scalar value) -> Tensor", inplace=True)
 def masked_fill(self, mask, value):
-    """``value`` where ``mask`` is true, ``self`` elsewhere."""
+    """``value`` where ``mask`` is true, ``self`` elsewhere.
+
+    Example::
+
+        >>> rl.masked_fill(rl.tensor([1., 2.]), rl.tensor([True, False]), 9)
+        tensor([9., 2.])
+    """
     if mask.dtype != rl.bool:
         raise RuntimeError(
             f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}"

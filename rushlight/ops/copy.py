@@ -11,7 +11,13 @@ from rushlight.ops._record import op
     grad_name="CopyBackwards",
 )
 def copy_(self, src, non_blocking):
-    """Copies ``src`` into ``self``, broadcasting and converting as needed; returns ``self``."""
+    """Copies ``src`` into ``self``, broadcasting and converting as needed; returns ``self``.
+
+    Example::
+
+        >>> rl.zeros(2).copy_(rl.tensor([1, 2]))
+        tensor([1., 2.])
+    """
     ...
 
 
@@ -25,7 +31,13 @@ copy_.vjp(self=lambda g: rl.zeros_like(g), src=lambda g: g)
     grad_name="FillBackward0",
 )
 def fill_(self, value):
-    """Sets every element to ``value``; returns ``self``."""
+    """Sets every element to ``value``; returns ``self``.
+
+    Example::
+
+        >>> rl.zeros(2).fill_(3)
+        tensor([3., 3.])
+    """
     ...
 
 
@@ -34,7 +46,13 @@ fill_.vjp(self=lambda g: rl.zeros_like(g))
 
 @op("fill(Tensor self, Tensor | Scalar value) -> Tensor")
 def _(self, value):
-    """A tensor like ``self`` with every element ``value``."""
+    """A tensor like ``self`` with every element ``value``.
+
+    Example::
+
+        >>> rl.fill(rl.zeros(2), 3)
+        tensor([3., 3.])
+    """
     if isinstance(value, rl.Tensor) and value.dim():
         raise RuntimeError(
             f"fill only supports 0-dimension value tensor but got tensor with {value.dim()} "
@@ -45,7 +63,13 @@ def _(self, value):
 
 @op("zero_(Tensor(a!) self) -> Tensor", at=("torch", "Tensor"))
 def _(self):
-    """Sets every element to zero; returns ``self``."""
+    """Sets every element to zero; returns ``self``.
+
+    Example::
+
+        >>> rl.ones(2).zero_()
+        tensor([0., 0.])
+    """
     return self.fill_(0)
 
 
@@ -65,7 +89,13 @@ convert.vjp(self=lambda g: g)
 
 @op("clone(Tensor self, *, memory_format? memory_format=preserve_format) -> Tensor")
 def clone(self, memory_format):
-    """A copy; gradients flow through it to the original."""
+    """A copy; gradients flow through it to the original.
+
+    Example::
+
+        >>> rl.ones(2).clone()
+        tensor([1., 1.])
+    """
     return _copied(self, None, memory_format)
 
 
@@ -83,7 +113,13 @@ clone.vjp(self=lambda g: g)
     out=False,
 )
 def _(self, dtype, non_blocking, copy, memory_format):
-    """Converts to a dtype; the tensor itself if it already has it and no copy is asked for."""
+    """Converts to a dtype; the tensor itself if it already has it and no copy is asked for.
+
+    Example::
+
+        >>> rl.tensor([1, 2]).to(rl.float64)
+        tensor([1., 2.], dtype=torch.float64)
+    """
     return _to(self, dtype, None, copy, memory_format)
 
 
@@ -128,7 +164,13 @@ def _to(self, dtype, device, copy, memory_format):
 
 @op("type_as(Tensor self, Tensor other) -> Tensor", at="Tensor")
 def _(self, other):
-    """Converts to the dtype of ``other``."""
+    """Converts to the dtype of ``other``.
+
+    Example::
+
+        >>> rl.tensor([1, 2]).type_as(rl.zeros(1))
+        tensor([1., 2.])
+    """
     return self.to(other.dtype)
 
 
@@ -165,7 +207,13 @@ for _name, _dtype in (
 
 @op("sum_to_size(Tensor self, int[] size) -> Tensor", at="Tensor")
 def _(self, size):
-    """Sums broadcast dimensions away, down to ``size``."""
+    """Sums broadcast dimensions away, down to ``size``.
+
+    Example::
+
+        >>> rl.ones(2, 3).sum_to_size(1, 3)
+        tensor([[2., 2., 2.]])
+    """
     extra = self.dim() - len(size)
     dims = list(range(extra)) + [
         i + extra for i, n in enumerate(size) if n == 1 and self.shape[i + extra] != 1

@@ -39,7 +39,13 @@ def empty(size, *options):
 
 @_factory("empty_strided(int[] size, int[] stride, OPTIONS) -> Tensor")
 def empty_strided(size, stride, *options):
-    """A tensor of the given sizes and strides (in elements) whose elements are not set."""
+    """A tensor of the given sizes and strides (in elements) whose elements are not set.
+
+    Example::
+
+        >>> rl.empty_strided((2, 3), (1, 2)).stride()
+        (1, 2)
+    """
     ...
 
 
@@ -47,6 +53,11 @@ def empty_strided(size, stride, *options):
 def empty_permuted(size, physical_layout, dtype, layout, device, requires_grad, pin_memory):
     """As `empty`, with the dimensions lying in memory in the order ``physical_layout``,
     outermost first.
+
+    Example::
+
+        >>> rl.empty_permuted((2, 3), (1, 0)).stride()
+        (1, 2)
     """
     if sorted(physical_layout) != list(range(len(size))):
         raise RuntimeError(
@@ -105,7 +116,13 @@ def full(size, fill_value, *options):
 
 @_factory("scalar_tensor(Scalar s, OPTIONS) -> Tensor")
 def scalar_tensor(s, *options):
-    """A 0-d tensor of the default dtype (unless named) with the value ``s``."""
+    """A 0-d tensor of the default dtype (unless named) with the value ``s``.
+
+    Example::
+
+        >>> rl.scalar_tensor(3)
+        tensor(3.)
+    """
     ...
 
 
@@ -114,7 +131,13 @@ def scalar_tensor(s, *options):
 
 @_factory("empty_like(Tensor self, OPTIONS" + _LIKE + ") -> Tensor", method=False)
 def empty_like(self, *options):
-    """A tensor of the same sizes, dtype and device (unless named) whose elements are not set."""
+    """A tensor of the same sizes, dtype and device (unless named) whose elements are not set.
+
+    Example::
+
+        >>> rl.empty_like(rl.ones(2, 3)).shape
+        torch.Size([2, 3])
+    """
     ...
 
 
@@ -132,37 +155,73 @@ def zeros_like(self, *options):
 
 @_factory("ones_like(Tensor self, OPTIONS" + _LIKE + ") -> Tensor", method=False)
 def ones_like(self, *options):
-    """Ones in the sizes, dtype and device of a tensor."""
+    """Ones in the sizes, dtype and device of a tensor.
+
+    Example::
+
+        >>> rl.ones_like(rl.zeros(2))
+        tensor([1., 1.])
+    """
     ...
 
 
 @_factory("full_like(Tensor self, Scalar fill_value, OPTIONS" + _LIKE + ") -> Tensor", method=False)
 def full_like(self, fill_value, *options):
-    """One value in the sizes, dtype and device of a tensor."""
+    """One value in the sizes, dtype and device of a tensor.
+
+    Example::
+
+        >>> rl.full_like(rl.zeros(2), 7)
+        tensor([7., 7.])
+    """
     ...
 
 
 @_factory("new_empty(Tensor self, int[] size, OPTIONS) -> Tensor", at="Tensor")
 def new_empty(self, size, *options):
-    """`empty` with this tensor's dtype and device."""
+    """`empty` with this tensor's dtype and device.
+
+    Example::
+
+        >>> rl.ones(1).new_empty(2, 3).shape
+        torch.Size([2, 3])
+    """
     ...
 
 
 @_factory("new_zeros(Tensor self, int[] size, OPTIONS) -> Tensor", at="Tensor")
 def new_zeros(self, size, *options):
-    """`zeros` with this tensor's dtype and device."""
+    """`zeros` with this tensor's dtype and device.
+
+    Example::
+
+        >>> rl.ones(1).new_zeros(2)
+        tensor([0., 0.])
+    """
     ...
 
 
 @_factory("new_ones(Tensor self, int[] size, OPTIONS) -> Tensor", at="Tensor")
 def new_ones(self, size, *options):
-    """`ones` with this tensor's dtype and device."""
+    """`ones` with this tensor's dtype and device.
+
+    Example::
+
+        >>> rl.zeros(1).new_ones(2)
+        tensor([1., 1.])
+    """
     ...
 
 
 @_factory("new_full(Tensor self, int[] size, Scalar fill_value, OPTIONS) -> Tensor", at="Tensor")
 def new_full(self, size, fill_value, *options):
-    """`full` with this tensor's dtype and device."""
+    """`full` with this tensor's dtype and device.
+
+    Example::
+
+        >>> rl.zeros(1).new_full((2,), 7)
+        tensor([7., 7.])
+    """
     ...
 
 
@@ -172,7 +231,13 @@ def new_full(self, size, fill_value, *options):
     at="Tensor",
 )
 def new_empty_strided(self, size, stride, dtype, device):
-    """`empty_strided` with this tensor's dtype and device."""
+    """`empty_strided` with this tensor's dtype and device.
+
+    Example::
+
+        >>> rl.ones(1).new_empty_strided((2, 3), (1, 2)).stride()
+        (1, 2)
+    """
     return rl.empty_strided(size, stride, dtype=dtype or self.dtype, device=device or self.device)
 
 
@@ -329,7 +394,14 @@ def tril_indices(row, col, offset, *options):
 
 @_factory("triu_indices(int row, int col, int offset=0, OPTIONS) -> Tensor")
 def triu_indices(row, col, offset, *options):
-    """Row and column indices of the upper triangle, in row-major order: shape (2, N), int64."""
+    """Row and column indices of the upper triangle, in row-major order: shape (2, N), int64.
+
+    Example::
+
+        >>> rl.triu_indices(2, 2)
+        tensor([[0, 0, 1],
+                [0, 1, 1]])
+    """
     ...
 
 

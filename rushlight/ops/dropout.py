@@ -49,7 +49,13 @@ def dropout(input, p, training, inplace):
 
 @op("dropout.torch(Tensor input, float p, bool train) -> Tensor", at=("torch",))
 def _torch_dropout(input, p, train):
-    """As `rushlight.nn.functional.dropout`."""
+    """As `rushlight.nn.functional.dropout`.
+
+    Example::
+
+        >>> rl.dropout(rl.ones(2), 0.5, False)
+        tensor([1., 1.])
+    """
     return _dropped(input, input.shape, p, train, False)
 
 
@@ -82,7 +88,13 @@ for _dims in (1, 2, 3):
 
 @op("feature_dropout(Tensor input, float p, bool train) -> Tensor", at=("torch",))
 def feature_dropout(input, p, train):
-    """Zeroes whole channels with probability p and scales the others by 1 / (1 - p)."""
+    """Zeroes whole channels with probability p and scales the others by 1 / (1 - p).
+
+    Example::
+
+        >>> rl.feature_dropout(rl.ones(1, 2, 1), 0.5, False).shape
+        torch.Size([1, 2, 1])
+    """
     return _dropped(input, _channels(input), p, train, False)
 
 
@@ -106,7 +118,13 @@ def _alpha(input, shape, p, training, inplace):
     at=_NN,
 )
 def alpha_dropout(input, p, training, inplace):
-    """Dropout that keeps mean and variance of selu networks (Klambauer et al. 2017)."""
+    """Dropout that keeps mean and variance of selu networks (Klambauer et al. 2017).
+
+    Example::
+
+        >>> rl.nn.functional.alpha_dropout(rl.ones(2), 0.5, False)
+        tensor([1., 1.])
+    """
     return _alpha(input, input.shape, p, training, inplace)
 
 
@@ -116,6 +134,12 @@ def alpha_dropout(input, p, training, inplace):
     at=_NN,
 )
 def feature_alpha_dropout(input, p, training, inplace):
-    """`alpha_dropout` of whole channels."""
+    """`alpha_dropout` of whole channels.
+
+    Example::
+
+        >>> rl.nn.functional.feature_alpha_dropout(rl.ones(1, 2, 1), 0.5, False).shape
+        torch.Size([1, 2, 1])
+    """
     shape = _channels(input) if training and p not in (0, 1) else input.shape
     return _alpha(input, shape, p, training, inplace)

@@ -7,8 +7,18 @@ from rushlight.ops._elementwise import conj_any, conjugate, fused_slope, unary
 from rushlight.ops._record import op, pointwise, to_float
 
 
-unary("sqrt", "The square root; NaN below zero.", lambda g, result: g / (2 * conjugate(result)))
-unary("rsqrt", "``1 / sqrt(self)``.", lambda g, result: -0.5 * g * conjugate(result**3))
+unary(
+    "sqrt",
+    "The square root; NaN below zero.",
+    lambda g, result: g / (2 * conjugate(result)),
+    example=("0.5, 1.0", "0.7071, 1.0000"),
+)
+unary(
+    "rsqrt",
+    "``1 / sqrt(self)``.",
+    lambda g, result: -0.5 * g * conjugate(result**3),
+    example=("0.5, 1.0", "1.4142, 1.0000"),
+)
 
 
 @op(
@@ -19,7 +29,13 @@ unary("rsqrt", "``1 / sqrt(self)``.", lambda g, result: -0.5 * g * conjugate(res
     kernel="pow",
 )
 def pow(self, exponent):  # noqa: A001
-    """``self ** exponent``, elementwise. Integer tensors refuse negative exponents."""
+    """``self ** exponent``, elementwise. Integer tensors refuse negative exponents.
+
+    Example::
+
+        >>> rl.pow(rl.tensor([1., 2., 3.]), 2)
+        tensor([1., 4., 9.])
+    """
     ...
 
 
@@ -48,19 +64,60 @@ pow.vjp(self=_pow_self, exponent=_pow_exponent)
     inplace=True,
 )
 def _(self, exponent):
-    """`pow` in double precision, whatever the inputs are."""
+    """`pow` in double precision, whatever the inputs are.
+
+    Example::
+
+        >>> rl.float_power(rl.tensor([1, 2, 3]), 2)
+        tensor([1., 4., 9.], dtype=torch.float64)
+    """
     kind = rl.complex128 if rl.result_type(self, exponent).is_complex else rl.float64
     wide = [x.to(kind) if isinstance(x, rl.Tensor) else x for x in (self, exponent)]
     return rl.pow(*wide)
 
 
-unary("exp", "The exponential.", lambda g, result: g * conjugate(result))
-unary("exp2", "``2 ** self``.", lambda g, result: g * conjugate(result) * 0.6931471805599453)
-unary("expm1", "``exp(self) - 1``, exact near 0.", lambda g, result: g * conjugate(result + 1))
-unary("log", "The natural logarithm.", lambda g, self: g / conjugate(self))
-unary("log2", "The logarithm to base 2.", lambda g, self: g / conjugate(self * 0.6931471805599453))
-unary("log10", "The logarithm to base 10.", lambda g, self: g / conjugate(self * 2.302585092994046))
-unary("log1p", "``log(1 + self)``, exact near 0.", lambda g, self: g / conjugate(self + 1))
+unary(
+    "exp",
+    "The exponential.",
+    lambda g, result: g * conjugate(result),
+    example=("0.5, 1.0", "1.6487, 2.7183"),
+)
+unary(
+    "exp2",
+    "``2 ** self``.",
+    lambda g, result: g * conjugate(result) * 0.6931471805599453,
+    example=("0.5, 1.0", "1.4142, 2.0000"),
+)
+unary(
+    "expm1",
+    "``exp(self) - 1``, exact near 0.",
+    lambda g, result: g * conjugate(result + 1),
+    example=("0.5, 1.0", "0.6487, 1.7183"),
+)
+unary(
+    "log",
+    "The natural logarithm.",
+    lambda g, self: g / conjugate(self),
+    example=("0.5, 1.0", "-0.6931,  0.0000"),
+)
+unary(
+    "log2",
+    "The logarithm to base 2.",
+    lambda g, self: g / conjugate(self * 0.6931471805599453),
+    example=("0.5, 1.0", "-1.,  0."),
+)
+unary(
+    "log10",
+    "The logarithm to base 10.",
+    lambda g, self: g / conjugate(self * 2.302585092994046),
+    example=("0.5, 1.0", "-0.3010,  0.0000"),
+)
+unary(
+    "log1p",
+    "``log(1 + self)``, exact near 0.",
+    lambda g, self: g / conjugate(self + 1),
+    example=("0.5, 1.0", "0.4055, 0.6931"),
+)
 unary(
     "sigmoid",
     "The logistic function ``1 / (1 + exp(-self))``.",
@@ -69,12 +126,19 @@ unary(
         "``grad * output * (1 - output)`` (internal).",
         lambda g, y: g * conjugate((1 - y) * y),
     ),
+    example=("0.5, 1.0", "0.6225, 0.7311"),
 )
-unary("erf", "The error function.", lambda g, self: g * (1.1283791670955126 * (-self * self).exp()))
+unary(
+    "erf",
+    "The error function.",
+    lambda g, self: g * (1.1283791670955126 * (-self * self).exp()),
+    example=("0.5, 1.0", "0.5205, 0.8427"),
+)
 unary(
     "erfc",
     "``1 - erf(self)``, exact for large inputs.",
     lambda g, self: g * (-1.1283791670955126 * (-self * self).exp()),
+    example=("0.5, 1.0", "0.4795, 0.1573"),
 )
 
 

@@ -263,13 +263,25 @@ def _frequencies(integers, n, d, options):
 
 @op(f"fftfreq(int n, float d=1.0, *, {_OPTIONS}) -> Tensor", at="fft", differentiable=False)
 def fftfreq(n, d, *options):
-    """The frequencies of `fft` of ``n`` points ``d`` apart, in cycles per unit, in its order."""
+    """The frequencies of `fft` of ``n`` points ``d`` apart, in cycles per unit, in its order.
+
+    Example::
+
+        >>> rl.fft.fftfreq(4)
+        tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
+    """
     return _frequencies([*range((n + 1) // 2), *range(-(n // 2), 0)], n, d, options)
 
 
 @op(f"rfftfreq(int n, float d=1.0, *, {_OPTIONS}) -> Tensor", at="fft", differentiable=False)
 def rfftfreq(n, d, *options):
-    """The frequencies of `rfft` of ``n`` points ``d`` apart, in cycles per unit."""
+    """The frequencies of `rfft` of ``n`` points ``d`` apart, in cycles per unit.
+
+    Example::
+
+        >>> rl.fft.rfftfreq(4)
+        tensor([0.0000, 0.2500, 0.5000])
+    """
     return _frequencies(list(range(n // 2 + 1)), n, d, options)
 
 
@@ -282,11 +294,23 @@ def _rolled(x, dim, sign):
 
 @op("fftshift(Tensor self, int[1]? dim=None) -> Tensor", at="fft", out=False)
 def fftshift(self, dim):
-    """Moves the zero frequency to the middle of ``dim`` (all)."""
+    """Moves the zero frequency to the middle of ``dim`` (all).
+
+    Example::
+
+        >>> rl.fft.fftshift(rl.arange(4))
+        tensor([2, 3, 0, 1])
+    """
     return _rolled(self, dim, 1)
 
 
 @op("ifftshift(Tensor self, int[1]? dim=None) -> Tensor", at="fft", out=False)
 def ifftshift(self, dim):
-    """The inverse of `fftshift`."""
+    """The inverse of `fftshift`.
+
+    Example::
+
+        >>> rl.fft.ifftshift(rl.arange(4))
+        tensor([2, 3, 0, 1])
+    """
     return _rolled(self, dim, -1)

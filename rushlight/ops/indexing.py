@@ -48,7 +48,13 @@ def index_put(self, indices, values, accumulate):
     grad_name="IndexPutBackward0",
 )
 def index_put_(self, indices, values, accumulate):
-    """As `index_put`, into the tensor itself."""
+    """As `index_put`, into the tensor itself.
+
+    Example::
+
+        >>> rl.zeros(3).index_put_((rl.tensor([0, 2]),), rl.tensor([5., 6.]))
+        tensor([5., 0., 6.])
+    """
     ...
 
 

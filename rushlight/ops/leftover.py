@@ -139,6 +139,12 @@ def fill_diagonal_(self, fill_value, wrap):
     """Writes a number on the main diagonal; with ``wrap`` that of tall matrices begins again below.
 
     RuntimeError for fewer than two dimensions, or more than two of different sizes.
+
+    Example::
+
+        >>> rl.zeros(2, 2).fill_diagonal_(1)
+        tensor([[1., 0.],
+                [0., 1.]])
     """
     if self.dim() < 2:
         raise RuntimeError(f"fill_diagonal_: expected at least 2 dimensions, got {self.dim()}")
@@ -167,19 +173,37 @@ def _sliced(self, dim, start, end, step):
 
 @op(f"slice_copy(Tensor self, {_SLICE}) -> Tensor", method=False)
 def slice_copy(self, dim, start, end, step):
-    """The elements ``start:end:step`` along ``dim``, as a copy."""
+    """The elements ``start:end:step`` along ``dim``, as a copy.
+
+    Example::
+
+        >>> rl.slice_copy(rl.arange(4), 0, 1, 3)
+        tensor([1, 2])
+    """
     return _sliced(self, dim, start, end, step).clone()
 
 
 @op("view_as_real_copy(Tensor self) -> Tensor", method=False)
 def _(self):
-    """What `view_as_real` gives, as a copy."""
+    """What `view_as_real` gives, as a copy.
+
+    Example::
+
+        >>> rl.view_as_real_copy(rl.tensor([1 + 2j]))
+        tensor([[1., 2.]])
+    """
     return rl.view_as_real(self).clone()
 
 
 @op("view_as_complex_copy(Tensor self) -> Tensor", method=False)
 def _(self):
-    """What `view_as_complex` gives, as a copy."""
+    """What `view_as_complex` gives, as a copy.
+
+    Example::
+
+        >>> rl.view_as_complex_copy(rl.tensor([[1., 2.]]))
+        tensor([1.+2.j])
+    """
     return rl.view_as_complex(self).clone()
 
 

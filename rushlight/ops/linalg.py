@@ -108,7 +108,13 @@ def inv(A):
 
 @op("inverse(Tensor self) -> Tensor")
 def _(self):
-    """Another name of `torch.linalg.inv`."""
+    """Another name of `torch.linalg.inv`.
+
+    Example::
+
+        >>> rl.inverse(rl.tensor([[2., 0.], [0., 4.]])).tolist()
+        [[0.5, 0.0], [0.0, 0.25]]
+    """
     return inv(self)
 
 
@@ -117,6 +123,11 @@ def _(A, check_errors=False):
     """`inv` with an error code for each matrix: the position of the first zero pivot, from 1, or 0.
 
     The inverse of a singular matrix is not finite; with ``check_errors`` it raises LinAlgError.
+
+    Example::
+
+        >>> rl.linalg.inv_ex(rl.eye(2)).info
+        tensor(0, dtype=torch.int32)
     """
     _check_matrix("linalg.inv", A)
     return tuple(_inverse(A, "linalg.inv_ex" if check_errors else ""))
@@ -205,6 +216,11 @@ def _(A, B, left=True, check_errors=False):
     0.
 
     The result for a singular matrix is not finite; with ``check_errors`` it raises LinAlgError.
+
+    Example::
+
+        >>> rl.linalg.solve_ex(rl.eye(2), rl.tensor([1., 2.])).result
+        tensor([1., 2.])
     """
     check = "torch.linalg.solve_ex" if check_errors else ""
     return _solution("linalg.solve", A, B, left, check)
@@ -309,6 +325,12 @@ def slogdet(A):
 
 @op("logdet(Tensor self) -> Tensor")
 def logdet(self):
-    """The logarithm of determinants: NaN for negative ones, -inf for 0."""
+    """The logarithm of determinants: NaN for negative ones, -inf for 0.
+
+    Example::
+
+        >>> rl.logdet(rl.eye(2))
+        tensor(0.)
+    """
     sign, size = slogdet(self)
     return sign.log() + size

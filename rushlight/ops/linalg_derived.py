@@ -23,7 +23,13 @@ _linalg = namespaces["linalg"]
     at="linalg",
 )
 def matrix_norm(self, ord="fro", dim=(-2, -1), keepdim=False, dtype=None):  # noqa: A002
-    """The norm of matrices: "fro", "nuc", inf, -inf, 1, -1, 2 or -2 (singular values)."""
+    """The norm of matrices: "fro", "nuc", inf, -inf, 1, -1, 2 or -2 (singular values).
+
+    Example::
+
+        >>> rl.linalg.matrix_norm(rl.tensor([[3., 0.], [0., 4.]]))
+        tensor(5.)
+    """
     x = self if dtype is None else self.to(dtype)
     if len(dim) != 2 or x.dim() < 2:
         raise RuntimeError(
@@ -52,7 +58,13 @@ def matrix_norm(self, ord="fro", dim=(-2, -1), keepdim=False, dtype=None):  # no
     at="linalg",
 )
 def _(self, ord=None, dim=None, keepdim=False, dtype=None):  # noqa: A002
-    """The vector norm (one dim, or ``ord`` None) or the matrix norm (two dims) of order ``ord``."""
+    """The vector norm (one dim, or ``ord`` None) or the matrix norm (two dims) of order ``ord``.
+
+    Example::
+
+        >>> rl.linalg.norm(rl.tensor([3., 4.]))
+        tensor(5.)
+    """
     dim = [dim] if isinstance(dim, int) else dim
     if ord is None or (dim is not None and len(dim) == 1) or (dim is None and self.dim() == 1):
         if isinstance(ord, str):
@@ -69,7 +81,13 @@ def _(self, ord=None, dim=None, keepdim=False, dtype=None):  # noqa: A002
 @op("cond(Tensor self, any p=None) -> Tensor", at="linalg")
 def cond(self, p=None):
     """The condition number: the norm of order ``p`` (2) times that of the inverse; inf if "
-    "singular."""
+    "singular.
+
+    Example::
+
+        >>> rl.linalg.cond(rl.tensor([[2., 0.], [0., 1.]]))
+        tensor(2.)
+    """
     if p in (None, 2, -2):
         s = svdvals(self)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
@@ -95,7 +113,13 @@ def _tolerance(a, s, atol, rtol):
     differentiable=False,
 )
 def matrix_rank(A, atol=None, rtol=None, hermitian=False):
-    """The number of singular values above max(atol, rtol * the largest)."""
+    """The number of singular values above max(atol, rtol * the largest).
+
+    Example::
+
+        >>> rl.linalg.matrix_rank(rl.eye(3))
+        tensor(3)
+    """
     s = eigvalsh(A).abs() if hermitian else svdvals(A)
     return (s > _tolerance(A, s, atol, rtol)).sum(-1)
 
@@ -105,7 +129,13 @@ def matrix_rank(A, atol=None, rtol=None, hermitian=False):
 
 @op("pinv(Tensor A, *, any atol=None, any rtol=None, bool hermitian=False) -> Tensor", at="linalg")
 def pinv(A, atol=None, rtol=None, hermitian=False):
-    """The Moore-Penrose inverse of (*, m, n) matrices; small singular values count as zero."""
+    """The Moore-Penrose inverse of (*, m, n) matrices; small singular values count as zero.
+
+    Example::
+
+        >>> rl.linalg.pinv(rl.tensor([[2., 0.], [0., 4.]])).tolist()
+        [[0.5, 0.0], [0.0, 0.25]]
+    """
     _check_matrix("linalg.pinv", A, square=False)
     if A.numel() == 0:
         return A.mT.clone()
@@ -137,7 +167,13 @@ def _(g, needs, A, result):
 
 @op("pinverse(Tensor self, float rcond=1e-15) -> Tensor")
 def _(self, rcond=1e-15):
-    """`torch.linalg.pinv` with a relative tolerance."""
+    """`torch.linalg.pinv` with a relative tolerance.
+
+    Example::
+
+        >>> rl.pinverse(rl.tensor([[2., 0.], [0., 4.]])).tolist()
+        [[0.5, 0.0], [0.0, 0.25]]
+    """
     return pinv(self, rtol=rcond)
 
 
@@ -214,7 +250,13 @@ def _taylor(a):
 
 @op("vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor", at="linalg")
 def vecdot(x, y, dim=-1):
-    """The inner products of vectors along ``dim``; x is conjugated."""
+    """The inner products of vectors along ``dim``; x is conjugated.
+
+    Example::
+
+        >>> rl.linalg.vecdot(rl.tensor([1., 2.]), rl.tensor([3., 4.]))
+        tensor(11.)
+    """
     return ((x.conj() if x.is_complex() else x) * y).sum(dim)
 
 
@@ -224,7 +266,13 @@ def vecdot(x, y, dim=-1):
     out=False,
 )
 def _(A, offset=0, dim1=-2, dim2=-1):
-    """`torch.diagonal` of the last two dimensions."""
+    """`torch.diagonal` of the last two dimensions.
+
+    Example::
+
+        >>> rl.linalg.diagonal(rl.tensor([[1, 2], [3, 4]]))
+        tensor([1, 4])
+    """
     return rl.diagonal(A, offset, dim1, dim2)
 
 
@@ -235,6 +283,12 @@ def _(A, offset=0, dim1=-2, dim2=-1):
 def multi_dot(tensors):
     """The product of matrices (the first and last may be vectors), in the order that needs the
     fewest operations.
+
+    Example::
+
+        >>> rl.linalg.multi_dot([rl.ones(2, 3), rl.ones(3, 4), rl.ones(4, 1)])
+        tensor([[12.],
+                [12.]])
     """
     if len(tensors) < 2:
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
@@ -310,7 +364,13 @@ namespaces["torch"]["chain_matmul"] = chain_matmul
 
 @op("tensorinv(Tensor self, int ind=2) -> Tensor", at="linalg")
 def _(self, ind=2):
-    """The inverse of a tensor as a map from its last dimensions to its first ``ind``."""
+    """The inverse of a tensor as a map from its last dimensions to its first ``ind``.
+
+    Example::
+
+        >>> rl.linalg.tensorinv(rl.eye(4).reshape(2, 2, 4)).shape
+        torch.Size([4, 2, 2])
+    """
     if ind <= 0:
         raise RuntimeError("Expected a strictly positive integer for 'ind'")
     head, tail = self.shape[:ind], self.shape[ind:]
@@ -323,7 +383,13 @@ def _(self, ind=2):
 @op("tensorsolve(Tensor self, Tensor other, int[]? dims=None) -> Tensor", at="linalg")
 def _(self, other, dims=None):
     """X with ``tensordot(self, X, X.ndim) = other``; ``dims`` of self are moved to the end "
-    "first."""
+    "first.
+
+    Example::
+
+        >>> rl.linalg.tensorsolve(rl.eye(2).reshape(2, 1, 2), rl.tensor([[3.], [4.]]))
+        tensor([3., 4.])
+    """
     a = (
         self
         if dims is None
@@ -337,7 +403,15 @@ def _(self, other, dims=None):
 @op("vander(Tensor x, *, int? N=None) -> Tensor", at="linalg", out=False)
 def vander(x, N=None):
     """The powers 0 to N - 1 (as many as elements) of the elements of (*, n), in a last "
-    "dimension."""
+    "dimension.
+
+    Example::
+
+        >>> rl.linalg.vander(rl.tensor([1, 2, 3]))
+        tensor([[1, 1, 1],
+                [1, 2, 4],
+                [1, 3, 9]])
+    """
     count = rl.atleast_1d(x).size(-1) if N is None else N
     if count <= 0 and N is not None:
         raise RuntimeError("N must be greater than 1.")
@@ -349,7 +423,15 @@ def vander(x, N=None):
 
 @op("vander.torch(Tensor x, int? N=None, bool increasing=False) -> Tensor", at="torch", out=False)
 def _(x, N=None, increasing=False):
-    """`torch.linalg.vander` of a vector, the highest power first unless ``increasing``."""
+    """`torch.linalg.vander` of a vector, the highest power first unless ``increasing``.
+
+    Example::
+
+        >>> rl.vander(rl.tensor([1, 2, 3]))
+        tensor([[1, 1, 1],
+                [4, 2, 1],
+                [9, 3, 1]])
+    """
     if x.dim() != 1:
         raise RuntimeError("x must be a one-dimensional tensor.")
     if N == 0:

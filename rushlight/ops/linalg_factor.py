@@ -85,7 +85,14 @@ def cholesky(self, upper=False):
 
 @op("cholesky.old(Tensor self, bool upper=False) -> Tensor")
 def _(self, upper=False):
-    """Another name of `torch.linalg.cholesky`."""
+    """Another name of `torch.linalg.cholesky`.
+
+    Example::
+
+        >>> rl.cholesky(rl.tensor([[4., 0.], [0., 9.]]))
+        tensor([[2., 0.],
+                [0., 3.]])
+    """
     _check_matrix("cholesky", self)
     return _cholesky(self, upper, "cholesky")[0]
 
@@ -99,6 +106,12 @@ def _(self, upper=False, check_errors=False):
     """`cholesky` with an error code for each matrix: the order of the first leading minor that is
     not positive definite, or 0. The factor of such a matrix is unfinished; with ``check_errors``
     it raises LinAlgError.
+
+    Example::
+
+        >>> rl.linalg.cholesky_ex(rl.tensor([[4., 0.], [0., 9.]])).L
+        tensor([[2., 0.],
+                [0., 3.]])
     """
     _check_matrix("linalg.cholesky", self)
     return tuple(_cholesky(self, upper, "linalg.cholesky_ex" if check_errors else ""))
@@ -123,6 +136,11 @@ def qr(A, mode="reduced"):
     """A = Q R with orthonormal columns of Q and upper triangular R; A (*, m, n).
 
     ``mode``: "reduced", "complete" (square Q) or "r" (Q empty, no gradient).
+
+    Example::
+
+        >>> rl.linalg.qr(rl.ones(3, 2)).R.shape
+        torch.Size([2, 2])
     """
     _check_matrix("linalg.qr", A, square=False)
     if mode not in ("reduced", "complete", "r"):
@@ -135,7 +153,13 @@ def qr(A, mode="reduced"):
 
 @op("qr.torch(Tensor self, bool some=True) -> (Tensor Q, Tensor R)", at=("torch", "Tensor"))
 def _(self, some=True):
-    """`torch.linalg.qr`, reduced if ``some``, else complete."""
+    """`torch.linalg.qr`, reduced if ``some``, else complete.
+
+    Example::
+
+        >>> rl.qr(rl.ones(3, 2)).R.shape
+        torch.Size([2, 2])
+    """
     return tuple(qr(self, "reduced" if some else "complete"))
 
 
@@ -207,6 +231,11 @@ def eigh(self, UPLO="L"):
 
     Reads the triangle ``UPLO``, "L" or "U". The gradient needs distinct eigenvalues. Raises
     LinAlgError if the algorithm does not converge.
+
+    Example::
+
+        >>> rl.linalg.eigh(rl.tensor([[2., 0.], [0., 1.]])).eigenvalues
+        tensor([1., 2.])
     """
     _check_matrix("linalg.eigh", self)
     return tuple(_hermitian_eig(self, _is_upper(UPLO), True, "linalg.eigh"))
@@ -214,7 +243,13 @@ def eigh(self, UPLO="L"):
 
 @op("eigvalsh(Tensor self, str UPLO='L') -> Tensor", at="linalg")
 def eigvalsh(self, UPLO="L"):
-    """The eigenvalues of Hermitian matrices (*, n, n), ascending."""
+    """The eigenvalues of Hermitian matrices (*, n, n), ascending.
+
+    Example::
+
+        >>> rl.linalg.eigvalsh(rl.tensor([[2., 0.], [0., 1.]]))
+        tensor([1., 2.])
+    """
     _check_matrix("linalg.eigh", self)
     wanted = rl.is_grad_enabled() and self.requires_grad  # the gradient needs the vectors
     return _hermitian_eig(self, _is_upper(UPLO), wanted, "linalg.eigh")[0]
@@ -257,13 +292,25 @@ def _checked_eig(self, vectors):
 
 @op("eig(Tensor self) -> (Tensor eigenvalues, Tensor eigenvectors)", at="linalg")
 def eig(self):
-    """Complex eigenvalues and eigenvectors (columns) of square matrices (*, n, n)."""
+    """Complex eigenvalues and eigenvectors (columns) of square matrices (*, n, n).
+
+    Example::
+
+        >>> rl.linalg.eig(rl.tensor([[2., 0.], [0., 1.]])).eigenvalues
+        tensor([2.+0.j, 1.+0.j])
+    """
     return tuple(_checked_eig(self, True))
 
 
 @op("eigvals(Tensor self) -> Tensor", at="linalg")
 def eigvals(self):
-    """The eigenvalues of square matrices (*, n, n), complex, in no particular order."""
+    """The eigenvalues of square matrices (*, n, n), complex, in no particular order.
+
+    Example::
+
+        >>> rl.linalg.eigvals(rl.tensor([[2., 0.], [0., 1.]]))
+        tensor([2.+0.j, 1.+0.j])
+    """
     return _checked_eig(self, rl.is_grad_enabled() and self.requires_grad)[0]
 
 
@@ -335,6 +382,11 @@ def svd(A, full_matrices=True, driver=None):
 
     The gradient needs distinct singular values and uses only the first min(m, n) vectors. Raises
     LinAlgError if the algorithm does not converge.
+
+    Example::
+
+        >>> rl.linalg.svd(rl.tensor([[3., 0.], [0., 4.]])).S
+        tensor([4., 3.])
     """
     _check_matrix("linalg.svd", A, square=False)
     _check_driver("svd", driver)
@@ -343,7 +395,13 @@ def svd(A, full_matrices=True, driver=None):
 
 @op("svdvals(Tensor A, *, str? driver=None) -> Tensor", at="linalg")
 def svdvals(A, driver=None):
-    """The singular values of (*, m, n) matrices, descending."""
+    """The singular values of (*, m, n) matrices, descending.
+
+    Example::
+
+        >>> rl.linalg.svdvals(rl.tensor([[3., 0.], [0., 4.]]))
+        tensor([4., 3.])
+    """
     _check_matrix("linalg.svdvals", A, square=False)
     _check_driver("svdvals", driver)
     wanted = rl.is_grad_enabled() and A.requires_grad  # the gradient needs the vectors
@@ -357,7 +415,13 @@ def svdvals(A, driver=None):
 )
 def _(self, some=True, compute_uv=True):
     """self = U diag(S) V^H; ``some``: min(m, n) columns. Without ``compute_uv`` U and V are "
-    "zeros."""
+    "zeros.
+
+    Example::
+
+        >>> rl.svd(rl.tensor([[3., 0.], [0., 4.]])).S
+        tensor([4., 3.])
+    """
     _check_matrix("linalg.svd", self, square=False)
     m, n = self.shape[-2:]
     if not compute_uv:

@@ -38,6 +38,11 @@ def svd_lowrank(A, q=6, niter=2, M=None):
     """U, S and V with A - M nearly U diag(S) V^H, of rank q, from products with random vectors.
 
     A is (*, m, n), M broadcasts to it; ``niter`` rounds of refinement. Draws q n normal numbers.
+
+    Example::
+
+        >>> rl.svd_lowrank(rl.eye(4), q=2)[1]
+        tensor([1.0000, 1.0000])
     """
     q, niter = 6 if q is None else q, 2 if niter is None else niter
     M = None if M is None else M.expand(A.shape)
@@ -62,6 +67,11 @@ def pca_lowrank(A, q=None, center=True, niter=2):
     """U, S and V of the first q principal components of A, rows being observations.
 
     ``center`` subtracts each column's mean first. q is min(6, m, n) unless given.
+
+    Example::
+
+        >>> rl.pca_lowrank(rl.ones(4, 3), q=2)[1].shape
+        torch.Size([2])
     """
     m, n = A.shape[-2:]
     q = min(6, m, n) if q is None else q

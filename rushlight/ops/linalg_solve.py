@@ -1,6 +1,6 @@
 """Records of solvers that start from factors or need none of their own: triangular systems,
 Cholesky
-and L D L^H factors, products of reflectors, least squares.
+and L D L^H factors, least squares.
 
 Kernels: csrc/kernels/lapack_solve.cpp, lapack_cholesky.cpp and lapack_qr.cpp. General systems are
 in
@@ -17,6 +17,7 @@ from rushlight.ops.linalg import (
     _equal_batches,
     _h,
 )
+from rushlight.ops.linalg_reflectors import _recording
 
 # ---- triangular systems
 
@@ -75,7 +76,14 @@ def solve_triangular(self, B, upper, left=True, unitriangular=False):
     " -> (Tensor solution, Tensor cloned_coefficient)"
 )
 def _(self, A, upper=True, transpose=False, unitriangular=False):
-    """The older form of `torch.linalg.solve_triangular`: also gives a copy of A."""
+    """The older form of `torch.linalg.solve_triangular`: also gives a copy of A.
+
+    Example::
+
+        >>> rl.triangular_solve(rl.ones(2, 1), rl.eye(2)).solution
+        tensor([[1.],
+                [1.]])
+    """
     for name, t in (("b", self), ("A", A)):
         if t.dim() < 2:
             raise RuntimeError(
@@ -133,7 +141,14 @@ def _(g, needs, L, upper, result):
 
 @op("cholesky_solve(Tensor self, Tensor L, bool upper=False) -> Tensor")
 def cholesky_solve(self, L, upper=False):
-    """X with A X = self, from the Cholesky factor L of A = L L^H (``upper``: A = L^H L)."""
+    """X with A X = self, from the Cholesky factor L of A = L L^H (``upper``: A = L^H L).
+
+    Example::
+
+        >>> rl.cholesky_solve(rl.ones(2, 1), 2 * rl.eye(2))
+        tensor([[0.2500],
+                [0.2500]])
+    """
     for name, t in (("b", self), ("u", L)):
         if t.dim() < 2:
             raise RuntimeError(
@@ -170,6 +185,12 @@ def cholesky_inverse(self, upper=False):
     """The inverse of A = L L^H from its Cholesky factor L = self (``upper``: A = L^H L).
 
     Raises LinAlgError if the factor has a zero on its diagonal.
+
+    Example::
+
+        >>> rl.cholesky_inverse(2 * rl.eye(2))
+        tensor([[0.2500, -0.0000],
+                [-0.0000, 0.2500]])
     """
     _check_matrix("cholesky_inverse", self)
     return _inverse_from_cholesky(self, upper, "cholesky_inverse")[0]
@@ -195,7 +216,14 @@ def _ldl(A, hermitian, check):
     at="linalg",
 )
 def _(self, hermitian=False, check_errors=False):
-    """`ldl_factor` with an error code for each matrix: the first zero of D, from 1, or 0."""
+    """`ldl_factor` with an error code for each matrix: the first zero of D, from 1, or 0.
+
+    Example::
+
+        >>> rl.linalg.ldl_factor_ex(rl.eye(2)).LD
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
     _check_matrix("torch.linalg.ldl_factor_ex", self)
     return tuple(_ldl(self, hermitian, "torch.linalg.ldl_factor_ex" if check_errors else ""))
 
@@ -206,6 +234,12 @@ def _(self, hermitian=False):
 
     A (*, n, n) is symmetric and need not be definite; its lower triangle is read. Not
     differentiable. Raises LinAlgError if D has a zero block.
+
+    Example::
+
+        >>> rl.linalg.ldl_factor(rl.eye(2)).LD
+        tensor([[1., 0.],
+                [0., 1.]])
     """
     _check_matrix("torch.linalg.ldl_factor", self)
     return _ldl(self, hermitian, "torch.linalg.ldl_factor")[:2]
@@ -224,7 +258,14 @@ def _from_ldl(LD, pivots, B, hermitian):
 
 @op("ldl_solve(Tensor LD, Tensor pivots, Tensor B, *, bool hermitian=False) -> Tensor", at="linalg")
 def _(LD, pivots, B, hermitian=False):
-    """X with A X = B, from `ldl_factor` of A."""
+    """X with A X = B, from `ldl_factor` of A.
+
+    Example::
+
+        >>> rl.linalg.ldl_solve(*rl.linalg.ldl_factor(rl.eye(2)), rl.ones(2, 1))
+        tensor([[1.],
+                [1.]])
+    """
     _check_matrix("torch.linalg.ldl_solve", LD)
     _check_same_dtype("torch.linalg.ldl_solve", LD, B)
     if B.dim() < 2:
@@ -237,131 +278,6 @@ def _(LD, pivots, B, hermitian=False):
     _check_equation("torch.linalg.ldl_solve", LD, B, True)
     factors, right, rows = _equal_batches(LD, B, pivots.unsqueeze(-1))
     return _from_ldl(factors, rows.squeeze(-1), right, hermitian)
-
-
-# ---- products of reflectors
-
-
-@op("geqrf(Tensor self) -> (Tensor a, Tensor tau)", differentiable=False)
-def geqrf(self):
-    """R and, below the diagonal, the reflectors of a QR factorisation; ``tau`` are their "
-    "factors."""
-    ...
-
-
-@op(
-    "reflectors_product(Tensor A, Tensor tau) -> Tensor",
-    at="internal",
-    out=False,
-    differentiable=False,
-)
-def _product(A, tau):
-    """`householder_product` of equal batches (internal)."""
-    ...
-
-
-@op(
-    "reflectors_times(Tensor A, Tensor tau, Tensor C, bool left, bool transpose) -> Tensor",
-    at="internal",
-    out=False,
-    differentiable=False,
-)
-def _times(A, tau, C, left, transpose):
-    """`ormqr` of equal batches (internal)."""
-    ...
-
-
-def _reflected(A, tau, x, transpose):
-    """Q x, or Q^H x, one reflector a step in recorded ops."""
-    v = A[..., : tau.size(-1)].tril(-1) + rl.eye(A.size(-2), tau.size(-1), dtype=A.dtype)
-    if not tau.size(-1):
-        return x - v @ (tau.unsqueeze(-1) * (_h(v) @ x))  # nothing, but part of the graph
-    steps = range(tau.size(-1))
-    for i in steps if transpose else reversed(steps):
-        factor = tau[..., i, None, None]
-        factor = factor.conj() if transpose and factor.is_complex() else factor
-        column = v[..., i : i + 1]
-        x = x - factor * (column @ (_h(column) @ x))
-    return x
-
-
-def _check_reflectors(name, A, tau):
-    if A.dim() < 2:
-        raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
-    if A.size(-2) < tau.size(-1) or A.size(-1) < tau.size(-1):
-        raise RuntimeError(
-            f"{name}: input of shape {tuple(A.shape)} must have at least as many rows and "
-            f"columns as "
-            f"tau has reflectors, {tau.size(-1)}"
-        )
-    if A.dim() != tau.dim() + 1 or A.shape[:-2] != tau.shape[:-1]:
-        raise RuntimeError(
-            f"{name}: Expected tau.shape[:-1] to be equal to input.shape[:-2], but got "
-            f"tau of shape {tuple(tau.shape)} and input of shape {tuple(A.shape)}"
-        )
-    if A.dtype != tau.dtype:
-        raise RuntimeError(
-            f"{name}: tau dtype {tau.dtype} does not match input dtype {A.dtype}; convert one "
-            f"of them"
-        )
-    _check_dtype(name, A)
-
-
-def _recording(*tensors):
-    return rl.is_grad_enabled() and any(t.requires_grad for t in tensors)
-
-
-@op("householder_product(Tensor input, Tensor tau) -> Tensor", at="linalg")
-def householder_product(input, tau):  # noqa: A002
-    """The first n columns of H_1 H_2 ... H_k, with H_i = I - tau_i v_i v_i^H.
-
-    v_i is 1 at i, ``input[..., i+1:, i]`` below, 0 above; input is (*, m, n), m >= n >= k.
-    """
-    if input.dim() >= 2 and input.size(-2) < input.size(-1):
-        raise RuntimeError(
-            "torch.linalg.householder_product: input.shape[-2] must be greater than or equal to "
-            f"input.shape[-1], got shape {tuple(input.shape)}"
-        )
-    _check_reflectors("torch.linalg.householder_product", input, tau)
-    if not _recording(input, tau):
-        return _product(input, tau)
-    start = rl.eye(*input.shape[-2:], dtype=input.dtype).expand(input.shape)
-    return _reflected(input, tau, start, False)
-
-
-@op("orgqr(Tensor self, Tensor input2) -> Tensor")
-def _(self, input2):
-    """Another name of `torch.linalg.householder_product`."""
-    return householder_product(self, input2)
-
-
-@op(
-    "ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False) "
-    "-> Tensor"
-)
-def ormqr(self, input2, input3, left=True, transpose=False):
-    """Q input3, with Q the product of the reflectors in self and input2 (tau), as `geqrf` gives.
-
-    ``transpose``: Q^H; ``left=False``: input3 Q.
-    """
-    tau, other = input2, input3
-    _check_reflectors("torch.ormqr", self, tau)
-    if other.dim() < 2 or other.size(-2 if left else -1) != self.size(-2):
-        raise RuntimeError(
-            f"torch.ormqr: other.shape[{-2 if left else -1}] must be equal to input.shape[-2], "
-            f"got shapes {tuple(other.shape)} and {tuple(self.shape)}"
-        )
-    if other.shape[:-2] != self.shape[:-2]:
-        raise RuntimeError(
-            "torch.ormqr: batch dimensions of other should be equal to those of input, got shapes "
-            f"{tuple(other.shape)} and {tuple(self.shape)}"
-        )
-    _check_same_dtype("torch.ormqr", self, other)
-    if not _recording(self, tau, other):
-        return _times(self, tau, other, left, transpose)
-    if left:
-        return _reflected(self, tau, other, transpose)
-    return _h(_reflected(self, tau, _h(other), not transpose))
 
 
 # ---- least squares
@@ -424,6 +340,12 @@ def lstsq(self, b, rcond=None, driver=None):
     not
     by "gelsy"; ``rank`` and ``singular_values`` if the driver finds them. Singular values below
     ``rcond`` times the largest count as zero. Raises LinAlgError if "gels" meets a deficient rank.
+
+    Example::
+
+        >>> rl.linalg.lstsq(rl.eye(2), rl.tensor([[1.], [2.]])).solution
+        tensor([[1.],
+                [2.]])
     """
     driver = driver or "gelsy"
     _check_lstsq(self, b, driver)

@@ -56,8 +56,23 @@ for _name, _symbol, _word in (
         differentiable=False,
     )(_bits)
 
-unary("logical_not", "True where the input is 0.", None, dtype=0, differentiable=False)
-unary("bitwise_not", "``~self``.", None, dtype=0, differentiable=False, operator="~")
+unary(
+    "logical_not",
+    "True where the input is 0.",
+    None,
+    dtype=0,
+    differentiable=False,
+    example=("0., 2.", " True, False"),
+)
+unary(
+    "bitwise_not",
+    "``~self``.",
+    None,
+    dtype=0,
+    differentiable=False,
+    operator="~",
+    example=("True, False", "False,  True"),
+)
 for _name in ("isnan", "isinf", "isfinite", "signbit"):
     unary(
         _name,
@@ -107,7 +122,13 @@ for _alias, *_names in (
 
 @op("rsub(Tensor self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor")
 def _(self, other, alpha):
-    """``other - alpha * self``."""
+    """``other - alpha * self``.
+
+    Example::
+
+        >>> rl.rsub(rl.tensor([1., 2.]), 10)
+        tensor([9., 8.])
+    """
     return rl.sub(other, self, alpha=alpha)
 
 
@@ -117,7 +138,13 @@ def _as_tensor(x):
 
 @op("xlogy(Tensor | Scalar self, Tensor | Scalar other) -> Tensor", method=True, inplace="function")
 def xlogy(self, other):
-    """``self * log(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN)."""
+    """``self * log(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN).
+
+    Example::
+
+        >>> rl.xlogy(rl.tensor([0., 2.]), rl.tensor([0., 1.]))
+        tensor([0., 0.])
+    """
     y = _as_tensor(other)
     product = self * y.log()
     return rl.where(
@@ -136,11 +163,23 @@ xlogy.vjp(self=_log_unless_ignored, other=lambda g, self, other: g * self / othe
 
 @op("deg2rad(Tensor self) -> Tensor", inplace=True)
 def _(self):
-    """Degrees to radians."""
+    """Degrees to radians.
+
+    Example::
+
+        >>> rl.deg2rad(rl.tensor([180., 90.]))
+        tensor([3.1416, 1.5708])
+    """
     return self * 0.017453292519943295
 
 
 @op("rad2deg(Tensor self) -> Tensor", inplace=True)
 def _(self):
-    """Radians to degrees."""
+    """Radians to degrees.
+
+    Example::
+
+        >>> rl.rad2deg(rl.tensor([3.1415927, 0.]))
+        tensor([180.,   0.])
+    """
     return self * 57.29577951308232

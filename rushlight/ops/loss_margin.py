@@ -18,7 +18,13 @@ _NN = ("nn.functional",)
     at=_NN + ("torch",),
 )
 def pairwise_distance(x1, x2, p, eps, keepdim):
-    """The p-norm of x1 - x2 + eps along the last dimension."""
+    """The p-norm of x1 - x2 + eps along the last dimension.
+
+    Example::
+
+        >>> rl.nn.functional.pairwise_distance(rl.zeros(1, 2), rl.tensor([[3., 4.]]))
+        tensor([5.0000])
+    """
     return rl.norm(x1 - x2 + eps, p, -1, keepdim)
 
 
@@ -27,7 +33,13 @@ def pairwise_distance(x1, x2, p, eps, keepdim):
     at=_NN + ("torch",),
 )
 def cosine_similarity(x1, x2, dim, eps):
-    """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along `dim`; the operands are broadcast."""
+    """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along `dim`; the operands are broadcast.
+
+    Example::
+
+        >>> rl.nn.functional.cosine_similarity(rl.ones(1, 2), rl.ones(1, 2)).round(decimals=4)
+        tensor([1.])
+    """
     dtype = rl.promote_types(x1.dtype, x2.dtype)
     if not (dtype.is_floating_point or dtype.is_complex):
         raise RuntimeError(
@@ -41,7 +53,13 @@ def cosine_similarity(x1, x2, dim, eps):
 
 @op("pdist(Tensor input, float p=2.0) -> Tensor", at=_NN + ("torch",))
 def pdist(input, p):
-    """The p-norm distances of all pairs of rows of (N, M), i < j: shape (N (N - 1) / 2)."""
+    """The p-norm distances of all pairs of rows of (N, M), i < j: shape (N (N - 1) / 2).
+
+    Example::
+
+        >>> rl.pdist(rl.tensor([[0., 0.], [3., 4.]]))
+        tensor([5.])
+    """
     if input.dim() != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {input.dim()}D")
     if p < 0:
@@ -72,7 +90,13 @@ def _check_labels(name, input, target):
     at=_NN,
 )
 def margin_ranking_loss(input1, input2, target, margin, size_average, reduce, reduction):
-    """max(0, -target (input1 - input2) + margin) with target 1 or -1."""
+    """max(0, -target (input1 - input2) + margin) with target 1 or -1.
+
+    Example::
+
+        >>> rl.nn.functional.margin_ranking_loss(rl.zeros(1), rl.ones(1), rl.ones(1))
+        tensor(1.)
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     if not input1.dim() == input2.dim() == target.dim():
         raise RuntimeError(
@@ -87,7 +111,13 @@ def margin_ranking_loss(input1, input2, target, margin, size_average, reduce, re
     at=_NN,
 )
 def hinge_embedding_loss(input, target, margin, size_average, reduce, reduction):
-    """x where the target is 1, max(0, margin - x) where it is -1."""
+    """x where the target is 1, max(0, margin - x) where it is -1.
+
+    Example::
+
+        >>> rl.nn.functional.hinge_embedding_loss(rl.tensor([0.5]), rl.tensor([-1.]))
+        tensor(0.5000)
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     zero = rl.zeros_like(input)
     loss = rl.where(target != 1, (margin - input).clamp_min(0), zero) + rl.where(
@@ -98,7 +128,13 @@ def hinge_embedding_loss(input, target, margin, size_average, reduce, reduction)
 
 @op(f"soft_margin_loss(Tensor input, Tensor target, {_TAIL}) -> Tensor", at=_NN)
 def soft_margin_loss(input, target, size_average, reduce, reduction):
-    """log(1 + exp(-target x)) with target 1 or -1."""
+    """log(1 + exp(-target x)) with target 1 or -1.
+
+    Example::
+
+        >>> rl.nn.functional.soft_margin_loss(rl.zeros(1), rl.ones(1))
+        tensor(0.6931)
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     return reduced((-target * input).exp().log1p(), reduction)
 
@@ -109,7 +145,13 @@ def soft_margin_loss(input, target, size_average, reduce, reduction):
     at=_NN,
 )
 def multilabel_soft_margin_loss(input, target, weight, size_average, reduce, reduction):
-    """The mean over classes of the binary cross entropy of sigmoid(x)."""
+    """The mean over classes of the binary cross entropy of sigmoid(x).
+
+    Example::
+
+        >>> rl.nn.functional.multilabel_soft_margin_loss(rl.zeros(1, 2), rl.ones(1, 2))
+        tensor(0.6931)
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     log_sigmoid = rl.nn.functional.logsigmoid
     loss = -(target * log_sigmoid(input) + (1 - target) * log_sigmoid(-input))
@@ -123,7 +165,13 @@ def multilabel_soft_margin_loss(input, target, weight, size_average, reduce, red
     at=_NN,
 )
 def cosine_embedding_loss(input1, input2, target, margin, size_average, reduce, reduction):
-    """1 - cos where the target is 1, max(0, cos - margin) where it is -1."""
+    """1 - cos where the target is 1, max(0, cos - margin) where it is -1.
+
+    Example::
+
+        >>> rl.nn.functional.cosine_embedding_loss(rl.eye(2), rl.eye(2).flip(0), rl.ones(2))
+        tensor(1.)
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     if target.dim() not in (0, 1):
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
@@ -150,7 +198,13 @@ def cosine_embedding_loss(input1, input2, target, margin, size_average, reduce, 
 def triplet_margin_loss(
     anchor, positive, negative, margin, p, eps, swap, size_average, reduce, reduction
 ):
-    """max(0, d(anchor, positive) - d(anchor, negative) + margin) (Balntas et al. 2016)."""
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin) (Balntas et al. 2016).
+
+    Example::
+
+        >>> rl.nn.functional.triplet_margin_loss(rl.zeros(1, 2), rl.zeros(1, 2), rl.ones(1, 2))
+        tensor(0.)
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
@@ -224,7 +278,13 @@ def _rows(name, input, target):
     at=_NN,
 )
 def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, reduction):
-    """The mean over wrong classes i of weight[t] max(0, margin - x[t] + x[i])^p."""
+    """The mean over wrong classes i of weight[t] max(0, margin - x[t] + x[i])^p.
+
+    Example::
+
+        >>> rl.nn.functional.multi_margin_loss(rl.zeros(1, 2), rl.tensor([0]))
+        tensor(0.5000)
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
@@ -259,6 +319,11 @@ def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, re
 def multilabel_margin_loss(input, target, size_average, reduce, reduction):
     """The mean over labels j and other classes i of max(0, 1 - x[j] + x[i]);
     labels end at the first -1.
+
+    Example::
+
+        >>> rl.nn.functional.multilabel_margin_loss(rl.zeros(1, 2), rl.tensor([[0, -1]]))
+        tensor(0.5000)
     """
     reduction = reduction_of(size_average, reduce, reduction)
     x, t = _rows("multilabel_margin_loss", input, target)
@@ -285,6 +350,11 @@ def multilabel_margin_loss(input, target, size_average, reduce, reduction):
 def poisson_nll_loss(input, target, log_input, full, size_average, eps, reduce, reduction):
     """exp(x) - t x (or x - t log(x + eps)): minus the Poisson log-likelihood;
     `full` adds Stirling's term.
+
+    Example::
+
+        >>> rl.nn.functional.poisson_nll_loss(rl.zeros(1), rl.ones(1))
+        tensor(1.)
     """
     reduction = reduction_of(size_average, reduce, reduction)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
@@ -300,7 +370,13 @@ def poisson_nll_loss(input, target, log_input, full, size_average, eps, reduce, 
     at=_NN,
 )
 def gaussian_nll_loss(input, target, var, full, eps, reduction):
-    """0.5 (log max(var, eps) + (x - t)^2 / max(var, eps)) (Nix and Weigend 1994)."""
+    """0.5 (log max(var, eps) + (x - t)^2 / max(var, eps)) (Nix and Weigend 1994).
+
+    Example::
+
+        >>> rl.nn.functional.gaussian_nll_loss(rl.zeros(1), rl.ones(1), rl.ones(1))
+        tensor(0.5000)
+    """
     if not isinstance(var, rl.Tensor):
         if var < 0:
             raise ValueError("var has negative entry/entries")

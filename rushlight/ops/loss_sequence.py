@@ -90,6 +90,11 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction
     concatenated; lengths (N) or (). The mean divides each loss by its target's length first.
     Samples without a path have infinite loss, or 0 with zero_infinity. The gradient is that of
     log_softmax's input.
+
+    Example::
+
+        >>> rl.nn.functional.ctc_loss(rl.zeros(1, 1, 2), rl.tensor([[1]]), [1], [1])
+        tensor(0.)
     """
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")

@@ -119,7 +119,13 @@ def _check_pivots(name, info):
 )
 def lu_factor_ex(A, pivot=True, check_errors=False):
     """`lu_factor` with, for each matrix, the position (from 1) of the first zero in U's "
-    "diagonal, or 0."""
+    "diagonal, or 0.
+
+    Example::
+
+        >>> rl.linalg.lu_factor_ex(rl.eye(2)).info
+        tensor(0, dtype=torch.int32)
+    """
     _check_lu("linalg.lu_factor_ex", A, pivot)
     made = _factorize(A, pivot, "")
     if check_errors:
@@ -132,6 +138,11 @@ def lu_factor(A, pivot=True):
     """L (below the diagonal) and U of A = P L U in one tensor, and the rows exchanged, from 1.
 
     Raises RuntimeError if U has a zero on its diagonal; see `lu_factor_ex` and `lu` for such.
+
+    Example::
+
+        >>> rl.linalg.lu_factor(rl.eye(2)).pivots
+        tensor([1, 2], dtype=torch.int32)
     """
     _check_lu("linalg.lu_factor", A, pivot)
     packed, pivots, info = _factorize(A, pivot, "")
@@ -160,7 +171,14 @@ def lu(A, pivot=True):
     at="torch",
 )
 def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
-    """P, L and U from what `lu_factor` gives; what is not wanted is empty."""
+    """P, L and U from what `lu_factor` gives; what is not wanted is empty.
+
+    Example::
+
+        >>> rl.lu_unpack(*rl.linalg.lu_factor(rl.eye(2)))[2]
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
     if LU_data.dim() < 2:
         raise RuntimeError("torch.lu_unpack: The input tensor must have at least 2 dimensions.")
     if unpack_pivots and LU_pivots.dtype != rl.int32:
@@ -210,7 +228,14 @@ def _(g, needs, LU, pivots, left, adjoint, result):
 )
 def lu_solve(LU, pivots, B, left=True, adjoint=False):
     """X with A X = B (``left=False``: X A = B; ``adjoint``: A^H in place of A), from "
-    "`lu_factor` of A."""
+    "`lu_factor` of A.
+
+    Example::
+
+        >>> rl.linalg.lu_solve(*rl.linalg.lu_factor(rl.eye(2)), rl.ones(2, 1))
+        tensor([[1.],
+                [1.]])
+    """
     _check_matrix("torch.linalg.lu_solve", LU)
     if pivots.dtype != rl.int32:
         raise RuntimeError(
@@ -239,7 +264,14 @@ def lu_solve(LU, pivots, B, left=True, adjoint=False):
     at=("torch", "Tensor"),
 )
 def _(self, LU_data, LU_pivots):
-    """`torch.linalg.lu_solve` with the right-hand side first."""
+    """`torch.linalg.lu_solve` with the right-hand side first.
+
+    Example::
+
+        >>> rl.lu_solve(rl.ones(2, 1), *rl.linalg.lu_factor(rl.eye(2)))
+        tensor([[1.],
+                [1.]])
+    """
     return lu_solve(LU_data, LU_pivots, self)
 
 

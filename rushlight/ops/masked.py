@@ -104,7 +104,13 @@ def masked_sum(input, dim, keepdim, dtype, mask):
 
 @_masked("prod(Tensor input, int[]? dim=None")
 def masked_prod(input, dim, keepdim, dtype, mask):
-    """The product of the elements where ``mask`` is True, over ``dim``; 1 of none."""
+    """The product of the elements where ``mask`` is True, over ``dim``; 1 of none.
+
+    Example::
+
+        >>> rl.masked.prod(rl.tensor([2., 3.]), mask=rl.tensor([True, False]))
+        tensor(2.)
+    """
     result = _filled("prod", input, mask, 1).to(dtype or _wide(input.dtype))
     for d in reversed(_dims(dim, input.dim())):
         result = result.prod(d, keepdim=keepdim)
@@ -113,7 +119,13 @@ def masked_prod(input, dim, keepdim, dtype, mask):
 
 @_masked("cumsum(Tensor input, int dim", "")
 def masked_cumsum(input, dim, dtype, mask):
-    """Running sums along ``dim`` that pass over masked-out elements, in the input's dtype."""
+    """Running sums along ``dim`` that pass over masked-out elements, in the input's dtype.
+
+    Example::
+
+        >>> rl.masked.cumsum(rl.tensor([2., 3.]), 0, mask=rl.tensor([True, False]))
+        tensor([2., 2.])
+    """
     (d,) = _dims(dim, input.dim()) or (0,)
     dtype = dtype or input.dtype
     return rl.cumsum(_filled("cumsum", input, mask, 0), d, dtype=dtype)
@@ -121,7 +133,13 @@ def masked_cumsum(input, dim, dtype, mask):
 
 @_masked("cumprod(Tensor input, int dim", "")
 def masked_cumprod(input, dim, dtype, mask):
-    """Running products along ``dim`` that pass over masked-out elements, in the input's dtype."""
+    """Running products along ``dim`` that pass over masked-out elements, in the input's dtype.
+
+    Example::
+
+        >>> rl.masked.cumprod(rl.tensor([2., 3.]), 0, mask=rl.tensor([True, False]))
+        tensor([2., 2.])
+    """
     (d,) = _dims(dim, input.dim()) or (0,)
     dtype = dtype or input.dtype
     return rl.cumprod(_filled("cumprod", input, mask, 1), d, dtype=dtype)
@@ -145,21 +163,39 @@ def masked_amax(input, dim, keepdim, dtype, mask):
 
 @_masked("amin(Tensor input, int[]? dim=None")
 def masked_amin(input, dim, keepdim, dtype, mask):
-    """The smallest element where ``mask`` is True; the dtype's highest value (inf) of none."""
+    """The smallest element where ``mask`` is True; the dtype's highest value (inf) of none.
+
+    Example::
+
+        >>> rl.masked.amin(rl.tensor([2., 1.]), mask=rl.tensor([True, False]))
+        tensor(2.)
+    """
     filled = _filled("amin", input, mask, _highest)
     return rl.amin(filled, _dims(dim, input.dim()), keepdim).to(dtype or input.dtype)
 
 
 @_masked("argmax(Tensor input, int? dim=None")
 def masked_argmax(input, dim, keepdim, dtype, mask):
-    """The position of the largest element where ``mask`` is True, in the input's dtype."""
+    """The position of the largest element where ``mask`` is True, in the input's dtype.
+
+    Example::
+
+        >>> rl.masked.argmax(rl.tensor([2., 3.]), 0, mask=rl.tensor([True, False]))
+        tensor(0.)
+    """
     filled = _filled("argmax", input, mask, _lowest)
     return rl.argmax(filled, dim, keepdim).to(dtype or input.dtype)
 
 
 @_masked("argmin(Tensor input, int? dim=None")
 def masked_argmin(input, dim, keepdim, dtype, mask):
-    """The position of the smallest element where ``mask`` is True, in the input's dtype."""
+    """The position of the smallest element where ``mask`` is True, in the input's dtype.
+
+    Example::
+
+        >>> rl.masked.argmin(rl.tensor([2., 1.]), 0, mask=rl.tensor([True, False]))
+        tensor(0.)
+    """
     filled = _filled("argmin", input, mask, _highest)
     return rl.argmin(filled, dim, keepdim).to(dtype or input.dtype)
 
@@ -196,6 +232,11 @@ def masked_median(input, dim, keepdim, dtype, mask):
     """The lower median along ``dim`` of the elements where ``mask`` is True; NaN of none.
 
     ValueError if there are none and the input is not floating point.
+
+    Example::
+
+        >>> rl.masked.median(rl.tensor([2., 1.]), 0, mask=rl.tensor([True, False]))
+        tensor(2.)
     """
     (d,) = _dims(dim, input.dim()) or (0,)
     values = input if input.is_floating_point() else input.to(rl.float32)
@@ -212,6 +253,11 @@ def masked_norm(input, ord, dim, keepdim, dtype, mask):
     """The vector norm of order ``ord`` of the elements where ``mask`` is True.
 
     Orders as for `linalg.vector_norm`.
+
+    Example::
+
+        >>> rl.masked.norm(rl.tensor([3., 4.]), 2, mask=rl.tensor([True, False]))
+        tensor(3.)
     """
     ord = 2.0 if ord is None else ord
     neutral = _highest if ord == -float("inf") else 0
@@ -246,13 +292,25 @@ _SPREAD = "Scalar? correction=None, bool keepdim=False, "
 @_masked("var(Tensor input, int[]? dim=None, bool? unbiased=None", _SPREAD)
 def masked_var(input, dim, unbiased, correction, keepdim, dtype, mask):
     """The variance of the elements where ``mask`` is True, divided by their number less
-    ``correction`` (1; ``unbiased=False`` is 0)."""
+    ``correction`` (1; ``unbiased=False`` is 0).
+
+    Example::
+
+        >>> rl.masked.var(rl.tensor([1., 3., 9.]), mask=rl.tensor([True, True, False]))
+        tensor(2.)
+    """
     return _variance(input, dim, unbiased, correction, keepdim, dtype, mask)
 
 
 @_masked("std(Tensor input, int[]? dim=None, bool? unbiased=None", _SPREAD)
 def masked_std(input, dim, unbiased, correction, keepdim, dtype, mask):
-    """The standard deviation: the square root of `masked.var`."""
+    """The standard deviation: the square root of `masked.var`.
+
+    Example::
+
+        >>> rl.masked.std(rl.tensor([1., 3., 9.]), mask=rl.tensor([True, True, False]))
+        tensor(1.4142)
+    """
     return _variance(input, dim, unbiased, correction, keepdim, dtype, mask).sqrt()
 
 
@@ -261,7 +319,13 @@ def masked_std(input, dim, unbiased, correction, keepdim, dtype, mask):
 
 @_masked("logsumexp(Tensor input, int[]? dim=None")
 def masked_logsumexp(input, dim, keepdim, dtype, mask):
-    """log(sum(exp(x))) of the elements where ``mask`` is True; -inf of none."""
+    """log(sum(exp(x))) of the elements where ``mask`` is True; -inf of none.
+
+    Example::
+
+        >>> rl.masked.logsumexp(rl.tensor([2., 1.]), 0, mask=rl.tensor([True, False]))
+        tensor(2.)
+    """
     filled = _filled("logsumexp", input, mask, _lowest_or_complex)
     return rl.logsumexp(filled, _dims(dim, input.dim()), keepdim).to(dtype or input.dtype)
 
@@ -308,6 +372,11 @@ def masked_normalize(input, ord, dim, eps, dtype, mask):
     """x / max(norm(x), eps) along ``dim``, the norm of the elements where ``mask`` is True.
 
     Masked-out elements become 0.
+
+    Example::
+
+        >>> rl.masked.normalize(rl.tensor([3., 4.]), 2, 0, mask=rl.tensor([True, False]))
+        tensor([1., 0.])
     """
     length = masked_norm(input, ord, dim, keepdim=True, dtype=dtype, mask=mask)
     return _filled("normalize", input, mask, 0) / length.clamp_min(eps)

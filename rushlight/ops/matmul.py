@@ -200,7 +200,14 @@ def outer(self, vec2):
 
 @op("ger(Tensor self, Tensor vec2, *, Tensor? out=None) -> Tensor")
 def ger(self, vec2):
-    """The older name of `outer`."""
+    """The older name of `outer`.
+
+    Example::
+
+        >>> rl.ger(rl.tensor([1., 2.]), rl.tensor([3., 4.]))
+        tensor([[3., 4.],
+                [6., 8.]])
+    """
     return rl.outer(self, vec2)
 
 

@@ -93,7 +93,13 @@ def _(input, p, train):
 @_op("native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)")
 def native_dropout(input, p, train):
     """The input with elements zeroed with probability ``p`` and the others scaled by 1 / (1 - p);
-    and the mask of those that stayed. With ``train=False`` all stay as they are."""
+    and the mask of those that stayed. With ``train=False`` all stay as they are.
+
+    Example::
+
+        >>> rl.native_dropout(rl.ones(2), 0.5, False)
+        (tensor([1., 1.]), tensor([True, True]))
+    """
     if train is False:
         return input.clone(), rl.ones_like(input, dtype=rl.bool)
     mask = rl.empty_like(input).bernoulli_(1 - p)
@@ -178,6 +184,11 @@ def native_layer_norm(input, normalized_shape, weight, bias, eps):
     """`layer_norm`, and the mean and the reciprocal standard deviation of each row.
 
     No gradient flows through the statistics, here and in the other ``native_*`` forms.
+
+    Example::
+
+        >>> rl.native_layer_norm(rl.tensor([[1., 3.]]), (2,), None, None, 0.0)[1]
+        tensor([[2.]])
     """
     shape = tuple(normalized_shape)
     _check_normalized("native_layer_norm", input, shape, weight=weight, bias=bias)
@@ -200,7 +211,13 @@ def _(make):
 def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
     """`group_norm` of an input (N, C, *) of ``HxW`` places, and the mean and the reciprocal
     standard deviation of each group, (N, group). The statistics are part of the graph, with
-    derivative zero."""
+    derivative zero.
+
+    Example::
+
+        >>> rl.native_group_norm(rl.tensor([[1., 3.]]), None, None, 1, 2, 1, 1, 0.0)[1]
+        tensor([[2.]])
+    """
     if group <= 0 or C % group:
         raise RuntimeError(
             f"native_group_norm: expected a number of groups that divides C={C}, got {group}"
@@ -270,7 +287,13 @@ def batch_norm_update_stats(input, running_mean, running_var, momentum):
 
 @_op("norm_except_dim(Tensor v, int pow=2, int dim=0) -> Tensor")
 def norm_except_dim(v, pow, dim):
-    """The norm of order ``pow`` over all dimensions but ``dim`` (all if it is -1)."""
+    """The norm of order ``pow`` over all dimensions but ``dim`` (all if it is -1).
+
+    Example::
+
+        >>> rl.norm_except_dim(rl.tensor([[3., 4.]]))
+        tensor([[5.]])
+    """
     if dim == -1:
         return v.norm(pow)
     others = [d for d in range(v.dim()) if d != dim % v.dim()]
@@ -279,13 +302,25 @@ def norm_except_dim(v, pow, dim):
 
 @_op("frobenius_norm(Tensor self, int[1] dim, bool keepdim=False) -> Tensor")
 def frobenius_norm(self, dim, keepdim):
-    """The square root of the sum of squares over ``dim``; deprecated for `linalg.vector_norm`."""
+    """The square root of the sum of squares over ``dim``; deprecated for `linalg.vector_norm`.
+
+    Example::
+
+        >>> rl.frobenius_norm(rl.tensor([[3., 4.]]), 1)
+        tensor([5.])
+    """
     return rl.linalg.vector_norm(self, 2, dim, keepdim)
 
 
 @_op("nuclear_norm(Tensor self, bool keepdim=False) -> Tensor")
 def nuclear_norm(self, keepdim):
-    """The sum of the singular values of a matrix; deprecated for `linalg.matrix_norm`."""
+    """The sum of the singular values of a matrix; deprecated for `linalg.matrix_norm`.
+
+    Example::
+
+        >>> rl.nuclear_norm(rl.eye(2)).round()
+        tensor(2.)
+    """
     if self.dim() != 2:
         raise RuntimeError(f"nuclear_norm: expected a matrix, got {self.dim()} dimensions")
     return rl.linalg.matrix_norm(self, "nuc", (0, 1), keepdim)
@@ -335,7 +370,13 @@ def _(self, output_size):
 
 @_op("affine_grid_generator(Tensor theta, int[] size, bool align_corners) -> Tensor")
 def _(theta, size, align_corners):
-    """As `nn.functional.affine_grid`."""
+    """As `nn.functional.affine_grid`.
+
+    Example::
+
+        >>> rl.affine_grid_generator(rl.eye(2, 3)[None], (1, 1, 2, 2), True).shape
+        torch.Size([1, 2, 2, 2])
+    """
     return _F["affine_grid"](theta, size, align_corners)
 
 
@@ -371,7 +412,13 @@ _grid_sampler("grid_sampler_3d", 3)
     method=False,
 )
 def _(self, groups):
-    """As `nn.functional.channel_shuffle`."""
+    """As `nn.functional.channel_shuffle`.
+
+    Example::
+
+        >>> rl.native_channel_shuffle(rl.arange(4).reshape(1, 4, 1, 1), 2).flatten()
+        tensor([0, 2, 1, 3])
+    """
     return _F["channel_shuffle"](self, groups)
 
 
@@ -383,7 +430,14 @@ def _(self, groups):
     "bool scale_grad_by_freq=False, bool sparse=False) -> Tensor"
 )
 def _(weight, indices, padding_idx, scale_grad_by_freq, sparse):
-    """As `nn.functional.embedding`, the table first; ``padding_idx=-1`` is none."""
+    """As `nn.functional.embedding`, the table first; ``padding_idx=-1`` is none.
+
+    Example::
+
+        >>> rl.embedding(rl.tensor([[1.], [2.]]), rl.tensor([1, 0]))
+        tensor([[2.],
+                [1.]])
+    """
     if sparse:
         raise NotImplementedError("embedding: sparse gradients are not supported; use sparse=False")
     return _embedding(weight, indices, padding_idx, scale_grad_by_freq)
@@ -394,6 +448,12 @@ def _(weight, indices, padding_idx, scale_grad_by_freq, sparse):
     differentiable=False,
 )
 def _(self, indices, max_norm, norm_type):
-    """Scales the rows that ``indices`` names down to the norm ``max_norm``, in place."""
+    """Scales the rows that ``indices`` names down to the norm ``max_norm``, in place.
+
+    Example::
+
+        >>> rl.embedding_renorm_(rl.tensor([[3., 4.]]), rl.tensor([0]), 1, 2)
+        tensor([[0.6000, 0.8000]])
+    """
     _renormalize(self, indices, max_norm, norm_type)
     return self

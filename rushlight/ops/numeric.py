@@ -58,25 +58,49 @@ def _is_infinity(self, value):
 
 @op("isposinf(Tensor self) -> Tensor", differentiable=False)
 def isposinf(self):
-    """Whether each element is +inf. Raises RuntimeError for complex numbers."""
+    """Whether each element is +inf. Raises RuntimeError for complex numbers.
+
+    Example::
+
+        >>> rl.isposinf(rl.tensor([float("inf"), 1.]))
+        tensor([ True, False])
+    """
     return _is_infinity(self, float("inf"))
 
 
 @op("isneginf(Tensor self) -> Tensor", differentiable=False)
 def isneginf(self):
-    """Whether each element is -inf. Raises RuntimeError for complex numbers."""
+    """Whether each element is -inf. Raises RuntimeError for complex numbers.
+
+    Example::
+
+        >>> rl.isneginf(rl.tensor([float("inf"), 1.]))
+        tensor([False, False])
+    """
     return _is_infinity(self, float("-inf"))
 
 
 @op("isreal(Tensor self) -> Tensor", differentiable=False)
 def isreal(self):
-    """Whether each element has no imaginary part."""
+    """Whether each element has no imaginary part.
+
+    Example::
+
+        >>> rl.isreal(rl.tensor([1 + 0j, 1j]))
+        tensor([ True, False])
+    """
     return self.imag == 0 if self.is_complex() else rl.ones_like(self, dtype=rl.bool)
 
 
 @op("logaddexp2(Tensor self, Tensor other) -> Tensor")
 def logaddexp2(self, other):
-    """``log2(2**self + 2**other)``, elementwise, without overflow."""
+    """``log2(2**self + 2**other)``, elementwise, without overflow.
+
+    Example::
+
+        >>> rl.logaddexp2(rl.tensor([1.]), rl.tensor([1.]))
+        tensor([2.])
+    """
     log2 = 0.6931471805599453
     return rl.logaddexp(_as_float(self) * log2, _as_float(other) * log2) / log2
 
@@ -92,7 +116,13 @@ logaddexp2.vjp(
 
 @op("trace(Tensor self) -> Tensor")
 def trace(self):
-    """The sum of the diagonal of a matrix. Raises RuntimeError for other dimensions."""
+    """The sum of the diagonal of a matrix. Raises RuntimeError for other dimensions.
+
+    Example::
+
+        >>> rl.trace(rl.eye(3))
+        tensor(3.)
+    """
     if self.dim() != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {self.dim()}")
     return self.diagonal().sum()
@@ -122,7 +152,13 @@ def _cross(a, b, dim):
 
 @op("cross(Tensor self, Tensor other, int? dim=None) -> Tensor")
 def cross(self, other, dim=None):
-    """The vector product along ``dim``, by default the first dimension of size 3."""
+    """The vector product along ``dim``, by default the first dimension of size 3.
+
+    Example::
+
+        >>> rl.cross(rl.tensor([1., 0., 0.]), rl.tensor([0., 1., 0.]), dim=0)
+        tensor([0., 0., 1.])
+    """
     if dim is None:
         if 3 not in tuple(self.shape):
             raise RuntimeError("no dimension of size 3 in input")
@@ -135,6 +171,11 @@ def _linalg_cross(self, other, dim=-1):
     """The vector product of vectors of 3 along ``dim``; the other dimensions broadcast.
 
     Raises RuntimeError for another size, or for tensors of different numbers of dimensions.
+
+    Example::
+
+        >>> rl.linalg.cross(rl.tensor([1., 0., 0.]), rl.tensor([0., 1., 0.]))
+        tensor([0., 0., 1.])
     """
     if self.dim() != other.dim():
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
@@ -148,7 +189,15 @@ def _linalg_cross(self, other, dim=-1):
 
 @op("combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor")
 def combinations(self, r=2, with_replacement=False):
-    """All selections of ``r`` elements of a vector, in order, a row each, like itertools'."""
+    """All selections of ``r`` elements of a vector, in order, a row each, like itertools'.
+
+    Example::
+
+        >>> rl.combinations(rl.tensor([1, 2, 3]))
+        tensor([[1, 2],
+                [1, 3],
+                [2, 3]])
+    """
     if self.dim() != 1:
         raise RuntimeError(f"Expect a 1D vector, but got shape {list(self.shape)}")
     if r < 0:
@@ -231,7 +280,13 @@ def _cov_weights(x, fweights, aweights):
 
 @op("corrcoef(Tensor self) -> Tensor")
 def corrcoef(self):
-    """Pearson's correlation coefficients of variables in rows, observed in columns."""
+    """Pearson's correlation coefficients of variables in rows, observed in columns.
+
+    Example::
+
+        >>> rl.corrcoef(rl.tensor([[1., 2., 4.], [4., 2., 1.]])).shape
+        torch.Size([2, 2])
+    """
     if self.dim() > 2:
         raise RuntimeError(
             "corrcoef(): expected input to have two or fewer dimensions but got an input "
@@ -249,7 +304,13 @@ def corrcoef(self):
 
 @op("dist(Tensor self, Tensor other, Scalar p=2) -> Tensor")
 def dist(self, other, p=2):
-    """The p-norm of ``self - other``, as one number."""
+    """The p-norm of ``self - other``, as one number.
+
+    Example::
+
+        >>> rl.dist(rl.zeros(2), rl.tensor([3., 4.]))
+        tensor(5.)
+    """
     return (self - other).norm(p)
 
 
@@ -284,7 +345,13 @@ def cdist(x1, x2, p=2.0, compute_mode=None):
 
 @op("renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor", inplace=True)
 def renorm(self, p, dim, maxnorm):
-    """Scales down the slices along ``dim`` whose p-norm exceeds ``maxnorm``, to that norm."""
+    """Scales down the slices along ``dim`` whose p-norm exceeds ``maxnorm``, to that norm.
+
+    Example::
+
+        >>> rl.renorm(rl.tensor([[3., 4.]]), 2, 0, 1)
+        tensor([[0.6000, 0.8000]])
+    """
     if self.dim() < 2:
         raise RuntimeError(
             f"renorm: input needs at least 2 dimensions, got {self.dim()} dimensions"
@@ -366,7 +433,14 @@ def _derivative(f, dim, step, edge_order):
 
 @op("nonzero_static(Tensor self, *, int size, int fill_value=-1) -> Tensor", differentiable=False)
 def nonzero_static(self, size, fill_value=-1):
-    """`nonzero` cut or filled with ``fill_value`` to ``size`` rows."""
+    """`nonzero` cut or filled with ``fill_value`` to ``size`` rows.
+
+    Example::
+
+        >>> rl.nonzero_static(rl.tensor([0, 5, 6]), size=2)
+        tensor([[1],
+                [2]])
+    """
     if size < 0:
         raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
     found = self.nonzero()[:size]

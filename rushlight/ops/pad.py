@@ -140,13 +140,26 @@ def pad(input, pad, mode, value):
 
 @op("constant_pad_nd(Tensor input, int[] pad, Scalar value=0) -> Tensor", at=("torch",))
 def constant_pad_nd(input, pad, value):
-    """Pads with a constant; see `rushlight.nn.functional.pad`."""
+    """Pads with a constant; see `rushlight.nn.functional.pad`.
+
+    Example::
+
+        >>> rl.constant_pad_nd(rl.ones(2), (1, 0), 9)
+        tensor([9., 1., 1.])
+    """
     return _constant(input, tuple(pad), value)
 
 
 @op("pixel_shuffle(Tensor input, int upscale_factor) -> Tensor", at=_NN + ("torch",))
 def pixel_shuffle(input, upscale_factor):
-    """Moves channels into space: (*, C r^2, H, W) gives (*, C, H r, W r) (Shi et al. 2016)."""
+    """Moves channels into space: (*, C r^2, H, W) gives (*, C, H r, W r) (Shi et al. 2016).
+
+    Example::
+
+        >>> rl.pixel_shuffle(rl.arange(4).reshape(1, 4, 1, 1), 2)
+        tensor([[[[0, 1],
+                  [2, 3]]]])
+    """
     r = upscale_factor
     if input.dim() < 3 or r <= 0:
         raise RuntimeError(
@@ -167,7 +180,13 @@ def pixel_shuffle(input, upscale_factor):
 
 @op("pixel_unshuffle(Tensor input, int downscale_factor) -> Tensor", at=_NN + ("torch",))
 def pixel_unshuffle(input, downscale_factor):
-    """The inverse of `pixel_shuffle`: (*, C, H r, W r) gives (*, C r^2, H, W)."""
+    """The inverse of `pixel_shuffle`: (*, C, H r, W r) gives (*, C r^2, H, W).
+
+    Example::
+
+        >>> rl.pixel_unshuffle(rl.arange(4).reshape(1, 1, 2, 2), 2).shape
+        torch.Size([1, 4, 1, 1])
+    """
     r = downscale_factor
     if input.dim() < 3 or r <= 0:
         raise RuntimeError(
@@ -189,7 +208,13 @@ def pixel_unshuffle(input, downscale_factor):
 
 @op("channel_shuffle(Tensor input, int groups) -> Tensor", at=_NN + ("torch",))
 def channel_shuffle(input, groups):
-    """Interleaves `groups` groups of channels of (N, C, *) (Zhang et al. 2018)."""
+    """Interleaves `groups` groups of channels of (N, C, *) (Zhang et al. 2018).
+
+    Example::
+
+        >>> rl.channel_shuffle(rl.arange(4).reshape(1, 4, 1, 1), 2).flatten()
+        tensor([0, 2, 1, 3])
+    """
     if input.dim() < 3:
         raise RuntimeError(
             "channel_shuffle expects input with > 2 dims, but got input with sizes "

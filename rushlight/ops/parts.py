@@ -177,7 +177,13 @@ def split_any(tensor, split_size_or_sections, dim):
 
 @op("split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]")
 def split_with_sizes(self, split_sizes, dim):
-    """Pieces of the given sizes along ``dim``; they must add up to its length."""
+    """Pieces of the given sizes along ``dim``; they must add up to its length.
+
+    Example::
+
+        >>> rl.arange(3).split_with_sizes([1, 2])
+        (tensor([0]), tensor([1, 2]))
+    """
     ...
 
 
@@ -296,17 +302,37 @@ def _split_along(self, indices_or_sections, dim, name, least):
 
 @op("hsplit(Tensor self, object indices_or_sections) -> Tensor[]", out=False)
 def hsplit(self, indices_or_sections):
-    """Pieces along the columns (of a vector: along itself)."""
+    """Pieces along the columns (of a vector: along itself).
+
+    Example::
+
+        >>> rl.hsplit(rl.arange(4), 2)
+        (tensor([0, 1]), tensor([2, 3]))
+    """
     return _split_along(self, indices_or_sections, 0 if self.dim() == 1 else 1, "hsplit", 1)
 
 
 @op("vsplit(Tensor self, object indices_or_sections) -> Tensor[]", out=False)
 def vsplit(self, indices_or_sections):
-    """Pieces along the rows."""
+    """Pieces along the rows.
+
+    Example::
+
+        >>> rl.vsplit(rl.arange(4).reshape(2, 2), 2)
+        (tensor([[0, 1]]), tensor([[2, 3]]))
+    """
     return _split_along(self, indices_or_sections, 0, "vsplit", 2)
 
 
 @op("dsplit(Tensor self, object indices_or_sections) -> Tensor[]", out=False)
 def dsplit(self, indices_or_sections):
-    """Pieces along the third dimension."""
+    """Pieces along the third dimension.
+
+    Example::
+
+        >>> rl.dsplit(rl.arange(4).reshape(1, 2, 2), 2)
+        (tensor([[[0],
+                 [2]]]), tensor([[[1],
+                 [3]]]))
+    """
     return _split_along(self, indices_or_sections, 2, "dsplit", 3)

@@ -92,13 +92,25 @@ def _empty(size, dtype, device, requires_grad, fill):
 
 @op(f"rand(int[] size, *, Generator? generator=None, {_OPTIONS}) -> Tensor")
 def _(size, generator, dtype, layout, device, pin_memory, requires_grad):
-    """Numbers uniform on [0, 1), of the given size."""
+    """Numbers uniform on [0, 1), of the given size.
+
+    Example::
+
+        >>> rl.rand(2, 3).shape
+        torch.Size([2, 3])
+    """
     return _empty(size, dtype, device, requires_grad, lambda t: _uniform(t, generator))
 
 
 @op(f"randn(int[] size, *, Generator? generator=None, {_OPTIONS}) -> Tensor")
 def _(size, generator, dtype, layout, device, pin_memory, requires_grad):
-    """Standard normal numbers, of the given size."""
+    """Standard normal numbers, of the given size.
+
+    Example::
+
+        >>> rl.randn(2, 3).shape
+        torch.Size([2, 3])
+    """
     return _empty(size, dtype, device, requires_grad, lambda t: _normal(t, generator))
 
 
@@ -107,7 +119,13 @@ def _(size, generator, dtype, layout, device, pin_memory, requires_grad):
     f"{_OPTIONS}) -> Tensor"
 )
 def _randint(low, high, size, generator, dtype, layout, device, pin_memory, requires_grad):
-    """Integers of [low, high), int64 unless a dtype is given."""
+    """Integers of [low, high), int64 unless a dtype is given.
+
+    Example::
+
+        >>> rl.randint(3, 4, (2,))
+        tensor([3, 3])
+    """
     return _empty(
         size,
         dtype or rl.int64,
@@ -139,7 +157,13 @@ def _like(self, dtype, device, memory_format, requires_grad, fill):
 
 @op(f"rand_like(Tensor self, *, Generator? generator=None, {_LIKE}) -> Tensor", method=False)
 def _(self, generator, dtype, layout, device, pin_memory, requires_grad, memory_format):
-    """`rand` of the input's size."""
+    """`rand` of the input's size.
+
+    Example::
+
+        >>> rl.rand_like(rl.ones(2, 3)).shape
+        torch.Size([2, 3])
+    """
     return _like(
         self, dtype, device, memory_format, requires_grad, lambda t: _uniform(t, generator)
     )
@@ -147,7 +171,13 @@ def _(self, generator, dtype, layout, device, pin_memory, requires_grad, memory_
 
 @op(f"randn_like(Tensor self, *, Generator? generator=None, {_LIKE}) -> Tensor", method=False)
 def _(self, generator, dtype, layout, device, pin_memory, requires_grad, memory_format):
-    """`randn` of the input's size."""
+    """`randn` of the input's size.
+
+    Example::
+
+        >>> rl.randn_like(rl.ones(2, 3)).shape
+        torch.Size([2, 3])
+    """
     return _like(self, dtype, device, memory_format, requires_grad, lambda t: _normal(t, generator))
 
 
@@ -157,7 +187,13 @@ def _(self, generator, dtype, layout, device, pin_memory, requires_grad, memory_
     method=False,
 )
 def _(self, low, high, generator, dtype, layout, device, pin_memory, requires_grad, memory_format):
-    """`randint` of the input's size."""
+    """`randint` of the input's size.
+
+    Example::
+
+        >>> rl.randint_like(rl.ones(2), 3, 4)
+        tensor([3., 3.])
+    """
     return _like(
         self,
         dtype,
@@ -189,7 +225,13 @@ def _(self, high, generator, dtype, layout, device, pin_memory, requires_grad, m
     "device? device=None, bool pin_memory=False, bool requires_grad=False) -> Tensor"
 )
 def _(n, generator, dtype, layout, device, pin_memory, requires_grad):
-    """A random permutation of 0 ... n-1."""
+    """A random permutation of 0 ... n-1.
+
+    Example::
+
+        >>> rl.randperm(4).sort().values
+        tensor([0, 1, 2, 3])
+    """
     ...
 
 
@@ -199,13 +241,25 @@ def _(n, generator, dtype, layout, device, pin_memory, requires_grad):
     differentiable=False,
 )
 def _(self, num_samples, replacement, generator):
-    """Category numbers drawn with the (unnormalised) probabilities in each row."""
+    """Category numbers drawn with the (unnormalised) probabilities in each row.
+
+    Example::
+
+        >>> rl.multinomial(rl.tensor([0., 1., 0.]), 2, replacement=True)
+        tensor([1, 1])
+    """
     ...
 
 
 @op("bernoulli(Tensor self, *, Generator? generator=None) -> Tensor")
 def _(self, generator):
-    """1 with the given probabilities, else 0."""
+    """1 with the given probabilities, else 0.
+
+    Example::
+
+        >>> rl.bernoulli(rl.tensor([0., 1.]))
+        tensor([0., 1.])
+    """
     return rl.empty_like(self).bernoulli_(self.detach(), generator=generator) + (
         self * 0 if self.requires_grad else 0
     )
@@ -222,7 +276,13 @@ def _(self, p, generator):
     method=False,
 )
 def _(mean, std, generator):
-    """Normal numbers with a mean and a standard deviation for each element."""
+    """Normal numbers with a mean and a standard deviation for each element.
+
+    Example::
+
+        >>> rl.normal(rl.tensor([1., 2.]), rl.zeros(2))
+        tensor([1., 2.])
+    """
     if isinstance(std, rl.Tensor) and std.numel() and bool((std < 0).any()):
         raise RuntimeError("normal expects all elements of std >= 0.0")
     like = [t for t in (mean, std) if isinstance(t, rl.Tensor)]
@@ -250,7 +310,13 @@ def _(mean, std, size, generator, dtype, layout, device, pin_memory, requires_gr
 
 @op("poisson(Tensor self, Generator? generator=None) -> Tensor", method=False)
 def poisson(self, generator):
-    """Poisson numbers, each with its own rate. Raises RuntimeError for a negative rate."""
+    """Poisson numbers, each with its own rate. Raises RuntimeError for a negative rate.
+
+    Example::
+
+        >>> rl.poisson(rl.zeros(2))
+        tensor([0., 0.])
+    """
     ...
 
 
@@ -263,7 +329,13 @@ poisson.vjp(self=lambda g: rl.zeros_like(g))
     differentiable=False,
 )
 def _(count, prob, generator):
-    """Binomial numbers, each with its own count and probability (floating tensors)."""
+    """Binomial numbers, each with its own count and probability (floating tensors).
+
+    Example::
+
+        >>> rl.binomial(rl.tensor([5.]), rl.tensor([1.]))
+        tensor([5.])
+    """
     ...
 
 

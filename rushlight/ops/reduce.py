@@ -230,7 +230,7 @@ def _whole_extreme_grad(g, self, result):
     return grad.share_among_equals(g, self, result, None, False)
 
 
-@op("max(Tensor self) -> Tensor")
+@op("max(Tensor self) -> Tensor", grad_name="MaxBackward1")
 def max(self):
     """The largest element; ``max(dim)``: values and positions along ``dim``;
     ``max(other)``: elementwise, as `maximum`.
@@ -266,7 +266,7 @@ max.vjp(
 )
 
 
-@op("min(Tensor self) -> Tensor")
+@op("min(Tensor self) -> Tensor", grad_name="MinBackward1")
 def min(self):
     """The smallest element; with ``dim`` or ``other`` as `max`.
 

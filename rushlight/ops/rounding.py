@@ -13,11 +13,24 @@ unary(
     lambda g, self: g * self.sgn(),
     dtype=0,
     operator="abs",
+    example=("-1.5, 2.5", "1.5000, 2.5000"),
 )
-unary("sign", "-1, 0 or 1; NaN stays NaN.", lambda g: g * 0, dtype=0)
+unary(
+    "sign",
+    "-1, 0 or 1; NaN stays NaN.",
+    lambda g: g * 0,
+    dtype=0,
+    example=("-1.5, 2.5", "-1.,  1."),
+)
 for _name in ("floor", "ceil", "trunc"):
     unary(_name, f"``{_name}(self)``, elementwise.", lambda g: g * 0, dtype=0)
-unary("frac", "The fractional part, with the sign of the input.", lambda g: g, dtype=0)
+unary(
+    "frac",
+    "The fractional part, with the sign of the input.",
+    lambda g: g,
+    dtype=0,
+    example=("-1.5, 2.5", "-0.5000,  0.5000"),
+)
 unary(
     "sgn_complex",
     "``z / |z|`` (internal; see `sgn`).",
@@ -53,7 +66,13 @@ def _sgn_gradient(g, z, unit):
 
 @op("round(Tensor self) -> Tensor", kind=pointwise)
 def round(self):  # noqa: A001
-    """The nearest integer, ties to even."""
+    """The nearest integer, ties to even.
+
+    Example::
+
+        >>> rl.round(rl.tensor([0.5, 1.5, -2.7]))
+        tensor([ 0.,  2., -3.])
+    """
     ...
 
 
@@ -71,25 +90,49 @@ def _(self, decimals):
 
 @op("conj(Tensor self) -> Tensor")
 def conj(self):
-    """The complex conjugate; a real tensor comes back as it is."""
+    """The complex conjugate; a real tensor comes back as it is.
+
+    Example::
+
+        >>> rl.conj(rl.tensor([1 + 2j]))
+        tensor([1.-2.j])
+    """
     return rl.ops.internal["conj_complex"](self) if self.is_complex() else self
 
 
 @op("conj_physical(Tensor self) -> Tensor", inplace=True)
 def _(self):
-    """The complex conjugate."""
+    """The complex conjugate.
+
+    Example::
+
+        >>> rl.conj_physical(rl.tensor([1 + 2j]))
+        tensor([1.-2.j])
+    """
     return self.conj()
 
 
 @op("sgn(Tensor self) -> Tensor", inplace=True)
 def _(self):
-    """`sign` for reals; ``z / |z|`` (0 at 0) for complex numbers."""
+    """`sign` for reals; ``z / |z|`` (0 at 0) for complex numbers.
+
+    Example::
+
+        >>> rl.sgn(rl.tensor([3 + 4j]))
+        tensor([0.6000+0.8000j])
+    """
     return rl.ops.internal["sgn_complex"](self) if self.is_complex() else self.sign()
 
 
 @op("angle(Tensor self) -> Tensor")
 def _(self):
-    """The argument of complex numbers; pi for negative reals, 0 for others; NaN stays."""
+    """The argument of complex numbers; pi for negative reals, 0 for others; NaN stays.
+
+    Example::
+
+        >>> rl.angle(rl.tensor([1j, -1 + 0j]))
+        tensor([1.5708, 3.1416])
+    """
     if self.is_complex():
         return rl.atan2(self.imag, self.real)
     x = self if self.is_floating_point() else self.to(rl.get_default_dtype())
@@ -99,7 +142,13 @@ def _(self):
 
 @op("copysign(Tensor self, Tensor | Scalar other) -> Tensor", kind=pointwise, dtype=to_float)
 def copysign(self, other):
-    """The magnitude of ``self`` with the sign of ``other``."""
+    """The magnitude of ``self`` with the sign of ``other``.
+
+    Example::
+
+        >>> rl.copysign(rl.tensor([1., 2.]), -1)
+        tensor([-1., -2.])
+    """
     ...
 
 
@@ -113,6 +162,11 @@ def nextafter(self, other):
     """The next floating-point number from ``self`` towards ``other``.
 
     Where the two differ, the gradient is passed on to ``self``; elsewhere it is 0.
+
+    Example::
+
+        >>> rl.nextafter(rl.tensor([1.]), rl.tensor([2.])) > 1
+        tensor([True])
     """
     ...
 
@@ -122,5 +176,11 @@ nextafter.vjp(self=lambda g, self, other: g * (self != other), other=lambda g: g
 
 @op("heaviside(Tensor self, Tensor values) -> Tensor", kind=pointwise, differentiable=False)
 def _(self, values):
-    """0 below zero, 1 above, ``values`` at zero."""
+    """0 below zero, 1 above, ``values`` at zero.
+
+    Example::
+
+        >>> rl.heaviside(rl.tensor([-1., 0., 2.]), rl.tensor(0.5))
+        tensor([0.0000, 0.5000, 1.0000])
+    """
     ...

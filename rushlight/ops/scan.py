@@ -178,7 +178,13 @@ def trapezoid(y, x, dx, dim):
 
 @op("trapz(Tensor y, Tensor? x=None, *, Scalar dx=1, int dim=-1) -> Tensor", method=False)
 def trapz(y, x, dx, dim):
-    """As `trapezoid`."""
+    """As `trapezoid`.
+
+    Example::
+
+        >>> rl.trapz(rl.tensor([1., 2., 3.]))
+        tensor(4.)
+    """
     return trapezoid(y, x, dx=dx, dim=dim)
 
 

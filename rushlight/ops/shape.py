@@ -9,111 +9,6 @@ import rushlight as rl
 from rushlight.ops._record import op
 from rushlight.ops.views import _wrap
 
-# ---- joining -----------------------------------------------------------------------------------
-
-
-def _cat_vjp(g, tensors_meta, dim):
-    """The pieces of g; empty vectors take part in no concatenation and get none of it."""
-    sizes = [0 if t.dim() == 1 and t.shape[0] == 0 else t.shape[dim] for t in tensors_meta]
-    return list(g.split_with_sizes(sizes, dim))
-
-
-@op("cat(Tensor[] tensors, int dim=0) -> Tensor", out="disjoint cast")
-def cat(tensors, dim):
-    """Tensors joined along an existing dimension; their other sizes must agree.
-
-    The dtype is the promotion of all. Raises RuntimeError when sizes differ.
-
-    Example::
-
-        >>> rl.cat([rl.tensor([1]), rl.tensor([2, 3])])
-        tensor([1, 2, 3])
-    """
-    ...
-
-
-cat.vjp(tensors=_cat_vjp)
-
-
-@cat.samples
-def _(make):
-    yield ([make(2, 3), make(1, 3)],)
-    yield [make(2, 3), make(2, 1)], -1
-
-
-@op("concat(Tensor[] tensors, int dim=0) -> Tensor")
-def concat(tensors, dim):
-    """The same as `cat`."""
-    return rl.cat(tensors, dim)
-
-
-@op("concatenate(Tensor[] tensors, int dim=0) -> Tensor")
-def concatenate(tensors, dim):
-    """The same as `cat`."""
-    return rl.cat(tensors, dim)
-
-
-@op("stack(Tensor[] tensors, int dim=0) -> Tensor", out="cast")
-def stack(tensors, dim):
-    """Tensors of one shape joined along a new dimension.
-
-    Example::
-
-        >>> rl.stack([rl.tensor([1, 2]), rl.tensor([3, 4])])
-        tensor([[1, 2],
-                [3, 4]])
-    """
-    ...
-
-
-stack.vjp(tensors=lambda g, dim: list(g.unbind(dim)))
-
-
-@stack.samples
-def _(make):
-    yield [make(2, 3), make(2, 3)], 1
-    yield ([make(), make()],)
-
-
-def _require_some(tensors, name):
-    if not tensors:
-        raise RuntimeError(f"{name}: expected a non-empty list of tensors")
-
-
-@op("hstack(Tensor[] tensors) -> Tensor")
-def hstack(tensors):
-    """Tensors joined along columns (vectors: along themselves)."""
-    _require_some(tensors, "hstack")
-    tensors = rl.atleast_1d(tensors)
-    return rl.cat(tensors, 0 if tensors and tensors[0].dim() == 1 else 1)
-
-
-@op("vstack(Tensor[] tensors) -> Tensor")
-def vstack(tensors):
-    """Tensors joined along rows; vectors are rows."""
-    _require_some(tensors, "vstack")
-    return rl.cat(rl.atleast_2d(tensors), 0)
-
-
-@op("row_stack(Tensor[] tensors) -> Tensor")
-def row_stack(tensors):
-    """The same as `vstack`."""
-    return rl.vstack(tensors)
-
-
-@op("dstack(Tensor[] tensors) -> Tensor")
-def dstack(tensors):
-    """Tensors joined along the third dimension."""
-    _require_some(tensors, "dstack")
-    return rl.cat(rl.atleast_3d(tensors), 2)
-
-
-@op("column_stack(Tensor[] tensors) -> Tensor")
-def column_stack(tensors):
-    """Tensors joined along columns; vectors are columns."""
-    return rl.hstack([t.reshape(t.numel(), 1) if t.dim() <= 1 else t for t in tensors])
-
-
 # ---- repeating ---------------------------------------------------------------------------------
 
 
@@ -151,7 +46,13 @@ def _(make):
 
 @op("tile(Tensor self, int[] dims) -> Tensor")
 def tile(self, dims):
-    """As `repeat`, with missing leading repeats taken as 1."""
+    """As `repeat`, with missing leading repeats taken as 1.
+
+    Example::
+
+        >>> rl.tile(rl.tensor([1, 2]), (2,))
+        tensor([1, 2, 1, 2])
+    """
     dims = (dims,) if isinstance(dims, int) else tuple(dims)
     return self.repeat((1,) * (self.dim() - len(dims)) + dims)
 
@@ -232,7 +133,14 @@ def _(make):
 
 @op("fliplr(Tensor self) -> Tensor")
 def fliplr(self):
-    """The order of columns reversed."""
+    """The order of columns reversed.
+
+    Example::
+
+        >>> rl.fliplr(rl.tensor([[1, 2], [3, 4]]))
+        tensor([[2, 1],
+                [4, 3]])
+    """
     if self.dim() < 2:
         raise RuntimeError("Input must be >= 2-d.")
     return self.flip(1)
@@ -240,7 +148,14 @@ def fliplr(self):
 
 @op("flipud(Tensor self) -> Tensor")
 def flipud(self):
-    """The order of rows reversed."""
+    """The order of rows reversed.
+
+    Example::
+
+        >>> rl.flipud(rl.tensor([[1, 2], [3, 4]]))
+        tensor([[3, 4],
+                [1, 2]])
+    """
     if self.dim() < 1:
         raise RuntimeError("Input must be >= 1-d.")
     return self.flip(0)
@@ -323,7 +238,14 @@ tril.vjp(self=lambda g, diagonal: g.tril(diagonal))
 
 @op("triu(Tensor self, int diagonal=0) -> Tensor", inplace=True)
 def triu(self, diagonal):
-    """The upper triangle of the last two dimensions, from the given diagonal on; zeros below."""
+    """The upper triangle of the last two dimensions, from the given diagonal on; zeros below.
+
+    Example::
+
+        >>> rl.triu(rl.ones(2, 2))
+        tensor([[1., 1.],
+                [0., 1.]])
+    """
     ...
 
 
@@ -360,7 +282,14 @@ def diag_embed(self, offset, dim1, dim2):
 
 @op("diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor")
 def diagonal_scatter(self, src, offset, dim1, dim2):
-    """A copy of the tensor with ``src`` on a diagonal."""
+    """A copy of the tensor with ``src`` on a diagonal.
+
+    Example::
+
+        >>> rl.diagonal_scatter(rl.zeros(2, 2), rl.tensor([1., 2.]))
+        tensor([[1., 0.],
+                [0., 2.]])
+    """
     out = self.clone()
     out.diagonal(offset, dim1, dim2).copy_(src)
     return out
@@ -368,7 +297,14 @@ def diagonal_scatter(self, src, offset, dim1, dim2):
 
 @op("select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor")
 def select_scatter(self, src, dim, index):
-    """A copy of the tensor with ``src`` as one slice."""
+    """A copy of the tensor with ``src`` as one slice.
+
+    Example::
+
+        >>> rl.select_scatter(rl.zeros(2, 2), rl.tensor([1., 2.]), 0, 1)
+        tensor([[0., 0.],
+                [1., 2.]])
+    """
     out = self.clone()
     out.select(dim, index).copy_(src)
     return out
@@ -379,7 +315,13 @@ def select_scatter(self, src, dim, index):
     "-> Tensor"
 )
 def slice_scatter(self, src, dim, start, end, step):
-    """A copy of the tensor with ``src`` in place of ``self[start:end:step]`` along ``dim``."""
+    """A copy of the tensor with ``src`` in place of ``self[start:end:step]`` along ``dim``.
+
+    Example::
+
+        >>> rl.slice_scatter(rl.zeros(3), rl.ones(2), 0, 1)
+        tensor([0., 1., 1.])
+    """
     from rushlight.ops.parts import slice
 
     out = self.clone()
@@ -405,7 +347,14 @@ def diag(self, diagonal):
 
 @op("diagflat(Tensor self, int offset=0) -> Tensor")
 def diagflat(self, offset):
-    """All elements on the diagonal of a matrix."""
+    """All elements on the diagonal of a matrix.
+
+    Example::
+
+        >>> rl.diagflat(rl.tensor([1, 2]))
+        tensor([[1, 0],
+                [0, 2]])
+    """
     return rl.diag_embed(self.reshape(-1), offset)
 
 
@@ -448,6 +397,11 @@ dense_copy.vjp(self=lambda g: g)
 def contiguous(self, memory_format):
     """The tensor itself if its elements lie densely in the given order,
     else a copy where they do.
+
+    Example::
+
+        >>> rl.ones(2, 3).t().contiguous().stride()
+        (2, 1)
     """
     if self.is_contiguous(memory_format=memory_format):
         return self

@@ -5,6 +5,7 @@ and trigonometric.py, and only aliased here. To add one: a record here, a line t
 """
 
 import rushlight as rl
+from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import namespaces, op, pointwise, to_float
 
 _EVERYWHERE = ("torch", "Tensor", "special")
@@ -15,10 +16,14 @@ def _special(name):
     return namespaces["special"][name]
 
 
-def _unary(name, doc, rule=None, at=("special",)):
-    """Records ``name(self)`` with its derivative."""
+def _unary(name, doc, rule=None, at=("special",), example=None):
+    """Records ``name(self)`` with its derivative; ``example`` as for `unary`."""
 
     def body(self): ...
+
+    if example:
+        call = f"{'' if 'torch' in at else 'special.'}{name}(rl.tensor([{example[0]}]))"
+        doc = with_example(doc, call, f"tensor([{example[1]}])")
 
     body.__doc__ = doc
     made = op(f"{name}(Tensor self) -> Tensor", kind=pointwise, dtype=to_float, at=at)(body)
@@ -78,12 +83,14 @@ _unary(
     "log|gamma(self)|; inf at the poles 0, -1, -2, ...",
     lambda g, self: g * rl.digamma(self),
     _EVERYWHERE,
+    example=("0.5, 1.0", "0.5724, 0.0000"),
 )
 _unary(
     "digamma",
     "The derivative of log gamma; -inf at 0, NaN at the negative integers.",
     lambda g, self: g * rl.polygamma(1, self),
     _EVERYWHERE,
+    example=("0.5, 1.0", "-1.9635, -0.5772"),
 )
 
 
@@ -139,7 +146,13 @@ def mvlgamma(self, p):
 
 @op("multigammaln(Tensor self, int p) -> Tensor", at=("special",))
 def _(self, p):
-    """Another name of `torch.mvlgamma`."""
+    """Another name of `torch.mvlgamma`.
+
+    Example::
+
+        >>> rl.special.multigammaln(rl.tensor([2., 3.]), 2)
+        tensor([0.4516, 1.5502])
+    """
     return rl.mvlgamma(self, p)
 
 
@@ -178,28 +191,38 @@ _unary(
     "The inverse of `erf`: infinite at -1 and 1, NaN outside.",
     lambda g, result: g * (0.5 * _ROOT_PI * (result * result).exp()),
     _EVERYWHERE,
+    example=("0., 0.5", "0.0000, 0.4769"),
 )
 _unary(
     "erfcx",
     "``exp(self**2) * erfc(self)``, without overflow for large inputs.",
     lambda g, self, result: g * (2 * self * result - 2 / _ROOT_PI),
+    example=("0.5, 1.0", "0.6157, 0.4276"),
 )
 _unary(
     "ndtr",
     "The standard normal distribution function.",
     lambda g, self: g * ((-0.5 * self * self).exp() / (_ROOT_2 * _ROOT_PI)),
+    example=("0.5, 1.0", "0.6915, 0.8413"),
 )
 _unary(
     "log_ndtr",
     "The logarithm of the standard normal distribution function, exact in the far tail.",
     lambda g, self: g * (_ROOT_2 / _ROOT_PI) / _special("erfcx")(self * -(0.5 * _ROOT_2)),
+    example=("0.5, 1.0", "-0.3689, -0.1728"),
 )
 _unary(
     "ndtri",
     "The quantile of the standard normal distribution: the inverse of `ndtr`.",
     lambda g, result: g * (_ROOT_2 * _ROOT_PI * (0.5 * result * result).exp()),
+    example=("0.5, 0.9", "0.0000, 1.2816"),
 )
-_unary("entr", "``-self * log(self)``; 0 at 0, -inf below.", lambda g, self: g * (-self.log() - 1))
+_unary(
+    "entr",
+    "``-self * log(self)``; 0 at 0, -inf below.",
+    lambda g, self: g * (-self.log() - 1),
+    example=("0.5, 1.0", "0.3466, -0.0000"),
+)
 
 # ---- Bessel functions
 
@@ -215,16 +238,19 @@ _unary(
     "The modified Bessel function of the first kind, order 0.",
     lambda g, self: g * _special("i1")(self),
     _EVERYWHERE,
+    example=("0.5, 1.0", "1.0635, 1.2661"),
 )
 _unary(
     "i0e",
     "``exp(-|self|) * i0(self)``.",
     lambda g, self, result: g * (_special("i1e")(self) - self.sign() * result),
+    example=("0.5, 1.0", "0.6450, 0.4658"),
 )
 _unary(
     "i1",
     "The modified Bessel function of the first kind, order 1.",
     lambda g, self, result: g * (rl.i0(self) - _over(result, self, 0.5)),
+    example=("0.5, 1.0", "0.2579, 0.5652"),
 )
 _unary(
     "i1e",
@@ -232,31 +258,37 @@ _unary(
     lambda g, self, result: (
         g * (_special("i0e")(self) - self.sign() * result - _over(result, self, 0.5))
     ),
+    example=("0.5, 1.0", "0.1564, 0.2079"),
 )
 _unary(
     "modified_bessel_i0",
     "The modified Bessel function of the first kind, order 0.",
     lambda g, self: g * _special("modified_bessel_i1")(self),
+    example=("0.5, 1.0", "1.0635, 1.2661"),
 )
 _unary(
     "modified_bessel_i1",
     "The modified Bessel function of the first kind, order 1.",
     lambda g, self, result: g * (_special("modified_bessel_i0")(self) - _over(result, self, 0.5)),
+    example=("0.5, 1.0", "0.2579, 0.5652"),
 )
 _unary(
     "modified_bessel_k0",
     "The modified Bessel function of the second kind, order 0.",
     lambda g, self: -g * _special("modified_bessel_k1")(self),
+    example=("1., 2.", "0.4210, 0.1139"),
 )
 _unary(
     "modified_bessel_k1",
     "The modified Bessel function of the second kind, order 1.",
     lambda g, self, result: -g * (_special("modified_bessel_k0")(self) + result / self),
+    example=("0.5, 1.0", "1.6564, 0.6019"),
 )
 _unary(
     "scaled_modified_bessel_k0",
     "``exp(self) * modified_bessel_k0(self)``.",
     lambda g, self, result: g * (result - _special("scaled_modified_bessel_k1")(self)),
+    example=("0.5, 1.0", "1.5241, 1.1445"),
 )
 _unary(
     "scaled_modified_bessel_k1",
@@ -264,33 +296,39 @@ _unary(
     lambda g, self, result: (
         g * (result - _special("scaled_modified_bessel_k0")(self) - result / self)
     ),
+    example=("0.5, 1.0", "2.7310, 1.6362"),
 )
 _unary(
     "bessel_j0",
     "The Bessel function of the first kind, order 0.",
     lambda g, self: -g * _special("bessel_j1")(self),
+    example=("0.5, 1.0", "0.9385, 0.7652"),
 )
 _unary(
     "bessel_j1",
     "The Bessel function of the first kind, order 1.",
     lambda g, self, result: g * (_special("bessel_j0")(self) - _over(result, self, 0.5)),
+    example=("0.5, 1.0", "0.2423, 0.4401"),
 )
 _unary(
     "bessel_y0",
     "The Bessel function of the second kind, order 0; NaN below zero.",
     lambda g, self: -g * _special("bessel_y1")(self),
+    example=("0.5, 1.0", "-0.4445,  0.0883"),
 )
 _unary(
     "bessel_y1",
     "The Bessel function of the second kind, order 1; NaN below zero.",
     lambda g, self, result: g * (_special("bessel_y0")(self) - result / self),
+    example=("0.5, 1.0", "-1.4715, -0.7812"),
 )
 _unary(
     "spherical_bessel_j0",
     "``sin(self) / self``, 1 at 0.",
     lambda g, self, result: g * _over(self.cos() - result, self, 0.0),
+    example=("0.5, 1.0", "0.9589, 0.8415"),
 )
-_unary("airy_ai", "The Airy function Ai (no gradient).")
+_unary("airy_ai", "The Airy function Ai (no gradient).", example=("0.5, 1.0", "0.2317, 0.1353"))
 
 # ---- parts of a floating point number
 
@@ -354,7 +392,13 @@ def logit(self, eps=None):
 
 @op("sinc(Tensor self) -> Tensor", at=_EVERYWHERE, inplace=True)
 def sinc(self):
-    """``sin(pi * self) / (pi * self)``, 1 at 0."""
+    """``sin(pi * self) / (pi * self)``, 1 at 0.
+
+    Example::
+
+        >>> rl.sinc(rl.tensor([0., 0.5]))
+        tensor([1.0000, 0.6366])
+    """
     if self.is_floating_point() or self.is_complex():
         x = self * 3.141592653589793
     else:

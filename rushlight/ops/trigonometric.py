@@ -6,14 +6,54 @@ from rushlight.ops._elementwise import conjugate, fused_slope, unary
 from rushlight.ops._record import op, pointwise, to_float
 
 
-unary("sin", "The sine.", lambda g, self: g * conjugate(self.cos()))
-unary("cos", "The cosine.", lambda g, self: g * -conjugate(self.sin()))
-unary("tan", "The tangent.", lambda g, result: g * conjugate(1 + result * result))
-unary("asin", "The arcsine.", lambda g, self: g * conjugate((1 - self * self).rsqrt()))
-unary("acos", "The arccosine.", lambda g, self: g * -conjugate((1 - self * self).rsqrt()))
-unary("atan", "The arctangent.", lambda g, self: g / conjugate(self * self + 1))
-unary("sinh", "The hyperbolic sine.", lambda g, self: g * conjugate(self.cosh()))
-unary("cosh", "The hyperbolic cosine.", lambda g, self: g * conjugate(self.sinh()))
+unary(
+    "sin",
+    "The sine.",
+    lambda g, self: g * conjugate(self.cos()),
+    example=("0.5, 1.0", "0.4794, 0.8415"),
+)
+unary(
+    "cos",
+    "The cosine.",
+    lambda g, self: g * -conjugate(self.sin()),
+    example=("0.5, 1.0", "0.8776, 0.5403"),
+)
+unary(
+    "tan",
+    "The tangent.",
+    lambda g, result: g * conjugate(1 + result * result),
+    example=("0.5, 1.0", "0.5463, 1.5574"),
+)
+unary(
+    "asin",
+    "The arcsine.",
+    lambda g, self: g * conjugate((1 - self * self).rsqrt()),
+    example=("0.5, 1.0", "0.5236, 1.5708"),
+)
+unary(
+    "acos",
+    "The arccosine.",
+    lambda g, self: g * -conjugate((1 - self * self).rsqrt()),
+    example=("0.5, 1.0", "1.0472, 0.0000"),
+)
+unary(
+    "atan",
+    "The arctangent.",
+    lambda g, self: g / conjugate(self * self + 1),
+    example=("0.5, 1.0", "0.4636, 0.7854"),
+)
+unary(
+    "sinh",
+    "The hyperbolic sine.",
+    lambda g, self: g * conjugate(self.cosh()),
+    example=("0.5, 1.0", "0.5211, 1.1752"),
+)
+unary(
+    "cosh",
+    "The hyperbolic cosine.",
+    lambda g, self: g * conjugate(self.sinh()),
+    example=("0.5, 1.0", "1.1276, 1.5431"),
+)
 unary(
     "tanh",
     "The hyperbolic tangent.",
@@ -22,23 +62,37 @@ unary(
         "``grad * (1 - output**2)`` (internal).",
         lambda g, y: g * conjugate(1 - y * y),
     ),
+    example=("0.5, 1.0", "0.4621, 0.7616"),
 )
 unary(
     "asinh",
     "The inverse hyperbolic sine.",
     lambda g, self: g * conjugate((self * self + 1).rsqrt()),
+    example=("0.5, 1.0", "0.4812, 0.8814"),
 )
 unary(
     "acosh",
     "The inverse hyperbolic cosine.",
     lambda g, self: g * conjugate((self - 1).rsqrt() * (self + 1).rsqrt()),
+    example=("1., 2.", "0.0000, 1.3170"),
 )
-unary("atanh", "The inverse hyperbolic tangent.", lambda g, self: g / conjugate(1 - self * self))
+unary(
+    "atanh",
+    "The inverse hyperbolic tangent.",
+    lambda g, self: g / conjugate(1 - self * self),
+    example=("0.5, 1.0", "0.5493,    inf"),
+)
 
 
 @op("atan2(Tensor self, Tensor other) -> Tensor", kind=pointwise, dtype=to_float)
 def atan2(self, other):
-    """The angle of the point (other, self), in (-pi, pi]."""
+    """The angle of the point (other, self), in (-pi, pi].
+
+    Example::
+
+        >>> rl.atan2(rl.tensor([1., -1.]), rl.tensor([1., -1.]))
+        tensor([ 0.7854, -2.3562])
+    """
     ...
 
 
@@ -55,7 +109,13 @@ def _norm2(a, b):
 
 @op("hypot(Tensor self, Tensor other) -> Tensor", kind=pointwise)
 def hypot(self, other):
-    """``sqrt(self**2 + other**2)`` without overflow."""
+    """``sqrt(self**2 + other**2)`` without overflow.
+
+    Example::
+
+        >>> rl.hypot(rl.tensor([3., 5.]), rl.tensor([4., 12.]))
+        tensor([ 5., 13.])
+    """
     ...
 
 

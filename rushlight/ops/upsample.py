@@ -223,17 +223,35 @@ def _resized(x, out, factors, mode, align, antialias):
     at=_NN,
 )
 def upsample(input, size, scale_factor, mode, align_corners):
-    """The older name of `interpolate`."""
+    """The older name of `interpolate`.
+
+    Example::
+
+        >>> rl.nn.functional.upsample(rl.tensor([[[1., 2.]]]), 4)
+        tensor([[[1., 1., 2., 2.]]])
+    """
     return rl.nn.functional.interpolate(input, size, scale_factor, mode, align_corners)
 
 
 @op("upsample_nearest(Tensor input, any size=None, any scale_factor=None) -> Tensor", at=_NN)
 def upsample_nearest(input, size, scale_factor):
-    """`interpolate` with mode='nearest'."""
+    """`interpolate` with mode='nearest'.
+
+    Example::
+
+        >>> rl.nn.functional.upsample_nearest(rl.tensor([[[1., 2.]]]), 4)
+        tensor([[[1., 1., 2., 2.]]])
+    """
     return rl.nn.functional.interpolate(input, size, scale_factor, "nearest")
 
 
 @op("upsample_bilinear(Tensor input, any size=None, any scale_factor=None) -> Tensor", at=_NN)
 def upsample_bilinear(input, size, scale_factor):
-    """`interpolate` with mode='bilinear' and align_corners=True."""
+    """`interpolate` with mode='bilinear' and align_corners=True.
+
+    Example::
+
+        >>> rl.nn.functional.upsample_bilinear(rl.ones(1, 1, 2, 2), 3).shape
+        torch.Size([1, 1, 3, 3])
+    """
     return rl.nn.functional.interpolate(input, size, scale_factor, "bilinear", True)

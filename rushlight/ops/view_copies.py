@@ -64,7 +64,13 @@ for _schema in _COPIES:
     "int? storage_offset=None) -> Tensor"
 )
 def as_strided_scatter(self, src, size, stride, storage_offset=None):
-    """A copy of ``self`` with ``src`` written where ``as_strided`` of these arguments looks."""
+    """A copy of ``self`` with ``src`` written where ``as_strided`` of these arguments looks.
+
+    Example::
+
+        >>> rl.as_strided_scatter(rl.zeros(3), rl.ones(2), (2,), (2,))
+        tensor([1., 0., 1.])
+    """
     extent = self.untyped_storage().nbytes() // self.element_size()
     places = rl.arange(extent)
     own = places.as_strided(self.shape, self.stride(), self.storage_offset())

@@ -119,13 +119,27 @@ def _(make):
 
 @op("view_as(Tensor self, Tensor other) -> Tensor", at="Tensor", out=False)
 def view_as(self, other):
-    """``self.view(other.size())``."""
+    """``self.view(other.size())``.
+
+    Example::
+
+        >>> rl.arange(4).view_as(rl.ones(2, 2))
+        tensor([[0, 1],
+                [2, 3]])
+    """
     return self.view(other.shape)
 
 
 @op("reshape_as(Tensor self, Tensor other) -> Tensor", at="Tensor", out=False)
 def reshape_as(self, other):
-    """``self.reshape(other.size())``."""
+    """``self.reshape(other.size())``.
+
+    Example::
+
+        >>> rl.arange(4).reshape_as(rl.ones(2, 2))
+        tensor([[0, 1],
+                [2, 3]])
+    """
     return self.reshape(other.shape)
 
 
@@ -156,13 +170,27 @@ def _(make):
 
 @op("expand_as(Tensor self, Tensor other) -> Tensor", at="Tensor", out=False)
 def expand_as(self, other):
-    """``self.expand(other.size())``."""
+    """``self.expand(other.size())``.
+
+    Example::
+
+        >>> rl.tensor([1, 2]).expand_as(rl.ones(2, 2))
+        tensor([[1, 2],
+                [1, 2]])
+    """
     return self.expand(other.shape)
 
 
 @op("broadcast_to(Tensor self, int[] size) -> Tensor", out=False)
 def broadcast_to(self, size):
-    """The same as `expand`."""
+    """The same as `expand`.
+
+    Example::
+
+        >>> rl.broadcast_to(rl.tensor([1, 2]), (2, 2))
+        tensor([[1, 2],
+                [1, 2]])
+    """
     return self.expand(size)
 
 
@@ -303,142 +331,14 @@ def unflatten(self, dim, sizes):
 
 @op("ravel(Tensor self) -> Tensor", out=False)
 def ravel(self):
-    """All elements in one dimension, copied only if they must be."""
+    """All elements in one dimension, copied only if they must be.
+
+    Example::
+
+        >>> rl.ravel(rl.ones(2, 2))
+        tensor([1., 1., 1., 1.])
+    """
     return self.contiguous().view(-1)
-
-
-# ---- order of dimensions -----------------------------------------------------------------------
-
-
-def _inverse(dims):
-    order = [0] * len(dims)
-    for to, dim in enumerate(dims):
-        order[dim % len(dims)] = to
-    return order
-
-
-@op("permute(Tensor self, int[] dims) -> Tensor")
-def permute(self, dims):
-    """The dimensions in another order: dimension i of the result is ``dims[i]`` of the tensor.
-
-    Example::
-
-        >>> rl.zeros(2, 3, 4).permute(2, 0, 1).shape
-        torch.Size([4, 2, 3])
-    """
-    ...
-
-
-permute.vjp(
-    self=lambda g, dims: g.permute(_inverse(dims) if isinstance(dims, (tuple, list)) else dims)
-)
-
-
-@permute.samples
-def _(make):
-    yield make(2, 3, 4), (2, 0, 1)
-    yield make(2, 3), (-1, 0)
-
-
-@op("transpose(Tensor self, int dim0, int dim1) -> Tensor")
-def transpose(self, dim0, dim1):
-    """Dimensions ``dim0`` and ``dim1`` exchanged.
-
-    Example::
-
-        >>> rl.tensor([[1, 2], [3, 4]]).transpose(0, 1)
-        tensor([[1, 3],
-                [2, 4]])
-    """
-    ...
-
-
-transpose.vjp(self=lambda g, dim0, dim1: g.transpose(dim0, dim1))
-
-
-@transpose.samples
-def _(make):
-    yield make(2, 3), 0, 1
-    yield make(2, 3, 4), -1, 0
-
-
-@op("swapaxes(Tensor self, int axis0, int axis1) -> Tensor", out=False)
-def swapaxes(self, axis0, axis1):
-    """The same as `transpose`."""
-    return self.transpose(axis0, axis1)
-
-
-@op("swapdims(Tensor self, int dim0, int dim1) -> Tensor", out=False)
-def swapdims(self, dim0, dim1):
-    """The same as `transpose`."""
-    return self.transpose(dim0, dim1)
-
-
-@op("t(Tensor self) -> Tensor", grad_name="TBackward0")
-def t(self):
-    """A matrix transposed; tensors of fewer dimensions as they are."""
-    ...
-
-
-t.vjp(self=lambda g: g.t())
-
-
-@op("movedim(Tensor self, int[] source, int[] destination) -> Tensor")
-def movedim(self, source, destination):
-    """Dimensions ``source`` moved to positions ``destination``; the others keep their order.
-
-    Example::
-
-        >>> rl.zeros(2, 3, 4).movedim(0, -1).shape
-        torch.Size([3, 4, 2])
-    """
-    ...
-
-
-movedim.vjp(self=lambda g, source, destination: g.movedim(destination, source))
-
-
-@op("moveaxis(Tensor self, int[] source, int[] destination) -> Tensor", out=False)
-def moveaxis(self, source, destination):
-    """The same as `movedim`."""
-    return rl.movedim(self, source, destination)
-
-
-@op("numpy_T(Tensor self) -> Tensor", at=())
-def numpy_T(self):
-    """All dimensions in reverse order: the property ``T``."""
-    ...
-
-
-numpy_T.vjp(self=lambda g: numpy_T(g))
-
-
-@op("mT(Tensor self) -> Tensor", at=())
-def mT(self):
-    """The last two dimensions exchanged: the property ``mT``."""
-    ...
-
-
-mT.vjp(self=lambda g: g.mT)
-
-
-@op("adjoint(Tensor self) -> Tensor", out=False)
-def adjoint(self):
-    """Matrices transposed and conjugated; the property ``mH``."""
-    turned = mT(self)
-    return turned.conj() if self.is_complex() else turned
-
-
-def _H(self):
-    """The conjugate transpose of a matrix."""
-    if self.dim() not in (0, 2):
-        raise RuntimeError(
-            "tensor.H is only supported on matrices (2-D tensors). Got "
-            f"{self.dim()}-D tensor."
-            + (" For batches of matrices, consider using tensor.mH" if self.dim() > 2 else "")
-        )
-    turned = self.t()
-    return turned.conj() if self.is_complex() else turned
 
 
 # ---- element type ------------------------------------------------------------------------------
@@ -446,7 +346,13 @@ def _H(self):
 
 @op("view_as_real(Tensor self) -> Tensor")
 def view_as_real(self):
-    """A complex tensor as a real one with a last dimension of 2: real and imaginary part."""
+    """A complex tensor as a real one with a last dimension of 2: real and imaginary part.
+
+    Example::
+
+        >>> rl.view_as_real(rl.tensor([1 + 2j]))
+        tensor([[1., 2.]])
+    """
     ...
 
 
@@ -455,7 +361,13 @@ view_as_real.vjp(self=lambda g: rl.view_as_complex(g.contiguous()))
 
 @op("view_as_complex(Tensor self) -> Tensor")
 def view_as_complex(self):
-    """A real tensor with a last dimension of 2 as a complex one."""
+    """A real tensor with a last dimension of 2 as a complex one.
+
+    Example::
+
+        >>> rl.view_as_complex(rl.tensor([[1., 2.]]))
+        tensor([1.+2.j])
+    """
     ...
 
 
@@ -464,7 +376,13 @@ view_as_complex.vjp(self=lambda g: rl.view_as_real(g))
 
 @op("real(Tensor self) -> Tensor", method=False)
 def real(self):
-    """The real part, a view; a real tensor itself."""
+    """The real part, a view; a real tensor itself.
+
+    Example::
+
+        >>> rl.real(rl.tensor([1 + 2j]))
+        tensor([1.])
+    """
     ...
 
 
@@ -473,7 +391,13 @@ real.vjp(self=lambda g, self_meta: rl.complex(g, rl.zeros_like(g)) if self_meta.
 
 @op("imag(Tensor self) -> Tensor", method=False)
 def imag(self):
-    """The imaginary part of a complex tensor, a view."""
+    """The imaginary part of a complex tensor, a view.
+
+    Example::
+
+        >>> rl.imag(rl.tensor([1 + 2j]))
+        tensor([2.])
+    """
     ...
 
 
@@ -488,7 +412,5 @@ def _assign(part):
     return assign
 
 
-for _name, _op in {"T": numpy_T, "mT": mT, "mH": adjoint, "H": _H}.items():
-    attribute(_name, _op)
 for _name, _op in {"real": real, "imag": imag}.items():
     attribute(_name, _op, _assign(_op))

@@ -121,6 +121,7 @@ _LAZY = (
     "distributed",
     "distributions",
     "fft",
+    "func",
     "futures",
     "fx",
     "hub",
@@ -153,6 +154,7 @@ _LAZY_NAMES = {
     "PyTorchFileReader": "_serialization.file_reader",
     "ScriptModule": "jit",
     "install_as_torch": "_as_torch",
+    "vmap": "func",
 }
 
 

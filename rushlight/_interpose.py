@@ -61,9 +61,10 @@ def register_kind(name, handler, kind=None):
             returns the result or NotImplemented. An op that is declined is computed by its
             composite body, if it has one, whose ops ask again; otherwise NotImplementedError.
             Later kinds are asked before earlier ones.
-        kind: the number of one of `SPARSE_KINDS` that is being implemented.
+        kind: the number of one of `SPARSE_KINDS` that is being implemented, or of a level of
+            function transforms.
     """
-    kind = kind or max(max(_names), len(SPARSE_KINDS)) + 1
+    kind = kind or max([k for k in _names if k < 128]) + 1  # from 128: levels of transforms
     _names[kind], _handlers[kind] = name, handler
     return kind
 

@@ -109,6 +109,7 @@ void add_autograd(PyObject* module);       // passes.cpp: nodes, passes, hooks
 void add_creation(PyObject* module);       // from_data.cpp: tensor(), as_tensor, item, tolist
 void add_exchange(PyObject* module);       // exchange.cpp: NumPy, buffers, DLPack
 void add_interposition(PyObject* module);  // interpose.cpp: the hook of modes and other kinds
+void add_levels(PyObject* module);         // levels.cpp: wrappers of function transforms
 void add_indexing(PyObject* module);       // index.cpp: __getitem__, __setitem__
 void add_storage(PyObject* module);        // storage_type.cpp: UntypedStorage
 void add_random(PyObject* module);         // generator_type.cpp: Generator

@@ -4,6 +4,7 @@
 #include "plan/copy.h"
 #include "python/graph.h"
 #include "python/interpose.h"
+#include "python/levels.h"
 #include "python/op.h"
 #include "python/state.h"
 
@@ -51,6 +52,13 @@ PyObject* unpack_saved(Node& n, Saved& s, bool create_graph) {
 }
 
 namespace {
+
+// The sum of a tensor and a zero that is a wrapper of `like`'s level.
+Ref<Tensor> lifted(Tensor& t, Tensor& like) {
+  Own none(checked(PyTuple_New(0)));
+  Ref<Tensor> zero = call_tensor_op("new_zeros", {object(&like), none.get()});
+  return call_tensor_op("add", {object(&t), object(zero.get())});
+}
 
 Ref<Tensor> zeros_for(const Shape& s) {
   Ref<Tensor> z = empty(s.sizes, s.dtype, s.device);
@@ -169,6 +177,11 @@ std::vector<Ref<Tensor>> run_copy_slices(Node& n, std::vector<Ref<Tensor>> grads
   inner.resize(n.edges.size());
   if (inner[0]) {
     Ref<Tensor> fitted = fit_gradient(*n.inner, 0, inner[0]);
+    if (level_of(*fitted) > level_of(*whole)) {  // becomes a wrapper of that level
+      whole = lifted(*whole, *fitted);
+      part = call_tensor_op("as_strided",
+                            {object(whole.get()), size.get(), stride.get(), offset.get()});
+    }
     call_tensor_op("copy_", {object(part.get()), object(fitted.get())});
   } else {
     call_tensor_op("mul_", {object(part.get()), zero.get()});
@@ -238,7 +251,7 @@ void check_anomaly(Node& n, const std::vector<Ref<Tensor>>& results) {
     if (!results[i] || !is_inexact(results[i]->dtype)) continue;
     Ref<Tensor> nan = call_tensor_op("isnan", {object(results[i].get())});
     Ref<Tensor> any = call_tensor_op("any", {object(nan.get())});
-    if (*any->data<bool>())
+    if (!any->kind && *any->data<bool>())
       fail("Function '", node_name(n), "' returned nan values in its ", i,
            "th output. Forward operation: ", node_place(n));
   }
@@ -339,7 +352,7 @@ static Ref<Tensor> sum_of(Tensor& a, Tensor& b) {
 Ref<Tensor> add_gradients(Tensor& a, Tensor& b, bool may_reuse, const Pass& pass) {
   GradMode mode(pass.create_graph);
   NoTorchFunction off;
-  if (!may_reuse || pass.create_graph || a.kind != b.kind) return sum_of(a, b);
+  if (!may_reuse || pass.create_graph || a.kind != b.kind || level_of(a)) return sum_of(a, b);
   return call_tensor_op("add_", {object(&a), object(&b)});
 }
 
@@ -374,7 +387,7 @@ static void add_to_grad(Tensor& v, Ref<Tensor> g, const Pass& pass) {
                        : fits ? call_tensor_op("clone", {o})
                               : copy_laid_out_as(*g, v);
     v.grad = kept.give();
-  } else if (pass.create_graph || (v.grad->kind && v.grad->kind != g->kind)) {
+  } else if (pass.create_graph || v.grad->kind != g->kind || level_of(*g)) {
     release(std::exchange(v.grad, sum_of(*v.grad, *g).give()));
   } else {
     call_tensor_op("add_", {object(v.grad), object(g.get())});

@@ -1,6 +1,7 @@
 // The native side of custom Functions (rushlight/autograd/function.py): their nodes, the values
 // they save, and hanging their outputs on the graph.
 #include "python/graph.h"
+#include "python/levels.h"
 #include "python/op.h"
 #include "python/state.h"
 
@@ -118,10 +119,11 @@ PyObject* record_function(PyObject*, PyObject* args) {
       throw PythonError{};
     Node& n = *as_node(node);
     n.materialize = materialize;
+    uint8_t level = innermost_level(inputs);
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(inputs); ++i) {
       PyObject* o = PyTuple_GET_ITEM(inputs, i);
       Edge& e = n.edges.emplace_back();
-      if (!is_tensor(o)) continue;
+      if (!is_tensor(o) || level_of(*as_tensor(o)) != level) continue;
       Tensor& t = *as_tensor(o);
       e.node = gradient_edge(t, e.nr);
       e.shape = {SizeVec(t.sizes().begin(), t.sizes().end()), t.dtype, t.device};

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "python/data_access.h"
+#include "python/levels.h"
 #include "python/state.h"
 
 namespace rl::py {
@@ -33,7 +34,7 @@ bool is_sparse_layout(PyObject* o) { return Py_TYPE(o) == Py_TYPE(strided_) && o
 void collect(PyObject* o, PyObject* found, bool& kinds, int depth = 0) {
   if (is_tensor(o)) {
     if (!as_tensor(o)->interposed) return;
-    kinds |= (as_tensor(o)->interposed & kKind) != 0;
+    kinds |= (as_tensor(o)->interposed & (kKind | kLevel)) != 0;
   } else if (PyTuple_Check(o) || PyList_Check(o)) {
     for (Py_ssize_t i = 0; depth < 3 && i < PySequence_Fast_GET_SIZE(o); ++i)
       collect(PySequence_Fast_ITEMS(o)[i], found, kinds, depth + 1);
@@ -142,7 +143,7 @@ void refuse_kind(const char* op, const Tensor& t) {
 
 void drop_kind(Tensor& t) noexcept {
   t.kind = 0;
-  t.interposed &= static_cast<uint8_t>(~kKind);
+  t.interposed &= static_cast<uint8_t>(~(kKind | kLevel));
   if (Object* p = std::exchange(t.payload, nullptr)) release(p);
 }
 
@@ -249,14 +250,15 @@ PyObject* make_kind(PyObject*, PyObject* args) {
     if (!PyArg_ParseTuple(args, "iOOOO", &kind, &sizes, &dtype, &device, &payload))
       throw PythonError{};
     if (kind < 1 || kind > 255) fail("make_kind: kinds are 1 to 255, got ", kind);
-    Storage* none = new_storage(0, true);
     SizeVec size = to_sizes(sizes, "make_kind", "sizes");
-    checked_numel(size);
+    // A level's wrapper can be viewed as if it had its elements, so its storage claims their bytes.
+    int64_t bytes = kind < kFirstLevel ? 0 : checked_numel(size) * item_size(as_dtype(dtype));
+    Storage* none = new_storage(static_cast<size_t>(bytes), true);
     Ref<Tensor> t = alias(none, size, contiguous_strides(size), 0, as_dtype(dtype),
                           to_device(device, "make_kind"));
     release(none);
     t->kind = static_cast<uint8_t>(kind);
-    t->interposed |= kKind;
+    t->interposed |= level_of(*t) ? kLevel : kKind;
     t->payload = reinterpret_cast<Object*>(Py_NewRef(payload));
     return wrap(std::move(t));
   });
@@ -297,7 +299,8 @@ PyObject* interposer_stack(PyObject*, PyObject*) {
 PyObject* push_interposer(PyObject*, PyObject* f) {
   return guarded([&]() -> PyObject* {
     checked(PyList_Append(stack(), f));
-    interposers_ = ++pushed_ > 0;
+    ++pushed_;
+    interposers_ = static_cast<uint8_t>((interposers_ & kDraws) | kSubclass);
     Py_RETURN_NONE;
   });
 }
@@ -307,7 +310,7 @@ PyObject* pop_interposer(PyObject*, PyObject*) {
     if (!n) fail("no interposer is active in this thread");
     Own top = Own::share(PyList_GET_ITEM(stack(), n - 1));
     checked(PyList_SetSlice(stack(), n - 1, n, nullptr));
-    interposers_ = --pushed_ > 0;
+    interposers_ = static_cast<uint8_t>((interposers_ & kDraws) | (--pushed_ > 0 ? kSubclass : 0));
     return top.give();
   });
 }
@@ -383,7 +386,7 @@ namespace rl {
 void share_kind(Tensor& to, const Tensor& from) {
   py::drop_kind(to);
   to.kind = from.kind;
-  to.interposed |= from.interposed & py::kKind;
+  to.interposed |= from.interposed & (py::kKind | py::kLevel);
   if ((to.payload = from.payload)) retain(to.payload);
 }
 }  // namespace rl

@@ -9,6 +9,8 @@ namespace rl::py {
 // Bits of Tensor::interposed, or-ed over the arguments of a call.
 constexpr uint8_t kSubclass = 1;  // its class has a __torch_function__
 constexpr uint8_t kKind = 2;      // not strided memory: its kind's handler computes
+constexpr uint8_t kLevel = 4;     // wrapped by a function transform: see levels.h
+constexpr uint8_t kDraws = 8;     // of interposers_ only: a transform decides how ops draw
 
 extern uint8_t interposers_;  // not 0 while any thread has an interposer; read by every call
 

@@ -116,6 +116,7 @@ PyMODINIT_FUNC PyInit__native() {
   return guarded([]() -> PyObject* {
     Own m(checked(PyModule_Create(&definition)));
     add_types(m.get());
+    add_levels(m.get());
     add_interposition(m.get());
     add_tensor(m.get());
     add_autograd(m.get());

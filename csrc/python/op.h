@@ -65,6 +65,7 @@ struct Op {
   std::vector<std::string> grad_names;  // by the number of the result's dimensions
   std::vector<ArgSpec> args;
   int positional = 0;  // arguments that may be positional
+  bool draws = false;  // takes a generator
   bool has_out = false, differentiable = true, returns_list = false, is_view = false;
   DTypeRule dtype_rule = DTypeRule::Promote;
   const PointwiseKernel* pointwise = nullptr;
@@ -89,6 +90,7 @@ struct Slots {
   PyObject* at[kMaxArgs] = {};
   PyObject* out = nullptr;
   uint8_t interposed = 0;  // the marks of all arguments: see interpose.h
+  uint8_t level = 0;       // of the innermost wrapper among them: see levels.h
   Own kept[4];             // temporaries: collected varargs and the like
   int n_kept = 0;
   PyObject* keep(PyObject* p) {
@@ -113,6 +115,9 @@ struct Arena {
 void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena);
 // op.cpp
 PyObject* invoke(Op& op, Slots& slots, Form form);
+PyObject* call_body(const Op& op, const Slots& slots);  // the Python implementation
+Op& capsule_op(PyObject* o);                            // of Record.native
+Op& named_op(const char* public_name);                  // its first overload
 const char* op_name(const Op* op);
 
 // record.cpp

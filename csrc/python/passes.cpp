@@ -203,10 +203,10 @@ PyObject* bump_version(PyObject*, PyObject* t) {
   ++as_tensor(t)->version();
   Py_RETURN_NONE;
 }
-PyObject* is_grad_enabled(PyObject*, PyObject*) { return PyBool_FromLong(grad_enabled()); }
+PyObject* is_grad_enabled(PyObject*, PyObject*) { return PyBool_FromLong(grad_mode()); }
 PyObject* set_grad_enabled(PyObject*, PyObject* on) {
-  bool before = thread_state().grad;
-  thread_state().grad = on == Py_True;
+  bool before = grad_mode();
+  grad_mode() = on == Py_True;
   return PyBool_FromLong(before);
 }
 PyObject* is_inference(PyObject*, PyObject*) { return PyBool_FromLong(inference_mode()); }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "python/graph.h"
+#include "python/levels.h"
 #include "python/op.h"
 #include "python/state.h"
 
@@ -13,8 +14,10 @@ std::string package_prefix_;
 
 namespace {
 
-bool wants_grad(PyObject* o) {
-  return is_tensor(o) && (as_tensor(o)->requires_grad || tensor_grad_fn(*as_tensor(o)));
+// Of a call on wrappers, only those of its own level are recorded: others are constants there.
+bool wants_grad(PyObject* o, uint8_t level) {
+  return is_tensor(o) && (as_tensor(o)->requires_grad || tensor_grad_fn(*as_tensor(o))) &&
+         level_of(*as_tensor(o)) == level;
 }
 
 bool differentiable(const Tensor& t) { return is_inexact(t.dtype); }
@@ -23,9 +26,9 @@ Shape shape_of(const Tensor& t) {
   return {SizeVec(t.sizes().begin(), t.sizes().end()), t.dtype, t.device};
 }
 
-void add_edge(Node& n, PyObject* o) {
+void add_edge(Node& n, PyObject* o, uint8_t level) {
   Edge& e = n.edges.emplace_back();
-  if (!o || !is_tensor(o) || !wants_grad(o)) return;
+  if (!o || !is_tensor(o) || !wants_grad(o, level)) return;
   e.node = gradient_edge(*as_tensor(o), e.nr);
   e.shape = shape_of(*as_tensor(o));
 }
@@ -37,12 +40,14 @@ bool any_requires_grad(const Op& op, const Slots& slots) {
     PyObject* o = slots.at[i];
     if (!o) continue;
     if (Py_TYPE(o) == TensorType) {
-      if (as_tensor(o)->requires_grad || as_tensor(o)->grad_fn) return true;
+      if ((as_tensor(o)->requires_grad || as_tensor(o)->grad_fn) &&
+          level_of(*as_tensor(o)) == slots.level)
+        return true;
     } else if (PyTuple_Check(o) || PyList_Check(o)) {
       for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k)
-        if (wants_grad(PySequence_Fast_ITEMS(o)[k])) return true;
+        if (wants_grad(PySequence_Fast_ITEMS(o)[k], slots.level)) return true;
     }
-    if (wants_grad(o)) return true;
+    if (wants_grad(o, slots.level)) return true;
   }
   return false;
 }
@@ -132,9 +137,9 @@ void add_edges(Op& op, Node& n, const Slots& slots) {
     PyObject* o = slots.at[i];
     if (op.args[i].type == ArgType::Tensors && o) {
       for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k)
-        add_edge(n, PySequence_Fast_ITEMS(o)[k]);
+        add_edge(n, PySequence_Fast_ITEMS(o)[k], slots.level);
     } else {
-      add_edge(n, o);
+      add_edge(n, o, slots.level);
     }
   }
 }
@@ -142,7 +147,7 @@ void add_edges(Op& op, Node& n, const Slots& slots) {
 bool rule_needed(const Op& op, const Rule& r, const Slots& slots) {
   if (r.arg < 0 || op.args[r.arg].type == ArgType::Tensors) return true;
   PyObject* o = slots.at[r.arg];
-  return o && wants_grad(o);
+  return o && wants_grad(o, slots.level);
 }
 
 // The argument as a tensor on the meta device (a list of them for a list): shape, strides and
@@ -235,7 +240,7 @@ void check_inplace(const Op& op, Tensor& self, bool recording) {
     fail(
         "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a "
         "clone to get a normal tensor before doing inplace update.");
-  if (!grad_enabled()) return;
+  if (!grad_mode(level_of(self))) return;
   bool leaf = self.requires_grad && !tensor_grad_fn(self);
   if (leaf)
     fail("a leaf Variable that requires grad is being used in an in-place operation. (",
@@ -263,12 +268,13 @@ void mark_view(Tensor& view, Tensor& base, bool multiple) {
   share_version(view, root);
   view.is_inference = root.is_inference;
   if (!is_inexact(view.dtype)) return;
-  view.view = new ViewInfo{Ref<Tensor>::share(&root), view.version(),
-                           multiple || (base.view && base.view->multiple), !grad_enabled()};
+  view.view =
+      new ViewInfo{Ref<Tensor>::share(&root), view.version(),
+                   multiple || (base.view && base.view->multiple), !grad_mode(level_of(base))};
 }
 
 PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset, const char* op) {
-  if (grad_enabled() && (base.requires_grad || tensor_grad_fn(base))) {
+  if (grad_mode(level_of(base)) && (base.requires_grad || tensor_grad_fn(base))) {
     Own s(make_size(sizes)), t(make_size(strides)), o(checked(PyLong_FromLongLong(offset)));
     PyObject* args[] = {object(&base), s.get(), t.get(), o.get()};
     return call_op(op, args, 4);
@@ -285,7 +291,7 @@ Node* tensor_grad_fn(Tensor& t) {
   if (t.view->no_grad && !t.grad_fn) return nullptr;
   // The base changed in place since this view was made: its gradient now flows through the
   // base's new history.
-  GradMode on(true);
+  GradMode on(true, grad_mode(level_of(base)));
   Own fresh(view_through(base, t.sizes(), t.strides(), t.offset));
   Node* fn = as_tensor(fresh.get())->grad_fn;
   if (!fn) return t.grad_fn;

@@ -21,5 +21,6 @@ void prepare_out(const Op& op, Slots& slots, bool recording);
 void deliver(const Op& op, Tensor& target, const Tensor& value, Form form);
 void deliver_all(const Op& op, PyObject* out, const Results& values);
 void collect_tensors(PyObject* result, Results& outs);
+PyObject* pack_results(const Op& op, Results& outs);  // a tensor, or the tuple that the op returns
 
 }  // namespace rl::py

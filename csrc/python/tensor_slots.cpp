@@ -67,7 +67,7 @@ PyObject* call_binary(Op& op, PyObject* a, PyObject* b, Form form, const char* r
   if (left) slots.interposed |= as_tensor(a)->interposed;
   if (right) slots.interposed |= as_tensor(b)->interposed;
   if (!fits && !has_torch_function(a) && !has_torch_function(b)) Py_RETURN_NOTIMPLEMENTED;
-  if (slots.interposed || !fits) [[unlikely]] {
+  if ((slots.interposed & ~kLevel) || !fits) [[unlikely]] {
     PyObject* result = redirect_operator(op, a, b, form, reflected);
     if (result != Py_NotImplemented || !fits) return result;
     Py_DECREF(result);
@@ -79,7 +79,7 @@ PyObject* call_unary(Op& op, PyObject* a) {
   Slots slots;
   slots.at[0] = a;
   slots.interposed = as_tensor(a)->interposed | interposers_;
-  if (slots.interposed) [[unlikely]] {
+  if (slots.interposed & ~kLevel) [[unlikely]] {
     PyObject* result = redirect_operator(op, a, nullptr, Form::Function, nullptr);
     if (result != Py_NotImplemented) return result;
     Py_DECREF(result);

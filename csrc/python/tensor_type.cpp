@@ -245,7 +245,7 @@ int set_class(PyObject* self, PyObject* cls, void*) {
   static PyObject* plain = PyDict_GetItemString(PyBaseObject_Type.tp_dict, "__class__");
   if (Py_TYPE(plain)->tp_descr_set(plain, self, cls) < 0) return -1;
   uint8_t& marked = as_tensor(self)->interposed;
-  marked = static_cast<uint8_t>((marked & kKind) | subclass_mark(Py_TYPE(self)));
+  marked = static_cast<uint8_t>((marked & (kKind | kLevel)) | subclass_mark(Py_TYPE(self)));
   return 0;
 }
 PyObject* get_retains_grad(PyObject* self, void*) {

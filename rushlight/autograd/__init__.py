@@ -33,6 +33,7 @@ __all__ = [
     "detect_anomaly",
     "enable_grad",
     "enforce_grad_layout_policy",
+    "forward_ad",
     "functional",
     "grad",
     "grad_mode",

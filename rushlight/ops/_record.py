@@ -61,8 +61,9 @@ class Record:
         self.reference = None if _is_empty(body) else body
         self.sample_function = None
         self.differentiable_inputs, self.rules = [], {}
+        self.gradients = {}  # number of an argument, -1 for all -> (rule, names of what it reads)
 
-    def describe(self, args, result_names, returns_list, native_name):
+    def describe(self, args, result_names, returns_list, native_name, mutated, differentiable):
         """Notes what the schema says, and the kernel's name or None."""
         if native_name is None and self.reference is None:
             raise NotImplementedError(f"op {self.name}: neither a native kernel nor a body")
@@ -70,6 +71,7 @@ class Record:
         self.defaults = {a[0]: a[4] for a in args if a[3]}
         self.result_names, self.returns_list = result_names, returns_list
         self.native_name = native_name
+        self.mutated, self.differentiable = mutated, differentiable
 
     def samples(self, function):
         """Decorator: ``function(make)`` yields argument tuples made with ``make(*sizes)``."""
@@ -103,6 +105,7 @@ class Record:
         code = rule.__code__
         names = code.co_varnames[: code.co_argcount]
         _native.add_rule(self.native, arg, rule, [self._rule_input(n) for n in names])
+        self.gradients[arg] = rule, names
 
     def _rule_input(self, name):
         if name in self.arg_names:
@@ -328,7 +331,12 @@ def op(
         record = Record(schema, body, doc or body.__doc__, spaces, in_place, kind)
         record.options, record.body = options, body
         record.describe(
-            args, result_names, returns_list, _native_name(kernel or name, is_pointwise)
+            args,
+            result_names,
+            returns_list,
+            _native_name(kernel or name, is_pointwise),
+            mutated,
+            differentiable,
         )
         record.native = _native.make_op(
             name,

@@ -1,0 +1,209 @@
+"""Forward mode: dual tensors, and the one rule by which every op differentiates them.
+
+No op has a formula here. A pointwise op of real numbers has a diagonal Jacobian, so that its
+gradient rule, applied to tangents, gives the tangent; an op that is linear is applied to tangents
+as it is; of any other, the recorded gradient is a linear function of a dummy cotangent, and the
+gradient of that is the tangent. Which op is of which kind is read off its record.
+"""
+
+import rushlight as rl
+from rushlight import _native
+from rushlight.func.levels import Level, call, map_tensors, payload_at
+from rushlight.func.tape import Tape, is_inexact, probe, transposed
+from rushlight.ops._record import pointwise
+
+
+class Dual:
+    """What a wrapper of a `JvpLevel` holds: a primal, and its tangent or None for zero."""
+
+    __slots__ = ("level", "primal", "tangent")
+
+    def __init__(self, level, primal, tangent):
+        self.level, self.primal, self.tangent = level, primal, tangent
+
+    @property
+    def outer(self):
+        return self.primal
+
+    def __repr__(self):
+        return f"DualTensor(primal={self.primal}, tangent={self.tangent})"
+
+
+class JvpLevel(Level):
+    """One derivative in forward mode."""
+
+    def dual(self, primal, tangent):
+        """A wrapper; `tangent` has the size and dtype of `primal`, or is None."""
+        return self.wrap(primal.shape, primal, Dual(self, primal, tangent))
+
+    def lift(self, tensor):
+        return self.dual(tensor, None)
+
+    def parts(self, value):
+        """(primal, tangent or None) of any argument."""
+        held = payload_at(self, value)
+        return (value, None) if held is None else (held.primal, held.tangent)
+
+    def check_readable(self, held, name):
+        """Values may be read; what is done with them has no derivative."""
+
+    def process(self, record, args):
+        primals = map_tensors(lambda x: self.parts(x)[0], args)
+        tangents = map_tensors(lambda x: self.parts(x)[1], args)
+        if record.mutated >= 0:
+            return self._change(record, args, primals, tangents)
+        moving = [t is not None for t in _tensors(tangents, args)]
+        if not any(moving) or not record.gradients:
+            return self._constant(record, primals, any(moving))
+        result, change = _derivative(record, primals, tangents, args)
+        return _zip(self.dual, result, change)
+
+    def _constant(self, record, primals, moving):
+        result = call(record, primals)
+        inexact = any(map(is_inexact, _flat(result)))
+        if moving and inexact and record.differentiable and record.name not in _CONSTANT:
+            raise NotImplementedError(f"{record.public_name}: has no derivative")
+        return map_tensors(self.lift, result)
+
+    def _change(self, record, args, primals, tangents):
+        """An op that writes to an argument: its primal and its tangent change alike."""
+        place = record.mutated
+        held = self.hold(args[place])
+        call(record, primals)
+        if not record.differentiable_inputs[1:]:  # filled with numbers, or drawn
+            held.tangent.zero_()
+            return args[place]
+        of_tangents = [
+            _zeros_if_none(p, t) if isinstance(p, rl.Tensor) and is_inexact(p) else p
+            for p, t in zip(primals, tangents)
+        ]
+        of_tangents[place] = held.tangent
+        call(record, of_tangents)
+        return args[place]
+
+    def hold(self, tensor):
+        """The parts of a tensor that is about to be changed, which gets a tangent if need be."""
+        held = payload_at(self, tensor)
+        if held is None:
+            if tensor._base is not None:
+                raise NotImplementedError(
+                    "jvp: a view that has no tangent cannot be changed in place by one that has; "
+                    "clone() the tensor it is a view of first"
+                )
+            plain = tensor.detach()
+            _native.become(tensor, self.dual(plain, rl.zeros_like(plain)))
+            return payload_at(self, tensor)
+        if held.tangent is None:
+            held.tangent = rl.zeros_like(held.primal)
+        return held
+
+
+#: have a result of floating point that does not depend on their arguments' values
+_CONSTANT = frozenset(
+    "empty_like zeros_like ones_like full_like new_empty new_zeros new_ones new_full".split()
+)
+
+
+def _flat(value):
+    return [value] if isinstance(value, rl.Tensor) else list(value)
+
+
+def _tensors(values, like):
+    """Of nested values, those that stand where `like` has tensors."""
+    for value, model in zip(values, like):
+        if isinstance(model, rl.Tensor):
+            yield value
+        elif isinstance(model, (tuple, list)):
+            yield from _tensors(value, model)
+
+
+def _zip(function, *trees):
+    if isinstance(trees[0], (tuple, list)):
+        return tuple([_zip(function, *parts) for parts in zip(*trees)])
+    return function(*trees)
+
+
+def _zeros_if_none(primal, tangent):
+    return rl.zeros_like(primal) if tangent is None else tangent
+
+
+def _derivative(record, primals, tangents, args):
+    """The op's results and their tangents, of the same form."""
+    if _is_linear(record):
+        filled = [
+            _zip(_zeros_if_none, p, t) if _has_tensor(p) else p for p, t in zip(primals, tangents)
+        ]
+        result = call(record, primals)
+        return result, _zip(_fitting, call(record, filled), result)
+    joint, complex_ = -1 in record.gradients, any([x.is_complex() for x in _tensors(primals, args)])
+    if record.kind is pointwise and not joint and not complex_:
+        result = call(record, primals)
+        if not result.is_complex():
+            return result, _diagonal(record, primals, tangents, result)
+    return _by_transposition(record, primals, tangents, args)
+
+
+def _has_tensor(value):
+    return isinstance(value, rl.Tensor) or (
+        isinstance(value, (tuple, list)) and any([isinstance(v, rl.Tensor) for v in value])
+    )
+
+
+def _fitting(tangent, primal):
+    return tangent.to(primal.dtype).expand(primal.shape) if is_inexact(primal) else None
+
+
+_linear = {}  # record -> is it a linear function of its tensors?
+
+
+def _is_linear(record):
+    """One tensor argument, or list of them, and a rule that reads no tensor's data."""
+    if record not in _linear:
+        kinds = [kind in (0, 1, 2) for kind in record.arg_types]
+        read = {name for _, names in record.gradients.values() for name in names}
+        data = {n for n, is_tensor in zip(record.arg_names, kinds) if is_tensor}
+        reads_result = any(name.startswith("result") for name in read)
+        named_result = not read.isdisjoint(record.result_names)
+        reads = reads_result or named_result or not read.isdisjoint(data)
+        _linear[record] = sum(kinds) == 1 and not reads and record.kind is not pointwise
+    return _linear[record]
+
+
+def _diagonal(record, primals, tangents, result):
+    """Where element i of the result depends on element i of the arguments: rules of tangents."""
+    given = dict(zip(record.arg_names, primals), result=result)
+    total = None
+    for place, (rule, names) in record.gradients.items():
+        tangent = tangents[place]
+        if not isinstance(tangent, rl.Tensor):
+            continue
+        values = dict(given, g=tangent.to(result.dtype).expand(result.shape))
+        for name in names:
+            if name.endswith("_meta"):
+                values[name] = given[name[:-5]]
+        part = rule(*[values[name] for name in names])
+        total = part if total is None else total + part
+    return None if total is None else _fitting(total, result)
+
+
+def _by_transposition(record, primals, tangents, args):
+    tape = Tape()
+    moved = [t for t in _tensors(tangents, args) if t is not None]
+    with tape:
+        inputs = _watch_moving(tape, primals, tangents)
+        result = call(record, inputs)
+        outputs = _flat(result)
+        probes, rows = probe(tape, outputs)
+        found = [
+            t if is_inexact(o) else None
+            for t, o in zip(transposed(tape, probes, rows, moved), outputs)
+        ]
+        released = map_tensors(tape.release, result)
+    return released, found[0] if isinstance(result, rl.Tensor) else tuple(found)
+
+
+def _watch_moving(tape, primals, tangents):
+    if isinstance(primals, (tuple, list)) and isinstance(tangents, (tuple, list)):
+        return tuple([_watch_moving(tape, p, t) for p, t in zip(primals, tangents)])
+    moving = isinstance(primals, rl.Tensor) and isinstance(tangents, rl.Tensor)
+    return tape.watch(primals) if moving else primals

@@ -1,0 +1,107 @@
+"""``x[...]`` and ``x[...] = v`` of wrappers, as ops: views first, then positions."""
+
+import rushlight as rl
+from rushlight.func.forward import JvpLevel
+from rushlight.func.levels import current, member, payload_at
+from rushlight.ops._record import table
+
+
+def _items(index):
+    if isinstance(index, tuple):
+        return index
+    if isinstance(index, list) and any(
+        [isinstance(i, (slice, list, tuple, rl.Tensor)) or i in (None, ...) for i in index]
+    ):
+        return tuple(index)
+    return (index,)
+
+
+def _used(item):
+    """The dimensions that an item stands for."""
+    if item is None or item is ... or isinstance(item, bool):
+        return 0
+    is_mask = isinstance(item, rl.Tensor) and item.dtype in (rl.bool, rl.uint8)
+    return item.dim() if is_mask else 1
+
+
+def _normal(item):
+    """Sequences as tensors; bools as masks without dimensions."""
+    if isinstance(item, bool):
+        return rl.tensor(item)
+    if item is None or item is ... or isinstance(item, (slice, rl.Tensor)):
+        return item
+    return item.__index__() if hasattr(item, "__index__") else rl.as_tensor(item)
+
+
+def _view(x, index):
+    """The view that ints, slices, None and Ellipsis make, and the tensors left for `index`."""
+    items = [_normal(i) for i in _items(index)]
+    used = sum(map(_used, items))
+    if used > x.dim():
+        raise IndexError(f"too many indices for tensor of dimension {x.dim()}")
+    at, tensors = 0, []
+    for item in items:
+        if item is None:
+            x, at = x.unsqueeze(at), at + 1
+        elif item is ...:
+            at += x.dim() - at - sum(map(_used, items[items.index(...) + 1 :])) if used else 0
+        elif isinstance(item, slice):
+            x, at = _slice(x, at, item), at + 1
+        elif isinstance(item, rl.Tensor):
+            if item.dim() == 0 and item.dtype is rl.bool:
+                x = x.unsqueeze(at)
+                item = item.reshape(1)
+            tensors.append((at, item))
+            at += max(_used(item), 1)
+        else:
+            x = x.select(at, item)
+    return x, tensors
+
+
+def _slice(x, at, item):
+    start, stop, step = item.indices(x.shape[at])
+    if step <= 0:
+        raise ValueError(f"step must be greater than zero, got {step}")
+    if (start, stop, step) == (0, x.shape[at], 1):
+        return x
+    return table["slice"](x, at, start, stop, step)
+
+
+def _index_list(tensors):
+    entries, at = [], 0
+    for dim, tensor in tensors:
+        entries += [None] * (dim - at) + [tensor]
+        at = dim + max(_used(tensor), 1)
+    return entries
+
+
+@member("__getitem__")
+def get_item(x, index):
+    """``x[index]``, recorded as the ops that it consists of."""
+    view, tensors = _view(x, index)
+    if not tensors:
+        return view.view_as(view) if view is x else view
+    return table["index"](view, _index_list(tensors))
+
+
+@member("__setitem__")
+def set_item(x, index, value):
+    """``x[index] = value``."""
+    _prepare(x, value)
+    view, tensors = _view(x, index)
+    if not isinstance(value, rl.Tensor):
+        value = rl.tensor(value, dtype=x.dtype)
+    value = value.to(x.dtype)
+    while value.dim() > (1 if tensors else view.dim()) and value.shape[0] == 1:
+        value = value.squeeze(0)
+    if tensors:
+        view.index_put_(_index_list(tensors), value)
+    else:
+        view.copy_(value)
+
+
+def _prepare(x, value):
+    """A plain tensor that is given a value with a tangent gets one itself, before it is viewed."""
+    level = current()
+    if isinstance(level, JvpLevel) and payload_at(level, value) is not None:
+        level.hold(x)

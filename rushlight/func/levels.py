@@ -1,0 +1,212 @@
+"""The stack of active transforms, and the wrappers that carry a tensor's part in them.
+
+`vmap` and `jvp` open a level: tensors that take part are wrapped (`Level.wrap`), and every op that
+meets a wrapper is handed to the innermost level among its arguments, which computes with what the
+wrappers hold, one level further out. Reverse mode needs no wrappers: `rushlight.func.tape`.
+A new transform is a subclass of `Level` with a `process`. Native side: csrc/python/levels.h.
+"""
+
+import threading
+
+import rushlight as rl
+from rushlight import _interpose, _native
+from rushlight.ops._record import records
+
+_FIRST_KIND = 128  # as in csrc/python/levels.h
+_DEEPEST = 255 - _FIRST_KIND
+
+
+class _State(threading.local):
+    current = None
+
+
+_state = _State()
+_drawing = 0  # levels, of all threads, that decide how random ops draw
+
+
+def current():
+    """The innermost level at this point of the thread, or None."""
+    return _state.current
+
+
+class Level:
+    """One active transform.
+
+    Attributes:
+        parent: the next level further out.
+        kind: of this level's wrappers; larger further in.
+    """
+
+    draws = False  # does it decide how random ops draw?
+
+    def __init__(self):
+        self.parent, self.alive = _state.current, True
+        self.kind = self.parent.kind + 1 if self.parent else _FIRST_KIND
+        if self.kind > _FIRST_KIND + _DEEPEST:
+            raise RecursionError(f"function transforms are nested more than {_DEEPEST} deep")
+
+    def __enter__(self):
+        _interpose.register_kind("wrapped", _member, self.kind)
+        _state.current = self
+        self._count(1)
+        return self
+
+    def __exit__(self, *exception):
+        _state.current = self.parent
+        self.alive = False
+        self._count(-1)
+
+    def _count(self, change):
+        global _drawing
+        if self.draws:
+            _drawing += change
+            _native.set_drawing(_drawing > 0)
+
+    def wrap(self, sizes, like, payload):
+        """A wrapper of this level; `payload` has attributes ``level`` and ``outer``."""
+        return _native.make_kind(self.kind, tuple(sizes), like.dtype, like.device, payload)
+
+    def lift(self, tensor):
+        """The tensor as a wrapper that has no part in this transform."""
+        raise NotImplementedError
+
+    def process(self, record, args):
+        """Computes an op on arguments of which some are wrappers of this level."""
+        raise NotImplementedError
+
+    def draw(self, record, args, in_place):
+        """Computes a random op; NotImplemented: it draws as ever."""
+        return NotImplemented
+
+
+def payload(tensor):
+    """What a wrapper of any level holds; None for other objects."""
+    return _native.payload(tensor) if _native.kind_of(tensor) >= _FIRST_KIND else None
+
+
+def payload_at(level, tensor):
+    """What a wrapper of this level holds; None for anything else."""
+    held = payload(tensor)
+    return held if held is not None and held.level is level else None
+
+
+class outside:
+    """Context: computes one level further out than `level`, recorded as was asked for there."""
+
+    def __init__(self, level):
+        self.level = level
+
+    def __enter__(self):
+        self.before, _state.current = _state.current, self.level.parent
+        self.token = _native.step_outside(self.level.kind)
+
+    def __exit__(self, *exception):
+        _state.current = self.before
+        _native.step_back(self.token)
+
+
+def map_tensors(function, value):
+    """`function` of a tensor, or of those in a tuple or list; other values as they are."""
+    if isinstance(value, rl.Tensor):
+        return function(value)
+    if isinstance(value, (tuple, list)):
+        return tuple([map_tensors(function, v) for v in value])
+    return value
+
+
+def call(record, args):
+    """The op of a record on arguments in the order of its schema."""
+    return _native.call_record(record.native, tuple(args))
+
+
+def _innermost(args):
+    """The level of the innermost wrapper."""
+    found, deepest = None, 0
+    for arg in args:
+        for value in arg if isinstance(arg, (tuple, list)) else (arg,):
+            kind = _native.kind_of(value)
+            if kind > deepest:
+                found, deepest = value, kind
+    return _native.payload(found).level
+
+
+def _without(level, args):
+    """Arguments without the wrappers of a level that has ended."""
+
+    def bare(tensor):
+        held = payload_at(level, tensor)
+        return tensor if held is None else held.outer
+
+    return map_tensors(bare, args)
+
+
+def _compute(name, args):
+    level, record = _innermost(args), records[name]
+    if not level.alive:
+        return call(record, _without(level, args))
+    with outside(level):
+        return level.process(record, args)
+
+
+def _draw(name, args, in_place):
+    level, record = _state.current, records[name]
+    while level is not None and not level.draws:
+        level = level.parent
+    return NotImplemented if level is None else level.draw(record, args, in_place)
+
+
+_native.set_levels(_compute, _draw)
+
+_members = {}  # name of a method or dunder -> function(tensor, ...)
+
+
+def member(*names):
+    """Decorator: what methods of Tensor that are no ops do with a wrapper."""
+
+    def add(function):
+        _members.update(dict.fromkeys(names, function))
+        return function
+
+    return add
+
+
+def _member(function, args, kwargs):
+    found = _members.get(getattr(function, "__name__", None))
+    return NotImplemented if found is None else found(*args, **kwargs)
+
+
+def _reader(name):
+    @member(name)
+    def read(tensor, *args, **kwargs):
+        held = payload(tensor)
+        if held.level.alive:
+            held.level.check_readable(held, name)
+        return getattr(held.outer, name)(*args, **kwargs)
+
+
+for _name in "item tolist numpy __bool__ __int__ __float__ __index__ __array__ __complex__".split():
+    _reader(_name)
+
+
+@member("is_contiguous")
+def _is_contiguous(tensor, memory_format=rl.contiguous_format):
+    return memory_format is rl.contiguous_format or payload(tensor).outer.is_contiguous()
+
+
+@member("stride")
+def _stride(tensor, dim=None):
+    steps = [1]
+    for size in reversed(tensor.shape[1:]):
+        steps.insert(0, steps[0] * max(size, 1))
+    steps = tuple(steps if tensor.dim() else ())
+    return steps if dim is None else steps[dim]
+
+
+@member("storage_offset")
+def _storage_offset(tensor):
+    return 0
+
+
+@member("__repr__", "__str__", "__format__")
+def _text(tensor, *rest, **options):
+    return repr(payload(tensor))

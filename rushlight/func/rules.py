@@ -1,0 +1,378 @@
+"""Batching rules of tensor ops that their records do not imply: shapes, products, positions.
+
+A rule is called with a `Batch` and the op's values, of which at least one has the mapped dimension,
+always its first. Ops of neural networks are in rules_nn.py, random ones in drawing.py.
+"""
+
+import math
+
+import rushlight as rl
+from rushlight.func.batching import aligned, lined_up, rule, rules, shift
+from rushlight.ops._record import records
+
+# ---- ops that treat every leading dimension alike ----------------------------------------------
+
+
+@rule(
+    "convert",
+    "real",
+    "imag",
+    "view_as_real",
+    "view_as_complex",
+    "view.dtype",
+    "alias",
+    "empty_like",
+    "zeros_like",
+    "ones_like",
+    "full_like",
+)
+def _as_it_is(batch, *args):
+    if batch.record.name in ("view.dtype", "view_as_complex") and batch.rank(0) == 0:
+        return NotImplemented
+    if "memory_format" in batch.record.arg_names:
+        return batch.replaced(memory_format=rl.contiguous_format)
+    return batch.run(*args)
+
+
+@rule("clone", "dense_copy")
+def _clone(batch, x, *rest):
+    return x.clone(memory_format=rl.contiguous_format)
+
+
+@rule("tril", "triu", "mT")
+def _matrix(batch, x, *rest):
+    return batch.run(x, *rest) if batch.rank(0) >= 2 else NotImplemented
+
+
+_CORE = dict.fromkeys(("pivots", "tau"), 1)  # dimensions of an argument below its batches; else 2
+
+
+@rule(
+    "inverse_matrix",
+    "solve_matrix",
+    "lu_solve_matrix",
+    "determinant",
+    "log_determinant",
+    "cholesky_factor",
+    "qr_factors",
+    "hermitian_eig",
+    "general_eig",
+    "svd_factors",
+    "triangular_solve_matrix",
+    "cholesky_solve_matrix",
+    "cholesky_inverse_matrix",
+    "ldl_factorize",
+    "ldl_solve_matrix",
+    "geqrf",
+    "reflectors_product",
+    "reflectors_times",
+    "lu_factorize",
+    "pivots_to_order",
+    "lu_solve_factors",
+)
+def _stack_of_matrices(batch, *args):
+    """All operands with the same batch dimensions, as these ops want them."""
+    places = [i for i, a in enumerate(args) if isinstance(a, rl.Tensor)]
+    names = batch.record.arg_names
+    if len({batch.rank(i) - _CORE.get(names[i], 2) for i in places}) > 1:
+        return NotImplemented
+    values = [batch.front(i) if i in places else a for i, a in enumerate(args)]
+    return batch.run(*values)
+
+
+for _name in ("xlogy", "_bce", "logaddexp2", "_standard_gamma_grad", "_dirichlet_grad"):
+    rules[_name] = lined_up
+
+
+# ---- shapes ----------------------------------------------------------------------------------
+
+
+def _shape_of(x, sizes, count):
+    """`sizes` with -1 replaced, for an example of `count` elements."""
+    sizes = list(sizes)
+    if -1 in sizes:
+        known = math.prod([s for s in sizes if s != -1])
+        if not known or count % known:
+            raise RuntimeError(f"shape '{sizes}' is invalid for input of size {count}")
+        sizes[sizes.index(-1)] = count // known
+    return sizes
+
+
+@rule("view", "reshape")
+def _view(batch, x, sizes):
+    count = math.prod(x.shape[1:])
+    return batch.run(x, (x.shape[0], *_shape_of(x, sizes, count)))
+
+
+@rule("expand")
+def _expand(batch, x, sizes, implicit):
+    if len(sizes) < batch.rank(0):
+        raise RuntimeError(
+            f"expand: the number of sizes provided ({len(sizes)}) must be greater or equal to the "
+            f"number of dimensions in the tensor ({batch.rank(0)})"
+        )
+    return aligned(x, True, len(sizes)).expand((x.shape[0], *sizes))
+
+
+@rule("repeat")
+def _repeat(batch, x, repeats):
+    return aligned(x, True, len(repeats)).repeat((1, *repeats))
+
+
+@rule("squeeze")
+def _squeeze(batch, x, dim):
+    rank = batch.rank(0)
+    if dim is None:
+        dim = [d for d in range(rank) if x.shape[d + 1] == 1]
+    elif rank == 0:
+        return x.view_as(x)
+    return batch.run(x, shift(tuple(dim), rank))
+
+
+@rule("unsqueeze")
+def _unsqueeze(batch, x, dim):
+    return batch.run(x, shift(dim, batch.rank(0) + 1))
+
+
+@rule("permute", "movedim")
+def _permute(batch, x, *dims):
+    rank = batch.rank(0)
+    if batch.record.name == "permute":
+        return batch.run(x, (0, *shift(tuple(dims[0]), rank)))
+    return batch.run(x, *[shift(tuple(d), rank) for d in dims])
+
+
+@rule("t", "numpy_T")
+def _transposed(batch, x):
+    return x.permute((0, *range(batch.rank(0), 0, -1)))
+
+
+@rule("flatten")
+def _flatten(batch, x, start, end):
+    rank = batch.rank(0)
+    if rank == 0:
+        return x.unsqueeze(1)
+    return batch.run(x, shift(start, rank), shift(end, rank))
+
+
+@rule("as_strided", "_index_alias", "_index_select", "_index_slice", "_index_unsqueeze")
+def _as_strided(batch, x, size, stride, offset):
+    """In terms of an example in contiguous memory: the geometry that wrappers have."""
+    x = x.contiguous()
+    step = math.prod(x.shape[1:])
+    start = x.storage_offset() + (offset or 0)
+    return x.as_strided((x.shape[0], *size), (step, *stride), start)
+
+
+@rule("restride")
+def _restride(batch, x, stride, offset, to_size, to_stride, to_offset, average):
+    return NotImplemented
+
+
+@rule("roll")
+def _roll(batch, x, shifts, dims):
+    if dims:
+        return batch.run(x, shifts, shift(tuple(dims), batch.rank(0)))
+    return x.flatten(1).roll(shifts, (1,)).reshape(x.shape) if batch.rank(0) else x.clone()
+
+
+@rule("cat", "stack")
+def _cat(batch, tensors, dim):
+    values = [batch.expanded(x, f) for x, f in zip(tensors, batch.flags[0])]
+    if batch.record.name == "stack":
+        return batch.run(values, shift(dim, values[0].dim()))
+    ranks = {x.dim() for x in values}
+    if len(ranks) > 1 or ranks == {1}:  # empty vectors are left out, but not empty batches
+        return NotImplemented
+    return batch.run(values, shift(dim, values[0].dim() - 1))
+
+
+@rule("new_empty", "new_zeros", "new_ones", "new_full")
+def _new(batch, x, size, *rest):
+    return batch.run(x, (x.shape[0], *size), *rest)
+
+
+@rule("copy_")
+def _copy_(batch, x, source, non_blocking):
+    return batch.run(x, aligned(source, batch.flags[1], batch.rank(0)), non_blocking)
+
+
+@rule("fill_.number")
+def _fill_(batch, *args):
+    return batch.run(*args)
+
+
+# ---- reductions of everything ------------------------------------------------------------------
+
+
+@rule("prod", "max", "min", "median", "nanmedian")
+def _reduced(batch, x, *rest):
+    """Through the form that takes a dimension."""
+    if batch.rank(0) == 0:
+        return NotImplemented
+    result = getattr(rl, batch.record.public_name)(x.flatten(1), 1, **_dtype(rest))
+    return result if isinstance(result, rl.Tensor) else result[0]
+
+
+def _dtype(rest):
+    return {"dtype": rest[0]} if rest and rest[0] is not None else {}
+
+
+@rule("argmax", "argmin")
+def _position(batch, x, dim, keepdim):
+    rank = batch.rank(0)
+    if rank == 0:
+        return NotImplemented
+    if dim is not None:
+        return batch.run(x, shift(dim, rank), keepdim)
+    found = batch.run(x.flatten(1), 1, False)
+    return found.reshape((x.shape[0],) + (1,) * rank) if keepdim else found
+
+
+@rule("aminmax")
+def _aminmax(batch, x, dim, keepdim):
+    rank = batch.rank(0)
+    if rank == 0:
+        return NotImplemented
+    if dim is not None:
+        return batch.run(x, shift(dim, rank), keepdim)
+    low, high = batch.run(x.flatten(1), 1, False)
+    size = (x.shape[0],) + (1,) * rank * bool(keepdim)
+    return low.reshape(size), high.reshape(size)
+
+
+# ---- products --------------------------------------------------------------------------------
+
+
+@rule("matmul", "mm", "bmm", "mv", "dot")
+def _matmul(batch, a, b):
+    a_rank, b_rank = batch.rank(0), batch.rank(1)
+    a = a.unsqueeze(-2) if a_rank == 1 else a
+    b = b.unsqueeze(-1) if b_rank == 1 else b
+    rank = max(a_rank, b_rank, 2)
+    out = rl.matmul(aligned(a, batch.flags[0], rank), aligned(b, batch.flags[1], rank))
+    out = out.squeeze(-1) if b_rank == 1 else out
+    return out.squeeze(-2 if b_rank > 1 else -1) if a_rank == 1 else out
+
+
+@rule("addmm", "addmv", "baddbmm")
+def _add_product(batch, x, a, b, beta, alpha):
+    if not x.is_floating_point() and not x.is_complex():
+        return NotImplemented
+    product = batch.of("matmul", (a, b), batch.flags[1:3])
+    out = _matmul(product, a, b)
+    out = out if alpha == 1 else out * alpha
+    if beta == 0:
+        return out
+    return out + aligned(x, batch.flags[0], out.dim() - 1) * beta
+
+
+@rule("linear")
+def _linear(batch, x, weight, bias):
+    product = batch.of("matmul", (x, weight.mT), batch.flags[:2])
+    if batch.rank(1) != 2:
+        return NotImplemented
+    out = _matmul(product, x, weight.mT) if product.any else x @ weight.mT
+    flags = (product.any, batch.flags[2])
+    if bias is None:
+        return out
+    rank = max(out.dim() - flags[0], bias.dim() - flags[1])
+    return aligned(out, flags[0], rank) + aligned(bias, flags[1], rank)
+
+
+# ---- positions -------------------------------------------------------------------------------
+
+
+@rule("gather", "scatter.src", "scatter.value", "scatter.reduce", "scatter.value_reduce")
+@rule("scatter_add", "scatter_reduce")
+def _along(batch, *args):
+    """Index tensors of the input's rank: all get the mapped dimension."""
+    names = batch.record.arg_names
+    rank = batch.rank(0)
+    tensors = [n for n in ("self", "input", "index", "src") if n in names]
+    if rank == 0 or any([batch.rank(names.index(n)) != rank for n in tensors]):
+        return NotImplemented
+    changes = {n: batch.front(names.index(n)) for n in tensors}
+    return batch.replaced(dim=shift(args[1], rank), **changes)
+
+
+@rule("index_select", "index_add", "index_copy", "index_fill")
+def _along_one(batch, x, dim, index, *rest):
+    """The same positions for all examples; other tensors get the mapped dimension."""
+    rank = batch.rank(0)
+    if batch.flags[2] or rank == 0:
+        return _selected_by_example(batch, x, dim, index, *rest)
+    if batch.record.name == "index_fill" and batch.flags[3]:
+        return NotImplemented
+    changes = {"self": batch.front(0), "dim": shift(dim, rank)}
+    if "source" in batch.record.arg_names:
+        if batch.rank(3) != rank:
+            return NotImplemented
+        changes["source"] = batch.front(3)
+    return batch.replaced(**changes)
+
+
+def _selected_by_example(batch, x, dim, index, *rest):
+    if batch.record.name != "index_select" or batch.rank(0) == 0 or batch.rank(2) != 1:
+        return NotImplemented
+    x, at = batch.front(0), shift(dim, batch.rank(0))
+    size = [1] * x.dim()
+    size[0], size[at] = index.shape
+    wide = list(x.shape)
+    wide[at] = index.shape[1]
+    return x.gather(at, index.reshape(size).expand(wide).long())
+
+
+def _positions(batch, indices, flags):
+    """Indices of the batch, or None if they have masks or leave the first dimension whole."""
+    if not indices or any([i is None for i in indices]):
+        return None
+    if any([i.dtype in (rl.bool, rl.uint8) for i in indices]):
+        return None
+    rank = max([i.dim() - f for i, f in zip(indices, flags)])
+    own = rl.arange(batch.size).reshape((batch.size,) + (1,) * rank)
+    return (own, *[aligned(i, f, rank) for i, f in zip(indices, flags)])
+
+
+def _is_block(indices):
+    """Do the index tensors follow each other?"""
+    used = [i for i, x in enumerate(indices) if x is not None]
+    return bool(used) and used[-1] - used[0] + 1 == len(used)
+
+
+@rule("index")
+def _index(batch, x, indices):
+    flags = batch.flags[1]
+    masks = [i is not None and i.dtype in (rl.bool, rl.uint8) for i in indices]
+    if any([m and f for m, f in zip(masks, flags)]):
+        raise RuntimeError(
+            "vmap: the size of x[mask] depends on the data of a mapped mask, and so would differ "
+            "between examples; use torch.where"
+        )
+    if not any(flags) and _is_block(indices):
+        return batch.run(x, (None, *indices))
+    at = _positions(batch, indices, flags)
+    return NotImplemented if at is None else batch.run(batch.front(0), at)
+
+
+@rule("index_put", "index_put_")
+def _index_put(batch, x, indices, values, accumulate):
+    flags = batch.flags[1]
+    at = _positions(batch, indices, flags)
+    if at is None:
+        return NotImplemented
+    tail = x.dim() - batch.flags[0] - len(indices)
+    rank = max([i.dim() for i in at]) - 1 + tail
+    values = aligned(values, batch.flags[2], rank)
+    return batch.run(batch.front(0), at, values, accumulate)
+
+
+@rule("masked_select", "nonzero", "_unique", "_unique_consecutive", "_unique_rows")
+def _of_unknown_size(batch, *args):
+    raise RuntimeError(
+        f"vmap: the size of {batch.record.public_name.lstrip('_')}() depends on data, and so would "
+        "differ between examples; use torch.where, or a Python loop"
+    )
+
+
+assert not rules.keys() - records.keys(), rules.keys() - records.keys()

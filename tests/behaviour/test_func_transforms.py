@@ -1,0 +1,175 @@
+"""Function transforms: each on its own, in each other, and next to the ordinary tape."""
+
+import math
+
+import pytest
+
+import rushlight as rl
+from rushlight.func import (
+    functional_call,
+    grad,
+    grad_and_value,
+    hessian,
+    jacfwd,
+    jacrev,
+    jvp,
+    linearize,
+    stack_module_state,
+    vjp,
+    vmap,
+)
+
+X = rl.tensor([0.5, 1.0, 2.0], dtype=rl.float64)
+
+
+def cube(x):
+    return (x**3).sum()
+
+
+def assert_equal(a, b):
+    rl.testing.assert_close(a, rl.as_tensor(b, dtype=a.dtype).expand(a.shape))
+
+
+def test_gradients_do_not_confuse_levels():
+    inner = grad(lambda x: x * grad(lambda y: x + y)(rl.tensor(1.0)))(rl.tensor(5.0))
+    assert inner.item() == 1.0
+    product = grad(lambda x: x * grad(lambda y: x * y)(rl.tensor(1.0)))(rl.tensor(5.0))
+    assert product.item() == 10.0
+    forward = jvp(
+        lambda x: x * jvp(lambda y: x * y, (rl.tensor(1.0),), (rl.tensor(1.0),))[1],
+        (rl.tensor(5.0),),
+        (rl.tensor(1.0),),
+    )
+    assert forward[1].item() == 10.0
+
+
+def test_results_are_recorded_only_for_those_further_out():
+    assert not grad(cube)(X).requires_grad
+    w = rl.tensor(2.0, requires_grad=True)
+    g = grad(lambda x: w * x * x)(rl.tensor(3.0))
+    g.backward()
+    assert w.grad.item() == 6.0
+    x = rl.tensor(3.0, requires_grad=True)
+    with rl.no_grad():
+        assert not grad(lambda x: x**3)(x).requires_grad
+
+
+def test_no_grad_inside_is_heard():
+    def f(x):
+        with rl.no_grad():
+            c = x**2
+        return x - c
+
+    assert grad(f)(rl.tensor(2.0)).item() == 1.0
+    assert_equal(vmap(grad(f))(X), 1.0)
+
+
+@pytest.mark.parametrize(
+    "second", [hessian, lambda f: jacrev(jacrev(f)), lambda f: jacfwd(jacfwd(f))]
+)
+def test_second_derivatives(second):
+    rl.testing.assert_close(second(cube)(X), rl.diag(6 * X))
+
+
+def test_compositions_of_grad_and_vmap():
+    slopes = rl.cos(X) * X + rl.sin(X)
+    rl.testing.assert_close(vmap(grad(lambda x: x.sin() * x))(X), slopes)
+    rl.testing.assert_close(grad(lambda x: vmap(lambda y: y.sin() * y)(x).sum())(X), slopes)
+    table = vmap(vmap(lambda a, b: a * b, (None, 0)), (0, None))(X, X)
+    rl.testing.assert_close(table, rl.outer(X, X))
+
+
+def test_forward_and_reverse_in_each_other():
+    one = rl.ones_like(X)
+    rl.testing.assert_close(jvp(grad(cube), (X,), (one,))[1], 6 * X)
+    rl.testing.assert_close(grad(lambda x: jvp(lambda y: y**3, (x,), (one,))[1].sum())(X), 6 * X)
+    y, push = linearize(rl.sin, X)
+    rl.testing.assert_close(push(one), rl.cos(X))
+    y, pull = vjp(rl.sin, X)
+    rl.testing.assert_close(pull(one)[0], rl.cos(X))
+
+
+def test_writes_in_place():
+    def f(x):
+        y = x.clone()
+        y[0] = y[1] * 2
+        y.mul_(3)
+        return y.sum()
+
+    expected = rl.tensor([0.0, 9.0, 3.0], dtype=rl.float64)
+    rl.testing.assert_close(grad(f)(X), expected)
+    rl.testing.assert_close(vmap(grad(f))(rl.stack([X, X])), rl.stack([expected, expected]))
+    assert_equal(jvp(f, (X,), (rl.ones_like(X),))[1], 12.0)
+
+    def into_zeros(x):
+        y = rl.zeros(3, dtype=x.dtype)
+        y[0] = x[1] * 2
+        return (y * x).sum()
+
+    assert_equal(jvp(into_zeros, (X,), (rl.ones_like(X),))[1], 2 * (X[0] + X[1]).item())
+    with pytest.raises(RuntimeError, match="not mapped"):
+        vmap(into_zeros)(rl.stack([X, X]))
+
+
+def test_decisions_on_data_are_refused():
+    for decide in (lambda x: x.sum().item(), lambda x: x if x.sum() > 0 else -x):
+        with pytest.raises(RuntimeError, match="Data-dependent"):
+            vmap(decide)(rl.stack([X, X]))
+    assert jvp(lambda x: x * 2 if x.sum() > 0 else x, (X,), (X,))[1].equal(X * 2)
+
+
+def test_randomness():
+    def noisy(x):
+        return x + rl.randn(2)
+
+    with pytest.raises(RuntimeError, match="randomness"):
+        vmap(noisy)(rl.zeros(3))
+    rl.manual_seed(0)
+    different = vmap(noisy, randomness="different")(rl.zeros(3))
+    rl.manual_seed(0)
+    assert different.equal(rl.randn(3, 2))
+    same = vmap(noisy, randomness="same")(rl.zeros(3))
+    assert same[0].equal(same[2])
+
+
+def test_per_sample_gradients_of_a_model():
+    model = rl.nn.Sequential(rl.nn.Linear(3, 4), rl.nn.Tanh(), rl.nn.Linear(4, 2))
+    params = {k: v.detach() for k, v in model.named_parameters()}
+    x, t = rl.randn(5, 3), rl.randint(0, 2, (5,))
+
+    def loss(params, x, t):
+        out = functional_call(model, params, (x.unsqueeze(0),))
+        return rl.nn.functional.cross_entropy(out, t.unsqueeze(0))
+
+    grads = vmap(grad(loss), (None, 0, 0))(params, x, t)
+    for i in range(5):
+        model.zero_grad()
+        rl.nn.functional.cross_entropy(model(x[i : i + 1]), t[i : i + 1]).backward()
+        for name, p in model.named_parameters():
+            rl.testing.assert_close(grads[name][i], p.grad)
+
+
+def test_ensemble():
+    models = [rl.nn.Linear(3, 2) for _ in range(4)]
+    params, buffers = stack_module_state(models)
+    x = rl.randn(5, 3)
+    out = vmap(lambda p, b: functional_call(models[0], (p, b), (x,)))(params, buffers)
+    rl.testing.assert_close(out, rl.stack([m(x) for m in models]))
+
+
+def test_dimensions_and_chunks():
+    x = rl.arange(6.0).reshape(2, 3)
+    total, same = vmap(lambda a, b: (a + b, a), in_dims=(1, None), out_dims=(0, 1))(x, rl.ones(2))
+    assert total.equal(x.T + 1) and same.equal(x)
+    assert vmap(lambda a: a * 2, chunk_size=2)(rl.arange(5)).equal(rl.arange(5) * 2)
+    with pytest.raises(ValueError, match="sizes"):
+        vmap(rl.add)(rl.ones(2), rl.ones(3))
+    with pytest.raises(ValueError, match="in_dim"):
+        vmap(rl.sin, in_dims=3)(rl.ones(2))
+
+
+def test_value_comes_with_gradient():
+    g, (value, aux) = grad_and_value(lambda x: (cube(x), x.sum()), has_aux=True)(X)
+    assert_equal(value, cube(X).item())
+    assert math.isclose(aux.item(), X.sum().item())
+    rl.testing.assert_close(g, 3 * X**2)

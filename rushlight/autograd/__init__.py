@@ -118,7 +118,7 @@ def grad(
         allow_unused: whether an input that the outputs do not depend on yields None instead of an
             error; as ``materialize_grads`` if None.
         is_grads_batched: the first dimension of each of ``grad_outputs`` numbers gradients to
-            start from; the results get it too. One backward pass is made for each.
+            start from; the results get it too. One pass, mapped by `vmap`, computes them all.
         materialize_grads: zeros instead of None for unused inputs.
 
     Returns:
@@ -266,23 +266,25 @@ def _implicit_gradient(root, about):
 
 
 def _run_batched(roots, starts, retain_graph, create_graph, targets, allow_unused, accumulate):
-    """One pass per entry of the batch dimension; the results are stacked along a new first one."""
+    """One pass, mapped over the first dimension of the gradients to start from."""
+    from rushlight.func import vmap
+
     sizes = {len(start) for start in starts if start is not None}
     if len(sizes) != 1:
         raise ValueError(
             f"grad(): is_grads_batched=True needs one batch size for all grad_outputs, got {sizes}"
         )
-    (count,) = sizes
-    passes = []
-    for i in range(count):
-        keep = retain_graph or i + 1 < count
-        grads = tuple([None if s is None else s[i] for s in starts])
-        passes.append(
-            _native.run_backward(
-                roots, grads, keep, create_graph, targets, allow_unused, accumulate
-            )
+    used = []
+
+    def one(*grads):
+        found = _native.run_backward(
+            roots, grads, retain_graph, create_graph, targets, allow_unused, accumulate
         )
-    return tuple([None if column[0] is None else rl.stack(column) for column in zip(*passes)])
+        used.extend([g is not None for g in found])
+        return tuple([g for g in found if g is not None])
+
+    found = iter(vmap(one, randomness="same")(*starts))
+    return tuple([next(found) if is_used else None for is_used in used])
 
 
 def _zeros_if_none(grad, target, requires_grad):

@@ -75,6 +75,7 @@ class _FunctionNode(FunctionCtx, _native.FunctionNode):
     """The node of one call; each Function has a subclass called ``<its name>Backward``."""
 
     _saved = ()
+    to_read = None  # in jvp: what was saved for it
 
     @property
     def saved_tensors(self):
@@ -83,6 +84,8 @@ class _FunctionNode(FunctionCtx, _native.FunctionNode):
         Raises:
             RuntimeError: if one has been changed in place, or the graph has been freed.
         """
+        if self.to_read is not None:
+            return self.to_read
         if self._saved is None:
             raise RuntimeError(_FREED)
         tensors = tuple([None if saved is None else saved.unpack(self) for saved in self._saved])
@@ -162,7 +165,9 @@ class Function(FunctionCtx):
     differentiable operations, it can itself be differentiated. Alternatively ``forward(*args)``
     takes no context and ``setup_context(ctx, inputs, output)`` fills it.
 
-    Forward-mode (``jvp``) and ``vmap`` methods may be defined; nothing calls them yet.
+    ``jvp(ctx, *tangents)`` is the forward-mode rule, which reads as ``ctx.saved_tensors`` what
+    ``ctx.save_for_forward`` kept; ``vmap(info, in_dims, *args)`` the batching rule, which
+    ``generate_vmap_rule = True`` replaces by one call for each example.
 
     Example::
 
@@ -232,7 +237,7 @@ class Function(FunctionCtx):
 
     @staticmethod
     def jvp(ctx, *grad_inputs):
-        """The forward-mode rule; nothing calls it yet."""
+        """The forward-mode rule: the tangents of the outputs from those of the inputs."""
         raise NotImplementedError(
             "You must implement the jvp function for custom autograd.Function to use it with "
             "forward mode AD."
@@ -240,7 +245,7 @@ class Function(FunctionCtx):
 
     @staticmethod
     def vmap(info, in_dims, *args):
-        """The batching rule; nothing calls it yet."""
+        """The batching rule: the outputs for a whole batch, and their mapped dimensions."""
         raise NotImplementedError(
             "To use autograd.Function with vmap, you must either override the vmap staticmethod "
             "or set generate_vmap_rule=True."
@@ -257,6 +262,17 @@ class Function(FunctionCtx):
                 f"{cls.__name__}.apply() takes no keyword arguments unless setup_context is "
                 f"defined, got {sorted(kwargs)}"
             )
+        if _native.innermost_level(args):
+            from rushlight.func.custom import apply
+
+            result = apply(cls, args, lambda values: cls._apply(tuple(values), has_setup))
+            if result is not NotImplemented:
+                return result
+        return cls._apply(args, has_setup)[1]
+
+    @classmethod
+    def _apply(cls, args, has_setup):
+        """The node of a call, and its result."""
         node = cls._backward_cls()
         tensor = rl.Tensor
         node._is_tensor_input = [isinstance(arg, tensor) for arg in args]
@@ -266,7 +282,7 @@ class Function(FunctionCtx):
         result = _run_forward(cls, node, args, has_setup)
         outputs = result if isinstance(result, tuple) else (result,)
         outputs = _record(node, args, outputs, recording, has_setup)
-        return outputs if isinstance(result, tuple) else outputs[0]
+        return node, outputs if isinstance(result, tuple) else outputs[0]
 
 
 class NestedIOFunction(Function):

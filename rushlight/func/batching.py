@@ -134,7 +134,7 @@ class Batch:
         """The op itself, on values."""
         return call(self.record, args)
 
-    def replaced(self, **changes):
+    def replaced(self, /, **changes):
         """The op with some arguments, by name, replaced."""
         names = self.record.arg_names
         return call(self.record, [changes.get(n, a) for n, a in zip(names, self.args)])

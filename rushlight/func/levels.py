@@ -119,7 +119,7 @@ def call(record, args):
     return _native.call_record(record.native, tuple(args))
 
 
-def _innermost(args):
+def innermost(args):
     """The level of the innermost wrapper."""
     found, deepest = None, 0
     for arg in args:
@@ -141,7 +141,7 @@ def _without(level, args):
 
 
 def _compute(name, args):
-    level, record = _innermost(args), records[name]
+    level, record = innermost(args), records[name]
     if not level.alive:
         return call(record, _without(level, args))
     with outside(level):

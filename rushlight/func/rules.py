@@ -264,7 +264,7 @@ def _add_product(batch, x, a, b, beta, alpha):
     out = out if alpha == 1 else out * alpha
     if beta == 0:
         return out
-    return out + aligned(x, batch.flags[0], out.dim() - 1) * beta
+    return out + aligned(x, batch.flags[0], out.dim() - product.any) * beta
 
 
 @rule("linear")

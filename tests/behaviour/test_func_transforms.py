@@ -173,3 +173,53 @@ def test_value_comes_with_gradient():
     assert_equal(value, cube(X).item())
     assert math.isclose(aux.item(), X.sum().item())
     rl.testing.assert_close(g, 3 * X**2)
+
+
+class Square(rl.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x**2
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * 2 * x
+
+    @staticmethod
+    def jvp(ctx, t):
+        (x,) = ctx.saved_tensors
+        return t * 2 * x
+
+
+def test_custom_functions():
+    one = rl.ones_like(X)
+    rl.testing.assert_close(vmap(Square.apply)(X), X**2)
+    rl.testing.assert_close(jvp(Square.apply, (X,), (one,))[1], 2 * X)
+    rl.testing.assert_close(vmap(grad(Square.apply))(X), 2 * X)
+    rl.testing.assert_close(grad(lambda x: vmap(Square.apply)(x).sum())(X), 2 * X)
+    rl.testing.assert_close(jvp(grad(lambda x: Square.apply(x).sum()), (X,), (one,))[1], 2 * one)
+
+
+def test_dual_tensors():
+    from rushlight.autograd import forward_ad
+
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(X, rl.ones_like(X))
+        primal, tangent = forward_ad.unpack_dual(dual * dual)
+        assert forward_ad.unpack_dual(X).tangent is None
+    assert primal.equal(X * X) and tangent.equal(2 * X)
+    with pytest.raises(RuntimeError, match="level"):
+        forward_ad.make_dual(X, X)
+
+
+def test_batched_gradients_take_one_pass():
+    x = X.clone().requires_grad_()
+    (rows,) = rl.autograd.grad(x**3, x, rl.eye(3, dtype=x.dtype), is_grads_batched=True)
+    rl.testing.assert_close(rows, rl.diag(3 * X**2))

@@ -1,0 +1,94 @@
+"""Custom functions (`rushlight.autograd.Function`) inside transforms: their ``vmap`` and ``jvp``.
+
+Reverse mode needs nothing here: a wrapper is recorded like any tensor.
+"""
+
+from typing import NamedTuple
+
+import rushlight as rl
+from rushlight.func.batching import Batched, VmapLevel
+from rushlight.func.levels import innermost, map_tensors, outside, payload_at
+from rushlight.func.tape import is_inexact
+
+
+class VmapInfo(NamedTuple):
+    """What ``vmap`` of a custom function is told."""
+
+    batch_size: int
+    randomness: str
+
+
+def apply(cls, args, run):
+    """The results of ``cls.apply(*args)`` with wrappers among args, or NotImplemented: as ever.
+
+    ``run(args)`` applies it to values further out, and returns its context and its result.
+    """
+    level = innermost(args)
+    mine = [x for x in args if payload_at(level, x) is not None]
+    if rl.is_grad_enabled() and any([x.requires_grad for x in mine]):
+        return NotImplemented
+    with outside(level):
+        if isinstance(level, VmapLevel):
+            return _mapped(level, cls, args, run)
+        return _pushed(level, cls, args, run)
+
+
+def _mapped(level, cls, args, run):
+    held = [payload_at(level, x) or Batched(level, x, False) for x in args]
+    values = [h.value for h in held]
+    if _overridden(cls, "vmap"):
+        if cls.generate_vmap_rule:
+            raise RuntimeError(
+                f"{cls.__name__}: define the vmap staticmethod or set generate_vmap_rule=True, "
+                "not both"
+            )
+        in_dims = tuple([0 if h.batched else None for h in held])
+        info = VmapInfo(level.size, level.randomness)
+        return _wrapped(level, *cls.vmap(info, in_dims, *values))
+    if not cls.generate_vmap_rule:
+        raise RuntimeError(
+            f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please "
+            "override its vmap staticmethod, or set generate_vmap_rule=True."
+        )
+    results = [
+        run([v.select(0, i) if h.batched else v for v, h in zip(values, held)])[1]
+        for i in range(level.size)
+    ]
+    if isinstance(results[0], tuple):
+        return tuple([level.batched(rl.stack(column)) for column in zip(*results)])
+    return level.batched(rl.stack(results))
+
+
+def _overridden(cls, name):
+    return getattr(cls, name) is not getattr(rl.autograd.Function, name)
+
+
+def _wrapped(level, result, dims):
+    if isinstance(result, tuple):
+        dims = dims if isinstance(dims, tuple) else (dims,) * len(result)
+        return tuple([_wrapped(level, r, d) for r, d in zip(result, dims)])
+    return level.lift(result) if dims is None else level.batched(result.movedim(dims, 0))
+
+
+def _pushed(level, cls, args, run):
+    context, result = run(map_tensors(lambda x: level.parts(x)[0], args))
+    tangents = [_tangent(level, context, x) for x in args]
+    context.to_read = context.saved_for_forward
+    changes = cls.jvp(context, *tangents)
+    if isinstance(result, tuple):
+        if not isinstance(changes, tuple) or len(changes) != len(result):
+            raise RuntimeError(
+                f"{cls.__name__}.jvp: expected a tangent, or None, for each of {len(result)} "
+                f"outputs, got {changes!r}"
+            )
+        return tuple([level.dual(r, c) for r, c in zip(result, changes)])
+    return level.dual(result, changes[0] if isinstance(changes, tuple) else changes)
+
+
+def _tangent(level, context, x):
+    if not isinstance(x, rl.Tensor):
+        return None
+    primal, tangent = level.parts(x)
+    if tangent is None and context.materialize_grads and is_inexact(primal):
+        return rl.zeros_like(primal)
+    return tangent

@@ -164,6 +164,12 @@ Source source_of(PyObject* o, PyObject* dtype) {
     if (PyObject_HasAttrString(o, "__dlpack__")) return {Own(wrap(from_dlpack(o, nullptr))), true};
     if (PyObject_CheckBuffer(o)) {
       DType d = dtype ? need_dtype(dtype, "asarray") : default_dtype();
+      bool is_storage =
+          PyObject_HasAttrString(o, "nbytes") && PyObject_HasAttrString(o, "is_shared");
+      if (is_storage && PyObject_Size(o) == 0) {
+        int64_t none = 0;
+        return {Own(wrap(empty(Sizes(&none, 1), d, Device::Cpu))), true};
+      }
       return {Own(wrap(over_buffer(o, d, -1, 0))), true};
     }
   }

@@ -15,6 +15,7 @@ _SUBMODULES = (
     "flop_counter",
     "hooks",
     "model_zoo",
+    "safetensors",
     "tensorboard",
 )
 

@@ -20,7 +20,7 @@ help:
 	@echo "make conformance  the tests derived from the op records, on more dtypes"
 	@echo "make native       the tests of the scalar functions, against quadruple precision"
 	@echo "make sanitize     the native tests under AddressSanitizer and UBSan"
-	@echo "make bench        time a dozen workloads, next to torch where it is installed"
+	@echo "make bench        time workloads, next to torch where it is installed, into bench/RESULTS.md"
 	@echo "make docs         write the API pages under docs/api"
 	@echo "make wheel        a self-contained wheel in dist/"
 	@echo "make lint         ruff and clang-format, changing nothing"
@@ -55,7 +55,7 @@ sanitize:
 	PYTHON=$(PYTHON) JOBS=$(JOBS) tools/sanitize.sh
 
 bench: .venv/installed
-	.venv/bin/python bench/run.py
+	.venv/bin/python bench/run.py --write bench/RESULTS.md $(BENCH)
 
 docs: .venv/installed
 	.venv/bin/python tools/make_docs.py docs/api

@@ -1,4 +1,4 @@
-"""Times a dozen workloads, next to PyTorch where that is installed, and prints a table.
+"""Times workloads of each kind, next to PyTorch where that is installed, and prints a table.
 
     python bench/run.py                    # a table
     python bench/run.py --write FILE       # also as Markdown, for bench/RESULTS.md
@@ -10,6 +10,7 @@ workload is a function in workloads.py. The figure is the median over rounds, al
 
 import argparse
 import json
+import math
 import os
 import platform
 import subprocess
@@ -42,13 +43,23 @@ def readable(seconds):
     return f"{seconds * 1e9:.3g} ns"
 
 
+def mean_ratio(pairs):
+    """The geometric mean of theirs / ours."""
+    return math.exp(sum(math.log(theirs / ours) for ours, theirs in pairs) / len(pairs))
+
+
 def table(ours, theirs):
-    """Markdown rows: workload, ours, theirs, their ratio."""
-    lines = ["| workload | rushlight | PyTorch | ratio |", "|---|---:|---:|---:|"]
+    """Markdown: a row for each workload, then the mean ratio of each group."""
+    lines = ["| workload | rushlight | PyTorch | times faster |", "|---|---:|---:|---:|"]
+    groups = {}
     for name, seconds in ours.items():
         other = theirs and theirs[name]
-        shown = (readable(other), f"{seconds / other:.2f}") if other else ("", "")
+        shown = (readable(other), f"{other / seconds:.2f}") if other else ("", "")
         lines.append(f"| {name} | {readable(seconds)} | {shown[0]} | {shown[1]} |")
+        groups.setdefault(name.split(":")[0], []).append((seconds, other))
+    if theirs:
+        lines += ["", "| group | times faster (geometric mean) | workloads |", "|---|---:|---:|"]
+        lines += [f"| {g} | {mean_ratio(p):.2f} | {len(p)} |" for g, p in groups.items()]
     return "\n".join(lines)
 
 
@@ -86,7 +97,9 @@ def main():
     print(text)
     if args.write:
         with open(args.write, "w", encoding="utf-8") as file:
-            file.write("# Measured\n\nBy `make bench`: seconds a call, median.\n\n" + text + "\n")
+            file.write(
+                "# Measured\n\nBy `make bench`: time of a call, median of rounds.\n\n" + text + "\n"
+            )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,11 @@ bool is_mask(const Tensor& t) { return t.dtype == DType::Bool || t.dtype == DTyp
 int64_t count_true(const Tensor& dense) {
   auto* p = static_cast<const uint8_t*>(dense.raw());
   int64_t n = 0;
-  for (int64_t i = 0; i < dense.numel; ++i) n += p[i] != 0;
+  for (int64_t i = 0; i < dense.numel;) {
+    uint8_t part = 0;  // adding bytes vectorises best
+    for (int64_t end = std::min(i + 255, dense.numel); i < end; ++i) part += p[i] != 0;
+    n += part;
+  }
   return n;
 }
 
@@ -37,14 +41,33 @@ void add_mask(const Tensor& mask, std::vector<Ref<Tensor>>& by_dim) {
     at[d] = by_dim[first + d]->data<int64_t>();
   }
   auto* p = static_cast<const uint8_t*>(dense->raw());
-  for (int64_t i = 0, k = 0; k < n; ++i) {
-    if (!p[i]) continue;
-    int64_t rest = i;
-    for (int d = mask.ndim - 1; d >= 0; --d) {
-      at[d][k] = rest % mask.size(d);
-      rest /= mask.size(d);
+  int last = mask.ndim - 1;
+  int64_t width = mask.size(last), prefix[kMaxDims];
+  for (int64_t row = 0, k = 0; k < n; ++row, p += width) {
+    int64_t rest = row;
+    for (int d = last; d-- > 0; rest /= mask.size(d)) prefix[d] = rest % mask.size(d);
+    // Every position is written, as no branch can foresee a mask; the next overwrites a wrong one.
+    for (int64_t i = 0; i < width && k < n; ++i) {
+      for (int d = 0; d < last; ++d) at[d][k] = prefix[d];
+      at[last][k] = i;
+      k += p[i] != 0;
     }
-    ++k;
+  }
+}
+
+// The mask, if the index is nothing but one that covers every dimension.
+const Tensor* whole_mask(const Tensor& self, std::span<Tensor* const> given) {
+  if (given.size() != 1 || !given[0] || !is_mask(*given[0])) return nullptr;
+  return given[0]->ndim == self.ndim && self.ndim > 0 && !given[0]->is_meta() ? given[0] : nullptr;
+}
+template <class T>
+void keep_true(const Tensor& self, const Tensor& mask, Tensor& out) {
+  auto* from = static_cast<const T*>(self.raw());
+  auto* p = static_cast<const uint8_t*>(mask.raw());
+  T *to = static_cast<T*>(out.raw()), *end = to + out.numel;
+  for (int64_t i = 0; to != end; ++i) {
+    *to = from[i];
+    to += p[i] != 0;
   }
 }
 
@@ -249,12 +272,23 @@ void scatter_rows(const Rows& rows, const T* from, T* to) {
 
 // ---- index(self, indices)
 void index_infer(Call& c) {
+  if (const Tensor* mask = whole_mask(c.tensor(0), c.tensors(1))) {
+    check_mask(c.tensor(0), *mask, 0);
+    c.add_out(SizeVec{count_true(*contiguous(*mask))}, c.tensor(0).dtype);
+    return;
+  }
   Plan plan = make_plan(c.tensor(0), c.tensors(1));
   c.add_out(plan.result, c.tensor(0).dtype);
 }
 
 void index_run(Call& c) {
   Tensor &self = c.tensor(0), &out = c.out(0);
+  if (const Tensor* mask = whole_mask(self, c.tensors(1)); mask && out.contiguous) {
+    Ref<Tensor> from = contiguous(self), dense = contiguous(*mask);
+    Unlocked unlocked(self.numel);
+    return for_item_size(item_size(self.dtype),
+                         [&]<class T>() { keep_true<T>(*from, *dense, out); });
+  }
   if (out.numel == 0) {  // still refuse wrong indices where there is something to index
     Plan plan = make_plan(self, c.tensors(1));
     index_offsets(self, plan);

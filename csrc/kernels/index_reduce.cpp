@@ -65,7 +65,10 @@ void combine_slices(Tensor& out, int dim, const Tensor& index, const Tensor& sou
       T* x = out.data<T>();
       auto* s = source.data<T>();
       each_slice(out, dim, index, op, false, [&](int64_t to, int64_t from, int64_t n) {
-        for (int64_t k = 0; k < n; ++k) x[to + k] = Combine::apply(x[to + k], s[from + k]);
+        T* a = x + to;
+        const T* b = s + from;
+#pragma GCC ivdep
+        for (int64_t k = 0; k < n; ++k) a[k] = Combine::apply(a[k], b[k]);
       });
     });
   });

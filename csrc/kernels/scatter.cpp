@@ -20,14 +20,17 @@ struct ScatterPlan {
   std::vector<int64_t> inner_out, inner_src;
 };
 
-// Targets of neighbouring elements lie rows apart, so a tile as wide as a cache line is finished
-// before the next one starts.
-constexpr int64_t kTile = 16;
+// Targets lie rows apart, where no prefetcher finds them: each is asked for this many elements
+// ahead.
+constexpr int64_t kAhead = 16;
 
 // Every element of index becomes f(position in out, position in source). Threads take ranges of
 // the positions after `dim`, or of those before it, never parts of one line.
 template <class F>
 void each_target(const ScatterPlan& p, const Tensor* src, const char* op, F&& f) {
+  auto* base = static_cast<const char*>(p.out.raw());
+  int64_t item = item_size(p.out.dtype);
+  auto prefetch = [=](int64_t at) { __builtin_prefetch(base + at * item, 1); };
   auto* ix = p.index.data<int64_t>();
   int64_t n = size_or_one(p.out, p.dim), step = stride_or_zero(p.out, p.dim);
   int64_t src_step = src ? stride_or_zero(*src, p.dim) : 0;
@@ -38,15 +41,14 @@ void each_target(const ScatterPlan& p, const Tensor* src, const char* op, F&& f)
     for (int64_t o = o_begin; o < o_end; ++o) {
       int64_t out0 = outer_offset(p.index, p.out, p.dim, o);
       int64_t src0 = src ? outer_offset(p.index, *src, p.dim, o) : 0;
-      for (int64_t tile = k_begin; tile < k_end; tile += kTile) {
-        int64_t tile_end = std::min(tile + kTile, k_end);
-        for (int64_t j = 0; j < p.l.size; ++j) {
-          const int64_t* row = ix + (o * p.l.size + j) * p.l.inner;
-          for (int64_t k = tile; k < tile_end; ++k) {
-            if (static_cast<uint64_t>(row[k]) >= static_cast<uint64_t>(n))
-              bad_index(ErrorKind::Runtime, op, row[k], p.dim, n);
-            f(out0 + row[k] * step + (to ? to[k] : k), src0 + j * src_step + (from ? from[k] : k));
-          }
+      for (int64_t j = 0; j < p.l.size; ++j) {
+        const int64_t* row = ix + (o * p.l.size + j) * p.l.inner;
+        for (int64_t k = k_begin; k < k_end; ++k) {
+          if (static_cast<uint64_t>(row[k]) >= static_cast<uint64_t>(n))
+            bad_index(ErrorKind::Runtime, op, row[k], p.dim, n);
+          if (k + kAhead < k_end)
+            prefetch(out0 + row[k + kAhead] * step + (to ? to[k] : k + kAhead));
+          f(out0 + row[k] * step + (to ? to[k] : k), src0 + j * src_step + (from ? from[k] : k));
         }
       }
     }

@@ -85,10 +85,10 @@ void bincount_run(Call& c) {
   Ref<Tensor> x = contiguous_as(t, DType::I64);
   auto* v = x->data<int64_t>();
   int64_t bins = c.integer(2);
-  for (int64_t i = 0; i < x->numel; ++i) {
-    RL_CHECK(v[i] >= 0, "bincount only supports 1-d non-negative integral inputs, got ", v[i]);
-    bins = std::max(bins, v[i] + 1);
-  }
+  int64_t least = 0, most = bins - 1;
+  for (int64_t i = 0; i < x->numel; ++i) least = std::min(least, v[i]), most = std::max(most, v[i]);
+  RL_CHECK(least >= 0, "bincount only supports 1-d non-negative integral inputs, got ", least);
+  bins = most + 1;
   Tensor* w = c.tensor_or_null(1);
   RL_CHECK(!w || (w->ndim == 1 && w->numel == x->numel),
            "bincount: weights should be 1-d and have the same length as input");
@@ -100,7 +100,8 @@ void bincount_run(Call& c) {
     for (int64_t i = 0; i < x->numel; ++i)
       total->data<double>()[v[i]] += weights->data<double>()[i];
   } else {
-    for (int64_t i = 0; i < x->numel; ++i) ++total->data<int64_t>()[v[i]];
+    auto* counts = total->data<int64_t>();
+    for (int64_t i = 0; i < x->numel; ++i) ++counts[v[i]];
   }
   c.set_out(0, to_dtype(*total, dtype));
 }

@@ -111,12 +111,27 @@ Maps plain_maps(const Tensor& self) {
   return maps;
 }
 
+// Neighbours that stay neighbours: out[to, to + n) is in[from, from + n).
+struct Run {
+  int64_t to, from, n;
+};
+std::vector<Run> runs_of(const SizeVec& map) {
+  std::vector<Run> runs;
+  for (int64_t k = 0; k < static_cast<int64_t>(map.size()); ++k) {
+    if (!runs.empty() && map[k] == runs.back().from + runs.back().n)
+      ++runs.back().n;
+    else
+      runs.push_back({k, map[k], 1});
+  }
+  return runs;
+}
+
 template <class T>
 void remap_rows(const T* from, T* to, const Maps& maps, int64_t begin, int64_t end) {
   const SizeVec& last = maps.back();
   auto n = static_cast<int64_t>(last.size());
-  bool dense = true;
-  for (int64_t k = 0; k < n; ++k) dense &= last[k] == k;
+  std::vector<Run> runs = runs_of(last);
+  bool dense = static_cast<int64_t>(runs.size()) * 8 <= n;  // then copying runs pays
   for (int64_t r = begin; r < end; ++r) {
     int64_t rest = r, base = 0;
     for (size_t d = maps.size() - 1; d-- > 0;) {
@@ -126,7 +141,8 @@ void remap_rows(const T* from, T* to, const Maps& maps, int64_t begin, int64_t e
     }
     T* dst = to + r * n;
     if (dense)
-      std::memcpy(dst, from + base, sizeof(T) * static_cast<size_t>(n));
+      for (auto [at, source, count] : runs)
+        std::memcpy(dst + at, from + base + source, sizeof(T) * static_cast<size_t>(count));
     else
       for (int64_t k = 0; k < n; ++k) dst[k] = from[base + last[k]];
   }

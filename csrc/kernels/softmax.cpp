@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <vector>
 
 #include "plan/copy.h"
 #include "plan/isa.h"
@@ -42,6 +41,41 @@ T row_sum(int64_t n, F f) {
   return lanes[0] + tail;
 }
 
+// The same for `w` neighbouring columns at once, rows `step` apart: lanes are columns.
+constexpr int64_t kStrip = 64, kPart = 64;  // columns at a time; rows summed before they round
+template <class T>
+struct Strip {
+  T value[kStrip];
+};
+template <class T>
+Strip<T> column_max(const T* x, int64_t n, int64_t step, int64_t w) {
+  Strip<T> top;
+  std::fill_n(top.value, kStrip, -std::numeric_limits<T>::infinity());
+  for (int64_t r = 0; r < n; ++r)
+    for (int64_t j = 0; j < w; ++j)
+      top.value[j] = x[r * step + j] > top.value[j] ? x[r * step + j] : top.value[j];
+  return top;
+}
+// sum f(row, column), where f also stores what it likes.
+template <class T, class F>
+Strip<T> column_sum(int64_t n, int64_t w, F f) {
+  Strip<T> total = {};
+  for (int64_t r0 = 0; r0 < n; r0 += kPart) {
+    Strip<T> part = {};
+    for (int64_t r = r0; r < std::min(n, r0 + kPart); ++r)
+#pragma GCC ivdep
+      for (int64_t j = 0; j < w; ++j) part.value[j] += f(r, j);
+    for (int64_t j = 0; j < w; ++j) total.value[j] += part.value[j];
+  }
+  return total;
+}
+template <class F>
+void each_element(int64_t n, int64_t w, F f) {
+  for (int64_t r = 0; r < n; ++r)
+#pragma GCC ivdep
+    for (int64_t j = 0; j < w; ++j) f(r, j);
+}
+
 struct Softmax {
   template <class T>
   static void forward(T* out, const T* x, int64_t n) {
@@ -54,6 +88,23 @@ struct Softmax {
   static void backward(T* gx, const T* g, const T* y, int64_t n) {
     T sum = row_sum<T>(n, [&](int64_t i) { return g[i] * y[i]; });
     for (int64_t i = 0; i < n; ++i) gx[i] = y[i] * (g[i] - sum);
+  }
+  template <class T>
+  static void forward_strip(T* out, const T* x, int64_t n, int64_t step, int64_t w) {
+    Strip<T> top = column_max(x, n, step, w);
+    Strip<T> scale = column_sum<T>(n, w, [&](int64_t r, int64_t j) {
+      return out[r * step + j] = math::exp(x[r * step + j] - top.value[j]);
+    });
+    for (int64_t j = 0; j < w; ++j) scale.value[j] = T(1) / scale.value[j];
+    each_element(n, w, [&](int64_t r, int64_t j) { out[r * step + j] *= scale.value[j]; });
+  }
+  template <class T>
+  static void backward_strip(T* gx, const T* g, const T* y, int64_t n, int64_t step, int64_t w) {
+    Strip<T> sum = column_sum<T>(
+        n, w, [&](int64_t r, int64_t j) { return g[r * step + j] * y[r * step + j]; });
+    each_element(n, w, [&](int64_t r, int64_t j) {
+      gx[r * step + j] = y[r * step + j] * (g[r * step + j] - sum.value[j]);
+    });
   }
 };
 
@@ -70,9 +121,26 @@ struct LogSoftmax {
     T sum = row_sum<T>(n, [&](int64_t i) { return g[i]; });
     for (int64_t i = 0; i < n; ++i) gx[i] = g[i] - math::exp(y[i]) * sum;
   }
+  template <class T>
+  static void forward_strip(T* out, const T* x, int64_t n, int64_t step, int64_t w) {
+    Strip<T> top = column_max(x, n, step, w);
+    Strip<T> log_sum = column_sum<T>(
+        n, w, [&](int64_t r, int64_t j) { return math::exp(x[r * step + j] - top.value[j]); });
+    for (int64_t j = 0; j < w; ++j) log_sum.value[j] = std::log(log_sum.value[j]);
+    each_element(n, w, [&](int64_t r, int64_t j) {
+      out[r * step + j] = (x[r * step + j] - top.value[j]) - log_sum.value[j];
+    });
+  }
+  template <class T>
+  static void backward_strip(T* gx, const T* g, const T* y, int64_t n, int64_t step, int64_t w) {
+    Strip<T> sum = column_sum<T>(n, w, [&](int64_t r, int64_t j) { return g[r * step + j]; });
+    each_element(n, w, [&](int64_t r, int64_t j) {
+      gx[r * step + j] = g[r * step + j] - math::exp(y[r * step + j]) * sum.value[j];
+    });
+  }
 };
 
-// The tensors seen as [outer, n, inner]; rows with inner > 1 are gathered into scratch.
+// The tensors seen as [outer, n, inner].
 struct Rows {
   int64_t outer = 1, n = 1, inner = 1;
   Rows(const Tensor& t, int dim) {
@@ -80,50 +148,37 @@ struct Rows {
   }
 };
 
-template <class T>
-void gather(T* row, const T* from, int64_t n, int64_t step) {
-  for (int64_t i = 0; i < n; ++i) row[i] = from[i * step];
-}
-template <class T>
-void scatter(T* to, const T* row, int64_t n, int64_t step) {
-  for (int64_t i = 0; i < n; ++i) to[i * step] = row[i];
+// row(at) for each row where rows are contiguous, else strip(at, columns) for strips of columns.
+template <class Row, class StripOf>
+void each_row(const Rows& r, Row row, StripOf strip) {
+  int64_t width = std::min(r.inner, kStrip), across = (r.inner + width - 1) / width;
+  int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, r.n * width));
+  parallel_for(r.outer * across, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      if (r.inner == 1) {
+        row(i * r.n);
+        continue;
+      }
+      int64_t column = i % across * width;
+      strip(i / across * r.n * r.inner + column, std::min(width, r.inner - column));
+    }
+  });
 }
 
 template <class Op, class T>
 void run_forward(const Rows& r, T* out, const T* x) {
-  int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, r.n));
-  parallel_for(r.outer * r.inner, grain, [&](int64_t begin, int64_t end) {
-    std::vector<T> row(r.inner > 1 ? r.n : 0);
-    for (int64_t i = begin; i < end; ++i) {
-      int64_t at = i / r.inner * r.n * r.inner + i % r.inner;
-      if (r.inner == 1) {
-        Op::forward(out + at, x + at, r.n);
-        continue;
-      }
-      gather(row.data(), x + at, r.n, r.inner);
-      Op::forward(row.data(), row.data(), r.n);
-      scatter(out + at, row.data(), r.n, r.inner);
-    }
-  });
+  each_row(
+      r, [&](int64_t at) { Op::forward(out + at, x + at, r.n); },
+      [&](int64_t at, int64_t w) { Op::forward_strip(out + at, x + at, r.n, r.inner, w); });
 }
 
 template <class Op, class T>
 void run_backward(const Rows& r, T* out, const T* g, const T* y) {
-  int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, r.n));
-  parallel_for(r.outer * r.inner, grain, [&](int64_t begin, int64_t end) {
-    std::vector<T> a(r.inner > 1 ? r.n : 0), b(a.size());
-    for (int64_t i = begin; i < end; ++i) {
-      int64_t at = i / r.inner * r.n * r.inner + i % r.inner;
-      if (r.inner == 1) {
-        Op::backward(out + at, g + at, y + at, r.n);
-        continue;
-      }
-      gather(a.data(), g + at, r.n, r.inner);
-      gather(b.data(), y + at, r.n, r.inner);
-      Op::backward(a.data(), a.data(), b.data(), r.n);
-      scatter(out + at, a.data(), r.n, r.inner);
-    }
-  });
+  each_row(
+      r, [&](int64_t at) { Op::backward(out + at, g + at, y + at, r.n); },
+      [&](int64_t at, int64_t w) {
+        Op::backward_strip(out + at, g + at, y + at, r.n, r.inner, w);
+      });
 }
 
 DType compute_dtype(DType d) { return d == DType::F64 ? DType::F64 : DType::F32; }

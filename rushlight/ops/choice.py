@@ -86,12 +86,12 @@ def clamp(self, min, max):  # noqa: A002
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if self.is_complex():
         raise NotImplementedError("clamp: complex numbers have no order")
-    kind = rl.result_type(self, min if max is None else max)
-    if kind == rl.bool and (min is None or max is None):
-        return _clamped_bool(self, min, max)
-    lowest, highest = _limits(kind)
     if min is not None and max is not None:
         return rl.ops.internal["clamp_functor"](self, min, max)
+    kind = rl.result_type(self, min if max is None else max)
+    if kind == rl.bool:
+        return _clamped_bool(self, min, max)
+    lowest, highest = _limits(kind)
     if min is not None:
         return rl.ops.internal["clamp_functor"](self, min, highest)
     return rl.ops.internal["clamp_functor"](self, lowest, max)

@@ -268,4 +268,5 @@ def one_hot(tensor, num_classes):
                 f"Class values must be smaller than num_classes, got {highest} with "
                 f"num_classes={num_classes}"
             )
-    return (tensor.unsqueeze(-1) == rl.arange(num_classes)).to(rl.int64)
+    rows = rl.zeros(*tensor.shape, num_classes, dtype=rl.int64)
+    return rows.scatter_(-1, tensor.unsqueeze(-1), 1)

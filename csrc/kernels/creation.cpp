@@ -131,7 +131,7 @@ int64_t range_length(Call& c, DType dtype) {
            " -> ", end.re);
   RL_CHECK(step.re > 0 ? end.re >= start.re : end.re <= start.re,
            "upper bound and lower bound inconsistent with step sign");
-  if (is_integral(dtype)) {
+  if (dtype == DType::I64) {  // too long for double; narrower ones are counted before rounding
     int64_t span, s = step.to<int64_t>();
     RL_CHECK(!__builtin_sub_overflow(end.to<int64_t>(), start.to<int64_t>(), &span),
              "invalid size, possible overflow?");

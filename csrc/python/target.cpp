@@ -139,6 +139,10 @@ void prepare_out(const Op& op, Slots& slots, bool recording) {
   }
   if (op.dtype_arg < 0 || !is_tensor(out)) return;
   DType made = as_tensor(out)->dtype;
+  // Complex operands are not computed with as real ones; whether the result fits is seen later.
+  for (int i : op.tensor_args)
+    if (PyObject* o = slots.at[i]; o && is_tensor(o) && is_complex(as_tensor(o)->dtype))
+      if (!is_complex(made)) return;
   PyObject*& asked = slots.at[op.dtype_arg];
   if (!asked || asked == Py_None)
     asked = dtype_object(made);

@@ -118,6 +118,18 @@ def _sum_out(x, labels, keep):
     return (x.sum(gone), [m for m in labels if m in keep]) if gone else (x, labels)
 
 
+def _of_one_dtype(x, y):
+    """Integers that were summed are int64 where others may not be."""
+    if x.dtype != y.dtype and rl.int64 in (x.dtype, y.dtype):
+        common = rl.promote_types(x.dtype, y.dtype)
+        return (
+            (x, y)
+            if common.is_floating_point or common.is_complex
+            else (x.to(common), y.to(common))
+        )
+    return x, y
+
+
 def _contract(a, la, b, lb, keep):
     """The product of two operands, summed over the labels that are not in `keep`."""
     # A label of size 1 against a larger one is broadcast: it takes no part in the product.
@@ -143,7 +155,7 @@ def _contract(a, la, b, lb, keep):
     columns = y.shape[n + len(summed) :]
     x = x.reshape(x.shape[:n] + (rows.numel(), inner.numel()))
     y = y.reshape(y.shape[:n] + (inner.numel(), columns.numel()))
-    product = rl.matmul(x, y)
+    product = rl.matmul(*_of_one_dtype(x, y))
     return product.reshape(product.shape[:n] + rows + columns), batch + left + right
 
 

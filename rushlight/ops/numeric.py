@@ -464,7 +464,7 @@ def unravel_index(indices, shape):
         raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {shape!r}")
     if any(size < 0 for size in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
-    coordinates = []
+    indices, coordinates = indices.to(rl.int64), []
     for size in reversed(sizes):
         coordinates.append(rl.remainder(indices, size))
         indices = rl.div(indices, size, rounding_mode="floor")

@@ -173,7 +173,7 @@ def softmin(input, dim, _stacklevel, dtype):
         [0.5, 0.5]
     """
     dim = _default_dim("softmin", dim, input.dim())
-    return _apply(_softmax, -(input if dtype is None else input.to(dtype)), dim, None)
+    return _apply(_softmax, -input, dim, dtype)
 
 
 @op(

@@ -203,9 +203,9 @@ def interpolate(input, size, scale_factor, mode, align_corners, recompute_scale_
 
 
 def _resized(x, out, factors, mode, align, antialias):
-    half = x.dtype in (rl.float16, rl.bfloat16)
     dtype = x.dtype
-    if half and not mode.startswith("nearest"):
+    narrow = dtype in (rl.float16, rl.bfloat16, rl.uint8) and not mode.startswith("nearest")
+    if narrow:
         x = x.float()
     changed = False
     for d in range(len(out) + 1, 1, -1):
@@ -214,6 +214,8 @@ def _resized(x, out, factors, mode, align, antialias):
             continue
         index, weight = _taps(mode, n, m, f, align, antialias, x.dtype)
         x, changed = _mix(x, d, index, weight), True
+        if dtype == rl.uint8 and narrow:  # each pass to the nearest, halves up
+            x = (x + 0.5).floor().clamp(0, 255)
     return (x if changed else x.clone()).to(dtype)
 
 

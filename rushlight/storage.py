@@ -73,6 +73,9 @@ class TypedStorage:
         """The number of bytes."""
         return self._untyped_storage.nbytes()
 
+    def __sizeof__(self):
+        return object.__sizeof__(self) + self.nbytes()
+
     def element_size(self):
         """Bytes per element."""
         return self.dtype.itemsize

@@ -230,9 +230,14 @@ PyObject* get_cdata(PyObject* self, void*) { return PyLong_FromVoidPtr(&storage_
 PyObject* get_false(PyObject*, void*) { Py_RETURN_FALSE; }
 
 constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
+PyObject* size_in_memory(PyObject* self, PyObject*) {
+  return PyLong_FromSize_t(sizeof(StorageObject) + storage_of(self).nbytes);
+}
+
 PyMethodDef methods[] = {
     {"nbytes", nbytes, METH_NOARGS, "The number of bytes."},
     {"size", nbytes, METH_NOARGS, "The number of bytes."},
+    {"__sizeof__", size_in_memory, METH_NOARGS, "Bytes of the object and of what it holds."},
     {"data_ptr", data_ptr, METH_NOARGS, "The address of the first byte."},
     {"untyped", untyped, METH_NOARGS, nullptr},
     {"element_size", element_size, METH_NOARGS, nullptr},

@@ -21,6 +21,7 @@ from rushlight.fx import Graph, Node  # noqa: E402
 
 TensorBase = _TensorBase = rl.Tensor
 _TensorMeta = type(rl.Tensor)
+_LinAlgError = rl.linalg.LinAlgError
 Value = Node
 ScriptMethod = ScriptFunction
 _disabled_torch_function_impl = _native._disabled_torch_function_impl

@@ -7,6 +7,7 @@ from rushlight.distributions._transform_base import (
     ComposeTransform,
     IndependentTransform,
     Transform,
+    _InverseTransform,  # noqa: F401 - packages subclass and look for it
     identity_transform,
 )
 from rushlight.distributions._transform_elementwise import (

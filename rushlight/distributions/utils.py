@@ -54,7 +54,7 @@ def broadcast_all(*values):
 
 def standard_normal(shape, like):
     """Standard normal numbers of ``like``'s dtype and device."""
-    return rl.empty(shape, dtype=like.dtype, device=like.device).normal_()
+    return _standard_normal(shape, like.dtype, like.device)
 
 
 def uniform(shape, like):
@@ -177,3 +177,11 @@ def vec_to_tril_matrix(vec, diag=0):
     mat = vec.new_zeros((*vec.shape[:-1], n, n))
     mat[..., _below_diagonal(n, diag, vec.device)] = vec
     return mat
+
+
+# What packages (GPyTorch, Pyro) import, with the arguments they give.
+_sum_rightmost = sum_rightmost
+
+
+def _standard_normal(shape, dtype, device):
+    return rl.empty(shape, dtype=dtype, device=device).normal_()

@@ -24,8 +24,8 @@ def jacobian(
         inputs: a tensor or a tuple of them.
         create_graph (bool): make the result differentiable.
         strict (bool): an output that does not depend on an input is an error, not zeros.
-        vectorize (bool): accepted; rows are computed one after the other either way.
-        strategy (str): ``"reverse-mode"``; ``"forward-mode"`` is not supported.
+        vectorize (bool): compute all rows (or columns) in one pass.
+        strategy (str): ``"reverse-mode"``, or ``"forward-mode"``, which needs ``vectorize``.
 
     Returns:
         A tensor of shape ``output.shape + input.shape``; with a tuple of inputs, a tuple of them;
@@ -41,14 +41,56 @@ def jacobian(
                 [0., 4.]])
     """
     _check_strategy("jacobian", strategy, strict, vectorize)
+    if strategy == "forward-mode":
+        return _jacobian_forward(func, inputs, create_graph)
     with rl.enable_grad():
         ins, is_tuple = _as_tuple(inputs, "inputs", "jacobian")
         ins = _prepare(ins, create_graph)
         outputs, out_is_tuple = _call("jacobian", func, ins, strict)
-        rows = tuple([_jacobian_of(i, o, ins, create_graph, strict) for i, o in enumerate(outputs)])
+        if vectorize:
+            rows = tuple([_jacobian_at_once(o, ins, create_graph) for o in outputs])
+        else:
+            rows = tuple(
+                [_jacobian_of(i, o, ins, create_graph, strict) for i, o in enumerate(outputs)]
+            )
         rows = _finish(rows, create_graph)
     rows = rows if is_tuple else tuple([row[0] for row in rows])
     return rows if out_is_tuple else rows[0]
+
+
+def _jacobian_at_once(output, inputs, create_graph):
+    """The derivatives of one output: one pass for all its elements."""
+    if not output.requires_grad or not output.numel():
+        return tuple([x.new_zeros(output.shape + x.shape) for x in inputs])
+    units = rl.eye(output.numel(), dtype=output.dtype).reshape((-1, *output.shape))
+    grads = rl.autograd.grad(
+        output,
+        inputs,
+        units,
+        retain_graph=True,
+        create_graph=create_graph,
+        allow_unused=True,
+        is_grads_batched=True,
+    )
+    return tuple(
+        [
+            x.new_zeros(output.shape + x.shape) if g is None else g.reshape(output.shape + x.shape)
+            for g, x in zip(grads, inputs)
+        ]
+    )
+
+
+def _jacobian_forward(func, inputs, create_graph):
+    from rushlight.func import jacfwd
+
+    ins, is_tuple = _as_tuple(inputs, "inputs", "jacobian")
+    with rl.enable_grad():
+        ins = _prepare(ins, True) if create_graph else tuple([x.detach() for x in ins])
+        found = jacfwd(func, tuple(range(len(ins))))(*ins)
+    if not is_tuple:
+        several = isinstance(found[0], tuple)
+        found = tuple([row[0] for row in found]) if several else found[0]
+    return _finish(found, create_graph)
 
 
 def _jacobian_of(nth, output, inputs, create_graph, strict):
@@ -82,7 +124,8 @@ def hessian(
     Args:
         func: a function of tensors returning a tensor with one element.
         inputs, create_graph, strict, vectorize: as in `jacobian`.
-        outer_jacobian_strategy (str): ``"reverse-mode"``.
+        outer_jacobian_strategy (str): ``"reverse-mode"``, or ``"forward-mode"``, which needs
+            ``vectorize``.
 
     Returns:
         A tensor of shape ``input.shape + input.shape``; with a tuple of inputs, a tuple of tuples,
@@ -114,7 +157,20 @@ def hessian(
             ]
         )
 
-    found = jacobian(gradient, ins, create_graph=create_graph, strict=strict)
+    if outer_jacobian_strategy == "forward-mode":
+        from rushlight.func import jacrev
+
+        everything = tuple(range(len(ins)))
+
+        def rows(*xs):
+            output = _as_tuple(func(*xs), "outputs of the user-provided function", "hessian")[0]
+            if len(output) != 1 or output[0].numel() != 1:
+                _scalar("hessian", lambda *_: func(*xs), xs, False)
+            return output[0].reshape(())
+
+        found = _jacobian_forward(jacrev(rows, everything), ins, create_graph)
+        return found if is_tuple else found[0][0]
+    found = jacobian(gradient, ins, create_graph=create_graph, strict=strict, vectorize=vectorize)
     return found if is_tuple else found[0][0]
 
 
@@ -239,7 +295,10 @@ def _check_strategy(function, strategy, strict, vectorize):
             f"got {strategy!r}"
         )
     if strategy == "forward-mode":
-        raise NotImplementedError(f"{function}(): strategy='forward-mode' is not supported")
+        if strict:
+            raise RuntimeError(f"{function}(): strict=True needs strategy='reverse-mode'")
+        if not vectorize:
+            raise NotImplementedError(f"{function}(): strategy='forward-mode' needs vectorize=True")
     if strict and vectorize:
         raise RuntimeError(
             f"{function}(): `strict=True` and `vectorize=True` are not supported together; set "

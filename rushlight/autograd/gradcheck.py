@@ -47,8 +47,9 @@ def gradcheck(
         check_grad_dtypes (bool): check that each gradient has its input's dtype.
         check_backward_ad (bool): False to check nothing but that ``func`` runs.
         fast_mode (bool): compare the Jacobians in one random direction only.
-        check_batched_grad, check_batched_forward_grad, check_forward_ad, masked: unsupported
-            unless False.
+        check_forward_ad (bool): also check the derivatives of forward mode.
+        check_batched_grad (bool): also check that gradients computed in one batch are the same.
+        check_batched_forward_grad, masked: unsupported unless False.
 
     Raises:
         GradcheckError: if a check fails.
@@ -60,21 +61,27 @@ def gradcheck(
         >>> rl.autograd.gradcheck(rl.sin, x)
         True
     """
-    _refuse(
-        check_batched_grad=check_batched_grad,
-        check_batched_forward_grad=check_batched_forward_grad,
-        check_forward_ad=check_forward_ad,
-        masked=masked,
-    )
+    _refuse(check_batched_forward_grad=check_batched_forward_grad, masked=masked)
     try:
         case = _Case(func, inputs, eps, atol, rtol, nondet_tol, check_grad_dtypes)
         if check_backward_ad:
             _run_checks(case, fast_mode, check_undefined_grad)
+        if check_forward_ad or check_batched_grad:
+            _check_transforms(case, check_forward_ad, check_batched_grad)
     except GradcheckError:
         if raise_exception:
             raise
         return False
     return True
+
+
+def _check_transforms(case, forward, batched):
+    from . import gradcheck_transforms as checks
+
+    if forward:
+        checks.check_forward(case)
+    if batched:
+        checks.check_batched(case)
 
 
 def _gradients_of(func, count):

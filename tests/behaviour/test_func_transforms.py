@@ -223,3 +223,35 @@ def test_batched_gradients_take_one_pass():
     x = X.clone().requires_grad_()
     (rows,) = rl.autograd.grad(x**3, x, rl.eye(3, dtype=x.dtype), is_grads_batched=True)
     rl.testing.assert_close(rows, rl.diag(3 * X**2))
+
+
+def test_functional_jacobians_in_one_pass():
+    from rushlight.autograd import functional
+
+    def f(a, b):
+        return a * b, (a**2).sum()
+
+    expected = functional.jacobian(f, (X, X + 1))
+    for options in ({}, {"strategy": "forward-mode"}):
+        found = functional.jacobian(f, (X, X + 1), vectorize=True, **options)
+        for row, wanted in zip(found, expected):
+            rl.testing.assert_close(row, wanted)
+    forward = {"vectorize": True, "outer_jacobian_strategy": "forward-mode"}
+    rl.testing.assert_close(functional.hessian(cube, X, **forward), rl.diag(6 * X))
+
+
+def test_gradcheck_of_forward_mode_and_batches():
+    from rushlight.autograd import gradcheck
+
+    x = X.clone().requires_grad_()
+    assert gradcheck(lambda x: (x.sin(), x.cumsum(0)), x, check_forward_ad=True)
+    assert gradcheck(lambda x: x.softmax(0), x, check_forward_ad=True, check_batched_grad=True)
+
+    class Wrong(Square):
+        @staticmethod
+        def jvp(ctx, t):
+            return t
+
+    assert gradcheck(Wrong.apply, x)
+    with pytest.raises(rl.autograd.GradcheckError, match="Jacobian"):
+        gradcheck(Wrong.apply, x, check_forward_ad=True)

@@ -155,6 +155,15 @@ _LAZY_NAMES = {
     "ScriptModule": "jit",
     "install_as_torch": "_as_torch",
     "vmap": "func",
+    "btrifact": "_early_linalg",
+    "btrisolve": "_early_linalg",
+    "gels": "_early_linalg",
+    "gesv": "_early_linalg",
+    "potrf": "_early_linalg",
+    "potri": "_early_linalg",
+    "potrs": "_early_linalg",
+    "pstrf": "_early_linalg",
+    "trtrs": "_early_linalg",
 }
 
 

@@ -111,6 +111,9 @@ def install_as_torch():
         sys.meta_path.insert(0, Finder)
     sys.modules["torch"] = rushlight.torch = rushlight
     rushlight.__name__ = "torch"  # packages that patch functions by name compare it
+    from rushlight import _early_linalg
+
+    _early_linalg.install_methods()
     for module in (rushlight.nn, rushlight.optim):  # packages walk through their `__dict__`
         for name in dir(module):
             getattr(module, name)

@@ -158,3 +158,35 @@ def test_versions_compare_as_versions():
     folders = {path.name for path in pathlib.Path(_as_torch.FOLDER).glob("*.dist-info")}
     named = {f"{name}-{version}.dist-info" for name, (_, version) in _as_torch.STANDS_FOR.items()}
     assert folders == named
+
+
+def test_linear_algebra_of_early_years_says_its_present_name(tmp_path):
+    source = """
+import torch
+A = torch.tensor([[4.0, 1.0], [1.0, 3.0]])
+b = torch.ones(2, 1)
+x, lu = torch.gesv(b, A)
+print(torch.allclose(A @ x, b), torch.allclose(b.gesv(A)[0], x))
+u = A.potrf()
+print(torch.allclose(u.t() @ u, A), torch.allclose(torch.potrs(b, u), x))
+print(torch.allclose(torch.potri(u) @ A, torch.eye(2)), torch.allclose(torch.gels(b, A)[0], x))
+print(torch.allclose(u @ torch.trtrs(b, u)[0], b))
+info = torch.IntTensor()
+print(torch.allclose(torch.btrisolve(b.t(), *torch.btrifact(A[None], info)), x.t()), info.tolist())
+for call in (lambda: torch.pstrf(A), lambda: __import__("torch.legacy.nn")):
+    try:
+        call()
+    except (RuntimeError, ImportError) as error:
+        print(str(error)[:45])
+"""
+    process = run(tmp_path, source)
+    assert process.stdout.splitlines() == [
+        "True True",
+        "True True",
+        "True True",
+        "True",
+        "True [0]",
+        "torch.pstrf has been removed from PyTorch, an",
+        "torch.legacy has been removed from PyTorch: u",
+    ], process.stderr
+    assert process.stderr.count("torch.gesv is no longer in PyTorch") == 1

@@ -51,6 +51,7 @@ def _found(space, name):
 FAMILIES = (
     "copy",
     "arithmetic",
+    "early_forms",
     "rounding",
     "exponential",
     "trigonometric",

@@ -191,3 +191,16 @@ def test_dtypes_without_tensors_can_be_named():
     for call in (lambda: rl.zeros(1, dtype=kind), lambda: rl.ones(1).to(rl.quint8)):
         with pytest.raises(NotImplementedError, match="can be named"):
             call()
+
+
+def test_factors_before_tensors_as_in_early_years():
+    _notes.forget()
+    x, y = rl.ones(2), rl.full((2,), 3.0)
+    with pytest.warns(UserWarning, match="add\\(other, alpha=alpha\\)"):
+        assert rl.add(x, 2, y).tolist() == [7, 7]
+    assert rl.sub(x, 2, y).tolist() == [-5, -5]
+    assert x.addcmul_(0.5, y, y) is x and x.tolist() == [5.5, 5.5]
+    assert x.addcdiv_(-1, y, y).tolist() == [4.5, 4.5]
+    w = rl.ones(2, requires_grad=True)
+    rl.addcmul(x, 2, w, y).sum().backward()
+    assert w.grad.tolist() == [6, 6]

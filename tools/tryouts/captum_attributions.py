@@ -1,5 +1,6 @@
 """Attributions of `captum` for a small network."""
 
+import numpy as np
 import torch
 from captum.attr import (
     DeepLift,
@@ -14,6 +15,7 @@ from captum.attr import (
 from torch import nn
 
 torch.manual_seed(0)
+np.random.seed(0)
 net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
 x = torch.randn(2, 4, requires_grad=True)
 for kind in (Saliency, InputXGradient, IntegratedGradients, DeepLift, FeatureAblation):

@@ -7,6 +7,7 @@
 
 #include "plan/copy.h"
 #include "plan/update.h"
+#include "python/graph.h"
 #include "python/interpose.h"
 #include "python/levels.h"
 #include "python/state.h"
@@ -227,13 +228,30 @@ PyObject* call_body(const Op& op, const Slots& slots) {
 namespace {
 
 // Compositions without a rule of their own record through the ops they call.
+// A copy of the value and of its place in the graph: what gradient rules may read after an
+// in-place change.
+Own value_before(Tensor& self) {
+  Ref<Tensor> copy = empty_like(self);
+  copy_into(*copy, self);
+  uint32_t nr;
+  Ref<Node> node = gradient_edge(self, nr);
+  set_history(*copy, *node, nr);
+  return Own(wrap(std::move(copy)));
+}
+
 PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
   if (slots.out) prepare_out(op, slots, any_requires_grad(op, slots));
+  PyObject* given = slots.at[0];
+  Own before;
+  if (form == Form::Inplace && grad_enabled() && as_tensor(given)->grad_fn && !slots.interposed) {
+    before = value_before(*as_tensor(given));
+    slots.at[0] = before.get();
+  }
   Own result(call_body(op, slots));
   if (form == Form::Inplace) {
-    if (result.get() == slots.at[0]) return result.give();
-    PyObject* args[] = {slots.at[0], result.get()};
-    Tensor& self = *as_tensor(slots.at[0]);
+    if (result.get() == given) return result.give();
+    PyObject* args[] = {given, result.get()};
+    Tensor& self = *as_tensor(given);
     Tensor& value = *as_tensor(result.get());
     require_cast(op, value.dtype, self.dtype);
     if (!same_sizes(self.sizes(), value.sizes()))

@@ -168,3 +168,17 @@ def test_derivative_functions_of_tuples():
         functional.jacobian(lambda x, y: (x * y, y * y), (x, y), strict=True)
     with pytest.raises(NotImplementedError, match="forward-mode"):
         functional.jacobian(lambda x: x, x, strategy="forward-mode")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["clamp_(0.1)", "clamp_max_(0.5)", "logit_(0.1)", "renorm_(2, 0, 1.0)", "polygamma_(1)"],
+)
+def test_compositions_in_place_differentiate_at_the_old_value(change):
+    gradients = []
+    for form in (change, change.replace("_(", "(")):
+        x = torch.linspace(0.01, 0.9, 6, dtype=torch.float64).view(2, 3).requires_grad_()
+        y = eval(f"(x * 1).{form}", {"x": x})
+        (y * y).sum().backward()
+        gradients.append(x.grad)
+    assert_close(*gradients)

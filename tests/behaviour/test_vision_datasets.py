@@ -335,3 +335,31 @@ def test_vision_is_imported_lazily_and_pillow_later_still():
     subprocess.run(
         [sys.executable, "-c", code], cwd=os.path.dirname(os.path.dirname(rl.__file__)), check=True
     )
+
+
+def test_stl10(tmp_path):
+    folder = tmp_path / "stl10_binary"
+    columns = (np.arange(4 * 3 * 96 * 96) % 253).astype(np.uint8).reshape(4, 3, 96, 96)
+    content = {"train_X.bin": columns[:2], "unlabeled_X.bin": columns[2:3], "test_X.bin": columns}
+    content |= {"train_y.bin": np.array([1, 10]), "test_y.bin": np.array([3, 2, 1, 4])}
+    write(folder / "class_names.txt", b"airplane bird")
+    write(folder / "fold_indices.txt", b"1\n0\n")
+
+    class Local(datasets.STL10):
+        files = {
+            name: write(folder / name, array.astype(np.uint8).tobytes())
+            for name, array in content.items()
+        }
+
+    both = Local(tmp_path, "train+unlabeled")
+    assert len(both) == 3
+    assert both.labels.tolist() == [0, 9, -1]
+    image, label = both[1]
+    assert label == 9
+    assert np.array_equal(np.asarray(image), columns[1].transpose(2, 1, 0))
+    assert Local(tmp_path, folds=0).labels.tolist() == [9]
+    with pytest.raises(ValueError, match="0 to 9"):
+        Local(tmp_path, folds=10)
+    write(folder / "test_y.bin", b"other")
+    with pytest.raises(RuntimeError, match="damaged"):
+        Local(tmp_path)

@@ -8,6 +8,7 @@ from .cifar import CIFAR10, CIFAR100
 from .fakedata import FakeData
 from .folder import DatasetFolder, ImageFolder
 from .mnist import EMNIST, KMNIST, MNIST, QMNIST, FashionMNIST
+from .stl10 import STL10
 from .svhn import SVHN
 from .vision import VisionDataset
 
@@ -22,6 +23,7 @@ __all__ = [
     "KMNIST",
     "MNIST",
     "QMNIST",
+    "STL10",
     "SVHN",
     "VisionDataset",
 ]

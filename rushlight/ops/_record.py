@@ -60,7 +60,7 @@ class Record:
         self.public_name = self.name.split(".")[0]
         self.reference = None if _is_empty(body) else body
         self.sample_function = None
-        self.differentiable_inputs, self.rules = [], {}
+        self.differentiable_inputs = []
         self.gradients = {}  # number of an argument, -1 for all -> (rule, names of what it reads)
 
     def describe(self, args, result_names, returns_list, native_name, mutated, differentiable):
@@ -83,14 +83,12 @@ class Record:
 
         A rule's parameters name what it gets: ``g`` (the output's gradient; a tuple for ops that
         return a list), ``g_NAME`` (that of output NAME), ``grads`` (a tuple of all; ``given``:
-        with None for outputs
-        that nothing depended on, where ``grads`` has zeros), arguments, ``result`` / ``resultN``,
+        with None for outputs that nothing depended on, where ``grads`` has zeros), arguments, ``result`` / ``resultN``,
         ``ARG_meta``: shape, strides and dtype of an argument, without keeping its data.
         """
         for arg, rule in rules.items():
             self._add_rule(self.arg_names.index(arg), rule)
             self.differentiable_inputs.append(arg)
-        self.rules.update(rules)
         return self
 
     def vjp_all(self, rule):
@@ -380,7 +378,8 @@ def other_name(alias, *names):
         op(**options)(original.body, doc)
         made = records[options["schema"].split("(")[0]]
         made.sample_function = original.sample_function
-        made.vjp(**original.rules)
+        for place, (rule, _) in original.gradients.items():
+            made.vjp_all(rule) if place < 0 else made.vjp(**{made.arg_names[place]: rule})
 
 
 def _native_names(cache=[]):

@@ -8,13 +8,17 @@ namespace {
 
 // --- slices: f(row of out, row of source, elements) for every index and outer position
 // Negative indices count from the end where only numbers are written (index_fill).
-template <class F>
-void each_slice(const Tensor& out, int dim, const Tensor& index, const char* op, bool wrap, F&& f) {
-  Lines l = lines_of(out, dim);
-  auto* ix = index.data<int64_t>();
-  int64_t m = index.numel;
-  auto run = [&](int64_t o_begin, int64_t o_end, int64_t k,
-                 int64_t width) __attribute__((noinline)) {
+struct Slices {
+  Lines l;
+  const Tensor& index;
+  int dim;
+  const char* op;
+  bool wrap = false;
+
+  template <class F>
+  void run(int64_t o_begin, int64_t o_end, int64_t k, int64_t width, F&& f) const {
+    auto* ix = index.data<int64_t>();
+    int64_t m = index.numel;
     for (int64_t o = o_begin; o < o_end; ++o)
       for (int64_t j = 0; j < m; ++j) {
         int64_t i = wrap && ix[j] < 0 ? ix[j] + l.size : ix[j];
@@ -23,13 +27,26 @@ void each_slice(const Tensor& out, int dim, const Tensor& index, const char* op,
                     ix[j], dim, l.size);
         f((o * l.size + i) * l.inner + k, (o * m + j) * l.inner + k, width);
       }
-  };
+  }
+};
+
+// part(o_begin, o_end, k, width) for parts that threads may write at the same time.
+template <class Part>
+void each_part(const Slices& s, Part&& part) {
+  const Lines& l = s.l;
+  int64_t m = s.index.numel;
   if (l.outer >= l.inner || l.inner < 64)
     parallel_for(l.outer, line_grain({1, m * l.inner, 1}),
-                 [&](int64_t b, int64_t e) { run(b, e, 0, l.inner); });
+                 [&](int64_t b, int64_t e) { part(b, e, 0, l.inner); });
   else
     parallel_for(l.inner, std::max<int64_t>(64, line_grain({1, m * l.outer, 1})),
-                 [&](int64_t b, int64_t e) { run(0, l.outer, b, e - b); });
+                 [&](int64_t b, int64_t e) { part(0, l.outer, b, e - b); });
+}
+
+template <class F>
+void each_slice(const Tensor& out, int dim, const Tensor& index, const char* op, bool wrap, F&& f) {
+  Slices s{lines_of(out, dim), index, dim, op, wrap};
+  each_part(s, [&](int64_t b, int64_t e, int64_t k, int64_t width) { s.run(b, e, k, width, f); });
 }
 
 void fill_slices(Tensor& out, int dim, const Tensor& index, const void* value, const char* op) {
@@ -57,20 +74,32 @@ void copy_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source
   });
 }
 
+// Compiled per dtype and combination, so the loops over threads are not part of it.
+using CombineSlices = void (*)(const Slices& s, void* out, const void* source, int64_t o_begin,
+                               int64_t o_end, int64_t k, int64_t width);
+template <class T, class Combine>
+void combine_part(const Slices& s, void* out, const void* source, int64_t o_begin, int64_t o_end,
+                  int64_t k, int64_t width) {
+  auto* x = static_cast<T*>(out);
+  auto* y = static_cast<const T*>(source);
+  s.run(o_begin, o_end, k, width, [&](int64_t to, int64_t from, int64_t n) {
+    T* a = x + to;
+    const T* b = y + from;
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) a[i] = Combine::apply(a[i], b[i]);
+  });
+}
+
 void combine_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source, Reduce r,
                     const char* op) {
   Unlocked unlocked(source.numel);
+  CombineSlices part = nullptr;
   dispatch(out.dtype, [&]<class T>() {
-    with_combine(r, [&]<class Combine>() {
-      T* x = out.data<T>();
-      auto* s = source.data<T>();
-      each_slice(out, dim, index, op, false, [&](int64_t to, int64_t from, int64_t n) {
-        T* a = x + to;
-        const T* b = s + from;
-#pragma GCC ivdep
-        for (int64_t k = 0; k < n; ++k) a[k] = Combine::apply(a[k], b[k]);
-      });
-    });
+    with_combine(r, [&]<class Combine>() { part = combine_part<T, Combine>; });
+  });
+  Slices s{lines_of(out, dim), index, dim, op};
+  each_part(s, [&](int64_t b, int64_t e, int64_t k, int64_t width) {
+    part(s, out.raw(), source.raw(), b, e, k, width);
   });
 }
 

@@ -24,67 +24,68 @@ struct ScatterPlan {
 // ahead.
 constexpr int64_t kAhead = 16;
 
-// Every element of index becomes f(position in out, position in source). Threads take ranges of
-// the positions after `dim`, or of those before it, never parts of one line.
-template <class F>
-void each_target(const ScatterPlan& p, const Tensor* src, const char* op, F&& f) {
-  auto* base = static_cast<const char*>(p.out.raw());
-  int64_t item = item_size(p.out.dtype);
-  auto prefetch = [=](int64_t at) { __builtin_prefetch(base + at * item, 1); };
-  auto* ix = p.index.data<int64_t>();
-  int64_t n = size_or_one(p.out, p.dim), step = stride_or_zero(p.out, p.dim);
-  int64_t src_step = src ? stride_or_zero(*src, p.dim) : 0;
-  const int64_t* to = p.inner_out.empty() ? nullptr : p.inner_out.data();
-  const int64_t* from = p.inner_src.empty() ? nullptr : p.inner_src.data();
-  auto run = [&](int64_t o_begin, int64_t o_end, int64_t k_begin,
-                 int64_t k_end) __attribute__((noinline)) {
-    for (int64_t o = o_begin; o < o_end; ++o) {
-      int64_t out0 = outer_offset(p.index, p.out, p.dim, o);
-      int64_t src0 = src ? outer_offset(p.index, *src, p.dim, o) : 0;
-      for (int64_t j = 0; j < p.l.size; ++j) {
-        const int64_t* row = ix + (o * p.l.size + j) * p.l.inner;
-        for (int64_t k = k_begin; k < k_end; ++k) {
-          if (static_cast<uint64_t>(row[k]) >= static_cast<uint64_t>(n))
-            bad_index(ErrorKind::Runtime, op, row[k], p.dim, n);
-          if (k + kAhead < k_end)
-            prefetch(out0 + row[k + kAhead] * step + (to ? to[k] : k + kAhead));
-          f(out0 + row[k] * step + (to ? to[k] : k), src0 + j * src_step + (from ? from[k] : k));
-        }
-      }
-    }
-  };
-  if (p.l.outer >= p.l.inner)
-    parallel_for(p.l.outer, line_grain({1, p.l.size * p.l.inner, 1}),
-                 [&](int64_t b, int64_t e) { run(b, e, 0, p.l.inner); });
-  else
-    parallel_for(p.l.inner, std::max<int64_t>(16, line_grain({1, p.l.size * p.l.outer, 1})),
-                 [&](int64_t b, int64_t e) { run(0, p.l.outer, b, e); });
-}
+// Where elements come from: a tensor, or one number that stands for all of them.
+struct Values {
+  const Tensor* tensor;
+  const void* data;
+  int64_t step, next;  // along `dim`, and from one position after it to the next; 0: the number
+};
+
+// Combines the elements of index from o_begin to o_end before `dim` and from k_begin to k_end
+// after it. Compiled per dtype and combination, so the loops over threads are not part of it.
+using WriteTargets = void (*)(const ScatterPlan& p, const Values& v, const char* op,
+                              int64_t o_begin, int64_t o_end, int64_t k_begin, int64_t k_end);
 
 template <class T, class Combine>
-void scatter_elements(const ScatterPlan& p, const Tensor* src, T value, const char* op) {
+void write_targets(const ScatterPlan& p, const Values& v, const char* op, int64_t o_begin,
+                   int64_t o_end, int64_t k_begin, int64_t k_end) {
   T* out = p.out.data<T>();
-  if (!src)
-    return each_target(p, nullptr, op,
-                       [&](int64_t to, int64_t) { out[to] = Combine::apply(out[to], value); });
-  auto* x = src->data<T>();
-  each_target(p, src, op,
-              [&](int64_t to, int64_t from) { out[to] = Combine::apply(out[to], x[from]); });
+  auto* x = static_cast<const T*>(v.data);
+  auto* ix = p.index.data<int64_t>();
+  int64_t n = size_or_one(p.out, p.dim), step = stride_or_zero(p.out, p.dim);
+  const int64_t* to = p.inner_out.empty() ? nullptr : p.inner_out.data();
+  const int64_t* from = p.inner_src.empty() ? nullptr : p.inner_src.data();
+  for (int64_t o = o_begin; o < o_end; ++o) {
+    int64_t out0 = outer_offset(p.index, p.out, p.dim, o);
+    int64_t src0 = v.tensor ? outer_offset(p.index, *v.tensor, p.dim, o) : 0;
+    for (int64_t j = 0; j < p.l.size; ++j) {
+      const int64_t* row = ix + (o * p.l.size + j) * p.l.inner;
+      for (int64_t k = k_begin; k < k_end; ++k) {
+        if (static_cast<uint64_t>(row[k]) >= static_cast<uint64_t>(n))
+          bad_index(ErrorKind::Runtime, op, row[k], p.dim, n);
+        if (k + kAhead < k_end)
+          __builtin_prefetch(out + out0 + row[k + kAhead] * step + (to ? to[k] : k + kAhead), 1);
+        T& target = out[out0 + row[k] * step + (to ? to[k] : k)];
+        target = Combine::apply(target, x[src0 + j * v.step + (from ? from[k] : k * v.next)]);
+      }
+    }
+  }
+}
+
+// Threads take ranges of the positions after `dim`, or of those before it, never parts of a line.
+void each_target(const ScatterPlan& p, const Values& v, const char* op, WriteTargets write) {
+  if (p.l.outer >= p.l.inner)
+    parallel_for(p.l.outer, line_grain({1, p.l.size * p.l.inner, 1}),
+                 [&](int64_t b, int64_t e) { write(p, v, op, b, e, 0, p.l.inner); });
+  else
+    parallel_for(p.l.inner, std::max<int64_t>(16, line_grain({1, p.l.size * p.l.outer, 1})),
+                 [&](int64_t b, int64_t e) { write(p, v, op, 0, p.l.outer, b, e); });
 }
 
 void scatter_into(const ScatterPlan& p, const Source& src, Reduce r, const char* op) {
   Unlocked unlocked(p.index.numel);
-  alignas(16) char value[16];
-  dispatch(p.out.dtype, [&]<class T>() { *reinterpret_cast<T*>(value) = src.number.to<T>(); });
+  alignas(16) char number[16];
+  dispatch(p.out.dtype, [&]<class T>() { *reinterpret_cast<T*>(number) = src.number.to<T>(); });
+  const Tensor* t = src.tensor;
+  Values values{t, t ? t->raw() : number, t ? stride_or_zero(*t, p.dim) : 0, t ? 1 : 0};
+  WriteTargets write = nullptr;
   if (r == Reduce::Replace)
-    return with_size(item_size(p.out.dtype), [&]<class U>() {
-      scatter_elements<U, Replace>(p, src.tensor, *reinterpret_cast<U*>(value), op);
+    with_size(item_size(p.out.dtype), [&]<class U>() { write = write_targets<U, Replace>; });
+  else
+    dispatch(p.out.dtype, [&]<class T>() {
+      with_combine(r, [&]<class Combine>() { write = write_targets<T, Combine>; });
     });
-  dispatch(p.out.dtype, [&]<class T>() {
-    with_combine(r, [&]<class Combine>() {
-      scatter_elements<T, Combine>(p, src.tensor, *reinterpret_cast<T*>(value), op);
-    });
-  });
+  each_target(p, values, op, write);
 }
 
 void check_scatter(const Call& c, const Tensor& self, int dim, const Tensor& index,

@@ -5,6 +5,8 @@ JOBS ?= 2
 RUN = runs/digits
 TEST_ARGS ?=
 WHEEL_LIMIT_MB = 35
+# Python compiles what is imported; compiling all that the libraries hold takes far longer.
+INSTALL = .venv/bin/python -m pip install -q --no-compile
 
 export CMAKE_BUILD_PARALLEL_LEVEL = $(JOBS)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -28,15 +30,15 @@ help:
 
 .venv/installed: $(SOURCES)
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install -q .
+	$(INSTALL) .
 	@touch $@
 
 .venv/with-examples: .venv/installed examples/requirements.txt
-	.venv/bin/python -m pip install -q -r examples/requirements.txt
+	$(INSTALL) -r examples/requirements.txt
 	@touch $@
 
 .venv/with-tests: .venv/installed pyproject.toml
-	.venv/bin/python -m pip install -q "pytest>=8" scipy tqdm pillow
+	$(INSTALL) "pytest>=8" scipy tqdm pillow
 	@touch $@
 
 train: .venv/with-examples

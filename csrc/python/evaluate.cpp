@@ -370,8 +370,7 @@ static bool laid_out_as(const Tensor& g, const Tensor& v) {
 static Ref<Tensor> copy_laid_out_as(Tensor& g, Tensor& v) {
   if (!is_dense(v)) return call_tensor_op("contiguous", {object(&g)});
   Own sizes(make_size(v.sizes())), strides(make_size(v.strides()));
-  Ref<Tensor> copy =
-      call_tensor_op("new_empty_strided", {object(&g), sizes.get(), strides.get()});
+  Ref<Tensor> copy = call_tensor_op("new_empty_strided", {object(&g), sizes.get(), strides.get()});
   return call_tensor_op("copy_", {object(copy.get()), object(&g)});
 }
 
@@ -383,9 +382,7 @@ static void add_to_grad(Tensor& v, Ref<Tensor> g, const Pass& pass) {
     bool fits = !thread_state().grad_layout || laid_out_as(*g, v);
     bool sole = fits && Py_REFCNT(o) == 1 && !g->view && is_dense(*g) &&
                 g->storage->refcount.load() == 1 && !g->grad_fn;
-    Ref<Tensor> kept = sole   ? g
-                       : fits ? call_tensor_op("clone", {o})
-                              : copy_laid_out_as(*g, v);
+    Ref<Tensor> kept = sole ? g : fits ? call_tensor_op("clone", {o}) : copy_laid_out_as(*g, v);
     v.grad = kept.give();
   } else if (pass.create_graph || v.grad->kind != g->kind || level_of(*g)) {
     release(std::exchange(v.grad, sum_of(*v.grad, *g).give()));

@@ -20,7 +20,7 @@ int node_traverse(PyObject* self, visitproc visit, void* arg);
 int node_clear(PyObject* self);
 void node_dealloc(PyObject* self);
 std::string node_name(const Node& n);
-PyObject* shown(Node* n);  // node_class.cpp
+PyObject* shown(Node* n);               // node_class.cpp
 std::string node_place(const Node& n);  // file and line that recorded it
 void add_nodes(PyObject* module);
 // function_type.cpp

@@ -211,9 +211,7 @@ int set_grad(PyObject* self, PyObject* v, void*) {
   });
 }
 PyObject* get_grad_fn(PyObject* self, void*) {
-  return guarded([&] {
-    return shown(tensor_grad_fn(*as_tensor(self)));
-  });
+  return guarded([&] { return shown(tensor_grad_fn(*as_tensor(self))); });
 }
 PyObject* get_output_nr(PyObject* self, void*) {
   return PyLong_FromUnsignedLong(as_tensor(self)->output_nr);

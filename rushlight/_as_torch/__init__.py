@@ -49,6 +49,7 @@ class _Alias(importlib.abc.Loader):
         return hasattr(importlib.import_module(self._own), "__path__")
 
 
+# In .egg-info folders: builders of wheels leave .dist-info out of packages.
 class _Distribution(importlib.metadata.Distribution):
     def __init__(self, folder):
         self._folder = folder
@@ -75,7 +76,7 @@ class Finder(importlib.abc.MetaPathFinder):
 
     @staticmethod
     def find_distributions(context=importlib.metadata.DistributionFinder.Context()):
-        for folder in pathlib.Path(FOLDER).glob("*.dist-info"):
+        for folder in pathlib.Path(FOLDER).glob("*.egg-info"):
             if context.name in (None, folder.name.partition("-")[0]):
                 yield _Distribution(folder)
 

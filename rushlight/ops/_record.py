@@ -83,8 +83,9 @@ class Record:
 
         A rule's parameters name what it gets: ``g`` (the output's gradient; a tuple for ops that
         return a list), ``g_NAME`` (that of output NAME), ``grads`` (a tuple of all; ``given``:
-        with None for outputs that nothing depended on, where ``grads`` has zeros), arguments, ``result`` / ``resultN``,
-        ``ARG_meta``: shape, strides and dtype of an argument, without keeping its data.
+        with None for outputs that nothing depended on, where ``grads`` has zeros), arguments,
+        ``result`` / ``resultN``, ``ARG_meta``: shape, strides and dtype of an argument, without
+        keeping its data.
         """
         for arg, rule in rules.items():
             self._add_rule(self.arg_names.index(arg), rule)

@@ -155,8 +155,8 @@ def test_versions_compare_as_versions():
     version = rl.torch_version.TorchVersion("2.13.0+rushlight")
     assert version > "2.9" and version >= (2, 13) and not version < "2.2"
     assert version == "2.13.0+rushlight" and version != "2.13.0" and version < "nonsense"
-    folders = {path.name for path in pathlib.Path(_as_torch.FOLDER).glob("*.dist-info")}
-    named = {f"{name}-{version}.dist-info" for name, (_, version) in _as_torch.STANDS_FOR.items()}
+    folders = {path.name for path in pathlib.Path(_as_torch.FOLDER).glob("*.egg-info")}
+    named = {f"{name}-{version}.egg-info" for name, (_, version) in _as_torch.STANDS_FOR.items()}
     assert folders == named
 
 

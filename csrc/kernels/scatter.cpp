@@ -44,7 +44,7 @@ void write_targets(const ScatterPlan& p, const Values& v, const char* op, int64_
   auto* ix = p.index.data<int64_t>();
   int64_t n = size_or_one(p.out, p.dim), step = stride_or_zero(p.out, p.dim);
   const int64_t* to = p.inner_out.empty() ? nullptr : p.inner_out.data();
-  const int64_t* from = p.inner_src.empty() ? nullptr : p.inner_src.data();
+  const int64_t* from = p.inner_src.empty() || !v.tensor ? nullptr : p.inner_src.data();
   for (int64_t o = o_begin; o < o_end; ++o) {
     int64_t out0 = outer_offset(p.index, p.out, p.dim, o);
     int64_t src0 = v.tensor ? outer_offset(p.index, *v.tensor, p.dim, o) : 0;

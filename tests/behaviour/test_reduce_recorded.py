@@ -75,3 +75,13 @@ def test_the_input_of_a_sum_may_change_before_backward():
     y.zero_()
     total.backward()
     assert x.grad.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("include_self", [True, False])
+def test_scattered_means_read_a_source_with_gaps(include_self):
+    wide = rl.arange(40.0).view(5, 8)
+    source, index = wide[:, ::2], rl.tensor([[0, 1, 0, 1]] * 5)
+    call = [rl.ones(3, 4), 0, index, source, "mean"]
+    found = rl.scatter_reduce(*call, include_self=include_self)
+    call[3] = source.contiguous()
+    assert rl.equal(found, rl.scatter_reduce(*call, include_self=include_self))

@@ -352,3 +352,26 @@ def _values(param):
     if grad.dtype == rl.float16 and not grad.is_coalesced():
         grad = param.grad = grad.coalesce()  # duplicates may add up to an infinity
     return grad._values()
+
+
+class DeviceGradScaler(GradScaler):
+    """Deprecated: the scaler of one device, as ``torch.cpu.amp`` and ``torch.cuda.amp`` have it."""
+
+    _device = None
+
+    def __init__(
+        self,
+        init_scale=2.0**16,
+        growth_factor=2.0,
+        backoff_factor=0.5,
+        growth_interval=2000,
+        enabled=True,
+    ):
+        name = self._device
+        warnings.warn(
+            f"torch.{name}.amp.GradScaler(...) is deprecated; use "
+            f"torch.amp.GradScaler({name!r}, ...)",
+            FutureWarning,
+            stacklevel=2,
+        )
+        super().__init__(name, init_scale, growth_factor, backoff_factor, growth_interval, enabled)

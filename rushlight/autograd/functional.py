@@ -158,20 +158,25 @@ def hessian(
         )
 
     if outer_jacobian_strategy == "forward-mode":
-        from rushlight.func import jacrev
-
-        everything = tuple(range(len(ins)))
-
-        def rows(*xs):
-            output = _as_tuple(func(*xs), "outputs of the user-provided function", "hessian")[0]
-            if len(output) != 1 or output[0].numel() != 1:
-                _scalar("hessian", lambda *_: func(*xs), xs, False)
-            return output[0].reshape(())
-
-        found = _jacobian_forward(jacrev(rows, everything), ins, create_graph)
-        return found if is_tuple else found[0][0]
-    found = jacobian(gradient, ins, create_graph=create_graph, strict=strict, vectorize=vectorize)
+        found = _hessian_forward(func, ins, create_graph)
+    else:
+        found = jacobian(
+            gradient, ins, create_graph=create_graph, strict=strict, vectorize=vectorize
+        )
     return found if is_tuple else found[0][0]
+
+
+def _hessian_forward(func, ins, create_graph):
+    """Second derivatives in forward mode over the gradient."""
+    from rushlight.func import jacrev
+
+    def rows(*xs):
+        output = _as_tuple(func(*xs), "outputs of the user-provided function", "hessian")[0]
+        if len(output) != 1 or output[0].numel() != 1:
+            _scalar("hessian", lambda *_: func(*xs), xs, False)
+        return output[0].reshape(())
+
+    return _jacobian_forward(jacrev(rows, tuple(range(len(ins)))), ins, create_graph)
 
 
 def vjp(func, inputs, v=None, create_graph=False, strict=False):

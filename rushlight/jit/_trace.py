@@ -458,14 +458,17 @@ def trace_module(
     example_inputs_is_kwarg=False,
     _store_inputs=True,
 ):
-    """`trace` of several methods of a module: ``inputs`` is {name of a method: arguments}."""
+    """`trace` of several methods of a module: ``inputs`` is {name of a method: arguments}, and
+    ``check_inputs`` a list of such.
+    """
     programs, name = {}, type(mod).__name__
     for method, example in inputs.items():
         given = (None, example) if example_inputs_is_kwarg else (example, None)
         args, kwargs = _example(*given)
         programs[method] = _record(mod, getattr(mod, method), args, kwargs, name)
-        if check_trace:
-            _check(getattr(mod, method), programs[method], args, kwargs, check_tolerance)
+        more = [_example(m[method], None)[0] for m in check_inputs or () if method in m]
+        for checked in [args, *more] if check_trace else []:
+            _check(getattr(mod, method), programs[method], checked, kwargs, check_tolerance)
     made = TopLevelTracedModule(name, programs.get("forward"), mod)
     made.__dict__.update({m: p.forward for m, p in programs.items() if m != "forward"})
     return made

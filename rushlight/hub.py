@@ -131,3 +131,33 @@ def load_state_dict_from_url(
 def download_url_to_file(url, dst, hash_prefix=None, progress=True):
     """Raises NotImplementedError."""
     raise unsupported("torch.hub.download_url_to_file", _NO_DOWNLOAD)
+
+
+class _Unseen:
+    """What `tqdm` is without the package of that name: counts, and shows nothing."""
+
+    def __init__(self, total=None, disable=False, unit=None, *args, **kwargs):
+        self.total, self.n = total, 0
+
+    def update(self, n):
+        """Adds to the count."""
+        self.n += n
+
+    def set_description(self, *args, **kwargs):
+        """Shows nothing."""
+
+    def close(self):
+        """Nothing is open."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        return False
+
+
+def __getattr__(name):
+    if name != "tqdm":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = importlib.util.find_spec("tqdm") is not None
+    return importlib.import_module("tqdm").tqdm if found else _Unseen

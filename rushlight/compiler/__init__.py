@@ -15,16 +15,27 @@ __all__ = [
     "assume_constant_result",
     "compile",
     "cudagraph_mark_step_begin",
+    "CacheInfo",
     "disable",
+    "get_default_backend",
     "is_compiling",
     "is_dynamo_compiling",
     "is_exporting",
+    "keep_portable_guards_unsafe",
+    "keep_tensor_guards_unsafe",
     "list_backends",
+    "load_cache_artifacts",
+    "load_compiled_function",
     "nested_compile_region",
     "reset",
+    "save_cache_artifacts",
+    "set_default_backend",
     "set_enable_guard_collectives",
     "set_stance",
+    "skip_all_guards_unsafe",
     "skip_guard_on_all_nn_modules_unsafe",
+    "skip_guard_on_globals_unsafe",
+    "skip_guard_on_inbuilt_nn_modules_unsafe",
     "substitute_in_graph",
     "wrap_numpy",
 ]
@@ -37,7 +48,7 @@ def compile(  # noqa: A001
     *,
     fullgraph=False,
     dynamic=None,
-    backend="inductor",
+    backend=None,
     mode=None,
     options=None,
     disable=False,
@@ -203,12 +214,34 @@ def set_enable_guard_collectives(enabled):
     return before
 
 
-def skip_guard_on_all_nn_modules_unsafe(guard_entries):
-    """Which checks before compiled code to leave out: all, for each of the entries."""
-    return [False for _ in guard_entries]
+_state = {"collectives": False, "stance": "default", "backend": "inductor"}
 
 
-_state = {"collectives": False, "stance": "default"}
+def get_default_backend():
+    """The compiler that `compile` would use where it is given none.
+
+    Example::
+
+        >>> rl.compiler.get_default_backend()
+        'inductor'
+    """
+    return _state["backend"]
+
+
+def set_default_backend(backend):
+    """Names the compiler of `get_default_backend`; None for the first one, "inductor".
+
+    Raises:
+        TypeError: if it is no name, no function and not None.
+    """
+    if backend is not None and not isinstance(backend, str) and not callable(backend):
+        raise TypeError(
+            "set_default_backend: expected a name, a function or None, got "
+            f"{type(backend).__name__}"
+        )
+    _state["backend"] = "inductor" if backend is None else backend
+
+
 _STANCES = ("default", "force_eager", "eager_on_recompile", "fail_on_recompile",
             "eager_then_compile", "aot_eager_then_compile")  # fmt: skip
 
@@ -231,3 +264,17 @@ def _restored(before):
         yield
     finally:
         _state["stance"] = before
+
+
+from ._artifacts import (  # noqa: E402
+    CacheInfo,
+    keep_portable_guards_unsafe,
+    keep_tensor_guards_unsafe,
+    load_cache_artifacts,
+    load_compiled_function,
+    save_cache_artifacts,
+    skip_all_guards_unsafe,
+    skip_guard_on_all_nn_modules_unsafe,
+    skip_guard_on_globals_unsafe,
+    skip_guard_on_inbuilt_nn_modules_unsafe,
+)

@@ -12,25 +12,62 @@ from contextlib import contextmanager
 import rushlight as rl
 
 _NEED_GPU = (
-    "can_device_access_peer", "cudart", "current_blas_handle", "current_device",
-    "current_solver_handle", "current_stream", "default_stream", "get_device_capability",
-    "get_device_name", "get_device_properties", "get_per_process_memory_fraction",
-    "get_rng_state", "get_sync_debug_mode", "graph_pool_handle", "init", "initial_seed",
-    "ipc_collect", "make_graphed_callables", "mem_get_info", "memory_snapshot", "memory_summary",
-    "memory_usage", "set_device", "set_per_process_memory_fraction", "set_rng_state",
-    "set_sync_debug_mode", "synchronize", "temperature", "utilization",
+    "caching_allocator_alloc", "caching_allocator_delete", "can_device_access_peer",
+    "change_current_allocator", "clock_rate", "cudart", "current_blas_handle", "current_device",
+    "current_solver_handle", "current_stream", "default_stream", "device_memory_used",
+    "get_allocator_backend", "get_device_capability", "get_device_name", "get_device_properties",
+    "get_per_process_memory_fraction", "get_rng_state", "get_stream_from_external",
+    "get_sync_debug_mode", "graph_pool_handle", "init", "initial_seed", "ipc_collect",
+    "list_gpu_processes", "make_graphed_callables", "mem_get_info", "memory_snapshot",
+    "memory_summary", "memory_usage", "power_draw", "set_device",
+    "set_per_process_memory_fraction", "set_rng_state", "set_sync_debug_mode", "synchronize",
+    "temperature", "utilization",
 )  # fmt: skip
 _CLASSES = (
-    "CUDAGraph", "CUDAPluggableAllocator", "Event", "ExternalStream", "MemPool", "Stream", "graph",
+    "CUDAGraph", "CUDAPluggableAllocator", "Event", "ExternalStream", "GreenContext", "MemPool",
+    "Stream", "graph",
 )  # fmt: skip
 _TENSOR_TYPES = (
     "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor",
     "HalfTensor", "IntTensor", "LongTensor", "ShortTensor",
 )  # fmt: skip
+_STORAGES = (
+    "BFloat16Storage", "BoolStorage", "ByteStorage", "CharStorage", "ComplexDoubleStorage",
+    "ComplexFloatStorage", "DoubleStorage", "FloatStorage", "HalfStorage", "IntStorage",
+    "LongStorage", "ShortStorage",
+)  # fmt: skip
 
 default_generators = ()
 has_half, has_magma = True, False
 OutOfMemoryError = rl.OutOfMemoryError
+
+
+class CudaError(RuntimeError):
+    """A function of CUDA's runtime library failed, with the code that it returned."""
+
+    def __init__(self, code):
+        super().__init__(f"CUDA error ({code})")
+
+
+class DeferredCudaCallError(Exception):
+    """A call that was waiting for CUDA's initialisation failed; never raised here."""
+
+
+class cudaStatus:
+    """The codes of CUDA's runtime library that `check_error` is told."""
+
+    SUCCESS, ERROR_NOT_READY = 0, 34
+
+
+def check_error(res):
+    """Raises `CudaError` unless a code of CUDA's runtime library is that of success.
+
+    Example::
+
+        >>> rl.cuda.check_error(rl.cuda.cudaStatus.SUCCESS)
+    """
+    if res != cudaStatus.SUCCESS:
+        raise CudaError(res)
 
 
 def _unavailable(name):
@@ -58,7 +95,9 @@ def _class_that_needs_gpu(name):
 
 
 globals().update({name: _needs_gpu(name) for name in _NEED_GPU})
-globals().update({name: _class_that_needs_gpu(name) for name in _CLASSES + _TENSOR_TYPES})
+globals().update(
+    {name: _class_that_needs_gpu(name) for name in _CLASSES + _TENSOR_TYPES + _STORAGES}
+)
 
 
 def is_available():
@@ -156,12 +195,44 @@ def memory_stats(device=None):
     return OrderedDict()
 
 
+def host_memory_stats():
+    """The figures of the host memory that is pinned for GPUs: none."""
+    return OrderedDict()
+
+
+def memory_stats_as_nested_dict(device=None):
+    """`memory_stats` as dicts within dicts: an empty one."""
+    return {}
+
+
+def host_memory_stats_as_nested_dict():
+    """`host_memory_stats` as dicts within dicts: an empty one."""
+    return {}
+
+
+def caching_allocator_enable(value=True):
+    """Whether memory of GPUs is kept for reuse: there is none either way."""
+
+
+@contextmanager
+def caching_allocator_disabled():
+    """Within, memory of GPUs is not kept for reuse: there is none either way."""
+    yield
+
+
 def reset_peak_memory_stats(device=None):
     """Begins to watch for greatest values anew: there are none."""
 
 
 reset_max_memory_allocated = reset_max_memory_cached = reset_peak_memory_stats
 reset_accumulated_memory_stats = reset_peak_memory_stats
+
+
+def reset_peak_host_memory_stats():
+    """Begins to watch the pinned host memory's greatest values anew: there are none."""
+
+
+reset_accumulated_host_memory_stats = reset_peak_host_memory_stats
 
 
 # ---- devices and streams as contexts -------------------------------------------------------------
@@ -234,15 +305,19 @@ def use_mem_pool(pool, device=None):
 
 _SUBMODULES = ("amp", "comm", "memory", "nccl", "nvtx", "profiler", "random", "streams")
 __all__ = [
-    *_NEED_GPU, *_CLASSES, *_TENSOR_TYPES, "OutOfMemoryError", "StreamContext",
+    *_NEED_GPU, *_CLASSES, *_TENSOR_TYPES, *_STORAGES,
+    "CudaError", "DeferredCudaCallError", "OutOfMemoryError", "StreamContext",
+    "caching_allocator_disabled", "caching_allocator_enable", "check_error", "cudaStatus",
     "default_generators", "device", "device_count", "device_of", "empty_cache", "get_arch_list",
-    "get_gencode_flags", "get_rng_state_all", "is_available", "is_bf16_supported",
+    "get_gencode_flags", "get_rng_state_all", "host_memory_stats",
+    "host_memory_stats_as_nested_dict", "is_available", "is_bf16_supported",
     "is_current_stream_capturing", "is_initialized", "is_tf32_supported", "manual_seed",
     "manual_seed_all", "max_memory_allocated", "max_memory_cached", "max_memory_reserved",
     "memory_allocated", "memory_cached", "memory_reserved", "memory_stats",
+    "memory_stats_as_nested_dict", "reset_accumulated_host_memory_stats",
     "reset_accumulated_memory_stats", "reset_max_memory_allocated", "reset_max_memory_cached",
-    "reset_peak_memory_stats", "seed", "seed_all", "set_rng_state_all", "set_stream", "stream",
-    "use_mem_pool",
+    "reset_peak_host_memory_stats", "reset_peak_memory_stats", "seed", "seed_all",
+    "set_rng_state_all", "set_stream", "stream", "use_mem_pool",
 ]  # fmt: skip
 
 

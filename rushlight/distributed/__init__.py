@@ -12,8 +12,10 @@ from ._collectives import (
     ReduceOp,
     Work,
     all_gather,
+    all_gather_coalesced,
     all_gather_into_tensor,
     all_gather_object,
+    all_gather_single,
     all_reduce,
     all_reduce_coalesced,
     all_to_all,
@@ -28,13 +30,16 @@ from ._collectives import (
     isend,
     monitored_barrier,
     recv,
+    recv_object_list,
     reduce,
     reduce_op,
     reduce_scatter,
+    reduce_scatter_single,
     reduce_scatter_tensor,
     scatter,
     scatter_object_list,
     send,
+    send_object_list,
 )
 from ._group import (
     Backend,
@@ -45,6 +50,7 @@ from ._group import (
     get_global_rank,
     get_group_rank,
     get_node_local_rank,
+    get_pg_count,
     get_process_group_ranks,
     get_rank,
     get_world_size,
@@ -60,7 +66,38 @@ from ._group import (
     is_xccl_available,
     new_group,
     new_subgroups,
+    new_subgroups_by_enumeration,
+    shrink_group,
+    split_group,
 )
+from ._options import (
+    AllreduceCoalescedOptions,
+    AllreduceOptions,
+    AllToAllOptions,
+    BackendConfig,
+    BarrierOptions,
+    BroadcastOptions,
+    BuiltinCommHookType,
+    DebugLevel,
+    GatherOptions,
+    GradBucket,
+    GroupName,
+    Logger,
+    ProcessGroupGloo,
+    ReduceOptions,
+    Reducer,
+    ReduceScatterOptions,
+    ScatterOptions,
+    breakpoint,
+    get_backend_config,
+    get_debug_level,
+    get_default_backend_for_device,
+    record_comm,
+    set_debug_level,
+    set_debug_level_from_env,
+    supports_complex,
+)
+from ._rendezvous import register_rendezvous_handler, rendezvous
 from ._store import FileStore, HashStore, PrefixStore, Store, TCPStore
 from .device_mesh import DeviceMesh, init_device_mesh
 
@@ -85,6 +122,10 @@ class DistNetworkError(DistError):
 
 class DistStoreError(DistError):
     """A store failed."""
+
+
+class QueueEmptyError(DistStoreError):
+    """Nothing was waiting in a store's queue."""
 
 
 def is_available():

@@ -138,6 +138,25 @@ def all_gather_into_tensor(output_tensor, input_tensor, group=None, async_op=Fal
     return _end(async_op, output_tensor)
 
 
+def all_gather_single(output_tensor, input_tensor, group=None, async_op=False):
+    """`all_gather_into_tensor` by its newer name."""
+    return all_gather_into_tensor(output_tensor, input_tensor, group, async_op)
+
+
+def all_gather_coalesced(output_tensor_lists, input_tensor_list, group=None, async_op=False):
+    """`all_gather` of several tensors: one list of outputs a process."""
+    targets = _one(output_tensor_lists, "all_gather_coalesced", "output_tensor_lists")
+    if _begin(group, "all_gather_coalesced", *targets, *input_tensor_list):
+        if len(targets) != len(input_tensor_list):
+            raise ValueError(
+                f"all_gather_coalesced: {len(input_tensor_list)} tensors do not fit into a list of "
+                f"{len(targets)}"
+            )
+        for target, source in zip(targets, input_tensor_list):
+            _copy(target, source, "all_gather_coalesced")
+    return _end(async_op, *targets)
+
+
 def gather(tensor, gather_list=None, dst=None, group=None, async_op=False, group_dst=None):
     """`all_gather` for process ``dst`` only."""
     _self(dst, "gather", "dst")
@@ -166,6 +185,11 @@ def reduce_scatter_tensor(output, input, op=ReduceOp.SUM, group=None, async_op=F
     if _begin(group, "reduce_scatter_tensor", output, input):
         _copy(output, input, "reduce_scatter_tensor")
     return _end(async_op, output)
+
+
+def reduce_scatter_single(output, input, op=ReduceOp.SUM, group=None, async_op=False):  # noqa: A002
+    """`reduce_scatter_tensor` by its newer name."""
+    return reduce_scatter_tensor(output, input, op, group, async_op)
 
 
 def all_to_all(output_tensor_list, input_tensor_list, group=None, async_op=False):
@@ -288,3 +312,17 @@ def scatter_object_list(
     if _member(group) is not None:
         entry = _one(scatter_object_input_list, "scatter_object_list", "scatter_object_input_list")
         scatter_object_output_list[0] = _through_pickle(entry)
+
+
+def send_object_list(
+    object_list, dst=None, group=None, device=None, group_dst=None, use_batch=False
+):
+    """Sends objects to another process. ValueError: there is none."""
+    _alone("send_object_list")
+
+
+def recv_object_list(
+    object_list, src=None, group=None, device=None, group_src=None, use_batch=False
+):
+    """Receives objects from another process. ValueError: there is none."""
+    _alone("recv_object_list")

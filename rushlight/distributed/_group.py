@@ -7,7 +7,7 @@ import os
 
 from rushlight._notes import unsupported
 
-_world = {"group": None}
+_world = {"group": None, "parts": 0}
 
 
 class Backend(str):
@@ -134,7 +134,7 @@ def init_process_group(
     name = Backend(backend or "gloo").partition(":")[0]
     if name == "nccl":
         raise RuntimeError("init_process_group: nccl needs GPUs, of which there are none: use gloo")
-    _world["group"] = ProcessGroup(name)
+    _world.update(group=ProcessGroup(name), parts=0)
 
 
 def destroy_process_group(group=None):
@@ -145,7 +145,9 @@ def destroy_process_group(group=None):
     """
     assert is_initialized(), "destroy_process_group: no process group has begun"
     if group is None or group is _world["group"]:
-        _world["group"] = None
+        _world.update(group=None, parts=0)
+    elif group is not GroupMember.NON_GROUP_MEMBER:
+        _world["parts"] -= 1
 
 
 def is_initialized():
@@ -227,6 +229,7 @@ def new_group(
         raise ValueError(f"new_group: ranks must be in a world of one process, got {ranks}")
     if not ranks:
         return GroupMember.NON_GROUP_MEMBER
+    _world["parts"] += 1
     return ProcessGroup(backend or world.backend, group_desc or "group")
 
 
@@ -238,6 +241,54 @@ def new_subgroups(
         raise ValueError(f"new_subgroups: groups of {group_size} in a world of one process")
     made = new_group(None, timeout, backend, pg_options, group_desc=group_desc)
     return made, [made]
+
+
+def new_subgroups_by_enumeration(
+    ranks_per_subgroup_list, timeout=None, backend=None, pg_options=None, group_desc=None
+):
+    """This process's group among those whose ranks are listed, and the list of all of them."""
+    if not ranks_per_subgroup_list:
+        raise ValueError("new_subgroups_by_enumeration: the list of groups is empty")
+    made = [
+        new_group(ranks, timeout, backend, pg_options, group_desc=group_desc)
+        for ranks in ranks_per_subgroup_list
+    ]
+    if sum(map(len, ranks_per_subgroup_list)) > 1:
+        raise ValueError("new_subgroups_by_enumeration: rank 0 is in more than one group")
+    return made[0], made
+
+
+def split_group(
+    parent_pg=None,
+    split_ranks=None,
+    timeout=None,
+    pg_options=None,
+    group_desc=None,
+    backend=None,
+):
+    """This process's group among the parts of a group whose ranks are listed.
+
+    Unlike PyTorch's, it needs no device that the group is bound to.
+    """
+    parent = _member(parent_pg)
+    if not split_ranks:
+        raise ValueError("split_group: split_ranks is empty")
+    backend = backend or parent.backend
+    groups = new_subgroups_by_enumeration(split_ranks, timeout, backend, pg_options, group_desc)
+    return groups[0]
+
+
+def shrink_group(ranks_to_exclude, group=None, shrink_flags=0, pg_options=None):
+    """A group without some of its ranks. ValueError: nobody can leave a group of one process."""
+    _member(group)
+    raise ValueError(
+        f"shrink_group: cannot leave out {list(ranks_to_exclude)}, the group has one process"
+    )
+
+
+def get_pg_count():
+    """How many groups there are, that of all processes included; 0 before there is one."""
+    return is_initialized() + _world["parts"]
 
 
 def is_backend_available(backend):

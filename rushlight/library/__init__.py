@@ -13,8 +13,9 @@ from ._schema import Schema, infer_schema
 
 __all__ = [
     "CustomOpDef", "Library", "custom_op", "define", "fallthrough_kernel", "get_ctx", "impl",
-    "impl_abstract", "infer_schema", "register_autocast", "register_autograd", "register_fake",
-    "register_kernel", "register_torch_dispatch", "register_vmap", "wrap_triton",
+    "get_kernel", "impl_abstract", "infer_schema", "opcheck", "register_autocast",
+    "register_autograd", "register_fake", "register_kernel", "register_torch_dispatch",
+    "register_vmap", "triton_op", "wrap_triton",
 ]  # fmt: skip
 
 _KEYS = {
@@ -270,6 +271,23 @@ def register_autocast(op, device_type, cast_inputs, /, *, lib=None):
 def wrap_triton(triton_kernel, /):
     """Raises NotImplementedError: there is no Triton."""
     raise unsupported("torch.library.wrap_triton", "there is no Triton")
+
+
+def triton_op(name, fn=None, /, *, mutates_args, schema=None):
+    """Raises NotImplementedError: there is no Triton."""
+    raise unsupported("torch.library.triton_op", "use custom_op, whose function may be any Python")
+
+
+def get_kernel(op, dispatch_key):
+    """Raises NotImplementedError: calls are not dispatched by key."""
+    raise unsupported("torch.library.get_kernel", "call the operator")
+
+
+def opcheck(op, args, kwargs=None, *, test_utils=None, raise_exception=True, atol=None, rtol=None):
+    """Tests an operator of a program on some arguments: see `rushlight.library._check.opcheck`."""
+    from ._check import opcheck as check
+
+    return check(op, args, kwargs, test_utils, raise_exception, atol, rtol)
 
 
 def fallthrough_kernel():

@@ -12,13 +12,14 @@ from enum import Enum
 
 import rushlight as rl
 from rushlight import _interpose
-from rushlight._notes import unsupported
+from rushlight._notes import unsupported, unsupported_class
 
 from ._events import DeviceType, EventList, FunctionEvent
 
 __all__ = [
-    "DeviceType", "ProfilerAction", "ProfilerActivity", "is_fbcode", "kineto_available", "profile",
-    "record_function", "schedule", "supported_activities", "tensorboard_trace_handler",
+    "DeviceType", "ExecutionTraceObserver", "ProfilerAction", "ProfilerActivity", "RecordScope",
+    "is_fbcode", "kineto_available", "profile", "record_function", "schedule",
+    "supported_activities", "tensorboard_trace_handler",
 ]  # fmt: skip
 
 _active = []  # profilers that are recording, innermost last
@@ -42,6 +43,26 @@ class ProfilerAction(Enum):
     WARMUP = 1
     RECORD = 2
     RECORD_AND_SAVE = 3
+
+
+class RecordScope(Enum):
+    """What a recorded span is; this module's are FUNCTION and USER_SCOPE."""
+
+    FUNCTION = 0
+    BACKWARD_FUNCTION = 1
+    TORCHSCRIPT_FUNCTION = 2
+    KERNEL_FUNCTION_DTYPE = 3
+    CUSTOM_CLASS = 4
+    BUILD_FEATURE = 5
+    LITE_INTERPRETER = 6
+    USER_SCOPE = 7
+    STATIC_RUNTIME_OP = 8
+    STATIC_RUNTIME_MODEL = 9
+
+
+ExecutionTraceObserver = unsupported_class(
+    "torch.profiler", "ExecutionTraceObserver", "export_chrome_trace shows what ran"
+)
 
 
 def kineto_available():

@@ -88,8 +88,7 @@ def overridable(function):
 def attribute(name, op, setter=None):
     """A property of Tensor that calls an op and is known to handlers as ``Tensor.name.__get__``."""
     if hasattr(op, "record"):
-        getter = _native.make_callable([op.record.native], 0)
-        getter.__name__ = name
+        getter = _native.make_callable(op.record, 0, name)
     else:
         getter = overridable(op)
     made = property(getter, setter)

@@ -172,7 +172,7 @@ class Targets:
 
         public = [r for r in _record.records.values() if set(r.at) - {"internal"}]
         self.records = [r for r in public if re.search(only, r.name)]
-        self.publics, self.rl = _record._publics, rl
+        self.publics, self.rl = _record.publics, rl
         self.protocols = [p for p in PROTOCOLS if re.search(only, p.__name__)]
 
     def draw(self, seed):
@@ -432,7 +432,7 @@ def natives(draw, rl):
     """Any function of the native module, which only the package is meant to call."""
     from rushlight import _native
 
-    leave = ("set_package_prefix", "make_op", "add_rule", "set_operator")
+    leave = ("set_package_prefix", "make_callable", "add_overload", "set_operator")
     names = [n for n in dir(_native) if not n.startswith("__") and n not in leave]
     function = getattr(_native, draw.random.choice(names))
     if callable(function):

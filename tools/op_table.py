@@ -3,6 +3,7 @@
 Read by make_docs.py and make_stubs.py. A new schema type gets its annotation in `_ANNOTATIONS`.
 """
 
+from rushlight import _native
 from rushlight.ops import _record
 
 _ANNOTATIONS = {
@@ -60,7 +61,7 @@ def arguments(record):
     """The record's arguments in order, ``out`` included where the schema has it."""
     inside = record.schema.rpartition("->")[0].strip()[:-1].partition("(")[2]
     found, keyword_only = [], False
-    for text in _record._split(inside):
+    for text in _native.split_arguments(inside):
         if text == "*":
             keyword_only = True
         else:
@@ -72,7 +73,7 @@ def result(record):
     """The annotation of what the op returns."""
     returns = record.schema.rpartition("->")[2].strip()
     if returns.startswith("("):
-        parts = [_one_result(part.split()[0]) for part in _record._split(returns[1:-1])]
+        parts = [_one_result(part.split()[0]) for part in _native.split_arguments(returns[1:-1])]
         return f"tuple[{', '.join(parts)}]" if parts else "None"
     return _one_result(returns)
 

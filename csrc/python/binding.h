@@ -84,6 +84,7 @@ PyObject* device_object(Device d);              // borrowed
 Device to_device(PyObject* o, const char* op);  // str, device object; raises for cuda
 PyObject* make_size(Sizes sizes);               // new reference to a rushlight.Size
 MemoryFormat to_memory_format(PyObject* o, const char* op);
+PyObject* format_object(MemoryFormat f);  // borrowed
 bool is_strided(PyObject* layout, const char* op);       // raises for what is no layout
 void require_strided(PyObject* layout, const char* op);  // raises for sparse layouts
 

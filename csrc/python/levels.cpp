@@ -148,12 +148,12 @@ PyObject* drawn_by_level(Op& op, Slots& slots, Form form) {
 
 namespace {
 
-// call_record(op, arguments in schema order): the op itself, whatever overloads there are.
+// call_record(record, arguments in schema order): the op itself, whatever overloads there are.
 PyObject* call_record(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    PyObject *capsule, *values;
-    if (!PyArg_ParseTuple(args, "OO!", &capsule, &PyTuple_Type, &values)) throw PythonError{};
-    Op& op = capsule_op(capsule);
+    PyObject *record, *values;
+    if (!PyArg_ParseTuple(args, "OO!", &record, &PyTuple_Type, &values)) throw PythonError{};
+    Op& op = operator_op(record);
     Slots slots;
     for (size_t i = 0; i < op.args.size(); ++i) {
       PyObject* o = PyTuple_GET_ITEM(values, static_cast<Py_ssize_t>(i));

@@ -20,20 +20,33 @@ const char* op_name(const Op* op) { return op ? op->public_name.c_str() : "Accum
 
 // ---- finishing: where results go
 
+// The class of an op's named tuple.
+static PyObject* results_class(const Op& op) {
+  if (op.result_type) return op.result_type;
+  Own fields(checked(PyTuple_New(static_cast<Py_ssize_t>(op.result_names.size()))));
+  for (size_t i = 0; i < op.result_names.size(); ++i)
+    PyTuple_SET_ITEM(fields.get(), static_cast<Py_ssize_t>(i),
+                     checked(PyUnicode_FromString(op.result_names[i].c_str())));
+  Own module(checked(PyImport_ImportModule("rushlight.ops._results")));
+  op.result_type = checked(PyObject_CallMethod(module.get(), "result_type", "sO",
+                                               op.public_name.c_str(), fields.get()));
+  return op.result_type;
+}
+
 PyObject* pack_results(const Op& op, Results& outs) {
   if (outs.size() == 1 && !op.returns_list) return wrap(std::move(outs[0]));
   PyObject* tuple = checked(PyTuple_New(outs.size()));
   for (int i = 0; i < outs.size(); ++i) PyTuple_SET_ITEM(tuple, i, wrap(std::move(outs[i])));
-  if (!op.result_type) return tuple;
+  if (!op.named_results) return tuple;
   Own held(tuple);
-  return checked(PyObject_CallOneArg(op.result_type, tuple));
+  return checked(PyObject_CallOneArg(results_class(op), tuple));
 }
 
 namespace {
 
 // A tuple of results, from out= or a body, as the op's named tuple if it has one.
 PyObject* named_outputs(const Op& op, PyObject* out) {
-  return op.result_type ? checked(PyObject_CallOneArg(op.result_type, out)) : Py_NewRef(out);
+  return op.named_results ? checked(PyObject_CallOneArg(results_class(op), out)) : Py_NewRef(out);
 }
 // What a call with out= returns: nothing if the results are a list.
 PyObject* given_outputs(const Op& op, PyObject* out) {

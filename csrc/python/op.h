@@ -1,5 +1,5 @@
 // An operator as the native side sees it: the parsed schema, how it is computed, and its
-// gradient rules. Built from the Python record; names no particular operator.
+// gradient rules. Built by operator_type.cpp from the Python record; names no particular operator.
 #pragma once
 #include <memory>
 #include <string>
@@ -70,9 +70,11 @@ struct Op {
   DTypeRule dtype_rule = DTypeRule::Promote;
   const PointwiseKernel* pointwise = nullptr;
   const Kernel* kernel = nullptr;
-  PyObject* body = nullptr;         // Python implementation, called with the arguments in order
-  PyObject* result_type = nullptr;  // named tuple of several results
+  PyObject* body = nullptr;    // Python implementation, called with the arguments in order
+  PyObject* record = nullptr;  // what declared it: a Record
   std::vector<std::string> result_names;
+  bool named_results = false;               // several results are a tuple with these names
+  mutable PyObject* result_type = nullptr;  // its class, made on first use
   std::vector<Rule> rules;  // one per differentiable argument, or a single joint rule
   std::vector<int> tensor_args;
   int requires_grad_arg = -1, dtype_arg = -1;
@@ -116,8 +118,9 @@ void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena);
 // op.cpp
 PyObject* invoke(Op& op, Slots& slots, Form form);
 PyObject* call_body(const Op& op, const Slots& slots);  // the Python implementation
-Op& capsule_op(PyObject* o);                            // of Record.native
-Op& named_op(const char* public_name);                  // its first overload
+Op& operator_op(PyObject* record);
+void add_operator_type(PyObject* module);
+Op& named_op(const char* public_name);  // its first overload
 const char* op_name(const Op* op);
 
 // record.cpp

@@ -10,8 +10,9 @@ namespace {
 
 struct OpObject {
   PyObject_HEAD vectorcallfunc vectorcall;
-  std::vector<Op*>* overloads;
-  PyObject* dict;
+  std::vector<Op*>* overloads;  // one list for all that stand for the same public name
+  PyObject *dict, *name, *record;
+  OpObject* main;  // what handlers of calls see: the first that was made for the name
   Form form;
 };
 PyTypeObject *FunctionType, *MethodType;
@@ -33,6 +34,7 @@ PyTypeObject *FunctionType, *MethodType;
 
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   auto* o = reinterpret_cast<OpObject*>(self);
+  auto* main = reinterpret_cast<PyObject*>(o->main);
   return guarded([&]() -> PyObject* {
     Py_ssize_t n = PyVectorcall_NARGS(nargsf);
     for (Op* op : *o->overloads) {
@@ -42,14 +44,14 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
         if (marks & kDraws)
           if (PyObject* drawn = drawn_by_level(*op, slots, o->form)) return drawn;
         PyObject* result =
-            marks == kLevel ? Py_NewRef(Py_NotImplemented) : redirect(self, args, n, kwnames);
+            marks == kLevel ? Py_NewRef(Py_NotImplemented) : redirect(main, args, n, kwnames);
         if (result != Py_NotImplemented) return result;
         Py_DECREF(result);
       }
       return invoke(*op, slots, o->form);
     }
     if (any_torch_function(args, n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0))) {
-      PyObject* result = redirect(self, args, n, kwnames);
+      PyObject* result = redirect(main, args, n, kwnames);
       if (result != Py_NotImplemented) return result;
       Py_DECREF(result);
     }
@@ -72,159 +74,127 @@ PyObject* op_repr(PyObject* self) {
   return PyUnicode_FromFormat("<op %s>", (*o->overloads)[0]->public_name.c_str());
 }
 
+// ---- what Python reads: made from the records when asked for, as hardly any program does
+
+PyObject* get_name(PyObject* self, void*) {
+  return Py_NewRef(reinterpret_cast<OpObject*>(self)->name);
+}
+PyObject* get_record(PyObject* self, void* attribute) {
+  PyObject* record = reinterpret_cast<OpObject*>(self)->record;
+  return attribute ? PyObject_GetAttrString(record, static_cast<const char*>(attribute))
+                   : Py_NewRef(record);
+}
+
+// The first record's schema and text, then the schemas of the other overloads.
+PyObject* get_doc(PyObject* self, void*) {
+  return guarded([&] {
+    auto& overloads = *reinterpret_cast<OpObject*>(self)->overloads;
+    Own parts(checked(PyList_New(0)));
+    for (Op* op : overloads) {
+      Own schema(checked(PyObject_GetAttrString(op->record, "schema")));
+      checked(PyList_Append(parts.get(), schema.get()));
+      if (op != overloads[0]) continue;
+      Own doc(checked(PyObject_GetAttrString(op->record, "doc")));
+      Own shown(doc.get() == Py_None ? PyUnicode_FromString("") : Py_NewRef(doc.get()));
+      checked(PyList_Append(parts.get(), shown.get()));
+    }
+    Own separator(checked(PyUnicode_FromString("\n\n")));
+    return checked(PyUnicode_Join(separator.get(), parts.get()));
+  });
+}
+
+// The class has a __module__ of its own, so this cannot be one of `getset`.
+PyObject* op_getattr(PyObject* self, PyObject* name) {
+  if (PyUnicode_CompareWithASCIIString(name, "__module__") == 0)
+    return PyUnicode_FromString("torch");
+  return PyObject_GenericGetAttr(self, name);
+}
+
+PyObject* reduce(PyObject* self, PyObject*) {
+  return guarded([&] {
+    auto* main = reinterpret_cast<PyObject*>(reinterpret_cast<OpObject*>(self)->main);
+    Own ops(checked(PyImport_ImportModule("rushlight.ops")));
+    return checked(PyObject_CallMethod(ops.get(), "_reduced", "O", main));
+  });
+}
+
+void* attribute(const char* name) { return const_cast<char*>(name); }
+PyGetSetDef getset[] = {{"__name__", get_name, nullptr, nullptr, nullptr},
+                        {"__qualname__", get_name, nullptr, nullptr, nullptr},
+                        {"__doc__", get_doc, nullptr, nullptr, nullptr},
+                        {"record", get_record, nullptr, nullptr, nullptr},
+                        {"vjp", get_record, nullptr, nullptr, attribute("vjp")},
+                        {"vjp_all", get_record, nullptr, nullptr, attribute("vjp_all")},
+                        {"samples", get_record, nullptr, nullptr, attribute("samples")},
+                        {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyMethodDef methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr},
+                         {nullptr, nullptr, 0, nullptr}};
+
 PyTypeObject* make_type(const char* name, bool method) {
   PyType_Slot slots[] = {{Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
                          {Py_tp_members, members},
+                         {Py_tp_getset, getset},
+                         {Py_tp_methods, methods},
                          {Py_tp_repr, reinterpret_cast<void*>(op_repr)},
-                         {Py_tp_getattro, reinterpret_cast<void*>(PyObject_GenericGetAttr)},
+                         {Py_tp_getattro, reinterpret_cast<void*>(op_getattr)},
                          {Py_tp_setattro, reinterpret_cast<void*>(PyObject_GenericSetAttr)},
                          {method ? Py_tp_descr_get : 0, reinterpret_cast<void*>(bind_method)},
                          {0, nullptr}};
-  unsigned flags =
-      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
+  unsigned flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
+                   Py_TPFLAGS_DISALLOW_INSTANTIATION | (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
   PyType_Spec spec{name, sizeof(OpObject), 0, flags, slots};
   return reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
 }
 
-const char* kOpCapsule = "rushlight.op";
-
-}  // namespace
-
-Op& capsule_op(PyObject* o) {
-  auto* op = static_cast<Op*>(PyCapsule_GetPointer(o, kOpCapsule));
-  if (!op) throw PythonError{};
-  return *op;
+// They live as long as the process, as the ops do.
+OpObject* new_callable(PyObject* name, PyObject* record, Form form) {
+  auto* o = PyObject_New(OpObject, form == Form::Function ? FunctionType : MethodType);
+  if (!o) throw PythonError{};
+  o->vectorcall = op_vectorcall;
+  o->dict = nullptr;
+  o->name = Py_NewRef(name);
+  o->record = Py_NewRef(record);
+  o->form = form;
+  o->main = o;
+  o->overloads = nullptr;
+  return o;
 }
 
-namespace {
-
-// make_op(name, public_name, grad_names, args, flags): args are (name, type, optional,
-// has_default, default, keyword_only, repeat); flags a dict. Parsed by ops/_record.py.
-PyObject* make_op(PyObject*, PyObject* args) {
-  return guarded([&]() -> PyObject* {
-    const char *name, *public_name, *kernel;
-    PyObject *grad_names, *specs, *body, *result_type;
-    const char* no_bool;
-    int has_out, differentiable, returns_list, dtype_rule, pointwise, mutated, out_rule, numbers;
-    if (!PyArg_ParseTuple(args, "ssO!zOOOppppiiips", &name, &public_name, &PyTuple_Type,
-                          &grad_names, &kernel, &specs, &body, &result_type, &has_out,
-                          &differentiable, &returns_list, &pointwise, &dtype_rule, &mutated,
-                          &out_rule, &numbers, &no_bool))
-      throw PythonError{};
-    auto* op = new Op;  // ops live as long as the process
-    op->name = name;
-    op->public_name = public_name;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(grad_names); ++i)
-      op->grad_names.emplace_back(PyUnicode_AsUTF8(PyTuple_GET_ITEM(grad_names, i)));
-    op->has_out = has_out;
-    op->differentiable = differentiable;
-    op->returns_list = returns_list;
-    op->dtype_rule = static_cast<DTypeRule>(dtype_rule);
-    op->mutated = mutated;
-    int sizes = 0;
-    op->out_rule = static_cast<OutRule>(out_rule);
-    op->no_bool = no_bool;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(specs); ++i) {
-      ArgSpec a;
-      int type, optional, has_default, keyword_only;
-      PyObject *arg_name, *value;
-      if (!PyArg_ParseTuple(PyList_GET_ITEM(specs, i), "UippOpi", &arg_name, &type, &optional,
-                            &has_default, &value, &keyword_only, &a.repeat))
-        throw PythonError{};
-      Py_INCREF(arg_name);
-      PyUnicode_InternInPlace(&arg_name);
-      a.name = arg_name;
-      a.text = PyUnicode_AsUTF8(arg_name);
-      a.type = static_cast<ArgType>(type);
-      a.optional = optional;
-      a.has_default = has_default;
-      a.keyword_only = keyword_only;
-      a.default_value = Py_NewRef(value);
-      if (!keyword_only) ++op->positional;
-      sizes += a.type == ArgType::Ints;
-      if (a.type == ArgType::Tensor || a.type == ArgType::Operand || a.type == ArgType::Tensors)
-        op->tensor_args.push_back(static_cast<int>(i));
-      if (std::string_view(a.text) == "requires_grad") op->requires_grad_arg = static_cast<int>(i);
-      op->draws |= a.type == ArgType::Generator;
-      if (a.type == ArgType::DType) op->dtype_arg = static_cast<int>(i);
-      op->args.push_back(a);
-    }
-    RL_CHECK(PyList_GET_SIZE(specs) <= kMaxArgs && sizes <= kMaxSizeArgs, name,
-             ": a schema has at most ", kMaxArgs, " arguments, ", kMaxSizeArgs, " of them int[]");
-    op->wants_tensor = !numbers && std::ranges::all_of(op->tensor_args, [&](int i) {
-      return op->args[static_cast<size_t>(i)].type == ArgType::Operand;
-    });
-    if (body != Py_None) op->body = Py_NewRef(body);
-    if (result_type != Py_None) op->result_type = Py_NewRef(result_type);
-    if (kernel && pointwise) {
-      op->pointwise = find_pointwise(kernel);
-      if (!op->pointwise && !op->body)
-        fail(name, ": no pointwise functor is registered under ", kernel);
-    } else if (kernel) {
-      op->kernel = find_kernel(kernel);
-      if (!op->kernel && !op->body) fail(name, ": no kernel is registered under ", kernel);
-      op->is_view = op->kernel && op->kernel->kind == Kernel::View;
-      if (op->is_view) op->has_out = false;
-    }
-    if (op->out_rule == OutRule::Default)
-      op->out_rule = op->kernel && op->dtype_arg < 0 ? OutRule::Exact : OutRule::Cast;
-    return checked(PyCapsule_New(op, kOpCapsule, nullptr));
-  });
-}
-
-// add_rule(op, arg_index or -1, function, [(kind, index), ...])
-PyObject* add_rule(PyObject*, PyObject* args) {
-  return guarded([&]() -> PyObject* {
-    PyObject *capsule, *fn, *inputs;
-    Rule rule;
-    if (!PyArg_ParseTuple(args, "OiOO!", &capsule, &rule.arg, &fn, &PyList_Type, &inputs))
-      throw PythonError{};
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(inputs); ++i) {
-      int kind, index;
-      if (!PyArg_ParseTuple(PyList_GET_ITEM(inputs, i), "ii", &kind, &index)) throw PythonError{};
-      rule.inputs.push_back({static_cast<RuleInput::Kind>(kind), index});
-    }
-    rule.fn = Py_NewRef(fn);
-    capsule_op(capsule).rules.push_back(std::move(rule));
-    Py_RETURN_NONE;
-  });
-}
-
-// make_callable([op, ...], form: 0 function, 1 method, 2 in-place method)
+// make_callable(record, form: 0 function, 1 method, 2 in-place method; its name)
 PyObject* make_callable(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    PyObject* list;
+    PyObject *record, *name;
     int form;
-    if (!PyArg_ParseTuple(args, "O!i", &PyList_Type, &list, &form)) throw PythonError{};
-    PyTypeObject* type = form ? MethodType : FunctionType;
-    auto* o = PyObject_New(OpObject, type);
-    if (!o) throw PythonError{};
-    o->vectorcall = op_vectorcall;
-    o->dict = nullptr;
-    o->form = static_cast<Form>(form);
-    o->overloads = new std::vector<Op*>;
-    Own held(reinterpret_cast<PyObject*>(o));
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i)
-      o->overloads->push_back(&capsule_op(PyList_GET_ITEM(list, i)));
-    return held.give();
+    if (!PyArg_ParseTuple(args, "OiU", &record, &form, &name)) throw PythonError{};
+    Op& op = operator_op(record);
+    OpObject* o = new_callable(name, record, static_cast<Form>(form));
+    o->overloads = new std::vector<Op*>{&op};
+    return reinterpret_cast<PyObject*>(o);
   });
 }
 
+// add_overload(callable, record): the same callable as seen from the new record.
 PyObject* add_overload(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    PyObject *callable, *capsule;
-    if (!PyArg_ParseTuple(args, "OO", &callable, &capsule)) throw PythonError{};
-    reinterpret_cast<OpObject*>(callable)->overloads->push_back(&capsule_op(capsule));
-    Py_RETURN_NONE;
+    PyObject *callable, *record;
+    if (!PyArg_ParseTuple(args, "OO", &callable, &record)) throw PythonError{};
+    auto* first = reinterpret_cast<OpObject*>(callable);
+    if (Py_TYPE(callable) != FunctionType && Py_TYPE(callable) != MethodType)
+      fail(ErrorKind::Type, "add_overload: expected an op, got ", Py_TYPE(callable)->tp_name);
+    first->overloads->push_back(&operator_op(record));
+    OpObject* o = new_callable(first->name, record, first->form);
+    o->overloads = first->overloads;
+    o->main = first->main;
+    return reinterpret_cast<PyObject*>(o);
   });
 }
 
 PyObject* set_operator(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     int slot;
-    PyObject* capsule;
-    if (!PyArg_ParseTuple(args, "iO", &slot, &capsule)) throw PythonError{};
-    operator_ops[slot] = &capsule_op(capsule);
+    PyObject* record;
+    if (!PyArg_ParseTuple(args, "iO", &slot, &record)) throw PythonError{};
+    operator_ops[slot] = &operator_op(record);
     Py_RETURN_NONE;
   });
 }
@@ -244,9 +214,7 @@ PyObject* native_names(PyObject*, PyObject*) {
   });
 }
 
-PyMethodDef functions[] = {{"make_op", make_op, METH_VARARGS, nullptr},
-                           {"add_rule", add_rule, METH_VARARGS, nullptr},
-                           {"make_callable", make_callable, METH_VARARGS, nullptr},
+PyMethodDef functions[] = {{"make_callable", make_callable, METH_VARARGS, nullptr},
                            {"add_overload", add_overload, METH_VARARGS, nullptr},
                            {"set_operator", set_operator, METH_VARARGS, nullptr},
                            {"native_names", native_names, METH_NOARGS, nullptr},
@@ -269,6 +237,7 @@ PyObject* call_op(const char* name, PyObject* const* args, size_t n) {
 }
 
 void add_ops(PyObject* module) {
+  add_operator_type(module);
   FunctionType = make_type("rushlight.builtin_op", false);
   MethodType = make_type("rushlight.op_method", true);
   table_ = checked(PyDict_New());

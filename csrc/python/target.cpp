@@ -100,7 +100,7 @@ void collect_tensors(PyObject* result, Results& outs) {
 }
 
 void deliver_all(const Op& op, PyObject* out, const Results& values) {
-  bool several = values.size() != 1 || op.returns_list || op.result_type;
+  bool several = values.size() != 1 || op.returns_list || op.named_results;
   if (several == is_tensor(out))
     fail(ErrorKind::Type, op.public_name, "(): argument 'out' must be ",
          several ? str("tuple of ", values.size(), " Tensors") : "Tensor", ", not ",

@@ -116,7 +116,7 @@ def map_tensors(function, value):
 
 def call(record, args):
     """The op of a record on arguments in the order of its schema."""
-    return _native.call_record(record.native, tuple(args))
+    return _native.call_record(record, tuple(args))
 
 
 def innermost(args):

@@ -11,7 +11,7 @@ import typing
 from dataclasses import dataclass
 
 import rushlight as rl
-from rushlight.ops._record import _constant, _split
+from rushlight._native import schema_constant, split_arguments
 
 _REQUIRED = object()
 _TYPES = {
@@ -61,13 +61,13 @@ class Schema:
         self.text = text
         self.name, self.overload_name = match.group(1), match.group(2) or ""
         self.arguments, keyword = [], False
-        for part in _split(match.group(3)):
+        for part in split_arguments(match.group(3)):
             if part == "*":
                 keyword = True
                 continue
             self.arguments.append(_argument(part, keyword))
         returns = match.group(4)
-        self.returns = _split(returns[1:-1]) if returns.startswith("(") else [returns]
+        self.returns = split_arguments(returns[1:-1]) if returns.startswith("(") else [returns]
         self.is_mutable = any(a.is_write for a in self.arguments)
 
     def __str__(self):
@@ -99,7 +99,7 @@ def _argument(part, keyword):
     kind, _, name = declaration.strip().rpartition(" ")
     value = _REQUIRED
     if equals:
-        value = _constant(default.strip())
+        value = schema_constant(default.strip())
         value = list(value) if isinstance(value, tuple) else value
     write = re.search(r"\(\w+!\)", kind) is not None
     return Argument(name, re.sub(r"\(\w+!?\)", "", kind).strip(), value, keyword, write)

@@ -175,16 +175,12 @@ def _(self, other):
 
 
 def _short(name, dtype):
-    @op(
-        f"{name}(Tensor self, *, memory_format? memory_format=None) -> Tensor",
-        at="Tensor",
-        out=False,
-    )
     def convert_to(self, memory_format):
-        """."""
         return _to(self, dtype, None, False, memory_format)
 
     convert_to.__doc__ = f"Converts to {dtype}; the tensor itself if it already is."
+    schema = f"{name}(Tensor self, *, memory_format? memory_format=None) -> Tensor"
+    op(schema, at="Tensor", out=False)(convert_to)
 
 
 for _name, _dtype in (

@@ -27,7 +27,7 @@ class Case:
 
     def _find_forms(self):
         key = self.public_name, "torch" in self.at or "Tensor" in self.at or self.at
-        self.function = _record._publics[key].function
+        self.function = _record.publics[key].function
         if "Tensor" in self.at:
             self.method = getattr(rl.Tensor, self.public_name)
         if self.record.inplace and "Tensor" in self.at:

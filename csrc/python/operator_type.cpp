@@ -1,0 +1,291 @@
+// The native part of an op record: what its schema and its gradient rules say, as Python sees it
+// (rushlight/ops/_record.py has the rest), and the Op that calls run on. Names no operator.
+#include <algorithm>
+
+#include "python/graph.h"
+#include "python/op.h"
+#include "python/schema.h"
+
+namespace rl::py {
+namespace {
+
+struct OperatorObject {
+  PyObject_HEAD Op* op;  // lives as long as the process: graph nodes and calls point to it
+  PyObject *arg_names, *arg_types;  // made when asked for
+};
+PyTypeObject* OperatorType;
+
+OperatorObject& as_operator(PyObject* o) { return *reinterpret_cast<OperatorObject*>(o); }
+
+// ---- declaring
+
+// log1p -> Log1P: a capital at the start, after an underscore and after a digit.
+std::string camel(std::string_view name) {
+  std::string letters;
+  bool up = true;
+  for (char c : name) {
+    if (c != '_') letters += up && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    up = c == '_' || (c >= '0' && c <= '9');
+  }
+  return letters;
+}
+
+const char* utf8(PyObject* o) {
+  const char* s = PyUnicode_AsUTF8(o);
+  if (!s) throw PythonError{};
+  return s;
+}
+
+void name_nodes(Op& op, PyObject* names, bool special) {
+  if (names == Py_None)
+    op.grad_names.push_back((special ? "Special" : "") + camel(op.public_name) + "Backward0");
+  else if (PyUnicode_Check(names))
+    op.grad_names.emplace_back(utf8(names));
+  else
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i)
+      op.grad_names.emplace_back(utf8(PyTuple_GET_ITEM(names, i)));
+}
+
+void take_schema(Op& op, Schema&& s) {
+  op.name = std::move(s.name);
+  op.public_name = op.name.substr(0, op.name.find('.'));
+  op.args = std::move(s.args);
+  op.mutated = s.mutated;
+  op.returns_list = s.returns_list;
+  op.result_names = std::move(s.result_names);
+  op.named_results = op.result_names.size() > 1 && op.result_names[0] != "result0";
+  int sizes = 0;
+  for (size_t i = 0; i < op.args.size(); ++i) {
+    const ArgSpec& a = op.args[i];
+    int at = static_cast<int>(i);
+    op.positional += !a.keyword_only;
+    sizes += a.type == ArgType::Ints;
+    if (a.type == ArgType::Tensor || a.type == ArgType::Operand || a.type == ArgType::Tensors)
+      op.tensor_args.push_back(at);
+    if (std::string_view(a.text) == "requires_grad") op.requires_grad_arg = at;
+    op.draws |= a.type == ArgType::Generator;
+    if (a.type == ArgType::DType) op.dtype_arg = at;
+  }
+  RL_CHECK(op.args.size() <= kMaxArgs && sizes <= kMaxSizeArgs, op.name, ": a schema has at most ",
+           kMaxArgs, " arguments, ", kMaxSizeArgs, " of them int[]");
+}
+
+void find_native(Op& op, const char* name, bool pointwise) {
+  if (pointwise)
+    op.pointwise = find_pointwise(name);
+  else
+    op.kernel = find_kernel(name);
+  if (!op.pointwise && !op.kernel && !op.body)
+    fail(ErrorKind::NotImplemented, "op ", op.name, ": neither a native kernel nor a body");
+  op.is_view = op.kernel && op.kernel->kind == Kernel::View;
+  if (op.is_view) op.has_out = false;
+  if (op.out_rule == OutRule::Default)
+    op.out_rule = op.kernel && op.dtype_arg < 0 ? OutRule::Exact : OutRule::Cast;
+}
+
+// declare(schema, body or None, kernel's name or None, pointwise, dtype rule, out, out rule,
+//         differentiable, numbers, no_bool, names of the node or None, is it in `special` only)
+PyObject* declare(PyObject* self, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const char *schema, *kernel, *no_bool;
+    PyObject *body, *out, *grad_names;
+    int pointwise, dtype_rule, out_rule, differentiable, numbers, special;
+    if (!PyArg_ParseTuple(args, "sOzpiOippsOp", &schema, &body, &kernel, &pointwise, &dtype_rule,
+                          &out, &out_rule, &differentiable, &numbers, &no_bool, &grad_names,
+                          &special))
+      throw PythonError{};
+    auto op = std::make_unique<Op>();
+    Schema parsed = parse_schema(schema);
+    bool has_out = parsed.has_out;
+    take_schema(*op, std::move(parsed));
+    op->has_out = out == Py_None ? has_out || op->mutated < 0 : PyObject_IsTrue(out) != 0;
+    op->dtype_rule = static_cast<DTypeRule>(dtype_rule);
+    op->out_rule = static_cast<OutRule>(out_rule);
+    op->differentiable = differentiable;
+    op->no_bool = no_bool;
+    op->wants_tensor = !numbers && std::ranges::all_of(op->tensor_args, [&](int i) {
+      return op->args[static_cast<size_t>(i)].type == ArgType::Operand;
+    });
+    if (body != Py_None) op->body = Py_NewRef(body);
+    name_nodes(*op, grad_names, special);
+    find_native(*op, kernel ? kernel : op->name.c_str(), pointwise);
+    op->record = Py_NewRef(self);
+    as_operator(self).op = op.release();
+    Py_RETURN_NONE;
+  });
+}
+
+// ---- gradient rules
+
+int position(const std::vector<std::string>& names, std::string_view name) {
+  auto found = std::ranges::find(names, name);
+  return found == names.end() ? -1 : static_cast<int>(found - names.begin());
+}
+
+int argument(const Op& op, std::string_view name) {
+  for (size_t i = 0; i < op.args.size(); ++i)
+    if (op.args[i].text == name) return static_cast<int>(i);
+  return -1;
+}
+
+// The number after a prefix: "result2", "g1"; -1 if the name is of another form.
+int numbered(std::string_view name, std::string_view prefix) {
+  if (!name.starts_with(prefix) || name.size() == prefix.size()) return -1;
+  int n = 0;
+  for (char c : name.substr(prefix.size())) {
+    if (c < '0' || c > '9') return -1;
+    n = n * 10 + (c - '0');
+  }
+  return n;
+}
+
+// What a rule's parameter stands for: see Record.vjp.
+RuleInput rule_input(const Op& op, std::string_view name) {
+  if (int i = argument(op, name); i >= 0) return {RuleInput::Argument, i};
+  if (name == "result") return {RuleInput::Result, 0};
+  if (int i = numbered(name, "result"); i >= 0) return {RuleInput::Result, i};
+  if (int i = position(op.result_names, name); i >= 0) return {RuleInput::Result, i};
+  if (name == "g") return {op.returns_list ? RuleInput::Grads : RuleInput::Grad, 0};
+  if (name == "grads") return {RuleInput::Grads, 0};
+  if (name == "given") return {RuleInput::Given, 0};
+  if (name == "needs") return {RuleInput::Needs, 0};
+  if (name.ends_with("_meta"))
+    if (int i = argument(op, name.substr(0, name.size() - 5)); i >= 0)
+      return {RuleInput::Geometry, i};
+  if (name.starts_with("g_"))
+    if (int i = position(op.result_names, name.substr(2)); i >= 0) return {RuleInput::Grad, i};
+  if (int i = numbered(name, "g"); i >= 0) return {RuleInput::Grad, i};
+  std::string known;
+  for (const ArgSpec& a : op.args) known += (known.empty() ? "" : ", ") + std::string(a.text);
+  fail(ErrorKind::Type, op.name, ": a gradient rule asks for '", name,
+       "', which is neither an argument, 'result' nor 'g'; arguments are ", known);
+}
+
+// add_rule(argument's number or -1, function, names of its parameters)
+PyObject* add_rule(PyObject* self, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *fn, *names;
+    Rule rule;
+    if (!PyArg_ParseTuple(args, "iOO!", &rule.arg, &fn, &PyTuple_Type, &names)) throw PythonError{};
+    Op& op = operator_op(self);
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i)
+      rule.inputs.push_back(rule_input(op, utf8(PyTuple_GET_ITEM(names, i))));
+    rule.fn = Py_NewRef(fn);
+    op.rules.push_back(std::move(rule));
+    Py_RETURN_NONE;
+  });
+}
+
+// ---- what Python reads
+
+PyObject* text(const std::string& s) {
+  return checked(PyUnicode_FromStringAndSize(s.data(), static_cast<Py_ssize_t>(s.size())));
+}
+
+template <class List, class Make>
+PyObject* tuple_of(const List& list, Make make) {
+  Own tuple(checked(PyTuple_New(static_cast<Py_ssize_t>(list.size()))));
+  for (size_t i = 0; i < list.size(); ++i)
+    PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), checked(make(list[i])));
+  return tuple.give();
+}
+
+PyObject* get_arg_names(PyObject* self, void*) {
+  return guarded([&] {
+    PyObject*& made = as_operator(self).arg_names;
+    if (!made) made = tuple_of(operator_op(self).args, [](auto& a) { return Py_NewRef(a.name); });
+    return Py_NewRef(made);
+  });
+}
+PyObject* get_arg_types(PyObject* self, void*) {
+  return guarded([&] {
+    PyObject*& made = as_operator(self).arg_types;
+    if (!made)
+      made = tuple_of(operator_op(self).args,
+                      [](auto& a) { return PyLong_FromLong(static_cast<long>(a.type)); });
+    return Py_NewRef(made);
+  });
+}
+PyObject* get_defaults(PyObject* self, void*) {
+  return guarded([&] {
+    Own made(checked(PyDict_New()));
+    for (const ArgSpec& a : operator_op(self).args)
+      if (a.has_default) checked(PyDict_SetItem(made.get(), a.name, a.default_value));
+    return made.give();
+  });
+}
+PyObject* get_native_name(PyObject* self, void*) {
+  return guarded([&] {
+    const Op& op = operator_op(self);
+    if (!op.pointwise && !op.kernel) return Py_NewRef(Py_None);
+    return checked(PyUnicode_FromString(op.pointwise ? op.pointwise->name : op.kernel->name));
+  });
+}
+
+template <auto read>
+PyObject* get(PyObject* self, void*) {
+  return guarded([&] { return checked(read(operator_op(self))); });
+}
+
+constexpr auto kName = [](const Op& op) { return text(op.name); };
+constexpr auto kPublicName = [](const Op& op) { return text(op.public_name); };
+constexpr auto kResultNames = [](const Op& op) { return tuple_of(op.result_names, text); };
+constexpr auto kGradNames = [](const Op& op) { return tuple_of(op.grad_names, text); };
+constexpr auto kReturnsList = [](const Op& op) { return PyBool_FromLong(op.returns_list); };
+constexpr auto kDifferentiable = [](const Op& op) { return PyBool_FromLong(op.differentiable); };
+constexpr auto kMutated = [](const Op& op) { return PyLong_FromLong(op.mutated); };
+
+PyGetSetDef getset[] = {{"name", get<kName>, nullptr, nullptr, nullptr},
+                        {"public_name", get<kPublicName>, nullptr, nullptr, nullptr},
+                        {"native_name", get_native_name, nullptr, nullptr, nullptr},
+                        {"arg_names", get_arg_names, nullptr, nullptr, nullptr},
+                        {"arg_types", get_arg_types, nullptr, nullptr, nullptr},
+                        {"defaults", get_defaults, nullptr, nullptr, nullptr},
+                        {"result_names", get<kResultNames>, nullptr, nullptr, nullptr},
+                        {"grad_names", get<kGradNames>, nullptr, nullptr, nullptr},
+                        {"returns_list", get<kReturnsList>, nullptr, nullptr, nullptr},
+                        {"differentiable", get<kDifferentiable>, nullptr, nullptr, nullptr},
+                        {"mutated", get<kMutated>, nullptr, nullptr, nullptr},
+                        {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+PyMethodDef methods[] = {{"_declare", declare, METH_VARARGS, nullptr},
+                         {"_add_rule", add_rule, METH_VARARGS, nullptr},
+                         {nullptr, nullptr, 0, nullptr}};
+
+// split_arguments(text): the arguments of a schema; schema_constant(text): a default's value.
+PyObject* py_split(PyObject*, PyObject* o) {
+  return guarded([&] {
+    Own list(checked(PyList_New(0)));
+    for (std::string_view part : split_arguments(utf8(o))) {
+      Own item(text(std::string(part)));
+      checked(PyList_Append(list.get(), item.get()));
+    }
+    return list.give();
+  });
+}
+PyObject* py_constant(PyObject*, PyObject* o) {
+  return guarded([&] { return parse_constant(utf8(o)); });
+}
+
+PyMethodDef functions[] = {{"split_arguments", py_split, METH_O, nullptr},
+                           {"schema_constant", py_constant, METH_O, nullptr},
+                           {nullptr, nullptr, 0, nullptr}};
+
+}  // namespace
+
+Op& operator_op(PyObject* o) {
+  if (!PyObject_TypeCheck(o, OperatorType) || !as_operator(o).op)
+    fail(ErrorKind::Type, "expected the record of an operator, got ", Py_TYPE(o)->tp_name);
+  return *as_operator(o).op;
+}
+
+void add_operator_type(PyObject* module) {
+  PyType_Slot slots[] = {{Py_tp_getset, getset}, {Py_tp_methods, methods}, {0, nullptr}};
+  PyType_Spec spec{"rushlight._native.Operator", sizeof(OperatorObject), 0,
+                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+  OperatorType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
+  checked(PyModule_AddObjectRef(module, "Operator", reinterpret_cast<PyObject*>(OperatorType)));
+  checked(PyModule_AddFunctions(module, functions));
+}
+
+}  // namespace rl::py

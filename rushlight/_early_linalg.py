@@ -1,4 +1,5 @@
-"""Linear algebra by its names of PyTorch 0.3, since given up: `gesv`, `potrf`, `btrifact` ...
+"""Linear algebra, and some methods, by their names of PyTorch 0.3, since given up: `gesv`, `potrf`,
+`btrifact` ...
 
 Each computes what it did, and says once what it is called now. Offered as functions of `torch`, and
 as methods where this package stands in for PyTorch. To add one: a function in `_NAMES`.
@@ -50,7 +51,7 @@ def _btrisolve(b, LU_data, LU_pivots):
     return rl.linalg.lu_solve(LU_data, LU_pivots, b.unsqueeze(-1)).squeeze(-1)
 
 
-def _pstrf(a, upper=True):
+def _pstrf(*args, **kwargs):
     raise RuntimeError(
         "torch.pstrf has been removed from PyTorch, and nothing takes its place; for positive "
         "definite matrices use torch.linalg.cholesky"
@@ -83,7 +84,20 @@ def _noted(name, function, now):
 globals().update({name: _noted(name, *entry) for name, entry in _NAMES.items()})
 
 
+#: methods only
+_METHODS = {
+    "masked_copy_": (lambda self, mask, x: self.masked_scatter_(mask, x), "Tensor.masked_scatter_"),
+    "resizeAs_": (lambda self, other: self.resize_as_sparse_(other), "Tensor.resize_as_sparse_"),
+    "spadd": (lambda self, value, other: rl.add(self, other, alpha=value), "torch.add"),
+    "spmm": (lambda self, other: rl.sparse.mm(self, other), "torch.sparse.mm"),
+    "sspmm": (lambda self, other: rl.sparse.mm(self, other.to_sparse()), "torch.sparse.mm"),
+    "toDense": (lambda self: self.to_dense(), "Tensor.to_dense"),
+}
+
+
 def install_methods():
     """Gives tensors the methods of these names."""
     for name in _NAMES:
         setattr(rl.Tensor, name, globals()[name])
+    for name, entry in _METHODS.items():
+        setattr(rl.Tensor, name, _noted(name, *entry))

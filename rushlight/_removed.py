@@ -1,6 +1,7 @@
-"""Functions that PyTorch has removed and still names, to say what to use instead: each raises.
+"""What PyTorch has removed, to say what to use instead. Functions that it still names raise when
+they are called; other names are absent, and `absent` makes the error that says so.
 
-To add one: a line in `_REMOVED`.
+To add one: a line in `_REMOVED` or `_GONE`.
 """
 
 _REMOVED = {
@@ -24,3 +25,32 @@ def _raiser(name, instead):
 
 
 functions = {name: _raiser(name, instead) for name, instead in _REMOVED.items()}
+
+
+#: module -> {name that is no longer in it: what to use instead}
+_GONE = {
+    "torch": {
+        "btriunpack": "torch.lu_unpack",
+        "contrib": "torch.utils.tensorboard, whose add_graph shows a model",
+    },
+    "torch.autograd": {
+        "StochasticFunction": "torch.distributions, and differentiate -log_prob * reward"
+    },
+    "torch.distributed": {"init_master_worker": "torch.distributed.init_process_group"},
+    "torch.jit": {
+        "compile": "torch.compile",
+        "verify": "torch.jit.trace, which checks what it traced",
+    },
+    "torch.nn": {"backends": "torch.nn.functional"},
+    "torch.utils": {
+        "serialization": "torch.load, for files of PyTorch; those of Lua's torch are not read",
+        "trainer": "a loop over a DataLoader",
+    },
+}
+
+
+def absent(module, name):
+    """An AttributeError for a name that a module does not have."""
+    instead = _GONE.get(module.replace("rushlight", "torch", 1), {}).get(name)
+    hint = f"; it has been removed from PyTorch. Use {instead}" if instead else ""
+    return AttributeError(f"module {module!r} has no attribute {name!r}{hint}")

@@ -42,6 +42,12 @@ class tensortype(type):
     def __instancecheck__(cls, value):
         return isinstance(value, rl.Tensor) and value.dtype == cls.dtype
 
+    def __getattr__(cls, name):
+        """Methods of tensors, which the types of early PyTorch had."""
+        if name.startswith("__"):
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        return getattr(rl.Tensor, name)
+
     def __repr__(cls):
         return f"<class 'torch.{cls.__name__}'>"
 

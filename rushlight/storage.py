@@ -151,6 +151,57 @@ class TypedStorage:
         self._untyped_storage.share_memory_()
         return self
 
+    def is_pinned(self, device=None):
+        """False: memory is pinned for GPUs, of which there are none."""
+        return False
+
+    def pin_memory(self, device=None):
+        """RuntimeError: memory is pinned for GPUs, of which there are none."""
+        return self._flat().pin_memory()
+
+    def cuda(self, device=None, non_blocking=False):
+        """AssertionError: there is no CUDA backend."""
+        return self._flat().cuda(device, non_blocking)
+
+    def new(self, *args, **kwargs):
+        """RuntimeError: removed from PyTorch; the class makes a storage."""
+        raise RuntimeError("storage.new() has been removed from PyTorch. Use type(storage)(size)")
+
+    @classmethod
+    def from_file(cls, filename, shared=False, size=0):
+        """A storage of ``size`` elements that are those of a file: see `UntypedStorage.from_file`.
+
+        Example::
+
+            >>> rl.FloatStorage.from_file("values.bin", shared=True, size=2)  # doctest: +SKIP
+        """
+        bytes_ = UntypedStorage.from_file(filename, shared, size * cls.dtype.itemsize)
+        return cls._over(bytes_)
+
+    @classmethod
+    def _over(cls, untyped):
+        return TypedStorage(wrap_storage=untyped, dtype=cls.dtype, _internal=True)
+
+    @classmethod
+    def from_buffer(cls, buffer, byte_order=None, count=-1, offset=0):
+        """A storage with a copy of the elements in a buffer of bytes.
+
+        Args:
+            buffer: bytes, or anything that has them.
+            byte_order: "native", "little" or "big"; needed for elements of more than a byte.
+            count: how many elements; all of them if negative.
+            offset: where to begin, in bytes.
+
+        Raises:
+            ValueError: if the bytes are no whole number of elements, or too few.
+
+        Example::
+
+            >>> rl.ShortStorage.from_buffer(bytes([0, 1]), "big").tolist()
+            [1]
+        """
+        return cls._over(_bytes_of(cls.dtype, buffer, byte_order, count, offset))
+
     def type(self):
         """The legacy name, such as ``"torch.FloatStorage"``."""
         name = str(self.dtype).rpartition(".")[2]
@@ -232,6 +283,30 @@ def _from_file(filename, shared=False, nbytes=0):
         access = mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
         mapping = mmap.mmap(file.fileno(), nbytes, access=access)
     return rl.frombuffer(mapping, dtype=rl.uint8).untyped_storage()
+
+
+def _bytes_of(dtype, buffer, byte_order, count, offset):
+    """An untyped storage of the elements in a buffer, in this machine's order of bytes."""
+    import sys
+
+    step, view = dtype.itemsize, memoryview(buffer).cast("B")
+    if byte_order is None and step > 1:
+        raise RuntimeError("from_buffer: byte_order is needed: 'native', 'little' or 'big'")
+    order = sys.byteorder if byte_order in (None, "native") else byte_order
+    if order not in ("little", "big"):
+        raise ValueError(f"from_buffer: byte_order must be native, little or big, got {order!r}")
+    if not 0 <= offset <= len(view):
+        raise ValueError(f"from_buffer: offset {offset} is outside of {len(view)} bytes")
+    length = len(view) - offset if count < 0 else count * step
+    if length % step:
+        raise ValueError(f"buffer size ({length}) must be a multiple of element size ({step})")
+    if offset + length > len(view):
+        raise ValueError(f"from_buffer: {count} elements do not fit into {len(view)} bytes")
+    values = rl.tensor(list(view[offset : offset + length]), dtype=rl.uint8)
+    if order != sys.byteorder:
+        part = step // 2 if dtype.is_complex else step
+        values = values.reshape(-1, part).flip(1).reshape(-1)
+    return values.clone().untyped_storage()
 
 
 UntypedStorage.from_file = staticmethod(_from_file)

@@ -308,4 +308,6 @@ def __getattr__(name):
         return import_module(f"rushlight.autograd.{name}")
     if name in _PROFILER:
         return getattr(import_module("rushlight.autograd.profiler_types"), name)
-    raise AttributeError(f"module 'rushlight.autograd' has no attribute {name!r}")
+    from rushlight._removed import absent
+
+    raise absent("rushlight.autograd", name)

@@ -22,7 +22,7 @@ Note [native primitives of Function]. The context of a call *is* its graph node.
 import rushlight as rl
 from rushlight import _native
 
-__all__ = ["Function", "FunctionCtx", "NestedIOFunction", "once_differentiable"]
+__all__ = ["Function", "FunctionCtx", "InplaceFunction", "NestedIOFunction", "once_differentiable"]
 
 _FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after "
@@ -283,6 +283,18 @@ class Function(FunctionCtx):
         outputs = result if isinstance(result, tuple) else (result,)
         outputs = _record(node, args, outputs, recording, has_setup)
         return node, outputs if isinstance(result, tuple) else outputs[0]
+
+
+class InplaceFunction(Function):
+    """The base of functions from before static methods that could work in place.
+
+    It is kept for ``isinstance``, with its attribute ``inplace``. Write a `Function`, and call
+    ``ctx.mark_dirty`` for the inputs that ``forward`` changes.
+    """
+
+    def __init__(self, inplace=False):
+        super().__init__()
+        self.inplace = inplace
 
 
 class NestedIOFunction(Function):

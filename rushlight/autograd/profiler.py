@@ -7,7 +7,7 @@ from rushlight.profiler._events import EventList, FunctionEvent, FunctionEventAv
 
 __all__ = [
     "EventList", "FunctionEvent", "FunctionEventAvg", "emit_itt", "emit_nvtx", "profile",
-    "record_function",
+    "load_nvprof", "record_function",
 ]  # fmt: skip
 
 
@@ -83,6 +83,11 @@ def _no_tool(name):
     emit.__name__ = emit.__qualname__ = name
     emit.__doc__ = "``with``: marks for another profiler, which is not there. Entering one raises."
     return emit
+
+
+def load_nvprof(path):
+    """NotImplementedError: files of NVIDIA's profiler are not read."""
+    raise unsupported("autograd.profiler.load_nvprof", "there are no GPUs whose traces it reads")
 
 
 emit_nvtx, emit_itt = _no_tool("emit_nvtx"), _no_tool("emit_itt")

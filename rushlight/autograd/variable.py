@@ -12,6 +12,12 @@ class _VariableMeta(type):
     def __instancecheck__(cls, other):
         return isinstance(other, rl.Tensor)
 
+    def __getattr__(cls, name):
+        """Methods of tensors, as every tensor is a variable."""
+        if name.startswith("__"):
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        return getattr(rl.Tensor, name)
+
     def __call__(cls, data=None, requires_grad=False, volatile=False):
         if volatile:
             if requires_grad:

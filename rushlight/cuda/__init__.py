@@ -10,6 +10,7 @@ from collections import OrderedDict
 from contextlib import contextmanager
 
 import rushlight as rl
+from rushlight import _streams
 
 _NEED_GPU = (
     "caching_allocator_alloc", "caching_allocator_delete", "can_device_access_peer",
@@ -24,8 +25,7 @@ _NEED_GPU = (
     "temperature", "utilization",
 )  # fmt: skip
 _CLASSES = (
-    "CUDAGraph", "CUDAPluggableAllocator", "Event", "ExternalStream", "GreenContext", "MemPool",
-    "Stream", "graph",
+    "CUDAGraph", "CUDAPluggableAllocator", "GreenContext", "MemPool", "graph",
 )  # fmt: skip
 _TENSOR_TYPES = (
     "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor",
@@ -86,17 +86,26 @@ def _needs_gpu(name):
     return missing
 
 
-def _class_that_needs_gpu(name):
+def _class_that_needs_gpu(name, bases=(), **members):
     def __init__(self, *args, **kwargs):
         raise _unavailable(name)
 
     doc = "Creating one raises AssertionError: there is no CUDA backend."
-    return type(name, (), {"__init__": __init__, "__doc__": doc, "__module__": __name__})
+    members.update(__init__=__init__, __doc__=doc, __module__=__name__)
+    return type(name, bases, members)
 
 
 globals().update({name: _needs_gpu(name) for name in _NEED_GPU})
 globals().update(
     {name: _class_that_needs_gpu(name) for name in _CLASSES + _TENSOR_TYPES + _STORAGES}
+)
+Stream = _class_that_needs_gpu("Stream", (_streams.Stream,))
+ExternalStream = _class_that_needs_gpu("ExternalStream", (Stream,))
+Event = _class_that_needs_gpu(
+    "Event",
+    (_streams.Event,),
+    ipc_handle=_needs_gpu("Event.ipc_handle"),
+    from_ipc_handle=classmethod(_needs_gpu("Event.from_ipc_handle")),
 )
 
 
@@ -305,7 +314,7 @@ def use_mem_pool(pool, device=None):
 
 _SUBMODULES = ("amp", "comm", "memory", "nccl", "nvtx", "profiler", "random", "streams")
 __all__ = [
-    *_NEED_GPU, *_CLASSES, *_TENSOR_TYPES, *_STORAGES,
+    *_NEED_GPU, *_CLASSES, *_TENSOR_TYPES, *_STORAGES, "Event", "ExternalStream", "Stream",
     "CudaError", "DeferredCudaCallError", "OutOfMemoryError", "StreamContext",
     "caching_allocator_disabled", "caching_allocator_enable", "check_error", "cudaStatus",
     "default_generators", "device", "device_count", "device_of", "empty_cache", "get_arch_list",

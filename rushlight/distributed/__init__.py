@@ -148,7 +148,9 @@ _SUBMODULES = (
 
 def __getattr__(name):
     if name not in _SUBMODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from rushlight._removed import absent
+
+        raise absent(__name__, name)
     import importlib
 
     return importlib.import_module(f"{__name__}.{name}")

@@ -199,3 +199,9 @@ class strict_fusion:
 
     def __exit__(self, *exception):
         return None
+
+
+def __getattr__(name):
+    from rushlight._removed import absent
+
+    raise absent(__name__, name)

@@ -47,7 +47,9 @@ def __getattr__(name):
         return DataParallel
     if name in modules._LAZY:
         return getattr(modules, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from rushlight._removed import absent
+
+    raise absent(__name__, name)
 
 
 def __dir__():

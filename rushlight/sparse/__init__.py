@@ -152,6 +152,12 @@ class _LegacyType(type):
         size = args if args and isinstance(args[0], int) else args[0] if args else (0,)
         return sparse_coo_tensor(size, dtype=cls.dtype, device=device)
 
+    def __getattr__(cls, name):
+        """Methods of tensors, which the types of early PyTorch had."""
+        if name.startswith("__"):
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        return getattr(rl.Tensor, name)
+
     def __instancecheck__(cls, instance):
         is_coo = isinstance(instance, rl.Tensor) and instance.layout is rl.sparse_coo
         return is_coo and instance.dtype is cls.dtype

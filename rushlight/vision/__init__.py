@@ -7,7 +7,25 @@ that need it (`pip install rushlight[vision]`). A new part is a package here and
 
 _PARTS = ("datasets", "io", "models", "ops", "transforms", "utils")
 
-__all__ = list(_PARTS)
+__all__ = [*_PARTS, "get_image_backend", "set_image_backend"]
+
+
+def get_image_backend():
+    """The library that reads pictures: "PIL"."""
+    return "PIL"
+
+
+def set_image_backend(backend):
+    """Chooses the library that reads pictures.
+
+    Raises:
+        NotImplementedError: for "accimage".
+        ValueError: for another one than that or "PIL".
+    """
+    if backend == "accimage":
+        raise NotImplementedError("set_image_backend: accimage is not supported, only PIL")
+    if backend != "PIL":
+        raise ValueError(f"Invalid backend '{backend}'. Options are 'PIL' and 'accimage'")
 
 
 def __getattr__(name):

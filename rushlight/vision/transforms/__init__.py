@@ -31,7 +31,12 @@ __all__ = [
 ]
 
 
+_REMOVED = {"Scale": "Resize", "RandomSizedCrop": "RandomResizedCrop"}
+
+
 def __getattr__(name):
+    if name in _REMOVED:
+        raise AttributeError(f"{name} has been removed from torchvision: use {_REMOVED[name]}")
     if name != "v2":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib

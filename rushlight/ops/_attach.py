@@ -24,13 +24,25 @@ def attached(grad, to):
     return grad
 
 
-def through_formula(formula, g, needs, tensors, *rest):
-    """Gradients by differentiating a formula in recorded ops; keeps the graph,
-    so any order works.
+def through_formula(formula, given, needs, tensors, *rest):
+    """Gradients by differentiating a formula in recorded ops; keeps the graph if one is being
+    recorded, so any order works. ``given``: of the formula's results, None where there is none.
     """
-    views = [t.view_as(t) if need else t for t, need in zip(tensors, needs)]
-    wanted = [v for v, need in zip(views, needs) if need]
-    if not wanted:
-        return (None,) * len(needs)
-    grads = iter(rl.autograd.grad(formula(*views, *rest), wanted, g, create_graph=True))
-    return tuple([attached(next(grads), tensors[0]) if need else None for need in needs])
+    keep = rl.is_grad_enabled()
+    with rl.enable_grad():
+        views = [_leaf(t, keep) if need else t for t, need in zip(tensors, needs)]
+        wanted = [v for v, need in zip(views, needs) if need]
+        results = formula(*views, *rest)
+        results = (results,) if isinstance(results, rl.Tensor) else results
+        pairs = [(y, g) for y, g in zip(results, given) if g is not None and y.requires_grad]
+        if not wanted or not pairs:
+            return (None,) * len(needs)
+        results, given = zip(*pairs)
+        made = iter(rl.autograd.grad(results, wanted, given, create_graph=keep, allow_unused=True))
+    found = [next(made) if need else None for need in needs]
+    return tuple([g if g is None else attached(g, tensors[0]) for g in found])
+
+
+def _leaf(t, keep):
+    """The tensor, as something to differentiate by."""
+    return t.view_as(t) if keep else t.detach().requires_grad_()

@@ -40,23 +40,22 @@ def conj_any(x):
     return x.conjugate() if isinstance(x, complex) else x
 
 
-def fused_slope(name, doc, formula):
-    """A rule ``(g, result)``: the formula, or its functor where no graph is being recorded."""
+def slope_op(schema, doc):
+    """The gradient of an elementwise op in one pass, itself to be given rules: ``(grad, x, ...)``.
 
-    def body(grad, output): ...
+    One pass rounds once: to 16 bits, that is not the same as its formula in several ops.
+    """
+
+    def body(*args): ...
 
     body.__doc__ = doc
-    fused = op(
-        f"{name}(Tensor grad, Tensor output) -> Tensor",
-        kind=pointwise,
-        at=("internal",),
-        differentiable=False,
-        inplace=False,
-    )(body)
+    return op(schema, kind=pointwise, at=("internal",), inplace=False)(body)
 
-    def rule(g, result):
-        if rl.is_grad_enabled() or result.is_complex():
-            return formula(g, result)
-        return fused(g, result)
 
-    return rule
+def slope_of_output(name, doc, formula, second):
+    """The rule ``(g, result)`` of an op whose slope is a formula in its result: in one pass, by
+    the functor ``name``, unless complex. ``second`` is the slope's own rule for the result.
+    """
+    fused = slope_op(f"{name}(Tensor grad, Tensor output) -> Tensor", doc)
+    fused.vjp(grad=lambda g, output: fused(g, output), output=second)
+    return lambda g, result: (formula if result.is_complex() else fused)(g, result)

@@ -1,22 +1,20 @@
 """Activation functions.
 
-Functors are in csrc/scalar/activation.h and transcendental.h. A gradient rule calls the fused
-functor, unless a graph of the gradient is being recorded: then a formula in recorded ops. Softmax
-is in ops/softmax.py; hard, shrinking and leaky variants are in ops/activation_piecewise.py.
+Functors are in csrc/scalar/activation.h and transcendental.h. A gradient is one functor too, an op
+that has a rule of its own. Softmax is in ops/softmax.py; hard, shrinking and leaky variants are in
+ops/activation_piecewise.py.
 """
 
 import rushlight as rl
-from rushlight.ops._attach import attached
+from rushlight.ops._elementwise import slope_op
 from rushlight.ops._record import op, pointwise, to_float
 
-INTERNAL = dict(kind=pointwise, at=("internal",), differentiable=False, inplace=False)
+PASS = "The gradient in one pass (internal)."
 _NN = ("nn.functional",)
-
-
-@op("relu_backward(Tensor grad, Tensor result) -> Tensor", **INTERNAL)
-def _relu_backward(grad, result):
-    """grad where the result is positive, else 0."""
-    ...
+_relu_backward = slope_op("relu_backward(Tensor grad, Tensor result) -> Tensor", PASS)
+_relu_backward.vjp(
+    grad=lambda g, result: _relu_backward(g, result), result=lambda g: rl.zeros_like(g)
+)
 
 
 @op("relu(Tensor self) -> Tensor", kind=pointwise)
@@ -31,11 +29,7 @@ def relu(self):
     ...
 
 
-relu.vjp(
-    self=lambda g, result: (
-        attached(g * (result > 0), result) if rl.is_grad_enabled() else _relu_backward(g, result)
-    )
-)
+relu.vjp(self=lambda g, result: _relu_backward(g, result))
 
 
 @relu.samples
@@ -44,24 +38,15 @@ def _(make):
     yield (make(),)
 
 
-def define(name, schema, doc, grad, backward_schema=None, dtype=to_float, at=_NN):
-    """A pointwise activation: its functor, and (optionally) that of its gradient.
-
-    `grad(fused)` makes the rule from the native gradient op.
-    """
-    fused = None
-    if backward_schema:
-
-        @op(backward_schema, **INTERNAL)
-        def fused(*args):
-            """The gradient in one pass."""
-            ...
+def define(name, schema, doc, rule=None, dtype=to_float):
+    """A pointwise activation: its functor, and the rule of its gradient."""
 
     def body(*args): ...
 
     body.__doc__ = doc
-    made = op(schema, kind=pointwise, dtype=dtype, at=at, inplace=False)(body)
-    made.vjp(self=grad(fused))
+    made = op(schema, kind=pointwise, dtype=dtype, at=("internal",), inplace=False)(body)
+    if rule:
+        made.vjp(self=rule)
     return made
 
 
@@ -72,32 +57,41 @@ def into(input, inplace, function, *args):
     return input.copy_(function(input.clone() if rl.is_grad_enabled() else input, *args))
 
 
-def _gelu_slope(x):
-    return 0.5 * (x * -0.7071067811865476).erfc() + x * (-0.5 * x * x).exp() * 0.3989422804014327
+_gelu_backward = slope_op("gelu_backward(Tensor grad, Tensor self) -> Tensor", PASS)
 
 
-def _gelu_tanh_slope(x):
-    t = (0.7978845608028654 * (x + 0.044715 * x * x * x)).tanh()
-    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * 0.7978845608028654 * (1 + 0.134145 * x * x)
+def _gelu_second(g, grad, self):
+    square = self * self
+    density = (-0.5 * square).exp() * 0.3989422804014327
+    return g * grad * (2 * density - square * density)
 
 
+_gelu_backward.vjp(grad=lambda g, self: _gelu_backward(g, self), self=_gelu_second)
 _gelu = define(
     "gelu",
     "gelu(Tensor self) -> Tensor",
     "x times the normal distribution function of x.",
-    lambda fused: lambda g, self: g * _gelu_slope(self) if rl.is_grad_enabled() else fused(g, self),
-    "gelu_backward(Tensor grad, Tensor self) -> Tensor",
-    at=("internal",),
+    lambda g, self: _gelu_backward(g, self),
 )
+_gelu_tanh_backward = slope_op("gelu_tanh_backward(Tensor grad, Tensor self) -> Tensor", PASS)
+
+
+def _gelu_tanh_second(g, grad, self):
+    inner = 0.7978845608028654 * (self + 0.044715 * self**3)
+    slope = 0.7978845608028654 * (1 + 0.134145 * self * self)
+    t, s = inner.tanh(), 1 / inner.cosh()
+    rise = 0.5 * (1 - t * t) * slope
+    bend = -2 * s * s * t * slope * (0.5 * self) * slope
+    turn = 0.21406777 * self * (0.5 * self) * (1 - t * t)
+    return g * grad * (2 * rise + bend + turn)
+
+
+_gelu_tanh_backward.vjp(grad=lambda g, self: _gelu_tanh_backward(g, self), self=_gelu_tanh_second)
 _gelu_tanh = define(
     "gelu_tanh",
     "gelu_tanh(Tensor self) -> Tensor",
     "The tanh approximation of gelu.",
-    lambda fused: (
-        lambda g, self: g * _gelu_tanh_slope(self) if rl.is_grad_enabled() else fused(g, self)
-    ),
-    "gelu_tanh_backward(Tensor grad, Tensor self) -> Tensor",
-    at=("internal",),
+    lambda g, self: _gelu_tanh_backward(g, self),
 )
 
 
@@ -121,18 +115,20 @@ def gelu(input, approximate):
     )
 
 
-def _silu_slope(x):
-    s = x.sigmoid()
-    return s * (1 + x * (1 - s))
+_silu_backward = slope_op("silu_backward(Tensor grad, Tensor self) -> Tensor", PASS)
 
 
+def _silu_second(g, grad, self):
+    s = self.sigmoid()
+    return g * grad * s * (1 - s) * (2 + self * (1 - 2 * s))
+
+
+_silu_backward.vjp(grad=lambda g, self: _silu_backward(g, self), self=_silu_second)
 _silu = define(
     "silu",
     "silu(Tensor self) -> Tensor",
     "x * sigmoid(x).",
-    lambda fused: lambda g, self: g * _silu_slope(self) if rl.is_grad_enabled() else fused(g, self),
-    "silu_backward(Tensor grad, Tensor self) -> Tensor",
-    at=("internal",),
+    lambda g, self: _silu_backward(g, self),
 )
 
 
@@ -150,19 +146,26 @@ def silu(input, inplace):
     return into(input, inplace, _silu)
 
 
+_softplus_backward = slope_op(
+    "softplus_backward(Tensor grad, Tensor self, number beta, number threshold) -> Tensor", PASS
+)
+
+
+def _softplus_second(g, grad, self, beta, threshold):
+    x = self * beta
+    s = x.sigmoid()
+    return g * grad * ((1 - s) * s) * (x < threshold) * beta
+
+
+_softplus_backward.vjp(
+    grad=lambda g, self, beta, threshold: _softplus_backward(g, self, beta, threshold),
+    self=_softplus_second,
+)
 _softplus = define(
     "softplus",
     "softplus(Tensor self, number beta, number threshold) -> Tensor",
     "log(1 + exp(beta x)) / beta.",
-    lambda fused: (
-        lambda g, self, beta, threshold: (
-            g * rl.where(self * beta > threshold, 1, (self * beta).sigmoid())
-            if rl.is_grad_enabled()
-            else fused(g, self, beta, threshold)
-        )
-    ),
-    "softplus_backward(Tensor grad, Tensor self, number beta, number threshold) -> Tensor",
-    at=("internal",),
+    lambda g, self, beta, threshold: _softplus_backward(g, self, beta, threshold),
 )
 
 
@@ -178,19 +181,18 @@ def softplus(input, beta, threshold):
     return _softplus(input, beta, threshold)
 
 
+_leaky_relu_backward = slope_op(
+    "leaky_relu_backward(Tensor grad, Tensor self, number negative_slope) -> Tensor", PASS
+)
+_leaky_relu_backward.vjp(
+    grad=lambda g, self, negative_slope: _leaky_relu_backward(g, self, negative_slope),
+    self=lambda g: rl.zeros_like(g),
+)
 _leaky_relu = define(
     "leaky_relu",
     "leaky_relu(Tensor self, number negative_slope) -> Tensor",
     "x, or slope * x below 0.",
-    lambda fused: (
-        lambda g, self, negative_slope: (
-            attached(g * rl.where(self > 0, 1, negative_slope).to(g.dtype), self)
-            if rl.is_grad_enabled()
-            else fused(g, self, negative_slope)
-        )
-    ),
-    "leaky_relu_backward(Tensor grad, Tensor self, number negative_slope) -> Tensor",
-    at=("internal",),
+    lambda g, self, negative_slope: _leaky_relu_backward(g, self, negative_slope),
 )
 
 
@@ -206,25 +208,21 @@ def leaky_relu(input, negative_slope, inplace):
     return into(input, inplace, _leaky_relu, negative_slope)
 
 
+_ELU = "number alpha, number scale, number input_scale"
+_elu_backward = slope_op(f"elu_backward(Tensor grad, Tensor self, {_ELU}) -> Tensor", PASS)
+_elu_backward.vjp(
+    grad=lambda g, self, alpha, scale, input_scale: _elu_backward(
+        g, self, alpha, scale, input_scale
+    ),
+    self=lambda g, grad, self, alpha, scale, input_scale: (
+        _elu_backward(g * grad * input_scale, self, alpha, scale, input_scale) * (self < 0)
+    ),
+)
 _elu = define(
     "elu",
-    "elu(Tensor self, number alpha, number scale, number input_scale) -> Tensor",
+    f"elu(Tensor self, {_ELU}) -> Tensor",
     "scale * x, or scale * alpha * (exp(input_scale x) - 1) below 0.",
-    lambda fused: (
-        lambda g, self, alpha, scale, input_scale: (
-            g
-            * rl.where(
-                self > 0,
-                scale,
-                alpha * scale * input_scale * (self * input_scale).clamp_max(0).exp(),
-            )
-            if rl.is_grad_enabled()
-            else fused(g, self, alpha, scale, input_scale)
-        )
-    ),
-    "elu_backward(Tensor grad, Tensor self, number alpha, number scale, "
-    "number input_scale) -> Tensor",
-    at=("internal",),
+    lambda g, self, alpha, scale, input_scale: _elu_backward(g, self, alpha, scale, input_scale),
 )
 
 
@@ -302,13 +300,22 @@ def _nn_tanh(input):
     return rl.tanh(input)
 
 
+_log_sigmoid_backward = slope_op("log_sigmoid_backward(Tensor grad, Tensor self) -> Tensor", PASS)
+
+
+def _log_sigmoid_second(g, grad, self):
+    s = self.sigmoid()
+    return g * grad * (s - 1) * s
+
+
+_log_sigmoid_backward.vjp(
+    grad=lambda g, self: _log_sigmoid_backward(g, self), self=_log_sigmoid_second
+)
 _log_sigmoid = define(
     "log_sigmoid",
     "log_sigmoid(Tensor self) -> Tensor",
     "log(1 / (1 + exp(-x))).",
-    lambda fused: lambda g, self: g * (-self).sigmoid() if rl.is_grad_enabled() else fused(g, self),
-    "log_sigmoid_backward(Tensor grad, Tensor self) -> Tensor",
-    at=("internal",),
+    lambda g, self: _log_sigmoid_backward(g, self),
 )
 
 
@@ -324,18 +331,13 @@ def logsigmoid(input):
     return _log_sigmoid(input)
 
 
-def _mish_grad(g, x):
-    t, s = _softplus(x, 1, 20).tanh(), x.sigmoid()
-    return g * (t + x * s * (1 - t * t))
+def _mish_grad(g, self):
+    t, s = _softplus(self, 1, 20).tanh(), self.sigmoid()
+    return g * (t + self * s * (1 - t * t))
 
 
-_mish = define(
-    "mish",
-    "mish(Tensor self) -> Tensor",
-    "x tanh(softplus(x)).",
-    lambda fused: lambda g, self: _mish_grad(g, self),
-    at=("internal",),
-)
+_mish = define("mish", "mish(Tensor self) -> Tensor", "x tanh(softplus(x)).")
+_mish.vjp(self=_mish_grad)
 
 
 @op("mish.nn(Tensor input, bool inplace=False) -> Tensor", at=_NN)

@@ -7,26 +7,31 @@ record.
 
 import rushlight as rl
 from rushlight.ops._attach import attached
-from rushlight.ops._record import op
-from rushlight.ops.activation import INTERNAL, define, into
+from rushlight.ops._elementwise import slope_op
+from rushlight.ops._record import op, promote
+from rushlight.ops.activation import PASS, define, into
 
 _NN = ("nn.functional",)
 
 
+def _no_slope(g):
+    """The second derivative of what is made of straight pieces."""
+    return rl.zeros_like(g)
+
+
+_hardtanh_backward = slope_op(
+    "hardtanh_backward(Tensor grad, Tensor self, number min_val, number max_val) -> Tensor", PASS
+)
+_hardtanh_backward.vjp(
+    grad=lambda g, self, min_val, max_val: _hardtanh_backward(g, self, min_val, max_val),
+    self=_no_slope,
+)
 _hardtanh = define(
     "hardtanh",
     "hardtanh(Tensor self, number min_val, number max_val) -> Tensor",
     "x limited to a range.",
-    lambda fused: (
-        lambda g, self, min_val, max_val: (
-            attached(g * ((self > min_val) & (self < max_val)), self)
-            if rl.is_grad_enabled()
-            else fused(g, self, min_val, max_val)
-        )
-    ),
-    "hardtanh_backward(Tensor grad, Tensor self, number min_val, number max_val) -> Tensor",
-    dtype=0,
-    at=("internal",),
+    lambda g, self, min_val, max_val: _hardtanh_backward(g, self, min_val, max_val),
+    dtype=promote,
 )
 
 
@@ -62,19 +67,13 @@ def relu6(input, inplace):
     return rl.nn.functional.hardtanh(input, 0.0, 6.0, inplace)
 
 
+_hardsigmoid_backward = slope_op("hardsigmoid_backward(Tensor grad, Tensor self) -> Tensor", PASS)
+_hardsigmoid_backward.vjp(grad=lambda g, self: _hardsigmoid_backward(g, self), self=_no_slope)
 _hardsigmoid = define(
     "hardsigmoid",
     "hardsigmoid(Tensor self) -> Tensor",
     "min(max(x + 3, 0), 6) / 6.",
-    lambda fused: (
-        lambda g, self: (
-            attached(g * ((self > -3) & (self < 3)) / 6, self)
-            if rl.is_grad_enabled()
-            else fused(g, self)
-        )
-    ),
-    "hardsigmoid_backward(Tensor grad, Tensor self) -> Tensor",
-    at=("internal",),
+    lambda g, self: _hardsigmoid_backward(g, self),
 )
 
 
@@ -90,19 +89,16 @@ def hardsigmoid(input, inplace):
     return into(input, inplace, _hardsigmoid)
 
 
+_hardswish_backward = slope_op("hardswish_backward(Tensor grad, Tensor self) -> Tensor", PASS)
+_hardswish_backward.vjp(
+    grad=lambda g, self: _hardswish_backward(g, self),
+    self=lambda g, grad, self: g * grad * ((self > -3) & (self < 3)) / 3,
+)
 _hardswish = define(
     "hardswish",
     "hardswish(Tensor self) -> Tensor",
     "x min(max(x + 3, 0), 6) / 6.",
-    lambda fused: (
-        lambda g, self: (
-            rl.where(self <= -3, g * 0, rl.where(self < 3, g * (self / 3 + 0.5), g))
-            if rl.is_grad_enabled()
-            else fused(g, self)
-        )
-    ),
-    "hardswish_backward(Tensor grad, Tensor self) -> Tensor",
-    at=("internal",),
+    lambda g, self: _hardswish_backward(g, self),
 )
 
 
@@ -118,31 +114,22 @@ def hardswish(input, inplace):
     return into(input, inplace, _hardswish)
 
 
-@op("shrink_backward(Tensor grad, Tensor self, number lambd) -> Tensor", **INTERNAL)
-def _shrink_backward(grad, self, lambd):
-    """grad outside [-lambd, lambd], else 0."""
-    ...
-
-
-def _shrink_grad(g, self, lambd):
-    if rl.is_grad_enabled():
-        return attached(g * (self.abs() > lambd), self)
-    return _shrink_backward(g, self, lambd)
-
-
+_shrink_backward = slope_op(
+    "shrink_backward(Tensor grad, Tensor self, number lambd) -> Tensor",
+    "grad outside [-lambd, lambd], else 0 (internal).",
+)
+_shrink_backward.vjp(grad=lambda g, self, lambd: _shrink_backward(g, self, lambd), self=_no_slope)
 _softshrink = define(
     "softshrink",
     "softshrink(Tensor self, number lambd) -> Tensor",
     "x moved towards 0.",
-    lambda fused: _shrink_grad,
-    at=("internal",),
+    lambda g, self, lambd: _shrink_backward(g, self, lambd),
 )
 _hardshrink = define(
     "hardshrink",
     "hardshrink(Tensor self, number lambd) -> Tensor",
     "x, or 0 near 0.",
-    lambda fused: _shrink_grad,
-    at=("internal",),
+    lambda g, self, lambd: _shrink_backward(g, self, lambd),
 )
 
 
@@ -172,25 +159,19 @@ def hardshrink(input, lambd):
     return _hardshrink(input, lambd)
 
 
-@op("threshold_backward(Tensor grad, Tensor self, number threshold) -> Tensor", **INTERNAL)
-def _threshold_backward(grad, self, threshold):
-    """grad where self is above the threshold, else 0."""
-    ...
-
-
+_threshold_backward = slope_op(
+    "threshold_backward(Tensor grad, Tensor self, number threshold) -> Tensor",
+    "grad where self is above the threshold, else 0 (internal).",
+)
+_threshold_backward.vjp(
+    grad=lambda g, self, threshold: _threshold_backward(g, self, threshold), self=_no_slope
+)
 _threshold = define(
     "threshold",
     "threshold(Tensor self, number threshold, number value) -> Tensor",
     "x, or value.",
-    lambda fused: (
-        lambda g, self, threshold: (
-            attached(g * (self > threshold), self)
-            if rl.is_grad_enabled()
-            else _threshold_backward(g, self, threshold)
-        )
-    ),
-    dtype=0,
-    at=("internal",),
+    lambda g, self, threshold: _threshold_backward(g, self, threshold),
+    dtype=promote,
 )
 
 

@@ -100,7 +100,7 @@ def div(self, other):
 
 div.vjp(
     self=lambda g, other: g / conj_any(other),
-    other=lambda g, self, other: -g * conj_any(self / other) / conj_any(other),
+    other=lambda g, self, other: -g * conj_any((self / other) / other),
 )
 
 

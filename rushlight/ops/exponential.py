@@ -3,7 +3,7 @@ arithmetic.py: one record here, one functor line in csrc/scalar/. Rarer function
 """
 
 import rushlight as rl
-from rushlight.ops._elementwise import conj_any, conjugate, fused_slope, unary
+from rushlight.ops._elementwise import conj_any, conjugate, slope_of_output, unary
 from rushlight.ops._record import op, pointwise, to_float
 
 
@@ -121,10 +121,11 @@ unary(
 unary(
     "sigmoid",
     "The logistic function ``1 / (1 + exp(-self))``.",
-    fused_slope(
+    slope_of_output(
         "sigmoid_backward",
         "``grad * output * (1 - output)`` (internal).",
         lambda g, y: g * conjugate((1 - y) * y),
+        lambda g, grad, output: g * grad * (-2 * output + 1),
     ),
     example=("0.5, 1.0", "0.6225, 0.7311"),
 )

@@ -8,10 +8,9 @@ Nothing is computed here that another record computes. To add one: a record that
 import math
 
 import rushlight as rl
-from rushlight.ops._attach import attached
 from rushlight.ops._record import namespaces, op
 from rushlight.ops.embedding import _bags, _embedding, _renormalize
-from rushlight.ops.norm import _batch_norm, _check_normalized, _row_norm
+from rushlight.ops.norm import _batch_norm, _check_normalized, _group_norm, _row_norm
 
 _F = namespaces["nn.functional"]
 _REDUCTIONS = ("none", "mean", "sum")
@@ -183,7 +182,7 @@ def _(make):
 def native_layer_norm(input, normalized_shape, weight, bias, eps):
     """`layer_norm`, and the mean and the reciprocal standard deviation of each row.
 
-    No gradient flows through the statistics, here and in the other ``native_*`` forms.
+    No gradient flows through the statistics, here and in `native_batch_norm`.
 
     Example::
 
@@ -210,8 +209,7 @@ def _(make):
 )
 def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
     """`group_norm` of an input (N, C, *) of ``HxW`` places, and the mean and the reciprocal
-    standard deviation of each group, (N, group). The statistics are part of the graph, with
-    derivative zero.
+    standard deviation of each group, (N, group); these have gradients too.
 
     Example::
 
@@ -226,9 +224,8 @@ def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
         raise RuntimeError(
             f"native_group_norm: expected N * C * HxW = {N * C * HxW} elements, got {input.numel()}"
         )
-    y, *statistics = _row_norm(input, weight, bias, N * group, group, HxW, eps)
-    statistics = [s.detach().to(input.dtype).reshape(N, group) for s in statistics]
-    return y, *[attached(s, y) for s in statistics]
+    y, *statistics = _group_norm(input, weight, bias, N * group, group, HxW, eps)
+    return y, *[s.to(input.dtype).reshape(N, group) for s in statistics]
 
 
 @_op(
@@ -246,7 +243,7 @@ def native_batch_norm(input, weight, bias, running_mean, running_var, training, 
         input, weight, bias, running_mean, running_var, training, momentum, eps
     )
     if not training:
-        return y, mean.new_empty(0), rstd.new_empty(0)
+        return y, input.new_empty(0), input.new_empty(0)
     return y, mean.detach().to(input.dtype), rstd.detach().to(input.dtype)
 
 

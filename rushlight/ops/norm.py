@@ -1,21 +1,23 @@
 """Normalisation over batches, layers, groups, instances and channels.
 
-Kernels are in csrc/kernels/norm_*.cpp. A rule uses the fused gradient unless a graph of the
-gradient itself is being recorded; then it uses recorded ops. Vector norms are in ops/linalg.
+Kernels are in csrc/kernels/norm_*.cpp. Gradients are one pass each, and differentiated by a
+formula in recorded ops. Vector norms are in ops/reduce_moments.py.
 """
 
 import rushlight as rl
 from rushlight.ops._attach import attached, through_formula
 from rushlight.ops._record import op
+from rushlight.ops._rounding import is_narrow, widen
 
 
 # ---- rows: layer norm and group norm
-@op(
-    "_row_norm(Tensor input, Tensor? weight, Tensor? bias, int rows, int groups, int inner, "
-    "float eps) -> (Tensor output, Tensor mean, Tensor rstd)",
-    at=("internal",),
-    grad_name="NativeLayerNormBackward0",
+_ROWS = (
+    "(Tensor input, Tensor? weight, Tensor? bias, int rows, int groups, int inner, float eps)"
+    " -> (Tensor output, Tensor mean, Tensor rstd)"
 )
+
+
+@op("_row_norm" + _ROWS, at=("internal",), grad_name="NativeLayerNormBackward0")
 def _row_norm(input, weight, bias, rows, groups, inner, eps):
     """Normalises rows of the input seen as (rows, cols); see norm_rows.cpp for the layout."""
     ...
@@ -23,47 +25,122 @@ def _row_norm(input, weight, bias, rows, groups, inner, eps):
 
 @op(
     "_row_norm_backward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, "
-    "int rows, int groups, int inner) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)",
+    "int rows, int groups, int inner, float eps) -> (Tensor grad_input, Tensor grad_weight, "
+    "Tensor grad_bias)",
     at=("internal",),
-    differentiable=False,
 )
-def _row_norm_backward(grad, input, mean, rstd, weight, rows, groups, inner):
+def _row_norm_backward(grad, input, mean, rstd, weight, rows, groups, inner, eps):
     """The gradients of `_row_norm` in one pass."""
     ...
 
 
-def _row_norm_formula(input, weight, bias, rows, groups, inner, eps):
-    """`_row_norm` in recorded ops, for gradients of gradients."""
-    x = input.reshape(rows, -1)
+def _row_norm_gradient(grad, input, weight, rows, groups, inner, eps):
+    """`_row_norm_backward` in recorded ops, from the input alone."""
+    x, g = widen(input).reshape(rows, -1), widen(grad).reshape(rows, -1)
+    spread = (rows // groups, groups, x.shape[1] // inner, inner)
     center = x - x.mean(1, keepdim=True)
-    y = center * (center.square().mean(1, keepdim=True) + eps).rsqrt()
-    y = y.reshape(-1, groups, x.shape[1] // inner, inner)
+    rstd = (center.square().mean(1, keepdim=True) + eps).rsqrt()
+    y = center * rstd
+    g_weight = (g * y).reshape(spread).sum((0, 3)).flatten()
+    g_bias = g.reshape(spread).sum((0, 3)).flatten()
     if weight is not None:
-        y = y * weight.reshape(groups, -1, 1)
-    if bias is not None:
-        y = y + bias.reshape(groups, -1, 1)
-    return y.reshape(input.shape)
+        g = (g.reshape(spread) * widen(weight).reshape(groups, -1, 1)).reshape(rows, -1)
+    g = rstd * (g - g.mean(1, keepdim=True) - y * (g * y).mean(1, keepdim=True))
+    return _as_given(input, weight, g.reshape(input.shape), g_weight, g_bias)
 
 
-@_row_norm.vjp_all
-def _(g_output, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd):
-    if not input.numel():
-        return tuple(
-            [
-                attached(rl.zeros_like(t), input) if need else None
-                for t, need in zip((input, weight, bias), needs)
-            ]
-        )
-    if rl.is_grad_enabled():
-        return through_formula(
-            _row_norm_formula, g_output, needs, (input, weight, bias), rows, groups, inner, eps
-        )
-    gx, gw, gb = _row_norm_backward(g_output, input, mean, rstd, weight, rows, groups, inner)
+def _as_given(input, weight, g, *parameters):
+    """Gradients in the dtypes of what they belong to."""
+    kind = (input if weight is None else weight).dtype
+    return g.to(input.dtype), *[p.to(kind) for p in parameters]
+
+
+@_row_norm_backward.vjp_all
+def _(given, needs, grad, input, weight, rows, groups, inner, eps):
+    inputs, wanted = (grad, input, weight), (needs[0], needs[1], needs[4])
+    g, gx, gw = through_formula(_row_norm_gradient, given, wanted, inputs, rows, groups, inner, eps)
+    return g, gx, None, None, gw
+
+
+def _saved(statistic, input, weight):
+    """A statistic as it is kept for the gradient: with 16 bits if all else has."""
+    narrow = is_narrow(input) and (weight is None or is_narrow(weight))
+    return statistic.to(input.dtype) if narrow else statistic
+
+
+def _empty_gradients(needs, tensors):
+    return tuple(
+        [attached(rl.zeros_like(t), tensors[0]) if n else None for t, n in zip(tensors, needs)]
+    )
+
+
+def _row_gradients(g, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd):
+    mean, rstd = (_saved(s.detach(), input, weight) for s in (mean, rstd))
+    gx, gw, gb = _row_norm_backward(g, input, mean, rstd, weight, rows, groups, inner, eps)
     return (
         gx if needs[0] else None,
         gw.view(weight.shape) if needs[1] else None,
         gb.view(bias.shape) if needs[2] else None,
     )
+
+
+@_row_norm.vjp_all
+def _(g_output, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd):
+    if not input.numel():
+        return _empty_gradients(needs, (input, weight, bias))
+    return _row_gradients(
+        g_output, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd
+    )
+
+
+@op(
+    "_group_norm" + _ROWS,
+    at=("internal",),
+    kernel="_row_norm",
+    grad_name="NativeGroupNormBackward0",
+)
+def _group_norm(input, weight, bias, rows, groups, inner, eps):
+    """`_row_norm` of groups of channels, whose statistics have gradients too."""
+    ...
+
+
+@_group_norm.vjp_all
+def _(given, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd):
+    if not input.numel():
+        return _empty_gradients(needs, (input, weight, bias))
+    g, g_mean, g_rstd = given
+    if g is not None and g_mean is None and g_rstd is None and not rl.is_grad_enabled():
+        return _row_gradients(g, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd)
+    mean, rstd = (_saved(s, input, weight).reshape(-1, groups, 1, 1) for s in (mean, rstd))
+    x = input.reshape(mean.shape[0], groups, -1, inner)
+    gx, gw, gb = None, None, None
+    if g is not None:
+        w = weight if weight is None else weight.reshape(1, groups, -1, 1)
+        gx, gw, gb = _group_gradients(g.reshape(x.shape), x, w, mean, rstd)
+    if g_mean is not None:
+        part = g_mean.reshape(mean.shape).to(x.dtype) / (x.shape[2] * inner)
+        gx = part.expand_as(x) if gx is None else gx + part
+    if g_rstd is not None:
+        slope = g_rstd.reshape(mean.shape).to(x.dtype) * (-rstd * rstd * rstd)
+        part = slope * (x - mean) / (x.shape[2] * inner)
+        gx = part if gx is None else gx + part
+    return (
+        gx.reshape(input.shape) if needs[0] else None,
+        gw.view(weight.shape) if needs[1] and gw is not None else None,
+        gb.view(bias.shape) if needs[2] and gb is not None else None,
+    )
+
+
+def _group_gradients(g, x, weight, mean, rstd):
+    """The gradients of normalised groups, by sums over the places of each channel."""
+    products, sums = (g * x).sum(3, keepdim=True), g.sum(3, keepdim=True)
+    share = 1.0 / (x.shape[2] * x.shape[3])
+    scale = rstd if weight is None else rstd * weight
+    b, c = [(t if weight is None else t * weight).sum(2, keepdim=True) for t in (products, sums)]
+    b = (c * mean - b) * (rstd * rstd * rstd) * share
+    c = -b * mean - c * rstd * share
+    gw = ((products - sums * mean) * rstd).sum(0)
+    return scale * g + b * x + c, gw.flatten(), sums.sum(0).flatten()
 
 
 def _numel(shape):
@@ -150,9 +227,8 @@ def group_norm(input, num_groups, weight, bias, eps, cudnn_enabled):
                 f"input, but got {which} of shape {list(t.shape)} and input of shape "
                 f"{list(input.shape)}"
             )
-    return _row_norm(input, weight, bias, n * num_groups, num_groups, _numel(input.shape[2:]), eps)[
-        0
-    ]
+    inner = _numel(input.shape[2:])
+    return _group_norm(input, weight, bias, n * num_groups, num_groups, inner, eps)[0]
 
 
 @group_norm.samples
@@ -201,37 +277,45 @@ def _batch_norm(input, weight, bias, running_mean, running_var, training, moment
 
 @op(
     "_batch_norm_backward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, "
-    "bool training) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)",
+    "bool training, float eps) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)",
     at=("internal",),
-    differentiable=False,
 )
-def _batch_norm_backward(grad, input, mean, rstd, weight, training):
+def _batch_norm_backward(grad, input, mean, rstd, weight, training, eps):
     """The gradients of `_batch_norm` in one pass."""
     ...
 
 
-def _batch_norm_formula(input, weight, bias, running_mean, rstd, training, eps):
-    """`_batch_norm` in recorded ops, for gradients of gradients."""
+def _batch_norm_gradient(grad, input, weight, mean, rstd, training, eps):
+    """`_batch_norm_backward` in recorded ops; in training from the input alone."""
+    x, g = widen(input), widen(grad)
     dims = (0,) + tuple(range(2, input.dim()))
     shape = (1, -1) + (1,) * (input.dim() - 2)
     if training:
-        center = input - input.mean(dims, keepdim=True)
-        y = center * (center.square().mean(dims, keepdim=True) + eps).rsqrt()
+        center = x - x.mean(dims, keepdim=True)
+        rstd = (center.square().mean(dims, keepdim=True) + eps).rsqrt()
     else:
-        y = (input - running_mean.view(shape)) * rstd.view(shape)
-    y = y if weight is None else y * weight.view(shape)
-    return y if bias is None else y + bias.view(shape)
+        center, rstd = x - mean.view(shape), rstd.view(shape)
+    y = center * rstd
+    g_weight, g_bias = (g * y).sum(dims), g.sum(dims)
+    g = g if weight is None else g * widen(weight).view(shape)
+    if training:
+        g = g - g.mean(dims, keepdim=True) - y * (g * y).mean(dims, keepdim=True)
+    return _as_given(input, weight, g * rstd, g_weight, g_bias)
+
+
+@_batch_norm_backward.vjp_all
+def _(given, needs, grad, input, mean, rstd, weight, training, eps):
+    inputs, wanted = (grad, input, weight), (needs[0], needs[1], needs[4])
+    g, gx, gw = through_formula(
+        _batch_norm_gradient, given, wanted, inputs, mean, rstd, training, eps
+    )
+    return g, gx, None, None, gw
 
 
 @_batch_norm.vjp_all
 def _(g_output, needs, input, weight, bias, training, eps, mean, rstd):
-    needs = tuple(needs[:3])
-    if rl.is_grad_enabled():
-        grads = through_formula(
-            _batch_norm_formula, g_output, needs, (input, weight, bias), mean, rstd, training, eps
-        )
-        return grads + (None, None)
-    gx, gw, gb = _batch_norm_backward(g_output, input, mean, rstd, weight, training)
+    mean, rstd = (_saved(s.detach(), input, weight) if training else s for s in (mean, rstd))
+    gx, gw, gb = _batch_norm_backward(g_output, input, mean, rstd, weight, training, eps)
     return gx if needs[0] else None, gw if needs[1] else None, gb if needs[2] else None, None, None
 
 

@@ -153,7 +153,8 @@ def copysign(self, other):
 
 
 copysign.vjp(
-    self=lambda g, self, result: g * rl.where(self == 0, 0, result / self), other=lambda g: g * 0
+    self=lambda g, self, result: g * (result / self).masked_fill(self == 0, 0),
+    other=lambda g: g * 0,
 )
 
 

@@ -5,8 +5,9 @@ and trigonometric.py, and only aliased here. To add one: a record here, a line t
 """
 
 import rushlight as rl
-from rushlight.ops._elementwise import with_example
+from rushlight.ops._elementwise import conjugate, with_example
 from rushlight.ops._record import namespaces, op, pointwise, to_float
+from rushlight.ops._rounding import rounded_once
 
 _EVERYWHERE = ("torch", "Tensor", "special")
 _ROOT_PI, _ROOT_2 = 1.7724538509055159, 1.4142135623730951
@@ -367,9 +368,9 @@ def frexp(self):
 _binary(
     "xlog1py",
     "``self * log1p(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN).",
-    self=lambda g, self, other: (
-        g * (other if isinstance(other, rl.Tensor) else rl.scalar_tensor(other)).log1p()
-    ).masked_fill(rl.eq(self, 0) & (other <= -1), 0),
+    self=lambda g, self, other: _special("xlog1py")(g, other).masked_fill(
+        rl.eq(self, 0) & (other <= -1), 0
+    ),
     other=lambda g, self, other: g * self / (other + 1),
 )
 
@@ -385,9 +386,23 @@ def logit(self, eps=None):
         tensor([0.0000, 2.1972])
     """
     x = self if self.is_floating_point() else self.to(rl.get_default_dtype())
-    if eps is not None:
-        x = x.clamp(eps, 1 - eps)
+    return _log_odds(x, eps)
+
+
+@op("_log_odds(Tensor self, float? eps) -> Tensor", at=("internal",), grad_name="LogitBackward0")
+def _log_odds(self, eps):
+    """`logit` of floating-point numbers."""
+    x = self if eps is None else self.clamp(eps, 1 - eps)
     return (x / (1 - x)).log()
+
+
+def _log_odds_slope(g, self, eps):
+    low, outside = (0.0, float("nan")) if eps is None else (eps, 0.0)
+    slope = g / (self * (1 - self))
+    return rl.where((self >= low) & (self <= 1 - low), slope, outside)
+
+
+_log_odds.vjp(self=_log_odds_slope)
 
 
 @op("sinc(Tensor self) -> Tensor", at=_EVERYWHERE, inplace=True)
@@ -399,13 +414,32 @@ def sinc(self):
         >>> rl.sinc(rl.tensor([0., 0.5]))
         tensor([1.0000, 0.6366])
     """
-    if self.is_floating_point() or self.is_complex():
-        x = self * 3.141592653589793
-    else:
-        x = self.to(rl.get_default_dtype()) * 3.141592653589793
+    exact = self.is_floating_point() or self.is_complex()
+    return _sinc(self if exact else self.to(rl.get_default_dtype()))
+
+
+@op("_sinc(Tensor self) -> Tensor", at=("internal",), grad_name="SincBackward0")
+def _sinc(self):
+    """`sinc` of floating-point and complex numbers."""
+    return _sinc_value(self)
+
+
+@rounded_once
+def _sinc_value(x):
+    x = x * 3.141592653589793
     zero = x == 0
     safe = x.masked_fill(zero, 1)
     return rl.where(zero, rl.ones_like(x), safe.sin() / safe)
+
+
+def _sinc_slope(g, self):
+    x, square = self * 3.141592653589793, self * self * 3.141592653589793
+    zero = square == 0
+    slope = (x.cos() * x - x.sin()) / square.masked_fill(zero, 1)
+    return rl.where(zero, rl.zeros_like(g), g * conjugate(slope))
+
+
+_sinc.vjp(self=_sinc_slope)
 
 
 # ---- orthogonal polynomials

@@ -2,7 +2,7 @@
 plane. As in arithmetic.py: one record here, one functor line in csrc/scalar/.
 """
 
-from rushlight.ops._elementwise import conjugate, fused_slope, unary
+from rushlight.ops._elementwise import conjugate, slope_of_output, unary
 from rushlight.ops._record import op, pointwise, to_float
 
 
@@ -57,10 +57,11 @@ unary(
 unary(
     "tanh",
     "The hyperbolic tangent.",
-    fused_slope(
+    slope_of_output(
         "tanh_backward",
         "``grad * (1 - output**2)`` (internal).",
         lambda g, y: g * conjugate(1 - y * y),
+        lambda g, grad, output: g * (-2 * output * grad),
     ),
     example=("0.5, 1.0", "0.4621, 0.7616"),
 )
@@ -73,7 +74,14 @@ unary(
 unary(
     "acosh",
     "The inverse hyperbolic cosine.",
-    lambda g, self: g * conjugate((self - 1).rsqrt() * (self + 1).rsqrt()),
+    lambda g, self: (
+        g
+        * (
+            ((self - 1).rsqrt() * (self + 1).rsqrt()).conj()
+            if self.is_complex()
+            else (self * self - 1).rsqrt()
+        )
+    ),
     example=("1., 2.", "0.0000, 1.3170"),
 )
 unary(
@@ -97,14 +105,15 @@ def atan2(self, other):
 
 
 atan2.vjp(
-    self=lambda g, self, other: g * other / _norm2(self, other),
-    other=lambda g, self, other: g * -self / _norm2(self, other),
+    self=lambda g, self, other: g * other * _inverse_square(self, other),
+    other=lambda g, self, other: g * -self * _inverse_square(self, other),
 )
 
 
-def _norm2(a, b):
+def _inverse_square(a, b):
+    """``1 / (a**2 + b**2)``, 0 at the origin."""
     s = a * a + b * b
-    return s.masked_fill(s == 0, float("inf"))
+    return s.masked_fill(s == 0, float("inf")).reciprocal()
 
 
 @op("hypot(Tensor self, Tensor other) -> Tensor", kind=pointwise)
@@ -120,6 +129,6 @@ def hypot(self, other):
 
 
 hypot.vjp(
-    self=lambda g, self, result: g * (self / result),
-    other=lambda g, other, result: g * (other / result),
+    self=lambda g, self, result: g * self / result,
+    other=lambda g, other, result: g * other / result,
 )

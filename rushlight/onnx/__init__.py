@@ -1,23 +1,14 @@
-"""Export to ONNX, which is not supported yet; `is_in_onnx_export` says that none is under way."""
+"""PyTorch's ``torch.onnx``: `export` writes models for other runtimes, through the package onnx.
 
-from rushlight._notes import unsupported
+A run of the model is recorded (`_recorder.py`), its operators are said in ONNX's (`translate`), and
+written by `_export.py`. To support an operator, add a record in its family in `translate`.
+"""
 
-__all__ = ["export", "is_in_onnx_export"]
+from . import errors
+from ._export import export, is_in_onnx_export
+from ._modes import OperatorExportTypes, TensorProtoDataType, TrainingMode
+from ._program import ONNXProgram
+from .errors import OnnxExporterError
 
-
-def is_in_onnx_export():
-    """False."""
-    return False
-
-
-def export(model, args=(), f=None, **options):
-    """Raises NotImplementedError."""
-    raise unsupported("torch.onnx.export", "")
-
-
-def __getattr__(name):
-    if name in ("operators", "symbolic_helper", "utils"):
-        import importlib
-
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ = ["ONNXProgram", "OnnxExporterError", "OperatorExportTypes", "TensorProtoDataType",
+           "TrainingMode", "errors", "export", "is_in_onnx_export"]  # fmt: skip

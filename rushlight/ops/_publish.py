@@ -21,13 +21,25 @@ class _Forms:
     __slots__ = ("function", "method", "inplace")
 
 
+def _key(record):
+    at = record.at
+    return record.public_name, "torch" in at or "Tensor" in at or at
+
+
+def callables(record):
+    """The function, the method and the in-place method that offer an op, as far as it has them."""
+    forms = publics[_key(record)]
+    inplace = forms.inplace if record.inplace else None
+    return [form for form in (forms.function, forms.method, inplace) if form is not None]
+
+
 def publish(record):
     """Adds the record to its name's callables; makes them on first sight.
 
     Returns the function, seen from this record.
     """
     name, at = record.public_name, record.at
-    key = name, "torch" in at or "Tensor" in at or at
+    key = _key(record)
     forms = publics.get(key)
     if forms is None:
         forms = publics[key] = _Forms()

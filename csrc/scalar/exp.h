@@ -15,98 +15,109 @@ struct ExpConst<float> {
   static constexpr float kLog2e = 0x1.715476p+0f;
   static constexpr float kLn2Hi = 0x1.62e4p-1f;  // 15 bits, so that n * kLn2Hi is exact
   static constexpr float kLn2Lo = 0x1.7f7d1cp-20f;
-  static constexpr float kMax = 0x1.62e42ep+6f;      // largest argument with a finite result
-  static constexpr float kMaxHalf = 0x1.65a9f8p+6f;  // the same for exp(x)/2
-  static constexpr float kMin = -104.0f;             // below, everything rounds to zero
-  static constexpr float kSmall = -86.0f;            // below, the result may be subnormal
-  static constexpr float kExpm1Min = -18.0f;         // below, expm1 is -1
-  static constexpr float kTanhMax = 10.0f;           // above, tanh is 1
-  static constexpr float kExpm1Id = 0x1p-25f;        // below in magnitude, expm1(x) is x
-  static constexpr float kMin2 = -151.0f, kMax2 = 128.0f, kSmall2 = -124.0f;
-  static constexpr float kRescale = 0x1p-64f;
+  static constexpr float kLn2 = 0x1.62e43p-1f, kLn2Rest = -0x1.05c610cap-29f;
+  static constexpr float kMin = -104.0f, kMax = 90.0f;     // beyond, exp is 0, exp/2 infinite
+  static constexpr float kMin2 = -151.0f, kMax2 = 129.0f;  // the same for exp2
+  static constexpr float kExpm1Min = -18.0f;               // below, expm1 is -1
+  static constexpr float kExpm1Max = 0x1.62e42ep+6f;       // above, it is infinite
+  static constexpr float kTanhMax = 10.0f;                 // above, tanh is 1
+  static constexpr float kExpm1Id = 0x1p-25f;              // below in magnitude, expm1(x) is x
 };
 template <>
 struct ExpConst<double> {
   static constexpr double kLog2e = 0x1.71547652b82fep+0;
   static constexpr double kLn2Hi = 0x1.62e42fefa4p-1;  // 41 bits
   static constexpr double kLn2Lo = -0x1.8432a1b0e2634p-43;
-  static constexpr double kMax = 0x1.62e42fefa39efp+9;
-  static constexpr double kMaxHalf = 0x1.633ce8fb9f87dp+9;
-  static constexpr double kMin = -746.0;
-  static constexpr double kSmall = -707.0;
+  static constexpr double kLn2 = 0x1.62e42fefa39efp-1, kLn2Rest = 0x1.abc9e3b39803fp-56;
+  static constexpr double kMin = -746.0, kMax = 711.0;
+  static constexpr double kMin2 = -1076.0, kMax2 = 1025.0;
   static constexpr double kExpm1Min = -38.0;
+  static constexpr double kExpm1Max = 0x1.62e42fefa39efp+9;
   static constexpr double kTanhMax = 22.0;
   static constexpr double kExpm1Id = 0x1p-54;
-  static constexpr double kMin2 = -1076.0, kMax2 = 1024.0, kSmall2 = -1020.0;
-  static constexpr double kRescale = 0x1p-128;
 };
 
-// exp(r) - 1 for |r| <= ln2/2.
-static inline float expm1_reduced(float r) {
-  return mad(r * r,
-             horner(r, 0.49999994f, 0.166665167f, 0.0416681021f, 0.00836920086f, 0.00138390681f),
-             r);
+// (exp(r) - 1 - r) / r^2 for |r| <= ln2/2.
+static inline float exp_curve(float r) {
+  return horner(r, 0.49999994f, 0.166665167f, 0.0416681021f, 0.00836920086f, 0.00138390681f);
 }
-static inline double expm1_reduced(double r) {
-  return mad(r * r,
-             horner(r, 0x1.000000000000ap-1, 0x1.5555555555502p-3, 0x1.555555555060ap-5,
-                    0x1.1111111125206p-7, 0x1.6c16c184b1c41p-10, 0x1.a01a013b3bccbp-13,
-                    0x1.a01998a1ee3c7p-16, 0x1.71defa5174639p-19, 0x1.28aeba1a47d8fp-22,
-                    0x1.adca77ae7fc86p-26),
-             r);
+static inline double exp_curve(double r) {
+  return horner(r, 0x1.000000000000ap-1, 0x1.5555555555502p-3, 0x1.555555555060ap-5,
+                0x1.1111111125206p-7, 0x1.6c16c184b1c41p-10, 0x1.a01a013b3bccbp-13,
+                0x1.a01998a1ee3c7p-16, 0x1.71defa5174639p-19, 0x1.28aeba1a47d8fp-22,
+                0x1.adca77ae7fc86p-26);
+}
+// exp(r) - 1 for |r| <= ln2/2.
+template <class T>
+static inline T expm1_reduced(T r) {
+  return mad(r * r, exp_curve(r), r);
 }
 
-// x = n ln2 + r; `scale` has the bits of n + bias in its exponent field (2^n where that is normal).
+// x = n ln2 + r + tail. `power` has n + 2 bias in its low bits, for times_power.
 template <class T>
 struct ExpSplit {
-  T r;
-  typename Bits<T>::UInt scale;
+  T r, tail;
+  typename Bits<T>::UInt power;
 };
 template <class T>
 static inline ExpSplit<T> split_exp(T x) {
   using C = ExpConst<T>;
-  constexpr T kShift = Bits<T>::kRound + T(Bits<T>::kBias);
+  constexpr T kShift = Bits<T>::kRound + T(2 * Bits<T>::kBias);
   T shifted = mad(x, C::kLog2e, kShift);
   T n = shifted - kShift;
-  T r = mad(n, -C::kLn2Lo, mad(n, -C::kLn2Hi, x));
-  return {r, to_bits(shifted) << Bits<T>::kMantissa};
+  T high = mad(n, -C::kLn2Hi, x);
+  T r = mad(n, -C::kLn2Lo, high);
+  return {r, mad(n, -C::kLn2Lo, high - r), to_bits(shifted)};
+}
+
+// p * 2^n, in two factors because 2^n alone may overflow or be subnormal; rounded once.
+template <class T>
+static inline T times_power(T p, typename Bits<T>::UInt power) {
+  typename Bits<T>::UInt half = power >> 1;
+  return p * from_bits<T>(half << Bits<T>::kMantissa) *
+         from_bits<T>((power - half) << Bits<T>::kMantissa);
+}
+
+// exp(r + tail) for |r| <= ln2/2 and a tail below an ulp of r: what 1 + r loses is added to it.
+template <class T>
+static inline T exp_reduced(T r, T tail) {
+  T head = T(1) + r, lost = (T(1) - head) + r;
+  return head + mad(r * r, exp_curve(r), lost + tail);
+}
+
+// The same for a tail of many ulps, which is still small beside 1.
+template <class T>
+static inline T exp_reduced_long(T r, T tail) {
+  return exp_reduced(r, mad(expm1_reduced(r), tail, tail));
+}
+
+// x kept where the result is neither all zeros nor infinite for sure; a NaN stays one.
+template <class T>
+static inline T limit_exp(T x, T low, T high) {
+  T raised = low > x ? low : x;
+  return high < raised ? high : raised;
 }
 
 // exp(x) where the result is known to be a normal number (or x a NaN).
 template <class T>
 static inline T exp_normal(T x) {
-  auto [r, scale] = split_exp(x);
-  T s = from_bits<T>(scale);
+  using B = Bits<T>;
+  auto [r, tail, power] = split_exp(x);
+  T s = from_bits<T>((power - typename B::UInt(B::kBias)) << B::kMantissa);
   return mad(s, expm1_reduced(r), s);
 }
 
-// p * 2^n for p in [0.7, 1.42], given the exponent bits of 2^n; n may lead into subnormals.
+// exp(x + more) for a `more` below an ulp of x.
 template <class T>
-static inline T scale_exp(T p, typename Bits<T>::UInt scale, bool small) {
-  using U = typename Bits<T>::UInt;
-  constexpr U kOne = U(Bits<T>::kBias) << Bits<T>::kMantissa;
-  T up = small ? T(1) / ExpConst<T>::kRescale : T(1);
-  T y = from_bits<T>(to_bits(p) + scale + (to_bits(up) - U(2) * kOne));
-  return y * (small ? ExpConst<T>::kRescale : T(1));
-}
-
-// exp(x + tail) for a tail below an ulp of x.
-template <class T>
-static inline T exp_with_tail(T x, T tail) {
-  using C = ExpConst<T>;
-  T clamped = x > C::kMin ? x : C::kMin;
-  auto [r, scale] = split_exp(clamped);
-  T y = scale_exp(T(1) + expm1_reduced(r + tail), scale, clamped < C::kSmall);
-  return x <= C::kMax ? y : x * kInf<T>;
+static inline T exp_with_tail(T x, T more) {
+  auto [r, tail, power] = split_exp(limit_exp(x, ExpConst<T>::kMin, ExpConst<T>::kMax));
+  return times_power(exp_reduced_long(r, tail + more), power);
 }
 
 template <class T>
 static inline T exp_any(T x) {
-  using C = ExpConst<T>;
-  T clamped = x > C::kMin ? x : C::kMin;
-  auto [r, scale] = split_exp(clamped);
-  T y = scale_exp(T(1) + expm1_reduced(r), scale, clamped < C::kSmall);
-  return x <= C::kMax ? y : x * kInf<T>;
+  auto [r, tail, power] = split_exp(limit_exp(x, ExpConst<T>::kMin, ExpConst<T>::kMax));
+  return times_power(exp_reduced(r, tail), power);
 }
 static inline float exp(float x) { return exp_any(x); }
 static inline double exp(double x) { return exp_any(x); }
@@ -114,24 +125,19 @@ static inline double exp(double x) { return exp_any(x); }
 // exp(x)/2 for x >= 0, finite up to ln(2 max).
 template <class T>
 static inline T half_exp(T x) {
-  using C = ExpConst<T>;
-  using U = typename Bits<T>::UInt;
-  auto [r, scale] = split_exp(x);
-  T y = scale_exp(T(1) + expm1_reduced(r), scale - (U(1) << Bits<T>::kMantissa), false);
-  return x <= C::kMaxHalf ? y : x * kInf<T>;
+  auto [r, tail, power] = split_exp(ExpConst<T>::kMax < x ? ExpConst<T>::kMax : x);
+  return times_power(exp_reduced(r, tail), power - 1);
 }
 
 template <class T>
 static inline T exp2_any(T x) {
   using C = ExpConst<T>;
-  constexpr T kShift = Bits<T>::kRound + T(Bits<T>::kBias);
-  constexpr T kLn2 = T(0.693147180559945309417);
-  T clamped = x > C::kMin2 ? x : C::kMin2;
-  T shifted = clamped + kShift;
-  T r = (clamped - (shifted - kShift)) * kLn2;
-  T y = scale_exp(T(1) + expm1_reduced(r), to_bits(shifted) << Bits<T>::kMantissa,
-                  clamped < C::kSmall2);
-  return x < C::kMax2 ? y : x * kInf<T>;
+  constexpr T kShift = Bits<T>::kRound + T(2 * Bits<T>::kBias);
+  T limited = limit_exp(x, C::kMin2, C::kMax2);
+  T shifted = limited + kShift, fraction = limited - (shifted - kShift);
+  T r = fraction * C::kLn2;
+  T tail = mad(fraction, C::kLn2, -r) + fraction * C::kLn2Rest;
+  return times_power(exp_reduced(r, tail), to_bits(shifted));
 }
 static inline float exp2(float x) { return exp2_any(x); }
 static inline double exp2(double x) { return exp2_any(x); }
@@ -152,11 +158,11 @@ static inline T expm1_any(T x) {
   using C = ExpConst<T>;
   using U = typename Bits<T>::UInt;
   T clamped = x > C::kExpm1Min ? x : C::kExpm1Min;
-  auto [r, scale] = split_exp(clamped);
-  T s = from_bits<T>(scale - (U(1) << Bits<T>::kMantissa));
+  auto [r, tail, power] = split_exp(clamped);
+  T s = from_bits<T>((power - U(Bits<T>::kBias + 1)) << Bits<T>::kMantissa);
   T y = T(2) * mad(s, expm1_reduced(r), s - T(0.5));
   y = abs(x) < C::kExpm1Id ? x : y;
-  return x <= C::kMax ? y : x * kInf<T>;
+  return x <= C::kExpm1Max ? y : x * kInf<T>;
 }
 static inline float expm1(float x) { return expm1_any(x); }
 static inline double expm1(double x) { return expm1_any(x); }

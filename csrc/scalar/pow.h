@@ -59,16 +59,13 @@ static inline Pair log2_pair(double a) {
 }
 // 2^(t.hi + t.lo). Past the limits only the side matters, so the tail may be cut there.
 static inline double exp2_pair(Pair t) {
-  constexpr double kLn2 = 0x1.62e42fefa39efp-1, kLn2Lo = 0x1.abc9e3b39803fp-56;
-  constexpr double kShift = Bits<double>::kRound + Bits<double>::kBias;
+  using C = ExpConst<double>;
+  constexpr double kShift = Bits<double>::kRound + 2 * Bits<double>::kBias;
   double limited = limit_magnitude(t.hi, 1100.0), lo = limit_magnitude(t.lo, 0x1p-42);
   double shifted = limited + kShift, r = limited - (shifted - kShift);
-  double head = r * kLn2;
-  double tail = fused(r, kLn2, -head) + mad(r, kLn2Lo, lo * kLn2);
-  double e = expm1_reduced(head);
-  double p = 1.0 + (e + mad(e, tail, tail));
-  double y = scale_exp(p, to_bits(shifted) << 52, limited < -1020.0);
-  return (limited - 1024.0) + lo < 0.0 ? y : kInf<double>;
+  double head = r * C::kLn2;
+  double tail = fused(r, C::kLn2, -head) + mad(r, C::kLn2Rest, lo * C::kLn2);
+  return times_power(exp_reduced_long(head, tail), to_bits(shifted));
 }
 static inline double pow(double x, double y) {
   double exponent = limit_magnitude(y, 0x1p66);  // beyond, the power is 0, 1 or inf anyway

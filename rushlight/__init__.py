@@ -72,112 +72,20 @@ from rushlight import ops  # noqa: E402
 ops.load()
 globals().update(ops._record.namespaces["torch"])
 
-from rushlight import _removed, _tensor_methods, _tensor_str, autograd, nn  # noqa: E402
-from rushlight import optim, overrides, utils  # noqa: E402
-from rushlight._tensor_str import set_printoptions  # noqa: E402
-from rushlight.autograd.anomaly_mode import (  # noqa: E402
-    is_anomaly_check_nan_enabled,
-    is_anomaly_enabled,
-    set_anomaly_enabled,
-)
-from rushlight.autograd.grad_mode import (  # noqa: E402
-    enable_grad,
-    inference_mode,
-    no_grad,
-    set_grad_enabled,
-)
-from rushlight.overrides import DisableTorchFunction, DisableTorchFunctionSubclass  # noqa: E402
-from rushlight.serialization import load, save  # noqa: E402
-from rushlight.storage import *  # noqa: E402, F403
-from rushlight._autocast_state import *  # noqa: E402, F403
-from rushlight._switches import *  # noqa: E402, F403
-from rushlight._tensor_types import *  # noqa: E402, F403
-from rushlight.torch_version import __version__  # noqa: E402
+from rushlight import _interpose, _late, _tensor_methods  # noqa: E402
 
+_interpose.install(Tensor)
+_late.install(Tensor)
 _tensor_methods.install(Tensor)
-globals().update(_removed.functions)
-overrides.install()
-
-from rushlight import sparse  # noqa: E402
-
-sparse.install()
-
-from rushlight._forms import *  # noqa: E402, F403
-
-_LAZY = (
-    "_C",
-    "__config__",
-    "_dynamo",
-    "_higher_order_ops",
-    "_jit_internal",
-    "_subclasses",
-    "_utils",
-    "accelerator",
-    "amp",
-    "backends",
-    "compiler",
-    "cpu",
-    "cuda",
-    "distributed",
-    "distributions",
-    "fft",
-    "func",
-    "futures",
-    "fx",
-    "hub",
-    "jit",
-    "library",
-    "linalg",
-    "masked",
-    "mps",
-    "multiprocessing",
-    "onnx",
-    "profiler",
-    "random",
-    "signal",
-    "special",
-    "testing",
-    "torch_version",
-    "types",
-    "vision",
-    "xpu",
-)  # load on first use
-#: name -> the module that has it
-_LAZY_NAMES = {
-    "Event": "_streams",
-    "Future": "futures",
-    "GradScaler": "amp",
-    "Stream": "_streams",
-    "Tag": "_tags",
-    "autocast": "amp",
-    "compile": "compiler",
-    "PyTorchFileReader": "_serialization.file_reader",
-    "ScriptModule": "jit",
-    "install_as_torch": "_as_torch",
-    "vmap": "func",
-    "btrifact": "_early_linalg",
-    "btrisolve": "_early_linalg",
-    "gels": "_early_linalg",
-    "gesv": "_early_linalg",
-    "potrf": "_early_linalg",
-    "potri": "_early_linalg",
-    "potrs": "_early_linalg",
-    "pstrf": "_early_linalg",
-    "trtrs": "_early_linalg",
-}
+UntypedStorage.from_file = _late.Member("storage", "from_file")
 
 
 def __getattr__(name):
-    import importlib
-
-    if name == "torch":  # `from torch import torch`
-        return importlib.import_module(__name__)
-    if name in _LAZY:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name in _LAZY_NAMES:
-        return getattr(importlib.import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
-    raise _removed.absent(__name__, name)
+    if name == "__all__":  # `from torch import *`: the functions and types
+        names = {*globals(), *_late.names()} - _late.MODULES
+        return sorted([n for n in names if n[0] != "_" and n not in ("ops", "torch")])
+    return _late.find(name)
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY, *_LAZY_NAMES})
+    return sorted({*globals(), *_late.names()})

@@ -7,7 +7,6 @@ needs `interpose` or `register_kind`, and changes nothing here. PyTorch's public
 of this is `rushlight.overrides`.
 """
 
-import functools
 from _thread import get_ident
 
 from rushlight import _native
@@ -77,11 +76,14 @@ def make_kind(kind, sizes, dtype, device, payload):
 def overridable(function):
     """Decorator: puts a Python function that is no op behind the hook, as ops are."""
 
-    @functools.wraps(function)
     def asked(*args, **kwargs):
         result = _native.interposed(asked, args, kwargs)
         return function(*args, **kwargs) if result is NotImplemented else result
 
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):  # without `functools`
+        setattr(asked, name, getattr(function, name))
+    asked.__dict__.update(function.__dict__)
+    asked.__wrapped__ = function
     return asked
 
 
@@ -94,6 +96,71 @@ def attribute(name, op, setter=None):
     made = property(getter, setter)
     setattr(_native.Tensor, name, made)
     _public[getter] = made.__get__
+
+
+# ---- the default of Tensor subclasses --------------------------------------------------------
+
+_ALL, _NO_SUBCLASSES, _NONE = 0, 1, 2  # what `torch_function_off` means
+
+
+class _Off:
+    def __enter__(self):
+        self._before = _native.set_torch_function_off(
+            max(self._level, _native.torch_function_off())
+        )
+
+    def __exit__(self, *exception):
+        _native.set_torch_function_off(self._before)
+
+
+class DisableTorchFunctionSubclass(_Off):
+    """Context manager: subclasses are treated as plain tensors; modes still see every call."""
+
+    _level = _NO_SUBCLASSES
+
+
+class DisableTorchFunction(_Off):
+    """Context manager: neither subclasses nor modes see calls."""
+
+    _level = _NONE
+
+
+def _convert(result, cls):
+    """Plain tensors in a result as instances of `cls`, sharing their memory and history."""
+    if isinstance(result, _native.Tensor):
+        return result if isinstance(result, cls) else result.as_subclass(cls)
+    if isinstance(result, (tuple, list)):
+        make = getattr(type(result), "_make", type(result))
+        return make([_convert(r, cls) for r in result])
+    return result
+
+
+def _tensor_torch_function(cls, func, types, args=(), kwargs=None):
+    """Runs the call on plain tensors and returns tensors of this class.
+
+    NotImplemented if an argument is of a class that this one does not derive from.
+    """
+    if not all(issubclass(cls, kind) for kind in types):
+        return NotImplemented
+    with DisableTorchFunctionSubclass():
+        result = func(*args, **(kwargs or {}))
+        return result if func in get_default_nowrap_functions() else _convert(result, cls)
+
+
+_nowrap = set()
+
+
+def get_default_nowrap_functions():
+    """What returns a tensor that keeps its class: ``grad`` and ``_base``."""
+    if not _nowrap:
+        tensor = _native.Tensor
+        _nowrap.update((tensor._base.__get__, tensor.grad.__get__, tensor._grad.__get__))
+    return _nowrap
+
+
+def install(tensor_type):
+    """Gives Tensor its ``__torch_function__``."""
+    tensor_type.__torch_function__ = classmethod(_tensor_torch_function)
 
 
 # ---- the policy ------------------------------------------------------------------------------
@@ -206,6 +273,8 @@ def _ask_kinds(function, args, kwargs, marked):
     function, args = _straight(function, args)
     kinds = {_layout_kinds.get(x) or _native.kind_of(x) for x in marked}
     for kind in sorted(kinds - {0}, reverse=True):
+        if kind not in _handlers and kind <= len(SPARSE_KINDS):
+            from rushlight import sparse  # noqa: F401  registers them
         handler = _handlers.get(kind)
         result = handler(function, args, kwargs) if handler else NotImplemented
         if result is not NotImplemented:

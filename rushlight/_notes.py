@@ -4,14 +4,14 @@
 raises instead.
 """
 
-import warnings
-
 _given = set()
 
 
 def note(key, message, stacklevel=3):
     """Warns with a message, the first time that it is called with this key."""
     if key not in _given:
+        import warnings
+
         _given.add(key)
         warnings.warn(message, stacklevel=stacklevel)
 

@@ -1,9 +1,11 @@
 """Methods of Tensor that few programs still call: questions about memory order, out-of-place
-``resize``, names that no longer mean anything. To add one: the function, listed in `METHODS`.
+``resize``, names that no longer mean anything. Loaded when one is used.
+
+To add one: the function, listed in `METHODS` and in _late.py.
 """
 
 import rushlight as rl
-from rushlight import _removed
+from rushlight import _removed, _tensor_methods
 
 
 def _dim_order(self, *, ambiguity_check=False):
@@ -103,10 +105,6 @@ METHODS = {
     "const_data_ptr": _const_data_ptr,
     "storage_type": _storage_type,
     "reinforce": _reinforce,
-    **{name: _removed.functions[name] for name in ("eig", "lstsq", "solve", "symeig")},
+    **{name: getattr(_removed, name) for name in ("eig", "lstsq", "solve", "symeig")},
 }
-PROPERTIES = {
-    "name": property(lambda self: None, doc="None: tensors have no names."),
-    "volatile": property(lambda self: False, doc="False: gone since PyTorch 0.4; use no_grad."),
-    "grad_dtype": property(lambda self: self.dtype, doc="The dtype of the gradient: its own."),
-}
+_tensor_methods.set_methods(rl.Tensor, METHODS)

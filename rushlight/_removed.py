@@ -24,7 +24,8 @@ def _raiser(name, instead):
     return removed
 
 
-functions = {name: _raiser(name, instead) for name, instead in _REMOVED.items()}
+globals().update({name: _raiser(name, instead) for name, instead in _REMOVED.items()})
+__all__ = list(_REMOVED)
 
 
 #: module -> {name that is no longer in it: what to use instead}

@@ -11,9 +11,6 @@ Needed natively: ``_native.to_dlpack(tensor, versioned, copied) -> capsule``, an
 import rushlight as rl
 from rushlight import _native
 from rushlight._interpose import overridable
-from rushlight._older_methods import METHODS, PROPERTIES
-from rushlight._tensor_types import NAMES
-from rushlight.autograd.function import Function
 
 # ---- printing --------------------------------------------------------------------------------
 
@@ -302,6 +299,8 @@ def _type(self, dtype=None, non_blocking=False):
         >>> rl.ones(2).type("torch.LongTensor")
         tensor([1, 1])
     """
+    from rushlight._tensor_types import NAMES
+
     if dtype is None:
         own = _name_of(self.dtype)
         if own not in NAMES:
@@ -311,6 +310,8 @@ def _type(self, dtype=None, non_blocking=False):
 
 
 def _dtype_named(kind):
+    from rushlight._tensor_types import NAMES
+
     if isinstance(kind, rl.dtype):
         return kind
     name = kind if isinstance(kind, str) else getattr(kind, "__name__", repr(kind))
@@ -345,16 +346,24 @@ def _pin_memory(self, device=None):
     raise RuntimeError("Cannot access accelerator device when none is available.")
 
 
-class _As(Function):
+_identity = []  # made when first asked for: the class of functions takes long to load
+
+
+def _as(tensor, cls):
     """The identity, with a result of another class."""
+    if not _identity:
 
-    @staticmethod
-    def forward(ctx, tensor, cls):
-        return rl.Tensor._make_subclass(cls, tensor)
+        class As(rl.autograd.Function):
+            @staticmethod
+            def forward(ctx, tensor, cls):
+                return rl.Tensor._make_subclass(cls, tensor)
 
-    @staticmethod
-    def backward(ctx, grad):
-        return grad, None
+            @staticmethod
+            def backward(ctx, grad):
+                return grad, None
+
+        _identity.append(As)
+    return _identity[0].apply(tensor, cls)
 
 
 def _as_subclass(self, cls):
@@ -365,7 +374,7 @@ def _as_subclass(self, cls):
     """
     if not isinstance(cls, type) or not issubclass(cls, rl.Tensor):
         raise TypeError(f"as_subclass(): cls must be a subclass of Tensor, got {cls!r}")
-    return _As.apply(self, cls)
+    return _as(self, cls)
 
 
 def _setstate(self, state):
@@ -463,14 +472,26 @@ _UNHOOKED = ("__hash__", "__setstate__")  # what subclasses must not see
 _ABSENT_KINDS = "ipu maia mkldnn mtia vulkan xla xpu".split()  # devices no tensor is ever on
 
 
+_PROPERTIES = {
+    "name": property(lambda self: None, doc="None: tensors have no names."),
+    "volatile": property(lambda self: False, doc="False: gone since PyTorch 0.4; use no_grad."),
+    "grad_dtype": property(lambda self: self.dtype, doc="The dtype of the gradient: its own."),
+}
+
+
 def install(tensor_type):
     """Set the methods above on the native Tensor type, under their public names."""
-    for name, function in {**_METHODS, **METHODS}.items():
-        function.__name__ = name
-        function.__qualname__ = f"Tensor.{name}"
-        setattr(tensor_type, name, function if name in _UNHOOKED else overridable(function))
-    for name, value in PROPERTIES.items():
+    set_methods(tensor_type, _METHODS)
+    for name, value in _PROPERTIES.items():
         setattr(tensor_type, name, value)
     for kind in _ABSENT_KINDS:
         setattr(tensor_type, "is_" + kind, False)
     tensor_type.__array_priority__ = 1000  # NumPy defers to tensors in mixed arithmetic
+
+
+def set_methods(tensor_type, methods):
+    """Sets functions as methods that calls may be redirected from."""
+    for name, function in methods.items():
+        function.__name__ = name
+        function.__qualname__ = f"Tensor.{name}"
+        setattr(tensor_type, name, function if name in _UNHOOKED else overridable(function))

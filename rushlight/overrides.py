@@ -1,12 +1,19 @@
 """PyTorch's ``torch.overrides``: classes and modes that redirect calls with ``__torch_function__``.
 
-Here are the functions for users and the default behaviour of Tensor subclasses. When a call asks
-at all is decided by the native hook, in which order by `rushlight._interpose`.
+Here are the functions for users. When a call asks at all is decided by the native hook, in which
+order, and what Tensor subclasses do by default, by `rushlight._interpose`.
 """
 
 import functools
 
-from rushlight import _interpose, _native
+from rushlight import _interpose, _late, _native
+from rushlight._interpose import (
+    _ALL,
+    _NONE,
+    DisableTorchFunction as DisableTorchFunction,
+    DisableTorchFunctionSubclass as DisableTorchFunctionSubclass,
+    get_default_nowrap_functions as get_default_nowrap_functions,
+)
 from rushlight._native import Tensor
 
 __all__ = [
@@ -22,30 +29,6 @@ __all__ = [
     "enable_reentrant_dispatch",
     "redispatch_function",
 ]
-
-_ALL, _NO_SUBCLASSES, _NONE = 0, 1, 2  # what `torch_function_off` means
-
-
-class _Off:
-    def __enter__(self):
-        self._before = _native.set_torch_function_off(
-            max(self._level, _native.torch_function_off())
-        )
-
-    def __exit__(self, *exception):
-        _native.set_torch_function_off(self._before)
-
-
-class DisableTorchFunctionSubclass(_Off):
-    """Context manager: subclasses are treated as plain tensors; modes still see every call."""
-
-    _level = _NO_SUBCLASSES
-
-
-class DisableTorchFunction(_Off):
-    """Context manager: neither subclasses nor modes see calls."""
-
-    _level = _NONE
 
 
 class TorchFunctionMode:
@@ -86,42 +69,6 @@ class BaseTorchFunctionMode(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         return func(*args, **(kwargs or {}))
-
-
-# ---- the default of Tensor subclasses --------------------------------------------------------
-
-
-def _convert(result, cls):
-    """Plain tensors in a result as instances of `cls`, sharing their memory and history."""
-    if isinstance(result, Tensor):
-        return result if isinstance(result, cls) else result.as_subclass(cls)
-    if isinstance(result, (tuple, list)):
-        make = getattr(type(result), "_make", type(result))
-        return make([_convert(r, cls) for r in result])
-    return result
-
-
-def _tensor_torch_function(cls, func, types, args=(), kwargs=None):
-    """Runs the call on plain tensors and returns tensors of this class.
-
-    NotImplemented if an argument is of a class that this one does not derive from.
-    """
-    if not all(issubclass(cls, kind) for kind in types):
-        return NotImplemented
-    with DisableTorchFunctionSubclass():
-        result = func(*args, **(kwargs or {}))
-        return result if func in get_default_nowrap_functions() else _convert(result, cls)
-
-
-@functools.lru_cache(None)
-def get_default_nowrap_functions():
-    """What returns a tensor that keeps its class: ``grad`` and ``_base``."""
-    return {Tensor._base.__get__, Tensor.grad.__get__, Tensor._grad.__get__}
-
-
-def install():
-    """Gives Tensor its ``__torch_function__``."""
-    Tensor.__torch_function__ = classmethod(_tensor_torch_function)
 
 
 # ---- for functions written in Python ---------------------------------------------------------
@@ -254,6 +201,7 @@ def _space(place):
 def _names():
     """function -> its public name, for everything behind the hook."""
     names = {}
+    _late.load_all()
     for place in _PLACES[:1] + _PLACES[2:3] + _PLACES[4:]:
         space = _space(place)
         for name, value in sorted(vars(space).items()):

@@ -83,32 +83,81 @@ void find_native(Op& op, const char* name, bool pointwise) {
     op.out_rule = op.kernel && op.dtype_arg < 0 ? OutRule::Exact : OutRule::Cast;
 }
 
-// declare(schema, body or None, kernel's name or None, pointwise, dtype rule, out, out rule,
-//         differentiable, numbers, no_bool, names of the node or None, is it in `special` only)
+// What the decorator `op` is told besides the schema; what is missing here is Python's business.
+struct Options {
+  bool pointwise = false, differentiable = true, numbers = false, special = false;
+  DTypeRule dtype_rule = DTypeRule::Promote;
+  PyObject *out = Py_None, *kernel = Py_None, *grad_name = Py_None;
+  const char* no_bool = "";
+};
+
+bool is_special(PyObject* at) {
+  if (PyTuple_Check(at)) return PyTuple_GET_SIZE(at) == 1 && is_special(PyTuple_GET_ITEM(at, 0));
+  return PyUnicode_Check(at) && PyUnicode_CompareWithASCIIString(at, "special") == 0;
+}
+
+Options read_options(PyObject* dict) {
+  Options o;
+  PyObject *key, *value;
+  for (Py_ssize_t i = 0; PyDict_Next(dict, &i, &key, &value);) {
+    std::string_view name = utf8(key);
+    if (name == "kind")
+      o.pointwise = PyUnicode_CompareWithASCIIString(value, "pointwise") == 0;
+    else if (name == "dtype")
+      o.dtype_rule = PyObject_IsTrue(value) ? DTypeRule::ToFloat : DTypeRule::Promote;
+    else if (name == "differentiable")
+      o.differentiable = PyObject_IsTrue(value);
+    else if (name == "numbers")
+      o.numbers = PyObject_IsTrue(value);
+    else if (name == "no_bool")
+      o.no_bool = utf8(value);
+    else if (name == "out")
+      o.out = value;
+    else if (name == "kernel")
+      o.kernel = value;
+    else if (name == "grad_name")
+      o.grad_name = value;
+    else if (name == "at")
+      o.special = is_special(value);
+    else if (name != "method" && name != "inplace" && name != "operator")
+      fail(ErrorKind::Type, "op() got an unexpected option '", name, "'");
+  }
+  return o;
+}
+
+OutRule out_rule(PyObject* out) {
+  if (!PyUnicode_Check(out)) return OutRule::Default;
+  std::string_view rule = utf8(out);
+  if (rule == "cast") return OutRule::Cast;
+  if (rule == "exact") return OutRule::Exact;
+  if (rule == "disjoint") return OutRule::Disjoint;
+  if (rule == "disjoint cast") return OutRule::DisjointCast;
+  fail(ErrorKind::Value, "op(): there is no rule out='", rule, "'");
+}
+
+// _declare(schema, body or None, options)
 PyObject* declare(PyObject* self, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    const char *schema, *kernel, *no_bool;
-    PyObject *body, *out, *grad_names;
-    int pointwise, dtype_rule, out_rule, differentiable, numbers, special;
-    if (!PyArg_ParseTuple(args, "sOzpiOippsOp", &schema, &body, &kernel, &pointwise, &dtype_rule,
-                          &out, &out_rule, &differentiable, &numbers, &no_bool, &grad_names,
-                          &special))
+    const char* schema;
+    PyObject *body, *options;
+    if (!PyArg_ParseTuple(args, "sOO!", &schema, &body, &PyDict_Type, &options))
       throw PythonError{};
+    Options o = read_options(options);
     auto op = std::make_unique<Op>();
     Schema parsed = parse_schema(schema);
     bool has_out = parsed.has_out;
     take_schema(*op, std::move(parsed));
-    op->has_out = out == Py_None ? has_out || op->mutated < 0 : PyObject_IsTrue(out) != 0;
-    op->dtype_rule = static_cast<DTypeRule>(dtype_rule);
-    op->out_rule = static_cast<OutRule>(out_rule);
-    op->differentiable = differentiable;
-    op->no_bool = no_bool;
-    op->wants_tensor = !numbers && std::ranges::all_of(op->tensor_args, [&](int i) {
+    op->has_out = o.out == Py_None ? has_out || op->mutated < 0 : PyObject_IsTrue(o.out) != 0;
+    op->dtype_rule = o.dtype_rule;
+    op->out_rule = out_rule(o.out);
+    op->differentiable = o.differentiable;
+    op->no_bool = o.no_bool;
+    op->wants_tensor = !o.numbers && std::ranges::all_of(op->tensor_args, [&](int i) {
       return op->args[static_cast<size_t>(i)].type == ArgType::Operand;
     });
     if (body != Py_None) op->body = Py_NewRef(body);
-    name_nodes(*op, grad_names, special);
-    find_native(*op, kernel ? kernel : op->name.c_str(), pointwise);
+    name_nodes(*op, o.grad_name, o.special);
+    find_native(*op, o.kernel == Py_None ? op->name.c_str() : utf8(o.kernel), o.pointwise);
     op->record = Py_NewRef(self);
     as_operator(self).op = op.release();
     Py_RETURN_NONE;

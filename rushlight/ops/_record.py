@@ -21,7 +21,6 @@ _OPERATORS = {
 
 pointwise, structural = "pointwise", "structural"
 promote, to_float = 0, 1
-_OUT_RULES = {"cast": 1, "exact": 2, "disjoint": 3, "disjoint cast": 4}  # csrc/python/op.h: OutRule
 
 
 class Record(_native.Operator):
@@ -42,26 +41,12 @@ class Record(_native.Operator):
 
     def __init__(self, schema, body, options, doc):
         self.schema, self.body, self.options, self.doc = schema, body, options, doc
-        self.kind, at, inplace = options["kind"], options["at"], options["inplace"]
+        self.kind = options.get("kind", structural)
         self.reference = None if _is_empty(body) else body
         self.differentiable_inputs, self.gradients = [], {}
-        is_pointwise = self.kind == pointwise
-        self._declare(
-            schema,
-            self.reference,
-            options["kernel"],
-            is_pointwise,
-            options["dtype"],
-            options["out"],
-            _OUT_RULES.get(options["out"], 0),
-            options["differentiable"],
-            options["numbers"],
-            options["no_bool"],
-            options["grad_name"],
-            at == "special" or at == ("special",),
-        )
-        self.at = _places(at, options["method"], self.arg_types)
-        self.inplace = is_pointwise if inplace is None else inplace
+        self._declare(schema, self.reference, options)
+        self.at = _places(options.get("at"), options.get("method"), self.arg_types)
+        self.inplace = options.get("inplace", self.kind == pointwise)
 
     def samples(self, function):
         """Decorator: ``function(make)`` yields argument tuples made with ``make(*sizes)``."""
@@ -97,22 +82,7 @@ class Record(_native.Operator):
         self.gradients[arg] = rule, names
 
 
-def op(
-    schema,
-    *,
-    kind=structural,
-    dtype=promote,
-    method=None,
-    at=None,
-    inplace=None,
-    operator=None,
-    kernel=None,
-    differentiable=True,
-    out=None,
-    numbers=False,
-    no_bool="",
-    grad_name=None,
-):
+def op(schema, **options):
     """Declares an operator; decorates its composite body (``...`` alone: native only).
 
     What the decorator makes of the body is the public function, seen from this record: its ``vjp``,
@@ -120,15 +90,19 @@ def op(
 
     Args:
         schema: ``"name.overload(Type arg=default, *, Type keyword) -> Tensor"``.
+
+    Options:
         kind: `pointwise` ops run one functor over broadcast operands; others have an infer/run pair
-            or only a body.
-        dtype: `promote` or `to_float` (integers become the default float), for pointwise ops.
+            or only a body: `structural`, the default.
+        dtype: `promote` (default) or `to_float` (integers become the default float), for pointwise
+            ops.
         method: also a method of Tensor (default: if the first argument is a tensor and "torch"
             offers it).
         at: namespaces, by default ``("torch", "Tensor")``.
         inplace: also the method ``name_`` (default: for pointwise ops). It is a function too if the
             op has no other tensor argument, or if ``inplace="function"``.
         operator: the Python operator it implements.
+        differentiable: False for what has no gradient (default: True).
         kernel: the native name, if it differs from the schema's.
         out: accepts ``out=`` (default: yes, except for views and ops that change an argument).
             ``"exact"``: of the result's very dtype (the default of structural kernels that take no
@@ -140,13 +114,11 @@ def op(
         no_bool: what to use instead, for a pointwise op that bool tensors are refused by.
     """
 
-    options = dict(locals())
-
     def make(body, doc=None):
         record = Record(schema, body, options, doc or body.__doc__)
         records[record.name] = record
-        if operator:
-            _native.set_operator(_OPERATORS[operator], record)
+        if "operator" in options:
+            _native.set_operator(_OPERATORS[options["operator"]], record)
         return publish(record)
 
     return make
@@ -160,11 +132,11 @@ def other_name(alias, *names):
     for original in [records[name] for name in names]:
         name = original.public_name
         options = dict(original.options)
-        options["schema"] = alias + original.schema[len(name) :]
-        options["kernel"], options["operator"] = original.native_name, None
-        options["grad_name"] = original.grad_names
+        options.update(kernel=original.native_name, grad_name=original.grad_names)
+        options.pop("operator", None)
+        schema = alias + original.schema[len(name) :]
         doc = f"Another name of `{name}`. " + (original.doc or "").replace(f"{name}(", f"{alias}(")
-        made = op(**options)(original.body, doc).record
+        made = op(schema, **options)(original.body, doc).record
         made.sample_function = original.sample_function
         for place, (rule, _) in original.gradients.items():
             made.vjp_all(rule) if place < 0 else made.vjp(**{made.arg_names[place]: rule})

@@ -5,8 +5,6 @@ nn/modules/rnn.py hold them; the loops are in nn/modules/_rnn_layers.py. To add 
 there, and a line below.
 """
 
-import types
-
 from rushlight.ops._record import op
 
 _OPTIONS = (
@@ -29,11 +27,13 @@ def _layers(name, params, has_biases, num_layers, bidirectional):
 
 
 def _run(name, mode, input, states, batch_sizes, options):
+    from types import SimpleNamespace
+
     from rushlight.nn.modules._rnn_layers import run_layers
 
     params, has_biases, num_layers, dropout, train, bidirectional = options
     weights, projected = _layers(name, params, has_biases, num_layers, bidirectional)
-    layers = types.SimpleNamespace(
+    layers = SimpleNamespace(
         all_weights=weights,
         bias=has_biases,
         proj_size=int(projected),
@@ -79,11 +79,13 @@ def _declare(name, mode, hx, result):
 
 def _declare_cell(name, mode, hx, result):
     def body(input, hx, w_ih, w_hh, b_ih, b_hh):
+        from types import SimpleNamespace
+
         from rushlight.nn.modules._rnn_layers import run_cell
 
         if (b_ih is None) != (b_hh is None):
             raise RuntimeError(f"{name}: give both biases, b_ih and b_hh, or none")
-        cell = types.SimpleNamespace(
+        cell = SimpleNamespace(
             weight_ih=w_ih, weight_hh=w_hh, bias_ih=b_ih, bias_hh=b_hh, bias=b_ih is not None
         )
         states = run_cell(cell, mode, input, _hidden(name, mode, hx))

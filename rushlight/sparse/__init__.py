@@ -178,22 +178,29 @@ for _name, _dtype in _LEGACY.items():
     globals()[_name] = _LegacyType(_name, (), {"dtype": _dtype, "__module__": "torch.sparse"})
 
 
-def install():
-    """Called once by the package: Tensor's methods, the handler, and the names in torch."""
+_IN_TORCH = (
+    "sparse_coo_tensor",
+    "sparse_csr_tensor",
+    "sparse_csc_tensor",
+    "sparse_bsr_tensor",
+    "sparse_bsc_tensor",
+    "sparse_compressed_tensor",
+    "smm",
+    "sspaddmm",
+    "hspmm",
+)
+
+
+def _install():
+    """Tensor's methods, the handler, and the functions that torch has, as those that may be
+    redirected.
+    """
     _dispatch.install()
     _methods.install()
-    for made in (
-        sparse_coo_tensor,
-        sparse_csr_tensor,
-        sparse_csc_tensor,
-        sparse_bsr_tensor,
-        sparse_bsc_tensor,
-        sparse_compressed_tensor,
-        smm,
-        sspaddmm,
-        hspmm,
-    ):
-        rl.__dict__[made.__name__] = _overridable(made)
-    for name in ("smm", "sspaddmm"):
-        setattr(rl.Tensor, name, rl.__dict__[name])
-    rl.Tensor.hspmm = rl.hspmm
+    for name in _IN_TORCH:
+        globals()[name] = rl.__dict__[name] = _overridable(globals()[name])
+    for name in ("smm", "sspaddmm", "hspmm"):
+        setattr(rl.Tensor, name, globals()[name])
+
+
+_install()

@@ -5,6 +5,7 @@ methods on Tensor; they work for strided tensors too, where PyTorch's do.
 """
 
 import rushlight as rl
+from rushlight._tensor_methods import set_methods
 from rushlight.sparse import _layout
 from rushlight.sparse._construct import compressed_names, empty_coo
 from rushlight.sparse._convert import (
@@ -352,8 +353,4 @@ def _deepcopy(self, memo):
 
 def install():
     """Sets the methods on Tensor."""
-    from rushlight._interpose import overridable
-
-    for name, function in METHODS.items():
-        function.__name__, function.__qualname__ = name, f"Tensor.{name}"
-        setattr(rl.Tensor, name, overridable(function))
+    set_methods(rl.Tensor, METHODS)

@@ -96,16 +96,24 @@ void average_plane(const AveragePlan& p, const T* x, T* out) {
   });
 }
 
-template <class T>
+// `S` is the type that the result will be kept in: 16 bits round after every sum, as in PyTorch.
+template <class S, class T>
 void spread_plane(const AveragePlan& p, const T* g, T* x) {
+  auto rounded = [](T v) { return static_cast<T>(static_cast<S>(v)); };
   std::fill_n(x, p.pool.in_plane(), T(0));
   each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
     if (!by) return;
-    T share = g[n] / static_cast<T>(by);
+    T share = rounded(g[n] / static_cast<T>(by));
     each_run(p.pool, i, j, k, [&](int64_t at, int64_t length) {
-      for (int64_t q = 0; q < length; ++q) x[at + q] += share;
+      for (int64_t q = 0; q < length; ++q) x[at + q] = rounded(x[at + q] + share);
     });
   });
+}
+template <class T>
+void spread_as(DType kept, const AveragePlan& p, const T* g, T* x) {
+  if (kept == DType::F16) return spread_plane<Half>(p, g, x);
+  if (kept == DType::BF16) return spread_plane<BFloat16>(p, g, x);
+  spread_plane<T>(p, g, x);
 }
 
 void run_average(Call& c, const AveragePlan& p, bool backward) {
@@ -123,7 +131,7 @@ void run_average(Call& c, const AveragePlan& p, bool backward) {
       parallel_for(p.pool.planes, plane_grain(ins), [&](int64_t begin, int64_t end) {
         for (int64_t n = begin; n < end; ++n)
           if (backward)
-            spread_plane(p, a + n * outs, b + n * ins);
+            spread_as(out.dtype, p, a + n * outs, b + n * ins);
           else
             average_plane(p, a + n * ins, b + n * outs);
       });

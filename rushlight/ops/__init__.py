@@ -94,6 +94,7 @@ FAMILIES = (
     "norm",
     "norm_sync",
     "optimize",
+    "loss_terms",
     "loss",
     "dropout",
     "embedding",

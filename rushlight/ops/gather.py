@@ -262,10 +262,10 @@ def _combine_grads(g, self, source, result, reduce, include_self, read, write):
     # The only zero among several: the others' product, which dividing by it cannot give.
     single = zero_source & (zeros == 1)
     without_zeros = write(start, source.masked_fill(single, 1), "prod")
-    others = rl.where(single, read(without_zeros), read(result) / ones)
-    own = write(rl.ones_like(self), source, "prod")
-    grad_self = g * own
-    return (grad_self if include_self else grad_self.masked_fill(reached != 0, 0)), read(g) * others
+    grad_source = rl.where(single, read(g * without_zeros), read(g * result) / ones)
+    filled = self.masked_fill(self == 0, 1)
+    grad_self = g * write(filled, source, "prod") / filled
+    return (grad_self if include_self else grad_self.masked_fill(reached != 0, 0)), grad_source
 
 
 @op(

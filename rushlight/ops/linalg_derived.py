@@ -8,6 +8,7 @@ import math
 import rushlight as rl
 from rushlight._interpose import overridable
 from rushlight.ops._record import namespaces, op
+from rushlight.ops._rounding import is_narrow, widen
 from rushlight.ops.linalg import _check_matrix, _h
 from rushlight.ops.linalg_factor import _svd, eigvalsh, svdvals
 
@@ -215,7 +216,9 @@ def matrix_exp(self):
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    _check_matrix("linalg.matrix_exp", self)
+    _check_matrix("linalg.matrix_exp", widen(self))
+    if is_narrow(self):
+        return matrix_exp(self.float()).to(self.dtype)
     if not self.numel() or self.device.type == "meta":
         return self.clone()
     times = _halvings(self.detach())

@@ -7,6 +7,7 @@ Most are composites; nll_loss has kernels in csrc/kernels/loss.cpp. `reduction` 
 import rushlight as rl
 from rushlight.ops._attach import attached
 from rushlight.ops._record import op
+from rushlight.ops.loss_terms import NONE, REDUCTIONS, bce, bce_with_logits, huber, mse, smooth_l1
 
 _NN = ("nn.functional",)
 _TAIL = "bool? size_average=None, bool? reduce=None, str reduction='mean'"
@@ -54,7 +55,15 @@ def mse_loss(input, target, size_average, reduce, reduction, weight):
     """
     reduction = reduction_of(size_average, reduce, reduction)
     warn_sizes("mse_loss", input, target)
+    if weight is None:
+        return mse(*_equal_shapes(input, target), REDUCTIONS[reduction])
     return _weighted((input - target).square(), weight, reduction)
+
+
+def _equal_shapes(input, target):
+    if input.shape == target.shape:
+        return input, target
+    return rl.broadcast_tensors(input, target)
 
 
 def _weighted(loss, weight, reduction):
@@ -93,10 +102,9 @@ def smooth_l1_loss(input, target, size_average, reduce, reduction, beta):
     warn_sizes("smooth_l1_loss", input, target)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    d = (input - target).abs()
     if beta == 0:
-        return reduced(d, reduction)
-    return reduced(rl.where(d < beta, d.square() * (0.5 / beta), d - 0.5 * beta), reduction)
+        return reduced((input - target).abs(), reduction)
+    return smooth_l1(*_equal_shapes(input, target), REDUCTIONS[reduction], beta)
 
 
 @op(
@@ -115,9 +123,11 @@ def huber_loss(input, target, reduction, delta, weight):
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     warn_sizes("huber_loss", input, target)
-    d = (input - target).abs()
-    loss = rl.where(d <= delta, d.square() * 0.5, (d - 0.5 * delta) * delta)
-    return _weighted(loss, weight, reduction_of(None, None, reduction))
+    reduction = reduction_of(None, None, reduction)
+    pair = _equal_shapes(input, target)
+    if weight is None:
+        return huber(*pair, REDUCTIONS[reduction], delta)
+    return _weighted(huber(*pair, NONE, delta), weight, reduction)
 
 
 # ---- probabilities
@@ -141,28 +151,7 @@ def binary_cross_entropy(input, target, weight, size_average, reduce, reduction)
         )
     if input.numel() and not bool(((input >= 0) & (input <= 1)).all()):
         raise RuntimeError("all elements of input should be between 0 and 1")
-    loss = _bce(input, target)
-    return reduced(loss if weight is None else loss * weight, reduction)
-
-
-def _clamped_log(p):
-    return p.log().clamp_min(-100)
-
-
-@op(
-    "_bce(Tensor input, Tensor target) -> Tensor",
-    at=("internal",),
-    grad_name="BinaryCrossEntropyBackward0",
-)
-def _bce(input, target):
-    """Unreduced binary cross entropy."""
-    return (target - 1) * (-input).log1p().clamp_min(-100) - target * _clamped_log(input)
-
-
-_bce.vjp(
-    input=lambda g, input, target: g * (input - target) / ((1 - input) * input).clamp_min(1e-12),
-    target=lambda g, input: g * ((-input).log1p().clamp_min(-100) - _clamped_log(input)),
-)
+    return bce(input, target, weight, REDUCTIONS[reduction])
 
 
 @op(
@@ -187,12 +176,7 @@ def binary_cross_entropy_with_logits(
         raise ValueError(
             f"Target size ({target.shape}) must be the same as input size ({input.shape})"
         )
-    log_p = rl.nn.functional.logsigmoid(input)
-    if pos_weight is None:
-        loss = (1 - target) * input - log_p
-    else:
-        loss = (1 - target) * input - ((pos_weight - 1) * target + 1) * log_p
-    return reduced(loss if weight is None else loss * weight, reduction)
+    return bce_with_logits(input, target, weight, pos_weight, REDUCTIONS[reduction])
 
 
 @op(f"kl_div(Tensor input, Tensor target, {_TAIL}, bool log_target=False) -> Tensor", at=_NN)
@@ -260,8 +244,6 @@ _nll_backward.vjp(
     )[0]
 )
 
-_REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
-
 
 def _check_classes(name, input, target):
     if input.dim() == 0:
@@ -303,7 +285,7 @@ def nll_loss(input, target, weight, size_average, ignore_index, reduce, reductio
     x = input.unsqueeze(0) if input.dim() == 1 else input
     t = target.reshape(x.shape[0], -1)
     x = x.reshape(x.shape[0], x.shape[1], -1) if x.dim() != 2 else x.unsqueeze(-1)
-    out = _nll(x, t, weight, ignore_index, _REDUCTIONS[reduction])[0]
+    out = _nll(x, t, weight, ignore_index, REDUCTIONS[reduction])[0]
     return out.view(target.shape) if reduction == "none" else out
 
 

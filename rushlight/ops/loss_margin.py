@@ -8,6 +8,7 @@ import math
 import rushlight as rl
 from rushlight.ops._record import op
 from rushlight.ops.loss import _TAIL, reduced, reduction_of
+from rushlight.ops.loss_terms import REDUCTIONS, soft_margin
 
 _NN = ("nn.functional",)
 
@@ -136,7 +137,7 @@ def soft_margin_loss(input, target, size_average, reduce, reduction):
         tensor(0.6931)
     """
     reduction = reduction_of(size_average, reduce, reduction)
-    return reduced((-target * input).exp().log1p(), reduction)
+    return soft_margin(*rl.broadcast_tensors(input, target), REDUCTIONS[reduction])
 
 
 @op(

@@ -7,6 +7,7 @@ product, write its record below; its kernel, if it has one, is in csrc/kernels/m
 import rushlight as rl
 from rushlight.ops._elementwise import conjugate as _conj
 from rushlight.ops._record import op
+from rushlight.ops._rounding import is_narrow
 
 
 def _as_matrices(a, b):
@@ -352,6 +353,11 @@ def addbmm(self, batch1, batch2, beta, alpha):
             f"addbmm: the factors' shapes {tuple(batch1.shape)} and {tuple(batch2.shape)} do not "
             "fit"
         )
+    if is_narrow(self) and b:  # rounded after each product
+        total = rl.addmm(self, batch1[0], batch2[0], beta=beta, alpha=alpha)
+        for i in range(1, b):
+            total = rl.addmm(total, batch1[i], batch2[i], alpha=alpha)
+        return total
     left = batch1.transpose(0, 1).reshape(n, b * k)
     return rl.addmm(self, left, batch2.reshape(b * k, batch2.shape[2]), beta=beta, alpha=alpha)
 
@@ -397,7 +403,7 @@ def addr(self, vec1, vec2, beta, alpha):
     if self.dtype == rl.bool and product.dtype == rl.bool:
         product = product & bool(alpha)
         return product if not beta else (self & bool(beta)) | product
-    product = product if alpha == 1 else product * alpha
+    product = product if alpha == 1 else rl.outer(vec1 * alpha, vec2)
     if beta == 0:
         return product.to(rl.result_type(self, product))
     return (self if beta == 1 else self * beta) + product

@@ -6,6 +6,7 @@ one: a record with a composite body.
 """
 
 import rushlight as rl
+from rushlight.ops._elementwise import conjugate
 from rushlight.ops._record import op
 
 
@@ -25,6 +26,12 @@ def ldexp(self, other):
         tensor([2., 4.])
     """
     return self * rl.pow(2.0, other)
+
+
+ldexp.vjp(
+    self=lambda g, other: g * rl.pow(2.0, other),
+    other=lambda g, result: g * conjugate(result) * 0.6931471805599453,
+)
 
 
 @op(
@@ -417,7 +424,7 @@ def _derivative(f, dim, step, edge_order):
             )
         h = step.diff()
     else:
-        h = rl.ones(n - 1, dtype=f.real.dtype if f.is_complex() else f.dtype) * step
+        return _even_derivative(f, step, edge_order).movedim(-1, dim)
     slope = f.diff() / h
     a, b = h[:-1], h[1:]
     inside = (slope[..., :-1] * b + slope[..., 1:] * a) / (a + b)
@@ -426,6 +433,17 @@ def _derivative(f, dim, step, edge_order):
         first = first + (first - slope[..., 1:2]) * (h[0] / (h[0] + h[1]))
         last = last + (last - slope[..., -2:-1]) * (h[-1] / (h[-1] + h[-2]))
     return rl.cat((first, inside, last), -1).movedim(-1, dim)
+
+
+def _even_derivative(f, step, edge_order):
+    """Along the last dimension, of samples that are ``step`` apart."""
+    inside = (f[..., 2:] - f[..., :-2]) / step / 2
+    if edge_order == 1:
+        first, last = f[..., 1:2] - f[..., :1], f[..., -1:] - f[..., -2:-1]
+    else:
+        first = -1.5 * f[..., :1] + 2 * f[..., 1:2] - 0.5 * f[..., 2:3]
+        last = 1.5 * f[..., -1:] - 2 * f[..., -2:-1] + 0.5 * f[..., -3:-2]
+    return rl.cat((first / step, inside, last / step), -1)
 
 
 # ---- indices

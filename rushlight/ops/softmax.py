@@ -61,7 +61,7 @@ def _log_softmax_backward(grad, output, dim):
 
 _log_softmax_backward.vjp(
     grad=lambda g, output, dim: g - (output.exp() * g).sum(dim, keepdim=True),
-    output=lambda g, grad, output, dim: -g * output.exp() * grad.sum(dim, keepdim=True),
+    output=lambda g, grad, output, dim: -grad.sum(dim, keepdim=True) * output.exp() * g,
 )
 
 

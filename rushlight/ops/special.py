@@ -5,9 +5,8 @@ and trigonometric.py, and only aliased here. To add one: a record here, a line t
 """
 
 import rushlight as rl
-from rushlight.ops._elementwise import conjugate, with_example
+from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import namespaces, op, pointwise, to_float
-from rushlight.ops._rounding import rounded_once
 
 _EVERYWHERE = ("torch", "Tensor", "special")
 _ROOT_PI, _ROOT_2 = 1.7724538509055159, 1.4142135623730951
@@ -403,43 +402,6 @@ def _log_odds_slope(g, self, eps):
 
 
 _log_odds.vjp(self=_log_odds_slope)
-
-
-@op("sinc(Tensor self) -> Tensor", at=_EVERYWHERE, inplace=True)
-def sinc(self):
-    """``sin(pi * self) / (pi * self)``, 1 at 0.
-
-    Example::
-
-        >>> rl.sinc(rl.tensor([0., 0.5]))
-        tensor([1.0000, 0.6366])
-    """
-    exact = self.is_floating_point() or self.is_complex()
-    return _sinc(self if exact else self.to(rl.get_default_dtype()))
-
-
-@op("_sinc(Tensor self) -> Tensor", at=("internal",), grad_name="SincBackward0")
-def _sinc(self):
-    """`sinc` of floating-point and complex numbers."""
-    return _sinc_value(self)
-
-
-@rounded_once
-def _sinc_value(x):
-    x = x * 3.141592653589793
-    zero = x == 0
-    safe = x.masked_fill(zero, 1)
-    return rl.where(zero, rl.ones_like(x), safe.sin() / safe)
-
-
-def _sinc_slope(g, self):
-    x, square = self * 3.141592653589793, self * self * 3.141592653589793
-    zero = square == 0
-    slope = (x.cos() * x - x.sin()) / square.masked_fill(zero, 1)
-    return rl.where(zero, rl.zeros_like(g), g * conjugate(slope))
-
-
-_sinc.vjp(self=_sinc_slope)
 
 
 # ---- orthogonal polynomials

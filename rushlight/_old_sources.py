@@ -2,26 +2,30 @@
 
 ``async`` became a keyword of Python in 3.7 and the argument ``non_blocking``. The launcher compiles
 the program, and modules beside it, through `compile_source`, which mends that and says so; sources
-that compile are left alone. Another mend belongs in `_mended`.
+that compile are left alone, but for ``loss.data[0]`` (`_early_programs.py`). Another mend belongs
+in `_mended`.
 """
 
+import ast
 import io
 import sys
 import tokenize
 import warnings
 from importlib.machinery import PathFinder, SourceFileLoader
 
+from rushlight import _early_programs
+
 
 def compile_source(source, path):
     """Code of a file's bytes. SyntaxError as Python would raise it, where it cannot be mended."""
     try:
-        return compile(source, path, "exec", dont_inherit=True)
+        return _compile(source, path)
     except SyntaxError as error:
         mended = _mended(source)
         if mended is None:
             raise
         try:
-            code = compile(mended, path, "exec", dont_inherit=True)
+            code = _compile(mended, path)
         except SyntaxError:
             raise error from None
     warnings.warn(
@@ -29,6 +33,13 @@ def compile_source(source, path):
         stacklevel=2,
     )
     return code
+
+
+def _compile(source, path):
+    tree = source
+    if ("data[0]" if isinstance(source, str) else b"data[0]") in source:
+        tree = _early_programs.with_firsts(ast.parse(source, path))
+    return compile(tree, path, "exec", dont_inherit=True)
 
 
 def _mended(source):

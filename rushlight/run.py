@@ -10,7 +10,7 @@ import sys
 import types
 
 import rushlight
-from rushlight import _old_sources
+from rushlight import _early_programs, _old_sources
 
 _USAGE = """\
 usage: python -m rushlight.run SCRIPT [ARGS ...]
@@ -80,6 +80,7 @@ def main(arguments):
         print(f"rushlight.run: can't open file {arguments[0]!r}", file=sys.stderr)
         return 2
     rushlight.install_as_torch()
+    _early_programs.install()
     try:
         if arguments[0] == "-m":
             _run_module(arguments[1], arguments[2:])

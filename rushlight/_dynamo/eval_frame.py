@@ -1,5 +1,6 @@
 """`OptimizedModule`: what `rl.compile` makes of a module."""
 
+from rushlight.compiler import as_compiled
 from rushlight.nn.modules.module import Module
 
 __all__ = ["OptimizedModule"]
@@ -9,12 +10,19 @@ class OptimizedModule(Module):
     """Calls the module ``_orig_mod``; attributes are those of that module.
 
     Its parameters are named ``_orig_mod.*``, as state dicts of PyTorch's class are.
+
+    Attributes:
+        dynamo_ctx: what compiles functions of the module; as nothing is compiled, it wraps them.
     """
 
     def __init__(self, mod, dynamo_ctx=None):
         super().__init__()
         self._orig_mod = mod
+        self.dynamo_ctx = as_compiled if dynamo_ctx is None else dynamo_ctx
         self.training = mod.training
+
+    def __reduce__(self):
+        return type(self), (self._orig_mod, self.dynamo_ctx)
 
     def forward(self, *args, **kwargs):
         return self._orig_mod(*args, **kwargs)
@@ -34,7 +42,7 @@ class OptimizedModule(Module):
         return sorted({*super().__dir__(), *dir(self._orig_mod)})
 
 
-_OWN = frozenset({"training"})
+_OWN = frozenset({"training", "dynamo_ctx"})
 
 
 def _delegated(module):

@@ -3,8 +3,6 @@
 Where nodes are in the graph, and how they become code, is in graph.py.
 """
 
-import rushlight as rl
-
 from .immutable_collections import immutable_dict, immutable_list
 
 __all__ = ["Node", "has_side_effect", "map_aggregate", "map_arg"]
@@ -23,7 +21,7 @@ def map_aggregate(a, fn):
     """`fn` of every leaf in tuples, lists, dicts and slices; lists and dicts become immutable."""
     if isinstance(a, tuple):
         made = tuple([map_aggregate(x, fn) for x in a])
-        return type(a)(*made) if hasattr(a, "_fields") else type(a)(made) if _own(a) else made
+        return type(a)(*made) if hasattr(a, "_fields") else made
     if isinstance(a, list):
         return immutable_list([map_aggregate(x, fn) for x in a])
     if isinstance(a, dict):
@@ -31,10 +29,6 @@ def map_aggregate(a, fn):
     if isinstance(a, slice):
         return slice(*[map_aggregate(x, fn) for x in (a.start, a.stop, a.step)])
     return fn(a)
-
-
-def _own(a):
-    return type(a) is rl.Size
 
 
 def map_arg(a, fn):

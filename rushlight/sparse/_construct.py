@@ -92,7 +92,7 @@ def _checking(flag):
 
 
 def sparse_coo_tensor(
-    indices,
+    indices=None,
     values=None,
     size=None,
     *,
@@ -111,7 +111,7 @@ def sparse_coo_tensor(
         size: the tensor's sizes; the smallest that fit if None.
         is_coalesced: the caller promises that columns are unique and sorted.
 
-    ``sparse_coo_tensor(size)`` is all zeros.
+    ``sparse_coo_tensor(size)`` is all zeros; the size may be given by name.
 
     Raises:
         RuntimeError: if the parts do not fit together.
@@ -125,7 +125,10 @@ def sparse_coo_tensor(
     if pin_memory:
         raise RuntimeError("Cannot access accelerator device when none is available.")
     if values is None:
-        size, dtype = tuple(indices), dtype or rl.get_default_dtype()
+        if (indices is None) == (size is None):
+            raise TypeError("sparse_coo_tensor: expected indices and values, or a size alone")
+        size = tuple(size if indices is None else indices)
+        dtype = dtype or rl.get_default_dtype()
         return _finish(empty_coo(size, dtype, device), requires_grad)
     values = _as_values(values, dtype, device)
     indices = _as_indices(indices, values.device)

@@ -13,6 +13,7 @@ constexpr int kB = 1, kI = 2, kF = 4, kD = 8, kCF = 16, kCD = 32;
 constexpr int kAnySign = 64;  // no compute type: the int64 functor serves uint64 as well
 constexpr int kSmall = 128;   // 8, 16 and 32-bit integers in their own width
 constexpr int kSpread = 256;  // no compute type: floats also with a second operand of one element
+constexpr int kDemand = 512;  // no compute type: kDemand * a PointwiseDemand
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
 
@@ -79,6 +80,7 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
     k.spread[static_cast<int>(Compute::F)] = block<Fn, float, Inputs, Params, true>;
     k.spread[static_cast<int>(Compute::D)] = block<Fn, double, Inputs, Params, true>;
   }
+  k.demands = static_cast<uint8_t>(Types / kDemand);
   return k;
 }
 

@@ -78,6 +78,8 @@ void search_run(Call& c) {
 // --- bincount(self, weights, minlength)
 void bincount_run(Call& c) {
   const Tensor& t = c.tensor(0);
+  if (!is_integral(t.dtype))
+    fail(ErrorKind::NotImplemented, "bincount: expected a tensor of integers, got ", t.dtype);
   RL_CHECK(t.ndim == 1 && is_integral(t.dtype) && t.dtype != DType::Bool,
            "bincount only supports 1-d non-negative integral inputs, got ", t.sizes(), " of ",
            t.dtype);

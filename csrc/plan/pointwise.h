@@ -30,6 +30,14 @@ inline DType stored(Compute c) {  // the dtype whose storage is the compute type
 // ptr[0] is the output, ptr[1..] the inputs; all contiguous in the compute type.
 using BlockFn = void (*)(void* const* ptr, int64_t n, const Scalar* params);
 
+// What a functor demands of the numbers and dtypes it is given, beyond having a lane for them.
+enum PointwiseDemand : uint8_t {
+  kWholeParams = 1,      // integers take no fractional parameter
+  kNoNegativePower = 2,  // integers take no negative number as the second operand
+  kNumbersFit = 4,       // numbers do not wrap to the dtype
+  kOneDType = 8          // the operands have one dtype; numbers and 0-d third operands any
+};
+
 struct PointwiseKernel {
   const char* name;
   int inputs, params;
@@ -37,6 +45,7 @@ struct PointwiseKernel {
   DType result[kComputes];         // stored type of the functor's result
   bool any_sign = false;           // in int64 right for uint64 too
   BlockFn spread[kComputes] = {};  // fn with ptr[2] a single element; may be null
+  uint8_t demands = 0;             // of PointwiseDemand
 };
 
 // What an op on operands of this dtype computes in: its own width where the functor has it.

@@ -49,6 +49,7 @@ Kernels<PointwiseKernel> collect_pointwise() {
     PointwiseKernel& have =
         table.try_emplace(k.name, PointwiseKernel{k.name, k.inputs, k.params, {}, {}, k.any_sign})
             .first->second;
+    have.demands |= k.demands;
     std::array<int, kComputes>& present = ranks[k.name];
     for (int c = 0; c < kComputes; ++c) {
       if (!k.fn[c] || !isa_wins(r.rank, present[c])) continue;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "plan/copy.h"
+#include "plan/fits.h"
 #include "plan/update.h"
 #include "python/graph.h"
 #include "python/interpose.h"
@@ -28,8 +29,8 @@ static PyObject* results_class(const Op& op) {
     PyTuple_SET_ITEM(fields.get(), static_cast<Py_ssize_t>(i),
                      checked(PyUnicode_FromString(op.result_names[i].c_str())));
   Own module(checked(PyImport_ImportModule("rushlight.ops._results")));
-  op.result_type = checked(PyObject_CallMethod(module.get(), "result_type", "sO",
-                                               op.public_name.c_str(), fields.get()));
+  op.result_type = checked(
+      PyObject_CallMethod(module.get(), "result_type", "sO", op.public_name.c_str(), fields.get()));
   return op.result_type;
 }
 
@@ -82,10 +83,43 @@ void wrap_numbers(Prepared& p, size_t n) {
   });
 }
 
+// What the functor demands: see PointwiseDemand.
+void meet_demands(const Op& op, Prepared& p, size_t n) {
+  const PointwiseKernel& k = *op.pointwise;
+  if (k.demands & kOneDType) {
+    const Tensor& first = *p.inputs[0].tensor;
+    for (size_t i = 1; i < n; ++i)
+      if (const Tensor* t = p.inputs[i].tensor; t && t->dtype != first.dtype && (i < 2 || t->ndim))
+        fail(op.public_name, "(): expected dtype ", first.dtype, " for `", op.args[i].text,
+             "` as for `", op.args[0].text, "`, but got dtype ", t->dtype,
+             "; convert it with .to()");
+    p.common = first.dtype;
+  }
+  if (!is_integral(p.common)) return;
+  if (k.demands & kWholeParams)
+    for (int i = 0; i < k.params; ++i)
+      if (p.params[i].kind > Scalar::Int)
+        fail("For integral input tensors, argument ", op.args[n + static_cast<size_t>(i)].text,
+             " must not be a floating point number: ", op.public_name, "() got it for a result of ",
+             p.common);
+  if (k.demands & kNoNegativePower)
+    if (const PointwiseInput& e = p.inputs[1]; !e.tensor && e.number.to<int64_t>() < 0)
+      fail("Integers to negative integer powers are not allowed. ", op.public_name,
+           "() got a tensor of ", p.common, " and ", e.number.to<int64_t>(),
+           "; convert the tensor to floating point");
+  if (k.demands & kNumbersFit)
+    for (size_t i = 0; i < n; ++i)
+      if (!p.inputs[i].tensor) check_fits(op.public_name.c_str(), p.inputs[i].number, p.common);
+}
+
 void resolve_types(const Op& op, Prepared& p, size_t n) {
   size_t masks = op.args[0].repeat == kMask;  // a mask chooses; it has no say in the dtype
   p.common = result_type({p.inputs + masks, n - masks});
+  if (op.pointwise->demands) meet_demands(op, p, n);
   wrap_numbers(p, n);
+  if (p.common == DType::Bool && !op.no_bool.empty()) not_implemented(op, p.common);
+  if (op.dtype_rule == DTypeRule::FloatsOnly && is_integral(p.common))
+    not_implemented(op, p.common);
   if (op.dtype_rule == DTypeRule::ToFloat && is_integral(p.common)) p.common = default_dtype();
   const PointwiseKernel& k = *op.pointwise;
   p.compute = compute_in(*op.pointwise, p.common);

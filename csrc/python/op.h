@@ -58,7 +58,7 @@ struct Rule {
 // What out= has to be like: of any dtype that the result can be cast to, or of its very dtype; and
 // whether it may share memory with the inputs.
 enum class OutRule : uint8_t { Default, Cast, Exact, Disjoint, DisjointCast };
-enum class DTypeRule : uint8_t { Promote, ToFloat };
+enum class DTypeRule : uint8_t { Promote, ToFloat, FloatsOnly };
 
 struct Op {
   std::string name, public_name;

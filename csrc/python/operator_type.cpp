@@ -104,7 +104,7 @@ Options read_options(PyObject* dict) {
     if (name == "kind")
       o.pointwise = PyUnicode_CompareWithASCIIString(value, "pointwise") == 0;
     else if (name == "dtype")
-      o.dtype_rule = PyObject_IsTrue(value) ? DTypeRule::ToFloat : DTypeRule::Promote;
+      o.dtype_rule = static_cast<DTypeRule>(PyLong_AsLong(value));
     else if (name == "differentiable")
       o.differentiable = PyObject_IsTrue(value);
     else if (name == "numbers")

@@ -334,6 +334,9 @@ PyObject* tensor_set(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObje
     Tensor& t = *as_tensor(self);
     Own untyped;
     if (a[0] && !is_tensor(a[0]) && !is_storage(a[0])) {  // a typed storage
+      if (!PyObject_HasAttrString(a[0], "untyped"))
+        fail(ErrorKind::Type, "set_(): argument 'source' must be a Tensor or a storage, not ",
+             Py_TYPE(a[0])->tp_name);
       untyped = Own(checked(PyObject_CallMethod(a[0], "untyped", nullptr)));
       a[0] = untyped.get();
       if (!is_storage(a[0])) fail(ErrorKind::Type, "set_: source must be a Tensor or a storage");

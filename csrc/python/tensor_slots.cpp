@@ -99,7 +99,12 @@ PyObject* inplace(PyObject* a, PyObject* b) {
 }
 template <int K>
 PyObject* unary(PyObject* a) {
-  return guarded([&] { return call_unary(*operator_ops[K], a); });
+  return guarded([&] {
+    if (K == kInvert && is_inexact(as_tensor(a)->dtype))
+      fail(ErrorKind::Type, "~ is only implemented on integer and Boolean-type tensors, got ",
+           as_tensor(a)->dtype);
+    return call_unary(*operator_ops[K], a);
+  });
 }
 PyObject* power(PyObject* a, PyObject* b, PyObject*) { return binary<kPow>(a, b); }
 PyObject* inplace_power(PyObject* a, PyObject* b, PyObject*) { return inplace<kPow>(a, b); }

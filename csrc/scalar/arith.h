@@ -43,7 +43,7 @@ static inline T floor_div(T a, T b) {
     return d - f > T(0.5) ? f + 1 : f;
   }
 }
-RL_POINTWISE(add, 2, 1, kAll | kSmall | kSpread | kAnySign, {
+RL_POINTWISE(add, 2, 1, kAll | kSmall | kSpread | kAnySign | kDemand * kWholeParams, {
   if constexpr (std::is_same_v<T, bool>)
     return bool(a | (b & p));
   else if constexpr (std::is_integral_v<T>)
@@ -51,7 +51,7 @@ RL_POINTWISE(add, 2, 1, kAll | kSmall | kSpread | kAnySign, {
   else
     return a + p * b;
 })
-RL_POINTWISE(sub, 2, 1, kNumber | kSmall | kSpread | kAnySign, {
+RL_POINTWISE(sub, 2, 1, kNumber | kSmall | kSpread | kAnySign | kDemand * kWholeParams, {
   if constexpr (std::is_integral_v<T>)
     return T(Wrap<T>(a) - Wrap<T>(p) * Wrap<T>(b));
   else
@@ -176,7 +176,7 @@ RL_BINARY(fmin, kOrdered, {
   else
     return a != a ? b : b != b ? a : a < b ? a : b;
 })
-RL_TERNARY(clamp, kOrdered | kSmall, {  // NaN in a stays; a NaN bound wins
+RL_TERNARY(clamp, kOrdered | kSmall | kDemand * kNumbersFit, {  // NaN in a stays; a NaN bound wins
   if constexpr (std::is_integral_v<T>) {
     T lo = a < b ? b : a;
     return T(lo > c ? c : lo);
@@ -188,7 +188,7 @@ RL_TERNARY(clamp, kOrdered | kSmall, {  // NaN in a stays; a NaN bound wins
 RL_TERNARY(where, kAll | kSmall | kAnySign, { return truthy(a) ? b : c; })
 RL_POINTWISE(addcmul, 3, 1, kNumber, { return T(a + p * b * c); })
 RL_POINTWISE(addcdiv, 3, 1, kInexact, { return a + p * (b / c); })
-RL_TERNARY(lerp, kInexact, {
+RL_TERNARY(lerp, kInexact | kDemand * kOneDType, {
   if constexpr (is_cplx<T>)
     return a + c * (b - a);
   else

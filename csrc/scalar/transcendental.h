@@ -69,4 +69,5 @@ struct pow_fn {
     return true;
   }
 };
-RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME), make_pointwise<pow_fn, 2, 0, kI | kReal>("pow"));
+RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME),
+            make_pointwise<pow_fn, 2, 0, kI | kReal | kDemand * kNoNegativePower>("pow"));

@@ -20,7 +20,7 @@ _OPERATORS = {
 }
 
 pointwise, structural = "pointwise", "structural"
-promote, to_float = 0, 1
+promote, to_float, floats_only = 0, 1, 2
 
 
 class Record(_native.Operator):
@@ -94,8 +94,8 @@ def op(schema, **options):
     Options:
         kind: `pointwise` ops run one functor over broadcast operands; others have an infer/run pair
             or only a body: `structural`, the default.
-        dtype: `promote` (default) or `to_float` (integers become the default float), for pointwise
-            ops.
+        dtype: `promote` (default), `to_float` (integers become the default float) or `floats_only`
+            (they are refused), for pointwise ops.
         method: also a method of Tensor (default: if the first argument is a tensor and "torch"
             offers it).
         at: namespaces, by default ``("torch", "Tensor")``.

@@ -7,7 +7,7 @@ ops/activation_piecewise.py.
 
 import rushlight as rl
 from rushlight.ops._elementwise import slope_op
-from rushlight.ops._record import op, pointwise, to_float
+from rushlight.ops._record import floats_only, op, pointwise
 
 PASS = "The gradient in one pass (internal)."
 _NN = ("nn.functional",)
@@ -17,7 +17,7 @@ _relu_backward.vjp(
 )
 
 
-@op("relu(Tensor self) -> Tensor", kind=pointwise)
+@op("relu(Tensor self) -> Tensor", kind=pointwise, no_bool="logical operators, or convert it")
 def relu(self):
     """max(x, 0), elementwise; NaN stays NaN.
 
@@ -38,7 +38,7 @@ def _(make):
     yield (make(),)
 
 
-def define(name, schema, doc, rule=None, dtype=to_float):
+def define(name, schema, doc, rule=None, dtype=floats_only):
     """A pointwise activation: its functor, and the rule of its gradient."""
 
     def body(*args): ...
@@ -82,7 +82,7 @@ def _gelu_tanh_second(g, grad, self):
     t, s = inner.tanh(), 1 / inner.cosh()
     rise = 0.5 * (1 - t * t) * slope
     bend = -2 * s * s * t * slope * (0.5 * self) * slope
-    turn = 0.21406777 * self * (0.5 * self) * (1 - t * t)
+    turn = 6 * 0.044715 * 0.7978845608028654 * self * (0.5 * self) * (1 - t * t)
     return g * grad * (2 * rise + bend + turn)
 
 

@@ -105,6 +105,9 @@ def meshgrid(*tensors, indexing=None):
 
 
 def _at_least(tensors, extend):
+    for t in tensors:
+        if not isinstance(t, (rl.Tensor, list, tuple)):
+            raise TypeError(f"expected Tensors or sequences of them, got {type(t).__name__}")
     if len(tensors) == 1 and isinstance(tensors[0], rl.Tensor):
         return extend(tensors[0])
     return tuple([extend(t) for t in _given(tensors)])
@@ -160,6 +163,9 @@ def block_diag(*tensors):
 def cartesian_prod(*tensors):
     """All combinations of the elements of vectors, one a row."""
     tensors = _given(tensors)
+    for t in tensors:
+        if t.dim() != 1:
+            raise RuntimeError(f"cartesian_prod: Expect a 1D vector, but got shape {list(t.shape)}")
     if len(tensors) == 1:
         return tensors[0]
     return rl.stack([g.reshape(-1) for g in meshgrid(*tensors, indexing="ij")], 1)

@@ -225,6 +225,11 @@ def einsum(*args):
             if len(args) == 2 and isinstance(args[1], (list, tuple))
             else list(args[1:])
         )
+        if not isinstance(args[0], str):
+            raise TypeError(
+                "einsum(): argument 'equation' (position 1) must be str, not "
+                f"{type(args[0]).__name__}"
+            )
         terms, output = _parse_terms(args[0], operands)
     return _einsum(operands, terms, output)
 

@@ -326,6 +326,11 @@ def chain_matmul(*matrices, out=None):
             )
     if not matrices:
         raise RuntimeError("chain_matmul(): expects one or more matrices, got none")
+    for matrix in matrices:
+        if matrix.dim() != 2:
+            raise RuntimeError(
+                f"chain_matmul(): Tensor dimension is {matrix.dim()}, expected 2 instead."
+            )
     if len(matrices) == 1:
         return matrices[0]
     return _in_best_order(matrices, out)

@@ -55,6 +55,10 @@ def mse_loss(input, target, size_average, reduce, reduction, weight):
     """
     reduction = reduction_of(size_average, reduce, reduction)
     warn_sizes("mse_loss", input, target)
+    if not (input.is_floating_point() or target.is_floating_point()):
+        raise NotImplementedError(
+            f"mse_loss: not implemented for {input.dtype}; convert to floating point"
+        )
     if weight is None:
         return mse(*_equal_shapes(input, target), REDUCTIONS[reduction])
     return _weighted((input - target).square(), weight, reduction)

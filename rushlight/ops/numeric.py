@@ -29,7 +29,7 @@ def ldexp(self, other):
 
 
 ldexp.vjp(
-    self=lambda g, other: g * rl.pow(2.0, other),
+    self=lambda g, other: g * conjugate(rl.pow(2.0, other)),
     other=lambda g, result: g * conjugate(result) * 0.6931471805599453,
 )
 

@@ -12,7 +12,8 @@ from rushlight.ops._record import op
 
 @op(
     "var.correction(Tensor self, int[]? dim=None, *, Scalar? correction=None, "
-    "bool keepdim=False) -> Tensor"
+    "bool keepdim=False) -> Tensor",
+    out="cast",
 )
 def var(self, dim, correction, keepdim):
     """The variance over all elements or ``dim``, divided by N - ``correction`` (1 by default).
@@ -35,7 +36,8 @@ var.vjp(
 
 @op(
     "std.correction(Tensor self, int[]? dim=None, *, Scalar? correction=None, "
-    "bool keepdim=False) -> Tensor"
+    "bool keepdim=False) -> Tensor",
+    out="cast",
 )
 def std(self, dim, correction, keepdim):
     """The standard deviation: the square root of `var`.

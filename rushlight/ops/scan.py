@@ -142,7 +142,7 @@ def diff(self, n, dim, prepend, append):
 
 def _steps(y, x, dim):
     """Widths between samples, shaped to multiply sums of neighbours of `y` along `dim`."""
-    if x.dim() == 1 and y.dim() != 1:
+    if x.dim() == 1:
         if x.shape[0] != y.shape[dim]:
             raise RuntimeError(
                 f"trapezoid: There must be one `x` value for each sample point, got "

@@ -254,6 +254,25 @@ torch.autograd.grad(r.sum(), r, torch.zeros(3)) | RuntimeError | [0]; [3]
 (r * 1).numpy() | RuntimeError | numpy; requires grad
 r.unbind()[0].add_(1) | RuntimeError | add; leaf; requires grad
 (r * 1).expand(2, 2, 3).add_(1) | RuntimeError | add; memory location; clone
+# numbers and dtypes that an op has no meaning for
+i ** -1 | RuntimeError | pow; negative; int64
+i.pow_(-1) | RuntimeError | pow; negative; int64
+torch.clamp(i8, min=-300) | RuntimeError | clamp; -300; int8
+torch.add(i, i, alpha=1.5) | RuntimeError | alpha; floating point; add
+torch.nn.functional.gelu(i) | NotImplementedError | gelu; Long
+torch.nn.functional.softplus(i) | NotImplementedError | softplus; Long
+torch.nn.functional.mse_loss(i, i) | NotImplementedError | mse_loss; int64
+torch.lerp(i, i, 0.5) | NotImplementedError | lerp; Long
+torch.lerp(v, v, torch.zeros(3, dtype=torch.int64)) | RuntimeError | lerp; weight; int64; float32
+torch.relu(b) | RuntimeError | relu; bool
+torch.einsum(3, v) | TypeError | einsum; equation; int
+v.set_(3) | TypeError | set_; source; int
+~v | TypeError | ~; integer; float32
+torch.bincount(v) | NotImplementedError | bincount; float32
+torch.cartesian_prod(x) | RuntimeError | cartesian_prod; [2, 3]
+torch.chain_matmul(v) | RuntimeError | chain_matmul; 1; 2
+torch.atleast_1d('a') | TypeError | str
+torch.trapz(torch.zeros(2), v) | RuntimeError | trapezoid; 3; 2
 torch.nn.Linear('a', 3) | TypeError | size; must be tuple
 torch.nn.Linear(-1, 3) | RuntimeError | negative; dimension
 torch.nn.Conv2d(3, 4, 3, groups=2) | ValueError | groups; must be divisible

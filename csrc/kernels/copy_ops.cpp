@@ -29,19 +29,34 @@ void run_fill(Call& c) {
   fill(c.tensor(0), c.scalar(1));
 }
 
-// convert(self, dtype, memory_format): a new tensor of that dtype and geometry.
-void infer_convert(Call& c) {
+// A new tensor of a dtype and geometry: convert(self, dtype, memory_format), clone(self,
+// memory_format).
+void describe_copy(Call& c, DType dtype, int format) {
   Tensor& t = c.tensor(0);
-  MemoryFormat f = c.has(2) ? c.args[2].format : MemoryFormat::Preserve;
-  OutSpec& o = c.add_out(t.sizes(), c.dtype_or(1, t.dtype));
+  MemoryFormat f = c.has(format) ? c.args[format].format : MemoryFormat::Preserve;
+  OutSpec& o = c.add_out(t.sizes(), dtype);
   if (f == MemoryFormat::Preserve ? !t.contiguous : f != MemoryFormat::Contiguous)
     o.strides = f == MemoryFormat::Preserve ? dense_like_strides(t) : strides_for(t.sizes(), f);
 }
+void infer_convert(Call& c) { describe_copy(c, c.dtype_or(1, c.tensor(0).dtype), 2); }
+void infer_clone(Call& c) { describe_copy(c, c.tensor(0).dtype, 1); }
 void run_convert(Call& c) { copy_into(c.out(0), c.tensor(0)); }
+
+bool in_format_already(const Call& c) {
+  MemoryFormat f = c.args[1].format;
+  return f != MemoryFormat::Preserve && is_contiguous(c.tensor(0), f);
+}
+bool converted_already(const Call& c) {
+  bool same_format = !c.has(4) || c.args[4].format == MemoryFormat::Preserve;
+  return same_format && !c.flag(3) && c.args[1].dtype == c.tensor(0).dtype;
+}
 
 RL_KERNEL("copy_", infer_copy, run_copy);
 RL_KERNEL("fill_", none, run_fill);
 RL_KERNEL("convert", infer_convert, run_convert);
+RL_KERNEL("clone", infer_clone, run_convert);
+RL_SHORTCUT("contiguous", in_format_already);
+RL_SHORTCUT("to.dtype", converted_already);
 
 }  // namespace
 }  // namespace rl

@@ -1,5 +1,5 @@
-// Negative log likelihood over (N, C, K) log-probabilities and (N, K) class indices, and its
-// gradient. Other losses are composites in rushlight/ops/loss.py.
+// Negative log likelihood over (N, C, K) log-probabilities and (N, K) class indices, or (N, C) and
+// (N), and its gradient. Other losses are composites in rushlight/ops/loss.py.
 #include <vector>
 
 #include "plan/call.h"
@@ -35,7 +35,7 @@ Ref<Tensor> indices(const Call& c, const Tensor& t) {
   return contiguous_as(t, DType::I64);
 }
 Nll walk(const Tensor& x, const Tensor& target, int64_t ignore) {
-  return {x.size(0), x.size(1), x.size(2), ignore, target.data<int64_t>()};
+  return {x.size(0), x.size(1), x.ndim > 2 ? x.size(2) : 1, ignore, target.data<int64_t>()};
 }
 Ref<Tensor> weights(const Call& c, const Tensor* w, const Tensor& x, DType dtype) {
   if (!w) return nullptr;

@@ -143,13 +143,28 @@ struct Kernel {
   enum Kind : uint8_t { Structural, Dynamic, View } kind;
 };
 const Kernel* find_kernel(std::string_view name);  // null when there is none
+
+// For a composition whose result is often its first argument itself, such as contiguous(): is it,
+// this time? Registered under the record's whole name; the body runs if not.
+struct Shortcut {
+  const char* name;
+  bool (*unchanged)(const Call&);
+};
+const Shortcut* find_shortcut(std::string_view name);
 std::vector<std::string_view> kernel_names();
 
 // Registrations are constant data that the linker gathers; the table is made from them on first
 // use. No code of a kernel file runs when the module is loaded, which matters for those compiled
 // for an instruction set that this machine may not have.
 struct Registration {
-  enum What : uint8_t { OfKernel, OfPointwise, OfConvertTable, OfMoveTable, OfGemmLoops } what;
+  enum What : uint8_t {
+    OfKernel,
+    OfShortcut,
+    OfPointwise,
+    OfConvertTable,
+    OfMoveTable,
+    OfGemmLoops
+  } what;
   int rank;  // of the instruction-set level it was compiled for, see plan/isa.h
   const void* object;
 };
@@ -165,6 +180,7 @@ const void* best_registered(Registration::What what);  // for tables of which th
 #define RL_KERNEL_(...) RL_REGISTER(OfKernel, 1, ::rl::Kernel{__VA_ARGS__})
 #define RL_KERNEL(name, infer, run) RL_KERNEL_(name, infer, run, ::rl::Kernel::Structural)
 #define RL_DYNAMIC(name, run) RL_KERNEL_(name, nullptr, run, ::rl::Kernel::Dynamic)
+#define RL_SHORTCUT(name, unchanged) RL_REGISTER(OfShortcut, 1, ::rl::Shortcut{name, unchanged})
 #define RL_VIEW(name, infer) RL_KERNEL_(name, infer, nullptr, ::rl::Kernel::View)
 
 }  // namespace rl

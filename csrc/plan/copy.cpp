@@ -2,6 +2,7 @@
 #include "plan/copy.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "plan/blocks.h"
 #include "plan/parallel.h"
@@ -47,6 +48,11 @@ void copy_into(Tensor& dst, const Tensor& src) {
     copy_into(*temporary, src);
     return copy_into(dst, *temporary);
   }
+  bool plain = dst.numel <= kGrain && dst.dtype == src.dtype && dst.contiguous && src.contiguous;
+  if (plain && std::ranges::equal(dst.sizes(), src.sizes())) {
+    std::memmove(dst.raw(), src.raw(), static_cast<size_t>(dst.numel * item_size(dst.dtype)));
+    return;
+  }
   Space s = make_space(dst);
   add_operand(s, src, dst.sizes());
   simplify(s);
@@ -62,6 +68,10 @@ void fill(Tensor& t, const Scalar& value) {
   if (t.numel == 0 || t.is_meta()) return;
   alignas(16) unsigned char bytes[16];
   dispatch(t.dtype, [&]<class T>() { *reinterpret_cast<T*>(bytes) = value.to<T>(); });
+  if (t.contiguous && t.numel <= kGrain)
+    return dispatch(t.dtype, [&]<class T>() {
+      std::fill_n(static_cast<T*>(t.raw()), t.numel, *reinterpret_cast<T*>(bytes));
+    });
   Space s = make_space(t);
   simplify(s);
   int C = s.dims - 1;

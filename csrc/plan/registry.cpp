@@ -39,6 +39,16 @@ Kernels<Kernel> collect_kernels() {
   return table;
 }
 
+Kernels<Shortcut> collect_shortcuts() {
+  Kernels<Shortcut> table;
+  for (const Registration& r : registrations())
+    if (r.what == Registration::OfShortcut) {
+      auto& s = *static_cast<const Shortcut*>(r.object);
+      table[s.name] = s;
+    }
+  return table;
+}
+
 // Compute types may come from different files, so each keeps the rank that provided it.
 Kernels<PointwiseKernel> collect_pointwise() {
   Kernels<PointwiseKernel> table;
@@ -68,6 +78,11 @@ const Kernels<Kernel>& kernels() {
 }
 const Kernels<PointwiseKernel>& pointwise() {
   static const auto* table = new Kernels<PointwiseKernel>(collect_pointwise());
+  return *table;
+}
+
+const Kernels<Shortcut>& shortcuts() {
+  static const auto* table = new Kernels<Shortcut>(collect_shortcuts());
   return *table;
 }
 
@@ -119,6 +134,7 @@ const void* best_registered(Registration::What what) {
 
 const Kernel* find_kernel(std::string_view name) { return get(kernels(), name); }
 std::vector<std::string_view> kernel_names() { return names(kernels()); }
+const Shortcut* find_shortcut(std::string_view name) { return get(shortcuts(), name); }
 const PointwiseKernel* find_pointwise(std::string_view name) { return get(pointwise(), name); }
 std::vector<std::string_view> pointwise_names() { return names(pointwise()); }
 

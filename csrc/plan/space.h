@@ -15,7 +15,8 @@ constexpr int64_t kBlockBytes = kBlock * 16;  // of the widest elements
 // One operand as the walker sees it: byte strides over the shared space.
 struct Operand {
   char* base = nullptr;
-  int64_t stride[kMaxDims] = {};
+  int64_t
+      stride[kMaxDims];  // of the space's dimensions; clearing all would cost more than small ops
   DType dtype = DType::F32;
   bool constant = false;  // the same value everywhere: its block is filled once
 };

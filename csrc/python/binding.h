@@ -84,7 +84,7 @@ PyObject* device_object(Device d);              // borrowed
 Device to_device(PyObject* o, const char* op);  // str, device object; raises for cuda
 PyObject* make_size(Sizes sizes);               // new reference to a rushlight.Size
 MemoryFormat to_memory_format(PyObject* o, const char* op);
-PyObject* format_object(MemoryFormat f);  // borrowed
+PyObject* format_object(MemoryFormat f);                 // borrowed
 bool is_strided(PyObject* layout, const char* op);       // raises for what is no layout
 void require_strided(PyObject* layout, const char* op);  // raises for sparse layouts
 
@@ -103,16 +103,17 @@ bool grad_enabled();
 bool inference_mode();
 
 // --- one add_xxx per file; each adds its types and functions to the module
-void add_types(PyObject* module);          // types.cpp: dtype, device, Size, ...
-void add_tensor(PyObject* module);         // tensor_type.cpp
-void add_ops(PyObject* module);            // op.cpp
-void add_autograd(PyObject* module);       // passes.cpp: nodes, passes, hooks
-void add_creation(PyObject* module);       // from_data.cpp: tensor(), as_tensor, item, tolist
-void add_exchange(PyObject* module);       // exchange.cpp: NumPy, buffers, DLPack
-void add_interposition(PyObject* module);  // interpose.cpp: the hook of modes and other kinds
-void add_levels(PyObject* module);         // levels.cpp: wrappers of function transforms
-void add_indexing(PyObject* module);       // index.cpp: __getitem__, __setitem__
-void add_storage(PyObject* module);        // storage_type.cpp: UntypedStorage
-void add_random(PyObject* module);         // generator_type.cpp: Generator
+void add_types(PyObject* module);              // types.cpp: dtype, device, Size, ...
+void add_tensor(PyObject* module);             // tensor_type.cpp
+void add_ops(PyObject* module);                // op.cpp
+void add_autograd(PyObject* module);           // passes.cpp: nodes, passes, hooks
+void add_creation(PyObject* module);           // from_data.cpp: tensor(), as_tensor, item, tolist
+void add_exchange(PyObject* module);           // exchange.cpp: NumPy, buffers, DLPack
+void add_interposition(PyObject* module);      // interpose.cpp: the hook of modes and other kinds
+void add_levels(PyObject* module);             // levels.cpp: wrappers of function transforms
+void add_indexing(PyObject* module);           // index.cpp: __getitem__, __setitem__
+void add_storage(PyObject* module);            // storage_type.cpp: UntypedStorage
+void add_module_attributes(PyObject* module);  // module_attributes.cpp
+void add_random(PyObject* module);             // generator_type.cpp: Generator
 
 }  // namespace rl::py

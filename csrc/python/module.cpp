@@ -126,7 +126,7 @@ PyMODINIT_FUNC PyInit__native() {
     add_exchange(m.get());
     add_storage(m.get());
     add_random(m.get());
-
+    add_module_attributes(m.get());
     return m.give();
   });
 }

@@ -286,7 +286,17 @@ Own value_before(Tensor& self) {
   return Own(wrap(std::move(copy)));
 }
 
+bool is_unchanged(const Op& op, const Slots& slots) {
+  Call call;
+  Arena arena;
+  convert_args(op, slots, call, arena);
+  return op.shortcut->unchanged(call);
+}
+
 PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
+  if (op.shortcut && form != Form::Inplace && !slots.out && !slots.interposed &&
+      is_unchanged(op, slots))
+    return Py_NewRef(slots.at[0]);
   if (slots.out) prepare_out(op, slots, any_requires_grad(op, slots));
   PyObject* given = slots.at[0];
   Own before;

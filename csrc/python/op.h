@@ -70,8 +70,9 @@ struct Op {
   DTypeRule dtype_rule = DTypeRule::Promote;
   const PointwiseKernel* pointwise = nullptr;
   const Kernel* kernel = nullptr;
-  PyObject* body = nullptr;    // Python implementation, called with the arguments in order
-  PyObject* record = nullptr;  // what declared it: a Record
+  const Shortcut* shortcut = nullptr;  // compositions: is the result the first argument?
+  PyObject* body = nullptr;            // Python implementation, called with the arguments in order
+  PyObject* record = nullptr;          // what declared it: a Record
   std::vector<std::string> result_names;
   bool named_results = false;               // several results are a tuple with these names
   mutable PyObject* result_type = nullptr;  // its class, made on first use

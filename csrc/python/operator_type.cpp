@@ -77,6 +77,7 @@ void find_native(Op& op, const char* name, bool pointwise) {
     op.kernel = find_kernel(name);
   if (!op.pointwise && !op.kernel && !op.body)
     fail(ErrorKind::NotImplemented, "op ", op.name, ": neither a native kernel nor a body");
+  op.shortcut = find_shortcut(op.name);
   op.is_view = op.kernel && op.kernel->kind == Kernel::View;
   if (op.is_view) op.has_out = false;
   if (op.out_rule == OutRule::Default)

@@ -220,7 +220,7 @@ def kl_div(input, target, size_average, reduce, reduction, log_target):
     grad_name="NllLossBackward0",
 )
 def _nll(input, target, weight, ignore_index, reduction):
-    """Minus the weighted entries that target picks from (N, C, K), target (N, K)."""
+    """Minus the weighted entries that target (N, K) or (N) picks from (N, C, K) or (N, C)."""
     ...
 
 
@@ -247,6 +247,17 @@ _nll_backward.vjp(
         g, target, weight, ignore_index, reduction
     )[0]
 )
+
+
+def _class_loss(input, target, weight, ignore_index, reduction):
+    """`nll_loss` of what has been checked."""
+    if input.dim() == 2:
+        return _nll(input, target, weight, ignore_index, REDUCTIONS[reduction])[0]
+    x = input.unsqueeze(0) if input.dim() == 1 else input
+    t = target.reshape(x.shape[0], -1)
+    x = x.reshape(x.shape[0], x.shape[1], -1)
+    out = _nll(x, t, weight, ignore_index, REDUCTIONS[reduction])[0]
+    return out.view(target.shape) if reduction == "none" else out
 
 
 def _check_classes(name, input, target):
@@ -286,11 +297,7 @@ def nll_loss(input, target, weight, size_average, ignore_index, reduce, reductio
     """
     reduction = reduction_of(size_average, reduce, reduction)
     _check_classes("nll_loss", input, target)
-    x = input.unsqueeze(0) if input.dim() == 1 else input
-    t = target.reshape(x.shape[0], -1)
-    x = x.reshape(x.shape[0], x.shape[1], -1) if x.dim() != 2 else x.unsqueeze(-1)
-    out = _nll(x, t, weight, ignore_index, REDUCTIONS[reduction])[0]
-    return out.view(target.shape) if reduction == "none" else out
+    return _class_loss(input, target, weight, ignore_index, reduction)
 
 
 @nll_loss.samples
@@ -393,6 +400,5 @@ def cross_entropy(
             )
             return out.squeeze(0) if reduction == "none" else out
         return _smoothed(log_p, target, weight, ignore_index, reduction, label_smoothing)
-    return rl.nn.functional.nll_loss(
-        log_p, target, weight, ignore_index=ignore_index, reduction=reduction
-    )
+    _check_classes("nll_loss", log_p, target)
+    return _class_loss(log_p, target, weight, ignore_index, reduction)

@@ -5,6 +5,7 @@ call are in `_hooks.py`, the state dict in `_state.py`, conversions in `_convert
 """
 
 import rushlight as rl
+from rushlight._native import quick_attributes
 
 from ..parameter import Buffer, Parameter
 from ._convert import ConvertMethods
@@ -86,6 +87,10 @@ class Module(HookMethods, StateMethods, ConvertMethods):
         return self.forward(*args, **kwargs)
 
     # ---- attributes -----------------------------------------------------------------------
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        quick_attributes(cls, Module.__getattr__)
 
     def __getattr__(self, name):
         attributes = self.__dict__
@@ -411,6 +416,9 @@ class Module(HookMethods, StateMethods, ConvertMethods):
             *self._buffers,
         }
         return sorted(name for name in names if not name[0].isdigit())
+
+
+quick_attributes(Module, Module.__getattr__)
 
 
 def _only_none(value, kind, name, expected):

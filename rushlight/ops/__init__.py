@@ -116,6 +116,7 @@ FAMILIES = (
     "histogram",
     "leftover",
     "native_forms",
+    "native_losses",
     "recurrent",
     "linalg",
     "linalg_factor",

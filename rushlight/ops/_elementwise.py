@@ -11,6 +11,16 @@ def with_example(doc, call, result):
     return f"{doc}\n\n    Example::\n\n        >>> rl.{call}\n        {result}\n    "
 
 
+def shown(call, result):
+    """Decorator: what ``call`` gives is the example of a body made in a loop."""
+
+    def add(body):
+        body.__doc__ = with_example(body.__doc__.rstrip(), call, result)
+        return body
+
+    return add
+
+
 def unary(name, doc, rule, dtype=to_float, example=None, **more):
     """Records ``name(self)``; the doc's formula is all that differs between these.
 

@@ -7,7 +7,7 @@ record.
 
 import rushlight as rl
 from rushlight.ops._attach import attached
-from rushlight.ops._elementwise import slope_op
+from rushlight.ops._elementwise import shown, slope_op
 from rushlight.ops._record import op, promote
 from rushlight.ops.activation import PASS, define, into
 
@@ -259,10 +259,11 @@ def rrelu(input, lower, upper, training, inplace, generator):
     return into(input, inplace, _prelu, slope)
 
 
-def _define_inplace(name, schema, at=_NN + ("torch",)):
+def _define_inplace(name, schema, arguments="", at=_NN + ("torch",)):
     """`elu_` and its like: the functional form with inplace=True."""
 
     @op(f"{name}_({schema}) -> Tensor", at=at, out=False)
+    @shown(f"nn.functional.{name}_(rl.zeros(2){arguments})", "tensor([0., 0.])")
     def inplace_form(*args):
         """The same, into its first argument."""
         return getattr(rl.nn.functional, name)(*args, inplace=True)
@@ -270,17 +271,17 @@ def _define_inplace(name, schema, at=_NN + ("torch",)):
     return inplace_form
 
 
-for _name, _schema in (
+for _name, *_arguments in (
     ("relu", "Tensor input"),
     ("elu", "Tensor input, number alpha=1.0"),
     ("selu", "Tensor input"),
     ("celu", "Tensor input, number alpha=1.0"),
     ("leaky_relu", "Tensor input, number negative_slope=0.01"),
     ("hardtanh", "Tensor input, number min_val=-1.0, number max_val=1.0"),
-    ("threshold", "Tensor input, number threshold, number value"),
+    ("threshold", "Tensor input, number threshold, number value", ", 0.1, 0."),
     (
         "rrelu",
         "Tensor input, number lower=0.125, number upper=0.3333333333333333, bool training=False",
     ),
 ):
-    _define_inplace(_name, _schema)
+    _define_inplace(_name, *_arguments)

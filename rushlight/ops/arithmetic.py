@@ -220,6 +220,7 @@ neg = unary(
     dtype=0,
     operator="neg",
     no_bool="the ~ operator or logical_not()",
+    example=("1., -2.", "-1.,  2."),
 )
 unary(
     "square",

@@ -3,13 +3,17 @@ one record here, one functor line in csrc/scalar/. Extremes over a dimension: re
 """
 
 import rushlight as rl
+from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op, pointwise
 
 
-def _extreme(name, doc, wins):
+def _extreme(name, doc, wins, shown):
+    """Records the extreme; ``shown`` is that of (1, nan) and (2, 0)."""
+
     def body(self, other): ...
 
-    body.__doc__ = doc
+    call = f"{name}(rl.tensor([1., torch.nan]), rl.tensor([2., 0.]))"
+    body.__doc__ = with_example(doc, call, f"tensor([{shown}])")
     made = op(f"{name}(Tensor self, Tensor other) -> Tensor", kind=pointwise, inplace=False)(body)
     made.vjp(
         self=lambda g, self, other: g * _share_of(wins(self, other), self == other, g),
@@ -25,17 +29,25 @@ _extreme(
     "maximum",
     "The larger of the two, elementwise; NaN wins. Ties share the gradient.",
     lambda a, b: a >= b,
+    "2., nan",
 )
 _extreme(
     "minimum",
     "The smaller of the two, elementwise; NaN wins. Ties share the gradient.",
     lambda a, b: a <= b,
+    "1., nan",
 )
 _extreme(
-    "fmax", "The larger of the two; a NaN loses to a number.", lambda a, b: (a >= b) | b.isnan()
+    "fmax",
+    "The larger of the two; a NaN loses to a number.",
+    lambda a, b: (a >= b) | b.isnan(),
+    "2., 0.",
 )
 _extreme(
-    "fmin", "The smaller of the two; a NaN loses to a number.", lambda a, b: (a <= b) | b.isnan()
+    "fmin",
+    "The smaller of the two; a NaN loses to a number.",
+    lambda a, b: (a <= b) | b.isnan(),
+    "1., 0.",
 )
 
 

@@ -1,6 +1,7 @@
 """Records that move and convert data: copy_, fill_, zero_, clone, to and its short forms."""
 
 import rushlight as rl
+from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op
 
 
@@ -178,7 +179,11 @@ def _short(name, dtype):
     def convert_to(self, memory_format):
         return _to(self, dtype, None, False, memory_format)
 
-    convert_to.__doc__ = f"Converts to {dtype}; the tensor itself if it already is."
+    convert_to.__doc__ = with_example(
+        f"Converts to {dtype}; the tensor itself if it already is.",
+        f"tensor([1, 0]).{name}().dtype",
+        str(dtype),
+    )
     schema = f"{name}(Tensor self, *, memory_format? memory_format=None) -> Tensor"
     op(schema, at="Tensor", out=False)(convert_to)
 

@@ -276,7 +276,13 @@ def arange(start, end, step, *options):
 
 @_factory("range(Scalar start, Scalar end, Scalar step=1, OPTIONS) -> Tensor")
 def range_(start, end, step, dtype, layout, device, requires_grad, pin_memory):
-    """As `arange`, with ``end`` included and floating-point by default (deprecated in PyTorch)."""
+    """As `arange`, with ``end`` included and floating-point by default (deprecated in PyTorch).
+
+    Example::
+
+        >>> rl.range(0, 2)
+        tensor([0., 1., 2.])
+    """
     count = int((end - start) / step) + 1
     if step == 0 or count <= 0:
         raise RuntimeError(

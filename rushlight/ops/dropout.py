@@ -1,6 +1,7 @@
 """Dropout in its variants. All draw their masks from the default generator with bernoulli_."""
 
 import rushlight as rl
+from rushlight.ops._elementwise import shown
 from rushlight.ops._record import op
 
 _NN = ("nn.functional",)
@@ -76,6 +77,10 @@ def _define(dims):
         f"dropout{dims}d(Tensor input, float p=0.5, bool training=True, "
         "bool inplace=False) -> Tensor",
         at=_NN,
+    )
+    @shown(
+        f"nn.functional.dropout{dims}d(rl.ones(1, 1{', 2' * dims}), training=False).shape",
+        f"torch.Size([1, 1{', 2' * dims}])",
     )
     def feature(input, p, training, inplace):
         """Zeroes whole channels with probability p and scales the others by 1 / (1 - p)."""

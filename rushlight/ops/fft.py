@@ -6,6 +6,7 @@ pads or cuts, calls them, and scales. To add one: a record of that shape.
 """
 
 import rushlight as rl
+from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op
 
 
@@ -234,9 +235,13 @@ def _record_kind(name, transform, inverse, halved, what):
         '\n\n    Sizes cut the input or pad it with zeros. ``norm``: "backward" (the default) '
         'scales inverse\n    transforms by 1/n, "forward" the others, "ortho" both by 1/sqrt(n).'
     )
-    one.__doc__ = what + " along ``dim``." + details
-    two.__doc__ = what + " over two dimensions." + details
-    many.__doc__ = what + " over the dimensions ``dim``, or all." + details
+    bodies = (one, "", "along ``dim``"), (two, "2", "over two dimensions")
+    for body, suffix, where in (*bodies, (many, "n", "over the dimensions ``dim``, or all")):
+        call = f"fft.{name}{suffix}(rl.ones(2, 4)).shape"
+        columns = {_to_half: 3, _from_half: 6}.get(transform, 4)
+        body.__doc__ = with_example(
+            f"{what} {where}.{details}", call, f"torch.Size([2, {columns}])"
+        )
     op(f"{name}(Tensor self, int? n=None, int dim=-1, str? norm=None) -> Tensor", at="fft")(one)
     op(
         f"{name}2(Tensor self, int[]? s=None, int[] dim=[-2, -1], str? norm=None) -> Tensor",

@@ -194,6 +194,11 @@ def lobpcg(
     ``tracker(step, values, vectors, errors)``, observes.
 
     Source: Knyazev, Toward the optimal preconditioned eigensolver, 2001.
+
+    Example::
+
+        >>> rl.lobpcg(rl.diag(rl.arange(1., 7.)), k=1)[0].round()
+        tensor([6.])
     """
     if ortho_iparams or ortho_fparams or ortho_bparams:
         raise NotImplementedError(

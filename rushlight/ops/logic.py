@@ -3,23 +3,27 @@ To add one: a record here, and a functor in csrc/scalar/arith.h; a second name: 
 """
 
 import rushlight as rl
-from rushlight.ops._elementwise import unary
+from rushlight.ops._elementwise import unary, with_example
 from rushlight.ops._record import op, other_name, pointwise
 
 # ---- comparison, tests, logic, bits
 
-for _name, _symbol in (
-    ("lt", "<"),
-    ("le", "<="),
-    ("gt", ">"),
-    ("ge", ">="),
-    ("eq", "=="),
-    ("ne", "!="),
+for _name, _symbol, _shown in (  # with what each makes of 1, 2, 3 and 2
+    ("lt", "<", " True, False, False"),
+    ("le", "<=", " True,  True, False"),
+    ("gt", ">", "False, False,  True"),
+    ("ge", ">=", "False,  True,  True"),
+    ("eq", "==", "False,  True, False"),
+    ("ne", "!=", " True, False,  True"),
 ):
 
     def _compare(self, other): ...
 
-    _compare.__doc__ = f"``self {_symbol} other``, elementwise, as a bool tensor."
+    _compare.__doc__ = with_example(
+        f"``self {_symbol} other``, elementwise, as a bool tensor.",
+        f"{_name}(rl.tensor([1, 2, 3]), 2)",
+        f"tensor([{_shown}])",
+    )
     op(
         f"{_name}(Tensor self, Tensor | Scalar other) -> Tensor",
         kind=pointwise,
@@ -28,26 +32,38 @@ for _name, _symbol in (
         differentiable=False,
     )(_compare)
 
-for _name in ("logical_and", "logical_or", "logical_xor"):
+for _name, _shown in (
+    ("logical_and", " True, False, False"),
+    ("logical_or", " True,  True, False"),
+    ("logical_xor", "False,  True, False"),
+):
 
     def _logic(self, other): ...
 
-    _logic.__doc__ = f"{_name.replace('_', ' ')}, elementwise; numbers count as true unless 0."
+    _logic.__doc__ = with_example(
+        f"{_name.replace('_', ' ')}, elementwise; numbers count as true unless 0.",
+        f"{_name}(rl.tensor([3, 3, 0]), rl.tensor([1, 0, 0]))",
+        f"tensor([{_shown}])",
+    )
     op(f"{_name}(Tensor self, Tensor other) -> Tensor", kind=pointwise, differentiable=False)(
         _logic
     )
 
-for _name, _symbol, _word in (
-    ("bitwise_and", "&", "and"),
-    ("bitwise_or", "|", "or"),
-    ("bitwise_xor", "^", "xor"),
-    ("bitwise_left_shift", "<<", None),
-    ("bitwise_right_shift", ">>", None),
+for _name, _symbol, _shown in (  # with what each makes of 5, 6 and 3
+    ("bitwise_and", "&", "1, 2"),
+    ("bitwise_or", "|", "7, 7"),
+    ("bitwise_xor", "^", "6, 5"),
+    ("bitwise_left_shift", "<<", "40, 48"),
+    ("bitwise_right_shift", ">>", "0, 0"),
 ):
 
     def _bits(self, other): ...
 
-    _bits.__doc__ = f"``self {_symbol} other``, bit by bit; integers and bools only."
+    _bits.__doc__ = with_example(
+        f"``self {_symbol} other``, bit by bit; integers and bools only.",
+        f"{_name}(rl.tensor([5, 6]), 3)",
+        f"tensor([{_shown}])",
+    )
     op(
         f"{_name}(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
         kind=pointwise,
@@ -73,7 +89,12 @@ unary(
     operator="~",
     example=("True, False", "False,  True"),
 )
-for _name in ("isnan", "isinf", "isfinite", "signbit"):
+for _name, _shown in (
+    ("isnan", "False, False, False,  True"),
+    ("isinf", "False, False,  True, False"),
+    ("isfinite", " True,  True, False, False"),
+    ("signbit", "False,  True,  True, False"),
+):
     unary(
         _name,
         f"``{_name}`` of every element, as a bool tensor.",
@@ -81,12 +102,17 @@ for _name in ("isnan", "isinf", "isfinite", "signbit"):
         dtype=0,
         differentiable=False,
         inplace=False,
+        example=("0., -1., -torch.inf, torch.nan", _shown),
     )
-for _name in ("gcd", "lcm"):
+for _name, _shown in (("gcd", "4, 3"), ("lcm", "24,  9")):
 
     def _common(self, other): ...
 
-    _common.__doc__ = f"The {_name} of two integers, elementwise."
+    _common.__doc__ = with_example(
+        f"The {_name} of two integers, elementwise.",
+        f"{_name}(rl.tensor([8, 9]), rl.tensor([12, 3]))",
+        f"tensor([{_shown}])",
+    )
     op(
         f"{_name}(Tensor self, Tensor other) -> Tensor",
         kind=pointwise,

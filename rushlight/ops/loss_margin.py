@@ -242,7 +242,14 @@ def _triplet(distance, anchor, positive, negative, margin, swap, reduction):
 def triplet_margin_with_distance_loss(
     anchor, positive, negative, distance_function, margin, swap, reduction
 ):
-    """`triplet_margin_loss` with any distance function of two tensors."""
+    """`triplet_margin_loss` with any distance function of two tensors.
+
+    Example::
+
+        >>> rl.nn.functional.triplet_margin_with_distance_loss(rl.zeros(1, 2), rl.zeros(1, 2),
+        ...     rl.zeros(1, 2)).round(decimals=3)
+        tensor(1.)
+    """
     reduction_of(None, None, reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")

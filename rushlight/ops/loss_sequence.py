@@ -144,6 +144,11 @@ def linear_cross_entropy(
     Shapes: input (N, D) or (D), linear_weight (C, D) or (C, d1, ..., D), linear_bias like it
     without D; target as cross_entropy wants it for logits (N, C, d1, ...). `options` says how the
     work may be split; the result does not depend on it.
+
+    Example::
+
+        >>> rl.nn.functional.linear_cross_entropy(rl.zeros(1, 2), rl.zeros(3, 2), rl.tensor([0]))
+        tensor(1.0986)
     """
     if input.dim() not in (1, 2):
         raise RuntimeError(

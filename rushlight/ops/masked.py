@@ -6,6 +6,7 @@ its neutral value. Tensors that carry a mask with them are in rushlight/masked.
 """
 
 import rushlight as rl
+from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op
 
 # ---- masks and neutral values ------------------------------------------------------------------
@@ -350,7 +351,7 @@ def masked_logaddexp(input, other, dtype, input_mask, other_mask):
     return rl.logaddexp(a, b).to(dtype or input.dtype)
 
 
-def _soft(name, neutral, doc):
+def _soft(name, neutral, shown, doc):
     function = rl.ops._record.namespaces["nn.functional"][name]
 
     def body(input, dim, dtype, mask):
@@ -358,13 +359,24 @@ def _soft(name, neutral, doc):
         filled = _filled(name, input, mask, neutral)
         return function(filled, d, dtype=dtype or input.dtype)
 
-    body.__doc__ = doc
+    call = f"masked.{name}(rl.zeros(3), 0, mask=rl.tensor([True, True, False]))"
+    body.__doc__ = with_example(doc, call, f"tensor([{shown}])")
     _masked(f"{name}(Tensor input, int dim", "")(body)
 
 
-_soft("softmax", _lowest, "softmax along ``dim`` over the elements where ``mask`` is True.")
-_soft("log_softmax", _lowest, "The logarithm of `masked.softmax`.")
-_soft("softmin", _highest, "softmax(-x) along ``dim`` over the elements where ``mask`` is True.")
+_soft(
+    "softmax",
+    _lowest,
+    "0.5000, 0.5000, 0.0000",
+    "softmax along ``dim`` over the elements where ``mask`` is True.",
+)
+_soft("log_softmax", _lowest, "-0.6931, -0.6931,    -inf", "The logarithm of `masked.softmax`.")
+_soft(
+    "softmin",
+    _highest,
+    "0.5000, 0.5000, 0.0000",
+    "softmax(-x) along ``dim`` over the elements where ``mask`` is True.",
+)
 
 
 @_masked("normalize(Tensor input, Scalar ord, int dim", "float eps=1e-12, ")

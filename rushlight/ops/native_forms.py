@@ -8,12 +8,12 @@ Nothing is computed here that another record computes. To add one: a record that
 import math
 
 import rushlight as rl
+from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import namespaces, op
 from rushlight.ops.embedding import _bags, _embedding, _renormalize
 from rushlight.ops.norm import _batch_norm, _check_normalized, _group_norm, _row_norm
 
 _F = namespaces["nn.functional"]
-_REDUCTIONS = ("none", "mean", "sum")
 
 
 def _named(name, what, number, choices):
@@ -27,41 +27,6 @@ def _op(schema, **options):
     return op(schema, at="torch", method=False, **options)
 
 
-# ---- losses ------------------------------------------------------------------------------------
-
-
-def _loss(schema):
-    """Declares ``torch.NAME`` from the same arguments as `nn.functional`'s but the reduction."""
-    name, _, arguments = schema.partition("(")
-    names = [part.split("=")[0].split()[-1] for part in arguments.split(", ") if part != "*"]
-
-    def body(*values):
-        given = dict(zip(names, values))
-        given["reduction"] = _named(name, "reduction", given["reduction"], _REDUCTIONS)
-        return _F[name](**given)
-
-    body.__doc__ = f"As `nn.functional.{name}`; ``reduction`` is 0 (none), 1 (mean) or 2 (sum)."
-    _op(f"{name}.native({arguments}) -> Tensor")(body)
-
-
-for _schema in (
-    "binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, "
-    "Tensor? pos_weight=None, int reduction=1",
-    "cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, "
-    "int reduction=1",
-    "hinge_embedding_loss(Tensor input, Tensor target, float margin=1.0, int reduction=1",
-    "kl_div(Tensor input, Tensor target, int reduction=1, *, bool log_target=False",
-    "margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, "
-    "int reduction=1",
-    "poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, "
-    "int reduction",
-    "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, "
-    "float p=2.0, float eps=1e-06, bool swap=False, int reduction=1",
-    "ctc_loss(Tensor log_probs, Tensor targets, any input_lengths, any target_lengths, "
-    "int blank=0, int reduction=1, bool zero_infinity=False",
-):
-    _loss(_schema)
-
 # ---- dropout -----------------------------------------------------------------------------------
 
 
@@ -69,8 +34,10 @@ def _dropout(name, functional, in_place):
     def body(input, p, train):
         return functional(input, p, train, in_place)
 
-    body.__doc__ = f"As `nn.functional.{functional.__name__}`" + (
-        ", in place." if in_place else "."
+    body.__doc__ = with_example(
+        f"As `nn.functional.{functional.__name__}`" + (", in place." if in_place else "."),
+        f"{name}(rl.ones(1, 2), 0.5, False)",
+        "tensor([[1., 1.]])",
     )
     kind = "Tensor(a!)" if in_place else "Tensor"
     _op(f"{name}.native({kind} input, float p, bool train) -> Tensor")(body)
@@ -85,7 +52,13 @@ _dropout("feature_alpha_dropout_", _F["feature_alpha_dropout"], True)
 
 @_op("feature_dropout_(Tensor(a!) input, float p, bool train) -> Tensor")
 def _(input, p, train):
-    """As `feature_dropout`, in place."""
+    """As `feature_dropout`, in place.
+
+    Example::
+
+        >>> rl.feature_dropout_(rl.ones(1, 2), 0.5, False)
+        tensor([[1., 1.]])
+    """
     return input.copy_(rl.feature_dropout(input, p, train))
 
 
@@ -129,6 +102,11 @@ def embedding_bag(
     each index, the bags' sizes, and for ``max`` the row that each element came from.
 
     As in PyTorch, sums leave out the sizes, and plain sums the bags too.
+
+    Example::
+
+        >>> rl.embedding_bag(rl.ones(3, 2), rl.tensor([0, 1]), rl.tensor([0]))[0]
+        tensor([[2., 2.]])
     """
     name = _named("embedding_bag", "mode", mode, ("sum", "mean", "max"))
     out = _F["embedding_bag"](
@@ -234,7 +212,14 @@ def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
 )
 def native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps):
     """`batch_norm`, and the mean and the reciprocal standard deviation of each channel when
-    training (empty otherwise)."""
+    training (empty otherwise).
+
+    Example::
+
+        >>> rl.native_batch_norm(rl.tensor([[1.], [3.]]), None, None, None, None, True, 0.1,
+        ...     0.0)[1]
+        tensor([2.])
+    """
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError(
             "native_batch_norm: running_mean and running_var must be given when training=False"
@@ -260,7 +245,14 @@ def _(make):
 def _(
     input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, cudnn_enabled
 ):
-    """As `nn.functional.instance_norm`, with another order of arguments."""
+    """As `nn.functional.instance_norm`, with another order of arguments.
+
+    Example::
+
+        >>> rl.instance_norm(rl.tensor([[[1., 3.]]]), None, None, None, None, True, 0.1, 0.0,
+        ...     False)
+        tensor([[[-1.,  1.]]])
+    """
     return _F["instance_norm"](
         input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
     )
@@ -272,7 +264,13 @@ def _(
     differentiable=False,
 )
 def batch_norm_update_stats(input, running_mean, running_var, momentum):
-    """Mean and (biased) variance of each channel; the running ones move towards them."""
+    """Mean and (biased) variance of each channel; the running ones move towards them.
+
+    Example::
+
+        >>> rl.batch_norm_update_stats(rl.tensor([[1.], [3.]]), None, None, 0.1)
+        (tensor([2.]), tensor([1.]))
+    """
     dims = (0,) + tuple(range(2, input.dim()))
     mean, var = input.mean(dims), input.var(dims, correction=0)
     count = input.numel() // max(input.shape[1], 1)
@@ -361,7 +359,13 @@ def _(make):
 
 @_op("adaptive_max_pool1d.native(Tensor self, int[1] output_size) -> (Tensor, Tensor)")
 def _(self, output_size):
-    """As `nn.functional.adaptive_max_pool1d`, with the positions of the maxima."""
+    """As `nn.functional.adaptive_max_pool1d`, with the positions of the maxima.
+
+    Example::
+
+        >>> rl.adaptive_max_pool1d(rl.tensor([[1., 3., 2., 4.]]), 2)[0]
+        tensor([[3., 4.]])
+    """
     return _F["adaptive_max_pool1d"](self, output_size, True)
 
 
@@ -388,9 +392,12 @@ def _grid_sampler(name, dims):
         padding = _named(name, "padding_mode", padding_mode, ("zeros", "border", "reflection"))
         return _F["grid_sample"](input, grid, mode, padding, align_corners)
 
-    body.__doc__ = (
+    space, places = ", 2" * (dims or 2), f"rl.zeros(1{', 1' * (dims or 2)}, {dims or 2})"
+    body.__doc__ = with_example(
         "As `nn.functional.grid_sample`, with numbers for the modes: 0 bilinear, 1 nearest, "
-        "2 bicubic; 0 zeros, 1 border, 2 reflection."
+        "2 bicubic; 0 zeros, 1 border, 2 reflection.",
+        f"{name}(rl.ones(1, 1{space}), {places}, 0, 0, True).sum()",
+        "tensor(1.)",
     )
     _op(
         f"{name}(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, "

@@ -373,7 +373,15 @@ def _(make):
 def _torch_batch_norm(
     input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled
 ):
-    """As `rushlight.nn.functional.batch_norm`, with another order of arguments."""
+    """As `rushlight.nn.functional.batch_norm`, with another order of arguments.
+
+    Example::
+
+        >>> x, zeros, ones = rl.ones(2, 1), rl.zeros(1), rl.ones(1)
+        >>> rl.batch_norm(x, None, None, zeros, ones, False, 0.1, 0.0, False)
+        tensor([[1.],
+                [1.]])
+    """
     return rl.nn.functional.batch_norm(
         input, running_mean, running_var, weight, bias, training, momentum, eps
     )

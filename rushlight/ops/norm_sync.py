@@ -58,6 +58,12 @@ def batch_norm_gather_stats_with_counts(
 ):
     """Mean and 1 / sqrt(variance + eps) of all parts together, from those of each part (a row of
     `mean` and `invstd`) and the number of elements in it; updates the running statistics.
+
+    Example::
+
+        >>> rl.batch_norm_gather_stats_with_counts(rl.ones(1, 1), rl.tensor([[1.], [3.]]),
+        ...     rl.ones(2, 1), None, None, 0.1, 0.0, rl.tensor([1., 1.]))[0]
+        tensor([2.])
     """
     counts = counts.to(mean.dtype).reshape(-1, 1)
     total = counts.sum()
@@ -92,7 +98,14 @@ def batch_norm_gather_stats(
     eps,
     count,
 ):
-    """As `batch_norm_gather_stats_with_counts`, with the same count in each part."""
+    """As `batch_norm_gather_stats_with_counts`, with the same count in each part.
+
+    Example::
+
+        >>> rl.batch_norm_gather_stats(rl.ones(1, 1), rl.tensor([[1.], [3.]]), rl.ones(2, 1),
+        ...     None, None, 0.1, 0.0, 1)[0]
+        tensor([2.])
+    """
     counts = mean.new_full((mean.size(0),), count)
     return batch_norm_gather_stats_with_counts(
         input, mean, invstd, running_mean, running_var, momentum, eps, counts
@@ -110,7 +123,15 @@ def _(make):
     method=False,
 )
 def batch_norm_elemt(input, weight, bias, mean, invstd, eps):  # noqa: A002
-    """``(input - mean) * invstd * weight + bias`` per channel; `eps` is in `invstd` already."""
+    """``(input - mean) * invstd * weight + bias`` per channel; `eps` is in `invstd` already.
+
+    Example::
+
+        >>> rl.batch_norm_elemt(rl.tensor([[1.], [3.]]), None, None, rl.tensor([2.]),
+        ...     rl.ones(1), 0.0)
+        tensor([[-1.],
+                [ 1.]])
+    """
     factor = _scaled(invstd, weight)
     out = (input - _per_channel(mean, input)) * _per_channel(factor, input)
     return (out if bias is None else out + _per_channel(bias, input)).to(input.dtype)
@@ -140,6 +161,12 @@ def batch_norm_backward_reduce(
 ):
     """Per channel, the sums of ``grad_out`` and of ``grad_out * (input - mean)``, and the gradients
     of weight and bias; those that are not asked for are empty.
+
+    Example::
+
+        >>> rl.batch_norm_backward_reduce(rl.ones(2, 1), rl.tensor([[1.], [3.]]),
+        ...     rl.tensor([1.]), rl.ones(1), None, True, False, False)[0]
+        tensor([2.])
     """
     dims = _without_channel(input)
     total = grad_out.sum(dims)
@@ -175,6 +202,13 @@ def batch_norm_backward_elemt(
 ):
     """The gradient of the input, from the sums over all parts and the number of elements in each
     part (`count`).
+
+    Example::
+
+        >>> rl.batch_norm_backward_elemt(rl.ones(2, 1), rl.tensor([[1.], [3.]]),
+        ...     rl.tensor([2.]), rl.ones(1), None, rl.tensor([2.]), rl.tensor([0.]), rl.tensor([2]))
+        tensor([[0.],
+                [0.]])
     """
     total = count.sum().to(sum_dy.dtype)
     slope = invstd.square() * sum_dy_xmu / total

@@ -6,6 +6,7 @@ Kernels are in csrc/kernels/pool_*.cpp; each works on one to three spatial dimen
 
 import rushlight as rl
 from rushlight.ops._attach import attached
+from rushlight.ops._elementwise import shown
 from rushlight.ops._record import op
 
 
@@ -243,8 +244,18 @@ def max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, return_
     return _max(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+def _halved(name, dims, arguments="2", what=".shape"):
+    """An example: windows of two halve a plane of ones."""
+    call = f"nn.functional.{name}(rl.ones(1, 1{', 4' * dims}), {arguments}){what}"
+    return shown(call, f"torch.Size([1, 1{', 2' * dims}])")
+
+
 def _torch_max_pool(dims):
     @op(f"max_pool{dims}d.torch" + _MAX_TORCH, at=("torch",), out=False)
+    @shown(
+        f"max_pool{dims}d(rl.ones(1, 1{', 4' * dims}), 2).shape",
+        f"torch.Size([1, 1{', 2' * dims}])",
+    )
     def pool(input, kernel_size, stride, padding, dilation, ceil_mode):
         """Maximum of each window; see `rushlight.nn.functional.max_pool2d`."""
         return _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, False)
@@ -255,6 +266,7 @@ def _torch_max_pool(dims):
         at=("nn.functional", "torch") if dims == 1 else ("nn.functional",),
         out=False,
     )
+    @_halved(f"max_pool{dims}d_with_indices", dims, what="[1].shape")
     def with_indices(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
         """Maximum of each window and where it is; see `rushlight.nn.functional.max_pool2d`."""
         return _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, True)
@@ -356,6 +368,7 @@ def _define_adaptive(dims):
         f"adaptive_avg_pool{dims}d(Tensor input, any output_size) -> Tensor",
         at=("nn.functional", "torch") if dims == 1 else ("nn.functional",),
     )
+    @_halved(f"adaptive_avg_pool{dims}d", dims)
     def average(input, output_size):
         """Means over windows that divide each spatial dimension into `output_size` parts.
 
@@ -369,6 +382,7 @@ def _define_adaptive(dims):
         at=("nn.functional",),
         out=False,
     )
+    @_halved(f"adaptive_max_pool{dims}d", dims)
     def maximum(input, output_size, return_indices):
         """Maxima over windows that divide each spatial dimension into `output_size` parts."""
         values, indices = _adaptive_max_pool(input, _adaptive_size(input, output_size, dims))
@@ -380,6 +394,7 @@ def _define_adaptive(dims):
         at=("nn.functional",),
         out=False,
     )
+    @_halved(f"adaptive_max_pool{dims}d_with_indices", dims, what="[1].shape")
     def with_indices(input, output_size, return_indices):
         """Maxima over adaptive windows and where they are."""
         return _adaptive_max_pool(input, _adaptive_size(input, output_size, dims))
@@ -407,6 +422,7 @@ def _define_lp(dims):
         "bool ceil_mode=False) -> Tensor",
         at=("nn.functional",),
     )
+    @_halved(f"lp_pool{dims}d", dims, "2, 2")
     def pool(input, norm_type, kernel_size, stride, ceil_mode):
         """(sum of x^p over each window)^(1/p) with p = norm_type."""
         return _lp(dims, input, norm_type, kernel_size, stride, ceil_mode)
@@ -442,6 +458,11 @@ def _define_unpool(dims):
         f"max_unpool{dims}d(Tensor input, Tensor indices, any kernel_size, any stride=None, "
         "any padding=0, any output_size=None) -> Tensor",
         at=("nn.functional",),
+    )
+    @shown(
+        f"nn.functional.max_unpool{dims}d(*torch.nn.functional.max_pool{dims}d("
+        f"rl.ones(1, 1{', 4' * dims}), 2, return_indices=True), 2).sum()",
+        f"tensor({2**dims}.)",
     )
     def unpool(input, indices, kernel_size, stride, padding, output_size):
         """Puts values back where max pooling took them from (`indices`), zeros elsewhere."""

@@ -1,6 +1,7 @@
 """Fractional max pooling: windows at pseudo-random positions (Graham 2014)."""
 
 import rushlight as rl
+from rushlight.ops._elementwise import shown
 from rushlight.ops._record import op
 from rushlight.ops.pool import _pool_take, _spread
 
@@ -83,7 +84,10 @@ def _define_fractional(dims):
         " bool return_indices={}, Tensor? _random_samples=None) -> Tensor"
     )
 
+    plane, size = f"rl.ones(1, 1{', 5' * dims})", f"torch.Size([1, 1{', 2' * dims}])"
+
     @op(f"fractional_max_pool{dims}d" + arguments.format(False), at=("nn.functional",), out=False)
+    @shown(f"nn.functional.fractional_max_pool{dims}d({plane}, 2, output_size=2).shape", size)
     def pool(input, kernel_size, output_size, output_ratio, return_indices, _random_samples):
         """Max pooling over windows at pseudo-random positions (Graham 2014)."""
         return _fractional(
@@ -95,6 +99,7 @@ def _define_fractional(dims):
         at=("nn.functional",),
         out=False,
     )
+    @shown(f"nn.functional.fractional_max_pool{dims}d_with_indices({plane}, 2, 2)[1].shape", size)
     def with_indices(
         input, kernel_size, output_size, output_ratio, return_indices, _random_samples
     ):

@@ -1,11 +1,12 @@
 """Records of random numbers. The same seed gives PyTorch's CPU numbers."""
 
 import rushlight as rl
+from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op
 
 
-def _fill(schema, doc, **more):
-    made = op(schema, at="Tensor", **more)(_named(doc))
+def _fill(schema, doc, call=None, result=None):
+    made = op(schema, at="Tensor")(_named(with_example(doc, call, result) if call else doc))
     made.vjp(self=lambda g: rl.zeros_like(g))
 
 
@@ -19,14 +20,20 @@ def _named(doc):
 _fill(
     "uniform_(Tensor(a!) self, float from=0, float to=1, *, Generator? generator=None) -> Tensor",
     "Fills with numbers uniform on [from, to).",
+    "empty(3).uniform_(2, 3).floor()",
+    "tensor([2., 2., 2.])",
 )
 _fill(
     "normal_(Tensor(a!) self, float mean=0, float std=1, *, Generator? generator=None) -> Tensor",
     "Fills with normal numbers.",
+    "empty(2).normal_(1, 0)",
+    "tensor([1., 1.])",
 )
 _fill(
     "random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor",
     "Fills with integers over the dtype's whole range of exact integers.",
+    "empty(2, dtype=torch.bool).random_().shape",
+    "torch.Size([2])",
 )
 _fill(
     "random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor",
@@ -35,6 +42,8 @@ _fill(
 _fill(
     "bernoulli_(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor",
     "Fills with 1 (probability p) or 0.",
+    "empty(2).bernoulli_(1.0)",
+    "tensor([1., 1.])",
 )
 _fill(
     "bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor",
@@ -43,20 +52,28 @@ _fill(
 _fill(
     "exponential_(Tensor(a!) self, float lambd=1, *, Generator? generator=None) -> Tensor",
     "Fills with exponential numbers of rate lambd.",
+    "empty(2).exponential_() >= 0",
+    "tensor([True, True])",
 )
 _fill(
     "cauchy_(Tensor(a!) self, float median=0, float sigma=1, *, "
     "Generator? generator=None) -> Tensor",
     "Fills with Cauchy numbers.",
+    "empty(2).cauchy_().isnan()",
+    "tensor([False, False])",
 )
 _fill(
     "log_normal_(Tensor(a!) self, float mean=1, float std=2, *, "
     "Generator? generator=None) -> Tensor",
     "Fills with exponentials of normal numbers.",
+    "empty(2).log_normal_() > 0",
+    "tensor([True, True])",
 )
 _fill(
     "geometric_(Tensor(a!) self, float p, *, Generator? generator=None) -> Tensor",
     "Fills with the number of trials up to the first success.",
+    "empty(2).geometric_(0.5) >= 1",
+    "tensor([True, True])",
 )
 
 
@@ -353,7 +370,13 @@ def _once(*arguments):
 
 @op("_standard_gamma_grad(Tensor self, Tensor output) -> Tensor", at="torch")
 def standard_gamma_grad(self, output):
-    """The derivative of gamma numbers ``output`` in their shapes ``self``, of the same shape."""
+    """The derivative of gamma numbers ``output`` in their shapes ``self``, of the same shape.
+
+    Example::
+
+        >>> rl._standard_gamma_grad(rl.ones(1), rl.ones(1)).shape
+        torch.Size([1])
+    """
     ...
 
 
@@ -362,7 +385,13 @@ standard_gamma_grad.vjp(**_once("self", "output"))
 
 @op("_standard_gamma(Tensor self, Generator? generator=None) -> Tensor", at="torch")
 def standard_gamma(self, generator):
-    """Gamma numbers of rate 1, each with its own shape, in which they are differentiable once."""
+    """Gamma numbers of rate 1, each with its own shape, in which they are differentiable once.
+
+    Example::
+
+        >>> rl._standard_gamma(rl.ones(2)) > 0
+        tensor([True, True])
+    """
     ...
 
 
@@ -371,7 +400,13 @@ standard_gamma.vjp(self=lambda g, self, result: g * rl._standard_gamma_grad(self
 
 @op("_dirichlet_grad(Tensor x, Tensor alpha, Tensor total) -> Tensor", at="torch")
 def dirichlet_grad(x, alpha, total):
-    """``dx/dalpha / (1 - x)`` of beta numbers x of shapes alpha and total - alpha."""
+    """``dx/dalpha / (1 - x)`` of beta numbers x of shapes alpha and total - alpha.
+
+    Example::
+
+        >>> rl._dirichlet_grad(rl.full((1, 2), 0.5), rl.ones(1, 2), rl.full((1, 2), 2.)).shape
+        torch.Size([1, 2])
+    """
     ...
 
 
@@ -380,7 +415,13 @@ dirichlet_grad.vjp(**_once("x", "alpha", "total"))
 
 @op("_sample_dirichlet(Tensor self, Generator? generator=None) -> Tensor", at="torch")
 def sample_dirichlet(self, generator):
-    """Dirichlet samples over the last dimension, differentiable once in the shapes ``self``."""
+    """Dirichlet samples over the last dimension, differentiable once in the shapes ``self``.
+
+    Example::
+
+        >>> rl._sample_dirichlet(rl.ones(1, 3)).sum().round()
+        tensor(1.)
+    """
     ...
 
 

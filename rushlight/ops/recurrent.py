@@ -5,6 +5,7 @@ nn/modules/rnn.py hold them; the loops are in nn/modules/_rnn_layers.py. To add 
 there, and a line below.
 """
 
+from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op
 
 _OPTIONS = (
@@ -54,6 +55,16 @@ def _hidden(name, mode, hx):
     return states
 
 
+def _gates(mode):
+    return {"LSTM": 4, "GRU": 3}.get(mode, 1)
+
+
+def _zero_state(mode, *sizes):
+    """Zeros for the state of an example."""
+    zeros = f"rl.zeros({', '.join(map(str, sizes))})"
+    return f"({zeros}, {zeros})" if mode == "LSTM" else zeros
+
+
 def _declare(name, mode, hx, result):
     def body(input, hx, *options):
         *options, batch_first = options
@@ -61,9 +72,13 @@ def _declare(name, mode, hx, result):
         output, *states = _run(name, mode, x, _hidden(name, mode, hx), None, options)
         return (output.transpose(0, 1) if batch_first else output), *states
 
-    body.__doc__ = (
+    weights = f"[rl.ones({_gates(mode)}, 2), rl.ones({_gates(mode)}, 1)]"
+    body.__doc__ = with_example(
         f"The layers of `nn.{mode.split('_')[0]}` on an input (time, batch, size), or (batch, time,"
-        " size) with ``batch_first``: the output and the last states."
+        " size) with ``batch_first``: the output and the last states.",
+        f"{name}(rl.zeros(3, 1, 2), {_zero_state(mode, 1, 1, 1)}, {weights}, False, 1, 0.0,\n"
+        "        ...     False, False, False)[0].shape",
+        "torch.Size([3, 1, 1])",
     )
     schema = f"{name}.input(Tensor input, {hx} hx, {_OPTIONS}, bool batch_first) -> {result}"
     op(schema, at="torch", method=False, out=False)(body)
@@ -91,7 +106,13 @@ def _declare_cell(name, mode, hx, result):
         states = run_cell(cell, mode, input, _hidden(name, mode, hx))
         return tuple(states) if mode == "LSTM" else states[0]
 
-    body.__doc__ = f"One step of `nn.{mode.split('_')[0]}`: the next states (batch, hidden size)."
+    weights = f"rl.ones({_gates(mode)}, 2), rl.ones({_gates(mode)}, 1)"
+    first = "[0]" if mode == "LSTM" else ""
+    body.__doc__ = with_example(
+        f"One step of `nn.{mode.split('_')[0]}`: the next states (batch, hidden size).",
+        f"{name}(rl.zeros(1, 2), {_zero_state(mode, 1, 1)}, {weights}){first}",
+        "tensor([[0.]])",
+    )
     op(
         f"{name}(Tensor input, {hx} hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, "
         f"Tensor? b_hh=None) -> {result}",

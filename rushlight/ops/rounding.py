@@ -22,8 +22,14 @@ unary(
     dtype=0,
     example=("-1.5, 2.5", "-1.,  1."),
 )
-for _name in ("floor", "ceil", "trunc"):
-    unary(_name, f"``{_name}(self)``, elementwise.", lambda g: g * 0, dtype=0)
+for _name, _shown in (("floor", "-2.,  2."), ("ceil", "-1.,  3."), ("trunc", "-1.,  2.")):
+    unary(
+        _name,
+        f"``{_name}(self)``, elementwise.",
+        lambda g: g * 0,
+        dtype=0,
+        example=("-1.5, 2.5", _shown),
+    )
 unary(
     "frac",
     "The fractional part, with the sign of the input.",
@@ -81,7 +87,13 @@ round.vjp(self=lambda g: g * 0)
 
 @op("round.decimals(Tensor self, *, int decimals) -> Tensor", inplace=True)
 def _(self, decimals):
-    """Rounds to so many decimals; negative counts round to tens, hundreds ..."""
+    """Rounds to so many decimals; negative counts round to tens, hundreds ...
+
+    Example::
+
+        >>> rl.round(rl.tensor([12.345, 17.]), decimals=1)
+        tensor([12.3000, 17.0000])
+    """
     if decimals == 0:
         return self.round()
     scale = 10.0 ** abs(decimals)

@@ -60,11 +60,13 @@ _DOMAINS = {
 
 
 def _binary(name, doc, at=("special",), types="Tensor | Scalar", names=("self", "other"), **rules):
-    """Records ``name(self, other)``; rules by argument."""
+    """Records ``name(self, other)``; rules by argument. Of 1.5 and 2 it is ``example``."""
+    example = rules.pop("example")
 
     def body(self, other): ...
 
-    body.__doc__ = doc
+    call = f"{'' if 'torch' in at else 'special.'}{name}(rl.tensor([1.5]), rl.tensor([2.]))"
+    body.__doc__ = with_example(doc, call, f"tensor([{example}])")
     made = op(
         f"{name}({types} {names[0]}, {types} {names[1]}) -> Tensor",
         kind=pointwise,
@@ -168,6 +170,7 @@ _binary(
     ("torch", "Tensor"),
     "Tensor",
     other=lambda g, self, other: g * _gamma_density(self, other),
+    example="0.7385",
 )
 _binary(
     "igammac",
@@ -176,12 +179,14 @@ _binary(
     ("torch", "Tensor"),
     "Tensor",
     other=lambda g, self, other: -g * _gamma_density(self, other),
+    example="0.2615",
 )
 _binary(
     "zeta",
     "The Hurwitz zeta function ``sum((other + k) ** -self for k = 0, 1, ...)``.\n\n"
     "    Differentiable in ``other`` only.",
     other=lambda g, self, other: -g * self * _special("zeta")(self + 1, other),
+    example="1.6124",
 )
 
 # ---- error function and normal distribution
@@ -371,6 +376,7 @@ _binary(
         rl.eq(self, 0) & (other <= -1), 0
     ),
     other=lambda g, self, other: g * self / (other + 1),
+    example="1.6479",
 )
 
 
@@ -410,38 +416,58 @@ _OF_DEGREE = ("x", "n")
 _POLYNOMIALS = (
     (
         "chebyshev_polynomial_t",
+        "3.5000",
         "Chebyshev polynomial of the first kind",
         lambda g, x, n: g * n * _special("chebyshev_polynomial_u")(x, n - 1),
     ),
-    ("chebyshev_polynomial_u", "Chebyshev polynomial of the second kind", None),
-    ("chebyshev_polynomial_v", "Chebyshev polynomial of the third kind", None),
-    ("chebyshev_polynomial_w", "Chebyshev polynomial of the fourth kind", None),
+    ("chebyshev_polynomial_u", "8.", "Chebyshev polynomial of the second kind", None),
+    ("chebyshev_polynomial_v", "5.", "Chebyshev polynomial of the third kind", None),
+    ("chebyshev_polynomial_w", "11.", "Chebyshev polynomial of the fourth kind", None),
     (
         "shifted_chebyshev_polynomial_t",
+        "7.",
         "Chebyshev polynomial of the first kind of 2x - 1",
         lambda g, x, n: g * (2 * n) * _special("shifted_chebyshev_polynomial_u")(x, n - 1),
     ),
-    ("shifted_chebyshev_polynomial_u", "Chebyshev polynomial of the second kind of 2x - 1", None),
-    ("shifted_chebyshev_polynomial_v", "Chebyshev polynomial of the third kind of 2x - 1", None),
-    ("shifted_chebyshev_polynomial_w", "Chebyshev polynomial of the fourth kind of 2x - 1", None),
+    (
+        "shifted_chebyshev_polynomial_u",
+        "15.",
+        "Chebyshev polynomial of the second kind of 2x - 1",
+        None,
+    ),
+    (
+        "shifted_chebyshev_polynomial_v",
+        "11.",
+        "Chebyshev polynomial of the third kind of 2x - 1",
+        None,
+    ),
+    (
+        "shifted_chebyshev_polynomial_w",
+        "19.",
+        "Chebyshev polynomial of the fourth kind of 2x - 1",
+        None,
+    ),
     (
         "hermite_polynomial_h",
+        "7.",
         "physicist's Hermite polynomial",
         lambda g, x, n: g * (2 * n) * _special("hermite_polynomial_h")(x, n - 1),
     ),
     (
         "hermite_polynomial_he",
+        "1.2500",
         "probabilist's Hermite polynomial",
         lambda g, x, n: g * n * _special("hermite_polynomial_he")(x, n - 1),
     ),
-    ("laguerre_polynomial_l", "Laguerre polynomial", None),
-    ("legendre_polynomial_p", "Legendre polynomial", None),
+    ("laguerre_polynomial_l", "-0.8750", "Laguerre polynomial", None),
+    ("legendre_polynomial_p", "2.8750", "Legendre polynomial", None),
 )
-for _name, _title, _rule in _POLYNOMIALS:
+for _name, _example, _title, _rule in _POLYNOMIALS:
     _binary(
         _name,
         f"The {_title}, of degree ``n`` (truncated to an integer), at ``x``; 0 for n < 0.",
         names=_OF_DEGREE,
+        example=_example,
         **({"x": _rule} if _rule else {}),
     )
 

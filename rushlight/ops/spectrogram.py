@@ -122,6 +122,12 @@ def istft(
     Raises RuntimeError if an argument does not fit or the windows leave gaps.
 
     Source: Griffin and Lim, Signal estimation from modified short-time Fourier transform, 1984.
+
+    Example::
+
+        >>> rl.istft(rl.stft(rl.ones(16), 8, return_complex=True, window=rl.ones(8)), 8,
+        ...     window=rl.ones(8)).shape
+        torch.Size([16])
     """
     _check_istft(self, n_fft, onesided, window, return_complex)
     hop = _hop("istft", hop_length, n_fft)

@@ -3,40 +3,110 @@ splits that older programs call unsafe. To add one: a line.
 """
 
 import rushlight as rl
+from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op
 
-_COPIES = (
-    "alias_copy(Tensor self) -> Tensor",
-    "as_strided_copy(Tensor self, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
-    "detach_copy(Tensor self) -> Tensor",
-    "diagonal_copy(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor",
-    "expand_copy(Tensor self, int[] size) -> Tensor",
-    "narrow_copy(Tensor self, int dim, int start, int length) -> Tensor",
-    "permute_copy(Tensor self, int[] dims) -> Tensor",
-    "select_copy(Tensor self, int dim, int index) -> Tensor",
-    "squeeze_copy(Tensor self, int[1]? dim=None) -> Tensor",
-    "t_copy(Tensor self) -> Tensor",
-    "transpose_copy(Tensor self, int dim0, int dim1) -> Tensor",
-    "unfold_copy(Tensor self, int dimension, int size, int step) -> Tensor",
-    "unsqueeze_copy(Tensor self, int dim) -> Tensor",
-    "view_copy(Tensor self, int[] size) -> Tensor",
-    "split_copy(Tensor self, int split_size, int dim=0) -> Tensor[]",
-    "split_with_sizes_copy(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]",
-    "unbind_copy(Tensor self, int dim=0) -> Tensor[]",
-    "unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]",
-    "unsafe_split(Tensor self, int split_size, int dim=0) -> Tensor[]",
-    "unsafe_split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]",
+_COPIES = (  # schema; an example, and what it gives
+    ("alias_copy(Tensor self) -> Tensor", "alias_copy(rl.arange(4))", "tensor([0, 1, 2, 3])"),
+    (
+        "as_strided_copy(Tensor self, int[] size, int[] stride, int? storage_offset=None)"
+        " -> Tensor",
+        "as_strided_copy(rl.arange(4), (2,), (2,))",
+        "tensor([0, 2])",
+    ),
+    ("detach_copy(Tensor self) -> Tensor", "detach_copy(rl.arange(4))", "tensor([0, 1, 2, 3])"),
+    (
+        "diagonal_copy(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor",
+        "diagonal_copy(rl.eye(2))",
+        "tensor([1., 1.])",
+    ),
+    (
+        "expand_copy(Tensor self, int[] size) -> Tensor",
+        "expand_copy(rl.arange(4), (2, 4))",
+        "tensor([[0, 1, 2, 3], [0, 1, 2, 3]])",
+    ),
+    (
+        "narrow_copy(Tensor self, int dim, int start, int length) -> Tensor",
+        "narrow_copy(rl.arange(4), 0, 1, 2)",
+        "tensor([1, 2])",
+    ),
+    (
+        "permute_copy(Tensor self, int[] dims) -> Tensor",
+        "permute_copy(rl.arange(4), (0,))",
+        "tensor([0, 1, 2, 3])",
+    ),
+    (
+        "select_copy(Tensor self, int dim, int index) -> Tensor",
+        "select_copy(rl.arange(4), 0, 2)",
+        "tensor(2)",
+    ),
+    (
+        "squeeze_copy(Tensor self, int[1]? dim=None) -> Tensor",
+        "squeeze_copy(rl.arange(4))",
+        "tensor([0, 1, 2, 3])",
+    ),
+    ("t_copy(Tensor self) -> Tensor", "t_copy(rl.arange(4))", "tensor([0, 1, 2, 3])"),
+    (
+        "transpose_copy(Tensor self, int dim0, int dim1) -> Tensor",
+        "transpose_copy(rl.arange(4), 0, 0)",
+        "tensor([0, 1, 2, 3])",
+    ),
+    (
+        "unfold_copy(Tensor self, int dimension, int size, int step) -> Tensor",
+        "unfold_copy(rl.arange(4), 0, 2, 2)",
+        "tensor([[0, 1],\n        [2, 3]])",
+    ),
+    (
+        "unsqueeze_copy(Tensor self, int dim) -> Tensor",
+        "unsqueeze_copy(rl.arange(4), 0)",
+        "tensor([[0, 1, 2, 3]])",
+    ),
+    (
+        "view_copy(Tensor self, int[] size) -> Tensor",
+        "view_copy(rl.arange(4), (2, 2))",
+        "tensor([[0, 1], [2, 3]])",
+    ),
+    (
+        "split_copy(Tensor self, int split_size, int dim=0) -> Tensor[]",
+        "split_copy(rl.arange(4), 2)",
+        "[tensor([0, 1]), tensor([2, 3])]",
+    ),
+    (
+        "split_with_sizes_copy(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]",
+        "split_with_sizes_copy(rl.arange(4), (1, 3))",
+        "[tensor([0]), tensor([1, 2, 3])]",
+    ),
+    (
+        "unbind_copy(Tensor self, int dim=0) -> Tensor[]",
+        "unbind_copy(rl.arange(4))",
+        "[tensor(0), tensor(1), tensor(2), tensor(3)]",
+    ),
+    (
+        "unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]",
+        "unsafe_chunk(rl.arange(4), 2)",
+        "[tensor([0, 1]), tensor([2, 3])]",
+    ),
+    (
+        "unsafe_split(Tensor self, int split_size, int dim=0) -> Tensor[]",
+        "unsafe_split(rl.arange(4), 2)",
+        "[tensor([0, 1]), tensor([2, 3])]",
+    ),
+    (
+        "unsafe_split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]",
+        "unsafe_split_with_sizes(rl.arange(4), (1, 3))",
+        "[tensor([0]), tensor([1, 2, 3])]",
+    ),
 )
 
 
-def _record_copy(schema):
+def _record_copy(schema, call, result):
     name = schema.partition("(")[0]
     view_name = name.removesuffix("_copy").removeprefix("unsafe_")
 
     def body(self, *args):
         return _copy_of_view(self, view_name, args)
 
-    body.__doc__ = f"What `Tensor.{view_name}` gives, as a copy."
+    body.__doc__ = with_example(f"What `Tensor.{view_name}` gives, as a copy.", call, result)
     is_method = name.startswith("unsafe") or name == "narrow_copy"
     op(schema, at=("torch", "Tensor") if is_method else ("torch",))(body)
 
@@ -55,8 +125,8 @@ def _copy_of_view(tensor, name, args):
     return [part.clone() for part in made] if isinstance(made, (list, tuple)) else made.clone()
 
 
-for _schema in _COPIES:
-    _record_copy(_schema)
+for _copy in _COPIES:
+    _record_copy(*_copy)
 
 
 @op(
@@ -85,5 +155,9 @@ for _name in ("resolve_conj", "resolve_neg"):
     def _resolve(self):
         return self
 
-    _resolve.__doc__ = "The tensor itself: conjugation and negation are never put off here."
+    _resolve.__doc__ = with_example(
+        "The tensor itself: conjugation and negation are never put off here.",
+        f"{_name}(rl.tensor([1, 2]))",
+        "tensor([1, 2])",
+    )
     op(f"{_name}(Tensor self) -> Tensor", out=False)(_resolve)

@@ -8,6 +8,7 @@ a formula, and a record for each place that offers it.
 import math
 
 import rushlight as rl
+from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op
 
 _OPTIONS = "dtype? dtype=None, layout? layout=None, device? device=None, bool requires_grad=False"
@@ -88,7 +89,12 @@ def _signal(arguments, doc):
             formula = formula_of(*given) if own else formula_of
             return _made(formula, M, symmetric, dtype, device, requires_grad)
 
-        body.__doc__ = f"{doc}\n\n    {_RESULT}\n    "
+        example = ", a=(0.5, 0.5)" if name == "general_cosine" else ""
+        body.__doc__ = with_example(
+            f"{doc}\n\n    {_RESULT}",
+            f"signal.windows.{name}(3{example}).shape",
+            "torch.Size([3])",
+        )
         schema = f"{name}.window(int M, *, {own}bool sym=True, {_SIGNAL_OPTIONS}) -> Tensor"
         op(schema, at="signal.windows", differentiable=False, out=False)(body)
         return formula_of
@@ -198,7 +204,8 @@ def _declare_older(name, formula_of, overload="", own="", doc=None):
         periodic, given, options = values[0], values[1:-5], values[-5:]
         return _older(name, formula_of(*given), window_length, periodic, *options)
 
-    body.__doc__ = doc or f"As `signal.windows.{name[:-7]}`, periodic by default.\n    "
+    doc = doc or f"As `signal.windows.{name[:-7]}`, periodic by default."
+    body.__doc__ = doc if overload else with_example(doc, f"{name}(3).shape", "torch.Size([3])")
     op(
         f"{name}{overload}(int window_length, bool periodic{default}, {own}*, {_OPTIONS}, "
         "bool pin_memory=False) -> Tensor",

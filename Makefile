@@ -74,7 +74,7 @@ wheel:
 
 lint:
 	test -x .venv-lint/bin/python || $(PYTHON) -m venv .venv-lint
-	.venv-lint/bin/python -m pip install -q "ruff>=0.6" "clang-format>=18"
+	.venv-lint/bin/python -m pip install -q "ruff>=0.6" "clang-format==23.1.5"
 	.venv-lint/bin/ruff check .
 	.venv-lint/bin/clang-format --dry-run -Werror $$(find csrc tests/native -name '*.h' -o -name '*.cpp' -o -name '*.c')
 

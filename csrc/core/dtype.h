@@ -119,14 +119,23 @@ template <class T>
 struct dtype_of_;
 template <DType D>
 struct ctype_of_;
-#define RL_FOR_EACH_DTYPE(X)                                                      \
-  X(Bool, bool)                                                                   \
-  X(U8, uint8_t)                                                                  \
-  X(I8, int8_t)                                                                   \
-  X(I16, int16_t)                                                                 \
-  X(I32, int32_t)                                                                 \
-  X(I64, int64_t) X(U16, uint16_t) X(U32, uint32_t) X(U64, uint64_t) X(F16, Half) \
-      X(BF16, BFloat16) X(F32, float) X(F64, double) X(C32, C32) X(C64, C64) X(C128, C128)
+#define RL_FOR_EACH_DTYPE(X) \
+  X(Bool, bool)              \
+  X(U8, uint8_t)             \
+  X(I8, int8_t)              \
+  X(I16, int16_t)            \
+  X(I32, int32_t)            \
+  X(I64, int64_t)            \
+  X(U16, uint16_t)           \
+  X(U32, uint32_t)           \
+  X(U64, uint64_t)           \
+  X(F16, Half)               \
+  X(BF16, BFloat16)          \
+  X(F32, float)              \
+  X(F64, double)             \
+  X(C32, C32)                \
+  X(C64, C64)                \
+  X(C128, C128)
 #define RL_DTYPE_TRAIT(D, T)                 \
   template <>                                \
   struct dtype_of_<T> {                      \

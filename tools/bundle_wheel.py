@@ -1,4 +1,4 @@
-"""Makes a wheel that needs only NumPy: puts oneDNN and OpenBLAS into it, then repairs it.
+"""Makes a wheel that needs only NumPy: puts OpenBLAS into it beside oneDNN, then repairs it.
 
     python tools/bundle_wheel.py WHEEL OUTPUT_DIRECTORY [--limit-mb N]
 
@@ -9,39 +9,19 @@ adds what they and the module link to (libgomp), once for all, and sets the plat
 
 import argparse
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from importlib import metadata
 
-#: distribution -> the file that goes into rushlight/lib, and the distribution's licence prefix
-LIBRARIES = {"onednn-cpu-gomp": "libdnnl.so.3", "scipy-openblas32": "libscipy_openblas.so"}
-LICENSE_NAMES = re.compile(r"(licen[sc]e|third-party)[^/]*$", re.IGNORECASE)
+from add_library import add_library
+
+#: The distributions whose libraries are added; oneDNN's is in every wheel already.
+LIBRARIES = {"scipy-openblas32": "libscipy_openblas.so"}
 
 
 def run(*command):
     subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
-
-
-def installed_file(distribution, file_name):
-    for entry in metadata.files(distribution) or ():
-        if entry.name == file_name:
-            return pathlib.Path(entry.locate()).resolve()
-    raise SystemExit(f"{distribution} has no {file_name}")
-
-
-def add_libraries(package):
-    """Copies and strips the libraries, and their licences next to them."""
-    target = package / "lib"
-    target.mkdir()
-    for distribution, file_name in LIBRARIES.items():
-        shutil.copy(installed_file(distribution, file_name), target / file_name)
-        run("strip", "--strip-unneeded", target / file_name)
-        for entry in metadata.files(distribution):
-            if LICENSE_NAMES.search(str(entry)):
-                shutil.copy(entry.locate(), target / f"{distribution}-{entry.name}")
 
 
 def drop_requirements(info):
@@ -57,7 +37,8 @@ def bundle(wheel, output, work):
     """Returns the path of the finished wheel."""
     run(sys.executable, "-m", "wheel", "unpack", "-d", work, wheel)
     (tree,) = [path for path in work.iterdir() if path.is_dir()]
-    add_libraries(tree / "rushlight")
+    for distribution, file_name in LIBRARIES.items():
+        add_library(distribution, file_name, tree / "rushlight" / "lib")
     drop_requirements(next(tree.glob("*.dist-info")))
     packed, repaired = work / "packed", work / "repaired"
     packed.mkdir()

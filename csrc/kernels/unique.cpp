@@ -2,6 +2,7 @@
 // _unique_rows(self, consecutive) does either for the rows of a matrix. All give the kept
 // elements, for every input element the place of its value among them, and how often each
 // occurs. Two NaNs are different, as they compare.
+#include <algorithm>
 #include <numeric>
 
 #include "kernels/sort_keys.h"
@@ -61,8 +62,46 @@ Positions in_order(int64_t n) {
   return order;
 }
 
+// Integers in a range hardly wider than they are many need no sort: a table of the range counts
+// them. False, with nothing done, for others.
+template <class T>
+bool unique_by_table(Call& c, const Tensor& x) {
+  auto* v = x.data<T>();
+  const int64_t n = x.numel;
+  if (n == 0) return false;
+  auto [low, high] = std::minmax_element(v, v + n);
+  const uint64_t least = static_cast<uint64_t>(*low);
+  const uint64_t range = static_cast<uint64_t>(*high) - least;
+  if (range > static_cast<uint64_t>(n) + 4096) return false;
+  Positions table(range + 1), place(range + 1);
+  auto slot = [&](int64_t i) { return static_cast<uint64_t>(v[i]) - least; };
+  for (int64_t i = 0; i < n; ++i) ++table[slot(i)];
+  int64_t kept = 0;
+  for (size_t s = 0; s <= range; ++s) {
+    place[s] = kept;
+    kept += table[s] != 0;
+  }
+  Ref<Tensor> values = empty(SizeVec{kept}, x.dtype), count = empty(SizeVec{kept}, DType::I64);
+  Ref<Tensor> inverse = empty(SizeVec{n}, DType::I64);
+  for (size_t s = 0; s <= range; ++s) {
+    if (table[s] == 0) continue;
+    values->data<T>()[place[s]] = static_cast<T>(least + s);
+    count->data<int64_t>()[place[s]] = table[s];
+  }
+  for (int64_t i = 0; i < n; ++i) inverse->data<int64_t>()[i] = place[slot(i)];
+  c.set_out(0, std::move(values));
+  c.set_out(1, std::move(inverse));
+  c.set_out(2, std::move(count));
+  return true;
+}
+
 void unique_run(Call& c) {
   Ref<Tensor> x = contiguous(c.tensor(0));
+  const bool done = dispatch(x->dtype, [&]<class T>() {
+    if constexpr (std::is_integral_v<T>) return unique_by_table<T>(c, *x);
+    return false;
+  });
+  if (done) return;
   RL_CHECK(x->numel <= kMaxLine, "unique: more than ", kMaxLine, " elements are not supported");
   Positions order(static_cast<size_t>(x->numel));
   with_keys("unique", x->dtype, [&]<class K>(ReadKeys<K> read) {

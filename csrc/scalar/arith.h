@@ -181,8 +181,8 @@ RL_TERNARY(clamp, kOrdered | kSmall | kDemand * kNumbersFit, {  // NaN in a stay
     T lo = a < b ? b : a;
     return T(lo > c ? c : lo);
   } else {
-    T lo = a != a ? a : b != b ? b : a < b ? b : a;
-    return lo != lo ? lo : c != c ? c : lo > c ? c : lo;
+    T lo = (a < b) | (b != b) ? b : a;
+    return (lo > c) | (c != c) ? c : lo;
   }
 })
 RL_TERNARY(where, kAll | kSmall | kAnySign, { return truthy(a) ? b : c; })

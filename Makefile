@@ -23,7 +23,7 @@ help:
 	@echo "make native       the tests of the scalar functions, against quadruple precision"
 	@echo "make sanitize     the native tests under AddressSanitizer and UBSan"
 	@echo "make bench        time workloads, next to torch where it is installed, into bench/RESULTS.md"
-	@echo "make docs         write the API pages under docs/api"
+	@echo "make docs         write the API pages under docs/api, and docs/support.md"
 	@echo "make wheel        a self-contained wheel in dist/"
 	@echo "make lint         ruff and clang-format, changing nothing"
 	@echo "make clean        remove what the other targets made"
@@ -61,6 +61,7 @@ bench: .venv/installed
 
 docs: .venv/installed
 	.venv/bin/python tools/make_docs.py docs/api
+	.venv/bin/python -W ignore tools/make_support.py docs/support.md
 
 wheel:
 	test -x .venv-wheel/bin/python || $(PYTHON) -m venv .venv-wheel

@@ -8,7 +8,9 @@ from . import errors
 from ._export import export, is_in_onnx_export
 from ._modes import OperatorExportTypes, TensorProtoDataType, TrainingMode
 from ._program import ONNXProgram
+from ._symbolics import register_custom_op_symbolic, unregister_custom_op_symbolic
 from .errors import OnnxExporterError
 
 __all__ = ["ONNXProgram", "OnnxExporterError", "OperatorExportTypes", "TensorProtoDataType",
-           "TrainingMode", "errors", "export", "is_in_onnx_export"]  # fmt: skip
+           "TrainingMode", "errors", "export", "is_in_onnx_export",
+           "register_custom_op_symbolic", "unregister_custom_op_symbolic"]  # fmt: skip

@@ -133,7 +133,7 @@ class Graph:
         names = [self.value(x).name if x is not None else "" for x in inputs]
         while names and not names[-1]:
             names.pop()
-        made = [Value(self.fresh(kind.lower()), dtype) for _ in range(outputs)]
+        made = [Value(self.fresh(kind.lower().replace("::", "_")), dtype) for _ in range(outputs)]
         attributes = {k: v for k, v in {**attributes, **(more or {})}.items() if v is not None}
         self.nodes.append(Node(kind, names, [v.name for v in made], attributes))
         return made[0] if outputs == 1 else tuple(made)

@@ -95,6 +95,8 @@ def export(
             tuple in their order, of dicts {dimension: name} or tuples.
         verify: run the model with onnxruntime, and raise if results differ.
         keep_initializers_as_inputs: list the weights among the inputs too.
+        custom_opsets: {domain: version} of operators from `register_custom_op_symbolic`, 1 by
+            default.
         optimize, do_constant_folding: have no effect: constants are folded, and nodes that nothing
             needs left out, in any case.
 
@@ -114,7 +116,7 @@ def export(
     """
     refused = {
         "custom_translation_table": custom_translation_table, "report": report, "profile": profile,
-        "dump_exported_program": dump_exported_program, "custom_opsets": custom_opsets,
+        "dump_exported_program": dump_exported_program,
         "export_modules_as_functions": export_modules_as_functions,
         "export_params=False": not export_params,
         "operator_export_type": operator_export_type is not OperatorExportTypes.ONNX,
@@ -131,7 +133,8 @@ def export(
     graph = Graph(opset, axes.any_input(inputs), _tensor_names(model))
     results = _run(graph, model, args, kwargs, inputs)
     outputs = _named_outputs(graph, results, output_names)
-    proto = _Writer(onnx, graph, axes, keep_initializers_as_inputs).model(inputs, outputs)
+    writer = _Writer(onnx, graph, axes, keep_initializers_as_inputs, custom_opsets or {})
+    proto = writer.model(inputs, outputs)
     if verbose:
         print(onnx.printer.to_text(proto))
     from ._program import ONNXProgram
@@ -311,10 +314,12 @@ class _Writer:
         graph: nodes and constants.
         axes: sizes that may vary.
         all_inputs: constants are listed among the inputs.
+        versions: of other domains than ONNX's.
     """
 
-    def __init__(self, onnx, graph, axes, all_inputs):
+    def __init__(self, onnx, graph, axes, all_inputs, versions):
         self._onnx, self._graph, self._axes, self._all_inputs = onnx, graph, axes, all_inputs
+        self._versions = versions
 
     def model(self, inputs, outputs):
         """The ModelProto."""
@@ -327,18 +332,25 @@ class _Writer:
         if self._all_inputs:
             declared += [self._describe(name, tensor) for name, tensor in constants.items()]
         made = helper.make_graph(
-            [helper.make_node(n.kind, n.inputs, n.outputs, f"{n.kind}_{i}", **n.attributes)
-             for i, n in enumerate(nodes)],
-            "main_graph", declared,
+            [self._node(i, node) for i, node in enumerate(nodes)], "main_graph", declared,
             [self._describe(name, tensor, graph.dynamic) for name, tensor, _ in outputs],
             [self._tensor(name, tensor) for name, tensor in constants.items()],
         )  # fmt: skip
-        opsets = [helper.make_opsetid("", graph.opset)]
+        own = helper.make_opsetid("", graph.opset)
+        domains = sorted({_domain(node) for node in nodes} - {""})
+        others = [helper.make_opsetid(d, self._versions.get(d, 1)) for d in domains]
         proto = helper.make_model(
-            made, opset_imports=opsets, producer_name="pytorch",
-            producer_version=rl.__version__, ir_version=helper.find_min_ir_version_for(opsets),
+            made, opset_imports=[own, *others], producer_name="pytorch",
+            producer_version=rl.__version__, ir_version=helper.find_min_ir_version_for([own]),
         )  # fmt: skip
         return self._with_sizes(proto, outputs) if graph.dynamic else proto
+
+    def _node(self, number, node):
+        kind = node.kind.rpartition("::")[2]
+        return self._onnx.helper.make_node(
+            kind, node.inputs, node.outputs, f"{kind}_{number}", domain=_domain(node),
+            **node.attributes,
+        )  # fmt: skip
 
     def _describe(self, name, tensor, open_sizes=False):
         dims = [None if open_sizes else int(n) for n in tensor.shape]
@@ -360,6 +372,10 @@ class _Writer:
         for output in proto.graph.output:
             output.CopyFrom(found[output.name])
         return proto
+
+
+def _domain(node):
+    return node.kind.rpartition("::")[0]
 
 
 def _name_outputs(graph, outputs):

@@ -14,7 +14,7 @@ from rushlight.jit._trace import _ASK_VALUES, _PLAIN, _Size
 from rushlight.ops._publish import callables
 from rushlight.ops._record import records
 
-from . import _table
+from . import _symbolics, _table
 
 _SHAPES = ("shape", "size")
 #: attributes of tensors that are tensors, by the method that gives the same
@@ -69,7 +69,8 @@ class Recorder:
             return result
         if name not in _ATTRIBUTES or args[0].is_complex():
             raise self.graph.unsupported(f"Tensor.{name}")
-        value = _table.find(_ATTRIBUTES[name])(self.graph, args[0])
+        translation = self._brought(None, name, []) or _table.find(_ATTRIBUTES[name])
+        value = translation(self.graph, args[0])
         self.graph.define(result, value)
         return result
 
@@ -89,7 +90,8 @@ class Recorder:
         in_place = _is_in_place(name)
         known = _overloads().get(function, [])
         shortened = in_place and not name.endswith("__")
-        translation = _translation(name[:-1] if shortened else name, known)
+        plain = name[:-1] if shortened else name
+        translation = self._brought(function, plain, known) or _translation(plain, known)
         if translation is None:
             return self._body(function, name, known, args, kwargs)
         if (kwargs or {}).get("out") is not None:
@@ -105,6 +107,22 @@ class Recorder:
         else:
             self._define(result, values)
         return result
+
+    def _brought(self, function, name, known):
+        """The translation that a program registered, or None."""
+        name = getattr(function, "_qualified_name", _qualified(name, known))
+        symbolic = _symbolics.find(name, self.graph.opset)
+        if symbolic is None:
+            return None
+
+        def translate(graph, *args, **kwargs):
+            arguments = dict(enumerate(args))
+            if len(known) == 1:
+                arguments = _bound(known[0], args, kwargs)
+                arguments.pop("inplace", None)  # of layers' functions, not of operators
+            return _symbolics.call(symbolic, graph, arguments.values())
+
+        return translate
 
     def _define(self, result, values):
         if isinstance(result, rl.Tensor):
@@ -184,8 +202,10 @@ def _bound(record, args, kwargs):
         args = (*args[:last], tuple(args[last:]))
     given = {_SPELLINGS.get(k, k): v for k, v in kwargs.items()}
     given = {names[0] if k in ("input", "self") else k: v for k, v in given.items()}
-    return {**{n: record.defaults[n] for n in names if n in record.defaults},
-            **dict(zip(names, args)), **given}  # fmt: skip
+    given = {**record.defaults, **dict(zip(names, args)), **given}
+    in_order = {name: given.pop(name) for name in names if name in given}
+    given.pop("out", None)
+    return {**in_order, **given}
 
 
 def _leaves(value):

@@ -102,6 +102,22 @@ def test_a_value_asked_for_warns():
         _graph(lambda x: x * x.sum().item(), rl.ones(2))
 
 
+def test_a_program_can_bring_translations():
+    def softplus(g, x, beta, threshold):
+        assert (x.type().dim(), x.type().sizes(), x.type().scalarType()) == (1, [3], "Float")
+        return g.op("mine::Soft", g.op("Mul", x, beta), cut_f=threshold)
+
+    rl.onnx.register_custom_op_symbolic("aten::softplus", softplus, 18)
+    try:
+        graph = _graph(F.softplus, rl.ones(3))
+        assert [node.kind for node in graph.nodes] == ["Mul", "mine::Soft"]
+        assert graph.nodes[1].attributes == {"cut": 20.0}
+        assert _kinds(F.softplus, rl.ones(3), opset=17)[0] == "Softplus"
+    finally:
+        rl.onnx.unregister_custom_op_symbolic("aten::softplus", 18)
+    assert _kinds(F.softplus, rl.ones(3))[0] == "Softplus"
+
+
 # ---- files, which need the package -------------------------------------------------------------
 
 
@@ -132,6 +148,18 @@ def test_names_axes_and_weights_are_in_the_file(tmp_path):
     assert proto.opset_import[0].version == 17
     with pytest.raises(ValueError, match="opset_version from 17"):
         rl.onnx.export(model, rl.ones(4, 2), opset_version=11)
+
+
+def test_operators_of_other_domains_are_declared():
+    onnx = pytest.importorskip("onnx")
+    rl.onnx.register_custom_op_symbolic("aten::relu", lambda g, x: g.op("mine::Relu", x), 17)
+    try:
+        proto = rl.onnx.export(nn.ReLU(), rl.ones(2), custom_opsets={"mine": 3}).model_proto
+    finally:
+        rl.onnx.unregister_custom_op_symbolic("aten::relu", 17)
+    assert (proto.graph.node[0].domain, proto.graph.node[0].op_type) == ("mine", "Relu")
+    assert {o.domain: o.version for o in proto.opset_import} == {"": 18, "mine": 3}
+    onnx.checker.check_model(proto)
 
 
 class _Block(nn.Module):

@@ -288,9 +288,10 @@ class Draw:
             t.untyped_storage().resize_(0)
             return t
         if kind == 6 and t.is_floating_point() and t.numel():
-            return t.fill_(self.random.choice(FLOATS))
+            most = self.rl.finfo(t.dtype).max
+            return t.fill_(self.random.choice([most if x == 1e308 else x for x in FLOATS]))
         if kind == 7 and t.numel() and t.dtype in (self.rl.int64, self.rl.int32):
-            return t.fill_(self.random.choice([1 << 31, -(1 << 31), 100]) - 1)
+            return t.fill_(self.random.choice([(1 << 31) - 1, -(1 << 31), 99]))
         if kind == 8 and t.dim():
             return t.as_strided(t.shape, (0,) * t.dim()) if t.numel() else t
         return t

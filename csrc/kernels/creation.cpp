@@ -50,9 +50,7 @@ void empty_infer(Call& c) {
     s.strides = strides_for(s.sizes, c.args[At + 1 + kFormat].format);
   }
 }
-void unwritten_run(Call& c) {
-  if (!fill_unwritten_memory) return;
-  Tensor& t = c.out(0);
+void fill_as_unwritten(Tensor& t) {
   dispatch(t.dtype, [&]<class T>() {
     if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
       fill(t, Scalar::of(static_cast<int64_t>(std::numeric_limits<T>::max())));
@@ -60,6 +58,7 @@ void unwritten_run(Call& c) {
       fill(t, Scalar::of(std::numeric_limits<double>::quiet_NaN()));
   });
 }
+void unwritten_run(Call& c) { fill_unwritten(c.out(0)); }
 
 void zeros_infer(Call& c) { sized(c, c.ints(0), dtype_option(c, 1)); }
 template <int Value>
@@ -340,4 +339,9 @@ RL_KERNEL("tril_indices", triangle_infer<true>, triangle_run<true>);
 RL_KERNEL("triu_indices", triangle_infer<false>, triangle_run<false>);
 
 }  // namespace
+
+void fill_unwritten(Tensor& t) {
+  if (fill_unwritten_memory && !t.is_meta()) fill_as_unwritten(t);
+}
+
 }  // namespace rl

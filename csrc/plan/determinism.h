@@ -2,8 +2,11 @@
 // that a program which reads it gives the same answer each time (NaN, the largest integer, True).
 #pragma once
 
+#include "core/tensor.h"
+
 namespace rl {
 
 extern bool fill_unwritten_memory;  // read and written under the interpreter lock
+void fill_unwritten(Tensor& t);     // if the switch is on
 
 }  // namespace rl

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "plan/copy.h"
+#include "plan/determinism.h"
 #include "python/data_access.h"
 #include "python/graph.h"
 #include "python/interpose.h"
@@ -299,6 +300,15 @@ void grow_to(Tensor& t) {  // so that the storage holds what the geometry reache
     resize_storage(*t.storage, static_cast<size_t>(need));
 }
 
+// What a storage of `had` bytes has grown by, as memory that nobody has written.
+void fill_grown(const Tensor& t, size_t had) {
+  int64_t item = item_size(t.dtype), first = (static_cast<int64_t>(had) + item - 1) / item, one = 1;
+  int64_t count = static_cast<int64_t>(t.storage->nbytes) / item - first;
+  if (!fill_unwritten_memory || count <= 0) return;
+  Ref<Tensor> grown = alias(t.storage, Sizes(&count, 1), Sizes(&one, 1), first, t.dtype, t.device);
+  fill_unwritten(*grown);
+}
+
 void adopt_geometry(Tensor& t, Storage* s, int64_t offset, Sizes sizes, Sizes strides) {
   RL_CHECK(offset >= 0, "set_: invalid storage offset ", offset);
   RL_CHECK(sizes.size() == strides.size(), "set_: unequal size length (", sizes.size(),
@@ -382,8 +392,10 @@ PyObject* tensor_resize(PyObject* self, PyObject* args, PyObject* kwargs) {
     checked_numel(sizes);
     bool same = std::equal(sizes.begin(), sizes.end(), t.sizes().begin(), t.sizes().end());
     if (!same || format != MemoryFormat::Contiguous) {
+      size_t had = t.storage->nbytes;
       set_geometry(t, sizes, strides_for(sizes, format));
       grow_to(t);
+      fill_grown(t, had);
     }
     return Py_NewRef(self);
   });

@@ -2,6 +2,7 @@
 // are in tensor_slots.cpp.
 #include <cstring>
 
+#include "plan/determinism.h"
 #include "python/data_access.h"
 #include "python/graph.h"
 #include "python/interpose.h"
@@ -99,10 +100,12 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     if (!t) {
       bool sizes = true;
       for (Py_ssize_t i = 0; i < n; ++i) sizes &= PyLong_Check(PyTuple_GET_ITEM(args, i));
-      if (sizes)
-        t = empty(n ? to_sizes(args, "Tensor", "size") : SizeVec{0}, d);
-      else if (first && std::strcmp(Py_TYPE(first)->tp_name, "rushlight.Size") == 0)
+      if (!sizes && first && std::strcmp(Py_TYPE(first)->tp_name, "rushlight.Size") == 0)
         t = empty(to_sizes(first, "Tensor", "size"), d);
+      else if (sizes)
+        t = empty(n ? to_sizes(args, "Tensor", "size") : SizeVec{0}, d);
+      if (t)
+        fill_unwritten(*t);
       else if (first)
         t = from_data(first, &d, Device::Cpu);
       else

@@ -59,6 +59,9 @@ def test_deterministic_mode_fills_unwritten_memory():
         assert rl.get_deterministic_debug_mode() == 1
         assert rl.empty(3).isnan().all()
         assert rl.empty(2, dtype=rl.int8).tolist() == [127, 127]
+        assert rl.Tensor(3).isnan().all() and rl.Tensor(rl.Size([2])).isnan().all()
+        assert rl.ones(1).resize_(3).isnan().tolist() == [False, True, True]
+        assert rl.ones(4).resize_(2).resize_(4).tolist() == [1, 1, 1, 1]
         rl.utils.deterministic.fill_uninitialized_memory = False
         assert not rl.empty(4096).isnan().all()
     finally:

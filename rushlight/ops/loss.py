@@ -261,6 +261,8 @@ def _class_loss(input, target, weight, ignore_index, reduction):
 
 
 def _check_classes(name, input, target):
+    if input.dim() == 2 and target.dim() == 1 and target.size(0) == input.size(0):
+        return  # the usual form
     if input.dim() == 0:
         raise RuntimeError(f"{name}: input tensor should have at least 1 dimension")
     if input.dim() == 1:

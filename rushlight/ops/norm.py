@@ -150,14 +150,14 @@ def _numel(shape):
     return n
 
 
-def _check_normalized(name, input, shape, **affine):
-    if not shape or tuple(input.shape[-len(shape) :]) != shape:
+def _check_normalized(name, input, shape, weight=None, bias=None):
+    if not shape or input.shape[-len(shape) :] != shape:
         raise RuntimeError(
             f"Given normalized_shape={list(shape)}, expected input with shape "
             f"[*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
         )
-    for which, t in affine.items():
-        if t is not None and tuple(t.shape) != shape:
+    for which, t in (("weight", weight), ("bias", bias)):
+        if t is not None and t.shape != shape:
             raise RuntimeError(
                 f"{name}: expected {which} to be of same shape as normalized_shape, but got "
                 f"{which} of shape {list(t.shape)} and normalized_shape = {list(shape)}"

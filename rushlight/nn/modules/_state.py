@@ -145,7 +145,8 @@ class StateMethods:
                 error_msgs,
             )
         assign = local_metadata.get("assign_to_params_buffers", False)
-        for name, own in self._persistent_tensors():
+        tensors = self._persistent_tensors()
+        for name, own in tensors:
             key = prefix + name
             if key not in state_dict:
                 if strict:
@@ -157,13 +158,14 @@ class StateMethods:
                 error_msgs.append(str(problem))
         self._load_extra_state(state_dict, prefix, strict, missing_keys, unexpected_keys)
         if strict:
-            unexpected_keys += self._unexpected_below(state_dict, prefix)
+            unexpected_keys += self._unexpected_below(state_dict, prefix, dict(tensors))
 
     def _persistent_tensors(self):
-        buffers = (
-            (k, v) for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set
-        )
-        return [(k, v) for k, v in (*self._parameters.items(), *buffers) if v is not None]
+        found = [entry for entry in self._parameters.items() if entry[1] is not None]
+        for name, buffer in self._buffers.items():
+            if buffer is not None and name not in self._non_persistent_buffers_set:
+                found.append((name, buffer))
+        return found
 
     def _load_extra_state(self, state_dict, prefix, strict, missing_keys, unexpected_keys):
         key = prefix + EXTRA_STATE
@@ -175,12 +177,12 @@ class StateMethods:
         elif strict and key in state_dict:
             unexpected_keys.append(key)
 
-    def _unexpected_below(self, state_dict, prefix):
-        local = {name for name, _ in self._persistent_tensors()}
+    def _unexpected_below(self, state_dict, prefix, local):
+        start, children, extra = len(prefix), self._modules, prefix + EXTRA_STATE
         for key in state_dict:
-            if key.startswith(prefix) and key != prefix + EXTRA_STATE:
-                first, *rest = key[len(prefix) :].split(".", 1)
-                if first not in self._modules if rest else first not in local:
+            if key.startswith(prefix) and key != extra:
+                first, dot, _ = key[start:].partition(".")
+                if first not in (children if dot else local):
                     yield key
 
     def load_state_dict(self, state_dict, strict=True, assign=False):
@@ -281,9 +283,8 @@ def _load_tree(module, state_dict, prefix, metadata, strict, assign, lists):
             below = prefix + name + "."
             part = {k: v for k, v in state_dict.items() if k.startswith(below)}
             _load_tree(child, part, below, metadata, strict, assign, lists)
-    found = IncompatibleKeys(missing, unexpected)
     for hook in module.__dict__.get("_load_state_dict_post_hooks", NO_HOOKS).values():
-        if hook(module, found) is not None:
+        if hook(module, IncompatibleKeys(missing, unexpected)) is not None:
             raise AssertionError(
                 "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to "
                 "return new values, if incompatible_keys need to be modified, it should be done "

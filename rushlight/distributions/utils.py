@@ -115,7 +115,8 @@ class lazy_property:
             return _LazyPropertyOfClass(self.wrapped)
         with rl.enable_grad():
             value = self.wrapped(instance)
-        setattr(instance, self.wrapped.__name__, value)
+        # not by setattr: a `__setattr__` that asks for the attribute would come back here
+        vars(instance)[self.wrapped.__name__] = value
         return value
 
 

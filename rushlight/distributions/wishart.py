@@ -127,6 +127,7 @@ class Wishart(ExponentialFamily):
     def rsample(self, sample_shape=rl.Size(), max_try_correction=None):
         """Samples; those that rounding leaves singular are drawn again, ``max_try_correction`` (10)
         times at most."""
+        self._bartlett(sample_shape)  # PyTorch returns the second of two draws: same seed, same
         sample = self._bartlett(sample_shape)
         tries = 10 if max_try_correction is None else max_try_correction
         for _ in range(tries):

@@ -25,6 +25,20 @@ def _double():
     rl.set_default_dtype(rl.float64)
 
 
+def test_lazy_values_may_be_asked_for_while_they_are_set():
+    class Asking:
+        def __setattr__(self, name, value):
+            hasattr(self, name)
+            super().__setattr__(name, value)
+
+        @d.utils.lazy_property
+        def answer(self):
+            return 42
+
+    asking = Asking()
+    assert asking.answer == 42 and vars(asking) == {"answer": 42}
+
+
 def made(name):
     return eval(CASES[name], {"d": d, "t": rl.tensor})
 

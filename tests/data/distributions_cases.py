@@ -51,6 +51,7 @@ CASES = {
     ),
     "Uniform": f"d.Uniform({_LOC}, {_LOC} + {_SCALE})",
     "VonMises": f"d.VonMises({_LOC}, t([1e-6, 2., 50.]))",
+    "Wishart": "d.Wishart(t([3., 7.5]), scale_tril=t([[1., 0.], [.6, .8]]))",
     "Weibull": f"d.Weibull({_SCALE}, {_SHAPE} + .5)",
 }
 

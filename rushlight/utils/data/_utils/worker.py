@@ -3,6 +3,7 @@
 The other end of the conversation is `pool.py`. A failure here travels back as a `Failure`.
 """
 
+import gc
 import os
 import pickle
 import queue
@@ -72,6 +73,7 @@ def worker_main(connection, setup, others):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     for other in others:
         other.close()
+    gc.freeze()  # or the collector would write to, and so copy, every object inherited by forking
     try:
         _Worker(connection, setup).serve()
     except (EOFError, BrokenPipeError, ConnectionResetError):

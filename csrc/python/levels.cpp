@@ -113,6 +113,7 @@ PyObject* invoke_level(Op& op, Slots& slots, Form form) {
     if (recording && reads_argument(op, mutated)) {
       Own args(checked(PyTuple_Pack(2, slots.at[mutated], Py_None)));
       original = Own(ask_transform(named_op("clone"), args.get()));
+      keep_history(*as_tensor(original.get()), *as_tensor(slots.at[mutated]));
     }
   }
   Own result = results_of(op, slots);

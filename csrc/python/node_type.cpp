@@ -10,9 +10,10 @@ namespace rl::py {
 PyTypeObject* NodeType;
 
 namespace {
+// Even numbers: the odd ones are for nodes that come to be later than their place, in record.cpp.
 uint64_t next_sequence() {
   static uint64_t n = 0;
-  return ++n;
+  return n += 2;
 }
 }  // namespace
 

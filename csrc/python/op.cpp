@@ -274,15 +274,12 @@ PyObject* call_body(const Op& op, const Slots& slots) {
 
 namespace {
 
-// Compositions without a rule of their own record through the ops they call.
 // A copy of the value and of its place in the graph: what gradient rules may read after an
 // in-place change.
 Own value_before(Tensor& self) {
   Ref<Tensor> copy = empty_like(self);
   copy_into(*copy, self);
-  uint32_t nr;
-  Ref<Node> node = gradient_edge(self, nr);
-  set_history(*copy, *node, nr);
+  keep_history(*copy, self);
   return Own(wrap(std::move(copy)));
 }
 
@@ -293,6 +290,7 @@ bool is_unchanged(const Op& op, const Slots& slots) {
   return op.shortcut->unchanged(call);
 }
 
+// Compositions without a rule of their own record through the ops they call.
 PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
   if (op.shortcut && form != Form::Inplace && !slots.out && !slots.interposed &&
       is_unchanged(op, slots))
@@ -374,11 +372,7 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
       for (const Rule& r : op.rules)
         for (const RuleInput& in : r.inputs)
           wanted |= in.kind == RuleInput::Argument && in.index == mutated;
-      if (wanted) {
-        Ref<Tensor> copy = empty_like(self);
-        copy_into(*copy, self);
-        original = Own(wrap(std::move(copy)));
-      }
+      if (wanted) original = value_before(self);
     }
   }
   if (slots.out) prepare_out(op, slots, recording);

@@ -135,6 +135,8 @@ PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset,
                        const char* op = "as_strided");
 void mark_view(Tensor& view, Tensor& base, bool multiple);
 Ref<Node> gradient_edge(Tensor& t, uint32_t& nr);  // its grad_fn, or its accumulator
+// Puts a copy of a tensor that is about to be changed in its place of the graph.
+void keep_history(Tensor& copy, Tensor& original);
 Node* tensor_grad_fn(Tensor& t);  // regenerated for views of changed bases; borrowed
 
 extern Op* operator_ops[64];  // filled from records: see the slots in tensor_slots.cpp

@@ -130,6 +130,15 @@ void set_history(Tensor& out, Node& n, uint32_t nr) {
   out.requires_grad = true;
 }
 
+void keep_history(Tensor& copy, Tensor& original) {
+  Node* fn = tensor_grad_fn(original);
+  if (!fn) return;
+  retain(fn);
+  copy.grad_fn = fn;
+  copy.output_nr = original.output_nr;
+  copy.requires_grad = true;
+}
+
 namespace {
 
 void add_edges(Op& op, Node& n, const Slots& slots) {
@@ -295,6 +304,8 @@ Node* tensor_grad_fn(Tensor& t) {
   Own fresh(view_through(base, t.sizes(), t.strides(), t.offset));
   Node* fn = as_tensor(fresh.get())->grad_fn;
   if (!fn) return t.grad_fn;
+  // Its place is behind the base's node, before all that read the view: whoever asks may be one.
+  fn->sequence = base.grad_fn ? base.grad_fn->sequence + 1 : 1;
   set_history(t, *fn, as_tensor(fresh.get())->output_nr);
   t.view->version = t.version();
   return t.grad_fn;

@@ -218,8 +218,9 @@ def lined_up(batch, *args):
     values = list(args)
     for i in places:
         values[i] = aligned(args[i], batch.flags[i], rank)
-    if len({args[i].dtype for i in places}) > 1:
-        return batch.run(*_promoted(batch, places, values))
+    chosen = [i for i in places if batch.record.arg_names[i] != "condition"]
+    if len({args[i].dtype for i in chosen}) > 1:
+        values = _promoted(batch, chosen, values)
     return batch.run(*values)
 
 
@@ -230,7 +231,9 @@ def aligned(x, flag, rank):
 
 
 def _promoted(batch, places, values):
-    """Operands in the dtype that an example's have together, where 0-d tensors count less."""
+    """Values, those in some places in the dtype that an example's have together, where 0-d tensors
+    count less.
+    """
     marks = [
         rl.empty((1,) * min(batch.rank(i), 1), dtype=batch.args[i].dtype, device="meta")
         for i in places
@@ -240,7 +243,9 @@ def _promoted(batch, places, values):
         common = rl.empty(
             (1,) * max(common.dim(), mark.dim()), dtype=rl.result_type(common, mark), device="meta"
         )
-    return [v.to(common.dtype) if batch.flags[i] else v for i, v in enumerate(values)]
+    return [
+        v.to(common.dtype) if i in places and batch.flags[i] else v for i, v in enumerate(values)
+    ]
 
 
 # ---- ops with dim arguments ------------------------------------------------------------------
@@ -252,7 +257,7 @@ def shifted(batch, *args):
     """Dimensions count from the second: one tensor, reduced, scanned, sorted, viewed ..."""
     record, rank = batch.record, batch.rank(0)
     if rank == 0:
-        return NotImplemented
+        return _of_numbers(batch)
     changes = {}
     for i, name in enumerate(record.arg_names):
         if name in _DIMS:
@@ -260,6 +265,22 @@ def shifted(batch, *args):
                 return NotImplemented
             changes[name] = shift(args[i], rank, name, record)
     return batch.replaced(**changes)
+
+
+def _of_numbers(batch):
+    """Examples without dimensions, as vectors of one element; the results are like them."""
+    record, x = batch.record, batch.args[0]
+    if record.name == "unfold":
+        return NotImplemented
+    changes = {n: 1 for n in record.arg_names if n in _DIMS}
+    for i, name in enumerate(record.arg_names):
+        if name in changes:
+            dims = batch.args[i] if record.arg_types[i] == _INTS else (batch.args[i] or 0,)
+            for dim in dims or ():
+                shift(dim, 1)  # IndexError if it is out of range
+            changes[name] = (1,) if record.arg_types[i] == _INTS else 1
+    result = batch.replaced(**{record.arg_names[0]: x.unsqueeze(1), **changes})
+    return map_tensors(lambda r: r.reshape(x.shape), result)
 
 
 def shift(dim, rank, name="dim", record=None):
@@ -309,4 +330,7 @@ def _of_none(batch):
 
 
 from rushlight.func import rules as _rules  # noqa: E402, F401 - they register themselves
+from rushlight.func import rules_index as _rules_index  # noqa: E402, F401
 from rushlight.func import rules_nn as _rules_nn  # noqa: E402, F401
+
+assert not rules.keys() - records.keys(), rules.keys() - records.keys()

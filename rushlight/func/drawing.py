@@ -23,7 +23,14 @@ def draw(level, record, args, in_place):
         return map_tensors(level.batched, call(record, _for_each(record, batch)))
 
 
+#: ops that take an input for its size only
+_LIKE = ("bernoulli.p", "rand_like", "randint_like", "randint_like.low", "randn_like")
+
+
 def _same(level, record, batch):
+    if batch.any and record.name in _LIKE:
+        blank = batch.args[0].new_empty(batch.args[0].shape[1:])
+        return map_tensors(level.lift, call(record, (blank, *batch.args[1:])))
     if batch.any:
         raise RuntimeError(
             f"vmap: {record.public_name} with randomness='same' needs arguments that are the same "

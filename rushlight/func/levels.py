@@ -29,6 +29,14 @@ def current():
     return _state.current
 
 
+def drawing():
+    """The innermost level that decides how random ops draw, or None."""
+    level = _state.current
+    while level is not None and not level.draws:
+        level = level.parent
+    return level
+
+
 class Level:
     """One active transform.
 
@@ -149,9 +157,7 @@ def _compute(name, args):
 
 
 def _draw(name, args, in_place):
-    level, record = _state.current, records[name]
-    while level is not None and not level.draws:
-        level = level.parent
+    level, record = drawing(), records[name]
     return NotImplemented if level is None else level.draw(record, args, in_place)
 
 

@@ -1,14 +1,14 @@
-"""Batching rules of tensor ops that their records do not imply: shapes, products, positions.
+"""Batching rules of tensor ops that their records do not imply: shapes, reductions, products.
 
 A rule is called with a `Batch` and the op's values, of which at least one has the mapped dimension,
-always its first. Ops of neural networks are in rules_nn.py, random ones in drawing.py.
+always its first. Ops that take positions are in rules_index.py, those of neural networks in
+rules_nn.py, random ones in drawing.py.
 """
 
 import math
 
 import rushlight as rl
 from rushlight.func.batching import aligned, lined_up, rule, rules, shift
-from rushlight.ops._record import records
 
 # ---- ops that treat every leading dimension alike ----------------------------------------------
 
@@ -69,6 +69,7 @@ _CORE = dict.fromkeys(("pivots", "tau"), 1)  # dimensions of an argument below i
     "lu_factorize",
     "pivots_to_order",
     "lu_solve_factors",
+    "least_squares",
 )
 def _stack_of_matrices(batch, *args):
     """All operands with the same batch dimensions, as these ops want them."""
@@ -164,9 +165,16 @@ def _as_strided(batch, x, size, stride, offset):
     return x.as_strided((x.shape[0], *size), (step, *stride), start)
 
 
+def _reach(size, stride, offset):
+    return offset + 1 + sum([(n - 1) * s for n, s in zip(size, stride)])
+
+
 @rule("restride")
 def _restride(batch, x, stride, offset, to_size, to_stride, to_offset, average):
-    return NotImplemented
+    """Each example in memory of its own, long enough for both layouts."""
+    step = max(_reach(x.shape[1:], stride, offset), _reach(to_size, to_stride, to_offset), 1)
+    size = (x.shape[0], *to_size)
+    return batch.run(x, (step, *stride), offset, size, (step, *to_stride), to_offset, average)
 
 
 @rule("roll")
@@ -208,9 +216,7 @@ def _fill_(batch, *args):
 @rule("prod", "max", "min", "median", "nanmedian")
 def _reduced(batch, x, *rest):
     """Through the form that takes a dimension."""
-    if batch.rank(0) == 0:
-        return NotImplemented
-    result = getattr(rl, batch.record.public_name)(x.flatten(1), 1, **_dtype(rest))
+    result = getattr(rl, batch.record.public_name)(x.reshape(x.shape[0], -1), 1, **_dtype(rest))
     return result if isinstance(result, rl.Tensor) else result[0]
 
 
@@ -221,22 +227,18 @@ def _dtype(rest):
 @rule("argmax", "argmin")
 def _position(batch, x, dim, keepdim):
     rank = batch.rank(0)
-    if rank == 0:
-        return NotImplemented
-    if dim is not None:
+    if dim is not None and rank:
         return batch.run(x, shift(dim, rank), keepdim)
-    found = batch.run(x.flatten(1), 1, False)
+    found = batch.run(x.reshape(x.shape[0], -1), 1, False)
     return found.reshape((x.shape[0],) + (1,) * rank) if keepdim else found
 
 
 @rule("aminmax")
 def _aminmax(batch, x, dim, keepdim):
     rank = batch.rank(0)
-    if rank == 0:
-        return NotImplemented
-    if dim is not None:
+    if dim is not None and rank:
         return batch.run(x, shift(dim, rank), keepdim)
-    low, high = batch.run(x.flatten(1), 1, False)
+    low, high = batch.run(x.reshape(x.shape[0], -1), 1, False)
     size = (x.shape[0],) + (1,) * rank * bool(keepdim)
     return low.reshape(size), high.reshape(size)
 
@@ -278,101 +280,3 @@ def _linear(batch, x, weight, bias):
         return out
     rank = max(out.dim() - flags[0], bias.dim() - flags[1])
     return aligned(out, flags[0], rank) + aligned(bias, flags[1], rank)
-
-
-# ---- positions -------------------------------------------------------------------------------
-
-
-@rule("gather", "scatter.src", "scatter.value", "scatter.reduce", "scatter.value_reduce")
-@rule("scatter_add", "scatter_reduce")
-def _along(batch, *args):
-    """Index tensors of the input's rank: all get the mapped dimension."""
-    names = batch.record.arg_names
-    rank = batch.rank(0)
-    tensors = [n for n in ("self", "input", "index", "src") if n in names]
-    if rank == 0 or any([batch.rank(names.index(n)) != rank for n in tensors]):
-        return NotImplemented
-    changes = {n: batch.front(names.index(n)) for n in tensors}
-    return batch.replaced(dim=shift(args[1], rank), **changes)
-
-
-@rule("index_select", "index_add", "index_copy", "index_fill")
-def _along_one(batch, x, dim, index, *rest):
-    """The same positions for all examples; other tensors get the mapped dimension."""
-    rank = batch.rank(0)
-    if batch.flags[2] or rank == 0:
-        return _selected_by_example(batch, x, dim, index, *rest)
-    if batch.record.name == "index_fill" and batch.flags[3]:
-        return NotImplemented
-    changes = {"self": batch.front(0), "dim": shift(dim, rank)}
-    if "source" in batch.record.arg_names:
-        if batch.rank(3) != rank:
-            return NotImplemented
-        changes["source"] = batch.front(3)
-    return batch.replaced(**changes)
-
-
-def _selected_by_example(batch, x, dim, index, *rest):
-    if batch.record.name != "index_select" or batch.rank(0) == 0 or batch.rank(2) != 1:
-        return NotImplemented
-    x, at = batch.front(0), shift(dim, batch.rank(0))
-    size = [1] * x.dim()
-    size[0], size[at] = index.shape
-    wide = list(x.shape)
-    wide[at] = index.shape[1]
-    return x.gather(at, index.reshape(size).expand(wide).long())
-
-
-def _positions(batch, indices, flags):
-    """Indices of the batch, or None if they have masks or leave the first dimension whole."""
-    if not indices or any([i is None for i in indices]):
-        return None
-    if any([i.dtype in (rl.bool, rl.uint8) for i in indices]):
-        return None
-    rank = max([i.dim() - f for i, f in zip(indices, flags)])
-    own = rl.arange(batch.size).reshape((batch.size,) + (1,) * rank)
-    return (own, *[aligned(i, f, rank) for i, f in zip(indices, flags)])
-
-
-def _is_block(indices):
-    """Do the index tensors follow each other?"""
-    used = [i for i, x in enumerate(indices) if x is not None]
-    return bool(used) and used[-1] - used[0] + 1 == len(used)
-
-
-@rule("index")
-def _index(batch, x, indices):
-    flags = batch.flags[1]
-    masks = [i is not None and i.dtype in (rl.bool, rl.uint8) for i in indices]
-    if any([m and f for m, f in zip(masks, flags)]):
-        raise RuntimeError(
-            "vmap: the size of x[mask] depends on the data of a mapped mask, and so would differ "
-            "between examples; use torch.where"
-        )
-    if not any(flags) and _is_block(indices):
-        return batch.run(x, (None, *indices))
-    at = _positions(batch, indices, flags)
-    return NotImplemented if at is None else batch.run(batch.front(0), at)
-
-
-@rule("index_put", "index_put_")
-def _index_put(batch, x, indices, values, accumulate):
-    flags = batch.flags[1]
-    at = _positions(batch, indices, flags)
-    if at is None:
-        return NotImplemented
-    tail = x.dim() - batch.flags[0] - len(indices)
-    rank = max([i.dim() for i in at]) - 1 + tail
-    values = aligned(values, batch.flags[2], rank)
-    return batch.run(batch.front(0), at, values, accumulate)
-
-
-@rule("masked_select", "nonzero", "_unique", "_unique_consecutive", "_unique_rows")
-def _of_unknown_size(batch, *args):
-    raise RuntimeError(
-        f"vmap: the size of {batch.record.public_name.lstrip('_')}() depends on data, and so would "
-        "differ between examples; use torch.where, or a Python loop"
-    )
-
-
-assert not rules.keys() - records.keys(), rules.keys() - records.keys()

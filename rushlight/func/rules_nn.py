@@ -57,16 +57,108 @@ def _pool(batch, x, *rest):
     return parts[0] if isinstance(out, rl.Tensor) else tuple(parts)
 
 
+@rule("_avg_pool_backward", "_adaptive_avg_pool_backward")
+def _pool_backward(batch, g, size, *rest):
+    """Leading dimensions are batches, of which the kernels take two."""
+    lead = g.shape[: -len(size)]
+    out = batch.run(g.reshape(1, -1, *g.shape[-len(size) :]), size, *rest)
+    return out.reshape(*lead, *out.shape[2:])
+
+
+@rule("_pool_scatter")
+def _pool_scatter(batch, g, indices, size):
+    g, indices = batch.front(0), batch.front(1)
+    lead, cells = g.shape[: -len(size)], (1, -1, *g.shape[-len(size) :])
+    out = batch.run(g.reshape(cells), indices.reshape(cells), size)
+    return out.reshape(*lead, *size)
+
+
 @rule("_softmax", "_log_softmax")
 def _softmax(batch, x, dim):
-    return batch.run(x, shift(dim, batch.rank(0))) if batch.rank(0) else NotImplemented
+    if batch.rank(0) == 0:
+        return batch.run(x.unsqueeze(1), shift(dim, 1)).squeeze(1)
+    return batch.run(x, shift(dim, batch.rank(0)))
 
 
 @rule("_softmax_backward", "_log_softmax_backward")
 def _softmax_backward(batch, g, out, dim):
-    if batch.rank(0) == 0:
+    g, out, rank = batch.front(0), batch.front(1), max(batch.rank(0), 1)
+    if g.dim() > 1:
+        return batch.run(g, out, shift(dim, rank))
+    return batch.run(g.unsqueeze(1), out.unsqueeze(1), shift(dim, 1)).squeeze(1)
+
+
+# ---- norms -------------------------------------------------------------------------------------
+
+
+@rule("_row_norm")
+def _row_norm(batch, x, weight, bias, rows, groups, inner, eps):
+    """More rows; weights that differ between examples are applied after it."""
+    x = batch.front(0)
+    own = any(batch.flags[1:3])
+    affine = (None, None) if own else (weight, bias)
+    out, *moments = batch.run(x, *affine, rows * batch.size, groups, inner, eps)
+    if own and out.numel():
+        cells = out.reshape(
+            batch.size, -1, groups, (x.numel() // (batch.size * rows)) // inner, inner
+        )
+        scale, offset = [
+            None if t is None else batch.front(i).reshape(batch.size, 1, groups, -1, 1)
+            for i, t in ((1, weight), (2, bias))
+        ]
+        cells = cells if scale is None else cells * scale
+        out = (cells if offset is None else cells + offset).reshape(x.shape)
+    return out, *[m.reshape(batch.size, -1) for m in moments]
+
+
+@rule("_batch_norm")
+def _batch_norm(batch, x, weight, bias, mean, var, training, momentum, eps):
+    """More channels."""
+    if training and mean is not None and not (batch.flags[3] and batch.flags[4]):
+        raise RuntimeError(
+            "vmap: batch_norm would update running statistics that are not mapped over with values "
+            "that differ between examples. Use track_running_stats=False, "
+            "func.replace_all_batch_norm_modules_(module), eval(), or map over the statistics too"
+        )
+    rest = [None if batch.args[i] is None else batch.front(i).reshape(-1) for i in range(1, 5)]
+    out, *moments = batch.run(_fold(batch.front(0), 1), *rest, training, momentum, eps)
+    return _unfold(out, batch.size, 1), *[m.reshape(batch.size, -1) for m in moments]
+
+
+# ---- classes -----------------------------------------------------------------------------------
+
+_NONE, _MEAN = 0, 1  # as in ops/loss.py
+
+
+@rule("_nll")
+def _nll(batch, x, target, weight, ignore, reduction):
+    """More rows, and then their sums by example."""
+    if batch.flags[2]:
         return NotImplemented
-    return batch.run(batch.front(0), batch.front(1), shift(dim, batch.rank(0)))
+    x, target = batch.front(0), batch.front(1)
+    each, _ = batch.run(_fold(x, 0), _fold(target, 0), weight, ignore, _NONE)
+    each = _unfold(each, batch.size, 0)
+    kept = target != ignore
+    counted = kept.to(x.dtype)
+    if weight is not None:
+        counted = weight.take(target.where(kept, 0)) * counted
+    total = counted.flatten(1).sum(1)
+    if reduction == _NONE:
+        return each, total
+    out = each.flatten(1).sum(1)
+    return out / total if reduction == _MEAN else out, total
+
+
+@rule("_nll_backward")
+def _nll_backward(batch, g, x, target, weight, ignore, reduction, total):
+    if batch.flags[3]:
+        return NotImplemented
+    g, x, target, total = [batch.front(i) for i in (0, 1, 2, 6)]
+    if reduction != _NONE:
+        g = g / total if reduction == _MEAN else g
+        g = g.reshape(-1, *(1,) * (target.dim() - 1)).expand(target.shape)
+    rows = [_fold(t, 0) for t in (g, x, target)]
+    return _unfold(batch.run(*rows, weight, ignore, _NONE, total.sum()), batch.size, 0)
 
 
 @rule("_embedding")

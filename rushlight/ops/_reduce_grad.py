@@ -2,6 +2,7 @@
 gradient among equals, and products without one factor. No op records here."""
 
 import rushlight as rl
+from rushlight.ops._decisions import some
 
 
 def dims_of(dim, ndim):
@@ -69,7 +70,7 @@ def product_grad(g, x, result):
     """The gradient of x.prod()."""
     if x.dim() == 0:
         return g
-    if bool((x == 0).any()):
+    if some(x == 0):
         return g * without_each(x.reshape(-1), 0).reshape(x.shape).conj()
     return g * (result / x).conj()
 
@@ -81,7 +82,7 @@ def product_dim_grad(g, x, result, dim, keepdim):
     g, result = restore(g, x, dim, keepdim), restore(result, x, dim, keepdim)
     if x.numel() == 0:
         return g * x  # nothing, but part of the graph
-    if bool((x == 0).any()):
+    if some(x == 0):
         return g * without_each(x, dim).conj()
     return g * (result / x).conj()
 
@@ -127,7 +128,7 @@ def cumprod_grad(g, x, result, dim):
     """The gradient of x.cumprod(dim), zeros in x included."""
     if x.dim() == 0 or x.numel() == 0:
         return g
-    if not bool((x == 0).any()):
+    if not some(x == 0):
         return reverse_cumsum(g * result.conj(), dim) / x.conj()
     # d result_k / d x_i is the product of x_j for j <= k, j != i: one line of products per i.
     x, g = x.movedim(dim, -1), g.movedim(dim, -1)

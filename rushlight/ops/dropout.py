@@ -1,6 +1,7 @@
 """Dropout in its variants. All draw their masks from the default generator with bernoulli_."""
 
 import rushlight as rl
+from rushlight.ops._decisions import unset
 from rushlight.ops._elementwise import shown
 from rushlight.ops._record import op
 
@@ -14,7 +15,7 @@ def _check(p):
 
 def _mask(input, shape, p):
     """Zeros with probability p, else 1 / (1 - p); outside any graph."""
-    noise = rl.empty(shape, dtype=input.dtype, device=input.device)
+    noise = unset(shape, input.dtype, input.device)
     noise.bernoulli_(1 - p)
     return noise.div_(1 - p)
 
@@ -111,7 +112,7 @@ def _alpha(input, shape, p, training, inplace):
         return input.mul_(0) if inplace else input * rl.zeros((), dtype=input.dtype)
     alpha = 1.7580993408473766  # selu's negative saturation value
     a = 1.0 / ((alpha * alpha * p + 1) * (1 - p)) ** 0.5
-    noise = rl.empty(shape, dtype=input.dtype)
+    noise = unset(shape, input.dtype, input.device)
     noise.bernoulli_(1 - p)
     shift = (noise - 1).mul_(alpha * a).add_(alpha * a * p)
     noise.mul_(a)

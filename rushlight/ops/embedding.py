@@ -1,6 +1,7 @@
 """Look-ups in tables of vectors: embedding, bags of them, one-hot vectors."""
 
 import rushlight as rl
+from rushlight.ops._decisions import some, unwrapped
 from rushlight.ops._record import op
 
 _NN = ("nn.functional",)
@@ -133,15 +134,16 @@ def _check_offsets(input, offsets):
         raise ValueError("offsets has to be a 1D Tensor")
     if offsets.is_meta:
         return
-    if offsets.numel() and int(offsets[0]) != 0:
+    first, last = unwrapped(offsets)[..., :1], unwrapped(offsets)[..., -1:]
+    if some(first != 0):
         raise ValueError(
             "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
-            f"position 0. However, got {int(offsets[0])}"
+            f"position 0. However, got {first.tolist()}"
         )
-    if offsets.numel() and int(offsets[-1]) > input.shape[0]:
+    if some(last > input.shape[0]):
         raise ValueError(
             f"offsets[-1] can not be greater than input's length ({input.shape[0]}), but got "
-            f"{int(offsets[-1])}"
+            f"{last.tolist()}"
         )
 
 
@@ -258,9 +260,9 @@ def one_hot(tensor, num_classes):
     if tensor.numel() == 0 and num_classes <= 0:
         raise RuntimeError("Can not infer total number of classes from empty tensor.")
     if tensor.numel():
-        if int(tensor.min()) < 0:
+        if some(tensor < 0):
             raise RuntimeError("Class values must be non-negative.")
-        highest = int(tensor.max())
+        highest = int(unwrapped(tensor).max())
         if num_classes == -1:
             num_classes = highest + 1
         elif highest >= num_classes:

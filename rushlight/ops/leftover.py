@@ -3,6 +3,7 @@ place, and views under names that only PyTorch's compiler uses. To add one: a re
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import some
 from rushlight.ops._record import op
 
 # ---- segments ----------------------------------------------------------------------------------
@@ -56,9 +57,9 @@ def segment_reduce(data, reduce, lengths, indices, offsets, axis, unsafe, initia
 
 
 def _check_lengths(data, lengths, axis):
-    if bool((lengths < 0).any()):
+    if some(lengths < 0):
         raise RuntimeError("segment_reduce: lengths contains a negative value")
-    if bool((lengths.sum(-1) != data.shape[axis]).any()):
+    if some(lengths.sum(-1) != data.shape[axis]):
         raise RuntimeError(
             f"segment_reduce: lengths must add up to the {data.shape[axis]} elements of axis {axis}"
         )

@@ -8,6 +8,7 @@ matmul.py. To add one: a record over an internal op, which carries the gradient.
 
 import rushlight as rl
 from rushlight import _native
+from rushlight.ops._decisions import every
 from rushlight.ops._record import namespaces, op
 
 LinAlgError = _native.LinAlgError
@@ -270,7 +271,7 @@ def _(given, needs, A, result, LU, pivots):
     g = given[0]
     if g is None or not A.numel():
         return (None,)
-    if bool((result.detach() != 0).all()):
+    if every(result.detach() != 0):
         return (_solve_adjoint(A, LU, pivots, _scaled_identity(g * _conj(result), A)),)
     return (g[..., None, None] * _cofactors(A),)
 

@@ -6,6 +6,7 @@ To add one: a record with a composite body.
 import math
 
 import rushlight as rl
+from rushlight.ops._decisions import unwrapped
 from rushlight._interpose import overridable
 from rushlight.ops._record import namespaces, op
 from rushlight.ops._rounding import is_narrow, widen
@@ -222,12 +223,13 @@ def matrix_exp(self):
     if not self.numel() or self.device.type == "meta":
         return self.clone()
     times = _halvings(self.detach())
-    most = int(times.max())
+    count = unwrapped(times)
+    most = int(count.max())
     power = _taylor(self * (0.5**times)[..., None, None].to(self.dtype) if most else self)
     for i in range(most):
         squared = power @ power
         again = (times > i)[..., None, None]
-        power = squared if self.dim() == 2 else rl.where(again, squared, power)
+        power = squared if count.dim() == 0 else rl.where(again, squared, power)
     return power
 
 

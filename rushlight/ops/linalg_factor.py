@@ -8,6 +8,7 @@ a public record with a body.
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import every
 from rushlight.ops._record import op
 from rushlight.ops.linalg import _check_matrix, _h, _real
 
@@ -33,7 +34,7 @@ def _off_diagonal(a, divisor):
 
 def _check_phase(name, phase):
     """A loss must not depend on the phases that complex vectors are free to have."""
-    if phase.numel() and not bool((phase.detach().abs() <= 1e-2).all()):
+    if phase.numel() and not every(phase.detach().abs() <= 1e-2):
         raise RuntimeError(
             f"{name}_backward: complex vectors are determined up to a factor of modulus 1 "
             f"each, and "
@@ -285,7 +286,7 @@ def _(given, needs, A_meta, eigenvalues, eigenvectors):
 
 def _checked_eig(self, vectors):
     _check_matrix("linalg.eig", self)
-    if self.device.type != "meta" and not bool(self.detach().isfinite().all()):
+    if self.device.type != "meta" and not every(self.detach().isfinite()):
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
     return _general_eig(self, vectors, "linalg.eig")
 

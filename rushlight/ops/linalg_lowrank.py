@@ -3,6 +3,7 @@ iteration. Exact ones are in linalg_factor.py. To add one: a record with a compo
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import every
 from rushlight.ops._record import op
 from rushlight.ops.linalg import _h
 
@@ -108,7 +109,7 @@ def _pairs(A, B, X, iK, niter, tol, largest, tracker):
         error = residual.norm(dim=0) / ((size_a + values.abs() * size_b) * X.norm(dim=0))
         if tracker is not None:
             tracker(step, values, X, error)
-        if bool((error < tol).all()):
+        if every(error < tol):
             break
         search = residual if iK is None else iK @ residual
         old = X

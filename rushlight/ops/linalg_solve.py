@@ -8,6 +8,7 @@ linalg.py. To add one: an internal record with a rule, a public record with a bo
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import every
 from rushlight.ops._record import op
 from rushlight.ops.linalg import (
     _check_dtype,
@@ -356,7 +357,7 @@ def lstsq(self, b, rcond=None, driver=None):
         rcond = rl.finfo(a.dtype).eps * max(m, n)
     x, rank, singular = _least_squares(a.detach(), right.detach(), rcond, driver)
     residuals = singular.new_empty(0)
-    if m > n and driver != "gelsy" and (driver == "gels" or bool((rank == n).all())):
+    if m > n and driver != "gelsy" and (driver == "gels" or every(rank == n)):
         residuals = x[..., n:, :].abs().square().sum(-2)
     solution = x[..., :n, :]
     if _recording(a, right):

@@ -6,6 +6,7 @@ Most are composites; nll_loss has kernels in csrc/kernels/loss.cpp. `reduction` 
 
 import rushlight as rl
 from rushlight.ops._attach import attached
+from rushlight.ops._decisions import every
 from rushlight.ops._record import op
 from rushlight.ops.loss_terms import NONE, REDUCTIONS, bce, bce_with_logits, huber, mse, smooth_l1
 
@@ -153,7 +154,7 @@ def binary_cross_entropy(input, target, weight, size_average, reduce, reduction)
             f"Using a target size ({target.shape}) that is different to the input size "
             f"({input.shape}) is deprecated. Please ensure they have the same size."
         )
-    if input.numel() and not bool(((input >= 0) & (input <= 1)).all()):
+    if input.numel() and not every((input >= 0) & (input <= 1)):
         raise RuntimeError("all elements of input should be between 0 and 1")
     return bce(input, target, weight, REDUCTIONS[reduction])
 

@@ -6,6 +6,7 @@ All are composites. Cross entropy and regression losses are in ops/loss.py.
 import math
 
 import rushlight as rl
+from rushlight.ops._decisions import some
 from rushlight.ops._record import op
 from rushlight.ops.loss import _TAIL, reduced, reduction_of
 from rushlight.ops.loss_terms import REDUCTIONS, soft_margin
@@ -398,7 +399,7 @@ def gaussian_nll_loss(input, target, var, full, eps, reduction):
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
-    if bool((var < 0).any()):
+    if some(var < 0):
         raise ValueError("var has negative entry/entries")
     var = var + (
         var.detach().clamp_min(eps) - var.detach()

@@ -5,6 +5,7 @@ one: a record over the internal ops.
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import unwrapped
 from rushlight.ops._record import op
 from rushlight.ops.linalg import _check_equation, _check_matrix, _equal_batches, _h, _lu_solve
 
@@ -106,7 +107,7 @@ _ZERO_PIVOT = (
 def _check_pivots(name, info):
     if info.device.type == "meta":
         return
-    for i, code in enumerate(info.reshape(-1).tolist()):
+    for i, code in enumerate(unwrapped(info).reshape(-1).tolist()):
         if code:
             where = f"(Batch element {i}): " if info.dim() else ""
             raise RuntimeError(f"torch.linalg.{name}: {where}U[{code},{code}] {_ZERO_PIVOT}")

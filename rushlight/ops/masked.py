@@ -6,6 +6,7 @@ its neutral value. Tensors that carry a mask with them are in rushlight/masked.
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import some
 from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op
 
@@ -244,7 +245,7 @@ def masked_median(input, dim, keepdim, dtype, mask):
     found = rl.nanmedian(_filled("median", values, mask, float("nan")), d, keepdim).values
     if input.is_floating_point():
         return found
-    if bool(found.isnan().any()):
+    if some(found.isnan()):
         raise ValueError(f"masked.median: a slice is fully masked out and {input.dtype} has no NaN")
     return found.to(dtype or input.dtype)
 

@@ -6,6 +6,7 @@ one: a record with a composite body.
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import some
 from rushlight.ops._elementwise import conjugate
 from rushlight.ops._record import op
 
@@ -278,7 +279,7 @@ def _cov_weights(x, fweights, aweights):
                 f"cov(): expected {name} to have the same numel as there are observations "
                 f"in the input but got {w.numel()} != {x.size(1)}"
             )
-        if w.numel() and bool((w < 0).any()):
+        if w.numel() and some(w < 0):
             raise RuntimeError(f"cov(): {name} cannot be negative")
     if fweights is None or aweights is None:
         return fweights if aweights is None else aweights

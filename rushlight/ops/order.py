@@ -6,6 +6,7 @@ csrc/kernels/sort.cpp and a record here; the gradient goes to the selected posit
 
 import rushlight as rl
 from rushlight.ops import _reduce_grad as grad
+from rushlight.ops._decisions import some
 from rushlight.ops._record import op
 
 
@@ -148,7 +149,7 @@ def _median_of_all(self, op_name):
 
 def _median_grad(g, self, result):
     """Shared evenly among the elements equal to the median."""
-    mask = self.isnan() if bool(result.isnan()) else self == result
+    mask = rl.where(result.isnan(), self.isnan(), self == result)
     return g / mask.sum() * mask
 
 
@@ -228,7 +229,7 @@ def _checked_quantiles(self, q, interpolation, name):
         )
     if q.dim() > 1:
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor, got {q.dim()} dimensions")
-    if bool(((q < 0) | (q > 1)).any()):
+    if some((q < 0) | (q > 1)):
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     if self.numel() == 0:
         raise RuntimeError(f"{name}() input tensor must be non-empty")

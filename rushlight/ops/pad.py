@@ -24,7 +24,7 @@ def _constant(x, pad, value):
             )
         start, end = max(0, -before), x.shape[d] - max(0, -after)
         inner = inner.narrow(d, start, max(0, end - start))
-    outer = rl.full(sizes, value, dtype=x.dtype, device=x.device)
+    outer = x.new_full(sizes, value)
     target = outer
     for i in range(dims):
         d = x.dim() - 1 - i

@@ -6,6 +6,7 @@ Kernels are in csrc/kernels/pool_*.cpp; each works on one to three spatial dimen
 
 import rushlight as rl
 from rushlight.ops._attach import attached
+from rushlight.ops._decisions import some
 from rushlight.ops._elementwise import shown
 from rushlight.ops._record import op
 
@@ -487,7 +488,7 @@ def _unpool(input, indices, size):
     for s in size:
         cells *= s
     flat = indices.flatten(-dims)
-    if flat.numel() and (int(flat.min()) < 0 or int(flat.max()) >= cells):
+    if flat.numel() and some((flat < 0) | (flat >= cells)):
         raise RuntimeError(f"max_unpool: found an invalid index (output size {size})")
     lead = input.shape[:-dims]
     zeros = input.new_zeros(tuple(lead) + (cells,))

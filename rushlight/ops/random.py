@@ -1,6 +1,7 @@
 """Records of random numbers. The same seed gives PyTorch's CPU numbers."""
 
 import rushlight as rl
+from rushlight.ops._decisions import some
 from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op
 
@@ -300,7 +301,7 @@ def _(mean, std, generator):
         >>> rl.normal(rl.tensor([1., 2.]), rl.zeros(2))
         tensor([1., 2.])
     """
-    if isinstance(std, rl.Tensor) and std.numel() and bool((std < 0).any()):
+    if isinstance(std, rl.Tensor) and std.numel() and some(std < 0):
         raise RuntimeError("normal expects all elements of std >= 0.0")
     like = [t for t in (mean, std) if isinstance(t, rl.Tensor)]
     shape = rl.broadcast_shapes(*[t.shape for t in like])

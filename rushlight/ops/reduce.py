@@ -224,10 +224,8 @@ amin.vjp(
 
 def _whole_extreme_grad(g, self, result):
     """As for amax; if the extremum is NaN, shared among the NaNs."""
-    if bool(result.isnan()):
-        mask = self.isnan()
-        return g / mask.sum() * mask
-    return grad.share_among_equals(g, self, result, None, False)
+    mask = rl.where(result.isnan(), self.isnan(), self == result)
+    return g / mask.sum() * mask
 
 
 @op("max(Tensor self) -> Tensor", grad_name="MaxBackward1")

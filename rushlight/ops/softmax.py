@@ -4,6 +4,7 @@ The kernels are in csrc/kernels/softmax.cpp; losses built on them are in ops/los
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import unset
 from rushlight.ops._record import op
 
 
@@ -191,7 +192,7 @@ def gumbel_softmax(logits, tau, hard, eps, dim):
         >>> rl.nn.functional.gumbel_softmax(rl.zeros(5, 3), hard=True).sum().item()
         5.0
     """
-    noise = -rl.empty_like(logits).exponential_().log()
+    noise = -unset(logits.shape, logits.dtype, logits.device).exponential_().log()
     soft = ((logits + noise) / tau).softmax(dim)
     if not hard:
         return soft

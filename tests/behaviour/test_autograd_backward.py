@@ -182,3 +182,27 @@ def test_compositions_in_place_differentiate_at_the_old_value(change):
         (y * y).sum().backward()
         gradients.append(x.grad)
     assert_close(*gradients)
+
+
+# ---- changes in place --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["mul_", "div_", "atan2_", "hypot_", "xlogy_"])
+def test_second_derivatives_see_what_a_change_in_place_overwrote(change):
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+
+    def second(f):
+        (slope,) = torch.autograd.grad(f(x * x, x).sum(), x, create_graph=True)
+        return torch.autograd.grad(slope.sum(), x)[0]
+
+    expected = second(getattr(torch.Tensor, change[:-1]))
+    assert_close(second(getattr(torch.Tensor, change)), expected)
+
+
+def test_a_view_that_was_changed_leads_to_all_leaves():
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    base = (x * x).clone()
+    view = base[None]
+    view.mul_(x)
+    total = view.sum()  # the view's place in the graph is found here, behind that of the sum
+    assert torch.autograd.grad(total, x)[0].tolist() == [3, 12]

@@ -1,0 +1,38 @@
+"""What ops have to know of `func.vmap`, under which a tensor may stand for many examples.
+
+A check or a short cut asks about all examples at once: `some` and `every`. What differs between
+examples has to be computed with `where` instead. Random numbers are drawn into `unset` memory.
+"""
+
+import sys
+
+import rushlight as rl
+from rushlight import _native
+
+_FIRST_WRAPPER = 128  # kinds from here on are wrappers of function transforms
+
+
+def unwrapped(x):
+    """The values of all examples, without the wrappers of function transforms."""
+    while _native.kind_of(x) >= _FIRST_WRAPPER:
+        x = _native.payload(x).outer
+    return x
+
+
+def some(mask):
+    """Is any element true, of any example?"""
+    return bool(unwrapped(mask).any())
+
+
+def every(mask):
+    """Are all elements true, of all examples?"""
+    return bool(unwrapped(mask).all())
+
+
+def unset(shape, dtype=None, device=None):
+    """Memory to draw random numbers into; with a part for each example if all are to differ."""
+    levels = sys.modules.get("rushlight.func.levels")
+    level = levels and levels.drawing()
+    if level is None or level.randomness != "different":
+        return rl.empty(shape, dtype=dtype, device=device)
+    return level.batched(rl.empty((level.size, *shape), dtype=dtype, device=device))

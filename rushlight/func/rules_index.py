@@ -174,7 +174,9 @@ def _masked_scatter(batch, x, mask, source):
     if batch.flags[1]:
         return NotImplemented
     x, source = batch.front(0), batch.front(2)
-    at = mask.expand(x.shape[1:]).reshape(-1).nonzero().squeeze(1)
+    size = rl.broadcast_shapes(x.shape[1:], mask.shape)
+    x = aligned(x, True, len(size)).expand(batch.size, *size)
+    at = mask.expand(size).reshape(-1).nonzero().squeeze(1)
     rows = source.reshape(batch.size, -1)[:, : at.shape[0]]
     return x.reshape(batch.size, -1).index_copy(1, at, rows).reshape(x.shape)
 

@@ -91,7 +91,7 @@ def _softmax_backward(batch, g, out, dim):
 # ---- norms -------------------------------------------------------------------------------------
 
 
-@rule("_row_norm")
+@rule("_row_norm", "_group_norm")
 def _row_norm(batch, x, weight, bias, rows, groups, inner, eps):
     """More rows; weights that differ between examples are applied after it."""
     x = batch.front(0)
@@ -109,6 +109,32 @@ def _row_norm(batch, x, weight, bias, rows, groups, inner, eps):
         cells = cells if scale is None else cells * scale
         out = (cells if offset is None else cells + offset).reshape(x.shape)
     return out, *[m.reshape(batch.size, -1) for m in moments]
+
+
+@rule("_row_norm_backward")
+def _row_norm_backward(batch, g, x, mean, rstd, weight, rows, groups, inner, eps):
+    """Sums for the weights go over the rows of one example."""
+    g, x, mean, rstd = [batch.front(i) for i in range(4)]
+    kind = (x if weight is None else weight).dtype
+    columns = x.shape[1:].numel() // max(rows, 1)
+    size = (batch.size, rows // groups, groups, columns // inner, inner)
+    g, center = g.reshape(size), x.reshape(batch.size, rows, -1) - mean.reshape(batch.size, rows, 1)
+    y = (center * rstd.reshape(batch.size, rows, 1)).reshape(size)
+    sums = [t.sum((1, 4)).flatten(1).to(kind) for t in (g * y, g)]
+    if weight is not None:
+        g = g * batch.front(4).reshape(batch.size, 1, groups, -1, 1)
+    g = g - g.mean((3, 4), keepdim=True) - y * (g * y).mean((3, 4), keepdim=True)
+    g = g.reshape(batch.size, rows, -1) * rstd.reshape(batch.size, rows, 1)
+    return g.reshape(x.shape).to(x.dtype), *sums
+
+
+@rule("_batch_norm_backward")
+def _batch_norm_backward(batch, *args):
+    """More channels."""
+    folded = [_fold(batch.front(i), 1) for i in (0, 1)]
+    rest = [None if args[i] is None else batch.front(i).reshape(-1) for i in (2, 3, 4)]
+    g, *sums = batch.run(*folded, *rest, *args[5:])
+    return _unfold(g, batch.size, 1), *[s.reshape(batch.size, -1) for s in sums]
 
 
 @rule("_batch_norm")

@@ -283,6 +283,7 @@ constexpr auto kResultNames = [](const Op& op) { return tuple_of(op.result_names
 constexpr auto kGradNames = [](const Op& op) { return tuple_of(op.grad_names, text); };
 constexpr auto kReturnsList = [](const Op& op) { return PyBool_FromLong(op.returns_list); };
 constexpr auto kDifferentiable = [](const Op& op) { return PyBool_FromLong(op.differentiable); };
+constexpr auto kIsView = [](const Op& op) { return PyBool_FromLong(op.is_view); };
 constexpr auto kMutated = [](const Op& op) { return PyLong_FromLong(op.mutated); };
 
 PyGetSetDef getset[] = {{"name", get<kName>, nullptr, nullptr, nullptr},
@@ -295,6 +296,7 @@ PyGetSetDef getset[] = {{"name", get<kName>, nullptr, nullptr, nullptr},
                         {"grad_names", get<kGradNames>, nullptr, nullptr, nullptr},
                         {"returns_list", get<kReturnsList>, nullptr, nullptr, nullptr},
                         {"differentiable", get<kDifferentiable>, nullptr, nullptr, nullptr},
+                        {"is_view", get<kIsView>, nullptr, nullptr, nullptr},
                         {"mutated", get<kMutated>, nullptr, nullptr, nullptr},
                         {nullptr, nullptr, nullptr, nullptr, nullptr}};
 

@@ -8,18 +8,37 @@ gradient of that is the tangent. Which op is of which kind is read off its recor
 
 import rushlight as rl
 from rushlight import _native
-from rushlight.func.levels import Level, call, map_tensors, payload_at
+from rushlight.func.levels import Level, call, map_tensors, payload, payload_at
 from rushlight.func.tape import Tape, is_inexact, probe, transposed
 from rushlight.ops._record import pointwise
 
 
 class Dual:
-    """What a wrapper of a `JvpLevel` holds: a primal, and its tangent or None for zero."""
+    """What a wrapper of a `JvpLevel` holds: a primal, and its tangent or None for zero.
 
-    __slots__ = ("level", "primal", "tangent")
+    A view of something whose tangent is zero has the `source` that it is a view of, and the
+    function that takes the view: if the source is changed and gets a tangent, so does the view.
+    """
 
-    def __init__(self, level, primal, tangent):
-        self.level, self.primal, self.tangent = level, primal, tangent
+    __slots__ = ("level", "primal", "known", "source")
+
+    def __init__(self, level, primal, tangent, source=None):
+        self.level, self.primal, self.known, self.source = level, primal, tangent, source
+
+    @property
+    def tangent(self):
+        if self.known is None and self.source is not None:
+            whole, view = self.source
+            if whole.tangent is not None:
+                self.known = view(whole.tangent)
+        return self.known
+
+    def fill(self, zeros):
+        """Gives it a tangent if it has none."""
+        if self.tangent is None and self.source is not None:
+            self.source[0].fill(zeros)
+        elif self.tangent is None:
+            self.known = zeros(self.primal)
 
     @property
     def outer(self):
@@ -32,9 +51,9 @@ class Dual:
 class JvpLevel(Level):
     """One derivative in forward mode."""
 
-    def dual(self, primal, tangent):
+    def dual(self, primal, tangent, source=None):
         """A wrapper; `tangent` has the size and dtype of `primal`, or is None."""
-        return self.wrap(primal.shape, primal, Dual(self, primal, tangent))
+        return self.wrap(primal.shape, primal, Dual(self, primal, tangent, source))
 
     def lift(self, tensor):
         return self.dual(tensor, None)
@@ -42,7 +61,14 @@ class JvpLevel(Level):
     def parts(self, value):
         """(primal, tangent or None) of any argument."""
         held = payload_at(self, value)
+        if held is None and isinstance(value, rl.Tensor) and self._shows_wrapper(value):
+            self._adopt(value)
+            held = payload_at(self, value)
         return (value, None) if held is None else (held.primal, held.tangent)
+
+    def _shows_wrapper(self, tensor):
+        """Is it a view of what was plain when the view was taken, and no longer is?"""
+        return tensor._base is not None and payload_at(self, tensor._base) is not None
 
     def check_readable(self, held, name):
         """Values may be read; what is done with them has no derivative."""
@@ -54,21 +80,37 @@ class JvpLevel(Level):
             return self._change(record, args, primals, tangents)
         moving = [t is not None for t in _tensors(tangents, args)]
         if not any(moving) or not record.gradients:
-            return self._constant(record, primals, any(moving))
+            return self._constant(record, args, primals, any(moving))
         result, change = _derivative(record, primals, tangents, args)
         return _zip(self.dual, result, change)
 
-    def _constant(self, record, primals, moving):
+    def _constant(self, record, args, primals, moving):
         result = call(record, primals)
+        if record.is_view and not moving:
+            return self._views(record, payload_at(self, args[0]), primals, result)
         inexact = any(map(is_inexact, _flat(result)))
         if moving and inexact and record.differentiable and record.name not in _CONSTANT:
             raise NotImplementedError(f"{record.public_name}: has no derivative")
         return map_tensors(self.lift, result)
 
+    def _views(self, record, whole, primals, result):
+        """Views of what has no tangent yet."""
+        if whole is None:
+            return map_tensors(self.lift, result)
+        if isinstance(result, rl.Tensor):
+            return self.dual(result, None, (whole, lambda t: call(record, (t, *primals[1:]))))
+        return tuple(
+            [
+                self.dual(r, None, (whole, lambda t, i=i: call(record, (t, *primals[1:]))[i]))
+                for i, r in enumerate(result)
+            ]
+        )
+
     def _change(self, record, args, primals, tangents):
         """An op that writes to an argument: its primal and its tangent change alike."""
         place = record.mutated
-        held = self.hold(args[place])
+        others = [*_tensors(primals, args), *_tensors(tangents, args)]
+        held = self.hold(args[place], [t for t in others if t is not None])
         call(record, primals)
         if not record.differentiable_inputs[1:]:  # filled with numbers, or drawn
             held.tangent.zero_()
@@ -81,21 +123,48 @@ class JvpLevel(Level):
         call(record, of_tangents)
         return args[place]
 
-    def hold(self, tensor):
-        """The parts of a tensor that is about to be changed, which gets a tangent if need be."""
+    def hold(self, tensor, others=()):
+        """The parts of a tensor that is about to be changed, which gets a tangent if need be: one
+        that can take what is made of `others`.
+        """
+
+        def zeros(primal):
+            total = rl.zeros_like(primal)
+            for other in others:
+                if payload(other) is not None:  # mapped over, perhaps, further out
+                    total = total + other.detach().new_zeros((), dtype=primal.dtype)
+            return total
+
+        if payload_at(self, tensor) is None:
+            self._adopt(tensor)
         held = payload_at(self, tensor)
-        if held is None:
-            if tensor._base is not None:
-                raise NotImplementedError(
-                    "jvp: a view that has no tangent cannot be changed in place by one that has; "
-                    "clone() the tensor it is a view of first"
-                )
-            plain = tensor.detach()
-            _native.become(tensor, self.dual(plain, rl.zeros_like(plain)))
-            return payload_at(self, tensor)
-        if held.tangent is None:
-            held.tangent = rl.zeros_like(held.primal)
+        held.fill(zeros)
         return held
+
+    def _adopt(self, tensor):
+        """Turns a plain tensor, and if it is a view what it is a view of, into wrappers."""
+        plain, whole, source = tensor.detach(), tensor._base, None
+        if whole is not None:
+            if payload_at(self, whole) is None:
+                self._adopt(whole)
+            steps = tensor.shape, tensor.stride(), tensor.storage_offset()
+            source = payload_at(self, whole), _same_view(payload_at(self, whole).primal, *steps)
+        _native.become(tensor, self.dual(plain, None, source))
+
+
+def _same_view(whole, size, stride, offset):
+    """The view of a tangent that has these steps in its primal, `whole`."""
+
+    def view(tangent):
+        if tangent.stride() != whole.stride():
+            raise NotImplementedError(
+                "jvp: a view of a tensor that is not contiguous cannot be changed in place by one "
+                "that has a tangent; clone() the tensor it is a view of first"
+            )
+        start = offset - whole.storage_offset() + tangent.storage_offset()
+        return tangent.as_strided(size, stride, start)
+
+    return view
 
 
 #: have a result of floating point that does not depend on their arguments' values

@@ -113,18 +113,22 @@ def _row_norm(batch, x, weight, bias, rows, groups, inner, eps):
 
 @rule("_row_norm_backward")
 def _row_norm_backward(batch, g, x, mean, rstd, weight, rows, groups, inner, eps):
-    """Sums for the weights go over the rows of one example."""
-    g, x, mean, rstd = [batch.front(i) for i in range(4)]
+    """Sums for the weights go over the rows of one example. From the input alone, on which the
+    statistics depend if this is differentiated again.
+    """
+    g, x = batch.front(0), batch.front(1)
     kind = (x if weight is None else weight).dtype
     columns = x.shape[1:].numel() // max(rows, 1)
     size = (batch.size, rows // groups, groups, columns // inner, inner)
-    g, center = g.reshape(size), x.reshape(batch.size, rows, -1) - mean.reshape(batch.size, rows, 1)
-    y = (center * rstd.reshape(batch.size, rows, 1)).reshape(size)
+    wide = x.reshape(batch.size, rows, -1)
+    center = wide - wide.mean(2, keepdim=True)
+    rstd = (center.square().mean(2, keepdim=True) + eps).rsqrt()
+    g, y = g.reshape(size), (center * rstd).reshape(size)
     sums = [t.sum((1, 4)).flatten(1).to(kind) for t in (g * y, g)]
     if weight is not None:
         g = g * batch.front(4).reshape(batch.size, 1, groups, -1, 1)
     g = g - g.mean((3, 4), keepdim=True) - y * (g * y).mean((3, 4), keepdim=True)
-    g = g.reshape(batch.size, rows, -1) * rstd.reshape(batch.size, rows, 1)
+    g = g.reshape(batch.size, rows, -1) * rstd
     return g.reshape(x.shape).to(x.dtype), *sums
 
 

@@ -65,7 +65,8 @@ class Tape:
 
     def raw_gradients(self, outputs, starts, inputs, create_graph, retain_graph=True):
         """The same with respect to any inputs, as the tape records them."""
-        live = [(o, s) for o, s in zip(outputs, starts) if o.requires_grad]
+        # an empty output may stand for one that was not asked for, to which rules pay no heed
+        live = [(o, s) for o, s in zip(outputs, starts) if o.requires_grad and o.numel()]
         if not live:
             return [rl.zeros_like(x.detach()) for x in inputs]
         outputs, starts = zip(*live)

@@ -266,7 +266,7 @@ def vecdot(x, y, dim=-1):
 
 
 @op(
-    "diagonal(Tensor A, *, int offset=0, int dim1=-2, int dim2=-1) -> Tensor",
+    "diagonal.linalg(Tensor A, *, int offset=0, int dim1=-2, int dim2=-1) -> Tensor",
     at="linalg",
     out=False,
 )

@@ -112,3 +112,37 @@ def test_second_derivatives_through_changes_in_place():
     expected = 2 * rl.eye(2)
     rl.testing.assert_close(rl.func.jacrev(grad(f))(x), expected)
     rl.testing.assert_close(hessian(f)(x), expected)
+
+
+# ---- tangents of what is changed through views -------------------------------------------------
+
+
+def written(x):
+    out = rl.zeros(2, 2)
+    row = out[1]
+    out.diagonal().copy_(x)
+    row.add_(x * x)
+    return out
+
+
+@pytest.mark.parametrize(
+    "f", [rl.diag, rl.diag_embed, lambda x: F.pad(x, (1, 1)), written, lambda x: x[[1, 1]] * x]
+)
+def test_tangents_reach_what_views_show(f):
+    x, t = rl.tensor([1.0, 2.0]), rl.tensor([3.0, -1.0])
+    out, change = rl.func.jvp(f, (x,), (t,))
+    expected = rl.einsum("...i,i->...", rl.func.jacrev(f)(x), t)
+    rl.testing.assert_close(out, f(x))
+    rl.testing.assert_close(change, expected)
+    if f is not written:
+        rl.testing.assert_close(rl.func.jacfwd(f)(x), rl.func.jacrev(f)(x))
+
+
+@pytest.mark.parametrize("f", [rl.linalg.inv, rl.linalg.det, rl.linalg.cholesky])
+def test_tangents_of_factors(f):
+    x = drawn(3, 3) + 3 * rl.eye(3, dtype=rl.float64)
+
+    def factor(x):
+        return f(x + x.mT)
+
+    rl.testing.assert_close(rl.func.jacfwd(factor)(x), rl.func.jacrev(factor)(x))

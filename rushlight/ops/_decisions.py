@@ -19,6 +19,13 @@ def unwrapped(x):
     return x
 
 
+def recording(*tensors):
+    """Will anything be differentiated by one of these: on the tape, or by a function transform?"""
+    return any(_native.kind_of(t) >= _FIRST_WRAPPER for t in tensors) or (
+        rl.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    )
+
+
 def some(mask):
     """Is any element true, of any example?"""
     return bool(unwrapped(mask).any())

@@ -8,7 +8,7 @@ a public record with a body.
 """
 
 import rushlight as rl
-from rushlight.ops._decisions import every
+from rushlight.ops._decisions import every, recording
 from rushlight.ops._record import op
 from rushlight.ops.linalg import _check_matrix, _h, _real
 
@@ -252,7 +252,7 @@ def eigvalsh(self, UPLO="L"):
         tensor([1., 2.])
     """
     _check_matrix("linalg.eigh", self)
-    wanted = rl.is_grad_enabled() and self.requires_grad  # the gradient needs the vectors
+    wanted = recording(self)  # the gradient needs the vectors
     return _hermitian_eig(self, _is_upper(UPLO), wanted, "linalg.eigh")[0]
 
 
@@ -405,7 +405,7 @@ def svdvals(A, driver=None):
     """
     _check_matrix("linalg.svdvals", A, square=False)
     _check_driver("svdvals", driver)
-    wanted = rl.is_grad_enabled() and A.requires_grad  # the gradient needs the vectors
+    wanted = recording(A)  # the gradient needs the vectors
     return _svd(A, False, wanted, "linalg.svd")[1]
 
 

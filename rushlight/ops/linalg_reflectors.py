@@ -3,6 +3,7 @@ one: a record here.
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import recording
 from rushlight.ops._record import op
 from rushlight.ops.linalg import _check_dtype, _check_same_dtype, _h
 
@@ -80,10 +81,6 @@ def _check_reflectors(name, A, tau):
     _check_dtype(name, A)
 
 
-def _recording(*tensors):
-    return rl.is_grad_enabled() and any(t.requires_grad for t in tensors)
-
-
 @op("householder_product(Tensor input, Tensor tau) -> Tensor", at="linalg")
 def householder_product(input, tau):  # noqa: A002
     """The first n columns of H_1 H_2 ... H_k, with H_i = I - tau_i v_i v_i^H.
@@ -102,7 +99,7 @@ def householder_product(input, tau):  # noqa: A002
             f"input.shape[-1], got shape {tuple(input.shape)}"
         )
     _check_reflectors("torch.linalg.householder_product", input, tau)
-    if not _recording(input, tau):
+    if not recording(input, tau):
         return _product(input, tau)
     start = rl.eye(*input.shape[-2:], dtype=input.dtype).expand(input.shape)
     return _reflected(input, tau, start, False)
@@ -149,7 +146,7 @@ def ormqr(self, input2, input3, left=True, transpose=False):
             f"{tuple(other.shape)} and {tuple(self.shape)}"
         )
     _check_same_dtype("torch.ormqr", self, other)
-    if not _recording(self, tau, other):
+    if not recording(self, tau, other):
         return _times(self, tau, other, left, transpose)
     if left:
         return _reflected(self, tau, other, transpose)

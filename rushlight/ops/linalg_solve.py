@@ -8,7 +8,7 @@ linalg.py. To add one: an internal record with a rule, a public record with a bo
 """
 
 import rushlight as rl
-from rushlight.ops._decisions import every
+from rushlight.ops._decisions import every, recording
 from rushlight.ops._record import op
 from rushlight.ops.linalg import (
     _check_dtype,
@@ -18,7 +18,6 @@ from rushlight.ops.linalg import (
     _equal_batches,
     _h,
 )
-from rushlight.ops.linalg_reflectors import _recording
 
 # ---- triangular systems
 
@@ -360,7 +359,7 @@ def lstsq(self, b, rcond=None, driver=None):
     if m > n and driver != "gelsy" and (driver == "gels" or every(rank == n)):
         residuals = x[..., n:, :].abs().square().sum(-2)
     solution = x[..., :n, :]
-    if _recording(a, right):
+    if recording(a, right):
         solution = _differentiable_solution(a, right, solution)
         errors = (a @ solution - right).abs().square().sum(-2)
         residuals = errors if residuals.numel() else errors.reshape(-1)[:0]

@@ -138,7 +138,7 @@ def test_tangents_reach_what_views_show(f):
         rl.testing.assert_close(rl.func.jacfwd(f)(x), rl.func.jacrev(f)(x))
 
 
-@pytest.mark.parametrize("f", [rl.linalg.inv, rl.linalg.det, rl.linalg.cholesky])
+@pytest.mark.parametrize("f", [rl.linalg.inv, rl.linalg.eigvalsh, rl.linalg.svdvals])
 def test_tangents_of_factors(f):
     x = drawn(3, 3) + 3 * rl.eye(3, dtype=rl.float64)
 

@@ -138,7 +138,8 @@ def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None, _preallocate_and_
             return vjp_fn(tree_unflatten(list(starts), out_spec))
 
         found = vmap(rows, chunk_size=chunk_size)(*_units(outputs))
-        columns = [_by_output(g, outputs, x.shape) for g, x in zip(tree_flatten(found)[0], inputs)]
+        flat = map(vjp_fn.release, tree_flatten(found)[0])
+        columns = [_by_output(g, outputs, x.shape) for g, x in zip(flat, inputs)]
         trees = [tree_unflatten(list(row), in_spec) for row in zip(*columns)]
         trees = [tree[0] for tree in trees] if isinstance(argnums, int) else trees
         result = tree_unflatten(trees, out_spec)

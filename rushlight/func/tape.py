@@ -144,6 +144,7 @@ def vjp(func, *primals, has_aux=False):
             found = tape.gradients(outputs, starts, create_graph, retain_graph)
         return tree_unflatten(found, spec)
 
+    vjp_fn.release = tape.release  # for what was computed of the gradients under a transform
     if has_aux:
         return released, vjp_fn, tree_map(tape.release, aux)
     return released, vjp_fn

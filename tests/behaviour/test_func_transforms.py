@@ -45,6 +45,7 @@ def test_gradients_do_not_confuse_levels():
 
 def test_results_are_recorded_only_for_those_further_out():
     assert not grad(cube)(X).requires_grad
+    assert not jacrev(rl.sin)(X).requires_grad and not jacfwd(rl.sin)(X).requires_grad
     w = rl.tensor(2.0, requires_grad=True)
     g = grad(lambda x: w * x * x)(rl.tensor(3.0))
     g.backward()

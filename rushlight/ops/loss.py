@@ -246,7 +246,11 @@ _nll.vjp(
 _nll_backward.vjp(
     grad=lambda g, target, weight, ignore_index, reduction: _nll(
         g, target, weight, ignore_index, reduction
-    )[0]
+    )[0],
+    input=lambda g, input: rl.zeros_like(input),  # only its shape is read
+    total_weight=lambda g, result, reduction, total_weight: (
+        -(g * result).sum() / total_weight if reduction == 1 else rl.zeros_like(total_weight)
+    ),
 )
 
 

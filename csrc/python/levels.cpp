@@ -197,6 +197,10 @@ PyObject* push_tape(PyObject*, PyObject* level) {
 PyObject* pop_tape(PyObject*, PyObject*) {
   ThreadState& s = thread_state();
   LevelTape* ended = s.tape;
+  if (!ended) {
+    PyErr_SetString(PyExc_RuntimeError, "pop_tape: no tape has been pushed");
+    return nullptr;
+  }
   s.inner_grad = ended->mode_below;
   s.tape = ended->outer;
   delete ended;

@@ -167,6 +167,7 @@ def floor_divide(self, other):
     at="internal",
     inplace=False,
     kernel="floor_divide",
+    grad_name="DivBackward2",
 )
 def floor_quotient(self, other):
     """`floor_divide` with a gradient, of zero (internal; see `div`)."""
@@ -228,6 +229,7 @@ unary(
     lambda g, self: g * (2 * conjugate(self)),
     dtype=0,
     example=("0.5, 1.0", "0.2500, 1.0000"),
+    grad_name="PowBackward0",
 )
 unary(
     "reciprocal",

@@ -69,6 +69,7 @@ def _(self, other):
     at="internal",
     kernel="clamp",
     inplace=False,
+    grad_name="ClampBackward0",
 )
 def _clamp3(self, min, max):  # noqa: A002
     """``minimum(maximum(self, min), max)`` (internal; see `clamp`)."""

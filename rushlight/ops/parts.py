@@ -46,7 +46,10 @@ slice.vjp(
 )
 
 
-@op("narrow(Tensor self, int dim, int start, int length) -> Tensor")
+@op(
+    "narrow(Tensor self, int dim, int start, int length) -> Tensor",
+    grad_name="SliceBackward0",
+)
 def narrow(self, dim, start, length):
     """``length`` entries of dimension ``dim`` from ``start`` on.
 
@@ -156,7 +159,11 @@ def _(make):
     yield make(2, 6), 3, 1
 
 
-@op("split.sizes(Tensor self, int[] split_size, int dim=0) -> Tensor[]", kernel="split_with_sizes")
+@op(
+    "split.sizes(Tensor self, int[] split_size, int dim=0) -> Tensor[]",
+    kernel="split_with_sizes",
+    grad_name="SplitWithSizesBackward0",
+)
 def split_sizes(self, split_size, dim):
     """Pieces of the given sizes."""
     ...
@@ -190,7 +197,7 @@ def split_with_sizes(self, split_sizes, dim):
 split_with_sizes.vjp(self=lambda g, dim: rl.cat(g, dim))
 
 
-@op("chunk(Tensor self, int chunks, int dim=0) -> Tensor[]")
+@op("chunk(Tensor self, int chunks, int dim=0) -> Tensor[]", grad_name="SplitBackward0")
 def chunk(self, chunks, dim):
     """At most ``chunks`` pieces of equal size along ``dim``; the last may be shorter.
 

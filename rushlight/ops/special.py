@@ -97,7 +97,11 @@ _unary(
 
 
 @op(
-    "polygamma_functor(Tensor self, int n) -> Tensor", kind=pointwise, dtype=to_float, at="internal"
+    "polygamma_functor(Tensor self, int n) -> Tensor",
+    kind=pointwise,
+    dtype=to_float,
+    at="internal",
+    grad_name="PolygammaBackward0",
 )
 def _derivative_of_digamma(self, n):
     """The n-th derivative of digamma, n >= 1 (internal; see `polygamma`)."""

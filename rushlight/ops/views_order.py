@@ -101,7 +101,10 @@ def t(self):
 t.vjp(self=lambda g: g.t())
 
 
-@op("movedim(Tensor self, int[] source, int[] destination) -> Tensor")
+@op(
+    "movedim(Tensor self, int[] source, int[] destination) -> Tensor",
+    grad_name="PermuteBackward0",
+)
 def movedim(self, source, destination):
     """Dimensions ``source`` moved to positions ``destination``; the others keep their order.
 
@@ -128,7 +131,7 @@ def moveaxis(self, source, destination):
     return rl.movedim(self, source, destination)
 
 
-@op("numpy_T(Tensor self) -> Tensor", at=())
+@op("numpy_T(Tensor self) -> Tensor", at=(), grad_name="PermuteBackward0")
 def numpy_T(self):
     """All dimensions in reverse order: the property ``T``."""
     ...
@@ -137,7 +140,7 @@ def numpy_T(self):
 numpy_T.vjp(self=lambda g: numpy_T(g))
 
 
-@op("mT(Tensor self) -> Tensor", at=())
+@op("mT(Tensor self) -> Tensor", at=(), grad_name="TransposeBackward0")
 def mT(self):
     """The last two dimensions exchanged: the property ``mT``."""
     ...

@@ -242,8 +242,14 @@ PyObject* get_is_sparse_csr(PyObject* self, void*) {
 PyObject* get_class(PyObject* self, void*) {
   return Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(self)));
 }
+// object's own descriptor; through its __dict__, for since Python 3.12 tp_dict is empty there.
+PyObject* plain_class_descriptor() {
+  Own names(PyObject_GetAttrString(reinterpret_cast<PyObject*>(&PyBaseObject_Type), "__dict__"));
+  return names.get() ? PyMapping_GetItemString(names.get(), "__class__") : nullptr;
+}
 int set_class(PyObject* self, PyObject* cls, void*) {
-  static PyObject* plain = PyDict_GetItemString(PyBaseObject_Type.tp_dict, "__class__");
+  static PyObject* plain = plain_class_descriptor();
+  if (!plain) return -1;
   if (Py_TYPE(plain)->tp_descr_set(plain, self, cls) < 0) return -1;
   uint8_t& marked = as_tensor(self)->interposed;
   marked = static_cast<uint8_t>((marked & (kKind | kLevel)) | subclass_mark(Py_TYPE(self)));

@@ -234,7 +234,7 @@ class RNNBase(Module):
 
     def __getstate__(self):
         """With the list of weights that PyTorch expects among the attributes."""
-        return {**super().__getstate__(), "_flat_weights": self._flat_weights}
+        return {**self.__dict__, "_flat_weights": self._flat_weights}
 
     def __setstate__(self, state):
         state = {k: v for k, v in state.items() if k not in ("_flat_weights", "_flat_weight_refs")}

@@ -91,7 +91,7 @@ static inline T exp_reduced_long(T r, T tail) {
   return exp_reduced(r, mad(expm1_reduced(r), tail, tail));
 }
 
-// x kept where the result is neither all zeros nor infinite for sure; a NaN stays one.
+// x between `low`, where the result is zero, and `high`, where it is infinite; a NaN stays one.
 template <class T>
 static inline T limit_exp(T x, T low, T high) {
   T raised = low > x ? low : x;

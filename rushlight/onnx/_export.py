@@ -97,6 +97,7 @@ def export(
         keep_initializers_as_inputs: list the weights among the inputs too.
         custom_opsets: {domain: version} of operators from `register_custom_op_symbolic`, 1 by
             default.
+        artifacts_dir: where reports would go, which are not supported.
         optimize, do_constant_folding: have no effect: constants are folded, and nodes that nothing
             needs left out, in any case.
 
@@ -118,7 +119,7 @@ def export(
         "custom_translation_table": custom_translation_table, "report": report, "profile": profile,
         "dump_exported_program": dump_exported_program,
         "export_modules_as_functions": export_modules_as_functions,
-        "export_params=False": not export_params,
+        "export_params=False": not export_params, "autograd_inlining=False": not autograd_inlining,
         "operator_export_type": operator_export_type is not OperatorExportTypes.ONNX,
         "training": training is not TrainingMode.EVAL,
     }  # fmt: skip

@@ -412,8 +412,8 @@ def _(self, other, dims=None):
 
 @op("vander(Tensor x, *, int? N=None) -> Tensor", at="linalg", out=False)
 def vander(x, N=None):
-    """The powers 0 to N - 1 (as many as elements) of the elements of (*, n), in a last "
-    "dimension.
+    """The powers 0 to N - 1 (as many as elements) of the elements of (*, n), in a last
+    dimension.
 
     Example::
 
@@ -443,7 +443,7 @@ def _(x, N=None, increasing=False):
                 [9, 3, 1]])
     """
     if x.dim() != 1:
-        raise RuntimeError("x must be a one-dimensional tensor.")
+        raise RuntimeError(f"vander: expected a vector, got a tensor of {x.dim()} dimensions")
     if N == 0:
         return x.new_empty((x.size(0), 0))
     powers = vander(x, N=N)

@@ -358,25 +358,6 @@ def diagflat(self, offset):
     return rl.diag_embed(self.reshape(-1), offset)
 
 
-@op("vander(Tensor x, int? N=None, bool increasing=False) -> Tensor", method=False)
-def vander(x, N, increasing):
-    """The Vandermonde matrix: powers of the vector's elements in columns,
-    the highest first by default.
-
-    Example::
-
-        >>> rl.vander(rl.tensor([1, 2, 3]), increasing=True)
-        tensor([[1, 1, 1],
-                [1, 2, 4],
-                [1, 3, 9]])
-    """
-    if x.dim() != 1:
-        raise RuntimeError(f"vander: expected a vector, got a tensor of {x.dim()} dimensions")
-    count = x.shape[0] if N is None else N
-    powers = x.unsqueeze(1) ** rl.arange(count)
-    return powers if increasing else powers.flip(1)
-
-
 # ---- dense copies ------------------------------------------------------------------------------
 
 

@@ -484,18 +484,7 @@ _ALIASES = {
     "gammainc": "igamma",
     "gammaincc": "igammac",
 }
-for _name in (
-    "erf",
-    "erfc",
-    "exp2",
-    "expm1",
-    "log1p",
-    "log_softmax",
-    "softmax",
-    "logsumexp",
-    "round",
-    "xlogy",
-):
+for _name in "erf erfc exp2 expm1 log1p log_softmax softmax logsumexp round xlogy".split():
     _ALIASES[_name] = _name
 for _name, _target in _ALIASES.items():
     namespaces["special"][_name] = namespaces["torch"][_target]

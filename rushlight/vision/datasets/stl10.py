@@ -2,14 +2,13 @@
 
 import os
 
-from .._pillow import pillow
 from .utils import check_integrity, download_and_extract_archive, verify_str_arg
-from .vision import VisionDataset
+from .vision import SplitOfPlanes
 
 __all__ = ["STL10"]
 
 
-class STL10(VisionDataset):
+class STL10(SplitOfPlanes):
     """5,000 training and 8,000 test images of ten classes, and 100,000 without labels.
 
     Coates, Ng, Lee: An analysis of single-layer networks in unsupervised feature learning (2011).
@@ -89,13 +88,6 @@ class STL10(VisionDataset):
             return images, np.full(len(images), -1)
         return images, np.fromfile(self._path(f"{name}_y.bin"), dtype=np.uint8).astype(np.int64) - 1
 
-    def __getitem__(self, index):
-        image = pillow("Image").fromarray(self.data[index].transpose(1, 2, 0))
-        return self._transformed(image, int(self.labels[index]))
-
-    def __len__(self):
-        return len(self.data)
-
     def _check_integrity(self):
         return all(check_integrity(self._path(name), md5) for name, md5 in self.files.items())
 
@@ -105,6 +97,3 @@ class STL10(VisionDataset):
             download_and_extract_archive(
                 self.url, self.root, filename=self.filename, md5=self.tgz_md5
             )
-
-    def extra_repr(self):
-        return f"Split: {self.split}"

@@ -5,16 +5,15 @@ Only the cropped digits; the full pictures have another format.
 
 import os
 
-from .._pillow import pillow
 from .utils import check_integrity, download_url, verify_str_arg
-from .vision import VisionDataset
+from .vision import SplitOfPlanes
 
 __all__ = ["SVHN"]
 
 _HOST = "http://ufldl.stanford.edu/housenumbers/"
 
 
-class SVHN(VisionDataset):
+class SVHN(SplitOfPlanes):
     """Digits cropped from house numbers; label 10 of the files becomes 0 (Netzer et al. 2011).
 
     `data` is a uint8 array of shape `(N, 3, 32, 32)`, `labels` an int64 array.
@@ -66,19 +65,9 @@ class SVHN(VisionDataset):
         labels = content["y"].astype(np.int64).squeeze(1) % 10
         return np.transpose(content["X"], (3, 2, 0, 1)), labels
 
-    def __getitem__(self, index):
-        image = pillow("Image").fromarray(self.data[index].transpose(1, 2, 0))
-        return self._transformed(image, int(self.labels[index]))
-
-    def __len__(self):
-        return len(self.data)
-
     def _check_integrity(self):
         return check_integrity(os.path.join(self.root, self.filename), self.file_md5)
 
     def download(self):
         """Fetches the file of this split; RuntimeError if it fails."""
         download_url(self.url, self.root, self.filename, self.file_md5)
-
-    def extra_repr(self):
-        return f"Split: {self.split}"

@@ -8,6 +8,8 @@ import os
 
 from rushlight.utils.data import Dataset
 
+from .._pillow import pillow
+
 __all__ = ["StandardTransform", "VisionDataset"]
 
 
@@ -73,6 +75,20 @@ class VisionDataset(Dataset):
     def extra_repr(self):
         """Further lines of the repr; for derived classes."""
         return ""
+
+
+class SplitOfPlanes(VisionDataset):
+    """The base of those that hold one `split` as arrays: `data` `(N, 3, H, W)`, `labels` `(N,)`."""
+
+    def __getitem__(self, index):
+        image = pillow("Image").fromarray(self.data[index].transpose(1, 2, 0))
+        return self._transformed(image, int(self.labels[index]))
+
+    def __len__(self):
+        return len(self.data)
+
+    def extra_repr(self):
+        return f"Split: {self.split}"
 
 
 class StandardTransform:

@@ -80,7 +80,8 @@ struct Softmax {
   template <class T>
   static void forward(T* out, const T* x, int64_t n) {
     T top = row_max(x, n);
-    for (int64_t i = 0; i < n; ++i) out[i] = math::exp(x[i] - top);
+    for (int64_t i = 0; i < n; ++i) out[i] = x[i] - top;
+    math::exp_block(out, out, n);
     T scale = T(1) / row_sum<T>(n, [&](int64_t i) { return out[i]; });
     for (int64_t i = 0; i < n; ++i) out[i] *= scale;
   }

@@ -5,6 +5,7 @@
 #include "bits.h"
 #include "erf.h"
 #include "exp.h"
+#include "exp_block.h"
 #include "inverse_trig.h"
 #include "log.h"
 #include "pow.h"

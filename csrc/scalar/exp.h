@@ -16,12 +16,10 @@ struct ExpConst<float> {
   static constexpr float kLn2Hi = 0x1.62e4p-1f;  // 15 bits, so that n * kLn2Hi is exact
   static constexpr float kLn2Lo = 0x1.7f7d1cp-20f;
   static constexpr float kLn2 = 0x1.62e43p-1f, kLn2Rest = -0x1.05c610cap-29f;
-  static constexpr float kMin = -104.0f, kMax = 90.0f;     // beyond, exp is 0, exp/2 infinite
-  static constexpr float kMin2 = -151.0f, kMax2 = 129.0f;  // the same for exp2
-  static constexpr float kExpm1Min = -18.0f;               // below, expm1 is -1
-  static constexpr float kExpm1Max = 0x1.62e42ep+6f;       // above, it is infinite
-  static constexpr float kTanhMax = 10.0f;                 // above, tanh is 1
-  static constexpr float kExpm1Id = 0x1p-25f;              // below in magnitude, expm1(x) is x
+  static constexpr float kExpm1Min = -18.0f;          // below, expm1 is -1
+  static constexpr float kExpm1Max = 0x1.62e42ep+6f;  // above, it is infinite
+  static constexpr float kTanhMax = 10.0f;            // above, tanh is 1
+  static constexpr float kExpm1Id = 0x1p-25f;         // below in magnitude, expm1(x) is x
 };
 template <>
 struct ExpConst<double> {
@@ -29,13 +27,35 @@ struct ExpConst<double> {
   static constexpr double kLn2Hi = 0x1.62e42fefa4p-1;  // 41 bits
   static constexpr double kLn2Lo = -0x1.8432a1b0e2634p-43;
   static constexpr double kLn2 = 0x1.62e42fefa39efp-1, kLn2Rest = 0x1.abc9e3b39803fp-56;
-  static constexpr double kMin = -746.0, kMax = 711.0;
-  static constexpr double kMin2 = -1076.0, kMax2 = 1025.0;
   static constexpr double kExpm1Min = -38.0;
   static constexpr double kExpm1Max = 0x1.62e42fefa39efp+9;
   static constexpr double kTanhMax = 22.0;
   static constexpr double kExpm1Id = 0x1p-54;
 };
+
+// Where exp and exp2 are zero and infinite (exp even after halving). Weak, so that the compiler
+// does not know the values: a clamp between known constants becomes nine instructions, not two.
+template <class T>
+struct Limits {
+  T low, high;
+};
+[[gnu::weak]] extern const Limits<float> exp_limits_f{-104.0f, 90.0f};
+[[gnu::weak]] extern const Limits<float> exp2_limits_f{-151.0f, 129.0f};
+[[gnu::weak]] extern const Limits<double> exp_limits_d{-746.0, 711.0};
+[[gnu::weak]] extern const Limits<double> exp2_limits_d{-1076.0, 1025.0};
+
+// x within the limits; a NaN stays one.
+template <class T>
+static inline T limit(T x, T low, T high) {
+  T raised = low > x ? low : x;
+  return high < raised ? high : raised;
+}
+static inline float limit_exp(float x) { return limit(x, exp_limits_f.low, exp_limits_f.high); }
+static inline double limit_exp(double x) { return limit(x, exp_limits_d.low, exp_limits_d.high); }
+static inline float limit_exp2(float x) { return limit(x, exp2_limits_f.low, exp2_limits_f.high); }
+static inline double limit_exp2(double x) {
+  return limit(x, exp2_limits_d.low, exp2_limits_d.high);
+}
 
 // (exp(r) - 1 - r) / r^2 for |r| <= ln2/2.
 static inline float exp_curve(float r) {
@@ -91,13 +111,6 @@ static inline T exp_reduced_long(T r, T tail) {
   return exp_reduced(r, mad(expm1_reduced(r), tail, tail));
 }
 
-// x between `low`, where the result is zero, and `high`, where it is infinite; a NaN stays one.
-template <class T>
-static inline T limit_exp(T x, T low, T high) {
-  T raised = low > x ? low : x;
-  return high < raised ? high : raised;
-}
-
 // exp(x) where the result is known to be a normal number (or x a NaN).
 template <class T>
 static inline T exp_normal(T x) {
@@ -110,13 +123,13 @@ static inline T exp_normal(T x) {
 // exp(x + more) for a `more` below an ulp of x.
 template <class T>
 static inline T exp_with_tail(T x, T more) {
-  auto [r, tail, power] = split_exp(limit_exp(x, ExpConst<T>::kMin, ExpConst<T>::kMax));
+  auto [r, tail, power] = split_exp(limit_exp(x));
   return times_power(exp_reduced_long(r, tail + more), power);
 }
 
 template <class T>
 static inline T exp_any(T x) {
-  auto [r, tail, power] = split_exp(limit_exp(x, ExpConst<T>::kMin, ExpConst<T>::kMax));
+  auto [r, tail, power] = split_exp(limit_exp(x));
   return times_power(exp_reduced(r, tail), power);
 }
 static inline float exp(float x) { return exp_any(x); }
@@ -125,7 +138,7 @@ static inline double exp(double x) { return exp_any(x); }
 // exp(x)/2 for x >= 0, finite up to ln(2 max).
 template <class T>
 static inline T half_exp(T x) {
-  auto [r, tail, power] = split_exp(ExpConst<T>::kMax < x ? ExpConst<T>::kMax : x);
+  auto [r, tail, power] = split_exp(limit_exp(x));
   return times_power(exp_reduced(r, tail), power - 1);
 }
 
@@ -133,7 +146,7 @@ template <class T>
 static inline T exp2_any(T x) {
   using C = ExpConst<T>;
   constexpr T kShift = Bits<T>::kRound + T(2 * Bits<T>::kBias);
-  T limited = limit_exp(x, C::kMin2, C::kMax2);
+  T limited = limit_exp2(x);
   T shifted = limited + kShift, fraction = limited - (shifted - kShift);
   T r = fraction * C::kLn2;
   T tail = mad(fraction, C::kLn2, -r) + fraction * C::kLn2Rest;

@@ -10,7 +10,7 @@ static inline T int_pow(T a, T b) {
   return static_cast<T>(r);
 }
 
-RL_UNARY(exp, kReal, { return math::exp(a); })
+RL_BLOCK_UNARY(exp, kReal)
 RL_UNARY(exp2, kReal, { return math::exp2(a); })
 RL_UNARY(expm1, kReal, { return math::expm1(a); })
 RL_UNARY(log, kReal, { return math::log(a); })

@@ -42,10 +42,9 @@ void fill_self(Call& c, F&& f) {
   copy_into(*permuted, *plain);
 }
 
-void need_float(Call& c) {
+void need_float(Call& c, ErrorKind kind = ErrorKind::NotImplemented) {
   if (!is_floating(c.tensor(0).dtype))
-    fail(ErrorKind::NotImplemented, c.op, ": expected a floating point tensor, got ",
-         c.tensor(0).dtype);
+    fail(kind, c.op, ": expected a floating point tensor, got ", c.tensor(0).dtype);
 }
 
 void run_uniform(Call& c) {
@@ -93,13 +92,13 @@ void run_bernoulli_tensor(Call& c) {
   });
 }
 void run_exponential(Call& c) {
-  need_float(c);
+  need_float(c, ErrorKind::Runtime);
   RL_CHECK(c.number(1) > 0, "exponential_ expects lambda > 0.0, but found lambda=", c.number(1));
   fill_self(
       c, [&](Tensor& t) { exponential(generator(c, 2), t.dtype, t.raw(), t.numel, c.number(1)); });
 }
 void run_cauchy(Call& c) {
-  need_float(c);
+  need_float(c, ErrorKind::Runtime);
   RL_CHECK(c.number(2) > 0, "cauchy_ expects sigma > 0.0, but found sigma=", c.number(2));
   fill_self(c, [&](Tensor& t) {
     cauchy(generator(c, 3), t.dtype, t.raw(), t.numel, c.number(1), c.number(2));

@@ -87,14 +87,27 @@ void find_native(Op& op, const char* name, bool pointwise) {
 // What the decorator `op` is told besides the schema; what is missing here is Python's business.
 struct Options {
   bool pointwise = false, differentiable = true, numbers = false, special = false;
+  bool functional = false;
   DTypeRule dtype_rule = DTypeRule::Promote;
   PyObject *out = Py_None, *kernel = Py_None, *grad_name = Py_None;
   const char* no_bool = "";
 };
 
+bool is_text(PyObject* o, const char* text) {
+  return PyUnicode_Check(o) && PyUnicode_CompareWithASCIIString(o, text) == 0;
+}
+
 bool is_special(PyObject* at) {
   if (PyTuple_Check(at)) return PyTuple_GET_SIZE(at) == 1 && is_special(PyTuple_GET_ITEM(at, 0));
-  return PyUnicode_Check(at) && PyUnicode_CompareWithASCIIString(at, "special") == 0;
+  return is_text(at, "special");
+}
+
+// Functions of networks take no out=, unless their records say that they do.
+bool is_functional(PyObject* at) {
+  if (!PyTuple_Check(at)) return is_text(at, "nn.functional");
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(at); ++i)
+    if (is_functional(PyTuple_GET_ITEM(at, i))) return true;
+  return false;
 }
 
 Options read_options(PyObject* dict) {
@@ -119,7 +132,7 @@ Options read_options(PyObject* dict) {
     else if (name == "grad_name")
       o.grad_name = value;
     else if (name == "at")
-      o.special = is_special(value);
+      o.special = is_special(value), o.functional = is_functional(value);
     else if (name != "method" && name != "inplace" && name != "operator")
       fail(ErrorKind::Type, "op() got an unexpected option '", name, "'");
   }
@@ -148,7 +161,8 @@ PyObject* declare(PyObject* self, PyObject* args) {
     Schema parsed = parse_schema(schema);
     bool has_out = parsed.has_out;
     take_schema(*op, std::move(parsed));
-    op->has_out = o.out == Py_None ? has_out || op->mutated < 0 : PyObject_IsTrue(o.out) != 0;
+    op->has_out = o.out == Py_None ? has_out || (op->mutated < 0 && !o.functional)
+                                   : PyObject_IsTrue(o.out) != 0;
     op->dtype_rule = o.dtype_rule;
     op->out_rule = out_rule(o.out);
     op->differentiable = o.differentiable;

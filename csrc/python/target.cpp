@@ -10,10 +10,14 @@ namespace rl::py {
 
 bool same_sizes(Sizes a, Sizes b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
 
+// PyTorch's exception is another one for ops that join a list of tensors.
+static bool joins(const Op& op) { return !op.args.empty() && op.args[0].type == ArgType::Tensors; }
+
 void require_cast(const Op& op, DType from, DType to) {
   if (!can_cast(from, to))
-    fail(op.public_name, ": result type ", info(from).legacy_name,
-         " can't be cast to the desired output type ", info(to).legacy_name);
+    fail(joins(op) ? ErrorKind::Type : ErrorKind::Runtime, op.public_name, ": result type ",
+         info(from).legacy_name, " can't be cast to the desired output type ",
+         info(to).legacy_name);
 }
 
 void require_distinct(const Op& op, const Tensor& target) {

@@ -166,7 +166,7 @@ PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
       throw PythonError{};
     if (Py_TYPE(type) == DeviceType) return Py_NewRef(type);
     constexpr int kCuda = 2;  // a number alone counts GPUs
-    if (PyLong_Check(type))
+    if (PyLong_Check(type) && !PyBool_Check(type))
       return Py_NewRef(device_of(kCuda, static_cast<int>(to_index(type, "device", "type"))));
     if (!PyUnicode_Check(type))
       fail(ErrorKind::Type, "device(): argument 'type' must be str, int or torch.device, not ",
@@ -295,9 +295,18 @@ PyObject* format_object(MemoryFormat f) { return formats_[static_cast<int>(f)]; 
   throw py::PythonError{};
 }
 
+// Where data goes, a number counts accelerators.
+[[noreturn]] static void refuse_number(PyObject* o, const char* op) {
+  int64_t index = to_index(o, op, "device");
+  if (index < 0) fail(op, "(): device index must not be negative, got ", index);
+  fail("Cannot access accelerator device when none is available: ", op,
+       "() was asked for the device number ", index,
+       ", and rushlight has the CPU only; use device='cpu'");
+}
+
 Device to_device(PyObject* o, const char* op) {
   if (o == Py_None) return Device::Cpu;
-  if (PyLong_Check(o)) o = device_of(2, static_cast<int>(to_index(o, op, "device")));
+  if (PyLong_Check(o) && !PyBool_Check(o)) refuse_number(o, op);
   if (PyUnicode_Check(o)) o = parse_device(PyUnicode_AsUTF8(o));
   if (Py_TYPE(o) != DeviceType)
     fail(ErrorKind::Type, op, "(): argument 'device' must be torch.device, not ",

@@ -104,7 +104,8 @@ def op(schema, **options):
         operator: the Python operator it implements.
         differentiable: False for what has no gradient (default: True).
         kernel: the native name, if it differs from the schema's.
-        out: accepts ``out=`` (default: yes, except for views and ops that change an argument).
+        out: accepts ``out=`` (default: yes, except for views, ops that change an argument, and ops
+            of ``nn.functional`` whose schemas do not have it).
             ``"exact"``: of the result's very dtype (the default of structural kernels that take no
             ``dtype=``); ``"cast"``: of any dtype that the result's can be cast to (the default of
             others); ``"disjoint"``, ``"disjoint cast"``: and it shares no memory with the inputs.

@@ -17,7 +17,12 @@ _relu_backward.vjp(
 )
 
 
-@op("relu(Tensor self) -> Tensor", kind=pointwise, no_bool="logical operators, or convert it")
+@op(
+    "relu(Tensor self) -> Tensor",
+    kind=pointwise,
+    no_bool="logical operators, or convert it",
+    out=False,
+)
 def relu(self):
     """max(x, 0), elementwise; NaN stays NaN.
 
@@ -95,7 +100,7 @@ _gelu_tanh = define(
 )
 
 
-@op("gelu.nn(Tensor input, *, str approximate='none') -> Tensor", at=_NN)
+@op("gelu.nn(Tensor input, *, str approximate='none', Tensor? out=None) -> Tensor", at=_NN)
 def gelu(input, approximate):
     """x times the normal distribution function of x (Hendrycks and Gimpel 2016).
 
@@ -169,7 +174,10 @@ _softplus = define(
 )
 
 
-@op("softplus.nn(Tensor input, number beta=1, number threshold=20) -> Tensor", at=_NN)
+@op(
+    "softplus.nn(Tensor input, number beta=1, number threshold=20, *, Tensor? out=None) -> Tensor",
+    at=_NN,
+)
 def softplus(input, beta, threshold):
     """log(1 + exp(beta x)) / beta; x itself where beta x is above `threshold`.
 
@@ -319,7 +327,7 @@ _log_sigmoid = define(
 )
 
 
-@op("logsigmoid(Tensor input) -> Tensor", at=_NN)
+@op("logsigmoid(Tensor input, *, Tensor? out=None) -> Tensor", at=_NN)
 def logsigmoid(input):
     """log(1 / (1 + exp(-x))), without overflow.
 

@@ -133,7 +133,7 @@ _hardshrink = define(
 )
 
 
-@op("softshrink.nn(Tensor input, number lambd=0.5) -> Tensor", at=_NN)
+@op("softshrink.nn(Tensor input, number lambd=0.5, *, Tensor? out=None) -> Tensor", at=_NN)
 def softshrink(input, lambd):
     """x moved towards 0 by lambd, 0 where |x| <= lambd.
 
@@ -147,7 +147,10 @@ def softshrink(input, lambd):
     return _softshrink(input, lambd)
 
 
-@op("hardshrink.nn(Tensor input, number lambd=0.5) -> Tensor", at=_NN + ("torch", "Tensor"))
+@op(
+    "hardshrink.nn(Tensor input, number lambd=0.5, *, Tensor? out=None) -> Tensor",
+    at=_NN + ("torch", "Tensor"),
+)
 def hardshrink(input, lambd):
     """x where |x| > lambd, else 0.
 
@@ -176,7 +179,8 @@ _threshold = define(
 
 
 @op(
-    "threshold.nn(Tensor input, number threshold, number value, bool inplace=False) -> Tensor",
+    "threshold.nn(Tensor input, number threshold, number value, bool inplace=False, *, "
+    "Tensor? out=None) -> Tensor",
     at=_NN + ("torch",),
 )
 def threshold(input, threshold, value, inplace):
@@ -262,7 +266,7 @@ def rrelu(input, lower, upper, training, inplace, generator):
 def _define_inplace(name, schema, arguments="", at=_NN + ("torch",)):
     """`elu_` and its like: the functional form with inplace=True."""
 
-    @op(f"{name}_({schema}) -> Tensor", at=at, out=False)
+    @op(f"{name}_({schema}) -> Tensor", at=at)
     @shown(f"nn.functional.{name}_(rl.zeros(2){arguments})", "tensor([0., 0.])")
     def inplace_form(*args):
         """The same, into its first argument."""

@@ -147,10 +147,10 @@ def _exact_trunc(a, b):
     kind=pointwise,
     method=True,
     operator="//",
-    differentiable=False,
+    grad_name="NotImplemented",
 )
 def floor_divide(self, other):
-    """``floor(self / other)``, elementwise, like Python's ``//``.
+    """``floor(self / other)``, elementwise, like Python's ``//``; backward refuses.
 
     Example::
 

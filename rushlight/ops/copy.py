@@ -25,6 +25,23 @@ def copy_(self, src, non_blocking):
 copy_.vjp(self=lambda g: rl.zeros_like(g), src=lambda g: g)
 
 
+def _require_scalar(name, value):
+    if value.dim():
+        raise RuntimeError(
+            f"{name} only supports 0-dimension value tensor but got tensor with {value.dim()} "
+            "dimensions."
+        )
+
+
+@op("fill_.tensor(Tensor(a!) self, Tensor value) -> Tensor", at=("torch", "Tensor"))
+def _(self, value):
+    """Sets every element to that of a tensor without dimensions."""
+    _require_scalar("fill_", value)
+    if value.is_complex() and not self.is_complex():
+        return self.fill_(value.item())  # which refuses what does not fit
+    return self.copy_(value)
+
+
 @op(
     "fill_.number(Tensor(a!) self, Scalar value) -> Tensor",
     at=("torch", "Tensor"),
@@ -54,11 +71,8 @@ def _(self, value):
         >>> rl.fill(rl.zeros(2), 3)
         tensor([3., 3.])
     """
-    if isinstance(value, rl.Tensor) and value.dim():
-        raise RuntimeError(
-            f"fill only supports 0-dimension value tensor but got tensor with {value.dim()} "
-            "dimensions."
-        )
+    if isinstance(value, rl.Tensor):
+        _require_scalar("fill", value)
     return self.clone().copy_(value) if isinstance(value, rl.Tensor) else self.clone().fill_(value)
 
 

@@ -24,13 +24,12 @@ for _name, _symbol, _shown in (  # with what each makes of 1, 2, 3 and 2
         f"{_name}(rl.tensor([1, 2, 3]), 2)",
         f"tensor([{_shown}])",
     )
-    op(
+    op(  # only in place, a float tensor holds the result
         f"{_name}(Tensor self, Tensor | Scalar other) -> Tensor",
         kind=pointwise,
         method=True,
         operator=_symbol,
-        differentiable=False,
-    )(_compare)
+    )(_compare).vjp(self=lambda g: rl.zeros_like(g), other=lambda g: rl.zeros_like(g))
 
 for _name, _shown in (
     ("logical_and", " True, False, False"),

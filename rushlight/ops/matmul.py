@@ -410,7 +410,7 @@ def addr(self, vec1, vec2, beta, alpha):
 
 
 @op(
-    "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
+    "linear(Tensor input, Tensor weight, Tensor? bias=None, *, Tensor? out=None) -> Tensor",
     at=("nn.functional",),
     grad_name=("AddBackward0", "AddBackward0", "AddmmBackward0", "ViewBackward0"),
 )

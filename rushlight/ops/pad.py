@@ -258,7 +258,12 @@ def unfold(input, kernel_size, dilation, padding, stride):
         torch.Size([1, 4, 4])
     """
     kernel, dilation, padding, stride = (_pair(v) for v in (kernel_size, dilation, padding, stride))
-    if input.dim() not in (3, 4):
+    if input.dim() < 3:
+        raise IndexError(
+            f"unfold: expected an input of 3 or 4 dimensions, (C, H, W) or (N, C, H, W), but got: "
+            f"{list(input.shape)}"
+        )
+    if input.dim() > 4:
         raise RuntimeError(
             f"Expected 3D or 4D (batch mode) tensor for input with possibly 0 batch size, but got: "
             f"{list(input.shape)}"

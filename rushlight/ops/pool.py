@@ -199,7 +199,7 @@ _MAX_TORCH = (
 )
 
 
-@op("max_pool1d" + _MAX, at=("nn.functional",), out=False)
+@op("max_pool1d" + _MAX, at=("nn.functional",))
 def max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
     """Maximum of each window of a signal (N, C, L) or (C, L).
 
@@ -215,7 +215,7 @@ def max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, return_
     return _max(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-@op("max_pool2d" + _MAX, at=("nn.functional",), out=False)
+@op("max_pool2d" + _MAX, at=("nn.functional",))
 def max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
     """Maximum of each window of images (N, C, H, W) or (C, H, W); see `max_pool1d`.
 
@@ -233,7 +233,7 @@ def _(make):
     yield make(3, 6, 7), (3, 2), 1, 1, 1, True
 
 
-@op("max_pool3d" + _MAX, at=("nn.functional",), out=False)
+@op("max_pool3d" + _MAX, at=("nn.functional",))
 def max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
     """Maximum of each window of volumes (N, C, D, H, W) or (C, D, H, W); see `max_pool1d`.
 
@@ -265,7 +265,6 @@ def _torch_max_pool(dims):
         f"max_pool{dims}d_with_indices"
         + _MAX.replace("return_indices=False", "return_indices=True"),
         at=("nn.functional", "torch") if dims == 1 else ("nn.functional",),
-        out=False,
     )
     @_halved(f"max_pool{dims}d_with_indices", dims, what="[1].shape")
     def with_indices(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
@@ -306,7 +305,7 @@ def avg_pool1d(input, kernel_size, stride, padding, ceil_mode, count_include_pad
 
 _AVG = (
     "(Tensor input, any kernel_size, any stride=None, any padding=0, bool ceil_mode=False,"
-    " bool count_include_pad=True, int? divisor_override=None) -> Tensor"
+    " bool count_include_pad=True, int? divisor_override=None, *, Tensor? out=None) -> Tensor"
 )
 
 
@@ -381,7 +380,6 @@ def _define_adaptive(dims):
         f"adaptive_max_pool{dims}d(Tensor input, any output_size, "
         "bool return_indices=False) -> Tensor",
         at=("nn.functional",),
-        out=False,
     )
     @_halved(f"adaptive_max_pool{dims}d", dims)
     def maximum(input, output_size, return_indices):
@@ -393,7 +391,6 @@ def _define_adaptive(dims):
         f"adaptive_max_pool{dims}d_with_indices(Tensor input, any output_size, "
         "bool return_indices=True) -> Tensor",
         at=("nn.functional",),
-        out=False,
     )
     @_halved(f"adaptive_max_pool{dims}d_with_indices", dims, what="[1].shape")
     def with_indices(input, output_size, return_indices):

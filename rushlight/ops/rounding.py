@@ -187,9 +187,9 @@ def nextafter(self, other):
 nextafter.vjp(self=lambda g, self, other: g * (self != other), other=lambda g: g * 0)
 
 
-@op("heaviside(Tensor self, Tensor values) -> Tensor", kind=pointwise, differentiable=False)
+@op("heaviside(Tensor self, Tensor values) -> Tensor", kind=pointwise, grad_name="NotImplemented")
 def _(self, values):
-    """0 below zero, 1 above, ``values`` at zero.
+    """0 below zero, 1 above, ``values`` at zero. It has no derivative: backward refuses.
 
     Example::
 

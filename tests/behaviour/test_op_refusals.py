@@ -1,0 +1,81 @@
+"""What ops refuse, with which exception, and what they refuse to differentiate."""
+
+import pytest
+
+import rushlight as rl
+
+nn = rl.nn.functional
+
+
+@pytest.mark.parametrize("join", [rl.cat, rl.stack, rl.hstack, rl.vstack, rl.dstack])
+def test_joins_refuse_an_out_that_cannot_hold_the_result(join):
+    parts = [rl.ones(2), rl.ones(2)]
+    with pytest.raises(TypeError, match="can't be cast"):
+        join(parts, out=rl.zeros(0, dtype=rl.int64))
+    wide = join(parts, out=rl.zeros(0, dtype=rl.float64))
+    assert wide.dtype == rl.float64 and wide.sum() == 4
+
+
+@pytest.mark.parametrize(
+    "function", [nn.relu, nn.elu, nn.silu, nn.layer_norm, nn.cosine_similarity]
+)
+def test_functions_of_networks_take_no_out(function):
+    with pytest.raises(TypeError, match="out"):
+        function(rl.ones(2), out=rl.zeros(2))
+
+
+@pytest.mark.parametrize("function", [nn.gelu, nn.softplus, nn.logsigmoid, nn.softshrink])
+def test_some_functions_of_networks_take_out(function):
+    x, out = rl.tensor([-1.0, 2.0]), rl.zeros(2)
+    assert function(x, out=out) is out and rl.equal(out, function(x))
+
+
+@pytest.mark.parametrize(
+    "compare", [rl.Tensor.eq_, rl.Tensor.ne_, rl.Tensor.lt_, rl.Tensor.le_, rl.Tensor.gt_]
+)
+def test_comparing_in_place_ends_the_gradient(compare):
+    x = rl.ones(2, requires_grad=True)
+    compare(x * 1, 1.0).sum().backward()
+    assert x.grad.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["heaviside", "heaviside_", "floor_divide", "floor_divide_"])
+def test_what_has_no_derivative_says_so_in_backward(name):
+    x = rl.ones(2, requires_grad=True)
+    y = getattr(x * 1, name)(rl.ones(2))
+    assert y.grad_fn.name() == "NotImplemented"
+    with pytest.raises(RuntimeError, match="is not implemented"):
+        y.sum().backward()
+
+
+def test_fill_takes_a_tensor_without_dimensions():
+    value = rl.tensor(2.0, requires_grad=True)
+    filled = rl.ones(3).fill_(value)
+    filled.sum().backward()
+    assert filled.tolist() == [2, 2, 2] and value.grad == 3
+    with pytest.raises(RuntimeError, match="0-dimension"):
+        rl.ones(3).fill_(rl.ones(1))
+    with pytest.raises(RuntimeError, match="converted"):
+        rl.ones(3).fill_(rl.tensor(1j))
+
+
+def test_numbers_of_devices_are_refused():
+    for place in (lambda: rl.ones(2).to(3), lambda: rl.zeros(2, device=0)):
+        with pytest.raises(RuntimeError, match="accelerator"):
+            place()
+    with pytest.raises(RuntimeError, match="negative"):
+        rl.ones(2).to(-1)
+
+
+def test_images_to_unfold_have_channels():
+    with pytest.raises(IndexError, match="3 or 4 dimensions"):
+        nn.unfold(rl.ones(3, 3), 2)
+    with pytest.raises(RuntimeError, match="3D or 4D"):
+        nn.unfold(rl.ones(1, 1, 3, 3, 3), 2)
+
+
+def test_waiting_times_are_floats():
+    for draw in (rl.Tensor.exponential_, rl.Tensor.cauchy_, nn.gumbel_softmax):
+        with pytest.raises(RuntimeError, match="floating point") as caught:
+            draw(rl.ones(3, dtype=rl.int64))
+        assert caught.type is RuntimeError

@@ -161,7 +161,8 @@ PyObject* unless_refused(PyObject* result, const char* name, Needs needs, PyObje
 
 // Kinds need not answer for what the geometry alone decides.
 bool concerned(Needs needs, PyObject* self) {
-  return needs == Needs::Memory || interposers_ || (as_tensor(self)->interposed & kSubclass);
+  uint8_t asked = needs == Needs::Graph ? kSubclass | kLevel : kSubclass;
+  return needs == Needs::Memory || interposers_ || (as_tensor(self)->interposed & asked);
 }
 
 const char* method_name(void* method) {
@@ -206,7 +207,8 @@ PyObject* hooked_get(PyObject* self, void* closure) {
   auto& a = *static_cast<PyGetSetDef*>(closure);
   if (as_tensor(self)->interposed | interposers_) [[unlikely]] {
     PyObject* result = guarded([&]() -> PyObject* {
-      if (!concerned(Needs::Geometry, self)) Py_RETURN_NOTIMPLEMENTED;
+      Needs needs = std::strcmp(a.name, "data") == 0 ? Needs::Graph : Needs::Geometry;
+      if (!concerned(needs, self)) Py_RETURN_NOTIMPLEMENTED;
       return redirect_member(a.name, "__get__", &self, 1);
     });
     if (result != Py_NotImplemented) return result;

@@ -45,7 +45,8 @@ class NoTorchFunction {
 };
 
 // ---- native methods behind the hook. What needs memory is refused for tensors that have none.
-enum class Needs : bool { Geometry, Memory };
+// What leaves the graph leaves the graphs of function transforms as well.
+enum class Needs : uint8_t { Geometry, Graph, Memory };
 PyObject* redirect_method(void* method, Needs needs, PyObject* self, PyObject* one);
 PyObject* redirect_method(void* method, Needs needs, PyObject* self, PyObject* const* args,
                           Py_ssize_t n, PyObject* kwnames = nullptr);

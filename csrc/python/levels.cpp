@@ -83,10 +83,20 @@ void give_geometry(const Op& op, const Slots& slots, Results& outs) {
 }
 
 bool reads_argument(const Op& op, int index) {
+  if (op.rules.empty()) return true;
   for (const Rule& r : op.rules)
     for (const RuleInput& in : r.inputs)
       if (in.kind == RuleInput::Argument && in.index == index) return true;
   return false;
+}
+
+// The values before a change, with the place in the graph that they had.
+Own copied(PyObject* o) {
+  if (level_of(*as_tensor(o)) == 0) return Own(checked(PyObject_CallMethod(o, "clone", nullptr)));
+  Own args(checked(PyTuple_Pack(2, o, Py_None))),
+      copy(ask_transform(named_op("clone"), args.get()));
+  keep_history(*as_tensor(copy.get()), *as_tensor(o));
+  return copy;
 }
 
 }  // namespace
@@ -108,19 +118,19 @@ PyObject* invoke_level(Op& op, Slots& slots, Form form) {
   bool recording = op.differentiable && grad_mode(slots.level) && any_requires_grad(op, slots);
   int mutated = form == Form::Inplace ? 0 : op.mutated;
   Own original;
-  if (mutated >= 0) {
-    check_inplace(op, *as_tensor(slots.at[mutated]), recording);
-    if (recording && reads_argument(op, mutated)) {
-      Own args(checked(PyTuple_Pack(2, slots.at[mutated], Py_None)));
-      original = Own(ask_transform(named_op("clone"), args.get()));
-      keep_history(*as_tensor(original.get()), *as_tensor(slots.at[mutated]));
-    }
+  PyObject* self = mutated >= 0 ? slots.at[mutated] : nullptr;
+  if (self) {
+    check_inplace(op, *as_tensor(self), recording);
+    // What is computed of the old values, here or further out, must not see them change.
+    if (reads_argument(op, mutated) && (recording || form == Form::Inplace))
+      original = copied(self);
+    if (original.get() && form == Form::Inplace) slots.at[mutated] = original.get();
   }
   Own result = results_of(op, slots);
   Results outs;
   collect_tensors(result.get(), outs);
-  if (mutated >= 0) {
-    PyObject* self = slots.at[mutated];
+  if (self) {
+    slots.at[mutated] = self;
     if (form == Form::Inplace) write_back(op, self, object(outs[0].get()));
     ++as_tensor(self)->version();
     outs = {};
@@ -131,7 +141,7 @@ PyObject* invoke_level(Op& op, Slots& slots, Form form) {
   if (recording) {
     std::vector<Tensor*> list;
     for (int i = 0; i < outs.size(); ++i) list.push_back(outs[i].get());
-    record(op, slots, list, mutated >= 0 ? Form::Inplace : form, original.get());
+    record(op, slots, list, self ? Form::Inplace : form, original.get());
   }
   return pack_results(op, outs);
 }
@@ -223,6 +233,16 @@ PyObject* step_back(PyObject*, PyObject* token) {
   Py_RETURN_NONE;
 }
 
+// untaped(tensor): the same memory, and the same part in transforms, outside the graph.
+PyObject* untaped(PyObject*, PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    if (!is_tensor(o)) fail(ErrorKind::Type, "untaped(): expected a tensor");
+    Ref<Tensor> t = alias(*as_tensor(o));
+    share_version(*t, *as_tensor(o));
+    return wrap(std::move(t));
+  });
+}
+
 // become(tensor, wrapper): an in-place change gave a plain tensor a part in a transform.
 PyObject* become(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
@@ -272,6 +292,7 @@ PyMethodDef functions[] = {{"call_record", call_record, METH_VARARGS, nullptr},
                            {"step_outside", step_outside, METH_O, nullptr},
                            {"step_back", step_back, METH_O, nullptr},
                            {"become", become, METH_VARARGS, nullptr},
+                           {"untaped", untaped, METH_O, nullptr},
                            {"leads_outside", leads_outside, METH_VARARGS, nullptr},
                            {"innermost_level", py_innermost_level, METH_O, nullptr},
                            {nullptr, nullptr, 0, nullptr}};

@@ -7,7 +7,7 @@ none: the ops that they call are mapped. What is left is computed example by exa
 """
 
 import rushlight as rl
-from rushlight.func.levels import Level, call, map_tensors, payload_at
+from rushlight.func.levels import Level, call, map_tensors, payload, payload_at
 from rushlight.ops._record import pointwise, records
 
 
@@ -53,6 +53,12 @@ class VmapLevel(Level):
                 "Data-dependent control flow is not supported under vmap; use torch.where, or a "
                 "Python loop"
             )
+
+    def detached(self, held):
+        if payload(held.value) is None:
+            return NotImplemented
+        value = held.value.detach()
+        return self.batched(value) if held.batched else self.lift(value)
 
     def process(self, record, args):
         batch = Batch(self, record, args)

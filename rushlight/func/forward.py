@@ -16,29 +16,37 @@ from rushlight.ops._record import pointwise
 class Dual:
     """What a wrapper of a `JvpLevel` holds: a primal, and its tangent or None for zero.
 
-    A view of something whose tangent is zero has the `source` that it is a view of, and the
-    function that takes the view: if the source is changed and gets a tangent, so does the view.
+    A view has the `source` that it is a view of, and the function that takes the view: if the
+    source is given another tangent, the view shows it.
     """
 
-    __slots__ = ("level", "primal", "known", "source")
+    __slots__ = ("level", "primal", "known", "source", "basis")
 
     def __init__(self, level, primal, tangent, source=None):
         self.level, self.primal, self.known, self.source = level, primal, tangent, source
+        self.basis = None  # the tangent of the source that `known` is a view of
+        if source is not None:
+            self._look()
+
+    def _look(self):
+        whole, view = self.source
+        tangent = whole.tangent
+        if tangent is not self.basis:
+            self.known, self.basis = view(tangent), tangent
 
     @property
     def tangent(self):
-        if self.known is None and self.source is not None:
-            whole, view = self.source
-            if whole.tangent is not None:
-                self.known = view(whole.tangent)
+        if self.source is not None:
+            self._look()
         return self.known
 
-    def fill(self, zeros):
-        """Gives it a tangent if it has none."""
-        if self.tangent is None and self.source is not None:
-            self.source[0].fill(zeros)
-        elif self.tangent is None:
-            self.known = zeros(self.primal)
+    def widen(self, zeros):
+        """Gives it a tangent if it has none, and one that is mapped where `zeros` are."""
+        if self.source is not None:
+            self.source[0].widen(zeros)
+        else:
+            made = zeros(self.primal)
+            self.known = made if self.known is None else self.known + made
 
     @property
     def outer(self):
@@ -66,6 +74,9 @@ class JvpLevel(Level):
             held = payload_at(self, value)
         return (value, None) if held is None else (held.primal, held.tangent)
 
+    def detached(self, held):
+        return self.lift(held.primal.detach())
+
     def _shows_wrapper(self, tensor):
         """Is it a view of what was plain when the view was taken, and no longer is?"""
         return tensor._base is not None and payload_at(self, tensor._base) is not None
@@ -79,6 +90,8 @@ class JvpLevel(Level):
         if record.mutated >= 0:
             return self._change(record, args, primals, tangents)
         moving = [t is not None for t in _tensors(tangents, args)]
+        if record.is_view and record.gradients:
+            return self._views(record, payload_at(self, args[0]), primals)
         if not any(moving) or not record.gradients:
             return self._constant(record, args, primals, any(moving))
         result, change = _derivative(record, primals, tangents, args)
@@ -86,15 +99,13 @@ class JvpLevel(Level):
 
     def _constant(self, record, args, primals, moving):
         result = call(record, primals)
-        if record.is_view and not moving:
-            return self._views(record, payload_at(self, args[0]), primals, result)
         inexact = any(map(is_inexact, _flat(result)))
-        if moving and inexact and record.differentiable and record.name not in _CONSTANT:
+        if moving and inexact and not _is_constant(record):
             raise NotImplementedError(f"{record.public_name}: has no derivative")
         return map_tensors(self.lift, result)
 
-    def _views(self, record, whole, primals, result):
-        """Views of what has no tangent yet."""
+    def _views(self, record, whole, primals):
+        result = call(record, primals)
         if whole is None:
             return map_tensors(self.lift, result)
         if isinstance(result, rl.Tensor):
@@ -109,9 +120,10 @@ class JvpLevel(Level):
     def _change(self, record, args, primals, tangents):
         """An op that writes to an argument: its primal and its tangent change alike."""
         place = record.mutated
-        others = [*_tensors(primals, args), *_tensors(tangents, args)]
+        given = [_without(place, values) for values in (primals, tangents, args)]
+        others = [*_tensors(given[0], given[2]), *_tensors(given[1], given[2])]
         held = self.hold(args[place], [t for t in others if t is not None])
-        call(record, primals)
+        call(record, _with(place, primals, held.primal))
         if not record.differentiable_inputs[1:]:  # filled with numbers, or drawn
             held.tangent.zero_()
             return args[place]
@@ -119,8 +131,7 @@ class JvpLevel(Level):
             _zeros_if_none(p, t) if isinstance(p, rl.Tensor) and is_inexact(p) else p
             for p, t in zip(primals, tangents)
         ]
-        of_tangents[place] = held.tangent
-        call(record, of_tangents)
+        call(record, _with(place, of_tangents, held.tangent))
         return args[place]
 
     def hold(self, tensor, others=()):
@@ -138,18 +149,22 @@ class JvpLevel(Level):
         if payload_at(self, tensor) is None:
             self._adopt(tensor)
         held = payload_at(self, tensor)
-        held.fill(zeros)
+        if held.tangent is None or not _mapped(held.tangent) >= set().union(*map(_mapped, others)):
+            held.widen(zeros)
         return held
 
     def _adopt(self, tensor):
         """Turns a plain tensor, and if it is a view what it is a view of, into wrappers."""
-        plain, whole, source = tensor.detach(), tensor._base, None
-        if whole is not None:
-            if payload_at(self, whole) is None:
-                self._adopt(whole)
-            steps = tensor.shape, tensor.stride(), tensor.storage_offset()
-            source = payload_at(self, whole), _same_view(payload_at(self, whole).primal, *steps)
-        _native.become(tensor, self.dual(plain, None, source))
+        whole = tensor._base
+        if whole is None:
+            _native.become(tensor, self.dual(_native.untaped(tensor), None))
+            return
+        if payload_at(self, whole) is None:
+            self._adopt(whole)
+        held = payload_at(self, whole)
+        steps = tensor.shape, tensor.stride(), tensor.storage_offset()
+        view = _same_view(held.primal, *steps)
+        _native.become(tensor, self.dual(view(held.primal), None, (held, view)))
 
 
 def _same_view(whole, size, stride, offset):
@@ -165,6 +180,15 @@ def _same_view(whole, size, stride, offset):
         return tangent.as_strided(size, stride, start)
 
     return view
+
+
+def _is_constant(record):
+    """Is its derivative zero wherever it exists? Internal ops that are not differentiable are parts
+    of a computation: what they give depends on what they get.
+    """
+    if record.differentiable:
+        return record.name in _CONSTANT
+    return record.at != ("internal",)
 
 
 #: have a result of floating point that does not depend on their arguments' values
@@ -184,6 +208,24 @@ def _tensors(values, like):
             yield value
         elif isinstance(model, (tuple, list)):
             yield from _tensors(value, model)
+
+
+def _mapped(tensor):
+    """The levels of `vmap` by which a tensor differs."""
+    found, held = set(), payload(tensor)
+    while held is not None:
+        if getattr(held, "batched", False):
+            found.add(held.level)
+        held = payload(held.outer)
+    return found
+
+
+def _without(place, values):
+    return [*values[:place], *values[place + 1 :]]
+
+
+def _with(place, values, value):
+    return [*values[:place], value, *values[place + 1 :]]
 
 
 def _zip(function, *trees):

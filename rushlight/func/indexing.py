@@ -1,8 +1,7 @@
 """``x[...]`` and ``x[...] = v`` of wrappers, as ops: views first, then positions."""
 
 import rushlight as rl
-from rushlight.func.forward import JvpLevel
-from rushlight.func.levels import current, member, payload_at
+from rushlight.func.levels import member
 from rushlight.ops._record import table
 
 
@@ -87,7 +86,6 @@ def get_item(x, index):
 @member("__setitem__")
 def set_item(x, index, value):
     """``x[index] = value``."""
-    _prepare(x, value)
     view, tensors = _view(x, index)
     if not isinstance(value, rl.Tensor):
         value = rl.tensor(value, dtype=x.dtype)
@@ -98,10 +96,3 @@ def set_item(x, index, value):
         view.index_put_(_index_list(tensors), value)
     else:
         view.copy_(value)
-
-
-def _prepare(x, value):
-    """A plain tensor that is given a value with a tangent gets one itself, before it is viewed."""
-    level = current()
-    if isinstance(level, JvpLevel) and payload_at(level, value) is not None:
-        level.hold(x)

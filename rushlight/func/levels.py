@@ -78,6 +78,12 @@ class Level:
         """The tensor as a wrapper that has no part in this transform."""
         raise NotImplementedError
 
+    def detached(self, held):
+        """A wrapper of the same values that no transform differentiates; NotImplemented: as any
+        tensor is detached.
+        """
+        return NotImplemented
+
     def process(self, record, args):
         """Computes an op on arguments of which some are wrappers of this level."""
         raise NotImplementedError
@@ -177,7 +183,10 @@ def member(*names):
 
 
 def _member(function, args, kwargs):
-    found = _members.get(getattr(function, "__name__", None))
+    name = getattr(function, "__name__", None)
+    if name == "__get__":
+        name = getattr(function.__self__, "__name__", None)
+    found = _members.get(name)
     return NotImplemented if found is None else found(*args, **kwargs)
 
 
@@ -192,6 +201,20 @@ def _reader(name):
 
 for _name in "item tolist numpy __bool__ __int__ __float__ __index__ __array__ __complex__".split():
     _reader(_name)
+
+
+@member("detach", "data")
+def _detach(tensor):
+    held = payload(tensor)
+    return held.level.detached(held) if held.level.alive else NotImplemented
+
+
+@member("detach_")
+def _detach_(tensor):
+    made = _detach(tensor)
+    if made is not NotImplemented:
+        _native.become(tensor, made)
+    return NotImplemented  # what remains is to leave the graph
 
 
 @member("is_contiguous")

@@ -37,7 +37,7 @@ class Tape:
         if self.outer and x.requires_grad:
             x = x.view_as(x)
         else:
-            x = x.detach().requires_grad_()
+            x = _native.untaped(x).requires_grad_()
             self.leaves += (x,)
         self.watched.append(x)
         return x
@@ -50,7 +50,7 @@ class Tape:
         """A result without what only this tape recorded."""
         if not isinstance(x, rl.Tensor) or not x.requires_grad or self.joined(x):
             return x
-        return x.detach()
+        return _native.untaped(x)
 
     def gradients(self, outputs, starts, create_graph=None, retain_graph=True):
         """Of `outputs` with respect to what is watched; zeros where there is no dependence."""
@@ -68,7 +68,7 @@ class Tape:
         # an empty output may stand for one that was not asked for, to which rules pay no heed
         live = [(o, s) for o, s in zip(outputs, starts) if o.requires_grad and o.numel()]
         if not live:
-            return [rl.zeros_like(x.detach()) for x in inputs]
+            return [rl.zeros_like(_native.untaped(x)) for x in inputs]
         outputs, starts = zip(*live)
         found = rl.autograd.grad(
             outputs,
@@ -78,7 +78,9 @@ class Tape:
             create_graph=create_graph,
             allow_unused=True,
         )
-        return [rl.zeros_like(x.detach()) if g is None else g for g, x in zip(found, inputs)]
+        return [
+            rl.zeros_like(_native.untaped(x)) if g is None else g for g, x in zip(found, inputs)
+        ]
 
 
 def require_tensors(name, values, what):
@@ -199,7 +201,7 @@ def grad_and_value(func, argnums=0, has_aux=False):
             result = func(*replaced(inputs), **kwargs)
             output, aux = split_aux("grad", result, has_aux)
             _require_scalar(output)
-            start = rl.ones_like(output.detach())
+            start = rl.ones_like(_native.untaped(output))
             found = tree_unflatten(tape.gradients((output,), (start,)), spec)
         found = found[0] if isinstance(argnums, int) else found
         value = tape.release(output)
@@ -280,7 +282,7 @@ def linearize(func, *primals):
 
 def probe(tape, outputs):
     """Dummy cotangents of the outputs, and the gradients: linear functions of them."""
-    probes = [rl.zeros_like(o.detach()).requires_grad_(is_inexact(o)) for o in outputs]
+    probes = [rl.zeros_like(_native.untaped(o)).requires_grad_(is_inexact(o)) for o in outputs]
     tape.leaves += tuple([p for p in probes if p.requires_grad])
     return probes, tape.raw_gradients(outputs, probes, tape.watched, True)
 

@@ -5,6 +5,7 @@ gradient would end there, and asking for a second derivative would fail instead 
 """
 
 import rushlight as rl
+from rushlight import _native
 from rushlight.ops._record import op
 
 
@@ -45,4 +46,4 @@ def through_formula(formula, given, needs, tensors, *rest):
 
 def _leaf(t, keep):
     """The tensor, as something to differentiate by."""
-    return t.view_as(t) if keep else t.detach().requires_grad_()
+    return t.view_as(t) if keep else _native.untaped(t).requires_grad_()

@@ -8,7 +8,7 @@ matmul.py. To add one: a record over an internal op, which carries the gradient.
 
 import rushlight as rl
 from rushlight import _native
-from rushlight.ops._decisions import every
+from rushlight.ops._decisions import every, recording
 from rushlight.ops._record import namespaces, op
 
 LinAlgError = _native.LinAlgError
@@ -155,7 +155,7 @@ def _(given, needs, A, X, LU, pivots, left):
     g = given[0]
     if g is None:
         return None, None
-    if rl.is_grad_enabled():
+    if recording(A, g):
         g_b = _solve(_h(A), g, left, "")[0]
     else:
         turned = A.is_contiguous() and not A.is_complex()  # then the factors are those of A^T
@@ -260,7 +260,7 @@ def _scaled_identity(scale, a):
 
 def _solve_adjoint(A, LU, pivots, right):
     """A^-H ``right``, from the factors unless the result has to be differentiable."""
-    if rl.is_grad_enabled():
+    if recording(A, right):
         return _solve(_h(A), right, True, "")[0]
     turned = A.is_contiguous() and not A.is_complex()
     return _lu_solve(LU, pivots, right, True, not turned)

@@ -312,7 +312,7 @@ def eigvals(self):
         >>> rl.linalg.eigvals(rl.tensor([[2., 0.], [0., 1.]]))
         tensor([2.+0.j, 1.+0.j])
     """
-    return _checked_eig(self, rl.is_grad_enabled() and self.requires_grad)[0]
+    return _checked_eig(self, recording(self))[0]
 
 
 # ---- singular values

@@ -1,6 +1,7 @@
 """Losses over sequences: connectionist temporal classification; and linear_cross_entropy."""
 
 import rushlight as rl
+from rushlight.ops._attach import through_formula
 from rushlight.ops._record import op
 from rushlight.ops.loss import reduced
 
@@ -24,12 +25,12 @@ def _ctc_paths(log_probs, labels, input_lengths, target_lengths, blank):
     for t in range(1, steps):
         one = rl.cat([low, alpha[:, :-1]], 1)
         two = rl.where(same, _LOW, rl.cat([low, low, alpha[:, :-2]], 1)[:, : alpha.shape[1]])
-        new = rl.logaddexp(rl.logaddexp(alpha, one), two) + emit[t]
+        new = rl.stack([alpha, one, two]).logsumexp(0) + emit[t]
         alpha = rl.where((t < input_lengths).unsqueeze(1), new, alpha)
     last = (2 * target_lengths).unsqueeze(1)
     end = alpha.gather(1, last).squeeze(1)
     before = alpha.gather(1, (last - 1).clamp_min(0)).squeeze(1)
-    total = rl.logaddexp(end, rl.where(target_lengths > 0, before, _LOW))
+    total = rl.stack([end, rl.where(target_lengths > 0, before, _LOW)]).logsumexp(0)
     return rl.where(input_lengths > 0, total, rl.where(target_lengths > 0, _LOW, 0))
 
 
@@ -49,12 +50,15 @@ def _ctc_grad(g, log_probs, labels, input_lengths, target_lengths, blank):
     """exp(log_probs) minus the posterior of each class:
     the gradient for the input of log_softmax.
     """
-    with rl.enable_grad():
-        x = log_probs.detach().requires_grad_(True)
-        log_p = _ctc_paths(x, labels, input_lengths, target_lengths, blank)
-        (posterior,) = rl.autograd.grad(log_p.sum(), [x])
-    used = (rl.arange(x.shape[0]).unsqueeze(1) < input_lengths).unsqueeze(2)
-    grad = rl.where(used, log_probs.detach().exp() - posterior, 0)
+    (posterior,) = through_formula(
+        _ctc_paths,
+        (rl.ones_like(g),),
+        (True,),
+        (log_probs,),
+        *(labels, input_lengths, target_lengths, blank),
+    )
+    used = (rl.arange(log_probs.shape[0]).unsqueeze(1) < input_lengths).unsqueeze(2)
+    grad = rl.where(used, log_probs.exp() - posterior, 0)
     return grad * g.unsqueeze(0).unsqueeze(2)
 
 

@@ -18,6 +18,19 @@ __all__ = [
     "unpack_dual",
 ]
 
+
+class _Recorded(rl.autograd.Function):
+    """The dual tensor that ``dual()`` gives, as a result of its primal."""
+
+    @staticmethod
+    def forward(ctx, primal, dual):
+        return dual()
+
+    @staticmethod
+    def backward(ctx, g):
+        return g, None
+
+
 _levels = []  # of the running `dual_level`; PyTorch allows one at a time
 
 
@@ -105,7 +118,8 @@ def make_dual(tensor, tangent, *, level=None):
         raise RuntimeError(
             f"Expected tangent to have the primal's dtype {tensor.dtype}, but got: {tangent.dtype}"
         )
-    return current.dual(tensor.view_as(tensor), tangent)
+    made = current.dual(tensor.view_as(tensor), tangent)
+    return _Recorded.apply(tensor, lambda: made) if tensor.requires_grad else made
 
 
 def unpack_dual(tensor, *, level=None):

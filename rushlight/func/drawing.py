@@ -20,6 +20,8 @@ def draw(level, record, args, in_place):
             return _in_place(level, record, args, batch)
         if level.randomness == "same":
             return _same(level, record, batch)
+        if "size" not in record.arg_names and not _has_tensor(batch.args):  # randperm
+            return level.batched(rl.stack([call(record, batch.args) for _ in range(batch.size)]))
         return map_tensors(level.batched, call(record, _for_each(record, batch)))
 
 
@@ -37,6 +39,10 @@ def _same(level, record, batch):
             "for all examples, but one is mapped over"
         )
     return map_tensors(level.lift, call(record, batch.args))
+
+
+def _has_tensor(args):
+    return any([isinstance(a, rl.Tensor) for a in args])
 
 
 def _for_each(record, batch):

@@ -81,7 +81,7 @@ def _stack_of_matrices(batch, *args):
     return batch.run(*values)
 
 
-for _name in ("xlogy", "_bce", "logaddexp2", "_standard_gamma_grad", "_dirichlet_grad"):
+for _name in ("xlogy", "logaddexp2", "_standard_gamma_grad", "_dirichlet_grad"):
     rules[_name] = lined_up
 
 

@@ -68,8 +68,8 @@ def _is_number(batch, i):
 def _along_one(batch, x, dim, index, *rest):
     """The same positions for all examples; other tensors get the mapped dimension."""
     rank = batch.rank(0)
-    if batch.record.name == "index_fill" and (batch.flags[3] or rank == 0):
-        return NotImplemented
+    if batch.record.name == "index_fill":
+        return _filled(batch, x, dim, index, *rest)
     if rank == 0:
         vectors = [a.unsqueeze(-1) if i in (0, 3) and _is_number(batch, i) else a
                    for i, a in enumerate(batch.args)]  # fmt: skip
@@ -85,6 +85,22 @@ def _along_one(batch, x, dim, index, *rest):
     return batch.replaced(**changes)
 
 
+def _filled(batch, x, dim, index, value):
+    """index_fill, through the mask of what is filled."""
+    at, x = shift(dim, max(batch.rank(0), 1)), batch.front(0)
+    at_least_1d = x if x.dim() > 1 else x.unsqueeze(1)
+    index = index.reshape(batch.size if batch.flags[2] else 1, -1).long()
+    count = at_least_1d.shape[at]
+    index = index.where(index >= 0, index + count)
+    mask = rl.zeros((index.shape[0], count), dtype=rl.bool).scatter(1, index, True)
+    shape = [1] * at_least_1d.dim()
+    shape[0], shape[at] = mask.shape
+    if isinstance(value, rl.Tensor):
+        value = aligned(value, batch.flags[3], at_least_1d.dim() - 1).to(x.dtype)
+    filled = rl.where(mask.reshape(shape), value, at_least_1d)
+    return filled.to(x.dtype).reshape(x.shape)
+
+
 def _by_example(batch, dim, index, *rest):
     """Positions that differ between examples: through gather and scatter."""
     name, x, at = batch.record.name, batch.front(0), shift(dim, batch.rank(0))
@@ -95,8 +111,6 @@ def _by_example(batch, dim, index, *rest):
     index = index.reshape(size).expand(wide).long()
     if name == "index_select":
         return x.gather(at, index)
-    if name == "index_fill":
-        return x.scatter(at, index, rest[0])
     source = batch.front(3).expand(wide)
     if name == "index_copy":
         return x.scatter(at, index, source)
@@ -150,14 +164,28 @@ def _index(batch, x, indices):
 
 @rule("index_put", "index_put_")
 def _index_put(batch, x, indices, values, accumulate):
-    flags = batch.flags[1]
+    flags, x = batch.flags[1], batch.front(0)
+    if not any(flags) and _is_block(indices):
+        blank = rl.empty(x.shape[1:], device="meta")
+        rank = blank[tuple([slice(None) if i is None else i for i in indices])].dim()
+        return batch.run(x, (None, *indices), aligned(values, batch.flags[2], rank), accumulate)
     at = _positions(batch, indices, flags)
     if at is None:
+        return _put_masked(batch, x, indices, values, accumulate)
+    rank = max([i.dim() for i in at]) - 1 + x.dim() - 1 - len(indices)
+    return batch.run(x, at, aligned(values, batch.flags[2], rank), accumulate)
+
+
+def _put_masked(batch, x, indices, values, accumulate):
+    """One number for all that a mapped mask chooses."""
+    (mask, *more), (flag, *_) = indices, batch.flags[1]
+    if more or mask is None or mask.dtype is not rl.bool or batch.rank(2):
         return NotImplemented
-    tail = x.dim() - batch.flags[0] - len(indices)
-    rank = max([i.dim() for i in at]) - 1 + tail
-    values = aligned(values, batch.flags[2], rank)
-    return batch.run(batch.front(0), at, values, accumulate)
+    mask = mask if flag else mask.unsqueeze(0)
+    mask = mask.reshape(mask.shape + (1,) * (x.dim() - mask.dim()))
+    values = aligned(values, batch.flags[2], x.dim() - 1)
+    changed = rl.where(mask, x + values if accumulate else values, x)
+    return x.copy_(changed) if batch.record.mutated >= 0 else changed
 
 
 @rule("masked_select")
@@ -172,13 +200,29 @@ def _masked_select(batch, x, mask):
 @rule("masked_scatter")
 def _masked_scatter(batch, x, mask, source):
     if batch.flags[1]:
-        return NotImplemented
+        return _scattered(batch, x, mask, source)
     x, source = batch.front(0), batch.front(2)
     size = rl.broadcast_shapes(x.shape[1:], mask.shape)
     x = aligned(x, True, len(size)).expand(batch.size, *size)
     at = mask.expand(size).reshape(-1).nonzero().squeeze(1)
     rows = source.reshape(batch.size, -1)[:, : at.shape[0]]
     return x.reshape(batch.size, -1).index_copy(1, at, rows).reshape(x.shape)
+
+
+def _scattered(batch, x, mask, source):
+    """masked_scatter with a mask for each example: the n-th that is true gets the n-th element."""
+    x, source = batch.front(0), batch.front(2).reshape(batch.size, -1)
+    rank = max(batch.rank(0), batch.rank(1))
+    x, mask = rl.broadcast_tensors(aligned(x, True, rank), aligned(mask, True, rank))
+    rows = mask.reshape(batch.size, -1)
+    if rows.numel() and int(rows.sum(1).max()) > source.shape[1]:
+        raise RuntimeError(
+            f"masked_scatter: expected a source of at least {int(rows.sum(1).max())} elements, got "
+            f"{source.shape[1]}"
+        )
+    at = (rows.cumsum(1) - 1).clamp_min(0)
+    picked = source.gather(1, at) if source.shape[1] else rows.new_zeros(rows.shape, dtype=x.dtype)
+    return rl.where(rows, picked, x.reshape(batch.size, -1)).reshape(x.shape)
 
 
 @rule("nonzero", "_unique", "_unique_consecutive", "_unique_rows")

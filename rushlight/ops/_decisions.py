@@ -26,6 +26,13 @@ def recording(*tensors):
     )
 
 
+def extent_of(x):
+    """The elements of the memory that x is a part of; under a transform, as if contiguous."""
+    if _native.kind_of(x) >= _FIRST_WRAPPER:
+        return x.numel()
+    return x.untyped_storage().nbytes() // x.element_size()
+
+
 def some(mask):
     """Is any element true, of any example?"""
     return bool(unwrapped(mask).any())

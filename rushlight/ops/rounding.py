@@ -66,8 +66,9 @@ unary(
 def _sgn_gradient(g, z, unit):
     """Only the part of g across the ray through z counts: the length does not change."""
     size = z.abs()
-    slope = (g - unit * (g * unit.conj()).real) / size
-    return slope.masked_fill(size == 0, 0)
+    nothing = size == 0
+    slope = (g - unit * (g * unit.conj()).real) / size.masked_fill(nothing, 1)
+    return slope.masked_fill(nothing, 0)
 
 
 @op("round(Tensor self) -> Tensor", kind=pointwise)

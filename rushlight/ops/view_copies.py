@@ -3,6 +3,7 @@ splits that older programs call unsafe. To add one: a line.
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import extent_of
 from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op
 
@@ -141,7 +142,7 @@ def as_strided_scatter(self, src, size, stride, storage_offset=None):
         >>> rl.as_strided_scatter(rl.zeros(3), rl.ones(2), (2,), (2,))
         tensor([1., 0., 1.])
     """
-    extent = self.untyped_storage().nbytes() // self.element_size()
+    extent = extent_of(self)
     places = rl.arange(extent)
     own = places.as_strided(self.shape, self.stride(), self.storage_offset())
     offset = self.storage_offset() if storage_offset is None else storage_offset

@@ -77,6 +77,21 @@ def test_detached_values_have_no_tangent(cut):
         assert forward_ad.unpack_dual(dual).tangent is ONE
 
 
+def test_duals_of_what_requires_gradients_lead_back_to_it():
+    x = X.clone().requires_grad_()
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(x, ONE)
+        (found,) = rl.autograd.grad((dual**3).sum(), x)
+        assert forward_ad.unpack_dual(found).primal.allclose(3 * X**2)
+        assert forward_ad.unpack_dual(found).tangent.allclose(6 * X)
+
+
+def test_modulus_at_zero_has_a_second_derivative():
+    z, t = rl.zeros(1, dtype=rl.complex128), rl.ones(1, dtype=rl.complex128)
+    slope = jvp(lambda z: jvp(rl.abs, (z,), (t,))[1], (z,), (t,))
+    assert slope[0].tolist() == [0.0] and slope[1].tolist() == [0.0]
+
+
 def test_a_detached_value_shares_memory():
     def f(x):
         y = x * 1

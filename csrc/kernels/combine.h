@@ -109,6 +109,20 @@ inline void divide_by_counts(Tensor& out, const Tensor& counts) {
   });
 }
 
+// combine(target, source), with sums and products of 16-bit floats made in float32 and rounded at
+// the end.
+template <class F>
+void combine_wide(Tensor& out, const Tensor& source, Reduce r, F&& combine) {
+  bool narrow = out.dtype == DType::F16 || out.dtype == DType::BF16;
+  if (!narrow || r == Reduce::Replace || r == Reduce::AMax || r == Reduce::AMin)
+    return combine(out, source);
+  Ref<Tensor> to = empty(out.sizes(), DType::F32), from = empty(source.sizes(), DType::F32);
+  copy_into(*to, out);
+  copy_into(*from, source);
+  combine(*to, *from);
+  copy_into(out, *to);
+}
+
 inline Reduce parse_reduce(const Call& c, std::string_view s) {
   if (s == "add" || s == "sum") return Reduce::Sum;
   if (s == "multiply" || s == "prod") return Reduce::Prod;

@@ -147,7 +147,9 @@ void index_add_run(Call& c) {
     scale(*scaled, alpha);
     source = std::move(scaled);
   }
-  combine_slices(c.out(0), dim_of(c, 1), *index, *source, Reduce::Sum, c.op);
+  combine_wide(c.out(0), *source, Reduce::Sum, [&](Tensor& to, const Tensor& from) {
+    combine_slices(to, dim_of(c, 1), *index, from, Reduce::Sum, c.op);
+  });
 }
 
 void index_copy_run(Call& c) {

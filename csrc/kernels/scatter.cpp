@@ -72,20 +72,34 @@ void each_target(const ScatterPlan& p, const Values& v, const char* op, WriteTar
                  [&](int64_t b, int64_t e) { write(p, v, op, 0, p.l.outer, b, e); });
 }
 
-void scatter_into(const ScatterPlan& p, const Source& src, Reduce r, const char* op) {
-  Unlocked unlocked(p.index.numel);
-  alignas(16) char number[16];
-  dispatch(p.out.dtype, [&]<class T>() { *reinterpret_cast<T*>(number) = src.number.to<T>(); });
+void scatter_into(Tensor& out, const Tensor& index, int dim, const Source& src, Reduce r,
+                  const char* op) {
   const Tensor* t = src.tensor;
-  Values values{t, t ? t->raw() : number, t ? stride_or_zero(*t, p.dim) : 0, t ? 1 : 0};
+  ScatterPlan p{out,
+                index,
+                dim,
+                lines_of(index, dim),
+                inner_offsets(index, out, dim),
+                t ? inner_offsets(index, *t, dim) : std::vector<int64_t>()};
+  Unlocked unlocked(index.numel);
+  alignas(16) char number[16];
+  dispatch(out.dtype, [&]<class T>() { *reinterpret_cast<T*>(number) = src.number.to<T>(); });
+  Values values{t, t ? t->raw() : number, t ? stride_or_zero(*t, dim) : 0, t ? 1 : 0};
   WriteTargets write = nullptr;
   if (r == Reduce::Replace)
-    with_size(item_size(p.out.dtype), [&]<class U>() { write = write_targets<U, Replace>; });
+    with_size(item_size(out.dtype), [&]<class U>() { write = write_targets<U, Replace>; });
   else
-    dispatch(p.out.dtype, [&]<class T>() {
+    dispatch(out.dtype, [&]<class T>() {
       with_combine(r, [&]<class Combine>() { write = write_targets<T, Combine>; });
     });
   each_target(p, values, op, write);
+}
+
+void scatter_from(Tensor& out, const Tensor& index, int dim, const Tensor& src, Reduce r,
+                  const char* op) {
+  combine_wide(out, src, r, [&](Tensor& to, const Tensor& from) {
+    scatter_into(to, index, dim, {&from, {}}, r, op);
+  });
 }
 
 void check_scatter(const Call& c, const Tensor& self, int dim, const Tensor& index,
@@ -124,14 +138,8 @@ void run_scatter(Call& c, Reduce r) {
   if (c.tensor(2).numel == 0) return;
   Ref<Tensor> index = index_values(c.tensor(2));
   int dim = dim_of(c, 1);
-  Tensor* src = c.tensor_or_null(3);
-  ScatterPlan p{out,
-                *index,
-                dim,
-                lines_of(*index, dim),
-                inner_offsets(*index, out, dim),
-                src ? inner_offsets(*index, *src, dim) : std::vector<int64_t>()};
-  scatter_into(p, {src, c.scalar(3)}, r, c.op);
+  if (Tensor* src = c.tensor_or_null(3)) return scatter_from(out, *index, dim, *src, r, c.op);
+  scatter_into(out, *index, dim, {nullptr, c.scalar(3)}, r, c.op);
 }
 void scatter_run(Call& c) {
   run_scatter(c, c.n_args > 4 && c.has(4) ? parse_reduce(c, c.text(4)) : Reduce::Replace);
@@ -149,15 +157,11 @@ void scatter_reduce_run(Call& c) {
   if (c.tensor(2).numel == 0) return;
   Ref<Tensor> index = index_values(c.tensor(2));
   int dim = dim_of(c, 1);
-  Tensor& src = c.tensor(3);
-  Lines l = lines_of(*index, dim);
-  reduce_into(
-      c.out(0), parse_reduce(c, c.text(4)), c.flag(5),
-      [&](Tensor& to, const Scalar* number, Reduce r) {
-        ScatterPlan p{
-            to, *index, dim, l, inner_offsets(*index, to, dim), inner_offsets(*index, src, dim)};
-        scatter_into(p, number ? Source{nullptr, *number} : Source{&src, {}}, r, c.op);
-      });
+  reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5),
+              [&](Tensor& to, const Scalar* number, Reduce r) {
+                if (number) return scatter_into(to, *index, dim, {nullptr, *number}, r, c.op);
+                scatter_from(to, *index, dim, c.tensor(3), r, c.op);
+              });
 }
 
 RL_UPDATE("scatter.src", scatter_infer, scatter_run);

@@ -115,6 +115,67 @@ PyObject* rule_argument(Node& n, const RuleInput& in, std::vector<Ref<Tensor>>& 
   }
 }
 
+// What one rule gives: a gradient, or several of a list or of all inputs.
+std::vector<Ref<Tensor>> run_rule(Node& n, const Rule& rule, std::vector<Ref<Tensor>>& grads,
+                                  size_t& next, bool needed, bool create_graph) {
+  PyObject* argv[kMaxArgs + 4];
+  Own held[kMaxArgs + 4];
+  for (size_t i = 0; i < rule.inputs.size(); ++i) {
+    held[i] = Own(rule_argument(n, rule.inputs[i], grads, next, create_graph));
+    argv[i] = held[i].get();
+  }
+  std::vector<Ref<Tensor>> results;
+  if (!needed) return results;
+  Own out(checked(PyObject_Vectorcall(rule.fn, argv, rule.inputs.size(), nullptr)));
+  append_results(out.get(), n, results);
+  return results;
+}
+
+// The edges of the a-th tensor argument: where they begin and how many they are.
+std::pair<size_t, size_t> edges_of(const Node& n, const Op& op, size_t a) {
+  size_t list_span = n.edges.size() - (op.tensor_args.size() - 1), begin = 0;
+  for (size_t i = 0;; ++i) {
+    size_t span = op.args[op.tensor_args[i]].type == ArgType::Tensors ? list_span : 1;
+    if (i == a) return {begin, span};
+    begin += span;
+  }
+}
+
+bool any_needed(const Node& n, std::pair<size_t, size_t> edges) {
+  for (size_t i = 0; i < edges.second; ++i)
+    if (n.edges[edges.first + i].node) return true;
+  return false;
+}
+
+void require_rules(const Node& n, const Op& op) {
+  for (size_t a = 0; a < op.tensor_args.size(); ++a) {
+    int arg = op.tensor_args[a];
+    bool has = std::ranges::any_of(op.rules, [&](const Rule& r) { return r.arg == arg; });
+    if (!has && any_needed(n, edges_of(n, op, a)))
+      fail(ErrorKind::NotImplemented, "derivative for ", op.public_name, " with respect to '",
+           op.args[arg].text, "' is not implemented");
+  }
+}
+
+// A rule for each argument. They run in the order of the record: it decides in which order the
+// second derivatives' terms are added.
+std::vector<Ref<Tensor>> run_each_rule(Node& n, const Op& op, std::vector<Ref<Tensor>>& grads,
+                                       bool create_graph) {
+  require_rules(n, op);
+  std::vector<Ref<Tensor>> results(n.edges.size());
+  size_t next = 0;
+  for (const Rule& rule : op.rules) {
+    auto at = std::ranges::find(op.tensor_args, rule.arg);
+    auto edges = edges_of(n, op, static_cast<size_t>(at - op.tensor_args.begin()));
+    bool needed = any_needed(n, edges), list = op.args[rule.arg].type == ArgType::Tensors;
+    if (!needed && !list) continue;
+    auto made = run_rule(n, rule, grads, next, needed, create_graph);
+    for (size_t i = 0; i < std::min(made.size(), edges.second); ++i)
+      results[edges.first + i] = std::move(made[i]);
+  }
+  return results;
+}
+
 std::vector<Ref<Tensor>> run_rules(Node& n, std::vector<Ref<Tensor>> grads, const Pass& pass) {
   NoTorchFunction off;
   const Op& op = *n.op;
@@ -122,41 +183,9 @@ std::vector<Ref<Tensor>> run_rules(Node& n, std::vector<Ref<Tensor>> grads, cons
     fail(ErrorKind::NotImplemented, "derivative for ", op.public_name,
          " is not implemented (recorded at ", node_place(n), ")");
   grads.resize(n.outputs.size());
-  std::vector<Ref<Tensor>> results;
-  size_t next = 0, edge = 0;
-  bool joint = op.rules[0].arg < 0;
-  for (size_t a = 0; a < op.tensor_args.size() || joint; ++a) {
-    const Rule* rule = joint ? &op.rules[0] : nullptr;
-    bool list = !joint && op.args[op.tensor_args[a]].type == ArgType::Tensors;
-    for (const Rule& r : op.rules)
-      if (!joint && r.arg == op.tensor_args[a]) rule = &r;
-    size_t span = list ? n.edges.size() - (op.tensor_args.size() - 1) : 1;
-    bool needed = joint;
-    for (size_t i = 0; i < span && !joint; ++i) needed |= bool(n.edges[edge + i].node);
-    if (!joint && !needed && (!list || !rule)) {
-      results.resize(results.size() + span);
-      edge += span;
-      continue;
-    }
-    if (!rule)
-      fail(ErrorKind::NotImplemented, "derivative for ", op.public_name, " with respect to '",
-           op.args[op.tensor_args[a]].text, "' is not implemented");
-    PyObject* argv[kMaxArgs + 4];
-    Own held[kMaxArgs + 4];
-    for (size_t i = 0; i < rule->inputs.size(); ++i) {
-      held[i] = Own(rule_argument(n, rule->inputs[i], grads, next, pass.create_graph));
-      argv[i] = held[i].get();
-    }
-    if (needed) {
-      Own out(checked(PyObject_Vectorcall(rule->fn, argv, rule->inputs.size(), nullptr)));
-      append_results(out.get(), n, results);
-    } else {
-      results.resize(results.size() + span);
-    }
-    edge += span;
-    if (joint) break;
-  }
-  return results;
+  size_t next = 0;
+  if (op.rules[0].arg < 0) return run_rule(n, op.rules[0], grads, next, true, pass.create_graph);
+  return run_each_rule(n, op, grads, pass.create_graph);
 }
 
 // g covers the base; the inner node sees only the view's part, and that part is replaced.

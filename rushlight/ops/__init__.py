@@ -108,6 +108,7 @@ FAMILIES = (
     "loss_sequence",
     "special",
     "numeric",
+    "differences",
     "view_copies",
     "fft",
     "spectrogram",

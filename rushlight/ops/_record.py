@@ -54,7 +54,7 @@ class Record(_native.Operator):
         return function
 
     def vjp(self, /, **rules):
-        """Gradient rules, one per differentiable argument.
+        """Gradient rules, one per differentiable argument, to be run in the order given.
 
         A rule's parameters name what it gets: ``g`` (the output's gradient; a tuple for ops that
         return a list), ``g_NAME`` (that of output NAME), ``grads`` (a tuple of all; ``given``:

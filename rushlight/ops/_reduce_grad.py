@@ -102,11 +102,10 @@ def norm_grad(g, x, result, ord, dim, keepdim):
         mask = (size == result) | size.isnan()
         dims = dims_of(dim, x.dim())
         return x.sgn() * (g / mask.sum(dims, keepdim=True) if x.dim() else g) * mask
+    if ord < 1:
+        return (x.sgn() * size.pow(ord - 1)).masked_fill(x == 0, 0) * g * result.pow(1 - ord)
     scale = (g / result.pow(ord - 1)).masked_fill(result == 0, 0)
-    if ord < 2:
-        power = x.sgn() * size.pow(ord - 1)
-        return (power.masked_fill(x == 0, 0) if ord < 1 else power) * scale
-    return x * size.pow(ord - 2) * scale
+    return (x.sgn() * size.pow(ord - 1) if ord < 2 else x * size.pow(ord - 2)) * scale
 
 
 def var_grad(g, x, dim, correction, keepdim):

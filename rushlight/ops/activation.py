@@ -8,6 +8,7 @@ ops/activation_piecewise.py.
 import rushlight as rl
 from rushlight.ops._elementwise import slope_op
 from rushlight.ops._record import floats_only, op, pointwise
+from rushlight.ops._rounding import rounded_once
 
 PASS = "The gradient in one pass (internal)."
 _NN = ("nn.functional",)
@@ -85,10 +86,10 @@ def _gelu_tanh_second(g, grad, self):
     inner = 0.7978845608028654 * (self + 0.044715 * self**3)
     slope = 0.7978845608028654 * (1 + 0.134145 * self * self)
     t, s = inner.tanh(), 1 / inner.cosh()
-    rise = 0.5 * (1 - t * t) * slope
-    bend = -2 * s * s * t * slope * (0.5 * self) * slope
-    turn = 6 * 0.044715 * 0.7978845608028654 * self * (0.5 * self) * (1 - t * t)
-    return g * grad * (2 * rise + bend + turn)
+    half, rise = 0.5 * self, 1 - t * t
+    bend = half * slope * (2 * s * (-s * t) * slope)
+    turn = half * rise * (0.26829 * self * 0.7978845608028654)
+    return g * grad * (2 * (0.5 * rise * slope) + bend + turn)
 
 
 _gelu_tanh_backward.vjp(grad=lambda g, self: _gelu_tanh_backward(g, self), self=_gelu_tanh_second)
@@ -360,6 +361,22 @@ def mish(input, inplace):
     return into(input, inplace, _mish)
 
 
+@op("_gate(Tensor self, Tensor other) -> Tensor", at=("internal",), grad_name="GluBackward0")
+def _gate(self, other):
+    """One half of `glu` times the sigmoid of the other, rounded once."""
+    return rounded_once(lambda a, b: a * b.sigmoid())(self, other)
+
+
+def _gate_slope(g, self, share):
+    return (1 - share) * share * self * g
+
+
+_gate.vjp(
+    self=lambda g, other: g * other.sigmoid(),
+    other=lambda g, self, other: rounded_once(_gate_slope)(g, self, other.sigmoid()),
+)
+
+
 @op("glu(Tensor input, int dim=-1) -> Tensor", at=_NN)
 def glu(input, dim):
     """The first half along `dim` times sigmoid of the second half (Dauphin et al. 2016).
@@ -375,8 +392,7 @@ def glu(input, dim):
         raise RuntimeError(
             f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}"
         )
-    a, b = input.chunk(2, dim)
-    return a * b.sigmoid()
+    return _gate(*input.chunk(2, dim))
 
 
 @op("softsign(Tensor input) -> Tensor", at=_NN)

@@ -98,9 +98,9 @@ def div(self, other):
     ...
 
 
-div.vjp(
-    self=lambda g, other: g / conj_any(other),
+div.vjp(  # in this order, in which PyTorch adds up second derivatives
     other=lambda g, self, other: -g * conj_any((self / other) / other),
+    self=lambda g, other: g / conj_any(other),
 )
 
 

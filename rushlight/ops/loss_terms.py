@@ -95,11 +95,34 @@ def soft_margin(input, target, reduction, knee):
     return whole((-input * target).exp().log1p(), reduction)
 
 
-def _soft_margin_slope(g, a, b, reduction):
-    z = (-b * a).exp()
-    return -_share(a, reduction) * b * z / (z + 1) * g
+@op(
+    "_soft_margin_slope(Tensor grad, Tensor input, Tensor target, int reduction) -> Tensor",
+    at=("internal",),
+    grad_name="SoftMarginLossBackwardBackward0",
+)
+def _soft_margin_slope(grad, input, target, reduction):
+    """The gradient of `soft_margin` for its input."""
+    z = (-target * input).exp()
+    return -_share(input, reduction) * target * z / (z + 1) * grad
 
 
+def _soft_margin_bend(g, grad, input, target, reduction):
+    z = (-target * input).exp()
+    bend = g * grad * (target * target) * (z / (z + 1) / (z + 1))  # whose square may overflow
+    return bend / bend.numel() if reduction == MEAN else bend
+
+
+def _soft_margin_twist(g, grad, input, target, reduction):
+    z = (-target * input).exp()
+    twist = z / (z + 1) * (target * input / (z + 1) - 1)
+    return g * grad * twist * _share(input, reduction)
+
+
+_soft_margin_slope.vjp(
+    grad=lambda g, input, target, reduction: _soft_margin_slope(g, input, target, reduction),
+    input=_soft_margin_bend,
+    target=_soft_margin_twist,
+)
 soft_margin.vjp(
     input=lambda g, input, target, reduction: _soft_margin_slope(g, input, target, reduction),
     target=lambda g, input, target, reduction: _soft_margin_slope(g, target, input, reduction),
@@ -118,6 +141,10 @@ def bce(input, target, weight, reduction):
     return whole(terms if weight is None else terms * weight, reduction)
 
 
+#: keeps quotients finite where a probability is 0 or 1
+_TINY = 1e-12
+
+
 def _limited(logarithm):
     return logarithm.clamp_min(-100)
 
@@ -127,17 +154,40 @@ def _weighted(slope, weight, reduction):
     return slope / slope.numel() if reduction == MEAN else slope
 
 
-def _bce_slope(g, input, target, weight, reduction):
-    return _weighted(
-        g * (input - target) / ((1 - input) * input).clamp_min(1e-12), weight, reduction
-    )
+@op(
+    "_bce_slope(Tensor grad, Tensor input, Tensor target, Tensor? weight, int reduction) -> Tensor",
+    at=("internal",),
+    grad_name="BinaryCrossEntropyBackwardBackward0",
+)
+def _bce_slope(grad, input, target, weight, reduction):
+    """The gradient of `bce` for its input."""
+    slope = grad * (input - target) / ((1 - input) * input).clamp_min(_TINY)
+    return _weighted(slope, weight, reduction)
 
 
-bce.vjp(
-    input=_bce_slope,
-    target=lambda g, input, weight, reduction: _weighted(
-        g * (_limited((-input).log1p()) - _limited(input.log())), weight, reduction
+def _bce_bend(g, grad, input, target, weight, reduction):
+    top = input * input - 2 * input * target + target
+    bend = top / ((input + _TINY).square() * (1 - input + _TINY).square()) * (g * grad)
+    return _weighted(bend, weight, reduction)
+
+
+_bce_slope.vjp(
+    grad=lambda g, input, target, weight, reduction: _weighted(
+        (input - target) / ((input + _TINY) * (1 - input + _TINY)) * g, weight, reduction
     ),
+    input=_bce_bend,
+    target=lambda g, grad, input, weight, reduction: _weighted(
+        -g * grad / ((1 - input) * input).clamp_min(_TINY), weight, reduction
+    ),
+    weight=lambda g, grad, input, target, reduction: _bce_slope(
+        g * grad, input, target, None, reduction
+    ),
+)
+bce.vjp(
+    input=lambda g, input, target, weight, reduction: _bce_slope(
+        g, input, target, weight, reduction
+    ),
+    target=lambda g, input, weight, reduction: _weighted(-input.logit() * g, weight, reduction),
     weight=lambda g, input, target, reduction: (
         g * bce(input, target, None, NONE) * _share(input, reduction)
     ),

@@ -5,6 +5,7 @@ product, write its record below; its kernel, if it has one, is in csrc/kernels/m
 """
 
 import rushlight as rl
+from rushlight.ops._elementwise import conj_any
 from rushlight.ops._elementwise import conjugate as _conj
 from rushlight.ops._record import op
 from rushlight.ops._rounding import is_narrow
@@ -407,6 +408,18 @@ def addr(self, vec1, vec2, beta, alpha):
     if beta == 0:
         return product.to(rl.result_type(self, product))
     return (self if beta == 1 else self * beta) + product
+
+
+def _addr_line(g, vector, alpha):
+    line = g.mv(_conj(vector).to(g.dtype))
+    return line if alpha == 1 else line * conj_any(alpha)
+
+
+addr.vjp(
+    self=lambda g, beta: g if beta == 1 else g * conj_any(beta),
+    vec1=lambda g, vec2, alpha: _addr_line(g, vec2, alpha),
+    vec2=lambda g, vec1, alpha: _addr_line(g.t(), vec1, alpha),
+)
 
 
 @op(

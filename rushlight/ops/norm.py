@@ -475,4 +475,4 @@ def normalize(input, p, dim, eps):
         >>> rl.nn.functional.normalize(rl.tensor([3., 4.]), dim=0)[0].item()
         0.6000000238418579
     """
-    return input / rl.norm(input, p, dim, keepdim=True).clamp_min(eps)
+    return input / rl.norm(input, p, dim, keepdim=True).clamp_min(eps).expand_as(input)

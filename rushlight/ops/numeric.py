@@ -1,17 +1,19 @@
 """Records of numerical helpers built from other ops: products of vectors, statistics of several
-variables, distances, finite differences, tests and repairs of special values.
+variables, distances, tests and repairs of special values.
 
-No kernels of their own. Special functions are in special.py, linear algebra in linalg.py. To add
-one: a record with a composite body.
+No kernels of their own. Special functions are in special.py, linear algebra in linalg.py, finite
+differences in differences.py. To add one: a record with a composite body.
 """
 
 import rushlight as rl
 from rushlight.ops._decisions import some
 from rushlight.ops._elementwise import conjugate
 from rushlight.ops._record import op
+from rushlight.ops._reduce_grad import norm_grad
+from rushlight.ops._rounding import rounded_once
 
 
-def _as_float(x):
+def as_float(x):
     return x if x.is_floating_point() or x.is_complex() else x.to(rl.get_default_dtype())
 
 
@@ -109,8 +111,13 @@ def logaddexp2(self, other):
         >>> rl.logaddexp2(rl.tensor([1.]), rl.tensor([1.]))
         tensor([2.])
     """
+    return _logaddexp2(as_float(self), as_float(other))
+
+
+@rounded_once
+def _logaddexp2(a, b):
     log2 = 0.6931471805599453
-    return rl.logaddexp(_as_float(self) * log2, _as_float(other) * log2) / log2
+    return rl.logaddexp(a * log2, b * log2) / log2
 
 
 logaddexp2.vjp(
@@ -241,7 +248,7 @@ def cov(self, correction=1, fweights=None, aweights=None):
         )
     if self.dtype == rl.bool:
         raise RuntimeError("cov(): bool dtype is not supported for input")
-    x = _as_float(self if self.dim() == 2 else self.reshape(1, -1))
+    x = as_float(self if self.dim() == 2 else self.reshape(1, -1))
     weights = _cov_weights(x, fweights, aweights)
     if weights is None:
         total, divisor = x.size(1), x.size(1) - correction
@@ -322,6 +329,13 @@ def dist(self, other, p=2):
     return (self - other).norm(p)
 
 
+# Of each operand on its own, as PyTorch rounds them.
+dist.vjp(
+    other=lambda g, self, other, result, p: -norm_grad(g, self - other, result, p, None, False),
+    self=lambda g, self, other, result, p: norm_grad(g, self - other, result, p, None, False),
+)
+
+
 @op("cdist(Tensor x1, Tensor x2, float p=2.0, str? compute_mode=None) -> Tensor", at="torch")
 def cdist(x1, x2, p=2.0, compute_mode=None):
     """The p-norm distances between the rows of x1 (B, P, M) and of x2 (B, R, M): (B, P, R).
@@ -373,80 +387,6 @@ def renorm(self, p, dim, maxnorm):
     return self * rl.where(norm > maxnorm, maxnorm / (norm + 1e-7), rl.ones_like(norm))
 
 
-# ---- differences
-
-
-@op(
-    "gradient(Tensor self, *, object spacing=1, int[1]? dim=None, int edge_order=1) -> Tensor[]",
-    at="torch",
-)
-def gradient(self, spacing=1, dim=None, edge_order=1):
-    """Derivatives along each of ``dim`` (all) by differences: central inside,
-    one-sided at the edges.
-
-    ``spacing``: the step, or per dimension a step or a vector of coordinates.
-    ``edge_order``: 1 or 2, the accuracy at the edges.
-
-    Example:
-        >>> rl.gradient(rl.tensor([1., 4., 9.]))[0]
-        tensor([3., 4., 5.])
-    """
-    spacing = 1 if spacing is None else spacing
-    if dim is None:
-        dims = list(range(self.dim()))
-    else:
-        dims = [dim] if isinstance(dim, int) else list(dim)
-    steps = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
-    if len(steps) != len(dims):
-        raise RuntimeError(
-            f"torch.gradient expected spacing to be unspecified, a scalar or a list of length "
-            f"{len(dims)}, got a list of length {len(steps)}"
-        )
-    if edge_order not in (1, 2):
-        raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
-    if len({d % max(self.dim(), 1) for d in dims}) != len(dims):
-        raise RuntimeError("dim appears multiple times in the list of dims")
-    for d in dims:
-        if self.size(d) <= edge_order:
-            raise RuntimeError(
-                "torch.gradient expected each dimension size to be at least edge_order+1"
-            )
-    return [_derivative(_as_float(self), d, step, edge_order) for d, step in zip(dims, steps)]
-
-
-def _derivative(f, dim, step, edge_order):
-    n = f.size(dim)
-    f = f.movedim(dim, -1)
-    if isinstance(step, rl.Tensor) and step.dim() == 1:
-        if step.numel() != n:
-            raise RuntimeError(
-                f"torch.gradient expected as many coordinates as the dimension has elements, {n}, "
-                f"got {step.numel()}"
-            )
-        h = step.diff()
-    else:
-        return _even_derivative(f, step, edge_order).movedim(-1, dim)
-    slope = f.diff() / h
-    a, b = h[:-1], h[1:]
-    inside = (slope[..., :-1] * b + slope[..., 1:] * a) / (a + b)
-    first, last = slope[..., :1], slope[..., -1:]
-    if edge_order == 2:
-        first = first + (first - slope[..., 1:2]) * (h[0] / (h[0] + h[1]))
-        last = last + (last - slope[..., -2:-1]) * (h[-1] / (h[-1] + h[-2]))
-    return rl.cat((first, inside, last), -1).movedim(-1, dim)
-
-
-def _even_derivative(f, step, edge_order):
-    """Along the last dimension, of samples that are ``step`` apart."""
-    inside = (f[..., 2:] - f[..., :-2]) / step / 2
-    if edge_order == 1:
-        first, last = f[..., 1:2] - f[..., :1], f[..., -1:] - f[..., -2:-1]
-    else:
-        first = -1.5 * f[..., :1] + 2 * f[..., 1:2] - 0.5 * f[..., 2:3]
-        last = 1.5 * f[..., -1:] - 2 * f[..., -2:-1] + 0.5 * f[..., -3:-2]
-    return rl.cat((first / step, inside, last / step), -1)
-
-
 # ---- indices
 
 
@@ -491,8 +431,8 @@ def unravel_index(indices, shape):
 
 
 def _rdiv(self, other):
-    """``other / self``, under the name of old programs."""
-    return rl.div(other, self)
+    """``other / self``, under the name of old programs, by the reciprocal as it always was."""
+    return self.reciprocal() * other
 
 
 rl.Tensor.__rdiv__ = _rdiv

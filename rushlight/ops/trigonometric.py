@@ -106,16 +106,14 @@ def atan2(self, other):
     ...
 
 
-atan2.vjp(
-    self=lambda g, self, other: g * other * _inverse_square(self, other),
-    other=lambda g, self, other: g * -self * _inverse_square(self, other),
-)
-
-
-def _inverse_square(a, b):
-    """``1 / (a**2 + b**2)``, 0 at the origin."""
-    s = a * a + b * b
-    return s.masked_fill(s == 0, float("inf")).reciprocal()
+@atan2.vjp_all
+def _(g, needs, self, other):
+    s = self * self + other * other
+    scale = s.masked_fill(s == 0, float("inf")).reciprocal()  # 0 at the origin
+    return (
+        g * other * scale if needs[0] else None,
+        g * -self * scale if needs[1] else None,
+    )
 
 
 @op("hypot(Tensor self, Tensor other) -> Tensor", kind=pointwise)

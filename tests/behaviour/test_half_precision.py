@@ -1,0 +1,71 @@
+"""Where 16-bit floats are rounded: sums by index at the end, formulas as often as PyTorch does."""
+
+import pytest
+
+import rushlight as rl
+
+HALVES = [rl.float16, rl.bfloat16]
+
+
+def half_step(dtype):
+    """Less than what 1 in the dtype can be increased by."""
+    return rl.finfo(dtype).eps / 2
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_small_terms_are_not_lost_in_sums_by_index(dtype):
+    start, terms = rl.ones(1, dtype=dtype), rl.full((8,), half_step(dtype), dtype=dtype)
+    index = rl.zeros(8, dtype=rl.int64)
+    want = 1 + 8 * half_step(dtype)
+    for total in (
+        start.scatter_add(0, index, terms),
+        start.scatter(0, index, terms, reduce="add"),
+        start.scatter_reduce(0, index, terms, "sum"),
+        start.index_add(0, index, terms),
+        start.clone().index_add_(0, index, terms),
+    ):
+        assert total.dtype == dtype and total.item() == want
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_gradients_by_index_are_summed_before_rounding(dtype):
+    given = rl.full((9,), half_step(dtype), dtype=dtype)
+    given[0] = 1
+    for read in (
+        lambda x: x.gather(0, rl.zeros(9, dtype=rl.int64)),
+        lambda x: x.index_select(0, rl.zeros(9, dtype=rl.int64)),
+        lambda x: rl.nn.functional.interpolate(x.view(1, 1, 1), 9).view(9),
+    ):
+        x = rl.ones(1, dtype=dtype, requires_grad=True)
+        read(x).backward(given)
+        assert x.grad.item() == 1 + 8 * half_step(dtype)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_gates_and_binary_logarithms_round_once(dtype):
+    x = rl.linspace(-3, 3, 400)
+    narrow = x.to(dtype)
+    glu = rl.nn.functional.glu
+    assert rl.equal(glu(narrow), glu(narrow.float()).to(dtype))
+    pairs = narrow.flip(0)
+    assert rl.equal(
+        rl.logaddexp2(narrow, pairs), rl.logaddexp2(narrow.float(), pairs.float()).to(dtype)
+    )
+
+
+def test_second_derivative_of_soft_margin_is_small_far_from_the_margin():
+    x = rl.tensor([6.0, -6.0], dtype=rl.float16, requires_grad=True)
+    loss = rl.nn.functional.soft_margin_loss(x, rl.ones(2, dtype=rl.float16), reduction="sum")
+    (slope,) = rl.autograd.grad(loss, x, create_graph=True)
+    (bend,) = rl.autograd.grad(slope.sum(), x)
+    assert rl.allclose(bend.float(), rl.full((2,), 2.4665e-3), rtol=1e-2)
+
+
+def test_rules_run_in_the_order_of_the_record():
+    """A quotient's second derivatives add up their terms as PyTorch adds them."""
+    a = rl.tensor([1.1, 0.7], dtype=rl.float16, requires_grad=True)
+    b = rl.tensor([1.3, -2.1], dtype=rl.float16, requires_grad=True)
+    a_grad, b_grad = rl.autograd.grad((a / b).sum(), (a, b), create_graph=True)
+    assert rl.equal(a_grad, 1 / b) and rl.equal(b_grad, -((a / b) / b))
+    (second,) = rl.autograd.grad(a_grad.sum(), b)
+    assert rl.equal(second, -((1 / b) / b))

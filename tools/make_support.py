@@ -9,6 +9,7 @@ it cannot be imported, or always raises. What is said of parts is read from the 
 
 import ast
 import functools
+import enum
 import importlib
 import inspect
 import json
@@ -123,6 +124,8 @@ def _has_member(value, member):
 
 def _missing_parameters(value, known):
     if hasattr(value, "record"):  # an op: what its schema or its early spellings do not accept
+        return []
+    if isinstance(value, type) and issubclass(value, enum.Enum):  # how to call it is Python's
         return []
     try:
         parameters = inspect.signature(value).parameters

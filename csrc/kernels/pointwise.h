@@ -38,12 +38,16 @@ void block(void* const* ptr, int64_t n, const Scalar* params) {
   auto* c = static_cast<const T*>(ptr[Inputs > 2 ? 3 : 1]);
   if constexpr (Spread) {
     const T one = *b;
+    if constexpr (requires { Fn::template run_spread<T>(a, one, o, n); }) {
+      if (Fn::template run_spread<T>(a, one, o, n)) return;
+    }
 #pragma GCC ivdep
 #pragma GCC unroll kUnroll
     for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], one, one, p, q, r);
     return;
   }
-  // A functor may bring a loop of its own; one of two operands says whether it took the block.
+  // A functor may bring a loop of its own; one of two operands says whether it took the block, here
+  // and above.
   if constexpr (requires { Fn::template run<T>(a, o, n); }) return Fn::template run<T>(a, o, n);
   if constexpr (requires { Fn::template run<T>(a, b, o, n); }) {
     if (Fn::template run<T>(a, b, o, n)) return;

@@ -9,9 +9,8 @@ RL_BINARY(silu_backward, kReal, {
   return a * (s * (T(1) + b * (T(1) - s)));
 })
 RL_BINARY(gelu_backward, kReal, {
-  T cdf = math::normal_cdf(b);
-  T pdf = T(0.39894228040143267794) * math::exp(T(-0.5) * b * b);
-  return a * (cdf + b * pdf);
+  auto [cdf, density] = math::normal(b);
+  return a * (cdf + b * density);
 })
 RL_BINARY(gelu_tanh_backward, kReal, {
   T k = T(0.79788456080286535588), w = T(0.044715);

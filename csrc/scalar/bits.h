@@ -71,12 +71,17 @@ template <class T>
 static inline T flip_sign(T x, T sign) {
   return from_bits<T>(to_bits(x) ^ sign_bit(sign));
 }
-// x with |x| at most `limit`, sign kept, a NaN counted as large. By integer minimum: a clamp of
-// constants and floating-point compares makes gcc clone the code after it, once for each constant.
+// |x|, at most `limit`; a NaN counts as large. By integer minimum: a clamp of constants and
+// floating-point compares makes gcc clone the code after it, once for each constant.
+template <class T>
+static inline T limited_abs(T x, T limit) {
+  typename Bits<T>::UInt a = to_bits(x) & Bits<T>::kAbs, b = to_bits(limit);
+  return from_bits<T>(a < b ? a : b);
+}
+// The same with x's sign.
 template <class T>
 static inline T limit_magnitude(T x, T limit) {
-  typename Bits<T>::UInt a = to_bits(x) & Bits<T>::kAbs, b = to_bits(limit);
-  return from_bits<T>((a < b ? a : b) | sign_bit(x));
+  return with_sign(limited_abs(x, limit), x);
 }
 template <class T>
 static inline bool is_nan(T x) {

@@ -83,17 +83,28 @@ static inline float erfc(float x) {
   return a < 0.5f ? inner : is_nan(x) ? x : outer;
 }
 
-// The normal distribution function, erfc(-x / sqrt(2)) / 2. For float without double, which has
-// half the lanes: what rounding x^2 loses comes back through the exponential's tail.
-static inline double normal_cdf(double x) { return 0.5 * erfc(x * -0.70710678118654752440); }
-static inline float normal_cdf(float x) {
-  float a = abs(limit_magnitude(x, 20.0f)), b = a * 0.70710678f, up = b + 3.0f, w = 1.0f + 2.0f * b;
-  float inverse = 1.0f / (up * w);  // the one division, for both quotients
-  float half = -0.5f * a, square = half * a, e = exp(square);
-  float exact = mad(e, fused(half, a, -square), e);
-  float tail = 0.5f * exact * erfcx_fit((b - 3.0f) * (w * inverse)) * (up * inverse);
-  float outer = x > 0.0f ? 1.0f - tail : tail, inner = mad(0.5f, erf_small(x * 0.70710678f), 0.5f);
-  return b < 0.5f ? inner : is_nan(x) ? x : outer;
+// The normal distribution function, erfc(-x / sqrt(2)) / 2, and its density.
+template <class T>
+struct Normal {
+  T cdf, density;
+};
+static inline Normal<double> normal(double x) {
+  return {0.5 * erfc(x * -0.70710678118654752440), 0.39894228040143267794 * exp(-0.5 * x * x)};
+}
+// Without double, which has half the lanes: what rounding x^2 loses is given back, and the cdf of
+// -a is exp(-a^2/2) times a polynomial in (a - 3) / (a + 3) over a + 3. The exponential is raised
+// by 2^64, and the constants lowered, so that it never is subnormal.
+static inline Normal<float> normal(float x) {
+  float a = limited_abs(x, 14.5f), inverse = 1.0f / (a + 3.0f);
+  float half = -0.5f * a, square = half * a, rough = exp_raised(square);
+  float bell = mad(rough, fused(half, a, -square), rough);
+  constexpr float kLower = 0x1p-64f;
+  float curve =
+      horner((a - 3.0f) * inverse, 0.72908366f * kLower, -0.5093323f * kLower, 0.2300194f * kLower,
+             -0.047255285f * kLower, -0.010480096f * kLower, 0.00692002f * kLower,
+             0.0010747374f * kLower, -0.00089775626f * kLower, -0.000262992864f * kLower);
+  float tail = bell * (inverse * curve);
+  return {x > 0.0f ? 1.0f - tail : tail, bell * (0.39894228f * kLower)};
 }
 
 static inline double erfcx(double x) {

@@ -27,7 +27,7 @@ RL_UNARY(atanh, kReal, { return math::atanh(a); })
 RL_UNARY(erf, kReal, { return math::erf(a); })
 RL_UNARY(erfc, kReal, { return math::erfc(a); })
 RL_UNARY(silu, kReal, { return a * math::sigmoid(a); })
-RL_UNARY(gelu, kReal, { return a * math::normal_cdf(a); })
+RL_UNARY(gelu, kReal, { return a * math::normal(a).cdf; })
 RL_UNARY(gelu_tanh, kReal, {
   return T(0.5) * a *
          (T(1) + math::tanh(T(0.79788456080286535588) * (a + T(0.044715) * a * a * a)));
@@ -60,14 +60,18 @@ struct pow_fn {
   }
   // Squares and cubes of a whole block, by far the most frequent, need no logarithm.
   template <class T>
-  static inline bool run(const T* a, const T* b, T* out, int64_t n) {
-    if (std::is_integral_v<T> || (b[0] != T(2) && b[0] != T(3))) return false;
-    if (std::memcmp(b, b + 1, static_cast<size_t>(n - 1) * sizeof(T)) != 0) return false;
-    const T y = b[0];
+  static inline bool run_spread(const T* a, T y, T* out, int64_t n) {
+    if (y != T(2) && y != T(3)) return false;
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) out[i] = math::small_power(a[i], y, y);
     return true;
   }
+  template <class T>
+  static inline bool run(const T* a, const T* b, T* out, int64_t n) {
+    if (std::is_integral_v<T> || (b[0] != T(2) && b[0] != T(3))) return false;
+    if (std::memcmp(b, b + 1, static_cast<size_t>(n - 1) * sizeof(T)) != 0) return false;
+    return run_spread(a, b[0], out, n);
+  }
 };
 RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME),
-            make_pointwise<pow_fn, 2, 0, kI | kReal | kDemand * kNoNegativePower>("pow"));
+            make_pointwise<pow_fn, 2, 0, kI | kReal | kSpread | kDemand * kNoNegativePower>("pow"));

@@ -1,63 +1,13 @@
-// Steps of optimizers over all parameters in one pass: every tensor is read and written once, and
-// the threads share the elements of all parameters, however uneven their sizes.
-// To add one: a struct with the step of a run of elements, and the pair that collects its lists.
-#include <cmath>
-#include <vector>
+// The steps of SGD and of Adam over all parameters in one pass; those of other optimizers are in
+// optimize_scaled.cpp. A step is a struct with that of a run of elements, and the pair that
+// collects its lists.
+#include "kernels/optimize.h"
 
-#include "plan/isa.h"
-#include "plan/parallel.h"
+#include <cmath>
 
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
-
-constexpr int64_t kGrain = 32768;
-
-void no_outputs(Call&) {}
-
-// The lists of a call, checked: entry i of each is laid out as parameter i.
-class Lists {
- public:
-  Lists(Call& c, int count) : c_(c) {
-    for (int k = 0; k < count; ++k)
-      for (size_t i = 0; i < c.tensors(k).size(); ++i) check(k, i);
-  }
-  size_t size() const { return c_.tensors(0).size(); }
-  bool has(int k) const { return !c_.tensors(k).empty(); }
-  Tensor& at(int k, size_t i) const { return *c_.tensors(k)[i]; }
-  template <class T>
-  T* data(int k, size_t i) const {
-    return has(k) ? at(k, i).data<T>() : nullptr;
-  }
-  void changed(int k) const {
-    for (Tensor* t : c_.tensors(k)) ++t->version();
-  }
-
- private:
-  void check(int k, size_t i) const {
-    if (i >= size()) fail(c_.op, "(): list ", k, " is longer than that of the parameters");
-    Tensor &p = at(0, i), &t = at(k, i);
-    if (p.dtype != DType::F32 && p.dtype != DType::F64)
-      fail(ErrorKind::NotImplemented, c_.op, "(): not implemented for ", p.dtype);
-    if (t.dtype != p.dtype || t.numel != p.numel || !t.contiguous)
-      fail(c_.op, "(): entry ", i, " of list ", k,
-           " is not a contiguous tensor of the parameter's size and dtype");
-  }
-  Call& c_;
-};
-
-// Calls step(i, begin, end) for all pieces of all parameters, on all threads.
-template <class F>
-void over_all(const Lists& lists, F&& step) {
-  std::vector<int64_t> starts{0};
-  for (size_t i = 0; i < lists.size(); ++i) starts.push_back(starts.back() + lists.at(0, i).numel);
-  parallel_for(starts.back(), kGrain, [&](int64_t begin, int64_t end) {
-    size_t i = static_cast<size_t>(std::upper_bound(starts.begin(), starts.end(), begin) -
-                                   starts.begin() - 1);
-    for (; i < lists.size() && starts[i] < end; ++i)
-      step(i, std::max(begin, starts[i]) - starts[i], std::min(end, starts[i + 1]) - starts[i]);
-  });
-}
 
 // ---- stochastic gradient descent
 
@@ -165,15 +115,6 @@ void adam_piece(const AdamOptions& o, const Lists& l, size_t i, double step, int
   T* top = l.data<T>(4, i);
   Adam<T>(o, step).run(l.data<T>(0, i) + begin, l.data<T>(1, i) + begin, l.data<T>(2, i) + begin,
                        l.data<T>(3, i) + begin, top ? top + begin : nullptr, end - begin);
-}
-
-// Adds 1 to the counter, a number of either precision.
-double count(Tensor& t, const char* op) {
-  if (t.numel != 1) fail(op, "(): a step counter has one element, got ", t.sizes());
-  ++t.version();
-  if (t.dtype == DType::F32) return *t.data<float>() += 1;
-  if (t.dtype == DType::F64) return *t.data<double>() += 1;
-  fail(op, "(): a step counter is a float32 or float64 tensor, got ", t.dtype);
 }
 
 // adam_step(params, grads, means, squares, largest, steps, lr, beta1, beta2, eps, weight_decay,

@@ -70,3 +70,128 @@ def adam_step(
         bottom = (square.sqrt() / (1 - beta2**step) ** 0.5).add_(eps)
         param.addcdiv_(mean, bottom, value=-lr / (1 - beta1**step))
     return []
+
+
+# ---- steps that scale the gradient by what was seen of it
+
+
+def _slopes(params, grads, steps, weight_decay, maximize):
+    """(number, parameter, gradient of the loss with its decay, steps with this one) of each."""
+    for i, (param, grad, step) in enumerate(zip(params, grads, steps)):
+        grad = -grad if maximize else grad
+        if weight_decay:
+            grad = grad.add(param, alpha=weight_decay)
+        yield i, param, grad, step.add_(1).item()
+
+
+def _scaled_step(name, lists, numbers, counters="steps"):
+    """Declares a step: its lists of state, and its options after those that all have."""
+    states = ", ".join([f"Tensor[] {n}" for n in f"{lists} {counters}".split()])
+    floats = ", ".join([f"float {n}" for n in ("lr", "eps", "weight_decay", *numbers.split())])
+    return op(
+        f"{name}(Tensor[] params, Tensor[] grads, {states}, {floats}, bool maximize) -> Tensor[]",
+        at="internal",
+        method=False,
+        out=False,
+        differentiable=False,
+    )
+
+
+@_scaled_step("rmsprop_step", "squares means moved", "alpha momentum")
+def rmsprop_step(
+    params, grads, squares, means, moved, steps, lr, eps, weight_decay, alpha, momentum, maximize
+):
+    """The step of `rushlight.optim.RMSprop`: centered with `means`, with momentum with `moved`."""
+    for i, param, grad, _ in _slopes(params, grads, steps, weight_decay, maximize):
+        square = squares[i].mul_(alpha).addcmul_(grad, grad, value=1 - alpha)
+        if means:
+            mean = means[i].lerp_(grad, 1 - alpha)
+            square = square.addcmul(mean, mean, value=-1)
+        root = square.sqrt().add_(eps)
+        if moved:
+            param.add_(moved[i].mul_(momentum).addcdiv_(grad, root), alpha=-lr)
+        else:
+            param.addcdiv_(grad, root, value=-lr)
+    return []
+
+
+@_scaled_step("adagrad_step", "totals", "lr_decay")
+def adagrad_step(params, grads, totals, steps, lr, eps, weight_decay, lr_decay, maximize):
+    """The step of `rushlight.optim.Adagrad`."""
+    for i, param, grad, step in _slopes(params, grads, steps, weight_decay, maximize):
+        root = totals[i].addcmul_(grad, grad).sqrt().add_(eps)
+        param.addcdiv_(grad, root, value=-lr / (1 + (step - 1) * lr_decay))
+    return []
+
+
+@_scaled_step("adadelta_step", "squares moved", "rho")
+def adadelta_step(params, grads, squares, moved, steps, lr, eps, weight_decay, rho, maximize):
+    """The step of `rushlight.optim.Adadelta`."""
+    for i, param, grad, _ in _slopes(params, grads, steps, weight_decay, maximize):
+        root = squares[i].mul_(rho).addcmul_(grad, grad, value=1 - rho).add(eps).sqrt_()
+        change = moved[i].add(eps).sqrt_().div_(root).mul_(grad)
+        moved[i].mul_(rho).addcmul_(change, change, value=1 - rho)
+        param.add_(change, alpha=-lr)
+    return []
+
+
+@_scaled_step("adamax_step", "means largest", "beta1 beta2")
+def adamax_step(
+    params, grads, means, largest, steps, lr, eps, weight_decay, beta1, beta2, maximize
+):
+    """The step of `rushlight.optim.Adamax`."""
+    for i, param, grad, step in _slopes(params, grads, steps, weight_decay, maximize):
+        mean = means[i].lerp_(grad, 1 - beta1)
+        top = rl.maximum(largest[i].mul_(beta2), grad.abs().add_(eps))
+        param.addcdiv_(mean, largest[i].copy_(top), value=-(lr / (1 - beta1**step)))
+    return []
+
+
+_NADAM = "beta1 beta2 momentum_decay shrink"
+
+
+@_scaled_step("nadam_step", "means squares", _NADAM, counters="steps products")
+def nadam_step(params, grads, means, squares, steps, products, *options):
+    """The step of `rushlight.optim.NAdam`; `products` are those of the momenta so far, and `shrink`
+    is what decoupled decay leaves of a parameter.
+    """
+    lr, eps, weight_decay, beta1, beta2, momentum_decay, shrink, maximize = options
+
+    def momentum(step):
+        return beta1 * (1.0 - 0.5 * 0.96 ** (step * momentum_decay))
+
+    for i, param, grad, step in _slopes(params, grads, steps, weight_decay, maximize):
+        product, following = products[i].mul_(momentum(step)).item(), momentum(step + 1)
+        mean = means[i].lerp_(grad, 1 - beta1)
+        square = squares[i].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        root = square.div(1 - beta2**step).sqrt().add_(eps)
+        param.mul_(shrink)
+        param.addcdiv_(grad, root, value=-lr * (1.0 - momentum(step)) / (1.0 - product))
+        param.addcdiv_(mean, root, value=-lr * following / (1.0 - product * following))
+    return []
+
+
+@_scaled_step("radam_step", "means squares", "beta1 beta2 shrink")
+def radam_step(params, grads, means, squares, steps, *options):
+    """The step of `rushlight.optim.RAdam`; `shrink` is what decoupled decay leaves."""
+    lr, eps, weight_decay, beta1, beta2, shrink, maximize = options
+    for i, param, grad, step in _slopes(params, grads, steps, weight_decay, maximize):
+        mean = means[i].lerp_(grad, 1 - beta1)
+        square = squares[i].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        change = mean / (1 - beta1**step) * lr
+        rectifier = _rectifier(step, beta2)
+        if rectifier is not None:
+            root = square.sqrt().add_(eps)
+            change = change * ((1 - beta2**step) ** 0.5 / root) * rectifier
+        param.mul_(shrink).sub_(change)
+    return []
+
+
+def _rectifier(step, beta2):
+    """The factor for the adaptive step; None while the mean square has too few samples."""
+    limit = 2 / (1 - beta2) - 1
+    length = limit - 2 * step * beta2**step / (1 - beta2**step)
+    if length <= 5.0:
+        return None
+    top = (length - 4) * (length - 2) * limit
+    return (top / ((limit - 4) * (limit - 2) * length)) ** 0.5

@@ -1,7 +1,8 @@
 """`PerParameter`, the loop most optimizers share, and what their rules have in common.
 
 A new optimizer subclasses `PerParameter`, makes its state in `_init_state` and returns from `_rule`
-the function that updates one parameter; from `_step_of_all`, if there is one, the native step.
+the function that updates one parameter; from `_step_of_all`, if there is one, the native step. One
+whose step is an op of ops/optimize.py derives from `WithStep`, which has both.
 """
 
 import rushlight as rl
@@ -89,6 +90,46 @@ class PerParameter(Optimizer):
         raise NotImplementedError(f"{type(self).__name__} does not define _rule")
 
 
+class WithStep(PerParameter):
+    """An optimizer whose step is an internal op: of the parameters, their gradients, the lists of
+    state named `_lists`, and the numbers that `_numbers` gives.
+    """
+
+    _step_name = None
+    _lists = ()
+
+    def _numbers(self, group):
+        """The options of `group` in the op's order, without maximize."""
+        raise NotImplementedError(f"{type(self).__name__} does not define _numbers")
+
+    def _names(self, group):
+        """What the op's lists hold for the options of `group`, None where one is empty."""
+        return self._lists
+
+    def _listed(self, states, group):
+        return [[s[n] for s in states] if n else [] for n in self._names(group)]
+
+    def _rule(self, group):
+        from ..ops._record import records
+
+        body, numbers = records[self._step_name].reference, self._numbers(group)
+
+        def update(param, grad, state):
+            body([param], [grad], *self._listed([state], group), *numbers, False)
+
+        return update
+
+    def _step_of_all(self, group):
+        numbers = self._numbers(group)
+        step = native_step(self._step_name, group, numbers)
+
+        def update(together):
+            params, grads, states = zip(*together)
+            step(params, grads, *self._listed(states, group), *numbers, group["maximize"])
+
+        return step and update
+
+
 _NATIVE_DTYPES = (rl.float32, rl.float64)
 
 
@@ -117,7 +158,7 @@ def native_step(name, group, options):
     """The internal op of a step, if the flags of `group` and the kinds of `options` (its numbers)
     allow it.
     """
-    if group["foreach"] is False and not group["fused"] or group["differentiable"]:
+    if group["foreach"] is False and not group.get("fused") or group["differentiable"]:
         return None
     if any(isinstance(option, rl.Tensor) for option in options):
         return None
@@ -157,6 +198,12 @@ def count(state):
     step = state["step"]
     step += 1
     return step.item()
+
+
+def decays(group):
+    """What is added of a parameter to its gradient, and what decoupled decay leaves of it."""
+    decay = number(group["weight_decay"])
+    return (0.0, 1 - number(group["lr"]) * decay) if group["decoupled_weight_decay"] else (decay, 1)
 
 
 def with_decay(grad, param, weight_decay):

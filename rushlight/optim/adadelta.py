@@ -1,19 +1,11 @@
 """Adadelta: steps scaled by the ratio of running means of updates and gradients."""
 
-from ._per_parameter import (
-    PerParameter,
-    check_options,
-    count,
-    number,
-    step_counter,
-    with_decay,
-    zeros_for,
-)
+from ._per_parameter import WithStep, check_options, number, step_counter, zeros_for
 
 __all__ = ["Adadelta"]
 
 
-class Adadelta(PerParameter):
+class Adadelta(WithStep):
     """Adadelta (Zeiler 2012): `p -= lr * d`, where d is g times the ratio of the root mean square
     of d to that of g.
 
@@ -28,6 +20,9 @@ class Adadelta(PerParameter):
         capturable: refused for parameters on the CPU.
         differentiable: record the step, so that it can be differentiated.
     """
+
+    _step_name = "adadelta_step"
+    _lists = ("square_avg", "acc_delta", "step")
 
     def __init__(
         self,
@@ -65,18 +60,5 @@ class Adadelta(PerParameter):
         state["square_avg"] = zeros_for(param)
         state["acc_delta"] = zeros_for(param)
 
-    def _rule(self, group):
-        lr, rho, eps = number(group["lr"]), group["rho"], group["eps"]
-        weight_decay = group["weight_decay"]
-
-        def update(param, grad, state):
-            count(state)
-            grad = with_decay(grad, param, weight_decay)
-            square, updates = state["square_avg"], state["acc_delta"]
-            square.mul_(rho).addcmul_(grad, grad, value=1 - rho)
-            bottom = square.add(eps).sqrt_()
-            delta = updates.add(eps).sqrt_().div_(bottom).mul_(grad)
-            updates.mul_(rho).addcmul_(delta, delta, value=1 - rho)
-            param.add_(delta, alpha=-lr)
-
-        return update
+    def _numbers(self, group):
+        return [number(group[name]) for name in ("lr", "eps", "weight_decay", "rho")]

@@ -3,20 +3,19 @@
 import rushlight as rl
 
 from ._per_parameter import (
-    PerParameter,
+    WithStep,
     check_flags,
     check_options,
     count,
     number,
     require_fusible,
     step_counter,
-    with_decay,
 )
 
 __all__ = ["Adagrad"]
 
 
-class Adagrad(PerParameter):
+class Adagrad(WithStep):
     """Adagrad (Duchi et al. 2011): `p -= lr * g / (sqrt(sum of g²) + eps)`.
 
     Args:
@@ -30,6 +29,9 @@ class Adagrad(PerParameter):
         fused: the same, for floating-point parameters only.
         differentiable: record the step, so that it can be differentiated.
     """
+
+    _step_name = "adagrad_step"
+    _lists = ("sum", "step")
 
     _takes_sparse = True
 
@@ -97,23 +99,19 @@ class Adagrad(PerParameter):
             memory_format=rl.preserve_format,
         )
 
+    def _numbers(self, group):
+        return [number(group[name]) for name in ("lr", "eps", "weight_decay", "lr_decay")]
+
     def _rule(self, group):
-        lr, lr_decay, eps = number(group["lr"]), group["lr_decay"], group["eps"]
-        weight_decay = group["weight_decay"]
+        dense, (lr, eps, weight_decay, lr_decay) = super()._rule(group), self._numbers(group)
 
         def update(param, grad, state):
-            step, total = count(state), state["sum"]
-            rate = lr / (1 + (step - 1) * lr_decay)
-            if grad.is_sparse:
-                if weight_decay != 0:
-                    raise RuntimeError(
-                        "weight_decay option is not compatible with sparse gradients"
-                    )
-                _sparse_update(param, grad.coalesce(), total, rate, eps)
-                return
-            grad = with_decay(grad, param, weight_decay)
-            total.addcmul_(grad, grad, value=1)
-            param.addcdiv_(grad, total.sqrt().add_(eps), value=-rate)
+            if not grad.is_sparse:
+                return dense(param, grad, state)
+            if weight_decay != 0:
+                raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+            rate = lr / (1 + (count(state) - 1) * lr_decay)
+            _sparse_update(param, grad.coalesce(), state["sum"], rate, eps)
 
         return update
 

@@ -1,21 +1,11 @@
 """Adamax: Adam with the largest gradient in place of the mean square."""
 
-import rushlight as rl
-
-from ._per_parameter import (
-    PerParameter,
-    check_options,
-    count,
-    number,
-    step_counter,
-    with_decay,
-    zeros_for,
-)
+from ._per_parameter import WithStep, check_options, number, step_counter, zeros_for
 
 __all__ = ["Adamax"]
 
 
-class Adamax(PerParameter):
+class Adamax(WithStep):
     """Adamax (Kingma & Ba 2014): `p -= lr * m / u`, m the bias-corrected mean of the gradient and
     `u = max(beta2 * u, |g| + eps)`.
 
@@ -30,6 +20,9 @@ class Adamax(PerParameter):
         capturable: refused for parameters on the CPU.
         differentiable: record the step, so that it can be differentiated.
     """
+
+    _step_name = "adamax_step"
+    _lists = ("exp_avg", "exp_inf", "step")
 
     def __init__(
         self,
@@ -64,16 +57,5 @@ class Adamax(PerParameter):
         state["exp_avg"] = zeros_for(param)
         state["exp_inf"] = zeros_for(param)
 
-    def _rule(self, group):
-        lr, eps, weight_decay = number(group["lr"]), group["eps"], group["weight_decay"]
-        beta1, beta2 = group["betas"]
-
-        def update(param, grad, state):
-            step = count(state)
-            grad = with_decay(grad, param, weight_decay)
-            mean, largest = state["exp_avg"], state["exp_inf"]
-            mean.lerp_(grad, 1 - beta1)
-            largest.copy_(rl.maximum(largest.mul_(beta2), grad.abs().add_(eps)))
-            param.addcdiv_(mean, largest, value=-(lr / (1 - beta1**step)))
-
-        return update
+    def _numbers(self, group):
+        return [*[number(group[name]) for name in ("lr", "eps", "weight_decay")], *group["betas"]]

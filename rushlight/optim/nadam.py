@@ -2,12 +2,12 @@
 
 import rushlight as rl
 
-from ._per_parameter import PerParameter, check_options, count, number, step_counter, zeros_for
+from ._per_parameter import WithStep, check_options, decays, number, step_counter, zeros_for
 
 __all__ = ["NAdam"]
 
 
-class NAdam(PerParameter):
+class NAdam(WithStep):
     """NAdam (Dozat 2016): Adam whose mean of the gradient looks one step ahead.
 
     Args:
@@ -19,6 +19,9 @@ class NAdam(PerParameter):
         capturable: refused for parameters on the CPU.
         differentiable: record the step, so that it can be differentiated.
     """
+
+    _step_name = "nadam_step"
+    _lists = ("exp_avg", "exp_avg_sq", "step", "mu_product")
 
     def __init__(
         self,
@@ -58,30 +61,7 @@ class NAdam(PerParameter):
         state["exp_avg"] = zeros_for(param)
         state["exp_avg_sq"] = zeros_for(param)
 
-    def _rule(self, group):
-        lr, eps, weight_decay = number(group["lr"]), group["eps"], group["weight_decay"]
-        beta1, beta2 = group["betas"]
-        decay, decoupled = group["momentum_decay"], group["decoupled_weight_decay"]
-
-        def momentum(step):
-            return beta1 * (1.0 - 0.5 * 0.96 ** (step * decay))
-
-        def update(param, grad, state):
-            step = count(state)
-            if weight_decay != 0:
-                if decoupled:
-                    param.mul_(1 - lr * weight_decay)
-                else:
-                    grad = grad.add(param, alpha=weight_decay)
-            mu, mu_next = momentum(step), momentum(step + 1)
-            product = state["mu_product"]
-            product *= mu
-            product = product.item()
-            mean, square = state["exp_avg"], state["exp_avg_sq"]
-            mean.lerp_(grad, 1 - beta1)
-            square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-            bottom = square.div(1 - beta2**step).sqrt().add_(eps)
-            param.addcdiv_(grad, bottom, value=-lr * (1.0 - mu) / (1.0 - product))
-            param.addcdiv_(mean, bottom, value=-lr * mu_next / (1.0 - product * mu_next))
-
-        return update
+    def _numbers(self, group):
+        decay, shrink = decays(group)
+        rest = [*group["betas"], group["momentum_decay"], shrink]
+        return [number(group["lr"]), group["eps"], decay, *rest]

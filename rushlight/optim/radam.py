@@ -1,11 +1,11 @@
 """RAdam: Adam that does without the mean square until it is reliable."""
 
-from ._per_parameter import PerParameter, check_options, count, number, step_counter, zeros_for
+from ._per_parameter import WithStep, check_options, decays, number, step_counter, zeros_for
 
 __all__ = ["RAdam"]
 
 
-class RAdam(PerParameter):
+class RAdam(WithStep):
     """RAdam (Liu et al. 2019): Adam with the variance of its learning rate rectified.
 
     Args:
@@ -16,6 +16,9 @@ class RAdam(PerParameter):
         capturable: refused for parameters on the CPU.
         differentiable: record the step, so that it can be differentiated.
     """
+
+    _step_name = "radam_step"
+    _lists = ("exp_avg", "exp_avg_sq", "step")
 
     def __init__(
         self,
@@ -52,36 +55,6 @@ class RAdam(PerParameter):
         state["exp_avg"] = zeros_for(param)
         state["exp_avg_sq"] = zeros_for(param)
 
-    def _rule(self, group):
-        lr, eps, weight_decay = number(group["lr"]), group["eps"], group["weight_decay"]
-        beta1, beta2 = group["betas"]
-        decoupled = group["decoupled_weight_decay"]
-
-        def update(param, grad, state):
-            step = count(state)
-            mean, square = state["exp_avg"], state["exp_avg_sq"]
-            if weight_decay != 0:
-                if decoupled:
-                    param.mul_(1 - lr * weight_decay)
-                else:
-                    grad = grad.add(param, alpha=weight_decay)
-            mean.lerp_(grad, 1 - beta1)
-            square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-            change = mean / (1 - beta1**step) * lr
-            rectifier = _rectifier(step, beta2)
-            if rectifier is not None:
-                root = square.sqrt().add_(eps)
-                change = change * ((1 - beta2**step) ** 0.5 / root) * rectifier
-            param.add_(change, alpha=-1.0)
-
-        return update
-
-
-def _rectifier(step, beta2):
-    """The factor for the adaptive step; None while the mean square has too few samples."""
-    limit = 2 / (1 - beta2) - 1
-    length = limit - 2 * step * beta2**step / (1 - beta2**step)
-    if length <= 5.0:
-        return None
-    top = (length - 4) * (length - 2) * limit
-    return (top / ((limit - 4) * (limit - 2) * length)) ** 0.5
+    def _numbers(self, group):
+        decay, shrink = decays(group)
+        return [number(group["lr"]), group["eps"], decay, *group["betas"], shrink]

@@ -1,19 +1,11 @@
 """RMSprop: steps scaled by a running mean of the squared gradient."""
 
-from ._per_parameter import (
-    PerParameter,
-    check_options,
-    count,
-    number,
-    step_counter,
-    with_decay,
-    zeros_for,
-)
+from ._per_parameter import WithStep, check_options, number, step_counter, zeros_for
 
 __all__ = ["RMSprop"]
 
 
-class RMSprop(PerParameter):
+class RMSprop(WithStep):
     """RMSprop (Hinton's lecture 6e): `p -= lr * g / (sqrt(mean of g²) + eps)`.
 
     Args:
@@ -29,6 +21,8 @@ class RMSprop(PerParameter):
         capturable: refused for parameters on the CPU.
         differentiable: record the step, so that it can be differentiated.
     """
+
+    _step_name = "rmsprop_step"
 
     def __init__(
         self,
@@ -69,26 +63,10 @@ class RMSprop(PerParameter):
         if group["centered"]:
             state["grad_avg"] = zeros_for(param)
 
-    def _rule(self, group):
-        lr, alpha, eps = number(group["lr"]), group["alpha"], group["eps"]
-        weight_decay, momentum = group["weight_decay"], group["momentum"]
-        centered = group["centered"]
+    def _names(self, group):
+        mean = "grad_avg" if group["centered"] else None
+        return "square_avg", mean, "momentum_buffer" if group["momentum"] > 0 else None, "step"
 
-        def update(param, grad, state):
-            count(state)
-            grad = with_decay(grad, param, weight_decay)
-            square = state["square_avg"]
-            square.mul_(alpha).addcmul_(grad, grad, value=1 - alpha)
-            if centered:
-                mean = state["grad_avg"].lerp_(grad, 1 - alpha)
-                root = square.addcmul(mean, mean, value=-1).sqrt_()
-            else:
-                root = square.sqrt()
-            root.add_(eps)
-            if momentum > 0:
-                buffer = state["momentum_buffer"].mul_(momentum).addcdiv_(grad, root)
-                param.add_(buffer, alpha=-lr)
-            else:
-                param.addcdiv_(grad, root, value=-lr)
-
-        return update
+    def _numbers(self, group):
+        names = ("lr", "eps", "weight_decay", "alpha", "momentum")
+        return [number(group[name]) for name in names]

@@ -46,50 +46,64 @@ def gradient(self, spacing=1, dim=None, edge_order=1):
 
 
 def _derivative(f, dim, step, edge_order):
-    n = f.size(dim)
-    f = f.movedim(dim, -1)
-    if isinstance(step, rl.Tensor) and step.dim() == 1:
-        if step.numel() != n:
-            raise RuntimeError(
-                f"torch.gradient expected as many coordinates as the dimension has elements, {n}, "
-                f"got {step.numel()}"
-            )
-        return _uneven_derivative(f, step.diff(), edge_order).movedim(-1, dim)
-    return _even_derivative(f, step, edge_order).movedim(-1, dim)
+    dim = dim % f.dim()
+    if not (isinstance(step, rl.Tensor) and step.dim() == 1):
+        return _even_derivative(f, dim, step, edge_order)
+    if step.numel() != f.size(dim):
+        raise RuntimeError(
+            f"torch.gradient expected as many coordinates as the dimension has elements, "
+            f"{f.size(dim)}, got {step.numel()}"
+        )
+    h = step.diff().reshape((-1,) + (1,) * (f.dim() - dim - 1))
+    return _uneven_derivative(f, dim, h, edge_order)
 
 
-def _uneven_derivative(f, h, edge_order):
-    """Along the last dimension, of samples ``h`` apart: the slope of a parabola through three."""
+def _uneven_derivative(f, dim, h, edge_order):
+    """Of samples ``h`` apart: the slope of a parabola through three."""
     a, b = h[:-1], h[1:]
-    inside = _weighted(f, -b / (a * (a + b)), (b - a) / (a * b), a / (b * (a + b)))
+    inside = _three(f, dim, -b / (a * (a + b)), (b - a) / (a * b), a / (b * (a + b)))
     if edge_order == 1:
-        slope = f.diff() / h
-        first, last = slope[..., :1], slope[..., -1:]
+        first, last = [step / h[i] for i, step in zip((0, -1), _edge_steps(f, dim))]
     else:
-        a, b = h[:1], h[1:2]
-        first = _weighted(
-            f[..., :3], -(2 * a + b) / (a * (a + b)), (a + b) / (a * b), -a / (b * (a + b))
+        (a, b), (c, d) = h[:2], h[-2:]
+        first = _three(
+            f.narrow(dim, 0, 3),
+            dim,
+            -(2 * a + b) / (a * (a + b)),
+            (a + b) / (a * b),
+            -a / (b * (a + b)),
         )
-        a, b = h[-2:-1], h[-1:]
-        last = _weighted(
-            f[..., -3:], b / (a * (a + b)), -(a + b) / (a * b), (2 * b + a) / (b * (a + b))
+        last = _three(
+            f.narrow(dim, f.size(dim) - 3, 3),
+            dim,
+            d / (c * (c + d)),
+            -(c + d) / (c * d),
+            (2 * d + c) / (d * (c + d)),
         )
-    return rl.cat((first, inside, last), -1)
+    return rl.cat((first, inside, last), dim)
 
 
-def _weighted(f, before, here, after):
-    """Sums over all three neighbours in the last dimension."""
-    # The gradients of parts are added in the reverse of the order in which parts are taken.
-    c, b, a = after * f[..., 2:], here * f[..., 1:-1], before * f[..., :-2]
-    return a + b + c
-
-
-def _even_derivative(f, step, edge_order):
-    """Along the last dimension, of samples that are ``step`` apart."""
-    before, after = f[..., :-2], f[..., 2:]
+def _even_derivative(f, dim, step, edge_order):
+    """Of samples that are ``step`` apart."""
+    n = f.size(dim)
+    before, after = f.narrow(dim, 0, n - 2), f.narrow(dim, 2, n - 2)
     inside = (after - before) / step / 2
     if edge_order == 1:
-        first, last = f[..., 1:2] - f[..., :1], f[..., -1:] - f[..., -2:-1]
+        first, last = _edge_steps(f, dim)
     else:
-        first, last = _weighted(f[..., :3], -1.5, 2, -0.5), _weighted(f[..., -3:], 0.5, -2, 1.5)
-    return rl.cat((first / step, inside, last / step), -1)
+        first = _three(f.narrow(dim, 0, 3), dim, -1.5, 2, -0.5)
+        last = _three(f.narrow(dim, n - 3, 3), dim, 0.5, -2, 1.5)
+    return rl.cat((first / step, inside, last / step), dim)
+
+
+def _edge_steps(f, dim):
+    """The differences of the first two samples and of the last two."""
+    return [f.narrow(dim, i + 1, 1) - f.narrow(dim, i, 1) for i in (0, f.size(dim) - 2)]
+
+
+def _three(f, dim, before, here, after):
+    """Sums over all three neighbours."""
+    # The gradients of parts are added in the reverse of the order in which parts are taken.
+    n = f.size(dim) - 2
+    c, b, a = [w * f.narrow(dim, i, n) for i, w in ((2, after), (1, here), (0, before))]
+    return a + b + c

@@ -55,12 +55,17 @@ def _reflect(x, low, high):
     return rl.where(rl.remainder(flips, 2) == 0, extra + start, span - extra + start)
 
 
+def _clip(x, n):
+    """x in [0, n - 1]; on the border, too, it has no gradient."""
+    return rl.where((x <= 0) | (x >= n - 1), x.detach().clamp(0, n - 1), x)
+
+
 def _place(x, n, padding, align):
     if padding == "border":
-        return x.clamp(0, n - 1)
+        return _clip(x, n)
     if padding == "reflection":
         x = _reflect(x, 0, 2 * (n - 1)) if align else _reflect(x, -1, 2 * n - 1)
-        return x.clamp(0, n - 1)
+        return _clip(x, n)
     return x
 
 
@@ -85,11 +90,11 @@ def _corners(at, sizes, input):
     total = None
     for corner in range(1 << len(at)):
         weight, index = None, []
-        for d, (x, l) in enumerate(zip(at, low)):
+        for d, (x, l) in enumerate(zip(at[::-1], low[::-1])):  # the last dimension first
             high = corner >> d & 1
-            part = x - l if high else l + 1 - x
+            part = x - l if high else 1 - (x - l) if len(at) == 2 else l + 1 - x
             weight = part if weight is None else weight * part
-            index.append((l + high).detach())
+            index.insert(0, (l + high).detach())
         term = _pick(input, index, sizes) * weight.unsqueeze(1)
         total = term if total is None else total + term
     return total
@@ -113,13 +118,16 @@ def _bicubic(at, sizes, input, padding, align):
     wy, wx = _cubic_weights(y - y0), _cubic_weights(x - x0)
     total = None
     for i in range(4):
+        row = None
         for j in range(4):
             index = [
                 _place(y0 + (i - 1), sizes[0], padding, align),
                 _place(x0 + (j - 1), sizes[1], padding, align),
             ]
-            term = _pick(input, index, sizes) * (wy[i] * wx[j]).unsqueeze(1)
-            total = term if total is None else total + term
+            term = _pick(input, index, sizes) * wx[j].unsqueeze(1)
+            row = term if row is None else row + term
+        row = row * wy[i].unsqueeze(1)
+        total = row if total is None else total + row
     return total
 
 

@@ -85,6 +85,7 @@ FAMILIES = (
     "search",
     "random",
     "matmul",
+    "matmul_added",
     "activation",
     "activation_piecewise",
     "softmax",

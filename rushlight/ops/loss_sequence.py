@@ -3,6 +3,7 @@
 import rushlight as rl
 from rushlight.ops._attach import through_formula
 from rushlight.ops._record import op
+from rushlight.ops._rounding import is_narrow
 from rushlight.ops.loss import reduced
 
 _NN = ("nn.functional",)
@@ -126,6 +127,12 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction
     return loss.squeeze(0) if single and reduction == "none" else reduced(loss, reduction)
 
 
+def _accumulated(options, *tensors):
+    """What `linear_cross_entropy` computes with: in the dtype of sums, float32 for 16 bits."""
+    dtype = options.acc_dtype or (rl.float32 if is_narrow(tensors[0]) else tensors[0].dtype)
+    return [t if t is None or not t.is_floating_point() else t.to(dtype) for t in tensors]
+
+
 @op(
     "linear_cross_entropy(Tensor input, Tensor linear_weight, Tensor target, *, "
     "Tensor? linear_bias=None, Tensor? weight=None, str reduction='mean', int? ignore_index=None, "
@@ -147,7 +154,8 @@ def linear_cross_entropy(
 
     Shapes: input (N, D) or (D), linear_weight (C, D) or (C, d1, ..., D), linear_bias like it
     without D; target as cross_entropy wants it for logits (N, C, d1, ...). `options` says how the
-    work may be split; the result does not depend on it.
+    work may be split, on which the result does not depend, and, where the target is of classes, in
+    which dtype it is done: float32 for inputs of 16 bits.
 
     Example::
 
@@ -169,13 +177,18 @@ def linear_cross_entropy(
             "linear_cross_entropy: ignore_index cannot be specified when target contains "
             "probabilities"
         )
+    dtype = input.dtype
+    if options is not None and not target.is_floating_point():
+        input, linear_weight, target, linear_bias, weight = _accumulated(
+            options, input, linear_weight, target, linear_bias, weight
+        )
     flat = linear_weight.reshape(-1, linear_weight.shape[-1])
     bias = None if linear_bias is None else linear_bias.reshape(-1)
     logits = rl.nn.functional.linear(input, flat, bias).view(
         input.shape[:-1] + linear_weight.shape[:-1]
     )
     ignore = -100 if ignore_index is None else ignore_index
-    return rl.nn.functional.cross_entropy(
+    loss = rl.nn.functional.cross_entropy(
         logits,
         target,
         weight,
@@ -183,3 +196,4 @@ def linear_cross_entropy(
         reduction=reduction,
         label_smoothing=label_smoothing,
     )
+    return loss if loss.dtype == dtype else loss.to(dtype)

@@ -1,14 +1,13 @@
 """Matrix and vector products.
 
-Not here: decompositions and solvers (ops/linalg), einsum and tensordot (ops/einsum.py). To add a
-product, write its record below; its kernel, if it has one, is in csrc/kernels/matmul.cpp.
+Not here: products added to a tensor (ops/matmul_added.py), decompositions and solvers
+(ops/linalg), einsum and tensordot (ops/einsum.py). To add a product, write its record below; its
+kernel, if it has one, is in csrc/kernels/matmul.cpp.
 """
 
 import rushlight as rl
-from rushlight.ops._elementwise import conj_any
 from rushlight.ops._elementwise import conjugate as _conj
 from rushlight.ops._record import op
-from rushlight.ops._rounding import is_narrow
 
 
 def _as_matrices(a, b):
@@ -35,8 +34,10 @@ def _sum_to(x, shape):
 def _left_grad(g, a, b):
     am, bm = _as_matrices(a, b)
     g = _matmul_grad(g, a, b)
-    if am.dim() == 2 and bm.dim() > 2:
-        return _sum_to(g @ _conj(bm.mT), am.shape).view(a.shape)
+    if am.dim() == 2 and bm.dim() > 2:  # one product instead of a batch of them and a sum
+        columns = g.shape[:-2].numel() * g.shape[-1]
+        rows, flat = [x.movedim(-2, 0).reshape(x.shape[-2], columns) for x in (g, _conj(bm))]
+        return (rows @ flat.t()).view(a.shape)
     if bm.dim() == 2 and g.dim() > 2:
         return (g @ _conj(bm.t())).reshape(a.shape)
     return _sum_to(g @ _conj(bm.mT), am.shape).reshape(a.shape)
@@ -240,186 +241,6 @@ def inner(self, other):
         )
     flat = rl.matmul(self, other.reshape(-1, other.shape[-1]).t())
     return flat.reshape(self.shape[:-1] + other.shape[:-1])
-
-
-def _check_integral(name, x, beta, alpha):
-    inexact = x.is_floating_point() or x.is_complex()
-    if not inexact and (isinstance(beta, float) or isinstance(alpha, float)):
-        raise RuntimeError(
-            f"{name}: For integral input tensors, argument beta and alpha must not be a "
-            f"floating point number, got beta={beta}, alpha={alpha}"
-        )
-
-
-def _times(x, factor):
-    """factor * x for a gradient; 1 is common and free."""
-    if factor == 1:
-        return x
-    return x * (factor.conjugate() if isinstance(factor, complex) else factor)
-
-
-@op(
-    "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, "
-    "Tensor? out=None) -> Tensor",
-    inplace=True,
-)
-def addmm(self, mat1, mat2, beta, alpha):
-    """beta * self + alpha * (mat1 @ mat2); self is broadcast. With beta 0, self is not read.
-
-    Example::
-
-        >>> rl.addmm(rl.ones(2), rl.ones(2, 3), rl.ones(3, 2)).tolist()
-        [[4.0, 4.0], [4.0, 4.0]]
-    """
-    ...
-
-
-addmm.vjp(
-    self=lambda g, beta: _times(g, beta),
-    mat1=lambda g, mat2, alpha: _times(g.mm(_conj(mat2.t())), alpha),
-    mat2=lambda g, mat1, alpha: _times(_conj(mat1.t()).mm(g), alpha),
-)
-
-
-@addmm.samples
-def _(make):
-    yield make(5), make(3, 4), make(4, 5)
-    yield make(3, 5), make(3, 0), make(0, 5)
-
-
-@op(
-    "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)"
-    " -> Tensor",
-    inplace="function",
-)
-def addmv(self, mat, vec, beta, alpha):
-    """beta * self + alpha * (mat @ vec); with beta 0, self is not read.
-
-    Example::
-
-        >>> rl.addmv(rl.ones(2), rl.ones(2, 3), rl.ones(3), alpha=2).tolist()
-        [7.0, 7.0]
-    """
-    ...
-
-
-addmv.vjp(
-    self=lambda g, beta: _times(g, beta),
-    mat=lambda g, vec, alpha: _times(rl.outer(g, _conj(vec)), alpha),
-    vec=lambda g, mat, alpha: _times(_conj(mat.t()).mv(g), alpha),
-)
-
-
-@op(
-    "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1,"
-    " Tensor? out=None) -> Tensor",
-    inplace=True,
-)
-def baddbmm(self, batch1, batch2, beta, alpha):
-    """beta * self + alpha * bmm(batch1, batch2); with beta 0, self is not read.
-
-    Example::
-
-        >>> rl.baddbmm(rl.zeros(1), rl.ones(2, 1, 3), rl.ones(2, 3, 1)).flatten().tolist()
-        [3.0, 3.0]
-    """
-    ...
-
-
-baddbmm.vjp(
-    self=lambda g, beta: _times(g, beta),
-    batch1=lambda g, batch2, alpha: _times(g.bmm(_conj(batch2.mT)), alpha),
-    batch2=lambda g, batch1, alpha: _times(_conj(batch1.mT).bmm(g), alpha),
-)
-
-
-@op(
-    "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1,"
-    " Tensor? out=None) -> Tensor",
-)
-def addbmm(self, batch1, batch2, beta, alpha):
-    """beta * self + alpha * (the sum of bmm(batch1, batch2) over the batch).
-
-    Example::
-
-        >>> rl.addbmm(rl.zeros(1, 1), rl.ones(2, 1, 3), rl.ones(2, 3, 1)).item()
-        6.0
-    """
-    for name, x in (("batch1", batch1), ("batch2", batch2)):
-        if x.dim() != 3:
-            raise RuntimeError(f"addbmm: {name} must be a 3D tensor, got shape {tuple(x.shape)}")
-    b, n, k = batch1.shape
-    if batch2.shape[0] != b or batch2.shape[1] != k:
-        raise RuntimeError(
-            f"addbmm: the factors' shapes {tuple(batch1.shape)} and {tuple(batch2.shape)} do not "
-            "fit"
-        )
-    if is_narrow(self) and b:  # rounded after each product
-        total = rl.addmm(self, batch1[0], batch2[0], beta=beta, alpha=alpha)
-        for i in range(1, b):
-            total = rl.addmm(total, batch1[i], batch2[i], alpha=alpha)
-        return total
-    left = batch1.transpose(0, 1).reshape(n, b * k)
-    return rl.addmm(self, left, batch2.reshape(b * k, batch2.shape[2]), beta=beta, alpha=alpha)
-
-
-@op(
-    "addbmm_(Tensor(a!) self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1)"
-    " -> Tensor",
-    at="Tensor",
-)
-def addbmm_(self, batch1, batch2, beta, alpha):
-    """`addbmm` in place; unlike other ops, it lets a tensor that is broadcast grow.
-
-    Example::
-
-        >>> rl.zeros(1).addbmm_(rl.ones(2, 1, 3), rl.ones(2, 3, 2))
-        tensor([[6., 6.]])
-    """
-    result = rl.addbmm(self, batch1, batch2, beta=beta, alpha=alpha)
-    if result.shape != self.shape:
-        self.resize_(result.shape)
-    return self.copy_(result)
-
-
-@op(
-    "addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1, "
-    "Tensor? out=None) -> Tensor",
-    inplace=True,
-)
-def addr(self, vec1, vec2, beta, alpha):
-    """beta * self + alpha * outer(vec1, vec2); with beta 0, self is not read.
-
-    Example::
-
-        >>> rl.addr(rl.zeros(2, 2), rl.tensor([1., 2.]), rl.tensor([3., 4.])).tolist()
-        [[3.0, 4.0], [6.0, 8.0]]
-    """
-    for name, x in (("vec1", vec1), ("vec2", vec2)):
-        if x.dim() != 1:
-            raise RuntimeError(f"addr: {name} must be a 1-D tensor, got shape {tuple(x.shape)}")
-    _check_integral("addr", rl.empty(0, dtype=rl.result_type(self, vec1)), beta, alpha)
-    rl.empty(self.shape, device="meta").expand(len(vec1), len(vec2))  # raises where self does not
-    product = rl.outer(vec1, vec2)
-    if self.dtype == rl.bool and product.dtype == rl.bool:
-        product = product & bool(alpha)
-        return product if not beta else (self & bool(beta)) | product
-    product = product if alpha == 1 else rl.outer(vec1 * alpha, vec2)
-    if beta == 0:
-        return product.to(rl.result_type(self, product))
-    return (self if beta == 1 else self * beta) + product
-
-
-def _addr_line(g, vector, alpha):
-    line = g.mv(_conj(vector).to(g.dtype))
-    return line if alpha == 1 else line * conj_any(alpha)
-
-
-addr.vjp(
-    self=lambda g, beta: g if beta == 1 else g * conj_any(beta),
-    vec1=lambda g, vec2, alpha: _addr_line(g, vec2, alpha),
-    vec2=lambda g, vec1, alpha: _addr_line(g.t(), vec1, alpha),
-)
 
 
 @op(

@@ -9,6 +9,7 @@ import math
 import rushlight as rl
 from rushlight.ops._attach import attached
 from rushlight.ops._record import op
+from rushlight.ops._rounding import is_narrow
 
 _NN = ("nn.functional",)
 
@@ -204,8 +205,9 @@ def interpolate(input, size, scale_factor, mode, align_corners, recompute_scale_
 
 def _resized(x, out, factors, mode, align, antialias):
     dtype = x.dtype
-    narrow = dtype in (rl.float16, rl.bfloat16, rl.uint8) and not mode.startswith("nearest")
-    if narrow:
+    exact = mode.startswith("nearest")
+    narrow = dtype == rl.uint8 and not exact
+    if narrow or is_narrow(x) and (not exact or x.requires_grad):  # whose sums are rounded once
         x = x.float()
     changed = False
     for d in range(len(out) + 1, 1, -1):
@@ -214,7 +216,7 @@ def _resized(x, out, factors, mode, align, antialias):
             continue
         index, weight = _taps(mode, n, m, f, align, antialias, x.dtype)
         x, changed = _mix(x, d, index, weight), True
-        if dtype == rl.uint8 and narrow:  # each pass to the nearest, halves up
+        if narrow:  # each pass to the nearest, halves up
             x = (x + 0.5).floor().clamp(0, 255)
     return (x if changed else x.clone()).to(dtype)
 

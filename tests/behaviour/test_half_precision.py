@@ -69,3 +69,32 @@ def test_rules_run_in_the_order_of_the_record():
     assert rl.equal(a_grad, 1 / b) and rl.equal(b_grad, -((a / b) / b))
     (second,) = rl.autograd.grad(a_grad.sum(), b)
     assert rl.equal(second, -((1 / b) / b))
+
+
+def test_linear_cross_entropy_with_options_works_in_single_precision():
+    rl.manual_seed(0)
+    x, weight = rl.randn(8, 16), rl.randn(5, 16)
+    target, options = rl.arange(8) % 5, rl.nn.LinearCrossEntropyOptions()
+    narrow = [t.half().requires_grad_() for t in (x, weight)]
+    wide = [t.detach().float().requires_grad_() for t in narrow]
+    for inputs in (narrow, wide):
+        rl.nn.functional.linear_cross_entropy(*inputs, target, options=options).backward()
+    for a, b in zip(narrow, wide):
+        assert a.grad.dtype == rl.float16 and rl.equal(a.grad, b.grad.half())
+
+
+def test_positions_on_the_border_of_a_grid_have_no_gradient():
+    image = rl.arange(4.0).view(1, 1, 2, 2)
+    grid = rl.tensor([[[[1.0, -1.0], [0.0, 0.0], [3.0, 0.0]]]], requires_grad=True)
+    rl.nn.functional.grid_sample(
+        image, grid, padding_mode="border", align_corners=True
+    ).sum().backward()
+    assert grid.grad.tolist() == [[[[0, 0], [0.5, 1], [0, 1]]]]
+
+
+def test_gradient_of_a_matrix_times_a_batch_is_one_product():
+    a = rl.ones(2, 3, dtype=rl.bfloat16, requires_grad=True)
+    batch = rl.full((64, 3, 2), 1 / 64, dtype=rl.bfloat16)
+    batch[0] = 2
+    (a @ batch).sum().backward()
+    assert a.grad.tolist() == [[5.96875] * 3] * 2

@@ -8,8 +8,8 @@ it cannot be imported, or always raises. What is said of parts is read from the 
 """
 
 import ast
-import functools
 import enum
+import functools
 import importlib
 import inspect
 import json

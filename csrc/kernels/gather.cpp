@@ -24,6 +24,17 @@ void gather_infer(Call& c) {
              t.sizes(), " apart from dimension ", dim);
 }
 
+// Looked at before the loop that reads, which then has no branch.
+void check_positions(const int64_t* at, int64_t count, int64_t n, const char* op, int dim) {
+  uint64_t outside = 0,
+           last = static_cast<uint64_t>(n - 1);  // top bit: a position or the room above
+  for (int64_t j = 0; j < count; ++j)
+    outside |= static_cast<uint64_t>(at[j]) | (last - static_cast<uint64_t>(at[j]));
+  if (!(outside >> 63)) return;
+  for (int64_t j = 0; j < count; ++j)
+    if (at[j] < 0 || at[j] >= n) bad_index(ErrorKind::Runtime, op, at[j], dim, n);
+}
+
 template <class U>
 void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const char* op) {
   Lines l = lines_of(index, dim);
@@ -36,11 +47,12 @@ void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const c
       for (int64_t o = b; o < e; ++o) {
         const U* x = t.data<U>() + outer_offset(index, t, dim, o);
         const int64_t* row = ix + o * l.size;
-        for (int64_t j = 0; j < l.size; ++j) {
-          if (static_cast<uint64_t>(row[j]) >= static_cast<uint64_t>(n))
-            bad_index(ErrorKind::Runtime, op, row[j], dim, n);
-          out[o * l.size + j] = x[row[j] * step];
-        }
+        check_positions(row, l.size, n, op, dim);
+        U* to = out + o * l.size;
+        if (step == 1)
+          for (int64_t j = 0; j < l.size; ++j) to[j] = x[row[j]];
+        else
+          for (int64_t j = 0; j < l.size; ++j) to[j] = x[row[j] * step];
       }
     });
   parallel_for(l.outer * l.size, line_grain({1, l.inner, 1}), [&](int64_t b, int64_t e) {
@@ -172,24 +184,33 @@ void masked_select_run(Call& c) {
 }
 
 // --- nonzero(self) -> int64 (n, ndim)
-void nonzero_run(Call& c) {
-  Ref<Tensor> t = contiguous_as(c.tensor(0), DType::Bool);
-  auto* m = t->data<bool>();
-  int64_t dims = t->ndim;
-  Ref<Tensor> out = empty(SizeVec{count_true(m, t->numel), dims}, DType::I64);
-  auto* to = out->data<int64_t>();
-  Unlocked unlocked(t->numel);
-  int64_t width = dims ? t->size(t->ndim - 1) : 1, prefix[kMaxDims];
-  const int64_t* end = to + out->numel;
+// Writes the positions of true elements to `to` until `end`. `Dims` is their number, 0 if unknown.
+template <int Dims>
+void write_positions(const Tensor& t, int64_t* to, const int64_t* end) {
+  const bool* m = t.data<bool>();
+  const int64_t dims = Dims ? Dims : t.ndim, width = t.ndim ? t.size(t.ndim - 1) : 1;
+  int64_t prefix[kMaxDims];
   for (int64_t row = 0; to != end; ++row, m += width) {
     int64_t rest = row;
-    for (int d = t->ndim - 1; d-- > 0; rest /= t->size(d)) prefix[d] = rest % t->size(d);
+    for (int d = t.ndim - 1; d-- > 0; rest /= t.size(d)) prefix[d] = rest % t.size(d);
     // Every element is written; one that is zero is overwritten by the next.
     for (int64_t i = 0; i < width && to != end; ++i) {
       for (int64_t d = 0; d + 1 < dims; ++d) to[d] = prefix[d];
       to[dims - 1] = i;
       to += m[i] ? dims : 0;
     }
+  }
+}
+void nonzero_run(Call& c) {
+  Ref<Tensor> t = contiguous_as(c.tensor(0), DType::Bool);
+  Ref<Tensor> out = empty(SizeVec{count_true(t->data<bool>(), t->numel), t->ndim}, DType::I64);
+  auto* to = out->data<int64_t>();
+  Unlocked unlocked(t->numel);
+  if (t->ndim > 0) {
+    auto write = t->ndim == 1   ? write_positions<1>
+                 : t->ndim == 2 ? write_positions<2>
+                                : write_positions<0>;
+    write(*t, to, to + out->numel);
   }
   c.set_out(0, std::move(out));
 }

@@ -36,6 +36,18 @@ struct Values {
 using WriteTargets = void (*)(const ScatterPlan& p, const Values& v, const char* op,
                               int64_t o_begin, int64_t o_end, int64_t k_begin, int64_t k_end);
 
+// One line along the last dimension, where both sides are `step`s apart.
+template <class T, class Combine>
+void write_line(T* out, int64_t n, int64_t step, const int64_t* index, int64_t count, const T* x,
+                int64_t x_step, const char* op, int dim) {
+  for (int64_t j = 0; j < count; ++j) {
+    if (static_cast<uint64_t>(index[j]) >= static_cast<uint64_t>(n))
+      bad_index(ErrorKind::Runtime, op, index[j], dim, n);
+    T& target = out[index[j] * step];
+    target = Combine::apply(target, x[j * x_step]);
+  }
+}
+
 template <class T, class Combine>
 void write_targets(const ScatterPlan& p, const Values& v, const char* op, int64_t o_begin,
                    int64_t o_end, int64_t k_begin, int64_t k_end) {
@@ -48,6 +60,11 @@ void write_targets(const ScatterPlan& p, const Values& v, const char* op, int64_
   for (int64_t o = o_begin; o < o_end; ++o) {
     int64_t out0 = outer_offset(p.index, p.out, p.dim, o);
     int64_t src0 = v.tensor ? outer_offset(p.index, *v.tensor, p.dim, o) : 0;
+    if (p.l.inner == 1) {
+      write_line<T, Combine>(out + out0, n, step, ix + o * p.l.size, p.l.size, x + src0, v.step, op,
+                             p.dim);
+      continue;
+    }
     for (int64_t j = 0; j < p.l.size; ++j) {
       const int64_t* row = ix + (o * p.l.size + j) * p.l.inner;
       for (int64_t k = k_begin; k < k_end; ++k) {

@@ -33,10 +33,36 @@ void sort_line(const Line<K>& l, bool descending, EntryOf<K>* e, SortScratch& s)
   for (int64_t j = 0; j < l.n; ++j) l.put(j, e[j].index());
 }
 
+// The k first in order for a small k: they stay sorted, so that most elements cost a comparison
+// with the last of them. One that equals it comes later and does not count.
+template <class K>
+void top_few(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* top) {
+  K keys[kKeyRun];
+  int64_t filled = 0;
+  for (int64_t i = 0; i < l.n; i += kKeyRun) {
+    int64_t run = std::min(kKeyRun, l.n - i);
+    l.keys(i, run, largest, keys);
+    if (run == kKeyRun && filled == k) {
+      int candidates = 0;
+      for (int64_t j = 0; j < kKeyRun; ++j) candidates += keys[j] < top[k - 1].key();
+      if (!candidates) continue;
+    }
+    for (int64_t j = 0; j < run; ++j) {
+      if (filled == k && keys[j] >= top[k - 1].key()) continue;
+      int64_t at = filled < k ? filled++ : k - 1;
+      for (; at > 0 && keys[j] < top[at - 1].key(); --at) top[at] = top[at - 1];
+      top[at] = EntryOf<K>::make(keys[j], i + j);
+    }
+  }
+  for (int64_t j = 0; j < k; ++j) l.put(j, top[j].index());
+}
+
 // The k first in order: a bounded pool of candidates that shrinks whenever it is full, so most
 // elements cost one comparison with the pool's current bound.
 template <class K>
 void top_line(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
+  constexpr int64_t kFew = 16;
+  if (k > 0 && k <= kFew) return top_few(l, k, largest, pool);
   K bound = ~K(0), keys[kKeyRun];
   int64_t capacity = std::min(l.n, k + std::max<int64_t>(k, 24)), filled = 0;
   for (int64_t i = 0; i < l.n; i += kKeyRun) {

@@ -71,6 +71,7 @@ def main(argv=None):
         nn.utils.clip_grad_norm_(online.parameters(), 10.0)
         optimizer.step()
         follow(target, online)
+    lengths = lengths or [world.steps]
     first, last = lengths[:10], lengths[-10:]
     first, last = sum(first) / len(first), sum(last) / len(last)
     print(f"steps upright: {first:.0f} at first, {last:.0f} at the end, {world.limit} at most")

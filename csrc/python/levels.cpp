@@ -90,7 +90,8 @@ bool reads_argument(const Op& op, int index) {
   return false;
 }
 
-// The values before a change, with the place in the graph that they had.
+}  // namespace
+
 Own copied(PyObject* o) {
   if (level_of(*as_tensor(o)) == 0) return Own(checked(PyObject_CallMethod(o, "clone", nullptr)));
   Own args(checked(PyTuple_Pack(2, o, Py_None))),
@@ -98,8 +99,6 @@ Own copied(PyObject* o) {
   keep_history(*as_tensor(copy.get()), *as_tensor(o));
   return copy;
 }
-
-}  // namespace
 
 uint8_t innermost_level(PyObject* o) {
   if (is_tensor(o)) return level_of(*as_tensor(o));

@@ -13,6 +13,8 @@ uint8_t innermost_level(PyObject* o);  // among a tensor, or nested tuples and l
 
 // What `invoke` does for a call with a wrapper, except for compositions.
 PyObject* invoke_level(Op& op, Slots& slots, Form form);
+// The values of a tensor that is about to change, with the place in the graph that it has.
+Own copied(PyObject* tensor);
 // Null unless the op draws random numbers and a transform of this thread decides how.
 PyObject* drawn_by_level(Op& op, Slots& slots, Form form);
 

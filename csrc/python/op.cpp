@@ -298,9 +298,13 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
   if (slots.out) prepare_out(op, slots, any_requires_grad(op, slots));
   PyObject* given = slots.at[0];
   Own before;
-  if (form == Form::Inplace && grad_enabled() && as_tensor(given)->grad_fn && !slots.interposed) {
-    before = value_before(*as_tensor(given));
-    slots.at[0] = before.get();
+  if (form == Form::Inplace) {
+    Tensor& self = *as_tensor(given);
+    if (self.interposed & kLevel)
+      before = copied(given);
+    else if (grad_enabled() && tensor_grad_fn(self) && !slots.interposed)
+      before = value_before(self);
+    if (before.get()) slots.at[0] = before.get();
   }
   Own result(call_body(op, slots));
   if (form == Form::Inplace) {

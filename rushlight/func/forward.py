@@ -17,14 +17,16 @@ class Dual:
     """What a wrapper of a `JvpLevel` holds: a primal, and its tangent or None for zero.
 
     A view has the `source` that it is a view of, and the function that takes the view: if the
-    source is given another tangent, the view shows it.
+    source is given another tangent, the view shows it. A tangent that others may hold too is not
+    changed: what writes to it replaces it by one that is `owned`.
     """
 
-    __slots__ = ("level", "primal", "known", "source", "basis")
+    __slots__ = ("level", "primal", "known", "source", "basis", "owned")
 
     def __init__(self, level, primal, tangent, source=None):
         self.level, self.primal, self.known, self.source = level, primal, tangent, source
         self.basis = None  # the tangent of the source that `known` is a view of
+        self.owned = False
         if source is not None:
             self._look()
 
@@ -40,13 +42,22 @@ class Dual:
             self._look()
         return self.known
 
-    def widen(self, zeros):
-        """Gives it a tangent if it has none, and one that is mapped where `zeros` are."""
-        if self.source is not None:
-            self.source[0].widen(zeros)
-        else:
-            made = zeros(self.primal)
-            self.known = made if self.known is None else self.known + made
+    @property
+    def root(self):
+        """What it is a view of, or itself."""
+        return self if self.source is None else self.source[0].root
+
+    def own(self, zeros=None):
+        """Makes sure that its tangent may be changed; with `zeros` that there is one, mapped where
+        they are.
+        """
+        root = self.root
+        if zeros is not None:
+            made = zeros(root.primal)
+            root.known = made if root.known is None else root.known + made
+        elif not root.owned:
+            root.known = root.known.clone()
+        root.owned = True
 
     @property
     def outer(self):
@@ -66,13 +77,24 @@ class JvpLevel(Level):
     def lift(self, tensor):
         return self.dual(tensor, None)
 
-    def parts(self, value):
-        """(primal, tangent or None) of any argument."""
+    def parts(self, value, share=True):
+        """(primal, tangent or None) of any argument; unless told not to, for others to hold."""
         held = payload_at(self, value)
         if held is None and isinstance(value, rl.Tensor) and self._shows_wrapper(value):
             self._adopt(value)
             held = payload_at(self, value)
-        return (value, None) if held is None else (held.primal, held.tangent)
+        if held is None:
+            return value, None
+        held.root.owned &= not share
+        return held.primal, held.tangent
+
+    def _split(self, args, followed, which):
+        """Of all arguments, the primals or the tangents."""
+
+        def of(arg, share):
+            return map_tensors(lambda x: self.parts(x, share)[which], arg)
+
+        return tuple([of(arg, i != followed) for i, arg in enumerate(args)])
 
     def detached(self, held):
         return self.lift(held.primal.detach())
@@ -85,12 +107,13 @@ class JvpLevel(Level):
         """Values may be read; what is done with them has no derivative."""
 
     def process(self, record, args):
-        primals = map_tensors(lambda x: self.parts(x)[0], args)
-        tangents = map_tensors(lambda x: self.parts(x)[1], args)
+        looks = record.is_view and bool(record.gradients)
+        place = 0 if looks else record.mutated  # what goes on to be followed
+        primals, tangents = self._split(args, place, 0), self._split(args, place, 1)
         if record.mutated >= 0:
             return self._change(record, args, primals, tangents)
         moving = [t is not None for t in _tensors(tangents, args)]
-        if record.is_view and record.gradients:
+        if looks:
             return self._views(record, payload_at(self, args[0]), primals)
         if not any(moving) or not record.gradients:
             return self._constant(record, args, primals, any(moving))
@@ -150,7 +173,8 @@ class JvpLevel(Level):
             self._adopt(tensor)
         held = payload_at(self, tensor)
         if held.tangent is None or not _mapped(held.tangent) >= set().union(*map(_mapped, others)):
-            held.widen(zeros)
+            held.own(zeros)
+        held.own()
         return held
 
     def _adopt(self, tensor):

@@ -77,6 +77,50 @@ def test_detached_values_have_no_tangent(cut):
         assert forward_ad.unpack_dual(dual).tangent is ONE
 
 
+def test_what_is_written_to_changes_nothing_else():
+    """A tangent may be that of several values, and the caller's own."""
+    given = rl.ones_like(X)
+
+    def f(x):
+        y = x + 1
+        y.mul_(2)
+        wide = x.expand(2, 3) * 1
+        before = wide + 0
+        wide[0] = 5 * wide[1]
+        return x * 1, y, before, wide
+
+    outputs, tangents = jvp(f, (X,), (given,))
+    expected = ONE, 2 * ONE, rl.stack([ONE, ONE]), rl.stack([5 * ONE, ONE])
+    for found, wanted in zip(tangents, expected):
+        rl.testing.assert_close(found, wanted)
+    assert given.equal(ONE)
+
+
+@pytest.mark.parametrize("name", ["exp_", "tanh_", "sinc_", "sqrt_", "sigmoid_", "lgamma_", "log_"])
+def test_every_order_of_functions_in_place(name):
+    def changed(x):
+        y = x * 1
+        getattr(y[1:], name)()
+        return y.prod()
+
+    def plain(x):
+        return rl.cat([x[:1], getattr(x[1:], name[:-1])()]).prod()
+
+    for order, second in SECOND.items():
+        rl.testing.assert_close(second(changed)(X), second(plain)(X), msg=order)
+
+
+def test_compositions_in_place_read_what_was_there():
+    x, one = X + 1, ONE
+
+    def f(x):
+        return (x * 1).mvlgamma_(2).sum()
+
+    slope, curvature = jvp(grad(f), (x,), (one,))
+    rl.testing.assert_close(slope, x.digamma() + (x - 0.5).digamma())
+    rl.testing.assert_close(curvature, x.polygamma(1) + (x - 0.5).polygamma(1))
+
+
 def test_duals_of_what_requires_gradients_lead_back_to_it():
     x = X.clone().requires_grad_()
     with forward_ad.dual_level():

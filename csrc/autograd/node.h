@@ -2,6 +2,7 @@
 // inputs. Plain ops, leaves, writes through views and custom Functions are all this struct.
 #pragma once
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/tensor.h"
@@ -57,6 +58,7 @@ struct Node : Object {
   Object *pre_hooks, *post_hooks;   // owned dicts
   std::vector<std::pair<uint32_t, Object*>> tensor_hooks;  // (output, dict of hooks), owned
   int instruction;
+  const std::string* label;  // the name of the composition whose result this node made, or null
 };
 
 Ref<Node> make_node(NodeKind kind, py::Op* op);

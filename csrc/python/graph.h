@@ -20,6 +20,9 @@ int node_traverse(PyObject* self, visitproc visit, void* arg);
 int node_clear(PyObject* self);
 void node_dealloc(PyObject* self);
 std::string node_name(const Node& n);
+uint64_t last_sequence();  // of the newest node
+// Names the nodes that made a composition's results, if they are newer than that.
+void label_results(const Op& op, PyObject* result, uint64_t since);
 PyObject* shown(Node* n);               // node_class.cpp
 std::string node_place(const Node& n);  // file and line that recorded it
 void add_nodes(PyObject* module);

@@ -11,11 +11,11 @@ PyTypeObject* NodeType;
 
 namespace {
 // Even numbers: the odd ones are for nodes that come to be later than their place, in record.cpp.
-uint64_t next_sequence() {
-  static uint64_t n = 0;
-  return n += 2;
-}
+uint64_t sequence_ = 0;
+uint64_t next_sequence() { return sequence_ += 2; }
 }  // namespace
+
+uint64_t last_sequence() { return sequence_; }
 
 void construct(Node* n, NodeKind kind, Op* op) {
   // The header is live; everything behind it is not.
@@ -29,6 +29,7 @@ void construct(Node* n, NodeKind kind, Op* op) {
   n->variable = nullptr;
   n->context = n->code = n->dict = n->weak_refs = n->pre_hooks = n->post_hooks = nullptr;
   n->instruction = 0;
+  n->label = nullptr;
   n->view_offset = 0;
   // Leaves run as soon as everything that feeds them has run.
   n->sequence = kind == NodeKind::Accumulate ? 0 : next_sequence();
@@ -63,13 +64,26 @@ void drop_node(Node* n) noexcept {
 
 namespace rl::py {
 
+static const std::string& name_of(const Op& op, size_t dims) {
+  return op.grad_names[std::min(dims, op.grad_names.size() - 1)];
+}
+
 static const std::string& rule_name(const Node& n) {
-  const auto& names = n.op->grad_names;
-  size_t dims = n.outputs.empty() ? 0 : n.outputs[0].sizes.size();
-  return names[std::min(dims, names.size() - 1)];
+  return name_of(*n.op, n.outputs.empty() ? 0 : n.outputs[0].sizes.size());
+}
+
+void label_results(const Op& op, PyObject* result, uint64_t since) {
+  if (PyTuple_Check(result) || PyList_Check(result))
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(result); ++i)
+      label_results(op, PySequence_Fast_ITEMS(result)[i], since);
+  if (!is_tensor(result)) return;
+  Tensor& t = *as_tensor(result);
+  Node* n = t.grad_fn ? tensor_grad_fn(t) : nullptr;
+  if (n && n->sequence > since) n->label = &name_of(op, static_cast<size_t>(t.ndim));
 }
 
 std::string node_name(const Node& n) {
+  if (n.label) return *n.label;
   switch (n.kind) {
     case NodeKind::Rule:
       return rule_name(n);

@@ -306,7 +306,9 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
       before = value_before(self);
     if (before.get()) slots.at[0] = before.get();
   }
+  uint64_t since = op.labels ? last_sequence() : 0;
   Own result(call_body(op, slots));
+  if (op.labels && grad_enabled()) label_results(op, result.get(), since);
   if (form == Form::Inplace) {
     if (result.get() == given) return result.give();
     PyObject* args[] = {given, result.get()};

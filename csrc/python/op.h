@@ -67,6 +67,7 @@ struct Op {
   int positional = 0;  // arguments that may be positional
   bool draws = false;  // takes a generator
   bool has_out = false, differentiable = true, returns_list = false, is_view = false;
+  bool labels = false;  // a composition that is one node to PyTorch: its result's node has its name
   DTypeRule dtype_rule = DTypeRule::Promote;
   const PointwiseKernel* pointwise = nullptr;
   const Kernel* kernel = nullptr;

@@ -36,9 +36,15 @@ const char* utf8(PyObject* o) {
   return s;
 }
 
-void name_nodes(Op& op, PyObject* names, bool special) {
+// expand -> ExpandBackward0; expand_copy -> ExpandBackward0_copy
+std::string node_name_of(std::string_view op) {
+  bool copy = op.ends_with("_copy");
+  return camel(copy ? op.substr(0, op.size() - 5) : op) + "Backward0" + (copy ? "_copy" : "");
+}
+
+void name_nodes(Op& op, PyObject* names, const char* prefix) {
   if (names == Py_None)
-    op.grad_names.push_back((special ? "Special" : "") + camel(op.public_name) + "Backward0");
+    op.grad_names.push_back(prefix + node_name_of(op.public_name));
   else if (PyUnicode_Check(names))
     op.grad_names.emplace_back(utf8(names));
   else
@@ -86,20 +92,22 @@ void find_native(Op& op, const char* name, bool pointwise) {
 
 // What the decorator `op` is told besides the schema; what is missing here is Python's business.
 struct Options {
-  bool pointwise = false, differentiable = true, numbers = false, special = false;
+  bool pointwise = false, differentiable = true, numbers = false;
   bool functional = false;
   DTypeRule dtype_rule = DTypeRule::Promote;
   PyObject *out = Py_None, *kernel = Py_None, *grad_name = Py_None;
-  const char* no_bool = "";
+  const char *no_bool = "", *node_prefix = "";
 };
 
 bool is_text(PyObject* o, const char* text) {
   return PyUnicode_Check(o) && PyUnicode_CompareWithASCIIString(o, text) == 0;
 }
 
-bool is_special(PyObject* at) {
-  if (PyTuple_Check(at)) return PyTuple_GET_SIZE(at) == 1 && is_special(PyTuple_GET_ITEM(at, 0));
-  return is_text(at, "special");
+// What the namespace that alone offers an op puts before the names of its nodes.
+const char* node_prefix(PyObject* at) {
+  if (PyTuple_Check(at))
+    return PyTuple_GET_SIZE(at) == 1 ? node_prefix(PyTuple_GET_ITEM(at, 0)) : "";
+  return is_text(at, "special") ? "Special" : is_text(at, "linalg") ? "Linalg" : "";
 }
 
 // Functions of networks take no out=, unless their records say that they do.
@@ -132,7 +140,7 @@ Options read_options(PyObject* dict) {
     else if (name == "grad_name")
       o.grad_name = value;
     else if (name == "at")
-      o.special = is_special(value), o.functional = is_functional(value);
+      o.node_prefix = node_prefix(value), o.functional = is_functional(value);
     else if (name != "method" && name != "inplace" && name != "operator")
       fail(ErrorKind::Type, "op() got an unexpected option '", name, "'");
   }
@@ -171,7 +179,8 @@ PyObject* declare(PyObject* self, PyObject* args) {
       return op->args[static_cast<size_t>(i)].type == ArgType::Operand;
     });
     if (body != Py_None) op->body = Py_NewRef(body);
-    name_nodes(*op, o.grad_name, o.special);
+    name_nodes(*op, o.grad_name == Py_True ? Py_None : o.grad_name, o.node_prefix);
+    op->labels = o.grad_name != Py_None;
     find_native(*op, o.kernel == Py_None ? op->name.c_str() : utf8(o.kernel), o.pointwise);
     op->record = Py_NewRef(self);
     as_operator(self).op = op.release();

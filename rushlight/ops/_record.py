@@ -111,7 +111,9 @@ def op(schema, **options):
             others); ``"disjoint"``, ``"disjoint cast"``: and it shares no memory with the inputs.
         numbers: every operand may be a plain number: ``add(1, 2)`` (default: one is a tensor).
         grad_name: the graph node's name, by default the op's with Backward0; several: by the number
-            of the result's dimensions, the last for all greater ones.
+            of the result's dimensions, the last for all greater ones. Of a composition, whose inner
+            ops are recorded: the name that the result's node has, as it is one node in PyTorch;
+            True for the op's own.
         no_bool: what to use instead, for a pointwise op that bool tensors are refused by.
     """
 

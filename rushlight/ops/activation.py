@@ -247,7 +247,11 @@ def elu(input, alpha, inplace):
     return into(input, inplace, _elu, alpha, 1.0, 1.0)
 
 
-@op("celu(Tensor input, number alpha=1.0, bool inplace=False) -> Tensor", at=_NN + ("torch",))
+@op(
+    "celu(Tensor input, number alpha=1.0, bool inplace=False) -> Tensor",
+    at=_NN + ("torch",),
+    grad_name=True,
+)
 def celu(input, alpha, inplace):
     """x where positive, else alpha (exp(x / alpha) - 1) (Barron 2017).
 

@@ -243,6 +243,7 @@ _prelu.vjp(
     "rrelu(Tensor input, number lower=0.125, number upper=0.3333333333333333, bool training=False,"
     " bool inplace=False, *, Generator? generator=None) -> Tensor",
     at=_NN + ("torch",),
+    grad_name="RreluWithNoiseBackward0",
 )
 def rrelu(input, lower, upper, training, inplace, generator):
     """x where positive, else a slope times x: random in [lower, upper] when training,

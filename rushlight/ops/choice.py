@@ -200,7 +200,11 @@ def _(condition):
     return condition.nonzero(as_tuple=True)
 
 
-@op("masked_fill(Tensor self, Tensor mask, Tensor | Scalar value) -> Tensor", inplace=True)
+@op(
+    "masked_fill(Tensor self, Tensor mask, Tensor | Scalar value) -> Tensor",
+    inplace=True,
+    grad_name=True,
+)
 def masked_fill(self, mask, value):
     """``value`` where ``mask`` is true, ``self`` elsewhere.
 

@@ -76,7 +76,7 @@ def _(self, value):
     return self.clone().copy_(value) if isinstance(value, rl.Tensor) else self.clone().fill_(value)
 
 
-@op("zero_(Tensor(a!) self) -> Tensor", at=("torch", "Tensor"))
+@op("zero_(Tensor(a!) self) -> Tensor", at=("torch", "Tensor"), grad_name=True)
 def _(self):
     """Sets every element to zero; returns ``self``.
 

@@ -414,7 +414,7 @@ def triu_indices(row, col, offset, *options):
 # ---- complex numbers ---------------------------------------------------------------------------
 
 
-@op("complex(Tensor real, Tensor imag) -> Tensor", method=False, out="exact")
+@op("complex(Tensor real, Tensor imag) -> Tensor", method=False, out="exact", grad_name=True)
 def complex(real, imag):
     """A complex tensor from its real and imaginary parts, of the same floating dtype.
 
@@ -436,7 +436,7 @@ def complex(real, imag):
     return rl.view_as_complex(rl.stack(rl.broadcast_tensors(real, imag), -1))
 
 
-@op("polar(Tensor abs, Tensor angle) -> Tensor", method=False)
+@op("polar(Tensor abs, Tensor angle) -> Tensor", method=False, grad_name=True)
 def polar(abs, angle):
     """The complex numbers of the given magnitudes and angles (radians).
 

@@ -207,6 +207,7 @@ def _bags(input, offsets, include_last_offset):
     " Tensor? per_sample_weights=None, bool include_last_offset=False, "
     "int? padding_idx=None) -> Tensor",
     at=_NN,
+    grad_name=True,
 )
 def embedding_bag(
     input,

@@ -164,13 +164,35 @@ def _product(sizes):
 # ---- the four kinds of transform, over sizes and dims
 
 
+def _as_node(name, node):
+    """Decorator: makes a transform one node of the graph, to look at."""
+    arguments = "Tensor x, int[] sizes, int[] dims, str? norm, bool inverse"
+    return op(f"{name}({arguments}) -> Tensor", at="internal", out=False, grad_name=node)
+
+
 def _complex_transform(x, sizes, dims, norm, inverse):
+    """fft, of reals or complex numbers."""
+    forward_of_real = not (x.is_complex() or inverse or len(dims) > 1)
+    transform = _of_real if forward_of_real else _of_complex
+    return transform(x, sizes, dims, norm, inverse)
+
+
+@_as_node("fft_of_real", "FftR2CBackward0")
+def _of_real(x, sizes, dims, norm, inverse):
+    """The transform of reals (internal)."""
+    return _of_complex(_checked(x, "complex"), sizes, dims, norm, inverse)
+
+
+@_as_node("fft_of_complex", "FftC2CBackward0")
+def _of_complex(x, sizes, dims, norm, inverse):
+    """The transform of complex numbers (internal)."""
     x = _checked(x, "complex")
     for n, d in zip(sizes, dims):
         x = _resized(x, d, n)
     return _scaled(_c2c(x, dims, inverse), norm, _product(sizes), inverse)
 
 
+@_as_node("fft_to_half", "FftR2CBackward0")
 def _to_half(x, sizes, dims, norm, inverse):
     """rfft; with ``inverse`` ihfft, its conjugate."""
     x = _checked(x, "real")
@@ -181,6 +203,7 @@ def _to_half(x, sizes, dims, norm, inverse):
     return _scaled(half, norm, _product(sizes), inverse)
 
 
+@_as_node("fft_from_half", "FftC2RBackward0")
 def _from_half(x, sizes, dims, norm, inverse):
     """irfft; without ``inverse`` hfft, that of the conjugate."""
     x = _checked(x, "complex")

@@ -338,7 +338,11 @@ index_add.vjp(
 )
 
 
-@op("index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor", inplace=True)
+@op(
+    "index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor",
+    inplace=True,
+    grad_name="IndexCopyBackward0",
+)
 def index_copy(self, dim, index, source):
     """Replaces the slices at the positions ``index`` of ``dim`` by those of ``source``.
 

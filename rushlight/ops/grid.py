@@ -135,6 +135,7 @@ def _bicubic(at, sizes, input, padding, align):
     "grid_sample(Tensor input, Tensor grid, str mode='bilinear', str padding_mode='zeros',"
     " bool? align_corners=None) -> Tensor",
     at=_NN,
+    grad_name=("GridSampler2DBackward0",) * 5 + ("GridSampler3DBackward0",),
 )
 def grid_sample(input, grid, mode, padding_mode, align_corners):
     """The values of `input` at the positions in `grid`.

@@ -194,7 +194,11 @@ def _solution(name, A, B, left, check):
     return X.squeeze(-1) if vector else X, info
 
 
-@op("solve(Tensor A, Tensor B, *, bool left=True) -> Tensor", at="linalg")
+@op(
+    "solve(Tensor A, Tensor B, *, bool left=True) -> Tensor",
+    at="linalg",
+    grad_name="LinalgSolveExBackward0",
+)
 def solve(A, B, left=True):
     """X with A X = B (``left=False``: X A = B), A (*, n, n), B (*, n, k) or vectors (*, n).
 
@@ -211,6 +215,7 @@ def solve(A, B, left=True):
     "solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False)"
     " -> (Tensor result, Tensor info)",
     at="linalg",
+    grad_name=True,
 )
 def _(A, B, left=True, check_errors=False):
     """`solve` with an error code for each matrix: the position of the first zero pivot, from 1, or

@@ -204,7 +204,11 @@ def matrix_power(self, n):
     return result.clone() if result is self else result
 
 
-@op("matrix_exp(Tensor self) -> Tensor", at=("torch", "Tensor", "linalg"))
+@op(
+    "matrix_exp(Tensor self) -> Tensor",
+    at=("torch", "Tensor", "linalg"),
+    grad_name="LinalgMatrixExpBackward0",
+)
 def matrix_exp(self):
     """The exponential of square matrices (*, n, n): the Taylor polynomial of degree 15 of the
     matrix

@@ -81,7 +81,7 @@ def _check_reflectors(name, A, tau):
     _check_dtype(name, A)
 
 
-@op("householder_product(Tensor input, Tensor tau) -> Tensor", at="linalg")
+@op("householder_product(Tensor input, Tensor tau) -> Tensor", at="linalg", grad_name=True)
 def householder_product(input, tau):  # noqa: A002
     """The first n columns of H_1 H_2 ... H_k, with H_i = I - tau_i v_i v_i^H.
 
@@ -120,7 +120,8 @@ def _(self, input2):
 
 @op(
     "ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False) "
-    "-> Tensor"
+    "-> Tensor",
+    grad_name=True,
 )
 def ormqr(self, input2, input3, left=True, transpose=False):
     """Q input3, with Q the product of the reflectors in self and input2 (tau), as `geqrf` gives.

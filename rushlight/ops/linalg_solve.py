@@ -73,7 +73,8 @@ def solve_triangular(self, B, upper, left=True, unitriangular=False):
 @op(
     "triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool "
     "unitriangular=False)"
-    " -> (Tensor solution, Tensor cloned_coefficient)"
+    " -> (Tensor solution, Tensor cloned_coefficient)",
+    grad_name=True,
 )
 def _(self, A, upper=True, transpose=False, unitriangular=False):
     """The older form of `torch.linalg.solve_triangular`: also gives a copy of A.
@@ -331,6 +332,7 @@ def _check_lstsq(a, b, driver):
     "lstsq(Tensor self, Tensor b, float? rcond=None, *, str? driver=None)"
     " -> (Tensor solution, Tensor residuals, Tensor rank, Tensor singular_values)",
     at="linalg",
+    grad_name=True,
 )
 def lstsq(self, b, rcond=None, driver=None):
     """X with the least |self X - b| (and the least |X|), for (*, m, n) and (*, m, k).

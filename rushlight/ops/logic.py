@@ -145,7 +145,7 @@ for _alias, *_names in (
     other_name(_alias, *_names)
 
 
-@op("rsub(Tensor self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor")
+@op("rsub(Tensor self, Tensor | Scalar other, *, Scalar alpha=1) -> Tensor", grad_name=True)
 def _(self, other, alpha):
     """``other - alpha * self``.
 
@@ -186,7 +186,7 @@ def _log_unless_ignored(g, self, other):
 xlogy.vjp(self=_log_unless_ignored, other=lambda g, self, other: g * self / other)
 
 
-@op("deg2rad(Tensor self) -> Tensor", inplace=True)
+@op("deg2rad(Tensor self) -> Tensor", inplace=True, grad_name=True)
 def _(self):
     """Degrees to radians.
 
@@ -198,7 +198,7 @@ def _(self):
     return self * 0.017453292519943295
 
 
-@op("rad2deg(Tensor self) -> Tensor", inplace=True)
+@op("rad2deg(Tensor self) -> Tensor", inplace=True, grad_name=True)
 def _(self):
     """Radians to degrees.
 

@@ -53,7 +53,7 @@ def cosine_similarity(x1, x2, dim, eps):
     return ((x1 / a) * (x2 / b)).sum(dim)
 
 
-@op("pdist(Tensor input, float p=2.0) -> Tensor", at=_NN + ("torch",))
+@op("pdist(Tensor input, float p=2.0) -> Tensor", at=_NN + ("torch",), grad_name=True)
 def pdist(input, p):
     """The p-norm distances of all pairs of rows of (N, M), i < j: shape (N (N - 1) / 2).
 
@@ -285,6 +285,7 @@ def _rows(name, input, target):
     "multi_margin_loss(Tensor input, Tensor target, int p=1, float margin=1.0, "
     f"Tensor? weight=None, {_TAIL}) -> Tensor",
     at=_NN,
+    grad_name=True,
 )
 def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, reduction):
     """The mean over wrong classes i of weight[t] max(0, margin - x[t] + x[i])^p.
@@ -324,7 +325,11 @@ def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, re
     return loss.reshape(target.shape) if reduction == "none" else reduced(loss, reduction)
 
 
-@op(f"multilabel_margin_loss(Tensor input, Tensor target, {_TAIL}) -> Tensor", at=_NN)
+@op(
+    f"multilabel_margin_loss(Tensor input, Tensor target, {_TAIL}) -> Tensor",
+    at=_NN,
+    grad_name=True,
+)
 def multilabel_margin_loss(input, target, size_average, reduce, reduction):
     """The mean over labels j and other classes i of max(0, 1 - x[j] + x[i]);
     labels end at the first -1.

@@ -151,7 +151,11 @@ def lu_factor(A, pivot=True):
     return packed, pivots
 
 
-@op("lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)", at="linalg")
+@op(
+    "lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)",
+    at="linalg",
+    grad_name=True,
+)
 def lu(A, pivot=True):
     """A = P L U: a permutation, unit lower triangular, upper triangular.
 
@@ -170,6 +174,7 @@ def lu(A, pivot=True):
     "lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True)"
     " -> (Tensor P, Tensor L, Tensor U)",
     at="torch",
+    grad_name=True,
 )
 def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     """P, L and U from what `lu_factor` gives; what is not wanted is empty.

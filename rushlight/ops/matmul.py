@@ -172,7 +172,7 @@ def _(make):
     yield make(0), make(0)
 
 
-@op("vdot(Tensor self, Tensor other, *, Tensor? out=None) -> Tensor")
+@op("vdot(Tensor self, Tensor other, *, Tensor? out=None) -> Tensor", grad_name=True)
 def vdot(self, other):
     """Sum of the products of two vectors, the first one conjugated.
 

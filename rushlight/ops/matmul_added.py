@@ -104,6 +104,7 @@ baddbmm.vjp(
 @op(
     "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1,"
     " Tensor? out=None) -> Tensor",
+    grad_name=True,
 )
 def addbmm(self, batch1, batch2, beta, alpha):
     """beta * self + alpha * (the sum of bmm(batch1, batch2) over the batch).

@@ -40,6 +40,7 @@ ldexp.vjp(
 @op(
     "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
     inplace=True,
+    grad_name=True,
 )
 def nan_to_num(self, nan=None, posinf=None, neginf=None):
     """NaN replaced by ``nan`` (0), infinities by ``posinf`` and ``neginf`` (the dtype's extremes).
@@ -129,7 +130,7 @@ logaddexp2.vjp(
 # ---- products
 
 
-@op("trace(Tensor self) -> Tensor")
+@op("trace(Tensor self) -> Tensor", grad_name=True)
 def trace(self):
     """The sum of the diagonal of a matrix. Raises RuntimeError for other dimensions.
 
@@ -165,7 +166,7 @@ def _cross(a, b, dim):
     return rl.stack((q * z - r * y, r * x - p * z, p * y - q * x), dim)
 
 
-@op("cross(Tensor self, Tensor other, int? dim=None) -> Tensor")
+@op("cross(Tensor self, Tensor other, int? dim=None) -> Tensor", grad_name="LinalgCrossBackward0")
 def cross(self, other, dim=None):
     """The vector product along ``dim``, by default the first dimension of size 3.
 
@@ -181,7 +182,7 @@ def cross(self, other, dim=None):
     return _linalg_cross(self, other, dim=dim)
 
 
-@op("cross.linalg(Tensor self, Tensor other, *, int dim=-1) -> Tensor", at="linalg")
+@op("cross.linalg(Tensor self, Tensor other, *, int dim=-1) -> Tensor", at="linalg", grad_name=True)
 def _linalg_cross(self, other, dim=-1):
     """The vector product of vectors of 3 along ``dim``; the other dimensions broadcast.
 
@@ -336,7 +337,11 @@ dist.vjp(
 )
 
 
-@op("cdist(Tensor x1, Tensor x2, float p=2.0, str? compute_mode=None) -> Tensor", at="torch")
+@op(
+    "cdist(Tensor x1, Tensor x2, float p=2.0, str? compute_mode=None) -> Tensor",
+    at="torch",
+    grad_name=True,
+)
 def cdist(x1, x2, p=2.0, compute_mode=None):
     """The p-norm distances between the rows of x1 (B, P, M) and of x2 (B, R, M): (B, P, R).
 
@@ -365,7 +370,9 @@ def cdist(x1, x2, p=2.0, compute_mode=None):
     return (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1)
 
 
-@op("renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor", inplace=True)
+@op(
+    "renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor", inplace=True, grad_name=True
+)
 def renorm(self, p, dim, maxnorm):
     """Scales down the slices along ``dim`` whose p-norm exceeds ``maxnorm``, to that norm.
 

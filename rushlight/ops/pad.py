@@ -106,7 +106,29 @@ def _indexed(x, pad, mode):
             f"Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now; got "
             f"mode {mode!r} with {len(pad)} values for a {x.dim()}D input"
         )
-    return _indexed_pad(x, pad, mode)
+    return _NAMED[mode, dims](x, pad) if (mode, dims) in _NAMED else _indexed_pad(x, pad, mode)
+
+
+def _named(mode, node, dims):
+    """`_indexed_pad` by one mode, named in the graph after it and the number of dimensions."""
+
+    def padded(input, pad):
+        """Padding of one mode and number of dimensions (internal)."""
+        return _indexed_pad(input, pad, mode)
+
+    return op(
+        f"_pad_{mode}{dims}d(Tensor input, any pad) -> Tensor",
+        at="internal",
+        out=False,
+        grad_name=f"{node}Pad{dims}DBackward0",
+    )(padded)
+
+
+_NAMED = {
+    (mode, dims): _named(mode, node, dims)
+    for mode, node in (("reflect", "Reflection"), ("replicate", "Replication"))
+    for dims in (1, 2, 3)
+}
 
 
 @op("pad(Tensor input, int[] pad, str mode='constant', float? value=None) -> Tensor", at=_NN)
@@ -130,7 +152,7 @@ def pad(input, pad, mode, value):
             f"padding length {len(pad)} and input of dimension {input.dim()}"
         )
     if mode == "constant":
-        return _constant(input, pad, 0 if value is None else value)
+        return constant_pad_nd(input, pad, 0 if value is None else value)
     if mode not in _INDEX:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if value is not None and value != 0:
@@ -138,7 +160,11 @@ def pad(input, pad, mode, value):
     return _indexed(input, pad, mode)
 
 
-@op("constant_pad_nd(Tensor input, int[] pad, Scalar value=0) -> Tensor", at=("torch",))
+@op(
+    "constant_pad_nd(Tensor input, int[] pad, Scalar value=0) -> Tensor",
+    at=("torch",),
+    grad_name=True,
+)
 def constant_pad_nd(input, pad, value):
     """Pads with a constant; see `rushlight.nn.functional.pad`.
 
@@ -150,7 +176,9 @@ def constant_pad_nd(input, pad, value):
     return _constant(input, tuple(pad), value)
 
 
-@op("pixel_shuffle(Tensor input, int upscale_factor) -> Tensor", at=_NN + ("torch",))
+@op(
+    "pixel_shuffle(Tensor input, int upscale_factor) -> Tensor", at=_NN + ("torch",), grad_name=True
+)
 def pixel_shuffle(input, upscale_factor):
     """Moves channels into space: (*, C r^2, H, W) gives (*, C, H r, W r) (Shi et al. 2016).
 
@@ -178,7 +206,11 @@ def pixel_shuffle(input, upscale_factor):
     return x.reshape(*lead, c // (r * r), h * r, w * r)
 
 
-@op("pixel_unshuffle(Tensor input, int downscale_factor) -> Tensor", at=_NN + ("torch",))
+@op(
+    "pixel_unshuffle(Tensor input, int downscale_factor) -> Tensor",
+    at=_NN + ("torch",),
+    grad_name=True,
+)
 def pixel_unshuffle(input, downscale_factor):
     """The inverse of `pixel_shuffle`: (*, C, H r, W r) gives (*, C r^2, H, W).
 
@@ -206,7 +238,7 @@ def pixel_unshuffle(input, downscale_factor):
     return x.reshape(*lead, c * r * r, h // r, w // r)
 
 
-@op("channel_shuffle(Tensor input, int groups) -> Tensor", at=_NN + ("torch",))
+@op("channel_shuffle(Tensor input, int groups) -> Tensor", at=_NN + ("torch",), grad_name=True)
 def channel_shuffle(input, groups):
     """Interleaves `groups` groups of channels of (N, C, *) (Zhang et al. 2018).
 
@@ -248,6 +280,7 @@ def _patch_index(sizes, kernel, dilation, padding, stride):
     "unfold.nn(Tensor input, any kernel_size, any dilation=1, any padding=0, "
     "any stride=1) -> Tensor",
     at=_NN,
+    grad_name="Im2ColBackward0",
 )
 def unfold(input, kernel_size, dilation, padding, stride):
     """The sliding blocks of images as columns: (N, C, H, W) gives (N, C KH KW, L).

@@ -456,6 +456,7 @@ def _define_unpool(dims):
         f"max_unpool{dims}d(Tensor input, Tensor indices, any kernel_size, any stride=None, "
         "any padding=0, any output_size=None) -> Tensor",
         at=("nn.functional",),
+        grad_name=f"MaxUnpool{dims}DBackward0" if dims > 1 else "SqueezeBackward1",
     )
     @shown(
         f"nn.functional.max_unpool{dims}d(*torch.nn.functional.max_pool{dims}d("

@@ -86,7 +86,13 @@ def _define_fractional(dims):
 
     plane, size = f"rl.ones(1, 1{', 5' * dims})", f"torch.Size([1, 1{', 2' * dims}])"
 
-    @op(f"fractional_max_pool{dims}d" + arguments.format(False), at=("nn.functional",))
+    node = f"FractionalMaxPool{dims}DBackward0"
+
+    @op(
+        f"fractional_max_pool{dims}d" + arguments.format(False),
+        at=("nn.functional",),
+        grad_name=node,
+    )
     @shown(f"nn.functional.fractional_max_pool{dims}d({plane}, 2, output_size=2).shape", size)
     def pool(input, kernel_size, output_size, output_ratio, return_indices, _random_samples):
         """Max pooling over windows at pseudo-random positions (Graham 2014)."""
@@ -97,6 +103,7 @@ def _define_fractional(dims):
     @op(
         f"fractional_max_pool{dims}d_with_indices" + arguments.format(True),
         at=("nn.functional",),
+        grad_name=node,
     )
     @shown(f"nn.functional.fractional_max_pool{dims}d_with_indices({plane}, 2, 2)[1].shape", size)
     def with_indices(

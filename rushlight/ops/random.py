@@ -269,7 +269,7 @@ def _(self, num_samples, replacement, generator):
     ...
 
 
-@op("bernoulli(Tensor self, *, Generator? generator=None) -> Tensor")
+@op("bernoulli(Tensor self, *, Generator? generator=None) -> Tensor", grad_name=True)
 def _(self, generator):
     """1 with the given probabilities, else 0.
 
@@ -283,7 +283,7 @@ def _(self, generator):
     )
 
 
-@op("bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor")
+@op("bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor", grad_name=True)
 def _(self, p, generator):
     """1 with probability p, else 0, of the input's size."""
     return rl.empty_like(self).bernoulli_(p, generator=generator)

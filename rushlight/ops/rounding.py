@@ -86,7 +86,11 @@ def round(self):  # noqa: A001
 round.vjp(self=lambda g: g * 0)
 
 
-@op("round.decimals(Tensor self, *, int decimals) -> Tensor", inplace=True)
+@op(
+    "round.decimals(Tensor self, *, int decimals) -> Tensor",
+    inplace=True,
+    grad_name="RoundBackward1",
+)
 def _(self, decimals):
     """Rounds to so many decimals; negative counts round to tens, hundreds ...
 
@@ -125,7 +129,7 @@ def _(self):
     return self.conj()
 
 
-@op("sgn(Tensor self) -> Tensor", inplace=True)
+@op("sgn(Tensor self) -> Tensor", inplace=True, grad_name=True)
 def _(self):
     """`sign` for reals; ``z / |z|`` (0 at 0) for complex numbers.
 
@@ -137,7 +141,7 @@ def _(self):
     return rl.ops.internal["sgn_complex"](self) if self.is_complex() else self.sign()
 
 
-@op("angle(Tensor self) -> Tensor")
+@op("angle(Tensor self) -> Tensor", grad_name=True)
 def _(self):
     """The argument of complex numbers; pi for negative reals, 0 for others; NaN stays.
 

@@ -187,7 +187,7 @@ def _(make):
     yield make(2, 3), (1, 2), (0, 1)
 
 
-@op("rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor")
+@op("rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor", grad_name=True)
 def rot90(self, k, dims):
     """Rotated ``k`` times by 90 degrees in the plane of two dimensions,
     from the first to the second.
@@ -259,7 +259,7 @@ def _(make):
     yield make(2, 3, 3), -1
 
 
-@op("diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor")
+@op("diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor", grad_name=True)
 def diag_embed(self, offset, dim1, dim2):
     """Matrices with the last dimension on a diagonal and zeros elsewhere.
 
@@ -280,7 +280,10 @@ def diag_embed(self, offset, dim1, dim2):
     return rl.diagonal_scatter(self.new_zeros(sizes), self, offset, a, b)
 
 
-@op("diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor")
+@op(
+    "diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor",
+    grad_name=True,
+)
 def diagonal_scatter(self, src, offset, dim1, dim2):
     """A copy of the tensor with ``src`` on a diagonal.
 
@@ -295,7 +298,7 @@ def diagonal_scatter(self, src, offset, dim1, dim2):
     return out
 
 
-@op("select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor")
+@op("select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor", grad_name=True)
 def select_scatter(self, src, dim, index):
     """A copy of the tensor with ``src`` as one slice.
 
@@ -312,7 +315,8 @@ def select_scatter(self, src, dim, index):
 
 @op(
     "slice_scatter(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) "
-    "-> Tensor"
+    "-> Tensor",
+    grad_name=True,
 )
 def slice_scatter(self, src, dim, start, end, step):
     """A copy of the tensor with ``src`` in place of ``self[start:end:step]`` along ``dim``.

@@ -130,7 +130,7 @@ def _(self, n):
     return polygamma(n, self)
 
 
-@op("mvlgamma(Tensor self, int p) -> Tensor", inplace=True)
+@op("mvlgamma(Tensor self, int p) -> Tensor", inplace=True, grad_name=True)
 def mvlgamma(self, p):
     """The logarithm of the gamma function of p dimensions: for ``self`` > (p - 1) / 2,
     ``p (p - 1) / 4 log(pi) + sum(lgamma(self - j / 2) for j in range(p))``.
@@ -355,7 +355,7 @@ _unary(
 )
 
 
-@op("frexp(Tensor self) -> (Tensor mantissa, Tensor exponent)")
+@op("frexp(Tensor self) -> (Tensor mantissa, Tensor exponent)", grad_name=True)
 def frexp(self):
     """``(mantissa, exponent)`` with ``self = mantissa * 2**exponent`` and 0.5 <= |mantissa| < 1.
 

@@ -200,7 +200,7 @@ def interpolate(input, size, scale_factor, mode, align_corners, recompute_scale_
         )
     if mode == "area":
         return getattr(rl.nn.functional, f"adaptive_avg_pool{input.dim() - 2}d")(input, out)
-    return _resized(input, out, factors, mode, bool(align_corners), antialias)
+    return _RESIZERS[mode](input, out, factors, bool(align_corners), antialias)
 
 
 def _resized(x, out, factors, mode, align, antialias):
@@ -219,6 +219,27 @@ def _resized(x, out, factors, mode, align, antialias):
         if narrow:  # each pass to the nearest, halves up
             x = (x + 0.5).floor().clamp(0, 255)
     return (x if changed else x.clone()).to(dtype)
+
+
+def _resizer(mode):
+    """`_resized` by one mode, named in the graph after it and the number of dimensions."""
+
+    def resize(x, size, factors, align, antialias):
+        """Resampling of one mode (internal)."""
+        return _resized(x, size, factors, mode, align, antialias)
+
+    name = "Upsample" + "".join([part.capitalize() for part in mode.split("-")])
+    nodes = [f"{name}{d}DBackward0" for d in (1, 2, 3)]
+    return op(
+        f"_resize_{mode.replace('-', '_')}(Tensor x, int[] size, any factors, bool align, "
+        "bool antialias) -> Tensor",
+        at="internal",
+        out=False,
+        grad_name=(nodes[0],) * 4 + tuple(nodes[1:]),
+    )(resize)
+
+
+_RESIZERS = {mode: _resizer(mode) for mode in _MODES if mode != "area"}
 
 
 @op(

@@ -100,6 +100,13 @@ _COPIES = (  # schema; an example, and what it gives
 )
 
 
+_NODES = {  # those that PyTorch does not name after the view
+    "narrow_copy": "NarrowCopyBackward0",
+    "view_copy": "ViewBackward0_copy",
+    "unsafe_chunk": "UnsafeSplitBackward0",
+}
+
+
 def _record_copy(schema, call, result):
     name = schema.partition("(")[0]
     view_name = name.removesuffix("_copy").removeprefix("unsafe_")
@@ -109,7 +116,8 @@ def _record_copy(schema, call, result):
 
     body.__doc__ = with_example(f"What `Tensor.{view_name}` gives, as a copy.", call, result)
     is_method = name.startswith("unsafe") or name == "narrow_copy"
-    op(schema, at=("torch", "Tensor") if is_method else ("torch",))(body)
+    places = ("torch", "Tensor") if is_method else ("torch",)
+    op(schema, at=places, grad_name=_NODES.get(name, True))(body)
 
 
 def _copy_of_view(tensor, name, args):
@@ -132,7 +140,8 @@ for _copy in _COPIES:
 
 @op(
     "as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, "
-    "int? storage_offset=None) -> Tensor"
+    "int? storage_offset=None) -> Tensor",
+    grad_name=True,
 )
 def as_strided_scatter(self, src, size, stride, storage_offset=None):
     """A copy of ``self`` with ``src`` written where ``as_strided`` of these arguments looks.

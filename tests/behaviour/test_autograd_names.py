@@ -21,6 +21,19 @@ NAMES = {
     "rl.nn.functional.linear(x, w, v)": "AddmmBackward0",
     "rl.nn.functional.max_pool2d(image, 2)": "MaxPool2DWithIndicesBackward0",
     "rl.nn.functional.avg_pool2d(image, 2)": "AvgPool2DBackward0",
+    "rl.cdist(x, x)": "CdistBackward0",
+    "rl.deg2rad(x)": "Deg2RadBackward0",
+    "rl.view_copy(x, (3, 2))": "ViewBackward0_copy",
+    "rl.linalg.solve(w + rl.eye(3), v)": "LinalgSolveExBackward0",
+    "rl.linalg.cross(x, x)": "LinalgCrossBackward0",
+    "rl.fft.fft(x)": "FftR2CBackward0",
+    "rl.fft.irfft(x)": "FftC2RBackward0",
+    "x.masked_fill(x > 0, 0.0)": "MaskedFillBackward0",
+    "rl.nn.functional.pad(image[0], (1, 1), 'reflect')": "ReflectionPad1DBackward0",
+    "rl.nn.functional.pad(image, (1, 1), value=3.0)": "ConstantPadNdBackward0",
+    "rl.nn.functional.interpolate(image, scale_factor=2)": "UpsampleNearest2DBackward0",
+    "rl.nn.functional.interpolate(image[0], 6, mode='linear')": "UpsampleLinear1DBackward0",
+    "rl.nn.functional.grid_sample(image, x.view(1, 1, 3, 2))": "GridSampler2DBackward0",
 }
 
 
@@ -29,6 +42,13 @@ def test_node_names(text):
     leaves = {"x": (2, 3), "w": (3, 3), "v": (3,), "image": (1, 1, 4, 4)}
     names = {name: rl.ones(size, requires_grad=True) for name, size in leaves.items()}
     assert eval(text, {"rl": rl, **names}).grad_fn.name() == NAMES[text]
+
+
+def test_a_composition_that_only_passes_its_input_on_names_no_node():
+    x = rl.ones(2, requires_grad=True)
+    y = x * 2
+    assert rl.rot90(y.view(1, 2), 0).grad_fn.name() == "Rot90Backward0"
+    assert y.grad_fn.name() == "MulBackward0"
 
 
 def test_retain_grad_follows_the_value_through_in_place_changes():

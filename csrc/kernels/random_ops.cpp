@@ -116,8 +116,31 @@ void run_geometric(Call& c) {
   RL_CHECK(p > 0 && p < 1, "geometric_ expects p to be in (0, 1), but got p=", p);
   fill_self(c, [&](Tensor& t) { geometric(generator(c, 2), t.dtype, t.raw(), t.numel, p); });
 }
+void refuse_pinned(Call& c, int i) {
+  RL_CHECK(!c.flag(i), c.op, "(): pin_memory=True requires an accelerator backend; no pinned ",
+           "memory allocator is available on this system");
+}
+// rand(size, *, generator, dtype, layout, device, pin_memory, requires_grad), and randn
+void infer_sized(Call& c) {
+  refuse_pinned(c, 5);
+  DType dtype = c.dtype_or(2, default_dtype());
+  if (!is_inexact(dtype))
+    fail(ErrorKind::NotImplemented, c.op, "(): expected a floating point or complex dtype, got ",
+         dtype);
+  checked_numel(c.ints(0));
+  c.add_out(c.ints(0), dtype);
+}
+void run_rand(Call& c) {
+  Tensor& out = c.out(0);
+  uniform(generator(c, 1), out.dtype, out.raw(), out.numel, 0, 1);
+}
+void run_randn(Call& c) {
+  Tensor& out = c.out(0);
+  normal(generator(c, 1), out.dtype, out.raw(), out.numel, 0, 1);
+}
 void infer_randperm(Call& c) {
   int64_t n = c.integer(0);
+  refuse_pinned(c, 5);
   RL_CHECK(n >= 0, "randperm: n must be non-negative, got ", n);
   c.add_out(Sizes(&n, 1), c.dtype_or(2, DType::I64));
 }
@@ -188,6 +211,8 @@ RL_KERNEL("exponential_", none, run_exponential);
 RL_KERNEL("cauchy_", none, run_cauchy);
 RL_KERNEL("log_normal_", none, run_log_normal);
 RL_KERNEL("geometric_", none, run_geometric);
+RL_KERNEL("rand", infer_sized, run_rand);
+RL_KERNEL("randn", infer_sized, run_randn);
 RL_KERNEL("randperm", infer_randperm, run_randperm);
 RL_KERNEL("multinomial", infer_multinomial, run_multinomial);
 

@@ -102,8 +102,8 @@ def _normal(out, generator):
         out.normal_(0, 1, generator=generator)
 
 
-def _empty(size, dtype, device, requires_grad, fill):
-    out = rl.empty(size, dtype=dtype, device=device)
+def _empty(size, dtype, device, pin_memory, requires_grad, fill):
+    out = rl.empty(size, dtype=dtype, device=device, pin_memory=pin_memory)
     fill(out)
     return out.requires_grad_() if requires_grad else out
 
@@ -117,7 +117,7 @@ def _(size, generator, dtype, layout, device, pin_memory, requires_grad):
         >>> rl.rand(2, 3).shape
         torch.Size([2, 3])
     """
-    return _empty(size, dtype, device, requires_grad, lambda t: _uniform(t, generator))
+    ...
 
 
 @op(f"randn(int[] size, *, Generator? generator=None, {_OPTIONS}) -> Tensor")
@@ -129,7 +129,7 @@ def _(size, generator, dtype, layout, device, pin_memory, requires_grad):
         >>> rl.randn(2, 3).shape
         torch.Size([2, 3])
     """
-    return _empty(size, dtype, device, requires_grad, lambda t: _normal(t, generator))
+    ...
 
 
 @op(
@@ -148,6 +148,7 @@ def _randint(low, high, size, generator, dtype, layout, device, pin_memory, requ
         size,
         dtype or rl.int64,
         device,
+        pin_memory,
         requires_grad,
         lambda t: t.random_(low, high, generator=generator),
     )
@@ -157,7 +158,14 @@ def _randint(low, high, size, generator, dtype, layout, device, pin_memory, requ
 def _(high, size, generator, dtype, layout, device, pin_memory, requires_grad):
     """Integers of [0, high)."""
     return rl.randint(
-        0, high, size, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad
+        0,
+        high,
+        size,
+        generator=generator,
+        dtype=dtype,
+        device=device,
+        pin_memory=pin_memory,
+        requires_grad=requires_grad,
     )
 
 
@@ -167,8 +175,10 @@ _LIKE = (
 )
 
 
-def _like(self, dtype, device, memory_format, requires_grad, fill):
-    out = rl.empty_like(self, dtype=dtype, device=device, memory_format=memory_format)
+def _like(self, dtype, device, memory_format, pin_memory, requires_grad, fill):
+    out = rl.empty_like(
+        self, dtype=dtype, device=device, memory_format=memory_format, pin_memory=pin_memory
+    )
     fill(out)
     return out.requires_grad_() if requires_grad else out
 
@@ -183,7 +193,13 @@ def _(self, generator, dtype, layout, device, pin_memory, requires_grad, memory_
         torch.Size([2, 3])
     """
     return _like(
-        self, dtype, device, memory_format, requires_grad, lambda t: _uniform(t, generator)
+        self,
+        dtype,
+        device,
+        memory_format,
+        pin_memory,
+        requires_grad,
+        lambda t: _uniform(t, generator),
     )
 
 
@@ -196,7 +212,15 @@ def _(self, generator, dtype, layout, device, pin_memory, requires_grad, memory_
         >>> rl.randn_like(rl.ones(2, 3)).shape
         torch.Size([2, 3])
     """
-    return _like(self, dtype, device, memory_format, requires_grad, lambda t: _normal(t, generator))
+    return _like(
+        self,
+        dtype,
+        device,
+        memory_format,
+        pin_memory,
+        requires_grad,
+        lambda t: _normal(t, generator),
+    )
 
 
 @op(
@@ -217,6 +241,7 @@ def _(self, low, high, generator, dtype, layout, device, pin_memory, requires_gr
         dtype,
         device,
         memory_format,
+        pin_memory,
         requires_grad,
         lambda t: t.random_(low, high, generator=generator),
     )
@@ -233,6 +258,7 @@ def _(self, high, generator, dtype, layout, device, pin_memory, requires_grad, m
         dtype,
         device,
         memory_format,
+        pin_memory,
         requires_grad,
         lambda t: t.random_(0, high, generator=generator),
     )
@@ -322,7 +348,12 @@ def _(mean, std, generator):
 def _(mean, std, size, generator, dtype, layout, device, pin_memory, requires_grad):
     """Normal numbers of the given size."""
     return _empty(
-        size, dtype, device, requires_grad, lambda t: t.normal_(mean, std, generator=generator)
+        size,
+        dtype,
+        device,
+        pin_memory,
+        requires_grad,
+        lambda t: t.normal_(mean, std, generator=generator),
     )
 
 

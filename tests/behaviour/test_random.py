@@ -272,3 +272,22 @@ def test_empty_tensors_draw_nothing():
         assert fill(0, rl.float32).numel() == 0
     assert rl.randperm(0).numel() == 0
     assert rl.equal(rl.get_rng_state(), state)
+
+
+def test_random_factories_refuse_what_they_cannot_do():
+    ones = rl.ones(2)
+    for make in (
+        lambda **options: rl.rand(2, **options),
+        lambda **options: rl.randn(2, **options),
+        lambda **options: rl.randint(3, (2,), **options),
+        lambda **options: rl.randint_like(ones, 3, **options),
+        lambda **options: rl.rand_like(ones, **options),
+        lambda **options: rl.normal(0.0, 1.0, (2,), **options),
+        lambda **options: rl.randperm(2, **options),
+    ):
+        with pytest.raises(RuntimeError, match="pin_memory=True requires an accelerator"):
+            make(pin_memory=True)
+        with pytest.raises(NotImplementedError, match="layout torch.sparse_coo is not supported"):
+            make(layout=rl.sparse_coo)
+    with pytest.raises(NotImplementedError, match="expected a floating point or complex dtype"):
+        rl.rand(2, dtype=rl.int64)

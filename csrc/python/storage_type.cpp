@@ -9,6 +9,7 @@
 #include "python/graph.h"
 #include "python/interpose.h"
 #include "python/keywords.h"
+#include "python/levels.h"
 #include "python/op.h"
 
 namespace rl::py {
@@ -407,7 +408,7 @@ PyObject* take_geometry(PyObject* self, PyObject* other) {
     if (!is_tensor(other))
       fail(ErrorKind::Type, "_take_geometry: expected a Tensor, got ", Py_TYPE(other)->tp_name);
     Tensor &t = *as_tensor(self), &v = *as_tensor(other);
-    if (v.kind) refuse_kind("_take_geometry", v);
+    if (v.kind && !level_of(v)) refuse_kind("_take_geometry", v);
     RL_CHECK(v.storage == t.storage && v.dtype == t.dtype,
              "_take_geometry: not a view of this tensor");
     set_geometry(t, v.sizes(), v.strides());
@@ -427,7 +428,7 @@ PyMethodDef storage_methods[] = {
     {"storage_offset", hooked<tensor_offset>(), METH_NOARGS,
      "Elements from the storage's start to the first one."},
     {"set_", hooked<tensor_set>(), kFast, "Makes this tensor view another storage or tensor."},
-    {"_take_geometry", hooked<take_geometry>(), METH_O, nullptr},
+    {"_take_geometry", hooked<take_geometry, Needs::Graph>(), METH_O, nullptr},
     {"resize_", hooked<tensor_resize>(), METH_VARARGS | METH_KEYWORDS,
      "Changes the sizes; the storage grows when it must and new elements are unset."},
     {}};

@@ -217,6 +217,12 @@ def _detach_(tensor):
     return NotImplemented  # what remains is to leave the graph
 
 
+@member("_take_geometry")
+def _take_geometry(tensor, view):
+    _native.become(tensor, view)
+    return NotImplemented  # sizes and place in the graph are taken as ever
+
+
 @member("is_contiguous")
 def _is_contiguous(tensor, memory_format=rl.contiguous_format):
     return memory_format is rl.contiguous_format or payload(tensor).outer.is_contiguous()

@@ -110,6 +110,21 @@ def test_every_order_of_functions_in_place(name):
         rl.testing.assert_close(second(changed)(X), second(plain)(X), msg=order)
 
 
+def test_views_in_place():
+    def changed(x):
+        y = (x * x).unsqueeze_(0)
+        y.transpose_(0, 1).mul_(x[0]).squeeze_()
+        return y * y.unsqueeze(-1).exp_().sum()  # which changes y, too
+
+    def plain(x):
+        y = x * x * x[0]
+        return y.exp() * y.exp().sum()
+
+    rl.testing.assert_close(vmap(changed)(rl.stack([X, -X]))[1], plain(-X))
+    for order, second in SECOND.items():
+        rl.testing.assert_close(second(changed)(X), second(plain)(X), msg=order)
+
+
 def test_compositions_in_place_read_what_was_there():
     x, one = X + 1, ONE
 

@@ -252,6 +252,13 @@ PyObject* become(PyObject*, PyObject* args) {
   });
 }
 
+// Is it a leaf that a tape made to differentiate by, and has the tape ended? (func/tape.py: Tape)
+bool of_ended_tape(Tensor* leaf) {
+  Own users(PyObject_GetAttrString(object(leaf), "_tapes"));
+  if (!users) PyErr_Clear();
+  return users && PyObject_IsTrue(users.get()) == 0;
+}
+
 // leads_outside(tensor, inputs): is there a leaf in its graph that is not behind one of `inputs`?
 PyObject* leads_outside(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
@@ -273,7 +280,7 @@ PyObject* leads_outside(PyObject*, PyObject* args) {
     while (!stack.empty()) {
       Node* n = stack.back();
       stack.pop_back();
-      if (n->kind == NodeKind::Accumulate) Py_RETURN_TRUE;
+      if (n->kind == NodeKind::Accumulate && !of_ended_tape(n->variable)) Py_RETURN_TRUE;
       for (const Edge& e : n->edges)
         if (e.node && seen.insert(e.node.get()).second) stack.push_back(e.node.get());
     }

@@ -7,7 +7,7 @@ import functools
 
 import rushlight as rl
 from rushlight.func.forward import JvpLevel
-from rushlight.func.tape import chosen_arguments, require_tensors, split_aux, vjp
+from rushlight.func.tape import chosen_arguments, require_tensors, settled, split_aux, vjp
 from rushlight.func.vmap import vmap
 from rushlight.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
@@ -82,7 +82,7 @@ def _ended(level, output, strict):
                 "primals"
             )
         tangent = rl.zeros_like(primal)
-    return primal, tangent
+    return settled(primal), settled(tangent)
 
 
 # ---- Jacobians -------------------------------------------------------------------------------

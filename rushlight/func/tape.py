@@ -19,13 +19,16 @@ class Tape:
     def __init__(self):
         self.level, self.outer = current(), _native.is_grad_enabled()
         self.watched, self.leaves = [], ()
+        self.uses = []  # as long as it is not empty, the tape is in use
 
     def __enter__(self):
         self.began = _native.push_tape(self.level.kind if self.level else 0)
         self.recording = _native.set_grad_enabled(True)
+        self.uses.append(self.level)
         return self
 
     def __exit__(self, *exception):
+        self.uses.pop()
         _native.set_grad_enabled(self.recording)
         if self.began:  # only ops inside the level were recorded for it
             _native.pop_tape()
@@ -37,9 +40,14 @@ class Tape:
         if self.outer and x.requires_grad:
             x = x.view_as(x)
         else:
-            x = _native.untaped(x).requires_grad_()
-            self.leaves += (x,)
+            x = self.leaf(_native.untaped(x))
         self.watched.append(x)
+        return x
+
+    def leaf(self, x):
+        """x as a leaf of this tape: once it has ended, nobody differentiates by it."""
+        x.requires_grad_()._tapes = self.uses
+        self.leaves += (x,)
         return x
 
     def joined(self, x):
@@ -81,6 +89,11 @@ class Tape:
         return [
             rl.zeros_like(_native.untaped(x)) if g is None else g for g, x in zip(found, inputs)
         ]
+
+
+def settled(x):
+    """x without its graph if that leads only to what tapes that have ended differentiated by."""
+    return x if not x.requires_grad or _native.leads_outside(x, ()) else _native.untaped(x)
 
 
 def require_tensors(name, values, what):
@@ -282,8 +295,8 @@ def linearize(func, *primals):
 
 def probe(tape, outputs):
     """Dummy cotangents of the outputs, and the gradients: linear functions of them."""
-    probes = [rl.zeros_like(_native.untaped(o)).requires_grad_(is_inexact(o)) for o in outputs]
-    tape.leaves += tuple([p for p in probes if p.requires_grad])
+    zeros = [rl.zeros_like(_native.untaped(o)) for o in outputs]
+    probes = [tape.leaf(z) if is_inexact(z) else z for z in zeros]
     return probes, tape.raw_gradients(outputs, probes, tape.watched, True)
 
 

@@ -55,6 +55,19 @@ def test_results_are_recorded_only_for_those_further_out():
         assert not grad(lambda x: x**3)(x).requires_grad
 
 
+def test_ended_tapes_leave_nothing_behind():
+    inner = grad(lambda x, y: grad(lambda a, b: a**2 * b, (0, 1))(x, y)[0], 0)
+    assert not inner(X[1], X[2]).requires_grad
+    pushed = grad(lambda x: jvp(lambda a, b: rl.atan2(a, b), (x, X[1]), (X[0], X[2]))[1])
+    assert not pushed(X[2]).requires_grad
+    y, pull = vjp(lambda x: x**3, X)
+    assert not any(t.requires_grad for t in jvp(lambda c: pull(c)[0], (X,), (X,)))
+    rl.testing.assert_close(grad(lambda c: (pull(c)[0] ** 2).sum())(X), 18 * X**5)
+    p = rl.tensor(1.5, requires_grad=True)
+    jvp(lambda x: (p * x).sin().sum(), (X,), (X,))[1].backward()
+    rl.testing.assert_close(p.grad.double(), ((1.5 * X).cos() - 1.5 * X * (1.5 * X).sin()) @ X)
+
+
 def test_no_grad_inside_is_heard():
     def f(x):
         with rl.no_grad():

@@ -259,7 +259,8 @@ def tensordot(a, b, dims):
         m for j, m in enumerate(lb) if j not in right
     ]
     x, labels = _contract(a, la, b, lb, set(free))
-    return x.permute([labels.index(m) for m in free])
+    x = x.permute([labels.index(m) for m in free])
+    return x if x.is_floating_point() or x.is_complex() else x.to(a.dtype)
 
 
 def _tensordot_dims(a, b, dims):

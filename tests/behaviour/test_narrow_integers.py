@@ -33,3 +33,9 @@ def test_norms_of_complex_matrices_are_the_same_into_out():
     for order in ("fro", "nuc", 2, float("inf")):
         out = rl.empty(0, dtype=rl.float64)
         assert rl.equal(rl.linalg.matrix_norm(a, order, out=out), rl.linalg.matrix_norm(a, order))
+
+
+def test_contractions_of_narrow_integers_stay_narrow():
+    a, b = rl.ones(3, 2, 3, dtype=rl.int8), rl.full((1, 2, 3), 50, dtype=rl.int8)
+    product = rl.tensordot(a, b, ([1, 0], [1, 0]))
+    assert product.dtype == rl.int8 and product.tolist() == [[44] * 3] * 3  # 300 modulo 256

@@ -52,6 +52,7 @@ def _btrisolve(b, LU_data, LU_pivots):
 
 
 def _pstrf(*args, **kwargs):
+    """Removed from PyTorch: use torch.linalg.cholesky for positive definite matrices."""
     raise RuntimeError(
         "torch.pstrf has been removed from PyTorch, and nothing takes its place; for positive "
         "definite matrices use torch.linalg.cholesky"

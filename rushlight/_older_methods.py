@@ -71,10 +71,16 @@ def _storage_type(self):
 
 
 def _reinforce(self, *args, **kwargs):
+    """RuntimeError: removed from PyTorch; see `torch.distributions`."""
     raise RuntimeError(
         "reinforce() has been removed from PyTorch: sample from torch.distributions and "
         "differentiate -log_prob * reward"
     )
+
+
+def _slice_inverse(self, *args, **kwargs):
+    """The tensor that a slice was taken from; see `torch.slice_inverse`."""
+    return rl.slice_inverse(self, *args, **kwargs)
 
 
 def _index(self, positions, dims=None):
@@ -96,7 +102,7 @@ def _record_stream(self, stream):
 METHODS = {
     "index": _index,
     "record_stream": _record_stream,
-    "slice_inverse": lambda self, *args, **kwargs: rl.slice_inverse(self, *args, **kwargs),
+    "slice_inverse": _slice_inverse,
     "dim_order": _dim_order,
     "resize": _resize,
     "resize_as": _resize_as,

@@ -1,7 +1,7 @@
 """Top-level functions that are not operators: seeds, type queries, numeric limits, devices."""
 
 from rushlight import _native
-from rushlight._native import Tensor, default_generator
+from rushlight._native import Tensor, default_generator, result_type
 
 __all__ = [
     "manual_seed",
@@ -156,18 +156,6 @@ def typename(obj):
         if kind.__module__ != "builtins"
         else kind.__qualname__
     )
-
-
-def result_type(tensor1, tensor2):
-    """The dtype of an operation on the two: tensors with dimensions, then 0-d ones,
-    then numbers.
-
-    Example::
-
-        >>> rl.result_type(rl.tensor([1, 2], dtype=rl.int32), 1.0)
-        torch.float32
-    """
-    return _native.result_type(tensor1, tensor2)
 
 
 class finfo:

@@ -11,3 +11,4 @@ Tag = enum.Enum(
     module="torch",
     start=0,
 )
+Tag.__doc__ = "A property of an operator, such as ``Tag.pointwise``; they are compared by identity."

@@ -339,10 +339,12 @@ def _cpu(self, memory_format=rl.preserve_format):
 
 
 def _cuda(self, device=None, non_blocking=False, memory_format=rl.preserve_format):
+    """AssertionError: there is no GPU to move a tensor to."""
     raise AssertionError("Torch not compiled with CUDA enabled: rushlight computes on the CPU")
 
 
 def _pin_memory(self, device=None):
+    """RuntimeError: there is no accelerator to pin memory for."""
     raise RuntimeError("Cannot access accelerator device when none is available.")
 
 
@@ -430,6 +432,7 @@ def _is_view(self):
 
 
 def _always_false(self):
+    """False: the elements are kept here, each with its value."""
     return False
 
 

@@ -80,9 +80,10 @@ inline PyObject* wrap(Ref<Tensor> t) { return object(t.give()); }
 PyObject* dtype_object(DType d);  // borrowed
 bool is_dtype(PyObject* o);
 DType as_dtype(PyObject* o);
-PyObject* device_object(Device d);              // borrowed
-Device to_device(PyObject* o, const char* op);  // str, device object; raises for cuda
-PyObject* make_size(Sizes sizes);               // new reference to a rushlight.Size
+PyObject* device_object(Device d);               // borrowed
+Device to_device(PyObject* o, const char* op);   // str, device object; raises for cuda
+void check_device(PyObject* o, const char* op);  // that it names one, here or not; may be null
+PyObject* make_size(Sizes sizes);                // new reference to a rushlight.Size
 MemoryFormat to_memory_format(PyObject* o, const char* op);
 PyObject* format_object(MemoryFormat f);                 // borrowed
 bool is_strided(PyObject* layout, const char* op);       // raises for what is no layout

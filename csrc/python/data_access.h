@@ -7,6 +7,8 @@ namespace rl::py {
 // from_data.cpp: tensors from Python values. `dtype` null: inferred as PyTorch does.
 Ref<Tensor> from_data(PyObject* data, const DType* dtype, Device device);
 
+Ref<Tensor> legacy_tensor(PyObject* args, PyObject* kwargs);  // Tensor(...), as in early PyTorch
+
 // scalars.cpp: single values out of tensors
 PyObject* tensor_item(Tensor& t);
 PyObject* tensor_tolist(Tensor& t);

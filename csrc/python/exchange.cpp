@@ -2,6 +2,7 @@
 // frombuffer, asarray. Either side may die first: storages keep the owner, arrays keep a tensor.
 // DLPack is in dlpack.cpp.
 #include "python/exchange.h"
+#include "python/docs.h"
 #include "python/interpose.h"
 
 #include "plan/copy.h"
@@ -213,17 +214,15 @@ PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* name
 }
 
 constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
-PyMethodDef functions[] = {{"from_numpy", from_numpy, METH_O, nullptr},
-                           {"frombuffer", fast(frombuffer), kFast, nullptr},
-                           {"from_dlpack", fast(py_from_dlpack), kFast, nullptr},
-                           {"asarray", fast(asarray), kFast, nullptr},
+PyMethodDef functions[] = {{"from_numpy", from_numpy, METH_O, docs::kFromNumpy},
+                           {"frombuffer", fast(frombuffer), kFast, docs::kFromBuffer},
+                           {"from_dlpack", fast(py_from_dlpack), kFast, docs::kFromDlpack},
+                           {"asarray", fast(asarray), kFast, docs::kAsarray},
                            {}};
 
 }  // namespace
 
-PyMethodDef exchange_methods[] = {{"numpy", hooked<numpy>(), kFast,
-                                   "The values as a NumPy array that shares this tensor's memory."},
-                                  {}};
+PyMethodDef exchange_methods[] = {{"numpy", hooked<numpy>(), kFast, docs::kNumpy}, {}};
 
 void add_exchange(PyObject* module) {
   checked(PyModule_AddFunctions(module, functions));

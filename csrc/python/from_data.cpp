@@ -1,10 +1,13 @@
-// Tensors from Python values: tensor(), as_tensor(), asarray(), Tensor.new_tensor. Three walks
+// Tensors from Python values: tensor(), as_tensor(), Tensor.new_tensor, Tensor(). Three walks
 // over nested sequences: their shape, the dtype that holds everything, the values.
 // Reading values out is in scalars.cpp; sharing memory with other libraries in exchange.cpp.
+#include <cstring>
 #include <string>
 
 #include "plan/copy.h"
+#include "plan/determinism.h"
 #include "python/data_access.h"
+#include "python/docs.h"
 #include "python/interpose.h"
 #include "python/keywords.h"
 #include "python/numpy_api.h"
@@ -340,9 +343,30 @@ PyObject* to_complex(PyObject* self, PyObject*) {
   return guarded([&] { return tensor_complex(*as_tensor(self)); });
 }
 
+// The positional arguments of the legacy constructor, whichever way they are given.
+PyObject* legacy_arguments(PyObject* args, PyObject* kwargs) {
+  if (!kwargs || !PyDict_GET_SIZE(kwargs)) return Py_NewRef(args);
+  PyObject* given[4];
+  Py_ssize_t unknown = PyDict_GET_SIZE(kwargs);
+  const char* const names[] = {"device", "size", "data", "other"};
+  for (int i = 0; i < 4; ++i)
+    unknown -= (given[i] = PyDict_GetItemString(kwargs, names[i])) != nullptr;
+  auto [device, size, data, other] = given;
+  bool twice = PyTuple_GET_SIZE(args) + !!size + !!data + !!other > 1;
+  if (unknown || ((size || data || other) && twice) ||
+      (data && (is_tensor(data) || !PySequence_Check(data))) || (other && !is_tensor(other)))
+    fail(ErrorKind::Type,
+         "Tensor(): expected sizes, or one of size=, data= (a sequence) and other= "
+         "(a tensor); use torch.tensor() for more");
+  if (device) to_device(device, "Tensor");
+  if (size) return checked(PySequence_Tuple(size));
+  if (!data && !other) return Py_NewRef(args);
+  return checked(PyTuple_Pack(1, data ? data : other));
+}
+
 PyMethodDef functions[] = {
-    {"tensor", fast(py_tensor), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"as_tensor", fast(as_tensor_function), METH_FASTCALL | METH_KEYWORDS, nullptr},
+    {"tensor", fast(py_tensor), METH_FASTCALL | METH_KEYWORDS, docs::kTensor},
+    {"as_tensor", fast(as_tensor_function), METH_FASTCALL | METH_KEYWORDS, docs::kAsTensor},
     {}};
 
 }  // namespace
@@ -377,13 +401,31 @@ Ref<Tensor> from_data(PyObject* data, const DType* dtype, Device device) {
   return converted(std::move(t), nullptr, device);
 }
 
-PyMethodDef data_methods[] = {
-    {"item", hooked<item>(), METH_NOARGS, "The value of a one-element tensor as a Python number."},
-    {"tolist", hooked<tolist>(), METH_NOARGS, "The values as nested lists of Python numbers."},
-    {"__complex__", hooked<to_complex>(), METH_NOARGS, nullptr},
-    {"new_tensor", hooked<py_new_tensor, Needs::Geometry>(), METH_FASTCALL | METH_KEYWORDS,
-     "A new tensor from data, by default with this tensor's dtype and device."},
-    {}};
+Ref<Tensor> legacy_tensor(PyObject* args, PyObject* kwargs) {
+  Own all(legacy_arguments(args, kwargs));
+  Py_ssize_t n = PyTuple_GET_SIZE(all.get());
+  PyObject* first = n == 1 ? PyTuple_GET_ITEM(all.get(), 0) : nullptr;
+  if (first && is_tensor(first)) return alias(*as_tensor(first));
+  DType d = default_dtype();
+  bool sizes = true;
+  for (Py_ssize_t i = 0; i < n; ++i) sizes &= PyLong_Check(PyTuple_GET_ITEM(all.get(), i));
+  bool is_size = first && std::strcmp(Py_TYPE(first)->tp_name, "rushlight.Size") == 0;
+  if (!sizes && !is_size) {
+    if (first) return from_data(first, &d, Device::Cpu);
+    fail(ErrorKind::Type, "new(): expected sizes as ints, or one sequence of data");
+  }
+  Ref<Tensor> t =
+      empty(n ? to_sizes(is_size ? first : all.get(), "Tensor", "size") : SizeVec{0}, d);
+  fill_unwritten(*t);
+  return t;
+}
+
+PyMethodDef data_methods[] = {{"item", hooked<item>(), METH_NOARGS, docs::kItem},
+                              {"tolist", hooked<tolist>(), METH_NOARGS, docs::kTolist},
+                              {"__complex__", hooked<to_complex>(), METH_NOARGS, nullptr},
+                              {"new_tensor", hooked<py_new_tensor, Needs::Geometry>(),
+                               METH_FASTCALL | METH_KEYWORDS, docs::kNewTensor},
+                              {}};
 
 void add_creation(PyObject* module) {
   checked(PyModule_AddFunctions(module, functions));

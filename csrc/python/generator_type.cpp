@@ -3,6 +3,7 @@
 
 #include "core/storage.h"
 #include "python/binding.h"
+#include "python/docs.h"
 
 namespace rl::py {
 namespace {
@@ -72,27 +73,33 @@ PyObject* set_state(PyObject* self, PyObject* state) {
       fail(ErrorKind::Type, "RNG state must be a torch.ByteTensor, contiguous and on the CPU");
     require_bytes(*as_tensor(state));
     gen(self).set_state(as_tensor(state)->raw(), as_tensor(state)->numel);
-    Py_RETURN_NONE;
+    return Py_NewRef(self);
   });
 }
 PyObject* cdata(PyObject* self, void*) { return PyLong_FromVoidPtr(&gen(self)); }
 PyObject* device(PyObject*, void*) { return Py_NewRef(device_object(Device::Cpu)); }
 
 PyMethodDef methods[] = {
-    {"manual_seed", manual_seed, METH_O, "Sets the seed; returns the generator."},
-    {"seed", seed, METH_NOARGS, "Seeds from the system; returns the seed."},
-    {"initial_seed", initial_seed, METH_NOARGS, "The seed last set."},
-    {"get_state", get_state, METH_NOARGS, "The state as a uint8 tensor."},
-    {"set_state", set_state, METH_O, "Restores a state."},
+    {"manual_seed", manual_seed, METH_O, docs::kManualSeed},
+    {"seed", seed, METH_NOARGS,
+     "seed($self, /)\n--\n\nSeeds from the system; returns the seed, an int."},
+    {"initial_seed", initial_seed, METH_NOARGS,
+     "initial_seed($self, /)\n--\n\nThe seed last set, an int."},
+    {"get_state", get_state, METH_NOARGS,
+     "get_state($self, /)\n--\n\nThe state as a 1-d uint8 tensor."},
+    {"set_state", set_state, METH_O,
+     "set_state($self, new_state, /)\n--\n\nRestores a state from get_state(), also PyTorch's; "
+     "returns the generator. TypeError for what is no contiguous uint8 tensor."},
     {nullptr, nullptr, 0, nullptr}};
-PyGetSetDef getset[] = {{"_cdata", cdata, nullptr, nullptr, nullptr},
-                        {"device", device, nullptr, nullptr, nullptr},
+PyGetSetDef getset[] = {{"_cdata", cdata, nullptr, "A number that identifies it.", nullptr},
+                        {"device", device, nullptr, "The device of its numbers: the CPU.", nullptr},
                         {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 }  // namespace
 
 void add_random(PyObject* module) {
-  PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(generator_new)},
+  PyType_Slot slots[] = {{Py_tp_doc, const_cast<char*>(docs::kGenerator)},
+                         {Py_tp_new, reinterpret_cast<void*>(generator_new)},
                          {Py_tp_dealloc, reinterpret_cast<void*>(generator_dealloc)},
                          {Py_tp_methods, methods},
                          {Py_tp_getset, getset},

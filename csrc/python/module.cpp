@@ -6,6 +6,8 @@
 #include "plan/parallel.h"
 #include "plan/pointwise.h"
 #include "python/binding.h"
+#include "python/docs.h"
+#include "python/keywords.h"
 
 namespace rl::py {
 namespace {
@@ -54,46 +56,62 @@ PyObject* set_fill_unwritten(PyObject*, PyObject* on) {
   Py_RETURN_NONE;
 }
 PyObject* isa(PyObject*, PyObject*) { return PyLong_FromLong(machine_isa()); }
-PyObject* promote_pair(PyObject*, PyObject* args) {
-  return guarded([&]() -> PyObject* {
-    PyObject *a, *b;
-    if (!PyArg_ParseTuple(args, "OO", &a, &b)) throw PythonError{};
-    return Py_NewRef(dtype_object(promote(as_dtype(a), as_dtype(b))));
+PyObject* promote_pair(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  return guarded([&] {
+    static const Keywords keys("promote_types", 2, {"type1", "type2"});
+    PyObject* a[2] = {};
+    keys.read(args, n, names, a, 2);
+    return Py_NewRef(dtype_object(promote(as_dtype(a[0]), as_dtype(a[1]))));
   });
 }
-PyObject* result_type_of(PyObject*, PyObject* args) {
-  return guarded([&]() -> PyObject* {
-    PyObject* given[2];
-    if (!PyArg_ParseTuple(args, "OO:result_type", &given[0], &given[1])) throw PythonError{};
+
+// The names of result_type's arguments depend on what they are; its value does not on their order.
+const Keywords& result_type_keys(Py_ssize_t n, PyObject* names) {
+  static const Keywords tensors("result_type", 2, {"tensor", "other"}),
+      mixed("result_type", 2, {"scalar", "tensor"}),
+      scalars("result_type", 2, {"scalar1", "scalar2"});
+  for (Py_ssize_t k = 0; names && k < PyTuple_GET_SIZE(names); ++k) {
+    std::string_view name = PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, k));
+    if (name == "scalar1" || name == "scalar2") return scalars;
+    if (name == "scalar" || (name == "tensor" && n == 1)) return mixed;
+  }
+  return tensors;
+}
+PyObject* result_type_of(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  return guarded([&] {
+    PyObject* given[2] = {};
+    result_type_keys(n, names).read(args, n, names, given, 2);
     PointwiseInput inputs[2];
     for (int i = 0; i < 2; ++i)
       if (is_tensor(given[i]))
         inputs[i].tensor = as_tensor(given[i]);
       else
-        inputs[i].number = to_scalar(given[i], "result_type", i ? "tensor2" : "tensor1");
+        inputs[i].number = to_scalar(given[i], "result_type", i ? "other" : "tensor");
     return Py_NewRef(dtype_object(result_type(inputs)));
   });
 }
-PyObject* py_can_cast(PyObject*, PyObject* args) {
-  return guarded([&]() -> PyObject* {
-    PyObject *a, *b;
-    if (!PyArg_ParseTuple(args, "OO", &a, &b)) throw PythonError{};
-    return PyBool_FromLong(can_cast(as_dtype(a), as_dtype(b)));
+PyObject* py_can_cast(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  return guarded([&] {
+    static const Keywords keys("can_cast", 2, {"from_", "to"});
+    PyObject* a[2] = {};
+    keys.read(args, n, names, a, 2);
+    return PyBool_FromLong(can_cast(as_dtype(a[0]), as_dtype(a[1])));
   });
 }
 
-PyMethodDef functions[] = {{"get_num_threads", get_threads, METH_NOARGS, nullptr},
-                           {"set_num_threads", set_threads, METH_O, nullptr},
-                           {"get_default_dtype", get_default, METH_NOARGS, nullptr},
-                           {"set_default_dtype", set_default, METH_O, nullptr},
+constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
+PyMethodDef functions[] = {{"get_num_threads", get_threads, METH_NOARGS, docs::kGetNumThreads},
+                           {"set_num_threads", set_threads, METH_O, docs::kSetNumThreads},
+                           {"get_default_dtype", get_default, METH_NOARGS, docs::kGetDefaultDtype},
+                           {"set_default_dtype", set_default, METH_O, docs::kSetDefaultDtype},
                            {"memory_stats", stats, METH_NOARGS, nullptr},
                            {"empty_cache", py_empty_cache, METH_NOARGS, nullptr},
                            {"reset_peak_memory", reset_peak, METH_NOARGS, nullptr},
                            {"_fail_allocation_after", fail_after, METH_O, nullptr},
                            {"_set_fill_unwritten_memory", set_fill_unwritten, METH_O, nullptr},
-                           {"promote_types", promote_pair, METH_VARARGS, nullptr},
-                           {"result_type", result_type_of, METH_VARARGS, nullptr},
-                           {"can_cast", py_can_cast, METH_VARARGS, nullptr},
+                           {"promote_types", fast(promote_pair), kFast, docs::kPromoteTypes},
+                           {"result_type", fast(result_type_of), kFast, docs::kResultType},
+                           {"can_cast", fast(py_can_cast), kFast, docs::kCanCast},
                            {"isa_level", isa, METH_NOARGS, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 

@@ -46,7 +46,9 @@ void add_saved(NodeClass& c, const Op& op) {
         c.attributes.push_back(name);
     }
   for (std::string& name : c.attributes)
-    c.getset.push_back({name.c_str(), get_saved, nullptr, nullptr, &name});
+    c.getset.push_back({name.c_str(), get_saved, nullptr,
+                        "What the rule reads of the operation; RuntimeError once it is freed.",
+                        &name});
   c.getset.push_back({nullptr, nullptr, nullptr, nullptr, nullptr});
 }
 

@@ -2,6 +2,7 @@
 // function_type.cpp, passes and hooks in passes.cpp.
 #include <string>
 
+#include "python/docs.h"
 #include "python/graph.h"
 #include "python/op.h"
 
@@ -226,9 +227,12 @@ PyObject* node_outputs(PyObject* self, PyObject*) {
 }
 
 PyMethodDef node_methods[] = {
-    {"_outputs", node_outputs, METH_NOARGS, nullptr},
-    {"name", node_name_method, METH_NOARGS, "The name of the forward op's gradient."},
-    {"_sequence_nr", node_sequence, METH_NOARGS, nullptr},
+    {"_outputs", node_outputs, METH_NOARGS,
+     "_outputs($self, /)\n--\n\n(shape, dtype, device) of what arrives at each output."},
+    {"name", node_name_method, METH_NOARGS,
+     "name($self, /)\n--\n\nThe name of the rule, such as MulBackward0."},
+    {"_sequence_nr", node_sequence, METH_NOARGS,
+     "_sequence_nr($self, /)\n--\n\nLarger for later operations; 0 for leaves."},
     {nullptr, nullptr, 0, nullptr}};
 PyGetSetDef node_getset[] = {
     {"next_functions", node_next, nullptr, "Pairs (node, output number) that gradients go to.",
@@ -244,13 +248,19 @@ PyMemberDef node_members[] = {
 }  // namespace
 
 void add_nodes(PyObject* module) {
-  PyType_Slot node_slots[] = {
-      {Py_tp_dealloc, slot(node_dealloc)}, {Py_tp_traverse, slot(node_traverse)},
-      {Py_tp_clear, slot(node_clear)},     {Py_tp_repr, slot(node_repr)},
-      {Py_tp_methods, node_methods},       {Py_tp_getset, node_getset},
-      {Py_tp_members, node_members},       {0, nullptr}};
+  PyType_Slot node_slots[] = {{Py_tp_doc, const_cast<char*>(docs::kNode)},
+                              {Py_tp_dealloc, slot(node_dealloc)},
+                              {Py_tp_traverse, slot(node_traverse)},
+                              {Py_tp_clear, slot(node_clear)},
+                              {Py_tp_repr, slot(node_repr)},
+                              {Py_tp_methods, node_methods},
+                              {Py_tp_getset, node_getset},
+                              {Py_tp_members, node_members},
+                              {0, nullptr}};
   PyType_Spec node_spec{"rushlight.autograd.graph.Node", sizeof(Node), 0,
-                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, node_slots};
+                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE |
+                            Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                        node_slots};
   NodeType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&node_spec)));
   checked(PyModule_AddObjectRef(module, "Node", reinterpret_cast<PyObject*>(NodeType)));
 }

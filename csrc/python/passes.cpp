@@ -3,6 +3,7 @@
 #include <string>
 
 #include "autograd/engine.h"
+#include "python/docs.h"
 #include "python/graph.h"
 #include "python/op.h"
 #include "python/state.h"
@@ -253,24 +254,25 @@ PyObject* set_package_prefix(PyObject*, PyObject* text) {
   });
 }
 
-PyMethodDef functions[] = {{"run_backward", py_run_backward, METH_VARARGS, nullptr},
-                           {"record_function", record_function, METH_VARARGS, nullptr},
-                           {"get_hooks", get_hooks, METH_VARARGS, nullptr},
-                           {"set_hooks", set_hooks, METH_VARARGS, nullptr},
-                           {"gradient_edge", py_gradient_edge, METH_O, nullptr},
-                           {"current_backward_id", current_backward_id, METH_NOARGS, nullptr},
-                           {"will_execute", py_will_execute, METH_O, nullptr},
-                           {"bump_version", bump_version, METH_O, nullptr},
-                           {"is_grad_enabled", is_grad_enabled, METH_NOARGS, nullptr},
-                           {"set_grad_enabled", set_grad_enabled, METH_O, nullptr},
-                           {"is_inference_mode_enabled", is_inference, METH_NOARGS, nullptr},
-                           {"set_inference_mode", set_inference, METH_O, nullptr},
-                           {"set_grad_layout_policy", set_grad_layout, METH_O, nullptr},
-                           {"push_saved_tensor_hooks", push_saved_hooks, METH_VARARGS, nullptr},
-                           {"pop_saved_tensor_hooks", pop_saved_hooks, METH_NOARGS, nullptr},
-                           {"set_anomaly", set_anomaly, METH_VARARGS, nullptr},
-                           {"set_package_prefix", set_package_prefix, METH_O, nullptr},
-                           {nullptr, nullptr, 0, nullptr}};
+PyMethodDef functions[] = {
+    {"run_backward", py_run_backward, METH_VARARGS, nullptr},
+    {"record_function", record_function, METH_VARARGS, nullptr},
+    {"get_hooks", get_hooks, METH_VARARGS, nullptr},
+    {"set_hooks", set_hooks, METH_VARARGS, nullptr},
+    {"gradient_edge", py_gradient_edge, METH_O, nullptr},
+    {"current_backward_id", current_backward_id, METH_NOARGS, nullptr},
+    {"will_execute", py_will_execute, METH_O, nullptr},
+    {"bump_version", bump_version, METH_O, nullptr},
+    {"is_grad_enabled", is_grad_enabled, METH_NOARGS, docs::kIsGradEnabled},
+    {"set_grad_enabled", set_grad_enabled, METH_O, nullptr},
+    {"is_inference_mode_enabled", is_inference, METH_NOARGS, docs::kIsInferenceModeEnabled},
+    {"set_inference_mode", set_inference, METH_O, nullptr},
+    {"set_grad_layout_policy", set_grad_layout, METH_O, nullptr},
+    {"push_saved_tensor_hooks", push_saved_hooks, METH_VARARGS, nullptr},
+    {"pop_saved_tensor_hooks", pop_saved_hooks, METH_NOARGS, nullptr},
+    {"set_anomaly", set_anomaly, METH_VARARGS, nullptr},
+    {"set_package_prefix", set_package_prefix, METH_O, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace
 

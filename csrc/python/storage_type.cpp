@@ -6,6 +6,7 @@
 #include "plan/copy.h"
 #include "plan/determinism.h"
 #include "python/data_access.h"
+#include "python/docs.h"
 #include "python/graph.h"
 #include "python/interpose.h"
 #include "python/keywords.h"
@@ -59,14 +60,18 @@ uint8_t byte_value(PyObject* o) {
   return static_cast<uint8_t>(v);
 }
 
-// UntypedStorage(size=0 or sequence of bytes, *, device=None)
+// UntypedStorage(size=0 or sequence of bytes, *, sequence=None, device=None)
 PyObject* storage_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
   return guarded([&] {
-    static const char* names[] = {"", "device", nullptr};
-    PyObject *first = nullptr, *device = nullptr;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O", const_cast<char**>(names), &first,
-                                     &device))
+    static const char* names[] = {"size", "sequence", "device", nullptr};
+    PyObject *first = nullptr, *sequence = nullptr, *device = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OO:UntypedStorage",
+                                     const_cast<char**>(names), &first, &sequence, &device))
       throw PythonError{};
+    if (sequence && sequence != Py_None) {
+      if (first) fail(ErrorKind::Type, "UntypedStorage: expected a size or a sequence, got both");
+      first = sequence;
+    }
     bool meta = device && device != Py_None && to_device(device, "UntypedStorage") == Device::Meta;
     if (!first || PyIndex_Check(first)) {
       int64_t n = first ? to_index(first, "UntypedStorage", "size") : 0;
@@ -156,7 +161,15 @@ PyObject* is_shared(PyObject* self, PyObject*) {
 PyObject* resizable(PyObject* self, PyObject*) {
   return PyBool_FromLong(storage_of(self).resizable);
 }
-PyObject* is_pinned(PyObject*, PyObject* const*, Py_ssize_t, PyObject*) { Py_RETURN_FALSE; }
+PyObject* is_pinned(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  return guarded([&] {
+    static const Keywords keys("is_pinned", 1, {"device"});
+    PyObject* device = nullptr;
+    keys.read(args, n, names, &device, 0);
+    check_device(device, "is_pinned");
+    return Py_NewRef(Py_False);
+  });
+}
 
 PyObject* resize(PyObject* self, PyObject* size) {
   return guarded([&] {
@@ -176,7 +189,7 @@ PyObject* clone(PyObject* self, PyObject*) {
 }
 PyObject* copy_from(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
   return guarded([&] {
-    static const Keywords keys("copy_", 2, {"source", "non_blocking"});
+    static const Keywords keys("copy_", 2, {"src", "non_blocking"});
     PyObject* a[2] = {};
     keys.read(args, n, names, a, 1);
     if (!is_storage(a[0]))
@@ -237,35 +250,50 @@ PyObject* size_in_memory(PyObject* self, PyObject*) {
 }
 
 PyMethodDef methods[] = {
-    {"nbytes", nbytes, METH_NOARGS, "The number of bytes."},
-    {"size", nbytes, METH_NOARGS, "The number of bytes."},
+    {"nbytes", nbytes, METH_NOARGS, "nbytes($self, /)\n--\n\nThe number of bytes."},
+    {"size", nbytes, METH_NOARGS, "size($self, /)\n--\n\nThe number of bytes."},
     {"__sizeof__", size_in_memory, METH_NOARGS, "Bytes of the object and of what it holds."},
-    {"data_ptr", data_ptr, METH_NOARGS, "The address of the first byte."},
-    {"untyped", untyped, METH_NOARGS, nullptr},
-    {"element_size", element_size, METH_NOARGS, nullptr},
-    {"is_shared", is_shared, METH_NOARGS, nullptr},
-    {"is_pinned", fast(is_pinned), kFast, nullptr},
-    {"resizable", resizable, METH_NOARGS, nullptr},
-    {"resize_", resize, METH_O, "Changes the number of bytes; keeps those that fit."},
-    {"clone", clone, METH_NOARGS, "A copy of the bytes."},
-    {"cpu", untyped, METH_NOARGS, nullptr},
-    {"copy_", fast(copy_from), kFast, "Copies another storage's bytes into this one."},
-    {"fill_", fill_with, METH_O, "Sets every byte."},
-    {"tolist", to_list, METH_NOARGS, "The bytes as a list of ints."},
-    {"share_memory_", share_memory, METH_NOARGS, "Moves the bytes to shared memory."},
-    {"_move_to_shared", move_to, METH_O, "Takes over a mapped block's memory."},
+    {"data_ptr", data_ptr, METH_NOARGS, "data_ptr($self, /)\n--\n\nThe address of the first byte."},
+    {"untyped", untyped, METH_NOARGS, "untyped($self, /)\n--\n\nThe storage itself."},
+    {"element_size", element_size, METH_NOARGS,
+     "element_size($self, /)\n--\n\n1: its elements are bytes."},
+    {"is_shared", is_shared, METH_NOARGS,
+     "is_shared($self, /)\n--\n\nWhether other processes can see the memory."},
+    {"is_pinned", fast(is_pinned), kFast,
+     "is_pinned($self, device=None)\n--\n\nFalse: there is no accelerator to pin memory for."},
+    {"resizable", resizable, METH_NOARGS,
+     "resizable($self, /)\n--\n\nWhether resize_() may move the memory: it is neither shared nor "
+     "lent."},
+    {"resize_", resize, METH_O,
+     "resize_($self, size, /)\n--\n\nChanges the number of bytes and keeps those that fit; returns "
+     "the storage. RuntimeError if the memory cannot be moved; see resizable()."},
+    {"clone", clone, METH_NOARGS, "clone($self, /)\n--\n\nA storage with a copy of the bytes."},
+    {"cpu", untyped, METH_NOARGS, "cpu($self, /)\n--\n\nThe storage itself: it is on the CPU."},
+    {"copy_", fast(copy_from), kFast,
+     "copy_($self, src, non_blocking=None)\n--\n\nCopies another storage's bytes into this one, "
+     "which it returns; RuntimeError if the sizes differ."},
+    {"fill_", fill_with, METH_O,
+     "fill_($self, value, /)\n--\n\nSets every byte to an int from 0 to 255; returns the storage."},
+    {"tolist", to_list, METH_NOARGS, "tolist($self, /)\n--\n\nThe bytes as a list of ints."},
+    {"share_memory_", share_memory, METH_NOARGS,
+     "share_memory_($self, /)\n--\n\nMoves the bytes to where other processes can see them; "
+     "returns the storage."},
+    {"_move_to_shared", move_to, METH_O,
+     "_move_to_shared($self, block, /)\n--\n\nTakes over a mapped block's memory."},
     {}};
-PyGetSetDef getset[] = {{"device", get_device, nullptr, nullptr, nullptr},
-                        {"_cdata", get_cdata, nullptr, nullptr, nullptr},
-                        {"is_cuda", get_false, nullptr, nullptr, nullptr},
-                        {"is_sparse", get_false, nullptr, nullptr, nullptr},
-                        {}};
+PyGetSetDef getset[] = {
+    {"device", get_device, nullptr, "The CPU, or \"meta\".", nullptr},
+    {"_cdata", get_cdata, nullptr, "A number that identifies it.", nullptr},
+    {"is_cuda", get_false, nullptr, "False: the CPU is the only device.", nullptr},
+    {"is_sparse", get_false, nullptr, "False: the bytes are all there.", nullptr},
+    {}};
 
 template <class F>
 void* slot(F* f) {
   return reinterpret_cast<void*>(f);
 }
-PyType_Slot slots[] = {{Py_tp_new, slot(storage_new)},
+PyType_Slot slots[] = {{Py_tp_doc, const_cast<char*>(docs::kUntypedStorage)},
+                       {Py_tp_new, slot(storage_new)},
                        {Py_tp_dealloc, slot(storage_dealloc)},
                        {Py_tp_repr, slot(repr)},
                        {Py_tp_hash, slot(hash)},
@@ -376,20 +404,22 @@ PyObject* tensor_set(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObje
   });
 }
 
-// resize_(*sizes, memory_format=contiguous_format)
+// resize_(*size or size=sizes, memory_format=contiguous_format)
 PyObject* tensor_resize(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&] {
     Tensor& t = *as_tensor(self);
     RL_CHECK(!t.requires_grad, "cannot resize variables that require grad");
     MemoryFormat format = MemoryFormat::Contiguous;
+    PyObject* given = PyTuple_GET_SIZE(args) == 1 ? PyTuple_GET_ITEM(args, 0) : args;
     if (kwargs && PyDict_GET_SIZE(kwargs)) {
-      PyObject* given = PyDict_GetItemString(kwargs, "memory_format");
-      if (!given || PyDict_GET_SIZE(kwargs) > 1)
+      PyObject* wanted = PyDict_GetItemString(kwargs, "memory_format");
+      PyObject* size = PyDict_GetItemString(kwargs, "size");
+      if (PyDict_GET_SIZE(kwargs) > !!wanted + !!size || (size && PyTuple_GET_SIZE(args)))
         fail(ErrorKind::Type, "resize_() takes sizes and the keyword memory_format only");
-      format = to_memory_format(given, "resize_");
+      if (wanted) format = to_memory_format(wanted, "resize_");
+      if (size) given = size;
     }
-    bool one = PyTuple_GET_SIZE(args) == 1;
-    SizeVec sizes = to_sizes(one ? PyTuple_GET_ITEM(args, 0) : args, "resize_", "size");
+    SizeVec sizes = to_sizes(given, "resize_", "size");
     checked_numel(sizes);
     bool same = std::equal(sizes.begin(), sizes.end(), t.sizes().begin(), t.sizes().end());
     if (!same || format != MemoryFormat::Contiguous) {
@@ -423,14 +453,17 @@ PyObject* take_geometry(PyObject* self, PyObject* other) {
 }  // namespace
 
 PyMethodDef storage_methods[] = {
-    {"untyped_storage", hooked<tensor_storage>(), METH_NOARGS, "The bytes behind this tensor."},
-    {"data_ptr", hooked<tensor_data_ptr>(), METH_NOARGS, "The address of the first element."},
+    {"untyped_storage", hooked<tensor_storage>(), METH_NOARGS,
+     "untyped_storage($self, /)\n--\n\nThe bytes behind this tensor, an UntypedStorage."},
+    {"data_ptr", hooked<tensor_data_ptr>(), METH_NOARGS,
+     "data_ptr($self, /)\n--\n\nThe address of the first element; 0 if there is none."},
     {"storage_offset", hooked<tensor_offset>(), METH_NOARGS,
-     "Elements from the storage's start to the first one."},
-    {"set_", hooked<tensor_set>(), kFast, "Makes this tensor view another storage or tensor."},
-    {"_take_geometry", hooked<take_geometry, Needs::Graph>(), METH_O, nullptr},
-    {"resize_", hooked<tensor_resize>(), METH_VARARGS | METH_KEYWORDS,
-     "Changes the sizes; the storage grows when it must and new elements are unset."},
+     "storage_offset($self, /)\n--\n\nElements from the storage's start to the first one."},
+    {"set_", hooked<tensor_set>(), kFast, docs::kSet},
+    {"_take_geometry", hooked<take_geometry, Needs::Graph>(), METH_O,
+     "_take_geometry($self, view, /)\n--\n\nBecomes what a view of it is, with its place in the "
+     "graph."},
+    {"resize_", hooked<tensor_resize>(), METH_VARARGS | METH_KEYWORDS, docs::kResize},
     {}};
 
 void add_storage(PyObject* module) {

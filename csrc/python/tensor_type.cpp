@@ -2,10 +2,11 @@
 // are in tensor_slots.cpp.
 #include <cstring>
 
-#include "plan/determinism.h"
 #include "python/data_access.h"
+#include "python/docs.h"
 #include "python/graph.h"
 #include "python/interpose.h"
+#include "python/keywords.h"
 #include "python/op.h"
 #include "python/state.h"
 
@@ -86,31 +87,7 @@ PyObject* instance_over(PyTypeObject* cls, Tensor& t) {
 
 PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
-    if (kwargs && PyDict_GET_SIZE(kwargs)) {  // only device= is accepted by the legacy constructor
-      PyObject* device = PyDict_GetItemString(kwargs, "device");
-      if (!device || PyDict_GET_SIZE(kwargs) > 1)
-        fail(ErrorKind::Type, "Tensor(): unexpected keyword argument; use torch.tensor()");
-      to_device(device, "Tensor");
-    }
-    Py_ssize_t n = PyTuple_GET_SIZE(args);
-    Ref<Tensor> t;
-    PyObject* first = n == 1 ? PyTuple_GET_ITEM(args, 0) : nullptr;
-    DType d = default_dtype();
-    if (first && is_tensor(first)) t = alias(*as_tensor(first));
-    if (!t) {
-      bool sizes = true;
-      for (Py_ssize_t i = 0; i < n; ++i) sizes &= PyLong_Check(PyTuple_GET_ITEM(args, i));
-      if (!sizes && first && std::strcmp(Py_TYPE(first)->tp_name, "rushlight.Size") == 0)
-        t = empty(to_sizes(first, "Tensor", "size"), d);
-      else if (sizes)
-        t = empty(n ? to_sizes(args, "Tensor", "size") : SizeVec{0}, d);
-      if (t)
-        fill_unwritten(*t);
-      else if (first)
-        t = from_data(first, &d, Device::Cpu);
-      else
-        fail(ErrorKind::Type, "new(): expected sizes as ints, or one sequence of data");
-    }
+    Ref<Tensor> t = legacy_tensor(args, kwargs);
     if (type == TensorType) return wrap(std::move(t));
     return instance_over(type, *t);
   });
@@ -290,22 +267,28 @@ int set_data(PyObject* self, PyObject* v, void*) {
 }
 
 // ---- methods that are not ops
-PyObject* m_size(PyObject* self, PyObject* const* args, Py_ssize_t n) {
+PyObject* m_size(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
   return guarded([&]() -> PyObject* {
+    static const Keywords keys("size", 1, {"dim"});
     TENSOR;
-    if (n == 0 || args[0] == Py_None) return make_size(t.sizes());
-    int d = wrap_dim(to_index(args[0], "size", "dim"), t.ndim, "size");
+    PyObject* dim = nullptr;
+    keys.read(args, n, names, &dim, 0);
+    if (!dim || dim == Py_None) return make_size(t.sizes());
+    int d = wrap_dim(to_index(dim, "size", "dim"), t.ndim, "size");
     if (t.ndim == 0)
       fail(ErrorKind::Index, "size(): Dimension specified as ", d, " but tensor has no dimensions");
     return PyLong_FromLongLong(t.size(d));
   });
 }
-PyObject* m_stride(PyObject* self, PyObject* const* args, Py_ssize_t n) {
+PyObject* m_stride(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
   return guarded([&]() -> PyObject* {
+    static const Keywords keys("stride", 1, {"dim"});
     TENSOR;
-    if (n)
+    PyObject* dim = nullptr;
+    keys.read(args, n, names, &dim, 0);
+    if (dim && dim != Py_None)
       return PyLong_FromLongLong(
-          t.stride(wrap_dim(to_index(args[0], "stride", "dim"), t.ndim, "stride")));
+          t.stride(wrap_dim(to_index(dim, "stride", "dim"), t.ndim, "stride")));
     Own s(make_size(t.strides()));
     return PySequence_Tuple(Own(PySequence_List(s.get())).get());
   });
@@ -374,73 +357,126 @@ PyObject* m_mark_retains(PyObject* self, PyObject*) {
   as_tensor(self)->retains_grad = true;
   Py_RETURN_NONE;
 }
-PyObject* m_is_same_size(PyObject* self, PyObject* other) {
-  TENSOR;
-  if (!is_tensor(other))
-    return PyErr_Format(PyExc_TypeError, "is_same_size(): expected a Tensor, got %s",
-                        Py_TYPE(other)->tp_name);
-  Tensor& o = *as_tensor(other);
-  return PyBool_FromLong(
-      std::equal(t.sizes().begin(), t.sizes().end(), o.sizes().begin(), o.sizes().end()));
+PyObject* m_is_same_size(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  return guarded([&] {
+    static const Keywords keys("is_same_size", 1, {"other"});
+    TENSOR;
+    PyObject* other = nullptr;
+    keys.read(args, n, names, &other, 1);
+    if (!is_tensor(other))
+      fail(ErrorKind::Type, "is_same_size(): argument 'other' must be Tensor, not ",
+           Py_TYPE(other)->tp_name);
+    Tensor& o = *as_tensor(other);
+    return PyBool_FromLong(
+        std::equal(t.sizes().begin(), t.sizes().end(), o.sizes().begin(), o.sizes().end()));
+  });
+}
+// Memory is pinned for an accelerator, and there is none of any kind.
+PyObject* m_is_pinned(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  return guarded([&] {
+    static const Keywords keys("is_pinned", 1, {"device"});
+    PyObject* device = nullptr;
+    keys.read(args, n, names, &device, 0);
+    check_device(device, "is_pinned");
+    return Py_NewRef(Py_False);
+  });
 }
 
+constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
 PyMethodDef methods[] = {
-    {"size", hooked<m_size, Needs::Geometry>(), METH_FASTCALL,
-     "size(dim=None): the sizes, or one of them."},
-    {"stride", hooked<m_stride>(), METH_FASTCALL,
-     "stride(dim=None): the strides in elements, or one of them."},
-    {"dim", hooked<m_dim, Needs::Geometry>(), METH_NOARGS, "The number of dimensions."},
-    {"ndimension", hooked<m_dim, Needs::Geometry>(), METH_NOARGS, "The number of dimensions."},
-    {"numel", hooked<m_numel, Needs::Geometry>(), METH_NOARGS, "The number of elements."},
-    {"nelement", hooked<m_numel, Needs::Geometry>(), METH_NOARGS, "The number of elements."},
-    {"element_size", hooked<m_element_size, Needs::Geometry>(), METH_NOARGS, "Bytes per element."},
-    {"get_device", hooked<m_get_device, Needs::Geometry>(), METH_NOARGS, "-1 on the CPU."},
-    {"is_floating_point", hooked<m_is_floating, Needs::Geometry>(), METH_NOARGS, nullptr},
-    {"is_complex", hooked<m_is_complex, Needs::Geometry>(), METH_NOARGS, nullptr},
-    {"is_signed", hooked<m_is_signed, Needs::Geometry>(), METH_NOARGS, nullptr},
-    {"is_inference", hooked<m_is_inference, Needs::Geometry>(), METH_NOARGS, nullptr},
-    {"is_conj", hooked<m_false, Needs::Geometry>(), METH_NOARGS, nullptr},
-    {"is_neg", hooked<m_false, Needs::Geometry>(), METH_NOARGS, nullptr},
-    {"is_pinned", hooked<m_false, Needs::Geometry>(), METH_NOARGS, nullptr},
-    {"resolve_conj", hooked<m_self, Needs::Geometry>(), METH_NOARGS, nullptr},
-    {"resolve_neg", hooked<m_self, Needs::Geometry>(), METH_NOARGS, nullptr},
-    {"is_contiguous", hooked<m_is_contiguous>(), METH_VARARGS | METH_KEYWORDS, nullptr},
-    {"detach", hooked<m_detach, Needs::Graph>(), METH_NOARGS,
-     "The same memory outside the graph; shares the version counter."},
-    {"detach_", hooked<m_detach_, Needs::Graph>(), METH_NOARGS, "Makes this tensor a leaf."},
+    {"size", hooked<m_size, Needs::Geometry>(), kFast,
+     "size($self, dim=None)\n--\n\nThe sizes, a Size, or that of one dimension, an int."},
+    {"stride", hooked<m_stride>(), kFast,
+     "stride($self, dim=None)\n--\n\nThe strides in elements, a tuple, or that of one dimension, "
+     "an int."},
+    {"dim", hooked<m_dim, Needs::Geometry>(), METH_NOARGS,
+     "dim($self, /)\n--\n\nThe number of dimensions."},
+    {"ndimension", hooked<m_dim, Needs::Geometry>(), METH_NOARGS,
+     "ndimension($self, /)\n--\n\nThe number of dimensions."},
+    {"numel", hooked<m_numel, Needs::Geometry>(), METH_NOARGS,
+     "numel($self, /)\n--\n\nThe number of elements."},
+    {"nelement", hooked<m_numel, Needs::Geometry>(), METH_NOARGS,
+     "nelement($self, /)\n--\n\nThe number of elements."},
+    {"element_size", hooked<m_element_size, Needs::Geometry>(), METH_NOARGS,
+     "element_size($self, /)\n--\n\nBytes per element."},
+    {"get_device", hooked<m_get_device, Needs::Geometry>(), METH_NOARGS,
+     "get_device($self, /)\n--\n\nThe accelerator's number, -1 on the CPU."},
+    {"is_floating_point", hooked<m_is_floating, Needs::Geometry>(), METH_NOARGS,
+     "is_floating_point($self, /)\n--\n\nWhether the dtype is one of real floating-point numbers."},
+    {"is_complex", hooked<m_is_complex, Needs::Geometry>(), METH_NOARGS,
+     "is_complex($self, /)\n--\n\nWhether the dtype is complex."},
+    {"is_signed", hooked<m_is_signed, Needs::Geometry>(), METH_NOARGS,
+     "is_signed($self, /)\n--\n\nWhether the dtype has values below 0."},
+    {"is_inference", hooked<m_is_inference, Needs::Geometry>(), METH_NOARGS,
+     "is_inference($self, /)\n--\n\nWhether it was made in inference mode."},
+    {"is_conj", hooked<m_false, Needs::Geometry>(), METH_NOARGS,
+     "is_conj($self, /)\n--\n\nFalse: conj() computes at once."},
+    {"is_neg", hooked<m_false, Needs::Geometry>(), METH_NOARGS,
+     "is_neg($self, /)\n--\n\nFalse: negation computes at once."},
+    {"is_pinned", hooked<m_is_pinned, Needs::Geometry>(), kFast,
+     "is_pinned($self, device=None)\n--\n\nFalse: there is no accelerator to pin memory for."},
+    {"resolve_conj", hooked<m_self, Needs::Geometry>(), METH_NOARGS,
+     "resolve_conj($self, /)\n--\n\nThe tensor itself: conj() computes at once."},
+    {"resolve_neg", hooked<m_self, Needs::Geometry>(), METH_NOARGS,
+     "resolve_neg($self, /)\n--\n\nThe tensor itself: negation computes at once."},
+    {"is_contiguous", hooked<m_is_contiguous>(), METH_VARARGS | METH_KEYWORDS,
+     "is_contiguous($self, memory_format=...)\n--\n\nWhether the elements lie in memory without "
+     "gaps, in the order of the memory format: of the dimensions by default."},
+    {"detach", hooked<m_detach, Needs::Graph>(), METH_NOARGS, docs::kDetach},
+    {"detach_", hooked<m_detach_, Needs::Graph>(), METH_NOARGS,
+     "detach_($self, /)\n--\n\nTakes this tensor out of its graph: it becomes a leaf that requires "
+     "no grad. Returns it; RuntimeError for views."},
     {"requires_grad_", hooked<m_requires_grad_, Needs::Geometry>(), METH_VARARGS | METH_KEYWORDS,
-     nullptr},
-    {"_mark_retains_grad", m_mark_retains, METH_NOARGS, nullptr},
-    {"is_same_size", hooked<m_is_same_size, Needs::Geometry>(), METH_O, nullptr},
-    {"_make_subclass", make_subclass, METH_VARARGS | METH_STATIC, nullptr},
+     docs::kRequiresGrad},
+    {"_mark_retains_grad", m_mark_retains, METH_NOARGS,
+     "_mark_retains_grad($self, /)\n--\n\nSets retains_grad."},
+    {"is_same_size", hooked<m_is_same_size, Needs::Geometry>(), kFast,
+     "is_same_size($self, other)\n--\n\nWhether another tensor has the same sizes."},
+    {"_make_subclass", make_subclass, METH_VARARGS | METH_STATIC,
+     "_make_subclass(cls, data, require_grad=False, /)\n--\n\nThe memory of a tensor as an "
+     "instance of a subclass."},
     {nullptr, nullptr, 0, nullptr}};
 
-PyGetSetDef getset[] = {{"shape", get_shape, nullptr, nullptr, nullptr},
-                        {"dtype", get_dtype, nullptr, nullptr, nullptr},
-                        {"device", get_device, nullptr, nullptr, nullptr},
-                        {"ndim", get_ndim, nullptr, nullptr, nullptr},
-                        {"itemsize", get_itemsize, nullptr, nullptr, nullptr},
-                        {"nbytes", get_nbytes, nullptr, nullptr, nullptr},
-                        {"requires_grad", get_requires_grad, set_requires_grad, nullptr, nullptr},
-                        {"is_leaf", get_is_leaf, nullptr, nullptr, nullptr},
-                        {"grad", get_grad, set_grad, nullptr, nullptr},
-                        {"_grad", get_grad, set_grad, nullptr, nullptr},
-                        {"grad_fn", get_grad_fn, nullptr, nullptr, nullptr},
-                        {"output_nr", get_output_nr, nullptr, nullptr, nullptr},
-                        {"_version", get_version, nullptr, nullptr, nullptr},
-                        {"_base", get_base, nullptr, nullptr, nullptr},
-                        {"data", get_data, set_data, nullptr, nullptr},
-                        {"retains_grad", get_retains_grad, nullptr, nullptr, nullptr},
-                        {"is_cpu", get_is_cpu, nullptr, nullptr, nullptr},
-                        {"is_meta", get_is_meta, nullptr, nullptr, nullptr},
-                        {"is_cuda", get_false, nullptr, nullptr, nullptr},
-                        {"is_sparse", get_is_sparse, nullptr, nullptr, nullptr},
-                        {"is_quantized", get_false, nullptr, nullptr, nullptr},
-                        {"is_mps", get_false, nullptr, nullptr, nullptr},
-                        {"is_nested", get_false, nullptr, nullptr, nullptr},
-                        {"is_sparse_csr", get_is_sparse_csr, nullptr, nullptr, nullptr},
-                        {"layout", get_layout, nullptr, nullptr, nullptr},
-                        {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyGetSetDef getset[] = {
+    {"shape", get_shape, nullptr, "The sizes, a Size.", nullptr},
+    {"dtype", get_dtype, nullptr, "The dtype of the elements.", nullptr},
+    {"device", get_device, nullptr, "Where the elements are: the CPU, or \"meta\".", nullptr},
+    {"ndim", get_ndim, nullptr, "The number of dimensions.", nullptr},
+    {"itemsize", get_itemsize, nullptr, "Bytes per element.", nullptr},
+    {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
+    {"requires_grad", get_requires_grad, set_requires_grad,
+     "Whether operations on this tensor are recorded for gradients; can be set on leaves.",
+     nullptr},
+    {"is_leaf", get_is_leaf, nullptr, "Whether no recorded operation made this tensor.", nullptr},
+    {"grad", get_grad, set_grad,
+     "What backward passes have added up for this tensor; None before the first. Can be set to "
+     "None or to a tensor of the same sizes, dtype and device.",
+     nullptr},
+    {"_grad", get_grad, set_grad, "As grad.", nullptr},
+    {"grad_fn", get_grad_fn, nullptr,
+     "The graph node of the operation that made this tensor; None for leaves.", nullptr},
+    {"output_nr", get_output_nr, nullptr, "Which of the results of grad_fn this tensor is.",
+     nullptr},
+    {"_version", get_version, nullptr, "How often the memory has been written to in place.",
+     nullptr},
+    {"_base", get_base, nullptr, "The tensor that this one is a view of, or None.", nullptr},
+    {"data", get_data, set_data,
+     "The same memory outside of the graph, with a version counter of its own. Setting it replaces "
+     "the memory, and what has been recorded stays as it is.",
+     nullptr},
+    {"retains_grad", get_retains_grad, nullptr,
+     "Whether grad is kept although this tensor is no leaf; see retain_grad().", nullptr},
+    {"is_cpu", get_is_cpu, nullptr, "Whether it is on the CPU.", nullptr},
+    {"is_meta", get_is_meta, nullptr, "Whether it has sizes and dtype without data.", nullptr},
+    {"is_cuda", get_false, nullptr, "False: the CPU is the only device.", nullptr},
+    {"is_sparse", get_is_sparse, nullptr, "Whether the layout is sparse_coo.", nullptr},
+    {"is_quantized", get_false, nullptr, "False: quantized dtypes have no tensors.", nullptr},
+    {"is_mps", get_false, nullptr, "False: the CPU is the only device.", nullptr},
+    {"is_nested", get_false, nullptr, "False: there are no nested tensors of this class.", nullptr},
+    {"is_sparse_csr", get_is_sparse_csr, nullptr, "Whether the layout is sparse_csr.", nullptr},
+    {"layout", get_layout, nullptr, "How the elements are kept: strided, or a sparse layout.",
+     nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyGetSetDef unhooked[std::size(getset)];
 
 PyGetSetDef object_getset[] = {
@@ -453,7 +489,8 @@ PyMemberDef members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Tensor, weak_refs), READONLY, nullptr},
     {nullptr, 0, 0, 0, nullptr}};
 
-PyType_Slot life_slots[] = {{Py_tp_new, slot(tensor_new)},
+PyType_Slot life_slots[] = {{Py_tp_doc, const_cast<char*>(docs::kTensorType)},
+                            {Py_tp_new, slot(tensor_new)},
                             {Py_tp_dealloc, slot(tensor_dealloc)},
                             {Py_tp_traverse, slot(tensor_traverse)},
                             {Py_tp_clear, slot(tensor_clear)},

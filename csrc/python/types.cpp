@@ -7,6 +7,7 @@
 
 #include "core/linalg_error.h"
 #include "python/binding.h"
+#include "python/docs.h"
 
 namespace rl::py {
 namespace {
@@ -101,17 +102,26 @@ PyObject* dtype_to_real(PyObject* o, PyObject*) {
   return guarded([&] { return Py_NewRef(dtypes_[static_cast<int>(real_of(dtype_at(o)))]); });
 }
 PyObject* dtype_to_complex(PyObject* o, PyObject*) {
-  return guarded([&] { return Py_NewRef(dtypes_[static_cast<int>(complex_of(dtype_at(o)))]); });
+  return guarded([&] {
+    DType d = dtype_at(o);
+    RL_CHECK(is_inexact(d), "to_complex: expected a floating-point or complex dtype, got ", d);
+    return Py_NewRef(dtypes_[static_cast<int>(complex_of(d))]);
+  });
 }
-PyGetSetDef dtype_getset[] = {{"is_floating_point", dtype_floating, nullptr, nullptr, nullptr},
-                              {"is_complex", dtype_complex, nullptr, nullptr, nullptr},
-                              {"is_signed", dtype_signed, nullptr, nullptr, nullptr},
-                              {"itemsize", dtype_itemsize, nullptr, nullptr, nullptr},
-                              {nullptr, nullptr, nullptr, nullptr, nullptr}};
-PyMethodDef dtype_methods[] = {{"__reduce__", enum_reduce, METH_NOARGS, nullptr},
-                               {"to_real", dtype_to_real, METH_NOARGS, nullptr},
-                               {"to_complex", dtype_to_complex, METH_NOARGS, nullptr},
-                               {nullptr, nullptr, 0, nullptr}};
+PyGetSetDef dtype_getset[] = {
+    {"is_floating_point", dtype_floating, nullptr, "Real floating-point numbers?", nullptr},
+    {"is_complex", dtype_complex, nullptr, "Complex numbers?", nullptr},
+    {"is_signed", dtype_signed, nullptr, "Has it values below 0?", nullptr},
+    {"itemsize", dtype_itemsize, nullptr, "Bytes per element.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyMethodDef dtype_methods[] = {
+    {"__reduce__", enum_reduce, METH_NOARGS, nullptr},
+    {"to_real", dtype_to_real, METH_NOARGS,
+     "to_real($self, /)\n--\n\nThe dtype of a complex one's parts; itself if it is not complex."},
+    {"to_complex", dtype_to_complex, METH_NOARGS,
+     "to_complex($self, /)\n--\n\nThe complex dtype with parts of this one; RuntimeError for "
+     "integers and bool."},
+    {nullptr, nullptr, 0, nullptr}};
 
 // ---- device
 const char* device_kind(PyObject* o) { return kDevices[value_of(o) & 0xff]; }
@@ -160,10 +170,14 @@ PyObject* parse_device(std::string_view s) {
 
 PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
-    PyObject *type, *index = Py_None;
-    static const char* names[] = {"type", "index", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O", const_cast<char**>(names), &type, &index))
-      throw PythonError{};
+    PyObject *type = nullptr, *index = Py_None;
+    static const char *names[] = {"type", "index", nullptr}, *whole[] = {"device", nullptr};
+    bool is_whole = kwargs && PyDict_GetItemString(kwargs, "device");
+    int read = is_whole ? PyArg_ParseTupleAndKeywords(args, kwargs, "O:device",
+                                                      const_cast<char**>(whole), &type)
+                        : PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:device",
+                                                      const_cast<char**>(names), &type, &index);
+    if (!read) throw PythonError{};
     if (Py_TYPE(type) == DeviceType) return Py_NewRef(type);
     constexpr int kCuda = 2;  // a number alone counts GPUs
     if (PyLong_Check(type) && !PyBool_Check(type))
@@ -188,9 +202,10 @@ PyObject* device_context(const char* function, PyObject* device) {
 }
 PyObject* device_enter(PyObject* o, PyObject*) { return device_context("enter", o); }
 PyObject* device_exit(PyObject* o, PyObject*) { return device_context("leave", o); }
-PyGetSetDef device_getset[] = {{"type", device_type, nullptr, nullptr, nullptr},
-                               {"index", device_index, nullptr, nullptr, nullptr},
-                               {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyGetSetDef device_getset[] = {
+    {"type", device_type, nullptr, "The kind of device, such as \"cpu\".", nullptr},
+    {"index", device_index, nullptr, "Which of its kind it is; None if that is not said.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyMethodDef device_methods[] = {{"__reduce__", device_reduce, METH_NOARGS, nullptr},
                                 {"__enter__", device_enter, METH_NOARGS, nullptr},
                                 {"__exit__", device_exit, METH_VARARGS, nullptr},
@@ -249,24 +264,27 @@ PyObject* size_reduce(PyObject* o, PyObject*) {
   Own t(PySequence_Tuple(o)), plain(PyList_AsTuple(Own(PySequence_List(o)).get()));
   return Py_BuildValue("(O(O))", SizeType, plain.get());
 }
-PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "The product of the sizes."},
-                              {"__reduce__", size_reduce, METH_NOARGS, nullptr},
-                              {nullptr, nullptr, 0, nullptr}};
+PyMethodDef size_methods[] = {
+    {"numel", size_numel, METH_NOARGS, "numel($self, /)\n--\n\nThe product of the sizes."},
+    {"__reduce__", size_reduce, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
 
 template <class F>
 void* slot(F* f) {
   return reinterpret_cast<void*>(f);
 }
 
-PyTypeObject* make_type(const char* name, PyMethodDef* methods, PyGetSetDef* getset,
-                        newfunc make = nullptr, reprfunc text = nullptr) {
-  PyType_Slot slots[6] = {{Py_tp_repr, slot(enum_repr)}, {Py_tp_methods, methods}};
-  int n = 2;
+PyTypeObject* make_type(const char* name, const char* doc, PyMethodDef* methods,
+                        PyGetSetDef* getset, newfunc make = nullptr, reprfunc text = nullptr) {
+  PyType_Slot slots[7] = {
+      {Py_tp_repr, slot(enum_repr)}, {Py_tp_methods, methods}, {Py_tp_doc, const_cast<char*>(doc)}};
+  int n = 3;
   if (getset) slots[n++] = {Py_tp_getset, getset};
   if (make) slots[n++] = {Py_tp_new, slot(make)};
   if (text) slots[n++] = {Py_tp_str, slot(text)};
   slots[n] = {0, nullptr};
-  PyType_Spec spec{name, sizeof(Enum), 0, Py_TPFLAGS_DEFAULT, slots};
+  unsigned flags = Py_TPFLAGS_DEFAULT | (make ? 0 : Py_TPFLAGS_DISALLOW_INSTANTIATION);
+  PyType_Spec spec{name, sizeof(Enum), 0, flags, slots};
   return reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
 }
 
@@ -314,6 +332,15 @@ Device to_device(PyObject* o, const char* op) {
   int kind = value_of(o) & 0xff;
   if (kind > static_cast<int>(Device::Meta)) refuse_device(o, op);
   return static_cast<Device>(kind);
+}
+
+void check_device(PyObject* o, const char* op) {
+  if (!o || o == Py_None) return;
+  if (PyLong_Check(o) && !PyBool_Check(o)) refuse_number(o, op);
+  if (PyUnicode_Check(o)) o = parse_device(PyUnicode_AsUTF8(o));
+  if (Py_TYPE(o) != DeviceType)
+    fail(ErrorKind::Type, op, "(): argument 'device' must be torch.device, not ",
+         Py_TYPE(o)->tp_name);
 }
 
 PyObject* make_size(Sizes sizes) {
@@ -431,11 +458,13 @@ void set_error_from_current_exception() noexcept {
 }
 
 void add_types(PyObject* m) {
-  DTypeType = make_type("rushlight.dtype", dtype_methods, dtype_getset);
-  LayoutType = make_type("rushlight.layout", enum_methods, nullptr);
-  FormatType = make_type("rushlight.memory_format", enum_methods, nullptr);
-  DeviceType = make_type("rushlight.device", device_methods, device_getset, device_new, device_str);
+  DTypeType = make_type("rushlight.dtype", docs::kDtype, dtype_methods, dtype_getset);
+  LayoutType = make_type("rushlight.layout", docs::kLayout, enum_methods, nullptr);
+  FormatType = make_type("rushlight.memory_format", docs::kMemoryFormat, enum_methods, nullptr);
+  DeviceType = make_type("rushlight.device", docs::kDevice, device_methods, device_getset,
+                         device_new, device_str);
   PyType_Slot slots[] = {{Py_tp_new, slot(size_new)},
+                         {Py_tp_doc, const_cast<char*>(docs::kSize)},
                          {Py_tp_repr, slot(size_repr)},
                          {Py_tp_methods, size_methods},
                          {Py_sq_concat, slot(size_concat)},

@@ -364,8 +364,7 @@ PyObject* m_is_same_size(PyObject* self, PyObject* const* args, Py_ssize_t n, Py
     PyObject* other = nullptr;
     keys.read(args, n, names, &other, 1);
     if (!is_tensor(other))
-      fail(ErrorKind::Type, "is_same_size(): argument 'other' must be Tensor, not ",
-           Py_TYPE(other)->tp_name);
+      fail(ErrorKind::Type, "is_same_size(): expected a Tensor, got ", Py_TYPE(other)->tp_name);
     Tensor& o = *as_tensor(other);
     return PyBool_FromLong(
         std::equal(t.sizes().begin(), t.sizes().end(), o.sizes().begin(), o.sizes().end()));

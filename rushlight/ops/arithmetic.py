@@ -127,7 +127,7 @@ def _(self, other, rounding_mode):
 def _trunc_divide(a, b):
     kind = rl.result_type(a, b)
     if kind.is_floating_point:
-        return rl.div(a, b).trunc()
+        return trunc_quotient(a, b)
     return (
         rl.div(rl.sub(a, rl.fmod(a, b)), b).round().to(kind)
         if kind.itemsize < 4
@@ -174,7 +174,21 @@ def floor_quotient(self, other):
     ...
 
 
-floor_quotient.vjp(self=lambda g: g * 0, other=lambda g: g * 0)
+floor_quotient.vjp(self=lambda g: rl.zeros_like(g), other=lambda g: rl.zeros_like(g))
+
+
+@op(
+    "trunc_quotient(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    numbers=True,
+    at="internal",
+    grad_name="DivBackward2",
+)
+def trunc_quotient(self, other):
+    """A quotient of floats rounded towards zero, with a gradient of zero (internal; see `div`)."""
+    return rl.div(self, other).trunc()
+
+
+trunc_quotient.vjp(self=lambda g: rl.zeros_like(g), other=lambda g: rl.zeros_like(g))
 
 
 @op(

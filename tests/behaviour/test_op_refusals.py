@@ -79,3 +79,12 @@ def test_waiting_times_are_floats():
         with pytest.raises(RuntimeError, match="floating point") as caught:
             draw(rl.ones(3, dtype=rl.int64))
         assert caught.type is RuntimeError
+
+
+@pytest.mark.parametrize("mode", ["trunc", "floor"])
+def test_rounded_quotients_have_gradients_of_zero_even_where_they_are_infinite(mode):
+    a, b = rl.tensor([0.0, 3.0], requires_grad=True), rl.tensor([0.0, 2.0], requires_grad=True)
+    quotient = rl.div(a, b, rounding_mode=mode)
+    assert quotient.grad_fn.name() == "DivBackward2"
+    quotient.sum().backward()
+    assert a.grad.tolist() == b.grad.tolist() == [0, 0]

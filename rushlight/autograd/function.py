@@ -463,7 +463,7 @@ def once_differentiable(backward):
             return result
         results = result if isinstance(result, tuple) else (result,)
         return _TwiceError.apply(
-            *[None if r is None else r.detach().requires_grad_() for r in results]
+            *[None if r is None else _native.untaped(r).requires_grad_() for r in results]
         )
 
     return unrecorded

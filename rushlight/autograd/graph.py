@@ -218,7 +218,7 @@ class save_on_cpu(saved_tensors_hooks):
             )
 
         def pack(tensor):
-            return tensor.device, tensor.detach().clone() if pin_memory else tensor.cpu()
+            return tensor.device, _native.untaped(tensor).clone() if pin_memory else tensor.cpu()
 
         def unpack(packed):
             device, tensor = packed

@@ -5,6 +5,7 @@ and E[k(x)] (`_mean_carrier_measure`).
 """
 
 import rushlight as rl
+from rushlight import _native
 from rushlight.distributions.distribution import Distribution
 
 __all__ = ["ExponentialFamily"]
@@ -42,7 +43,7 @@ class ExponentialFamily(Distribution):
         given = self._natural_params
         differentiable = any(p.requires_grad for p in given)
         with rl.enable_grad():
-            theta = [p if p.requires_grad else p.detach().requires_grad_() for p in given]
+            theta = [p if p.requires_grad else _native.untaped(p).requires_grad_() for p in given]
             value = self._log_normalizer(*theta)
             gradient = rl.autograd.grad(value.sum(), theta, create_graph=differentiable)
         return (theta, value, gradient) if differentiable else (given, value.detach(), gradient)

@@ -6,6 +6,7 @@ A Jacobian is one `vmap` of a `vjp` over the unit cotangents, or of a `jvp` over
 import functools
 
 import rushlight as rl
+from rushlight import _native
 from rushlight.func.forward import JvpLevel
 from rushlight.func.tape import chosen_arguments, require_tensors, settled, split_aux, vjp
 from rushlight.func.vmap import vmap
@@ -75,6 +76,11 @@ def _require_same_sizes(primals, tangents):
 
 def _ended(level, output, strict):
     primal, tangent = level.parts(output)
+    values = getattr(_native.payload(output), "values", None) if _native.kind_of(output) else None
+    if isinstance(values, rl.Tensor) and level.parts(values)[1] is not None:
+        raise NotImplementedError(
+            "jvp: an output of f is sparse, and tangents are not; return its values() or to_dense()"
+        )
     if tangent is None:
         if strict:
             raise RuntimeError(

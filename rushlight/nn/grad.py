@@ -4,13 +4,14 @@ Each is computed by differentiating the convolution; autograd needs none of them
 """
 
 import rushlight as rl
+from rushlight import _native
 
 from . import functional as F
 
 
 def _gradient(convolution, input, weight, grad_output, wanted, options):
     with rl.enable_grad():
-        input, weight = input.detach(), weight.detach()
+        input, weight = _native.untaped(input), _native.untaped(weight)
         leaf = (input, weight)[wanted].requires_grad_()
         output = convolution(input, weight, None, *options)
         return rl.autograd.grad(output, leaf, grad_output)[0]

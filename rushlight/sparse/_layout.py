@@ -45,7 +45,7 @@ class _Build(Function):
     def forward(ctx, values, kind, indices, coalesced, size):
         ctx.pattern = kind, indices, size
         ctx.blocks = tuple(values.shape[indices[0].dim() :][:2]) if kind >= BSR else None
-        values = values.detach()
+        values = _native.untaped(values)
         parts = Parts(indices, values, coalesced)
         return make_kind(kind, size, values.dtype, values.device, parts)
 
@@ -76,7 +76,7 @@ def build(values, kind, indices, coalesced, size):
     size = tuple(size)
     if rl.is_grad_enabled() and values.requires_grad:
         return _Build.apply(values, kind, indices, coalesced, size)
-    parts = Parts(indices, values.detach(), coalesced)
+    parts = Parts(indices, _native.untaped(values), coalesced)
     return make_kind(kind, size, values.dtype, values.device, parts)
 
 

@@ -8,6 +8,7 @@ import contextlib
 import warnings
 
 import rushlight as rl
+from rushlight import _native
 
 from ._selective_checkpoint import (
     SAC_IGNORED_OPS,
@@ -135,7 +136,7 @@ def detach_variable(inputs):
             f"{type(inputs).__name__}"
         )
     return tuple(
-        x.detach().requires_grad_(x.requires_grad) if isinstance(x, rl.Tensor) else x
+        _native.untaped(x).requires_grad_(x.requires_grad) if isinstance(x, rl.Tensor) else x
         for x in inputs
     )
 
@@ -353,11 +354,11 @@ class _Part:
 
         def pack(tensor):
             nonlocal count
-            self.again[count] = tensor.detach()
+            self.again[count] = _native.untaped(tensor)
             count += 1
             if self.early_stop and count == len(self.first_facts):
                 raise _Enough
-            return tensor.detach()
+            return _native.untaped(tensor)
 
         with rl.enable_grad(), self.surroundings.restored(), contextlib.suppress(_Enough):
             hooks = rl.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)

@@ -151,6 +151,26 @@ def test_modulus_at_zero_has_a_second_derivative():
     assert slope[0].tolist() == [0.0] and slope[1].tolist() == [0.0]
 
 
+def test_sparse_tensors_carry_tangents():
+    x, t = A * (A > 0.6), A.sin()
+    expected = t * (A > 0.6)
+    for through in (lambda x: x.to_sparse().to_dense(), lambda x: x.to_sparse_csr().to_dense()):
+        rl.testing.assert_close(jvp(through, (x,), (t,))[1], expected)
+    rl.testing.assert_close(
+        jvp(lambda x: rl.sparse.mm(x.to_sparse(), A), (x,), (t,))[1], expected @ A
+    )
+    with pytest.raises(NotImplementedError, match="sparse"):
+        jvp(lambda x: x.to_sparse(), (x,), (t,))
+
+
+def test_recomputed_values_keep_their_tangents():
+    def f(x):
+        return rl.utils.checkpoint.checkpoint(lambda x: x.sin() * x, x, use_reentrant=False).sum()
+
+    slope = jvp(grad(f), (X,), (ONE,))[1]
+    rl.testing.assert_close(slope, 2 * X.cos() - X * X.sin())
+
+
 def test_a_detached_value_shares_memory():
     def f(x):
         y = x * 1

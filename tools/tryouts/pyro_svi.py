@@ -7,6 +7,7 @@ from pyro.infer import MCMC, NUTS, SVI, Predictive, Trace_ELBO
 from pyro.infer.autoguide import AutoNormal
 from pyro.optim import Adam
 
+torch.set_default_dtype(torch.float64)  # a long chain turns the last bits of float32 into others
 pyro.set_rng_seed(1)
 x = torch.linspace(-1, 1, 20)
 y = 2 * x + 1 + 0.1 * torch.randn(20)

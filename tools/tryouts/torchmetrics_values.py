@@ -15,11 +15,12 @@ for kind in (tm.Accuracy, tm.Precision, tm.Recall, tm.F1Score, tm.AUROC, tm.Conf
     print(kind.__name__, " ".join(f"{float(v):.5f}" for v in metric.compute().flatten()))
 a, b = torch.randn(30), torch.randn(30)
 for kind in (tm.MeanSquaredError, tm.MeanAbsoluteError, tm.R2Score, tm.PearsonCorrCoef,
-             tm.SpearmanCorrCoef, tm.ExplainedVariance, tm.CosineSimilarity,
-             tm.KendallRankCorrCoef, tm.ConcordanceCorrCoef):  # fmt: skip
+             tm.SpearmanCorrCoef, tm.ExplainedVariance, tm.KendallRankCorrCoef,
+             tm.ConcordanceCorrCoef):  # fmt: skip
     print(kind.__name__, f"{float(kind()(a, b)):.5f}")
+print(f"CosineSimilarity {float(tm.CosineSimilarity()(a.view(10, 3), b.view(10, 3))):.5f}")
 p, q = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
-for metric in (tm.image.PeakSignalNoiseRatio(), tm.image.StructuralSimilarityIndexMeasure(),
+for metric in (tm.image.PeakSignalNoiseRatio(1.0), tm.image.StructuralSimilarityIndexMeasure(),
                tm.image.TotalVariation(), tm.image.UniversalImageQualityIndex()):  # fmt: skip
     values = (p,) if isinstance(metric, tm.image.TotalVariation) else (p, q)
     print(type(metric).__name__, f"{float(metric(*values)):.5f}")

@@ -71,7 +71,15 @@ def file_name_of(obj, module, name):
         return obj.module, obj.name
     if getattr(obj, "__module__", None) == rebuild.__name__:
         return rebuild.FILE_MODULES[name], name
+    space = function_space(obj)
+    if space:
+        return "torch" if space == "torch" else f"torch.{space}", name
     return foreign_module(module), name
+
+
+def function_space(obj):
+    """The namespace of an operator that is a function, for anything else None."""
+    return rl.ops.space_of(obj) if isinstance(obj, type(rl.add)) else None
 
 
 def foreign_module(module):

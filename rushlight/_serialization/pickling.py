@@ -10,7 +10,7 @@ import types
 import rushlight as rl
 
 from .locations import tag_of
-from .names import UNTYPED, StorageType, file_name_of, storage_type_of
+from .names import UNTYPED, StorageType, file_name_of, function_space, storage_type_of
 from .rebuild import TypedBuffer, _get_layout, reduce_tensor
 
 
@@ -90,6 +90,8 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
     def reducer_override(self, obj):
         if isinstance(obj, rl.nn.Module):
             return _reduce_module(obj, self.proto)
+        if function_space(obj):
+            return obj.__name__  # a global, as PyTorch writes its functions
         return super().reducer_override(obj)
 
     def save_global(self, obj, name=None):

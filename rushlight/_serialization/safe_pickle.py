@@ -11,7 +11,7 @@ from pickle import UnpicklingError
 
 import rushlight as rl
 
-from .names import StorageType, foreign_module, known_global
+from .names import StorageType, file_name_of, known_global
 
 _DTYPE_OR_LAYOUT = (rl.dtype, type(rl.strided))
 _MARK = object()
@@ -26,7 +26,7 @@ def written_name(obj):
     """The name under which files refer to an object that the user allows."""
     if isinstance(obj, tuple):
         return obj[1]
-    return f"{foreign_module(obj.__module__)}.{obj.__qualname__}"
+    return ".".join(file_name_of(obj, obj.__module__, obj.__qualname__))
 
 
 class SafeUnpickler:

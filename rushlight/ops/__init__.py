@@ -49,10 +49,18 @@ def _reduced(op):
 
     if getattr(rl.Tensor, op.__name__, None) is op:
         return getattr, (rl.Tensor, op.__name__)
+    space = space_of(op)
+    if space is None:
+        raise TypeError(f"cannot pickle {op}: it is not in a public namespace")
+    return _found, (space, op.__name__)
+
+
+def space_of(op):
+    """The namespace that offers the function, such as "torch" or "nn.functional"; or None."""
     for space, members in _record.namespaces.items():
         if members.get(op.__name__) is op:
-            return _found, (space, op.__name__)
-    raise TypeError(f"cannot pickle {op}: it is not in a public namespace")
+            return space
+    return None
 
 
 def _found(space, name):

@@ -372,7 +372,7 @@ class Module(HookMethods, StateMethods, ConvertMethods):
     # ---- copying and showing --------------------------------------------------------------
 
     def __setstate__(self, state):
-        state = {k: v for k, v in state.items() if v or k not in HOOK_TABLES}
+        state = {k: v for k, v in state.items() if k not in HOOK_TABLES or v}
         self.__dict__.update(state)
         self.__dict__.setdefault("_non_persistent_buffers_set", set())
         for name in HOOK_TABLES & state.keys():

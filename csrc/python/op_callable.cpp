@@ -85,7 +85,30 @@ PyObject* get_record(PyObject* self, void* attribute) {
                    : Py_NewRef(record);
 }
 
-// The first record's schema and text, then the schemas of the other overloads.
+// A text whose lines after the first lose what indentation they share, and its end blanks.
+// (Not inspect.cleandoc: properties ask for texts at import, which loads no such module.)
+std::string without_indentation(std::string_view text) {
+  size_t shared = std::string::npos;
+  auto each_line = [&](auto f) {
+    for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at)) {
+      size_t begin = ++at, end = std::min(text.find('\n', at), text.size());
+      f(text.substr(begin, end - begin));
+    }
+  };
+  each_line([&](std::string_view line) {
+    size_t indentation = line.find_first_not_of(' ');
+    if (indentation != std::string::npos) shared = std::min(shared, indentation);
+  });
+  std::string out(text.substr(0, text.find('\n')));
+  each_line([&](std::string_view line) {
+    out += '\n';
+    out += line.size() > shared ? line.substr(shared) : std::string_view();
+  });
+  out.erase(out.find_last_not_of(" \n") + 1);
+  return out;
+}
+
+// Each overload's schema and, where it has one, its text.
 PyObject* get_doc(PyObject* self, void*) {
   return guarded([&] {
     auto& overloads = *reinterpret_cast<OpObject*>(self)->overloads;
@@ -93,10 +116,12 @@ PyObject* get_doc(PyObject* self, void*) {
     for (Op* op : overloads) {
       Own schema(checked(PyObject_GetAttrString(op->record, "schema")));
       checked(PyList_Append(parts.get(), schema.get()));
-      if (op != overloads[0]) continue;
       Own doc(checked(PyObject_GetAttrString(op->record, "doc")));
-      Own shown(doc.get() == Py_None ? PyUnicode_FromString("") : Py_NewRef(doc.get()));
-      checked(PyList_Append(parts.get(), shown.get()));
+      if (doc.get() == Py_None) continue;
+      const char* raw = PyUnicode_AsUTF8(doc.get());
+      if (!raw) throw PythonError{};
+      Own text(checked(PyUnicode_FromString(without_indentation(raw).c_str())));
+      checked(PyList_Append(parts.get(), text.get()));
     }
     Own separator(checked(PyUnicode_FromString("\n\n")));
     return checked(PyUnicode_Join(separator.get(), parts.get()));

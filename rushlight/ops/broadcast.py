@@ -114,12 +114,24 @@ def _at_least(tensors, extend):
 
 
 def atleast_1d(*tensors):
-    """0-d tensors as vectors of one element; others as they are."""
+    """0-d tensors as vectors of one element; others as they are.
+
+    Example::
+
+        >>> rl.atleast_1d(rl.tensor(3))
+        tensor([3])
+    """
     return _at_least(tensors, lambda t: t.reshape(1) if t.dim() == 0 else t)
 
 
 def atleast_2d(*tensors):
-    """Numbers and vectors as matrices of one row; others as they are."""
+    """Numbers and vectors as matrices of one row; others as they are.
+
+    Example::
+
+        >>> rl.atleast_2d(rl.tensor([3, 4]))
+        tensor([[3, 4]])
+    """
     return _at_least(tensors, lambda t: t.reshape(1, -1) if t.dim() < 2 else t)
 
 
@@ -130,7 +142,13 @@ def _three(t):
 
 
 def atleast_3d(*tensors):
-    """Numbers and vectors as shape (1, n, 1), matrices as (n, m, 1); others as they are."""
+    """Numbers and vectors as shape (1, n, 1), matrices as (n, m, 1); others as they are.
+
+    Example::
+
+        >>> rl.atleast_3d(rl.ones(2, 5)).shape
+        torch.Size([2, 5, 1])
+    """
     return _at_least(tensors, _three)
 
 
@@ -161,7 +179,15 @@ def block_diag(*tensors):
 
 
 def cartesian_prod(*tensors):
-    """All combinations of the elements of vectors, one a row."""
+    """All combinations of the elements of vectors, one a row.
+
+    Raises RuntimeError for a tensor that is not a vector.
+
+    Example::
+
+        >>> rl.cartesian_prod(rl.tensor([1, 2]), rl.tensor([3, 4])).tolist()
+        [[1, 3], [1, 4], [2, 3], [2, 4]]
+    """
     tensors = _given(tensors)
     for t in tensors:
         if t.dim() != 1:

@@ -30,6 +30,11 @@ def _in_place(name):
 def _resize_as_(self, other, *, memory_format=rl.contiguous_format):
     """Takes the sizes of another tensor; the storage grows when it must and new elements are
     unset.
+
+    Example::
+
+        >>> rl.ones(4).resize_as_(rl.ones(2, 2)).shape
+        torch.Size([2, 2])
     """
     if memory_format is rl.preserve_format:
         raise RuntimeError("resize_as_: memory_format=preserve_format is not supported")

@@ -126,7 +126,13 @@ def polygamma(n, self):
 
 @op("polygamma.method(Tensor self, int n) -> Tensor", at=("Tensor",), inplace=True)
 def _(self, n):
-    """`torch.polygamma` of order ``n``."""
+    """`torch.polygamma` of order ``n``.
+
+    Example::
+
+        >>> rl.ones(1).polygamma(1)
+        tensor([1.6449])
+    """
     return polygamma(n, self)
 
 

@@ -40,15 +40,16 @@ _fill(
     "random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor",
     "Fills with integers of [from, to); to None means up to the dtype's largest exact integer.",
 )
+# Before the one of a number, which would take a tensor without dimensions for one.
+_fill(
+    "bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor",
+    "Fills with 1 or 0, each with its own probability.",
+)
 _fill(
     "bernoulli_(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor",
     "Fills with 1 (probability p) or 0.",
     "empty(2).bernoulli_(1.0)",
     "tensor([1., 1.])",
-)
-_fill(
-    "bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor",
-    "Fills with 1 or 0, each with its own probability.",
 )
 _fill(
     "exponential_(Tensor(a!) self, float lambd=1, *, Generator? generator=None) -> Tensor",

@@ -291,3 +291,9 @@ def test_random_factories_refuse_what_they_cannot_do():
             make(layout=rl.sparse_coo)
     with pytest.raises(NotImplementedError, match="expected a floating point or complex dtype"):
         rl.rand(2, dtype=rl.int64)
+
+
+def test_bernoulli_of_a_tensor_without_dimensions_draws_as_one_with():
+    rl.manual_seed(3)
+    assert rl.bernoulli(rl.tensor(0.3)).item() == 1.0
+    assert rl.rand(2).tolist() == [0.10556936264038086, 0.2858424782752991]  # PyTorch's

@@ -7,6 +7,7 @@
 #include <complex>
 #include <limits>
 
+#include "kernels/options.h"
 #include "plan/copy.h"
 #include "plan/determinism.h"
 #include "plan/fits.h"
@@ -20,12 +21,8 @@ namespace {
 
 enum Option : int { kDType, kLayout, kDevice, kRequiresGrad, kPinMemory, kFormat };
 
-void check_options(Call& c, int at) {
-  RL_CHECK(!c.flag(at + kPinMemory), c.op, "(): pin_memory=True requires an accelerator backend; ",
-           "no pinned memory allocator is available on this system");
-}
 DType dtype_option(Call& c, int at) {
-  check_options(c, at);
+  refuse_pinned(c, at + kPinMemory);
   return c.dtype_or(at + kDType, default_dtype());
 }
 
@@ -67,7 +64,7 @@ void constant_run(Call& c) {
 }
 
 void full_infer(Call& c) {  // size, fill_value, options
-  check_options(c, 2);
+  refuse_pinned(c, 2 + kPinMemory);
   DType dtype = c.dtype_or(2, dtype_of_number(c.scalar(1)));
   check_fits(c.op, c.scalar(1), dtype);
   sized(c, c.ints(0), dtype);
@@ -90,7 +87,7 @@ void scalar_tensor_run(Call& c) { fill(c.out(0), c.scalar(0)); }
 // ---- like another tensor
 void like(Call& c, int at) {
   const Tensor& t = c.tensor(0);
-  check_options(c, at);
+  refuse_pinned(c, at + kPinMemory);
   OutSpec& s = c.add_out(t.sizes(), c.dtype_or(at + kDType, t.dtype));
   bool given = c.has(at + kFormat);
   if (!given || c.args[at + kFormat].format == MemoryFormat::Preserve) {
@@ -106,11 +103,11 @@ void full_like_infer(Call& c) {
 }
 
 void new_infer(Call& c) {  // self, size, options
-  check_options(c, 2);
+  refuse_pinned(c, 2 + kPinMemory);
   sized(c, c.ints(1), c.dtype_or(2, c.tensor(0).dtype));
 }
 void new_full_infer(Call& c) {  // self, size, fill_value, options
-  check_options(c, 3);
+  refuse_pinned(c, 3 + kPinMemory);
   DType dtype = c.dtype_or(3, c.tensor(0).dtype);
   check_fits(c.op, c.scalar(2), dtype);
   sized(c, c.ints(1), dtype);
@@ -144,7 +141,7 @@ int64_t range_length(Call& c, DType dtype) {
 }
 
 void arange_infer(Call& c) {  // start, end, step, options
-  check_options(c, 3);
+  refuse_pinned(c, 3 + kPinMemory);
   DType dtype = c.dtype_or(3, all_integers(c) ? DType::I64 : default_dtype());
   if (is_complex(dtype) || dtype == DType::Bool)
     fail(ErrorKind::NotImplemented, "arange: not implemented for '", info(dtype).legacy_name, "'");
@@ -191,7 +188,7 @@ void arange_run(Call& c) {
 
 // start, end, steps, then what `at` counts up to, options
 void spaced_infer(Call& c, int at) {
-  check_options(c, at);
+  refuse_pinned(c, at + kPinMemory);
   bool cplx = c.scalar(0).kind == Scalar::Complex || c.scalar(1).kind == Scalar::Complex;
   DType natural = cplx ? complex_of(default_dtype()) : default_dtype();
   DType dtype = c.dtype_or(at, natural);
@@ -292,7 +289,7 @@ Columns triangle(Call& c, bool lower, int64_t r) {
 }
 template <bool Lower>
 void triangle_infer(Call& c) {  // row, col, offset, options
-  check_options(c, 3);
+  refuse_pinned(c, 3 + kPinMemory);
   RL_CHECK(c.integer(0) >= 0, "row must be non-negative, got ", c.integer(0));
   RL_CHECK(c.integer(1) >= 0, "col must be non-negative, got ", c.integer(1));
   int64_t n = 0;

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/generator.h"
+#include "kernels/options.h"
 #include "kernels/random.h"
 #include "plan/copy.h"
 
@@ -115,10 +116,6 @@ void run_geometric(Call& c) {
   double p = c.number(1);
   RL_CHECK(p > 0 && p < 1, "geometric_ expects p to be in (0, 1), but got p=", p);
   fill_self(c, [&](Tensor& t) { geometric(generator(c, 2), t.dtype, t.raw(), t.numel, p); });
-}
-void refuse_pinned(Call& c, int i) {
-  RL_CHECK(!c.flag(i), c.op, "(): pin_memory=True requires an accelerator backend; no pinned ",
-           "memory allocator is available on this system");
 }
 // rand(size, *, generator, dtype, layout, device, pin_memory, requires_grad), and randn
 void infer_sized(Call& c) {

@@ -18,6 +18,9 @@ PyObject* tensor_index(Tensor& t);
 PyObject* tensor_complex(Tensor& t);
 int tensor_bool(Tensor& t);
 
+// tensor_type.cpp: is_pinned(device=None) of tensors and storages
+PyObject* is_pinned(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names);
+
 // index.cpp
 PyObject* tensor_getitem(PyObject* self, PyObject* index);
 int tensor_setitem(PyObject* self, PyObject* index, PyObject* value);

@@ -161,15 +161,6 @@ PyObject* is_shared(PyObject* self, PyObject*) {
 PyObject* resizable(PyObject* self, PyObject*) {
   return PyBool_FromLong(storage_of(self).resizable);
 }
-PyObject* is_pinned(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
-  return guarded([&] {
-    static const Keywords keys("is_pinned", 1, {"device"});
-    PyObject* device = nullptr;
-    keys.read(args, n, names, &device, 0);
-    check_device(device, "is_pinned");
-    return Py_NewRef(Py_False);
-  });
-}
 
 PyObject* resize(PyObject* self, PyObject* size) {
   return guarded([&] {

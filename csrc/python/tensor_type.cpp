@@ -14,6 +14,17 @@ namespace rl::py {
 
 PyTypeObject* TensorType;
 
+// Memory is pinned for an accelerator, and there is none of any kind.
+PyObject* is_pinned(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  return guarded([&] {
+    static const Keywords keys("is_pinned", 1, {"device"});
+    PyObject* device = nullptr;
+    keys.read(args, n, names, &device, 0);
+    check_device(device, "is_pinned");
+    return Py_NewRef(Py_False);
+  });
+}
+
 namespace {
 
 // ---- life
@@ -370,17 +381,6 @@ PyObject* m_is_same_size(PyObject* self, PyObject* const* args, Py_ssize_t n, Py
         std::equal(t.sizes().begin(), t.sizes().end(), o.sizes().begin(), o.sizes().end()));
   });
 }
-// Memory is pinned for an accelerator, and there is none of any kind.
-PyObject* m_is_pinned(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
-  return guarded([&] {
-    static const Keywords keys("is_pinned", 1, {"device"});
-    PyObject* device = nullptr;
-    keys.read(args, n, names, &device, 0);
-    check_device(device, "is_pinned");
-    return Py_NewRef(Py_False);
-  });
-}
-
 constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
 PyMethodDef methods[] = {
     {"size", hooked<m_size, Needs::Geometry>(), kFast,
@@ -412,7 +412,7 @@ PyMethodDef methods[] = {
      "is_conj($self, /)\n--\n\nFalse: conj() computes at once."},
     {"is_neg", hooked<m_false, Needs::Geometry>(), METH_NOARGS,
      "is_neg($self, /)\n--\n\nFalse: negation computes at once."},
-    {"is_pinned", hooked<m_is_pinned, Needs::Geometry>(), kFast,
+    {"is_pinned", hooked<is_pinned, Needs::Geometry>(), kFast,
      "is_pinned($self, device=None)\n--\n\nFalse: there is no accelerator to pin memory for."},
     {"resolve_conj", hooked<m_self, Needs::Geometry>(), METH_NOARGS,
      "resolve_conj($self, /)\n--\n\nThe tensor itself: conj() computes at once."},

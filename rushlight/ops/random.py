@@ -91,18 +91,6 @@ _OPTIONS = (
 )
 
 
-def _uniform(out, generator):
-    (rl.view_as_real(out) if out.is_complex() else out).uniform_(0, 1, generator=generator)
-
-
-def _normal(out, generator):
-    """Of a complex number, real and imaginary part share the variance."""
-    if out.is_complex():
-        rl.view_as_real(out).normal_(0, 1 / 2**0.5, generator=generator)
-    else:
-        out.normal_(0, 1, generator=generator)
-
-
 def _empty(size, dtype, device, pin_memory, requires_grad, fill):
     out = rl.empty(size, dtype=dtype, device=device, pin_memory=pin_memory)
     fill(out)
@@ -200,7 +188,7 @@ def _(self, generator, dtype, layout, device, pin_memory, requires_grad, memory_
         memory_format,
         pin_memory,
         requires_grad,
-        lambda t: _uniform(t, generator),
+        lambda t: t.uniform_(generator=generator),
     )
 
 
@@ -220,7 +208,7 @@ def _(self, generator, dtype, layout, device, pin_memory, requires_grad, memory_
         memory_format,
         pin_memory,
         requires_grad,
-        lambda t: _normal(t, generator),
+        lambda t: t.normal_(generator=generator),
     )
 
 

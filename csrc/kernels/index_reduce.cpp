@@ -152,6 +152,26 @@ void index_add_run(Call& c) {
   });
 }
 
+// _sum_cells(self, index, size): zeros with self added along its last dimension, one after another
+// in its own dtype.
+void sum_cells_infer(Call& c) {
+  const Tensor &x = c.tensor(0), &index = c.tensor(1);
+  RL_CHECK(x.ndim > 0 && index.ndim == 1 && index.numel == x.size(x.ndim - 1), c.op,
+           ": expected an index of the length of the last dimension, got ", index.sizes(), " for ",
+           x.sizes());
+  SizeVec sizes(x.sizes().begin(), x.sizes().end());
+  sizes.back() = c.integer(2);
+  c.add_out(sizes, x.dtype);
+}
+void sum_cells_run(Call& c) {
+  Tensor& out = c.out(0);
+  Ref<Tensor> sum = out.contiguous ? Ref<Tensor>::share(&out) : empty(out.sizes(), out.dtype);
+  fill(*sum, Scalar::of(int64_t{0}));
+  Ref<Tensor> index = index_values(c.tensor(1)), source = contiguous(c.tensor(0));
+  combine_slices(*sum, out.ndim - 1, *index, *source, Reduce::Sum, c.op);
+  if (!out.contiguous) copy_into(out, *sum);
+}
+
 void index_copy_run(Call& c) {
   start_from(c.out(0), c.tensor(0));
   Ref<Tensor> index = index_values(c.tensor(2)), source = contiguous(c.tensor(3));
@@ -261,6 +281,7 @@ void masked_scatter_run(Call& c) {
   });
 }
 
+RL_KERNEL("_sum_cells", sum_cells_infer, sum_cells_run);
 RL_UPDATE("index_add", slices_infer, index_add_run);
 RL_UPDATE("index_copy", slices_infer, index_copy_run);
 RL_UPDATE("index_fill", index_fill_infer, index_fill_run);

@@ -22,6 +22,17 @@ struct AveragePlan {
     if (divide == Divide::WithPadding) return d.span[i] * h.span[j] * w.span[k];
     return (d.end[i] - d.start[i]) * (h.end[j] - h.start[j]) * (w.end[k] - w.start[k]);
   }
+
+  // What each element of the window of output (i, j, k) has of x, kept as `S`: adaptive windows
+  // divide by one length after another.
+  template <class S, class T>
+  T shared(T x, int64_t i, int64_t j, int64_t k) const {
+    if (pool.fixed || std::is_same_v<S, T>) return kept_as<S>(x / static_cast<T>(divisor(i, j, k)));
+    const auto& [d, h, w] = pool.axis;
+    for (int64_t length : {d.end[i] - d.start[i], h.end[j] - h.start[j], w.end[k] - w.start[k]})
+      x = kept_as<S>(x / static_cast<T>(length));
+    return x;
+  }
 };
 
 // f(output number, divisor, (i, j, k)) over one plane.
@@ -81,7 +92,19 @@ void average_row(const AveragePlan& p, const T* x, T* out, int64_t i, int64_t j)
   }
 }
 
-template <class T>
+// 16-bit volumes over adaptive windows: rounded after every sum and quotient, as in PyTorch.
+template <class S, class T>
+void average_narrow_plane(const AveragePlan& p, const T* x, T* out) {
+  each_output(p, [&](int64_t n, int64_t, int64_t i, int64_t j, int64_t k) {
+    T sum = 0;
+    each_run(p.pool, i, j, k, [&](int64_t at, int64_t length) {
+      for (int64_t q = 0; q < length; ++q) sum = kept_as<S>(sum + x[at + q]);
+    });
+    out[n] = p.shared<S>(sum, i, j, k);
+  });
+}
+
+template <class S, class T>
 void average_plane(const AveragePlan& p, const T* x, T* out) {
   const auto& [d, h, w] = p.pool.axis;
   if (p.pool.fixed && w.out >= 4) {
@@ -89,6 +112,8 @@ void average_plane(const AveragePlan& p, const T* x, T* out) {
       for (int64_t j = 0; j < h.out; ++j) average_row(p, x, out + (i * h.out + j) * w.out, i, j);
     return;
   }
+  if (!std::is_same_v<S, T> && !p.pool.fixed && p.pool.dims == 3)
+    return average_narrow_plane<S>(p, x, out);
   each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
     T sum = 0;
     each_run(p.pool, i, j, k, [&](int64_t at, int64_t length) { sum += run_sum(x + at, length); });
@@ -99,21 +124,14 @@ void average_plane(const AveragePlan& p, const T* x, T* out) {
 // `S` is the type that the result will be kept in: 16 bits round after every sum, as in PyTorch.
 template <class S, class T>
 void spread_plane(const AveragePlan& p, const T* g, T* x) {
-  auto rounded = [](T v) { return static_cast<T>(static_cast<S>(v)); };
   std::fill_n(x, p.pool.in_plane(), T(0));
   each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
     if (!by) return;
-    T share = rounded(g[n] / static_cast<T>(by));
+    T share = p.shared<S>(g[n], i, j, k);
     each_run(p.pool, i, j, k, [&](int64_t at, int64_t length) {
-      for (int64_t q = 0; q < length; ++q) x[at + q] = rounded(x[at + q] + share);
+      for (int64_t q = 0; q < length; ++q) x[at + q] = kept_as<S>(x[at + q] + share);
     });
   });
-}
-template <class T>
-void spread_as(DType kept, const AveragePlan& p, const T* g, T* x) {
-  if (kept == DType::F16) return spread_plane<Half>(p, g, x);
-  if (kept == DType::BF16) return spread_plane<BFloat16>(p, g, x);
-  spread_plane<T>(p, g, x);
 }
 
 void run_average(Call& c, const AveragePlan& p, bool backward) {
@@ -129,11 +147,11 @@ void run_average(Call& c, const AveragePlan& p, bool backward) {
     pool_dispatch(compute, [&]<class T>() {
       auto *a = in->data<T>(), *b = to->data<T>();
       parallel_for(p.pool.planes, plane_grain(ins), [&](int64_t begin, int64_t end) {
-        for (int64_t n = begin; n < end; ++n)
-          if (backward)
-            spread_as(out.dtype, p, a + n * outs, b + n * ins);
-          else
-            average_plane(p, a + n * ins, b + n * outs);
+        with_kept<T>(out.dtype, [&]<class S>() {
+          for (int64_t n = begin; n < end; ++n)
+            backward ? spread_plane<S>(p, a + n * outs, b + n * ins)
+                     : average_plane<S>(p, a + n * ins, b + n * outs);
+        });
       });
     });
   }

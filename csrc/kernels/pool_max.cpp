@@ -154,13 +154,17 @@ void scatter_infer(Call& c) {
   sizes.insert(sizes.end(), space.begin(), space.end());
   c.add_out(sizes, g.dtype);
 }
-template <class T>
+// `S` is the type that the result will be kept in: 16 bits round after every sum, as in PyTorch.
+template <class S, class T>
 void scatter_planes(int64_t planes, int64_t from, int64_t to, const T* g, const int64_t* at,
                     T* out) {
   parallel_for(planes, plane_grain(from + to), [&](int64_t begin, int64_t end) {
     std::fill(out + begin * to, out + end * to, T(0));
     for (int64_t n = begin; n < end; ++n)
-      for (int64_t i = n * from; i < (n + 1) * from; ++i) out[n * to + at[i]] += g[i];
+      for (int64_t i = n * from; i < (n + 1) * from; ++i) {
+        T& cell = out[n * to + at[i]];
+        cell = kept_as<S>(cell + g[i]);
+      }
   });
 }
 void scatter_run(Call& c) {
@@ -181,7 +185,9 @@ void scatter_run(Call& c) {
   {
     Unlocked unlocked(out.numel);
     pool_dispatch(compute, [&]<class T>() {
-      scatter_planes(planes, from, to, in->data<T>(), index, sum->data<T>());
+      with_kept<T>(out.dtype, [&]<class S>() {
+        scatter_planes<S>(planes, from, to, in->data<T>(), index, sum->data<T>());
+      });
     });
   }
   if (!direct) copy_into(out, *sum);

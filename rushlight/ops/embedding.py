@@ -38,9 +38,7 @@ def _embedding(weight, indices, padding_idx, scale_grad_by_freq):
 def _embedding_grad(g, weight, indices, padding_idx, scale_grad_by_freq):
     flat, rows = g.reshape(-1, g.shape[-1]), indices.reshape(-1).long()
     if scale_grad_by_freq:
-        count = rl.zeros(weight.shape[0], dtype=g.dtype).index_add(
-            0, rows, rl.ones(rows.shape, dtype=g.dtype)
-        )
+        count = rl.zeros(weight.shape[0], dtype=rl.int64).index_add(0, rows, rl.ones_like(rows))
         flat = flat / count.index_select(0, rows).unsqueeze(1)
     if padding_idx >= 0:
         flat = flat.masked_fill((rows == padding_idx).unsqueeze(1), 0)

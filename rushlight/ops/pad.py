@@ -9,6 +9,24 @@ from rushlight.ops._record import op
 _NN = ("nn.functional",)
 
 
+@op("_pick_cells(Tensor self, Tensor index) -> Tensor", at=("internal",))
+def _pick_cells(self, index):
+    """The cells of each row, along the last dimension, that `index` names."""
+    return self.index_select(-1, index)
+
+
+@op("_sum_cells(Tensor self, Tensor index, int size) -> Tensor", at=("internal",))
+def _sum_cells(self, index, size):
+    """Rows of `size` cells to which the elements are added where `index` says, in their order,
+    which decides how 16 bits round.
+    """
+    ...
+
+
+_pick_cells.vjp(self=lambda g, self_meta, index: _sum_cells(g, index, self_meta.shape[-1]))
+_sum_cells.vjp(self=lambda g, index: _pick_cells(g, index))
+
+
 def _constant(x, pad, value):
     """Adds (or cuts, where negative) `pad` cells per side, last dimension first."""
     dims = len(pad) // 2
@@ -83,17 +101,33 @@ def _pad_indices(shape, pad, mode):
 )
 def _indexed_pad(input, pad, mode):
     """Padding that repeats elements of the input."""
-    for d, index in _pad_indices(input.shape, pad, mode):
-        input = input.index_select(d, index)
-    return input
+    return _padded(input, pad, mode)
+
+
+def _padded(x, pad, mode):
+    for d, index in _pad_indices(x.shape, pad, mode):
+        x = x.index_select(d, index)
+    return x
 
 
 def _indexed_pad_grad(g, input, pad, mode):
-    for d, index in reversed(_pad_indices(input.shape, pad, mode)):
-        shape = list(g.shape)
-        shape[d] = input.shape[d]
-        g = rl.zeros(shape, dtype=g.dtype).index_add(d, index, g)
-    return attached(g, input)
+    # Wrapping goes by dimension, the others by plane.
+    sum_up = _sum_by_dimension if mode == "circular" else _sum_planes
+    return attached(sum_up(g, input.shape, pad, mode), input)
+
+
+def _sum_by_dimension(g, shape, pad, mode):
+    for d, index in reversed(_pad_indices(shape, pad, mode)):
+        smaller = g.shape[:d] + shape[d : d + 1] + g.shape[d + 1 :]
+        g = rl.zeros(smaller, dtype=g.dtype).index_add(d, index, g)
+    return g
+
+
+def _sum_planes(g, shape, pad, mode):
+    dims = len(pad) // 2
+    sizes = shape[-dims:]
+    index = _padded(rl.arange(sizes.numel()).view(sizes), pad, mode).flatten()
+    return _sum_cells(g.flatten(-dims), index, sizes.numel()).view(shape)
 
 
 _indexed_pad.vjp(input=_indexed_pad_grad)
@@ -266,14 +300,17 @@ def _pair(v):
 
 
 def _patch_index(sizes, kernel, dilation, padding, stride):
-    """Rows and columns, in the padded image, of each kernel tap and block."""
+    """Where in the padded image, flattened, each kernel tap of each block lies; and how many
+    blocks there are of each dimension.
+    """
     blocks, axes = [], []
     for d in range(2):
         n = (sizes[d] + 2 * padding[d] - dilation[d] * (kernel[d] - 1) - 1) // stride[d] + 1
         taps = rl.arange(kernel[d]) * dilation[d]
         axes.append(taps.unsqueeze(1) + rl.arange(max(n, 0)) * stride[d])
         blocks.append(n)
-    return axes, blocks
+    rows, columns = axes[0][:, None, :, None], axes[1][None, :, None, :]
+    return (rows * (sizes[1] + 2 * padding[1]) + columns).flatten(), blocks
 
 
 @op(
@@ -303,7 +340,7 @@ def unfold(input, kernel_size, dilation, padding, stride):
         )
     x = input if input.dim() == 4 else input.unsqueeze(0)
     n, c, h, w = x.shape
-    (rows, columns), blocks = _patch_index((h, w), kernel, dilation, padding, stride)
+    index, blocks = _patch_index((h, w), kernel, dilation, padding, stride)
     if min(blocks) < 1:
         raise RuntimeError(
             f"unfold: the array of sliding blocks has shape {tuple(blocks)}, which is too small; "
@@ -311,9 +348,7 @@ def unfold(input, kernel_size, dilation, padding, stride):
             f"padding={padding}"
         )
     x = _constant(x, (padding[1], padding[1], padding[0], padding[0]), 0)
-    x = x.index_select(2, rows.reshape(-1)).index_select(3, columns.reshape(-1))
-    x = x.view(n, c, kernel[0], blocks[0], kernel[1], blocks[1]).permute(0, 1, 2, 4, 3, 5)
-    x = x.reshape(n, c * kernel[0] * kernel[1], blocks[0] * blocks[1])
+    x = _pick_cells(x.flatten(2), index).view(n, c * kernel[0] * kernel[1], blocks[0] * blocks[1])
     return x if input.dim() == 4 else x.squeeze(0)
 
 
@@ -339,7 +374,7 @@ def fold(input, output_size, kernel_size, dilation, padding, stride):
             f"Expected 2D or 3D (batch mode) tensor for input, but got: {list(input.shape)}"
         )
     x = input if input.dim() == 3 else input.unsqueeze(0)
-    (rows, columns), blocks = _patch_index(size, kernel, dilation, padding, stride)
+    index, blocks = _patch_index(size, kernel, dilation, padding, stride)
     taps = kernel[0] * kernel[1]
     if min(blocks) < 1 or x.shape[1] % taps or x.shape[2] != blocks[0] * blocks[1]:
         raise RuntimeError(
@@ -347,10 +382,7 @@ def fold(input, output_size, kernel_size, dilation, padding, stride):
             f"columns for output_size={size}, got shape {tuple(input.shape)}"
         )
     n, c = x.shape[0], x.shape[1] // taps
-    x = x.reshape(n, c, kernel[0], kernel[1], blocks[0], blocks[1]).permute(0, 1, 2, 4, 3, 5)
-    x = x.reshape(n, c, kernel[0] * blocks[0], kernel[1] * blocks[1])
     h, w = size[0] + 2 * padding[0], size[1] + 2 * padding[1]
-    x = rl.zeros(n, c, h, x.shape[3], dtype=x.dtype).index_add(2, rows.reshape(-1), x)
-    x = rl.zeros(n, c, h, w, dtype=x.dtype).index_add(3, columns.reshape(-1), x)
+    x = _sum_cells(x.reshape(n, c, index.shape[0]), index, h * w).view(n, c, h, w)
     x = x[:, :, padding[0] : padding[0] + size[0], padding[1] : padding[1] + size[1]]
     return x if input.dim() == 3 else x.squeeze(0)

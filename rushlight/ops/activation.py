@@ -8,7 +8,8 @@ ops/activation_piecewise.py.
 import rushlight as rl
 from rushlight.ops._elementwise import slope_op
 from rushlight.ops._record import floats_only, op, pointwise
-from rushlight.ops._rounding import rounded_once
+from rushlight.ops.exponential import sigmoid_slope
+from rushlight.ops._rounding import is_narrow, rounded_once
 
 PASS = "The gradient in one pass (internal)."
 _NN = ("nn.functional",)
@@ -124,18 +125,14 @@ def gelu(input, approximate):
 _silu_backward = slope_op("silu_backward(Tensor grad, Tensor self) -> Tensor", PASS)
 
 
-def _silu_second(g, grad, self):
+def _silu_grad(g, self):
+    if not rl.is_grad_enabled():
+        return _silu_backward(g, self)
     s = self.sigmoid()
-    return g * grad * s * (1 - s) * (2 + self * (1 - 2 * s))
+    return g * s * (1 + self * (1 - s))
 
 
-_silu_backward.vjp(grad=lambda g, self: _silu_backward(g, self), self=_silu_second)
-_silu = define(
-    "silu",
-    "silu(Tensor self) -> Tensor",
-    "x * sigmoid(x).",
-    lambda g, self: _silu_backward(g, self),
-)
+_silu = define("silu", "silu(Tensor self) -> Tensor", "x * sigmoid(x).", _silu_grad)
 
 
 @op("silu.nn(Tensor input, bool inplace=False) -> Tensor", at=_NN)
@@ -159,8 +156,7 @@ _softplus_backward = slope_op(
 
 def _softplus_second(g, grad, self, beta, threshold):
     x = self * beta
-    s = x.sigmoid()
-    return g * grad * ((1 - s) * s) * (x < threshold) * beta
+    return sigmoid_slope(g * grad, x.sigmoid()) * (x < threshold) * beta
 
 
 _softplus_backward.vjp(
@@ -344,13 +340,19 @@ def logsigmoid(input):
     return _log_sigmoid(input)
 
 
-def _mish_grad(g, self):
-    t, s = _softplus(self, 1, 20).tanh(), self.sigmoid()
+def _mish_slope(g, self):
+    s = self.sigmoid()
+    # The tanh of 11 is 1 in 16 bits, and exp(11) does not overflow.
+    plus = self.clamp_max(11).exp().log1p() if is_narrow(self) else _softplus(self, 1, 20)
+    t = plus.tanh()
     return g * (t + self * s * (1 - t * t))
 
 
-_mish = define("mish", "mish(Tensor self) -> Tensor", "x tanh(softplus(x)).")
-_mish.vjp(self=_mish_grad)
+def _mish_grad(g, self):
+    return (_mish_slope if rl.is_grad_enabled() else rounded_once(_mish_slope))(g, self)
+
+
+_mish = define("mish", "mish(Tensor self) -> Tensor", "x tanh(softplus(x)).", _mish_grad)
 
 
 @op("mish.nn(Tensor input, bool inplace=False) -> Tensor", at=_NN)
@@ -371,13 +373,41 @@ def _gate(self, other):
     return rounded_once(lambda a, b: a * b.sigmoid())(self, other)
 
 
-def _gate_slope(g, self, share):
-    return (1 - share) * share * self * g
+@op("_gate_share(Tensor grad, Tensor other) -> Tensor", at=("internal",))
+def _gate_share(grad, other):
+    """The gradient of `_gate` for the first half."""
+    return grad * other.sigmoid()
 
 
+@op("_gate_slope(Tensor grad, Tensor self, Tensor other) -> Tensor", at=("internal",))
+def _gate_slope(grad, self, other):
+    """The gradient of `_gate` for the second half."""
+    return rounded_once(lambda g, a, s: (1 - s) * s * a * g)(grad, self, other.sigmoid())
+
+
+def _gate_bend(g, grad, self, other):
+    s = other.sigmoid()
+    rest, slope = 1 - s, s * (1 - s)
+    return g * self * grad * (slope * rest - s * slope)
+
+
+def _sigmoid_slope(x):
+    s = x.sigmoid()
+    return s * (1 - s)
+
+
+_gate_share.vjp(
+    grad=lambda g, other: g * other.sigmoid(),
+    other=lambda g, grad, other: g * grad * _sigmoid_slope(other),
+)
+_gate_slope.vjp(
+    grad=lambda g, self, other: g * _gate_slope(rl.ones_like(g), self, other),
+    self=lambda g, grad, other: g * grad * _sigmoid_slope(other),
+    other=_gate_bend,
+)
 _gate.vjp(
-    self=lambda g, other: g * other.sigmoid(),
-    other=lambda g, self, other: rounded_once(_gate_slope)(g, self, other.sigmoid()),
+    self=lambda g, other: _gate_share(g, other),
+    other=lambda g, self, other: _gate_slope(g, self, other),
 )
 
 

@@ -2,9 +2,26 @@
 arithmetic.py: one record here, one functor line in csrc/scalar/. Rarer functions: special.py.
 """
 
+import cmath
+import math
+
 import rushlight as rl
 from rushlight.ops._elementwise import conj_any, conjugate, slope_of_output, unary
 from rushlight.ops._record import op, pointwise, to_float
+
+
+@op("_cube(Tensor self) -> Tensor", at=("internal",), grad_name="PowBackward0")
+def _cube(self):
+    """``self ** 3``, rounded after each step."""
+    return self * self * self
+
+
+_cube.vjp(self=lambda g, self: g * (3 * self**2))
+
+
+def cube(x):
+    """``x ** 3``, which PyTorch rounds after each step if it is bfloat16."""
+    return _cube(x) if x.dtype == rl.bfloat16 else x**3
 
 
 unary(
@@ -16,7 +33,7 @@ unary(
 unary(
     "rsqrt",
     "``1 / sqrt(self)``.",
-    lambda g, result: -0.5 * g * conjugate(result**3),
+    lambda g, result: -0.5 * g * conjugate(cube(result)),
     example=("0.5, 1.0", "1.4142, 1.0000"),
 )
 
@@ -49,6 +66,10 @@ def _pow_self(g, self, exponent):
 
 
 def _pow_exponent(g, self, exponent, result):
+    if not isinstance(self, rl.Tensor) and self != 0:  # whose logarithm is not rounded to 16 bits
+        wide = result.is_complex()
+        log = cmath.log(self) if wide else math.log(self) if self > 0 else math.nan
+        return g * conj_any(result * log)
     base = self if isinstance(self, rl.Tensor) else rl.scalar_tensor(self, dtype=result.dtype)
     slope = result * base.log()
     still = (base == 0) & (exponent >= 0) if not exponent.is_complex() else (base == 0)
@@ -118,27 +139,47 @@ unary(
     lambda g, self: g / conjugate(self + 1),
     example=("0.5, 1.0", "0.4055, 0.6931"),
 )
+_of_sigmoid = slope_of_output(
+    "sigmoid_backward",
+    "``grad * output * (1 - output)`` (internal).",
+    lambda g, y: g * conjugate((1 - y) * y),
+    lambda g, grad, output: g * grad * (-2 * output + 1),
+)
+
+
+@op("_sigmoid_steps(Tensor grad, Tensor output) -> Tensor", at=("internal",))
+def _sigmoid_steps(grad, output):
+    """The gradient of sigmoid, rounded after each step."""
+    return grad * (1 - output) * output
+
+
+_sigmoid_steps.vjp(
+    grad=lambda g, output: _sigmoid_steps(g, output),
+    output=lambda g, grad, output: g * grad * (-2 * output + 1),
+)
+
+
+def sigmoid_slope(g, result):
+    """The gradient of sigmoid, which PyTorch rounds after each step if it is float16."""
+    return (_sigmoid_steps if result.dtype == rl.float16 else _of_sigmoid)(g, result)
+
+
 unary(
     "sigmoid",
     "The logistic function ``1 / (1 + exp(-self))``.",
-    slope_of_output(
-        "sigmoid_backward",
-        "``grad * output * (1 - output)`` (internal).",
-        lambda g, y: g * conjugate((1 - y) * y),
-        lambda g, grad, output: g * grad * (-2 * output + 1),
-    ),
+    lambda g, result: sigmoid_slope(g, result),
     example=("0.5, 1.0", "0.6225, 0.7311"),
 )
 unary(
     "erf",
     "The error function.",
-    lambda g, self: g * (1.1283791670955126 * (-self * self).exp()),
+    lambda g, self: 1.1283791670955126 * (-(self**2)).exp() * g,
     example=("0.5, 1.0", "0.5205, 0.8427"),
 )
 unary(
     "erfc",
     "``1 - erf(self)``, exact for large inputs.",
-    lambda g, self: g * (-1.1283791670955126 * (-self * self).exp()),
+    lambda g, self: -1.1283791670955126 * (-(self**2)).exp() * g,
     example=("0.5, 1.0", "0.4795, 0.1573"),
 )
 

@@ -122,8 +122,8 @@ def _logaddexp2(a, b):
 
 
 logaddexp2.vjp(
-    self=lambda g, self, other: g / (1 + (other - self).exp2()),
-    other=lambda g, self, other: g / (1 + (self - other).exp2()),
+    self=lambda g, self, other: g / (1 + rl.pow(2, other - self)),
+    other=lambda g, self, other: g / (1 + rl.pow(2, self - other)),
 )
 
 

@@ -204,7 +204,7 @@ _binary(
 _unary(
     "erfinv",
     "The inverse of `erf`: infinite at -1 and 1, NaN outside.",
-    lambda g, result: g * (0.5 * _ROOT_PI * (result * result).exp()),
+    lambda g, result: 0.5 * _ROOT_PI * (result**2).exp() * g,
     _EVERYWHERE,
     example=("0., 0.5", "0.0000, 0.4769"),
 )

@@ -23,7 +23,7 @@ unary(
 unary(
     "tan",
     "The tangent.",
-    lambda g, result: g * conjugate(1 + result * result),
+    lambda g, result: g * conjugate(1 + result**2),
     example=("0.5, 1.0", "0.5463, 1.5574"),
 )
 unary(
@@ -70,7 +70,7 @@ unary(
 unary(
     "asinh",
     "The inverse hyperbolic sine.",
-    lambda g, self: g * conjugate((self * self + 1).rsqrt()),
+    lambda g, self: g * conjugate((self**2 + 1).rsqrt()),
     example=("0.5, 1.0", "0.4812, 0.8814"),
 )
 unary(
@@ -89,7 +89,7 @@ unary(
 unary(
     "atanh",
     "The inverse hyperbolic tangent.",
-    lambda g, self: g / conjugate(1 - self * self),
+    lambda g, self: g / conjugate(1 - self**2),
     example=("0.5, 1.0", "0.5493,    inf"),
 )
 

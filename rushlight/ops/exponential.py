@@ -2,7 +2,6 @@
 arithmetic.py: one record here, one functor line in csrc/scalar/. Rarer functions: special.py.
 """
 
-import cmath
 import math
 
 import rushlight as rl
@@ -66,10 +65,8 @@ def _pow_self(g, self, exponent):
 
 
 def _pow_exponent(g, self, exponent, result):
-    if not isinstance(self, rl.Tensor) and self != 0:  # whose logarithm is not rounded to 16 bits
-        wide = result.is_complex()
-        log = cmath.log(self) if wide else math.log(self) if self > 0 else math.nan
-        return g * conj_any(result * log)
+    if not isinstance(self, rl.Tensor) and not result.is_complex() and self > 0:
+        return g * (result * math.log(self))  # which is not rounded to 16 bits
     base = self if isinstance(self, rl.Tensor) else rl.scalar_tensor(self, dtype=result.dtype)
     slope = result * base.log()
     still = (base == 0) & (exponent >= 0) if not exponent.is_complex() else (base == 0)

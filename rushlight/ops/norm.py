@@ -6,7 +6,6 @@ formula in recorded ops. Vector norms are in ops/reduce_moments.py.
 
 import rushlight as rl
 from rushlight.ops._attach import attached, through_formula
-from rushlight.ops._norm_second import batch_norm_second, layer_norm_second
 from rushlight.ops._record import op
 from rushlight.ops._rounding import is_narrow, widen
 
@@ -60,7 +59,9 @@ def _as_given(input, weight, g, *parameters):
 def _(given, needs, grad, input, mean, rstd, weight, rows, groups, inner, eps):
     inputs, wanted = (grad, input, weight), (needs[0], needs[1], needs[4])
     if groups == inner == 1 and _second_in_steps(*inputs):
-        g, gx, gw = layer_norm_second(given, grad, input, mean, rstd, weight, rows)
+        from rushlight.ops._norm_steps import layer_norm_steps
+
+        g, gx, gw = layer_norm_steps(given, grad, input, mean, rstd, weight, rows)
         return g, gx, None, None, gw
     g, gx, gw = through_formula(_row_norm_gradient, given, wanted, inputs, rows, groups, inner, eps)
     return g, gx, None, None, gw
@@ -121,13 +122,15 @@ def _(given, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd):
     g, g_mean, g_rstd = given
     if g is not None and g_mean is None and g_rstd is None and not rl.is_grad_enabled():
         return _row_gradients(g, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd)
+    from rushlight.ops._norm_steps import group_gradients, statistics_gradient
+
     mean, rstd = (_saved(s, input, weight).reshape(-1, groups, 1, 1) for s in (mean, rstd))
     x = input.reshape(mean.shape[0], groups, -1, inner)
     gx, gw, gb = None, None, None
     if g is not None:
         w = weight if weight is None else weight.reshape(1, groups, -1, 1)
-        gx, gw, gb = _group_gradients(g.reshape(x.shape), x, w, mean, rstd)
-    part = _statistics_gradient(g_mean, g_rstd, x, rstd)
+        gx, gw, gb = group_gradients(g.reshape(x.shape), x, w, mean, rstd)
+    part = statistics_gradient(g_mean, g_rstd, x, rstd)
     if part is not None:
         gx = part if gx is None else gx + part
     return (
@@ -135,31 +138,6 @@ def _(given, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd):
         gw.view(weight.shape) if needs[1] and gw is not None else None,
         gb.view(bias.shape) if needs[2] and gb is not None else None,
     )
-
-
-def _statistics_gradient(g_mean, g_rstd, x, rstd):
-    """What the means and deviations of groups hand back to the input."""
-    count, part = x.shape[2] * x.shape[3], None
-    if g_rstd is not None:
-        slope = -0.5 * (rstd * rstd * rstd) * g_rstd.reshape(rstd.shape).to(x.dtype)
-        part = (2.0 / count) * slope * (x - x.mean((2, 3), keepdim=True))
-    if g_mean is not None:
-        share = g_mean.reshape(rstd.shape).to(x.dtype).expand_as(x) / count
-        part = share if part is None else part + share
-    return part
-
-
-def _group_gradients(g, x, weight, mean, rstd):
-    """The gradients of normalised groups, by sums over the places of each channel."""
-    products, sums = (g * x).sum(3, keepdim=True), g.sum(3, keepdim=True)
-    share = 1.0 / (x.shape[2] * x.shape[3])
-    cube = rstd * rstd * rstd
-    scale = rstd if weight is None else rstd * weight
-    b, c = [(t if weight is None else t * weight).sum(2, keepdim=True) for t in (products, sums)]
-    b, c = (c * mean - b) * cube * share, c * rstd * share
-    c = -b * mean - c
-    gw = ((products - sums * mean) * rstd).sum(0)
-    return scale * g + b * x + c, gw.flatten(), sums.sum(0).flatten()
 
 
 def _numel(shape):
@@ -326,7 +304,9 @@ def _batch_norm_gradient(grad, input, weight, mean, rstd, training, eps):
 def _(given, needs, grad, input, mean, rstd, weight, training, eps):
     inputs, wanted = (grad, input, weight), (needs[0], needs[1], needs[4])
     if training and _second_in_steps(*inputs):
-        g, gx, gw = batch_norm_second(given, grad, input, mean, rstd, weight)
+        from rushlight.ops._norm_steps import batch_norm_steps
+
+        g, gx, gw = batch_norm_steps(given, grad, input, mean, rstd, weight)
         return g, gx, None, None, gw
     g, gx, gw = through_formula(
         _batch_norm_gradient, given, wanted, inputs, mean, rstd, training, eps

@@ -1,11 +1,37 @@
-"""Second derivatives of normalisation in 16 bits: the formulas of layer_norm and batch_norm written
-out, in the order in which PyTorch rounds. Wider numbers, and third derivatives, go through the
-formulas of ops/norm.py, which these must equal but for rounding. No op records here.
+"""Gradients of normalisation in steps, in the order in which PyTorch rounds to 16 bits: those of
+group_norm where they are differentiated, and the second derivatives of layer_norm and batch_norm.
+Wider numbers, and third derivatives, of the latter two go through the formulas of ops/norm.py,
+which these must equal but for rounding. No op records here.
 
 `g` is the gradient of the result; `gg`, `gg_weight` and `gg_bias` are those of its gradients.
 """
 
 from rushlight.ops.exponential import cube
+
+
+def statistics_gradient(g_mean, g_rstd, x, rstd):
+    """What the means and deviations of groups hand back to the input."""
+    count, part = x.shape[2] * x.shape[3], None
+    if g_rstd is not None:
+        slope = -0.5 * (rstd * rstd * rstd) * g_rstd.reshape(rstd.shape).to(x.dtype)
+        part = (2.0 / count) * slope * (x - x.mean((2, 3), keepdim=True))
+    if g_mean is not None:
+        share = g_mean.reshape(rstd.shape).to(x.dtype).expand_as(x) / count
+        part = share if part is None else part + share
+    return part
+
+
+def group_gradients(g, x, weight, mean, rstd):
+    """The gradients of normalised groups, by sums over the places of each channel."""
+    products, sums = (g * x).sum(3, keepdim=True), g.sum(3, keepdim=True)
+    share = 1.0 / (x.shape[2] * x.shape[3])
+    cube = rstd * rstd * rstd
+    scale = rstd if weight is None else rstd * weight
+    b, c = [(t if weight is None else t * weight).sum(2, keepdim=True) for t in (products, sums)]
+    b, c = (c * mean - b) * cube * share, c * rstd * share
+    c = -b * mean - c
+    gw = ((products - sums * mean) * rstd).sum(0)
+    return scale * g + b * x + c, gw.flatten(), sums.sum(0).flatten()
 
 
 class Spread:

@@ -183,7 +183,7 @@ def _log_unless_ignored(g, self, other):
     return (g * y.log()).masked_fill(rl.eq(self, 0) & (y <= 0), 0)
 
 
-xlogy.vjp(self=_log_unless_ignored, other=lambda g, self, other: g * self / other)
+xlogy.vjp(other=lambda g, self, other: g * self / other, self=_log_unless_ignored)
 
 
 @op("deg2rad(Tensor self) -> Tensor", inplace=True, grad_name=True)

@@ -205,9 +205,9 @@ def kl_div(input, target, size_average, reduce, reduction, log_target):
             "definition.",
             stacklevel=3,
         )
-    loss = (
-        target.exp() * (target - input) if log_target else rl.xlogy(target, target) - target * input
-    )
+    # What is subtracted comes first: gradients for the target add up in reverse order.
+    gap = target - input if log_target else target * input
+    loss = target.exp() * gap if log_target else rl.xlogy(target, target) - gap
     if batch_mean and loss.dim():
         return loss.sum() / input.shape[0]
     return reduced(loss, reduction)

@@ -373,7 +373,8 @@ def poisson_nll_loss(input, target, log_input, full, size_average, eps, reduce, 
     reduction = reduction_of(size_average, reduce, reduction)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
-        stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
+        half_log = 0.5 * (2 * math.pi * target).log()  # first: gradients add up in reverse order
+        stirling = target * target.log() - target + half_log
         loss = loss + stirling.masked_fill(target <= 1, 0)
     return reduced(loss, reduction)
 

@@ -6,6 +6,7 @@ loss_margin.py. To add one: its terms, and the gradient for the input as a formu
 import rushlight as rl
 from rushlight.ops._attach import through_formula
 from rushlight.ops._record import op
+from rushlight.ops._rounding import is_narrow
 
 NONE, MEAN, SUM = 0, 1, 2
 #: the names of reductions -> what the ops here take
@@ -17,9 +18,12 @@ def whole(terms, reduction):
     return terms if reduction == NONE else terms.mean() if reduction == MEAN else terms.sum()
 
 
-def _share(x, reduction):
-    """What each term counts."""
-    return 1.0 / x.numel() if reduction == MEAN and x.numel() else 1.0
+def _share(x, reduction, times=1):
+    """What each term counts, in the precision of the terms."""
+    if reduction != MEAN or not x.numel():
+        return float(times)
+    share = times / x.numel()
+    return rl.scalar_tensor(share, dtype=x.dtype).item() if is_narrow(x) else share
 
 
 def _loss(name, grad_name):
@@ -30,19 +34,53 @@ def _loss(name, grad_name):
     )
 
 
+def _slope(name, grad_name):
+    """Declares the gradient of a loss for its input, that for its target being the opposite."""
+    return op(
+        f"{name}(Tensor grad, Tensor input, Tensor target, int reduction, float knee) -> Tensor",
+        at=("internal",),
+        grad_name=grad_name,
+    )
+
+
+def _link(loss, slope, bend):
+    """Gradient rules of a loss and of its slope, by their formulas."""
+    loss.vjp(
+        input=lambda g, input, target, reduction, knee: slope(g, input, target, reduction, knee),
+        target=lambda g, input, target, reduction, knee: slope(g, target, input, reduction, knee),
+    )
+    slope.vjp(
+        grad=lambda g, input, target, reduction, knee: slope(g, input, target, reduction, knee),
+        input=lambda g, grad, input, target, reduction, knee: bend(
+            g * grad, input, target, reduction, knee
+        ),
+        target=lambda g, grad, input, target, reduction, knee: (
+            -bend(g * grad, input, target, reduction, knee)
+        ),
+    )
+
+
 @_loss("_mse", "MseLossBackward0")
 def mse(input, target, reduction, knee):
     """Squared differences."""
     return whole((input - target).square(), reduction)
 
 
-def _mse_slope(g, a, b, reduction):
-    return 2 * _share(a, reduction) * (a - b) * g
+@_slope("_mse_slope", "MseLossBackwardBackward0")
+def _mse_slope(grad, input, target, reduction, knee):
+    """The gradient of `mse` for its input."""
+    return _share(input, reduction, 2) * (input - target) * grad
 
 
-mse.vjp(
-    input=lambda g, input, target, reduction: _mse_slope(g, input, target, reduction),
-    target=lambda g, input, target, reduction: _mse_slope(g, target, input, reduction),
+def _shared(bend, reduction):
+    """``bend``, shared among the terms of a mean."""
+    return bend / bend.numel() if reduction == MEAN else bend
+
+
+_link(
+    mse,
+    _mse_slope,
+    lambda g, input, target, reduction, knee: _shared(2 * g, reduction),
 )
 
 
@@ -53,18 +91,19 @@ def huber(input, target, reduction, knee):
     return whole(rl.where(d <= knee, 0.5 * d * d, knee * (d - 0.5 * knee)), reduction)
 
 
-def _huber_slope(g, a, b, reduction, knee):
-    d = a - b
-    inside, share = d.abs() <= knee, _share(a, reduction)
-    return rl.where(inside, share * d * g, share * knee * d.sign() * g)
+@_slope("_huber_slope", "HuberLossBackwardBackward0")
+def _huber_slope(grad, input, target, reduction, knee):
+    """The gradient of `huber` for its input."""
+    d = input - target
+    inside, share = d.abs() <= knee, _share(input, reduction)
+    return rl.where(inside, share * d * grad, share * knee * d.sign() * grad)
 
 
-huber.vjp(
-    input=lambda g, input, target, reduction, knee: _huber_slope(g, input, target, reduction, knee),
-    target=lambda g, input, target, reduction, knee: _huber_slope(
-        g, target, input, reduction, knee
-    ),
-)
+def _huber_bend(g, input, target, reduction, knee):
+    return _shared(g * ((input - target).abs() < knee), reduction)
+
+
+_link(huber, _huber_slope, _huber_bend)
 
 
 @_loss("_smooth_l1", "SmoothL1LossBackward0")
@@ -74,18 +113,17 @@ def smooth_l1(input, target, reduction, knee):
     return whole(rl.where(d < knee, 0.5 * d * d / knee, d - 0.5 * knee), reduction)
 
 
-def _smooth_l1_slope(g, a, b, reduction, knee):
-    d, share = a - b, _share(a, reduction)
-    return rl.where(d.abs() < knee, share * d * g / knee, share * d.sign() * g)
+@_slope("_smooth_l1_slope", "SmoothL1LossBackwardBackward0")
+def _smooth_l1_slope(grad, input, target, reduction, knee):
+    """The gradient of `smooth_l1` for its input."""
+    d, share = input - target, _share(input, reduction)
+    return rl.where(d.abs() < knee, share * d * grad / knee, share * d.sign() * grad)
 
 
-smooth_l1.vjp(
-    input=lambda g, input, target, reduction, knee: _smooth_l1_slope(
-        g, input, target, reduction, knee
-    ),
-    target=lambda g, input, target, reduction, knee: _smooth_l1_slope(
-        g, target, input, reduction, knee
-    ),
+_link(
+    smooth_l1,
+    _smooth_l1_slope,
+    lambda g, input, target, reduction, knee: _huber_bend(g / knee, input, target, reduction, knee),
 )
 
 
@@ -109,7 +147,7 @@ def _soft_margin_slope(grad, input, target, reduction):
 def _soft_margin_bend(g, grad, input, target, reduction):
     z = (-target * input).exp()
     bend = g * grad * (target * target) * (z / (z + 1) / (z + 1))  # whose square may overflow
-    return bend / bend.numel() if reduction == MEAN else bend
+    return _shared(bend, reduction)
 
 
 def _soft_margin_twist(g, grad, input, target, reduction):
@@ -151,7 +189,7 @@ def _limited(logarithm):
 
 def _weighted(slope, weight, reduction):
     slope = slope if weight is None else slope * weight
-    return slope / slope.numel() if reduction == MEAN else slope
+    return _shared(slope, reduction)
 
 
 @op(
@@ -219,11 +257,20 @@ def _bce_with_logits_slope(g, input, target, weight, pos_weight, reduction):
     return _weighted(slope, weight, reduction)
 
 
+def _bce_with_logits_odds(input, pos_weight):
+    """The gradient of each term for its target."""
+    if pos_weight is None:
+        return -input
+    log_sigmoid = rl.nn.functional.logsigmoid
+    return log_sigmoid(-input) - log_sigmoid(input) * pos_weight
+
+
 @bce_with_logits.vjp_all
 def _(g, needs, input, target, weight, pos_weight, reduction):
-    tensors, slope = (input, target, weight, pos_weight), None
+    tensors, slopes = (input, target, weight, pos_weight), [None, None]
     if needs[0]:
-        slope = _bce_with_logits_slope(g, input, target, weight, pos_weight, reduction)
-    formula, others = bce_with_logits.record.reference, (False, *needs[1:4])
-    rest = through_formula(formula, (g,), others, tensors, reduction)
-    return (slope, *rest[1:])
+        slopes[0] = _bce_with_logits_slope(g, *tensors, reduction)
+    if needs[1]:
+        slopes[1] = _weighted(_bce_with_logits_odds(input, pos_weight) * g, weight, reduction)
+    formula, others = bce_with_logits.record.reference, (False, False, *needs[2:4])
+    return (*slopes, *through_formula(formula, (g,), others, tensors, reduction)[2:])

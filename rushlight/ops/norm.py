@@ -59,9 +59,9 @@ def _as_given(input, weight, g, *parameters):
 def _(given, needs, grad, input, mean, rstd, weight, rows, groups, inner, eps):
     inputs, wanted = (grad, input, weight), (needs[0], needs[1], needs[4])
     if groups == inner == 1 and _second_in_steps(*inputs):
-        from rushlight.ops._norm_steps import layer_norm_steps
+        from rushlight.ops._norm_steps import layer_norm_second
 
-        g, gx, gw = layer_norm_steps(given, grad, input, mean, rstd, weight, rows)
+        g, gx, gw = layer_norm_second(given, grad, input, mean, rstd, weight, rows)
         return g, gx, None, None, gw
     g, gx, gw = through_formula(_row_norm_gradient, given, wanted, inputs, rows, groups, inner, eps)
     return g, gx, None, None, gw
@@ -304,9 +304,9 @@ def _batch_norm_gradient(grad, input, weight, mean, rstd, training, eps):
 def _(given, needs, grad, input, mean, rstd, weight, training, eps):
     inputs, wanted = (grad, input, weight), (needs[0], needs[1], needs[4])
     if training and _second_in_steps(*inputs):
-        from rushlight.ops._norm_steps import batch_norm_steps
+        from rushlight.ops._norm_steps import batch_norm_second
 
-        g, gx, gw = batch_norm_steps(given, grad, input, mean, rstd, weight)
+        g, gx, gw = batch_norm_second(given, grad, input, mean, rstd, weight)
         return g, gx, None, None, gw
     g, gx, gw = through_formula(
         _batch_norm_gradient, given, wanted, inputs, mean, rstd, training, eps

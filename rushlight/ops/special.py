@@ -7,6 +7,7 @@ and trigonometric.py, and only aliased here. To add one: a record here, a line t
 import rushlight as rl
 from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import namespaces, op, pointwise, to_float
+from rushlight.ops._rounding import is_narrow
 
 _EVERYWHERE = ("torch", "Tensor", "special")
 _ROOT_PI, _ROOT_2 = 1.7724538509055159, 1.4142135623730951
@@ -379,12 +380,18 @@ def frexp(self):
 
 # ---- logarithms of products and odds
 
+
+def _xlog1py_self(g, self, other):
+    nothing = rl.eq(self, 0) & (other <= -1)
+    if is_narrow(other):  # the logarithm is rounded first
+        return (g * other.log1p()).masked_fill(nothing | (g == 0) & ~other.isnan(), 0)
+    return _special("xlog1py")(g, other).masked_fill(nothing, 0)
+
+
 _binary(
     "xlog1py",
     "``self * log1p(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN).",
-    self=lambda g, self, other: _special("xlog1py")(g, other).masked_fill(
-        rl.eq(self, 0) & (other <= -1), 0
-    ),
+    self=lambda g, self, other: _xlog1py_self(g, self, other),
     other=lambda g, self, other: g * self / (other + 1),
     example="1.6479",
 )

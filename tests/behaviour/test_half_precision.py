@@ -98,3 +98,68 @@ def test_gradient_of_a_matrix_times_a_batch_is_one_product():
     batch[0] = 2
     (a @ batch).sum().backward()
     assert a.grad.tolist() == [[5.96875] * 3] * 2
+
+
+def second_derivatives(function, inputs):
+    """The gradients of a weighted sum of the gradients of a weighted sum."""
+
+    def weighted(tensors):
+        sums = []
+        for t in tensors:
+            weights = (rl.arange(t.numel(), dtype=rl.float64) * 1.7).cos().view(t.shape)
+            sums.append((t * weights.to(t.dtype)).sum())
+        return sum(sums)
+
+    inputs = [x.detach().requires_grad_() for x in inputs]
+    total = weighted([function(*inputs)]) + weighted(inputs)
+    slopes = rl.autograd.grad(total, inputs, create_graph=True)
+    linked = [t for t in slopes if t.requires_grad]
+    return rl.autograd.grad(weighted(linked), inputs, allow_unused=True, materialize_grads=True)
+
+
+F = rl.nn.functional
+TWICE = {
+    "layer_norm": lambda x, w, b: F.layer_norm(x, (6,), w, b),
+    "layer_norm of all": lambda x, w, b: F.layer_norm(x, (6,)) * w,
+    "batch_norm": lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
+    "batch_norm of all": lambda x, w, b: F.batch_norm(x, None, None, None, None, True) * w,
+    "instance_norm": lambda x, w, b: F.instance_norm(x.view(2, 2, 6), None, None, w[:2], b[:2]),
+    "group_norm": lambda x, w, b: F.group_norm(x, 2, w, b),
+    "glu": lambda x, w, b: F.glu(x * w, 1),
+    "silu": lambda x, w, b: F.silu(x * w),
+    "mish": lambda x, w, b: F.mish(x * w),
+    "softplus": lambda x, w, b: F.softplus(x * w, 2, 3),
+    "mse": lambda x, w, b: F.mse_loss(x, w.expand(x.shape)),
+    "huber": lambda x, w, b: F.huber_loss(x, w.expand(x.shape)),
+    "smooth_l1": lambda x, w, b: F.smooth_l1_loss(x, w.expand(x.shape), beta=0.5),
+    "powers": lambda x, w, b: rl.logaddexp2(x, w) + 2.5**b,
+}
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("name", TWICE)
+def test_second_derivatives_are_those_of_wide_numbers(name, dtype):
+    rl.manual_seed(3)
+    narrow = [rl.randn(4, 6).to(dtype), rl.rand(6).to(dtype) + 0.5, rl.randn(6).to(dtype)]
+    got = second_derivatives(TWICE[name], narrow)
+    want = second_derivatives(TWICE[name], [x.double() for x in narrow])
+    scale = max([w.abs().max().item() for w in want])
+    for g, w in zip(got, want):
+        assert g.dtype == dtype
+        assert (g.double() - w).abs().max() <= 24 * rl.finfo(dtype).eps * scale
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_gradients_of_repeated_cells_are_added_one_by_one(dtype):
+    """As in PyTorch, where each sum is rounded: small terms after a large one are lost."""
+    given = rl.full((9,), half_step(dtype), dtype=dtype)
+    given[0] = 1
+    for read in (
+        lambda x: F.pad(x.view(1, 1, 1), (4, 4), mode="replicate"),
+        lambda x: F.max_pool1d(F.pad(x.view(1, 1, 1), (8, 8), value=-1), 9, 1),
+        lambda x: F.unfold(F.pad(x.view(1, 1, 1, 1), (8, 8)), (1, 9)).flip(2).diagonal(0, 1, 2),
+    ):
+        x = rl.ones(1, dtype=dtype, requires_grad=True)
+        y = read(x)
+        y.backward(given[: y.numel()].view(y.shape))
+        assert x.grad.item() == 1

@@ -1,49 +1,39 @@
 // sin, cos, tan for every argument (their inverses: inverse_trig.h).
 // sin(x) and its kin are right everywhere but branch for huge x, which stops vectorisation. Loops
 // use sin_in_range (branch-free, |x| <= kTrigLimit<T>) or simply the block functions at the end.
-// Method: x - n pi/2 with pi/2 in three words and unrounded products; beyond the limit, the product
-// with 2/pi in 192-bit integers (Payne and Hanek 1983).
+// Method, double: x - n pi/2 as a pair, with pi/2 in three words and unrounded products; then the
+// first terms of the series in pairs too, so that little more than the last rounding is lost.
+// Float: all of it in double, where one polynomial reaches from -pi/2 to pi/2. Beyond the limit:
+// the product with 2/pi in 192-bit integers (Payne and Hanek 1983).
 #pragma once
 
-#include "bits.h"
+#include "pair.h"
 
 namespace rl::math {
 
-template <class T>
-struct TrigConst;
-template <>
-struct TrigConst<float> {
-  static constexpr float kTwoOverPi = 0x1.45f306p-1f;
-  static constexpr float kPi2a = 0x1.921fb6p+0f, kPi2b = -0x1.777a5cp-25f, kPi2c = -0x1.ee59dap-50f;
-};
-template <>
-struct TrigConst<double> {
-  static constexpr double kTwoOverPi = 0x1.45f306dc9c883p-1;
-  static constexpr double kPi2a = 0x1.921fb54442d18p+0, kPi2b = 0x1.1a62633145c07p-54,
-                          kPi2c = -0x1.f1976b7ed8fbcp-110;
-};
 template <class T>
 inline constexpr T kTrigLimit = T(0x1p17);
 template <>
 inline constexpr double kTrigLimit<double> = 0x1p30;
 
-// x = n pi/2 + r; only the low two bits of n are meaningful.
-template <class T>
+// pi/2 in three doubles.
+inline constexpr double kHalfPi = 0x1.921fb54442d18p+0, kHalfPiLo = 0x1.1a62633145c07p-54,
+                        kHalfPiLast = -0x1.f1976b7ed8fbcp-110;
+inline constexpr double kTwoOverPi = 0x1.45f306dc9c883p-1;
+
+// x = n pi/2 + r + tail; only the low two bits of n are meaningful.
 struct Quadrant {
-  T r;
-  typename Bits<T>::UInt n;
+  double r, tail;
+  uint64_t n;
 };
 
-// For 0 <= a <= kTrigLimit. What rounding loses of the second step is given back in the third.
-template <class T>
-static inline Quadrant<T> reduce_in_range(T a) {
-  using C = TrigConst<T>;
-  T shifted = mad(a, C::kTwoOverPi, Bits<T>::kRound);
-  T n = shifted - Bits<T>::kRound;
-  T first = fused(-n, C::kPi2a, a);
-  T second = fused(-n, C::kPi2b, first);
-  T lost = fused(-n, C::kPi2b, first - second);
-  return {second + mad(-n, C::kPi2c, lost), to_bits(shifted)};
+// For 0 <= a <= kTrigLimit<double>. The first difference is exact; of the second, nothing is lost.
+static inline Quadrant reduce_in_range(double a) {
+  double shifted = mad(a, kTwoOverPi, Bits<double>::kRound), n = shifted - Bits<double>::kRound;
+  double first = fused(-n, kHalfPi, a);
+  Pair step = exact_product(-n, kHalfPiLo);
+  Pair r = exact_sum(first, step.hi);
+  return {r.hi, mad(-n, kHalfPiLast, r.lo + step.lo), to_bits(shifted)};
 }
 
 // A 64-bit word of 2/pi that starts `index` bits after 64 zero bits in front of the binary point.
@@ -63,7 +53,7 @@ static inline uint64_t two_over_pi_word(int index) {
 // For finite a > 2^16. a = mantissa * 2^e, and digits of 2/pi worth 4 or more after scaling by 2^e
 // are whole turns: the product with the next 192 digits, modulo 2^192, is n (2 bits) and the
 // fraction.
-static inline Quadrant<double> reduce_huge(double a) {
+static inline Quadrant reduce_huge(double a) {
   using Wide = unsigned __int128;
   uint64_t bits = to_bits(a);
   uint64_t mantissa = (bits & Bits<double>::kMantissaMask) | 0x0010000000000000;
@@ -74,100 +64,156 @@ static inline Quadrant<double> reduce_huge(double a) {
   uint64_t n = top >> 62;
   Wide fraction = ((Wide(top) << 64 | uint64_t(middle)) << 2) | (uint64_t(low) >> 62);
   n += uint64_t(fraction >> 127);  // round to the nearest quadrant; the rest is then signed
-  double turns = double(__int128(fraction)) * 0x1p-128;
-  double r = mad(turns, TrigConst<double>::kPi2a, turns * TrigConst<double>::kPi2b);
-  return {r, n};
+  double upper = double(int64_t(__int128(fraction) >> 76)) * 0x1p-52;  // exact, as the others
+  double inner = double(uint64_t(fraction >> 26) & 0x3ffffffffffff) * 0x1p-102;
+  double last = double(uint64_t(fraction) & 0x3ffffff) * 0x1p-128;
+  Pair turns = ordered_sum(upper, inner);
+  Pair r = multiply(Pair{turns.hi, turns.lo + last}, Pair{kHalfPi, kHalfPiLo});
+  return {r.hi, r.lo, n};
 }
 
-// sin(r) and cos(r) for |r| <= pi/4.
-static inline float sin_reduced(float r) {
-  float z = r * r;
-  return mad(z * r, horner(z, -0.166666672f, 0.00833337847f, -0.000198525624f, 2.82634051e-6f), r);
+// The angle r + tail and its square z + lost.
+struct Squared {
+  double r, tail, z, lost;
+};
+static inline Squared squared(Quadrant q) {
+  double z = q.r * q.r;
+  return {q.r, q.tail, z, mad(q.r, 2.0 * q.tail, fused(q.r, q.r, -z))};
 }
-static inline float cos_reduced(float r) {
-  float z = r * r;
-  return horner(z, 1.0f, -0.5f, 0.0416666679f, -0.001388898f, 2.48219076e-5f, -2.88584971e-7f);
+// head + (c + rest) m z, where head, m and z are pairs and c is short.
+struct Series {
+  double head, head_lo, c, rest, m, m_lo;
+};
+static inline Pair sum_of(Series s, double z, double lost) {
+  Pair c = ordered_sum(s.c, s.rest);
+  double u = s.m * z, u_lo = mad(s.m, lost, mad(s.m_lo, z, fused(s.m, z, -u)));
+  double p = u * c.hi, p_lo = mad(u, c.lo, mad(u_lo, c.hi, fused(u, c.hi, -p)));
+  Pair y = ordered_sum(s.head, p);
+  return {y.hi, y.lo + (p_lo + s.head_lo)};
 }
-static inline double sin_reduced(double r) {
-  double z = r * r;
-  return mad(z * r,
-             horner(z, -0x1.5555555555555p-3, 0x1.111111111106cp-7, -0x1.a01a019fff4a7p-13,
-                    0x1.71de3a35604dap-19, -0x1.ae642f17bb57cp-26, 0x1.610bcaa0c768p-33,
-                    -0x1.a1211e3ed3c57p-41),
-             r);
+// sin(r) = r - r^3/6 + ... and cos(r) = 1 - r^2/2 + r^4/24 - ..., for |r| <= pi/4.
+static inline Series sin_series(Squared a) {
+  double w = a.z * a.z;
+  double even = horner(w, -0x1.5555555555555p-29, -0x1.a01a01a019395p-13, -0x1.ae645344fce1cp-26,
+                       -0x1.aad10c3294506p-41);
+  double odd = horner(w, 0x1.111111111110fp-7, 0x1.71de3a53d1d40p-19, 0x1.6120f47f2a5cbp-33);
+  return {a.r, a.tail, -0x1.555555p-3, mad(a.z, odd, even), a.r, a.tail};
 }
-static inline double cos_reduced(double r) {
-  double z = r * r;
-  return horner(z, 1.0, -0.5, 0x1.5555555555555p-5, -0x1.6c16c16c16b2fp-10, 0x1.a01a019ffc95ap-16,
-                -0x1.27e4fb5a12c9p-22, 0x1.1eed6f99aaae6p-29, -0x1.9374a64b18dc4p-37,
-                0x1.9dee78b285facp-45);
+static inline Series cos_series(Squared a) {
+  double w = a.z * a.z, half = 0.5 * a.z, head = 1.0 - half;
+  double even = horner(w, 0x1.5555555555555p-31, 0x1.a01a01a019705p-16, 0x1.1eed8d2f6fc06p-29,
+                       0x1.ab01761212816p-45);
+  double odd = horner(w, -0x1.6c16c16c16c15p-10, -0x1.27e4fb7687abap-22, -0x1.9393c88416b90p-37);
+  double head_lo = mad(-0.5, a.lost, (1.0 - head) - half);
+  return {head, head_lo, 0x1.555555p-5, mad(a.z, odd, even), a.z, a.lost};
 }
 
 // sin(n pi/2 + r), before the sign of x is applied.
-template <class T>
-static inline T sin_of(T r, typename Bits<T>::UInt n) {
-  using U = typename Bits<T>::UInt;
-  T y = (n & 1) ? cos_reduced(r) : sin_reduced(r);
-  return from_bits<T>(to_bits(y) ^ ((n & U(2)) << (sizeof(T) * 8 - 2)));
-}
-template <class T>
-static inline T tan_of(T r, typename Bits<T>::UInt n) {
-  T s = sin_reduced(r), c = cos_reduced(r);
+static inline double sin_of(Quadrant q, uint64_t n) {
+  Squared a = squared(q);
+  Series s = sin_series(a), c = cos_series(a);
   bool odd = n & 1;
-  return (odd ? -c : s) / (odd ? s : c);
+  Series t = {odd ? c.head : s.head, odd ? c.head_lo : s.head_lo,
+              odd ? c.c : s.c,       odd ? c.rest : s.rest,
+              odd ? c.m : s.m,       odd ? c.m_lo : s.m_lo};
+  Pair y = sum_of(t, a.z, a.lost);
+  return from_bits<double>(to_bits(y.hi + y.lo) ^ ((n & 2) << 62));
+}
+// Too long for gcc to inline unasked; a call would stop vectorisation.
+[[gnu::always_inline]] static inline double tan_of(Quadrant q) {
+  Squared a = squared(q);
+  Pair s = sum_of(sin_series(a), a.z, a.lost), c = sum_of(cos_series(a), a.z, a.lost);
+  bool odd = q.n & 1;
+  Pair over = {odd ? -c.hi : s.hi, odd ? -c.lo : s.lo},
+       under = {odd ? s.hi : c.hi, odd ? s.lo : c.lo};
+  double inverse = 1.0 / under.hi, ratio = over.hi * inverse;
+  double rest = fused(-ratio, under.hi, over.hi) + mad(-ratio, under.lo, over.lo);
+  return mad(rest, inverse, ratio);
 }
 
-template <class T>
-static inline T sin_in_range(T x) {
-  auto [r, n] = reduce_in_range(abs(x));
-  return flip_sign(sin_of(r, n), x);
+static inline double sin_in_range(double x) {
+  Quadrant q = reduce_in_range(abs(x));
+  return flip_sign(sin_of(q, q.n), x);
 }
-template <class T>
-static inline T cos_in_range(T x) {
-  auto [r, n] = reduce_in_range(abs(x));
-  return sin_of(r, n + 1);
+static inline double cos_in_range(double x) {
+  Quadrant q = reduce_in_range(abs(x));
+  return sin_of(q, q.n + 1);
 }
-template <class T>
-static inline T tan_in_range(T x) {
-  auto [r, n] = reduce_in_range(abs(x));
-  return flip_sign(tan_of(r, n), x);
+static inline double tan_in_range(double x) {
+  return flip_sign(tan_of(reduce_in_range(abs(x))), x);
+}
+
+// x - n pi for |x| <= kTrigLimit<float>, where n times the first word of pi is exact.
+static inline double less_half_turns(double x, double n) {
+  constexpr double kShort = 0x1.921fb544p+1, kRest = 0x1.0b4611a626331p-33;
+  return mad(n, -kRest, mad(n, -kShort, x));
+}
+// sin(r) for |r| <= pi/2, to a twelfth of a float's ulp. A zero keeps its sign.
+static inline double sin_for_float(double r) {
+  return r * horner(r * r, 0x1.ffffffd38ad87p-1, -0x1.5555481bf878dp-3, 0x1.110e79e62c663p-7,
+                    -0x1.9f63743e967fdp-13, 0x1.5d29b0dcb51ccp-19);
+}
+static inline float sin_in_range(float x) {
+  double shifted = mad(double(x), 0.5 * kTwoOverPi, Bits<double>::kRound);
+  double y = sin_for_float(less_half_turns(x, shifted - Bits<double>::kRound));
+  return float(from_bits<double>(to_bits(y) ^ (to_bits(shifted) << 63)));
+}
+// From the nearest zero of the cosine, (n + 1/2) pi.
+static inline float cos_in_range(float x) {
+  double shifted = mad(double(x), 0.5 * kTwoOverPi, -0.5) + Bits<double>::kRound;
+  double y = sin_for_float(less_half_turns(x, (shifted - Bits<double>::kRound) + 0.5));
+  return float(from_bits<double>(to_bits(y) ^ (~to_bits(shifted) << 63)));
+}
+// tan(r) = r over/under for |r| <= pi/4, to 35 bits.
+static inline float tan_in_range(float x) {
+  double shifted = mad(double(x), kTwoOverPi, Bits<double>::kRound);
+  double r = less_half_turns(x, 0.5 * (shifted - Bits<double>::kRound)), z = r * r;
+  double over = r * horner(z, 1.0, -0x1.c81c691aef747p-4, 0x1.19bb7413208bdp-10);
+  double under = horner(z, 1.0, -0x1.c75c6f879a09ep-2, 0x1.05aac43575279p-6);
+  bool is_odd = to_bits(shifted) & 1;
+  return float((is_odd ? -under : over) / (is_odd ? over : under));
 }
 
 template <class T>
 static inline bool is_huge_angle(T x) {
   return (abs(x) > kTrigLimit<T>)&(abs(x) < kInf<T>);
 }
-template <class T>
-static inline T sin_any(T x) {
-  if (!is_huge_angle(x)) return sin_in_range(x);
-  auto [r, n] = reduce_huge(double(abs(x)));
-  return flip_sign(T(sin_of(r, n)), x);
+static inline Quadrant reduce(double a) {
+  return is_huge_angle(a) ? reduce_huge(a) : reduce_in_range(a);
 }
-template <class T>
-static inline T cos_any(T x) {
-  if (!is_huge_angle(x)) return cos_in_range(x);
-  auto [r, n] = reduce_huge(double(abs(x)));
-  return T(sin_of(r, n + 1));
+static inline double sin(double x) {
+  Quadrant q = reduce(abs(x));
+  return flip_sign(sin_of(q, q.n), x);
 }
-template <class T>
-static inline T tan_any(T x) {
-  if (!is_huge_angle(x)) return tan_in_range(x);
-  auto [r, n] = reduce_huge(double(abs(x)));
-  return flip_sign(T(tan_of(r, n)), x);
+static inline double cos(double x) {
+  Quadrant q = reduce(abs(x));
+  return sin_of(q, q.n + 1);
 }
-static inline float sin(float x) { return sin_any(x); }
-static inline double sin(double x) { return sin_any(x); }
-static inline float cos(float x) { return cos_any(x); }
-static inline double cos(double x) { return cos_any(x); }
-static inline float tan(float x) { return tan_any(x); }
-static inline double tan(double x) { return tan_any(x); }
+static inline double tan(double x) { return flip_sign(tan_of(reduce(abs(x))), x); }
+static inline float sin(float x) {
+  return is_huge_angle(x) ? float(sin(double(x))) : sin_in_range(x);
+}
+static inline float cos(float x) {
+  return is_huge_angle(x) ? float(cos(double(x))) : cos_in_range(x);
+}
+static inline float tan(float x) {
+  return is_huge_angle(x) ? float(tan(double(x))) : tan_in_range(x);
+}
 
+template <class T>
+static inline bool has_huge_angle(const T* in, long n) {
+  using U = typename Bits<T>::UInt;
+  U most = 0;  // as integers: infinities and NaN are larger than any number
+  for (long i = 0; i < n; ++i) most = most > to_bits(abs(in[i])) ? most : to_bits(abs(in[i]));
+  if (most <= to_bits(kTrigLimit<T>)) return false;
+  U huge = 0;
+  for (long i = 0; i < n; ++i) huge |= is_huge_angle(in[i]) ? 1 : 0;
+  return huge;
+}
 // out[i] = fast(in[i]) in one vector loop, unless the block holds a huge angle. `in` may be `out`.
 template <class T, class Fast, class Full>
 static inline void map_angles(const T* in, T* out, long n, Fast fast, Full full) {
-  typename Bits<T>::UInt huge = 0;
-  for (long i = 0; i < n; ++i) huge |= is_huge_angle(in[i]) ? 1 : 0;
-  if (huge) {
+  if (has_huge_angle(in, n)) {
     for (long i = 0; i < n; ++i) out[i] = full(in[i]);
     return;
   }

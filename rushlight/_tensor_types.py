@@ -21,11 +21,16 @@ NAMES = {
     "uint16": "UInt16Tensor",
     "uint32": "UInt32Tensor",
     "uint64": "UInt64Tensor",
+    "float8_e4m3fn": "Float8_e4m3fnTensor",
+    "float8_e4m3fnuz": "Float8_e4m3fnuzTensor",
+    "float8_e5m2": "Float8_e5m2Tensor",
+    "float8_e5m2fnuz": "Float8_e5m2fnuzTensor",
+    "float8_e8m0fnu": "Float8_e8m0fnuTensor",
     "complex32": "ComplexHalfTensor",
     "complex64": "ComplexFloatTensor",
     "complex128": "ComplexDoubleTensor",
 }
-_OFFERED = [name for name in NAMES.values() if not name.startswith(("Complex", "UInt"))]
+_OFFERED = [name for name in NAMES.values() if not name.startswith(("Complex", "Float8", "UInt"))]
 
 
 class tensortype(type):

@@ -15,6 +15,11 @@ constexpr DTypeInfo kInfo[kNumDTypes] = {
     {"uint16", "UInt16", "H", 2, false, false, false},
     {"uint32", "UInt32", "I", 4, false, false, false},
     {"uint64", "UInt64", "Q", 8, false, false, false},
+    {"float8_e4m3fn", "Float8_e4m3fn", "", 1, true, false, true},
+    {"float8_e5m2", "Float8_e5m2", "", 1, true, false, true},
+    {"float8_e4m3fnuz", "Float8_e4m3fnuz", "", 1, true, false, true},
+    {"float8_e5m2fnuz", "Float8_e5m2fnuz", "", 1, true, false, true},
+    {"float8_e8m0fnu", "Float8_e8m0fnu", "", 1, true, false, false},
     {"float16", "Half", "e", 2, true, false, true},
     {"bfloat16", "BFloat16", "", 2, true, false, true},
     {"float32", "Float", "f", 4, true, false, true},
@@ -30,8 +35,22 @@ const DTypeInfo& info(DType d) { return kInfo[static_cast<int>(d)]; }
 DType default_dtype() { return default_dtype_; }
 void set_default_dtype(DType d) { default_dtype_ = d; }
 
+void not_computed_in(DType d) {
+  fail(ErrorKind::NotImplemented, "not implemented for '", info(d).legacy_name,
+       "': it is for storage; convert with .to");
+}
+
+DType complex_of(DType d) {
+  RL_CHECK(!is_float8(d), "there is no complex dtype with parts of ", d, "; convert with .to");
+  if (d == DType::F16 || d == DType::C32) return DType::C32;
+  return d == DType::F64 || d == DType::C128 ? DType::C128 : DType::C64;
+}
+
 DType promote(DType a, DType b) {
   if (a == b) return a;
+  if (is_float8(a) || is_float8(b))
+    fail(ErrorKind::Runtime, "promotion of 8-bit floats is not supported: attempted to promote ",
+         info(a).legacy_name, " and ", info(b).legacy_name, "; convert one with .to");
   if (a > b) std::swap(a, b);  // a is the lower of the two from here on
   if (!is_floating(b) && (is_wide_unsigned(a) || is_wide_unsigned(b)))
     fail(ErrorKind::Runtime, "promotion of uint16, uint32 and uint64 is not supported: attempted ",

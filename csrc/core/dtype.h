@@ -1,6 +1,7 @@
 // Element types: names, sizes, categories, promotion, and the two 16-bit floats.
 // What a kernel computes in is decided in plan/; this file only knows what is stored.
-// To add a dtype: extend DType, the traits table in dtype.cpp and RL_FOR_EACH_DTYPE.
+// To add a dtype: extend DType, the traits table in dtype.cpp and RL_FOR_EACH_DTYPE; one that is
+// not computed with goes to RL_FOR_EACH_FLOAT8 instead.
 #pragma once
 #include <bit>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <type_traits>
 
 #include "core/complex.h"
+#include "core/float8.h"
 
 namespace rl {
 
@@ -21,6 +23,11 @@ enum class DType : uint8_t {
   U16,
   U32,
   U64,
+  F8E4M3,
+  F8E5M2,
+  F8E4M3Uz,
+  F8E5M2Uz,
+  F8E8M0,
   F16,
   BF16,
   F32,
@@ -29,7 +36,7 @@ enum class DType : uint8_t {
   C64,
   C128
 };
-constexpr int kNumDTypes = 16;
+constexpr int kNumDTypes = 21;
 
 struct DTypeInfo {
   const char* name;         // "float32"
@@ -41,27 +48,27 @@ struct DTypeInfo {
 const DTypeInfo& info(DType d);
 
 inline int64_t item_size(DType d) {
-  constexpr uint8_t kSizes[] = {1, 1, 1, 2, 4, 8, 2, 4, 8, 2, 2, 4, 8, 4, 8, 16};
+  constexpr uint8_t kSizes[] = {1, 1, 1, 2, 4, 8, 2, 4, 8, 1, 1, 1, 1, 1, 2, 2, 4, 8, 4, 8, 16};
   return kSizes[static_cast<int>(d)];
 }
 constexpr bool is_complex(DType d) { return d >= DType::C32; }
-constexpr bool is_floating(DType d) { return d >= DType::F16 && d <= DType::F64; }
-inline bool is_inexact(DType d) { return d >= DType::F16; }
+constexpr bool is_floating(DType d) { return d >= DType::F8E4M3 && d <= DType::F64; }
+inline bool is_inexact(DType d) { return d >= DType::F8E4M3; }
 inline bool is_integral(DType d) { return d <= DType::U64; }  // bool included
+// 8-bit floats: for storage and exchange, not for arithmetic. What serves them says so.
+constexpr bool is_float8(DType d) { return d >= DType::F8E4M3 && d <= DType::F8E8M0; }
 // Unsigned integers above 8 bits: for storage and exchange, hardly for arithmetic.
 inline bool is_wide_unsigned(DType d) { return d >= DType::U16 && d <= DType::U64; }
-// The dtype that arithmetic on `d` is done in: d itself but for the types of 16-bit parts.
+// The dtype that arithmetic on `d` is done in: d itself but for the types of narrow parts.
 constexpr DType widened(DType d) {
-  return d == DType::F16 || d == DType::BF16 ? DType::F32 : d == DType::C32 ? DType::C64 : d;
+  if (is_float8(d) || d == DType::F16 || d == DType::BF16) return DType::F32;
+  return d == DType::C32 ? DType::C64 : d;
 }
 inline DType real_of(DType d) {
   if (d == DType::C32) return DType::F16;
   return d == DType::C64 ? DType::F32 : d == DType::C128 ? DType::F64 : d;
 }
-inline DType complex_of(DType d) {
-  if (d == DType::F16 || d == DType::C32) return DType::C32;
-  return d == DType::F64 || d == DType::C128 ? DType::C128 : DType::C64;
-}
+DType complex_of(DType d);
 DType promote(DType a, DType b);
 bool can_cast(DType from, DType to);  // does the category allow it (float -> int does not)
 
@@ -136,6 +143,12 @@ struct ctype_of_;
   X(C32, C32)                \
   X(C64, C64)                \
   X(C128, C128)
+#define RL_FOR_EACH_FLOAT8(X) \
+  X(F8E4M3, Float8E4M3)       \
+  X(F8E5M2, Float8E5M2)       \
+  X(F8E4M3Uz, Float8E4M3Uz)   \
+  X(F8E5M2Uz, Float8E5M2Uz)   \
+  X(F8E8M0, Float8E8M0)
 #define RL_DTYPE_TRAIT(D, T)                 \
   template <>                                \
   struct dtype_of_<T> {                      \
@@ -146,6 +159,7 @@ struct ctype_of_;
     using type = T;                          \
   };
 RL_FOR_EACH_DTYPE(RL_DTYPE_TRAIT)
+RL_FOR_EACH_FLOAT8(RL_DTYPE_TRAIT)
 #undef RL_DTYPE_TRAIT
 template <class T>
 constexpr DType dtype_of = dtype_of_<T>::value;
@@ -156,7 +170,9 @@ using widened_type = ctype_of<widened(dtype_of<T>)>;
 template <class T>
 constexpr bool has_short_parts = !std::is_same_v<T, widened_type<T>>;
 
-// Calls f.template operator()<T>() with the C++ type of `d`.
+[[noreturn]] void not_computed_in(DType d);
+
+// Calls f.template operator()<T>() with the C++ type of `d`; NotImplementedError for 8-bit floats.
 template <class F>
 auto dispatch(DType d, F&& f) {
   switch (d) {
@@ -165,8 +181,30 @@ auto dispatch(DType d, F&& f) {
     return f.template operator()<T>();
     RL_FOR_EACH_DTYPE(RL_CASE)
 #undef RL_CASE
+    default:
+      not_computed_in(d);
   }
-  __builtin_unreachable();
+}
+
+struct Bytes16 {
+  uint64_t a, b;
+};
+
+// Calls f.operator()<U>() with a plain type of `size` bytes, for what only moves elements.
+template <class F>
+void with_size(int64_t size, F&& f) {
+  switch (size) {
+    case 1:
+      return f.template operator()<uint8_t>();
+    case 2:
+      return f.template operator()<uint16_t>();
+    case 4:
+      return f.template operator()<uint32_t>();
+    case 8:
+      return f.template operator()<uint64_t>();
+    default:
+      return f.template operator()<Bytes16>();
+  }
 }
 
 }  // namespace rl

@@ -178,11 +178,27 @@ constexpr void fill_row(ConvertFn* row) {
 #undef RL_COLUMN
 }
 
+// 8-bit floats meet float alone; the other dtypes are a second step away.
+template <class T>
+constexpr void add_float8(ConvertTable& t) {
+  constexpr int own = static_cast<int>(dtype_of<T>), wide = static_cast<int>(DType::F32);
+  t.convert[own][own] = convert<T, T>;
+  t.convert[own][wide] = [](void* dst, const void* src, int64_t n) {
+    each(static_cast<float*>(dst), static_cast<const T*>(src), n);
+  };
+  t.convert[wide][own] = [](void* dst, const void* src, int64_t n) {
+    each(static_cast<T*>(dst), static_cast<const float*>(src), n);
+  };
+}
+
 constexpr ConvertTable make_table() {
   ConvertTable t{};
 #define RL_ROW(D, T) fill_row<T>(t.convert[static_cast<int>(DType::D)]);
   RL_FOR_EACH_DTYPE(RL_ROW)
 #undef RL_ROW
+#define RL_FLOAT8(D, T) add_float8<T>(t);
+  RL_FOR_EACH_FLOAT8(RL_FLOAT8)
+#undef RL_FLOAT8
   return t;
 }
 

@@ -51,10 +51,10 @@ bool converted_already(const Call& c) {
   return same_format && !c.flag(3) && c.args[1].dtype == c.tensor(0).dtype;
 }
 
-RL_KERNEL("copy_", infer_copy, run_copy);
-RL_KERNEL("fill_", none, run_fill);
-RL_KERNEL("convert", infer_convert, run_convert);
-RL_KERNEL("clone", infer_clone, run_convert);
+RL_KERNEL_FLOAT8("copy_", infer_copy, run_copy);
+RL_KERNEL_FLOAT8("fill_", none, run_fill);
+RL_KERNEL_FLOAT8("convert", infer_convert, run_convert);
+RL_KERNEL_FLOAT8("clone", infer_clone, run_convert);
 RL_SHORTCUT("contiguous", in_format_already);
 RL_SHORTCUT("to.dtype", converted_already);
 

@@ -314,24 +314,24 @@ void triangle_run(Call& c) {
   if (wide.get() != &c.out(0)) copy_into(c.out(0), *wide);
 }
 
-RL_KERNEL("empty", empty_infer<0>, unwritten_run);
-RL_KERNEL("zeros", zeros_infer, constant_run<0>);
-RL_KERNEL("ones", zeros_infer, constant_run<1>);
-RL_KERNEL("full", full_infer, full_run);
-RL_KERNEL("empty_strided", empty_strided_infer, unwritten_run);
-RL_KERNEL("scalar_tensor", scalar_tensor_infer, scalar_tensor_run);
-RL_KERNEL("empty_like", empty_like_infer, unwritten_run);
-RL_KERNEL("zeros_like", empty_like_infer, constant_run<0>);
-RL_KERNEL("ones_like", empty_like_infer, constant_run<1>);
-RL_KERNEL("full_like", full_like_infer, full_run);
-RL_KERNEL("new_empty", new_infer, unwritten_run);
-RL_KERNEL("new_zeros", new_infer, constant_run<0>);
-RL_KERNEL("new_ones", new_infer, constant_run<1>);
-RL_KERNEL("new_full", new_full_infer, new_full_run);
+RL_KERNEL_FLOAT8("empty", empty_infer<0>, unwritten_run);
+RL_KERNEL_FLOAT8("zeros", zeros_infer, constant_run<0>);
+RL_KERNEL_FLOAT8("ones", zeros_infer, constant_run<1>);
+RL_KERNEL_FLOAT8("full", full_infer, full_run);
+RL_KERNEL_FLOAT8("empty_strided", empty_strided_infer, unwritten_run);
+RL_KERNEL_FLOAT8("scalar_tensor", scalar_tensor_infer, scalar_tensor_run);
+RL_KERNEL_FLOAT8("empty_like", empty_like_infer, unwritten_run);
+RL_KERNEL_FLOAT8("zeros_like", empty_like_infer, constant_run<0>);
+RL_KERNEL_FLOAT8("ones_like", empty_like_infer, constant_run<1>);
+RL_KERNEL_FLOAT8("full_like", full_like_infer, full_run);
+RL_KERNEL_FLOAT8("new_empty", new_infer, unwritten_run);
+RL_KERNEL_FLOAT8("new_zeros", new_infer, constant_run<0>);
+RL_KERNEL_FLOAT8("new_ones", new_infer, constant_run<1>);
+RL_KERNEL_FLOAT8("new_full", new_full_infer, new_full_run);
 RL_KERNEL("arange", arange_infer, arange_run);
 RL_KERNEL("linspace", linspace_infer, linspace_run);
 RL_KERNEL("logspace", logspace_infer, logspace_run);
-RL_KERNEL("eye", eye_infer, eye_run);
+RL_KERNEL_FLOAT8("eye", eye_infer, eye_run);
 RL_KERNEL("tril_indices", triangle_infer<true>, triangle_run<true>);
 RL_KERNEL("triu_indices", triangle_infer<false>, triangle_run<false>);
 

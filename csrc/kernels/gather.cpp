@@ -216,9 +216,9 @@ void nonzero_run(Call& c) {
 }
 
 RL_KERNEL("gather", gather_infer, gather_run);
-RL_KERNEL("index_select", index_select_infer, index_select_run);
+RL_KERNEL_FLOAT8("index_select", index_select_infer, index_select_run);
 RL_KERNEL("take", take_infer, take_run);
-RL_DYNAMIC("masked_select", masked_select_run);
+RL_DYNAMIC_FLOAT8("masked_select", masked_select_run);
 RL_DYNAMIC("nonzero", nonzero_run);
 
 }  // namespace

@@ -214,22 +214,6 @@ Rows make_rows(const Tensor& self, const Plan& plan) {
   return rows;
 }
 
-template <class F>
-void for_item_size(int64_t item, F&& f) {
-  switch (item) {
-    case 1:
-      return f.template operator()<uint8_t>();
-    case 2:
-      return f.template operator()<uint16_t>();
-    case 4:
-      return f.template operator()<uint32_t>();
-    case 8:
-      return f.template operator()<uint64_t>();
-    default:
-      return f.template operator()<C128>();
-  }
-}
-
 template <class T>
 void gather_rows(const Rows& rows, const T* from, T* to) {
   int64_t w = rows.width, grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(w, 1));
@@ -286,8 +270,7 @@ void index_run(Call& c) {
   if (const Tensor* mask = whole_mask(self, c.tensors(1)); mask && out.contiguous) {
     Ref<Tensor> from = contiguous(self), dense = contiguous(*mask);
     Unlocked unlocked(self.numel);
-    return for_item_size(item_size(self.dtype),
-                         [&]<class T>() { keep_true<T>(*from, *dense, out); });
+    return with_size(item_size(self.dtype), [&]<class T>() { keep_true<T>(*from, *dense, out); });
   }
   if (out.numel == 0) {  // still refuse wrong indices where there is something to index
     Plan plan = make_plan(self, c.tensors(1));
@@ -296,7 +279,7 @@ void index_run(Call& c) {
   }
   Rows rows = make_rows(self, make_plan(self, c.tensors(1)));
   Unlocked unlocked(out.numel);
-  for_item_size(item_size(self.dtype), [&]<class T>() {
+  with_size(item_size(self.dtype), [&]<class T>() {
     gather_rows(rows, static_cast<const T*>(self.raw()), static_cast<T*>(out.raw()));
   });
 }
@@ -327,7 +310,7 @@ void put_into(Call& c, Tensor& self) {
     return dispatch(self.dtype, [&]<class T>() {
       scatter_rows<T, true>(rows, dense->data<T>(), self.data<T>());
     });
-  for_item_size(item_size(self.dtype), [&]<class T>() {
+  with_size(item_size(self.dtype), [&]<class T>() {
     scatter_rows<T, false>(rows, static_cast<const T*>(dense->raw()), static_cast<T*>(self.raw()));
   });
 }
@@ -340,9 +323,9 @@ void index_put_run(Call& c) {
 void index_put_inplace_infer(Call&) {}
 void index_put_inplace_run(Call& c) { put_into(c, c.tensor(0)); }
 
-RL_KERNEL("index", index_infer, index_run);
-RL_KERNEL("index_put", index_put_infer, index_put_run);
-RL_KERNEL("index_put_", index_put_inplace_infer, index_put_inplace_run);
+RL_KERNEL_FLOAT8("index", index_infer, index_run);
+RL_KERNEL_FLOAT8("index_put", index_put_infer, index_put_run);
+RL_KERNEL_FLOAT8("index_put_", index_put_inplace_infer, index_put_inplace_run);
 
 }  // namespace
 }  // namespace rl

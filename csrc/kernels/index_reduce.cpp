@@ -60,7 +60,7 @@ void fill_slices(Tensor& out, int dim, const Tensor& index, const void* value, c
 void fill_slices(Tensor& out, int dim, const Tensor& index, const Scalar& value, const char* op) {
   Unlocked unlocked(index.numel);
   alignas(16) char bytes[16];
-  dispatch(out.dtype, [&]<class T>() { *reinterpret_cast<T*>(bytes) = value.to<T>(); });
+  store_number(bytes, out.dtype, value);
   fill_slices(out, dim, index, bytes, op);
 }
 

@@ -23,27 +23,6 @@ inline Lines lines_of(const Tensor& t, int dim) {
   return l;
 }
 
-struct Bytes16 {
-  uint64_t a, b;
-};
-
-// Calls f.operator()<U>() with a plain type of `size` bytes, for what only moves elements.
-template <class F>
-void with_size(int64_t size, F&& f) {
-  switch (size) {
-    case 1:
-      return f.template operator()<uint8_t>();
-    case 2:
-      return f.template operator()<uint16_t>();
-    case 4:
-      return f.template operator()<uint32_t>();
-    case 8:
-      return f.template operator()<uint64_t>();
-    default:
-      return f.template operator()<Bytes16>();
-  }
-}
-
 // How many lines pay for a thread.
 inline int64_t line_grain(const Lines& l, int64_t cost = 1) {
   return std::max<int64_t>(1, 32768 / std::max<int64_t>(1, l.size * cost));

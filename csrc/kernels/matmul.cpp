@@ -183,8 +183,8 @@ void ranked_infer(Call& c) {
              "got shapes ", a.sizes(), " and ", b.sizes());
   matmul_infer(c);
 }
-RL_KERNEL("matmul", matmul_infer, matmul_run);
-RL_KERNEL("mm", (ranked_infer<2, 2>), matmul_run);
+RL_KERNEL_FLOAT8("matmul", matmul_infer, matmul_run);
+RL_KERNEL_FLOAT8("mm", (ranked_infer<2, 2>), matmul_run);
 RL_KERNEL("bmm", (ranked_infer<3, 3>), matmul_run);
 RL_KERNEL("mv", (ranked_infer<2, 1>), matmul_run);
 RL_KERNEL("dot", (ranked_infer<1, 1>), matmul_run);
@@ -213,7 +213,7 @@ void linear_run(Call& c) {
   run_product(c, x, w, w.ndim == 2, batch, bias != nullptr,
               [&](Tensor& buffer) { copy_into(buffer, *bias); });
 }
-RL_KERNEL("linear", linear_infer, linear_run);
+RL_KERNEL_FLOAT8("linear", linear_infer, linear_run);
 
 // ---- beta * self + alpha * (a b)
 bool is_one(const Scalar& s) { return s.re == 1 && s.im == 0; }
@@ -286,7 +286,7 @@ void add_product_run(Call& c) {
   }
   copy_into(c.out(0), *product);
 }
-RL_KERNEL("addmm", add_product_infer<2>, add_product_run);
+RL_KERNEL_FLOAT8("addmm", add_product_infer<2>, add_product_run);
 RL_KERNEL("addmv", add_product_infer<2>, add_product_run);
 RL_KERNEL("baddbmm", add_product_infer<3>, add_product_run);
 

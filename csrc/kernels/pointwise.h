@@ -10,10 +10,11 @@ namespace RL_ISA_NS {
 namespace {
 
 constexpr int kB = 1, kI = 2, kF = 4, kD = 8, kCF = 16, kCD = 32;
-constexpr int kAnySign = 64;  // no compute type: the int64 functor serves uint64 as well
-constexpr int kSmall = 128;   // 8, 16 and 32-bit integers in their own width
-constexpr int kSpread = 256;  // no compute type: floats also with a second operand of one element
-constexpr int kDemand = 512;  // no compute type: kDemand * a PointwiseDemand
+constexpr int kAnySign = 64;   // no compute type: the int64 functor serves uint64 as well
+constexpr int kSmall = 128;    // 8, 16 and 32-bit integers in their own width
+constexpr int kSpread = 256;   // no compute type: floats also with a second operand of one element
+constexpr int kDemand = 512;   // no compute type: kDemand * a PointwiseDemand
+constexpr int kFloat8 = 8192;  // no compute type: 8-bit floats are served as well
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
 
@@ -66,7 +67,7 @@ constexpr void add_type(PointwiseKernel& k, Compute c) {
 
 template <class Fn, int Inputs, int Params, int Types>
 constexpr PointwiseKernel make_pointwise(const char* name) {
-  PointwiseKernel k{name, Inputs, Params, {}, {}, (Types & kAnySign) != 0};
+  PointwiseKernel k{name, Inputs, Params, {}, {}, (Types & kAnySign) != 0, (Types & kFloat8) != 0};
   constexpr int types = Types & kCompiled;
   if constexpr (types & kB) add_type<Fn, bool, Inputs, Params>(k, Compute::B);
   if constexpr (types & kI) add_type<Fn, int64_t, Inputs, Params>(k, Compute::I);
@@ -84,7 +85,7 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
     k.spread[static_cast<int>(Compute::F)] = block<Fn, float, Inputs, Params, true>;
     k.spread[static_cast<int>(Compute::D)] = block<Fn, double, Inputs, Params, true>;
   }
-  k.demands = static_cast<uint8_t>(Types / kDemand);
+  k.demands = static_cast<uint8_t>(Types % kFloat8 / kDemand);
   return k;
 }
 

@@ -240,8 +240,8 @@ RL_ISA_KERNEL("mean", mean_infer, mean_run);
 RL_ISA_KERNEL("nansum", nansum_infer, nansum_run);
 RL_ISA_KERNEL("prod", prod_infer, prod_run);
 RL_ISA_KERNEL("prod.dim", prod_dim_infer, prod_dim_run);
-RL_ISA_KERNEL("all", truth_infer, all_run);
-RL_ISA_KERNEL("any", truth_infer, any_run);
+RL_ISA_KERNEL_FLOAT8("all", truth_infer, all_run);
+RL_ISA_KERNEL_FLOAT8("any", truth_infer, any_run);
 RL_ISA_KERNEL("count_nonzero", count_infer, count_run);
 
 }  // namespace

@@ -111,7 +111,7 @@ void restride_run(Call& c) {
   if (!exact && out.numel) copy_into(out, *place(*line, to, low));
 }
 
-RL_KERNEL("restride", restride_infer, restride_run);
+RL_KERNEL_FLOAT8("restride", restride_infer, restride_run);
 
 }  // namespace
 }  // namespace rl

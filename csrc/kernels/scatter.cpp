@@ -100,7 +100,7 @@ void scatter_into(Tensor& out, const Tensor& index, int dim, const Source& src, 
                 t ? inner_offsets(index, *t, dim) : std::vector<int64_t>()};
   Unlocked unlocked(index.numel);
   alignas(16) char number[16];
-  dispatch(out.dtype, [&]<class T>() { *reinterpret_cast<T*>(number) = src.number.to<T>(); });
+  store_number(number, out.dtype, src.number);
   Values values{t, t ? t->raw() : number, t ? stride_or_zero(*t, dim) : 0, t ? 1 : 0};
   WriteTargets write = nullptr;
   if (r == Reduce::Replace)

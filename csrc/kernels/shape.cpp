@@ -306,14 +306,14 @@ void repeat_positions_run(Call& c) {  // repeats: 1-d integers
   c.set_out(0, std::move(out));
 }
 
-RL_KERNEL("cat", cat_infer, cat_run);
-RL_KERNEL("stack", stack_infer, stack_run);
+RL_KERNEL_FLOAT8("cat", cat_infer, cat_run);
+RL_KERNEL_FLOAT8("stack", stack_infer, stack_run);
 RL_KERNEL("flip", flip_infer, flip_run);
-RL_KERNEL("roll", roll_infer, roll_run);
-RL_KERNEL("repeat", repeat_infer, repeat_run);
+RL_KERNEL_FLOAT8("roll", roll_infer, roll_run);
+RL_KERNEL_FLOAT8("repeat", repeat_infer, repeat_run);
 RL_KERNEL("tril", triangle_infer, triangle_run<true>);
 RL_KERNEL("triu", triangle_infer, triangle_run<false>);
-RL_KERNEL("dense_copy", contiguous_infer, copy_run);
+RL_KERNEL_FLOAT8("dense_copy", contiguous_infer, copy_run);
 RL_DYNAMIC("repeat_positions", repeat_positions_run);
 
 }  // namespace

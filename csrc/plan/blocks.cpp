@@ -16,6 +16,15 @@ const ConvertTable& convert_table() {
   return *table;
 }
 
+void Converter::by_way_of_float(void* dst, const void* src, int64_t n) const {
+  alignas(64) float piece[kBlock];
+  for (int64_t i = 0; i < n; i += kBlock) {
+    int64_t k = std::min(kBlock, n - i);
+    first(piece, static_cast<const char*>(src) + i * item_size(from), k);
+    second(static_cast<char*>(dst) + i * item_size(to), piece, k);
+  }
+}
+
 void load_run(void* dst, DType to, const char* src, DType from, int64_t n, int64_t stride) {
   int64_t in = item_size(from), out = item_size(to);
   if (stride == in) return converter(from, to)(dst, src, n);

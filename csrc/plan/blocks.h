@@ -21,7 +21,7 @@ struct MoveTable {
 // n contiguous elements.
 using ConvertFn = void (*)(void* dst, const void* src, int64_t n);
 struct ConvertTable {
-  ConvertFn convert[kNumDTypes][kNumDTypes];  // [from][to]
+  ConvertFn convert[kNumDTypes][kNumDTypes];  // [from][to]; null where float lies between
 };
 const MoveTable& move_table();
 const ConvertTable& convert_table();
@@ -29,8 +29,20 @@ const ConvertTable& convert_table();
 inline MoveFn mover(int64_t item) {
   return move_table().move[std::countr_zero(static_cast<uint64_t>(item))];
 }
-inline ConvertFn converter(DType from, DType to) {
-  return convert_table().convert[static_cast<int>(from)][static_cast<int>(to)];
+// A conversion: one step, or two by way of float, as to and from 8-bit floats.
+struct Converter {
+  ConvertFn first, second;
+  DType from, to;
+  void operator()(void* dst, const void* src, int64_t n) const {
+    second ? by_way_of_float(dst, src, n) : first(dst, src, n);
+  }
+  void by_way_of_float(void* dst, const void* src, int64_t n) const;
+};
+inline Converter converter(DType from, DType to) {
+  auto& table = convert_table().convert;
+  auto step = [&](DType a, DType b) { return table[static_cast<int>(a)][static_cast<int>(b)]; };
+  if (ConvertFn whole = step(from, to)) return {whole, nullptr, from, to};
+  return {step(from, DType::F32), step(DType::F32, to), from, to};
 }
 
 // A run with a stride, read into contiguous elements of another dtype, and the way back.

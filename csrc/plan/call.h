@@ -5,7 +5,8 @@
 //   run(Call&)    computes into call.out(i), which exists with the described geometry.
 // Nothing else about an op is said in C++: schema, gradient and doc live in its record.
 // Register with RL_KERNEL(name, infer, run), RL_DYNAMIC(name, run) when the shape depends on
-// the data (run makes the outputs itself: call.set_out), RL_VIEW(name, infer) for views.
+// the data (run makes the outputs itself: call.set_out), RL_VIEW(name, infer) for views, and with
+// ..._FLOAT8 where 8-bit floats are served, too.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -141,6 +142,7 @@ struct Kernel {
   void (*infer)(Call&);
   void (*run)(Call&);
   enum Kind : uint8_t { Structural, Dynamic, View } kind;
+  bool float8 = false;  // serves 8-bit floats as well: it moves elements, or converts them first
 };
 const Kernel* find_kernel(std::string_view name);  // null when there is none
 
@@ -180,6 +182,9 @@ const void* best_registered(Registration::What what);  // for tables of which th
 #define RL_KERNEL_(...) RL_REGISTER(OfKernel, 1, ::rl::Kernel{__VA_ARGS__})
 #define RL_KERNEL(name, infer, run) RL_KERNEL_(name, infer, run, ::rl::Kernel::Structural)
 #define RL_DYNAMIC(name, run) RL_KERNEL_(name, nullptr, run, ::rl::Kernel::Dynamic)
+#define RL_KERNEL_FLOAT8(name, infer, run) \
+  RL_KERNEL_(name, infer, run, ::rl::Kernel::Structural, true)
+#define RL_DYNAMIC_FLOAT8(name, run) RL_KERNEL_(name, nullptr, run, ::rl::Kernel::Dynamic, true)
 #define RL_SHORTCUT(name, unchanged) RL_REGISTER(OfShortcut, 1, ::rl::Shortcut{name, unchanged})
 #define RL_VIEW(name, infer) RL_KERNEL_(name, infer, nullptr, ::rl::Kernel::View)
 

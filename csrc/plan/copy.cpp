@@ -64,12 +64,20 @@ void copy_into(Tensor& dst, const Tensor& src) {
   parallel_for(tiles, grain, [&](int64_t begin, int64_t end) { copy_tiles(s, tile, begin, end); });
 }
 
+void store_number(void* at, DType dtype, const Scalar& value) {
+  if (is_float8(dtype)) {
+    auto wide = value.to<float>();
+    return convert(at, dtype, &wide, DType::F32, 1);
+  }
+  dispatch(dtype, [&]<class T>() { *static_cast<T*>(at) = value.to<T>(); });
+}
+
 void fill(Tensor& t, const Scalar& value) {
   if (t.numel == 0 || t.is_meta()) return;
   alignas(16) unsigned char bytes[16];
-  dispatch(t.dtype, [&]<class T>() { *reinterpret_cast<T*>(bytes) = value.to<T>(); });
+  store_number(bytes, t.dtype, value);
   if (t.contiguous && t.numel <= kGrain)
-    return dispatch(t.dtype, [&]<class T>() {
+    return with_size(item_size(t.dtype), [&]<class T>() {
       std::fill_n(static_cast<T*>(t.raw()), t.numel, *reinterpret_cast<T*>(bytes));
     });
   Space s = make_space(t);
@@ -78,7 +86,7 @@ void fill(Tensor& t, const Scalar& value) {
   Unlocked unlocked(t.numel);
   TileShape tile{1, std::min(s.size[C], kGrain)};
   int64_t tiles = tile_count(s, tile), grain = std::max<int64_t>(1, kGrain / tile.cols);
-  dispatch(t.dtype, [&]<class T>() {
+  with_size(item_size(t.dtype), [&]<class T>() {
     T v = *reinterpret_cast<T*>(bytes);
     parallel_for(tiles, grain, [&](int64_t begin, int64_t end) {
       walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t, int64_t cols) {

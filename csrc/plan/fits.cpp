@@ -19,6 +19,15 @@ bool integer_fits(const Scalar& v) {
 
 double largest(DType d) {
   switch (d) {
+    case DType::F8E4M3:
+      return 448;
+    case DType::F8E4M3Uz:
+      return 240;
+    case DType::F8E5M2:
+    case DType::F8E5M2Uz:
+      return 57344;
+    case DType::F8E8M0:
+      return 0x1p127;
     case DType::F16:
       return 65504;
     case DType::BF16:
@@ -41,8 +50,13 @@ bool fits(const Scalar& v, DType dtype) {
       else
         return true;
     });
+  if (dtype == DType::F8E8M0 && v.re < 0x1p-127 && (v.re != 0 || v.kind > Scalar::Int))
+    return false;
+  bool infinite = !is_float8(dtype) || dtype == DType::F8E5M2;
   double most = largest(dtype);
-  auto in_range = [&](double x) { return !std::isfinite(x) || std::abs(x) <= most; };
+  auto in_range = [&](double x) {
+    return std::isnan(x) || (infinite && std::isinf(x)) || std::abs(x) <= most;
+  };
   return in_range(v.re) && in_range(v.im);
 }
 

@@ -21,8 +21,10 @@ int machine_isa();  // the best rank this machine runs; RUSHLIGHT_ISA=v2|v3|v4 l
 // True if a registration of this rank should replace one of rank `present` (0: none).
 inline bool isa_wins(int rank, int present) { return rank <= machine_isa() && rank > present; }
 
-#define RL_ISA_KERNEL(name, infer, run)              \
-  RL_REGISTER(OfKernel, ::rl::isa_rank(RL_ISA_NAME), \
-              ::rl::Kernel{name, infer, run, ::rl::Kernel::Structural})
+#define RL_ISA_KERNEL_(...) \
+  RL_REGISTER(OfKernel, ::rl::isa_rank(RL_ISA_NAME), ::rl::Kernel{__VA_ARGS__})
+#define RL_ISA_KERNEL(name, infer, run) RL_ISA_KERNEL_(name, infer, run, ::rl::Kernel::Structural)
+#define RL_ISA_KERNEL_FLOAT8(name, infer, run) \
+  RL_ISA_KERNEL_(name, infer, run, ::rl::Kernel::Structural, true)
 
 }  // namespace rl

@@ -7,7 +7,7 @@
 namespace rl {
 
 // The types functors are compiled for. Integers compute in int64 (and wrap on the way out) unless
-// the functor has lanes of their own width, 16-bit floats in float, complex numbers of such in
+// the functor has lanes of their own width, narrower floats in float, complex numbers of such in
 // complex64.
 enum class Compute : uint8_t { B, I, F, D, CF, CD, U8, I8, I16, I32 };
 constexpr int kComputes = 10;
@@ -15,10 +15,10 @@ constexpr int kMaxInputs = 4, kMaxParams = 6;
 constexpr int64_t kBlock = 1024;  // elements: 8 KB of doubles, four operands in L1
 
 inline Compute compute_of(DType d) {
-  constexpr Compute kMap[] = {Compute::B, Compute::I,  Compute::I,  Compute::I,
-                              Compute::I, Compute::I,  Compute::I,  Compute::I,
-                              Compute::I, Compute::F,  Compute::F,  Compute::F,
-                              Compute::D, Compute::CF, Compute::CF, Compute::CD};
+  constexpr Compute kMap[] = {
+      Compute::B, Compute::I, Compute::I, Compute::I, Compute::I,  Compute::I,  Compute::I,
+      Compute::I, Compute::I, Compute::F, Compute::F, Compute::F,  Compute::F,  Compute::F,
+      Compute::F, Compute::F, Compute::F, Compute::D, Compute::CF, Compute::CF, Compute::CD};
   return kMap[static_cast<int>(d)];
 }
 inline DType stored(Compute c) {  // the dtype whose storage is the compute type itself
@@ -44,6 +44,7 @@ struct PointwiseKernel {
   BlockFn fn[kComputes];           // null where the op is not defined
   DType result[kComputes];         // stored type of the functor's result
   bool any_sign = false;           // in int64 right for uint64 too
+  bool float8 = false;             // defined on 8-bit floats
   BlockFn spread[kComputes] = {};  // fn with ptr[2] a single element; may be null
   uint8_t demands = 0;             // of PointwiseDemand
 };

@@ -57,7 +57,9 @@ Kernels<PointwiseKernel> collect_pointwise() {
     if (r.what != Registration::OfPointwise) continue;
     auto& k = *static_cast<const PointwiseKernel*>(r.object);
     PointwiseKernel& have =
-        table.try_emplace(k.name, PointwiseKernel{k.name, k.inputs, k.params, {}, {}, k.any_sign})
+        table
+            .try_emplace(k.name,
+                         PointwiseKernel{k.name, k.inputs, k.params, {}, {}, k.any_sign, k.float8})
             .first->second;
     have.demands |= k.demands;
     std::array<int, kComputes>& present = ranks[k.name];

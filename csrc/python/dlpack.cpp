@@ -14,12 +14,28 @@ using namespace dlpack;
 constexpr const char *kName = "dltensor", *kVersioned = "dltensor_versioned";
 constexpr const char *kUsed = "used_dltensor", *kUsedVersioned = "used_dltensor_versioned";
 
+uint8_t float8_code(DType d) {
+  switch (d) {
+    case DType::F8E4M3:
+      return kFloat8E4M3Fn;
+    case DType::F8E4M3Uz:
+      return kFloat8E4M3FnUz;
+    case DType::F8E5M2:
+      return kFloat8E5M2;
+    case DType::F8E5M2Uz:
+      return kFloat8E5M2FnUz;
+    default:
+      return kFloat8E8M0Fnu;
+  }
+}
+
 DataType type_of(DType d) {
   auto bits = static_cast<uint8_t>(item_size(d) * 8);
   if (d == DType::Bool) return {kBool, 8, 1};
   if (d == DType::U8 || is_wide_unsigned(d)) return {kUInt, bits, 1};
   if (d == DType::BF16) return {kBFloat, 16, 1};
   if (is_complex(d)) return {kComplex, bits, 1};
+  if (is_float8(d)) return {float8_code(d), bits, 1};
   return {static_cast<uint8_t>(is_floating(d) ? kFloat : kInt), bits, 1};
 }
 

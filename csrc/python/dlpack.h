@@ -6,7 +6,19 @@
 namespace rl::py::dlpack {
 
 enum DeviceType : int32_t { kCpu = 1 };
-enum TypeCode : uint8_t { kInt = 0, kUInt = 1, kFloat = 2, kBFloat = 4, kComplex = 5, kBool = 6 };
+enum TypeCode : uint8_t {
+  kInt = 0,
+  kUInt = 1,
+  kFloat = 2,
+  kBFloat = 4,
+  kComplex = 5,
+  kBool = 6,
+  kFloat8E4M3Fn = 10,
+  kFloat8E4M3FnUz = 11,
+  kFloat8E5M2 = 12,
+  kFloat8E5M2FnUz = 13,
+  kFloat8E8M0Fnu = 14
+};
 constexpr uint64_t kReadOnly = 1, kCopied = 2;
 
 struct Device {

@@ -11,7 +11,7 @@ inline constexpr char kDtype[] =
     R"(The type of a tensor's elements, such as ``rl.float32``: one object for each type.
 
 Dtypes are compared and hashed by identity, and pickled by name; they cannot be made. Some can be
-named and compared, but have no tensors (``rl.float8_e5m2``, ``rl.qint8``): using these raises
+named and compared, but have no tensors (``rl.qint8``, ``rl.int4``): using these raises
 NotImplementedError.
 
 Example::

@@ -390,6 +390,10 @@ Ref<Tensor> from_data(PyObject* data, const DType* dtype, Device device) {
   }
   SizeVec sizes = nested_sizes(data);
   DType d = dtype ? *dtype : infer_dtype(data);
+  if (is_float8(d)) {
+    DType wide = DType::F32;
+    return converted(from_data(data, &wide, Device::Cpu), &d, device);
+  }
   Ref<Tensor> t = empty(sizes, d, Device::Cpu);
   if (t->numel)
     dispatch(d, [&]<class T>() { store(data, sizes, 0, t->data<T>()); });

@@ -25,7 +25,7 @@ PyObject* get_default(PyObject*, PyObject*) { return Py_NewRef(dtype_object(defa
 PyObject* set_default(PyObject*, PyObject* d) {
   return guarded([&]() -> PyObject* {
     DType v = as_dtype(d);
-    if (!is_floating(v))
+    if (!is_floating(v) || is_float8(v))
       fail(ErrorKind::Type, "only floating-point types are supported as the default type, got ", v);
     set_default_dtype(v);
     Py_RETURN_NONE;

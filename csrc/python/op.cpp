@@ -112,6 +112,19 @@ void meet_demands(const Op& op, Prepared& p, size_t n) {
       if (!p.inputs[i].tensor) check_fits(op.public_name.c_str(), p.inputs[i].number, p.common);
 }
 
+// Comparisons see a number as the tensors' dtype holds it: 0.1 equals itself in float16.
+void round_numbers(Prepared& p, size_t n) {
+  if (widened(p.common) != DType::F32) return;
+  for (size_t i = 0; i < n; ++i)
+    if (Scalar& v = p.inputs[i].number; !p.inputs[i].tensor) {
+      alignas(4) unsigned char narrow[4];
+      float wide;
+      store_number(narrow, p.common, v);
+      convert(&wide, DType::F32, narrow, p.common, 1);
+      v = Scalar::of(static_cast<double>(wide));
+    }
+}
+
 void resolve_types(const Op& op, Prepared& p, size_t n) {
   size_t masks = op.args[0].repeat == kMask;  // a mask chooses; it has no say in the dtype
   p.common = result_type({p.inputs + masks, n - masks});
@@ -124,12 +137,15 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
   const PointwiseKernel& k = *op.pointwise;
   p.compute = compute_in(*op.pointwise, p.common);
   bool sign_matters = p.common == DType::U64 && !k.any_sign;
-  if (!k.fn[static_cast<int>(p.compute)] || sign_matters) not_implemented(op, p.common);
+  bool for_storage = is_float8(p.common) && !k.float8;
+  if (!k.fn[static_cast<int>(p.compute)] || sign_matters || for_storage)
+    not_implemented(op, p.common);
   DType r = k.result[static_cast<int>(p.compute)];
   p.out_dtype = r == stored(p.compute) ? p.common
                 : r == DType::Bool     ? r
                 : is_complex(p.common) ? real_of(p.common)
                                        : r;
+  if (r == DType::Bool && p.common != DType::F32) round_numbers(p, n);
 }
 
 // What is written to a meta tensor is not looked at, so it may lie anywhere.
@@ -209,11 +225,19 @@ bool may_update(const Kernel& k, const Call& call, const OutSpec& s, const Tenso
   return true;
 }
 
+// 8-bit floats are served where the kernel says so, and where another dtype is asked for.
+void require_no_float8(const Op& op, const Call& call, DType dtype) {
+  bool converts = op.dtype_arg >= 0 && call.has(op.dtype_arg);
+  if (!op.kernel->float8 && op.kernel->kind != Kernel::View && !converts)
+    not_implemented(op, dtype);
+}
+
 // Tensors agree on a device; indices (Tensor?[]) and what is copied into a meta tensor need not.
 void resolve_device(const Op& op, Call& call) {
   const Tensor* first = nullptr;
   auto see = [&](const Tensor* t) {
     if (!t) return;
+    if (is_float8(t->dtype)) require_no_float8(op, call, t->dtype);
     if (t->is_meta()) call.device = Device::Meta;
     if (op.kernel->kind != Kernel::View) require_bytes(*t);
     if (!first) first = t;
@@ -248,6 +272,7 @@ void run_kernel(const Op& op, const Slots& slots, Results& outs, Tensor* self) {
     k.infer(call);
     for (int i = 0; i < call.n_outs; ++i) {
       OutSpec& s = call.specs[i];
+      if (is_float8(s.dtype) && !k.float8 && k.kind != Kernel::View) not_implemented(op, s.dtype);
       if (k.kind == Kernel::View && s.base >= 0) {  // base -1: a copy where no view exists
         Tensor& base = call.tensor(s.base);
         call.outs[i] = alias(base.storage, s.sizes, s.strides, s.offset, s.dtype, base.device);

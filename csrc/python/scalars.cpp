@@ -81,6 +81,7 @@ int tensor_bool(Tensor& t) {
            t.numel ? "more than one value" : "no values", " is ambiguous");
   if (t.kind) refuse_kind("__bool__", t);
   RL_CHECK(!t.is_meta(), "Boolean value of a meta tensor is not known: it has no data");
+  if (is_float8(t.dtype)) return PyObject_IsTrue(Own(tensor_item(t)).get());
   return dispatch(t.dtype, [&]<class T>() -> int {
     const T& v = *t.data<T>();
     if constexpr (requires { v.re; })

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/linalg_error.h"
+#include "plan/copy.h"
 #include "python/binding.h"
 #include "python/docs.h"
 
@@ -28,21 +29,31 @@ struct NamedDType {
   bool is_floating, is_signed;
 };
 constexpr NamedDType kNamed[] = {
-    {"float8_e4m3fn", 1, true, true},   {"float8_e4m3fnuz", 1, true, true},
-    {"float8_e5m2", 1, true, true},     {"float8_e5m2fnuz", 1, true, true},
-    {"float8_e8m0fnu", 1, true, false}, {"float4_e2m1fn_x2", 1, true, true},
-    {"qint8", 1, false, true},          {"quint8", 1, false, false},
-    {"qint32", 4, false, true},         {"quint4x2", 1, false, false},
-    {"quint2x4", 1, false, false},      {"bits1x8", 1, false, false},
-    {"bits2x4", 1, false, false},       {"bits4x2", 1, false, false},
-    {"bits8", 1, false, false},         {"bits16", 2, false, false},
-    {"int1", 1, false, true},           {"int2", 1, false, true},
-    {"int3", 1, false, true},           {"int4", 1, false, true},
-    {"int5", 1, false, true},           {"int6", 1, false, true},
-    {"int7", 1, false, true},           {"uint1", 1, false, false},
-    {"uint2", 1, false, false},         {"uint3", 1, false, false},
-    {"uint4", 1, false, false},         {"uint5", 1, false, false},
-    {"uint6", 1, false, false},         {"uint7", 1, false, false},
+    {"float4_e2m1fn_x2", 1, true, true},
+    {"qint8", 1, false, true},
+    {"quint8", 1, false, false},
+    {"qint32", 4, false, true},
+    {"quint4x2", 1, false, false},
+    {"quint2x4", 1, false, false},
+    {"bits1x8", 1, false, false},
+    {"bits2x4", 1, false, false},
+    {"bits4x2", 1, false, false},
+    {"bits8", 1, false, false},
+    {"bits16", 2, false, false},
+    {"int1", 1, false, true},
+    {"int2", 1, false, true},
+    {"int3", 1, false, true},
+    {"int4", 1, false, true},
+    {"int5", 1, false, true},
+    {"int6", 1, false, true},
+    {"int7", 1, false, true},
+    {"uint1", 1, false, false},
+    {"uint2", 1, false, false},
+    {"uint3", 1, false, false},
+    {"uint4", 1, false, false},
+    {"uint5", 1, false, false},
+    {"uint6", 1, false, false},
+    {"uint7", 1, false, false},
 };
 
 // Kinds of device that can be named; the first two exist. A device object's value is its kind,
@@ -421,6 +432,11 @@ SizeVec to_sizes(PyObject* o, const char* op, const char* arg) {
 }
 
 PyObject* scalar_object(const void* p, DType d) {
+  if (is_float8(d)) {
+    float wide;
+    convert(&wide, DType::F32, p, d, 1);
+    return PyFloat_FromDouble(static_cast<double>(wide));
+  }
   return dispatch(d, [&]<class T>() -> PyObject* {
     T v = *static_cast<const T*>(p);
     if constexpr (std::is_same_v<T, bool>)

@@ -57,7 +57,7 @@ RL_POINTWISE(sub, 2, 1, kNumber | kSmall | kSpread | kAnySign | kDemand * kWhole
   else
     return a - p * b;
 })
-RL_BINARY(mul, kAll | kSmall | kSpread | kAnySign, {
+RL_BINARY(mul, kAll | kSmall | kSpread | kAnySign | kFloat8, {
   if constexpr (std::is_same_v<T, bool>)
     return bool(a & b);
   else if constexpr (std::is_integral_v<T>)
@@ -82,7 +82,7 @@ RL_UNARY(neg, kNumber | kSmall, {
   else
     return -a;
 })
-RL_UNARY(abs, kAll | kSmall, {
+RL_UNARY(abs, kAll | kSmall | kFloat8, {
   if constexpr (std::is_same_v<T, bool>)
     return a;
   else if constexpr (std::is_integral_v<T>)
@@ -185,7 +185,7 @@ RL_TERNARY(clamp, kOrdered | kSmall | kDemand * kNumbersFit, {  // NaN in a stay
     return (lo > c) | (c != c) ? c : lo;
   }
 })
-RL_TERNARY(where, kAll | kSmall | kAnySign, { return truthy(a) ? b : c; })
+RL_TERNARY(where, kAll | kSmall | kAnySign | kFloat8, { return truthy(a) ? b : c; })
 RL_POINTWISE(addcmul, 3, 1, kNumber, { return T(a + p * b * c); })
 RL_POINTWISE(addcdiv, 3, 1, kInexact, { return a + p * (b / c); })
 RL_TERNARY(lerp, kInexact | kDemand * kOneDType, {
@@ -203,8 +203,8 @@ RL_BINARY(lt, kOrdered | kSmall, { return a < b; })
 RL_BINARY(le, kOrdered | kSmall, { return a <= b; })
 RL_BINARY(gt, kOrdered | kSmall, { return a > b; })
 RL_BINARY(ge, kOrdered | kSmall, { return a >= b; })
-RL_BINARY(eq, kAll | kSmall | kAnySign, { return a == b; })
-RL_BINARY(ne, kAll | kSmall | kAnySign, { return a != b; })
+RL_BINARY(eq, kAll | kSmall | kAnySign | kFloat8, { return a == b; })
+RL_BINARY(ne, kAll | kSmall | kAnySign | kFloat8, { return a != b; })
 RL_UNARY(logical_not, kAll | kAnySign, { return negated(truthy(a)); })
 RL_BINARY(logical_and, kAll | kAnySign, { return bool(truthy(a) & truthy(b)); })
 RL_BINARY(logical_or, kAll | kAnySign, { return bool(truthy(a) | truthy(b)); })
@@ -220,19 +220,19 @@ RL_BINARY(bitwise_or, kIntegral | kSmall | kAnySign, { return T(a | b); })
 RL_BINARY(bitwise_xor, kIntegral | kSmall | kAnySign, { return T(a ^ b); })
 RL_BINARY(bitwise_left_shift, kI, { return b < 0 || b > 63 ? T(0) : T(uint64_t(a) << b); })
 RL_BINARY(bitwise_right_shift, kI, { return T(a >> (b < 0 || b > 63 ? 63 : b)); })
-RL_UNARY(isnan, kAll | kAnySign, {
+RL_UNARY(isnan, kAll | kAnySign | kFloat8, {
   if constexpr (is_cplx<T>)
     return bool((a.re != a.re) | (a.im != a.im));
   else
     return a != a;
 })
-RL_UNARY(isfinite, kAll | kAnySign, {
+RL_UNARY(isfinite, kAll | kAnySign | kFloat8, {
   if constexpr (is_cplx<T>)
     return bool((a.re - a.re == 0) & (a.im - a.im == 0));
   else
     return a - a == 0;
 })
-RL_UNARY(isinf, kAll | kAnySign, {
+RL_UNARY(isinf, kAll | kAnySign | kFloat8, {
   if constexpr (is_cplx<T>)
     return bool(std::isinf(a.re) | std::isinf(a.im));
   else if constexpr (std::is_integral_v<T>)

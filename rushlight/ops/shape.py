@@ -365,7 +365,11 @@ def diagflat(self, offset):
 # ---- dense copies ------------------------------------------------------------------------------
 
 
-@op("dense_copy(Tensor self, memory_format memory_format) -> Tensor", at=())
+@op(
+    "dense_copy(Tensor self, memory_format memory_format) -> Tensor",
+    at=(),
+    grad_name="CloneBackward0",
+)
 def dense_copy(self, memory_format):
     """The elements in fresh memory, in the given order."""
     ...

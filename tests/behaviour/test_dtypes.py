@@ -1,15 +1,19 @@
-"""Dtypes for storage and exchange, uint16, uint32, uint64 and complex32, against recorded PyTorch
-behaviour and against NumPy. Cases are in tests/data/dtypes_cases.py.
+"""Dtypes for storage and exchange, uint16, uint32, uint64, complex32 and the 8-bit floats, against
+recorded PyTorch behaviour and against NumPy. Cases are in tests/data/dtypes_cases.py.
 """
+
+import pickle
 
 import numpy
 import pytest
 from recorded import answers, evaluate
 
 import rushlight as rl
+from rushlight.utils import safetensors
 
 SETUP, ANSWERS = answers("dtypes")
 UNSIGNED = ("uint16", "uint32", "uint64")
+FLOAT8 = ("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu")
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -54,9 +58,22 @@ def test_complex32_rounds_its_parts_to_float16(name):
     assert back.real.tolist() == half.real.tolist() and back.imag.tolist() == half.imag.tolist()
 
 
-@pytest.mark.parametrize("name", (*UNSIGNED, "complex32"))
+@pytest.mark.parametrize("name", FLOAT8)
+def test_float8_limits_and_exchange(name):
+    kind = getattr(rl, name)
+    limits = rl.finfo(kind)
+    assert rl.tensor([limits.min, limits.max], dtype=kind).tolist() == [limits.min, limits.max]
+    tensor = rl.tensor([[1.0, 2.0, 0.5], [4.0, 8.0, 0.25]], dtype=kind)
+    assert rl.from_dlpack(tensor.t()).tolist() == tensor.t().tolist()
+    assert pickle.loads(pickle.dumps(kind)) is kind
+    assert safetensors.load(safetensors.save({"t": tensor}))["t"].view(rl.uint8).tolist() == (
+        tensor.view(rl.uint8).tolist()
+    )
+
+
+@pytest.mark.parametrize("name", (*UNSIGNED, "complex32", *FLOAT8))
 def test_checkpoints_keep_them(name, tmp_path):
-    tensor = rl.tensor([1, 2, 60000], dtype=getattr(rl, name))
+    tensor = rl.tensor([1, 2, 128 if name in FLOAT8 else 60000], dtype=getattr(rl, name))
     rl.save(tensor, tmp_path / "t.pt")
     back = rl.load(tmp_path / "t.pt")
     assert back.dtype is tensor.dtype and back.tolist() == tensor.tolist()

@@ -184,10 +184,9 @@ def test_device_as_a_context_is_where_tensors_are_made():
 
 
 def test_dtypes_without_tensors_can_be_named():
-    kind = rl.float8_e4m3fn
-    assert (kind.itemsize, kind.is_floating_point, str(kind)) == (1, True, "torch.float8_e4m3fn")
-    assert pickle.loads(pickle.dumps(kind)) is kind and rl.finfo(kind).max == 448
-    assert rl.finfo(rl.float8_e8m0fnu).min > 0 and rl.finfo(rl.complex64).min < 0
+    kind = rl.int4
+    assert (kind.itemsize, kind.is_floating_point, str(kind)) == (1, False, "torch.int4")
+    assert pickle.loads(pickle.dumps(kind)) is kind and rl.finfo(rl.complex64).min < 0
     for call in (lambda: rl.zeros(1, dtype=kind), lambda: rl.ones(1).to(rl.quint8)):
         with pytest.raises(NotImplementedError, match="can be named"):
             call()

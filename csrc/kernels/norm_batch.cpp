@@ -75,16 +75,20 @@ struct BatchNorm {
   BatchLayout l;
   const T *x, *weight, *bias, *running_mean, *running_var;
   T *out, *mean, *rstd;
-  std::vector<double> variance;
+  std::vector<double> average, variance;
   bool training;
   double eps;
+  DType kept;  // statistics of a batch are numbers of this dtype
 
   void statistics(int64_t begin, int64_t end) {
     std::vector<double> sums(end - begin);
     double n = double(l.count());
     const T* px = x;
     channel_sums<T>(l, begin, end, sums.data(), [=](int64_t, int64_t i) { return px[i]; });
-    for (int64_t c = begin; c < end; ++c) mean[c] = static_cast<T>(sums[c - begin] / n);
+    for (int64_t c = begin; c < end; ++c) {
+      average[c] = sums[c - begin] / n;
+      mean[c] = static_cast<T>(average[c]);
+    }
     const T* m = mean;
     channel_sums<T>(l, begin, end, sums.data(), [=](int64_t c, int64_t i) {
       T d = px[i] - m[c];
@@ -92,8 +96,13 @@ struct BatchNorm {
     });
     for (int64_t c = begin; c < end; ++c) {
       variance[c] = sums[c - begin] / n;
-      rstd[c] = static_cast<T>(1 / std::sqrt(variance[c] + eps));
+      rstd[c] = as_kept(static_cast<T>(1 / std::sqrt(variance[c] + eps)));
+      mean[c] = as_kept(mean[c]);
     }
+  }
+  T as_kept(T x) const {
+    if (kept == DType::F16) return static_cast<T>(static_cast<Half>(x));
+    return kept == DType::BF16 ? static_cast<T>(static_cast<BFloat16>(x)) : x;
   }
   void channels(int64_t begin, int64_t end) {
     if (training)
@@ -174,6 +183,13 @@ void update_running(Tensor* running, double momentum, const std::vector<double>&
   ++running->version();
 }
 
+// The dtype that statistics are kept in: 16 bits if input and parameters have no more.
+DType statistics_dtype(const Call& c) {
+  for (int i = 0; i <= 4; ++i)
+    if (Tensor* t = c.tensor_or_null(i); t && norm_dtype(t->dtype) == t->dtype) return t->dtype;
+  return c.tensor(0).dtype;
+}
+
 template <class T>
 void forward_typed(Call& c, DType dtype) {
   Tensor& x = c.tensor(0);
@@ -195,18 +211,19 @@ void forward_typed(Call& c, DType dtype) {
                  c.out(1).data<T>(),
                  c.out(2).data<T>(),
                  std::vector<double>(l.channels),
+                 std::vector<double>(l.channels),
                  training,
-                 c.number(7)};
+                 c.number(7),
+                 statistics_dtype(c)};
   {
     Unlocked unlocked(x.numel * 2);
     parallel_for(l.channels, l.grain(), [&](int64_t b, int64_t e) { k.channels(b, e); });
   }
   if (!direct) copy_into(c.out(0), *out);
   if (!training || !c.tensor_or_null(3)) return;
-  std::vector<double> mean(k.mean, k.mean + l.channels);
   double n = double(l.count());
   for (double& v : k.variance) v *= n / (n - 1);  // the running variance is unbiased
-  update_running(c.tensor_or_null(3), c.number(6), mean);
+  update_running(c.tensor_or_null(3), c.number(6), k.average);
   update_running(c.tensor_or_null(4), c.number(6), k.variance);
 }
 void forward_run(Call& c) {

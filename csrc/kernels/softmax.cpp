@@ -76,9 +76,18 @@ void each_element(int64_t n, int64_t w, F f) {
     for (int64_t j = 0; j < w; ++j) f(r, j);
 }
 
+// x as the nearest number of a 16-bit dtype, unless that is infinite.
+template <class T>
+T as_kept(DType kept, T x) {
+  T near = kept == DType::F16    ? static_cast<T>(static_cast<Half>(x))
+           : kept == DType::BF16 ? static_cast<T>(static_cast<BFloat16>(x))
+                                 : x;
+  return std::isinf(near) ? x : near;
+}
+
 struct Softmax {
   template <class T>
-  static void forward(T* out, const T* x, int64_t n) {
+  static void forward(T* out, const T* x, int64_t n, DType) {
     T top = row_max(x, n);
     for (int64_t i = 0; i < n; ++i) out[i] = x[i] - top;
     math::exp_block(out, out, n);
@@ -110,11 +119,12 @@ struct Softmax {
 };
 
 struct LogSoftmax {
+  // Sums of the last dimension, and their logarithms, are `kept` in 16 bits by PyTorch.
   template <class T>
-  static void forward(T* out, const T* x, int64_t n) {
+  static void forward(T* out, const T* x, int64_t n, DType kept) {
     T top = row_max(x, n);
     T sum = row_sum<T>(n, [&](int64_t i) { return math::exp(x[i] - top); });
-    T log_sum = std::log(sum);
+    T log_sum = as_kept(kept, std::log(as_kept(kept, sum)));
     for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - top) - log_sum;
   }
   template <class T>
@@ -167,9 +177,9 @@ void each_row(const Rows& r, Row row, StripOf strip) {
 }
 
 template <class Op, class T>
-void run_forward(const Rows& r, T* out, const T* x) {
+void run_forward(const Rows& r, T* out, const T* x, DType kept) {
   each_row(
-      r, [&](int64_t at) { Op::forward(out + at, x + at, r.n); },
+      r, [&](int64_t at) { Op::forward(out + at, x + at, r.n, kept); },
       [&](int64_t at, int64_t w) { Op::forward_strip(out + at, x + at, r.n, r.inner, w); });
 }
 
@@ -204,13 +214,15 @@ void forward_run(Call& c) {
   if (!x.numel) return;
   DType compute = compute_dtype(x.dtype);
   Ref<Tensor> in = contiguous_as(x, compute), to = target(c.out(0), compute);
-  Rows r(x, wrap_dim(c.integer(1), x.ndim));
+  int dim = wrap_dim(c.integer(1), x.ndim);
+  Rows r(x, dim);
+  DType kept = dim == std::max<int>(x.ndim, 1) - 1 ? x.dtype : compute;
   {
     Unlocked unlocked(x.numel * 4);
     if (compute == DType::F64)
-      run_forward<Op>(r, to->data<double>(), in->data<double>());
+      run_forward<Op>(r, to->data<double>(), in->data<double>(), kept);
     else
-      run_forward<Op>(r, to->data<float>(), in->data<float>());
+      run_forward<Op>(r, to->data<float>(), in->data<float>(), kept);
   }
   if (to.get() != &c.out(0)) copy_into(c.out(0), *to);
 }

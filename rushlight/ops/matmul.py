@@ -8,6 +8,7 @@ kernel, if it has one, is in csrc/kernels/matmul.cpp.
 import rushlight as rl
 from rushlight.ops._elementwise import conjugate as _conj
 from rushlight.ops._record import op
+from rushlight.ops._rounding import is_narrow
 
 
 def _as_matrices(a, b):
@@ -293,6 +294,51 @@ def _(make):
     yield make(4), make(5, 4), make(5)
 
 
+#: the dimensions of `_trilinear`: rows, output features, features of either input
+_AXES = "rkij"
+
+
+def _named(axes, but):
+    """The axes, in order and in letters, ``but`` those."""
+    return "".join([x for x in _AXES if x in axes and x not in but])
+
+
+@op(
+    "_trilinear(Tensor a, Tensor b, Tensor c, str a_axes, str b_axes, str c_axes, str axes)"
+    " -> Tensor",
+    at=("internal",),
+)
+def _trilinear(a, b, c, a_axes, b_axes, c_axes, axes):
+    """The sum of a * b * c over what is not in ``axes``, one output feature after another: a
+    product of the first two, rounded, and one of it with the third. It is its own gradient, with
+    other roles for the operands.
+    """
+    operands = ((a, a_axes), (b, b_axes), (c, c_axes))
+    count = max([t.shape[x.index("k")] for t, x in operands if "k" in x])
+    slices = [t.unbind(x.index("k")) if "k" in x else [t] * count for t, x in operands]
+    x, y, z, result = [_named(names, "k") for names in (a_axes, b_axes, c_axes, axes)]
+    between = _named(x + y, set(_AXES) - {*z, *result})
+    parts = [
+        rl.einsum(f"{between},{z}->{result}", rl.einsum(f"{x},{y}->{between}", p, q), r)
+        for p, q, r in zip(*slices)
+    ]
+    if "k" in axes:
+        return rl.stack(parts, axes.index("k"))
+    total = rl.zeros_like(parts[0])
+    for part in parts:
+        total = total + part
+    return total
+
+
+@_trilinear.vjp_all
+def _(g, needs, a, b, c, a_axes, b_axes, c_axes, axes):
+    return (
+        _trilinear(g, b, c, axes, b_axes, c_axes, a_axes) if needs[0] else None,
+        _trilinear(a, g, c, a_axes, axes, c_axes, b_axes) if needs[1] else None,
+        _trilinear(a, b, g, a_axes, b_axes, axes, c_axes) if needs[2] else None,
+    )
+
+
 @op(
     "bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
     at=("nn.functional", "torch"),
@@ -317,6 +363,11 @@ def bilinear(input1, input2, weight, bias):
             f"bilinear(): weight of shape {tuple(weight.shape)} does not fit inputs of shapes "
             f"{tuple(input1.shape)} and {tuple(input2.shape)}"
         )
+    if is_narrow(weight) and weight.numel() and input1.numel():
+        flat = input1.reshape(-1, input1.shape[-1]), input2.reshape(-1, input2.shape[-1])
+        result = _trilinear(flat[0], weight, flat[1], "ri", "kij", "rj", "rk")
+        result = result.view(input1.shape[:-1] + (-1,))
+        return result if bias is None else result + bias
     out, n, m = weight.shape
     left = input1.reshape(-1, n).mm(weight.permute(1, 0, 2).reshape(n, out * m)).view(-1, out, m)
     result = rl.matmul(left, input2.reshape(-1, m, 1)).view(input1.shape[:-1] + (out,))

@@ -44,17 +44,8 @@ _DOMAINS = {
     "ndtri": (0.1, 0.9),
     "entr": (0.1, 2),
     **dict.fromkeys(
-        (
-            "modified_bessel_k0",
-            "modified_bessel_k1",
-            "scaled_modified_bessel_k0",
-            "scaled_modified_bessel_k1",
-            "bessel_y0",
-            "bessel_y1",
-            "digamma",
-            "psi",
-            "gammaln",
-        ),
+        "modified_bessel_k0 modified_bessel_k1 scaled_modified_bessel_k0 scaled_modified_bessel_k1 "
+        "bessel_y0 bessel_y1 digamma psi gammaln".split(),
         (0.5, 3),
     ),
 }
@@ -391,7 +382,7 @@ def _xlog1py_self(g, self, other):
 _binary(
     "xlog1py",
     "``self * log1p(other)``, 0 where ``self`` is 0 (unless ``other`` is NaN).",
-    self=lambda g, self, other: _xlog1py_self(g, self, other),
+    self=_xlog1py_self,
     other=lambda g, self, other: g * self / (other + 1),
     example="1.6479",
 )

@@ -9,29 +9,37 @@ which these must equal but for rounding. No op records here.
 from rushlight.ops.exponential import cube
 
 
-def statistics_gradient(g_mean, g_rstd, x, rstd):
-    """What the means and deviations of groups hand back to the input."""
-    count, part = x.shape[2] * x.shape[3], None
-    if g_rstd is not None:
-        slope = -0.5 * (rstd * rstd * rstd) * g_rstd.reshape(rstd.shape).to(x.dtype)
-        part = (2.0 / count) * slope * (x - x.mean((2, 3), keepdim=True))
-    if g_mean is not None:
-        share = g_mean.reshape(rstd.shape).to(x.dtype).expand_as(x) / count
-        part = share if part is None else part + share
-    return part
-
-
-def group_gradients(g, x, weight, mean, rstd):
-    """The gradients of normalised groups, by sums over the places of each channel."""
-    products, sums = (g * x).sum(3, keepdim=True), g.sum(3, keepdim=True)
-    share = 1.0 / (x.shape[2] * x.shape[3])
+def group_gradients(g, g_mean, g_rstd, x, weight, mean, rstd):
+    """The gradients of groups, of shape (rows, groups, channels, places), and of parameters, by
+    sums over the places of each channel. The order of the steps is that in which what they have
+    in common adds up.
+    """
+    gx = gw = gb = products = None
+    if g is not None:
+        products, sums = (g * x).sum(3, keepdim=True), g.sum(3, keepdim=True)
     cube = rstd * rstd * rstd
-    scale = rstd if weight is None else rstd * weight
-    b, c = [(t if weight is None else t * weight).sum(2, keepdim=True) for t in (products, sums)]
-    b, c = (c * mean - b) * cube * share, c * rstd * share
-    c = -b * mean - c
-    gw = ((products - sums * mean) * rstd).sum(0)
-    return scale * g + b * x + c, gw.flatten(), sums.sum(0).flatten()
+    slope = g_rstd if g_rstd is None else -0.5 * cube * g_rstd
+    if g is not None:
+        share = 1.0 / (x.shape[2] * x.shape[3])
+        scale = rstd if weight is None else rstd * weight
+        b, c = [(t if weight is None else t * weight).sum(2, True) for t in (products, sums)]
+        b, c = (c * mean - b) * cube * share, c * rstd * share
+        c = -b * mean - c
+        gx = scale * g + b * x + c
+    parts = [gx, _by_statistics(slope, g_mean, x)]
+    if g is not None:
+        gw, gb = ((products - sums * mean) * rstd).sum(0).flatten(), sums.sum(0).flatten()
+    return _sum(parts), gw, gb
+
+
+def _by_statistics(slope, g_mean, x):
+    """What variances, by their ``slope``, and means of groups hand back to the input."""
+    count = x.shape[2] * x.shape[3]
+    parts = [None, None if g_mean is None else g_mean.expand_as(x) / count]
+    if slope is not None:
+        center = x - x.mean((2, 3), keepdim=True)
+        parts[0] = (2.0 / count) * slope * center
+    return _sum(parts)
 
 
 class Spread:

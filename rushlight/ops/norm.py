@@ -122,17 +122,14 @@ def _(given, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd):
     g, g_mean, g_rstd = given
     if g is not None and g_mean is None and g_rstd is None and not rl.is_grad_enabled():
         return _row_gradients(g, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd)
-    from rushlight.ops._norm_steps import group_gradients, statistics_gradient
+    from rushlight.ops._norm_steps import group_gradients
 
     mean, rstd = (_saved(s, input, weight).reshape(-1, groups, 1, 1) for s in (mean, rstd))
     x = input.reshape(mean.shape[0], groups, -1, inner)
-    gx, gw, gb = None, None, None
-    if g is not None:
-        w = weight if weight is None else weight.reshape(1, groups, -1, 1)
-        gx, gw, gb = group_gradients(g.reshape(x.shape), x, w, mean, rstd)
-    part = statistics_gradient(g_mean, g_rstd, x, rstd)
-    if part is not None:
-        gx = part if gx is None else gx + part
+    w = weight if weight is None else weight.reshape(1, groups, -1, 1)
+    g = g if g is None else g.reshape(x.shape)
+    g_mean, g_rstd = [t if t is None else t.view(mean.shape).to(x.dtype) for t in (g_mean, g_rstd)]
+    gx, gw, gb = group_gradients(g, g_mean, g_rstd, x, w, mean, rstd)
     return (
         gx.reshape(input.shape) if needs[0] else None,
         gw.view(weight.shape) if needs[1] and gw is not None else None,

@@ -6,6 +6,7 @@ Plain sums and extrema are in reduce.py. To add one: as there.
 import rushlight as rl
 from rushlight.ops import _reduce_grad as grad
 from rushlight.ops._record import op
+from rushlight.ops._rounding import is_narrow
 
 # ---- variance and standard deviation ------------------------------------------------------------
 
@@ -235,7 +236,21 @@ def _complex_logsumexp(self, dim, keepdim):
     return total.log() + (top if keepdim else top.sum(dim))
 
 
+@op(
+    "_narrow_logsumexp(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
+    at=(),
+    grad_name="LogsumexpBackward0",
+)
+def _narrow_logsumexp(self, dim, keepdim):
+    """log(sum(exp(x))) of 16-bit numbers, rounded after each step."""
+    top = self.amax(dim, keepdim=True)
+    total = (self - top.masked_fill(top.isinf(), 0)).exp().sum(dim, keepdim)
+    top = top if keepdim else top.reshape(total.shape)
+    return total.log() + top.masked_fill(top.isinf(), 0)
+
+
 _complex_logsumexp.vjp(self=_logsumexp_grad)
+_narrow_logsumexp.vjp(self=_logsumexp_grad)
 
 
 @op(
@@ -250,4 +265,6 @@ def logsumexp(self, dim, keepdim):
         >>> rl.tensor([1000., 1000.]).logsumexp(0)
         tensor(1000.6932)
     """
+    if is_narrow(self) and self.numel():
+        return _narrow_logsumexp(self, dim, keepdim)
     return (_complex_logsumexp if self.is_complex() else _logsumexp)(self, dim, keepdim)

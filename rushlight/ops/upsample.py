@@ -15,12 +15,16 @@ _NN = ("nn.functional",)
 
 
 @op(
-    "_mix(Tensor input, int dim, Tensor index, Tensor weight) -> Tensor",
+    "_mix(Tensor input, int dim, Tensor index, Tensor weight, dtype? kept=None) -> Tensor",
     at=("internal",),
     grad_name="UpsampleBackward0",
 )
-def _mix(input, dim, index, weight):
-    """sum over k of input at index[k], along `dim`, times weight[k]; both are (taps, size)."""
+def _mix(input, dim, index, weight, kept):
+    """sum over k of input at index[k], along `dim`, times weight[k]; both are (taps, size).
+    ``kept`` is a dtype that weights are rounded to, though not in gradients.
+    """
+    if kept is not None:
+        weight = _rounded(weight, kept)
     shape = [1] * input.dim()
     shape[dim] = -1
     total = None
@@ -30,6 +34,14 @@ def _mix(input, dim, index, weight):
             term = term * weight[k].view(shape).to(term.dtype)
         total = term if total is None else total + term
     return total
+
+
+def _rounded(weight, dtype):
+    """The weights as numbers of a dtype; of two the first is what the second leaves of 1."""
+    near = weight.to(dtype).to(weight.dtype)
+    if len(weight) != 2:
+        return near
+    return rl.stack([(1 - near[1]).to(dtype).to(weight.dtype), near[1]])
 
 
 def _mix_grad(g, input, dim, index, weight):
@@ -207,6 +219,8 @@ def _resized(x, out, factors, mode, align, antialias):
     dtype = x.dtype
     exact = mode.startswith("nearest")
     narrow = dtype == rl.uint8 and not exact
+    # As in PyTorch, whose bilinear weights alone are not of the input's dtype.
+    kept = dtype if is_narrow(x) and not (exact or antialias or mode == "bilinear") else None
     if narrow or is_narrow(x) and (not exact or x.requires_grad):  # whose sums are rounded once
         x = x.float()
     changed = False
@@ -215,7 +229,7 @@ def _resized(x, out, factors, mode, align, antialias):
         if n == m and (f is None or f == 1 or align or mode == "nearest"):
             continue
         index, weight = _taps(mode, n, m, f, align, antialias, x.dtype)
-        x, changed = _mix(x, d, index, weight), True
+        x, changed = _mix(x, d, index, weight, kept), True
         if narrow:  # each pass to the nearest, halves up
             x = (x + 0.5).floor().clamp(0, 255)
     return (x if changed else x.clone()).to(dtype)

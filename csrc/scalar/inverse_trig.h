@@ -34,6 +34,13 @@ static inline double atan_tail(double t) {
                 0x1.6fee419c7c962p-5, -0x1.0fed668dd4baep-5, 0x1.e8b8368ec5719p-7);
 }
 
+// What the rounded difference d = a - b has lost.
+template <class T>
+static inline T difference_lost(T a, T b, T d) {
+  T v = d - a;
+  return (a - (d - v)) - (b + v);
+}
+
 // atan(y/x) for y, x >= 0, not both zero and not both infinite.
 template <class T>
 static inline T atan_ratio(T y, T x) {
@@ -44,8 +51,14 @@ static inline T atan_ratio(T y, T x) {
   T den = low ? x : high ? y : y + x;
   T base = low ? T(0) : high ? C::kPi / 2 : C::kPi / 4;
   T base_lo = low ? T(0) : high ? C::kPiLo / 2 : C::kPiLo / 4;
-  T t = num / den;
-  return base + (t + (atan_tail(t) + base_lo));
+  // Of the two differences and the quotient, what rounding loses is kept.
+  T num_lo = low | high ? T(0) : difference_lost(y, x, num),
+    den_lo = low | high ? T(0) : difference_lost(y, -x, den);
+  T inverse = T(1) / den, t = num * inverse;
+  T rest = fused(-t, den, num) + mad(-t, den_lo, num_lo);
+  T slope = mad(-t, t, T(1)), t_lo = den < kInf<T> ? rest * inverse * slope : T(0);
+  T sum = base + t, lost = (base - sum) + t;
+  return (low ? t : sum) + ((low ? T(0) : lost) + (atan_tail(t) + (t_lo + base_lo)));
 }
 
 template <class T>
@@ -110,7 +123,8 @@ static inline T asin_any(T x) {
   T a = abs(x);
   T small = a + asin_tail(a, a * a);
   auto [s, tail] = asin_sqrt(T(0.5) - T(0.5) * a);
-  T large = (C::kPi / 2 - T(2) * s) - (T(2) * tail - C::kPiLo / 2);
+  T twice = T(2) * s, head = C::kPi / 2 - twice, lost = (C::kPi / 2 - head) - twice;
+  T large = head + (lost - (T(2) * tail - C::kPiLo / 2));
   return flip_sign(a <= T(0.5) ? small : large, x);
 }
 static inline float asin(float x) { return asin_any(x); }
@@ -120,12 +134,15 @@ template <class T>
 static inline T acos_any(T x) {
   using C = PiConst<T>;
   T a = abs(x);
-  T middle = C::kPi / 2 - (x + (asin_tail(x, x * x) - C::kPiLo / 2));
   auto [s, tail] = asin_sqrt(T(0.5) - T(0.5) * a);
-  T right = T(2) * (s + tail);
-  T left = C::kPi - (right - C::kPiLo);
-  T outer = x < T(0) ? left : right;
-  return a <= T(0.5) ? middle : outer;
+  // pi/2 - asin(x), 2 asin(s) or pi - 2 asin(s): from - (less + rest), the first difference
+  // exactly.
+  bool inner = a <= T(0.5), left = x < T(0);
+  T less = inner ? x : T(2) * s, rest = inner ? asin_tail(x, x * x) : T(2) * tail;
+  T from = inner ? C::kPi / 2 : C::kPi, from_lo = inner ? C::kPiLo / 2 : C::kPiLo;
+  T head = from - less, lost = (from - head) - less;
+  T y = head + (lost - (rest - from_lo));
+  return inner | left ? y : less + rest;
 }
 static inline float acos(float x) { return acos_any(x); }
 static inline double acos(double x) { return acos_any(x); }

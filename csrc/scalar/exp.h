@@ -1,10 +1,12 @@
 // The exponential family: exp, exp2, expm1, and what is one exponential away: sigmoid, tanh, sinh,
 // cosh (log1p(exp(x)) is in log.h). Branch-free, so loops over them vectorise.
-// Method: x = n ln2 + r with |r| <= ln2/2, a minimax polynomial in r, then 2^n by exponent bits.
-// To add one: write it as a template over float and double; constants go in ExpConst<T>.
+// Method: x = n ln2 + r with |r| <= ln2/2, a minimax polynomial in r, then 2^n by exponent bits. In
+// double the polynomial's value is a pair; float has double inside where that costs little.
+// To add one: write it for double on exp_series, for float on exp_split_for_float or a template;
+// constants go in ExpConst<T>.
 #pragma once
 
-#include "bits.h"
+#include "pair.h"
 
 namespace rl::math {
 
@@ -100,17 +102,23 @@ static inline T times_power(T p, typename Bits<T>::UInt power) {
          from_bits<T>((power - half) << Bits<T>::kMantissa);
 }
 
-// exp(r + tail) for |r| <= ln2/2 and a tail below an ulp of r: what 1 + r loses is added to it.
+// exp(r + tail) for |r| <= ln2/2 and a tail below an ulp of r: what 1 + r loses is added.
 template <class T>
 static inline T exp_reduced(T r, T tail) {
   T head = T(1) + r, lost = (T(1) - head) + r;
-  return head + mad(r * r, exp_curve(r), lost + tail);
+  return head + mad(r * r, exp_curve(r), mad(tail, head, lost));
 }
-
-// The same for a tail of many ulps, which is still small beside 1.
-template <class T>
-static inline T exp_reduced_long(T r, T tail) {
-  return exp_reduced(r, mad(expm1_reduced(r), tail, tail));
+// The same for any tail that is small beside 1, as a sum whose second part may be a hundredth of
+// the first: 1 + r + r^2/2 without loss, and the rest of the series.
+static inline Pair exp_series(double r, double tail) {
+  double z = r * r, half_lost = 0.5 * fused(r, r, -z);
+  Pair one = ordered_sum(1.0, r), sum = ordered_sum(one.hi, 0.5 * z);
+  double curve = horner(r, 0x1.555555555555ap-3, 0x1.5555555555531p-5, 0x1.111111110efc2p-7,
+                        0x1.6c16c16c26fdep-10, 0x1.a01a01b2697b1p-13, 0x1.a01a01527c91ep-16,
+                        0x1.71ddf26f56e49p-19, 0x1.27e58cf46e381p-22, 0x1.af68622be97c6p-26,
+                        0x1.1e670afd8a2d1p-29);
+  double lost = mad(tail, sum.hi, (one.lo + sum.lo) + half_lost);
+  return {sum.hi, mad(r * z, curve, lost)};
 }
 
 // exp(x) where the result is known to be a normal number (or x a NaN).
@@ -123,10 +131,10 @@ static inline T exp_normal(T x) {
 }
 
 // exp(x + more) for a `more` below an ulp of x.
-template <class T>
-static inline T exp_with_tail(T x, T more) {
+static inline double exp_with_tail(double x, double more) {
   auto [r, tail, power] = split_exp(limit_exp(x));
-  return times_power(exp_reduced_long(r, tail + more), power);
+  Pair e = exp_series(r, tail + more);
+  return times_power(e.hi + e.lo, power);
 }
 
 template <class T>
@@ -141,13 +149,6 @@ static inline float exp_raised(float x) {
 }
 static inline float exp(float x) { return exp_any(x); }
 static inline double exp(double x) { return exp_any(x); }
-
-// exp(x)/2 for x >= 0, finite up to ln(2 max).
-template <class T>
-static inline T half_exp(T x) {
-  auto [r, tail, power] = split_exp(limit_exp(x));
-  return times_power(exp_reduced(r, tail), power - 1);
-}
 
 template <class T>
 static inline T exp2_any(T x) {
@@ -173,77 +174,125 @@ static inline double exp2_for_float(double t) {
   return p * from_bits<double>(to_bits(shifted) << 52);
 }
 // exp(x) - 1 for x at most ln(max); halved inside so that 2^n does not overflow.
-template <class T>
-static inline T expm1_any(T x) {
-  using C = ExpConst<T>;
-  using U = typename Bits<T>::UInt;
-  T clamped = x > C::kExpm1Min ? x : C::kExpm1Min;
+static inline double expm1(double x) {
+  using C = ExpConst<double>;
+  double clamped = x > C::kExpm1Min ? x : C::kExpm1Min;
   auto [r, tail, power] = split_exp(clamped);
-  T s = from_bits<T>((power - U(Bits<T>::kBias + 1)) << Bits<T>::kMantissa);
-  T y = T(2) * mad(s, expm1_reduced(r), s - T(0.5));
+  Pair e = exp_series(r, tail);
+  double s = from_bits<double>((power - (Bits<double>::kBias + 1)) << Bits<double>::kMantissa);
+  Pair less = exact_sum(s * e.hi, -0.5);
+  double y = 2.0 * (less.hi + mad(s, e.lo, less.lo));
   y = abs(x) < C::kExpm1Id ? x : y;
-  return x <= C::kExpm1Max ? y : x * kInf<T>;
+  return x <= C::kExpm1Max ? y : x * kInf<double>;
 }
-static inline float expm1(float x) { return expm1_any(x); }
-static inline double expm1(double x) { return expm1_any(x); }
 
-// tanh for |x| <= 1, to be chosen by the caller.
+// exp(x) = s (1 + p) to 32 bits, in double, for |x| <= 700; s is a power of two.
+struct ScaledExp {
+  double s, p;
+};
+static inline ScaledExp exp_for_float(double x) {
+  constexpr double kShift = Bits<double>::kRound + Bits<double>::kBias;
+  double t = x * ExpConst<double>::kLog2e, shifted = t + kShift, r = t - (shifted - kShift);
+  double p = r * horner(r, 0x1.62e42fefd3471p-1, 0x1.ebfbe0457093dp-3, 0x1.c6b08cb169869p-5,
+                        0x1.3b2a1bf5a62efp-7, 0x1.5d88bd5d38651p-10, 0x1.443f95e5b9a79p-13,
+                        0x1.ffcc8f5d45412p-17);
+  return {from_bits<double>(to_bits(shifted) << 52), p};
+}
+static inline float expm1(float x) {
+  auto [s, p] = exp_for_float(limit_exp(x));
+  return abs(x) < ExpConst<float>::kExpm1Id ? x : float(mad(s, p, s - 1.0));
+}
+
+// tanh in double for |x| <= 0.35, by its series, and above as 1 - 2 / (exp(2x) + 1).
+static inline double tanh_small(double x) {
+  double z = x * x;
+  double p = horner(z, -0x1.5555555555553p-2, 0x1.1111111110b7fp-3, -0x1.ba1ba1b97de9ap-5,
+                    0x1.664f483e4312bp-6, -0x1.226e2484d4391p-7, 0x1.d6cecbdc3c074p-9,
+                    -0x1.7d2cf0d0e78f7p-10, 0x1.2eb415ee55516p-11, -0x1.89a6182a93b64p-13);
+  return mad(x * z, p, x);
+}
+static inline double tanh_large(double a) {
+  double limited = a > ExpConst<double>::kTanhMax ? ExpConst<double>::kTanhMax : a;
+  auto [r, tail, power] = split_exp(2.0 * limited);
+  Pair e = exp_series(r, tail);
+  double s = from_bits<double>((power - Bits<double>::kBias) << Bits<double>::kMantissa);
+  Pair grown = ordered_sum(s * e.hi, s * e.lo), under = ordered_sum(grown.hi, 1.0);
+  double q = 2.0 / under.hi, under_lo = grown.lo + under.lo;
+  double q_lo = mad(-q, under_lo, fused(-q, under.hi, 2.0)) * (0.5 * q);
+  Pair y = ordered_sum(1.0, -q);
+  return y.hi + (y.lo - q_lo);
+}
+static inline double tanh(double x) {
+  double a = abs(x);
+  return flip_sign(a < 0.35 ? tanh_small(a) : tanh_large(a), x);
+}
+// In float alone, as half the lanes would cost more than the last quarter of an ulp is worth.
 static inline float tanh_small(float x) {
   float z = x * x;
   float p = horner(z, -0.333333284f, 0.133331746f, -0.0539507233f, 0.0217744373f, -0.00857139193f,
                    0.00304868165f, -0.000821659574f, 0.000116349205f);
   return mad(x * z, p, x);
 }
-static inline double tanh_small(double x) {
-  double z = x * x;
-  double p = horner(z, -0x1.5555555555552p-2, 0x1.1111111110c52p-3, -0x1.ba1ba1b9d195fp-5,
-                    0x1.664f4870c2fffp-6, -0x1.226e32cf942bcp-7, 0x1.d6d35a378b4d4p-9,
-                    -0x1.7d9c33052c16dp-10, 0x1.350b8718f5629p-11, -0x1.f11347e872717p-13,
-                    0x1.801b73a540f31p-14, -0x1.fac5385cca047p-16, 0x1.9604d42acf55p-18);
-  return mad(x * z, p, x);
+static inline float tanh(float x) {
+  float a = abs(x);
+  float limited = a > ExpConst<float>::kTanhMax ? ExpConst<float>::kTanhMax : a;
+  float large = 1.0f - 2.0f / (exp_normal(2.0f * limited) + 1.0f);
+  return flip_sign(a < 1.0f ? tanh_small(a) : large, x);
 }
-template <class T>
-inline constexpr T kTanhSmall = T(1);
-template <>
-inline constexpr double kTanhSmall<double> = 0.625;
-
-template <class T>
-static inline T tanh_any(T x) {
-  T a = abs(x);
-  T limited = a > ExpConst<T>::kTanhMax ? ExpConst<T>::kTanhMax : a;
-  T large = T(1) - T(2) / (exp_normal(T(2) * limited) + T(1));
-  return flip_sign(a < kTanhSmall<T> ? tanh_small(a) : large, x);
-}
-static inline float tanh(float x) { return tanh_any(x); }
-static inline double tanh(double x) { return tanh_any(x); }
 
 // 1 / (1 + exp(-x)), down to subnormal results for negative x.
-template <class T>
-static inline T sigmoid_any(T x) {
-  T e = exp(-abs(x));
-  return (x < T(0) ? e : T(1)) / (T(1) + e);
+static inline float sigmoid(float x) {
+  float e = exp(-abs(x));
+  return (x < 0.0f ? e : 1.0f) / (1.0f + e);
 }
-static inline float sigmoid(float x) { return sigmoid_any(x); }
-static inline double sigmoid(double x) { return sigmoid_any(x); }
+static inline double sigmoid(double x) {
+  double e = exp(-abs(x)), over = x < 0.0 ? e : 1.0;
+  Pair under = ordered_sum(1.0, e);
+  double inverse = 1.0 / under.hi, q = over * inverse;
+  return mad(mad(-q, under.lo, fused(-q, under.hi, over)), inverse, q);
+}
 
-// (exp(x) - exp(-x))/2 by t = expm1|x|: (t + t/(t+1))/2, and exp(x)/2 where that might overflow.
-template <class T>
-static inline T sinh_any(T x) {
-  T a = abs(x);
-  T t = expm1(a);
-  T small = T(0.5) * (t + t / (t + T(1)));
-  T y = a < ExpConst<T>::kTanhMax * T(2) ? small : half_exp(a);
-  return flip_sign(y, x);
+// h = exp(x)/2 for x >= 0: `whole` for all of them, and below 40 as a pair, with 1/(4h) as another.
+struct HalfExp {
+  double whole;
+  Pair grown, shrunk;
+};
+static inline HalfExp half_exp(double x) {
+  auto [r, tail, power] = split_exp(limit_exp(x));
+  Pair e = exp_series(r, tail);
+  double s = from_bits<double>((power - (Bits<double>::kBias + 1)) << Bits<double>::kMantissa);
+  Pair h = ordered_sum(s * e.hi, s * e.lo);
+  double q = 0.25 / h.hi, q_lo = mad(-q, h.lo, fused(-q, h.hi, 0.25)) * (4.0 * q);
+  return {times_power(e.hi + e.lo, power - 1), h, {q, q_lo}};
 }
-static inline float sinh(float x) { return sinh_any(x); }
-static inline double sinh(double x) { return sinh_any(x); }
-
-template <class T>
-static inline T cosh_any(T x) {
-  T h = half_exp(abs(x));
-  return h + T(0.25) / h;
+static inline double cosh(double x) {
+  double a = abs(x);
+  auto [whole, h, q] = half_exp(a);
+  Pair sum = ordered_sum(h.hi, q.hi);
+  return a > 40.0 ? whole : sum.hi + (sum.lo + (h.lo + q.lo));
 }
-static inline float cosh(float x) { return cosh_any(x); }
-static inline double cosh(double x) { return cosh_any(x); }
+// By its series for small x.
+static inline double sinh(double x) {
+  double a = abs(x), z = a * a;
+  double p = horner(z, 0x1.5555555555555p-3, 0x1.1111111111113p-7, 0x1.a01a01a01861ep-13,
+                    0x1.71de3a5f47de7p-19, 0x1.ae641a027670bp-26, 0x1.61daec6d87381p-33);
+  auto [whole, h, q] = half_exp(a);
+  Pair sum = ordered_sum(h.hi, -q.hi);
+  double large = a > 40.0 ? whole : sum.hi + (sum.lo + (h.lo - q.lo));
+  return flip_sign(a < 0.35 ? mad(a * z, p, a) : large, x);
+}
+static inline float sinh(float x) {
+  float a = abs(x);
+  auto [s, p] = exp_for_float(limit_exp(a));
+  double e = mad(s, p, s), b = a, z = b * b;
+  double small = b * horner(z, 1.0, 0x1.555555183124bp-3, 0x1.111136262fbffp-7,
+                            0x1.9ffe108019cb8p-13, 0x1.7a26bacd999b1p-19);
+  return flip_sign(float(b < 1.0 ? small : 0.5 * e - 0.5 / e), x);
+}
+static inline float cosh(float x) {
+  auto [s, p] = exp_for_float(limit_exp(abs(x)));
+  double e = mad(s, p, s);
+  return float(0.5 * e + 0.5 / e);
+}
 
 }  // namespace rl::math

@@ -1,10 +1,12 @@
 // The logarithm family: log, log2, log10, log1p, and what is one logarithm away (asinh, acosh,
 // atanh, log1p(exp(x)), log(sigmoid)). Branch-free, so loops over them vectorise.
-// Method: x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), then log1p(f) by a minimax fit.
-// To add one: write it as a template over float and double on top of split_log and log1p_tail.
+// Method: x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), then log1p(f) by a minimax fit: in
+// double as a pair, so that only the last addition rounds; float has double inside but for log.
+// To add one: write it for double on split_log and log1p_series, for float on log2_for_float.
 #pragma once
 
 #include "exp.h"
+#include "pair.h"
 
 namespace rl::math {
 
@@ -40,13 +42,16 @@ static inline float log1p_tail(float f) {
                    -0.123748496f, 0.118759468f, -0.118286684f, 0.069456391f);
   return mad(z * f, p, -0.5f * z);
 }
+// 2 atanh(s)/s - 2 for z = s^2.
+static inline double atanh_curve(double z) {
+  return z * horner(z, 0x1.5555555555555p-1, 0x1.9999999999dfcp-2, 0x1.249249242b6f4p-2,
+                    0x1.c71c7258cdfddp-3, 0x1.745cde4276637p-3, 0x1.3b20a9b34f8d5p-3,
+                    0x1.0f5cec2f7fea2p-3, 0x1.0f62086a6edc4p-3);
+}
 // By s = f/(2 + f): log(1 + f) = 2 atanh(s), rearranged so that f itself carries the leading bits.
 static inline double log1p_tail(double f) {
-  double s = f / (2.0 + f), z = s * s, h = 0.5 * f * f;
-  double p = z * horner(z, 0x1.5555555555592p-1, 0x1.999999997ff3dp-2, 0x1.24924941debf0p-2,
-                        0x1.c71c52166f79ep-3, 0x1.74663c88ee340p-3, 0x1.39a1f13d1cd46p-3,
-                        0x1.2f0378e8b9d72p-3);
-  return mad(s, h + p, -h);
+  double s = f / (2.0 + f), h = 0.5 * f * f;
+  return mad(s, h + atanh_curve(s * s), -h);
 }
 
 // x = 2^k (1 + f); `biased` is k plus the exponent bias. For positive normal x.
@@ -78,11 +83,12 @@ static inline LogSplit<T> split_log_any(T x) {
   return s;
 }
 
-// k ln2 + f + tail, smallest first.
-template <class T>
-static inline T join_log(T k, T f, T tail) {
-  using C = LogConst<T>;
-  return mad(k, C::kLn2Hi, f + mad(k, C::kLn2Lo, tail));
+// log(1 + f + f_lo) = 2 atanh(s) with s = (f + f_lo)/(2 + f + f_lo), as a pair.
+static inline Pair log1p_series(double f, double f_lo) {
+  Pair d = ordered_sum(2.0, f);
+  double inverse = 1.0 / d.hi, s = f * inverse;
+  double s_lo = (fused(-s, d.hi, f) + mad(-s, d.lo + f_lo, f_lo)) * inverse;
+  return {s + s, mad(s, atanh_curve(s * s), s_lo + s_lo)};
 }
 
 // The values of a logarithm outside (0, inf): -inf, NaN, inf; `y` inside.
@@ -92,56 +98,80 @@ static inline T log_special(T x, T y) {
   return x > T(0) ? (x < kInf<T> ? y : x) : outside;
 }
 
-template <class T>
-static inline T log_any(T x) {
+// k ln2 and the pair beside it.
+static inline double join_log(double k, Pair l) {
+  using C = LogConst<double>;
+  Pair sum = ordered_sum(k * C::kLn2Hi, l.hi);
+  return sum.hi + (sum.lo + mad(k, C::kLn2Lo, l.lo));
+}
+static inline double log(double x) {
   auto [k, f, biased] = split_log_any(x);
-  return log_special(x, join_log(k, f, log1p_tail(f)));
+  return log_special(x, join_log(k, log1p_series(f, 0.0)));
 }
-static inline float log(float x) { return log_any(x); }
-static inline double log(double x) { return log_any(x); }
-
-// The leading product is not rounded before k is added, so powers of two come out exact.
-template <class T>
-static inline T log2_any(T x) {
-  using C = LogConst<T>;
+static inline float log(float x) {
+  using C = LogConst<float>;
   auto [k, f, biased] = split_log_any(x);
-  T low = mad(log1p_tail(f), C::kLog2eHi, f * C::kLog2eLo);
-  return log_special(x, k + mad(f, C::kLog2eHi, low));
+  return log_special(x, mad(k, C::kLn2Hi, f + mad(k, C::kLn2Lo, log1p_tail(f))));
 }
-static inline float log2(float x) { return log2_any(x); }
-static inline double log2(double x) { return log2_any(x); }
 
-template <class T>
-static inline T log10_any(T x) {
-  using C = LogConst<T>;
+inline constexpr double kLn2 = 0x1.62e42fefa39efp-1;
+
+// log2 of a positive normal double to about 37 bits: enough for a float.
+static inline double log2_for_float(double a) {
+  auto [k, f, biased] = split_log(a);
+  double s = f / (2.0 + f);
+  double p = horner(s * s, 0x1.71547652bedfcp+1, 0x1.ec709d12c0a73p-1, 0x1.27777ff59d925p-1,
+                    0x1.a58d8228d8227p-2, 0x1.5ce8d57c50f34p-2);
+  return mad(s, p, k);
+}
+// The sum of `l` times that of c and c_lo; its second part may be as large as l's.
+static inline Pair times(Pair l, double c, double c_lo) {
+  double p = l.hi * c;
+  return {p, mad(l.lo, c, mad(l.hi, c_lo, fused(l.hi, c, -p)))};
+}
+// Powers of two come out exact.
+static inline double log2(double x) {
+  using C = LogConst<double>;
   auto [k, f, biased] = split_log_any(x);
-  T low = mad(log1p_tail(f), C::kLog10eHi, mad(f, C::kLog10eLo, k * C::kLog10_2Lo));
-  return log_special(x, mad(k, C::kLog10_2Hi, mad(f, C::kLog10eHi, low)));
+  Pair l = times(log1p_series(f, 0.0), C::kLog2eHi, C::kLog2eLo), sum = ordered_sum(k, l.hi);
+  return log_special(x, sum.hi + (sum.lo + l.lo));
 }
-static inline float log10(float x) { return log10_any(x); }
-static inline double log10(double x) { return log10_any(x); }
+static inline double log10(double x) {
+  using C = LogConst<double>;
+  auto [k, f, biased] = split_log_any(x);
+  Pair l = times(log1p_series(f, 0.0), C::kLog10eHi, C::kLog10eLo);
+  Pair sum = ordered_sum(k * C::kLog10_2Hi, l.hi);
+  return log_special(x, sum.hi + (sum.lo + mad(k, C::kLog10_2Lo, l.lo)));
+}
+static inline float log2(float x) { return log_special(x, float(log2_for_float(x))); }
+static inline float log10(float x) {
+  constexpr double kLog10_2 = 0x1.34413509f79ffp-2;
+  return log_special(x, float(kLog10_2 * log2_for_float(x)));
+}
 
-// 1 + x = 2^k (1 + f) with k from the rounded sum, and f = x/2^k + (1/2^k - 1) rounded once.
+// log(1 + x), `y` being its value for x in (-1, inf).
 template <class T>
-static inline LogSplit<T> split_log1p(T x) {
-  using U = typename Bits<T>::UInt;
-  auto s = split_log(T(1) + x);
-  constexpr U kTop = U(2 * Bits<T>::kBias);
-  T inverse = from_bits<T>((s.biased < kTop ? kTop - s.biased : U(0)) << Bits<T>::kMantissa);
-  U down = (s.biased - U(Bits<T>::kBias)) << Bits<T>::kMantissa;
-  s.f = from_bits<T>(to_bits(x) - down) + (inverse - T(1));
-  return s;
-}
-template <class T>
-static inline T log1p_any(T x) {
-  auto [k, f, biased] = split_log1p(x);
-  T y = join_log(k, f, log1p_tail(f));
-  y = abs(x) < ExpConst<T>::kExpm1Id ? x : y;
+static inline T log1p_special(T x, T y) {
+  T value = abs(x) < ExpConst<T>::kExpm1Id ? x : y;
   T outside = x == T(-1) ? -kInf<T> : kNan<T>;
-  return x > T(-1) ? (x < kInf<T> ? y : x) : outside;
+  return x > T(-1) ? (x < kInf<T> ? value : x) : outside;
 }
-static inline float log1p(float x) { return log1p_any(x); }
-static inline double log1p(double x) { return log1p_any(x); }
+// log(1 + x + more) for a `more` below an ulp of x. 1 + x = 2^k (1 + f) with k from the rounded sum
+// and f = x/2^k + (1/2^k - 1).
+static inline double log1p_with_tail(double x, double more) {
+  using B = Bits<double>;
+  auto s = split_log(1.0 + x);
+  constexpr uint64_t kTop = 2 * B::kBias;
+  double inverse = from_bits<double>((s.biased < kTop ? kTop - s.biased : 0) << B::kMantissa);
+  double scaled = from_bits<double>(to_bits(x) - ((s.biased - B::kBias) << B::kMantissa));
+  Pair f = exact_sum(scaled, inverse - 1.0);
+  return log1p_special(x, join_log(s.k, log1p_series(f.hi, mad(more, inverse, f.lo))));
+}
+static inline double log1p(double x) { return log1p_with_tail(x, 0.0); }
+// Above 2^-29 the sum is exact; below, f is nearly all of it.
+static inline float log1p(float x) {
+  return log1p_special(x, float(kLn2 * log2_for_float(1.0 + double(x))));
+}
 
 // log(1 + exp(x)), without overflow.
 template <class T>
@@ -156,38 +186,49 @@ static inline T log_sigmoid(T x) {
 
 // sign(x) log1p(a + a^2 / (1 + sqrt(1 + a^2))); log(2a) where a^2 would overflow or be all there
 // is.
-template <class T>
-static inline T asinh_any(T x) {
-  constexpr T kLn2 = T(0.693147180559945309417);
-  constexpr T kBig = T(1) / std::numeric_limits<T>::epsilon();
-  T a = abs(x);
-  bool big = a > kBig;
-  T z = a * a;
-  T y = log1p(big ? a : a + z / (T(1) + sqrt(T(1) + z)));
+inline constexpr double kBigRoot = 0x1p52;
+static inline double asinh(double x) {
+  double a = abs(x);
+  bool big = a > kBigRoot;
+  double z = a * a;
+  double y = log1p(big ? a : a + z / (1.0 + sqrt(1.0 + z)));
   return flip_sign(big ? y + kLn2 : y, x);
 }
-static inline float asinh(float x) { return asinh_any(x); }
-static inline double asinh(double x) { return asinh_any(x); }
-
-template <class T>
-static inline T acosh_any(T x) {
-  constexpr T kLn2 = T(0.693147180559945309417);
-  constexpr T kBig = T(1) / std::numeric_limits<T>::epsilon();
-  T t = x - T(1);
-  bool big = x > kBig;
-  T y = log1p(big ? x : t + sqrt(t * (x + T(1))));
-  T value = big ? y + kLn2 : y;
-  return x >= T(1) ? value : kNan<T>;
+static inline float asinh(float x) {
+  double a = abs(x), z = a * a, large = kLn2 * log2_for_float(a + sqrt(1.0 + z));
+  float y = float(a < 0x1p-10 ? a * mad(z, -1.0 / 6, 1.0) : large);
+  return flip_sign(a < kInf<double> ? y : abs(x), x);
 }
-static inline float acosh(float x) { return acosh_any(x); }
-static inline double acosh(double x) { return acosh_any(x); }
 
-template <class T>
-static inline T atanh_any(T x) {
-  T a = abs(x);
-  return flip_sign(T(0.5) * log1p((a + a) / (T(1) - a)), x);
+// log1p(t + sqrt(t (t + 2))) for t = x - 1, the sum as a pair.
+static inline double acosh(double x) {
+  bool big = x > kBigRoot;
+  double t = x - 1.0;
+  Pair more = exact_sum(t, 2.0);
+  double square = t * more.hi, square_lo = mad(t, more.lo, fused(t, more.hi, -square));
+  double root = sqrt(square), twice = square == 0.0 ? 1.0 : root + root;
+  Pair sum = exact_sum(root, t);
+  double tail = sum.lo + (fused(-root, root, square) + square_lo) / twice;
+  double y = log1p_with_tail(big ? x : sum.hi, big ? 0.0 : tail);
+  double value = big ? y + kLn2 : y;
+  return x >= 1.0 ? value : kNan<double>;
 }
-static inline float atanh(float x) { return atanh_any(x); }
-static inline double atanh(double x) { return atanh_any(x); }
+static inline float acosh(float x) {
+  double a = x, y = kLn2 * log2_for_float(a + sqrt((a - 1.0) * (a + 1.0)));
+  return x >= 1.0f ? (x < kInf<float> ? float(y) : x) : kNan<float>;
+}
+
+// log1p(2a / (1 - a)) / 2, the quotient as a pair.
+static inline double atanh(double x) {
+  double a = abs(x), d = 1.0 - a, inverse = 1.0 / d, q = (a + a) * inverse;
+  double rest = fused(-q, d, a + a) - q * ((1.0 - d) - a);
+  return flip_sign(0.5 * log1p_with_tail(q, rest * inverse), x);
+}
+static inline float atanh(float x) {
+  double a = abs(x), large = 0.5 * kLn2 * log2_for_float((1.0 + a) / (1.0 - a));
+  float y = float(a < 0x1p-10 ? a * mad(a, a * (1.0 / 3), 1.0) : large);
+  float outside = a == 1.0 ? kInf<float> : kNan<float>;
+  return flip_sign(a < 1.0 ? y : outside, x);
+}
 
 }  // namespace rl::math

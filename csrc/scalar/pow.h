@@ -29,14 +29,6 @@ static inline T pow_special(T x, T y, T core) {
   return ((x == T(1)) | (y == T(0))) ? T(1) : v;
 }
 
-// log2 to about 37 bits, in double: enough for a float power.
-static inline double log2_for_float(double a) {
-  auto [k, f, biased] = split_log(a);
-  double s = f / (2.0 + f);
-  double p = horner(s * s, 0x1.71547652bedfcp+1, 0x1.ec709d12c0a73p-1, 0x1.27777ff59d925p-1,
-                    0x1.a58d8228d8227p-2, 0x1.5ce8d57c50f34p-2);
-  return mad(s, p, k);
-}
 static inline float pow(float x, float y) {
   double core = exp2_for_float(double(y) * log2_for_float(double(abs(x))));
   return pow_special(x, y, float(core));
@@ -65,7 +57,8 @@ static inline double exp2_pair(Pair t) {
   double shifted = limited + kShift, r = limited - (shifted - kShift);
   double head = r * C::kLn2;
   double tail = fused(r, C::kLn2, -head) + mad(r, C::kLn2Rest, lo * C::kLn2);
-  return times_power(exp_reduced_long(head, tail), to_bits(shifted));
+  Pair e = exp_series(head, tail);
+  return times_power(e.hi + e.lo, to_bits(shifted));
 }
 static inline double pow(double x, double y) {
   double exponent = limit_magnitude(y, 0x1p66);  // beyond, the power is 0, 1 or inf anyway

@@ -10,8 +10,8 @@ that their bodies call, so only primitives need a record, and what ONNX has a no
 import functools
 import importlib
 
-FAMILIES = ("elementwise", "binary", "reduce", "products", "layers", "resize", "shapes", "indexing",
-            "creation")  # fmt: skip
+FAMILIES = ("elementwise", "binary", "reduce", "products", "layers", "pooling", "resize", "shapes",
+            "indexing", "creation")  # fmt: skip
 _translations = {}
 
 

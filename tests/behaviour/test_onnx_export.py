@@ -250,3 +250,29 @@ def test_indexing_agrees(function):
     pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
     rl.manual_seed(0)
     rl.onnx.export(function, rl.randn(2, 3, 4), verify=True)
+
+
+def _leftovers():
+    x = rl.randn(2, 3, 4)
+    image = rl.randn(1, 2, 7, 6)
+    yield lambda x: F.max_pool2d(x, 3, 2, 1, return_indices=True), image
+    yield lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2), image[:, :, :6]
+    yield lambda x: F.adaptive_avg_pool2d(x, (3, 4)), image
+    yield lambda x: F.adaptive_max_pool2d(x, (3, 4)), image
+    yield lambda x: F.pad(x, (2, 1, 0, 3), mode="circular"), image
+    yield lambda x: F.fold(x, (4, 4), 2, stride=2), rl.randn(2, 12, 4)
+    yield lambda x: x.cumprod(1), x
+    yield lambda x: x.round().cummax(1), x
+    yield lambda x: x.round().cummin(-1), x
+    yield lambda x: (x.median(), x.median(1).values), x
+    yield lambda x: rl.bucketize(x, rl.tensor([-1.0, 0, 1]), right=True), x
+    yield lambda x: rl.searchsorted(x.sort().values, x), x
+    yield lambda x: rl.linalg.det(x[..., :3]), x
+    yield lambda x: ((x * 10).long() << 2, (x * 10).long() >> 1), x
+    yield lambda x: F.cross_entropy(x, rl.tensor([[0, 1, 2, 2], [0, -100, 1, 0]])), x
+
+
+@pytest.mark.parametrize("function, x", list(_leftovers()))
+def test_what_takes_several_nodes_agrees(function, x):
+    pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    rl.onnx.export(function, x, verify=True)

@@ -261,3 +261,20 @@ def _(g, self, other):
     upright = g.op("Mul", g.op("Sign", y), half)
     turned = g.op("Where", g.op("Less", x, zero), g.op("Add", plain, turn), plain)
     return g.op("Where", g.op("Equal", x, zero), upright, turned)
+
+
+def _shift(to_left):
+    """Shifts as products and quotients, which keep the sign as PyTorch's do."""
+
+    def translate(g, self, other):
+        (a, b), dtype = promoted(g, self, other)
+        a, power = g.cast(a, rl.int64), g.op("Pow", g.constant(2, rl.int64), g.cast(b, rl.int64))
+        if to_left:
+            return g.cast(g.op("Mul", a, power), dtype)
+        return g.cast(g.op("Div", g.op("Sub", a, g.op("Mod", a, power)), power), dtype)
+
+    return translate
+
+
+translates("bitwise_left_shift", "__lshift__")(_shift(True))
+translates("bitwise_right_shift", "__rshift__")(_shift(False))

@@ -1,6 +1,4 @@
-"""Layers: convolution, pooling, normalization, dropout."""
-
-import math
+"""Layers: convolution, normalization, losses of classes, dropout. Pooling is in `pooling.py`."""
 
 import rushlight as rl
 
@@ -23,13 +21,12 @@ def _unbatched(g, value, added):
     return g.op("Squeeze", value, g.ints([0])) if added else value
 
 
-def _layer(dims, *names):
+def _layer(dims, name, suffix=""):
     """`translates` for the functions of one to three dimensions."""
 
     def note(function):
-        for name in names:
-            for n in dims:
-                translates(f"{name}{n}d")(_partial(function, n))
+        for n in dims:
+            translates(f"{name}{n}d{suffix}")(_partial(function, n))
         return function
 
     return note
@@ -65,68 +62,6 @@ def _(g, dims, self, weight, bias=None, stride=1, padding=0, output_padding=0, g
              output_padding=_spread(output_padding, dims),
              dilations=_spread(dilation, dims))  # fmt: skip
     return _unbatched(g, y, added)
-
-
-# ---- pooling -----------------------------------------------------------------------------------
-
-
-@_layer((1, 2, 3), "max_pool")
-def _(g, dims, self, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
-      return_indices=False):  # fmt: skip
-    if return_indices:
-        raise g.unsupported(f"max_pool{dims}d", "return_indices")
-    x, added = _batched(g, self, dims)
-    window = _spread(kernel_size, dims)
-    y = g.op("MaxPool", x, kernel_shape=window,
-             strides=_spread(stride, dims) if stride not in (None, [], ()) else window,
-             pads=_spread(padding, dims) * 2, dilations=_spread(dilation, dims),
-             ceil_mode=int(ceil_mode))  # fmt: skip
-    return _unbatched(g, y, added)
-
-
-@_layer((1, 2, 3), "avg_pool")
-def _(g, dims, self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-      divisor_override=None):  # fmt: skip
-    x, added = _batched(g, self, dims)
-    window = _spread(kernel_size, dims)
-    y = g.op("AveragePool", x, kernel_shape=window,
-             strides=_spread(stride, dims) if stride not in (None, [], ()) else window,
-             pads=_spread(padding, dims) * 2, ceil_mode=int(ceil_mode),
-             count_include_pad=int(count_include_pad or divisor_override is not None))  # fmt: skip
-    if divisor_override is not None:
-        y = g.op("Mul", y, g.constant(math.prod(window) / divisor_override, self.dtype))
-    return _unbatched(g, y, added)
-
-
-@translates("_avg_pool")
-def _(g, self, kernel_size, *options):
-    return _of(f"avg_pool{len(kernel_size)}d")(g, self, kernel_size, *options)
-
-
-def _adaptive(kind, name):
-    def translate(g, dims, self, output_size, return_indices=False):
-        if return_indices:
-            raise g.unsupported(name, "return_indices")
-        x, added = _batched(g, self, dims)
-        sizes = self.shape[-dims:]
-        wanted = [n if w is None else w for n, w in zip(sizes, _spread_none(output_size, dims))]
-        if all(w == 1 for w in wanted):
-            return _unbatched(g, g.op("Global" + kind, x), added)
-        if any(n % w for n, w in zip(sizes, wanted)):
-            reason = f"sizes {list(sizes)} that are no multiples of the output's {wanted}"
-            raise g.unsupported(name, reason)
-        window = [n // w for n, w in zip(sizes, wanted)]
-        return _unbatched(g, g.op(kind, x, kernel_shape=window, strides=window), added)
-
-    return translate
-
-
-def _spread_none(value, dims):
-    return [value] * dims if value is None or isinstance(value, int) else list(value)
-
-
-_layer((1, 2, 3), "adaptive_avg_pool")(_adaptive("AveragePool", "adaptive_avg_pool"))
-_layer((1, 2, 3), "adaptive_max_pool")(_adaptive("MaxPool", "adaptive_max_pool"))
 
 
 # ---- normalization -----------------------------------------------------------------------------
@@ -203,6 +138,16 @@ def _(g, self, target, weight=None, size_average=None, ignore_index=-100, reduce
     if self.dim() < 2 or size_average is not None or reduce is not None:
         return NotImplemented
     return g.op("NegativeLogLikelihoodLoss", self, target, weight, ignore_index=ignore_index,
+                reduction=reduction)  # fmt: skip
+
+
+@translates("cross_entropy")
+def _(g, self, target, weight=None, size_average=None, ignore_index=-100, reduce=None,
+      reduction="mean", label_smoothing=0.0):  # fmt: skip
+    plain = size_average is None and reduce is None and not label_smoothing
+    if self.dim() < 2 or target.is_floating_point() or not plain:
+        return NotImplemented
+    return g.op("SoftmaxCrossEntropyLoss", self, target, weight, ignore_index=ignore_index,
                 reduction=reduction)  # fmt: skip
 
 

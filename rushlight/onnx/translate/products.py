@@ -112,3 +112,8 @@ def _repeated_heads(g, x, heads):
     sizes = [*g.lengths(x)[:-2], shared, *g.lengths(x)[-2:]]
     wide = g.op("Expand", wide, g.ints(sizes))
     return g.op("Reshape", wide, g.ints([*g.lengths(x)[:-3], heads, *g.lengths(x)[-2:]]))
+
+
+@translates("det", "linalg.det")
+def _(g, A):
+    return g.op("Det", A)

@@ -4,7 +4,7 @@ import math
 
 import rushlight as rl
 
-from .._table import translates
+from .._table import find, translates
 
 #: since opset 18 axes are an input of every reduction, before only of this one
 _AXES_AS_INPUT = ("ReduceSum",)
@@ -217,6 +217,28 @@ def _(g, self, k, dim=-1, keepdim=False):
     return [g.op("Unsqueeze", x, g.ints([dim])) for x in last] if keepdim else last
 
 
+@translates("median")
+def _(g, self, dim=None, keepdim=False):
+    if dim is None:
+        middle = g.constant((self.numel() - 1) // 2, rl.int64)
+        flat = g.op("Reshape", self, g.ints([-1]))
+        found = g.op("TopK", flat, g.ints([self.numel()]), outputs=2, axis=0, largest=0, sorted=1)
+        return g.op("Gather", found[0], middle, axis=0)
+    return find("kthvalue")(g, self, (self.shape[dim] + 1) // 2, dim, keepdim)
+
+
+@translates("_searchsorted")
+def _(g, sorted_sequence, self, right, out_int32, sorter):
+    if sorter is not None:
+        raise g.unsupported("searchsorted", "sorter")
+    values = g.op("Unsqueeze", self, g.ints([self.dim()]))
+    if sorted_sequence.dim() > 1:
+        sorted_sequence = g.op("Unsqueeze", sorted_sequence, g.ints([-2]))
+    before = g.op("LessOrEqual" if right else "Less", sorted_sequence, values)
+    dtype = rl.int32 if out_int32 else rl.int64
+    return g.op("ReduceSum", g.cast(before, dtype), g.ints([-1]), keepdims=0, dtype=dtype)
+
+
 @translates("_unique")
 def _(g, self):
     values, _, inverse, counts = g.op("Unique", self, outputs=4, sorted=1)
@@ -227,3 +249,48 @@ def _(g, self):
 def _(g, self, dim, *, dtype=None):
     x = g.value(self, dtype or _integers(self))
     return g.op("CumSum", x, g.constant(int(dim), rl.int64))
+
+
+def _up_to_each(g, self, x, dim, neutral):
+    """Rows that hold the elements up to each one, and `neutral` after that; and the order of
+    dimensions that brings the result back. Their size is the square of the dimension's.
+    """
+    dim %= self.dim()
+    order = list(range(self.dim()))
+    order[dim], order[-1] = order[-1], order[dim]
+    length = g.value(g.length(self, dim), rl.int64)
+    count = g.op("Range", g.constant(0, rl.int64), length, g.constant(1, rl.int64), dtype=rl.int64)
+    seen = g.op("LessOrEqual", count, g.op("Unsqueeze", count, g.ints([1])))
+    rows = g.op("Unsqueeze", g.op("Transpose", x, perm=order), g.ints([-2]))
+    return g.op("Where", seen, rows, neutral), order
+
+
+def _reduced_rows(g, kind, rows, order):
+    axes = {"axes": [-1]} if g.opset < 18 else {}
+    y = g.op(kind, rows, None if axes else g.ints([-1]), keepdims=0, **axes)
+    return g.op("Transpose", y, perm=order)
+
+
+@translates("cumprod")
+def _(g, self, dim, *, dtype=None):
+    dtype = dtype or _integers(self)
+    x = g.value(self, dtype)
+    if self.dim() == 0:
+        return x
+    return _reduced_rows(g, "ReduceProd", *_up_to_each(g, self, x, dim, g.constant(1, dtype)))
+
+
+def _extremes(kind, worst):
+    def translate(g, self, dim):
+        if self.dim() == 0 or not self.is_floating_point():
+            raise g.unsupported("cum" + kind.lower(), "other than floats with dimensions")
+        neutral = g.constant(worst, self.dtype)
+        rows, order = _up_to_each(g, self, g.value(self), dim, neutral)
+        last = g.op("Arg" + kind, rows, axis=-1, keepdims=0, select_last_index=1, dtype=rl.int64)
+        return _reduced_rows(g, "Reduce" + kind, rows, order), g.op("Transpose", last, perm=order)
+
+    return translate
+
+
+translates("cummax")(_extremes("Max", -math.inf))
+translates("cummin")(_extremes("Min", math.inf))

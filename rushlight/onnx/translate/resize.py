@@ -64,11 +64,42 @@ def _(g, self, pad, mode="constant", value=None):
     pairs = list(pad)
     modes = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
     if mode == "circular" and g.opset < 19:
-        raise g.unsupported("pad", "mode 'circular'", since=19)
+        return _wrapped(g, self, pairs)
     befores = [0] * (self.dim() - len(pairs) // 2) + pairs[-2::-2]
     afters = [0] * (self.dim() - len(pairs) // 2) + pairs[::-2]
     fill = g.constant(value or 0, self.dtype) if mode == "constant" else None
     return g.op("Pad", self, g.ints(befores + afters), fill, mode=modes[mode])
+
+
+def _wrapped(g, self, pairs):
+    """Circular padding in pieces: the end, the whole, the beginning."""
+    if min(pairs) < 0:
+        raise g.unsupported("pad", "mode 'circular' with negative sizes", since=19)
+    x = g.value(self)
+    for at, (before, after) in enumerate(zip(pairs[::2], pairs[1::2])):
+        dim = self.dim() - 1 - at
+        parts = [x]
+        if before:
+            ends = g.ints([2**31 - 1])
+            parts.insert(0, g.op("Slice", x, g.ints([-before]), ends, g.ints([dim])))
+        if after:
+            parts.append(g.op("Slice", x, g.ints([0]), g.ints([after]), g.ints([dim])))
+        x = g.op("Concat", *parts, axis=dim)
+    return x
+
+
+@translates("fold")
+def _(g, self, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    if g.opset < 18:
+        raise g.unsupported("fold", since=18)
+
+    def pair(n):
+        return [n, n] if isinstance(n, int) else [int(v) for v in n]
+
+    x = self if self.dim() == 3 else g.op("Unsqueeze", self, g.ints([0]))
+    y = g.op("Col2Im", x, g.ints(pair(output_size)), g.ints(pair(kernel_size)),
+             dilations=pair(dilation), pads=pair(padding) * 2, strides=pair(stride))  # fmt: skip
+    return y if self.dim() == 3 else g.op("Squeeze", y, g.ints([0]))
 
 
 @translates("constant_pad_nd")

@@ -207,8 +207,9 @@ ConvOperands operands(const Work& t, bool last) {
 void compute(ConvPart part, const ConvGeometry& g, const Tensor* x, const Tensor* w,
              const Tensor* y, const Tensor* bias, Tensor& out, bool last) {
   DType dtype = widened(out.dtype);
-  bool dnnl = dtype == DType::F32 && out.numel && g.batch && g.in_channels && g.kernel_numel() &&
-              g.in_numel() && g.out_numel();
+  bool stepwise = part == ConvPart::Input && dtype != out.dtype;
+  bool dnnl = !stepwise && dtype == DType::F32 && out.numel && g.batch && g.in_channels &&
+              g.kernel_numel() && g.in_numel() && g.out_numel();
   Work t;
   auto prepare = [&](bool in_channels_last) {
     t.x = x ? in_layout(*x, dtype, in_channels_last) : result_in(out, dtype, in_channels_last);
@@ -233,7 +234,9 @@ void compute(ConvPart part, const ConvGeometry& g, const Tensor* x, const Tensor
     prepare(false);
     gemm_prepare(dtype, INT64_MAX);
     Unlocked unlocked(work);
-    conv_columns(part, g, dtype, operands(t, false));
+    ConvOperands o = operands(t, false);
+    o.kept = out.dtype;
+    conv_columns(part, g, dtype, o);
   }
   Ref<Tensor>& made = part == ConvPart::Forward ? t.y : part == ConvPart::Input ? t.x : t.w;
   if (made.get() != &out) copy_into(out, *made);

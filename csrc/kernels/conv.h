@@ -25,6 +25,8 @@ struct ConvOperands {
   const void* bias = nullptr;
   SizeVec w_strides;
   bool channels_last = false;
+  // Of 16 bits for Input: columns and their sums are rounded to this dtype, as in PyTorch.
+  DType kept = DType::F32;
 };
 
 // float32 only, through oneDNN; false when oneDNN does not implement the geometry.

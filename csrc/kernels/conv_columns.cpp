@@ -70,7 +70,8 @@ void unfold(const ConvGeometry& g, int64_t channels, const T* x, T* columns) {
   });
 }
 
-template <class T>
+// `S` is the type that columns and their sums are kept in.
+template <class S, class T>
 void fold(const ConvGeometry& g, int64_t channels, const T* columns, T* x) {
   parallel_for(channels, channel_grain(g), [&](int64_t begin, int64_t end) {
     for (int64_t ch = begin; ch < end; ++ch) {
@@ -84,12 +85,21 @@ void fold(const ConvGeometry& g, int64_t channels, const T* columns, T* x) {
           if (i < 0) return;
           for (int64_t q = first; q < last; ++q) {
             T& cell = to[i + q * g.stride[2] + shift];
-            cell = static_cast<T>(cell + from[o + q]);
+            cell = static_cast<T>(static_cast<S>(cell + static_cast<S>(from[o + q])));
           }
         });
       });
     }
   });
+}
+
+template <class T>
+void fold_as(DType kept, const ConvGeometry& g, int64_t channels, const T* columns, T* x) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (kept == DType::F16) return fold<Half>(g, channels, columns, x);
+    if (kept == DType::BF16) return fold<BFloat16>(g, channels, columns, x);
+  }
+  fold<T>(g, channels, columns, x);
 }
 
 template <class T>
@@ -106,13 +116,14 @@ void add_bias(const ConvGeometry& g, const T* bias, T* y) {
 
 // One image and group: x [C, in], w [O, C*K], y [O, out], columns [C*K, out].
 template <class T>
-void one_group(ConvPart part, const ConvGeometry& g, T* x, T* w, T* y, T* columns, bool first) {
+void one_group(ConvPart part, const ConvGeometry& g, T* x, T* w, T* y, T* columns, bool first,
+               DType kept) {
   int64_t channels = g.in_channels / g.groups, outs = g.out_channels / g.groups;
   int64_t taps = channels * g.kernel_numel(), cells = g.out_numel();
   Matrix mw{w, outs, taps, taps, 1}, my{y, outs, cells, cells, 1};
   if (part == ConvPart::Input) {
     gemm(dtype_of<T>, transposed(mw), my, columns, cells, false);
-    fold(g, channels, columns, x);
+    fold_as(kept, g, channels, columns, x);
     return;
   }
   unfold(g, channels, x, columns);
@@ -136,7 +147,7 @@ void run(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
     for (int64_t k = 0; k < g.groups; ++k)
       one_group<T>(part, g, x + (n * g.in_channels + k * channels) * g.in_numel(),
                    w + k * outs * taps, y + (n * g.out_channels + k * outs) * g.out_numel(),
-                   scratch, n == 0);
+                   scratch, n == 0, t.kept);
   if (t.bias) add_bias(g, static_cast<const T*>(t.bias), y);
 }
 

@@ -1,6 +1,7 @@
 // The error function family: erf, erfc, erfcx, erfinv. Branch-free, so loops over them vectorise.
 // erf: a polynomial in x^2 below 1, and 1 - exp(-q(x)) above, with q a minimax fit of -log(erfc).
-// erfc: exp(-x^2) times erfcx, whose fit is in (x-3)/(x+3), so one polynomial reaches infinity.
+// erfc: exp(-x^2) times erfcx, whose fit is in (x-3)/(x+3), so one polynomial reaches infinity; in
+// double both are pairs.
 #pragma once
 
 #include "log.h"
@@ -12,13 +13,14 @@ static inline float erf_small(float x) {
                    -0.00079978531f, 7.80690389e-5f);
   return mad(x, p, x);
 }
-static inline double erf_small(double x) {
-  double p = horner(x * x, 0x1.06eba8214db68p-3, -0x1.812746b03799dp-2, 0x1.ce2f21a03f8bep-4,
-                    -0x1.b82ce311a9a86p-6, 0x1.565bcceee2793p-8, -0x1.c02daeb890f9fp-11,
-                    0x1.f9a296dd879eep-14, -0x1.f4c8316d88939p-17, 0x1.b96b6b7cfb54ap-20,
-                    -0x1.5b8cb8fdd7260p-23, 0x1.d3ddcdab4337dp-27, -0x1.a236af848ab53p-31);
-  return mad(x, p, x);
+// erf(x)/x - 1 for |x| <= 1, given x^2.
+static inline double erf_curve(double z) {
+  return horner(z, 0x1.06eba8214db68p-3, -0x1.812746b03799dp-2, 0x1.ce2f21a03f8bep-4,
+                -0x1.b82ce311a9a86p-6, 0x1.565bcceee2793p-8, -0x1.c02daeb890f9fp-11,
+                0x1.f9a296dd879eep-14, -0x1.f4c8316d88939p-17, 0x1.b96b6b7cfb54ap-20,
+                -0x1.5b8cb8fdd7260p-23, 0x1.d3ddcdab4337dp-27, -0x1.a236af848ab53p-31);
 }
+static inline double erf_small(double x) { return mad(x, erf_curve(x * x), x); }
 // -log(erfc(a)) for 1 <= a, up to where erf is 1.
 static inline float neg_log_erfc(float a) {
   float x = a > 4.0f ? 4.0f : a;
@@ -43,25 +45,45 @@ static inline T erf_any(T x) {
 static inline float erf(float x) { return erf_any(x); }
 static inline double erf(double x) { return erf_any(x); }
 
-// exp(x^2) erfc(x) for x >= 1/2.
-static inline double erfcx_large(double x) {
-  double inverse = 1.0 / (x + 3.0), q = x > 1e18 ? 1.0 : (x - 3.0) * inverse;
-  double p = horner(
-      q, 0x1.40c522d7e4987p+0, -0x1.15c084bb9e8c7p-3, -0x1.85a15c58a9ce2p-5, 0x1.098366a5b313cp-3,
-      -0x1.e88b803a592b6p-4, 0x1.17ca2878573d2p-4, -0x1.8574c406791bcp-6, 0x1.4b884d60819ap-9,
-      0x1.ef1bd9e0a880cp-10, -0x1.98db2dad6427ap-11, -0x1.b9115ab7fe865p-14, 0x1.0656e0b4b14d8p-13,
-      0x1.4bfeefc02c657p-18, -0x1.50d66491e3f9ep-16, -0x1.89d7d45a4705dp-21, 0x1.ca9db7ded5d3cp-19,
-      0x1.9aa63c2f2699bp-22, -0x1.21ccbca4eebefp-21, -0x1.b5db3ccd7f11ep-23, 0x1.b1f417bbed3fp-25,
-      0x1.d79e211a0f2d4p-24, -0x1.85de7c96e508dp-27, -0x1.3bd06004de303p-25, 0x1.a19f25ce21817p-27);
-  return 0.5 * p / (0.5 + x);
+// exp(x^2) erfc(x) for x >= 15/32, as a pair.
+static inline Pair erfcx_large(double x) {
+  double b = x > 1e18 ? 1e18 : x;
+  Pair under = exact_sum(b, 3.0);
+  double u = 6.0 / under.hi;
+  Pair q = exact_sum(1.0, -u);  // 1 - 6/(x + 3), the rest of the quotient being u_lo
+  double u_lo = mad(-u, under.lo, fused(-u, under.hi, 6.0)) * (u * (1.0 / 6));
+  double slope = horner(q.hi, -0.150, -0.0869, 0.589, -0.5455);
+  double w = q.hi * q.hi;  // two short chains, which overlap, instead of a long one
+  double even = horner(w, -0x1.15c084bb9e8f4p-3, 0x1.098366a5b4785p-3, 0x1.17ca2877ed0d5p-4,
+                       0x1.4b884e4df77f1p-9, -0x1.98db52cdced08p-11, 0x1.065a67842db3ep-13,
+                       -0x1.514232f78f53bp-16, 0x1.d2ae14b3f4617p-19, -0x1.4fc3f69f12926p-21,
+                       0x1.e2baafd7fd692p-24, -0x1.6175cd4e2ebbcp-26, 0x1.b32f173a35f8ap-29);
+  double odd = horner(w, -0x1.85a15c58aa64fp-5, -0x1.e88b803a48135p-4, -0x1.8574c40c49111p-6,
+                      0x1.ef1bddb1b03e0p-10, -0x1.b912a97207921p-14, 0x1.4c351db13c93ep-18,
+                      -0x1.89ec6e113a38fp-21, 0x1.833144449d76cp-22, -0x1.37287a9e114a4p-23,
+                      0x1.6ae617505e821p-25, -0x1.de340b4d8cc40p-28);
+  double rest = q.hi * mad(q.hi, odd, even);
+  Pair p = ordered_sum(0x1.40c522d7e4987p+0, rest),
+       d = exact_sum(x, 0.5);  // p is (1 + 2x) times the value
+  double inverse = 0.5 / d.hi, y = p.hi * inverse;
+  double miss = fused(-2.0 * y, d.hi, p.hi) +
+                mad(-2.0 * y, d.lo, p.lo + mad(q.lo - u_lo, slope, 0x1.aae02681c933dp-55));
+  return {y, miss * inverse};
 }
 
+// By 1 - erf for small x.
+inline constexpr double kErfcSmall = 0.46875;
 static inline double erfc(double x) {
-  double a = abs(x), b = a > 30.0 ? 30.0 : a < 0.5 ? 0.5 : a;
-  double square = b * b, lost = fused(b, b, -square);
-  double large = exp_with_tail(-square, -lost) * erfcx_large(b);
+  double a = abs(x), b = a > 30.0 ? 30.0 : a < kErfcSmall ? kErfcSmall : a;
+  double square = b * b;
+  auto [r, tail, power] = split_exp(-square);
+  Pair e = exp_series(r, tail - fused(b, b, -square)), f = erfcx_large(b);
+  double p = e.hi * f.hi, p_lo = mad(e.hi, f.lo, mad(e.lo, f.hi, fused(e.hi, f.hi, -p)));
+  double large = times_power(p + p_lo, power);
   double outer = x < 0.0 ? 2.0 - large : large;
-  return a < 0.5 ? 1.0 - erf_small(x) : is_nan(x) ? x : outer;
+  Pair less = ordered_sum(1.0, -x);
+  double inner = less.hi + mad(-x, erf_curve(x * x), less.lo);
+  return a < kErfcSmall ? inner : is_nan(x) ? x : outer;
 }
 // (1 + 2x) erfcx(x) to 30 bits, q = (x - 3) / (x + 3).
 template <class T>
@@ -79,7 +101,10 @@ static inline float erfc(float x) {
   double b = double(a > 12.0f ? 12.0f : a < 0.5f ? 0.5f : a), q = (b - 3.0) / (b + 3.0);
   double large = exp2_for_float(-kLog2e * b * b) * erfcx_fit(q) / (1.0 + 2.0 * b);
   float outer = float(x < 0.0f ? 2.0 - large : large);
-  float inner = float(1.0 - double(erf_small(x)));
+  double z = double(x) * x;
+  float inner =
+      float(1.0 - x * horner(z, 0x1.20dd75041b7e9p+0, -0x1.8127466feb63bp-2, 0x1.ce2ef27efe5b9p-4,
+                             -0x1.b8203bca73682p-6, 0x1.54d141ed5bbcbp-8, -0x1.937400057435cp-11));
   return a < 0.5f ? inner : is_nan(x) ? x : outer;
 }
 
@@ -107,37 +132,61 @@ static inline Normal<float> normal(float x) {
   return {x > 0.0f ? 1.0f - tail : tail, bell * (0.39894228f * kLower)};
 }
 
+static inline double erfcx_value(double x) {
+  Pair y = erfcx_large(x);
+  return y.hi + y.lo;
+}
 static inline double erfcx(double x) {
   double a = abs(x), b = a < 0.5 ? 0.5 : a;
   double square = a * a, lost = a < 30.0 ? fused(a, a, -square) : 0.0;
-  double grown = exp_with_tail(square, lost), large = erfcx_large(b);
+  double grown = exp_with_tail(square, lost), large = erfcx_value(b);
   double outer = x < 0.0 ? 2.0 * grown - large : large;
   return a < 0.5 ? grown * (1.0 - erf_small(x)) : outer;
 }
 static inline float erfcx(float x) { return float(erfcx(double(x))); }
 
-// erfinv to 2^-28, by polynomials in w = -log(1 - x^2) and, in the tail, its root.
+// erfinv to 2^-32, by polynomials in w = -log(1 - x^2) and, in the tail, its root.
 static inline double erfinv_guess(double x) {
   double w = -log(fused(-x, x, 1.0)), t = w - 2.5, s = sqrt(w) - 4.0;
-  double middle = horner(t, 0x1.805c5cff6ea59p+0, 0x1.f91e88bf11702p-3, -0x1.11c3e0d4a8184p-8,
-                         -0x1.486277a925fb2p-10, 0x1.c9bb62736e08cp-13, -0x1.507b9b3d118e7p-18,
-                         -0x1.cbd5da0839bbdp-19, 0x1.0489df52c3c09p-21, 0x1.1ad4399e03e95p-26,
-                         -0x1.999980853a7ebp-27, 0x1.e01b91ff401dfp-32, 0x1.9751df606c549p-33);
-  double tail = horner(
-      s, 0x1.eb7e0905da254p+1, 0x1.026e25ca87f4fp+0, 0x1.4a52dbbf4ef9ap-10, -0x1.c76214f4e051ep-11,
-      0x1.4f1f02eb27a1ep-12, -0x1.f43dcbe2d4a26p-14, 0x1.ec98a9822c41bp-15, -0x1.00a05b6f7ec6dp-15,
-      0x1.fe84d096be924p-17, -0x1.54866d7b33b94p-17, 0x1.5d1abcc67d13ap-18, -0x1.8559737a13a69p-24,
-      -0x1.1a6a19ecc488bp-20, 0x1.2100995bfdc73p-22, 0x1.81183ee952fb4p-25, -0x1.24d9000f8162ap-26);
+  double middle = horner(t, 0x1.805c5cfd153a8p+0, 0x1.f91e8993d8813p-3, -0x1.11c3c5386bddap-8,
+                         -0x1.4863ce69e07fbp-10, 0x1.c9b4de6683026p-13, -0x1.4f4708da4e773p-18,
+                         -0x1.cab71083dac62p-19, 0x1.00ffe173c3f9ap-21, 0x1.dcb2698f8fa89p-27,
+                         -0x1.7542afe1f5326p-27, 0x1.bb4c11deb839bp-31, 0x1.0fb579283e394p-33,
+                         -0x1.5bf59c0faadc6p-36);
+  double tail = horner(s, 0x1.eb7e0914091edp+1, 0x1.026e266393c60p+0, 0x1.4a4405618f8d9p-10,
+                       -0x1.c79d6597a634dp-11, 0x1.506ac5a4451bep-12, -0x1.ede3e354db13cp-14,
+                       0x1.d5f1f5b5b9e58p-15, -0x1.1329b65f6e264p-15, 0x1.31399dea960a7p-16,
+                       -0x1.1ef971952f3bep-17, 0x1.c43fd78816bf5p-19, -0x1.68c799b013f68p-21,
+                       -0x1.ba4485a3252cfp-22, 0x1.82aa2ce51a873p-22, -0x1.3e360d9d11b11p-24,
+                       -0x1.27aacca293b70p-26, 0x1.39a6a81ca583cp-27, -0x1.15a718e2c7681p-30);
   return x * (w < 5.0 ? middle : tail);
+}
+// erf(y) - a to 2^-60 for 0 <= y <= 0.82 where it is small: the first terms in pairs.
+static inline double erf_miss(double y, double a) {
+  double z = y * y, z_lo = fused(y, y, -z);
+  double rest = z * horner(z, 0x1.ce2f21a042b27p-4, -0x1.b82ce31283c0dp-6, 0x1.565bcd0d52df6p-8,
+                           -0x1.c02db3b7716efp-11, 0x1.f9a31aec50920p-14, -0x1.f4d10b1cb4179p-17,
+                           0x1.b9ce1eca8b65fp-20, -0x1.5e411540973f9p-23, 0x1.e99b36cbc96fcp-27,
+                           -0x1.eec5390faeee3p-31);
+  Pair r = ordered_sum(-0x1.812746b0379e6p-2, rest);
+  double t = z * r.hi,
+         t_lo = mad(z, r.lo + -0x1.680f1b948e08dp-58, mad(z_lo, r.hi, fused(z, r.hi, -t)));
+  Pair p = exact_sum(0x1.06eba8214db69p-3, t);
+  double e = y * p.hi, e_lo = mad(y, p.lo + (t_lo + -0x1.cd81c78cdeb86p-57), fused(y, p.hi, -e));
+  return ((y - a) + e) + e_lo;
 }
 // One Halley step on erf(y) = x, through erfc where erf is near 1.
 static inline double erfinv(double x) {
   constexpr double kRootPiHalf = 0.88622692545275801365;
   double a = abs(x), inside = a < 1.0 ? a : 0.5;
   double y = erfinv_guess(inside);
-  double square = y * y, grown = exp_with_tail(square, fused(y, y, -square));
-  double near_one = mad(1.0 - inside, grown, -erfcx_large(y < 0.5 ? 0.5 : y));
-  double near_zero = (erf_small(y) - inside) * grown;
+  double square = y * y;
+  auto [r, tail, power] = split_exp(square);
+  Pair e = exp_series(r, tail + fused(y, y, -square)), f = erfcx_large(y < 0.5 ? 0.5 : y);
+  double s = from_bits<double>((power - Bits<double>::kBias) << Bits<double>::kMantissa);
+  double rest = s * (1.0 - inside), p = rest * e.hi;
+  double near_one = (p - f.hi) + (mad(rest, e.lo, fused(rest, e.hi, -p)) - f.lo);
+  double near_zero = erf_miss(y, inside) * (s * (e.hi + e.lo));
   double step = kRootPiHalf * (inside < 0.75 ? near_zero : near_one);
   double refined = y - step / (1.0 + y * step);
   double edge = a == 1.0 ? kInf<double> : kNan<double>;

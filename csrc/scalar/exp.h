@@ -117,8 +117,8 @@ static inline Pair exp_series(double r, double tail) {
                         0x1.6c16c16c26fdep-10, 0x1.a01a01b2697b1p-13, 0x1.a01a01527c91ep-16,
                         0x1.71ddf26f56e49p-19, 0x1.27e58cf46e381p-22, 0x1.af68622be97c6p-26,
                         0x1.1e670afd8a2d1p-29);
-  double lost = mad(tail, sum.hi, (one.lo + sum.lo) + half_lost);
-  return {sum.hi, mad(r * z, curve, lost)};
+  double rest = r * z * curve;
+  return {sum.hi, rest + mad(tail, sum.hi + rest, (one.lo + sum.lo) + half_lost)};
 }
 
 // exp(x) where the result is known to be a normal number (or x a NaN).

@@ -7,7 +7,7 @@ from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op, pointwise
 
 
-def _extreme(name, doc, wins, shown):
+def _extreme(name, doc, rules, shown):
     """Records the extreme; ``shown`` is that of (1, nan) and (2, 0)."""
 
     def body(self, other): ...
@@ -15,10 +15,21 @@ def _extreme(name, doc, wins, shown):
     call = f"{name}(rl.tensor([1., torch.nan]), rl.tensor([2., 0.]))"
     body.__doc__ = with_example(doc, call, f"tensor([{shown}])")
     made = op(f"{name}(Tensor self, Tensor other) -> Tensor", kind=pointwise, inplace=False)(body)
-    made.vjp(
-        self=lambda g, self, other: g * _share_of(wins(self, other), self == other, g),
-        other=lambda g, self, other: g * _share_of(wins(other, self), self == other, g),
-    )
+    made.vjp(**rules)
+
+
+def _ties_share(wins):
+    return {
+        "self": lambda g, self, other: g * _share_of(wins(self, other), self == other, g),
+        "other": lambda g, self, other: g * _share_of(wins(other, self), self == other, g),
+    }
+
+
+def _first_takes_ties(wins):
+    return {
+        "self": lambda g, self, other: g.masked_fill(~wins(self, other), 0),
+        "other": lambda g, self, other: g.masked_fill(wins(self, other), 0),
+    }
 
 
 def _share_of(wins, tie, g):
@@ -28,25 +39,25 @@ def _share_of(wins, tie, g):
 _extreme(
     "maximum",
     "The larger of the two, elementwise; NaN wins. Ties share the gradient.",
-    lambda a, b: a >= b,
+    _ties_share(lambda a, b: a >= b),
     "2., nan",
 )
 _extreme(
     "minimum",
     "The smaller of the two, elementwise; NaN wins. Ties share the gradient.",
-    lambda a, b: a <= b,
+    _ties_share(lambda a, b: a <= b),
     "1., nan",
 )
 _extreme(
     "fmax",
-    "The larger of the two; a NaN loses to a number.",
-    lambda a, b: (a >= b) | b.isnan(),
+    "The larger of the two; a NaN loses to a number. Of equal ones the first has the gradient.",
+    _first_takes_ties(lambda a, b: (a >= b) | b.isnan()),
     "2., 0.",
 )
 _extreme(
     "fmin",
-    "The smaller of the two; a NaN loses to a number.",
-    lambda a, b: (a <= b) | b.isnan(),
+    "The smaller of the two; a NaN loses to a number. Of equal ones the first has the gradient.",
+    _first_takes_ties(lambda a, b: (a <= b) | b.isnan()),
     "1., 0.",
 )
 

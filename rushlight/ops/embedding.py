@@ -3,6 +3,7 @@
 import rushlight as rl
 from rushlight.ops._decisions import some, unwrapped
 from rushlight.ops._record import op
+from rushlight.ops._rounding import widen
 
 _NN = ("nn.functional",)
 
@@ -238,9 +239,11 @@ def embedding_bag(
         _renormalize(weight, flat, max_norm, norm_type)
     rows = _embedding_sparse if sparse else _embedding
     vectors = rows(weight, flat, padding, scale_grad_by_freq)
-    if per_sample_weights is not None:
-        vectors = vectors * per_sample_weights.reshape(-1, 1)
-    return _pool_bags(vectors, ids, bags, mode, flat != padding if padding >= 0 else None)
+    kept = flat != padding if padding >= 0 else None
+    if per_sample_weights is None:
+        return _pool_bags(vectors, ids, bags, mode, kept)
+    terms = widen(vectors) * widen(per_sample_weights.reshape(-1, 1))  # rounded when summed
+    return _pool_bags(terms, ids, bags, mode, kept).to(vectors.dtype)
 
 
 @op("one_hot(Tensor tensor, int num_classes=-1) -> Tensor", at=_NN)

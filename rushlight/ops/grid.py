@@ -1,8 +1,9 @@
 """Sampling at computed positions: grid_sample and the affine_grid that makes positions."""
 
 import rushlight as rl
-from rushlight.ops._attach import _attach
+from rushlight.ops._attach import _attach, through_formula
 from rushlight.ops._record import op
+from rushlight.ops._rounding import is_narrow
 from rushlight.ops.pool import _pool_take
 
 _NN = ("nn.functional",)
@@ -40,11 +41,11 @@ def affine_grid(theta, size, align_corners):
     return rl.matmul(base, theta.transpose(1, 2)).view((size[0],) + size[2:] + (dims,))
 
 
-def _unnormalize(x, n, align):
+def unnormalize(x, n, align):
     return (x + 1) * ((n - 1) / 2) if align else ((x + 1) * n - 1) / 2
 
 
-def _reflect(x, low, high):
+def reflect(x, low, high):
     """x mirrored into [low / 2, high / 2]."""
     if low == high:
         return x * 0
@@ -64,18 +65,24 @@ def _place(x, n, padding, align):
     if padding == "border":
         return _clip(x, n)
     if padding == "reflection":
-        x = _reflect(x, 0, 2 * (n - 1)) if align else _reflect(x, -1, 2 * n - 1)
+        x = reflect(x, 0, 2 * (n - 1)) if align else reflect(x, -1, 2 * n - 1)
         return _clip(x, n)
     return x
 
 
-def _pick(input, index, sizes):
-    """input at integer positions (one tensor per dimension, (N, *out)), 0 outside: (N, C, *out)."""
+def flat_places(index, sizes):
+    """Integer positions as one number, and whether they are inside."""
     inside, flat = None, 0
     for at, n in zip(index, sizes):
         ok = (at >= 0) & (at < n)
         inside = ok if inside is None else inside & ok
         flat = flat * n + at.clamp(0, n - 1).to(rl.int64)
+    return flat, inside
+
+
+def values_at(input, index, sizes):
+    """input at integer positions (one tensor per dimension, (N, *out)), 0 outside: (N, C, *out)."""
+    flat, inside = flat_places(index, sizes)
     n, c = input.shape[:2]
     out = tuple(flat.shape[1:])
     cells = flat.shape[1:].numel()
@@ -95,9 +102,54 @@ def _corners(at, sizes, input):
             part = x - l if high else 1 - (x - l) if len(at) == 2 else l + 1 - x
             weight = part if weight is None else weight * part
             index.insert(0, (l + high).detach())
-        term = _pick(input, index, sizes) * weight.unsqueeze(1)
+        term = values_at(input, index, sizes) * weight.unsqueeze(1)
         total = term if total is None else total + term
     return total
+
+
+def _sampled(input, grid, padding, align):
+    """Multilinear samples."""
+    sizes, dims = tuple(input.shape[2:]), input.dim() - 2
+    at = [unnormalize(grid[..., dims - 1 - d], sizes[d], align) for d in range(dims)]
+    return _corners([_place(x, n, padding, align) for x, n in zip(at, sizes)], sizes, input)
+
+
+@op(
+    "_narrow_samples(Tensor input, Tensor grid, str padding, bool align) -> Tensor",
+    at=("internal",),
+    grad_name=("GridSampler2DBackward0",) * 5 + ("GridSampler3DBackward0",),
+)
+def _narrow_samples(input, grid, padding, align):
+    """Multilinear samples of 16 bits, whose gradients are steps of their own."""
+    return _sampled(input, grid, padding, align)
+
+
+@_narrow_samples.vjp_all
+def _(g, needs, input, grid, padding, align):
+    return _narrow_samples_backward(g, input, grid, padding, align)
+
+
+@op(
+    "_narrow_samples_backward(Tensor grad, Tensor input, Tensor grid, str padding, bool align)"
+    " -> (Tensor grad_input, Tensor grad_grid)",
+    at=("internal",),
+)
+def _narrow_samples_backward(grad, input, grid, padding, align):
+    """The gradients of `_narrow_samples`."""
+    from rushlight.ops._grid_steps import sample_gradients
+
+    return sample_gradients(grad, input, grid, padding, align)
+
+
+def _gradient_of_samples(grad, input, grid, padding, align):
+    leaves = [t if t.requires_grad else t.detach().requires_grad_() for t in (input, grid)]
+    return rl.autograd.grad(_sampled(*leaves, padding, align), leaves, grad, create_graph=True)
+
+
+@_narrow_samples_backward.vjp_all
+def _(given, needs, grad, input, grid, padding, align):
+    tensors = (grad, input, grid)
+    return through_formula(_gradient_of_samples, given, needs[:3], tensors, padding, align)
 
 
 def _cubic_weights(t):
@@ -124,7 +176,7 @@ def _bicubic(at, sizes, input, padding, align):
                 _place(y0 + (i - 1), sizes[0], padding, align),
                 _place(x0 + (j - 1), sizes[1], padding, align),
             ]
-            term = _pick(input, index, sizes) * wx[j].unsqueeze(1)
+            term = values_at(input, index, sizes) * wx[j].unsqueeze(1)
             row = term if row is None else row + term
         row = row * wy[i].unsqueeze(1)
         total = row if total is None else total + row
@@ -175,11 +227,12 @@ def grid_sample(input, grid, mode, padding_mode, align_corners):
     if mode == "bicubic" and dims != 2:
         raise RuntimeError("grid_sample(): bicubic interpolation only supports 4D input")
     align, sizes = bool(align_corners), tuple(input.shape[2:])
-    at = [_unnormalize(grid[..., dims - 1 - d], sizes[d], align) for d in range(dims)]
+    if mode == "bilinear":
+        narrow = is_narrow(input) and grid.dtype == input.dtype
+        return (_narrow_samples if narrow else _sampled)(input, grid, padding_mode, align)
+    at = [unnormalize(grid[..., dims - 1 - d], sizes[d], align) for d in range(dims)]
     if mode == "bicubic":
         return _bicubic(at, sizes, input, padding_mode, align)
-    at = [_place(x, n, padding_mode, align) for x, n in zip(at, sizes)]
-    if mode == "nearest":
-        values = _pick(input, [x.round().detach() for x in at], sizes)
-        return _attach(values, grid) if grid.requires_grad else values  # its gradient is 0
-    return _corners(at, sizes, input)
+    at = [_place(x, n, padding_mode, align).round().detach() for x, n in zip(at, sizes)]
+    values = values_at(input, at, sizes)
+    return _attach(values, grid) if grid.requires_grad else values  # its gradient is 0

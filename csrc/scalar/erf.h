@@ -113,8 +113,12 @@ template <class T>
 struct Normal {
   T cdf, density;
 };
+// What rounding -x / sqrt(2) loses counts in the tail, so erfc's slope there gives it back.
 static inline Normal<double> normal(double x) {
-  return {0.5 * erfc(x * -0.70710678118654752440), 0.39894228040143267794 * exp(-0.5 * x * x)};
+  constexpr double kRootHalf = 0x1.6a09e667f3bcdp-1, kRootHalfLo = -0x1.bdd3413b26456p-55;
+  double u = -x * kRootHalf, lost = fused(-x, kRootHalf, -u) - x * kRootHalfLo;
+  double bell = exp(-0.5 * x * x), miss = abs(x) < 40.0 ? bell * lost : 0.0;
+  return {mad(miss, -0.56418958354775628695, 0.5 * erfc(u)), 0.39894228040143267794 * bell};
 }
 // Without double, which has half the lanes: what rounding x^2 loses is given back, and the cdf of
 // -a is exp(-a^2/2) times a polynomial in (a - 3) / (a + 3) over a + 3. The exponential is raised

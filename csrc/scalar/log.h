@@ -99,14 +99,19 @@ static inline T log_special(T x, T y) {
 }
 
 // k ln2 and the pair beside it.
-static inline double join_log(double k, Pair l) {
+static inline Pair join_log(double k, Pair l) {
   using C = LogConst<double>;
   Pair sum = ordered_sum(k * C::kLn2Hi, l.hi);
-  return sum.hi + (sum.lo + mad(k, C::kLn2Lo, l.lo));
+  return {sum.hi, sum.lo + mad(k, C::kLn2Lo, l.lo)};
+}
+// log(x) of a positive finite x; the second part may be a hundredth of the first.
+static inline Pair log_sum(double x) {
+  auto [k, f, biased] = split_log_any(x);
+  return join_log(k, log1p_series(f, 0.0));
 }
 static inline double log(double x) {
-  auto [k, f, biased] = split_log_any(x);
-  return log_special(x, join_log(k, log1p_series(f, 0.0)));
+  Pair l = log_sum(x);
+  return log_special(x, l.hi + l.lo);
 }
 static inline float log(float x) {
   using C = LogConst<float>;
@@ -165,7 +170,8 @@ static inline double log1p_with_tail(double x, double more) {
   double inverse = from_bits<double>((s.biased < kTop ? kTop - s.biased : 0) << B::kMantissa);
   double scaled = from_bits<double>(to_bits(x) - ((s.biased - B::kBias) << B::kMantissa));
   Pair f = exact_sum(scaled, inverse - 1.0);
-  return log1p_special(x, join_log(s.k, log1p_series(f.hi, mad(more, inverse, f.lo))));
+  Pair l = join_log(s.k, log1p_series(f.hi, mad(more, inverse, f.lo)));
+  return log1p_special(x, l.hi + l.lo);
 }
 static inline double log1p(double x) { return log1p_with_tail(x, 0.0); }
 // Above 2^-29 the sum is exact; below, f is nearly all of it.

@@ -24,21 +24,31 @@ static inline double sin_pi(double x) {
   return floor(0.5 * n) * 2.0 == n ? s : -s;
 }
 
-// Reflection below 0, recurrence up to 10, then the asymptotic series in 1/x^2.
-static inline double digamma(double x) {
-  if (x == 0.0) return flip_sign(kInf<double>, -x);
-  if (x == -kInf<double> || (x < 0.0 && floor(x) == x)) return kNan<double>;
-  double sum = 0.0;
-  if (x < 0.0) {
-    sum = -kPi / tan(kPi * half_turn(x));
-    x = 1.0 - x;
-  }
-  for (; x < 10.0; x += 1.0) sum -= 1.0 / x;
-  if (x == kInf<double>) return x;
-  double z = 1.0 / (x * x);
+// a - c/x; in pairs, as digamma's terms cancel near its zero.
+static inline Pair less_quotient(Pair a, double c, Pair x) {
+  double q = c / x.hi, q_lo = mad(-q, x.lo, fused(-q, x.hi, c)) / x.hi;
+  Pair sum = exact_sum(a.hi, -q);
+  return ordered_sum(sum.hi, sum.lo + (a.lo - q_lo));
+}
+// Recurrence up to 16, then the asymptotic series in 1/x^2, for x > 0.
+static inline double digamma_positive(Pair x, double more) {
+  Pair sum = {more, 0.0};
+  for (; x.hi < 16.0; x = add(x, 1.0)) sum = less_quotient(sum, 1.0, x);
+  if (x.hi == kInf<double>) return x.hi;
+  double z = 1.0 / (x.hi * x.hi);
   double tail = z * horner(z, 1.0 / 12, -1.0 / 120, 1.0 / 252, -1.0 / 240, 1.0 / 132,
                            -691.0 / 32760, 1.0 / 12);
-  return sum + (log(x) - 0.5 / x - tail);
+  sum = less_quotient(sum, 0.5, x);
+  Pair l = log_sum(x.hi), all = exact_sum(sum.hi, l.hi);
+  return all.hi + (all.lo + (sum.lo + (l.lo + (x.lo / x.hi - tail))));
+}
+// By reflection below 0.
+static inline double digamma(double x) {
+  if (x == 0.0) return flip_sign(kInf<double>, -x);
+  if (abs(x) < 1e-20 || is_nan(x)) return -1.0 / x;
+  if (x == -kInf<double> || (x < 0.0 && floor(x) == x)) return kNan<double>;
+  if (x > 0.0) return digamma_positive({x, 0.0}, 0.0);
+  return digamma_positive(exact_sum(1.0, -x), -kPi / tan(kPi * half_turn(x)));
 }
 
 static inline double trigamma(double x) {

@@ -9,12 +9,12 @@ namespace rl::math {
 inline constexpr double kRootHalf = 0.70710678118654752440;
 
 // The normal cumulative distribution.
-static inline double ndtr(double x) { return 0.5 * erfc(-x * kRootHalf); }
+static inline double ndtr(double x) { return normal(x).cdf; }
 
 // Its logarithm, through the scaled erfc in the lower tail.
 static inline double log_ndtr(double x) {
   double t = x * kRootHalf;
-  return x < -1.0 ? log(0.5 * erfcx(-t)) - t * t : log1p(-0.5 * erfc(t));
+  return x < -1.0 ? log(0.5 * erfcx(-t)) - 0.5 * x * x : log1p(-normal(-x).cdf);
 }
 
 // erfc(y) = c for 0 < c <= 1/2: Newton's method on log(erfc), which is nearly a parabola.

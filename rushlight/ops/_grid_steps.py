@@ -4,29 +4,69 @@ of ops/grid.py, which these must equal but for rounding. No op records here.
 """
 
 import rushlight as rl
-from rushlight.ops.grid import flat_places, reflect, unnormalize, values_at
+from rushlight.ops.grid import flat_places, reflect, sampled, unnormalize, values_at
 from rushlight.ops.pool import _pool_scatter
 
 #: places of an image whose values are added corner by corner before those of the next ones
 _RUN = 16
 
 
+class Cells:
+    """The cells that samples lie in. By dimension, of which x is the last: ``slopes`` of positions
+    and ``parts``, the weights of lower and higher neighbours; by corner: where it is, as
+    ``corners`` of bits and as ``places``.
+    """
+
+    def __init__(self, grid, sizes, padding, align):
+        dims = len(sizes)
+        sources = [_source(grid[..., dims - 1 - d], sizes[d], padding, align) for d in range(dims)]
+        self.sizes, self.slopes = sizes, [slope for _, slope in sources]
+        low = [at.floor() for at, _ in sources]
+        self.parts = [_parts(at, l, dims) for (at, _), l in zip(sources, low)]
+        self.corners = [[c >> d & 1 for d in range(dims - 1, -1, -1)] for c in range(1 << dims)]
+        self.places = [[l + high for l, high in zip(low, corner)] for corner in self.corners]
+
+    def values(self, input):
+        return [values_at(input, at, self.sizes) for at in self.places]
+
+
 def sample_gradients(grad, input, grid, padding, align):
     """(for the input, for the grid)"""
-    sizes, dims = tuple(input.shape[2:]), input.dim() - 2
-    sources = [_source(grid[..., dims - 1 - d], sizes[d], padding, align) for d in range(dims)]
-    slopes = [slope for _, slope in sources]
-    low = [at.floor() for at, _ in sources]
-    parts = [_parts(at, l, dims) for (at, _), l in zip(sources, low)]
-    corners = [[c >> d & 1 for d in range(dims - 1, -1, -1)] for c in range(1 << dims)]
-    places = [[l + high for l, high in zip(low, corner)] for corner in corners]
-    values = [values_at(input, at, sizes) for at in places]
-    turns = (_image_turns if dims == 2 else _volume_turns)(grad, values, parts)
-    weights = [_product([part[high] for part, high in zip(parts, c)][::-1]) for c in corners]
+    cells = Cells(grid, tuple(input.shape[2:]), padding, align)
+    dims, parts = len(cells.sizes), cells.parts
+    turns = (_image_turns if dims == 2 else _volume_turns)(grad, cells.values(input), parts)
+    weights = [_product([p[high] for p, high in zip(parts, c)][::-1]) for c in cells.corners]
     shares = [weight.unsqueeze(1) * grad for weight in weights]
-    run = _RUN if dims == 2 else 1
-    by_grid = rl.stack([slope * turn for slope, turn in zip(slopes, turns)][::-1], -1)
-    return _scattered(shares, places, sizes, run), by_grid
+    by_grid = rl.stack([slope * turn for slope, turn in zip(cells.slopes, turns)][::-1], -1)
+    return _scattered(shares, cells, _RUN if dims == 2 else 1), by_grid
+
+
+def image_second(given, grad, input, grid, padding, align):
+    """Of images, through both gradients: (by grad, by input, by the grid)."""
+    gg_input, gg_grid = given
+    cells = Cells(grid, tuple(input.shape[2:]), padding, align)
+    by_grad, by_input, by_grid = [], None, []
+    if gg_input is not None:
+        by_grad.append(sampled(gg_input, grid, padding, align))
+        by_grid.append(sample_gradients(grad, gg_input, grid, padding, align)[1])
+    if gg_grid is not None:
+        (y_slope, x_slope), values = cells.slopes, cells.values(input)
+        x, y = gg_grid[..., 0] * x_slope, gg_grid[..., 1] * y_slope
+        moves = [_weight_move(cells, corner, x, y).unsqueeze(1) for corner in cells.corners]
+        by_grad += [value * move for value, move in zip(values, moves)]
+        by_input = _summed([move * grad for move in moves], cells)
+        nw, ne, sw, se = values
+        twist = ((nw - ne - sw + se) * grad).sum(1)
+        by_grid.append(rl.stack([twist * (y * x_slope), twist * (x * y_slope)], -1))
+    return sum(by_grad), by_input, sum(by_grid)
+
+
+def _weight_move(cells, corner, x, y):
+    """How fast the weight of a corner changes as the place moves by (x, y)."""
+    (y_bit, x_bit), (y_parts, x_parts) = corner, cells.parts
+    by_x = y_parts[y_bit] if x_bit else -y_parts[y_bit]
+    by_y = x_parts[x_bit] if y_bit else -x_parts[x_bit]
+    return (x * by_x).addcmul(y, by_y)
 
 
 def _product(factors):
@@ -92,18 +132,30 @@ def _one_by_one(terms):
     return total
 
 
-def _scattered(values, places, sizes, run):
-    """The values of each corner (N, C, *out) added to its pixels: (N, C, *sizes)."""
-    cells = []
-    for at in places:
-        flat, inside = flat_places(at, sizes)
-        cells.append(rl.where(inside, flat, -1))
-    n, c = values[0].shape[:2]
+def _scattered(values, cells, run):
+    """The values of each corner (N, C, *out) added to its pixels one after another."""
+    values, flat = _laid_out(values, cells, run)
+    total = _pool_scatter(values, flat, (rl.Size(cells.sizes).numel(),))
+    return total.view(total.shape[:2] + cells.sizes)
+
+
+def _summed(values, cells):
+    """The values of each corner (N, C, *out) added to its pixels, rounded at the end."""
+    values, flat = _laid_out(values, cells, 1)
+    total = values.new_zeros(values.shape[:2] + (rl.Size(cells.sizes).numel(),))
+    return total.scatter_add(2, flat, values).view(total.shape[:2] + cells.sizes)
+
+
+def _laid_out(values, cells, run):
+    """Values and their pixels (N, C, all), in runs of places corner by corner; 0 outside."""
+    flat = []
+    for at in cells.places:
+        place, inside = flat_places(at, cells.sizes)
+        flat.append(rl.where(inside, place, -1))
     values = _in_runs(rl.stack(values, 2).flatten(3), run, 0)
-    cells = _in_runs(rl.stack(cells, 1).unsqueeze(1).flatten(3), run, -1)
-    values = values * (cells >= 0).to(values.dtype)
-    flat = _pool_scatter(values, cells.clamp_min(0).expand(n, c, -1), (rl.Size(sizes).numel(),))
-    return flat.view((n, c) + sizes)
+    flat = _in_runs(rl.stack(flat, 1).unsqueeze(1).flatten(3), run, -1)
+    values = values * (flat >= 0).to(values.dtype)
+    return values, flat.clamp_min(0).expand(values.shape)
 
 
 def _in_runs(t, run, fill):

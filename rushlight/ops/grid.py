@@ -107,7 +107,7 @@ def _corners(at, sizes, input):
     return total
 
 
-def _sampled(input, grid, padding, align):
+def sampled(input, grid, padding, align):
     """Multilinear samples."""
     sizes, dims = tuple(input.shape[2:]), input.dim() - 2
     at = [unnormalize(grid[..., dims - 1 - d], sizes[d], align) for d in range(dims)]
@@ -121,7 +121,7 @@ def _sampled(input, grid, padding, align):
 )
 def _narrow_samples(input, grid, padding, align):
     """Multilinear samples of 16 bits, whose gradients are steps of their own."""
-    return _sampled(input, grid, padding, align)
+    return sampled(input, grid, padding, align)
 
 
 @_narrow_samples.vjp_all
@@ -143,12 +143,16 @@ def _narrow_samples_backward(grad, input, grid, padding, align):
 
 def _gradient_of_samples(grad, input, grid, padding, align):
     leaves = [t if t.requires_grad else t.detach().requires_grad_() for t in (input, grid)]
-    return rl.autograd.grad(_sampled(*leaves, padding, align), leaves, grad, create_graph=True)
+    return rl.autograd.grad(sampled(*leaves, padding, align), leaves, grad, create_graph=True)
 
 
 @_narrow_samples_backward.vjp_all
 def _(given, needs, grad, input, grid, padding, align):
     tensors = (grad, input, grid)
+    if input.dim() == 4 and not rl.is_grad_enabled():
+        from rushlight.ops._grid_steps import image_second
+
+        return image_second(given, *tensors, padding, align)
     return through_formula(_gradient_of_samples, given, needs[:3], tensors, padding, align)
 
 
@@ -229,7 +233,7 @@ def grid_sample(input, grid, mode, padding_mode, align_corners):
     align, sizes = bool(align_corners), tuple(input.shape[2:])
     if mode == "bilinear":
         narrow = is_narrow(input) and grid.dtype == input.dtype
-        return (_narrow_samples if narrow else _sampled)(input, grid, padding_mode, align)
+        return (_narrow_samples if narrow else sampled)(input, grid, padding_mode, align)
     at = [unnormalize(grid[..., dims - 1 - d], sizes[d], align) for d in range(dims)]
     if mode == "bicubic":
         return _bicubic(at, sizes, input, padding_mode, align)

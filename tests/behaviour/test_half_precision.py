@@ -133,6 +133,18 @@ TWICE = {
     "huber": lambda x, w, b: F.huber_loss(x, w.expand(x.shape)),
     "smooth_l1": lambda x, w, b: F.smooth_l1_loss(x, w.expand(x.shape), beta=0.5),
     "powers": lambda x, w, b: rl.logaddexp2(x, w) + 2.5**b,
+    "bilinear": lambda x, w, b: F.bilinear(x, x, (w * b).expand(2, 6, 6)),
+    "logsumexp": lambda x, w, b: rl.logsumexp(x * w, 1),
+    "log_softmax": lambda x, w, b: rl.log_softmax(x * w, 1),
+    "transposed": lambda x, w, b: F.conv_transpose1d(
+        x.view(1, 4, 6), w.view(2, 1, 3).repeat(2, 1, 1)
+    ),
+    "samples": lambda x, w, b: F.grid_sample(
+        x.view(1, 2, 3, 4), (w * 0.6 - 0.5).view(1, 1, 3, 2), "bilinear", "border", True
+    ),
+    "samples of volumes": lambda x, w, b: F.grid_sample(
+        x.view(1, 1, 2, 3, 4), (w * 0.6 - 0.5).view(1, 1, 1, 2, 3), align_corners=True
+    ),
 }
 
 

@@ -1,8 +1,8 @@
 """Records of Fourier transforms, offered as `rl.fft`; `stft` and `istft` are in spectrogram.py.
 
-Three unnormalised transforms (complex, real to half a spectrum, half a spectrum to real) run in
-NumPy's pocketfft, imported on first use, and are each other's gradients; every public transform
-pads or cuts, calls them, and scales. To add one: a record of that shape.
+Three scaled transforms (complex, real to half a spectrum, half a spectrum to real) have kernels,
+csrc/kernels/fft.cpp, and are each other's gradients; their bodies, the definition, call NumPy. Every
+public transform pads or cuts and calls them. To add one: a record of that shape.
 """
 
 import rushlight as rl
@@ -17,48 +17,48 @@ def _numpy(function, tensor, *args, **more):
     return rl.from_numpy(numpy.ascontiguousarray(array))
 
 
-@op("fft_c2c(Tensor self, int[] dim, bool inverse) -> Tensor", at="internal", out=False)
-def _c2c(self, dim, inverse):
-    """The complex transform over ``dim``, unnormalised (internal)."""
+@op("fft_c2c(Tensor self, int[] dim, bool inverse, float scale) -> Tensor", at="internal", out=False)
+def _c2c(self, dim, inverse, scale):
+    """``scale`` times the complex transform over ``dim`` (internal)."""
     if self.numel() == 0 or not dim:
         return self.clone()
     if inverse:
-        return _numpy("ifftn", self, axes=tuple(dim), norm="forward")
-    return _numpy("fftn", self, axes=tuple(dim))
+        return _numpy("ifftn", self, axes=tuple(dim), norm="forward") * scale
+    return _numpy("fftn", self, axes=tuple(dim)) * scale
 
 
-_c2c.vjp(self=lambda g, dim, inverse: _c2c(g, dim, not inverse))
+_c2c.vjp(self=lambda g, dim, inverse, scale: _c2c(g, dim, not inverse, scale))
 
 
-@op("fft_r2c(Tensor self, int dim) -> Tensor", at="internal", out=False)
-def _r2c(self, dim):
-    """The first half of the spectrum of reals along ``dim``, unnormalised (internal)."""
+@op("fft_r2c(Tensor self, int dim, float scale) -> Tensor", at="internal", out=False)
+def _r2c(self, dim, scale):
+    """``scale`` times the first half of the spectrum of reals along ``dim`` (internal)."""
     if self.numel() == 0:
         shape = list(self.shape)
         shape[dim] = shape[dim] // 2 + 1
         return rl.zeros(shape, dtype=_complex_of(self.dtype))
-    return _numpy("rfft", self, axis=dim)
+    return _numpy("rfft", self, axis=dim) * scale
 
 
 @_r2c.vjp_all
-def _(g, needs, self_meta, dim):
+def _(g, needs, self_meta, dim, scale):
     whole = _resized(g, dim, self_meta.shape[dim])
-    return _c2c(whole, [dim], True).real, None
+    return _c2c(whole, [dim], True, scale).real, None, None
 
 
-@op("fft_c2r(Tensor self, int dim, int n) -> Tensor", at="internal", out=False)
-def _c2r(self, dim, n):
-    """``n`` reals from the first half of their spectrum along ``dim``, unnormalised (internal)."""
+@op("fft_c2r(Tensor self, int dim, int n, float scale) -> Tensor", at="internal", out=False)
+def _c2r(self, dim, n, scale):
+    """``scale`` times ``n`` reals from the first half of their spectrum along ``dim`` (internal)."""
     if self.numel() == 0:
         shape = list(self.shape)
         shape[dim] = n
         return rl.zeros(shape, dtype=self.real.dtype)
-    return _numpy("irfft", self, n, axis=dim, norm="forward")
+    return _numpy("irfft", self, n, axis=dim, norm="forward") * scale
 
 
 @_c2r.vjp_all
-def _(g, needs, self_meta, dim, n):
-    half = _r2c(g, dim)
+def _(g, needs, self_meta, dim, n, scale):
+    half = _r2c(g, dim, scale)
     size, middle = (
         half.size(dim),
         (n + 1) // 2 - 1,
@@ -71,7 +71,7 @@ def _(g, needs, self_meta, dim, n):
         ),
         dim,
     )
-    return twice, None
+    return twice, None, None, None
 
 
 # ---- arguments
@@ -98,11 +98,6 @@ def _scale(norm, count, inverse):
     if norm == "ortho":
         return count**-0.5
     return 1.0 / count if inverse == (norm != "forward") else 1.0
-
-
-def _scaled(x, norm, count, inverse):
-    factor = _scale(norm, count, inverse)
-    return x if factor == 1.0 else x * factor
 
 
 def _resized(x, dim, n):
@@ -189,7 +184,7 @@ def _of_complex(x, sizes, dims, norm, inverse):
     x = _checked(x, "complex")
     for n, d in zip(sizes, dims):
         x = _resized(x, d, n)
-    return _scaled(_c2c(x, dims, inverse), norm, _product(sizes), inverse)
+    return _c2c(x, dims, inverse, _scale(norm, _product(sizes), inverse))
 
 
 @_as_node("fft_to_half", "FftR2CBackward0")
@@ -198,9 +193,9 @@ def _to_half(x, sizes, dims, norm, inverse):
     x = _checked(x, "real")
     for n, d in zip(sizes, dims):
         x = _resized(x, d, n)
-    half = _r2c(x, dims[-1])
-    half = _c2c(half.conj() if inverse else half, dims[:-1], inverse)
-    return _scaled(half, norm, _product(sizes), inverse)
+    half = _r2c(x, dims[-1], _scale(norm, _product(sizes), inverse))
+    half = half.conj() if inverse else half
+    return _c2c(half, dims[:-1], inverse, 1.0) if dims[:-1] else half
 
 
 @_as_node("fft_from_half", "FftC2RBackward0")
@@ -209,10 +204,10 @@ def _from_half(x, sizes, dims, norm, inverse):
     x = _checked(x, "complex")
     for n, d in zip(sizes[:-1], dims[:-1]):
         x = _resized(x, d, n)
-    x = _c2c(_resized(x, dims[-1], sizes[-1] // 2 + 1), dims[:-1], inverse)
-    return _scaled(
-        _c2r(x if inverse else x.conj(), dims[-1], sizes[-1]), norm, _product(sizes), inverse
-    )
+    x = _resized(x, dims[-1], sizes[-1] // 2 + 1)
+    x = _c2c(x, dims[:-1], inverse, 1.0) if dims[:-1] else x
+    scale = _scale(norm, _product(sizes), inverse)
+    return _c2r(x if inverse else x.conj(), dims[-1], sizes[-1], scale)
 
 
 _KINDS = (  # name, transform, inverse, default size of the last dim is 2 (m - 1), what it computes

@@ -1,0 +1,33 @@
+// What a Fourier transform of n points is made of: its factors and the roots of unity. Only
+// arithmetic on lengths belongs here; the loops over data are in fft_lanes.h and fft.cpp.
+#pragma once
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "core/complex.h"
+
+namespace rl::fft {
+
+constexpr int kLargestRadix = 61;  // a length with a larger prime factor is a convolution
+
+Complex<double> root(int64_t k, int64_t n);  // exp(-2 pi i k / n)
+
+// The n-th roots of unity, each the product of two from short tables.
+class Roots {
+ public:
+  explicit Roots(int64_t n);
+  Complex<double> operator()(int64_t k) const {
+    return coarse_[static_cast<size_t>(k / step_)] * fine_[static_cast<size_t>(k % step_)];
+  }
+
+ private:
+  int64_t step_;
+  std::vector<Complex<double>> coarse_, fine_;
+};
+
+std::vector<int> radices(int64_t n);   // of the passes; empty if a prime factor is too large
+int64_t smooth_length(int64_t least);  // the next length with factors 2, 3 and 5 alone
+std::pair<int64_t, int64_t> near_square(int64_t n);  // a * b = n, a <= b, as alike as can be
+
+}  // namespace rl::fft

@@ -12,12 +12,14 @@ namespace RL_ISA_NS {
 namespace {
 namespace fft {
 
-constexpr int64_t kLongestInLanes = 2048;  // beyond, the buffers of kLanes lines leave the cache
+// Beyond, the buffers of kLanes lines leave the cache; lines whose elements are neighbours are
+// better off as matrices long before.
+constexpr int64_t kLongestInLanes = 2048, kLongestNeighbours = 512;
 
 // Plans of recent lengths: making one costs as much as several transforms.
 template <class Plan>
 std::shared_ptr<const Plan> plan_of(int64_t n) {
-  constexpr size_t kMost = 32;
+  constexpr size_t kMost = 64;
   static std::mutex mutex;
   static std::map<int64_t, std::shared_ptr<const Plan>> plans;
   std::lock_guard lock(mutex);
@@ -48,22 +50,34 @@ struct Group {
   }
   Point<T> load(const Complex<T>* x, int64_t k) const {
     x += k * lines.inner;
-    if (adjacent) return load_adjacent(x + at[0], used);
-    Point<T> p{};
-    for (int64_t l = 0; l < used; ++l) p.re[l] = x[at[l]].re, p.im[l] = x[at[l]].im;
-    return p;
+    if (adjacent) {
+      __builtin_prefetch(x + at[0] + kAhead * lines.inner);
+      return load_adjacent(x + at[0], used);
+    }
+    Complex<T> v[kLanes<T>] = {};
+    for (int64_t l = 0; l < used; ++l) v[l] = x[at[l]];
+    return load_adjacent(v, kLanes<T>);
   }
   typename Point<T>::Lanes load(const T* x, int64_t k) const {
-    typename Point<T>::Lanes v{};
+    T v[kLanes<T>] = {};
     for (int64_t l = 0; l < used; ++l) v[l] = x[at[l] + k * lines.inner];
-    return v;
+    typename Point<T>::Lanes lanes;
+    std::memcpy(&lanes, v, sizeof v);
+    return lanes;
   }
   void store(Complex<T>* out, int64_t k, Point<T> p) const {
     out += k * lines.inner;
-    if (adjacent) return store_adjacent(out + at[0], used, p);
-    for (int64_t l = 0; l < used; ++l) out[at[l]] = {p.re[l], p.im[l]};
+    if (adjacent) {
+      __builtin_prefetch(out + at[0] + kAhead * lines.inner, 1);
+      return store_adjacent(out + at[0], used, p);
+    }
+    Complex<T> v[kLanes<T>];
+    store_adjacent(v, kLanes<T>, p);
+    for (int64_t l = 0; l < used; ++l) out[at[l]] = v[l];
   }
-  void store(T* out, int64_t k, typename Point<T>::Lanes v) const {
+  void store(T* out, int64_t k, typename Point<T>::Lanes lanes) const {
+    T v[kLanes<T>];
+    std::memcpy(v, &lanes, sizeof v);
     for (int64_t l = 0; l < used; ++l) out[at[l] + k * lines.inner] = v[l];
   }
 };
@@ -79,9 +93,11 @@ void over_groups(int64_t lines, int64_t n, F&& f) {
 }
 
 template <class T>
-bool in_lanes(int64_t lines, int64_t n) {
-  bool short_enough = n <= kLongestInLanes && (n == 1 || !radices(n).empty());
-  return short_enough && (lines >= kLanes<T> || n < kLanes<T> * kLanes<T>);
+bool in_lanes(const Lines& l, int64_t n) {
+  int64_t most = l.count() < kLanes<T> ? kLanes<T> * kLanes<T>
+                 : l.inner == 1        ? kLongestNeighbours
+                                       : kLongestInLanes;
+  return n <= most && (n == 1 || !radices(n).empty());
 }
 
 // f(line) for every line, with threads if there are several, else within f.
@@ -125,7 +141,7 @@ void complex_in_lanes(const Complex<T>* x, Complex<T>* out, const Lines& l, bool
 template <class T>
 void complex_transform(const Complex<T>* x, Complex<T>* out, const Lines& l, bool inverse,
                        T scale) {
-  if (in_lanes<T>(l.count(), l.size)) return complex_in_lanes(x, out, l, inverse, scale);
+  if (in_lanes<T>(l, l.size)) return complex_in_lanes(x, out, l, inverse, scale);
   auto plan = plan_of<Row<T>>(l.size);
   over_lines(l, [&](int64_t line) {
     Scratch<Complex<T>> scratch(l.inner == 1 ? 0 : l.size);
@@ -153,48 +169,83 @@ Point<T> times(Point<T> p, T s) {
   return p * s;
 }
 
+template <class T>
+Complex<T> times_i(Complex<T> v) {
+  return {-v.im, v.re};
+}
+template <class T>
+Point<T> times_i(Point<T> p) {
+  return p.times_i();
+}
+
 // From the transform of the pairs at k and h - k, that of the reals there; w is root(k, n).
-template <class V, class T>
-void separate(V& at_k, V& at_rest, Complex<T> w) {
+template <class T, class V, class W>
+void separate(V& at_k, V& at_rest, W w) {
   V even = times(at_k + conj(at_rest), T(0.5)), odd = times(at_k - conj(at_rest), T(0.5));
-  odd = odd * Complex<T>{w.im, -w.re};  // -i w
+  odd = times_i(odd) * w;
+  at_k = even - odd;
+  at_rest = conj(even + odd);
+}
+// The other way, twice as large.
+template <class T, class V, class W>
+void join(V& at_k, V& at_rest, W w) {
+  V even = at_k + conj(at_rest), odd = times_i(at_k - conj(at_rest)) * conj(w);
   at_k = even + odd;
   at_rest = conj(even - odd);
 }
-// The other way, twice as large.
-template <class V, class T>
-void join(V& at_k, V& at_rest, Complex<T> w) {
-  V even = at_k + conj(at_rest), odd = (at_k - conj(at_rest)) * Complex<T>{w.im, w.re};  // i / w
-  at_k = even + odd;
-  at_rest = conj(even - odd);
+
+// f(value at k, value at h - k, root(k, n)) for the pairs of points of lines ...
+template <class T, class F>
+void over_pairs(Point<T>* z, int64_t h, const std::vector<Complex<T>>& roots, F&& f) {
+  for (int64_t k = 1; 2 * k <= h; ++k) f(z[k], z[h - k], roots[k]);
+}
+// ... and of one line, kLanes neighbours at once with those from its end backwards.
+template <class T, class F>
+void over_pairs(Complex<T>* z, int64_t h, const std::vector<Complex<T>>& roots, F&& f) {
+  constexpr int n = kLanes<T>;
+  int64_t k = 1;
+  for (; 2 * (k + n) <= h; k += n) {
+    Complex<T> back[n], *rest = z + h - k - n + 1;
+    std::reverse_copy(rest, rest + n, back);
+    Point<T> low = load_adjacent(z + k, n), high = load_adjacent(back, n);
+    f(low, high, load_adjacent(roots.data() + k, n));
+    store_adjacent(z + k, n, low);
+    store_adjacent(back, n, high);
+    std::reverse_copy(back, back + n, rest);
+  }
+  for (; 2 * k <= h; ++k) f(z[k], z[h - k], roots[k]);
 }
 
 // Makes the h + 1 values of the half spectrum from the transform of h pairs, in place.
-template <class T, class V>
-void separate_all(V* z, int64_t h, const Roots& roots) {
+template <class V, class T>
+void separate_all(V* z, int64_t h, const std::vector<Complex<T>>& roots) {
   V first = z[0];
   z[0] = {first.re + first.im, decltype(first.re){}};
   z[h] = {first.re - first.im, decltype(first.re){}};
-  for (int64_t k = 1; 2 * k <= h; ++k) separate(z[k], z[h - k], Complex<T>(roots(k)));
+  over_pairs(z, h, roots, [](auto& a, auto& b, auto w) { separate<T>(a, b, w); });
 }
-template <class T, class V>
-void join_all(V* z, int64_t h, const Roots& roots) {
+template <class V, class T>
+void join_all(V* z, int64_t h, const std::vector<Complex<T>>& roots) {
   z[0] = {z[0].re + z[h].re, z[0].re - z[h].re};
-  for (int64_t k = 1; 2 * k <= h; ++k) join(z[k], z[h - k], Complex<T>(roots(k)));
+  over_pairs(z, h, roots, [](auto& a, auto& b, auto w) { join<T>(a, b, w); });
 }
 
 // A length of reals: how many complex numbers are transformed, and the roots to separate them.
+template <class T>
 struct Halves {
   int64_t points;
   bool paired;
-  Roots roots;
-  explicit Halves(int64_t n) : points(n % 2 ? n : n / 2), paired(n % 2 == 0), roots(n) {}
+  std::vector<Complex<T>> roots;
+  explicit Halves(int64_t n) : points(n % 2 ? n : n / 2), paired(n % 2 == 0) {
+    Roots all(n);
+    for (int64_t k = 0; paired && 2 * k <= points; ++k) roots.push_back(Complex<T>(all(k)));
+  }
 };
 
 // --- reals to half a spectrum
 template <class T>
 void real_in_lanes(const T* x, Complex<T>* out, const Lines& in, const Lines& l, T scale) {
-  auto halves = plan_of<Halves>(in.size);
+  auto halves = plan_of<Halves<T>>(in.size);
   int64_t n = halves->points;
   auto plan = plan_of<Lined<T>>(n);
   over_groups<T>(l.count(), n + 1, [&](int64_t first, Point<T>* a, Point<T>* b) {
@@ -206,17 +257,17 @@ void real_in_lanes(const T* x, Complex<T>* out, const Lines& in, const Lines& l,
         a[k] = {from.load(x, k), typename Point<T>::Lanes{}};
     }
     Point<T>* done = transform(plan->passes, a, b);
-    if (halves->paired) separate_all<T>(done, n, halves->roots);
+    if (halves->paired) separate_all(done, n, halves->roots);
     for (int64_t k = 0; k < l.size; ++k) to.store(out, k, done[k] * scale);
   });
 }
 
 template <class T>
-void real_row(const Halves& halves, const Row<T>& plan, const T* x, Complex<T>* out, T scale) {
+void real_row(const Halves<T>& halves, const Row<T>& plan, const T* x, Complex<T>* out, T scale) {
   int64_t n = halves.points;
   if (halves.paired) {
     transform_row(plan, reinterpret_cast<const Complex<T>*>(x), out, false, scale);
-    return separate_all<T>(out, n, halves.roots);
+    return separate_all(out, n, halves.roots);
   }
   Scratch<Complex<T>> whole(n);
   for (int64_t k = 0; k < n; ++k) whole.data()[k] = {x[k], {}};
@@ -226,8 +277,8 @@ void real_row(const Halves& halves, const Row<T>& plan, const T* x, Complex<T>* 
 
 template <class T>
 void real_transform(const T* x, Complex<T>* out, const Lines& in, const Lines& l, T scale) {
-  auto halves = plan_of<Halves>(in.size);
-  if (in_lanes<T>(l.count(), halves->points)) return real_in_lanes(x, out, in, l, scale);
+  auto halves = plan_of<Halves<T>>(in.size);
+  if (in_lanes<T>(l, halves->points)) return real_in_lanes(x, out, in, l, scale);
   auto plan = plan_of<Row<T>>(halves->points);
   over_lines(l, [&](int64_t line) {
     bool rows = l.inner == 1;
@@ -242,14 +293,14 @@ void real_transform(const T* x, Complex<T>* out, const Lines& in, const Lines& l
 // --- half a spectrum to reals
 template <class T>
 void half_in_lanes(const Complex<T>* x, T* out, const Lines& in, const Lines& l, T scale) {
-  auto halves = plan_of<Halves>(l.size);
+  auto halves = plan_of<Halves<T>>(l.size);
   int64_t n = halves->points;
   auto plan = plan_of<Lined<T>>(n);
   over_groups<T>(l.count(), n + 1, [&](int64_t first, Point<T>* a, Point<T>* b) {
     Group<T> from(in, first), to(l, first);
     for (int64_t k = 0; k < in.size; ++k) a[k] = from.load(x, k);
     if (halves->paired)
-      join_all<T>(a, n, halves->roots);
+      join_all(a, n, halves->roots);
     else
       a[0].im = typename Point<T>::Lanes{};
     for (int64_t k = in.size; k < n; ++k) a[k] = a[n - k].conj();
@@ -264,13 +315,13 @@ void half_in_lanes(const Complex<T>* x, T* out, const Lines& in, const Lines& l,
 }
 
 template <class T>
-void half_row(const Halves& halves, const Row<T>& plan, const Complex<T>* x, T* out, T scale) {
+void half_row(const Halves<T>& halves, const Row<T>& plan, const Complex<T>* x, T* out, T scale) {
   int64_t n = halves.points, given = halves.paired ? n + 1 : n / 2 + 1;
   Scratch<Complex<T>> scratch(n + 1);
   Complex<T>* z = scratch.data();
   std::copy_n(x, given, z);
   if (halves.paired) {
-    join_all<T>(z, n, halves.roots);
+    join_all(z, n, halves.roots);
     return transform_row(plan, z, reinterpret_cast<Complex<T>*>(out), true, scale);
   }
   z[0].im = 0;
@@ -281,8 +332,8 @@ void half_row(const Halves& halves, const Row<T>& plan, const Complex<T>* x, T* 
 
 template <class T>
 void half_transform(const Complex<T>* x, T* out, const Lines& in, const Lines& l, T scale) {
-  auto halves = plan_of<Halves>(l.size);
-  if (in_lanes<T>(l.count(), halves->points)) return half_in_lanes(x, out, in, l, scale);
+  auto halves = plan_of<Halves<T>>(l.size);
+  if (in_lanes<T>(l, halves->points)) return half_in_lanes(x, out, in, l, scale);
   auto plan = plan_of<Row<T>>(halves->points);
   over_lines(l, [&](int64_t line) {
     bool rows = l.inner == 1;

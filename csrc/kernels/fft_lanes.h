@@ -9,9 +9,6 @@
 #include "kernels/fft_plan.h"
 #include "plan/isa.h"
 
-// How vectors are passed differs between levels, but nothing here is called from another file.
-#pragma GCC diagnostic ignored "-Wpsabi"
-
 namespace rl {
 namespace RL_ISA_NS {
 namespace {

@@ -27,9 +27,11 @@ Complex<double> root(int64_t k, int64_t n) {
   }
 }
 
-Roots::Roots(int64_t n) : step_(static_cast<int64_t>(std::sqrt(static_cast<double>(n))) + 1) {
-  for (int64_t k = 0; k < step_; ++k) fine_.push_back(root(k, n));
-  for (int64_t k = 0; k < n; k += step_) coarse_.push_back(root(k, n));
+Roots::Roots(int64_t n) {
+  while (n >> (2 * bits_)) ++bits_;
+  int64_t step = int64_t{1} << bits_;
+  for (int64_t k = 0; k < step; ++k) fine_.push_back(root(k, n));
+  for (int64_t k = 0; k < n; k += step) coarse_.push_back(root(k, n));
 }
 
 // Fours first, so that at most one pass has radix 2.

@@ -18,11 +18,12 @@ class Roots {
  public:
   explicit Roots(int64_t n);
   Complex<double> operator()(int64_t k) const {
-    return coarse_[static_cast<size_t>(k / step_)] * fine_[static_cast<size_t>(k % step_)];
+    auto at = static_cast<size_t>(k);
+    return coarse_[at >> bits_] * fine_[at & ((size_t{1} << bits_) - 1)];
   }
 
  private:
-  int64_t step_;
+  int bits_ = 0;  // of k, that fine_ is for
   std::vector<Complex<double>> coarse_, fine_;
 };
 

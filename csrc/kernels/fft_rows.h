@@ -27,14 +27,19 @@ class Scratch {
   Block block_;
 };
 
+// Steps of a long stride are fetched this many elements ahead: no processor foresees them.
+constexpr int64_t kAhead = 12;
+
 // Up to kLanes neighbouring complex numbers, one to a lane.
 template <class T>
 Point<T> load_adjacent(const Complex<T>* x, int64_t used) {
-  alignas(kVectorBytes) T re[kLanes<T>] = {}, im[kLanes<T>] = {};
-  if (used >= kLanes<T>)
+  alignas(kVectorBytes) T re[kLanes<T>], im[kLanes<T>];
+  if (used >= kLanes<T>) {
     for (int l = 0; l < kLanes<T>; ++l) re[l] = x[l].re, im[l] = x[l].im;
-  else
-    for (int l = 0; l < used; ++l) re[l] = x[l].re, im[l] = x[l].im;
+  } else {
+    for (int l = 0; l < kLanes<T>; ++l)
+      re[l] = l < used ? x[l].re : 0, im[l] = l < used ? x[l].im : 0;
+  }
   Point<T> p;
   std::memcpy(&p.re, re, sizeof re);
   std::memcpy(&p.im, im, sizeof im);
@@ -97,6 +102,7 @@ void transform_columns(const Matrix<T>& m, const Complex<T>* x, int64_t j, bool 
   constexpr int n = kLanes<T>;
   int64_t used = std::min<int64_t>(n, m.b - j);
   for (int64_t i = 0; i < m.a; ++i) {
+    __builtin_prefetch(x + (i + kAhead) * m.b + j);
     Point<T> p = load_adjacent(x + i * m.b + j, used);
     x_buffer[i] = inverse ? p.swapped() : p;
   }
@@ -115,11 +121,11 @@ void transform_matrix(const Matrix<T>& m, const Complex<T>* x, Complex<T>* out, 
                       T scale) {
   constexpr int n = kLanes<T>;
   Scratch<Point<T>> work(m.row_blocks() * m.b);
-  int64_t most = std::max(m.a + n, m.b), grain = 16384 / most / n + 1;
+  int64_t longest = std::max(m.a + n, m.b), grain = 16384 / longest / n + 1;
   parallel_for((m.b + n - 1) / n, grain, [&](int64_t begin, int64_t end) {
-    Scratch<Point<T>> buffers(2 * most);
+    Scratch<Point<T>> buffers(2 * longest);
     for (int64_t j = begin * n; j < end * n; j += n)
-      transform_columns(m, x, j, inverse, buffers.data(), buffers.data() + most, work.data());
+      transform_columns(m, x, j, inverse, buffers.data(), buffers.data() + longest, work.data());
   });
   parallel_for(m.row_blocks(), grain, [&](int64_t begin, int64_t end) {
     Scratch<Point<T>> buffer(m.b);
@@ -127,6 +133,7 @@ void transform_matrix(const Matrix<T>& m, const Complex<T>* x, Complex<T>* out, 
       Point<T>* done = transform(m.of_rows, work.data() + i * m.b, buffer.data());
       for (int64_t k = 0; k < m.b; ++k) {
         Point<T> p = (inverse ? done[k].swapped() : done[k]) * scale;
+        __builtin_prefetch(out + (k + kAhead) * m.a + i * n, 1);
         store_adjacent(out + k * m.a + i * n, m.a - i * n, p);
       }
     }

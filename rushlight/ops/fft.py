@@ -1,8 +1,8 @@
 """Records of Fourier transforms, offered as `rl.fft`; `stft` and `istft` are in spectrogram.py.
 
 Three scaled transforms (complex, real to half a spectrum, half a spectrum to real) have kernels,
-csrc/kernels/fft.cpp, and are each other's gradients; their bodies, the definition, call NumPy. Every
-public transform pads or cuts and calls them. To add one: a record of that shape.
+csrc/kernels/fft.cpp, and are each other's gradients; their bodies, the definition, call NumPy.
+Every public transform pads or cuts and calls them. To add one: a record of that shape.
 """
 
 import rushlight as rl
@@ -17,7 +17,9 @@ def _numpy(function, tensor, *args, **more):
     return rl.from_numpy(numpy.ascontiguousarray(array))
 
 
-@op("fft_c2c(Tensor self, int[] dim, bool inverse, float scale) -> Tensor", at="internal", out=False)
+@op(
+    "fft_c2c(Tensor self, int[] dim, bool inverse, float scale) -> Tensor", at="internal", out=False
+)
 def _c2c(self, dim, inverse, scale):
     """``scale`` times the complex transform over ``dim`` (internal)."""
     if self.numel() == 0 or not dim:
@@ -48,7 +50,7 @@ def _(g, needs, self_meta, dim, scale):
 
 @op("fft_c2r(Tensor self, int dim, int n, float scale) -> Tensor", at="internal", out=False)
 def _c2r(self, dim, n, scale):
-    """``scale`` times ``n`` reals from the first half of their spectrum along ``dim`` (internal)."""
+    """``scale`` times ``n`` reals, from half their spectrum along ``dim`` (internal)."""
     if self.numel() == 0:
         shape = list(self.shape)
         shape[dim] = n

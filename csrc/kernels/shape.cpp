@@ -3,6 +3,7 @@
 // flip, roll and repeat share one loop: a table per dimension says where each index reads.
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "plan/copy.h"
 #include "plan/parallel.h"
@@ -43,25 +44,46 @@ void cat_infer(Call& c) {
   c.add_out(sizes, dtype);
 }
 
+// Tensors that lie in memory as out's rows want them, a row of each at a time: out is then written
+// from end to end, and the inputs read so. Not for many rows of a few bytes.
+bool join_rows(Tensor& out, std::span<Tensor* const> tensors, int64_t outer) {
+  struct Part {
+    const char* from;
+    int64_t bytes;
+  };
+  std::vector<Part> parts;
+  int64_t item = item_size(out.dtype), row = outer ? out.numel / outer * item : 0;
+  for (const Tensor* t : tensors) {
+    if (t->numel == 0) continue;
+    if (!t->contiguous || t->dtype != out.dtype) return false;
+    parts.push_back({static_cast<const char*>(t->raw()), t->numel / outer * item});
+  }
+  if (out.numel > 32768 && row < 64 * static_cast<int64_t>(parts.size())) return false;
+  auto* to = static_cast<char*>(out.raw());
+  int64_t grain = 32768 * 4 / std::max<int64_t>(1, row);
+  parallel_for(outer, std::max<int64_t>(1, grain), [&](int64_t b, int64_t e) {
+    for (int64_t i = b; i < e; ++i) {
+      char* at = to + i * row;
+      for (const Part& p : parts) {
+        std::memcpy(at, p.from + i * p.bytes, static_cast<size_t>(p.bytes));
+        at += p.bytes;
+      }
+    }
+  });
+  return true;
+}
+
 // The tensors one after another along dimension d of out.
 void join(Tensor& out, std::span<Tensor* const> tensors, int d) {
-  int64_t at = 0, item = item_size(out.dtype), outer = 1;
+  int64_t at = 0, outer = 1;
   for (int k = 0; k < d; ++k) outer *= out.size(k);
-  int64_t row = outer ? out.numel / outer * item : 0;
+  if ((outer > 1 || out.numel <= 32768) && join_rows(out, tensors, outer)) return;
   for (Tensor* t : tensors) {
     if (t->numel == 0) continue;
-    int64_t bytes = t->numel / outer * item;
-    if (t->contiguous && t->dtype == out.dtype && t->numel <= 32768) {
-      char* to = static_cast<char*>(out.raw()) + at * out.stride(d) * item;
-      auto* from = static_cast<const char*>(t->raw());
-      for (int64_t i = 0; i < outer; ++i)
-        std::memcpy(to + i * row, from + i * bytes, static_cast<size_t>(bytes));
-    } else {
-      SizeVec sizes(out.sizes().begin(), out.sizes().end());
-      sizes[d] = t->size(d);
-      Ref<Tensor> part = alias(out, sizes, out.strides(), out.offset + at * out.stride(d));
-      copy_into(*part, *t);
-    }
+    SizeVec sizes(out.sizes().begin(), out.sizes().end());
+    sizes[d] = t->size(d);
+    Ref<Tensor> part = alias(out, sizes, out.strides(), out.offset + at * out.stride(d));
+    copy_into(*part, *t);
     at += t->size(d);
   }
 }

@@ -80,6 +80,19 @@ bool by_rows(const Plan& p, int64_t rows, int64_t cols) {
   return false;
 }
 
+// An input before k whose block is what input k would be gathered into (h + h), or 0.
+int same_block(const Plan& p, const Scratch& scratch, int k, const char* at, int64_t rows,
+               int64_t cols) {
+  Steps step = steps_of(p.space, k);
+  for (int j = 1; j < k; ++j) {
+    Steps other = steps_of(p.space, j);
+    if (scratch.holds(j, at, rows, cols) && p.space.op[j].dtype == p.space.op[k].dtype &&
+        other.row == step.row && other.col == step.col)
+      return j;
+  }
+  return 0;
+}
+
 // Input k in the compute type; gathered and converted unless it can be read where it is.
 Rows fetch(const Plan& p, Scratch& scratch, int k, char* at, int64_t rows, int64_t cols,
            bool row_calls) {
@@ -92,6 +105,8 @@ Rows fetch(const Plan& p, Scratch& scratch, int k, char* at, int64_t rows, int64
   bool in_place = row_calls ? dense_rows(step, cols, item) : dense(step, rows, cols, item);
   if (o.dtype == want && in_place) return {at, step.row};
   if (scratch.holds(k, at, rows, cols)) return {block, cols * wide};
+  if (int j = same_block(p, scratch, k, at, rows, cols))
+    return {reinterpret_cast<char*>(scratch.block[j]), cols * wide};
   if (o.dtype == want) {
     mover(item)(block, at, rows, cols, packed, step);
   } else if (dense(step, rows, cols, item)) {

@@ -41,8 +41,8 @@ def sample_gradients(grad, input, grid, padding, align):
     return _scattered(shares, cells, _RUN if dims == 2 else 1), by_grid
 
 
-def image_second(given, grad, input, grid, padding, align):
-    """Of images, through both gradients: (by grad, by input, by the grid)."""
+def sample_second(given, grad, input, grid, padding, align):
+    """Through both gradients: (by grad, by input, by the grid)."""
     gg_input, gg_grid = given
     cells = Cells(grid, tuple(input.shape[2:]), padding, align)
     by_grad, by_input, by_grid = [], None, []
@@ -50,23 +50,56 @@ def image_second(given, grad, input, grid, padding, align):
         by_grad.append(sampled(gg_input, grid, padding, align))
         by_grid.append(sample_gradients(grad, gg_input, grid, padding, align)[1])
     if gg_grid is not None:
-        (y_slope, x_slope), values = cells.slopes, cells.values(input)
-        x, y = gg_grid[..., 0] * x_slope, gg_grid[..., 1] * y_slope
-        moves = [_weight_move(cells, corner, x, y).unsqueeze(1) for corner in cells.corners]
+        values, slopes = cells.values(input), cells.slopes[::-1]
+        steps = [gg_grid[..., d] * slope for d, slope in enumerate(slopes)]
+        moves = [_weight_move(cells, corner, steps).unsqueeze(1) for corner in cells.corners]
         by_grad += [value * move for value, move in zip(values, moves)]
         by_input = _summed([move * grad for move in moves], cells)
-        nw, ne, sw, se = values
-        twist = ((nw - ne - sw + se) * grad).sum(1)
-        by_grid.append(rl.stack([twist * (y * x_slope), twist * (x * y_slope)], -1))
+        by_grid.append(rl.stack(_turn_moves(cells, values, grad, steps, slopes), -1))
     return sum(by_grad), by_input, sum(by_grid)
 
 
-def _weight_move(cells, corner, x, y):
-    """How fast the weight of a corner changes as the place moves by (x, y)."""
-    (y_bit, x_bit), (y_parts, x_parts) = corner, cells.parts
-    by_x = y_parts[y_bit] if x_bit else -y_parts[y_bit]
-    by_y = x_parts[x_bit] if y_bit else -x_parts[x_bit]
-    return (x * by_x).addcmul(y, by_y)
+def _weight_move(cells, corner, steps):
+    """How fast the weight of a corner changes as the place moves by ``steps``, x first."""
+    weights = [pair[bit] for pair, bit in zip(cells.parts[::-1], corner[::-1])]
+    total = None
+    for d, step in enumerate(steps):
+        rest = _product([w for other, w in enumerate(weights) if other != d])
+        rate = rest if corner[::-1][d] else -rest
+        total = step * rate if total is None else total.addcmul(step, rate)
+    return total
+
+
+def _turn_moves(cells, values, grad, steps, slopes):
+    """How fast each of a place's derivatives, x first, changes as the place moves by ``steps``."""
+    dims, found = len(steps), []
+    twists = {
+        (k, l): (_twist(cells, values, k, l) * grad).sum(1)
+        for k in range(dims)
+        for l in range(k + 1, dims)
+    }
+    for k, slope in enumerate(slopes):
+        first, *rest = [(twists[min(k, l), max(k, l)], steps[l]) for l in range(dims) if l != k]
+        if not rest:
+            found.append(first[0] * (first[1] * slope))
+        else:
+            found.append((first[0] * first[1]).addcmul(*rest[0]) * slope)
+    return found
+
+
+def _twist(cells, values, k, l):
+    """The mixed derivative by dimensions ``k`` < ``l``, x being 0, of the values of corners."""
+    dims = len(cells.sizes)
+    rest = [d for d in range(dims) if d not in (k, l)]
+
+    def face(shift):
+        near = [values[shift + (i << k) + (j << l)] for j in (0, 1) for i in (0, 1)]
+        return near[0] - near[1] - near[2] + near[3]
+
+    if not rest:
+        return face(0)
+    low, high = [part.unsqueeze(1) for part in cells.parts[::-1][rest[0]]]
+    return (face(0) * low).addcmul(face(1 << rest[0]), high)
 
 
 def _product(factors):

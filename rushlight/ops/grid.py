@@ -149,10 +149,10 @@ def _gradient_of_samples(grad, input, grid, padding, align):
 @_narrow_samples_backward.vjp_all
 def _(given, needs, grad, input, grid, padding, align):
     tensors = (grad, input, grid)
-    if input.dim() == 4 and not rl.is_grad_enabled():
-        from rushlight.ops._grid_steps import image_second
+    if not rl.is_grad_enabled():
+        from rushlight.ops._grid_steps import sample_second
 
-        return image_second(given, *tensors, padding, align)
+        return sample_second(given, *tensors, padding, align)
     return through_formula(_gradient_of_samples, given, needs[:3], tensors, padding, align)
 
 

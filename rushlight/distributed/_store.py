@@ -23,6 +23,10 @@ class Store:
         self._values = {}
         self.timeout = timedelta(seconds=300)
 
+    def __reduce__(self):
+        """Refuses to be pickled or copied: TypeError, as in PyTorch."""
+        raise TypeError(f"cannot pickle {type(self).__name__!r}: what it holds is the processes'")
+
     def set_timeout(self, timeout):
         """How long `get` and `wait` wait for a value."""
         self.timeout = timeout

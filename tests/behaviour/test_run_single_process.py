@@ -90,6 +90,8 @@ def test_data_parallel_module_trains_as_the_module_does(world):
 def test_stores():
     store = distributed.HashStore()
     inner = distributed.PrefixStore("a", store)
+    with pytest.raises(TypeError, match="cannot pickle 'HashStore'"):
+        pickle.dumps(store)
     inner.set("key", "value")
     assert store.get("a/key") == b"value" and inner.num_keys() == 1
     assert inner.add("count", 2) == 2 and inner.add("count", 3) == 5

@@ -236,7 +236,9 @@ static inline float tanh_small(float x) {
 static inline float tanh(float x) {
   float a = abs(x);
   float limited = a > ExpConst<float>::kTanhMax ? ExpConst<float>::kTanhMax : a;
-  float large = 1.0f - 2.0f / (exp_normal(2.0f * limited) + 1.0f);
+  auto [r, tail, power] = split_exp(2.0f * limited);
+  float s = from_bits<float>((power - Bits<float>::kBias) << Bits<float>::kMantissa);
+  float large = 1.0f - 2.0f / mad(s, expm1_reduced(r), s + 1.0f);
   return flip_sign(a < 1.0f ? tanh_small(a) : large, x);
 }
 

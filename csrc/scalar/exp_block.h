@@ -64,8 +64,8 @@ static inline Lanes exp_lanes(Lanes x, Lanes table, Lanes rest) {
   Lanes limited = smaller(fill(exp_limits_f.high), larger(fill(exp_limits_f.low), x));
   Lanes shifted = mad(limited, fill(4 * C::kLog2e), shift), n = shifted - shift;
   Lanes high = mad(n, fill(C::kLn2Hi / -4), limited), r = mad(n, fill(C::kLn2Lo / -4), high);
-  Lanes square = r * r, low = mad(r, fill(0.16672099f), fill(0.5000012f));
-  Lanes curve = mad(square, fill(0.04148655f), low);
+  Lanes square = r * r, low = mad(r, fill(0.166666687f), fill(0.49999997f));
+  Lanes curve = mad(square, mad(r, fill(0.00833228976f), fill(0.0416810662f)), low);
   Lanes head = look_up(table, shifted), power = power_above(shifted);
   Lanes more = mad(head, mad(square, curve, r), look_up(rest, shifted));
   return (head + more) * power * power;

@@ -6,6 +6,8 @@ included, is a leaf.
 
 from collections import OrderedDict, defaultdict, deque
 
+from rushlight._native import Size
+
 SUPPORTED_NODES = {}
 SUPPORTED_SERIALIZED_TYPES = {}
 BUILTIN_TYPES = frozenset({tuple, list, dict, OrderedDict, defaultdict, deque})
@@ -400,12 +402,14 @@ def _make_namedtuple(children, kind):
 
 def _register_builtins():
     register = register_pytree_node
-    register(
-        tuple,
-        lambda t: (list(t), None),
-        lambda c, _: tuple(c),
-        flatten_with_keys_fn=_sequence_with_keys,
-    )
+    for kind, name in ((tuple, None), (Size, "torch.Size")):  # sizes come back as plain tuples
+        register(
+            kind,
+            lambda t: (list(t), None),
+            lambda c, _: tuple(c),
+            serialized_type_name=name,
+            flatten_with_keys_fn=_sequence_with_keys,
+        )
     register(list, _list_flatten, _list_unflatten, flatten_with_keys_fn=_sequence_with_keys)
     for kind in (dict, OrderedDict):
         register(

@@ -4,6 +4,7 @@ import collections
 
 import pytest
 
+import rushlight as rl
 from rushlight.utils import _pytree as pytree
 
 Pair = collections.namedtuple("Pair", "a b")
@@ -69,3 +70,9 @@ def test_registration():
             pytree.tree_flatten_with_path(Box(1))
     finally:
         del pytree.SUPPORTED_NODES[Box]
+
+
+def test_sizes_are_nodes():
+    leaves, spec = pytree.tree_flatten({"a": rl.ones(2, 3).shape})
+    assert leaves == [2, 3] and pytree.tree_unflatten([4, 5], spec) == {"a": (4, 5)}
+    assert type(pytree.tree_map(lambda n: n, rl.ones(1).shape)) is tuple

@@ -44,7 +44,8 @@ std::vector<int> radices(int64_t n) {
 }
 
 int64_t smooth_length(int64_t least) {
-  for (int64_t n = least;; ++n) {
+  int64_t step = least > 512 ? 64 : 1;  // so that long ones are matrices of whole vectors
+  for (int64_t n = (least + step - 1) / step * step;; n += step) {
     int64_t rest = n;
     for (int r : {2, 3, 5})
       while (rest % r == 0) rest /= r;

@@ -139,3 +139,9 @@ def test_a_small_network_learns():
         optimizer.step()
         losses.append(float(loss))
     assert losses[-1] < 0.3 * losses[0]
+
+
+def test_lenet_scores_grey_images():
+    network = models.lenet(num_classes=4)
+    assert network(rl.zeros(2, 1, 28, 28)).shape == (2, 4)
+    assert sum(p.numel() for p in models.LeNet().parameters()) == 61706

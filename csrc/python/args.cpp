@@ -86,9 +86,7 @@ bool matches(const ArgSpec& a, PyObject* o, uint8_t& seen) {
     case ArgType::Floats:
       return PyTuple_Check(o) || PyList_Check(o) || PyFloat_Check(o);
     case ArgType::DType:
-      return is_dtype(o) || o == reinterpret_cast<PyObject*>(&PyFloat_Type) ||
-             o == reinterpret_cast<PyObject*>(&PyLong_Type) ||
-             o == reinterpret_cast<PyObject*>(&PyBool_Type);
+      return names_dtype(o);
     case ArgType::Str:
       return PyUnicode_Check(o);
     case ArgType::Generator:

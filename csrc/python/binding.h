@@ -79,6 +79,7 @@ inline PyObject* wrap(Ref<Tensor> t) { return object(t.give()); }
 // --- dtype, device, Size, layout, memory_format objects (singletons where PyTorch has them)
 PyObject* dtype_object(DType d);  // borrowed
 bool is_dtype(PyObject* o);
+bool names_dtype(PyObject* o);  // a dtype, or float, int, bool, complex
 DType as_dtype(PyObject* o);
 PyObject* device_object(Device d);               // borrowed
 Device to_device(PyObject* o, const char* op);   // str, device object; raises for cuda

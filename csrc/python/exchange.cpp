@@ -118,7 +118,7 @@ void set_requires_grad(Tensor& t, PyObject* wanted) {
 }
 
 DType need_dtype(PyObject* o, const char* op) {
-  if (!is_dtype(o))
+  if (!names_dtype(o))
     fail(ErrorKind::Type, op, "(): argument 'dtype' must be a dtype, not ", Py_TYPE(o)->tp_name);
   return as_dtype(o);
 }

@@ -261,7 +261,7 @@ Options read_options(const char* op, PyObject* dtype, PyObject* device, PyObject
                      PyObject* pin_memory) {
   Options o;
   if (dtype && dtype != Py_None) {
-    if (!is_dtype(dtype))
+    if (!names_dtype(dtype))
       fail(ErrorKind::Type, op, "(): argument 'dtype' must be a dtype, not ",
            Py_TYPE(dtype)->tp_name);
     o.dtype_value = as_dtype(dtype);

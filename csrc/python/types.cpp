@@ -303,11 +303,30 @@ PyTypeObject* make_type(const char* name, const char* doc, PyMethodDef* methods,
 
 PyObject* dtype_object(DType d) { return dtypes_[static_cast<int>(d)]; }
 bool is_dtype(PyObject* o) { return Py_TYPE(o) == DTypeType; }
+// Python's own types of numbers stand for the dtypes that hold them.
+static bool find_dtype(PyObject* o, DType& found) {
+  auto is = [o](PyTypeObject& type) { return o == reinterpret_cast<PyObject*>(&type); };
+  if (is_dtype(o))
+    found = dtype_at(o);
+  else if (is(PyFloat_Type))
+    found = DType::F64;
+  else if (is(PyLong_Type))
+    found = DType::I64;
+  else if (is(PyBool_Type))
+    found = DType::Bool;
+  else if (is(PyComplex_Type))
+    found = DType::C128;
+  else
+    return false;
+  return true;
+}
+bool names_dtype(PyObject* o) {
+  DType unused;
+  return find_dtype(o, unused);
+}
 DType as_dtype(PyObject* o) {
-  if (is_dtype(o)) return dtype_at(o);
-  if (o == reinterpret_cast<PyObject*>(&PyFloat_Type)) return DType::F64;
-  if (o == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::I64;
-  if (o == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::Bool;
+  DType found;
+  if (find_dtype(o, found)) return found;
   fail(ErrorKind::Type, "dtype: expected a torch.dtype, got ", Py_TYPE(o)->tp_name);
 }
 PyObject* device_object(Device d) { return devices_[static_cast<int>(d)]; }

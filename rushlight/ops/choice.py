@@ -87,9 +87,14 @@ def _clamp3(self, min, max):  # noqa: A002
     ...
 
 
+def _below(min, max):  # noqa: A002
+    """Is the lower bound the one that holds? Equal ones count as an upper bound, as in PyTorch."""
+    return (min < max) | (max == float("inf"))  # which stands for no upper bound, see `clamp`
+
+
 _clamp3.vjp(
     self=lambda g, self, min, max: rl.where((self >= min) & (self <= max), g, 0),
-    min=lambda g, self, min, max: rl.where((self < min) & (min <= max), g, 0),
+    min=lambda g, self, min, max: rl.where((self < min) & _below(min, max), g, 0),
     max=lambda g, self, min, max: rl.where((self > max) | (max < min), g, 0),
 )
 

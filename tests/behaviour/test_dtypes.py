@@ -77,3 +77,20 @@ def test_checkpoints_keep_them(name, tmp_path):
     rl.save(tensor, tmp_path / "t.pt")
     back = rl.load(tmp_path / "t.pt")
     assert back.dtype is tensor.dtype and back.tolist() == tensor.tolist()
+
+
+@pytest.mark.parametrize(
+    "number, dtype",
+    [(bool, rl.bool), (int, rl.int64), (float, rl.float64), (complex, rl.complex128)],
+)
+def test_types_of_python_numbers_name_dtypes(number, dtype):
+    one = rl.ones(1)
+    made = rl.tensor([1], dtype=number), rl.zeros(1, dtype=number), one.to(number)
+    made += (
+        rl.as_tensor(one, dtype=number),
+        one.new_tensor([1], dtype=number),
+        one.sum(dtype=number),
+    )
+    assert {t.dtype for t in made} == {dtype}
+    with pytest.raises(TypeError, match="dtype"):
+        rl.tensor([1], dtype=str)

@@ -5,6 +5,7 @@
 #pragma once
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "kernels/fft_plan.h"
 #include "plan/isa.h"
@@ -41,6 +42,55 @@ struct Point {
   Point conj() const { return {re, -im}; }
   Point swapped() const { return {im, re}; }  // an inverse transform is a transform between two
 };
+
+// --- moving lanes
+// The lanes of a and b, numbered through, that Pick names for each lane of the result.
+template <class Pick, class V, int... L>
+V picked(V a, V b, std::integer_sequence<int, L...>) {
+  constexpr int n = sizeof...(L);
+#if __has_builtin(__builtin_shufflevector)
+  return __builtin_shufflevector(a, b, Pick::at(L, n)...);
+#else
+  V result;
+  ((result[L] = Pick::at(L, n) < n ? a[Pick::at(L, n) % n] : b[Pick::at(L, n) % n]), ...);
+  return result;
+#endif
+}
+template <class Pick, class T, class V>
+V pick(V a, V b) {
+  return picked<Pick>(a, b, std::make_integer_sequence<int, kLanes<T>>());
+}
+template <int Odd>
+struct EverySecond {
+  static constexpr int at(int l, int) { return 2 * l + Odd; }
+};
+template <int Half>
+struct Alternate {
+  static constexpr int at(int l, int n) { return (Half * n + l) / 2 + l % 2 * n; }
+};
+// Lanes with the bit S of their number unset keep what they have, or get what those with it have.
+template <int S>
+struct FirstOfPairs {
+  static constexpr int at(int l, int n) { return l & S ? n + l - S : l; }
+};
+template <int S>
+struct SecondOfPairs {
+  static constexpr int at(int l, int n) { return l & S ? n + l : l + S; }
+};
+
+// Lane i of vector l becomes lane l of vector i: bits of the two numbers change places one by one.
+template <int S, class T, class V>
+void transpose(V* v) {
+  if constexpr (S < kLanes<T>) {
+    for (int i = 0; i < kLanes<T>; ++i) {
+      if (i & S) continue;
+      V first = v[i], second = v[i + S];
+      v[i] = pick<FirstOfPairs<S>, T>(first, second);
+      v[i + S] = pick<SecondOfPairs<S>, T>(first, second);
+    }
+    transpose<2 * S, T>(v);
+  }
+}
 
 // --- butterflies: the transforms of R points, in place
 template <class T>

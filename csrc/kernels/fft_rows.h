@@ -33,28 +33,25 @@ constexpr int64_t kAhead = 12;
 // Up to kLanes neighbouring complex numbers, one to a lane.
 template <class T>
 Point<T> load_adjacent(const Complex<T>* x, int64_t used) {
-  alignas(kVectorBytes) T re[kLanes<T>], im[kLanes<T>];
+  typename Point<T>::Lanes low{}, high{};
   if (used >= kLanes<T>) {
-    for (int l = 0; l < kLanes<T>; ++l) re[l] = x[l].re, im[l] = x[l].im;
+    std::memcpy(&low, x, sizeof low);
+    std::memcpy(&high, x + kLanes<T> / 2, sizeof high);
   } else {
-    for (int l = 0; l < kLanes<T>; ++l)
-      re[l] = l < used ? x[l].re : 0, im[l] = l < used ? x[l].im : 0;
+    Complex<T> some[kLanes<T>] = {};
+    for (int l = 0; l < used; ++l) some[l] = x[l];
+    return load_adjacent(some, kLanes<T>);
   }
-  Point<T> p;
-  std::memcpy(&p.re, re, sizeof re);
-  std::memcpy(&p.im, im, sizeof im);
-  return p;
+  return {pick<EverySecond<0>, T>(low, high), pick<EverySecond<1>, T>(low, high)};
 }
 
 template <class T>
 void store_adjacent(Complex<T>* out, int64_t used, Point<T> p) {
-  alignas(kVectorBytes) T re[kLanes<T>], im[kLanes<T>];
-  std::memcpy(re, &p.re, sizeof re);
-  std::memcpy(im, &p.im, sizeof im);
-  if (used >= kLanes<T>)
-    for (int l = 0; l < kLanes<T>; ++l) out[l] = {re[l], im[l]};
-  else
-    for (int l = 0; l < used; ++l) out[l] = {re[l], im[l]};
+  auto low = pick<Alternate<0>, T>(p.re, p.im), high = pick<Alternate<1>, T>(p.re, p.im);
+  Complex<T> some[kLanes<T>], *to = used >= kLanes<T> ? out : some;
+  std::memcpy(&to->re, &low, sizeof low);
+  std::memcpy(&to[kLanes<T> / 2].re, &high, sizeof high);
+  if (to == some) std::copy_n(some, used, out);
 }
 
 // --- n = a * b: element i * b + j of the row is in row i, column j of the matrix
@@ -86,12 +83,11 @@ struct Matrix {
 // Turns kLanes points of kLanes columns into points whose lanes are the rows.
 template <class T>
 void transpose(const Point<T>* from, Point<T>* to) {
-  constexpr int n = kLanes<T>;
-  T in[2 * n][n], out[n][2 * n];
-  std::memcpy(in, from, sizeof in);
-  for (int l = 0; l < n; ++l)
-    for (int i = 0; i < n; ++i) out[l][i] = in[2 * i][l], out[l][n + i] = in[2 * i + 1][l];
-  std::memcpy(to, out, sizeof out);
+  typename Point<T>::Lanes re[kLanes<T>], im[kLanes<T>];
+  for (int i = 0; i < kLanes<T>; ++i) re[i] = from[i].re, im[i] = from[i].im;
+  transpose<1, T>(re);
+  transpose<1, T>(im);
+  for (int i = 0; i < kLanes<T>; ++i) to[i] = {re[i], im[i]};
 }
 
 // Transforms kLanes columns from the j-th on and lays them into `work`, a block of rows after

@@ -5,6 +5,7 @@
 #include "core/allocator.h"
 #include "kernels/conv.h"
 #include "kernels/gemm.h"
+#include "kernels/kept.h"
 #include "plan/parallel.h"
 
 namespace rl {
@@ -94,15 +95,6 @@ void fold(const ConvGeometry& g, int64_t channels, const T* columns, T* x) {
 }
 
 template <class T>
-void fold_as(DType kept, const ConvGeometry& g, int64_t channels, const T* columns, T* x) {
-  if constexpr (std::is_same_v<T, float>) {
-    if (kept == DType::F16) return fold<Half>(g, channels, columns, x);
-    if (kept == DType::BF16) return fold<BFloat16>(g, channels, columns, x);
-  }
-  fold<T>(g, channels, columns, x);
-}
-
-template <class T>
 void add_bias(const ConvGeometry& g, const T* bias, T* y) {
   parallel_for(g.batch * g.out_channels,
                std::max<int64_t>(1, 32768 / std::max<int64_t>(1, g.out_numel())),
@@ -123,7 +115,7 @@ void one_group(ConvPart part, const ConvGeometry& g, T* x, T* w, T* y, T* column
   Matrix mw{w, outs, taps, taps, 1}, my{y, outs, cells, cells, 1};
   if (part == ConvPart::Input) {
     gemm(dtype_of<T>, transposed(mw), my, columns, cells, false);
-    fold_as(kept, g, channels, columns, x);
+    with_kept<T>(kept, [&]<class S>() { fold<S>(g, channels, columns, x); });
     return;
   }
   unfold(g, channels, x, columns);

@@ -41,10 +41,10 @@ struct Lined {  // the passes of a length, for lines in lanes
 template <class T>
 struct Group {
   const Lines& lines;
-  int64_t first, used, at[kLanes<T>];
+  int64_t used, at[kLanes<T>];
   bool adjacent;
   Group(const Lines& lines, int64_t first)
-      : lines(lines), first(first), used(std::min<int64_t>(kLanes<T>, lines.count() - first)) {
+      : lines(lines), used(std::min<int64_t>(kLanes<T>, lines.count() - first)) {
     for (int64_t l = 0; l < used; ++l) at[l] = lines.start(first + l);
     adjacent = at[used - 1] == at[0] + used - 1;
   }
@@ -85,10 +85,10 @@ struct Group {
 // f(first line, two buffers of n points) for each group of kLanes lines.
 template <class T, class F>
 void over_groups(int64_t lines, int64_t n, F&& f) {
-  int64_t groups = (lines + kLanes<T> - 1) / kLanes<T>;
-  parallel_for(groups, 4096 / (n * kLanes<T>)+1, [&](int64_t begin, int64_t end) {
+  constexpr int64_t wide = kLanes<T>;
+  parallel_for((lines + wide - 1) / wide, 4096 / (n * wide) + 1, [&](int64_t begin, int64_t end) {
     Scratch<Point<T>> buffers(2 * n);
-    for (int64_t g = begin; g < end; ++g) f(g * kLanes<T>, buffers.data(), buffers.data() + n);
+    for (int64_t g = begin; g < end; ++g) f(g * wide, buffers.data(), buffers.data() + n);
   });
 }
 
@@ -100,26 +100,26 @@ bool in_lanes(const Lines& l, int64_t n) {
   return n <= most && (n == 1 || !radices(n).empty());
 }
 
-// f(line) for every line, with threads if there are several, else within f.
-template <class F>
-void over_lines(const Lines& l, F&& f) {
+// f(line of x, line of out) for every line, both contiguous; with threads if there are several
+// lines, else within f.
+template <class A, class B, class F>
+void over_rows(const A* x, const Lines& in, B* out, const Lines& l, F&& f) {
   parallel_for(l.count(), line_grain(l, 8), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) f(i);
+    bool rows = l.inner == 1;
+    Scratch<A> from(rows ? 0 : in.size);
+    Scratch<B> to(rows ? 0 : l.size);
+    for (int64_t i = begin; i < end; ++i) {
+      const A* source = x + in.start(i);
+      B* target = out + l.start(i);
+      if (rows) {
+        f(source, target);
+        continue;
+      }
+      for (int64_t k = 0; k < in.size; ++k) from.data()[k] = source[k * in.inner];
+      f(from.data(), to.data());
+      for (int64_t k = 0; k < l.size; ++k) target[k * l.inner] = to.data()[k];
+    }
   });
-}
-
-template <class V>
-const V* gathered(const V* x, const Lines& l, int64_t line, V* into) {
-  x += l.start(line);
-  if (l.inner == 1) return x;
-  for (int64_t k = 0; k < l.size; ++k) into[k] = x[k * l.inner];
-  return into;
-}
-template <class V>
-void scatter_back(const V* from, V* out, const Lines& l, int64_t line) {
-  out += l.start(line);
-  if (out != from)
-    for (int64_t k = 0; k < l.size; ++k) out[k * l.inner] = from[k];
 }
 
 // --- complex to complex
@@ -128,13 +128,9 @@ void complex_in_lanes(const Complex<T>* x, Complex<T>* out, const Lines& l, bool
   auto plan = plan_of<Lined<T>>(l.size);
   over_groups<T>(l.count(), l.size, [&](int64_t first, Point<T>* a, Point<T>* b) {
     Group<T> group(l, first);
-    for (int64_t k = 0; k < l.size; ++k) {
-      Point<T> p = group.load(x, k);
-      a[k] = inverse ? p.swapped() : p;
-    }
+    for (int64_t k = 0; k < l.size; ++k) a[k] = swapped_if(inverse, group.load(x, k));
     const Point<T>* done = transform(plan->passes, a, b);
-    for (int64_t k = 0; k < l.size; ++k)
-      group.store(out, k, (inverse ? done[k].swapped() : done[k]) * scale);
+    for (int64_t k = 0; k < l.size; ++k) group.store(out, k, swapped_if(inverse, done[k]) * scale);
   });
 }
 
@@ -143,41 +139,12 @@ void complex_transform(const Complex<T>* x, Complex<T>* out, const Lines& l, boo
                        T scale) {
   if (in_lanes<T>(l, l.size)) return complex_in_lanes(x, out, l, inverse, scale);
   auto plan = plan_of<Row<T>>(l.size);
-  over_lines(l, [&](int64_t line) {
-    Scratch<Complex<T>> scratch(l.inner == 1 ? 0 : l.size);
-    Complex<T>* to = l.inner == 1 ? out + l.start(line) : scratch.data();
-    transform_row(*plan, gathered(x, l, line, scratch.data()), to, inverse, scale);
-    scatter_back(to, out, l, line);
+  over_rows(x, l, out, l, [&](const Complex<T>* from, Complex<T>* to) {
+    transform_row(*plan, from, to, inverse, scale);
   });
 }
 
 // --- reals of an even number n = 2 h, as h pairs. V: a complex number or a point of lines
-template <class T>
-Complex<T> conj(Complex<T> v) {
-  return {v.re, -v.im};
-}
-template <class T>
-Point<T> conj(Point<T> p) {
-  return p.conj();
-}
-template <class T>
-Complex<T> times(Complex<T> v, T s) {
-  return {v.re * s, v.im * s};
-}
-template <class T>
-Point<T> times(Point<T> p, T s) {
-  return p * s;
-}
-
-template <class T>
-Complex<T> times_i(Complex<T> v) {
-  return {-v.im, v.re};
-}
-template <class T>
-Point<T> times_i(Point<T> p) {
-  return p.times_i();
-}
-
 // From the transform of the pairs at k and h - k, that of the reals there; w is root(k, n).
 template <class T, class V, class W>
 void separate(V& at_k, V& at_rest, W w) {
@@ -280,14 +247,8 @@ void real_transform(const T* x, Complex<T>* out, const Lines& in, const Lines& l
   auto halves = plan_of<Halves<T>>(in.size);
   if (in_lanes<T>(l, halves->points)) return real_in_lanes(x, out, in, l, scale);
   auto plan = plan_of<Row<T>>(halves->points);
-  over_lines(l, [&](int64_t line) {
-    bool rows = l.inner == 1;
-    Scratch<T> from(rows ? 0 : in.size);
-    Scratch<Complex<T>> to(rows ? 0 : l.size);
-    Complex<T>* half = rows ? out + l.start(line) : to.data();
-    real_row(*halves, *plan, gathered(x, in, line, from.data()), half, scale);
-    scatter_back(half, out, l, line);
-  });
+  over_rows(x, in, out, l,
+            [&](const T* from, Complex<T>* to) { real_row(*halves, *plan, from, to, scale); });
 }
 
 // --- half a spectrum to reals
@@ -303,11 +264,11 @@ void half_in_lanes(const Complex<T>* x, T* out, const Lines& in, const Lines& l,
       join_all(a, n, halves->roots);
     else
       a[0].im = typename Point<T>::Lanes{};
-    for (int64_t k = in.size; k < n; ++k) a[k] = a[n - k].conj();
-    for (int64_t k = 0; k < n; ++k) a[k] = a[k].swapped();
+    for (int64_t k = in.size; k < n; ++k) a[k] = conj(a[n - k]);
+    for (int64_t k = 0; k < n; ++k) a[k] = swapped_if(true, a[k]);
     const Point<T>* done = transform(plan->passes, a, b);
     for (int64_t k = 0; k < n; ++k) {
-      Point<T> p = done[k].swapped() * scale;
+      Point<T> p = swapped_if(true, done[k]) * scale;
       to.store(out, halves->paired ? 2 * k : k, p.re);
       if (halves->paired) to.store(out, 2 * k + 1, p.im);
     }
@@ -335,14 +296,8 @@ void half_transform(const Complex<T>* x, T* out, const Lines& in, const Lines& l
   auto halves = plan_of<Halves<T>>(l.size);
   if (in_lanes<T>(l, halves->points)) return half_in_lanes(x, out, in, l, scale);
   auto plan = plan_of<Row<T>>(halves->points);
-  over_lines(l, [&](int64_t line) {
-    bool rows = l.inner == 1;
-    Scratch<Complex<T>> from(rows ? 0 : in.size);
-    Scratch<T> to(rows ? 0 : l.size);
-    T* reals = rows ? out + l.start(line) : to.data();
-    half_row(*halves, *plan, gathered(x, in, line, from.data()), reals, scale);
-    scatter_back(reals, out, l, line);
-  });
+  over_rows(x, in, out, l,
+            [&](const Complex<T>* from, T* to) { half_row(*halves, *plan, from, to, scale); });
 }
 
 // --- kernels

@@ -38,10 +38,26 @@ struct Point {
   friend Point operator*(Point a, Point w) {
     return {a.re * w.re - a.im * w.im, a.re * w.im + a.im * w.re};
   }
-  Point times_i() const { return {-im, re}; }
-  Point conj() const { return {re, -im}; }
-  Point swapped() const { return {im, re}; }  // an inverse transform is a transform between two
 };
+
+// Of a complex number or a point.
+template <class V>
+V conj(V v) {
+  return {v.re, -v.im};
+}
+template <class V>
+V times_i(V v) {
+  return {-v.im, v.re};
+}
+template <class V, class T>
+V times(V v, T s) {
+  return {v.re * s, v.im * s};
+}
+// An inverse transform is a transform between two exchanges of real and imaginary parts.
+template <class V>
+V swapped_if(bool inverse, V v) {
+  return inverse ? V{v.im, v.re} : v;
+}
 
 // --- moving lanes
 // The lanes of a and b, numbered through, that Pick names for each lane of the result.
@@ -102,7 +118,7 @@ void butterfly2(Point<T>* a) {
 
 template <class T>
 void butterfly3(Point<T>* a) {
-  Point<T> sum = a[1] + a[2], across = ((a[1] - a[2]) * T(0.86602540378443864676)).times_i();
+  Point<T> sum = a[1] + a[2], across = times_i((a[1] - a[2]) * T(0.86602540378443864676));
   Point<T> middle = a[0] - sum * T(0.5);
   a[0] = a[0] + sum;
   a[1] = middle - across;
@@ -112,7 +128,7 @@ void butterfly3(Point<T>* a) {
 template <class T>
 void butterfly4(Point<T>* a) {
   Point<T> even = a[0] + a[2], odd = a[1] + a[3];
-  Point<T> low = a[0] - a[2], high = (a[1] - a[3]).times_i();
+  Point<T> low = a[0] - a[2], high = times_i(a[1] - a[3]);
   a[0] = even + odd;
   a[1] = low - high;
   a[2] = even - odd;
@@ -125,8 +141,8 @@ void butterfly5(Point<T>* a) {
               s1 = T(0.95105651629515357212), s2 = T(0.58778525229247312917);
   Point<T> sum1 = a[1] + a[4], sum2 = a[2] + a[3], less1 = a[1] - a[4], less2 = a[2] - a[3];
   Point<T> middle1 = a[0] + sum1 * c1 + sum2 * c2, middle2 = a[0] + sum1 * c2 + sum2 * c1;
-  Point<T> across1 = (less1 * s1 + less2 * s2).times_i();
-  Point<T> across2 = (less1 * s2 - less2 * s1).times_i();
+  Point<T> across1 = times_i(less1 * s1 + less2 * s2);
+  Point<T> across2 = times_i(less1 * s2 - less2 * s1);
   a[0] = a[0] + sum1 + sum2;
   a[1] = middle1 - across1;
   a[4] = middle1 + across1;

@@ -57,14 +57,13 @@ void store_adjacent(Complex<T>* out, int64_t used, Point<T> p) {
 // --- n = a * b: element i * b + j of the row is in row i, column j of the matrix
 template <class T>
 struct Matrix {
-  int64_t n, a, b;
+  int64_t a, b;
   std::vector<Pass<T>> of_columns, of_rows;
   Roots roots;
   std::vector<Point<T>> powers;  // powers[i], lane l: root(i * l, n)
 
   Matrix(int64_t n, std::pair<int64_t, int64_t> shape)
-      : n(n),
-        a(shape.first),
+      : a(shape.first),
         b(shape.second),
         of_columns(passes_of<T>(a)),
         of_rows(passes_of<T>(b)),
@@ -99,8 +98,7 @@ void transform_columns(const Matrix<T>& m, const Complex<T>* x, int64_t j, bool 
   int64_t used = std::min<int64_t>(n, m.b - j);
   for (int64_t i = 0; i < m.a; ++i) {
     __builtin_prefetch(x + (i + kAhead) * m.b + j);
-    Point<T> p = load_adjacent(x + i * m.b + j, used);
-    x_buffer[i] = inverse ? p.swapped() : p;
+    x_buffer[i] = swapped_if(inverse, load_adjacent(x + i * m.b + j, used));
   }
   Point<T>* done = transform(m.of_columns, x_buffer, y_buffer);
   for (int64_t i = 0; i < m.a; ++i) done[i] = done[i] * (m.powers[i] * Complex<T>(m.roots(i * j)));
@@ -128,9 +126,9 @@ void transform_matrix(const Matrix<T>& m, const Complex<T>* x, Complex<T>* out, 
     for (int64_t i = begin; i < end; ++i) {
       Point<T>* done = transform(m.of_rows, work.data() + i * m.b, buffer.data());
       for (int64_t k = 0; k < m.b; ++k) {
-        Point<T> p = (inverse ? done[k].swapped() : done[k]) * scale;
-        __builtin_prefetch(out + (k + kAhead) * m.a + i * n, 1);
-        store_adjacent(out + k * m.a + i * n, m.a - i * n, p);
+        Complex<T>* to = out + k * m.a + i * n;
+        __builtin_prefetch(to + kAhead * m.a, 1);
+        store_adjacent(to, m.a - i * n, swapped_if(inverse, done[k]) * scale);
       }
     }
   });
@@ -178,24 +176,16 @@ Row<T>::Row(int64_t n) : n(n) {
 }
 
 template <class T>
-Complex<T> swapped(Complex<T> v) {
-  return {v.im, v.re};
-}
-
-template <class T>
 void convolve(const Row<T>& row, const Complex<T>* x, Complex<T>* out, bool inverse, T scale) {
   int64_t n = row.n, m = row.longer->n;
   Scratch<Complex<T>> scratch(m);
   Complex<T>* y = scratch.data();
-  for (int64_t k = 0; k < n; ++k) y[k] = (inverse ? swapped(x[k]) : x[k]) * row.chirp[k];
+  for (int64_t k = 0; k < n; ++k) y[k] = swapped_if(inverse, x[k]) * row.chirp[k];
   std::fill(y + n, y + m, Complex<T>{});
   transform_row(*row.longer, y, y, false, T(1));
   for (int64_t k = 0; k < m; ++k) y[k] *= row.filter[k];
   transform_row(*row.longer, y, y, true, scale);
-  for (int64_t k = 0; k < n; ++k) {
-    Complex<T> v = y[k] * row.chirp[k];
-    out[k] = inverse ? swapped(v) : v;
-  }
+  for (int64_t k = 0; k < n; ++k) out[k] = swapped_if(inverse, y[k] * row.chirp[k]);
 }
 
 template <class T>
@@ -204,13 +194,10 @@ void transform_row(const Row<T>& row, const Complex<T>* x, Complex<T>* out, bool
   if (row.matrix) return transform_matrix(*row.matrix, x, out, inverse, scale);
   Scratch<Point<T>> buffers(2 * row.n);
   Point<T>*a = buffers.data(), *b = a + row.n;
-  for (int64_t k = 0; k < row.n; ++k) {
-    Point<T> p = load_adjacent(x + k, 1);
-    a[k] = inverse ? p.swapped() : p;
-  }
+  for (int64_t k = 0; k < row.n; ++k) a[k] = swapped_if(inverse, load_adjacent(x + k, 1));
   Point<T>* done = transform(row.passes, a, b);
   for (int64_t k = 0; k < row.n; ++k)
-    store_adjacent(out + k, 1, (inverse ? done[k].swapped() : done[k]) * scale);
+    store_adjacent(out + k, 1, swapped_if(inverse, done[k]) * scale);
 }
 
 }  // namespace fft

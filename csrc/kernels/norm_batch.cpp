@@ -1,6 +1,7 @@
 // Batch normalisation. Channels are walked in one of two orders: `planes`, where a channel is
 // a run of `inner` elements per image, and `rows`, where channels are the fastest dimension
 // (channels-last tensors and [N, C] inputs). Statistics are kept in double.
+#include "kernels/kept.h"
 #include "kernels/norm.h"
 
 namespace rl {
@@ -96,13 +97,9 @@ struct BatchNorm {
     });
     for (int64_t c = begin; c < end; ++c) {
       variance[c] = sums[c - begin] / n;
-      rstd[c] = as_kept(static_cast<T>(1 / std::sqrt(variance[c] + eps)));
-      mean[c] = as_kept(mean[c]);
+      rstd[c] = kept_as(kept, static_cast<T>(1 / std::sqrt(variance[c] + eps)));
+      mean[c] = kept_as(kept, mean[c]);
     }
-  }
-  T as_kept(T x) const {
-    if (kept == DType::F16) return static_cast<T>(static_cast<Half>(x));
-    return kept == DType::BF16 ? static_cast<T>(static_cast<BFloat16>(x)) : x;
   }
   void channels(int64_t begin, int64_t end) {
     if (training)

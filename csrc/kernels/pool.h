@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/kept.h"
 #include "plan/call.h"
 
 namespace rl {
@@ -139,20 +140,6 @@ void pool_dispatch(DType compute, F&& f) {
     f.template operator()<double>();
   else
     f.template operator()<int64_t>();
-}
-
-// Calls f with the type that a result will be kept in, which for 16-bit floats is not `T`, the one
-// that it is computed in.
-template <class T, class F>
-void with_kept(DType kept, F&& f) {
-  if (kept == DType::F16) return f.template operator()<Half>();
-  if (kept == DType::BF16) return f.template operator()<BFloat16>();
-  f.template operator()<T>();
-}
-// The nearest number that the result can be kept as.
-template <class S, class T>
-T kept_as(T x) {
-  return static_cast<T>(static_cast<S>(x));
 }
 
 }  // namespace

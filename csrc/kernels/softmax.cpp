@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/kept.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
@@ -76,12 +77,10 @@ void each_element(int64_t n, int64_t w, F f) {
     for (int64_t j = 0; j < w; ++j) f(r, j);
 }
 
-// x as the nearest number of a 16-bit dtype, unless that is infinite.
+// As it is kept, unless that is infinite.
 template <class T>
-T as_kept(DType kept, T x) {
-  T near = kept == DType::F16    ? static_cast<T>(static_cast<Half>(x))
-           : kept == DType::BF16 ? static_cast<T>(static_cast<BFloat16>(x))
-                                 : x;
+T finite_as(DType kept, T x) {
+  T near = kept_as(kept, x);
   return std::isinf(near) ? x : near;
 }
 
@@ -124,7 +123,7 @@ struct LogSoftmax {
   static void forward(T* out, const T* x, int64_t n, DType kept) {
     T top = row_max(x, n);
     T sum = row_sum<T>(n, [&](int64_t i) { return math::exp(x[i] - top); });
-    T log_sum = as_kept(kept, std::log(as_kept(kept, sum)));
+    T log_sum = finite_as(kept, std::log(finite_as(kept, sum)));
     for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - top) - log_sum;
   }
   template <class T>

@@ -17,13 +17,13 @@ def group_gradients(g, g_mean, g_rstd, x, weight, mean, rstd):
     gx = gw = gb = products = None
     if g is not None:
         products, sums = (g * x).sum(3, keepdim=True), g.sum(3, keepdim=True)
-    cube = rstd * rstd * rstd
-    slope = g_rstd if g_rstd is None else -0.5 * cube * g_rstd
+    cubed = rstd * rstd * rstd
+    slope = g_rstd if g_rstd is None else -0.5 * cubed * g_rstd
     if g is not None:
         share = 1.0 / (x.shape[2] * x.shape[3])
         scale = rstd if weight is None else rstd * weight
         b, c = [(t if weight is None else t * weight).sum(2, True) for t in (products, sums)]
-        b, c = (c * mean - b) * cube * share, c * rstd * share
+        b, c = (c * mean - b) * cubed * share, c * rstd * share
         c = -b * mean - c
         gx = scale * g + b * x + c
     parts = [gx, _by_statistics(slope, g_mean, x)]

@@ -16,6 +16,20 @@ Block allocate(size_t nbytes);  // throws ErrorKind::Memory
 void deallocate(void* data, size_t capacity) noexcept;
 void empty_cache() noexcept;  // returns cached large blocks to the system
 
+// Memory for `count` values that the caller writes before reading.
+template <class V>
+class Scratch {
+ public:
+  explicit Scratch(int64_t count) : block_(allocate(static_cast<size_t>(count) * sizeof(V))) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { deallocate(block_.data, block_.capacity); }
+  V* data() const { return static_cast<V*>(block_.data); }
+
+ private:
+  Block block_;
+};
+
 struct MemoryStats {
   int64_t allocated, peak_allocated, cached, allocations, system_allocations;
 };

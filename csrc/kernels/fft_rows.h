@@ -13,20 +13,6 @@ namespace RL_ISA_NS {
 namespace {
 namespace fft {
 
-// Memory for `count` values that the caller writes before reading.
-template <class V>
-class Scratch {
- public:
-  explicit Scratch(int64_t count) : block_(allocate(static_cast<size_t>(count) * sizeof(V))) {}
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { deallocate(block_.data, block_.capacity); }
-  V* data() const { return static_cast<V*>(block_.data); }
-
- private:
-  Block block_;
-};
-
 // Steps of a long stride are fetched this many elements ahead: no processor foresees them.
 constexpr int64_t kAhead = 12;
 

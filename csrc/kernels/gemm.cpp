@@ -1,6 +1,7 @@
-// Chooses how a matrix product is computed: own loops for tiny and vector-shaped products,
-// OpenBLAS for small, double and complex ones, oneDNN for large float32, plain blocked loops
-// for integers. The thresholds were measured; operators are in matmul.cpp.
+// Chooses how a matrix product is computed: own blocks (gemm_blocks.cpp) for float and double, own
+// loops where one operand is a vector, OpenBLAS for complex, plain loops for integers, and oneDNN
+// for large float products where it has wider vectors than ours were measured with. Operators are
+// in matmul.cpp.
 #include "kernels/gemm.h"
 
 #include <omp.h>
@@ -14,8 +15,7 @@
 namespace rl {
 namespace {
 
-constexpr int64_t kOwnWork = 4096;           // m*n*k up to which a call costs more than the loops
-constexpr int64_t kBlasWork = 96 * 96 * 96;  // float32: from here oneDNN wins
+constexpr int64_t kLibraryWork = 96 * 96 * 96;  // m*n*k from which oneDNN may be asked
 constexpr int kRowMajor = 101, kPlain = 111, kTransposed = 112;
 
 // dnnl_sgemm, row-major; its type is spelled out so that no oneDNN header is needed here.
@@ -87,25 +87,50 @@ template <class T>
 struct RealLoops;
 template <>
 struct RealLoops<float> {
-  static auto small() { return gemm_loops().small_f32; }
   static auto dots() { return gemm_loops().dots_f32; }
   static auto sweep() { return gemm_loops().sweep_f32; }
 };
 template <>
 struct RealLoops<double> {
-  static auto small() { return gemm_loops().small_f64; }
   static auto dots() { return gemm_loops().dots_f64; }
   static auto sweep() { return gemm_loops().sweep_f64; }
 };
 
-// The own loops; false when a library should compute this product.
 template <class T>
-bool own_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
+auto blocks_of() {
+  if constexpr (std::is_same_v<T, float>)
+    return gemm_blocks().f32;
+  else
+    return gemm_blocks().f64;
+}
+
+Matrix rows_of(const Matrix& m, int64_t begin, int64_t end, int64_t item) {
+  auto* data = static_cast<const char*>(m.data) + begin * m.row_stride * item;
+  return {data, end - begin, m.cols, m.row_stride, m.col_stride};
+}
+
+// Threads share the longer side of c. No sum depends on how.
+template <class T>
+void block_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
+  constexpr int64_t kUnit = 48, kGrain = 1 << 18;
+  bool by_rows = a.rows >= b.cols;
+  int64_t n = by_rows ? a.rows : b.cols, unit_work = kUnit * a.cols * (a.rows + b.cols - n);
+  parallel_for((n + kUnit - 1) / kUnit, (kGrain + unit_work - 1) / unit_work,
+               [&](int64_t begin, int64_t end) {
+                 begin *= kUnit;
+                 end = std::min(n, end * kUnit);
+                 if (by_rows)
+                   return blocks_of<T>()(rows_of(a, begin, end, sizeof(T)), b, c + begin * ldc, ldc,
+                                         accumulate);
+                 Matrix columns = transposed(rows_of(transposed(b), begin, end, sizeof(T)));
+                 blocks_of<T>()(a, columns, c + begin, ldc, accumulate);
+               });
+}
+
+// Products with a vector; false if neither operand is one that can be read along its memory.
+template <class T>
+bool any_vector_product(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
   using Loops = RealLoops<T>;
-  if (a.rows * a.cols * b.cols <= kOwnWork) {
-    Loops::small()(a, b, c, ldc, accumulate);
-    return true;
-  }
   if (b.cols == 1)
     return vector_product<T>(a, b, c, ldc, accumulate, Loops::dots(), Loops::sweep());
   if (a.rows == 1)
@@ -114,28 +139,28 @@ bool own_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumula
   return false;
 }
 
-void library_f32(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool accumulate) {
+// With AVX2 the own blocks are as fast as oneDNN or faster at every size that was tried; they have
+// not been measured with AVX-512, for which oneDNN generates its code.
+bool asks_onednn(int64_t work) { return machine_isa() >= 4 && work >= kLibraryWork; }
+
+void onednn_gemm(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool accumulate) {
   Operand x = operand(a), y = operand(b);
-  float beta = accumulate ? 1 : 0;
-  auto *px = static_cast<const float*>(x.data), *py = static_cast<const float*>(y.data);
-  bool alone = in_parallel();  // each thread has its own product: OpenBLAS runs in the caller
-  if (a.rows * a.cols * b.cols >= kBlasWork && !alone) {
-    int threads = num_threads();
-    if (omp_get_max_threads() != threads) omp_set_num_threads(threads);
-    int status = dnnl_sgemm_fn()(x.transposed ? 'T' : 'N', y.transposed ? 'T' : 'N', a.rows, b.cols,
-                                 a.cols, 1.0f, px, x.ld, py, y.ld, beta, c, ldc);
-    RL_CHECK(status == 0, "oneDNN's sgemm failed with status ", status);
-    return;
-  }
-  blas().sgemm(kRowMajor, x.transposed ? kTransposed : kPlain, y.transposed ? kTransposed : kPlain,
-               a.rows, b.cols, a.cols, 1.0f, px, x.ld, py, y.ld, beta, c, ldc);
+  int threads = num_threads();
+  if (omp_get_max_threads() != threads) omp_set_num_threads(threads);
+  int status =
+      dnnl_sgemm_fn()(x.transposed ? 'T' : 'N', y.transposed ? 'T' : 'N', a.rows, b.cols, a.cols,
+                      1.0f, static_cast<const float*>(x.data), x.ld,
+                      static_cast<const float*>(y.data), y.ld, accumulate ? 1.0f : 0.0f, c, ldc);
+  RL_CHECK(status == 0, "oneDNN's sgemm failed with status ", status);
 }
 
-void library_f64(const Matrix& a, const Matrix& b, double* c, int64_t ldc, bool accumulate) {
-  Operand x = operand(a), y = operand(b);
-  blas().dgemm(kRowMajor, x.transposed ? kTransposed : kPlain, y.transposed ? kTransposed : kPlain,
-               a.rows, b.cols, a.cols, 1.0, static_cast<const double*>(x.data), x.ld,
-               static_cast<const double*>(y.data), y.ld, accumulate ? 1 : 0, c, ldc);
+template <class T>
+void real_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
+  if (any_vector_product(a, b, c, ldc, accumulate)) return;
+  if constexpr (std::is_same_v<T, float>)
+    if (asks_onednn(a.rows * a.cols * b.cols) && fits_int(a, b, ldc) && !in_parallel())
+      return onednn_gemm(a, b, c, ldc, accumulate);
+  block_gemm(a, b, c, ldc, accumulate);
 }
 
 template <class T, class Fn>
@@ -159,23 +184,18 @@ void typed_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumu
     if (!accumulate) clear(c, a.rows, b.cols, ldc);
     return;
   }
-  if constexpr (std::is_floating_point_v<T>)
-    if (own_gemm(a, b, c, ldc, accumulate)) return;
-  if constexpr (!std::is_integral_v<T>) {
-    int64_t work = a.rows * a.cols * b.cols;
-    if ((!std::is_floating_point_v<T> && work <= 512) || !fits_int(a, b, ldc))
-      return loop_gemm(a, b, c, ldc, accumulate);
-  }
-  if constexpr (std::is_same_v<T, float>)
-    library_f32(a, b, c, ldc, accumulate);
-  else if constexpr (std::is_same_v<T, double>)
-    library_f64(a, b, c, ldc, accumulate);
-  else if constexpr (std::is_same_v<T, C64>)
-    library_complex<C64>(blas().cgemm, a, b, c, ldc, accumulate);
-  else if constexpr (std::is_same_v<T, C128>)
-    library_complex<C128>(blas().zgemm, a, b, c, ldc, accumulate);
-  else
+  if constexpr (std::is_floating_point_v<T>) {
+    real_gemm(a, b, c, ldc, accumulate);
+  } else if constexpr (std::is_integral_v<T>) {
     loop_gemm(a, b, c, ldc, accumulate);
+  } else {
+    if (a.rows * a.cols * b.cols <= 512 || !fits_int(a, b, ldc))
+      loop_gemm(a, b, c, ldc, accumulate);
+    else if constexpr (std::is_same_v<T, C64>)
+      library_complex<C64>(blas().cgemm, a, b, c, ldc, accumulate);
+    else
+      library_complex<C128>(blas().zgemm, a, b, c, ldc, accumulate);
+  }
 }
 
 }  // namespace
@@ -186,6 +206,12 @@ const GemmLoops& gemm_loops() {
   return *loops;
 }
 
+const GemmBlocks& gemm_blocks() {
+  static const auto* blocks =
+      static_cast<const GemmBlocks*>(best_registered(Registration::OfGemmBlocks));
+  return *blocks;
+}
+
 bool gemm_readable(const Matrix& m) {
   bool rows_ok = m.row_stride >= std::max<int64_t>(m.cols, 1) || m.rows <= 1;
   bool cols_ok = m.col_stride >= std::max<int64_t>(m.rows, 1) || m.cols <= 1;
@@ -194,11 +220,10 @@ bool gemm_readable(const Matrix& m) {
 }
 
 void gemm_prepare(DType dtype, int64_t work) {
-  if (work <= kOwnWork && !is_complex(dtype)) return;
-  if (!is_inexact(dtype)) return;
+  if (dtype == DType::F32 && asks_onednn(work)) dnnl_sgemm_fn();
+  if (!is_complex(dtype)) return;
   blas();
   set_blas_threads(in_parallel() ? 1 : num_threads());
-  if (dtype == DType::F32 && work >= kBlasWork) dnnl_sgemm_fn();
 }
 
 void gemm(DType dtype, const Matrix& a, const Matrix& b, void* c, int64_t ldc, bool accumulate) {

@@ -25,9 +25,6 @@ void gemm_prepare(DType dtype, int64_t work);  // loads what a product of m*n*k 
 
 // Loops that are compiled once per instruction-set level (gemm_loops.cpp).
 struct GemmLoops {
-  // Any strides; for products too small to be worth a library call.
-  void (*small_f32)(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool accumulate);
-  void (*small_f64)(const Matrix& a, const Matrix& b, double* c, int64_t ldc, bool accumulate);
   // y[r] = sum_k a[r, k] x[k] for rows [begin, end); a has unit column stride, x is contiguous.
   void (*dots_f32)(const Matrix& a, const float* x, float* y, int64_t sy, int64_t begin,
                    int64_t end, bool accumulate);
@@ -40,5 +37,12 @@ struct GemmLoops {
                     bool accumulate);
 };
 const GemmLoops& gemm_loops();
+
+// Products in cache-sized blocks (gemm_blocks.cpp), on the calling thread; any readable operands.
+struct GemmBlocks {
+  void (*f32)(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool accumulate);
+  void (*f64)(const Matrix& a, const Matrix& b, double* c, int64_t ldc, bool accumulate);
+};
+const GemmBlocks& gemm_blocks();
 
 }  // namespace rl

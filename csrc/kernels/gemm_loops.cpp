@@ -1,5 +1,4 @@
-// Own matrix loops, compiled once per instruction-set level: products too small for a library
-// call to pay, and matrix times vector, which is bound by memory.
+// Matrix times vector, which is bound by memory; compiled once per instruction-set level.
 #include <algorithm>
 
 #include "kernels/gemm.h"
@@ -9,7 +8,7 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-constexpr int64_t kLanes = 16, kColumns = 64;
+constexpr int64_t kLanes = 16;
 
 template <class T>
 T dot(const T* a, const T* b, int64_t n) {
@@ -22,45 +21,6 @@ T dot(const T* a, const T* b, int64_t n) {
   for (int64_t w = kLanes / 2; w; w /= 2)
     for (int64_t j = 0; j < w; ++j) lanes[j] += lanes[j + w];
   return sum + lanes[0];
-}
-
-// Columns of c in strips that stay in registers or L1; b rows contiguous.
-template <class T>
-void small_rows(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
-  auto* pa = static_cast<const T*>(a.data);
-  auto* pb = static_cast<const T*>(b.data);
-  for (int64_t j0 = 0; j0 < b.cols; j0 += kColumns) {
-    int64_t width = std::min(kColumns, b.cols - j0);
-    for (int64_t i = 0; i < a.rows; ++i) {
-      T row[kColumns];
-      T* out = c + i * ldc + j0;
-      for (int64_t j = 0; j < width; ++j) row[j] = accumulate ? out[j] : T(0);
-      for (int64_t k = 0; k < a.cols; ++k) {
-        T x = pa[i * a.row_stride + k * a.col_stride];
-        const T* from = pb + k * b.row_stride + j0;
-        for (int64_t j = 0; j < width; ++j) row[j] += x * from[j];
-      }
-      std::copy_n(row, width, out);
-    }
-  }
-}
-
-template <class T>
-void small(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
-  if (b.col_stride == 1) return small_rows<T>(a, b, c, ldc, accumulate);
-  auto* pa = static_cast<const T*>(a.data);
-  auto* pb = static_cast<const T*>(b.data);
-  bool dots = a.col_stride == 1 && b.row_stride == 1;
-  for (int64_t i = 0; i < a.rows; ++i)
-    for (int64_t j = 0; j < b.cols; ++j) {
-      const T *x = pa + i * a.row_stride, *y = pb + j * b.col_stride;
-      T sum = 0;
-      if (dots)
-        sum = dot(x, y, a.cols);
-      else
-        for (int64_t k = 0; k < a.cols; ++k) sum += x[k * a.col_stride] * y[k * b.row_stride];
-      c[i * ldc + j] = accumulate ? c[i * ldc + j] + sum : sum;
-    }
 }
 
 template <class T>
@@ -94,8 +54,7 @@ void sweep(const Matrix& a, const T* x, T* y, int64_t begin, int64_t end, bool a
 }
 
 RL_REGISTER(OfGemmLoops, isa_rank(RL_ISA_NAME),
-            GemmLoops{small<float>, small<double>, dots<float>, dots<double>, sweep<float>,
-                      sweep<double>});
+            GemmLoops{dots<float>, dots<double>, sweep<float>, sweep<double>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

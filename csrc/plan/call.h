@@ -165,7 +165,8 @@ struct Registration {
     OfPointwise,
     OfConvertTable,
     OfMoveTable,
-    OfGemmLoops
+    OfGemmLoops,
+    OfGemmBlocks
   } what;
   int rank;  // of the instruction-set level it was compiled for, see plan/isa.h
   const void* object;

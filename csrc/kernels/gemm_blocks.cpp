@@ -1,0 +1,271 @@
+// Matrix products in blocks that fit the caches, after Goto: a sliver of b (kDepth rows, two
+// vectors wide) stays in the first-level cache while the rows of a pass by, and a tile of c in
+// registers. Compiled once per instruction-set level; which products come here is gemm.cpp's.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "core/allocator.h"
+#include "kernels/gemm.h"
+#include "plan/blocks.h"
+#include "plan/isa.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+constexpr int kRank = isa_rank(RL_ISA_NAME);
+constexpr int kVectorBytes = kRank == 4 ? 64 : kRank == 3 ? 32 : 16;
+constexpr int kRows = kRank == 4 ? 12 : 6;  // with two vectors each they fill the registers
+constexpr int64_t kDepth = 256;
+constexpr int64_t kPanel = 1024;  // columns whose slivers are kept for all rows of a
+
+template <class T>
+struct LanesOf {
+  typedef T type __attribute__((vector_size(kVectorBytes)));
+  typedef T loose __attribute__((vector_size(kVectorBytes), aligned(sizeof(T))));
+};
+template <class T>
+constexpr int64_t kLanes = kVectorBytes / static_cast<int64_t>(sizeof(T));
+template <class T>
+constexpr int64_t kWidth = 2 * kLanes<T>;
+
+template <class T>
+typename LanesOf<T>::type load(const T* p) {
+  return *reinterpret_cast<const typename LanesOf<T>::loose*>(p);
+}
+template <class T, class V>
+void store(T* p, V v) {
+  *reinterpret_cast<typename LanesOf<T>::loose*>(p) = v;
+}
+
+// What a tile reads: element (r, k) of a is at r * row + k * col, rows of b are `step` apart.
+template <class T>
+struct Strip {
+  const T* a;
+  int64_t row, col;
+  const T* b;
+  int64_t step, depth;
+};
+
+// c[R, H vectors] (+)= a[R, depth] b[depth, H vectors]. Packed: columns of a follow one another.
+// Not inlined, or the steps compete for registers with what is around.
+template <class T, int R, int H, bool Packed>
+[[gnu::noinline]] void tile(const Strip<T>& s, T* c, int64_t ldc, bool accumulate) {
+  using V = typename LanesOf<T>::type;
+  V sum[R][H] = {};
+  for (int r = 0; r < R; ++r) {  // by the time the sums are there, so is the memory they go to
+    __builtin_prefetch(c + r * ldc, 1);
+    __builtin_prefetch(c + r * ldc + H * kLanes<T> - 1, 1);
+  }
+  const T *a = s.a, *b = s.b;
+  const int64_t row = Packed ? 1 : s.row, col = Packed ? R : s.col, step = s.step;
+#pragma GCC unroll 4
+  for (int64_t k = s.depth; k > 0; --k, a += col, b += step) {
+    V right[H];
+    for (int h = 0; h < H; ++h) right[h] = load(b + h * kLanes<T>);
+#pragma GCC unroll 12
+    for (int r = 0; r < R; ++r)
+      for (int h = 0; h < H; ++h) sum[r][h] += (a[r * row] - V{}) * right[h];
+  }
+#pragma GCC unroll 12
+  for (int r = 0; r < R; ++r)
+    for (int h = 0; h < H; ++h) {
+      T* to = c + r * ldc + h * kLanes<T>;
+      store(to, accumulate ? load(to) + sum[r][h] : sum[r][h]);
+    }
+}
+template <class T, int R, int H = 2>
+void tile(const Strip<T>& s, bool packed, T* c, int64_t ldc, bool accumulate) {
+  packed ? tile<T, R, H, true>(s, c, ldc, accumulate) : tile<T, R, H, false>(s, c, ldc, accumulate);
+}
+
+// Where the result goes: element (r, j) is at c + r * row + j * col.
+template <class T>
+struct Target {
+  T* c;
+  int64_t row, col;
+};
+
+// As tile, for fewer columns than a tile has or columns that are apart: through a whole one.
+template <class T, int R>
+void edge_tile(const Strip<T>& s, bool packed, int64_t cols, Target<T> to, bool accumulate) {
+  alignas(64) T whole[R * kWidth<T>];
+  cols > kLanes<T> ? tile<T, R, 2>(s, packed, whole, kWidth<T>, false)
+                   : tile<T, R, 1>(s, packed, whole, kWidth<T>, false);
+  for (int64_t j = 0; j < cols; ++j)
+    for (int64_t r = 0; r < R; ++r) {
+      T value = whole[r * kWidth<T> + j], &c = to.c[r * to.row + j * to.col];
+      c = accumulate ? c + value : value;
+    }
+}
+
+// f<rows>(), where 1 <= rows <= kRows.
+template <int R = kRows, class F>
+void with_rows(int64_t rows, F f) {
+  if constexpr (R > 1)
+    if (rows < R) return with_rows<R - 1>(rows, f);
+  f.template operator()<R>();
+}
+
+// ---- packing
+// Where rows of b are contiguous, `slivers` of them side by side: row by row, as memory lies.
+template <class T>
+void pack_rows(T* to, int64_t sliver, const T* from, int64_t step, int64_t depth, int64_t slivers) {
+  for (int64_t k = 0; k < depth; ++k, from += step, to += kWidth<T>)
+    for (int64_t j = 0; j < slivers; ++j) {
+      store(to + j * sliver, load(from + j * kWidth<T>));
+      store(to + j * sliver + kLanes<T>, load(from + j * kWidth<T> + kLanes<T>));
+    }
+}
+
+// Any sliver of b; missing columns are 0.
+template <class T>
+void pack_sliver(T* to, const T* from, const Matrix& b, int64_t depth, int64_t cols) {
+  constexpr int64_t item = sizeof(T);
+  if (cols < kWidth<T>) std::fill_n(to, depth * kWidth<T>, T(0));
+  mover(item)(reinterpret_cast<char*>(to), reinterpret_cast<const char*>(from), depth, cols,
+              {kWidth<T> * item, item}, {b.row_stride * item, b.col_stride * item});
+}
+
+// A strip of R rows of a, column by column.
+template <class T, int R>
+void pack_strip(T* to, const T* from, int64_t row, int64_t col, int64_t depth) {
+  auto columns = [&](auto step) {
+    for (int64_t k = 0; k < depth; ++k, to += R, from += col)
+#pragma GCC unroll 12
+      for (int r = 0; r < R; ++r) to[r] = from[r * step];
+  };
+  if (row == 1)
+    columns(std::integral_constant<int64_t, 1>());
+  else
+    columns(row);
+}
+
+// ---- the product
+template <class T>
+class Product {
+ public:
+  Product(const Matrix& a, const Matrix& b, Target<T> c, bool accumulate)
+      : a_(a), b_(b), c_(c), accumulate_(accumulate) {
+    direct_ = b.col_stride == 1 && b.rows * b.cols <= kSmall;
+    packs_a_ = b.cols >= (a.col_stride == 1 ? kLongRows : kWidth<T> * 3);
+  }
+
+  void run() {
+    int64_t depth = even_part(b_.rows, kDepth), width = std::min(kPanel, b_.cols);
+    bool packs_b = !direct_ || b_.cols % kWidth<T>;
+    Scratch<T> panel(packs_b ? slivers(width) * sliver_size(depth) : 0);
+    Scratch<T> block(packs_a_ ? kBlock * depth : 0);
+    panel_ = panel.data();
+    block_ = block.data();
+    for (int64_t j = 0; j < b_.cols; j += kPanel)
+      for (int64_t k = 0; k < b_.rows; k += depth)
+        multiply_panel(j, std::min(kPanel, b_.cols - j), k, std::min(depth, b_.rows - k));
+  }
+
+ private:
+  static constexpr int64_t kSmall = 4096;        // elements of b that are not worth packing
+  static constexpr int64_t kLongRows = 256;      // columns of b from which any a is worth it
+  static constexpr int64_t kBlock = kRows * 16;  // rows of a that stay in the second-level cache
+
+  // The size of the pieces if n is cut into the fewest that are no longer than `most`.
+  static int64_t even_part(int64_t n, int64_t most) {
+    int64_t parts = (n + most - 1) / most;
+    return (n + parts - 1) / parts;
+  }
+  static int64_t slivers(int64_t cols) { return (cols + kWidth<T> - 1) / kWidth<T>; }
+  // A line more than its elements, or all slivers would begin in the same set of the cache.
+  static int64_t sliver_size(int64_t depth) { return depth * kWidth<T> + 64 / sizeof(T); }
+
+  const T* a_at(int64_t i, int64_t k) const {
+    return static_cast<const T*>(a_.data) + i * a_.row_stride + k * a_.col_stride;
+  }
+  const T* b_at(int64_t k, int64_t j) const {
+    return static_cast<const T*>(b_.data) + k * b_.row_stride + j * b_.col_stride;
+  }
+
+  void pack_panel(int64_t j0, int64_t cols, int64_t k0, int64_t depth) {
+    int64_t whole = cols / kWidth<T>, size = sliver_size(depth), done = 0;
+    if (b_.col_stride == 1) {
+      if (!direct_) pack_rows(panel_, size, b_at(k0, j0), b_.row_stride, depth, whole);
+      done = whole;
+    }
+    for (int64_t s = done; s < slivers(cols); ++s)
+      pack_sliver(panel_ + s * size, b_at(k0, j0 + s * kWidth<T>), b_, depth,
+                  std::min(kWidth<T>, cols - s * kWidth<T>));
+  }
+
+  void multiply_panel(int64_t j0, int64_t cols, int64_t k0, int64_t depth) {
+    pack_panel(j0, cols, k0, depth);
+    for (int64_t i0 = 0; i0 < a_.rows; i0 += kBlock) {
+      int64_t rows = std::min(kBlock, a_.rows - i0);
+      if (packs_a_) pack_block(i0, rows, k0, depth);
+      for (int64_t j = 0; j < cols; j += kWidth<T>)
+        multiply_sliver(i0, rows, j0, j, std::min(kWidth<T>, cols - j), k0, depth);
+    }
+  }
+
+  // Strips of a block are as even as can be: five rows and four rather than six and three.
+  static int64_t strip_begin(int64_t rows, int64_t i) {
+    return rows * i / ((rows + kRows - 1) / kRows);
+  }
+
+  void pack_block(int64_t i0, int64_t rows, int64_t k0, int64_t depth) {
+    // Where columns are contiguous, strips side by side, a few columns at a time.
+    int64_t chunk = a_.col_stride == 1 ? depth : 16;
+    for (int64_t k = 0; k < depth; k += chunk)
+      for (int64_t i = 0, begin = 0; begin < rows; ++i) {
+        int64_t end = strip_begin(rows, i + 1);
+        with_rows(end - begin, [&]<int R>() {
+          pack_strip<T, R>(block_ + begin * depth + k * R, a_at(i0 + begin, k0 + k), a_.row_stride,
+                           a_.col_stride, std::min(chunk, depth - k));
+        });
+        begin = end;
+      }
+  }
+
+  void multiply_sliver(int64_t i0, int64_t rows, int64_t j0, int64_t j, int64_t cols, int64_t k0,
+                       int64_t depth) {
+    bool whole = cols == kWidth<T>, in_place = direct_ && whole, add = accumulate_ || k0 > 0;
+    Strip<T> s{nullptr, a_.row_stride, a_.col_stride, b_at(k0, j0 + j), b_.row_stride, depth};
+    if (!in_place) {
+      s.b = panel_ + j / kWidth<T> * sliver_size(depth);
+      s.step = kWidth<T>;
+    }
+    for (int64_t i = 0, begin = 0; begin < rows; ++i) {
+      int64_t end = strip_begin(rows, i + 1);
+      Target<T> c{c_.c + (i0 + begin) * c_.row + (j0 + j) * c_.col, c_.row, c_.col};
+      s.a = packs_a_ ? block_ + begin * depth : a_at(i0 + begin, k0);
+      with_rows(end - begin, [&]<int R>() {
+        whole&& c.col == 1 ? tile<T, R>(s, packs_a_, c.c, c.row, add)
+                           : edge_tile<T, R>(s, packs_a_, cols, c, add);
+      });
+      begin = end;
+    }
+  }
+
+  Matrix a_, b_;
+  Target<T> c_;
+  bool accumulate_, direct_, packs_a_;
+  T *panel_ = nullptr, *block_ = nullptr;
+};
+
+constexpr int64_t kFewRows = 64;
+
+template <class T>
+void blocks(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
+  // A few rows times the transpose of a large matrix: as the large one, which need not be packed
+  // then, times a few columns.
+  bool flip = b.row_stride == 1 && b.col_stride != 1 && a.rows <= kFewRows && a.rows < b.cols;
+  if (flip)
+    Product<T>(transposed(b), transposed(a), {c, 1, ldc}, accumulate).run();
+  else
+    Product<T>(a, b, {c, ldc, 1}, accumulate).run();
+}
+
+RL_REGISTER(OfGemmBlocks, isa_rank(RL_ISA_NAME), GemmBlocks{blocks<float>, blocks<double>});
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

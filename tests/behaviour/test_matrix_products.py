@@ -1,0 +1,67 @@
+"""Matrix products at the edges of their blocks, in every layout, against a float64 reference."""
+
+import numpy as np
+import pytest
+
+import rushlight as rl
+
+# Around the sizes of tiles (6 x 16), blocks (96 rows), depths (256) and panels (1024 columns).
+SIZES = [
+    (1, 1, 1), (2, 3, 1), (5, 7, 9), (6, 16, 16), (7, 17, 33), (13, 257, 15), (20, 100, 300),
+    (97, 300, 31), (64, 513, 65), (3, 40, 1100), (1100, 5, 3), (96, 512, 24), (193, 65, 1030),
+]  # fmt: skip
+
+
+def matrix(rows, cols, dtype, transposed):
+    """A matrix whose rows, or columns if transposed, are contiguous."""
+    values = (
+        rl.randn(cols, rows, dtype=dtype).t() if transposed else rl.randn(rows, cols, dtype=dtype)
+    )
+    return values
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("rows, depth, cols", SIZES)
+@pytest.mark.parametrize("layout", ["nn", "nt", "tn", "tt"])
+def test_products_in_every_layout(dtype, rows, depth, cols, layout):
+    a = matrix(rows, depth, dtype, layout[0] == "t")
+    b = matrix(depth, cols, dtype, layout[1] == "t")
+    start = rl.randn(rows, cols, dtype=dtype)
+    wide_a, wide_b, wide_start = (t.double().numpy() for t in (a, b, start))
+    # The error of a sum of `depth` terms is at most about depth roundings of the terms' sizes.
+    bound = depth * rl.finfo(dtype).eps * (np.abs(wide_a) @ np.abs(wide_b)) + 1e-300
+    assert (np.abs((a @ b).double().numpy() - wide_a @ wide_b) <= bound).all()
+    added = rl.addmm(start, a, b).double().numpy()
+    assert (np.abs(added - (wide_start + wide_a @ wide_b)) <= bound + 1e-6 * np.abs(added)).all()
+
+
+def test_views_and_slices_multiply_as_their_copies():
+    whole = rl.randn(70, 90)
+    a, b = whole[3:50:2, 1:40], whole[10:49, 5:77:3]
+    assert rl.equal(a @ b, a.contiguous() @ b.contiguous())
+
+
+def test_threads_do_not_change_a_bit():
+    a, b, threads = rl.randn(301, 700), rl.randn(700, 411), rl.get_num_threads()
+    try:
+        rl.set_num_threads(1)
+        one, thin = a @ b, a[:20] @ b.t().contiguous().t()
+        rl.set_num_threads(3)
+        assert rl.equal(a @ b, one)
+        assert rl.equal(a[:20] @ b.t().contiguous().t(), thin)
+    finally:
+        rl.set_num_threads(threads)
+
+
+def test_infinities_and_nans_stay_in_their_rows_and_columns():
+    a, b = rl.randn(40, 30), rl.randn(30, 50)
+    a[7, 3], b[5, 11] = float("inf"), float("nan")
+    result = a @ b
+    bad = ~rl.isfinite(result)
+    assert bad[7].all() and bad[:, 11].all()
+    assert int(bad.sum()) == 50 + 40 - 1
+
+
+def test_empty_sums_are_zero():
+    assert rl.equal(rl.zeros(20, 0) @ rl.zeros(0, 30), rl.zeros(20, 30))
+    assert (rl.zeros(0, 5) @ rl.zeros(5, 9)).shape == (0, 9)

@@ -47,9 +47,11 @@ void block(void* const* ptr, int64_t n, const Scalar* params) {
     for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], one, one, p, q, r);
     return;
   }
-  // A functor may bring a loop of its own; one of two operands says whether it took the block, here
-  // and above.
+  // A functor may bring a loop of its own; one of two operands without parameters says whether it
+  // took the block, here and above.
   if constexpr (requires { Fn::template run<T>(a, o, n); }) return Fn::template run<T>(a, o, n);
+  if constexpr (requires { Fn::template run<T>(a, b, o, n, p, q); })
+    return Fn::template run<T>(a, b, o, n, p, q);
   if constexpr (requires { Fn::template run<T>(a, b, o, n); }) {
     if (Fn::template run<T>(a, b, o, n)) return;
   }

@@ -45,6 +45,7 @@ struct Limits {
 [[gnu::weak]] extern const Limits<float> exp2_limits_f{-151.0f, 129.0f};
 [[gnu::weak]] extern const Limits<double> exp_limits_d{-746.0, 711.0};
 [[gnu::weak]] extern const Limits<double> exp2_limits_d{-1076.0, 1025.0};
+[[gnu::weak]] extern const Limits<double> float_exponents{-200.0, 200.0};
 
 // x within the limits; a NaN stays one.
 template <class T>
@@ -165,7 +166,7 @@ static inline double exp2(double x) { return exp2_any(x); }
 
 // 2^t to 32 bits, in double, for |t| <= 200 (and clamped there): enough to round to float.
 static inline double exp2_for_float(double t) {
-  double limited = limit_magnitude(t, 200.0);
+  double limited = limit(t, float_exponents.low, float_exponents.high);
   constexpr double kShift = Bits<double>::kRound + Bits<double>::kBias;
   double shifted = limited + kShift, r = limited - (shifted - kShift);
   double p = horner(r, 1.0, 0x1.62e4300ba344ap-1, 0x1.ebfbe0457f448p-3, 0x1.c6b0551572b9p-5,

@@ -121,13 +121,21 @@ static inline float log(float x) {
 
 inline constexpr double kLn2 = 0x1.62e42fefa39efp-1;
 
-// log2 of a positive normal double to about 37 bits: enough for a float.
-static inline double log2_for_float(double a) {
-  auto [k, f, biased] = split_log(a);
+// log2 of a positive normal double, or of any positive finite float, to about 37 bits: enough for a
+// float.
+static inline double log2_for_float(double k, double f) {
   double s = f / (2.0 + f);
   double p = horner(s * s, 0x1.71547652bedfcp+1, 0x1.ec709d12c0a73p-1, 0x1.27777ff59d925p-1,
                     0x1.a58d8228d8227p-2, 0x1.5ce8d57c50f34p-2);
   return mad(s, p, k);
+}
+static inline double log2_for_float(double a) {
+  auto [k, f, biased] = split_log(a);
+  return log2_for_float(k, f);
+}
+static inline double log2_for_float(float a) {
+  auto [k, f, biased] = split_log_any(a);
+  return log2_for_float(double(k), double(f));
 }
 // The sum of `l` times that of c and c_lo; its second part may be as large as l's.
 static inline Pair times(Pair l, double c, double c_lo) {

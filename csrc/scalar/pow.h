@@ -1,8 +1,11 @@
 // Powers and roots of sums: pow (all C99 special cases), rsqrt, hypot. Branch-free, so loops over
 // them vectorise. pow is exp2(y log2|x|): for float with the inside in double, for double with the
 // logarithm in a pair of doubles, so that an exponent of a thousand still leaves the last bit
-// right.
+// right. pow_block is for the usual case of one exponent.
 #pragma once
+
+#include <cstring>
+#include <type_traits>
 
 #include "log.h"
 #include "pair.h"
@@ -29,9 +32,9 @@ static inline T pow_special(T x, T y, T core) {
   return ((x == T(1)) | (y == T(0))) ? T(1) : v;
 }
 
-static inline float pow(float x, float y) {
-  double core = exp2_for_float(double(y) * log2_for_float(double(abs(x))));
-  return pow_special(x, y, float(core));
+// a^y for a positive finite a and a finite y.
+static inline float pow_core(float a, float y) {
+  return float(exp2_for_float(double(y) * log2_for_float(a)));
 }
 
 // log2 of a positive finite double: f/(2+f) and its odd series with the first two terms in pairs.
@@ -60,16 +63,100 @@ static inline double exp2_pair(Pair t) {
   Pair e = exp_series(head, tail);
   return times_power(e.hi + e.lo, to_bits(shifted));
 }
-static inline double pow(double x, double y) {
+static inline double pow_core(double a, double y) {
   double exponent = limit_magnitude(y, 0x1p66);  // beyond, the power is 0, 1 or inf anyway
-  return pow_special(x, y, exp2_pair(multiply(log2_pair(abs(x)), exponent)));
+  return exp2_pair(multiply(log2_pair(a), exponent));
 }
 
-// Squares and cubes are products, whatever the vector or block an element is computed in.
+static inline float pow(float x, float y) { return pow_special(x, y, pow_core(abs(x), y)); }
+static inline double pow(double x, double y) { return pow_special(x, y, pow_core(abs(x), y)); }
+
+// x^(kHalves / 2) where that is a few operations.
+template <int kHalves, class T>
+static inline T power_of_halves(T x) {
+  if constexpr (kHalves < 0)
+    return T(1) / power_of_halves<-kHalves>(x);
+  else if constexpr (kHalves == 1)
+    return x == -kInf<T> ? kInf<T> : sqrt(x + T(0));
+  else if constexpr (kHalves == 2)
+    return x;
+  else if constexpr (kHalves == 4)
+    return x * x;
+  else
+    return x * x * x;
+}
+// Calls `use` with the number of halves in y, as a type, if such a power is short.
+template <class T, class F>
+static inline bool if_short_power(T y, F&& use) {
+  auto is = [&]<int kHalves>(std::integral_constant<int, kHalves> halves) {
+    return y == T(kHalves) / 2 && (use(halves), true);
+  };
+  using std::integral_constant;
+  return is(integral_constant<int, 4>{}) || is(integral_constant<int, 6>{}) ||
+         is(integral_constant<int, 2>{}) || is(integral_constant<int, 1>{}) ||
+         is(integral_constant<int, -1>{}) || is(integral_constant<int, -2>{});
+}
+
+// Powers of at most kPowBlock numbers with one exponent, finite and not 0; what the exponent alone
+// decides is decided once.
+constexpr long kPowBlock = 256;
 template <class T>
-static inline T small_power(T x, T y, T otherwise) {
-  T square = x * x;
-  return y == T(2) ? square : y == T(3) ? square * x : otherwise;
+static inline void pow_block_ordinary(const T* in, T y, T* out, long n) {
+  const T at_zero = pow_special(T(0), y, T(0)), at_inf = pow_special(kInf<T>, y, T(0));
+  const T at_minus_one = pow_special(T(-1), y, T(1)), below = at_minus_one - at_minus_one;
+  const auto odd = sign_bit(at_minus_one) & ~sign_bit(below);
+  T exponents[kPowBlock];  // in memory: gcc does not vectorise this with a constant exponent
+  for (long i = 0; i < n; ++i) exponents[i] = y;
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) {
+    T x = in[i], a = abs(x), v = pow_core(a, exponents[i]);
+    v = x < T(0) ? v + below : v;
+    v = a == T(0) ? at_zero : a == kInf<T> ? at_inf : is_nan(x) ? x : v;
+    out[i] = from_bits<T>(to_bits(v) ^ (sign_bit(x) & odd));
+  }
+}
+// Calls use(power, from, count) for the pieces of a block, power(i) being x[i]^y there.
+template <class T, class F>
+static inline void pow_pieces(const T* x, T y, long n, F&& use) {
+  bool is_short = if_short_power(y, [&]<int kHalves>(std::integral_constant<int, kHalves>) {
+    use([&](long i) { return power_of_halves<kHalves>(x[i]); }, 0, n);
+  });
+  if (is_short) return;
+  T powers[kPowBlock];
+  for (long from = 0; from < n; from += kPowBlock) {
+    const long count = n - from < kPowBlock ? n - from : kPowBlock;
+    if (abs(y) < kInf<T> && y != T(0))
+      pow_block_ordinary(x + from, y, powers, count);
+    else
+      for (long i = 0; i < count; ++i) powers[i] = pow_special(x[from + i], y, T(0));
+    use([&](long i) { return powers[i - from]; }, from, count);
+  }
+}
+template <class T>
+static inline void pow_block(const T* in, T y, T* out, long n) {
+  pow_pieces(in, y, n, [&](auto&& power, long from, long count) {
+#pragma GCC ivdep
+    for (long i = from; i < from + count; ++i) out[i] = power(i);
+  });
+}
+// With an exponent for each element. Short powers come out as above, whatever else is in the block.
+template <class T>
+static inline void pow_block(const T* in, const T* y, T* out, long n) {
+  T powers[kPowBlock];
+  for (long from = 0; from < n; from += kPowBlock) {
+    const long count = n - from < kPowBlock ? n - from : kPowBlock;
+    const T *x = in + from, *e = y + from;
+#pragma GCC ivdep
+    for (long i = 0; i < count; ++i) powers[i] = pow(x[i], e[i]);
+    int any_short = 0;  // likely ones; this loop vectorises
+    for (long i = 0; i < count; ++i)
+      any_short |= (abs(e[i]) <= T(3)) & (floor(2 * e[i]) == 2 * e[i]);
+    for (long i = 0; any_short && i < count; ++i)
+      if_short_power(e[i], [&]<int kHalves>(std::integral_constant<int, kHalves>) {
+        powers[i] = power_of_halves<kHalves>(x[i]);
+      });
+    std::memcpy(out + from, powers, static_cast<size_t>(count) * sizeof(T));
+  }
 }
 
 template <class T>

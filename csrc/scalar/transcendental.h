@@ -56,22 +56,39 @@ struct pow_fn {
     if constexpr (std::is_integral_v<T>)
       return int_pow(a, b);
     else
-      return math::small_power(a, b, math::pow(a, b));
+      return math::pow(a, b);
   }
-  // Squares and cubes of a whole block, by far the most frequent, need no logarithm.
   template <class T>
   static inline bool run_spread(const T* a, T y, T* out, int64_t n) {
-    if (y != T(2) && y != T(3)) return false;
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) out[i] = math::small_power(a[i], y, y);
+    math::pow_block(a, y, out, n);
     return true;
   }
+  // One exponent for a whole block is by far the most frequent.
   template <class T>
   static inline bool run(const T* a, const T* b, T* out, int64_t n) {
-    if (std::is_integral_v<T> || (b[0] != T(2) && b[0] != T(3))) return false;
-    if (std::memcmp(b, b + 1, static_cast<size_t>(n - 1) * sizeof(T)) != 0) return false;
-    return run_spread(a, b[0], out, n);
+    if constexpr (std::is_integral_v<T>) {
+      return false;
+    } else {
+      bool same = std::memcmp(b, b + 1, static_cast<size_t>(n - 1) * sizeof(T)) == 0;
+      same ? math::pow_block(a, b[0], out, n) : math::pow_block(a, b, out, n);
+      return true;
+    }
   }
 };
 RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME),
             make_pointwise<pow_fn, 2, 0, kI | kReal | kSpread | kDemand * kNoNegativePower>("pow"));
+struct pow_backward_fn {
+  template <class T>
+  static inline T apply(T a, T b, T, T p, T q, T) {
+    return a * (p * math::pow(b, q));
+  }
+  template <class T>
+  static inline void run(const T* a, const T* b, T* out, int64_t n, T p, T q) {
+    math::pow_pieces(b, q, n, [&](auto&& power, int64_t from, int64_t count) {
+#pragma GCC ivdep
+      for (int64_t i = from; i < from + count; ++i) out[i] = a[i] * (p * power(i));
+    });
+  }
+};
+RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME),
+            make_pointwise<pow_backward_fn, 2, 2, kReal>("pow_backward"));

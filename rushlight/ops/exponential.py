@@ -7,6 +7,7 @@ import math
 import rushlight as rl
 from rushlight.ops._elementwise import conj_any, conjugate, slope_of_output, unary
 from rushlight.ops._record import op, pointwise, to_float
+from rushlight.ops._rounding import is_narrow
 
 
 @op("_cube(Tensor self) -> Tensor", at=("internal",), grad_name="PowBackward0")
@@ -55,11 +56,40 @@ def pow(self, exponent):  # noqa: A001
     ...
 
 
+@op(
+    "pow_backward(Tensor grad, Tensor self, number factor, number exponent) -> Tensor",
+    kind=pointwise,
+    at=("internal",),
+    inplace=False,
+)
+def _scaled_power(grad, self, factor, exponent):
+    """``grad * (factor * self ** exponent)`` in one pass (internal)."""
+    return grad * (factor * self**exponent)
+
+
+def _times_power(g, self, factor, exponent):
+    if is_narrow(self) or self.is_complex() or isinstance(factor, complex):
+        return g * conj_any(factor * self**exponent)  # each step of which is rounded
+    return _scaled_power(g, self, factor, exponent)
+
+
+_scaled_power.vjp(
+    grad=lambda g, self, factor, exponent: _times_power(g, self, factor, exponent),
+    self=lambda g, grad, self, factor, exponent: (
+        _times_power(g * grad, self, factor * exponent, exponent - 1) if exponent else g * 0
+    ),
+)
+
+
+@_scaled_power.samples
+def _(make):
+    for exponent in (-1, 0, 1, 2, 1.5):
+        yield make(3, 4), make(3, 4, low=0), 1.5, exponent
+
+
 def _pow_self(g, self, exponent):
     if not isinstance(exponent, rl.Tensor):
-        if exponent == 0:
-            return g * 0
-        return g * conj_any(exponent * self ** (exponent - 1))
+        return _times_power(g, self, exponent, exponent - 1) if exponent else g * 0
     slope = rl.where(exponent == 0, rl.zeros_like(exponent), exponent * self ** (exponent - 1))
     return g * conj_any(slope)
 

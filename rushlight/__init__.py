@@ -28,6 +28,7 @@ from rushlight._native import (  # noqa: E402
     default_generator,
     device,
     dtype,
+    float4_e2m1fn_x2,
     float8_e4m3fn,
     float8_e4m3fnuz,
     float8_e5m2,

@@ -85,11 +85,17 @@ def _noted(name, function, now):
 globals().update({name: _noted(name, *entry) for name, entry in _NAMES.items()})
 
 
+def _spadd(self, *value_and_other):
+    """``self + value * other``; a value that is left out is 1."""
+    *value, other = value_and_other
+    return rl.add(self, other, alpha=value[0] if value else 1)
+
+
 #: methods only
 _METHODS = {
     "masked_copy_": (lambda self, mask, x: self.masked_scatter_(mask, x), "Tensor.masked_scatter_"),
     "resizeAs_": (lambda self, other: self.resize_as_sparse_(other), "Tensor.resize_as_sparse_"),
-    "spadd": (lambda self, value, other: rl.add(self, other, alpha=value), "torch.add"),
+    "spadd": (_spadd, "torch.add"),
     "spmm": (lambda self, other: rl.sparse.mm(self, other), "torch.sparse.mm"),
     "sspmm": (lambda self, other: rl.sparse.mm(self, other.to_sparse()), "torch.sparse.mm"),
     "toDense": (lambda self: self.to_dense(), "Tensor.to_dense"),

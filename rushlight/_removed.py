@@ -33,6 +33,7 @@ _GONE = {
     "torch": {
         "btriunpack": "torch.lu_unpack",
         "contrib": "torch.utils.tensorboard, whose add_graph shows a model",
+        "legacy": "torch.nn in place of torch.legacy.nn, torch.optim in place of its optim",
     },
     "torch.autograd": {
         "StochasticFunction": "torch.distributions, and differentiate -log_prob * reward"
@@ -44,6 +45,7 @@ _GONE = {
     },
     "torch.nn": {"backends": "torch.nn.functional"},
     "torch.utils": {
+        "ffi": "torch.library for an op in Python, or ctypes to call C",
         "serialization": "torch.load, for files of PyTorch; those of Lua's torch are not read",
         "trainer": "a loop over a DataLoader",
     },

@@ -171,6 +171,7 @@ class finfo:
         "float8_e5m2": (8, 2.0**-2, 57344.0, 2.0**-14, 1.0),
         "float8_e5m2fnuz": (8, 2.0**-3, 57344.0, 2.0**-15, 1.0),
         "float8_e8m0fnu": (8, 1.0, 2.0**127, 2.0**-127, 1.0),
+        "float4_e2m1fn_x2": (8,),  # of the byte; no limits, as it is no number
     }
 
     def __init__(self, type=None):  # noqa: A002
@@ -181,9 +182,18 @@ class finfo:
                 "torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
                 f"'{name}'"
             )
-        self.bits, self.eps, self.max, self.tiny, self.resolution = self._TABLE[name]
+        self.bits, *limits = self._TABLE[name]
+        self.dtype = name
+        if not limits:
+            return
+        self.eps, self.max, self.tiny, self.resolution = limits
         self.min = -self.max if dtype.is_signed or dtype.is_complex else self.tiny
-        self.smallest_normal, self.dtype = self.tiny, name
+        self.smallest_normal = self.tiny
+
+    def __getattr__(self, name):
+        if name in ("eps", "max", "min", "tiny", "smallest_normal", "resolution"):
+            raise NotImplementedError(f"finfo: torch.{self.dtype} has no {name}; it holds pairs")
+        raise AttributeError(f"finfo has no attribute {name!r}")
 
     def __repr__(self):
         return (

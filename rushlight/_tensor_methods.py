@@ -3,13 +3,13 @@ NumPy and DLPack exchange, storage and type names. `install` sets them all on th
 
 Operations belong in `rushlight/ops`. To add a method: write the function, list it in `_METHODS`.
 
-Needed natively: ``_native.to_dlpack(tensor, versioned, copied) -> capsule``, and of
-``tensor.untyped_storage()``: ``data_ptr``, ``nbytes``, the buffer protocol, ``is_shared``,
-``share_memory_``.
+Needed natively: ``_native.to_dlpack(tensor, versioned, copied) -> capsule``, and of storages:
+``data_ptr``, ``nbytes``, the buffer protocol, ``is_shared``, ``share_memory_``.
 """
 
 import rushlight as rl
 from rushlight import _native
+from rushlight._notes import early_arguments
 from rushlight._interpose import overridable
 
 # ---- printing --------------------------------------------------------------------------------
@@ -21,14 +21,14 @@ def _repr(self, *, tensor_contents=None):
 
 def _format(self, spec):
     """A tensor of one number formats as the number; others take no format specification."""
-    if self.dim() == 0 and self.device.type != "meta" and type(self) is rl.Tensor:
-        return self.item().__format__(spec)
-    return object.__format__(self, spec)
+    is_number = self.dim() == 0 and self.device.type != "meta" and type(self) is rl.Tensor
+    return self.item().__format__(spec) if is_number else object.__format__(self, spec)
 
 
 # ---- gradients -------------------------------------------------------------------------------
 
 
+@early_arguments(retain_variables="retain_graph")
 def _backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
     """Add to the ``.grad`` of the leaves (or of ``inputs``) the gradients of this tensor.
 

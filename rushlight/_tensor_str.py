@@ -161,6 +161,8 @@ def _complex_strings(values):
 
 def _strings(tensor):
     """The elements of ``tensor`` in order as strings, and the width of a column."""
+    if tensor.dtype is rl.float4_e2m1fn_x2:  # no number: the byte that holds two
+        tensor = tensor.view(rl.uint8).float()
     values = tensor.tolist() if tensor.dim() == 1 else tensor.reshape(-1).tolist()
     kind = tensor.dtype
     if kind.is_floating_point:

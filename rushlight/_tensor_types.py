@@ -26,11 +26,14 @@ NAMES = {
     "float8_e5m2": "Float8_e5m2Tensor",
     "float8_e5m2fnuz": "Float8_e5m2fnuzTensor",
     "float8_e8m0fnu": "Float8_e8m0fnuTensor",
+    "float4_e2m1fn_x2": "Float4_e2m1fn_x2Tensor",
     "complex32": "ComplexHalfTensor",
     "complex64": "ComplexFloatTensor",
     "complex128": "ComplexDoubleTensor",
 }
-_OFFERED = [name for name in NAMES.values() if not name.startswith(("Complex", "Float8", "UInt"))]
+_OFFERED = [
+    name for name in NAMES.values() if not name.startswith(("Complex", "Float4", "Float8", "UInt"))
+]
 
 
 class tensortype(type):

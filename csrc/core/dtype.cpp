@@ -20,6 +20,7 @@ constexpr DTypeInfo kInfo[kNumDTypes] = {
     {"float8_e4m3fnuz", "Float8_e4m3fnuz", "", 1, true, false, true},
     {"float8_e5m2fnuz", "Float8_e5m2fnuz", "", 1, true, false, true},
     {"float8_e8m0fnu", "Float8_e8m0fnu", "", 1, true, false, false},
+    {"float4_e2m1fn_x2", "Float4_e2m1fn_x2", "", 1, true, false, true},
     {"float16", "Half", "e", 2, true, false, true},
     {"bfloat16", "BFloat16", "", 2, true, false, true},
     {"float32", "Float", "f", 4, true, false, true},

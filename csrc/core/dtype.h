@@ -1,11 +1,12 @@
 // Element types: names, sizes, categories, promotion, and the two 16-bit floats.
 // What a kernel computes in is decided in plan/; this file only knows what is stored.
 // To add a dtype: extend DType, the traits table in dtype.cpp and RL_FOR_EACH_DTYPE; one that is
-// not computed with goes to RL_FOR_EACH_FLOAT8 instead.
+// not computed with goes to RL_FOR_EACH_FLOAT8 instead, if it converts at all.
 #pragma once
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <type_traits>
 
 #include "core/complex.h"
@@ -28,6 +29,7 @@ enum class DType : uint8_t {
   F8E4M3Uz,
   F8E5M2Uz,
   F8E8M0,
+  F4E2M1X2,
   F16,
   BF16,
   F32,
@@ -36,7 +38,7 @@ enum class DType : uint8_t {
   C64,
   C128
 };
-constexpr int kNumDTypes = 21;
+constexpr int kNumDTypes = 22;
 
 struct DTypeInfo {
   const char* name;         // "float32"
@@ -48,15 +50,17 @@ struct DTypeInfo {
 const DTypeInfo& info(DType d);
 
 inline int64_t item_size(DType d) {
-  constexpr uint8_t kSizes[] = {1, 1, 1, 2, 4, 8, 2, 4, 8, 1, 1, 1, 1, 1, 2, 2, 4, 8, 4, 8, 16};
+  constexpr uint8_t kSizes[] = {1, 1, 1, 2, 4, 8, 2, 4, 8, 1, 1, 1, 1, 1, 1, 2, 2, 4, 8, 4, 8, 16};
+  static_assert(std::size(kSizes) == kNumDTypes);
   return kSizes[static_cast<int>(d)];
 }
 constexpr bool is_complex(DType d) { return d >= DType::C32; }
 constexpr bool is_floating(DType d) { return d >= DType::F8E4M3 && d <= DType::F64; }
 inline bool is_inexact(DType d) { return d >= DType::F8E4M3; }
 inline bool is_integral(DType d) { return d <= DType::U64; }  // bool included
-// 8-bit floats: for storage and exchange, not for arithmetic. What serves them says so.
-constexpr bool is_float8(DType d) { return d >= DType::F8E4M3 && d <= DType::F8E8M0; }
+// 8-bit floats: for storage and exchange, not for arithmetic. What serves them says so. A pair of
+// 4-bit floats in a byte is one too; it moves only, and converts to nothing.
+constexpr bool is_float8(DType d) { return d >= DType::F8E4M3 && d <= DType::F4E2M1X2; }
 // Unsigned integers above 8 bits: for storage and exchange, hardly for arithmetic.
 inline bool is_wide_unsigned(DType d) { return d >= DType::U16 && d <= DType::U64; }
 // The dtype that arithmetic on `d` is done in: d itself but for the types of narrow parts.
@@ -183,6 +187,20 @@ auto dispatch(DType d, F&& f) {
 #undef RL_CASE
     default:
       not_computed_in(d);
+  }
+}
+
+// The same, 8-bit floats included: they become float where `f` computes with them.
+template <class F>
+auto dispatch_stored(DType d, F&& f) {
+  switch (d) {
+#define RL_CASE(D, T) \
+  case DType::D:      \
+    return f.template operator()<T>();
+    RL_FOR_EACH_FLOAT8(RL_CASE)
+#undef RL_CASE
+    default:
+      return dispatch(d, f);
   }
 }
 

@@ -196,6 +196,8 @@ constexpr ConvertTable make_table() {
 #define RL_ROW(D, T) fill_row<T>(t.convert[static_cast<int>(DType::D)]);
   RL_FOR_EACH_DTYPE(RL_ROW)
 #undef RL_ROW
+  constexpr int pair = static_cast<int>(DType::F4E2M1X2);
+  t.convert[pair][pair] = convert<uint8_t, uint8_t>;
 #define RL_FLOAT8(D, T) add_float8<T>(t);
   RL_FOR_EACH_FLOAT8(RL_FLOAT8)
 #undef RL_FLOAT8

@@ -307,8 +307,8 @@ void put_into(Call& c, Tensor& self) {
   if (dense->numel == 0) return;
   Unlocked unlocked(dense->numel);
   if (c.has(3) && c.flag(3))
-    return dispatch(self.dtype, [&]<class T>() {
-      scatter_rows<T, true>(rows, dense->data<T>(), self.data<T>());
+    return dispatch_stored(self.dtype, [&]<class T>() {
+      scatter_rows<T, true>(rows, static_cast<const T*>(dense->raw()), static_cast<T*>(self.raw()));
     });
   with_size(item_size(self.dtype), [&]<class T>() {
     scatter_rows<T, false>(rows, static_cast<const T*>(dense->raw()), static_cast<T*>(self.raw()));

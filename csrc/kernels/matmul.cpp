@@ -148,6 +148,13 @@ void run_product(Call& c, Tensor& a, Tensor& b, bool b_transposed, Sizes batch) 
   run_product(c, a, b, b_transposed, batch, false, [](Tensor&) {});
 }
 
+// Products of 8-bit floats exist for matrices: what a batch or a vector multiplies is one.
+void check_matrices(Call& c, const Tensor& a, const Tensor& b) {
+  if (is_float8(a.dtype) && b.ndim != 2)
+    fail(ErrorKind::NotImplemented, c.op, ": not implemented for '", info(a.dtype).legacy_name,
+         "' but for matrices, got shapes ", a.sizes(), " and ", b.sizes(), "; convert with .to");
+}
+
 SizeVec batch_of(const Tensor& t) {
   int n = std::max(0, t.ndim - 2);
   return SizeVec(t.sizes().begin(), t.sizes().begin() + n);
@@ -160,6 +167,7 @@ void matmul_infer(Call& c) {
            ": both arguments need to be at least 1-dimensional, got shapes ", a.sizes(), " and ",
            b.sizes());
   check_dtypes(c, a, b);
+  check_matrices(c, a, b);
   check_product(c, a, b, a.size(a.ndim - 1), b.size(std::max(0, b.ndim - 2)));
   SizeVec sizes = broadcast_sizes(batch_of(a), batch_of(b));
   if (a.ndim > 1) sizes.push_back(a.size(a.ndim - 2));

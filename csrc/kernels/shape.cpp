@@ -200,6 +200,8 @@ void flip_infer(Call& c) {  // self, dims
     int d = wrap_dim(dim, c.tensor(0).ndim);
     RL_CHECK(!seen[d], "dim ", d, " appears multiple times in the list of dims");
     seen[d] = true;
+    bool moves_rows = d < c.tensor(0).ndim - 1;
+    if (is_float8(c.tensor(0).dtype) && !moves_rows) not_computed_in(c.tensor(0).dtype);
   }
   same_infer(c);
 }
@@ -330,7 +332,7 @@ void repeat_positions_run(Call& c) {  // repeats: 1-d integers
 
 RL_KERNEL_FLOAT8("cat", cat_infer, cat_run);
 RL_KERNEL_FLOAT8("stack", stack_infer, stack_run);
-RL_KERNEL("flip", flip_infer, flip_run);
+RL_KERNEL_FLOAT8("flip", flip_infer, flip_run);
 RL_KERNEL_FLOAT8("roll", roll_infer, roll_run);
 RL_KERNEL_FLOAT8("repeat", repeat_infer, repeat_run);
 RL_KERNEL("tril", triangle_infer, triangle_run<true>);

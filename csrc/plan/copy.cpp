@@ -38,8 +38,16 @@ TileShape copy_shape(const Space& s) {
 
 }  // namespace
 
+void require_convertible(DType to, DType from) {
+  for (DType d : {to, from})
+    if (d == DType::F4E2M1X2 && to != from)
+      fail(ErrorKind::NotImplemented, "no conversion from ", from, " to ", to, ": ", d,
+           " is for storage; see its bytes with .view(torch.uint8)");
+}
+
 void copy_into(Tensor& dst, const Tensor& src) {
   if (dst.numel == 0 || dst.is_meta()) return;
+  if (dst.dtype != src.dtype) require_convertible(dst.dtype, src.dtype);
   RL_CHECK(!src.is_meta(), "Cannot copy out of meta tensor; no data!");
   require_bytes(dst);
   require_bytes(src);
@@ -65,6 +73,10 @@ void copy_into(Tensor& dst, const Tensor& src) {
 }
 
 void store_number(void* at, DType dtype, const Scalar& value) {
+  if (dtype == DType::F4E2M1X2 && value.to<double>() == 0) {  // two zeros are what a number can be
+    *static_cast<uint8_t*>(at) = 0;
+    return;
+  }
   if (is_float8(dtype)) {
     auto wide = value.to<float>();
     return convert(at, dtype, &wide, DType::F32, 1);
@@ -115,6 +127,7 @@ Ref<Tensor> to_dtype(const Tensor& t, DType dtype) {
 }
 
 void convert(void* dst, DType to, const void* src, DType from, int64_t n) {
+  require_convertible(to, from);
   converter(from, to)(dst, src, n);
 }
 

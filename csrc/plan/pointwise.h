@@ -15,10 +15,12 @@ constexpr int kMaxInputs = 4, kMaxParams = 6;
 constexpr int64_t kBlock = 1024;  // elements: 8 KB of doubles, four operands in L1
 
 inline Compute compute_of(DType d) {
-  constexpr Compute kMap[] = {
-      Compute::B, Compute::I, Compute::I, Compute::I, Compute::I,  Compute::I,  Compute::I,
-      Compute::I, Compute::I, Compute::F, Compute::F, Compute::F,  Compute::F,  Compute::F,
-      Compute::F, Compute::F, Compute::F, Compute::D, Compute::CF, Compute::CF, Compute::CD};
+  constexpr Compute kMap[] = {Compute::B,  Compute::I, Compute::I, Compute::I, Compute::I,
+                              Compute::I,  Compute::I, Compute::I, Compute::I, Compute::F,
+                              Compute::F,  Compute::F, Compute::F, Compute::F, Compute::F,
+                              Compute::F,  Compute::F, Compute::F, Compute::D, Compute::CF,
+                              Compute::CF, Compute::CD};
+  static_assert(std::size(kMap) == kNumDTypes);
   return kMap[static_cast<int>(d)];
 }
 inline DType stored(Compute c) {  // the dtype whose storage is the compute type itself

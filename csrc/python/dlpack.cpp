@@ -35,17 +35,17 @@ DataType type_of(DType d) {
   if (d == DType::U8 || is_wide_unsigned(d)) return {kUInt, bits, 1};
   if (d == DType::BF16) return {kBFloat, 16, 1};
   if (is_complex(d)) return {kComplex, bits, 1};
+  if (d == DType::F4E2M1X2) return {kFloat4E2M1Fn, 4, 2};
   if (is_float8(d)) return {float8_code(d), bits, 1};
   return {static_cast<uint8_t>(is_floating(d) ? kFloat : kInt), bits, 1};
 }
 
 DType dtype_from(DataType t) {
-  if (t.lanes == 1)
-    for (int i = 0; i < kNumDTypes; ++i) {
-      auto d = static_cast<DType>(i);
-      DataType want = type_of(d);
-      if (want.code == t.code && want.bits == t.bits) return d;
-    }
+  for (int i = 0; i < kNumDTypes; ++i) {
+    auto d = static_cast<DType>(i);
+    DataType want = type_of(d);
+    if (want.code == t.code && want.bits == t.bits && want.lanes == t.lanes) return d;
+  }
   fail(ErrorKind::Type, "from_dlpack: unsupported element type: code ", int{t.code}, ", ",
        int{t.bits}, " bits, ", int{t.lanes}, " lanes");
 }

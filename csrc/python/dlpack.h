@@ -17,7 +17,8 @@ enum TypeCode : uint8_t {
   kFloat8E4M3FnUz = 11,
   kFloat8E5M2 = 12,
   kFloat8E5M2FnUz = 13,
-  kFloat8E8M0Fnu = 14
+  kFloat8E8M0Fnu = 14,
+  kFloat4E2M1Fn = 17
 };
 constexpr uint64_t kReadOnly = 1, kCopied = 2;
 

@@ -23,8 +23,9 @@ std::string node_name(const Node& n);
 uint64_t last_sequence();  // of the newest node
 // Names the nodes that made a composition's results, if they are newer than that.
 void label_results(const Op& op, PyObject* result, uint64_t since);
-PyObject* shown(Node* n);               // node_class.cpp
-std::string node_place(const Node& n);  // file and line that recorded it
+void label_short_form(const Op& op, Node& n);  // names a node of a call without op.extra
+PyObject* shown(Node* n);                      // node_class.cpp
+std::string node_place(const Node& n);         // file and line that recorded it
 void add_nodes(PyObject* module);
 // function_type.cpp
 extern PyTypeObject* FunctionNodeType;

@@ -65,12 +65,16 @@ void drop_node(Node* n) noexcept {
 
 namespace rl::py {
 
-static const std::string& name_of(const Op& op, size_t dims) {
-  return op.grad_names[std::min(dims, op.grad_names.size() - 1)];
+static const std::string& name_of(const std::vector<std::string>& names, size_t dims) {
+  return names[std::min(dims, names.size() - 1)];
 }
 
 static const std::string& rule_name(const Node& n) {
-  return name_of(*n.op, n.outputs.empty() ? 0 : n.outputs[0].sizes.size());
+  return name_of(n.op->grad_names, n.outputs.empty() ? 0 : n.outputs[0].sizes.size());
+}
+
+void label_short_form(const Op& op, Node& n) {
+  n.label = &name_of(op.short_names, n.outputs[0].sizes.size());
 }
 
 void label_results(const Op& op, PyObject* result, uint64_t since) {
@@ -80,7 +84,7 @@ void label_results(const Op& op, PyObject* result, uint64_t since) {
   if (!is_tensor(result)) return;
   Tensor& t = *as_tensor(result);
   Node* n = t.grad_fn ? tensor_grad_fn(t) : nullptr;
-  if (n && n->sequence > since) n->label = &name_of(op, static_cast<size_t>(t.ndim));
+  if (n && n->sequence > since) n->label = &name_of(op.grad_names, static_cast<size_t>(t.ndim));
 }
 
 std::string node_name(const Node& n) {

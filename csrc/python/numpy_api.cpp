@@ -30,7 +30,8 @@ constexpr int kU64 = sizeof(long) == 8 ? kULong : kULongLong;
 
 int type_number(DType d) {
   constexpr int kMap[] = {kBool, kU8, kI8, kI16, kI32, kI64, kU16, kU32, kU64, -1,   -1,
-                          -1,    -1,  -1,  kF16, -1,   kF32, kF64, -1,   kC64, kC128};
+                          -1,    -1,  -1,  -1,   kF16, -1,   kF32, kF64, -1,   kC64, kC128};
+  static_assert(std::size(kMap) == kNumDTypes);
   return kMap[static_cast<int>(d)];
 }
 

@@ -72,6 +72,13 @@ struct Prepared {
        info(d).legacy_name, "'");
 }
 
+// Is `d` an 8-bit float that the op does not serve? Pairs of 4-bit ones are never computed with.
+bool refuses(const Op& op, DType d, bool kernel_serves) {
+  return is_float8(d) && (!kernel_serves || (op.no_float8 & float8_bit(d)) != 0);
+}
+
+bool is_single(const PointwiseInput& in) { return !in.tensor || in.tensor->numel == 1; }
+
 // Numbers are of the dtype that the tensors have: 257 is 1 to a uint8 tensor.
 void wrap_numbers(Prepared& p, size_t n) {
   if (!is_integral(p.common) || p.common == DType::Bool || item_size(p.common) == 8) return;
@@ -137,7 +144,9 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
   const PointwiseKernel& k = *op.pointwise;
   p.compute = compute_in(*op.pointwise, p.common);
   bool sign_matters = p.common == DType::U64 && !k.any_sign;
-  bool for_storage = is_float8(p.common) && !k.float8;
+  bool for_storage =
+      is_float8(p.common) && (refuses(op, p.common, k.float8 && p.common != DType::F4E2M1X2) ||
+                              (op.no_single && is_single(p.inputs[1])));
   if (!k.fn[static_cast<int>(p.compute)] || sign_matters || for_storage)
     not_implemented(op, p.common);
   DType r = k.result[static_cast<int>(p.compute)];
@@ -228,8 +237,8 @@ bool may_update(const Kernel& k, const Call& call, const OutSpec& s, const Tenso
 // 8-bit floats are served where the kernel says so, and where another dtype is asked for.
 void require_no_float8(const Op& op, const Call& call, DType dtype) {
   bool converts = op.dtype_arg >= 0 && call.has(op.dtype_arg);
-  if (!op.kernel->float8 && op.kernel->kind != Kernel::View && !converts)
-    not_implemented(op, dtype);
+  bool serves = op.kernel->float8 || op.kernel->kind == Kernel::View || converts;
+  if (refuses(op, dtype, serves)) not_implemented(op, dtype);
 }
 
 // Tensors agree on a device; indices (Tensor?[]) and what is copied into a meta tensor need not.
@@ -315,11 +324,19 @@ bool is_unchanged(const Op& op, const Slots& slots) {
   return op.shortcut->unchanged(call);
 }
 
+// The same for an op without a kernel: its body may be made of ops that serve them.
+void require_no_float8(const Op& op, const Slots& slots) {
+  for (int i : op.tensor_args)
+    if (PyObject* o = slots.at[i]; o && is_tensor(o) && refuses(op, as_tensor(o)->dtype, true))
+      not_implemented(op, as_tensor(o)->dtype);
+}
+
 // Compositions without a rule of their own record through the ops they call.
 PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
   if (op.shortcut && form != Form::Inplace && !slots.out && !slots.interposed &&
       is_unchanged(op, slots))
     return Py_NewRef(slots.at[0]);
+  if (op.no_float8) require_no_float8(op, slots);
   if (slots.out) prepare_out(op, slots, any_requires_grad(op, slots));
   PyObject* given = slots.at[0];
   Own before;
@@ -413,6 +430,7 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
   } else if (op.kernel && !kinds) {
     run_kernel(op, slots, outs, form == Form::Inplace ? target : nullptr);
   } else {
+    if (op.no_float8) require_no_float8(op, slots);
     GradMode off(false, thread_state().grad);
     Own result(call_body(op, slots));
     collect_tensors(result.get(), outs);

@@ -62,7 +62,9 @@ enum class DTypeRule : uint8_t { Promote, ToFloat, FloatsOnly };
 
 struct Op {
   std::string name, public_name;
-  std::vector<std::string> grad_names;  // by the number of the result's dimensions
+  std::vector<std::string> grad_names;   // by the number of the result's dimensions
+  std::vector<std::string> short_names;  // the same of calls without the argument `extra`
+  int extra = -1;
   std::vector<ArgSpec> args;
   int positional = 0;  // arguments that may be positional
   bool draws = false;  // takes a generator
@@ -82,12 +84,18 @@ struct Op {
   int requires_grad_arg = -1, dtype_arg = -1;
   OutRule out_rule = OutRule::Cast;
   std::string no_bool;        // what to use instead where bool tensors are refused
+  uint8_t no_float8 = 0;      // one bit for each 8-bit float that is refused: float8_bit
+  bool no_single = false;     // 8-bit floats are refused where the second operand has one element
   bool wants_tensor = false;  // at least one operand has to be a tensor
   int mutated = -1;           // an argument the op itself changes, as in copy_(Tensor(a!) self)
 
   // Gradients come from the ops that the body calls, unless none are wanted and a kernel is there.
   bool is_composite() const { return body && rules.empty() && (differentiable || !kernel); }
 };
+
+inline uint8_t float8_bit(DType d) {
+  return static_cast<uint8_t>(1 << (static_cast<int>(d) - static_cast<int>(DType::F8E4M3)));
+}
 
 // Argument values of one call, in schema order: borrowed objects, null where absent.
 struct Slots {

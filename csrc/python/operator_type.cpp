@@ -42,14 +42,32 @@ std::string node_name_of(std::string_view op) {
   return camel(copy ? op.substr(0, op.size() - 5) : op) + "Backward0" + (copy ? "_copy" : "");
 }
 
+int argument(const Op& op, std::string_view name) {
+  for (size_t i = 0; i < op.args.size(); ++i)
+    if (op.args[i].text == name) return static_cast<int>(i);
+  return -1;
+}
+
+void take_names(std::vector<std::string>& to, PyObject* names) {
+  if (PyUnicode_Check(names)) return static_cast<void>(to.emplace_back(utf8(names)));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i)
+    to.emplace_back(utf8(PyTuple_GET_ITEM(names, i)));
+}
+
 void name_nodes(Op& op, PyObject* names, const char* prefix) {
   if (names == Py_None)
     op.grad_names.push_back(prefix + node_name_of(op.public_name));
-  else if (PyUnicode_Check(names))
-    op.grad_names.emplace_back(utf8(names));
   else
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i)
-      op.grad_names.emplace_back(utf8(PyTuple_GET_ITEM(names, i)));
+    take_names(op.grad_names, names);
+}
+
+// {argument: names of the nodes of calls without it}, after the schema
+void name_short_forms(Op& op, PyObject* names) {
+  PyObject *key, *value;
+  Py_ssize_t i = 0;
+  if (names == Py_None || !PyDict_Next(names, &i, &key, &value)) return;
+  op.extra = argument(op, utf8(key));
+  take_names(op.short_names, value);
 }
 
 void take_schema(Op& op, Schema&& s) {
@@ -95,8 +113,8 @@ struct Options {
   bool pointwise = false, differentiable = true, numbers = false;
   bool functional = false;
   DTypeRule dtype_rule = DTypeRule::Promote;
-  PyObject *out = Py_None, *kernel = Py_None, *grad_name = Py_None;
-  const char *no_bool = "", *node_prefix = "";
+  PyObject *out = Py_None, *kernel = Py_None, *grad_name = Py_None, *without = Py_None;
+  const char *no_bool = "", *node_prefix = "", *no_float8 = "";
 };
 
 bool is_text(PyObject* o, const char* text) {
@@ -133,18 +151,37 @@ Options read_options(PyObject* dict) {
       o.numbers = PyObject_IsTrue(value);
     else if (name == "no_bool")
       o.no_bool = utf8(value);
+    else if (name == "no_float8")
+      o.no_float8 = utf8(value);
     else if (name == "out")
       o.out = value;
     else if (name == "kernel")
       o.kernel = value;
     else if (name == "grad_name")
       o.grad_name = value;
+    else if (name == "grad_name_without")
+      o.without = value;
     else if (name == "at")
       o.node_prefix = node_prefix(value), o.functional = is_functional(value);
     else if (name != "method" && name != "inplace" && name != "operator")
       fail(ErrorKind::Type, "op() got an unexpected option '", name, "'");
   }
   return o;
+}
+
+// no_float8: "all", or names of dtypes, and "single" for a second operand of one element.
+void take_no_float8(Op& op, std::string_view names) {
+  while (!names.empty()) {
+    size_t end = std::min(names.find(' '), names.size());
+    std::string_view name = names.substr(0, end);
+    names.remove_prefix(std::min(end + 1, names.size()));
+    bool known = name == "single";
+    op.no_single |= known;
+    for (int i = 0; i < kNumDTypes; ++i)
+      if (auto d = static_cast<DType>(i); is_float8(d) && (name == "all" || name == info(d).name))
+        op.no_float8 |= float8_bit(d), known = true;
+    if (!known) fail(ErrorKind::Value, "op(): there is no 8-bit float '", name, "'");
+  }
 }
 
 OutRule out_rule(PyObject* out) {
@@ -175,11 +212,13 @@ PyObject* declare(PyObject* self, PyObject* args) {
     op->out_rule = out_rule(o.out);
     op->differentiable = o.differentiable;
     op->no_bool = o.no_bool;
+    take_no_float8(*op, o.no_float8);
     op->wants_tensor = !o.numbers && std::ranges::all_of(op->tensor_args, [&](int i) {
       return op->args[static_cast<size_t>(i)].type == ArgType::Operand;
     });
     if (body != Py_None) op->body = Py_NewRef(body);
     name_nodes(*op, o.grad_name == Py_True ? Py_None : o.grad_name, o.node_prefix);
+    name_short_forms(*op, o.without);
     op->labels = o.grad_name != Py_None;
     find_native(*op, o.kernel == Py_None ? op->name.c_str() : utf8(o.kernel), o.pointwise);
     op->record = Py_NewRef(self);
@@ -193,12 +232,6 @@ PyObject* declare(PyObject* self, PyObject* args) {
 int position(const std::vector<std::string>& names, std::string_view name) {
   auto found = std::ranges::find(names, name);
   return found == names.end() ? -1 : static_cast<int>(found - names.begin());
-}
-
-int argument(const Op& op, std::string_view name) {
-  for (size_t i = 0; i < op.args.size(); ++i)
-    if (op.args[i].text == name) return static_cast<int>(i);
-  return -1;
 }
 
 // The number after a prefix: "result2", "g1"; -1 if the name is of another form.

@@ -239,6 +239,8 @@ void record(Op& op, const Slots& slots, std::span<Tensor* const> outs, Form form
   int mutated = form == Form::Inplace ? (op.mutated >= 0 ? op.mutated : 0) : -1;
   save_inputs(op, *n, slots, outs, original, mutated);
   for (Tensor* t : outs) n->outputs.push_back(shape_of(*t));
+  if (op.extra >= 0 && (!slots.at[op.extra] || slots.at[op.extra] == Py_None))
+    label_short_form(op, *n);
   if (mutated >= 0 && outs[0]->view) return rebase(*outs[0], std::move(n));
   for (size_t i = 0; i < outs.size(); ++i)
     if (differentiable(*outs[i])) set_history(*outs[i], *n, static_cast<uint32_t>(i));

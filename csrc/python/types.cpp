@@ -29,7 +29,6 @@ struct NamedDType {
   bool is_floating, is_signed;
 };
 constexpr NamedDType kNamed[] = {
-    {"float4_e2m1fn_x2", 1, true, true},
     {"qint8", 1, false, true},
     {"quint8", 1, false, false},
     {"qint32", 4, false, true},

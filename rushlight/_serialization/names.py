@@ -24,6 +24,7 @@ _STORAGES = {
 _DTYPES = (
     *_STORAGES.values(), "uint16", "uint32", "uint64", "complex32",
     "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
+    "float4_e2m1fn_x2",
 )  # fmt: skip
 _LAYOUTS = ("strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc")
 # Private files of layers, and the public file that lists them, in which PyTorch has them.

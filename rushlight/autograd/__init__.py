@@ -4,6 +4,7 @@ The graph and the engine are native; here arguments are checked and first gradie
 """
 
 import rushlight as rl
+from rushlight._notes import early_arguments
 from rushlight import _native
 
 from . import anomaly_mode, grad_mode, graph
@@ -51,6 +52,7 @@ __all__ = [
 SavedTensor = _native.SavedTensor
 
 
+@early_arguments(variables="tensors", retain_variables="retain_graph")
 def backward(
     tensors,
     grad_tensors=None,

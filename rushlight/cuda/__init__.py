@@ -10,6 +10,7 @@ from collections import OrderedDict
 from contextlib import contextmanager
 
 import rushlight as rl
+from rushlight._notes import early_arguments
 from rushlight import _streams
 
 _NEED_GPU = (
@@ -254,6 +255,7 @@ class device:
         AssertionError: on entering with the index of a GPU.
     """
 
+    @early_arguments(idx="device")
     def __init__(self, device):
         self.idx = _index(device)
 

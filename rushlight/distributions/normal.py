@@ -3,6 +3,7 @@
 import math
 
 import rushlight as rl
+from rushlight._notes import early_arguments
 from rushlight.distributions import constraints
 from rushlight.distributions.distribution import expand_parameters
 from rushlight.distributions.exp_family import ExponentialFamily
@@ -26,6 +27,7 @@ class Normal(ExponentialFamily):
     _mean_carrier_measure = 0
     expand = expand_parameters
 
+    @early_arguments(mean="loc", std="scale")
     def __init__(self, loc, scale, validate_args=None):
         self.loc, self.scale = broadcast_all(loc, scale)
         super().__init__(self.loc.size(), validate_args=validate_args)

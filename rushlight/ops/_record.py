@@ -114,7 +114,11 @@ def op(schema, **options):
             of the result's dimensions, the last for all greater ones. Of a composition, whose inner
             ops are recorded: the name that the result's node has, as it is one node in PyTorch;
             True for the op's own.
+        grad_name_without: ``{argument: names}``: those of calls without that argument.
         no_bool: what to use instead, for a pointwise op that bool tensors are refused by.
+        no_float8: the 8-bit floats that are refused though the kernel or the body could serve
+            them: ``"all"``, or dtypes' names; ``"single"``: where the second operand has one
+            element.
     """
 
     def make(body, doc=None):

@@ -60,6 +60,7 @@ sub.vjp(self=lambda g: g, other=lambda g, alpha: -g if alpha == 1 else g * -alph
 
 @op(
     "mul(Tensor | Scalar self, Tensor | Scalar other) -> Tensor",
+    no_float8="single",
     numbers=True,
     kind=pointwise,
     method=True,

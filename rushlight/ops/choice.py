@@ -220,6 +220,7 @@ def _(condition):
     "masked_fill(Tensor self, Tensor mask, Tensor | Scalar value) -> Tensor",
     inplace=True,
     grad_name=True,
+    no_float8="all",
 )
 def masked_fill(self, mask, value):
     """``value`` where ``mask`` is true, ``self`` elsewhere.

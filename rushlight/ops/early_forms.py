@@ -27,6 +27,52 @@ def _declare(name, tensors, factor):
         yield (make(2, 3), 2.0, *(make(2, 3) for _ in tensors))
 
 
+def _declare_product(name, first, second):
+    """The forms of ``name`` with beta, and perhaps alpha, in front of what they scale."""
+    now = f"{name}({first}, {second}, beta=beta, alpha=alpha)"
+
+    def compute(self, beta, alpha, a, b):
+        note(
+            f"{name} early",
+            f"{name}() with beta and alpha by place is deprecated; it is {now} now",
+            4,
+        )
+        return getattr(rl, name)(self, a, b, beta=beta, alpha=alpha)
+
+    def function(beta, self, alpha, a, b):
+        return compute(self, beta, alpha, a, b)
+
+    def function_without_alpha(beta, self, a, b):
+        return compute(self, beta, 1, a, b)
+
+    def method_without_alpha(self, beta, a, b):
+        return compute(self, beta, 1, a, b)
+
+    factors = f"Tensor {first}, Tensor {second}"
+    doc = f"Deprecated: ``{now}``."
+    for overload, body, arguments, at in (
+        ("early", function, f"Scalar beta, Tensor self, Scalar alpha, {factors}", "torch"),
+        ("early_beta", function_without_alpha, f"Scalar beta, Tensor self, {factors}", "torch"),
+        ("early_method", compute, f"Tensor self, Scalar beta, Scalar alpha, {factors}", "Tensor"),
+        (
+            "early_beta_method",
+            method_without_alpha,
+            f"Tensor self, Scalar beta, {factors}",
+            "Tensor",
+        ),
+    ):
+        op(f"{name}.{overload}({arguments}) -> Tensor", at=at, inplace=at == "Tensor")(body, doc)
+
+
+for _name, *_factors in (
+    ("addmm", "mat1", "mat2"),
+    ("addmv", "mat", "vec"),
+    ("addr", "vec1", "vec2"),
+    ("addbmm", "batch1", "batch2"),
+    ("baddbmm", "batch1", "batch2"),
+):
+    _declare_product(_name, *_factors)
+
 for _name in ("add", "sub"):
     _declare(_name, ("other",), "alpha")
 for _name in ("addcmul", "addcdiv"):

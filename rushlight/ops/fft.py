@@ -87,6 +87,8 @@ def _checked(x, want):
     """x in the type a transform wants: "real", "complex" or either."""
     if x.dtype in (rl.float16, rl.bfloat16, rl.complex32):
         raise NotImplementedError(f"fft: {x.dtype} is not supported; convert to float32")
+    if x.is_floating_point() and x.element_size() == 1:
+        raise RuntimeError(f"fft: unsupported dtype {x.dtype}; convert to float32")
     if want == "real" and x.is_complex():
         raise RuntimeError(f"rfft and ihfft expect a real input tensor, but got {x.dtype}")
     if not x.is_floating_point() and not x.is_complex():

@@ -27,7 +27,10 @@ index.vjp(
 )
 
 
-@op("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor")
+@op(
+    "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    no_float8="float8_e8m0fnu",
+)
 def index_put(self, indices, values, accumulate):
     """A copy of the tensor with values written at the given positions,
     or added if ``accumulate``.
@@ -46,6 +49,7 @@ def index_put(self, indices, values, accumulate):
     "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, "
     "bool accumulate=False) -> Tensor",
     grad_name="IndexPutBackward0",
+    no_float8="float8_e8m0fnu",
 )
 def index_put_(self, indices, values, accumulate):
     """As `index_put`, into the tensor itself.

@@ -58,6 +58,7 @@ def _right_grad(g, a, b):
     "matmul(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor",
     at=("torch", "Tensor", "linalg"),
     operator="@",
+    no_float8="float8_e8m0fnu float4_e2m1fn_x2",
     grad_name=("DotBackward0", "MvBackward0", "MmBackward0", "UnsafeViewBackward0"),
 )
 def matmul(input, other):
@@ -91,7 +92,10 @@ def _(make):
     yield make(0, 4), make(4, 3)
 
 
-@op("mm(Tensor self, Tensor mat2, *, Tensor? out=None) -> Tensor")
+@op(
+    "mm(Tensor self, Tensor mat2, *, Tensor? out=None) -> Tensor",
+    no_float8="float8_e8m0fnu float4_e2m1fn_x2",
+)
 def mm(self, mat2):
     """Product of two matrices, (n, k) by (k, m); no broadcasting.
 
@@ -247,7 +251,11 @@ def inner(self, other):
 @op(
     "linear(Tensor input, Tensor weight, Tensor? bias=None, *, Tensor? out=None) -> Tensor",
     at=("nn.functional",),
-    grad_name=("AddBackward0", "AddBackward0", "AddmmBackward0", "ViewBackward0"),
+    grad_name=("AddBackward0", "ViewBackward0", "AddmmBackward0", "ViewBackward0"),
+    grad_name_without={
+        "bias": ("DotBackward0", "SqueezeBackward4", "MmBackward0", "UnsafeViewBackward0")
+    },
+    no_float8="float8_e8m0fnu float4_e2m1fn_x2",
 )
 def linear(input, weight, bias):
     """input @ weight.T + bias, the layer of a perceptron.

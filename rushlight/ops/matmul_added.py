@@ -30,6 +30,7 @@ def _times(x, factor):
     "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, "
     "Tensor? out=None) -> Tensor",
     inplace=True,
+    no_float8="float8_e8m0fnu float4_e2m1fn_x2",
 )
 def addmm(self, mat1, mat2, beta, alpha):
     """beta * self + alpha * (mat1 @ mat2); self is broadcast. With beta 0, self is not read.

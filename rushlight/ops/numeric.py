@@ -20,7 +20,7 @@ def as_float(x):
 # ---- special values
 
 
-@op("ldexp(Tensor self, Tensor other) -> Tensor", inplace="function")
+@op("ldexp(Tensor self, Tensor other) -> Tensor", inplace="function", no_float8="all")
 def ldexp(self, other):
     """``self * 2**other``, elementwise.
 
@@ -41,6 +41,7 @@ ldexp.vjp(
     "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
     inplace=True,
     grad_name=True,
+    no_float8="all",
 )
 def nan_to_num(self, nan=None, posinf=None, neginf=None):
     """NaN replaced by ``nan`` (0), infinities by ``posinf`` and ``neginf`` (the dtype's extremes).
@@ -67,7 +68,7 @@ def _is_infinity(self, value):
     return self == value if self.is_floating_point() else rl.zeros_like(self, dtype=rl.bool)
 
 
-@op("isposinf(Tensor self) -> Tensor", differentiable=False)
+@op("isposinf(Tensor self) -> Tensor", differentiable=False, no_float8="all")
 def isposinf(self):
     """Whether each element is +inf. Raises RuntimeError for complex numbers.
 
@@ -79,7 +80,7 @@ def isposinf(self):
     return _is_infinity(self, float("inf"))
 
 
-@op("isneginf(Tensor self) -> Tensor", differentiable=False)
+@op("isneginf(Tensor self) -> Tensor", differentiable=False, no_float8="all")
 def isneginf(self):
     """Whether each element is -inf. Raises RuntimeError for complex numbers.
 

@@ -211,7 +211,10 @@ def constant_pad_nd(input, pad, value):
 
 
 @op(
-    "pixel_shuffle(Tensor input, int upscale_factor) -> Tensor", at=_NN + ("torch",), grad_name=True
+    "pixel_shuffle(Tensor input, int upscale_factor) -> Tensor",
+    at=_NN + ("torch",),
+    grad_name=True,
+    no_float8="all",
 )
 def pixel_shuffle(input, upscale_factor):
     """Moves channels into space: (*, C r^2, H, W) gives (*, C, H r, W r) (Shi et al. 2016).
@@ -244,6 +247,7 @@ def pixel_shuffle(input, upscale_factor):
     "pixel_unshuffle(Tensor input, int downscale_factor) -> Tensor",
     at=_NN + ("torch",),
     grad_name=True,
+    no_float8="all",
 )
 def pixel_unshuffle(input, downscale_factor):
     """The inverse of `pixel_shuffle`: (*, C, H r, W r) gives (*, C r^2, H, W).
@@ -272,7 +276,12 @@ def pixel_unshuffle(input, downscale_factor):
     return x.reshape(*lead, c * r * r, h // r, w // r)
 
 
-@op("channel_shuffle(Tensor input, int groups) -> Tensor", at=_NN + ("torch",), grad_name=True)
+@op(
+    "channel_shuffle(Tensor input, int groups) -> Tensor",
+    at=_NN + ("torch",),
+    grad_name=True,
+    no_float8="all",
+)
 def channel_shuffle(input, groups):
     """Interleaves `groups` groups of channels of (N, C, *) (Zhang et al. 2018).
 
@@ -318,6 +327,7 @@ def _patch_index(sizes, kernel, dilation, padding, stride):
     "any stride=1) -> Tensor",
     at=_NN,
     grad_name="Im2ColBackward0",
+    no_float8="all",
 )
 def unfold(input, kernel_size, dilation, padding, stride):
     """The sliding blocks of images as columns: (N, C, H, W) gives (N, C KH KW, L).

@@ -155,7 +155,11 @@ def count_nonzero(self, dim):
 # ---- truth -------------------------------------------------------------------------------------
 
 
-@op("all(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor", differentiable=False)
+@op(
+    "all(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
+    differentiable=False,
+    no_float8="float4_e2m1fn_x2",
+)
 def all(self, dim, keepdim):
     """Are all elements (along ``dim``) true, that is not zero? bool; uint8 for uint8.
 
@@ -167,7 +171,11 @@ def all(self, dim, keepdim):
     ...
 
 
-@op("any(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor", differentiable=False)
+@op(
+    "any(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor",
+    differentiable=False,
+    no_float8="float4_e2m1fn_x2",
+)
 def any(self, dim, keepdim):
     """Is any element (along ``dim``) true? bool; uint8 for uint8.
 

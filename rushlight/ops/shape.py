@@ -187,7 +187,7 @@ def _(make):
     yield make(2, 3), (1, 2), (0, 1)
 
 
-@op("rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor", grad_name=True)
+@op("rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor", grad_name=True, no_float8="all")
 def rot90(self, k, dims):
     """Rotated ``k`` times by 90 degrees in the plane of two dimensions,
     from the first to the second.

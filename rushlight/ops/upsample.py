@@ -174,6 +174,7 @@ def _target(input, size, scale_factor, recompute):
     "interpolate(Tensor input, any size=None, any scale_factor=None, str mode='nearest',"
     " bool? align_corners=None, bool? recompute_scale_factor=None, bool antialias=False) -> Tensor",
     at=_NN,
+    no_float8="all",
 )
 def interpolate(input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias):
     """Resizes the spatial dimensions of (N, C, *) to `size`, or by `scale_factor`.

@@ -2,6 +2,8 @@
 
 from bisect import bisect_right
 
+from rushlight._notes import early_arguments
+
 from ._lr_base import (
     EPOCH_DEPRECATION_WARNING,
     LRScheduler,
@@ -134,6 +136,7 @@ class ReduceLROnPlateau(LRScheduler):
     Call `step(metric)` after each epoch.
     """
 
+    @early_arguments(verbose="print get_last_lr() after step()")
     def __init__(
         self,
         optimizer,

@@ -24,6 +24,7 @@ _NAMES = {
     "F8_E4M3FNUZ": "float8_e4m3fnuz",
     "F8_E5M2FNUZ": "float8_e5m2fnuz",
     "F8_E8M0": "float8_e8m0fnu",
+    "F4": "float4_e2m1fn_x2",
     "F16": "float16",
     "BF16": "bfloat16",
     "I32": "int32",
@@ -76,7 +77,7 @@ def _pieces(tensors, metadata):
         start, end = end, end + tensor.numel() * tensor.dtype.itemsize
         header[name] = {
             "dtype": _written_as[tensor.dtype],
-            "shape": list(tensor.shape),
+            "shape": _numbers_shape(tensor, name),
             "data_offsets": [start, end],
         }
     text = json.dumps(header, separators=(",", ":")).encode()
@@ -84,6 +85,16 @@ def _pieces(tensors, metadata):
     yield len(text).to_bytes(8, "little") + text
     for name in order:
         yield _bytes_of(tensors[name])
+
+
+def _numbers_shape(tensor, name):
+    """The shape as files say it: they count each of two 4-bit numbers in a byte."""
+    shape = list(tensor.shape)
+    if tensor.dtype is rl.float4_e2m1fn_x2:
+        if not shape:
+            raise ValueError(f"safetensors: {name!r} holds two numbers, but has no dimension")
+        shape[-1] *= 2
+    return shape
 
 
 def _bytes_of(tensor):
@@ -201,6 +212,10 @@ def _entry(name, entry, shown):
     if not (isinstance(shape, list) and all(map(_is_count, shape))):
         raise ValueError(f"safetensors: {name!r} of {shown} has the invalid shape {shape!r}")
     dtype = getattr(rl, _NAMES[code])
+    if code == "F4":
+        if not shape or shape[-1] % 2:
+            raise ValueError(f"safetensors: {name!r} of {shown} has an odd last size: {shape}")
+        shape = [*shape[:-1], shape[-1] // 2]
     if math.prod(shape) * dtype.itemsize != offsets[1] - offsets[0]:
         raise ValueError(f"safetensors: {name!r} of {shown} has {shape} elements in {offsets}")
     return dtype, tuple(shape), offsets

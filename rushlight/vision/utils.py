@@ -7,6 +7,7 @@ import math
 import warnings
 
 import rushlight as rl
+from rushlight._notes import early_arguments
 
 from ._pillow import pillow
 from .transforms.functional import pil_to_tensor, to_pil_image
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 
+@early_arguments(range="value_range")
 def make_grid(
     tensor, nrow=8, padding=2, normalize=False, value_range=None, scale_each=False, pad_value=0.0
 ):

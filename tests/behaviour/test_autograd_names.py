@@ -19,6 +19,10 @@ NAMES = {
     "x.sum(0)": "SumBackward1",
     "x.mean(0)": "MeanBackward1",
     "rl.nn.functional.linear(x, w, v)": "AddmmBackward0",
+    "rl.nn.functional.linear(x, w)": "MmBackward0",
+    "rl.nn.functional.linear(x[None], w, v)": "ViewBackward0",
+    "rl.nn.functional.linear(x[None], w)": "UnsafeViewBackward0",
+    "rl.nn.functional.linear(v, w)": "SqueezeBackward4",
     "rl.nn.functional.max_pool2d(image, 2)": "MaxPool2DWithIndicesBackward0",
     "rl.nn.functional.avg_pool2d(image, 2)": "AvgPool2DBackward0",
     "rl.cdist(x, x)": "CdistBackward0",
@@ -42,6 +46,12 @@ def test_node_names(text):
     leaves = {"x": (2, 3), "w": (3, 3), "v": (3,), "image": (1, 1, 4, 4)}
     names = {name: rl.ones(size, requires_grad=True) for name, size in leaves.items()}
     assert eval(text, {"rl": rl, **names}).grad_fn.name() == NAMES[text]
+
+
+def test_a_name_outlives_what_backward_frees():
+    y = rl.nn.functional.linear(rl.ones(2, 3), rl.ones(3, 3, requires_grad=True))
+    y.sum().backward()
+    assert y.grad_fn.name() == "MmBackward0"
 
 
 def test_a_composition_that_only_passes_its_input_on_names_no_node():

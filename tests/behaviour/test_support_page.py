@@ -37,7 +37,7 @@ def test_names_are_judged_by_what_they_do(judge):
         works=lambda x, y: x,
         refuses=rl.hub.download_url_to_file,
         class_=rl.nn.Linear,
-        half=rl.float4_e2m1fn_x2,
+        half=rl.qint8,
     )
     assert judge(module, "missing", None) == ("absent", "")
     assert judge(module, "refuses", ["url"]) == ("absent", "")

@@ -30,6 +30,22 @@ def around(d):  # what lies between neighbours of d and next to that, as d round
     beyond = low.max() * torch.tensor([1.0, 1.03, 1.07, 1.2, 1e3])
     x = torch.cat([middle, middle * (1 - 1e-6), middle * (1 + 1e-6), low, beyond])
     return bits(torch.cat([x, -x]).float().to(d))
+F = torch.nn.functional
+at = torch.tensor([0, 2])
+def image(x):
+    return x.reshape(1, 4, 2, 2)
+def served(f):  # by dtype: does it, or how does it refuse
+    said = []
+    for d in eights:
+        x, y = (torch.arange(low, low + 16).reshape(4, 4).float().div(4).to(d) for low in (1, 3))
+        try:
+            f(x, y)
+            said.append("does")
+        except Exception as error:
+            said.append(type(error).__name__)
+    return " ".join(said)
+f4 = torch.float4_e2m1fn_x2
+p = torch.arange(4, dtype=torch.uint8).view(f4)
 c = torch.tensor([1+2j, 3-0.5j, 0.1-70000j], dtype=torch.complex32)
 edges = torch.tensor([-1.5, 0., 2.9, 300., 70000., 3e9, 9e18, 1e19], dtype=torch.float64)
 """
@@ -64,7 +80,24 @@ a == a; a == 1; plain(a == 1.04); plain(torch.tensor([0., 1.]).to(e8) == 0); pla
 a + 1; a + a; a * a; a - 1; a / 2; -a; a ** 2; a.exp(); a.sqrt(); a.sum(); a.mean(); a.max(); a.argmax(); a.sort(); a.unique(); a.clamp(0, 1); a.cumsum(0); a.nonzero(); a.add_(1); torch.relu(a); torch.bmm(a[None, None], a[None, :, None]); torch.rand(2, dtype=f); torch.randn(2, dtype=f); torch.arange(3, dtype=f); torch.linspace(0, 1, 3, dtype=f); a.clone().uniform_(); a.flip(0); a.gather(0, torch.tensor([0])); a.take(torch.tensor([0])); a.scatter(0, torch.tensor([0]), a[:1]); a[None].triu(); a.numpy(); torch.cat([a, torch.ones(1)]); a * torch.ones(2); f.to_complex(); torch.set_default_dtype(f); torch.result_type(a, 1j); torch.linalg.norm(a); a & 1; a.logical_not(); a.index_fill(0, torch.tensor([0]), 1.); a.index_copy(0, torch.tensor([0]), a[:1]); torch.nn.functional.dropout(a)
 plain(torch.tensor([0.1]).half() == 0.1); plain(torch.tensor([0.1]).bfloat16() >= 0.1)"""
 
+# What 8-bit floats are served by, dtype by dtype; x and y are of it.
+_SERVED = [
+    f"served(lambda x, y: {text})"
+    for text in """x * 2; x * y[:, :1]; x * y[:1, :1]; y[0, 0] * x; x[:0] * 2; x.isinf(); x.isfinite(); x.isposinf(); x.isneginf(); x.isnan(); x.abs(); x.nan_to_num(); x.ldexp(torch.tensor(1)); x.deg2rad()
+x @ y; x[0] @ y[0]; x @ y[0]; x[0] @ y; x[None] @ y; x[None] @ y[None]; x.mm(y); x.mv(y[0]); x[0].dot(y[0]); torch.addmm(x, x, y); F.linear(x, y); F.linear(x[None], y, x[0]); torch.inner(x, y); torch.inner(x[0], y[0]); torch.tensordot(x, y, 1)
+x.masked_fill(x > 1, 1); x.masked_fill(x.view(torch.uint8) > 1, 1.0); x.clone().masked_fill_(x.view(torch.uint8) > 1, 1.0); x.clone().index_put_((at,), y[:2]); x.clone().index_put_((at,), y[:2], True); x[at]; x[x.view(torch.uint8) > 1]
+x.flip(0); x.roll(1); x.rot90(); F.pad(x, (1, 1)) if x.dtype != e8 else 0; torch.pixel_shuffle(image(x), 2); torch.pixel_unshuffle(image(x), 2); torch.channel_shuffle(image(x), 2); F.unfold(image(x), 2); F.interpolate(image(x), scale_factor=2); F.interpolate(image(x), scale_factor=2, mode='nearest-exact'); torch.where(x.view(torch.uint8) > 1, x, y); torch.fft.fft(x)""".replace(
+        "\n", "; "
+    ).split("; ")
+]
+
+_FLOAT4 = """str(f4); (f4.itemsize, f4.is_signed, f4.is_floating_point, f4.is_complex); p.type(); repr(p); repr(p.view(2, 2)); bits(p.view(2, 2).t().contiguous()); bits(torch.zeros(2, dtype=f4)); bits(torch.zeros_like(p)); bits(p.clone().zero_()); bits(torch.empty(4, dtype=f4).copy_(p)); bits(torch.cat([p, p])); bits(torch.stack([p, p])); bits(p.repeat(2)); bits(p.roll(1)); bits(p[1:3]); p.view(torch.float16).shape; p.expand(2, 4).shape; bits(torch.frombuffer(bytearray(b"ab"), dtype=f4)); bits(torch.from_dlpack(p)); p.to('meta').dtype is f4; torch.empty_like(p).dtype is f4; p.to(f4) is p; bits(p.new_zeros(2))
+p.float(); p.to(f); torch.ones(2).to(f4); torch.ones(2, dtype=f4); torch.full((2,), 1.0, dtype=f4); p.clone().fill_(1); p[0].item(); bool(p[0]); torch.empty(4).copy_(p); torch.empty(4, dtype=f4).copy_(torch.ones(4)); p + p; p * p; p * 2; p.sum(); p.any(); p.abs(); p.isinf(); p.view(2, 2) @ p.view(2, 2); torch.randn(2, dtype=f4); p.sort(); p < p; torch.promote_types(f4, torch.float32); torch.promote_types(f4, f4) is f4; torch.result_type(p, 1.0) is f4; torch.set_default_dtype(f4); p.numpy(); torch.finfo(f4).bits"""
+
 CASES = [
+    *_SERVED,
+    *[case for line in _FLOAT4.split("\n") for case in line.split("; ")],
+] + [
     case.strip()
     for block in (_TABLES, _HALF, _UNSIGNED, _WIDE, _FLOAT8)
     for line in block.split("\n")

@@ -4,6 +4,7 @@ Those that hold modules are in `container.py`.
 """
 
 import rushlight as rl
+from rushlight._notes import early_arguments
 
 from ..parameter import Parameter
 from .container import _pairs, _position
@@ -37,6 +38,7 @@ class ParameterList(Module):
         2
     """
 
+    @early_arguments(parameters="values")
     def __init__(self, values=None):
         super().__init__()
         self._size = 0
@@ -64,6 +66,7 @@ class ParameterList(Module):
     def __dir__(self):
         return [name for name in super().__dir__() if not name.isdigit()]
 
+    @early_arguments(parameter="value")
     def append(self, value):
         """Add a value at the end; returns self."""
         index = self._size
@@ -71,6 +74,7 @@ class ParameterList(Module):
         self[index] = value
         return self
 
+    @early_arguments(parameters="values")
     def extend(self, values):
         """Add the values of an iterable at the end; returns self."""
         if not hasattr(values, "__iter__") or isinstance(values, rl.Tensor):

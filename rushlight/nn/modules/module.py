@@ -5,6 +5,7 @@ call are in `_hooks.py`, the state dict in `_state.py`, conversions in `_convert
 """
 
 import rushlight as rl
+from rushlight._notes import early_arguments
 from rushlight._native import quick_attributes
 
 from ..parameter import Buffer, Parameter
@@ -334,6 +335,7 @@ class Module(HookMethods, StateMethods, ConvertMethods):
                     seen.add(value)
                 yield path + ("." if path else "") + name, value
 
+    @early_arguments(memo="remove_duplicate=True keeps the first of several names")
     def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
         """Yield (dotted name, parameter); shared ones once unless `remove_duplicate=False`."""
         return self._named_members(

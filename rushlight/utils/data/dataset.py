@@ -11,6 +11,7 @@ import math
 import warnings
 
 import rushlight as rl
+from rushlight._notes import early_arguments
 
 _GenericAlias = type(list[int])
 
@@ -51,12 +52,16 @@ class IterableDataset(Dataset):
         return ChainDataset([self, other])
 
 
+_BY_PLACE = "give the tensors by place: TensorDataset(data, target)"
+
+
 class TensorDataset(Dataset):
     """Rows of tensors of equal length: item `i` is the tuple of their `i`-th rows.
 
     Raises AssertionError if the first dimensions differ.
     """
 
+    @early_arguments(data_tensor=_BY_PLACE, target_tensor=_BY_PLACE)
     def __init__(self, *tensors):
         lengths = [t.size(0) for t in tensors]
         assert all(n == lengths[0] for n in lengths), (

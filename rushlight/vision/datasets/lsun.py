@@ -1,6 +1,6 @@
 """LSUN: photographs of scenes and objects, published as LMDB databases, which are not read here."""
 
-from rushlight._notes import unsupported
+from rushlight._notes import early_arguments, unsupported
 
 from .vision import VisionDataset
 
@@ -20,5 +20,6 @@ class LSUNClass(VisionDataset):
 class LSUN(LSUNClass):
     """Classes of LSUN together. Creating it raises NotImplementedError."""
 
+    @early_arguments(db_path="root")
     def __init__(self, root, classes="train", transform=None, target_transform=None):
         super().__init__(root, transform, target_transform)

@@ -15,6 +15,15 @@
 
 namespace rl::math {
 
+template <class T>
+static inline T exp_sum_by_loop(const T* in, T* out, long n, T scale, T shift) {
+  T sum = 0;
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) out[i] = exp(in[i] * scale - shift);
+  for (long i = 0; i < n; ++i) sum += out[i];
+  return sum;
+}
+
 #ifdef RL_HAS_LANES
 #ifdef __AVX512F__
 using Lanes = __m512;
@@ -70,31 +79,64 @@ static inline Lanes exp_lanes(Lanes x, Lanes table, Lanes rest) {
   Lanes more = mad(head, mad(square, curve, r), look_up(rest, shifted));
   return (head + more) * power * power;
 }
-static inline void exp_block(const float* in, float* out, long n) {
+// visit(lanes, i, count) for the exponentials of `argument(lanes of in)`, `count` of them valid.
+template <class A, class F>
+static inline void exp_each(const float* in, long n, A argument, F visit) {
   constexpr long kLanes = sizeof(Lanes) / sizeof(float);
   const Lanes table = table_of(kQuarterPower), rest = table_of(kQuarterPowerRest);
   Lanes x;
   long i = 0;
   for (; i + kLanes <= n; i += kLanes) {
     std::memcpy(&x, in + i, sizeof x);
-    x = exp_lanes(x, table, rest);
-    std::memcpy(out + i, &x, sizeof x);
+    visit(exp_lanes(argument(x), table, rest), i, kLanes);
   }
   if (i == n) return;
   x = fill(0.0f);
   std::memcpy(&x, in + i, (n - i) * sizeof(float));
-  x = exp_lanes(x, table, rest);
-  std::memcpy(out + i, &x, (n - i) * sizeof(float));
+  visit(exp_lanes(argument(x), table, rest), i, n - i);
+}
+static inline void exp_block(const float* in, float* out, long n) {
+  exp_each(
+      in, n, [](Lanes x) { return x; },
+      [&](Lanes y, long i, long count) { std::memcpy(out + i, &y, count * sizeof(float)); });
+}
+// out[i] = exp(in[i] * scale - shift), and their sum.
+static inline float exp_sum(const float* in, float* out, long n, float scale, float shift) {
+  constexpr long kLanes = sizeof(Lanes) / sizeof(float);
+  Lanes sums = fill(0.0f), by = fill(scale), below = fill(-shift);
+  float tail = 0;
+  exp_each(
+      in, n, [&](Lanes x) { return mad(x, by, below); },
+      [&](Lanes y, long i, long count) {
+        if (count == kLanes) {
+          std::memcpy(out + i, &y, sizeof y);
+          sums += y;
+          return;
+        }
+        std::memcpy(out + i, &y, count * sizeof(float));
+        for (long j = 0; j < count; ++j) tail += out[i + j];
+      });
+  float parts[kLanes];
+  std::memcpy(parts, &sums, sizeof sums);
+  for (long w = kLanes / 2; w; w /= 2)
+    for (long j = 0; j < w; ++j) parts[j] += parts[j + w];
+  return parts[0] + tail;
 }
 #else
 static inline void exp_block(const float* in, float* out, long n) {
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) out[i] = exp(in[i]);
 }
+static inline float exp_sum(const float* in, float* out, long n, float scale, float shift) {
+  return exp_sum_by_loop(in, out, n, scale, shift);
+}
 #endif
 static inline void exp_block(const double* in, double* out, long n) {
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) out[i] = exp(in[i]);
+}
+static inline double exp_sum(const double* in, double* out, long n, double scale, double shift) {
+  return exp_sum_by_loop(in, out, n, scale, shift);
 }
 
 }  // namespace rl::math

@@ -5,7 +5,76 @@ the layer is in nn/modules.
 import math
 
 import rushlight as rl
+from rushlight import _native
+from rushlight.ops._attach import through_formula
 from rushlight.ops._record import op
+
+
+# ---- in one pass
+@op(
+    "_attention(Tensor query, Tensor key, Tensor value, Tensor? bias, bool is_causal, float scale)"
+    " -> (Tensor output, Tensor log_sums)",
+    at=("internal",),
+    grad_name="ScaledDotProductFlashAttentionForCpuBackward0",
+)
+def _attention(query, key, value, bias, is_causal, scale):
+    """Attention of (batch, heads, length, size) without the matrix of weights; see attention.cpp.
+    The bias has the shape of that matrix."""
+    ...
+
+
+@op(
+    "_attention_backward(Tensor grad, Tensor output, Tensor log_sums, Tensor query, Tensor key, "
+    "Tensor value, Tensor? bias, bool is_causal, float scale)"
+    " -> (Tensor grad_query, Tensor grad_key, Tensor grad_value)",
+    at=("internal",),
+)
+def _attention_backward(grad, output, log_sums, query, key, value, bias, is_causal, scale):
+    """The gradients of `_attention` in one pass."""
+    ...
+
+
+def _attention_gradient(grad, query, key, value, bias, is_causal, scale):
+    """`_attention_backward` in recorded ops."""
+    bias = _bias(query, key, bias, True) if is_causal else bias
+    weights = _weights(query * scale, key, bias)
+    slope = grad @ value.transpose(-2, -1)
+    slope = weights * (slope - (slope * weights).sum(-1, keepdim=True)) * scale
+    return slope @ key, slope.transpose(-2, -1) @ query, weights.transpose(-2, -1) @ grad
+
+
+@_attention_backward.vjp_all
+def _(given, needs, grad, output, log_sums, query, key, value, bias, is_causal, scale):
+    inputs, wanted = (grad, query, key, value), (needs[0], *needs[3:6])
+    g, gq, gk, gv = through_formula(
+        _attention_gradient, given, wanted, inputs, bias, is_causal, scale
+    )
+    return g, None, None, gq, gk, gv, None
+
+
+@_attention.vjp_all
+def _(g_output, needs, query, key, value, bias, is_causal, scale, output, log_sums):
+    gradients = _attention_backward(
+        g_output, output.detach(), log_sums.detach(), query, key, value, bias, is_causal, scale
+    )
+    return *[g if need else None for g, need in zip(gradients, needs)], None
+
+
+def _in_one_pass(query, key, value, mask, dropout_p):
+    """Does `_attention` do this?"""
+    tensors = (query, key, value) if mask is None else (query, key, value, mask)
+    return (
+        query.dim() == key.dim() == value.dim() == 4
+        and query.shape[:2] == key.shape[:2] == value.shape[:2]
+        and query.dtype in (rl.float32, rl.float64)
+        and dropout_p == 0
+        and key.shape[2] > 0
+        and not any(_native.kind_of(t) for t in tensors)
+        and (mask is None or not (mask.requires_grad and rl.is_grad_enabled()))
+    )
+
+
+# ---- the definition
 
 
 def _bias(query, key, attn_mask, is_causal):
@@ -74,15 +143,21 @@ def scaled_dot_product_attention(
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
         value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    root = math.sqrt(abs(factor))  # on both operands, so that half precision does not overflow
+    if _in_one_pass(query, key, value, attn_mask, dropout_p):
+        bias = None if attn_mask is None else _bias(query, key, attn_mask, is_causal)
+        bias = bias if bias is None else bias.expand(*query.shape[:3], key.shape[2])
+        return _attention(query, key, value, bias, is_causal, factor)[0]
     bias = _bias(query, key, attn_mask, is_causal)
-    scores = rl.matmul(query * (root if factor >= 0 else -root), (key * root).transpose(-2, -1))
-    if bias is not None:
-        scores = scores + bias
-    weights = _safe_softmax(scores) if bias is not None else scores.softmax(-1)
+    root = math.sqrt(abs(factor))
+    weights = _weights(query * (root if factor >= 0 else -root), key * root, bias)
     if dropout_p > 0:
         weights = rl.nn.functional.dropout(weights, dropout_p)
     return rl.matmul(weights, value)
+
+
+def _weights(query, key, bias):
+    scores = rl.matmul(query, key.transpose(-2, -1))
+    return scores.softmax(-1) if bias is None else _safe_softmax(scores + bias)
 
 
 def _safe_softmax(scores):
@@ -226,14 +301,20 @@ def multi_head_attention_forward(
     q, k, v = _in_heads(q, k, v, batch, num_heads, static_k, static_v)
     if add_zero_attn:
         k, v, masks = _with_zero_key(k, v, masks)
-    bias = _merged(*masks, batch, num_heads, rows, k.shape[2])
-    output, weights = _attend(q, k, v, bias, dropout_p if training else 0.0)
+    hint = is_causal and key_padding_mask is None and not need_weights
+    bias = None if hint else _merged(*masks, batch, num_heads, rows, k.shape[2])
+    dropout_p = dropout_p if training else 0.0
+    if need_weights:
+        output, weights = _attend(q, k, v, bias, dropout_p)
+    else:  # a causal mask that is said to be one need not be read
+        output = scaled_dot_product_attention(q, k, v, bias, dropout_p, hint)
     output = output.permute(2, 0, 1, 3).reshape(rows * batch, size)
     output = rl.nn.functional.linear(output, out_proj_weight, out_proj_bias).view(rows, batch, -1)
+    output = output.squeeze(1) if single else output
+    if not need_weights:
+        return output, None
     weights = weights.mean(1) if average_attn_weights else weights
-    if single:
-        output, weights = output.squeeze(1), weights.squeeze(0)
-    return output, weights if need_weights else None
+    return output, weights.squeeze(0) if single else weights
 
 
 def _attend(q, k, v, bias, dropout_p):

@@ -4,6 +4,7 @@ To change the order in which several operands are contracted, see `_cheapest_pai
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import recording
 from rushlight.ops._record import op
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -151,6 +152,11 @@ def _contract(a, la, b, lb, keep):
     x = a.permute([la.index(m) for m in batch + left + summed])
     y = b.permute([lb.index(m) for m in batch + summed + right])
     n = len(batch)
+    if not summed and not recording(x, y):  # its gradient is a product of matrices all the same
+        x, y = _of_one_dtype(
+            x[(..., *[None] * len(right))], y[(slice(None),) * n + (None,) * len(left)]
+        )
+        return x * y, batch + left + right
     rows, inner = x.shape[n : n + len(left)], x.shape[n + len(left) :]
     columns = y.shape[n + len(summed) :]
     x = x.reshape(x.shape[:n] + (rows.numel(), inner.numel()))

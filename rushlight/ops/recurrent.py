@@ -5,8 +5,88 @@ nn/modules/rnn.py hold them; the loops are in nn/modules/_rnn_layers.py. To add 
 there, and a line below.
 """
 
+import rushlight as rl
+from rushlight import _native
+from rushlight.ops._attach import through_formula
 from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op
+
+
+# ---- all steps of a layer
+@op(
+    "_rnn_steps(Tensor gates, Tensor hidden, Tensor? cell, Tensor weight, Tensor? bias, str mode)"
+    " -> (Tensor output, Tensor last_cell, Tensor cells, Tensor kept)",
+    at=("internal",),
+)
+def _rnn_steps(gates, hidden, cell, weight, bias, mode):
+    """The hidden states (T, N, H) of all steps, and the last cell state; see recurrent.cpp.
+    The gates (T, N, *) are the input's part of them; weight and bias make the hidden state's."""
+    ...
+
+
+@op(
+    "_rnn_steps_backward(Tensor? grad_output, Tensor? grad_last_cell, Tensor output, Tensor cells, "
+    "Tensor kept, Tensor hidden, Tensor? cell, Tensor weight_t, str mode) -> (Tensor grad_gates, "
+    "Tensor grad_side, Tensor grad_hidden, Tensor grad_cell)",
+    at=("internal",),
+)
+def _rnn_steps_backward(
+    grad_output, grad_last_cell, output, cells, kept, hidden, cell, weight_t, mode
+):
+    """The gradients of `_rnn_steps` by the gates' two parts and by the first states."""
+    ...
+
+
+def _steps_in_ops(gates, hidden, cell, weight, bias, mode):
+    """`_rnn_steps` in recorded ops: (output, last_cell)."""
+    from types import SimpleNamespace
+
+    from rushlight.nn.modules._rnn_layers import STEPS
+
+    weights = SimpleNamespace(hh=weight, bias_hh=bias, hr=None)
+    states, outputs = [hidden] if cell is None else [hidden, cell], []
+    for step in gates.unbind(0):
+        states = STEPS[mode](step, states, weights)
+        outputs.append(states[0])
+    return rl.stack(outputs), *states[1:]
+
+
+@_rnn_steps.vjp_all
+def _(given, needs, gates, hidden, cell, weight, bias, mode, output, last_cell, cells, kept):
+    inputs, needs = (gates, hidden, cell, weight, bias), needs[:5]
+    if rl.is_grad_enabled() or any(g is not None and _native.kind_of(g) for g in given):
+        grads = through_formula(_steps_in_ops, given, needs, inputs, mode)
+        return *grads, None
+    grad_gates, side, grad_hidden, grad_cell = _rnn_steps_backward(
+        given[0], given[1], output, cells, kept, hidden, cell, weight.t(), mode
+    )
+    rows = (side if side.numel() else grad_gates).flatten(0, 1)
+    grad_weight = grad_bias = None
+    if needs[3]:
+        before = rl.cat([hidden.unsqueeze(0), output[:-1]]).flatten(0, 1)
+        grad_weight = rows.t() @ before
+    if needs[4]:
+        grad_bias = rows.sum(0)
+    grads = (grad_gates, grad_hidden, grad_cell, grad_weight, grad_bias)
+    return *[g if need else None for g, need in zip(grads, needs)], None
+
+
+def steps_at_once(gates, states, weights, mode):
+    """(output, last states) of a layer by `_rnn_steps`; None if it is not for these tensors."""
+    tensors = [gates, *states, weights.hh, *([] if weights.bias_hh is None else [weights.bias_hh])]
+    if (
+        weights.hr is not None
+        or gates.dtype not in (rl.float32, rl.float64)
+        or gates.dim() != 3
+        or not gates.size(0)
+        or any(_native.kind_of(t) or t.dtype != gates.dtype for t in tensors)
+        or any(s.shape != (gates.size(1), weights.hh.size(1)) for s in states)
+    ):
+        return None
+    cell = states[1] if mode == "LSTM" else None
+    output, last_cell, *_ = _rnn_steps(gates, states[0], cell, weights.hh, weights.bias_hh, mode)
+    return output, [output[-1]] if cell is None else [output[-1], last_cell]
+
 
 _OPTIONS = (
     "Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, "

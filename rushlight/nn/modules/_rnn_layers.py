@@ -5,6 +5,7 @@ To add a kind of layer, write its step function and put it into `STEPS`.
 """
 
 import rushlight as rl
+from rushlight.ops.recurrent import steps_at_once
 
 from .. import functional as F
 
@@ -52,7 +53,9 @@ def run_cell(cell, mode, input, states):
     """The next states of one step, from the weights of a cell module."""
     biases = [cell.bias_ih, cell.bias_hh] if cell.bias else []
     weights = _Weights([cell.weight_ih, cell.weight_hh, *biases], cell.bias, False)
-    return STEPS[mode](F.linear(input, weights.ih, weights.bias_ih), states, weights)
+    gates = F.linear(input, weights.ih, weights.bias_ih)
+    found = steps_at_once(gates.unsqueeze(0), states, weights, mode)
+    return STEPS[mode](gates, states, weights) if found is None else found[1]
 
 
 def run_layers(module, input, states, batch_sizes):
@@ -64,7 +67,6 @@ def run_layers(module, input, states, batch_sizes):
         batch_sizes: a list, how many sequences reach each step; None if all do.
     """
     weights = [_Weights(w, module.bias, module.proj_size > 0) for w in module.all_weights]
-    step = STEPS[module.mode]
     directions = 2 if module.bidirectional else 1
     last = []
     for layer in range(module.num_layers):
@@ -75,26 +77,30 @@ def run_layers(module, input, states, batch_sizes):
             k = layer * directions + direction
             start = [s[k] for s in states]
             walk = _walk if batch_sizes is None else _walk_packed
-            output, end = walk(step, input, start, weights[k], batch_sizes, direction == 1)
+            output, end = walk(module.mode, input, start, weights[k], batch_sizes, direction == 1)
             outputs.append(output)
             last.append(end)
         input = outputs[0] if directions == 1 else rl.cat(outputs, -1)
     return input, [rl.stack(list(parts)) for parts in zip(*last)]
 
 
-def _walk(step, input, state, weights, _, backwards):
+def _walk(mode, input, state, weights, _, backwards):
     """All sequences are of the same length: (outputs of all steps, last state)."""
-    gates = F.linear(input, weights.ih, weights.bias_ih).unbind(0)
-    outputs = []
+    gates = F.linear(input, weights.ih, weights.bias_ih)
+    found = steps_at_once(gates.flip(0) if backwards else gates, state, weights, mode)
+    if found is not None:
+        output, state = found
+        return output.flip(0) if backwards else output, state
+    outputs, gates = [], gates.unbind(0)
     for g in reversed(gates) if backwards else gates:
-        state = step(g, state, weights)
+        state = STEPS[mode](g, state, weights)
         outputs.append(state[0])
     if backwards:
         outputs.reverse()
     return rl.stack(outputs), state
 
 
-def _walk_packed(step, input, state, weights, batch_sizes, backwards):
+def _walk_packed(mode, input, state, weights, batch_sizes, backwards):
     """Sequences of falling length: short ones end early, or, backwards, start late."""
     gates = F.linear(input, weights.ih, weights.bias_ih).split(batch_sizes)
     start, outputs, ended = state, [], []
@@ -107,7 +113,7 @@ def _walk_packed(step, input, state, weights, batch_sizes, backwards):
         elif n < have:
             ended.append([s[n:] for s in state])
             state = [s[:n] for s in state]
-        state = step(gates[t], state, weights)
+        state = STEPS[mode](gates[t], state, weights)
         outputs.append(state[0])
     if backwards:
         outputs.reverse()

@@ -1,0 +1,81 @@
+"""Recurrent layers in one native pass agree with their definition, step by step in ops."""
+
+import pytest
+
+import rushlight as rl
+from rushlight.ops import recurrent
+
+GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
+
+
+def inputs(mode, steps, batch, units, dtype, bias=True):
+    shapes = [(steps, batch, GATES[mode] * units), (batch, units)]
+    shapes += [(batch, units) if mode == "LSTM" else None]
+    shapes += [(GATES[mode] * units, units), (GATES[mode] * units,) if bias else None]
+    return [None if s is None else rl.randn(s, dtype=dtype, requires_grad=True) for s in shapes]
+
+
+def both(tensors, mode):
+    """The results (output, last cell state) of the native pass and of the definition."""
+    native = recurrent._rnn_steps(*tensors, mode)
+    return native[: 2 if mode == "LSTM" else 1], recurrent._steps_in_ops(*tensors, mode)
+
+
+@pytest.mark.parametrize("mode", GATES)
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize(
+    "steps, batch, units, bias", [(1, 1, 1, True), (3, 2, 5, False), (7, 20, 33, True)]
+)
+def test_values_and_gradients(mode, dtype, steps, batch, units, bias):
+    tensors = inputs(mode, steps, batch, units, dtype, bias)
+    native, defined = both(tensors, mode)
+    near = {"rtol": 1e-10, "atol": 1e-12} if dtype == rl.float64 else {"rtol": 1e-4, "atol": 1e-4}
+    given = [rl.randn_like(y) for y in defined]
+    wanted = [t for t in tensors if t is not None]
+    for one, other in zip(native, defined, strict=True):
+        rl.testing.assert_close(one, other, **near)
+    for one, other in zip(
+        rl.autograd.grad(native, wanted, given), rl.autograd.grad(defined, wanted, given)
+    ):
+        rl.testing.assert_close(one, other, **near)
+
+
+@pytest.mark.parametrize("mode", GATES)
+def test_derivatives_of_both_orders(mode):
+    tensors = inputs(mode, 3, 2, 2, rl.float64)
+    present = [t for t in tensors if t is not None]
+
+    def f(*present):
+        values = iter(present)
+        full = [None if t is None else next(values) for t in tensors]
+        return recurrent._rnn_steps(*full, mode)[: 2 if mode == "LSTM" else 1]
+
+    assert rl.autograd.gradcheck(f, present)
+    assert rl.autograd.gradgradcheck(f, present)
+
+
+def test_a_gradient_by_the_last_state_alone():
+    layer = rl.nn.LSTM(3, 4)
+    x = rl.randn(5, 2, 3, requires_grad=True)
+    _, (_, cell) = layer(x)
+    cell.sum().backward()
+    assert x.grad.abs().sum() > 0 and layer.weight_hh_l0.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", [rl.nn.LSTM, rl.nn.GRU, rl.nn.RNN])
+def test_examples_under_vmap_and_backwards_direction(kind):
+    layer = kind(3, 4, bidirectional=True, dtype=rl.float64)
+    x = rl.randn(6, 5, 2, 3, dtype=rl.float64)
+    one_by_one = rl.stack([layer(example)[0] for example in x])
+    rl.testing.assert_close(rl.func.vmap(lambda example: layer(example)[0])(x), one_by_one)
+
+
+def test_threads_do_not_change_a_bit():
+    layer, x, threads = rl.nn.LSTM(40, 130), rl.randn(4, 70, 40), rl.get_num_threads()
+    try:
+        rl.set_num_threads(1)
+        one = layer(x)[0]
+        rl.set_num_threads(3)
+        assert rl.equal(layer(x)[0], one)
+    finally:
+        rl.set_num_threads(threads)

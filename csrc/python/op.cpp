@@ -67,7 +67,7 @@ struct Prepared {
 
 [[noreturn]] void not_implemented(const Op& op, DType d) {
   if (d == DType::Bool && !op.no_bool.empty())
-    fail(op.public_name, ": bool tensors are not supported; use ", op.no_bool);
+    fail(op.public_name, ": bool operands are not supported; use ", op.no_bool);
   fail(ErrorKind::NotImplemented, "\"", op.public_name, "_cpu\" not implemented for '",
        info(d).legacy_name, "'");
 }
@@ -78,6 +78,13 @@ bool refuses(const Op& op, DType d, bool kernel_serves) {
 }
 
 bool is_single(const PointwiseInput& in) { return !in.tensor || in.tensor->numel == 1; }
+
+// A number that is True or False counts, too.
+bool any_bool(const Prepared& p, size_t n) {
+  return std::any_of(p.inputs, p.inputs + n, [](const PointwiseInput& in) {
+    return in.tensor ? in.tensor->dtype == DType::Bool : in.number.kind == Scalar::Bool;
+  });
+}
 
 // Numbers are of the dtype that the tensors have: 257 is 1 to a uint8 tensor.
 void wrap_numbers(Prepared& p, size_t n) {
@@ -137,7 +144,7 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
   p.common = result_type({p.inputs + masks, n - masks});
   if (op.pointwise->demands) meet_demands(op, p, n);
   wrap_numbers(p, n);
-  if (p.common == DType::Bool && !op.no_bool.empty()) not_implemented(op, p.common);
+  if (!op.no_bool.empty() && any_bool(p, n)) not_implemented(op, DType::Bool);
   if (op.dtype_rule == DTypeRule::FloatsOnly && is_integral(p.common))
     not_implemented(op, p.common);
   if (op.dtype_rule == DTypeRule::ToFloat && is_integral(p.common)) p.common = default_dtype();

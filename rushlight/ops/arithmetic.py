@@ -42,10 +42,10 @@ def _(make):
     kind=pointwise,
     method=True,
     operator="-",
-    no_bool="the ^ operator or logical_xor()",
+    no_bool="the ~ operator or logical_not() to invert a mask, or the ^ operator on two",
 )
 def sub(self, other, alpha):
-    """``self - alpha * other``, elementwise. Two bool tensors are refused: use ``^`` there.
+    """``self - alpha * other``, elementwise. Bool operands are refused: ``~`` inverts a mask.
 
     Example::
 

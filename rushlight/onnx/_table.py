@@ -11,7 +11,7 @@ import functools
 import importlib
 
 FAMILIES = ("elementwise", "binary", "reduce", "products", "layers", "pooling", "resize", "shapes",
-            "indexing", "creation")  # fmt: skip
+            "indexing", "creation", "composed")  # fmt: skip
 _translations = {}
 
 

@@ -32,7 +32,7 @@ def isclose(self, other, rtol=1e-05, atol=1e-08, equal_nan=False):
         return close
     if not other.is_floating_point() and not other.is_complex():
         other = other.to(rl.get_default_dtype())
-    error = (self - other).abs()
+    error = ((self.to(other.dtype) if self.dtype is rl.bool else self) - other).abs()
     return close | (error.isfinite() & (error <= atol + (rtol * other).abs()))
 
 

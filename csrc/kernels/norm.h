@@ -1,10 +1,11 @@
-// What the normalisation kernels share: exact sums of short runs, and buffers in the compute
-// dtype. Included by files that are compiled once per instruction-set level.
+// What the normalisation kernels share: buffers in the compute dtype. Included by files that are
+// compiled once per instruction-set level.
 #pragma once
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "kernels/run_sums.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
@@ -12,24 +13,6 @@
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
-
-// sum f(i): float lanes over short runs, the runs added in double.
-template <class T, class F>
-double exact_sum(int64_t n, F f) {
-  constexpr int64_t kLanes = 16, kRun = 1024;
-  double total = 0;
-  for (int64_t start = 0; start < n; start += kRun) {
-    int64_t end = std::min(n, start + kRun), i = start;
-    T lanes[kLanes] = {}, tail = 0;
-    for (; i + kLanes <= end; i += kLanes)
-      for (int64_t j = 0; j < kLanes; ++j) lanes[j] += f(i + j);
-    for (; i < end; ++i) tail += f(i);
-    for (int64_t w = kLanes / 2; w; w /= 2)
-      for (int64_t j = 0; j < w; ++j) lanes[j] += lanes[j + w];
-    total += static_cast<double>(lanes[0] + tail);
-  }
-  return total;
-}
 
 inline DType norm_dtype(DType d) { return d == DType::F64 ? DType::F64 : DType::F32; }
 inline void check_norm_dtype(const Call& c, const Tensor& x) {

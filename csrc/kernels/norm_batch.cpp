@@ -40,19 +40,19 @@ Ref<Tensor> in_order(const Tensor& t, DType dtype, bool last) {
   return out;
 }
 
-// For each channel c of [begin, end): sums[c - begin] = sum over its elements of f(c, index).
+// For each channel c of [begin, end): sums[c - begin] = sum over its elements of f(c, at).
 template <class T, class F>
 void channel_sums(const BatchLayout& l, int64_t begin, int64_t end, double* sums, F f) {
   std::fill_n(sums, end - begin, 0.0);
   for (int64_t n = 0; n < l.outer; ++n) {
     int64_t row = n * l.channels * l.inner;
     if (l.inner == 1) {
-      for (int64_t c = begin; c < end; ++c) sums[c - begin] += f(c, row + c);
+      for (int64_t c = begin; c < end; ++c) sums[c - begin] += f(c, ElementAt<T>{row + c});
       continue;
     }
     for (int64_t c = begin; c < end; ++c) {
       int64_t at = row + c * l.inner;
-      sums[c - begin] += exact_sum<T>(l.inner, [&](int64_t i) { return f(c, at + i); });
+      sums[c - begin] += exact_sum<T>(at, at + l.inner, [&](auto i) { return f(c, i); });
     }
   }
 }
@@ -85,14 +85,14 @@ struct BatchNorm {
     std::vector<double> sums(end - begin);
     double n = double(l.count());
     const T* px = x;
-    channel_sums<T>(l, begin, end, sums.data(), [=](int64_t, int64_t i) { return px[i]; });
+    channel_sums<T>(l, begin, end, sums.data(), [=](int64_t, auto at) { return at(px); });
     for (int64_t c = begin; c < end; ++c) {
       average[c] = sums[c - begin] / n;
       mean[c] = static_cast<T>(average[c]);
     }
     const T* m = mean;
-    channel_sums<T>(l, begin, end, sums.data(), [=](int64_t c, int64_t i) {
-      T d = px[i] - m[c];
+    channel_sums<T>(l, begin, end, sums.data(), [=](int64_t c, auto at) {
+      auto d = at(px) - m[c];
       return d * d;
     });
     for (int64_t c = begin; c < end; ++c) {
@@ -131,9 +131,9 @@ struct BatchNormBackward {
   void channels(int64_t begin, int64_t end) const {
     std::vector<double> sums(end - begin), dots(end - begin);
     const T *pg = g, *px = x, *m = mean, *r = rstd;
-    channel_sums<T>(l, begin, end, sums.data(), [=](int64_t, int64_t i) { return pg[i]; });
+    channel_sums<T>(l, begin, end, sums.data(), [=](int64_t, auto at) { return at(pg); });
     channel_sums<T>(l, begin, end, dots.data(),
-                    [=](int64_t c, int64_t i) { return pg[i] * ((px[i] - m[c]) * r[c]); });
+                    [=](int64_t c, auto at) { return at(pg) * ((at(px) - m[c]) * r[c]); });
     std::vector<T> scale(end - begin), a(end - begin), b(end - begin);
     double n = double(l.count());
     for (int64_t c = begin; c < end; ++c) {

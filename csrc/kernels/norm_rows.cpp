@@ -17,6 +17,13 @@ RowLayout layout(const Tensor& x, int64_t rows, int64_t groups, int64_t inner) {
   return {rows, rows ? x.numel / rows : 0, groups, std::max<int64_t>(1, inner)};
 }
 
+// f(i) for each i < n, which may come in any order.
+template <class F>
+void map(int64_t n, F f) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) f(i);
+}
+
 template <class T>
 struct RowNorm {
   RowLayout l;
@@ -26,14 +33,13 @@ struct RowNorm {
 
   void row(int64_t r) const {
     const T* from = x + r * l.cols;
-    double m = exact_sum<T>(l.cols, [&](int64_t i) { return from[i]; }) / double(l.cols);
+    double m = exact_sum<T>(0, l.cols, [&](auto at) { return at(from); }) / double(l.cols);
     T center = static_cast<T>(m);
-    double v = exact_sum<T>(l.cols,
-                            [&](int64_t i) {
-                              T d = from[i] - center;
-                              return d * d;
-                            }) /
-               double(l.cols);
+    auto squared = [&](auto at) {
+      auto d = at(from) - center;
+      return d * d;
+    };
+    double v = exact_sum<T>(0, l.cols, squared) / double(l.cols);
     T scale = static_cast<T>(1 / std::sqrt(v + eps));
     mean[r] = center;
     rstd[r] = scale;
@@ -46,10 +52,13 @@ struct RowNorm {
     if (l.inner == 1) {
       const T *w = weight ? weight + first : nullptr, *b = bias ? bias + first : nullptr;
       if (w && b)
-        for (int64_t i = 0; i < l.cols; ++i) to[i] = (from[i] - center) * scale * w[i] + b[i];
+        map(l.cols, [&](int64_t i) { to[i] = (from[i] - center) * scale * w[i] + b[i]; });
+      else if (!w && !b)
+        map(l.cols, [&](int64_t i) { to[i] = (from[i] - center) * scale; });
       else
-        for (int64_t i = 0; i < l.cols; ++i)
+        map(l.cols, [&](int64_t i) {
           to[i] = (from[i] - center) * scale * (w ? w[i] : T(1)) + (b ? b[i] : T(0));
+        });
       return;
     }
     for (int64_t f = 0; f < l.features(); ++f) {
@@ -71,20 +80,35 @@ struct RowNormBackward {
     T m = mean[r], s = rstd[r];
     int64_t first = r % l.groups * l.features();
     double sum = 0, dot = 0;
-    for (int64_t f = 0; f < l.features(); f += l.inner == 1 ? l.features() : 1) {
-      int64_t begin = f * l.inner, n = l.inner == 1 ? l.cols : l.inner;
-      auto w = [&](int64_t i) { return !weight ? T(1) : weight[first + (l.inner == 1 ? i : f)]; };
-      sum += exact_sum<T>(n, [&](int64_t i) { return pg[begin + i] * w(i); });
-      dot += exact_sum<T>(
-          n, [&](int64_t i) { return pg[begin + i] * w(i) * (px[begin + i] - m) * s; });
+    if (l.inner == 1) {
+      const T* w = weight ? weight + first : nullptr;
+      w ? sums(pg, px, m, s, sum, dot, 0, l.cols, [=](auto at) { return at(w); })
+        : sums(pg, px, m, s, sum, dot, 0, l.cols, [](auto) { return T(1); });
+    } else {
+      for (int64_t f = 0; f < l.features(); ++f)
+        sums(pg, px, m, s, sum, dot, f * l.inner, (f + 1) * l.inner,
+             [w = weight ? weight[first + f] : T(1)](auto) { return w; });
     }
     T a = static_cast<T>(sum / double(l.cols)), b = static_cast<T>(dot / double(l.cols));
     T* to = gx + r * l.cols;
+    if (l.inner == 1 && !weight)
+      return map(l.cols, [&](int64_t i) { to[i] = s * (pg[i] - a - (px[i] - m) * s * b); });
+    if (l.inner == 1)
+      return map(l.cols, [&, w = weight + first](int64_t i) {
+        to[i] = s * (pg[i] * w[i] - a - (px[i] - m) * s * b);
+      });
     for (int64_t f = 0; f < l.features(); ++f) {
       T w = weight ? weight[first + f] : T(1);
       for (int64_t i = f * l.inner; i < (f + 1) * l.inner; ++i)
         to[i] = s * (pg[i] * w - a - (px[i] - m) * s * b);
     }
+  }
+  // Adds elements [begin, end) of a row to its sums of g w and g w (x - mean) rstd.
+  template <class Weight>
+  static void sums(const T* pg, const T* px, T m, T s, double& sum, double& dot, int64_t begin,
+                   int64_t end, Weight w) {
+    sum += exact_sum<T>(begin, end, [&](auto at) { return at(pg) * w(at); });
+    dot += exact_sum<T>(begin, end, [&](auto at) { return at(pg) * w(at) * (at(px) - m) * s; });
   }
   // Gradients of affine parameters [begin, end), summed over the rows that use them.
   void affine(int64_t begin, int64_t end) const {
@@ -109,10 +133,10 @@ struct RowNormBackward {
       for (int64_t r = r0; r < std::min(l.rows, r0 + kRows); ++r) {
         const T *pg = g + r * l.cols + begin, *px = x + r * l.cols + begin;
         T m = mean[r], s = rstd[r];
-        for (int64_t i = 0; i < n; ++i) {
+        map(n, [&](int64_t i) {
           pw[i] += pg[i] * ((px[i] - m) * s);
           pb[i] += pg[i];
-        }
+        });
       }
       for (int64_t i = 0; i < n; ++i) w[i] += pw[i], b[i] += pb[i];
     }
@@ -123,10 +147,11 @@ struct RowNormBackward {
       int64_t first = r % l.groups * n, lo = std::max(begin, first), hi = std::min(end, first + n);
       const T *pg = g + r * l.cols, *px = x + r * l.cols;
       for (int64_t p = lo; p < hi; ++p) {
-        int64_t at = (p - first) * l.inner;
-        w[p - begin] += exact_sum<T>(
-            l.inner, [&](int64_t i) { return pg[at + i] * ((px[at + i] - mean[r]) * rstd[r]); });
-        b[p - begin] += exact_sum<T>(l.inner, [&](int64_t i) { return pg[at + i]; });
+        int64_t from = (p - first) * l.inner;
+        T m = mean[r], s = rstd[r];
+        w[p - begin] += exact_sum<T>(from, from + l.inner,
+                                     [&](auto at) { return at(pg) * ((at(px) - m) * s); });
+        b[p - begin] += exact_sum<T>(from, from + l.inner, [&](auto at) { return at(pg); });
       }
     }
   }
@@ -171,12 +196,13 @@ void forward_run(Call& c) {
     forward_typed<float>(c, dtype);
 }
 
-// _row_norm_backward(grad, input, mean, rstd, weight, rows, groups, inner)
-//   -> (grad_input, grad_weight, grad_bias); the last two have one element per parameter.
+// _row_norm_backward(grad, input, mean, rstd, weight, rows, groups, inner, eps, affine)
+//   -> (grad_input, grad_weight, grad_bias); the last two have one element per parameter, or none
+// unless they are asked for.
 void backward_infer(Call& c) {
   Tensor& x = c.tensor(1);
   RowLayout l = layout(x, c.integer(5), c.integer(6), c.integer(7));
-  int64_t parameters = l.groups * l.features();
+  int64_t parameters = c.flag(9) ? l.groups * l.features() : 0;
   DType dtype = c.tensor_or_null(4) ? c.tensor(4).dtype : x.dtype;
   c.add_out(x.sizes(), x.dtype);
   c.add_out(Sizes(&parameters, 1), dtype);
@@ -202,7 +228,7 @@ void backward_typed(Call& c, DType dtype) {
     parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) k.row(r);
     });
-    parallel_for(k.l.groups * k.l.features(), x->numel < 32768 ? INT64_MAX / 2 : 16,
+    parallel_for(gw.out.numel, x->numel < 32768 ? INT64_MAX / 2 : 16,
                  [&](int64_t begin, int64_t end) { k.affine(begin, end); });
   }
   for (Target* t : {&gx, &gw, &gb}) t->finish();

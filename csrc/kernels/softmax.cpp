@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/kept.h"
+#include "kernels/run_sums.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
@@ -14,32 +15,20 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-constexpr int64_t kLanes = 16;
-
+// The largest of a row; a NaN is skipped here and comes back through the sum.
 template <class T>
 T row_max(const T* p, int64_t n) {
-  T lanes[kLanes];
-  std::fill_n(lanes, kLanes, -std::numeric_limits<T>::infinity());
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int64_t j = 0; j < kLanes; ++j) lanes[j] = p[i + j] > lanes[j] ? p[i + j] : lanes[j];
-  T m = -std::numeric_limits<T>::infinity();
-  for (int64_t j = 0; j < kLanes; ++j) m = std::max(m, lanes[j]);
-  for (; i < n; ++i) m = std::max(m, p[i]);
-  return m;  // a NaN is skipped here and comes back through the sum
+  return fold_run<LargerStep, T>(0, n, -std::numeric_limits<T>::infinity(),
+                                 [=](auto at) { return at(p); });
 }
 
-// sum f(i), in lanes so that it vectorises and rounds less than one running sum.
-template <class T, class F>
-T row_sum(int64_t n, F f) {
-  T lanes[kLanes] = {}, tail = 0;
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int64_t j = 0; j < kLanes; ++j) lanes[j] += f(i + j);
-  for (; i < n; ++i) tail += f(i);
-  for (int64_t w = kLanes / 2; w; w /= 2)
-    for (int64_t j = 0; j < w; ++j) lanes[j] += lanes[j + w];
-  return lanes[0] + tail;
+// out[i] = exp(x[i] - top), and their sum.
+template <class T>
+T exp_row(T* out, const T* x, int64_t n, T top) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = x[i] - top;
+  math::exp_block(out, out, n);
+  return sum_run<T>(0, n, [=](auto at) { return at(out); });
 }
 
 // The same for `w` neighbouring columns at once, rows `step` apart: lanes are columns.
@@ -87,15 +76,13 @@ T finite_as(DType kept, T x) {
 struct Softmax {
   template <class T>
   static void forward(T* out, const T* x, int64_t n, DType) {
-    T top = row_max(x, n);
-    for (int64_t i = 0; i < n; ++i) out[i] = x[i] - top;
-    math::exp_block(out, out, n);
-    T scale = T(1) / row_sum<T>(n, [&](int64_t i) { return out[i]; });
+    T scale = T(1) / exp_row(out, x, n, row_max(x, n));
     for (int64_t i = 0; i < n; ++i) out[i] *= scale;
   }
   template <class T>
   static void backward(T* gx, const T* g, const T* y, int64_t n) {
-    T sum = row_sum<T>(n, [&](int64_t i) { return g[i] * y[i]; });
+    T sum = sum_run<T>(0, n, [=](auto at) { return at(g) * at(y); });
+#pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) gx[i] = y[i] * (g[i] - sum);
   }
   template <class T>
@@ -121,14 +108,18 @@ struct LogSoftmax {
   // Sums of the last dimension, and their logarithms, are `kept` in 16 bits by PyTorch.
   template <class T>
   static void forward(T* out, const T* x, int64_t n, DType kept) {
-    T top = row_max(x, n);
-    T sum = row_sum<T>(n, [&](int64_t i) { return math::exp(x[i] - top); });
+    constexpr int64_t kPiece = 1024;
+    T top = row_max(x, n), sum = 0, powers[kPiece];
+    for (int64_t i = 0; i < n; i += kPiece)
+      sum += exp_row(powers, x + i, std::min(kPiece, n - i), top);
     T log_sum = finite_as(kept, std::log(finite_as(kept, sum)));
+#pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - top) - log_sum;
   }
   template <class T>
   static void backward(T* gx, const T* g, const T* y, int64_t n) {
-    T sum = row_sum<T>(n, [&](int64_t i) { return g[i]; });
+    T sum = sum_run<T>(0, n, [=](auto at) { return at(g); });
+#pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) gx[i] = g[i] - math::exp(y[i]) * sum;
   }
   template <class T>

@@ -112,7 +112,7 @@ def _row_norm(batch, x, weight, bias, rows, groups, inner, eps):
 
 
 @rule("_row_norm_backward")
-def _row_norm_backward(batch, g, x, mean, rstd, weight, rows, groups, inner, eps):
+def _row_norm_backward(batch, g, x, mean, rstd, weight, rows, groups, inner, eps, affine):
     """Sums for the weights go over the rows of one example. From the input alone, on which the
     statistics depend if this is differentiated again.
     """

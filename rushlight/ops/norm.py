@@ -25,12 +25,12 @@ def _row_norm(input, weight, bias, rows, groups, inner, eps):
 
 @op(
     "_row_norm_backward(Tensor grad, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, "
-    "int rows, int groups, int inner, float eps) -> (Tensor grad_input, Tensor grad_weight, "
-    "Tensor grad_bias)",
+    "int rows, int groups, int inner, float eps, bool affine=True) -> (Tensor grad_input, "
+    "Tensor grad_weight, Tensor grad_bias)",
     at=("internal",),
 )
-def _row_norm_backward(grad, input, mean, rstd, weight, rows, groups, inner, eps):
-    """The gradients of `_row_norm` in one pass."""
+def _row_norm_backward(grad, input, mean, rstd, weight, rows, groups, inner, eps, affine):
+    """The gradients of `_row_norm` in one pass; those of the parameters if ``affine``."""
     ...
 
 
@@ -87,7 +87,9 @@ def _empty_gradients(needs, tensors):
 
 def _row_gradients(g, needs, input, weight, bias, rows, groups, inner, eps, mean, rstd):
     mean, rstd = (_saved(s.detach(), input, weight) for s in (mean, rstd))
-    gx, gw, gb = _row_norm_backward(g, input, mean, rstd, weight, rows, groups, inner, eps)
+    gx, gw, gb = _row_norm_backward(
+        g, input, mean, rstd, weight, rows, groups, inner, eps, needs[1] or needs[2]
+    )
     return (
         gx if needs[0] else None,
         gw.view(weight.shape) if needs[1] else None,

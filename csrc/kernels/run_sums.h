@@ -1,0 +1,81 @@
+// Sums over contiguous runs of what a formula makes of their elements, in vector registers. The
+// formula takes its elements through `at`, as in [&](auto at) { return at(x) * at(y); }, and is
+// written once for vectors and for the single elements of a run's end. Reductions over dimensions
+// have blocks and states of their own (reduce_lanes.h). Included by files compiled once per level.
+#pragma once
+#include "kernels/reduce_lanes.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+// Elements i, i + 1, ... of a pointer's run.
+template <class T>
+struct VectorAt {
+  int64_t i;
+  Vector<T> operator()(const T* p) const { return load_vector(p + i); }
+};
+template <class T>
+struct ElementAt {
+  int64_t i;
+  T operator()(const T* p) const { return p[i]; }
+};
+
+// The lanes of a vector, joined.
+template <class Step, class T>
+T across(Vector<T> v) {
+  T lanes[kLanes<T>];
+  __builtin_memcpy(lanes, &v, sizeof v);
+  for (int half = kLanes<T> / 2; half; half /= 2)
+    for (int j = 0; j < half; ++j) lanes[j] = Step::join(lanes[j], lanes[j + half]);
+  return lanes[0];
+}
+
+// All of f(i), begin <= i < end, joined from `none` on; four vectors at a time hide the latency.
+template <class Step, class T, class F>
+T fold_run(int64_t begin, int64_t end, T none, F f) {
+  constexpr int64_t V = kLanes<T>;
+  using At = VectorAt<T>;
+  Vector<T> a = Vector<T>{} + none, b = a, c = a, d = a;
+  int64_t i = begin;
+  for (; i + 4 * V <= end; i += 4 * V) {
+    a = Step::join(a, f(At{i})), b = Step::join(b, f(At{i + V}));
+    c = Step::join(c, f(At{i + 2 * V})), d = Step::join(d, f(At{i + 3 * V}));
+  }
+  for (; i + V <= end; i += V) a = Step::join(a, f(At{i}));
+  T total = across<Step, T>(Step::join(Step::join(a, b), Step::join(c, d)));
+  for (; i < end; ++i) total = Step::join(total, f(ElementAt<T>{i}));
+  return total;
+}
+
+struct SumStep {
+  template <class V>
+  static V join(V a, V b) {
+    return a + b;
+  }
+};
+// The larger; b's NaN are passed over.
+struct LargerStep {
+  template <class V>
+  static V join(V a, V b) {
+    return b > a ? b : a;
+  }
+};
+
+template <class T, class F>
+T sum_run(int64_t begin, int64_t end, F f) {
+  return fold_run<SumStep, T>(begin, end, T(0), f);
+}
+// Pieces of the run are added in double.
+template <class T, class F>
+double exact_sum(int64_t begin, int64_t end, F f) {
+  constexpr int64_t kPiece = 1024;
+  double total = 0;
+  for (int64_t i = begin; i < end; i += kPiece)
+    total += static_cast<double>(sum_run<T>(i, std::min(end, i + kPiece), f));
+  return total;
+}
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

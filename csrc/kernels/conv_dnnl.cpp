@@ -226,12 +226,6 @@ std::shared_ptr<Plan> find_plan(ConvPart part, const ConvGeometry& g, const Conv
   return it->second;
 }
 
-struct Scratch {
-  Block block;
-  explicit Scratch(size_t bytes) : block(allocate(bytes)) {}
-  ~Scratch() { deallocate(block.data, block.capacity); }
-};
-
 void execute(dnnl_primitive_t p, std::initializer_list<dnnl_exec_arg_t> args) {
   dnnl_check(
       dnnl().primitive_execute(p, dnnl().stream, static_cast<int>(args.size()), args.begin()),
@@ -244,12 +238,12 @@ void set_data(dnnl_memory_t m, const void* data) {
 
 void run_plan(ConvPart part, Plan& p, const ConvOperands& t) {
   std::lock_guard lock(p.busy);
-  std::vector<std::unique_ptr<Scratch>> scratch;
+  std::vector<std::unique_ptr<Scratch<char>>> scratch;
   auto place = [&](Operand& o, void* data) {
     set_data(o.outer, data);
     if (!o.reorder) return;
-    scratch.push_back(std::make_unique<Scratch>(o.inner_bytes));
-    set_data(o.inner, scratch.back()->block.data);
+    scratch.push_back(std::make_unique<Scratch<char>>(static_cast<int64_t>(o.inner_bytes)));
+    set_data(o.inner, scratch.back()->data());
   };
   place(p.x, t.x);
   place(p.w, t.w);

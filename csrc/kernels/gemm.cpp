@@ -1,7 +1,7 @@
 // Chooses how a matrix product is computed: own blocks (gemm_blocks.cpp) for float and double, own
-// loops where one operand is a vector, OpenBLAS for complex, plain loops for integers, and oneDNN
-// for large float products where it has wider vectors than ours were measured with. Operators are
-// in matmul.cpp.
+// loops where one operand is a vector, OpenBLAS for complex, plain loops for integers, and the
+// libraries for large real products where they have wider vectors than ours were measured with.
+// Operators are in matmul.cpp.
 #include "kernels/gemm.h"
 
 #include <omp.h>
@@ -15,7 +15,7 @@
 namespace rl {
 namespace {
 
-constexpr int64_t kLibraryWork = 96 * 96 * 96;  // m*n*k from which oneDNN may be asked
+constexpr int64_t kLibraryWork = 96 * 96 * 96;  // m*n*k from which a library may be asked
 constexpr int kRowMajor = 101, kPlain = 111, kTransposed = 112;
 
 // dnnl_sgemm, row-major; its type is spelled out so that no oneDNN header is needed here.
@@ -139,11 +139,12 @@ bool any_vector_product(const Matrix& a, const Matrix& b, T* c, int64_t ldc, boo
   return false;
 }
 
-// With AVX2 the own blocks are as fast as oneDNN or faster at every size that was tried; they have
-// not been measured with AVX-512, for which oneDNN generates its code.
-bool asks_onednn(int64_t work) { return machine_isa() >= 4 && work >= kLibraryWork; }
+// With AVX2 the own blocks are as fast as the libraries or faster at every size that was tried;
+// they have not been measured with AVX-512, for which oneDNN and OpenBLAS have kernels of their
+// own.
+bool asks_library(int64_t work) { return machine_isa() >= 4 && work >= kLibraryWork; }
 
-void onednn_gemm(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool accumulate) {
+void library_gemm(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool accumulate) {
   Operand x = operand(a), y = operand(b);
   int threads = num_threads();
   if (omp_get_max_threads() != threads) omp_set_num_threads(threads);
@@ -153,13 +154,18 @@ void onednn_gemm(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool a
                       static_cast<const float*>(y.data), y.ld, accumulate ? 1.0f : 0.0f, c, ldc);
   RL_CHECK(status == 0, "oneDNN's sgemm failed with status ", status);
 }
+void library_gemm(const Matrix& a, const Matrix& b, double* c, int64_t ldc, bool accumulate) {
+  Operand x = operand(a), y = operand(b);
+  blas().dgemm(kRowMajor, x.transposed ? kTransposed : kPlain, y.transposed ? kTransposed : kPlain,
+               a.rows, b.cols, a.cols, 1.0, static_cast<const double*>(x.data), x.ld,
+               static_cast<const double*>(y.data), y.ld, accumulate ? 1 : 0, c, ldc);
+}
 
 template <class T>
 void real_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
   if (any_vector_product(a, b, c, ldc, accumulate)) return;
-  if constexpr (std::is_same_v<T, float>)
-    if (asks_onednn(a.rows * a.cols * b.cols) && fits_int(a, b, ldc) && !in_parallel())
-      return onednn_gemm(a, b, c, ldc, accumulate);
+  if (asks_library(a.rows * a.cols * b.cols) && fits_int(a, b, ldc) && !in_parallel())
+    return library_gemm(a, b, c, ldc, accumulate);
   block_gemm(a, b, c, ldc, accumulate);
 }
 
@@ -220,8 +226,9 @@ bool gemm_readable(const Matrix& m) {
 }
 
 void gemm_prepare(DType dtype, int64_t work) {
-  if (dtype == DType::F32 && asks_onednn(work)) dnnl_sgemm_fn();
-  if (!is_complex(dtype)) return;
+  bool library = asks_library(work);
+  if (dtype == DType::F32 && library) dnnl_sgemm_fn();
+  if (!is_complex(dtype) && !(dtype == DType::F64 && library)) return;
   blas();
   set_blas_threads(in_parallel() ? 1 : num_threads());
 }

@@ -176,12 +176,29 @@ void generate(Tensor& out, F f) {
   dispatch(out.dtype, [&]<class T>() { generate_as<T>(out, f); });
 }
 
+// first + i * by for i of [begin, end), by additions: not every machine has vectors of products of
+// 64 bits.
+template <class U>
+void count_up(U* to, int64_t begin, int64_t end, uint64_t first, uint64_t by) {
+  U value = static_cast<U>(first + static_cast<uint64_t>(begin) * by), step = static_cast<U>(by);
+  for (int64_t i = begin; i < end; ++i, value += step) to[i] = value;
+}
+
+void count(Tensor& out, int64_t first, int64_t by) {
+  Unlocked unlocked(out.numel);
+  dispatch(out.dtype, [&]<class T>() {
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      auto* to = reinterpret_cast<std::make_unsigned_t<T>*>(out.data<T>());
+      parallel_for(out.numel, 32768, [=](int64_t begin, int64_t end) {
+        count_up(to, begin, end, static_cast<uint64_t>(first), static_cast<uint64_t>(by));
+      });
+    }
+  });
+}
+
 void arange_run(Call& c) {
   const Scalar &start = c.scalar(0), &step = c.scalar(2);
-  if (is_integral(c.out(0).dtype)) {
-    int64_t first = start.to<int64_t>(), by = step.to<int64_t>();
-    return generate(c.out(0), [=](int64_t i) { return first + i * by; });
-  }
+  if (is_integral(c.out(0).dtype)) return count(c.out(0), start.to<int64_t>(), step.to<int64_t>());
   double first = start.re, by = step.re;
   generate(c.out(0), [=](int64_t i) { return first + static_cast<double>(i) * by; });
 }

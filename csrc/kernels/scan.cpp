@@ -87,24 +87,27 @@ inline To as(From v) {
   }
 }
 
-template <class Rule, class T>
-void scan_line(const T* x, T* out, int64_t n) {
+// From the first element on, or back from the last.
+template <class Rule, bool Back, class T>
+void scan_line(const T* first, T* to, int64_t n) {
   using W = typename WideOf<T>::type;
   W run = Rule::template identity<W>();
   int64_t i = 0;
+  auto at = [=](int64_t k) { return Back ? n - 1 - k : k; };
+  auto x = [&](int64_t k) { return as<W>(first[at(k)]); };
+  auto put = [&](int64_t k, W v) { to[at(k)] = as<T>(v); };
   for (; i + 4 <= n; i += 4) {
-    W a = as<W>(x[i]), b = Rule::combine(a, as<W>(x[i + 1]));
-    W c = Rule::combine(b, as<W>(x[i + 2]));
-    W d = Rule::combine(b, Rule::combine(as<W>(x[i + 2]), as<W>(x[i + 3])));
-    out[i] = as<T>(Rule::combine(run, a));
-    out[i + 1] = as<T>(Rule::combine(run, b));
-    out[i + 2] = as<T>(Rule::combine(run, c));
+    W a = x(i), b = Rule::combine(a, x(i + 1)), c = Rule::combine(b, x(i + 2));
+    W d = Rule::combine(b, Rule::combine(x(i + 2), x(i + 3)));
+    put(i, Rule::combine(run, a));
+    put(i + 1, Rule::combine(run, b));
+    put(i + 2, Rule::combine(run, c));
     run = Rule::combine(run, d);
-    out[i + 3] = as<T>(run);
+    put(i + 3, run);
   }
   for (; i < n; ++i) {
-    run = Rule::combine(run, as<W>(x[i]));
-    out[i] = as<T>(run);
+    run = Rule::combine(run, x(i));
+    put(i, run);
   }
 }
 
@@ -123,20 +126,23 @@ void scan_side_by_side(const T* x, T* out, int64_t n, int64_t step, int64_t widt
   }
 }
 
-template <class Rule, class T>
+template <class Rule, class T, bool Back = false>
 void scan(const void* from, void* to, const Lines& l) {
   auto* x = static_cast<const T*>(from);
   auto* out = static_cast<T*>(to);
   if (l.inner == 1) {
     return parallel_for(l.outer, line_grain(l), [&](int64_t b, int64_t e) {
-      for (int64_t o = b; o < e; ++o) scan_line<Rule>(x + o * l.size, out + o * l.size, l.size);
+      for (int64_t o = b; o < e; ++o)
+        scan_line<Rule, Back>(x + o * l.size, out + o * l.size, l.size);
     });
   }
   int64_t tiles = (l.inner + kTile - 1) / kTile, tile = std::min(l.inner, kTile);
   parallel_for(l.outer * tiles, line_grain(l, tile), [&](int64_t b, int64_t e) {
     for (int64_t i = b; i < e; ++i) {
       int64_t k = i % tiles * kTile, at = i / tiles * l.size * l.inner + k;
-      scan_side_by_side<Rule>(x + at, out + at, l.size, l.inner, std::min(kTile, l.inner - k));
+      if (Back) at += (l.size - 1) * l.inner;
+      scan_side_by_side<Rule>(x + at, out + at, l.size, Back ? -l.inner : l.inner,
+                              std::min(kTile, l.inner - k));
     }
   });
 }
@@ -162,10 +168,13 @@ void scan_extreme(const void* from, void* to, int64_t* indices, const Lines& l) 
 
 // --- infer and run
 using ScanFn = void (*)(const void*, void*, const Lines&);
-template <class Rule>
-constexpr ScanFn kScans[] = {nullptr,           scan<Rule, int64_t>,
-                             scan<Rule, float>, scan<Rule, double>,
-                             scan<Rule, C64>,   scan<Rule, C128>};
+template <class Rule, bool Back = false>
+constexpr ScanFn kScans[] = {nullptr,
+                             scan<Rule, int64_t, Back>,
+                             scan<Rule, float, Back>,
+                             scan<Rule, double, Back>,
+                             scan<Rule, C64, Back>,
+                             scan<Rule, C128, Back>};
 constexpr ScanFn kLogScans[] = {nullptr,
                                 nullptr,
                                 scan<LogSumRule, float>,
@@ -189,6 +198,10 @@ void scan_infer(Call& c) {
   DType in = c.tensor(0).dtype;
   c.add_out(c.tensor(0).sizes(), c.dtype_or(2, is_integral(in) ? DType::I64 : in));
 }
+void reverse_cumsum_infer(Call& c) {
+  dim_of(c, 1);
+  c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype);
+}
 void run_scan(Call& c, const ScanFn* table) {
   const Tensor& t = c.tensor(0);
   Compute k = std::max(Compute::I, compute_of(c.out(0).dtype));
@@ -200,6 +213,7 @@ void run_scan(Call& c, const ScanFn* table) {
   });
 }
 void cumsum_run(Call& c) { run_scan(c, kScans<SumRule>); }
+void reverse_cumsum_run(Call& c) { run_scan(c, kScans<SumRule, true>); }
 void cumprod_run(Call& c) { run_scan(c, kScans<ProductRule>); }
 
 void logcumsumexp_infer(Call& c) {
@@ -236,6 +250,7 @@ void extreme_run(Call& c) {
 }
 
 RL_ISA_KERNEL("cumsum", scan_infer, cumsum_run);
+RL_ISA_KERNEL("_reverse_cumsum", reverse_cumsum_infer, reverse_cumsum_run);
 RL_ISA_KERNEL("cumprod", scan_infer, cumprod_run);
 RL_ISA_KERNEL("logcumsumexp", logcumsumexp_infer, logcumsumexp_run);
 RL_ISA_KERNEL("cummax", extreme_infer, extreme_run<true>);

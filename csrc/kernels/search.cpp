@@ -76,6 +76,44 @@ void search_run(Call& c) {
 }
 
 // --- bincount(self, weights, minlength)
+// A copy of `t` with zeros after its elements.
+template <class T>
+Ref<Tensor> lengthened(const Tensor& t, int64_t n) {
+  Ref<Tensor> longer = empty(SizeVec{n}, dtype_of<T>);
+  std::copy_n(t.data<T>(), t.numel, longer->data<T>());
+  std::fill(longer->data<T>() + t.numel, longer->data<T>() + n, T{});
+  return longer;
+}
+
+// For each number the sum of weight(i) over the places i where it stands, of `least` numbers at
+// least. Pieces of the input are looked through, then counted while a cache holds them.
+template <class T, class Weight>
+Ref<Tensor> counted(const Tensor& x, int64_t least, Weight weight) {
+  constexpr int64_t kPiece = 4096;
+  Ref<Tensor> sums = lengthened<T>(*empty(SizeVec{0}, dtype_of<T>), least);
+  auto* v = x.data<int64_t>();
+  int64_t most = least - 1;
+  for (int64_t from = 0; from < x.numel; from += kPiece) {
+    int64_t end = std::min(x.numel, from + kPiece), bits = 0;
+    for (int64_t i = from; i < end; ++i) bits |= v[i];
+    if (bits < 0)
+      fail("bincount only supports 1-d non-negative integral inputs, got ",
+           *std::min_element(v + from, v + end));
+    constexpr auto kLarge = int64_t{1} << 40;
+    auto wanted = static_cast<uint64_t>(bits) + 1;
+    if (bits >= sums->numel)
+      sums = lengthened<T>(*sums,
+                           static_cast<int64_t>(bits < kLarge ? std::bit_ceil(wanted) : wanted));
+    T* to = sums->data<T>();
+    for (int64_t i = from; i < end; ++i) {
+      most = v[i] > most ? v[i] : most;
+      to[v[i]] += weight(i);
+    }
+  }
+  Ref<Tensor> out = empty(SizeVec{most + 1}, dtype_of<T>);
+  std::copy_n(sums->data<T>(), most + 1, out->data<T>());
+  return out;
+}
 void bincount_run(Call& c) {
   const Tensor& t = c.tensor(0);
   if (!is_integral(t.dtype))
@@ -84,28 +122,18 @@ void bincount_run(Call& c) {
            "bincount only supports 1-d non-negative integral inputs, got ", t.sizes(), " of ",
            t.dtype);
   RL_CHECK(c.integer(2) >= 0, "bincount: minlength should be >= 0, got ", c.integer(2));
-  Ref<Tensor> x = contiguous_as(t, DType::I64);
-  auto* v = x->data<int64_t>();
-  int64_t bins = c.integer(2);
-  int64_t least = 0, most = bins - 1;
-  for (int64_t i = 0; i < x->numel; ++i) least = std::min(least, v[i]), most = std::max(most, v[i]);
-  RL_CHECK(least >= 0, "bincount only supports 1-d non-negative integral inputs, got ", least);
-  bins = most + 1;
   Tensor* w = c.tensor_or_null(1);
-  RL_CHECK(!w || (w->ndim == 1 && w->numel == x->numel),
+  RL_CHECK(!w || (w->ndim == 1 && w->numel == t.numel),
            "bincount: weights should be 1-d and have the same length as input");
-  DType dtype = !w ? DType::I64 : w->dtype == DType::F32 ? DType::F32 : DType::F64;
-  Ref<Tensor> total = empty(SizeVec{bins}, w ? DType::F64 : DType::I64);
-  fill(*total, Scalar::of(int64_t{0}));
-  if (w) {
-    Ref<Tensor> weights = contiguous_as(*w, DType::F64);
-    for (int64_t i = 0; i < x->numel; ++i)
-      total->data<double>()[v[i]] += weights->data<double>()[i];
-  } else {
-    auto* counts = total->data<int64_t>();
-    for (int64_t i = 0; i < x->numel; ++i) ++counts[v[i]];
+  Ref<Tensor> x = contiguous_as(t, DType::I64);
+  if (!w) {
+    auto one = [](int64_t) { return int64_t{1}; };
+    return c.set_out(0, counted<int64_t>(*x, c.integer(2), one));
   }
-  c.set_out(0, to_dtype(*total, dtype));
+  Ref<Tensor> weights = contiguous_as(*w, DType::F64);
+  auto weight = [p = weights->data<double>()](int64_t i) { return p[i]; };
+  Ref<Tensor> total = counted<double>(*x, c.integer(2), weight);
+  c.set_out(0, to_dtype(*total, w->dtype == DType::F32 ? DType::F32 : DType::F64));
 }
 
 // --- histc(self, bins, min, max): equal bins; values outside are not counted

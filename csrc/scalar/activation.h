@@ -43,10 +43,11 @@ RL_BINARY(hardswish_backward, kReal, {
 })
 RL_UNARY(mish, kReal, {
   T low = a > T(20) ? T(20) : a;  // above, tanh(softplus) is 1
-  return a * math::tanh(math::log1p(math::exp(low)));
+  return a * math::tanh(math::log1p_small_exp(low));
 })
 RL_POINTWISE(softshrink, 1, 1, kReal, { return a > p ? a - p : (a < -p ? a + p : a * T(0)); })
 RL_POINTWISE(hardshrink, 1, 1, kReal, { return (a >= -p) & (a <= p) ? T(0) : a; })
 RL_POINTWISE(shrink_backward, 2, 1, kReal, { return (b >= -p) & (b <= p) ? T(0) : a; })
 RL_POINTWISE(threshold, 1, 2, kI | kReal, { return a <= p ? q : a; })
 RL_POINTWISE(threshold_backward, 2, 1, kI | kReal, { return b <= p ? T(0) : a; })
+RL_BINARY(_bce_logits_terms, kReal, { return (T(1) - b) * a - math::log_sigmoid(a); })

@@ -187,15 +187,34 @@ static inline float log1p(float x) {
   return log1p_special(x, float(kLn2 * log2_for_float(1.0 + double(x))));
 }
 
+// log(1 + e + e_lo) for e >= 0 and an e_lo below its ulp: in float without double inside. What the
+// sum of 1 and e loses is added to the smaller part, over 1 + f.
+static inline float log1p_sum(float e, float e_lo) {
+  using C = LogConst<float>;
+  float sum = 1.0f + e, kept = sum - 1.0f, lost = (1.0f - (sum - kept)) + (e - kept) + e_lo;
+  auto [k, f, biased] = split_log(sum);
+  float inverse = from_bits<float>((biased < 254 ? 254 - biased : 0) << 23);  // 2^-k
+  float tail = log1p_tail(f) + lost * inverse * mad(f, f - 1.0f, 1.0f);
+  float y = mad(k, C::kLn2Hi, f + mad(k, C::kLn2Lo, tail));
+  return sum < kInf<float> ? y : sum;
+}
+// log(1 + exp(x)), infinite where exp(x) is.
+static inline double log1p_small_exp(double x) { return log1p(exp(x)); }
+static inline float log1p_small_exp(float x) {
+  auto [r, tail, power] = split_exp(limit_exp(x));
+  float head = 1.0f + r, lost = (1.0f - head) + r;
+  float rest = mad(r * r, exp_curve(r), mad(tail, head, lost)), e = head + rest;
+  return log1p_sum(times_power(e, power), times_power(rest - (e - head), power));
+}
 // log(1 + exp(x)), without overflow.
 template <class T>
 static inline T log1p_exp(T x) {
-  return (x > T(0) ? x : T(0)) + log1p(exp(-abs(x)));
+  return (x > T(0) ? x : T(0)) + log1p_small_exp(-abs(x));
 }
 // log(1 / (1 + exp(-x))).
 template <class T>
 static inline T log_sigmoid(T x) {
-  return (x < T(0) ? x : T(0)) - log1p(exp(-abs(x)));
+  return (x < T(0) ? x : T(0)) - log1p_small_exp(-abs(x));
 }
 
 // sign(x) log1p(a + a^2 / (1 + sqrt(1 + a^2))); log(2a) where a^2 would overflow or be all there

@@ -34,14 +34,13 @@ RL_UNARY(gelu_tanh, kReal, {
 })
 RL_BINARY(logaddexp, kReal, {
   T hi = a > b ? a : b, d = std::fabs(a - b);
-  T sum = hi + math::log1p(math::exp(-d));
+  T sum = hi + math::log1p_small_exp(-d);
   return a == b && std::isinf(a) ? a : a != a ? a : b != b ? b : sum;
 })
-RL_POINTWISE(softplus, 1, 2, kReal, { return a * p > q ? a : math::log1p(math::exp(a * p)) / p; })
+RL_POINTWISE(softplus, 1, 2, kReal, { return a * p > q ? a : math::log1p_small_exp(a * p) / p; })
 RL_POINTWISE(leaky_relu, 1, 1, kReal, { return a > T(0) ? a : a * p; })
 RL_POINTWISE(elu, 1, 3, kReal, { return a > T(0) ? a * q : math::expm1(a * r) * p * q; })
-RL_UNARY(log_sigmoid, kReal,
-         { return (a < T(0) ? a : T(0)) - math::log1p(math::exp(-std::fabs(a))); })
+RL_UNARY(log_sigmoid, kReal, { return math::log_sigmoid(a); })
 RL_BLOCK_UNARY(sin, kReal)
 RL_BLOCK_UNARY(cos, kReal)
 RL_BLOCK_UNARY(tan, kReal)

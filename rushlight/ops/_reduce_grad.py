@@ -121,23 +121,3 @@ def var_grad(g, x, dim, correction, keepdim):
 def std_grad(g, x, result, dim, correction, keepdim):
     """The gradient of a standard deviation; 0 where the deviation is 0."""
     return var_grad((g / (2 * result)).masked_fill(result == 0, 0), x, dim, correction, keepdim)
-
-
-def cumprod_grad(g, x, result, dim):
-    """The gradient of x.cumprod(dim), zeros in x included."""
-    if x.dim() == 0 or x.numel() == 0:
-        return g
-    if not some(x == 0):
-        return reverse_cumsum(g * result.conj(), dim) / x.conj()
-    # d result_k / d x_i is the product of x_j for j <= k, j != i: one line of products per i.
-    x, g = x.movedim(dim, -1), g.movedim(dim, -1)
-    n = x.shape[-1]
-    eye = rl.eye(n, dtype=rl.bool)
-    others = rl.where(eye, rl.ones_like(x).unsqueeze(-2), x.unsqueeze(-2)).cumprod(-1)
-    later = rl.ones(n, n, dtype=rl.bool).triu()
-    return (g.unsqueeze(-2) * others.conj() * later).sum(-1).movedim(-1, dim)
-
-
-def reverse_cumsum(g, dim):
-    """Sums from each element to the end."""
-    return g.flip(dim).cumsum(dim).flip(dim) if g.dim() else g

@@ -5,7 +5,7 @@ loss_margin.py. To add one: its terms, and the gradient for the input as a formu
 
 import rushlight as rl
 from rushlight.ops._attach import through_formula
-from rushlight.ops._record import op
+from rushlight.ops._record import op, pointwise
 from rushlight.ops._rounding import is_narrow
 
 NONE, MEAN, SUM = 0, 1, 2
@@ -60,9 +60,31 @@ def _link(loss, slope, bend):
     )
 
 
+@op("_square_distance(Tensor input, Tensor target, bool mean) -> Tensor", at=("internal",))
+def _square_distance(input, target, mean):
+    """The sum or mean of squared differences, in one pass (same shape and dtype)."""
+    terms = (input - target).square()
+    return terms.mean() if mean else terms.sum()
+
+
+_square_distance.vjp(
+    input=lambda g, input, target, mean: _mse_slope(g, input, target, MEAN if mean else SUM, 1.0),
+    target=lambda g, input, target, mean: _mse_slope(g, target, input, MEAN if mean else SUM, 1.0),
+)
+
+
+@_square_distance.samples
+def _(make):
+    yield make(3, 4), make(3, 4), True
+    yield make(2, 3), make(2, 3), False
+
+
 @_loss("_mse", "MseLossBackward0")
 def mse(input, target, reduction, knee):
     """Squared differences."""
+    alike = input.dtype == target.dtype and input.shape == target.shape
+    if reduction != NONE and alike and input.dtype in (rl.float32, rl.float64):
+        return _square_distance(input, target, reduction == MEAN)
     return whole((input - target).square(), reduction)
 
 
@@ -232,6 +254,32 @@ bce.vjp(
 )
 
 
+def _logits_terms(input, target, log_p):
+    return (1 - target) * input - log_p
+
+
+@op(
+    "_bce_logits_terms(Tensor input, Tensor target) -> Tensor",
+    kind=pointwise,
+    at=("internal",),
+    inplace=False,
+)
+def _bce_logits_terms(input, target):
+    """The terms of `bce_with_logits` without weights, in one pass."""
+    return _logits_terms(input, target, rl.nn.functional.logsigmoid(input))
+
+
+_bce_logits_terms.vjp(
+    input=lambda g, input, target: g * (input.sigmoid() - target),
+    target=lambda g, input: g * -input,
+)
+
+
+@_bce_logits_terms.samples
+def _(make):
+    yield make(3, 4), make(3, 4)
+
+
 @op(
     "_bce_with_logits(Tensor input, Tensor target, Tensor? weight, Tensor? pos_weight,"
     " int reduction) -> Tensor",
@@ -240,10 +288,13 @@ bce.vjp(
 )
 def bce_with_logits(input, target, weight, pos_weight, reduction):
     """Of sigmoid(input), without overflow."""
-    log_p = rl.nn.functional.logsigmoid(input)
-    if pos_weight is not None:
-        log_p = ((pos_weight - 1) * target + 1) * log_p
-    terms = (1 - target) * input - log_p
+    if pos_weight is None and not (is_narrow(input) or is_narrow(target)):
+        terms = _bce_logits_terms(input, target)
+    else:
+        log_p = rl.nn.functional.logsigmoid(input)
+        if pos_weight is not None:
+            log_p = ((pos_weight - 1) * target + 1) * log_p
+        terms = _logits_terms(input, target, log_p)
     return whole(terms if weight is None else terms * weight, reduction)
 
 

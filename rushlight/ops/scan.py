@@ -4,7 +4,7 @@ To add one: a Rule in csrc/kernels/scan.cpp and a record here, or a composition.
 """
 
 import rushlight as rl
-from rushlight.ops import _reduce_grad as grad
+from rushlight.ops._decisions import some
 from rushlight.ops._record import op
 
 
@@ -20,7 +20,21 @@ def cumsum(self, dim, dtype):
     ...
 
 
-cumsum.vjp(self=lambda g, dim: grad.reverse_cumsum(g, dim))
+@op("_reverse_cumsum(Tensor self, int dim) -> Tensor", at=("internal",))
+def reverse_cumsum(self, dim):
+    """Sums from each element to the end of ``dim``."""
+    return self.flip(dim).cumsum(dim).flip(dim) if self.dim() else self.clone()
+
+
+cumsum.vjp(self=lambda g, dim: reverse_cumsum(g, dim))
+reverse_cumsum.vjp(self=lambda g, dim: g.cumsum(dim))
+
+
+@reverse_cumsum.samples
+def _(make):
+    yield make(2, 7), 1
+    yield make(5, 3), 0
+    yield make(), 0
 
 
 @cumsum.samples
@@ -42,7 +56,22 @@ def cumprod(self, dim, dtype):
     ...
 
 
-cumprod.vjp(self=lambda g, self, result, dim: grad.cumprod_grad(g, self, result, dim))
+def _cumprod_grad(g, x, result, dim):
+    """The gradient of x.cumprod(dim), zeros in x included."""
+    if x.dim() == 0 or x.numel() == 0:
+        return g
+    if not some(x == 0):
+        return reverse_cumsum(g * result.conj(), dim) / x.conj()
+    # d result_k / d x_i is the product of x_j for j <= k, j != i: one line of products per i.
+    x, g = x.movedim(dim, -1), g.movedim(dim, -1)
+    n = x.shape[-1]
+    eye = rl.eye(n, dtype=rl.bool)
+    others = rl.where(eye, rl.ones_like(x).unsqueeze(-2), x.unsqueeze(-2)).cumprod(-1)
+    later = rl.ones(n, n, dtype=rl.bool).triu()
+    return (g.unsqueeze(-2) * others.conj() * later).sum(-1).movedim(-1, dim)
+
+
+cumprod.vjp(self=lambda g, self, result, dim: _cumprod_grad(g, self, result, dim))
 
 
 def _cumulative_grad(g, indices, dim):

@@ -26,6 +26,15 @@ def recording(*tensors):
     )
 
 
+def written(zeros, method, dim, index, values):
+    """``zeros.method(dim, index, values)``, in the memory of these fresh zeros unless that is to be
+    differentiated.
+    """
+    wrapped = max(_native.kind_of(index), _native.kind_of(values)) >= _FIRST_WRAPPER
+    apart = wrapped or (values.requires_grad and rl.is_grad_enabled())
+    return getattr(zeros, method if apart else method + "_")(dim, index, values)
+
+
 def extent_of(x):
     """The elements of the memory that x is a part of; under a transform, as if contiguous."""
     if _native.kind_of(x) >= _FIRST_WRAPPER:

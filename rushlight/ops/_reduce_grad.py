@@ -2,7 +2,7 @@
 gradient among equals, and products without one factor. No op records here."""
 
 import rushlight as rl
-from rushlight.ops._decisions import some
+from rushlight.ops._decisions import some, written
 
 
 def dims_of(dim, ndim):
@@ -53,8 +53,7 @@ def to_selected(g, meta, dim, keepdim, indices):
         return g.reshape(())
     if not keepdim:
         g, indices = g.unsqueeze(dim), indices.unsqueeze(dim)
-    zeros = rl.zeros(meta.shape, dtype=g.dtype)
-    return zeros.scatter(dim, indices, g)
+    return written(rl.zeros(meta.shape, dtype=g.dtype), "scatter", dim, indices, g)
 
 
 def without_each(x, dim):

@@ -1,7 +1,7 @@
 """Look-ups in tables of vectors: embedding, bags of them, one-hot vectors."""
 
 import rushlight as rl
-from rushlight.ops._decisions import some, unwrapped
+from rushlight.ops._decisions import some, unwrapped, written
 from rushlight.ops._record import op
 from rushlight.ops._rounding import widen
 
@@ -43,7 +43,7 @@ def _embedding_grad(g, weight, indices, padding_idx, scale_grad_by_freq):
         flat = flat / count.index_select(0, rows).unsqueeze(1)
     if padding_idx >= 0:
         flat = flat.masked_fill((rows == padding_idx).unsqueeze(1), 0)
-    return rl.zeros(weight.shape, dtype=g.dtype).index_add(0, rows, flat)
+    return written(rl.zeros(weight.shape, dtype=g.dtype), "index_add", 0, rows, flat)
 
 
 _embedding.vjp(

@@ -5,6 +5,7 @@ and a record here.
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import written
 from rushlight.ops._record import op
 from rushlight.ops.views import _wrap
 
@@ -34,7 +35,11 @@ def gather(self, dim, index, sparse_grad):
     ...
 
 
-gather.vjp(self=lambda g, self_meta, dim, index: _zeros(self_meta, g).scatter_add(dim, index, g))
+gather.vjp(
+    self=lambda g, self_meta, dim, index: written(
+        _zeros(self_meta, g), "scatter_add", dim, index, g
+    )
+)
 
 
 @op("index_select(Tensor self, int dim, Tensor index) -> Tensor", out="disjoint")
@@ -54,7 +59,7 @@ def index_select(self, dim, index):
 def _index_select_grad(g, self_meta, dim, index):
     if self_meta.dim() == 0:
         return g.reshape(())
-    return _zeros(self_meta, g).index_add(dim, index, g)
+    return written(_zeros(self_meta, g), "index_add", dim, index, g)
 
 
 index_select.vjp(self=_index_select_grad)

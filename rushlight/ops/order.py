@@ -6,7 +6,7 @@ csrc/kernels/sort.cpp and a record here; the gradient goes to the selected posit
 
 import rushlight as rl
 from rushlight.ops import _reduce_grad as grad
-from rushlight.ops._decisions import some
+from rushlight.ops._decisions import some, written
 from rushlight.ops._record import op
 
 
@@ -14,7 +14,7 @@ def _to_positions(g, meta, dim, indices):
     """Gradients of values read at `indices` along `dim`."""
     if meta.dim() == 0:
         return g
-    return rl.zeros(meta.shape, dtype=g.dtype).scatter(dim, indices, g)
+    return written(rl.zeros(meta.shape, dtype=g.dtype), "scatter", dim, indices, g)
 
 
 @op(

@@ -4,7 +4,7 @@ To add one: a Rule in csrc/kernels/scan.cpp and a record here, or a composition.
 """
 
 import rushlight as rl
-from rushlight.ops._decisions import some
+from rushlight.ops._decisions import some, written
 from rushlight.ops._record import op
 
 
@@ -75,7 +75,7 @@ cumprod.vjp(self=lambda g, self, result, dim: _cumprod_grad(g, self, result, dim
 
 
 def _cumulative_grad(g, indices, dim):
-    return rl.zeros_like(g).scatter_add(dim, indices, g)
+    return written(rl.zeros_like(g), "scatter_add", dim, indices, g)
 
 
 @op("cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)")

@@ -27,10 +27,10 @@ void run_backward(std::vector<Root> roots, Pass& pass);
 bool will_execute(Node* n);  // in the innermost pass of this thread; false outside of one
 
 // What the binding supplies: evaluating one node, summing, accumulating into .grad.
-std::vector<Ref<Tensor>> evaluate_node(Node& n, std::vector<Ref<Tensor>> grads, const Pass& pass);
+Gradients evaluate_node(Node& n, Gradients grads, const Pass& pass);
 Ref<Tensor> fit_gradient(Node& n, size_t edge, Ref<Tensor> g);  // un-broadcast, cast
 Ref<Tensor> add_gradients(Tensor& a, Tensor& b, bool may_reuse, const Pass& pass);
-void run_pre_hooks(Node& n, std::vector<Ref<Tensor>>& grads);
+void run_pre_hooks(Node& n, Gradients& grads);
 void accumulate(Node& leaf, Ref<Tensor> grad, const Pass& pass);
 
 }  // namespace rl

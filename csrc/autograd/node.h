@@ -5,9 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "core/small_vec.h"
 #include "core/tensor.h"
 
 namespace rl {
+
+using Gradients = SmallVec<Ref<Tensor>, 4>;  // of a node's outputs, or for its edges; null: none
 
 namespace py {
 struct Op;
@@ -46,9 +49,11 @@ struct Node : Object {
   bool released, materialize;
   uint64_t sequence;
   py::Op* op;
-  std::vector<Edge> edges;
-  std::vector<Shape> outputs;  // of the forward call: for zero gradients
-  std::vector<Saved> saved;
+  uint64_t pass;   // the last backward pass that came by, and where that keeps its state of this
+  uint32_t place;  // node: see engine.cpp
+  SmallVec<Edge, 2> edges;
+  SmallVec<Shape, 1> outputs;  // of the forward call: for zero gradients
+  SmallVec<Saved, 2> saved;
   Tensor* variable;  // Accumulate: the leaf (owned)
   Ref<Node> inner;   // CopySlices: the node of the in-place op on the view
   SizeVec view_sizes, view_strides;

@@ -47,9 +47,22 @@ struct State {
   size_t slab_left = 0, staggered = 0;
   std::multimap<size_t, void*> large;  // cached, by capacity
   size_t cache_bound = 0;
-  MemoryStats stats = {};
+  MemoryStats stats = {};  // without what is counted in Held; the peak is in `peak`
+  std::atomic<int64_t> allocated = 0, peak = 0;
   int64_t fail_after = 0;
 };
+
+// Guarded by the interpreter lock; the count is read by others, too.
+struct Held {
+  FreeBlock* small[kFineClasses] = {};
+  std::atomic<int64_t> allocated = 0;
+  int64_t allocations = 0;
+};
+Held held_;
+
+void add_to(std::atomic<int64_t>& count, int64_t n) {  // under the lock that guards it
+  count.store(count.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
 
 // Leaked on purpose: tensors may outlive static destruction.
 State& state() {
@@ -163,10 +176,19 @@ Block take_large(State& s, size_t n) {
   return {p, want};
 }
 
+int64_t all_allocated(const State& s) {
+  return s.allocated.load(std::memory_order_relaxed) +
+         held_.allocated.load(std::memory_order_relaxed);
+}
+void note_peak(State& s) {
+  int64_t now = all_allocated(s);
+  if (now > s.peak.load(std::memory_order_relaxed)) s.peak.store(now, std::memory_order_relaxed);
+}
+
 void count(State& s, size_t capacity) {
   ++s.stats.allocations;
-  s.stats.allocated += static_cast<int64_t>(capacity);
-  if (s.stats.allocated > s.stats.peak_allocated) s.stats.peak_allocated = s.stats.allocated;
+  add_to(s.allocated, static_cast<int64_t>(capacity));
+  note_peak(s);
 }
 
 void* exact_block(size_t n) {
@@ -206,7 +228,7 @@ void deallocate(void* data, size_t capacity) noexcept {
   if (!data) return;
   State& s = state();
   Lock guard(s);
-  s.stats.allocated -= static_cast<int64_t>(capacity);
+  add_to(s.allocated, -static_cast<int64_t>(capacity));
   if (!kCaches) return std::free(data);
   if (capacity <= class_size(class_of(kSmallMax))) {
     int c = class_of(capacity);
@@ -224,19 +246,47 @@ void deallocate(void* data, size_t capacity) noexcept {
   s.large.emplace_hint(s.large.lower_bound(capacity), capacity, data);
 }
 
+Block allocate_held(size_t nbytes) {
+  int c = class_of(nbytes);
+  State& s = state();
+  if (!kCaches || c >= kFineClasses || !held_.small[c] || s.fail_after) return allocate(nbytes);
+  FreeBlock* b = held_.small[c];
+  held_.small[c] = b->next;
+  size_t capacity = class_size(c);
+  ++held_.allocations;
+  add_to(held_.allocated, static_cast<int64_t>(capacity));
+  note_peak(s);
+  return {b, capacity};
+}
+
+void deallocate_held(void* data, size_t capacity) noexcept {
+  if (!kCaches || !data || capacity > class_size(kFineClasses - 1))
+    return deallocate(data, capacity);
+  int c = class_of(capacity);
+  auto* b = static_cast<FreeBlock*>(data);
+  b->next = held_.small[c];
+  held_.small[c] = b;
+  add_to(held_.allocated, -static_cast<int64_t>(capacity));
+}
+
 void empty_cache() noexcept {
   Lock guard(state());
   drop_cached(state());
 }
 
 MemoryStats memory_stats() {
-  Lock guard(state());
-  return state().stats;
+  State& s = state();
+  Lock guard(s);
+  MemoryStats all = s.stats;
+  all.allocated = all_allocated(s);
+  all.peak_allocated = s.peak;
+  all.allocations += held_.allocations;
+  return all;
 }
 
 void reset_peak_memory() {
   Lock guard(state());
-  state().stats.peak_allocated = state().stats.allocated;
+  state().peak = all_allocated(state());
 }
 
 void fail_allocation_after(int64_t n) {

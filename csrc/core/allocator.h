@@ -14,6 +14,10 @@ struct Block {
 
 Block allocate(size_t nbytes);  // throws ErrorKind::Memory
 void deallocate(void* data, size_t capacity) noexcept;
+// The same for callers that hold the interpreter lock: it guards the lists of small blocks that
+// these take from and give to, so that the headers of tensors cost no lock of their own.
+Block allocate_held(size_t nbytes);
+void deallocate_held(void* data, size_t capacity) noexcept;
 void empty_cache() noexcept;  // returns cached large blocks to the system
 
 // Memory for `count` values that the caller writes before reading.

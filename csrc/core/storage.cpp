@@ -21,7 +21,7 @@ size_t header_capacity(const Storage* s) {
 }
 
 Storage* make_header(size_t extra) {
-  Block b = allocate(kHeader + extra);
+  Block b = allocate_held(kHeader + extra);
   auto* s = new (b.data) Storage;
   reinterpret_cast<size_t*>(s)[kHeader / 8 - 1] = b.capacity;
   return s;
@@ -104,7 +104,7 @@ void destroy_storage(Storage* s) noexcept {
   free_bytes(*s);
   size_t capacity = header_capacity(s);
   s->~Storage();
-  deallocate(s, capacity);
+  deallocate_held(s, capacity);
 }
 
 }  // namespace rl

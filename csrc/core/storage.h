@@ -1,5 +1,6 @@
 // Storage: a reference-counted run of bytes that tensors view. The bytes come from the
 // allocator, or from outside (NumPy, DLPack, a mapped file) with a function that frees them.
+// Storages are made and destroyed under the interpreter lock, as tensors are.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -29,8 +30,10 @@ void move_to_shared(Storage& to, Storage& from);
 void destroy_storage(Storage* s) noexcept;
 
 inline void retain(Storage* s) { s->refcount.fetch_add(1, std::memory_order_relaxed); }
-inline void release(Storage* s) noexcept {
-  if (s->refcount.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy_storage(s);
+inline void release(Storage* s) noexcept {  // the last owner need not tell anybody
+  if (s->refcount.load(std::memory_order_acquire) == 1 ||
+      s->refcount.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    destroy_storage(s);
 }
 
 }  // namespace rl

@@ -44,11 +44,12 @@ struct Tensor : Object {
   // --- autograd
   bool requires_grad, retains_grad, is_inference;
   uint32_t output_nr;
-  Node* grad_fn;                // owned
-  Tensor* grad;                 // owned
-  Node* accumulator;            // borrowed: the AccumulateGrad node clears it when it dies
-  ViewInfo* view;               // owned; null for tensors that are not differentiable views
-  VersionCounter* own_version;  // null: the storage's version counts
+  Node* grad_fn;      // owned
+  Tensor* grad;       // owned
+  Node* accumulator;  // borrowed: the AccumulateGrad node clears it when it dies
+  ViewInfo* view;     // view_room, or null if this is not a differentiable view
+  alignas(8) unsigned char view_room[16];
+  VersionCounter* own_version;                              // null: the storage's version counts
   Object *hooks, *post_hooks, *dict, *weak_refs, *payload;  // host-language objects
 
   Sizes sizes() const { return {sizes_, ndim}; }

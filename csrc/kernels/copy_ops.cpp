@@ -46,6 +46,7 @@ bool in_format_already(const Call& c) {
   MemoryFormat f = c.args[1].format;
   return f != MemoryFormat::Preserve && is_contiguous(c.tensor(0), f);
 }
+bool in_rows_already(const Tensor& t) { return t.contiguous; }
 bool converted_already(const Call& c) {
   bool same_format = !c.has(4) || c.args[4].format == MemoryFormat::Preserve;
   return same_format && !c.flag(3) && c.args[1].dtype == c.tensor(0).dtype;
@@ -55,7 +56,7 @@ RL_KERNEL_FLOAT8("copy_", infer_copy, run_copy);
 RL_KERNEL_FLOAT8("fill_", none, run_fill);
 RL_KERNEL_FLOAT8("convert", infer_convert, run_convert);
 RL_KERNEL_FLOAT8("clone", infer_clone, run_convert);
-RL_SHORTCUT("contiguous", in_format_already);
+RL_SHORTCUT("contiguous", in_format_already, in_rows_already);
 RL_SHORTCUT("to.dtype", converted_already);
 
 }  // namespace

@@ -115,7 +115,8 @@ struct Square {  // of as many rows as a register has elements
 
 // The scalar way, along the source's memory.
 template <class T>
-void scatter_columns(char* dst, const char* src, int64_t rows, int64_t cols, Steps d, Steps s) {
+void scatter_columns(char* dst, const char* src, int64_t rows, int64_t cols, TileSteps d,
+                     TileSteps s) {
   for (int64_t c = 0; c < cols; ++c) {
     char* to = dst + c * d.col;
     const char* from = src + c * s.col;
@@ -152,7 +153,7 @@ void transpose_through_block(char* dst, const char* src, int64_t rows, int64_t c
 }
 
 template <class T>
-void move(char* dst, const char* src, int64_t rows, int64_t cols, Steps d, Steps s) {
+void move(char* dst, const char* src, int64_t rows, int64_t cols, TileSteps d, TileSteps s) {
   constexpr int64_t item = sizeof(T);
   if (rows == 1) s.row = d.row = 0;
   bool flat_target = cols == 1 || (d.row == item && d.col != item);

@@ -9,12 +9,13 @@
 namespace rl {
 
 // Two byte strides: from row to row, from column to column.
-struct Steps {
+struct TileSteps {
   int64_t row, col;
 };
 
 // dst[r, c] = src[r, c], unconverted, for elements of 1 << i bytes.
-using MoveFn = void (*)(char* dst, const char* src, int64_t rows, int64_t cols, Steps d, Steps s);
+using MoveFn = void (*)(char* dst, const char* src, int64_t rows, int64_t cols, TileSteps d,
+                        TileSteps s);
 struct MoveTable {
   MoveFn move[5];
 };

@@ -52,17 +52,26 @@ class Generator;
 // One converted argument. `none` is set for None and for absent optionals.
 struct Value {
   bool none = true;
-  bool is_number = false;            // a number given where a tensor or a number is accepted
-  Tensor* tensor = nullptr;          // borrowed
-  Scalar number;                     // Scalar, int, float and bool arguments
-  Sizes ints;                        // int[] (points into the call's arena)
-  std::span<Tensor* const> tensors;  // Tensor[]; an entry is null for None in Tensor?[]
-  std::span<const double> floats;    // float[]
-  std::string_view text;             // str, and the spelling of enumerations
+  bool is_number = false;  // a number given where a tensor or a number is accepted
   DType dtype = DType::F32;
   Device device = Device::Cpu;
   MemoryFormat format = MemoryFormat::Contiguous;
+  Tensor* tensor = nullptr;  // borrowed
+  Scalar number;             // Scalar, int, float and bool arguments
+  const void* list =
+      nullptr;  // of int[], float[], Tensor[] and str: in the call's arena or borrowed
+  size_t count = 0;
   Generator* generator = nullptr;
+
+  template <class T>
+  void point_to(std::span<T> s) {
+    list = s.data();
+    count = s.size();
+  }
+  template <class T>
+  std::span<T> as_list() const {
+    return {static_cast<T*>(list), count};
+  }
 };
 
 constexpr int kMaxArgs = 24, kInlineOuts = 4;
@@ -74,26 +83,58 @@ struct OutSpec {
   int base = 0;        // views only: which tensor argument is viewed
 };
 
-// Outputs by number: the first few inline, more (unbind of a long dimension) on the heap.
+// Outputs by number: the first few inline, more (unbind of a long dimension) on the heap. What no
+// call has asked for is not even made: most have one output.
 template <class T>
 class OutList {
  public:
+  OutList() {}
+  OutList(OutList&& o) noexcept { take(o); }
+  OutList& operator=(OutList&& o) noexcept {
+    if (this != &o) {
+      clear();
+      take(o);
+    }
+    return *this;
+  }
+  ~OutList() { clear(); }
+
   T& operator[](int i) {
-    size_ = std::max(size_, i + 1);
-    if (i < kInlineOuts) return inline_[i];
-    auto at = static_cast<size_t>(i - kInlineOuts);
-    if (at >= more_.size()) more_.resize(at + 1);
-    return more_[at];
+    while (size_ <= i) grow();
+    return at(i);
   }
-  const T& operator[](int i) const {
-    return i < kInlineOuts ? inline_[i] : more_[static_cast<size_t>(i - kInlineOuts)];
-  }
+  const T& operator[](int i) const { return const_cast<OutList*>(this)->at(i); }
   void push_back(T value) { (*this)[size_] = std::move(value); }
   int size() const { return size_; }
+  void clear() noexcept {
+    for (int i = 0; i < std::min(size_, kInlineOuts); ++i) inline_[i].~T();
+    more_.clear();
+    size_ = 0;
+  }
 
  private:
+  T& at(int i) {
+    return i < kInlineOuts ? inline_[i] : more_[static_cast<size_t>(i - kInlineOuts)];
+  }
+  void grow() {
+    if (size_ < kInlineOuts)
+      new (&inline_[size_]) T();
+    else
+      more_.emplace_back();
+    ++size_;
+  }
+  void take(OutList& o) noexcept {
+    for (; size_ < std::min(o.size_, kInlineOuts); ++size_)
+      new (&inline_[size_]) T(std::move(o.inline_[size_]));
+    more_ = std::move(o.more_);
+    size_ = o.size_;
+    o.clear();
+  }
+
   int size_ = 0;
-  T inline_[kInlineOuts];
+  union {
+    T inline_[kInlineOuts];
+  };
   std::vector<T> more_;
 };
 
@@ -112,14 +153,17 @@ class Call {
 
   Tensor& tensor(int i) const { return *args[i].tensor; }
   Tensor* tensor_or_null(int i) const { return args[i].tensor; }
-  std::span<Tensor* const> tensors(int i) const { return args[i].tensors; }
+  std::span<Tensor* const> tensors(int i) const { return args[i].as_list<Tensor* const>(); }
   bool has(int i) const { return !args[i].none; }
   int64_t integer(int i) const { return args[i].number.i; }
   double number(int i) const { return args[i].number.re; }
   const Scalar& scalar(int i) const { return args[i].number; }
   bool flag(int i) const { return args[i].number.i != 0; }
-  Sizes ints(int i) const { return args[i].ints; }
-  std::string_view text(int i) const { return args[i].text; }
+  Sizes ints(int i) const { return args[i].as_list<const int64_t>(); }
+  std::span<const double> floats(int i) const { return args[i].as_list<const double>(); }
+  std::string_view text(int i) const {
+    return {static_cast<const char*>(args[i].list), args[i].count};
+  }
   DType dtype_or(int i, DType otherwise) const { return has(i) ? args[i].dtype : otherwise; }
 
   // infer: describes the next output.
@@ -148,11 +192,52 @@ const Kernel* find_kernel(std::string_view name);  // null when there is none
 
 // For a composition whose result is often its first argument itself, such as contiguous(): is it,
 // this time? Registered under the record's whole name; the body runs if not.
+// `alone` decides for calls with nothing but that argument, before anything is converted.
 struct Shortcut {
   const char* name;
   bool (*unchanged)(const Call&);
+  bool (*alone)(const Tensor&) = nullptr;
 };
 const Shortcut* find_shortcut(std::string_view name);
+
+// What a composition comes to where its arguments are the usual ones: native ops in a row, without
+// the interpreter. They are recorded as if the body had called them; of a step with several
+// results, the first counts.
+class Steps {
+ public:
+  struct Arg {
+    enum Kind : uint8_t { Argument, Number, Previous } kind;  // of the composition; an integer;
+    int64_t value;                                            // the result of the step before
+  };
+  struct Step {
+    const char* op;
+    Arg args[8];
+    int count = 0;
+  };
+
+  Steps& then(const char* op) {
+    steps_[count_++].op = op;
+    return *this;
+  }
+  Steps& argument(int i) { return add({Arg::Argument, i}); }
+  Steps& number(int64_t n) { return add({Arg::Number, n}); }
+  Steps& previous() { return add({Arg::Previous, 0}); }
+  std::span<const Step> all() const { return {steps_, static_cast<size_t>(count_)}; }
+
+ private:
+  Steps& add(Arg a) {
+    Step& s = steps_[count_ - 1];
+    s.args[s.count++] = a;
+    return *this;
+  }
+  int count_ = 0;
+  Step steps_[2];
+};
+struct Route {
+  const char* name;
+  bool (*steps)(const Call&, Steps&);  // false: the body decides, and finds what is wrong
+};
+const Route* find_route(std::string_view name);
 std::vector<std::string_view> kernel_names();
 
 // Registrations are constant data that the linker gathers; the table is made from them on first
@@ -162,6 +247,7 @@ struct Registration {
   enum What : uint8_t {
     OfKernel,
     OfShortcut,
+    OfRoute,
     OfPointwise,
     OfConvertTable,
     OfMoveTable,
@@ -186,7 +272,8 @@ const void* best_registered(Registration::What what);  // for tables of which th
 #define RL_KERNEL_FLOAT8(name, infer, run) \
   RL_KERNEL_(name, infer, run, ::rl::Kernel::Structural, true)
 #define RL_DYNAMIC_FLOAT8(name, run) RL_KERNEL_(name, nullptr, run, ::rl::Kernel::Dynamic, true)
-#define RL_SHORTCUT(name, unchanged) RL_REGISTER(OfShortcut, 1, ::rl::Shortcut{name, unchanged})
+#define RL_SHORTCUT(...) RL_REGISTER(OfShortcut, 1, ::rl::Shortcut{__VA_ARGS__})
+#define RL_ROUTE(name, steps) RL_REGISTER(OfRoute, 1, ::rl::Route{name, steps})
 #define RL_VIEW(name, infer) RL_KERNEL_(name, infer, nullptr, ::rl::Kernel::View)
 
 }  // namespace rl

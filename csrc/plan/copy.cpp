@@ -14,8 +14,8 @@ namespace {
 // A tile of the source in the source's dtype, then converted, then laid out.
 void copy_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
   const Operand &out = s.op[0], &in = s.op[1];
-  const Steps d = {out.stride[s.dims - 2], out.stride[s.dims - 1]};
-  const Steps r = {in.stride[s.dims - 2], in.stride[s.dims - 1]};
+  const TileSteps d = {out.stride[s.dims - 2], out.stride[s.dims - 1]};
+  const TileSteps r = {in.stride[s.dims - 2], in.stride[s.dims - 1]};
   int64_t to = item_size(out.dtype), from = item_size(in.dtype);
   auto convert = converter(in.dtype, out.dtype);
   alignas(64) char gathered[kBlockBytes], converted[kBlockBytes];

@@ -22,18 +22,20 @@ struct Plan {
   Compute compute;
   DType result;  // stored type of the functor's result
   const Scalar* params;
+  std::span<const PointwiseInput> inputs;
   Space space;
-  Scalar numbers[kMaxInputs];
-  bool is_number[kMaxInputs] = {};
 };
 
-void fill_block(const Plan& p, int input, void* dst, int64_t n) {
-  dispatch(stored(p.compute), [&]<class T>() {
-    T v = p.is_number[input] ? p.numbers[input].to<T>() : T{};
-    if (!p.is_number[input]) {
-      const Operand& o = p.space.op[input + 1];
-      converter(o.dtype, stored(p.compute))(&v, o.base, 1);
-    }
+// n times an operand's only value: a number, or the first element of a tensor.
+void fill_block(const PointwiseInput& in, Compute compute, void* dst, int64_t n) {
+  dispatch(stored(compute), [&]<class T>() {
+    T v;
+    if (!in.tensor)
+      v = in.number.to<T>();
+    else if (in.tensor->dtype == stored(compute))
+      v = *in.tensor->data<T>();
+    else
+      converter(in.tensor->dtype, stored(compute))(&v, in.tensor->raw(), 1);
     std::fill_n(static_cast<T*>(dst), n, v);
   });
 }
@@ -55,13 +57,15 @@ struct alignas(64) Scratch {
   }
 };
 
-Steps steps_of(const Space& s, int k) {
+TileSteps steps_of(const Space& s, int k) {
   return {s.op[k].stride[s.dims - 2], s.op[k].stride[s.dims - 1]};
 }
 
 // Is a tile with these steps made of contiguous rows, of one contiguous run?
-bool dense_rows(Steps step, int64_t cols, int64_t item) { return cols == 1 || step.col == item; }
-bool dense(Steps step, int64_t rows, int64_t cols, int64_t item) {
+bool dense_rows(TileSteps step, int64_t cols, int64_t item) {
+  return cols == 1 || step.col == item;
+}
+bool dense(TileSteps step, int64_t rows, int64_t cols, int64_t item) {
   return dense_rows(step, cols, item) && (rows == 1 || step.row == cols * item);
 }
 
@@ -71,7 +75,7 @@ bool by_rows(const Plan& p, int64_t rows, int64_t cols) {
   if (rows == 1 || cols < kCallByRow) return false;
   for (int k = 0; k < p.space.count; ++k) {
     DType own = k ? stored(p.compute) : p.result;
-    Steps step = steps_of(p.space, k);
+    TileSteps step = steps_of(p.space, k);
     int64_t item = item_size(own);
     if (p.space.op[k].dtype == own && step.row != 0 && dense_rows(step, cols, item) &&
         step.row != cols * item)
@@ -83,9 +87,9 @@ bool by_rows(const Plan& p, int64_t rows, int64_t cols) {
 // An input before k whose block is what input k would be gathered into (h + h), or 0.
 int same_block(const Plan& p, const Scratch& scratch, int k, const char* at, int64_t rows,
                int64_t cols) {
-  Steps step = steps_of(p.space, k);
+  TileSteps step = steps_of(p.space, k);
   for (int j = 1; j < k; ++j) {
-    Steps other = steps_of(p.space, j);
+    TileSteps other = steps_of(p.space, j);
     if (scratch.holds(j, at, rows, cols) && p.space.op[j].dtype == p.space.op[k].dtype &&
         other.row == step.row && other.col == step.col)
       return j;
@@ -100,7 +104,7 @@ Rows fetch(const Plan& p, Scratch& scratch, int k, char* at, int64_t rows, int64
   auto* block = reinterpret_cast<char*>(scratch.block[k]);
   DType want = stored(p.compute);
   int64_t item = item_size(o.dtype), wide = item_size(want);
-  Steps step = steps_of(p.space, k), packed = {cols * item, item};
+  TileSteps step = steps_of(p.space, k), packed = {cols * item, item};
   if (o.constant) return {block, 0};
   bool in_place = row_calls ? dense_rows(step, cols, item) : dense(step, rows, cols, item);
   if (o.dtype == want && in_place) return {at, step.row};
@@ -124,7 +128,7 @@ Rows fetch(const Plan& p, Scratch& scratch, int k, char* at, int64_t rows, int64
 void put(const Plan& p, Scratch& scratch, char* at, int64_t rows, int64_t cols) {
   DType dtype = p.space.op[0].dtype;
   int64_t item = item_size(dtype);
-  Steps step = steps_of(p.space, 0), packed = {cols * item, item};
+  TileSteps step = steps_of(p.space, 0), packed = {cols * item, item};
   auto *block = reinterpret_cast<char*>(scratch.block[0]),
        *raw = reinterpret_cast<char*>(scratch.raw);
   if (dtype == p.result) return mover(item)(at, block, rows, cols, step, packed);
@@ -146,12 +150,13 @@ void run_tiles(const Plan& p, TileShape tile, int64_t begin, int64_t end) {
   const Space& s = p.space;
   int64_t item = item_size(p.result);
   for (int k = 1; k < s.count; ++k)
-    if (s.op[k].constant) fill_block(p, k - 1, scratch.block[k], tile.rows * tile.cols);
+    if (s.op[k].constant)
+      fill_block(p.inputs[k - 1], p.compute, scratch.block[k], tile.rows * tile.cols);
   walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t rows, int64_t cols) {
     bool row_calls = by_rows(p, rows, cols);
     Rows part[kMaxOperands];
     for (int k = 1; k < s.count; ++k) part[k] = fetch(p, scratch, k, at[k], rows, cols, row_calls);
-    Steps to = steps_of(s, 0);
+    TileSteps to = steps_of(s, 0);
     bool in_place = s.op[0].dtype == p.result &&
                     (row_calls ? dense_rows(to, cols, item) : dense(to, rows, cols, item));
     part[0] = in_place ? Rows{at[0], to.row}
@@ -168,7 +173,7 @@ constexpr int64_t kDirectCols = 128;
 bool one_a_row(const Plan& p, int k) {
   const Operand& o = p.space.op[k];
   return k == 2 && p.kernel.spread[static_cast<int>(p.compute)] &&
-         (p.is_number[1] || (o.dtype == stored(p.compute) && o.stride[p.space.dims - 1] == 0));
+         (!p.inputs[1].tensor || (o.dtype == stored(p.compute) && o.stride[p.space.dims - 1] == 0));
 }
 
 bool direct_rows(const Plan& p) {
@@ -188,7 +193,8 @@ void run_direct_rows(const Plan& p, TileShape tile, int64_t begin, int64_t end) 
   bool spread = s.count == 3 && one_a_row(p, 2);
   BlockFn fn = spread ? p.kernel.spread[static_cast<int>(p.compute)] : p.fn;
   for (int k = 1; k < s.count; ++k)
-    if (s.op[k].constant) fill_block(p, k - 1, scratch.block[k], spread && k == 2 ? 1 : tile.cols);
+    if (s.op[k].constant)
+      fill_block(p.inputs[k - 1], p.compute, scratch.block[k], spread && k == 2 ? 1 : tile.cols);
   walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t, int64_t cols) {
     void* ptr[kMaxOperands];
     for (int k = 0; k < s.count; ++k)
@@ -204,33 +210,108 @@ TileShape direct_tile(const Plan& p) {
   return {1, std::min(s.size[s.dims - 1], blocks ? kBlock : kGrain)};
 }
 
-// Contiguous operands of the compute type itself: straight through, no walker.
+// ---- operands that need no walker: contiguous ones of the compute type are read where they are,
+// one value fills a block, and a few elements of any other geometry or dtype are collected.
+constexpr int64_t kFew = 256;
+
+// The elements of t, broadcast to a shape, in the shape's order.
+template <class U>
+void collect_as(U* to, const Tensor& t, Sizes shape) {
+  int dims = static_cast<int>(shape.size()), skip = dims - t.ndim, inner = dims - 1;
+  int64_t step[kMaxDims], at[kMaxDims];
+  for (int d = 0; d < dims; ++d) {
+    step[d] = d < skip || t.size(d - skip) == 1 ? 0 : t.stride(d - skip);
+    at[d] = 0;
+  }
+  const U* from = static_cast<const U*>(t.raw());
+  for (int d = inner; d >= 0;) {
+    for (int64_t i = 0; i < shape[inner]; ++i) *to++ = from[i * step[inner]];
+    for (d = inner - 1; d >= 0; --d) {  // the next row
+      from += step[d];
+      if (++at[d] < shape[d]) break;
+      from -= step[d] * shape[d];
+      at[d] = 0;
+    }
+  }
+}
+
+void collect(void* to, DType want, const Tensor& t, Sizes shape, int64_t n) {
+  alignas(16) char raw[kFew * 16];
+  bool ordered = t.contiguous && t.numel == n;
+  const void* from = ordered ? t.raw() : t.dtype == want ? to : raw;
+  if (!ordered)
+    with_size(item_size(t.dtype),
+              [&]<class U>() { collect_as(static_cast<U*>(const_cast<void*>(from)), t, shape); });
+  if (from != to) converter(t.dtype, want)(to, from, n);
+}
+
+struct Direct {
+  BlockFn fn;
+  const Scalar* params;
+  int count;
+  char* at[kMaxOperands];
+  int64_t item[kMaxOperands];  // from element to element; 0: one block serves all
+  bool fills = false;          // some operand is such a block
+};
+
+// False if it takes a walker. Blocks are made in `room`.
+bool take_operand(Direct& d, int k, const PointwiseInput& in, Compute compute, const Tensor& out,
+                  bool single, char*& room) {
+  DType want = stored(compute);
+  int64_t wide = item_size(want);
+  const Tensor* t = in.tensor;
+  d.item[k] = wide;
+  if (t && t->numel == out.numel && t->dtype == want && t->contiguous) {
+    d.at[k] = static_cast<char*>(t->raw());
+    return true;
+  }
+  bool constant = !t || t->numel == 1;
+  if (!constant && out.numel > kFew) return false;
+  d.at[k] = room;
+  int64_t n = !constant ? out.numel : single ? 1 : std::min(out.numel, kBlock);
+  room += (n * wide + 63) / 64 * 64;
+  if (constant) {
+    fill_block(in, compute, d.at[k], n);
+    d.item[k] = 0;
+    d.fills |= !single;
+  } else {
+    collect(d.at[k], want, *t, out.sizes(), n);
+  }
+  return true;
+}
+
+void run_direct_part(const Direct& d, int64_t begin, int64_t end) {
+  int64_t most = d.fills ? kBlock : end - begin;
+  for (; begin < end; begin += most) {
+    void* ptr[kMaxOperands];
+    for (int k = 0; k < d.count; ++k) ptr[k] = d.at[k] + begin * d.item[k];
+    d.fn(ptr, std::min(most, end - begin), d.params);
+  }
+}
+
 bool run_direct(const PointwiseKernel& k, Compute compute, Tensor& out,
                 std::span<const PointwiseInput> inputs, const Scalar* params) {
-  DType want = stored(compute);
-  if (!out.contiguous || out.dtype != k.result[static_cast<int>(compute)]) return false;
-  char* at[kMaxOperands] = {static_cast<char*>(out.raw())};
-  int64_t item[kMaxOperands] = {item_size(out.dtype)};
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const Tensor* t = inputs[i].tensor;
-    if (!t || !t->contiguous || t->dtype != want || t->numel != out.numel) return false;
-    at[i + 1] = static_cast<char*>(t->raw());
-    item[i + 1] = item_size(want);
+  int c = static_cast<int>(compute);
+  if (!out.contiguous || out.dtype != k.result[c]) return false;
+  alignas(64) char blocks[kMaxInputs * kBlockBytes], *room = blocks;
+  Direct d;  // only what is used is set
+  d.fn = k.fn[c], d.params = params, d.count = static_cast<int>(inputs.size()) + 1;
+  d.at[0] = static_cast<char*>(out.raw());
+  d.item[0] = item_size(out.dtype);
+  for (int i = 1; i < d.count; ++i) {
+    const PointwiseInput& in = inputs[static_cast<size_t>(i - 1)];
+    bool single = i == 2 && d.count == 3 && k.spread[c] && (!in.tensor || in.tensor->numel == 1) &&
+                  out.numel > 1;
+    if (single) d.fn = k.spread[c];
+    if (!take_operand(d, i, in, compute, out, single, room)) return false;
   }
-  BlockFn fn = k.fn[static_cast<int>(compute)];
-  int count = static_cast<int>(inputs.size()) + 1;
   if (out.numel <= kGrain) {
-    void* ptr[kMaxOperands];
-    std::copy(at, at + count, ptr);
-    fn(ptr, out.numel, params);
+    run_direct_part(d, 0, out.numel);
     return true;
   }
   Unlocked unlocked(out.numel);
-  parallel_for(out.numel, kGrain, [&](int64_t begin, int64_t end) {
-    void* ptr[kMaxOperands];
-    for (int i = 0; i < count; ++i) ptr[i] = at[i] + begin * item[i];
-    fn(ptr, end - begin, params);
-  });
+  parallel_for(out.numel, kGrain,
+               [&](int64_t begin, int64_t end) { run_direct_part(d, begin, end); });
   return true;
 }
 
@@ -246,9 +327,9 @@ void run_general(Plan& p, std::span<const PointwiseInput> inputs, const Tensor& 
     if (inputs[i].tensor) {
       add_operand(p.space, *inputs[i].tensor, out.sizes());
     } else {
-      p.is_number[i] = true;
-      p.numbers[i] = inputs[i].number;
-      p.space.op[p.space.count++].dtype = stored(p.compute);
+      Operand& o = p.space.op[p.space.count++];
+      o.dtype = stored(p.compute);
+      std::fill_n(o.stride, p.space.dims, int64_t{0});
     }
   }
   simplify(p.space);
@@ -278,10 +359,13 @@ void run_pointwise(const PointwiseKernel& k, Compute compute, Tensor& out,
       return copy_into(out, *temporary);
     }
   if (run_direct(k, compute, out, inputs, params)) return;
-  Plan p{k,       k.fn[static_cast<int>(compute)],
-         compute, k.result[static_cast<int>(compute)],
-         params,  make_space(out),
-         {}};
+  Plan p{k,
+         k.fn[static_cast<int>(compute)],
+         compute,
+         k.result[static_cast<int>(compute)],
+         params,
+         inputs,
+         make_space(out)};
   run_general(p, inputs, out);
 }
 

@@ -39,12 +39,14 @@ Kernels<Kernel> collect_kernels() {
   return table;
 }
 
-Kernels<Shortcut> collect_shortcuts() {
-  Kernels<Shortcut> table;
+// Those of which there is one, whatever the level.
+template <class K>
+Kernels<K> collect_plain(Registration::What what) {
+  Kernels<K> table;
   for (const Registration& r : registrations())
-    if (r.what == Registration::OfShortcut) {
-      auto& s = *static_cast<const Shortcut*>(r.object);
-      table[s.name] = s;
+    if (r.what == what) {
+      auto& k = *static_cast<const K*>(r.object);
+      table[k.name] = k;
     }
   return table;
 }
@@ -84,7 +86,12 @@ const Kernels<PointwiseKernel>& pointwise() {
 }
 
 const Kernels<Shortcut>& shortcuts() {
-  static const auto* table = new Kernels<Shortcut>(collect_shortcuts());
+  static const auto* table =
+      new Kernels<Shortcut>(collect_plain<Shortcut>(Registration::OfShortcut));
+  return *table;
+}
+const Kernels<Route>& routes() {
+  static const auto* table = new Kernels<Route>(collect_plain<Route>(Registration::OfRoute));
   return *table;
 }
 
@@ -137,6 +144,7 @@ const void* best_registered(Registration::What what) {
 const Kernel* find_kernel(std::string_view name) { return get(kernels(), name); }
 std::vector<std::string_view> kernel_names() { return names(kernels()); }
 const Shortcut* find_shortcut(std::string_view name) { return get(shortcuts(), name); }
+const Route* find_route(std::string_view name) { return get(routes(), name); }
 const PointwiseKernel* find_pointwise(std::string_view name) { return get(pointwise(), name); }
 std::vector<std::string_view> pointwise_names() { return names(pointwise()); }
 

@@ -192,6 +192,29 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
 }
 
 namespace {
+
+// The items of a sequence, or the one that stands for it, converted into the arena.
+template <class T, class F>
+std::span<T> listed(PyObject* o, Arena& arena, F&& convert) {
+  bool several = PyTuple_Check(o) || PyList_Check(o);
+  PyObject** items = several ? PySequence_Fast_ITEMS(o) : &o;
+  size_t n = several ? static_cast<size_t>(PySequence_Fast_GET_SIZE(o)) : 1;
+  auto* to = arena.take<std::remove_const_t<T>>(n);
+  for (size_t i = 0; i < n; ++i) to[i] = convert(items[i]);
+  return {to, n};
+}
+
+Sizes listed_ints(PyObject* o, const char* name, const ArgSpec& a, Arena& arena) {
+  auto index = [&](PyObject* item) { return to_index(item, name, a.text); };
+  if (a.repeat <= 1) return listed<const int64_t>(o, arena, index);
+  Sizes given = listed<const int64_t>(o, arena, index);
+  if (given.size() != 1) return given;
+  auto n = static_cast<size_t>(a.repeat);  // one number stands for all
+  auto* all = arena.take<int64_t>(n);
+  std::fill_n(all, n, given[0]);
+  return {all, n};
+}
+
 void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& arena) {
   v = Value{};
   if (!o || o == Py_None) return;
@@ -214,31 +237,17 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
     case ArgType::Bool:
       v.number = to_scalar(o, name, a.text);
       break;
-    case ArgType::Ints: {
-      SizeVec& sizes = arena.ints[arena.n_ints++] = to_sizes(o, name, a.text);
-      if (a.repeat > 1 && sizes.size() == 1) sizes.resize(a.repeat, sizes[0]);
-      v.ints = sizes;
+    case ArgType::Ints:
+      v.point_to(listed_ints(o, name, a, arena));
       break;
-    }
-    case ArgType::Floats: {
-      auto& list = arena.floats.emplace_back();
-      if (!PyTuple_Check(o) && !PyList_Check(o)) {
-        list.push_back(to_scalar(o, name, a.text).re);
-      } else
-        for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
-          list.push_back(to_scalar(PySequence_Fast_ITEMS(o)[i], name, a.text).re);
-      v.floats = list;
+    case ArgType::Floats:
+      v.point_to(listed<const double>(
+          o, arena, [&](PyObject* item) { return to_scalar(item, name, a.text).re; }));
       break;
-    }
-    case ArgType::Tensors: {
-      auto& list = arena.tensors.emplace_back();
-      for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i) {
-        PyObject* item = PySequence_Fast_ITEMS(o)[i];
-        list.push_back(item == Py_None ? nullptr : as_tensor(item));
-      }
-      v.tensors = list;
+    case ArgType::Tensors:
+      v.point_to(listed<Tensor* const>(
+          o, arena, [](PyObject* item) { return item == Py_None ? nullptr : as_tensor(item); }));
       break;
-    }
     case ArgType::DType:
       v.dtype = as_dtype(o);
       break;
@@ -249,8 +258,8 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
       v.format = to_memory_format(o, name);
       break;
     case ArgType::Str:
-      if (const char* text = PyUnicode_AsUTF8(o))
-        v.text = text;
+      if (Py_ssize_t n; const char* text = PyUnicode_AsUTF8AndSize(o, &n))
+        v.point_to(std::span(text, static_cast<size_t>(n)));
       else
         throw PythonError{};
       break;

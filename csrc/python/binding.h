@@ -96,6 +96,8 @@ Scalar to_scalar(PyObject* o, const char* op, const char* arg);
 int64_t to_index(PyObject* o, const char* op, const char* arg);
 SizeVec to_sizes(PyObject* o, const char* op, const char* arg);  // int or sequence of ints
 PyObject* scalar_object(const void* data, DType d);              // the Python number at data
+// The Python numbers of n elements that lie `step` bytes apart, as new references.
+void scalar_objects(PyObject** to, int64_t n, const char* data, int64_t step, DType d);
 
 // --- calling ops from C++ by their public name; records gradients as Python calls do.
 PyObject* call_op(const char* name, PyObject* const* args, size_t n);  // new reference
@@ -116,6 +118,8 @@ void add_levels(PyObject* module);             // levels.cpp: wrappers of functi
 void add_indexing(PyObject* module);           // index.cpp: __getitem__, __setitem__
 void add_storage(PyObject* module);            // storage_type.cpp: UntypedStorage
 void add_module_attributes(PyObject* module);  // module_attributes.cpp
+void add_grad_contexts(PyObject* module);      // grad_context.cpp: what no_grad enters
+void add_parameters(PyObject* module);         // parameters.cpp: questions of optimizers
 void add_random(PyObject* module);             // generator_type.cpp: Generator
 
 }  // namespace rl::py

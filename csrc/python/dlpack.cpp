@@ -67,10 +67,14 @@ Array describe(const Tensor& t, Exported& e) {
   return {t.raw(), {kCpu, 0}, t.ndim, type_of(t.dtype), e.shape.data(), e.strides.data(), 0};
 }
 
+// Whoever has taken over the memory may give it back on a thread of its own.
 template <class M>
 void drop(M* m) {
   auto* e = static_cast<Exported*>(m->context);
+  bool running = Py_IsInitialized();  // else there is no other thread, and no lock
+  PyGILState_STATE held = running ? PyGILState_Ensure() : PyGILState_UNLOCKED;
   release(e->storage);
+  if (running) PyGILState_Release(held);
   delete e;
   delete m;
 }

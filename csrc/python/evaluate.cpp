@@ -74,13 +74,13 @@ Ref<Tensor> result_tensor(PyObject* o, const Node& n) {
   return Ref<Tensor>::share(as_tensor(o));
 }
 
-void append_results(PyObject* out, const Node& n, std::vector<Ref<Tensor>>& results) {
+void append_results(PyObject* out, const Node& n, Gradients& results) {
   if (!PyTuple_Check(out) && !PyList_Check(out)) return results.push_back(result_tensor(out, n));
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(out); ++i)
     results.push_back(result_tensor(PySequence_Fast_ITEMS(out)[i], n));
 }
 
-PyObject* grads_tuple(Node& n, std::vector<Ref<Tensor>>& grads, bool fill) {
+PyObject* grads_tuple(Node& n, Gradients& grads, bool fill) {
   Own t(checked(PyTuple_New(static_cast<Py_ssize_t>(n.outputs.size()))));
   for (size_t i = 0; i < n.outputs.size(); ++i) {
     if (!grads[i] && fill) grads[i] = zeros_for(n.outputs[i]);
@@ -96,8 +96,7 @@ PyObject* needs_tuple(Node& n) {
   return t.give();
 }
 
-PyObject* rule_argument(Node& n, const RuleInput& in, std::vector<Ref<Tensor>>& grads, size_t& next,
-                        bool create) {
+PyObject* rule_argument(Node& n, const RuleInput& in, Gradients& grads, size_t& next, bool create) {
   switch (in.kind) {
     case RuleInput::Grad: {
       auto& g = grads[in.index];
@@ -116,15 +115,15 @@ PyObject* rule_argument(Node& n, const RuleInput& in, std::vector<Ref<Tensor>>& 
 }
 
 // What one rule gives: a gradient, or several of a list or of all inputs.
-std::vector<Ref<Tensor>> run_rule(Node& n, const Rule& rule, std::vector<Ref<Tensor>>& grads,
-                                  size_t& next, bool needed, bool create_graph) {
+Gradients run_rule(Node& n, const Rule& rule, Gradients& grads, size_t& next, bool needed,
+                   bool create_graph) {
   PyObject* argv[kMaxArgs + 4];
-  Own held[kMaxArgs + 4];
-  for (size_t i = 0; i < rule.inputs.size(); ++i) {
-    held[i] = Own(rule_argument(n, rule.inputs[i], grads, next, create_graph));
-    argv[i] = held[i].get();
+  SmallVec<Own, 6> held;
+  for (const RuleInput& in : rule.inputs) {
+    Own& o = held.emplace_back(rule_argument(n, in, grads, next, create_graph));
+    argv[held.size() - 1] = o.get();
   }
-  std::vector<Ref<Tensor>> results;
+  Gradients results;
   if (!needed) return results;
   Own out(checked(PyObject_Vectorcall(rule.fn, argv, rule.inputs.size(), nullptr)));
   append_results(out.get(), n, results);
@@ -159,10 +158,9 @@ void require_rules(const Node& n, const Op& op) {
 
 // A rule for each argument. They run in the order of the record: it decides in which order the
 // second derivatives' terms are added.
-std::vector<Ref<Tensor>> run_each_rule(Node& n, const Op& op, std::vector<Ref<Tensor>>& grads,
-                                       bool create_graph) {
+Gradients run_each_rule(Node& n, const Op& op, Gradients& grads, bool create_graph) {
   require_rules(n, op);
-  std::vector<Ref<Tensor>> results(n.edges.size());
+  Gradients results(n.edges.size());
   size_t next = 0;
   for (const Rule& rule : op.rules) {
     auto at = std::ranges::find(op.tensor_args, rule.arg);
@@ -176,7 +174,7 @@ std::vector<Ref<Tensor>> run_each_rule(Node& n, const Op& op, std::vector<Ref<Te
   return results;
 }
 
-std::vector<Ref<Tensor>> run_rules(Node& n, std::vector<Ref<Tensor>> grads, const Pass& pass) {
+Gradients run_rules(Node& n, Gradients grads, const Pass& pass) {
   NoTorchFunction off;
   const Op& op = *n.op;
   if (op.rules.empty())
@@ -189,8 +187,7 @@ std::vector<Ref<Tensor>> run_rules(Node& n, std::vector<Ref<Tensor>> grads, cons
 }
 
 // g covers the base; the inner node sees only the view's part, and that part is replaced.
-std::vector<Ref<Tensor>> run_copy_slices(Node& n, std::vector<Ref<Tensor>> grads,
-                                         const Pass& pass) {
+Gradients run_copy_slices(Node& n, Gradients grads, const Pass& pass) {
   Tensor& base = *reinterpret_cast<Tensor*>(n.context);
   Own size(make_size(n.view_sizes)), stride(make_size(n.view_strides)),
       offset(checked(PyLong_FromLongLong(n.view_offset)));
@@ -202,7 +199,7 @@ std::vector<Ref<Tensor>> run_copy_slices(Node& n, std::vector<Ref<Tensor>> grads
   Ref<Tensor> part =
       call_tensor_op("as_strided", {object(whole.get()), size.get(), stride.get(), offset.get()});
   Ref<Tensor> given = call_tensor_op("clone", {object(part.get())});
-  std::vector<Ref<Tensor>> inner = evaluate_node(*n.inner, {given}, pass);
+  Gradients inner = evaluate_node(*n.inner, {given}, pass);
   inner.resize(n.edges.size());
   if (inner[0]) {
     Ref<Tensor> fitted = fit_gradient(*n.inner, 0, inner[0]);
@@ -219,7 +216,7 @@ std::vector<Ref<Tensor>> run_copy_slices(Node& n, std::vector<Ref<Tensor>> grads
   return inner;
 }
 
-std::vector<Ref<Tensor>> run_function(Node& n, std::vector<Ref<Tensor>> grads) {
+Gradients run_function(Node& n, Gradients grads) {
   grads.resize(n.outputs.size());
   Own tuple(checked(PyTuple_New(static_cast<Py_ssize_t>(grads.size()))));
   for (size_t i = 0; i < grads.size(); ++i) {
@@ -228,7 +225,7 @@ std::vector<Ref<Tensor>> run_function(Node& n, std::vector<Ref<Tensor>> grads) {
     PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(grads[i] ? object(grads[i].get()) : Py_None));
   }
   Own out(checked(PyObject_CallMethod(object(&n), "_backward", "(O)", tuple.get())));
-  std::vector<Ref<Tensor>> results;
+  Gradients results;
   append_results(out.get(), n, results);
   return results;
 }
@@ -249,21 +246,21 @@ void run_tensor_hooks(Object* dict, Ref<Tensor>& g) {
   }
 }
 
-PyObject* tuple_of(const std::vector<Ref<Tensor>>& list) {
+PyObject* tuple_of(const Gradients& list) {
   Own t(checked(PyTuple_New(static_cast<Py_ssize_t>(list.size()))));
   for (size_t i = 0; i < list.size(); ++i)
     PyTuple_SET_ITEM(t.get(), i, Py_NewRef(list[i] ? object(list[i].get()) : Py_None));
   return t.give();
 }
 
-void replace_from(PyObject* out, const Node& n, std::vector<Ref<Tensor>>& list) {
+void replace_from(PyObject* out, const Node& n, Gradients& list) {
   if (out == Py_None) return;
-  std::vector<Ref<Tensor>> fresh;
+  Gradients fresh;
   append_results(out, n, fresh);
   list = std::move(fresh);
 }
 
-void run_post_hooks(Node& n, std::vector<Ref<Tensor>>& results, PyObject* grad_outputs) {
+void run_post_hooks(Node& n, Gradients& results, PyObject* grad_outputs) {
   Own hooks(hook_dict_values(n.post_hooks));
   if (!hooks) return;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.get()); ++i) {
@@ -274,7 +271,7 @@ void run_post_hooks(Node& n, std::vector<Ref<Tensor>>& results, PyObject* grad_o
   }
 }
 
-void check_anomaly(Node& n, const std::vector<Ref<Tensor>>& results) {
+void check_anomaly(Node& n, const Gradients& results) {
   if (!anomaly_enabled_ || !anomaly_nan_) return;
   for (size_t i = 0; i < results.size(); ++i) {
     if (!results[i] || !is_inexact(results[i]->dtype)) continue;
@@ -301,7 +298,7 @@ void release_saved(Node& n) {
 namespace rl {
 using namespace py;
 
-void run_pre_hooks(Node& n, std::vector<Ref<Tensor>>& grads) {
+void run_pre_hooks(Node& n, Gradients& grads) {
   for (size_t i = 0; i < n.tensor_hooks.size(); ++i) {
     auto [nr, dict] = n.tensor_hooks[i];
     if (nr < grads.size()) run_tensor_hooks(dict, grads[nr]);
@@ -316,7 +313,7 @@ void run_pre_hooks(Node& n, std::vector<Ref<Tensor>>& grads) {
   }
 }
 
-std::vector<Ref<Tensor>> evaluate_node(Node& n, std::vector<Ref<Tensor>> grads, const Pass& pass) {
+Gradients evaluate_node(Node& n, Gradients grads, const Pass& pass) {
   if (n.released)
     fail(
         "Trying to backward through the graph a second time (or directly access saved tensors "
@@ -328,7 +325,7 @@ std::vector<Ref<Tensor>> evaluate_node(Node& n, std::vector<Ref<Tensor>> grads, 
         node_name(n), ", recorded at ", node_place(n), ")");
   GradMode mode(pass.create_graph);
   Own given(n.post_hooks ? tuple_of(grads) : nullptr);
-  std::vector<Ref<Tensor>> results;
+  Gradients results;
   switch (n.kind) {
     case NodeKind::Rule:
       results = run_rules(n, std::move(grads), pass);

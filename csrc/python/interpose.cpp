@@ -31,7 +31,8 @@ PyObject*& stack() {  // this thread's interposers, innermost last
 bool is_sparse_layout(PyObject* o) { return Py_TYPE(o) == Py_TYPE(strided_) && o != strided_; }
 
 // Appends what may take over: marked tensors, layouts, and foreign objects with the protocol.
-void collect(PyObject* o, PyObject* found, bool& kinds, int depth = 0) {
+// Mostly there is nothing, and no list is made.
+void collect(PyObject* o, Own& found, bool& kinds, int depth = 0) {
   if (is_tensor(o)) {
     if (!as_tensor(o)->interposed) return;
     kinds |= (as_tensor(o)->interposed & (kKind | kLevel)) != 0;
@@ -44,7 +45,8 @@ void collect(PyObject* o, PyObject* found, bool& kinds, int depth = 0) {
   } else if (!has_torch_function(o)) {
     return;
   }
-  checked(PyList_Append(found, o));
+  if (!found) found = Own(checked(PyList_New(0)));
+  checked(PyList_Append(found.get(), o));
 }
 
 // Does any interposer of this thread take an interest? One that has a set `wanted` is asked for
@@ -102,14 +104,15 @@ uint8_t subclass_mark(PyTypeObject* type) {
 
 PyObject* redirect(PyObject* function, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   ThreadState& state = thread_state();
-  Own found(checked(PyList_New(0)));
+  Own found;
   bool kinds = false;
   Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-  for (Py_ssize_t i = 0; i < n + keywords; ++i) collect(args[i], found.get(), kinds);
+  for (Py_ssize_t i = 0; i < n + keywords; ++i) collect(args[i], found, kinds);
   bool stacked = interposers_ && PyList_GET_SIZE(stack()) > 0;
-  bool subclasses = PyList_GET_SIZE(found.get()) > 0 && state.torch_function_off == kAll;
+  bool subclasses = found && state.torch_function_off == kAll;
   if (!kinds && !subclasses && !(stacked && wanted_by_any(function))) Py_RETURN_NOTIMPLEMENTED;
   Own tuple(checked(PyTuple_New(n))), kwargs(checked(PyDict_New()));
+  if (!found) found = Own(checked(PyList_New(0)));
   for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(args[i]));
   for (Py_ssize_t i = 0; i < keywords; ++i)
     checked(PyDict_SetItem(kwargs.get(), PyTuple_GET_ITEM(kwnames, i), args[n + i]));
@@ -336,11 +339,13 @@ PyObject* interposed(PyObject*, PyObject* const* args, Py_ssize_t n) {
   return guarded([&]() -> PyObject* {
     if (n != 3)
       fail(ErrorKind::Type, "interposed() takes 3 arguments, got ", static_cast<int64_t>(n));
-    Own found(checked(PyList_New(0))), values(checked(PyDict_Values(args[2])));
+    Own found;
     bool kinds = false;
-    collect(args[1], found.get(), kinds);
-    collect(values.get(), found.get(), kinds);
-    if (!PyList_GET_SIZE(found.get()) && !PyList_GET_SIZE(stack())) Py_RETURN_NOTIMPLEMENTED;
+    collect(args[1], found, kinds);
+    PyObject *name, *value;
+    for (Py_ssize_t i = 0; PyDict_Next(args[2], &i, &name, &value);) collect(value, found, kinds);
+    if (!found && !(interposers_ && PyList_GET_SIZE(stack()))) Py_RETURN_NOTIMPLEMENTED;
+    if (!found) found = Own(checked(PyList_New(0)));
     return ask(args[0], args[1], args[2], found.get());
   });
 }

@@ -145,6 +145,8 @@ PyMODINIT_FUNC PyInit__native() {
     add_storage(m.get());
     add_random(m.get());
     add_module_attributes(m.get());
+    add_parameters(m.get());
+    add_grad_contexts(m.get());
     return m.give();
   });
 }

@@ -14,6 +14,11 @@ namespace {
 // Even numbers: the odd ones are for nodes that come to be later than their place, in record.cpp.
 uint64_t sequence_ = 0;
 uint64_t next_sequence() { return sequence_ += 2; }
+
+// Nodes that were freed, to be used again: each recorded call makes one.
+constexpr int kFreeMax = 256;
+PyObject* free_list_[kFreeMax];
+int free_count_ = 0;
 }  // namespace
 
 uint64_t last_sequence() { return sequence_; }
@@ -32,6 +37,7 @@ void construct(Node* n, NodeKind kind, Op* op) {
   n->instruction = 0;
   n->label = nullptr;
   n->view_offset = 0;
+  n->pass = 0;
   // Leaves run as soon as everything that feeds them has run.
   n->sequence = kind == NodeKind::Accumulate ? 0 : next_sequence();
 }
@@ -41,18 +47,27 @@ namespace rl {
 using namespace py;
 
 Ref<Node> make_node(NodeKind kind, Op* op) {
-  auto* n = reinterpret_cast<Node*>(NodeType->tp_alloc(NodeType, 0));
-  if (!n) throw PythonError{};
+  PyObject* o;
+  if (free_count_ > 0) {
+    o = free_list_[--free_count_];
+    Py_INCREF(NodeType);
+    Py_SET_REFCNT(o, 1);
+    PyObject_GC_Track(o);
+  } else {
+    o = checked(NodeType->tp_alloc(NodeType, 0));
+  }
+  auto* n = as_node(o);
   construct(n, kind, op);
   return Ref<Node>::own(n);
 }
 
 // Freeing a node frees its edges: a queue instead of the C stack, however long the graph.
 void drop_node(Node* n) noexcept {
-  static thread_local std::vector<Node*>* queue = nullptr;
+  using Queue = SmallVec<Node*, 16>;
+  static thread_local Queue* queue = nullptr;
   if (Py_REFCNT(object(n)) > 1) return Py_DECREF(object(n));
   if (queue) return queue->push_back(n);
-  std::vector<Node*> local{n};
+  Queue local{n};
   queue = &local;
   while (!local.empty()) {
     Node* next = local.back();
@@ -112,13 +127,15 @@ std::string node_place(const Node& n) {
 
 namespace {
 
-void clear_saved(std::vector<Saved>& saved) {
-  std::vector<Saved> mine = std::move(saved);
-  saved.clear();
-  for (Saved& s : mine) {
+void let_go(SmallVec<Saved, 2>& saved) {
+  for (Saved& s : saved) {
     Py_XDECREF(reinterpret_cast<PyObject*>(s.value));
     Py_XDECREF(reinterpret_cast<PyObject*>(s.unpack));
   }
+}
+void let_go(SmallVec<Edge, 2>& edges) {
+  for (Edge& e : edges)
+    if (Node* next = e.node.give()) drop_node(next);
 }
 
 void detach_variable(Node* n) {
@@ -149,9 +166,8 @@ int node_traverse(PyObject* self, visitproc visit, void* arg) {
   return 0;
 }
 
-int node_clear(PyObject* self) {
-  Node* n = as_node(self);
-  clear_saved(n->saved);
+// All but the saved values and the edges.
+static void clear_rest(Node* n) {
   auto hooks = std::move(n->tensor_hooks);
   for (auto& [nr, d] : hooks) Py_XDECREF(reinterpret_cast<PyObject*>(d));
   detach_variable(n);
@@ -159,24 +175,35 @@ int node_clear(PyObject* self) {
   clear(n->dict);
   clear(n->pre_hooks);
   clear(n->post_hooks);
-  std::vector<Edge> edges = std::move(n->edges);
-  n->edges.clear();
-  for (Edge& e : edges)
-    if (Node* next = e.node.give()) drop_node(next);
   if (Node* inner = n->inner.give()) drop_node(inner);
+}
+
+int node_clear(PyObject* self) {
+  Node* n = as_node(self);
+  SmallVec<Saved, 2> saved = std::move(n->saved);  // what is let go may come by again
+  let_go(saved);
+  clear_rest(n);
+  SmallVec<Edge, 2> edges = std::move(n->edges);
+  let_go(edges);
   return 0;
 }
 
 void node_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
+  Node* n = as_node(self);
   PyObject_GC_UnTrack(self);
-  if (as_node(self)->weak_refs) PyObject_ClearWeakRefs(self);
-  node_clear(self);
-  clear(as_node(self)->code);
+  if (n->weak_refs) PyObject_ClearWeakRefs(self);
+  let_go(n->saved);
+  clear_rest(n);
+  let_go(n->edges);
+  clear(n->code);
   PyObject head = *self;
-  as_node(self)->~Node();
+  n->~Node();
   *self = head;
-  type->tp_free(self);
+  if (type == NodeType && free_count_ < kFreeMax)
+    free_list_[free_count_++] = self;
+  else
+    type->tp_free(self);
   Py_DECREF(type);
 }
 namespace {

@@ -57,8 +57,13 @@ PyObject* given_outputs(const Op& op, PyObject* out) {
 // ---- computing
 
 struct Prepared {
-  PointwiseInput inputs[kMaxInputs];
-  Scalar params[kMaxParams];
+  Prepared() {}
+  union {
+    PointwiseInput inputs[kMaxInputs];  // those that the kernel has are set, as clearing all would
+  };  // cost more than some ops
+  union {
+    Scalar params[kMaxParams];
+  };
   DType common, out_dtype;
   Compute compute;
   SizeVec sizes;
@@ -218,6 +223,7 @@ Ref<Tensor> run_pointwise_op(const Op& op, const Slots& slots, Tensor* target) {
   int n = op.pointwise->inputs, extra = op.pointwise->params;
   for (int i = 0; i < n; ++i) {
     PyObject* o = slots.at[i] ? slots.at[i] : op.args[i].default_value;
+    p.inputs[i] = {};
     if (is_tensor(o)) {
       p.inputs[i].tensor = as_tensor(o);
       if (op.args[i].repeat == kMask) require_mask(op, op.args[i], *p.inputs[i].tensor);
@@ -263,8 +269,9 @@ void resolve_device(const Op& op, Call& call) {
   for (int i = 0; i < call.n_args; ++i) {
     see(call.args[i].tensor);
     bool indices = op.args[i].repeat == kMayHoldNone;
-    for (const Tensor* t : call.args[i].tensors)
-      if (t && (!indices || t->is_meta())) see(t);
+    if (op.args[i].type == ArgType::Tensors)
+      for (const Tensor* t : call.tensors(i))
+        if (t && (!indices || t->is_meta())) see(t);
     if (op.args[i].type == ArgType::Device && call.has(i)) call.device = call.args[i].device;
   }
   if (op.mutated >= 0 && call.device == Device::Meta && !call.tensor(op.mutated).is_meta())
@@ -338,6 +345,32 @@ void require_no_float8(const Op& op, const Slots& slots) {
       not_implemented(op, as_tensor(o)->dtype);
 }
 
+bool compute(Op& op, Slots& slots, Form form, Results& outs);
+
+// The result of a composition as native ops in a row; null where its body has to run.
+PyObject* run_route(const Op& op, const Slots& slots) {
+  Call call;
+  Arena arena;
+  Steps steps;
+  convert_args(op, slots, call, arena);
+  if (!op.route->steps(call, steps)) return nullptr;
+  Results last;
+  for (const Steps::Step& step : steps.all()) {
+    Slots inner;
+    for (int i = 0; i < step.count; ++i) {
+      const auto [kind, value] = step.args[i];
+      inner.at[i] = kind == Steps::Arg::Previous ? object(last[0].get())
+                    : kind == Steps::Arg::Number ? inner.keep(PyLong_FromLongLong(value))
+                    : slots.at[value]            ? slots.at[value]
+                                                 : op.args[value].default_value;
+    }
+    Results made;
+    compute(named_op(step.op), inner, Form::Function, made);
+    last = std::move(made);
+  }
+  return wrap(std::move(last[0]));
+}
+
 // Compositions without a rule of their own record through the ops they call.
 PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
   if (op.shortcut && form != Form::Inplace && !slots.out && !slots.interposed &&
@@ -356,7 +389,9 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
     if (before.get()) slots.at[0] = before.get();
   }
   uint64_t since = op.labels ? last_sequence() : 0;
-  Own result(call_body(op, slots));
+  bool plain = form != Form::Inplace && !slots.out && !(slots.interposed | interposers_);
+  Own result(op.route && plain ? run_route(op, slots) : nullptr);
+  if (!result) result = Own(call_body(op, slots));
   if (op.labels && grad_enabled()) label_results(op, result.get(), since);
   if (form == Form::Inplace) {
     if (result.get() == given) return result.give();
@@ -401,19 +436,11 @@ void require_body(const Op& op, const Slots& slots, Form form) {
     if (all[i]->kind) refuse_kind(op.public_name.c_str(), *all[i]);
 }
 
-}  // namespace
-
-PyObject* invoke(Op& op, Slots& slots, Form form) {
-  if (form == Form::Inplace && !is_tensor(slots.at[0]))
-    fail(ErrorKind::Type, op.public_name, "_(): expected a Tensor to change, got ",
-         Py_TYPE(slots.at[0])->tp_name);
+// Runs and records the call of an op that is no composition. True: the results are in what was
+// given as out=, several tensors.
+bool compute(Op& op, Slots& slots, Form form, Results& outs) {
   bool kinds = slots.interposed & kKind;
-  if (kinds) [[unlikely]]
-    require_body(op, slots, form);
-  if (op.is_composite()) return invoke_composite(op, slots, form);
-  if (slots.interposed & kLevel) [[unlikely]]
-    return invoke_level(op, slots, form);
-  bool recording = op.differentiable && grad_enabled() && any_requires_grad(op, slots);
+  bool recording = op.differentiable && thread_state().grad && any_requires_grad(op, slots);
   Tensor* target = form == Form::Inplace               ? as_tensor(slots.at[0])
                    : slots.out && is_tensor(slots.out) ? as_tensor(slots.out)
                                                        : nullptr;
@@ -431,7 +458,6 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
     }
   }
   if (slots.out) prepare_out(op, slots, recording);
-  Results outs;
   if (op.pointwise && !kinds) {
     outs.push_back(run_pointwise_op(op, slots, target));
   } else if (op.kernel && !kinds) {
@@ -451,7 +477,7 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
     outs[0] = Ref<Tensor>::share(target);
   } else if (slots.out && !target) {
     deliver_all(op, slots.out, outs);
-    return given_outputs(op, slots.out);
+    return true;
   }
   if (mutated >= 0) ++as_tensor(slots.at[mutated])->version();
   if (slots.out && target) ++target->version();
@@ -467,6 +493,22 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
            original.get());
   }
   if (op.requires_grad_arg >= 0) set_requires_grad(op, slots, *outs[0]);
+  return false;
+}
+
+}  // namespace
+
+PyObject* invoke(Op& op, Slots& slots, Form form) {
+  if (form == Form::Inplace && !is_tensor(slots.at[0]))
+    fail(ErrorKind::Type, op.public_name, "_(): expected a Tensor to change, got ",
+         Py_TYPE(slots.at[0])->tp_name);
+  if (slots.interposed & kKind) [[unlikely]]
+    require_body(op, slots, form);
+  if (op.is_composite()) return invoke_composite(op, slots, form);
+  if (slots.interposed & kLevel) [[unlikely]]
+    return invoke_level(op, slots, form);
+  Results outs;
+  if (compute(op, slots, form, outs)) return given_outputs(op, slots.out);
   return pack_results(op, outs);
 }
 

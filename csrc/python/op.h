@@ -74,6 +74,7 @@ struct Op {
   const PointwiseKernel* pointwise = nullptr;
   const Kernel* kernel = nullptr;
   const Shortcut* shortcut = nullptr;  // compositions: is the result the first argument?
+  const Route* route = nullptr;        // compositions: for the usual arguments, native ops in a row
   PyObject* body = nullptr;            // Python implementation, called with the arguments in order
   PyObject* record = nullptr;          // what declared it: a Record
   std::vector<std::string> result_names;
@@ -116,13 +117,22 @@ enum class Form : uint8_t { Function, Method, Inplace };
 // args.cpp
 bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwnames, Slots& slots,
                 std::string* why);  // false: `why` says what does not fit
-constexpr int kMaxSizeArgs = 8;     // int[] arguments of one op
-struct Arena {
-  SizeVec ints[kMaxSizeArgs];  // Values point into these: they stay where they are
-  int n_ints = 0;
-  std::vector<std::vector<double>> floats;
-  std::vector<std::vector<Tensor*>> tensors;
-  std::vector<Own> owned;
+// The lists that a call's Values point to: int[], float[] and Tensor[]. Short ones allocate
+// nothing.
+class Arena {
+ public:
+  template <class T>
+  T* take(size_t n) {
+    static_assert(sizeof(T) == sizeof(room_[0]));
+    if (n <= kRoom - used_) return reinterpret_cast<T*>(room_ + std::exchange(used_, used_ + n));
+    return reinterpret_cast<T*>(more_.emplace_back(new uint64_t[n]).get());
+  }
+
+ private:
+  static constexpr size_t kRoom = 24;
+  size_t used_ = 0;
+  uint64_t room_[kRoom];
+  std::vector<std::unique_ptr<uint64_t[]>> more_;
 };
 void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena);
 // op.cpp

@@ -59,6 +59,16 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
   });
 }
 
+// Of an op that mostly returns its only argument, as contiguous() does.
+PyObject* alone_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* names) {
+  if (!names && PyVectorcall_NARGS(nargsf) == 1 && is_tensor(args[0])) {
+    const Op& op = *(*reinterpret_cast<OpObject*>(self)->overloads)[0];
+    const Tensor& t = *as_tensor(args[0]);
+    if (!(t.interposed | interposers_) && op.shortcut->alone(t)) return Py_NewRef(args[0]);
+  }
+  return op_vectorcall(self, args, nargsf, names);
+}
+
 PyObject* bind_method(PyObject* self, PyObject* instance, PyObject*) {
   if (!instance) return Py_NewRef(self);
   return PyMethod_New(self, instance);
@@ -194,6 +204,7 @@ PyObject* make_callable(PyObject*, PyObject* args) {
     Op& op = operator_op(record);
     OpObject* o = new_callable(name, record, static_cast<Form>(form));
     o->overloads = new std::vector<Op*>{&op};
+    if (op.shortcut && op.shortcut->alone) o->vectorcall = alone_vectorcall;
     return reinterpret_cast<PyObject*>(o);
   });
 }
@@ -249,16 +260,21 @@ PyObject* table_;  // public name -> callable, shared with Python
 
 }  // namespace
 
-Op& named_op(const char* public_name) {
-  auto* f = reinterpret_cast<OpObject*>(PyDict_GetItemString(table_, public_name));
-  if (!f) fail("internal: op '", public_name, "' is not in the table");
-  return *(*f->overloads)[0];
+// The callable of that name in the table. Names are mostly literals, so their addresses tell where
+// the last answers are kept.
+static OpObject* named(const char* name) {
+  static OpObject* kept[64];
+  OpObject*& f = kept[reinterpret_cast<uintptr_t>(name) / 8 % 64];
+  if (f && PyUnicode_CompareWithASCIIString(f->name, name) == 0) return f;
+  f = reinterpret_cast<OpObject*>(PyDict_GetItemString(table_, name));
+  if (!f) fail("internal: op '", name, "' is not in the table");
+  return f;
 }
 
+Op& named_op(const char* public_name) { return *(*named(public_name)->overloads)[0]; }
+
 PyObject* call_op(const char* name, PyObject* const* args, size_t n) {
-  PyObject* f = PyDict_GetItemString(table_, name);
-  if (!f) fail("internal: op '", name, "' is not in the table");
-  return checked(PyObject_Vectorcall(f, args, n, nullptr));
+  return checked(PyObject_Vectorcall(reinterpret_cast<PyObject*>(named(name)), args, n, nullptr));
 }
 
 void add_ops(PyObject* module) {

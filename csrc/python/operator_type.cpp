@@ -78,20 +78,17 @@ void take_schema(Op& op, Schema&& s) {
   op.returns_list = s.returns_list;
   op.result_names = std::move(s.result_names);
   op.named_results = op.result_names.size() > 1 && op.result_names[0] != "result0";
-  int sizes = 0;
   for (size_t i = 0; i < op.args.size(); ++i) {
     const ArgSpec& a = op.args[i];
     int at = static_cast<int>(i);
     op.positional += !a.keyword_only;
-    sizes += a.type == ArgType::Ints;
     if (a.type == ArgType::Tensor || a.type == ArgType::Operand || a.type == ArgType::Tensors)
       op.tensor_args.push_back(at);
     if (std::string_view(a.text) == "requires_grad") op.requires_grad_arg = at;
     op.draws |= a.type == ArgType::Generator;
     if (a.type == ArgType::DType) op.dtype_arg = at;
   }
-  RL_CHECK(op.args.size() <= kMaxArgs && sizes <= kMaxSizeArgs, op.name, ": a schema has at most ",
-           kMaxArgs, " arguments, ", kMaxSizeArgs, " of them int[]");
+  RL_CHECK(op.args.size() <= kMaxArgs, op.name, ": a schema has at most ", kMaxArgs, " arguments");
 }
 
 void find_native(Op& op, const char* name, bool pointwise) {
@@ -102,6 +99,7 @@ void find_native(Op& op, const char* name, bool pointwise) {
   if (!op.pointwise && !op.kernel && !op.body)
     fail(ErrorKind::NotImplemented, "op ", op.name, ": neither a native kernel nor a body");
   op.shortcut = find_shortcut(op.name);
+  op.route = find_route(op.name);
   op.is_view = op.kernel && op.kernel->kind == Kernel::View;
   if (op.is_view) op.has_out = false;
   if (op.out_rule == OutRule::Default)
@@ -111,7 +109,7 @@ void find_native(Op& op, const char* name, bool pointwise) {
 // What the decorator `op` is told besides the schema; what is missing here is Python's business.
 struct Options {
   bool pointwise = false, differentiable = true, numbers = false;
-  bool functional = false;
+  bool functional = false, internal = false;
   DTypeRule dtype_rule = DTypeRule::Promote;
   PyObject *out = Py_None, *kernel = Py_None, *grad_name = Py_None, *without = Py_None;
   const char *no_bool = "", *node_prefix = "", *no_float8 = "";
@@ -134,6 +132,12 @@ bool is_functional(PyObject* at) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(at); ++i)
     if (is_functional(PyTuple_GET_ITEM(at, i))) return true;
   return false;
+}
+
+// Offered to nobody: several results are a plain tuple, which costs a tenth of one with names.
+bool is_internal(PyObject* at) {
+  bool one = PyTuple_Check(at) && PyTuple_GET_SIZE(at) == 1;
+  return is_text(one ? PyTuple_GET_ITEM(at, 0) : at, "internal");
 }
 
 Options read_options(PyObject* dict) {
@@ -162,7 +166,8 @@ Options read_options(PyObject* dict) {
     else if (name == "grad_name_without")
       o.without = value;
     else if (name == "at")
-      o.node_prefix = node_prefix(value), o.functional = is_functional(value);
+      o.node_prefix = node_prefix(value), o.functional = is_functional(value),
+      o.internal = is_internal(value);
     else if (name != "method" && name != "inplace" && name != "operator")
       fail(ErrorKind::Type, "op() got an unexpected option '", name, "'");
   }
@@ -208,6 +213,7 @@ PyObject* declare(PyObject* self, PyObject* args) {
     take_schema(*op, std::move(parsed));
     op->has_out = o.out == Py_None ? has_out || (op->mutated < 0 && !o.functional)
                                    : PyObject_IsTrue(o.out) != 0;
+    op->named_results &= !o.internal;
     op->dtype_rule = o.dtype_rule;
     op->out_rule = out_rule(o.out);
     op->differentiable = o.differentiable;
@@ -340,6 +346,7 @@ constexpr auto kGradNames = [](const Op& op) { return tuple_of(op.grad_names, te
 constexpr auto kReturnsList = [](const Op& op) { return PyBool_FromLong(op.returns_list); };
 constexpr auto kDifferentiable = [](const Op& op) { return PyBool_FromLong(op.differentiable); };
 constexpr auto kIsView = [](const Op& op) { return PyBool_FromLong(op.is_view); };
+constexpr auto kIsRouted = [](const Op& op) { return PyBool_FromLong(op.route != nullptr); };
 constexpr auto kMutated = [](const Op& op) { return PyLong_FromLong(op.mutated); };
 
 PyGetSetDef getset[] = {{"name", get<kName>, nullptr, nullptr, nullptr},
@@ -353,6 +360,7 @@ PyGetSetDef getset[] = {{"name", get<kName>, nullptr, nullptr, nullptr},
                         {"returns_list", get<kReturnsList>, nullptr, nullptr, nullptr},
                         {"differentiable", get<kDifferentiable>, nullptr, nullptr, nullptr},
                         {"is_view", get<kIsView>, nullptr, nullptr, nullptr},
+                        {"is_routed", get<kIsRouted>, nullptr, nullptr, nullptr},
                         {"mutated", get<kMutated>, nullptr, nullptr, nullptr},
                         {nullptr, nullptr, nullptr, nullptr, nullptr}};
 

@@ -3,17 +3,16 @@
 #include <string>
 
 #include "autograd/engine.h"
+#include "plan/copy.h"
 #include "python/docs.h"
 #include "python/graph.h"
+#include "python/interpose.h"
 #include "python/op.h"
 #include "python/state.h"
 
 namespace rl::py {
 
-ThreadState& thread_state() {
-  static thread_local ThreadState s;
-  return s;
-}
+constinit thread_local ThreadState thread_state_;
 bool grad_enabled() { return thread_state().grad; }
 bool inference_mode() { return thread_state().inference; }
 
@@ -121,6 +120,21 @@ PyObject* captured_tuple(Pass& pass, bool allow_unused) {
   return out.give();
 }
 
+PyObject* run(std::vector<Root> starts, bool keep, bool create, PyObject* inputs, bool allow_unused,
+              bool accumulate) {
+  Pass pass;
+  pass.keep_graph = keep;
+  pass.create_graph = create;
+  pass.accumulate = accumulate;
+  std::vector<Edge> held = targets_from(inputs);
+  for (Edge& e : held) pass.targets.push_back({e.node.get(), e.nr});
+  Enter enter;
+  run_backward(std::move(starts), pass);
+  if (!accumulate) return captured_tuple(pass, allow_unused);
+  accumulate_captured(pass, inputs);
+  Py_RETURN_NONE;
+}
+
 PyObject* py_run_backward(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *roots, *grads, *inputs;
@@ -130,18 +144,33 @@ PyObject* py_run_backward(PyObject*, PyObject* args) {
       throw PythonError{};
     Own r(checked(PySequence_Tuple(roots))), g(checked(PySequence_Tuple(grads))),
         in(checked(PySequence_Tuple(inputs)));
-    Pass pass;
-    pass.keep_graph = keep;
-    pass.create_graph = create;
-    pass.accumulate = accumulate;
-    std::vector<Root> starts = roots_from(r.get(), g.get());
-    std::vector<Edge> held = targets_from(in.get());
-    for (Edge& e : held) pass.targets.push_back({e.node.get(), e.nr});
-    Enter enter;
-    run_backward(std::move(starts), pass);
-    if (!accumulate) return captured_tuple(pass, allow_unused);
-    accumulate_captured(pass, in.get());
-    Py_RETURN_NONE;
+    return run(roots_from(r.get(), g.get()), keep, create, in.get(), allow_unused, accumulate);
+  });
+}
+
+// Is 1 the gradient to start from, without a question? A plain number that requires one.
+bool starts_from_one(PyObject* o) {
+  if (Py_TYPE(o) != TensorType || (as_tensor(o)->interposed | interposers_)) return false;
+  Tensor& t = *as_tensor(o);
+  return t.numel == 1 && is_floating(t.dtype) && !t.is_meta() &&
+         (t.requires_grad || tensor_grad_fn(t));
+}
+
+// run_from_one(root, retain_graph, create_graph, inputs, allow_unused, accumulate): as
+// run_backward for the usual root; NotImplemented for others.
+PyObject* run_from_one(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  return guarded([&]() -> PyObject* {
+    if (n != 6) fail(ErrorKind::Type, "run_from_one() takes 6 arguments, got ", int64_t{n});
+    if (!starts_from_one(args[0])) Py_RETURN_NOTIMPLEMENTED;
+    Tensor& t = *as_tensor(args[0]);
+    Root root;
+    root.node = gradient_edge(t, root.nr);
+    root.grad = empty_like(t);
+    fill(*root.grad, Scalar::of(int64_t{1}));
+    std::vector<Root> starts;
+    starts.push_back(std::move(root));
+    auto is_set = [&](int i) { return PyObject_IsTrue(args[i]) == 1; };
+    return run(std::move(starts), is_set(1), is_set(2), args[3], is_set(4), is_set(5));
   });
 }
 
@@ -256,6 +285,8 @@ PyObject* set_package_prefix(PyObject*, PyObject* text) {
 
 PyMethodDef functions[] = {
     {"run_backward", py_run_backward, METH_VARARGS, nullptr},
+    {"run_from_one", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(run_from_one)),
+     METH_FASTCALL, nullptr},
     {"record_function", record_function, METH_VARARGS, nullptr},
     {"get_hooks", get_hooks, METH_VARARGS, nullptr},
     {"set_hooks", set_hooks, METH_VARARGS, nullptr},

@@ -22,15 +22,17 @@ bool wants_grad(PyObject* o, uint8_t level) {
 
 bool differentiable(const Tensor& t) { return is_inexact(t.dtype); }
 
-Shape shape_of(const Tensor& t) {
-  return {SizeVec(t.sizes().begin(), t.sizes().end()), t.dtype, t.device};
+void describe(Shape& s, const Tensor& t) {
+  s.sizes.assign(t.sizes().begin(), t.sizes().end());
+  s.dtype = t.dtype;
+  s.device = t.device;
 }
 
 void add_edge(Node& n, PyObject* o, uint8_t level) {
   Edge& e = n.edges.emplace_back();
   if (!o || !is_tensor(o) || !wants_grad(o, level)) return;
   e.node = gradient_edge(*as_tensor(o), e.nr);
-  e.shape = shape_of(*as_tensor(o));
+  describe(e.shape, *as_tensor(o));
 }
 
 }  // namespace
@@ -40,9 +42,12 @@ bool any_requires_grad(const Op& op, const Slots& slots) {
     PyObject* o = slots.at[i];
     if (!o) continue;
     if (Py_TYPE(o) == TensorType) {
-      if ((as_tensor(o)->requires_grad || as_tensor(o)->grad_fn) &&
-          level_of(*as_tensor(o)) == slots.level)
-        return true;
+      const Tensor& t = *as_tensor(o);
+      if (t.requires_grad | (t.grad_fn != nullptr)) {
+        if (level_of(t) == slots.level) return true;
+      } else if (!t.view) {
+        continue;  // only views come by their history later
+      }
     } else if (PyTuple_Check(o) || PyList_Check(o)) {
       for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k)
         if (wants_grad(PySequence_Fast_ITEMS(o)[k], slots.level)) return true;
@@ -202,9 +207,9 @@ void rebase(Tensor& view, Ref<Node> fn) {
   Ref<Node> n = make_node(NodeKind::CopySlices, nullptr);
   Edge& first = n->edges.emplace_back();
   first.node = gradient_edge(base, first.nr);
-  first.shape = shape_of(base);
+  describe(first.shape, base);
   for (size_t i = 1; i < fn->edges.size(); ++i) n->edges.push_back(fn->edges[i]);
-  n->outputs.push_back(shape_of(base));
+  describe(n->outputs.emplace_back(), base);
   n->view_sizes.assign(view.sizes().begin(), view.sizes().end());
   n->view_strides.assign(view.strides().begin(), view.strides().end());
   n->view_offset = view.offset - base.offset;
@@ -238,7 +243,7 @@ void record(Op& op, const Slots& slots, std::span<Tensor* const> outs, Form form
   add_edges(op, *n, slots);
   int mutated = form == Form::Inplace ? (op.mutated >= 0 ? op.mutated : 0) : -1;
   save_inputs(op, *n, slots, outs, original, mutated);
-  for (Tensor* t : outs) n->outputs.push_back(shape_of(*t));
+  for (Tensor* t : outs) describe(n->outputs.emplace_back(), *t);
   if (op.extra >= 0 && (!slots.at[op.extra] || slots.at[op.extra] == Py_None))
     label_short_form(op, *n);
   if (mutated >= 0 && outs[0]->view) return rebase(*outs[0], std::move(n));
@@ -279,9 +284,10 @@ void mark_view(Tensor& view, Tensor& base, bool multiple) {
   share_version(view, root);
   view.is_inference = root.is_inference;
   if (!is_inexact(view.dtype)) return;
-  view.view =
-      new ViewInfo{Ref<Tensor>::share(&root), view.version(),
-                   multiple || (base.view && base.view->multiple), !grad_mode(level_of(base))};
+  static_assert(sizeof(ViewInfo) <= sizeof(view.view_room));
+  view.view = new (view.view_room)
+      ViewInfo{Ref<Tensor>::share(&root), view.version(),
+               multiple || (base.view && base.view->multiple), !grad_mode(level_of(base))};
 }
 
 PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset, const char* op) {

@@ -26,6 +26,10 @@ PyObject* list_of(const Tensor& t, int dim, const char* at) {
   if (dim == t.ndim) return checked(scalar_object(at, t.dtype));
   int64_t n = t.size(dim), step = t.stride(dim) * item_size(t.dtype);
   Own list(checked(PyList_New(n)));
+  if (dim + 1 == t.ndim) {
+    if (n) scalar_objects(PySequence_Fast_ITEMS(list.get()), n, at, step, t.dtype);
+    return list.give();
+  }
   for (int64_t i = 0; i < n; ++i)
     PyList_SET_ITEM(list.get(), i, list_of(t, dim + 1, at + i * step));
   return list.give();

@@ -22,7 +22,9 @@ struct ThreadState {
   PyObject* interposers = nullptr;  // a list, innermost last
   PyObject* saved_hooks = nullptr;  // a list of (pack, unpack), null when none is active
 };
-ThreadState& thread_state();
+// Found without a call or a check: each op looks here several times.
+extern constinit thread_local ThreadState thread_state_;
+inline ThreadState& thread_state() { return thread_state_; }
 
 // What users see and set: the mode of the innermost level.
 inline bool& grad_mode() {

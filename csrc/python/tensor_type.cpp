@@ -28,7 +28,7 @@ PyObject* is_pinned(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* na
 namespace {
 
 // ---- life
-constexpr int kFreeMax = 256;
+constexpr int kFreeMax = 1024;
 PyObject* free_list_[kFreeMax];
 int free_count_ = 0;
 
@@ -38,7 +38,7 @@ void reset(Tensor& t) {
 
 void drop_graph(Tensor& t) {
   if (Node* n = std::exchange(t.grad_fn, nullptr)) drop_node(n);
-  if (ViewInfo* v = std::exchange(t.view, nullptr)) delete v;
+  if (ViewInfo* v = std::exchange(t.view, nullptr)) std::destroy_at(v);
   if (Tensor* g = std::exchange(t.grad, nullptr)) release(g);
 }
 
@@ -569,7 +569,7 @@ Tensor* new_tensor_object() {
   }
   Tensor& t = *as_tensor(o);
   reset(t);
-  t.is_inference = inference_mode();
+  t.is_inference = thread_state().inference;
   return &t;
 }
 }  // namespace rl

@@ -372,10 +372,32 @@ void check_device(PyObject* o, const char* op) {
          Py_TYPE(o)->tp_name);
 }
 
+static PyObject* new_size(Sizes sizes) {
+  Own t(checked(SizeType->tp_alloc(SizeType, static_cast<Py_ssize_t>(sizes.size()))));
+  for (size_t i = 0; i < sizes.size(); ++i)
+    PyTuple_SET_ITEM(t.get(), i, checked(PyLong_FromLongLong(sizes[i])));
+  return t.give();
+}
+
+// A Size never changes, so one object may stand for equal ones: those asked for last are kept, as
+// making one takes longer than all the rest of `t.shape`.
 PyObject* make_size(Sizes sizes) {
-  PyObject* t = checked(SizeType->tp_alloc(SizeType, static_cast<Py_ssize_t>(sizes.size())));
-  for (size_t i = 0; i < sizes.size(); ++i) PyTuple_SET_ITEM(t, i, PyLong_FromLongLong(sizes[i]));
-  return t;
+  struct Kept {
+    int64_t sizes[kInlineDims];
+    PyObject* made;
+  };
+  static Kept kept[64];
+  if (sizes.size() > kInlineDims) return new_size(sizes);
+  uint64_t hash = sizes.size();
+  for (int64_t s : sizes) hash = (hash ^ static_cast<uint64_t>(s)) * 0x9e3779b97f4a7c15u;
+  Kept& k = kept[hash >> 58];
+  bool same = k.made && PyTuple_GET_SIZE(k.made) == static_cast<Py_ssize_t>(sizes.size());
+  for (size_t i = 0; same && i < sizes.size(); ++i) same = k.sizes[i] == sizes[i];
+  if (same) return Py_NewRef(k.made);
+  PyObject* fresh = new_size(sizes);
+  std::copy(sizes.begin(), sizes.end(), k.sizes);
+  Py_XSETREF(k.made, Py_NewRef(fresh));
+  return fresh;
 }
 
 MemoryFormat to_memory_format(PyObject* o, const char* op) {
@@ -429,7 +451,7 @@ Scalar to_scalar(PyObject* o, const char* op, const char* arg) {
 }
 
 int64_t to_index(PyObject* o, const char* op, const char* arg) {
-  Own v(PyNumber_Index(o));
+  Own v(PyLong_CheckExact(o) ? Py_NewRef(o) : PyNumber_Index(o));
   if (!v) {
     PyErr_Clear();
     fail(ErrorKind::Type, op, "(): argument '", arg, "' must be int, not ", Py_TYPE(o)->tp_name);
@@ -449,25 +471,38 @@ SizeVec to_sizes(PyObject* o, const char* op, const char* arg) {
   return out;
 }
 
+template <class T>
+static PyObject* number_object(T v) {
+  if constexpr (std::is_same_v<T, bool>)
+    return PyBool_FromLong(v);
+  else if constexpr (std::is_same_v<T, uint64_t>)
+    return PyLong_FromUnsignedLongLong(v);
+  else if constexpr (std::is_integral_v<T>)
+    return PyLong_FromLongLong(v);
+  else if constexpr (requires { v.re; })
+    return PyComplex_FromDoubles(v.re, v.im);
+  else
+    return PyFloat_FromDouble(static_cast<double>(
+        static_cast<std::conditional_t<std::is_same_v<T, double>, double, float>>(v)));
+}
+
 PyObject* scalar_object(const void* p, DType d) {
   if (is_float8(d)) {
     float wide;
     convert(&wide, DType::F32, p, d, 1);
-    return PyFloat_FromDouble(static_cast<double>(wide));
+    return number_object(wide);
   }
-  return dispatch(d, [&]<class T>() -> PyObject* {
-    T v = *static_cast<const T*>(p);
-    if constexpr (std::is_same_v<T, bool>)
-      return PyBool_FromLong(v);
-    else if constexpr (std::is_same_v<T, uint64_t>)
-      return PyLong_FromUnsignedLongLong(v);
-    else if constexpr (std::is_integral_v<T>)
-      return PyLong_FromLongLong(v);
-    else if constexpr (requires { v.re; })
-      return PyComplex_FromDoubles(v.re, v.im);
-    else
-      return PyFloat_FromDouble(static_cast<double>(
-          static_cast<std::conditional_t<std::is_same_v<T, double>, double, float>>(v)));
+  return dispatch(d, [&]<class T>() { return number_object(*static_cast<const T*>(p)); });
+}
+
+void scalar_objects(PyObject** to, int64_t n, const char* p, int64_t step, DType d) {
+  if (is_float8(d)) {
+    for (int64_t i = 0; i < n; ++i) to[i] = checked(scalar_object(p + i * step, d));
+    return;
+  }
+  dispatch(d, [&]<class T>() {
+    for (int64_t i = 0; i < n; ++i)
+      to[i] = checked(number_object(*reinterpret_cast<const T*>(p + i * step)));
   });
 }
 

@@ -86,13 +86,17 @@ def backward(
     """
     if grad_variables is not None:
         grad_tensors = _merge_old_name(grad_tensors, grad_variables)
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    if grad_tensors is None and inputs is None:  # mostly of a loss
+        run = _native.run_from_one
+        if run(tensors, retain_graph, create_graph, (), True, True) is None:
+            return
     targets = () if inputs is None else _as_tuple(inputs, "backward")
     if inputs is not None and not targets:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     roots = _as_tuple(tensors, "backward")
     grads = _first_gradients(roots, _spread(grad_tensors, len(roots)), False)
     _check_roots(roots)
-    retain_graph = create_graph if retain_graph is None else retain_graph
     _native.run_backward(roots, grads, retain_graph, create_graph, targets, True, True)
 
 
@@ -144,13 +148,18 @@ def grad(
     if not only_inputs:
         _warn("grad(): only_inputs is deprecated and has no effect; use backward() instead")
     unused_is_fine = materialize_grads if allow_unused is None else allow_unused
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    if grad_outputs is None and isinstance(inputs, rl.Tensor) and not materialize_grads:
+        run = _native.run_from_one
+        found = run(outputs, retain_graph, create_graph, (inputs,), unused_is_fine, False)
+        if found is not NotImplemented:
+            return found
     roots, targets = _as_tuple(outputs, "grad"), _as_tuple(inputs, "grad")
     if not targets:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     starts = _first_gradients(roots, _spread(grad_outputs, len(roots)), is_grads_batched)
     _check_roots(roots)
     _check_inputs(targets)
-    retain_graph = create_graph if retain_graph is None else retain_graph
     run = _run_batched if is_grads_batched else _native.run_backward
     found = run(roots, starts, retain_graph, create_graph, targets, unused_is_fine, False)
     if materialize_grads:

@@ -94,19 +94,9 @@ def _wrap_generator(make_context, function):
     return in_context
 
 
-class _BareDecorator(_DecoratorContextManager):
-    """Modes without arguments may be written as decorators without parentheses."""
-
-    def __new__(cls, function=None):
-        if function is None:
-            return object.__new__(cls)
-        return object.__new__(cls)(function)
-
-    def __exit__(self, kind, value, trace):
-        _set_grad_enabled(self.prev)
-
-
-class no_grad(_BareDecorator):
+# Modes without arguments may be written as decorators without parentheses: their native bases take
+# a function as well.
+class no_grad(_native.WithoutGrad, _DecoratorContextManager):
     """Operations inside the block are not recorded: their results have ``requires_grad=False``.
 
     Use it as ``with rl.no_grad():``, ``@rl.no_grad()`` or ``@rl.no_grad``. Calls that create a
@@ -121,11 +111,8 @@ class no_grad(_BareDecorator):
         False
     """
 
-    def __enter__(self):
-        self.prev = _set_grad_enabled(False)
 
-
-class enable_grad(_BareDecorator):
+class enable_grad(_native.WithGrad, _DecoratorContextManager):
     """Operations inside the block are recorded, also within `no_grad`.
 
     Example::
@@ -136,9 +123,6 @@ class enable_grad(_BareDecorator):
         >>> y.requires_grad
         True
     """
-
-    def __enter__(self):
-        self.prev = _set_grad_enabled(True)
 
 
 class set_grad_enabled(_DecoratorContextManager):

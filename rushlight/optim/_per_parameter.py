@@ -6,6 +6,7 @@ whose step is an op of ops/optimize.py derives from `WithStep`, which has both.
 """
 
 import rushlight as rl
+from rushlight._native import plain_gradients, plain_states
 
 from .optimizer import Optimizer
 
@@ -41,10 +42,31 @@ class PerParameter(Optimizer):
         return True
 
     def _update_group(self, group):
+        params = group["params"]
+        if not group.get("capturable") and (step := self._step_of_all(group)):
+            params = self._update_plain(step, group)
+        if params:
+            self._update_each(params, group)
+
+    def _update_plain(self, step, group):
+        """One native step for the parameters that allow it; returns the others."""
+        params, grads, others = plain_gradients(group["params"], rl.nn.Parameter)
+        states = [self._state_of(param, group) for param in params]
+        if not plain_states(params, states):  # some are at their first step, perhaps
+            fit = [plain_states([param], [state]) for param, state in zip(params, states)]
+            others += [param for param, fits in zip(params, fit) if not fits]
+            params, grads, states = (
+                [item for item, fits in zip(items, fit) if fits]
+                for items in (params, grads, states)
+            )
+        if params:
+            step(params, grads, states)
+        return others
+
+    def _update_each(self, params, group):
         update = self._rule(group)
         maximize = group.get("maximize", False)
-        step_of_all, together = self._step_of_all(group), []
-        for param in group["params"]:
+        for param in params:
             grad = param.grad
             if grad is None:
                 continue
@@ -56,9 +78,6 @@ class PerParameter(Optimizer):
             if grad.is_sparse and not self._takes_sparse:
                 raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
             state = self._state_of(param, group)
-            if step_of_all and _plain(param, grad, state):
-                together.append((param, grad, state))
-                continue
             if maximize:
                 grad = -grad
             if self._views_complex and param.is_complex():
@@ -66,12 +85,10 @@ class PerParameter(Optimizer):
                 update(rl.view_as_real(param), rl.view_as_real(grad), real)
             else:
                 update(param, grad, state)
-        if together:
-            step_of_all(together)
 
     def _step_of_all(self, group):
-        """The function that updates a list of (param, grad, state), or None if there is none for
-        the options of `group`.
+        """The function `update(params, grads, states)` of lists, or None if there is none for the
+        options of `group`.
         """
         return None
 
@@ -123,35 +140,10 @@ class WithStep(PerParameter):
         numbers = self._numbers(group)
         step = native_step(self._step_name, group, numbers)
 
-        def update(together):
-            params, grads, states = zip(*together)
+        def update(params, grads, states):
             step(params, grads, *self._listed(states, group), *numbers, group["maximize"])
 
         return step and update
-
-
-_NATIVE_DTYPES = (rl.float32, rl.float64)
-
-
-def _plain(param, grad, state):
-    """Can a native step take them? All in rows, of one dtype it knows, and of no special class."""
-    dtype = param.dtype
-    if dtype not in _NATIVE_DTYPES or type(param) not in (rl.nn.Parameter, rl.Tensor):
-        return False
-    if type(grad) is not rl.Tensor or grad.dtype != dtype or param.device.type != "cpu":
-        return False
-    if param.layout is not rl.strided or grad.layout is not rl.strided:
-        return False
-    if not (param.is_contiguous() and grad.is_contiguous()):
-        return False
-    return state is None or bool(state) and all(_fits(v, dtype) for v in state.values())
-
-
-def _fits(value, dtype):
-    """Is it part of a started state: a step counter, or in rows like the parameter?"""
-    if type(value) is not rl.Tensor:
-        return False
-    return value.dim() == 0 or value.dtype == dtype and value.is_contiguous()
 
 
 def native_step(name, group, options):

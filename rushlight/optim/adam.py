@@ -145,8 +145,7 @@ class Adam(PerParameter):
         options = [number(option) for option in options]
         step = native_step("adam_step", group, options)
 
-        def update(together):
-            params, grads, states = zip(*together)
+        def update(params, grads, states):
             means, squares = ([s[n] for s in states] for n in ("exp_avg", "exp_avg_sq"))
             largest = [s["max_exp_avg_sq"] for s in states] if group["amsgrad"] else []
             steps = [s["step"] for s in states]

@@ -120,8 +120,7 @@ class SGD(PerParameter):
         options = [number(group[name]) for name in names]
         step = native_step("sgd_step", group, options)
 
-        def update(together):
-            params, grads, states = zip(*together)
+        def update(params, grads, states):
             buffers = [s["momentum_buffer"] for s in states] if group["momentum"] != 0 else []
             step(params, grads, buffers, *options, group["nesterov"], group["maximize"])
 

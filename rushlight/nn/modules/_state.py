@@ -6,6 +6,7 @@ How a single tensor is written to a file is not here: that is the package's `sav
 from collections import OrderedDict
 
 import rushlight as rl
+from rushlight._native import set_grad_enabled
 
 from ..parameter import Parameter, is_lazy
 from ._hooks import NO_HOOKS, add_hook
@@ -145,19 +146,20 @@ class StateMethods:
                 error_msgs,
             )
         assign = local_metadata.get("assign_to_params_buffers", False)
-        tensors = self._persistent_tensors()
+        tensors, found = self._persistent_tensors(), 0
         for name, own in tensors:
             key = prefix + name
             if key not in state_dict:
                 if strict:
                     missing_keys.append(key)
                 continue
+            found += 1
             try:
                 _load_tensor(self, name, own, state_dict[key], key, assign)
             except _Mismatch as problem:
                 error_msgs.append(str(problem))
         self._load_extra_state(state_dict, prefix, strict, missing_keys, unexpected_keys)
-        if strict:
+        if strict and found != len(state_dict):  # something is left: children's, or unexpected
             unexpected_keys += self._unexpected_below(state_dict, prefix, dict(tensors))
 
     def _persistent_tensors(self):
@@ -281,7 +283,8 @@ def _load_tree(module, state_dict, prefix, metadata, strict, assign, lists):
     for name, child in module._modules.items():
         if child is not None:
             below = prefix + name + "."
-            part = {k: v for k, v in state_dict.items() if k.startswith(below)}
+            keys = [k for k in state_dict if k.startswith(below)]
+            part = {k: state_dict[k] for k in keys} if keys else {}
             _load_tree(child, part, below, metadata, strict, assign, lists)
     for hook in module.__dict__.get("_load_state_dict_post_hooks", NO_HOOKS).values():
         if hook(module, IncompatibleKeys(missing, unexpected)) is not None:
@@ -301,21 +304,21 @@ def _load_tensor(module, name, own, given, key, assign):
     if not is_lazy(own):
         if is_lazy(given):
             _ = given.shape  # raises, with the explanation
-        if own.ndim == 0 and given.ndim == 1 and len(given) == 1:
-            given = given[0]  # older files keep numbers in vectors of one
         if given.shape != own.shape:
-            raise _Mismatch(
-                f"size mismatch for {key}: copying a param with shape {given.shape} from "
-                f"checkpoint, the shape in current model is {own.shape}."
-            )
+            if own.ndim or given.shape != (1,):
+                raise _Mismatch(
+                    f"size mismatch for {key}: copying a param with shape {given.shape} from "
+                    f"checkpoint, the shape in current model is {own.shape}."
+                )
+            given = given[0]  # older files keep numbers in vectors of one
     if own.is_meta and not given.is_meta and not assign:
         _warn_meta(key)
+    recorded = set_grad_enabled(False)
     try:
-        with rl.no_grad():
-            if assign:
-                _assign_tensor(module, name, own, given)
-            else:
-                own.copy_(given)
+        if assign:
+            _assign_tensor(module, name, own, given)
+        else:
+            own.copy_(given)
     except Exception as error:
         action = "swapping" if assign else "copying"
         raise _Mismatch(
@@ -323,6 +326,8 @@ def _load_tensor(module, name, own, given, key, assign):
             f"{_shape(own)} and whose dimensions in the checkpoint are {_shape(given)}, an "
             f"exception occurred : {error.args}."
         ) from error
+    finally:
+        set_grad_enabled(recorded)
 
 
 def _shape(tensor):

@@ -6,7 +6,7 @@ call are in `_hooks.py`, the state dict in `_state.py`, conversions in `_convert
 
 import rushlight as rl
 from rushlight._notes import early_arguments
-from rushlight._native import quick_attributes
+from rushlight._native import quick_module
 
 from ..parameter import Buffer, Parameter
 from ._convert import ConvertMethods
@@ -91,7 +91,7 @@ class Module(HookMethods, StateMethods, ConvertMethods):
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        quick_attributes(cls, Module.__getattr__)
+        quick_module(cls, _getattr, _call)
 
     def __getattr__(self, name):
         attributes = self.__dict__
@@ -420,7 +420,8 @@ class Module(HookMethods, StateMethods, ConvertMethods):
         return sorted(name for name in names if not name[0].isdigit())
 
 
-quick_attributes(Module, Module.__getattr__)
+_getattr, _call = Module.__getattr__, Module.__call__  # tracers put others in their place
+quick_module(Module, _getattr, _call)
 
 
 def _only_none(value, kind, name, expected):

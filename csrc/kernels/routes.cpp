@@ -1,0 +1,112 @@
+// Compositions that are a few native ops in a row when they are called the usual way: the same
+// calls that their bodies in rushlight/ops make, without the interpreter in between. Whatever is
+// unusual (or wrong) is left to the body. To add one: a function below and its RL_ROUTE line;
+// tests/behaviour/test_routes.py compares both ways on the samples of the record.
+#include <algorithm>
+
+#include "plan/call.h"
+
+namespace rl {
+namespace {
+
+bool is_real(const Call& c, int i) { return !is_complex(c.tensor(i).dtype); }
+
+// activation(input, inplace)
+bool unless_inplace(const Call& c, Steps& s, const char* op) {
+  if (c.flag(1)) return false;
+  s.then(op).argument(0);
+  return true;
+}
+
+// softmax(input, dim, dtype)
+bool softmax_steps(const Call& c, Steps& s, const char* op, int dtype) {
+  if (!c.has(1) || c.has(dtype) || !is_real(c, 0)) return false;
+  s.then(op).argument(0).argument(1);
+  return true;
+}
+
+constexpr int64_t kNoReduction = -1;
+
+// The number that kernels know a reduction by, where the deprecated flags before it are absent.
+int64_t reduction(const Call& c, int size_average, int reduce, int name) {
+  if (c.has(size_average) || c.has(reduce)) return kNoReduction;
+  constexpr std::string_view kNames[] = {"none", "mean", "sum"};
+  for (int64_t i = 0; i < 3; ++i)
+    if (c.text(name) == kNames[i]) return i;
+  return kNoReduction;
+}
+
+// A class for each row of a matrix.
+bool is_a_class_a_row(const Tensor& x, const Tensor& target) {
+  return x.ndim == 2 && target.ndim == 1 && target.size(0) == x.size(0) &&
+         is_integral(target.dtype);
+}
+
+// nll_loss(input, target, weight, size_average, ignore_index, reduce, reduction)
+bool nll_loss(const Call& c, Steps& s) {
+  int64_t how = reduction(c, 3, 5, 6);
+  if (how == kNoReduction || !is_a_class_a_row(c.tensor(0), c.tensor(1))) return false;
+  s.then("_nll").argument(0).argument(1).argument(2).argument(4).number(how);
+  return true;
+}
+
+// cross_entropy(input, target, weight, size_average, ignore_index, reduce, reduction,
+// label_smoothing)
+bool cross_entropy(const Call& c, Steps& s) {
+  int64_t how = reduction(c, 3, 5, 6);
+  if (how == kNoReduction || c.number(7) != 0 || !is_real(c, 0)) return false;
+  if (!is_a_class_a_row(c.tensor(0), c.tensor(1))) return false;
+  s.then("_log_softmax").argument(0).number(1);
+  s.then("_nll").previous().argument(1).argument(2).argument(4).number(how);
+  return true;
+}
+
+// mse_loss(input, target, size_average, reduce, reduction, weight)
+bool mse_loss(const Call& c, Steps& s) {
+  const Tensor &x = c.tensor(0), &target = c.tensor(1);
+  int64_t how = reduction(c, 2, 3, 4);
+  if (how == kNoReduction || c.has(5) || !std::ranges::equal(x.sizes(), target.sizes()))
+    return false;
+  if (!is_floating(x.dtype) && !is_floating(target.dtype)) return false;
+  s.then("_mse").argument(0).argument(1).number(how);
+  return true;
+}
+
+// to(self, dtype, non_blocking, copy, memory_format)
+bool to_dtype(const Call& c, Steps& s) {
+  if (c.args[1].dtype == c.tensor(0).dtype && !c.flag(3)) return false;
+  s.then("convert").argument(0).argument(1).argument(4);
+  return true;
+}
+
+// layer_norm(input, normalized_shape, weight, bias, eps, cudnn_enable)
+bool layer_norm(const Call& c, Steps& s) {
+  Sizes sizes = c.tensor(0).sizes(), shape = c.ints(1);
+  auto is_shape = [&](Sizes t) {
+    return std::equal(shape.begin(), shape.end(), t.begin(), t.end());
+  };
+  if (shape.empty() || shape.size() > sizes.size() || !is_shape(sizes.last(shape.size())))
+    return false;
+  for (int i : {2, 3})
+    if (c.has(i) && !is_shape(c.tensor(i).sizes())) return false;
+  int64_t rows = checked_numel(sizes.first(sizes.size() - shape.size()));
+  s.then("_row_norm").argument(0).argument(2).argument(3).number(rows).number(1).number(1);
+  s.argument(4);
+  return true;
+}
+
+RL_ROUTE("relu.nn", [](const Call& c, Steps& s) { return unless_inplace(c, s, "relu"); });
+RL_ROUTE("softmax", [](const Call& c, Steps& s) { return softmax_steps(c, s, "_softmax", 2); });
+RL_ROUTE("softmax.nn", [](const Call& c, Steps& s) { return softmax_steps(c, s, "_softmax", 3); });
+RL_ROUTE("log_softmax",
+         [](const Call& c, Steps& s) { return softmax_steps(c, s, "_log_softmax", 2); });
+RL_ROUTE("log_softmax.nn",
+         [](const Call& c, Steps& s) { return softmax_steps(c, s, "_log_softmax", 3); });
+RL_ROUTE("nll_loss", nll_loss);
+RL_ROUTE("cross_entropy", cross_entropy);
+RL_ROUTE("mse_loss", mse_loss);
+RL_ROUTE("to.dtype", to_dtype);
+RL_ROUTE("layer_norm", layer_norm);
+
+}  // namespace
+}  // namespace rl

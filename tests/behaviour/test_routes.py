@@ -1,0 +1,77 @@
+"""Compositions that are called the usual way skip their Python bodies: both ways agree."""
+
+import pytest
+
+import rushlight as rl
+from rushlight.ops._record import records
+
+F = rl.nn.functional
+
+
+def leaf(*sizes):
+    return rl.randn(*sizes, requires_grad=True)
+
+
+def calls():
+    target = rl.tensor([1, 0, 2])
+    weight = rl.rand(4)
+    yield "relu.nn", (leaf(3, 4), False)
+    yield "softmax", (leaf(3, 4), 1, None)
+    yield "softmax.nn", (leaf(2, 3, 4), -2, 3, None)
+    yield "log_softmax", (leaf(3, 4), 0, None)
+    yield "log_softmax.nn", (leaf(4), 0, 3, None)
+    for reduction in ("none", "mean", "sum"):
+        yield "nll_loss", (leaf(3, 4), target, None, None, -100, None, reduction)
+        yield "nll_loss", (leaf(3, 4), target, weight, None, 1, None, reduction)
+        yield "cross_entropy", (leaf(3, 4), target, None, None, -100, None, reduction, 0.0)
+        yield "cross_entropy", (leaf(3, 4), target, weight, None, 2, None, reduction, 0.0)
+        yield "mse_loss", (leaf(3, 4), leaf(3, 4), None, None, reduction, None)
+    yield "to.dtype", (leaf(3, 4), rl.float64, False, False, None)
+    yield "to.dtype", (leaf(3, 4), rl.float32, False, True, None)
+    yield "layer_norm", (leaf(3, 4), (4,), None, None, 1e-5, True)
+    yield "layer_norm", (leaf(2, 3, 4), (3, 4), leaf(3, 4), leaf(3, 4), 1e-3, True)
+
+
+@pytest.mark.parametrize("name, args", [pytest.param(*call, id=call[0]) for call in calls()])
+def test_a_route_is_its_body(name, args):
+    record = records[name]
+    leaves = [a for a in args if isinstance(a, rl.Tensor) and a.requires_grad]
+    function = {
+        "softmax": rl.softmax,
+        "log_softmax": rl.log_softmax,
+        "to.dtype": lambda x, dtype, later, copy, layout: x.to(dtype, later, copy),
+    }.get(name) or getattr(F, record.public_name)
+    routed, direct = function(*args), record.body(*args)
+    assert rl.equal(routed, direct)
+    assert type(routed.grad_fn).__name__ == type(direct.grad_fn).__name__
+    start = rl.rand_like(routed)
+    for one, other in zip(
+        rl.autograd.grad(routed, leaves, start), rl.autograd.grad(direct, leaves, start)
+    ):
+        assert rl.equal(one, other)
+
+
+def test_every_route_is_compared():
+    compared = {name for name, _ in calls()}
+    assert compared == {name for name, record in records.items() if record.is_routed}
+
+
+def test_interposers_see_what_a_routed_body_calls():
+    seen = []
+
+    def watch(function, args, kwargs):
+        seen.append(function.__name__)
+        return NotImplemented
+
+    with rl._interpose.interpose(watch):
+        F.cross_entropy(rl.zeros(1, 2), rl.tensor([0]))
+    assert "log_softmax" in seen
+
+
+def test_errors_are_those_of_the_body():
+    with pytest.raises(RuntimeError, match="normalized_shape"):
+        F.layer_norm(rl.zeros(2, 3), (4,))
+    with pytest.raises(ValueError, match="not a valid value for reduction"):
+        F.nll_loss(rl.zeros(1, 2), rl.tensor([0]), reduction="all")
+    with pytest.raises(IndexError, match="out of bounds"):
+        F.cross_entropy(rl.zeros(1, 2), rl.tensor([7]))

@@ -3,6 +3,8 @@
 To change the order in which several operands are contracted, see `_cheapest_pair`.
 """
 
+import functools
+
 import rushlight as rl
 from rushlight.ops._decisions import recording
 from rushlight.ops._record import op
@@ -10,15 +12,15 @@ from rushlight.ops._record import op
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def _parse_terms(equation, operands):
+def _parse_terms(equation, count):
     """The operands' subscripts as lists of labels, and the output's (None: implicit)."""
     text = equation.replace(" ", "")
     left, arrow, right = text.partition("->")
     terms = left.split(",")
-    if len(terms) != len(operands):
+    if len(terms) != count:
         raise RuntimeError(
-            f"einsum(): {'more' if len(terms) > len(operands) else 'fewer'} operands were provided "
-            f"than specified in the equation {equation!r}: {len(operands)} operands"
+            f"einsum(): {'more' if len(terms) > count else 'fewer'} operands were provided "
+            f"than specified in the equation {equation!r}: {count} operands"
         )
     return [_labels(t, equation) for t in terms], _labels(right, equation) if arrow else None
 
@@ -52,17 +54,17 @@ def _sublists(arguments):
     return list(arguments[: 2 * pairs : 2]), terms, output
 
 
-def _expand_dots(terms, output, operands):
+def _expand_dots(terms, output, shapes):
     """Replaces each ellipsis with labels ('.0' is the last of the dimensions it covers)."""
     covered = []
-    for labels, x in zip(terms, operands):
+    for labels, shape in zip(terms, shapes):
         named = len(labels) - (... in labels)
-        if named > x.dim() or (... not in labels and named != x.dim()):
+        if named > len(shape) or (... not in labels and named != len(shape)):
             raise RuntimeError(
                 f"einsum(): the number of subscripts in the equation ({named}) does not match the "
-                f"number of dimensions ({x.dim()}) for an operand of shape {tuple(x.shape)}"
+                f"number of dimensions ({len(shape)}) for an operand of shape {tuple(shape)}"
             )
-        covered.append(x.dim() - named if ... in labels else 0)
+        covered.append(len(shape) - named if ... in labels else 0)
     most = max(covered, default=0)
 
     def filled(labels, n):
@@ -85,6 +87,8 @@ def _expand_dots(terms, output, operands):
 
 def _diagonal(x, labels):
     """x with repeated labels merged into their diagonal."""
+    if len(set(labels)) == len(labels):
+        return x, labels
     for label in set(labels):
         while labels.count(label) > 1:
             i = labels.index(label)
@@ -178,8 +182,9 @@ def _cheapest_pair(operands, terms, sizes):
     return found
 
 
-def _einsum(operands, terms, output):
-    terms, output = _expand_dots(terms, output, operands)
+def _checked(terms, output, shapes):
+    """Subscripts and output with a label for every dimension."""
+    terms, output = _expand_dots(terms, output, shapes)
     for m in output:
         if output.count(m) > 1:
             raise RuntimeError(
@@ -190,6 +195,16 @@ def _einsum(operands, terms, output):
                 f"einsum(): output subscript {m} does not appear in the equation for any input "
                 "operand"
             )
+    return terms, output
+
+
+@functools.lru_cache(maxsize=256)
+def _of_equation(equation, shapes):
+    """`_checked` of an equation: programs ask for the same ones over and over."""
+    return _checked(*_parse_terms(equation, len(shapes)), shapes)
+
+
+def _einsum(operands, terms, output):
     pairs = [_diagonal(x, labels) for x, labels in zip(operands, terms)]
     operands, terms = [p[0] for p in pairs], [p[1] for p in pairs]
     sizes = _sizes(terms, operands)
@@ -224,7 +239,8 @@ def einsum(*args):
             "operand and its subscripts list"
         )
     if isinstance(args[0], rl.Tensor):
-        operands, terms, output = _sublists(args)
+        operands, *labels = _sublists(args)
+        terms, output = _checked(*labels, [x.shape for x in operands])
     else:
         operands = (
             list(args[1])
@@ -236,7 +252,7 @@ def einsum(*args):
                 "einsum(): argument 'equation' (position 1) must be str, not "
                 f"{type(args[0]).__name__}"
             )
-        terms, output = _parse_terms(args[0], operands)
+        terms, output = _of_equation(args[0], tuple([x.shape for x in operands]))
     return _einsum(operands, terms, output)
 
 

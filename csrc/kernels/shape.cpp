@@ -205,15 +205,17 @@ void flip_infer(Call& c) {  // self, dims
   }
   same_infer(c);
 }
-void flip_run(Call& c) {
-  const Tensor& self = c.tensor(0);
-  Maps maps = plain_maps(self);
-  for (int64_t dim : c.ints(1))
-    if (self.ndim) {
-      SizeVec& m = maps[wrap_dim(dim, self.ndim)];
-      std::reverse(m.begin(), m.end());
-    }
-  remap(self, c.out(0), std::move(maps));
+void flip_run(Call& c) {  // reads backwards from the last element of each flipped dimension
+  Tensor& self = c.tensor(0);
+  SizeVec strides(self.strides().begin(), self.strides().end());
+  int64_t offset = self.offset;
+  for (int64_t dim : c.ints(1)) {
+    if (!self.numel || !self.ndim) continue;
+    int d = wrap_dim(dim, self.ndim);
+    offset += (self.size(d) - 1) * self.stride(d);
+    strides[d] = -strides[d];
+  }
+  copy_into(c.out(0), *alias(self, self.sizes(), strides, offset));
 }
 
 void roll_infer(Call& c) {  // self, shifts, dims

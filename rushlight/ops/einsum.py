@@ -3,8 +3,6 @@
 To change the order in which several operands are contracted, see `_cheapest_pair`.
 """
 
-import functools
-
 import rushlight as rl
 from rushlight.ops._decisions import recording
 from rushlight.ops._record import op
@@ -198,10 +196,17 @@ def _checked(terms, output, shapes):
     return terms, output
 
 
-@functools.lru_cache(maxsize=256)
+_known = {}  # (equation, shapes): what `_checked` made of them; programs repeat themselves
+
+
 def _of_equation(equation, shapes):
-    """`_checked` of an equation: programs ask for the same ones over and over."""
-    return _checked(*_parse_terms(equation, len(shapes)), shapes)
+    found = _known.get((equation, shapes))
+    if found is None:
+        found = _checked(*_parse_terms(equation, len(shapes)), shapes)
+        if len(_known) >= 256:
+            _known.clear()
+        _known[equation, shapes] = found
+    return found
 
 
 def _einsum(operands, terms, output):

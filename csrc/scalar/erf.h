@@ -138,7 +138,7 @@ static inline Normal<float> normal(float x) {
 
 static inline double erfcx_value(double x) {
   Pair y = erfcx_large(x);
-  return y.hi + y.lo;
+  return x > 0x1.fffffffffffffp+1023 ? 0.0 : y.hi + y.lo;
 }
 static inline double erfcx(double x) {
   double a = abs(x), b = a < 0.5 ? 0.5 : a;

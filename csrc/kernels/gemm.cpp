@@ -15,6 +15,7 @@
 namespace rl {
 namespace {
 
+constexpr int64_t kTinyWork = 128;  // m*n*k up to which packing would cost more than the loops
 constexpr int64_t kLibraryWork = 96 * 96 * 96;  // m*n*k from which a library may be asked
 constexpr int kRowMajor = 101, kPlain = 111, kTransposed = 112;
 
@@ -164,6 +165,7 @@ void library_gemm(const Matrix& a, const Matrix& b, double* c, int64_t ldc, bool
 template <class T>
 void real_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
   if (any_vector_product(a, b, c, ldc, accumulate)) return;
+  if (a.rows * a.cols * b.cols <= kTinyWork) return loop_gemm(a, b, c, ldc, accumulate);
   if (asks_library(a.rows * a.cols * b.cols) && fits_int(a, b, ldc) && !in_parallel())
     return library_gemm(a, b, c, ldc, accumulate);
   block_gemm(a, b, c, ldc, accumulate);

@@ -8,6 +8,7 @@
 
 #include "core/allocator.h"
 #include "kernels/gemm.h"
+#include "kernels/run_sums.h"
 #include "plan/blocks.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
@@ -18,7 +19,7 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-constexpr int64_t kLanes = 16;
+constexpr int64_t kMostRows = 96;  // of queries in a block
 
 // The matrix of one head, with unit steps between columns.
 template <class T>
@@ -43,44 +44,17 @@ struct Heads {
 };
 
 template <class T>
-void multiply(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
-  if constexpr (std::is_same_v<T, float>)
-    gemm_blocks().f32(a, b, c, ldc, accumulate);
-  else
-    gemm_blocks().f64(a, b, c, ldc, accumulate);
-}
-
-template <class T>
 void transpose(T* to, const Matrix& m) {
   constexpr int64_t item = sizeof(T);
   mover(item)(reinterpret_cast<char*>(to), static_cast<const char*>(m.data), m.cols, m.rows,
               {m.rows * item, item}, {item, m.row_stride * item});
 }
 
-template <class T, class F>
-T lane_sum(int64_t n, F f) {
-  T lanes[kLanes] = {}, tail = 0;
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int64_t j = 0; j < kLanes; ++j) lanes[j] += f(i + j);
-  for (; i < n; ++i) tail += f(i);
-  for (int64_t j = 0; j < kLanes; ++j) tail += lanes[j];
-  return tail;
-}
 // The largest of sign * p[i]; a NaN is skipped and comes back through the sum.
 template <class T>
 T largest(const T* p, int64_t n, T sign) {
-  T lanes[kLanes];
-  std::fill_n(lanes, kLanes, -std::numeric_limits<T>::infinity());
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int64_t j = 0; j < kLanes; ++j) {
-      T x = p[i + j] * sign;
-      lanes[j] = x > lanes[j] ? x : lanes[j];
-    }
-  T top = *std::max_element(lanes, lanes + kLanes);
-  for (; i < n; ++i) top = std::max(top, p[i] * sign);
-  return top;
+  return fold_run<LargerStep, T>(0, n, -std::numeric_limits<T>::infinity(),
+                                 [=](auto at) { return at(p) * sign; });
 }
 
 // What both directions share: the scores of a block of rows.
@@ -95,14 +69,15 @@ struct Scores {
   int64_t keys(int64_t end) const { return causal ? std::min(end, key.rows) : key.rows; }
   // Rows whose scores stay in the second-level cache; fewer waste less above the diagonal.
   int64_t block() const {
-    int64_t most = causal ? 32 : 96;
+    int64_t most = causal ? 32 : kMostRows;
     return std::clamp<int64_t>((1 << 16) / std::max<int64_t>(key.rows, 1), 8, most);
   }
 
   // query key^T of rows [begin, end); `keys_t` is the head's key^T.
   void multiply_keys(T* to, int64_t head, int64_t begin, int64_t end, const T* keys_t) const {
     int64_t n = keys(end);
-    multiply<T>(query.matrix(head, begin, end), {keys_t, query.cols, n, key.rows, 1}, to, n, false);
+    gemm_blocks().of<T>()(query.matrix(head, begin, end), {keys_t, query.cols, n, key.rows, 1}, to,
+                          n, false);
   }
   // Adds the bias of a row, which scales it; returns how many of its keys count. The others
   // become 0.
@@ -154,11 +129,11 @@ struct Forward {
       int64_t n = scores.keys(end);
       Scratch<T> weights((end - begin) * n);
       scores.multiply_keys(weights.data(), head, begin, end, keys_t);
-      T inverse[96];
+      T inverse[kMostRows];
       for (int64_t i = begin; i < end; ++i)
         inverse[i - begin] = exponentiate(weights.data() + (i - begin) * n, n, head, i);
-      multiply<T>({weights.data(), end - begin, n, n, 1}, value.matrix(head, 0, n),
-                  out.at(head, begin), out.row_step, false);
+      gemm_blocks().of<T>()({weights.data(), end - begin, n, n, 1}, value.matrix(head, 0, n),
+                            out.at(head, begin), out.row_step, false);
       for (int64_t i = begin; i < end; ++i)
         for (int64_t j = 0; j < out.cols; ++j) out.at(head, i)[j] *= inverse[i - begin];
     });
@@ -208,17 +183,17 @@ struct Backward {
     for (int64_t begin = 0; begin < rows; begin += most) {
       int64_t end = std::min(rows, begin + most), n = scores.keys(end);
       scores.multiply_keys(weights.data(), head, begin, end, keys_t.data());
-      multiply<T>(grad.matrix(head, begin, end), {values_t.data(), value.cols, n, keys, 1},
-                  steps.data(), n, false);
+      gemm_blocks().of<T>()(grad.matrix(head, begin, end),
+                            {values_t.data(), value.cols, n, keys, 1}, steps.data(), n, false);
       for (int64_t i = begin; i < end; ++i)
         make_row(weights.data() + (i - begin) * n, steps.data() + (i - begin) * n, n, head, i);
       Matrix w{weights.data(), end - begin, n, n, 1}, d{steps.data(), end - begin, n, n, 1};
-      multiply<T>(transposed(w), grad.matrix(head, begin, end), grad_value.at(head),
-                  grad_value.row_step, true);
-      multiply<T>(transposed(d), scores.query.matrix(head, begin, end), grad_key.at(head),
-                  grad_key.row_step, true);
-      multiply<T>(d, scores.key.matrix(head, 0, n), grad_query.at(head, begin), grad_query.row_step,
-                  false);
+      gemm_blocks().of<T>()(transposed(w), grad.matrix(head, begin, end), grad_value.at(head),
+                            grad_value.row_step, true);
+      gemm_blocks().of<T>()(transposed(d), scores.query.matrix(head, begin, end), grad_key.at(head),
+                            grad_key.row_step, true);
+      gemm_blocks().of<T>()(d, scores.key.matrix(head, 0, n), grad_query.at(head, begin),
+                            grad_query.row_step, false);
     }
   }
   static void clear(const Heads<T>& h, int64_t head) {
@@ -229,7 +204,7 @@ struct Backward {
     int64_t used = scores.finish_row(weights, n, head, i);
     math::exp_sum(weights, weights, used, scores.rest(), log_sums[head * scores.query.rows + i]);
     const T *g = grad.at(head, i), *y = out.at(head, i);
-    T mean = lane_sum<T>(out.cols, [&](int64_t j) { return g[j] * y[j]; });
+    T mean = sum_run<T>(0, out.cols, [=](auto at) { return at(g) * at(y); });
     for (int64_t j = 0; j < used; ++j) steps[j] = weights[j] * (steps[j] - mean) * scores.scale;
     std::fill(steps + used, steps + n, T(0));
   }

@@ -97,14 +97,6 @@ struct RealLoops<double> {
   static auto sweep() { return gemm_loops().sweep_f64; }
 };
 
-template <class T>
-auto blocks_of() {
-  if constexpr (std::is_same_v<T, float>)
-    return gemm_blocks().f32;
-  else
-    return gemm_blocks().f64;
-}
-
 Matrix rows_of(const Matrix& m, int64_t begin, int64_t end, int64_t item) {
   auto* data = static_cast<const char*>(m.data) + begin * m.row_stride * item;
   return {data, end - begin, m.cols, m.row_stride, m.col_stride};
@@ -121,10 +113,10 @@ void block_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumu
                  begin *= kUnit;
                  end = std::min(n, end * kUnit);
                  if (by_rows)
-                   return blocks_of<T>()(rows_of(a, begin, end, sizeof(T)), b, c + begin * ldc, ldc,
-                                         accumulate);
+                   return gemm_blocks().of<T>()(rows_of(a, begin, end, sizeof(T)), b,
+                                                c + begin * ldc, ldc, accumulate);
                  Matrix columns = transposed(rows_of(transposed(b), begin, end, sizeof(T)));
-                 blocks_of<T>()(a, columns, c + begin, ldc, accumulate);
+                 gemm_blocks().of<T>()(a, columns, c + begin, ldc, accumulate);
                });
 }
 

@@ -1,6 +1,8 @@
 // Matrix products over strided operands: the entry point that matmul, linear and the
 // convolutions share. Which library or own loop computes a product is decided in gemm.cpp.
 #pragma once
+#include <type_traits>
+
 #include "core/tensor.h"
 
 namespace rl {
@@ -39,9 +41,18 @@ struct GemmLoops {
 const GemmLoops& gemm_loops();
 
 // Products in cache-sized blocks (gemm_blocks.cpp), on the calling thread; any readable operands.
+template <class T>
+using BlocksFn = void (*)(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate);
 struct GemmBlocks {
-  void (*f32)(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool accumulate);
-  void (*f64)(const Matrix& a, const Matrix& b, double* c, int64_t ldc, bool accumulate);
+  BlocksFn<float> f32;
+  BlocksFn<double> f64;
+  template <class T>
+  BlocksFn<T> of() const {
+    if constexpr (std::is_same_v<T, float>)
+      return f32;
+    else
+      return f64;
+  }
 };
 const GemmBlocks& gemm_blocks();
 

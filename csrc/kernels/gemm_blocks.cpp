@@ -7,6 +7,7 @@
 
 #include "core/allocator.h"
 #include "kernels/gemm.h"
+#include "kernels/vectors.h"
 #include "plan/blocks.h"
 #include "plan/isa.h"
 
@@ -14,30 +15,12 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-constexpr int kRank = isa_rank(RL_ISA_NAME);
-constexpr int kVectorBytes = kRank == 4 ? 64 : kRank == 3 ? 32 : 16;
-constexpr int kRows = kRank == 4 ? 12 : 6;  // with two vectors each they fill the registers
+constexpr int kRows = kVectorBytes == 64 ? 12 : 6;  // with two vectors each they fill the registers
 constexpr int64_t kDepth = 256;
 constexpr int64_t kPanel = 1024;  // columns whose slivers are kept for all rows of a
 
 template <class T>
-struct LanesOf {
-  typedef T type __attribute__((vector_size(kVectorBytes)));
-  typedef T loose __attribute__((vector_size(kVectorBytes), aligned(sizeof(T))));
-};
-template <class T>
-constexpr int64_t kLanes = kVectorBytes / static_cast<int64_t>(sizeof(T));
-template <class T>
 constexpr int64_t kWidth = 2 * kLanes<T>;
-
-template <class T>
-typename LanesOf<T>::type load(const T* p) {
-  return *reinterpret_cast<const typename LanesOf<T>::loose*>(p);
-}
-template <class T, class V>
-void store(T* p, V v) {
-  *reinterpret_cast<typename LanesOf<T>::loose*>(p) = v;
-}
 
 // What a tile reads: element (r, k) of a is at r * row + k * col, rows of b are `step` apart.
 template <class T>
@@ -52,7 +35,7 @@ struct Strip {
 // Not inlined, or the steps compete for registers with what is around.
 template <class T, int R, int H, bool Packed>
 [[gnu::noinline]] void tile(const Strip<T>& s, T* c, int64_t ldc, bool accumulate) {
-  using V = typename LanesOf<T>::type;
+  using V = Vector<T>;
   V sum[R][H] = {};
   for (int r = 0; r < R; ++r) {  // by the time the sums are there, so is the memory they go to
     __builtin_prefetch(c + r * ldc, 1);
@@ -63,7 +46,7 @@ template <class T, int R, int H, bool Packed>
 #pragma GCC unroll 4
   for (int64_t k = s.depth; k > 0; --k, a += col, b += step) {
     V right[H];
-    for (int h = 0; h < H; ++h) right[h] = load(b + h * kLanes<T>);
+    for (int h = 0; h < H; ++h) right[h] = load_vector(b + h * kLanes<T>);
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r)
       for (int h = 0; h < H; ++h) sum[r][h] += (a[r * row] - V{}) * right[h];
@@ -72,7 +55,7 @@ template <class T, int R, int H, bool Packed>
   for (int r = 0; r < R; ++r)
     for (int h = 0; h < H; ++h) {
       T* to = c + r * ldc + h * kLanes<T>;
-      store(to, accumulate ? load(to) + sum[r][h] : sum[r][h]);
+      store_vector<T>(to, accumulate ? load_vector(to) + sum[r][h] : sum[r][h]);
     }
 }
 template <class T, int R, int H = 2>
@@ -114,8 +97,8 @@ template <class T>
 void pack_rows(T* to, int64_t sliver, const T* from, int64_t step, int64_t depth, int64_t slivers) {
   for (int64_t k = 0; k < depth; ++k, from += step, to += kWidth<T>)
     for (int64_t j = 0; j < slivers; ++j) {
-      store(to + j * sliver, load(from + j * kWidth<T>));
-      store(to + j * sliver + kLanes<T>, load(from + j * kWidth<T> + kLanes<T>));
+      store_vector<T>(to + j * sliver, load_vector(from + j * kWidth<T>));
+      store_vector<T>(to + j * sliver + kLanes<T>, load_vector(from + j * kWidth<T> + kLanes<T>));
     }
 }
 
@@ -228,6 +211,7 @@ class Product {
   void multiply_sliver(int64_t i0, int64_t rows, int64_t j0, int64_t j, int64_t cols, int64_t k0,
                        int64_t depth) {
     bool whole = cols == kWidth<T>, in_place = direct_ && whole, add = accumulate_ || k0 > 0;
+    bool straight = whole && c_.col == 1;
     Strip<T> s{nullptr, a_.row_stride, a_.col_stride, b_at(k0, j0 + j), b_.row_stride, depth};
     if (!in_place) {
       s.b = panel_ + j / kWidth<T> * sliver_size(depth);
@@ -238,8 +222,8 @@ class Product {
       Target<T> c{c_.c + (i0 + begin) * c_.row + (j0 + j) * c_.col, c_.row, c_.col};
       s.a = packs_a_ ? block_ + begin * depth : a_at(i0 + begin, k0);
       with_rows(end - begin, [&]<int R>() {
-        whole&& c.col == 1 ? tile<T, R>(s, packs_a_, c.c, c.row, add)
-                           : edge_tile<T, R>(s, packs_a_, cols, c, add);
+        straight ? tile<T, R>(s, packs_a_, c.c, c.row, add)
+                 : edge_tile<T, R>(s, packs_a_, cols, c, add);
       });
       begin = end;
     }
@@ -251,12 +235,11 @@ class Product {
   T *panel_ = nullptr, *block_ = nullptr;
 };
 
-constexpr int64_t kFewRows = 64;
-
 template <class T>
 void blocks(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
   // A few rows times the transpose of a large matrix: as the large one, which need not be packed
   // then, times a few columns.
+  constexpr int64_t kFewRows = 64;
   bool flip = b.row_stride == 1 && b.col_stride != 1 && a.rows <= kFewRows && a.rows < b.cols;
   if (flip)
     Product<T>(transposed(b), transposed(a), {c, 1, ldc}, accumulate).run();

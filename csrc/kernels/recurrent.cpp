@@ -19,7 +19,7 @@ namespace {
 
 // One sequence's part of a step; n is the size of the hidden state. Forwards: `gates` of the input
 // and `side` of the hidden state become the next states. Backwards: gradients by states become
-// gradients by gates.
+// gradients by gates; in functions that are not inlined, or gcc calls sigmoid and tanh instead.
 template <class T>
 struct Step {
   int64_t n;
@@ -30,11 +30,21 @@ struct Step {
   T *grad_gates, *grad_side;   // by the input's and the hidden state's part of the gates
 };
 
+// Derivatives by the argument, from the value.
+template <class T>
+T sigmoid_slope(T y) {
+  return y * (1 - y);
+}
+template <class T>
+T tanh_slope(T y) {
+  return 1 - y * y;
+}
+
 struct Lstm {
   static constexpr int kGates = 4, kKept = 4;
   static constexpr bool kHasCell = true, kHasSide = false;
   template <class T>
-  static void forward(const Step<T>& s) {
+  [[gnu::noinline]] static void forward(const Step<T>& s) {
     int64_t n = s.n;
     T *i = s.kept, *f = i + n, *g = f + n, *o = g + n;
 #pragma GCC ivdep
@@ -50,18 +60,18 @@ struct Lstm {
     }
   }
   template <class T>
-  static void backward(const Step<T>& s) {
+  [[gnu::noinline]] static void backward(const Step<T>& s) {
     int64_t n = s.n;
     const T *i = s.kept, *f = i + n, *g = f + n, *o = g + n;
     T* to = s.grad_gates;
 #pragma GCC ivdep
     for (int64_t j = 0; j < n; ++j) {
       T t = math::tanh(s.next_cell[j]), by_hidden = s.grad_hidden[j];
-      T by_cell = s.grad_cell[j] + by_hidden * o[j] * (1 - t * t);
-      to[j] = by_cell * g[j] * (i[j] * (1 - i[j]));
-      to[n + j] = by_cell * s.cell[j] * (f[j] * (1 - f[j]));
-      to[2 * n + j] = by_cell * i[j] * (1 - g[j] * g[j]);
-      to[3 * n + j] = by_hidden * t * (o[j] * (1 - o[j]));
+      T by_cell = s.grad_cell[j] + by_hidden * o[j] * tanh_slope(t);
+      to[j] = by_cell * g[j] * sigmoid_slope(i[j]);
+      to[n + j] = by_cell * s.cell[j] * sigmoid_slope(f[j]);
+      to[2 * n + j] = by_cell * i[j] * tanh_slope(g[j]);
+      to[3 * n + j] = by_hidden * t * sigmoid_slope(o[j]);
       s.grad_cell[j] = by_cell * f[j];
       s.grad_hidden[j] = 0;
     }
@@ -72,7 +82,7 @@ struct Gru {
   static constexpr int kGates = 3, kKept = 4;
   static constexpr bool kHasCell = false, kHasSide = true;
   template <class T>
-  static void forward(const Step<T>& s) {
+  [[gnu::noinline]] static void forward(const Step<T>& s) {
     int64_t n = s.n;
     T *reset = s.kept, *update = reset + n, *fresh = update + n, *part = fresh + n;
 #pragma GCC ivdep
@@ -85,16 +95,16 @@ struct Gru {
     }
   }
   template <class T>
-  static void backward(const Step<T>& s) {
+  [[gnu::noinline]] static void backward(const Step<T>& s) {
     int64_t n = s.n;
     const T *reset = s.kept, *update = reset + n, *fresh = update + n, *part = fresh + n;
     T *to = s.grad_gates, *side = s.grad_side;
 #pragma GCC ivdep
     for (int64_t j = 0; j < n; ++j) {
       T g = s.grad_hidden[j], r = reset[j], z = update[j];
-      T by_fresh = g * (1 - z) * (1 - fresh[j] * fresh[j]);
-      side[j] = to[j] = by_fresh * part[j] * (r * (1 - r));
-      side[n + j] = to[n + j] = g * (s.hidden[j] - fresh[j]) * (z * (1 - z));
+      T by_fresh = g * (1 - z) * tanh_slope(fresh[j]);
+      side[j] = to[j] = by_fresh * part[j] * sigmoid_slope(r);
+      side[n + j] = to[n + j] = g * (s.hidden[j] - fresh[j]) * sigmoid_slope(z);
       to[2 * n + j] = by_fresh;
       side[2 * n + j] = by_fresh * r;
       s.grad_hidden[j] = g * z;
@@ -107,12 +117,12 @@ struct Rnn {
   static constexpr int kGates = 1, kKept = 0;
   static constexpr bool kHasCell = false, kHasSide = false;
   template <class T>
-  static void forward(const Step<T>& s) {
+  [[gnu::noinline]] static void forward(const Step<T>& s) {
 #pragma GCC ivdep
     for (int64_t j = 0; j < s.n; ++j) s.next_hidden[j] = Activation::value(s.gates[j] + s.side[j]);
   }
   template <class T>
-  static void backward(const Step<T>& s) {
+  [[gnu::noinline]] static void backward(const Step<T>& s) {
 #pragma GCC ivdep
     for (int64_t j = 0; j < s.n; ++j) {
       s.grad_gates[j] = s.grad_hidden[j] * Activation::slope(s.next_hidden[j]);
@@ -127,7 +137,7 @@ struct Tanh {
   }
   template <class T>
   static T slope(T y) {
-    return 1 - y * y;
+    return tanh_slope(y);
   }
 };
 struct Relu {
@@ -150,9 +160,6 @@ void with_mode(const Call& c, std::string_view mode, F f) {
   fail(c.op, ": unknown kind of layer ", mode);
 }
 
-template <class T>
-constexpr DType dtype_for = std::is_same_v<T, double> ? DType::F64 : DType::F32;
-
 // Sizes of a layer: steps, sequences, hidden units.
 struct Sequence {
   int64_t steps, batch, units;
@@ -161,6 +168,31 @@ struct Sequence {
   int64_t state() const { return batch * units; }
   int64_t grain() const { return std::max<int64_t>(1, 2048 / std::max<int64_t>(1, units)); }
 };
+
+// A state at every step, and the one before the first.
+template <class T>
+struct States {
+  T* all;
+  const T* first;
+  int64_t size;
+  T* at(int64_t t) const { return all + t * size; }
+  const T* before(int64_t t) const { return t ? at(t - 1) : first; }
+};
+
+// An argument in rows; null if it is absent.
+template <class T>
+Ref<Tensor> argument(const Call& c, int i) {
+  return c.has(i) ? contiguous_as(c.tensor(i), dtype_of<T>) : nullptr;
+}
+template <class T>
+T* data_or_null(const Ref<Tensor>& t) {
+  return t ? t->data<T>() : nullptr;
+}
+// c[batch, cols] (+)= a[batch, depth] b.
+template <class T>
+void multiply_step(const Sequence& q, const T* a, const Matrix& b, T* c, bool accumulate) {
+  gemm(dtype_of<T>, {a, q.batch, b.rows, b.rows, 1}, b, c, b.cols, accumulate);
+}
 
 // ---- forwards
 // _rnn_steps(gates, hidden, cell, weight, bias, mode) -> (output, last_cell, cells, kept)
@@ -184,42 +216,58 @@ void forward_infer(Call& c) {
 }
 
 template <class Mode, class T>
-void run_steps(Call& c) {
-  auto in = [&](int i) -> Ref<Tensor> {
-    return c.has(i) ? contiguous_as(c.tensor(i), dtype_for<T>) : nullptr;
-  };
-  Ref<Tensor> gates = in(0), hidden = in(1), cell = in(2), weight = in(3), bias = in(4);
-  Sequence q(c.out(0));
-  int64_t width = Mode::kGates * q.units;
-  T *output = c.out(0).data<T>(), *cells = c.out(2).data<T>(), *kept = c.out(3).data<T>();
-  Scratch<T> side(q.batch * width);
-  Matrix by = transposed({weight->raw(), width, q.units, q.units, 1});
-  gemm_prepare(dtype_for<T>, q.batch * width * q.units);
-  Unlocked unlocked(q.steps * q.batch * width * q.units);
-  for (int64_t t = 0; t < q.steps; ++t) {
-    const T* before = t ? output + (t - 1) * q.state() : hidden->data<T>();
-    const T* cell_before = !Mode::kHasCell ? nullptr
-                           : t             ? cells + (t - 1) * q.state()
-                                           : cell->data<T>();
-    for (int64_t b = 0; bias && b < q.batch; ++b)
-      std::copy_n(bias->data<T>(), width, side.data() + b * width);
-    gemm(dtype_for<T>, {before, q.batch, q.units, q.units, 1}, by, side.data(), width, bool(bias));
-    parallel_for(q.batch, q.grain(), [&](int64_t begin, int64_t end) {
-      for (int64_t b = begin; b < end; ++b) {
-        int64_t row = t * q.batch + b, at = b * q.units;
-        Step<T> s{.n = q.units,
-                  .gates = gates->data<T>() + row * width,
-                  .side = side.data() + b * width,
-                  .hidden = before + at,
-                  .cell = Mode::kHasCell ? cell_before + at : nullptr,
-                  .next_hidden = output + row * q.units,
-                  .next_cell = Mode::kHasCell ? cells + row * q.units : nullptr,
-                  .kept = kept + row * Mode::kKept * q.units};
-        Mode::forward(s);
-      }
-    });
+struct Forward {
+  Sequence q;
+  const T *gates, *bias;
+  Matrix weight;  // transposed: [units, gates]
+  States<T> hidden, cell;
+  T *kept, *side;
+
+  void run() const {
+    for (int64_t t = 0; t < q.steps; ++t) {
+      for (int64_t b = 0; bias && b < q.batch; ++b)
+        std::copy_n(bias, weight.cols, side + b * weight.cols);
+      multiply_step(q, hidden.before(t), weight, side, bias != nullptr);
+      parallel_for(q.batch, q.grain(), [&](int64_t begin, int64_t end) {
+        for (int64_t b = begin; b < end; ++b) one(t, b);
+      });
+    }
   }
-  if (Mode::kHasCell) std::copy_n(cells + (q.steps - 1) * q.state(), q.state(), c.out(1).data<T>());
+  void one(int64_t t, int64_t b) const {
+    int64_t row = t * q.batch + b, at = b * q.units;
+    Step<T> s{.n = q.units,
+              .gates = gates + row * weight.cols,
+              .side = side + b * weight.cols,
+              .hidden = hidden.before(t) + at,
+              .next_hidden = hidden.at(t) + at,
+              .kept = kept + row * Mode::kKept * q.units};
+    if (Mode::kHasCell) {
+      s.cell = cell.before(t) + at;
+      s.next_cell = cell.at(t) + at;
+    }
+    Mode::forward(s);
+  }
+};
+
+template <class Mode, class T>
+void run_steps(Call& c) {
+  Ref<Tensor> gates = argument<T>(c, 0), hidden = argument<T>(c, 1), cell = argument<T>(c, 2);
+  Ref<Tensor> weight = argument<T>(c, 3), bias = argument<T>(c, 4);
+  Sequence q(c.out(0));
+  int64_t width = Mode::kGates * q.units, work = q.batch * width * q.units;
+  Scratch<T> side(q.batch * width);
+  Forward<Mode, T> f{q,
+                     gates->data<T>(),
+                     data_or_null<T>(bias),
+                     transposed({weight->raw(), width, q.units, q.units, 1}),
+                     {c.out(0).data<T>(), hidden->data<T>(), q.state()},
+                     {c.out(2).data<T>(), data_or_null<T>(cell), q.state()},
+                     c.out(3).data<T>(),
+                     side.data()};
+  gemm_prepare(dtype_of<T>, work);
+  Unlocked unlocked(q.steps * work);
+  f.run();
+  if (Mode::kHasCell) std::copy_n(f.cell.at(q.steps - 1), q.state(), c.out(1).data<T>());
 }
 
 void forward_run(Call& c) {
@@ -230,9 +278,9 @@ void forward_run(Call& c) {
 RL_ISA_KERNEL("_rnn_steps", forward_infer, forward_run);
 
 // ---- backwards
-// _rnn_steps_backward(grad_output, grad_last_cell, output, cells, kept, hidden, cell, weight^T,
+// _rnn_steps_backward(grad_output, grad_last_cell, output, cells, kept, hidden, cell, weight_t,
 // mode)
-//   -> (grad_gates, grad_side, grad_hidden, grad_cell); grad_side only where it is not grad_gates
+// -> (grad_gates, grad_side, grad_hidden, grad_cell); grad_side only where it is not grad_gates
 void backward_infer(Call& c) {
   Tensor &output = c.tensor(2), &hidden = c.tensor(5);
   with_mode(c, c.text(8), [&]<class Mode>() {
@@ -244,6 +292,44 @@ void backward_infer(Call& c) {
   });
 }
 
+template <class Mode, class T>
+struct Backward {
+  Sequence q;
+  const T* grad_output;
+  T* kept;
+  Matrix weight;  // [gates, units]
+  States<T> hidden, cell;
+  T *grad_gates, *grad_side, *grad_hidden, *grad_cell;
+
+  void run() const {
+    for (int64_t t = q.steps - 1; t >= 0; --t) {
+      parallel_for(q.batch, q.grain(), [&](int64_t begin, int64_t end) {
+        for (int64_t b = begin; b < end; ++b) one(t, b);
+      });
+      multiply_step(q, grad_side + t * q.batch * weight.rows, weight, grad_hidden, true);
+    }
+  }
+  void one(int64_t t, int64_t b) const {
+    int64_t row = t * q.batch + b, at = b * q.units;
+    T* by_hidden = grad_hidden + at;
+    for (int64_t j = 0; grad_output && j < q.units; ++j)
+      by_hidden[j] += grad_output[row * q.units + j];
+    Step<T> s{.n = q.units,
+              .hidden = hidden.before(t) + at,
+              .next_hidden = hidden.at(t) + at,
+              .kept = kept + row * Mode::kKept * q.units,
+              .grad_hidden = by_hidden,
+              .grad_gates = grad_gates + row * weight.rows,
+              .grad_side = grad_side + row * weight.rows};
+    if (Mode::kHasCell) {
+      s.cell = cell.before(t) + at;
+      s.next_cell = cell.at(t) + at;
+      s.grad_cell = grad_cell + at;
+    }
+    Mode::backward(s);
+  }
+};
+
 template <class T>
 void start_from(T* to, const Ref<Tensor>& from, int64_t n) {
   from ? std::copy_n(from->data<T>(), n, to) : std::fill_n(to, n, T(0));
@@ -251,50 +337,29 @@ void start_from(T* to, const Ref<Tensor>& from, int64_t n) {
 
 template <class Mode, class T>
 void run_steps_backward(Call& c) {
-  auto in = [&](int i) -> Ref<Tensor> {
-    return c.has(i) ? contiguous_as(c.tensor(i), dtype_for<T>) : nullptr;
-  };
-  Ref<Tensor> grad_output = in(0), grad_last_cell = in(1), output = in(2), cells = in(3);
-  Ref<Tensor> kept = in(4), hidden = in(5), cell = in(6);
-  Sequence q(*output);
-  int64_t width = Mode::kGates * q.units;
+  Ref<Tensor> grad_output = argument<T>(c, 0), grad_last_cell = argument<T>(c, 1);
+  Ref<Tensor> output = argument<T>(c, 2), cells = argument<T>(c, 3), kept = argument<T>(c, 4);
+  Ref<Tensor> hidden = argument<T>(c, 5), cell = argument<T>(c, 6);
   // Row by row, so that a product of a few rows reads it along its memory at every step.
-  Ref<Tensor> weight = in(7);
-  T *gates = c.out(0).data<T>(), *grad_hidden = c.out(2).data<T>();
-  T* side = Mode::kHasSide ? c.out(1).data<T>() : gates;
-  T* grad_cell = Mode::kHasCell ? c.out(3).data<T>() : nullptr;
-  std::fill_n(grad_hidden, q.state(), T(0));
-  if (Mode::kHasCell) start_from(grad_cell, grad_last_cell, q.state());
-  Matrix by = transposed({weight->raw(), q.units, width, width, 1});
-  gemm_prepare(dtype_for<T>, q.batch * width * q.units);
-  Unlocked unlocked(q.steps * q.batch * width * q.units);
-  for (int64_t t = q.steps - 1; t >= 0; --t) {
-    const T* before = t ? output->data<T>() + (t - 1) * q.state() : hidden->data<T>();
-    parallel_for(q.batch, q.grain(), [&](int64_t begin, int64_t end) {
-      for (int64_t b = begin; b < end; ++b) {
-        int64_t row = t * q.batch + b, at = b * q.units;
-        T* by_hidden = grad_hidden + at;
-        if (grad_output)
-          for (int64_t j = 0; j < q.units; ++j)
-            by_hidden[j] += grad_output->data<T>()[row * q.units + j];
-        Step<T> s{.n = q.units,
-                  .hidden = before + at,
-                  .next_hidden = output->data<T>() + row * q.units,
-                  .kept = kept->data<T>() + row * Mode::kKept * q.units,
-                  .grad_hidden = by_hidden,
-                  .grad_gates = gates + row * width,
-                  .grad_side = side + row * width};
-        if (Mode::kHasCell) {
-          s.cell = t ? cells->data<T>() + (row - q.batch) * q.units : cell->data<T>() + at;
-          s.next_cell = cells->data<T>() + row * q.units;
-          s.grad_cell = grad_cell + at;
-        }
-        Mode::backward(s);
-      }
-    });
-    gemm(dtype_for<T>, {side + t * q.batch * width, q.batch, width, width, 1}, by, grad_hidden,
-         q.units, true);
-  }
+  Ref<Tensor> weight_t = argument<T>(c, 7);
+  Sequence q(*output);
+  int64_t width = Mode::kGates * q.units, work = q.batch * width * q.units;
+  T* gates = c.out(0).data<T>();
+  Backward<Mode, T> f{q,
+                      data_or_null<T>(grad_output),
+                      kept->data<T>(),
+                      transposed({weight_t->raw(), q.units, width, width, 1}),
+                      {output->data<T>(), hidden->data<T>(), q.state()},
+                      {cells->data<T>(), data_or_null<T>(cell), q.state()},
+                      gates,
+                      Mode::kHasSide ? c.out(1).data<T>() : gates,
+                      c.out(2).data<T>(),
+                      c.out(3).data<T>()};
+  std::fill_n(f.grad_hidden, q.state(), T(0));
+  if (Mode::kHasCell) start_from(f.grad_cell, grad_last_cell, q.state());
+  gemm_prepare(dtype_of<T>, work);
+  Unlocked unlocked(q.steps * work);
+  f.run();
 }
 
 void backward_run(Call& c) {

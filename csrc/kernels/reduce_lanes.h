@@ -4,36 +4,14 @@
 // and keep every partial sum short. Nothing here knows of states or tensors.
 #pragma once
 #include "kernels/reduce.h"
+#include "kernels/vectors.h"
 
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
-#elif defined(__AVX__)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
-
-template <class T>
-struct VectorOf {
-  typedef T type __attribute__((vector_size(kVectorBytes)));
-};
-template <class T>
-using Vector = typename VectorOf<T>::type;
-template <class T>
-constexpr int kLanes = kVectorBytes / sizeof(T);
 template <class T>
 constexpr bool kHasVectors = std::is_arithmetic_v<T>;
-
-template <class T>
-inline Vector<T> load_vector(const T* x) {
-  Vector<T> v;
-  __builtin_memcpy(&v, x, sizeof v);
-  return v;
-}
 
 // All of x, n >= 1, through Step.
 template <class Step, class T>

@@ -169,7 +169,11 @@ PyObject* run_from_one(PyObject*, PyObject* const* args, Py_ssize_t n) {
     fill(*root.grad, Scalar::of(int64_t{1}));
     std::vector<Root> starts;
     starts.push_back(std::move(root));
-    auto is_set = [&](int i) { return PyObject_IsTrue(args[i]) == 1; };
+    auto is_set = [&](int i) {
+      int truth = PyObject_IsTrue(args[i]);
+      if (truth < 0) throw PythonError{};
+      return truth == 1;
+    };
     return run(std::move(starts), is_set(1), is_set(2), args[3], is_set(4), is_set(5));
   });
 }

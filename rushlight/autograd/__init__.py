@@ -140,14 +140,9 @@ def grad(
         >>> rl.autograd.grad(x ** 2, x)
         (tensor(6.),)
     """
-    if materialize_grads and allow_unused is False:
-        raise ValueError(
-            "grad(): expected allow_unused to be True or not passed when materialize_grads=True, "
-            "but got: allow_unused=False."
-        )
+    unused_is_fine = _unused_is_fine(allow_unused, materialize_grads)
     if not only_inputs:
         _warn("grad(): only_inputs is deprecated and has no effect; use backward() instead")
-    unused_is_fine = materialize_grads if allow_unused is None else allow_unused
     retain_graph = create_graph if retain_graph is None else retain_graph
     if grad_outputs is None and isinstance(inputs, rl.Tensor) and not materialize_grads:
         run = _native.run_from_one
@@ -165,6 +160,15 @@ def grad(
     if materialize_grads:
         found = tuple(map(_zeros_if_none, found, targets, (create_graph,) * len(targets)))
     return dict(zip(inputs, found)) if type(inputs) is dict else found
+
+
+def _unused_is_fine(allow_unused, materialize_grads):
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "grad(): expected allow_unused to be True or not passed when materialize_grads=True, "
+            "but got: allow_unused=False."
+        )
+    return materialize_grads if allow_unused is None else allow_unused
 
 
 def _merge_old_name(grad_tensors, grad_variables):

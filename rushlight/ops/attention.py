@@ -34,28 +34,21 @@ def _attention_backward(grad, output, log_sums, query, key, value, bias, is_caus
     ...
 
 
-def _attention_gradient(grad, query, key, value, bias, is_causal, scale):
-    """`_attention_backward` in recorded ops."""
-    bias = _bias(query, key, bias, True) if is_causal else bias
-    weights = _weights(query * scale, key, bias)
-    slope = grad @ value.transpose(-2, -1)
-    slope = weights * (slope - (slope * weights).sum(-1, keepdim=True)) * scale
-    return slope @ key, slope.transpose(-2, -1) @ query, weights.transpose(-2, -1) @ grad
-
-
-@_attention_backward.vjp_all
-def _(given, needs, grad, output, log_sums, query, key, value, bias, is_causal, scale):
-    inputs, wanted = (grad, query, key, value), (needs[0], *needs[3:6])
-    g, gq, gk, gv = through_formula(
-        _attention_gradient, given, wanted, inputs, bias, is_causal, scale
-    )
-    return g, None, None, gq, gk, gv, None
+def _attention_in_ops(query, key, value, bias, is_causal, scale):
+    """`_attention` in recorded ops: the output."""
+    return _weights(query * scale, key, _bias(query, key, bias, is_causal)) @ value
 
 
 @_attention.vjp_all
-def _(g_output, needs, query, key, value, bias, is_causal, scale, output, log_sums):
+def _(given, needs, query, key, value, bias, is_causal, scale, output, log_sums):
+    needs = needs[:3]
+    if rl.is_grad_enabled() or _native.kind_of(given[0]):
+        inputs = (query, key, value)
+        return *through_formula(
+            _attention_in_ops, given, needs, inputs, bias, is_causal, scale
+        ), None
     gradients = _attention_backward(
-        g_output, output.detach(), log_sums.detach(), query, key, value, bias, is_causal, scale
+        given[0], output, log_sums, query, key, value, bias, is_causal, scale
     )
     return *[g if need else None for g, need in zip(gradients, needs)], None
 

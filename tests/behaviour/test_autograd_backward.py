@@ -217,3 +217,15 @@ def test_equal_bounds_of_clamp_count_as_an_upper_one():
     only = torch.tensor(float("inf"), requires_grad=True)
     torch.clamp(x, min=only).sum().backward()
     assert only.grad == 3
+
+
+def test_options_without_a_truth_value_raise_their_own_error():
+    class Undecided:
+        def __bool__(self):
+            raise ValueError("neither true nor false")
+
+    x = rl.ones(2, requires_grad=True)
+    with pytest.raises(ValueError, match="neither"):
+        x.sum().backward(retain_graph=Undecided())
+    with pytest.raises(ValueError, match="neither"):
+        rl.autograd.grad(x.sum(), x, create_graph=Undecided())

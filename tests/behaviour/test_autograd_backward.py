@@ -224,8 +224,8 @@ def test_options_without_a_truth_value_raise_their_own_error():
         def __bool__(self):
             raise ValueError("neither true nor false")
 
-    x = rl.ones(2, requires_grad=True)
+    x = torch.ones(2, requires_grad=True)
     with pytest.raises(ValueError, match="neither"):
         x.sum().backward(retain_graph=Undecided())
     with pytest.raises(ValueError, match="neither"):
-        rl.autograd.grad(x.sum(), x, create_graph=Undecided())
+        torch.autograd.grad(x.sum(), x, create_graph=Undecided())

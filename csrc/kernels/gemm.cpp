@@ -15,7 +15,8 @@
 namespace rl {
 namespace {
 
-constexpr int64_t kTinyWork = 128;  // m*n*k up to which packing would cost more than the loops
+constexpr int64_t kVectorGrain = 65536;  // elements of the matrix a thread takes at least
+constexpr int64_t kTinyWork = 128;       // m*n*k up to which packing would cost more than the loops
 constexpr int64_t kLibraryWork = 96 * 96 * 96;  // m*n*k from which a library may be asked
 constexpr int kRowMajor = 101, kPlain = 111, kTransposed = 112;
 
@@ -67,35 +68,34 @@ void loop_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumul
 }
 
 // y = a x where c has one column, or c = x^T b^T where it has one row.
-template <class T, class Dots, class Sweep>
-bool vector_product(const Matrix& a, const Matrix& x, T* y, int64_t sy, bool accumulate, Dots dots,
-                    Sweep sweep) {
+template <class T>
+bool matrix_times_vector(const Matrix& a, const Matrix& x, T* y, int64_t sy, bool accumulate) {
   if (x.row_stride != 1 && x.rows > 1) return false;
+  const auto& loops = gemm_loops().of<T>();
   auto* px = static_cast<const T*>(x.data);
-  int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, a.cols));
+  int64_t grain = std::max<int64_t>(1, kVectorGrain / std::max<int64_t>(1, a.cols));
   if (a.col_stride == 1) {
-    parallel_for(a.rows, grain,
-                 [&](int64_t begin, int64_t end) { dots(a, px, y, sy, begin, end, accumulate); });
+    parallel_for(a.rows, grain, [&](int64_t begin, int64_t end) {
+      loops.dots(a, px, y, sy, begin, end, accumulate);
+    });
     return true;
   }
   if (a.row_stride != 1 || sy != 1) return false;
   parallel_for(a.rows, std::max<int64_t>(grain, 64),
-               [&](int64_t begin, int64_t end) { sweep(a, px, y, begin, end, accumulate); });
+               [&](int64_t begin, int64_t end) { loops.sweep(a, px, y, begin, end, accumulate); });
   return true;
 }
 
 template <class T>
-struct RealLoops;
-template <>
-struct RealLoops<float> {
-  static auto dots() { return gemm_loops().dots_f32; }
-  static auto sweep() { return gemm_loops().sweep_f32; }
-};
-template <>
-struct RealLoops<double> {
-  static auto dots() { return gemm_loops().dots_f64; }
-  static auto sweep() { return gemm_loops().sweep_f64; }
-};
+bool column_times_row(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
+  if (b.col_stride != 1 && b.cols > 1) return false;
+  parallel_for(a.rows, std::max<int64_t>(1, kVectorGrain / b.cols),
+               [&](int64_t begin, int64_t end) {
+                 gemm_loops().of<T>().outer(a, static_cast<const T*>(b.data), b.cols, c, ldc, begin,
+                                            end, accumulate);
+               });
+  return true;
+}
 
 Matrix rows_of(const Matrix& m, int64_t begin, int64_t end, int64_t item) {
   auto* data = static_cast<const char*>(m.data) + begin * m.row_stride * item;
@@ -122,14 +122,10 @@ void block_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumu
 
 // Products with a vector; false if neither operand is one that can be read along its memory.
 template <class T>
-bool any_vector_product(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
-  using Loops = RealLoops<T>;
-  if (b.cols == 1)
-    return vector_product<T>(a, b, c, ldc, accumulate, Loops::dots(), Loops::sweep());
-  if (a.rows == 1)
-    return vector_product<T>(transposed(b), transposed(a), c, 1, accumulate, Loops::dots(),
-                             Loops::sweep());
-  return false;
+bool vector_product(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
+  if (b.cols == 1) return matrix_times_vector<T>(a, b, c, ldc, accumulate);
+  if (a.rows == 1) return matrix_times_vector<T>(transposed(b), transposed(a), c, 1, accumulate);
+  return a.cols == 1 && column_times_row<T>(a, b, c, ldc, accumulate);
 }
 
 // With AVX2 the own blocks are as fast as the libraries or faster at every size that was tried;
@@ -156,7 +152,7 @@ void library_gemm(const Matrix& a, const Matrix& b, double* c, int64_t ldc, bool
 
 template <class T>
 void real_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
-  if (any_vector_product(a, b, c, ldc, accumulate)) return;
+  if (vector_product<T>(a, b, c, ldc, accumulate)) return;
   if (a.rows * a.cols * b.cols <= kTinyWork) return loop_gemm(a, b, c, ldc, accumulate);
   if (asks_library(a.rows * a.cols * b.cols) && fits_int(a, b, ldc) && !in_parallel())
     return library_gemm(a, b, c, ldc, accumulate);

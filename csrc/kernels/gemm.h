@@ -25,35 +25,39 @@ bool gemm_readable(const Matrix& m);
 void gemm(DType dtype, const Matrix& a, const Matrix& b, void* c, int64_t ldc, bool accumulate);
 void gemm_prepare(DType dtype, int64_t work);  // loads what a product of m*n*k = work will use
 
-// Loops that are compiled once per instruction-set level (gemm_loops.cpp).
-struct GemmLoops {
-  // y[r] = sum_k a[r, k] x[k] for rows [begin, end); a has unit column stride, x is contiguous.
-  void (*dots_f32)(const Matrix& a, const float* x, float* y, int64_t sy, int64_t begin,
-                   int64_t end, bool accumulate);
-  void (*dots_f64)(const Matrix& a, const double* x, double* y, int64_t sy, int64_t begin,
-                   int64_t end, bool accumulate);
-  // y[r] = sum_k a[r, k] x[k] for rows [begin, end); a has unit row stride.
-  void (*sweep_f32)(const Matrix& a, const float* x, float* y, int64_t begin, int64_t end,
-                    bool accumulate);
-  void (*sweep_f64)(const Matrix& a, const double* x, double* y, int64_t begin, int64_t end,
-                    bool accumulate);
-};
-const GemmLoops& gemm_loops();
-
-// Products in cache-sized blocks (gemm_blocks.cpp), on the calling thread; any readable operands.
-template <class T>
-using BlocksFn = void (*)(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate);
-struct GemmBlocks {
-  BlocksFn<float> f32;
-  BlocksFn<double> f64;
+// What is compiled once per instruction-set level, for float and double.
+template <template <class> class F>
+struct OfReals {
+  F<float> f32;
+  F<double> f64;
   template <class T>
-  BlocksFn<T> of() const {
+  const F<T>& of() const {
     if constexpr (std::is_same_v<T, float>)
       return f32;
     else
       return f64;
   }
 };
+
+// Loops for products with a vector (gemm_loops.cpp), over rows [begin, end).
+template <class T>
+struct VectorLoops {
+  // y[r] (+)= sum_k a[r, k] x[k]; a has unit column stride, x is contiguous.
+  void (*dots)(const Matrix& a, const T* x, T* y, int64_t sy, int64_t begin, int64_t end,
+               bool accumulate);
+  // The same; a has unit row stride.
+  void (*sweep)(const Matrix& a, const T* x, T* y, int64_t begin, int64_t end, bool accumulate);
+  // c[r, j] (+)= a[r, 0] b[j] for j < cols.
+  void (*outer)(const Matrix& a, const T* b, int64_t cols, T* c, int64_t ldc, int64_t begin,
+                int64_t end, bool accumulate);
+};
+using GemmLoops = OfReals<VectorLoops>;
+const GemmLoops& gemm_loops();
+
+// Products in cache-sized blocks (gemm_blocks.cpp), on the calling thread; any readable operands.
+template <class T>
+using BlocksFn = void (*)(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate);
+using GemmBlocks = OfReals<BlocksFn>;
 const GemmBlocks& gemm_blocks();
 
 }  // namespace rl

@@ -1,35 +1,52 @@
-// Matrix times vector, which is bound by memory; compiled once per instruction-set level.
+// Products with a vector, which are bound by memory: matrix times vector, column times row.
+// Compiled once per instruction-set level.
 #include <algorithm>
 
 #include "kernels/gemm.h"
+#include "kernels/vectors.h"
 #include "plan/isa.h"
 
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-constexpr int64_t kLanes = 16;
-
-template <class T>
-T dot(const T* a, const T* b, int64_t n) {
-  T lanes[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int64_t j = 0; j < kLanes; ++j) lanes[j] += a[i + j] * b[i + j];
-  T sum = 0;
-  for (; i < n; ++i) sum += a[i] * b[i];
-  for (int64_t w = kLanes / 2; w; w /= 2)
-    for (int64_t j = 0; j < w; ++j) lanes[j] += lanes[j + w];
-  return sum + lanes[0];
+// sums[r] = sum_k a[r, k] x[k] of R rows at once, whose streams the memory serves side by side.
+// Every row is summed in the same order, however many there are.
+template <class T, int R>
+[[gnu::noinline]] void dot_rows(const T* a, int64_t row_stride, const T* x, int64_t n, T* sums) {
+  constexpr int64_t kStep = 2 * kLanes<T>;
+  Vector<T> sum[R][2] = {};
+  int64_t k = 0;
+  for (; k + kStep <= n; k += kStep) {
+    Vector<T> x0 = load_vector(x + k), x1 = load_vector(x + k + kLanes<T>);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const T* from = a + r * row_stride + k;
+      sum[r][0] += load_vector(from) * x0;
+      sum[r][1] += load_vector(from + kLanes<T>) * x1;
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    T lanes[kLanes<T>], rest = 0;
+    store_vector<T>(lanes, sum[r][0] + sum[r][1]);
+    for (int64_t i = k; i < n; ++i) rest += a[r * row_stride + i] * x[i];
+    for (int w = kLanes<T> / 2; w; w /= 2)
+      for (int j = 0; j < w; ++j) lanes[j] += lanes[j + w];
+    sums[r] = rest + lanes[0];
+  }
 }
 
 template <class T>
 void dots(const Matrix& a, const T* x, T* y, int64_t sy, int64_t begin, int64_t end,
           bool accumulate) {
   auto* pa = static_cast<const T*>(a.data);
-  for (int64_t r = begin; r < end; ++r) {
-    T sum = dot(pa + r * a.row_stride, x, a.cols);
-    y[r * sy] = accumulate ? y[r * sy] + sum : sum;
+  constexpr int64_t kRows = 4;
+  for (int64_t r = begin; r < end;) {
+    T sums[kRows];
+    int64_t rows = r + kRows <= end ? kRows : 1;
+    (rows == 1 ? dot_rows<T, 1> : dot_rows<T, kRows>)(pa + r * a.row_stride, a.row_stride, x,
+                                                      a.cols, sums);
+    for (int64_t i = 0; i < rows; ++i, ++r) y[r * sy] = accumulate ? y[r * sy] + sums[i] : sums[i];
   }
 }
 
@@ -53,8 +70,23 @@ void sweep(const Matrix& a, const T* x, T* y, int64_t begin, int64_t end, bool a
   }
 }
 
+// c[i, j] = a[i, 0] b[0, j] for rows [begin, end); b is contiguous.
+template <class T>
+void outer(const Matrix& a, const T* b, int64_t cols, T* c, int64_t ldc, int64_t begin, int64_t end,
+           bool accumulate) {
+  auto* pa = static_cast<const T*>(a.data);
+  for (int64_t i = begin; i < end; ++i) {
+    T x = pa[i * a.row_stride], *row = c + i * ldc;
+    if (accumulate)
+      for (int64_t j = 0; j < cols; ++j) row[j] += x * b[j];
+    else
+      for (int64_t j = 0; j < cols; ++j) row[j] = x * b[j];
+  }
+}
+
 RL_REGISTER(OfGemmLoops, isa_rank(RL_ISA_NAME),
-            GemmLoops{dots<float>, dots<double>, sweep<float>, sweep<double>});
+            GemmLoops{{dots<float>, sweep<float>, outer<float>},
+                      {dots<double>, sweep<double>, outer<double>}});
 
 }  // namespace
 }  // namespace RL_ISA_NS

@@ -3,8 +3,9 @@
 To change the order in which several operands are contracted, see `_cheapest_pair`.
 """
 
+from math import prod
+
 import rushlight as rl
-from rushlight.ops._decisions import recording
 from rushlight.ops._record import op
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -34,22 +35,23 @@ def _labels(term, equation):
     return list(parts) + ([...] if dots else []) + list(rest)
 
 
-def _sublists(arguments):
-    """(operands, subscripts, output) of einsum(a, [0, 1], b, [1, 2], [0, 2])."""
+def _of_sublists(arguments):
+    """(equation, operands) of einsum(a, [0, 1], b, [1, 2], [0, 2])."""
 
-    def labels(sublist):
+    def term(sublist):
         for i in sublist:
             if i is not ... and not (isinstance(i, int) and 0 <= i < 52):
                 raise RuntimeError(
                     "einsum(): subscripts in a sublist must be integers in [0, 52) or Ellipsis, "
                     f"got {i!r}"
                 )
-        return [... if i is ... else _LETTERS[i] for i in sublist]
+        return "".join(["..." if i is ... else _LETTERS[i] for i in sublist])
 
     pairs = len(arguments) // 2
-    terms = [labels(arguments[2 * i + 1]) for i in range(pairs)]
-    output = labels(arguments[-1]) if len(arguments) % 2 else None
-    return list(arguments[: 2 * pairs : 2]), terms, output
+    equation = ",".join([term(arguments[2 * i + 1]) for i in range(pairs)])
+    if len(arguments) % 2:
+        equation += "->" + term(arguments[-1])
+    return equation, list(arguments[: 2 * pairs : 2])
 
 
 def _expand_dots(terms, output, shapes):
@@ -83,28 +85,77 @@ def _expand_dots(terms, output, shapes):
     return full, output
 
 
-def _diagonal(x, labels):
-    """x with repeated labels merged into their diagonal."""
-    if len(set(labels)) == len(labels):
-        return x, labels
-    for label in set(labels):
-        while labels.count(label) > 1:
-            i = labels.index(label)
-            j = labels.index(label, i + 1)
-            if x.shape[i] != x.shape[j]:
-                raise RuntimeError(
-                    f"einsum(): subscript {label} is repeated for an operand but the sizes don't "
-                    f"match, {x.shape[j]} != {x.shape[i]}"
-                )
-            x = x.diagonal(0, i, j)
-            labels = [m for k, m in enumerate(labels) if k not in (i, j)] + [label]
-    return x, labels
+# ---- plans: what is called on each operand is settled from labels and sizes alone, once for all
+# calls of an equation with operands of the same shapes
 
 
-def _sizes(terms, operands):
+class _Operand:
+    """An operand being planned: its dimensions' labels and sizes, and the calls that lead there."""
+
+    __slots__ = ("calls", "labels", "sizes")
+
+    def __init__(self, labels, sizes):
+        self.labels, self.sizes, self.calls = list(labels), list(sizes), []
+
+    def size(self, label):
+        return self.sizes[self.labels.index(label)]
+
+    def take_diagonals(self):
+        """Merges repeated labels into their diagonal."""
+        for label in set(self.labels):
+            while self.labels.count(label) > 1:
+                i = self.labels.index(label)
+                j = self.labels.index(label, i + 1)
+                size = self.sizes[i]
+                if size != self.sizes[j]:
+                    raise RuntimeError(
+                        f"einsum(): subscript {label} is repeated for an operand but the sizes "
+                        f"don't match, {self.sizes[j]} != {size}"
+                    )
+                self.calls.append(("diagonal", (0, i, j)))
+                for at in (j, i):
+                    del self.labels[at], self.sizes[at]
+                self.labels.append(label)
+                self.sizes.append(size)
+
+    def sum_out(self, keep):
+        """Sums the dimensions that nothing else needs."""
+        gone = tuple([i for i, m in enumerate(self.labels) if m not in keep])
+        if gone:
+            self.calls.append(("sum", (gone,)))
+            kept = [i for i in range(len(self.labels)) if i not in gone]
+            self.labels = [self.labels[i] for i in kept]
+            self.sizes = [self.sizes[i] for i in kept]
+
+    def sum_to_one(self, label):
+        i = self.labels.index(label)
+        self.calls.append(("sum", (i, True)))
+        self.sizes[i] = 1
+
+    def permute(self, labels):
+        order = tuple([self.labels.index(m) for m in labels])
+        if order != tuple(range(len(order))):
+            self.calls.append(("permute", (order,)))
+        self.labels, self.sizes = list(labels), [self.sizes[i] for i in order]
+
+    def reshape(self, sizes):
+        """To what matmul takes, or back; labels are the caller's."""
+        if sizes != self.sizes:
+            self.calls.append(("reshape", (tuple(sizes),)))
+            self.sizes = sizes
+
+
+def _called(x, calls):
+    for name, arguments in calls:
+        x = getattr(x, name)(*arguments)
+    return x
+
+
+def _check_sizes(operands):
+    """The size of every label, which operands share unless theirs is 1."""
     sizes = {}
-    for labels, x in zip(terms, operands):
-        for label, n in zip(labels, x.shape):
+    for x in operands:
+        for label, n in zip(x.labels, x.sizes):
             if sizes.setdefault(label, n) != n and n != 1:
                 if sizes[label] != 1:
                     raise RuntimeError(
@@ -113,12 +164,6 @@ def _sizes(terms, operands):
                     )
                 sizes[label] = n
     return sizes
-
-
-def _sum_out(x, labels, keep):
-    """Sums the dimensions that nothing else needs."""
-    gone = tuple([i for i, m in enumerate(labels) if m not in keep])
-    return (x.sum(gone), [m for m in labels if m in keep]) if gone else (x, labels)
 
 
 def _of_one_dtype(x, y):
@@ -133,48 +178,45 @@ def _of_one_dtype(x, y):
     return x, y
 
 
-def _contract(a, la, b, lb, keep):
-    """The product of two operands, summed over the labels that are not in `keep`."""
+def _plan_product(a, b, keep):
+    """Brings a and b into shape for matmul, and returns the operand that their product is.
+
+    Labels that are not in `keep` are summed.
+    """
     # A label of size 1 against a larger one is broadcast: it takes no part in the product.
-    a, la = _sum_out(a, la, keep | set(lb))
-    b, lb = _sum_out(b, lb, keep | set(la))
-    shared = [m for m in la if m in lb]
-    sizes = {m: (a.shape[la.index(m)], b.shape[lb.index(m)]) for m in shared}
-    for m in shared:
-        if sizes[m][0] != sizes[m][1]:
-            if m not in keep:  # sum the larger one first
-                if sizes[m][0] > 1:
-                    a = a.sum(la.index(m), keepdim=True)
-                else:
-                    b = b.sum(lb.index(m), keepdim=True)
+    a.sum_out(keep | set(b.labels))
+    b.sum_out(keep | set(a.labels))
+    shared = [m for m in a.labels if m in b.labels]
     batch = [m for m in shared if m in keep]
     summed = [m for m in shared if m not in keep]
-    left = [m for m in la if m not in shared]
-    right = [m for m in lb if m not in shared]
-    x = a.permute([la.index(m) for m in batch + left + summed])
-    y = b.permute([lb.index(m) for m in batch + summed + right])
-    n = len(batch)
-    if not summed and not recording(x, y):  # its gradient is a product of matrices all the same
-        x, y = _of_one_dtype(
-            x[(..., *[None] * len(right))], y[(slice(None),) * n + (None,) * len(left)]
-        )
-        return x * y, batch + left + right
-    rows, inner = x.shape[n : n + len(left)], x.shape[n + len(left) :]
-    columns = y.shape[n + len(summed) :]
-    x = x.reshape(x.shape[:n] + (rows.numel(), inner.numel()))
-    y = y.reshape(y.shape[:n] + (inner.numel(), columns.numel()))
-    product = rl.matmul(*_of_one_dtype(x, y))
-    return product.reshape(product.shape[:n] + rows + columns), batch + left + right
+    for m in summed:
+        if a.size(m) != b.size(m):
+            (a if a.size(m) > 1 else b).sum_to_one(m)
+    left = [m for m in a.labels if m not in shared]
+    right = [m for m in b.labels if m not in shared]
+    a.permute(batch + left + summed)
+    b.permute(batch + summed + right)
+    n, rows, inner = len(batch), a.sizes[len(batch) :][: len(left)], a.sizes[len(batch + left) :]
+    columns = b.sizes[len(batch + summed) :]
+    sizes = [max(p, q) if p and q else 0 for p, q in zip(a.sizes, b.sizes[:n])]
+    a.reshape(a.sizes[:n] + [prod(rows), prod(inner)])
+    b.reshape(b.sizes[:n] + [prod(inner), prod(columns)])
+    product = _Operand(batch + left + right, sizes + [prod(rows), prod(columns)])
+    product.reshape(sizes + rows + columns)
+    return product
 
 
-def _cheapest_pair(operands, terms, sizes):
+def _multiply(a, b, calls_a, calls_b):
+    """What `_plan_product` planned, of tensors."""
+    return rl.matmul(*_of_one_dtype(_called(a, calls_a), _called(b, calls_b)))
+
+
+def _cheapest_pair(operands, sizes):
     """The pair whose product takes the fewest multiplications."""
     best, found = None, (0, 1)
     for i in range(len(operands)):
         for j in range(i + 1, len(operands)):
-            cost = 1
-            for m in set(terms[i]) | set(terms[j]):
-                cost *= sizes[m]
+            cost = prod([sizes[m] for m in set(operands[i].labels) | set(operands[j].labels)])
             if best is None or cost < best:
                 best, found = cost, (i, j)
     return found
@@ -196,32 +238,39 @@ def _checked(terms, output, shapes):
     return terms, output
 
 
-_known = {}  # (equation, shapes): what `_checked` made of them; programs repeat themselves
+def _plan(equation, shapes):
+    """[(i, j, calls on i, calls on j)]: the product of i and j takes i's place; and last calls."""
+    terms, output = _checked(*_parse_terms(equation, len(shapes)), shapes)
+    operands = [_Operand(labels, shape) for labels, shape in zip(terms, shapes)]
+    for x in operands:
+        x.take_diagonals()
+    sizes, steps = _check_sizes(operands), []
+    while len(operands) > 1:
+        i, j = _cheapest_pair(operands, sizes) if len(operands) > 2 else (0, 1)
+        b = operands.pop(j)
+        a = operands[i]
+        others = [m for k, x in enumerate(operands) if k != i for m in x.labels]
+        operands[i] = _plan_product(a, b, set(output + others))
+        steps.append((i, j, a.calls, b.calls))
+    last = operands[0]
+    last.sum_out(output)
+    last.permute(output)
+    if not steps and not last.calls:  # a view all the same
+        last.calls.append(("permute", (tuple(range(len(output))),)))
+    return steps, last.calls
 
 
-def _of_equation(equation, shapes):
+_known = {}  # (equation, shapes): its plan; programs repeat themselves
+
+
+def _known_plan(equation, shapes):
     found = _known.get((equation, shapes))
     if found is None:
-        found = _checked(*_parse_terms(equation, len(shapes)), shapes)
+        found = _plan(equation, shapes)
         if len(_known) >= 256:
             _known.clear()
         _known[equation, shapes] = found
     return found
-
-
-def _einsum(operands, terms, output):
-    pairs = [_diagonal(x, labels) for x, labels in zip(operands, terms)]
-    operands, terms = [p[0] for p in pairs], [p[1] for p in pairs]
-    sizes = _sizes(terms, operands)
-    while len(operands) > 1:
-        i, j = _cheapest_pair(operands, terms, sizes) if len(operands) > 2 else (0, 1)
-        b, lb = operands.pop(j), terms.pop(j)
-        a, la = operands.pop(i), terms.pop(i)
-        x, labels = _contract(a, la, b, lb, set(output).union(*terms))
-        operands.insert(i, x)
-        terms.insert(i, labels)
-    x, labels = _sum_out(operands[0], terms[0], set(output))
-    return x.permute([labels.index(m) for m in output])
 
 
 def einsum(*args):
@@ -243,22 +292,31 @@ def einsum(*args):
             "einsum(): must specify the equation string and at least one operand, or at least one "
             "operand and its subscripts list"
         )
-    if isinstance(args[0], rl.Tensor):
-        operands, *labels = _sublists(args)
-        terms, output = _checked(*labels, [x.shape for x in operands])
-    else:
-        operands = (
-            list(args[1])
-            if len(args) == 2 and isinstance(args[1], (list, tuple))
-            else list(args[1:])
+    equation, operands = _of_sublists(args) if isinstance(args[0], rl.Tensor) else _spelled(args)
+    shapes = tuple([x.shape for x in operands])
+    steps, last = _known_plan(equation, shapes)
+    for i, j, calls_i, calls_j in steps:
+        b = operands.pop(j)
+        operands[i] = _multiply(operands[i], b, calls_i, calls_j)
+    return _called(operands[0], last)
+
+
+def _spelled(args):
+    """(equation, operands) of einsum("ij,jk->ik", a, b), the operands also in one list."""
+    equation, *operands = args
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = list(operands[0])
+    if not isinstance(equation, str):
+        raise TypeError(
+            f"einsum(): argument 'equation' (position 1) must be str, not {type(equation).__name__}"
         )
-        if not isinstance(args[0], str):
+    for i, x in enumerate(operands):
+        if not isinstance(x, rl.Tensor):
             raise TypeError(
-                "einsum(): argument 'equation' (position 1) must be str, not "
-                f"{type(args[0]).__name__}"
+                f"einsum(): operands must be Tensors, but number {i} is {type(x).__name__}; "
+                "convert it with torch.as_tensor"
             )
-        terms, output = _of_equation(args[0], tuple([x.shape for x in operands]))
-    return _einsum(operands, terms, output)
+    return equation, operands
 
 
 @op("tensordot(Tensor a, Tensor b, any dims=2, *, Tensor? out=None) -> Tensor", method=False)
@@ -278,16 +336,16 @@ def tensordot(a, b, dims):
                 f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} "
                 f"and second has size {b.shape[j]} in dim {j}"
             )
-    la = [f"a{i}" for i in range(a.dim())]
-    lb = [f"b{j}" for j in range(b.dim())]
+    free = [f"a{i}" for i in range(a.dim()) if i not in left]
+    free += [f"b{j}" for j in range(b.dim()) if j not in right]
+    x = _Operand([f"a{i}" for i in range(a.dim())], a.shape)
+    y = _Operand([f"b{j}" for j in range(b.dim())], b.shape)
     for i, j in zip(left, right):
-        lb[j] = la[i]
-    free = [m for i, m in enumerate(la) if i not in left] + [
-        m for j, m in enumerate(lb) if j not in right
-    ]
-    x, labels = _contract(a, la, b, lb, set(free))
-    x = x.permute([labels.index(m) for m in free])
-    return x if x.is_floating_point() or x.is_complex() else x.to(a.dtype)
+        y.labels[j] = x.labels[i]
+    product = _plan_product(x, y, set(free))
+    product.permute(free)
+    out = _called(_multiply(a, b, x.calls, y.calls), product.calls)
+    return out if out.is_floating_point() or out.is_complex() else out.to(a.dtype)
 
 
 def _tensordot_dims(a, b, dims):

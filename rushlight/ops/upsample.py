@@ -14,17 +14,16 @@ from rushlight.ops._rounding import is_narrow
 _NN = ("nn.functional",)
 
 
+# ---- native pieces; the kernels are in csrc/kernels/resample.cpp
 @op(
-    "_mix(Tensor input, int dim, Tensor index, Tensor weight, dtype? kept=None) -> Tensor",
+    "_mix(Tensor input, int dim, Tensor index, Tensor weight, Tensor slope) -> Tensor",
     at=("internal",),
     grad_name="UpsampleBackward0",
 )
-def _mix(input, dim, index, weight, kept):
-    """sum over k of input at index[k], along `dim`, times weight[k]; both are (taps, size).
-    ``kept`` is a dtype that weights are rounded to, though not in gradients.
+def _mix(input, dim, index, weight, slope):
+    """sum over k of input at index[k], along `dim`, times weight[k]; all are (taps, size).
+    Gradients have the weights `slope`.
     """
-    if kept is not None:
-        weight = _rounded(weight, kept)
     shape = [1] * input.dim()
     shape[dim] = -1
     total = None
@@ -36,25 +35,36 @@ def _mix(input, dim, index, weight, kept):
     return total
 
 
+_mix.vjp(
+    input=lambda g, input, dim, index, slope: attached(
+        _mix_back(g, input.shape[dim], dim, index, slope), input
+    )
+)
+
+
+@op(
+    "_mix_back(Tensor grad, int size, int dim, Tensor index, Tensor weight) -> Tensor",
+    at=("internal",),
+)
+def _mix_back(grad, size, dim, index, weight):
+    """The adjoint of `_mix`: adds each value, times weight[k], to the input at index[k]."""
+    shape = [1] * grad.dim()
+    shape[dim] = -1
+    total = rl.zeros(grad.shape[:dim] + (size,) + grad.shape[dim + 1 :], dtype=grad.dtype)
+    for k in range(index.shape[0]):
+        total = total.index_add(dim, index[k], grad * weight[k].view(shape).to(grad.dtype))
+    return total
+
+
+_mix_back.vjp(grad=lambda g, dim, index, weight: _mix(g, dim, index, weight, weight))
+
+
 def _rounded(weight, dtype):
     """The weights as numbers of a dtype; of two the first is what the second leaves of 1."""
     near = weight.to(dtype).to(weight.dtype)
     if len(weight) != 2:
         return near
     return rl.stack([(1 - near[1]).to(dtype).to(weight.dtype), near[1]])
-
-
-def _mix_grad(g, input, dim, index, weight):
-    shape = [1] * g.dim()
-    shape[dim] = -1
-    total = rl.zeros(g.shape[:dim] + (input.shape[dim],) + g.shape[dim + 1 :], dtype=g.dtype)
-    for k in range(index.shape[0]):
-        term = g if index.shape[0] == 1 else g * weight[k].view(shape).to(g.dtype)
-        total = total.index_add(dim, index[k], term)
-    return attached(total, input)
-
-
-_mix.vjp(input=_mix_grad)
 
 
 # ---- which positions, with which weights
@@ -230,7 +240,8 @@ def _resized(x, out, factors, mode, align, antialias):
         if n == m and (f is None or f == 1 or align or mode == "nearest"):
             continue
         index, weight = _taps(mode, n, m, f, align, antialias, x.dtype)
-        x, changed = _mix(x, d, index, weight, kept), True
+        used = weight if kept is None else _rounded(weight, kept)
+        x, changed = _mix(x, d, index, used, weight), True
         if narrow:  # each pass to the nearest, halves up
             x = (x + 0.5).floor().clamp(0, 255)
     return (x if changed else x.clone()).to(dtype)

@@ -65,3 +65,21 @@ def test_infinities_and_nans_stay_in_their_rows_and_columns():
 def test_empty_sums_are_zero():
     assert rl.equal(rl.zeros(20, 0) @ rl.zeros(0, 30), rl.zeros(20, 30))
     assert (rl.zeros(0, 5) @ rl.zeros(5, 9)).shape == (0, 9)
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("rows", [1, 3, 4, 7, 64])
+@pytest.mark.parametrize("size", [1, 15, 33, 200])
+def test_a_row_of_a_product_does_not_depend_on_its_neighbours(dtype, rows, size):
+    a, x = rl.randn(rows, size, dtype=dtype), rl.randn(size, dtype=dtype)
+    y = a @ x
+    assert rl.allclose(y.double(), (a.double() * x.double()).sum(1), atol=1e-4)
+    assert all(rl.equal(y[i], a[i] @ x) for i in range(rows))
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.int64, rl.complex64, rl.bfloat16])
+def test_a_column_times_a_row(dtype):
+    a, b = rl.randn(5, 1).to(dtype), rl.randn(2, 1, 19).to(dtype)
+    assert rl.equal(a @ b, a * b)
+    added = rl.addmm(rl.ones(5, 19, dtype=dtype), a, b[0])
+    assert rl.allclose(added, a * b[0] + 1, atol=0.05 if dtype == rl.bfloat16 else 1e-5)

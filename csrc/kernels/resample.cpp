@@ -1,0 +1,264 @@
+// Resampling along one dimension, and its adjoint: every output is a weighted sum of a few inputs,
+// which a table names. The adjoint reads the same table by inputs. Which positions and weights the
+// modes of interpolation take is said in ops/upsample.py. Compiled once per instruction-set level.
+#include <algorithm>
+#include <vector>
+
+#include "kernels/pool.h"
+#include "plan/copy.h"
+#include "plan/isa.h"
+#include "plan/parallel.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+// Of each of `size` results: the terms first[i] to first[i + 1], in the order they are added.
+// Where the counts of neighbours agree, [begin, end), term k of result i is also at k * size + i.
+template <class R>
+struct Table {
+  int64_t size;
+  std::vector<int32_t> first, from, from_of;
+  std::vector<R> weight, weight_of;
+  int64_t begin = 0, end = 0;
+
+  explicit Table(int64_t n) : size(n), first(n + 1) {}
+  int64_t count(int64_t i) const { return first[i + 1] - first[i]; }
+  int64_t taps() const { return begin < end ? count(begin) : 0; }
+
+  // Once all terms are there: the longest run of results with as many terms, column by column.
+  void finish() {
+    for (int64_t i = 0, j; i < size; i = j) {
+      for (j = i + 1; j < size && count(j) == count(i);) ++j;
+      if (count(i) > 0 && j - i > end - begin) begin = i, end = j;
+    }
+    from_of.resize(taps() * size);
+    weight_of.resize(taps() * size);
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t k = 0; k < taps(); ++k) {
+        from_of[k * size + i] = from[first[i] + k];
+        weight_of[k * size + i] = weight[first[i] + k];
+      }
+  }
+};
+
+struct Terms {  // index and weight of the record, both (taps, size)
+  Ref<Tensor> index, weight;
+  int64_t taps, size;
+};
+
+template <class R>
+Table<R> by_outputs(const Terms& t) {
+  Table<R> table(t.size);
+  const auto* index = t.index->data<int64_t>();
+  const R* weight = t.weight->data<R>();
+  for (int64_t i = 0; i < t.size; ++i) {
+    for (int64_t k = 0; k < t.taps; ++k) {
+      table.from.push_back(static_cast<int32_t>(index[k * t.size + i]));
+      table.weight.push_back(weight[k * t.size + i]);
+    }
+    table.first[i + 1] = static_cast<int32_t>(table.from.size());
+  }
+  table.finish();
+  return table;
+}
+
+template <class R>
+Table<R> by_inputs(const Terms& t, int64_t inputs) {
+  Table<R> table(inputs);
+  const auto* index = t.index->data<int64_t>();
+  const R* weight = t.weight->data<R>();
+  int64_t terms = t.taps * t.size;
+  for (int64_t c = 0; c < terms; ++c) ++table.first[index[c] + 1];
+  for (int64_t i = 0; i < inputs; ++i) table.first[i + 1] += table.first[i];
+  std::vector<int32_t> next(table.first.begin(), table.first.end() - 1);
+  table.from.resize(terms);
+  table.weight.resize(terms);
+  for (int64_t c = 0; c < terms; ++c) {
+    int32_t at = next[index[c]]++;
+    table.from[at] = static_cast<int32_t>(c % t.size);
+    table.weight[at] = weight[c];
+  }
+  table.finish();
+  return table;
+}
+
+template <class T, class R>
+T times(T x, R weight) {
+  if constexpr (std::is_same_v<T, R>)
+    return x * weight;
+  else
+    return {x.re * weight, x.im * weight};
+}
+
+// ---- lines whose elements are neighbours
+template <class T, class R>
+[[gnu::noinline]] void even_terms(const Table<R>& t, const T* x, T* out) {
+  for (int64_t k = 0; k < t.taps(); ++k) {
+    const int32_t* from = t.from_of.data() + k * t.size;
+    const R* weight = t.weight_of.data() + k * t.size;
+    if (k == 0)
+      for (int64_t i = t.begin; i < t.end; ++i) out[i] = times(x[from[i]], weight[i]);
+    else
+      for (int64_t i = t.begin; i < t.end; ++i) out[i] = out[i] + times(x[from[i]], weight[i]);
+  }
+}
+template <class T, class R>
+void mix_line(const Table<R>& t, const T* x, T* out) {
+  even_terms(t, x, out);
+  for (int64_t i = 0; i < t.size; ++i) {
+    if (i == t.begin && t.begin < t.end) i = t.end;
+    if (i == t.size) break;
+    T sum{};
+    for (int32_t c = t.first[i]; c < t.first[i + 1]; ++c)
+      sum = sum + times(x[t.from[c]], t.weight[c]);
+    out[i] = sum;
+  }
+}
+
+// ---- lines side by side: row i of the result is a sum of rows
+template <class T, class R>
+[[gnu::noinline]] void mix_row(const Table<R>& t, int64_t i, const T* x, int64_t inner, T* out) {
+  int32_t c = t.first[i], end = t.first[i + 1];
+  auto row = [&](int32_t term) { return x + t.from[term] * inner; };
+  if (c == end) {
+    std::fill_n(out, inner, T{});
+    return;
+  }
+  if (end - c == 2) {
+    const T *a = row(c), *b = row(c + 1);
+    R p = t.weight[c], q = t.weight[c + 1];
+    for (int64_t j = 0; j < inner; ++j) out[j] = times(a[j], p) + times(b[j], q);
+    return;
+  }
+  const T* a = row(c);
+  R p = t.weight[c];
+  for (int64_t j = 0; j < inner; ++j) out[j] = times(a[j], p);
+  while (++c < end) {
+    const T* b = row(c);
+    R q = t.weight[c];
+    for (int64_t j = 0; j < inner; ++j) out[j] = out[j] + times(b[j], q);
+  }
+}
+
+// (outer, inputs, inner) to (outer, outputs, inner).
+struct Lines {
+  int64_t outer, inputs, outputs, inner;
+};
+
+template <class T, class R>
+void mix(const Table<R>& t, const Lines& l, const T* x, T* out) {
+  if (l.inner == 1)
+    return parallel_for(l.outer, plane_grain(l.outputs), [&](int64_t begin, int64_t end) {
+      for (int64_t n = begin; n < end; ++n) mix_line(t, x + n * l.inputs, out + n * l.outputs);
+    });
+  parallel_for(l.outer * l.outputs, plane_grain(l.inner), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n)
+      mix_row(t, n % l.outputs, x + n / l.outputs * l.inputs * l.inner, l.inner, out + n * l.inner);
+  });
+}
+
+// One input an output: nothing is computed.
+template <class T>
+void pick(const Terms& t, const Lines& l, const T* x, T* out) {
+  const auto* index = t.index->data<int64_t>();
+  parallel_for(l.outer, plane_grain(l.outputs * l.inner), [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n)
+      for (int64_t i = 0; i < l.outputs; ++i)
+        std::copy_n(x + (n * l.inputs + index[i]) * l.inner, l.inner,
+                    out + (n * l.outputs + i) * l.inner);
+  });
+}
+
+// ---- the operators
+bool is_last(const Tensor& t) {
+  return t.ndim >= 4 && !t.contiguous &&
+         is_contiguous(t, t.ndim == 5 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast);
+}
+
+void resized_infer(Call& c, int64_t dim, int64_t size) {
+  const Tensor& x = c.tensor(0);
+  RL_CHECK(dim >= 0 && dim < x.ndim, c.op, ": dim must be in [0, ", x.ndim, "), got ", dim);
+  SizeVec sizes(x.sizes().begin(), x.sizes().end());
+  sizes[dim] = size;
+  keep_layout(x, c.add_out(sizes, x.dtype));
+}
+
+// The arguments index and weight from `at`; indices must be below `limit`.
+Terms terms(const Call& c, int at, DType real, int64_t limit) {
+  const Tensor &index = c.tensor(at), &weight = c.tensor(at + 1);
+  RL_CHECK(index.ndim == 2 && std::ranges::equal(weight.sizes(), index.sizes()) &&
+               index.numel < INT32_MAX && limit < INT32_MAX,
+           c.op, ": expected index and weight of the same shape (taps, size), got ", index.sizes(),
+           " and ", weight.sizes());
+  Terms t{contiguous_as(index, DType::I64), contiguous_as(weight, real), index.size(0),
+          index.size(1)};
+  const auto* i = t.index->data<int64_t>();
+  RL_CHECK(std::all_of(i, i + index.numel, [&](int64_t k) { return k >= 0 && k < limit; }), c.op,
+           ": an index is out of range for a dimension of size ", limit);
+  return t;
+}
+
+// Runs with the input and the output as memory lies: rows last, or channels last.
+template <class F>
+void run_lines(Call& c, int64_t dim, F f) {
+  Tensor &x = c.tensor(0), &out = c.out(0);
+  if (!out.numel) return;
+  bool last = is_last(x) && is_last(out);
+  Ref<Tensor> in = last ? Ref<Tensor>::share(&x) : contiguous_as(x, x.dtype);
+  Ref<Tensor> to = last || out.contiguous ? Ref<Tensor>::share(&out) : empty(out.sizes(), x.dtype);
+  Lines l{1, x.size(dim), out.size(dim), 1};
+  for (int d = 0; d < x.ndim; ++d) {
+    bool inside = last ? (dim == 1 ? false : d > dim || d == 1) : d > dim;
+    if (d != dim) (inside ? l.inner : l.outer) *= x.size(d);
+  }
+  Unlocked unlocked(out.numel);
+  f(l, in->raw(), to->raw());
+  if (to.get() != &out) copy_into(out, *to);
+}
+
+template <class F>
+void dispatch_inexact(const Call& c, DType d, F f) {
+  if (d == DType::F32) return f.template operator()<float, float>();
+  if (d == DType::F64) return f.template operator()<double, double>();
+  if (d == DType::C64) return f.template operator()<C64, float>();
+  if (d == DType::C128) return f.template operator()<C128, double>();
+  fail(ErrorKind::NotImplemented, c.op, ": not implemented for ", d);
+}
+DType weights_of(DType d) { return d == DType::F64 || d == DType::C128 ? DType::F64 : DType::F32; }
+
+// _mix(input, dim, index, weight, ...)
+void mix_infer(Call& c) { resized_infer(c, c.integer(1), c.tensor(2).size(1)); }
+void mix_run(Call& c) {
+  const Tensor& x = c.tensor(0);
+  Terms t = terms(c, 2, weights_of(x.dtype), x.size(c.integer(1)));
+  run_lines(c, c.integer(1), [&](const Lines& l, const void* in, void* out) {
+    if (t.taps == 1 && x.dtype != DType::F32 && x.dtype != DType::F64)
+      return with_size(item_size(x.dtype), [&]<class T>() {
+        pick(t, l, static_cast<const T*>(in), static_cast<T*>(out));
+      });
+    dispatch_inexact(c, x.dtype, [&]<class T, class R>() {
+      mix<T, R>(by_outputs<R>(t), l, static_cast<const T*>(in), static_cast<T*>(out));
+    });
+  });
+}
+
+// _mix_back(grad, size, dim, index, weight)
+void back_infer(Call& c) { resized_infer(c, c.integer(2), c.integer(1)); }
+void back_run(Call& c) {
+  const Tensor& g = c.tensor(0);
+  int64_t dim = c.integer(2), size = c.integer(1);
+  Terms t = terms(c, 3, weights_of(g.dtype), size);
+  run_lines(c, dim, [&](const Lines& l, const void* in, void* out) {
+    dispatch_inexact(c, g.dtype, [&]<class T, class R>() {
+      mix<T, R>(by_inputs<R>(t, size), l, static_cast<const T*>(in), static_cast<T*>(out));
+    });
+  });
+}
+
+RL_ISA_KERNEL("_mix", mix_infer, mix_run);
+RL_ISA_KERNEL("_mix_back", back_infer, back_run);
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

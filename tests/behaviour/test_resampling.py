@@ -1,0 +1,57 @@
+"""interpolate and its gradient: products with matrices of weights, in any layout."""
+
+import pytest
+import rushlight as rl
+
+F = rl.nn.functional
+MODES = ["nearest", "nearest-exact", "bilinear", "bicubic"]
+SIZES = [
+    ((5, 7), (10, 14)),
+    ((5, 7), (3, 4)),
+    ((1, 6), (4, 1)),
+    ((8, 3), (9, 20)),
+    ((4, 4), (1, 1)),
+]
+
+
+def weights(mode, before, after):
+    """(before, after) of one dimension: what each unit vector becomes."""
+    unit = rl.eye(before, dtype=rl.float64).view(before, 1, before, 1)
+    return F.interpolate(unit, size=(after, 1), mode=mode).view(before, after)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("before,after", SIZES)
+def test_resampling_and_its_gradient_are_products_with_weights(mode, before, after):
+    rows, columns = (weights(mode, n, m) for n, m in zip(before, after))
+    x = rl.randn(2, 3, *before, requires_grad=True)
+    y = F.interpolate(x, size=after, mode=mode)
+    assert rl.allclose(y.double(), rows.t() @ x.double() @ columns, atol=1e-5)
+    g = rl.randn(*y.shape)
+    (back,) = rl.autograd.grad(y, x, g)
+    assert rl.allclose(back.double(), rows @ g.double() @ columns.t(), atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_channels_last_stays_and_gives_the_same(mode):
+    x = rl.randn(2, 3, 5, 6)
+    last = x.contiguous(memory_format=rl.channels_last)
+    want, got = (F.interpolate(v, size=(7, 4), mode=mode) for v in (x, last))
+    assert got.is_contiguous(memory_format=rl.channels_last)
+    assert rl.equal(got, want)
+
+
+def test_what_is_not_finite_reaches_its_neighbours_only():
+    x = rl.zeros(1, 1, 1, 6, requires_grad=True)
+    y = F.interpolate(x, size=(1, 3), mode="nearest")
+    (back,) = rl.autograd.grad(y, x, rl.tensor([float("inf"), float("nan"), 1.0]).view(1, 1, 1, 3))
+    assert back.flatten().tolist()[::2][0] == float("inf")
+    assert back.isnan().flatten().tolist() == [False, False, True, False, False, False]
+    assert back.flatten().tolist()[1::2] == [0.0, 0.0, 0.0]
+
+
+def test_integers_have_nearest_neighbours_but_no_means():
+    x = rl.arange(4).view(1, 1, 2, 2)
+    assert F.interpolate(x, scale_factor=2).flatten().tolist()[:4] == [0, 0, 1, 1]
+    with pytest.raises(NotImplementedError, match="not implemented for int64"):
+        F.interpolate(x, scale_factor=2, mode="bilinear")

@@ -42,43 +42,65 @@ template <class T>
 struct Group {
   const Lines& lines;
   int64_t used, at[kLanes<T>];
-  bool adjacent;
+  bool adjacent, full;
   Group(const Lines& lines, int64_t first)
-      : lines(lines), used(std::min<int64_t>(kLanes<T>, lines.count() - first)) {
+      : lines(lines),
+        used(std::min<int64_t>(kLanes<T>, lines.count() - first)),
+        full(used == kLanes<T>) {
     for (int64_t l = 0; l < used; ++l) at[l] = lines.start(first + l);
     adjacent = at[used - 1] == at[0] + used - 1;
   }
+  bool in_vectors() const { return adjacent && full; }
+
   Point<T> load(const Complex<T>* x, int64_t k) const {
     x += k * lines.inner;
-    if (adjacent) {
-      __builtin_prefetch(x + at[0] + kAhead * lines.inner);
-      return load_adjacent(x + at[0], used);
-    }
+    if (in_vectors()) return load_adjacent(x + at[0]);
     Complex<T> v[kLanes<T>] = {};
     for (int64_t l = 0; l < used; ++l) v[l] = x[at[l]];
-    return load_adjacent(v, kLanes<T>);
+    return load_adjacent(v);
   }
   typename Point<T>::Lanes load(const T* x, int64_t k) const {
+    x += k * lines.inner;
+    if (in_vectors()) return load_reals(x + at[0]);
     T v[kLanes<T>] = {};
-    for (int64_t l = 0; l < used; ++l) v[l] = x[at[l] + k * lines.inner];
-    typename Point<T>::Lanes lanes;
-    std::memcpy(&lanes, v, sizeof v);
-    return lanes;
+    for (int64_t l = 0; l < used; ++l) v[l] = x[at[l]];
+    return load_reals(v);
   }
   void store(Complex<T>* out, int64_t k, Point<T> p) const {
     out += k * lines.inner;
-    if (adjacent) {
-      __builtin_prefetch(out + at[0] + kAhead * lines.inner, 1);
-      return store_adjacent(out + at[0], used, p);
-    }
+    if (in_vectors()) return store_adjacent(out + at[0], p);
     Complex<T> v[kLanes<T>];
-    store_adjacent(v, kLanes<T>, p);
+    store_adjacent(v, p);
     for (int64_t l = 0; l < used; ++l) out[at[l]] = v[l];
   }
   void store(T* out, int64_t k, typename Point<T>::Lanes lanes) const {
+    out += k * lines.inner;
+    if (in_vectors()) return store_reals(out + at[0], lanes);
     T v[kLanes<T>];
-    std::memcpy(v, &lanes, sizeof v);
-    for (int64_t l = 0; l < used; ++l) out[at[l] + k * lines.inner] = v[l];
+    store_reals(v, lanes);
+    for (int64_t l = 0; l < used; ++l) out[at[l]] = v[l];
+  }
+
+  // All points. Of lines that are rows, kLanes neighbours of each at once.
+  void load_all(const Complex<T>* x, Point<T>* points) const {
+    constexpr int n = kLanes<T>;
+    int64_t k = 0;
+    Point<T> rows[n];
+    for (; full && lines.inner == 1 && k + n <= lines.size; k += n) {
+      for (int l = 0; l < n; ++l) rows[l] = load_adjacent(x + at[l] + k);
+      transpose(rows, points + k);
+    }
+    for (; k < lines.size; ++k) points[k] = load(x, k);
+  }
+  void store_all(Complex<T>* out, const Point<T>* points) const {
+    constexpr int n = kLanes<T>;
+    int64_t k = 0;
+    Point<T> rows[n];
+    for (; full && lines.inner == 1 && k + n <= lines.size; k += n) {
+      transpose(points + k, rows);
+      for (int l = 0; l < n; ++l) store_adjacent(out + at[l] + k, rows[l]);
+    }
+    for (; k < lines.size; ++k) store(out, k, points[k]);
   }
 };
 
@@ -124,23 +146,32 @@ void over_rows(const A* x, const Lines& in, B* out, const Lines& l, F&& f) {
 
 // --- complex to complex
 template <class T>
-void complex_in_lanes(const Complex<T>* x, Complex<T>* out, const Lines& l, bool inverse, T scale) {
+void complex_in_lanes(const Complex<T>* x, Complex<T>* out, const Lines& l,
+                      Direction<T> direction) {
   auto plan = plan_of<Lined<T>>(l.size);
   over_groups<T>(l.count(), l.size, [&](int64_t first, Point<T>* a, Point<T>* b) {
     Group<T> group(l, first);
-    for (int64_t k = 0; k < l.size; ++k) a[k] = swapped_if(inverse, group.load(x, k));
-    const Point<T>* done = transform(plan->passes, a, b);
-    for (int64_t k = 0; k < l.size; ++k) group.store(out, k, swapped_if(inverse, done[k]) * scale);
+    if (group.in_vectors()) {
+      int64_t step = l.inner, ahead = kAhead * step;
+      Source<T> source{x + group.at[0], step, ahead, direction};
+      Target<T> target{out + group.at[0], step, ahead, direction};
+      return transform(plan->passes, source, target, a, b);
+    }
+    group.load_all(x, a);
+    for (int64_t k = 0; k < l.size; ++k) a[k] = direction.in(a[k]);
+    Point<T>* done = transform(plan->passes, a, b);
+    for (int64_t k = 0; k < l.size; ++k) done[k] = direction.out(done[k]);
+    group.store_all(out, done);
   });
 }
 
 template <class T>
-void complex_transform(const Complex<T>* x, Complex<T>* out, const Lines& l, bool inverse,
-                       T scale) {
-  if (in_lanes<T>(l, l.size)) return complex_in_lanes(x, out, l, inverse, scale);
+void complex_transform(const Complex<T>* x, Complex<T>* out, const Lines& l,
+                       Direction<T> direction) {
+  if (in_lanes<T>(l, l.size)) return complex_in_lanes(x, out, l, direction);
   auto plan = plan_of<Row<T>>(l.size);
   over_rows(x, l, out, l, [&](const Complex<T>* from, Complex<T>* to) {
-    transform_row(*plan, from, to, inverse, scale);
+    transform_row(*plan, from, to, direction);
   });
 }
 
@@ -167,18 +198,20 @@ void over_pairs(Point<T>* z, int64_t h, const std::vector<Complex<T>>& roots, F&
   for (int64_t k = 1; 2 * k <= h; ++k) f(z[k], z[h - k], roots[k]);
 }
 // ... and of one line, kLanes neighbours at once with those from its end backwards.
+template <class T>
+Point<T> backwards(Point<T> p) {
+  return {pick<Backwards, T>(p.re, p.re), pick<Backwards, T>(p.im, p.im)};
+}
 template <class T, class F>
 void over_pairs(Complex<T>* z, int64_t h, const std::vector<Complex<T>>& roots, F&& f) {
   constexpr int n = kLanes<T>;
   int64_t k = 1;
   for (; 2 * (k + n) <= h; k += n) {
-    Complex<T> back[n], *rest = z + h - k - n + 1;
-    std::reverse_copy(rest, rest + n, back);
-    Point<T> low = load_adjacent(z + k, n), high = load_adjacent(back, n);
-    f(low, high, load_adjacent(roots.data() + k, n));
-    store_adjacent(z + k, n, low);
-    store_adjacent(back, n, high);
-    std::reverse_copy(back, back + n, rest);
+    Complex<T>*at_k = z + k, *rest = z + h - k - n + 1;
+    Point<T> low = load_adjacent(at_k), high = backwards(load_adjacent(rest));
+    f(low, high, load_adjacent(roots.data() + k));
+    store_adjacent(at_k, low);
+    store_adjacent(rest, backwards(high));
   }
   for (; 2 * k <= h; ++k) f(z[k], z[h - k], roots[k]);
 }
@@ -211,34 +244,49 @@ struct Halves {
 
 // --- reals to half a spectrum
 template <class T>
+void load_reals(const Halves<T>& halves, const Group<T>& from, const T* x, Point<T>* points) {
+  int64_t n = halves.points;
+  for (int64_t k = 0; k < n; ++k) {
+    if (halves.paired)
+      points[k] = {from.load(x, 2 * k), from.load(x, 2 * k + 1)};
+    else
+      points[k] = {from.load(x, k), typename Point<T>::Lanes{}};
+  }
+}
+
+// Rows of pairs of reals, as the rows of complex numbers that they are.
+inline Lines in_pairs(const Lines& l) { return {l.outer, l.size / 2, 1}; }
+
+template <class T>
 void real_in_lanes(const T* x, Complex<T>* out, const Lines& in, const Lines& l, T scale) {
   auto halves = plan_of<Halves<T>>(in.size);
   int64_t n = halves->points;
   auto plan = plan_of<Lined<T>>(n);
+  bool rows = halves->paired && in.inner == 1;
+  Lines pairs = in_pairs(in);
   over_groups<T>(l.count(), n + 1, [&](int64_t first, Point<T>* a, Point<T>* b) {
-    Group<T> from(in, first), to(l, first);
-    for (int64_t k = 0; k < n; ++k) {
-      if (halves->paired)
-        a[k] = {from.load(x, 2 * k), from.load(x, 2 * k + 1)};
-      else
-        a[k] = {from.load(x, k), typename Point<T>::Lanes{}};
-    }
+    if (rows)
+      Group<T>(pairs, first).load_all(reinterpret_cast<const Complex<T>*>(x), a);
+    else
+      load_reals(*halves, Group<T>(in, first), x, a);
     Point<T>* done = transform(plan->passes, a, b);
     if (halves->paired) separate_all(done, n, halves->roots);
-    for (int64_t k = 0; k < l.size; ++k) to.store(out, k, done[k] * scale);
+    for (int64_t k = 0; k < l.size; ++k) done[k] = done[k] * scale;
+    Group<T>(l, first).store_all(out, done);
   });
 }
 
 template <class T>
 void real_row(const Halves<T>& halves, const Row<T>& plan, const T* x, Complex<T>* out, T scale) {
   int64_t n = halves.points;
+  Direction<T> forward(false, scale);
   if (halves.paired) {
-    transform_row(plan, reinterpret_cast<const Complex<T>*>(x), out, false, scale);
+    transform_row(plan, reinterpret_cast<const Complex<T>*>(x), out, forward);
     return separate_all(out, n, halves.roots);
   }
   Scratch<Complex<T>> whole(n);
   for (int64_t k = 0; k < n; ++k) whole.data()[k] = {x[k], {}};
-  transform_row(plan, whole.data(), whole.data(), false, scale);
+  transform_row(plan, whole.data(), whole.data(), forward);
   std::copy_n(whole.data(), n / 2 + 1, out);
 }
 
@@ -257,20 +305,24 @@ void half_in_lanes(const Complex<T>* x, T* out, const Lines& in, const Lines& l,
   auto halves = plan_of<Halves<T>>(l.size);
   int64_t n = halves->points;
   auto plan = plan_of<Lined<T>>(n);
+  bool rows = halves->paired && l.inner == 1;
+  Lines pairs = in_pairs(l);
+  Direction<T> inverse(true, scale);
   over_groups<T>(l.count(), n + 1, [&](int64_t first, Point<T>* a, Point<T>* b) {
-    Group<T> from(in, first), to(l, first);
-    for (int64_t k = 0; k < in.size; ++k) a[k] = from.load(x, k);
+    Group<T>(in, first).load_all(x, a);
     if (halves->paired)
       join_all(a, n, halves->roots);
     else
       a[0].im = typename Point<T>::Lanes{};
     for (int64_t k = in.size; k < n; ++k) a[k] = conj(a[n - k]);
-    for (int64_t k = 0; k < n; ++k) a[k] = swapped_if(true, a[k]);
-    const Point<T>* done = transform(plan->passes, a, b);
+    for (int64_t k = 0; k < n; ++k) a[k] = inverse.in(a[k]);
+    Point<T>* done = transform(plan->passes, a, b);
+    for (int64_t k = 0; k < n; ++k) done[k] = inverse.out(done[k]);
+    if (rows) return Group<T>(pairs, first).store_all(reinterpret_cast<Complex<T>*>(out), done);
+    Group<T> to(l, first);
     for (int64_t k = 0; k < n; ++k) {
-      Point<T> p = swapped_if(true, done[k]) * scale;
-      to.store(out, halves->paired ? 2 * k : k, p.re);
-      if (halves->paired) to.store(out, 2 * k + 1, p.im);
+      to.store(out, halves->paired ? 2 * k : k, done[k].re);
+      if (halves->paired) to.store(out, 2 * k + 1, done[k].im);
     }
   });
 }
@@ -278,16 +330,17 @@ void half_in_lanes(const Complex<T>* x, T* out, const Lines& in, const Lines& l,
 template <class T>
 void half_row(const Halves<T>& halves, const Row<T>& plan, const Complex<T>* x, T* out, T scale) {
   int64_t n = halves.points, given = halves.paired ? n + 1 : n / 2 + 1;
+  Direction<T> inverse(true, scale);
   Scratch<Complex<T>> scratch(n + 1);
   Complex<T>* z = scratch.data();
   std::copy_n(x, given, z);
   if (halves.paired) {
     join_all(z, n, halves.roots);
-    return transform_row(plan, z, reinterpret_cast<Complex<T>*>(out), true, scale);
+    return transform_row(plan, z, reinterpret_cast<Complex<T>*>(out), inverse);
   }
   z[0].im = 0;
   for (int64_t k = given; k < n; ++k) z[k] = conj(z[n - k]);
-  transform_row(plan, z, z, true, scale);
+  transform_row(plan, z, z, inverse);
   for (int64_t k = 0; k < n; ++k) out[k] = z[k].re;
 }
 
@@ -322,7 +375,8 @@ void c2c_run(Call& c) {
     auto scale = static_cast<T>(c.number(3));
     Unlocked unlocked(out.numel);
     for (int64_t dim : c.ints(1)) {
-      complex_transform(from, to, lines_of(out, static_cast<int>(dim)), c.flag(2), scale);
+      Direction<T> direction(c.flag(2), scale);
+      complex_transform(from, to, lines_of(out, static_cast<int>(dim)), direction);
       from = to;
       scale = 1;
     }

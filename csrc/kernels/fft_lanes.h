@@ -1,7 +1,6 @@
-// Fourier transforms of kLanes lines at once, a line in each lane of a vector: what is written here
-// for one point runs for all of them. Passes after Stockham: each reads one buffer and writes the
-// other, and the result is in order. To add a radix: a `butterfly` and its line in `run_pass`.
-// Included by files that are compiled per instruction-set level.
+// Points of kLanes Fourier transforms at once, a line in each lane of a vector, and their way to
+// and from memory. What is computed with them is in fft_passes.h. Included by files that are
+// compiled per instruction-set level.
 #pragma once
 #include <algorithm>
 #include <cstring>
@@ -53,11 +52,22 @@ template <class V, class T>
 V times(V v, T s) {
   return {v.re * s, v.im * s};
 }
-// An inverse transform is a transform between two exchanges of real and imaginary parts.
-template <class V>
-V swapped_if(bool inverse, V v) {
-  return inverse ? V{v.im, v.re} : v;
-}
+// An inverse transform is a transform between two conjugations: the factors of real and imaginary
+// parts on the way in (`sign`) and out.
+template <class T>
+struct Direction {
+  T sign, re, im;
+  Direction(bool inverse, T scale)
+      : sign(inverse ? T(-1) : T(1)), re(scale), im(inverse ? -scale : scale) {}
+  template <class V>
+  V in(V v) const {
+    return {v.re, v.im * sign};
+  }
+  template <class V>
+  V out(V v) const {
+    return {v.re * re, v.im * im};
+  }
+};
 
 // --- moving lanes
 // The lanes of a and b, numbered through, that Pick names for each lane of the result.
@@ -76,13 +86,39 @@ template <class Pick, class T, class V>
 V pick(V a, V b) {
   return picked<Pick>(a, b, std::make_integer_sequence<int, kLanes<T>>());
 }
-template <int Odd>
-struct EverySecond {
-  static constexpr int at(int l, int) { return 2 * l + Odd; }
+
+// Which of kLanes neighbours a lane holds. Not simply the lane's number: real and imaginary parts
+// are split and joined within blocks of 16 bytes, for which there are instructions.
+template <class T>
+constexpr int neighbour(int lane) {
+  constexpr int block = 16 / sizeof(T), half = block / 2;
+  int in = lane % block;
+  return (in < half ? 0 : kLanes<T> / 2) + lane / block * half + in % half;
+}
+template <class T>
+constexpr int lane_of(int neighbour) {
+  constexpr int half = 16 / sizeof(T) / 2;
+  int upper = neighbour / (kLanes<T> / 2), rest = neighbour % (kLanes<T> / 2);
+  return rest / half * 2 * half + upper * half + rest % half;
+}
+template <class T, int Part>
+struct Split {
+  static constexpr int at(int l, int) { return 2 * neighbour<T>(l) + Part; }
 };
-template <int Half>
-struct Alternate {
-  static constexpr int at(int l, int n) { return (Half * n + l) / 2 + l % 2 * n; }
+template <class T, int Half>
+struct Join {
+  static constexpr int at(int l, int n) { return lane_of<T>((Half * n + l) / 2) + l % 2 * n; }
+};
+template <class T>
+struct InOrder {
+  static constexpr int at(int l, int) { return neighbour<T>(l); }
+};
+template <class T>
+struct OutOfOrder {
+  static constexpr int at(int l, int) { return lane_of<T>(l); }
+};
+struct Backwards {
+  static constexpr int at(int l, int n) { return n - 1 - l; }
 };
 // Lanes with the bit S of their number unset keep what they have, or get what those with it have.
 template <int S>
@@ -98,6 +134,7 @@ struct SecondOfPairs {
 template <int S, class T, class V>
 void transpose(V* v) {
   if constexpr (S < kLanes<T>) {
+#pragma GCC unroll 16
     for (int i = 0; i < kLanes<T>; ++i) {
       if (i & S) continue;
       V first = v[i], second = v[i + S];
@@ -108,139 +145,60 @@ void transpose(V* v) {
   }
 }
 
-// --- butterflies: the transforms of R points, in place
+// Of kLanes points, where both the lanes and the points are neighbours.
 template <class T>
-void butterfly2(Point<T>* a) {
-  Point<T> sum = a[0] + a[1];
-  a[1] = a[0] - a[1];
-  a[0] = sum;
-}
-
-template <class T>
-void butterfly3(Point<T>* a) {
-  Point<T> sum = a[1] + a[2], across = times_i((a[1] - a[2]) * T(0.86602540378443864676));
-  Point<T> middle = a[0] - sum * T(0.5);
-  a[0] = a[0] + sum;
-  a[1] = middle - across;
-  a[2] = middle + across;
-}
-
-template <class T>
-void butterfly4(Point<T>* a) {
-  Point<T> even = a[0] + a[2], odd = a[1] + a[3];
-  Point<T> low = a[0] - a[2], high = times_i(a[1] - a[3]);
-  a[0] = even + odd;
-  a[1] = low - high;
-  a[2] = even - odd;
-  a[3] = low + high;
-}
-
-template <class T>
-void butterfly5(Point<T>* a) {
-  constexpr T c1 = T(0.30901699437494742410), c2 = T(-0.80901699437494742410),
-              s1 = T(0.95105651629515357212), s2 = T(0.58778525229247312917);
-  Point<T> sum1 = a[1] + a[4], sum2 = a[2] + a[3], less1 = a[1] - a[4], less2 = a[2] - a[3];
-  Point<T> middle1 = a[0] + sum1 * c1 + sum2 * c2, middle2 = a[0] + sum1 * c2 + sum2 * c1;
-  Point<T> across1 = times_i(less1 * s1 + less2 * s2);
-  Point<T> across2 = times_i(less1 * s2 - less2 * s1);
-  a[0] = a[0] + sum1 + sum2;
-  a[1] = middle1 - across1;
-  a[4] = middle1 + across1;
-  a[2] = middle2 - across2;
-  a[3] = middle2 + across2;
-}
-
-// Any other radix, by its definition; `circle` has its roots.
-template <class T>
-void butterfly_of(int radix, const Complex<T>* circle, Point<T>* a) {
-  Point<T> result[kLargestRadix];
-  for (int k = 0; k < radix; ++k) {
-    result[k] = a[0];
-    for (int j = 1, at = k; j < radix; ++j, at += k - (at + k >= radix ? radix : 0))
-      result[k] = result[k] + a[j] * circle[at];
+void transpose(const Point<T>* from, Point<T>* to) {
+  typename Point<T>::Lanes v[kLanes<T>];
+  for (auto part : {&Point<T>::re, &Point<T>::im}) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T>; ++i) v[i] = from[neighbour<T>(i)].*part;
+    transpose<1, T>(v);
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T>; ++i) to[neighbour<T>(i)].*part = v[i];
   }
-  std::copy_n(result, radix, a);
 }
 
-template <int R, class T>
-void butterfly(int radix, const Complex<T>* circle, Point<T>* a) {
-  if constexpr (R == 2)
-    butterfly2(a);
-  else if constexpr (R == 3)
-    butterfly3(a);
-  else if constexpr (R == 4)
-    butterfly4(a);
-  else if constexpr (R == 5)
-    butterfly5(a);
-  else
-    butterfly_of(radix, circle, a);
-}
-
-// --- passes
-// One of the passes of a transform of n: radix * rest points remain to be combined.
+// --- memory
+// kLanes neighbouring complex numbers, one to a lane.
 template <class T>
-struct Pass {
-  int radix;
-  int64_t rest;
-  std::vector<Complex<T>> roots;   // root(p * k, radix * rest), k = 1 ... radix - 1 for each p
-  std::vector<Complex<T>> circle;  // root(k, radix)
-};
-
+Point<T> load_adjacent(const Complex<T>* x) {
+  typename Point<T>::Lanes low, high;
+  std::memcpy(&low, x, sizeof low);
+  std::memcpy(&high, x + kLanes<T> / 2, sizeof high);
+  return {pick<Split<T, 0>, T>(low, high), pick<Split<T, 1>, T>(low, high)};
+}
 template <class T>
-std::vector<Pass<T>> passes_of(int64_t n) {
-  std::vector<Pass<T>> all;
-  for (int radix : radices(n)) {
-    Pass<T> pass{radix, n / radix, {}, {}};
-    for (int64_t p = 0; p < pass.rest; ++p)
-      for (int k = 1; k < radix; ++k) pass.roots.push_back(Complex<T>(root(p * k, n)));
-    for (int k = 0; k < radix; ++k) pass.circle.push_back(Complex<T>(root(k, radix)));
-    n = pass.rest;
-    all.push_back(std::move(pass));
-  }
-  return all;
+void store_adjacent(Complex<T>* out, Point<T> p) {
+  auto low = pick<Join<T, 0>, T>(p.re, p.im), high = pick<Join<T, 1>, T>(p.re, p.im);
+  std::memcpy(&out->re, &low, sizeof low);
+  std::memcpy(&out[kLanes<T> / 2].re, &high, sizeof high);
 }
 
-// `done`: the product of the radices of the passes before. R = 0: a radix without a butterfly.
-template <int R, class T>
-void run_pass(const Pass<T>& pass, int64_t done, const Point<T>* x, Point<T>* y) {
-  const int radix = R ? R : pass.radix;
-  const Complex<T>* w = pass.roots.data();
-  for (int64_t p = 0; p < pass.rest; ++p, w += radix - 1)
-    for (int64_t q = 0; q < done; ++q) {
-      Point<T> a[R ? R : kLargestRadix];
-      for (int k = 0; k < radix; ++k) a[k] = x[q + done * (p + pass.rest * k)];
-      butterfly<R>(radix, pass.circle.data(), a);
-      Point<T>* to = y + q + done * radix * p;
-      to[0] = a[0];
-      for (int k = 1; k < radix; ++k) to[done * k] = p ? a[k] * w[k - 1] : a[k];
-    }
+// The first `used` of them; the other lanes are 0.
+template <class T>
+Point<T> load_some(const Complex<T>* x, int64_t used) {
+  Complex<T> some[kLanes<T>] = {};
+  std::copy_n(x, used, some);
+  return load_adjacent(some);
+}
+template <class T>
+void store_some(Complex<T>* out, int64_t used, Point<T> p) {
+  Complex<T> some[kLanes<T>];
+  store_adjacent(some, p);
+  std::copy_n(some, used, out);
 }
 
-// Transforms the points of x; the result is in x or y, whichever is returned.
+// kLanes neighbouring reals.
 template <class T>
-Point<T>* transform(const std::vector<Pass<T>>& passes, Point<T>* x, Point<T>* y) {
-  int64_t done = 1;
-  for (const Pass<T>& pass : passes) {
-    switch (pass.radix) {
-      case 2:
-        run_pass<2>(pass, done, x, y);
-        break;
-      case 3:
-        run_pass<3>(pass, done, x, y);
-        break;
-      case 4:
-        run_pass<4>(pass, done, x, y);
-        break;
-      case 5:
-        run_pass<5>(pass, done, x, y);
-        break;
-      default:
-        run_pass<0>(pass, done, x, y);
-    }
-    done *= pass.radix;
-    std::swap(x, y);
-  }
-  return x;
+typename Point<T>::Lanes load_reals(const T* x) {
+  typename Point<T>::Lanes v;
+  std::memcpy(&v, x, sizeof v);
+  return pick<InOrder<T>, T>(v, v);
+}
+template <class T>
+void store_reals(T* out, typename Point<T>::Lanes v) {
+  v = pick<OutOfOrder<T>, T>(v, v);
+  std::memcpy(out, &v, sizeof v);
 }
 
 }  // namespace fft

@@ -34,11 +34,14 @@ Roots::Roots(int64_t n) {
   for (int64_t k = 0; k < n; k += step) coarse_.push_back(root(k, n));
 }
 
-// Fours first, so that at most one pass has radix 2.
+// Eights first, but rather two fours than an eight and a two.
 std::vector<int> radices(int64_t n) {
   std::vector<int> found;
-  for (int r = 4; n > 1 && r <= kLargestRadix; r = r == 4 ? 2 : r == 2 ? 3 : r + 2)
-    for (; n % r == 0; n /= r) found.push_back(r);
+  auto split_off = [&](int r) { found.push_back(r), n /= r; };
+  while (n % 8 == 0 && n % 32 != 16) split_off(8);
+  while (n % 4 == 0) split_off(4);
+  for (int r = 2; n > 1 && r <= kLargestRadix; r += r == 2 ? 1 : 2)
+    while (n % r == 0) split_off(r);
   if (n > 1) found.clear();
   return found;
 }

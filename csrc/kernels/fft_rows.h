@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "core/allocator.h"
-#include "kernels/fft_lanes.h"
+#include "kernels/fft_passes.h"
 #include "plan/parallel.h"
 
 namespace rl {
@@ -15,108 +15,95 @@ namespace fft {
 
 // Steps of a long stride are fetched this many elements ahead: no processor foresees them.
 constexpr int64_t kAhead = 12;
-
-// Up to kLanes neighbouring complex numbers, one to a lane.
-template <class T>
-Point<T> load_adjacent(const Complex<T>* x, int64_t used) {
-  typename Point<T>::Lanes low{}, high{};
-  if (used >= kLanes<T>) {
-    std::memcpy(&low, x, sizeof low);
-    std::memcpy(&high, x + kLanes<T> / 2, sizeof high);
-  } else {
-    Complex<T> some[kLanes<T>] = {};
-    for (int l = 0; l < used; ++l) some[l] = x[l];
-    return load_adjacent(some, kLanes<T>);
-  }
-  return {pick<EverySecond<0>, T>(low, high), pick<EverySecond<1>, T>(low, high)};
-}
-
-template <class T>
-void store_adjacent(Complex<T>* out, int64_t used, Point<T> p) {
-  auto low = pick<Alternate<0>, T>(p.re, p.im), high = pick<Alternate<1>, T>(p.re, p.im);
-  Complex<T> some[kLanes<T>], *to = used >= kLanes<T> ? out : some;
-  std::memcpy(&to->re, &low, sizeof low);
-  std::memcpy(&to[kLanes<T> / 2].re, &high, sizeof high);
-  if (to == some) std::copy_n(some, used, out);
-}
+// Rows up to this length are read and written in that way while the row before is at work.
+constexpr int64_t kShortRow = 8192;
 
 // --- n = a * b: element i * b + j of the row is in row i, column j of the matrix
 template <class T>
 struct Matrix {
   int64_t a, b;
   std::vector<Pass<T>> of_columns, of_rows;
-  Roots roots;
-  std::vector<Point<T>> powers;  // powers[i], lane l: root(i * l, n)
+  // root(i * j, n) is that of the first column of a block of kLanes, `starts` (`stride` for each
+  // block), times that of the place within the block, the lane of `powers`.
+  std::vector<Complex<T>> starts;
+  std::vector<Point<T>> powers;
 
   Matrix(int64_t n, std::pair<int64_t, int64_t> shape)
       : a(shape.first),
         b(shape.second),
         of_columns(passes_of<T>(a)),
         of_rows(passes_of<T>(b)),
-        roots(n),
-        powers(static_cast<size_t>(a)) {
+        powers(static_cast<size_t>(stride())) {
+    Roots roots(n);
+    for (int64_t j = 0; j < b; j += kLanes<T>)
+      for (int64_t i = 0; i < stride(); ++i) starts.push_back(Complex<T>(roots(i % a * j)));
     for (int64_t i = 0; i < a; ++i)
       for (int l = 0; l < kLanes<T>; ++l) {
-        Complex<double> w = root(i * l, n);
+        Complex<double> w = root(i * neighbour<T>(l), n);
         powers[i].re[l] = static_cast<T>(w.re);
         powers[i].im[l] = static_cast<T>(w.im);
       }
   }
+  int64_t stride() const { return row_blocks() * kLanes<T>; }
+  int64_t column_blocks() const { return (b + kLanes<T> - 1) / kLanes<T>; }
   int64_t row_blocks() const { return (a + kLanes<T> - 1) / kLanes<T>; }
+  // How far ahead memory is fetched, where a step is `stride`.
+  int64_t ahead(int64_t stride) const { return a * b <= kShortRow ? a * b : kAhead * stride; }
 };
 
-// Turns kLanes points of kLanes columns into points whose lanes are the rows.
-template <class T>
-void transpose(const Point<T>* from, Point<T>* to) {
-  typename Point<T>::Lanes re[kLanes<T>], im[kLanes<T>];
-  for (int i = 0; i < kLanes<T>; ++i) re[i] = from[i].re, im[i] = from[i].im;
-  transpose<1, T>(re);
-  transpose<1, T>(im);
-  for (int i = 0; i < kLanes<T>; ++i) to[i] = {re[i], im[i]};
-}
-
 // Transforms kLanes columns from the j-th on and lays them into `work`, a block of rows after
-// another, each of b points whose lanes are its rows.
+// another, each of b points whose lanes are its rows. `buffers`: two of a + kLanes points.
 template <class T>
-void transform_columns(const Matrix<T>& m, const Complex<T>* x, int64_t j, bool inverse,
-                       Point<T>* x_buffer, Point<T>* y_buffer, Point<T>* work) {
+void transform_columns(const Matrix<T>& m, const Complex<T>* x, int64_t j, Direction<T> direction,
+                       Point<T>* buffers, Point<T>* work) {
   constexpr int n = kLanes<T>;
   int64_t used = std::min<int64_t>(n, m.b - j);
-  for (int64_t i = 0; i < m.a; ++i) {
-    __builtin_prefetch(x + (i + kAhead) * m.b + j);
-    x_buffer[i] = swapped_if(inverse, load_adjacent(x + i * m.b + j, used));
+  Point<T>*first = buffers, *second = first + m.a + n, *done;
+  if (used == n) {
+    done = transform(m.of_columns, Source<T>{x + j, m.b, m.ahead(m.b), direction}, first, second);
+  } else {
+    for (int64_t i = 0; i < m.a; ++i) first[i] = direction.in(load_some(x + i * m.b + j, used));
+    done = transform(m.of_columns, first, second);
   }
-  Point<T>* done = transform(m.of_columns, x_buffer, y_buffer);
-  for (int64_t i = 0; i < m.a; ++i) done[i] = done[i] * (m.powers[i] * Complex<T>(m.roots(i * j)));
+  std::fill_n(done + m.a, n, Point<T>{});
+  const Complex<T>* start = &m.starts[j / n * m.stride()];
   for (int64_t i = 0; i < m.a; i += n, work += m.b) {
-    Point<T> rows[n];
-    if (i + n > m.a) std::fill_n(done + m.a, i + n - m.a, Point<T>{});
-    transpose(done + i, rows);
-    std::copy_n(rows, used, work + j);
+    Point<T> turned[n], rows[n];
+    for (int l = 0; l < n; ++l) turned[l] = done[i + l] * (m.powers[i + l] * start[i + l]);
+    transpose(turned, used == n ? work + j : rows);
+    if (used < n) std::copy_n(rows, used, work + j);
   }
 }
 
+// Transforms the kLanes rows whose points are at `work`, from the i-th on.
 template <class T>
-void transform_matrix(const Matrix<T>& m, const Complex<T>* x, Complex<T>* out, bool inverse,
-                      T scale) {
+void transform_rows(const Matrix<T>& m, Point<T>* work, int64_t i, Direction<T> direction,
+                    Point<T>* buffers, Complex<T>* out) {
+  int64_t used = m.a - i;
+  Point<T>*first = buffers, *second = first + m.b;
+  if (used >= kLanes<T>) {
+    Target<T> target{out + i, m.a, m.ahead(m.a), direction};
+    return transform(m.of_rows, Stored<T>{work}, target, first, second);
+  }
+  const Point<T>* done = transform(m.of_rows, Stored<T>{work}, first, second);
+  for (int64_t k = 0; k < m.b; ++k) store_some(out + i + k * m.a, used, direction.out(done[k]));
+}
+
+template <class T>
+void transform_matrix(const Matrix<T>& m, const Complex<T>* x, Complex<T>* out,
+                      Direction<T> direction) {
   constexpr int n = kLanes<T>;
   Scratch<Point<T>> work(m.row_blocks() * m.b);
-  int64_t longest = std::max(m.a + n, m.b), grain = 16384 / longest / n + 1;
-  parallel_for((m.b + n - 1) / n, grain, [&](int64_t begin, int64_t end) {
-    Scratch<Point<T>> buffers(2 * longest);
+  int64_t grain = 16384 / std::max(m.a + n, m.b) / n + 1;
+  parallel_for(m.column_blocks(), grain, [&](int64_t begin, int64_t end) {
+    Scratch<Point<T>> buffers(2 * (m.a + n));
     for (int64_t j = begin * n; j < end * n; j += n)
-      transform_columns(m, x, j, inverse, buffers.data(), buffers.data() + longest, work.data());
+      transform_columns(m, x, j, direction, buffers.data(), work.data());
   });
   parallel_for(m.row_blocks(), grain, [&](int64_t begin, int64_t end) {
-    Scratch<Point<T>> buffer(m.b);
-    for (int64_t i = begin; i < end; ++i) {
-      Point<T>* done = transform(m.of_rows, work.data() + i * m.b, buffer.data());
-      for (int64_t k = 0; k < m.b; ++k) {
-        Complex<T>* to = out + k * m.a + i * n;
-        __builtin_prefetch(to + kAhead * m.a, 1);
-        store_adjacent(to, m.a - i * n, swapped_if(inverse, done[k]) * scale);
-      }
-    }
+    Scratch<Point<T>> buffers(2 * m.b);
+    for (int64_t i = begin; i < end; ++i)
+      transform_rows(m, work.data() + i * m.b, i * n, direction, buffers.data(), out);
   });
 }
 
@@ -132,7 +119,7 @@ struct Row {
 };
 
 template <class T>
-void transform_row(const Row<T>& row, const Complex<T>* x, Complex<T>* out, bool inverse, T scale);
+void transform_row(const Row<T>& row, const Complex<T>* x, Complex<T>* out, Direction<T> direction);
 
 // k * j = (k^2 + j^2 - (k - j)^2) / 2: the transform is a convolution with exp(pi i k^2 / n).
 template <class T>
@@ -147,7 +134,8 @@ void plan_convolution(Row<T>& row) {
     row.filter[k] = {static_cast<T>(w.re), static_cast<T>(-w.im)};
     if (k) row.filter[m - k] = row.filter[k];
   }
-  transform_row(*row.longer, row.filter.data(), row.filter.data(), false, T(1) / T(m));
+  transform_row(*row.longer, row.filter.data(), row.filter.data(),
+                Direction<T>(false, T(1) / T(m)));
 }
 
 template <class T>
@@ -162,28 +150,28 @@ Row<T>::Row(int64_t n) : n(n) {
 }
 
 template <class T>
-void convolve(const Row<T>& row, const Complex<T>* x, Complex<T>* out, bool inverse, T scale) {
+void convolve(const Row<T>& row, const Complex<T>* x, Complex<T>* out, Direction<T> direction) {
   int64_t n = row.n, m = row.longer->n;
   Scratch<Complex<T>> scratch(m);
   Complex<T>* y = scratch.data();
-  for (int64_t k = 0; k < n; ++k) y[k] = swapped_if(inverse, x[k]) * row.chirp[k];
+  for (int64_t k = 0; k < n; ++k) y[k] = direction.in(x[k]) * row.chirp[k];
   std::fill(y + n, y + m, Complex<T>{});
-  transform_row(*row.longer, y, y, false, T(1));
+  transform_row(*row.longer, y, y, Direction<T>(false, 1));
   for (int64_t k = 0; k < m; ++k) y[k] *= row.filter[k];
-  transform_row(*row.longer, y, y, true, scale);
-  for (int64_t k = 0; k < n; ++k) out[k] = swapped_if(inverse, y[k] * row.chirp[k]);
+  transform_row(*row.longer, y, y, Direction<T>(true, 1));
+  for (int64_t k = 0; k < n; ++k) out[k] = direction.out(y[k] * row.chirp[k]);
 }
 
 template <class T>
-void transform_row(const Row<T>& row, const Complex<T>* x, Complex<T>* out, bool inverse, T scale) {
-  if (row.longer) return convolve(row, x, out, inverse, scale);
-  if (row.matrix) return transform_matrix(*row.matrix, x, out, inverse, scale);
+void transform_row(const Row<T>& row, const Complex<T>* x, Complex<T>* out,
+                   Direction<T> direction) {
+  if (row.longer) return convolve(row, x, out, direction);
+  if (row.matrix) return transform_matrix(*row.matrix, x, out, direction);
   Scratch<Point<T>> buffers(2 * row.n);
   Point<T>*a = buffers.data(), *b = a + row.n;
-  for (int64_t k = 0; k < row.n; ++k) a[k] = swapped_if(inverse, load_adjacent(x + k, 1));
+  for (int64_t k = 0; k < row.n; ++k) a[k] = direction.in(load_some(x + k, 1));
   Point<T>* done = transform(row.passes, a, b);
-  for (int64_t k = 0; k < row.n; ++k)
-    store_adjacent(out + k, 1, swapped_if(inverse, done[k]) * scale);
+  for (int64_t k = 0; k < row.n; ++k) store_some(out + k, 1, direction.out(done[k]));
 }
 
 }  // namespace fft

@@ -1,0 +1,247 @@
+// Fourier transforms of kLanes lines at once: what is written here for one point runs for all of
+// them. Passes after Stockham: each reads one buffer and writes another, and the result is in
+// order. To add a radix: a `butterfly` and its line in `run_pass`. Included by files that are
+// compiled per instruction-set level.
+#pragma once
+#include "kernels/fft_lanes.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+namespace fft {
+
+// --- butterflies: the transforms of R points, in place
+template <class T>
+[[gnu::always_inline]] inline void butterfly2(Point<T>& a, Point<T>& b) {
+  Point<T> sum = a + b;
+  b = a - b;
+  a = sum;
+}
+
+template <class T>
+[[gnu::always_inline]] inline void butterfly3(Point<T>* a) {
+  Point<T> sum = a[1] + a[2], across = times_i((a[1] - a[2]) * T(0.86602540378443864676));
+  Point<T> middle = a[0] - sum * T(0.5);
+  a[0] = a[0] + sum;
+  a[1] = middle - across;
+  a[2] = middle + across;
+}
+
+template <class T>
+[[gnu::always_inline]] inline void butterfly4(Point<T>& a, Point<T>& b, Point<T>& c, Point<T>& d) {
+  Point<T> even = a + c, odd = b + d, low = a - c, high = times_i(b - d);
+  a = even + odd;
+  b = low - high;
+  c = even - odd;
+  d = low + high;
+}
+
+template <class T>
+[[gnu::always_inline]] inline void butterfly5(Point<T>* a) {
+  constexpr T c1 = T(0.30901699437494742410), c2 = T(-0.80901699437494742410),
+              s1 = T(0.95105651629515357212), s2 = T(0.58778525229247312917);
+  Point<T> sum1 = a[1] + a[4], sum2 = a[2] + a[3], less1 = a[1] - a[4], less2 = a[2] - a[3];
+  Point<T> middle1 = a[0] + sum1 * c1 + sum2 * c2, middle2 = a[0] + sum1 * c2 + sum2 * c1;
+  Point<T> across1 = times_i(less1 * s1 + less2 * s2);
+  Point<T> across2 = times_i(less1 * s2 - less2 * s1);
+  a[0] = a[0] + sum1 + sum2;
+  a[1] = middle1 - across1;
+  a[4] = middle1 + across1;
+  a[2] = middle2 - across2;
+  a[3] = middle2 + across2;
+}
+
+// Two of four points; those of the odd ones are turned by eighths before they meet.
+template <class T>
+[[gnu::always_inline]] inline void butterfly8(Point<T>* a) {
+  constexpr T c = T(0.70710678118654752440);
+  butterfly4(a[0], a[2], a[4], a[6]);
+  butterfly4(a[1], a[3], a[5], a[7]);
+  a[3] = {(a[3].re + a[3].im) * c, (a[3].im - a[3].re) * c};
+  a[5] = {a[5].im, -a[5].re};
+  a[7] = {(a[7].im - a[7].re) * c, (a[7].re + a[7].im) * -c};
+  for (int k = 0; k < 8; k += 2) butterfly2(a[k], a[k + 1]);
+  Point<T> moved[] = {a[0], a[2], a[4], a[6], a[1], a[3], a[5], a[7]};
+  std::copy_n(moved, 8, a);
+}
+
+// Any other odd radix, by its definition, from sums and differences of what is multiplied by
+// conjugate roots; `circle` has the roots.
+template <class T>
+void butterfly_of(int radix, const Complex<T>* circle, Point<T>* a) {
+  Point<T> result[kLargestRadix];
+  for (int j = 1; 2 * j < radix; ++j) butterfly2(a[j], a[radix - j]);
+  result[0] = a[0];
+  for (int j = 1; 2 * j < radix; ++j) result[0] = result[0] + a[j];
+  for (int k = 1; 2 * k < radix; ++k) {
+    Point<T> middle = a[0], across{};
+    for (int j = 1, at = k; 2 * j < radix; ++j, at += k - (at + k >= radix ? radix : 0)) {
+      middle = middle + a[j] * circle[at].re;
+      across = across + a[radix - j] * circle[at].im;
+    }
+    result[k] = middle + times_i(across);
+    result[radix - k] = middle - times_i(across);
+  }
+  std::copy_n(result, radix, a);
+}
+
+template <int R, class T>
+[[gnu::always_inline]] inline void butterfly(int radix, const Complex<T>* circle, Point<T>* a) {
+  if constexpr (R == 2)
+    butterfly2(a[0], a[1]);
+  else if constexpr (R == 3)
+    butterfly3(a);
+  else if constexpr (R == 4)
+    butterfly4(a[0], a[1], a[2], a[3]);
+  else if constexpr (R == 5)
+    butterfly5(a);
+  else if constexpr (R == 8)
+    butterfly8(a);
+  else
+    butterfly_of(radix, circle, a);
+}
+
+// --- passes
+// One of the passes of a transform of n: radix * rest points remain to be combined; `done` is the
+// product of the radices of the passes before.
+template <class T>
+struct Pass {
+  int radix;
+  int64_t rest, done;
+  std::vector<Complex<T>> roots;   // root(p * k, radix * rest), k = 1 ... radix - 1 for each p
+  std::vector<Complex<T>> circle;  // root(k, radix)
+};
+
+template <class T>
+std::vector<Pass<T>> passes_of(int64_t n) {
+  std::vector<Pass<T>> all;
+  int64_t done = 1;
+  for (int radix : radices(n)) {
+    Pass<T> pass{radix, n / radix, done, {}, {}};
+    for (int64_t p = 0; p < pass.rest; ++p)
+      for (int k = 1; k < radix; ++k) pass.roots.push_back(Complex<T>(root(p * k, n)));
+    for (int k = 0; k < radix; ++k) pass.circle.push_back(Complex<T>(root(k, radix)));
+    n = pass.rest;
+    done *= radix;
+    all.push_back(std::move(pass));
+  }
+  return all;
+}
+
+// Points are read as load(k) and written as store(k, point). R = 0: a radix without a butterfly.
+// Not inlined, or the steps compete for registers with what is around.
+template <int R, class T, class Load, class Store>
+[[gnu::noinline]] void run_pass(const Pass<T>& pass, Load load, Store store) {
+  const int radix = R ? R : pass.radix;
+  const int64_t rest = pass.rest, done = pass.done;
+  Point<T> a[R ? R : kLargestRadix];
+  auto combine = [&](int64_t from) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (int k = 0; k < radix; ++k) a[k] = load(from + done * rest * k);
+    butterfly<R>(radix, pass.circle.data(), a);
+  };
+  for (int64_t q = 0; q < done; ++q) {  // the roots of these are 1
+    combine(q);
+#pragma GCC unroll 8
+    for (int k = 0; k < radix; ++k) store(q + done * k, a[k]);
+  }
+  const Complex<T>* w = pass.roots.data();
+  for (int64_t p = 1; p < rest; ++p) {
+    w += radix - 1;
+    for (int64_t q = 0; q < done; ++q) {
+      combine(q + done * p);
+      int64_t to = q + done * radix * p;
+      store(to, a[0]);
+#pragma GCC unroll 8
+      for (int k = 1; k < radix; ++k) store(to + done * k, a[k] * w[k - 1]);
+    }
+  }
+}
+template <class T, class Load, class Store>
+void run_pass(const Pass<T>& pass, Load load, Store store) {
+  switch (pass.radix) {
+    case 2:
+      return run_pass<2>(pass, load, store);
+    case 3:
+      return run_pass<3>(pass, load, store);
+    case 4:
+      return run_pass<4>(pass, load, store);
+    case 5:
+      return run_pass<5>(pass, load, store);
+    case 8:
+      return run_pass<8>(pass, load, store);
+    default:
+      return run_pass<0>(pass, load, store);
+  }
+}
+
+// Points in memory, as a pass reads and writes them: in a buffer,
+template <class T>
+struct Stored {
+  Point<T>* points;
+  Point<T> operator()(int64_t k) const { return points[k]; }
+  void operator()(int64_t k, Point<T> p) const { points[k] = p; }
+};
+// or in a tensor, neighbours `step` apart; `ahead`: where memory is fetched that comes later.
+template <class T>
+struct Source {
+  const Complex<T>* x;
+  int64_t step, ahead;
+  Direction<T> direction;
+  Point<T> operator()(int64_t k) const {
+    __builtin_prefetch(x + k * step + ahead);
+    return direction.in(load_adjacent(x + k * step));
+  }
+};
+template <class T>
+struct Target {
+  Complex<T>* out;
+  int64_t step, ahead;
+  Direction<T> direction;
+  void operator()(int64_t k, Point<T> p) const {
+    __builtin_prefetch(out + k * step + ahead, 1);
+    store_adjacent(out + k * step, direction.out(p));
+  }
+};
+
+// Transforms what `load` gives to the first of the passes; the result is in x or y, whichever is
+// returned.
+template <class T, class Load>
+Point<T>* transform(const std::vector<Pass<T>>& passes, Load load, Point<T>* x, Point<T>* y) {
+  if (passes.empty()) x[0] = load(0);
+  for (const Pass<T>& pass : passes) {
+    if (pass.done == 1)
+      run_pass(pass, load, Stored<T>{x});
+    else
+      run_pass(pass, Stored<T>{x}, Stored<T>{y}), std::swap(x, y);
+  }
+  return x;
+}
+
+// As above, and the last pass stores the result; x and y are buffers.
+template <class T, class Load>
+void transform(const std::vector<Pass<T>>& passes, Load load, Target<T> store, Point<T>* x,
+               Point<T>* y) {
+  if (passes.size() < 2) {
+    const Point<T>* done = transform(passes, load, x, y);
+    int64_t n = passes.empty() ? 1 : passes[0].radix;
+    for (int64_t k = 0; k < n; ++k) store(k, done[k]);
+    return;
+  }
+  run_pass(passes[0], load, Stored<T>{x});
+  for (size_t i = 1; i + 1 < passes.size(); ++i, std::swap(x, y))
+    run_pass(passes[i], Stored<T>{x}, Stored<T>{y});
+  run_pass(passes.back(), Stored<T>{x}, store);
+}
+
+// Transforms the points of x.
+template <class T>
+Point<T>* transform(const std::vector<Pass<T>>& passes, Point<T>* x, Point<T>* y) {
+  if (passes.empty()) return x;
+  return transform(passes, Stored<T>{x}, y, x);
+}
+
+}  // namespace fft
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

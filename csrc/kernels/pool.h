@@ -2,6 +2,7 @@
 // how these are laid out; the loops in pool_max.cpp and pool_average.cpp read nothing else.
 #pragma once
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "kernels/kept.h"
@@ -130,6 +131,23 @@ inline DType pool_dtype(DType d) { return is_integral(d) ? DType::I64 : widened(
 inline void check_pool_dtype(const Call& c, DType d) {
   RL_CHECK(!is_complex(d) && d != DType::Bool && d != DType::U64, c.op, ": not implemented for ",
            d);
+}
+
+// Calls f with the stride, which lets loops over a row be vectorised where it is a constant.
+template <class F>
+void with_stride(int64_t stride, F&& f) {
+  if (stride == 1)
+    f(std::integral_constant<int64_t, 1>());
+  else if (stride == 2)
+    f(std::integral_constant<int64_t, 2>());
+  else
+    f(stride);
+}
+
+// The outputs [first, last) of a row whose windows have tap k inside the input.
+inline std::pair<int64_t, int64_t> inside(const PoolAxis& w, int64_t k) {
+  int64_t shift = k * w.step - w.pad, s = w.stride, room = w.in - 1 - shift;
+  return {shift >= 0 ? 0 : (-shift + s - 1) / s, room < 0 ? 0 : std::min(w.out, room / s + 1)};
 }
 
 template <class F>

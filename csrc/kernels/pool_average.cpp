@@ -1,5 +1,6 @@
 // Average pooling over fixed and adaptive windows, and its adjoint, which is its gradient.
 #include "kernels/pool.h"
+#include "kernels/run_sums.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
@@ -35,6 +36,9 @@ struct AveragePlan {
   }
 };
 
+// Long rows of fixed windows are worth going through tap by tap.
+bool by_rows(const AveragePlan& p) { return p.pool.fixed && p.pool.axis[2].out >= 4; }
+
 // f(output number, divisor, (i, j, k)) over one plane.
 template <class F>
 void each_output(const AveragePlan& p, F&& f) {
@@ -62,34 +66,73 @@ void each_run(const PoolPlan& p, int64_t i, int64_t j, int64_t k, F&& f) {
 
 template <class T>
 T run_sum(const T* x, int64_t n) {
-  T lanes[8] = {}, tail = 0;
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int64_t j = 0; j < 8; ++j) lanes[j] += x[i + j];
-  for (; i < n; ++i) tail += x[i];
-  return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) +
-         ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7])) + tail;
+  return sum_run<T>(0, n, [=](auto at) { return at(x); });
 }
+
+// The divisors of a row of outputs, which depend on how many rows the windows have.
+template <class T>
+class Divisors {
+ public:
+  explicit Divisors(const AveragePlan& p) : p_(p), by_(p.pool.axis[2].out) {}
+  const T* of(int64_t i, int64_t j) {
+    const auto& [d, h, w] = p_.pool.axis;
+    int64_t rows = (d.end[i] - d.start[i]) * (h.end[j] - h.start[j]), span = d.span[i] * h.span[j];
+    if (rows != rows_ || span != span_)
+      for (int64_t k = 0; k < w.out; ++k)  // an empty window has the sum 0
+        by_[k] = static_cast<T>(p_.divisor(i, j, k) ? p_.divisor(i, j, k) : 1);
+    rows_ = rows, span_ = span;
+    return by_.data();
+  }
+
+ private:
+  const AveragePlan& p_;
+  std::vector<T> by_;
+  int64_t rows_ = -1, span_ = -1;
+};
 
 // Fixed windows: whole output rows, tap by tap.
 template <class T>
-void average_row(const AveragePlan& p, const T* x, T* out, int64_t i, int64_t j) {
+void average_row(const AveragePlan& p, const T* x, T* out, int64_t i, int64_t j, const T* by) {
   const auto& [d, h, w] = p.pool.axis;
   std::fill_n(out, w.out, T(0));
-  for (int64_t a = d.start[i]; a < d.end[i]; ++a)
-    for (int64_t b = h.start[j]; b < h.end[j]; ++b)
-      for (int64_t c = 0; c < w.kernel; ++c) {
-        int64_t shift = c - w.pad, s = w.stride;
-        int64_t first = shift >= 0 ? 0 : (-shift + s - 1) / s, room = w.in - 1 - shift;
-        int64_t last = room < 0 ? 0 : std::min(w.out, room / s + 1);
-        const T* from = x + (a * h.in + b) * w.in + shift;
+  with_stride(w.stride, [&](auto stride) {
+    for (int64_t a = d.start[i]; a < d.end[i]; ++a)
+      for (int64_t b = h.start[j]; b < h.end[j]; ++b)
+        for (int64_t c = 0; c < w.kernel; ++c) {
+          auto [first, last] = inside(w, c);
+          const T* from = x + (a * h.in + b) * w.in + c - w.pad;
 #pragma GCC ivdep
-        for (int64_t k = first; k < last; ++k) out[k] += from[k * s];
-      }
-  for (int64_t k = 0; k < w.out; ++k) {
-    int64_t by = p.divisor(i, j, k);
-    out[k] = w.end[k] > w.start[k] && by ? out[k] / static_cast<T>(by) : T(0);
-  }
+          for (int64_t k = first; k < last; ++k) out[k] += from[k * stride];
+        }
+  });
+  for (int64_t k = 0; k < w.out; ++k) out[k] /= by[k];
+}
+
+// The adjoint: what a row of outputs gives to each row of its windows, made once and added to all.
+template <class T>
+void spread_rows(const AveragePlan& p, const T* g, T* x) {
+  const auto& [d, h, w] = p.pool.axis;
+  Divisors<T> divisors(p);
+  std::vector<T> share(w.out), line(w.in);
+  for (int64_t i = 0; i < d.out; ++i)
+    for (int64_t j = 0; j < h.out; ++j, g += w.out) {
+      const T* by = divisors.of(i, j);
+      for (int64_t k = 0; k < w.out; ++k) share[k] = g[k] / by[k];
+      std::fill(line.begin(), line.end(), T(0));
+      with_stride(w.stride, [&](auto stride) {
+        for (int64_t c = 0; c < w.kernel; ++c) {
+          auto [first, last] = inside(w, c);
+          T* to = line.data() + c - w.pad;
+#pragma GCC ivdep
+          for (int64_t k = first; k < last; ++k) to[k * stride] += share[k];
+        }
+      });
+      for (int64_t a = d.start[i]; a < d.end[i]; ++a)
+        for (int64_t b = h.start[j]; b < h.end[j]; ++b) {
+          T* to = x + (a * h.in + b) * w.in;
+          for (int64_t q = 0; q < w.in; ++q) to[q] += line[q];
+        }
+    }
 }
 
 // 16-bit volumes over adaptive windows: rounded after every sum and quotient, as in PyTorch.
@@ -107,13 +150,19 @@ void average_narrow_plane(const AveragePlan& p, const T* x, T* out) {
 template <class S, class T>
 void average_plane(const AveragePlan& p, const T* x, T* out) {
   const auto& [d, h, w] = p.pool.axis;
-  if (p.pool.fixed && w.out >= 4) {
+  if (by_rows(p)) {
+    Divisors<T> divisors(p);
     for (int64_t i = 0; i < d.out; ++i)
-      for (int64_t j = 0; j < h.out; ++j) average_row(p, x, out + (i * h.out + j) * w.out, i, j);
+      for (int64_t j = 0; j < h.out; ++j, out += w.out)
+        average_row(p, x, out, i, j, divisors.of(i, j));
     return;
   }
   if (!std::is_same_v<S, T> && !p.pool.fixed && p.pool.dims == 3)
     return average_narrow_plane<S>(p, x, out);
+  if (!p.pool.fixed && p.pool.out_plane() == 1) {  // one window is the plane
+    *out = run_sum(x, p.pool.in_plane()) / static_cast<T>(p.pool.in_plane());
+    return;
+  }
   each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
     T sum = 0;
     each_run(p.pool, i, j, k, [&](int64_t at, int64_t length) { sum += run_sum(x + at, length); });
@@ -125,6 +174,7 @@ void average_plane(const AveragePlan& p, const T* x, T* out) {
 template <class S, class T>
 void spread_plane(const AveragePlan& p, const T* g, T* x) {
   std::fill_n(x, p.pool.in_plane(), T(0));
+  if (std::is_same_v<S, T> && by_rows(p)) return spread_rows(p, g, x);
   each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
     if (!by) return;
     T share = p.shared<S>(g[n], i, j, k);

@@ -1,8 +1,9 @@
 // Max pooling with indices, fixed and adaptive windows, and the scatter that is its gradient.
-// Fixed windows go tap by tap over whole output rows, which vectorises; compiled per level.
+// Compiled once per instruction-set level.
 #include <limits>
 
 #include "kernels/pool.h"
+#include "kernels/vectors.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
@@ -15,86 +16,113 @@ template <class T>
 constexpr T kLowest = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity()
                                                   : std::numeric_limits<T>::lowest();
 
-// One output row of a fixed-window pooling: best[] and at[] hold the row's maxima so far.
-template <class T>
-struct RowMax {
-  std::vector<T> best;
-  std::vector<int32_t> at;
-
-  void tap(const T* row, int32_t offset, const PoolAxis& w, int64_t k) {
-    int64_t shift = k * w.step - w.pad, s = w.stride;
-    int64_t first = shift >= 0 ? 0 : (-shift + s - 1) / s;
-    int64_t room = w.in - 1 - shift, last = room < 0 ? 0 : std::min(w.out, room / s + 1);
-    T* b = best.data();
-    int32_t* p = at.data();
-    const T* from = row + shift;
-    auto base = static_cast<int32_t>(offset + shift);
-    auto stride = static_cast<int32_t>(s);
-#pragma GCC ivdep
-    for (int32_t i = static_cast<int32_t>(first); i < static_cast<int32_t>(last); ++i) {
-      T v = from[i * stride];
-      bool take = (v > b[i]) | (v != v);
-      b[i] = take ? v : b[i];
-      p[i] = take ? base + i * stride : p[i];
-    }
-  }
-};
-
-template <class T>
-void fixed_plane(const PoolPlan& p, const T* x, T* out, int64_t* index, RowMax<T>& row) {
+// ---- outputs one by one
+// f(input number) over the window of output (i, j, k) of a plane.
+template <class F>
+void each_input(const PoolPlan& p, int64_t i, int64_t j, int64_t k, F f) {
   const auto& [d, h, w] = p.axis;
-  for (int64_t i = 0; i < d.out; ++i)
-    for (int64_t j = 0; j < h.out; ++j) {
-      for (int64_t k = 0; k < w.out; ++k) {
-        row.best[k] = kLowest<T>;
-        row.at[k] = static_cast<int32_t>((d.start[i] * h.in + h.start[j]) * w.in + w.start[k]);
-      }
-      for (int64_t a = d.start[i]; a < d.end[i]; a += d.step)
-        for (int64_t b = h.start[j]; b < h.end[j]; b += h.step) {
-          int64_t offset = (a * h.in + b) * w.in;
-          for (int64_t c = 0; c < w.kernel; ++c)
-            row.tap(x + offset, static_cast<int32_t>(offset), w, c);
-        }
-      int64_t to = (i * h.out + j) * w.out;
-      for (int64_t k = 0; k < w.out; ++k) {
-        out[to + k] = row.best[k];
-        index[to + k] = row.at[k];
-      }
-    }
+  for (int64_t a = d.start[i]; a < d.end[i]; a += d.step)
+    for (int64_t b = h.start[j]; b < h.end[j]; b += h.step)
+      for (int64_t c = w.start[k]; c < w.end[k]; c += w.step) f((a * h.in + b) * w.in + c);
 }
 
 template <class T>
-void window_plane(const PoolPlan& p, const T* x, T* out, int64_t* index) {
+void one_output(const PoolPlan& p, const T* x, int64_t i, int64_t j, int64_t k, T* out,
+                int64_t* index) {
   const auto& [d, h, w] = p.axis;
-  for (int64_t i = 0; i < d.out; ++i)
-    for (int64_t j = 0; j < h.out; ++j)
-      for (int64_t k = 0; k < w.out; ++k) {
-        T best = kLowest<T>;
-        int64_t at = (d.start[i] * h.in + h.start[j]) * w.in + w.start[k];
-        for (int64_t a = d.start[i]; a < d.end[i]; a += d.step)
-          for (int64_t b = h.start[j]; b < h.end[j]; b += h.step)
-            for (int64_t c = w.start[k]; c < w.end[k]; c += w.step) {
-              int64_t here = (a * h.in + b) * w.in + c;
-              if (x[here] > best || x[here] != x[here]) best = x[here], at = here;
-            }
-        *out++ = best;
-        *index++ = at;
+  T best = kLowest<T>;
+  int64_t at = (d.start[i] * h.in + h.start[j]) * w.in + w.start[k];
+  each_input(p, i, j, k, [&](int64_t here) {
+    if (x[here] > best || x[here] != x[here]) best = x[here], at = here;
+  });
+  out[k] = best;
+  index[k] = at;
+}
+
+// ---- outputs of fixed windows, a vector at a time
+template <class T>
+using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+
+// Elements 0, stride, 2 stride, ... of x, of which none behind the last is read.
+template <class T, size_t... L>
+Vector<T> every_second(const T* x, std::index_sequence<L...>) {
+  constexpr size_t n = kLanes<T>;
+  return __builtin_shufflevector(load_vector(x), load_vector(x + n - 1),
+                                 (2 * L < n ? 2 * L : 2 * L + 1)...);
+}
+template <class T>
+Vector<T> load_strided(const T* x, std::integral_constant<int64_t, 1>) {
+  return load_vector(x);
+}
+template <class T>
+Vector<T> load_strided(const T* x, std::integral_constant<int64_t, 2>) {
+  return every_second(x, std::make_index_sequence<kLanes<T>>());
+}
+template <class T>
+Vector<T> load_strided(const T* x, int64_t stride) {
+  T lanes[kLanes<T>];
+  for (int l = 0; l < kLanes<T>; ++l) lanes[l] = x[l * stride];
+  return load_vector(lanes);
+}
+
+// Outputs (i, j, k) and those after it, none of whose windows leaves the row.
+template <class T, class Stride>
+[[gnu::noinline]] void some_outputs(const PoolPlan& p, const T* x, int64_t i, int64_t j, int64_t k,
+                                    Stride stride, T* out, int64_t* index) {
+  using I = Index<T>;
+  const auto& [d, h, w] = p.axis;
+  const int64_t begin = k * stride - w.pad;
+  I steps[kLanes<T>];
+  for (int l = 0; l < kLanes<T>; ++l) steps[l] = static_cast<I>(l * stride + begin);
+  const Vector<I> first = load_vector(steps);
+  Vector<I> at = first + static_cast<I>((d.start[i] * h.in + h.start[j]) * w.in);
+  Vector<T> best = Vector<T>{} + kLowest<T>;
+  for (int64_t a = d.start[i]; a < d.end[i]; a += d.step)
+    for (int64_t b = h.start[j]; b < h.end[j]; b += h.step)
+      for (int64_t c = 0; c < w.kernel; ++c) {
+        int64_t here = (a * h.in + b) * w.in + c * w.step;
+        Vector<T> v = load_strided(x + here + begin, stride);
+        auto take = (v > best) | (v != v);
+        best = take ? v : best;
+        at = take ? first + static_cast<I>(here) : at;
       }
+  store_vector<T>(out + k, best);
+  I found[kLanes<T>];
+  store_vector<I>(found, at);
+  for (int l = 0; l < kLanes<T>; ++l) index[k + l] = found[l];
+}
+
+template <class T>
+void fixed_row(const PoolPlan& p, const T* x, int64_t i, int64_t j, T* out, int64_t* index) {
+  const PoolAxis& w = p.axis[2];
+  int64_t k = 0, first = inside(w, 0).first, last = inside(w, w.kernel - 1).second;
+  if (last - first >= kLanes<T>) {
+    for (; k < first; ++k) one_output(p, x, i, j, k, out, index);
+    with_stride(w.stride, [&](auto stride) {
+      for (; k < last; k += kLanes<T>)  // the last vector overlaps the one before it
+        some_outputs(p, x, i, j, std::min(k, last - kLanes<T>), stride, out, index);
+    });
+    k = last;
+  }
+  for (; k < w.out; ++k) one_output(p, x, i, j, k, out, index);
 }
 
 template <class T>
 void run_planes(const PoolPlan& p, const T* x, T* out, int64_t* index) {
-  bool rows = p.fixed && p.in_plane() < INT32_MAX && p.axis[2].out >= 4;
+  const auto& [d, h, w] = p.axis;
+  bool rows = p.fixed && p.in_plane() < INT32_MAX;
   parallel_for(p.planes, plane_grain(p.in_plane()), [&](int64_t begin, int64_t end) {
-    RowMax<T> row{std::vector<T>(p.axis[2].out), std::vector<int32_t>(p.axis[2].out)};
-    for (int64_t n = begin; n < end; ++n) {
-      const T* from = x + n * p.in_plane();
-      int64_t to = n * p.out_plane();
-      if (rows)
-        fixed_plane(p, from, out + to, index + to, row);
-      else
-        window_plane(p, from, out + to, index + to);
-    }
+    for (int64_t n = begin; n < end; ++n)
+      for (int64_t i = 0; i < d.out; ++i)
+        for (int64_t j = 0; j < h.out; ++j) {
+          const T* from = x + n * p.in_plane();
+          int64_t to = n * p.out_plane() + (i * h.out + j) * w.out;
+          if (rows) {
+            fixed_row(p, from, i, j, out + to, index + to);
+            continue;
+          }
+          for (int64_t k = 0; k < w.out; ++k) one_output(p, from, i, j, k, out + to, index + to);
+        }
   });
 }
 
@@ -177,9 +205,11 @@ void scatter_run(Call& c) {
   DType compute = pool_dtype(g.dtype);
   Ref<Tensor> in = contiguous_as(g, compute), at = contiguous_as(c.tensor(1), DType::I64);
   const int64_t* index = at->data<int64_t>();
+  uint64_t largest = 0;  // negative ones are larger still
   for (int64_t i = 0; i < at->numel; ++i)
-    RL_CHECK(index[i] >= 0 && index[i] < to, c.op, ": found an invalid index ", index[i],
-             " (output size ", c.ints(2), ")");
+    largest = std::max(largest, static_cast<uint64_t>(index[i]));
+  RL_CHECK(largest < static_cast<uint64_t>(to) || !at->numel, c.op, ": found an invalid index ",
+           static_cast<int64_t>(largest), " (output size ", c.ints(2), ")");
   bool direct = out.contiguous && out.dtype == compute;
   Ref<Tensor> sum = direct ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
   {

@@ -11,9 +11,9 @@ _PACKAGE = __name__.rpartition(".")[0]
 MODULES = frozenset(
     """_C __config__ _dynamo _higher_order_ops _jit_internal _subclasses _tensor_str _utils
     accelerator amp autograd backends compiler cpu cuda distributed distributions fft func futures
-    fx hub jit library linalg masked mps multiprocessing nn onnx optim overrides profiler random
-    serialization signal sparse special storage testing torch_version types utils version
-    vision xpu""".split()
+    functional fx hub jit library linalg masked mps multiprocessing nn onnx optim overrides profiler
+    random return_types serialization signal sparse special storage testing torch_version types
+    utils version vision xpu""".split()
 )
 
 #: module -> the names of the package that it has
@@ -92,6 +92,17 @@ def find(name):
     value = getattr(load(_module_of[name]), name)
     sys.modules[_PACKAGE].__dict__[name] = value
     return value
+
+
+def submodules(package, modules):
+    """The `__getattr__` of a package whose modules are loaded when they are asked for."""
+
+    def find_module(name):
+        if name not in modules:
+            raise load("_removed").absent(package, name)
+        return load(f"{package.partition('.')[2]}.{name}")
+
+    return find_module
 
 
 def names():

@@ -184,6 +184,8 @@ def is_tensor_like(inp):
 
 _PLACES = ("torch", "torch.functional", "torch.nn.functional", "torch.nn.init", "torch.linalg")
 _PLACES += ("torch.fft", "torch.special", "torch.Tensor")
+#: plain functions that ask by themselves
+_ASKING = ("einsum",)
 
 
 def _space(place):
@@ -210,7 +212,7 @@ def _names():
                 names.setdefault(value.__get__, f"{place}.{name}.__get__")
             elif kind in ("builtin_op", "op_method", "method_descriptor", "wrapper_descriptor"):
                 names.setdefault(value, f"{place}.{name}")
-            elif hasattr(value, "__wrapped__"):
+            elif hasattr(value, "__wrapped__") or name in _ASKING:
                 names.setdefault(value, f"{place}.{name}")
     return names
 

@@ -259,6 +259,12 @@ Own without_leading_ones(Own value, int ndim) {
                                   v.strides().subspan(drop), v.offset)));
 }
 
+// Is it masked_fill by another name?
+bool fills_a_mask(const Indexer& x, const Tensor& value) {
+  return x.advanced.size() == 1 && is_mask(*as_tensor(x.advanced[0].second.get())) &&
+         value.numel == 1;
+}
+
 void assign(PyObject* self, PyObject* index, PyObject* value) {
   Indexer x(*as_tensor(self));
   parse_index(x, index);
@@ -272,6 +278,9 @@ void assign(PyObject* self, PyObject* index, PyObject* value) {
   }
   Own indices = index_list(x);
   v = without_leading_ones(std::move(v), 1);
+  if (is_float8(x.base.dtype) && fills_a_mask(x, *as_tensor(v.get())))
+    fail(ErrorKind::NotImplemented, "__setitem__(): one value for what a mask chooses is not ",
+         "implemented for ", info(x.base.dtype).name, "; give a value for each element");
   PyObject* args[] = {target.get(), indices.get(), v.get()};
   Own(call_op("index_put_", args, 3));
 }

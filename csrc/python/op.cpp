@@ -24,14 +24,8 @@ const char* op_name(const Op* op) { return op ? op->public_name.c_str() : "Accum
 // The class of an op's named tuple.
 static PyObject* results_class(const Op& op) {
   if (op.result_type) return op.result_type;
-  Own fields(checked(PyTuple_New(static_cast<Py_ssize_t>(op.result_names.size()))));
-  for (size_t i = 0; i < op.result_names.size(); ++i)
-    PyTuple_SET_ITEM(fields.get(), static_cast<Py_ssize_t>(i),
-                     checked(PyUnicode_FromString(op.result_names[i].c_str())));
   Own module(checked(PyImport_ImportModule("rushlight.ops._results")));
-  op.result_type = checked(
-      PyObject_CallMethod(module.get(), "result_type", "sO", op.public_name.c_str(), fields.get()));
-  return op.result_type;
+  return op.result_type = checked(PyObject_CallMethod(module.get(), "results_of", "O", op.record));
 }
 
 PyObject* pack_results(const Op& op, Results& outs) {

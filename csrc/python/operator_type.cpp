@@ -344,6 +344,7 @@ constexpr auto kPublicName = [](const Op& op) { return text(op.public_name); };
 constexpr auto kResultNames = [](const Op& op) { return tuple_of(op.result_names, text); };
 constexpr auto kGradNames = [](const Op& op) { return tuple_of(op.grad_names, text); };
 constexpr auto kReturnsList = [](const Op& op) { return PyBool_FromLong(op.returns_list); };
+constexpr auto kReturnsNamed = [](const Op& op) { return PyBool_FromLong(op.named_results); };
 constexpr auto kDifferentiable = [](const Op& op) { return PyBool_FromLong(op.differentiable); };
 constexpr auto kIsView = [](const Op& op) { return PyBool_FromLong(op.is_view); };
 constexpr auto kIsRouted = [](const Op& op) { return PyBool_FromLong(op.route != nullptr); };
@@ -358,6 +359,7 @@ PyGetSetDef getset[] = {{"name", get<kName>, nullptr, nullptr, nullptr},
                         {"result_names", get<kResultNames>, nullptr, nullptr, nullptr},
                         {"grad_names", get<kGradNames>, nullptr, nullptr, nullptr},
                         {"returns_list", get<kReturnsList>, nullptr, nullptr, nullptr},
+                        {"returns_named", get<kReturnsNamed>, nullptr, nullptr, nullptr},
                         {"differentiable", get<kDifferentiable>, nullptr, nullptr, nullptr},
                         {"is_view", get<kIsView>, nullptr, nullptr, nullptr},
                         {"is_routed", get<kIsRouted>, nullptr, nullptr, nullptr},

@@ -319,7 +319,7 @@ _PROFILER += ("kineto_available",)
 def __getattr__(name):
     from importlib import import_module
 
-    if name in ("functional", "profiler", "profiler_types"):
+    if name in ("forward_ad", "functional", "profiler", "profiler_types"):
         return import_module(f"rushlight.autograd.{name}")
     if name in _PROFILER:
         return getattr(import_module("rushlight.autograd.profiler_types"), name)

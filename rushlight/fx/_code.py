@@ -156,9 +156,17 @@ def attribute_path(start, target):
     return start
 
 
-def _parameter(node):
+def type_name(kind):
+    """An annotation as text: of a class that has a public name; "" for others."""
+    name = (qualified_name(kind) or "") if isinstance(kind, type) else ""
+    return name.replace("rushlight.", "torch.", 1) if name.startswith("rushlight.") else name
+
+
+def _parameter(node, names):
+    kind = type_name(node.type)
+    of_type = f" : {names.refer(kind, node.type)}" if kind else ""
     default = f" = {node.args[0]!r}" if node.args else ""
-    return node.target + default
+    return node.target + of_type + default
 
 
 def write(graph, names):
@@ -170,7 +178,7 @@ def write(graph, names):
     parameters, lines = ["self"], []
     for node in graph.nodes:
         if node.op == "placeholder":
-            parameters.append(_parameter(node))
+            parameters.append(_parameter(node, names))
             bare = node.target.lstrip("*")
             line = f"{node.name} = {bare}" if bare != node.name else None
         elif node.op == "output":

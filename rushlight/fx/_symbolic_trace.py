@@ -218,7 +218,8 @@ class Tracer(TracerBase):
         if parameter.kind is parameter.VAR_POSITIONAL:
             raise NotImplementedError("Tracer.trace: *args of the traced function")
         default = () if parameter.default is parameter.empty else (parameter.default,)
-        return self.create_proxy("placeholder", parameter.name, default, {})
+        kind = None if parameter.annotation is parameter.empty else parameter.annotation
+        return self.create_proxy("placeholder", parameter.name, default, {}, type_expr=kind)
 
     def _patch(self, patches, function):
         call, read, cache = Module.__call__, Module.__getattr__, {}

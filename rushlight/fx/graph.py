@@ -245,7 +245,10 @@ class Graph:
     def __reduce__(self):
         names = {node: i for i, node in enumerate(self.nodes)}
         rows = [
-            (n.op, n.name, n.target, *map_arg((n.args, n.kwargs), lambda x: _Reference(names[x])))
+            (
+                *(n.op, n.name, n.target, n.type),
+                *map_arg((n.args, n.kwargs), lambda x: _Reference(names[x])),
+            )
             for n in self.nodes
         ]
         return _rebuild, (rows,)
@@ -262,11 +265,11 @@ def _rebuild(rows):
     from .node import map_aggregate
 
     graph, made = Graph(), []
-    for op, name, target, args, kwargs in rows:
+    for op, name, target, kind, args, kwargs in rows:
         args, kwargs = map_aggregate(
             (args, kwargs), lambda x: made[x.number] if isinstance(x, _Reference) else x
         )
-        made.append(graph.create_node(op, target, args, kwargs, name))
+        made.append(graph.create_node(op, target, args, kwargs, name, kind))
     return graph
 
 

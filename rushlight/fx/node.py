@@ -179,15 +179,16 @@ class Node:
         """A line that shows the node."""
         if self.op == "output":
             return f"return {self.args[0]}"
-        start = f"%{self.name} : [num_users={len(self.users)}]"
+        from ._code import target_name, type_name
+
+        kind = type_name(self.type)
+        start = f"%{self.name} : {kind}{' ' * bool(kind)}[num_users={len(self.users)}]"
         if self.op == "placeholder":
             default = f"(default={self.args[0]!r})" if self.args else ""
             return f"{start} = placeholder[target={self.target}]{default}"
         kind = f"{start} = {self.op}"
         if self.op == "get_attr":
             return f"{kind}[target={self.target}]"
-        from ._code import target_name
-
         arguments = f"args = {_shown(self._args)}, kwargs = {_shown(self._kwargs)}"
         return f"{kind}[target={target_name(self)}]({arguments})"
 

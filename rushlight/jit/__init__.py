@@ -202,6 +202,10 @@ class strict_fusion:
 
 
 def __getattr__(name):
+    if name == "annotations":
+        from importlib import import_module
+
+        return import_module(f"{__name__}.annotations")
     from rushlight._removed import absent
 
     raise absent(__name__, name)

@@ -13,7 +13,7 @@ from . import functional as functional, init as init
 from . import modules as modules
 from .modules import *  # noqa: F403
 
-_SUBMODULES = ("utils", "parallel", "attention", "grad")
+_SUBMODULES = ("attention", "common_types", "grad", "parallel", "utils")
 
 
 def factory_kwargs(kwargs):

@@ -32,8 +32,8 @@ class Record(_native.Operator):
         reference: the composite body, or None if the op is only native.
         native_name: of its kernel, or None.
         at: the namespaces that offer it: ``"torch"``, ``"Tensor"``, ``"nn.functional"`` ...
-        arg_names, arg_types, defaults, result_names, returns_list, mutated: what the schema says
-            (types by number, csrc/python/op.h: ArgType).
+        arg_names, arg_types, defaults, result_names, returns_list, returns_named, mutated: what
+            the schema says (types by number, csrc/python/op.h: ArgType).
         gradients: number of an argument, -1 for all -> (rule, names of what it reads).
     """
 

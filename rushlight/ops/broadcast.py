@@ -6,6 +6,7 @@ write it and list it in `functions`.
 """
 
 import rushlight as rl
+from rushlight._interpose import overridable
 from rushlight.ops._record import namespaces
 
 
@@ -46,6 +47,7 @@ def broadcast_shapes(*shapes):
     return rl.Size(out)
 
 
+@overridable
 def broadcast_tensors(*tensors):
     """Views of the tensors, expanded to the shape they broadcast to.
 
@@ -60,6 +62,7 @@ def broadcast_tensors(*tensors):
     return tuple([t.expand(shape) for t in tensors])
 
 
+@overridable
 def meshgrid(*tensors, indexing=None):
     """Grids of the coordinates given as vectors: one tensor for each, of all their lengths.
 
@@ -113,6 +116,7 @@ def _at_least(tensors, extend):
     return tuple([extend(t) for t in _given(tensors)])
 
 
+@overridable
 def atleast_1d(*tensors):
     """0-d tensors as vectors of one element; others as they are.
 
@@ -124,6 +128,7 @@ def atleast_1d(*tensors):
     return _at_least(tensors, lambda t: t.reshape(1) if t.dim() == 0 else t)
 
 
+@overridable
 def atleast_2d(*tensors):
     """Numbers and vectors as matrices of one row; others as they are.
 
@@ -141,6 +146,7 @@ def _three(t):
     return t.unsqueeze(-1) if t.dim() == 2 else t
 
 
+@overridable
 def atleast_3d(*tensors):
     """Numbers and vectors as shape (1, n, 1), matrices as (n, m, 1); others as they are.
 
@@ -152,6 +158,7 @@ def atleast_3d(*tensors):
     return _at_least(tensors, _three)
 
 
+@overridable
 def block_diag(*tensors):
     """A matrix with the given matrices along its diagonal and zeros elsewhere.
 
@@ -178,6 +185,7 @@ def block_diag(*tensors):
     return rl.cat(rows, 0)
 
 
+@overridable
 def cartesian_prod(*tensors):
     """All combinations of the elements of vectors, one a row.
 

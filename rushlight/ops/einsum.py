@@ -6,6 +6,7 @@ To change the order in which several operands are contracted, see `_cheapest_pai
 from math import prod
 
 import rushlight as rl
+from rushlight import _native
 from rushlight.ops._record import op
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -293,6 +294,10 @@ def einsum(*args):
             "operand and its subscripts list"
         )
     equation, operands = _of_sublists(args) if isinstance(args[0], rl.Tensor) else _spelled(args)
+    if any([type(x) is not rl.Tensor for x in operands]):
+        taken_over = _asked(args, operands)
+        if taken_over is not NotImplemented:
+            return taken_over
     shapes = tuple([x.shape for x in operands])
     steps, last = _known_plan(equation, shapes)
     for i, j, calls_i, calls_j in steps:
@@ -310,13 +315,19 @@ def _spelled(args):
         raise TypeError(
             f"einsum(): argument 'equation' (position 1) must be str, not {type(equation).__name__}"
         )
+    return equation, operands
+
+
+def _asked(args, operands):
+    """What operands that are no plain tensors, such as those of a trace, make of the call."""
+    result = _native.interposed(einsum, args, {})
     for i, x in enumerate(operands):
-        if not isinstance(x, rl.Tensor):
+        if result is NotImplemented and not isinstance(x, rl.Tensor):
             raise TypeError(
                 f"einsum(): operands must be Tensors, but number {i} is {type(x).__name__}; "
                 "convert it with torch.as_tensor"
             )
-    return equation, operands
+    return result
 
 
 @op("tensordot(Tensor a, Tensor b, any dims=2, *, Tensor? out=None) -> Tensor", method=False)

@@ -42,7 +42,11 @@ gather.vjp(
 )
 
 
-@op("index_select(Tensor self, int dim, Tensor index) -> Tensor", out="disjoint")
+@op(
+    "index_select(Tensor self, int dim, Tensor index) -> Tensor",
+    out="disjoint",
+    no_float8="float4_e2m1fn_x2",
+)
 def index_select(self, dim, index):
     """The slices of ``dim`` at the positions in the vector ``index``.
 
@@ -108,7 +112,11 @@ def take_along_dim(self, indices, dim):
     return rl.gather(self, dim, indices.expand(common))
 
 
-@op("masked_select(Tensor self, Tensor mask) -> Tensor", out="disjoint")
+@op(
+    "masked_select(Tensor self, Tensor mask) -> Tensor",
+    out="disjoint",
+    no_float8="float4_e2m1fn_x2",
+)
 def masked_select(self, mask):
     """The elements where the bool ``mask`` is true, as a vector; both broadcast.
 

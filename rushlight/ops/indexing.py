@@ -8,7 +8,7 @@ import rushlight as rl
 from rushlight.ops._record import op
 
 
-@op("index(Tensor self, Tensor?[] indices) -> Tensor", at=())
+@op("index(Tensor self, Tensor?[] indices) -> Tensor", at=(), no_float8="float4_e2m1fn_x2")
 def index(self, indices):
     """The elements at the given positions; None keeps a dimension whole.
 
@@ -29,7 +29,7 @@ index.vjp(
 
 @op(
     "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
-    no_float8="float8_e8m0fnu",
+    no_float8="float8_e8m0fnu float4_e2m1fn_x2",
 )
 def index_put(self, indices, values, accumulate):
     """A copy of the tensor with values written at the given positions,
@@ -49,7 +49,7 @@ def index_put(self, indices, values, accumulate):
     "index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, "
     "bool accumulate=False) -> Tensor",
     grad_name="IndexPutBackward0",
-    no_float8="float8_e8m0fnu",
+    no_float8="float8_e8m0fnu float4_e2m1fn_x2",
 )
 def index_put_(self, indices, values, accumulate):
     """As `index_put`, into the tensor itself.

@@ -6,6 +6,7 @@ differences in differences.py. To add one: a record with a composite body.
 """
 
 import rushlight as rl
+from rushlight._interpose import overridable
 from rushlight.ops._decisions import some
 from rushlight.ops._elementwise import conjugate
 from rushlight.ops._record import op
@@ -415,6 +416,7 @@ def nonzero_static(self, size, fill_value=-1):
     return rl.cat((found, rest))
 
 
+@overridable
 def unravel_index(indices, shape):
     """The coordinates, a tensor per dimension, of flat ``indices`` into a tensor of this shape.
 

@@ -214,6 +214,8 @@ def convert(x, kind, blocks=None, dense_dim=None):
 
 def to_sparse(x, *args, layout=None, blocksize=None, dense_dim=None, **kwargs):
     """``to_sparse(sparse_dim)`` or ``to_sparse(layout=, blocksize=, dense_dim=)``."""
+    if not is_sparse(x) and x.dtype.itemsize == 1 and x.dtype.is_floating_point:
+        raise NotImplementedError(f"to_sparse() is not implemented for {x.dtype}")
     sparse_dim = args[0] if args else kwargs.pop("sparseDims", kwargs.pop("sparse_dim", None))
     if kwargs:
         raise TypeError(f"to_sparse() got an unexpected keyword argument {next(iter(kwargs))!r}")

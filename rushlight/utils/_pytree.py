@@ -390,7 +390,7 @@ def _list_unflatten(values, context):
 
 
 def _namedtuple_with_keys(t):
-    names = getattr(t, "_fields", None)
+    names = getattr(t, "_fields", None) or getattr(t, "__match_args__", None)
     if names is None:
         return _sequence_with_keys(t)[0], type(t)
     return [(GetAttrKey(name), child) for name, child in zip(names, t)], type(t)

@@ -94,3 +94,46 @@ def test_types_of_python_numbers_name_dtypes(number, dtype):
     assert {t.dtype for t in made} == {dtype}
     with pytest.raises(TypeError, match="dtype"):
         rl.tensor([1], dtype=str)
+
+
+@pytest.mark.parametrize("name", FLOAT8)
+def test_float8_refusals(name):
+    x, mask = rl.tensor([1.0, 2.0]).to(getattr(rl, name)), rl.tensor([True, False])
+
+    def fill(value):
+        y = x.clone()
+        y[mask] = value
+        return y
+
+    for refused in (lambda: fill(2.0), lambda: fill(x[:1]), lambda: x.view(1, 2).to_sparse()):
+        with pytest.raises(NotImplementedError):
+            refused()
+    with pytest.raises(NotImplementedError):
+        rl.nn.functional.pad(x.view(1, 1, 2), (1, 1), mode="reflect")
+    if name != "float8_e8m0fnu":
+        two = rl.tensor([True, True])
+        y = x.clone()
+        y[two] = rl.stack([x[1], x[0]])
+        assert y.float().tolist() == [2.0, 1.0]
+
+
+def test_padding_needs_a_zero():
+    x = rl.tensor([1.0, 2.0]).to(rl.float8_e8m0fnu)
+    with pytest.raises(RuntimeError, match="without overflow"):
+        rl.nn.functional.pad(x, (1, 1))
+    assert rl.nn.functional.pad(x, (-1, 0)).float().tolist() == [2.0]
+    assert rl.nn.functional.pad(x, (1, 0), value=4.0).float().tolist() == [4.0, 1.0, 2.0]
+
+
+def test_pairs_of_four_bits_are_not_chosen_by_tensors():
+    x = rl.tensor([1, 2, 3], dtype=rl.uint8).view(rl.float4_e2m1fn_x2)
+    assert x[1:].view(rl.uint8).tolist() == [2, 3]
+    position = rl.tensor([0])
+    for refused in (
+        lambda: x[position],
+        lambda: x.index_select(0, position),
+        lambda: x.masked_select(rl.tensor([True, False, True])),
+        lambda: x.index_put_((position,), x[1:2]),
+    ):
+        with pytest.raises(NotImplementedError):
+            refused()

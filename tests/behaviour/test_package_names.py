@@ -3,6 +3,7 @@
 What programs say through ``import torch`` as a whole is in test_run_launcher.py.
 """
 
+import subprocess
 import sys
 
 import pytest
@@ -35,3 +36,27 @@ def test_singular_systems_raise_what_packages_catch():
 
     with pytest.raises(_C._LinAlgError):
         rl.linalg.inv(rl.zeros(2, 2))
+
+
+LATE_MODULES = """autograd.forward_ad distributed.algorithms.join distributed.rpc.api functional
+    fx.experimental.proxy_tensor fx.passes.shape_prop jit.annotations nn.common_types
+    nn.parallel.distributed nn.parallel.scatter_gather return_types"""
+
+
+@pytest.mark.parametrize("path", LATE_MODULES.split())
+def test_modules_are_reached_by_attributes(path):
+    """After ``import rushlight`` alone, in a process that has loaded nothing else."""
+    script = f"import rushlight; print(rushlight.{path}.__name__)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == f"rushlight.{path}", done.stderr
+
+
+def test_annotations_of_layers_arguments():
+    from rushlight.nn.common_types import _size_2_t, _size_any_opt_t
+
+    assert _size_2_t.__args__ == (int, tuple[int, int])
+    assert type(None) in _size_any_opt_t.__args__
+
+
+def test_functions_by_their_older_module():
+    assert rl.functional.einsum is rl.einsum and rl.functional.stft is rl.stft

@@ -76,3 +76,13 @@ def test_sizes_are_nodes():
     leaves, spec = pytree.tree_flatten({"a": rl.ones(2, 3).shape})
     assert leaves == [2, 3] and pytree.tree_unflatten([4, 5], spec) == {"a": (4, 5)}
     assert type(pytree.tree_map(lambda n: n, rl.ones(1).shape)) is tuple
+
+
+def test_named_results_are_nodes():
+    bounds = rl.tensor([3.0, 1.0]).max(0)
+    leaves, _ = pytree.tree_flatten(bounds)
+    assert [x.item() for x in leaves] == [3.0, 0]
+    moved = pytree.tree_map(lambda x: x + 1, bounds)
+    assert type(moved) is rl.return_types.max and moved.indices.item() == 1
+    paths, _ = pytree.tree_flatten_with_path(bounds)
+    assert [path[0].name for path, _ in paths] == ["values", "indices"]

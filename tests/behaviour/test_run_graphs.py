@@ -183,3 +183,27 @@ def _fails(x):
 
 
 fx.wrap("_fails")
+
+
+def test_functions_of_several_tensors_are_recorded():
+    def program(x, y):
+        rows, _ = rl.meshgrid(x, y, indexing="ij")
+        return rl.einsum("i,j->ij", x, y) + rl.einsum("ij->ij", [rows]) + rl.block_diag(x, y).sum()
+
+    traced = fx.symbolic_trace(program)
+    names = [n.target.__name__ for n in traced.graph.nodes if n.op == "call_function"]
+    assert names.count("einsum") == 2 and {"meshgrid", "block_diag"} <= set(names)
+    assert "torch.einsum('i,j->ij', x, y)" in traced.code
+    one = rl.ones(2)
+    assert rl.equal(traced(one, one), program(one, one))
+
+
+def test_annotations_are_kept():
+    def program(x: rl.Tensor, k: int = 2, rest: "list" = None):
+        return x * k
+
+    traced = fx.symbolic_trace(program)
+    assert traced.code.startswith("def forward(self, x : torch.Tensor, k : int = 2, rest = None):")
+    assert "%k : int [num_users=1] = placeholder" in str(traced.graph)
+    again = pickle.loads(pickle.dumps(traced))
+    assert again.code == traced.code and again(rl.ones(1), 3).item() == 3

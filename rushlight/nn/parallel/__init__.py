@@ -7,6 +7,7 @@ With one device, scattering, replicating and gathering leave things where they a
 from contextlib import contextmanager
 
 import rushlight as rl
+from rushlight._late import submodules
 
 from ..modules.module import Module
 
@@ -186,3 +187,4 @@ class DistributedDataParallel(Module):
 
 
 DistributedDataParallelCPU = DistributedDataParallel
+__getattr__ = submodules(__name__, ("distributed", "scatter_gather"))

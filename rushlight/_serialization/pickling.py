@@ -5,6 +5,7 @@ Reading is in `loading.py` and `safe_pickle.py`; the table of names is in `names
 
 import collections
 import pickle
+import sys
 import types
 
 import rushlight as rl
@@ -88,7 +89,7 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
         self.table = table
 
     def reducer_override(self, obj):
-        if isinstance(obj, rl.nn.Module):
+        if "rushlight.nn" in sys.modules and isinstance(obj, rl.nn.Module):
             return _reduce_module(obj, self.proto)
         if function_space(obj):
             return obj.__name__  # a global, as PyTorch writes its functions

@@ -5,13 +5,14 @@ Finding the records is left to the standard library; checksums are verified here
 """
 
 import struct
-import zlib
 
 import rushlight as rl
 
+from rushlight._native import crc32
+
 from .buffers import bytes_of
 
-_READ_AT_ONCE = 1 << 24
+_READ_AT_ONCE = 1 << 18  # bytes, which are in the cache when their checksum is made
 
 
 class ZipReader:
@@ -97,7 +98,7 @@ class ZipReader:
                     f"load: {self.shown_name} ends inside record {info.filename!r}: "
                     f"{done} of {len(target)} bytes"
                 )
-            checksum = zlib.crc32(part[:count], checksum)
+            checksum = crc32(part[:count], checksum)
             done += count
         if info.CRC and checksum != info.CRC:  # files may be written without checksums: zero
             raise RuntimeError(

@@ -147,7 +147,7 @@ def reduce_tensor(tensor, box):
     plain, made = _reduce_plain(tensor, box)
     hooks = collections.OrderedDict()
     state = dict(getattr(tensor, "__dict__", {}))
-    if isinstance(tensor, rl.nn.Parameter):
+    if type(tensor) is not rl.Tensor and isinstance(tensor, rl.nn.Parameter):
         if not state:
             return _rebuild_parameter, (tensor.data, tensor.requires_grad, hooks)
         return _rebuild_parameter_with_state, (tensor.data, tensor.requires_grad, hooks, state)

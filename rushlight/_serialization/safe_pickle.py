@@ -226,7 +226,7 @@ def _check_rebuild_type(function, kind):
 
     if getattr(function, "__module__", None) != rebuild.__name__:
         raise TypeError(f"{function!r} cannot rebuild a tensor")
-    if kind not in (rl.Tensor, rl.nn.Parameter) and kind not in _allowed.values():
+    if not (kind is rl.Tensor or kind is rl.nn.Parameter or kind in _allowed.values()):
         raise TypeError(f"tensor class {kind!r} is not allowed")
 
 

@@ -7,7 +7,8 @@ Reading is in `reader.py`.
 import contextlib
 import os
 import struct
-import zlib
+
+from rushlight._native import crc32
 
 ALIGNMENT = 64
 _LOCAL = struct.Struct("<IHHHHHIIIHH")
@@ -39,7 +40,7 @@ class ZipWriter:
         """Write one record from any object with the buffer protocol."""
         data = memoryview(data).cast("B")
         name = f"{self.root}/{name}".encode()
-        checksum = zlib.crc32(data) if self.with_checksums else 0
+        checksum = crc32(data) if self.with_checksums else 0
         start, size = self.position, len(data)
         sizes = struct.pack("<HHQQ", 1, 16, size, size) if size >= _MAX32 else b""
         shown = _MAX32 if sizes else size

@@ -176,3 +176,29 @@ def test_too_many_workers_warn():
     count = len(os.sched_getaffinity(0)) + 1
     with pytest.warns(UserWarning, match="worker processes in total"):
         DataLoader(range(3), num_workers=count)
+
+
+SENDING = """
+import io, sys
+import rushlight as rl
+from rushlight.utils.data import DataLoader, Dataset
+
+class Loaded(Dataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        return rl.full((20000,), float("rushlight.nn" in sys.modules))
+
+rl.save(rl.ones(3), file := io.BytesIO())
+assert "rushlight.nn" not in sys.modules
+print([batch.sum().item() for batch in DataLoader(Loaded(), 1, num_workers=1)])
+"""
+
+
+def test_tensors_travel_without_modules_being_imported_for_it():
+    root = pathlib.Path(rl.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", SENDING], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[0.0, 0.0, 0.0]\n"

@@ -7,11 +7,14 @@ import importlib
 import io
 import pathlib
 import pickle
+import random
 import zipfile
+import zlib
 
 import pytest
 
 import rushlight as rl
+from rushlight._native import crc32
 
 FILES = pathlib.Path(__file__).parent.parent / "data/checkpoints"
 DTYPES = ("int64", "int32", "int16", "int8", "uint8")
@@ -331,3 +334,11 @@ def test_allclose_of_old_ignores_dtypes():
         rl.testing.assert_allclose([1.0, 2.0], rl.tensor([1.0, 2.0 + 1e-6], dtype=rl.float64))
     with pytest.warns(FutureWarning), pytest.raises(AssertionError):
         rl.testing.assert_allclose(rl.ones(1), rl.ones(1) + 1)
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 63, 64, 65, 79, 128, 1000, 100_003])
+def test_checksums_are_those_of_zip(size):
+    data = memoryview(random.Random(size).randbytes(size + 3))
+    for start in (0, 1, 3):  # any alignment, and after other bytes
+        assert crc32(data[start:]) == zlib.crc32(data[start:])
+        assert crc32(data[start:], 12345) == zlib.crc32(data[start:], 12345)

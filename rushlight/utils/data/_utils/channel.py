@@ -106,9 +106,9 @@ def _compact(tensor):
     if tensor.untyped_storage().nbytes() <= 2 * tensor.numel() * tensor.dtype.itemsize + _ALIGN:
         return tensor
     clone = tensor.detach().clone().requires_grad_(tensor.requires_grad)
-    return (
-        rl.nn.Parameter(clone, tensor.requires_grad) if type(tensor) is rl.nn.Parameter else clone
-    )
+    if type(tensor) is rl.Tensor or type(tensor) is not rl.nn.Parameter:
+        return clone
+    return rl.nn.Parameter(clone, tensor.requires_grad)
 
 
 def _receive_buffer(data, dtype):

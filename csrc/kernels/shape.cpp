@@ -267,6 +267,7 @@ void repeat_infer(Call& c) {  // self, repeats
 }
 void repeat_run(Call& c) {
   const Tensor& self = c.tensor(0);
+  if (!c.out(0).numel) return;  // other repeats may be huge
   Sizes repeats = c.ints(1);
   size_t extra = repeats.size() - self.ndim;
   Maps once = plain_maps(self), maps;

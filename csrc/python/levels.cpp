@@ -193,15 +193,23 @@ PyObject* set_drawing(PyObject*, PyObject* on) {
   Py_RETURN_NONE;
 }
 
+uint8_t to_level(PyObject* o, const char* function) {
+  int64_t level = to_index(o, function, "level");
+  RL_CHECK(level >= 0 && level <= 255, function, ": a level is between 0 and 255, got ", level);
+  return static_cast<uint8_t>(level);
+}
+
 // push_tape(level) -> was one begun? Not where the innermost is of this level already.
 PyObject* push_tape(PyObject*, PyObject* level) {
-  ThreadState& s = thread_state();
-  auto at = static_cast<uint8_t>(PyLong_AsLong(level));
-  if (at == 0 || (s.tape && s.tape->level >= at)) Py_RETURN_FALSE;
-  bool mode = grad_mode();
-  s.tape = new LevelTape{at, mode, s.tape};
-  s.inner_grad = mode;
-  Py_RETURN_TRUE;
+  return guarded([&]() -> PyObject* {
+    ThreadState& s = thread_state();
+    uint8_t at = to_level(level, "push_tape");
+    if (at == 0 || (s.tape && s.tape->level >= at)) Py_RETURN_FALSE;
+    bool mode = grad_mode();
+    s.tape = new LevelTape{at, mode, s.tape};
+    s.inner_grad = mode;
+    Py_RETURN_TRUE;
+  });
 }
 PyObject* pop_tape(PyObject*, PyObject*) {
   ThreadState& s = thread_state();
@@ -217,19 +225,29 @@ PyObject* pop_tape(PyObject*, PyObject*) {
 }
 
 // step_outside(level) -> token: until step_back(token), only tapes further out than `level` count.
+// The token is a capsule, so that no other object passes for one; None where there is no tape.
+constexpr const char* kTape = "rushlight.tape";
 PyObject* step_outside(PyObject*, PyObject* level) {
-  ThreadState& s = thread_state();
-  PyObject* token =
-      Py_BuildValue("(NO)", PyLong_FromVoidPtr(s.tape), s.inner_grad ? Py_True : Py_False);
-  auto at = static_cast<uint8_t>(PyLong_AsLong(level));
-  for (; s.tape && s.tape->level >= at; s.tape = s.tape->outer) s.inner_grad = s.tape->mode_below;
-  return token;
+  return guarded([&]() -> PyObject* {
+    ThreadState& s = thread_state();
+    uint8_t at = to_level(level, "step_outside");
+    if (!s.tape) Py_RETURN_NONE;
+    Own token(checked(PyCapsule_New(s.tape, kTape, nullptr)));
+    PyCapsule_SetContext(token.get(), s.inner_grad ? token.get() : nullptr);
+    for (; s.tape && s.tape->level >= at; s.tape = s.tape->outer) s.inner_grad = s.tape->mode_below;
+    return token.give();
+  });
 }
 PyObject* step_back(PyObject*, PyObject* token) {
-  ThreadState& s = thread_state();
-  s.tape = static_cast<LevelTape*>(PyLong_AsVoidPtr(PyTuple_GET_ITEM(token, 0)));
-  s.inner_grad = PyTuple_GET_ITEM(token, 1) == Py_True;
-  Py_RETURN_NONE;
+  return guarded([&]() -> PyObject* {
+    if (token == Py_None) Py_RETURN_NONE;
+    if (!PyCapsule_IsValid(token, kTape))
+      fail(ErrorKind::Type, "step_back(): expected what step_outside() returned");
+    ThreadState& s = thread_state();
+    s.tape = static_cast<LevelTape*>(PyCapsule_GetPointer(token, kTape));
+    s.inner_grad = PyCapsule_GetContext(token) != nullptr;
+    Py_RETURN_NONE;
+  });
 }
 
 // untaped(tensor): the same memory, and the same part in transforms, outside the graph.

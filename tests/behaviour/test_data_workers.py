@@ -3,7 +3,10 @@
 import gc
 import multiprocessing
 import os
+import pathlib
 import random
+import subprocess
+import sys
 
 import pytest
 

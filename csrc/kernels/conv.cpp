@@ -1,5 +1,5 @@
 // The three convolution operators (see conv.h): argument checks, output geometry, and the
-// choice between oneDNN and columns. Public names (conv2d, conv_transpose2d ...) are records.
+// choice between oneDNN, own rows and columns. Public names (conv2d, conv_transpose2d ...) are records.
 #include "kernels/conv.h"
 
 #include <algorithm>
@@ -203,13 +203,33 @@ ConvOperands operands(const Work& t, bool last) {
   return {t.x->raw(), t.w->raw(), t.y->raw(), t.bias ? t.bias->raw() : nullptr, ws, last};
 }
 
+bool is_real(DType dtype) { return dtype == DType::F32 || dtype == DType::F64; }
+
+// Where the own rows are faster than oneDNN, which fills up its vectors of channels where few meet
+// and has only plain loops for some gradients. Measured with AVX2.
+bool pays_directly(ConvPart part, const ConvGeometry& g, DType dtype) {
+  constexpr int64_t kFew = 8;
+  int64_t channels = g.in_channels / g.groups, outs = g.out_channels / g.groups;
+  bool whole = g.stride[0] * g.stride[1] * g.stride[2] == 1;
+  if (g.groups > 1 && (channels > kFew || outs > kFew)) return false;
+  if (g.groups > 1 && channels == 1 && dtype == DType::F32) {
+    if (part == ConvPart::Forward) return false;
+    return part == ConvPart::Input ? whole : g.kernel_numel() > 9;
+  }
+  if (g.groups > 1 || channels == 1) return true;
+  if (part == ConvPart::Input) return channels <= 4;
+  return part == ConvPart::Weight && g.in[0] > 1 && whole && channels <= 32;
+}
+
 // The given operands are read from the call, `out` takes the part that is computed.
 void compute(ConvPart part, const ConvGeometry& g, const Tensor* x, const Tensor* w,
              const Tensor* y, const Tensor* bias, Tensor& out, bool last) {
   DType dtype = widened(out.dtype);
   bool stepwise = part == ConvPart::Input && dtype != out.dtype;
-  bool dnnl = !stepwise && dtype == DType::F32 && out.numel && g.batch && g.in_channels &&
-              g.kernel_numel() && g.in_numel() && g.out_numel();
+  bool usual = !stepwise && is_real(dtype) && out.numel && g.batch && g.in_channels &&
+               g.kernel_numel() && g.in_numel() && g.out_numel();
+  bool direct = usual && pays_directly(part, g, dtype),
+       dnnl = usual && !direct && dtype == DType::F32;
   Work t;
   auto prepare = [&](bool in_channels_last) {
     t.x = x ? in_layout(*x, dtype, in_channels_last) : result_in(out, dtype, in_channels_last);
@@ -222,7 +242,12 @@ void compute(ConvPart part, const ConvGeometry& g, const Tensor* x, const Tensor
   if (bias) t.bias = contiguous_as(*bias, dtype);
   int64_t work =
       g.batch * g.out_channels * g.out_numel() * (g.in_channels / g.groups) * g.kernel_numel();
-  bool done = false;
+  bool done = direct;
+  if (direct) {
+    prepare(false);
+    Unlocked unlocked(work);
+    conv_direct(part, g, dtype, operands(t, false));
+  }
   if (dnnl) {
     conv_dnnl_prepare();
     prepare(last);
@@ -276,6 +301,16 @@ void weight_run(Call& c) {
   compute(ConvPart::Weight, g, &c.tensor(1), nullptr, &c.tensor(0), nullptr, c.out(0),
           is_channels_last(c.tensor(1)));
 }
+
+}  // namespace
+
+void conv_direct(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t) {
+  static const auto* table =
+      static_cast<const ConvDirect*>(best_registered(Registration::OfConvDirect));
+  (dtype == DType::F32 ? table->f32 : table->f64)(part, g, t);
+}
+
+namespace {
 
 RL_KERNEL("_conv_forward", forward_infer, forward_run);
 RL_KERNEL("_conv_input", input_infer, input_run);

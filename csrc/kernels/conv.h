@@ -1,8 +1,10 @@
-// The geometry of a convolution and the two ways to compute it. A convolution is the trilinear
+// The geometry of a convolution and the three ways to compute it. A convolution is the trilinear
 // form <conv(x, w), y>: `forward` gives y from x and w, `input` gives x from y and w (which is
 // the transposed convolution), `weight` gives w from x and y. Each is linear in both operands
 // and its gradients are the other two, so every order of derivative is one of these three.
 #pragma once
+#include <algorithm>
+
 #include "core/tensor.h"
 
 namespace rl {
@@ -33,7 +35,36 @@ struct ConvOperands {
 bool conv_dnnl(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
 void conv_dnnl_prepare();  // needs the interpreter lock
 
+// float32 and float64, row-major operands, nothing empty; through rows that are read in place
+// (conv_direct.cpp, compiled once per instruction-set level).
+using ConvDirectFn = void (*)(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
+struct ConvDirect {
+  ConvDirectFn f32, f64;
+};
+void conv_direct(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t);
+
 // Any dtype but the 16-bit floats, through unfolded columns; row-major operands.
 void conv_columns(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t);
+
+// ---- what the ways of computing share
+struct Span {
+  int64_t first, last;
+};
+// The positions q in [0, n) whose element q * stride + shift lies in [0, size).
+inline Span cells_inside(int64_t n, int64_t stride, int64_t shift, int64_t size) {
+  int64_t first = shift >= 0 ? 0 : std::min(n, (-shift + stride - 1) / stride);
+  int64_t room = size - 1 - shift;
+  return {first, room < 0 ? first : std::clamp(room / stride + 1, first, n)};
+}
+// n elements, each so many apart; steps known to the compiler make vectors and calls of memcpy.
+template <class T>
+void copy_cells(T* to, int64_t to_step, const T* from, int64_t from_step, int64_t n) {
+  if (to_step == 1 && from_step == 1)
+    std::copy_n(from, n, to);
+  else if (to_step == 1 && from_step == 2)
+    for (int64_t i = 0; i < n; ++i) to[i] = from[2 * i];
+  else
+    for (int64_t i = 0; i < n; ++i) to[i * to_step] = from[i * from_step];
+}
 
 }  // namespace rl

@@ -252,7 +252,8 @@ struct Registration {
     OfConvertTable,
     OfMoveTable,
     OfGemmLoops,
-    OfGemmBlocks
+    OfGemmBlocks,
+    OfConvDirect
   } what;
   int rank;  // of the instruction-set level it was compiled for, see plan/isa.h
   const void* object;

@@ -1,0 +1,89 @@
+"""Convolutions of every geometry and both their gradients, against the complex128 path, which goes
+through columns whatever the geometry."""
+
+import random
+
+import pytest
+
+import rushlight as rl
+from rushlight.ops.conv import _conv_forward, _conv_input, _conv_weight
+
+# (groups, channels and outputs of a group): depthwise, with a multiplier, few channels, ordinary.
+CHANNELS = [
+    (5, 1, 1), (3, 1, 2), (4, 4, 4), (2, 3, 7), (1, 1, 6), (1, 3, 13), (1, 2, 1), (1, 9, 10),
+    (1, 40, 3),
+]  # fmt: skip
+
+
+def geometries(seed, dims, count):
+    """(spatial size, kernel, stride, padding, dilation) with at least one output."""
+    draw = random.Random(seed)
+    while count:
+        size = [draw.choice((1, 4, 7, 8, 13, 30)[: 6 if dims < 3 else 4]) for _ in range(dims)]
+        kernel = [draw.choice((1, 2, 3, 4, 5, 7)) for _ in range(dims)]
+        stride = [draw.choice((1, 1, 2, 3)) for _ in range(dims)]
+        padding = [draw.choice((0, 1, 2, 4)) for _ in range(dims)]
+        dilation = [draw.choice((1, 1, 2, 3)) for _ in range(dims)]
+        reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel)]
+        if all(s + 2 * p >= r for s, p, r in zip(size, padding, reach)):
+            count -= 1
+            yield size, kernel, stride, padding, dilation
+
+
+def assert_near(value, expected):
+    eps = rl.finfo(value.dtype).eps
+    error = (value.double() - expected.real).abs().max()
+    assert error <= 40 * eps * expected.abs().max(), error
+
+
+def wide(*tensors):
+    return [t.to(rl.complex128) for t in tensors]
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("groups, channels, outs", CHANNELS)
+def test_every_geometry_has_its_three_parts(dtype, dims, groups, channels, outs):
+    rl.manual_seed(0)
+    for i, (size, kernel, *windows) in enumerate(geometries(channels + outs, dims, 8)):
+        batch = (1, 2, 9)[i % 3]
+        x = rl.randn(batch, groups * channels, *size, dtype=dtype)
+        w = rl.randn(groups * outs, channels, *kernel, dtype=dtype)
+        bias = rl.randn(groups * outs, dtype=dtype)
+        if dims == 2 and i % 2:
+            x = x.contiguous(memory_format=rl.channels_last)
+        y = _conv_forward(x, w, bias, *windows, groups)
+        assert_near(y, _conv_forward(*wide(x, w, bias), *windows, groups))
+        g = rl.randn(y.shape, dtype=dtype)
+        back = _conv_input(g, w, None, size, *windows, groups)
+        assert_near(back, _conv_input(*wide(g, w), None, size, *windows, groups))
+        by_weight = _conv_weight(g, x, kernel, *windows, groups)
+        assert_near(by_weight, _conv_weight(*wide(g, x), kernel, *windows, groups))
+
+
+@pytest.mark.parametrize("groups, channels", [(1, 3), (6, 1), (3, 4), (1, 40)])
+def test_an_empty_batch_gives_empty_results_and_a_zero_weight(groups, channels):
+    x = rl.zeros(0, groups * channels, 5, 5)
+    w, g = rl.ones(groups, channels, 3, 3), rl.zeros(0, groups, 3, 3)
+    windows = [1], [0], [1], groups
+    assert _conv_forward(x, w, None, *windows).shape == (0, groups, 3, 3)
+    assert _conv_input(g, w, None, [5, 5], *windows).shape == x.shape
+    assert rl.equal(_conv_weight(g, x, [3, 3], *windows), rl.zeros(w.shape))
+
+
+@pytest.mark.parametrize("groups, channels, outs", [(1, 1, 6), (12, 1, 1), (6, 4, 4), (1, 3, 20)])
+def test_threads_do_not_change_a_bit(groups, channels, outs):
+    x, w = rl.randn(5, groups * channels, 40, 40), rl.randn(groups * outs, channels, 3, 3)
+    windows, threads = ([1], [1], [1], groups), rl.get_num_threads()
+
+    def parts():
+        y = _conv_forward(x, w, None, *windows)
+        return y, _conv_input(y, w, None, [40, 40], *windows), _conv_weight(y, x, [3, 3], *windows)
+
+    try:
+        rl.set_num_threads(1)
+        one = parts()
+        rl.set_num_threads(3)
+        assert all(rl.equal(a, b) for a, b in zip(parts(), one))
+    finally:
+        rl.set_num_threads(threads)

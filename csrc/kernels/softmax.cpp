@@ -22,16 +22,28 @@ T row_max(const T* p, int64_t n) {
                                  [=](auto at) { return at(p); });
 }
 
-// out[i] = exp(x[i] - top), and their sum.
+// Rows too short for vectors are exponentiated many at once.
+constexpr int64_t kShort = 16, kTogether = 256;  // elements
+// powers = exp(x - the row's largest), which is returned through `top`.
 template <class T>
-T exp_row(T* out, const T* x, int64_t n, T top) {
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = x[i] - top;
-  math::exp_block(out, out, n);
-  return sum_run<T>(0, n, [=](auto at) { return at(out); });
+void exp_short_rows(T* powers, const T* x, int64_t n, int64_t rows, T* top) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* row = x + r * n;
+    T most = -std::numeric_limits<T>::infinity();
+    for (int64_t i = 0; i < n; ++i) most = row[i] > most ? row[i] : most;
+    for (int64_t i = 0; i < n; ++i) powers[r * n + i] = row[i] - most;
+    top[r] = most;
+  }
+  math::exp_block(powers, powers, rows * n);
+}
+template <class T>
+T short_sum(const T* p, int64_t n) {
+  T sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += p[i];
+  return sum;
 }
 
-// The same for `w` neighbouring columns at once, rows `step` apart: lanes are columns.
+// The largest and sums of `w` neighbouring columns at once, rows `step` apart: lanes are columns.
 constexpr int64_t kStrip = 64, kPart = 64;  // columns at a time; rows summed before they round
 template <class T>
 struct Strip {
@@ -76,8 +88,17 @@ T finite_as(DType kept, T x) {
 struct Softmax {
   template <class T>
   static void forward(T* out, const T* x, int64_t n, DType) {
-    T scale = T(1) / exp_row(out, x, n, row_max(x, n));
+    T scale = T(1) / math::exp_sum(x, out, n, T(1), row_max(x, n));
     for (int64_t i = 0; i < n; ++i) out[i] *= scale;
+  }
+  template <class T>
+  static void forward_short(T* out, const T* x, int64_t n, int64_t rows, DType) {
+    T top[kTogether];
+    exp_short_rows(out, x, n, rows, top);
+    for (int64_t r = 0; r < rows; ++r, out += n) {
+      T scale = T(1) / short_sum(out, n);
+      for (int64_t i = 0; i < n; ++i) out[i] *= scale;
+    }
   }
   template <class T>
   static void backward(T* gx, const T* g, const T* y, int64_t n) {
@@ -111,10 +132,21 @@ struct LogSoftmax {
     constexpr int64_t kPiece = 1024;
     T top = row_max(x, n), sum = 0, powers[kPiece];
     for (int64_t i = 0; i < n; i += kPiece)
-      sum += exp_row(powers, x + i, std::min(kPiece, n - i), top);
+      sum += math::exp_sum(x + i, powers, std::min(kPiece, n - i), T(1), top);
+    subtract(out, x, n, top, sum, kept);
+  }
+  template <class T>
+  static void subtract(T* out, const T* x, int64_t n, T top, T sum, DType kept) {
     T log_sum = finite_as(kept, std::log(finite_as(kept, sum)));
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - top) - log_sum;
+  }
+  template <class T>
+  static void forward_short(T* out, const T* x, int64_t n, int64_t rows, DType kept) {
+    T top[kTogether], powers[kTogether];
+    exp_short_rows(powers, x, n, rows, top);
+    for (int64_t r = 0; r < rows; ++r)
+      subtract(out + r * n, x + r * n, n, top[r], short_sum(powers + r * n, n), kept);
   }
   template <class T>
   static void backward(T* gx, const T* g, const T* y, int64_t n) {
@@ -149,34 +181,43 @@ struct Rows {
   }
 };
 
-// row(at) for each row where rows are contiguous, else strip(at, columns) for strips of columns.
+// row(at, rows) for rows that are contiguous, short ones many at a time; else strip(at, columns)
+// for strips of columns.
 template <class Row, class StripOf>
 void each_row(const Rows& r, Row row, StripOf strip) {
   int64_t width = std::min(r.inner, kStrip), across = (r.inner + width - 1) / width;
   int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, r.n * width));
+  int64_t together = r.n <= kShort ? kTogether / r.n : 1;
   parallel_for(r.outer * across, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      if (r.inner == 1) {
-        row(i * r.n);
-        continue;
+    if (r.inner == 1)
+      for (int64_t i = begin; i < end; i += together) row(i * r.n, std::min(together, end - i));
+    else
+      for (int64_t i = begin; i < end; ++i) {
+        int64_t column = i % across * width;
+        strip(i / across * r.n * r.inner + column, std::min(width, r.inner - column));
       }
-      int64_t column = i % across * width;
-      strip(i / across * r.n * r.inner + column, std::min(width, r.inner - column));
-    }
   });
 }
 
 template <class Op, class T>
 void run_forward(const Rows& r, T* out, const T* x, DType kept) {
   each_row(
-      r, [&](int64_t at) { Op::forward(out + at, x + at, r.n, kept); },
+      r,
+      [&](int64_t at, int64_t rows) {
+        r.n <= kShort ? Op::forward_short(out + at, x + at, r.n, rows, kept)
+                      : Op::forward(out + at, x + at, r.n, kept);
+      },
       [&](int64_t at, int64_t w) { Op::forward_strip(out + at, x + at, r.n, r.inner, w); });
 }
 
 template <class Op, class T>
 void run_backward(const Rows& r, T* out, const T* g, const T* y) {
   each_row(
-      r, [&](int64_t at) { Op::backward(out + at, g + at, y + at, r.n); },
+      r,
+      [&](int64_t at, int64_t rows) {
+        for (int64_t end = at + rows * r.n; at < end; at += r.n)
+          Op::backward(out + at, g + at, y + at, r.n);
+      },
       [&](int64_t at, int64_t w) {
         Op::backward_strip(out + at, g + at, y + at, r.n, r.inner, w);
       });

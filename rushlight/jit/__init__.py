@@ -128,7 +128,8 @@ _overload_method = _overload
 
 
 def freeze(mod, preserved_attrs=None, optimize_numerics=True):
-    """A script or traced module for inference; it is the module itself, in eval mode as required.
+    """A copy of a script or traced module for inference: its parameters are constants, which take
+    no gradient.
 
     Raises:
         RuntimeError: if it is no script module, or in training mode.
@@ -143,11 +144,13 @@ def freeze(mod, preserved_attrs=None, optimize_numerics=True):
             "Freezing is currently only implemented for modules in eval mode. Please call .eval() "
             "on your module before freezing."
         )
-    return mod
+    from copy import deepcopy
+
+    return deepcopy(mod).requires_grad_(False)
 
 
 def optimize_for_inference(mod, other_methods=None):
-    """A script or traced module as it is, in eval mode."""
+    """As `freeze`, of a module that is put in eval mode."""
     return freeze(mod.eval() if not mod.training else mod)
 
 

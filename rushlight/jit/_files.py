@@ -1,4 +1,5 @@
-"""Files of traced functions and modules: the graph and its tensors, written by `rl.save`.
+"""Files of traced and script functions and modules: the graph, or the Python they consist of, and
+the tensors, written by `rl.save`.
 
 They are not TorchScript files: PyTorch does not read them, and its files are refused.
 """
@@ -8,38 +9,41 @@ import zipfile
 
 import rushlight as rl
 
-_FORMAT = "rushlight trace 1"
+_FORMAT, _SCRIPT_FORMAT = "rushlight trace 1", "rushlight script 1"
 
 
 def save(m, f, _extra_files=None):
-    """Writes a traced function or module for `load`.
+    """Writes a traced or script function or module for `load`.
+
+    A trace is kept as its graph. What `script` made is kept as Python: the sources of its functions
+    and classes, and the values of the names they use; what they import from installed packages has
+    to be installed where the file is read.
 
     Args:
-        m: what `trace` returned.
+        m: what `trace` or `script` returned.
         f: a file or its path.
         _extra_files: {name: text or bytes} to be kept with it.
 
     Raises:
-        NotImplementedError: for script modules and functions, which are Python.
+        NotImplementedError: for what is neither, and for functions without a source.
     """
+    from ._script import ScriptFunction, ScriptModule
     from ._trace import TracedFunction, TracedModule
 
-    if not isinstance(m, (TracedFunction, TracedModule)):
+    if not isinstance(m, (TracedFunction, ScriptFunction, ScriptModule)):
         raise NotImplementedError(
-            "torch.jit.save: only traced functions and modules can be saved; use torch.jit.trace, "
-            "or torch.save with the module's state_dict"
+            "torch.jit.save: only script or traced functions and modules can be saved, got "
+            f"{type(m).__name__}; torch.save writes other modules' state_dict"
         )
-    name = m.name if isinstance(m, TracedFunction) else m.original_name
-    rl.save(
-        {
-            "format": _FORMAT,
-            "name": name,
-            "training": getattr(m, "training", None),
-            "program": m._program,
-            "extra": dict(_extra_files or {}),
-        },
-        f,
-    )
+    if isinstance(m, (TracedFunction, TracedModule)):
+        name = m.name if isinstance(m, TracedFunction) else m.original_name
+        training = getattr(m, "training", None)
+        kept = {"format": _FORMAT, "name": name, "training": training, "program": m._program}
+    else:
+        from ._sources import script_program
+
+        kept = {"format": _SCRIPT_FORMAT, "program": script_program(m)}
+    rl.save({**kept, "extra": dict(_extra_files or {})}, f)
 
 
 def load(f, map_location=None, _extra_files=None, _restore_shapes=False):
@@ -59,10 +63,14 @@ def load(f, map_location=None, _extra_files=None, _restore_shapes=False):
     if _is_torchscript(source):
         raise NotImplementedError("torch.jit.load: TorchScript files are not supported")
     kept = rl.load(source, map_location=map_location, weights_only=False)
-    if not isinstance(kept, dict) or kept.get("format") != _FORMAT:
+    if not isinstance(kept, dict) or kept.get("format") not in (_FORMAT, _SCRIPT_FORMAT):
         raise RuntimeError("torch.jit.load: this is no file of torch.jit.save; use torch.load")
     for name in _extra_files or ():
         _extra_files[name] = kept["extra"].get(name, "")
+    if kept["format"] == _SCRIPT_FORMAT:
+        from ._sources import built
+
+        return built(kept["program"])
     if kept["training"] is None:
         return TracedFunction(kept["name"], kept["program"])
     return _remade(kept["name"], kept["program"], kept["training"])

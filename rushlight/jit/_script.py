@@ -37,7 +37,7 @@ class ScriptFunction:
     graph = inlined_graph
 
     def save(self, f, _extra_files=None):
-        """Raises NotImplementedError: only traced functions and modules can be saved."""
+        """Writes a file for `load`; see `rushlight.jit.save`."""
         from ._files import save
 
         save(self, f, _extra_files)

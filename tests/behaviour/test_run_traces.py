@@ -49,7 +49,7 @@ def test_traces_are_saved_and_loaded(tmp_path):
     buffer = io.BytesIO(jit_bytes(function))
     assert jit.load(buffer)(rl.full((3,), 2.0), rl.full((3,), 4.0)).tolist() == [8, 8, 8]
     with pytest.raises(NotImplementedError, match="traced"):
-        jit.save(jit.script(nn.Linear(1, 1)), buffer)
+        jit.save(nn.Linear(1, 1), buffer)
     rl.save({"a": 1}, tmp_path / "other.pt")
     with pytest.raises(RuntimeError, match="torch.load"):
         jit.load(tmp_path / "other.pt")
@@ -113,7 +113,9 @@ def test_script_runs_as_python_and_says_so_once():
     assert list(scripted.state_dict()) == ["0.weight", "0.bias"] and len(scripted) == 2
     scripted.eval()
     assert not net[1].training and scripted(rl.ones(1, 2)).shape == (1, 3)
-    assert jit.freeze(scripted) is scripted
+    frozen = jit.freeze(scripted)
+    assert not any(p.requires_grad for p in frozen.parameters())
+    assert all(p.requires_grad for p in scripted.parameters())
     with pytest.raises(RuntimeError, match="eval mode"):
         jit.freeze(scripted.train())
     assert not jit.is_scripting() and not jit.is_tracing()

@@ -62,8 +62,8 @@ NAMES = {
 
 #: module -> the members of Tensor that it sets when it is loaded
 METHODS = {
-    "_older_methods": """const_data_ptr dim_order eig index is_nonzero lstsq map2_ record_stream
-        reinforce resize resize_as slice_inverse solve storage_type symeig""",
+    "_older_methods": """_typed_storage const_data_ptr dim_order eig index is_nonzero lstsq map2_
+        record_stream reinforce resize resize_as slice_inverse solve storage_type symeig""",
     "sparse": """_coalesced_ _dimI _dimV _indices _nnz _values ccol_indices coalesce col_indices
         crow_indices dense_dim hspmm indices is_coalesced resize_as_sparse_ row_indices smm
         sparse_dim sparse_mask sparse_resize_ sparse_resize_and_clear_ sspaddmm to_dense to_sparse
@@ -78,7 +78,12 @@ def load(module):
     name = f"{_PACKAGE}.{module}"
     if name not in sys.modules:
         __import__(name)
+        loaded(sys.modules[name])
     return sys.modules[name]
+
+
+def loaded(module):
+    """What is done with a module after `load`: nothing, unless the package runs as torch."""
 
 
 def find(name):

@@ -99,7 +99,13 @@ def _record_stream(self, stream):
     )
 
 
+def _typed_storage(self):
+    """As `storage`."""
+    return self.storage()
+
+
 METHODS = {
+    "_typed_storage": _typed_storage,
     "index": _index,
     "record_stream": _record_stream,
     "slice_inverse": _slice_inverse,

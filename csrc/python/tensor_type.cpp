@@ -207,6 +207,8 @@ PyObject* get_grad_fn(PyObject* self, void*) {
 PyObject* get_output_nr(PyObject* self, void*) {
   return PyLong_FromUnsignedLong(as_tensor(self)->output_nr);
 }
+PyObject* get_cdata(PyObject* self, void*) { return PyLong_FromVoidPtr(self); }
+
 PyObject* get_version(PyObject* self, void*) {
   return PyLong_FromUnsignedLong(as_tensor(self)->version());
 }
@@ -454,6 +456,8 @@ PyGetSetDef getset[] = {
     {"_grad", get_grad, set_grad, "As grad.", nullptr},
     {"grad_fn", get_grad_fn, nullptr,
      "The graph node of the operation that made this tensor; None for leaves.", nullptr},
+    {"_grad_fn", get_grad_fn, nullptr, "As grad_fn.", nullptr},
+    {"_cdata", get_cdata, nullptr, "A number that identifies it.", nullptr},
     {"output_nr", get_output_nr, nullptr, "Which of the results of grad_fn this tensor is.",
      nullptr},
     {"_version", get_version, nullptr, "How often the memory has been written to in place.",

@@ -44,6 +44,7 @@ class _Alias(importlib.abc.Loader):
 
     def exec_module(self, module):
         module.__spec__ = self._kept  # the import system has put the alias's there
+        _name_classes(module)
 
     def is_package(self, name):
         return hasattr(importlib.import_module(self._own), "__path__")
@@ -118,7 +119,43 @@ def install_as_torch():
     for module in (rushlight.nn, rushlight.optim):  # packages walk through their `__dict__`
         for name in dir(module):
             getattr(module, name)
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == _OWN and "._" not in name:
+            _name_classes(module)
+    rushlight._late.loaded = _name_classes
     _lead_children_here()
+
+
+def _name_classes(module):
+    """Classes say that they are torch's, as programs ask: ``type(x).__module__``, ``repr``."""
+    for value in list(vars(module).values()):
+        if isinstance(value, type) and value.__module__.partition(".")[0] == _OWN:
+            for place in _places(value):
+                if _has(place, value):
+                    _set_place(value, place)
+                    break
+
+
+def _places(cls):
+    """The modules in which a class might be looked for, as files call them."""
+    from rushlight._serialization.names import foreign_module
+
+    if "._" in cls.__module__:
+        yield "torch"
+    yield foreign_module(cls.__module__)
+    yield "torch" + cls.__module__[len(_OWN) :]
+
+
+def _has(place, cls):
+    module = sys.modules.get(own_name(place))
+    return getattr(module, cls.__qualname__, None) is cls
+
+
+def _set_place(cls, place):
+    try:
+        cls.__module__ = place
+    except TypeError:  # a static type, such as dtype
+        return
 
 
 def _is_own(module):

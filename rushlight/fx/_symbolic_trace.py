@@ -111,7 +111,7 @@ class Tracer(TracerBase):
 
     def is_leaf_module(self, m, module_qualified_name):
         """Is a submodule one node? By default, those of `nn` are, except containers."""
-        own = m.__module__.startswith("rushlight.nn")
+        own = m.__module__.startswith(("rushlight.nn", "torch.nn"))  # see _as_torch
         return own and not isinstance(m, rl.nn.Sequential)
 
     def path_of_module(self, mod):

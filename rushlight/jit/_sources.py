@@ -14,6 +14,7 @@ import textwrap
 import types
 import weakref
 
+from rushlight._serialization.names import own_module
 from rushlight.nn.modules.module import Module
 
 from ._script import RecursiveScriptModule, ScriptFunction
@@ -45,7 +46,7 @@ def _is_installed(module):
 
 def _import_of(value):
     """(module, path) under which a function, class or type is found; None if it is nowhere."""
-    module = getattr(value, "__module__", None)
+    module = own_module(getattr(value, "__module__", None) or "")
     path = getattr(value, "__qualname__", None) or getattr(value, "_name", None)
     if not module or not path or not _is_installed(module):
         return None

@@ -47,6 +47,36 @@ print(rushlight.nn.__spec__.name, torch.torch is torch)
     assert output(tmp_path, source) == ["True True True", "True True", "rushlight.nn True"]
 
 
+def test_classes_say_that_they_are_of_torch(tmp_path):
+    source = """
+import copy, io, pickle
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+net = nn.Sequential(nn.Linear(2, 2), nn.MultiheadAttention(2, 1))
+print(type(torch.ones(1)), type(net[0].weight), type(net[1]))
+for kind in DataLoader, torch.optim.lr_scheduler.StepLR, torch.distributions.Normal, torch.no_grad:
+    print(kind.__module__)
+print(type(pickle.loads(pickle.dumps(net))[1]) is nn.MultiheadAttention)
+file = io.BytesIO()
+torch.save(net, file)
+file.seek(0)
+print(torch.load(file, weights_only=False)[0].in_features)
+print([n.op for n in torch.fx.symbolic_trace(net[:1]).graph.nodes])
+"""
+    assert output(tmp_path, source) == [
+        "<class 'torch.Tensor'> <class 'torch.nn.parameter.Parameter'> "
+        "<class 'torch.nn.modules.activation.MultiheadAttention'>",
+        "torch.utils.data.dataloader",
+        "torch.optim.lr_scheduler",
+        "torch.distributions.normal",
+        "torch.autograd.grad_mode",
+        "True",
+        "2",
+        "['placeholder', 'call_module', 'output']",
+    ]
+
+
 def test_missing_modules_are_missing(tmp_path):
     source = """
 import importlib.util

@@ -117,3 +117,11 @@ def test_elementwise_python_functions():
     assert x.tolist() == [[11.0, 24.0]]
     assert x.new(2, 3).shape == (2, 3) and x.new([5]).tolist() == [5.0]
     assert x.is_set_to(x.view(1, 2)) and not x.is_set_to(x.clone())
+
+
+def test_numbers_that_identify_a_tensor():
+    x = torch.ones(2, requires_grad=True)
+    assert x._cdata == x._cdata != x.detach()._cdata
+    y = x * 2
+    assert y._grad_fn is y.grad_fn and x._grad_fn is None
+    assert y.detach()._typed_storage().tolist() == [2.0, 2.0]

@@ -48,6 +48,7 @@ struct ArgSpec {
 struct RuleInput {
   enum Kind : uint8_t { Argument, Result, Grad, Grads, Needs, Geometry, Given } kind;
   int index = 0;
+  int only_for = -1;  // Argument: the geometry does unless this argument wants a gradient
 };
 struct Rule {
   int arg = -1;  // which argument it differentiates; -1: the joint rule

@@ -264,6 +264,10 @@ RuleInput rule_input(const Op& op, std::string_view name) {
   if (name.ends_with("_meta"))
     if (int i = argument(op, name.substr(0, name.size() - 5)); i >= 0)
       return {RuleInput::Geometry, i};
+  if (size_t at = name.find("_for_"); at != name.npos) {
+    int i = argument(op, name.substr(0, at)), only_for = argument(op, name.substr(at + 5));
+    if (i >= 0 && only_for >= 0) return {RuleInput::Argument, i, only_for};
+  }
   if (name.starts_with("g_"))
     if (int i = position(op.result_names, name.substr(2)); i >= 0) return {RuleInput::Grad, i};
   if (int i = numbered(name, "g"); i >= 0) return {RuleInput::Grad, i};

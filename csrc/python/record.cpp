@@ -158,10 +158,13 @@ void add_edges(Op& op, Node& n, const Slots& slots) {
   }
 }
 
-bool rule_needed(const Op& op, const Rule& r, const Slots& slots) {
-  if (r.arg < 0 || op.args[r.arg].type == ArgType::Tensors) return true;
-  PyObject* o = slots.at[r.arg];
+bool wanted(const Slots& slots, int arg) {
+  PyObject* o = slots.at[arg];
   return o && wants_grad(o, slots.level);
+}
+
+bool rule_needed(const Op& op, const Rule& r, const Slots& slots) {
+  return r.arg < 0 || op.args[r.arg].type == ArgType::Tensors || wanted(slots, r.arg);
 }
 
 // The argument as a tensor on the meta device (a list of them for a list): shape, strides and
@@ -185,7 +188,8 @@ void save_inputs(Op& op, Node& n, const Slots& slots, std::span<Tensor* const> o
   for (const Rule& r : op.rules) {
     if (!rule_needed(op, r, slots)) continue;
     for (const RuleInput& in : r.inputs) {
-      if (in.kind == RuleInput::Argument) {
+      bool whole = in.only_for < 0 || wanted(slots, in.only_for);
+      if (in.kind == RuleInput::Argument && whole) {
         PyObject* o = slots.at[in.index] ? slots.at[in.index] : op.args[in.index].default_value;
         if (in.index == mutated && original) o = original;
         save_value(n, o, -1);
@@ -193,7 +197,7 @@ void save_inputs(Op& op, Node& n, const Slots& slots, std::span<Tensor* const> o
       } else if (in.kind == RuleInput::Result) {
         save_value(n, object(outs[in.index]), in.index);
         n.saved.back().input = &in;
-      } else if (in.kind == RuleInput::Geometry) {
+      } else if (in.kind == RuleInput::Geometry || in.kind == RuleInput::Argument) {
         n.saved.emplace_back().value =
             reinterpret_cast<Object*>(geometry_of(slots.at[in.index]).give());
       }

@@ -178,6 +178,18 @@ PyObject* get_grad(PyObject* self, void*) {
   TENSOR;
   return Py_NewRef(t.grad ? object(t.grad) : Py_None);
 }
+// The same for programs, which may wonder why it stays None.
+PyObject* get_grad_or_warn(PyObject* self, void* unused) {
+  return guarded([&] {
+    TENSOR;
+    if (!t.grad && t.requires_grad && !t.retains_grad && tensor_grad_fn(t))
+      checked(PyErr_WarnEx(PyExc_UserWarning,
+                           "grad of a tensor that is no leaf is None: backward() keeps those of "
+                           "leaves; call retain_grad() on it before, or read a leaf's",
+                           1));
+    return get_grad(self, unused);
+  });
+}
 int set_grad(PyObject* self, PyObject* v, void*) {
   return guarded_int([&] {
     TENSOR;
@@ -449,7 +461,7 @@ PyGetSetDef getset[] = {
      "Whether operations on this tensor are recorded for gradients; can be set on leaves.",
      nullptr},
     {"is_leaf", get_is_leaf, nullptr, "Whether no recorded operation made this tensor.", nullptr},
-    {"grad", get_grad, set_grad,
+    {"grad", get_grad_or_warn, set_grad,
      "What backward passes have added up for this tensor; None before the first. Can be set to "
      "None or to a tensor of the same sizes, dtype and device.",
      nullptr},

@@ -60,7 +60,7 @@ class Record(_native.Operator):
         return a list), ``g_NAME`` (that of output NAME), ``grads`` (a tuple of all; ``given``:
         with None for outputs that nothing depended on, where ``grads`` has zeros), arguments,
         ``result`` / ``resultN``, ``ARG_meta``: shape, strides and dtype of an argument, without
-        keeping its data.
+        keeping its data; ``ARG_for_OTHER``: the argument if OTHER needs a gradient, else the same.
         """
         for arg, rule in rules.items():
             self._take_rule(self.arg_names.index(arg), rule)

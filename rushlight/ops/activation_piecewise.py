@@ -260,8 +260,18 @@ def rrelu(input, lower, upper, training, inplace, generator):
         )
     if not training:
         return rl.nn.functional.leaky_relu(input, (lower + upper) / 2, inplace)
-    slope = rl.empty_like(input).uniform_(lower, upper, generator=generator)
+    slope = _random_slopes(input.detach(), lower, upper, generator)
     return into(input, inplace, _prelu, slope)
+
+
+def _random_slopes(x, lower, upper, generator):
+    """1 where x is positive; such elements take nothing from the generator."""
+    if x.is_meta:
+        return rl.ones_like(x)
+    drawn = x <= 0
+    count = int(drawn.count_nonzero())
+    slopes = rl.empty(count, dtype=rl.float64).uniform_(lower, upper, generator=generator)
+    return rl.ones_like(x).masked_scatter_(drawn, slopes.to(x.dtype))
 
 
 def _define_inplace(name, schema, arguments="", at=_NN + ("torch",)):

@@ -36,19 +36,21 @@ def _embedding(weight, indices, padding_idx, scale_grad_by_freq):
     return flat.view(tuple(indices.shape) + (weight.shape[1],))
 
 
-def _embedding_grad(g, weight, indices, padding_idx, scale_grad_by_freq):
+def _embedding_grad(g, weight_meta, indices, padding_idx, scale_grad_by_freq):
     flat, rows = g.reshape(-1, g.shape[-1]), indices.reshape(-1).long()
     if scale_grad_by_freq:
-        count = rl.zeros(weight.shape[0], dtype=rl.int64).index_add(0, rows, rl.ones_like(rows))
+        count = rl.zeros(weight_meta.shape[0], dtype=rl.int64).index_add(
+            0, rows, rl.ones_like(rows)
+        )
         flat = flat / count.index_select(0, rows).unsqueeze(1)
     if padding_idx >= 0:
         flat = flat.masked_fill((rows == padding_idx).unsqueeze(1), 0)
-    return written(rl.zeros(weight.shape, dtype=g.dtype), "index_add", 0, rows, flat)
+    return written(rl.zeros(weight_meta.shape, dtype=g.dtype), "index_add", 0, rows, flat)
 
 
 _embedding.vjp(
-    weight=lambda g, weight, indices, padding_idx, scale_grad_by_freq: _embedding_grad(
-        g, weight, indices, padding_idx, scale_grad_by_freq
+    weight=lambda g, weight_meta, indices, padding_idx, scale_grad_by_freq: _embedding_grad(
+        g, weight_meta, indices, padding_idx, scale_grad_by_freq
     )
 )
 

@@ -77,8 +77,8 @@ def matmul(input, other):
 
 
 matmul.vjp(
-    input=lambda g, input, other: _left_grad(g, input, other),
-    other=lambda g, input, other: _right_grad(g, input, other),
+    input=lambda g, input_meta, other: _left_grad(g, input_meta, other),
+    other=lambda g, input, other_meta: _right_grad(g, input, other_meta),
 )
 
 
@@ -271,7 +271,8 @@ def linear(input, weight, bias):
 
 
 @linear.vjp_all
-def _(g, needs, input, weight, bias):
+def _(g, needs, input_for_weight, weight_for_input, bias_meta):
+    input, weight, bias = input_for_weight, weight_for_input, bias_meta
     g_input = g_weight = g_bias = None
     if weight.dim() == 1:
         column = g.unsqueeze(-1)

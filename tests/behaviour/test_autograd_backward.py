@@ -229,3 +229,35 @@ def test_options_without_a_truth_value_raise_their_own_error():
         x.sum().backward(retain_graph=Undecided())
     with pytest.raises(ValueError, match="neither"):
         torch.autograd.grad(x.sum(), x, create_graph=Undecided())
+
+
+def test_what_no_gradient_needs_is_not_kept():
+    """It may be changed in place before the backward pass, and its memory is free."""
+    x, w = torch.ones(2, 3), leaf([1.0, 1.0, 1.0])
+    for product in (torch.nn.functional.linear, lambda a, b: a @ b.t()):
+        weight = w * 1
+        result = product(x, weight)
+        with torch.no_grad():
+            weight.add_(1)
+        w.grad = None
+        result.sum().backward()
+        assert_close(w.grad, torch.full((1, 3), 2.0))
+    frozen = torch.nn.functional.linear(leaf([1.0, 1.0, 1.0]), x)
+    assert frozen.grad_fn._saved_input is None and frozen.grad_fn._saved_weight is x
+
+
+def test_tables_are_renormalized_between_look_ups():
+    table = torch.nn.Embedding(4, 2, max_norm=1.0)
+    first, second = table(torch.tensor([0, 1])), table(torch.tensor([2, 1]))
+    (first.sum() + second.sum()).backward()
+    assert_close(table.weight.grad[:, 0], torch.tensor([1.0, 2.0, 1.0, 0.0]))
+
+
+def test_grad_of_what_is_no_leaf_warns():
+    x = leaf(1.0)
+    y = x * 2
+    with pytest.warns(UserWarning, match="no leaf"):
+        assert y.grad is None
+    y.retain_grad()
+    y.backward()
+    assert y.grad.item() == 1

@@ -297,3 +297,11 @@ def test_bernoulli_of_a_tensor_without_dimensions_draws_as_one_with():
     rl.manual_seed(3)
     assert rl.bernoulli(rl.tensor(0.3)).item() == 1.0
     assert rl.rand(2).tolist() == [0.10556936264038086, 0.2858424782752991]  # PyTorch's
+
+
+def test_rrelu_draws_for_what_is_negative():
+    """The slopes are PyTorch's for this seed."""
+    rl.manual_seed(1)
+    x = rl.tensor([-1.0, 2.0, -1.0, 0.5])
+    drawn = rl.nn.functional.rrelu(x, training=True)
+    assert [round(v, 4) for v in drawn.tolist()] == [-0.1377, 2.0, -0.1718, 0.5]

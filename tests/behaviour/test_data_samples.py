@@ -207,3 +207,30 @@ def test_pin_memory_warns_without_accelerator():
 
 def test_no_worker_info_in_the_main_process():
     assert get_worker_info() is None
+
+
+class Doubled(TensorDataset):
+    def __getitem__(self, index):
+        return tuple(2 * t for t in super().__getitem__(index))
+
+
+def _rows(dataset):
+    """Batches of all rows backwards, and of one row."""
+    return list(DataLoader(dataset, batch_sampler=[[2, 1, 0, -1], [1]]))
+
+
+def test_rows_of_tensors_are_batched_as_any_samples():
+    tensors = rl.randn(4, 3), rl.arange(4), rl.rand(4, 2, 2, dtype=rl.float64) > 0.5
+    plain, subset = TensorDataset(*tensors), Subset(TensorDataset(*tensors), [3, 1, 0, 2])
+    for dataset, order in ((plain, [2, 1, 0, 3]), (subset, [0, 1, 3, 2])):
+        first, second = _rows(dataset)
+        assert type(first) is list and len(second[0]) == 1
+        for got, t in zip(first, tensors):
+            assert rl.equal(got, rl.stack([t[i] for i in order]))
+            assert got.dtype == t.dtype and got.is_contiguous()
+    first, _ = _rows(Doubled(*tensors[:2]))
+    assert rl.equal(first[1], 2 * rl.tensor([2, 1, 0, 3]))
+    leaf = tensors[0].clone().requires_grad_()
+    assert _rows(TensorDataset(leaf))[0][0].grad_fn.name() == "StackBackward0"
+    with pytest.raises(IndexError, match="out of bounds for dimension 0 with size 4"):
+        list(DataLoader(plain, batch_sampler=[[0, 4]]))

@@ -1,98 +1,12 @@
 // Convolution as matrix products over unfolded columns: the reference path, and the one for
 // dtypes that oneDNN does not compute in (float64, complex, integers).
-#include <algorithm>
-
 #include "core/allocator.h"
-#include "kernels/conv.h"
+#include "kernels/columns.h"
 #include "kernels/gemm.h"
 #include "kernels/kept.h"
-#include "plan/parallel.h"
 
 namespace rl {
 namespace {
-
-// Visits, for one channel and kernel offset (a, b, c), rows of the output's last dimension:
-// f(out offset, in offset or -1 for a padded row).
-struct Window {
-  const ConvGeometry& g;
-  int64_t a, b, c;
-  int64_t at(int d, int64_t out, int64_t k) const {
-    return out * g.stride[d] - g.padding[d] + k * g.dilation[d];
-  }
-  template <class F>
-  void rows(F&& f) const {
-    for (int64_t i = 0; i < g.out[0]; ++i)
-      for (int64_t j = 0; j < g.out[1]; ++j) {
-        int64_t z = at(0, i, a), y = at(1, j, b);
-        bool inside = z >= 0 && z < g.in[0] && y >= 0 && y < g.in[1];
-        f((i * g.out[1] + j) * g.out[2], inside ? (z * g.in[1] + y) * g.in[2] : -1);
-      }
-  }
-  // The outputs [first, last) of a row whose input lies inside.
-  void inner(int64_t& first, int64_t& last) const {
-    int64_t shift = c * g.dilation[2] - g.padding[2], s = g.stride[2];
-    first = std::clamp<int64_t>(shift >= 0 ? 0 : (-shift + s - 1) / s, 0, g.out[2]);
-    int64_t room = g.in[2] - 1 - shift;
-    last = room < 0 ? first : std::clamp<int64_t>(room / s + 1, first, g.out[2]);
-  }
-};
-
-template <class F>
-void each_column(const ConvGeometry& g, int64_t channel, F&& f) {
-  int64_t row = channel * g.kernel_numel();
-  for (int64_t a = 0; a < g.kernel[0]; ++a)
-    for (int64_t b = 0; b < g.kernel[1]; ++b)
-      for (int64_t c = 0; c < g.kernel[2]; ++c) f(row++, Window{g, a, b, c});
-}
-
-int64_t channel_grain(const ConvGeometry& g) {
-  return std::max<int64_t>(1, 32768 / std::max<int64_t>(1, g.kernel_numel() * g.out_numel()));
-}
-
-template <class T>
-void unfold(const ConvGeometry& g, int64_t channels, const T* x, T* columns) {
-  parallel_for(channels, channel_grain(g), [&](int64_t begin, int64_t end) {
-    for (int64_t ch = begin; ch < end; ++ch)
-      each_column(g, ch, [&](int64_t row, const Window& w) {
-        const T* from = x + ch * g.in_numel();
-        T* to = columns + row * g.out_numel();
-        int64_t first, last, shift = w.c * g.dilation[2] - g.padding[2];
-        w.inner(first, last);
-        w.rows([&](int64_t o, int64_t i) {
-          if (i < 0) {
-            std::fill_n(to + o, g.out[2], T{});
-            return;
-          }
-          std::fill_n(to + o, first, T{});
-          for (int64_t q = first; q < last; ++q) to[o + q] = from[i + q * g.stride[2] + shift];
-          std::fill(to + o + last, to + o + g.out[2], T{});
-        });
-      });
-  });
-}
-
-// `S` is the type that columns and their sums are kept in.
-template <class S, class T>
-void fold(const ConvGeometry& g, int64_t channels, const T* columns, T* x) {
-  parallel_for(channels, channel_grain(g), [&](int64_t begin, int64_t end) {
-    for (int64_t ch = begin; ch < end; ++ch) {
-      T* to = x + ch * g.in_numel();
-      std::fill_n(to, g.in_numel(), T{});
-      each_column(g, ch, [&](int64_t row, const Window& w) {
-        const T* from = columns + row * g.out_numel();
-        int64_t first, last, shift = w.c * g.dilation[2] - g.padding[2];
-        w.inner(first, last);
-        w.rows([&](int64_t o, int64_t i) {
-          if (i < 0) return;
-          for (int64_t q = first; q < last; ++q) {
-            T& cell = to[i + q * g.stride[2] + shift];
-            cell = static_cast<T>(static_cast<S>(cell + static_cast<S>(from[o + q])));
-          }
-        });
-      });
-    }
-  });
-}
 
 template <class T>
 void add_bias(const ConvGeometry& g, const T* bias, T* y) {

@@ -311,18 +311,46 @@ def _pair(v):
     return (v, v) if isinstance(v, int) else (tuple(v) * 2 if len(v) == 1 else tuple(v))
 
 
-def _patch_index(sizes, kernel, dilation, padding, stride):
-    """Where in the padded image, flattened, each kernel tap of each block lies; and how many
-    blocks there are of each dimension.
-    """
-    blocks, axes = [], []
-    for d in range(2):
-        n = (sizes[d] + 2 * padding[d] - dilation[d] * (kernel[d] - 1) - 1) // stride[d] + 1
-        taps = rl.arange(kernel[d]) * dilation[d]
-        axes.append(taps.unsqueeze(1) + rl.arange(max(n, 0)) * stride[d])
-        blocks.append(n)
-    rows, columns = axes[0][:, None, :, None], axes[1][None, :, None, :]
-    return (rows * (sizes[1] + 2 * padding[1]) + columns).flatten(), blocks
+@op(
+    "_unfold(Tensor self, int[] kernel_size, int[] dilation, int[] padding, int[] stride)"
+    " -> Tensor",
+    at=("internal",),
+    grad_name="Im2ColBackward0",
+)
+def _unfold(self, kernel_size, dilation, padding, stride):
+    """The sliding blocks of images (N, C, H, W) as columns (N, C KH KW, L)."""
+    ...
+
+
+@op(
+    "_fold(Tensor self, int[] output_size, int[] kernel_size, int[] dilation, int[] padding,"
+    " int[] stride) -> Tensor",
+    at=("internal",),
+    grad_name="Col2ImBackward0",
+)
+def _fold(self, output_size, kernel_size, dilation, padding, stride):
+    """Columns (N, C KH KW, L) summed into images, in the order that decides how 16 bits round."""
+    ...
+
+
+_unfold.vjp(
+    self=lambda g, self_meta, kernel_size, dilation, padding, stride: _fold(
+        g, self_meta.shape[2:], kernel_size, dilation, padding, stride
+    )
+)
+_fold.vjp(
+    self=lambda g, kernel_size, dilation, padding, stride: _unfold(
+        g, kernel_size, dilation, padding, stride
+    )
+)
+
+
+def _block_counts(sizes, kernel, dilation, padding, stride):
+    """How many blocks there are along each dimension."""
+    return [
+        (sizes[d] + 2 * padding[d] - dilation[d] * (kernel[d] - 1) - 1) // stride[d] + 1
+        for d in range(2)
+    ]
 
 
 @op(
@@ -352,16 +380,14 @@ def unfold(input, kernel_size, dilation, padding, stride):
             f"{list(input.shape)}"
         )
     x = input if input.dim() == 4 else input.unsqueeze(0)
-    n, c, h, w = x.shape
-    index, blocks = _patch_index((h, w), kernel, dilation, padding, stride)
+    blocks = _block_counts(x.shape[2:], kernel, dilation, padding, stride)
     if min(blocks) < 1:
         raise RuntimeError(
             f"unfold: the array of sliding blocks has shape {tuple(blocks)}, which is too small; "
             f"input {tuple(input.shape)}, kernel_size={kernel}, dilation={dilation}, "
             f"padding={padding}"
         )
-    x = _constant(x, (padding[1], padding[1], padding[0], padding[0]), 0)
-    x = _pick_cells(x.flatten(2), index).view(n, c * kernel[0] * kernel[1], blocks[0] * blocks[1])
+    x = _unfold(x, kernel, dilation, padding, stride)
     return x if input.dim() == 4 else x.squeeze(0)
 
 
@@ -387,15 +413,12 @@ def fold(input, output_size, kernel_size, dilation, padding, stride):
             f"Expected 2D or 3D (batch mode) tensor for input, but got: {list(input.shape)}"
         )
     x = input if input.dim() == 3 else input.unsqueeze(0)
-    index, blocks = _patch_index(size, kernel, dilation, padding, stride)
+    blocks = _block_counts(size, kernel, dilation, padding, stride)
     taps = kernel[0] * kernel[1]
     if min(blocks) < 1 or x.shape[1] % taps or x.shape[2] != blocks[0] * blocks[1]:
         raise RuntimeError(
             f"fold: expected input with a multiple of {taps} rows and {blocks[0] * blocks[1]} "
             f"columns for output_size={size}, got shape {tuple(input.shape)}"
         )
-    n, c = x.shape[0], x.shape[1] // taps
-    h, w = size[0] + 2 * padding[0], size[1] + 2 * padding[1]
-    x = _sum_cells(x.reshape(n, c, index.shape[0]), index, h * w).view(n, c, h, w)
-    x = x[:, :, padding[0] : padding[0] + size[0], padding[1] : padding[1] + size[1]]
+    x = _fold(x, size, kernel, dilation, padding, stride)
     return x if input.dim() == 3 else x.squeeze(0)

@@ -1,5 +1,5 @@
-// The three convolution operators (see conv.h): argument checks, output geometry, and the
-// choice between oneDNN, own rows and columns. Public names (conv2d, conv_transpose2d ...) are records.
+// The three convolution operators (see conv.h): argument checks, output geometry, and the choice
+// between own rows, oneDNN and columns. Public names (conv2d, conv_transpose2d ...) are records.
 #include "kernels/conv.h"
 
 #include <algorithm>
@@ -203,74 +203,119 @@ ConvOperands operands(const Work& t, bool last) {
   return {t.x->raw(), t.w->raw(), t.y->raw(), t.bias ? t.bias->raw() : nullptr, ws, last};
 }
 
-bool is_real(DType dtype) { return dtype == DType::F32 || dtype == DType::F64; }
-
 // Where the own rows are faster than oneDNN, which fills up its vectors of channels where few meet
-// and has only plain loops for some gradients. Measured with AVX2.
-bool pays_directly(ConvPart part, const ConvGeometry& g, DType dtype) {
+// and has only plain loops for some gradients. Measured with AVX2. `last`: of channels-last
+// tensors, which oneDNN reads as they are.
+bool pays_directly(ConvPart part, const ConvGeometry& g, DType dtype, bool last) {
   constexpr int64_t kFew = 8;
   int64_t channels = g.in_channels / g.groups, outs = g.out_channels / g.groups;
   bool whole = g.stride[0] * g.stride[1] * g.stride[2] == 1;
   if (g.groups > 1 && (channels > kFew || outs > kFew)) return false;
   if (g.groups > 1 && channels == 1 && dtype == DType::F32) {
     if (part == ConvPart::Forward) return false;
-    return part == ConvPart::Input ? whole : g.kernel_numel() > 9;
+    return part == ConvPart::Input ? whole && !last : g.kernel_numel() > 9;
   }
   if (g.groups > 1 || channels == 1) return true;
   if (part == ConvPart::Input) return channels <= 4;
   return part == ConvPart::Weight && g.in[0] > 1 && whole && channels <= 32;
 }
+// Where fewer multiplications are worth the transforms: many channels, and enough outputs for those
+// of the kernel.
+bool pays_by_winograd(ConvPart part, const ConvGeometry& g) {
+  constexpr int64_t kMany = 32, kSide = 14, kOutputs = 768;
+  bool square = g.dims == 2 && g.groups == 1 && g.kernel[1] == 3 && g.kernel[2] == 3;
+  for (int d = 1; d < 3; ++d)
+    square &= g.stride[d] == 1 && g.dilation[d] == 1 && g.padding[d] <= 2 && g.out[d] >= kSide;
+  return part != ConvPart::Weight && square && g.batch * g.out_numel() >= kOutputs &&
+         std::min(g.in_channels, g.out_channels) >= kMany;
+}
 
-// The given operands are read from the call, `out` takes the part that is computed.
-void compute(ConvPart part, const ConvGeometry& g, const Tensor* x, const Tensor* w,
-             const Tensor* y, const Tensor* bias, Tensor& out, bool last) {
+// The own way to compute this convolution, or null.
+ConvFn own_way(ConvPart part, const ConvGeometry& g, DType dtype, bool last) {
+  static const auto* table =
+      static_cast<const ConvDirect*>(best_registered(Registration::OfConvDirect));
+  bool is_float = dtype == DType::F32;
+  if (!last && pays_by_winograd(part, g))
+    return is_float ? table->winograd_f32 : table->winograd_f64;
+  if (pays_directly(part, g, dtype, last)) return is_float ? table->f32 : table->f64;
+  return nullptr;
+}
+
+// One computation: the given operands are read from the call, `out` takes the part that is
+// computed.
+struct Task {
+  ConvPart part;
+  const ConvGeometry& g;
+  const Tensor *x, *w, *y, *bias;
+  Tensor& out;
+  bool last;
   DType dtype = widened(out.dtype);
-  bool stepwise = part == ConvPart::Input && dtype != out.dtype;
-  bool usual = !stepwise && is_real(dtype) && out.numel && g.batch && g.in_channels &&
-               g.kernel_numel() && g.in_numel() && g.out_numel();
-  bool direct = usual && pays_directly(part, g, dtype),
-       dnnl = usual && !direct && dtype == DType::F32;
-  Work t;
-  auto prepare = [&](bool in_channels_last) {
-    t.x = x ? in_layout(*x, dtype, in_channels_last) : result_in(out, dtype, in_channels_last);
-    t.y = y ? in_layout(*y, dtype, in_channels_last) : result_in(out, dtype, in_channels_last);
-    if (!dnnl || (w && !is_dense(*w)) || (w && w->dtype != dtype))
-      t.w = w ? contiguous_as(*w, dtype) : result_in(out, dtype, false);
+
+  int64_t work() const {
+    return g.batch * g.out_channels * g.out_numel() * (g.in_channels / g.groups) * g.kernel_numel();
+  }
+  // Tensors in the layout that is asked for; w as it is where any dense order serves.
+  Work prepare(bool channels_last, bool any_weight) const {
+    Work t;
+    t.x = x ? in_layout(*x, dtype, channels_last) : result_in(out, dtype, channels_last);
+    t.y = y ? in_layout(*y, dtype, channels_last) : result_in(out, dtype, channels_last);
+    if (w && any_weight && is_dense(*w) && w->dtype == dtype)
+      t.w = Ref<Tensor>::share(const_cast<Tensor*>(w));
     else
-      t.w = w ? Ref<Tensor>::share(const_cast<Tensor*>(w)) : result_in(out, dtype, false);
-  };
-  if (bias) t.bias = contiguous_as(*bias, dtype);
-  int64_t work =
-      g.batch * g.out_channels * g.out_numel() * (g.in_channels / g.groups) * g.kernel_numel();
-  bool done = direct;
-  if (direct) {
-    prepare(false);
-    Unlocked unlocked(work);
-    conv_direct(part, g, dtype, operands(t, false));
+      t.w = w ? contiguous_as(*w, dtype) : result_in(out, dtype, false);
+    if (bias) t.bias = contiguous_as(*bias, dtype);
+    return t;
   }
-  if (dnnl) {
+  void finish(const Work& t) const {
+    const Ref<Tensor>& made = part == ConvPart::Forward ? t.y : part == ConvPart::Input ? t.x : t.w;
+    if (made.get() != &out) copy_into(out, *made);
+  }
+
+  void by_own(ConvFn own) const {
+    Work t = prepare(false, false);
+    {
+      Unlocked unlocked(work());
+      own(part, g, operands(t, false));
+    }
+    finish(t);
+  }
+  bool by_dnnl() const {
     conv_dnnl_prepare();
-    prepare(last);
-    Unlocked unlocked(work);
-    done = conv_dnnl(part, g, operands(t, last));
+    Work t = prepare(last, true);
+    {
+      Unlocked unlocked(work());
+      if (!conv_dnnl(part, g, operands(t, last))) return false;
+    }
+    finish(t);
+    return true;
   }
-  if (!done) {
-    dnnl = false;
-    prepare(false);
+  void by_columns() const {
+    Work t = prepare(false, false);
     gemm_prepare(dtype, INT64_MAX);
-    Unlocked unlocked(work);
-    ConvOperands o = operands(t, false);
-    o.kept = out.dtype;
-    conv_columns(part, g, dtype, o);
+    {
+      Unlocked unlocked(work());
+      ConvOperands o = operands(t, false);
+      o.kept = out.dtype;
+      conv_columns(part, g, dtype, o);
+    }
+    finish(t);
   }
-  Ref<Tensor>& made = part == ConvPart::Forward ? t.y : part == ConvPart::Input ? t.x : t.w;
-  if (made.get() != &out) copy_into(out, *made);
+};
+
+void compute(const Task& t) {
+  const ConvGeometry& g = t.g;
+  bool stepwise = t.part == ConvPart::Input && t.dtype != t.out.dtype;
+  bool usual = !stepwise && (t.dtype == DType::F32 || t.dtype == DType::F64) && t.out.numel &&
+               g.batch && g.in_channels && g.kernel_numel() && g.in_numel() && g.out_numel();
+  if (ConvFn own = usual ? own_way(t.part, g, t.dtype, t.last) : nullptr) return t.by_own(own);
+  if (usual && t.dtype == DType::F32 && t.by_dnnl()) return;
+  t.by_columns();
 }
 
 void forward_run(Call& c) {
   ConvGeometry g = forward_geometry(c);
-  compute(ConvPart::Forward, g, &c.tensor(0), &c.tensor(1), nullptr, c.tensor_or_null(2), c.out(0),
-          wants_channels_last(c.tensor(0), c.tensor(1)));
+  compute({ConvPart::Forward, g, &c.tensor(0), &c.tensor(1), nullptr, c.tensor_or_null(2), c.out(0),
+           wants_channels_last(c.tensor(0), c.tensor(1))});
 }
 
 // out[:, c] += bias[c], for the transposed convolution.
@@ -291,26 +336,16 @@ void add_channel_bias(Tensor& out, const Tensor& bias) {
 
 void input_run(Call& c) {
   ConvGeometry g = input_geometry(c);
-  compute(ConvPart::Input, g, nullptr, &c.tensor(1), &c.tensor(0), nullptr, c.out(0),
-          wants_channels_last(c.tensor(0), c.tensor(1)));
+  compute({ConvPart::Input, g, nullptr, &c.tensor(1), &c.tensor(0), nullptr, c.out(0),
+           wants_channels_last(c.tensor(0), c.tensor(1))});
   if (Tensor* bias = c.tensor_or_null(2)) add_channel_bias(c.out(0), *bias);
 }
 
 void weight_run(Call& c) {
   ConvGeometry g = weight_geometry(c);
-  compute(ConvPart::Weight, g, &c.tensor(1), nullptr, &c.tensor(0), nullptr, c.out(0),
-          is_channels_last(c.tensor(1)));
+  compute({ConvPart::Weight, g, &c.tensor(1), nullptr, &c.tensor(0), nullptr, c.out(0),
+           is_channels_last(c.tensor(1))});
 }
-
-}  // namespace
-
-void conv_direct(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t) {
-  static const auto* table =
-      static_cast<const ConvDirect*>(best_registered(Registration::OfConvDirect));
-  (dtype == DType::F32 ? table->f32 : table->f64)(part, g, t);
-}
-
-namespace {
 
 RL_KERNEL("_conv_forward", forward_infer, forward_run);
 RL_KERNEL("_conv_input", input_infer, input_run);

@@ -35,13 +35,12 @@ struct ConvOperands {
 bool conv_dnnl(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
 void conv_dnnl_prepare();  // needs the interpreter lock
 
-// float32 and float64, row-major operands, nothing empty; through rows that are read in place
-// (conv_direct.cpp, compiled once per instruction-set level).
-using ConvDirectFn = void (*)(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
+// float32 and float64, row-major operands, nothing empty; compiled once per instruction-set level.
+using ConvFn = void (*)(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
 struct ConvDirect {
-  ConvDirectFn f32, f64;
+  ConvFn f32, f64;                    // through rows that are read in place (conv_direct.cpp)
+  ConvFn winograd_f32, winograd_f64;  // 3 x 3, stride 1, padding up to 2; not Weight
 };
-void conv_direct(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t);
 
 // Any dtype but the 16-bit floats, through unfolded columns; row-major operands.
 void conv_columns(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t);

@@ -61,6 +61,20 @@ def test_every_geometry_has_its_three_parts(dtype, dims, groups, channels, outs)
         assert_near(by_weight, _conv_weight(*wide(g, x), kernel, *windows, groups))
 
 
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize(
+    "size, padding", [((14, 14), (1, 1)), ((17, 33), (0, 2)), ((30, 15), (2, 1))]
+)
+def test_by_points_of_tiles(dtype, size, padding):
+    rl.manual_seed(0)
+    windows = [1], padding, [1], 1
+    x, w, bias = (rl.randn(*s, dtype=dtype) for s in ((9, 33, *size), (35, 33, 3, 3), (35,)))
+    y = _conv_forward(x, w, bias, *windows)
+    assert_near(y, _conv_forward(*wide(x, w, bias), *windows))
+    back = _conv_input(y, w, None, size, *windows)
+    assert_near(back, _conv_input(*wide(y, w), None, size, *windows))
+
+
 @pytest.mark.parametrize("groups, channels", [(1, 3), (6, 1), (3, 4), (1, 40)])
 def test_an_empty_batch_gives_empty_results_and_a_zero_weight(groups, channels):
     x = rl.zeros(0, groups * channels, 5, 5)
@@ -71,7 +85,10 @@ def test_an_empty_batch_gives_empty_results_and_a_zero_weight(groups, channels):
     assert rl.equal(_conv_weight(g, x, [3, 3], *windows), rl.zeros(w.shape))
 
 
-@pytest.mark.parametrize("groups, channels, outs", [(1, 1, 6), (12, 1, 1), (6, 4, 4), (1, 3, 20)])
+THREADED = [(1, 1, 6), (12, 1, 1), (6, 4, 4), (1, 3, 20), (1, 40, 50)]
+
+
+@pytest.mark.parametrize("groups, channels, outs", THREADED)
 def test_threads_do_not_change_a_bit(groups, channels, outs):
     x, w = rl.randn(5, groups * channels, 40, 40), rl.randn(groups * outs, channels, 3, 3)
     windows, threads = ([1], [1], [1], groups), rl.get_num_threads()

@@ -239,7 +239,8 @@ def expand_parameters(self, batch_shape, _instance=None):
     """`Distribution.expand` for a class whose parameters are all that depends on the batch shape.
 
     A parameter keeps as many trailing dimensions as its constraint has event dimensions. Inner
-    distributions share the batch shape; lazily computed values are computed anew.
+    distributions that share the batch shape do too, others are left to the subclass that has them;
+    lazily computed values are computed anew.
     """
     new = blank_instance(self, _instance)
     batch_shape = rl.Size(batch_shape)
@@ -250,7 +251,7 @@ def expand_parameters(self, batch_shape, _instance=None):
             value = value.expand(batch_shape + value.shape[value.dim() - kept :])
         elif isinstance(getattr(type(self), name, None), lazy_property):
             continue
-        elif isinstance(value, Distribution):
+        elif isinstance(value, Distribution) and value.batch_shape == self.batch_shape:
             value = value.expand(batch_shape)
         setattr(new, name, value)
     new._batch_shape = batch_shape

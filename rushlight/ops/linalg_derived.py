@@ -110,7 +110,7 @@ def _tolerance(a, s, atol, rtol):
 
 
 @op(
-    "matrix_rank(Tensor A, *, any atol=None, any rtol=None, bool hermitian=False) -> Tensor",
+    "matrix_rank(Tensor self, *, any atol=None, any rtol=None, bool hermitian=False) -> Tensor",
     at="linalg",
     differentiable=False,
 )
@@ -126,10 +126,34 @@ def matrix_rank(A, atol=None, rtol=None, hermitian=False):
     return (s > _tolerance(A, s, atol, rtol)).sum(-1)
 
 
+@op(
+    "matrix_rank.tol(Tensor self, any tol, bool hermitian=False) -> Tensor",
+    at="linalg",
+    differentiable=False,
+)
+def _rank_above(self, tol, hermitian=False):
+    """The number of singular values above ``tol``, as in earlier versions.
+
+    Example::
+
+        >>> rl.linalg.matrix_rank(rl.tensor([[2., 0.], [0., 1e-3]]), 0.1)
+        tensor(1)
+    """
+    return matrix_rank(self, atol=tol, rtol=0.0, hermitian=hermitian)
+
+
+@_rank_above.samples
+def _(make):
+    yield make(2, 4, 3), 0.5
+
+
 # ---- inverses
 
 
-@op("pinv(Tensor A, *, any atol=None, any rtol=None, bool hermitian=False) -> Tensor", at="linalg")
+@op(
+    "pinv(Tensor self, *, any atol=None, any rtol=None, bool hermitian=False) -> Tensor",
+    at="linalg",
+)
 def pinv(A, atol=None, rtol=None, hermitian=False):
     """The Moore-Penrose inverse of (*, m, n) matrices; small singular values count as zero.
 
@@ -153,9 +177,9 @@ def pinv(A, atol=None, rtol=None, hermitian=False):
 
 
 @pinv.vjp_all
-def _(g, needs, A, result):
+def _(g, needs, self, result):
     """Source: Golub and Pereyra, The differentiation of pseudo-inverses, 1973."""
-    p, ph, gh = result, _h(result), _h(g)
+    A, p, ph, gh = self, result, _h(result), _h(g)
     if A.size(-2) <= A.size(-1):
         inner = gh @ p
         outer = inner @ ph
@@ -165,6 +189,23 @@ def _(g, needs, A, result):
         outer = ph @ inner
         slope = outer - _h(inner @ p) - (outer @ p) @ A + (gh - A @ inner) @ p @ ph
     return slope, None, None, None
+
+
+@op("pinv.rcond(Tensor self, any rcond, bool hermitian=False) -> Tensor", at="linalg")
+def _pinv_rcond(self, rcond, hermitian=False):
+    """The Moore-Penrose inverse with a relative tolerance, as in earlier versions.
+
+    Example::
+
+        >>> rl.linalg.pinv(rl.tensor([[2., 0.], [0., 1e-3]]), 0.1).tolist()
+        [[0.5, 0.0], [0.0, 0.0]]
+    """
+    return pinv(self, rtol=rcond, hermitian=hermitian)
+
+
+@_pinv_rcond.samples
+def _(make):
+    yield make(4, 3), 1e-6
 
 
 @op("pinverse(Tensor self, float rcond=1e-15) -> Tensor")

@@ -242,3 +242,21 @@ def test_docs_page():
         str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE
     )
     assert tried > 15 and not failed
+
+
+def test_subclasses_expand_what_they_add():
+    """Inner distributions of a shape of their own are none of the base class's business."""
+
+    class Augmented(rl.distributions.Beta):
+        def __init__(self, a, b):
+            super().__init__(a, b)
+            self.parts = rl.distributions.Gamma(rl.stack([a, b], -1), 1.0)
+
+        def expand(self, batch_shape, _instance=None):
+            new = self._get_checked_instance(Augmented, _instance)
+            new = super().expand(batch_shape, new)
+            new.parts = self.parts.expand(rl.Size(batch_shape) + (2,))
+            return new
+
+    wide = Augmented(rl.ones(3, 1), rl.ones(3, 1)).expand((2, 3, 1))
+    assert wide.batch_shape == (2, 3, 1) and wide.parts.batch_shape == (2, 3, 1, 2)

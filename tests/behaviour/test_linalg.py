@@ -229,3 +229,11 @@ def test_approximate_factorisations():
     close(rl.lobpcg(p, 3, tol=1e-12)[0], rl.tensor([29.0, 28, 27], dtype=rl.float64))
     values, vectors = rl.lobpcg(p, 2, largest=False, tol=1e-12)
     assert float((p @ vectors - vectors * values).abs().max()) < 1e-9
+
+
+def test_tolerances_by_place_as_in_earlier_versions():
+    a = rl.tensor([[2.0, 0.0], [0.0, 1e-3]])
+    for inverse in (L.pinv(a, 0.1), L.pinv(a, rcond=0.1), L.pinv(a, rl.tensor(0.1), True)):
+        assert inverse.tolist() == [[0.5, 0.0], [0.0, 0.0]]
+    ranks = L.matrix_rank(a, 0.1), L.matrix_rank(input=a, tol=0.1), L.matrix_rank(a, 1e-4, True)
+    assert [r.item() for r in ranks] == [1, 1, 2]

@@ -2,8 +2,16 @@
 // determinants. Small matrices are eliminated here, others by LAPACK. Codes are the position,
 // from 1, of the first zero on U's diagonal.
 #include "kernels/lapack.h"
+#include "kernels/small_inverse.h"
 
 namespace rl {
+
+const SmallInverses& small_inverses() {
+  static const auto* loops =
+      static_cast<const SmallInverses*>(best_registered(Registration::OfSmallInverses));
+  return *loops;
+}
+
 namespace {
 using namespace lapack;
 
@@ -229,20 +237,37 @@ struct Inverter {
   }
 };
 
+template <class T>
+void invert_all(Tensor& a, Tensor& out, Tensor& info, int n) {
+  static const Routine getrf = routine<T>("getrf"), getri = routine<T>("getri"),
+                       getrs = routine<T>("getrs");
+  int64_t area = int64_t{n} * n;
+  copy_into(out, a);
+  over_batch(count_of(a), 2 * area * n, [&](int64_t begin, int64_t end) {
+    Inverter<T> inverter{getrf, getri, getrs, n, {}, {}};
+    inverter.prepare();
+    for (int64_t i = begin; i < end; ++i)
+      info.data<int>()[i] = inverter.run(out.data<T>() + i * area);
+  });
+}
+template <class T>
+void invert_small(Tensor& a, Tensor& out, Tensor& info, int n) {
+  Ref<Tensor> from = contiguous(a);
+  int64_t area = int64_t{n} * n;
+  Unlocked unlocked(area * a.numel);
+  parallel_for(count_of(a), 16384 / (area * n) + 1, [&](int64_t begin, int64_t end) {
+    small_inverses().of<T>()(from->data<T>() + begin * area, end - begin, n,
+                             out.data<T>() + begin * area, info.data<int>() + begin);
+  });
+}
+
 void inverse_run(Call& c) {
   Tensor &a = c.tensor(0), &out = c.out(0), &info = c.out(1);
   int n = rows_of(c, a);
-  copy_into(out, a);
   for_type(c, a.dtype, [&]<class T>() {
-    static const Routine getrf = routine<T>("getrf"), getri = routine<T>("getri"),
-                         getrs = routine<T>("getrs");
-    int64_t area = int64_t{n} * n;
-    over_batch(count_of(a), 2 * area * n, [&](int64_t begin, int64_t end) {
-      Inverter<T> inverter{getrf, getri, getrs, n, {}, {}};
-      inverter.prepare();
-      for (int64_t i = begin; i < end; ++i)
-        info.data<int>()[i] = inverter.run(out.data<T>() + i * area);
-    });
+    if constexpr (!kIsComplex<T>)
+      if (n > 0 && n <= kLargestSmallInverse) return invert_small<T>(a, out, info, n);
+    invert_all<T>(a, out, info, n);
   });
   check_info(c.text(1), info, singular_inverse);
 }

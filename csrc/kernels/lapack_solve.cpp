@@ -1,8 +1,16 @@
 // Solvers that bring no factorisation of their own file: triangular systems, symmetric indefinite
 // ones (L D L^H), least squares.
+#include "core/allocator.h"
 #include "kernels/lapack.h"
+#include "kernels/tall_qr.h"
 
 namespace rl {
+
+const TallQr& tall_qr() {
+  static const auto* loops = static_cast<const TallQr*>(best_registered(Registration::OfTallQr));
+  return *loops;
+}
+
 namespace {
 using namespace lapack;
 
@@ -112,13 +120,14 @@ void least_squares_infer(Call& c) {
 template <class T>
 class LeastSquares {
  public:
-  LeastSquares(const Routine& driver, std::string_view name, int m, int n, int k, Real<T> rcond)
+  LeastSquares(const Routine& driver, std::string_view name, int m, int n, int k, int ld,
+               Real<T> rcond)
       : driver_(driver),
         name_(name),
         m_(m),
         n_(n),
         k_(k),
-        ld_(std::max(m, n)),
+        ld_(ld),
         rcond_(rcond),
         real_work_(kIsComplex<T> ? 5 * static_cast<size_t>(std::max(m, n)) : 1),
         int_work_(1) {
@@ -164,12 +173,75 @@ class LeastSquares {
 
   const Routine& driver_;
   std::string_view name_;
-  int m_, n_, k_, ld_;
+  int m_, n_, k_, ld_;  // ld_: rows of b, of which max(m, n) are used
   Real<T> rcond_;
   std::vector<T> work_;
   std::vector<Real<T>> real_work_;
   std::vector<int> int_work_, columns_;
 };
+
+// Much taller than wide: solved as R X = C (tall_qr.h), or as it is where that is out of range.
+template <class T>
+class TallLeastSquares {
+ public:
+  TallLeastSquares(const Routine& driver, std::string_view name, int m, int n, int k, T rcond)
+      : driver_(driver),
+        name_(name),
+        m_(m),
+        n_(n),
+        k_(k),
+        rcond_(rcond),
+        square_(driver, name, n, n, k, m, rcond),
+        columns_(int64_t{m} * n),
+        triangle_(int64_t{n} * (n + k)),
+        rest_(k) {}
+
+  // a and b are row-major, x has m rows in columns.
+  int run(const T* a, const T* b, T* x, T* singular, int& rank) {
+    TallSystem<T> s{a, b, m_, n_, k_, triangle_.data(), rest_.data(), 0, 0};
+    T* columns = columns_.data();
+    if (!tall_qr().of<T>()(s)) {
+      to_columns(a, n_, columns);
+      to_columns(b, k_, x);
+      return LeastSquares<T>(driver_, name_, m_, n_, k_, m_, rcond_)
+          .run(columns, x, singular, rank);
+    }
+    int width = n_ + k_;
+    for (int64_t j = 0; j < n_; ++j)
+      for (int64_t i = 0; i < n_; ++i) columns[j * n_ + i] = s.triangle[i * width + j];
+    for (int64_t j = 0; j < k_; ++j)
+      for (int64_t i = 0; i < n_; ++i) x[j * m_ + i] = s.triangle[i * width + n_ + j];
+    int code = square_.run(columns, x, singular, rank);
+    undo_scale(s, x, singular);
+    return code;
+  }
+
+ private:
+  void to_columns(const T* from, int64_t cols, T* to) const {
+    for (int64_t i = 0; i < m_; ++i)
+      for (int64_t j = 0; j < cols; ++j) to[j * m_ + i] = from[i * cols + j];
+  }
+  void undo_scale(const TallSystem<T>& s, T* x, T* singular) const {
+    for (int i = 0; i < n_; ++i) singular[i] /= s.scale_a;
+    for (int64_t j = 0; j < k_; ++j, x += m_) {
+      for (int i = 0; i < n_; ++i) x[i] *= s.scale_a / s.scale_b;
+      x[n_] = std::sqrt(s.rest[j]);
+    }
+  }
+
+  const Routine& driver_;
+  std::string_view name_;
+  int m_, n_, k_;
+  T rcond_;
+  LeastSquares<T> square_;
+  Scratch<T> columns_, triangle_, rest_;
+};
+
+bool much_taller(const Call& c) {
+  const Tensor& a = c.tensor(0);
+  int64_t m = a.size(a.ndim - 2), n = a.size(a.ndim - 1);
+  return !is_complex(a.dtype) && m >= 2 * n && n + c.tensor(1).size(c.tensor(1).ndim - 1) <= 1024;
+}
 
 void copy_head(Tensor& out, Tensor& b) {  // b into the first rows of out
   SizeVec strides(out.strides().begin(), out.strides().end());
@@ -183,21 +255,36 @@ void least_squares_run(Call& c) {
   fill(x, Scalar::of(int64_t{0}));
   fill(rank, Scalar::of(int64_t{0}));
   if (!a.numel || !b.numel) return;
-  Ref<Tensor> matrices = empty_columns(batch_of(a), m, n, a.dtype);
+  bool tall = much_taller(c);
   Ref<Tensor> info = empty(batch_of(a), DType::I32);
-  copy_into(*matrices, a);
-  copy_head(x, b);
+  Ref<Tensor> matrices = tall ? contiguous(a) : empty_columns(batch_of(a), m, n, a.dtype);
+  Ref<Tensor> right = tall ? contiguous(b) : Ref<Tensor>::share(&x);
+  if (!tall) {
+    copy_into(*matrices, a);
+    copy_head(x, b);
+  }
   for_type(c, a.dtype, [&]<class T>() {
     Routine driver = routine<T>(std::string(c.text(3)).c_str());
+    auto rcond = static_cast<Real<T>>(c.number(2));
+    auto solve = [&](int64_t i, auto&& run) {
+      int found = 0;
+      info->data<int>()[i] = run(matrices->data<T>() + i * m * n, x.data<T>() + i * int64_t{ld} * k,
+                                 s.data<Real<T>>() + i * std::min(m, n), found);
+      rank.data<int64_t>()[i] = found;
+    };
     over_batch(count_of(a), int64_t{4} * m * n * std::min(m, n), [&](int64_t begin, int64_t end) {
-      LeastSquares<T> solver(driver, c.text(3), m, n, k, static_cast<Real<T>>(c.number(2)));
-      for (int64_t i = begin; i < end; ++i) {
-        int found = 0;
-        info->data<int>()[i] =
-            solver.run(matrices->data<T>() + i * m * n, x.data<T>() + i * int64_t{ld} * k,
-                       s.data<Real<T>>() + i * std::min(m, n), found);
-        rank.data<int64_t>()[i] = found;
-      }
+      if constexpr (!kIsComplex<T>)
+        if (tall) {
+          TallLeastSquares<T> solver(driver, c.text(3), m, n, k, rcond);
+          for (int64_t i = begin; i < end; ++i)
+            solve(i, [&](T* from, T* to, T* singular, int& found) {
+              return solver.run(from, right->data<T>() + i * m * k, to, singular, found);
+            });
+          return;
+        }
+      LeastSquares<T> solver(driver, c.text(3), m, n, k, ld, rcond);
+      for (int64_t i = begin; i < end; ++i)
+        solve(i, [&](auto&&... args) { return solver.run(args...); });
     });
   });
   check_info("linalg.lstsq", *info, [](int code) {

@@ -253,7 +253,9 @@ struct Registration {
     OfMoveTable,
     OfGemmLoops,
     OfGemmBlocks,
-    OfConvDirect
+    OfConvDirect,
+    OfTallQr,
+    OfSmallInverses
   } what;
   int rank;  // of the instruction-set level it was compiled for, see plan/isa.h
   const void* object;

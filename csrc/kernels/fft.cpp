@@ -14,7 +14,10 @@ namespace fft {
 
 // Beyond, the buffers of kLanes lines leave the cache; lines whose elements are neighbours are
 // better off as matrices long before.
-constexpr int64_t kLongestInLanes = 2048, kLongestNeighbours = 512;
+constexpr int64_t kLongestInLanes = 16384, kLongestNeighbours = 512;
+// Columns from kShortestInBlocks on are moved in blocks of as many groups of lanes as the second
+// level of the cache holds (kBlockPoints), but four at most.
+constexpr int64_t kShortestInBlocks = 256, kBlockPoints = 4096, kMostGroups = 4;
 
 // Plans of recent lengths: making one costs as much as several transforms.
 template <class Plan>
@@ -165,10 +168,57 @@ void complex_in_lanes(const Complex<T>* x, Complex<T>* out, const Lines& l,
   });
 }
 
+// `groups` times kLanes columns in turn: each row of such a block is several lines of memory, which
+// come sooner than as many that are far apart. `buffers`: (groups + 1) * n points.
+template <class T>
+void transform_block(const Lined<T>& plan, const Lines& l, int64_t groups, const Complex<T>* x,
+                     Complex<T>* out, Direction<T> direction, Point<T>* buffers) {
+  int64_t n = l.size;
+  Point<T>*done[kMostGroups], *spare = buffers + groups * n;
+  auto over_lines = [&](auto&& f) {
+    for (int64_t k = 0; k < n; ++k)
+      for (int64_t g = 0; g < groups; ++g) f(done[g][k], k * l.inner + g * kLanes<T>);
+  };
+  for (int64_t g = 0; g < groups; ++g) done[g] = buffers + g * n;
+  over_lines([&](Point<T>& p, int64_t at) {
+    __builtin_prefetch(x + at + kAhead * l.inner);
+    p = direction.in(load_adjacent(x + at));
+  });
+  for (int64_t g = 0; g < groups; ++g) {
+    Point<T>* from = std::exchange(done[g], transform(plan.passes, done[g], spare));
+    if (done[g] == spare) spare = from;
+  }
+  over_lines([&](Point<T>& p, int64_t at) {
+    __builtin_prefetch(out + at + kAhead * l.inner, 1);
+    store_adjacent(out + at, direction.out(p));
+  });
+}
+
+template <class T>
+void complex_in_blocks(const Complex<T>* x, Complex<T>* out, const Lines& l,
+                       Direction<T> direction) {
+  auto plan = plan_of<Lined<T>>(l.size);
+  int64_t groups = l.inner / kLanes<T>;
+  int64_t most = std::clamp<int64_t>(kBlockPoints / l.size, 1, kMostGroups);
+  int64_t blocks = (groups + most - 1) / most;
+  parallel_for(l.outer * blocks, 1, [&](int64_t begin, int64_t end) {
+    Scratch<Point<T>> buffers((most + 1) * l.size);
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t first = i % blocks * most;
+      int64_t at = i / blocks * l.size * l.inner + first * kLanes<T>;
+      transform_block(*plan, l, std::min(most, groups - first), x + at, out + at, direction,
+                      buffers.data());
+    }
+  });
+}
+
 template <class T>
 void complex_transform(const Complex<T>* x, Complex<T>* out, const Lines& l,
                        Direction<T> direction) {
-  if (in_lanes<T>(l, l.size)) return complex_in_lanes(x, out, l, direction);
+  if (in_lanes<T>(l, l.size)) {
+    bool whole = l.inner % kLanes<T> == 0 && l.size >= kShortestInBlocks;
+    return whole ? complex_in_blocks(x, out, l, direction) : complex_in_lanes(x, out, l, direction);
+  }
   auto plan = plan_of<Row<T>>(l.size);
   over_rows(x, l, out, l, [&](const Complex<T>* from, Complex<T>* to) {
     transform_row(*plan, from, to, direction);
@@ -192,10 +242,15 @@ void join(V& at_k, V& at_rest, W w) {
   at_rest = conj(even - odd);
 }
 
-// f(value at k, value at h - k, root(k, n)) for the pairs of points of lines ...
+// f(value at k, value at h - k, root(k, n)) for the pairs of points of lines, from z to `to` ...
 template <class T, class F>
-void over_pairs(Point<T>* z, int64_t h, const std::vector<Complex<T>>& roots, F&& f) {
-  for (int64_t k = 1; 2 * k <= h; ++k) f(z[k], z[h - k], roots[k]);
+void over_pairs(const Point<T>* z, Point<T>* to, int64_t h, const std::vector<Complex<T>>& roots,
+                F&& f) {
+  for (int64_t k = 1; 2 * k <= h; ++k) {
+    Point<T> low = z[k], high = z[h - k];
+    f(low, high, roots[k]);
+    to[k] = low, to[h - k] = high;
+  }
 }
 // ... and of one line, kLanes neighbours at once with those from its end backwards.
 template <class T>
@@ -203,17 +258,22 @@ Point<T> backwards(Point<T> p) {
   return {pick<Backwards, T>(p.re, p.re), pick<Backwards, T>(p.im, p.im)};
 }
 template <class T, class F>
-void over_pairs(Complex<T>* z, int64_t h, const std::vector<Complex<T>>& roots, F&& f) {
+void over_pairs(const Complex<T>* z, Complex<T>* to, int64_t h,
+                const std::vector<Complex<T>>& roots, F&& f) {
   constexpr int n = kLanes<T>;
   int64_t k = 1;
   for (; 2 * (k + n) <= h; k += n) {
-    Complex<T>*at_k = z + k, *rest = z + h - k - n + 1;
-    Point<T> low = load_adjacent(at_k), high = backwards(load_adjacent(rest));
+    int64_t rest = h - k - n + 1;
+    Point<T> low = load_adjacent(z + k), high = backwards(load_adjacent(z + rest));
     f(low, high, load_adjacent(roots.data() + k));
-    store_adjacent(at_k, low);
-    store_adjacent(rest, backwards(high));
+    store_adjacent(to + k, low);
+    store_adjacent(to + rest, backwards(high));
   }
-  for (; 2 * k <= h; ++k) f(z[k], z[h - k], roots[k]);
+  for (; 2 * k <= h; ++k) {
+    Complex<T> low = z[k], high = z[h - k];
+    f(low, high, roots[k]);
+    to[k] = low, to[h - k] = high;
+  }
 }
 
 // Makes the h + 1 values of the half spectrum from the transform of h pairs, in place.
@@ -222,12 +282,12 @@ void separate_all(V* z, int64_t h, const std::vector<Complex<T>>& roots) {
   V first = z[0];
   z[0] = {first.re + first.im, decltype(first.re){}};
   z[h] = {first.re - first.im, decltype(first.re){}};
-  over_pairs(z, h, roots, [](auto& a, auto& b, auto w) { separate<T>(a, b, w); });
+  over_pairs(z, z, h, roots, [](auto& a, auto& b, auto w) { separate<T>(a, b, w); });
 }
 template <class V, class T>
-void join_all(V* z, int64_t h, const std::vector<Complex<T>>& roots) {
-  z[0] = {z[0].re + z[h].re, z[0].re - z[h].re};
-  over_pairs(z, h, roots, [](auto& a, auto& b, auto w) { join<T>(a, b, w); });
+void join_all(const V* z, V* to, int64_t h, const std::vector<Complex<T>>& roots) {
+  to[0] = {z[0].re + z[h].re, z[0].re - z[h].re};
+  over_pairs(z, to, h, roots, [](auto& a, auto& b, auto w) { join<T>(a, b, w); });
 }
 
 // A length of reals: how many complex numbers are transformed, and the roots to separate them.
@@ -311,7 +371,7 @@ void half_in_lanes(const Complex<T>* x, T* out, const Lines& in, const Lines& l,
   over_groups<T>(l.count(), n + 1, [&](int64_t first, Point<T>* a, Point<T>* b) {
     Group<T>(in, first).load_all(x, a);
     if (halves->paired)
-      join_all(a, n, halves->roots);
+      join_all(a, a, n, halves->roots);
     else
       a[0].im = typename Point<T>::Lanes{};
     for (int64_t k = in.size; k < n; ++k) a[k] = conj(a[n - k]);
@@ -329,17 +389,16 @@ void half_in_lanes(const Complex<T>* x, T* out, const Lines& in, const Lines& l,
 
 template <class T>
 void half_row(const Halves<T>& halves, const Row<T>& plan, const Complex<T>* x, T* out, T scale) {
-  int64_t n = halves.points, given = halves.paired ? n + 1 : n / 2 + 1;
+  int64_t n = halves.points;
   Direction<T> inverse(true, scale);
-  Scratch<Complex<T>> scratch(n + 1);
+  Scratch<Complex<T>> scratch(n);
   Complex<T>* z = scratch.data();
-  std::copy_n(x, given, z);
   if (halves.paired) {
-    join_all(z, n, halves.roots);
+    join_all(x, z, n, halves.roots);
     return transform_row(plan, z, reinterpret_cast<Complex<T>*>(out), inverse);
   }
-  z[0].im = 0;
-  for (int64_t k = given; k < n; ++k) z[k] = conj(z[n - k]);
+  z[0] = {x[0].re, 0};
+  for (int64_t k = 1; k < n; ++k) z[k] = 2 * k < n ? x[k] : conj(x[n - k]);
   transform_row(plan, z, z, inverse);
   for (int64_t k = 0; k < n; ++k) out[k] = z[k].re;
 }

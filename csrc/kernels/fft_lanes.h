@@ -174,15 +174,17 @@ void store_adjacent(Complex<T>* out, Point<T> p) {
   std::memcpy(&out[kLanes<T> / 2].re, &high, sizeof high);
 }
 
-// The first `used` of them; the other lanes are 0.
+// The first `used` of them, or all if that is more; the other lanes are 0.
 template <class T>
 Point<T> load_some(const Complex<T>* x, int64_t used) {
+  if (used >= kLanes<T>) return load_adjacent(x);
   Complex<T> some[kLanes<T>] = {};
   std::copy_n(x, used, some);
   return load_adjacent(some);
 }
 template <class T>
 void store_some(Complex<T>* out, int64_t used, Point<T> p) {
+  if (used >= kLanes<T>) return store_adjacent(out, p);
   Complex<T> some[kLanes<T>];
   store_adjacent(some, p);
   std::copy_n(some, used, out);

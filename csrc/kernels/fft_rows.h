@@ -149,17 +149,25 @@ Row<T>::Row(int64_t n) : n(n) {
     passes = passes_of<T>(n);
 }
 
+// out[k] = f(x[k], w[k]), kLanes at once.
+template <class T, class F>
+void combine(const Complex<T>* x, const Complex<T>* w, Complex<T>* out, int64_t n, F f) {
+  for (int64_t k = 0; k < n; k += kLanes<T>)
+    store_some(out + k, n - k, f(load_some(x + k, n - k), load_some(w + k, n - k)));
+}
+
 template <class T>
 void convolve(const Row<T>& row, const Complex<T>* x, Complex<T>* out, Direction<T> direction) {
+  using P = Point<T>;
   int64_t n = row.n, m = row.longer->n;
   Scratch<Complex<T>> scratch(m);
   Complex<T>* y = scratch.data();
-  for (int64_t k = 0; k < n; ++k) y[k] = direction.in(x[k]) * row.chirp[k];
+  combine(x, row.chirp.data(), y, n, [&](P p, P w) { return direction.in(p) * w; });
   std::fill(y + n, y + m, Complex<T>{});
   transform_row(*row.longer, y, y, Direction<T>(false, 1));
-  for (int64_t k = 0; k < m; ++k) y[k] *= row.filter[k];
+  combine(y, row.filter.data(), y, m, [](P p, P w) { return p * w; });
   transform_row(*row.longer, y, y, Direction<T>(true, 1));
-  for (int64_t k = 0; k < n; ++k) out[k] = direction.out(y[k] * row.chirp[k]);
+  combine(y, row.chirp.data(), out, n, [&](P p, P w) { return direction.out(p * w); });
 }
 
 template <class T>

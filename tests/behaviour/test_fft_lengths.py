@@ -53,7 +53,7 @@ def test_short_lengths(layout, dtype):
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
 @pytest.mark.parametrize("n", LONG)
 def test_long_lengths(n, dtype):
-    for layout in ("one row", "few rows", "few columns"):
+    for layout in ("one row", "few rows", "few columns", "columns"):
         _compare(LAYOUTS[layout](n), dtype)
 
 

@@ -23,8 +23,8 @@ import warnings
 
 HANG_SECONDS = 20
 MEMORY_BYTES = 6 << 30  # so that huge sizes fail to allocate instead of exhausting the machine
-# As many results as asked for: a huge number is answered after a long time, as it must be.
-ENDLESS = re.compile(r"chunk|split|combinations|cartesian_prod")
+# As many results or rounds as asked for: a huge number takes a long time, as it must.
+ENDLESS = re.compile(r"chunk|split|combinations|cartesian_prod|lowrank")
 RAW_TEXT = re.compile(
     r"^(std::|vector::|basic_string|bad_|map::|_Map_base|stod|stoi|cannot create std)"
 )

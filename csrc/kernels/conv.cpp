@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/gemm.h"
+#include "kernels/layouts.h"
 #include "plan/call.h"
 #include "plan/copy.h"
 
@@ -137,12 +138,6 @@ ConvGeometry weight_geometry(const Call& c) {
 }
 
 // ---- layouts
-MemoryFormat last_format(const Tensor& t) {
-  return t.ndim == 5 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast;
-}
-bool is_channels_last(const Tensor& t) {
-  return t.ndim >= 4 && !t.contiguous && is_contiguous(t, last_format(t));
-}
 bool wants_channels_last(const Tensor& a, const Tensor& b) {
   return is_channels_last(a) || is_channels_last(b);
 }

@@ -2,6 +2,7 @@
 // a run of `inner` elements per image, and `rows`, where channels are the fastest dimension
 // (channels-last tensors and [N, C] inputs). Statistics are kept in double.
 #include "kernels/kept.h"
+#include "kernels/layouts.h"
 #include "kernels/norm.h"
 
 namespace rl {
@@ -19,10 +20,6 @@ struct BatchLayout {
   }
 };
 
-bool is_channels_last(const Tensor& x) {
-  MemoryFormat f = x.ndim == 5 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast;
-  return x.ndim >= 4 && !x.contiguous && is_contiguous(x, f);
-}
 BatchLayout layout(const Tensor& x, bool last) {
   int64_t inner = 1;
   for (int d = 2; d < x.ndim; ++d) inner *= x.size(d);
@@ -34,7 +31,7 @@ BatchLayout layout(const Tensor& x, bool last) {
 Ref<Tensor> in_order(const Tensor& t, DType dtype, bool last) {
   if (!last) return contiguous_as(t, dtype);
   if (t.dtype == dtype && is_channels_last(t)) return Ref<Tensor>::share(const_cast<Tensor*>(&t));
-  MemoryFormat f = t.ndim == 5 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast;
+  MemoryFormat f = last_format(t);
   Ref<Tensor> out = empty_strided(t.sizes(), strides_for(t.sizes(), f), dtype);
   copy_into(*out, t);
   return out;

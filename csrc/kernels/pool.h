@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/kept.h"
+#include "kernels/layouts.h"
 #include "plan/call.h"
 
 namespace rl {
@@ -118,8 +119,7 @@ inline SizeVec pooled_sizes(const Tensor& x, PoolPlan& p) {
 
 // Channels-last inputs keep their layout.
 inline void keep_layout(const Tensor& x, OutSpec& s) {
-  MemoryFormat f = x.ndim == 5 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast;
-  if (x.ndim >= 4 && !x.contiguous && is_contiguous(x, f)) s.strides = strides_for(s.sizes, f);
+  if (is_channels_last(x)) s.strides = strides_for(s.sizes, last_format(x));
 }
 
 inline int64_t plane_grain(int64_t plane) {

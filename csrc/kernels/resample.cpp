@@ -171,11 +171,6 @@ void pick(const Terms& t, const Lines& l, const T* x, T* out) {
 }
 
 // ---- the operators
-bool is_last(const Tensor& t) {
-  return t.ndim >= 4 && !t.contiguous &&
-         is_contiguous(t, t.ndim == 5 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast);
-}
-
 void resized_infer(Call& c, int64_t dim, int64_t size) {
   const Tensor& x = c.tensor(0);
   RL_CHECK(dim >= 0 && dim < x.ndim, c.op, ": dim must be in [0, ", x.ndim, "), got ", dim);
@@ -204,12 +199,12 @@ template <class F>
 void run_lines(Call& c, int64_t dim, F f) {
   Tensor &x = c.tensor(0), &out = c.out(0);
   if (!out.numel) return;
-  bool last = is_last(x) && is_last(out);
+  bool last = is_channels_last(x) && is_channels_last(out);
   Ref<Tensor> in = last ? Ref<Tensor>::share(&x) : contiguous_as(x, x.dtype);
   Ref<Tensor> to = last || out.contiguous ? Ref<Tensor>::share(&out) : empty(out.sizes(), x.dtype);
   Lines l{1, x.size(dim), out.size(dim), 1};
   for (int d = 0; d < x.ndim; ++d) {
-    bool inside = last ? (dim == 1 ? false : d > dim || d == 1) : d > dim;
+    bool inside = last ? dim != 1 && (d > dim || d == 1) : d > dim;
     if (d != dim) (inside ? l.inner : l.outer) *= x.size(d);
   }
   Unlocked unlocked(out.numel);

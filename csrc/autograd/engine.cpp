@@ -43,6 +43,7 @@ class States {
   }
   State& operator[](const Ref<Node>& n) { return *find(n.get()); }
   std::vector<State>& all() { return list_; }
+  bool selective = false;  // some nodes are not needed
 
  private:
   uint64_t id_ = ++passes_;
@@ -168,12 +169,21 @@ bool will_execute(Node* n) {
   return s && s->needed;
 }
 
+// What is no part of the pass (a node within another) is wanted.
+bool is_wanted(const Node& n, size_t edge) {
+  Node* to = n.edges[edge].node.get();
+  if (!to || !current_states_ || !current_states_->selective) return to;
+  State* s = current_states_->find(to);
+  return !s || s->needed;
+}
+
 void run_backward(std::vector<Root> roots, Pass& pass) {
   States states;
   CurrentStates current(states);
   count_dependencies(roots, states);
   pass.captured.resize(pass.targets.size());
-  if (!pass.targets.empty()) find_needed(states, pass);
+  states.selective = !pass.targets.empty();
+  if (states.selective) find_needed(states, pass);
   for (Root& r : roots) add_to(states[r.node], r.nr, r.grad, pass);
   Ready ready;
   std::vector<Node*> seen;

@@ -25,6 +25,8 @@ struct Pass {
 
 void run_backward(std::vector<Root> roots, Pass& pass);
 bool will_execute(Node* n);  // in the innermost pass of this thread; false outside of one
+// Does the running pass want the gradient of this edge? Passes with targets leave others out.
+bool is_wanted(const Node& n, size_t edge);
 
 // What the binding supplies: evaluating one node, summing, accumulating into .grad.
 Gradients evaluate_node(Node& n, Gradients grads, const Pass& pass);

@@ -92,7 +92,7 @@ PyObject* grads_tuple(Node& n, Gradients& grads, bool fill) {
 PyObject* needs_tuple(Node& n) {
   Own t(checked(PyTuple_New(static_cast<Py_ssize_t>(n.edges.size()))));
   for (size_t i = 0; i < n.edges.size(); ++i)
-    PyTuple_SET_ITEM(t.get(), i, Py_NewRef(n.edges[i].node ? Py_True : Py_False));
+    PyTuple_SET_ITEM(t.get(), i, Py_NewRef(is_wanted(n, i) ? Py_True : Py_False));
   return t.give();
 }
 
@@ -115,8 +115,7 @@ PyObject* rule_argument(Node& n, const RuleInput& in, Gradients& grads, size_t& 
 }
 
 // What one rule gives: a gradient, or several of a list or of all inputs.
-Gradients run_rule(Node& n, const Rule& rule, Gradients& grads, size_t& next, bool needed,
-                   bool create_graph) {
+Gradients run_rule(Node& n, const Rule& rule, Gradients& grads, size_t& next, bool create_graph) {
   PyObject* argv[kMaxArgs + 4];
   SmallVec<Own, 6> held;
   for (const RuleInput& in : rule.inputs) {
@@ -124,10 +123,17 @@ Gradients run_rule(Node& n, const Rule& rule, Gradients& grads, size_t& next, bo
     argv[held.size() - 1] = o.get();
   }
   Gradients results;
-  if (!needed) return results;
   Own out(checked(PyObject_Vectorcall(rule.fn, argv, rule.inputs.size(), nullptr)));
   append_results(out.get(), n, results);
   return results;
+}
+
+// How many saved values a rule takes: whatever is no part of the pass.
+size_t saved_by(const Rule& rule) {
+  return std::ranges::count_if(rule.inputs, [](const RuleInput& in) {
+    using enum RuleInput::Kind;
+    return in.kind == Argument || in.kind == Result || in.kind == Geometry;
+  });
 }
 
 // The edges of the a-th tensor argument: where they begin and how many they are.
@@ -140,9 +146,15 @@ std::pair<size_t, size_t> edges_of(const Node& n, const Op& op, size_t a) {
   }
 }
 
-bool any_needed(const Node& n, std::pair<size_t, size_t> edges) {
+// Of some edges: was one recorded, and is one wanted now?
+bool any_recorded(const Node& n, std::pair<size_t, size_t> edges) {
   for (size_t i = 0; i < edges.second; ++i)
     if (n.edges[edges.first + i].node) return true;
+  return false;
+}
+bool any_wanted(const Node& n, std::pair<size_t, size_t> edges) {
+  for (size_t i = 0; i < edges.second; ++i)
+    if (is_wanted(n, edges.first + i)) return true;
   return false;
 }
 
@@ -150,7 +162,7 @@ void require_rules(const Node& n, const Op& op) {
   for (size_t a = 0; a < op.tensor_args.size(); ++a) {
     int arg = op.tensor_args[a];
     bool has = std::ranges::any_of(op.rules, [&](const Rule& r) { return r.arg == arg; });
-    if (!has && any_needed(n, edges_of(n, op, a)))
+    if (!has && any_wanted(n, edges_of(n, op, a)))
       fail(ErrorKind::NotImplemented, "derivative for ", op.public_name, " with respect to '",
            op.args[arg].text, "' is not implemented");
   }
@@ -165,9 +177,13 @@ Gradients run_each_rule(Node& n, const Op& op, Gradients& grads, bool create_gra
   for (const Rule& rule : op.rules) {
     auto at = std::ranges::find(op.tensor_args, rule.arg);
     auto edges = edges_of(n, op, static_cast<size_t>(at - op.tensor_args.begin()));
-    bool needed = any_needed(n, edges), list = op.args[rule.arg].type == ArgType::Tensors;
-    if (!needed && !list) continue;
-    auto made = run_rule(n, rule, grads, next, needed, create_graph);
+    bool recorded = any_recorded(n, edges), list = op.args[rule.arg].type == ArgType::Tensors;
+    if (!recorded && !list) continue;  // nothing was saved for it
+    if (!any_wanted(n, edges)) {
+      next += saved_by(rule);
+      continue;
+    }
+    auto made = run_rule(n, rule, grads, next, create_graph);
     for (size_t i = 0; i < std::min(made.size(), edges.second); ++i)
       results[edges.first + i] = std::move(made[i]);
   }
@@ -182,7 +198,7 @@ Gradients run_rules(Node& n, Gradients grads, const Pass& pass) {
          " is not implemented (recorded at ", node_place(n), ")");
   grads.resize(n.outputs.size());
   size_t next = 0;
-  if (op.rules[0].arg < 0) return run_rule(n, op.rules[0], grads, next, true, pass.create_graph);
+  if (op.rules[0].arg < 0) return run_rule(n, op.rules[0], grads, next, pass.create_graph);
   return run_each_rule(n, op, grads, pass.create_graph);
 }
 

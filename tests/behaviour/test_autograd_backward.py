@@ -261,3 +261,28 @@ def test_grad_of_what_is_no_leaf_warns():
     y.retain_grad()
     y.backward()
     assert y.grad.item() == 1
+
+
+def test_only_gradients_that_are_asked_for_are_computed():
+    a, b = (torch.randn(3).requires_grad_() for _ in range(2))
+    unpacked = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: unpacked.append(t) or t):
+        y = a * b
+    (grad,) = torch.autograd.grad(y.sum(), [a], retain_graph=True)
+    assert torch.equal(grad, b) and len(unpacked) == 1
+    (grad,) = torch.autograd.grad(y.sum(), [b], retain_graph=True)
+    assert torch.equal(grad, a) and len(unpacked) == 2
+    y.sum().backward(inputs=[b])
+    assert a.grad is None and torch.equal(b.grad, a) and len(unpacked) == 3
+
+
+def test_targets_behind_in_place_changes_of_views_and_lists():
+    a, b = (torch.randn(4, requires_grad=True) for _ in range(2))
+    base = a * 1
+    base[1:3].mul_(b[:2])
+    y = torch.cat([base, b, base]).sum()
+    for target in ([a], [b], [a, b]):
+        want = {id(a): torch.stack([torch.ones(()), *b[:2], torch.ones(())]) * 2}
+        want[id(b)] = torch.cat([2 * a[1:3], torch.zeros(2)]) + 1
+        for t, got in zip(target, torch.autograd.grad(y, target, retain_graph=True)):
+            assert torch.allclose(got, want[id(t)])

@@ -212,7 +212,9 @@ bool pays_directly(ConvPart part, const ConvGeometry& g, DType dtype, bool last)
   }
   if (g.groups > 1 || channels == 1) return true;
   if (part == ConvPart::Input) return channels <= 4;
-  return part == ConvPart::Weight && g.in[0] > 1 && whole && channels <= 32;
+  if (part == ConvPart::Forward) return false;
+  if (channels <= 4) return g.stride[2] <= 2;
+  return whole && ((g.in[0] > 1 && channels <= 32) || g.dilation[2] > 1);
 }
 // Where fewer multiplications are worth the transforms: many channels, and enough outputs for those
 // of the kernel.

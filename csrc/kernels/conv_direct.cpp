@@ -9,7 +9,7 @@ namespace RL_ISA_NS {
 namespace {
 
 constexpr int64_t kRowElements = 2048;  // that small images share a row up to
-constexpr int64_t kChunk = 1024;        // elements of rows that a weight's gradient takes in one go
+constexpr int64_t kChunk = 2048;        // elements of rows that a weight's gradient takes in one go
 
 // ---- sums over positions
 // out[r * step + k] += sum over i < n of y[r * row + i] x[offset[k] + i].
@@ -23,7 +23,10 @@ template <class T, int R, int K>
     multiply_add<R, K>(
         sum, [&](int r) { return load_vector(y + r * row + i); },
         [&](int k) { return load_vector(at[k] + i); });
+  // Unrolled, or gcc keeps the sums in memory.
+#pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
+#pragma GCC unroll 12
     for (int k = 0; k < K; ++k) out[r * step + k] += across<SumStep, T>(sum[r][k]);
 }
 

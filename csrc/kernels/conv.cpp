@@ -268,13 +268,14 @@ struct Task {
     if (made.get() != &out) copy_into(out, *made);
   }
 
-  void by_own(ConvFn own) const {
+  bool by_own(ConvFn own) const {
     Work t = prepare(false, false);
     {
       Unlocked unlocked(work());
-      own(part, g, operands(t, false));
+      if (!own(part, g, operands(t, false))) return false;
     }
     finish(t);
+    return true;
   }
   bool by_dnnl() const {
     conv_dnnl_prepare();
@@ -304,7 +305,8 @@ void compute(const Task& t) {
   bool stepwise = t.part == ConvPart::Input && t.dtype != t.out.dtype;
   bool usual = !stepwise && (t.dtype == DType::F32 || t.dtype == DType::F64) && t.out.numel &&
                g.batch && g.in_channels && g.kernel_numel() && g.in_numel() && g.out_numel();
-  if (ConvFn own = usual ? own_way(t.part, g, t.dtype, t.last) : nullptr) return t.by_own(own);
+  ConvFn own = usual ? own_way(t.part, g, t.dtype, t.last) : nullptr;
+  if (own && t.by_own(own)) return;
   if (usual && t.dtype == DType::F32 && t.by_dnnl()) return;
   t.by_columns();
 }

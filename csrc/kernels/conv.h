@@ -36,7 +36,9 @@ bool conv_dnnl(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
 void conv_dnnl_prepare();  // needs the interpreter lock
 
 // float32 and float64, row-major operands, nothing empty; compiled once per instruction-set level.
-using ConvFn = void (*)(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
+// False where the result is not finite and has to be computed otherwise: sums over padding and over
+// points spread an infinity or a NaN further than a convolution does.
+using ConvFn = bool (*)(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
 struct ConvDirect {
   ConvFn f32, f64;                    // through rows that are read in place (conv_direct.cpp)
   ConvFn winograd_f32, winograd_f64;  // 3 x 3, stride 1, padding up to 2; not Weight

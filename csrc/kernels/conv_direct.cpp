@@ -1,6 +1,8 @@
 // Convolution as a matrix product whose second operand is read in place, from padded rows
 // (conv_rows.h). Compiled once per instruction-set level; which convolutions come here, and which
 // of them go by way of points (conv_winograd.h), is conv.cpp's to say.
+#include <atomic>
+
 #include "kernels/conv_rows.h"
 #include "kernels/conv_winograd.h"
 
@@ -245,12 +247,30 @@ class Direct {
 };
 
 template <class T>
-void run(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
-  Direct<T>(part, g, t).run();
+bool is_finite(const void* data, int64_t n) {
+  std::atomic<bool> finite = true;
+  const T* x = static_cast<const T*>(data);
+  parallel_for(n, 1 << 16, [&](int64_t begin, int64_t end) {
+    if (sum_run<T>(begin, end, [=](auto at) { return at(x) * T(0); }) != 0) finite = false;
+  });
+  return finite;
+}
+template <class T>
+bool is_result_finite(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
+  if (part == ConvPart::Forward) return is_finite<T>(t.y, g.batch * g.out_channels * g.out_numel());
+  if (part == ConvPart::Input) return is_finite<T>(t.x, g.batch * g.in_channels * g.in_numel());
+  return is_finite<T>(t.w, g.out_channels * (g.in_channels / g.groups) * g.kernel_numel());
+}
+
+template <class T, template <class> class Way>
+bool by(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
+  Way<T>(part, g, t).run();
+  return is_result_finite<T>(part, g, t);
 }
 
 RL_REGISTER(OfConvDirect, isa_rank(RL_ISA_NAME),
-            ConvDirect{run<float>, run<double>, winograd<float>, winograd<double>});
+            ConvDirect{by<float, Direct>, by<double, Direct>, by<float, Winograd>,
+                       by<double, Winograd>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

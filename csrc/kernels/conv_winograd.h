@@ -240,11 +240,6 @@ class Winograd {
   int64_t line_[4];
 };
 
-template <class T>
-void winograd(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
-  Winograd<T>(part, g, t).run();
-}
-
 }  // namespace
 }  // namespace RL_ISA_NS
 }  // namespace rl

@@ -104,3 +104,21 @@ def test_threads_do_not_change_a_bit(groups, channels, outs):
         assert all(rl.equal(a, b) for a, b in zip(parts(), one))
     finally:
         rl.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("channels, outs, side", [(1, 5, 9), (3, 40, 20), (40, 40, 16)])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 3e38])
+def test_what_is_not_finite_spreads_as_far_as_the_kernel(channels, outs, side, value):
+    x, w = rl.rand(2, channels, side, side) + 0.5, rl.rand(outs, channels, 3, 3) / 1e3 + 1e-3
+    x[1, 0, 0, side - 1] = value
+    columns = rl.nn.functional.unfold(x.double(), 3, padding=1)
+    want = (w.double().view(outs, -1) @ columns).view(2, outs, side, side)
+    got = _conv_forward(x, w, None, [1], [1], [1], 1)
+    assert rl.equal(got.isfinite(), want.isfinite()) and rl.equal(got.isnan(), want.isnan())
+    assert rl.allclose(got.double(), want, rtol=1e-4, equal_nan=True)
+    g = rl.rand(2, outs, side, side) + 0.5
+    want = sum(a @ b.t() for a, b in zip(g.double().flatten(2), columns)).view(w.shape)
+    got = _conv_weight(g, x, [3, 3], [1], [1], [1], 1)
+    finite = want.isfinite() & (want.abs() < 1e38)
+    assert rl.equal(got.isfinite()[finite], rl.ones(int(finite.sum()), dtype=rl.bool))
+    assert rl.allclose(got.double()[finite], want[finite], rtol=1e-4)

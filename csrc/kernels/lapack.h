@@ -132,11 +132,13 @@ bool reads_transposed(const Tensor& t);
 
 // ---- running
 // f(begin, end) over ranges of [0, count); `work` is about the operations of one matrix. Many small
-// ones are spread over threads, a large one is left to the library's own.
+// ones are spread over threads, a very large one is left to the library's own, which wait for each
+// other so often that two take up to twenty times as long as one for 256 x 256.
+constexpr int64_t kThreadedWork = int64_t{1} << 31;
 template <class F>
 void over_batch(int64_t count, int64_t work, F&& f) {
   bool split = count > 1 && work < (int64_t{1} << 24);
-  set_blas_threads(split || work < (int64_t{1} << 15) ? 1 : num_threads());
+  set_blas_threads(split || work < kThreadedWork ? 1 : num_threads());
   Unlocked unlocked(work * count);
   if (split)
     parallel_for(count, std::max<int64_t>(1, 65536 / std::max<int64_t>(1, work)), f);

@@ -3,6 +3,7 @@
 What programs say through ``import torch`` as a whole is in test_run_launcher.py.
 """
 
+import pathlib
 import subprocess
 import sys
 
@@ -47,7 +48,8 @@ LATE_MODULES = """autograd.forward_ad distributed.algorithms.join distributed.rp
 def test_modules_are_reached_by_attributes(path):
     """After ``import rushlight`` alone, in a process that has loaded nothing else."""
     script = f"import rushlight; print(rushlight.{path}.__name__)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    root = pathlib.Path(rl.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True)
     assert done.stdout.strip() == f"rushlight.{path}", done.stderr
 
 

@@ -1,9 +1,8 @@
 // Matrix products over strided operands: the entry point that matmul, linear and the
 // convolutions share. Which library or own loop computes a product is decided in gemm.cpp.
 #pragma once
-#include <type_traits>
-
 #include "core/tensor.h"
+#include "kernels/of_reals.h"
 
 namespace rl {
 
@@ -24,20 +23,6 @@ bool gemm_readable(const Matrix& m);
 // interpreter lock if gemm_prepare(dtype) was called with it.
 void gemm(DType dtype, const Matrix& a, const Matrix& b, void* c, int64_t ldc, bool accumulate);
 void gemm_prepare(DType dtype, int64_t work);  // loads what a product of m*n*k = work will use
-
-// What is compiled once per instruction-set level, for float and double.
-template <template <class> class F>
-struct OfReals {
-  F<float> f32;
-  F<double> f64;
-  template <class T>
-  const F<T>& of() const {
-    if constexpr (std::is_same_v<T, float>)
-      return f32;
-    else
-      return f64;
-  }
-};
 
 // Loops for products with a vector (gemm_loops.cpp), over rows [begin, end).
 template <class T>

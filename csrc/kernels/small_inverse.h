@@ -2,7 +2,8 @@
 // them in lapack_lu.cpp.
 #pragma once
 #include <cstdint>
-#include <type_traits>
+
+#include "kernels/of_reals.h"
 
 namespace rl {
 
@@ -12,17 +13,7 @@ constexpr int kLargestSmallInverse = 12;  // beyond, a library is faster
 // first pivot, from 1, that is zero, or 0. A singular matrix is divided by all the same.
 template <class T>
 using InvertFn = void (*)(const T* a, int64_t count, int n, T* out, int* codes);
-struct SmallInverses {
-  InvertFn<float> f32;
-  InvertFn<double> f64;
-  template <class T>
-  InvertFn<T> of() const {
-    if constexpr (std::is_same_v<T, float>)
-      return f32;
-    else
-      return f64;
-  }
-};
+using SmallInverses = OfReals<InvertFn>;
 const SmallInverses& small_inverses();
 
 }  // namespace rl

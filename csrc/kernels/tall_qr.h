@@ -2,7 +2,8 @@
 // in tall_qr.cpp; the op that uses them is in lapack_solve.cpp.
 #pragma once
 #include <cstdint>
-#include <type_traits>
+
+#include "kernels/of_reals.h"
 
 namespace rl {
 
@@ -20,17 +21,7 @@ struct TallSystem {
 // False if numbers are so large or small that squares would not do; a library solves these.
 template <class T>
 using ReduceFn = bool (*)(TallSystem<T>&);
-struct TallQr {
-  ReduceFn<float> f32;
-  ReduceFn<double> f64;
-  template <class T>
-  ReduceFn<T> of() const {
-    if constexpr (std::is_same_v<T, float>)
-      return f32;
-    else
-      return f64;
-  }
-};
+using TallQr = OfReals<ReduceFn>;
 const TallQr& tall_qr();
 
 }  // namespace rl

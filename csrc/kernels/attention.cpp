@@ -50,13 +50,6 @@ void transpose(T* to, const Matrix& m) {
               {m.rows * item, item}, {item, m.row_stride * item});
 }
 
-// The largest of sign * p[i]; a NaN is skipped and comes back through the sum.
-template <class T>
-T largest(const T* p, int64_t n, T sign) {
-  return fold_run<LargerStep, T>(0, n, -std::numeric_limits<T>::infinity(),
-                                 [=](auto at) { return at(p) * sign; });
-}
-
 // What both directions share: the scores of a block of rows.
 template <class T>
 struct Scores {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "kernels/conv.h"
+#include "kernels/parts.h"
 #include "plan/parallel.h"
 
 namespace rl {

@@ -47,16 +47,8 @@ struct ConvDirect {
 // Any dtype but the 16-bit floats, through unfolded columns; row-major operands.
 void conv_columns(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t);
 
-// ---- what the ways of computing share
-struct Span {
-  int64_t first, last;
-};
-// The positions q in [0, n) whose element q * stride + shift lies in [0, size).
-inline Span cells_inside(int64_t n, int64_t stride, int64_t shift, int64_t size) {
-  int64_t first = shift >= 0 ? 0 : std::min(n, (-shift + stride - 1) / stride);
-  int64_t room = size - 1 - shift;
-  return {first, room < 0 ? first : std::clamp(room / stride + 1, first, n)};
-}
+namespace {  // also included by files compiled once per level
+
 // n elements, each so many apart; steps known to the compiler make vectors and calls of memcpy.
 template <class T>
 void copy_cells(T* to, int64_t to_step, const T* from, int64_t from_step, int64_t n) {
@@ -68,4 +60,5 @@ void copy_cells(T* to, int64_t to_step, const T* from, int64_t from_step, int64_
     for (int64_t i = 0; i < n; ++i) to[i * to_step] = from[i * from_step];
 }
 
+}  // namespace
 }  // namespace rl

@@ -9,6 +9,7 @@
 
 #include "core/allocator.h"
 #include "kernels/conv.h"
+#include "kernels/parts.h"
 #include "kernels/run_sums.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
@@ -142,22 +143,6 @@ template <class T, int R, int H>
     }
 }
 
-// [begin(i), begin(i + 1)) are the parts of n that are as even as can be, and no longer than
-// `most`.
-struct EvenParts {
-  int64_t n, count;
-  EvenParts(int64_t n, int64_t most) : n(n), count((n + most - 1) / most) {}
-  int64_t begin(int64_t i) const { return n * i / count; }
-};
-
-// f<n>(), where 1 <= n <= Most.
-template <int Most, class F>
-void with_number(int64_t n, F f) {
-  if constexpr (Most > 1)
-    if (n < Most) return with_number<Most - 1>(n, f);
-  f.template operator()<Most>();
-}
-
 // What a row of results is a sum of: for each group, `rows` rows of a(group, row, k) times the
 // elements at offset[k]. Factors are packed once, in strips of rows, `kDepth` terms at a time.
 template <class T>
@@ -206,7 +191,7 @@ class Terms {
     parallel_for((count + kBlock - 1) / kBlock, grain, [&](int64_t begin, int64_t end) {
       for (int64_t b = begin; b < end; ++b)
         for (int64_t s = 0; s < strips_.count; ++s)
-          with_number<kStrip>(strips_.begin(s + 1) - strips_.begin(s), [&]<int R>() {
+          with_number<kStrip>(strips_.size(s), [&]<int R>() {
             for (int64_t i = b * kBlock; i < std::min(count, (b + 1) * kBlock); i += kWidth)
               tile<T, R, H>(a + strips_.begin(s) * terms, x + i, offsets_.data() + k, terms,
                             y + strips_.begin(s) * row + i, row, k > 0);

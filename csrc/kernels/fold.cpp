@@ -16,19 +16,21 @@ Ref<Tensor> contiguous_place(Tensor& out) {
 // Arguments from `at` on: kernel_size, dilation, padding, stride, two numbers each.
 ConvGeometry block_geometry(const Call& c, int at, int64_t height, int64_t width) {
   ConvGeometry g{.batch = 1, .in_channels = 1, .out_channels = 1, .groups = 1};
-  auto read = [&](int arg, int64_t outer, int64_t* to) {
+  auto read = [&](int arg, int64_t least, int64_t* to) {
     Sizes v = c.ints(arg);
-    RL_CHECK(v.size() == 2, c.op, ": expected two numbers for each argument, got ", v);
-    to[0] = outer, to[1] = v[0], to[2] = v[1];
+    RL_CHECK(v.size() == 2 && v[0] >= least && v[1] >= least, c.op,
+             ": expected two numbers of at least ", least, ", got ", v);
+    to[0] = least, to[1] = v[0], to[2] = v[1];
   };
   read(at, 1, g.kernel);
   read(at + 1, 1, g.dilation);
   read(at + 2, 0, g.padding);
   read(at + 3, 1, g.stride);
   g.in[0] = g.out[0] = 1, g.in[1] = height, g.in[2] = width;
-  for (int d = 1; d < 3; ++d)
-    g.out[d] =
-        (g.in[d] + 2 * g.padding[d] - g.dilation[d] * (g.kernel[d] - 1) - 1) / g.stride[d] + 1;
+  for (int d = 1; d < 3; ++d) {
+    int64_t room = g.in[d] + 2 * g.padding[d] - g.dilation[d] * (g.kernel[d] - 1) - 1;
+    g.out[d] = room < 0 ? 0 : room / g.stride[d] + 1;
+  }
   return g;
 }
 
@@ -47,6 +49,7 @@ void unfold_run(Call& c) {
   ConvGeometry g = unfold_geometry(c);
   Tensor& out = c.out(0);
   Ref<Tensor> x = contiguous(c.tensor(0)), columns = contiguous_place(out);
+  Unlocked unlocked(out.numel);
   with_size(item_size(out.dtype), [&]<class T>() {
     unfold(g, x->size(0) * x->size(1), static_cast<const T*>(x->raw()),
            static_cast<T*>(columns->raw()));
@@ -65,12 +68,16 @@ ConvGeometry fold_geometry(const Call& c) {
 void fold_infer(Call& c) {
   const Tensor& x = c.tensor(0);
   ConvGeometry g = fold_geometry(c);
+  RL_CHECK(x.size(1) % g.kernel_numel() == 0 && x.size(2) == g.out_numel(), c.op,
+           ": expected columns of shape (N, C * ", g.kernel_numel(), ", ", g.out_numel(), "), got ",
+           x.sizes());
   c.add_out(SizeVec{x.size(0), x.size(1) / g.kernel_numel(), g.in[1], g.in[2]}, x.dtype);
 }
 void fold_run(Call& c) {
   ConvGeometry g = fold_geometry(c);
   Tensor& out = c.out(0);
   Ref<Tensor> columns = contiguous(c.tensor(0)), x = contiguous_place(out);
+  Unlocked unlocked(columns->numel);
   dispatch(out.dtype, [&]<class T>() {
     fold<T>(g, out.size(0) * out.size(1), columns->data<T>(), x->data<T>());
   });

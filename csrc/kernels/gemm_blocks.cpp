@@ -7,6 +7,7 @@
 
 #include "core/allocator.h"
 #include "kernels/gemm.h"
+#include "kernels/parts.h"
 #include "kernels/vectors.h"
 #include "plan/blocks.h"
 #include "plan/isa.h"
@@ -81,14 +82,6 @@ void edge_tile(const Strip<T>& s, bool packed, int64_t cols, Target<T> to, bool 
       T value = whole[r * kWidth<T> + j], &c = to.c[r * to.row + j * to.col];
       c = accumulate ? c + value : value;
     }
-}
-
-// f<rows>(), where 1 <= rows <= kRows.
-template <int R = kRows, class F>
-void with_rows(int64_t rows, F f) {
-  if constexpr (R > 1)
-    if (rows < R) return with_rows<R - 1>(rows, f);
-  f.template operator()<R>();
 }
 
 // ---- packing
@@ -189,18 +182,14 @@ class Product {
     }
   }
 
-  // Strips of a block are as even as can be: five rows and four rather than six and three.
-  static int64_t strip_begin(int64_t rows, int64_t i) {
-    return rows * i / ((rows + kRows - 1) / kRows);
-  }
-
   void pack_block(int64_t i0, int64_t rows, int64_t k0, int64_t depth) {
     // Where columns are contiguous, strips side by side, a few columns at a time.
     int64_t chunk = a_.col_stride == 1 ? depth : 16;
+    EvenParts strips(rows, kRows);
     for (int64_t k = 0; k < depth; k += chunk)
       for (int64_t i = 0, begin = 0; begin < rows; ++i) {
-        int64_t end = strip_begin(rows, i + 1);
-        with_rows(end - begin, [&]<int R>() {
+        int64_t end = strips.begin(i + 1);
+        with_number<kRows>(end - begin, [&]<int R>() {
           pack_strip<T, R>(block_ + begin * depth + k * R, a_at(i0 + begin, k0 + k), a_.row_stride,
                            a_.col_stride, std::min(chunk, depth - k));
         });
@@ -217,11 +206,12 @@ class Product {
       s.b = panel_ + j / kWidth<T> * sliver_size(depth);
       s.step = kWidth<T>;
     }
+    EvenParts strips(rows, kRows);
     for (int64_t i = 0, begin = 0; begin < rows; ++i) {
-      int64_t end = strip_begin(rows, i + 1);
+      int64_t end = strips.begin(i + 1);
       Target<T> c{c_.c + (i0 + begin) * c_.row + (j0 + j) * c_.col, c_.row, c_.col};
       s.a = packs_a_ ? block_ + begin * depth : a_at(i0 + begin, k0);
-      with_rows(end - begin, [&]<int R>() {
+      with_number<kRows>(end - begin, [&]<int R>() {
         straight ? tile<T, R>(s, packs_a_, c.c, c.row, add)
                  : edge_tile<T, R>(s, packs_a_, cols, c, add);
       });

@@ -2,11 +2,11 @@
 // how these are laid out; the loops in pool_max.cpp and pool_average.cpp read nothing else.
 #pragma once
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 #include "kernels/kept.h"
 #include "kernels/layouts.h"
+#include "kernels/parts.h"
 #include "plan/call.h"
 
 namespace rl {
@@ -145,9 +145,8 @@ void with_stride(int64_t stride, F&& f) {
 }
 
 // The outputs [first, last) of a row whose windows have tap k inside the input.
-inline std::pair<int64_t, int64_t> inside(const PoolAxis& w, int64_t k) {
-  int64_t shift = k * w.step - w.pad, s = w.stride, room = w.in - 1 - shift;
-  return {shift >= 0 ? 0 : (-shift + s - 1) / s, room < 0 ? 0 : std::min(w.out, room / s + 1)};
+inline Span inside(const PoolAxis& w, int64_t k) {
+  return cells_inside(w.out, w.stride, k * w.step - w.pad, w.in);
 }
 
 template <class F>

@@ -95,7 +95,7 @@ template <class T, class Stride>
 template <class T>
 void fixed_row(const PoolPlan& p, const T* x, int64_t i, int64_t j, T* out, int64_t* index) {
   const PoolAxis& w = p.axis[2];
-  int64_t k = 0, first = inside(w, 0).first, last = inside(w, w.kernel - 1).second;
+  int64_t k = 0, first = inside(w, 0).first, last = inside(w, w.kernel - 1).last;
   if (last - first >= kLanes<T>) {
     for (; k < first; ++k) one_output(p, x, i, j, k, out, index);
     with_stride(w.stride, [&](auto stride) {

@@ -3,6 +3,8 @@
 // written once for vectors and for the single elements of a run's end. Reductions over dimensions
 // have blocks and states of their own (reduce_lanes.h). Included by files compiled once per level.
 #pragma once
+#include <limits>
+
 #include "kernels/reduce_lanes.h"
 
 namespace rl {
@@ -65,6 +67,12 @@ struct LargerStep {
 template <class T, class F>
 T sum_run(int64_t begin, int64_t end, F f) {
   return fold_run<SumStep, T>(begin, end, T(0), f);
+}
+// The largest of sign * p[i]; NaN are skipped.
+template <class T>
+T largest(const T* p, int64_t n, T sign = 1) {
+  return fold_run<LargerStep, T>(0, n, -std::numeric_limits<T>::infinity(),
+                                 [=](auto at) { return at(p) * sign; });
 }
 // Pieces of the run are added in double.
 template <class T, class F>

@@ -15,13 +15,6 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-// The largest of a row; a NaN is skipped here and comes back through the sum.
-template <class T>
-T row_max(const T* p, int64_t n) {
-  return fold_run<LargerStep, T>(0, n, -std::numeric_limits<T>::infinity(),
-                                 [=](auto at) { return at(p); });
-}
-
 // Rows too short for vectors are exponentiated many at once.
 constexpr int64_t kShort = 16, kTogether = 256;  // elements
 // powers = exp(x - the row's largest), which is returned through `top`.
@@ -88,7 +81,7 @@ T finite_as(DType kept, T x) {
 struct Softmax {
   template <class T>
   static void forward(T* out, const T* x, int64_t n, DType) {
-    T scale = T(1) / math::exp_sum(x, out, n, T(1), row_max(x, n));
+    T scale = T(1) / math::exp_sum(x, out, n, T(1), largest(x, n));
     for (int64_t i = 0; i < n; ++i) out[i] *= scale;
   }
   template <class T>
@@ -130,7 +123,7 @@ struct LogSoftmax {
   template <class T>
   static void forward(T* out, const T* x, int64_t n, DType kept) {
     constexpr int64_t kPiece = 1024;
-    T top = row_max(x, n), sum = 0, powers[kPiece];
+    T top = largest(x, n), sum = 0, powers[kPiece];
     for (int64_t i = 0; i < n; i += kPiece)
       sum += math::exp_sum(x + i, powers, std::min(kPiece, n - i), T(1), top);
     subtract(out, x, n, top, sum, kept);

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "core/allocator.h"
+#include "kernels/parts.h"
 #include "kernels/vectors.h"
 
 namespace rl {
@@ -45,14 +46,6 @@ template <class T, int V>
 }
 
 constexpr int kVectorsAtOnce = 7;  // and as many sums fill the registers
-
-// f<vectors>(), where 1 <= vectors <= kVectorsAtOnce.
-template <int V = kVectorsAtOnce, class F>
-void with_vectors(int64_t vectors, F f) {
-  if constexpr (V > 1)
-    if (vectors < V) return with_vectors<V - 1>(vectors, f);
-  f.template operator()<V>();
-}
 
 template <class T>
 int64_t whole_vectors(int64_t n) {
@@ -150,14 +143,12 @@ class Reduction {
   // Columns from the vector of `next` on, in pieces as even as can be, that of `next` first.
   void sweep_all(int64_t column, int64_t next) {
     int64_t first = next / kLanes<T>, vectors = stride_ / kLanes<T> - first;
-    int64_t pieces = (vectors + kVectorsAtOnce - 1) / kVectorsAtOnce;
-    for (int64_t p = 0; p < pieces; ++p) {
-      int64_t begin = vectors * p / pieces, end = vectors * (p + 1) / pieces;
-      with_vectors(end - begin, [&]<int V>() {
-        sweep<T, V>(rows_, count_, stride_, column, next, (first + begin) * kLanes<T>, weights_,
-                    dots_);
+    EvenParts pieces(vectors, kVectorsAtOnce);
+    for (int64_t p = 0; p < pieces.count; ++p)
+      with_number<kVectorsAtOnce>(pieces.size(p), [&]<int V>() {
+        sweep<T, V>(rows_, count_, stride_, column, next, (first + pieces.begin(p)) * kLanes<T>,
+                    weights_, dots_);
       });
-    }
   }
 
   bool merge() {

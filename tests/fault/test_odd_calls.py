@@ -72,3 +72,14 @@ def test_methods_refuse_what_is_not_a_tensor():
         rl.Tensor._make_subclass(int, rl.ones(2))
     with pytest.raises(TypeError, match="RNG state"):
         rl.Generator().set_state(rl.zeros(5000, dtype=rl.uint8, device="meta"))
+
+
+def test_blocks_that_do_not_fit_are_refused():
+    from rushlight.ops.pad import _fold, _unfold
+
+    one = [1, 1]
+    with pytest.raises(RuntimeError, match="two numbers of at least 1"):
+        _unfold(rl.ones(1, 1, 4, 4), one, one, [0, 0], [0, 1])
+    with pytest.raises(RuntimeError, match=r"expected columns of shape \(N, C \* 4, 9\)"):
+        _fold(rl.ones(1, 4, 5), [4, 4], [2, 2], one, [0, 0], one)
+    assert _unfold(rl.ones(1, 2, 1, 1), [3, 3], one, [0, 0], one).shape == (1, 18, 0)

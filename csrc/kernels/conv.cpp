@@ -216,26 +216,29 @@ bool pays_directly(ConvPart part, const ConvGeometry& g, DType dtype, bool last)
   if (channels <= 4) return g.stride[2] <= 2;
   return whole && ((g.in[0] > 1 && channels <= 32) || g.dilation[2] > 1);
 }
-// Where fewer multiplications are worth the transforms: many channels, and enough outputs for those
-// of the kernel.
-bool pays_by_winograd(ConvPart part, const ConvGeometry& g) {
-  constexpr int64_t kMany = 32, kSide = 14, kOutputs = 768;
-  bool square = g.dims == 2 && g.groups == 1 && g.kernel[1] == 3 && g.kernel[2] == 3;
+// Where fewer multiplications are worth the transforms: enough channels, and tiles of 4 x 4 outputs
+// that are filled and enough for the transforms of the kernel. Measured with AVX2.
+bool pays_by_winograd(const ConvGeometry& g) {
+  constexpr int64_t kChannels = 16, kTiles = 8, kFilled = 8;
+  bool plain = g.dims == 2 && g.groups == 1 && std::min(g.in_channels, g.out_channels) >= kChannels;
   for (int d = 1; d < 3; ++d)
-    square &= g.stride[d] == 1 && g.dilation[d] == 1 && g.padding[d] <= 2 && g.out[d] >= kSide;
-  return part != ConvPart::Weight && square && g.batch * g.out_numel() >= kOutputs &&
-         std::min(g.in_channels, g.out_channels) >= kMany;
+    plain &= g.kernel[d] == 3 && g.stride[d] == 1 && g.dilation[d] == 1 && g.padding[d] <= 2;
+  int64_t tiles = g.batch * ((g.out[1] + 3) / 4) * ((g.out[2] + 3) / 4);
+  return plain && tiles >= kTiles && g.batch * g.out_numel() >= kFilled * tiles;
 }
 
-// The own way to compute this convolution, or null.
-ConvFn own_way(ConvPart part, const ConvGeometry& g, DType dtype, bool last) {
+// An own way to compute a convolution; `any_order`: it reads channels-last tensors as they are.
+struct OwnWay {
+  ConvFn run = nullptr;
+  bool any_order = false;
+};
+OwnWay own_way(ConvPart part, const ConvGeometry& g, DType dtype, bool last) {
   static const auto* table =
       static_cast<const ConvDirect*>(best_registered(Registration::OfConvDirect));
   bool is_float = dtype == DType::F32;
-  if (!last && pays_by_winograd(part, g))
-    return is_float ? table->winograd_f32 : table->winograd_f64;
-  if (pays_directly(part, g, dtype, last)) return is_float ? table->f32 : table->f64;
-  return nullptr;
+  if (pays_by_winograd(g)) return {is_float ? table->winograd_f32 : table->winograd_f64, true};
+  if (pays_directly(part, g, dtype, last)) return {is_float ? table->f32 : table->f64};
+  return {};
 }
 
 // One computation: the given operands are read from the call, `out` takes the part that is
@@ -268,11 +271,12 @@ struct Task {
     if (made.get() != &out) copy_into(out, *made);
   }
 
-  bool by_own(ConvFn own) const {
-    Work t = prepare(false, false);
+  bool by_own(const OwnWay& own) const {
+    bool as_last = last && own.any_order;
+    Work t = prepare(as_last, false);
     {
       Unlocked unlocked(work());
-      if (!own(part, g, operands(t, false))) return false;
+      if (!own.run(part, g, operands(t, as_last))) return false;
     }
     finish(t);
     return true;
@@ -305,8 +309,8 @@ void compute(const Task& t) {
   bool stepwise = t.part == ConvPart::Input && t.dtype != t.out.dtype;
   bool usual = !stepwise && (t.dtype == DType::F32 || t.dtype == DType::F64) && t.out.numel &&
                g.batch && g.in_channels && g.kernel_numel() && g.in_numel() && g.out_numel();
-  ConvFn own = usual ? own_way(t.part, g, t.dtype, t.last) : nullptr;
-  if (own && t.by_own(own)) return;
+  OwnWay own = usual ? own_way(t.part, g, t.dtype, t.last) : OwnWay{};
+  if (own.run && t.by_own(own)) return;
   if (usual && t.dtype == DType::F32 && t.by_dnnl()) return;
   t.by_columns();
 }

@@ -35,13 +35,13 @@ struct ConvOperands {
 bool conv_dnnl(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
 void conv_dnnl_prepare();  // needs the interpreter lock
 
-// float32 and float64, row-major operands, nothing empty; compiled once per instruction-set level.
-// False where the result is not finite and has to be computed otherwise: sums over padding and over
-// points spread an infinity or a NaN further than a convolution does.
+// float32 and float64, row-major operands unless said otherwise, nothing empty; compiled once per
+// instruction-set level. False where the result is not finite and has to be computed otherwise:
+// sums over padding and over points spread an infinity or a NaN further than a convolution does.
 using ConvFn = bool (*)(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
 struct ConvDirect {
   ConvFn f32, f64;                    // through rows that are read in place (conv_direct.cpp)
-  ConvFn winograd_f32, winograd_f64;  // 3 x 3, stride 1, padding up to 2; not Weight
+  ConvFn winograd_f32, winograd_f64;  // 3 x 3, stride 1, padding up to 2; any order
 };
 
 // Any dtype but the 16-bit floats, through unfolded columns; row-major operands.

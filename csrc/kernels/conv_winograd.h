@@ -1,243 +1,519 @@
-// Convolution with 3 x 3 kernels and stride 1 by way of sixteen points (Lavin and Gray, "Fast
-// algorithms for convolutional neural networks", 2016: F(2 x 2, 3 x 3)). A tile of 2 x 2 outputs
-// comes from 4 x 4 elements; both and the kernel are taken to points at which the convolution is
-// one product each, which is 4 multiplications for an output in place of 9. Rows hold
-// lines with their padding (conv_rows.h), so transforms run through vectors of tiles.
-// The gradient of the input is the same with the kernel turned around.
+// Convolution with 3 x 3 kernels and stride 1 by way of thirty-six points (Lavin and Gray, "Fast
+// algorithms for convolutional neural networks", 2016: F(4 x 4, 3 x 3)). A tile of 4 x 4 outputs
+// comes from 6 x 6 elements; both and the kernel are taken to points at which the convolution is
+// one product each, which is 36 multiplications in place of 144. Vectors hold channels, so tiles
+// of any image are alike. The gradient of the input is the same with the kernel turned around,
+// that of the kernel the transpose of it all. Included by files compiled once per level.
 #pragma once
-#include "kernels/conv_rows.h"
+#include "core/allocator.h"
+#include "kernels/conv.h"
+#include "kernels/gemm_tile.h"
+#include "kernels/parts.h"
+#include "kernels/run_sums.h"
+#include "plan/isa.h"
+#include "plan/parallel.h"
 
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-constexpr int kPoints = 16;
-constexpr int64_t kTiles = 32;        // that are taken through their points at a time
-constexpr int64_t kRowLength = 2048;  // that small images share a row up to
+constexpr int kOut = 4, kIn = 6, kPoints = kIn * kIn;
 
-// ---- transforms, of columns and then of rows
-template <class V>
-struct Four {
-  V v[4];
+// ---- transforms of a line
+// The points are 0, near, -near, far, -far and infinity. With near = 1 / far = sqrt(1/2) errors are
+// about half of those with the usual 1 and 2; squares and most coefficients are exact.
+template <class T>
+constexpr T kNear = 0.707106781186547524400844362104849039L;
+template <class T>
+constexpr T kFar = 1.41421356237309504880168872420969808L;
+
+template <class T>
+struct Elements {  // values of an image's part -> at the points
+  template <class V>
+  static void apply(const V (&d)[6], V (&p)[6]) {
+    V near = d[4] - 2 * d[2], far = d[4] - d[2] / 2;
+    V near_odd = kNear<T> * (d[3] - 2 * d[1]), far_odd = kFar<T> * (d[3] - d[1] / 2);
+    p[0] = d[0] - T(2.5) * d[2] + d[4];
+    p[1] = near + near_odd, p[2] = near - near_odd;
+    p[3] = far + far_odd, p[4] = far - far_odd;
+    p[5] = d[1] - T(2.5) * d[3] + d[5];
+  }
 };
-template <class V>
-Four<V> element_points(V a, V b, V c, V d) {
-  return {a - c, b + c, c - b, b - d};
-}
-template <class V>
-Four<V> kernel_points(V a, V b, V c) {
-  return {a, (a + b + c) / 2, (a - b + c) / 2, c};
+template <class T>
+struct Outputs {  // sums at the points -> outputs
+  template <class V>
+  static void apply(const V (&m)[6], V (&y)[4]) {
+    V near = m[1] + m[2], far = m[3] + m[4];
+    V near_odd = kNear<T> * (m[1] - m[2]), far_odd = kFar<T> * (m[3] - m[4]);
+    y[0] = m[0] + near + far;
+    y[1] = near_odd + far_odd;
+    y[2] = near / 2 + 2 * far;
+    y[3] = near_odd / 2 + 2 * far_odd + m[5];
+  }
+};
+template <class T>
+struct OutputGradients {  // the transpose of Outputs
+  template <class V>
+  static void apply(const V (&y)[4], V (&m)[6]) {
+    V near = y[0] + y[2] / 2, far = y[0] + 2 * y[2];
+    V near_odd = kNear<T> * (y[1] + y[3] / 2), far_odd = kFar<T> * (y[1] + 2 * y[3]);
+    m[0] = y[0];
+    m[1] = near + near_odd, m[2] = near - near_odd;
+    m[3] = far + far_odd, m[4] = far - far_odd;
+    m[5] = y[3];
+  }
+};
+template <class T>
+struct Kernel {  // the kernel's elements -> at the points
+  template <class V>
+  static void apply(const V (&g)[3], V (&p)[6]) {
+    V near = (g[0] + g[2] / 2) / T(-1.5), far = (g[0] + 2 * g[2]) / 6;
+    V near_odd = kNear<T> / T(-1.5) * g[1], far_odd = kFar<T> / 6 * g[1];
+    p[0] = g[0];
+    p[1] = near + near_odd, p[2] = near - near_odd;
+    p[3] = far + far_odd, p[4] = far - far_odd;
+    p[5] = g[2];
+  }
+};
+template <class T>
+struct KernelGradients {  // the transpose of Kernel
+  template <class V>
+  static void apply(const V (&p)[6], V (&g)[3]) {
+    V near = (p[1] + p[2]) / T(-1.5), far = (p[3] + p[4]) / 6;
+    g[0] = p[0] + near + far;
+    g[1] = kNear<T> / T(-1.5) * (p[1] - p[2]) + kFar<T> / 6 * (p[3] - p[4]);
+    g[2] = near / 2 + 2 * far + p[5];
+  }
+};
+
+// A transform of both sides of a square: put(r, c, value) of what at(r, c) gives.
+template <class T, template <class> class Transform, int From, int To, class At, class Put>
+[[gnu::always_inline]] inline void transform_square(At at, Put put) {
+  using V = Vector<T>;
+  V half[To][From];
+#pragma GCC unroll 6
+  for (int c = 0; c < From; ++c) {
+    V in[From], out[To];
+#pragma GCC unroll 6
+    for (int r = 0; r < From; ++r) in[r] = at(r, c);
+    Transform<T>::apply(in, out);
+#pragma GCC unroll 6
+    for (int r = 0; r < To; ++r) half[r][c] = out[r];
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < To; ++r) {
+    V out[To];
+    Transform<T>::apply(half[r], out);
+#pragma GCC unroll 6
+    for (int c = 0; c < To; ++c) put(r, c, out[c]);
+  }
 }
 
-// Every second lane of two vectors, from `First` on; and two vectors by turns, their half `Half`.
-template <class T, int First, size_t... I>
-Vector<T> every_second(Vector<T> a, Vector<T> b, std::index_sequence<I...>) {
-  return __builtin_shufflevector(a, b, (2 * I + First)...);
-}
+// ---- channels side by side
+// Rows of vectors become columns: each round turns the bits of an element's place around by one.
 template <class T, int Half, size_t... I>
 Vector<T> by_turns(Vector<T> a, Vector<T> b, std::index_sequence<I...>) {
   constexpr size_t N = sizeof...(I);
   return __builtin_shufflevector(a, b, (I % 2 * N + (I + Half * N) / 2)...);
 }
 template <class T>
-using LaneNumbers = std::make_index_sequence<kLanes<T>>;
-
-// to[point * step + i] for tiles i < n; line r of the first tile's elements begins at x + line[r].
-template <class T>
-[[gnu::noinline]] void take_elements(const T* x, const int64_t* line, int64_t n, T* to,
-                                     int64_t step) {
-  constexpr LaneNumbers<T> lanes;
-  using V = Vector<T>;
-  for (int64_t i = 0; i < n; i += kLanes<T>) {
-    V at[4][4];
+[[gnu::always_inline]] inline void transpose(Vector<T> (&v)[kLanes<T>]) {
+  constexpr int L = kLanes<T>;
+  constexpr std::make_index_sequence<L> lanes;
 #pragma GCC unroll 4
-    for (int r = 0; r < 4; ++r)
-#pragma GCC unroll 2
-      for (int c = 0; c < 4; c += 2) {
-        const T* from = x + line[r] + 2 * i + c;
-        V a = load_vector(from), b = load_vector(from + kLanes<T>);
-        at[r][c] = every_second<T, 0>(a, b, lanes);
-        at[r][c + 1] = every_second<T, 1>(a, b, lanes);
-      }
-    Four<V> columns[4];
-#pragma GCC unroll 4
-    for (int c = 0; c < 4; ++c) columns[c] = element_points(at[0][c], at[1][c], at[2][c], at[3][c]);
-#pragma GCC unroll 4
-    for (int r = 0; r < 4; ++r) {
-      auto points =
-          element_points(columns[0].v[r], columns[1].v[r], columns[2].v[r], columns[3].v[r]);
-#pragma GCC unroll 4
-      for (int c = 0; c < 4; ++c) store_vector<T>(to + (r * 4 + c) * step + i, points.v[c]);
+  for (int round = 1; round < L; round *= 2) {
+    Vector<T> next[L];
+#pragma GCC unroll 16
+    for (int i = 0; i < L / 2; ++i) {
+      next[2 * i] = by_turns<T, 0>(v[i], v[i + L / 2], lanes);
+      next[2 * i + 1] = by_turns<T, 1>(v[i], v[i + L / 2], lanes);
     }
+#pragma GCC unroll 16
+    for (int i = 0; i < L; ++i) v[i] = next[i];
   }
 }
-
-// The two lines of outputs of tiles i < n, `row` apart, from the sums at the points.
 template <class T>
-[[gnu::noinline]] void give_outputs(const T* from, int64_t step, int64_t n, T bias, T* y,
-                                    int64_t row) {
-  constexpr LaneNumbers<T> lanes;
-  using V = Vector<T>;
-  for (int64_t i = 0; i < n; i += kLanes<T>) {
-    V lines[2][4];
-#pragma GCC unroll 4
-    for (int c = 0; c < 4; ++c) {
-      auto at = [&](int r) { return load_vector(from + (r * 4 + c) * step + i); };
-      lines[0][c] = at(0) + at(1) + at(2);
-      lines[1][c] = at(1) - at(2) - at(3);
-    }
-#pragma GCC unroll 2
-    for (int r = 0; r < 2; ++r) {
-      V even = lines[r][0] + lines[r][1] + lines[r][2] + bias;
-      V odd = lines[r][1] - lines[r][2] - lines[r][3] + bias;
-      T* to = y + r * row + 2 * i;
-      store_vector<T>(to, by_turns<T, 0>(even, odd, lanes));
-      store_vector<T>(to + kLanes<T>, by_turns<T, 1>(even, odd, lanes));
-    }
-  }
+Vector<T> load_some(const T* from, int64_t n) {
+  if (n >= kLanes<T>) return load_vector(from);
+  Vector<T> v = {};
+  __builtin_memcpy(&v, from, n * sizeof(T));
+  return v;
+}
+template <class T>
+void store_some(T* to, Vector<T> v, int64_t n) {
+  if (n >= kLanes<T>) return store_vector<T>(to, v);
+  __builtin_memcpy(to, &v, n * sizeof(T));
 }
 
-// ---- the convolution
-// What is convolved: `from` channels of one tensor give `to` channels of the other.
-struct Way {
-  int64_t from, to, from_size[2], to_size[2], pad[2];
+// Images in either order of memory.
+template <class T>
+struct Images {
+  T* data;
+  int64_t channels, size[2];
+  bool last;  // channels vary fastest
+  int64_t numel() const { return size[0] * size[1]; }
 };
-Way way_of(ConvPart part, const ConvGeometry& g) {
-  if (part == ConvPart::Forward)
-    return {g.in_channels,
-            g.out_channels,
-            {g.in[1], g.in[2]},
-            {g.out[1], g.out[2]},
-            {g.padding[1], g.padding[2]}};
-  return {g.out_channels,
-          g.in_channels,
-          {g.out[1], g.out[2]},
-          {g.in[1], g.in[2]},
-          {2 - g.padding[1], 2 - g.padding[2]}};
-}
-// Every second position of a row begins a tile; its lines are by turns in two rows.
-ConvGeometry tiles_of(const Way& w, int64_t batch) {
-  int64_t high = (w.to_size[0] + 1) / 2, wide = (w.to_size[1] + 1) / 2;
-  ConvGeometry g{.batch = batch};
-  for (int d = 0; d < 3; ++d) g.kernel[d] = g.stride[d] = g.dilation[d] = g.out[d] = 1;
-  g.kernel[1] = 4, g.stride[1] = 2, g.out[1] = high;
-  g.kernel[2] = 3, g.out[2] = 2 * wide;
-  return g;
-}
-
-// The kernel's points, [to][from][point]; turned around for the gradient of the input.
+// A part of an image, as wide as the image or wider, that may reach beyond its edges.
+struct Window {
+  int64_t image, y, x, lines, width;
+};
+// What of an image lies in a window: whole lines of it, so that they follow one another.
 template <class T>
-void take_kernel(ConvPart part, const Way& way, const T* w, T* points) {
-  bool forward = part == ConvPart::Forward;
-  parallel_for(way.to * way.from, 1024, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      int64_t to = i / way.from, from = i % way.from;
-      const T* k = w + (forward ? i : from * way.to + to) * 9;
-      auto at = [&](int r, int c) { return forward ? k[r * 3 + c] : k[8 - r * 3 - c]; };
-      Four<T> columns[3];
-      for (int c = 0; c < 3; ++c) columns[c] = kernel_points(at(0, c), at(1, c), at(2, c));
-      for (int r = 0; r < 4; ++r) {
-        auto line = kernel_points(columns[0].v[r], columns[1].v[r], columns[2].v[r]);
-        std::copy_n(line.v, 4, points + i * kPoints + r * 4);
+struct Inside {
+  Span lines;
+  int64_t wide, count, at, jump;  // at: the first place in the window; jump: between lines
+  Inside(const Images<T>& im, const Window& w)
+      : lines(cells_inside(w.lines, 1, w.y, im.size[0])),
+        wide(im.size[1]),
+        count((lines.last - lines.first) * wide),
+        at(lines.first * w.width - w.x),
+        jump(w.width - wide) {}
+  // f(first element, number of elements up to the lanes, its place in the window).
+  template <class F>
+  void each_few(F f) const {
+    for (int64_t e = 0; e < count; e += kLanes<T>) {
+      int64_t first = std::max<int64_t>(0, std::min<int64_t>(e, count - kLanes<T>));
+      int64_t line = first / wide;
+      f(first, std::min<int64_t>(kLanes<T>, count), at + first + line * jump, first - line * wide);
+    }
+  }
+};
+
+// The channels [c, c + lanes) of a window, place after place; zeros where there is nothing.
+template <class T>
+[[gnu::noinline]] void read_window(const Images<T>& im, const Window& w, int64_t c, T* to) {
+  constexpr int64_t L = kLanes<T>;
+  Inside<T> in(im, w);
+  int64_t channels = std::min(L, im.channels - c);
+  for (int64_t y = 0; y < w.lines; ++y) {
+    T* line = to + y * w.width * L;
+    bool filled = y >= in.lines.first && y < in.lines.last;
+    std::fill_n(line, filled ? -w.x * L : w.width * L, T(0));
+    if (filled) std::fill(line + (in.wide - w.x) * L, line + w.width * L, T(0));
+  }
+  int64_t start = (w.y + in.lines.first) * in.wide;
+  if (im.last) {
+    const T* from = im.data + (w.image * im.numel() + start) * im.channels + c;
+    in.each_few([&](int64_t e, int64_t n, int64_t place, int64_t x) {
+      for (int64_t i = 0; i < n; ++i, ++place) {
+        store_vector<T>(to + place * L, load_some(from + (e + i) * im.channels, channels));
+        if (++x == in.wide) x = 0, place += in.jump;
       }
+    });
+    return;
+  }
+  const T* from = im.data + (w.image * im.channels + c) * im.numel() + start;
+  in.each_few([&](int64_t e, int64_t n, int64_t place, int64_t x) {
+    Vector<T> v[L] = {};
+    for (int64_t i = 0; i < channels; ++i) v[i] = load_some(from + i * im.numel() + e, n);
+    transpose<T>(v);
+    for (int64_t i = 0; i < n; ++i, ++place) {
+      store_vector<T>(to + place * L, v[i]);
+      if (++x == in.wide) x = 0, place += in.jump;
     }
   });
 }
-// At each point a row of sums over the channels that are convolved, `kTiles` of them apart.
+// The other way; what lies beyond the image is dropped.
 template <class T>
-Terms<T> point_terms(ConvPart part, const Way& way, const T* w) {
-  Scratch<T> points(way.to * way.from * kPoints);
-  take_kernel(part, way, w, points.data());
-  std::vector<int64_t> offsets;
-  for (int64_t c = 0; c < way.from; ++c) offsets.push_back(c * kTiles);
-  return Terms<T>(std::move(offsets), kPoints, way.to,
-                  [&](int64_t point, int64_t to, int64_t from) {
-                    return points.data()[(to * way.from + from) * kPoints + point];
-                  });
+[[gnu::noinline]] void write_window(const Images<T>& im, const Window& w, int64_t c,
+                                    const T* from) {
+  constexpr int64_t L = kLanes<T>;
+  Inside<T> in(im, w);
+  int64_t channels = std::min(L, im.channels - c), start = (w.y + in.lines.first) * in.wide;
+  if (im.last) {
+    T* to = im.data + (w.image * im.numel() + start) * im.channels + c;
+    in.each_few([&](int64_t e, int64_t n, int64_t place, int64_t x) {
+      for (int64_t i = 0; i < n; ++i, ++place) {
+        store_some<T>(to + (e + i) * im.channels, load_vector(from + place * L), channels);
+        if (++x == in.wide) x = 0, place += in.jump;
+      }
+    });
+    return;
+  }
+  T* to = im.data + (w.image * im.channels + c) * im.numel() + start;
+  in.each_few([&](int64_t e, int64_t n, int64_t place, int64_t x) {
+    Vector<T> v[L] = {};
+    for (int64_t i = 0; i < n; ++i, ++place) {
+      v[i] = load_vector(from + place * L);
+      if (++x == in.wide) x = 0, place += in.jump;
+    }
+    transpose<T>(v);
+    for (int64_t i = 0; i < channels; ++i) store_some<T>(to + i * im.numel() + e, v[i], n);
+  });
 }
 
+// ---- the convolution
 template <class T>
 class Winograd {
  public:
   Winograd(ConvPart part, const ConvGeometry& g, const ConvOperands& t)
-      : way_(way_of(part, g)),
+      : part_(part),
+        flip_(part == ConvPart::Input),
         batch_(g.batch),
-        frame_(tiles_of(way_, g.batch), kMostVectors * kLanes<T>, kRowLength),
-        terms_(point_terms<T>(part, way_, static_cast<const T*>(t.w))),
-        from_(static_cast<const T*>(part == ConvPart::Forward ? t.x : t.y)),
-        to_(static_cast<T*>(part == ConvPart::Forward ? t.y : t.x)),
+        pad_{g.padding[1], g.padding[2]},
+        from_{static_cast<T*>(t.x), g.in_channels, {g.in[1], g.in[2]}, t.channels_last},
+        to_{static_cast<T*>(t.y), g.out_channels, {g.out[1], g.out[2]}, t.channels_last},
+        w_(static_cast<T*>(t.w)),
         bias_(static_cast<const T*>(t.bias)) {
-    from_side_ = {
-        {1, way_.from_size[0], way_.from_size[1]}, {1, 2, 1}, {0, way_.pad[0], way_.pad[1]}};
-    to_side_ = {{1, way_.to_size[0], way_.to_size[1]}, {1, 2, 1}, {0, 0, 0}};
-    for (int r = 0; r < 4; ++r) line_[r] = r % 2 * frame_.row + r / 2 * frame_.size[2];
+    if (flip_) {
+      std::swap(from_, to_);
+      for (int64_t& pad : pad_) pad = 2 - pad;
+    }
+    high_ = (to_.size[0] + kOut - 1) / kOut;
+    wide_ = (to_.size[1] + kOut - 1) / kOut;
+    slivers_ = (to_.channels + kWidth<T> - 1) / kWidth<T>;
+    depth_ = (from_.channels + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+    int64_t most = std::max<int64_t>(1, kTiles / wide_);
+    int64_t even = (batch_ * high_ + num_threads() - 1) / num_threads();
+    rows_ = std::min(most, part == ConvPart::Weight ? batch_ * high_ : even);
   }
 
-  void run() const {
-    int64_t blocks = (batch_ + frame_.images - 1) / frame_.images;
+  void run() {
+    if (part_ == ConvPart::Weight) return weight();
+    Scratch<T> kernel(is_one_block() ? 0 : slivers_ * kernel_sliver());
+    if (!is_one_block())
+      parallel_for(slivers_, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t s = begin; s < end; ++s) take_kernel(s, kernel.data() + s * kernel_sliver());
+      });
+    int64_t rows = batch_ * high_, blocks = (rows + rows_ - 1) / rows_;
     parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
-      Scratch<T> from(way_.from * rows_), to(way_.to * rows_);
+      Scratch<T> elements(kPoints * element_step());
       for (int64_t b = begin; b < end; ++b) {
-        int64_t first = b * frame_.images, images = std::min(frame_.images, batch_ - first);
-        load(from.data(), first, images, b == begin);
-        convolve(from.data(), to.data(), (frame_.outputs(images) + 1) / 2);
-        store(to.data(), first, images);
+        Block block{b * rows_, std::min(rows, (b + 1) * rows_)};
+        take_elements(block, elements.data());
+        give_outputs(block, elements.data(), kernel.data());
       }
     });
   }
 
  private:
-  void load(T* rows, int64_t first, int64_t images, bool fresh) const {
-    int64_t size = way_.from_size[0] * way_.from_size[1];
-    parallel_for(way_.from, 16, [&](int64_t begin, int64_t end) {
-      if (fresh || images < frame_.images)
-        std::fill(rows + begin * rows_, rows + end * rows_, T(0));
-      for (int64_t c = begin; c < end; ++c)
-        for (int64_t n = 0; n < images; ++n)
-          load_channel(frame_, from_side_, from_ + ((first + n) * way_.from + c) * size,
-                       rows + c * rows_ + n * frame_.plane);
-    });
+  static constexpr int64_t kTiles = 48;  // about so many at a time, for the second-level cache
+  static constexpr int64_t kGroup = 2;   // slivers whose sums are kept at a time
+  static constexpr int64_t kDepth =
+      64;  // terms of a sum that are added in one go: few, for small errors
+  static constexpr int64_t kLine = 64 / sizeof(T);
+
+  // Rows of tiles, counted through all images; and those of one image.
+  struct Block {
+    int64_t begin, end;
+  };
+  struct Piece {
+    int64_t image, row, rows, tile;  // tile: the first one's number in the block
+  };
+  template <class F>
+  void each_piece(const Block& b, F f) const {
+    for (int64_t row = b.begin; row < b.end;) {
+      int64_t image = row / high_, end = std::min(b.end, (image + 1) * high_);
+      f(Piece{image, row - image * high_, end - row, (row - b.begin) * wide_});
+      row = end;
+    }
   }
-  void store(const T* rows, int64_t first, int64_t images) const {
-    int64_t size = way_.to_size[0] * way_.to_size[1];
-    parallel_for(way_.to, 16, [&](int64_t begin, int64_t end) {
-      for (int64_t c = begin; c < end; ++c)
-        for (int64_t n = 0; n < images; ++n)
-          store_channel(frame_, to_side_, rows + c * rows_ + n * frame_.plane,
-                        to_ + ((first + n) * way_.to + c) * size);
-    });
+  // Then a sliver of the kernel is used once, as soon as it is there and in the cache.
+  bool is_one_block() const { return rows_ == batch_ * high_; }
+  int64_t tiles(const Block& b) const { return (b.end - b.begin) * wide_; }
+  // Between points: a line more than there is, or all would begin in the same set of the cache.
+  int64_t element_step() const { return rows_ * wide_ * depth_ + kLine; }
+  int64_t sum_step() const { return rows_ * wide_ * kWidth<T> + kLine; }
+  int64_t kernel_step() const { return from_.channels * kWidth<T> + kLine; }
+  int64_t kernel_sliver() const { return kPoints * kernel_step(); }
+
+  Window from_window(const Piece& p) const {
+    return {p.image, p.row * kOut - pad_[0], -pad_[1], p.rows * kOut + 2, wide_ * kOut + 2};
+  }
+  Window to_window(const Piece& p) const {
+    return {p.image, p.row * kOut, 0, p.rows * kOut, wide_ * kOut};
+  }
+  template <class F>
+  void each_tile(const Piece& p, F f) const {
+    for (int64_t y = 0; y < p.rows; ++y)
+      for (int64_t x = 0; x < wide_; ++x) f(p.tile + y * wide_ + x, y, x);
   }
 
-  // `count` tiles, a few at a time: what the points need of them stays in the cache.
-  void convolve(const T* from, T* to, int64_t count) const {
-    parallel_for((count + kTiles - 1) / kTiles, 1, [&](int64_t begin, int64_t end) {
-      // A line more than their elements, or all points would begin in the same set of the cache.
-      int64_t step = way_.from * kTiles + 64 / sizeof(T),
-              sum_step = way_.to * kTiles + 64 / sizeof(T);
-      Scratch<T> elements(kPoints * step), sums(kPoints * sum_step);
-      for (int64_t i = begin * kTiles; i < std::min(count, end * kTiles); i += kTiles) {
-        int64_t n = std::min(kTiles, count - i);
-        for (int64_t c = 0; c < way_.from; ++c)
-          take_elements(from + c * rows_ + 2 * i, line_, n, elements.data() + c * kTiles, step);
+  // [point][channel][lane] of a sliver.
+  void take_kernel(int64_t sliver, T* to) const {
+    constexpr int64_t L = kLanes<T>;
+    int64_t row = flip_ ? 9 : from_.channels * 9, step = flip_ ? to_.channels * 9 : 9;
+    for (int64_t c = 0; c < from_.channels; ++c)
+      for (int64_t half = 0; half < kWidth<T>; half += L) {
+        int64_t first = sliver * kWidth<T> + half;
+        alignas(64) T taps[9][L] = {};
+        for (int64_t l = 0; l < std::min(L, to_.channels - first); ++l)
+          for (int64_t i = 0; i < 9; ++i)
+            taps[flip_ ? 8 - i : i][l] = w_[(first + l) * row + c * step + i];
+        transform_square<T, Kernel, 3, kIn>(
+            [&](int r, int i) { return load_vector(taps[r * 3 + i]); },
+            [&](int r, int i, Vector<T> v) {
+              store_vector<T>(to + (r * kIn + i) * kernel_step() + c * kWidth<T> + half, v);
+            });
+      }
+  }
+
+  // [point][tile][channel].
+  void take_elements(const Block& b, T* to) const {
+    constexpr int64_t L = kLanes<T>;
+    parallel_for(depth_ / L, 1, [&](int64_t begin, int64_t end) {
+      each_piece(b, [&](const Piece& p) {
+        Window w = from_window(p);
+        Scratch<T> values(w.lines * w.width * L);
+        for (int64_t c = begin * L; c < end * L; c += L) {
+          read_window(from_, w, c, values.data());
+          each_tile(p, [&](int64_t tile, int64_t y, int64_t x) {
+            element_points(values.data() + (y * w.width + x) * kOut * L, w.width * L,
+                           to + tile * depth_ + c);
+          });
+        }
+      });
+    });
+  }
+  [[gnu::noinline]] void element_points(const T* from, int64_t line, T* to) const {
+    int64_t step = element_step();
+    transform_square<T, Elements, kIn, kIn>(
+        [&](int r, int i) { return load_vector(from + r * line + i * kLanes<T>); },
+        [&](int r, int i, Vector<T> v) { store_vector<T>(to + (r * kIn + i) * step, v); });
+  }
+
+  void give_outputs(const Block& b, const T* elements, const T* kernel) const {
+    parallel_for(slivers_, kGroup, [&](int64_t begin, int64_t end) {
+      Scratch<T> sums(kGroup * kPoints * sum_step());
+      Scratch<T> own(is_one_block() ? kGroup * kernel_sliver() : 0);
+      for (int64_t s = begin; s < end; s += kGroup) {
+        int64_t n = std::min(kGroup, end - s);
+        const T* taken = is_one_block() ? own.data() : kernel + s * kernel_sliver();
+        if (is_one_block())
+          for (int64_t i = 0; i < n; ++i) take_kernel(s + i, own.data() + i * kernel_sliver());
         for (int64_t p = 0; p < kPoints; ++p)
-          terms_.sum(p, elements.data() + p * step, sums.data() + p * sum_step, kTiles, n);
-        for (int64_t c = 0; c < way_.to; ++c)
-          give_outputs(sums.data() + c * kTiles, sum_step, n, bias_ ? bias_[c] : T(0),
-                       to + c * rows_ + 2 * i, frame_.row);
+          for (int64_t i = 0; i < n; ++i)
+            multiply(tiles(b), elements + p * element_step(),
+                     taken + i * kernel_sliver() + p * kernel_step(),
+                     sums.data() + (i * kPoints + p) * sum_step());
+        for (int64_t i = 0; i < n; ++i)
+          each_piece(b, [&](const Piece& p) {
+            give_sliver(p, s + i, sums.data() + i * kPoints * sum_step());
+          });
       }
     });
   }
+  // sums[tile][lane] = elements[tile][channel] kernel[channel][lane].
+  void multiply(int64_t tiles, const T* elements, const T* kernel, T* sums) const {
+    EvenParts strips(tiles, kRows);
+    for (int64_t k = 0; k < from_.channels; k += kDepth) {
+      Strip<T> strip{nullptr,   depth_,
+                     1,         kernel + k * kWidth<T>,
+                     kWidth<T>, std::min(kDepth, from_.channels - k)};
+      for (int64_t i = 0; i < strips.count; ++i) {
+        strip.a = elements + strips.begin(i) * depth_ + k;
+        with_number<kRows>(strips.size(i), [&]<int R>() {
+          tile<T, R>(strip, false, sums + strips.begin(i) * kWidth<T>, kWidth<T>, k > 0);
+        });
+      }
+    }
+  }
+  void give_sliver(const Piece& p, int64_t sliver, const T* sums) const {
+    constexpr int64_t L = kLanes<T>;
+    Window w = to_window(p);
+    Scratch<T> values(w.lines * w.width * L);
+    for (int64_t half = 0; half < kWidth<T>; half += L) {
+      int64_t c = sliver * kWidth<T> + half;
+      if (c >= to_.channels) break;
+      Vector<T> bias = bias_ ? load_some(bias_ + c, to_.channels - c) : Vector<T>{};
+      each_tile(p, [&](int64_t tile, int64_t y, int64_t x) {
+        outputs(sums + tile * kWidth<T> + half, bias, values.data() + (y * w.width + x) * kOut * L,
+                w.width * L);
+      });
+      write_window(to_, w, c, values.data());
+    }
+  }
+  [[gnu::noinline]] void outputs(const T* from, Vector<T> bias, T* to, int64_t line) const {
+    int64_t step = sum_step();
+    transform_square<T, Outputs, kIn, kOut>(
+        [&](int r, int i) { return load_vector(from + (r * kIn + i) * step); },
+        [&](int r, int i, Vector<T> v) {
+          store_vector<T>(to + r * line + i * kLanes<T>, v + bias);
+        });
+  }
 
-  Way way_;
-  int64_t batch_;
-  Frame frame_;
-  Terms<T> terms_;
-  const T* from_;
-  T* to_;
+  // ---- the gradient of the kernel
+  void weight() const {
+    Scratch<T> kept(is_one_block() ? 0 : slivers_ * kernel_sliver());
+    Scratch<T> elements(kPoints * element_step());
+    int64_t rows = batch_ * high_;
+    for (int64_t row = 0; row < rows; row += rows_) {
+      Block b{row, std::min(rows, row + rows_)};
+      take_elements(b, elements.data());
+      parallel_for(slivers_, 1, [&](int64_t begin, int64_t end) {
+        Scratch<T> gradients(kPoints * sum_step()), own(is_one_block() ? kernel_sliver() : 0);
+        for (int64_t s = begin; s < end; ++s) {
+          T* sums = is_one_block() ? own.data() : kept.data() + s * kernel_sliver();
+          each_piece(b, [&](const Piece& p) { take_gradients(p, s, gradients.data()); });
+          for (int64_t p = 0; p < kPoints; ++p)
+            add_products(tiles(b), elements.data() + p * element_step(),
+                         gradients.data() + p * sum_step(), sums + p * kernel_step(), row > 0);
+          if (b.end == rows) give_kernel(s, sums);
+        }
+      });
+    }
+  }
+  void take_gradients(const Piece& p, int64_t sliver, T* to) const {
+    constexpr int64_t L = kLanes<T>;
+    Window w = to_window(p);
+    Scratch<T> values(w.lines * w.width * L);
+    for (int64_t half = 0; half < kWidth<T>; half += L) {
+      int64_t c = sliver * kWidth<T> + half;
+      if (c >= to_.channels)
+        std::fill_n(values.data(), w.lines * w.width * L, T(0));
+      else
+        read_window(to_, w, c, values.data());
+      each_tile(p, [&](int64_t tile, int64_t y, int64_t x) {
+        gradient_points(values.data() + (y * w.width + x) * kOut * L, w.width * L,
+                        to + tile * kWidth<T> + half);
+      });
+    }
+  }
+  [[gnu::noinline]] void gradient_points(const T* from, int64_t line, T* to) const {
+    int64_t step = sum_step();
+    transform_square<T, OutputGradients, kOut, kIn>(
+        [&](int r, int i) { return load_vector(from + r * line + i * kLanes<T>); },
+        [&](int r, int i, Vector<T> v) { store_vector<T>(to + (r * kIn + i) * step, v); });
+  }
+  // sums[channel][lane] (+)= elements[tile][channel] gradients[tile][lane].
+  void add_products(int64_t tiles, const T* elements, const T* gradients, T* sums,
+                    bool accumulate) const {
+    EvenParts strips(from_.channels, kRows);
+    Strip<T> strip{nullptr, 1, depth_, gradients, kWidth<T>, tiles};
+    for (int64_t i = 0; i < strips.count; ++i) {
+      strip.a = elements + strips.begin(i);
+      with_number<kRows>(strips.size(i), [&]<int R>() {
+        tile<T, R>(strip, false, sums + strips.begin(i) * kWidth<T>, kWidth<T>, accumulate);
+      });
+    }
+  }
+  void give_kernel(int64_t sliver, const T* sums) const {
+    constexpr int64_t L = kLanes<T>;
+    for (int64_t c = 0; c < from_.channels; ++c)
+      for (int64_t half = 0; half < kWidth<T>; half += L) {
+        int64_t first = sliver * kWidth<T> + half;
+        alignas(64) T taps[9][L];
+        transform_square<T, KernelGradients, kIn, 3>(
+            [&](int r, int i) {
+              return load_vector(sums + (r * kIn + i) * kernel_step() + c * kWidth<T> + half);
+            },
+            [&](int r, int i, Vector<T> v) { store_vector<T>(taps[r * 3 + i], v); });
+        for (int64_t l = 0; l < std::min(L, to_.channels - first); ++l)
+          for (int64_t i = 0; i < 9; ++i)
+            w_[((first + l) * from_.channels + c) * 9 + i] = taps[i][l];
+      }
+  }
+
+  ConvPart part_;
+  bool flip_;
+  int64_t batch_, pad_[2];
+  Images<T> from_, to_;
+  T* w_;
   const T* bias_;
-  int64_t rows_ = 2 * frame_.row;  // of a channel
-  Side from_side_, to_side_;
-  int64_t line_[4];
+  int64_t high_, wide_;  // tiles of an image
+  int64_t slivers_;      // of channels that are given
+  int64_t depth_;        // channels that are taken, up to whole vectors
+  int64_t rows_;         // of tiles that are computed at a time
 };
 
 }  // namespace

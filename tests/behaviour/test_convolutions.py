@@ -61,18 +61,29 @@ def test_every_geometry_has_its_three_parts(dtype, dims, groups, channels, outs)
         assert_near(by_weight, _conv_weight(*wide(g, x), kernel, *windows, groups))
 
 
+# Whole tiles and cut ones, images narrower than a vector, more tiles in a row than go at once.
+TILED = [
+    (9, (14, 14), (1, 1)), (2, (17, 33), (0, 2)), (3, (30, 15), (2, 1)), (16, (4, 4), (1, 1)),
+    (33, (3, 5), (1, 0)), (1, (5, 230), (1, 1)),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
-@pytest.mark.parametrize(
-    "size, padding", [((14, 14), (1, 1)), ((17, 33), (0, 2)), ((30, 15), (2, 1))]
-)
-def test_by_points_of_tiles(dtype, size, padding):
+@pytest.mark.parametrize("order", [rl.contiguous_format, rl.channels_last])
+@pytest.mark.parametrize("batch, size, padding", TILED)
+def test_by_points_of_tiles(dtype, order, batch, size, padding):
     rl.manual_seed(0)
     windows = [1], padding, [1], 1
-    x, w, bias = (rl.randn(*s, dtype=dtype) for s in ((9, 33, *size), (35, 33, 3, 3), (35,)))
+    shapes = (batch, 33, *size), (21, 33, 3, 3), (21,)
+    x, w, bias = (rl.randn(*s, dtype=dtype) for s in shapes)
+    x = x.contiguous(memory_format=order)
     y = _conv_forward(x, w, bias, *windows)
+    assert y.is_contiguous(memory_format=order)
     assert_near(y, _conv_forward(*wide(x, w, bias), *windows))
     back = _conv_input(y, w, None, size, *windows)
     assert_near(back, _conv_input(*wide(y, w), None, size, *windows))
+    by_weight = _conv_weight(y, x, [3, 3], *windows)
+    assert_near(by_weight, _conv_weight(*wide(y, x), [3, 3], *windows))
 
 
 @pytest.mark.parametrize("groups, channels", [(1, 3), (6, 1), (3, 4), (1, 40)])
@@ -85,7 +96,7 @@ def test_an_empty_batch_gives_empty_results_and_a_zero_weight(groups, channels):
     assert rl.equal(_conv_weight(g, x, [3, 3], *windows), rl.zeros(w.shape))
 
 
-THREADED = [(1, 1, 6), (12, 1, 1), (6, 4, 4), (1, 3, 20), (1, 40, 50)]
+THREADED = [(1, 1, 6), (12, 1, 1), (6, 4, 4), (1, 3, 20), (1, 40, 50), (1, 300, 70)]
 
 
 @pytest.mark.parametrize("groups, channels, outs", THREADED)

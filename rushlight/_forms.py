@@ -10,6 +10,8 @@ from rushlight._interpose import overridable
 legacy_contiguous_format = rl.contiguous_format
 
 __all__ = [
+    "_log_softmax_backward_data",
+    "_softmax_backward_data",
     "ccol_indices_copy",
     "col_indices_copy",
     "crow_indices_copy",
@@ -207,3 +209,14 @@ def _mapped(filename, shared, nbytes):
         return mmap.mmap(descriptor, nbytes, access=access) if nbytes else None
     finally:
         os.close(descriptor)
+
+
+def _softmax_backward_data(grad_output, output, dim, input_dtype):
+    """The gradient of ``softmax`` by its input, from that by its ``output``."""
+    part = grad_output * output
+    return (part - output * part.sum(dim, keepdim=True)).to(input_dtype)
+
+
+def _log_softmax_backward_data(grad_output, output, dim, input_dtype):
+    """The gradient of ``log_softmax`` by its input, from that by its ``output``."""
+    return (grad_output - output.exp() * grad_output.sum(dim, keepdim=True)).to(input_dtype)

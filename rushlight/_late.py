@@ -24,8 +24,11 @@ NAMES = {
         is_autocast_cache_enabled is_autocast_cpu_enabled is_autocast_enabled
         set_autocast_cache_enabled set_autocast_cpu_dtype set_autocast_cpu_enabled
         set_autocast_dtype set_autocast_enabled set_autocast_gpu_dtype""",
+    "_checks": """_assert _assert_async _check _check_index _check_is_size _check_not_implemented
+        _check_tensor_all _check_tensor_all_with _check_type _check_value _check_with""",
     "_early_linalg": "btrifact btrisolve gels gesv potrf potri potrs pstrf trtrs",
-    "_forms": """ccol_indices_copy col_indices_copy crow_indices_copy dsmm from_file hsmm
+    "_forms": """_log_softmax_backward_data _softmax_backward_data ccol_indices_copy
+        col_indices_copy crow_indices_copy dsmm from_file hsmm
         indices_copy legacy_contiguous_format native_norm resize_as_sparse_ row_indices_copy saddmm
         slice_inverse spmm sym_constrain_range sym_constrain_range_for_size sym_fresh_size
         to_dlpack values_copy""",
@@ -92,9 +95,18 @@ def find(name):
         return sys.modules[_PACKAGE]
     if name in MODULES:
         return load(name)
+    if name.startswith("_foreach_"):
+        return _found("_foreach", name)
     if name not in _module_of:
         raise load("_removed").absent(_PACKAGE, name)
-    value = getattr(load(_module_of[name]), name)
+    return _found(_module_of[name], name)
+
+
+def _found(module, name):
+    loaded_module = load(module)
+    if not hasattr(loaded_module, name):
+        raise load("_removed").absent(_PACKAGE, name)
+    value = getattr(loaded_module, name)
     sys.modules[_PACKAGE].__dict__[name] = value
     return value
 

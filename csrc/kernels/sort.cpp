@@ -33,37 +33,52 @@ void sort_line(const Line<K>& l, bool descending, EntryOf<K>* e, SortScratch& s)
   for (int64_t j = 0; j < l.n; ++j) l.put(j, e[j].index());
 }
 
+template <class E>
+bool has_equals(const E* e, int64_t n) {
+  for (int64_t j = 1; j < n; ++j)
+    if (e[j].key() == e[j - 1].key()) return true;
+  return false;
+}
+
 // The k first in order for a small k: they stay sorted, so that most elements cost a comparison
-// with the last of them. One that equals it comes later and does not count.
+// with the last of them. False if elements are equal and it matters which come first.
 template <class K>
-void top_few(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* top) {
-  K keys[kKeyRun];
+bool top_few(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* top) {
+  K keys[kKeyRun], left_out = 0;
+  bool any_left = false;
   int64_t filled = 0;
   for (int64_t i = 0; i < l.n; i += kKeyRun) {
     int64_t run = std::min(kKeyRun, l.n - i);
     l.keys(i, run, largest, keys);
     if (run == kKeyRun && filled == k) {
       int candidates = 0;
-      for (int64_t j = 0; j < kKeyRun; ++j) candidates += keys[j] < top[k - 1].key();
+      for (int64_t j = 0; j < kKeyRun; ++j) candidates += keys[j] <= top[k - 1].key();
       if (!candidates) continue;
     }
     for (int64_t j = 0; j < run; ++j) {
-      if (filled == k && keys[j] >= top[k - 1].key()) continue;
+      if (filled == k && keys[j] > top[k - 1].key()) continue;
+      if (filled == k) left_out = top[k - 1].key(), any_left = true;
+      if (filled == k && keys[j] == left_out) continue;
       int64_t at = filled < k ? filled++ : k - 1;
       for (; at > 0 && keys[j] < top[at - 1].key(); --at) top[at] = top[at - 1];
       top[at] = EntryOf<K>::make(keys[j], i + j);
     }
   }
   for (int64_t j = 0; j < k; ++j) l.put(j, top[j].index());
+  return !has_equals(top, k) && !(any_left && left_out == top[k - 1].key());
 }
 
 // The k first in order: a bounded pool of candidates that shrinks whenever it is full, so most
-// elements cost one comparison with the pool's current bound.
+// elements cost one comparison with the pool's current bound. False as above.
 template <class K>
-void top_line(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
+bool top_line(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
   constexpr int64_t kFew = 16;
   if (k > 0 && k <= kFew) return top_few(l, k, largest, pool);
-  K bound = ~K(0), keys[kKeyRun];
+  K bound = ~K(0), left_out = ~K(0), keys[kKeyRun];
+  auto leave_out = [&](int64_t n) {  // all but the first k
+    for (int64_t j = k; j < n; ++j)
+      if (pool[j].key() == pool[k - 1].key()) left_out = pool[j].key();
+  };
   int64_t capacity = std::min(l.n, k + std::max<int64_t>(k, 24)), filled = 0;
   for (int64_t i = 0; i < l.n; i += kKeyRun) {
     int64_t run = std::min(kKeyRun, l.n - i);
@@ -76,12 +91,31 @@ void top_line(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
       pool[filled++] = EntryOf<K>::make(keys[j], i + j);
       if (filled < capacity || k == 0 || filled <= k) continue;
       select(pool, k - 1, filled);
+      leave_out(filled);
       filled = k;
       bound = pool[k - 1].key();
     }
   }
   first_k(pool, k, filled);
   for (int64_t j = 0; j < k; ++j) l.put(j, pool[j].index());
+  if (k == 0) return true;
+  leave_out(filled);
+  return !has_equals(pool, k) && left_out != pool[k - 1].key();
+}
+
+// The same by the standard library's selection, which knows nothing of positions: programs whose
+// elements are equal get those that PyTorch gives them, who selects like this.
+template <class K>
+void top_of_equals(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* e) {
+  auto before = [](const EntryOf<K>& a, const EntryOf<K>& b) { return a.key() < b.key(); };
+  l.entries(largest, e);
+  if (k * 64 <= l.n) {
+    std::partial_sort(e, e + k, e + l.n, before);
+  } else {
+    std::nth_element(e, e + k - 1, e + l.n, before);
+    std::sort(e, e + k - 1, before);
+  }
+  for (int64_t j = 0; j < k; ++j) l.put(j, e[j].index());
 }
 
 template <class K>
@@ -200,9 +234,13 @@ void topk_run(Call& c) {
   bool largest = c.flag(3);
   if (c.tensor(0).ndim == 0 && k == 0) return;
   run_lines(c, 2, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
-    if (k * 4 < l.n) return top_line(l, k, largest, e);
+    if (k * 4 < l.n) {
+      if (!top_line(l, k, largest, e)) top_of_equals(l, k, largest, e);
+      return;
+    }
     l.entries(largest, e);
     sort_entries(e, l.n, s);
+    if (has_equals(e, std::min(k + 1, l.n)) && k) return top_of_equals(l, k, largest, e);
     for (int64_t j = 0; j < k; ++j) l.put(j, e[j].index());
   });
 }

@@ -386,6 +386,8 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
   bool plain = form != Form::Inplace && !slots.out && !(slots.interposed | interposers_);
   Own result(op.route && plain ? run_route(op, slots) : nullptr);
   if (!result) result = Own(call_body(op, slots));
+  if (!grad_enabled() && is_tensor(result.get()))
+    forget_view_of_body(slots, *as_tensor(result.get()));
   if (op.labels && grad_enabled()) label_results(op, result.get(), since);
   if (form == Form::Inplace) {
     if (result.get() == given) return result.give();
@@ -461,6 +463,7 @@ bool compute(Op& op, Slots& slots, Form form, Results& outs) {
     GradMode off(false, thread_state().grad);
     Own result(call_body(op, slots));
     collect_tensors(result.get(), outs);
+    for (int i = 0; i < outs.size(); ++i) forget_view_of_body(slots, *outs[i]);
   }
   if (op.mutated >= 0) {
     outs = {};

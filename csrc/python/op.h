@@ -154,6 +154,8 @@ void record(Op& op, const Slots& slots, std::span<Tensor* const> outs, Form form
 PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset,
                        const char* op = "as_strided");
 void mark_view(Tensor& view, Tensor& base, bool multiple);
+// A result that views memory which the op's body made, and nobody else has, is no view.
+void forget_view_of_body(const Slots& slots, Tensor& result);
 Ref<Node> gradient_edge(Tensor& t, uint32_t& nr);  // its grad_fn, or its accumulator
 // Puts a copy of a tensor that is about to be changed in its place of the graph.
 void keep_history(Tensor& copy, Tensor& original);

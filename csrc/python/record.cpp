@@ -7,6 +7,7 @@
 #include "python/levels.h"
 #include "python/op.h"
 #include "python/state.h"
+#include "python/target.h"
 
 namespace rl::py {
 
@@ -292,6 +293,16 @@ void mark_view(Tensor& view, Tensor& base, bool multiple) {
   view.view = new (view.view_room)
       ViewInfo{Ref<Tensor>::share(&root), view.version(),
                multiple || (base.view && base.view->multiple), !grad_mode(level_of(base))};
+}
+
+void forget_view_of_body(const Slots& slots, Tensor& result) {
+  if (!result.view) return;
+  Results given;
+  for (PyObject* o : slots.at)
+    if (o) collect_tensors(o, given);
+  for (int i = 0; i < given.size(); ++i)
+    if (given[i]->storage == result.storage) return;
+  std::destroy_at(std::exchange(result.view, nullptr));
 }
 
 PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset, const char* op) {

@@ -66,6 +66,9 @@ class profile(_profiler.profile):
         """One entry for all events."""
         return self.events().total_average()
 
+    def __repr__(self):
+        return self.table()
+
 
 def _no_tool(name):
     class emit:

@@ -3,12 +3,29 @@
 Where nodes are in the graph, and how they become code, is in graph.py.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Union
+
+import rushlight as rl
+
 from .immutable_collections import immutable_dict, immutable_list
 
 __all__ = ["Node", "has_side_effect", "map_aggregate", "map_arg"]
 
 OPS = ("placeholder", "call_method", "call_module", "call_function", "get_attr", "output", "root")
 _side_effects = set()
+
+# ---- types, for annotations
+Target = Callable[..., Any] | str
+base_types = (
+    str, int, float, bool, complex, rl.dtype, rl.Tensor, rl.device, rl.memory_format, rl.layout,
+    rl.SymInt, rl.SymBool, rl.SymFloat,
+)  # fmt: skip
+BaseArgumentTypes = Union[base_types]  # noqa: UP007
+Argument = Union[  # noqa: UP007
+    tuple["Argument", ...], Sequence["Argument"], Mapping[str, "Argument"], slice, range, "Node",
+    BaseArgumentTypes, None,
+]  # fmt: skip
 
 
 def has_side_effect(fn):

@@ -95,6 +95,9 @@ class OpNamespace:
         packet = namespaces.get(self._name, {}).get(name)
         if packet is None and self._name in ("aten", "prims"):
             packet = _own_packet(name)
+        elif packet is None and self._name == "profiler":
+            rl._late.load("profiler._operators")
+            packet = namespaces["profiler"].get(name)
         if packet is None:
             raise AttributeError(f"'_OpNamespace' '{self._name}' object has no attribute '{name}'")
         return packet

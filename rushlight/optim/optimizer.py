@@ -9,6 +9,8 @@ from copy import deepcopy
 
 import rushlight as rl
 
+from . import _for_subclasses
+
 __all__ = ["Optimizer", "register_optimizer_step_pre_hook", "register_optimizer_step_post_hook"]
 
 
@@ -303,6 +305,14 @@ class Optimizer:
         self.__setstate__({"state": state, "param_groups": saved})
         for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
+
+    _group_tensors_by_device_and_dtype = staticmethod(
+        _for_subclasses._group_tensors_by_device_and_dtype
+    )
+
+
+def __getattr__(name):
+    return getattr(_for_subclasses, name)
 
 
 def _listed(params):

@@ -92,3 +92,27 @@ def test_typed_storage_shows_the_tensor():
     storage[1] = 9
     assert storage.tolist() == [0, 9, 2] == x.tolist() and storage.type() == "torch.FloatStorage"
     assert rl.LongStorage([1, 2]).double().tolist() == [1.0, 2.0]
+
+
+def test_results_that_an_op_lays_out_anew_are_no_views():
+    """They may be changed in place, also where they were made without recording."""
+    table, ids = rl.eye(3, requires_grad=True), rl.tensor([[0, 2]])
+    rows = rl.nn.functional.embedding(ids, table)
+    assert not rows._is_view()
+    rows *= 2
+    rows.sum().backward()
+    assert table.grad.tolist() == [[2.0] * 3, [0.0] * 3, [2.0] * 3]
+    scale = rl.ones((), requires_grad=True)
+    with rl.no_grad():
+        made = [
+            rl.nn.functional.embedding(ids, table),
+            rl.complex(rl.ones(2), rl.ones(2)),
+            rl.rot90(rl.ones(2, 3)),
+            rl.kron(rl.ones(2, 2), rl.ones(2, 2)),
+        ]
+        view = rl.ones(2, 3).view(6)
+    for result in made:
+        result *= scale
+        assert result.requires_grad
+    with pytest.raises(RuntimeError, match="no_grad"):
+        view *= scale

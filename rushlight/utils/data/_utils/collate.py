@@ -9,7 +9,7 @@ import copy
 
 import rushlight as rl
 
-_MESSAGE = (
+default_collate_err_msg_format = (
     "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
 )
 
@@ -61,7 +61,7 @@ def collate(batch, *, collate_fn_map=None):
         return type(first)(*(collate(c, collate_fn_map=collate_fn_map) for c in zip(*batch)))
     if isinstance(first, collections.abc.Sequence):
         return _collate_sequences(first, batch, collate_fn_map)
-    raise TypeError(_MESSAGE.format(type(first)))
+    raise TypeError(default_collate_err_msg_format.format(type(first)))
 
 
 def _rule_for(sample, rules):
@@ -134,7 +134,7 @@ def collate_tensor_fn(batch, *, collate_fn_map=None):
 
 def _collate_numpy(batch, *, collate_fn_map=None):
     if _is_text_array(batch[0]):
-        raise TypeError(_MESSAGE.format(batch[0].dtype))
+        raise TypeError(default_collate_err_msg_format.format(batch[0].dtype))
     if batch[0].shape == ():
         return rl.as_tensor([sample.item() for sample in batch], dtype=_dtype_of(batch[0]))
     return rl.stack([rl.as_tensor(sample) for sample in batch], 0)

@@ -1,0 +1,151 @@
+"""Private names of PyTorch that packages outside of it call: `_foreach_*`, `_check*`, what its
+optimizers share, types of fx. Public names are tested where they belong.
+"""
+
+import math
+
+import pytest
+
+import rushlight as rl
+from rushlight.fx.node import Argument, Target
+from rushlight.optim import optimizer as shared
+
+
+def _pair():
+    return [rl.ones(2), rl.full((3,), 2.0)]
+
+
+def _lists(tensors):
+    return [t.tolist() for t in tensors]
+
+
+@pytest.mark.parametrize(
+    "name, args, options, first, second",
+    [
+        ("add", (1.5,), {}, 2.5, 3.5),
+        ("add", ([rl.ones(2), rl.ones(3)],), {"alpha": 2}, 3.0, 4.0),
+        ("add", ([1, 2],), {}, 2.0, 4.0),
+        ("sub", (rl.tensor(3.0),), {}, -2.0, -1.0),
+        ("pow", (2,), {}, 1.0, 4.0),
+        ("maximum", (1.5,), {}, 1.5, 2.0),
+        ("clamp_max", ([rl.zeros(2), rl.ones(3)],), {}, 0.0, 1.0),
+        ("lerp", ([rl.zeros(2), rl.zeros(3)], 0.5), {}, 0.5, 1.0),
+        ("lerp", ([rl.zeros(2), rl.zeros(3)],), {"weight": [0.5, 0.25]}, 0.5, 1.5),
+        ("addcmul", (_pair(), _pair(), 2), {}, 3.0, 10.0),
+        ("addcdiv", (_pair(), _pair()), {"value": rl.tensor([2.0, 3.0])}, 3.0, 5.0),
+        ("neg", (), {}, -1.0, -2.0),
+        ("sqrt", (), {}, 1.0, math.sqrt(2)),
+    ],
+)
+def test_an_op_on_each_tensor_of_a_list(name, args, options, first, second):
+    given, expected = _pair(), [rl.full((2,), first), rl.full((3,), second)]
+    made = getattr(rl, f"_foreach_{name}")(given, *args, **options)
+    changed = getattr(rl, f"_foreach_{name}_")(given, *args, **options)
+    assert isinstance(made, tuple) and isinstance(changed, list)
+    for x, y, z in zip(made, expected, changed):
+        rl.testing.assert_close(x, y)
+        assert rl.equal(x, z)
+    assert all(x is y for x, y in zip(changed, given))
+
+
+def test_norms_copies_and_zeros_of_lists():
+    given = _pair()
+    rl.testing.assert_close(rl.stack(rl._foreach_norm(given)), rl.tensor([2.0, 12.0]).sqrt())
+    assert _lists(rl._foreach_norm(given, math.inf)) == [1.0, 2.0]
+    assert _lists(rl._foreach_max(given)) == [1.0, 2.0]
+    assert _lists(rl._foreach_powsum(given, 2)) == [2.0, 12.0]
+    assert _lists(rl._foreach_pow(2.0, given)) == [[2.0] * 2, [4.0] * 3]
+    rl._foreach_copy_(given, [rl.tensor([5, 6]), rl.zeros(3)])
+    assert _lists(given) == [[5.0, 6.0], [0.0] * 3]
+    assert _lists(rl._foreach_zero_(given)) == [[0.0] * 2, [0.0] * 3]
+
+
+def test_lists_that_do_not_fit_are_refused():
+    with pytest.raises(RuntimeError, match="one length"):
+        rl._foreach_add(_pair(), [1.0])
+    with pytest.raises(RuntimeError, match="at least one tensor"):
+        rl._foreach_add([], 1)
+    with pytest.raises(RuntimeError, match="0 dimensions"):
+        rl._foreach_mul(_pair(), rl.ones(2))
+    with pytest.raises(TypeError, match="list of Tensors"):
+        rl._foreach_abs(rl.ones(2))
+    assert not hasattr(rl, "_foreach_nothing")
+
+
+@pytest.mark.parametrize(
+    "name, error",
+    [("_check", RuntimeError), ("_check_index", IndexError), ("_check_value", ValueError),
+     ("_check_type", TypeError), ("_check_not_implemented", NotImplementedError)],
+)  # fmt: skip
+def test_checks_raise_their_error_with_the_message(name, error):
+    check = getattr(rl, name)
+    check(True)
+    with pytest.raises(error, match="what is wrong"):
+        check(False, lambda: "what is wrong")
+    with pytest.raises(TypeError, match="must be a bool"):
+        check(rl.tensor(True))
+
+
+def test_checks_of_tensors_and_sizes():
+    rl._check_tensor_all(rl.tensor([True, True]))
+    with pytest.raises(RuntimeError, match="Expected cond"):
+        rl._check_tensor_all(rl.tensor([True, False]))
+    with pytest.raises(ValueError, match="no"):
+        rl._check_tensor_all_with(ValueError, rl.tensor([False]), lambda: "no")
+    with pytest.raises(RuntimeError):
+        rl._check_is_size(-1)
+    with pytest.raises(AssertionError, match="text"):
+        rl._assert(rl.tensor(False), "text")
+    with pytest.raises(RuntimeError, match="nonzero"):
+        rl._assert_async(rl.tensor(0))
+
+
+def test_gradients_of_softmax_from_its_output():
+    x = rl.tensor([[1.0, 2.0, 4.0], [0.0, -1.0, 3.0]], requires_grad=True)
+    grad = rl.tensor([[1.0, 0.0, 2.0], [3.0, 1.0, 1.0]])
+    for name in ("softmax", "log_softmax"):
+        output = getattr(rl, name)(x, 1)
+        (expected,) = rl.autograd.grad(output, x, grad)
+        backward = getattr(rl, f"_{name}_backward_data")
+        rl.testing.assert_close(backward(grad, output.detach(), 1, rl.float32), expected)
+
+
+def test_an_optimizer_written_with_what_the_others_share():
+    class Signs(rl.optim.Optimizer):
+        def __init__(self, params: shared.ParamsT, lr=0.5):
+            super().__init__(params, {"lr": lr, "differentiable": False})
+
+        @shared._use_grad_for_differentiable
+        def step(self, closure=None):
+            assert not rl.is_grad_enabled()
+            for group in self.param_groups:
+                grads = [p.grad for p in group["params"]]
+                groups = self._group_tensors_by_device_and_dtype([group["params"], grads])
+                for (params, grads), _ in groups.values():
+                    rl._foreach_add_(params, rl._foreach_sign(grads), alpha=-group["lr"])
+
+    params = [rl.nn.Parameter(rl.ones(2)), rl.nn.Parameter(rl.ones(1, dtype=rl.float64))]
+    (params[0].sum() - params[1].sum()).backward()
+    Signs(params).step()
+    assert _lists(params) == [[0.5, 0.5], [1.5]]
+    assert shared._default_to_fused_or_foreach(params, False) == (False, False)
+    assert shared._get_value(rl.tensor(3.0)) == 3.0
+
+
+def test_fx_names_its_types_and_graphs_hold_named_parts():
+    assert Target and Argument
+
+    graph = rl.fx.Graph()
+    x = graph.placeholder("x")
+    handle = graph.call_function(rl.ops.profiler._record_function_enter, ("part",))
+    y = graph.call_function(rl.relu, (x,))
+    graph.call_function(rl.ops.profiler._record_function_exit, (handle,))
+    graph.output(y)
+    graph.eliminate_dead_code()
+    module = rl.fx.GraphModule(rl.nn.Module(), graph)
+    with rl.autograd.profiler.profile() as prof:
+        assert module(rl.tensor([-1.0, 2.0])).tolist() == [0.0, 2.0]
+    assert {"part", "aten::relu"} <= {event.key for event in prof.key_averages()}
+    assert "aten::relu" in str(prof)
+    with pytest.raises(RuntimeError, match="_record_function_enter"):
+        rl.ops.profiler._record_function_exit(rl.ones(1))

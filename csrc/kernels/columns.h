@@ -44,13 +44,14 @@ inline int64_t channel_grain(const ConvGeometry& g) {
   return std::max<int64_t>(1, 32768 / std::max<int64_t>(1, g.kernel_numel() * g.out_numel()));
 }
 
+// Rows are `step` apart: columns of several images may stand side by side.
 template <class T>
-void unfold(const ConvGeometry& g, int64_t channels, const T* x, T* columns) {
+void unfold(const ConvGeometry& g, int64_t channels, const T* x, T* columns, int64_t step) {
   parallel_for(channels, channel_grain(g), [&](int64_t begin, int64_t end) {
     for (int64_t ch = begin; ch < end; ++ch)
       each_row(g, ch, [&](int64_t row, const Window& w) {
         const T* from = x + ch * g.in_numel() + w.shift();
-        T* to = columns + row * g.out_numel();
+        T* to = columns + row * step;
         Span cells = w.cells();
         w.lines([&](int64_t o, int64_t i) {
           Span c = i < 0 ? Span{0, 0} : cells;
@@ -66,13 +67,13 @@ void unfold(const ConvGeometry& g, int64_t channels, const T* x, T* columns) {
 // Adds each element where it came from, in the order of rows. `S` is the type that columns and
 // their sums are kept in.
 template <class S, class T>
-void fold(const ConvGeometry& g, int64_t channels, const T* columns, T* x) {
+void fold(const ConvGeometry& g, int64_t channels, const T* columns, int64_t step, T* x) {
   parallel_for(channels, channel_grain(g), [&](int64_t begin, int64_t end) {
     for (int64_t ch = begin; ch < end; ++ch) {
       T* to = x + ch * g.in_numel();
       std::fill_n(to, g.in_numel(), T{});
       each_row(g, ch, [&](int64_t row, const Window& w) {
-        const T* from = columns + row * g.out_numel();
+        const T* from = columns + row * step;
         Span cells = w.cells();
         auto add_lines = [&](auto stride) {
           w.lines([&](int64_t o, int64_t i) {

@@ -227,6 +227,15 @@ bool pays_by_winograd(const ConvGeometry& g) {
   return plain && tiles >= kTiles && g.batch * g.out_numel() >= kFilled * tiles;
 }
 
+// Where products over columns are faster than oneDNN: no element comes in two columns, or outputs
+// are so few that the kernel is most of what is read, which oneDNN would reorder first.
+bool pays_by_columns(const ConvGeometry& g) {
+  constexpr int64_t kFew = 256;
+  bool once = true;
+  for (int d = 0; d < 3; ++d) once &= g.kernel[d] <= g.stride[d];
+  return g.groups == 1 && (once || g.batch * g.out_numel() <= kFew);
+}
+
 // An own way to compute a convolution; `any_order`: it reads channels-last tensors as they are.
 struct OwnWay {
   ConvFn run = nullptr;
@@ -311,7 +320,7 @@ void compute(const Task& t) {
                g.batch && g.in_channels && g.kernel_numel() && g.in_numel() && g.out_numel();
   OwnWay own = usual ? own_way(t.part, g, t.dtype, t.last) : OwnWay{};
   if (own.run && t.by_own(own)) return;
-  if (usual && t.dtype == DType::F32 && t.by_dnnl()) return;
+  if (usual && t.dtype == DType::F32 && !(!t.last && pays_by_columns(g)) && t.by_dnnl()) return;
   t.by_columns();
 }
 

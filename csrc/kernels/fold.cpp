@@ -52,7 +52,7 @@ void unfold_run(Call& c) {
   Unlocked unlocked(out.numel);
   with_size(item_size(out.dtype), [&]<class T>() {
     unfold(g, x->size(0) * x->size(1), static_cast<const T*>(x->raw()),
-           static_cast<T*>(columns->raw()));
+           static_cast<T*>(columns->raw()), g.out_numel());
   });
   if (columns.get() != &out) copy_into(out, *columns);
 }
@@ -79,7 +79,7 @@ void fold_run(Call& c) {
   Ref<Tensor> columns = contiguous(c.tensor(0)), x = contiguous_place(out);
   Unlocked unlocked(columns->numel);
   dispatch(out.dtype, [&]<class T>() {
-    fold<T>(g, out.size(0) * out.size(1), columns->data<T>(), x->data<T>());
+    fold<T>(g, out.size(0) * out.size(1), columns->data<T>(), g.out_numel(), x->data<T>());
   });
   if (x.get() != &out) copy_into(out, *x);
 }

@@ -313,11 +313,51 @@ struct Task {
   }
 };
 
+void compute(const Task& t);
+
+// A kernel with gaps meets every so many lines: images of [N, C, H, W] whose lines are dealt out to
+// [N, dilation, dilation, C, H / dilation, W / dilation].
+Ref<Tensor> dealt(const Tensor& t, const int64_t* dilation) {
+  int64_t y = dilation[1], x = dilation[2];
+  Sizes st = t.strides();
+  return alias(t, SizeVec{t.size(0), y, x, t.size(1), t.size(2) / y, t.size(3) / x},
+               SizeVec{st[0], st[2], st[3], st[1], st[2] * y, st[3] * x}, t.offset);
+}
+Ref<Tensor> as_images(const Tensor& t) {
+  SizeVec sizes = {t.size(0) * t.size(1) * t.size(2), t.size(3), t.size(4), t.size(5)};
+  return alias(t, sizes, strides_for(sizes, MemoryFormat::Contiguous), t.offset);
+}
+
+// Convolves lines that were dealt out with a kernel without gaps, if that is worth it.
+bool by_dealing(const Task& t) {
+  ConvGeometry g = t.g;
+  if (g.dims != 2 || g.dilation[1] * g.dilation[2] == 1) return false;
+  for (int d = 1; d < 3; ++d) {
+    int64_t by = std::exchange(g.dilation[d], 1);
+    if (g.in[d] % by || g.padding[d] % by) return false;
+    g.batch *= by, g.in[d] /= by, g.padding[d] /= by, g.out[d] /= by;
+  }
+  if (!pays_by_winograd(g)) return false;
+  auto apart = [&](const Tensor* images) {
+    return images ? as_images(*contiguous(*dealt(*images, t.g.dilation))) : Ref<Tensor>();
+  };
+  Ref<Tensor> x = apart(t.x), y = apart(t.y);
+  if (t.part == ConvPart::Weight) {
+    compute({t.part, g, x.get(), nullptr, y.get(), nullptr, t.out, false});
+    return true;
+  }
+  Ref<Tensor> to = dealt(t.out, t.g.dilation), out = empty(to->sizes(), t.out.dtype);
+  compute({t.part, g, x.get(), t.w, y.get(), t.bias, *as_images(*out), false});
+  copy_into(*to, *out);
+  return true;
+}
+
 void compute(const Task& t) {
   const ConvGeometry& g = t.g;
   bool stepwise = t.part == ConvPart::Input && t.dtype != t.out.dtype;
   bool usual = !stepwise && (t.dtype == DType::F32 || t.dtype == DType::F64) && t.out.numel &&
                g.batch && g.in_channels && g.kernel_numel() && g.in_numel() && g.out_numel();
+  if (usual && by_dealing(t)) return;
   OwnWay own = usual ? own_way(t.part, g, t.dtype, t.last) : OwnWay{};
   if (own.run && t.by_own(own)) return;
   if (usual && t.dtype == DType::F32 && !(!t.last && pays_by_columns(g)) && t.by_dnnl()) return;

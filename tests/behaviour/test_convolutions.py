@@ -86,6 +86,21 @@ def test_by_points_of_tiles(dtype, order, batch, size, padding):
     assert_near(by_weight, _conv_weight(*wide(y, x), [3, 3], *windows))
 
 
+@pytest.mark.parametrize("order", [rl.contiguous_format, rl.channels_last])
+def test_lines_are_dealt_out_to_a_kernel_with_gaps(order):
+    rl.manual_seed(0)
+    windows = [1], [2, 6], [2, 3], 1
+    x, w, bias = rl.randn(3, 17, 12, 15), rl.randn(20, 17, 3, 3), rl.randn(20)
+    x = x.contiguous(memory_format=order)
+    y = _conv_forward(x, w, bias, *windows)
+    assert y.is_contiguous(memory_format=order)
+    assert_near(y, _conv_forward(*wide(x, w, bias), *windows))
+    back = _conv_input(y, w, None, [12, 15], *windows)
+    assert_near(back, _conv_input(*wide(y, w), None, [12, 15], *windows))
+    by_weight = _conv_weight(y, x, [3, 3], *windows)
+    assert_near(by_weight, _conv_weight(*wide(y, x), [3, 3], *windows))
+
+
 @pytest.mark.parametrize("groups, channels", [(1, 3), (6, 1), (3, 4), (1, 40)])
 def test_an_empty_batch_gives_empty_results_and_a_zero_weight(groups, channels):
     x = rl.zeros(0, groups * channels, 5, 5)

@@ -14,6 +14,27 @@ Ref<Tensor> bare(DType dtype, Device device) {
   t->device = device;
   return Ref<Tensor>::own(t);
 }
+
+void reserve_dims(Tensor& t, size_t n) {
+  RL_CHECK(n <= kMaxDims, "tensors have at most ", kMaxDims, " dimensions, got ", n);
+  if (n != t.ndim || !t.sizes_) {
+    free_geometry(t);
+    t.sizes_ = n <= kInlineDims ? t.inline_ : new int64_t[2 * n];
+    t.strides_ = t.sizes_ + (n <= kInlineDims ? kInlineDims : n);
+    t.ndim = static_cast<uint8_t>(n);
+  }
+}
+
+void fill_contiguous(Tensor& t, Sizes sizes, int64_t numel) {  // room for the sizes is there
+  int64_t step = 1;
+  for (size_t i = sizes.size(); i-- > 0;) {
+    t.sizes_[i] = sizes[i];
+    t.strides_[i] = step;
+    step *= std::max<int64_t>(sizes[i], 1);
+  }
+  t.numel = numel;
+  t.contiguous = true;
+}
 }  // namespace
 
 Ref<Tensor> empty(Sizes sizes, DType dtype, Device device) {
@@ -21,7 +42,8 @@ Ref<Tensor> empty(Sizes sizes, DType dtype, Device device) {
   RL_CHECK(!__builtin_mul_overflow(n, item_size(dtype), &bytes),
            "Storage size calculation overflowed with sizes=", sizes);
   Ref<Tensor> t = bare(dtype, device);
-  set_contiguous(*t, sizes);
+  reserve_dims(*t, sizes.size());
+  fill_contiguous(*t, sizes, n);
   t->storage = new_storage(static_cast<size_t>(bytes), device == Device::Meta);
   return t;
 }
@@ -68,18 +90,6 @@ void drop_version(Tensor& t) noexcept {
 }
 
 // ---- geometry of one tensor
-namespace {
-void reserve_dims(Tensor& t, size_t n) {
-  RL_CHECK(n <= kMaxDims, "tensors have at most ", kMaxDims, " dimensions, got ", n);
-  if (n != t.ndim || !t.sizes_) {
-    free_geometry(t);
-    t.sizes_ = n <= kInlineDims ? t.inline_ : new int64_t[2 * n];
-    t.strides_ = t.sizes_ + (n <= kInlineDims ? kInlineDims : n);
-    t.ndim = static_cast<uint8_t>(n);
-  }
-}
-}  // namespace
-
 void free_geometry(Tensor& t) noexcept {
   if (t.sizes_ != t.inline_) delete[] t.sizes_;
   t.sizes_ = nullptr;
@@ -115,15 +125,9 @@ void set_contiguous(Tensor& t, Sizes sizes) {
     sizes = kept;
   }
   reserve_dims(t, sizes.size());
-  int64_t step = 1, numel = 1;
-  for (size_t i = sizes.size(); i-- > 0;) {
-    t.sizes_[i] = sizes[i];
-    t.strides_[i] = step;
-    step *= std::max<int64_t>(sizes[i], 1);
-    numel *= sizes[i];
-  }
-  t.numel = numel;
-  t.contiguous = true;
+  int64_t numel = 1;
+  for (int64_t s : sizes) numel *= s;
+  fill_contiguous(t, sizes, numel);
 }
 
 int64_t checked_numel(Sizes sizes) {

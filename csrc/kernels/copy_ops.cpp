@@ -33,7 +33,7 @@ void run_fill(Call& c) {
 // memory_format).
 void describe_copy(Call& c, DType dtype, int format) {
   Tensor& t = c.tensor(0);
-  MemoryFormat f = c.has(format) ? c.args[format].format : MemoryFormat::Preserve;
+  MemoryFormat f = c.has(format) ? c.arg(format).format : MemoryFormat::Preserve;
   OutSpec& o = c.add_out(t.sizes(), dtype);
   if (f == MemoryFormat::Preserve ? !t.contiguous : f != MemoryFormat::Contiguous)
     o.strides = f == MemoryFormat::Preserve ? dense_like_strides(t) : strides_for(t.sizes(), f);
@@ -43,13 +43,13 @@ void infer_clone(Call& c) { describe_copy(c, c.tensor(0).dtype, 1); }
 void run_convert(Call& c) { copy_into(c.out(0), c.tensor(0)); }
 
 bool in_format_already(const Call& c) {
-  MemoryFormat f = c.args[1].format;
+  MemoryFormat f = c.arg(1).format;
   return f != MemoryFormat::Preserve && is_contiguous(c.tensor(0), f);
 }
 bool in_rows_already(const Tensor& t) { return t.contiguous; }
 bool converted_already(const Call& c) {
-  bool same_format = !c.has(4) || c.args[4].format == MemoryFormat::Preserve;
-  return same_format && !c.flag(3) && c.args[1].dtype == c.tensor(0).dtype;
+  bool same_format = !c.has(4) || c.arg(4).format == MemoryFormat::Preserve;
+  return same_format && !c.flag(3) && c.arg(1).dtype == c.tensor(0).dtype;
 }
 
 RL_KERNEL_FLOAT8("copy_", infer_copy, run_copy);

@@ -19,7 +19,7 @@ bool fill_unwritten_memory = false;
 
 namespace {
 
-enum Option : int { kDType, kLayout, kDevice, kRequiresGrad, kPinMemory, kFormat };
+enum Option : int { kDType, kLayout, kDevice, kRequiresGrad, kPinMemory, kOptions, kFormat = 5 };
 
 DType dtype_option(Call& c, int at) {
   refuse_pinned(c, at + kPinMemory);
@@ -32,19 +32,14 @@ DType dtype_of_number(const Scalar& s) {
   return s.kind == Scalar::Float ? default_dtype() : complex_of(default_dtype());
 }
 
-OutSpec& sized(Call& c, Sizes size, DType dtype) {
-  checked_numel(size);
-  return c.add_out(size, dtype);
-}
-
 // ---- of given sizes
 template <int At>
 void empty_infer(Call& c) {
-  OutSpec& s = sized(c, c.ints(At), dtype_option(c, At + 1));
+  OutSpec& s = c.add_out(c.ints(At), dtype_option(c, At + 1));
   if (c.n_args > At + 1 + kFormat && c.has(At + 1 + kFormat)) {
-    RL_CHECK(c.args[At + 1 + kFormat].format != MemoryFormat::Preserve,
+    RL_CHECK(c.arg(At + 1 + kFormat).format != MemoryFormat::Preserve,
              "empty(): unsupported memory format option preserve_format");
-    s.strides = strides_for(s.sizes, c.args[At + 1 + kFormat].format);
+    s.strides = strides_for(s.sizes, c.arg(At + 1 + kFormat).format);
   }
 }
 void fill_as_unwritten(Tensor& t) {
@@ -57,7 +52,7 @@ void fill_as_unwritten(Tensor& t) {
 }
 void unwritten_run(Call& c) { fill_unwritten(c.out(0)); }
 
-void zeros_infer(Call& c) { sized(c, c.ints(0), dtype_option(c, 1)); }
+void zeros_infer(Call& c) { c.add_out(c.ints(0), dtype_option(c, 1)); }
 template <int Value>
 void constant_run(Call& c) {
   fill(c.out(0), Scalar::of(int64_t{Value}));
@@ -67,7 +62,7 @@ void full_infer(Call& c) {  // size, fill_value, options
   refuse_pinned(c, 2 + kPinMemory);
   DType dtype = c.dtype_or(2, dtype_of_number(c.scalar(1)));
   check_fits(c.op, c.scalar(1), dtype);
-  sized(c, c.ints(0), dtype);
+  c.add_out(c.ints(0), dtype);
 }
 void full_run(Call& c) { fill(c.out(0), c.scalar(1)); }
 
@@ -77,11 +72,11 @@ void empty_strided_infer(Call& c) {  // size, stride, options
            ") must match dimensionality of strides (", stride.size(), ")");
   for (int64_t s : stride)
     RL_CHECK(s >= 0, "empty_strided: negative strides are not supported, got ", stride);
-  OutSpec& s = sized(c, size, dtype_option(c, 2));
+  OutSpec& s = c.add_out(size, dtype_option(c, 2));
   s.strides.assign(stride.begin(), stride.end());
 }
 
-void scalar_tensor_infer(Call& c) { sized(c, {}, dtype_option(c, 1)); }  // value, options
+void scalar_tensor_infer(Call& c) { c.add_out({}, dtype_option(c, 1)); }  // value, options
 void scalar_tensor_run(Call& c) { fill(c.out(0), c.scalar(0)); }
 
 // ---- like another tensor
@@ -90,10 +85,10 @@ void like(Call& c, int at) {
   refuse_pinned(c, at + kPinMemory);
   OutSpec& s = c.add_out(t.sizes(), c.dtype_or(at + kDType, t.dtype));
   bool given = c.has(at + kFormat);
-  if (!given || c.args[at + kFormat].format == MemoryFormat::Preserve) {
+  if (!given || c.arg(at + kFormat).format == MemoryFormat::Preserve) {
     if (!t.contiguous) s.strides = dense_like_strides(t);
   } else {
-    s.strides = strides_for(t.sizes(), c.args[at + kFormat].format);
+    s.strides = strides_for(t.sizes(), c.arg(at + kFormat).format);
   }
 }
 void empty_like_infer(Call& c) { like(c, 1); }
@@ -104,24 +99,37 @@ void full_like_infer(Call& c) {
 
 void new_infer(Call& c) {  // self, size, options
   refuse_pinned(c, 2 + kPinMemory);
-  sized(c, c.ints(1), c.dtype_or(2, c.tensor(0).dtype));
+  c.add_out(c.ints(1), c.dtype_or(2, c.tensor(0).dtype));
 }
 void new_full_infer(Call& c) {  // self, size, fill_value, options
   refuse_pinned(c, 3 + kPinMemory);
   DType dtype = c.dtype_or(3, c.tensor(0).dtype);
   check_fits(c.op, c.scalar(2), dtype);
-  sized(c, c.ints(1), dtype);
+  c.add_out(c.ints(1), dtype);
 }
 void new_full_run(Call& c) { fill(c.out(0), c.scalar(2)); }
 
 // ---- progressions
-bool all_integers(Call& c) {
-  return c.scalar(0).kind <= Scalar::Int && c.scalar(1).kind <= Scalar::Int &&
-         c.scalar(2).kind <= Scalar::Int;
+// Of arange(end, options) and arange(start, end, step, options).
+struct Range {
+  Scalar start = Scalar::of(int64_t{0}), end, step = Scalar::of(int64_t{1});
+  int options = 1;
+
+  explicit Range(const Call& c) : end(c.scalar(0)) {
+    if (c.n_args == options + kOptions) return;
+    start = c.scalar(0);
+    end = c.scalar(1);
+    step = c.scalar(2);
+    options = 3;
+  }
+};
+
+bool all_integers(const Range& r) {
+  return r.start.kind <= Scalar::Int && r.end.kind <= Scalar::Int && r.step.kind <= Scalar::Int;
 }
 
-int64_t range_length(Call& c, DType dtype) {
-  const Scalar &start = c.scalar(0), &end = c.scalar(1), &step = c.scalar(2);
+int64_t range_length(const Range& r, DType dtype) {
+  const auto& [start, end, step, options] = r;
   RL_CHECK(step.re != 0, "step must be nonzero");
   RL_CHECK(std::isfinite(start.re) && std::isfinite(end.re), "unsupported range: ", start.re,
            " -> ", end.re);
@@ -140,12 +148,13 @@ int64_t range_length(Call& c, DType dtype) {
   return static_cast<int64_t>(length);
 }
 
-void arange_infer(Call& c) {  // start, end, step, options
-  refuse_pinned(c, 3 + kPinMemory);
-  DType dtype = c.dtype_or(3, all_integers(c) ? DType::I64 : default_dtype());
+void arange_infer(Call& c) {
+  Range r(c);
+  refuse_pinned(c, r.options + kPinMemory);
+  DType dtype = c.dtype_or(r.options, all_integers(r) ? DType::I64 : default_dtype());
   if (is_complex(dtype) || dtype == DType::Bool)
     fail(ErrorKind::NotImplemented, "arange: not implemented for '", info(dtype).legacy_name, "'");
-  int64_t n = range_length(c, dtype);
+  int64_t n = range_length(r, dtype);
   c.add_out(Sizes(&n, 1), dtype);
 }
 
@@ -197,9 +206,10 @@ void count(Tensor& out, int64_t first, int64_t by) {
 }
 
 void arange_run(Call& c) {
-  const Scalar &start = c.scalar(0), &step = c.scalar(2);
-  if (is_integral(c.out(0).dtype)) return count(c.out(0), start.to<int64_t>(), step.to<int64_t>());
-  double first = start.re, by = step.re;
+  Range r(c);
+  if (is_integral(c.out(0).dtype))
+    return count(c.out(0), r.start.to<int64_t>(), r.step.to<int64_t>());
+  double first = r.start.re, by = r.step.re;
   generate(c.out(0), [=](int64_t i) { return first + static_cast<double>(i) * by; });
 }
 

@@ -14,7 +14,7 @@ namespace {
 using namespace random;
 
 Generator& generator(Call& c, int i) {
-  return c.args[i].generator ? *c.args[i].generator : default_generator();
+  return c.arg(i).generator ? *c.arg(i).generator : default_generator();
 }
 void none(Call&) {}
 

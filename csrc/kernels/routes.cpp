@@ -74,7 +74,7 @@ bool mse_loss(const Call& c, Steps& s) {
 
 // to(self, dtype, non_blocking, copy, memory_format)
 bool to_dtype(const Call& c, Steps& s) {
-  if (c.args[1].dtype == c.tensor(0).dtype && !c.flag(3)) return false;
+  if (c.arg(1).dtype == c.tensor(0).dtype && !c.flag(3)) return false;
   s.then("convert").argument(0).argument(1).argument(4);
   return true;
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/small_vec.h"
 #include "plan/copy.h"
 #include "plan/parallel.h"
 
@@ -45,13 +46,17 @@ void cat_infer(Call& c) {
 }
 
 // Tensors that lie in memory as out's rows want them, a row of each at a time: out is then written
-// from end to end, and the inputs read so. Not for many rows of a few bytes.
-bool join_rows(Tensor& out, std::span<Tensor* const> tensors, int64_t outer) {
+// from end to end, and the inputs read so. Not for many rows of a few bytes, nor for large tensors
+// one behind the other, which copies split better.
+bool join_rows(Tensor& out, std::span<Tensor* const> tensors, int d) {
+  int64_t outer = 1;
+  for (int k = 0; k < d; ++k) outer *= out.size(k);
+  if (outer <= 1 && out.numel > 32768) return false;
   struct Part {
     const char* from;
     int64_t bytes;
   };
-  std::vector<Part> parts;
+  SmallVec<Part, 8> parts;  // joins of a few small tensors are to allocate nothing
   int64_t item = item_size(out.dtype), row = outer ? out.numel / outer * item : 0;
   for (const Tensor* t : tensors) {
     if (t->numel == 0) continue;
@@ -75,9 +80,8 @@ bool join_rows(Tensor& out, std::span<Tensor* const> tensors, int64_t outer) {
 
 // The tensors one after another along dimension d of out.
 void join(Tensor& out, std::span<Tensor* const> tensors, int d) {
-  int64_t at = 0, outer = 1;
-  for (int k = 0; k < d; ++k) outer *= out.size(k);
-  if ((outer > 1 || out.numel <= 32768) && join_rows(out, tensors, outer)) return;
+  if (join_rows(out, tensors, d)) return;
+  int64_t at = 0;
   for (Tensor* t : tensors) {
     if (t->numel == 0) continue;
     SizeVec sizes(out.sizes().begin(), out.sizes().end());
@@ -110,6 +114,7 @@ void stack_infer(Call& c) {
 void stack_run(Call& c) {
   Tensor& out = c.out(0);
   int d = wrap_dim(c.integer(1), out.ndim);
+  if (join_rows(out, c.tensors(0), d)) return;  // the new dimension makes no difference to rows
   std::vector<Ref<Tensor>> kept;
   std::vector<Tensor*> slices;
   for (Tensor* t : c.tensors(0)) {
@@ -312,7 +317,7 @@ void triangle_run(Call& c) {
 void contiguous_infer(Call& c) {
   const Tensor& self = c.tensor(0);
   OutSpec& s = c.add_out(self.sizes(), self.dtype);
-  s.strides = strides_for(self.sizes(), c.args[1].format);
+  s.strides = strides_for(self.sizes(), c.arg(1).format);
 }
 void copy_run(Call& c) { copy_into(c.out(0), c.tensor(0)); }
 

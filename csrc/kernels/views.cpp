@@ -389,7 +389,7 @@ void widen(OutSpec& s, int64_t ratio, DType from, DType to) {
 
 void view_dtype_infer(Call& c) {
   const Tensor& t = c.tensor(0);
-  DType to = c.args[1].dtype;
+  DType to = c.arg(1).dtype;
   OutSpec& s = same(c);
   s.dtype = to;
   int64_t old_size = item_size(t.dtype), new_size = item_size(to);

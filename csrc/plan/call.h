@@ -58,10 +58,11 @@ struct Value {
   MemoryFormat format = MemoryFormat::Contiguous;
   Tensor* tensor = nullptr;  // borrowed
   Scalar number;             // Scalar, int, float and bool arguments
-  const void* list =
-      nullptr;  // of int[], float[], Tensor[] and str: in the call's arena or borrowed
+  union {
+    const void* list = nullptr;  // of int[], float[], Tensor[] and str: in an arena or borrowed
+    Generator* generator;
+  };
   size_t count = 0;
-  Generator* generator = nullptr;
 
   template <class T>
   void point_to(std::span<T> s) {
@@ -118,7 +119,7 @@ class OutList {
   }
   void grow() {
     if (size_ < kInlineOuts)
-      new (&inline_[size_]) T();
+      new (&inline_[size_]) T;
     else
       more_.emplace_back();
     ++size_;
@@ -140,31 +141,36 @@ class OutList {
 
 class Call {
  public:
-  Call() {}
+  explicit Call(OutList<Ref<Tensor>>& results) : outs(results) {}
   const char* op = "";  // the public name, for messages
-  union {
-    Value args[kMaxArgs];  // the first n_args are set; clearing all would cost more than a small op
-  };
   int n_args = 0;
   int n_outs = 0;
   OutList<OutSpec> specs;
-  OutList<Ref<Tensor>> outs;
+  OutList<Ref<Tensor>>& outs;  // the caller's
   Device device = Device::Cpu;
 
-  Tensor& tensor(int i) const { return *args[i].tensor; }
-  Tensor* tensor_or_null(int i) const { return args[i].tensor; }
-  std::span<Tensor* const> tensors(int i) const { return args[i].as_list<Tensor* const>(); }
-  bool has(int i) const { return !args[i].none; }
-  int64_t integer(int i) const { return args[i].number.i; }
-  double number(int i) const { return args[i].number.re; }
-  const Scalar& scalar(int i) const { return args[i].number; }
-  bool flag(int i) const { return args[i].number.i != 0; }
-  Sizes ints(int i) const { return args[i].as_list<const int64_t>(); }
-  std::span<const double> floats(int i) const { return args[i].as_list<const double>(); }
-  std::string_view text(int i) const {
-    return {static_cast<const char*>(args[i].list), args[i].count};
+  // Most arguments are absent: those are not even converted, but found among the op's defaults.
+  void take_default(const Value& v) { args_[n_args++] = &v; }
+  Value& add_given() {
+    args_[n_args] = new (given_ + n_args) Value;
+    return given_[n_args++];
   }
-  DType dtype_or(int i, DType otherwise) const { return has(i) ? args[i].dtype : otherwise; }
+
+  const Value& arg(int i) const { return *args_[i]; }
+  Tensor& tensor(int i) const { return *arg(i).tensor; }
+  Tensor* tensor_or_null(int i) const { return arg(i).tensor; }
+  std::span<Tensor* const> tensors(int i) const { return arg(i).as_list<Tensor* const>(); }
+  bool has(int i) const { return !arg(i).none; }
+  int64_t integer(int i) const { return arg(i).number.i; }
+  double number(int i) const { return arg(i).number.re; }
+  const Scalar& scalar(int i) const { return arg(i).number; }
+  bool flag(int i) const { return arg(i).number.i != 0; }
+  Sizes ints(int i) const { return arg(i).as_list<const int64_t>(); }
+  std::span<const double> floats(int i) const { return arg(i).as_list<const double>(); }
+  std::string_view text(int i) const {
+    return {static_cast<const char*>(arg(i).list), arg(i).count};
+  }
+  DType dtype_or(int i, DType otherwise) const { return has(i) ? arg(i).dtype : otherwise; }
 
   // infer: describes the next output.
   OutSpec& add_out(Sizes sizes, DType dtype) {
@@ -179,6 +185,12 @@ class Call {
     outs[i] = std::move(t);
     if (n_outs <= i) n_outs = i + 1;
   }
+
+ private:
+  const Value* args_[kMaxArgs];
+  union {
+    Value given_[kMaxArgs];  // made one by one: clearing all would cost more than a small op
+  };
 };
 
 struct Kernel {

@@ -149,6 +149,11 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
   for (Py_ssize_t i = 0; i < n; ++i) {
     if (i < op.positional && op.args[i].type == ArgType::Ints && i + 1 == op.positional &&
         is_integer(args[i]) && n > i && op.args[i].repeat == kVarargs) {
+      // One size is converted as well as a tuple of one; rules and bodies would not take it.
+      if (n == i + 1 && op.kernel && op.tensor_args.empty()) {
+        slots.at[i] = args[i];
+        break;
+      }
       if (!accept_varargs(args, n, i, slots))
         return refuse(why, op.public_name, "(): argument '", op.args[i].text, "' must be ints");
       break;
@@ -175,7 +180,10 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
                     "'");
     slots.at[i] = value;
   }
-  for (size_t i = 0; i < op.args.size(); ++i) {
+  // Without keywords, whatever comes after the last that has to be given is absent.
+  size_t last = op.args.size();
+  if (!keywords) last = std::min(last, std::max(static_cast<size_t>(n), op.required));
+  for (size_t i = 0; i < last; ++i) {
     const ArgSpec& a = op.args[i];
     if (!slots.at[i]) {
       if (!a.has_default)
@@ -216,7 +224,6 @@ Sizes listed_ints(PyObject* o, const char* name, const ArgSpec& a, Arena& arena)
 }
 
 void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& arena) {
-  v = Value{};
   if (!o || o == Py_None) return;
   v.none = false;
   const char* name = op.public_name.c_str();
@@ -273,14 +280,30 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
       break;
   }
 }
+
+// Kept with the op, as long as the process.
+const Value* convert_defaults(const Op& op) {
+  auto* values = new Value[op.args.size()];
+  auto* arena = new Arena;
+  for (size_t i = 0; i < op.args.size(); ++i)
+    convert_one(op, op.args[i], op.args[i].default_value, values[i], *arena);
+  return values;
+}
 }  // namespace
+
+const Value* defaults_of(const Op& op) {
+  if (!op.defaults) op.defaults = convert_defaults(op);
+  return op.defaults;
+}
 
 void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena) {
   call.op = op.public_name.c_str();
-  call.n_args = static_cast<int>(op.args.size());
-  for (int i = 0; i < call.n_args; ++i)
-    convert_one(op, op.args[i], slots.at[i] ? slots.at[i] : op.args[i].default_value, call.args[i],
-                arena);
+  const Value* defaults = defaults_of(op);
+  for (size_t i = 0; i < op.args.size(); ++i)
+    if (PyObject* o = slots.at[i])
+      convert_one(op, op.args[i], o, call.add_given(), arena);
+    else
+      call.take_default(defaults[i]);
 }
 
 }  // namespace rl::py

@@ -67,7 +67,8 @@ void write_back(const Op& op, PyObject* self, PyObject* value) {
 
 // A view's wrapper has the geometry it would have if the base lay in contiguous memory.
 void give_geometry(const Op& op, const Slots& slots, Results& outs) {
-  Call call;
+  Results none;
+  Call call(none);
   Arena arena;
   convert_args(op, slots, call, arena);
   op.kernel->infer(call);

@@ -225,8 +225,9 @@ Ref<Tensor> run_pointwise_op(const Op& op, const Slots& slots, Tensor* target) {
       p.inputs[i].number = to_scalar(o, op.public_name.c_str(), op.args[i].text);
   }
   for (int i = 0; i < extra; ++i) {
-    PyObject* o = slots.at[n + i] ? slots.at[n + i] : op.args[n + i].default_value;
-    p.params[i] = to_scalar(o, op.public_name.c_str(), op.args[n + i].text);
+    PyObject* o = slots.at[n + i];
+    p.params[i] = o ? to_scalar(o, op.public_name.c_str(), op.args[n + i].text)
+                    : defaults_of(op)[n + i].number;
   }
   return run_prepared(op, p, static_cast<size_t>(n), target);
 }
@@ -237,7 +238,7 @@ bool may_update(const Kernel& k, const Call& call, const OutSpec& s, const Tenso
       !same_sizes(self->sizes(), s.sizes) || !is_update(k))
     return false;
   for (int i = 1; i < call.n_args; ++i)
-    if (const Tensor* t = call.args[i].tensor; t && t->storage == self->storage) return false;
+    if (const Tensor* t = call.tensor_or_null(i); t && t->storage == self->storage) return false;
   return true;
 }
 
@@ -260,13 +261,13 @@ void resolve_device(const Op& op, Call& call) {
     if (op.mutated < 0) require_one_device(op, *first, *t);
     if (first->ndim == 0) first = t;
   };
-  for (int i = 0; i < call.n_args; ++i) {
-    see(call.args[i].tensor);
+  for (int i : op.placing_args) {
+    see(call.arg(i).tensor);
     bool indices = op.args[i].repeat == kMayHoldNone;
     if (op.args[i].type == ArgType::Tensors)
       for (const Tensor* t : call.tensors(i))
         if (t && (!indices || t->is_meta())) see(t);
-    if (op.args[i].type == ArgType::Device && call.has(i)) call.device = call.args[i].device;
+    if (op.args[i].type == ArgType::Device && call.has(i)) call.device = call.arg(i).device;
   }
   if (op.mutated >= 0 && call.device == Device::Meta && !call.tensor(op.mutated).is_meta())
     fail(ErrorKind::NotImplemented, op.public_name,
@@ -275,7 +276,7 @@ void resolve_device(const Op& op, Call& call) {
 
 // `self` is the target of an in-place call, else null.
 void run_kernel(const Op& op, const Slots& slots, Results& outs, Tensor* self) {
-  Call call;
+  Call call(outs);
   Arena arena;
   convert_args(op, slots, call, arena);
   resolve_device(op, call);
@@ -302,7 +303,6 @@ void run_kernel(const Op& op, const Slots& slots, Results& outs, Tensor* self) {
     }
     if (k.run && call.device == Device::Cpu) k.run(call);
   }
-  outs = std::move(call.outs);
 }
 
 }  // namespace
@@ -326,7 +326,8 @@ Own value_before(Tensor& self) {
 }
 
 bool is_unchanged(const Op& op, const Slots& slots) {
-  Call call;
+  Results none;
+  Call call(none);
   Arena arena;
   convert_args(op, slots, call, arena);
   return op.shortcut->unchanged(call);
@@ -343,12 +344,12 @@ bool compute(Op& op, Slots& slots, Form form, Results& outs);
 
 // The result of a composition as native ops in a row; null where its body has to run.
 PyObject* run_route(const Op& op, const Slots& slots) {
-  Call call;
+  Results last;
+  Call call(last);
   Arena arena;
   Steps steps;
   convert_args(op, slots, call, arena);
   if (!op.route->steps(call, steps)) return nullptr;
-  Results last;
   for (const Steps::Step& step : steps.all()) {
     Slots inner;
     for (int i = 0; i < step.count; ++i) {

@@ -67,8 +67,10 @@ struct Op {
   std::vector<std::string> short_names;  // the same of calls without the argument `extra`
   int extra = -1;
   std::vector<ArgSpec> args;
-  int positional = 0;  // arguments that may be positional
-  bool draws = false;  // takes a generator
+  int positional = 0;                       // arguments that may be positional
+  size_t required = 0;                      // how many there are up to the last that has no default
+  mutable const Value* defaults = nullptr;  // see defaults_of
+  bool draws = false;                       // takes a generator
   bool has_out = false, differentiable = true, returns_list = false, is_view = false;
   bool labels = false;  // a composition that is one node to PyTorch: its result's node has its name
   DTypeRule dtype_rule = DTypeRule::Promote;
@@ -83,6 +85,7 @@ struct Op {
   mutable PyObject* result_type = nullptr;  // its class, made on first use
   std::vector<Rule> rules;  // one per differentiable argument, or a single joint rule
   std::vector<int> tensor_args;
+  std::vector<int> placing_args;  // those and devices: they say where the results are
   int requires_grad_arg = -1, dtype_arg = -1;
   OutRule out_rule = OutRule::Cast;
   std::string no_bool;        // what to use instead where bool tensors are refused
@@ -135,6 +138,7 @@ class Arena {
   uint64_t room_[kRoom];
   std::vector<std::unique_ptr<uint64_t[]>> more_;
 };
+const Value* defaults_of(const Op& op);  // what absent arguments are; made on first use
 void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena);
 // op.cpp
 PyObject* invoke(Op& op, Slots& slots, Form form);

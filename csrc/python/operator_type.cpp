@@ -82,8 +82,11 @@ void take_schema(Op& op, Schema&& s) {
     const ArgSpec& a = op.args[i];
     int at = static_cast<int>(i);
     op.positional += !a.keyword_only;
-    if (a.type == ArgType::Tensor || a.type == ArgType::Operand || a.type == ArgType::Tensors)
-      op.tensor_args.push_back(at);
+    if (!a.has_default) op.required = i + 1;
+    bool tensors =
+        a.type == ArgType::Tensor || a.type == ArgType::Operand || a.type == ArgType::Tensors;
+    if (tensors) op.tensor_args.push_back(at);
+    if (tensors || a.type == ArgType::Device) op.placing_args.push_back(at);
     if (std::string_view(a.text) == "requires_grad") op.requires_grad_arg = at;
     op.draws |= a.type == ArgType::Generator;
     if (a.type == ArgType::DType) op.dtype_arg = at;

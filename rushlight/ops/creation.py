@@ -244,19 +244,10 @@ def new_empty_strided(self, size, stride, dtype, device):
 # ---- progressions ------------------------------------------------------------------------------
 
 
-@_factory("arange.end(Scalar end, OPTIONS) -> Tensor")
-def arange_end(end, dtype, layout, device, requires_grad, pin_memory):
+@_factory("arange.end(Scalar end, OPTIONS) -> Tensor", kernel="arange")
+def arange_end(end, *options):
     """The numbers from 0 to ``end``, which is left out."""
-    return rl.arange(
-        0,
-        end,
-        1,
-        dtype=dtype,
-        layout=layout,
-        device=device,
-        requires_grad=requires_grad,
-        pin_memory=pin_memory,
-    )
+    ...
 
 
 @_factory("arange(Scalar start, Scalar end, Scalar step=1, OPTIONS) -> Tensor")

@@ -17,8 +17,10 @@ namespace {
 
 // Of a call on wrappers, only those of its own level are recorded: others are constants there.
 bool wants_grad(PyObject* o, uint8_t level) {
-  return is_tensor(o) && (as_tensor(o)->requires_grad || tensor_grad_fn(*as_tensor(o))) &&
-         level_of(*as_tensor(o)) == level;
+  if (!is_tensor(o)) return false;
+  Tensor& t = *as_tensor(o);
+  if (!t.requires_grad && !t.grad_fn && !t.view) return false;  // only views come by it later
+  return (t.requires_grad || tensor_grad_fn(t)) && level_of(t) == level;
 }
 
 bool differentiable(const Tensor& t) { return is_inexact(t.dtype); }

@@ -264,9 +264,9 @@ def one_hot(tensor, num_classes):
     if tensor.numel() == 0 and num_classes <= 0:
         raise RuntimeError("Can not infer total number of classes from empty tensor.")
     if tensor.numel():
-        if some(tensor < 0):
+        lowest, highest = map(int, unwrapped(tensor).aminmax())
+        if lowest < 0:
             raise RuntimeError("Class values must be non-negative.")
-        highest = int(unwrapped(tensor).max())
         if num_classes == -1:
             num_classes = highest + 1
         elif highest >= num_classes:

@@ -41,7 +41,8 @@ class Row:
         folder: where it runs, below `--sources`; None for programs of `tryouts`.
         numbers: a pattern whose groups are the numbers to compare; by default all that have a dot.
         tolerance: relative, and absolute for numbers below 1.
-        suite: count passed tests rather than compare numbers.
+        suite: count passed tests rather than compare numbers. What runs is a part of a package's
+            suite that takes minutes; the tests of a package need its sources as folder.
         variables: of the environment.
     """
 
@@ -73,8 +74,22 @@ ROWS = [
     Row("examples/fx subgraph_rewriter", "subgraph_rewriter_basic_use.py", "examples/fx", r"(?!)"),
     Row("examples/fx invert", "invert.py", "examples/fx", r"(?!)"),
     Row("examples/fx wrap_output", "wrap_output_dynamically.py", "examples/fx", r"(?!)"),
+    Row("examples/fx module_tracer", "module_tracer.py", "examples/fx", r"(?!)"),
+    Row("examples/fx profiling_tracer", "profiling_tracer.py", "examples/fx", r"(?!)"),
+    Row("examples/dcgan", "main.py --dataset fake --dry-run --manualSeed 1 --batchSize 8 --ngf 8 "
+        "--ndf 8 --outf {out}", "examples/dcgan"),
+    # of MNIST's files, or those of tryouts/mnist_files.py
+    Row("examples/mnist", "main.py --epochs 1 --no-accel --log-interval 1", "examples/mnist"),
+    Row("examples/mnist_rnn", "main.py --epochs 1 --log-interval 1", "examples/mnist_rnn"),
+    Row("examples/mnist_hogwild", "main.py --epochs 1 --num-processes 1", "examples/mnist_hogwild"),
+    Row("examples/mnist_forward_forward", "main.py --epochs 3 --no_accel --train_size 500 "
+        "--test_size 100", "examples/mnist_forward_forward"),
+    Row("examples/vae", "main.py --epochs 1 --no-accel --log-interval 1", "examples/vae"),
+    # its pairs are drawn without a seed
+    Row("examples/siamese_network", "main.py --epochs 1 --no-accel --dry-run",
+        "examples/siamese_network", r"(?!)"),
     # its data are a NumPy array in a pickle, which torch.load takes only when told to
-    Row("examples/time_sequence", "train.py --steps 2", "time_sequence", LOSS,
+    Row("examples/time_sequence", "train.py --steps 1", "time_sequence", LOSS,
         variables={"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}),
     Row("word_language_model LSTM", "main.py --epochs 1 --model LSTM --emsize 20 --nhid 20 "
         "--log-interval 5 --batch_size 4 --save {out}/m.pt", "word_language_model",
@@ -82,6 +97,11 @@ ROWS = [
     Row("word_language_model Transformer", "main.py --epochs 1 --model Transformer --emsize 20 "
         "--nhid 20 --log-interval 5 --batch_size 4 --save {out}/m.pt", "word_language_model",
         r"loss\s+(\d+\.\d+)"),
+    *(
+        Row(f"word_language_model {kind}", "main.py --epochs 1 --dry-run --emsize 20 --nhid 20 "
+            f"--save {{out}}/m.pt --model {kind}", "word_language_model")
+        for kind in ("GRU", "RNN_TANH", "RNN_RELU")
+    ),
     Row("char-RNN", "{here}/char_rnn.py"),
     Row("seq2seq", "{here}/seq2seq.py"),
     Row("transformers trainer", "{here}/transformers_models.py trainer", None, LOSS),
@@ -101,10 +121,28 @@ ROWS = [
     Row("pyro", "{here}/pyro_svi.py"),
     Row("gpytorch", "{here}/gpytorch_regression.py"),
     Row("torchmetrics", "{here}/torchmetrics_values.py"),
+    Row("ONNX", "{here}/onnx_models.py", tolerance=1e-4),
     Row("einops' tests", "-m pytest -q -x --no-header einops/tests -k torch", "einops",
         suite=True, variables={"EINOPS_TEST_BACKENDS": "numpy,torch"}),
     Row("safetensors' tests", "-m pytest -q tests/test_pt_comparison.py tests/test_pt_model.py",
         "safetensors/bindings/python", suite=True),
+    Row("torchdiffeq's tests", "-m pytest -q api_tests.py event_tests.py norm_tests.py",
+        "torchdiffeq/tests", suite=True),
+    Row("torch_optimizer's tests", "-m pytest -q tests/test_param_validation.py "
+        "tests/test_basic.py", "pytorch-optimizer", suite=True),
+    Row("gpytorch's tests", "-m pytest -q test/kernels test/likelihoods test/variational",
+        "gpytorch", suite=True),
+    Row("captum's tests", "-m pytest -q tests/metrics tests/module tests/utils", "captum",
+        suite=True),
+    Row("skorch's tests", "-m pytest -q skorch/tests/test_classifier.py "
+        "skorch/tests/test_regressor.py skorch/tests/test_dataset.py skorch/tests/test_utils.py",
+        "skorch", suite=True),
+    Row("pyro's tests", "-m pytest -q tests/distributions/test_mvt.py "
+        "tests/distributions/test_transforms.py tests/ops/test_gaussian.py tests/nn", "pyro",
+        suite=True),
+    Row("torchmetrics' tests", "-m pytest -q unittests/bases/test_aggregation.py "
+        "unittests/bases/test_collections.py unittests/wrappers/test_tracker.py",
+        "torchmetrics/tests", suite=True),
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import functools
 import importlib
 
 FAMILIES = ("elementwise", "binary", "reduce", "products", "layers", "pooling", "resize", "shapes",
-            "indexing", "creation", "composed")  # fmt: skip
+            "indexing", "creation", "composed", "recurrent")  # fmt: skip
 _translations = {}
 
 

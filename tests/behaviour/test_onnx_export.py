@@ -199,14 +199,26 @@ def _models():
     yield "gpt", _Block(8, 2), (2, 5, 8), (3, 9, 8), both
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
     yield "encoder", nn.TransformerEncoder(layer, 2), (2, 5, 8), (3, 9, 8), both
-    yield (
-        "lstm",
-        nn.LSTM(4, 5, 2, bidirectional=True, batch_first=True),
-        (2, 6, 4),
-        (3, 6, 4),
-        batch,
-    )
+    lstm = nn.LSTM(4, 5, 2, bidirectional=True, batch_first=True)
+    yield "lstm", lstm, (2, 6, 4), (3, 9, 4), both
     yield "gru", nn.GRU(4, 5), (6, 2, 4), (6, 2, 4), None
+    yield "gru without bias", nn.GRU(4, 5, bias=False), (6, 2, 4), (3, 2, 4), {"x": {0: "steps"}}
+    for kind in ("tanh", "relu"):
+        yield kind, nn.RNN(4, 5, nonlinearity=kind), (6, 2, 4), (6, 2, 4), None
+    blocks = nn.Sequential(nn.Unfold((2, 3), (2, 1), (1, 2), (1, 2)), nn.Flatten())
+    yield "blocks", blocks, (2, 3, 6, 7), (4, 3, 6, 7), batch
+    yield "cell", nn.LSTMCell(4, 5), (2, 4), (3, 4), batch
+    yield "projected", nn.LSTM(4, 5, proj_size=3), (6, 2, 4), (6, 2, 4), None
+
+
+def test_blocks_of_images_are_gathered():
+    assert _kinds(nn.Unfold(2), rl.ones(1, 2, 4, 4)) == ["Gather"] * 2 + ["Transpose", "Reshape"]
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_a_recurrent_layer_is_one_node(kind):
+    assert _kinds(getattr(nn, kind)(3, 4), rl.randn(5, 2, 3)).count(kind) == 1
+    assert _kinds(getattr(nn, kind + "Cell")(3, 4), rl.randn(2, 3)).count(kind) == 1
 
 
 @pytest.mark.parametrize("opset", (17, 20))

@@ -12,13 +12,28 @@ SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
 TOKENS = torch.arange(10).view(2, 5) + 3
 
 
+def show(what, tensor):
+    """Prints a tensor's size and its first and last numbers."""
+    flat = tensor.detach().double().flatten()
+    ends = [*flat[:4].tolist(), *flat[-4:].tolist()]
+    print(f"{what} {flat.norm().item():.6f} {flat.sum().item():.5f}", *[f"{x:.6f}" for x in ends])
+
+
+def tokens(ids):
+    """Prints the tokens of a generated text, as numbers that are compared."""
+    print(*[f"{i:.1f}" for i in ids.flatten().tolist()])
+
+
 def report(name, model, inputs, result):
-    """Prints loss and gradients; saves, loads and compares."""
+    """Prints loss, outputs and every gradient; saves, loads and compares."""
     result.loss.backward()
-    total = sum(
-        p.grad.double().abs().sum().item() for p in model.parameters() if p.grad is not None
-    )
-    print(f"{name} loss {result.loss.item():.6f} gradients {total:.5f}")
+    print(f"{name} loss {result.loss.item():.6f}")
+    for key, value in result.items():
+        if torch.is_tensor(value) and value.is_floating_point():
+            show(f"{name} {key}", value)
+    for key, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            show(f"gradient of {key}", parameter.grad)
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         model.save_pretrained(folder)
         again = type(model).from_pretrained(folder).eval()
@@ -35,7 +50,7 @@ def language(name, model, **generate):
     report(name, model, inputs, model(**inputs))
     if generate:
         inputs.pop("labels")
-        print(model.generate(**inputs, **generate).tolist())
+        tokens(model.generate(**inputs, **generate))
 
 
 def bert():
@@ -51,10 +66,8 @@ def gpt2():
     model = t.GPT2LMHeadModel(config)
     language("gpt2", model, **GREEDY)
     torch.manual_seed(3)
-    print(
-        model.generate(TOKENS, max_new_tokens=6, do_sample=True, top_k=10, pad_token_id=0).tolist()
-    )
-    print(model.generate(TOKENS, max_new_tokens=6, num_beams=3, pad_token_id=0).tolist())
+    tokens(model.generate(TOKENS, max_new_tokens=6, do_sample=True, top_k=10, pad_token_id=0))
+    tokens(model.generate(TOKENS, max_new_tokens=6, num_beams=3, pad_token_id=0))
 
 
 def llama():
@@ -90,6 +103,7 @@ def whisper():
     model = t.WhisperForConditionalGeneration(config).eval()
     inputs = {"input_features": torch.randn(2, 8, 20), "labels": TOKENS}
     report("whisper", model, inputs, model(**inputs))
+    tokens(model.generate(inputs["input_features"], max_new_tokens=6, do_sample=False))
 
 
 def clip():

@@ -157,3 +157,22 @@ def _(g, self, p=0.5, training=True, inplace=False, train=None):
     if (training if train is None else train) and p:
         raise g.unsupported("dropout", "in training mode: call eval() on the model")
     return g.value(self)
+
+
+# ---- blocks of images --------------------------------------------------------------------------
+
+
+@translates("_unfold")
+def _(g, self, kernel_size, dilation, padding, stride):
+    y, blocks = g.value(self), []
+    if any(padding):
+        y = g.op("Pad", y, g.ints([0, 0, *padding, 0, 0, *padding]), dtype=self.dtype)
+    for i, axis in enumerate((2, 4)):
+        size = self.shape[2 + i] + 2 * padding[i] - dilation[i] * (kernel_size[i] - 1)
+        within = rl.arange(kernel_size[i]).unsqueeze(1) * dilation[i]
+        places = within + rl.arange(0, size, stride[i])
+        y = g.op("Gather", y, places, axis=axis, dtype=self.dtype)
+        blocks.append(places.shape[1])
+    y = g.op("Transpose", y, perm=[0, 1, 2, 4, 3, 5], dtype=self.dtype)
+    columns = self.shape[1] * kernel_size[0] * kernel_size[1]
+    return g.op("Reshape", y, g.ints([0, columns, blocks[0] * blocks[1]]), dtype=self.dtype)

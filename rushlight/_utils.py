@@ -49,3 +49,25 @@ class ExceptionWrapper:
         except Exception:
             raise RuntimeError(message) from None
         raise error
+
+
+def _element_size(dtype):
+    """The bytes of an element."""
+    return dtype.itemsize
+
+
+def _get_device_index(device, optional=False, allow_cpu=False):
+    """The number of a device; of the current one with ``optional``, which must be there."""
+    import rushlight as rl
+
+    if isinstance(device, int):
+        return device
+    device = rl.device(device) if isinstance(device, str) else device
+    if isinstance(device, rl.device):
+        if device.type == "cpu" and not allow_cpu:
+            raise ValueError(f"Expected a non cpu device, but got: {device}")
+        if device.type == "cpu" or device.index is not None:
+            return -1 if device.index is None else device.index
+    if optional and device is not None:
+        return 0
+    raise ValueError(f"expected a device with an index or an integer, got {device}")

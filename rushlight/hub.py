@@ -26,9 +26,12 @@ def get_dir():
     """The cache folder: `set_dir`'s, or ``hub`` in TORCH_HOME or ~/.cache/torch."""
     if _state["dir"] is not None:
         return _state["dir"]
+    return os.path.join(_get_torch_home(), "hub")
+
+
+def _get_torch_home():
     cache = os.getenv("XDG_CACHE_HOME", "~/.cache")
-    home = os.getenv("TORCH_HOME", os.path.join(cache, "torch"))
-    return os.path.join(os.path.expanduser(home), "hub")
+    return os.path.expanduser(os.getenv("TORCH_HOME", os.path.join(cache, "torch")))
 
 
 def set_dir(d):

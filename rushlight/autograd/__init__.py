@@ -312,6 +312,12 @@ def _zeros_if_none(grad, target, requires_grad):
     return rl.zeros_like(target, requires_grad=requires_grad)
 
 
+def _profiler_enabled():
+    from rushlight.profiler import _active
+
+    return bool(_active)
+
+
 _PROFILER = ("DeviceType", "ProfilerActivity", "ProfilerConfig", "ProfilerEvent", "ProfilerState")
 _PROFILER += ("kineto_available",)
 

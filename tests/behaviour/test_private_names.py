@@ -149,3 +149,17 @@ def test_fx_names_its_types_and_graphs_hold_named_parts():
     assert "aten::relu" in str(prof)
     with pytest.raises(RuntimeError, match="_record_function_enter"):
         rl.ops.profiler._record_function_exit(rl.ones(1))
+
+
+def test_small_questions_that_packages_ask(monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", "/somewhere")
+    assert rl.hub._get_torch_home() == "/somewhere"
+    assert rl._utils._element_size(rl.bfloat16) == 2
+    assert rl._utils._get_device_index(3) == 3
+    assert rl._utils._get_device_index(rl.device("cuda:1")) == 1
+    with pytest.raises(ValueError, match="non cpu"):
+        rl._utils._get_device_index("cpu")
+    assert rl.nn.modules.transformer._get_activation_fn("gelu") is rl.nn.functional.gelu
+    assert not rl.autograd._profiler_enabled()
+    with rl.profiler.profile():
+        assert rl.autograd._profiler_enabled()

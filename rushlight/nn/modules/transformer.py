@@ -34,7 +34,7 @@ def _copies(module, n):
     return ModuleList([copy.deepcopy(module) for _ in range(n)])
 
 
-def _activation(name):
+def _get_activation_fn(name):
     if not isinstance(name, str):
         return name
     if name not in ("relu", "gelu"):
@@ -139,7 +139,7 @@ class TransformerEncoderLayer(_Layer):
         self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **o)
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
-        activation = _activation(activation)
+        activation = _get_activation_fn(activation)
         relu = activation is F.relu or isinstance(activation, ReLU)
         gelu = activation is F.gelu or isinstance(activation, GELU)
         self.activation_relu_or_gelu = 1 if relu else 2 if gelu else 0
@@ -209,7 +209,7 @@ class TransformerDecoderLayer(_Layer):
             setattr(self, name, LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **o))
         for name in ("dropout1", "dropout2", "dropout3"):
             setattr(self, name, Dropout(dropout))
-        self.activation = _activation(activation)
+        self.activation = _get_activation_fn(activation)
 
     def forward(
         self,

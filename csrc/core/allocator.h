@@ -20,11 +20,13 @@ Block allocate_held(size_t nbytes);
 void deallocate_held(void* data, size_t capacity) noexcept;
 void empty_cache() noexcept;  // returns cached large blocks to the system
 
-// Memory for `count` values that the caller writes before reading.
+// Memory for `count` values that the caller writes before reading. None costs nothing: small
+// products on several threads would meet at the allocator's lock.
 template <class V>
 class Scratch {
  public:
-  explicit Scratch(int64_t count) : block_(allocate(static_cast<size_t>(count) * sizeof(V))) {}
+  explicit Scratch(int64_t count)
+      : block_(count ? allocate(static_cast<size_t>(count) * sizeof(V)) : Block{nullptr, 0}) {}
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch() { deallocate(block_.data, block_.capacity); }

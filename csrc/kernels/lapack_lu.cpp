@@ -1,6 +1,7 @@
 // LU factorisation with partial pivoting, and what follows from it: solving, inverses,
-// determinants. Small matrices are eliminated here, others by LAPACK. Codes are the position,
-// from 1, of the first zero on U's diagonal.
+// determinants. Small matrices are eliminated here, large real ones in our own blocks, others by
+// LAPACK. Codes are the position, from 1, of the first zero on U's diagonal.
+#include "kernels/dense_factors.h"
 #include "kernels/lapack.h"
 #include "kernels/small_inverse.h"
 
@@ -11,11 +12,17 @@ const SmallInverses& small_inverses() {
       static_cast<const SmallInverses*>(best_registered(Registration::OfSmallInverses));
   return *loops;
 }
+const DenseFactors& dense_factors() {
+  static const auto* loops =
+      static_cast<const DenseFactors*>(best_registered(Registration::OfDenseFactors));
+  return *loops;
+}
 
 namespace {
 using namespace lapack;
 
-constexpr int kSmall = 12;  // up to this size a library call costs more than the loops
+constexpr int kSmall = 12;     // up to this size a library call costs more than the loops
+constexpr int kBlocked = 128;  // from this size our own blocks are faster than the library
 
 // ---- elimination
 template <class T>
@@ -68,6 +75,8 @@ void substitute(const T* lu, int n, const int* pivots, T* b, int cols) {
 template <class T>
 int factor_one(const Routine& getrf, T* a, int m, int n, int* pivots, bool pivot = true) {
   if (!pivot || (m <= kSmall && n <= kSmall)) return eliminate(a, m, n, pivots, pivot);
+  if constexpr (!kIsComplex<T>)
+    if (std::min(m, n) >= kBlocked) return dense_factors().of<T>().lu(a, m, n, pivots);
   int code = 0;
   getrf(m, n, a, m, pivots, &code);
   return code;

@@ -1,5 +1,6 @@
 // QR factorisation, and products with the reflectors that represent Q. Reflectors lie below the
 // diagonal: H_i = I - tau_i v v^H with v = (0, ..., 1, A[i+1:, i]).
+#include "kernels/dense_factors.h"
 #include "kernels/lapack.h"
 
 namespace rl {
@@ -39,6 +40,7 @@ RL_KERNEL("geqrf", geqrf_infer, geqrf_run);
 // Panels of reflectors in the compact WY form, I - V T V^H: the triangles T that the factorisation
 // makes are kept and used again to form Q.
 constexpr int kPanel = 32;
+constexpr int kBlocked = 96;  // rows and columns from which our own blocks are faster
 
 template <class T>
 class Qr {
@@ -53,6 +55,15 @@ class Qr {
         triangles_(static_cast<size_t>(panel_) * k_),
         work_(static_cast<size_t>(panel_) * static_cast<size_t>(std::max(m, n))) {}
 
+  // Reflectors and R in place of A; the first `cols` columns of Q unless `q` is null.
+  void run(T* a, T* q, int cols) {
+    if constexpr (!kIsComplex<T>)
+      if (k_ >= kBlocked) return dense_factors().of<T>().qr(a, m_, n_, q, cols);
+    factor(a);
+    if (q) form_q(a, q, cols);
+  }
+
+ private:
   void factor(T* a) {
     int code = 0;
     if (k_) geqrt_(m_, n_, panel_, a, m_, triangles_.data(), panel_, work_.data(), &code);
@@ -69,7 +80,6 @@ class Qr {
     }
   }
 
- private:
   int m_, n_, k_, panel_;
   const Routine &geqrt_, &larfb_;
   std::vector<T> triangles_, work_;
@@ -107,9 +117,8 @@ void qr_run(Call& c) {
       Qr<T> qr(m, n, geqrt, larfb);
       for (int64_t i = begin; i < end; ++i) {
         T* matrix = reflectors->data<T>() + i * m * n;
-        qr.factor(matrix);
+        qr.run(matrix, wanted ? q.data<T>() + i * m * rank : nullptr, rank);
         copy_triangle(matrix, m, n, r.data<T>() + i * rank * n, rank);
-        if (wanted) qr.form_q(matrix, q.data<T>() + i * m * rank, rank);
       }
     });
   });

@@ -267,6 +267,7 @@ struct Registration {
     OfGemmBlocks,
     OfConvDirect,
     OfTallQr,
+    OfDenseFactors,
     OfSmallInverses
   } what;
   int rank;  // of the instruction-set level it was compiled for, see plan/isa.h

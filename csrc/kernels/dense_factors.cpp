@@ -1,0 +1,35 @@
+// The factorisations of factor_*.h, compiled once per instruction-set level. To add one: a class in
+// a file of its own, and an entry of FactorsOf.
+#include "kernels/dense_factors.h"
+
+#include "kernels/factor_lu.h"
+#include "kernels/factor_qr.h"
+#include "plan/isa.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+template <class T>
+int factor_lu(T* a, int64_t m, int64_t n, int* pivots) {
+  return Lu<T>({a, m, n, m}, pivots).run();
+}
+
+template <class T>
+void factor_qr(T* a, int64_t m, int64_t n, T* q, int64_t cols) {
+  Qr<T> qr({a, m, n, m}, cols);
+  qr.factor();
+  if (!q) return;
+  std::fill_n(q, m * cols, T(0));
+  for (int64_t i = 0; i < cols; ++i) q[i * m + i] = 1;
+  qr.form_q({q, m, cols, m});
+}
+
+template <class T>
+constexpr FactorsOf<T> kFactors = {factor_lu<T>, factor_qr<T>};
+
+RL_REGISTER(OfDenseFactors, isa_rank(RL_ISA_NAME), DenseFactors{kFactors<float>, kFactors<double>});
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

@@ -4,6 +4,7 @@
 
 #include "kernels/factor_lu.h"
 #include "kernels/factor_qr.h"
+#include "kernels/factor_tridiagonal.h"
 #include "plan/isa.h"
 
 namespace rl {
@@ -26,7 +27,16 @@ void factor_qr(T* a, int64_t m, int64_t n, T* q, int64_t cols) {
 }
 
 template <class T>
-constexpr FactorsOf<T> kFactors = {factor_lu<T>, factor_qr<T>};
+void factor_tridiagonal(T* a, int64_t n, T* diagonal, T* beside, T* tau) {
+  Tridiagonal<T>({a, n, n, n}, diagonal, beside, tau).run();
+}
+template <class T>
+void times_q(T* a, int64_t n, const T* tau, T* z) {
+  Reflectors<T>({a + 1, n - 1, n - 1, n}, n).multiply_all({z + 1, n - 1, n, n}, tau);
+}
+
+template <class T>
+constexpr FactorsOf<T> kFactors = {factor_lu<T>, factor_qr<T>, factor_tridiagonal<T>, times_q<T>};
 
 RL_REGISTER(OfDenseFactors, isa_rank(RL_ISA_NAME), DenseFactors{kFactors<float>, kFactors<double>});
 

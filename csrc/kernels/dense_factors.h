@@ -14,6 +14,10 @@ struct FactorsOf {
   // QR by Householder's reflectors, in place: R, and V below it. The first `cols` columns of Q go
   // to `q` (m by cols, column-major) unless that is null.
   void (*qr)(T* a, int64_t m, int64_t n, T* q, int64_t cols);
+  // The lower triangle of a symmetric matrix to Q T Q^T: T's diagonal, what is beside it, and Q's
+  // reflectors, which lie below and whose factors are `tau` (n - 1).
+  void (*tridiagonal)(T* a, int64_t n, T* diagonal, T* beside, T* tau);
+  void (*times_q)(T* a, int64_t n, const T* tau, T* z);  // z = Q z, for that Q and z n by n
 };
 using DenseFactors = OfReals<FactorsOf>;
 const DenseFactors& dense_factors();

@@ -48,38 +48,35 @@ T make_reflector(T* x, int64_t n) {
   return square == 0 ? T(0) : (beta - alpha) / beta;
 }
 
+// The reflectors that lie below the diagonal of `a`, a panel of columns at a time.
 template <class T>
-class Qr {
+class Reflectors {
  public:
-  Qr(const Part<T>& a, int64_t most_cols)
+  Reflectors(const Part<T>& a, int64_t most_cols)
       : a_(a),
         k_(std::min(a.rows, a.cols)),
         v_memory_(a.rows * kPanel),
         work_(2 * kPanel * std::max(a.cols, most_cols)),
         triangles_(kPanel * (k_ + kPanel)) {}
 
-  void factor() {
-    for (int64_t i = 0; i < k_; i += kPanel) {
-      open(i);
-      int64_t rest = a_.cols - i - panel_.cols;
-      factor(0, panel_.cols);
-      if (rest > 0) apply(0, panel_.cols, a_.block(i, i + panel_.cols, panel_.rows, rest), true);
-    }
+  // z = H_1 H_2 ... z, with I - tau_i v_i v_i^T for H_i.
+  void multiply_all(const Part<T>& z, const T* tau) {
+    each_from_last([&](int64_t i) {
+      gather(0, panel_.cols, tau + i);
+      apply(0, panel_.cols, z.block(i, 0, z.rows - i, z.cols), false);
+    });
   }
 
-  // The first columns of Q over the identity that is there; panels from the last, each of which
-  // changes only the rows and columns from its own.
-  void form_q(const Part<T>& q) {
-    for (int64_t i = k_ ? (k_ - 1) / kPanel * kPanel : -1; i >= 0; i -= kPanel) {
-      open(i);
-      for (int64_t j = 0; j < panel_.cols; ++j) copy_reflector(j);
-      apply(0, panel_.cols, q.block(i, i, q.rows - i, q.cols - i), false);
-    }
-  }
-
- private:
+ protected:
   static constexpr int64_t kPanel = 64, kLeaf = 8;
 
+  template <class F>
+  void each_from_last(F f) {
+    for (int64_t i = k_ ? (k_ - 1) / kPanel * kPanel : -1; i >= 0; i -= kPanel) {
+      open(i);
+      f(i);
+    }
+  }
   void open(int64_t i) {
     int64_t rows = a_.rows - i, cols = std::min(kPanel, k_ - i);
     panel_ = a_.block(i, i, rows, cols);
@@ -108,13 +105,17 @@ class Qr {
     multiply(c, v.matrix(), nw.matrix(), true);
   }
 
-  void factor(int64_t first, int64_t n) {
-    if (n <= kLeaf) return reflect_columns(first, n);
-    int64_t left = n / 2, next = first + left, right = n - left;
-    factor(first, left);
-    apply(first, left, panel_.block(first, next, panel_.rows - first, right), true);
-    factor(next, right);
-    join(first, left, right);
+  // V and N of reflectors that are there.
+  void gather(int64_t first, int64_t n, const T* tau) {
+    if (n > kLeaf) {
+      gather(first, n / 2, tau);
+      gather(first + n / 2, n - n / 2, tau);
+      return join(first, n / 2, n - n / 2);
+    }
+    for (int64_t j = first; j < first + n; ++j) {
+      copy_reflector(j);
+      extend_triangle(first, j, tau[j]);
+    }
   }
   // The corner of N between that of `left` columns and of the `right` ones that follow.
   void join(int64_t first, int64_t left, int64_t right) {
@@ -126,24 +127,6 @@ class Qr {
     multiply(n_.block(first, next, left, right), nw.matrix(),
              n_.block(next, next, right, right).matrix(), false);
     for (int64_t j = first; j < next; ++j) std::fill_n(n_.column(j) + next, right, T(0));
-  }
-
-  void reflect_columns(int64_t first, int64_t n) {
-    for (int64_t j = first; j < first + n; ++j) {
-      T tau = make_reflector(panel_.column(j) + j, panel_.rows - j);
-      copy_reflector(j);
-      reflect_rest(j, first + n - j - 1, tau);
-      extend_triangle(first, j, tau);
-    }
-  }
-  void reflect_rest(int64_t j, int64_t n, T tau) {
-    const auto& loops = gemm_loops().of<T>();
-    T weights[kLeaf], *rest = panel_.column(j + 1) + j, *v = v_.column(j) + j;
-    int64_t rows = panel_.rows - j;
-    if (!n || tau == 0) return;
-    loops.dots({rest, n, rows, panel_.ld, 1}, v, weights, 1, 0, n, false);
-    for (int64_t i = 0; i < n; ++i) weights[i] *= -tau;
-    loops.outer({weights, n, 1, 1, 1}, v, rows, rest, panel_.ld, 0, n, true);
   }
   // Column j of N, where N began with column `first`.
   void extend_triangle(int64_t first, int64_t j, T tau) {
@@ -162,7 +145,64 @@ class Qr {
 
   Part<T> a_, panel_, v_, n_;
   int64_t k_;
+
+ private:
   Scratch<T> v_memory_, work_, triangles_;
+};
+
+template <class T>
+class Qr : Reflectors<T> {
+ public:
+  using Reflectors<T>::Reflectors;
+
+  void factor() {
+    for (int64_t i = 0; i < k_; i += kPanel) {
+      this->open(i);
+      int64_t rest = a_.cols - i - panel_.cols;
+      factor(0, panel_.cols);
+      if (rest > 0)
+        this->apply(0, panel_.cols, a_.block(i, i + panel_.cols, panel_.rows, rest), true);
+    }
+  }
+
+  // The first columns of Q over the identity that is there: a panel changes only the rows and
+  // columns from its own.
+  void form_q(const Part<T>& q) {
+    this->each_from_last([&](int64_t i) {
+      for (int64_t j = 0; j < panel_.cols; ++j) this->copy_reflector(j);
+      this->apply(0, panel_.cols, q.block(i, i, q.rows - i, q.cols - i), false);
+    });
+  }
+
+ private:
+  using Reflectors<T>::a_, Reflectors<T>::k_, Reflectors<T>::panel_, Reflectors<T>::v_;
+  using Reflectors<T>::kPanel, Reflectors<T>::kLeaf;
+
+  void factor(int64_t first, int64_t n) {
+    if (n <= kLeaf) return reflect_columns(first, n);
+    int64_t left = n / 2, next = first + left, right = n - left;
+    factor(first, left);
+    this->apply(first, left, panel_.block(first, next, panel_.rows - first, right), true);
+    factor(next, right);
+    this->join(first, left, right);
+  }
+  void reflect_columns(int64_t first, int64_t n) {
+    for (int64_t j = first; j < first + n; ++j) {
+      T tau = make_reflector(panel_.column(j) + j, panel_.rows - j);
+      this->copy_reflector(j);
+      reflect_rest(j, first + n - j - 1, tau);
+      this->extend_triangle(first, j, tau);
+    }
+  }
+  void reflect_rest(int64_t j, int64_t n, T tau) {
+    const auto& loops = gemm_loops().of<T>();
+    T weights[kLeaf], *rest = panel_.column(j + 1) + j, *v = v_.column(j) + j;
+    int64_t rows = panel_.rows - j;
+    if (!n || tau == 0) return;
+    loops.dots({rest, n, rows, panel_.ld, 1}, v, weights, 1, 0, n, false);
+    for (int64_t i = 0; i < n; ++i) weights[i] *= -tau;
+    loops.outer({weights, n, 1, 1, 1}, v, rows, rest, panel_.ld, 0, n, true);
+  }
 };
 
 }  // namespace

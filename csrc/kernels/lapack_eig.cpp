@@ -1,5 +1,6 @@
 // Eigenvalues and eigenvectors: of Hermitian matrices by divide and conquer, of others by the QR
 // algorithm.
+#include "kernels/dense_factors.h"
 #include "kernels/lapack.h"
 
 namespace rl {
@@ -58,23 +59,91 @@ class HermitianSolver {
   std::vector<int> int_work_;
 };
 
+// Large real ones: T is made and left by our own blocks (factor_tridiagonal.h), and LAPACK finds
+// its eigenvalues and vectors. Takes the lower triangle.
+constexpr int kBlocked = 64;
+
+template <class T>
+class BlockedSolver {
+ public:
+  BlockedSolver(const Routine& stedc, const Routine& sterf, int n, bool vectors)
+      : stedc_(stedc),
+        sterf_(sterf),
+        n_(n),
+        vectors_(vectors),
+        area_(static_cast<size_t>(n) * static_cast<size_t>(n)),
+        matrix_(area_),
+        beside_(static_cast<size_t>(n)),
+        tau_(static_cast<size_t>(n)),
+        work_(vectors ? area_ + 4 * beside_.size() + 1 : 0),
+        int_work_(vectors ? 5 * beside_.size() + 3 : 0) {}
+
+  int run(T* a, T* values) {
+    const auto& factors = dense_factors().of<T>();
+    int exponent = copy_scaled(a), code = 0;
+    factors.tridiagonal(matrix_.data(), n_, values, beside_.data(), tau_.data());
+    if (vectors_)
+      stedc_("I", n_, values, beside_.data(), a, n_, work_.data(), static_cast<int>(work_.size()),
+             int_work_.data(), static_cast<int>(int_work_.size()), &code);
+    else
+      sterf_(n_, values, beside_.data(), &code);
+    if (vectors_ && !code) factors.times_q(matrix_.data(), n_, tau_.data(), a);
+    for (int i = 0; exponent && i < n_; ++i) values[i] = std::ldexp(values[i], exponent);
+    return code;
+  }
+
+ private:
+  // The matrix, times a power of two if products of its numbers would overflow or lose digits. One
+  // with infinite numbers has no eigenvalues that are numbers.
+  int copy_scaled(const T* a) {
+    constexpr int kFar = std::numeric_limits<T>::max_exponent / 4;
+    T top = 0;
+    for (int64_t j = 0; j < n_; ++j)
+      for (int64_t i = j; i < n_; ++i) top = std::max(top, std::abs(a[j * n_ + i]));
+    std::copy_n(a, area_, matrix_.data());
+    int exponent = 0;
+    if (std::isinf(top))
+      std::fill(matrix_.begin(), matrix_.end(), std::numeric_limits<T>::quiet_NaN());
+    else
+      std::frexp(top, &exponent);
+    if (std::abs(exponent) < kFar) return 0;
+    for (T& x : matrix_) x = std::ldexp(x, -exponent);
+    return exponent;
+  }
+
+  const Routine &stedc_, &sterf_;
+  int n_;
+  bool vectors_;
+  size_t area_;
+  std::vector<T> matrix_, beside_, tau_, work_;
+  std::vector<int> int_work_;
+};
+
 void hermitian_run(Call& c) {
   Tensor &a = c.tensor(0), &values = c.out(0);
   int n = rows_of(c, a);
   Ref<Tensor> matrices =
       c.flag(2) ? Ref<Tensor>::share(&c.out(1)) : empty_columns(batch_of(a), n, n, a.dtype);
   Ref<Tensor> info = empty(batch_of(a), DType::I32);
-  copy_into(*matrices, a);
+  bool blocked = n >= kBlocked && !is_complex(a.dtype);
+  copy_into(*matrices, blocked && c.flag(1) ? *transposed_alias(a) : a);
   if (!a.numel) return;
   for_type(c, a.dtype, [&]<class T>() {
-    static const Routine heevd = routine<T>("syevd", "heevd");
     int64_t area = int64_t{n} * n;
-    over_batch(count_of(a), 4 * area * n, [&](int64_t begin, int64_t end) {
-      HermitianSolver<T> solver(heevd, n, c.flag(1), c.flag(2));
-      for (int64_t i = begin; i < end; ++i)
-        info->data<int>()[i] =
-            solver.run(matrices->data<T>() + i * area, values.data<Real<T>>() + i * n);
-    });
+    auto solve = [&](auto make_solver) {
+      over_batch(count_of(a), 4 * area * n, [&](int64_t begin, int64_t end) {
+        auto solver = make_solver();
+        for (int64_t i = begin; i < end; ++i)
+          info->data<int>()[i] =
+              solver.run(matrices->data<T>() + i * area, values.data<Real<T>>() + i * n);
+      });
+    };
+    if constexpr (!kIsComplex<T>) {
+      static const Routine stedc = routine<T>("stedc"), sterf = routine<T>("sterf");
+      if (blocked) return solve([&] { return BlockedSolver<T>(stedc, sterf, n, c.flag(2)); });
+    }
+    static const Routine heevd = routine<T>("syevd", "heevd");
+    solve([&] { return HermitianSolver<T>(heevd, n, c.flag(1), c.flag(2)); });
   });
   check_info(c.text(3), *info, [](int code) {
     return str("The algorithm failed to converge because the input matrix is ill-conditioned, has ",

@@ -105,9 +105,9 @@ Matrix rows_of(const Matrix& m, int64_t begin, int64_t end, int64_t item) {
 // Threads share the longer side of c. No sum depends on how.
 template <class T>
 void block_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
-  constexpr int64_t kGrain = 1 << 18;
+  constexpr int64_t kGrain = 1 << 18, unit = 16;  // cut fine, to be even
   bool by_rows = a.rows >= b.cols;
-  int64_t n = by_rows ? a.rows : b.cols, unit = n < 384 ? 16 : 48;  // few are cut fine, to be even
+  int64_t n = by_rows ? a.rows : b.cols;
   int64_t unit_work = unit * a.cols * (a.rows + b.cols - n);
   parallel_for((n + unit - 1) / unit, (kGrain + unit_work - 1) / unit_work,
                [&](int64_t begin, int64_t end) {

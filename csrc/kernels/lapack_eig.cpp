@@ -1,5 +1,7 @@
 // Eigenvalues and eigenvectors: of Hermitian matrices by divide and conquer, of others by the QR
 // algorithm.
+#include <optional>
+
 #include "kernels/dense_factors.h"
 #include "kernels/lapack.h"
 
@@ -59,35 +61,120 @@ class HermitianSolver {
   std::vector<int> int_work_;
 };
 
-// Large real ones: T is made and left by our own blocks (factor_tridiagonal.h), and LAPACK finds
-// its eigenvalues and vectors. Takes the lower triangle.
+// Eigenvalues and vectors of a symmetric tridiagonal matrix by divide and conquer: stedc, but that
+// the halves of a large one are solved on two threads, for any number of them, and laed1 joins
+// them.
+template <class T>
+class TridiagonalSolver {
+ public:
+  TridiagonalSolver(const Routine& stedc, const Routine& laed1, int n)
+      : stedc_(stedc),
+        laed1_(laed1),
+        n_(n),
+        upper_(n / 2),
+        vectors_(halved() ? area(n) : 0),
+        work_(area(n) + 4 * static_cast<size_t>(n) + 2),
+        int_work_(5 * static_cast<size_t>(n) + 16),
+        order_(static_cast<size_t>(n)) {}
+
+  // The numbers beside the diagonal are overwritten; z is column-major.
+  int run(T* diagonal, T* beside, T* z) {
+    T top = 0, sum = 0;
+    for (int i = 0; i < n_; ++i) {
+      T other = i + 1 < n_ ? std::abs(beside[i]) : T(0);
+      top = std::max({top, std::abs(diagonal[i]), other});
+      sum += (std::abs(diagonal[i]) + other) * T(0);
+    }
+    if (!halved() || sum != 0) return solve(0, n_, diagonal, beside, z);
+    int exponent = 0;  // laed1 compares with numbers near 1
+    std::frexp(top, &exponent);
+    scale(diagonal, n_, -exponent);
+    scale(beside, n_ - 1, -exponent);
+    int code = join_halves(diagonal, beside, z);
+    scale(diagonal, n_, exponent);
+    return code;
+  }
+
+ private:
+  static constexpr int kHalved = 128;
+  static size_t area(int n) { return static_cast<size_t>(n) * static_cast<size_t>(n); }
+  bool halved() const { return n_ >= kHalved; }
+  static void scale(T* x, int n, int exponent) {
+    for (int i = 0; i < n; ++i) x[i] = std::ldexp(x[i], exponent);
+  }
+
+  int solve(int first, int n, T* diagonal, T* beside, T* z) {
+    int code = 0;
+    size_t begin = first ? work_.size() / 2 : 0, ints = first ? int_work_.size() / 2 : 0;
+    stedc_("I", n, diagonal + first, beside + first, z + int64_t{first} * n_ + first, n_,
+           work_.data() + begin, static_cast<int>(work_.size() - begin), int_work_.data() + ints,
+           static_cast<int>(int_work_.size() - ints), &code);
+    return code;
+  }
+
+  // T is that of the halves and beside[upper - 1] (1, 1)^T (1, 1) where they meet.
+  int join_halves(T* diagonal, T* beside, T* z) {
+    int codes[2] = {}, code = 0, cuts[2] = {0, upper_}, sizes[2] = {upper_, n_ - upper_};
+    T between = beside[upper_ - 1];
+    diagonal[upper_ - 1] -= std::abs(between);
+    diagonal[upper_] -= std::abs(between);
+    std::fill(vectors_.begin(), vectors_.end(), T(0));
+    parallel_for(2, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t h = begin; h < end; ++h)
+        codes[h] = solve(cuts[h], sizes[h], diagonal, beside, vectors_.data());
+    });
+    if (codes[0] || codes[1]) return codes[0] ? codes[0] : codes[1];
+    for (int i = 0; i < n_; ++i) order_[i] = i < upper_ ? i + 1 : i - upper_ + 1;
+    laed1_(n_, diagonal, vectors_.data(), n_, order_.data(), between, upper_, work_.data(),
+           int_work_.data(), &code);
+    if (!code) sort(diagonal, z);
+    return code;
+  }
+  void sort(T* values, T* z) {
+    std::copy_n(values, n_, work_.data());
+    for (int64_t j = 0; j < n_; ++j) {
+      int64_t from = order_[j] - 1;
+      values[j] = work_[from];
+      std::copy_n(vectors_.data() + from * n_, n_, z + j * n_);
+    }
+  }
+
+  const Routine &stedc_, &laed1_;
+  int n_, upper_;
+  std::vector<T> vectors_, work_;
+  std::vector<int> int_work_, order_;
+};
+
+// Large real ones: T is made and left by our own blocks (factor_tridiagonal.h). Takes the lower
+// triangle.
 constexpr int kBlocked = 64;
+
+template <class T>
+struct RealRoutines {
+  Routine stedc = routine<T>("stedc"), laed1 = routine<T>("laed1"), sterf = routine<T>("sterf");
+};
 
 template <class T>
 class BlockedSolver {
  public:
-  BlockedSolver(const Routine& stedc, const Routine& sterf, int n, bool vectors)
-      : stedc_(stedc),
-        sterf_(sterf),
+  BlockedSolver(const RealRoutines<T>& routines, int n, bool vectors)
+      : routines_(routines),
         n_(n),
-        vectors_(vectors),
-        area_(static_cast<size_t>(n) * static_cast<size_t>(n)),
-        matrix_(area_),
+        matrix_(static_cast<size_t>(n) * static_cast<size_t>(n)),
         beside_(static_cast<size_t>(n)),
-        tau_(static_cast<size_t>(n)),
-        work_(vectors ? area_ + 4 * beside_.size() + 1 : 0),
-        int_work_(vectors ? 5 * beside_.size() + 3 : 0) {}
+        tau_(static_cast<size_t>(n)) {
+    if (vectors) solver_.emplace(routines.stedc, routines.laed1, n);
+  }
 
   int run(T* a, T* values) {
     const auto& factors = dense_factors().of<T>();
     int exponent = copy_scaled(a), code = 0;
     factors.tridiagonal(matrix_.data(), n_, values, beside_.data(), tau_.data());
-    if (vectors_)
-      stedc_("I", n_, values, beside_.data(), a, n_, work_.data(), static_cast<int>(work_.size()),
-             int_work_.data(), static_cast<int>(int_work_.size()), &code);
+    if (solver_)
+      code = solver_->run(values, beside_.data(), a);
     else
-      sterf_(n_, values, beside_.data(), &code);
-    if (vectors_ && !code) factors.times_q(matrix_.data(), n_, tau_.data(), a);
+      routines_.sterf(n_, values, beside_.data(), &code);
+    if (solver_ && !code) factors.times_q(matrix_.data(), n_, tau_.data(), a);
     for (int i = 0; exponent && i < n_; ++i) values[i] = std::ldexp(values[i], exponent);
     return code;
   }
@@ -100,7 +187,7 @@ class BlockedSolver {
     T top = 0;
     for (int64_t j = 0; j < n_; ++j)
       for (int64_t i = j; i < n_; ++i) top = std::max(top, std::abs(a[j * n_ + i]));
-    std::copy_n(a, area_, matrix_.data());
+    std::copy_n(a, matrix_.size(), matrix_.data());
     int exponent = 0;
     if (std::isinf(top))
       std::fill(matrix_.begin(), matrix_.end(), std::numeric_limits<T>::quiet_NaN());
@@ -111,12 +198,10 @@ class BlockedSolver {
     return exponent;
   }
 
-  const Routine &stedc_, &sterf_;
+  const RealRoutines<T>& routines_;
   int n_;
-  bool vectors_;
-  size_t area_;
-  std::vector<T> matrix_, beside_, tau_, work_;
-  std::vector<int> int_work_;
+  std::vector<T> matrix_, beside_, tau_;
+  std::optional<TridiagonalSolver<T>> solver_;
 };
 
 void hermitian_run(Call& c) {
@@ -139,8 +224,8 @@ void hermitian_run(Call& c) {
       });
     };
     if constexpr (!kIsComplex<T>) {
-      static const Routine stedc = routine<T>("stedc"), sterf = routine<T>("sterf");
-      if (blocked) return solve([&] { return BlockedSolver<T>(stedc, sterf, n, c.flag(2)); });
+      static const RealRoutines<T> routines;
+      if (blocked) return solve([&] { return BlockedSolver<T>(routines, n, c.flag(2)); });
     }
     static const Routine heevd = routine<T>("syevd", "heevd");
     solve([&] { return HermitianSolver<T>(heevd, n, c.flag(1), c.flag(2)); });

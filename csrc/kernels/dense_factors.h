@@ -6,7 +6,7 @@
 
 namespace rl {
 
-// Of one column-major, dense matrix m by n. gemm_prepare must have been called for the dtype.
+// Of one column-major, dense matrix m by n. gemm_prepare must have been called for it.
 template <class T>
 struct FactorsOf {
   // LU with partial pivoting, in place. Pivots and the code as getrf's.

@@ -213,6 +213,7 @@ void hermitian_run(Call& c) {
   bool blocked = n >= kBlocked && !is_complex(a.dtype);
   copy_into(*matrices, blocked && c.flag(1) ? *transposed_alias(a) : a);
   if (!a.numel) return;
+  gemm_prepare(a.dtype, int64_t{n} * n * n);
   for_type(c, a.dtype, [&]<class T>() {
     int64_t area = int64_t{n} * n;
     auto solve = [&](auto make_solver) {

@@ -102,6 +102,7 @@ void factor_run(Call& c) {
   Tensor &a = c.tensor(0), &lu = c.out(0), &pivots = c.out(1), &info = c.out(2);
   int m = rows_of(c, a), n = cols_of(c, a), k = std::min(m, n);
   copy_into(lu, a);
+  gemm_prepare(a.dtype, int64_t{m} * n * k);
   for_type(c, a.dtype, [&]<class T>() {
     static const Routine getrf = routine<T>("getrf");
     over_batch(count_of(a), int64_t{m} * n * k, [&](int64_t begin, int64_t end) {
@@ -145,6 +146,7 @@ void solve_run(Call& c) {
   const char* form = turned == left ? "T" : "N";
   int n = rows_of(c, a), k = left ? cols_of(c, b) : rows_of(c, b);
   copy_into(x, b);
+  gemm_prepare(a.dtype, int64_t{n} * n * n);
   for_type(c, a.dtype, [&]<class T>() {
     static const Routine getrf = routine<T>("getrf"), getrs = routine<T>("getrs");
     int64_t area = int64_t{n} * n;
@@ -252,6 +254,7 @@ void invert_all(Tensor& a, Tensor& out, Tensor& info, int n) {
                        getrs = routine<T>("getrs");
   int64_t area = int64_t{n} * n;
   copy_into(out, a);
+  gemm_prepare(a.dtype, area * n);
   over_batch(count_of(a), 2 * area * n, [&](int64_t begin, int64_t end) {
     Inverter<T> inverter{getrf, getri, getrs, n, {}, {}};
     inverter.prepare();
@@ -325,6 +328,7 @@ void with_factors(Call& c, Tensor& lu, Tensor& pivots, F&& finish) {
   Tensor& a = c.tensor(0);
   int n = rows_of(c, a);
   copy_for_lu(lu, a);
+  gemm_prepare(a.dtype, int64_t{n} * n * n);
   for_type(c, a.dtype, [&]<class T>() {
     static const Routine getrf = routine<T>("getrf");
     int64_t area = int64_t{n} * n;

@@ -111,6 +111,7 @@ void qr_run(Call& c) {
   bool wanted = c.text(1) != "r";
   Ref<Tensor> reflectors = empty_columns(batch_of(a), m, n, a.dtype);
   copy_into(*reflectors, a);
+  gemm_prepare(a.dtype, int64_t{m} * n * std::max(n, rank));
   for_type(c, a.dtype, [&]<class T>() {
     static const Routine geqrt = routine<T>("geqrt"), larfb = routine<T>("larfb");
     over_batch(count_of(a), int64_t{2} * m * n * rank, [&](int64_t begin, int64_t end) {

@@ -391,12 +391,13 @@ template <class T>
 void half_row(const Halves<T>& halves, const Row<T>& plan, const Complex<T>* x, T* out, T scale) {
   int64_t n = halves.points;
   Direction<T> inverse(true, scale);
+  if (halves.paired) {
+    auto* pairs = reinterpret_cast<Complex<T>*>(out);
+    join_all(x, pairs, n, halves.roots);
+    return transform_row(plan, pairs, pairs, inverse);
+  }
   Scratch<Complex<T>> scratch(n);
   Complex<T>* z = scratch.data();
-  if (halves.paired) {
-    join_all(x, z, n, halves.roots);
-    return transform_row(plan, z, reinterpret_cast<Complex<T>*>(out), inverse);
-  }
   z[0] = {x[0].re, 0};
   for (int64_t k = 1; k < n; ++k) z[k] = 2 * k < n ? x[k] : conj(x[n - k]);
   transform_row(plan, z, z, inverse);

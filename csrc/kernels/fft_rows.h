@@ -89,21 +89,29 @@ void transform_rows(const Matrix<T>& m, Point<T>* work, int64_t i, Direction<T> 
   for (int64_t k = 0; k < m.b; ++k) store_some(out + i + k * m.a, used, direction.out(done[k]));
 }
 
+// One allocation for a row: rows on several threads would meet at the allocator's lock.
 template <class T>
 void transform_matrix(const Matrix<T>& m, const Complex<T>* x, Complex<T>* out,
                       Direction<T> direction) {
   constexpr int n = kLanes<T>;
-  Scratch<Point<T>> work(m.row_blocks() * m.b);
+  int64_t size = m.row_blocks() * m.b, extra = 2 * std::max(m.a + n, m.b);
+  Scratch<Point<T>> memory(size + extra);
+  Point<T>* work = memory.data();
   int64_t grain = 16384 / std::max(m.a + n, m.b) / n + 1;
-  parallel_for(m.column_blocks(), grain, [&](int64_t begin, int64_t end) {
-    Scratch<Point<T>> buffers(2 * (m.a + n));
+  // f(begin, end, buffers); those of the first part, which is often all, are there.
+  auto over_blocks = [&](int64_t count, auto f) {
+    parallel_for(count, grain, [&](int64_t begin, int64_t end) {
+      Scratch<Point<T>> own(begin ? extra : 0);
+      f(begin, end, begin ? own.data() : work + size);
+    });
+  };
+  over_blocks(m.column_blocks(), [&](int64_t begin, int64_t end, Point<T>* buffers) {
     for (int64_t j = begin * n; j < end * n; j += n)
-      transform_columns(m, x, j, direction, buffers.data(), work.data());
+      transform_columns(m, x, j, direction, buffers, work);
   });
-  parallel_for(m.row_blocks(), grain, [&](int64_t begin, int64_t end) {
-    Scratch<Point<T>> buffers(2 * m.b);
+  over_blocks(m.row_blocks(), [&](int64_t begin, int64_t end, Point<T>* buffers) {
     for (int64_t i = begin; i < end; ++i)
-      transform_rows(m, work.data() + i * m.b, i * n, direction, buffers.data(), out);
+      transform_rows(m, work + i * m.b, i * n, direction, buffers, out);
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include "kernels/factor_lu.h"
 #include "kernels/factor_qr.h"
+#include "kernels/factor_tall.h"
 #include "kernels/factor_tridiagonal.h"
 #include "plan/isa.h"
 
@@ -36,9 +37,10 @@ void times_q(T* a, int64_t n, const T* tau, T* z) {
 }
 
 template <class T>
-constexpr FactorsOf<T> kFactors = {factor_lu<T>, factor_qr<T>, factor_tridiagonal<T>, times_q<T>};
+constexpr FactorsOf<T> kFactors = {factor_lu<T>, factor_qr<T>, factor_tridiagonal<T>, times_q<T>,
+                                   reduce_tall<T>};
 
-RL_REGISTER(OfDenseFactors, isa_rank(RL_ISA_NAME), DenseFactors{kFactors<float>, kFactors<double>});
+RL_REGISTER(OfTallQr, isa_rank(RL_ISA_NAME), DenseFactors{kFactors<float>, kFactors<double>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

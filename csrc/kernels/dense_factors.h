@@ -1,10 +1,22 @@
-// Factorisations of large real matrices in blocks, with our own products and threads. The loops are
-// in factor_*.h, compiled once per level by dense_factors.cpp; the ops are in lapack_*.cpp.
+// Factorisations of real matrices of some size in blocks, with our own products and threads. The
+// loops are in factor_*.h, compiled once per level by dense_factors.cpp; the ops are in
+// lapack_*.cpp.
 #pragma once
 #include "kernels/gemm.h"
 #include "kernels/of_reals.h"
 
 namespace rl {
+
+// The least |A X - B|, A (m, n) and B (m, k), both row-major and dense.
+template <class T>
+struct TallSystem {
+  const T *a, *b;
+  int64_t m, n, k;
+  // Found: |A X - B|^2 = |R X - C|^2 + rest for each column, where the triangle, n rows of n + k,
+  // holds R and C, multiplied by these powers of two.
+  T *triangle, *rest;
+  T scale_a, scale_b;
+};
 
 // Of one column-major, dense matrix m by n. gemm_prepare must have been called for it.
 template <class T>
@@ -18,6 +30,9 @@ struct FactorsOf {
   // reflectors, which lie below and whose factors are `tau` (n - 1).
   void (*tridiagonal)(T* a, int64_t n, T* diagonal, T* beside, T* tau);
   void (*times_q)(T* a, int64_t n, const T* tau, T* z);  // z = Q z, for that Q and z n by n
+  // Makes a tall system square. False if numbers are so large or small that squares would not do; a
+  // library solves these.
+  bool (*reduce_tall)(TallSystem<T>&);
 };
 using DenseFactors = OfReals<FactorsOf>;
 const DenseFactors& dense_factors();

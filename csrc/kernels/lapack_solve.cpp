@@ -1,15 +1,10 @@
 // Solvers that bring no factorisation of their own file: triangular systems, symmetric indefinite
 // ones (L D L^H), least squares.
 #include "core/allocator.h"
+#include "kernels/dense_factors.h"
 #include "kernels/lapack.h"
-#include "kernels/tall_qr.h"
 
 namespace rl {
-
-const TallQr& tall_qr() {
-  static const auto* loops = static_cast<const TallQr*>(best_registered(Registration::OfTallQr));
-  return *loops;
-}
 
 namespace {
 using namespace lapack;
@@ -180,7 +175,7 @@ class LeastSquares {
   std::vector<int> int_work_, columns_;
 };
 
-// Much taller than wide: solved as R X = C (tall_qr.h), or as it is where that is out of range.
+// Much taller than wide: solved as R X = C (factor_tall.h), or as it is where that is out of range.
 template <class T>
 class TallLeastSquares {
  public:
@@ -200,7 +195,7 @@ class TallLeastSquares {
   int run(const T* a, const T* b, T* x, T* singular, int& rank) {
     TallSystem<T> s{a, b, m_, n_, k_, triangle_.data(), rest_.data(), 0, 0};
     T* columns = columns_.data();
-    if (!tall_qr().of<T>()(s)) {
+    if (!dense_factors().of<T>().reduce_tall(s)) {
       to_columns(a, n_, columns);
       to_columns(b, k_, x);
       return LeastSquares<T>(driver_, name_, m_, n_, k_, m_, rcond_)

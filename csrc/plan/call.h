@@ -267,7 +267,6 @@ struct Registration {
     OfGemmBlocks,
     OfConvDirect,
     OfTallQr,
-    OfDenseFactors,
     OfSmallInverses
   } what;
   int rank;  // of the instruction-set level it was compiled for, see plan/isa.h

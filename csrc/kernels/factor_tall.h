@@ -1,14 +1,14 @@
 // Householder QR of a tall matrix and what it is solved for, a block of rows after another: each
 // block is merged into the triangle that those before have left. A block stays in the first-level
 // cache, and one sweep over it both applies a reflector and sums the products that the next one
-// is made of. Compiled once per instruction-set level.
-#include "kernels/tall_qr.h"
-
+// is made of. Included by dense_factors.cpp.
+#pragma once
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "core/allocator.h"
+#include "kernels/dense_factors.h"
 #include "kernels/parts.h"
 #include "kernels/vectors.h"
 
@@ -201,13 +201,11 @@ class Reduction {
 };
 
 template <class T>
-bool reduce(TallSystem<T>& s) {
+bool reduce_tall(TallSystem<T>& s) {
   s.scale_a = scale_of(s.a, s.m * s.n);
   s.scale_b = scale_of(s.b, s.m * s.k);
   return s.scale_a != 0 && s.scale_b != 0 && Reduction<T>(s).run();
 }
-
-RL_REGISTER(OfTallQr, isa_rank(RL_ISA_NAME), TallQr{reduce<float>, reduce<double>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

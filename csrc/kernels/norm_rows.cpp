@@ -1,6 +1,7 @@
 // Normalisation of rows: layer norm and group norm. The input is seen as [rows, cols]; the
 // affine parameter of element (r, c) is number (r mod groups) * (cols / inner) + c / inner,
 // which is c for layer norm (groups = inner = 1) and the channel for group norm.
+#include "core/allocator.h"
 #include "kernels/norm.h"
 
 namespace rl {
@@ -10,6 +11,8 @@ namespace {
 struct RowLayout {
   int64_t rows, cols, groups, inner;
   int64_t features() const { return cols / inner; }  // affine parameters of one row
+  // As in layer norm: every element of every row has parameters of its own.
+  bool has_own_features() const { return inner == 1 && groups == 1; }
   int64_t grain() const { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, cols)); }
 };
 
@@ -74,21 +77,13 @@ struct RowNormBackward {
   RowLayout l;
   const T *g, *x, *mean, *rstd, *weight;
   T *gx, *gw, *gb;
+  Two<double>* channel_sums;  // of g and g (x - mean) rstd, of each channel of each row
 
   void row(int64_t r) const {
     const T *pg = g + r * l.cols, *px = x + r * l.cols;
     T m = mean[r], s = rstd[r];
     int64_t first = r % l.groups * l.features();
-    double sum = 0, dot = 0;
-    if (l.inner == 1) {
-      const T* w = weight ? weight + first : nullptr;
-      w ? sums(pg, px, m, s, sum, dot, 0, l.cols, [=](auto at) { return at(w); })
-        : sums(pg, px, m, s, sum, dot, 0, l.cols, [](auto) { return T(1); });
-    } else {
-      for (int64_t f = 0; f < l.features(); ++f)
-        sums(pg, px, m, s, sum, dot, f * l.inner, (f + 1) * l.inner,
-             [w = weight ? weight[first + f] : T(1)](auto) { return w; });
-    }
+    auto [sum, dot] = row_sums(r, first, pg, px);
     T a = static_cast<T>(sum / double(l.cols)), b = static_cast<T>(dot / double(l.cols));
     T* to = gx + r * l.cols;
     if (l.inner == 1 && !weight)
@@ -103,17 +98,32 @@ struct RowNormBackward {
         to[i] = s * (pg[i] * w - a - (px[i] - m) * s * b);
     }
   }
-  // Adds elements [begin, end) of a row to its sums of g w and g w (x - mean) rstd.
+  // Sums of g w and g w (x - mean) rstd over a row.
+  Two<double> row_sums(int64_t r, int64_t first, const T* pg, const T* px) const {
+    if (l.has_own_features() && !weight)
+      return sums(r, pg, px, 0, l.cols, [](auto) { return T(1); });
+    if (l.has_own_features())
+      return sums(r, pg, px, 0, l.cols, [w = weight + first](auto at) { return at(w); });
+    Two<double> total{0, 0}, *part = channel_sums + r * l.features();
+    for (int64_t f = 0; f < l.features(); ++f) {
+      part[f] = sums(r, pg, px, f * l.inner, (f + 1) * l.inner, [](auto) { return T(1); });
+      double w = weight ? double(weight[first + f]) : 1;
+      total.first += w * part[f].first, total.second += w * part[f].second;
+    }
+    return total;
+  }
   template <class Weight>
-  static void sums(const T* pg, const T* px, T m, T s, double& sum, double& dot, int64_t begin,
-                   int64_t end, Weight w) {
-    sum += exact_sum<T>(begin, end, [&](auto at) { return at(pg) * w(at); });
-    dot += exact_sum<T>(begin, end, [&](auto at) { return at(pg) * w(at) * (at(px) - m) * s; });
+  Two<double> sums(int64_t r, const T* pg, const T* px, int64_t begin, int64_t end,
+                   Weight w) const {
+    return exact_two_sums<T>(begin, end, [=, m = mean[r], s = rstd[r]](auto at) {
+      auto v = at(pg) * w(at);
+      return Two<decltype(v)>{v, v * ((at(px) - m) * s)};
+    });
   }
   // Gradients of affine parameters [begin, end), summed over the rows that use them.
   void affine(int64_t begin, int64_t end) const {
     std::vector<double> w(end - begin, 0.0), b(end - begin, 0.0);
-    if (l.inner == 1 && l.groups == 1)
+    if (l.has_own_features())
       columns(begin, end, w.data(), b.data());
     else
       channels(begin, end, w.data(), b.data());
@@ -145,13 +155,9 @@ struct RowNormBackward {
     int64_t n = l.features();
     for (int64_t r = 0; r < l.rows; ++r) {
       int64_t first = r % l.groups * n, lo = std::max(begin, first), hi = std::min(end, first + n);
-      const T *pg = g + r * l.cols, *px = x + r * l.cols;
       for (int64_t p = lo; p < hi; ++p) {
-        int64_t from = (p - first) * l.inner;
-        T m = mean[r], s = rstd[r];
-        w[p - begin] += exact_sum<T>(from, from + l.inner,
-                                     [&](auto at) { return at(pg) * ((at(px) - m) * s); });
-        b[p - begin] += exact_sum<T>(from, from + l.inner, [&](auto at) { return at(pg); });
+        const Two<double>& part = channel_sums[r * n + p - first];
+        b[p - begin] += part.first, w[p - begin] += part.second;
       }
     }
   }
@@ -214,7 +220,9 @@ void backward_typed(Call& c, DType dtype) {
   Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);
   Ref<Tensor> w = in_dtype(c.tensor_or_null(4), dtype);
   Target gx(c.out(0), dtype), gw(c.out(1), dtype), gb(c.out(2), dtype);
-  RowNormBackward<T> k{layout(*x, c.integer(5), c.integer(6), c.integer(7)),
+  RowLayout l = layout(*x, c.integer(5), c.integer(6), c.integer(7));
+  Scratch<Two<double>> sums(l.has_own_features() ? 0 : l.rows * l.features());
+  RowNormBackward<T> k{l,
                        g->data<T>(),
                        x->data<T>(),
                        mean->data<T>(),
@@ -222,7 +230,8 @@ void backward_typed(Call& c, DType dtype) {
                        data_or_null<T>(w),
                        gx.data<T>(),
                        gw.data<T>(),
-                       gb.data<T>()};
+                       gb.data<T>(),
+                       sums.data()};
   {
     Unlocked unlocked(x->numel * 4);
     parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) {

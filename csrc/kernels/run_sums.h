@@ -74,13 +74,49 @@ T largest(const T* p, int64_t n, T sign = 1) {
   return fold_run<LargerStep, T>(0, n, -std::numeric_limits<T>::infinity(),
                                  [=](auto at) { return at(p) * sign; });
 }
+// Two sums of one run: f gives both of an element's parts.
+template <class V>
+struct Two {
+  V first, second;
+};
+template <class T, class F>
+Two<T> two_sums_run(int64_t begin, int64_t end, F f) {
+  constexpr int64_t V = kLanes<T>;
+  Vector<T> a = {}, b = {}, c = {}, d = {};
+  int64_t i = begin;
+  for (; i + 2 * V <= end; i += 2 * V) {
+    auto even = f(VectorAt<T>{i}), odd = f(VectorAt<T>{i + V});
+    a += even.first, b += even.second;
+    c += odd.first, d += odd.second;
+  }
+  Two<T> total{across<SumStep, T>(a + c), across<SumStep, T>(b + d)};
+  for (; i < end; ++i) {
+    auto last = f(ElementAt<T>{i});
+    total.first += last.first, total.second += last.second;
+  }
+  return total;
+}
+
 // Pieces of the run are added in double.
+template <class Piece>
+void each_piece_of_run(int64_t begin, int64_t end, Piece piece) {
+  constexpr int64_t kPiece = 1024;
+  for (int64_t i = begin; i < end; i += kPiece) piece(i, std::min(end, i + kPiece));
+}
 template <class T, class F>
 double exact_sum(int64_t begin, int64_t end, F f) {
-  constexpr int64_t kPiece = 1024;
   double total = 0;
-  for (int64_t i = begin; i < end; i += kPiece)
-    total += static_cast<double>(sum_run<T>(i, std::min(end, i + kPiece), f));
+  each_piece_of_run(begin, end,
+                    [&](int64_t i, int64_t j) { total += double(sum_run<T>(i, j, f)); });
+  return total;
+}
+template <class T, class F>
+Two<double> exact_two_sums(int64_t begin, int64_t end, F f) {
+  Two<double> total{0, 0};
+  each_piece_of_run(begin, end, [&](int64_t i, int64_t j) {
+    Two<T> piece = two_sums_run<T>(i, j, f);
+    total.first += double(piece.first), total.second += double(piece.second);
+  });
   return total;
 }
 

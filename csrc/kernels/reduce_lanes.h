@@ -13,7 +13,7 @@ namespace {
 template <class T>
 constexpr bool kHasVectors = std::is_arithmetic_v<T>;
 
-// All of x, n >= 1, through Step.
+// All of x, n >= 1, through Step. Fewer than four vectors are no faster than their elements.
 template <class Step, class T>
 T fold_block(const T* x, int64_t n) {
   constexpr int64_t L = kHasVectors<T> ? 4 * (kVectorBytes / int(sizeof(T))) : 4;
@@ -31,6 +31,7 @@ T fold_block(const T* x, int64_t n) {
         d = Step::next(d, load_vector(x + i + 3 * V));
       }
       a = Step::join(Step::join(a, b), Step::join(c, d));
+      for (; i + V <= n; i += V) a = Step::next(a, load_vector(x + i));
       T lanes[V];
       __builtin_memcpy(lanes, &a, sizeof a);
       for (int64_t half = V / 2; half; half /= 2)

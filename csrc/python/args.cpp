@@ -131,6 +131,27 @@ bool accept_varargs(PyObject* const* args, Py_ssize_t n, Py_ssize_t at, Slots& s
   return true;
 }
 
+bool take_keywords(const Op& op, PyObject* const* values, PyObject* names, Slots& slots,
+                   std::string* why) {
+  for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(names); ++k) {
+    PyObject *key = PyTuple_GET_ITEM(names, k), *value = values[k];
+    if (op.has_out && PyUnicode_CompareWithASCIIString(key, "out") == 0) {
+      slots.out = value == Py_None ? nullptr : value;
+      if (slots.out) mark_out(slots.out, slots.interposed);
+      continue;
+    }
+    int i = find_keyword(op, key);
+    if (i < 0)
+      return refuse(why, op.public_name, "() got an unexpected keyword argument '",
+                    PyUnicode_AsUTF8(key), "'");
+    if (slots.at[i])
+      return refuse(why, op.public_name, "() got multiple values for argument '", op.args[i].text,
+                    "'");
+    slots.at[i] = value;
+  }
+  return true;
+}
+
 // Operands may be numbers, but not all of them.
 bool has_tensor(const Op& op, const Slots& slots, std::string* why) {
   if (op.tensor_args.empty()) return true;
@@ -146,6 +167,7 @@ bool has_tensor(const Op& op, const Slots& slots, std::string* why) {
 
 bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwnames, Slots& slots,
                 std::string* why) {
+  size_t collected = kMaxArgs;  // is made of what was looked at one by one
   for (Py_ssize_t i = 0; i < n; ++i) {
     if (i < op.positional && op.args[i].type == ArgType::Ints && i + 1 == op.positional &&
         is_integer(args[i]) && n > i && op.args[i].repeat == kVarargs) {
@@ -156,6 +178,7 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
       }
       if (!accept_varargs(args, n, i, slots))
         return refuse(why, op.public_name, "(): argument '", op.args[i].text, "' must be ints");
+      collected = static_cast<size_t>(i);
       break;
     }
     if (i >= op.positional)
@@ -163,33 +186,17 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
                     op.positional == 1 ? "" : "s", " but ", n, " were given");
     slots.at[i] = args[i];
   }
-  Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-  for (Py_ssize_t k = 0; k < keywords; ++k) {
-    PyObject *key = PyTuple_GET_ITEM(kwnames, k), *value = args[n + k];
-    if (op.has_out && PyUnicode_CompareWithASCIIString(key, "out") == 0) {
-      slots.out = value == Py_None ? nullptr : value;
-      if (slots.out) mark_out(slots.out, slots.interposed);
-      continue;
-    }
-    int i = find_keyword(op, key);
-    if (i < 0)
-      return refuse(why, op.public_name, "() got an unexpected keyword argument '",
-                    PyUnicode_AsUTF8(key), "'");
-    if (slots.at[i])
-      return refuse(why, op.public_name, "() got multiple values for argument '", op.args[i].text,
-                    "'");
-    slots.at[i] = value;
-  }
+  if (kwnames && !take_keywords(op, args + n, kwnames, slots, why)) return false;
   // Without keywords, whatever comes after the last that has to be given is absent.
   size_t last = op.args.size();
-  if (!keywords) last = std::min(last, std::max(static_cast<size_t>(n), op.required));
+  if (!kwnames) last = std::min(last, std::max(static_cast<size_t>(n), op.required));
   for (size_t i = 0; i < last; ++i) {
     const ArgSpec& a = op.args[i];
     if (!slots.at[i]) {
       if (!a.has_default)
         return refuse(why, op.public_name, "() missing 1 required positional argument: \"", a.text,
                       "\"");
-    } else if (!matches(a, slots.at[i], slots.interposed)) {
+    } else if (i != collected && !matches(a, slots.at[i], slots.interposed)) {
       return refuse(why, op.public_name, "(): argument '", a.text, "' (position ", i + 1,
                     ") must be ", type_text(a.type), ", not ", Py_TYPE(slots.at[i])->tp_name);
     } else if (a.type == ArgType::Layout && slots.at[i] != Py_None) {

@@ -293,12 +293,12 @@ void run_kernel(const Op& op, const Slots& slots, Results& outs, Tensor* self) {
       if (is_float8(s.dtype) && !k.float8 && k.kind != Kernel::View) not_implemented(op, s.dtype);
       if (k.kind == Kernel::View && s.base >= 0) {  // base -1: a copy where no view exists
         Tensor& base = call.tensor(s.base);
-        call.outs[i] = alias(base.storage, s.sizes, s.strides, s.offset, s.dtype, base.device);
+        outs.push_back(alias(base.storage, s.sizes, s.strides, s.offset, s.dtype, base.device));
       } else if (i == 0 && may_update(k, call, s, self)) {
-        call.outs[i] = Ref<Tensor>::share(self);
+        outs.push_back(Ref<Tensor>::share(self));
       } else {
-        call.outs[i] = s.strides.empty() ? empty(s.sizes, s.dtype, call.device)
-                                         : empty_strided(s.sizes, s.strides, s.dtype, call.device);
+        outs.push_back(s.strides.empty() ? empty(s.sizes, s.dtype, call.device)
+                                         : empty_strided(s.sizes, s.strides, s.dtype, call.device));
       }
     }
     if (k.run && call.device == Device::Cpu) k.run(call);

@@ -2,6 +2,7 @@
 // algorithm.
 #include <optional>
 
+#include "core/allocator.h"
 #include "kernels/dense_factors.h"
 #include "kernels/lapack.h"
 
@@ -72,8 +73,9 @@ class TridiagonalSolver {
         laed1_(laed1),
         n_(n),
         upper_(n / 2),
+        work_size_(area(n) + 4 * static_cast<int64_t>(n) + 2),
         vectors_(halved() ? area(n) : 0),
-        work_(area(n) + 4 * static_cast<size_t>(n) + 2),
+        work_(work_size_),
         int_work_(5 * static_cast<size_t>(n) + 16),
         order_(static_cast<size_t>(n)) {}
 
@@ -97,7 +99,7 @@ class TridiagonalSolver {
 
  private:
   static constexpr int kHalved = 128;
-  static size_t area(int n) { return static_cast<size_t>(n) * static_cast<size_t>(n); }
+  static int64_t area(int n) { return int64_t{n} * n; }
   bool halved() const { return n_ >= kHalved; }
   static void scale(T* x, int n, int exponent) {
     for (int i = 0; i < n; ++i) x[i] = std::ldexp(x[i], exponent);
@@ -105,9 +107,10 @@ class TridiagonalSolver {
 
   int solve(int first, int n, T* diagonal, T* beside, T* z) {
     int code = 0;
-    size_t begin = first ? work_.size() / 2 : 0, ints = first ? int_work_.size() / 2 : 0;
+    int64_t begin = first ? work_size_ / 2 : 0;
+    size_t ints = first ? int_work_.size() / 2 : 0;
     stedc_("I", n, diagonal + first, beside + first, z + int64_t{first} * n_ + first, n_,
-           work_.data() + begin, static_cast<int>(work_.size() - begin), int_work_.data() + ints,
+           work_.data() + begin, static_cast<int>(work_size_ - begin), int_work_.data() + ints,
            static_cast<int>(int_work_.size() - ints), &code);
     return code;
   }
@@ -118,7 +121,7 @@ class TridiagonalSolver {
     T between = beside[upper_ - 1];
     diagonal[upper_ - 1] -= std::abs(between);
     diagonal[upper_] -= std::abs(between);
-    std::fill(vectors_.begin(), vectors_.end(), T(0));
+    std::fill_n(vectors_.data(), area(n_), T(0));
     parallel_for(2, 1, [&](int64_t begin, int64_t end) {
       for (int64_t h = begin; h < end; ++h)
         codes[h] = solve(cuts[h], sizes[h], diagonal, beside, vectors_.data());
@@ -134,14 +137,15 @@ class TridiagonalSolver {
     std::copy_n(values, n_, work_.data());
     for (int64_t j = 0; j < n_; ++j) {
       int64_t from = order_[j] - 1;
-      values[j] = work_[from];
+      values[j] = work_.data()[from];
       std::copy_n(vectors_.data() + from * n_, n_, z + j * n_);
     }
   }
 
   const Routine &stedc_, &laed1_;
   int n_, upper_;
-  std::vector<T> vectors_, work_;
+  int64_t work_size_;
+  Scratch<T> vectors_, work_;  // of the allocator, which keeps the pages
   std::vector<int> int_work_, order_;
 };
 
@@ -160,7 +164,7 @@ class BlockedSolver {
   BlockedSolver(const RealRoutines<T>& routines, int n, bool vectors)
       : routines_(routines),
         n_(n),
-        matrix_(static_cast<size_t>(n) * static_cast<size_t>(n)),
+        matrix_(int64_t{n} * n),
         beside_(static_cast<size_t>(n)),
         tau_(static_cast<size_t>(n)) {
     if (vectors) solver_.emplace(routines.stedc, routines.laed1, n);
@@ -187,20 +191,22 @@ class BlockedSolver {
     T top = 0;
     for (int64_t j = 0; j < n_; ++j)
       for (int64_t i = j; i < n_; ++i) top = std::max(top, std::abs(a[j * n_ + i]));
-    std::copy_n(a, matrix_.size(), matrix_.data());
+    int64_t area = int64_t{n_} * n_;
+    std::copy_n(a, area, matrix_.data());
     int exponent = 0;
     if (std::isinf(top))
-      std::fill(matrix_.begin(), matrix_.end(), std::numeric_limits<T>::quiet_NaN());
+      std::fill_n(matrix_.data(), area, std::numeric_limits<T>::quiet_NaN());
     else
       std::frexp(top, &exponent);
     if (std::abs(exponent) < kFar) return 0;
-    for (T& x : matrix_) x = std::ldexp(x, -exponent);
+    for (int64_t i = 0; i < area; ++i) matrix_.data()[i] = std::ldexp(matrix_.data()[i], -exponent);
     return exponent;
   }
 
   const RealRoutines<T>& routines_;
   int n_;
-  std::vector<T> matrix_, beside_, tau_;
+  Scratch<T> matrix_;
+  std::vector<T> beside_, tau_;
   std::optional<TridiagonalSolver<T>> solver_;
 };
 

@@ -40,7 +40,7 @@ template <class T>
 constexpr FactorsOf<T> kFactors = {factor_lu<T>, factor_qr<T>, factor_tridiagonal<T>, times_q<T>,
                                    reduce_tall<T>};
 
-RL_REGISTER(OfTallQr, isa_rank(RL_ISA_NAME), DenseFactors{kFactors<float>, kFactors<double>});
+RL_REGISTER(OfDenseFactors, isa_rank(RL_ISA_NAME), DenseFactors{kFactors<float>, kFactors<double>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

@@ -14,7 +14,7 @@ const SmallInverses& small_inverses() {
 }
 const DenseFactors& dense_factors() {
   static const auto* loops =
-      static_cast<const DenseFactors*>(best_registered(Registration::OfTallQr));
+      static_cast<const DenseFactors*>(best_registered(Registration::OfDenseFactors));
   return *loops;
 }
 

@@ -266,7 +266,7 @@ struct Registration {
     OfGemmLoops,
     OfGemmBlocks,
     OfConvDirect,
-    OfTallQr,
+    OfDenseFactors,
     OfSmallInverses
   } what;
   int rank;  // of the instruction-set level it was compiled for, see plan/isa.h

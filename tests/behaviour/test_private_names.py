@@ -163,3 +163,10 @@ def test_small_questions_that_packages_ask(monkeypatch):
     assert not rl.autograd._profiler_enabled()
     with rl.profiler.profile():
         assert rl.autograd._profiler_enabled()
+
+
+def test_a_module_list_names_the_child_at_a_position():
+    layers = rl.nn.ModuleList([rl.nn.Identity() for _ in range(3)])
+    assert layers._get_abs_string_index(-1) == "2"
+    with pytest.raises(IndexError, match="index 3 is out of range"):
+        layers._get_abs_string_index(3)

@@ -190,6 +190,10 @@ class ModuleList(_Numbered):
     def _sliced(self, index):
         return type(self)(list(self._modules.values())[index])
 
+    def _get_abs_string_index(self, idx):
+        """The name of the child at a position: PyTorch's private name, which packages call."""
+        return self._key(idx)
+
     def __iadd__(self, modules):
         return self.extend(modules)
 

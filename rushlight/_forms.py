@@ -6,6 +6,7 @@ Each computes by what another module has. To add one: the function, in `__all__`
 
 import rushlight as rl
 from rushlight._interpose import overridable
+from rushlight.ops.softmax import _log_softmax_backward, _softmax_backward
 
 legacy_contiguous_format = rl.contiguous_format
 
@@ -213,10 +214,9 @@ def _mapped(filename, shared, nbytes):
 
 def _softmax_backward_data(grad_output, output, dim, input_dtype):
     """The gradient of ``softmax`` by its input, from that by its ``output``."""
-    part = grad_output * output
-    return (part - output * part.sum(dim, keepdim=True)).to(input_dtype)
+    return _softmax_backward(grad_output, output, dim).to(input_dtype)
 
 
 def _log_softmax_backward_data(grad_output, output, dim, input_dtype):
     """The gradient of ``log_softmax`` by its input, from that by its ``output``."""
-    return (grad_output - output.exp() * grad_output.sum(dim, keepdim=True)).to(input_dtype)
+    return _log_softmax_backward(grad_output, output, dim).to(input_dtype)

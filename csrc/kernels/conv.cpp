@@ -1,5 +1,6 @@
 // The three convolution operators (see conv.h): argument checks, output geometry, and the choice
-// between own rows, oneDNN and columns. Public names (conv2d, conv_transpose2d ...) are records.
+// between points of tiles, own rows, oneDNN and columns. Public names (conv2d, conv_transpose2d
+// ...) are records.
 #include "kernels/conv.h"
 
 #include <algorithm>
@@ -360,7 +361,8 @@ void compute(const Task& t) {
   if (usual && by_dealing(t)) return;
   OwnWay own = usual ? own_way(t.part, g, t.dtype, t.last) : OwnWay{};
   if (own.run && t.by_own(own)) return;
-  if (usual && t.dtype == DType::F32 && !(!t.last && pays_by_columns(g)) && t.by_dnnl()) return;
+  bool columns = !usual || t.dtype != DType::F32 || (!t.last && pays_by_columns(g));
+  if (!columns && t.by_dnnl()) return;
   t.by_columns();
 }
 

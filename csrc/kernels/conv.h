@@ -1,4 +1,4 @@
-// The geometry of a convolution and the three ways to compute it. A convolution is the trilinear
+// The geometry of a convolution and the ways to compute it. A convolution is the trilinear
 // form <conv(x, w), y>: `forward` gives y from x and w, `input` gives x from y and w (which is
 // the transposed convolution), `weight` gives w from x and y. Each is linear in both operands
 // and its gradients are the other two, so every order of derivative is one of these three.

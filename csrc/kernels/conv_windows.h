@@ -3,37 +3,15 @@
 // per level.
 #pragma once
 #include <algorithm>
-#include <utility>
 
 #include "kernels/parts.h"
+#include "kernels/transpose.h"
 #include "kernels/vectors.h"
 
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-// Rows of vectors become columns: each round turns the bits of an element's place around by one.
-template <class T, int Half, size_t... I>
-Vector<T> by_turns(Vector<T> a, Vector<T> b, std::index_sequence<I...>) {
-  constexpr size_t N = sizeof...(I);
-  return __builtin_shufflevector(a, b, (I % 2 * N + (I + Half * N) / 2)...);
-}
-template <class T>
-[[gnu::always_inline]] inline void transpose(Vector<T> (&v)[kLanes<T>]) {
-  constexpr int L = kLanes<T>;
-  constexpr std::make_index_sequence<L> lanes;
-#pragma GCC unroll 4
-  for (int round = 1; round < L; round *= 2) {
-    Vector<T> next[L];
-#pragma GCC unroll 16
-    for (int i = 0; i < L / 2; ++i) {
-      next[2 * i] = by_turns<T, 0>(v[i], v[i + L / 2], lanes);
-      next[2 * i + 1] = by_turns<T, 1>(v[i], v[i + L / 2], lanes);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < L; ++i) v[i] = next[i];
-  }
-}
 template <class T>
 Vector<T> load_some(const T* from, int64_t n) {
   if (n >= kLanes<T>) return load_vector(from);
@@ -108,7 +86,7 @@ template <class T>
   in.each_few([&](int64_t e, int64_t n, int64_t place, int64_t x) {
     Vector<T> v[L] = {};
     for (int64_t i = 0; i < channels; ++i) v[i] = load_some(from + i * im.numel() + e, n);
-    transpose<T>(v);
+    transpose(v);
     for (int64_t i = 0; i < n; ++i, ++place) {
       store_vector<T>(to + place * L, v[i]);
       if (++x == in.wide) x = 0, place += in.jump;
@@ -139,7 +117,7 @@ template <class T>
       v[i] = load_vector(from + place * L);
       if (++x == in.wide) x = 0, place += in.jump;
     }
-    transpose<T>(v);
+    transpose(v);
     for (int64_t i = 0; i < channels; ++i) store_some<T>(to + i * im.numel() + e, v[i], n);
   });
 }

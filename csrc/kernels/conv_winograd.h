@@ -129,10 +129,11 @@ class Winograd {
     wide_ = (to_.size[1] + kOut - 1) / kOut;
     slivers_ = (to_.channels + kWidth<T> - 1) / kWidth<T>;
     depth_ = (from_.channels + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
-    int64_t rows = batch_ * high_, most = std::max<int64_t>(1, kTiles / wide_);
-    rows_ = std::min(rows, most);
-    if (part != ConvPart::Weight && rows > most)  // blocks are shared by threads
-      rows_ = std::min(most, (rows + num_threads() - 1) / num_threads());
+    all_rows_ = batch_ * high_;
+    int64_t most = std::max<int64_t>(1, kTiles / wide_);
+    rows_ = std::min(all_rows_, most);
+    if (part != ConvPart::Weight && all_rows_ > most)  // blocks are shared by threads
+      rows_ = std::min(most, (all_rows_ + num_threads() - 1) / num_threads());
   }
 
   void run() {
@@ -142,11 +143,11 @@ class Winograd {
       parallel_for(slivers_, 1, [&](int64_t begin, int64_t end) {
         for (int64_t s = begin; s < end; ++s) take_kernel(s, kernel.data() + s * kernel_sliver());
       });
-    int64_t rows = batch_ * high_, blocks = (rows + rows_ - 1) / rows_;
+    int64_t blocks = (all_rows_ + rows_ - 1) / rows_;
     parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
       Scratch<T> elements(kPoints * element_step());
       for (int64_t b = begin; b < end; ++b) {
-        Block block{b * rows_, std::min(rows, (b + 1) * rows_)};
+        Block block{b * rows_, std::min(all_rows_, (b + 1) * rows_)};
         take_elements(block, elements.data());
         give_outputs(block, elements.data(), kernel.data());
       }
@@ -175,7 +176,7 @@ class Winograd {
     }
   }
   // Then a sliver of the kernel is used once, as soon as it is there and in the cache.
-  bool is_one_block() const { return rows_ == batch_ * high_; }
+  bool is_one_block() const { return rows_ == all_rows_; }
   int64_t tiles(const Block& b) const { return (b.end - b.begin) * wide_; }
   // Between points: a line more than there is, or all would begin in the same set of the cache.
   int64_t element_step() const { return rows_ * wide_ * depth_ + kLine; }
@@ -224,16 +225,17 @@ class Winograd {
         for (int64_t c = begin * L; c < end * L; c += L) {
           read_window(from_, w, c, values.data());
           each_tile(p, [&](int64_t tile, int64_t y, int64_t x) {
-            element_points(values.data() + (y * w.width + x) * kOut * L, w.width * L,
-                           to + tile * depth_ + c);
+            take_points<Elements, kIn>(values.data() + (y * w.width + x) * kOut * L, w.width * L,
+                                       to + tile * depth_ + c, element_step());
           });
         }
       });
     });
   }
-  [[gnu::noinline]] void element_points(const T* from, int64_t line, T* to) const {
-    int64_t step = element_step();
-    transform_square<T, Elements, kIn, kIn>(
+  // A tile's values, lines `line` apart, to the points, `step` apart.
+  template <template <class> class Transform, int Side>
+  [[gnu::noinline]] static void take_points(const T* from, int64_t line, T* to, int64_t step) {
+    transform_square<T, Transform, Side, kIn>(
         [&](int r, int i) { return load_vector(from + r * line + i * kLanes<T>); },
         [&](int r, int i, Vector<T> v) { store_vector<T>(to + (r * kIn + i) * step, v); });
   }
@@ -302,9 +304,8 @@ class Winograd {
   void weight() const {
     Scratch<T> kept(is_one_block() ? 0 : slivers_ * kernel_sliver());
     Scratch<T> elements(kPoints * element_step());
-    int64_t rows = batch_ * high_;
-    for (int64_t row = 0; row < rows; row += rows_) {
-      Block b{row, std::min(rows, row + rows_)};
+    for (int64_t row = 0; row < all_rows_; row += rows_) {
+      Block b{row, std::min(all_rows_, row + rows_)};
       take_elements(b, elements.data());
       parallel_for(slivers_, 1, [&](int64_t begin, int64_t end) {
         Scratch<T> gradients(kPoints * sum_step()), own(is_one_block() ? kernel_sliver() : 0);
@@ -314,7 +315,7 @@ class Winograd {
           for (int64_t p = 0; p < kPoints; ++p)
             add_products(tiles(b), elements.data() + p * element_step(),
                          gradients.data() + p * sum_step(), sums + p * kernel_step(), row > 0);
-          if (b.end == rows) give_kernel(s, sums);
+          if (b.end == all_rows_) give_kernel(s, sums);
         }
       });
     }
@@ -330,16 +331,10 @@ class Winograd {
       else
         read_window(to_, w, c, values.data());
       each_tile(p, [&](int64_t tile, int64_t y, int64_t x) {
-        gradient_points(values.data() + (y * w.width + x) * kOut * L, w.width * L,
-                        to + tile * kWidth<T> + half);
+        take_points<OutputGradients, kOut>(values.data() + (y * w.width + x) * kOut * L,
+                                           w.width * L, to + tile * kWidth<T> + half, sum_step());
       });
     }
-  }
-  [[gnu::noinline]] void gradient_points(const T* from, int64_t line, T* to) const {
-    int64_t step = sum_step();
-    transform_square<T, OutputGradients, kOut, kIn>(
-        [&](int r, int i) { return load_vector(from + r * line + i * kLanes<T>); },
-        [&](int r, int i, Vector<T> v) { store_vector<T>(to + (r * kIn + i) * step, v); });
   }
   // sums[channel][lane] (+)= elements[tile][channel] gradients[tile][lane].
   void add_products(int64_t tiles, const T* elements, const T* gradients, T* sums,
@@ -379,7 +374,8 @@ class Winograd {
   int64_t high_, wide_;  // tiles of an image
   int64_t slivers_;      // of channels that are given
   int64_t depth_;        // channels that are taken, up to whole vectors
-  int64_t rows_;         // of tiles that are computed at a time
+  int64_t all_rows_;     // of tiles
+  int64_t rows_;         // of them that are computed at a time
 };
 
 }  // namespace

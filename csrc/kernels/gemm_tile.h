@@ -1,6 +1,6 @@
 // The tile of a matrix product: a few rows and two vectors of columns, whose sums stay in
 // registers. Who cuts products in tiles and packs their operands: gemm_blocks.cpp,
-// conv_winograd.cpp. Included by files compiled once per level.
+// conv_winograd.h. Included by files compiled once per level.
 #pragma once
 #include "kernels/vectors.h"
 

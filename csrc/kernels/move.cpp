@@ -1,8 +1,8 @@
 // Moving tiles between any two geometries, by element size: rows, steps of two, reversals,
 // broadcasts, transposes in registers. Nothing here looks at values. Compiled once per ISA level.
 #include <cstring>
-#include <utility>
 
+#include "kernels/transpose.h"
 #include "plan/blocks.h"
 #include "plan/isa.h"
 
@@ -83,32 +83,15 @@ void gather_row(char* dst, const char* src, int64_t n, int64_t step) {
 }
 
 // ---- transposes
-template <class T, size_t... I>
-auto zip_low(T a, T b, std::index_sequence<I...>) {
-  return __builtin_shufflevector(a, b, (I / 2 + I % 2 * sizeof...(I))...);
-}
-template <class T, size_t... I>
-auto zip_high(T a, T b, std::index_sequence<I...>) {
-  return __builtin_shufflevector(a, b, ((I + sizeof...(I)) / 2 + I % 2 * sizeof...(I))...);
-}
-
 template <class T>
 struct Square {  // of as many rows as a register has elements
   typedef T V __attribute__((vector_size(16)));
   static constexpr int kSide = 16 / sizeof(T);
 
-  // Interleaving the first half of the rows with the second, log2(side) times, transposes.
   static void transpose(char* dst, int64_t d_step, const char* src, int64_t s_step) {
-    constexpr auto lanes = std::make_index_sequence<kSide>();
-    V m[kSide], t[kSide];
+    V m[kSide];
     for (int i = 0; i < kSide; ++i) m[i] = read<V>(src + i * s_step);
-    for (int width = 1; width < kSide; width *= 2) {
-      for (int i = 0; i < kSide / 2; ++i) {
-        t[2 * i] = zip_low(m[i], m[i + kSide / 2], lanes);
-        t[2 * i + 1] = zip_high(m[i], m[i + kSide / 2], lanes);
-      }
-      for (int i = 0; i < kSide; ++i) m[i] = t[i];
-    }
+    RL_ISA_NS::transpose(m);
     for (int i = 0; i < kSide; ++i) write(dst + i * d_step, m[i]);
   }
 };

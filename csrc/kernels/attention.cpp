@@ -69,8 +69,8 @@ struct Scores {
   // query key^T of rows [begin, end); `keys_t` is the head's key^T.
   void multiply_keys(T* to, int64_t head, int64_t begin, int64_t end, const T* keys_t) const {
     int64_t n = keys(end);
-    gemm_blocks().of<T>()(query.matrix(head, begin, end), {keys_t, query.cols, n, key.rows, 1}, to,
-                          n, false);
+    gemm_blocks().of<T>().multiply(query.matrix(head, begin, end),
+                                   {keys_t, query.cols, n, key.rows, 1}, to, n, false);
   }
   // Adds the bias of a row, which scales it; returns how many of its keys count. The others
   // become 0.
@@ -125,8 +125,9 @@ struct Forward {
       T inverse[kMostRows];
       for (int64_t i = begin; i < end; ++i)
         inverse[i - begin] = exponentiate(weights.data() + (i - begin) * n, n, head, i);
-      gemm_blocks().of<T>()({weights.data(), end - begin, n, n, 1}, value.matrix(head, 0, n),
-                            out.at(head, begin), out.row_step, false);
+      gemm_blocks().of<T>().multiply({weights.data(), end - begin, n, n, 1},
+                                     value.matrix(head, 0, n), out.at(head, begin), out.row_step,
+                                     false);
       for (int64_t i = begin; i < end; ++i)
         for (int64_t j = 0; j < out.cols; ++j) out.at(head, i)[j] *= inverse[i - begin];
     });
@@ -176,17 +177,18 @@ struct Backward {
     for (int64_t begin = 0; begin < rows; begin += most) {
       int64_t end = std::min(rows, begin + most), n = scores.keys(end);
       scores.multiply_keys(weights.data(), head, begin, end, keys_t.data());
-      gemm_blocks().of<T>()(grad.matrix(head, begin, end),
-                            {values_t.data(), value.cols, n, keys, 1}, steps.data(), n, false);
+      gemm_blocks().of<T>().multiply(grad.matrix(head, begin, end),
+                                     {values_t.data(), value.cols, n, keys, 1}, steps.data(), n,
+                                     false);
       for (int64_t i = begin; i < end; ++i)
         make_row(weights.data() + (i - begin) * n, steps.data() + (i - begin) * n, n, head, i);
       Matrix w{weights.data(), end - begin, n, n, 1}, d{steps.data(), end - begin, n, n, 1};
-      gemm_blocks().of<T>()(transposed(w), grad.matrix(head, begin, end), grad_value.at(head),
-                            grad_value.row_step, true);
-      gemm_blocks().of<T>()(transposed(d), scores.query.matrix(head, begin, end), grad_key.at(head),
-                            grad_key.row_step, true);
-      gemm_blocks().of<T>()(d, scores.key.matrix(head, 0, n), grad_query.at(head, begin),
-                            grad_query.row_step, false);
+      gemm_blocks().of<T>().multiply(transposed(w), grad.matrix(head, begin, end),
+                                     grad_value.at(head), grad_value.row_step, true);
+      gemm_blocks().of<T>().multiply(transposed(d), scores.query.matrix(head, begin, end),
+                                     grad_key.at(head), grad_key.row_step, true);
+      gemm_blocks().of<T>().multiply(d, scores.key.matrix(head, 0, n), grad_query.at(head, begin),
+                                     grad_query.row_step, false);
     }
   }
   static void clear(const Heads<T>& h, int64_t head) {

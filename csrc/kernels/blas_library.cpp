@@ -51,7 +51,6 @@ void* dnnl_symbol(const char* symbol) {
 
 const Blas& blas() {
   static const Blas table = {
-      reinterpret_cast<decltype(Blas::dgemm)>(blas_symbol("scipy_cblas_dgemm")),
       reinterpret_cast<decltype(Blas::cgemm)>(blas_symbol("scipy_cblas_cgemm")),
       reinterpret_cast<decltype(Blas::zgemm)>(blas_symbol("scipy_cblas_zgemm")),
   };

@@ -18,8 +18,6 @@ void set_blas_threads(int n);
 
 // CBLAS in row-major order. cgemm and zgemm take alpha and beta by address.
 struct Blas {
-  void (*dgemm)(int order, int ta, int tb, int m, int n, int k, double alpha, const double* a,
-                int lda, const double* b, int ldb, double beta, double* c, int ldc);
   void (*cgemm)(int order, int ta, int tb, int m, int n, int k, const void* alpha, const void* a,
                 int lda, const void* b, int ldb, const void* beta, void* c, int ldc);
   void (*zgemm)(int order, int ta, int tb, int m, int n, int k, const void* alpha, const void* a,

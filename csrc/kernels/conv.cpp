@@ -209,7 +209,7 @@ bool pays_directly(ConvPart part, const ConvGeometry& g, DType dtype, bool last)
   if (g.groups > 1 && (channels > kFew || outs > kFew)) return false;
   if (g.groups > 1 && channels == 1 && dtype == DType::F32) {
     if (part == ConvPart::Forward) return false;
-    return part == ConvPart::Input ? whole && !last : g.kernel_numel() > 9;
+    return part == ConvPart::Weight || (whole && !last);
   }
   if (g.groups > 1 || channels == 1) return true;
   if (part == ConvPart::Input) return channels <= 4;

@@ -29,7 +29,7 @@ template <class T, int R, int K>
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 12
-    for (int k = 0; k < K; ++k) out[r * step + k] += across<SumStep, T>(sum[r][k]);
+    for (int k = 0; k < K; ++k) out[r * step + k] += join_lanes<SumStep, T>(sum[r][k]);
 }
 
 // ---- the three parts

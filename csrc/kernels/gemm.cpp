@@ -1,6 +1,6 @@
 // Chooses how a matrix product is computed: own blocks (gemm_blocks.cpp) for float and double, own
-// loops where one operand is a vector, OpenBLAS for complex, plain loops for integers, and the
-// libraries for large real products where they have wider vectors than ours were measured with.
+// loops where one operand is a vector, OpenBLAS for complex, plain loops for integers, and oneDNN
+// for large products of floats with AVX-512.
 // Operators are in matmul.cpp.
 #include "kernels/gemm.h"
 
@@ -114,10 +114,10 @@ void block_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumu
                  begin *= unit;
                  end = std::min(n, end * unit);
                  if (by_rows)
-                   return gemm_blocks().of<T>()(rows_of(a, begin, end, sizeof(T)), b,
-                                                c + begin * ldc, ldc, accumulate);
+                   return gemm_blocks().of<T>().multiply(rows_of(a, begin, end, sizeof(T)), b,
+                                                         c + begin * ldc, ldc, accumulate);
                  Matrix columns = transposed(rows_of(transposed(b), begin, end, sizeof(T)));
-                 gemm_blocks().of<T>()(a, columns, c + begin, ldc, accumulate);
+                 gemm_blocks().of<T>().multiply(a, columns, c + begin, ldc, accumulate);
                });
 }
 
@@ -129,10 +129,16 @@ bool vector_product(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool ac
   return a.cols == 1 && column_times_row<T>(a, b, c, ldc, accumulate);
 }
 
-// With AVX2 the own blocks are as fast as the libraries or faster at every size that was tried;
-// they have not been measured with AVX-512, for which oneDNN and OpenBLAS have kernels of their
-// own.
-bool asks_library(int64_t work) { return machine_isa() >= 4 && work >= kLibraryWork; }
+// With AVX2 the own blocks are as fast as the libraries or faster at every size that was tried, and
+// so they are with AVX-512 for doubles; for floats oneDNN is 1.05 to 1.1 times as fast there,
+// unless a few rows meet the transpose of a large matrix or sums are short.
+bool asks_library(DType dtype, int64_t work) {
+  return dtype == DType::F32 && machine_isa() >= 4 && work >= kLibraryWork;
+}
+bool suits_library(const Matrix& a, const Matrix& b) {
+  constexpr int64_t kFew = 32;
+  return a.rows > kFew && b.cols > kFew && a.cols > kFew;
+}
 
 void library_gemm(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool accumulate) {
   Operand x = operand(a), y = operand(b);
@@ -144,19 +150,13 @@ void library_gemm(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool 
                       static_cast<const float*>(y.data), y.ld, accumulate ? 1.0f : 0.0f, c, ldc);
   RL_CHECK(status == 0, "oneDNN's sgemm failed with status ", status);
 }
-void library_gemm(const Matrix& a, const Matrix& b, double* c, int64_t ldc, bool accumulate) {
-  Operand x = operand(a), y = operand(b);
-  blas().dgemm(kRowMajor, x.transposed ? kTransposed : kPlain, y.transposed ? kTransposed : kPlain,
-               a.rows, b.cols, a.cols, 1.0, static_cast<const double*>(x.data), x.ld,
-               static_cast<const double*>(y.data), y.ld, accumulate ? 1 : 0, c, ldc);
-}
-
 template <class T>
 void real_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
   if (vector_product<T>(a, b, c, ldc, accumulate)) return;
   if (a.rows * a.cols * b.cols <= kTinyWork) return loop_gemm(a, b, c, ldc, accumulate);
-  if (asks_library(a.rows * a.cols * b.cols) && fits_int(a, b, ldc) && !in_parallel())
-    return library_gemm(a, b, c, ldc, accumulate);
+  if constexpr (std::is_same_v<T, float>)
+    if (asks_library(DType::F32, a.rows * a.cols * b.cols) && suits_library(a, b) && !in_parallel())
+      return library_gemm(a, b, c, ldc, accumulate);
   block_gemm(a, b, c, ldc, accumulate);
 }
 
@@ -217,9 +217,8 @@ bool gemm_readable(const Matrix& m) {
 }
 
 void gemm_prepare(DType dtype, int64_t work) {
-  bool library = asks_library(work);
-  if (dtype == DType::F32 && library) dnnl_sgemm_fn();
-  if (!is_complex(dtype) && !(dtype == DType::F64 && library)) return;
+  if (asks_library(dtype, work)) dnnl_sgemm_fn();
+  if (!is_complex(dtype)) return;
   blas();
   set_blas_threads(in_parallel() ? 1 : num_threads());
 }

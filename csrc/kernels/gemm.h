@@ -1,8 +1,10 @@
 // Matrix products over strided operands: the entry point that matmul, linear and the
 // convolutions share. Which library or own loop computes a product is decided in gemm.cpp.
 #pragma once
+#include "core/allocator.h"
 #include "core/tensor.h"
 #include "kernels/of_reals.h"
+#include "plan/parallel.h"
 
 namespace rl {
 
@@ -41,8 +43,40 @@ const GemmLoops& gemm_loops();
 
 // Products in cache-sized blocks (gemm_blocks.cpp), on the calling thread; any readable operands.
 template <class T>
-using BlocksFn = void (*)(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate);
-using GemmBlocks = OfReals<BlocksFn>;
+struct BlockProducts {
+  void (*multiply)(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate);
+  // b packed once for several products: in slivers of so many columns, into so many elements. A
+  // product is for a range of slivers.
+  int64_t sliver;
+  int64_t (*packed_size)(const Matrix& b);
+  void (*pack)(const Matrix& b, T* to);
+  void (*multiply_packed)(const Matrix& a, const Matrix& b, const T* packed, T* c, int64_t ldc,
+                          bool accumulate, int64_t first, int64_t last);
+};
+using GemmBlocks = OfReals<BlockProducts>;
 const GemmBlocks& gemm_blocks();
+
+// b, packed for products a b with several a of a few rows each.
+template <class T>
+class PackedMatrix {
+ public:
+  explicit PackedMatrix(const Matrix& b) : b_(b), packed_(fns().packed_size(b)) {
+    fns().pack(b, packed_.data());
+  }
+  // c (+)= a b, on all threads; shapes and layouts as gemm's.
+  void multiply(const Matrix& a, T* c, int64_t ldc, bool accumulate) const {
+    constexpr int64_t kGrain = 1 << 18;
+    int64_t unit = fns().sliver, work = unit * a.rows * a.cols;
+    parallel_for((b_.cols + unit - 1) / unit, (kGrain + work - 1) / work,
+                 [&](int64_t first, int64_t last) {
+                   fns().multiply_packed(a, b_, packed_.data(), c, ldc, accumulate, first, last);
+                 });
+  }
+
+ private:
+  static const BlockProducts<T>& fns() { return gemm_blocks().of<T>(); }
+  Matrix b_;
+  Scratch<T> packed_;
+};
 
 }  // namespace rl

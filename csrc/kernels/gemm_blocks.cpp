@@ -84,15 +84,31 @@ class Product {
   }
 
   void run() {
-    int64_t depth = even_part(b_.rows, kDepth), width = std::min(kPanel, b_.cols);
+    int64_t width = std::min(kPanel, b_.cols);
     bool packs_b = !direct_ || b_.cols % kWidth<T>;
-    Scratch<T> panel(packs_b ? slivers(width) * sliver_size(depth) : 0);
-    Scratch<T> block(packs_a_ ? kBlock * depth : 0);
-    panel_ = panel.data();
-    block_ = block.data();
-    for (int64_t j = 0; j < b_.cols; j += kPanel)
-      for (int64_t k = 0; k < b_.rows; k += depth)
-        multiply_panel(j, std::min(kPanel, b_.cols - j), k, std::min(depth, b_.rows - k));
+    Scratch<T> panel(packs_b ? slivers(width) * sliver_size(depth_of(b_)) : 0);
+    run({0, b_.cols}, [&](const Piece& p) {
+      if (packs_b) pack_panel(panel.data(), p);
+      return panel.data();
+    });
+  }
+
+  // ---- b packed before, part of its depth by part
+  static int64_t packed_size(const Matrix& b) {
+    int64_t depth = depth_of(b);
+    return (b.rows + depth - 1) / depth * slivers(b.cols) * sliver_size(depth);
+  }
+  void pack(T* to) {
+    direct_ = false;
+    for (int64_t k = 0, depth = depth_of(b_); k < b_.rows; k += depth)
+      pack_panel(to + packed_part(k), {0, b_.cols, k, std::min(depth, b_.rows - k)});
+  }
+  // These columns of c; the first is that of a sliver.
+  void run_packed(const T* packed, Span columns) {
+    direct_ = false;
+    run(columns, [&](const Piece& p) {
+      return packed + packed_part(p.k) + p.j / kWidth<T> * sliver_size(p.depth);
+    });
   }
 
  private:
@@ -106,6 +122,11 @@ class Product {
     return (n + parts - 1) / parts;
   }
   static int64_t slivers(int64_t cols) { return (cols + kWidth<T> - 1) / kWidth<T>; }
+  static int64_t depth_of(const Matrix& b) { return even_part(b.rows, kDepth); }
+  int64_t packed_part(int64_t k) const {
+    int64_t depth = depth_of(b_);
+    return k / depth * slivers(b_.cols) * sliver_size(depth);
+  }
   // A line more than its elements, or all slivers would begin in the same set of the cache.
   static int64_t sliver_size(int64_t depth) { return depth * kWidth<T> + 64 / sizeof(T); }
 
@@ -116,24 +137,41 @@ class Product {
     return static_cast<const T*>(b_.data) + k * b_.row_stride + j * b_.col_stride;
   }
 
-  void pack_panel(int64_t j0, int64_t cols, int64_t k0, int64_t depth) {
-    int64_t whole = cols / kWidth<T>, size = sliver_size(depth), done = 0;
+  // Columns [j, j + cols) and rows [k, k + depth) of b.
+  struct Piece {
+    int64_t j, cols, k, depth;
+  };
+  void pack_panel(T* to, const Piece& p) const {
+    int64_t whole = p.cols / kWidth<T>, size = sliver_size(p.depth), done = 0;
     if (b_.col_stride == 1) {
-      if (!direct_) pack_rows(panel_, size, b_at(k0, j0), b_.row_stride, depth, whole);
+      if (!direct_) pack_rows(to, size, b_at(p.k, p.j), b_.row_stride, p.depth, whole);
       done = whole;
     }
-    for (int64_t s = done; s < slivers(cols); ++s)
-      pack_sliver(panel_ + s * size, b_at(k0, j0 + s * kWidth<T>), b_, depth,
-                  std::min(kWidth<T>, cols - s * kWidth<T>));
+    for (int64_t s = done; s < slivers(p.cols); ++s)
+      pack_sliver(to + s * size, b_at(p.k, p.j + s * kWidth<T>), b_, p.depth,
+                  std::min(kWidth<T>, p.cols - s * kWidth<T>));
   }
 
-  void multiply_panel(int64_t j0, int64_t cols, int64_t k0, int64_t depth) {
-    pack_panel(j0, cols, k0, depth);
+  // `panel_of(piece)` is where its slivers are.
+  template <class F>
+  void run(Span columns, F panel_of) {
+    int64_t depth = depth_of(b_);
+    Scratch<T> block(packs_a_ ? kBlock * depth : 0);
+    block_ = block.data();
+    for (int64_t j = columns.first; j < columns.last; j += kPanel)
+      for (int64_t k = 0; k < b_.rows; k += depth) {
+        Piece p{j, std::min(kPanel, columns.last - j), k, std::min(depth, b_.rows - k)};
+        panel_ = panel_of(p);
+        multiply_panel(p);
+      }
+  }
+
+  void multiply_panel(const Piece& p) {
     for (int64_t i0 = 0; i0 < a_.rows; i0 += kBlock) {
       int64_t rows = std::min(kBlock, a_.rows - i0);
-      if (packs_a_) pack_block(i0, rows, k0, depth);
-      for (int64_t j = 0; j < cols; j += kWidth<T>)
-        multiply_sliver(i0, rows, j0, j, std::min(kWidth<T>, cols - j), k0, depth);
+      if (packs_a_) pack_block(i0, rows, p.k, p.depth);
+      for (int64_t j = 0; j < p.cols; j += kWidth<T>)
+        multiply_sliver(i0, rows, p.j, j, std::min(kWidth<T>, p.cols - j), p.k, p.depth);
     }
   }
 
@@ -177,7 +215,8 @@ class Product {
   Matrix a_, b_;
   Target<T> c_;
   bool accumulate_, direct_, packs_a_;
-  T *panel_ = nullptr, *block_ = nullptr;
+  const T* panel_ = nullptr;
+  T* block_ = nullptr;
 };
 
 template <class T>
@@ -192,7 +231,21 @@ void blocks(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate
     Product<T>(a, b, {c, ldc, 1}, accumulate).run();
 }
 
-RL_REGISTER(OfGemmBlocks, isa_rank(RL_ISA_NAME), GemmBlocks{blocks<float>, blocks<double>});
+template <class T>
+void pack(const Matrix& b, T* to) {
+  Product<T>({}, b, {}, false).pack(to);
+}
+template <class T>
+void packed_blocks(const Matrix& a, const Matrix& b, const T* packed, T* c, int64_t ldc,
+                   bool accumulate, int64_t first, int64_t last) {
+  Span columns{first * kWidth<T>, std::min(b.cols, last * kWidth<T>)};
+  Product<T>(a, b, {c, ldc, 1}, accumulate).run_packed(packed, columns);
+}
+
+template <class T>
+constexpr BlockProducts<T> kProducts{blocks<T>, kWidth<T>, Product<T>::packed_size, pack<T>,
+                                     packed_blocks<T>};
+RL_REGISTER(OfGemmBlocks, isa_rank(RL_ISA_NAME), GemmBlocks{kProducts<float>, kProducts<double>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

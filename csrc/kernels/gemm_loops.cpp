@@ -27,12 +27,9 @@ template <class T, int R>
     }
   }
   for (int r = 0; r < R; ++r) {
-    T lanes[kLanes<T>], rest = 0;
-    store_vector<T>(lanes, sum[r][0] + sum[r][1]);
+    T rest = 0;
     for (int64_t i = k; i < n; ++i) rest += a[r * row_stride + i] * x[i];
-    for (int w = kLanes<T> / 2; w; w /= 2)
-      for (int j = 0; j < w; ++j) lanes[j] += lanes[j + w];
-    sums[r] = rest + lanes[0];
+    sums[r] = rest + join_lanes<SumStep, T>(sum[r][0] + sum[r][1]);
   }
 }
 

@@ -159,10 +159,6 @@ void average_plane(const AveragePlan& p, const T* x, T* out) {
   }
   if (!std::is_same_v<S, T> && !p.pool.fixed && p.pool.dims == 3)
     return average_narrow_plane<S>(p, x, out);
-  if (!p.pool.fixed && p.pool.out_plane() == 1) {  // one window is the plane
-    *out = run_sum(x, p.pool.in_plane()) / static_cast<T>(p.pool.in_plane());
-    return;
-  }
   each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
     T sum = 0;
     each_run(p.pool, i, j, k, [&](int64_t at, int64_t length) { sum += run_sum(x + at, length); });
@@ -184,6 +180,27 @@ void spread_plane(const AveragePlan& p, const T* g, T* x) {
   });
 }
 
+// Planes that are one window each, and what their averages give back.
+template <class T>
+[[gnu::noinline]] void average_whole(const T* x, int64_t size, T* out, int64_t planes) {
+  for (int64_t n = 0; n < planes; ++n, x += size) out[n] = run_sum(x, size) / static_cast<T>(size);
+}
+template <class T>
+[[gnu::noinline]] void spread_whole(const T* g, int64_t size, T* x, int64_t planes) {
+  for (int64_t n = 0; n < planes; ++n, x += size) std::fill_n(x, size, g[n] / static_cast<T>(size));
+}
+
+// Planes [begin, end) of `from`; whole windows of 16 bits are rounded on the way (`S`).
+template <class S, class T>
+void average_planes(const AveragePlan& p, bool backward, const T* from, T* to, int64_t planes) {
+  int64_t ins = p.pool.in_plane(), outs = p.pool.out_plane();
+  if (std::is_same_v<S, T> && !p.pool.fixed && outs == 1 && ins > 0)
+    return backward ? spread_whole(from, ins, to, planes) : average_whole(from, ins, to, planes);
+  for (int64_t n = 0; n < planes; ++n)
+    backward ? spread_plane<S>(p, from + n * outs, to + n * ins)
+             : average_plane<S>(p, from + n * ins, to + n * outs);
+}
+
 void run_average(Call& c, const AveragePlan& p, bool backward) {
   Tensor &from = c.tensor(0), &out = c.out(0);
   if (!out.numel) return;
@@ -198,9 +215,8 @@ void run_average(Call& c, const AveragePlan& p, bool backward) {
       auto *a = in->data<T>(), *b = to->data<T>();
       parallel_for(p.pool.planes, plane_grain(ins), [&](int64_t begin, int64_t end) {
         with_kept<T>(out.dtype, [&]<class S>() {
-          for (int64_t n = begin; n < end; ++n)
-            backward ? spread_plane<S>(p, a + n * outs, b + n * ins)
-                     : average_plane<S>(p, a + n * ins, b + n * outs);
+          average_planes<S>(p, backward, a + begin * (backward ? outs : ins),
+                            b + begin * (backward ? ins : outs), end - begin);
         });
       });
     });

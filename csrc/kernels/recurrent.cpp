@@ -5,6 +5,7 @@
 // `with_mode`; its definition is in nn/modules/_rnn_layers.py.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "core/allocator.h"
 #include "kernels/gemm.h"
@@ -188,11 +189,26 @@ template <class T>
 T* data_or_null(const Ref<Tensor>& t) {
   return t ? t->data<T>() : nullptr;
 }
-// c[batch, cols] (+)= a[batch, depth] b.
+// The matrix that every step multiplies: packed once, if several steps of several sequences will.
 template <class T>
-void multiply_step(const Sequence& q, const T* a, const Matrix& b, T* c, bool accumulate) {
-  gemm(dtype_of<T>, {a, q.batch, b.rows, b.rows, 1}, b, c, b.cols, accumulate);
-}
+class StepWeight {
+ public:
+  StepWeight(const Sequence& q, const Matrix& b) : q_(q), b_(b) {
+    if (q.batch > 1 && q.steps > 2) packed_.emplace(b);
+  }
+  // c[batch, cols] (+)= a[batch, depth] b.
+  void multiply(const T* a, T* c, bool accumulate) const {
+    Matrix rows{a, q_.batch, b_.rows, b_.rows, 1};
+    if (packed_) return packed_->multiply(rows, c, b_.cols, accumulate);
+    gemm(dtype_of<T>, rows, b_, c, b_.cols, accumulate);
+  }
+  const Matrix* operator->() const { return &b_; }
+
+ private:
+  Sequence q_;
+  Matrix b_;
+  std::optional<PackedMatrix<T>> packed_;
+};
 
 // ---- forwards
 // _rnn_steps(gates, hidden, cell, weight, bias, mode) -> (output, last_cell, cells, kept)
@@ -219,15 +235,15 @@ template <class Mode, class T>
 struct Forward {
   Sequence q;
   const T *gates, *bias;
-  Matrix weight;  // transposed: [units, gates]
+  const StepWeight<T>& weight;  // transposed: [units, gates]
   States<T> hidden, cell;
   T *kept, *side;
 
   void run() const {
     for (int64_t t = 0; t < q.steps; ++t) {
       for (int64_t b = 0; bias && b < q.batch; ++b)
-        std::copy_n(bias, weight.cols, side + b * weight.cols);
-      multiply_step(q, hidden.before(t), weight, side, bias != nullptr);
+        std::copy_n(bias, weight->cols, side + b * weight->cols);
+      weight.multiply(hidden.before(t), side, bias != nullptr);
       parallel_for(q.batch, q.grain(), [&](int64_t begin, int64_t end) {
         for (int64_t b = begin; b < end; ++b) one(t, b);
       });
@@ -236,8 +252,8 @@ struct Forward {
   void one(int64_t t, int64_t b) const {
     int64_t row = t * q.batch + b, at = b * q.units;
     Step<T> s{.n = q.units,
-              .gates = gates + row * weight.cols,
-              .side = side + b * weight.cols,
+              .gates = gates + row * weight->cols,
+              .side = side + b * weight->cols,
               .hidden = hidden.before(t) + at,
               .next_hidden = hidden.at(t) + at,
               .kept = kept + row * Mode::kKept * q.units};
@@ -256,16 +272,17 @@ void run_steps(Call& c) {
   Sequence q(c.out(0));
   int64_t width = Mode::kGates * q.units, work = q.batch * width * q.units;
   Scratch<T> side(q.batch * width);
+  gemm_prepare(dtype_of<T>, work);
+  Unlocked unlocked(q.steps * work);
+  StepWeight<T> by(q, transposed({weight->raw(), width, q.units, q.units, 1}));
   Forward<Mode, T> f{q,
                      gates->data<T>(),
                      data_or_null<T>(bias),
-                     transposed({weight->raw(), width, q.units, q.units, 1}),
+                     by,
                      {c.out(0).data<T>(), hidden->data<T>(), q.state()},
                      {c.out(2).data<T>(), data_or_null<T>(cell), q.state()},
                      c.out(3).data<T>(),
                      side.data()};
-  gemm_prepare(dtype_of<T>, work);
-  Unlocked unlocked(q.steps * work);
   f.run();
   if (Mode::kHasCell) std::copy_n(f.cell.at(q.steps - 1), q.state(), c.out(1).data<T>());
 }
@@ -297,7 +314,7 @@ struct Backward {
   Sequence q;
   const T* grad_output;
   T* kept;
-  Matrix weight;  // [gates, units]
+  const StepWeight<T>& weight;  // [gates, units]
   States<T> hidden, cell;
   T *grad_gates, *grad_side, *grad_hidden, *grad_cell;
 
@@ -306,7 +323,7 @@ struct Backward {
       parallel_for(q.batch, q.grain(), [&](int64_t begin, int64_t end) {
         for (int64_t b = begin; b < end; ++b) one(t, b);
       });
-      multiply_step(q, grad_side + t * q.batch * weight.rows, weight, grad_hidden, true);
+      weight.multiply(grad_side + t * q.batch * weight->rows, grad_hidden, true);
     }
   }
   void one(int64_t t, int64_t b) const {
@@ -319,8 +336,8 @@ struct Backward {
               .next_hidden = hidden.at(t) + at,
               .kept = kept + row * Mode::kKept * q.units,
               .grad_hidden = by_hidden,
-              .grad_gates = grad_gates + row * weight.rows,
-              .grad_side = grad_side + row * weight.rows};
+              .grad_gates = grad_gates + row * weight->rows,
+              .grad_side = grad_side + row * weight->rows};
     if (Mode::kHasCell) {
       s.cell = cell.before(t) + at;
       s.next_cell = cell.at(t) + at;
@@ -345,10 +362,13 @@ void run_steps_backward(Call& c) {
   Sequence q(*output);
   int64_t width = Mode::kGates * q.units, work = q.batch * width * q.units;
   T* gates = c.out(0).data<T>();
+  gemm_prepare(dtype_of<T>, work);
+  Unlocked unlocked(q.steps * work);
+  StepWeight<T> by(q, transposed({weight_t->raw(), q.units, width, width, 1}));
   Backward<Mode, T> f{q,
                       data_or_null<T>(grad_output),
                       kept->data<T>(),
-                      transposed({weight_t->raw(), q.units, width, width, 1}),
+                      by,
                       {output->data<T>(), hidden->data<T>(), q.state()},
                       {cells->data<T>(), data_or_null<T>(cell), q.state()},
                       gates,
@@ -357,8 +377,6 @@ void run_steps_backward(Call& c) {
                       c.out(3).data<T>()};
   std::fill_n(f.grad_hidden, q.state(), T(0));
   if (Mode::kHasCell) start_from(f.grad_cell, grad_last_cell, q.state());
-  gemm_prepare(dtype_of<T>, work);
-  Unlocked unlocked(q.steps * work);
   f.run();
 }
 

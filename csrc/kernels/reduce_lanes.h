@@ -13,30 +13,29 @@ namespace {
 template <class T>
 constexpr bool kHasVectors = std::is_arithmetic_v<T>;
 
-// All of x, n >= 1, through Step. Fewer than four vectors are no faster than their elements.
+// All of x, n >= 1, through Step.
 template <class Step, class T>
 T fold_block(const T* x, int64_t n) {
-  constexpr int64_t L = kHasVectors<T> ? 4 * (kVectorBytes / int(sizeof(T))) : 4;
   int64_t i = 1;
   T total = Step::first(x[0]);
   if constexpr (kHasVectors<T>) {
-    if (n >= L) {
-      constexpr int64_t V = kLanes<T>;
-      auto a = Step::first(load_vector(x)), b = Step::first(load_vector(x + V));
-      auto c = Step::first(load_vector(x + 2 * V)), d = Step::first(load_vector(x + 3 * V));
-      for (i = L; i + L <= n; i += L) {
-        a = Step::next(a, load_vector(x + i));
-        b = Step::next(b, load_vector(x + i + V));
-        c = Step::next(c, load_vector(x + i + 2 * V));
-        d = Step::next(d, load_vector(x + i + 3 * V));
+    constexpr int64_t V = kLanes<T>, L = 4 * V;
+    if (n >= V) {
+      auto a = Step::first(load_vector(x));
+      i = V;
+      if (n >= L) {
+        auto b = Step::first(load_vector(x + V)), c = Step::first(load_vector(x + 2 * V));
+        auto d = Step::first(load_vector(x + 3 * V));
+        for (i = L; i + L <= n; i += L) {
+          a = Step::next(a, load_vector(x + i));
+          b = Step::next(b, load_vector(x + i + V));
+          c = Step::next(c, load_vector(x + i + 2 * V));
+          d = Step::next(d, load_vector(x + i + 3 * V));
+        }
+        a = Step::join(Step::join(a, b), Step::join(c, d));
       }
-      a = Step::join(Step::join(a, b), Step::join(c, d));
       for (; i + V <= n; i += V) a = Step::next(a, load_vector(x + i));
-      T lanes[V];
-      __builtin_memcpy(lanes, &a, sizeof a);
-      for (int64_t half = V / 2; half; half /= 2)
-        for (int64_t j = 0; j < half; ++j) lanes[j] = Step::join(lanes[j], lanes[j + half]);
-      total = lanes[0];
+      total = join_lanes<Step, T>(a);
     }
   }
   for (; i < n; ++i) total = Step::next(total, x[i]);

@@ -23,16 +23,6 @@ struct ElementAt {
   T operator()(const T* p) const { return p[i]; }
 };
 
-// The lanes of a vector, joined.
-template <class Step, class T>
-T across(Vector<T> v) {
-  T lanes[kLanes<T>];
-  __builtin_memcpy(lanes, &v, sizeof v);
-  for (int half = kLanes<T> / 2; half; half /= 2)
-    for (int j = 0; j < half; ++j) lanes[j] = Step::join(lanes[j], lanes[j + half]);
-  return lanes[0];
-}
-
 // All of f(i), begin <= i < end, joined from `none` on; four vectors at a time hide the latency.
 template <class Step, class T, class F>
 T fold_run(int64_t begin, int64_t end, T none, F f) {
@@ -45,17 +35,15 @@ T fold_run(int64_t begin, int64_t end, T none, F f) {
     c = Step::join(c, f(At{i + 2 * V})), d = Step::join(d, f(At{i + 3 * V}));
   }
   for (; i + V <= end; i += V) a = Step::join(a, f(At{i}));
-  T total = across<Step, T>(Step::join(Step::join(a, b), Step::join(c, d)));
+  if (i < end && begin + V <= end) {  // the rest ends a vector that begins among what is joined
+    b = Step::join(b, last_lanes<T>(f(At{end - V}), end - i, none));
+    i = end;
+  }
+  T total = join_lanes<Step, T>(Step::join(Step::join(a, b), Step::join(c, d)));
   for (; i < end; ++i) total = Step::join(total, f(ElementAt<T>{i}));
   return total;
 }
 
-struct SumStep {
-  template <class V>
-  static V join(V a, V b) {
-    return a + b;
-  }
-};
 // The larger; b's NaN are passed over.
 struct LargerStep {
   template <class V>
@@ -89,7 +77,7 @@ Two<T> two_sums_run(int64_t begin, int64_t end, F f) {
     a += even.first, b += even.second;
     c += odd.first, d += odd.second;
   }
-  Two<T> total{across<SumStep, T>(a + c), across<SumStep, T>(b + d)};
+  Two<T> total{join_lanes<SumStep, T>(a + c), join_lanes<SumStep, T>(b + d)};
   for (; i < end; ++i) {
     auto last = f(ElementAt<T>{i});
     total.first += last.first, total.second += last.second;

@@ -1,6 +1,8 @@
 // Vectors as wide as the registers of the level that a file is compiled for, and their way to and
 // from memory. What is computed with them is elsewhere. Included by files compiled once per level.
 #pragma once
+#include <type_traits>
+
 #include "plan/isa.h"
 
 namespace rl {
@@ -15,9 +17,9 @@ constexpr int kVectorBytes = 32;
 constexpr int kVectorBytes = 16;
 #endif
 
-template <class T>
+template <class T, int Bytes = kVectorBytes>
 struct VectorOf {
-  typedef T type __attribute__((vector_size(kVectorBytes)));
+  typedef T type __attribute__((vector_size(Bytes)));
 };
 template <class T>
 using Vector = typename VectorOf<T>::type;
@@ -33,6 +35,34 @@ inline Vector<T> load_vector(const T* x) {
 template <class T>
 inline void store_vector(T* x, Vector<T> v) {
   __builtin_memcpy(x, &v, sizeof v);
+}
+
+struct SumStep {
+  template <class V>
+  static V join(V a, V b) {
+    return a + b;
+  }
+};
+// The lanes of a vector, joined: by halves, which stay in registers, as an array of lanes would
+// not.
+template <class Step, class T, int Bytes = kVectorBytes>
+inline T join_lanes(typename VectorOf<T, Bytes>::type v) {
+  if constexpr (Bytes == 2 * sizeof(T)) {
+    return Step::join(v[0], v[1]);
+  } else {
+    typename VectorOf<T, Bytes / 2>::type half[2];
+    __builtin_memcpy(half, &v, sizeof v);
+    return join_lanes<Step, T, Bytes / 2>(Step::join(half[0], half[1]));
+  }
+}
+// The last `count` lanes of v; those before them are `none`.
+template <class T>
+inline Vector<T> last_lanes(Vector<T> v, int64_t count, T none) {
+  using Lane = decltype(v < v);
+  Lane lane;
+  for (int i = 0; i < kLanes<T>; ++i) lane[i] = i;
+  auto first = static_cast<std::remove_cvref_t<decltype(lane[0])>>(kLanes<T> - count);
+  return lane >= Lane{} + first ? v : Vector<T>{} + none;
 }
 
 }  // namespace

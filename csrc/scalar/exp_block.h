@@ -25,6 +25,11 @@ static inline T exp_sum_by_loop(const T* in, T* out, long n, T scale, T shift) {
 }
 
 #ifdef RL_HAS_LANES
+static inline float sum_of(__m256 x) {
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
 #ifdef __AVX512F__
 using Lanes = __m512;
 static inline Lanes fill(float x) { return _mm512_set1_ps(x); }
@@ -41,6 +46,22 @@ static inline Lanes power_above(Lanes index) {
   return _mm512_castsi512_ps(
       _mm512_slli_epi32(_mm512_srli_epi32(_mm512_castps_si512(index), 3), 23));
 }
+// The first `count` lanes alone; others are 0.
+static inline __mmask16 first_lanes(long count) { return static_cast<__mmask16>((1 << count) - 1); }
+static inline Lanes load_first(const float* x, long count) {
+  return _mm512_maskz_loadu_ps(first_lanes(count), x);
+}
+static inline Lanes keep_first(Lanes x, long count) {
+  return _mm512_maskz_mov_ps(first_lanes(count), x);
+}
+static inline void store_first(float* to, Lanes x, long count) {
+  _mm512_mask_storeu_ps(to, first_lanes(count), x);
+}
+static inline float sum_of(Lanes x) {
+  __m256 half[2];
+  std::memcpy(half, &x, sizeof x);
+  return sum_of(half[0] + half[1]);
+}
 #else
 using Lanes = __m256;
 static inline Lanes fill(float x) { return _mm256_set1_ps(x); }
@@ -56,6 +77,20 @@ static inline Lanes look_up(Lanes table, Lanes index) {
 static inline Lanes power_above(Lanes index) {
   return _mm256_castsi256_ps(
       _mm256_slli_epi32(_mm256_srli_epi32(_mm256_castps_si256(index), 3), 23));
+}
+// The first `count` lanes alone; others are 0.
+static inline __m256i first_lanes(long count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline Lanes load_first(const float* x, long count) {
+  return _mm256_maskload_ps(x, first_lanes(count));
+}
+static inline Lanes keep_first(Lanes x, long count) {
+  return _mm256_and_ps(x, _mm256_castsi256_ps(first_lanes(count)));
+}
+static inline void store_first(float* to, Lanes x, long count) {
+  _mm256_maskstore_ps(to, first_lanes(count), x);
 }
 #endif
 
@@ -90,37 +125,29 @@ static inline void exp_each(const float* in, long n, A argument, F visit) {
     std::memcpy(&x, in + i, sizeof x);
     visit(exp_lanes(argument(x), table, rest), i, kLanes);
   }
-  if (i == n) return;
-  x = fill(0.0f);
-  std::memcpy(&x, in + i, (n - i) * sizeof(float));
-  visit(exp_lanes(argument(x), table, rest), i, n - i);
+  if (i < n) visit(exp_lanes(argument(load_first(in + i, n - i)), table, rest), i, n - i);
+}
+static inline void store_lanes(float* to, Lanes x, long count) {
+  constexpr long kLanes = sizeof(Lanes) / sizeof(float);
+  if (count == kLanes) return void(std::memcpy(to, &x, sizeof x));
+  store_first(to, x, count);
 }
 static inline void exp_block(const float* in, float* out, long n) {
   exp_each(
       in, n, [](Lanes x) { return x; },
-      [&](Lanes y, long i, long count) { std::memcpy(out + i, &y, count * sizeof(float)); });
+      [&](Lanes y, long i, long count) { store_lanes(out + i, y, count); });
 }
 // out[i] = exp(in[i] * scale - shift), and their sum.
 static inline float exp_sum(const float* in, float* out, long n, float scale, float shift) {
   constexpr long kLanes = sizeof(Lanes) / sizeof(float);
   Lanes sums = fill(0.0f), by = fill(scale), below = fill(-shift);
-  float tail = 0;
   exp_each(
       in, n, [&](Lanes x) { return mad(x, by, below); },
       [&](Lanes y, long i, long count) {
-        if (count == kLanes) {
-          std::memcpy(out + i, &y, sizeof y);
-          sums += y;
-          return;
-        }
-        std::memcpy(out + i, &y, count * sizeof(float));
-        for (long j = 0; j < count; ++j) tail += out[i + j];
+        store_lanes(out + i, y, count);
+        sums += count == kLanes ? y : keep_first(y, count);
       });
-  float parts[kLanes];
-  std::memcpy(parts, &sums, sizeof sums);
-  for (long w = kLanes / 2; w; w /= 2)
-    for (long j = 0; j < w; ++j) parts[j] += parts[j + w];
-  return parts[0] + tail;
+  return sum_of(sums);
 }
 #else
 static inline void exp_block(const float* in, float* out, long n) {

@@ -17,8 +17,21 @@ inline auto beats(V x, V a) {
   else
     return (x < a) | (x != x);
 }
+template <class T, bool Max>
+constexpr T worst() {
+  using L = std::numeric_limits<T>;
+  if constexpr (L::has_infinity)
+    return Max ? -L::infinity() : L::infinity();
+  else
+    return Max ? L::lowest() : L::max();
+}
+
 template <bool Max>
 struct ExtremeStep {
+  template <class T>
+  static constexpr T none() {
+    return worst<T, Max>();
+  }
   template <class V>
   static V first(V x) {
     return x;
@@ -32,15 +45,6 @@ struct ExtremeStep {
     return next(a, b);
   }
 };
-
-template <class T, bool Max>
-constexpr T worst() {
-  using L = std::numeric_limits<T>;
-  if constexpr (L::has_infinity)
-    return Max ? -L::infinity() : L::infinity();
-  else
-    return Max ? L::lowest() : L::max();
-}
 
 template <class Element, bool Max>
 struct ExtremeFold : BlockFold<ExtremeFold<Element, Max>, ExtremeStep<Max>, Element> {

@@ -13,7 +13,8 @@ namespace {
 template <class T>
 constexpr bool kHasVectors = std::is_arithmetic_v<T>;
 
-// All of x, n >= 1, through Step.
+// All of x, n >= 1, through Step. If a Step has a `none`, which changes no accumulator, the rest of
+// the vectors is the end of one that begins among them.
 template <class Step, class T>
 T fold_block(const T* x, int64_t n) {
   int64_t i = 1;
@@ -35,6 +36,11 @@ T fold_block(const T* x, int64_t n) {
         a = Step::join(Step::join(a, b), Step::join(c, d));
       }
       for (; i + V <= n; i += V) a = Step::next(a, load_vector(x + i));
+      if constexpr (requires { Step::template none<T>(); })
+        if (i < n) {
+          a = Step::next(a, last_lanes<T>(load_vector(x + n - V), n - i, Step::template none<T>()));
+          i = n;
+        }
       total = join_lanes<Step, T>(a);
     }
   }

@@ -35,8 +35,13 @@ struct NanAsZero {
     return x == x ? x : V{};
   }
 };
+// Maps give 0 for 0.
 template <class Map>
 struct AddStep {
+  template <class T>
+  static constexpr T none() {
+    return T{};
+  }
   template <class V>
   static V first(V x) {
     return Map::map(x);

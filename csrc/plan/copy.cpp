@@ -2,7 +2,9 @@
 #include "plan/copy.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <cwchar>
 
 #include "plan/blocks.h"
 #include "plan/parallel.h"
@@ -84,13 +86,30 @@ void store_number(void* at, DType dtype, const Scalar& value) {
   dispatch(dtype, [&]<class T>() { *static_cast<T*>(at) = value.to<T>(); });
 }
 
+namespace {
+
+// The C library's loops have the widest stores of the machine, and for long runs those that do not
+// read what they write.
+template <class T>
+void fill_run(T* to, int64_t n, T value) {
+  auto* bytes = reinterpret_cast<const unsigned char*>(&value);
+  if (std::all_of(bytes, bytes + sizeof(T), [&](unsigned char b) { return b == bytes[0]; }))
+    std::memset(to, bytes[0], static_cast<size_t>(n) * sizeof(T));
+  else if constexpr (sizeof(T) == sizeof(wchar_t))
+    std::wmemset(reinterpret_cast<wchar_t*>(to), std::bit_cast<wchar_t>(value), n);
+  else
+    std::fill_n(to, n, value);
+}
+
+}  // namespace
+
 void fill(Tensor& t, const Scalar& value) {
   if (t.numel == 0 || t.is_meta()) return;
   alignas(16) unsigned char bytes[16];
   store_number(bytes, t.dtype, value);
   if (t.contiguous && t.numel <= kGrain)
     return with_size(item_size(t.dtype), [&]<class T>() {
-      std::fill_n(static_cast<T*>(t.raw()), t.numel, *reinterpret_cast<T*>(bytes));
+      fill_run(static_cast<T*>(t.raw()), t.numel, *reinterpret_cast<T*>(bytes));
     });
   Space s = make_space(t);
   simplify(s);
@@ -104,7 +123,7 @@ void fill(Tensor& t, const Scalar& value) {
       walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t, int64_t cols) {
         int64_t step = s.op[0].stride[C];
         if (step == sizeof(T))
-          std::fill_n(reinterpret_cast<T*>(at[0]), cols, v);
+          fill_run(reinterpret_cast<T*>(at[0]), cols, v);
         else
           for (int64_t i = 0; i < cols; ++i) *reinterpret_cast<T*>(at[0] + i * step) = v;
       });

@@ -37,7 +37,9 @@ static inline Lanes mad(Lanes a, Lanes b, Lanes c) { return _mm512_fmadd_ps(a, b
 // The second argument where either is a NaN.
 static inline Lanes larger(Lanes a, Lanes b) { return _mm512_max_ps(a, b); }
 static inline Lanes smaller(Lanes a, Lanes b) { return _mm512_min_ps(a, b); }
-static inline Lanes table_of(const float* t) { return _mm512_broadcast_f32x8(_mm256_loadu_ps(t)); }
+static inline Lanes table_of(const float* t) {
+  return _mm512_maskz_broadcast_f32x8(0xffff, _mm256_loadu_ps(t));
+}
 static inline Lanes look_up(Lanes table, Lanes index) {
   return _mm512_permutexvar_ps(_mm512_castps_si512(index), table);
 }

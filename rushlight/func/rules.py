@@ -25,6 +25,7 @@ from rushlight.func.batching import aligned, lined_up, rule, rules, shift
     "zeros_like",
     "ones_like",
     "full_like",
+    "constant_pad_nd",
 )
 def _as_it_is(batch, *args):
     if batch.record.name in ("view.dtype", "view_as_complex") and batch.rank(0) == 0:

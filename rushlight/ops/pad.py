@@ -213,6 +213,9 @@ def constant_pad_nd(input, pad, value):
     return _constant(input, tuple(pad), value)
 
 
+constant_pad_nd.vjp(input=lambda g, pad: constant_pad_nd(g, [-amount for amount in pad]))
+
+
 @op(
     "pixel_shuffle(Tensor input, int upscale_factor) -> Tensor",
     at=_NN + ("torch",),

@@ -1,0 +1,63 @@
+// constant_pad_nd: the borders are filled, side by side, and the rest is copied; no element is
+// written twice. Negative amounts cut. Other modes are gathers (ops/pad.py).
+#include <algorithm>
+
+#include "plan/copy.h"
+#include "plan/fits.h"
+
+namespace rl {
+namespace {
+
+// What becomes of dimension d: so many cells filled before and after `length` that start at `from`.
+struct Side {
+  int64_t before, from, length, after;
+  int64_t size() const { return before + length + after; }
+};
+Side side_of(const Call& c, int d) {
+  const Tensor& x = c.tensor(0);
+  Sizes pad = c.ints(1);
+  size_t at = 2 * (x.ndim - 1 - d);
+  int64_t size = x.size(d), before = at < pad.size() ? pad[at] : 0;
+  int64_t after = at < pad.size() ? pad[at + 1] : 0, whole = size + before + after;
+  RL_CHECK(whole >= 0, "The input size ", size, ", plus negative padding ", before, " and ", after,
+           " resulted in a negative output size, which is invalid. Check dimension ", d,
+           " of your input.");
+  int64_t from = std::max<int64_t>(0, -before), cut = std::max<int64_t>(0, -after);
+  int64_t length = std::max<int64_t>(0, size - cut - from);
+  before = std::max<int64_t>(0, before);
+  return {before, std::min(from, size), length, whole - length - before};
+}
+
+Ref<Tensor> narrowed(const Tensor& t, int d, int64_t from, int64_t length) {
+  SizeVec sizes(t.sizes().begin(), t.sizes().end());
+  sizes[d] = length;
+  return alias(t, sizes, t.strides(), t.offset + from * t.stride(d));
+}
+
+void pad_infer(Call& c) {
+  const Tensor& x = c.tensor(0);
+  Sizes pad = c.ints(1);
+  RL_CHECK(pad.size() % 2 == 0 && pad.size() <= 2 * static_cast<size_t>(x.ndim), c.op,
+           ": expected at most two amounts for each of ", x.ndim, " dimensions, got ", pad);
+  if (std::ranges::any_of(pad, [](int64_t amount) { return amount > 0; }))
+    check_fits(c.op, c.scalar(2), x.dtype);
+  SizeVec sizes;
+  for (int d = 0; d < x.ndim; ++d) sizes.push_back(side_of(c, d).size());
+  c.add_out(sizes, x.dtype);
+}
+
+void pad_run(Call& c) {
+  Ref<Tensor> from = Ref<Tensor>::share(&c.tensor(0)), to = Ref<Tensor>::share(&c.out(0));
+  for (int d = 0; d < to->ndim; ++d) {
+    Side s = side_of(c, d);
+    if (s.before) fill(*narrowed(*to, d, 0, s.before), c.scalar(2));
+    if (s.after) fill(*narrowed(*to, d, s.before + s.length, s.after), c.scalar(2));
+    to = narrowed(*to, d, s.before, s.length);
+    from = narrowed(*from, d, s.from, s.length);
+  }
+  copy_into(*to, *from);
+}
+RL_KERNEL_FLOAT8("constant_pad_nd", pad_infer, pad_run);
+
+}  // namespace
+}  // namespace rl

@@ -20,11 +20,17 @@ constexpr int64_t kTinyWork = 128;       // m*n*k up to which packing would cost
 constexpr int64_t kLibraryWork = 96 * 96 * 96;  // m*n*k from which a library may be asked
 constexpr int kRowMajor = 101, kPlain = 111, kTransposed = 112;
 
-// dnnl_sgemm, row-major; its type is spelled out so that no oneDNN header is needed here.
-using SgemmFn = int (*)(char, char, int64_t, int64_t, int64_t, float, const float*, int64_t,
-                        const float*, int64_t, float, float*, int64_t);
-SgemmFn dnnl_sgemm_fn() {
-  static auto fn = reinterpret_cast<SgemmFn>(dnnl_symbol("dnnl_sgemm"));
+// oneDNN's products, row-major, c being of floats; types are spelled out so that none of its
+// headers is needed here.
+template <class T>
+using DnnlGemmFn = int (*)(char, char, int64_t, int64_t, int64_t, float, const T*, int64_t,
+                           const T*, int64_t, float, float*, int64_t);
+DnnlGemmFn<float> dnnl_gemm_fn(float) {
+  static auto fn = reinterpret_cast<DnnlGemmFn<float>>(dnnl_symbol("dnnl_sgemm"));
+  return fn;
+}
+DnnlGemmFn<BFloat16> dnnl_gemm_fn(BFloat16) {
+  static auto fn = reinterpret_cast<DnnlGemmFn<BFloat16>>(dnnl_symbol("dnnl_gemm_bf16bf16f32"));
   return fn;
 }
 
@@ -140,23 +146,25 @@ bool suits_library(const Matrix& a, const Matrix& b) {
   return a.rows > kFew && b.cols > kFew && a.cols > kFew;
 }
 
+template <class T>
 void library_gemm(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool accumulate) {
   Operand x = operand(a), y = operand(b);
   int threads = num_threads();
   if (omp_get_max_threads() != threads) omp_set_num_threads(threads);
   int status =
-      dnnl_sgemm_fn()(x.transposed ? 'T' : 'N', y.transposed ? 'T' : 'N', a.rows, b.cols, a.cols,
-                      1.0f, static_cast<const float*>(x.data), x.ld,
-                      static_cast<const float*>(y.data), y.ld, accumulate ? 1.0f : 0.0f, c, ldc);
-  RL_CHECK(status == 0, "oneDNN's sgemm failed with status ", status);
+      dnnl_gemm_fn(T())(x.transposed ? 'T' : 'N', y.transposed ? 'T' : 'N', a.rows, b.cols, a.cols,
+                        1.0f, static_cast<const T*>(x.data), x.ld, static_cast<const T*>(y.data),
+                        y.ld, accumulate ? 1.0f : 0.0f, c, ldc);
+  RL_CHECK(status == 0, "oneDNN's gemm failed with status ", status);
 }
+
 template <class T>
 void real_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
   if (vector_product<T>(a, b, c, ldc, accumulate)) return;
   if (a.rows * a.cols * b.cols <= kTinyWork) return loop_gemm(a, b, c, ldc, accumulate);
   if constexpr (std::is_same_v<T, float>)
     if (asks_library(DType::F32, a.rows * a.cols * b.cols) && suits_library(a, b) && !in_parallel())
-      return library_gemm(a, b, c, ldc, accumulate);
+      return library_gemm<float>(a, b, c, ldc, accumulate);
   block_gemm(a, b, c, ldc, accumulate);
 }
 
@@ -217,15 +225,27 @@ bool gemm_readable(const Matrix& m) {
 }
 
 void gemm_prepare(DType dtype, int64_t work) {
-  if (asks_library(dtype, work)) dnnl_sgemm_fn();
+  if (dtype == DType::BF16) dnnl_gemm_fn(BFloat16());
+  if (asks_library(dtype, work)) dnnl_gemm_fn(0.0f);
   if (!is_complex(dtype)) return;
   blas();
   set_blas_threads(in_parallel() ? 1 : num_threads());
 }
 
+bool gemm_takes_bfloat16(const Matrix& a, const Matrix& b) {
+#if defined(__x86_64__)
+  static const bool multiplies = machine_isa() >= 4 && __builtin_cpu_supports("avx512bf16");
+#else
+  static const bool multiplies = false;
+#endif
+  return multiplies && a.rows * a.cols * b.cols >= kLibraryWork && suits_library(a, b);
+}
+
 void gemm(DType dtype, const Matrix& a, const Matrix& b, void* c, int64_t ldc, bool accumulate) {
   dispatch(dtype, [&]<class T>() {
-    if constexpr (has_short_parts<T>)
+    if constexpr (std::is_same_v<T, BFloat16>)
+      library_gemm<T>(a, b, static_cast<float*>(c), ldc, accumulate);
+    else if constexpr (has_short_parts<T>)
       fail("gemm: 16-bit floats are converted by the caller");
     else
       typed_gemm<T>(a, b, static_cast<T*>(c), ldc, accumulate);

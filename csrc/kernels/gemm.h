@@ -21,10 +21,14 @@ inline Matrix transposed(const Matrix& m) {
 bool gemm_readable(const Matrix& m);
 
 // c = a b (+ c if accumulate), row-major c with `ldc` elements between rows. Operands must be
-// gemm_readable; dtype is neither Half nor BFloat16 (convert first). Does not need the
-// interpreter lock if gemm_prepare(dtype) was called with it.
+// gemm_readable; dtype, that of the operands, is neither Half nor BFloat16 (convert first, or see
+// gemm_takes_bfloat16). Does not need the interpreter lock if gemm_prepare(dtype) was called with
+// it.
 void gemm(DType dtype, const Matrix& a, const Matrix& b, void* c, int64_t ldc, bool accumulate);
 void gemm_prepare(DType dtype, int64_t work);  // loads what a product of m*n*k = work will use
+// True if gemm computes a b for BFloat16 operands as well, with a float c: where the processor
+// multiplies them itself.
+bool gemm_takes_bfloat16(const Matrix& a, const Matrix& b);
 
 // Loops for products with a vector (gemm_loops.cpp), over rows [begin, end).
 template <class T>

@@ -29,14 +29,20 @@ struct Target {
 // As tile, for fewer columns than a tile has or columns that are apart: through a whole one.
 template <class T, int R>
 void edge_tile(const Strip<T>& s, bool packed, int64_t cols, Target<T> to, bool accumulate) {
+  if (cols == kLanes<T> && to.col == 1) return tile<T, R, 1>(s, packed, to.c, to.row, accumulate);
   alignas(64) T whole[R * kWidth<T>];
   cols > kLanes<T> ? tile<T, R, 2>(s, packed, whole, kWidth<T>, false)
                    : tile<T, R, 1>(s, packed, whole, kWidth<T>, false);
-  for (int64_t j = 0; j < cols; ++j)
-    for (int64_t r = 0; r < R; ++r) {
-      T value = whole[r * kWidth<T> + j], &c = to.c[r * to.row + j * to.col];
-      c = accumulate ? c + value : value;
-    }
+  auto keep = [&](int64_t j, int64_t r) {
+    T value = whole[r * kWidth<T> + j], &c = to.c[r * to.row + j * to.col];
+    c = accumulate ? c + value : value;
+  };
+  if (to.col == 1)
+    for (int64_t r = 0; r < R; ++r)
+      for (int64_t j = 0; j < cols; ++j) keep(j, r);
+  else
+    for (int64_t j = 0; j < cols; ++j)
+      for (int64_t r = 0; r < R; ++r) keep(j, r);
 }
 
 // ---- packing
@@ -85,7 +91,7 @@ class Product {
 
   void run() {
     int64_t width = std::min(kPanel, b_.cols);
-    bool packs_b = !direct_ || b_.cols % kWidth<T>;
+    bool packs_b = !direct_ || b_.cols % kLanes<T>;
     Scratch<T> panel(packs_b ? slivers(width) * sliver_size(depth_of(b_)) : 0);
     run({0, b_.cols}, [&](const Piece& p) {
       if (packs_b) pack_panel(panel.data(), p);
@@ -192,7 +198,8 @@ class Product {
 
   void multiply_sliver(int64_t i0, int64_t rows, int64_t j0, int64_t j, int64_t cols, int64_t k0,
                        int64_t depth) {
-    bool whole = cols == kWidth<T>, in_place = direct_ && whole, add = accumulate_ || k0 > 0;
+    bool whole = cols == kWidth<T>, in_place = direct_ && (whole || cols == kLanes<T>);
+    bool add = accumulate_ || k0 > 0;
     bool straight = whole && c_.col == 1;
     Strip<T> s{nullptr, a_.row_stride, a_.col_stride, b_at(k0, j0 + j), b_.row_stride, depth};
     if (!in_place) {

@@ -1,6 +1,7 @@
 // Operators that are matrix products: matmul and its fixed-rank relatives, linear, addmm,
 // baddbmm, dot. Shapes are checked and batches walked here; the products are gemm.cpp's.
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "kernels/gemm.h"
@@ -74,7 +75,7 @@ bool fold_batch(const Tensor& t, Matrix& a) {
 }
 
 struct Batched {
-  DType dtype;
+  DType read, dtype;  // of operands and of the result
   Matrix a, b;
   Sizes batch;
   std::vector<int64_t> a_steps, b_steps;
@@ -90,17 +91,19 @@ void product_at(const Batched& p, int64_t i) {
     ao += at * p.a_steps[d];
     bo += at * p.b_steps[d];
   }
-  int64_t item = item_size(p.dtype), cells = p.a.rows * p.b.cols;
+  int64_t item = item_size(p.read), cells = p.a.rows * p.b.cols;
   Matrix a = p.a, b = p.b;
   a.data = offset(p.a, ao, item);
   b.data = offset(p.b, bo, item);
-  gemm(p.dtype, a, b, p.out + i * cells * item, p.b.cols, p.accumulate);
+  gemm(p.read, a, b, p.out + i * cells * item_size(p.dtype), p.b.cols, p.accumulate);
 }
+
+// Whole products per thread?
+bool splits(int64_t count, int64_t work) { return count > 1 && work < (int64_t{1} << 24); }
 
 void run_batches(const Batched& p, int64_t count) {
   int64_t work = p.a.rows * p.a.cols * p.b.cols;
-  bool split = count > 1 && work < (int64_t{1} << 24);  // whole products per thread
-  if (!split) {
+  if (!splits(count, work)) {
     for (int64_t i = 0; i < count; ++i) product_at(p, i);
     return;
   }
@@ -114,7 +117,7 @@ void run_batches(const Batched& p, int64_t count) {
 void multiply(Tensor& a, Tensor& b, bool b_transposed, Tensor& out, Sizes batch, bool accumulate) {
   Matrix ma = trailing(a, false), mb = trailing(b, true);
   if (b_transposed) mb = transposed(mb);
-  Batched p{out.dtype, ma, mb, batch, {}, {}, static_cast<char*>(out.raw()), accumulate};
+  Batched p{a.dtype, out.dtype, ma, mb, batch, {}, {}, static_cast<char*>(out.raw()), accumulate};
   int64_t count = 1;
   for (int64_t s : batch) count *= s;
   if (b.ndim <= 2 && a.ndim > 2 && fold_batch(a, p.a)) {
@@ -125,9 +128,21 @@ void multiply(Tensor& a, Tensor& b, bool b_transposed, Tensor& out, Sizes batch,
     p.b_steps = batch_strides(b, batch);
   }
   int64_t work = p.a.rows * p.a.cols * p.b.cols;
-  gemm_prepare(p.dtype, work);
+  gemm_prepare(p.read, work);
   Unlocked unlocked(work * count);
   run_batches(p, count);
+}
+
+// The dtype to read operands in: BFloat16 itself where large products of it are multiplied so.
+DType read_dtype(const Tensor& a, const Tensor& b, bool b_transposed, Sizes batch) {
+  if (a.dtype != DType::BF16 || in_parallel()) return widened(a.dtype);
+  Matrix ma = trailing(a, false), mb = trailing(b, true);
+  if (b_transposed) mb = transposed(mb);
+  int64_t count = 1;
+  for (int64_t s : batch) count *= s;
+  if (b.ndim <= 2) ma.rows *= std::exchange(count, 1);
+  bool takes = gemm_takes_bfloat16(ma, mb) && !splits(count, ma.rows * ma.cols * mb.cols);
+  return takes ? a.dtype : widened(a.dtype);
 }
 
 // Computes into call.out(0), through a row-major buffer of the compute dtype where needed.
@@ -136,8 +151,8 @@ template <class Start>
 void run_product(Call& c, Tensor& a, Tensor& b, bool b_transposed, Sizes batch, bool accumulate,
                  Start start) {
   Tensor& out = c.out(0);
-  DType compute = widened(a.dtype);
-  Ref<Tensor> ra = readable(a, compute, false), rb = readable(b, compute, true);
+  DType compute = widened(a.dtype), read = read_dtype(a, b, b_transposed, batch);
+  Ref<Tensor> ra = readable(a, read, false), rb = readable(b, read, true);
   bool direct = out.contiguous && out.dtype == compute;
   Ref<Tensor> buffer = direct ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
   if (accumulate) start(*buffer);

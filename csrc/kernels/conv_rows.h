@@ -112,7 +112,7 @@ template <int R, int K, class V, class Left, class Right>
   for (int i = 0; i < (kKeepLeft ? R : K); ++i) kept[i] = kKeepLeft ? left(i) : right(i);
 #pragma GCC unroll 12
   for (int i = 0; i < (kKeepLeft ? K : R); ++i) {
-    V other = kKeepLeft ? right(i) : left(i);
+    V other = in_register(kKeepLeft ? right(i) : left(i));
 #pragma GCC unroll 12
     for (int j = 0; j < (kKeepLeft ? R : K); ++j) {
       V& to = kKeepLeft ? sum[j][i] : sum[i][j];

@@ -136,14 +136,13 @@ bool vector_product(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool ac
 }
 
 // With AVX2 the own blocks are as fast as the libraries or faster at every size that was tried, and
-// so they are with AVX-512 for doubles; for floats oneDNN is 1.05 to 1.1 times as fast there,
-// unless a few rows meet the transpose of a large matrix or sums are short.
+// so they are with AVX-512 for doubles. For floats oneDNN is 1.05 to 1.1 times as fast there if no
+// side is short; otherwise it may take thrice the time, above all with a transposed second factor.
 bool asks_library(DType dtype, int64_t work) {
   return dtype == DType::F32 && machine_isa() >= 4 && work >= kLibraryWork;
 }
 bool suits_library(const Matrix& a, const Matrix& b) {
-  constexpr int64_t kFew = 32;
-  return a.rows > kFew && b.cols > kFew && a.cols > kFew;
+  return std::min(a.rows, b.cols) >= 96 && a.cols >= 64;
 }
 
 template <class T>

@@ -200,8 +200,8 @@ ConvOperands operands(const Work& t, bool last) {
 }
 
 // Where the own rows are faster than oneDNN, which fills up its vectors of channels where few meet
-// and has only plain loops for some gradients. Measured with AVX2. `last`: of channels-last
-// tensors, which oneDNN reads as they are.
+// and has only plain loops for some gradients, or sums in an order that depends on the threads.
+// Measured with AVX2 and AVX-512. `last`: of channels-last tensors, which oneDNN reads as they are.
 bool pays_directly(ConvPart part, const ConvGeometry& g, DType dtype, bool last) {
   constexpr int64_t kFew = 8;
   int64_t channels = g.in_channels / g.groups, outs = g.out_channels / g.groups;
@@ -218,7 +218,7 @@ bool pays_directly(ConvPart part, const ConvGeometry& g, DType dtype, bool last)
   return whole && ((g.in[0] > 1 && channels <= 32) || g.dilation[2] > 1);
 }
 // Where fewer multiplications are worth the transforms: enough channels, and tiles of 4 x 4 outputs
-// that are filled and enough for the transforms of the kernel. Measured with AVX2.
+// that are filled and enough for the transforms of the kernel. Measured with AVX2 and AVX-512.
 bool pays_by_winograd(const ConvGeometry& g) {
   constexpr int64_t kChannels = 16, kTiles = 8, kFilled = 8;
   bool plain = g.dims == 2 && g.groups == 1 && std::min(g.in_channels, g.out_channels) >= kChannels;

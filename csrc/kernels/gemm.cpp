@@ -136,13 +136,13 @@ bool vector_product(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool ac
 }
 
 // With AVX2 the own blocks are as fast as the libraries or faster at every size that was tried, and
-// so they are with AVX-512 for doubles. For floats oneDNN is 1.05 to 1.1 times as fast there if no
-// side is short; otherwise it may take thrice the time, above all with a transposed second factor.
+// so they are with AVX-512 for doubles. For floats oneDNN is 1.05 times as fast there if no side is
+// short; otherwise, and with a transposed second factor on two threads, it may take thrice the time.
 bool asks_library(DType dtype, int64_t work) {
   return dtype == DType::F32 && machine_isa() >= 4 && work >= kLibraryWork;
 }
 bool suits_library(const Matrix& a, const Matrix& b) {
-  return std::min(a.rows, b.cols) >= 96 && a.cols >= 64;
+  return std::min(a.rows, b.cols) >= 96 && a.cols >= 64 && !operand(b).transposed;
 }
 
 template <class T>
@@ -237,7 +237,7 @@ bool gemm_takes_bfloat16(const Matrix& a, const Matrix& b) {
 #else
   static const bool multiplies = false;
 #endif
-  return multiplies && a.rows * a.cols * b.cols >= kLibraryWork && suits_library(a, b);
+  return multiplies && a.rows * a.cols * b.cols >= kLibraryWork;
 }
 
 void gemm(DType dtype, const Matrix& a, const Matrix& b, void* c, int64_t ldc, bool accumulate) {

@@ -83,3 +83,23 @@ def test_a_column_times_a_row(dtype):
     assert rl.equal(a @ b, a * b)
     added = rl.addmm(rl.ones(5, 19, dtype=dtype), a, b[0])
     assert rl.allclose(added, a * b[0] + 1, atol=0.05 if dtype == rl.bfloat16 else 1e-5)
+
+
+# From a size on, processors that multiply bfloat16 do so themselves.
+@pytest.mark.parametrize("rows, depth, cols", [(3, 5, 2), (100, 130, 170), (200, 600, 96)])
+@pytest.mark.parametrize("layout", ["nn", "nt", "tn", "tt"])
+def test_products_of_bfloat16_round_once(rows, depth, cols, layout):
+    a = matrix(rows, depth, rl.bfloat16, layout[0] == "t")
+    b = matrix(depth, cols, rl.bfloat16, layout[1] == "t")
+    bias = rl.randn(cols, dtype=rl.bfloat16)
+    wide_a, wide_b, wide_bias = (t.double() for t in (a, b, bias))
+    bound = depth * 2.0**-23 * (wide_a.abs() @ wide_b.abs())
+
+    def check(got, wide):
+        assert got.dtype == rl.bfloat16
+        assert ((got.double() - wide).abs() <= bound + 2.0**-8 * wide.abs()).all()
+
+    check(a @ b, wide_a @ wide_b)
+    check(rl.stack((a, a)).matmul(b)[1], wide_a @ wide_b)
+    check(rl.nn.functional.linear(a, b.t(), bias), wide_a @ wide_b + wide_bias)
+    check(rl.addmm(bias, a, b, beta=2, alpha=0.5), wide_a @ wide_b / 2 + 2 * wide_bias)

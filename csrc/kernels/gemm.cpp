@@ -143,7 +143,7 @@ bool asks_library(DType dtype, int64_t work) {
   return dtype == DType::F32 && machine_isa() >= 4 && work >= kLibraryWork;
 }
 bool suits_library(const Matrix& a, const Matrix& b) {
-  return std::min(a.rows, b.cols) >= 96 && a.cols >= 64 && !operand(b).transposed;
+  return std::min({a.rows, b.cols, a.cols}) >= 96 && !operand(b).transposed;
 }
 
 template <class T>

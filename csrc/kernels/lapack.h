@@ -130,6 +130,25 @@ Ref<Tensor> transposed_alias(Tensor& t);  // the last two dimensions exchanged
 // Row-major and real: its memory is that of the transposed matrices in columns.
 bool reads_transposed(const Tensor& t);
 
+// From column to column of a matrix that LAPACK works in: where a power of two divides the length
+// of many, their elements share a few sets of the cache.
+inline int step_of(int rows) { return rows < 128 ? rows : ((rows + 15) / 16 | 1) * 16; }
+
+// Matrices of the sizes of `like`, in columns that are step_of(rows) apart.
+struct Spread {
+  int64_t area;
+  Ref<Tensor> matrices;
+  Spread(const Tensor& like, int rows, int cols) : area(int64_t{step_of(rows)} * cols) {
+    if (!like.numel) return;
+    Ref<Tensor> columns = empty_columns(batch_of(like), step_of(rows), cols, like.dtype);
+    matrices = alias(*columns, like.sizes(), columns->strides(), 0);
+  }
+  template <class T>
+  T* at(int64_t i) const {
+    return matrices->data<T>() + i * area;
+  }
+};
+
 // ---- running
 // f(begin, end) over ranges of [0, count); `work` is about the operations of one matrix. Many small
 // ones are spread over threads, a very large one is left to the library's own, which wait for each

@@ -221,9 +221,11 @@ void hermitian_run(Call& c) {
   if (!a.numel) return;
   gemm_prepare(a.dtype, int64_t{n} * n * n);
   for_type(c, a.dtype, [&]<class T>() {
-    int64_t area = int64_t{n} * n;
+    int64_t area = int64_t{n} * n, work = 4 * area * n;
+    // The library's threads would wait for work on the cores that our blocks use.
+    if (blocked) work = std::min(work, kThreadedWork - 1);
     auto solve = [&](auto make_solver) {
-      over_batch(count_of(a), 4 * area * n, [&](int64_t begin, int64_t end) {
+      over_batch(count_of(a), work, [&](int64_t begin, int64_t end) {
         auto solver = make_solver();
         for (int64_t i = begin; i < end; ++i)
           info->data<int>()[i] =
@@ -266,7 +268,7 @@ class GeneralSolver {
         n_(n),
         job_(vectors ? "V" : "N"),
         real_(static_cast<size_t>(2) * n),
-        columns_(vectors && !kIsComplex<T> ? static_cast<size_t>(n) * n : 0) {
+        columns_(vectors && !kIsComplex<T> ? static_cast<size_t>(step_of(n)) * n : 0) {
     T size{};
     run_with(&size, nullptr, &size, &size, -1);
     work_.resize(static_cast<size_t>(work_size(size)));
@@ -282,21 +284,23 @@ class GeneralSolver {
 
  private:
   int run_with(T* a, C* values, auto* vectors, T* work, int length) {
-    int code = 0, ld = std::max(1, n_);
+    int code = 0, step = step_of(n_);
     if constexpr (kIsComplex<T>)
-      geev_("N", job_, n_, a, ld, values, work, ld, vectors, ld, work, length, real_.data(), &code);
+      geev_("N", job_, n_, a, step, values, work, n_, vectors, n_, work, length, real_.data(),
+            &code);
     else
-      geev_("N", job_, n_, a, ld, real_.data(), real_.data() + n_, work, ld, vectors, ld, work,
+      geev_("N", job_, n_, a, step, real_.data(), real_.data() + n_, work, n_, vectors, step, work,
             length, &code);
     return code;
   }
   void unpack(C* out) {
+    const int64_t step = step_of(n_);
     for (int64_t j = 0; j < n_; ++j) {
-      const auto* column = columns_.data() + j * n_;
+      const auto* column = columns_.data() + j * step;
       bool pair = real_[n_ + j] != 0 && j + 1 < n_;
       for (int64_t i = 0; i < n_; ++i) {
         auto re = real_part(column[i]);
-        auto im = pair ? real_part(column[n_ + i]) : Real<T>(0);
+        auto im = pair ? real_part(column[step + i]) : Real<T>(0);
         out[j * n_ + i] = {re, im};
         if (pair) out[(j + 1) * n_ + i] = {re, -im};
       }
@@ -321,10 +325,10 @@ void general_run(Call& c) {
   Tensor &a = c.tensor(0), &values = c.out(0), &vectors = c.out(1);
   int n = rows_of(c, a);
   bool wanted = c.flag(1);
-  Ref<Tensor> matrices = empty_columns(batch_of(a), n, n, a.dtype);
-  Ref<Tensor> info = empty(batch_of(a), DType::I32);
-  copy_into(*matrices, a);
   if (!a.numel) return;
+  Spread x(a, n, n);
+  Ref<Tensor> info = empty(batch_of(a), DType::I32);
+  copy_into(*x.matrices, a);
   for_type(c, a.dtype, [&]<class T>() {
     using C = Complex<Real<T>>;
     static const Routine geev = routine<T>("geev");
@@ -332,7 +336,7 @@ void general_run(Call& c) {
     over_batch(count_of(a), 20 * area * n, [&](int64_t begin, int64_t end) {
       GeneralSolver<T> solver(geev, n, wanted);
       for (int64_t i = begin; i < end; ++i)
-        info->data<int>()[i] = solver.run(matrices->data<T>() + i * area, values.data<C>() + i * n,
+        info->data<int>()[i] = solver.run(x.at<T>(i), values.data<C>() + i * n,
                                           wanted ? vectors.data<C>() + i * area : nullptr);
     });
   });

@@ -36,10 +36,11 @@ class SvdSolver {
   int run_with(T* a, Real<T>* s, T* u, T* vh, T* work, int length) {
     int code = 0;
     if constexpr (kIsComplex<T>)
-      gesdd_(job_, m_, n_, a, m_, s, u, m_, vh, rank_, work, length, real_work_.data(),
-             int_work_.data(), &code);
+      gesdd_(job_, m_, n_, a, step_of(m_), s, u, step_of(m_), vh, step_of(rank_), work, length,
+             real_work_.data(), int_work_.data(), &code);
     else
-      gesdd_(job_, m_, n_, a, m_, s, u, m_, vh, rank_, work, length, int_work_.data(), &code);
+      gesdd_(job_, m_, n_, a, step_of(m_), s, u, step_of(m_), vh, step_of(rank_), work, length,
+             int_work_.data(), &code);
     return code;
   }
 
@@ -88,26 +89,27 @@ void svd_run(Call& c) {
   Tensor &a = c.tensor(0), &u = c.out(0), &s = c.out(1), &vh = c.out(2);
   int m = rows_of(c, a), n = cols_of(c, a), k = std::min(m, n);
   bool full = c.flag(1), vectors = c.flag(2);
-  Ref<Tensor> matrices = empty_columns(batch_of(a), m, n, a.dtype);
+  int u_cols = full ? m : k, v_rows = full ? n : k;
+  Spread x(a, m, n), left(u, m, u_cols), right(vh, v_rows, n);
   Ref<Tensor> info = empty(batch_of(a), DType::I32);
-  copy_into(*matrices, a);
+  if (a.numel) copy_into(*x.matrices, a);
   for_type(c, a.dtype, [&]<class T>() {
     if (!a.numel) {
       if (vectors) fill_identities<T>(u), fill_identities<T>(vh);
       return;
     }
     static const Routine gesdd = routine<T>("gesdd");
-    int64_t area = int64_t{m} * n, u_area = int64_t{m} * (full ? m : k),
-            v_area = int64_t{n} * (full ? n : k);
-    over_batch(count_of(a), 10 * area * k, [&](int64_t begin, int64_t end) {
+    over_batch(count_of(a), int64_t{10} * m * n * k, [&](int64_t begin, int64_t end) {
       SvdSolver<T> solver(gesdd, m, n, !vectors ? "N" : full ? "A" : "S");
       for (int64_t i = begin; i < end; ++i)
-        info->data<int>()[i] = solver.run(matrices->data<T>() + i * area, s.data<Real<T>>() + i * k,
-                                          vectors ? u.data<T>() + i * u_area : nullptr,
-                                          vectors ? vh.data<T>() + i * v_area : nullptr);
+        info->data<int>()[i] =
+            solver.run(x.at<T>(i), s.data<Real<T>>() + i * k, vectors ? left.at<T>(i) : nullptr,
+                       vectors ? right.at<T>(i) : nullptr);
     });
   });
-  if (a.numel) check_info(c.text(3), *info, svd_failure);
+  if (!a.numel) return;
+  if (vectors) copy_into(u, *left.matrices), copy_into(vh, *right.matrices);
+  check_info(c.text(3), *info, svd_failure);
 }
 RL_KERNEL("svd_factors", svd_infer, svd_run);
 

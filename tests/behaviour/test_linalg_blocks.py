@@ -110,3 +110,26 @@ def test_threads_change_no_bits():
         rl.set_num_threads(before)
     for one, two in zip(*found):
         assert rl.equal(one, two)
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, rl.complex64])
+@pytest.mark.parametrize("size", [(2, 128, 128), (131, 200), (200, 128)])
+@pytest.mark.parametrize("full", [False, True])
+def test_svd_of_spread_columns(size, full, dtype):
+    a = rl.randn(*size, dtype=dtype)
+    u, s, vh = rl.linalg.svd(a, full_matrices=full)
+    k = min(size[-2:])
+    again = (u[..., :k] * s.unsqueeze(-2)) @ vh[..., :k, :]
+    scale = 100 * rl.finfo(dtype).eps * s.max()
+    assert (again - a).abs().max() < scale
+    for basis in (u.mH @ u, vh @ vh.mH):
+        assert (basis - rl.eye(basis.shape[-1], dtype=dtype)).abs().max() < scale
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, rl.complex64])
+def test_eig_of_spread_columns(dtype):
+    a = rl.randn(2, 130, 130, dtype=dtype)
+    values, vectors = rl.linalg.eig(a)
+    left, right = a.to(vectors.dtype) @ vectors, vectors * values.unsqueeze(-2)
+    assert (left - right).abs().max() < 1000 * rl.finfo(dtype).eps * values.abs().max()
+    assert (vectors.abs().square().sum(-2) - 1).abs().max() < 1000 * rl.finfo(dtype).eps

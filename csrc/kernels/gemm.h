@@ -60,7 +60,7 @@ struct BlockProducts {
 using GemmBlocks = OfReals<BlockProducts>;
 const GemmBlocks& gemm_blocks();
 
-// b, packed for products a b with several a of a few rows each.
+// b, which has elements, packed for products a b with several a of a few rows each.
 template <class T>
 class PackedMatrix {
  public:

@@ -190,7 +190,7 @@ template <class T>
   for (int64_t n = 0; n < planes; ++n, x += size) std::fill_n(x, size, g[n] / static_cast<T>(size));
 }
 
-// Planes [begin, end) of `from`; whole windows of 16 bits are rounded on the way (`S`).
+// So many planes; `S`, which the result will be kept in, decides how 16 bits round.
 template <class S, class T>
 void average_planes(const AveragePlan& p, bool backward, const T* from, T* to, int64_t planes) {
   int64_t ins = p.pool.in_plane(), outs = p.pool.out_plane();

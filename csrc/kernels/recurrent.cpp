@@ -194,7 +194,7 @@ template <class T>
 class StepWeight {
  public:
   StepWeight(const Sequence& q, const Matrix& b) : q_(q), b_(b) {
-    if (q.batch > 1 && q.steps > 2) packed_.emplace(b);
+    if (q.batch > 1 && q.steps > 2 && q.units > 0) packed_.emplace(b);
   }
   // c[batch, cols] (+)= a[batch, depth] b.
   void multiply(const T* a, T* c, bool accumulate) const {

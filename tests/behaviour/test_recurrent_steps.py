@@ -83,3 +83,15 @@ def test_threads_do_not_change_a_bit():
         assert rl.equal(layer(x)[0], one)
     finally:
         rl.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("mode", GATES)
+@pytest.mark.parametrize("batch, units", [(2, 0), (0, 3)])
+def test_nothing_to_multiply(mode, batch, units):
+    shapes = [(4, batch, GATES[mode] * units), (batch, units), (batch, units)]
+    weight = rl.zeros(GATES[mode] * units, units)
+    gates, hidden, cell = (rl.zeros(s, requires_grad=True) for s in shapes)
+    tensors = [gates, hidden, cell if mode == "LSTM" else None, weight, None]
+    output = recurrent._rnn_steps(*tensors, mode)[0]
+    assert output.shape == (4, batch, units)
+    assert rl.autograd.grad(output.sum(), gates)[0].shape == gates.shape

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/lines.h"
+#include "plan/stream.h"
 
 namespace rl {
 namespace {
@@ -94,6 +95,8 @@ void select_lines(const Lines& l, const U* x, const Tensor& index, U* out) {
   auto* ix = index.data<int64_t>();
   int64_t m = index.numel;
   int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, l.inner));
+  int64_t row = l.inner * static_cast<int64_t>(sizeof(U));
+  RunCopy copy = run_copy(l.outer * m * row);
   parallel_for(l.outer * m, grain, [&](int64_t b, int64_t e) {
     for (int64_t r = b; r < e; ++r) {
       int64_t i = ix[r % m];
@@ -104,8 +107,9 @@ void select_lines(const Lines& l, const U* x, const Tensor& index, U* out) {
       if (l.inner == 1)
         out[r] = *from;
       else
-        std::memcpy(out + r * l.inner, from, static_cast<size_t>(l.inner) * sizeof(U));
+        copy(reinterpret_cast<char*>(out + r * l.inner), reinterpret_cast<const char*>(from), row);
     }
+    stream_fence();
   });
 }
 

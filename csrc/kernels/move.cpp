@@ -1,6 +1,11 @@
 // Moving tiles between any two geometries, by element size: rows, steps of two, reversals,
 // broadcasts, transposes in registers. Nothing here looks at values. Compiled once per ISA level.
+#include <algorithm>
+#include <bit>
 #include <cstring>
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
 
 #include "kernels/transpose.h"
 #include "plan/blocks.h"
@@ -54,6 +59,23 @@ inline void copy_bytes(char* dst, const char* src, int64_t n) {
   if (n >= 8) return ends(uint64_t{});
   if (n >= 4) return ends(uint32_t{});
   for (int64_t i = 0; i < n; ++i) dst[i] = src[i];
+}
+
+// Whole lines go past the caches.
+void stream(char* dst, const char* src, int64_t n) {
+#ifdef __AVX__
+  constexpr int64_t line = 64;
+  int64_t head = std::min(n, -reinterpret_cast<intptr_t>(dst) & (line - 1));
+  int64_t whole = head + (n - head) / line * line;
+  copy_bytes(dst, src, head);
+  for (int64_t i = head; i < whole; i += line)
+    for (int64_t j = i; j < i + line; j += kChunk)
+      _mm256_stream_si256(reinterpret_cast<__m256i*>(dst + j),
+                          std::bit_cast<__m256i>(read<Chunk>(src + j)));
+  copy_bytes(dst + whole, src + whole, n - whole);
+#else
+  copy_bytes(dst, src, n);
+#endif
 }
 
 template <class T>
@@ -156,7 +178,7 @@ void move(char* dst, const char* src, int64_t rows, int64_t cols, TileSteps d, T
 }
 
 constexpr MoveTable make_table() {
-  return {{move<uint8_t>, move<uint16_t>, move<uint32_t>, move<uint64_t>, move<Bytes16>}};
+  return {{move<uint8_t>, move<uint16_t>, move<uint32_t>, move<uint64_t>, move<Bytes16>}, stream};
 }
 
 RL_REGISTER(OfMoveTable, isa_rank(RL_ISA_NAME), make_table());

@@ -12,21 +12,21 @@ namespace {
 constexpr int kB = 1, kI = 2, kF = 4, kD = 8, kCF = 16, kCD = 32;
 constexpr int kAnySign = 64;   // no compute type: the int64 functor serves uint64 as well
 constexpr int kSmall = 128;    // 8, 16 and 32-bit integers in their own width
-constexpr int kSpread = 256;   // no compute type: floats also with a second operand of one element
+constexpr int kSpread = 256;   // no compute type: floats also with one element for each but the first
 constexpr int kDemand = 512;   // no compute type: kDemand * a PointwiseDemand
 constexpr int kFloat8 = 8192;  // no compute type: 8-bit floats are served as well
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
 
-// A file may compile some of the types of its functors only, and unroll the loops of cheap ones,
-// which otherwise spend half their time counting.
+// A file may compile some of the types of its functors only, and call them cheap: their loops are
+// unrolled, which otherwise spend half their time counting.
 #ifndef RL_COMPILED_TYPES
 #define RL_COMPILED_TYPES -1
 #endif
-#ifndef RL_UNROLL
-#define RL_UNROLL 1
+#ifndef RL_CHEAP
+#define RL_CHEAP false
 #endif
-constexpr int kCompiled = RL_COMPILED_TYPES, kUnroll = RL_UNROLL;
+constexpr int kCompiled = RL_COMPILED_TYPES, kUnroll = RL_CHEAP ? 4 : 1;
 
 template <class Fn, class T, int Inputs, int Params, bool Spread = false>
 void block(void* const* ptr, int64_t n, const Scalar* params) {
@@ -38,13 +38,16 @@ void block(void* const* ptr, int64_t n, const Scalar* params) {
   auto* b = static_cast<const T*>(ptr[Inputs > 1 ? 2 : 1]);
   auto* c = static_cast<const T*>(ptr[Inputs > 2 ? 3 : 1]);
   if constexpr (Spread) {
-    const T one = *b;
+    const T one = *b, two = Inputs > 2 ? *c : one;
     if constexpr (requires { Fn::template run_spread<T>(a, one, o, n); }) {
       if (Fn::template run_spread<T>(a, one, o, n)) return;
     }
+    if constexpr (requires { Fn::template run_spread<T>(a, one, two, o, n); }) {
+      if (Fn::template run_spread<T>(a, one, two, o, n)) return;
+    }
 #pragma GCC ivdep
 #pragma GCC unroll kUnroll
-    for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], one, one, p, q, r);
+    for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], one, two, p, q, r);
     return;
   }
   // A functor may bring a loop of its own; one of two operands without parameters says whether it
@@ -87,9 +90,14 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
     k.spread[static_cast<int>(Compute::F)] = block<Fn, float, Inputs, Params, true>;
     k.spread[static_cast<int>(Compute::D)] = block<Fn, double, Inputs, Params, true>;
   }
+  k.cheap = RL_CHEAP;
   k.demands = static_cast<uint8_t>(Types % kFloat8 / kDemand);
   return k;
 }
+
+#define RL_FUNCTOR(NAME, INPUTS, PARAMS, TYPES)   \
+  RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME), \
+              make_pointwise<NAME##_fn, INPUTS, PARAMS, (TYPES)>(#NAME));
 
 // In a functor's body T is the compute type; a, b, c are the inputs, p, q, r the parameters
 // (non-tensor arguments, in schema order). Keep it branch-free so that it vectorises.
@@ -100,8 +108,7 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
                              [[maybe_unused]] T p, [[maybe_unused]] T q,                       \
                              [[maybe_unused]] T r) __VA_ARGS__                                 \
   };                                                                                           \
-  RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME),                                              \
-              make_pointwise<NAME##_fn, INPUTS, PARAMS, (TYPES)>(#NAME));
+  RL_FUNCTOR(NAME, INPUTS, PARAMS, TYPES)
 // A unary op that math:: offers a block at a time (NAME_block) as well as one by one.
 #define RL_BLOCK_UNARY(NAME, TYPES)                          \
   struct NAME##_fn {                                         \
@@ -114,7 +121,7 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
       math::NAME##_block(in, out, n);                        \
     }                                                        \
   };                                                         \
-  RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME), make_pointwise<NAME##_fn, 1, 0, (TYPES)>(#NAME));
+  RL_FUNCTOR(NAME, 1, 0, TYPES)
 #define RL_UNARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 1, 0, TYPES, __VA_ARGS__)
 #define RL_BINARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 2, 0, TYPES, __VA_ARGS__)
 #define RL_TERNARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 3, 0, TYPES, __VA_ARGS__)

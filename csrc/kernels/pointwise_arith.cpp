@@ -1,6 +1,6 @@
 // Block functions of scalar/arith.h, but for those of small integers (pointwise_small.cpp).
 #define RL_COMPILED_TYPES ~kSmall
-#define RL_UNROLL 4
+#define RL_CHEAP true
 #include <cmath>
 #include <limits>
 #include <numeric>

@@ -1,6 +1,6 @@
 // Block functions of scalar/arith.h for integers of 8, 16 and 32 bits in their own width.
 #define RL_COMPILED_TYPES kSmall
-#define RL_UNROLL 4
+#define RL_CHEAP true
 #include <cmath>
 #include <limits>
 #include <numeric>

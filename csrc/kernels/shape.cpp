@@ -8,6 +8,8 @@
 #include "core/small_vec.h"
 #include "plan/copy.h"
 #include "plan/parallel.h"
+#include "plan/space.h"
+#include "plan/stream.h"
 
 namespace rl {
 namespace {
@@ -66,14 +68,16 @@ bool join_rows(Tensor& out, std::span<Tensor* const> tensors, int d) {
   if (out.numel > 32768 && row < 64 * static_cast<int64_t>(parts.size())) return false;
   auto* to = static_cast<char*>(out.raw());
   int64_t grain = 32768 * 4 / std::max<int64_t>(1, row);
+  RunCopy copy = run_copy(outer * row);
   parallel_for(outer, std::max<int64_t>(1, grain), [&](int64_t b, int64_t e) {
     for (int64_t i = b; i < e; ++i) {
       char* at = to + i * row;
       for (const Part& p : parts) {
-        std::memcpy(at, p.from + i * p.bytes, static_cast<size_t>(p.bytes));
+        copy(at, p.from + i * p.bytes, p.bytes);
         at += p.bytes;
       }
     }
+    stream_fence();
   });
   return true;
 }
@@ -154,7 +158,7 @@ std::vector<Run> runs_of(const SizeVec& map) {
 }
 
 template <class T>
-void remap_rows(const T* from, T* to, const Maps& maps, int64_t begin, int64_t end) {
+void remap_rows(const T* from, T* to, const Maps& maps, RunCopy copy, int64_t begin, int64_t end) {
   const SizeVec& last = maps.back();
   auto n = static_cast<int64_t>(last.size());
   std::vector<Run> runs = runs_of(last);
@@ -169,10 +173,12 @@ void remap_rows(const T* from, T* to, const Maps& maps, int64_t begin, int64_t e
     T* dst = to + r * n;
     if (dense)
       for (auto [at, source, count] : runs)
-        std::memcpy(dst + at, from + base + source, sizeof(T) * static_cast<size_t>(count));
+        copy(reinterpret_cast<char*>(dst + at), reinterpret_cast<const char*>(from + base + source),
+             count * static_cast<int64_t>(sizeof(T)));
     else
       for (int64_t k = 0; k < n; ++k) dst[k] = from[base + last[k]];
   }
+  stream_fence();
 }
 
 void remap(const Tensor& self, Tensor& out, Maps maps) {
@@ -180,21 +186,13 @@ void remap(const Tensor& self, Tensor& out, Maps maps) {
   if (maps.empty()) maps.push_back({0});
   auto width = static_cast<int64_t>(maps.back().size());
   Unlocked unlocked(out.numel);
-  parallel_for(
-      out.numel / width, std::max<int64_t>(1, 32768 / width), [&](int64_t begin, int64_t end) {
-        switch (item_size(self.dtype)) {
-          case 1:
-            return remap_rows(self.data<uint8_t>(), out.data<uint8_t>(), maps, begin, end);
-          case 2:
-            return remap_rows(self.data<uint16_t>(), out.data<uint16_t>(), maps, begin, end);
-          case 4:
-            return remap_rows(self.data<uint32_t>(), out.data<uint32_t>(), maps, begin, end);
-          case 8:
-            return remap_rows(self.data<uint64_t>(), out.data<uint64_t>(), maps, begin, end);
-          default:
-            return remap_rows(self.data<C128>(), out.data<C128>(), maps, begin, end);
-        }
-      });
+  RunCopy copy = run_copy(out.numel * item_size(out.dtype));
+  with_size(item_size(self.dtype), [&]<class U>() {
+    parallel_for(out.numel / width, std::max<int64_t>(1, 32768 / width),
+                 [&](int64_t begin, int64_t end) {
+                   remap_rows(self.data<U>(), out.data<U>(), maps, copy, begin, end);
+                 });
+  });
 }
 
 void same_infer(Call& c) { c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype); }
@@ -293,24 +291,30 @@ void triangle_infer(Call& c) {
 template <bool Lower>
 void triangle_run(Call& c) {
   Tensor& out = c.out(0);
-  copy_into(out, c.tensor(0));
+  if (out.numel == 0) return;
+  Ref<Tensor> self = contiguous(c.tensor(0));
+  if (unsafe_overlap(out, *self)) {
+    Ref<Tensor> copy = empty(out.sizes(), out.dtype);
+    copy_into(*copy, *self);
+    self = copy;
+  }
   int64_t rows = out.size(out.ndim - 2), cols = out.size(out.ndim - 1);
   int64_t k = std::clamp<int64_t>(c.integer(1), -rows - 1, cols);
-  if (out.numel == 0) return;
-  int64_t item = item_size(out.dtype);
-  auto* data = static_cast<char*>(out.raw());
+  int64_t item = item_size(out.dtype), width = cols * item;
+  auto *to = static_cast<char*>(out.raw()), *from = static_cast<char*>(self->raw());
+  RunCopy copy = run_copy(out.numel * item);
   Unlocked unlocked(out.numel);
-  parallel_for(out.numel / cols, std::max<int64_t>(1, 32768 / cols),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t r = begin; r < end; ++r) {
-                   int64_t edge = std::clamp<int64_t>(r % rows + k + (Lower ? 1 : 0), 0, cols);
-                   char* row = data + r * cols * item;  // zero is all bits zero in every dtype
-                   if (Lower)
-                     std::memset(row + edge * item, 0, static_cast<size_t>((cols - edge) * item));
-                   else
-                     std::memset(row, 0, static_cast<size_t>(edge * item));
-                 }
-               });
+  parallel_for(
+      out.numel / cols, std::max<int64_t>(1, 32768 / cols), [&](int64_t begin, int64_t end) {
+        for (int64_t r = begin; r < end; ++r) {
+          int64_t edge = std::clamp<int64_t>(r % rows + k + (Lower ? 1 : 0), 0, cols) * item;
+          int64_t kept = Lower ? 0 : edge, length = Lower ? edge : width - edge;
+          char* row = to + r * width;  // zero is all bits zero in every dtype
+          if (from != to) copy(row + kept, from + r * width + kept, length);
+          std::memset(row + (Lower ? edge : 0), 0, static_cast<size_t>(width - length));
+        }
+        stream_fence();
+      });
 }
 
 // ---- contiguous(self, memory_format), and which positions repeat_interleave reads

@@ -18,6 +18,7 @@ using MoveFn = void (*)(char* dst, const char* src, int64_t rows, int64_t cols, 
                         TileSteps s);
 struct MoveTable {
   MoveFn move[5];
+  void (*stream)(char* dst, const char* src, int64_t bytes);  // see stream.h
 };
 // n contiguous elements.
 using ConvertFn = void (*)(void* dst, const void* src, int64_t n);

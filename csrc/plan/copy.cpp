@@ -9,9 +9,38 @@
 #include "plan/blocks.h"
 #include "plan/parallel.h"
 #include "plan/space.h"
+#include "plan/stream.h"
 
 namespace rl {
 namespace {
+
+bool dense(TileSteps step, int64_t rows, int64_t cols, int64_t item) {
+  return step.col == item && (rows == 1 || step.row == cols * item);
+}
+
+// For a target that is written past the caches, whose rows are contiguous.
+void stream_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
+  const Operand &out = s.op[0], &in = s.op[1];
+  const TileSteps d = {out.stride[s.dims - 2], out.stride[s.dims - 1]};
+  const TileSteps r = {in.stride[s.dims - 2], in.stride[s.dims - 1]};
+  int64_t to = item_size(out.dtype), from = item_size(in.dtype);
+  auto convert = converter(in.dtype, out.dtype);
+  alignas(64) char gathered[kBlockBytes], converted[kBlockBytes];
+  walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t rows, int64_t cols) {
+    const char* row = at[1];
+    int64_t step = r.row;
+    if (r.col != from) {
+      mover(from)(gathered, at[1], rows, cols, {cols * from, from}, r);
+      row = gathered, step = cols * from;
+    }
+    for (int64_t i = 0; i < rows; ++i, row += step) {
+      bool same = out.dtype == in.dtype;
+      if (!same) convert(converted, row, cols);
+      stream(at[0] + i * d.row, same ? row : converted, cols * to);
+    }
+  });
+  stream_fence();
+}
 
 // A tile of the source in the source's dtype, then converted, then laid out.
 void copy_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
@@ -23,18 +52,21 @@ void copy_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
   alignas(64) char gathered[kBlockBytes], converted[kBlockBytes];
   walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t rows, int64_t cols) {
     if (out.dtype == in.dtype) return mover(to)(at[0], at[1], rows, cols, d, r);
-    bool in_dense = r.col == from && (rows == 1 || r.row == cols * from);
-    bool out_dense = d.col == to && (rows == 1 || d.row == cols * to);
+    bool in_dense = dense(r, rows, cols, from), out_dense = dense(d, rows, cols, to);
     if (!in_dense) mover(from)(gathered, at[1], rows, cols, {cols * from, from}, r);
     convert(out_dense ? at[0] : converted, in_dense ? at[1] : gathered, rows * cols);
     if (!out_dense) mover(to)(at[0], converted, rows, cols, d, {cols * to, to});
   });
 }
 
-TileShape copy_shape(const Space& s) {
+TileShape copy_shape(const Space& s, bool streams) {
+  int64_t to = item_size(s.op[0].dtype), from = item_size(s.op[1].dtype);
   bool same = s.op[0].dtype == s.op[1].dtype;
-  TileShape tile = tile_shape(s, std::max(item_size(s.op[0].dtype), item_size(s.op[1].dtype)));
-  if (same && tile.rows == 1) tile.cols = std::min<int64_t>(s.size[s.dims - 1], kGrain);
+  TileShape tile = tile_shape(s, std::max(to, from));
+  if (tile.rows > 1) return tile;
+  bool straight = same && (!streams || s.op[1].stride[s.dims - 1] == from);
+  int64_t most = straight ? kGrain : streams ? kPieceBytes / to : tile.cols;
+  tile.cols = std::min(s.size[s.dims - 1], most);
   return tile;
 }
 
@@ -66,12 +98,15 @@ void copy_into(Tensor& dst, const Tensor& src) {
   Space s = make_space(dst);
   add_operand(s, src, dst.sizes());
   simplify(s);
-  TileShape tile = copy_shape(s);
+  int64_t item = item_size(dst.dtype);
+  bool streams = past_cache(dst.numel * item) && s.op[0].stride[s.dims - 1] == item;
+  TileShape tile = copy_shape(s, streams);
   int64_t tiles = tile_count(s, tile);
   if (dst.numel <= kGrain) return copy_tiles(s, tile, 0, tiles);
   Unlocked unlocked(dst.numel);
   int64_t grain = std::max<int64_t>(1, kGrain / (tile.rows * tile.cols));
-  parallel_for(tiles, grain, [&](int64_t begin, int64_t end) { copy_tiles(s, tile, begin, end); });
+  auto copy = streams ? stream_tiles : copy_tiles;
+  parallel_for(tiles, grain, [&](int64_t begin, int64_t end) { copy(s, tile, begin, end); });
 }
 
 void store_number(void* at, DType dtype, const Scalar& value) {
@@ -119,6 +154,10 @@ void fill(Tensor& t, const Scalar& value) {
   int64_t tiles = tile_count(s, tile), grain = std::max<int64_t>(1, kGrain / tile.cols);
   with_size(item_size(t.dtype), [&]<class T>() {
     T v = *reinterpret_cast<T*>(bytes);
+    if (t.contiguous)  // whole parts: of zeros many lines at once take a third of the time
+      return parallel_for(t.numel, kGrain, [&](int64_t begin, int64_t end) {
+        fill_run(static_cast<T*>(t.raw()) + begin, end - begin, v);
+      });
     parallel_for(tiles, grain, [&](int64_t begin, int64_t end) {
       walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t, int64_t cols) {
         int64_t step = s.op[0].stride[C];

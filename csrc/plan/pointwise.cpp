@@ -9,6 +9,7 @@
 #include "plan/copy.h"
 #include "plan/parallel.h"
 #include "plan/space.h"
+#include "plan/stream.h"
 
 namespace rl {
 namespace {
@@ -24,6 +25,7 @@ struct Plan {
   const Scalar* params;
   std::span<const PointwiseInput> inputs;
   Space space;
+  bool streams = false;  // the output is written past the caches; its rows are contiguous
 };
 
 // n times an operand's only value: a number, or the first element of a tensor.
@@ -131,6 +133,13 @@ void put(const Plan& p, Scratch& scratch, char* at, int64_t rows, int64_t cols) 
   TileSteps step = steps_of(p.space, 0), packed = {cols * item, item};
   auto *block = reinterpret_cast<char*>(scratch.block[0]),
        *raw = reinterpret_cast<char*>(scratch.raw);
+  if (p.streams) {
+    if (dtype != p.result) converter(p.result, dtype)(raw, block, rows * cols);
+    const char* from = dtype != p.result ? raw : block;
+    for (int64_t r = 0; r < rows; ++r)
+      stream(at + r * step.row, from + r * packed.row, packed.row);
+    return;
+  }
   if (dtype == p.result) return mover(item)(at, block, rows, cols, step, packed);
   if (dense(step, rows, cols, item)) return converter(p.result, dtype)(at, block, rows * cols);
   converter(p.result, dtype)(raw, block, rows * cols);
@@ -157,13 +166,14 @@ void run_tiles(const Plan& p, TileShape tile, int64_t begin, int64_t end) {
     Rows part[kMaxOperands];
     for (int k = 1; k < s.count; ++k) part[k] = fetch(p, scratch, k, at[k], rows, cols, row_calls);
     TileSteps to = steps_of(s, 0);
-    bool in_place = s.op[0].dtype == p.result &&
+    bool in_place = s.op[0].dtype == p.result && !p.streams &&
                     (row_calls ? dense_rows(to, cols, item) : dense(to, rows, cols, item));
     part[0] = in_place ? Rows{at[0], to.row}
                        : Rows{reinterpret_cast<char*>(scratch.block[0]), cols * item};
     row_calls ? call_rows(p, part, rows, cols) : call_rows(p, part, 1, rows * cols);
     if (!in_place) put(p, scratch, at[0], rows, cols);
   });
+  if (p.streams) stream_fence();
 }
 
 // ---- rows that need no blocks: each operand runs along them in its own type, or is constant, or
@@ -172,7 +182,7 @@ constexpr int64_t kDirectCols = 128;
 
 bool one_a_row(const Plan& p, int k) {
   const Operand& o = p.space.op[k];
-  return k == 2 && p.kernel.spread[static_cast<int>(p.compute)] &&
+  return k == 2 && p.space.count == 3 && p.kernel.spread[static_cast<int>(p.compute)] &&
          (!p.inputs[1].tensor || (o.dtype == stored(p.compute) && o.stride[p.space.dims - 1] == 0));
 }
 
@@ -199,15 +209,29 @@ void run_direct_rows(const Plan& p, TileShape tile, int64_t begin, int64_t end) 
     void* ptr[kMaxOperands];
     for (int k = 0; k < s.count; ++k)
       ptr[k] = s.op[k].constant ? static_cast<void*>(scratch.block[k]) : at[k];
+    if (p.streams) ptr[0] = scratch.block[0];
     fn(ptr, cols, p.params);
+    if (p.streams) stream(at[0], scratch.block[0], cols * item_size(p.result));
   });
+  if (p.streams) stream_fence();
 }
 
 TileShape direct_tile(const Plan& p) {
   const Space& s = p.space;
   bool blocks = false;  // constants of a block
   for (int k = 1; k < s.count; ++k) blocks |= s.op[k].constant && !one_a_row(p, k);
-  return {1, std::min(s.size[s.dims - 1], blocks ? kBlock : kGrain)};
+  int64_t most = p.streams ? kPieceBytes / item_size(p.result) : blocks ? kBlock : kGrain;
+  return {1, std::min(s.size[s.dims - 1], most)};
+}
+
+// Is the output large, and are its lines not read anyway, as an input? Costlier kernels overlap
+// with ordinary stores, which they would not with the copying of pieces.
+bool worth_streaming(const PointwiseKernel& k, const Tensor& out,
+                     std::span<const PointwiseInput> inputs) {
+  return k.cheap && past_cache(out.numel * item_size(out.dtype)) &&
+         std::ranges::none_of(inputs, [&](const PointwiseInput& in) {
+           return in.tensor && in.tensor->raw() == out.raw();
+         });
 }
 
 // ---- operands that need no walker: contiguous ones of the compute type are read where they are,
@@ -289,29 +313,40 @@ void run_direct_part(const Direct& d, int64_t begin, int64_t end) {
   }
 }
 
+// The same for an output that is written past the caches.
+void stream_direct_part(const Direct& d, int64_t begin, int64_t end) {
+  auto make = [&](char* to, int64_t i, int64_t n) {
+    void* ptr[kMaxOperands] = {to};
+    for (int k = 1; k < d.count; ++k) ptr[k] = d.at[k] + i * d.item[k];
+    d.fn(ptr, n, d.params);
+  };
+  stream_pieces(d.at[0], d.item[0], begin, end, make);
+}
+
 bool run_direct(const PointwiseKernel& k, Compute compute, Tensor& out,
                 std::span<const PointwiseInput> inputs, const Scalar* params) {
   int c = static_cast<int>(compute);
   if (!out.contiguous || out.dtype != k.result[c]) return false;
   alignas(64) char blocks[kMaxInputs * kBlockBytes], *room = blocks;
+  bool spread = k.spread[c] && out.numel > 1 && inputs.size() > 1 &&
+                std::ranges::all_of(inputs.subspan(1), [](const PointwiseInput& in) {
+                  return !in.tensor || in.tensor->numel == 1;
+                });
   Direct d;  // only what is used is set
-  d.fn = k.fn[c], d.params = params, d.count = static_cast<int>(inputs.size()) + 1;
+  d.fn = spread ? k.spread[c] : k.fn[c], d.params = params, d.count = static_cast<int>(inputs.size()) + 1;
   d.at[0] = static_cast<char*>(out.raw());
   d.item[0] = item_size(out.dtype);
   for (int i = 1; i < d.count; ++i) {
     const PointwiseInput& in = inputs[static_cast<size_t>(i - 1)];
-    bool single = i == 2 && d.count == 3 && k.spread[c] && (!in.tensor || in.tensor->numel == 1) &&
-                  out.numel > 1;
-    if (single) d.fn = k.spread[c];
-    if (!take_operand(d, i, in, compute, out, single, room)) return false;
+    if (!take_operand(d, i, in, compute, out, spread && i > 1, room)) return false;
   }
   if (out.numel <= kGrain) {
     run_direct_part(d, 0, out.numel);
     return true;
   }
   Unlocked unlocked(out.numel);
-  parallel_for(out.numel, kGrain,
-               [&](int64_t begin, int64_t end) { run_direct_part(d, begin, end); });
+  auto run = worth_streaming(k, out, inputs) ? stream_direct_part : run_direct_part;
+  parallel_for(out.numel, kGrain, [&](int64_t begin, int64_t end) { run(d, begin, end); });
   return true;
 }
 
@@ -337,6 +372,8 @@ void run_general(Plan& p, std::span<const PointwiseInput> inputs, const Tensor& 
     Operand& o = p.space.op[k];
     o.constant = std::all_of(o.stride, o.stride + p.space.dims, [](int64_t v) { return v == 0; });
   }
+  p.streams = worth_streaming(p.kernel, out, inputs) &&
+              steps_of(p.space, 0).col == item_size(out.dtype);
   bool direct = direct_rows(p);
   TileShape tile = direct ? direct_tile(p) : tile_shape(p.space, widest(p));
   auto run = direct ? run_direct_rows : run_tiles;

@@ -47,8 +47,9 @@ struct PointwiseKernel {
   DType result[kComputes];         // stored type of the functor's result
   bool any_sign = false;           // in int64 right for uint64 too
   bool float8 = false;             // defined on 8-bit floats
-  BlockFn spread[kComputes] = {};  // fn with ptr[2] a single element; may be null
+  BlockFn spread[kComputes] = {};  // fn with single elements from ptr[2] on; may be null
   uint8_t demands = 0;             // of PointwiseDemand
+  bool cheap = false;              // takes less time than moving its operands
 };
 
 // What an op on operands of this dtype computes in: its own width where the functor has it.

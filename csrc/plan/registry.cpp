@@ -64,6 +64,7 @@ Kernels<PointwiseKernel> collect_pointwise() {
                          PointwiseKernel{k.name, k.inputs, k.params, {}, {}, k.any_sign, k.float8})
             .first->second;
     have.demands |= k.demands;
+    have.cheap |= k.cheap;
     std::array<int, kComputes>& present = ranks[k.name];
     for (int c = 0; c < kComputes; ++c) {
       if (!k.fn[c] || !isa_wins(r.rank, present[c])) continue;

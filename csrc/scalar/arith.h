@@ -156,35 +156,45 @@ RL_BINARY(maximum, kOrdered | kSmall, {
   if constexpr (std::is_integral_v<T>)
     return T(a > b ? a : b);
   else
-    return a != a ? a : b != b ? b : a > b ? a : b;
+    return a != a ? a : a > b ? a : b;  // b where b is NaN
 })
 RL_BINARY(minimum, kOrdered | kSmall, {
   if constexpr (std::is_integral_v<T>)
     return T(a < b ? a : b);
   else
-    return a != a ? a : b != b ? b : a < b ? a : b;
+    return a != a ? a : a < b ? a : b;  // b where b is NaN
 })
 RL_BINARY(fmax, kOrdered, {
   if constexpr (std::is_integral_v<T>)
     return T(a > b ? a : b);
   else
-    return a != a ? b : b != b ? a : a > b ? a : b;
+    return b != b ? a : a > b ? a : b;  // b where a is NaN
 })
 RL_BINARY(fmin, kOrdered, {
   if constexpr (std::is_integral_v<T>)
     return T(a < b ? a : b);
   else
-    return a != a ? b : b != b ? a : a < b ? a : b;
+    return b != b ? a : a < b ? a : b;  // b where a is NaN
 })
-RL_TERNARY(clamp, kOrdered | kSmall | kDemand * kNumbersFit, {  // NaN in a stays; a NaN bound wins
-  if constexpr (std::is_integral_v<T>) {
-    T lo = a < b ? b : a;
-    return T(lo > c ? c : lo);
-  } else {
+struct clamp_fn {  // NaN in a stays; a NaN bound wins
+  template <class T>
+  static inline T apply(T a, T b, T c, T, T, T) {
     T lo = (a < b) | (b != b) ? b : a;
     return (lo > c) | (c != c) ? c : lo;
   }
-})
+  template <class T>
+  static inline bool run_spread(const T* a, T b, T c, T* out, int64_t n) {
+    if (b != b || c != c) return false;
+#pragma GCC ivdep
+#pragma GCC unroll kUnroll
+    for (int64_t i = 0; i < n; ++i) {
+      T lo = a[i] < b ? b : a[i];
+      out[i] = lo > c ? c : lo;
+    }
+    return true;
+  }
+};
+RL_FUNCTOR(clamp, 3, 0, kOrdered | kSmall | kSpread | kDemand * kNumbersFit)
 RL_TERNARY(where, kAll | kSmall | kAnySign | kFloat8, { return truthy(a) ? b : c; })
 RL_POINTWISE(addcmul, 3, 1, kNumber, { return T(a + p * b * c); })
 RL_POINTWISE(addcdiv, 3, 1, kInexact, { return a + p * (b / c); })

@@ -74,8 +74,7 @@ struct pow_fn {
     }
   }
 };
-RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME),
-            make_pointwise<pow_fn, 2, 0, kI | kReal | kSpread | kDemand * kNoNegativePower>("pow"));
+RL_FUNCTOR(pow, 2, 0, kI | kReal | kSpread | kDemand * kNoNegativePower)
 struct pow_backward_fn {
   template <class T>
   static inline T apply(T a, T b, T, T p, T q, T) {
@@ -89,5 +88,4 @@ struct pow_backward_fn {
     });
   }
 };
-RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME),
-            make_pointwise<pow_backward_fn, 2, 2, kReal>("pow_backward"));
+RL_FUNCTOR(pow_backward, 2, 2, kReal)

@@ -2,6 +2,7 @@
 // flat writers put and masked_scatter. One index stands for a slice, so inner loops are dense.
 // Threads split what lies around the indexed dimension; slices themselves go in order.
 #include "kernels/combine.h"
+#include "plan/pointwise.h"
 
 namespace rl {
 namespace {
@@ -90,14 +91,30 @@ void combine_part(const Slices& s, void* out, const void* source, int64_t o_begi
   });
 }
 
+// Long rows are added by the loop that adds tensors, which has the machine's vectors.
+void add_slices(const Slices& s, Tensor& out, const Tensor& source) {
+  BlockFn add = find_pointwise("add")->fn[static_cast<int>(compute_of(out.dtype))];
+  const Scalar once = Scalar::of(int64_t{1});
+  auto *x = static_cast<char*>(out.raw()), *y = static_cast<char*>(source.raw());
+  int64_t item = item_size(out.dtype);
+  each_part(s, [&](int64_t b, int64_t e, int64_t k, int64_t width) {
+    s.run(b, e, k, width, [&](int64_t to, int64_t from, int64_t n) {
+      void* rows[] = {x + to * item, x + to * item, y + from * item};
+      add(rows, n, &once);
+    });
+  });
+}
+
 void combine_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source, Reduce r,
                     const char* op) {
   Unlocked unlocked(source.numel);
+  Slices s{lines_of(out, dim), index, dim, op};
+  bool real = out.dtype == DType::F32 || out.dtype == DType::F64;
+  if (r == Reduce::Sum && real && s.l.inner >= 64) return add_slices(s, out, source);
   CombineSlices part = nullptr;
   dispatch(out.dtype, [&]<class T>() {
     with_combine(r, [&]<class Combine>() { part = combine_part<T, Combine>; });
   });
-  Slices s{lines_of(out, dim), index, dim, op};
   each_part(s, [&](int64_t b, int64_t e, int64_t k, int64_t width) {
     part(s, out.raw(), source.raw(), b, e, k, width);
   });

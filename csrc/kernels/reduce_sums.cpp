@@ -108,8 +108,8 @@ struct FloatProductFold {
     auto load = [&](int64_t at) { return widened(x + at, std::make_index_sequence<V>()); };
     for (; i + 4 * V <= n; i += 4 * V)
       a *= load(i), b *= load(i + V), c *= load(i + 2 * V), d *= load(i + 3 * V);
-    a *= b, c *= d, a *= c;
-    for (int64_t j = 0; j < V; ++j) s.value *= a[j];
+    for (; i + V <= n; i += V) a *= load(i);
+    s.value *= join_lanes<MultiplyStep, double>((a * b) * (c * d));
     for (; i < n; ++i) s.value *= static_cast<double>(x[i]);
   }
   static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {

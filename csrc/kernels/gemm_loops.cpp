@@ -33,37 +33,46 @@ template <class T, int R>
   }
 }
 
+// Rows a quarter of all apart are summed side by side: each of the four is then read from end to
+// end of its quarter, which the memory has ready. Neighbours of a page each, from matrices larger
+// than the cache, took twice the time.
 template <class T>
 void dots(const Matrix& a, const T* x, T* y, int64_t sy, int64_t begin, int64_t end,
           bool accumulate) {
   auto* pa = static_cast<const T*>(a.data);
   constexpr int64_t kRows = 4;
-  for (int64_t r = begin; r < end;) {
+  auto put = [&](int64_t r, T sum) { y[r * sy] = accumulate ? y[r * sy] + sum : sum; };
+  int64_t apart = (end - begin) / kRows;
+  for (int64_t r = begin; r < begin + apart; ++r) {
     T sums[kRows];
-    int64_t rows = r + kRows <= end ? kRows : 1;
-    (rows == 1 ? dot_rows<T, 1> : dot_rows<T, kRows>)(pa + r * a.row_stride, a.row_stride, x,
-                                                      a.cols, sums);
-    for (int64_t i = 0; i < rows; ++i, ++r) y[r * sy] = accumulate ? y[r * sy] + sums[i] : sums[i];
+    dot_rows<T, kRows>(pa + r * a.row_stride, apart * a.row_stride, x, a.cols, sums);
+    for (int64_t i = 0; i < kRows; ++i) put(r + i * apart, sums[i]);
+  }
+  for (int64_t r = begin + kRows * apart; r < end; ++r) {
+    T sum;
+    dot_rows<T, 1>(pa + r * a.row_stride, a.row_stride, x, a.cols, &sum);
+    put(r, sum);
   }
 }
 
+// The same by columns.
 template <class T>
 void sweep(const Matrix& a, const T* x, T* y, int64_t begin, int64_t end, bool accumulate) {
   auto* pa = static_cast<const T*>(a.data);
-  constexpr int64_t kRows = 1024;  // y's piece stays in L1 while all columns pass
+  constexpr int64_t kRows = 4096;  // y's piece stays in the cache while all columns pass
   for (int64_t r0 = begin; r0 < end; r0 += kRows) {
-    int64_t n = std::min(kRows, end - r0), k = 0;
-    if (!accumulate) std::fill_n(y + r0, n, T(0));
-    for (; k + 4 <= a.cols; k += 4) {
-      const T *c0 = pa + k * a.col_stride + r0, *c1 = c0 + a.col_stride, *c2 = c1 + a.col_stride,
-              *c3 = c2 + a.col_stride;
-      T x0 = x[k], x1 = x[k + 1], x2 = x[k + 2], x3 = x[k + 3];
-      T* out = y + r0;
+    int64_t n = std::min(kRows, end - r0), apart = a.cols / 4;
+    T* out = y + r0;
+    if (!accumulate) std::fill_n(out, n, T(0));
+    for (int64_t k = 0; k < apart; ++k) {
+      const T *c0 = pa + k * a.col_stride + r0, *c1 = c0 + apart * a.col_stride,
+              *c2 = c1 + apart * a.col_stride, *c3 = c2 + apart * a.col_stride;
+      T x0 = x[k], x1 = x[k + apart], x2 = x[k + 2 * apart], x3 = x[k + 3 * apart];
       for (int64_t r = 0; r < n; ++r)
         out[r] += (c0[r] * x0 + c1[r] * x1) + (c2[r] * x2 + c3[r] * x3);
     }
-    for (; k < a.cols; ++k)
-      for (int64_t r = 0; r < n; ++r) y[r0 + r] += pa[k * a.col_stride + r0 + r] * x[k];
+    for (int64_t k = 4 * apart; k < a.cols; ++k)
+      for (int64_t r = 0; r < n; ++r) out[r] += pa[k * a.col_stride + r0 + r] * x[k];
   }
 }
 

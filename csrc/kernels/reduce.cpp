@@ -13,7 +13,8 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-constexpr int64_t kGrain = 32768;  // elements that pay for a chunk or a thread
+constexpr int64_t kGrain = 32768;      // elements that pay for a chunk or a thread
+constexpr int64_t kGatherWidth = 256;  // columns of a block that has to be gathered or converted
 
 struct Axis {
   int64_t size, in, out;  // strides: bytes of the input, elements of the output
@@ -68,20 +69,25 @@ void split_axes(Plan& p, const Tensor& t, uint64_t mask) {
   p.n_reduced = coalesce(p.reduced, p.n_reduced);
 }
 
+// Can `columns` read rows where they are?
+bool rows_in_place(const Plan& p) { return p.same_type && p.kept[0].in == p.item; }
+
 void choose_path(Plan& p) {
   if (!p.n_reduced) p.reduced[p.n_reduced++] = {p.count, 0, 0};
   if (!p.n_kept) p.kept[p.n_kept++] = {1, 0, 0};
   const Axis &k = p.kept[0], &r = p.reduced[0];
   p.by_columns = k.size >= 4 && (k.in < r.in || p.count <= 16);
   for (int i = 1; i < p.n_kept; ++i) p.outer *= p.kept[i].size;
-  p.width = p.by_columns ? kFoldWidth
-                         : std::clamp<int64_t>(kGrain / std::max<int64_t>(p.count, 1), 1, 64);
+  p.width = !p.by_columns       ? std::clamp<int64_t>(kGrain / std::max<int64_t>(p.count, 1), 1, 64)
+            : rows_in_place(p) ? kFoldWidth
+                               : kGatherWidth;
   p.width = std::min(p.width, k.size);
   p.tiles = (k.size + p.width - 1) / p.width;
   p.chunk = std::max<int64_t>(p.count, 1);
   if (p.outer * p.tiles >= 8 || p.count * p.width <= 2 * kGrain) return;
   int64_t unit = p.by_columns ? kFoldRows : kBlock;
-  int64_t wanted = std::max(kGrain / p.width, (p.count + 255) / 256);
+  int64_t most = p.by_columns ? 32 : 256;  // whose states are to be merged
+  int64_t wanted = std::max(kGrain / p.width, (p.count + most - 1) / most);
   p.chunk = (wanted + unit - 1) / unit * unit;
   p.chunks = (p.count + p.chunk - 1) / p.chunk;
 }
@@ -136,11 +142,28 @@ void fold_row(const Plan& p, const char* base, int64_t begin, int64_t end, void*
   if (filled) p.fold->row(state, scratch, filled, first);
 }
 
+// Rows in any order: neighbours of a block are a quarter of all apart, so that memory serves four
+// runs side by side. Of four neighbours, in turns, it has the next lines ready half as often.
+// Returns how many rows that were.
+int64_t fold_far_rows(const Plan& p, const char* base, int64_t n, int64_t width, void* states) {
+  constexpr int64_t kRuns = 4, kEach = kFoldRows / kRuns;
+  int64_t apart = n / kFoldRows * kEach, step = p.reduced[0].in;
+  const void* rows[kFoldRows];
+  for (int64_t at = 0; at < apart; at += kEach) {
+    for (int64_t i = 0; i < kFoldRows; ++i)
+      rows[i] = base + (i % kRuns * apart + at + i / kRuns) * step;
+    p.fold->columns(states, rows, kFoldRows, width, 0);
+  }
+  return kRuns * apart;
+}
+
 void fold_columns(const Plan& p, const char* base, int64_t begin, int64_t end, int64_t width,
                   void* states, void* scratch) {
   const Axis &k = p.kept[0], &r = p.reduced[0];
   int64_t size = item_size(stored(p.fold->compute));
-  bool direct = p.same_type && k.in == p.item;
+  bool direct = rows_in_place(p);
+  if (direct && !p.fold->ordered && p.n_reduced == 1)
+    begin += fold_far_rows(p, base + begin * r.in, end - begin, width, states);
   int64_t most = direct || size <= 8 ? kFoldRows : kFoldRows / 2, filled = 0, first = begin;
   const void* rows[kFoldRows];
   DType wide = stored(p.fold->compute);
@@ -149,7 +172,7 @@ void fold_columns(const Plan& p, const char* base, int64_t begin, int64_t end, i
       const char* x = base + offset + i * r.in;
       rows[filled] = x;
       if (!direct) {
-        char* copy = static_cast<char*>(scratch) + filled * kFoldWidth * size;
+        char* copy = static_cast<char*>(scratch) + filled * kGatherWidth * size;
         load_run(copy, wide, x, p.dtype, width, k.in);
         rows[filled] = copy;
       }
@@ -188,19 +211,24 @@ void fold_tile(const Plan& p, const Tile& t, int64_t begin, int64_t end, char* s
 }
 
 void store_tile(const Plan& p, const Tile& t, const void* states) {
-  alignas(64) char results[2][kFoldWidth * 16];
-  p.fold->finish(states, t.width, results[0], results[1], p.params);
-  for (int o = 0; o < 2; ++o) {
-    if (!p.outs[o]) continue;
-    DType dtype = p.outs[o]->dtype;
-    int64_t size = item_size(dtype);
-    store_run(static_cast<char*>(p.outs[o]->raw()) + t.out * size, dtype, results[o],
-              p.fold->results[o], t.width, p.kept[0].out * size);
+  constexpr int64_t kPiece = 256;
+  alignas(64) char results[2][kPiece * 16];
+  for (int64_t w = 0; w < t.width; w += kPiece) {
+    int64_t n = std::min(kPiece, t.width - w);
+    p.fold->finish(static_cast<const char*>(states) + w * p.fold->state_size, n, results[0],
+                   results[1], p.params);
+    for (int o = 0; o < 2; ++o) {
+      if (!p.outs[o]) continue;
+      DType dtype = p.outs[o]->dtype;
+      int64_t size = item_size(dtype), at = t.out + w * p.kept[0].out;
+      store_run(static_cast<char*>(p.outs[o]->raw()) + at * size, dtype, results[o],
+                p.fold->results[o], n, p.kept[0].out * size);
+    }
   }
 }
 
 // --- running the tiles
-constexpr size_t kScratch = kFoldRows * kFoldWidth * 8;
+constexpr size_t kScratch = kFoldRows * kGatherWidth * 8;
 
 void run_whole_tiles(const Plan& p, int64_t begin, int64_t end) {
   alignas(64) char scratch[kScratch], states[kFoldWidth * kMaxState];

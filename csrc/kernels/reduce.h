@@ -30,7 +30,9 @@ struct Fold {
 };
 
 constexpr int kMaxState = 32;
-constexpr int64_t kFoldRows = 32, kFoldWidth = 256;  // largest block `columns` receives
+// The largest block that `columns` receives: rows are best read from end to end, as far as what is
+// kept for their columns fits the first-level cache.
+constexpr int64_t kFoldRows = 32, kFoldWidth = 4096;
 
 // Reduces the dimensions in `mask`. An output that is null is not written; outputs are
 // row-major over the kept dimensions.

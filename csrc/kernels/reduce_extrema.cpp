@@ -103,15 +103,33 @@ struct PositionFold {
   static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width,
                       int64_t first) {
     T best[kFoldWidth];
-    fold_block_columns<Step>(rows, n_rows, width, best);
-    for (int64_t w = 0; w < width; ++w) {
-      if (!improves(best[w], s[w])) continue;
-      int64_t r = 0;
-      if (best[w] == best[w])
-        while (rows[r][w] != best[w]) ++r;
-      else
-        while (rows[r][w] == rows[r][w]) ++r;
-      s[w] = {best[w], first + r};
+    Row at[kFoldWidth];
+    int64_t whole = width / kLanes<T> * kLanes<T>, r = 1;
+    std::copy_n(rows[0], whole, best);
+    std::fill_n(at, whole, Row{0});
+    for (; r + 4 <= n_rows; r += 4) meet_rows<4>(rows + r, static_cast<Row>(r), whole, best, at);
+    for (; r < n_rows; ++r) meet_rows<1>(rows + r, static_cast<Row>(r), whole, best, at);
+    for (int64_t w = 0; w < whole; ++w)
+      if (improves(best[w], s[w])) s[w] = {best[w], first + at[w]};
+    for (int64_t w = whole; w < width; ++w)
+      for (r = 0; r < n_rows; ++r)
+        if (improves(rows[r][w], s[w])) s[w] = {rows[r][w], first + r};
+  }
+  // The best of each column so far and its row, against N more rows, the first of which is `row`.
+  using Row = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  template <int N>
+  static void meet_rows(const T* const* rows, Row row, int64_t width, T* best, Row* at) {
+    for (int64_t w = 0; w < width; w += kLanes<T>) {
+      Vector<T> most = load_vector(best + w);
+      Vector<Row> where = load_vector(at + w);
+#pragma GCC unroll 4
+      for (int i = 0; i < N; ++i) {
+        Vector<T> x = load_vector(rows[i] + w);
+        auto better = ((Max ? x > most : x < most) | (x != x)) & (most == most);
+        most = better ? x : most;
+        where = better ? Vector<Row>{} + (row + i) : where;
+      }
+      store_vector(best + w, most), store_vector(at + w, where);
     }
   }
   static void merge(State& s, const State& o) {
@@ -156,9 +174,9 @@ struct BothFold {
 };
 
 // --- infer and run; booleans order as integers
-#define RL_PER_TYPE(...)                                                       \
-  {make_fold<__VA_ARGS__<int64_t>>(true), make_fold<__VA_ARGS__<float>>(true), \
-   make_fold<__VA_ARGS__<double>>(true)}
+#define RL_PER_TYPE(ORDERED, ...)                                                    \
+  {make_fold<__VA_ARGS__<int64_t>>(ORDERED), make_fold<__VA_ARGS__<float>>(ORDERED), \
+   make_fold<__VA_ARGS__<double>>(ORDERED)}
 template <class T>
 using MaxFold = ExtremeFold<T, true>;
 template <class T>
@@ -167,9 +185,9 @@ template <class T>
 using ArgMaxFold = PositionFold<T, true>;
 template <class T>
 using ArgMinFold = PositionFold<T, false>;
-constexpr Fold kMax[] = RL_PER_TYPE(MaxFold), kMin[] = RL_PER_TYPE(MinFold);
-constexpr Fold kArgMax[] = RL_PER_TYPE(ArgMaxFold), kArgMin[] = RL_PER_TYPE(ArgMinFold);
-constexpr Fold kBoth[] = RL_PER_TYPE(BothFold);
+constexpr Fold kMax[] = RL_PER_TYPE(false, MaxFold), kMin[] = RL_PER_TYPE(false, MinFold);
+constexpr Fold kArgMax[] = RL_PER_TYPE(true, ArgMaxFold), kArgMin[] = RL_PER_TYPE(true, ArgMinFold);
+constexpr Fold kBoth[] = RL_PER_TYPE(false, BothFold);
 #undef RL_PER_TYPE
 
 int type_index(const Tensor& t) { return std::max(0, static_cast<int>(compute_of(t.dtype)) - 1); }

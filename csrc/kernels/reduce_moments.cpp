@@ -78,21 +78,28 @@ struct MomentsFold {
     }
   }
   static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
-    T c[kFoldWidth], sum[kFoldWidth] = {}, squares[kFoldWidth] = {};
+    T c[kFoldWidth], sum[kFoldWidth], squares[kFoldWidth];
     fold_block_columns<PlainSum>(rows, n_rows, width, c);
     T scale = T(1) / static_cast<T>(n_rows);
     for (int64_t w = 0; w < width; ++w) c[w] *= scale;
-    for (int64_t r = 0; r < n_rows; ++r) {
-      const T* x = rows[r];
-#pragma GCC ivdep
-      for (int64_t w = 0; w < width; ++w) {
-        T d = x[w] - c[w];
-        sum[w] += d;
-        squares[w] += d * d;
+    int64_t w = 0;
+    for (; w + kLanes<T> <= width; w += kLanes<T>) {
+      Vector<T> about = load_vector(c + w), total{}, spread{};
+      for (int64_t r = 0; r < n_rows; ++r) {
+        Vector<T> d = load_vector(rows[r] + w) - about;
+        total += d, spread += d * d;
+      }
+      store_vector(sum + w, total), store_vector(squares + w, spread);
+    }
+    for (; w < width; ++w) {
+      sum[w] = squares[w] = 0;
+      for (int64_t r = 0; r < n_rows; ++r) {
+        T d = rows[r][w] - c[w];
+        sum[w] += d, squares[w] += d * d;
       }
     }
     double n = static_cast<double>(n_rows);
-    for (int64_t w = 0; w < width; ++w) merge(s[w], block(n, c[w], sum[w], squares[w]));
+    for (w = 0; w < width; ++w) merge(s[w], block(n, c[w], sum[w], squares[w]));
   }
   static void finish(const State& s, const FoldParams& p, T& spread, T& mean) {
     double n = static_cast<double>(p.count), v = s.squares / std::max(n - p.value, 0.0);
@@ -130,7 +137,8 @@ struct LogSumExpFold {
   static T pivot(T most) { return most == kInfinity || most == -kInfinity ? T(0) : most; }
   // The sum relative to another pivot. An empty sum has none: its factor may well be infinite.
   static double moved(const State& s, double p) {
-    return s.sum == 0 ? 0 : s.sum * std::exp(pivot(s.most) - p);
+    double own = pivot(s.most);
+    return s.sum == 0 || own == p ? s.sum : s.sum * std::exp(own - p);
   }
   static void merge(State& s, const State& o) {
     T most = Most::next(s.most, o.most);
@@ -142,18 +150,17 @@ struct LogSumExpFold {
     for (int64_t i = 0; i < n; i += kBlock) {
       int64_t len = std::min(kBlock, n - i);
       T most = fold_block<Most>(x + i, len), p = pivot(most);
-      for (int64_t j = 0; j < len; ++j) e[j] = math::exp(x[i + j] - p);
-      merge(s, {most, static_cast<double>(fold_block<PlainSum>(e, len))});
+      merge(s, {most, static_cast<double>(math::exp_sum(x + i, e, len, T(1), p))});
     }
   }
   static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
-    T most[kFoldWidth], p[kFoldWidth], sum[kFoldWidth] = {};
+    T most[kFoldWidth], p[kFoldWidth], sum[kFoldWidth] = {}, e[kFoldWidth];
     fold_block_columns<Most>(rows, n_rows, width, most);
     for (int64_t w = 0; w < width; ++w) p[w] = pivot(most[w]);
     for (int64_t r = 0; r < n_rows; ++r) {
-      const T* x = rows[r];
-#pragma GCC ivdep
-      for (int64_t w = 0; w < width; ++w) sum[w] += math::exp(x[w] - p[w]);
+      for (int64_t w = 0; w < width; ++w) e[w] = rows[r][w] - p[w];
+      math::exp_block(e, e, width);
+      for (int64_t w = 0; w < width; ++w) sum[w] += e[w];
     }
     for (int64_t w = 0; w < width; ++w) merge(s[w], {most[w], sum[w]});
   }

@@ -37,32 +37,39 @@ T short_sum(const T* p, int64_t n) {
 }
 
 // The largest and sums of `w` neighbouring columns at once, rows `step` apart: lanes are columns.
-constexpr int64_t kStrip = 64, kPart = 64;  // columns at a time; rows summed before they round
+constexpr int64_t kStrip = 4096, kPart = 64;  // columns at most; rows summed before they round
 template <class T>
 struct Strip {
-  T value[kStrip];
+  T value[kStrip];  // what is used is set
 };
 template <class T>
-Strip<T> column_max(const T* x, int64_t n, int64_t step, int64_t w) {
-  Strip<T> top;
-  std::fill_n(top.value, kStrip, -std::numeric_limits<T>::infinity());
+void column_max(const T* x, int64_t n, int64_t step, int64_t w, Strip<T>& top) {
+  std::fill_n(top.value, w, -std::numeric_limits<T>::infinity());
   for (int64_t r = 0; r < n; ++r)
     for (int64_t j = 0; j < w; ++j)
       top.value[j] = x[r * step + j] > top.value[j] ? x[r * step + j] : top.value[j];
-  return top;
 }
-// sum f(row, column), where f also stores what it likes.
+// Of rows that f(row) makes or finds, w elements each.
 template <class T, class F>
-Strip<T> column_sum(int64_t n, int64_t w, F f) {
-  Strip<T> total = {};
+void column_sum(int64_t n, int64_t w, Strip<T>& total, F f) {
+  Strip<T> part;
+  std::fill_n(total.value, w, T(0));
   for (int64_t r0 = 0; r0 < n; r0 += kPart) {
-    Strip<T> part = {};
-    for (int64_t r = r0; r < std::min(n, r0 + kPart); ++r)
+    std::fill_n(part.value, w, T(0));
+    for (int64_t r = r0; r < std::min(n, r0 + kPart); ++r) {
+      const T* row = f(r);
 #pragma GCC ivdep
-      for (int64_t j = 0; j < w; ++j) part.value[j] += f(r, j);
+      for (int64_t j = 0; j < w; ++j) part.value[j] += row[j];
+    }
     for (int64_t j = 0; j < w; ++j) total.value[j] += part.value[j];
   }
-  return total;
+}
+// to[j] = exp(x[j] - top[j]); returns `to`.
+template <class T>
+const T* exp_less(const T* x, const Strip<T>& top, int64_t w, T* to) {
+  for (int64_t j = 0; j < w; ++j) to[j] = x[j] - top.value[j];
+  math::exp_block(to, to, w);
+  return to;
 }
 template <class F>
 void each_element(int64_t n, int64_t w, F f) {
@@ -101,17 +108,20 @@ struct Softmax {
   }
   template <class T>
   static void forward_strip(T* out, const T* x, int64_t n, int64_t step, int64_t w) {
-    Strip<T> top = column_max(x, n, step, w);
-    Strip<T> scale = column_sum<T>(n, w, [&](int64_t r, int64_t j) {
-      return out[r * step + j] = math::exp(x[r * step + j] - top.value[j]);
-    });
+    Strip<T> top, scale;
+    column_max(x, n, step, w, top);
+    column_sum(n, w, scale,
+               [&](int64_t r) { return exp_less(x + r * step, top, w, out + r * step); });
     for (int64_t j = 0; j < w; ++j) scale.value[j] = T(1) / scale.value[j];
     each_element(n, w, [&](int64_t r, int64_t j) { out[r * step + j] *= scale.value[j]; });
   }
   template <class T>
   static void backward_strip(T* gx, const T* g, const T* y, int64_t n, int64_t step, int64_t w) {
-    Strip<T> sum = column_sum<T>(
-        n, w, [&](int64_t r, int64_t j) { return g[r * step + j] * y[r * step + j]; });
+    Strip<T> sum, product;
+    column_sum(n, w, sum, [&](int64_t r) {
+      for (int64_t j = 0; j < w; ++j) product.value[j] = g[r * step + j] * y[r * step + j];
+      return product.value;
+    });
     each_element(n, w, [&](int64_t r, int64_t j) {
       gx[r * step + j] = y[r * step + j] * (g[r * step + j] - sum.value[j]);
     });
@@ -144,14 +154,21 @@ struct LogSoftmax {
   template <class T>
   static void backward(T* gx, const T* g, const T* y, int64_t n) {
     T sum = sum_run<T>(0, n, [=](auto at) { return at(g); });
+    constexpr int64_t kPiece = 1024;
+    T powers[kPiece];
+    for (int64_t i = 0; i < n; i += kPiece) {
+      int64_t count = std::min(kPiece, n - i);
+      math::exp_block(y + i, powers, count);
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) gx[i] = g[i] - math::exp(y[i]) * sum;
+      for (int64_t j = 0; j < count; ++j) gx[i + j] = g[i + j] - powers[j] * sum;
+    }
   }
   template <class T>
   static void forward_strip(T* out, const T* x, int64_t n, int64_t step, int64_t w) {
-    Strip<T> top = column_max(x, n, step, w);
-    Strip<T> log_sum = column_sum<T>(
-        n, w, [&](int64_t r, int64_t j) { return math::exp(x[r * step + j] - top.value[j]); });
+    Strip<T> top, log_sum, powers;
+    column_max(x, n, step, w, top);
+    column_sum(n, w, log_sum,
+               [&](int64_t r) { return exp_less(x + r * step, top, w, powers.value); });
     for (int64_t j = 0; j < w; ++j) log_sum.value[j] = std::log(log_sum.value[j]);
     each_element(n, w, [&](int64_t r, int64_t j) {
       out[r * step + j] = (x[r * step + j] - top.value[j]) - log_sum.value[j];
@@ -159,10 +176,13 @@ struct LogSoftmax {
   }
   template <class T>
   static void backward_strip(T* gx, const T* g, const T* y, int64_t n, int64_t step, int64_t w) {
-    Strip<T> sum = column_sum<T>(n, w, [&](int64_t r, int64_t j) { return g[r * step + j]; });
-    each_element(n, w, [&](int64_t r, int64_t j) {
-      gx[r * step + j] = g[r * step + j] - math::exp(y[r * step + j]) * sum.value[j];
-    });
+    Strip<T> sum, powers;
+    column_sum(n, w, sum, [&](int64_t r) { return g + r * step; });
+    for (int64_t r = 0; r < n; ++r) {
+      const int64_t at = r * step;
+      math::exp_block(y + at, powers.value, w);
+      for (int64_t j = 0; j < w; ++j) gx[at + j] = g[at + j] - powers.value[j] * sum.value[j];
+    }
   }
 };
 
@@ -174,11 +194,19 @@ struct Rows {
   }
 };
 
+// Strips that the second-level cache keeps between passes; where they would be narrow, memory is
+// read in rows as long as a strip can be.
+int64_t strip_width(int64_t n) {
+  constexpr int64_t kKept = 1 << 17, kNarrow = 64;  // elements
+  int64_t width = kKept / n / kNarrow * kNarrow;
+  return width < kNarrow ? kStrip : std::min(width, kStrip);
+}
+
 // row(at, rows) for rows that are contiguous, short ones many at a time; else strip(at, columns)
 // for strips of columns.
 template <class Row, class StripOf>
 void each_row(const Rows& r, Row row, StripOf strip) {
-  int64_t width = std::min(r.inner, kStrip), across = (r.inner + width - 1) / width;
+  int64_t width = std::min(r.inner, strip_width(r.n)), across = (r.inner + width - 1) / width;
   int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, r.n * width));
   int64_t together = r.n <= kShort ? kTogether / r.n : 1;
   parallel_for(r.outer * across, grain, [&](int64_t begin, int64_t end) {

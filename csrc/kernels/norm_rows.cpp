@@ -1,4 +1,4 @@
-// Normalisation of rows: layer norm and group norm. The input is seen as [rows, cols]; the
+// Normalisation of rows: layer norm, group norm, and RMS norm, whose rows keep their mean. The input is seen as [rows, cols]; the
 // affine parameter of element (r, c) is number (r mod groups) * (cols / inner) + c / inner,
 // which is c for layer norm (groups = inner = 1) and the channel for group norm.
 #include "core/allocator.h"
@@ -31,20 +31,22 @@ template <class T>
 struct RowNorm {
   RowLayout l;
   const T *x, *weight, *bias;
-  T *out, *mean, *rstd;
+  T *out, *mean, *rstd;  // mean is null where it counts as 0
   double eps;
 
   void row(int64_t r) const {
     const T* from = x + r * l.cols;
-    double m = exact_sum<T>(0, l.cols, [&](auto at) { return at(from); }) / double(l.cols);
-    T center = static_cast<T>(m);
+    T center = 0;
+    if (mean) {
+      double m = exact_sum<T>(0, l.cols, [&](auto at) { return at(from); }) / double(l.cols);
+      mean[r] = center = static_cast<T>(m);
+    }
     auto squared = [&](auto at) {
       auto d = at(from) - center;
       return d * d;
     };
     double v = exact_sum<T>(0, l.cols, squared) / double(l.cols);
     T scale = static_cast<T>(1 / std::sqrt(v + eps));
-    mean[r] = center;
     rstd[r] = scale;
     write(r, center, scale);
   }
@@ -75,16 +77,17 @@ struct RowNorm {
 template <class T>
 struct RowNormBackward {
   RowLayout l;
-  const T *g, *x, *mean, *rstd, *weight;
+  const T *g, *x, *mean, *rstd, *weight;  // mean is null where it counts as 0
   T *gx, *gw, *gb;
   Two<double>* channel_sums;  // of g and g (x - mean) rstd, of each channel of each row
 
+  T center(int64_t r) const { return mean ? mean[r] : T(0); }
   void row(int64_t r) const {
     const T *pg = g + r * l.cols, *px = x + r * l.cols;
-    T m = mean[r], s = rstd[r];
+    T m = center(r), s = rstd[r];
     int64_t first = r % l.groups * l.features();
     auto [sum, dot] = row_sums(r, first, pg, px);
-    T a = static_cast<T>(sum / double(l.cols)), b = static_cast<T>(dot / double(l.cols));
+    T a = mean ? static_cast<T>(sum / double(l.cols)) : T(0), b = static_cast<T>(dot / double(l.cols));
     T* to = gx + r * l.cols;
     if (l.inner == 1 && !weight)
       return map(l.cols, [&](int64_t i) { to[i] = s * (pg[i] - a - (px[i] - m) * s * b); });
@@ -115,7 +118,7 @@ struct RowNormBackward {
   template <class Weight>
   Two<double> sums(int64_t r, const T* pg, const T* px, int64_t begin, int64_t end,
                    Weight w) const {
-    return exact_two_sums<T>(begin, end, [=, m = mean[r], s = rstd[r]](auto at) {
+    return exact_two_sums<T>(begin, end, [=, m = center(r), s = rstd[r]](auto at) {
       auto v = at(pg) * w(at);
       return Two<decltype(v)>{v, v * ((at(px) - m) * s)};
     });
@@ -142,7 +145,7 @@ struct RowNormBackward {
       std::fill(part.begin(), part.end(), T(0));
       for (int64_t r = r0; r < std::min(l.rows, r0 + kRows); ++r) {
         const T *pg = g + r * l.cols + begin, *px = x + r * l.cols + begin;
-        T m = mean[r], s = rstd[r];
+        T m = center(r), s = rstd[r];
         map(n, [&](int64_t i) {
           pw[i] += pg[i] * ((px[i] - m) * s);
           pb[i] += pg[i];
@@ -173,25 +176,21 @@ void forward_infer(Call& c) {
   c.add_out(Sizes(&rows, 1), norm_dtype(x.dtype));
 }
 template <class T>
+void norm_rows(const RowNorm<T>& k) {
+  Unlocked unlocked(k.l.rows * k.l.cols * 2);
+  parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) k.row(r);
+  });
+}
+template <class T>
 void forward_typed(Call& c, DType dtype) {
   Tensor& x = c.tensor(0);
   Ref<Tensor> in = contiguous_as(x, dtype), w = in_dtype(c.tensor_or_null(1), dtype);
   Ref<Tensor> b = in_dtype(c.tensor_or_null(2), dtype);
   Target out(c.out(0), dtype), mean(c.out(1), dtype), rstd(c.out(2), dtype);
-  RowNorm<T> k{layout(x, c.integer(3), c.integer(4), c.integer(5)),
-               in->data<T>(),
-               data_or_null<T>(w),
-               data_or_null<T>(b),
-               out.data<T>(),
-               mean.data<T>(),
-               rstd.data<T>(),
-               c.number(6)};
-  {
-    Unlocked unlocked(x.numel * 2);
-    parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) k.row(r);
-    });
-  }
+  norm_rows<T>({layout(x, c.integer(3), c.integer(4), c.integer(5)), in->data<T>(),
+                data_or_null<T>(w), data_or_null<T>(b), out.data<T>(), mean.data<T>(),
+                rstd.data<T>(), c.number(6)});
   for (Target* t : {&out, &mean, &rstd}) t->finish();
 }
 void forward_run(Call& c) {
@@ -215,6 +214,16 @@ void backward_infer(Call& c) {
   c.add_out(Sizes(&parameters, 1), dtype);
 }
 template <class T>
+void norm_rows_backward(const RowNormBackward<T>& k, int64_t parameters) {
+  int64_t n = k.l.rows * k.l.cols;
+  Unlocked unlocked(n * 4);
+  parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) k.row(r);
+  });
+  parallel_for(parameters, n < 32768 ? INT64_MAX / 2 : 16,
+               [&](int64_t begin, int64_t end) { k.affine(begin, end); });
+}
+template <class T>
 void backward_typed(Call& c, DType dtype) {
   Ref<Tensor> g = contiguous_as(c.tensor(0), dtype), x = contiguous_as(c.tensor(1), dtype);
   Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);
@@ -232,14 +241,7 @@ void backward_typed(Call& c, DType dtype) {
                        gw.data<T>(),
                        gb.data<T>(),
                        sums.data()};
-  {
-    Unlocked unlocked(x->numel * 4);
-    parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) k.row(r);
-    });
-    parallel_for(gw.out.numel, x->numel < 32768 ? INT64_MAX / 2 : 16,
-                 [&](int64_t begin, int64_t end) { k.affine(begin, end); });
-  }
+  norm_rows_backward(k, gw.out.numel);
   for (Target* t : {&gx, &gw, &gb}) t->finish();
 }
 void backward_run(Call& c) {
@@ -250,6 +252,61 @@ void backward_run(Call& c) {
     backward_typed<float>(c, dtype);
 }
 
+// _rms_norm(input, weight, rows, eps) -> (output, rstd); without eps, it is what rounding loses of 1
+void rms_infer(Call& c) {
+  Tensor& x = c.tensor(0);
+  check_norm_dtype(c, x);
+  int64_t rows = c.integer(2);
+  c.add_out(x.sizes(), x.dtype);
+  c.add_out(Sizes(&rows, 1), norm_dtype(x.dtype));
+}
+template <class T>
+void rms_typed(Call& c, DType dtype) {
+  Ref<Tensor> x = contiguous_as(c.tensor(0), dtype), w = in_dtype(c.tensor_or_null(1), dtype);
+  Target out(c.out(0), dtype), rstd(c.out(1), dtype);
+  norm_rows<T>({layout(*x, c.integer(2), 1, 1), x->data<T>(), data_or_null<T>(w), nullptr,
+                out.data<T>(), nullptr, rstd.data<T>(),
+                c.has(3) ? c.number(3) : double(std::numeric_limits<T>::epsilon())});
+  for (Target* t : {&out, &rstd}) t->finish();
+}
+void rms_run(Call& c) {
+  DType dtype = norm_dtype(c.tensor(0).dtype);
+  dtype == DType::F64 ? rms_typed<double>(c, dtype) : rms_typed<float>(c, dtype);
+}
+
+// _rms_norm_backward(grad, input, rstd, weight, rows, affine) -> (grad_input, grad_weight)
+void rms_backward_infer(Call& c) {
+  Tensor& x = c.tensor(1);
+  int64_t parameters = c.flag(5) ? layout(x, c.integer(4), 1, 1).cols : 0;
+  c.add_out(x.sizes(), x.dtype);
+  c.add_out(Sizes(&parameters, 1), c.tensor_or_null(3) ? c.tensor(3).dtype : x.dtype);
+}
+template <class T>
+void rms_backward_typed(Call& c, DType dtype) {
+  Ref<Tensor> g = contiguous_as(c.tensor(0), dtype), x = contiguous_as(c.tensor(1), dtype);
+  Ref<Tensor> rstd = contiguous_as(c.tensor(2), dtype), w = in_dtype(c.tensor_or_null(3), dtype);
+  Target gx(c.out(0), dtype), gw(c.out(1), dtype);
+  Ref<Tensor> unused = empty(gw.out.sizes(), dtype);  // the gradient of the offset there is not
+  RowNormBackward<T> k{layout(*x, c.integer(4), 1, 1),
+                       g->data<T>(),
+                       x->data<T>(),
+                       nullptr,
+                       rstd->data<T>(),
+                       data_or_null<T>(w),
+                       gx.data<T>(),
+                       gw.data<T>(),
+                       unused->data<T>(),
+                       nullptr};
+  norm_rows_backward(k, gw.out.numel);
+  for (Target* t : {&gx, &gw}) t->finish();
+}
+void rms_backward_run(Call& c) {
+  DType dtype = norm_dtype(c.tensor(1).dtype);
+  dtype == DType::F64 ? rms_backward_typed<double>(c, dtype) : rms_backward_typed<float>(c, dtype);
+}
+
+RL_ISA_KERNEL("_rms_norm", rms_infer, rms_run);
+RL_ISA_KERNEL("_rms_norm_backward", rms_backward_infer, rms_backward_run);
 RL_ISA_KERNEL("_row_norm", forward_infer, forward_run);
 RL_ISA_KERNEL("_row_norm_backward", backward_infer, backward_run);
 

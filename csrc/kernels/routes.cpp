@@ -79,19 +79,37 @@ bool to_dtype(const Call& c, Steps& s) {
   return true;
 }
 
-// layer_norm(input, normalized_shape, weight, bias, eps, cudnn_enable)
-bool layer_norm(const Call& c, Steps& s) {
+// How many rows the dimensions before normalized_shape, argument 1, make; kNoRows where that is not
+// the end of the input's shape, or some parameter from argument 2 on has another.
+constexpr int64_t kNoRows = -1;
+int64_t rows_to_norm(const Call& c, int parameters) {
   Sizes sizes = c.tensor(0).sizes(), shape = c.ints(1);
   auto is_shape = [&](Sizes t) {
     return std::equal(shape.begin(), shape.end(), t.begin(), t.end());
   };
   if (shape.empty() || shape.size() > sizes.size() || !is_shape(sizes.last(shape.size())))
-    return false;
-  for (int i : {2, 3})
-    if (c.has(i) && !is_shape(c.tensor(i).sizes())) return false;
-  int64_t rows = checked_numel(sizes.first(sizes.size() - shape.size()));
+    return kNoRows;
+  for (int i = 2; i < 2 + parameters; ++i)
+    if (c.has(i) && !is_shape(c.tensor(i).sizes())) return kNoRows;
+  return checked_numel(sizes.first(sizes.size() - shape.size()));
+}
+
+// layer_norm(input, normalized_shape, weight, bias, eps, cudnn_enable)
+bool layer_norm(const Call& c, Steps& s) {
+  int64_t rows = rows_to_norm(c, 2);
+  if (rows == kNoRows) return false;
   s.then("_row_norm").argument(0).argument(2).argument(3).number(rows).number(1).number(1);
   s.argument(4);
+  return true;
+}
+
+// rms_norm(input, normalized_shape, weight, eps)
+bool rms_norm(const Call& c, Steps& s) {
+  DType dtype = c.tensor(0).dtype;
+  int64_t rows = rows_to_norm(c, 1);
+  if (rows == kNoRows || (dtype != DType::F32 && dtype != DType::F64)) return false;
+  if (c.has(2) && c.tensor(2).dtype != dtype) return false;
+  s.then("_rms_norm").argument(0).argument(2).number(rows).argument(3);
   return true;
 }
 
@@ -107,6 +125,7 @@ RL_ROUTE("cross_entropy", cross_entropy);
 RL_ROUTE("mse_loss", mse_loss);
 RL_ROUTE("to.dtype", to_dtype);
 RL_ROUTE("layer_norm", layer_norm);
+RL_ROUTE("rms_norm", rms_norm);
 
 }  // namespace
 }  // namespace rl

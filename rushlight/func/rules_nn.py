@@ -111,6 +111,18 @@ def _row_norm(batch, x, weight, bias, rows, groups, inner, eps):
     return out, *[m.reshape(batch.size, -1) for m in moments]
 
 
+@rule("_rms_norm")
+def _rms_norm(batch, x, weight, rows, eps):
+    """More rows; weights that differ between examples are applied after it."""
+    x, own = batch.front(0), batch.flags[1]
+    out, rstd = batch.run(x, None if own else weight, rows * batch.size, eps)
+    if own:
+        scale = batch.front(1)
+        between = x.dim() - scale.dim()
+        out = out * scale.reshape(batch.size, *[1] * between, *scale.shape[1:])
+    return out, rstd.reshape(batch.size, -1)
+
+
 @rule("_row_norm_backward")
 def _row_norm_backward(batch, g, x, mean, rstd, weight, rows, groups, inner, eps, affine):
     """Sums for the weights go over the rows of one example. From the input alone, on which the

@@ -29,6 +29,8 @@ def calls():
     yield "to.dtype", (leaf(3, 4), rl.float64, False, False, None)
     yield "to.dtype", (leaf(3, 4), rl.float32, False, True, None)
     yield "layer_norm", (leaf(3, 4), (4,), None, None, 1e-5, True)
+    yield "rms_norm", (leaf(3, 4), (4,), leaf(4), None)
+    yield "rms_norm", (leaf(2, 3, 4), (3, 4), None, 1e-3)
     yield "layer_norm", (leaf(2, 3, 4), (3, 4), leaf(3, 4), leaf(3, 4), 1e-3, True)
 
 

@@ -96,16 +96,11 @@ struct FloatProductFold {
   using Out0 = float;
   using Out1 = float;
   static void init(State& s) { s.value = 1; }
-  // gcc makes one instruction of this, and five of __builtin_convertvector.
-  template <size_t... I>
-  static Vector<double> widened(const T* x, std::index_sequence<I...>) {
-    return Vector<double>{static_cast<double>(x[I])...};
-  }
   static void row(State& s, const T* x, int64_t n, int64_t) {
     constexpr int64_t V = kLanes<double>;
     Vector<double> a = Vector<double>{} + 1.0, b = a, c = a, d = a;
     int64_t i = 0;
-    auto load = [&](int64_t at) { return widened(x + at, std::make_index_sequence<V>()); };
+    auto load = [&](int64_t at) { return load_doubles(x + at); };
     for (; i + 4 * V <= n; i += 4 * V)
       a *= load(i), b *= load(i + V), c *= load(i + 2 * V), d *= load(i + 3 * V);
     for (; i + V <= n; i += V) a *= load(i);

@@ -1,5 +1,5 @@
 // Cumulative operations along one dimension: cumsum, cumprod, cummax, cummin, logcumsumexp.
-// Lines that are contiguous are scanned one by one, four elements to a step of the chain of
+// Lines that are contiguous are scanned one by one, several elements to a step of the chain of
 // additions; otherwise neighbouring lines are scanned side by side, a row at a time.
 // To add one: a Rule (what is carried, how an element enters) and its lines at the bottom.
 #include <cmath>
@@ -7,6 +7,7 @@
 
 #include "core/allocator.h"
 #include "kernels/lines.h"
+#include "kernels/vectors.h"
 #include "plan/isa.h"
 #include "plan/pointwise.h"
 
@@ -87,12 +88,55 @@ inline To as(From v) {
   }
 }
 
+// Each lane combined with the one K before it, if there is one.
+template <class Rule, bool Back, int K, size_t... I>
+Vector<double> meet_lanes(Vector<double> v, std::index_sequence<I...>) {
+  constexpr int L = kLanes<double>;
+  using Lanes = decltype(v < v);
+  constexpr auto source = [](int i) { return Back ? i + K : i - K; };
+  constexpr auto has = [](int i) { return Back ? i + K < L : i >= K; };
+  Vector<double> before = __builtin_shuffle(v, Lanes{(has(I) ? source(I) : 0)...});
+  return Lanes{(has(I) ? -1 : 0)...} ? Rule::combine(before, v) : v;
+}
+// Each lane combined with all before it.
+template <class Rule, bool Back>
+Vector<double> scan_lanes(Vector<double> v) {
+  constexpr auto lanes = std::make_index_sequence<kLanes<double>>();
+  v = meet_lanes<Rule, Back, 1>(v, lanes);
+  if constexpr (kLanes<double> > 2) v = meet_lanes<Rule, Back, 2>(v, lanes);
+  if constexpr (kLanes<double> > 4) v = meet_lanes<Rule, Back, 4>(v, lanes);
+  return v;
+}
+// Two vectors to a step of the chain; returns how many elements that were.
+template <class Rule, bool Back, class T>
+int64_t scan_vectors(const T* first, T* to, int64_t n, double& run) {
+  constexpr int64_t L = kLanes<double>;
+  auto last = [](Vector<double> v) {
+    return __builtin_shuffle(v, decltype(v < v){} + (Back ? 0 : L - 1));
+  };
+  Vector<double> so_far = Vector<double>{} + run;
+  int64_t i = 0;
+  for (; i + 2 * L <= n; i += 2 * L) {
+    int64_t near = Back ? n - i - L : i, far = Back ? near - L : near + L;
+    Vector<double> a = scan_lanes<Rule, Back>(load_doubles(first + near));
+    Vector<double> b = scan_lanes<Rule, Back>(load_doubles(first + far));
+    b = Rule::combine(so_far, Rule::combine(last(a), b));
+    store_doubles(to + near, Rule::combine(so_far, a));
+    store_doubles(to + far, b);
+    so_far = last(b);
+  }
+  run = so_far[0];
+  return i;
+}
+
 // From the first element on, or back from the last.
 template <class Rule, bool Back, class T>
 void scan_line(const T* first, T* to, int64_t n) {
   using W = typename WideOf<T>::type;
   W run = Rule::template identity<W>();
   int64_t i = 0;
+  if constexpr (std::is_same_v<W, double> && !std::is_same_v<Rule, LogSumRule>)
+    i = scan_vectors<Rule, Back>(first, to, n, run);
   auto at = [=](int64_t k) { return Back ? n - 1 - k : k; };
   auto x = [&](int64_t k) { return as<W>(first[at(k)]); };
   auto put = [&](int64_t k, W v) { to[at(k)] = as<T>(v); };

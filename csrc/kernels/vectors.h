@@ -37,6 +37,21 @@ inline void store_vector(T* x, Vector<T> v) {
   __builtin_memcpy(x, &v, sizeof v);
 }
 
+// As many elements as a vector of doubles has. Of floats gcc makes one instruction here, and five of
+// __builtin_convertvector.
+template <class T, size_t... I>
+inline Vector<double> load_doubles(const T* x, std::index_sequence<I...>) {
+  return Vector<double>{static_cast<double>(x[I])...};
+}
+template <class T>
+inline Vector<double> load_doubles(const T* x) {
+  return load_doubles(x, std::make_index_sequence<kLanes<double>>());
+}
+inline void store_doubles(double* x, Vector<double> v) { store_vector(x, v); }
+inline void store_doubles(float* x, Vector<double> v) {
+  for (int i = 0; i < kLanes<double>; ++i) x[i] = static_cast<float>(v[i]);
+}
+
 // v, for several uses: gcc would rather load it again for each, and processors load 64 bytes once a
 // cycle.
 template <class V>

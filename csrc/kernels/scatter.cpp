@@ -1,6 +1,7 @@
 // Writing elements by position, one index per element: scatter, scatter_add, scatter_reduce.
 // Work is split so that no two threads write the same element, so results do not depend on the
 // number of threads. Slices by index are in index_reduce.cpp, reading in gather.cpp.
+#include "core/allocator.h"
 #include "kernels/combine.h"
 
 namespace rl {
@@ -21,8 +22,8 @@ struct ScatterPlan {
 };
 
 // Targets lie rows apart, where no prefetcher finds them: each is asked for this many elements
-// ahead.
-constexpr int64_t kAhead = 16;
+// ahead, unless so few bytes are near anyway.
+constexpr int64_t kAhead = 16, kNear = 512 << 10;
 
 // Where elements come from: a tensor, or one number that stands for all of them.
 struct Values {
@@ -57,6 +58,8 @@ void write_targets(const ScatterPlan& p, const Values& v, const char* op, int64_
   int64_t n = size_or_one(p.out, p.dim), step = stride_or_zero(p.out, p.dim);
   const int64_t* to = p.inner_out.empty() ? nullptr : p.inner_out.data();
   const int64_t* from = p.inner_src.empty() || !v.tensor ? nullptr : p.inner_src.data();
+  bool far = p.out.numel * static_cast<int64_t>(sizeof(T)) > kNear;
+  int64_t asked = far ? k_end - kAhead : k_begin;
   for (int64_t o = o_begin; o < o_end; ++o) {
     int64_t out0 = outer_offset(p.index, p.out, p.dim, o);
     int64_t src0 = v.tensor ? outer_offset(p.index, *v.tensor, p.dim, o) : 0;
@@ -70,13 +73,61 @@ void write_targets(const ScatterPlan& p, const Values& v, const char* op, int64_
       for (int64_t k = k_begin; k < k_end; ++k) {
         if (static_cast<uint64_t>(row[k]) >= static_cast<uint64_t>(n))
           bad_index(ErrorKind::Runtime, op, row[k], p.dim, n);
-        if (k + kAhead < k_end)
+        if (k < asked)
           __builtin_prefetch(out + out0 + row[k + kAhead] * step + (to ? to[k] : k + kAhead), 1);
         T& target = out[out0 + row[k] * step + (to ? to[k] : k)];
         target = Combine::apply(target, x[src0 + j * v.step + (from ? from[k] : k * v.next)]);
       }
     }
   }
+}
+
+// ---- targets beyond the second-level cache, hit at random: strips of them are copied into it, met
+// there, and copied back. (Strips where they are would share a few sets of the cache if rows are a
+// power of two.)
+constexpr int64_t kBeyond = 1 << 20;  // bytes
+
+// Elements of a row that a strip has; 0: not worth it.
+int64_t strip_width(const ScatterPlan& p) {
+  int64_t n = size_or_one(p.out, p.dim), item = item_size(p.out.dtype), line = 64 / item;
+  bool rows = p.inner_out.empty() && p.l.inner >= line && p.index.ndim == p.out.ndim;
+  if (!rows || n * p.l.inner * item <= kBeyond || p.l.size < n / 4) return 0;
+  int64_t width = kNear / (n * item) / line * line;
+  return width ? std::min(width, p.l.inner) : n * line * item <= kBeyond ? line : 0;
+}
+
+template <class T, class Combine>
+void write_strip(const ScatterPlan& p, const Values& v, const char* op, int64_t o, int64_t k,
+                 int64_t width) {
+  int64_t n = size_or_one(p.out, p.dim), step = stride_or_zero(p.out, p.dim);
+  Scratch<T> strip(n * width);
+  T *near = strip.data(), *out = p.out.data<T>() + outer_offset(p.index, p.out, p.dim, o) + k;
+  auto* x = static_cast<const T*>(v.data);
+  if (v.tensor) x += outer_offset(p.index, *v.tensor, p.dim, o);
+  auto* ix = p.index.data<int64_t>() + o * p.l.size * p.l.inner + k;
+  const int64_t* from = p.inner_src.empty() || !v.tensor ? nullptr : p.inner_src.data();
+  for (int64_t i = 0; i < n; ++i) std::copy_n(out + i * step, width, near + i * width);
+  for (int64_t j = 0; j < p.l.size; ++j, ix += p.l.inner)
+    for (int64_t c = 0; c < width; ++c) {
+      if (static_cast<uint64_t>(ix[c]) >= static_cast<uint64_t>(n))
+        bad_index(ErrorKind::Runtime, op, ix[c], p.dim, n);
+      T& target = near[ix[c] * width + c];
+      target = Combine::apply(target, x[j * v.step + (from ? from[k + c] : (k + c) * v.next)]);
+    }
+  for (int64_t i = 0; i < n; ++i) std::copy_n(near + i * width, width, out + i * step);
+}
+
+using WriteStrip = void (*)(const ScatterPlan& p, const Values& v, const char* op, int64_t o,
+                            int64_t k, int64_t width);
+void each_strip(const ScatterPlan& p, const Values& v, const char* op, int64_t width,
+                WriteStrip write) {
+  int64_t across = (p.l.inner + width - 1) / width;
+  parallel_for(p.l.outer * across, 1, [&](int64_t b, int64_t e) {
+    for (int64_t i = b; i < e; ++i) {
+      int64_t k = i % across * width;
+      write(p, v, op, i / across, k, std::min(width, p.l.inner - k));
+    }
+  });
 }
 
 // Threads take ranges of the positions after `dim`, or of those before it, never parts of a line.
@@ -103,12 +154,17 @@ void scatter_into(Tensor& out, const Tensor& index, int dim, const Source& src, 
   store_number(number, out.dtype, src.number);
   Values values{t, t ? t->raw() : number, t ? stride_or_zero(*t, dim) : 0, t ? 1 : 0};
   WriteTargets write = nullptr;
+  WriteStrip write_near = nullptr;
+  auto take = [&]<class T, class Combine>() {
+    write = write_targets<T, Combine>, write_near = write_strip<T, Combine>;
+  };
   if (r == Reduce::Replace)
-    with_size(item_size(out.dtype), [&]<class U>() { write = write_targets<U, Replace>; });
+    with_size(item_size(out.dtype), [&]<class U>() { take.template operator()<U, Replace>(); });
   else
     dispatch(out.dtype, [&]<class T>() {
-      with_combine(r, [&]<class Combine>() { write = write_targets<T, Combine>; });
+      with_combine(r, [&]<class Combine>() { take.template operator()<T, Combine>(); });
     });
+  if (int64_t width = strip_width(p)) return each_strip(p, values, op, width, write_near);
   each_target(p, values, op, write);
 }
 

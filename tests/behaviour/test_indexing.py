@@ -74,3 +74,28 @@ def test_second_order_through_indexing():
     (g,) = rl.autograd.grad((x[rl.tensor([0, 2, 2])] ** 3).sum(), x, create_graph=True)
     (h,) = rl.autograd.grad(g[1:].sum(), x)
     assert h.tolist() == [0, 0, 36]
+
+
+@pytest.mark.parametrize(
+    "dim, shape, index_shape", [(0, (700, 900), (500, 850)), (1, (3, 600, 200), (3, 400, 200))]
+)
+@pytest.mark.parametrize("reduce", ["sum", "amax", "set"])
+def test_scatter_into_more_than_a_cache(dim, shape, index_shape, reduce):
+    """Strips of the target, met apart, hold what single columns do."""
+    rl.manual_seed(0)
+    out, source = rl.randint(0, 9, shape).float(), rl.randint(0, 9, index_shape).float()
+    index = rl.randint(0, shape[dim], index_shape)
+
+    def write(out, index, source):
+        if reduce == "set":
+            return out.scatter(dim, index, source)
+        return out.scatter_reduce(dim, index, source, reduce)
+
+    whole = write(out, index, source)
+    for k in range(0, index_shape[-1], 61):
+        column = write(out[..., k : k + 1], index[..., k : k + 1], source[..., k : k + 1])
+        assert rl.equal(whole[..., k : k + 1], column), k
+    assert rl.equal(whole[..., index_shape[-1] :], out[..., index_shape[-1] :])
+    index[..., -1] = shape[dim]
+    with pytest.raises((RuntimeError, IndexError), match="out of bounds"):
+        write(out, index, source)

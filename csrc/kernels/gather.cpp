@@ -25,17 +25,6 @@ void gather_infer(Call& c) {
              t.sizes(), " apart from dimension ", dim);
 }
 
-// Looked at before the loop that reads, which then has no branch.
-void check_positions(const int64_t* at, int64_t count, int64_t n, const char* op, int dim) {
-  uint64_t outside = 0,
-           last = static_cast<uint64_t>(n - 1);  // top bit: a position or the room above
-  for (int64_t j = 0; j < count; ++j)
-    outside |= static_cast<uint64_t>(at[j]) | (last - static_cast<uint64_t>(at[j]));
-  if (!(outside >> 63)) return;
-  for (int64_t j = 0; j < count; ++j)
-    if (at[j] < 0 || at[j] >= n) bad_index(ErrorKind::Runtime, op, at[j], dim, n);
-}
-
 template <class U>
 void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const char* op) {
   Lines l = lines_of(index, dim);
@@ -48,12 +37,13 @@ void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const c
       for (int64_t o = b; o < e; ++o) {
         const U* x = t.data<U>() + outer_offset(index, t, dim, o);
         const int64_t* row = ix + o * l.size;
-        check_positions(row, l.size, n, op, dim);
         U* to = out + o * l.size;
-        if (step == 1)
-          for (int64_t j = 0; j < l.size; ++j) to[j] = x[row[j]];
-        else
-          for (int64_t j = 0; j < l.size; ++j) to[j] = x[row[j] * step];
+#pragma GCC unroll 4
+        for (int64_t j = 0; j < l.size; ++j) {
+          if (static_cast<uint64_t>(row[j]) >= static_cast<uint64_t>(n)) [[unlikely]]
+            bad_index(ErrorKind::Runtime, op, row[j], dim, n);
+          to[j] = x[row[j] * step];
+        }
       }
     });
   parallel_for(l.outer * l.size, line_grain({1, l.inner, 1}), [&](int64_t b, int64_t e) {

@@ -59,7 +59,8 @@ class Direct {
   }
 
   void run() {
-    int64_t blocks = part_ == ConvPart::Weight ? 1 : (g_.batch + frame_.images - 1) / frame_.images;
+    if (part_ == ConvPart::Weight) return weights();
+    int64_t blocks = all_blocks();
     int64_t work = channels_ * outs_ * taps_ * frame_.plane * frame_.images;
     parallel_for(g_.groups * blocks, 1 + 65536 / work, [&](int64_t begin, int64_t end) {
       Scratch<T> x(channels_ * frame_.phases * frame_.row), y(outs_ * frame_.row);
@@ -68,12 +69,36 @@ class Direct {
         p.images = std::min(frame_.images, g_.batch - p.image);
         if (part_ == ConvPart::Forward) forward(p);
         if (part_ == ConvPart::Input) input(p);
-        if (part_ == ConvPart::Weight) weight(p);
       }
     });
   }
 
+  // Few groups are also split into shares of the images, as many whatever the number of threads,
+  // whose sums are added up. Threads that met within each block of images would mostly wait.
+  void weights() const {
+    constexpr int64_t kShares = 8, kFewWeights = 1 << 15;
+    int64_t depth = channels_ * taps_, size = outs_ * depth, blocks = all_blocks();
+    int64_t shares = g_.groups < kShares && size <= kFewWeights ? std::min(kShares, blocks) : 1;
+    Scratch<T> others(g_.groups * (shares - 1) * size);
+    int64_t work = size * frame_.plane * g_.batch / shares;
+    parallel_for(g_.groups * shares, 1 + 65536 / work, [&](int64_t begin, int64_t end) {
+      Scratch<T> x(channels_ * frame_.phases * frame_.row), y(outs_ * frame_.row);
+      for (int64_t i = begin; i < end; ++i) {
+        int64_t group = i / shares, share = i % shares;
+        auto first = [&](int64_t s) { return s * blocks / shares * frame_.images; };
+        T* w = share ? others.data() + (i - group - 1) * size : w_ + group * size;
+        weight({group, first(share), 0, x.data(), y.data(), true},
+               std::min(first(share + 1), g_.batch), w);
+      }
+    });
+    for (int64_t i = 0; i < g_.groups * (shares - 1); ++i)
+      for (int64_t j = 0; j < size; ++j)
+        w_[i / (shares - 1) * size + j] += others.data()[i * size + j];
+  }
+
  private:
+  int64_t all_blocks() const { return (g_.batch + frame_.images - 1) / frame_.images; }
+
   // Images [image, image + images) of a group, and the rows for them.
   struct Part {
     int64_t group, image, images;
@@ -201,16 +226,15 @@ class Direct {
     });
   }
 
-  void weight(Part p) const {
+  void weight(Part p, int64_t end_image, T* w) const {
     std::vector<int64_t> offsets = all_offsets();
     auto depth = static_cast<int64_t>(offsets.size());
-    T* w = w_ + p.group * outs_ * depth;
     std::fill_n(w, outs_ * depth, T(0));
     EvenParts strips(outs_, 4);
     int64_t most = kTile / ((outs_ + strips.count - 1) / strips.count);
     EvenParts runs(depth, most);
-    for (; p.image < g_.batch; p.image += frame_.images) {
-      p.images = std::min(frame_.images, g_.batch - p.image);
+    for (; p.image < end_image; p.image += frame_.images) {
+      p.images = std::min(frame_.images, end_image - p.image);
       load_x(p);
       load_y(p);
       p.fresh = false;

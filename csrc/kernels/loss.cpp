@@ -93,15 +93,17 @@ template <class T>
 void backward(Call& c, DType dtype) {
   Ref<Tensor> g = contiguous_as(c.tensor(0), dtype), t = indices(c, c.tensor(2));
   Ref<Tensor> w = weights(c, c.tensor_or_null(3), c.tensor(1), dtype);
-  Ref<Tensor> total = contiguous_as(c.tensor(6), dtype), out = empty(c.out(0).sizes(), dtype);
+  Ref<Tensor> total = contiguous_as(c.tensor(6), dtype);
+  bool direct = c.out(0).contiguous && c.out(0).dtype == dtype;
+  Ref<Tensor> out = direct ? Ref<Tensor>::share(&c.out(0)) : empty(c.out(0).sizes(), dtype);
   const T *pg = g->data<T>(), *pw = w ? w->data<T>() : nullptr;
   T *to = out->data<T>(), divide = c.integer(5) == kMean ? *total->data<T>() : T(1);
   bool each = c.integer(5) == kNone;
-  std::fill_n(to, out->numel, T(0));
+  fill(*out, Scalar::of(int64_t{0}));
   walk(c.tensor(1), *t, c.integer(4)).each("nll_loss", [&](int64_t i, int64_t at, int64_t k) {
     to[at] = -(pw ? pw[k] : T(1)) * pg[each ? i : 0] / divide;
   });
-  copy_into(c.out(0), *out);
+  if (!direct) copy_into(c.out(0), *out);
 }
 void backward_run(Call& c) {
   DType dtype = compute_dtype(c.tensor(1).dtype);

@@ -391,9 +391,18 @@ static Ref<Tensor> sum_of(Tensor& a, Tensor& b) {
   return call_tensor_op("add", {object(swap ? &b : &a), object(swap ? &a : &b)});
 }
 
+// Does nobody but the caller hold the tensor or see its memory?
+static bool is_sole(Tensor& g) {
+  return Py_REFCNT(object(&g)) == 1 && !g.view && is_dense(g) &&
+         g.storage->refcount.load() == 1 && !g.grad_fn;
+}
+
 Ref<Tensor> add_gradients(Tensor& a, Tensor& b, bool may_reuse, const Pass& pass) {
   GradMode mode(pass.create_graph);
   NoTorchFunction off;
+  // The first of them may be added into as well, if it was made for us.
+  bool alike = a.dtype == b.dtype && std::ranges::equal(a.sizes(), b.sizes());
+  may_reuse |= !a.kind && alike && a.storage->capacity && is_sole(a);
   if (!may_reuse || pass.create_graph || a.kind != b.kind || level_of(a)) return sum_of(a, b);
   return call_tensor_op("add_", {object(&a), object(&b)});
 }
@@ -422,9 +431,7 @@ static void add_to_grad(Tensor& v, Ref<Tensor> g, const Pass& pass) {
   if (!v.grad) {
     auto* o = object(g.get());
     bool fits = !thread_state().grad_layout || laid_out_as(*g, v);
-    bool sole = fits && Py_REFCNT(o) == 1 && !g->view && is_dense(*g) &&
-                g->storage->refcount.load() == 1 && !g->grad_fn;
-    Ref<Tensor> kept = sole ? g : fits ? call_tensor_op("clone", {o}) : copy_laid_out_as(*g, v);
+    Ref<Tensor> kept = fits && is_sole(*g) ? g : fits ? call_tensor_op("clone", {o}) : copy_laid_out_as(*g, v);
     v.grad = kept.give();
   } else if (pass.create_graph || v.grad->kind != g->kind || level_of(*g)) {
     release(std::exchange(v.grad, sum_of(*v.grad, *g).give()));

@@ -9,6 +9,7 @@
 #include "kernels/gemm.h"
 #include "kernels/gemm_tile.h"
 #include "kernels/parts.h"
+#include "kernels/transpose.h"
 #include "plan/blocks.h"
 #include "plan/isa.h"
 
@@ -56,10 +57,28 @@ void pack_rows(T* to, int64_t sliver, const T* from, int64_t step, int64_t depth
     }
 }
 
+// Where columns of b are contiguous, `step` apart: in squares of whole vectors.
+template <class T>
+void pack_columns(T* to, const T* from, int64_t step, int64_t depth) {
+  constexpr int64_t L = kLanes<T>;
+  for (int64_t j = 0; j < kWidth<T>; j += L, from += L * step) {
+    int64_t k = 0;
+    for (; k + L <= depth; k += L) {
+      Vector<T> v[L];
+      for (int i = 0; i < L; ++i) v[i] = load_vector(from + i * step + k);
+      transpose(v);
+      for (int i = 0; i < L; ++i) store_vector(to + (k + i) * kWidth<T> + j, v[i]);
+    }
+    for (; k < depth; ++k)
+      for (int i = 0; i < L; ++i) to[k * kWidth<T> + j + i] = from[i * step + k];
+  }
+}
+
 // Any sliver of b; missing columns are 0.
 template <class T>
 void pack_sliver(T* to, const T* from, const Matrix& b, int64_t depth, int64_t cols) {
   constexpr int64_t item = sizeof(T);
+  if (b.row_stride == 1 && cols == kWidth<T>) return pack_columns(to, from, b.col_stride, depth);
   if (cols < kWidth<T>) std::fill_n(to, depth * kWidth<T>, T(0));
   mover(item)(reinterpret_cast<char*>(to), reinterpret_cast<const char*>(from), depth, cols,
               {kWidth<T> * item, item}, {b.row_stride * item, b.col_stride * item});
@@ -93,8 +112,9 @@ class Product {
     int64_t width = std::min(kPanel, b_.cols);
     bool packs_b = !direct_ || b_.cols % kLanes<T>;
     Scratch<T> panel(packs_b ? slivers(width) * sliver_size(depth_of(b_)) : 0);
+    if (b_.row_stride == 1 && b_.col_stride != 1) lazy_ = panel.data();
     run({0, b_.cols}, [&](const Piece& p) {
-      if (packs_b) pack_panel(panel.data(), p);
+      if (packs_b && !lazy_) pack_panel(panel.data(), p);
       return panel.data();
     });
   }
@@ -176,9 +196,21 @@ class Product {
     for (int64_t i0 = 0; i0 < a_.rows; i0 += kBlock) {
       int64_t rows = std::min(kBlock, a_.rows - i0);
       if (packs_a_) pack_block(i0, rows, p.k, p.depth);
-      for (int64_t j = 0; j < p.cols; j += kWidth<T>)
-        multiply_sliver(i0, rows, p.j, j, std::min(kWidth<T>, p.cols - j), p.k, p.depth);
+      for (int64_t j = 0; j < p.cols; j += kWidth<T>) {
+        int64_t cols = std::min(kWidth<T>, p.cols - j);
+        bool fresh = lazy_ && i0 == 0;
+        if (fresh)
+          pack_sliver(lazy_ + j / kWidth<T> * sliver_size(p.depth), b_at(p.k, p.j + j), b_, p.depth,
+                      cols);
+        int64_t next = fresh ? std::min(kWidth<T>, p.cols - j - cols) : 0;
+        multiply_sliver(i0, rows, p.j, j, cols, p.k, p.depth, next);
+      }
     }
+  }
+  // Asks for contiguous columns [j, end) of b: no prefetcher follows so many short runs.
+  void ask_for(int64_t k, int64_t depth, int64_t j, int64_t end) const {
+    for (; j < end; ++j)
+      for (int64_t i = 0; i < depth; i += 64 / sizeof(T)) __builtin_prefetch(b_at(k + i, j), 0, 2);
   }
 
   void pack_block(int64_t i0, int64_t rows, int64_t k0, int64_t depth) {
@@ -196,8 +228,9 @@ class Product {
       }
   }
 
+  // Meanwhile the `next` columns are read, which are packed next.
   void multiply_sliver(int64_t i0, int64_t rows, int64_t j0, int64_t j, int64_t cols, int64_t k0,
-                       int64_t depth) {
+                       int64_t depth, int64_t next) {
     bool whole = cols == kWidth<T>, in_place = direct_ && (whole || cols == kLanes<T>);
     bool add = accumulate_ || k0 > 0;
     bool straight = whole && c_.col == 1;
@@ -209,6 +242,8 @@ class Product {
     EvenParts strips(rows, kRows);
     for (int64_t i = 0, begin = 0; begin < rows; ++i) {
       int64_t end = strips.begin(i + 1);
+      int64_t after = j0 + j + cols;
+      ask_for(k0, depth, after + i * next / strips.count, after + (i + 1) * next / strips.count);
       Target<T> c{c_.c + (i0 + begin) * c_.row + (j0 + j) * c_.col, c_.row, c_.col};
       s.a = packs_a_ ? block_ + begin * depth : a_at(i0 + begin, k0);
       with_number<kRows>(end - begin, [&]<int R>() {
@@ -223,6 +258,7 @@ class Product {
   Target<T> c_;
   bool accumulate_, direct_, packs_a_;
   const T* panel_ = nullptr;
+  T* lazy_ = nullptr;  // the panel, if its slivers are packed when they are first multiplied
   T* block_ = nullptr;
 };
 

@@ -1,6 +1,7 @@
-// Normalisation of rows: layer norm, group norm, and RMS norm, whose rows keep their mean. The input is seen as [rows, cols]; the
-// affine parameter of element (r, c) is number (r mod groups) * (cols / inner) + c / inner,
-// which is c for layer norm (groups = inner = 1) and the channel for group norm.
+// Normalisation of rows: layer norm, group norm, and RMS norm, whose rows keep their mean. The
+// input is seen as [rows, cols]; the affine parameter of element (r, c) is number (r mod groups) *
+// (cols / inner) + c / inner, which is c for layer norm (groups = inner = 1) and the channel for
+// group norm.
 #include "core/allocator.h"
 #include "kernels/norm.h"
 
@@ -87,7 +88,8 @@ struct RowNormBackward {
     T m = center(r), s = rstd[r];
     int64_t first = r % l.groups * l.features();
     auto [sum, dot] = row_sums(r, first, pg, px);
-    T a = mean ? static_cast<T>(sum / double(l.cols)) : T(0), b = static_cast<T>(dot / double(l.cols));
+    T a = mean ? static_cast<T>(sum / double(l.cols)) : T(0),
+      b = static_cast<T>(dot / double(l.cols));
     T* to = gx + r * l.cols;
     if (l.inner == 1 && !weight)
       return map(l.cols, [&](int64_t i) { to[i] = s * (pg[i] - a - (px[i] - m) * s * b); });
@@ -252,7 +254,8 @@ void backward_run(Call& c) {
     backward_typed<float>(c, dtype);
 }
 
-// _rms_norm(input, weight, rows, eps) -> (output, rstd); without eps, it is what rounding loses of 1
+// _rms_norm(input, weight, rows, eps) -> (output, rstd); without eps, it is what rounding loses of
+// 1
 void rms_infer(Call& c) {
   Tensor& x = c.tensor(0);
   check_norm_dtype(c, x);

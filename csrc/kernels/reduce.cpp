@@ -78,7 +78,7 @@ void choose_path(Plan& p) {
   const Axis &k = p.kept[0], &r = p.reduced[0];
   p.by_columns = k.size >= 4 && (k.in < r.in || p.count <= 16);
   for (int i = 1; i < p.n_kept; ++i) p.outer *= p.kept[i].size;
-  p.width = !p.by_columns       ? std::clamp<int64_t>(kGrain / std::max<int64_t>(p.count, 1), 1, 64)
+  p.width = !p.by_columns      ? std::clamp<int64_t>(kGrain / std::max<int64_t>(p.count, 1), 1, 64)
             : rows_in_place(p) ? kFoldWidth
                                : kGatherWidth;
   p.width = std::min(p.width, k.size);

@@ -37,7 +37,8 @@ inline void store_vector(T* x, Vector<T> v) {
   __builtin_memcpy(x, &v, sizeof v);
 }
 
-// As many elements as a vector of doubles has. Of floats gcc makes one instruction here, and five of
+// As many elements as a vector of doubles has. Of floats gcc makes one instruction here, and five
+// of
 // __builtin_convertvector.
 template <class T, size_t... I>
 inline Vector<double> load_doubles(const T* x, std::index_sequence<I...>) {

@@ -136,8 +136,7 @@ void put(const Plan& p, Scratch& scratch, char* at, int64_t rows, int64_t cols) 
   if (p.streams) {
     if (dtype != p.result) converter(p.result, dtype)(raw, block, rows * cols);
     const char* from = dtype != p.result ? raw : block;
-    for (int64_t r = 0; r < rows; ++r)
-      stream(at + r * step.row, from + r * packed.row, packed.row);
+    for (int64_t r = 0; r < rows; ++r) stream(at + r * step.row, from + r * packed.row, packed.row);
     return;
   }
   if (dtype == p.result) return mover(item)(at, block, rows, cols, step, packed);
@@ -333,7 +332,8 @@ bool run_direct(const PointwiseKernel& k, Compute compute, Tensor& out,
                   return !in.tensor || in.tensor->numel == 1;
                 });
   Direct d;  // only what is used is set
-  d.fn = spread ? k.spread[c] : k.fn[c], d.params = params, d.count = static_cast<int>(inputs.size()) + 1;
+  d.fn = spread ? k.spread[c] : k.fn[c], d.params = params,
+  d.count = static_cast<int>(inputs.size()) + 1;
   d.at[0] = static_cast<char*>(out.raw());
   d.item[0] = item_size(out.dtype);
   for (int i = 1; i < d.count; ++i) {
@@ -372,8 +372,8 @@ void run_general(Plan& p, std::span<const PointwiseInput> inputs, const Tensor& 
     Operand& o = p.space.op[k];
     o.constant = std::all_of(o.stride, o.stride + p.space.dims, [](int64_t v) { return v == 0; });
   }
-  p.streams = worth_streaming(p.kernel, out, inputs) &&
-              steps_of(p.space, 0).col == item_size(out.dtype);
+  p.streams =
+      worth_streaming(p.kernel, out, inputs) && steps_of(p.space, 0).col == item_size(out.dtype);
   bool direct = direct_rows(p);
   TileShape tile = direct ? direct_tile(p) : tile_shape(p.space, widest(p));
   auto run = direct ? run_direct_rows : run_tiles;

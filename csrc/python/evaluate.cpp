@@ -393,8 +393,8 @@ static Ref<Tensor> sum_of(Tensor& a, Tensor& b) {
 
 // Does nobody but the caller hold the tensor or see its memory?
 static bool is_sole(Tensor& g) {
-  return Py_REFCNT(object(&g)) == 1 && !g.view && is_dense(g) &&
-         g.storage->refcount.load() == 1 && !g.grad_fn;
+  return Py_REFCNT(object(&g)) == 1 && !g.view && is_dense(g) && g.storage->refcount.load() == 1 &&
+         !g.grad_fn;
 }
 
 Ref<Tensor> add_gradients(Tensor& a, Tensor& b, bool may_reuse, const Pass& pass) {
@@ -431,7 +431,9 @@ static void add_to_grad(Tensor& v, Ref<Tensor> g, const Pass& pass) {
   if (!v.grad) {
     auto* o = object(g.get());
     bool fits = !thread_state().grad_layout || laid_out_as(*g, v);
-    Ref<Tensor> kept = fits && is_sole(*g) ? g : fits ? call_tensor_op("clone", {o}) : copy_laid_out_as(*g, v);
+    Ref<Tensor> kept = fits && is_sole(*g) ? g
+                       : fits              ? call_tensor_op("clone", {o})
+                                           : copy_laid_out_as(*g, v);
     v.grad = kept.give();
   } else if (pass.create_graph || v.grad->kind != g->kind || level_of(*g)) {
     release(std::exchange(v.grad, sum_of(*v.grad, *g).give()));

@@ -1,5 +1,5 @@
-// Functors of piecewise linear activations, and of gradients that are a product: they take less time
-// than moving their operands. Gradients take the output's gradient first. Included by
+// Functors of piecewise linear activations, and of gradients that are a product: they take less
+// time than moving their operands. Gradients take the output's gradient first. Included by
 // kernels/pointwise_piecewise.cpp; parameters p, q, r are the record's arguments.
 
 RL_BINARY(relu_backward, kReal, { return b > T(0) ? a : T(0); })

@@ -234,8 +234,7 @@ def _(make):
 
 
 @op(
-    "_rms_norm(Tensor input, Tensor? weight, int rows, float? eps)"
-    " -> (Tensor output, Tensor rstd)",
+    "_rms_norm(Tensor input, Tensor? weight, int rows, float? eps) -> (Tensor output, Tensor rstd)",
     at=("internal",),
 )
 def _rms_norm(input, weight, rows, eps):

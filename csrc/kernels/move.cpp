@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#ifdef __AVX__
+#ifdef __SSE2__
 #include <immintrin.h>
 #endif
 
@@ -61,17 +61,25 @@ inline void copy_bytes(char* dst, const char* src, int64_t n) {
   for (int64_t i = 0; i < n; ++i) dst[i] = src[i];
 }
 
+#ifdef __AVX__
+inline void stream_chunk(char* to, Chunk v) {
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(to), std::bit_cast<__m256i>(v));
+}
+#elif defined(__SSE2__)
+inline void stream_chunk(char* to, Chunk v) {
+  _mm_stream_si128(reinterpret_cast<__m128i*>(to), std::bit_cast<__m128i>(v));
+}
+#endif
+
 // Whole lines go past the caches.
 void stream(char* dst, const char* src, int64_t n) {
-#ifdef __AVX__
+#ifdef __SSE2__
   constexpr int64_t line = 64;
   int64_t head = std::min(n, -reinterpret_cast<intptr_t>(dst) & (line - 1));
   int64_t whole = head + (n - head) / line * line;
   copy_bytes(dst, src, head);
   for (int64_t i = head; i < whole; i += line)
-    for (int64_t j = i; j < i + line; j += kChunk)
-      _mm256_stream_si256(reinterpret_cast<__m256i*>(dst + j),
-                          std::bit_cast<__m256i>(read<Chunk>(src + j)));
+    for (int64_t j = i; j < i + line; j += kChunk) stream_chunk(dst + j, read<Chunk>(src + j));
   copy_bytes(dst + whole, src + whole, n - whole);
 #else
   copy_bytes(dst, src, n);

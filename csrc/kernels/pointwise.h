@@ -12,9 +12,8 @@ namespace {
 constexpr int kB = 1, kI = 2, kF = 4, kD = 8, kCF = 16, kCD = 32;
 constexpr int kAnySign = 64;  // no compute type: the int64 functor serves uint64 as well
 constexpr int kSmall = 128;   // 8, 16 and 32-bit integers in their own width
-constexpr int kSpread =
-    256;  // no compute type: floats also with one element for each but the first
-constexpr int kDemand = 512;   // no compute type: kDemand * a PointwiseDemand
+constexpr int kSpread = 256;  // no compute type: floats also with one element for all but the first
+constexpr int kDemand = 512;  // no compute type: kDemand * a PointwiseDemand
 constexpr int kFloat8 = 8192;  // no compute type: 8-bit floats are served as well
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;

@@ -332,8 +332,8 @@ bool run_direct(const PointwiseKernel& k, Compute compute, Tensor& out,
                   return !in.tensor || in.tensor->numel == 1;
                 });
   Direct d;  // only what is used is set
-  d.fn = spread ? k.spread[c] : k.fn[c], d.params = params,
-  d.count = static_cast<int>(inputs.size()) + 1;
+  d.fn = spread ? k.spread[c] : k.fn[c];
+  d.params = params, d.count = static_cast<int>(inputs.size()) + 1;
   d.at[0] = static_cast<char*>(out.raw());
   d.item[0] = item_size(out.dtype);
   for (int i = 1; i < d.count; ++i) {

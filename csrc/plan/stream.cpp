@@ -13,6 +13,9 @@ namespace rl {
 // Of a cache that several cores share, a good part; never so much that machines which report all
 // their sockets' caches as one would not stream at all.
 bool past_cache(int64_t bytes) {
+#ifndef __SSE2__
+  return false;
+#endif
   static const int64_t threshold = [] {
     constexpr int64_t kLeast = int64_t{8} << 20, kMost = int64_t{32} << 20;
     int64_t cache = sysconf(_SC_LEVEL3_CACHE_SIZE);

@@ -195,18 +195,21 @@ struct Rows {
 };
 
 // Strips that the second-level cache keeps between passes; where they would be narrow, memory is
-// read in rows as long as a strip can be.
-int64_t strip_width(int64_t n) {
+// read in rows as long as a strip can be, and every thread has one.
+int64_t strip_width(const Rows& r) {
   constexpr int64_t kKept = 1 << 17, kNarrow = 64;  // elements
-  int64_t width = kKept / n / kNarrow * kNarrow;
-  return width < kNarrow ? kStrip : std::min(width, kStrip);
+  int64_t width = kKept / r.n / kNarrow * kNarrow;
+  if (width) return std::min({width, kStrip, r.inner});
+  int64_t strips = (num_threads() + r.outer - 1) / r.outer;
+  int64_t share = ((r.inner + strips - 1) / strips + kNarrow - 1) / kNarrow * kNarrow;
+  return std::min({share, kStrip, r.inner});
 }
 
 // row(at, rows) for rows that are contiguous, short ones many at a time; else strip(at, columns)
 // for strips of columns.
 template <class Row, class StripOf>
 void each_row(const Rows& r, Row row, StripOf strip) {
-  int64_t width = std::min(r.inner, strip_width(r.n)), across = (r.inner + width - 1) / width;
+  int64_t width = strip_width(r), across = (r.inner + width - 1) / width;
   int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, r.n * width));
   int64_t together = r.n <= kShort ? kTogether / r.n : 1;
   parallel_for(r.outer * across, grain, [&](int64_t begin, int64_t end) {

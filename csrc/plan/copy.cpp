@@ -14,15 +14,10 @@
 namespace rl {
 namespace {
 
-bool dense(TileSteps step, int64_t rows, int64_t cols, int64_t item) {
-  return step.col == item && (rows == 1 || step.row == cols * item);
-}
-
 // For a target that is written past the caches, whose rows are contiguous.
 void stream_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
   const Operand &out = s.op[0], &in = s.op[1];
-  const TileSteps d = {out.stride[s.dims - 2], out.stride[s.dims - 1]};
-  const TileSteps r = {in.stride[s.dims - 2], in.stride[s.dims - 1]};
+  const TileSteps d = steps_of(s, 0), r = steps_of(s, 1);
   int64_t to = item_size(out.dtype), from = item_size(in.dtype);
   auto convert = converter(in.dtype, out.dtype);
   alignas(64) char gathered[kBlockBytes], converted[kBlockBytes];
@@ -45,8 +40,7 @@ void stream_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
 // A tile of the source in the source's dtype, then converted, then laid out.
 void copy_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
   const Operand &out = s.op[0], &in = s.op[1];
-  const TileSteps d = {out.stride[s.dims - 2], out.stride[s.dims - 1]};
-  const TileSteps r = {in.stride[s.dims - 2], in.stride[s.dims - 1]};
+  const TileSteps d = steps_of(s, 0), r = steps_of(s, 1);
   int64_t to = item_size(out.dtype), from = item_size(in.dtype);
   auto convert = converter(in.dtype, out.dtype);
   alignas(64) char gathered[kBlockBytes], converted[kBlockBytes];

@@ -59,18 +59,6 @@ struct alignas(64) Scratch {
   }
 };
 
-TileSteps steps_of(const Space& s, int k) {
-  return {s.op[k].stride[s.dims - 2], s.op[k].stride[s.dims - 1]};
-}
-
-// Is a tile with these steps made of contiguous rows, of one contiguous run?
-bool dense_rows(TileSteps step, int64_t cols, int64_t item) {
-  return cols == 1 || step.col == item;
-}
-bool dense(TileSteps step, int64_t rows, int64_t cols, int64_t item) {
-  return dense_rows(step, cols, item) && (rows == 1 || step.row == cols * item);
-}
-
 // The functor is called row by row where that saves copies: some operand of its own type has
 // long contiguous rows that do not follow each other.
 bool by_rows(const Plan& p, int64_t rows, int64_t cols) {

@@ -4,7 +4,7 @@
 #pragma once
 #include <algorithm>
 
-#include "plan/pointwise.h"
+#include "plan/blocks.h"
 
 namespace rl {
 
@@ -42,6 +42,19 @@ int64_t tile_count(const Space& s, TileShape tile);
 
 // Does writing `out` in any order change what is still to be read of `in`?
 bool unsafe_overlap(const Tensor& out, const Tensor& in);
+
+// An operand's steps through a tile.
+inline TileSteps steps_of(const Space& s, int k) {
+  return {s.op[k].stride[s.dims - 2], s.op[k].stride[s.dims - 1]};
+}
+
+// Is a tile with these steps made of contiguous rows, of one contiguous run?
+inline bool dense_rows(TileSteps step, int64_t cols, int64_t item) {
+  return cols == 1 || step.col == item;
+}
+inline bool dense(TileSteps step, int64_t rows, int64_t cols, int64_t item) {
+  return dense_rows(step, cols, item) && (rows == 1 || step.row == cols * item);
+}
 
 // Walks the tiles [begin, end) in order, calling f(pointer of each operand, rows, cols).
 template <class F>

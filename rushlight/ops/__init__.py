@@ -101,6 +101,7 @@ FAMILIES = (
     "pool",
     "pool_fractional",
     "norm",
+    "norm_rms",
     "norm_sync",
     "optimize",
     "loss_terms",

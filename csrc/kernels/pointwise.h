@@ -4,6 +4,7 @@
 #pragma once
 #include "plan/isa.h"
 #include "plan/pointwise.h"
+#include "scalar/lanes.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -15,6 +16,9 @@ constexpr int kSmall = 128;   // 8, 16 and 32-bit integers in their own width
 constexpr int kSpread = 256;  // no compute type: floats also with one element for all but the first
 constexpr int kDemand = 512;  // no compute type: kDemand * a PointwiseDemand
 constexpr int kFloat8 = 8192;  // no compute type: 8-bit floats are served as well
+constexpr int kLanes =
+    16384;  // no compute type: the functor takes math::Lanes, and floats go by them
+constexpr int kTables = 32768;  // the same, where Lanes hold tables of 16
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
 
@@ -63,6 +67,31 @@ void block(void* const* ptr, int64_t n, const Scalar* params) {
   for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], b[i], c[i], p, q, r);
 }
 
+// The same for floats by the functor's own vectors, where the level has them.
+template <class Fn, int Inputs, int Params>
+void lanes_block([[maybe_unused]] void* const* ptr, [[maybe_unused]] int64_t n,
+                 [[maybe_unused]] const Scalar* params) {
+#ifdef RL_HAS_LANES
+  using math::Lanes;
+  Lanes p{}, q{};
+  if (Params > 0) p = math::fill(params[0].to<float>());
+  if (Params > 1) q = math::fill(params[1].to<float>());
+  auto* o = static_cast<float*>(ptr[0]);
+  auto in = [ptr](int i) { return static_cast<const float*>(ptr[i <= Inputs ? i : 1]); };
+  math::lanes_each(n, [&](long i, long count, auto load) {
+    Lanes a = load(in(1)), b = Inputs > 1 ? load(in(2)) : a, c = Inputs > 2 ? load(in(3)) : a;
+    math::store_lanes(o + i, Fn::template apply<Lanes>(a, b, c, p, q, p), count);
+  });
+#endif
+}
+#if defined(RL_HAS_TABLES)
+constexpr int kLanesHere = kLanes | kTables;
+#elif defined(RL_HAS_LANES)
+constexpr int kLanesHere = kLanes;
+#else
+constexpr int kLanesHere = 0;
+#endif
+
 template <class Fn, class T, int Inputs, int Params>
 constexpr void add_type(PointwiseKernel& k, Compute c) {
   using Out = decltype(Fn::template apply<T>(T{}, T{}, T{}, T{}, T{}, T{}));
@@ -90,6 +119,8 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
     k.spread[static_cast<int>(Compute::F)] = block<Fn, float, Inputs, Params, true>;
     k.spread[static_cast<int>(Compute::D)] = block<Fn, double, Inputs, Params, true>;
   }
+  if constexpr ((types & kF) && (Types & kLanesHere))
+    k.fn[static_cast<int>(Compute::F)] = lanes_block<Fn, Inputs, Params>;
   k.cheap = RL_CHEAP;
   k.demands = static_cast<uint8_t>(Types % kFloat8 / kDemand);
   return k;

@@ -90,6 +90,14 @@ static inline bool is_nan(T x) {
 
 static inline float sqrt(float x) { return __builtin_sqrtf(x); }
 static inline double sqrt(double x) { return __builtin_sqrt(x); }
+static inline float rsqrt(float x) { return 1 / sqrt(x); }
+static inline double rsqrt(double x) { return 1 / sqrt(x); }
+
+// a / b, which Lanes take by an approximate inverse.
+template <class T>
+static inline T quotient(T a, T b) {
+  return a / b;
+}
 
 // a*b + c; fused where the target can, so use it only where either rounding will do.
 static inline float mad(float a, float b, float c) {

@@ -2,6 +2,7 @@
 // Each function is an overload set rl::math::f(float), f(double).
 #pragma once
 
+#include "activation_lanes.h"
 #include "bits.h"
 #include "erf.h"
 #include "exp.h"

@@ -1,4 +1,4 @@
-// Powers and roots of sums: pow (all C99 special cases), rsqrt, hypot. Branch-free, so loops over
+// Powers and roots of sums: pow (all C99 special cases), hypot. Branch-free, so loops over
 // them vectorise. pow is exp2(y log2|x|): for float with the inside in double, for double with the
 // logarithm in a pair of doubles, so that an exponent of a thousand still leaves the last bit
 // right. pow_block is for the usual case of one exponent.
@@ -158,13 +158,6 @@ static inline void pow_block(const T* in, const T* y, T* out, long n) {
     std::memcpy(out + from, powers, static_cast<size_t>(count) * sizeof(T));
   }
 }
-
-template <class T>
-static inline T rsqrt_any(T x) {
-  return T(1) / sqrt(x);
-}
-static inline float rsqrt(float x) { return rsqrt_any(x); }
-static inline double rsqrt(double x) { return rsqrt_any(x); }
 
 // sqrt(x^2 + y^2) without overflow or underflow inside; an infinity wins over a NaN.
 static inline float hypot(float x, float y) {

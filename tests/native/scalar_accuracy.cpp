@@ -150,7 +150,33 @@ static void binary(const char* name, double bound, double lo, double hi, F f, R 
         #name, bound64, lo, hi, [](double x, double y) { return m::name(x, y); }, reference); \
   }
 
+// The same for floats that go by Lanes, where the machine has them.
+#ifdef RL_HAS_LANES
+#define LANES(name, bound, lo, hi, call, ...) \
+  if (is_wanted(#name))                       \
+    unary<float>(                             \
+        "of lanes: " #name, bound, lo, hi,    \
+        [](float one) {                       \
+          m::Lanes x = m::fill(one);          \
+          return m::Lanes(call)[0];           \
+        },                                    \
+        [](Quad x) -> Quad { return __VA_ARGS__; });
+#else
+#define LANES(...)
+#endif
+#ifdef RL_HAS_TABLES
+#define TABLES LANES
+#else
+#define TABLES(...)
+#endif
+
 static void run_exp_log() {
+  LANES(exp, 1, -110, 95, m::exp_lanes<true>(x), expq(x));
+  LANES(exp_near, 1.2, -110, 95, m::exp_lanes(x), expq(x));
+  LANES(sigmoid, 2.5, -20, 20, m::sigmoid(x), x < 0 ? expq(x) / (1 + expq(x)) : 1 / (1 + expq(-x)));
+  LANES(log1p_exp, 2, -20, 20, m::log1p_exp(x), x > 0 ? x + log1pq(expq(-x)) : log1pq(expq(x)));
+  LANES(log_sigmoid, 2.5, -20, 20, m::log_sigmoid(x),
+        x < 0 ? x - log1pq(expq(x)) : 0 - log1pq(expq(-x)));
   UNARY(exp, 1, 1, -110, 95, expq(x));
   UNARY(exp2, 1.1, 1.1, -150, 130, exp2q(x));
   UNARY(expm1, 2, 2, -4, 4, expm1q(x));
@@ -202,10 +228,14 @@ static void run_erf() {
   UNARY(erf, 1, 1, -4, 4, erfq(x));
   UNARY(erfc, 1, 3.5, -6, 27, erfcq(x));
   UNARY(erfcx, 1, 4, -26, 30, erfcx_reference(x));
+  TABLES(cdf, 4, -14, 6, m::normal(x).cdf, erfcq(x * -M_SQRT1_2q) / 2);
+  TABLES(density, 2.5, -12, 12, m::normal(x).density,
+         expq(-x * x / 2) * M_2_SQRTPIq * M_SQRT1_2q / 2);
   UNARY(erfinv, 1, 3, -1, 1, erfinv_reference(x));
 }
 
 static void run_pow() {
+  LANES(rsqrt, 1.5, 0, 10, m::rsqrt(x), 1 / sqrtq(x));
   UNARY(rsqrt, 1.5, 1.5, 0, 10, 1 / sqrtq(x));
   BINARY(hypot, 1, 1.1, -4, 4, hypotq(x, y));
   BINARY(pow, 1, 1.5, 0, 30, powq(x, y));

@@ -1,0 +1,130 @@
+// Floats in the widest vectors of the level a file is compiled for, and the instructions that
+// compilers do not find by themselves: table look-up, approximate inverses, partial loads. With
+// `mad`, `abs` and the like overloaded for them, a formula may be written once for numbers and
+// Lanes. RL_HAS_LANES is defined where the level has such vectors, and
+// RL_HAS_TABLES where one holds a table of 16. Not here: functions.
+#pragma once
+
+#include <cstring>
+
+#include "bits.h"
+#if defined(__AVX2__) && defined(__FMA__)
+#include <immintrin.h>
+#define RL_HAS_LANES 1
+
+namespace rl::math {
+
+static inline float sum_of(__m256 x) {
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+#ifdef __AVX512F__
+#define RL_HAS_TABLES 1
+using Lanes = __m512;
+static inline Lanes fill(float x) { return _mm512_set1_ps(x); }
+static inline Lanes mad(Lanes a, Lanes b, Lanes c) { return _mm512_fmadd_ps(a, b, c); }
+// The second argument where either is a NaN.
+static inline Lanes larger(Lanes a, Lanes b) { return _mm512_max_ps(a, b); }
+static inline Lanes smaller(Lanes a, Lanes b) { return _mm512_min_ps(a, b); }
+// Of 16 entries; of the index the low four bits count.
+static inline Lanes look_up(Lanes table, Lanes index) {
+  return _mm512_permutexvar_ps(_mm512_castps_si512(index), table);
+}
+// x 2^floor(n), rounded once.
+static inline Lanes scale_by_power(Lanes x, Lanes n) { return _mm512_scalef_ps(x, n); }
+// To 27 bits, for a normal number in the middle of the range.
+static inline Lanes inverse(Lanes x) {
+  Lanes rough = _mm512_rcp14_ps(x);
+  return mad(rough, _mm512_fnmadd_ps(x, rough, fill(1)), rough);
+}
+static inline Lanes quotient(Lanes a, Lanes b) { return a * inverse(b); }
+// The estimate times (1 - miss)^(-1/2), two terms of it. Where the estimate is 0 or infinite, so is
+// the root's inverse.
+static inline Lanes rsqrt(Lanes x) {
+  Lanes rough = _mm512_rsqrt14_ps(x), miss = _mm512_fnmadd_ps(x * rough, rough, fill(1));
+  Lanes fine = mad(rough * miss, mad(miss, fill(0.375f), fill(0.5f)), rough);
+  return _mm512_mask_mov_ps(rough, _mm512_cmp_ps_mask(miss, miss, _CMP_ORD_Q), fine);
+}
+// The first `count` lanes alone; others are 0.
+static inline __mmask16 first_lanes(long count) { return static_cast<__mmask16>((1 << count) - 1); }
+static inline Lanes load_first(const float* x, long count) {
+  return _mm512_maskz_loadu_ps(first_lanes(count), x);
+}
+static inline Lanes keep_first(Lanes x, long count) {
+  return _mm512_maskz_mov_ps(first_lanes(count), x);
+}
+static inline void store_first(float* to, Lanes x, long count) {
+  _mm512_mask_storeu_ps(to, first_lanes(count), x);
+}
+static inline float sum_of(Lanes x) {
+  __m256 half[2];
+  std::memcpy(half, &x, sizeof x);
+  return sum_of(half[0] + half[1]);
+}
+#else
+using Lanes = __m256;
+static inline Lanes fill(float x) { return _mm256_set1_ps(x); }
+static inline Lanes mad(Lanes a, Lanes b, Lanes c) { return _mm256_fmadd_ps(a, b, c); }
+// The second argument where either is a NaN.
+static inline Lanes larger(Lanes a, Lanes b) { return _mm256_max_ps(a, b); }
+static inline Lanes smaller(Lanes a, Lanes b) { return _mm256_min_ps(a, b); }
+// Of 8 entries; of the index the low three bits count.
+static inline Lanes look_up(Lanes table, Lanes index) {
+  return _mm256_permutevar8x32_ps(table, _mm256_castps_si256(index));
+}
+static inline Lanes inverse(Lanes x) { return 1 / x; }
+static inline Lanes quotient(Lanes a, Lanes b) { return a / b; }
+static inline Lanes rsqrt(Lanes x) { return 1 / _mm256_sqrt_ps(x); }
+// The first `count` lanes alone; others are 0.
+static inline __m256i first_lanes(long count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline Lanes load_first(const float* x, long count) {
+  return _mm256_maskload_ps(x, first_lanes(count));
+}
+static inline Lanes keep_first(Lanes x, long count) {
+  return _mm256_and_ps(x, _mm256_castsi256_ps(first_lanes(count)));
+}
+static inline void store_first(float* to, Lanes x, long count) {
+  _mm256_maskstore_ps(to, first_lanes(count), x);
+}
+#endif
+
+constexpr long kFloatLanes = sizeof(Lanes) / sizeof(float);
+typedef int32_t LaneBits __attribute__((vector_size(sizeof(Lanes))));
+
+static inline Lanes abs(Lanes x) {
+  return (Lanes)((LaneBits)x & static_cast<int32_t>(Bits<float>::kAbs));
+}
+// -|x|
+static inline Lanes below_zero(Lanes x) {
+  return (Lanes)((LaneBits)x | static_cast<int32_t>(Bits<float>::kSign));
+}
+static inline Lanes load_lanes(const float* x) {
+  Lanes v;
+  std::memcpy(&v, x, sizeof v);
+  return v;
+}
+static inline void store_lanes(float* to, Lanes x, long count) {
+  if (count == kFloatLanes) return void(std::memcpy(to, &x, sizeof x));
+  store_first(to, x, count);
+}
+static inline Lanes horner(Lanes, float c0) { return fill(c0); }
+template <class... C>
+static inline Lanes horner(Lanes x, float c0, C... rest) {
+  return mad(horner(x, rest...), x, fill(c0));
+}
+// visit(i, count, load) for every `count` elements from i on, at most kFloatLanes; load(x) are
+// those of x.
+template <class F>
+static inline void lanes_each(long n, F visit) {
+  long i = 0;
+  for (; i + kFloatLanes <= n; i += kFloatLanes)
+    visit(i, kFloatLanes, [i](const float* x) { return load_lanes(x + i); });
+  if (i < n) visit(i, n - i, [i, n](const float* x) { return load_first(x + i, n - i); });
+}
+
+}  // namespace rl::math
+#endif

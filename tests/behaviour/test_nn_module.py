@@ -169,6 +169,51 @@ def test_copies_are_independent():
         assert type(twin.scale) is nn.Parameter
 
 
+class Slotted(nn.Module):
+    __slots__ = ("note",)
+
+
+class Forgetful(nn.Module):
+    def __getstate__(self):
+        return {**self.__dict__, "cache": None}
+
+
+class Listed(nn.Module, list):
+    pass
+
+
+def test_a_class_may_have_a_say_in_its_copies():
+    slotted, forgetful, listed = Slotted(), Forgetful(), Listed()
+    forgetful.cache = object()
+    listed.append([1])
+    assert copy.deepcopy(forgetful).cache is None
+    twin = copy.deepcopy(listed)
+    assert twin == [[1]] and twin[0] is not listed[0]
+    assert copy.deepcopy(slotted).__dict__.keys() == slotted.__dict__.keys()
+
+
+def test_copies_keep_what_is_shared_within_them():
+    net, table = Net(), [rl.ones(1)]
+    net.first, net.second, net.view = table, table, net._parameters
+    twin = copy.deepcopy(net)
+    assert twin.first is twin.second and twin.first is not table
+    assert twin.view is twin._parameters and twin.first[0] is not table[0]
+    assert list(twin.__dict__) == list(net.__dict__)
+    pair = copy.deepcopy({"net": net, "weight": net.a.weight})
+    assert pair["weight"] is pair["net"].a.weight
+
+
+def test_a_fitting_state_and_one_of_another_dtype_load_alike():
+    for dtype in (rl.float32, rl.float64):
+        net, state = Net(), {k: v.to(dtype) + 1 for k, v in Net().state_dict().items()}
+        assert str(net.load_state_dict(state)) == "<All keys matched successfully>"
+        for name, value in net.state_dict().items():
+            assert value.dtype == rl.float32 and rl.equal(value, state[name].float())
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        net.load_state_dict({**state, "more": rl.ones(1)})
+    assert net.load_state_dict({**state, "more": rl.ones(1)}, strict=False)[1] == ["more"]
+
+
 def test_parameter_looks_and_copies():
     p = nn.Parameter(rl.ones(2))
     assert repr(p) == "Parameter containing:\ntensor([1., 1.], requires_grad=True)"

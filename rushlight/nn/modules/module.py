@@ -1,7 +1,8 @@
 """`Module`: the base class of everything in `nn`, and the hooks that apply to all modules.
 
 Here: how parameters, buffers and submodules are registered, found, walked and shown.  Hooks of a
-call are in `_hooks.py`, the state dict in `_state.py`, conversions in `_convert.py`.
+call are in `_hooks.py`, the state dict in `_state.py`, conversions in `_convert.py`,
+deep copies in `_deepcopy.py`.
 """
 
 import rushlight as rl
@@ -10,6 +11,7 @@ from rushlight._native import quick_module
 
 from ..parameter import Buffer, Parameter
 from ._convert import ConvertMethods
+from ._deepcopy import CopyMethods
 from ._hooks import HOOK_TABLES, GlobalHooks, HookMethods, add_hook
 from ._state import IncompatibleKeys, StateMethods
 
@@ -30,7 +32,7 @@ _IncompatibleKeys = IncompatibleKeys
 Tensor = rl.Tensor
 
 
-class Module(HookMethods, StateMethods, ConvertMethods):
+class Module(HookMethods, StateMethods, ConvertMethods, CopyMethods):
     """Base class of all neural network modules.
 
     Subclasses create parameters and submodules as attributes in `__init__` (after calling
@@ -371,14 +373,7 @@ class Module(HookMethods, StateMethods, ConvertMethods):
         """Set evaluation mode, the same as `train(False)`; returns self."""
         return self.train(False)
 
-    # ---- copying and showing --------------------------------------------------------------
-
-    def __setstate__(self, state):
-        state = {k: v for k, v in state.items() if k not in HOOK_TABLES or v}
-        self.__dict__.update(state)
-        self.__dict__.setdefault("_non_persistent_buffers_set", set())
-        for name in HOOK_TABLES & state.keys():
-            self._hook_table(name)
+    # ---- showing --------------------------------------------------------------------------
 
     def _replicate_for_data_parallel(self):
         replica = self.__new__(type(self))

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import rushlight as rl
 
 from ..modules.container import ModuleDict, ModuleList
+from ..modules.module import Module
 from ..parameter import Parameter
 
 __all__ = [
@@ -159,7 +160,7 @@ def _make_parametrized_class(module):
         return replica
 
     body = {"__getstate__": getstate, "__module__": base.__module__}
-    if not hasattr(base, "__deepcopy__"):
+    if base.__deepcopy__ is Module.__deepcopy__:
         body["__deepcopy__"] = deepcopy
     module.__class__ = type(f"Parametrized{base.__name__}", (base,), body)
 

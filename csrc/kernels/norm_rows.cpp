@@ -4,6 +4,7 @@
 // group norm.
 #include "core/allocator.h"
 #include "kernels/norm.h"
+#include "plan/stream.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -42,7 +43,11 @@ struct RowNorm {
       double m = exact_sum<T>(0, l.cols, [&](auto at) { return at(from); }) / double(l.cols);
       mean[r] = center = static_cast<T>(m);
     }
-    auto squared = [&](auto at) {
+    auto squared = [&, ahead = mean ? l.cols : 0](auto at) {
+      if (ahead) {  // the row is in the cache by now, so memory can be asked for the next
+        fetch(from + ahead + at.i);
+        fetch_to_write(out + r * l.cols + at.i);
+      }
       auto d = at(from) - center;
       return d * d;
     };
@@ -81,6 +86,7 @@ struct RowNormBackward {
   const T *g, *x, *mean, *rstd, *weight;  // mean is null where it counts as 0
   T *gx, *gw, *gb;
   Two<double>* channel_sums;  // of g and g (x - mean) rstd, of each channel of each row
+  bool streams = past_cache(l.rows * l.cols * static_cast<int64_t>(sizeof(T)));
 
   T center(int64_t r) const { return mean ? mean[r] : T(0); }
   void row(int64_t r) const {
@@ -91,11 +97,13 @@ struct RowNormBackward {
     T a = mean ? static_cast<T>(sum / double(l.cols)) : T(0),
       b = static_cast<T>(dot / double(l.cols));
     T* to = gx + r * l.cols;
-    if (l.inner == 1 && !weight)
-      return map(l.cols, [&](int64_t i) { to[i] = s * (pg[i] - a - (px[i] - m) * s * b); });
     if (l.inner == 1)
-      return map(l.cols, [&, w = weight + first](int64_t i) {
-        to[i] = s * (pg[i] * w[i] - a - (px[i] - m) * s * b);
+      return write_run(to, l.cols, streams, [&](T* part, int64_t i, int64_t n) {
+        const T *cg = pg + i, *cx = px + i, *w = weight ? weight + first + i : nullptr;
+        if (w)
+          map(n, [&](int64_t j) { part[j] = s * (cg[j] * w[j] - a - (cx[j] - m) * s * b); });
+        else
+          map(n, [&](int64_t j) { part[j] = s * (cg[j] - a - (cx[j] - m) * s * b); });
       });
     for (int64_t f = 0; f < l.features(); ++f) {
       T w = weight ? weight[first + f] : T(1);

@@ -9,6 +9,7 @@
 #include "plan/copy.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
+#include "plan/stream.h"
 #include "scalar/elementary.h"
 
 namespace rl {
@@ -85,10 +86,19 @@ T finite_as(DType kept, T x) {
   return std::isinf(near) ? x : near;
 }
 
+// What is asked for while the exponentials of a row are computed: the next row, and where it goes.
+template <class T>
+auto next_row(const T* x, T* out, int64_t n) {
+  return [=](int64_t i) {
+    fetch(x + n + i);
+    fetch_to_write(out + n + i);
+  };
+}
+
 struct Softmax {
   template <class T>
   static void forward(T* out, const T* x, int64_t n, DType) {
-    T scale = T(1) / math::exp_sum(x, out, n, T(1), largest(x, n));
+    T sum = math::exp_sum(x, out, n, T(1), largest(x, n), next_row(x, out, n)), scale = T(1) / sum;
     for (int64_t i = 0; i < n; ++i) out[i] *= scale;
   }
   template <class T>
@@ -101,10 +111,15 @@ struct Softmax {
     }
   }
   template <class T>
-  static void backward(T* gx, const T* g, const T* y, int64_t n) {
-    T sum = sum_run<T>(0, n, [=](auto at) { return at(g) * at(y); });
+  static void backward(T* gx, const T* g, const T* y, int64_t n, bool streams) {
+    T sum = sum_run<T>(0, n, [=](auto at) {
+      if (!streams) fetch_to_write(gx + at.i);
+      return at(g) * at(y);
+    });
+    write_run(gx, n, streams, [&](T* to, int64_t i, int64_t count) {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) gx[i] = y[i] * (g[i] - sum);
+      for (int64_t j = 0; j < count; ++j) to[j] = y[i + j] * (g[i + j] - sum);
+    });
   }
   template <class T>
   static void forward_strip(T* out, const T* x, int64_t n, int64_t step, int64_t w) {
@@ -135,7 +150,8 @@ struct LogSoftmax {
     constexpr int64_t kPiece = 1024;
     T top = largest(x, n), sum = 0, powers[kPiece];
     for (int64_t i = 0; i < n; i += kPiece)
-      sum += math::exp_sum(x + i, powers, std::min(kPiece, n - i), T(1), top);
+      sum += math::exp_sum(x + i, powers, std::min(kPiece, n - i), T(1), top,
+                           next_row(x + i, out + i - n, n));
     subtract(out, x, n, top, sum, kept);
   }
   template <class T>
@@ -152,16 +168,17 @@ struct LogSoftmax {
       subtract(out + r * n, x + r * n, n, top[r], short_sum(powers + r * n, n), kept);
   }
   template <class T>
-  static void backward(T* gx, const T* g, const T* y, int64_t n) {
-    T sum = sum_run<T>(0, n, [=](auto at) { return at(g); });
-    constexpr int64_t kPiece = 1024;
-    T powers[kPiece];
-    for (int64_t i = 0; i < n; i += kPiece) {
-      int64_t count = std::min(kPiece, n - i);
+  static void backward(T* gx, const T* g, const T* y, int64_t n, bool streams) {
+    T sum = sum_run<T>(0, n, [=](auto at) {
+      if (!streams) fetch_to_write(gx + at.i);
+      return at(g);
+    });
+    write_run(gx, n, streams, [&](T* to, int64_t i, int64_t count) {
+      T powers[kRun];
       math::exp_block(y + i, powers, count);
 #pragma GCC ivdep
-      for (int64_t j = 0; j < count; ++j) gx[i + j] = g[i + j] - powers[j] * sum;
-    }
+      for (int64_t j = 0; j < count; ++j) to[j] = g[i + j] - powers[j] * sum;
+    });
   }
   template <class T>
   static void forward_strip(T* out, const T* x, int64_t n, int64_t step, int64_t w) {
@@ -236,11 +253,12 @@ void run_forward(const Rows& r, T* out, const T* x, DType kept) {
 
 template <class Op, class T>
 void run_backward(const Rows& r, T* out, const T* g, const T* y) {
+  bool streams = past_cache(r.outer * r.n * static_cast<int64_t>(sizeof(T)));
   each_row(
       r,
       [&](int64_t at, int64_t rows) {
         for (int64_t end = at + rows * r.n; at < end; at += r.n)
-          Op::backward(out + at, g + at, y + at, r.n);
+          Op::backward(out + at, g + at, y + at, r.n, streams);
       },
       [&](int64_t at, int64_t w) {
         Op::backward_strip(out + at, g + at, y + at, r.n, r.inner, w);

@@ -37,6 +37,10 @@ inline void store_vector(T* x, Vector<T> v) {
   __builtin_memcpy(x, &v, sizeof v);
 }
 
+// Asks for the line of memory at p, which is to be read, or written, in a while.
+inline void fetch(const void* p) { __builtin_prefetch(p, 0, 2); }
+inline void fetch_to_write(const void* p) { __builtin_prefetch(p, 1, 2); }
+
 // As many elements as a vector of doubles has. Of floats gcc makes one instruction here, and five
 // of
 // __builtin_convertvector.

@@ -43,4 +43,16 @@ void stream_pieces(char* out, int64_t item, int64_t begin, int64_t end, Make mak
   stream_fence();
 }
 
+// make(to, i, count) for the elements of an output row, at most kRun at a time; past the caches if
+// it `streams`.
+constexpr int64_t kRun = 1024;
+template <class T, class Make>
+void write_run(T* out, int64_t n, bool streams, Make make) {
+  if (streams)
+    return stream_pieces(
+        reinterpret_cast<char*>(out), sizeof(T), 0, n,
+        [&](char* to, int64_t i, int64_t count) { make(reinterpret_cast<T*>(to), i, count); });
+  for (int64_t i = 0; i < n; i += kRun) make(out + i, i, std::min(kRun, n - i));
+}
+
 }  // namespace rl

@@ -10,12 +10,17 @@
 
 namespace rl::math {
 
-template <class T>
-static inline T exp_sum_by_loop(const T* in, T* out, long n, T scale, T shift) {
+struct Nothing {
+  void operator()(long) const {}
+};
+template <class T, class F>
+static inline T exp_sum_by_loop(const T* in, T* out, long n, T scale, T shift, F meanwhile) {
+  constexpr long kLine = 64 / sizeof(T);
   T sum = 0;
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) out[i] = exp(in[i] * scale - shift);
   for (long i = 0; i < n; ++i) sum += out[i];
+  for (long i = 0; i < n; i += kLine) meanwhile(i);
   return sum;
 }
 
@@ -86,13 +91,17 @@ static inline void exp_block(const float* in, float* out, long n) {
     store_lanes(out + i, exp_lanes<true>(load(in)), count);
   });
 }
-// out[i] = exp(in[i] * scale - shift), and their sum.
-static inline float exp_sum(const float* in, float* out, long n, float scale, float shift) {
+// out[i] = exp(in[i] * scale - shift), and their sum. meanwhile(i) is called for every line of
+// memory, or more often, to ask for what the caller needs next.
+template <class F = Nothing>
+static inline float exp_sum(const float* in, float* out, long n, float scale, float shift,
+                            F meanwhile = {}) {
   Lanes sums = fill(0.0f), by = fill(scale), below = fill(-shift);
   lanes_each(n, [&](long i, long count, auto load) {
     Lanes y = exp_lanes(mad(load(in), by, below));
     store_lanes(out + i, y, count);
     sums += count == kFloatLanes ? y : keep_first(y, count);
+    meanwhile(i);
   });
   return sum_of(sums);
 }
@@ -101,16 +110,20 @@ static inline void exp_block(const float* in, float* out, long n) {
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) out[i] = exp(in[i]);
 }
-static inline float exp_sum(const float* in, float* out, long n, float scale, float shift) {
-  return exp_sum_by_loop(in, out, n, scale, shift);
+template <class F = Nothing>
+static inline float exp_sum(const float* in, float* out, long n, float scale, float shift,
+                            F meanwhile = {}) {
+  return exp_sum_by_loop(in, out, n, scale, shift, meanwhile);
 }
 #endif
 static inline void exp_block(const double* in, double* out, long n) {
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) out[i] = exp(in[i]);
 }
-static inline double exp_sum(const double* in, double* out, long n, double scale, double shift) {
-  return exp_sum_by_loop(in, out, n, scale, shift);
+template <class F = Nothing>
+static inline double exp_sum(const double* in, double* out, long n, double scale, double shift,
+                             F meanwhile = {}) {
+  return exp_sum_by_loop(in, out, n, scale, shift, meanwhile);
 }
 
 }  // namespace rl::math

@@ -110,3 +110,29 @@ def test_filled(dtype, value):
     n = (32 << 20) // dtype.itemsize + 5
     x = rl.full((n,), value, dtype=dtype)
     assert (x == value).all() and x[-1] == value
+
+
+ROW_WISE = {
+    "softmax": lambda x: x.softmax(1),
+    "log_softmax": lambda x: x.log_softmax(1),
+    "layer_norm": lambda x: rl.nn.functional.layer_norm(x, x.shape[1:]),
+    "weighted layer_norm": lambda x: rl.nn.functional.layer_norm(
+        x, x.shape[1:], rl.arange(1.0, 1 + x.shape[1])
+    ),
+    "rms_norm": lambda x: rl.nn.functional.rms_norm(x, x.shape[1:]),
+}
+
+
+@pytest.mark.parametrize("name", ROW_WISE)
+def test_rows_and_their_gradients(operands, name):
+    x, start = (t[: 2999 * 3001].view(2999, 3001) for t in operands)
+
+    def both(x, start):
+        x = x.detach().requires_grad_()
+        out = ROW_WISE[name](x)
+        return out.detach(), *rl.autograd.grad(out, x, start)
+
+    whole = both(x, start)
+    for i in range(0, 2999, 500):
+        for one, part in zip(whole, both(x[i : i + 500], start[i : i + 500])):
+            assert rl.equal(one[i : i + 500], part), i

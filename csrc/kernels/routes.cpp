@@ -56,6 +56,12 @@ bool cross_entropy(const Call& c, Steps& s) {
   int64_t how = reduction(c, 3, 5, 6);
   if (how == kNoReduction || c.number(7) != 0 || !is_real(c, 0)) return false;
   if (!is_a_class_a_row(c.tensor(0), c.tensor(1))) return false;
+  DType dtype = c.tensor(0).dtype;
+  if (dtype == DType::F32 || dtype == DType::F64) {
+    s.then("_cross_entropy").argument(0).argument(1).argument(2).argument(4).number(how);
+    s.is_recorded();
+    return true;
+  }
   s.then("_log_softmax").argument(0).number(1);
   s.then("_nll").previous().argument(1).argument(2).argument(4).number(how);
   return true;

@@ -5,37 +5,15 @@
 #include <limits>
 
 #include "kernels/kept.h"
-#include "kernels/run_sums.h"
+#include "kernels/softmax_rows.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
 #include "plan/stream.h"
-#include "scalar/elementary.h"
 
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
-
-// Rows too short for vectors are exponentiated many at once.
-constexpr int64_t kShort = 16, kTogether = 256;  // elements
-// powers = exp(x - the row's largest), which is returned through `top`.
-template <class T>
-void exp_short_rows(T* powers, const T* x, int64_t n, int64_t rows, T* top) {
-  for (int64_t r = 0; r < rows; ++r) {
-    const T* row = x + r * n;
-    T most = -std::numeric_limits<T>::infinity();
-    for (int64_t i = 0; i < n; ++i) most = row[i] > most ? row[i] : most;
-    for (int64_t i = 0; i < n; ++i) powers[r * n + i] = row[i] - most;
-    top[r] = most;
-  }
-  math::exp_block(powers, powers, rows * n);
-}
-template <class T>
-T short_sum(const T* p, int64_t n) {
-  T sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += p[i];
-  return sum;
-}
 
 // The largest and sums of `w` neighbouring columns at once, rows `step` apart: lanes are columns.
 constexpr int64_t kStrip = 4096, kPart = 64;  // columns at most; rows summed before they round
@@ -84,15 +62,6 @@ template <class T>
 T finite_as(DType kept, T x) {
   T near = kept_as(kept, x);
   return std::isinf(near) ? x : near;
-}
-
-// What is asked for while the exponentials of a row are computed: the next row, and where it goes.
-template <class T>
-auto next_row(const T* x, T* out, int64_t n) {
-  return [=](int64_t i) {
-    fetch(x + n + i);
-    fetch_to_write(out + n + i);
-  };
 }
 
 struct Softmax {
@@ -147,11 +116,7 @@ struct LogSoftmax {
   // Sums of the last dimension, and their logarithms, are `kept` in 16 bits by PyTorch.
   template <class T>
   static void forward(T* out, const T* x, int64_t n, DType kept) {
-    constexpr int64_t kPiece = 1024;
-    T top = largest(x, n), sum = 0, powers[kPiece];
-    for (int64_t i = 0; i < n; i += kPiece)
-      sum += math::exp_sum(x + i, powers, std::min(kPiece, n - i), T(1), top,
-                           next_row(x + i, out + i - n, n));
+    T top = largest(x, n), sum = sum_of_powers<T>(x, nullptr, n, top, next_row(x, out - n, n));
     subtract(out, x, n, top, sum, kept);
   }
   template <class T>

@@ -218,8 +218,9 @@ const Shortcut* find_shortcut(std::string_view name);
 class Steps {
  public:
   struct Arg {
-    enum Kind : uint8_t { Argument, Number, Previous } kind;  // of the composition; an integer;
-    int64_t value;                                            // the result of the step before
+    // Of the composition; an integer; the result of the step before; whether it is recorded.
+    enum Kind : uint8_t { Argument, Number, Previous, Recorded } kind;
+    int64_t value;
   };
   struct Step {
     const char* op;
@@ -234,6 +235,7 @@ class Steps {
   Steps& argument(int i) { return add({Arg::Argument, i}); }
   Steps& number(int64_t n) { return add({Arg::Number, n}); }
   Steps& previous() { return add({Arg::Previous, 0}); }
+  Steps& is_recorded() { return add({Arg::Recorded, 0}); }
   std::span<const Step> all() const { return {steps_, static_cast<size_t>(count_)}; }
 
  private:

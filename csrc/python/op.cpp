@@ -350,14 +350,16 @@ PyObject* run_route(const Op& op, const Slots& slots) {
   Steps steps;
   convert_args(op, slots, call, arena);
   if (!op.route->steps(call, steps)) return nullptr;
+  const bool recorded = grad_enabled() && any_requires_grad(op, slots);
   for (const Steps::Step& step : steps.all()) {
     Slots inner;
     for (int i = 0; i < step.count; ++i) {
       const auto [kind, value] = step.args[i];
-      inner.at[i] = kind == Steps::Arg::Previous ? object(last[0].get())
-                    : kind == Steps::Arg::Number ? inner.keep(PyLong_FromLongLong(value))
-                    : slots.at[value]            ? slots.at[value]
-                                                 : op.args[value].default_value;
+      inner.at[i] = kind == Steps::Arg::Previous   ? object(last[0].get())
+                    : kind == Steps::Arg::Number   ? inner.keep(PyLong_FromLongLong(value))
+                    : kind == Steps::Arg::Recorded ? (recorded ? Py_True : Py_False)
+                    : slots.at[value]              ? slots.at[value]
+                                                   : op.args[value].default_value;
     }
     Results made;
     compute(named_op(step.op), inner, Form::Function, made);

@@ -106,6 +106,7 @@ FAMILIES = (
     "optimize",
     "loss_terms",
     "loss",
+    "cross_entropy",
     "dropout",
     "embedding",
     "pad",

@@ -50,7 +50,7 @@ def test_a_route_is_its_body(name, args):
     for one, other in zip(
         rl.autograd.grad(routed, leaves, start), rl.autograd.grad(direct, leaves, start)
     ):
-        assert rl.equal(one, other)
+        rl.testing.assert_close(one, other)  # in one pass, a step may round otherwise
 
 
 def test_every_route_is_compared():

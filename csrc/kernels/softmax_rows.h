@@ -1,0 +1,56 @@
+// What softmax, log_softmax and cross entropy do with one row. Included by files compiled once per
+// level.
+#pragma once
+#include <algorithm>
+
+#include "kernels/run_sums.h"
+#include "scalar/elementary.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+// Rows too short for vectors are exponentiated many at once.
+constexpr int64_t kShort = 16, kTogether = 256;  // elements
+// powers = exp(x - the row's largest), which is returned through `top`.
+template <class T>
+void exp_short_rows(T* powers, const T* x, int64_t n, int64_t rows, T* top) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* row = x + r * n;
+    T most = -std::numeric_limits<T>::infinity();
+    for (int64_t i = 0; i < n; ++i) most = row[i] > most ? row[i] : most;
+    for (int64_t i = 0; i < n; ++i) powers[r * n + i] = row[i] - most;
+    top[r] = most;
+  }
+  math::exp_block(powers, powers, rows * n);
+}
+template <class T>
+T short_sum(const T* p, int64_t n) {
+  T sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += p[i];
+  return sum;
+}
+
+// What is asked for while the exponentials of a row are computed: the next row, and where it goes.
+template <class T>
+auto next_row(const T* x, T* out, int64_t n) {
+  return [=](int64_t i) {
+    fetch(x + n + i);
+    fetch_to_write(out + n + i);
+  };
+}
+
+// The sum of exp(x - top), in an order of its own; the terms go to `kept`, if not null.
+template <class T, class F>
+T sum_of_powers(const T* x, T* kept, int64_t n, T top, F meanwhile) {
+  constexpr int64_t kPiece = 1024;
+  T sum = 0, powers[kPiece];
+  for (int64_t i = 0; i < n; i += kPiece)
+    sum += math::exp_sum(x + i, kept ? kept + i : powers, std::min(kPiece, n - i), T(1), top,
+                         [&](int64_t j) { meanwhile(i + j); });
+  return sum;
+}
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

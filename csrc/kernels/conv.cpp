@@ -217,6 +217,16 @@ bool pays_directly(ConvPart part, const ConvGeometry& g, DType dtype, bool last)
   if (channels <= 4) return g.stride[2] <= 2;
   return whole && ((g.in[0] > 1 && channels <= 32) || g.dilation[2] > 1);
 }
+// Depthwise with a square kernel and stride 1, whose padding its gradient can do without.
+bool is_depthwise(const ConvGeometry& g) {
+  bool is = g.dims == 2 && g.groups > 1 && g.in_channels == g.groups && g.out_channels == g.groups;
+  int64_t size = g.kernel[2];
+  is &= size == 3 || size == 5 || size == 7;
+  for (int d = 1; d < 3; ++d)
+    is &= g.kernel[d] == size && g.stride[d] == 1 && g.dilation[d] == 1 &&
+          g.padding[d] == g.padding[2] && g.padding[d] < size;
+  return is;
+}
 // Where fewer multiplications are worth the transforms: enough channels, and tiles of 4 x 4 outputs
 // that are filled and enough for the transforms of the kernel. Measured with AVX2 and AVX-512.
 bool pays_by_winograd(const ConvGeometry& g) {
@@ -247,6 +257,11 @@ OwnWay own_way(ConvPart part, const ConvGeometry& g, DType dtype, bool last) {
       static_cast<const ConvDirect*>(best_registered(Registration::OfConvDirect));
   bool is_float = dtype == DType::F32;
   if (pays_by_winograd(g)) return {is_float ? table->winograd_f32 : table->winograd_f64, true};
+  if (is_depthwise(g) && !last) {
+    // Lines that leave half of a vector empty are better left to oneDNN's vectors of channels.
+    bool narrow = is_float && part != ConvPart::Weight && g.kernel[2] > 3 && g.out[2] < 8;
+    return {narrow ? nullptr : is_float ? table->depthwise_f32 : table->depthwise_f64};
+  }
   if (pays_directly(part, g, dtype, last)) return {is_float ? table->f32 : table->f64};
   return {};
 }

@@ -40,8 +40,9 @@ void conv_dnnl_prepare();  // needs the interpreter lock
 // sums over padding and over points spread an infinity or a NaN further than a convolution does.
 using ConvFn = bool (*)(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
 struct ConvDirect {
-  ConvFn f32, f64;                    // through rows that are read in place (conv_direct.cpp)
-  ConvFn winograd_f32, winograd_f64;  // 3 x 3, stride 1, padding up to 2; any order
+  ConvFn f32, f64;                      // through rows that are read in place (conv_direct.cpp)
+  ConvFn winograd_f32, winograd_f64;    // 3 x 3, stride 1, padding up to 2; any order
+  ConvFn depthwise_f32, depthwise_f64;  // 3 x 3, 5 x 5, 7 x 7, stride 1 (conv_depthwise.h)
 };
 
 // Any dtype but the 16-bit floats, through unfolded columns; row-major operands.

@@ -3,6 +3,7 @@
 // of them go by way of points (conv_winograd.h), is conv.cpp's to say.
 #include <atomic>
 
+#include "kernels/conv_depthwise.h"
 #include "kernels/conv_rows.h"
 #include "kernels/conv_winograd.h"
 
@@ -25,7 +26,7 @@ template <class T, int R, int K>
     multiply_add<R, K>(
         sum, [&](int r) { return load_vector(y + r * row + i); },
         [&](int k) { return load_vector(at[k] + i); });
-  // Unrolled, or gcc keeps the sums in memory.
+    // Unrolled, or gcc keeps the sums in memory.
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 12
@@ -163,14 +164,20 @@ class Direct {
   void load_x(const Part& p) const {
     int64_t size = frame_.phases * frame_.row;
     load(
-        p, channels_, [&](int64_t c) { return Row{p.x + c * size, size, p.x + c * size}; }, x_side_,
-        [&](int64_t n, int64_t c) { return x_at(p, n, c); });
+        p, channels_,
+        [&](int64_t c) {
+          return Row{p.x + c * size, size, p.x + c * size};
+        },
+        x_side_, [&](int64_t n, int64_t c) { return x_at(p, n, c); });
   }
   // Rows begin with zeros, as many as the kernel reaches at least; images with a line of the cache.
   void load_y(const Part& p) const {
     int64_t size = frame_.row;
     load(
-        p, outs_, [&](int64_t o) { return Row{p.y + o * size, size, p.y + o * size + lead_}; },
+        p, outs_,
+        [&](int64_t o) {
+          return Row{p.y + o * size, size, p.y + o * size + lead_};
+        },
         y_side_, [&](int64_t n, int64_t o) { return y_at(p, n, o); });
   }
   struct Row {
@@ -292,9 +299,18 @@ bool by(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
   return is_result_finite<T>(part, g, t);
 }
 
+// Zeros around an image meet every element of the kernel, but no other element of the image.
+template <class T>
+bool by_depth(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
+  const int64_t weights = g.groups * g.kernel_numel();
+  if (part != ConvPart::Weight && !is_finite<T>(t.w, weights)) return false;
+  Depthwise<T>(part, g, t).run();
+  return part != ConvPart::Weight || is_finite<T>(t.w, weights);
+}
+
 RL_REGISTER(OfConvDirect, isa_rank(RL_ISA_NAME),
             ConvDirect{by<float, Direct>, by<double, Direct>, by<float, Winograd>,
-                       by<double, Winograd>});
+                       by<double, Winograd>, by_depth<float>, by_depth<double>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

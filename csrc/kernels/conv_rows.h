@@ -13,6 +13,7 @@
 #include "kernels/run_sums.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
+#include "scalar/lanes.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -74,6 +75,10 @@ void each_line(const Frame& f, const Side& s, F&& visit) {
 template <class T>
 void copy_line(T* to, const T* from, int64_t n) {
   constexpr int64_t V = kLanes<T>;
+#ifdef RL_HAS_LANES
+  if constexpr (std::is_same_v<T, float>)
+    if (n < V) return math::store_first(to, math::load_first(from, n), n);
+#endif
   if (n < V) {
     for (int64_t i = 0; i < n; ++i) to[i] = from[i];
     return;

@@ -86,6 +86,45 @@ def test_by_points_of_tiles(dtype, order, batch, size, padding):
     assert_near(by_weight, _conv_weight(*wide(y, x), [3, 3], *windows))
 
 
+# Lines shorter than a vector, of whole vectors and others; images of one line; few shares.
+DEPTHWISE = [(9, (14, 14)), (1, (28, 33)), (2, (5, 16)), (3, (1, 48)), (17, (9, 7)), (8, (6, 100))]
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("batch, size", DEPTHWISE)
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_depthwise_line_by_line(dtype, batch, size, kernel):
+    rl.manual_seed(0)
+    channels = 19
+    w, bias = rl.randn(channels, 1, kernel, kernel, dtype=dtype), rl.randn(channels, dtype=dtype)
+    x = rl.randn(batch, channels, *size, dtype=dtype)
+    for padding in range(kernel):
+        if min(size) + 2 * padding < kernel:
+            continue
+        windows = [1], [padding], [1], channels
+        y = _conv_forward(x, w, bias, *windows)
+        assert_near(y, _conv_forward(*wide(x, w, bias), *windows))
+        g = rl.randn(y.shape, dtype=dtype)
+        back = _conv_input(g, w, None, size, *windows)
+        assert_near(back, _conv_input(*wide(g, w), None, size, *windows))
+        by_weight = _conv_weight(g, x, w.shape[2:], *windows)
+        assert_near(by_weight, _conv_weight(*wide(g, x), w.shape[2:], *windows))
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_depthwise_zeros_around_an_image_stay_out_of_it(value):
+    x, w = rl.ones(2, 3, 9, 20), rl.ones(3, 1, 3, 3)
+    w[1, 0, 0, 0] = value  # meets padding in the first line and column
+    y = _conv_forward(x, w, None, [1], [1], [1], 3)
+    assert y[:, 1, 0].isfinite().all() and y[:, 1, :, 0].isfinite().all()
+    assert not y[:, 1, 1:, 1:].isfinite().any() and y[:, ::2].isfinite().all()
+    g = rl.ones(2, 3, 9, 20)
+    g[0, 2, 0, 5] = value  # its window's first line is padding
+    slope = _conv_weight(g, x, (3, 3), [1], [1], [1], 3)
+    assert slope[:2].isfinite().all() and slope[2, 0, 0].isfinite().all()
+    assert not slope[2, 0, 1:].isfinite().any()
+
+
 @pytest.mark.parametrize("order", [rl.contiguous_format, rl.channels_last])
 def test_lines_are_dealt_out_to_a_kernel_with_gaps(order):
     rl.manual_seed(0)
@@ -111,7 +150,7 @@ def test_an_empty_batch_gives_empty_results_and_a_zero_weight(groups, channels):
     assert rl.equal(_conv_weight(g, x, [3, 3], *windows), rl.zeros(w.shape))
 
 
-THREADED = [(1, 1, 6), (12, 1, 1), (6, 4, 4), (1, 3, 20), (1, 40, 50), (1, 300, 70)]
+THREADED = [(40, 1, 1), (1, 1, 6), (12, 1, 1), (6, 4, 4), (1, 3, 20), (1, 40, 50), (1, 300, 70)]
 
 
 @pytest.mark.parametrize("groups, channels, outs", THREADED)

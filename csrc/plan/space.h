@@ -62,19 +62,22 @@ void walk_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end, F&& 
   int C = s.dims - 1, R = s.dims - 2;
   int64_t across = (s.size[C] + tile.cols - 1) / tile.cols;
   int64_t down = (s.size[R] + tile.rows - 1) / tile.rows;
+  int64_t c = begin % across * tile.cols, r = begin / across % down * tile.rows;
+  int64_t outer = begin / across / down;
   char* at[kMaxOperands];
   for (int64_t t = begin; t < end; ++t) {
-    int64_t c = t % across * tile.cols, rest = t / across;
-    int64_t r = rest % down * tile.rows;
-    rest /= down;
     for (int k = 0; k < s.count; ++k)
       at[k] = s.op[k].base + c * s.op[k].stride[C] + r * s.op[k].stride[R];
-    for (int d = R - 1; d >= 0 && rest; --d) {
+    for (int64_t d = R - 1, rest = outer; d >= 0 && rest; --d) {
       int64_t i = rest % s.size[d];
       rest /= s.size[d];
       for (int k = 0; k < s.count; ++k) at[k] += i * s.op[k].stride[d];
     }
     f(at, std::min(tile.rows, s.size[R] - r), std::min(tile.cols, s.size[C] - c));
+    if ((c += tile.cols) < s.size[C]) continue;
+    c = 0;
+    if ((r += tile.rows) < s.size[R]) continue;
+    r = 0, ++outer;
   }
 }
 

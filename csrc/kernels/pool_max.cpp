@@ -92,10 +92,16 @@ template <class T, class Stride>
   for (int l = 0; l < kLanes<T>; ++l) index[k + l] = found[l];
 }
 
+// The outputs of a row whose windows do not leave it.
+inline Span whole_windows(const PoolAxis& w) {
+  return {inside(w, 0).first, inside(w, w.kernel - 1).last};
+}
+
 template <class T>
 void fixed_row(const PoolPlan& p, const T* x, int64_t i, int64_t j, T* out, int64_t* index) {
   const PoolAxis& w = p.axis[2];
-  int64_t k = 0, first = inside(w, 0).first, last = inside(w, w.kernel - 1).last;
+  int64_t k = 0;
+  auto [first, last] = whole_windows(w);
   if (last - first >= kLanes<T>) {
     for (; k < first; ++k) one_output(p, x, i, j, k, out, index);
     with_stride(w.stride, [&](auto stride) {
@@ -107,8 +113,104 @@ void fixed_row(const PoolPlan& p, const T* x, int64_t i, int64_t j, T* out, int6
   for (; k < w.out; ++k) one_output(p, x, i, j, k, out, index);
 }
 
+// ---- outputs of windows in rows shorter than a vector: lanes are any outputs that follow each
+// other, in planes enough to fill vectors, and look up where each element of their windows is.
+// Windows with fewer elements than others have their last one several times.
+template <class T>
+class LookedUp {
+ public:
+  explicit LookedUp(const PoolPlan& p)
+      : planes_((kEnough + p.out_plane() - 1) / p.out_plane()), outputs_(planes_ * p.out_plane()) {
+    const auto& [d, h, w] = p.axis;
+    for (const PoolAxis& a : p.axis) taps_ *= most_elements(a);
+    if (planes_ > p.planes || taps_ * outputs_ > kMost || planes_ * p.in_plane() > INT32_MAX)
+      taps_ = 0;
+    for (const PoolAxis& a : p.axis)
+      for (int64_t i = 0; i < a.out; ++i)
+        if (a.start[i] >= a.end[i]) taps_ = 0;
+    at_.reserve(static_cast<size_t>(taps_ * outputs_));
+    if (!taps_) return;
+    for (int64_t a = 0; a < most_elements(d); ++a)
+      for (int64_t b = 0; b < most_elements(h); ++b)
+        for (int64_t c = 0; c < most_elements(w); ++c) add_tap(p, a, b, c);
+    for (int64_t n = 0; n < planes_; ++n)
+      base_.insert(base_.end(), static_cast<size_t>(p.out_plane()), I(n * p.in_plane()));
+  }
+  bool serves() const { return taps_ > 0; }
+  int64_t planes() const { return planes_; }
+
+  // The outputs of as many planes.
+  void run(const T* x, T* out, int64_t* index) const {
+    for (int64_t o = 0; o < outputs_; o += kLanes<T>) {
+      o = std::min(o, outputs_ - kLanes<T>);  // the last vector overlaps the one before it
+      some(x, o, out, index);
+    }
+  }
+
+ private:
+  using I = Index<T>;
+  static constexpr int64_t kEnough = 4 * kLanes<T>, kMost = 1 << 16;
+
+  static int64_t most_elements(const PoolAxis& a) {
+    int64_t most = 0;
+    for (int64_t i = 0; i < a.out; ++i)
+      most = std::max(most, (a.end[i] - a.start[i] + a.step - 1) / a.step);
+    return most;
+  }
+  static int64_t element(const PoolAxis& a, int64_t i, int64_t tap) {
+    return a.start[i] + std::min(tap, (a.end[i] - 1 - a.start[i]) / a.step) * a.step;
+  }
+  void add_tap(const PoolPlan& p, int64_t a, int64_t b, int64_t c) {
+    const auto& [d, h, w] = p.axis;
+    for (int64_t n = 0; n < planes_; ++n)
+      for (int64_t i = 0; i < d.out; ++i)
+        for (int64_t j = 0; j < h.out; ++j) {
+          int64_t row = n * p.in_plane() + (element(d, i, a) * h.in + element(h, j, b)) * w.in;
+          for (int64_t k = 0; k < w.out; ++k) at_.push_back(I(row + element(w, k, c)));
+        }
+  }
+  void some(const T* x, int64_t o, T* out, int64_t* index) const {
+    Vector<I> at = load_vector(at_.data() + o);
+    Vector<T> best = Vector<T>{} + kLowest<T>;
+    for (int64_t tap = 0; tap < taps_; ++tap) {
+      const I* from = at_.data() + tap * outputs_ + o;
+      T lanes[kLanes<T>];
+      for (int l = 0; l < kLanes<T>; ++l) lanes[l] = x[from[l]];
+      Vector<T> v = load_vector(lanes);
+      auto take = (v > best) | (v != v);
+      best = take ? v : best;
+      at = take ? load_vector(from) : at;
+    }
+    store_vector<T>(out + o, best);
+    I found[kLanes<T>];
+    store_vector<I>(found, at - load_vector(base_.data() + o));
+    for (int l = 0; l < kLanes<T>; ++l) index[o + l] = found[l];
+  }
+
+  int64_t planes_, outputs_, taps_ = 1;
+  std::vector<I> at_, base_;  // of each tap's outputs; of the outputs' planes
+};
+
+template <class T>
+bool run_narrow(const PoolPlan& p, const T* x, T* out, int64_t* index) {
+  Span row = p.fixed ? whole_windows(p.axis[2]) : Span{};
+  if (row.last - row.first >= kLanes<T>) return false;
+  LookedUp<T> table(p);
+  if (!table.serves()) return false;
+  auto run = [&](int64_t n) {
+    table.run(x + n * p.in_plane(), out + n * p.out_plane(), index + n * p.out_plane());
+  };
+  const int64_t n = table.planes();
+  parallel_for(p.planes / n, plane_grain(n * p.in_plane()), [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) run(t * n);
+  });
+  if (p.planes % n) run(p.planes - n);  // with some of the turn before it once more
+  return true;
+}
+
 template <class T>
 void run_planes(const PoolPlan& p, const T* x, T* out, int64_t* index) {
+  if (run_narrow(p, x, out, index)) return;
   const auto& [d, h, w] = p.axis;
   bool rows = p.fixed && p.in_plane() < INT32_MAX;
   parallel_for(p.planes, plane_grain(p.in_plane()), [&](int64_t begin, int64_t end) {

@@ -23,39 +23,45 @@ struct Losses {
   T *terms, *kept;  // of each row; the probabilities, or null
 
   void rows(int64_t begin, int64_t end) const {
-    const bool are_short = 0 < classes && classes <= kShort;
-    const int64_t together = are_short ? kTogether / classes : 1;
-    for (int64_t r = begin; r < end; r += together)
-      are_short ? short_rows(r, std::min(together, end - r)) : row(r);
+    const int64_t together = rows_together(classes);
+    T top[kTogether], sum[kTogether];
+    for (int64_t r = begin, count; r < end; r += count) {
+      count = std::min(together, end - r);
+      if (0 < classes && classes <= kShort)
+        short_rows(r, count, top, sum);
+      else
+        for (int64_t i = 0; i < count; ++i) one_row(r + i, top[i], sum[i]);
+      log_block(sum, count);
+      for (int64_t i = 0; i < count; ++i) terms[r + i] = term(r + i, top[i], sum[i]);
+    }
   }
-  void row(int64_t r) const {
+
+ private:
+  // The largest element and the sum of exp(x - largest).
+  void one_row(int64_t r, T& top, T& sum) const {
     const T* from = x + r * classes;
-    const T top = largest(from, classes);
     T* to = kept ? kept + r * classes : nullptr;
-    T sum = sum_of_powers(from, to, classes, top, [=, this](int64_t i) {
+    top = largest(from, classes);
+    sum = sum_of_powers(from, to, classes, top, [=, this](int64_t i) {
       fetch(from + classes + i);
       if (to) fetch_to_write(to + classes + i);
     });
     for (int64_t i = 0; to && i < classes; ++i) to[i] *= T(1) / sum;
-    finish(r, top, sum);
   }
-  void short_rows(int64_t r, int64_t count) const {
-    T top[kTogether], powers[kTogether];
+  void short_rows(int64_t r, int64_t count, T* top, T* sum) const {
+    T powers[kTogether];
     exp_short_rows(powers, x + r * classes, classes, count, top);
     for (int64_t i = 0; i < count; ++i) {
       const T* own = powers + i * classes;
-      T sum = short_sum(own, classes);
+      sum[i] = short_sum(own, classes);
       for (int64_t k = 0; kept && k < classes; ++k)
-        kept[(r + i) * classes + k] = own[k] * (T(1) / sum);
-      finish(r + i, top[i], sum);
+        kept[(r + i) * classes + k] = own[k] * (T(1) / sum[i]);
     }
   }
-  // The row's term, from its largest element and the sum of exp(x - largest).
-  void finish(int64_t r, T top, T sum) const {
+  T term(int64_t r, T top, T log_sum) const {
     const int64_t t = target[r];
-    if (t == ignore) return void(terms[r] = 0);
-    T log_p = (x[r * classes + t] - top) - std::log(sum);
-    terms[r] = -(weight ? weight[t] : T(1)) * log_p;
+    if (t == ignore) return 0;
+    return -(weight ? weight[t] : T(1)) * ((x[r * classes + t] - top) - log_sum);
   }
 };
 

@@ -60,13 +60,18 @@ void each_element(int64_t n, int64_t w, F f) {
 // As it is kept, unless that is infinite.
 template <class T>
 T finite_as(DType kept, T x) {
+  if (kept == dtype_of<T>) return x;
   T near = kept_as(kept, x);
   return std::isinf(near) ? x : near;
 }
 
 struct Softmax {
   template <class T>
-  static void forward(T* out, const T* x, int64_t n, DType) {
+  static void forward(T* out, const T* x, int64_t n, int64_t rows, DType) {
+    for (int64_t r = 0; r < rows; ++r) one_row(out + r * n, x + r * n, n);
+  }
+  template <class T>
+  static void one_row(T* out, const T* x, int64_t n) {
     T sum = math::exp_sum(x, out, n, T(1), largest(x, n), next_row(x, out, n)), scale = T(1) / sum;
     for (int64_t i = 0; i < n; ++i) out[i] *= scale;
   }
@@ -115,22 +120,32 @@ struct Softmax {
 struct LogSoftmax {
   // Sums of the last dimension, and their logarithms, are `kept` in 16 bits by PyTorch.
   template <class T>
-  static void forward(T* out, const T* x, int64_t n, DType kept) {
-    T top = largest(x, n), sum = sum_of_powers<T>(x, nullptr, n, top, next_row(x, out - n, n));
-    subtract(out, x, n, top, sum, kept);
-  }
-  template <class T>
-  static void subtract(T* out, const T* x, int64_t n, T top, T sum, DType kept) {
-    T log_sum = finite_as(kept, std::log(finite_as(kept, sum)));
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - top) - log_sum;
+  static void forward(T* out, const T* x, int64_t n, int64_t rows, DType kept) {
+    T top[kMany], sum[kMany];
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* row = x + r * n;
+      top[r] = largest(row, n);
+      sum[r] = sum_of_powers<T>(row, nullptr, n, top[r], next_row(row, out + (r - 1) * n, n));
+    }
+    subtract(out, x, n, rows, top, sum, kept);
   }
   template <class T>
   static void forward_short(T* out, const T* x, int64_t n, int64_t rows, DType kept) {
-    T top[kTogether], powers[kTogether];
+    T top[kTogether], powers[kTogether], sum[kTogether];
     exp_short_rows(powers, x, n, rows, top);
-    for (int64_t r = 0; r < rows; ++r)
-      subtract(out + r * n, x + r * n, n, top[r], short_sum(powers + r * n, n), kept);
+    for (int64_t r = 0; r < rows; ++r) sum[r] = short_sum(powers + r * n, n);
+    subtract(out, x, n, rows, top, sum, kept);
+  }
+  template <class T>
+  static void subtract(T* out, const T* x, int64_t n, int64_t rows, const T* top, T* sum,
+                       DType kept) {
+    for (int64_t r = 0; r < rows; ++r) sum[r] = finite_as(kept, sum[r]);
+    log_block(sum, rows);
+    for (int64_t r = 0; r < rows; ++r, out += n, x += n) {
+      const T most = top[r], log_sum = finite_as(kept, sum[r]);
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - most) - log_sum;
+    }
   }
   template <class T>
   static void backward(T* gx, const T* g, const T* y, int64_t n, bool streams) {
@@ -193,7 +208,7 @@ template <class Row, class StripOf>
 void each_row(const Rows& r, Row row, StripOf strip) {
   int64_t width = strip_width(r), across = (r.inner + width - 1) / width;
   int64_t grain = std::max<int64_t>(1, 8192 / std::max<int64_t>(1, r.n * width));
-  int64_t together = r.n <= kShort ? kTogether / r.n : 1;
+  const int64_t together = rows_together(r.n);
   parallel_for(r.outer * across, grain, [&](int64_t begin, int64_t end) {
     if (r.inner == 1)
       for (int64_t i = begin; i < end; i += together) row(i * r.n, std::min(together, end - i));
@@ -211,7 +226,7 @@ void run_forward(const Rows& r, T* out, const T* x, DType kept) {
       r,
       [&](int64_t at, int64_t rows) {
         r.n <= kShort ? Op::forward_short(out + at, x + at, r.n, rows, kept)
-                      : Op::forward(out + at, x + at, r.n, kept);
+                      : Op::forward(out + at, x + at, r.n, rows, kept);
       },
       [&](int64_t at, int64_t w) { Op::forward_strip(out + at, x + at, r.n, r.inner, w); });
 }

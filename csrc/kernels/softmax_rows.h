@@ -31,6 +31,18 @@ T short_sum(const T* p, int64_t n) {
   return sum;
 }
 
+// Rows that share what is computed once a row, by vectors.
+constexpr int64_t kMany = 64;
+inline int64_t rows_together(int64_t n) {
+  return n <= kShort ? kTogether / std::max<int64_t>(1, n)
+                     : std::clamp<int64_t>(4096 / n, 1, kMany);
+}
+template <class T>
+void log_block(T* x, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) x[i] = math::log(x[i]);
+}
+
 // What is asked for while the exponentials of a row are computed: the next row, and where it goes.
 template <class T>
 auto next_row(const T* x, T* out, int64_t n) {

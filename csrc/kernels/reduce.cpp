@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kGrain = 32768;      // elements that pay for a chunk or a thread
 constexpr int64_t kGatherWidth = 256;  // columns of a block that has to be gathered or converted
+constexpr int64_t kShortRow = 24;      // elements that many rows are better transposed for
 
 struct Axis {
   int64_t size, in, out;  // strides: bytes of the input, elements of the output
@@ -76,7 +77,8 @@ void choose_path(Plan& p) {
   if (!p.n_reduced) p.reduced[p.n_reduced++] = {p.count, 0, 0};
   if (!p.n_kept) p.kept[p.n_kept++] = {1, 0, 0};
   const Axis &k = p.kept[0], &r = p.reduced[0];
-  p.by_columns = k.size >= 4 && (k.in < r.in || p.count <= 16);
+  bool narrow_rows = !p.fold->ordered && rows_in_place(p) && r.in == k.size * p.item;
+  p.by_columns = k.size >= (narrow_rows ? 2 : 4) && (k.in < r.in || p.count <= kShortRow);
   for (int i = 1; i < p.n_kept; ++i) p.outer *= p.kept[i].size;
   p.width = !p.by_columns      ? std::clamp<int64_t>(kGrain / std::max<int64_t>(p.count, 1), 1, 64)
             : rows_in_place(p) ? kFoldWidth
@@ -120,9 +122,9 @@ void fold_row(const Plan& p, const char* base, int64_t begin, int64_t end, void*
               void* scratch) {
   const Axis& r = p.reduced[0];
   int64_t size = item_size(stored(p.fold->compute)), filled = 0, first = begin;
-  if (p.same_type && r.in == p.item && (r.size >= 64 || p.n_reduced == 1)) {
+  if (p.same_type && r.in == p.item && r.size >= 64) {
     each_run(p, begin, end, [&](int64_t offset, int64_t n, int64_t at) {
-      p.fold->row(state, base + offset, n, at);
+      p.fold->rows(state, 1, base + offset, 0, n, at);
     });
     return;
   }
@@ -134,12 +136,12 @@ void fold_row(const Plan& p, const char* base, int64_t begin, int64_t end, void*
                r.in);
       offset += take * r.in, n -= take, filled += take;
       if (filled == kBlock) {
-        p.fold->row(state, scratch, filled, first);
+        p.fold->rows(state, 1, scratch, 0, filled, first);
         first += filled, filled = 0;
       }
     }
   });
-  if (filled) p.fold->row(state, scratch, filled, first);
+  if (filled) p.fold->rows(state, 1, scratch, 0, filled, first);
 }
 
 // Rows in any order: neighbours of a block are a quarter of all apart, so that memory serves four
@@ -157,29 +159,61 @@ int64_t fold_far_rows(const Plan& p, const char* base, int64_t n, int64_t width,
   return kRuns * apart;
 }
 
-void fold_columns(const Plan& p, const char* base, int64_t begin, int64_t end, int64_t width,
-                  void* states, void* scratch) {
+// Rows narrower than vectors that follow each other, some at a time as one wide row. Returns how
+// many rows that were.
+int64_t fold_narrow_rows(const Plan& p, const char* base, int64_t n, int64_t width, char* states) {
+  constexpr int64_t kWide = 64, kNarrow = 24;
+  const int64_t step = p.reduced[0].in, some = kWide / std::max<int64_t>(1, width);
+  if (width > kNarrow || step != width * p.item || n < 4 * kFoldRows) return 0;
+  alignas(64) char wide[kWide * kMaxState];
+  p.fold->init(wide, some * width, p.params);
+  const void* rows[kFoldRows];
+  const int64_t count = n / some;
+  for (int64_t at = 0, filled; at < count; at += filled) {
+    filled = std::min(kFoldRows, count - at);
+    for (int64_t i = 0; i < filled; ++i) rows[i] = base + (at + i) * some * step;
+    p.fold->columns(wide, rows, filled, some * width, 0);
+  }
+  for (int64_t i = 0; i < some; ++i)
+    p.fold->merge(states, wide + i * width * p.fold->state_size, width);
+  return count * some;
+}
+
+// Elements that are not next to each other, or of another type, as rows for `columns`.
+void gather_rows(const Plan& p, char* to, const char* x, int64_t rows, int64_t width) {
+  constexpr int64_t kFewRows = 3;  // the mover goes by squares
   const Axis &k = p.kept[0], &r = p.reduced[0];
+  const DType wide = stored(p.fold->compute);
+  const int64_t size = item_size(wide), step = kGatherWidth * size;
+  if (p.same_type && rows >= kFewRows)
+    return mover(size)(to, x, rows, width, {step, size}, {r.in, k.in});
+  for (int64_t i = 0; i < rows; ++i)
+    load_run(to + i * step, wide, x + i * r.in, p.dtype, width, k.in);
+}
+
+void fold_columns(const Plan& p, const char* base, int64_t begin, int64_t end, int64_t width,
+                  char* states, void* scratch) {
+  const Axis& r = p.reduced[0];
   int64_t size = item_size(stored(p.fold->compute));
   bool direct = rows_in_place(p);
+  if (direct && !p.fold->ordered && p.n_reduced == 1)
+    begin += fold_narrow_rows(p, base + begin * r.in, end - begin, width, states);
   if (direct && !p.fold->ordered && p.n_reduced == 1)
     begin += fold_far_rows(p, base + begin * r.in, end - begin, width, states);
   int64_t most = direct || size <= 8 ? kFoldRows : kFoldRows / 2, filled = 0, first = begin;
   const void* rows[kFoldRows];
-  DType wide = stored(p.fold->compute);
   each_run(p, begin, end, [&](int64_t offset, int64_t n, int64_t) {
-    for (int64_t i = 0; i < n; ++i) {
+    for (int64_t i = 0; i < n;) {
       const char* x = base + offset + i * r.in;
-      rows[filled] = x;
-      if (!direct) {
-        char* copy = static_cast<char*>(scratch) + filled * kGatherWidth * size;
-        load_run(copy, wide, x, p.dtype, width, k.in);
-        rows[filled] = copy;
-      }
-      if (++filled == most) {
-        p.fold->columns(states, rows, filled, width, first);
-        first += filled, filled = 0;
-      }
+      int64_t some = direct ? 1 : std::min(n - i, most - filled);
+      char* copies = static_cast<char*>(scratch) + filled * kGatherWidth * size;
+      if (!direct) gather_rows(p, copies, x, some, width);
+      for (int64_t j = 0; j < some; ++j)
+        rows[filled + j] = direct ? x : copies + j * kGatherWidth * size;
+      i += some, filled += some;
+      if (filled < most) continue;
+      p.fold->columns(states, rows, filled, width, first);
+      first += filled, filled = 0;
     }
   });
   if (filled) p.fold->columns(states, rows, filled, width, first);
@@ -206,6 +240,8 @@ void fold_tile(const Plan& p, const Tile& t, int64_t begin, int64_t end, char* s
                void* scratch) {
   p.fold->init(states, t.width, p.params);
   if (p.by_columns) return fold_columns(p, t.base, begin, end, t.width, states, scratch);
+  if (p.same_type && p.reduced[0].in == p.item && p.n_reduced == 1)
+    return p.fold->rows(states, t.width, t.base + begin * p.item, p.kept[0].in, end - begin, begin);
   for (int64_t w = 0; w < t.width; ++w)
     fold_row(p, t.base + w * p.kept[0].in, begin, end, states + w * p.fold->state_size, scratch);
 }

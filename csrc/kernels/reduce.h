@@ -22,7 +22,8 @@ struct Fold {
   int state_size;    // at most kMaxState
   DType results[2];  // what finish writes
   void (*init)(void* states, int64_t n, const FoldParams& p);
-  void (*row)(void* state, const void* x, int64_t n, int64_t first);
+  // Rows of n elements, `step` bytes apart, into as many states.
+  void (*rows)(void* states, int64_t count, const void* x, int64_t step, int64_t n, int64_t first);
   void (*columns)(void* states, const void* const* rows, int64_t n_rows, int64_t width,
                   int64_t first);
   void (*merge)(void* into, const void* from, int64_t n);
@@ -74,8 +75,10 @@ struct FoldAdaptor {
         F::init(static_cast<S*>(s)[i]);
     }
   }
-  static void row(void* s, const void* x, int64_t n, int64_t first) {
-    F::row(*static_cast<S*>(s), static_cast<const T*>(x), n, first);
+  static void rows(void* s, int64_t count, const void* x, int64_t step, int64_t n, int64_t first) {
+    auto* at = static_cast<const char*>(x);
+    for (int64_t i = 0; i < count; ++i, at += step)
+      F::row(static_cast<S*>(s)[i], reinterpret_cast<const T*>(at), n, first);
   }
   static void columns(void* s, const void* const* rows, int64_t n_rows, int64_t width,
                       int64_t first) {
@@ -101,7 +104,7 @@ constexpr Fold make_fold(bool ordered = false) {
           sizeof(typename F::State),
           {dtype_of<typename F::Out0>, dtype_of<typename F::Out1>},
           A::init,
-          A::row,
+          A::rows,
           A::columns,
           A::merge,
           A::finish};

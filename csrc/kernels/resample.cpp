@@ -47,19 +47,27 @@ struct Terms {  // index and weight of the record, both (taps, size)
   int64_t taps, size;
 };
 
+// Every output has as many terms. `in_lines`: only column by column, as the terms come.
 template <class R>
-Table<R> by_outputs(const Terms& t) {
+Table<R> by_outputs(const Terms& t, bool in_lines) {
   Table<R> table(t.size);
   const auto* index = t.index->data<int64_t>();
   const R* weight = t.weight->data<R>();
-  for (int64_t i = 0; i < t.size; ++i) {
-    for (int64_t k = 0; k < t.taps; ++k) {
-      table.from.push_back(static_cast<int32_t>(index[k * t.size + i]));
-      table.weight.push_back(weight[k * t.size + i]);
-    }
-    table.first[i + 1] = static_cast<int32_t>(table.from.size());
+  const int64_t terms = t.taps * t.size;
+  for (int64_t i = 0; i < t.size; ++i) table.first[i + 1] = static_cast<int32_t>((i + 1) * t.taps);
+  if (in_lines && t.taps) {
+    table.end = t.size;
+    table.from_of.assign(index, index + terms);
+    table.weight_of.assign(weight, weight + terms);
+    return table;
   }
-  table.finish();
+  table.from.resize(terms);
+  table.weight.resize(terms);
+  for (int64_t k = 0; k < t.taps; ++k)
+    for (int64_t i = 0; i < t.size; ++i) {
+      table.from[i * t.taps + k] = static_cast<int32_t>(index[k * t.size + i]);
+      table.weight[i * t.taps + k] = weight[k * t.size + i];
+    }
   return table;
 }
 
@@ -233,7 +241,7 @@ void mix_run(Call& c) {
         pick(t, l, static_cast<const T*>(in), static_cast<T*>(out));
       });
     dispatch_inexact(c, x.dtype, [&]<class T, class R>() {
-      mix<T, R>(by_outputs<R>(t), l, static_cast<const T*>(in), static_cast<T*>(out));
+      mix<T, R>(by_outputs<R>(t, l.inner == 1), l, static_cast<const T*>(in), static_cast<T*>(out));
     });
   });
 }

@@ -66,3 +66,31 @@ def test_the_gradient_of_a_chosen_element():
     x, index = lines_of((100, 5)).requires_grad_(), one_index(100, 5)
     (grad,) = rl.autograd.grad(x.gather(1, index).sum(), [x])
     assert rl.equal(grad, rl.nn.functional.one_hot(index[:, 0], 5).float())
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 5, 8, 15, 16, 17, 31, 33, 64, 100, 127, 128, 129])
+@pytest.mark.parametrize("dtype", [rl.float32, rl.bfloat16, rl.uint8, rl.int32, rl.bool, rl.int64])
+def test_short_lines_are_sorted_stably(width, dtype):
+    for lines in (1, 7, 9, 16, 35):
+        x = lines_of((lines, width), dtype, seed=width)
+        for descending in (False, True):
+            values, positions = x.sort(1, descending)
+            for row, sorted_, at in zip(x.tolist(), values.tolist(), positions.tolist()):
+                by_hand = sorted(range(width), key=row.__getitem__)
+                if descending:
+                    by_hand = sorted(range(width), key=lambda i: -row[i])
+                assert at == by_hand and sorted_ == [row[i] for i in by_hand]
+
+
+def test_extremes_in_short_lines():
+    row = [NAN, -0.0, INF, 0.0, -INF, NAN, 3e-45, -3e-45]
+    up, down = [4, 7, 1, 3, 6, 2, 0, 5], [0, 5, 2, 6, 1, 3, 7, 4]
+    for x in (rl.tensor([row] * 20), rl.tensor([row] * 20).t().contiguous().t()):
+        assert x.argsort(1).tolist() == [up] * 20
+        assert x.argsort(1, descending=True).tolist() == [down] * 20
+        assert str(x.sort(1)[0][:, 2:4].tolist()) == str([[-0.0, 0.0]] * 20)
+    ends = rl.tensor([[2**31 - 1, -(2**31), 0]] * 20, dtype=rl.int32)
+    assert ends.argsort(1).tolist() == [[1, 2, 0]] * 20

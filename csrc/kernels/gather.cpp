@@ -3,7 +3,7 @@
 // position is in scatter.cpp.
 #include <cstring>
 
-#include "kernels/lines.h"
+#include "kernels/line_starts.h"
 #include "plan/stream.h"
 
 namespace rl {
@@ -25,6 +25,13 @@ void gather_infer(Call& c) {
              t.sizes(), " apart from dimension ", dim);
 }
 
+// One element of each of many lines that lie evenly.
+template <class U>
+void gather_elements(const U* x, int64_t line_step, int64_t step, const int64_t* index,
+                     int64_t count, U* out) {
+  for (int64_t o = 0; o < count; ++o) out[o] = x[o * line_step + index[o] * step];
+}
+
 template <class U>
 void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const char* op) {
   Lines l = lines_of(index, dim);
@@ -32,10 +39,16 @@ void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const c
   int64_t n = size_or_one(t, dim), step = stride_or_zero(t, dim);
   std::vector<int64_t> inner = inner_offsets(index, t, dim);
   const int64_t* offsets = inner.empty() ? nullptr : inner.data();
+  LineStarts starts(index, t, dim);
+  if (l.size * l.inner == 1 && starts.even())
+    return parallel_for(l.outer, line_grain(l), [&](int64_t b, int64_t e) {
+      check_indices(ix + b, e - b, n, op, dim);
+      gather_elements(t.data<U>() + starts[b], starts.step(), step, ix + b, e - b, out + b);
+    });
   if (l.inner == 1)
     return parallel_for(l.outer, line_grain(l), [&](int64_t b, int64_t e) {
       for (int64_t o = b; o < e; ++o) {
-        const U* x = t.data<U>() + outer_offset(index, t, dim, o);
+        const U* x = t.data<U>() + starts[o];
         const int64_t* row = ix + o * l.size;
         U* to = out + o * l.size;
 #pragma GCC unroll 4
@@ -48,7 +61,7 @@ void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const c
     });
   parallel_for(l.outer * l.size, line_grain({1, l.inner, 1}), [&](int64_t b, int64_t e) {
     for (int64_t r = b; r < e; ++r) {
-      const U* x = t.data<U>() + outer_offset(index, t, dim, r / l.size);
+      const U* x = t.data<U>() + starts[r / l.size];
       for (int64_t k = 0, at = r * l.inner; k < l.inner; ++k, ++at) {
         if (static_cast<uint64_t>(ix[at]) >= static_cast<uint64_t>(n))
           bad_index(ErrorKind::Runtime, op, ix[at], dim, n);

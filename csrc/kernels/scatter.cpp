@@ -3,6 +3,7 @@
 // number of threads. Slices by index are in index_reduce.cpp, reading in gather.cpp.
 #include "core/allocator.h"
 #include "kernels/combine.h"
+#include "kernels/line_starts.h"
 
 namespace rl {
 namespace {
@@ -19,6 +20,7 @@ struct ScatterPlan {
   int dim;
   Lines l;
   std::vector<int64_t> inner_out, inner_src;
+  LineStarts out_lines, src_lines;
 };
 
 // Targets lie rows apart, where no prefetcher finds them: each is asked for this many elements
@@ -49,6 +51,16 @@ void write_line(T* out, int64_t n, int64_t step, const int64_t* index, int64_t c
   }
 }
 
+// One element of each of many lines that lie evenly.
+template <class T, class Combine>
+void write_elements(T* out, int64_t out_line, int64_t step, const int64_t* index, int64_t count,
+                    const T* x, int64_t x_line) {
+  for (int64_t o = 0; o < count; ++o) {
+    T& target = out[o * out_line + index[o] * step];
+    target = Combine::apply(target, x[o * x_line]);
+  }
+}
+
 template <class T, class Combine>
 void write_targets(const ScatterPlan& p, const Values& v, const char* op, int64_t o_begin,
                    int64_t o_end, int64_t k_begin, int64_t k_end) {
@@ -58,11 +70,17 @@ void write_targets(const ScatterPlan& p, const Values& v, const char* op, int64_
   int64_t n = size_or_one(p.out, p.dim), step = stride_or_zero(p.out, p.dim);
   const int64_t* to = p.inner_out.empty() ? nullptr : p.inner_out.data();
   const int64_t* from = p.inner_src.empty() || !v.tensor ? nullptr : p.inner_src.data();
+  if (p.l.size * p.l.inner == 1 && p.out_lines.even() && p.src_lines.even()) {
+    int64_t count = o_end - o_begin, x_line = v.tensor ? p.src_lines.step() : 0;
+    check_indices(ix + o_begin, count, n, op, p.dim);
+    return write_elements<T, Combine>(out + p.out_lines[o_begin], p.out_lines.step(), step,
+                                      ix + o_begin, count, x + o_begin * x_line, x_line);
+  }
   bool far = p.out.numel * static_cast<int64_t>(sizeof(T)) > kNear;
   int64_t asked = far ? k_end - kAhead : k_begin;
   for (int64_t o = o_begin; o < o_end; ++o) {
-    int64_t out0 = outer_offset(p.index, p.out, p.dim, o);
-    int64_t src0 = v.tensor ? outer_offset(p.index, *v.tensor, p.dim, o) : 0;
+    int64_t out0 = p.out_lines[o];
+    int64_t src0 = v.tensor ? p.src_lines[o] : 0;
     if (p.l.inner == 1) {
       write_line<T, Combine>(out + out0, n, step, ix + o * p.l.size, p.l.size, x + src0, v.step, op,
                              p.dim);
@@ -101,9 +119,9 @@ void write_strip(const ScatterPlan& p, const Values& v, const char* op, int64_t 
                  int64_t width) {
   int64_t n = size_or_one(p.out, p.dim), step = stride_or_zero(p.out, p.dim);
   Scratch<T> strip(n * width);
-  T *near = strip.data(), *out = p.out.data<T>() + outer_offset(p.index, p.out, p.dim, o) + k;
+  T *near = strip.data(), *out = p.out.data<T>() + p.out_lines[o] + k;
   auto* x = static_cast<const T*>(v.data);
-  if (v.tensor) x += outer_offset(p.index, *v.tensor, p.dim, o);
+  if (v.tensor) x += p.src_lines[o];
   auto* ix = p.index.data<int64_t>() + o * p.l.size * p.l.inner + k;
   const int64_t* from = p.inner_src.empty() || !v.tensor ? nullptr : p.inner_src.data();
   for (int64_t i = 0; i < n; ++i) std::copy_n(out + i * step, width, near + i * width);
@@ -148,7 +166,9 @@ void scatter_into(Tensor& out, const Tensor& index, int dim, const Source& src, 
                 dim,
                 lines_of(index, dim),
                 inner_offsets(index, out, dim),
-                t ? inner_offsets(index, *t, dim) : std::vector<int64_t>()};
+                t ? inner_offsets(index, *t, dim) : std::vector<int64_t>(),
+                LineStarts(index, out, dim),
+                LineStarts(index, t ? *t : out, dim)};
   Unlocked unlocked(index.numel);
   alignas(16) char number[16];
   store_number(number, out.dtype, src.number);

@@ -165,5 +165,31 @@ template <class E>
   if (from != a) std::copy_n(from, n, a);
 }
 
+// ---- many short lines at once: a network of comparisons, the same whatever the elements are, so
+// that no branch is mispredicted; each comparison is made for kLanes lines in a row
+constexpr int64_t kLanes = 16, kNetworkLine = 128;
+
+// Entry j of the line `lane` is at [j * kLanes + lane].
+using Lanes = uint64_t;
+
+inline void compare_exchange(Lanes* a, Lanes* b) {
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < kLanes; ++i) {
+    Lanes x = a[i], y = b[i];
+    a[i] = x < y ? x : y;
+    b[i] = x < y ? y : x;
+  }
+}
+
+// Batcher's odd-even merge sort, for any n.
+inline void sort_lanes(Lanes* e, int64_t n) {
+  for (int64_t p = 1; p < n; p *= 2)
+    for (int64_t k = p; k >= 1; k /= 2)
+      for (int64_t j = k % p; j + k < n; j += 2 * k)
+        for (int64_t i = j; i < std::min(j + k, n - k); ++i)
+          if (i / (2 * p) == (i + k) / (2 * p))
+            compare_exchange(e + i * kLanes, e + (i + k) * kLanes);
+}
+
 }  // namespace
 }  // namespace rl

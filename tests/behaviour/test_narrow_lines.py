@@ -1,0 +1,96 @@
+"""gather and scatter with one index per line, and order within short lines."""
+
+import pytest
+
+import rushlight as rl
+
+
+def lines_of(shape, dtype=rl.float32, seed=0):
+    generator = rl.Generator().manual_seed(seed)
+    return rl.randint(-9, 10, shape, generator=generator).to(dtype)
+
+
+def one_index(lines, width, dtype=rl.int64):
+    return (rl.arange(lines) * 5 // 2 % width).to(dtype)[:, None]
+
+
+VIEWS = {
+    "rows": lambda x: x,
+    "transposed": lambda x: x.t().contiguous().t(),
+    "every second row": lambda x: x.repeat_interleave(2, 0)[::2],
+    "every second column": lambda x: x.repeat_interleave(2, 1)[:, ::2],
+    "three dimensions": lambda x: x[None].repeat(2, 1, 1)[:, : len(x) // 2],
+    "uneven lines": lambda x: x.view(-1, 2, x.shape[1]).transpose(0, 1),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("lines, width", [(2, 1), (16, 2), (34, 3), (130, 8)])
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.int8, rl.bool, rl.complex64])
+def test_one_element_of_each_line(view, lines, width, dtype):
+    x = VIEWS[view](lines_of((lines, width), dtype))
+    index = one_index(x[..., 0].numel(), width).view(x.shape[:-1] + (1,))
+    rows, chosen = x.reshape(-1, width).tolist(), index.flatten().tolist()
+    assert x.gather(-1, index).flatten().tolist() == [r[i] for r, i in zip(rows, chosen)]
+    assert rl.equal(x.gather(-1, index.int()), x.gather(-1, index))
+
+    source = x.gather(-1, index)
+    zeros = rl.zeros(x.shape, dtype=dtype)
+    placed = zeros.scatter(-1, index, source)
+    expected = [[v if j == i else 0 for j, v in enumerate(r)] for r, i in zip(rows, chosen)]
+    assert placed.reshape(-1, width).tolist() == expected
+    added = x.scatter_add(-1, index, source)
+    assert rl.equal(added, (x + placed).to(dtype))
+    ones = x.scatter(-1, index, 1).reshape(-1, width).tolist()
+    assert ones == [[1 if j == i else v for j, v in enumerate(r)] for r, i in zip(rows, chosen)]
+    into = x.clone()
+    assert rl.equal(into.scatter_(-1, index, source), x)
+
+
+def test_a_source_that_is_one_number_expanded():
+    index = one_index(40, 3)
+    ones = rl.ones(1, 1).expand(40, 1)
+    assert rl.equal(rl.zeros(40, 3).scatter(1, index, ones).argmax(1), index[:, 0])
+
+
+@pytest.mark.parametrize("bad", [-1, 3, 2**40, -(2**62)])
+def test_the_first_index_outside_is_named(bad):
+    x, index = lines_of((50, 3)), one_index(50, 3)
+    index[41, 0], index[47, 0] = bad, 99
+    for call in (lambda: x.gather(1, index), lambda: x.scatter(1, index, 0.0)):
+        with pytest.raises(RuntimeError, match=f"index {bad} is out of bounds"):
+            call()
+
+
+def test_the_gradient_of_a_chosen_element():
+    x, index = lines_of((100, 5)).requires_grad_(), one_index(100, 5)
+    (grad,) = rl.autograd.grad(x.gather(1, index).sum(), [x])
+    assert rl.equal(grad, rl.nn.functional.one_hot(index[:, 0], 5).float())
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 5, 8, 15, 16, 17, 31, 33, 64, 100, 127, 128, 129])
+@pytest.mark.parametrize("dtype", [rl.float32, rl.bfloat16, rl.uint8, rl.int32, rl.bool, rl.int64])
+def test_short_lines_are_sorted_stably(width, dtype):
+    for lines in (1, 7, 9, 16, 35):
+        x = lines_of((lines, width), dtype, seed=width)
+        for descending in (False, True):
+            values, positions = x.sort(1, descending)
+            for row, sorted_, at in zip(x.tolist(), values.tolist(), positions.tolist()):
+                by_hand = sorted(range(width), key=row.__getitem__)
+                if descending:
+                    by_hand = sorted(range(width), key=lambda i: -row[i])
+                assert at == by_hand and sorted_ == [row[i] for i in by_hand]
+
+
+def test_extremes_in_short_lines():
+    row = [NAN, -0.0, INF, 0.0, -INF, NAN, 3e-45, -3e-45]
+    up, down = [4, 7, 1, 3, 6, 2, 0, 5], [0, 5, 2, 6, 1, 3, 7, 4]
+    for x in (rl.tensor([row] * 20), rl.tensor([row] * 20).t().contiguous().t()):
+        assert x.argsort(1).tolist() == [up] * 20
+        assert x.argsort(1, descending=True).tolist() == [down] * 20
+        assert str(x.sort(1)[0][:, 2:4].tolist()) == str([[-0.0, 0.0]] * 20)
+    ends = rl.tensor([[2**31 - 1, -(2**31), 0]] * 20, dtype=rl.int32)
+    assert ends.argsort(1).tolist() == [[1, 2, 0]] * 20

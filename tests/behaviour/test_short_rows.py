@@ -81,6 +81,14 @@ def test_padding_by_repetition(mode, size, dtype):
             assert rl.equal(F.pad(layout, pad, mode=mode), expected)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("mode", PLACES)
+def test_mapped_padding(mode):
+    x = rl.randn(5, 2, 3, 4, 4)
+    out = rl.func.vmap(lambda one: F.pad(one, (1, 1, 0, 2), mode=mode), in_dims=1)(x)
+    assert rl.equal(out, rl.stack([F.pad(one, (1, 1, 0, 2), mode=mode) for one in x.unbind(1)]))
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("dtype", [rl.float32, rl.bool, rl.float64])
 def test_roll(size, dtype):

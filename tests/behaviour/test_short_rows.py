@@ -101,3 +101,19 @@ def test_roll(size, dtype):
         assert rl.equal(rl.roll(x, shifts, dims), expected)
     assert rl.equal(rl.roll(x.transpose(1, 2), 1, 3), rl.roll(x, 1, 3).transpose(1, 2))
     assert rl.equal(x.repeat(1, 2, 1, 3), rl.cat([rl.cat([x, x], 1)] * 3, 3))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("window", [(2, 2, 0), (3, 1, 1), (3, 2, 1), (2, 3, 1)])
+@pytest.mark.parametrize("counts", [False, True])
+def test_average_pooling(size, window, counts):
+    kernel, stride, padding = window
+    if min(size[1:]) + 2 * padding < kernel:
+        return
+    x = rl.randn(9, *size)
+    out = F.avg_pool2d(x, kernel, stride, padding, count_include_pad=counts)
+    sums = F.unfold(x.double().reshape(-1, 1, *size[1:]), kernel, 1, padding, stride).sum(1)
+    ones = rl.ones(1, 1, *size[1:], dtype=rl.float64)
+    by = kernel**2 if counts else F.unfold(ones, kernel, 1, padding, stride).sum(1)
+    rl.testing.assert_close(out, (sums / by).reshape(out.shape).float())
+    assert rl.equal(out[:1], F.avg_pool2d(x[:1], kernel, stride, padding, count_include_pad=counts))

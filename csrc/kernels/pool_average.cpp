@@ -190,12 +190,42 @@ template <class T>
   for (int64_t n = 0; n < planes; ++n, x += size) std::fill_n(x, size, g[n] / static_cast<T>(size));
 }
 
+// The choice must not depend on how many planes a thread has: sums may round otherwise.
+bool short_rows(const PoolPlan& p) {
+  constexpr int64_t kRow = 12, kWindow = 4, kPlane = 4096;
+  const PoolAxis& w = p.axis[2];
+  return p.fixed && w.out < kRow && w.kernel <= kWindow && p.in_plane() <= kPlane;
+}
+
+// Rows too short for vectors: the elements of each window are looked up, in the order of taps.
+template <class T>
+void average_short(const AveragePlan& p, const T* x, T* out, int64_t planes) {
+  std::vector<int64_t> at, end;
+  std::vector<T> by;
+  each_output(p, [&](int64_t, int64_t divisor, int64_t i, int64_t j, int64_t k) {
+    each_run(p.pool, i, j, k, [&](int64_t from, int64_t length) {
+      for (int64_t q = 0; q < length; ++q) at.push_back(from + q);
+    });
+    end.push_back(static_cast<int64_t>(at.size()));
+    by.push_back(static_cast<T>(divisor ? divisor : 1));
+  });
+  for (int64_t n = 0; n < planes; ++n, x += p.pool.in_plane()) {
+    const int64_t* tap = at.data();
+    for (size_t o = 0; o < end.size(); ++o) {
+      T sum = 0;
+      for (const int64_t* last = at.data() + end[o]; tap < last; ++tap) sum += x[*tap];
+      *out++ = sum / by[o];
+    }
+  }
+}
+
 // So many planes; `S`, which the result will be kept in, decides how 16 bits round.
 template <class S, class T>
 void average_planes(const AveragePlan& p, bool backward, const T* from, T* to, int64_t planes) {
   int64_t ins = p.pool.in_plane(), outs = p.pool.out_plane();
   if (std::is_same_v<S, T> && !p.pool.fixed && outs == 1 && ins > 0)
     return backward ? spread_whole(from, ins, to, planes) : average_whole(from, ins, to, planes);
+  if (!backward && short_rows(p.pool)) return average_short(p, from, to, planes);
   for (int64_t n = 0; n < planes; ++n)
     backward ? spread_plane<S>(p, from + n * outs, to + n * ins)
              : average_plane<S>(p, from + n * ins, to + n * outs);

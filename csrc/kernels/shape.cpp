@@ -162,7 +162,7 @@ void remap_rows(const T* from, T* to, const Maps& maps, RunCopy copy, int64_t be
   const SizeVec& last = maps.back();
   auto n = static_cast<int64_t>(last.size());
   std::vector<Run> runs = runs_of(last);
-  bool dense = static_cast<int64_t>(runs.size()) * 8 <= n;  // then copying runs pays
+  bool dense = static_cast<int64_t>(runs.size()) * 6 <= n;  // then copying runs pays
   for (int64_t r = begin; r < end; ++r) {
     int64_t rest = r, base = 0;
     for (size_t d = maps.size() - 1; d-- > 0;) {
@@ -171,19 +171,40 @@ void remap_rows(const T* from, T* to, const Maps& maps, RunCopy copy, int64_t be
       rest /= size;
     }
     T* dst = to + r * n;
+    const T* src = from + base;
     if (dense)
       for (auto [at, source, count] : runs)
-        copy(reinterpret_cast<char*>(dst + at), reinterpret_cast<const char*>(from + base + source),
-             count * static_cast<int64_t>(sizeof(T)));
+        if (count == 1)
+          dst[at] = src[source];
+        else
+          copy(reinterpret_cast<char*>(dst + at), reinterpret_cast<const char*>(src + source),
+               count * static_cast<int64_t>(sizeof(T)));
     else
-      for (int64_t k = 0; k < n; ++k) dst[k] = from[base + last[k]];
+#pragma GCC unroll 4
+      for (int64_t k = 0; k < n; ++k) dst[k] = src[last[k]];
   }
   stream_fence();
+}
+
+// Rows too short to be worth a walk become one with those around them.
+void fold_short_rows(Maps& maps) {
+  constexpr size_t kShort = 64, kMost = 4096;
+  while (maps.size() > 1 && maps.back().size() < kShort) {
+    SizeVec inner = std::move(maps.back());
+    maps.pop_back();
+    SizeVec& outer = maps.back();
+    if (outer.size() * inner.size() > kMost) return maps.push_back(std::move(inner));
+    SizeVec both;
+    for (int64_t a : outer)
+      for (int64_t b : inner) both.push_back(a + b);
+    outer = std::move(both);
+  }
 }
 
 void remap(const Tensor& self, Tensor& out, Maps maps) {
   if (out.numel == 0) return;
   if (maps.empty()) maps.push_back({0});
+  fold_short_rows(maps);
   auto width = static_cast<int64_t>(maps.back().size());
   Unlocked unlocked(out.numel);
   RunCopy copy = run_copy(out.numel * item_size(out.dtype));
@@ -282,6 +303,28 @@ void repeat_run(Call& c) {
   remap(self, c.out(0), std::move(maps));
 }
 
+// _at_indices(self, indices): the last dimensions, each in the places that its index names
+void indexed_infer(Call& c) {
+  const Tensor& self = c.tensor(0);
+  auto indices = c.tensors(1);
+  SizeVec sizes(self.sizes().begin(), self.sizes().end() - indices.size());
+  for (Tensor* index : indices) sizes.push_back(index->numel);
+  c.add_out(sizes, self.dtype);
+}
+void indexed_run(Call& c) {
+  const Tensor& self = c.tensor(0);
+  if (!c.out(0).numel) return;
+  Maps maps = plain_maps(self);
+  size_t d = maps.size() - c.tensors(1).size();
+  for (Tensor* t : c.tensors(1)) {
+    Ref<Tensor> index = contiguous(*t);
+    SizeVec places;
+    for (int64_t i = 0; i < index->numel; ++i) places.push_back(maps[d][index->data<int64_t>()[i]]);
+    maps[d++] = std::move(places);
+  }
+  remap(self, c.out(0), std::move(maps));
+}
+
 // ---- tril, triu (self, diagonal)
 void triangle_infer(Call& c) {
   RL_CHECK(c.tensor(0).ndim >= 2, c.op, ": input tensor must have at least 2 dimensions, got ",
@@ -347,6 +390,7 @@ RL_KERNEL_FLOAT8("stack", stack_infer, stack_run);
 RL_KERNEL_FLOAT8("flip", flip_infer, flip_run);
 RL_KERNEL_FLOAT8("roll", roll_infer, roll_run);
 RL_KERNEL_FLOAT8("repeat", repeat_infer, repeat_run);
+RL_KERNEL_FLOAT8("_at_indices", indexed_infer, indexed_run);
 RL_KERNEL("tril", triangle_infer, triangle_run<true>);
 RL_KERNEL("triu", triangle_infer, triangle_run<false>);
 RL_KERNEL_FLOAT8("dense_copy", contiguous_infer, copy_run);

@@ -372,6 +372,47 @@ void run_general(Plan& p, std::span<const PointwiseInput> inputs, const Tensor& 
   parallel_for(tiles, grain, [&](int64_t begin, int64_t end) { run(p, tile, begin, end); });
 }
 
+// ---- operands with one element a short row, and the same for each image (a bias of channels):
+// laid out once as the images are, after which rows are as long as images.
+constexpr int64_t kMostLaidOut = 32768, kImages = 4;
+
+Ref<Tensor> laid_out(const Tensor& out, const Tensor& t, DType dtype, bool spreads) {
+  int lead = 0, skip = out.ndim - t.ndim;
+  while (lead < out.ndim && (lead < skip || t.size(lead - skip) == 1)) ++lead;
+  Sizes image = out.sizes().subspan(static_cast<size_t>(lead));
+  int64_t size = 1, row = 1;
+  for (int64_t n : image) size *= n;
+  if (t.numel == 1 || t.numel == size || size < kDirectCols || size > kMostLaidOut ||
+      out.numel < kImages * size)
+    return {};
+  for (int d = out.ndim - 1; d >= lead && t.size(d - skip) == 1; --d) row *= out.size(d);
+  if (spreads && row >= kDirectCols) return {};  // rows take the element as it is
+  Ref<Tensor> whole = empty(image, dtype);
+  auto cut = static_cast<size_t>(lead - skip);
+  copy_into(*whole, *alias(t, t.sizes().subspan(cut), t.strides().subspan(cut), t.offset));
+  return whole;
+}
+
+// Runs by way of such operands, if there are any.
+bool run_laid_out(const PointwiseKernel& k, Compute compute, Tensor& out,
+                  std::span<const PointwiseInput> inputs, const Scalar* params) {
+  if (!out.contiguous) return false;
+  PointwiseInput as[kMaxInputs];
+  Ref<Tensor> whole[kMaxInputs];
+  bool any = false;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    as[i] = inputs[i];
+    if (!inputs[i].tensor) continue;
+    whole[i] = laid_out(out, *inputs[i].tensor, stored(compute),
+                        k.spread[static_cast<int>(compute)] != nullptr);
+    if (!whole[i]) continue;
+    as[i].tensor = whole[i].get();
+    any = true;
+  }
+  if (any) run_pointwise(k, compute, out, {as, inputs.size()}, params);
+  return any;
+}
+
 }  // namespace
 
 void run_pointwise(const PointwiseKernel& k, Compute compute, Tensor& out,
@@ -384,6 +425,7 @@ void run_pointwise(const PointwiseKernel& k, Compute compute, Tensor& out,
       return copy_into(out, *temporary);
     }
   if (run_direct(k, compute, out, inputs, params)) return;
+  if (run_laid_out(k, compute, out, inputs, params)) return;
   Plan p{k,
          k.fn[static_cast<int>(compute)],
          compute,

@@ -185,6 +185,12 @@ def _roll(batch, x, shifts, dims):
     return x.flatten(1).roll(shifts, (1,)).reshape(x.shape) if batch.rank(0) else x.clone()
 
 
+@rule("_at_indices")
+def _at_indices(batch, x, indices):
+    """The last dimensions are those of the examples."""
+    return NotImplemented if any(batch.flags[1]) else batch.run(x, indices)
+
+
 @rule("cat", "stack")
 def _cat(batch, tensors, dim):
     values = [batch.expanded(x, f) for x, f in zip(tensors, batch.flags[0])]

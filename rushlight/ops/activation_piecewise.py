@@ -8,7 +8,7 @@ record.
 import rushlight as rl
 from rushlight.ops._attach import attached
 from rushlight.ops._elementwise import shown, slope_op
-from rushlight.ops._record import op, promote
+from rushlight.ops._record import op, pointwise, promote
 from rushlight.ops.activation import PASS, define, into
 
 _NN = ("nn.functional",)
@@ -225,12 +225,14 @@ def prelu(input, weight):
 
 @op(
     "_prelu(Tensor input, Tensor weight) -> Tensor",
+    kind=pointwise,
+    inplace=False,
     at=("internal",),
     grad_name="PreluKernelBackward0",
 )
 def _prelu(input, weight):
     """x where x > 0, else weight * x; weight broadcasts."""
-    return rl.where(input > 0, input, weight * input)
+    ...
 
 
 _prelu.vjp(

@@ -78,7 +78,7 @@ _INDEX = {"reflect": _reflect_index, "replicate": _replicate_index, "circular": 
 
 
 def _pad_indices(shape, pad, mode):
-    """(dimension, index) for each dimension that padding changes."""
+    """The indices of the padded dimensions, outermost first."""
     found = []
     for i in range(len(pad) // 2):
         d, before, after = len(shape) - 1 - i, pad[2 * i], pad[2 * i + 1]
@@ -86,9 +86,14 @@ def _pad_indices(shape, pad, mode):
             raise RuntimeError(
                 f"input (size {shape[d]} at dimension {d}) is too small for padding {tuple(pad)}"
             )
-        if before or after:
-            found.append((d, _INDEX[mode](shape[d], before, after)))
-    return found
+        found.append(_INDEX[mode](shape[d], before, after))
+    return found[::-1]
+
+
+@op("_at_indices(Tensor self, Tensor[] indices) -> Tensor", at=("internal",))
+def _at_indices(self, indices):
+    """The elements of the last dimensions that their indices name, one for each."""
+    ...
 
 
 @op(
@@ -102,9 +107,7 @@ def _indexed_pad(input, pad, mode):
 
 
 def _padded(x, pad, mode):
-    for d, index in _pad_indices(x.shape, pad, mode):
-        x = x.index_select(d, index)
-    return x
+    return _at_indices(x, _pad_indices(x.shape, pad, mode)) if any(pad) else x
 
 
 def _indexed_pad_grad(g, input, pad, mode):
@@ -114,7 +117,7 @@ def _indexed_pad_grad(g, input, pad, mode):
 
 
 def _sum_by_dimension(g, shape, pad, mode):
-    for d, index in reversed(_pad_indices(shape, pad, mode)):
+    for d, index in enumerate(_pad_indices(shape, pad, mode), len(shape) - len(pad) // 2):
         smaller = g.shape[:d] + shape[d : d + 1] + g.shape[d + 1 :]
         g = rl.zeros(smaller, dtype=g.dtype).index_add(d, index, g)
     return g

@@ -186,14 +186,16 @@ void remap_rows(const T* from, T* to, const Maps& maps, RunCopy copy, int64_t be
   stream_fence();
 }
 
-// Rows too short to be worth a walk become one with those around them.
-void fold_short_rows(Maps& maps) {
-  constexpr size_t kShort = 64, kMost = 4096;
+// Rows too short to be worth a walk become one with those around them, of which there are enough to
+// pay for the map.
+void fold_short_rows(Maps& maps, int64_t numel) {
+  constexpr size_t kShort = 64;
+  const size_t most = static_cast<size_t>(std::min<int64_t>(4096, numel / 8));
   while (maps.size() > 1 && maps.back().size() < kShort) {
     SizeVec inner = std::move(maps.back());
     maps.pop_back();
     SizeVec& outer = maps.back();
-    if (outer.size() * inner.size() > kMost) return maps.push_back(std::move(inner));
+    if (outer.size() * inner.size() > most) return maps.push_back(std::move(inner));
     SizeVec both;
     for (int64_t a : outer)
       for (int64_t b : inner) both.push_back(a + b);
@@ -204,7 +206,7 @@ void fold_short_rows(Maps& maps) {
 void remap(const Tensor& self, Tensor& out, Maps maps) {
   if (out.numel == 0) return;
   if (maps.empty()) maps.push_back({0});
-  fold_short_rows(maps);
+  fold_short_rows(maps, out.numel);
   auto width = static_cast<int64_t>(maps.back().size());
   Unlocked unlocked(out.numel);
   RunCopy copy = run_copy(out.numel * item_size(out.dtype));

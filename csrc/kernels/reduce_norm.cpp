@@ -14,15 +14,11 @@ template <class T>
 struct SquaresFold : SumFold<T, Square> {
   using Base = SumFold<T, Square>;
   using typename Base::State;
-  static bool suspect(T squares, int64_t n) {
-    return !(squares <= std::numeric_limits<T>::max()) ||
-           (squares != 0 && squares < std::numeric_limits<T>::min() * T(1e8) * T(n));
-  }
   static void row(State& s, const T* x, int64_t n, int64_t) {
     for (int64_t i = 0; i < n; i += kBlock) {
       int64_t len = std::min(kBlock, n - i);
       T squares = fold_block<AddStep<Square>>(x + i, len);
-      if (suspect(squares, len))
+      if (squares_suspect<T>(squares, len))
         exact(s, x + i, len);
       else
         s.add(squares);
@@ -35,7 +31,7 @@ struct SquaresFold : SumFold<T, Square> {
     T block[kFoldWidth];
     fold_block_columns<AddStep<Square>>(rows, n_rows, width, block);
     for (int64_t w = 0; w < width; ++w) {
-      if (!suspect(block[w], n_rows))
+      if (!squares_suspect<T>(block[w], n_rows))
         s[w].add(block[w]);
       else
         for (int64_t r = 0; r < n_rows; ++r) exact(s[w], rows[r] + w, 1);
@@ -46,25 +42,7 @@ struct SquaresFold : SumFold<T, Square> {
   }
 };
 
-// The largest or smallest magnitude; NaN wins.
-template <bool Max>
-struct MagnitudeStep {
-  template <class V>
-  static V first(V x) {
-    return Magnitude::map(x);
-  }
-  template <class V>
-  static V join(V a, V x) {
-    if constexpr (Max)
-      return ((x > a) | (x != x)) ? x : a;
-    else
-      return ((x < a) | (x != x)) ? x : a;
-  }
-  template <class V>
-  static V next(V a, V x) {
-    return join(a, Magnitude::map(x));
-  }
-};
+// The largest or smallest magnitude.
 template <class Element, bool Max>
 struct InfinityFold : BlockFold<InfinityFold<Element, Max>, MagnitudeStep<Max>, Element> {
   struct State {

@@ -3,6 +3,7 @@
 // the rounding error of every block addition. sum, mean and the norms share this.
 #pragma once
 #include <cmath>
+#include <limits>
 
 #include "kernels/reduce_lanes.h"
 
@@ -29,6 +30,32 @@ struct Magnitude {
     return x < 0 ? -x : x;
   }
 };
+// The largest or smallest magnitude; NaN wins.
+template <bool Max>
+struct MagnitudeStep {
+  template <class V>
+  static V first(V x) {
+    return Magnitude::map(x);
+  }
+  template <class V>
+  static V join(V a, V x) {
+    if constexpr (Max)
+      return ((x > a) | (x != x)) ? x : a;
+    else
+      return ((x < a) | (x != x)) ? x : a;
+  }
+  template <class V>
+  static V next(V a, V x) {
+    return join(a, Magnitude::map(x));
+  }
+};
+// Has a sum of n squares, or which of a vector of sums have, left the range in which it is exact
+// enough?
+template <class T, class V>
+auto squares_suspect(V squares, int64_t n) {
+  return (!(squares <= std::numeric_limits<T>::max())) |
+         ((squares != V{}) & (squares < std::numeric_limits<T>::min() * T(1e8) * T(n)));
+}
 struct NanAsZero {
   template <class V>
   static V map(V x) {

@@ -3,6 +3,7 @@
 // unusual (or wrong) is left to the body. To add one: a function below and its RL_ROUTE line;
 // tests/behaviour/test_routes.py compares both ways on the samples of the record.
 #include <algorithm>
+#include <limits>
 
 #include "plan/call.h"
 
@@ -119,6 +120,21 @@ bool rms_norm(const Call& c, Steps& s) {
   return true;
 }
 
+// cdist(x1, x2, p, compute_mode)
+bool cdist(const Call& c, Steps& s) {
+  const Tensor &x = c.tensor(0), &y = c.tensor(1);
+  double p = c.number(2);
+  if (c.has(3) || !(p == 1 || p == 2 || p == std::numeric_limits<double>::infinity())) return false;
+  if ((x.dtype != DType::F32 && x.dtype != DType::F64) || y.dtype != x.dtype) return false;
+  if (x.ndim < 2 || y.ndim != x.ndim) return false;
+  for (int d = 0; d < x.ndim; ++d)
+    if (d != x.ndim - 2 && x.size(d) != y.size(d)) return false;
+  if (!x.size(x.ndim - 1)) return false;
+  s.then("_cdist").argument(0).argument(1).argument(2);
+  return true;
+}
+
+RL_ROUTE("cdist", cdist);
 RL_ROUTE("relu.nn", [](const Call& c, Steps& s) { return unless_inplace(c, s, "relu"); });
 RL_ROUTE("softmax", [](const Call& c, Steps& s) { return softmax_steps(c, s, "_softmax", 2); });
 RL_ROUTE("softmax.nn", [](const Call& c, Steps& s) { return softmax_steps(c, s, "_softmax", 3); });

@@ -111,6 +111,11 @@ def _row_norm(batch, x, weight, bias, rows, groups, inner, eps):
     return out, *[m.reshape(batch.size, -1) for m in moments]
 
 
+@rule("_cdist")
+def _cdist(batch, x1, x2, p):
+    return batch.run(batch.front(0), batch.front(1), p)
+
+
 @rule("_rms_norm")
 def _rms_norm(batch, x, weight, rows, eps):
     """More rows; weights that differ between examples are applied after it."""

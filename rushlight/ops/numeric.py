@@ -369,7 +369,31 @@ def cdist(x1, x2, p=2.0, compute_mode=None):
         )
     if p < 0:
         raise RuntimeError(f"cdist only supports non-negative p values, got {p}")
+    if (
+        x1.dtype == x2.dtype
+        and x1.dtype in (rl.float32, rl.float64)
+        and x1.size(-1)
+        and p in (1, 2, float("inf"))
+    ):
+        batch = rl.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])
+        return _cdist(*[x.expand(*batch, *x.shape[-2:]) for x in (x1, x2)], p)
     return (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1)
+
+
+@op(
+    "_cdist(Tensor x1, Tensor x2, float p) -> Tensor",
+    at=("internal",),
+    grad_name="CdistBackward0",
+)
+def _cdist(x1, x2, p):
+    """`cdist` of order 1, 2 or infinity, of one floating dtype and with equal batch dimensions."""
+    ...
+
+
+@_cdist.vjp_all
+def _(g, needs, x1, x2, result, p):
+    slope = norm_grad(g, x1.unsqueeze(-2) - x2.unsqueeze(-3), result, p, -1, False)
+    return slope.sum(-2) if needs[0] else None, -slope.sum(-3) if needs[1] else None
 
 
 @op(

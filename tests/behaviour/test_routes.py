@@ -32,6 +32,8 @@ def calls():
     yield "rms_norm", (leaf(3, 4), (4,), leaf(4), None)
     yield "rms_norm", (leaf(2, 3, 4), (3, 4), None, 1e-3)
     yield "layer_norm", (leaf(2, 3, 4), (3, 4), leaf(3, 4), leaf(3, 4), 1e-3, True)
+    yield "cdist", (leaf(3, 4), leaf(5, 4), 2.0, None)
+    yield "cdist", (leaf(2, 3, 4), leaf(2, 5, 4), float("inf"), None)
 
 
 @pytest.mark.parametrize("name, args", [pytest.param(*call, id=call[0]) for call in calls()])
@@ -39,6 +41,7 @@ def test_a_route_is_its_body(name, args):
     record = records[name]
     leaves = [a for a in args if isinstance(a, rl.Tensor) and a.requires_grad]
     function = {
+        "cdist": rl.cdist,
         "softmax": rl.softmax,
         "log_softmax": rl.log_softmax,
         "to.dtype": lambda x, dtype, later, copy, layout: x.to(dtype, later, copy),

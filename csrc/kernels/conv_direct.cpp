@@ -26,7 +26,7 @@ template <class T, int R, int K>
     multiply_add<R, K>(
         sum, [&](int r) { return load_vector(y + r * row + i); },
         [&](int k) { return load_vector(at[k] + i); });
-    // Unrolled, or gcc keeps the sums in memory.
+  // Unrolled, or gcc keeps the sums in memory.
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 12
@@ -164,20 +164,14 @@ class Direct {
   void load_x(const Part& p) const {
     int64_t size = frame_.phases * frame_.row;
     load(
-        p, channels_,
-        [&](int64_t c) {
-          return Row{p.x + c * size, size, p.x + c * size};
-        },
-        x_side_, [&](int64_t n, int64_t c) { return x_at(p, n, c); });
+        p, channels_, [&](int64_t c) { return Row{p.x + c * size, size, p.x + c * size}; }, x_side_,
+        [&](int64_t n, int64_t c) { return x_at(p, n, c); });
   }
   // Rows begin with zeros, as many as the kernel reaches at least; images with a line of the cache.
   void load_y(const Part& p) const {
     int64_t size = frame_.row;
     load(
-        p, outs_,
-        [&](int64_t o) {
-          return Row{p.y + o * size, size, p.y + o * size + lead_};
-        },
+        p, outs_, [&](int64_t o) { return Row{p.y + o * size, size, p.y + o * size + lead_}; },
         y_side_, [&](int64_t n, int64_t o) { return y_at(p, n, o); });
   }
   struct Row {

@@ -194,11 +194,12 @@ def test_a_class_may_have_a_say_in_its_copies():
 
 def test_copies_keep_what_is_shared_within_them():
     net, table = Net(), [rl.ones(1)]
+    net.plain = rl.arange(3)
     net.first, net.second, net.view = table, table, net._parameters
     twin = copy.deepcopy(net)
     assert twin.first is twin.second and twin.first is not table
     assert twin.view is twin._parameters and twin.first[0] is not table[0]
-    assert list(twin.__dict__) == list(net.__dict__)
+    assert list(twin.__dict__) == list(net.__dict__) and rl.equal(twin.plain, net.plain)
     pair = copy.deepcopy({"net": net, "weight": net.a.weight})
     assert pair["weight"] is pair["net"].a.weight
 

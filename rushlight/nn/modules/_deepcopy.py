@@ -31,7 +31,7 @@ class CopyMethods:
                 attributes[name] = value
             elif name in MEMBERS and type(value) is dict:
                 attributes[name] = _copied_members(value, memo, copy.deepcopy)
-            elif value or name not in HOOK_TABLES:
+            elif name not in HOOK_TABLES or value:
                 attributes[name] = copy.deepcopy(value, memo)
         if not HOOK_TABLES.isdisjoint(attributes):
             for name in HOOK_TABLES & attributes.keys():

@@ -133,8 +133,8 @@ The largest errors found, in units in the last place (ulp) of the exact result, 
 each range, spread evenly in the logarithm of their size. A correctly rounded result is at most 0.5
 ulp off. The exact values are mpmath's, at 200 bits. `tools/make_accuracy.py` writes this page.
 
-`exp` and `tanh` in float32 are computed in float32 alone: what PyTorch is ahead there would cost a
-quarter of the one's speed and almost half of the other's.
+`tanh` in float32 is computed in float32 alone: what PyTorch is ahead there would cost almost half
+of its speed.
 
 """
 

@@ -16,7 +16,7 @@ namespace {
 
 template <class T>
 struct Losses {
-  int64_t n, classes;
+  int64_t classes;
   const T *x, *weight;
   const int64_t* target;
   int64_t ignore;
@@ -93,14 +93,8 @@ void forward(Call& c) {
   nll.each("nll_loss", [&](int64_t, int64_t, int64_t k) { total += by ? by[k] : T(1); });
   Scratch<T> room(how == kNone ? 0 : n);
   T* terms = how == kNone ? c.out(0).data<T>() : room.data();
-  Losses<T> losses{n,
-                   classes,
-                   x->data<T>(),
-                   by,
-                   t->data<int64_t>(),
-                   c.integer(3),
-                   terms,
-                   c.flag(5) ? c.out(2).data<T>() : nullptr};
+  T* kept = c.flag(5) ? c.out(2).data<T>() : nullptr;
+  Losses<T> losses{classes, x->data<T>(), by, t->data<int64_t>(), nll.ignore, terms, kept};
   {
     Unlocked unlocked(x->numel * 4);
     parallel_for(n, row_grain(classes), [&](int64_t b, int64_t e) { losses.rows(b, e); });

@@ -11,32 +11,10 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-// --- orders: how a difference enters an accumulator, how chunks of features meet in double, and
-// what is made of a total
-struct Manhattan {
-  template <class V>
-  static V next(V a, V d) {
-    return a + Magnitude::map(d);
-  }
-  template <class V>
-  static V join(V a, V b) {
-    return a + b;
-  }
-};
-struct Euclid : Manhattan {
-  template <class V>
-  static V next(V a, V d) {
-    return a + d * d;
-  }
-};
-struct Chebyshev : MagnitudeStep<true> {};
-
-struct OrStep {
-  template <class V>
-  static V join(V a, V b) {
-    return a | b;
-  }
-};
+// --- orders: how a difference enters an accumulator, and how chunks of features meet in double
+using Manhattan = AddStep<Magnitude>;
+using Euclid = AddStep<Square>;
+using Chebyshev = MagnitudeStep<true>;
 
 // Every row of `to` against every row of `from`, in lanes; the distance goes to
 // out[i * from_step + j * to_step].

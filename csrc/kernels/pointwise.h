@@ -16,9 +16,9 @@ constexpr int kSmall = 128;   // 8, 16 and 32-bit integers in their own width
 constexpr int kSpread = 256;  // no compute type: floats also with one element for all but the first
 constexpr int kDemand = 512;  // no compute type: kDemand * a PointwiseDemand
 constexpr int kFloat8 = 8192;  // no compute type: 8-bit floats are served as well
-constexpr int kLanes =
-    16384;  // no compute type: the functor takes math::Lanes, and floats go by them
-constexpr int kTables = 32768;  // the same, where Lanes hold tables of 16
+// No compute type: floats go by math::Lanes, always or only where these hold tables of 16. The
+// functor is written for T = Lanes as well: 1, not T(1), and functions that have such an overload.
+constexpr int kByLanes = 16384, kByTables = 32768;
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
 
@@ -85,9 +85,9 @@ void lanes_block([[maybe_unused]] void* const* ptr, [[maybe_unused]] int64_t n,
 #endif
 }
 #if defined(RL_HAS_TABLES)
-constexpr int kLanesHere = kLanes | kTables;
+constexpr int kLanesHere = kByLanes | kByTables;
 #elif defined(RL_HAS_LANES)
-constexpr int kLanesHere = kLanes;
+constexpr int kLanesHere = kByLanes;
 #else
 constexpr int kLanesHere = 0;
 #endif

@@ -23,20 +23,6 @@ struct MultiplyStep {
     return a * b;
   }
 };
-struct OrStep {
-  template <class V>
-  static V first(V x) {
-    return x;
-  }
-  template <class V>
-  static V next(V a, V x) {
-    return a | x;
-  }
-  template <class V>
-  static V join(V a, V b) {
-    return a | b;
-  }
-};
 struct AndStep {
   template <class V>
   static V first(V x) {

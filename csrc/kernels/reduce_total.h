@@ -83,6 +83,21 @@ struct AddStep {
   }
 };
 
+struct OrStep {
+  template <class V>
+  static V first(V x) {
+    return x;
+  }
+  template <class V>
+  static V next(V a, V x) {
+    return a | x;
+  }
+  template <class V>
+  static V join(V a, V b) {
+    return a | b;
+  }
+};
+
 // --- running totals over blocks
 struct Carried {  // a double and the rounding error of the additions so far (Neumaier 1974)
   double sum = 0, error = 0;

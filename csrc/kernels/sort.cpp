@@ -170,33 +170,32 @@ void take_values(const void* x, int64_t step, const int64_t* indices, int64_t m,
     static_cast<U*>(values)[j * out_step] = static_cast<const U*>(x)[indices[j * out_step] * step];
 }
 
-// The entries of lines that follow each other in memory, sorted together.
-template <class K>
-void sort_lines(const Keyed<K>& first, int64_t lines, bool reverse, K* keys, Lanes* lanes) {
-  first.read(first.x, lines * first.n, 1, reverse ? ~K(0) : K(0), keys);
-  for (int64_t lane = 0; lane < lines; ++lane)
-    for (int64_t j = 0; j < first.n; ++j)
-      lanes[j * kLanes + lane] = PackedEntry::make(keys[lane * first.n + j], j).word;
-  sort_lanes(lanes, first.n);
+TakeValues values_taker(DType d) {
+  TakeValues take = nullptr;
+  with_size(item_size(d), [&]<class U>() { take = take_values<U>; });
+  return take;
 }
 
-// Sorts lines `b` to `e` of a last dimension that a network sorts.
+// Sorts the lines [begin, end) of a last dimension, kAbreast at a time by a network.
 void sort_short_lines(const Tensor& x, int64_t n, ReadKeys<uint32_t> read, bool descending,
-                      TakeValues take, void* values, int64_t* indices, int64_t b, int64_t e) {
-  int64_t item = item_size(x.dtype);
-  std::vector<uint32_t> keys(static_cast<size_t>(kLanes * n));
-  std::vector<Lanes> lanes(keys.size());
-  for (int64_t i = b; i < e; i += kLanes) {
-    int64_t count = std::min(kLanes, e - i);
-    const char* start = static_cast<const char*>(x.raw()) + i * n * item;
-    sort_lines<uint32_t>({read, start, n, 1, item}, count, descending, keys.data(), lanes.data());
-    int64_t* to = indices + i * n;
-    for (int64_t lane = 0; lane < count; ++lane)
+                      TakeValues take, void* values, int64_t* indices, int64_t begin, int64_t end) {
+  const int64_t item = item_size(x.dtype);
+  std::vector<uint32_t> keys(static_cast<size_t>(kAbreast * n));
+  std::vector<uint64_t> words(keys.size());
+  for (int64_t first = begin; first < end; first += kAbreast) {
+    const int64_t count = std::min(kAbreast, end - first);
+    const char* start = static_cast<const char*>(x.raw()) + first * n * item;
+    read(start, count * n, 1, descending ? ~uint32_t{0} : 0, keys.data());
+    for (int64_t i = 0; i < count; ++i)
       for (int64_t j = 0; j < n; ++j)
-        to[lane * n + j] = static_cast<uint32_t>(lanes[static_cast<size_t>(j * kLanes + lane)]);
-    for (int64_t lane = 0; lane < count; ++lane)
-      take(start + lane * n * item, 1, to + lane * n, n,
-           static_cast<char*>(values) + (i + lane) * n * item, 1);
+        words[j * kAbreast + i] = PackedEntry::make(keys[i * n + j], j).word;
+    sort_abreast(words.data(), n);
+    int64_t* to = indices + first * n;
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t j = 0; j < n; ++j) to[i * n + j] = PackedEntry{words[j * kAbreast + i]}.index();
+    for (int64_t i = 0; i < count; ++i)
+      take(start + i * n * item, 1, to + i * n, n,
+           static_cast<char*>(values) + (first + i) * n * item, 1);
   }
 }
 
@@ -209,8 +208,7 @@ void each_line(Call& c, const Tensor& x, int dim, ReadKeys<K> read, F&& f) {
   RL_CHECK(l.size <= kMaxLine, c.op, ": lines of more than ", kMaxLine,
            " elements are not supported");
   int64_t item = item_size(x.dtype);
-  TakeValues take = nullptr;
-  with_size(item, [&]<class U>() { take = take_values<U>; });
+  TakeValues take = values_taker(x.dtype);
   parallel_for(l.count(), line_grain(l, 8), [&](int64_t b, int64_t e) {
     std::vector<EntryOf<K>> entries(static_cast<size_t>(l.size));
     SortScratch scratch;
@@ -240,25 +238,24 @@ void sort_infer(Call& c) {
   dim_of(c, Dim);
   two_outputs(c, c.tensor(0).sizes());
 }
-// False if the lines are not ones that a network sorts.
+// Many short lines that follow each other, of narrow keys; false if these are others.
 bool sort_by_network(Call& c, int dim, bool descending) {
-  Lines l = lines_of(c.tensor(0), dim);
-  if (c.out(0).numel == 0 || l.inner != 1 || l.size > kNetworkLine || l.outer < kLanes / 2)
-    return false;
-  ReadKeys<uint32_t> read = nullptr;
-  with_ordered(c.op, c.tensor(0).dtype, [&]<class T>() {
-    if constexpr (sizeof(T) <= 4) read = read_keys<T>;
+  const Tensor& self = c.tensor(0);
+  Lines l = lines_of(self, dim);
+  bool serves = false;
+  if (!self.numel || l.inner != 1 || l.size > kNetworkLine || l.outer < kAbreast / 2) return false;
+  with_keys(c.op, self.dtype, [&]<class K>(ReadKeys<K> read) {
+    if constexpr (sizeof(K) == sizeof(uint32_t)) {
+      serves = true;
+      Ref<Tensor> x = contiguous(self);
+      Unlocked unlocked(x->numel * 8);
+      parallel_for(l.outer, line_grain(l, 8), [&](int64_t begin, int64_t end) {
+        sort_short_lines(*x, l.size, read, descending, values_taker(x->dtype), c.out(0).raw(),
+                         c.out(1).data<int64_t>(), begin, end);
+      });
+    }
   });
-  if (!read) return false;
-  Ref<Tensor> x = contiguous(c.tensor(0));
-  Unlocked unlocked(x->numel * 8);
-  TakeValues take = nullptr;
-  with_size(item_size(x->dtype), [&]<class U>() { take = take_values<U>; });
-  parallel_for(l.outer, line_grain(l, 8), [&](int64_t b, int64_t e) {
-    sort_short_lines(*x, l.size, read, descending, take, c.out(0).raw(), c.out(1).data<int64_t>(),
-                     b, e);
-  });
-  return true;
+  return serves;
 }
 
 template <int Dim>

@@ -166,29 +166,27 @@ template <class E>
 }
 
 // ---- many short lines at once: a network of comparisons, the same whatever the elements are, so
-// that no branch is mispredicted; each comparison is made for kLanes lines in a row
-constexpr int64_t kLanes = 16, kNetworkLine = 128;
+// that no branch is mispredicted; each comparison is made for kAbreast lines in a row. The word
+// of entry j of line i is at [j * kAbreast + i].
+constexpr int64_t kAbreast = 16, kNetworkLine = 128;
 
-// Entry j of the line `lane` is at [j * kLanes + lane].
-using Lanes = uint64_t;
-
-inline void compare_exchange(Lanes* a, Lanes* b) {
+inline void compare_exchange(uint64_t* a, uint64_t* b) {
 #pragma GCC unroll 16
-  for (int64_t i = 0; i < kLanes; ++i) {
-    Lanes x = a[i], y = b[i];
+  for (int64_t i = 0; i < kAbreast; ++i) {
+    uint64_t x = a[i], y = b[i];
     a[i] = x < y ? x : y;
     b[i] = x < y ? y : x;
   }
 }
 
 // Batcher's odd-even merge sort, for any n.
-inline void sort_lanes(Lanes* e, int64_t n) {
+inline void sort_abreast(uint64_t* e, int64_t n) {
   for (int64_t p = 1; p < n; p *= 2)
     for (int64_t k = p; k >= 1; k /= 2)
       for (int64_t j = k % p; j + k < n; j += 2 * k)
         for (int64_t i = j; i < std::min(j + k, n - k); ++i)
           if (i / (2 * p) == (i + k) / (2 * p))
-            compare_exchange(e + i * kLanes, e + (i + k) * kLanes);
+            compare_exchange(e + i * kAbreast, e + (i + k) * kAbreast);
 }
 
 }  // namespace

@@ -2,11 +2,11 @@
 // a few steps are in piecewise.h. Included by kernels/pointwise_activation.cpp; parameters p, q, r
 // are the record's arguments.
 
-RL_BINARY(silu_backward, kReal | kLanes, {
+RL_BINARY(silu_backward, kReal | kByLanes, {
   T s = math::sigmoid(b);
   return a * (s * (1 + b * (1 - s)));
 })
-RL_BINARY(gelu_backward, kReal | kTables, {
+RL_BINARY(gelu_backward, kReal | kByTables, {
   auto [cdf, density] = math::normal(b);
   return a * (cdf + b * density);
 })
@@ -15,13 +15,13 @@ RL_BINARY(gelu_tanh_backward, kReal, {
   T t = math::tanh(k * (b + w * b * b * b));
   return a * (T(0.5) * (T(1) + t) + T(0.5) * b * (T(1) - t * t) * k * (T(1) + T(3) * w * b * b));
 })
-RL_POINTWISE(softplus_backward, 2, 2, kReal | kLanes,
+RL_POINTWISE(softplus_backward, 2, 2, kReal | kByLanes,
              { return b * p > q ? a : a * math::sigmoid(b * p); })
 RL_POINTWISE(elu_backward, 2, 3, kReal,
              { return b > T(0) ? a * q : a * (r * p * q * math::exp(b * r)); })
-RL_BINARY(log_sigmoid_backward, kReal | kLanes, { return a * math::sigmoid(-b); })
+RL_BINARY(log_sigmoid_backward, kReal | kByLanes, { return a * math::sigmoid(-b); })
 RL_UNARY(mish, kReal, {
   T low = a > T(20) ? T(20) : a;  // above, tanh(softplus) is 1
   return a * math::tanh(math::log1p_small_exp(low));
 })
-RL_BINARY(_bce_logits_terms, kReal | kLanes, { return (1 - b) * a - math::log_sigmoid(a); })
+RL_BINARY(_bce_logits_terms, kReal | kByLanes, { return (1 - b) * a - math::log_sigmoid(a); })

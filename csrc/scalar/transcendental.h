@@ -18,7 +18,7 @@ RL_UNARY(log2, kReal, { return math::log2(a); })
 RL_UNARY(log10, kReal, { return math::log10(a); })
 RL_UNARY(log1p, kReal, { return math::log1p(a); })
 RL_UNARY(tanh, kReal, { return math::tanh(a); })
-RL_UNARY(sigmoid, kReal | kLanes, { return math::sigmoid(a); })
+RL_UNARY(sigmoid, kReal | kByLanes, { return math::sigmoid(a); })
 RL_UNARY(sinh, kReal, { return math::sinh(a); })
 RL_UNARY(cosh, kReal, { return math::cosh(a); })
 RL_UNARY(asinh, kReal, { return math::asinh(a); })
@@ -26,8 +26,8 @@ RL_UNARY(acosh, kReal, { return math::acosh(a); })
 RL_UNARY(atanh, kReal, { return math::atanh(a); })
 RL_UNARY(erf, kReal, { return math::erf(a); })
 RL_UNARY(erfc, kReal, { return math::erfc(a); })
-RL_UNARY(silu, kReal | kLanes, { return a * math::sigmoid(a); })
-RL_UNARY(gelu, kReal | kTables, { return a * math::normal(a).cdf; })
+RL_UNARY(silu, kReal | kByLanes, { return a * math::sigmoid(a); })
+RL_UNARY(gelu, kReal | kByTables, { return a * math::normal(a).cdf; })
 RL_UNARY(gelu_tanh, kReal, {
   return T(0.5) * a *
          (T(1) + math::tanh(T(0.79788456080286535588) * (a + T(0.044715) * a * a * a)));
@@ -37,11 +37,11 @@ RL_BINARY(logaddexp, kReal, {
   T sum = hi + math::log1p_small_exp(-d);
   return a == b && std::isinf(a) ? a : a != a ? a : b != b ? b : sum;
 })
-RL_POINTWISE(softplus, 1, 2, kReal | kLanes,
+RL_POINTWISE(softplus, 1, 2, kReal | kByLanes,
              { return a * p > q ? a : math::quotient(math::log1p_exp(a * p), p); })
 RL_POINTWISE(leaky_relu, 1, 1, kReal, { return a > T(0) ? a : a * p; })
 RL_POINTWISE(elu, 1, 3, kReal, { return a > T(0) ? a * q : math::expm1(a * r) * p * q; })
-RL_UNARY(log_sigmoid, kReal | kLanes, { return math::log_sigmoid(a); })
+RL_UNARY(log_sigmoid, kReal | kByLanes, { return math::log_sigmoid(a); })
 RL_BLOCK_UNARY(sin, kReal)
 RL_BLOCK_UNARY(cos, kReal)
 RL_BLOCK_UNARY(tan, kReal)

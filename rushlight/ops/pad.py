@@ -118,6 +118,8 @@ def _indexed_pad_grad(g, input, pad, mode):
 
 def _sum_by_dimension(g, shape, pad, mode):
     for d, index in enumerate(_pad_indices(shape, pad, mode), len(shape) - len(pad) // 2):
+        if not any(pad[2 * (len(shape) - 1 - d) :][:2]):
+            continue
         smaller = g.shape[:d] + shape[d : d + 1] + g.shape[d + 1 :]
         g = rl.zeros(smaller, dtype=g.dtype).index_add(d, index, g)
     return g

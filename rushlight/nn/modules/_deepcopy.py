@@ -22,7 +22,7 @@ class CopyMethods:
         import copy
 
         kind = type(self)
-        if not _is_plain(kind):  # it has a say in what is copied
+        if not _is_plain(kind):  # it has a say in what is copied: as `copy.deepcopy` goes on
             return copy._reconstruct(self, memo, *self.__reduce_ex__(4))
         copied = memo[id(self)] = kind.__new__(kind)
         attributes = copied.__dict__

@@ -73,8 +73,7 @@ class StateMethods:
 
     def _save_to_state_dict(self, destination, prefix, keep_vars):
         """Write this module's own tensors, not its children's. Subclasses may extend it."""
-        for name, tensor in self._persistent_tensors():
-            destination[prefix + name] = tensor if keep_vars else tensor.detach()
+        _put_tensors(self, destination, prefix, keep_vars)
         if type(self).get_extra_state is not StateMethods.get_extra_state:
             destination[prefix + EXTRA_STATE] = self.get_extra_state()
 
@@ -99,11 +98,7 @@ class StateMethods:
         for hook in attributes.get("_state_dict_pre_hooks", NO_HOOKS).values():
             hook(self, prefix, keep_vars)
         self._save_to_state_dict(destination, prefix, keep_vars)
-        for name, module in attributes["_modules"].items():
-            if module is not None:
-                module.state_dict(
-                    destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars
-                )
+        _save_children(self, destination, prefix, keep_vars)
         for hook in attributes.get("_state_dict_hooks", NO_HOOKS).values():
             destination = _run_state_dict_hook(hook, self, destination, prefix, local)
         return destination
@@ -256,11 +251,19 @@ def _is_plain(module):
 
 
 def _save_plain(module, destination, prefix, keep_vars):
-    """`module.state_dict`, with fewer calls."""
+    """`module.state_dict`, where it is no more than this."""
     if hasattr(destination, "_metadata"):
         destination._metadata[prefix[:-1]] = {"version": module._version}
+    _put_tensors(module, destination, prefix, keep_vars)
+    _save_children(module, destination, prefix, keep_vars)
+
+
+def _put_tensors(module, destination, prefix, keep_vars):
     for name, tensor in module._persistent_tensors():
         destination[prefix + name] = tensor if keep_vars else tensor.detach()
+
+
+def _save_children(module, destination, prefix, keep_vars):
     for name, child in module.__dict__["_modules"].items():
         if child is None:
             continue

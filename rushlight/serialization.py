@@ -40,16 +40,15 @@ def save(
     >>> rl.load(buffer)
     {'w': tensor([1., 1.])}
     """
-    import contextlib
     import io
 
     from ._serialization import legacy
     from ._serialization.pickling import StorageTable, pickler_for
-    from ._serialization.writer import replaced_atomically
+    from ._serialization.writer import filled_at_once, replaced_atomically
 
     _check_path_or_file(f, "save", "write")
     if not isinstance(f, (str, os.PathLike)):
-        root, target = "archive", contextlib.nullcontext(f)
+        root, target = "archive", filled_at_once(f)
     else:
         root = os.path.splitext(os.path.basename(os.fspath(f)))[0] or "archive"
         target = replaced_atomically(f)

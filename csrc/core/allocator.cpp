@@ -142,7 +142,7 @@ void* map_large(State& s, size_t n) {
   size_t end = aligned + n + kPage, tail = start + span - end;
   if (tail) munmap(reinterpret_cast<void*>(end), tail);
   auto* p = reinterpret_cast<char*>(aligned);
-  madvise(p, n, MADV_HUGEPAGE);
+  advise_huge_pages(p, n);
   return p + stagger(s);
 }
 
@@ -267,6 +267,13 @@ void deallocate_held(void* data, size_t capacity) noexcept {
   b->next = held_.small[c];
   held_.small[c] = b;
   add_to(held_.allocated, -static_cast<int64_t>(capacity));
+}
+
+void advise_huge_pages(void* data, size_t nbytes) noexcept {
+  auto start = reinterpret_cast<uintptr_t>(data), end = start + nbytes;
+  start = (start + kPage - 1) & ~(kPage - 1);
+  end &= ~(kPage - 1);
+  if (end > start) madvise(reinterpret_cast<void*>(start), end - start, MADV_HUGEPAGE);
 }
 
 void empty_cache() noexcept {

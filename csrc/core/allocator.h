@@ -19,6 +19,8 @@ void deallocate(void* data, size_t capacity) noexcept;
 Block allocate_held(size_t nbytes);
 void deallocate_held(void* data, size_t capacity) noexcept;
 void empty_cache() noexcept;  // returns cached large blocks to the system
+// Asks for 2 MB pages where memory that is not written yet holds whole ones.
+void advise_huge_pages(void* data, size_t nbytes) noexcept;
 
 // Memory for `count` values that the caller writes before reading. None costs nothing: small
 // products on several threads would meet at the allocator's lock.

@@ -1,12 +1,12 @@
 // The native module: threads, memory and random state, and the assembly of everything else.
 #include "core/allocator.h"
-#include "core/crc32.h"
 #include "core/generator.h"
 #include "plan/determinism.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
 #include "plan/pointwise.h"
 #include "python/binding.h"
+#include "python/bytes.h"
 #include "python/docs.h"
 #include "python/keywords.h"
 
@@ -99,18 +99,6 @@ PyObject* py_can_cast(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* 
     return PyBool_FromLong(can_cast(as_dtype(a[0]), as_dtype(a[1])));
   });
 }
-PyObject* py_crc32(PyObject*, PyObject* args) {
-  Py_buffer data;
-  unsigned int crc = 0;
-  if (!PyArg_ParseTuple(args, "y*|I", &data, &crc)) return nullptr;
-  {
-    Unlocked unlocked(data.len);
-    crc = crc32(crc, data.buf, static_cast<size_t>(data.len));
-  }
-  PyBuffer_Release(&data);
-  return PyLong_FromUnsignedLong(crc);
-}
-
 constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
 PyMethodDef functions[] = {{"get_num_threads", get_threads, METH_NOARGS, docs::kGetNumThreads},
                            {"set_num_threads", set_threads, METH_O, docs::kSetNumThreads},
@@ -126,6 +114,7 @@ PyMethodDef functions[] = {{"get_num_threads", get_threads, METH_NOARGS, docs::k
                            {"can_cast", fast(py_can_cast), kFast, docs::kCanCast},
                            {"isa_level", isa, METH_NOARGS, nullptr},
                            {"crc32", py_crc32, METH_VARARGS, nullptr},
+                           {"joined", py_joined, METH_O, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 
 PyModuleDef definition = {PyModuleDef_HEAD_INIT,

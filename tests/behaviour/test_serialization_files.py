@@ -336,9 +336,40 @@ def test_allclose_of_old_ignores_dtypes():
         rl.testing.assert_allclose(rl.ones(1), rl.ones(1) + 1)
 
 
-@pytest.mark.parametrize("size", [0, 1, 15, 63, 64, 65, 79, 128, 1000, 100_003])
+@pytest.mark.parametrize("size", [0, 1, 15, 63, 64, 65, 79, 128, 255, 256, 511, 1000, 100_003])
 def test_checksums_are_those_of_zip(size):
     data = memoryview(random.Random(size).randbytes(size + 3))
     for start in (0, 1, 3):  # any alignment, and after other bytes
         assert crc32(data[start:]) == zlib.crc32(data[start:])
         assert crc32(data[start:], 12345) == zlib.crc32(data[start:], 12345)
+
+
+class _OwnFile(io.BytesIO):
+    pass
+
+
+@pytest.mark.parametrize("kind", [io.BytesIO, _OwnFile])
+@pytest.mark.parametrize("before", [b"", b"head"])
+def test_memory_files_go_on_behind_what_was_saved(kind, before):
+    file = kind()
+    file.write(before)
+    rl.save({"w": rl.arange(5.0)}, file)
+    end = file.tell()
+    assert end == len(file.getvalue()) > len(before) and file.getvalue().startswith(before)
+    file.write(b"tail")
+    assert file.getvalue()[end:] == b"tail"
+    saved = io.BytesIO(file.getvalue()[len(before) : end])
+    assert rl.load(saved)["w"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_failed_save_leaves_a_memory_file_empty():
+    file = io.BytesIO()
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        rl.save({"w": rl.ones(2), "f": lambda: 0}, file)
+    assert file.getvalue() == b""
+
+
+def test_saving_into_a_memory_file_that_is_being_read():
+    file = io.BytesIO()
+    with file.getbuffer(), pytest.raises(BufferError):
+        rl.save(rl.ones(2), file)

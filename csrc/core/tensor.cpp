@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
+
+#include "core/layout.h"
 
 namespace rl {
 
@@ -214,19 +217,51 @@ bool is_dense(const Tensor& t) {
   return true;
 }
 
-SizeVec dense_like_strides(const Tensor& t) {
-  if (is_dense(t)) return SizeVec(t.strides().begin(), t.strides().end());
-  bool broadcast = false;
-  for (int i = 0; i < t.ndim; ++i) broadcast |= t.stride(i) == 0 && t.size(i) > 1;
-  if (broadcast) return contiguous_strides(t.sizes());
-  SizeVec out(t.ndim);
+namespace {
+// As it steps through a broadcast shape, which ends at t's last dimension.
+int64_t broadcast_stride(const Tensor& t, Sizes sizes, int d) {
+  int own = d - (static_cast<int>(sizes.size()) - t.ndim);
+  return own < 0 || (t.size(own) == 1 && sizes[d] != 1) ? 0 : t.stride(own);
+}
+
+// Negative where `inner` lies inside `outer`, positive where it is the other way round, 0 where
+// no tensor can tell.
+int compare_dims(Sizes sizes, std::span<const Tensor* const> tensors, int inner, int outer) {
+  for (const Tensor* t : tensors) {
+    int64_t a = broadcast_stride(*t, sizes, inner), b = broadcast_stride(*t, sizes, outer);
+    if (a == 0 || b == 0) continue;
+    if (a != b) return a < b ? -1 : 1;
+    if (sizes[inner] > sizes[outer]) return 1;
+  }
+  return 0;
+}
+}  // namespace
+
+// Insertion in PyTorch's order: dimensions that nothing tells apart are passed over, not stopped
+// at, so the result depends on the order of comparisons.
+SizeVec joint_strides(Sizes sizes, std::span<const Tensor* const> tensors) {
+  int n = static_cast<int>(sizes.size());
+  std::vector<int> order(sizes.size());
+  for (int i = 0; i < n; ++i) order[i] = n - 1 - i;
+  for (int i = 1; i < n; ++i)
+    for (int at = i, next = i - 1; next >= 0; --next) {
+      int compared = compare_dims(sizes, tensors, order[next], order[at]);
+      if (compared < 0) break;
+      if (compared > 0) std::swap(order[next], order[std::exchange(at, next)]);
+    }
+  SizeVec out(sizes.size());
   int64_t step = 1;
-  std::vector<int> order = stride_order(t.sizes(), t.strides());
-  for (size_t i = order.size(); i-- > 0;) {
-    out[order[i]] = step;
-    step *= std::max<int64_t>(t.size(order[i]), 1);
+  for (int d : order) {
+    out[d] = step;
+    step *= std::max<int64_t>(sizes[d], 1);
   }
   return out;
+}
+
+SizeVec dense_like_strides(const Tensor& t) {
+  if (is_dense(t)) return SizeVec(t.strides().begin(), t.strides().end());
+  const Tensor* one = &t;
+  return joint_strides(t.sizes(), {&one, 1});
 }
 
 bool may_overlap_itself(const Tensor& t) {

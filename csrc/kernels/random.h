@@ -68,10 +68,12 @@ void standard_gamma(Generator& g, DType dtype, void* out, int64_t n, const void*
 // `rows` distributions over `n` components each.
 void dirichlet(Generator& g, DType dtype, void* out, int64_t rows, int64_t n, const void* alpha);
 
-// `samples` category numbers for each of `rows` rows of unnormalised probabilities. Without
-// replacement the result is that of dividing by exponentials and taking the largest quotients
-// in falling order; equal quotients keep the lower index first.
-void multinomial(Generator& g, DType dtype, const void* probs, int64_t rows, int64_t categories,
-                 int64_t* out, int64_t samples, bool replacement);
+// `samples` category numbers for each of `rows` rows of unnormalised probabilities: with
+// replacement, or by a race: exponential numbers for each, of which those come first that are
+// smallest next to their probability; equal quotients keep the lower index first.
+void multinomial(Generator& g, DType dtype, const void* probs, const void* race, int64_t rows,
+                 int64_t categories, int64_t* out, int64_t samples);
+// Throws unless each row has finite numbers of at least 0 and one above.
+void check_weights(DType dtype, const void* probs, int64_t rows, int64_t categories);
 
 }  // namespace rl::random

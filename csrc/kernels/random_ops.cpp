@@ -1,4 +1,4 @@
-// Random ops: the fills of random.h on tensors. Numbers go to strided tensors in logical order.
+// Random ops: the fills of random.h on tensors.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -18,8 +18,24 @@ Generator& generator(Call& c, int i) {
 }
 void none(Call&) {}
 
-// Fills arg 0. A strided tensor gets its numbers in memory order, as PyTorch gives them:
-// through a contiguous temporary whose dimensions fall in stride.
+// Dimensions from the widest stride to the narrowest, in which PyTorch deals out numbers.
+std::vector<int> memory_order(const Tensor& t) {
+  std::vector<int> order(t.ndim);
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return t.stride(a) > t.stride(b); });
+  return order;
+}
+Ref<Tensor> permuted(const Tensor& t, const std::vector<int>& order) {
+  SizeVec sizes, strides;
+  for (int d : order) {
+    sizes.push_back(t.size(d));
+    strides.push_back(t.stride(d));
+  }
+  return alias(t, sizes, strides, t.offset);
+}
+
+// Fills arg 0 in memory order: through a contiguous temporary where it has gaps.
 template <class F>
 void fill_self(Call& c, F&& f) {
   Tensor& t = c.tensor(0);
@@ -29,18 +45,11 @@ void fill_self(Call& c, F&& f) {
            "refers to a single memory location. Please clone() the tensor before performing the "
            "operation.");
   if (t.contiguous) return f(t);
-  std::vector<int> order(t.ndim);
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int a, int b) { return t.stride(a) > t.stride(b); });
-  SizeVec sizes, strides;
-  for (int d : order) {
-    sizes.push_back(t.size(d));
-    strides.push_back(t.stride(d));
-  }
-  Ref<Tensor> plain = empty(sizes, t.dtype), permuted = alias(t, sizes, strides, t.offset);
+  Ref<Tensor> in_order = permuted(t, memory_order(t));
+  if (in_order->contiguous) return f(*in_order);
+  Ref<Tensor> plain = empty(in_order->sizes(), t.dtype);
   f(*plain);
-  copy_into(*permuted, *plain);
+  copy_into(*in_order, *plain);
 }
 
 void need_float(Call& c, ErrorKind kind = ErrorKind::NotImplemented) {
@@ -85,9 +94,10 @@ void run_bernoulli(Call& c) {
   fill_self(c, [&](Tensor& t) { bernoulli(generator(c, 2), t.dtype, t.raw(), t.numel, p); });
 }
 void run_bernoulli_tensor(Call& c) {
-  Ref<Tensor> p = contiguous(c.tensor(1));
-  RL_CHECK(p->numel == c.tensor(0).numel, "bernoulli_: p must have the shape of self, got ",
-           p->sizes());
+  const Tensor &self = c.tensor(0), &given = c.tensor(1);
+  RL_CHECK(std::ranges::equal(given.sizes(), self.sizes()),
+           "bernoulli_: p must have the shape of self, ", self.sizes(), ", got ", given.sizes());
+  Ref<Tensor> p = contiguous(self.contiguous ? given : *permuted(given, memory_order(self)));
   fill_self(c, [&](Tensor& t) {
     bernoulli(generator(c, 2), t.dtype, t.raw(), t.numel, p->dtype, p->raw());
   });
@@ -158,11 +168,22 @@ void infer_multinomial(Call& c) {
   sizes.back() = k;
   c.add_out(sizes, DType::I64);
 }
+// Exponential numbers of t's shape, dealt out in its order of memory, then row-major.
+Ref<Tensor> exponentials_like(Generator& g, const Tensor& t) {
+  Ref<Tensor> drawn = empty_strided(t.sizes(), dense_like_strides(t), t.dtype);
+  exponential(g, t.dtype, drawn->raw(), t.numel, 1);
+  return contiguous(*drawn);
+}
 void run_multinomial(Call& c) {
-  Ref<Tensor> p = contiguous(c.tensor(0));
-  int64_t rows = p->ndim == 2 ? p->size(0) : 1;
-  multinomial(generator(c, 3), p->dtype, p->raw(), rows, p->size(p->ndim - 1),
-              c.out(0).data<int64_t>(), c.integer(1), c.flag(2));
+  Tensor& given = c.tensor(0);
+  Ref<Tensor> p = contiguous(given), race;
+  int64_t rows = p->ndim == 2 ? p->size(0) : 1, categories = p->size(p->ndim - 1);
+  int64_t samples = c.integer(1);
+  check_weights(p->dtype, p->raw(), rows, categories);
+  // One sample needs no replacement, and PyTorch then takes the race.
+  if (!c.flag(2) || samples == 1) race = exponentials_like(generator(c, 3), given);
+  multinomial(generator(c, 3), p->dtype, p->raw(), race ? race->raw() : nullptr, rows, categories,
+              c.out(0).data<int64_t>(), samples);
 }
 
 // One sample for each parameter, in the parameters' own layout.

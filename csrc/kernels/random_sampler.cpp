@@ -158,7 +158,7 @@ void dirichlet_row(Generator& g, const T* alpha, T* out, int64_t n) {
 }
 
 template <class T>
-void check_weights(const T* probs, int64_t n) {
+void check_row(const T* probs, int64_t n) {
   double sum = 0;
   for (int64_t i = 0; i < n; ++i) {
     double p = value(probs[i]);
@@ -193,10 +193,7 @@ void sample_with_replacement(Generator& g, const T* probs, int64_t n, int64_t* o
 // The exponential race: p / q with q ~ Exp(1) is largest at i with probability p_i. Selection
 // takes the steps of PyTorch's top-k, so that ties (zero weights) come in the same order.
 template <class T>
-void sample_without_replacement(Generator& g, const T* probs, int64_t n, int64_t* out,
-                                int64_t samples) {
-  std::vector<T> race(n);
-  exponential(g, dtype_of<T>, race.data(), n, 1.0);
+void sample_by_race(const T* probs, const T* race, int64_t n, int64_t* out, int64_t samples) {
   using R = std::conditional_t<is_half_type<T>, float, T>;
   std::vector<std::pair<R, int64_t>> order(n);
   for (int64_t i = 0; i < n; ++i) {
@@ -268,23 +265,25 @@ void dirichlet(Generator& g, DType dtype, void* out, int64_t rows, int64_t n, co
   });
 }
 
-void multinomial(Generator& g, DType dtype, const void* probs, int64_t rows, int64_t categories,
-                 int64_t* out, int64_t samples, bool replacement) {
-  RL_CHECK(samples > 0, "cannot sample n_sample <= 0 samples, got ", samples);
-  RL_CHECK(replacement || samples <= categories,
-           "cannot sample n_sample > prob_dist.size(-1) "
-           "samples without replacement: got ",
-           samples, " samples of ", categories, " categories; pass replacement=True");
+void check_weights(DType dtype, const void* probs, int64_t rows, int64_t categories) {
+  dispatch_floating("multinomial", dtype, [&]<class T>() {
+    for (int64_t r = 0; r < rows; ++r)
+      check_row(static_cast<const T*>(probs) + r * categories, categories);
+  });
+}
+
+void multinomial(Generator& g, DType dtype, const void* probs, const void* race, int64_t rows,
+                 int64_t categories, int64_t* out, int64_t samples) {
   RL_CHECK(categories <= int64_t{1} << 24, "number of categories cannot exceed 2^24, got ",
            categories);
   dispatch_floating("multinomial", dtype, [&]<class T>() {
-    auto* p = static_cast<const T*>(probs);
-    for (int64_t r = 0; r < rows; ++r) check_weights(p + r * categories, categories);
-    // One sample needs no replacement, and PyTorch then takes the race.
-    bool race = !replacement || samples == 1;
-    auto sample = race ? sample_without_replacement<T> : sample_with_replacement<T>;
     for (int64_t r = 0; r < rows; ++r) {
-      sample(g, p + r * categories, categories, out + r * samples, samples);
+      const T* p = static_cast<const T*>(probs) + r * categories;
+      if (race)
+        sample_by_race(p, static_cast<const T*>(race) + r * categories, categories,
+                       out + r * samples, samples);
+      else
+        sample_with_replacement(g, p, categories, out + r * samples, samples);
     }
   });
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/layout.h"
 #include "plan/copy.h"
 #include "plan/fits.h"
 #include "plan/update.h"
@@ -62,6 +63,7 @@ struct Prepared {
   Compute compute;
   SizeVec sizes;
   Device device = Device::Cpu;
+  bool row_major = true;  // all inputs
 };
 
 [[noreturn]] void not_implemented(const Op& op, DType d) {
@@ -171,6 +173,7 @@ void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, co
   for (size_t i = 0; i < n; ++i)
     if (const Tensor* t = p.inputs[i].tensor) {
       require_bytes(*t);
+      p.row_major &= t->contiguous;
       if (t->is_meta()) p.device = Device::Meta;
       if (!like) {
         like = t;
@@ -190,6 +193,21 @@ void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, co
   like = nullptr;
 }
 
+// An output laid out as the inputs are. Apart, as most are row-major.
+[[gnu::noinline]] Ref<Tensor> laid_out_result(const Prepared& p, size_t n, Sizes sizes) {
+  const Tensor* tensors[kMaxInputs];
+  size_t count = 0;
+  bool alike = true;
+  for (size_t i = 0; i < n; ++i)
+    if (const Tensor* t = p.inputs[i].tensor) {
+      tensors[count++] = t;
+      alike &= same_sizes(t->sizes(), sizes) && same_sizes(t->strides(), tensors[0]->strides());
+    }
+  SizeVec strides =
+      alike ? dense_like_strides(*tensors[0]) : joint_strides(sizes, {tensors, count});
+  return empty_strided(sizes, strides, p.out_dtype, p.device);
+}
+
 Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
   const Tensor* like;
   resolve_types(op, p, n);
@@ -205,9 +223,8 @@ Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
     run_pointwise(*op.pointwise, p.compute, *target, {p.inputs, n}, p.params);
     return Ref<Tensor>::share(target);
   }
-  Ref<Tensor> out = like && !like->contiguous
-                        ? empty_strided(sizes, dense_like_strides(*like), p.out_dtype, p.device)
-                        : empty(sizes, p.out_dtype, p.device);
+  Ref<Tensor> out =
+      p.row_major ? empty(sizes, p.out_dtype, p.device) : laid_out_result(p, n, sizes);
   run_pointwise(*op.pointwise, p.compute, *out, {p.inputs, n}, p.params);
   return out;
 }

@@ -59,3 +59,10 @@ def unset(shape, dtype=None, device=None):
     if level is None or level.randomness != "different":
         return rl.empty(shape, dtype=dtype, device=device)
     return level.batched(rl.empty((level.size, *shape), dtype=dtype, device=device))
+
+
+def unset_like(x):
+    """`unset` of x's shape and layout: numbers are dealt out in the order of memory."""
+    memory = unset(x.shape, x.dtype, x.device)
+    kinds = (_native.kind_of(x), _native.kind_of(memory))
+    return memory if x.is_contiguous() or max(kinds) >= _FIRST_WRAPPER else rl.empty_like(x)

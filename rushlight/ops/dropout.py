@@ -1,7 +1,7 @@
 """Dropout in its variants. All draw their masks from the default generator with bernoulli_."""
 
 import rushlight as rl
-from rushlight.ops._decisions import unset
+from rushlight.ops._decisions import unset, unset_like
 from rushlight.ops._elementwise import shown
 from rushlight.ops._record import op
 
@@ -13,11 +13,12 @@ def _check(p):
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
-def _mask(input, shape, p):
-    """Zeros with probability p, else 1 / (1 - p); outside any graph."""
-    noise = unset(shape, input.dtype, input.device)
-    noise.bernoulli_(1 - p)
-    return noise.div_(1 - p)
+def _kept(input, shape, p):
+    """Zeros with probability p, else ones, of a shape or laid out as the input is (None); outside
+    any graph.
+    """
+    noise = unset(shape, input.dtype, input.device) if shape else unset_like(input)
+    return noise.bernoulli_(1 - p)
 
 
 def _dropped(input, shape, p, training, inplace):
@@ -26,7 +27,7 @@ def _dropped(input, shape, p, training, inplace):
         return input
     if p == 1:
         return input.mul_(0) if inplace else input * rl.zeros((), dtype=input.dtype)
-    noise = _mask(input, shape, p)
+    noise = _kept(input, shape, p).div_(1 - p)
     return input.mul_(noise) if inplace else input * noise
 
 
@@ -46,7 +47,7 @@ def dropout(input, p, training, inplace):
         >>> rl.nn.functional.dropout(rl.ones(3), training=False).tolist()
         [1.0, 1.0, 1.0]
     """
-    return _dropped(input, input.shape, p, training, inplace)
+    return _dropped(input, None, p, training, inplace)
 
 
 @op("dropout.torch(Tensor input, float p, bool train) -> Tensor", at=("torch",))
@@ -58,7 +59,7 @@ def _torch_dropout(input, p, train):
         >>> rl.dropout(rl.ones(2), 0.5, False)
         tensor([1., 1.])
     """
-    return _dropped(input, input.shape, p, train, False)
+    return _dropped(input, None, p, train, False)
 
 
 def _feature_dropout(dims, input, p, training, inplace):
@@ -112,8 +113,7 @@ def _alpha(input, shape, p, training, inplace):
         return input.mul_(0) if inplace else input * rl.zeros((), dtype=input.dtype)
     alpha = 1.7580993408473766  # selu's negative saturation value
     a = 1.0 / ((alpha * alpha * p + 1) * (1 - p)) ** 0.5
-    noise = unset(shape, input.dtype, input.device)
-    noise.bernoulli_(1 - p)
+    noise = _kept(input, shape, p)
     shift = (noise - 1).mul_(alpha * a).add_(alpha * a * p)
     noise.mul_(a)
     return input.mul_(noise).add_(shift) if inplace else input * noise + shift
@@ -131,7 +131,7 @@ def alpha_dropout(input, p, training, inplace):
         >>> rl.nn.functional.alpha_dropout(rl.ones(2), 0.5, False)
         tensor([1., 1.])
     """
-    return _alpha(input, input.shape, p, training, inplace)
+    return _alpha(input, None, p, training, inplace)
 
 
 @op(
@@ -147,5 +147,5 @@ def feature_alpha_dropout(input, p, training, inplace):
         >>> rl.nn.functional.feature_alpha_dropout(rl.ones(1, 2, 1), 0.5, False).shape
         torch.Size([1, 2, 1])
     """
-    shape = _channels(input) if training and p not in (0, 1) else input.shape
+    shape = _channels(input) if training and p not in (0, 1) else None
     return _alpha(input, shape, p, training, inplace)

@@ -8,7 +8,7 @@ Nothing is computed here that another record computes. To add one: a record that
 import math
 
 import rushlight as rl
-from rushlight.ops._decisions import unset
+from rushlight.ops._decisions import unset_like
 from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import namespaces, op
 from rushlight.ops.embedding import _bags, _embedding, _renormalize
@@ -75,7 +75,7 @@ def native_dropout(input, p, train):
     """
     if train is False:
         return input.clone(), rl.ones_like(input, dtype=rl.bool)
-    mask = unset(input.shape, input.dtype, input.device).bernoulli_(1 - p)
+    mask = unset_like(input).bernoulli_(1 - p)
     return input * mask * (1 / (1 - p) if p < 1 else 0), mask.to(rl.bool)
 
 

@@ -293,15 +293,16 @@ def _(self, generator):
         >>> rl.bernoulli(rl.tensor([0., 1.]))
         tensor([0., 1.])
     """
-    return rl.empty_like(self).bernoulli_(self.detach(), generator=generator) + (
-        self * 0 if self.requires_grad else 0
-    )
+    drawn = rl.empty_like(self, memory_format=rl.contiguous_format)
+    drawn.bernoulli_(self.detach(), generator=generator)
+    return drawn + self * 0 if self.requires_grad else drawn
 
 
 @op("bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor", grad_name=True)
 def _(self, p, generator):
     """1 with probability p, else 0, of the input's size."""
-    return rl.empty_like(self).bernoulli_(p, generator=generator)
+    drawn = rl.empty_like(self, memory_format=rl.contiguous_format)
+    return drawn.bernoulli_(p, generator=generator)
 
 
 @op(

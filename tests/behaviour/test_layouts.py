@@ -238,3 +238,31 @@ def test_thread_count_changes_nothing():
         rl.set_num_threads(before)
     for one, two in zip(*results, strict=True):
         assert one.equal(two)
+
+
+LAST = (60, 1, 15, 3)  # channels last of (2, 3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    "sizes", [(), (5,), (4, 5), (3, 1, 1), (1, 3, 1, 1), (2, 1, 1, 1), (2, 3, 1, 1), (2, 1, 4, 5)]
+)
+def test_broadcasting_keeps_the_layout_of_the_larger_operand(sizes):
+    image = rl.rand(2, 3, 4, 5)
+    other = rl.rand(sizes)
+    expected = image * other
+    last = image.contiguous(memory_format=rl.channels_last)
+    for got in (last * other, other * last, rl.addcmul(rl.zeros(()), last, other)):
+        assert got.equal(expected) and got.stride() == LAST
+    masked = rl.where(other > 0.5, last, 0.0)
+    assert masked.equal(rl.where(other > 0.5, image, 0.0)) and masked.stride() == LAST
+
+
+def test_the_first_operand_that_tells_dimensions_apart_orders_them():
+    square, flipped = rl.rand(4, 5), rl.rand(5, 4).t()
+    assert (square + flipped).stride() == (5, 1) and (flipped + square).stride() == (1, 4)
+    assert (rl.rand(5) * flipped).stride() == (1, 4)
+    assert (rl.rand(4, 1).expand(4, 5) * flipped).stride() == (1, 4)
+    assert (rl.rand(3, 1, 5).transpose(0, 2) * rl.rand(4, 1)).stride() == (1, 5, 20)
+    assert (rl.rand(3, 4, 5).permute(2, 0, 1) * rl.rand(5, 1, 1)).stride() == (1, 20, 5)
+    assert (rl.rand(4, 1).expand(4, 5) + 1).stride() == (5, 1)
+    assert rl.empty_like(rl.rand(4, 1, 6).expand(4, 5, 6).permute(2, 0, 1)).stride() == (5, 30, 1)

@@ -305,3 +305,46 @@ def test_rrelu_draws_for_what_is_negative():
     x = rl.tensor([-1.0, 2.0, -1.0, 0.5])
     drawn = rl.nn.functional.rrelu(x, training=True)
     assert [round(v, 4) for v in drawn.tolist()] == [-0.1377, 2.0, -0.1718, 0.5]
+
+
+@pytest.mark.parametrize(
+    "drop",
+    [
+        lambda x: rl.nn.functional.dropout(x, 0.5),
+        lambda x: rl.nn.functional.dropout(x.clone(), 0.5, inplace=True),
+        lambda x: rl.nn.functional.alpha_dropout(x, 0.5, True),
+        lambda x: rl.native_dropout(x, 0.5, True)[0],
+        lambda x: x.clone().bernoulli_(x * 0.5),
+        lambda x: x.clone().bernoulli_((x * 0.5).contiguous()),
+    ],
+)
+def test_masks_of_transposed_tensors_are_dealt_out_in_memory_order(drop):
+    flat = rl.rand(5, 4, 3) * 0.9
+    rl.manual_seed(3)
+    expected = drop(flat)
+    rl.manual_seed(3)
+    got = drop(flat.permute(2, 0, 1))
+    assert got.equal(expected.permute(2, 0, 1)) and got.stride() == (1, 12, 3)
+
+
+def test_bernoulli_gives_row_major_results():
+    for draw in (rl.bernoulli, lambda p: rl.bernoulli(p, 0.5)):
+        p = rl.rand(5, 4).t()
+        rl.manual_seed(3)
+        expected = draw(p.contiguous())
+        rl.manual_seed(3)
+        got = draw(p)
+        assert got.equal(expected) and got.is_contiguous()
+
+
+def test_multinomial_of_transposed_weights_gives_pytorchs_numbers():
+    weights = (rl.arange(12.0) % 5 + 1).view(4, 3).t()
+    for samples, replacement, transposed, plain in (
+        (2, False, [[3, 2], [2, 1], [3, 0]], [[2, 1], [2, 1], [3, 2]]),
+        (1, True, [[3], [2], [3]], None),
+    ):
+        rl.manual_seed(0)
+        assert weights.multinomial(samples, replacement).tolist() == transposed
+        rl.manual_seed(0)
+        drawn = weights.contiguous().multinomial(samples, replacement).tolist()
+        assert plain is None or drawn == plain

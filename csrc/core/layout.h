@@ -1,0 +1,13 @@
+// In which order the dimensions of a result lie in memory.
+#pragma once
+#include <span>
+
+#include "core/tensor.h"
+
+namespace rl {
+
+// Strides without gaps for what is computed from tensors that broadcast to `sizes`: the first that
+// can tell two dimensions apart decides on their order. For one tensor see dense_like_strides.
+SizeVec joint_strides(Sizes sizes, std::span<const Tensor* const> tensors);
+
+}  // namespace rl

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/small_vec.h"
+#include "kernels/layouts.h"
 #include "plan/copy.h"
 #include "plan/parallel.h"
 #include "plan/space.h"
@@ -44,7 +45,11 @@ void cat_infer(Call& c) {
                " in the list.");
     sizes[d] += t.size(d);
   }
-  c.add_out(sizes, dtype);
+  OutSpec& out = c.add_out(sizes, dtype);
+  auto lies_last = [](const Tensor* t) { return is_channels_last(*t); };
+  auto lies_last_or_empty = [&](const Tensor* t) { return t->numel == 0 || lies_last(t); };
+  if (std::ranges::any_of(tensors, lies_last) && std::ranges::all_of(tensors, lies_last_or_empty))
+    out.strides = strides_for(sizes, last_format(*shape));
 }
 
 // Tensors that lie in memory as out's rows want them, a row of each at a time: out is then written
@@ -95,7 +100,25 @@ void join(Tensor& out, std::span<Tensor* const> tensors, int d) {
     at += t->size(d);
   }
 }
-void cat_run(Call& c) { join(c.out(0), c.tensors(0), wrap_dim(c.integer(1), c.out(0).ndim)); }
+// With the channels, which lie last in memory, as the last dimension.
+Ref<Tensor> row_major(const Tensor& t) {
+  SizeVec sizes(t.sizes().begin(), t.sizes().end()),
+      strides(t.strides().begin(), t.strides().end());
+  std::rotate(sizes.begin() + 1, sizes.begin() + 2, sizes.end());
+  std::rotate(strides.begin() + 1, strides.begin() + 2, strides.end());
+  return alias(t, sizes, strides, t.offset);
+}
+void cat_run(Call& c) {
+  Tensor& out = c.out(0);
+  auto tensors = c.tensors(0);
+  int d = wrap_dim(c.integer(1), out.ndim);
+  if (!is_channels_last(out)) return join(out, tensors, d);
+  std::vector<Ref<Tensor>> kept;
+  std::vector<Tensor*> moved;
+  for (Tensor* t : tensors)
+    if (t->ndim == out.ndim) moved.push_back(kept.emplace_back(row_major(*t)).get());
+  join(*row_major(out), moved, d == 0 ? 0 : d == 1 ? out.ndim - 1 : d - 1);
+}
 
 // ---- stack(tensors, dim)
 void stack_infer(Call& c) {

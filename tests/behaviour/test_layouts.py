@@ -266,3 +266,21 @@ def test_the_first_operand_that_tells_dimensions_apart_orders_them():
     assert (rl.rand(3, 4, 5).permute(2, 0, 1) * rl.rand(5, 1, 1)).stride() == (1, 20, 5)
     assert (rl.rand(4, 1).expand(4, 5) + 1).stride() == (5, 1)
     assert rl.empty_like(rl.rand(4, 1, 6).expand(4, 5, 6).permute(2, 0, 1)).stride() == (5, 30, 1)
+
+
+@pytest.mark.parametrize("dim", [0, 1, 2, 3])
+@pytest.mark.parametrize("channels", [3, 64])
+def test_channels_that_lie_last_do_so_when_joined(dim, channels):
+    image = rl.rand(2, channels, 4, 5)
+    last = image.contiguous(memory_format=rl.channels_last)
+    got = rl.cat([last, last + 1, last[:0] if dim == 0 else last], dim)
+    expected = rl.cat([image, image + 1, image[:0] if dim == 0 else image], dim)
+    assert got.equal(expected) and got.is_contiguous(memory_format=rl.channels_last)
+    mixed = rl.cat([last, image], dim)
+    assert mixed.equal(rl.cat([image, image], dim)) and mixed.is_contiguous()
+    out = rl.empty_like(expected).contiguous(memory_format=rl.channels_last)
+    assert rl.cat([last, image, last[:0] if dim == 0 else image], dim, out=out) is out
+    volume = rl.rand(1, channels, 2, 3, 4).contiguous(memory_format=rl.channels_last_3d)
+    joined = rl.cat([volume, volume], dim)
+    assert joined.equal(rl.cat([volume.contiguous()] * 2, dim))
+    assert joined.is_contiguous(memory_format=rl.channels_last_3d)

@@ -15,8 +15,17 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-struct Bytes16 {
+struct [[gnu::packed, gnu::may_alias]] Bytes16 {
   int64_t a, b;
+};
+// Where T stands for several elements, whose alignment is smaller.
+template <class T>
+struct Unaligned {
+  typedef T Type [[gnu::aligned(1), gnu::may_alias]];
+};
+template <>
+struct Unaligned<Bytes16> {
+  using Type = Bytes16;
 };
 
 template <class T>
@@ -88,18 +97,18 @@ void stream(char* dst, const char* src, int64_t n) {
 
 template <class T>
 void fill_row(char* dst, T v, int64_t n) {
-  auto* d = reinterpret_cast<T*>(dst);
-  for (int64_t i = 0; i < n; ++i) d[i] = v;
+  for (int64_t i = 0; i < n; ++i) write(dst + i * static_cast<int64_t>(sizeof(T)), v);
 }
 
 // One row into contiguous elements. Constant steps become shuffles, others stay scalar.
 template <class T>
 void gather_row(char* dst, const char* src, int64_t n, int64_t step) {
-  auto* d = reinterpret_cast<T*>(dst);
-  auto* s = reinterpret_cast<const T*>(src);
+  using Loose = typename Unaligned<T>::Type;
+  auto* d = reinterpret_cast<Loose*>(dst);
+  auto* s = reinterpret_cast<const Loose*>(src);
   constexpr int64_t item = sizeof(T);
   if (step == item) return copy_bytes(dst, src, n * item);
-  if (step == 0) return fill_row(dst, *s, n);
+  if (step == 0) return fill_row<T>(dst, *s, n);
   if (step == 2 * item) {
 #pragma GCC ivdep
     for (int64_t i = 0; i + 1 < n; ++i) d[i] = s[2 * i];
@@ -108,8 +117,63 @@ void gather_row(char* dst, const char* src, int64_t n, int64_t step) {
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) d[i] = s[-i];
   } else {
-    for (int64_t i = 0; i < n; ++i) d[i] = *reinterpret_cast<const T*>(src + i * step);
+    for (int64_t i = 0; i < n; ++i) d[i] = *reinterpret_cast<const Loose*>(src + i * step);
   }
+}
+
+// ---- rows of a few bytes
+constexpr int64_t kNarrow = 32;
+
+// By two words that may overlap.
+template <class W>
+bool copy_ends(char* dst, const char* src, int64_t rows, int64_t width, TileSteps step) {
+  auto last = width - static_cast<int64_t>(sizeof(W));
+  for (int64_t r = 0; r < rows; ++r, dst += step.row, src += step.col) {
+    W head = read<W>(src), tail = read<W>(src + last);
+    write(dst, head), write(dst + last, tail);
+  }
+  return true;
+}
+// By one, which is then an element.
+template <class W>
+bool copy_whole(char* dst, const char* src, int64_t rows, TileSteps step) {
+  if (step.row == sizeof(W)) {
+    gather_row<W>(dst, src, rows, step.col);
+    return true;
+  }
+  for (int64_t r = 0; r < rows; ++r, dst += step.row, src += step.col) write(dst, read<W>(src));
+  return true;
+}
+// Of which each repeats one element.
+template <class T, int kCols>
+bool repeat_each(char* dst, const char* src, int64_t rows, TileSteps step) {
+  for (int64_t r = 0; r < rows; ++r, dst += step.row, src += step.col) {
+    T v = read<T>(src);
+    for (int c = 0; c < kCols; ++c) write(dst + c * sizeof(T), v);
+  }
+  return true;
+}
+
+// False where no way is at hand. The target's columns are contiguous.
+template <class T>
+bool move_narrow(char* dst, const char* src, int64_t rows, int64_t cols, TileSteps d, TileSteps s) {
+  constexpr int64_t item = sizeof(T);
+  int64_t width = cols * item;
+  TileSteps step{d.row, s.row};  // of the target, of the source
+  if (s.col == 0) {
+    if (cols == 2) return repeat_each<T, 2>(dst, src, rows, step);
+    if (cols == 3) return repeat_each<T, 3>(dst, src, rows, step);
+    return cols == 4 && repeat_each<T, 4>(dst, src, rows, step);
+  }
+  if (s.col != item || width > kNarrow || width < 2) return false;
+  if (width == 2) return copy_whole<uint16_t>(dst, src, rows, step);
+  if (width == 4) return copy_whole<uint32_t>(dst, src, rows, step);
+  if (width == 8) return copy_whole<uint64_t>(dst, src, rows, step);
+  if (width == 16) return copy_whole<Bytes16>(dst, src, rows, step);
+  if (width > 16) return copy_ends<Bytes16>(dst, src, rows, width, step);
+  if (width > 8) return copy_ends<uint64_t>(dst, src, rows, width, step);
+  if (width > 4) return copy_ends<uint32_t>(dst, src, rows, width, step);
+  return copy_ends<uint16_t>(dst, src, rows, width, step);
 }
 
 // ---- transposes
@@ -182,6 +246,7 @@ void move(char* dst, const char* src, int64_t rows, int64_t cols, TileSteps d, T
     if (down) return scatter_columns<T>(dst, src, rows, cols, d, s);
     return scatter_columns<T>(dst, src, cols, rows, {d.col, d.row}, {s.col, s.row});
   }
+  if (rows > 1 && move_narrow<T>(dst, src, rows, cols, d, s)) return;
   for (int64_t r = 0; r < rows; ++r) gather_row<T>(dst + r * d.row, src + r * s.row, cols, s.col);
 }
 

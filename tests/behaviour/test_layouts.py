@@ -284,3 +284,23 @@ def test_channels_that_lie_last_do_so_when_joined(dim, channels):
     joined = rl.cat([volume, volume], dim)
     assert joined.equal(rl.cat([volume.contiguous()] * 2, dim))
     assert joined.is_contiguous(memory_format=rl.channels_last_3d)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64", "complex128"])
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 7, 9])
+def test_rows_of_a_few_elements_broadcast_against_each_other(dtype, width):
+    boxes = values(dtype, 70, width + 2)
+    low, high = boxes[:, None, :width], boxes[None, :37, 1 : 1 + width]  # unaligned, not packed
+    reference = boxes.numpy()
+    expected = reference[:, None, :width] + reference[None, :37, 1 : 1 + width]
+    assert np.array_equal((low + high).numpy(), expected)
+    each = boxes[:37, :1] + high  # one element a row
+    assert np.array_equal(each.numpy(), reference[:37, :1] + reference[None, :37, 1 : 1 + width])
+    target = rl.zeros(70, 37, width + 3, dtype=boxes.dtype)
+    target[:, :, 2 : 2 + width] = low + high
+    assert np.array_equal(target[:, :, 2 : 2 + width].numpy(), expected)
+    assert not target[:, :, :2].any() and not target[:, :, 2 + width :].any()
+    target[:, :, 1 : 1 + width] = boxes[:, None, :1]
+    assert np.array_equal(
+        target[:, :, 1 : 1 + width].numpy(), np.broadcast_to(reference[:, None, :1], expected.shape)
+    )

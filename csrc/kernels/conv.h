@@ -31,8 +31,9 @@ struct ConvOperands {
   DType kept = DType::F32;
 };
 
-// float32 only, through oneDNN; false when oneDNN does not implement the geometry.
-bool conv_dnnl(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
+// float32, or bfloat16 where the processor multiplies it, through oneDNN; false when oneDNN does
+// not implement the geometry.
+bool conv_dnnl(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t);
 void conv_dnnl_prepare();  // needs the interpreter lock
 
 // float32 and float64, row-major operands unless said otherwise, nothing empty; compiled once per

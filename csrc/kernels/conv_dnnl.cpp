@@ -1,5 +1,5 @@
-// float32 convolution through oneDNN. A plan (primitive, layouts it wants, reorders between
-// those and ours) is made once per geometry and kept; a call fills in pointers and runs it.
+// float32 and bfloat16 convolution through oneDNN. A plan (primitive, layouts it wants, reorders
+// between those and ours) is made once per geometry and kept; a call fills in pointers and runs it.
 #include <omp.h>
 
 #include <map>
@@ -87,15 +87,15 @@ Layout weight_layout(const ConvGeometry& g, const SizeVec& strides) {
   return l;
 }
 
-dnnl_memory_desc_t describe(const Layout& l) {
+dnnl_memory_desc_t describe(const Layout& l, dnnl_data_type_t type) {
   dnnl_memory_desc_t md;
-  dnnl_check(dnnl().memory_desc_create_with_strides(&md, l.rank, l.dims, dnnl_f32, l.strides),
+  dnnl_check(dnnl().memory_desc_create_with_strides(&md, l.rank, l.dims, type, l.strides),
              "describing a tensor");
   return md;
 }
-dnnl_memory_desc_t free_choice(const Layout& l) {
+dnnl_memory_desc_t free_choice(const Layout& l, dnnl_data_type_t type) {
   dnnl_memory_desc_t md;
-  dnnl_check(dnnl().memory_desc_create_with_tag(&md, l.rank, l.dims, dnnl_f32, dnnl_format_tag_any),
+  dnnl_check(dnnl().memory_desc_create_with_tag(&md, l.rank, l.dims, type, dnnl_format_tag_any),
              "describing a tensor");
   return md;
 }
@@ -151,8 +151,9 @@ dnnl_memory_t memory(const_dnnl_memory_desc_t md) {
   return m;
 }
 
-void bind_operand(Operand& o, const Layout& ours, const_dnnl_memory_desc_t wanted, bool is_output) {
-  o.ours = describe(ours);
+void bind_operand(Operand& o, dnnl_memory_desc_t ours, const_dnnl_memory_desc_t wanted,
+                  bool is_output) {
+  o.ours = ours;
   o.outer = o.inner = memory(o.ours);
   if (dnnl().memory_desc_equal(o.ours, wanted)) return;
   o.inner = memory(wanted);
@@ -166,14 +167,17 @@ void bind_operand(Operand& o, const Layout& ours, const_dnnl_memory_desc_t wante
   dnnl().primitive_desc_destroy(pd);
 }
 
-std::shared_ptr<Plan> make_plan(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
+std::shared_ptr<Plan> make_plan(ConvPart part, const ConvGeometry& g, DType dtype,
+                                const ConvOperands& t) {
+  dnnl_data_type_t type = dtype == DType::BF16 ? dnnl_bf16 : dnnl_f32;
   Layout x = activation_layout(g, g.in_channels, g.in, t.channels_last);
   Layout y = activation_layout(g, g.out_channels, g.out, t.channels_last);
   Layout w = weight_layout(g, t.w_strides), b{1, {g.out_channels}, {1}};
-  Descriptors d{t.channels_last ? describe(x) : free_choice(x),
-                free_choice(w),
-                t.channels_last ? describe(y) : free_choice(y),
-                t.bias ? describe(b) : nullptr,
+  auto activation = t.channels_last ? describe : free_choice;
+  Descriptors d{activation(x, type),
+                free_choice(w, type),
+                activation(y, type),
+                t.bias ? describe(b, type) : nullptr,
                 {},
                 {},
                 {},
@@ -185,18 +189,21 @@ std::shared_ptr<Plan> make_plan(ConvPart part, const ConvGeometry& g, const Conv
   auto query = [&](dnnl_query_t what) { return dnnl().primitive_desc_query_md(pd, what, 0); };
   bool gives_x = part == ConvPart::Input, gives_w = part == ConvPart::Weight;
   bool gives_y = part == ConvPart::Forward;
-  bind_operand(plan->x, x, query(gives_x ? dnnl_query_diff_src_md : dnnl_query_src_md), gives_x);
-  bind_operand(plan->w, w, query(gives_w ? dnnl_query_diff_weights_md : dnnl_query_weights_md),
-               gives_w);
-  bind_operand(plan->y, y, query(gives_y ? dnnl_query_dst_md : dnnl_query_diff_dst_md), gives_y);
+  bind_operand(plan->x, describe(x, type),
+               query(gives_x ? dnnl_query_diff_src_md : dnnl_query_src_md), gives_x);
+  bind_operand(plan->w, describe(w, type),
+               query(gives_w ? dnnl_query_diff_weights_md : dnnl_query_weights_md), gives_w);
+  bind_operand(plan->y, describe(y, type),
+               query(gives_y ? dnnl_query_dst_md : dnnl_query_diff_dst_md), gives_y);
   if (t.bias) plan->bias = memory(d.bias);
   dnnl_check(dnnl().primitive_create(&plan->primitive, pd), "making a convolution");
   dnnl().primitive_desc_destroy(pd);
   return plan;
 }
 
-Key key_of(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
+Key key_of(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t) {
   Key k = {static_cast<int64_t>(part),
+           static_cast<int64_t>(dtype),
            g.dims,
            g.batch,
            g.in_channels,
@@ -213,15 +220,16 @@ Key key_of(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
 
 constexpr size_t kMaxPlans = 1024;
 
-std::shared_ptr<Plan> find_plan(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
+std::shared_ptr<Plan> find_plan(ConvPart part, const ConvGeometry& g, DType dtype,
+                                const ConvOperands& t) {
   static auto* plans = new std::map<Key, std::shared_ptr<Plan>>;
   static std::mutex guard;
   std::lock_guard lock(guard);
-  Key key = key_of(part, g, t);
+  Key key = key_of(part, g, dtype, t);
   auto it = plans->find(key);
   if (it == plans->end()) {
     if (plans->size() >= kMaxPlans) plans->clear();  // running plans are kept by their callers
-    it = plans->emplace(std::move(key), make_plan(part, g, t)).first;
+    it = plans->emplace(std::move(key), make_plan(part, g, dtype, t)).first;
   }
   return it->second;
 }
@@ -278,10 +286,10 @@ void run_plan(ConvPart part, Plan& p, const ConvOperands& t) {
 
 void conv_dnnl_prepare() { dnnl(); }
 
-bool conv_dnnl(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
+bool conv_dnnl(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t) {
   int threads = num_threads();
   if (omp_get_max_threads() != threads) omp_set_num_threads(threads);
-  std::shared_ptr<Plan> plan = find_plan(part, g, t);
+  std::shared_ptr<Plan> plan = find_plan(part, g, dtype, t);
   if (!plan) return false;
   run_plan(part, *plan, t);
   return true;

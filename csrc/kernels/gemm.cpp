@@ -232,13 +232,17 @@ void gemm_prepare(DType dtype, int64_t work) {
   set_blas_threads(in_parallel() ? 1 : num_threads());
 }
 
-bool gemm_takes_bfloat16(const Matrix& a, const Matrix& b) {
+bool multiplies_bfloat16() {
 #if defined(__x86_64__)
   static const bool multiplies = machine_isa() >= 4 && __builtin_cpu_supports("avx512bf16");
 #else
   static const bool multiplies = false;
 #endif
-  return multiplies && a.rows * a.cols * b.cols >= kLibraryWork;
+  return multiplies;
+}
+
+bool gemm_takes_bfloat16(const Matrix& a, const Matrix& b) {
+  return multiplies_bfloat16() && a.rows * a.cols * b.cols >= kLibraryWork;
 }
 
 void gemm(DType dtype, const Matrix& a, const Matrix& b, void* c, int64_t ldc, bool accumulate) {

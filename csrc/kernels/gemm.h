@@ -29,6 +29,7 @@ void gemm_prepare(DType dtype, int64_t work);  // loads what a product of m*n*k 
 // True if gemm computes a b for BFloat16 operands as well, with a float c: where the processor
 // multiplies them itself.
 bool gemm_takes_bfloat16(const Matrix& a, const Matrix& b);
+bool multiplies_bfloat16();  // the processor does, and libraries by it
 
 // Loops for products with a vector (gemm_loops.cpp), over rows [begin, end).
 template <class T>

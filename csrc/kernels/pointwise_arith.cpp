@@ -6,6 +6,8 @@
 #include <numeric>
 
 #include "kernels/pointwise.h"
+#include "scalar/division.h"
+#include "scalar/pow.h"
 
 namespace rl {
 namespace RL_ISA_NS {

@@ -172,8 +172,9 @@ static inline double hypot(double x, double y) {
   double as = a * scale, bs = b * scale;
   Pair aa = exact_product(as, as), bb = exact_product(bs, bs);
   Pair s = exact_sum(aa.hi, bb.hi);
-  double h = sqrt(s.hi + (s.lo + (aa.lo + bb.lo))) * back;
-  return (a == kInf<double>) | (b == kInf<double>) ? kInf<double> : h;
+  double rest = s.lo + (aa.lo + bb.lo), root = sqrt(s.hi);  // then one step of Newton's
+  double h = root + (fused(-root, root, s.hi) + rest) / (root + (root == 0.0 ? 1.0 : root));
+  return (a == kInf<double>) | (b == kInf<double>) ? kInf<double> : h * back;
 }
 
 }  // namespace rl::math

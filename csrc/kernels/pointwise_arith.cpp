@@ -7,6 +7,7 @@
 
 #include "kernels/pointwise.h"
 #include "scalar/division.h"
+#include "scalar/inverse_trig.h"
 #include "scalar/pow.h"
 
 namespace rl {

@@ -1,4 +1,4 @@
-// Complex versions of the elementary functors. Scalar code: one instruction-set level is enough.
+// Complex versions of the elementary functors.
 // Included by kernels/pointwise_complex.cpp.
 
 #define RL_COMPLEX(NAME) RL_UNARY(NAME, kCplx, { return math::NAME(a); })

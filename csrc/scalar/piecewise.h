@@ -31,3 +31,5 @@ RL_POINTWISE(hardshrink, 1, 1, kReal, { return (a >= -p) & (a <= p) ? T(0) : a; 
 RL_POINTWISE(shrink_backward, 2, 1, kReal, { return (b >= -p) & (b <= p) ? T(0) : a; })
 RL_POINTWISE(threshold, 1, 2, kI | kReal, { return a <= p ? q : a; })
 RL_POINTWISE(threshold_backward, 2, 1, kI | kReal, { return b <= p ? T(0) : a; })
+RL_POINTWISE(logit_backward, 2, 2, kReal,
+             { return (b >= p) & (b <= T(1) - p) ? a / (b * (T(1) - b)) : q; })

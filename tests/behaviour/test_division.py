@@ -150,3 +150,33 @@ def test_every_length_and_stride(n):
         assert rl.equal(op(a[:n], b[:n]), whole[:n]) and rl.equal(op(a[::2], b[::2]), whole[::2])
         single = [op(x, y).item() for x, y in zip(a, b, strict=True)]
         assert whole.tolist() == single
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.float16, rl.bfloat16])
+@pytest.mark.parametrize("n", [1, 9, 70])
+def test_special_values_are_replaced_wherever_they_stand(dtype, n):
+    values = ([math.nan, 1.5, math.inf, -2.0, -math.inf, 0.0, -0.0] * n)[: 3 * n]
+    x = rl.tensor(values, dtype=dtype, requires_grad=True)
+    known = {"nan": 0.5, "inf": 7.0, "-inf": -8.0}
+    got = rl.nan_to_num(x, 0.5, 7.0, -8.0)
+    assert got.tolist() == [known.get(str(v), v) for v in values]
+    limits = {"nan": 0.0, "inf": rl.finfo(dtype).max, "-inf": rl.finfo(dtype).min}
+    assert x.nan_to_num().tolist() == [limits.get(str(v), v) for v in values]
+    got.sum().backward()
+    assert x.grad.tolist() == [float(math.isfinite(v)) for v in values]
+    angle = x.angle()
+    pi = rl.tensor(math.pi, dtype=dtype).item()
+    assert all(map(same, angle.tolist(), [v if v != v else pi if v < 0 else 0.0 for v in values]))
+    assert rl.autograd.grad(angle.sum(), x)[0].tolist() == [0.0] * (3 * n)
+
+
+def test_log_odds_have_a_slope_inside_alone():
+    x = rl.tensor([-0.5, 0.0, 0.1, 0.5, 0.8, 1.0, 1.5], dtype=rl.float64, requires_grad=True)
+    slope = rl.autograd.grad(x.logit().sum(), x, create_graph=True)[0]
+    inside = [1 / (v * (1 - v)) for v in (0.1, 0.5, 0.8)]
+    expected = [math.nan, math.inf, *inside, math.inf, math.nan]
+    assert rl.allclose(slope, rl.tensor(expected, dtype=rl.float64), equal_nan=True)
+    clamped = rl.autograd.grad(x.logit(0.2).sum(), x)[0]
+    assert rl.allclose(clamped, rl.tensor([0.0, 0, 0, *inside[1:], 0, 0], dtype=rl.float64))
+    part = x.detach()[2:5].requires_grad_()
+    assert rl.autograd.gradgradcheck(rl.logit, [part]) and rl.autograd.gradcheck(rl.logit, [part])

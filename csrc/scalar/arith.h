@@ -133,7 +133,7 @@ RL_UNARY(abs, kAll | kSmall | kFloat8, {
   else if constexpr (std::is_integral_v<T>)
     return T(a < 0 ? Wrap<T>(0) - Wrap<T>(a) : Wrap<T>(a));
   else if constexpr (is_cplx<T>)
-    return std::hypot(a.re, a.im);
+    return math::hypot(a.re, a.im);
   else
     return std::fabs(a);
 })
@@ -144,10 +144,16 @@ RL_UNARY(square, kAll | kAnySign, {
     return T(a * a);
 })
 RL_UNARY(reciprocal, kInexact, {
-  if constexpr (is_cplx<T>)
-    return T{1, 0} / a;
-  else
+  if constexpr (is_cplx<T>) {  // T{1, 0} / a without branches
+    using R = decltype(a.re);
+    bool steep = std::fabs(a.re) < std::fabs(a.im), zero = (a.re == 0) & (a.im == 0);
+    R longer = steep ? a.im : a.re, ratio = (steep ? a.re : a.im) / longer;
+    R under = longer + (steep ? a.re : a.im) * ratio, none = std::fabs(a.re);
+    R re = (steep ? ratio + R(0) : R(1)) / under, im = (steep ? R(-1) : R(0) - ratio) / under;
+    return T{zero ? R(1) / none : re, zero ? R(0) / none : im};
+  } else {
     return T(1) / a;
+  }
 })
 RL_UNARY(sign, kAll & ~kCplx, {
   if constexpr (std::is_same_v<T, bool>)
@@ -158,12 +164,12 @@ RL_UNARY(sign, kAll & ~kCplx, {
     return a != a ? a : T((a > 0) - (a < 0));
 })
 RL_UNARY(sgn_complex, kCplx, {
-  auto n = std::hypot(a.re, a.im);
-  return n == 0 ? T{} : T{a.re / n, a.im / n};
+  auto length = math::hypot(a.re, a.im), under = length == 0 ? decltype(length)(1) : length;
+  return T{length == 0 ? 0 : a.re / under, length == 0 ? 0 : a.im / under};
 })
 RL_UNARY(conj_complex, kCplx, { return T{a.re, -a.im}; })
 RL_UNARY(angle_complex, kCplx, { return std::atan2(a.im, a.re); })
-RL_UNARY(angle_real, kReal, { return a != a ? a : a < T(0) ? math::PiConst<T>::kPi : T(0); })
+RL_UNARY(angle_real, kReal, { return a < T(0) ? math::PiConst<T>::kPi : a != a ? a : T(0); })
 RL_POINTWISE(_nan_to_num, 1, 3, kReal, {
   constexpr T kInfinity = std::numeric_limits<T>::infinity();
   T known = a != a ? p : a;

@@ -5,8 +5,6 @@ Few have kernels of their own. Special functions are in special.py, linear algeb
 finite differences in differences.py. To add one: a record with a composite body.
 """
 
-import functools
-
 import rushlight as rl
 from rushlight._interpose import overridable
 from rushlight.ops._decisions import some
@@ -40,10 +38,14 @@ ldexp.vjp(
 )
 
 
-@functools.cache
+_known_extremes = {}
+
+
 def _extremes(dtype):
-    limits = rl.finfo(dtype)
-    return limits.max, limits.min
+    if dtype not in _known_extremes:
+        limits = rl.finfo(dtype)
+        _known_extremes[dtype] = limits.max, limits.min
+    return _known_extremes[dtype]
 
 
 @op(

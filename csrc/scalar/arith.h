@@ -169,7 +169,10 @@ RL_UNARY(sgn_complex, kCplx, {
 })
 RL_UNARY(conj_complex, kCplx, { return T{a.re, -a.im}; })
 RL_UNARY(angle_complex, kCplx, { return std::atan2(a.im, a.re); })
-RL_UNARY(angle_real, kReal, { return a < T(0) ? math::PiConst<T>::kPi : a != a ? a : T(0); })
+RL_UNARY(angle_real, kReal, {
+  T angle = a < T(0) ? math::PiConst<T>::kPi : T(0);
+  return a != a ? a : angle;
+})
 RL_POINTWISE(_nan_to_num, 1, 3, kReal, {
   constexpr T kInfinity = std::numeric_limits<T>::infinity();
   T known = a != a ? p : a;

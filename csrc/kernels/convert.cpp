@@ -97,6 +97,11 @@ float quiet(float v) {
 }
 void half_to_float(float* d, const Half* s, int64_t n) {
   int64_t i = 0;
+#ifdef __AVX512F__
+  for (; i + 16 <= n; i += 16)
+    _mm512_storeu_ps(d + i,
+                     _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(s + i))));
+#endif
 #ifdef __F16C__
   for (; i + 8 <= n; i += 8)
     _mm256_storeu_ps(d + i,
@@ -106,6 +111,14 @@ void half_to_float(float* d, const Half* s, int64_t n) {
 }
 void float_to_half(Half* d, const float* s, int64_t n) {
   int64_t i = 0;
+#ifdef __AVX512DQ__
+  for (; i + 16 <= n; i += 16) {
+    __m512 v = _mm512_loadu_ps(s + i), plain = _mm512_and_ps(v, _mm512_set1_ps(-0.0f));
+    __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    v = _mm512_mask_or_ps(v, is_nan, plain, _mm512_castsi512_ps(_mm512_set1_epi32(0x7fc00000)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(d + i), _mm512_cvtps_ph(v, 0));
+  }
+#endif
 #ifdef __F16C__
   const __m256 sign = _mm256_set1_ps(-0.0f),
                nan = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fc00000));

@@ -6,6 +6,9 @@
 #include <numeric>
 
 #include "kernels/pointwise.h"
+#include "scalar/division.h"
+#include "scalar/inverse_trig.h"
+#include "scalar/pow.h"
 
 namespace rl {
 namespace RL_ISA_NS {

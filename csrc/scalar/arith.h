@@ -15,34 +15,6 @@ template <class T>
 using Wrap = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
 // !a in a form that vectorises.
 static inline bool negated(bool a) { return std::bit_cast<uint8_t>(a) < 1; }
-template <class T>
-static inline T floor_mod(T a, T b) {
-  if constexpr (std::is_integral_v<T>) {
-    if (b == 0) fail("ZeroDivisionError");
-    if (b == T(-1)) return T(0);
-    T m = a % b;
-    return m != 0 && ((m < 0) != (b < 0)) ? T(m + b) : m;
-  } else {
-    T m = std::fmod(a, b);
-    return m != 0 && ((m < 0) != (b < 0)) ? m + b : m;
-  }
-}
-template <class T>
-static inline T floor_div(T a, T b) {
-  if constexpr (std::is_integral_v<T>) {
-    if (b == 0) fail("ZeroDivisionError");
-    if (b == T(-1)) return T(0) - a;
-    T q = a / b;
-    return a % b != 0 && ((a < 0) != (b < 0)) ? T(q - 1) : q;
-  } else {
-    if (b == 0) return a / b;
-    T m = std::fmod(a, b), d = (a - m) / b;
-    if (m != 0 && ((b < 0) != (m < 0))) d -= 1;
-    if (d == 0) return std::copysign(T(0), a / b);
-    T f = std::floor(d);
-    return d - f > T(0.5) ? f + 1 : f;
-  }
-}
 RL_POINTWISE(add, 2, 1, kAll | kSmall | kSpread | kAnySign | kDemand * kWholeParams, {
   if constexpr (std::is_same_v<T, bool>)
     return bool(a | (b & p));
@@ -66,16 +38,89 @@ RL_BINARY(mul, kAll | kSmall | kSpread | kAnySign | kFloat8, {
     return a * b;
 })
 RL_BINARY(div, kInexact | kSpread, { return a / b; })
-RL_BINARY(floor_divide, kI | kReal, { return floor_div(a, b); })
-RL_BINARY(remainder, kI | kReal, { return floor_mod(a, b); })
-RL_BINARY(fmod, kI | kReal, {
-  if constexpr (std::is_integral_v<T>) {
-    if (b == 0) fail("ZeroDivisionError");
-    return b == T(-1) ? T(0) : T(a % b);
-  } else {
-    return std::fmod(a, b);
+// Of Formula: `whole` for integers, from their quotient and remainder as C has them; `of_floats`
+// the same, from integers as floats; `of_rest` for floats a and b, from their remainder as C has
+// it.
+template <class Formula>
+struct of_division {
+  template <class T>
+  static inline T apply(T a, T b, T, T, T, T) {
+    if constexpr (std::is_integral_v<T>) {
+      if (b == 0) fail("ZeroDivisionError");
+      if (std::is_signed_v<T> && b == T(-1))
+        return Formula::whole(a, b, T(Wrap<T>(0) - Wrap<T>(a)), T(0));
+      return Formula::whole(a, b, T(a / b), T(a % b));
+    } else {
+      return Formula::of_rest(a, b, std::fmod(a, b));
+    }
   }
-})
+  template <class T>
+  static inline bool run(const T* a, const T* b, T* out, int64_t n) {
+    if constexpr (std::is_integral_v<T>)
+      math::map_quotients(
+          a, b, out, n, [](auto x, auto y) { return Formula::of_floats(x, y); },
+          [](T x, T y) { return apply(x, y, T{}, T{}, T{}, T{}); });
+    else
+      math::map_remainders(a, b, out, n, [](T x, T y, T m) { return Formula::of_rest(x, y, m); });
+    return true;
+  }
+};
+// Does rounding the quotient down differ from rounding it towards zero?
+template <class T>
+static inline bool rounds_away(T b, T m) {
+  return (m != 0) & ((m < 0) != (b < 0));
+}
+struct FloorDivide {
+  template <class T>
+  static inline T whole(T, T b, T q, T m) {
+    return rounds_away(b, m) ? T(q - 1) : q;
+  }
+  template <class T>
+  static inline T of_floats(T a, T b) {
+    return std::floor(a / b);
+  }
+  template <class T>
+  static inline T of_rest(T a, T b, T m) {
+    T d = (a - m) / b - (rounds_away(b, m) ? T(1) : T(0)), f = std::floor(d);
+    f = d - f > T(0.5) ? f + T(1) : f;
+    T q = a / b, zero = math::with_sign(T(0), q);
+    return b == 0 ? q : d == 0 ? zero : f;
+  }
+};
+struct Remainder {
+  template <class T>
+  static inline T whole(T, T b, T, T m) {
+    return of_rest(T{}, b, m);
+  }
+  template <class T>
+  static inline T of_floats(T a, T b) {
+    return a - std::floor(a / b) * b;
+  }
+  template <class T>
+  static inline T of_rest(T, T b, T m) {
+    return rounds_away(b, m) ? T(m + b) : m;
+  }
+};
+struct Fmod {
+  template <class T>
+  static inline T whole(T, T, T, T m) {
+    return m;
+  }
+  template <class T>
+  static inline T of_floats(T a, T b) {
+    return a - std::trunc(a / b) * b;
+  }
+  template <class T>
+  static inline T of_rest(T, T, T m) {
+    return m;
+  }
+};
+using floor_divide_fn = of_division<FloorDivide>;
+using remainder_fn = of_division<Remainder>;
+using fmod_fn = of_division<Fmod>;
+RL_FUNCTOR(floor_divide, 2, 0, kI | kReal | kSmall)
+RL_FUNCTOR(remainder, 2, 0, kI | kReal | kSmall)
+RL_FUNCTOR(fmod, 2, 0, kI | kReal | kSmall)
 RL_UNARY(neg, kNumber | kSmall, {
   if constexpr (std::is_integral_v<T>)
     return T(Wrap<T>(0) - Wrap<T>(a));
@@ -88,7 +133,7 @@ RL_UNARY(abs, kAll | kSmall | kFloat8, {
   else if constexpr (std::is_integral_v<T>)
     return T(a < 0 ? Wrap<T>(0) - Wrap<T>(a) : Wrap<T>(a));
   else if constexpr (is_cplx<T>)
-    return std::hypot(a.re, a.im);
+    return math::hypot(a.re, a.im);
   else
     return std::fabs(a);
 })
@@ -99,10 +144,16 @@ RL_UNARY(square, kAll | kAnySign, {
     return T(a * a);
 })
 RL_UNARY(reciprocal, kInexact, {
-  if constexpr (is_cplx<T>)
-    return T{1, 0} / a;
-  else
+  if constexpr (is_cplx<T>) {  // T{1, 0} / a without branches
+    using R = decltype(a.re);
+    bool steep = std::fabs(a.re) < std::fabs(a.im), zero = (a.re == 0) & (a.im == 0);
+    R longer = steep ? a.im : a.re, ratio = (steep ? a.re : a.im) / longer;
+    R under = longer + (steep ? a.re : a.im) * ratio, none = std::fabs(a.re);
+    R re = (steep ? ratio + R(0) : R(1)) / under, im = (steep ? R(-1) : R(0) - ratio) / under;
+    return T{zero ? R(1) / none : re, zero ? R(0) / none : im};
+  } else {
     return T(1) / a;
+  }
 })
 RL_UNARY(sign, kAll & ~kCplx, {
   if constexpr (std::is_same_v<T, bool>)
@@ -113,11 +164,21 @@ RL_UNARY(sign, kAll & ~kCplx, {
     return a != a ? a : T((a > 0) - (a < 0));
 })
 RL_UNARY(sgn_complex, kCplx, {
-  auto n = std::hypot(a.re, a.im);
-  return n == 0 ? T{} : T{a.re / n, a.im / n};
+  auto length = math::hypot(a.re, a.im), under = length == 0 ? decltype(length)(1) : length;
+  return T{length == 0 ? 0 : a.re / under, length == 0 ? 0 : a.im / under};
 })
 RL_UNARY(conj_complex, kCplx, { return T{a.re, -a.im}; })
 RL_UNARY(angle_complex, kCplx, { return std::atan2(a.im, a.re); })
+RL_UNARY(angle_real, kReal, {
+  T angle = a < T(0) ? math::PiConst<T>::kPi : T(0);
+  return a != a ? a : angle;
+})
+RL_POINTWISE(_nan_to_num, 1, 3, kReal, {
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  T known = a != a ? p : a;
+  known = a == -kInfinity ? r : known;
+  return a == kInfinity ? q : known;
+})
 RL_UNARY(floor, kI | kReal, {
   if constexpr (std::is_integral_v<T>)
     return a;
@@ -204,9 +265,15 @@ RL_TERNARY(lerp, kInexact | kDemand * kOneDType, {
   else
     return std::fabs(c) < T(0.5) ? a + c * (b - a) : b - (b - a) * (T(1) - c);
 })
-RL_BINARY(hypot, kReal, { return std::hypot(a, b); })
+RL_BINARY(hypot, kReal, { return math::hypot(a, b); })
 RL_BINARY(copysign, kReal, { return std::copysign(a, b); })
-RL_BINARY(nextafter, kReal, { return std::nextafter(a, b); })
+RL_BINARY(nextafter, kReal, {
+  using U = typename math::Bits<T>::UInt;
+  U bits = math::to_bits(a), away = (a < b) == (a > 0) ? U(1) : ~U(0);
+  T next = math::from_bits<T>(bits + away), least = std::numeric_limits<T>::denorm_min();
+  next = a == 0 ? math::with_sign(least, b) : next;
+  return (a != a) | (b != b) ? a + b : a == b ? b : next;
+})
 RL_BINARY(heaviside, kOrdered, { return a == T(0) ? b : T(a > T(0)); })
 
 RL_BINARY(lt, kOrdered | kSmall, { return a < b; })
@@ -228,8 +295,39 @@ RL_UNARY(bitwise_not, kIntegral | kSmall | kAnySign, {
 RL_BINARY(bitwise_and, kIntegral | kSmall | kAnySign, { return T(a & b); })
 RL_BINARY(bitwise_or, kIntegral | kSmall | kAnySign, { return T(a | b); })
 RL_BINARY(bitwise_xor, kIntegral | kSmall | kAnySign, { return T(a ^ b); })
-RL_BINARY(bitwise_left_shift, kI, { return b < 0 || b > 63 ? T(0) : T(uint64_t(a) << b); })
-RL_BINARY(bitwise_right_shift, kI, { return T(a >> (b < 0 || b > 63 ? 63 : b)); })
+// Integers of 8 bits, and of 16 below AVX-512, are shifted in steps of 1, 2, 4 and 8, as their
+// vectors know no shifts by lanes. Beyond the width and by a negative number, a shift is one by all
+// bits, which C does not know.
+#ifdef __AVX512BW__
+constexpr size_t kShiftedInSteps = 1;
+#else
+constexpr size_t kShiftedInSteps = 2;
+#endif
+template <class T>
+using Bare = std::make_unsigned_t<T>;
+template <class T>
+using Halfword = std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>;
+template <class T, class W, class Shift>
+static inline T shifted(W a, W by, Shift shift) {
+  if constexpr (sizeof(T) > kShiftedInSteps) return T(shift(a, by));
+  a = by & 1 ? W(shift(a, 1)) : a;
+  a = by & 2 ? W(shift(a, 2)) : a;
+  a = by & 4 ? W(shift(a, 4)) : a;
+  return T(sizeof(T) == 2 && by & 8 ? W(shift(a, 8)) : a);
+}
+RL_BINARY(bitwise_left_shift, kI | kSmall, {
+  constexpr Bare<T> kMost = 8 * sizeof(T) - 1;
+  Bare<T> by = Bare<T>(b) & kMost;
+  T all = shifted<T>(Bare<T>(a), by, [](auto x, auto n) { return x << n; });
+  return Bare<T>(b) <= kMost ? all : T(0);
+})
+RL_BINARY(bitwise_right_shift, kI | kSmall, {
+  using Wide = std::conditional_t<sizeof(T) == 1, Halfword<T>, T>;
+  constexpr Bare<T> kMost = 8 * sizeof(T) - 1;
+  T by = T(Bare<T>(b) < kMost ? Bare<T>(b) : kMost);
+  T most = shifted<T>(Wide(a), Wide(by), [](auto x, auto n) { return x >> n; });
+  return std::is_signed_v<T> || Bare<T>(b) <= kMost ? most : T(0);
+})
 RL_UNARY(isnan, kAll | kAnySign | kFloat8, {
   if constexpr (is_cplx<T>)
     return bool((a.re != a.re) | (a.im != a.im));

@@ -1,9 +1,11 @@
 // Elementary functions of complex numbers, as overloads rl::math::f(Complex<T>). Arithmetic is in
 // core/complex.h. Everything is computed in double; the overloads for float, at the end, round
-// once, which also keeps their intermediates from overflowing. Scalar code: branches are welcome
-// here. Branch cuts and special values follow C99's annex G. To add one: write it for double, add
-// its name to the list at the end.
+// once, which also keeps their intermediates from overflowing. Branches are welcome; loops are at
+// the end. Branch cuts and special values follow C99's annex G. To add one: write it for double,
+// add its name to the list after them.
 #pragma once
+
+#include <cstring>
 
 #include "core/complex.h"
 #include "elementary.h"
@@ -270,5 +272,116 @@ RL_COMPLEX_FLOAT(asinh)
 RL_COMPLEX_FLOAT(acosh)
 RL_COMPLEX_FLOAT(atanh)
 #undef RL_COMPLEX_FLOAT
+
+// ---- exp, sin and their kin in loops that vectorise: real functions of the two parts, where these
+// are of ordinary size; others are then taken one by one. Floats in double, as above.
+constexpr long kComplexPiece = 128;
+// Loops are functions of their own: in longer ones gcc stops inlining, and a call is not
+// vectorised.
+#define RL_LOOP [[gnu::flatten, gnu::noinline]] static void
+struct PartsOfExp {
+  double grown[kComplexPiece], shrunk[kComplexPiece];  // cosh and sinh, or exp twice
+  double sine[kComplexPiece], cosine[kComplexPiece];
+};
+template <class T>
+RL_LOOP take_sines(const double* y, PartsOfExp& p, long n) {
+  constexpr bool kNarrow = std::is_same_v<T, float>;
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) p.sine[i] = kNarrow ? sin_in_float_range(y[i]) : sin_in_range(y[i]);
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i)
+    p.cosine[i] = kNarrow ? cos_in_float_range(y[i]) : cos_in_range(y[i]);
+}
+template <class T>
+RL_LOOP take_exp(const double* x, PartsOfExp& p, long n) {
+  constexpr bool kNarrow = std::is_same_v<T, float>;
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) p.grown[i] = kNarrow ? whole_exp_for_float(x[i]) : exp(x[i]);
+  std::memcpy(p.shrunk, p.grown, sizeof p.grown);
+}
+template <class T>
+RL_LOOP take_hyperbolic(const double* x, PartsOfExp& p, long n) {
+  constexpr bool kNarrow = std::is_same_v<T, float>;
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) p.grown[i] = kNarrow ? cosh_for_float(x[i]) : cosh(x[i]);
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) p.shrunk[i] = kNarrow ? sinh_for_float(x[i]) : sinh(x[i]);
+}
+template <class T>
+static inline bool is_ordinary(double exponent, double angle) {
+  return (abs(exponent) < 700.0) & (abs(angle) <= double(kTrigLimit<T>));
+}
+// out[i] = join(parts, i), of exp or the hyperbolic functions (`take`) of the real part and the
+// sine and cosine of the imaginary one, or with the two turned. `in` may be `out`.
+template <bool kTurned, class T, class Take, class Join, class Full>
+static inline void map_parts(const Complex<T>* in, Complex<T>* out, long n, Take take, Join join,
+                             Full full) {
+  double x[kComplexPiece], y[kComplexPiece];
+  PartsOfExp p;
+  for (long from = 0; from < n; from += kComplexPiece) {
+    const long count = n - from < kComplexPiece ? n - from : kComplexPiece;
+    long others = 0;
+    for (long i = 0; i < count; ++i) {
+      Complex<T> z = in[from + i];
+      x[i] = double(kTurned ? z.im : z.re), y[i] = double(kTurned ? z.re : z.im);
+      others |= !is_ordinary<T>(x[i], y[i]);
+    }
+    take(x, p, count);
+    take_sines<T>(y, p, count);
+#pragma GCC ivdep
+    for (long i = 0; i < count; ++i) {
+      Z z = join(p, i);
+      out[from + i] = {T(z.re), T(z.im)};
+    }
+    for (long i = 0; others && i < count; ++i)
+      if (!is_ordinary<T>(x[i], y[i]))
+        out[from + i] = full(kTurned ? Complex<T>{T(y[i]), T(x[i])} : Complex<T>{T(x[i]), T(y[i])});
+  }
+}
+#define RL_COMPLEX_BLOCK(name, turned, take, real, imaginary)                      \
+  template <class T>                                                               \
+  static inline void name##_block(const Complex<T>* in, Complex<T>* out, long n) { \
+    map_parts<turned>(                                                             \
+        in, out, n, take<T>,                                                       \
+        [](const PartsOfExp& p, long i) { return Z{p.real[i], p.imaginary[i]}; },  \
+        [](Complex<T> z) { return name(z); });                                     \
+  }
+RL_COMPLEX_BLOCK(exp, false, take_exp, grown[i] * p.cosine, grown[i] * p.sine)
+RL_COMPLEX_BLOCK(sinh, false, take_hyperbolic, shrunk[i] * p.cosine, grown[i] * p.sine)
+RL_COMPLEX_BLOCK(cosh, false, take_hyperbolic, grown[i] * p.cosine, shrunk[i] * p.sine)
+RL_COMPLEX_BLOCK(sin, true, take_hyperbolic, grown[i] * p.sine, shrunk[i] * p.cosine)
+RL_COMPLEX_BLOCK(cos, true, take_hyperbolic, grown[i] * p.cosine, shrunk[i] * -p.sine)
+#undef RL_COMPLEX_BLOCK
+
+// Floats' squares neither overflow nor underflow in double; near |z| = 1 the sum has too few
+// digits.
+static inline bool has_short_log(double square) {
+  return (abs(square - 1.0) > 0x1p-18) & (square < kInf<double>);
+}
+RL_LOOP take_logs(const double* x, const double* y, double* lengths, double* angles, long n) {
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) angles[i] = atan2(y[i], x[i]);
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) lengths[i] = 0.5 * log(x[i] * x[i] + y[i] * y[i]);
+}
+#undef RL_LOOP
+static inline void log_block(const Complex<float>* in, Complex<float>* out, long n) {
+  double x[kComplexPiece], y[kComplexPiece], lengths[kComplexPiece], angles[kComplexPiece];
+  for (long from = 0; from < n; from += kComplexPiece) {
+    const long count = n - from < kComplexPiece ? n - from : kComplexPiece;
+    long others = 0;
+    for (long i = 0; i < count; ++i) {
+      x[i] = double(in[from + i].re), y[i] = double(in[from + i].im);
+      others |= !has_short_log(x[i] * x[i] + y[i] * y[i]);
+    }
+    take_logs(x, y, lengths, angles, count);
+    for (long i = 0; i < count; ++i) out[from + i] = {float(lengths[i]), float(angles[i])};
+    for (long i = 0; others && i < count; ++i)
+      if (!has_short_log(x[i] * x[i] + y[i] * y[i])) out[from + i] = narrow(log(Z{x[i], y[i]}));
+  }
+}
+static inline void log_block(const Z* in, Z* out, long n) {
+  for (long i = 0; i < n; ++i) out[i] = log(in[i]);
+}
 
 }  // namespace rl::math

@@ -284,18 +284,25 @@ static inline double sinh(double x) {
   double large = a > 40.0 ? whole : sum.hi + (sum.lo + (h.lo - q.lo));
   return flip_sign(a < 0.35 ? mad(a * z, p, a) : large, x);
 }
-static inline float sinh(float x) {
-  float a = abs(x);
-  auto [s, p] = exp_for_float(limit_exp(a));
-  double e = mad(s, p, s), b = a, z = b * b;
-  double small = b * horner(z, 1.0, 0x1.555555183124bp-3, 0x1.111136262fbffp-7,
+// The same for floats, and their like, in double.
+static inline double whole_exp_for_float(double x) {
+  auto [s, p] = exp_for_float(x);
+  return mad(s, p, s);
+}
+static inline double sinh_for_float(double x) {
+  double a = abs(x), e = whole_exp_for_float(a), z = a * a;
+  double small = a * horner(z, 1.0, 0x1.555555183124bp-3, 0x1.111136262fbffp-7,
                             0x1.9ffe108019cb8p-13, 0x1.7a26bacd999b1p-19);
-  return flip_sign(float(b < 1.0 ? small : 0.5 * e - 0.5 / e), x);
+  return flip_sign(a < 1.0 ? small : 0.5 * e - 0.5 / e, x);
 }
-static inline float cosh(float x) {
-  auto [s, p] = exp_for_float(limit_exp(abs(x)));
-  double e = mad(s, p, s);
-  return float(0.5 * e + 0.5 / e);
+static inline double cosh_for_float(double x) {
+  double e = whole_exp_for_float(abs(x));
+  return 0.5 * e + 0.5 / e;
 }
+static inline float sinh(float x) {
+  float a = limit_exp(abs(x));
+  return flip_sign(float(sinh_for_float(double(a))), x);
+}
+static inline float cosh(float x) { return float(cosh_for_float(double(limit_exp(abs(x))))); }
 
 }  // namespace rl::math

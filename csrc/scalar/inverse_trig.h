@@ -68,19 +68,33 @@ static inline T atan_any(T x) {
 static inline float atan(float x) { return atan_any(x); }
 static inline double atan(double x) { return atan_any(x); }
 
+// The power of two that takes a >= 0 from the ends of the range, where quotients of it and of its
+// rounding's loss would overflow or underflow. In integers: of a choice among constants, gcc makes
+// a copy of the code after it for each.
+template <class T>
+static inline T middle_scale(T a) {
+  using U = typename Bits<T>::UInt;
+  constexpr T kTiny = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
+  constexpr U kMany = U(Bits<T>::kMantissa) << Bits<T>::kMantissa, kTwo = U(2)
+                                                                          << Bits<T>::kMantissa;
+  U bits = to_bits(a), up = to_bits(kTiny) > bits ? kMany : 0;
+  U down = bits > to_bits(std::numeric_limits<T>::max() / 4) ? kTwo : 0;
+  return from_bits<T>(to_bits(T(1)) + up - down);
+}
+
 // C99's table of zeros and infinities falls out of: an infinite or zero pair stands for (1,1) or
-// (0,1), a negative x mirrors the angle at pi/2. Both are scaled near overflow and underflow.
+// (0,1), by their bits for the same reason; a negative x mirrors the angle at pi/2.
 template <class T>
 static inline T atan2_any(T y, T x) {
   using C = PiConst<T>;
-  T ay = abs(y), ax = abs(x);
-  bool both_inf = (ay == kInf<T>)&(ax == kInf<T>), both_zero = (ay == T(0)) & (ax == T(0));
-  constexpr T kTiny = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
-  T longer = ay > ax ? ay : ax;
-  T scale = longer > std::numeric_limits<T>::max() / 4 ? T(0.25) : T(1);
-  scale = longer < kTiny ? T(1) / std::numeric_limits<T>::epsilon() : scale;
-  ay = both_inf ? T(1) : ay * scale;
-  ax = both_inf | both_zero ? T(1) : ax * scale;
+  using U = typename Bits<T>::UInt;
+  constexpr U kOne = std::bit_cast<U>(T(1)), kInfinite = std::bit_cast<U>(kInf<T>);
+  T ay = abs(y), ax = abs(x), scale = middle_scale(ay > ax ? ay : ax);
+  U by = to_bits(ay), bx = to_bits(ax),
+    infinite = (by == kInfinite) & (bx == kInfinite) ? ~U(0) : 0;
+  U zero = (by | bx) == 0 ? kOne : 0, to_one = ~(infinite & (kInfinite ^ kOne));
+  ay = from_bits<T>(to_bits(ay * scale) & to_one);
+  ax = from_bits<T>((to_bits(ax * scale) & to_one) | zero);
   T angle = atan_ratio(ay, ax);
   T mirrored = C::kPi - (angle - C::kPiLo);
   T result = flip_sign(sign_bit(x) ? mirrored : angle, y);

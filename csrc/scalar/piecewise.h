@@ -8,15 +8,15 @@ RL_BINARY(tanh_backward, kReal, { return a * (T(1) - b * b); })
 RL_POINTWISE(leaky_relu_backward, 2, 1, kReal, { return b > T(0) ? a : a * p; })
 RL_BINARY(_prelu, kReal | kSpread, { return a > T(0) ? a : b * a; })
 RL_POINTWISE(hardtanh, 1, 2, kOrdered, {
-  if constexpr (std::is_same_v<T, bool>)
-    return a;
-  else
-    return a < p ? p : (a > q ? q : a);
+  if constexpr (std::is_same_v<T, bool>) return a;
+  T raised = a < p ? p : a;
+  return T(raised > q ? q : raised);
 })
 RL_POINTWISE(hardtanh_backward, 2, 2, kReal, { return (b <= p) | (b >= q) ? T(0) : a; })
 RL_UNARY(hardsigmoid, kReal, {
   T s = a + T(3);
-  return (s < T(0) ? T(0) : s > T(6) ? T(6) : s) / T(6);
+  s = s < T(0) ? T(0) : s;
+  return (s > T(6) ? T(6) : s) / T(6);
 })
 RL_BINARY(hardsigmoid_backward, kReal, { return (b > T(-3)) & (b < T(3)) ? a / T(6) : T(0); })
 RL_UNARY(hardswish, kReal, {
@@ -31,3 +31,5 @@ RL_POINTWISE(hardshrink, 1, 1, kReal, { return (a >= -p) & (a <= p) ? T(0) : a; 
 RL_POINTWISE(shrink_backward, 2, 1, kReal, { return (b >= -p) & (b <= p) ? T(0) : a; })
 RL_POINTWISE(threshold, 1, 2, kI | kReal, { return a <= p ? q : a; })
 RL_POINTWISE(threshold_backward, 2, 1, kI | kReal, { return b <= p ? T(0) : a; })
+RL_POINTWISE(logit_backward, 2, 2, kReal,
+             { return (b >= p) & (b <= T(1) - p) ? a / (b * (T(1) - b)) : q; })

@@ -74,7 +74,9 @@ static inline double pow(double x, double y) { return pow_special(x, y, pow_core
 // x^(kHalves / 2) where that is a few operations.
 template <int kHalves, class T>
 static inline T power_of_halves(T x) {
-  if constexpr (kHalves < 0)
+  if constexpr (kHalves == -4)  // not 0 where only the square is infinite
+    return x * x == kInf<T> ? T(1) / x * (T(1) / x) : T(1) / (x * x);
+  else if constexpr (kHalves < 0)
     return T(1) / power_of_halves<-kHalves>(x);
   else if constexpr (kHalves == 1)
     return x == -kInf<T> ? kInf<T> : sqrt(x + T(0));
@@ -94,7 +96,8 @@ static inline bool if_short_power(T y, F&& use) {
   using std::integral_constant;
   return is(integral_constant<int, 4>{}) || is(integral_constant<int, 6>{}) ||
          is(integral_constant<int, 2>{}) || is(integral_constant<int, 1>{}) ||
-         is(integral_constant<int, -1>{}) || is(integral_constant<int, -2>{});
+         is(integral_constant<int, -1>{}) || is(integral_constant<int, -2>{}) ||
+         is(integral_constant<int, -4>{});
 }
 
 // Powers of at most kPowBlock numbers with one exponent, finite and not 0; what the exponent alone
@@ -172,8 +175,9 @@ static inline double hypot(double x, double y) {
   double as = a * scale, bs = b * scale;
   Pair aa = exact_product(as, as), bb = exact_product(bs, bs);
   Pair s = exact_sum(aa.hi, bb.hi);
-  double h = sqrt(s.hi + (s.lo + (aa.lo + bb.lo))) * back;
-  return (a == kInf<double>) | (b == kInf<double>) ? kInf<double> : h;
+  double rest = s.lo + (aa.lo + bb.lo), root = sqrt(s.hi);  // then one step of Newton's
+  double h = root + (fused(-root, root, s.hi) + rest) / (root + (root == 0.0 ? 1.0 : root));
+  return (a == kInf<double>) | (b == kInf<double>) ? kInf<double> : h * back;
 }
 
 }  // namespace rl::math

@@ -153,17 +153,19 @@ static inline double sin_for_float(double r) {
   return r * horner(r * r, 0x1.ffffffd38ad87p-1, -0x1.5555481bf878dp-3, 0x1.110e79e62c663p-7,
                     -0x1.9f63743e967fdp-13, 0x1.5d29b0dcb51ccp-19);
 }
-static inline float sin_in_range(float x) {
-  double shifted = mad(double(x), 0.5 * kTwoOverPi, Bits<double>::kRound);
+static inline double sin_in_float_range(double x) {
+  double shifted = mad(x, 0.5 * kTwoOverPi, Bits<double>::kRound);
   double y = sin_for_float(less_half_turns(x, shifted - Bits<double>::kRound));
-  return float(from_bits<double>(to_bits(y) ^ (to_bits(shifted) << 63)));
+  return from_bits<double>(to_bits(y) ^ (to_bits(shifted) << 63));
 }
 // From the nearest zero of the cosine, (n + 1/2) pi.
-static inline float cos_in_range(float x) {
-  double shifted = mad(double(x), 0.5 * kTwoOverPi, -0.5) + Bits<double>::kRound;
+static inline double cos_in_float_range(double x) {
+  double shifted = mad(x, 0.5 * kTwoOverPi, -0.5) + Bits<double>::kRound;
   double y = sin_for_float(less_half_turns(x, (shifted - Bits<double>::kRound) + 0.5));
-  return float(from_bits<double>(to_bits(y) ^ (~to_bits(shifted) << 63)));
+  return from_bits<double>(to_bits(y) ^ (~to_bits(shifted) << 63));
 }
+static inline float sin_in_range(float x) { return float(sin_in_float_range(double(x))); }
+static inline float cos_in_range(float x) { return float(cos_in_float_range(double(x))); }
 // tan(r) = r over/under for |r| <= pi/4, to 35 bits.
 static inline float tan_in_range(float x) {
   double shifted = mad(double(x), kTwoOverPi, Bits<double>::kRound);

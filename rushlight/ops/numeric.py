@@ -1,15 +1,15 @@
 """Records of numerical helpers built from other ops: products of vectors, statistics of several
 variables, distances, tests and repairs of special values.
 
-No kernels of their own. Special functions are in special.py, linear algebra in linalg.py, finite
-differences in differences.py. To add one: a record with a composite body.
+Few have kernels of their own. Special functions are in special.py, linear algebra in linalg.py,
+finite differences in differences.py. To add one: a record with a composite body.
 """
 
 import rushlight as rl
 from rushlight._interpose import overridable
 from rushlight.ops._decisions import some
 from rushlight.ops._elementwise import conjugate
-from rushlight.ops._record import op
+from rushlight.ops._record import op, pointwise
 from rushlight.ops._reduce_grad import norm_grad
 from rushlight.ops._rounding import rounded_once
 
@@ -38,6 +38,16 @@ ldexp.vjp(
 )
 
 
+_known_extremes = {}
+
+
+def _extremes(dtype):
+    if dtype not in _known_extremes:
+        limits = rl.finfo(dtype)
+        _known_extremes[dtype] = limits.max, limits.min
+    return _known_extremes[dtype]
+
+
 @op(
     "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
     inplace=True,
@@ -57,10 +67,27 @@ def nan_to_num(self, nan=None, posinf=None, neginf=None):
         )
     if not self.is_floating_point():
         return self.clone()
-    limits = rl.finfo(self.dtype)
-    known = self.masked_fill(self.isnan(), 0.0 if nan is None else nan)
-    known = known.masked_fill(self == float("inf"), limits.max if posinf is None else posinf)
-    return known.masked_fill(self == float("-inf"), limits.min if neginf is None else neginf)
+    most, least = _extremes(self.dtype)
+    return _nan_to_num(
+        self,
+        0.0 if nan is None else nan,
+        most if posinf is None else posinf,
+        least if neginf is None else neginf,
+    )
+
+
+@op(
+    "_nan_to_num(Tensor self, number nan, number posinf, number neginf) -> Tensor",
+    kind=pointwise,
+    at=("internal",),
+    inplace=False,
+)
+def _nan_to_num(self, nan, posinf, neginf):
+    """`nan_to_num` of floating-point numbers (internal)."""
+    ...
+
+
+_nan_to_num.vjp(self=lambda g, self: g * self.isfinite())
 
 
 def _is_infinity(self, value):

@@ -62,6 +62,13 @@ unary(
     at="internal",
     inplace=False,
 )
+unary(
+    "angle_real",
+    "The angle of a real number: 0 or pi (internal; see `angle`).",
+    lambda self: rl.zeros_like(self),
+    at="internal",
+    inplace=False,
+)
 
 
 def _sgn_gradient(g, z, unit):
@@ -153,9 +160,7 @@ def _(self):
     """
     if self.is_complex():
         return rl.atan2(self.imag, self.real)
-    x = self if self.is_floating_point() else self.to(rl.get_default_dtype())
-    zero = x * 0
-    return rl.where(x < 0, zero + 3.141592653589793, rl.where(x.isnan(), x, zero.detach() * 0))
+    return rl.ops.internal["angle_real"](self)
 
 
 @op("copysign(Tensor self, Tensor | Scalar other) -> Tensor", kind=pointwise, dtype=to_float)

@@ -5,7 +5,7 @@ and trigonometric.py, and only aliased here. To add one: a record here, a line t
 """
 
 import rushlight as rl
-from rushlight.ops._elementwise import with_example
+from rushlight.ops._elementwise import slope_op, with_example
 from rushlight.ops._record import namespaces, op, pointwise, to_float
 from rushlight.ops._rounding import is_narrow
 
@@ -411,11 +411,23 @@ def _log_odds(self, eps):
 
 def _log_odds_slope(g, self, eps):
     low, outside = (0.0, float("nan")) if eps is None else (eps, 0.0)
-    slope = g / (self * (1 - self))
+    if not is_narrow(self):
+        return _logit_backward(g, self, low, outside)
+    slope = g / (self * (1 - self))  # each step of which is rounded
     return rl.where((self >= low) & (self <= 1 - low), slope, outside)
 
 
 _log_odds.vjp(self=_log_odds_slope)
+_logit_backward = slope_op(
+    "logit_backward(Tensor grad, Tensor self, number low, number outside) -> Tensor",
+    "``grad / (self * (1 - self))`` in [low, 1 - low], ``outside`` elsewhere (internal).",
+)
+_logit_backward.vjp(
+    grad=lambda g, self, low, outside: _logit_backward(g, self, low, outside),
+    self=lambda g, grad, self, low, outside: (
+        _logit_backward(g * grad, self, low, outside) * (2 * self - 1) / (self * (1 - self))
+    ),
+)
 
 
 # ---- orthogonal polynomials

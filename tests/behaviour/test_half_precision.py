@@ -1,5 +1,8 @@
 """Where 16-bit floats are rounded: sums by index at the end, formulas as often as PyTorch does."""
 
+import math
+import struct
+
 import pytest
 
 import rushlight as rl
@@ -175,3 +178,16 @@ def test_gradients_of_repeated_cells_are_added_one_by_one(dtype):
         y = read(x)
         y.backward(given[: y.numel()].view(y.shape))
         assert x.grad.item() == 1
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 15, 16, 17, 24, 33, 100])
+def test_conversions_are_the_same_at_every_width(n):
+    values = [0.0, -0.0, 1.0, 65519.0, 65520.0, -1e9, 6e-8, 2.9e-8, 1 + 2**-11, 1 + 3 * 2**-11]
+    values = ([*values, math.inf, -math.inf, math.nan, 0.1] * n)[3 : 3 + n]
+    half = rl.tensor(values, dtype=rl.float32).half()
+    packed = [struct.pack("<e", v) if abs(v) < 65520 or v - v != 0 else None for v in values]
+    for v, known, got in zip(values, packed, half.tolist(), strict=True):
+        assert str(got) == str(
+            struct.unpack("<e", known)[0] if known else math.copysign(math.inf, v)
+        )
+    assert list(map(str, half.float().tolist())) == list(map(str, half.tolist()))

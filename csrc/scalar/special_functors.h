@@ -1,11 +1,9 @@
-// Functors of the special functions, over scalar/special.h. Scalar code: one instruction-set level
-// is enough. To add one: a line here, a record in rushlight/ops/special.py.
-// Included by kernels/pointwise_special.cpp.
+// Functors of the special functions, over scalar/special.h. To add one: a line here, a record in
+// rushlight/ops/special.py. Included by kernels/pointwise_special.cpp.
 
 #define RL_SPECIAL(NAME) RL_UNARY(NAME, kReal, { return math::NAME(a); })
 RL_SPECIAL(lgamma)
 RL_SPECIAL(digamma)
-RL_SPECIAL(erfinv)
 RL_SPECIAL(erfcx)
 RL_SPECIAL(ndtr)
 RL_SPECIAL(log_ndtr)

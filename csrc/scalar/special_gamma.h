@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include <utility>
+
 #include "elementary.h"
 
 namespace rl::math {
@@ -127,6 +129,18 @@ static inline double trigamma(double x) {
   return below ? 1.0 / (s * s) - value : value;
 }
 
+inline constexpr double kBernoulli[] = {// B_2k / (2k)!
+                                        1.0 / 12,
+                                        -1.0 / 720,
+                                        1.0 / 30240,
+                                        -1.0 / 1209600,
+                                        1.0 / 47900160,
+                                        -5.2841901386874931848e-10,
+                                        1.3382536530684678833e-11,
+                                        -3.3896802963225828668e-13,
+                                        8.5860620562778445641e-15,
+                                        -2.1748686985580618731e-16};
+
 // sum over k >= 0 of (q + k)^-x, by Euler and Maclaurin from q + 12.
 static inline double zeta(double x, double q) {
   if (x == 1.0) return kInf<double>;
@@ -143,17 +157,6 @@ static inline double zeta(double x, double q) {
   }
   double power = pow(a, -x);
   sum += power * a / (x - 1.0) + 0.5 * power;
-  static constexpr double kBernoulli[] = {// B_2k / (2k)!
-                                          1.0 / 12,
-                                          -1.0 / 720,
-                                          1.0 / 30240,
-                                          -1.0 / 1209600,
-                                          1.0 / 47900160,
-                                          -5.2841901386874931848e-10,
-                                          1.3382536530684678833e-11,
-                                          -3.3896802963225828668e-13,
-                                          8.5860620562778445641e-15,
-                                          -2.1748686985580618731e-16};
   double factor = x * power / a, order = x;
   for (double b : kBernoulli) {
     double term = b * factor;
@@ -165,12 +168,74 @@ static inline double zeta(double x, double q) {
   return sum;
 }
 
+// The n-th derivative of digamma over zeta(n + 1, x), n > 1.
+static inline double polygamma_factor(int64_t n) {
+  double factorial = n < 171 ? ::tgamma(double(n) + 1.0) : kInf<double>;
+  return n % 2 ? factorial : -factorial;
+}
 // The n-th derivative of digamma.
 static inline double polygamma(int64_t n, double x) {
   if (n == 0) return digamma(x);
   if (n == 1) return trigamma(x);
-  double factorial = n < 171 ? ::tgamma(double(n) + 1.0) : kInf<double>;
-  return (n % 2 ? 1.0 : -1.0) * factorial * zeta(double(n) + 1.0, x);
+  return polygamma_factor(n) * zeta(double(n) + 1.0, x);
+}
+
+// zeta(x[i], q[i]), or zeta(x[0], q[i]) if `one`, for x > 1 and finite q > 0: a term at a time for
+// all of a block. Orders above kMost leave nothing to the terms that they count in.
+inline constexpr long kZetaBlock = 128;
+static inline void zeta_above(const double* x, bool one, const double* q, double* out, long n) {
+  constexpr double kMost = 400.0;
+  double a[kZetaBlock], minus[kZetaBlock], power[kZetaBlock], sum[kZetaBlock];
+  for (long i = 0; i < n; ++i) a[i] = q[i], minus[i] = -x[i], sum[i] = 0.0;
+  auto raise = [&] { one ? pow_block(a, minus[0], power, n) : pow_block(a, minus, power, n); };
+  for (int k = 0; k < 12; ++k) {
+    raise();
+    for (long i = 0; i < n; ++i) sum[i] += power[i], a[i] += 1.0;
+  }
+  raise();
+  for (long i = 0; i < n; ++i) {
+    double order = x[i] < kMost ? x[i] : kMost, inverse = 1.0 / a[i], tail = 0.0;
+    double factor = order * power[i] * inverse;
+    [&]<int... K>(std::integer_sequence<int, K...>) {
+      ((tail += kBernoulli[K] * factor,
+        factor *= (order + (2 * K + 1)) * inverse * ((order + (2 * K + 2)) * inverse)),
+       ...);
+    }(std::make_integer_sequence<int, 10>{});
+    out[i] = sum[i] + (power[i] * a[i] / (x[i] - 1.0) + (0.5 * power[i] + tail));
+  }
+}
+// store(i, zeta(order(i), q[i])) for all of a block, by zeta_above where all of a part allow it.
+template <class T, class Order, class Store>
+static inline void zeta_parts(Order order, bool one, const T* q, long n, Store store) {
+  double x[kZetaBlock], shift[kZetaBlock], out[kZetaBlock];
+  for (long begin = 0; begin < n; begin += kZetaBlock) {
+    long count = n - begin < kZetaBlock ? n - begin : kZetaBlock;
+    bool above = true;
+    for (long i = 0; i < count; ++i) {
+      x[i] = double(order(begin + i)), shift[i] = double(q[begin + i]);
+      above &= (shift[i] > 0.0) & (shift[i] < kInf<double>)&(x[i] > 1.0);
+    }
+    if (above)
+      zeta_above(x, one, shift, out, count);
+    else
+      for (long i = 0; i < count; ++i) out[i] = zeta(x[i], shift[i]);
+    for (long i = 0; i < count; ++i) store(begin + i, out[i]);
+  }
+}
+template <class T>
+static inline void zeta_block(const T* x, const T* q, T* out, long n) {
+  zeta_parts([x](long i) { return x[i]; }, false, q, n, [out](long i, double y) { out[i] = T(y); });
+}
+template <class T>
+static inline void polygamma_block(int64_t n, const T* x, T* out, long count) {
+  if (n == 1) {
+#pragma GCC ivdep
+    for (long i = 0; i < count; ++i) out[i] = T(trigamma(double(x[i])));
+    return;
+  }
+  double order = double(n) + 1.0, factor = polygamma_factor(n);
+  zeta_parts([order](long) { return order; }, true, x, count,
+             [=](long i, double y) { out[i] = T(factor * y); });
 }
 
 // m - log(1 + m) for m = (x - a)/a, without cancellation for small m.

@@ -1,4 +1,4 @@
-// The normal distribution and entropy: ndtr, ndtri, log_ndtr, entr.
+// The normal distribution and entropy: ndtri, log_ndtr, entr.
 // Branch-free; float goes through double, so that tails keep their relative accuracy.
 #pragma once
 
@@ -8,10 +8,8 @@ namespace rl::math {
 
 inline constexpr double kRootHalf = 0.70710678118654752440;
 
-// The normal cumulative distribution.
-static inline double ndtr(double x) { return normal(x).cdf; }
-
-// Its logarithm, by exp(a^2/2) times its lower tail. What rounding the square loses counts there.
+// The logarithm of the normal cumulative distribution, by exp(a^2/2) times its lower tail. What
+// rounding the square loses counts there.
 static inline double log_ndtr(double x) {
   double a = abs(x), tail = 0.5 * erfcx(a * kRootHalf), square = x * x;
   double lost = a < 40.0 ? fused(x, x, -square) : 0.0;
@@ -23,7 +21,7 @@ static inline double log_ndtr(double x) {
 template <class T>
 static inline T ndtri(T p) {
   T q = p < T(0.5) ? p : T(1) - p, c = q + q, inside = (q > T(0)) & (q < T(1)) ? c : T(0.5);
-  T value = T(1.41421356237309504880 * erfinv_refined<T>(1.0 - double(inside), inside));
+  T value = T(1.41421356237309504880 * erfinv_refined<T, true>(1.0 - double(inside), inside));
   T edge = q == T(0) ? kInf<T> : kNan<T>, y = inside == c ? value : edge;
   return p < T(0.5) ? -y : y;
 }
@@ -34,7 +32,6 @@ static inline double entr(double x) {
   return x > 0.0 ? -x * log(x) : outside;
 }
 
-static inline float ndtr(float x) { return float(ndtr(double(x))); }
 static inline float log_ndtr(float x) { return float(log_ndtr(double(x))); }
 static inline float entr(float x) {
   float outside = x == 0.0f ? 0.0f : x < 0.0f ? -kInf<float> : x;

@@ -24,16 +24,22 @@ double sum_of_terms(int64_t n, F f) {
 }
 
 template <class T>
-double square_distance(const Tensor& a, const Tensor& b) {
+double distance(const Tensor& a, const Tensor& b, T knee) {
   const T *x = a.data<T>(), *y = b.data<T>();
+  if (knee == std::numeric_limits<T>::infinity()) {
+    return T(0.5) * sum_of_terms<T>(a.numel, [=](auto at) {
+             auto d = at(x) - at(y);
+             return d * d;
+           });
+  }
   return sum_of_terms<T>(a.numel, [=](auto at) {
-    auto d = at(x) - at(y);
-    return d * d;
+    auto d = at(x) - at(y), across = d < T(0) ? -d : d;
+    return across <= knee ? T(0.5) * d * d : knee * (across - T(0.5) * knee);
   });
 }
 
-// _square_distance(input, target, mean): both of one shape and floating dtype
-void square_distance_infer(Call& c) {
+// _distance(input, target, knee, over, mean): both of one shape and floating dtype
+void distance_infer(Call& c) {
   Tensor &a = c.tensor(0), &b = c.tensor(1);
   if (!is_floating(a.dtype))
     fail(ErrorKind::NotImplemented, c.op, ": expected floating point tensors, got ", a.dtype);
@@ -42,15 +48,17 @@ void square_distance_infer(Call& c) {
            b.dtype, " ", b.sizes());
   c.add_out({}, a.dtype);
 }
-void square_distance_run(Call& c) {
+void distance_run(Call& c) {
   DType dtype = c.tensor(0).dtype == DType::F64 ? DType::F64 : DType::F32;
   Ref<Tensor> a = contiguous_as(c.tensor(0), dtype), b = contiguous_as(c.tensor(1), dtype);
-  double total =
-      dtype == DType::F64 ? square_distance<double>(*a, *b) : square_distance<float>(*a, *b);
-  fill(c.out(0), Scalar::of(c.flag(2) ? total / static_cast<double>(a->numel) : total));
+  double knee = c.number(2), over = c.number(3);
+  double total = dtype == DType::F64 ? distance<double>(*a, *b, knee)
+                                     : distance<float>(*a, *b, static_cast<float>(knee));
+  total /= over;
+  fill(c.out(0), Scalar::of(c.flag(4) ? total / static_cast<double>(a->numel) : total));
 }
 
-RL_ISA_KERNEL("_square_distance", square_distance_infer, square_distance_run);
+RL_ISA_KERNEL("_distance", distance_infer, distance_run);
 
 }  // namespace
 }  // namespace RL_ISA_NS

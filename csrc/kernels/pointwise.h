@@ -32,8 +32,10 @@ constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | k
 #endif
 constexpr int kCompiled = RL_COMPILED_TYPES, kUnroll = RL_CHEAP ? 4 : 1;
 
+// Flattened: a call that remained, as gcc prefers where there are many of one formula, would stop
+// vectorisation.
 template <class Fn, class T, int Inputs, int Params, bool Spread = false>
-void block(void* const* ptr, int64_t n, const Scalar* params) {
+[[gnu::flatten]] void block(void* const* ptr, int64_t n, const Scalar* params) {
   using Out = decltype(Fn::template apply<T>(T{}, T{}, T{}, T{}, T{}, T{}));
   T p = Params > 0 ? params[0].to<T>() : T{}, q = Params > 1 ? params[1].to<T>() : T{};
   T r = Params > 2 ? params[2].to<T>() : T{};

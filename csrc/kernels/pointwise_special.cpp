@@ -1,11 +1,13 @@
-// Block functions of scalar/special_functors.h, for every machine alike.
+// Block functions of scalar/special_functors.h.
 #include <math.h>
 
 #include "kernels/pointwise.h"
 #include "scalar/special.h"
 
-namespace rl::RL_ISA_NS {
+namespace rl {
+namespace RL_ISA_NS {
 namespace {
 #include "scalar/special_functors.h"
 }  // namespace
-}  // namespace rl::RL_ISA_NS
+}  // namespace RL_ISA_NS
+}  // namespace rl

@@ -4,6 +4,8 @@
 #include <limits>
 
 #include "kernels/reduce_total.h"
+#include "kernels/run_sums.h"
+#include "scalar/elementary.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -80,9 +82,33 @@ struct NonZeroFold {
   }
 };
 
+// |x|^order for one float, to its precision; double has the range of any order in use.
+inline double power_for_float(float x, double order) {
+  float a = math::abs(x);
+  double t = order * (math::kLn2 * math::log2_for_float(a));
+  auto [s, p] = math::exp_for_float(math::limit(t, -700.0, 700.0));
+  double edge = (a == 0) == (order > 0) ? 0.0 : math::kInf<double>;
+  double ends = math::is_nan(x) ? double(a) : edge;
+  return (a > 0) & (a < math::kInf<float>) ? math::mad(s, p, s) : ends;
+}
+template <class T>
+void powers(const T* x, int64_t n, double order, double* out) {
+  if (order == 3) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) out[i] = math::abs(double(x[i])) * x[i] * x[i];
+  } else if (std::is_same_v<T, float>) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) out[i] = power_for_float(float(x[i]), order);
+  } else {
+    for (int64_t i = 0; i < n; ++i) out[i] = math::abs(double(x[i]));
+    math::pow_block(out, order, out, n);
+  }
+}
+
 // Any other order, in double: (sum |x|^p)^(1/p).
+template <class Element>
 struct PowerFold {
-  using T = double;
+  using T = Element;
   struct State {
     Carried total;
     double order;
@@ -91,11 +117,19 @@ struct PowerFold {
   using Out1 = double;
   static void init(State& s, const FoldParams& p) { s = {{}, p.value}; }
   static void row(State& s, const T* x, int64_t n, int64_t) {
-    for (int64_t i = 0; i < n; ++i) s.total.add(std::pow(std::abs(x[i]), s.order));
+    double block[kBlock];
+    for (int64_t i = 0; i < n; i += kBlock) {
+      int64_t len = std::min(kBlock, n - i);
+      powers(x + i, len, s.order, block);
+      s.total.add(sum_run<double>(0, len, [&](auto at) { return at(block); }));
+    }
   }
   static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
-    for (int64_t r = 0; r < n_rows; ++r)
-      for (int64_t w = 0; w < width; ++w) row(s[w], rows[r] + w, 1, 0);
+    double block[kFoldWidth];
+    for (int64_t r = 0; r < n_rows; ++r) {
+      powers(rows[r], width, s->order, block);
+      for (int64_t w = 0; w < width; ++w) s[w].total.add(block[w]);
+    }
   }
   static void merge(State& s, const State& o) { s.total.add(o.total); }
   static void finish(const State& s, const FoldParams& p, double& out, double&) {
@@ -111,7 +145,7 @@ constexpr Fold kLargest[] = {make_fold<InfinityFold<float, true>>(),
 constexpr Fold kSmallest[] = {make_fold<InfinityFold<float, false>>(),
                               make_fold<InfinityFold<double, false>>()};
 constexpr Fold kNonZero = make_fold<NonZeroFold>();
-constexpr Fold kPower = make_fold<PowerFold>();
+constexpr Fold kPower[] = {make_fold<PowerFold<float>>(), make_fold<PowerFold<double>>()};
 
 const Fold& fold_for(double order, bool is_double) {
   if (order == 2) return kSquares[is_double];
@@ -119,7 +153,7 @@ const Fold& fold_for(double order, bool is_double) {
   if (order == 0) return kNonZero;
   if (order == std::numeric_limits<double>::infinity()) return kLargest[is_double];
   if (order == -std::numeric_limits<double>::infinity()) return kSmallest[is_double];
-  return kPower;
+  return kPower[is_double];
 }
 
 // _vector_norm(self, float ord, int[]? dim, bool keepdim, *, dtype? dtype)

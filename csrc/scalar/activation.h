@@ -25,3 +25,5 @@ RL_UNARY(mish, kReal, {
   return a * math::tanh(math::log1p_small_exp(low));
 })
 RL_BINARY(_bce_logits_terms, kReal | kByLanes, { return (1 - b) * a - math::log_sigmoid(a); })
+RL_POINTWISE(_bce_logits_terms_slope, 3, 1, kReal | kByLanes,
+             { return (math::sigmoid(b) - c) * a / p; })

@@ -149,9 +149,12 @@ static inline double erfcx(double x) {
 }
 static inline float erfcx(float x) { return float(erfcx(double(x))); }
 
-// erfinv to 2^-32, by polynomials in w = -log(1 - x^2) and, in the tail, its root.
-static inline double erfinv_guess(double x) {
-  double w = -log(fused(-x, x, 1.0)), t = w - 2.5, s = sqrt(w) - 4.0;
+// y = erfinv(x) = erfc^-1(c) for x >= 0 to 2^-32, c = 1 - x: by polynomials in w = -log(1 - x^2)
+// and, in the tail, its root; beyond what 1 - x can be (Far), in the inverse of the root of
+// -log(c).
+template <bool Far>
+static inline double erfinv_guess(double x, double c) {
+  double w = -kLn2 * log2_for_float(c * (2.0 - c)), t = w - 2.5, s = sqrt(w) - 4.0;
   double middle = horner(t, 0x1.805c5cfd153a8p+0, 0x1.f91e8993d8813p-3, -0x1.11c3c5386bddap-8,
                          -0x1.4863ce69e07fbp-10, 0x1.c9b4de6683026p-13, -0x1.4f4708da4e773p-18,
                          -0x1.cab71083dac62p-19, 0x1.00ffe173c3f9ap-21, 0x1.dcb2698f8fa89p-27,
@@ -163,7 +166,15 @@ static inline double erfinv_guess(double x) {
                        -0x1.1ef971952f3bep-17, 0x1.c43fd78816bf5p-19, -0x1.68c799b013f68p-21,
                        -0x1.ba4485a3252cfp-22, 0x1.82aa2ce51a873p-22, -0x1.3e360d9d11b11p-24,
                        -0x1.27aacca293b70p-26, 0x1.39a6a81ca583cp-27, -0x1.15a718e2c7681p-30);
-  return x * (w < 5.0 ? middle : tail);
+  double near = x * (w < 5.0 ? middle : tail);
+  if (!Far) return near;
+  double root = sqrt(w + kLn2);
+  double far =
+      root * horner(1.0 / root, 0x1.000201696526bp+0, -0x1.10ce7077cd69cp-7, -0x1.17d89428c8e6cp+1,
+                    0x1.17c84c9865b1dp+4, -0x1.8f71c4bfc1e3bp+7, 0x1.01e229a4c7998p+11,
+                    -0x1.04b911c86b199p+14, 0x1.88004fa7503f8p+16, -0x1.a3ed935299346p+18,
+                    0x1.2dc411dd69f75p+20, -0x1.042edeac46022p+21, 0x1.964c6ebf6f710p+20);
+  return w < 35.5 ? near : far;
 }
 // erf(y) - a to 2^-60 for 0 <= y <= 0.82 where it is small: the first terms in pairs.
 static inline double erf_miss(double y, double a) {
@@ -179,27 +190,30 @@ static inline double erf_miss(double y, double a) {
   double e = y * p.hi, e_lo = mad(y, p.lo + (t_lo + -0x1.cd81c78cdeb86p-57), fused(y, p.hi, -e));
   return ((y - a) + e) + e_lo;
 }
-// One Halley step on erf(y) = x, through erfc where erf is near 1.
-static inline double erfinv(double x) {
+// One Halley step on erf(y) = x, through erfc where erf is near 1; none for a float.
+template <class T, bool Far = false>
+static inline double erfinv_refined(double x, double c) {
+  if constexpr (sizeof(T) == sizeof(float)) return erfinv_guess<Far>(x, c);
   constexpr double kRootPiHalf = 0.88622692545275801365;
-  double a = abs(x), inside = a < 1.0 ? a : 0.5;
-  double y = erfinv_guess(inside);
+  double y = erfinv_guess<Far>(x, c);
   double square = y * y;
   auto [r, tail, power] = split_exp(square);
   Pair e = exp_series(r, tail + fused(y, y, -square)), f = erfcx_large(y < 0.5 ? 0.5 : y);
   double s = from_bits<double>((power - Bits<double>::kBias) << Bits<double>::kMantissa);
-  double rest = s * (1.0 - inside), p = rest * e.hi;
+  double rest = times_power(c, power), p = rest * e.hi;
   double near_one = (p - f.hi) + (mad(rest, e.lo, fused(rest, e.hi, -p)) - f.lo);
-  double near_zero = erf_miss(y, inside) * (s * (e.hi + e.lo));
-  double step = kRootPiHalf * (inside < 0.75 ? near_zero : near_one);
-  double refined = y - step / (1.0 + y * step);
-  double edge = a == 1.0 ? kInf<double> : kNan<double>;
-  return flip_sign(a < 1.0 ? refined : edge, x);
+  double near_zero = erf_miss(y, x) * (s * (e.hi + e.lo));
+  double step = kRootPiHalf * (x < 0.53 ? near_zero : near_one);
+  return y - step / (1.0 + y * step);
 }
-static inline float erfinv(float x) {
-  float a = abs(x), inside = a < 1.0f ? x : 0.5f;
-  float edge = a == 1.0f ? flip_sign(kInf<float>, x) : kNan<float>;
-  return a < 1.0f ? float(erfinv_guess(double(inside))) : edge;
+template <class T>
+static inline T erfinv_any(T x) {
+  T a = abs(x), inside = a < T(1) ? a : T(0.5);
+  T value = T(erfinv_refined<T>(inside, 1.0 - double(inside)));
+  T edge = a == T(1) ? kInf<T> : kNan<T>;
+  return flip_sign(a < T(1) ? value : edge, x);
 }
+static inline double erfinv(double x) { return erfinv_any(x); }
+static inline float erfinv(float x) { return erfinv_any(x); }
 
 }  // namespace rl::math

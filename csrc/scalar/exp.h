@@ -110,7 +110,8 @@ static inline T exp_reduced(T r, T tail) {
   return head + mad(r * r, exp_curve(r), mad(tail, head, lost));
 }
 // The same for any tail that is small beside 1, as a sum whose second part may be a hundredth of
-// the first: 1 + r + r^2/2 without loss, and the rest of the series.
+// the first: 1 + r + r^2/2 without loss, and the rest of the series. A call of it, which gcc
+// prefers where there are many, would stop vectorisation.
 static inline Pair exp_series(double r, double tail) {
   double z = r * r, half_lost = 0.5 * fused(r, r, -z);
   Pair one = ordered_sum(1.0, r), sum = ordered_sum(one.hi, 0.5 * z);

@@ -1,6 +1,7 @@
-// Functors of piecewise linear activations, and of gradients that are a product: they take less
-// time than moving their operands. Gradients take the output's gradient first. Included by
-// kernels/pointwise_piecewise.cpp; parameters p, q, r are the record's arguments.
+// Functors of piecewise linear activations, of losses bent likewise, and of gradients that are a
+// product: they take less time than moving their operands. Gradients take the output's gradient
+// first. Included by kernels/pointwise_piecewise.cpp; parameters p, q, r are the record's
+// arguments.
 
 RL_BINARY(relu_backward, kReal, { return b > T(0) ? a : T(0); })
 RL_BINARY(sigmoid_backward, kReal, { return a * (b * (T(1) - b)); })
@@ -33,3 +34,15 @@ RL_POINTWISE(threshold, 1, 2, kI | kReal, { return a <= p ? q : a; })
 RL_POINTWISE(threshold_backward, 2, 1, kI | kReal, { return b <= p ? T(0) : a; })
 RL_POINTWISE(logit_backward, 2, 2, kReal,
              { return (b >= p) & (b <= T(1) - p) ? a / (b * (T(1) - b)) : q; })
+
+// Half a squared difference up to the knee p, from there on a straight line; over q.
+RL_POINTWISE(_distances, 2, 2, kReal, {
+  T d = a - b;
+  T across = d < T(0) ? -d : d;
+  return across <= p ? T(0.5) * d * d / q : (p / q) * (across - T(0.5) * p);
+})
+RL_POINTWISE(_distances_slope, 3, 3, kReal, {
+  T d = b - c;
+  T slope = d < -p ? -(p / q) : d > p ? p / q : d / q;
+  return r * slope * a;
+})

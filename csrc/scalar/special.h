@@ -1,5 +1,5 @@
-// Every special function, in one include. They are scalar code: branchy, iterative, called rarely.
-// Each is an overload set rl::math::f(float), f(double).
+// Every special function, in one include. The frequent ones are branch-free, the others scalar
+// code. Each is an overload set rl::math::f(float), f(double).
 #pragma once
 
 #include "special_bessel.h"

@@ -1,38 +1,57 @@
 // Bessel functions and kin: j0 j1 y0 y1, i0 i1 k0 k1 (and scaled by exp), airy_ai, spherical j0.
-// Scalar code, called rarely; float goes through double. J and Y are the C library's; the others
+// float goes through double. I and K are branch-free. J and Y are the C library's; the others
 // are Chebyshev sums in a variable that maps an interval, or [a, inf), to [-1, 1].
 #pragma once
 
 #include <math.h>
 
+#include <utility>
+
 #include "elementary.h"
 
 namespace rl::math {
 
-// sum of c[k] T_k(t), by Clenshaw's recurrence.
-template <int N>
-static inline double chebyshev_sum(double t, const double (&c)[N]) {
-  double b1 = 0.0, b2 = 0.0;
-  for (int k = N - 1; k > 0; --k) {
-    double b = 2.0 * t * b1 - b2 + c[k];
+// How many of the coefficients count for T.
+template <class T, int N>
+constexpr int terms(const double (&c)[N]) {
+  double least = sizeof(T) == sizeof(float) ? 0x1p-33 : 0.0;
+  int n = N;
+  while (c[n - 1] < least && -c[n - 1] < least) --n;
+  return n;
+}
+// One step of Clenshaw's recurrence. A loop of these would stop vectorisation.
+struct Clenshaw {
+  double t, b1 = 0.0, b2 = 0.0;
+  int step(double c) {
+    double b = mad(t + t, b1, c - b2);
     b2 = b1;
     b1 = b;
+    return 0;
   }
-  return t * b1 - b2 + c[0];
+  double sum(double c) const { return mad(t, b1, c - b2); }
+};
+// sum of c[k] T_k(t), or of d[k] T_k(t) where `second`; C and D are the arrays' types.
+template <class T, const auto& c, const auto& d>
+static inline double chebyshev_sum(double t, bool second) {
+  constexpr int m = terms<T>(c), n = terms<T>(d), most = m > n ? m : n;
+  Clenshaw s{t};
+  [&]<int... K>(std::integer_sequence<int, K...>) {
+    auto at = [second](auto k) {
+      constexpr int i = most - 1 - decltype(k)::value;
+      constexpr double first = i < m ? c[i < m ? i : 0] : 0.0,
+                       other = i < n ? d[i < n ? i : 0] : 0.0;
+      return second ? other : first;
+    };
+    (s.step(at(std::integral_constant<int, K>{})), ...);
+  }(std::make_integer_sequence<int, most - 1>{});
+  return s.sum(second ? d[0] : c[0]);
+}
+template <class T, const auto& c>
+static inline double chebyshev_sum(double t) {
+  return chebyshev_sum<T, c, c>(t, false);
 }
 
-// exp(-x) I_n(x) (over x for n = 1) in x/4 - 1 up to 8; times sqrt(x) in 16/x - 1 beyond.
-inline constexpr double kI0Small[] = {
-    0.338397637204738042,     -0.304682672343198399,    0.171620901522208775,
-    -0.0949010970480476444,   0.0493052842396707085,    -0.0237374148058994688,
-    0.0105464603945949983,    -0.00432430999505057594,  0.0016394756169413358,
-    -0.000576375574538582366, 0.000188502885095841656,  -0.000057541950100821037,
-    0.0000164484480707288971, -4.41673835845875056e-6,  1.11738753912010372e-6,
-    -2.67079385394061173e-7,  6.04699502254191895e-8,   -1.30002500998624804e-8,
-    2.65982372468238665e-9,   -5.18979560163526291e-10, 9.67580903537323691e-11,
-    -1.72682629144155571e-11, 2.95505266312963983e-12,  -4.85644678311192946e-13,
-    7.67618549860493562e-14,  -1.16853328779934517e-14, 1.71539128555513303e-15,
-    -2.43127984654795469e-16, 3.3307945188222381e-17,   -4.41534164647933938e-18};
+// exp(-x) sqrt(x) I_n(x) in 16/x - 1 from 8 on.
 inline constexpr double kI0Large[] = {
     0.402245205507054416,     0.00336911647825569409,   0.0000688975834691682398,
     2.89137052083475648e-6,   2.04891858946906374e-7,   2.26666899049817806e-8,
@@ -43,17 +62,6 @@ inline constexpr double kI0Large[] = {
     1.77256013305652638e-15,  -3.42548561967721913e-16, -2.82762398051658348e-16,
     3.46122286769746109e-17,  4.46562142029676e-17,     -4.83050448594418207e-18,
     -7.23318048787475395e-18};
-inline constexpr double kI1Small[] = {
-    0.126293593221816827,     -0.176416518357834055,    0.102643658689847095,
-    -0.0529459812080949914,   0.0247264490306265168,    -0.0105640848946261982,
-    0.00415642294431288816,   -0.00151357245063125315,  0.000512285956168575773,
-    -0.000161760815825896746, 0.0000478156510755005423, -0.0000132731636560394358,
-    3.47025130813767848e-6,   -8.56872026469545474e-7,  2.00329475355213526e-7,
-    -4.44505912879632808e-8,  9.38153738649577178e-9,   -1.88724975172282929e-9,
-    3.62559028155211704e-10,  -6.66348972350202774e-11, 1.17361862988909016e-11,
-    -1.98397439776494372e-12, 3.22379336594557471e-13,  -5.04218550472791169e-14,
-    7.60068429473540693e-15,  -1.10559694773538631e-15, 1.55363195773620047e-16,
-    -2.11142121435816608e-17, 2.77791411276104637e-18};
 inline constexpr double kI1Large[] = {
     0.38928811750914006,      -0.00976109749136146841,  -0.000110588938762623716,
     -3.88256480887769039e-6,  -2.51223623787020893e-7,  -2.63146884688951951e-8,
@@ -141,54 +149,129 @@ inline constexpr double kAiryQ[] = {
     -1.02978891739025814e-17, 4.9860332894829616e-18,   -2.44620145708758075e-18,
     1.21523282748171753e-18,  -6.10917145872581675e-19};
 
-static inline double i0e(double x) {
-  double a = abs(x);
-  if (a <= 8.0) return chebyshev_sum(0.25 * a - 1.0, kI0Small);
-  return chebyshev_sum(16.0 / a - 1.0, kI0Large) / sqrt(a);
+// I_0(x) and I_1(x) / x in z = x^2/4, for x <= 8.
+static inline double i0_curve(double z) {
+  return horner(z, 1.0, 1.0, 0x1.0000000000002p-2, 0x1.c71c71c71c6dfp-6, 0x1.c71c71c71cbe1p-10,
+                0x1.23456789a8318p-14, 0x1.02e85c08d260ap-19, 0x1.522a43f155552p-25,
+                0x1.522a444603fe2p-31, 0x1.0b312ee43b7c5p-37, 0x1.5601c7e411b36p-44,
+                0x1.69c76363ac35fp-51, 0x1.41b6c17a09391p-58, 0x1.e56f7ffb05c87p-66,
+                0x1.46a4446d3e276p-73, 0x1.31d00bad6ba1ap-81, 0x1.20d247d00eeebp-88);
 }
-static inline double i1e(double x) {
-  double a = abs(x);
-  if (a <= 8.0) return x * chebyshev_sum(0.25 * a - 1.0, kI1Small);
-  return copysign(chebyshev_sum(16.0 / a - 1.0, kI1Large) / sqrt(a), x);
+static inline double i1_curve(double z) {
+  return horner(z, 0.5, 0.25, 0x1.5555555555556p-5, 0x1.c71c71c71c70fp-9, 0x1.6c16c16c16d20p-13,
+                0x1.845c8a0ce3807p-18, 0x1.27e4fb77a30bbp-23, 0x1.522a43f427f3bp-29,
+                0x1.2c9758fda3036p-35, 0x1.ab81e74959342p-42, 0x1.f176cf1f1237fp-49,
+                0x1.e260acd0c17e6p-56, 0x1.8be972f0e252ep-63, 0x1.159f90570389ap-70,
+                0x1.5ac53da80dc82p-78, 0x1.38dbeef3ff4f1p-86, 0x1.08fbc76dd1df0p-93);
 }
-// exp(x) overflows before exp(x)/sqrt(x) does: multiply by half the exponential twice.
-static inline double times_exp(double y, double x) {
-  if (x == kInf<double>) return x;
-  double half = exp(0.5 * x);
-  return y * half * half;
+// A function where it is `small`, and beyond that without the exponential that it grows or falls
+// by.
+struct Envelope {
+  bool small;
+  double value;
+};
+// For a >= 0, to the precision of T.
+template <class T>
+static inline Envelope i0_envelope(double a) {
+  bool small = a <= 8.0;
+  double large = chebyshev_sum<T, kI0Large>(16.0 / a - 1.0) / sqrt(a);
+  return {small, small ? i0_curve(0.25 * a * a) : large};
 }
-static inline double i0(double x) {
-  double a = abs(x);
-  return a < 700.0 ? exp(a) * i0e(x) : times_exp(i0e(x), a);
+template <class T>
+static inline Envelope i1_envelope(double a) {
+  bool small = a <= 8.0;
+  double large = chebyshev_sum<T, kI1Large>(16.0 / a - 1.0) / sqrt(a);
+  return {small, small ? a * i1_curve(0.25 * a * a) : large};
 }
-static inline double i1(double x) {
+// exp(x) and log(x), a positive normal number, to the precision of T.
+template <class T>
+static inline double exp_for(double x) {
+  if constexpr (sizeof(T) == sizeof(double)) return exp(x);
+  auto [s, p] = exp_for_float(limit(x, float_exponents.low, float_exponents.high));
+  return mad(s, p, s);
+}
+template <class T>
+static inline double log_for(double x) {
+  if constexpr (sizeof(T) == sizeof(float)) return kLn2 * log2_for_float(x);
+  return log(x);
+}
+// Of a function that grows as exp(a): itself, whose exponential overflows before it does; and
+// scaled.
+template <class T>
+static inline double grown(Envelope i, double a) {
+  if constexpr (sizeof(T) == sizeof(float)) return i.small ? i.value : i.value * exp_for<T>(a);
+  auto [r, tail, power] = split_exp(a > 800.0 ? 800.0 : a);
+  double large = times_power(i.value * exp_reduced(r, tail), power);
+  return i.small ? i.value : a < kInf<double> ? large : a;
+}
+template <class T>
+static inline double scaled(Envelope i, double a) {
+  return i.small ? i.value * exp_for<T>(-a) : i.value;
+}
+template <class T>
+static inline T i0(T x) {
   double a = abs(x);
-  return a < 700.0 ? exp(a) * i1e(x) : copysign(times_exp(abs(i1e(x)), a), x);
+  return T(grown<T>(i0_envelope<T>(a), a));
+}
+template <class T>
+static inline T i0e(T x) {
+  double a = abs(x);
+  return T(scaled<T>(i0_envelope<T>(a), a));
+}
+template <class T>
+static inline T i1(T x) {
+  double a = abs(x);
+  return T(flip_sign(grown<T>(i1_envelope<T>(a), a), double(x)));
+}
+template <class T>
+static inline T i1e(T x) {
+  double a = abs(x);
+  return T(flip_sign(scaled<T>(i1_envelope<T>(a), a), double(x)));
 }
 
-static inline double k0_small(double x) {
-  return chebyshev_sum(0.5 * x * x - 1.0, kK0Small) - log(0.5 * x) * i0(x);
+// For x <= 2 by the logarithm and I_n.
+template <class T>
+static inline Envelope k0_envelope(double x) {
+  bool small = x <= 2.0;
+  double z = 0.25 * x * x;
+  double sum = chebyshev_sum<T, kK0Large, kK0Small>(small ? z + z - 1.0 : 4.0 / x - 1.0, small);
+  return {small, small ? mad(-log_for<T>(0.5 * x), i0_curve(z), sum) : sum / sqrt(x)};
 }
-static inline double k1_small(double x) {
-  return chebyshev_sum(0.5 * x * x - 1.0, kK1Small) / x + log(0.5 * x) * i1(x);
+template <class T>
+static inline Envelope k1_envelope(double x) {
+  bool small = x <= 2.0;
+  double z = 0.25 * x * x;
+  double sum = chebyshev_sum<T, kK1Large, kK1Small>(small ? z + z - 1.0 : 4.0 / x - 1.0, small);
+  return {small, small ? mad(log_for<T>(0.5 * x), x * i1_curve(z), sum / x) : sum / sqrt(x)};
 }
-static inline double scaled_modified_bessel_k0(double x) {
-  if (x == 0.0) return kInf<double>;
-  if (!(x > 0.0)) return kNan<double>;
-  if (x <= 2.0) return k0_small(x) * exp(x);
-  return chebyshev_sum(4.0 / x - 1.0, kK0Large) / sqrt(x);
+// The value at x > 0, and at the edges.
+static inline double above_zero(double x, double y) {
+  double edge = x == 0.0 ? kInf<double> : kNan<double>;
+  return x > 0.0 ? y : edge;
 }
-static inline double scaled_modified_bessel_k1(double x) {
-  if (x == 0.0) return kInf<double>;
-  if (!(x > 0.0)) return kNan<double>;
-  if (x <= 2.0) return k1_small(x) * exp(x);
-  return chebyshev_sum(4.0 / x - 1.0, kK1Large) / sqrt(x);
+template <class T>
+static inline T fallen(Envelope k, double x) {
+  return T(above_zero(x, k.small ? k.value : k.value * exp_for<T>(-x)));
 }
-static inline double modified_bessel_k0(double x) {
-  return x > 0.0 && x <= 2.0 ? k0_small(x) : scaled_modified_bessel_k0(x) * exp(-x);
+template <class T>
+static inline T scaled_up(Envelope k, double x) {
+  return T(above_zero(x, k.small ? k.value * exp_for<T>(x) : k.value));
 }
-static inline double modified_bessel_k1(double x) {
-  return x > 0.0 && x <= 2.0 ? k1_small(x) : scaled_modified_bessel_k1(x) * exp(-x);
+template <class T>
+static inline T modified_bessel_k0(T x) {
+  return fallen<T>(k0_envelope<T>(x), x);
+}
+template <class T>
+static inline T modified_bessel_k1(T x) {
+  return fallen<T>(k1_envelope<T>(x), x);
+}
+template <class T>
+static inline T scaled_modified_bessel_k0(T x) {
+  return scaled_up<T>(k0_envelope<T>(x), x);
+}
+template <class T>
+static inline T scaled_modified_bessel_k1(T x) {
+  return scaled_up<T>(k1_envelope<T>(x), x);
 }
 
 static inline double bessel_j0(double x) { return ::j0(x); }
@@ -199,15 +282,15 @@ static inline double bessel_y1(double x) { return x < 0.0 ? kNan<double> : ::y1(
 static inline double airy_ai(double x) {
   constexpr double kRootPi = 1.77245385090551602730, kFirst = 3.46410161513775458705;  // zeta(3)
   if (is_nan(x)) return x;
-  if (x >= -3.0 && x <= 1.0) return chebyshev_sum(0.5 * (x + 1.0), kAiryMiddle);
+  if (x >= -3.0 && x <= 1.0) return chebyshev_sum<double, kAiryMiddle>(0.5 * (x + 1.0));
   double a = abs(x), root = sqrt(a), zeta = a * root * (2.0 / 3.0);
   if (a == kInf<double>) return x > 0.0 ? 0.0 : kNan<double>;
   if (x > 0.0) {
-    double sum = chebyshev_sum(4.0 / 3.0 / zeta - 1.0, kAiryRight);
+    double sum = chebyshev_sum<double, kAiryRight>(4.0 / 3.0 / zeta - 1.0);
     return 0.5 * sum * exp(-zeta) / (kRootPi * sqrt(root));
   }
   double ratio = kFirst / zeta, t = 2.0 * ratio * ratio - 1.0;
-  double p = chebyshev_sum(t, kAiryP), q = chebyshev_sum(t, kAiryQ) / zeta;
+  double p = chebyshev_sum<double, kAiryP>(t), q = chebyshev_sum<double, kAiryQ>(t) / zeta;
   double s = sin(zeta), c = cos(zeta);  // of zeta + pi/4 below, by the sum formulas
   constexpr double kRootHalf = 0.70710678118654752440;
   return kRootHalf * ((s + c) * p - (c - s) * q) / (kRootPi * sqrt(root));
@@ -225,14 +308,6 @@ static inline double spherical_bessel_j0(double x) {
 
 #define RL_THROUGH_DOUBLE(name) \
   static inline float name(float x) { return float(name(double(x))); }
-RL_THROUGH_DOUBLE(i0)
-RL_THROUGH_DOUBLE(i0e)
-RL_THROUGH_DOUBLE(i1)
-RL_THROUGH_DOUBLE(i1e)
-RL_THROUGH_DOUBLE(modified_bessel_k0)
-RL_THROUGH_DOUBLE(modified_bessel_k1)
-RL_THROUGH_DOUBLE(scaled_modified_bessel_k0)
-RL_THROUGH_DOUBLE(scaled_modified_bessel_k1)
 RL_THROUGH_DOUBLE(bessel_j0)
 RL_THROUGH_DOUBLE(bessel_j1)
 RL_THROUGH_DOUBLE(bessel_y0)

@@ -1,13 +1,10 @@
-// Functors of the special functions, over scalar/special.h. Scalar code: one instruction-set level
-// is enough. To add one: a line here, a record in rushlight/ops/special.py.
-// Included by kernels/pointwise_special.cpp.
+// Functors of the special functions, over scalar/special.h. To add one: a line here, a record in
+// rushlight/ops/special.py. Included by kernels/pointwise_special.cpp.
 
 #define RL_SPECIAL(NAME) RL_UNARY(NAME, kReal, { return math::NAME(a); })
 RL_SPECIAL(lgamma)
 RL_SPECIAL(digamma)
-RL_SPECIAL(erfinv)
 RL_SPECIAL(erfcx)
-RL_SPECIAL(ndtr)
 RL_SPECIAL(log_ndtr)
 RL_SPECIAL(ndtri)
 RL_SPECIAL(entr)
@@ -26,11 +23,33 @@ RL_SPECIAL(scaled_modified_bessel_k1)
 RL_SPECIAL(airy_ai)
 RL_SPECIAL(spherical_bessel_j0)
 #undef RL_SPECIAL
+RL_UNARY(ndtr, kReal | kByTables, { return a == a ? math::normal(a).cdf : a; })
 RL_UNARY(modified_bessel_i0, kReal, { return math::i0(a); })
 RL_UNARY(modified_bessel_i1, kReal, { return math::i1(a); })
 
-RL_POINTWISE(polygamma_functor, 1, 1, kReal, { return math::polygamma(int64_t(p), a); })
-RL_BINARY(zeta, kReal, { return math::zeta(a, b); })
+struct polygamma_functor_fn {
+  template <class T>
+  static inline T apply(T a, T, T, T p, T, T) {
+    return math::polygamma(int64_t(p), a);
+  }
+  template <class T>
+  static inline void run(const T* a, const T*, T* out, int64_t n, T p, T) {
+    math::polygamma_block(int64_t(p), a, out, n);
+  }
+};
+RL_FUNCTOR(polygamma_functor, 1, 1, kReal)
+struct zeta_fn {
+  template <class T>
+  static inline T apply(T a, T b, T, T, T, T) {
+    return math::zeta(a, b);
+  }
+  template <class T>
+  static inline bool run(const T* a, const T* b, T* out, int64_t n) {
+    math::zeta_block(a, b, out, n);
+    return true;
+  }
+};
+RL_FUNCTOR(zeta, 2, 0, kReal)
 RL_BINARY(igamma, kReal, { return math::igamma(a, b); })
 RL_BINARY(igammac, kReal, { return math::igammac(a, b); })
 RL_BINARY(xlog1py, kReal, { return math::is_nan(b) ? b : a == T(0) ? T(0) : a * math::log1p(b); })

@@ -1,5 +1,5 @@
-// The normal distribution and entropy: ndtr, ndtri, log_ndtr, entr.
-// Scalar code; float goes through double, so that tails keep their relative accuracy.
+// The normal distribution and entropy: ndtri, log_ndtr, entr.
+// Branch-free; float goes through double, so that tails keep their relative accuracy.
 #pragma once
 
 #include "elementary.h"
@@ -8,48 +8,34 @@ namespace rl::math {
 
 inline constexpr double kRootHalf = 0.70710678118654752440;
 
-// The normal cumulative distribution.
-static inline double ndtr(double x) { return normal(x).cdf; }
-
-// Its logarithm, through the scaled erfc in the lower tail.
+// The logarithm of the normal cumulative distribution, by exp(a^2/2) times its lower tail. What
+// rounding the square loses counts there.
 static inline double log_ndtr(double x) {
-  double t = x * kRootHalf;
-  return x < -1.0 ? log(0.5 * erfcx(-t)) - 0.5 * x * x : log1p(-normal(-x).cdf);
+  double a = abs(x), tail = 0.5 * erfcx(a * kRootHalf), square = x * x;
+  double lost = a < 40.0 ? fused(x, x, -square) : 0.0;
+  double upper = log1p(-tail * exp_with_tail(-0.5 * square, -0.5 * lost));
+  return x < 0.0 ? log(tail) - 0.5 * square : upper;
 }
 
-// erfc(y) = c for 0 < c <= 1/2: Newton's method on log(erfc), which is nearly a parabola.
-static inline double erfc_inverse(double c) {
-  double log_c = log(c), y = sqrt(-log_c);
-  for (int k = 0; k < 2; ++k) y = sqrt(-log_c - log(1.77245385090551602730 * (y > 0.5 ? y : 0.5)));
-  for (int k = 0; k < 6; ++k) {
-    double scaled = erfcx(y), miss = (log(scaled) - log_c) - y * y;
-    double step = miss * 0.88622692545275801365 * scaled;
-    y += step;
-    if (abs(step) < 1e-16 * y) break;
-  }
-  return y;
-}
-
-// The normal quantile.
-static inline double ndtri(double p) {
-  constexpr double kRoot2 = 1.41421356237309504880;
-  if (p == 0.0) return -kInf<double>;
-  if (p == 1.0) return kInf<double>;
-  if (!(p > 0.0 && p < 1.0)) return kNan<double>;
-  if (p < 0.25) return -kRoot2 * erfc_inverse(2.0 * p);
-  if (p > 0.75) return kRoot2 * erfc_inverse(2.0 * (1.0 - p));
-  return kRoot2 * erfinv(2.0 * p - 1.0);
+// The normal quantile, by the inverse of erfc at twice the probability of the nearer tail.
+template <class T>
+static inline T ndtri(T p) {
+  T q = p < T(0.5) ? p : T(1) - p, c = q + q, inside = (q > T(0)) & (q < T(1)) ? c : T(0.5);
+  T value = T(1.41421356237309504880 * erfinv_refined<T, true>(1.0 - double(inside), inside));
+  T edge = q == T(0) ? kInf<T> : kNan<T>, y = inside == c ? value : edge;
+  return p < T(0.5) ? -y : y;
 }
 
 // -x log(x), zero at zero and -inf below.
 static inline double entr(double x) {
-  if (is_nan(x)) return x;
-  return x > 0.0 ? -x * log(x) : x == 0.0 ? 0.0 : -kInf<double>;
+  double outside = x == 0.0 ? 0.0 : x < 0.0 ? -kInf<double> : x;
+  return x > 0.0 ? -x * log(x) : outside;
 }
 
-static inline float ndtr(float x) { return float(ndtr(double(x))); }
 static inline float log_ndtr(float x) { return float(log_ndtr(double(x))); }
-static inline float ndtri(float p) { return float(ndtri(double(p))); }
-static inline float entr(float x) { return float(entr(double(x))); }
+static inline float entr(float x) {
+  float outside = x == 0.0f ? 0.0f : x < 0.0f ? -kInf<float> : x;
+  return x > 0.0f ? float(double(-x) * (kLn2 * log2_for_float(x))) : outside;
+}
 
 }  // namespace rl::math

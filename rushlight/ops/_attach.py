@@ -29,6 +29,8 @@ def through_formula(formula, given, needs, tensors, *rest):
     """Gradients by differentiating a formula in recorded ops; keeps the graph if one is being
     recorded, so any order works. ``given``: of the formula's results, None where there is none.
     """
+    if not any(needs):
+        return (None,) * len(needs)
     keep = rl.is_grad_enabled()
     with rl.enable_grad():
         views = [_leaf(t, keep) if need else t for t, need in zip(tensors, needs)]
@@ -36,7 +38,7 @@ def through_formula(formula, given, needs, tensors, *rest):
         results = formula(*views, *rest)
         results = (results,) if isinstance(results, rl.Tensor) else results
         pairs = [(y, g) for y, g in zip(results, given) if g is not None and y.requires_grad]
-        if not wanted or not pairs:
+        if not pairs:
             return (None,) * len(needs)
         results, given = zip(*pairs)
         made = iter(rl.autograd.grad(results, wanted, given, create_graph=keep, allow_unused=True))

@@ -3,8 +3,11 @@ are those of the whole, in the order in which PyTorch rounds. The public losses 
 loss_margin.py. To add one: its terms, and the gradient for the input as a formula in ops.
 """
 
+import math
+
 import rushlight as rl
 from rushlight.ops._attach import through_formula
+from rushlight.ops._elementwise import slope_op
 from rushlight.ops._record import op, pointwise
 from rushlight.ops._rounding import is_narrow
 
@@ -60,37 +63,58 @@ def _link(loss, slope, bend):
     )
 
 
-@op("_square_distance(Tensor input, Tensor target, bool mean) -> Tensor", at=("internal",))
-def _square_distance(input, target, mean):
-    """The sum or mean of squared differences, in one pass (same shape and dtype)."""
-    terms = (input - target).square()
+def _in_one_pass(*tensors):
+    """May a kernel take them, which rounds 16-bit numbers once only?"""
+    return all(t.dtype in (rl.float32, rl.float64) for t in tensors)
+
+
+_LIMITED = "Tensor input, Tensor target, float knee, float over"
+
+
+@op(f"_distance({_LIMITED}, bool mean) -> Tensor", at=("internal",), differentiable=False)
+def _distance(input, target, knee, over, mean):
+    """The sum or mean of `_distances`, in one pass (same shape and dtype)."""
+    terms = _distances(input, target, knee, over)
     return terms.mean() if mean else terms.sum()
 
 
-_square_distance.vjp(
-    input=lambda g, input, target, mean: _mse_slope(g, input, target, MEAN if mean else SUM, 1.0),
-    target=lambda g, input, target, mean: _mse_slope(g, target, input, MEAN if mean else SUM, 1.0),
+@_distance.samples
+def _(make):
+    yield make(3, 4), make(3, 4), 0.5, 2.0, True
+    yield make(2, 3), make(2, 3), 1.0, 1.0, False
+
+
+_distances = slope_op(
+    f"_distances({_LIMITED}) -> Tensor",
+    "Half the squares of differences up to ``knee``, from there on straight lines; over ``over``.",
+)
+_distances_slope = slope_op(
+    f"_distances_slope(Tensor grad, {_LIMITED}, float share) -> Tensor",
+    "``share`` times the gradient of `_distances` for ``input``.",
 )
 
 
-@_square_distance.samples
-def _(make):
-    yield make(3, 4), make(3, 4), True
-    yield make(2, 3), make(2, 3), False
+def _distances_reduced(input, target, reduction, knee, over):
+    if reduction == NONE:
+        return _distances(input, target, knee, over)
+    if input.dtype == target.dtype and input.shape == target.shape:
+        return _distance(input, target, knee, over, reduction == MEAN)
+    return whole(_distances(input, target, knee, over), reduction)
 
 
 @_loss("_mse", "MseLossBackward0")
 def mse(input, target, reduction, knee):
     """Squared differences."""
-    alike = input.dtype == target.dtype and input.shape == target.shape
-    if reduction != NONE and alike and input.dtype in (rl.float32, rl.float64):
-        return _square_distance(input, target, reduction == MEAN)
+    if reduction != NONE and _in_one_pass(input, target):
+        return _distances_reduced(input, target, reduction, math.inf, 0.5)
     return whole((input - target).square(), reduction)
 
 
 @_slope("_mse_slope", "MseLossBackwardBackward0")
 def _mse_slope(grad, input, target, reduction, knee):
     """The gradient of `mse` for its input."""
+    if _in_one_pass(grad, input, target):
+        return _distances_slope(grad, input, target, math.inf, 1.0, _share(input, reduction, 2))
     return _share(input, reduction, 2) * (input - target) * grad
 
 
@@ -109,6 +133,8 @@ _link(
 @_loss("_huber", "HuberLossBackward0")
 def huber(input, target, reduction, knee):
     """Half the squares of differences up to ``knee``, from there on straight lines."""
+    if _in_one_pass(input, target):
+        return _distances_reduced(input, target, reduction, knee, 1.0)
     d = (input - target).abs()
     return whole(rl.where(d <= knee, 0.5 * d * d, knee * (d - 0.5 * knee)), reduction)
 
@@ -116,6 +142,8 @@ def huber(input, target, reduction, knee):
 @_slope("_huber_slope", "HuberLossBackwardBackward0")
 def _huber_slope(grad, input, target, reduction, knee):
     """The gradient of `huber` for its input."""
+    if _in_one_pass(grad, input, target):
+        return _distances_slope(grad, input, target, knee, 1.0, _share(input, reduction))
     d = input - target
     inside, share = d.abs() <= knee, _share(input, reduction)
     return rl.where(inside, share * d * grad, share * knee * d.sign() * grad)
@@ -131,6 +159,8 @@ _link(huber, _huber_slope, _huber_bend)
 @_loss("_smooth_l1", "SmoothL1LossBackward0")
 def smooth_l1(input, target, reduction, knee):
     """`huber` over ``knee``."""
+    if _in_one_pass(input, target):
+        return _distances_reduced(input, target, reduction, knee, knee)
     d = (input - target).abs()
     return whole(rl.where(d < knee, 0.5 * d * d / knee, d - 0.5 * knee), reduction)
 
@@ -138,6 +168,8 @@ def smooth_l1(input, target, reduction, knee):
 @_slope("_smooth_l1_slope", "SmoothL1LossBackwardBackward0")
 def _smooth_l1_slope(grad, input, target, reduction, knee):
     """The gradient of `smooth_l1` for its input."""
+    if _in_one_pass(grad, input, target):
+        return _distances_slope(grad, input, target, knee, knee, _share(input, reduction))
     d, share = input - target, _share(input, reduction)
     return rl.where(d.abs() < knee, share * d * grad / knee, share * d.sign() * grad)
 
@@ -298,7 +330,21 @@ def bce_with_logits(input, target, weight, pos_weight, reduction):
     return whole(terms if weight is None else terms * weight, reduction)
 
 
+_bce_logits_terms_slope = slope_op(
+    "_bce_logits_terms_slope(Tensor grad, Tensor input, Tensor target, float among) -> Tensor",
+    "The gradient of `_bce_logits_terms` for its input, ``among`` so many.",
+)
+_bce_logits_terms_slope.vjp(
+    grad=lambda g, input, target, among: _bce_logits_terms_slope(g, input, target, among),
+    input=lambda g, grad, input, among: g * grad * (input.sigmoid() * (-input).sigmoid()) / among,
+    target=lambda g, grad, among: -g * grad / among,
+)
+
+
 def _bce_with_logits_slope(g, input, target, weight, pos_weight, reduction):
+    if weight is None and pos_weight is None and _in_one_pass(g, input, target):
+        among = input.numel() if reduction == MEAN else 1
+        return _bce_logits_terms_slope(g, input, target, float(among))
     p = input.sigmoid()
     if pos_weight is None:
         slope = (p - target) * g

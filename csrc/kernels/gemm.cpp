@@ -1,7 +1,6 @@
-// Chooses how a matrix product is computed: own blocks (gemm_blocks.cpp) for float and double, own
-// loops where one operand is a vector, OpenBLAS for complex, plain loops for integers, and oneDNN
-// for large products of floats with AVX-512.
-// Operators are in matmul.cpp.
+// Chooses how a matrix product is computed: own blocks (gemm_blocks.cpp) for reals and integers,
+// own loops where one operand is a vector, OpenBLAS for complex, and oneDNN for large products of
+// floats with AVX-512. Operators are in matmul.cpp.
 #include "kernels/gemm.h"
 
 #include <omp.h>
@@ -61,7 +60,7 @@ void loop_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumul
       T* row = c + i * ldc;
       if (!accumulate) std::fill_n(row, b.cols, T{});
       for (int64_t k = 0; k < a.cols; ++k) {
-        T x = pa[i * a.row_stride + k * a.col_stride];
+        Factor<T> x = pa[i * a.row_stride + k * a.col_stride];
         const T* from = pb + k * b.row_stride;
         if constexpr (std::is_same_v<T, bool>)
           for (int64_t j = 0; j < b.cols; ++j) row[j] |= x & from[j * b.col_stride];
@@ -191,6 +190,9 @@ void typed_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumu
   }
   if constexpr (std::is_floating_point_v<T>) {
     real_gemm(a, b, c, ldc, accumulate);
+  } else if constexpr (std::is_integral_v<T> && sizeof(T) > 1) {
+    using U = std::make_unsigned_t<T>;
+    real_gemm(a, b, reinterpret_cast<U*>(c), ldc, accumulate);
   } else if constexpr (std::is_integral_v<T>) {
     loop_gemm(a, b, c, ldc, accumulate);
   } else {

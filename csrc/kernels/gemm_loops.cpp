@@ -27,9 +27,9 @@ template <class T, int R>
     }
   }
   for (int r = 0; r < R; ++r) {
-    T rest = 0;
-    for (int64_t i = k; i < n; ++i) rest += a[r * row_stride + i] * x[i];
-    sums[r] = rest + join_lanes<SumStep, T>(sum[r][0] + sum[r][1]);
+    Factor<T> rest = 0;
+    for (int64_t i = k; i < n; ++i) rest += Factor<T>(a[r * row_stride + i]) * x[i];
+    sums[r] = static_cast<T>(rest + join_lanes<SumStep, T>(sum[r][0] + sum[r][1]));
   }
 }
 
@@ -41,7 +41,9 @@ void dots(const Matrix& a, const T* x, T* y, int64_t sy, int64_t begin, int64_t 
           bool accumulate) {
   auto* pa = static_cast<const T*>(a.data);
   constexpr int64_t kRows = 4;
-  auto put = [&](int64_t r, T sum) { y[r * sy] = accumulate ? y[r * sy] + sum : sum; };
+  auto put = [&](int64_t r, T sum) {
+    y[r * sy] = static_cast<T>(accumulate ? y[r * sy] + sum : sum);
+  };
   int64_t apart = (end - begin) / kRows;
   for (int64_t r = begin; r < begin + apart; ++r) {
     T sums[kRows];
@@ -67,12 +69,15 @@ void sweep(const Matrix& a, const T* x, T* y, int64_t begin, int64_t end, bool a
     for (int64_t k = 0; k < apart; ++k) {
       const T *c0 = pa + k * a.col_stride + r0, *c1 = c0 + apart * a.col_stride,
               *c2 = c1 + apart * a.col_stride, *c3 = c2 + apart * a.col_stride;
-      T x0 = x[k], x1 = x[k + apart], x2 = x[k + 2 * apart], x3 = x[k + 3 * apart];
+      Factor<T> x0 = x[k], x1 = x[k + apart], x2 = x[k + 2 * apart], x3 = x[k + 3 * apart];
       for (int64_t r = 0; r < n; ++r)
-        out[r] += (c0[r] * x0 + c1[r] * x1) + (c2[r] * x2 + c3[r] * x3);
+        out[r] = static_cast<T>(out[r] + ((c0[r] * x0 + c1[r] * x1) + (c2[r] * x2 + c3[r] * x3)));
     }
-    for (int64_t k = 4 * apart; k < a.cols; ++k)
-      for (int64_t r = 0; r < n; ++r) out[r] += pa[k * a.col_stride + r0 + r] * x[k];
+    for (int64_t k = 4 * apart; k < a.cols; ++k) {
+      Factor<T> xk = x[k];
+      for (int64_t r = 0; r < n; ++r)
+        out[r] = static_cast<T>(out[r] + pa[k * a.col_stride + r0 + r] * xk);
+    }
   }
 }
 
@@ -82,17 +87,22 @@ void outer(const Matrix& a, const T* b, int64_t cols, T* c, int64_t ldc, int64_t
            bool accumulate) {
   auto* pa = static_cast<const T*>(a.data);
   for (int64_t i = begin; i < end; ++i) {
-    T x = pa[i * a.row_stride], *row = c + i * ldc;
+    Factor<T> x = pa[i * a.row_stride];
+    T* row = c + i * ldc;
     if (accumulate)
-      for (int64_t j = 0; j < cols; ++j) row[j] += x * b[j];
+      for (int64_t j = 0; j < cols; ++j) row[j] = static_cast<T>(row[j] + x * b[j]);
     else
-      for (int64_t j = 0; j < cols; ++j) row[j] = x * b[j];
+      for (int64_t j = 0; j < cols; ++j) row[j] = static_cast<T>(x * b[j]);
   }
 }
 
+template <class T>
+constexpr VectorLoops<T> kLoops{dots<T>, sweep<T>, outer<T>};
 RL_REGISTER(OfGemmLoops, isa_rank(RL_ISA_NAME),
-            GemmLoops{{dots<float>, sweep<float>, outer<float>},
-                      {dots<double>, sweep<double>, outer<double>}});
+            GemmLoops{{kLoops<float>, kLoops<double>},
+                      kLoops<uint16_t>,
+                      kLoops<uint32_t>,
+                      kLoops<uint64_t>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

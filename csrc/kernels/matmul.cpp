@@ -133,16 +133,20 @@ void multiply(Tensor& a, Tensor& b, bool b_transposed, Tensor& out, Sizes batch,
   run_batches(p, count);
 }
 
+// The dtype that products of d are computed in. Those of 8-bit integers are the low halves of
+// 16-bit ones, which processors multiply whole vectors of.
+DType product_dtype(DType d) { return d == DType::I8 || d == DType::U8 ? DType::I16 : widened(d); }
+
 // The dtype to read operands in: BFloat16 itself where large products of it are multiplied so.
 DType read_dtype(const Tensor& a, const Tensor& b, bool b_transposed, Sizes batch) {
-  if (a.dtype != DType::BF16 || in_parallel()) return widened(a.dtype);
+  if (a.dtype != DType::BF16 || in_parallel()) return product_dtype(a.dtype);
   Matrix ma = trailing(a, false), mb = trailing(b, true);
   if (b_transposed) mb = transposed(mb);
   int64_t count = 1;
   for (int64_t s : batch) count *= s;
   if (b.ndim <= 2) ma.rows *= std::exchange(count, 1);
   bool takes = gemm_takes_bfloat16(ma, mb) && !splits(count, ma.rows * ma.cols * mb.cols);
-  return takes ? a.dtype : widened(a.dtype);
+  return takes ? a.dtype : product_dtype(a.dtype);
 }
 
 // Computes into call.out(0), through a row-major buffer of the compute dtype where needed.
@@ -151,7 +155,7 @@ template <class Start>
 void run_product(Call& c, Tensor& a, Tensor& b, bool b_transposed, Sizes batch, bool accumulate,
                  Start start) {
   Tensor& out = c.out(0);
-  DType compute = widened(a.dtype), read = read_dtype(a, b, b_transposed, batch);
+  DType compute = product_dtype(a.dtype), read = read_dtype(a, b, b_transposed, batch);
   Ref<Tensor> ra = readable(a, read, false), rb = readable(b, read, true);
   bool direct = out.contiguous && out.dtype == compute;
   Ref<Tensor> buffer = direct ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
@@ -293,7 +297,7 @@ void add_product_run(Call& c) {
     };
     if (is_one(alpha)) return run_product(c, a, b, false, batch, keep, start);
   }
-  DType compute = widened(a.dtype);
+  DType compute = product_dtype(a.dtype);
   Ref<Tensor> ra = readable(a, compute, false), rb = readable(b, compute, true);
   Ref<Tensor> product = empty(c.out(0).sizes(), compute);
   if (product->numel) multiply(*ra, *rb, false, *product, batch, false);

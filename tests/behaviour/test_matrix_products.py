@@ -103,3 +103,25 @@ def test_products_of_bfloat16_round_once(rows, depth, cols, layout):
     check(rl.stack((a, a)).matmul(b)[1], wide_a @ wide_b)
     check(rl.nn.functional.linear(a, b.t(), bias), wide_a @ wide_b + wide_bias)
     check(rl.addmm(bias, a, b, beta=2, alpha=0.5), wide_a @ wide_b / 2 + 2 * wide_bias)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "int64"])
+@pytest.mark.parametrize("rows, depth, cols", [*SIZES[:9], (1, 300, 40), (40, 300, 1), (9, 1, 70)])
+def test_integers_of_any_size_wrap(dtype, rows, depth, cols):
+    limits = np.iinfo(dtype)
+    random = np.random.default_rng(rows)
+    a, b, start = [
+        random.integers(limits.min, limits.max, size, dtype=dtype, endpoint=True)
+        for size in ((rows, depth), (depth, cols), (rows, cols))
+    ]
+    wide = a.astype("int64") @ b.astype("int64")  # numpy's arrays wrap without a word
+    for right in (rl.tensor(b), rl.tensor(b).t().contiguous().t()):
+        for left in (rl.tensor(a), rl.tensor(a).t().contiguous().t()):
+            assert (rl.mm(left, right).numpy() == wide.astype(dtype)).all()
+        added = rl.addmm(rl.tensor(start), rl.tensor(a), right, beta=3, alpha=-2)
+        assert (added.numpy() == (3 * start.astype("int64") - 2 * wide).astype(dtype)).all()
+    batch = rl.matmul(rl.tensor(a).expand(3, -1, -1), rl.tensor(b))
+    assert batch.dtype == rl.tensor(a).dtype and (batch.numpy() == wide.astype(dtype)).all()
+    assert (
+        rl.mv(rl.tensor(a), rl.tensor(b[:, 0].copy())).numpy() == wide[:, 0].astype(dtype)
+    ).all()

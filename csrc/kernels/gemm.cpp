@@ -8,6 +8,8 @@
 #include <algorithm>
 
 #include "kernels/blas_library.h"
+#include "kernels/gemm_batch.h"
+#include "kernels/parts.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
 
@@ -205,7 +207,60 @@ void typed_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumu
   }
 }
 
+// ---- batches of small products, where even the choice of how to compute one takes as long as it
+constexpr int64_t kTinyDepth = 4, kTinyProduct = 64;
+
+template <class T, int Depth>
+void tiny_products(const BatchOperand& a, const BatchOperand& b, T* c, int64_t count,
+                   bool accumulate) {
+  const Matrix &m = a.first, &n = b.first;
+  auto *left = static_cast<const T*>(m.data), *right = static_cast<const T*>(n.data);
+  for (int64_t i = 0; i < count; ++i, left += a.step, right += b.step)
+    for (int64_t r = 0; r < m.rows; ++r)
+      for (int64_t j = 0; j < n.cols; ++j, ++c) {
+        const T *x = left + r * m.row_stride, *y = right + j * n.col_stride;
+        auto sum = Factor<T>(*x) * *y;
+        for (int k = 1; k < Depth; ++k)
+          sum = sum + Factor<T>(x[k * m.col_stride]) * y[k * n.row_stride];
+        *c = static_cast<T>(accumulate ? *c + sum : sum);
+      }
+}
+
+template <class T>
+void typed_batch(BatchOperand a, BatchOperand b, T* c, int64_t count, bool accumulate) {
+  Matrix &x = a.first, &y = b.first;
+  int64_t work = x.rows * x.cols * y.cols;
+  if (work > 0 && work <= kTinyProduct && x.cols <= kTinyDepth)
+    return with_number<kTinyDepth>(
+        x.cols, [&]<int Depth>() { tiny_products<T, Depth>(a, b, c, count, accumulate); });
+  auto each = [&](auto multiply) {
+    for (int64_t i = 0; i < count; ++i, c += x.rows * y.cols) {
+      multiply();
+      x.data = static_cast<const T*>(x.data) + a.step;
+      y.data = static_cast<const T*>(y.data) + b.step;
+    }
+  };
+  if constexpr (std::is_arithmetic_v<T>)
+    if (y.cols == 1 && x.col_stride == 1 && y.row_stride == 1) {
+      auto dots = gemm_loops().of<T>().dots;
+      return each([&] { dots(x, static_cast<const T*>(y.data), c, 1, 0, x.rows, accumulate); });
+    }
+  each([&] { typed_gemm<T>(x, y, c, y.cols, accumulate); });
+}
+
 }  // namespace
+
+void gemm_batch(DType dtype, const BatchOperand& a, const BatchOperand& b, void* c, int64_t count,
+                bool accumulate) {
+  dispatch(dtype, [&]<class T>() {
+    if constexpr (has_short_parts<T> || sizeof(T) == 1)
+      fail("gemm_batch: not for ", dtype);
+    else if constexpr (std::is_integral_v<T>)
+      typed_batch(a, b, static_cast<std::make_unsigned_t<T>*>(c), count, accumulate);
+    else
+      typed_batch(a, b, static_cast<T*>(c), count, accumulate);
+  });
+}
 
 const GemmLoops& gemm_loops() {
   static const auto* loops =

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/gemm.h"
+#include "kernels/gemm_batch.h"
 #include "plan/copy.h"
 #include "plan/parallel.h"
 
@@ -98,6 +98,31 @@ void product_at(const Batched& p, int64_t i) {
   gemm(p.read, a, b, p.out + i * cells * item_size(p.dtype), p.b.cols, p.accumulate);
 }
 
+// How far on the next product's operand is, if that is the same for all; else -1.
+int64_t even_step(Sizes batch, const std::vector<int64_t>& steps) {
+  int64_t step = 0, count = 1;
+  for (size_t d = batch.size(); d-- > 0; count *= batch[d]) {
+    if (batch[d] == 1) continue;
+    if (count == 1) step = steps[d];
+    if (steps[d] != step * count) return -1;
+  }
+  return step;
+}
+
+// The same as product_at of each.
+void products(const Batched& p, int64_t begin, int64_t end, int64_t a_step, int64_t b_step) {
+  if (a_step < 0 || b_step < 0 || end - begin < 4 || item_size(p.read) == 1 ||
+      p.read == DType::BF16) {
+    for (int64_t i = begin; i < end; ++i) product_at(p, i);
+    return;
+  }
+  BatchOperand a{p.a, a_step}, b{p.b, b_step};
+  int64_t item = item_size(p.read);
+  a.first.data = offset(p.a, begin * a_step, item);
+  b.first.data = offset(p.b, begin * b_step, item);
+  gemm_batch(p.read, a, b, p.out + begin * p.a.rows * p.b.cols * item, end - begin, p.accumulate);
+}
+
 // Whole products per thread?
 bool splits(int64_t count, int64_t work) { return count > 1 && work < (int64_t{1} << 24); }
 
@@ -107,10 +132,9 @@ void run_batches(const Batched& p, int64_t count) {
     for (int64_t i = 0; i < count; ++i) product_at(p, i);
     return;
   }
+  int64_t a_step = even_step(p.batch, p.a_steps), b_step = even_step(p.batch, p.b_steps);
   parallel_for(count, std::max<int64_t>(1, 65536 / std::max<int64_t>(1, work)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t i = begin; i < end; ++i) product_at(p, i);
-               });
+               [&](int64_t begin, int64_t end) { products(p, begin, end, a_step, b_step); });
 }
 
 // out (row-major, compute dtype) = a b over the broadcast batch, or += when accumulate.

@@ -125,3 +125,41 @@ def test_integers_of_any_size_wrap(dtype, rows, depth, cols):
     assert (
         rl.mv(rl.tensor(a), rl.tensor(b[:, 0].copy())).numpy() == wide[:, 0].astype(dtype)
     ).all()
+
+
+BATCHES = [
+    (1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 4, 4), (1, 4, 1), (7, 3, 1), (1, 3, 7), (5, 1, 4),
+    (8, 8, 1), (16, 16, 1), (9, 17, 1), (1, 31, 1), (1, 63, 1), (6, 35, 1), (1, 8, 8),
+    (8, 8, 8), (2, 0, 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.int16, rl.int64, rl.complex64])
+@pytest.mark.parametrize("rows, depth, cols", BATCHES)
+def test_batches_of_small_products(dtype, rows, depth, cols):
+    for count in (1, 3, 4, 29):
+        a = rl.randint(-9, 9, (count, rows, depth)).to(dtype)
+        b = rl.randint(-9, 9, (count, depth, cols)).to(dtype)
+        start = rl.randint(-9, 9, (count, rows, cols)).to(dtype)
+        expected = np.matmul(a.numpy(), b.numpy())
+        for left in (a, a.mT.contiguous().mT, rl.cat([a, a], 2)[:, :, :depth]):
+            for right in (b, b.mT.contiguous().mT, rl.cat([b, b], 0)[::2][:count] * 0 + b):
+                assert (rl.bmm(left, right).numpy() == expected).all()
+        assert (rl.baddbmm(start, a, b).numpy() == start.numpy() + expected).all()
+        assert (rl.matmul(a[:, None], b[None, :]).numpy() == np.matmul(
+            a.numpy()[:, None], b.numpy()[None])).all()  # fmt: skip
+        assert (rl.matmul(a[0], b).numpy() == np.matmul(a.numpy()[0], b.numpy())).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 7, 8, 12, 15, 16, 17, 24, 31, 33, 47, 64, 100])
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+def test_rows_times_a_vector_of_any_length(n, dtype):
+    for rows in (1, 2, 4, 5, 11):
+        a, x = rl.randn(rows, n, dtype=dtype), rl.randn(n, dtype=dtype)
+        wide = a.double().numpy() @ x.double().numpy()
+        bound = n * rl.finfo(dtype).eps * (np.abs(a.numpy()) @ np.abs(x.numpy()))
+        assert (np.abs(a.mv(x).numpy() - wide) <= bound).all()
+        each = rl.stack([a[i : i + 1].mv(x)[0] for i in range(rows)])
+        assert rl.equal(a.mv(x), each)  # one order of additions
+        a[0, n - 1] = float("inf")
+        assert a.mv(x.abs())[0].item() == float("inf") and a.mv(x)[1:].isfinite().all()

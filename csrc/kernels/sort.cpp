@@ -258,10 +258,43 @@ bool sort_by_network(Call& c, int dim, bool descending) {
   return serves;
 }
 
+// Bools: those that come first and the others, each in their order.
+template <class Step>
+void sort_bool_line(const bool* x, bool* values, int64_t* indices, int64_t n, Step step,
+                    bool descending) {
+  int64_t first = 0;
+  for (int64_t j = 0; j < n; ++j) first += x[j * step] == descending;
+  for (int64_t j = 0, front = 0, back = first; j < n; ++j) {
+    int64_t before = x[j * step] == descending;
+    indices[(back + (front - back) * before) * step] = j;  // no branch could foresee x
+    front += before, back += 1 - before;
+  }
+  for (int64_t j = 0; j < n; ++j) values[j * step] = (j < first) == descending;
+}
+// False for other dtypes.
+bool sort_bools(Call& c, int dim, bool descending) {
+  if (c.tensor(0).dtype != DType::Bool) return false;
+  Ref<Tensor> t = contiguous(c.tensor(0));
+  Lines l = lines_of(*t, dim);
+  Unlocked unlocked(t->numel);
+  parallel_for(l.count(), line_grain(l, 2), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t at = l.start(i);
+      auto sort = [&](auto step) {
+        sort_bool_line(t->data<bool>() + at, c.out(0).data<bool>() + at,
+                       c.out(1).data<int64_t>() + at, l.size, step, descending);
+      };
+      l.inner == 1 ? sort(std::integral_constant<int64_t, 1>()) : sort(l.inner);
+    }
+  });
+  return true;
+}
+
 template <int Dim>
 void sort_run(Call& c) {
   bool descending = c.flag(Dim + 1);
-  if (sort_by_network(c, dim_of(c, Dim), descending)) return;
+  int dim = dim_of(c, Dim);
+  if (sort_bools(c, dim, descending) || sort_by_network(c, dim, descending)) return;
   run_lines(c, Dim, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
     sort_line(l, descending, e, s);
   });

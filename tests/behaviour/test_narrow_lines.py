@@ -141,3 +141,17 @@ def test_running_extremes_and_their_places(lines, width, dtype):
         down = getattr(x.t().contiguous(), name)(0)
         assert rl.equal(down[1].t(), places)
         rl.testing.assert_close(down[0].t(), values, equal_nan=True, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("width", [0, 1, 2, 7, 33, 300])
+@pytest.mark.parametrize("descending", [False, True])
+def test_bools_in_order(width, descending):
+    x = lines_of((5, width), rl.int64) % 3 == 0
+    for t in (x, x.t().contiguous().t()):
+        values, places = t.sort(1, descending=descending)
+        for row, found, at in zip(x.tolist(), values.tolist(), places.tolist()):
+            order = sorted(range(width), key=lambda i, row=row: row[i] != descending)
+            assert at == order and found == [row[i] for i in order]
+    down = x.t().contiguous().sort(stable=True, dim=0, descending=descending)
+    assert rl.equal(down[1].t(), x.sort(1, descending=descending)[1])
+    assert rl.equal(down[0].t(), x.sort(1, descending=descending)[0])

@@ -155,3 +155,22 @@ def test_bools_in_order(width, descending):
     down = x.t().contiguous().sort(stable=True, dim=0, descending=descending)
     assert rl.equal(down[1].t(), x.sort(1, descending=descending)[1])
     assert rl.equal(down[0].t(), x.sort(1, descending=descending)[0])
+
+
+@pytest.mark.parametrize(
+    "width, k", [(17, 17), (20, 17), (33, 20), (100, 99), (128, 40), (300, 50)]
+)
+@pytest.mark.parametrize("dtype", [rl.float32, rl.int32, rl.bfloat16, rl.float64])
+@pytest.mark.parametrize("largest", [False, True])
+def test_the_largest_of_many_short_lines(width, k, dtype, largest):
+    distinct = rl.stack([rl.randperm(width) for _ in range(21)]).to(dtype)
+    equals = lines_of((21, width), dtype)
+    for x in (distinct, equals):
+        if dtype.is_floating_point:
+            x[3, width // 2] = x[4, 0] = x[4, 1] = float("nan")
+        values, places = x.topk(k, 1, largest)
+        assert rl.equal(x.gather(1, places).nan_to_num(99), values.nan_to_num(99))
+        ordered = x.sort(1, descending=largest)[0][:, :k]
+        assert rl.equal(values.nan_to_num(99), ordered.nan_to_num(99))
+        for i in range(21):  # one line alone chooses the same among equals
+            assert rl.equal(x[i].topk(k, 0, largest)[1], places[i])

@@ -93,20 +93,41 @@ void index_select_infer(Call& c) {
   if (t.ndim) s.sizes[dim] = index.numel;
 }
 
+void check_selected(const int64_t* index, int64_t count, int64_t n) {
+  auto outside = [=](int64_t i) { return static_cast<uint64_t>(i) >= static_cast<uint64_t>(n); };
+  uint64_t bad = 0;
+  for (int64_t j = 0; j < count; ++j) bad |= outside(index[j]);
+  if (bad)
+    fail(ErrorKind::Index,
+         "index_select: index out of range in self: ", *std::find_if(index, index + count, outside),
+         " for a dimension of size ", n);
+}
+
+// Elements of each of many rows.
+template <class U>
+void select_elements(const Lines& l, const U* x, const int64_t* index, int64_t m, U* out) {
+  parallel_for(l.outer, line_grain({1, m, 1}), [&](int64_t b, int64_t e) {
+    for (int64_t o = b; o < e; ++o) {
+      const U* from = x + o * l.size;
+      U* to = out + o * m;
+#pragma GCC unroll 8
+      for (int64_t j = 0; j < m; ++j) to[j] = from[index[j]];
+    }
+  });
+}
+
 template <class U>
 void select_lines(const Lines& l, const U* x, const Tensor& index, U* out) {
   auto* ix = index.data<int64_t>();
   int64_t m = index.numel;
+  check_selected(ix, m, l.size);
+  if (l.inner == 1 && l.outer > 1) return select_elements(l, x, ix, m, out);
   int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, l.inner));
   int64_t row = l.inner * static_cast<int64_t>(sizeof(U));
   RunCopy copy = run_copy(l.outer * m * row);
   parallel_for(l.outer * m, grain, [&](int64_t b, int64_t e) {
     for (int64_t r = b; r < e; ++r) {
-      int64_t i = ix[r % m];
-      if (static_cast<uint64_t>(i) >= static_cast<uint64_t>(l.size))
-        fail(ErrorKind::Index, "index_select: index out of range in self: ", i,
-             " for a dimension of size ", l.size);
-      const U* from = x + (r / m * l.size + i) * l.inner;
+      const U* from = x + (r / m * l.size + ix[r % m]) * l.inner;
       if (l.inner == 1)
         out[r] = *from;
       else

@@ -1,7 +1,6 @@
-// Chooses how a matrix product is computed: own blocks (gemm_blocks.cpp) for float and double, own
-// loops where one operand is a vector, OpenBLAS for complex, plain loops for integers, and oneDNN
-// for large products of floats with AVX-512.
-// Operators are in matmul.cpp.
+// Chooses how a matrix product is computed: own blocks (gemm_blocks.cpp) for reals and integers,
+// own loops where one operand is a vector, OpenBLAS for complex, and oneDNN for large products of
+// floats with AVX-512. Operators are in matmul.cpp.
 #include "kernels/gemm.h"
 
 #include <omp.h>
@@ -9,6 +8,8 @@
 #include <algorithm>
 
 #include "kernels/blas_library.h"
+#include "kernels/gemm_batch.h"
+#include "kernels/parts.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
 
@@ -61,7 +62,7 @@ void loop_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumul
       T* row = c + i * ldc;
       if (!accumulate) std::fill_n(row, b.cols, T{});
       for (int64_t k = 0; k < a.cols; ++k) {
-        T x = pa[i * a.row_stride + k * a.col_stride];
+        Factor<T> x = pa[i * a.row_stride + k * a.col_stride];
         const T* from = pb + k * b.row_stride;
         if constexpr (std::is_same_v<T, bool>)
           for (int64_t j = 0; j < b.cols; ++j) row[j] |= x & from[j * b.col_stride];
@@ -191,6 +192,9 @@ void typed_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumu
   }
   if constexpr (std::is_floating_point_v<T>) {
     real_gemm(a, b, c, ldc, accumulate);
+  } else if constexpr (std::is_integral_v<T> && sizeof(T) > 1) {
+    using U = std::make_unsigned_t<T>;
+    real_gemm(a, b, reinterpret_cast<U*>(c), ldc, accumulate);
   } else if constexpr (std::is_integral_v<T>) {
     loop_gemm(a, b, c, ldc, accumulate);
   } else {
@@ -203,7 +207,60 @@ void typed_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumu
   }
 }
 
+// ---- batches of small products, where even the choice of how to compute one takes as long as it
+constexpr int64_t kTinyDepth = 4, kTinyProduct = 64;
+
+template <class T, int Depth>
+void tiny_products(const BatchOperand& a, const BatchOperand& b, T* c, int64_t count,
+                   bool accumulate) {
+  const Matrix &m = a.first, &n = b.first;
+  auto *left = static_cast<const T*>(m.data), *right = static_cast<const T*>(n.data);
+  for (int64_t i = 0; i < count; ++i, left += a.step, right += b.step)
+    for (int64_t r = 0; r < m.rows; ++r)
+      for (int64_t j = 0; j < n.cols; ++j, ++c) {
+        const T *x = left + r * m.row_stride, *y = right + j * n.col_stride;
+        auto sum = Factor<T>(*x) * *y;
+        for (int k = 1; k < Depth; ++k)
+          sum = sum + Factor<T>(x[k * m.col_stride]) * y[k * n.row_stride];
+        *c = static_cast<T>(accumulate ? *c + sum : sum);
+      }
+}
+
+template <class T>
+void typed_batch(BatchOperand a, BatchOperand b, T* c, int64_t count, bool accumulate) {
+  Matrix &x = a.first, &y = b.first;
+  int64_t work = x.rows * x.cols * y.cols;
+  if (work > 0 && work <= kTinyProduct && x.cols <= kTinyDepth)
+    return with_number<kTinyDepth>(
+        x.cols, [&]<int Depth>() { tiny_products<T, Depth>(a, b, c, count, accumulate); });
+  auto each = [&](auto multiply) {
+    for (int64_t i = 0; i < count; ++i, c += x.rows * y.cols) {
+      multiply();
+      x.data = static_cast<const T*>(x.data) + a.step;
+      y.data = static_cast<const T*>(y.data) + b.step;
+    }
+  };
+  if constexpr (std::is_arithmetic_v<T>)
+    if (y.cols == 1 && x.col_stride == 1 && y.row_stride == 1) {
+      auto dots = gemm_loops().of<T>().dots;
+      return each([&] { dots(x, static_cast<const T*>(y.data), c, 1, 0, x.rows, accumulate); });
+    }
+  each([&] { typed_gemm<T>(x, y, c, y.cols, accumulate); });
+}
+
 }  // namespace
+
+void gemm_batch(DType dtype, const BatchOperand& a, const BatchOperand& b, void* c, int64_t count,
+                bool accumulate) {
+  dispatch(dtype, [&]<class T>() {
+    if constexpr (has_short_parts<T> || sizeof(T) == 1)
+      fail("gemm_batch: not for ", dtype);
+    else if constexpr (std::is_integral_v<T>)
+      typed_batch(a, b, static_cast<std::make_unsigned_t<T>*>(c), count, accumulate);
+    else
+      typed_batch(a, b, static_cast<T*>(c), count, accumulate);
+  });
+}
 
 const GemmLoops& gemm_loops() {
   static const auto* loops =

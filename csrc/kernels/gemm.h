@@ -22,14 +22,37 @@ bool gemm_readable(const Matrix& m);
 
 // c = a b (+ c if accumulate), row-major c with `ldc` elements between rows. Operands must be
 // gemm_readable; dtype, that of the operands, is neither Half nor BFloat16 (convert first, or see
-// gemm_takes_bfloat16). Does not need the interpreter lock if gemm_prepare(dtype) was called with
-// it.
+// gemm_takes_bfloat16), and 8-bit integers are slow (convert to int16). Does not need the
+// interpreter lock if gemm_prepare(dtype) was called with it.
 void gemm(DType dtype, const Matrix& a, const Matrix& b, void* c, int64_t ldc, bool accumulate);
 void gemm_prepare(DType dtype, int64_t work);  // loads what a product of m*n*k = work will use
 // True if gemm computes a b for BFloat16 operands as well, with a float c: where the processor
 // multiplies them itself.
 bool gemm_takes_bfloat16(const Matrix& a, const Matrix& b);
 bool multiplies_bfloat16();  // the processor does, and libraries by it
+
+// What exists for every element type that products have loops of their own for. Integers are taken
+// as unsigned ones: their products are modulo a power of two, which the sign does not change.
+template <template <class> class F>
+struct OfFactors : OfReals<F> {
+  F<uint16_t> u16;
+  F<uint32_t> u32;
+  F<uint64_t> u64;
+  template <class T>
+  const F<T>& of() const {
+    if constexpr (std::is_floating_point_v<T>)
+      return OfReals<F>::template of<T>();
+    else if constexpr (sizeof(T) == 2)
+      return u16;
+    else if constexpr (sizeof(T) == 4)
+      return u32;
+    else
+      return u64;
+  }
+};
+// What single elements are multiplied in: C++ would multiply 16 bits as int, which overflows.
+template <class T>
+using Factor = std::conditional_t<std::is_same_v<T, uint16_t>, uint32_t, T>;
 
 // Loops for products with a vector (gemm_loops.cpp), over rows [begin, end).
 template <class T>
@@ -43,7 +66,7 @@ struct VectorLoops {
   void (*outer)(const Matrix& a, const T* b, int64_t cols, T* c, int64_t ldc, int64_t begin,
                 int64_t end, bool accumulate);
 };
-using GemmLoops = OfReals<VectorLoops>;
+using GemmLoops = OfFactors<VectorLoops>;
 const GemmLoops& gemm_loops();
 
 // Products in cache-sized blocks (gemm_blocks.cpp), on the calling thread; any readable operands.
@@ -58,7 +81,7 @@ struct BlockProducts {
   void (*multiply_packed)(const Matrix& a, const Matrix& b, const T* packed, T* c, int64_t ldc,
                           bool accumulate, int64_t first, int64_t last);
 };
-using GemmBlocks = OfReals<BlockProducts>;
+using GemmBlocks = OfFactors<BlockProducts>;
 const GemmBlocks& gemm_blocks();
 
 // b, which has elements, packed for products a b with several a of a few rows each.

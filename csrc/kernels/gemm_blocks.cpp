@@ -288,7 +288,11 @@ void packed_blocks(const Matrix& a, const Matrix& b, const T* packed, T* c, int6
 template <class T>
 constexpr BlockProducts<T> kProducts{blocks<T>, kWidth<T>, Product<T>::packed_size, pack<T>,
                                      packed_blocks<T>};
-RL_REGISTER(OfGemmBlocks, isa_rank(RL_ISA_NAME), GemmBlocks{kProducts<float>, kProducts<double>});
+RL_REGISTER(OfGemmBlocks, isa_rank(RL_ISA_NAME),
+            GemmBlocks{{kProducts<float>, kProducts<double>},
+                       kProducts<uint16_t>,
+                       kProducts<uint32_t>,
+                       kProducts<uint64_t>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

@@ -10,27 +10,92 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
+// sums[r] (+)= the lanes of v[r], joined as join_lanes does. Four rows of 4-byte lanes share the
+// last steps, which work on 16 bytes.
+template <class T, int R, int Bytes>
+void join_rows(const typename VectorOf<T, Bytes>::type (&v)[R], T* sums) {
+  if constexpr (R == 4 && sizeof(T) == 4 && Bytes == 16) {
+    using Part = typename VectorOf<T, 16>::type;
+    auto pairs = [](Part a, Part b) {
+      return __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    };
+    Part a = pairs(v[0], v[1]), b = pairs(v[2], v[3]), before;
+    __builtin_memcpy(&before, sums, sizeof before);
+    before += __builtin_shufflevector(a, b, 0, 2, 4, 6) + __builtin_shufflevector(a, b, 1, 3, 5, 7);
+    __builtin_memcpy(sums, &before, sizeof before);
+  } else if constexpr (R == 4 && sizeof(T) == 4) {
+    typename VectorOf<T, Bytes / 2>::type half[R];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      typename VectorOf<T, Bytes / 2>::type parts[2];
+      __builtin_memcpy(parts, &v[r], Bytes);
+      half[r] = parts[0] + parts[1];
+    }
+    join_rows<T, R, Bytes / 2>(half, sums);
+  } else {
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r)
+      sums[r] = static_cast<T>(sums[r] + join_lanes<SumStep, T, Bytes>(v[r]));
+  }
+}
+
+// sums[r] += what is left of rows after whole vectors: parts of one, down to 16 bytes, and
+// elements.
+template <class T, int R, int Bytes = kVectorBytes / 2>
+void add_rest(const T* a, int64_t row_stride, const T* x, int64_t n, T* sums) {
+  if constexpr (Bytes >= 16) {
+    using Part = typename VectorOf<T, Bytes>::type;
+    constexpr int64_t kPart = Bytes / sizeof(T);
+    if (n >= kPart) {
+      Part right, products[R];
+      __builtin_memcpy(&right, x, Bytes);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) {
+        __builtin_memcpy(&products[r], a + r * row_stride, Bytes);
+        products[r] *= right;
+      }
+      join_rows<T, R, Bytes>(products, sums);
+      a += kPart, x += kPart, n -= kPart;
+    }
+    if (n > 0) add_rest<T, R, Bytes / 2>(a, row_stride, x, n, sums);
+  } else {
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r)
+      for (int64_t i = 0; i < n; ++i)
+        sums[r] = static_cast<T>(sums[r] + Factor<T>(a[r * row_stride + i]) * x[i]);
+  }
+}
+
 // sums[r] = sum_k a[r, k] x[k] of R rows at once, whose streams the memory serves side by side.
 // Every row is summed in the same order, however many there are.
 template <class T, int R>
 [[gnu::noinline]] void dot_rows(const T* a, int64_t row_stride, const T* x, int64_t n, T* sums) {
-  constexpr int64_t kStep = 2 * kLanes<T>;
-  Vector<T> sum[R][2] = {};
+  constexpr int64_t L = kLanes<T>;
   int64_t k = 0;
-  for (; k + kStep <= n; k += kStep) {
-    Vector<T> x0 = load_vector(x + k), x1 = load_vector(x + k + kLanes<T>);
+  std::fill_n(sums, R, T(0));
+  if (n >= L) {
+    Vector<T> sum[R][2] = {};
+    for (; k + 2 * L <= n; k += 2 * L) {
+      Vector<T> x0 = load_vector(x + k), x1 = load_vector(x + k + L);
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      const T* from = a + r * row_stride + k;
-      sum[r][0] += load_vector(from) * x0;
-      sum[r][1] += load_vector(from + kLanes<T>) * x1;
+      for (int r = 0; r < R; ++r) {
+        const T* from = a + r * row_stride + k;
+        sum[r][0] += load_vector(from) * x0;
+        sum[r][1] += load_vector(from + L) * x1;
+      }
     }
+    if (k + L <= n) {
+      Vector<T> x0 = load_vector(x + k);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) sum[r][0] += load_vector(a + r * row_stride + k) * x0;
+      k += L;
+    }
+    Vector<T> both[R];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) both[r] = sum[r][0] + sum[r][1];
+    join_rows<T, R, kVectorBytes>(both, sums);
   }
-  for (int r = 0; r < R; ++r) {
-    T rest = 0;
-    for (int64_t i = k; i < n; ++i) rest += a[r * row_stride + i] * x[i];
-    sums[r] = rest + join_lanes<SumStep, T>(sum[r][0] + sum[r][1]);
-  }
+  if (k < n) add_rest<T, R>(a + k, row_stride, x + k, n - k, sums);
 }
 
 // Rows a quarter of all apart are summed side by side: each of the four is then read from end to
@@ -41,7 +106,9 @@ void dots(const Matrix& a, const T* x, T* y, int64_t sy, int64_t begin, int64_t 
           bool accumulate) {
   auto* pa = static_cast<const T*>(a.data);
   constexpr int64_t kRows = 4;
-  auto put = [&](int64_t r, T sum) { y[r * sy] = accumulate ? y[r * sy] + sum : sum; };
+  auto put = [&](int64_t r, T sum) {
+    y[r * sy] = static_cast<T>(accumulate ? y[r * sy] + sum : sum);
+  };
   int64_t apart = (end - begin) / kRows;
   for (int64_t r = begin; r < begin + apart; ++r) {
     T sums[kRows];
@@ -67,12 +134,15 @@ void sweep(const Matrix& a, const T* x, T* y, int64_t begin, int64_t end, bool a
     for (int64_t k = 0; k < apart; ++k) {
       const T *c0 = pa + k * a.col_stride + r0, *c1 = c0 + apart * a.col_stride,
               *c2 = c1 + apart * a.col_stride, *c3 = c2 + apart * a.col_stride;
-      T x0 = x[k], x1 = x[k + apart], x2 = x[k + 2 * apart], x3 = x[k + 3 * apart];
+      Factor<T> x0 = x[k], x1 = x[k + apart], x2 = x[k + 2 * apart], x3 = x[k + 3 * apart];
       for (int64_t r = 0; r < n; ++r)
-        out[r] += (c0[r] * x0 + c1[r] * x1) + (c2[r] * x2 + c3[r] * x3);
+        out[r] = static_cast<T>(out[r] + ((c0[r] * x0 + c1[r] * x1) + (c2[r] * x2 + c3[r] * x3)));
     }
-    for (int64_t k = 4 * apart; k < a.cols; ++k)
-      for (int64_t r = 0; r < n; ++r) out[r] += pa[k * a.col_stride + r0 + r] * x[k];
+    for (int64_t k = 4 * apart; k < a.cols; ++k) {
+      Factor<T> xk = x[k];
+      for (int64_t r = 0; r < n; ++r)
+        out[r] = static_cast<T>(out[r] + pa[k * a.col_stride + r0 + r] * xk);
+    }
   }
 }
 
@@ -82,17 +152,22 @@ void outer(const Matrix& a, const T* b, int64_t cols, T* c, int64_t ldc, int64_t
            bool accumulate) {
   auto* pa = static_cast<const T*>(a.data);
   for (int64_t i = begin; i < end; ++i) {
-    T x = pa[i * a.row_stride], *row = c + i * ldc;
+    Factor<T> x = pa[i * a.row_stride];
+    T* row = c + i * ldc;
     if (accumulate)
-      for (int64_t j = 0; j < cols; ++j) row[j] += x * b[j];
+      for (int64_t j = 0; j < cols; ++j) row[j] = static_cast<T>(row[j] + x * b[j]);
     else
-      for (int64_t j = 0; j < cols; ++j) row[j] = x * b[j];
+      for (int64_t j = 0; j < cols; ++j) row[j] = static_cast<T>(x * b[j]);
   }
 }
 
+template <class T>
+constexpr VectorLoops<T> kLoops{dots<T>, sweep<T>, outer<T>};
 RL_REGISTER(OfGemmLoops, isa_rank(RL_ISA_NAME),
-            GemmLoops{{dots<float>, sweep<float>, outer<float>},
-                      {dots<double>, sweep<double>, outer<double>}});
+            GemmLoops{{kLoops<float>, kLoops<double>},
+                      kLoops<uint16_t>,
+                      kLoops<uint32_t>,
+                      kLoops<uint64_t>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

@@ -202,6 +202,17 @@ struct Rows {
     auto p = static_cast<int64_t>(index.size());
     return outer[r / p] + index[r % p];
   }
+  // f(r, start) for rows of one element.
+  template <class F>
+  void each_start(int64_t begin, int64_t end, F&& f) const {
+    auto p = static_cast<int64_t>(index.size());
+    const int64_t* at = index.data();
+    for (int64_t r = begin, j = begin % p; r < end; j = 0) {
+      int64_t first = outer[r / p], stop = std::min(end, r + p - j);
+#pragma GCC unroll 4
+      for (; r < stop; ++r, ++j) f(r, first + at[j]);
+    }
+  }
 };
 
 Rows make_rows(const Tensor& self, const Plan& plan) {
@@ -218,12 +229,12 @@ template <class T>
 void gather_rows(const Rows& rows, const T* from, T* to) {
   int64_t w = rows.width, grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(w, 1));
   parallel_for(rows.count(), grain, [&](int64_t begin, int64_t end) {
+    if (w == 1)
+      return rows.each_start(begin, end, [=](int64_t r, int64_t at) { to[r] = from[at]; });
     for (int64_t r = begin; r < end; ++r) {
       const T* src = from + rows.start(r);
       T* dst = to + r * w;
-      if (w == 1)
-        *dst = *src;
-      else if (rows.inner.empty())
+      if (rows.inner.empty())
         std::memcpy(dst, src, sizeof(T) * static_cast<size_t>(w));
       else
         for (int64_t k = 0; k < w; ++k) dst[k] = src[rows.inner[k]];
@@ -231,25 +242,30 @@ void gather_rows(const Rows& rows, const T* from, T* to) {
   });
 }
 
+template <bool Add, class T>
+void put_element(T& at, T value) {
+  if constexpr (!Add)
+    at = value;
+  else if constexpr (std::is_same_v<T, bool>)
+    at = at || value;
+  else
+    at = static_cast<T>(at + value);
+}
+
 // Scatters in row order, so repeated positions keep the last value, or the sum in one order.
 template <class T, bool Add>
 void scatter_rows(const Rows& rows, const T* from, T* to) {
   int64_t w = rows.width, n = rows.count();
+  if (w == 1)
+    return rows.each_start(0, n, [=](int64_t r, int64_t at) { put_element<Add>(to[at], from[r]); });
   // Threads own columns, never rows: the order of additions does not depend on their number.
   parallel_for(w, std::max<int64_t>(1, 32768 / std::max<int64_t>(n, 1)),
                [&](int64_t begin, int64_t end) {
                  for (int64_t r = 0; r < n; ++r) {
                    T* dst = to + rows.start(r);
                    const T* src = from + r * w;
-                   for (int64_t k = begin; k < end; ++k) {
-                     T& at = rows.inner.empty() ? dst[k] : dst[rows.inner[k]];
-                     if constexpr (!Add)
-                       at = src[k];
-                     else if constexpr (std::is_same_v<T, bool>)
-                       at = at || src[k];
-                     else
-                       at = static_cast<T>(at + src[k]);
-                   }
+                   for (int64_t k = begin; k < end; ++k)
+                     put_element<Add>(rows.inner.empty() ? dst[k] : dst[rows.inner[k]], src[k]);
                  }
                });
 }

@@ -1,41 +1,70 @@
 // Writing whole slices by position: index_add, index_copy, index_fill, index_reduce; and the
 // flat writers put and masked_scatter. One index stands for a slice, so inner loops are dense.
 // Threads split what lies around the indexed dimension; slices themselves go in order.
+#include <algorithm>
+
 #include "kernels/combine.h"
+#include "kernels/line_starts.h"
 #include "plan/pointwise.h"
 
 namespace rl {
 namespace {
 
 // --- slices: f(row of out, row of source, elements) for every index and outer position
-// Negative indices count from the end where only numbers are written (index_fill).
 struct Slices {
   Lines l;
-  const Tensor& index;
-  int dim;
-  const char* op;
-  bool wrap = false;
+  const int64_t* index;  // within the dimension
+  int64_t count;
 
   template <class F>
   void run(int64_t o_begin, int64_t o_end, int64_t k, int64_t width, F&& f) const {
-    auto* ix = index.data<int64_t>();
-    int64_t m = index.numel;
+    // A slice of one element is known to be one where f is compiled.
+    if (l.inner == 1) return each(o_begin, o_end, 0, std::integral_constant<int64_t, 1>(), f);
+    each(o_begin, o_end, k, width, f);
+  }
+
+ private:
+  template <class Width, class F>
+  void each(int64_t o_begin, int64_t o_end, int64_t k, Width width, F&& f) const {
+    const int64_t inner = std::is_same_v<Width, int64_t> ? l.inner : 1;
     for (int64_t o = o_begin; o < o_end; ++o)
-      for (int64_t j = 0; j < m; ++j) {
-        int64_t i = wrap && ix[j] < 0 ? ix[j] + l.size : ix[j];
-        if (static_cast<uint64_t>(i) >= static_cast<uint64_t>(l.size))
-          bad_index(std::string_view(op) == "index_add" ? ErrorKind::Runtime : ErrorKind::Index, op,
-                    ix[j], dim, l.size);
-        f((o * l.size + i) * l.inner + k, (o * m + j) * l.inner + k, width);
-      }
+#pragma GCC unroll 4
+      for (int64_t j = 0; j < count; ++j)
+        f((o * l.size + index[j]) * inner + k, (o * count + j) * inner + k, width);
   }
 };
+
+// Refuses positions outside the dimension, if there is anything around it.
+Slices slices_of(const Tensor& out, int dim, const Tensor& index, const char* op) {
+  Slices s{lines_of(out, dim), index.data<int64_t>(), index.numel};
+  auto kind = std::string_view(op) == "index_add" ? ErrorKind::Runtime : ErrorKind::Index;
+  if (s.l.outer > 0) check_indices(s.index, s.count, s.l.size, op, dim, kind);
+  return s;
+}
+
+// The positions, where no write to out can change them once they are checked.
+Ref<Tensor> index_beside(const Tensor& out, const Tensor& index) {
+  Ref<Tensor> values = index_values(index);
+  if (values->storage != out.storage) return values;
+  Ref<Tensor> copy = empty(values->sizes(), DType::I64);
+  copy_into(*copy, *values);
+  return copy;
+}
+
+// Positions that count from the end if they are negative; those outside stay so.
+Ref<Tensor> wrapped(Ref<Tensor> index, int64_t size) {
+  Ref<Tensor> out = empty(index->sizes(), DType::I64);
+  const int64_t* from = index->data<int64_t>();
+  auto wrap = [size](int64_t i) { return i < 0 && i >= -size ? i + size : i; };
+  std::transform(from, from + index->numel, out->data<int64_t>(), wrap);
+  return out;
+}
 
 // part(o_begin, o_end, k, width) for parts that threads may write at the same time.
 template <class Part>
 void each_part(const Slices& s, Part&& part) {
   const Lines& l = s.l;
-  int64_t m = s.index.numel;
+  int64_t m = s.count;
   if (l.outer >= l.inner || l.inner < 64)
     parallel_for(l.outer, line_grain({1, m * l.inner, 1}),
                  [&](int64_t b, int64_t e) { part(b, e, 0, l.inner); });
@@ -45,16 +74,17 @@ void each_part(const Slices& s, Part&& part) {
 }
 
 template <class F>
-void each_slice(const Tensor& out, int dim, const Tensor& index, const char* op, bool wrap, F&& f) {
-  Slices s{lines_of(out, dim), index, dim, op, wrap};
+void each_slice(const Tensor& out, int dim, const Tensor& index, const char* op, F&& f) {
+  Slices s = slices_of(out, dim, index, op);
   each_part(s, [&](int64_t b, int64_t e, int64_t k, int64_t width) { s.run(b, e, k, width, f); });
 }
 
 void fill_slices(Tensor& out, int dim, const Tensor& index, const void* value, const char* op) {
   with_size(item_size(out.dtype), [&]<class U>() {
     U *x = out.data<U>(), v = *static_cast<const U*>(value);
-    each_slice(out, dim, index, op, true,
-               [&](int64_t to, int64_t, int64_t n) { std::fill_n(x + to, n, v); });
+    each_slice(out, dim, index, op, [=](int64_t to, int64_t, auto n) {
+      for (int64_t k = 0; k < n; ++k) x[to + k] = v;
+    });
   });
 }
 
@@ -70,8 +100,12 @@ void copy_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source
   with_size(item_size(out.dtype), [&]<class U>() {
     U* x = out.data<U>();
     auto* s = source.data<U>();
-    each_slice(out, dim, index, op, false,
-               [&](int64_t to, int64_t from, int64_t n) { std::copy_n(s + from, n, x + to); });
+    each_slice(out, dim, index, op, [=](int64_t to, int64_t from, auto n) {
+      if constexpr (std::is_same_v<decltype(n), int64_t>)
+        std::copy_n(s + from, n, x + to);
+      else
+        x[to] = s[from];
+    });
   });
 }
 
@@ -83,11 +117,15 @@ void combine_part(const Slices& s, void* out, const void* source, int64_t o_begi
                   int64_t k, int64_t width) {
   auto* x = static_cast<T*>(out);
   auto* y = static_cast<const T*>(source);
-  s.run(o_begin, o_end, k, width, [&](int64_t to, int64_t from, int64_t n) {
+  s.run(o_begin, o_end, k, width, [=](int64_t to, int64_t from, auto n) {
     T* a = x + to;
     const T* b = y + from;
+    if constexpr (!std::is_same_v<decltype(n), int64_t>) {
+      *a = Combine::apply(*a, *b);
+    } else {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) a[i] = Combine::apply(a[i], b[i]);
+      for (int64_t i = 0; i < n; ++i) a[i] = Combine::apply(a[i], b[i]);
+    }
   });
 }
 
@@ -108,7 +146,7 @@ void add_slices(const Slices& s, Tensor& out, const Tensor& source) {
 void combine_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source, Reduce r,
                     const char* op) {
   Unlocked unlocked(source.numel);
-  Slices s{lines_of(out, dim), index, dim, op};
+  Slices s = slices_of(out, dim, index, op);
   bool real = out.dtype == DType::F32 || out.dtype == DType::F64;
   if (r == Reduce::Sum && real && s.l.inner >= 64) return add_slices(s, out, source);
   CombineSlices part = nullptr;
@@ -156,7 +194,7 @@ void slices_infer(Call& c) {
 // index_add(self, dim, index, source, *, alpha)
 void index_add_run(Call& c) {
   start_from(c.out(0), c.tensor(0));
-  Ref<Tensor> index = index_values(c.tensor(2)), source = contiguous(c.tensor(3));
+  Ref<Tensor> index = index_beside(c.out(0), c.tensor(2)), source = contiguous(c.tensor(3));
   const Scalar& alpha = c.scalar(4);
   if (alpha.re != 1 || alpha.im != 0) {
     Ref<Tensor> scaled = empty(source->sizes(), source->dtype);
@@ -191,7 +229,7 @@ void sum_cells_run(Call& c) {
 
 void index_copy_run(Call& c) {
   start_from(c.out(0), c.tensor(0));
-  Ref<Tensor> index = index_values(c.tensor(2)), source = contiguous(c.tensor(3));
+  Ref<Tensor> index = index_beside(c.out(0), c.tensor(2)), source = contiguous(c.tensor(3));
   copy_slices(c.out(0), dim_of(c, 1), *index, *source, c.op);
 }
 
@@ -205,13 +243,13 @@ void index_reduce_infer(Call& c) {
 }
 void index_reduce_run(Call& c) {
   start_from(c.out(0), c.tensor(0));
-  Ref<Tensor> index = index_values(c.tensor(2)), source = contiguous(c.tensor(3));
+  Ref<Tensor> index = index_beside(c.out(0), c.tensor(2)), source = contiguous(c.tensor(3));
   int dim = dim_of(c, 1);
   reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5),
               [&](Tensor& to, const Scalar* number, Reduce r) {
                 if (!number) return combine_slices(to, dim, *index, *source, r, c.op);
                 if (r == Reduce::Replace) return fill_slices(to, dim, *index, *number, c.op);
-                each_slice(to, dim, *index, c.op, false, [&](int64_t at, int64_t, int64_t n) {
+                each_slice(to, dim, *index, c.op, [&](int64_t at, int64_t, int64_t n) {
                   for (int64_t k = 0; k < n; ++k) to.data<int64_t>()[at + k] += number->i;
                 });
               });
@@ -230,11 +268,13 @@ void index_fill_infer(Call& c) {
   c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype);
 }
 void index_fill_run(Call& c) {
-  start_from(c.out(0), c.tensor(0));
-  Ref<Tensor> index = index_values(c.tensor(2));
-  if (!c.tensor_or_null(3)) return fill_slices(c.out(0), dim_of(c, 1), *index, c.scalar(3), c.op);
-  Ref<Tensor> one = contiguous_as(c.tensor(3), c.out(0).dtype);
-  fill_slices(c.out(0), dim_of(c, 1), *index, one->raw(), c.op);
+  Tensor& out = c.out(0);
+  start_from(out, c.tensor(0));
+  int dim = dim_of(c, 1);
+  Ref<Tensor> index = wrapped(index_values(c.tensor(2)), size_or_one(out, dim));
+  if (!c.tensor_or_null(3)) return fill_slices(out, dim, *index, c.scalar(3), c.op);
+  Ref<Tensor> one = contiguous_as(c.tensor(3), out.dtype);
+  fill_slices(out, dim, *index, one->raw(), c.op);
 }
 
 // --- put(self, index, source, accumulate): positions in the flattened tensor
@@ -249,23 +289,37 @@ void put_infer(Call& c) {
          "of elements, but got source ", source.numel, " and index ", index.numel);
   c.add_out(t.sizes(), t.dtype);
 }
+// Refuses positions outside a flat tensor of n elements, where negative ones count from the end.
+void check_flat(const Tensor& index, int64_t n) {
+  const int64_t *ix = index.data<int64_t>(), *end = ix + index.numel;
+  auto outside = [n](int64_t i) { return i < -n || i >= n; };
+  uint64_t bad = 0;
+  for (const int64_t* i = ix; i != end; ++i) bad |= outside(*i);
+  if (bad)
+    fail(ErrorKind::Index, "put_(): out of range: tried to access index ",
+         *std::find_if(ix, end, outside), " on a tensor of ", n, " elements");
+}
+template <class Combine, class T>
+void put_elements(const Tensor& index, const T* source, T* out, int64_t n) {
+  const int64_t* ix = index.data<int64_t>();
+#pragma GCC unroll 4
+  for (int64_t j = 0; j < index.numel; ++j) {
+    T& target = out[ix[j] + (ix[j] < 0 ? n : 0)];
+    target = Combine::apply(target, source[j]);
+  }
+}
 void put_run(Call& c) {
   Tensor& out = c.out(0);
   start_from(out, c.tensor(0));
-  Ref<Tensor> index = contiguous(c.tensor(1)), source = contiguous(c.tensor(2));
-  bool add = c.flag(3);
-  int64_t n = out.numel;
+  Ref<Tensor> index = index_beside(out, c.tensor(1)), source = contiguous(c.tensor(2));
   Unlocked unlocked(index->numel);
-  dispatch(out.dtype, [&]<class T>() {
-    T* x = out.data<T>();
-    auto* s = source->data<T>();
-    for (int64_t j = 0; j < index->numel; ++j) {
-      int64_t i = index->data<int64_t>()[j], at = i < 0 ? i + n : i;
-      if (static_cast<uint64_t>(at) >= static_cast<uint64_t>(n))
-        fail(ErrorKind::Index, "put_(): out of range: tried to access index ", i,
-             " on a tensor of ", n, " elements");
-      x[at] = add ? Add::apply(x[at], s[j]) : s[j];
-    }
+  check_flat(*index, out.numel);
+  if (c.flag(3))
+    return dispatch(out.dtype, [&]<class T>() {
+      put_elements<Add>(*index, source->data<T>(), out.data<T>(), out.numel);
+    });
+  with_size(item_size(out.dtype), [&]<class U>() {
+    put_elements<Replace>(*index, source->data<U>(), out.data<U>(), out.numel);
   });
 }
 
@@ -285,15 +339,17 @@ void masked_scatter_run(Call& c) {
   Ref<Tensor> mask = empty(out.sizes(), DType::Bool), source = contiguous(c.tensor(2));
   copy_into(*mask, c.tensor(1));
   Unlocked unlocked(out.numel);
+  const bool* m = mask->data<bool>();
+  int64_t places = 0;
+  for (int64_t i = 0; i < out.numel; ++i) places += m[i];
+  RL_CHECK(places <= source->numel, "masked_scatter: expected source to have at least as many ",
+           "elements as the mask has true values, got ", source->numel);
   with_size(item_size(out.dtype), [&]<class U>() {
     U* x = out.data<U>();
-    auto* s = source->data<U>();
-    int64_t used = 0;
-    for (int64_t i = 0; i < out.numel; ++i) {
-      if (!mask->data<bool>()[i]) continue;
-      RL_CHECK(used < source->numel, "masked_scatter: expected source to have at least as many ",
-               "elements as the mask has true values, got ", source->numel);
-      x[i] = s[used++];
+    const U *s = source->data<U>(), *end = s + places;
+    for (int64_t i = 0; s != end; ++i) {  // no branch could foresee the mask
+      x[i] = m[i] ? *s : x[i];
+      s += m[i];
     }
   });
 }

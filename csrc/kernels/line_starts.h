@@ -33,12 +33,13 @@ class LineStarts {
 
 // Refuses positions outside 0 to n - 1. A pass of its own where lines have one element: it is
 // vectorised, and the loop that moves the elements is left without a branch.
-inline void check_indices(const int64_t* index, int64_t count, int64_t n, const char* op, int dim) {
+inline void check_indices(const int64_t* index, int64_t count, int64_t n, const char* op, int dim,
+                          ErrorKind kind = ErrorKind::Runtime) {
   auto outside = [=](int64_t i) { return static_cast<uint64_t>(i) >= static_cast<uint64_t>(n); };
   uint64_t bad = 0;
   for (int64_t j = 0; j < count; ++j) bad |= outside(index[j]);
   if (!bad) return;
-  bad_index(ErrorKind::Runtime, op, *std::find_if(index, index + count, outside), dim, n);
+  bad_index(kind, op, *std::find_if(index, index + count, outside), dim, n);
 }
 
 }  // namespace rl

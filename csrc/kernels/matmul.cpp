@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/gemm.h"
+#include "kernels/gemm_batch.h"
 #include "plan/copy.h"
 #include "plan/parallel.h"
 
@@ -98,6 +98,31 @@ void product_at(const Batched& p, int64_t i) {
   gemm(p.read, a, b, p.out + i * cells * item_size(p.dtype), p.b.cols, p.accumulate);
 }
 
+// How far on the next product's operand is, if that is the same for all; else -1.
+int64_t even_step(Sizes batch, const std::vector<int64_t>& steps) {
+  int64_t step = 0, count = 1;
+  for (size_t d = batch.size(); d-- > 0; count *= batch[d]) {
+    if (batch[d] == 1) continue;
+    if (count == 1) step = steps[d];
+    if (steps[d] != step * count) return -1;
+  }
+  return step;
+}
+
+// The same as product_at of each.
+void products(const Batched& p, int64_t begin, int64_t end, int64_t a_step, int64_t b_step) {
+  if (a_step < 0 || b_step < 0 || end - begin < 4 || item_size(p.read) == 1 ||
+      p.read == DType::BF16) {
+    for (int64_t i = begin; i < end; ++i) product_at(p, i);
+    return;
+  }
+  BatchOperand a{p.a, a_step}, b{p.b, b_step};
+  int64_t item = item_size(p.read);
+  a.first.data = offset(p.a, begin * a_step, item);
+  b.first.data = offset(p.b, begin * b_step, item);
+  gemm_batch(p.read, a, b, p.out + begin * p.a.rows * p.b.cols * item, end - begin, p.accumulate);
+}
+
 // Whole products per thread?
 bool splits(int64_t count, int64_t work) { return count > 1 && work < (int64_t{1} << 24); }
 
@@ -107,10 +132,9 @@ void run_batches(const Batched& p, int64_t count) {
     for (int64_t i = 0; i < count; ++i) product_at(p, i);
     return;
   }
+  int64_t a_step = even_step(p.batch, p.a_steps), b_step = even_step(p.batch, p.b_steps);
   parallel_for(count, std::max<int64_t>(1, 65536 / std::max<int64_t>(1, work)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t i = begin; i < end; ++i) product_at(p, i);
-               });
+               [&](int64_t begin, int64_t end) { products(p, begin, end, a_step, b_step); });
 }
 
 // out (row-major, compute dtype) = a b over the broadcast batch, or += when accumulate.
@@ -133,16 +157,20 @@ void multiply(Tensor& a, Tensor& b, bool b_transposed, Tensor& out, Sizes batch,
   run_batches(p, count);
 }
 
+// The dtype that products of d are computed in. Those of 8-bit integers are the low halves of
+// 16-bit ones, which processors multiply whole vectors of.
+DType product_dtype(DType d) { return d == DType::I8 || d == DType::U8 ? DType::I16 : widened(d); }
+
 // The dtype to read operands in: BFloat16 itself where large products of it are multiplied so.
 DType read_dtype(const Tensor& a, const Tensor& b, bool b_transposed, Sizes batch) {
-  if (a.dtype != DType::BF16 || in_parallel()) return widened(a.dtype);
+  if (a.dtype != DType::BF16 || in_parallel()) return product_dtype(a.dtype);
   Matrix ma = trailing(a, false), mb = trailing(b, true);
   if (b_transposed) mb = transposed(mb);
   int64_t count = 1;
   for (int64_t s : batch) count *= s;
   if (b.ndim <= 2) ma.rows *= std::exchange(count, 1);
   bool takes = gemm_takes_bfloat16(ma, mb) && !splits(count, ma.rows * ma.cols * mb.cols);
-  return takes ? a.dtype : widened(a.dtype);
+  return takes ? a.dtype : product_dtype(a.dtype);
 }
 
 // Computes into call.out(0), through a row-major buffer of the compute dtype where needed.
@@ -151,7 +179,7 @@ template <class Start>
 void run_product(Call& c, Tensor& a, Tensor& b, bool b_transposed, Sizes batch, bool accumulate,
                  Start start) {
   Tensor& out = c.out(0);
-  DType compute = widened(a.dtype), read = read_dtype(a, b, b_transposed, batch);
+  DType compute = product_dtype(a.dtype), read = read_dtype(a, b, b_transposed, batch);
   Ref<Tensor> ra = readable(a, read, false), rb = readable(b, read, true);
   bool direct = out.contiguous && out.dtype == compute;
   Ref<Tensor> buffer = direct ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
@@ -293,7 +321,7 @@ void add_product_run(Call& c) {
     };
     if (is_one(alpha)) return run_product(c, a, b, false, batch, keep, start);
   }
-  DType compute = widened(a.dtype);
+  DType compute = product_dtype(a.dtype);
   Ref<Tensor> ra = readable(a, compute, false), rb = readable(b, compute, true);
   Ref<Tensor> product = empty(c.out(0).sizes(), compute);
   if (product->numel) multiply(*ra, *rb, false, *product, batch, false);

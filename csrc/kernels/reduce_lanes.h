@@ -13,10 +13,34 @@ namespace {
 template <class T>
 constexpr bool kHasVectors = std::is_arithmetic_v<T>;
 
+// The real parts and the imaginary parts of n numbers, which lie by turns, through a Step that does
+// not mix them.
+template <class Step, class R>
+Complex<R> fold_parts(const Complex<R>* numbers, int64_t n) {
+  constexpr int64_t V = kLanes<R>, L = 4 * V;
+  auto* x = reinterpret_cast<const R*>(numbers);
+  Vector<R> a = Vector<R>{} + Step::template none<R>(), b = a, c = a, d = a;
+  int64_t i = 0;
+  for (n *= 2; i + L <= n; i += L) {
+    a = Step::next(a, load_vector(x + i)), b = Step::next(b, load_vector(x + i + V));
+    c = Step::next(c, load_vector(x + i + 2 * V)), d = Step::next(d, load_vector(x + i + 3 * V));
+  }
+  for (; i + V <= n; i += V) a = Step::next(a, load_vector(x + i));
+  auto total = join_pairs<Step, R>(Step::join(Step::join(a, b), Step::join(c, d)));
+  for (; i < n; i += 2) total = {Step::next(total.re, x[i]), Step::next(total.im, x[i + 1])};
+  return total;
+}
+template <class Step, class T>
+constexpr bool kFoldsParts = requires(T x) {
+  x.im;
+  Step::template none<decltype(x.im)>();
+};
+
 // All of x, n >= 1, through Step. If a Step has a `none`, which changes no accumulator, the rest of
 // the vectors is the end of one that begins among them.
 template <class Step, class T>
 T fold_block(const T* x, int64_t n) {
+  if constexpr (kFoldsParts<Step, T>) return fold_parts<Step>(x, n);
   int64_t i = 1;
   T total = Step::first(x[0]);
   if constexpr (kHasVectors<T>) {
@@ -66,6 +90,11 @@ void fold_rows_into(T* out, int64_t width, const Row*... rows) {
 // the accumulators stay in L1 and the rows stream past.
 template <class Step, class T>
 void fold_block_columns(const T* const* rows, int64_t n_rows, int64_t width, T* out) {
+  if constexpr (kFoldsParts<Step, T>) {
+    using R = decltype(out->re);
+    return fold_block_columns<Step>(reinterpret_cast<const R* const*>(rows), n_rows, 2 * width,
+                                    reinterpret_cast<R*>(out));
+  }
   for (int64_t w = 0; w < width; ++w) out[w] = Step::first(rows[0][w]);
   int64_t r = 1;
   for (; r + 4 <= n_rows; r += 4)

@@ -140,6 +140,10 @@ struct TotalOf {
   using type = ComplexTotal;
 };
 template <>
+struct TotalOf<C64> {
+  using type = Simple<C128>;
+};
+template <>
 struct TotalOf<float> {
   using type = Simple<double>;
 };

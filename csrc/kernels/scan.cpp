@@ -7,6 +7,7 @@
 
 #include "core/allocator.h"
 #include "kernels/lines.h"
+#include "kernels/parts.h"
 #include "kernels/vectors.h"
 #include "plan/isa.h"
 #include "plan/pointwise.h"
@@ -155,6 +156,23 @@ void scan_line(const T* first, T* to, int64_t n) {
   }
 }
 
+// Lines of N elements one after another.
+template <class Rule, class T, int N, bool Back>
+void scan_short_lines(const T* x, T* out, int64_t lines) {
+  using W = typename WideOf<T>::type;
+  for (; lines-- > 0; x += N, out += N) {
+    W run = as<W>(x[Back ? N - 1 : 0]);
+    out[Back ? N - 1 : 0] = as<T>(run);
+#pragma GCC unroll 8
+    for (int i = 1; i < N; ++i) {
+      int at = Back ? N - 1 - i : i;
+      run = Rule::combine(run, as<W>(x[at]));
+      out[at] = as<T>(run);
+    }
+  }
+}
+constexpr int64_t kShortLine = 8;
+
 // `width` neighbouring lines whose elements are `step` apart.
 template <class Rule, class T>
 void scan_side_by_side(const T* x, T* out, int64_t n, int64_t step, int64_t width) {
@@ -176,6 +194,10 @@ void scan(const void* from, void* to, const Lines& l) {
   auto* out = static_cast<T*>(to);
   if (l.inner == 1) {
     return parallel_for(l.outer, line_grain(l), [&](int64_t b, int64_t e) {
+      if (!std::is_same_v<Rule, LogSumRule> && l.size > 0 && l.size <= kShortLine)
+        return with_number<kShortLine>(l.size, [&]<int N>() {
+          scan_short_lines<Rule, T, N, Back>(x + b * N, out + b * N, e - b);
+        });
       for (int64_t o = b; o < e; ++o)
         scan_line<Rule, Back>(x + o * l.size, out + o * l.size, l.size);
     });
@@ -192,22 +214,72 @@ void scan(const void* from, void* to, const Lines& l) {
 }
 
 // --- running extrema with positions; equals move the position forward, NaN stays
+template <bool Max, class T>
+bool takes(T value, T best) {  // false for a number against NaN
+  return (Max ? value >= best : value <= best) || value != value;
+}
+
+// N contiguous lines at a time, each a chain of comparisons of its own.
+template <class T, bool Max, int N>
+void extreme_lines(const T* x, T* out, int64_t* indices, int64_t size) {
+  T best[N];
+  int64_t index[N] = {};
+  for (int r = 0; r < N; ++r) best[r] = x[r * size];
+  for (int64_t i = 0; i < size; ++i)
+#pragma GCC unroll 4
+    for (int r = 0; r < N; ++r) {
+      T v = x[r * size + i];
+      bool taken = takes<Max>(v, best[r]);
+      best[r] = taken ? v : best[r];
+      index[r] = taken ? i : index[r];
+      out[r * size + i] = best[r];
+      indices[r * size + i] = index[r];
+    }
+}
+
+// `width` neighbouring lines whose elements are `step` apart.
+template <class T, bool Max>
+void extremes_side_by_side(const T* x, T* out, int64_t* indices, int64_t n, int64_t step,
+                           int64_t width) {
+  // As wide as the elements: one mask serves both.
+  using Index = std::conditional_t<sizeof(T) == 4, uint32_t, int64_t>;
+  T best[kTile];
+  Index index[kTile] = {};
+  std::copy_n(x, width, best);
+  for (int64_t i = 0; i < n; ++i, x += step, out += step, indices += step) {
+#pragma GCC ivdep
+    for (int64_t w = 0; w < width; ++w) {
+      bool taken = takes<Max>(x[w], best[w]);
+      best[w] = taken ? x[w] : best[w];
+      index[w] = taken ? static_cast<Index>(i) : index[w];
+      out[w] = best[w];
+    }
+    for (int64_t w = 0; w < width; ++w) indices[w] = index[w];
+  }
+}
+
 template <class T, bool Max>
 void scan_extreme(const void* from, void* to, int64_t* indices, const Lines& l) {
-  parallel_for(l.count(), line_grain(l, 2), [&](int64_t b, int64_t e) {
-    for (int64_t line = b; line < e; ++line) {
-      int64_t at = l.start(line), index = 0;
-      auto* x = static_cast<const T*>(from) + at;
-      auto* out = static_cast<T*>(to) + at;
-      T best = l.size ? x[0] : T{};
-      for (int64_t i = 0; i < l.size; ++i) {
-        T v = x[i * l.inner];
-        if (v != v || (best == best && (Max ? v >= best : v <= best))) best = v, index = i;
-        out[i * l.inner] = best;
-        indices[at + i * l.inner] = index;
-      }
-    }
-  });
+  auto* x = static_cast<const T*>(from);
+  auto* out = static_cast<T*>(to);
+  if (l.inner == 1) {
+    return parallel_for(l.outer, line_grain(l, 2), [&](int64_t b, int64_t e) {
+      int64_t n = l.size;
+      for (; b + 4 <= e; b += 4)
+        extreme_lines<T, Max, 4>(x + b * n, out + b * n, indices + b * n, n);
+      for (; b < e; ++b) extreme_lines<T, Max, 1>(x + b * n, out + b * n, indices + b * n, n);
+    });
+  }
+  RL_CHECK(l.size <= UINT32_MAX, "more than ", int64_t{UINT32_MAX}, " elements along a dimension");
+  int64_t tiles = (l.inner + kTile - 1) / kTile;
+  parallel_for(l.outer * tiles, line_grain(l, 2 * std::min(l.inner, kTile)),
+               [&](int64_t b, int64_t e) {
+                 for (int64_t i = b; i < e; ++i) {
+                   int64_t k = i % tiles * kTile, at = i / tiles * l.size * l.inner + k;
+                   extremes_side_by_side<T, Max>(x + at, out + at, indices + at, l.size, l.inner,
+                                                 std::min(kTile, l.inner - k));
+                 }
+               });
 }
 
 // --- infer and run

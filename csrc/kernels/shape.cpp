@@ -410,6 +410,45 @@ void repeat_positions_run(Call& c) {  // repeats: 1-d integers
   c.set_out(0, std::move(out));
 }
 
+// ---- _combination_positions(self, r, with_replacement): what itertools' combinations take of a
+// vector, a row each
+int64_t combinations_of(int64_t n, int64_t r) {
+  __int128 count = 1;
+  for (int64_t i = 1; i <= r; ++i) {
+    count = count * (n - r + i) / i;  // n - r + i over i
+    RL_CHECK(count < (int64_t{1} << 59), "combinations: too many of ", r, " out of ", n);
+  }
+  return static_cast<int64_t>(count);
+}
+void combinations_infer(Call& c) {
+  int64_t n = c.tensor(0).numel, r = c.integer(1), rows = n < 1 ? 0 : c.flag(2) ? n + r - 1 : n;
+  c.add_out(SizeVec{rows < r ? 0 : combinations_of(rows, r), r}, DType::I64);
+}
+// R is r, or 0 for any.
+template <int R>
+void write_combinations(int64_t* to, int64_t n, int64_t r, bool repeats) {
+  const int64_t last = (R ? R : r) - 1, apart = repeats ? 0 : 1;
+  SizeVec row(static_cast<size_t>(last + 1));
+  for (int64_t i = 0; i <= last; ++i) row[i] = i * apart;
+  for (int64_t i = last; i >= 0;) {
+    for (int64_t end = row[last]; end < n; ++end, to += last + 1) {
+      for (int64_t k = 0; k < last; ++k) to[k] = row[k];
+      to[last] = end;
+    }
+    for (i = last - 1; i >= 0 && row[i] == n - 1 - (last - i) * apart;) --i;
+    if (i < 0) return;
+    ++row[i];
+    for (int64_t k = i + 1; k <= last; ++k) row[k] = row[k - 1] + apart;
+  }
+}
+void combinations_run(Call& c) {
+  if (c.out(0).numel == 0) return;
+  int64_t r = c.integer(1);
+  auto write = r == 2 ? write_combinations<2> : write_combinations<0>;
+  write(c.out(0).data<int64_t>(), c.tensor(0).numel, r, c.flag(2));
+}
+
+RL_KERNEL("_combination_positions", combinations_infer, combinations_run);
 RL_KERNEL_FLOAT8("cat", cat_infer, cat_run);
 RL_KERNEL_FLOAT8("stack", stack_infer, stack_run);
 RL_KERNEL_FLOAT8("flip", flip_infer, flip_run);

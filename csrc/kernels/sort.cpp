@@ -19,7 +19,8 @@ struct Line : Keyed<K> {
 // Algorithms on entries, shared by the dtypes of one width of key (hence not inlined).
 template <class E>
 [[gnu::noinline]] void first_k(E* pool, int64_t k, int64_t n) {
-  std::partial_sort(pool, pool + k, pool + n);
+  if (k > 0 && k < n) std::nth_element(pool, pool + k - 1, pool + n);
+  std::sort(pool, pool + k);
 }
 template <class E>
 [[gnu::noinline]] void select(E* e, int64_t k, int64_t n) {
@@ -68,11 +69,12 @@ bool top_few(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* top) {
   return !has_equals(top, k) && !(any_left && left_out == top[k - 1].key());
 }
 
+constexpr int64_t kFew = 16;
+
 // The k first in order: a bounded pool of candidates that shrinks whenever it is full, so most
 // elements cost one comparison with the pool's current bound. False as above.
 template <class K>
 bool top_line(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
-  constexpr int64_t kFew = 16;
   if (k > 0 && k <= kFew) return top_few(l, k, largest, pool);
   K bound = ~K(0), left_out = ~K(0), keys[kKeyRun];
   auto leave_out = [&](int64_t n) {  // all but the first k
@@ -176,9 +178,12 @@ TakeValues values_taker(DType d) {
   return take;
 }
 
-// Sorts the lines [begin, end) of a last dimension, kAbreast at a time by a network.
-void sort_short_lines(const Tensor& x, int64_t n, ReadKeys<uint32_t> read, bool descending,
-                      TakeValues take, void* values, int64_t* indices, int64_t begin, int64_t end) {
+// Sorts the lines [begin, end) of a last dimension, kAbreast at a time by a network. The first
+// `keep` of each are kept, and where equals are among them or come next, equals(line) is called.
+template <class Equals>
+void sort_short_lines(const Tensor& x, int64_t n, int64_t keep, ReadKeys<uint32_t> read,
+                      bool descending, TakeValues take, void* values, int64_t* indices,
+                      int64_t begin, int64_t end, Equals equals) {
   const int64_t item = item_size(x.dtype);
   std::vector<uint32_t> keys(static_cast<size_t>(kAbreast * n));
   std::vector<uint64_t> words(keys.size());
@@ -190,12 +195,14 @@ void sort_short_lines(const Tensor& x, int64_t n, ReadKeys<uint32_t> read, bool 
       for (int64_t j = 0; j < n; ++j)
         words[j * kAbreast + i] = PackedEntry::make(keys[i * n + j], j).word;
     sort_abreast(words.data(), n);
-    int64_t* to = indices + first * n;
-    for (int64_t i = 0; i < count; ++i)
-      for (int64_t j = 0; j < n; ++j) to[i * n + j] = PackedEntry{words[j * kAbreast + i]}.index();
-    for (int64_t i = 0; i < count; ++i)
-      take(start + i * n * item, 1, to + i * n, n,
-           static_cast<char*>(values) + (first + i) * n * item, 1);
+    for (int64_t i = 0; i < count; ++i) {
+      int64_t* to = indices + (first + i) * keep;
+      auto entry = [&](int64_t j) { return PackedEntry{words[j * kAbreast + i]}; };
+      for (int64_t j = 0; j < keep; ++j) to[j] = entry(j).index();
+      equals(Line<uint32_t>{{read, start + i * n * item, n, 1, item}, to, 1}, entry);
+      take(start + i * n * item, 1, to, keep,
+           static_cast<char*>(values) + (first + i) * keep * item, 1);
+    }
   }
 }
 
@@ -239,7 +246,8 @@ void sort_infer(Call& c) {
   two_outputs(c, c.tensor(0).sizes());
 }
 // Many short lines that follow each other, of narrow keys; false if these are others.
-bool sort_by_network(Call& c, int dim, bool descending) {
+template <class Equals>
+bool sort_by_network(Call& c, int dim, int64_t keep, bool descending, Equals equals) {
   const Tensor& self = c.tensor(0);
   Lines l = lines_of(self, dim);
   bool serves = false;
@@ -250,18 +258,53 @@ bool sort_by_network(Call& c, int dim, bool descending) {
       Ref<Tensor> x = contiguous(self);
       Unlocked unlocked(x->numel * 8);
       parallel_for(l.outer, line_grain(l, 8), [&](int64_t begin, int64_t end) {
-        sort_short_lines(*x, l.size, read, descending, values_taker(x->dtype), c.out(0).raw(),
-                         c.out(1).data<int64_t>(), begin, end);
+        sort_short_lines(*x, l.size, keep, read, descending, values_taker(x->dtype), c.out(0).raw(),
+                         c.out(1).data<int64_t>(), begin, end, equals);
       });
     }
   });
   return serves;
 }
 
+// Bools: those that come first and the others, each in their order.
+template <class Step>
+void sort_bool_line(const bool* x, bool* values, int64_t* indices, int64_t n, Step step,
+                    bool descending) {
+  int64_t first = 0;
+  for (int64_t j = 0; j < n; ++j) first += x[j * step] == descending;
+  for (int64_t j = 0, front = 0, back = first; j < n; ++j) {
+    int64_t before = x[j * step] == descending;
+    indices[(back + (front - back) * before) * step] = j;  // no branch could foresee x
+    front += before, back += 1 - before;
+  }
+  for (int64_t j = 0; j < n; ++j) values[j * step] = (j < first) == descending;
+}
+// False for other dtypes.
+bool sort_bools(Call& c, int dim, bool descending) {
+  if (c.tensor(0).dtype != DType::Bool) return false;
+  Ref<Tensor> t = contiguous(c.tensor(0));
+  Lines l = lines_of(*t, dim);
+  Unlocked unlocked(t->numel);
+  parallel_for(l.count(), line_grain(l, 2), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t at = l.start(i);
+      auto sort = [&](auto step) {
+        sort_bool_line(t->data<bool>() + at, c.out(0).data<bool>() + at,
+                       c.out(1).data<int64_t>() + at, l.size, step, descending);
+      };
+      l.inner == 1 ? sort(std::integral_constant<int64_t, 1>()) : sort(l.inner);
+    }
+  });
+  return true;
+}
+
 template <int Dim>
 void sort_run(Call& c) {
   bool descending = c.flag(Dim + 1);
-  if (sort_by_network(c, dim_of(c, Dim), descending)) return;
+  int dim = dim_of(c, Dim);
+  if (sort_bools(c, dim, descending)) return;
+  auto in_order = [](const auto&, auto) {};  // as they are sorted by position too
+  if (sort_by_network(c, dim, size_or_one(c.tensor(0), dim), descending, in_order)) return;
   run_lines(c, Dim, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
     sort_line(l, descending, e, s);
   });
@@ -278,10 +321,23 @@ void topk_infer(Call& c) {
   if (t.ndim) sizes[static_cast<size_t>(dim)] = k;
   two_outputs(c, sizes);
 }
+bool topk_by_network(Call& c, int64_t k, bool largest) {
+  const int dim = dim_of(c, 2);
+  const int64_t n = size_or_one(c.tensor(0), dim);
+  if (k <= kFew || c.out(0).numel == 0) return false;
+  return sort_by_network(c, dim, k, largest, [=](const Line<uint32_t>& l, auto entry) {
+    bool equals = false;
+    for (int64_t j = 1; j < std::min(k + 1, n); ++j) equals |= entry(j).key() == entry(j - 1).key();
+    if (!equals) return;
+    std::vector<EntryOf<uint32_t>> entries(static_cast<size_t>(n));
+    top_of_equals(l, k, largest, entries.data());
+  });
+}
 void topk_run(Call& c) {
   int64_t k = c.integer(1);
   bool largest = c.flag(3);
   if (c.tensor(0).ndim == 0 && k == 0) return;
+  if (topk_by_network(c, k, largest)) return;
   run_lines(c, 2, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
     if (k * 4 < l.n) {
       if (!top_line(l, k, largest, e)) top_of_equals(l, k, largest, e);

@@ -116,10 +116,40 @@ void unique_run(Call& c) {
   finish(c, *x, false, order, elements_change(*x, order));
 }
 
+// _unique_consecutive(self, inverse, counts): what is not asked for stays empty.
+template <class T>
+void merge_neighbours(Call& c, const Tensor& x) {
+  const T* v = x.data<T>();
+  const int64_t n = x.numel;
+  int64_t runs = n > 0;
+  for (int64_t i = 1; i < n; ++i) runs += v[i] != v[i - 1];
+  Ref<Tensor> values = empty(SizeVec{runs}, x.dtype);
+  Ref<Tensor> inverse = empty(SizeVec{c.flag(1) ? n : 0}, DType::I64);
+  Ref<Tensor> counts = empty(SizeVec{c.flag(2) ? runs : 0}, DType::I64);
+  T* value = values->data<T>();
+  int64_t *at = inverse->data<int64_t>(), *count = counts->data<int64_t>();
+  // Every element is written, as no branch could foresee which begin a run; the next that does
+  // overwrites one that does not.
+  if (n > 0) value[0] = v[0];
+  for (int64_t i = 1, k = 1; k < runs; ++i) {
+    value[k] = v[i];
+    k += v[i] != v[i - 1];
+  }
+  if (inverse->numel) at[0] = 0;
+  for (int64_t i = 1; i < inverse->numel; ++i) at[i] = at[i - 1] + (v[i] != v[i - 1]);
+  if (counts->numel) count[runs - 1] = n;  // first the ends
+  for (int64_t i = 1, k = 0; k + 1 < counts->numel; ++i) {
+    count[k] = i;
+    k += v[i] != v[i - 1];
+  }
+  for (int64_t k = counts->numel; --k > 0;) count[k] -= count[k - 1];
+  c.set_out(0, std::move(values));
+  c.set_out(1, std::move(inverse));
+  c.set_out(2, std::move(counts));
+}
 void unique_consecutive_run(Call& c) {
   Ref<Tensor> x = contiguous(c.tensor(0));
-  Positions order = in_order(x->numel);
-  finish(c, *x, false, order, elements_change(*x, order));
+  dispatch(x->dtype, [&]<class T>() { merge_neighbours<T>(c, *x); });
 }
 
 // Rows of a matrix, read as its dtype by the two functions, so that one sort and one walk

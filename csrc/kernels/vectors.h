@@ -85,6 +85,17 @@ inline T join_lanes(typename VectorOf<T, Bytes>::type v) {
     return join_lanes<Step, T, Bytes / 2>(Step::join(half[0], half[1]));
   }
 }
+// The same for pairs of lanes.
+template <class Step, class T, int Bytes = kVectorBytes>
+inline Complex<T> join_pairs(typename VectorOf<T, Bytes>::type v) {
+  if constexpr (Bytes == 2 * sizeof(T)) {
+    return {v[0], v[1]};
+  } else {
+    typename VectorOf<T, Bytes / 2>::type half[2];
+    __builtin_memcpy(half, &v, sizeof v);
+    return join_pairs<Step, T, Bytes / 2>(Step::join(half[0], half[1]));
+  }
+}
 // The last `count` lanes of v; those before them are `none`.
 template <class T>
 inline Vector<T> last_lanes(Vector<T> v, int64_t count, T none) {

@@ -413,6 +413,17 @@ bool run_laid_out(const PointwiseKernel& k, Compute compute, Tensor& out,
   return any;
 }
 
+// Does the first operand have one element a row, and the second not, and may they change places?
+// The second is read so without copies (one_a_row).
+bool better_turned(const PointwiseKernel& k, std::span<const PointwiseInput> in,
+                   const Scalar* params) {
+  if (in.size() != 2 || !in[0].tensor || !in[1].tensor) return false;
+  auto single = [](const Tensor& t) { return t.ndim == 0 || t.size(t.ndim - 1) == 1; };
+  if (!single(*in[0].tensor) || single(*in[1].tensor)) return false;
+  std::string_view name = k.name;
+  return name == "mul" || (name == "add" && params[0].re == 1 && params[0].im == 0);
+}
+
 }  // namespace
 
 void run_pointwise(const PointwiseKernel& k, Compute compute, Tensor& out,
@@ -426,6 +437,10 @@ void run_pointwise(const PointwiseKernel& k, Compute compute, Tensor& out,
     }
   if (run_direct(k, compute, out, inputs, params)) return;
   if (run_laid_out(k, compute, out, inputs, params)) return;
+  if (better_turned(k, inputs, params)) {
+    const PointwiseInput turned[] = {inputs[1], inputs[0]};
+    return run_pointwise(k, compute, out, turned, params);
+  }
   Plan p{k,
          k.fn[static_cast<int>(compute)],
          compute,

@@ -178,6 +178,18 @@ def _restride(batch, x, stride, offset, to_size, to_stride, to_offset, average):
     return batch.run(x, (step, *stride), offset, size, (step, *to_stride), to_offset, average)
 
 
+@rule("diag_embed")
+def _diag_embed(batch, x, offset, dim1, dim2):
+    """The dimensions are the result's."""
+    rank = batch.rank(0) + 1
+    return batch.run(batch.front(0), offset, shift(dim1, rank), shift(dim2, rank))
+
+
+@rule("_cross")
+def _cross(batch, a, b, dim):
+    return batch.run(batch.front(0), batch.front(1), shift(dim, batch.rank(0)))
+
+
 @rule("roll")
 def _roll(batch, x, shifts, dims):
     if dims:

@@ -179,9 +179,9 @@ def block_diag(*tensors):
             )
     width, left, rows = sum([b.shape[1] for b in blocks]), 0, []
     for b in blocks:
-        n, m = b.shape
-        rows.append(rl.cat([b.new_zeros(n, left), b, b.new_zeros(n, width - left - m)], 1))
-        left += m
+        right = width - left - b.shape[1]
+        rows.append(rl.constant_pad_nd(b, (left, right)))
+        left = width - right
     return rl.cat(rows, 0)
 
 

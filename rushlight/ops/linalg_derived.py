@@ -384,8 +384,16 @@ def chain_matmul(*matrices, out=None):
 
 
 def _in_best_order(matrices, out=None):
-    sizes = [x.shape[0] for x in matrices] + [matrices[-1].shape[1]]
-    return _chain_product(matrices, _chain_splits(sizes), 0, len(matrices) - 1, out)
+    sizes = (*[x.shape[0] for x in matrices], matrices[-1].shape[1])
+    split = _known_splits.get(sizes)
+    if split is None:
+        if len(_known_splits) >= 256:
+            _known_splits.clear()
+        split = _known_splits[sizes] = _chain_splits(sizes)
+    return _chain_product(matrices, split, 0, len(matrices) - 1, out)
+
+
+_known_splits = {}  # sizes: where to split; programs repeat themselves
 
 
 def _chain_splits(sizes):

@@ -203,7 +203,7 @@ def outer(self, vec2):
             raise RuntimeError(
                 f"outer: expected {name} to be a 1-D tensor, got shape {tuple(x.shape)}"
             )
-    return self.unsqueeze(1) * vec2
+    return vec2 * self.unsqueeze(1)  # rows are read whole, and one element each
 
 
 @op("ger(Tensor self, Tensor vec2, *, Tensor? out=None) -> Tensor")

@@ -189,10 +189,16 @@ def kron(self, other):
     return (left * right).reshape([m * n for m, n in zip(a, b)])
 
 
-def _cross(a, b, dim):
-    p, q, r = a.unbind(dim)
-    x, y, z = b.unbind(dim)
-    return rl.stack((q * z - r * y, r * x - p * z, p * y - q * x), dim)
+@op("_cross(Tensor self, Tensor other, int dim) -> Tensor", at=("internal",))
+def _cross(self, other, dim):
+    """The vector product of two tensors of one shape and dtype, along a dimension of 3."""
+    ...
+
+
+_cross.vjp(
+    self=lambda g, other, dim: _cross(conjugate(other), g, dim),
+    other=lambda g, self, dim: _cross(g, conjugate(self), dim),
+)
 
 
 @op("cross(Tensor self, Tensor other, int? dim=None) -> Tensor", grad_name="LinalgCrossBackward0")
@@ -229,7 +235,18 @@ def _linalg_cross(self, other, dim=-1):
             f"linalg.cross: inputs dimension {dim} must have length 3. "
             f"Got {self.size(dim)} and {other.size(dim)}"
         )
-    return _cross(*rl.broadcast_tensors(self, other), dim)
+    dtype = rl.promote_types(self.dtype, other.dtype)
+    return _cross(*rl.broadcast_tensors(self.to(dtype), other.to(dtype)), dim)
+
+
+@op(
+    "_combination_positions(Tensor self, int r, bool with_replacement) -> Tensor",
+    at=(),
+    differentiable=False,
+)
+def _combination_positions(self, r, with_replacement):
+    """The places of the elements that `combinations` selects, int64."""
+    ...
 
 
 @op("combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor")
@@ -249,11 +266,7 @@ def combinations(self, r=2, with_replacement=False):
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
         return self.new_empty(0)
-    import itertools
-
-    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    rows = list(choose(range(self.size(0)), r))
-    return self[rl.tensor(rows, dtype=rl.int64).reshape(len(rows), r)]
+    return self[_combination_positions(self.detach(), r, with_replacement)]
 
 
 # ---- statistics and distances

@@ -108,9 +108,13 @@ def _unique(self):
     ...
 
 
-@op("_unique_consecutive(Tensor self) -> (Tensor, Tensor, Tensor)", at=(), differentiable=False)
-def _unique_consecutive(self):
-    """Runs of equal elements: values, each element's run, lengths."""
+@op(
+    "_unique_consecutive(Tensor self, bool inverse, bool counts) -> (Tensor, Tensor, Tensor)",
+    at=(),
+    differentiable=False,
+)
+def _unique_consecutive(self, inverse, counts):
+    """Runs of equal elements: values, each element's run, lengths; empty if not asked for."""
     ...
 
 
@@ -127,8 +131,10 @@ def _unique_rows(self, consecutive):
 def _distinct(self, dim, consecutive, return_inverse, return_counts):
     x = self.detach()
     if dim is None:
-        values, inverse, counts = (_unique_consecutive if consecutive else _unique)(x)
-        inverse = inverse.reshape(self.shape)
+        values, inverse, counts = (
+            _unique_consecutive(x, return_inverse, return_counts) if consecutive else _unique(x)
+        )
+        inverse = inverse.reshape(self.shape) if return_inverse else None
     else:
         rows = x.movedim(dim, 0)
         if x.numel() == 0 and rows.shape[0] != 0:

@@ -70,7 +70,9 @@ def to_dense(sparse, dtype=None, *, masked_grad=None):
 def _scatter(values, at, size):
     if values.dtype == rl.bool:
         return _scatter(values.to(rl.uint8), at, size) != 0
-    return values.new_zeros(size).index_put(tuple(at), values, accumulate=True)
+    zeros = values.new_zeros(size)
+    put = zeros.index_put if values.requires_grad else zeros.index_put_
+    return put(tuple(at), values, accumulate=True)
 
 
 def _dense_of_blocks(sparse, at, values):

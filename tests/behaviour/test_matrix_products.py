@@ -103,3 +103,63 @@ def test_products_of_bfloat16_round_once(rows, depth, cols, layout):
     check(rl.stack((a, a)).matmul(b)[1], wide_a @ wide_b)
     check(rl.nn.functional.linear(a, b.t(), bias), wide_a @ wide_b + wide_bias)
     check(rl.addmm(bias, a, b, beta=2, alpha=0.5), wide_a @ wide_b / 2 + 2 * wide_bias)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "int64"])
+@pytest.mark.parametrize("rows, depth, cols", [*SIZES[:9], (1, 300, 40), (40, 300, 1), (9, 1, 70)])
+def test_integers_of_any_size_wrap(dtype, rows, depth, cols):
+    limits = np.iinfo(dtype)
+    random = np.random.default_rng(rows)
+    a, b, start = [
+        random.integers(limits.min, limits.max, size, dtype=dtype, endpoint=True)
+        for size in ((rows, depth), (depth, cols), (rows, cols))
+    ]
+    wide = a.astype("int64") @ b.astype("int64")  # numpy's arrays wrap without a word
+    for right in (rl.tensor(b), rl.tensor(b).t().contiguous().t()):
+        for left in (rl.tensor(a), rl.tensor(a).t().contiguous().t()):
+            assert (rl.mm(left, right).numpy() == wide.astype(dtype)).all()
+        added = rl.addmm(rl.tensor(start), rl.tensor(a), right, beta=3, alpha=-2)
+        assert (added.numpy() == (3 * start.astype("int64") - 2 * wide).astype(dtype)).all()
+    batch = rl.matmul(rl.tensor(a).expand(3, -1, -1), rl.tensor(b))
+    assert batch.dtype == rl.tensor(a).dtype and (batch.numpy() == wide.astype(dtype)).all()
+    assert (
+        rl.mv(rl.tensor(a), rl.tensor(b[:, 0].copy())).numpy() == wide[:, 0].astype(dtype)
+    ).all()
+
+
+BATCHES = [
+    (1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 4, 4), (1, 4, 1), (7, 3, 1), (1, 3, 7), (5, 1, 4),
+    (8, 8, 1), (16, 16, 1), (9, 17, 1), (1, 31, 1), (1, 63, 1), (6, 35, 1), (1, 8, 8),
+    (8, 8, 8), (2, 0, 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.int16, rl.int64, rl.complex64])
+@pytest.mark.parametrize("rows, depth, cols", BATCHES)
+def test_batches_of_small_products(dtype, rows, depth, cols):
+    for count in (1, 3, 4, 29):
+        a = rl.randint(-9, 9, (count, rows, depth)).to(dtype)
+        b = rl.randint(-9, 9, (count, depth, cols)).to(dtype)
+        start = rl.randint(-9, 9, (count, rows, cols)).to(dtype)
+        expected = np.matmul(a.numpy(), b.numpy())
+        for left in (a, a.mT.contiguous().mT, rl.cat([a, a], 2)[:, :, :depth]):
+            for right in (b, b.mT.contiguous().mT, rl.cat([b, b], 0)[::2][:count] * 0 + b):
+                assert (rl.bmm(left, right).numpy() == expected).all()
+        assert (rl.baddbmm(start, a, b).numpy() == start.numpy() + expected).all()
+        assert (rl.matmul(a[:, None], b[None, :]).numpy() == np.matmul(
+            a.numpy()[:, None], b.numpy()[None])).all()  # fmt: skip
+        assert (rl.matmul(a[0], b).numpy() == np.matmul(a.numpy()[0], b.numpy())).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 7, 8, 12, 15, 16, 17, 24, 31, 33, 47, 64, 100])
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+def test_rows_times_a_vector_of_any_length(n, dtype):
+    for rows in (1, 2, 4, 5, 11):
+        a, x = rl.randn(rows, n, dtype=dtype), rl.randn(n, dtype=dtype)
+        wide = a.double().numpy() @ x.double().numpy()
+        bound = n * rl.finfo(dtype).eps * (np.abs(a.numpy()) @ np.abs(x.numpy()))
+        assert (np.abs(a.mv(x).numpy() - wide) <= bound).all()
+        each = rl.stack([a[i : i + 1].mv(x)[0] for i in range(rows)])
+        assert rl.equal(a.mv(x), each)  # one order of additions
+        a[0, n - 1] = float("inf")
+        assert a.mv(x.abs())[0].item() == float("inf") and a.mv(x)[1:].isfinite().all()

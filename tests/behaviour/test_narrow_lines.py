@@ -94,3 +94,83 @@ def test_extremes_in_short_lines():
         assert str(x.sort(1)[0][:, 2:4].tolist()) == str([[-0.0, 0.0]] * 20)
     ends = rl.tensor([[2**31 - 1, -(2**31), 0]] * 20, dtype=rl.int32)
     assert ends.argsort(1).tolist() == [[1, 2, 0]] * 20
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 7, 8, 9, 17])
+@pytest.mark.parametrize("lines", [1, 3, 4, 5, 70])
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.int64, rl.complex64, rl.bfloat16])
+def test_running_sums_and_products(lines, width, dtype):
+    x = lines_of((lines, width), rl.int64) % 3 - 1
+    sums, products = [], []
+    for row in x.tolist():
+        sums.append([sum(row[: i + 1]) for i in range(width)])
+        products.append([1] * width)
+        for i in range(width):
+            products[-1][i] = row[i] * (products[-1][i - 1] if i else 1)
+    t = x.to(dtype)
+    for lines_first in (t, t.t().contiguous().t()):
+        assert rl.equal(lines_first.cumsum(1), rl.tensor(sums).to(dtype))
+        assert rl.equal(lines_first.cumprod(1), rl.tensor(products).to(dtype))
+    assert rl.equal(t.t().contiguous().cumsum(0).t(), rl.tensor(sums).to(dtype))
+    if dtype.is_floating_point and dtype != rl.bfloat16:
+        leaf = t.clone().requires_grad_()
+        (g,) = rl.autograd.grad(leaf.cumsum(1), leaf, rl.ones_like(t))
+        assert g.tolist() == [list(range(width, 0, -1))] * lines
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 33])
+@pytest.mark.parametrize("lines", [1, 3, 4, 6, 300])
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.int64, rl.int8, rl.bool, rl.bfloat16])
+def test_running_extremes_and_their_places(lines, width, dtype):
+    x = lines_of((lines, width), rl.int64) % 5
+    if dtype.is_floating_point:
+        x = x.to(dtype)
+        x[::2, width // 2] = float("nan")
+        x[1::3, 0] = -float("inf")
+    x = x.to(dtype)
+    for name in ("cummax", "cummin"):
+        values, places = getattr(x, name)(1)
+        for row, found, at in zip(x.tolist(), values.tolist(), places.tolist()):
+            best, place = row[0], 0
+            for i, v in enumerate(row):
+                if v != v or (v >= best if name == "cummax" else v <= best):
+                    best, place = v, i
+                assert at[i] == place and (
+                    found[i] == best or (found[i] != found[i] and best != best)
+                )
+        down = getattr(x.t().contiguous(), name)(0)
+        assert rl.equal(down[1].t(), places)
+        rl.testing.assert_close(down[0].t(), values, equal_nan=True, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("width", [0, 1, 2, 7, 33, 300])
+@pytest.mark.parametrize("descending", [False, True])
+def test_bools_in_order(width, descending):
+    x = lines_of((5, width), rl.int64) % 3 == 0
+    for t in (x, x.t().contiguous().t()):
+        values, places = t.sort(1, descending=descending)
+        for row, found, at in zip(x.tolist(), values.tolist(), places.tolist()):
+            order = sorted(range(width), key=lambda i, row=row: row[i] != descending)
+            assert at == order and found == [row[i] for i in order]
+    down = x.t().contiguous().sort(stable=True, dim=0, descending=descending)
+    assert rl.equal(down[1].t(), x.sort(1, descending=descending)[1])
+    assert rl.equal(down[0].t(), x.sort(1, descending=descending)[0])
+
+
+@pytest.mark.parametrize(
+    "width, k", [(17, 17), (20, 17), (33, 20), (100, 99), (128, 40), (300, 50)]
+)
+@pytest.mark.parametrize("dtype", [rl.float32, rl.int32, rl.bfloat16, rl.float64])
+@pytest.mark.parametrize("largest", [False, True])
+def test_the_largest_of_many_short_lines(width, k, dtype, largest):
+    distinct = rl.stack([rl.randperm(width) for _ in range(21)]).to(dtype)
+    equals = lines_of((21, width), dtype)
+    for x in (distinct, equals):
+        if dtype.is_floating_point:
+            x[3, width // 2] = x[4, 0] = x[4, 1] = float("nan")
+        values, places = x.topk(k, 1, largest)
+        assert rl.equal(x.gather(1, places).nan_to_num(99), values.nan_to_num(99))
+        ordered = x.sort(1, descending=largest)[0][:, :k]
+        assert rl.equal(values.nan_to_num(99), ordered.nan_to_num(99))
+        for i in range(21):  # one line alone chooses the same among equals
+            assert rl.equal(x[i].topk(k, 0, largest)[1], places[i])

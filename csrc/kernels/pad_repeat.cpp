@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/vectors.h"
+#include "kernels/move_run.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
@@ -79,19 +79,6 @@ PadPlan pad_plan(std::string_view mode, Sizes sizes, Sizes pad) {
   return p;
 }
 
-// Whole vectors, of which the last may go over the one before, or single elements.
-template <class T>
-void copy_run(T* to, const T* from, int64_t n) {
-  constexpr int64_t kStep = kLanes<T>;
-  if (n < kStep) {
-    for (int64_t i = 0; i < n; ++i) to[i] = from[i];
-    return;
-  }
-  for (int64_t i = 0; i + kStep < n; i += kStep) store_vector(to + i, load_vector(from + i));
-  store_vector(to + n - kStep, load_vector(from + n - kStep));
-}
-void copy_run(Bytes16* to, const Bytes16* from, int64_t n) { std::copy_n(from, n, to); }
-
 template <class T>
 void repeat_rows(const PadPlan& p, const T* x, T* out, int64_t begin, int64_t end) {
   const PadAxis& a = p.axis[2];
@@ -101,7 +88,7 @@ void repeat_rows(const PadPlan& p, const T* x, T* out, int64_t begin, int64_t en
       const T* from = x + n * p.in_plane() + p.row(r);
       T* to = out + r * a.out;
       for (int64_t j = 0; j < a.begin; ++j) to[j] = from[a.index[j]];
-      copy_run(to + a.begin, from + a.from, a.end - a.begin);
+      move_run(to + a.begin, from + a.from, a.end - a.begin);
       for (int64_t j = a.end; j < a.out; ++j) to[j] = from[a.index[j]];
     }
 }

@@ -67,3 +67,48 @@ def test_too_much_padding_is_refused():
     for mode in ("reflect", "replicate", "circular"):
         with pytest.raises(RuntimeError):
             F.pad(rl.zeros(1, 1, 0), (1, 1), mode=mode)
+
+
+def filled(x, pad, value):
+    """Constant padding, by positions."""
+    sizes = [n + sum(own) for n, own in zip(x.shape, pad)]
+    at = [rl.arange(size) - before for size, (before, _) in zip(sizes, pad)]
+    y = x
+    for d, (index, n) in enumerate(zip(at, x.shape)):
+        inside = ((index >= 0) & (index < n)).view([-1 if e == d else 1 for e in range(x.dim())])
+        y = rl.where(inside, y.index_select(d, index.clamp(0, max(n - 1, 0))), value)
+    return y.to(x.dtype)
+
+
+DTYPES = (rl.uint8, rl.bfloat16, rl.float32, rl.int64, rl.complex128, rl.bool)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("width", (1, 3, 8, 16, 17, 40, 64, 65, 130))
+def test_constant_borders(dtype, width):
+    x = (rl.arange(3 * 2 * width).view(3, 2, width) % 120).to(dtype)
+    value = True if dtype == rl.bool else 7
+    for pad in (
+        [(0, 0), (1, 2), (2, 3)],
+        [(1, 0), (0, 0), (0, 1)],
+        [(-1, 0), (0, 1), (3, 0)],
+        [(-2, 3), (-2, 1), (1, 1)],
+        [(0, -1), (1, -1), (-1, 5)],
+        [(2, 1), (0, 0), (0, 0)],
+    ):
+        flat = [amount for own in pad[::-1] for amount in own]
+        want = filled(x, pad, value)
+        turned = x.transpose(0, 2).contiguous().transpose(0, 2)
+        for given in (x, turned):
+            assert rl.equal(F.pad(given, flat, value=value), want)
+        out = rl.zeros(want.shape[::-1], dtype=dtype).permute(2, 1, 0)
+        assert rl.equal(rl.constant_pad_nd(x, flat, value, out=out), want)
+    row = x.flatten()
+    assert rl.equal(F.pad(row, (2, 3), value=value), filled(row, [(2, 3)], value))
+    assert F.pad(row[:0], (1, 2), value=value).tolist() == [value] * 3
+
+
+def test_the_constant_is_kept_bit_by_bit():
+    y = F.pad(rl.ones(1, 2), (1, 1, 1, 0), value=-0.0)
+    assert rl.signbit(y).tolist() == [[True] * 4, [True, False, False, True]]
+    assert F.pad(rl.ones(2), (0, 1), value=float("nan"))[2].isnan()

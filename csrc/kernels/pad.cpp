@@ -1,11 +1,16 @@
 // constant_pad_nd: the borders are filled, side by side, and the rest is copied; no element is
-// written twice. Negative amounts cut. Other modes are gathers (ops/pad.py).
+// written twice. Negative amounts cut. Other modes are in pad_repeat.cpp.
 #include <algorithm>
+#include <vector>
 
+#include "kernels/move_run.h"
 #include "plan/copy.h"
 #include "plan/fits.h"
+#include "plan/isa.h"
+#include "plan/parallel.h"
 
 namespace rl {
+namespace RL_ISA_NS {
 namespace {
 
 // What becomes of dimension d: so many cells filled before and after `length` that start at `from`.
@@ -46,7 +51,49 @@ void pad_infer(Call& c) {
   c.add_out(sizes, x.dtype);
 }
 
+// Row-major tensors, dimension by dimension; `value` is an element.
+template <class T>
+struct PadRows {
+  std::vector<Side> sides;
+  SizeVec ins, outs;  // elements that a step along each dimension is
+  T value;
+
+  void fill(size_t d, const T* x, T* to) const {
+    const Side& s = sides[d];
+    const bool last = d + 1 == sides.size();
+    x += s.from * ins[d];
+    to = std::fill_n(to, s.before * outs[d], value);
+    if (last) move_run(to, x, s.length);
+    for (int64_t i = 0; !last && i < s.length; ++i) fill(d + 1, x + i * ins[d], to + i * outs[d]);
+    std::fill_n(to + s.length * outs[d], s.after * outs[d], value);
+  }
+};
+bool pad_rows(Call& c) {
+  const Tensor &x = c.tensor(0), &out = c.out(0);
+  if (!x.contiguous || !out.contiguous || !x.ndim || !x.numel) return false;
+  with_size(item_size(x.dtype), [&]<class T>() {
+    PadRows<T> rows{{},
+                    strides_for(x.sizes(), MemoryFormat::Contiguous),
+                    strides_for(out.sizes(), MemoryFormat::Contiguous),
+                    {}};
+    store_number(&rows.value, x.dtype, c.scalar(2));
+    for (int d = 0; d < x.ndim; ++d) rows.sides.push_back(side_of(c, d));
+    const auto* from = static_cast<const T*>(x.raw());
+    auto* to = static_cast<T*>(out.raw());
+    const Side first = rows.sides[0];
+    Unlocked unlocked(out.numel);
+    if (first.before || first.after || x.ndim == 1) return rows.fill(0, from, to);
+    from += first.from * rows.ins[0];
+    const int64_t grain = std::max<int64_t>(1, 32768 / rows.outs[0]);
+    parallel_for(first.length, grain, [&](int64_t i, int64_t end) {
+      for (; i < end; ++i) rows.fill(1, from + i * rows.ins[0], to + i * rows.outs[0]);
+    });
+  });
+  return true;
+}
+
 void pad_run(Call& c) {
+  if (!c.out(0).numel || pad_rows(c)) return;
   Ref<Tensor> from = Ref<Tensor>::share(&c.tensor(0)), to = Ref<Tensor>::share(&c.out(0));
   for (int d = 0; d < to->ndim; ++d) {
     Side s = side_of(c, d);
@@ -57,7 +104,8 @@ void pad_run(Call& c) {
   }
   copy_into(*to, *from);
 }
-RL_KERNEL_FLOAT8("constant_pad_nd", pad_infer, pad_run);
+RL_ISA_KERNEL_FLOAT8("constant_pad_nd", pad_infer, pad_run);
 
 }  // namespace
+}  // namespace RL_ISA_NS
 }  // namespace rl

@@ -1,6 +1,9 @@
 // Average pooling over fixed and adaptive windows, and its adjoint, which is its gradient.
+#include <numeric>
+
 #include "kernels/pool.h"
 #include "kernels/run_sums.h"
+#include "kernels/vectors.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
@@ -66,6 +69,7 @@ void each_run(const PoolPlan& p, int64_t i, int64_t j, int64_t k, F&& f) {
 
 template <class T>
 T run_sum(const T* x, int64_t n) {
+  if (n < 8) return std::accumulate(x, x + n, T(0));
   return sum_run<T>(0, n, [=](auto at) { return at(x); });
 }
 
@@ -197,6 +201,14 @@ bool short_rows(const PoolPlan& p) {
   return p.fixed && w.out < kRow && w.kernel <= kWindow && p.in_plane() <= kPlane;
 }
 
+// Adaptive windows of a few elements.
+bool short_windows(const PoolPlan& p) {
+  constexpr int64_t kTimes = 4, kPlane = 4096;
+  auto few = [](const PoolAxis& a) { return a.in <= kTimes * a.out; };
+  return !p.fixed && p.in_plane() <= kPlane && p.out_plane() <= kPlane &&
+         std::all_of(p.axis, p.axis + 3, few);
+}
+
 // Rows too short for vectors: the elements of each window are looked up, in the order of taps.
 template <class T>
 void average_short(const AveragePlan& p, const T* x, T* out, int64_t planes) {
@@ -225,15 +237,73 @@ void average_planes(const AveragePlan& p, bool backward, const T* from, T* to, i
   int64_t ins = p.pool.in_plane(), outs = p.pool.out_plane();
   if (std::is_same_v<S, T> && !p.pool.fixed && outs == 1 && ins > 0)
     return backward ? spread_whole(from, ins, to, planes) : average_whole(from, ins, to, planes);
-  if (!backward && short_rows(p.pool)) return average_short(p, from, to, planes);
+  const bool few = short_windows(p.pool) && (std::is_same_v<S, T> || p.pool.dims < 3);
+  if (!backward && (few || short_rows(p.pool))) return average_short(p, from, to, planes);
   for (int64_t n = 0; n < planes; ++n)
     backward ? spread_plane<S>(p, from + n * outs, to + n * ins)
              : average_plane<S>(p, from + n * ins, to + n * outs);
 }
 
+// ---- channels last: a window is a sum of rows of channels
+// The sum of rows `pitch` apart, one vector of each: long ones by parts, which keeps them exact.
+template <class T>
+[[gnu::always_inline]] inline Vector<T> sum_rows(const T* x, int64_t pitch, int64_t rows) {
+  constexpr int64_t kPart = 64;
+  Vector<T> total = {};
+  for (int64_t from = 0; from < rows; from += kPart) {
+    Vector<T> part = {};
+    for (int64_t r = from; r < std::min(from + kPart, rows); ++r)
+      part += load_vector(x + r * pitch);
+    total += part;
+  }
+  return total;
+}
+// One example of so many channels.
+template <class T>
+void average_last(const AveragePlan& p, const T* x, T* out, int64_t channels) {
+  constexpr int64_t kStep = kLanes<T>;
+  each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
+    T* to = out + n * channels;
+    const T divisor = static_cast<T>(by ? by : 1);
+    for (int64_t c = 0; channels >= kStep && c < channels; c += kStep) {
+      const int64_t at = std::min(c, channels - kStep);  // the last over the one before
+      Vector<T> sum = {};
+      each_run(p.pool, i, j, k, [&](int64_t from, int64_t length) {
+        sum += sum_rows(x + from * channels + at, channels, length);
+      });
+      store_vector(to + at, sum / divisor);
+    }
+    for (int64_t c = 0; channels < kStep && c < channels; ++c) {
+      T sum = 0;
+      each_run(p.pool, i, j, k, [&](int64_t from, int64_t length) {
+        T part = 0;
+        for (int64_t q = 0; q < length; ++q) part += x[(from + q) * channels + c];
+        sum += part;
+      });
+      to[c] = sum / divisor;
+    }
+  });
+}
+bool run_last(const Tensor& from, Tensor& out, const AveragePlan& p) {
+  if (from.ndim != p.pool.dims + 2 || !is_channels_last(from) || !is_channels_last(out))
+    return false;
+  const int64_t channels = from.size(1);
+  auto run = [&]<class T>() {
+    Unlocked unlocked(from.numel);
+    parallel_for(from.size(0), plane_grain(from.numel / from.size(0)), [&](int64_t n, int64_t end) {
+      for (; n < end; ++n)
+        average_last(p, from.data<T>() + n * channels * p.pool.in_plane(),
+                     out.data<T>() + n * channels * p.pool.out_plane(), channels);
+    });
+  };
+  if (from.dtype == DType::F32) return run.template operator()<float>(), true;
+  if (from.dtype == DType::F64) return run.template operator()<double>(), true;
+  return false;
+}
+
 void run_average(Call& c, const AveragePlan& p, bool backward) {
   Tensor &from = c.tensor(0), &out = c.out(0);
-  if (!out.numel) return;
+  if (!out.numel || (!backward && run_last(from, out, p))) return;
   DType compute = pool_dtype(from.dtype);
   Ref<Tensor> in = contiguous_as(from, compute);
   bool direct = out.contiguous && out.dtype == compute;

@@ -2,6 +2,7 @@
 // which a table names. The adjoint reads the same table by inputs. Which positions and weights the
 // modes of interpolation take is said in ops/upsample.py. Compiled once per instruction-set level.
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "kernels/pool.h"
@@ -154,6 +155,30 @@ struct Lines {
   int64_t outer, inputs, outputs, inner;
 };
 
+// Several lines as one, where they are too short for vectors: the same terms once for each.
+Terms repeated(const Terms& t, int64_t lines, int64_t inputs) {
+  const SizeVec sizes{t.taps, lines * t.size};
+  Terms all{empty(sizes, DType::I64), empty(sizes, t.weight->dtype), t.taps, lines * t.size};
+  const int64_t bytes = item_size(t.weight->dtype) * t.size;
+  for (int64_t k = 0; k < t.taps; ++k)
+    for (int64_t n = 0; n < lines; ++n) {
+      const int64_t* from = t.index->data<int64_t>() + k * t.size;
+      int64_t* to = all.index->data<int64_t>() + (k * lines + n) * t.size;
+      for (int64_t i = 0; i < t.size; ++i) to[i] = from[i] + n * inputs;
+      std::memcpy(static_cast<char*>(all.weight->raw()) + (k * lines + n) * bytes,
+                  static_cast<const char*>(t.weight->raw()) + k * bytes,
+                  static_cast<size_t>(bytes));
+    }
+  return all;
+}
+int64_t lines_together(const Lines& l) {
+  constexpr int64_t kShort = 32, kTogether = 128;
+  if (l.inner != 1 || l.outputs >= kShort) return 1;
+  int64_t lines = std::min(kTogether / l.outputs, std::max<int64_t>(1, INT32_MAX / l.inputs));
+  while (l.outer % lines) --lines;
+  return lines;
+}
+
 template <class T, class R>
 void mix(const Table<R>& t, const Lines& l, const T* x, T* out) {
   if (l.inner == 1)
@@ -235,7 +260,13 @@ void mix_infer(Call& c) { resized_infer(c, c.integer(1), c.tensor(2).size(1)); }
 void mix_run(Call& c) {
   const Tensor& x = c.tensor(0);
   Terms t = terms(c, 2, weights_of(x.dtype), x.size(c.integer(1)));
-  run_lines(c, c.integer(1), [&](const Lines& l, const void* in, void* out) {
+  const Tensor& y = c.out(0);
+  const bool rows = x.contiguous && y.contiguous && c.integer(1) == x.ndim - 1 && y.numel;
+  const Lines each{rows ? y.numel / t.size : 1, x.size(c.integer(1)), t.size, rows ? 1 : 2};
+  const int64_t lines = lines_together(each);
+  if (lines > 1) t = repeated(t, lines, each.inputs);
+  run_lines(c, c.integer(1), [&](Lines l, const void* in, void* out) {
+    l.outer /= lines, l.inputs *= lines, l.outputs *= lines;
     if (t.taps == 1 && x.dtype != DType::F32 && x.dtype != DType::F64)
       return with_size(item_size(x.dtype), [&]<class T>() {
         pick(t, l, static_cast<const T*>(in), static_cast<T*>(out));

@@ -328,28 +328,6 @@ void repeat_run(Call& c) {
   remap(self, c.out(0), std::move(maps));
 }
 
-// _at_indices(self, indices): the last dimensions, each in the places that its index names
-void indexed_infer(Call& c) {
-  const Tensor& self = c.tensor(0);
-  auto indices = c.tensors(1);
-  SizeVec sizes(self.sizes().begin(), self.sizes().end() - indices.size());
-  for (Tensor* index : indices) sizes.push_back(index->numel);
-  c.add_out(sizes, self.dtype);
-}
-void indexed_run(Call& c) {
-  const Tensor& self = c.tensor(0);
-  if (!c.out(0).numel) return;
-  Maps maps = plain_maps(self);
-  size_t d = maps.size() - c.tensors(1).size();
-  for (Tensor* t : c.tensors(1)) {
-    Ref<Tensor> index = contiguous(*t);
-    SizeVec places;
-    for (int64_t i = 0; i < index->numel; ++i) places.push_back(maps[d][index->data<int64_t>()[i]]);
-    maps[d++] = std::move(places);
-  }
-  remap(self, c.out(0), std::move(maps));
-}
-
 // ---- tril, triu (self, diagonal)
 void triangle_infer(Call& c) {
   RL_CHECK(c.tensor(0).ndim >= 2, c.op, ": input tensor must have at least 2 dimensions, got ",
@@ -454,7 +432,6 @@ RL_KERNEL_FLOAT8("stack", stack_infer, stack_run);
 RL_KERNEL_FLOAT8("flip", flip_infer, flip_run);
 RL_KERNEL_FLOAT8("roll", roll_infer, roll_run);
 RL_KERNEL_FLOAT8("repeat", repeat_infer, repeat_run);
-RL_KERNEL_FLOAT8("_at_indices", indexed_infer, indexed_run);
 RL_KERNEL("tril", triangle_infer, triangle_run<true>);
 RL_KERNEL("triu", triangle_infer, triangle_run<false>);
 RL_KERNEL_FLOAT8("dense_copy", contiguous_infer, copy_run);

@@ -197,10 +197,10 @@ def _roll(batch, x, shifts, dims):
     return x.flatten(1).roll(shifts, (1,)).reshape(x.shape) if batch.rank(0) else x.clone()
 
 
-@rule("_at_indices")
-def _at_indices(batch, x, indices):
+@rule("_repeat_pad", "_repeat_pad_backward")
+def _repeat_pad(batch, x, pad, mode):
     """The last dimensions are those of the examples."""
-    return NotImplemented if any(batch.flags[1]) else batch.run(x, indices)
+    return batch.run(x, pad, mode)
 
 
 @rule("cat", "stack")

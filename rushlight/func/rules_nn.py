@@ -73,6 +73,18 @@ def _pool_scatter(batch, g, indices, size):
     return out.reshape(*lead, *size)
 
 
+@rule("_grid_sample")
+def _grid_sample(batch, x, grid, *rest):
+    out = batch.run(_fold(batch.front(0), 0), _fold(batch.front(1), 0), *rest)
+    return _unfold(out, batch.size, 0)
+
+
+@rule("_grid_sample_backward")
+def _grid_sample_backward(batch, g, x, grid, *rest):
+    slopes = batch.run(*[_fold(batch.front(i), 0) for i in range(3)], *rest)
+    return tuple([_unfold(slope, batch.size, 0) for slope in slopes])
+
+
 @rule("_softmax", "_log_softmax")
 def _softmax(batch, x, dim):
     if batch.rank(0) == 0:

@@ -86,7 +86,7 @@ def values_at(input, index, sizes):
     n, c = input.shape[:2]
     out = tuple(flat.shape[1:])
     cells = flat.shape[1:].numel()
-    flat = flat.view(n, 1, cells).expand(n, c, cells)
+    flat = flat.reshape(n, 1, cells).expand(n, c, cells)
     values = _pool_take(input.reshape(n, c, input.shape[2:].numel()), flat, 1).view((n, c) + out)
     return values * inside.unsqueeze(1).to(values.dtype)
 
@@ -187,11 +187,68 @@ def _bicubic(at, sizes, input, padding, align):
     return total
 
 
+MODES = ("bilinear", "nearest", "bicubic")  # in the order of csrc/kernels/grid_places.h
+PADDINGS = ("zeros", "border", "reflection")  # the same
+_NAMED_AFTER = ("GridSampler2DBackward0",) * 5 + ("GridSampler3DBackward0",)
+
+
+def _samples_in_ops(input, grid, mode, padding, align):
+    """Samples in recorded ops, whose rules give derivatives of any order."""
+    mode, padding = MODES[mode], PADDINGS[padding]
+    if mode == "bilinear":
+        return sampled(input, grid, padding, align)
+    sizes, dims = tuple(input.shape[2:]), input.dim() - 2
+    at = [unnormalize(grid[..., dims - 1 - d], sizes[d], align) for d in range(dims)]
+    if mode == "bicubic":
+        return _bicubic(at, sizes, input, padding, align)
+    at = [_place(x, n, padding, align).round().detach() for x, n in zip(at, sizes)]
+    values = values_at(input, at, sizes)
+    return _attach(values, grid) if grid.requires_grad else values  # its gradient is 0
+
+
+@op(
+    "_grid_sample(Tensor input, Tensor grid, int mode, int padding, bool align) -> Tensor",
+    at=("internal",),
+    grad_name=_NAMED_AFTER,
+)
+def _grid_sample(input, grid, mode, padding, align):
+    """Samples of float32 and float64, see grid_sample.cpp."""
+    return _samples_in_ops(input, grid, mode, padding, align)
+
+
+@_grid_sample.vjp_all
+def _(g, needs, input, grid, mode, padding, align):
+    slopes = _grid_sample_backward(g, input, grid, mode, padding, align, *needs[:2])
+    return [slope if need else None for slope, need in zip(slopes, needs)]
+
+
+@op(
+    "_grid_sample_backward(Tensor grad, Tensor input, Tensor grid, int mode, int padding,"
+    " bool align, bool by_input, bool by_grid) -> (Tensor grad_input, Tensor grad_grid)",
+    at=("internal",),
+)
+def _grid_sample_backward(grad, input, grid, mode, padding, align, by_input, by_grid):
+    """The gradients of `_grid_sample`, empty where they are not asked for."""
+    ...
+
+
+def _slopes_in_ops(grad, input, grid, mode, padding, align):
+    leaves = [t if t.requires_grad else t.detach().requires_grad_() for t in (input, grid)]
+    samples = _samples_in_ops(*leaves, mode, padding, align)
+    return rl.autograd.grad(samples, leaves, grad, create_graph=True)
+
+
+@_grid_sample_backward.vjp_all
+def _(given, needs, grad, input, grid, mode, padding, align):
+    rule = mode, padding, align
+    return through_formula(_slopes_in_ops, given, needs[:3], (grad, input, grid), *rule)
+
+
 @op(
     "grid_sample(Tensor input, Tensor grid, str mode='bilinear', str padding_mode='zeros',"
     " bool? align_corners=None) -> Tensor",
     at=_NN,
-    grad_name=("GridSampler2DBackward0",) * 5 + ("GridSampler3DBackward0",),
+    grad_name=_NAMED_AFTER,
 )
 def grid_sample(input, grid, mode, padding_mode, align_corners):
     """The values of `input` at the positions in `grid`.
@@ -206,12 +263,12 @@ def grid_sample(input, grid, mode, padding_mode, align_corners):
         >>> rl.nn.functional.grid_sample(image, centre, align_corners=True).item()
         1.0
     """
-    if mode not in ("bilinear", "nearest", "bicubic"):
+    if mode not in MODES:
         raise ValueError(
             "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', "
             f"but got: '{mode}'"
         )
-    if padding_mode not in ("zeros", "border", "reflection"):
+    if padding_mode not in PADDINGS:
         raise ValueError(
             "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or "
             f"'reflection', but got: '{padding_mode}'"
@@ -230,13 +287,10 @@ def grid_sample(input, grid, mode, padding_mode, align_corners):
         )
     if mode == "bicubic" and dims != 2:
         raise RuntimeError("grid_sample(): bicubic interpolation only supports 4D input")
-    align, sizes = bool(align_corners), tuple(input.shape[2:])
-    if mode == "bilinear":
-        narrow = is_narrow(input) and grid.dtype == input.dtype
-        return (_narrow_samples if narrow else sampled)(input, grid, padding_mode, align)
-    at = [unnormalize(grid[..., dims - 1 - d], sizes[d], align) for d in range(dims)]
-    if mode == "bicubic":
-        return _bicubic(at, sizes, input, padding_mode, align)
-    at = [_place(x, n, padding_mode, align).round().detach() for x, n in zip(at, sizes)]
-    values = values_at(input, at, sizes)
-    return _attach(values, grid) if grid.requires_grad else values  # its gradient is 0
+    align = bool(align_corners)
+    if input.dtype == grid.dtype:
+        if is_narrow(input) and mode == "bilinear":
+            return _narrow_samples(input, grid, padding_mode, align)
+        if input.dtype in (rl.float32, rl.float64) and 0 < input.shape[2:].numel() < 2**31 - 1:
+            return _grid_sample(input, grid, MODES.index(mode), PADDINGS.index(padding_mode), align)
+    return _samples_in_ops(input, grid, MODES.index(mode), PADDINGS.index(padding_mode), align)

@@ -5,6 +5,7 @@ fold and unfold.
 import rushlight as rl
 from rushlight.ops._attach import attached
 from rushlight.ops._record import op
+from rushlight.ops._rounding import is_narrow
 
 _NN = ("nn.functional",)
 
@@ -48,91 +49,49 @@ def _constant(x, pad, value):
     return outer
 
 
-def _reflect_index(size, before, after):
-    if before >= size or after >= size:
-        raise RuntimeError(
-            f"Argument #4: Padding size should be less than the corresponding input dimension, but "
-            f"got: padding ({before}, {after}) at a dimension of size {size}"
-        )
-    at = rl.arange(-before, size + after)
-    at = at.abs()
-    return (size - 1) - ((size - 1) - at).abs()
-
-
-def _replicate_index(size, before, after):
-    return rl.arange(-before, size + after).clamp(0, max(size - 1, 0))
-
-
-def _circular_index(size, before, after):
-    content = rl.arange(max(-before, 0), size - max(-after, 0))  # negative amounts cut first
-    before, after, size = max(before, 0), max(after, 0), content.shape[0]
-    if before > size or after > size:
-        raise RuntimeError(
-            f"Padding value causes wrapping around more than once: padding ({before}, {after}) at "
-            f"a dimension of size {size}"
-        )
-    return content[rl.arange(-before, size + after) % max(size, 1)]
-
-
-_INDEX = {"reflect": _reflect_index, "replicate": _replicate_index, "circular": _circular_index}
-
-
-def _pad_indices(shape, pad, mode):
-    """The indices of the padded dimensions, outermost first."""
-    found = []
-    for i in range(len(pad) // 2):
-        d, before, after = len(shape) - 1 - i, pad[2 * i], pad[2 * i + 1]
-        if shape[d] + before + after < 1:
-            raise RuntimeError(
-                f"input (size {shape[d]} at dimension {d}) is too small for padding {tuple(pad)}"
-            )
-        found.append(_INDEX[mode](shape[d], before, after))
-    return found[::-1]
-
-
-@op("_at_indices(Tensor self, Tensor[] indices) -> Tensor", at=("internal",))
-def _at_indices(self, indices):
-    """The elements of the last dimensions that their indices name, one for each."""
-    ...
-
-
 @op(
-    "_indexed_pad(Tensor input, any pad, str mode) -> Tensor",
+    "_repeat_pad(Tensor input, int[] pad, str mode) -> Tensor",
     at=("internal",),
     grad_name="PadBackward0",
 )
-def _indexed_pad(input, pad, mode):
-    """Padding that repeats elements of the input."""
-    return _padded(input, pad, mode)
+def _repeat_pad(input, pad, mode):
+    """Padding that repeats elements of the input, of the last one to three dimensions."""
+    ...
 
 
-def _padded(x, pad, mode):
-    return _at_indices(x, _pad_indices(x.shape, pad, mode)) if any(pad) else x
+@op("_repeat_pad_backward(Tensor grad, int[] pad, str mode) -> Tensor", at=("internal",))
+def _repeat_pad_backward(grad, pad, mode):
+    """The adjoint of `_repeat_pad`: sums of the elements that one of the input became."""
+    ...
 
 
-def _indexed_pad_grad(g, input, pad, mode):
-    # Wrapping goes by dimension, the others by plane.
+def _repeat_pad_grad(g, input, pad, mode):
+    if not is_narrow(g):
+        return attached(_repeat_pad_backward(g, pad, mode), input)
+    # In 16 bits, where the order decides what is rounded away, by dimension or by plane.
     sum_up = _sum_by_dimension if mode == "circular" else _sum_planes
     return attached(sum_up(g, input.shape, pad, mode), input)
 
 
 def _sum_by_dimension(g, shape, pad, mode):
-    for d, index in enumerate(_pad_indices(shape, pad, mode), len(shape) - len(pad) // 2):
-        if not any(pad[2 * (len(shape) - 1 - d) :][:2]):
-            continue
-        smaller = g.shape[:d] + shape[d : d + 1] + g.shape[d + 1 :]
-        g = rl.zeros(smaller, dtype=g.dtype).index_add(d, index, g)
+    for d in range(len(shape) - len(pad) // 2, len(shape)):
+        own = pad[2 * (len(shape) - 1 - d) :][:2]
+        if any(own):
+            index = _repeat_pad(rl.arange(shape[d]), own, mode)
+            smaller = g.shape[:d] + shape[d : d + 1] + g.shape[d + 1 :]
+            g = rl.zeros(smaller, dtype=g.dtype).index_add(d, index, g)
     return g
 
 
 def _sum_planes(g, shape, pad, mode):
     dims = len(pad) // 2
     sizes = shape[-dims:]
-    index = _padded(rl.arange(sizes.numel()).view(sizes), pad, mode).flatten()
+    index = _repeat_pad(rl.arange(sizes.numel()).view(sizes), pad, mode).flatten()
     return _sum_cells(g.flatten(-dims), index, sizes.numel()).view(shape)
 
 
-_indexed_pad.vjp(input=_indexed_pad_grad)
+_repeat_pad.vjp(input=_repeat_pad_grad)
+_repeat_pad_backward.vjp(grad=lambda g, pad, mode: _repeat_pad(g, pad, mode))
 
 
 def _indexed(x, pad, mode):
@@ -142,15 +101,15 @@ def _indexed(x, pad, mode):
             f"Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now; got "
             f"mode {mode!r} with {len(pad)} values for a {x.dim()}D input"
         )
-    return _NAMED[mode, dims](x, pad) if (mode, dims) in _NAMED else _indexed_pad(x, pad, mode)
+    return _NAMED[mode, dims](x, pad) if (mode, dims) in _NAMED else _repeat_pad(x, pad, mode)
 
 
 def _named(mode, node, dims):
-    """`_indexed_pad` by one mode, named in the graph after it and the number of dimensions."""
+    """`_repeat_pad` by one mode, named in the graph after it and the number of dimensions."""
 
     def padded(input, pad):
         """Padding of one mode and number of dimensions (internal)."""
-        return _indexed_pad(input, pad, mode)
+        return _repeat_pad(input, pad, mode)
 
     return op(
         f"_pad_{mode}{dims}d(Tensor input, any pad) -> Tensor",
@@ -190,7 +149,7 @@ def pad(input, pad, mode, value):
         )
     if mode == "constant":
         return constant_pad_nd(input, pad, 0.0 if value is None else value)
-    if mode not in _INDEX:
+    if mode not in ("reflect", "replicate", "circular"):
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if value is not None and value != 0:
         raise ValueError(f"Padding mode '{mode}' doesn't take in value argument")

@@ -234,12 +234,14 @@ def _resized(x, out, factors, mode, align, antialias):
     kept = dtype if is_narrow(x) and not (exact or antialias or mode == "bilinear") else None
     if narrow or is_narrow(x) and (not exact or x.requires_grad):  # whose sums are rounded once
         x = x.float()
-    changed = False
+    changed, taps = False, {}  # equal dimensions have the same
     for d in range(len(out) + 1, 1, -1):
         n, m, f = x.shape[d], out[d - 2], factors[d - 2]
         if n == m and (f is None or f == 1 or align or mode == "nearest"):
             continue
-        index, weight = _taps(mode, n, m, f, align, antialias, x.dtype)
+        if (n, m, f) not in taps:
+            taps[n, m, f] = _taps(mode, n, m, f, align, antialias, x.dtype)
+        index, weight = taps[n, m, f]
         used = weight if kept is None else _rounded(weight, kept)
         x, changed = _mix(x, d, index, used, weight), True
         if narrow:  # each pass to the nearest, halves up

@@ -55,3 +55,22 @@ def test_integers_have_nearest_neighbours_but_no_means():
     assert F.interpolate(x, scale_factor=2).flatten().tolist()[:4] == [0, 0, 1, 1]
     with pytest.raises(NotImplementedError, match="not implemented for int64"):
         F.interpolate(x, scale_factor=2, mode="bilinear")
+
+
+@pytest.mark.parametrize("dtype", (rl.float32, rl.float64))
+@pytest.mark.parametrize("lines", ((1, 1), (1, 7), (3, 8), (4, 37), (2, 128)))
+def test_short_lines_together_are_what_each_is(lines, dtype):
+    for before, after in ((12, 6), (5, 9), (3, 31), (40, 1), (6, 32)):
+        for mode in ("linear", "nearest", "nearest-exact"):
+            x = rl.randn(*lines, before, dtype=dtype)
+            y = F.interpolate(x, size=after, mode=mode)
+            alone = [
+                F.interpolate(one.view(1, 1, -1), size=after, mode=mode) for one in x.flatten(0, 1)
+            ]
+            assert rl.equal(y, rl.cat(alone).view(y.shape))
+
+
+def test_volumes_of_equal_sides():
+    x = rl.randn(2, 3, 6, 6, 6)
+    y = F.interpolate(x, scale_factor=0.5, mode="trilinear")
+    rl.testing.assert_close(y, F.avg_pool3d(x, 2))

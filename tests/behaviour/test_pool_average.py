@@ -1,0 +1,71 @@
+"""Average pooling in either layout is a product with matrices of weights, one a dimension."""
+
+import pytest
+import rushlight as rl
+
+F = rl.nn.functional
+WIDTHS = (2, 3, 4, 7, 8, 9, 15, 16, 17, 33)
+
+
+def sums(size, windows):
+    """(outputs, size): ones inside each window, and how many these are."""
+    at = rl.arange(size)
+    return rl.stack([(at >= start) & (at < end) for start, end in windows]).double()
+
+
+def fixed(size, kernel, stride, pad):
+    starts = range(-pad, size + pad - kernel + 1, stride)
+    return sums(size, [(s, s + kernel) for s in starts])
+
+
+def adaptive(size, out):
+    return sums(size, [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)])
+
+
+def close(got, want, dtype):
+    assert got.dtype == dtype
+    assert (got.double() - want).abs().max() <= 16 * rl.finfo(dtype).eps * max(1, want.abs().max())
+
+
+@pytest.mark.parametrize("channels", WIDTHS)
+@pytest.mark.parametrize("dtype", (rl.float32, rl.float64, rl.bfloat16))
+def test_fixed_windows_with_channels_last(channels, dtype):
+    x = rl.randn(2, channels, 6, 9).to(dtype).contiguous(memory_format=rl.channels_last)
+    for kernel, stride, pad in ((2, 2, 0), (3, 1, 1), (3, 2, 1)):
+        rows, columns = fixed(6, kernel, stride, pad), fixed(9, kernel, stride, pad)
+        total = rows @ x.double() @ columns.T
+        inside = rows.sum(1)[:, None] * columns.sum(1)
+        for counted, by in ((True, kernel**2), (False, inside)):
+            y = F.avg_pool2d(x, kernel, stride, pad, count_include_pad=counted)
+            close(y, total / by, dtype)
+            assert y.is_contiguous(memory_format=rl.channels_last)
+
+
+@pytest.mark.parametrize("channels", WIDTHS)
+@pytest.mark.parametrize("dtype", (rl.float32, rl.float64))
+def test_adaptive_windows_in_both_layouts(channels, dtype):
+    for size, out in (((6, 9), (4, 5)), ((5, 5), (7, 5)), ((20, 11), (2, 3)), ((70, 60), (50, 41))):
+        x = rl.randn(2, channels, *size, dtype=dtype, requires_grad=True)
+        rows, columns = [w / w.sum(1, keepdim=True) for w in map(adaptive, size, out)]
+        want = rows @ x.detach().double() @ columns.T
+        for given in (x, x.contiguous(memory_format=rl.channels_last)):
+            y = F.adaptive_avg_pool2d(given, out)
+            close(y, want, dtype)
+            g = rl.randn(*y.shape, dtype=dtype)
+            (by_x,) = rl.autograd.grad(y, x, g)
+            close(by_x, rows.T @ g.double() @ columns, dtype)
+
+
+def test_volumes_with_channels_last():
+    x = rl.randn(2, 5, 4, 5, 6)
+    last = x.contiguous(memory_format=rl.channels_last_3d)
+    for pool in (lambda x: F.avg_pool3d(x, 2, 1, 1), lambda x: F.adaptive_avg_pool3d(x, (3, 2, 4))):
+        rl.testing.assert_close(pool(last), pool(x))
+
+
+def test_what_is_not_finite_stays_in_its_windows():
+    x = rl.zeros(1, 17, 4, 4).contiguous(memory_format=rl.channels_last)
+    x[0, 16, 0, 0], x[0, 3, 3, 3] = float("nan"), float("inf")
+    y = F.avg_pool2d(x, 2)
+    assert y.isnan().nonzero().tolist() == [[0, 16, 0, 0]]
+    assert y.isinf().nonzero().tolist() == [[0, 3, 1, 1]]

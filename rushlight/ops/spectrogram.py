@@ -1,6 +1,7 @@
 """Records of short-time Fourier transforms: `stft` and `istft`. The transforms are in fft.py."""
 
 import rushlight as rl
+from rushlight.ops._attach import attached
 from rushlight.ops._decisions import is_wrapped
 from rushlight.ops._record import op
 
@@ -26,8 +27,8 @@ def _overlap(self, window, hop, pad, mirrored, length):
 
 
 _frames.vjp(
-    self=lambda g, self_meta, window, hop, pad, mirrored: _overlap(
-        g, window, hop, pad, mirrored, self_meta.shape[1]
+    self=lambda g, self, window, hop, pad, mirrored: _frames_grad(
+        g, self, window, hop, pad, mirrored
     ),
     window=lambda g, self, window_meta, hop, pad, mirrored: _window_grad(
         g, self, window_meta, hop, pad, mirrored
@@ -41,6 +42,11 @@ _overlap.vjp(
         self, g, window_meta, hop, pad, mirrored
     ),
 )
+
+
+def _frames_grad(g, x, window, hop, pad, mirrored):
+    grad = _overlap(g, window, hop, pad, mirrored, x.shape[1])
+    return attached(grad, x) if mirrored else grad  # as a reflecting padding's
 
 
 def _window_grad(frames, signals, window_meta, hop, pad, mirrored):

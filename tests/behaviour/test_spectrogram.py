@@ -111,3 +111,14 @@ def test_strides_meta_and_threads():
         assert a.equal(b)
     like = rl.stft(x.to("meta"), 100, 30, window=window.to("meta"), return_complex=True)
     assert like.is_meta and like.shape == spectra.shape
+
+
+def test_gradients_of_reflected_signals_stay_in_the_graph():
+    x = rl.randn(13, requires_grad=True)
+    spectra = rl.stft(x, 6, 2, return_complex=True)
+    slope = rl.autograd.grad(spectra.abs().sum(), x, create_graph=True)[0]
+    assert slope.requires_grad
+    given = rl.randn(*spectra.shape, dtype=rl.complex64)
+    slope = rl.autograd.grad(spectra, x, given, create_graph=True)[0]
+    assert slope.requires_grad
+    assert not rl.autograd.grad(slope.sum(), x)[0].any()

@@ -464,6 +464,46 @@ void r2c_run(Call& c) {
 }
 RL_ISA_KERNEL("fft_r2c", r2c_infer, r2c_run);
 
+// The rest of spectra of reals mirrors their first half, conjugated.
+template <class T>
+void complete(const Complex<T>* half, const Lines& in, Complex<T>* out, const Lines& l) {
+  parallel_for(l.outer * l.size, 16384 / l.inner + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin, k; i < end; i = k) {
+      const int64_t o = i / l.size, first = i % l.size, last = std::min(l.size, first + end - i);
+      const Complex<T>* from = half + o * in.size * l.inner;
+      Complex<T>* to = out + o * l.size * l.inner;
+      const int64_t known = std::clamp(in.size, first, last);
+      std::copy(from + first * l.inner, from + known * l.inner, to + first * l.inner);
+      if (l.inner == 1)
+#pragma GCC ivdep
+        for (int64_t j = known; j < last; ++j) to[j] = conj(from[l.size - j]);
+      else
+        for (int64_t j = known; j < last; ++j)
+          for (int64_t w = 0; w < l.inner; ++w)
+            to[j * l.inner + w] = conj(from[(l.size - j) * l.inner + w]);
+      k = o * l.size + last;
+    }
+  });
+}
+
+// fft_r2c_whole(self, dim, scale)
+void whole_infer(Call& c) { c.add_out(c.tensor(0).sizes(), complex_of(c.tensor(0).dtype)); }
+void whole_run(Call& c) {
+  Tensor& out = c.out(0);
+  if (out.numel == 0) return;
+  Ref<Tensor> x = contiguous(c.tensor(0));
+  const int dim = static_cast<int>(c.integer(1));
+  const Lines l = lines_of(out, dim), half{l.outer, l.size / 2 + 1, l.inner};
+  for_real_type(out, [&]<class T>() {
+    Unlocked unlocked(out.numel);
+    Scratch<Complex<T>> found(half.outer * half.size * half.inner);
+    real_transform(static_cast<const T*>(x->data<T>()), found.data(), l, half,
+                   static_cast<T>(c.number(2)));
+    complete(found.data(), half, out.data<Complex<T>>(), l);
+  });
+}
+RL_ISA_KERNEL("fft_r2c_whole", whole_infer, whole_run);
+
 // fft_c2r(self, dim, n, scale): self has n / 2 + 1 values along dim
 void c2r_infer(Call& c) {
   Tensor& x = c.tensor(0);

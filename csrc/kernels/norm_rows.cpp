@@ -29,6 +29,60 @@ void map(int64_t n, F f) {
   for (int64_t i = 0; i < n; ++i) f(i);
 }
 
+// N vectors of a run that ends before `end`; past that, zeros.
+template <int N, class T>
+[[gnu::always_inline]] inline void load_some(const T* from, const T* end, Vector<T> (&v)[N]) {
+  if (end - from >= N * kLanes<T>) [[likely]] {
+    for (int i = 0; i < N; ++i) v[i] = load_vector(from + i * kLanes<T>);
+  } else {
+    for (auto& part : v) part = Vector<T>{};
+    __builtin_memcpy(v, from, (end - from) * sizeof(T));
+  }
+}
+// Calls use<N>() for a run of n elements that N vectors hold; false if those are too many.
+template <class T, class Use>
+bool in_few_vectors(int64_t n, Use&& use) {
+  constexpr int64_t V = kLanes<T>;
+  if (n > 4 * V || n <= 0) return false;
+  if (n <= V)
+    use.template operator()<1>();
+  else if (n <= 2 * V)
+    use.template operator()<2>();
+  else
+    use.template operator()<4>();
+  return true;
+}
+template <int N, class T>
+[[gnu::always_inline]] inline void store_some(const Vector<T> (&v)[N], T* to, const T* end) {
+  if (end - to >= N * kLanes<T>) [[likely]]
+    for (int i = 0; i < N; ++i) store_vector(to + i * kLanes<T>, v[i]);
+  else
+    __builtin_memcpy(to, v, (end - to) * sizeof(T));
+}
+
+// Rows that N vectors hold are read and written as whole vectors: what these have of the next row
+// counts for nothing, and that row is written later.
+template <int N, class T>
+struct ShortRow {
+  using Places = decltype(Vector<T>{} < Vector<T>{});
+  static constexpr int64_t V = kLanes<T>;
+  Places own[N];
+  explicit ShortRow(int64_t cols) {
+    for (int64_t i = 0; i < N * V; ++i) own[i / V][i % V] = i < cols ? -1 : 0;
+  }
+  // Parameters of the row, or `otherwise`.
+  static void parameters(const T* p, int64_t cols, T otherwise, Vector<T> (&v)[N]) {
+    for (int64_t i = 0; i < N * V; ++i) v[i / V][i % V] = p && i < cols ? p[i] : otherwise;
+  }
+  // The sum of f(i) over the row.
+  template <class F>
+  [[gnu::always_inline]] T sum(F f) const {
+    Vector<T> total{};
+    for (int i = 0; i < N; ++i) total += own[i] ? f(i) : Vector<T>{};
+    return join_lanes<SumStep, T>(total);
+  }
+};
+
 template <class T>
 struct RowNorm {
   RowLayout l;
@@ -36,6 +90,31 @@ struct RowNorm {
   T *out, *mean, *rstd;  // mean is null where it counts as 0
   double eps;
 
+  void rows(int64_t begin, int64_t end) const {
+    auto few = [&]<int N>() { short_rows<N>(begin, end); };
+    if (l.has_own_features() && in_few_vectors<T>(l.cols, few)) return;
+    for (int64_t r = begin; r < end; ++r) row(r);
+  }
+  template <int N>
+  void short_rows(int64_t begin, int64_t end) const {
+    const ShortRow<N, T> row(l.cols);
+    Vector<T> w[N], b[N], d[N];
+    row.parameters(weight, l.cols, T(1), w), row.parameters(bias, l.cols, T(0), b);
+    for (int64_t r = begin; r < end; ++r) {
+      load_some(x + r * l.cols, x + l.rows * l.cols, d);
+      T center = 0;
+      if (mean) {
+        const double sum = row.sum([&](int i) { return d[i]; });
+        mean[r] = center = static_cast<T>(sum / double(l.cols));
+      }
+      for (auto& part : d) part -= center;
+      const double v = double(row.sum([&](int i) { return d[i] * d[i]; })) / double(l.cols);
+      const T scale = static_cast<T>(1 / std::sqrt(v + eps));
+      rstd[r] = scale;
+      for (int i = 0; i < N; ++i) d[i] = weight || bias ? d[i] * scale * w[i] + b[i] : d[i] * scale;
+      store_some(d, out + r * l.cols, out + end * l.cols);
+    }
+  }
   void row(int64_t r) const {
     const T* from = x + r * l.cols;
     T center = 0;
@@ -85,10 +164,33 @@ struct RowNormBackward {
   RowLayout l;
   const T *g, *x, *mean, *rstd, *weight;  // mean is null where it counts as 0
   T *gx, *gw, *gb;
-  Two<double>* channel_sums;  // of g and g (x - mean) rstd, of each channel of each row
+  static constexpr int64_t kRows = 16;  // that are summed in T
+  Two<double>* channel_sums;            // of g and g (x - mean) rstd, of each channel of each row
   bool streams = past_cache(l.rows * l.cols * static_cast<int64_t>(sizeof(T)));
 
   T center(int64_t r) const { return mean ? mean[r] : T(0); }
+  void rows(int64_t begin, int64_t end) const {
+    auto few = [&]<int N>() { short_rows<N>(begin, end); };
+    if (l.has_own_features() && !streams && in_few_vectors<T>(l.cols, few)) return;
+    for (int64_t r = begin; r < end; ++r) row(r);
+  }
+  template <int N>
+  void short_rows(int64_t begin, int64_t end) const {
+    const int64_t size = l.rows * l.cols;
+    const ShortRow<N, T> row(l.cols);
+    Vector<T> w[N], pg[N], px[N], out[N];
+    row.parameters(weight, l.cols, T(1), w);
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t at = r * l.cols;
+      load_some(g + at, g + size, pg), load_some(x + at, x + size, px);
+      const T m = center(r), s = rstd[r];
+      for (int i = 0; i < N; ++i) pg[i] *= w[i], px[i] = (px[i] - m) * s;
+      const T a = mean ? row.sum([&](int i) { return pg[i]; }) / T(l.cols) : T(0);
+      const T b = row.sum([&](int i) { return pg[i] * px[i]; }) / T(l.cols);
+      for (int i = 0; i < N; ++i) out[i] = s * (pg[i] - a - px[i] * b);
+      store_some(out, gx + at, gx + end * l.cols);
+    }
+  }
   void row(int64_t r) const {
     const T *pg = g + r * l.cols, *px = x + r * l.cols;
     T m = center(r), s = rstd[r];
@@ -147,8 +249,9 @@ struct RowNormBackward {
   }
   // Layer norm: whole row pieces at a time; a few rows in T, then into double.
   void columns(int64_t begin, int64_t end, double* w, double* b) const {
-    constexpr int64_t kRows = 16;
     int64_t n = end - begin;
+    auto few = [&]<int N>() { few_columns<N>(begin, n, w, b); };
+    if (in_few_vectors<T>(n, few)) return;
     std::vector<T> part(2 * n);
     T *pw = part.data(), *pb = pw + n;
     for (int64_t r0 = 0; r0 < l.rows; r0 += kRows) {
@@ -162,6 +265,27 @@ struct RowNormBackward {
         });
       }
       for (int64_t i = 0; i < n; ++i) w[i] += pw[i], b[i] += pb[i];
+    }
+  }
+  // The same sums, of n columns that stay in registers.
+  template <int N>
+  void few_columns(int64_t begin, int64_t n, double* w, double* b) const {
+    const int64_t size = l.rows * l.cols;
+    for (int64_t r0 = 0; r0 < l.rows; r0 += kRows) {
+      Vector<T> pw[N] = {}, pb[N] = {}, pg[N], px[N];
+      for (int64_t r = r0; r < std::min(l.rows, r0 + kRows); ++r) {
+        const int64_t at = r * l.cols + begin;
+        load_some(g + at, g + size, pg), load_some(x + at, x + size, px);
+        const T m = center(r), s = rstd[r];
+        for (int i = 0; i < N; ++i) {
+          pw[i] += pg[i] * ((px[i] - m) * s);
+          pb[i] += pg[i];
+        }
+      }
+      T sums[2][N * kLanes<T>];
+      __builtin_memcpy(sums[0], pw, sizeof pw);
+      __builtin_memcpy(sums[1], pb, sizeof pb);
+      for (int64_t i = 0; i < n; ++i) w[i] += sums[0][i], b[i] += sums[1][i];
     }
   }
   void channels(int64_t begin, int64_t end, double* w, double* b) const {
@@ -188,9 +312,7 @@ void forward_infer(Call& c) {
 template <class T>
 void norm_rows(const RowNorm<T>& k) {
   Unlocked unlocked(k.l.rows * k.l.cols * 2);
-  parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) k.row(r);
-  });
+  parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) { k.rows(begin, end); });
 }
 template <class T>
 void forward_typed(Call& c, DType dtype) {
@@ -227,9 +349,7 @@ template <class T>
 void norm_rows_backward(const RowNormBackward<T>& k, int64_t parameters) {
   int64_t n = k.l.rows * k.l.cols;
   Unlocked unlocked(n * 4);
-  parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) k.row(r);
-  });
+  parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) { k.rows(begin, end); });
   parallel_for(parameters, n < 32768 ? INT64_MAX / 2 : 16,
                [&](int64_t begin, int64_t end) { k.affine(begin, end); });
 }

@@ -1,5 +1,6 @@
-// Searching sorted sequences and counting: searchsorted, bincount, histc.
+// Searching sorted sequences and counting: searchsorted, bincount, histc, histogram.
 // Values are compared in the promoted dtype of both operands.
+#include <bit>
 #include <cmath>
 
 #include "kernels/lines.h"
@@ -29,18 +30,40 @@ void search_infer(Call& c) {
   c.add_out(x.sizes(), c.flag(3) ? DType::I32 : DType::I64);
 }
 
-// The first place in a[0, n) whose element is not below v (not at most v if `right`).
-template <class T>
-int64_t find_place(const T* a, const int64_t* order, int64_t n, T v, bool right) {
-  int64_t low = 0;
-  while (n > 0) {
-    int64_t half = n / 2;
-    T m = a[order ? order[low + half] : low + half];
-    bool after = right ? !(m > v) : !(m >= v);
-    low = after ? low + half + 1 : low;
-    n = after ? n - half - 1 : half;
+// For each value the first place whose element(place) is not below it (not at most it if kRight).
+// Several searches abreast: each waits for its elements. All halve n as often, but for the last
+// time, when some have nothing left.
+template <bool kRight, class T, class Element>
+void find_places(int64_t n, Element element, const T* values, int64_t count, int64_t* out) {
+  constexpr int64_t kAbreast = 4;
+  const int steps = static_cast<int>(std::bit_width(static_cast<uint64_t>(n) + 1)) - 1;
+  for (int64_t i = 0; i < count; i += kAbreast) {
+    int64_t low[kAbreast] = {}, left[kAbreast];
+    T v[kAbreast];
+    for (int64_t k = 0; k < kAbreast; ++k) v[k] = values[std::min(i + k, count - 1)], left[k] = n;
+    auto halve = [&](int64_t k, int64_t place) {
+      const int64_t half = left[k] / 2;
+      const T m = element(place);
+      const bool after = kRight ? !(m > v[k]) : !(m >= v[k]);
+      const int64_t mask = -static_cast<int64_t>(after & (left[k] > 0));
+      low[k] += (half + 1) & mask;
+      left[k] = half + ((left[k] - 2 * half - 1) & mask);
+    };
+    for (int s = 0; s < steps; ++s)
+#pragma GCC unroll 4
+      for (int64_t k = 0; k < kAbreast; ++k) halve(k, low[k] + left[k] / 2);
+    for (int64_t k = 0; n && k < kAbreast; ++k) halve(k, std::min(low[k], n - 1));
+    std::copy_n(low, std::min(kAbreast, count - i), out + i);
   }
-  return low;
+}
+template <class T>
+void find_places(const T* a, const int64_t* order, int64_t n, const T* values, int64_t count,
+                 bool right, int64_t* out) {
+  auto run = [&](auto element) {
+    right ? find_places<true>(n, element, values, count, out)
+          : find_places<false>(n, element, values, count, out);
+  };
+  order ? run([=](int64_t i) { return a[order[i]]; }) : run([=](int64_t i) { return a[i]; });
 }
 
 template <class T>
@@ -48,10 +71,11 @@ void search_all(const Tensor& s, const Tensor& x, const int64_t* order, bool rig
   int64_t n = s.ndim ? s.size(s.ndim - 1) : 1;
   int64_t per_row = s.ndim == 1 || !x.ndim ? x.numel : x.size(x.ndim - 1);
   parallel_for(x.numel, 4096, [&](int64_t b, int64_t e) {
-    for (int64_t i = b; i < e; ++i) {
-      int64_t row = i / per_row * n;
-      out[i] =
-          find_place(s.data<T>() + row, order ? order + row : nullptr, n, x.data<T>()[i], right);
+    for (int64_t i = b, count; i < e; i += count) {
+      count = std::min(e - i, per_row - i % per_row);
+      const int64_t row = i / per_row * n;
+      find_places(s.data<T>() + row, order ? order + row : nullptr, n, x.data<T>() + i, count,
+                  right, out + i);
     }
   });
 }
@@ -170,6 +194,70 @@ void histc_run(Call& c) {
   copy_into(c.out(0), *counts);
 }
 
+// --- _histogram(self, edges, weight, even): counts, or sums of weights, of the values from an edge
+// up to the next, the last one included. `even`: the edges are evenly spaced, more or less, so that
+// the place is nearly known.
+void histogram_infer(Call& c) {
+  c.add_out(SizeVec{std::max<int64_t>(0, c.tensor(1).numel - 1)}, c.tensor(0).dtype);
+}
+constexpr int64_t kHistogramPiece = 256;
+
+// Places of values among the edges: -1 or `bins` for those in no bin.
+template <class T>
+void even_places(const T* edges, int64_t bins, const T* x, int64_t n, int64_t* places) {
+  const double low = edges[0], high = edges[bins], scale = static_cast<double>(bins) / (high - low);
+  for (int64_t i = 0; i < n; ++i) {
+    const T v = x[i];
+    const double guess = (static_cast<double>(v) - low) * scale;
+    if (!(v >= edges[0] && v <= edges[bins])) {
+      places[i] = -1;
+      continue;
+    }
+    auto place = std::clamp<int64_t>(static_cast<int64_t>(guess), 0, bins - 1);
+    while (place > 0 && v < edges[place]) --place;
+    while (place < bins - 1 && v >= edges[place + 1]) ++place;
+    places[i] = place;
+  }
+}
+template <class T>
+void any_places(const T* edges, int64_t bins, const T* x, int64_t n, int64_t* places) {
+  find_places(edges, nullptr, bins + 1, x, n, true, places);
+  for (int64_t i = 0; i < n; ++i)
+    places[i] = x[i] != x[i] ? -1 : x[i] == edges[bins] ? bins - 1 : places[i] - 1;
+}
+
+// Sums in `Sum` of weight(i), of values that are looked up a piece at a time.
+template <class Sum, class T, class Weight>
+void count_in_bins(const Tensor& x, const Tensor& edges, bool even, Weight weight, T* out) {
+  const int64_t bins = edges.numel - 1;
+  std::vector<Sum> sums(bins);
+  const T *values = x.data<T>(), *bounds = edges.data<T>();
+  int64_t places[kHistogramPiece];
+  for (int64_t from = 0; from < x.numel; from += kHistogramPiece) {
+    const int64_t n = std::min(kHistogramPiece, x.numel - from);
+    (even ? even_places<T> : any_places<T>)(bounds, bins, values + from, n, places);
+    for (int64_t i = 0; i < n; ++i)
+      if (static_cast<uint64_t>(places[i]) < static_cast<uint64_t>(bins))
+        sums[places[i]] += weight(from + i);
+  }
+  for (int64_t b = 0; b < bins; ++b) out[b] = static_cast<T>(sums[b]);
+}
+void histogram_run(Call& c) {
+  Tensor& out = c.out(0);
+  if (!out.numel) return;
+  Ref<Tensor> x = contiguous_as(c.tensor(0), out.dtype),
+              edges = contiguous_as(c.tensor(1), out.dtype);
+  Ref<Tensor> w = c.has(2) ? contiguous_as(c.tensor(2), out.dtype) : Ref<Tensor>();
+  Unlocked unlocked(x->numel);
+  auto run = [&]<class T>(T* to) {
+    if (!w) return count_in_bins<int64_t>(*x, *edges, c.flag(3), [](int64_t) { return 1; }, to);
+    const T* weights = w->data<T>();
+    count_in_bins<double>(*x, *edges, c.flag(3), [=](int64_t i) { return weights[i]; }, to);
+  };
+  out.dtype == DType::F64 ? run(out.data<double>()) : run(out.data<float>());
+}
+
+RL_KERNEL("_histogram", histogram_infer, histogram_run);
 RL_KERNEL("_searchsorted", search_infer, search_run);
 RL_DYNAMIC("bincount", bincount_run);
 RL_KERNEL("histc", histc_infer, histc_run);

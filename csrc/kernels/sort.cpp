@@ -127,6 +127,11 @@ void kth_line(const Line<K>& l, int64_t k, EntryOf<K>* e) {
   l.put(0, e[k].index());
 }
 
+// Of n elements, in order with `nans` NaN at the end, the lower median or the first NaN.
+int64_t median_place(int64_t n, int64_t nans, bool skip_nan) {
+  return nans && (!skip_nan || nans == n) ? n - nans : (n - nans - 1) / 2;
+}
+
 // The lower median. NaN (the largest key of a floating dtype) wins over everything, unless it is
 // to be left out.
 template <class K>
@@ -135,23 +140,27 @@ void median_line(const Line<K>& l, bool has_nan, bool skip_nan, EntryOf<K>* e) {
   int64_t nans = 0, first_nan = 0;
   for (int64_t i = l.n; has_nan && i-- > 0;)
     if (e[i].key() == ~K(0)) ++nans, first_nan = i;
-  if (nans && (!skip_nan || nans == l.n)) return l.put(0, first_nan);
-  int64_t k = (l.n - nans - 1) / 2;
+  int64_t k = median_place(l.n, nans, skip_nan);
+  if (k == l.n - nans) return l.put(0, first_nan);
   select(e, k, l.n);
   l.put(0, e[k].index());
 }
 
-// The most frequent value, the smallest of several; reported at its last position.
+// The most frequent value of sorted entries, the smallest of several, at its last position.
+template <class Entries>
+int64_t mode_place(const Entries& e, int64_t n) {
+  int64_t best = 0, best_run = 0, run = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    run = i && e[i].key() == e[i - 1].key() ? run + 1 : 1;
+    if (run > best_run) best_run = run, best = i;
+  }
+  return best;
+}
 template <class K>
 void mode_line(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
   l.entries(false, e);
   sort_entries(e, l.n, s);
-  int64_t best = 0, best_run = 0, run = 0;
-  for (int64_t i = 0; i < l.n; ++i) {
-    run = i && e[i].key() == e[i - 1].key() ? run + 1 : 1;
-    if (run > best_run) best_run = run, best = i;
-  }
-  l.put(0, e[best].index());
+  l.put(0, e[mode_place(e, l.n)].index());
 }
 
 // --- infer and run
@@ -162,14 +171,16 @@ void two_outputs(Call& c, Sizes sizes) {
   c.add_out(sizes, DType::I64);
 }
 
-// The values at the chosen positions of one line.
-using TakeValues = void (*)(const void* x, int64_t step, const int64_t* indices, int64_t m,
-                            void* values, int64_t out_step);
+// The values at the m chosen positions of each of some lines; those of several follow each other.
+using TakeValues = void (*)(const void* x, int64_t n, int64_t step, const int64_t* indices,
+                            int64_t lines, int64_t m, void* values, int64_t out_step);
 template <class U>
-void take_values(const void* x, int64_t step, const int64_t* indices, int64_t m, void* values,
-                 int64_t out_step) {
-  for (int64_t j = 0; j < m; ++j)
-    static_cast<U*>(values)[j * out_step] = static_cast<const U*>(x)[indices[j * out_step] * step];
+void take_values(const void* x, int64_t n, int64_t step, const int64_t* indices, int64_t lines,
+                 int64_t m, void* values, int64_t out_step) {
+  auto* from = static_cast<const U*>(x);
+  auto* to = static_cast<U*>(values);
+  for (int64_t i = 0; i < lines; ++i, from += n, to += m, indices += m)
+    for (int64_t j = 0; j < m; ++j) to[j * out_step] = from[indices[j * out_step] * step];
 }
 
 TakeValues values_taker(DType d) {
@@ -178,32 +189,60 @@ TakeValues values_taker(DType d) {
   return take;
 }
 
-// Sorts the lines [begin, end) of a last dimension, kAbreast at a time by a network. The first
-// `keep` of each are kept, and where equals are among them or come next, equals(line) is called.
-template <class Equals>
-void sort_short_lines(const Tensor& x, int64_t n, int64_t keep, ReadKeys<uint32_t> read,
-                      bool descending, TakeValues take, void* values, int64_t* indices,
-                      int64_t begin, int64_t end, Equals equals) {
+// The words of a line that a network has sorted.
+struct SortedLine {
+  const uint64_t* words;
+  int64_t n;
+  PackedEntry operator[](int64_t j) const { return {words[j * kAbreast]}; }
+};
+
+// Sorts the lines [begin, end) of a last dimension, kAbreast at a time by a network;
+// choose(sorted, line) puts m positions of each.
+template <class Choose>
+void choose_in_short_lines(const Tensor& x, int64_t n, ReadKeys<uint32_t> read, bool reverse,
+                           int64_t m, void* values, int64_t* indices, int64_t begin, int64_t end,
+                           const Choose& choose) {
   const int64_t item = item_size(x.dtype);
+  const TakeValues take = values_taker(x.dtype);
   std::vector<uint32_t> keys(static_cast<size_t>(kAbreast * n));
   std::vector<uint64_t> words(keys.size());
   for (int64_t first = begin; first < end; first += kAbreast) {
     const int64_t count = std::min(kAbreast, end - first);
     const char* start = static_cast<const char*>(x.raw()) + first * n * item;
-    read(start, count * n, 1, descending ? ~uint32_t{0} : 0, keys.data());
+    read(start, count * n, 1, reverse ? ~uint32_t{0} : 0, keys.data());
     for (int64_t i = 0; i < count; ++i)
       for (int64_t j = 0; j < n; ++j)
         words[j * kAbreast + i] = PackedEntry::make(keys[i * n + j], j).word;
     sort_abreast(words.data(), n);
-    for (int64_t i = 0; i < count; ++i) {
-      int64_t* to = indices + (first + i) * keep;
-      auto entry = [&](int64_t j) { return PackedEntry{words[j * kAbreast + i]}; };
-      for (int64_t j = 0; j < keep; ++j) to[j] = entry(j).index();
-      equals(Line<uint32_t>{{read, start + i * n * item, n, 1, item}, to, 1}, entry);
-      take(start + i * n * item, 1, to, keep,
-           static_cast<char*>(values) + (first + i) * keep * item, 1);
-    }
+    int64_t* to = indices + first * m;
+    for (int64_t i = 0; i < count; ++i)
+      choose(SortedLine{words.data() + i, n},
+             Line<uint32_t>{{read, start + i * n * item, n, 1, item}, to + i * m, 1});
+    take(start, n, 1, to, count, m, static_cast<char*>(values) + first * m * item, 1);
   }
+}
+
+// The same for all lines, if these are many, short ones that follow each other, of narrow keys;
+// false if they are others.
+template <class Choose>
+bool choose_by_network(Call& c, int dim, int64_t longest, bool reverse, int64_t m,
+                       const Choose& choose) {
+  const Tensor& self = c.tensor(0);
+  Lines l = lines_of(self, dim);
+  bool serves = false;
+  if (!self.numel || l.inner != 1 || l.size > longest || l.outer < kAbreast / 2) return false;
+  with_keys(c.op, self.dtype, [&]<class K>(ReadKeys<K> read) {
+    if constexpr (sizeof(K) == sizeof(uint32_t)) {
+      serves = true;
+      Ref<Tensor> x = contiguous(self);
+      Unlocked unlocked(x->numel * 8);
+      parallel_for(l.outer, line_grain(l, 8), [&](int64_t begin, int64_t end) {
+        choose_in_short_lines(*x, l.size, read, reverse, m, c.out(0).raw(),
+                              c.out(1).data<int64_t>(), begin, end, choose);
+      });
+    }
+  });
+  return serves;
 }
 
 // Calls f(line, entries, scratch) for every line of the input; outputs have some per line.
@@ -224,8 +263,8 @@ void each_line(Call& c, const Tensor& x, int dim, ReadKeys<K> read, F&& f) {
       const char* start = static_cast<const char*>(x.raw()) + l.start(i) * item;
       Line<K> line{{read, start, l.size, l.inner, item}, indices.data<int64_t>() + at, out.inner};
       f(line, entries.data(), scratch);
-      take(start, l.inner, line.indices, out.size, static_cast<char*>(values.raw()) + at * item,
-           out.inner);
+      take(start, l.size, l.inner, line.indices, 1, out.size,
+           static_cast<char*>(values.raw()) + at * item, out.inner);
     }
   });
 }
@@ -245,27 +284,6 @@ void sort_infer(Call& c) {
   dim_of(c, Dim);
   two_outputs(c, c.tensor(0).sizes());
 }
-// Many short lines that follow each other, of narrow keys; false if these are others.
-template <class Equals>
-bool sort_by_network(Call& c, int dim, int64_t keep, bool descending, Equals equals) {
-  const Tensor& self = c.tensor(0);
-  Lines l = lines_of(self, dim);
-  bool serves = false;
-  if (!self.numel || l.inner != 1 || l.size > kNetworkLine || l.outer < kAbreast / 2) return false;
-  with_keys(c.op, self.dtype, [&]<class K>(ReadKeys<K> read) {
-    if constexpr (sizeof(K) == sizeof(uint32_t)) {
-      serves = true;
-      Ref<Tensor> x = contiguous(self);
-      Unlocked unlocked(x->numel * 8);
-      parallel_for(l.outer, line_grain(l, 8), [&](int64_t begin, int64_t end) {
-        sort_short_lines(*x, l.size, keep, read, descending, values_taker(x->dtype), c.out(0).raw(),
-                         c.out(1).data<int64_t>(), begin, end, equals);
-      });
-    }
-  });
-  return serves;
-}
-
 // Bools: those that come first and the others, each in their order.
 template <class Step>
 void sort_bool_line(const bool* x, bool* values, int64_t* indices, int64_t n, Step step,
@@ -301,10 +319,13 @@ bool sort_bools(Call& c, int dim, bool descending) {
 template <int Dim>
 void sort_run(Call& c) {
   bool descending = c.flag(Dim + 1);
-  int dim = dim_of(c, Dim);
+  const int dim = dim_of(c, Dim);
   if (sort_bools(c, dim, descending)) return;
-  auto in_order = [](const auto&, auto) {};  // as they are sorted by position too
-  if (sort_by_network(c, dim, size_or_one(c.tensor(0), dim), descending, in_order)) return;
+  auto all = [](SortedLine sorted, const Line<uint32_t>& l) {
+    for (int64_t j = 0; j < l.n; ++j) l.put(j, sorted[j].index());
+  };
+  if (choose_by_network(c, dim, kNetworkLine, descending, size_or_one(c.tensor(0), dim), all))
+    return;
   run_lines(c, Dim, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
     sort_line(l, descending, e, s);
   });
@@ -321,23 +342,23 @@ void topk_infer(Call& c) {
   if (t.ndim) sizes[static_cast<size_t>(dim)] = k;
   two_outputs(c, sizes);
 }
-bool topk_by_network(Call& c, int64_t k, bool largest) {
-  const int dim = dim_of(c, 2);
-  const int64_t n = size_or_one(c.tensor(0), dim);
-  if (k <= kFew || c.out(0).numel == 0) return false;
-  return sort_by_network(c, dim, k, largest, [=](const Line<uint32_t>& l, auto entry) {
-    bool equals = false;
-    for (int64_t j = 1; j < std::min(k + 1, n); ++j) equals |= entry(j).key() == entry(j - 1).key();
-    if (!equals) return;
-    std::vector<EntryOf<uint32_t>> entries(static_cast<size_t>(n));
-    top_of_equals(l, k, largest, entries.data());
-  });
-}
 void topk_run(Call& c) {
   int64_t k = c.integer(1);
   bool largest = c.flag(3);
-  if (c.tensor(0).ndim == 0 && k == 0) return;
-  if (topk_by_network(c, k, largest)) return;
+  if (c.out(0).numel == 0) return;
+  auto first = [=](SortedLine sorted, const Line<uint32_t>& l) {
+    bool equals = false;
+    for (int64_t j = 0; j < k; ++j) {
+      l.put(j, sorted[j].index());
+      equals |= j + 1 < l.n && sorted[j].key() == sorted[j + 1].key();
+    }
+    if (!equals) return;
+    PackedEntry entries[kNetworkLine];
+    top_of_equals(l, k, largest, entries);
+  };
+  constexpr int64_t kShort = 16;  // where a network costs less than a search for few
+  if (choose_by_network(c, dim_of(c, 2), k > kFew ? kNetworkLine : kShort, largest, k, first))
+    return;
   run_lines(c, 2, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
     if (k * 4 < l.n) {
       if (!top_line(l, k, largest, e)) top_of_equals(l, k, largest, e);
@@ -364,6 +385,15 @@ void one_per_line(Call& c, int dim_arg) {
   two_outputs(c, sizes);
 }
 
+// place(sorted) is the place in order of a line's result. False if the lines are no short ones.
+template <class Place>
+bool one_by_network(Call& c, int dim_arg, int64_t longest, const Place& place) {
+  return choose_by_network(
+      c, dim_of(c, dim_arg), longest, false, 1,
+      [&](SortedLine sorted, const Line<uint32_t>& l) { l.put(0, sorted[place(sorted)].index()); });
+}
+constexpr int64_t kSelectLine = 32;  // where all order costs less than a part of it
+
 // kthvalue(self, k, dim, keepdim)
 void kthvalue_infer(Call& c) {
   one_per_line(c, 2);
@@ -373,6 +403,7 @@ void kthvalue_infer(Call& c) {
 }
 void kthvalue_run(Call& c) {
   int64_t k = c.integer(1) - 1;
+  if (one_by_network(c, 2, kSelectLine, [=](SortedLine) { return k; })) return;
   run_lines(c, 2,
             [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch&) { kth_line(l, k, e); });
 }
@@ -386,12 +417,20 @@ void median_infer(Call& c) {
 template <bool SkipNan>
 void median_run(Call& c) {
   bool has_nan = is_inexact(c.tensor(0).dtype);
+  auto place = [=](SortedLine sorted) {
+    int64_t nans = 0;
+    while (has_nan && nans < sorted.n && sorted[sorted.n - 1 - nans].key() == ~uint32_t{0}) ++nans;
+    return median_place(sorted.n, nans, SkipNan);
+  };
+  if (one_by_network(c, 1, kSelectLine, place)) return;
   run_lines(c, 1, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch&) {
     median_line(l, has_nan, SkipNan, e);
   });
 }
 void mode_infer(Call& c) { one_per_line(c, 1); }
 void mode_run(Call& c) {
+  auto place = [](SortedLine sorted) { return mode_place(sorted, sorted.n); };
+  if (one_by_network(c, 1, kNetworkLine, place)) return;
   run_lines(c, 1,
             []<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) { mode_line(l, e, s); });
 }

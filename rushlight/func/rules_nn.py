@@ -5,6 +5,7 @@ Most fold the mapped dimension into one that is a batch already, or into groups 
 
 import rushlight as rl
 from rushlight.func.batching import rule, shift
+from rushlight.ops import distance
 
 
 def _fold(x, into):
@@ -126,6 +127,27 @@ def _row_norm(batch, x, weight, bias, rows, groups, inner, eps):
 @rule("_cdist")
 def _cdist(batch, x1, x2, p):
     return batch.run(batch.front(0), batch.front(1), p)
+
+
+@rule("_cdist_backward")
+def _cdist_backward(batch, g, x1, x2, result, p, first):
+    return batch.run(*[batch.front(i) for i in range(4)], p, first)
+
+
+@rule("_pdist")
+def _pdist(batch, x, p):
+    i, j = rl.triu_indices(x.shape[1], x.shape[1], 1)
+    return rl.cdist(x, x, p)[:, i, j]
+
+
+@rule("_pdist_backward")
+def _pdist_backward(batch, g, x, result, p):
+    x = batch.front(1)
+    i, j = rl.triu_indices(x.shape[1], x.shape[1], 1)
+    pairs = [x.new_zeros(*x.shape[:2], x.shape[1]) for _ in range(2)]
+    for square, values in zip(pairs, (batch.front(0), batch.front(2))):
+        square[:, i, j] = square[:, j, i] = values
+    return distance._cdist_backward(pairs[0], x, x, pairs[1], p, False)
 
 
 @rule("_rms_norm")

@@ -111,6 +111,7 @@ FAMILIES = (
     "embedding",
     "pad",
     "compare",
+    "distance",
     "loss_margin",
     "upsample",
     "einsum",

@@ -12,16 +12,21 @@ from rushlight import _native
 _FIRST_WRAPPER = 128  # kinds from here on are wrappers of function transforms
 
 
+def is_wrapped(x):
+    """Is this a wrapper of a function transform?"""
+    return _native.kind_of(x) >= _FIRST_WRAPPER
+
+
 def unwrapped(x):
     """The values of all examples, without the wrappers of function transforms."""
-    while _native.kind_of(x) >= _FIRST_WRAPPER:
+    while is_wrapped(x):
         x = _native.payload(x).outer
     return x
 
 
 def recording(*tensors):
     """Will anything be differentiated by one of these: on the tape, or by a function transform?"""
-    return any(_native.kind_of(t) >= _FIRST_WRAPPER for t in tensors) or (
+    return any(map(is_wrapped, tensors)) or (
         rl.is_grad_enabled() and any(t.requires_grad for t in tensors)
     )
 
@@ -30,14 +35,14 @@ def written(zeros, method, dim, index, values):
     """``zeros.method(dim, index, values)``, in the memory of these fresh zeros unless that is to be
     differentiated.
     """
-    wrapped = max(_native.kind_of(index), _native.kind_of(values)) >= _FIRST_WRAPPER
-    apart = wrapped or (values.requires_grad and rl.is_grad_enabled())
+    apart = is_wrapped(index) or is_wrapped(values)
+    apart = apart or (values.requires_grad and rl.is_grad_enabled())
     return getattr(zeros, method if apart else method + "_")(dim, index, values)
 
 
 def extent_of(x):
     """The elements of the memory that x is a part of; under a transform, as if contiguous."""
-    if _native.kind_of(x) >= _FIRST_WRAPPER:
+    if is_wrapped(x):
         return x.numel()
     return x.untyped_storage().nbytes() // x.element_size()
 

@@ -1,7 +1,7 @@
 """Look-ups in tables of vectors: embedding, bags of them, one-hot vectors."""
 
 import rushlight as rl
-from rushlight.ops._decisions import some, unwrapped, written
+from rushlight.ops._decisions import is_wrapped, some, unwrapped, written
 from rushlight.ops._record import op
 from rushlight.ops._rounding import widen
 
@@ -120,12 +120,13 @@ def embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_fre
     return rows(weight, input, padding, scale_grad_by_freq)
 
 
-def _bag_ids(offsets, count, include_last):
-    """For each of `count` entries the number of its bag, and the number of bags."""
-    bags = offsets.shape[0] - (1 if include_last else 0)
-    starts = offsets[:bags].long()
+def _bag_ids(input, starts, bags):
+    """For each index the number of its bag."""
+    if starts is None:
+        return rl.arange(bags).repeat_interleave(input.shape[1])
+    count, starts = input.shape[0], starts.long()
     marks = starts.new_zeros(count + 1).index_add(0, starts, rl.ones_like(starts))
-    return marks.cumsum(0)[:count] - 1, bags
+    return marks.cumsum(0)[:count] - 1
 
 
 def _check_offsets(input, offsets):
@@ -166,6 +167,85 @@ def _pool_bags(vectors, ids, bags, mode, kept):
     return total / count.clamp_min(1).unsqueeze(1)
 
 
+@op(
+    "_bag_sum(Tensor weight, Tensor indices, Tensor? starts, Tensor? scales, int bags,"
+    " int padding, bool mean) -> Tensor",
+    at=("internal",),
+    grad_name="EmbeddingBagBackward0",
+)
+def _bag_sum(weight, indices, starts, scales, bags, padding, mean):
+    """Sums or means of the rows in each bag, times scales; rows named ``padding`` do not count."""
+    ...
+
+
+@op(
+    "_bag_scatter(Tensor grad, Tensor indices, Tensor? starts, Tensor? scales, int rows,"
+    " int padding, bool mean) -> Tensor",
+    at=("internal",),
+)
+def _bag_scatter(grad, indices, starts, scales, rows, padding, mean):
+    """The gradient of `_bag_sum` for its table."""
+    ...
+
+
+@op(
+    "_bag_dot(Tensor grad, Tensor weight, Tensor indices, Tensor? starts, int padding) -> Tensor",
+    at=("internal",),
+)
+def _bag_dot(grad, weight, indices, starts, padding):
+    """The gradient of `_bag_sum`, without means, for its scales."""
+    ...
+
+
+_bag_sum.vjp(
+    weight=lambda g, weight_meta, indices, starts, scales, padding, mean: _bag_scatter(
+        g, indices, starts, scales, weight_meta.shape[0], padding, mean
+    ),
+    scales=lambda g, weight, indices, starts, padding: _bag_dot(
+        g, weight, indices, starts, padding
+    ),
+)
+_bag_scatter.vjp(
+    grad=lambda g, grad_meta, indices, starts, scales, padding, mean: _bag_sum(
+        g, indices, starts, scales, grad_meta.shape[0], padding, mean
+    ),
+    scales=lambda g, grad, indices, starts, padding: _bag_dot(grad, g, indices, starts, padding),
+)
+_bag_dot.vjp(
+    grad=lambda g, grad_meta, weight, indices, starts, padding: _bag_sum(
+        weight, indices, starts, g, grad_meta.shape[0], padding, False
+    ),
+    weight=lambda g, grad, weight_meta, indices, starts, padding: _bag_scatter(
+        grad, indices, starts, g, weight_meta.shape[0], padding, False
+    ),
+)
+
+
+@op(
+    "_bag_max(Tensor weight, Tensor indices, Tensor? starts, int bags, int padding)"
+    " -> (Tensor largest, Tensor rows)",
+    at=("internal",),
+    grad_name="EmbeddingBagBackward0",
+)
+def _bag_max(weight, indices, starts, bags, padding):
+    """The largest of each column in each bag, and the first row that it is in, or -1."""
+    ...
+
+
+def _bag_max_grad(given, weight_meta, rows):
+    g = given[0].masked_fill(rows < 0, 0)
+    zeros = rl.zeros(weight_meta.shape, dtype=g.dtype)
+    return written(zeros, "scatter_add", 0, rows.clamp_min(0), g)
+
+
+_bag_max.vjp(weight=_bag_max_grad)
+
+
+def _has_bag_kernel(weight, *others):
+    given = [t for t in (weight, *others) if t is not None]
+    return weight.dtype in (rl.float32, rl.float64) and not any(map(is_wrapped, given))
+
+
 def _check_bag_arguments(input, weight, mode, sparse, per_sample_weights):
     if sparse and mode == "max":
         raise RuntimeError("embedding_bag: sparse gradients are not supported for mode='max'")
@@ -185,10 +265,11 @@ def _check_bag_arguments(input, weight, mode, sparse, per_sample_weights):
 
 
 def _bags(input, offsets, include_last_offset):
-    """(the bag of each index, how many bags)."""
+    """(where bags start, None if all have one size; how many there are)."""
     if input.dim() == 1:
         _check_offsets(input, offsets)
-        return _bag_ids(offsets, input.shape[0], include_last_offset)
+        bags = offsets.shape[0] - (1 if include_last_offset else 0)
+        return offsets[:bags], bags
     if input.dim() != 2:
         raise ValueError(
             f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}"
@@ -198,8 +279,7 @@ def _bags(input, offsets, include_last_offset):
             "if input is 2D, then offsets has to be None, as input is treated is a mini-batch "
             "of fixed length sequences"
         )
-    bags = input.shape[0]
-    return rl.arange(bags).repeat_interleave(input.shape[1]), bags
+    return None, input.shape[0]
 
 
 @op(
@@ -234,11 +314,20 @@ def embedding_bag(
         [[2.0]]
     """
     _check_bag_arguments(input, weight, mode, sparse, per_sample_weights)
-    ids, bags = _bags(input, offsets, include_last_offset)
-    flat = input.reshape(-1)
+    starts, bags = _bags(input, offsets, include_last_offset)
+    flat, scales = input.reshape(-1), per_sample_weights
     padding = _padding("embedding_bag", padding_idx, weight)
     if max_norm is not None:
         _renormalize(weight, flat, max_norm, norm_type)
+    scaled = scales is not None and scales.dtype != weight.dtype
+    if not (sparse or scale_grad_by_freq or scaled) and _has_bag_kernel(
+        weight, input, offsets, scales
+    ):
+        if mode == "max":
+            return _bag_max(weight, flat, starts, bags, padding)[0]
+        scales = None if scales is None else scales.reshape(-1)
+        return _bag_sum(weight, flat, starts, scales, bags, padding, mode == "mean")
+    ids = _bag_ids(input, starts, bags)
     rows = _embedding_sparse if sparse else _embedding
     vectors = rows(weight, flat, padding, scale_grad_by_freq)
     kept = flat != padding if padding >= 0 else None

@@ -1,8 +1,8 @@
 """Records of Fourier transforms, offered as `rl.fft`; `stft` and `istft` are in spectrogram.py.
 
-Three scaled transforms (complex, real to half a spectrum, half a spectrum to real) have kernels,
-csrc/kernels/fft.cpp, and are each other's gradients; their bodies, the definition, call NumPy.
-Every public transform pads or cuts and calls them. To add one: a record of that shape.
+Four scaled transforms (complex, real to half a spectrum or all of it, half a spectrum to real) have
+kernels, csrc/kernels/fft.cpp, and are each other's gradients; their bodies, the definition, call
+NumPy. Every public transform pads or cuts and calls them. To add one: a record of that shape.
 """
 
 import rushlight as rl
@@ -46,6 +46,17 @@ def _r2c(self, dim, scale):
 def _(g, needs, self_meta, dim, scale):
     whole = _resized(g, dim, self_meta.shape[dim])
     return _c2c(whole, [dim], True, scale).real, None, None
+
+
+@op("fft_r2c_whole(Tensor self, int dim, float scale) -> Tensor", at="internal", out=False)
+def _r2c_whole(self, dim, scale):
+    """``scale`` times the whole spectrum of reals along ``dim`` (internal)."""
+    if self.numel() == 0:
+        return self.to(_complex_of(self.dtype))
+    return _numpy("fft", self, axis=dim) * scale
+
+
+_r2c_whole.vjp(self=lambda g, dim, scale: _c2c(g, [dim], True, scale).real)
 
 
 @op("fft_c2r(Tensor self, int dim, int n, float scale) -> Tensor", at="internal", out=False)
@@ -179,16 +190,21 @@ def _complex_transform(x, sizes, dims, norm, inverse):
 @_as_node("fft_of_real", "FftR2CBackward0")
 def _of_real(x, sizes, dims, norm, inverse):
     """The transform of reals (internal)."""
-    return _of_complex(_checked(x, "complex"), sizes, dims, norm, inverse)
+    return _of_complex(x, sizes, dims, norm, inverse)
 
 
 @_as_node("fft_of_complex", "FftC2CBackward0")
 def _of_complex(x, sizes, dims, norm, inverse):
-    """The transform of complex numbers (internal)."""
-    x = _checked(x, "complex")
+    """The transform of complex numbers, or of several dimensions (internal)."""
+    of_reals = not (x.is_complex() or inverse) and len(dims) > 0
+    x = _checked(x, "real" if of_reals else "complex")
     for n, d in zip(sizes, dims):
         x = _resized(x, d, n)
-    return _c2c(x, dims, inverse, _scale(norm, _product(sizes), inverse))
+    scale = _scale(norm, _product(sizes), inverse)
+    if not of_reals:
+        return _c2c(x, dims, inverse, scale)
+    whole = _r2c_whole(x, dims[-1], scale)
+    return _c2c(whole, dims[:-1], inverse, 1.0) if dims[:-1] else whole
 
 
 @_as_node("fft_to_half", "FftR2CBackward0")

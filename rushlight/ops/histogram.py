@@ -1,6 +1,6 @@
 """Histograms of one and of several dimensions, with bins of any width.
 
-`histc` and `bincount`, which have kernels, are in search.py. To add one: `_edges` and `_places` say
+`histc` and `bincount` are in search.py. To add one: `_edges` and `_places` say
 where the bins are and which one a value falls into.
 """
 
@@ -15,7 +15,7 @@ def _edges(x, bins, limits):
         return bins
     low, high = limits if limits is not None else (None, None)
     if low is None:
-        low, high = (float(x.min()), float(x.max())) if x.numel() else (0.0, 1.0)
+        low, high = map(float, x.aminmax()) if x.numel() else (0.0, 1.0)
     if low > high:
         raise RuntimeError(f"torch.histogram: max must be larger than min, got {low} and {high}")
     if low == high:
@@ -31,14 +31,28 @@ def _places(x, edges):
     return place, (place >= 0) & (place <= last) & ~x.isnan()
 
 
-def _counted(name, x, weight, place, inside, bins):
-    if weight is not None and weight.numel() != place.numel():
+def _check_weight(name, values, weight):
+    if weight is not None and weight.numel() != values.numel():
         raise RuntimeError(
-            f"{name}: expected a weight for each of {place.numel()} values, got {weight.numel()}"
+            f"{name}: expected a weight for each of {values.numel()} values, got {weight.numel()}"
         )
+
+
+def _counted(name, x, weight, place, inside, bins):
+    _check_weight(name, place, weight)
     weights = rl.ones_like(place, dtype=x.dtype) if weight is None else weight.reshape(-1)
     counts = rl.zeros(bins, dtype=x.dtype)
     return counts.index_add(0, place[inside], weights.to(x.dtype)[inside])
+
+
+@op(
+    "_histogram(Tensor self, Tensor edges, Tensor? weight, bool even) -> Tensor",
+    at=("internal",),
+    differentiable=False,
+)
+def _histogram(self, edges, weight, even):
+    """Counts, or sums of weights, between edges; ``even`` if these are those of equal bins."""
+    ...
 
 
 def _check(name, x):
@@ -65,8 +79,13 @@ def histogram(self, bins, limits, weight, density):
     _check("histogram", self)
     x = self.detach().reshape(-1)
     edges = _edges(x, bins, limits)
-    place, inside = _places(x, edges)
-    hist = _counted("histogram", x, weight, place, inside, edges.numel() - 1)
+    if x.dtype == edges.dtype and x.dtype in (rl.float32, rl.float64):
+        _check_weight("histogram", x, weight)
+        weights = None if weight is None else weight.detach().reshape(-1)
+        hist = _histogram(x, edges.detach(), weights, not isinstance(bins, rl.Tensor))
+    else:
+        place, inside = _places(x, edges)
+        hist = _counted("histogram", x, weight, place, inside, edges.numel() - 1)
     return (hist / hist.sum() / edges.diff() if density else hist), edges
 
 

@@ -53,31 +53,6 @@ def cosine_similarity(x1, x2, dim, eps):
     return ((x1 / a) * (x2 / b)).sum(dim)
 
 
-@op("pdist(Tensor input, float p=2.0) -> Tensor", at=_NN + ("torch",), grad_name=True)
-def pdist(input, p):
-    """The p-norm distances of all pairs of rows of (N, M), i < j: shape (N (N - 1) / 2).
-
-    Example::
-
-        >>> rl.pdist(rl.tensor([[0., 0.], [3., 4.]]))
-        tensor([5.])
-    """
-    if input.dim() != 2:
-        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.dim()}D")
-    if p < 0:
-        raise RuntimeError("pdist only supports non-negative p values")
-    n = input.shape[0]
-    i, j = rl.triu_indices(n, n, 1).unbind(0)
-    return _distance(input.index_select(0, i) - input.index_select(0, j), p)
-
-
-def _distance(d, p):
-    """The p-norm along the last dimension, with gradient 0 (not NaN) where it is 0."""
-    if d.shape[-1] == 0:
-        return d.sum(-1)
-    return rl.norm(d, p, -1)
-
-
 def _check_labels(name, input, target):
     if input.shape != target.shape:
         raise ValueError(

@@ -11,7 +11,7 @@ import rushlight as rl
 from rushlight.ops._decisions import unset_like
 from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import namespaces, op
-from rushlight.ops.embedding import _bags, _embedding, _renormalize
+from rushlight.ops.embedding import _bag_ids, _bags, _embedding, _renormalize
 from rushlight.ops.norm import _batch_norm, _check_normalized, _group_norm, _row_norm
 
 _F = namespaces["nn.functional"]
@@ -121,7 +121,8 @@ def embedding_bag(
         include_last_offset=include_last_offset,
         padding_idx=padding_idx,
     )
-    ids, bags = _bags(indices, offsets, include_last_offset)
+    starts, bags = _bags(indices, offsets, include_last_offset)
+    ids = _bag_ids(indices, starts, bags)
     if name == "sum":
         none = rl.zeros(len(offsets), dtype=rl.int64)
         return out, ids if padding_idx is not None else ids[:0], none, none.clone()

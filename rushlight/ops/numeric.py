@@ -1,8 +1,9 @@
 """Records of numerical helpers built from other ops: products of vectors, statistics of several
-variables, distances, tests and repairs of special values.
+variables, tests and repairs of special values.
 
 Few have kernels of their own. Special functions are in special.py, linear algebra in linalg.py,
-finite differences in differences.py. To add one: a record with a composite body.
+distances of rows in distance.py, finite differences in differences.py. To add one: a record with a
+composite body.
 """
 
 import rushlight as rl
@@ -377,63 +378,6 @@ dist.vjp(
     other=lambda g, self, other, result, p: -norm_grad(g, self - other, result, p, None, False),
     self=lambda g, self, other, result, p: norm_grad(g, self - other, result, p, None, False),
 )
-
-
-@op(
-    "cdist(Tensor x1, Tensor x2, float p=2.0, str? compute_mode=None) -> Tensor",
-    at="torch",
-    grad_name=True,
-)
-def cdist(x1, x2, p=2.0, compute_mode=None):
-    """The p-norm distances between the rows of x1 (B, P, M) and of x2 (B, R, M): (B, P, R).
-
-    ``compute_mode`` chooses how PyTorch trades accuracy for speed; here every mode takes the
-    differences themselves, the accurate way.
-
-    Example:
-        >>> rl.cdist(rl.tensor([[0., 0.]]), rl.tensor([[3., 4.]]))
-        tensor([[5.]])
-    """
-    modes = (
-        None,
-        "use_mm_for_euclid_dist_if_necessary",
-        "use_mm_for_euclid_dist",
-        "donot_use_mm_for_euclid_dist",
-    )
-    if compute_mode not in modes:
-        raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
-    if x1.dim() < 2 or x2.dim() < 2 or x1.size(-1) != x2.size(-1):
-        raise RuntimeError(
-            "cdist: expected tensors of at least 2 dimensions with equal last ones, got "
-            f"{list(x1.shape)} and {list(x2.shape)}"
-        )
-    if p < 0:
-        raise RuntimeError(f"cdist only supports non-negative p values, got {p}")
-    if (
-        x1.dtype == x2.dtype
-        and x1.dtype in (rl.float32, rl.float64)
-        and x1.size(-1)
-        and p in (1, 2, float("inf"))
-    ):
-        batch = rl.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])
-        return _cdist(*[x.expand(*batch, *x.shape[-2:]) for x in (x1, x2)], p)
-    return (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1)
-
-
-@op(
-    "_cdist(Tensor x1, Tensor x2, float p) -> Tensor",
-    at=("internal",),
-    grad_name="CdistBackward0",
-)
-def _cdist(x1, x2, p):
-    """`cdist` of order 1, 2 or infinity, of one floating dtype and with equal batch dimensions."""
-    ...
-
-
-@_cdist.vjp_all
-def _(g, needs, x1, x2, result, p):
-    slope = norm_grad(g, x1.unsqueeze(-2) - x2.unsqueeze(-3), result, p, -1, False)
-    return slope.sum(-2) if needs[0] else None, -slope.sum(-3) if needs[1] else None
 
 
 @op(

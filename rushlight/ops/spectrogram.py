@@ -1,7 +1,63 @@
 """Records of short-time Fourier transforms: `stft` and `istft`. The transforms are in fft.py."""
 
 import rushlight as rl
+from rushlight.ops._attach import attached
+from rushlight.ops._decisions import is_wrapped
 from rushlight.ops._record import op
+
+
+@op(
+    "_frames(Tensor self, Tensor window, int hop, int pad, bool mirrored, int count) -> Tensor",
+    at=("internal",),
+)
+def _frames(self, window, hop, pad, mirrored, count):
+    """Parts of signals (B, L), ``hop`` apart, times a window: (B, count, window). ``pad`` elements
+    come before and after, mirrored ones or zeros.
+    """
+    ...
+
+
+@op(
+    "_overlap(Tensor self, Tensor window, int hop, int pad, bool mirrored, int length) -> Tensor",
+    at=("internal",),
+)
+def _overlap(self, window, hop, pad, mirrored, length):
+    """The adjoint of `_frames`: every frame, times the window, added at its place."""
+    ...
+
+
+_frames.vjp(
+    self=lambda g, self, window, hop, pad, mirrored: _frames_grad(
+        g, self, window, hop, pad, mirrored
+    ),
+    window=lambda g, self, window_meta, hop, pad, mirrored: _window_grad(
+        g, self, window_meta, hop, pad, mirrored
+    ),
+)
+_overlap.vjp(
+    self=lambda g, self_meta, window, hop, pad, mirrored: _frames(
+        g, window, hop, pad, mirrored, self_meta.shape[1]
+    ),
+    window=lambda g, self, window_meta, hop, pad, mirrored: _window_grad(
+        self, g, window_meta, hop, pad, mirrored
+    ),
+)
+
+
+def _frames_grad(g, x, window, hop, pad, mirrored):
+    grad = _overlap(g, window, hop, pad, mirrored, x.shape[1])
+    return attached(grad, x) if mirrored else grad  # as a reflecting padding's
+
+
+def _window_grad(frames, signals, window_meta, hop, pad, mirrored):
+    """Of frames and the elements of signals that they met."""
+    ones = rl.ones(window_meta.shape, dtype=frames.dtype)
+    return (frames * _frames(signals, ones, hop, pad, mirrored, frames.shape[1])).sum((0, 1))
+
+
+def _has_kernel(x, window):
+    same = x.dtype == window.dtype and x.dtype in (rl.float32, rl.float64)
+    return same and not (is_wrapped(x) or is_wrapped(window))
 
 
 def _padded_window(name, window, win_length, n_fft, like):
@@ -76,17 +132,30 @@ def stft(
         raise RuntimeError("stft requires the return_complex parameter be given for real inputs.")
     hop = _hop("stft", hop_length, n_fft)
     x = self if self.dim() == 2 else self.unsqueeze(0)
-    if center:
-        x = rl.nn.functional.pad(x.unsqueeze(1), (n_fft // 2, n_fft // 2), pad_mode).squeeze(1)
-    if not 0 < n_fft <= x.size(-1):
-        raise RuntimeError(f"stft: expected 0 < n_fft <= {x.size(-1)}, but got n_fft={n_fft}")
-    weights = _padded_window(
-        "stft", window, n_fft if win_length is None else win_length, n_fft, self
-    )
-    frames = x.unfold(-1, n_fft, hop) * weights
+    pad = n_fft // 2 if center else 0
+    weights = None
+    if 0 < n_fft <= x.size(-1) + 2 * pad:
+        weights = _padded_window(
+            "stft", window, n_fft if win_length is None else win_length, n_fft, self
+        )
+    inside = weights is not None and pad < x.size(-1) and pad_mode in ("reflect", "constant")
+    if inside and _has_kernel(x, weights):
+        count = (x.size(-1) + 2 * pad - n_fft) // hop + 1
+        frames = _frames(x, weights, hop, pad, pad_mode == "reflect", count)
+    else:
+        frames = _framed(x, weights, n_fft, hop, pad, pad_mode)
     spectra = _spectra(frames, is_complex, onesided, "ortho" if normalized else None).mT
     spectra = spectra if self.dim() == 2 else spectra.squeeze(0)
     return spectra if return_complex or return_complex is None else rl.view_as_real(spectra)
+
+
+def _framed(x, weights, n_fft, hop, pad, pad_mode):
+    """`_frames` in recorded ops."""
+    if pad:
+        x = rl.nn.functional.pad(x.unsqueeze(1), (pad, pad), pad_mode).squeeze(1)
+    if weights is None:
+        raise RuntimeError(f"stft: expected 0 < n_fft <= {x.size(-1)}, but got n_fft={n_fft}")
+    return x.unfold(-1, n_fft, hop) * weights
 
 
 def _spectra(frames, is_complex, onesided, norm):
@@ -135,11 +204,11 @@ def istft(
     weights = _padded_window("istft", window, length_of_window, n_fft, self)
     x = (self if self.dim() == 3 else self.unsqueeze(0)).mT
     frames = _signals(x, n_fft, return_complex, "ortho" if normalized else None)
-    signal = _overlapped(frames * weights, hop)
-    energy = _overlapped((weights * weights).expand(1, x.size(1), n_fft), hop)
     start = n_fft // 2 if center else 0
-    stop = start + length if length is not None else signal.size(-1) - start
-    signal, energy = signal[:, start:stop], energy[:, start:stop]
+    total = n_fft + hop * (x.size(1) - 1)
+    stop = min(total, start + length) if length is not None else total - start
+    signal = _signal(frames, weights, hop, start, stop)
+    energy = _signal(weights.expand(1, x.size(1), n_fft), weights, hop, start, stop)
     if energy.numel() and float(energy.abs().min()) < 1e-11:
         raise RuntimeError("istft: window overlap add min: the windows leave gaps in the signal")
     signal = signal / energy
@@ -175,9 +244,15 @@ def _signals(spectra, n_fft, return_complex, norm):
     return rl.fft.irfft(spectra[..., : n_fft // 2 + 1], n_fft, norm=norm)  # half says it all
 
 
-def _overlapped(frames, hop):
-    """(B, frames, n) -> (B, length): every frame added at its place, ``hop`` after the last."""
+def _signal(frames, weights, hop, start, stop):
+    """(B, frames, n) -> (B, stop - start): every frame, times weights, added at its place, ``hop``
+    after the last.
+    """
+    if _has_kernel(frames, weights):
+        return _overlap(frames, weights, hop, start, False, max(stop - start, 0))
+    frames = frames * weights
     batch, count, n = frames.shape
     length = n + hop * (count - 1)
     places = rl.arange(length).unfold(0, n, hop).reshape(-1)
-    return frames.new_zeros((batch, length)).index_add(1, places, frames.reshape(batch, -1))
+    signal = frames.new_zeros((batch, length)).index_add(1, places, frames.reshape(batch, -1))
+    return signal[:, start : max(stop, start)]

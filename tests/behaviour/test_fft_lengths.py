@@ -82,3 +82,36 @@ def test_strided_and_transposed_inputs():
     x = rl.from_numpy(_values((30, 40), np.complex64))
     assert rl.equal(rl.fft.fft(x[::2, ::3]), rl.fft.fft(x[::2, ::3].contiguous()))
     assert rl.equal(rl.fft.fft(x.t()), rl.fft.fft(x.t().contiguous()))
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 15, 16, 31, 64, 97, 300, 1000, 5000])
+def test_whole_spectra_of_reals(dtype, n):
+    tolerance = 1e-6 if dtype == rl.float32 else 1e-14
+    for inner in (1, 3, 16):
+        x = rl.randn(3, n, inner, dtype=dtype)
+        exact = x.numpy().astype(np.float64)
+        for got, wanted in (
+            (rl.fft.fft(x, dim=1), np.fft.fft(exact, axis=1)),
+            (
+                rl.fft.fft2(x, dim=(0, 1), norm="ortho"),
+                np.fft.fft2(exact, axes=(0, 1), norm="ortho"),
+            ),
+            (rl.fft.fft(x, n + 3, 1), np.fft.fft(exact, n + 3, 1)),
+        ):
+            assert abs(got.numpy() - wanted).max() <= tolerance * abs(wanted).max()
+
+
+def test_gradients_of_whole_spectra():
+    x = rl.randn(2, 5, 4, dtype=rl.float64, requires_grad=True)
+    for f in (lambda x: rl.fft.fft(x, dim=1), rl.fft.fftn, lambda x: rl.fft.fft(x, 3, 0)):
+
+        def parts(x, f=f):
+            return rl.view_as_real(f(x))
+
+        assert rl.autograd.gradcheck(parts, (x,))
+        assert rl.autograd.gradgradcheck(parts, (x,))
+    x = x.detach()
+    assert rl.vmap(rl.fft.fft)(x).equal(rl.stack([rl.fft.fft(m) for m in x]))
+    assert rl.fft.fft(rl.zeros(0, 4)).shape == (0, 4)
+    assert rl.fft.fft(rl.tensor([1, 2, 3, 4])).dtype == rl.complex64

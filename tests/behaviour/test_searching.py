@@ -1,0 +1,89 @@
+"""searchsorted and histogram against searches written out, on lengths around powers of two."""
+
+import numpy as np
+import pytest
+
+import rushlight as rl
+
+NAN, INF = float("nan"), float("inf")
+
+
+def place_of(a, v, right):
+    """As a search by halves finds it, whatever the order of a."""
+    low, high = 0, len(a)
+    while low < high:
+        middle = low + (high - low) // 2
+        after = not a[middle] > v if right else not a[middle] >= v
+        low, high = (middle + 1, high) if after else (low, middle)
+    return low
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.int64])
+@pytest.mark.parametrize("right", [False, True])
+def test_searches(dtype, right):
+    for n in [*range(20), 31, 32, 33, 100, 1023, 1024, 1500]:
+        a = rl.randint(0, max(n // 2, 1), (n,)).to(dtype)
+        orders = [a, a.sort()[0]]
+        values = rl.randint(-2, n + 3, (31,)).to(dtype)
+        if dtype != rl.int64:
+            values[3], values[4], values[5] = NAN, INF, -INF
+            if n:
+                orders.append(rl.cat((orders[1][1:], rl.tensor([NAN], dtype=dtype))))
+        for a in orders:
+            for count in (1, 3, 4, 31):
+                got = rl.searchsorted(a, values[:count], right=right).tolist()
+                assert got == [place_of(a.tolist(), v, right) for v in values[:count].tolist()]
+            order = a.argsort()
+            got = rl.searchsorted(a, values, right=right, sorter=order).tolist()
+            assert got == [place_of(a[order].tolist(), v, right) for v in values.tolist()]
+
+
+def test_rows_and_threads():
+    a, values = rl.randn(7, 33).sort(1)[0], rl.randn(7, 3001)
+    wanted = [rl.searchsorted(x, v).tolist() for x, v in zip(a, values)]
+    before = rl.get_num_threads()
+    try:
+        for threads in (1, 2):
+            rl.set_num_threads(threads)
+            assert rl.searchsorted(a, values).tolist() == wanted
+    finally:
+        rl.set_num_threads(before)
+
+
+def counted(x, edges, weights):
+    counts = np.zeros(len(edges) - 1)
+    for v, w in zip(x, weights):
+        for b, (low, high) in enumerate(zip(edges, edges[1:])):
+            if low <= v < high or (v == high and b == len(counts) - 1):
+                counts[b] += w
+    return counts
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("bins", [1, 3, 10, 37])
+def test_histograms(dtype, bins):
+    edges = rl.linspace(-1.1, 1.3, bins + 1, dtype=dtype)
+    beside = [edges.nextafter(rl.full_like(edges, way)) for way in (INF, -INF)]
+    odd = rl.tensor([NAN, INF, -INF, -0.0, 1e30], dtype=dtype)
+    x = rl.cat((edges, *beside, odd, rl.randn(301, dtype=dtype)))
+    weights = rl.rand(x.numel(), dtype=dtype)
+    uneven = rl.cat((edges[:1], (rl.rand(bins, dtype=dtype) - 0.5).sort()[0]))
+    for given in (bins, edges, uneven):
+        for weight in (None, weights):
+            got = rl.histogram(x, given, range=(-1.1, 1.3), weight=weight)
+            if given is bins:
+                assert got.bin_edges.equal(edges)
+            by = [1] * x.numel() if weight is None else weight.tolist()
+            wanted = counted(x.tolist(), got.bin_edges.tolist(), by)
+            np.testing.assert_allclose(got.hist.numpy(), wanted, 1e-6, 1e-6)
+            assert got.hist.dtype == dtype
+
+
+def test_histograms_of_little():
+    assert rl.histogram(rl.tensor([]), 3).hist.tolist() == [0.0] * 3
+    assert rl.histogram(rl.tensor([2.0, 2.0]), 4).hist.tolist() == [0.0, 0.0, 2.0, 0.0]
+    assert rl.histogram(rl.tensor([1.0]), rl.tensor([0.0])).hist.tolist() == []
+    got = rl.histogram(rl.tensor([[0.0, 1.0], [1.0, 3.0]]), rl.tensor([0.0, 1.0, 1.0, 3.0]))
+    assert got.hist.tolist() == [1.0, 0.0, 3.0]
+    with pytest.raises(RuntimeError, match="expected a weight for each"):
+        rl.histogram(rl.tensor([1.0, 2.0]), 2, weight=rl.tensor([1.0]))

@@ -18,6 +18,15 @@ struct TallSystem {
   T scale_a, scale_b;
 };
 
+// QR of small matrices m by n: `a` row-major, Q (m by rank) and R (rank by n) column-major, each
+// dense. Q is not formed if `q` is null.
+template <class T>
+struct SmallQr {
+  const T* a;
+  int64_t m, n, rank;
+  T *q, *r;
+};
+
 // Of one column-major, dense matrix m by n. gemm_prepare must have been called for it.
 template <class T>
 struct FactorsOf {
@@ -33,6 +42,9 @@ struct FactorsOf {
   // Makes a tall system square. False if numbers are so large or small that squares would not do; a
   // library solves these.
   bool (*reduce_tall)(TallSystem<T>&);
+  // Of `count` matrices with elements, one after another. Those that were done: it stops at one
+  // with numbers so far apart that squares would not do.
+  int64_t (*small_qr)(const SmallQr<T>&, int64_t count);
 };
 using DenseFactors = OfReals<FactorsOf>;
 const DenseFactors& dense_factors();

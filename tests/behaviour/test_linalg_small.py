@@ -1,0 +1,80 @@
+"""Factorisations of small matrices, single and in batches: widths around those of vectors, numbers
+that are far apart, and the same bits for a matrix alone and in a batch.
+"""
+
+import pytest
+
+import rushlight as rl
+
+DTYPES = [rl.float32, rl.float64]
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    rl.manual_seed(0)
+
+
+def units(difference, top, dtype):
+    """The largest number of each matrix, in units of rounding of `top`."""
+    tiny = rl.finfo(dtype).tiny
+    return (difference.abs().amax((-2, -1)) / top.clamp(min=tiny)).max().item() / rl.finfo(
+        dtype
+    ).eps
+
+
+def from_identity(q):
+    eye = rl.eye(q.shape[-1], dtype=q.dtype)
+    return (q.mT @ q - eye).abs().max().item() / rl.finfo(q.dtype).eps
+
+
+def batch(m, n, dtype):
+    """Plain, with equal columns, zero, tiny, huge, with tiny columns, with zeros below."""
+    a = rl.randn(8, m, n, dtype=dtype).clamp(-3, 3)
+    info = rl.finfo(dtype)
+    a[1, :, n // 2] = a[1, :, 0]
+    a[2] = 0
+    a[3] *= info.tiny
+    a[4] *= info.max / 16 / max(m, n)
+    a[5, :, ::2] *= info.tiny * 4
+    a[6] = a[6].triu()
+    a[7, :, 0] = 0
+    return a
+
+
+QR_SIZES = [(1, 1), (2, 2), (3, 5), (5, 3), (7, 8), (16, 16), (17, 15), (31, 33), (64, 9), (2, 95)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mode", ["reduced", "complete"])
+@pytest.mark.parametrize("size", QR_SIZES)
+def test_qr(size, mode, dtype):
+    a = batch(*size, dtype)
+    q, r = rl.linalg.qr(a, mode)
+    top = a.abs().amax((-2, -1))
+    scale = top.clamp(min=rl.finfo(dtype).tiny)[:, None, None]
+    assert units(q @ (r / scale) - a / scale, rl.ones(8, dtype=dtype), dtype) < 40
+    assert from_identity(q) < 20
+    assert (r.tril(-1) == 0).all()
+    assert rl.equal(rl.linalg.qr(a, "r").R, rl.linalg.qr(a).R)
+    for i in range(8):
+        for one, all_of_them in zip(rl.linalg.qr(a[i], mode), (q, r)):
+            assert rl.equal(one, all_of_them[i])
+    turned = rl.linalg.qr(a.mT.contiguous().mT, mode)
+    assert rl.equal(turned.Q, q) and rl.equal(turned.R, r)
+
+
+def test_signs_of_qr():
+    # A column with nothing below its diagonal is left alone; others turn the diagonal's sign.
+    a = rl.tensor([[2.0, 1.0, 3.0], [0.0, -4.0, 1.0], [0.0, 3.0, 5.0]])
+    wanted = rl.tensor([[2.0, 1.0, 3.0], [0.0, 5.0, 2.2], [0.0, 0.0, 4.6]])
+    rl.testing.assert_close(rl.linalg.qr(a).R, wanted)
+    assert rl.linalg.qr(rl.tensor([[-3.0]])).R.item() == -3
+
+
+def test_qr_not_finite():
+    for bad in (float("nan"), float("inf")):
+        a = rl.randn(3, 6, 6)
+        a[1, 2, 3] = bad
+        r = rl.linalg.qr(a).R
+        assert not r[1].isfinite().all()
+        assert r[0].isfinite().all() and r[2].isfinite().all()

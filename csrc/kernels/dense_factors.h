@@ -27,6 +27,16 @@ struct SmallQr {
   T *q, *r;
 };
 
+// Eigenvalues, ascending, and eigenvectors of small symmetric matrices n by n: `a` row-major, of
+// which one triangle is read; vectors column-major, or null if none are wanted.
+template <class T>
+struct SmallEigen {
+  const T* a;
+  int64_t n;
+  bool upper;
+  T *values, *vectors;
+};
+
 // Of one column-major, dense matrix m by n. gemm_prepare must have been called for it.
 template <class T>
 struct FactorsOf {
@@ -45,6 +55,8 @@ struct FactorsOf {
   // Of `count` matrices with elements, one after another. Those that were done: it stops at one
   // with numbers so far apart that squares would not do.
   int64_t (*small_qr)(const SmallQr<T>&, int64_t count);
+  // Of `count` matrices with elements. Codes as syevd's, or -1 for one with such numbers.
+  void (*small_eigen)(const SmallEigen<T>&, int64_t count, int* codes);
 };
 using DenseFactors = OfReals<FactorsOf>;
 const DenseFactors& dense_factors();

@@ -55,12 +55,9 @@ class RowsQr {
     begin = begin / kLanes<T> * kLanes<T>;
     int64_t count = (s_.m - first + 3) / 4 * 4;
     if (first >= s_.m) return void(std::fill(dots_ + begin, dots_ + end, T(0)));
-    EvenParts pieces((end - begin) / kLanes<T>, kVectorsAtOnce);
-    for (int64_t p = 0; p < pieces.count; ++p)
-      with_number<kVectorsAtOnce>(pieces.size(p), [&]<int V>() {
-        sweep<T, V>(row(first), count, stride_, column, next, begin + pieces.begin(p) * kLanes<T>,
-                    weights_, dots_);
-      });
+    T* from = row(first);
+    sweep_all(from, count, stride_, {from + column, from + next, stride_}, begin, end, weights_,
+              dots_);
   }
 
   bool reduce_column(int64_t j) {

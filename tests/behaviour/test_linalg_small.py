@@ -78,3 +78,64 @@ def test_qr_not_finite():
         r = rl.linalg.qr(a).R
         assert not r[1].isfinite().all()
         assert r[0].isfinite().all() and r[2].isfinite().all()
+
+
+EIGEN_SIZES = [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 56, 63, 95, 111, 159]
+
+
+def symmetric(a, triangle):
+    half = a.tril(-1) if triangle == "L" else a.triu(1)
+    return half + half.mT + rl.diag_embed(a.diagonal(dim1=-2, dim2=-1))
+
+
+def symmetric_batch(n, dtype):
+    """That of `batch`, with repeated eigenvalues and spread rows instead of the last two."""
+    a = batch(n, n, dtype)
+    a[6] = rl.eye(n, dtype=dtype)
+    a[7] = rl.randn(n, n, dtype=dtype) * rl.exp(rl.linspace(-40, 0, n, dtype=dtype)).unsqueeze(1)
+    return a
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("triangle", ["L", "U"])
+@pytest.mark.parametrize("n", EIGEN_SIZES)
+def test_eigh(n, triangle, dtype):
+    a = symmetric_batch(n, dtype)
+    whole = symmetric(a, triangle)
+    other = a.clone()
+    below, beside = rl.tril_indices(n, n, -1)
+    (other.mT if triangle == "L" else other)[:, below, beside] = float("nan")
+    values, vectors = rl.linalg.eigh(other, triangle)
+    top = whole.abs().amax((-2, -1)).clamp(min=rl.finfo(dtype).tiny)
+    scaled = values / top[:, None]
+    product = vectors * scaled.unsqueeze(-2) @ vectors.mT
+    assert units(product - whole / top[:, None, None], rl.ones(8, dtype=dtype), dtype) < 20 + 2 * n
+    assert from_identity(vectors) < 20 + n
+    assert (values[:, 1:] >= values[:, :-1]).all()
+    alone = rl.linalg.eigvalsh(other, triangle) / top[:, None]
+    assert (alone - scaled).abs().max().item() < (20 + 2 * n) * rl.finfo(dtype).eps
+    for i in range(8):
+        one = rl.linalg.eigh(other[i], triangle)
+        assert rl.equal(one[0], values[i]) and rl.equal(one[1], vectors[i])
+
+
+def test_eigh_of_diagonal_and_graded_matrices():
+    d = rl.tensor([3.0, 1e-30, -2.0, 0.0])
+    values, vectors = rl.linalg.eigh(d.diag())
+    assert values.tolist() == d.sort()[0].tolist()
+    assert rl.equal(vectors.abs(), rl.eye(4)[:, d.argsort()])
+    pair = rl.tensor([[2.0, 1.0], [1.0, 2.0]])
+    found = rl.linalg.eigvalsh(rl.block_diag(pair, pair * 1e-20))
+    rl.testing.assert_close(found, rl.tensor([1e-20, 3e-20, 1, 3]), rtol=1e-5, atol=0)
+
+
+def test_eigh_not_finite():
+    for bad in (float("nan"), float("inf")):
+        a = rl.randn(3, 6, 6)
+        a[1, 3, 2] = bad
+        try:
+            values = rl.linalg.eigh(a).eigenvalues
+        except rl.linalg.LinAlgError:
+            continue
+        assert not values[1].isfinite().all()
+        assert values[0].isfinite().all() and values[2].isfinite().all()

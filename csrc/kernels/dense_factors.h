@@ -37,6 +37,19 @@ struct SmallEigen {
   T *values, *vectors;
 };
 
+// Singular values, descending, of small matrices m by n: `a` row-major, U and V^T column-major and
+// square if `full`, or null if none are wanted.
+template <class T>
+struct SmallSvd {
+  const T* a;
+  int64_t m, n;
+  bool full;
+  T *values, *u, *vh;
+  // Without vectors: those of a bidiagonal matrix, descending, in place of its diagonal; LAPACK's
+  // code.
+  int (*bidiagonal_values)(int64_t n, T* diagonal, T* beside);
+};
+
 // Of one column-major, dense matrix m by n. gemm_prepare must have been called for it.
 template <class T>
 struct FactorsOf {
@@ -57,6 +70,7 @@ struct FactorsOf {
   int64_t (*small_qr)(const SmallQr<T>&, int64_t count);
   // Of `count` matrices with elements. Codes as syevd's, or -1 for one with such numbers.
   void (*small_eigen)(const SmallEigen<T>&, int64_t count, int* codes);
+  void (*small_svd)(const SmallSvd<T>&, int64_t count, int* codes);  // the same of gesdd's
 };
 using DenseFactors = OfReals<FactorsOf>;
 const DenseFactors& dense_factors();

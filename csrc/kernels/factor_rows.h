@@ -31,19 +31,23 @@ class RowsQr {
     for (int64_t j = 0; j < k_; ++j)
       if (!reduce_column(j)) return false;
     write_r(r, 1 / scale);
-    if (q) form_q(q);
+    if (q) form_q(q, s_.m);
     return true;
   }
 
- private:
+ protected:
   static constexpr int64_t kSpare = 4;  // rows of zeros: a sweep takes up to four at once
 
   T* row(int64_t i) const { return rows_ + i * stride_; }
 
-  void load(const T* a, T scale) {
-    for (int64_t i = 0; i < s_.m; ++i, a += s_.n) {
+  // `turned`: `a` holds the transpose.
+  void load(const T* a, T scale, bool turned = false) {
+    for (int64_t i = 0; i < s_.m; ++i) {
       T* to = row(i);
-      for (int64_t j = 0; j < s_.n; ++j) to[j] = a[j] * scale;
+      if (turned)
+        for (int64_t j = 0; j < s_.n; ++j) to[j] = a[j * s_.m + i] * scale;
+      else
+        for (int64_t j = 0; j < s_.n; ++j) to[j] = a[i * s_.n + j] * scale;
       std::fill(to + s_.n, to + stride_, T(0));
     }
     std::fill_n(row(s_.m), (kSpare + 2) * stride_, T(0));
@@ -61,19 +65,20 @@ class RowsQr {
   }
 
   bool reduce_column(int64_t j) {
-    T *top = row(j), alpha = top[j], square = dots_[j];
-    bool turned = square >= Range<T>::kTiny;
-    if (!turned && !is_zero(j)) return false;
-    heads_[j] = factors_[j] = 0;
-    if (turned) {
-      top[j] = -std::copysign(std::sqrt(alpha * alpha + square), alpha);
-      heads_[j] = alpha - top[j];
-      factors_[j] = -1 / (top[j] * heads_[j]);
-    }
+    if (!make_reflector(j)) return false;
     if (j + 1 >= s_.n) return true;
-    weigh(j, top, j + 1, beside_);
+    weigh(j, row(j), j + 1, beside_);
     if (j + 1 < s_.m) apply_to(row(j + 1), j, j + 1, beside_);
     sweep_rows(j + 2, j, j + 1, j + 1, beside_);
+    return true;
+  }
+  bool make_reflector(int64_t j) {
+    T *top = row(j), alpha = top[j], square = dots_[j];
+    heads_[j] = factors_[j] = 0;
+    if (!(square >= Range<T>::kTiny)) return is_zero(j);
+    top[j] = -std::copysign(std::sqrt(alpha * alpha + square), alpha);
+    heads_[j] = alpha - top[j];
+    factors_[j] = -1 / (top[j] * heads_[j]);
     return true;
   }
   bool is_zero(int64_t j) const {
@@ -108,7 +113,8 @@ class RowsQr {
     }
   }
 
-  void form_q(T* q) {
+  // Columns `step` apart.
+  void form_q(T* q, int64_t step) {
     for (int64_t i = 0; i < s_.rank; ++i) row(i)[beside_ + i] = 1;
     std::fill_n(weights_, stride_, T(0));
     sweep_rows(k_, k_ - 1, k_ - 1, beside_ + k_ - 1, stride_);
@@ -119,7 +125,7 @@ class RowsQr {
       add_to_dots(row(j), next);
     }
     for (int64_t c = 0; c < s_.rank; ++c)
-      for (int64_t i = 0; i < s_.m; ++i) *q++ = row(i)[beside_ + c];
+      for (int64_t i = 0; i < s_.m; ++i) q[c * step + i] = row(i)[beside_ + c];
   }
   void add_to_dots(const T* from, int64_t next) {
     T factor = from[next];
@@ -127,7 +133,7 @@ class RowsQr {
       store_vector<T>(dots_ + c, load_vector(dots_ + c) + load_vector(from + c) * factor);
   }
 
-  const SmallQr<T>& s_;
+  SmallQr<T> s_;
   int64_t k_, beside_, stride_;  // Q begins at column `beside_`
   Scratch<T> memory_;
   T *rows_, *weights_, *dots_;

@@ -5,6 +5,7 @@
 #pragma once
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "kernels/factor_tall.h"
 
@@ -25,9 +26,9 @@ struct Rotation {
       f /= top, g /= top;
       square = f * f + g * g;
     }
-    T size = std::sqrt(square), inverse = 1 / size;
-    c = std::abs(f) * inverse;
-    s = g * std::copysign(inverse, f);
+    T size = std::sqrt(square);
+    c = std::abs(f) / size;
+    s = (f < 0 ? -g : g) / size;
     r = std::copysign(size, f) * top;
   }
 };
@@ -47,6 +48,15 @@ template <class T, int V>
       x[v] = y * c[k] - x[v] * s[k];
     }
   for (int v = 0; v < V; ++v) store_vector<T>(row + v * kLanes<T>, x[v]);
+}
+
+template <class T>
+void rotate_all(T* row, int64_t step, int64_t length, int64_t count, const T* c, const T* s) {
+  EvenParts pieces(length / kLanes<T>, 8);
+  for (int64_t p = 0; p < pieces.count; ++p)
+    with_number<8>(pieces.size(p), [&]<int V>() {
+      rotate_rows<T, V>(row + pieces.begin(p) * kLanes<T>, step, count, c, s);
+    });
 }
 
 // The implicit QL algorithm for a symmetric tridiagonal matrix: `beside` becomes 0, `diagonal` the
@@ -176,12 +186,8 @@ class TridiagonalQl {
 
   void rotate(int64_t row, int64_t dir, int64_t count) {
     if (!z_) return;
-    EvenParts pieces(stride_ / kLanes<T>, 8);
-    for (int64_t p = 0; p < pieces.count; ++p)
-      with_number<8>(pieces.size(p), [&]<int V>() {
-        rotate_rows<T, V>(z_ + row * stride_ + pieces.begin(p) * kLanes<T>, dir * stride_, count,
-                          turns_.data(), turns_.data() + n_);
-      });
+    const T* turns = turns_.data();
+    rotate_all(z_ + row * stride_, dir * stride_, stride_, count, turns, turns + n_);
   }
 
   int64_t n_;
@@ -189,6 +195,49 @@ class TridiagonalQl {
   int64_t stride_, budget_;
   Scratch<T> turns_;
 };
+
+// Of the numbers of a row that follow i: the reflector I - factor x x^T, x zero up to i, that
+// leaves `beside` and zeros of them. False if their squares would not do.
+template <class T>
+bool row_reflector(const T* from, int64_t i, int64_t n, int64_t stride, T* x, T& beside,
+                   T& factor) {
+  factor = 0;
+  if (i + 1 >= n) return true;
+  T alpha = beside = from[i + 1];
+  if (i + 2 >= n) return true;
+  Vector<T> squares{};
+  int64_t taken = kLanes<T> - (i + 2) % kLanes<T>;
+  for (int64_t c = (i + 2) / kLanes<T> * kLanes<T>; c < stride; c += kLanes<T>) {
+    Vector<T> v = last_lanes<T>(load_vector(from + c), std::exchange(taken, kLanes<T>), T(0));
+    store_vector<T>(x + c, v);
+    squares += v * v;
+  }
+  T square = join_lanes<SumStep, T>(squares);
+  if (!(square >= Range<T>::kTiny))
+    return std::all_of(x + i + 2, x + n, [](T v) { return v == 0; });
+  beside = -std::copysign(std::sqrt(alpha * alpha + square), alpha);
+  x[i + 1] = alpha - beside;
+  factor = -1 / (beside * x[i + 1]);
+  return true;
+}
+
+// Q = H_0 H_1 ... of n such reflectors, each `step` long: its columns are the rows of `q`, after
+// which room for three more must follow.
+template <class T>
+void form_columns(const T* reflectors, const T* factors, int64_t n, int64_t step, T* q,
+                  int64_t stride, T* zeros, T* weights, T* dots) {
+  std::fill_n(q, (n + 4) * stride, T(0));
+  for (int64_t j = 0; j < n; ++j) q[j * stride + j] = 1;
+  std::fill_n(weights, stride, T(0));
+  for (int64_t i = -1; i + 2 < n; ++i) {
+    const T *now = i < 0 ? zeros : reflectors + i * step, *next = reflectors + (i + 1) * step;
+    int64_t first = std::max<int64_t>(i + 1, 1);
+    for (int64_t c = 0; i >= 0 && c < stride; c += kLanes<T>)
+      store_vector<T>(weights + c, load_vector(dots + c) * factors[i]);
+    sweep_all(q + first * stride, (n - first + 3) / 4 * 4, stride, {now + first, next + first, 1},
+              0, stride, weights, dots);
+  }
+}
 
 // A and Q^T in whole rows, the reflectors of the columns in rows of their own.
 template <class T>
@@ -221,7 +270,8 @@ class SymmetricRows {
     if (scale == 0) return -1;
     for (int64_t i = 0; i < n_ * stride_; ++i) rows_[i] *= scale;
     if (!reduce()) return -1;
-    if (vectors_) form_q();
+    if (vectors_)
+      form_columns(reflectors_, factors_, n_, longer_, q_, stride_, zeros_, weights_, dots_);
     int code = TridiagonalQl<T>(n_, d_, e_, q_, stride_).run();
     write(1 / scale, values, vectors);
     return code;
@@ -255,29 +305,10 @@ class SymmetricRows {
     return true;
   }
 
-  // From row i, which is column i: the numbers of the diagonal and beside it, and the reflector
-  // I - factor x x^T, x zero up to i.
+  // From row i, which is column i.
   bool make_reflector(int64_t i) {
-    T *from = row(i), *x = reflector(i), square = 0;
-    d_[i] = from[i];
-    factors_[i] = 0;
-    if (i + 1 >= n_) return true;
-    T alpha = e_[i] = from[i + 1];
-    if (i + 2 >= n_) return true;
-    Vector<T> squares{};
-    int64_t taken = kLanes<T> - (i + 2) % kLanes<T>;
-    for (int64_t c = vector_of(i + 2); c < stride_; c += kLanes<T>, taken = kLanes<T>) {
-      Vector<T> v = last_lanes<T>(load_vector(from + c), taken, T(0));
-      store_vector<T>(x + c, v);
-      squares += v * v;
-    }
-    square = join_lanes<SumStep, T>(squares);
-    if (!(square >= Range<T>::kTiny))
-      return std::all_of(x + i + 2, x + n_, [](T v) { return v == 0; });
-    e_[i] = -std::copysign(std::sqrt(alpha * alpha + square), alpha);
-    x[i + 1] = alpha - e_[i];
-    factors_[i] = -1 / (e_[i] * x[i + 1]);
-    return true;
+    d_[i] = row(i)[i];
+    return row_reflector(row(i), i, n_, stride_, reflector(i), e_[i], factors_[i]);
   }
 
   // The w of A - x w^T - w x^T: factor (A x), less half of its part along x.
@@ -334,22 +365,6 @@ class SymmetricRows {
     for (int v = 0; v < V; ++v) {
       for (int r = 1; r < kAtOnce; ++r) sums[0][v] += sums[r][v];
       store_vector<T>(dots_ + begin + v * kLanes<T>, sums[0][v]);
-    }
-  }
-
-  // Q = H_0 H_1 ...: each reflector changes the columns of Q from its own, which are rows here.
-  void form_q() {
-    std::fill_n(q_, (n_ + kSpare) * stride_, T(0));
-    for (int64_t j = 0; j < n_; ++j) q_[j * stride_ + j] = 1;
-    const T* before = zeros_;
-    std::fill_n(weights_, longer_, T(0));
-    for (int64_t i = -1; i + 2 < n_; before = reflector(++i)) {
-      int64_t first = std::max<int64_t>(i + 1, 1);
-      if (i >= 0)
-        for (int64_t c = 0; c < stride_; c += kLanes<T>)
-          store_vector<T>(weights_ + c, load_vector(dots_ + c) * factors_[i]);
-      sweep_all(q_ + first * stride_, whole(n_ - first), stride_,
-                {before + first, reflector(i + 1) + first, 1}, 0, stride_, weights_, dots_);
     }
   }
 

@@ -113,7 +113,7 @@ def test_eigh(n, triangle, dtype):
     assert from_identity(vectors) < 20 + n
     assert (values[:, 1:] >= values[:, :-1]).all()
     alone = rl.linalg.eigvalsh(other, triangle) / top[:, None]
-    assert (alone - scaled).abs().max().item() < (20 + 2 * n) * rl.finfo(dtype).eps
+    assert (alone - scaled).abs().max().item() < (20 + 4 * n) * rl.finfo(dtype).eps
     for i in range(8):
         one = rl.linalg.eigh(other[i], triangle)
         assert rl.equal(one[0], values[i]) and rl.equal(one[1], vectors[i])
@@ -139,3 +139,57 @@ def test_eigh_not_finite():
             continue
         assert not values[1].isfinite().all()
         assert values[0].isfinite().all() and values[2].isfinite().all()
+
+
+SVD_SIZES = [(1, 1), (2, 2), (1, 5), (4, 3), (8, 8), (7, 17), (16, 15), (33, 31), (64, 9), (20, 90)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("size", SVD_SIZES)
+def test_svd(size, full, dtype):
+    a = batch(*size, dtype)
+    k = min(size)
+    u, s, vh = rl.linalg.svd(a, full)
+    top = a.abs().amax((-2, -1)).clamp(min=rl.finfo(dtype).tiny)
+    scaled = s / top[:, None]
+    product = u[..., :k] * scaled.unsqueeze(-2) @ vh[:, :k]
+    limit = 40 + 2 * max(size)
+    assert units(product - a / top[:, None, None], rl.ones(8, dtype=dtype), dtype) < limit
+    assert from_identity(u) < limit and from_identity(vh.mT) < limit
+    assert (s >= 0).all() and (s[:, 1:] <= s[:, :-1]).all()
+    alone = rl.linalg.svdvals(a) / top[:, None]
+    assert (alone - scaled).abs().max().item() < limit * rl.finfo(dtype).eps
+    plain = rl.stack([a[i] for i in (0, 1, 2, 6, 7)])  # the others are far from 1 in size
+    for i, one in enumerate(plain):
+        for single, several in zip(rl.linalg.svd(one, full), rl.linalg.svd(plain, full)):
+            assert rl.equal(single, several[i])
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_svd_beyond_rows(full):
+    for size in ((200, 195), (170, 260), (1300, 10)):
+        a = rl.randn(*size, dtype=rl.float64)
+        u, s, vh = rl.linalg.svd(a, full)
+        k = min(size)
+        assert (u[:, :k] * s @ vh[:k] - a).abs().max() < 1e-12
+        assert (rl.linalg.svdvals(a) - s).abs().max() < 1e-12
+
+
+def test_small_singular_values_keep_their_digits():
+    # Of a bidiagonal matrix even the smallest are found to full relative accuracy.
+    d = 10.0 ** rl.linspace(0, -12, 9, dtype=rl.float64)
+    a = d.diag() + (d[:-1] / 2).diag(1)
+    s = rl.linalg.svd(a)[1]
+    assert abs(s.prod().item() / d.prod().item() - 1) < 1e-12
+    assert abs(rl.linalg.svdvals(a).prod().item() / d.prod().item() - 1) < 1e-12
+
+
+def test_svd_not_finite():
+    a = rl.randn(2, 6, 6)
+    a[1, 2, 3] = float("inf")
+    s = rl.linalg.svd(a).S
+    assert s[0].isfinite().all() and s[1].isnan().all()
+    a[1, 2, 3] = float("nan")
+    with pytest.raises(rl.linalg.LinAlgError, match="Batch element 1"):
+        rl.linalg.svd(a)

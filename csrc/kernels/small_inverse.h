@@ -1,5 +1,5 @@
-// Inverses of many small matrices at once; the loops are in small_inverse.cpp, the op that uses
-// them in lapack_lu.cpp.
+// Inverses, LU factors and solutions of many small matrices at once; the loops are in
+// small_inverse.cpp, the ops that use them in lapack_lu.cpp.
 #pragma once
 #include <cstdint>
 
@@ -7,13 +7,19 @@
 
 namespace rl {
 
-constexpr int kLargestSmallInverse = 12;  // beyond, a library is faster
+constexpr int kLargestSmall = 12;  // beyond, a library is faster
 
-// Of `count` matrices n by n, row-major in `a` and column-major in `out`. `codes` are LAPACK's: the
-// first pivot, from 1, that is zero, or 0. A singular matrix is divided by all the same.
+// Of `count` matrices n by n. `codes` are LAPACK's: the first pivot, from 1, that is zero, or 0.
 template <class T>
-using InvertFn = void (*)(const T* a, int64_t count, int n, T* out, int* codes);
-using SmallInverses = OfReals<InvertFn>;
-const SmallInverses& small_inverses();
+struct SmallMatricesOf {
+  // `a` row-major, `out` column-major. A singular matrix is divided by all the same.
+  void (*invert)(const T* a, int64_t count, int n, T* out, int* codes);
+  // As getrf: column-major, in place.
+  void (*factor)(T* lu, int64_t count, int n, int* pivots, int* codes);
+  // As getrs: `cols` columns of `x` each, in place; with the transposes if `turned`.
+  void (*solve)(const T* lu, const int* pivots, int64_t count, int n, bool turned, T* x, int cols);
+};
+using SmallMatrices = OfReals<SmallMatricesOf>;
+const SmallMatrices& small_matrices();
 
 }  // namespace rl

@@ -82,27 +82,22 @@ int factor_one(const Routine& getrf, T* a, int m, int n, int* pivots, bool pivot
   return code;
 }
 
-// Real ones that are eliminated side by side.
+// Square matrices one after another, or real ones side by side in `lanes`.
 template <class T>
-bool lanes_do(int n) {
-  return !kIsComplex<T> && n > 0 && n <= kLargestSmall;
-}
-// Square matrices one after another.
-template <class T>
-void factor_squares(const Routine& getrf, T* a, int64_t count, int n, int* pivots, int* codes) {
+void factor_squares(const Routine& getrf, bool lanes, T* a, int64_t count, int n, int* pivots,
+                    int* codes) {
   if constexpr (!kIsComplex<T>)
-    if (lanes_do<T>(n)) return small_matrices().of<T>().factor(a, count, n, pivots, codes);
+    if (lanes) return small_matrices().of<T>().factor(a, count, n, pivots, codes);
   for (int64_t i = 0; i < count; ++i)
     codes[i] = factor_one(getrf, a + i * n * n, n, n, pivots + i * n);
 }
 // `cols` columns of x for each, of op(A) X = B; `form` as getrs'.
 template <class T>
-void solve_squares(const Routine& getrs, const char* form, const T* lu, int64_t count, int n,
-                   const int* pivots, T* x, int cols) {
+void solve_squares(const Routine& getrs, bool lanes, const char* form, const T* lu, int64_t count,
+                   int n, const int* pivots, T* x, int cols) {
   if (!n || !cols) return;
   if constexpr (!kIsComplex<T>)
-    if (lanes_do<T>(n))
-      return small_matrices().of<T>().solve(lu, pivots, count, n, *form != 'N', x, cols);
+    if (lanes) return small_matrices().of<T>().solve(lu, pivots, count, n, *form != 'N', x, cols);
   int code = 0;
   for (int64_t i = 0; i < count; ++i, lu += int64_t{n} * n, pivots += n, x += int64_t{n} * cols) {
     if (n <= kSmall && *form == 'N')
@@ -131,13 +126,14 @@ void factor_infer(Call& c) {
 void factor_run(Call& c) {
   Tensor &a = c.tensor(0), &lu = c.out(0), &pivots = c.out(1), &info = c.out(2);
   int m = rows_of(c, a), n = cols_of(c, a), k = std::min(m, n);
+  bool lanes = small_and_many(n, count_of(a));
   copy_into(lu, a);
   gemm_prepare(a.dtype, int64_t{m} * n * k);
   for_type(c, a.dtype, [&]<class T>() {
     static const Routine getrf = routine<T>("getrf");
     over_batch(count_of(a), int64_t{m} * n * k, [&](int64_t begin, int64_t end) {
       if (m == n && c.flag(1))
-        return factor_squares(getrf, lu.data<T>() + begin * m * n, end - begin, n,
+        return factor_squares(getrf, lanes, lu.data<T>() + begin * m * n, end - begin, n,
                               pivots.data<int>() + begin * n, info.data<int>() + begin);
       for (int64_t i = begin; i < end; ++i)
         info.data<int>()[i] = factor_one(getrf, lu.data<T>() + i * m * n, m, n,
@@ -179,6 +175,7 @@ void solve_run(Call& c) {
   const char* form = turned == left ? "T" : "N";
   int n = rows_of(c, a), k = left ? cols_of(c, b) : rows_of(c, b);
   copy_into(x, b);
+  bool lanes = small_and_many(n, count_of(a));
   gemm_prepare(a.dtype, int64_t{n} * n * n);
   for_type(c, a.dtype, [&]<class T>() {
     static const Routine getrf = routine<T>("getrf"), getrs = routine<T>("getrs");
@@ -186,8 +183,9 @@ void solve_run(Call& c) {
     over_batch(count_of(a), area * (n + k), [&](int64_t begin, int64_t end) {
       T* factors = lu.data<T>() + begin * area;
       int* rows = pivots.data<int>() + begin * n;
-      factor_squares(getrf, factors, end - begin, n, rows, info.data<int>() + begin);
-      solve_squares(getrs, form, factors, end - begin, n, rows, x.data<T>() + begin * n * k, k);
+      factor_squares(getrf, lanes, factors, end - begin, n, rows, info.data<int>() + begin);
+      solve_squares(getrs, lanes, form, factors, end - begin, n, rows, x.data<T>() + begin * n * k,
+                    k);
     });
   });
   check_info(c.text(3), info,
@@ -212,6 +210,7 @@ void lu_solve_run(Call& c) {
   bool left = c.flag(3), adjoint = c.flag(4);
   Ref<Tensor> lu = in_columns(c.tensor(0)), pivots = contiguous_as(c.tensor(1), DType::I32);
   int n = rows_of(c, *lu), k = left ? cols_of(c, b) : rows_of(c, b);
+  bool lanes = small_and_many(n, count_of(b));
   copy_into(x, b);
   if (!x.numel) return;
   for_type(c, b.dtype, [&]<class T>() {
@@ -221,7 +220,7 @@ void lu_solve_run(Call& c) {
     if (around) conjugate_all<T>(x);
     const char* form = left ? (adjoint ? "C" : "N") : (adjoint ? "N" : "T");
     over_batch(count_of(b), int64_t{n} * n * k, [&](int64_t begin, int64_t end) {
-      solve_squares(getrs, form, lu->data<T>() + begin * n * n, end - begin, n,
+      solve_squares(getrs, lanes, form, lu->data<T>() + begin * n * n, end - begin, n,
                     pivots->data<int>() + begin * n, x.data<T>() + begin * n * k, k);
     });
     if (around) conjugate_all<T>(x);
@@ -304,7 +303,7 @@ void inverse_run(Call& c) {
   int n = rows_of(c, a);
   for_type(c, a.dtype, [&]<class T>() {
     if constexpr (!kIsComplex<T>)
-      if (n > 0 && n <= kLargestSmall) return invert_small<T>(a, out, info, n);
+      if (small_and_many(n, count_of(a))) return invert_small<T>(a, out, info, n);
     invert_all<T>(a, out, info, n);
   });
   check_info(c.text(1), info, singular_inverse);
@@ -354,6 +353,7 @@ void with_factors(Call& c, Tensor& lu, Tensor& pivots, F&& finish) {
   Tensor& a = c.tensor(0);
   int n = rows_of(c, a);
   copy_for_lu(lu, a);
+  bool lanes = small_and_many(n, count_of(a));
   gemm_prepare(a.dtype, int64_t{n} * n * n);
   for_type(c, a.dtype, [&]<class T>() {
     static const Routine getrf = routine<T>("getrf");
@@ -362,7 +362,7 @@ void with_factors(Call& c, Tensor& lu, Tensor& pivots, F&& finish) {
       T* factors = lu.data<T>() + begin * area;
       int* rows = pivots.data<int>() + begin * n;
       std::vector<int> codes(static_cast<size_t>(end - begin));
-      factor_squares(getrf, factors, end - begin, n, rows, codes.data());
+      factor_squares(getrf, lanes, factors, end - begin, n, rows, codes.data());
       for (int64_t i = begin; i < end; ++i, factors += area, rows += n)
         finish.template operator()<T>(i, factors, rows, n);
     });

@@ -7,7 +7,11 @@
 
 namespace rl {
 
-constexpr int kLargestSmall = 12;  // beyond, a library is faster
+constexpr int kLargestSmall = 20;
+// Whether a library is slower, for a batch of `count`: one matrix alone leaves most lanes idle.
+inline bool small_and_many(int n, int64_t count) {
+  return n > 0 && n <= (count < 8 ? 8 : kLargestSmall);
+}
 
 // Of `count` matrices n by n. `codes` are LAPACK's: the first pivot, from 1, that is zero, or 0.
 template <class T>

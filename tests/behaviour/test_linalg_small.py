@@ -193,3 +193,67 @@ def test_svd_not_finite():
     a[1, 2, 3] = float("nan")
     with pytest.raises(rl.linalg.LinAlgError, match="Batch element 1"):
         rl.linalg.svd(a)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 9, 12, 13, 16, 20, 21])
+def test_lu_and_solutions(n, dtype):
+    eps = rl.finfo(dtype).eps
+    for count in (1, 3, 8, 17, 40):
+        a = rl.randn(count, n, n, dtype=dtype)
+        p, lower, upper = rl.linalg.lu(a)
+        assert (p @ lower @ upper - a).abs().max() < 40 * eps
+        assert lower.abs().max() <= 1
+        assert rl.equal(lower.diagonal(dim1=1, dim2=2), rl.ones(count, n, dtype=dtype))
+        factors = rl.linalg.lu_factor(a)
+        product = upper.diagonal(dim1=1, dim2=2).prod(-1) * (
+            1 - 2 * ((factors.pivots != rl.arange(1, n + 1)).sum(-1) % 2)
+        )
+        rl.testing.assert_close(
+            rl.linalg.det(a.mT), product, rtol=1e-2 if eps > 1e-8 else 1e-9, atol=1e-2
+        )
+        for cols in (1, 3):
+            x = rl.randn(count, n, cols, dtype=dtype)
+            cases = [
+                (a, x, rl.linalg.solve(a, x)),
+                (a, x, rl.linalg.lu_solve(*factors, x)),
+                (a.mT, x, rl.linalg.lu_solve(*factors, x, adjoint=True)),
+                (a.mT, x, rl.linalg.solve(a, x.mT, left=False).mT),
+                (a.mT, x, rl.linalg.lu_solve(*factors, x.mT, left=False).mT),
+                (a, x, rl.linalg.lu_solve(*factors, x.mT, left=False, adjoint=True).mT),
+            ]
+            for matrix, right, found in cases:
+                left_over = (matrix @ found - right).abs().amax((1, 2))
+                assert (left_over <= 40 * n * eps * found.abs().amax((1, 2)).clamp(min=1)).all()
+
+
+@pytest.mark.parametrize("n", [3, 12, 16])
+def test_codes_of_singular_matrices_in_batches(n):
+    a = rl.randn(20, n, n, dtype=rl.float64)
+    a[4, :, 1] = 0
+    a[11] = 0
+    a[13] = a[13].tril() + rl.eye(n, dtype=rl.float64) * 4
+    a[13, n - 1, n - 1] = 0
+    info = rl.linalg.lu_factor_ex(a).info
+    assert info.tolist() == [{4: 2, 11: 1, 13: n}.get(i, 0) for i in range(20)]
+    assert (rl.linalg.det(a) == 0).nonzero().flatten().tolist() == [4, 11, 13]
+    with pytest.raises(rl.linalg.LinAlgError, match="Batch element 4"):
+        rl.linalg.solve(a, a)
+    assert rl.linalg.solve_ex(a, a).result[5].isfinite().all()
+
+
+def test_threads_change_no_bits():
+    a, right = rl.randn(400, 14, 14), rl.randn(400, 14, 2)
+    symmetric_matrices = a + a.mT
+    before = rl.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            rl.set_num_threads(threads)
+            values = [rl.linalg.solve(a, right), rl.linalg.det(a), *rl.linalg.lu_factor(a)]
+            values += [*rl.linalg.qr(a), *rl.linalg.svd(a), *rl.linalg.eigh(symmetric_matrices)]
+            found.append(values)
+    finally:
+        rl.set_num_threads(before)
+    for one, two in zip(*found):
+        assert rl.equal(one, two)

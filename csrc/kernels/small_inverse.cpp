@@ -3,6 +3,8 @@
 #include "kernels/small_inverse.h"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 #include "kernels/parts.h"
 #include "kernels/vectors.h"
@@ -211,8 +213,53 @@ void solve(const T* lu, const int* pivots, int64_t count, int n, bool turned, T*
   });
 }
 
+// a[j][i] is row i of column j; an upper triangle is the lower one of the transpose.
+template <class T, int N>
+struct CholeskyLanes {
+  using V = Vector<T>;
+  V a[N][N], codes;
+
+  void turn() {
+    for (int i = 0; i < N; ++i)
+      for (int j = 0; j < i; ++j) std::swap(a[i][j], a[j][i]);
+  }
+  void run() {
+    codes = V{};
+    for (int k = 0; k < N; ++k) {
+      V square = a[k][k], root;
+      codes = square > V{} ? codes : V{} + T(1);
+      for (int l = 0; l < kLanes<T>; ++l) root[l] = std::sqrt(square[l]);
+      a[k][k] = root;
+      for (int i = k + 1; i < N; ++i) {
+        a[k][i] /= root;
+        a[i][k] = V{};
+      }
+      for (int j = k + 1; j < N; ++j)
+        for (int i = j; i < N; ++i) a[j][i] -= a[k][i] * a[k][j];
+    }
+  }
+};
+
 template <class T>
-constexpr SmallMatricesOf<T> kLoops = {invert<T>, factor<T>, solve<T>};
+void cholesky(T* a, int64_t count, int n, bool upper, int* codes) {
+  with_number<kLargestSmall>(n, [&]<int N>() {
+    CholeskyLanes<T, N> lanes;
+    for (int64_t i = 0; i < count; i += kLanes<T>) {
+      int64_t used = std::min<int64_t>(kLanes<T>, count - i);
+      to_lanes<T>(a + i * N * N, N * N, N * N, used, lanes.a[0]);
+      if (upper) lanes.turn();
+      lanes.run();
+      if (upper) lanes.turn();
+      from_lanes<T>(&lanes.codes, 1, 1, used, codes + i);
+      for (int64_t l = 0; l < used; ++l)
+        for (int64_t e = 0; !codes[i + l] && e < N * N; ++e)
+          a[(i + l) * N * N + e] = reinterpret_cast<const T*>(lanes.a[0] + e)[l];
+    }
+  });
+}
+
+template <class T>
+constexpr SmallMatricesOf<T> kLoops = {invert<T>, factor<T>, cholesky<T>, solve<T>};
 
 RL_REGISTER(OfSmallInverses, isa_rank(RL_ISA_NAME), SmallMatrices{kLoops<float>, kLoops<double>});
 

@@ -1,5 +1,6 @@
-// Inverses, LU factors and solutions of many small matrices at once; the loops are in
-// small_inverse.cpp, the ops that use them in lapack_lu.cpp.
+// Inverses, factors and solutions of many small matrices at once; the loops are in
+// small_inverse.cpp, the ops that use them in lapack_lu.cpp
+// and lapack_cholesky.cpp.
 #pragma once
 #include <cstdint>
 
@@ -20,6 +21,9 @@ struct SmallMatricesOf {
   void (*invert)(const T* a, int64_t count, int n, T* out, int* codes);
   // As getrf: column-major, in place.
   void (*factor)(T* lu, int64_t count, int n, int* pivots, int* codes);
+  // The lower triangle L, or the upper one L^T, of column-major matrices, in place, zeros beyond.
+  // Those that are not positive definite are left as they are, with a code that is not 0.
+  void (*cholesky)(T* a, int64_t count, int n, bool upper, int* codes);
   // As getrs: `cols` columns of `x` each, in place; with the transposes if `turned`.
   void (*solve)(const T* lu, const int* pivots, int64_t count, int n, bool turned, T* x, int cols);
 };

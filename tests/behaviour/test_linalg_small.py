@@ -257,3 +257,30 @@ def test_threads_change_no_bits():
         rl.set_num_threads(before)
     for one, two in zip(*found):
         assert rl.equal(one, two)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 12, 16, 20, 21])
+def test_cholesky(n, upper, dtype):
+    for count in (1, 5, 19):
+        a = rl.randn(count, n, n, dtype=dtype)
+        a = a @ a.mT + rl.eye(n, dtype=dtype)
+        read = a.triu() if upper else a.tril()
+        factor = rl.linalg.cholesky(read, upper=upper)
+        assert rl.equal(factor, factor.triu() if upper else factor.tril())
+        product = factor.mT @ factor if upper else factor @ factor.mT
+        assert units(product - a, a.abs().amax((1, 2)), dtype) < 10 + n
+
+
+@pytest.mark.parametrize("n", [2, 8, 16])
+def test_codes_of_cholesky_in_batches(n):
+    a = rl.eye(n, dtype=rl.float64).repeat(20, 1, 1) * 2
+    a[3, n - 1, n - 1] = -1
+    a[7, 0, 0] = 0
+    a[9, 1, 1] = float("nan")
+    factor, info = rl.linalg.cholesky_ex(a)
+    assert info.tolist() == [{3: n, 7: 1, 9: 2}.get(i, 0) for i in range(20)]
+    assert rl.equal(factor[4], a[4].sqrt())
+    with pytest.raises(rl.linalg.LinAlgError, match="Batch element 3"):
+        rl.linalg.cholesky(a)

@@ -303,7 +303,7 @@ void inverse_run(Call& c) {
   int n = rows_of(c, a);
   for_type(c, a.dtype, [&]<class T>() {
     if constexpr (!kIsComplex<T>)
-      if (small_and_many(n, count_of(a))) return invert_small<T>(a, out, info, n);
+      if (n > 0 && n <= kLargestInverse) return invert_small<T>(a, out, info, n);
     invert_all<T>(a, out, info, n);
   });
   check_info(c.text(1), info, singular_inverse);

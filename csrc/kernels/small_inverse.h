@@ -9,9 +9,10 @@
 namespace rl {
 
 constexpr int kLargestSmall = 20;
+constexpr int kLargestInverse = 16;  // alone as well: then it is the same in a batch
 // Whether a library is slower, for a batch of `count`: one matrix alone leaves most lanes idle.
 inline bool small_and_many(int n, int64_t count) {
-  return n > 0 && n <= (count < 8 ? 8 : kLargestSmall);
+  return n > 0 && n <= (count < 8 ? 12 : kLargestSmall);
 }
 
 // Of `count` matrices n by n. `codes` are LAPACK's: the first pivot, from 1, that is zero, or 0.

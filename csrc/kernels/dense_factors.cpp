@@ -2,8 +2,11 @@
 // a file of its own, and an entry of FactorsOf.
 #include "kernels/dense_factors.h"
 
+#include "kernels/factor_bidiagonal.h"
 #include "kernels/factor_lu.h"
 #include "kernels/factor_qr.h"
+#include "kernels/factor_rows.h"
+#include "kernels/factor_symmetric.h"
 #include "kernels/factor_tall.h"
 #include "kernels/factor_tridiagonal.h"
 #include "plan/isa.h"
@@ -37,8 +40,9 @@ void times_q(T* a, int64_t n, const T* tau, T* z) {
 }
 
 template <class T>
-constexpr FactorsOf<T> kFactors = {factor_lu<T>, factor_qr<T>, factor_tridiagonal<T>, times_q<T>,
-                                   reduce_tall<T>};
+constexpr FactorsOf<T> kFactors = {factor_lu<T>,   factor_qr<T>,   factor_tridiagonal<T>,
+                                   times_q<T>,     reduce_tall<T>, small_qr<T>,
+                                   small_eigen<T>, small_svd<T>};
 
 RL_REGISTER(OfDenseFactors, isa_rank(RL_ISA_NAME), DenseFactors{kFactors<float>, kFactors<double>});
 

@@ -18,6 +18,38 @@ struct TallSystem {
   T scale_a, scale_b;
 };
 
+// QR of small matrices m by n: `a` row-major, Q (m by rank) and R (rank by n) column-major, each
+// dense. Q is not formed if `q` is null.
+template <class T>
+struct SmallQr {
+  const T* a;
+  int64_t m, n, rank;
+  T *q, *r;
+};
+
+// Eigenvalues, ascending, and eigenvectors of small symmetric matrices n by n: `a` row-major, of
+// which one triangle is read; vectors column-major, or null if none are wanted.
+template <class T>
+struct SmallEigen {
+  const T* a;
+  int64_t n;
+  bool upper;
+  T *values, *vectors;
+};
+
+// Singular values, descending, of small matrices m by n: `a` row-major, U and V^T column-major and
+// square if `full`, or null if none are wanted.
+template <class T>
+struct SmallSvd {
+  const T* a;
+  int64_t m, n;
+  bool full;
+  T *values, *u, *vh;
+  // Without vectors: those of a bidiagonal matrix, descending, in place of its diagonal; LAPACK's
+  // code.
+  int (*bidiagonal_values)(int64_t n, T* diagonal, T* beside);
+};
+
 // Of one column-major, dense matrix m by n. gemm_prepare must have been called for it.
 template <class T>
 struct FactorsOf {
@@ -33,6 +65,12 @@ struct FactorsOf {
   // Makes a tall system square. False if numbers are so large or small that squares would not do; a
   // library solves these.
   bool (*reduce_tall)(TallSystem<T>&);
+  // Of `count` matrices with elements, one after another. Those that were done: it stops at one
+  // with numbers so far apart that squares would not do.
+  int64_t (*small_qr)(const SmallQr<T>&, int64_t count);
+  // Of `count` matrices with elements. Codes as syevd's, or -1 for one with such numbers.
+  void (*small_eigen)(const SmallEigen<T>&, int64_t count, int* codes);
+  void (*small_svd)(const SmallSvd<T>&, int64_t count, int* codes);  // the same of gesdd's
 };
 using DenseFactors = OfReals<FactorsOf>;
 const DenseFactors& dense_factors();

@@ -16,10 +16,17 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-// Applies a reflector to V vectors of columns of all rows, row -= row[column] * weights, and sums
-// row[next] * row into `dots`. Some rows at once where a row alone would wait for its sums.
+// Numbers of rows, `step` apart: by how much a row changes, and what it counts for in the sums.
+template <class T>
+struct RowFactors {
+  const T *now, *next;
+  int64_t step;
+};
+
+// Applies a reflector to V vectors of columns of all rows, row -= now * weights, and sums
+// next * row into `dots`. Some rows at once where a row alone would wait for its sums.
 template <class T, int V>
-[[gnu::noinline]] void sweep(T* rows, int64_t count, int64_t stride, int64_t column, int64_t next,
+[[gnu::noinline]] void sweep(T* rows, int64_t count, int64_t stride, RowFactors<T> factors,
                              int64_t begin, const T* weights, T* dots) {
   constexpr int kAtOnce = V <= 2 ? 4 : V <= 3 ? 2 : 1;
   Vector<T> w[V], sums[kAtOnce][V] = {};
@@ -27,7 +34,7 @@ template <class T, int V>
   for (int64_t i = 0; i < count; i += kAtOnce)
 #pragma GCC unroll 4
     for (int r = 0; r < kAtOnce; ++r) {
-      T *row = rows + (i + r) * stride, factor = row[column];
+      T *row = rows + (i + r) * stride, factor = factors.now[(i + r) * factors.step];
       Vector<T> x[V];
 #pragma GCC unroll 7
       for (int v = 0; v < V; ++v) {
@@ -35,7 +42,7 @@ template <class T, int V>
         x[v] = load_vector(at) - w[v] * factor;
         store_vector<T>(at, x[v]);
       }
-      T next_factor = row[next];
+      T next_factor = factors.next[(i + r) * factors.step];
 #pragma GCC unroll 7
       for (int v = 0; v < V; ++v) sums[r][v] += x[v] * next_factor;
     }
@@ -50,6 +57,17 @@ constexpr int kVectorsAtOnce = 7;  // and as many sums fill the registers
 template <class T>
 int64_t whole_vectors(int64_t n) {
   return (n + kLanes<T> - 1) / kLanes<T>;
+}
+
+// The same for any number of whole vectors of columns, in pieces as even as can be, from the first.
+template <class T>
+void sweep_all(T* rows, int64_t count, int64_t stride, RowFactors<T> factors, int64_t begin,
+               int64_t end, const T* weights, T* dots) {
+  EvenParts pieces((end - begin) / kLanes<T>, kVectorsAtOnce);
+  for (int64_t p = 0; p < pieces.count; ++p)
+    with_number<kVectorsAtOnce>(pieces.size(p), [&]<int V>() {
+      sweep<T, V>(rows, count, stride, factors, begin + pieces.begin(p) * kLanes<T>, weights, dots);
+    });
 }
 
 template <class T>
@@ -140,23 +158,18 @@ class Reduction {
     }
   }
 
-  // Columns from the vector of `next` on, in pieces as even as can be, that of `next` first.
-  void sweep_all(int64_t column, int64_t next) {
-    int64_t first = next / kLanes<T>, vectors = stride_ / kLanes<T> - first;
-    EvenParts pieces(vectors, kVectorsAtOnce);
-    for (int64_t p = 0; p < pieces.count; ++p)
-      with_number<kVectorsAtOnce>(pieces.size(p), [&]<int V>() {
-        sweep<T, V>(rows_, count_, stride_, column, next, (first + pieces.begin(p)) * kLanes<T>,
-                    weights_, dots_);
-      });
+  // Columns from the vector of `next` on.
+  void sweep_rows(int64_t column, int64_t next) {
+    sweep_all(rows_, count_, stride_, {rows_ + column, rows_ + next, stride_},
+              next / kLanes<T> * kLanes<T>, stride_, weights_, dots_);
   }
 
   bool merge() {
     std::fill_n(weights_, stride_, T(0));
-    sweep_all(0, 0);
+    sweep_rows(0, 0);
     for (int64_t j = 0; j < s_.n; ++j) {
       if (!reflect(j)) return false;
-      sweep_all(j, j + 1);
+      sweep_rows(j, j + 1);
     }
     return true;
   }

@@ -1,6 +1,7 @@
 // Cholesky factors and what is solved with them. Codes are LAPACK's: the order of the first
 // leading minor that is not positive definite, or the first zero of the diagonal.
 #include "kernels/lapack.h"
+#include "kernels/small_inverse.h"
 
 namespace rl {
 namespace {
@@ -29,14 +30,22 @@ void factor_run(Call& c) {
   Tensor &a = c.tensor(0), &out = c.out(0), &info = c.out(1);
   bool upper = c.flag(1);
   int n = rows_of(c, a);
+  bool lanes = n > 1 && small_and_many(n, count_of(a));
   copy_into(out, a);
   for_type(c, a.dtype, [&]<class T>() {
     static const Routine potrf = routine<T>("potrf");
     int64_t area = int64_t{n} * n;
     over_batch(count_of(a), area * n / 3, [&](int64_t begin, int64_t end) {
+      int* codes = info.data<int>();
+      std::fill(codes + begin, codes + end, 1);
+      if constexpr (!kIsComplex<T>)
+        if (lanes)
+          small_matrices().of<T>().cholesky(out.data<T>() + begin * area, end - begin, n, upper,
+                                            codes + begin);
       for (int64_t i = begin; i < end; ++i) {
         T* matrix = out.data<T>() + i * area;
-        int& code = info.data<int>()[i];
+        int& code = codes[i];
+        if (!code) continue;
         code = 0;
         if (n) potrf(upper ? "U" : "L", n, matrix, n, &code);
         if (!code) code = first_nan(matrix, n);

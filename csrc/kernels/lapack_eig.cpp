@@ -155,7 +155,13 @@ constexpr int kBlocked = 64;
 
 template <class T>
 struct RealRoutines {
-  Routine stedc = routine<T>("stedc"), laed1 = routine<T>("laed1"), sterf = routine<T>("sterf");
+  Routine stedc = routine<T>("stedc"), laed1 = routine<T>("laed1"), sterf = routine<T>("sterf"),
+          syevd = routine<T>("syevd");
+
+  static const RealRoutines& found() {
+    static const RealRoutines routines;
+    return routines;
+  }
 };
 
 template <class T>
@@ -210,20 +216,72 @@ class BlockedSolver {
   std::optional<TridiagonalSolver<T>> solver_;
 };
 
+// Small ones are solved by rows, which are read as they lie.
+template <class T>
+bool rows_do(int n, bool vectors) {
+  if constexpr (kIsComplex<T>) return false;
+  return n < (sizeof(T) == 4 ? 160 : vectors ? 112 : 56);
+}
+
+template <class T>
+class RowsSolver {
+ public:
+  RowsSolver(Call& c, int* codes)
+      : n_(rows_of(c, c.tensor(0))),
+        area_(int64_t{n_} * n_),
+        upper_(c.flag(1)),
+        from_(contiguous(c.tensor(0))),
+        values_(c.out(0).data<T>()),
+        vectors_(c.flag(2) ? c.out(1).data<T>() : nullptr),
+        codes_(codes) {}
+
+  void run(int64_t begin, int64_t end) const {
+    SmallEigen<T> s{at(begin), n_, upper_, values_ + begin * n_, vectors(begin)};
+    dense_factors().of<T>().small_eigen(s, end - begin, codes_ + begin);
+    for (int64_t i = begin; i < end; ++i)
+      if (codes_[i] < 0) codes_[i] = solve_far(i);
+  }
+
+ private:
+  T* at(int64_t i) const { return from_->data<T>() + i * area_; }
+  T* vectors(int64_t i) const { return vectors_ ? vectors_ + i * area_ : nullptr; }
+
+  // One with numbers that are too far apart, as the lower triangle of columns.
+  int solve_far(int64_t i) const {
+    Scratch<T> own(area_);
+    T *matrix = vectors_ ? vectors(i) : own.data(), *values = values_ + i * n_;
+    for (int64_t j = 0; j < n_; ++j)
+      for (int64_t l = 0; l < n_; ++l) matrix[j * n_ + l] = at(i)[upper_ ? j * n_ + l : l * n_ + j];
+    if (n_ >= kBlocked) return BlockedSolver<T>(routines_, n_, vectors_).run(matrix, values);
+    return HermitianSolver<T>(routines_.syevd, n_, false, vectors_).run(matrix, values);
+  }
+
+  const RealRoutines<T>& routines_ = RealRoutines<T>::found();
+  int n_;
+  int64_t area_;
+  bool upper_;
+  Ref<Tensor> from_;
+  T *values_, *vectors_;
+  int* codes_;
+};
+
 void hermitian_run(Call& c) {
   Tensor &a = c.tensor(0), &values = c.out(0);
   int n = rows_of(c, a);
-  Ref<Tensor> matrices =
-      c.flag(2) ? Ref<Tensor>::share(&c.out(1)) : empty_columns(batch_of(a), n, n, a.dtype);
   Ref<Tensor> info = empty(batch_of(a), DType::I32);
-  bool blocked = n >= kBlocked && !is_complex(a.dtype);
-  copy_into(*matrices, blocked && c.flag(1) ? *transposed_alias(a) : a);
   if (!a.numel) return;
   gemm_prepare(a.dtype, int64_t{n} * n * n);
   for_type(c, a.dtype, [&]<class T>() {
     int64_t area = int64_t{n} * n, work = 4 * area * n;
-    // The library's threads would wait for work on the cores that our blocks use.
-    if (blocked) work = std::min(work, kThreadedWork - 1);
+    if constexpr (!kIsComplex<T>)
+      if (rows_do<T>(n, c.flag(2))) {
+        RowsSolver<T> solver(c, info->data<int>());
+        return over_batch(count_of(a), work,
+                          [&](int64_t begin, int64_t end) { solver.run(begin, end); });
+      }
+    Ref<Tensor> matrices =
+        c.flag(2) ? Ref<Tensor>::share(&c.out(1)) : empty_columns(batch_of(a), n, n, a.dtype);
+    copy_into(*matrices, c.flag(1) && !kIsComplex<T> ? *transposed_alias(a) : a);
     auto solve = [&](auto make_solver) {
       over_batch(count_of(a), work, [&](int64_t begin, int64_t end) {
         auto solver = make_solver();
@@ -232,12 +290,15 @@ void hermitian_run(Call& c) {
               solver.run(matrices->data<T>() + i * area, values.data<Real<T>>() + i * n);
       });
     };
-    if constexpr (!kIsComplex<T>) {
-      static const RealRoutines<T> routines;
-      if (blocked) return solve([&] { return BlockedSolver<T>(routines, n, c.flag(2)); });
+    if constexpr (kIsComplex<T>) {
+      static const Routine heevd = routine<T>("heevd");
+      solve([&] { return HermitianSolver<T>(heevd, n, c.flag(1), c.flag(2)); });
+    } else {
+      // The library's threads would wait for work on the cores that our blocks use.
+      work = std::min(work, kThreadedWork - 1);
+      const auto& routines = RealRoutines<T>::found();
+      solve([&] { return BlockedSolver<T>(routines, n, c.flag(2)); });
     }
-    static const Routine heevd = routine<T>("syevd", "heevd");
-    solve([&] { return HermitianSolver<T>(heevd, n, c.flag(1), c.flag(2)); });
   });
   check_info(c.text(3), *info, [](int code) {
     return str("The algorithm failed to converge because the input matrix is ill-conditioned, has ",

@@ -7,9 +7,9 @@
 
 namespace rl {
 
-const SmallInverses& small_inverses() {
+const SmallMatrices& small_matrices() {
   static const auto* loops =
-      static_cast<const SmallInverses*>(best_registered(Registration::OfSmallInverses));
+      static_cast<const SmallMatrices*>(best_registered(Registration::OfSmallInverses));
   return *loops;
 }
 const DenseFactors& dense_factors() {
@@ -82,6 +82,31 @@ int factor_one(const Routine& getrf, T* a, int m, int n, int* pivots, bool pivot
   return code;
 }
 
+// Square matrices one after another, or real ones side by side in `lanes`.
+template <class T>
+void factor_squares(const Routine& getrf, bool lanes, T* a, int64_t count, int n, int* pivots,
+                    int* codes) {
+  if constexpr (!kIsComplex<T>)
+    if (lanes) return small_matrices().of<T>().factor(a, count, n, pivots, codes);
+  for (int64_t i = 0; i < count; ++i)
+    codes[i] = factor_one(getrf, a + i * n * n, n, n, pivots + i * n);
+}
+// `cols` columns of x for each, of op(A) X = B; `form` as getrs'.
+template <class T>
+void solve_squares(const Routine& getrs, bool lanes, const char* form, const T* lu, int64_t count,
+                   int n, const int* pivots, T* x, int cols) {
+  if (!n || !cols) return;
+  if constexpr (!kIsComplex<T>)
+    if (lanes) return small_matrices().of<T>().solve(lu, pivots, count, n, *form != 'N', x, cols);
+  int code = 0;
+  for (int64_t i = 0; i < count; ++i, lu += int64_t{n} * n, pivots += n, x += int64_t{n} * cols) {
+    if (n <= kSmall && *form == 'N')
+      substitute(lu, n, pivots, x, cols);
+    else
+      getrs(form, n, cols, lu, n, pivots, x, n, &code);
+  }
+}
+
 // The matrices of `a` as `lu`, or their transposes if their memory reads that way.
 bool copy_for_lu(Tensor& lu, Tensor& a) {
   bool turned = reads_transposed(a);
@@ -101,11 +126,15 @@ void factor_infer(Call& c) {
 void factor_run(Call& c) {
   Tensor &a = c.tensor(0), &lu = c.out(0), &pivots = c.out(1), &info = c.out(2);
   int m = rows_of(c, a), n = cols_of(c, a), k = std::min(m, n);
+  bool lanes = small_and_many(n, count_of(a));
   copy_into(lu, a);
   gemm_prepare(a.dtype, int64_t{m} * n * k);
   for_type(c, a.dtype, [&]<class T>() {
     static const Routine getrf = routine<T>("getrf");
     over_batch(count_of(a), int64_t{m} * n * k, [&](int64_t begin, int64_t end) {
+      if (m == n && c.flag(1))
+        return factor_squares(getrf, lanes, lu.data<T>() + begin * m * n, end - begin, n,
+                              pivots.data<int>() + begin * n, info.data<int>() + begin);
       for (int64_t i = begin; i < end; ++i)
         info.data<int>()[i] = factor_one(getrf, lu.data<T>() + i * m * n, m, n,
                                          pivots.data<int>() + i * k, c.flag(1));
@@ -146,20 +175,17 @@ void solve_run(Call& c) {
   const char* form = turned == left ? "T" : "N";
   int n = rows_of(c, a), k = left ? cols_of(c, b) : rows_of(c, b);
   copy_into(x, b);
+  bool lanes = small_and_many(n, count_of(a));
   gemm_prepare(a.dtype, int64_t{n} * n * n);
   for_type(c, a.dtype, [&]<class T>() {
     static const Routine getrf = routine<T>("getrf"), getrs = routine<T>("getrs");
     int64_t area = int64_t{n} * n;
     over_batch(count_of(a), area * (n + k), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        T *factors = lu.data<T>() + i * area, *at = x.data<T>() + i * n * k;
-        int *rows = pivots.data<int>() + i * n, unused = 0;
-        info.data<int>()[i] = factor_one(getrf, factors, n, n, rows);
-        if (n <= kSmall && *form == 'N')
-          substitute(factors, n, rows, at, k);
-        else if (n && k)
-          getrs(form, n, k, factors, n, rows, at, n, &unused);
-      }
+      T* factors = lu.data<T>() + begin * area;
+      int* rows = pivots.data<int>() + begin * n;
+      factor_squares(getrf, lanes, factors, end - begin, n, rows, info.data<int>() + begin);
+      solve_squares(getrs, lanes, form, factors, end - begin, n, rows, x.data<T>() + begin * n * k,
+                    k);
     });
   });
   check_info(c.text(3), info,
@@ -184,6 +210,7 @@ void lu_solve_run(Call& c) {
   bool left = c.flag(3), adjoint = c.flag(4);
   Ref<Tensor> lu = in_columns(c.tensor(0)), pivots = contiguous_as(c.tensor(1), DType::I32);
   int n = rows_of(c, *lu), k = left ? cols_of(c, b) : rows_of(c, b);
+  bool lanes = small_and_many(n, count_of(b));
   copy_into(x, b);
   if (!x.numel) return;
   for_type(c, b.dtype, [&]<class T>() {
@@ -193,10 +220,8 @@ void lu_solve_run(Call& c) {
     if (around) conjugate_all<T>(x);
     const char* form = left ? (adjoint ? "C" : "N") : (adjoint ? "N" : "T");
     over_batch(count_of(b), int64_t{n} * n * k, [&](int64_t begin, int64_t end) {
-      int code = 0;
-      for (int64_t i = begin; i < end; ++i)
-        getrs(form, n, k, lu->data<T>() + i * n * n, n, pivots->data<int>() + i * n,
-              x.data<T>() + i * n * k, n, &code);
+      solve_squares(getrs, lanes, form, lu->data<T>() + begin * n * n, end - begin, n,
+                    pivots->data<int>() + begin * n, x.data<T>() + begin * n * k, k);
     });
     if (around) conjugate_all<T>(x);
   });
@@ -268,8 +293,8 @@ void invert_small(Tensor& a, Tensor& out, Tensor& info, int n) {
   int64_t area = int64_t{n} * n;
   Unlocked unlocked(area * a.numel);
   parallel_for(count_of(a), 16384 / (area * n) + 1, [&](int64_t begin, int64_t end) {
-    small_inverses().of<T>()(from->data<T>() + begin * area, end - begin, n,
-                             out.data<T>() + begin * area, info.data<int>() + begin);
+    small_matrices().of<T>().invert(from->data<T>() + begin * area, end - begin, n,
+                                    out.data<T>() + begin * area, info.data<int>() + begin);
   });
 }
 
@@ -278,7 +303,7 @@ void inverse_run(Call& c) {
   int n = rows_of(c, a);
   for_type(c, a.dtype, [&]<class T>() {
     if constexpr (!kIsComplex<T>)
-      if (n > 0 && n <= kLargestSmallInverse) return invert_small<T>(a, out, info, n);
+      if (n > 0 && n <= kLargestInverse) return invert_small<T>(a, out, info, n);
     invert_all<T>(a, out, info, n);
   });
   check_info(c.text(1), info, singular_inverse);
@@ -328,17 +353,18 @@ void with_factors(Call& c, Tensor& lu, Tensor& pivots, F&& finish) {
   Tensor& a = c.tensor(0);
   int n = rows_of(c, a);
   copy_for_lu(lu, a);
+  bool lanes = small_and_many(n, count_of(a));
   gemm_prepare(a.dtype, int64_t{n} * n * n);
   for_type(c, a.dtype, [&]<class T>() {
     static const Routine getrf = routine<T>("getrf");
     int64_t area = int64_t{n} * n;
     over_batch(count_of(a), area * n, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        T* factors = lu.data<T>() + i * area;
-        int* rows = pivots.data<int>() + i * n;
-        factor_one(getrf, factors, n, n, rows);
+      T* factors = lu.data<T>() + begin * area;
+      int* rows = pivots.data<int>() + begin * n;
+      std::vector<int> codes(static_cast<size_t>(end - begin));
+      factor_squares(getrf, lanes, factors, end - begin, n, rows, codes.data());
+      for (int64_t i = begin; i < end; ++i, factors += area, rows += n)
         finish.template operator()<T>(i, factors, rows, n);
-      }
     });
   });
 }

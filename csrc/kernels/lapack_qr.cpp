@@ -40,22 +40,26 @@ RL_KERNEL("geqrf", geqrf_infer, geqrf_run);
 // Panels of reflectors in the compact WY form, I - V T V^H: the triangles T that the factorisation
 // makes are kept and used again to form Q.
 constexpr int kPanel = 32;
-constexpr int kBlocked = 96;  // rows and columns from which our own blocks are faster
+constexpr int kBlocked = 96;  // rows and columns from which our own blocks are faster than LAPACK's
+
+template <class T>
+struct QrRoutines {
+  Routine geqrt = routine<T>("geqrt"), larfb = routine<T>("larfb");
+};
 
 template <class T>
 class Qr {
  public:
-  Qr(int m, int n, const Routine& geqrt, const Routine& larfb)
+  Qr(int m, int n, const QrRoutines<T>& routines)
       : m_(m),
         n_(n),
         k_(std::min(m, n)),
         panel_(std::max(1, std::min(k_, kPanel))),
-        geqrt_(geqrt),
-        larfb_(larfb),
+        routines_(routines),
         triangles_(static_cast<size_t>(panel_) * k_),
         work_(static_cast<size_t>(panel_) * static_cast<size_t>(std::max(m, n))) {}
 
-  // Reflectors and R in place of A; the first `cols` columns of Q unless `q` is null.
+  // Reflectors and R in place of A, column-major; the first `cols` columns of Q unless `q` is null.
   void run(T* a, T* q, int cols) {
     if constexpr (!kIsComplex<T>)
       if (k_ >= kBlocked) return dense_factors().of<T>().qr(a, m_, n_, q, cols);
@@ -66,7 +70,7 @@ class Qr {
  private:
   void factor(T* a) {
     int code = 0;
-    if (k_) geqrt_(m_, n_, panel_, a, m_, triangles_.data(), panel_, work_.data(), &code);
+    if (k_) routines_.geqrt(m_, n_, panel_, a, m_, triangles_.data(), panel_, work_.data(), &code);
   }
   // The first `cols` columns of Q; blocks from the last, each of which changes only the rows and
   // columns from its own.
@@ -74,14 +78,14 @@ class Qr {
     set_identity(q, m_, cols);
     for (int i = k_ ? (k_ - 1) / panel_ * panel_ : -1; i >= 0; i -= panel_) {
       int64_t corner = int64_t{i} * m_ + i;
-      larfb_("L", "N", "F", "C", m_ - i, cols - i, std::min(panel_, k_ - i), a + corner, m_,
-             triangles_.data() + int64_t{i} * panel_, panel_, q + corner, m_, work_.data(),
-             std::max(1, cols - i));
+      routines_.larfb("L", "N", "F", "C", m_ - i, cols - i, std::min(panel_, k_ - i), a + corner,
+                      m_, triangles_.data() + int64_t{i} * panel_, panel_, q + corner, m_,
+                      work_.data(), std::max(1, cols - i));
     }
   }
 
   int m_, n_, k_, panel_;
-  const Routine &geqrt_, &larfb_;
+  const QrRoutines<T>& routines_;
   std::vector<T> triangles_, work_;
 };
 
@@ -105,23 +109,82 @@ void qr_infer(Call& c) {
     add_matrices(c, batch_of(a), m, rank, a.dtype);
   add_matrices(c, batch_of(a), rank, n, a.dtype);
 }
+// Small real matrices are factored row by row.
+constexpr int64_t kByRows = 192;          // rows and columns from which blocks are faster
+constexpr int64_t kMostByRows = 100'000;  // elements of A and Q, so that they stay in the cache
+
+template <class T>
+bool rows_do(int64_t m, int64_t n, int64_t cols) {
+  return !kIsComplex<T> && std::min(m, n) < kByRows && m * (n + cols) <= kMostByRows;
+}
+
+template <class T>
+class QrBatch {
+ public:
+  QrBatch(Tensor& a, Tensor* q, Tensor& r)
+      : m_(a.size(a.ndim - 2)),
+        n_(a.size(a.ndim - 1)),
+        rank_(r.size(r.ndim - 2)),
+        by_rows_(rows_do<T>(m_, n_, q ? rank_ : 0)),
+        from_(by_rows_ ? contiguous(a) : empty_columns(batch_of(a), m_, n_, a.dtype)),
+        q_(q ? q->data<T>() : nullptr),
+        r_(r.data<T>()) {
+    if (!by_rows_) copy_into(*from_, a);
+  }
+
+  void run(int64_t begin, int64_t end) const {
+    if constexpr (!kIsComplex<T>)
+      if (by_rows_) return run_rows(begin, end);
+    Qr<T> qr = make();
+    for (int64_t i = begin; i < end; ++i) run_columns(qr, at(i), i);
+  }
+
+ private:
+  T* at(int64_t i) const { return from_->data<T>() + i * m_ * n_; }
+  T* q(int64_t i) const { return q_ ? q_ + i * m_ * rank_ : nullptr; }
+  T* r(int64_t i) const { return r_ + i * rank_ * n_; }
+
+  Qr<T> make() const { return {static_cast<int>(m_), static_cast<int>(n_), routines_}; }
+  void run_columns(Qr<T>& qr, T* matrix, int64_t i) const {
+    qr.run(matrix, q(i), static_cast<int>(rank_));
+    copy_triangle(matrix, m_, n_, r(i), rank_);
+  }
+  void run_rows(int64_t begin, int64_t end) const {
+    for (int64_t i = begin; i < end; ++i) {
+      SmallQr<T> s{at(i), m_, n_, rank_, q(i), r(i)};
+      i += dense_factors().of<T>().small_qr(s, end - i);
+      if (i < end) run_far(i);
+    }
+  }
+  // One with numbers that are too far apart.
+  void run_far(int64_t i) const {
+    Scratch<T> columns(m_ * n_);
+    for (int64_t j = 0; j < n_; ++j)
+      for (int64_t l = 0; l < m_; ++l) columns.data()[j * m_ + l] = at(i)[l * n_ + j];
+    Qr<T> qr = make();
+    run_columns(qr, columns.data(), i);
+  }
+
+  static const QrRoutines<T>& find_routines() {
+    static const QrRoutines<T> found;
+    return found;
+  }
+
+  const QrRoutines<T>& routines_ = find_routines();
+  int64_t m_, n_, rank_;
+  bool by_rows_;
+  Ref<Tensor> from_;
+  T *q_, *r_;
+};
+
 void qr_run(Call& c) {
-  Tensor &a = c.tensor(0), &q = c.out(0), &r = c.out(1);
-  int m = rows_of(c, a), n = cols_of(c, a), rank = rows_of(c, r);
-  bool wanted = c.text(1) != "r";
-  Ref<Tensor> reflectors = empty_columns(batch_of(a), m, n, a.dtype);
-  copy_into(*reflectors, a);
-  gemm_prepare(a.dtype, int64_t{m} * n * std::max(n, rank));
+  Tensor &a = c.tensor(0), &r = c.out(1);
+  int64_t m = rows_of(c, a), n = cols_of(c, a), rank = rows_of(c, r);
+  gemm_prepare(a.dtype, m * n * std::max(n, rank));
   for_type(c, a.dtype, [&]<class T>() {
-    static const Routine geqrt = routine<T>("geqrt"), larfb = routine<T>("larfb");
-    over_batch(count_of(a), int64_t{2} * m * n * rank, [&](int64_t begin, int64_t end) {
-      Qr<T> qr(m, n, geqrt, larfb);
-      for (int64_t i = begin; i < end; ++i) {
-        T* matrix = reflectors->data<T>() + i * m * n;
-        qr.run(matrix, wanted ? q.data<T>() + i * m * rank : nullptr, rank);
-        copy_triangle(matrix, m, n, r.data<T>() + i * rank * n, rank);
-      }
-    });
+    QrBatch<T> batch(a, c.text(1) == "r" ? nullptr : &c.out(0), r);
+    over_batch(count_of(a), 2 * m * n * rank,
+               [&](int64_t begin, int64_t end) { batch.run(begin, end); });
   });
 }
 RL_KERNEL("qr_factors", qr_infer, qr_run);

@@ -1,4 +1,6 @@
-// The singular value decomposition, by divide and conquer.
+// The singular value decomposition, by divide and conquer unless a matrix is small.
+#include "core/allocator.h"
+#include "kernels/dense_factors.h"
 #include "kernels/lapack.h"
 
 namespace rl {
@@ -85,13 +87,66 @@ std::string svd_failure(int code) {
              "too many repeated singular values (error code: ", code, ").");
 }
 
+template <class T>
+const Routine& lasq1() {
+  static const Routine found = routine<T>("lasq1");
+  return found;
+}
+template <class T>
+int bidiagonal_values(int64_t n, T* diagonal, T* beside) {
+  Scratch<T> work(4 * n);
+  int code = 0;
+  lasq1<T>()(static_cast<int>(n), diagonal, beside, work.data(), &code);
+  return code;
+}
+
+// Small real ones are solved by rows, which are read as they lie. False if the library has to
+// solve them, as numbers are too far apart.
+template <class T>
+bool solve_rows(Call& c, Tensor& info) {
+  Tensor &a = c.tensor(0), &u = c.out(0), &s = c.out(1), &vh = c.out(2);
+  int64_t m = rows_of(c, a), n = cols_of(c, a), k = std::min(m, n);
+  bool vectors = c.flag(2);
+  lasq1<T>();  // found while the interpreter is held
+  Ref<Tensor> from = contiguous(a);
+  auto at = [&](Tensor& t, int64_t i) {
+    return vectors ? t.data<T>() + i * t.size(t.ndim - 2) * t.size(t.ndim - 1) : nullptr;
+  };
+  over_batch(count_of(a), 10 * m * n * k, [&](int64_t begin, int64_t end) {
+    SmallSvd<T> system{from->data<T>() + begin * m * n,
+                       m,
+                       n,
+                       c.flag(1),
+                       s.data<T>() + begin * k,
+                       at(u, begin),
+                       at(vh, begin),
+                       bidiagonal_values<T>};
+    dense_factors().of<T>().small_svd(system, end - begin, info.data<int>() + begin);
+  });
+  const int* codes = info.data<int>();
+  return std::all_of(codes, codes + info.numel, [](int code) { return code >= 0; });
+}
+
+template <class T>
+bool rows_do(int64_t m, int64_t n, bool vectors) {
+  int64_t least = std::min(m, n), most = std::max(m, n);
+  bool tall = most > 4 * least && m * n > 12'000;  // the library makes these square first
+  return least && !tall && least < (!vectors ? 256 : sizeof(T) == 4 ? 192 : 160);
+}
+
 void svd_run(Call& c) {
   Tensor &a = c.tensor(0), &u = c.out(0), &s = c.out(1), &vh = c.out(2);
   int m = rows_of(c, a), n = cols_of(c, a), k = std::min(m, n);
   bool full = c.flag(1), vectors = c.flag(2);
   int u_cols = full ? m : k, v_rows = full ? n : k;
-  Spread x(a, m, n), left(u, m, u_cols), right(vh, v_rows, n);
   Ref<Tensor> info = empty(batch_of(a), DType::I32);
+  bool solved = false;
+  for_type(c, a.dtype, [&]<class T>() {
+    if constexpr (!kIsComplex<T>)
+      solved = a.numel && rows_do<T>(m, n, vectors) && solve_rows<T>(c, *info);
+  });
+  if (solved) return check_info(c.text(3), *info, svd_failure);
+  Spread x(a, m, n), left(u, m, u_cols), right(vh, v_rows, n);
   if (a.numel) copy_into(*x.matrices, a);
   for_type(c, a.dtype, [&]<class T>() {
     if (!a.numel) {

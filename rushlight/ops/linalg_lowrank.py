@@ -42,8 +42,8 @@ def svd_lowrank(A, q=6, niter=2, M=None):
 
     Example::
 
-        >>> rl.svd_lowrank(rl.eye(4), q=2)[1]
-        tensor([1.0000, 1.0000])
+        >>> rl.svd_lowrank(rl.eye(4), q=2)[1].round(decimals=4)
+        tensor([1., 1.])
     """
     q, niter = 6 if q is None else q, 2 if niter is None else niter
     M = None if M is None else M.expand(A.shape)

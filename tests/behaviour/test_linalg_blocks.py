@@ -6,7 +6,7 @@ import pytest
 
 import rushlight as rl
 
-SIZES = [(96, 96), (97, 201), (201, 97), (129, 128), (260, 260)]
+SIZES = [(96, 96), (97, 201), (201, 97), (129, 128), (193, 230), (260, 260)]
 DTYPES = [rl.float32, rl.float64]
 
 

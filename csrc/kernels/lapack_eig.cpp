@@ -216,11 +216,12 @@ class BlockedSolver {
   std::optional<TridiagonalSolver<T>> solver_;
 };
 
-// Small ones are solved by rows, which are read as they lie.
+// Small ones are solved by rows, which are read as they lie. With vectors as long as LAPACK does
+// not divide: their signs are then as arbitrary as PyTorch's, which from there on are LAPACK's.
 template <class T>
 bool rows_do(int n, bool vectors) {
   if constexpr (kIsComplex<T>) return false;
-  return n < (sizeof(T) == 4 ? 160 : vectors ? 112 : 56);
+  return vectors ? n <= 25 : n < (sizeof(T) == 4 ? 160 : 56);
 }
 
 template <class T>

@@ -284,3 +284,23 @@ def test_codes_of_cholesky_in_batches(n):
     assert rl.equal(factor[4], a[4].sqrt())
     with pytest.raises(rl.linalg.LinAlgError, match="Batch element 3"):
         rl.linalg.cholesky(a)
+
+
+# From PyTorch: which vectors of a random matrix have a negative largest component, as bits.
+SIGNS = [
+    ("eigh", 2, 2, 0x2), ("eigh", 3, 3, 0x0), ("eigh", 30, 30, 0xDC21D81),
+    ("eigh", 64, 64, 0x418BD33361377948), ("eigh", 128, 128, 0x6291B34B810D726178C4499B6330BE1A),
+    ("svd", 2, 2, 0x0), ("svd", 3, 3, 0x6), ("svd", 4, 4, 0xC), ("svd", 5, 5, 0xF),
+    ("svd", 12, 12, 0x82A), ("svd", 24, 24, 0xC5F1BB), ("svd", 17, 12, 0x96),
+    ("svd", 30, 30, 0x340D3303), ("svd", 7, 2, 0x2), ("svd", 35, 30, 0x8A2DC15),
+    ("svd", 30, 35, 0x9C6F8E0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind, m, n, expected", SIGNS)
+def test_signs_of_vectors_are_pytorchs(kind, m, n, expected):
+    rl.manual_seed(n)
+    a = rl.randn(m, n, dtype=rl.float64)
+    vectors = rl.linalg.eigh(a + a.T)[1] if kind == "eigh" else rl.linalg.svd(a, False)[0]
+    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))[0]
+    assert sum(1 << j for j, x in enumerate(largest.tolist()) if x < 0) == expected

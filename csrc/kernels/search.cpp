@@ -172,25 +172,37 @@ void histc_infer(Call& c) {
   c.add_out(SizeVec{c.integer(1)}, d);
 }
 
-void histc_run(Call& c) {
-  Ref<Tensor> x = contiguous_as(c.tensor(0), DType::F64);
-  Ref<Tensor> counts = empty(SizeVec{c.integer(1)}, DType::I64);
-  fill(*counts, Scalar::of(int64_t{0}));
-  auto* v = x->data<double>();
-  int64_t bins = c.integer(1), *to = counts->data<int64_t>();
-  double low = c.number(2), high = c.number(3);
-  if (low == high && x->numel) {
-    auto [a, b] = std::minmax_element(v, v + x->numel);
-    low = *a, high = *b;
-  }
-  if (low == high) low -= 1, high += 1;
-  RL_CHECK(std::isfinite(low) && std::isfinite(high), "histc: range of [", low, ", ", high,
-           "] is not finite");
-  for (int64_t i = 0; i < x->numel; ++i) {
+// As PyTorch reckons: each step in the dtype, so that values beside an edge fall on its side.
+template <class T>
+void count_evenly(const Tensor& x, double from, double to, Tensor& counts) {
+  using Wide = widened_type<T>;
+  auto rounded = [](auto n) { return static_cast<T>(static_cast<Wide>(n)); };
+  const T *v = x.data<T>(), low = rounded(from), high = rounded(to);
+  const int64_t bins = counts.numel;
+  const T span = static_cast<T>(high - low), parts = rounded(bins);
+  for (int64_t i = 0; i < x.numel; ++i) {
     if (!(v[i] >= low && v[i] <= high)) continue;
-    auto bin = static_cast<int64_t>((v[i] - low) / (high - low) * static_cast<double>(bins));
-    ++to[std::min(bin, bins - 1)];
+    const T above = static_cast<T>(v[i] - low), scaled = static_cast<T>(above * parts);
+    const auto bin = static_cast<int64_t>(static_cast<Wide>(static_cast<T>(scaled / span)));
+    ++counts.data<int64_t>()[std::min(bin, bins - 1)];
   }
+}
+void histc_run(Call& c) {
+  Ref<Tensor> x = contiguous(c.tensor(0)), counts = empty(SizeVec{c.integer(1)}, DType::I64);
+  fill(*counts, Scalar::of(int64_t{0}));
+  double low = c.number(2), high = c.number(3);
+  dispatch(x->dtype, [&]<class T>() {
+    if constexpr (std::is_floating_point_v<widened_type<T>>) {
+      if (low == high && x->numel) {
+        auto [a, b] = std::minmax_element(x->data<T>(), x->data<T>() + x->numel);
+        low = static_cast<widened_type<T>>(*a), high = static_cast<widened_type<T>>(*b);
+      }
+      if (low == high) low -= 1, high += 1;
+      RL_CHECK(std::isfinite(low) && std::isfinite(high), "histc: range of [", low, ", ", high,
+               "] is not finite");
+      count_evenly<T>(*x, low, high, *counts);
+    }
+  });
   copy_into(c.out(0), *counts);
 }
 

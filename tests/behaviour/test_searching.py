@@ -87,3 +87,12 @@ def test_histograms_of_little():
     assert got.hist.tolist() == [1.0, 0.0, 3.0]
     with pytest.raises(RuntimeError, match="expected a weight for each"):
         rl.histogram(rl.tensor([1.0, 2.0]), 2, weight=rl.tensor([1.0]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_histc_reckons_bins_in_the_dtype(dtype):
+    x = rl.randn(50_000, dtype=getattr(rl, dtype))
+    v = x.numpy()
+    low, high, bins = v.min(), v.max(), np.array(50, dtype=dtype)
+    place = ((v - low) * bins / (high - low)).astype(np.int64).clip(max=49)
+    assert x.histc(50).tolist() == np.bincount(place, minlength=50).tolist()

@@ -35,6 +35,11 @@ class BidiagonalQr {
         --last;
         continue;
       }
+      if (first + 1 == last) {
+        solve_pair(first);
+        last -= 2;
+        continue;
+      }
       if (first > last_before_ || last < first_before_)
         dir_ = std::abs(d_[first]) >= std::abs(d_[last]) ? 1 : -1;
       if (!splits(first, last)) step(first, last);
@@ -132,6 +137,52 @@ class BidiagonalQr {
     sum *= ratio, difference *= ratio;
     return least * (1 / (std::sqrt(1 + sum * sum) + std::sqrt(1 + difference * difference))) *
            ratio * 2;
+  }
+
+  struct Turn {
+    T c, s;
+    Turn swapped() const { return {s, c}; }
+  };
+  // The larger singular value, the smaller one and the turns of both sides that part them. The
+  // signs of the values make up for those of f, g and h.
+  struct PairOfValues {
+    T large, small;
+    Turn left, right;
+  };
+  // Of [f g; 0 h], |f| >= |h|.
+  static PairOfValues values_of_pair(T f, T g, T h) {
+    T fa = std::abs(f), ga = std::abs(g), ha = std::abs(h);
+    if (ga == 0) return {fa, ha, {1, 0}, {1, 0}};
+    if (ga > fa && fa / ga < kEps)
+      return {ga, ha > 1 ? fa / (ga / ha) : fa / ga * ha, {1, h / g}, {f / g, 1}};
+    T less = fa - ha, part = less == fa ? T(1) : less / fa, slope = g / f, rest = 2 - part;
+    T square = slope * slope, s = std::sqrt(rest * rest + square);
+    T r = part == 0 ? std::abs(slope) : std::sqrt(part * part + square), a = (s + r) / 2;
+    T t = square != 0 ? (slope / (s + rest) + slope / (r + part)) * (1 + a)
+          : part == 0 ? std::copysign(T(2), f) * std::copysign(T(1), g)
+                      : g / std::copysign(less, f) + slope / rest;
+    T size = std::sqrt(t * t + 4);
+    Turn right{2 / size, t / size};
+    return {fa * a, ha / a, {(right.c + right.s * slope) / a, h / f * right.s / a}, right};
+  }
+  // A block of two in closed form, as lasv2 of LAPACK does, down to the signs.
+  void solve_pair(int64_t i) {
+    T f = d_[i], g = e_[i], h = d_[i + 1];
+    bool swap = std::abs(h) > std::abs(f);
+    PairOfValues p = swap ? values_of_pair(h, g, f) : values_of_pair(f, g, h);
+    Turn left = swap ? p.right.swapped() : p.left, right = swap ? p.left.swapped() : p.right;
+    auto sign = [](T x) { return std::copysign(T(1), x); };
+    T top = std::max(std::abs(f), std::abs(h));
+    T by = std::abs(g) > top ? sign(right.s) * sign(left.c) * sign(g)
+           : swap            ? sign(right.s) * sign(left.s) * sign(h)
+                             : sign(right.c) * sign(left.c) * sign(f);
+    d_[i] = std::copysign(p.large, by);
+    d_[i + 1] = std::copysign(p.small, by * sign(f) * sign(h));
+    e_[i] = 0;
+    turn_pair(v_, i, right), turn_pair(u_, i, left);
+  }
+  void turn_pair(const TurnedRows<T>& rows, int64_t i, const Turn& by) {
+    rotate_all(rows.data + i * rows.stride, rows.stride, rows.stride, 1, &by.c, &by.s);
   }
 
   void keep(int64_t k, const Rotation<T>& before, const Rotation<T>& after) {

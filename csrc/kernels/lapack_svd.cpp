@@ -128,9 +128,9 @@ bool solve_rows(Call& c, Tensor& info) {
 }
 
 // With vectors where theirs have the signs of LAPACK's, which are PyTorch's: it solves others by
-// other steps (in closed form, by dividing, by a QR factorisation first).
+// other steps (by dividing, by a QR factorisation first).
 bool rows_do(int64_t m, int64_t n, bool vectors) {
-  if (vectors) return n >= 5 && n <= 25 && m >= n && 2 * m < 3 * n;
+  if (vectors) return n >= 2 && n <= 25 && m >= n && 2 * m < 3 * n;
   int64_t least = std::min(m, n), most = std::max(m, n);
   bool tall = most > 4 * least && m * n > 12'000;  // the library makes these square first
   return least && !tall && least < 256;

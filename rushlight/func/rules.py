@@ -59,6 +59,7 @@ _CORE = dict.fromkeys(("pivots", "tau"), 1)  # dimensions of an argument below i
     "hermitian_eig",
     "general_eig",
     "svd_factors",
+    "svd_by_qr",
     "triangular_solve_matrix",
     "cholesky_solve_matrix",
     "cholesky_inverse_matrix",

@@ -11,7 +11,7 @@ from rushlight._interpose import overridable
 from rushlight.ops._record import namespaces, op
 from rushlight.ops._rounding import is_narrow, widen
 from rushlight.ops.linalg import _check_matrix, _h
-from rushlight.ops.linalg_factor import _svd, eigvalsh, svdvals
+from rushlight.ops.linalg_factor import _svd_of, eigvalsh, svdvals
 
 _linalg = namespaces["linalg"]
 
@@ -169,7 +169,7 @@ def pinv(A, atol=None, rtol=None, hermitian=False):
         values, u = _linalg["eigh"](A)
         size, right = values.abs(), _h(u)
     else:
-        u, values, vh = _svd(A, False, True, "linalg.svd")
+        u, values, vh = _svd_of(A, False, True, "linalg.svd")
         size, u, right = values, _h(vh), _h(u)
     keep = size > _tolerance(A, size.detach(), atol, rtol)
     inverse = rl.where(keep, 1 / values.masked_fill(~keep, 1), 0)

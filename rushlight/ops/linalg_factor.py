@@ -329,18 +329,56 @@ def _svd(A, full, vectors, check):
     ...
 
 
+@op(
+    "svd_by_qr(Tensor A, str check) -> (Tensor U, Tensor S, Tensor Vh)",
+    at="internal",
+    out=False,
+    grad_name="LinalgSvdBackward0",
+)
+def _svd_by_qr(A, check):
+    """The reduced decomposition of a real matrix with many more rows than columns, or the other way
+    round, by way of a square one (internal; see `svd`).
+    """
+    if A.size(-2) < A.size(-1):
+        Q, R = _qr(A.mT, "reduced")
+        U, S, Vh = _svd(R.mT, False, True, check)
+        return U, S, Vh @ Q.mT
+    Q, R = _qr(A, "reduced")
+    U, S, Vh = _svd(R, False, True, check)
+    return Q @ U, S, Vh
+
+
+def _svd_of(A, full, vectors, check):
+    """Takes the steps of LAPACK's gesdd, so that the signs of vectors are the same, but makes long
+    matrices square by the faster QR factorisation.
+    """
+    least, most = sorted(A.shape[-2:])
+    if full or not vectors or A.is_complex() or not least or most < least * 11 // 6:
+        return _svd(A, full, vectors, check)
+    return _svd_by_qr(A, check)
+
+
 @_svd.vjp_all
 def _(given, needs, U, S, Vh):
+    return *_svd_gradient(given, U, S, Vh), None, None, None
+
+
+@_svd_by_qr.vjp_all
+def _(given, needs, U, S, Vh):
+    return *_svd_gradient(given, U, S, Vh), None
+
+
+def _svd_gradient(given, U, S, Vh):
     g_u, g_s, g_vh = given
     if g_u is None and g_s is None and g_vh is None:
-        return None, None, None, None
+        return (None,)
     k = S.size(-1)  # vectors beyond the first k are arbitrary: nothing flows through them
     U, Vh = U[..., :k], Vh[..., :k, :]
     if g_u is None and g_vh is None:
-        return (U * _columns(g_s)) @ Vh, None, None, None
+        return ((U * _columns(g_s)) @ Vh,)
     g_u = None if g_u is None else g_u[..., :k]
     g_vh = None if g_vh is None else g_vh[..., :k, :]
-    return _svd_pullback(g_u, g_s, g_vh, U, S, Vh), None, None, None
+    return (_svd_pullback(g_u, g_s, g_vh, U, S, Vh),)
 
 
 def _svd_pullback(g_u, g_s, g_vh, U, S, Vh):
@@ -391,7 +429,7 @@ def svd(A, full_matrices=True, driver=None):
     """
     _check_matrix("linalg.svd", A, square=False)
     _check_driver("svd", driver)
-    return tuple(_svd(A, full_matrices, True, "linalg.svd"))
+    return tuple(_svd_of(A, full_matrices, True, "linalg.svd"))
 
 
 @op("svdvals(Tensor A, *, str? driver=None) -> Tensor", at="linalg")
@@ -406,7 +444,7 @@ def svdvals(A, driver=None):
     _check_matrix("linalg.svdvals", A, square=False)
     _check_driver("svdvals", driver)
     wanted = recording(A)  # the gradient needs the vectors
-    return _svd(A, False, wanted, "linalg.svd")[1]
+    return _svd_of(A, False, wanted, "linalg.svd")[1]
 
 
 @op(
@@ -428,5 +466,5 @@ def _(self, some=True, compute_uv=True):
     if not compute_uv:
         batch = self.shape[:-2]
         return self.new_zeros((*batch, m, m)), svdvals(self), self.new_zeros((*batch, n, n))
-    u, s, vh = _svd(self, not some, True, "linalg.svd")
+    u, s, vh = _svd_of(self, not some, True, "linalg.svd")
     return u, s, _h(vh)

@@ -304,3 +304,25 @@ def test_signs_of_vectors_are_pytorchs(kind, m, n, expected):
     vectors = rl.linalg.eigh(a + a.T)[1] if kind == "eigh" else rl.linalg.svd(a, False)[0]
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))[0]
     assert sum(1 << j for j, x in enumerate(largest.tolist()) if x < 0) == expected
+
+
+@pytest.mark.parametrize("m, n", [(7, 2), (40, 12), (300, 60), (400, 200), (11, 6), (10, 6)])
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_long_matrices_by_way_of_square_ones(m, n, batch):
+    a = rl.randn(*batch, m, n, dtype=rl.float64, requires_grad=True)
+    for turn in (lambda x: x, lambda x: x.mT):
+        x = turn(a)
+        u, s, vh = rl.linalg.svd(x, full_matrices=False)
+        assert u.shape[-1] == vh.shape[-2] == s.shape[-1] == n
+        assert ((u * s[..., None, :]) @ vh - x).abs().max() < 1e-12
+        assert (u.mT @ u - rl.eye(n)).abs().max() < 1e-12
+        assert (s - rl.linalg.svdvals(x)).abs().max() < 1e-12
+        (g,) = rl.autograd.grad((s * rl.arange(1.0, n + 1)).sum() + (u @ vh).sum(), a)
+        parts = rl.linalg.svd(turn(a), full_matrices=True)
+        other = (parts.S * rl.arange(1.0, n + 1)).sum()
+        other = other + (parts.U[..., :n] @ parts.Vh[..., :n, :]).sum()
+        assert (g - rl.autograd.grad(other, a)[0]).abs().max() < 1e-10
+    broken = a.detach().clone()
+    broken[..., 0, 0] = float("nan")
+    with pytest.raises(rl.linalg.LinAlgError, match="linalg.svd"):
+        rl.linalg.svd(broken, full_matrices=False)

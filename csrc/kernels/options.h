@@ -5,6 +5,9 @@
 
 namespace rl {
 
+// In their order.
+enum Option : int { kDType, kLayout, kDevice, kRequiresGrad, kPinMemory, kOptions, kFormat = 5 };
+
 // Argument i is pin_memory.
 inline void refuse_pinned(const Call& c, int i) {
   RL_CHECK(!c.flag(i), c.op, "(): pin_memory=True requires an accelerator backend; no pinned ",

@@ -11,6 +11,8 @@
 #include "kernels/vectors.h"
 #include "plan/isa.h"
 #include "plan/pointwise.h"
+#include "scalar/exp.h"
+#include "scalar/log.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -136,8 +138,7 @@ void scan_line(const T* first, T* to, int64_t n) {
   using W = typename WideOf<T>::type;
   W run = Rule::template identity<W>();
   int64_t i = 0;
-  if constexpr (std::is_same_v<W, double> && !std::is_same_v<Rule, LogSumRule>)
-    i = scan_vectors<Rule, Back>(first, to, n, run);
+  if constexpr (std::is_same_v<W, double>) i = scan_vectors<Rule, Back>(first, to, n, run);
   auto at = [=](int64_t k) { return Back ? n - 1 - k : k; };
   auto x = [&](int64_t k) { return as<W>(first[at(k)]); };
   auto put = [&](int64_t k, W v) { to[at(k)] = as<T>(v); };
@@ -153,6 +154,33 @@ void scan_line(const T* first, T* to, int64_t n) {
   for (; i < n; ++i) {
     run = Rule::combine(run, x(i));
     put(i, run);
+  }
+}
+
+// One line of logcumsumexp. Pieces near the running value are sums of exponentials less that value,
+// which vectors compute; elsewhere an element at a time.
+template <class T>
+void scan_log_line(const T* x, T* to, int64_t n) {
+  constexpr int64_t kPiece = 128;
+  constexpr double kNear = sizeof(T) == sizeof(float) ? 600.0 : 16.0;
+  double run = x[0], sums[kPiece];
+  to[0] = x[0];
+  for (int64_t at = 1, count; at < n; at += count) {
+    count = std::min(kPiece, n - at);
+    int far = 0;
+    for (int64_t i = 0; i < count; ++i) far |= !(math::abs(x[at + i] - run) < kNear);
+    if (far) {
+      for (int64_t i = at; i < at + count; ++i)
+        to[i] = static_cast<T>(run = LogSumRule::combine<double>(run, x[i]));
+      continue;
+    }
+    for (int64_t i = 0; i < count; ++i) sums[i] = math::exp(x[at + i] - run);
+    double sum = 0;
+    for (int64_t i = scan_vectors<SumRule, false>(sums, sums, count, sum); i < count; ++i)
+      sums[i] = sum += sums[i];
+    for (int64_t i = 0; i < count; ++i) sums[i] = run + math::log1p(sums[i]);
+    for (int64_t i = 0; i < count; ++i) to[at + i] = static_cast<T>(sums[i]);
+    run = sums[count - 1];
   }
 }
 
@@ -198,8 +226,12 @@ void scan(const void* from, void* to, const Lines& l) {
         return with_number<kShortLine>(l.size, [&]<int N>() {
           scan_short_lines<Rule, T, N, Back>(x + b * N, out + b * N, e - b);
         });
-      for (int64_t o = b; o < e; ++o)
-        scan_line<Rule, Back>(x + o * l.size, out + o * l.size, l.size);
+      for (int64_t o = b; o < e; ++o) {
+        if constexpr (std::is_same_v<Rule, LogSumRule> && std::is_floating_point_v<T>)
+          scan_log_line(x + o * l.size, out + o * l.size, l.size);
+        else
+          scan_line<Rule, Back>(x + o * l.size, out + o * l.size, l.size);
+      }
     });
   }
   int64_t tiles = (l.inner + kTile - 1) / kTile, tile = std::min(l.inner, kTile);

@@ -1,6 +1,8 @@
 // Bessel functions and kin: j0 j1 y0 y1, i0 i1 k0 k1 (and scaled by exp), airy_ai, spherical j0.
-// float goes through double. I and K are branch-free. J and Y are the C library's; the others
-// are Chebyshev sums in a variable that maps an interval, or [a, inf), to [-1, 1].
+// float goes through double. I, K and, for floats, J and Y are branch-free. In double J and Y are
+// the C library's; the others are Chebyshev sums in a variable that maps an interval, or [a, inf),
+// to
+// [-1, 1].
 #pragma once
 
 #include <math.h>
@@ -149,6 +151,62 @@ inline constexpr double kAiryQ[] = {
     -1.02978891739025814e-17, 4.9860332894829616e-18,   -2.44620145708758075e-18,
     1.21523282748171753e-18,  -6.10917145872581675e-19};
 
+// J_0(x), J_1(x) / x and the same of Y_n less (2/pi) (log(x) J_n(x) - n/x), in x^2/32 - 1, up to 8.
+inline constexpr double kJ0Small[] = {
+    0.15772797147489012,      -0.00872344235285222129,  0.26517861320333681,
+    -0.370094993872649779,    0.158067102332097261,     -0.0348937694114088852,
+    0.0048191800694676045,    -0.000460626166206275048, 0.0000324603288210050808,
+    -1.76194690776215075e-6,  7.60816359241878187e-8,   -2.6792535305576729e-9,
+    7.84869631447946442e-11,  -1.94383468673701657e-12, 4.12532059563437393e-14,
+    -7.58850812544754634e-16, 1.2218515873961411e-17};
+inline constexpr double kJ1Small[] = {
+    0.0810448463256581151,   -0.148975145067652109,     0.160999262357209703,
+    -0.0826804917668179066,  0.0222136396549660354,     -0.00364694060076927596,
+    0.000405033772835482183, -0.0000325555486685725852, 1.98587740499151674e-6,
+    -9.52198475675043618e-8, 3.68713375909714824e-9,    -1.17802662269588484e-10,
+    3.16015458034800332e-12, -7.22175523965177343e-14,  1.42321440035139423e-15,
+    -2.44419729161904639e-17};
+inline constexpr double kY0Small[] = {
+    -0.0331461132032849417,   -0.274474305529745265,   0.179034314077182663,
+    0.261567346255046637,     -0.177302012781143582,   0.0471966895957633869,
+    -0.00728796247955207918,  0.000753113593257774228, -0.0000563207914105698698,
+    3.20653253765480098e-6,   -1.44072332740186995e-7, 5.24879478733051612e-9,
+    -1.58375525418120151e-10, 4.02633081830612075e-12, -8.74734120331076955e-14,
+    1.6434898714919469e-15,   -2.69778811525668356e-17};
+inline constexpr double kY1Small[] = {
+    0.00253801323574178173,   -0.0160871730476687502,   -0.0959120453608307425,
+    0.0844519725965234584,    -0.0283281239445943656,   0.00528989754416711301,
+    -0.000641455145132635599, 0.0000550598287333874384, -3.5380800186893499e-6,
+    1.77078045561544034e-7,   -7.11055004989927978e-9,  2.34433790591151639e-10,
+    -6.46515184141159424e-12, 1.51429151205001995e-13,  -3.05118596944732527e-15,
+    5.34668038572867012e-17};
+// Beyond, J_n + i Y_n is (P_n + i Q_n / x) exp(i (x - pi/4 - n pi/2)) / sqrt(x / 2), P and Q in
+// 128/x^2 - 1.
+inline constexpr double kBesselP0[] = {
+    0.563885118270871568,     -0.000302700150155735736, 1.73498722460300779e-6,
+    -2.91719557886628775e-8,  9.19993749164227449e-10,  -4.43683843910488371e-11,
+    2.91587980398407359e-12,  -2.42859855997167785e-13, 2.44102025051008104e-14,
+    -2.85989623557507813e-15, 3.80719205314507923e-16,  -5.64839175832593699e-17,
+    9.19962978184948089e-18,  -1.62535468441736099e-18};
+inline constexpr double kBesselQ0[] = {
+    -0.0702116090521162712,   0.000308657737480407425, -3.34654621660144583e-6,
+    8.11189853604918362e-8,   -3.28219137921192085e-9, 1.90475905593265568e-10,
+    -1.44737079359594629e-11, 1.35682861308503744e-12, -1.50585728756456124e-13,
+    1.92060291468645696e-14,  -2.753213632512328e-15,  4.36101801595208455e-16,
+    -7.53128334748056727e-17, 1.40291113230885703e-17, -2.79437043021242484e-18};
+inline constexpr double kBesselP1[] = {
+    0.564699069794494024,     0.000507200699542423907,  -2.24958426897934404e-6,
+    3.48535673156638304e-8,   -1.05610126218518467e-9,  4.97440238293253041e-11,
+    -3.21862464147155566e-12, 2.65123716074740374e-13,  -2.64279026593408922e-14,
+    3.07634237882077428e-15,  -4.07411501212561415e-16, 6.01859907883382946e-17,
+    -9.76742678364899231e-18, 1.72038280049365067e-18};
+inline constexpr double kBesselQ1[] = {
+    0.211132321648374033,     -0.000434548907176948695, 4.12472922927124725e-6,
+    -9.46023226427043279e-8,  3.71426012516891271e-9,   -2.11519806206870235e-10,
+    1.58659986241006775e-11,  -1.47335432069397688e-12, 1.62341110594399881e-13,
+    -2.05872887138789299e-14, 2.93752436125021352e-15,  -4.63499685549585979e-16,
+    7.97825251302729138e-17,  -1.48199152745024198e-17, 2.94465490145482549e-18};
+
 // I_0(x) and I_1(x) / x in z = x^2/4, for x <= 8.
 static inline double i0_curve(double z) {
   return horner(z, 1.0, 1.0, 0x1.0000000000002p-2, 0x1.c71c71c71c6dfp-6, 0x1.c71c71c71cbe1p-10,
@@ -274,10 +332,67 @@ static inline T scaled_modified_bessel_k1(T x) {
   return scaled_up<T>(k1_envelope<T>(x), x);
 }
 
+// J_n and Y_n for n = 0, 1 and x >= 0, to the precision of a float.
+template <int n>
+static inline double bessel_wave(double x, double t, bool second) {
+  double p = n ? chebyshev_sum<float, kBesselP1>(t) : chebyshev_sum<float, kBesselP0>(t);
+  double q = n ? chebyshev_sum<float, kBesselQ1>(t) : chebyshev_sum<float, kBesselQ0>(t);
+  // Of sqrt(2) exp(i (x - pi/4 - n pi/2)), by the sum formulas.
+  double s = sin_in_float_range(x), c = cos_in_float_range(x), plus = c + s, minus = s - c;
+  double real = n ? minus : plus, imaginary = n ? -plus : minus;
+  double wave = second ? mad(p, imaginary, q / x * real) : mad(p, real, -q / x * imaginary);
+  return x < kInf<double> ? wave / sqrt(x) : 0.0;
+}
+template <int n>
+static inline double bessel_near(double x) {
+  double t = mad(x * x, 1.0 / 32, -1.0);
+  return n ? x * chebyshev_sum<float, kJ1Small>(t) : chebyshev_sum<float, kJ0Small>(t);
+}
+template <int n>
+static inline double bessel_j(double x) {
+  double near = bessel_near<n>(x), far = bessel_wave<n>(x, 128.0 / (x * x) - 1.0, false);
+  return x <= 8.0 ? near : x == x ? far : x;
+}
+template <int n>
+static inline double bessel_y(double x) {
+  constexpr double kTwoOverPi = 0.636619772367581343;
+  double t = mad(x * x, 1.0 / 32, -1.0), log_part = kTwoOverPi * log_for<float>(x);
+  double sum = n ? x * chebyshev_sum<float, kY1Small>(t) - kTwoOverPi / x
+                 : chebyshev_sum<float, kY0Small>(t);
+  double near = mad(log_part, bessel_near<n>(x), sum);
+  double far = bessel_wave<n>(x, 128.0 / (x * x) - 1.0, true), y = x <= 8.0 ? near : far;
+  double edge = x == 0.0 ? -kInf<double> : kNan<double>;
+  return x > 0.0 ? y : edge;
+}
+// In double the C library's: within an ulp and a half, near zeros too, which such sums are not.
 static inline double bessel_j0(double x) { return ::j0(x); }
 static inline double bessel_j1(double x) { return ::j1(x); }
 static inline double bessel_y0(double x) { return x < 0.0 ? kNan<double> : ::y0(x); }
 static inline double bessel_y1(double x) { return x < 0.0 ? kNan<double> : ::y1(x); }
+
+// For |x| <= kTrigLimit<float>, and infinities.
+static inline float bessel_j0_in_range(float x) { return float(bessel_j<0>(abs(double(x)))); }
+static inline float bessel_j1_in_range(float x) {
+  return float(flip_sign(bessel_j<1>(abs(double(x))), double(x)));
+}
+static inline float bessel_y0_in_range(float x) { return float(bessel_y<0>(x)); }
+static inline float bessel_y1_in_range(float x) { return float(bessel_y<1>(x)); }
+#define RL_BESSEL(name)                                                                           \
+  static inline float name(float x) {                                                             \
+    return is_huge_angle(x) ? float(name(double(x))) : name##_in_range(x);                        \
+  }                                                                                               \
+  static inline void name##_block(const float* in, float* out, long n) {                          \
+    map_angles(                                                                                   \
+        in, out, n, [](float x) { return name##_in_range(x); }, [](float x) { return name(x); }); \
+  }                                                                                               \
+  static inline void name##_block(const double* in, double* out, long n) {                        \
+    for (long i = 0; i < n; ++i) out[i] = name(in[i]);                                            \
+  }
+RL_BESSEL(bessel_j0)
+RL_BESSEL(bessel_j1)
+RL_BESSEL(bessel_y0)
+RL_BESSEL(bessel_y1)
+#undef RL_BESSEL
 
 static inline double airy_ai(double x) {
   constexpr double kRootPi = 1.77245385090551602730, kFirst = 3.46410161513775458705;  // zeta(3)
@@ -308,10 +423,6 @@ static inline double spherical_bessel_j0(double x) {
 
 #define RL_THROUGH_DOUBLE(name) \
   static inline float name(float x) { return float(name(double(x))); }
-RL_THROUGH_DOUBLE(bessel_j0)
-RL_THROUGH_DOUBLE(bessel_j1)
-RL_THROUGH_DOUBLE(bessel_y0)
-RL_THROUGH_DOUBLE(bessel_y1)
 RL_THROUGH_DOUBLE(airy_ai)
 RL_THROUGH_DOUBLE(spherical_bessel_j0)
 #undef RL_THROUGH_DOUBLE

@@ -186,6 +186,11 @@ def _diag_embed(batch, x, offset, dim1, dim2):
     return batch.run(batch.front(0), offset, shift(dim1, rank), shift(dim2, rank))
 
 
+@rule("_complex", "_polar")
+def _two_alike(batch, a, b):
+    return batch.run(batch.front(0), batch.front(1))
+
+
 @rule("_cross")
 def _cross(batch, a, b, dim):
     return batch.run(batch.front(0), batch.front(1), shift(dim, batch.rank(0)))

@@ -405,6 +405,33 @@ def triu_indices(row, col, offset, *options):
 # ---- complex numbers ---------------------------------------------------------------------------
 
 
+def _alike(a, b):
+    return (a, b) if a.shape == b.shape else rl.broadcast_tensors(a, b)
+
+
+@op("_complex(Tensor real, Tensor imag) -> Tensor", at=("internal",), grad_name="ComplexBackward0")
+def _complex(real, imag):
+    """`complex` of float32 or float64 tensors of the same shape."""
+    ...
+
+
+_complex.vjp(real=lambda g: g.real, imag=lambda g: g.imag)
+
+
+@op("_polar(Tensor abs, Tensor angle) -> Tensor", at=("internal",), grad_name="PolarBackward0")
+def _polar(abs, angle):
+    """`polar` of tensors of the same shape."""
+
+
+@_polar.vjp_all
+def _(g, needs, abs, angle):
+    cosine, sine = angle.cos(), angle.sin()
+    return (
+        g.real * cosine + g.imag * sine if needs[0] else None,
+        abs * (g.imag * cosine - g.real * sine) if needs[1] else None,
+    )
+
+
 @op("complex(Tensor real, Tensor imag) -> Tensor", method=False, out="exact", grad_name=True)
 def complex(real, imag):
     """A complex tensor from its real and imaginary parts, of the same floating dtype.
@@ -424,7 +451,10 @@ def complex(real, imag):
             f"Expected both inputs to be Half, Float or Double tensors but got {real.dtype} and "
             f"{imag.dtype}"
         )
-    return rl.view_as_complex(rl.stack(rl.broadcast_tensors(real, imag), -1))
+    real, imag = _alike(real, imag)
+    if real.dtype == rl.float16:
+        return rl.view_as_complex(rl.stack((real, imag), -1))
+    return _complex(real, imag)
 
 
 @op("polar(Tensor abs, Tensor angle) -> Tensor", method=False, grad_name=True)
@@ -441,7 +471,7 @@ def polar(abs, angle):
             "polar: expected both inputs to be float32 or both to be float64, got "
             f"{abs.dtype} and {angle.dtype}"
         )
-    return rl.complex(abs * angle.cos(), abs * angle.sin())
+    return _polar(*_alike(abs, angle))
 
 
 @empty.samples

@@ -6,6 +6,7 @@ All are composites. Cross entropy and regression losses are in ops/loss.py.
 import math
 
 import rushlight as rl
+from rushlight.ops._attach import through_formula
 from rushlight.ops._decisions import some
 from rushlight.ops._record import op
 from rushlight.ops.loss import _TAIL, reduced, reduction_of
@@ -256,6 +257,49 @@ def _rows(name, input, target):
     )
 
 
+def _hinges(x, t, p, margin, weight=None):
+    z = (margin - x.gather(1, t.unsqueeze(1)) + x).clamp_min(0)
+    z = z if p == 1 else z.square()
+    if weight is not None:
+        z = z * weight.index_select(0, t).unsqueeze(1)
+    z = z * (rl.arange(x.shape[1]) != t.unsqueeze(1)).to(z.dtype)
+    return z.sum(1) / x.shape[1]
+
+
+@op(
+    "_multi_margin(Tensor input, Tensor target, int p, float margin) -> Tensor",
+    at=("internal",),
+    grad_name="MultiMarginLossBackward0",
+)
+def _multi_margin(input, target, p, margin):
+    """`_hinges` of a float32 or float64 matrix, without weights; see multi_margin.cpp."""
+
+
+@op(
+    "_multi_margin_backward(Tensor grad, Tensor input, Tensor target, int p, float margin)"
+    " -> Tensor",
+    at=("internal",),
+)
+def _multi_margin_backward(grad, input, target, p, margin):
+    """The gradient of `_multi_margin` for its input; linear in grad."""
+
+
+_multi_margin.vjp(
+    input=lambda g, input, target, p, margin: _multi_margin_backward(g, input, target, p, margin)
+)
+
+
+def _hinges_slope(grad, x, t, p, margin):
+    """`_multi_margin_backward` in recorded ops."""
+    return through_formula(_hinges, (grad,), (True,), (x,), t, p, margin)[0]
+
+
+@_multi_margin_backward.vjp_all
+def _(g, needs, grad, input, target, p, margin):
+    slopes = through_formula(_hinges_slope, (g,), needs[:2], (grad, input), target, p, margin)
+    return *slopes, None, None, None
+
+
 @op(
     "multi_margin_loss(Tensor input, Tensor target, int p=1, float margin=1.0, "
     f"Tensor? weight=None, {_TAIL}) -> Tensor",
@@ -291,12 +335,10 @@ def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, re
             f"multi_margin_loss: inconsistent weight size, expected {x.shape[1]} but got "
             f"{list(weight.shape)}"
         )
-    z = (margin - x.gather(1, t.unsqueeze(1)) + x).clamp_min(0)
-    z = z if p == 1 else z.square()
-    if weight is not None:
-        z = z * weight.index_select(0, t).unsqueeze(1)
-    z = z * (rl.arange(x.shape[1]) != t.unsqueeze(1)).to(z.dtype)
-    loss = z.sum(1) / x.shape[1]
+    if weight is None and x.dtype in (rl.float32, rl.float64) and t.dtype == rl.int64:
+        loss = _multi_margin(x, t, p, margin)
+    else:
+        loss = _hinges(x, t, p, margin, weight)
     return loss.reshape(target.shape) if reduction == "none" else reduced(loss, reduction)
 
 

@@ -36,38 +36,58 @@ def _ctc_paths(log_probs, labels, input_lengths, target_lengths, blank):
 
 
 @op(
-    "_ctc(Tensor log_probs, Tensor labels, Tensor input_lengths, Tensor target_lengths, int blank) "
-    "-> Tensor",
+    "_ctc(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, "
+    "int blank, bool zero_infinity) -> (Tensor losses, Tensor alphas)",
     at=("internal",),
     grad_name="CtcLossBackward0",
 )
-def _ctc(log_probs, labels, input_lengths, target_lengths, blank):
-    """Minus the log-probability of each sample, infinite where no path exists."""
-    log_p = _ctc_paths(log_probs, labels, input_lengths, target_lengths, blank)
-    return rl.where(log_p < _LOW / 2, float("inf"), -log_p)
+def _ctc(log_probs, targets, input_lengths, target_lengths, blank, zero_infinity):
+    """Minus the log-probability of each sample, infinite where no path exists; see ctc.cpp.
+
+    ``zero_infinity`` is of the gradient: 0 where there is no path, not NaN.
+    """
+    ...
 
 
-def _ctc_grad(g, log_probs, labels, input_lengths, target_lengths, blank):
-    """exp(log_probs) minus the posterior of each class:
+@op(
+    "_ctc_backward(Tensor grad, Tensor log_probs, Tensor targets, Tensor input_lengths, "
+    "Tensor target_lengths, int blank, Tensor alphas, bool zero_infinity) -> Tensor",
+    at=("internal",),
+)
+def _ctc_backward(
+    grad, log_probs, targets, input_lengths, target_lengths, blank, alphas, zero_infinity
+):
+    """exp(log_probs) minus the posterior of each class, times grad:
     the gradient for the input of log_softmax.
     """
-    (posterior,) = through_formula(
-        _ctc_paths,
-        (rl.ones_like(g),),
-        (True,),
-        (log_probs,),
-        *(labels, input_lengths, target_lengths, blank),
-    )
-    used = (rl.arange(log_probs.shape[0]).unsqueeze(1) < input_lengths).unsqueeze(2)
-    grad = rl.where(used, log_probs.exp() - posterior, 0)
-    return grad * g.unsqueeze(0).unsqueeze(2)
+    ...
+
+
+def _ctc_grad(
+    given, log_probs, targets, input_lengths, target_lengths, blank, zero_infinity, alphas
+):
+    rest = targets, input_lengths, target_lengths, blank, alphas.detach(), zero_infinity
+    return None if given[0] is None else _ctc_backward(given[0], log_probs, *rest)
 
 
 _ctc.vjp(log_probs=_ctc_grad)
 
 
-def _lengths(value):
-    return value.to(rl.int64) if isinstance(value, rl.Tensor) else rl.tensor(value, dtype=rl.int64)
+def _ctc_slope(grad, log_probs, targets, input_lengths, target_lengths, blank):
+    """`_ctc_backward` in recorded ops."""
+    labels = _label_table(targets, target_lengths, blank)
+    rest = labels, input_lengths, target_lengths, blank
+    ones = rl.ones_like(grad)
+    (posterior,) = through_formula(_ctc_paths, (ones,), (True,), (log_probs,), *rest)
+    used = (rl.arange(log_probs.shape[0]).unsqueeze(1) < input_lengths).unsqueeze(2)
+    return rl.where(used, log_probs.exp() - posterior, 0) * grad.unsqueeze(0).unsqueeze(2)
+
+
+@_ctc_backward.vjp_all
+def _(g, needs, grad, log_probs, targets, input_lengths, target_lengths, blank, *_):
+    rest = targets, input_lengths, target_lengths, blank
+    slopes = through_formula(_ctc_slope, (g,), needs[:2], (grad, log_probs), *rest)
+    return *slopes, *(None,) * len(needs[2:])
 
 
 def _label_table(targets, lengths, blank):
@@ -81,6 +101,10 @@ def _label_table(targets, lengths, blank):
         table[row, :n] = targets[at : at + n].to(rl.int64)
         at += n
     return table
+
+
+def _lengths(value):
+    return value.to(rl.int64) if isinstance(value, rl.Tensor) else rl.tensor(value, dtype=rl.int64)
 
 
 @op(
@@ -105,6 +129,8 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction
         raise ValueError(f"{reduction} is not a valid value for reduction")
     single = log_probs.dim() == 2
     x = log_probs.unsqueeze(1) if single else log_probs
+    if not x.numel():
+        raise RuntimeError("log_probs tensor must not be empty")
     if not 0 <= blank < x.shape[2]:
         raise RuntimeError(f"blank must be in label range, got {blank} for {x.shape[2]} classes")
     ins, outs = _lengths(input_lengths).reshape(-1), _lengths(target_lengths).reshape(-1)
@@ -113,13 +139,11 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction
             f"input_lengths and target_lengths must be of size batch_size ({x.shape[1]}), got "
             f"{ins.shape[0]} and {outs.shape[0]}"
         )
-    if ins.numel() and int(ins.max()) > x.shape[0]:
-        raise RuntimeError(
-            f"Expected input_lengths to have value at most {x.shape[0]}, but got value "
-            f"{int(ins.max())}"
-        )
-    labels = _label_table(targets.reshape(1, -1) if single else targets, outs, blank)
-    loss = _ctc(x, labels, ins, outs, blank)
+    wide = x.float() if is_narrow(x) else x
+    loss, _ = _ctc(
+        wide, targets.reshape(1, -1) if single else targets, ins, outs, blank, zero_infinity
+    )
+    loss = loss if wide is x else loss.to(x.dtype)
     if zero_infinity:
         loss = rl.where(loss == float("inf"), 0, loss)
     if reduction == "mean":

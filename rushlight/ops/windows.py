@@ -21,8 +21,10 @@ def _cosines(coefficients):
 
     def formula(n, span):
         turn = n * (2 * math.pi / span)
-        terms = [(-1) ** k * a * (turn * k).cos() for k, a in enumerate(coefficients)]
-        return sum(terms[1:], terms[0])
+        window, *rest = coefficients  # the cosine of 0 turns is 1
+        for k, a in enumerate(rest, 1):
+            window = (-1) ** k * a * (turn * k if k > 1 else turn).cos() + window
+        return window if rest else rl.full_like(n, window)
 
     return formula
 

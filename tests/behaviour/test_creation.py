@@ -2,6 +2,9 @@
 against recorded PyTorch behaviour.
 """
 
+import math
+from fractions import Fraction
+
 import numpy
 import pytest
 from recorded import answers, evaluate
@@ -45,3 +48,47 @@ def test_default_dtype_decides():
 def test_copying_a_tensor_warns():
     with pytest.warns(UserWarning, match="copy construct"):
         rl.tensor(rl.ones(2))
+
+
+WIDTHS = [1, 2, 3, 7, 8, 9, 15, 16, 17, 33, 63, 65, 4095, 4096, 4097, 9001]
+
+
+@pytest.mark.parametrize("n", WIDTHS)
+def test_evenly_spaced_numbers_are_rounded_once(n):
+    first, last = 0.1, 77.7
+
+    def spaced(i, base, step):  # exactly, counted from the nearer end
+        return float(Fraction(base) + Fraction(step) * i)
+
+    step = (last - first) / max(1, n - 1)
+    half = n if n == 1 else n // 2
+    want = [spaced(i, first, step) for i in range(half)]
+    want += [spaced(n - 1 - i, last, -step) for i in range(half, n)]
+    assert rl.linspace(first, last, n, dtype=rl.float64).tolist() == want
+    narrow = rl.linspace(first, last, n, dtype=rl.float32).double()
+    assert (narrow - rl.tensor(want, dtype=rl.float64)).abs().max() < 77.7 * 2**-22
+    assert narrow[0] == rl.tensor(first, dtype=rl.float32).double()
+    assert n == 1 or narrow[-1] == rl.tensor(last, dtype=rl.float32).double()
+    assert rl.linspace(0, n - 1, n, dtype=rl.complex64).tolist() == list(range(n))
+    assert rl.linspace(0, 100, n, dtype=rl.uint8).tolist() == [
+        int(v) for v in rl.linspace(0, 100, n, dtype=rl.float64).tolist()
+    ]
+
+
+@pytest.mark.parametrize("n", WIDTHS)
+def test_ranges_count_by_products(n):
+    want = [0.3 + i * 0.7 for i in range(n)]
+    found = rl.arange(0.3, 0.3 + 0.7 * (n - 0.5), 0.7, dtype=rl.float64)
+    assert found.tolist() == want
+    assert rl.equal(rl.arange(0.3, 0.3 + 0.7 * (n - 0.5), 0.7, dtype=rl.float32), found.float())
+    for dtype in (rl.int64, rl.int32, rl.int16):
+        assert rl.arange(5, 5 - 3 * n, -3, dtype=dtype).tolist() == list(range(5, 5 - 3 * n, -3))
+
+
+def test_a_window_of_one_coefficient_is_constant():
+    cosine = rl.signal.windows.general_cosine
+    assert cosine(5, a=(0.7,), dtype=rl.float64).tolist() == [0.7] * 5
+    turn = [2 * math.pi * i / 8 for i in range(9)]
+    want = [0.7 - 0.2 * math.cos(t) + 0.1 * math.cos(2 * t) for t in turn]
+    got = cosine(9, a=(0.7, 0.2, 0.1), dtype=rl.float64)
+    assert rl.allclose(got, rl.tensor(want, dtype=rl.float64), rtol=1e-14)

@@ -1,5 +1,7 @@
 """Special functions in every vector width, against values of 40 digits (mpmath's)."""
 
+import math
+
 import pytest
 
 import rushlight as rl
@@ -220,3 +222,23 @@ def test_norms_of_any_order(order, dtype, bound):
     expected = [1, inf, nan, 0] if order > 0 else [0, 1, nan, 0]
     got = rl.linalg.vector_norm(x, order, dim=1)
     rl.testing.assert_close(got, rl.tensor(expected, dtype=dtype), equal_nan=True)
+
+
+@pytest.mark.parametrize("name", ["bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1"])
+def test_bessel_functions_of_floats(name):
+    function = getattr(rl.special, name)
+    near = rl.linspace(0.01, 60, 4001)
+    far = rl.logspace(1, 5, 301)
+    for x in (near, far, near[:1], near[:17], rl.tensor([7.9999995, 8.0, 8.000001] * 5)):
+        want = function(x.double())
+        size = want.abs().maximum((2 / math.pi / x.double()).sqrt())
+        assert ((function(x).double() - want).abs() / size).max() < 2**-23
+    huge = rl.tensor([2.0**17, 2.0**18, 1e10, 3e38, 5.0])
+    assert rl.equal(function(huge)[:-1], function(huge.double()).float()[:-1])
+    edges = rl.tensor([0.0, -0.0, math.inf, -math.inf, math.nan, -1.0])
+    both = function(edges), function(edges.double()).float()
+    for value, want in zip(*map(rl.Tensor.tolist, both)):
+        same = math.isnan(value) and math.isnan(want) or value == want
+        assert same and (math.isnan(value) or math.copysign(1, value) == math.copysign(1, want))
+    tiny = rl.tensor([1e-30, 1e-45, 1e-10])
+    assert rl.allclose(function(tiny), function(tiny.double()).float(), rtol=1e-6, atol=0)

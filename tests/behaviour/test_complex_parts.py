@@ -1,0 +1,40 @@
+"""Complex tensors of real ones, against Python's complex numbers."""
+
+import cmath
+
+import pytest
+
+import rushlight as rl
+from rushlight.autograd import gradcheck, gradgradcheck
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("n", [0, 1, 3, 7, 8, 9, 15, 16, 17, 33, 511, 512, 513, 1100])
+def test_parts_and_angles(n, dtype):
+    a, b = rl.rand(n, dtype=dtype) * 3, rl.randn(n, dtype=dtype) * 9
+    assert rl.complex(a, b).tolist() == [complex(x, y) for x, y in zip(a.tolist(), b.tolist())]
+    want = [cmath.rect(x, y) for x, y in zip(a.tolist(), b.tolist())]
+    error = rl.polar(a, b).to(rl.complex128) - rl.tensor(want, dtype=rl.complex128)
+    assert n == 0 or error.abs().max() < (1e-6 if dtype == rl.float32 else 1e-15)
+
+
+def test_of_other_layouts():
+    a, b = rl.rand(5, 6), rl.randn(6, 5).t()
+    for join in (rl.complex, rl.polar):
+        assert rl.equal(join(a, b), join(a.contiguous(), b.contiguous()))
+        assert rl.equal(join(a, b[0]), join(a, b[0].expand(5, 6)))
+        assert join(a[:1, :1], b).shape == (5, 6) and join(a[0, 0], b[0, 0]).shape == ()
+        assert rl.equal(rl.vmap(join, in_dims=(0, 0))(a, b), join(a, b))
+        assert rl.equal(rl.vmap(join, in_dims=(0, None))(a, b[0]), join(a, b[0]))
+        out = rl.empty(5, 6, dtype=rl.complex64)
+        assert join(a, b, out=out) is out and rl.equal(out, join(a, b))
+    assert rl.polar(rl.tensor(2.0), rl.tensor(1e30)).abs().sub(2).abs() < 1e-6
+
+
+@pytest.mark.parametrize("join", [rl.complex, rl.polar])
+def test_gradients(join):
+    a = (rl.rand(3, 1, dtype=rl.float64) + 0.5).requires_grad_()
+    b = rl.randn(4, dtype=rl.float64, requires_grad=True)
+    assert gradcheck(join, (a, b)) and gradgradcheck(join, (a, b))
+    (only,) = rl.autograd.grad(join(a, b).real.sum(), a)
+    assert only.shape == (3, 1)

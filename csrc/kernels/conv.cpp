@@ -238,13 +238,24 @@ bool pays_by_winograd(const ConvGeometry& g) {
   return plain && tiles >= kTiles && g.batch * g.out_numel() >= kFilled * tiles;
 }
 
-// Where products over columns are faster than oneDNN: no element comes in two columns, or outputs
-// are so few that the kernel is most of what is read, which oneDNN would reorder first.
-bool pays_by_columns(const ConvGeometry& g) {
-  constexpr int64_t kFew = 256;
-  bool once = true;
-  for (int d = 0; d < 3; ++d) once &= g.kernel[d] <= g.stride[d];
-  return g.groups == 1 && (once || g.batch * g.out_numel() <= kFew);
+// Where products over columns are faster than oneDNN: the columns are the image, no element of a
+// gradient's comes in two of them, the kernel is most of what is read, which oneDNN would reorder
+// first, or all of it is less than the preparation.
+bool pays_by_columns(ConvPart part, const ConvGeometry& g) {
+  constexpr int64_t kMany = 512, kFew = 64, kLarge = 1 << 19, kSmall = 1 << 13, kSums = 1 << 23;
+  bool once = true, plain = g.kernel_numel() == 1;
+  for (int d = 0; d < 3; ++d) {
+    once &= g.kernel[d] <= g.stride[d];
+    plain &= g.stride[d] == 1 && g.padding[d] == 0;
+  }
+  int64_t places = g.batch * g.out_numel();
+  int64_t weights = g.out_channels * g.in_channels * g.kernel_numel();
+  bool own = g.batch == 1 || g.out_numel() >= kMany;
+  // oneDNN shares the images of large gradients among threads, in other sums for each number.
+  own |= part == ConvPart::Weight && places * weights > kSums;
+  if (plain && own) return g.groups == 1;
+  if (once && !plain && part != ConvPart::Forward) return g.groups == 1;
+  return g.groups == 1 && (places * weights <= kSmall || (places <= kFew && weights >= kLarge));
 }
 
 // An own way to compute a convolution; `any_order`: it reads channels-last tensors as they are.
@@ -353,7 +364,9 @@ bool by_dealing(const Task& t) {
     if (g.in[d] % by || g.padding[d] % by) return false;
     g.batch *= by, g.in[d] /= by, g.padding[d] /= by, g.out[d] /= by;
   }
-  if (!pays_by_winograd(g)) return false;
+  constexpr int64_t kChannels = 32;  // worth the dealing where oneDNN has more than plain loops
+  bool enough = std::min(g.in_channels, g.out_channels) >= kChannels;
+  if (!pays_by_winograd(g) || (!enough && t.part != ConvPart::Weight)) return false;
   auto apart = [&](const Tensor* images) {
     return images ? as_images(*contiguous(*dealt(*images, t.g.dilation))) : Ref<Tensor>();
   };
@@ -375,6 +388,13 @@ bool safe_in_bfloat16(ConvPart part, const ConvGeometry& g) {
   for (int d = 0; d < 3; ++d) whole &= g.dilation[d] == 1 && g.kernel[d] <= g.in[d];
   return g.dims < 3 && (whole || part != ConvPart::Weight);
 }
+// The same of gradients of three-dimensional kernels in float32.
+bool safe_in_dnnl(ConvPart part, const ConvGeometry& g) {
+  bool safe = true;
+  for (int d = 0; d < 3; ++d)
+    safe &= g.dilation[d] == 1 && g.kernel[d] <= g.in[d] && g.padding[d] < g.kernel[d];
+  return safe || g.dims < 3 || part != ConvPart::Weight;
+}
 // As it is where the processor multiplies bfloat16: half the memory and up to twice the products.
 bool by_bfloat16(Task t) {
   if (t.out.dtype != DType::BF16 || !multiplies_bfloat16()) return false;
@@ -392,7 +412,8 @@ void compute(const Task& t) {
   if (usual && by_dealing(t)) return;
   OwnWay own = usual ? own_way(t.part, g, t.dtype, t.last) : OwnWay{};
   if (own.run && t.by_own(own)) return;
-  bool columns = !usual || t.dtype != DType::F32 || (!t.last && pays_by_columns(g));
+  bool columns = !usual || t.dtype != DType::F32 || (!t.last && pays_by_columns(t.part, g));
+  columns |= !safe_in_dnnl(t.part, g);
   if (!columns && t.by_dnnl()) return;
   t.by_columns();
 }

@@ -140,6 +140,44 @@ def test_lines_are_dealt_out_to_a_kernel_with_gaps(order):
     assert_near(by_weight, _conv_weight(*wide(y, x), [3, 3], *windows))
 
 
+# Few places, small and large kernels, images as their own columns, kernels side by side.
+FEW = [
+    (4, 16, 16, 8, 5, 1), (1, 16, 24, 4, 5, 1), (2, 64, 20, 7, 1, 1), (1, 70, 9, 5, 1, 1),
+    (2, 8, 8, 4, 1, 1), (3, 40, 40, 9, 1, 2), (2, 9, 17, 24, 1, 1), (1, 300, 260, 4, 3, 2),
+    (2, 20, 20, 12, 3, 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("batch, channels, outs, side, kernel, stride", FEW)
+def test_small_images_and_kernels(batch, channels, outs, side, kernel, stride):
+    rl.manual_seed(0)
+    windows = [stride], [kernel // 2], [1], 1
+    x, w = rl.randn(batch, channels, side, side), rl.randn(outs, channels, kernel, kernel)
+    y = _conv_forward(x, w, None, *windows)
+    g = rl.randn(y.shape)
+    assert_near(y, _conv_forward(*wide(x, w), None, *windows))
+    back = _conv_input(g, w, None, [side, side], *windows)
+    assert_near(back, _conv_input(*wide(g, w), None, [side, side], *windows))
+    by_weight = _conv_weight(g, x, [kernel, kernel], *windows)
+    assert_near(by_weight, _conv_weight(*wide(g, x), [kernel, kernel], *windows))
+
+
+@pytest.mark.parametrize(
+    "batch, size, kernel, stride", [(4, 8, 5, 1), (4, 16, 5, 1), (8, 14, 1, 2)]
+)
+def test_threads_share_small_images_alike(batch, size, kernel, stride):
+    x, threads = rl.randn(batch, 16, size, size), rl.get_num_threads()
+    windows = [stride], [kernel // 2], [1], 1
+    g = rl.randn(_conv_forward(x, rl.ones(16, 16, kernel, kernel), None, *windows).shape)
+    try:
+        rl.set_num_threads(1)
+        one = _conv_weight(g, x, [kernel, kernel], *windows)
+        rl.set_num_threads(2)
+        assert rl.equal(_conv_weight(g, x, [kernel, kernel], *windows), one)
+    finally:
+        rl.set_num_threads(threads)
+
+
 @pytest.mark.parametrize("groups, channels", [(1, 3), (6, 1), (3, 4), (1, 40)])
 def test_an_empty_batch_gives_empty_results_and_a_zero_weight(groups, channels):
     x = rl.zeros(0, groups * channels, 5, 5)

@@ -4,6 +4,7 @@
 #include "kernels/conv.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "kernels/gemm.h"
 #include "kernels/layouts.h"
@@ -381,6 +382,63 @@ bool by_dealing(const Task& t) {
   return true;
 }
 
+// Every second line and column as channels: [N, C, H, W] as [N, C, 2, 2, H / 2, W / 2].
+Ref<Tensor> by_parity(const Tensor& t) {
+  Sizes st = t.strides();
+  return alias(t, SizeVec{t.size(0), t.size(1), 2, 2, t.size(2) / 2, t.size(3) / 2},
+               SizeVec{st[0], st[1], st[2], st[3], st[2] * 2, st[3] * 2}, t.offset);
+}
+Ref<Tensor> as_channels(const Tensor& t) {
+  SizeVec sizes = {t.size(0), t.size(1) * 4, t.size(4), t.size(5)};
+  return alias(t, sizes, strides_for(sizes, MemoryFormat::Contiguous), t.offset);
+}
+// The part of a kernel of 6 x 6 around the middle that a smaller one takes.
+Ref<Tensor> inner_kernel(const Tensor& whole, const ConvGeometry& g) {
+  Sizes st = whole.strides();
+  int64_t at = (2 - g.padding[1]) * st[2] + (2 - g.padding[2]) * st[3];
+  return alias(whole, SizeVec{whole.size(0), whole.size(1), g.kernel[1], g.kernel[2]},
+               SizeVec(st.begin(), st.end()), whole.offset + at);
+}
+
+// With stride 2 kernels of 4, 5 and 6 elements meet three of each parity: a convolution of four
+// times the channels with 3 x 3 kernels by way of points takes 9 multiplications for each channel
+// and output, not 16 to 36. False too where a result is not finite, whose kernel has no zeros.
+bool by_halving(const Task& t) {
+  constexpr int64_t kChannels = 16, kMost = 64;  // kMost: for the caches
+  ConvGeometry g = t.g;
+  bool fits = g.dims == 2 && g.groups == 1 && g.in_channels <= kMost;
+  fits &= std::min(g.in_channels, g.out_channels) >= kChannels;
+  for (int d = 1; d < 3; ++d) {
+    int64_t beyond = g.kernel[d] - 2 * g.padding[d];
+    fits &= g.kernel[d] >= 4 && g.kernel[d] <= 6 && (beyond == 1 || beyond == 2);
+    fits &= g.stride[d] == 2 && g.dilation[d] == 1 && g.in[d] == 2 * g.out[d];
+    g.in[d] /= 2, g.kernel[d] = 3, g.stride[d] = 1, g.padding[d] = 1;
+  }
+  g.in_channels *= 4;
+  if (!fits || !pays_by_winograd(g)) return false;
+  OwnWay own = own_way(t.part, g, t.dtype, false);
+  DType kept = t.w ? t.w->dtype : t.out.dtype;
+  Ref<Tensor> whole = empty(SizeVec{t.g.out_channels, t.g.in_channels, 6, 6}, kept);
+  Ref<Tensor> inner = inner_kernel(*whole, t.g);
+  std::memset(whole->raw(), 0, whole->numel * item_size(kept));
+  if (t.w) copy_into(*inner, *t.w);
+  Ref<Tensor> parts = by_parity(*whole), dense = contiguous(*parts), w = as_channels(*dense);
+  Ref<Tensor> x = t.x ? as_channels(*contiguous(*by_parity(*t.x))) : Ref<Tensor>();
+  if (t.part == ConvPart::Forward)
+    return Task{t.part, g, x.get(), w.get(), nullptr, t.bias, t.out, t.last}.by_own(own);
+  if (t.part == ConvPart::Weight) {
+    if (!Task{t.part, g, x.get(), nullptr, t.y, nullptr, *w, false}.by_own(own)) return false;
+    copy_into(*parts, *dense);
+    copy_into(t.out, *inner);
+    return true;
+  }
+  Ref<Tensor> to = by_parity(t.out), out = empty(to->sizes(), t.out.dtype);
+  Ref<Tensor> channels = as_channels(*out);
+  if (!Task{t.part, g, nullptr, w.get(), t.y, nullptr, *channels, false}.by_own(own)) return false;
+  copy_into(*to, *out);
+  return true;
+}
+
 // oneDNN 3.2 leaves out elements of 16-bit kernels that only ever meet padding, and some of kernels
 // with gaps.
 bool safe_in_bfloat16(ConvPart part, const ConvGeometry& g) {
@@ -409,7 +467,7 @@ void compute(const Task& t) {
   if (any && by_bfloat16(t)) return;
   bool stepwise = t.part == ConvPart::Input && t.dtype != t.out.dtype;
   bool usual = any && !stepwise && (t.dtype == DType::F32 || t.dtype == DType::F64);
-  if (usual && by_dealing(t)) return;
+  if (usual && (by_dealing(t) || by_halving(t))) return;
   OwnWay own = usual ? own_way(t.part, g, t.dtype, t.last) : OwnWay{};
   if (own.run && t.by_own(own)) return;
   bool columns = !usual || t.dtype != DType::F32 || (!t.last && pays_by_columns(t.part, g));

@@ -4,6 +4,7 @@
 #include "kernels/conv.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "kernels/gemm.h"
 #include "kernels/layouts.h"
@@ -238,13 +239,24 @@ bool pays_by_winograd(const ConvGeometry& g) {
   return plain && tiles >= kTiles && g.batch * g.out_numel() >= kFilled * tiles;
 }
 
-// Where products over columns are faster than oneDNN: no element comes in two columns, or outputs
-// are so few that the kernel is most of what is read, which oneDNN would reorder first.
-bool pays_by_columns(const ConvGeometry& g) {
-  constexpr int64_t kFew = 256;
-  bool once = true;
-  for (int d = 0; d < 3; ++d) once &= g.kernel[d] <= g.stride[d];
-  return g.groups == 1 && (once || g.batch * g.out_numel() <= kFew);
+// Where products over columns are faster than oneDNN: the columns are the image, no element of a
+// gradient's comes in two of them, the kernel is most of what is read, which oneDNN would reorder
+// first, or all of it is less than the preparation.
+bool pays_by_columns(ConvPart part, const ConvGeometry& g) {
+  constexpr int64_t kMany = 512, kFew = 64, kLarge = 1 << 19, kSmall = 1 << 13, kSums = 1 << 23;
+  bool once = true, plain = g.kernel_numel() == 1;
+  for (int d = 0; d < 3; ++d) {
+    once &= g.kernel[d] <= g.stride[d];
+    plain &= g.stride[d] == 1 && g.padding[d] == 0;
+  }
+  int64_t places = g.batch * g.out_numel();
+  int64_t weights = g.out_channels * g.in_channels * g.kernel_numel();
+  bool own = g.batch == 1 || g.out_numel() >= kMany;
+  // oneDNN shares the images of large gradients among threads, in other sums for each number.
+  own |= part == ConvPart::Weight && places * weights > kSums;
+  if (plain && own) return g.groups == 1;
+  if (once && !plain && part != ConvPart::Forward) return g.groups == 1;
+  return g.groups == 1 && (places * weights <= kSmall || (places <= kFew && weights >= kLarge));
 }
 
 // An own way to compute a convolution; `any_order`: it reads channels-last tensors as they are.
@@ -353,7 +365,9 @@ bool by_dealing(const Task& t) {
     if (g.in[d] % by || g.padding[d] % by) return false;
     g.batch *= by, g.in[d] /= by, g.padding[d] /= by, g.out[d] /= by;
   }
-  if (!pays_by_winograd(g)) return false;
+  constexpr int64_t kChannels = 32;  // worth the dealing where oneDNN has more than plain loops
+  bool enough = std::min(g.in_channels, g.out_channels) >= kChannels;
+  if (!pays_by_winograd(g) || (!enough && t.part != ConvPart::Weight)) return false;
   auto apart = [&](const Tensor* images) {
     return images ? as_images(*contiguous(*dealt(*images, t.g.dilation))) : Ref<Tensor>();
   };
@@ -368,12 +382,76 @@ bool by_dealing(const Task& t) {
   return true;
 }
 
+// Every second line and column as channels: [N, C, H, W] as [N, C, 2, 2, H / 2, W / 2].
+Ref<Tensor> by_parity(const Tensor& t) {
+  Sizes st = t.strides();
+  return alias(t, SizeVec{t.size(0), t.size(1), 2, 2, t.size(2) / 2, t.size(3) / 2},
+               SizeVec{st[0], st[1], st[2], st[3], st[2] * 2, st[3] * 2}, t.offset);
+}
+Ref<Tensor> as_channels(const Tensor& t) {
+  SizeVec sizes = {t.size(0), t.size(1) * 4, t.size(4), t.size(5)};
+  return alias(t, sizes, strides_for(sizes, MemoryFormat::Contiguous), t.offset);
+}
+// The part of a kernel of 6 x 6 around the middle that a smaller one takes.
+Ref<Tensor> inner_kernel(const Tensor& whole, const ConvGeometry& g) {
+  Sizes st = whole.strides();
+  int64_t at = (2 - g.padding[1]) * st[2] + (2 - g.padding[2]) * st[3];
+  return alias(whole, SizeVec{whole.size(0), whole.size(1), g.kernel[1], g.kernel[2]},
+               SizeVec(st.begin(), st.end()), whole.offset + at);
+}
+
+// With stride 2 kernels of 4, 5 and 6 elements meet three of each parity: a convolution of four
+// times the channels with 3 x 3 kernels by way of points takes 9 multiplications for each channel
+// and output, not 16 to 36. False too where a result is not finite, whose kernel has no zeros.
+bool by_halving(const Task& t) {
+  constexpr int64_t kChannels = 16, kMost = 64;  // kMost: for the caches
+  ConvGeometry g = t.g;
+  bool fits = g.dims == 2 && g.groups == 1 && g.in_channels <= kMost;
+  fits &= std::min(g.in_channels, g.out_channels) >= kChannels;
+  for (int d = 1; d < 3; ++d) {
+    int64_t beyond = g.kernel[d] - 2 * g.padding[d];
+    fits &= g.kernel[d] >= 4 && g.kernel[d] <= 6 && (beyond == 1 || beyond == 2);
+    fits &= g.stride[d] == 2 && g.dilation[d] == 1 && g.in[d] == 2 * g.out[d];
+    g.in[d] /= 2, g.kernel[d] = 3, g.stride[d] = 1, g.padding[d] = 1;
+  }
+  g.in_channels *= 4;
+  if (!fits || !pays_by_winograd(g)) return false;
+  OwnWay own = own_way(t.part, g, t.dtype, false);
+  DType kept = t.w ? t.w->dtype : t.out.dtype;
+  Ref<Tensor> whole = empty(SizeVec{t.g.out_channels, t.g.in_channels, 6, 6}, kept);
+  Ref<Tensor> inner = inner_kernel(*whole, t.g);
+  std::memset(whole->raw(), 0, whole->numel * item_size(kept));
+  if (t.w) copy_into(*inner, *t.w);
+  Ref<Tensor> parts = by_parity(*whole), dense = contiguous(*parts), w = as_channels(*dense);
+  Ref<Tensor> x = t.x ? as_channels(*contiguous(*by_parity(*t.x))) : Ref<Tensor>();
+  if (t.part == ConvPart::Forward)
+    return Task{t.part, g, x.get(), w.get(), nullptr, t.bias, t.out, t.last}.by_own(own);
+  if (t.part == ConvPart::Weight) {
+    if (!Task{t.part, g, x.get(), nullptr, t.y, nullptr, *w, false}.by_own(own)) return false;
+    copy_into(*parts, *dense);
+    copy_into(t.out, *inner);
+    return true;
+  }
+  Ref<Tensor> to = by_parity(t.out), out = empty(to->sizes(), t.out.dtype);
+  Ref<Tensor> channels = as_channels(*out);
+  if (!Task{t.part, g, nullptr, w.get(), t.y, nullptr, *channels, false}.by_own(own)) return false;
+  copy_into(*to, *out);
+  return true;
+}
+
 // oneDNN 3.2 leaves out elements of 16-bit kernels that only ever meet padding, and some of kernels
 // with gaps.
 bool safe_in_bfloat16(ConvPart part, const ConvGeometry& g) {
   bool whole = g.groups == 1;
   for (int d = 0; d < 3; ++d) whole &= g.dilation[d] == 1 && g.kernel[d] <= g.in[d];
   return g.dims < 3 && (whole || part != ConvPart::Weight);
+}
+// The same of gradients of three-dimensional kernels in float32.
+bool safe_in_dnnl(ConvPart part, const ConvGeometry& g) {
+  bool safe = true;
+  for (int d = 0; d < 3; ++d)
+    safe &= g.dilation[d] == 1 && g.kernel[d] <= g.in[d] && g.padding[d] < g.kernel[d];
+  return safe || g.dims < 3 || part != ConvPart::Weight;
 }
 // As it is where the processor multiplies bfloat16: half the memory and up to twice the products.
 bool by_bfloat16(Task t) {
@@ -389,10 +467,11 @@ void compute(const Task& t) {
   if (any && by_bfloat16(t)) return;
   bool stepwise = t.part == ConvPart::Input && t.dtype != t.out.dtype;
   bool usual = any && !stepwise && (t.dtype == DType::F32 || t.dtype == DType::F64);
-  if (usual && by_dealing(t)) return;
+  if (usual && (by_dealing(t) || by_halving(t))) return;
   OwnWay own = usual ? own_way(t.part, g, t.dtype, t.last) : OwnWay{};
   if (own.run && t.by_own(own)) return;
-  bool columns = !usual || t.dtype != DType::F32 || (!t.last && pays_by_columns(g));
+  bool columns = !usual || t.dtype != DType::F32 || (!t.last && pays_by_columns(t.part, g));
+  columns |= !safe_in_dnnl(t.part, g);
   if (!columns && t.by_dnnl()) return;
   t.by_columns();
 }

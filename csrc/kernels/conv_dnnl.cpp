@@ -201,6 +201,15 @@ std::shared_ptr<Plan> make_plan(ConvPart part, const ConvGeometry& g, DType dtyp
   return plan;
 }
 
+// oneDNN shares the images of a kernel's gradient among threads and adds up what they have: the sum
+// of a small one is kept the same on any number of them.
+int threads_for(ConvPart part, const ConvGeometry& g) {
+  constexpr int64_t kSmall = 1 << 23;
+  int64_t work =
+      g.batch * g.out_numel() * g.out_channels * g.in_channels / g.groups * g.kernel_numel();
+  return part == ConvPart::Weight && work <= kSmall ? 1 : num_threads();
+}
+
 Key key_of(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t) {
   Key k = {static_cast<int64_t>(part),
            static_cast<int64_t>(dtype),
@@ -211,7 +220,7 @@ Key key_of(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands
            g.groups,
            t.channels_last,
            t.bias != nullptr,
-           num_threads()};
+           threads_for(part, g)};
   for (auto* a : {g.in, g.out, g.kernel, g.stride, g.padding, g.dilation})
     k.insert(k.end(), a, a + 3);
   k.insert(k.end(), t.w_strides.begin(), t.w_strides.end());
@@ -287,7 +296,7 @@ void run_plan(ConvPart part, Plan& p, const ConvOperands& t) {
 void conv_dnnl_prepare() { dnnl(); }
 
 bool conv_dnnl(ConvPart part, const ConvGeometry& g, DType dtype, const ConvOperands& t) {
-  int threads = num_threads();
+  int threads = threads_for(part, g);
   if (omp_get_max_threads() != threads) omp_set_num_threads(threads);
   std::shared_ptr<Plan> plan = find_plan(part, g, dtype, t);
   if (!plan) return false;

@@ -265,9 +265,9 @@ class Product {
 template <class T>
 void blocks(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
   // A few rows times the transpose of a large matrix: as the large one, which need not be packed
-  // then, times a few columns.
-  constexpr int64_t kFewRows = 64;
-  bool flip = b.row_stride == 1 && b.col_stride != 1 && a.rows <= kFewRows && a.rows < b.cols;
+  // then, times a few columns. Results go apart one by one, which is dearer where sums are short.
+  const int64_t few = std::min<int64_t>(64, b.rows / 2);
+  bool flip = b.row_stride == 1 && b.col_stride != 1 && a.rows <= few && a.rows < b.cols;
   if (flip)
     Product<T>(transposed(b), transposed(a), {c, 1, ldc}, accumulate).run();
   else

@@ -140,6 +140,78 @@ def test_lines_are_dealt_out_to_a_kernel_with_gaps(order):
     assert_near(by_weight, _conv_weight(*wide(y, x), [3, 3], *windows))
 
 
+# Kernels that meet three elements of each parity, and sides of 2 up to many tiles.
+HALVED = [(4, 1, (16, 24)), (5, 2, (18, 8)), (6, 2, (10, 34)), (4, 1, (20, 2)), (4, 0, (9, 12))]
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("order", [rl.contiguous_format, rl.channels_last])
+@pytest.mark.parametrize("kernel, padding, size", HALVED)
+def test_every_second_place(dtype, order, kernel, padding, size):
+    rl.manual_seed(0)
+    windows = [2], [padding], [1], 1
+    shapes = (9, 17, *size), (20, 17, kernel, kernel), (20,)
+    x, w, bias = (rl.randn(*s, dtype=dtype) for s in shapes)
+    x, w = (t.contiguous(memory_format=order) for t in (x, w))
+    y = _conv_forward(x, w, bias, *windows)
+    assert y.is_contiguous(memory_format=order)
+    assert_near(y, _conv_forward(*wide(x, w, bias), *windows))
+    back = _conv_input(y, w, x[0, :, 0, 0].contiguous(), list(size), *windows)
+    assert_near(back, _conv_input(*wide(y, w, x[0, :, 0, 0]), list(size), *windows))
+    by_weight = _conv_weight(y, x, [kernel, kernel], *windows)
+    assert_near(by_weight, _conv_weight(*wide(y, x), [kernel, kernel], *windows))
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_what_is_not_finite_spreads_no_further_by_halves(value):
+    x, w = rl.randn(4, 16, 16, 16), rl.randn(16, 16, 4, 4)
+    x[1, 3, 4, 6] = value
+    y = _conv_forward(x, w, None, [2], [1], [1], 1)
+    assert (~y.isfinite()).sum() == 16 * 4 and not y[1, :, 2:3, 3:4].isfinite().any()
+    g = rl.randn(4, 16, 8, 8)
+    g[2, 5, 3, 3] = value
+    back = _conv_input(g, w, None, [16, 16], [2], [1], [1], 1)
+    assert (~back.isfinite()).sum() == 16 * 16
+
+
+# Few places, small and large kernels, images as their own columns, kernels side by side.
+FEW = [
+    (4, 16, 16, 8, 5, 1), (1, 16, 24, 4, 5, 1), (2, 64, 20, 7, 1, 1), (1, 70, 9, 5, 1, 1),
+    (2, 8, 8, 4, 1, 1), (3, 40, 40, 9, 1, 2), (2, 9, 17, 24, 1, 1), (1, 300, 260, 4, 3, 2),
+    (2, 20, 20, 12, 3, 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("batch, channels, outs, side, kernel, stride", FEW)
+def test_small_images_and_kernels(batch, channels, outs, side, kernel, stride):
+    rl.manual_seed(0)
+    windows = [stride], [kernel // 2], [1], 1
+    x, w = rl.randn(batch, channels, side, side), rl.randn(outs, channels, kernel, kernel)
+    y = _conv_forward(x, w, None, *windows)
+    g = rl.randn(y.shape)
+    assert_near(y, _conv_forward(*wide(x, w), None, *windows))
+    back = _conv_input(g, w, None, [side, side], *windows)
+    assert_near(back, _conv_input(*wide(g, w), None, [side, side], *windows))
+    by_weight = _conv_weight(g, x, [kernel, kernel], *windows)
+    assert_near(by_weight, _conv_weight(*wide(g, x), [kernel, kernel], *windows))
+
+
+@pytest.mark.parametrize(
+    "batch, size, kernel, stride", [(4, 8, 5, 1), (4, 16, 5, 1), (8, 14, 1, 2)]
+)
+def test_threads_share_small_images_alike(batch, size, kernel, stride):
+    x, threads = rl.randn(batch, 16, size, size), rl.get_num_threads()
+    windows = [stride], [kernel // 2], [1], 1
+    g = rl.randn(_conv_forward(x, rl.ones(16, 16, kernel, kernel), None, *windows).shape)
+    try:
+        rl.set_num_threads(1)
+        one = _conv_weight(g, x, [kernel, kernel], *windows)
+        rl.set_num_threads(2)
+        assert rl.equal(_conv_weight(g, x, [kernel, kernel], *windows), one)
+    finally:
+        rl.set_num_threads(threads)
+
+
 @pytest.mark.parametrize("groups, channels", [(1, 3), (6, 1), (3, 4), (1, 40)])
 def test_an_empty_batch_gives_empty_results_and_a_zero_weight(groups, channels):
     x = rl.zeros(0, groups * channels, 5, 5)

@@ -163,3 +163,14 @@ def test_rows_times_a_vector_of_any_length(n, dtype):
         assert rl.equal(a.mv(x), each)  # one order of additions
         a[0, n - 1] = float("inf")
         assert a.mv(x.abs())[0].item() == float("inf") and a.mv(x)[1:].isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("rows", [7, 8, 32, 33])
+@pytest.mark.parametrize("cols", [40, 64, 203])
+@pytest.mark.parametrize("depth", [15, 16, 63, 64, 130])
+def test_products_around_those_that_are_turned_around(dtype, rows, cols, depth):
+    a, b = rl.randn(rows, depth, dtype=dtype), rl.randn(cols, depth, dtype=dtype)
+    expected = (a.double().unsqueeze(1) * b.double()).sum(2)
+    room = 8 * depth * rl.finfo(dtype).eps
+    assert (rl.mm(a, b.t()).double() - expected).abs().max() <= room

@@ -14,10 +14,11 @@ uint8_t interposers_ = 0;
 
 namespace {
 
-int pushed_ = 0;                // interposers of all threads
-PyObject* policy_ = nullptr;    // policy(function, args, kwargs, marked)
-PyObject* describe_ = nullptr;  // describe(kind) -> its name
-PyObject* disabled_ = nullptr;  // the __torch_function__ that means "not mine"
+int pushed_ = 0;                    // interposers of all threads
+PyObject* policy_ = nullptr;        // policy(function, args, kwargs, marked)
+PyObject* kinds_policy_ = nullptr;  // the same where nobody but kinds of tensor is to be asked
+PyObject* describe_ = nullptr;      // describe(kind) -> its name
+PyObject* disabled_ = nullptr;      // the __torch_function__ that means "not mine"
 PyObject *torch_function_, *strided_, *wanted_;
 
 enum Level : uint8_t { kAll, kNoSubclasses, kNone };  // of ThreadState::torch_function_off
@@ -68,8 +69,15 @@ bool wanted_by_any(PyObject* function) {
   return false;
 }
 
-PyObject* ask(PyObject* function, PyObject* args, PyObject* kwargs, PyObject* found) {
-  return checked(PyObject_CallFunctionObjArgs(policy_, function, args, kwargs, found, nullptr));
+PyObject* ask(PyObject* policy, PyObject* function, PyObject* args, PyObject* kwargs,
+              PyObject* found) {
+  PyObject* argv[] = {function, args, kwargs, found};
+  return checked(PyObject_Vectorcall(policy, argv, 4, nullptr));
+}
+
+// Whom to ask where some arguments are marked: mostly only the handlers of kinds are concerned.
+PyObject* policy_of(uint8_t marked, bool stacked) {
+  return stacked || (marked & kSubclass) ? policy_ : kinds_policy_;
 }
 
 }  // namespace
@@ -121,7 +129,7 @@ PyObject* redirect(PyObject* function, PyObject* const* args, Py_ssize_t n, PyOb
   for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(args[i]));
   for (Py_ssize_t i = 0; i < keywords; ++i)
     checked(PyDict_SetItem(kwargs.get(), PyTuple_GET_ITEM(kwnames, i), args[n + i]));
-  return ask(function, tuple.get(), kwargs.get(), found.get());
+  return ask(policy_of(marked, stacked), function, tuple.get(), kwargs.get(), found.get());
 }
 
 PyObject* redirect_function(const char* name, PyObject* const* args, Py_ssize_t n,
@@ -314,8 +322,9 @@ PyObject* kind_of(PyObject*, PyObject* o) {
 }
 
 PyObject* set_policy(PyObject*, PyObject* args) {
-  if (!PyArg_ParseTuple(args, "OO", &policy_, &describe_)) return nullptr;
+  if (!PyArg_ParseTuple(args, "OOO", &policy_, &kinds_policy_, &describe_)) return nullptr;
   Py_INCREF(policy_);
+  Py_INCREF(kinds_policy_);
   Py_INCREF(describe_);
   Py_RETURN_NONE;
 }
@@ -368,7 +377,7 @@ PyObject* interposed(PyObject*, PyObject* const* args, Py_ssize_t n) {
     const bool stacked = interposers_ && PyList_GET_SIZE(stack()) > 0;
     if (!found && !stacked) Py_RETURN_NOTIMPLEMENTED;
     if (!found) found = Own(checked(PyList_New(0)));
-    return ask(args[0], args[1], args[2], found.get());
+    return ask(policy_of(marked, stacked), args[0], args[1], args[2], found.get());
   });
 }
 

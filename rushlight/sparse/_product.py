@@ -44,9 +44,9 @@ def _need_matrices(op, a, b):
 def mm(self, mat2):
     """A product of matrices of which at least one is sparse."""
     _need_matrices("mm", self, mat2)
-    if is_sparse(self) and is_sparse(mat2):
-        return _sparse_sparse(self, mat2)
     if is_sparse(mat2):
+        if is_sparse(self):
+            return _sparse_sparse(self, mat2)
         return _times_dense(transpose(mat2, 0, 1), self.t()).t()
     return _times_dense(self, mat2)
 

@@ -364,18 +364,20 @@ PyObject* py_has_torch_function(PyObject*, PyObject* o) {
   return PyBool_FromLong(has_torch_function(o));
 }
 
-// interposed(function, args, kwargs): what a Python function that is no op asks before it runs.
+// interposed(function, args, kwargs, sparse=False): what a Python function that is no op asks
+// before it runs; `sparse`: it takes sparse tensors itself.
 PyObject* interposed(PyObject*, PyObject* const* args, Py_ssize_t n) {
   return guarded([&]() -> PyObject* {
-    if (n != 3)
-      fail(ErrorKind::Type, "interposed() takes 3 arguments, got ", static_cast<int64_t>(n));
+    if (n != 3 && n != 4)
+      fail(ErrorKind::Type, "interposed() takes 3 or 4 arguments, got ", static_cast<int64_t>(n));
     Own found;
     uint8_t marked = 0;
     collect(args[1], found, marked);
     PyObject *name, *value;
     for (Py_ssize_t i = 0; PyDict_Next(args[2], &i, &name, &value);) collect(value, found, marked);
     const bool stacked = interposers_ && PyList_GET_SIZE(stack()) > 0;
-    if (!found && !stacked) Py_RETURN_NOTIMPLEMENTED;
+    const bool own = marked == kKind && n == 4 && args[3] == Py_True;
+    if ((!found || own) && !stacked) Py_RETURN_NOTIMPLEMENTED;
     if (!found) found = Own(checked(PyList_New(0)));
     return ask(policy_of(marked, stacked), args[0], args[1], args[2], found.get());
   });

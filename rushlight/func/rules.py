@@ -26,6 +26,7 @@ from rushlight.func.batching import aligned, lined_up, rule, rules, shift
     "ones_like",
     "full_like",
     "constant_pad_nd",
+    "_pixel_unshuffle",
 )
 def _as_it_is(batch, *args):
     if batch.record.name in ("view.dtype", "view_as_complex") and batch.rank(0) == 0:
@@ -212,6 +213,24 @@ def _cat(batch, tensors, dim):
     if len(ranks) > 1 or ranks == {1}:  # empty vectors are left out, but not empty batches
         return NotImplemented
     return batch.run(values, shift(dim, values[0].dim() - 1))
+
+
+@rule("_block_diag")
+def _block_diag(batch, blocks):
+    blocks = [batch.expanded(x, f) for x, f in zip(blocks, batch.flags[0])]
+    width, left, rows = sum([b.shape[2] for b in blocks]), 0, []
+    for b in blocks:
+        rows.append(rl.constant_pad_nd(b, (left, width - left - b.shape[2])))
+        left += b.shape[2]
+    return rl.cat(rows, 1)
+
+
+@rule("_mix", "_mix_back")
+def _mix(batch, x, *rest):
+    """Along a dimension of the examples, with the same positions for all."""
+    if not batch.only(0):
+        return NotImplemented
+    return batch.replaced(dim=shift(rest[batch.record.arg_names.index("dim") - 1], batch.rank(0)))
 
 
 @rule("new_empty", "new_zeros", "new_ones", "new_full")

@@ -57,7 +57,8 @@ def _flat_values(sparse):
 def to_dense(sparse, dtype=None, *, masked_grad=None):
     """The strided tensor with the same elements."""
     kind, size = kind_of(sparse), tuple(sparse.shape)
-    at, values = coordinates(kind, parts_of(sparse).indices), _flat_values(sparse)
+    at = coordinates(kind, parts_of(sparse).indices)
+    values = values_of(sparse) if kind == COO else _flat_values(sparse)
     if kind >= BSR:
         dense = _dense_of_blocks(sparse, at, values)
     elif not at.shape[0]:
@@ -72,7 +73,7 @@ def _scatter(values, at, size):
         return _scatter(values.to(rl.uint8), at, size) != 0
     zeros = values.new_zeros(size)
     put = zeros.index_put if values.requires_grad else zeros.index_put_
-    return put(tuple(at), values, accumulate=True)
+    return put(at.unbind(), values, accumulate=True)
 
 
 def _dense_of_blocks(sparse, at, values):

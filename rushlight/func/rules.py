@@ -295,6 +295,16 @@ def _matmul(batch, a, b):
     return out.squeeze(-2 if b_rank > 1 else -1) if a_rank == 1 else out
 
 
+@rule("_coo_mm")
+def _coo_mm(batch, indices, values, dense, rows):
+    """The examples side by side."""
+    if not batch.only(2):
+        return NotImplemented
+    size = dense.shape[0], dense.shape[2]
+    columns = dense.movedim(0, 1).flatten(1)
+    return batch.run(indices, values, columns, rows).unflatten(1, size).movedim(1, 0)
+
+
 @rule("addmm", "addmv", "baddbmm")
 def _add_product(batch, x, a, b, beta, alpha):
     if not x.is_floating_point() and not x.is_complex():

@@ -35,7 +35,7 @@ void search_infer(Call& c) {
 // time, when some have nothing left.
 template <bool kRight, class T, class Element>
 void find_places(int64_t n, Element element, const T* values, int64_t count, int64_t* out) {
-  constexpr int64_t kAbreast = 4;
+  constexpr int64_t kAbreast = 8;
   const int steps = static_cast<int>(std::bit_width(static_cast<uint64_t>(n) + 1)) - 1;
   for (int64_t i = 0; i < count; i += kAbreast) {
     uint64_t low[kAbreast] = {}, high[kAbreast];
@@ -50,7 +50,7 @@ void find_places(int64_t n, Element element, const T* values, int64_t count, int
       high[k] -= (high[k] - place) & down;
     };
     for (int s = 0; s < steps; ++s)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int64_t k = 0; k < kAbreast; ++k) halve(k, (low[k] + high[k]) / 2, ~uint64_t{});
     for (int64_t k = 0; n && k < kAbreast; ++k)
       halve(k, std::min<uint64_t>(low[k], n - 1), -static_cast<uint64_t>(low[k] < high[k]));

@@ -178,7 +178,8 @@ PyObject* unless_refused(PyObject* result, const char* name, Needs needs, PyObje
 // Kinds need not answer for what the geometry alone decides.
 bool concerned(Needs needs, PyObject* self) {
   uint8_t asked = needs == Needs::Graph ? kSubclass | kLevel : kSubclass;
-  return needs == Needs::Memory || interposers_ || (as_tensor(self)->interposed & asked);
+  const int listening = interposers_ & ~kDraws;  // a transform that draws asks for nothing else
+  return needs == Needs::Memory || listening || (as_tensor(self)->interposed & asked);
 }
 
 const char* method_name(void* method) {

@@ -110,6 +110,8 @@ def dense_to_compressed(dense, kind, blocks=(1, 1), dense_dim=0):
         raise RuntimeError(
             f"to_sparse: expected at least {2 + dense_dim} dimensions, got {dense.dim()}"
         )
+    if dense.dim() == 2 and kind < BSR:
+        return _matrix_to_compressed(dense, kind)
     split = blocked(dense, blocks, batch)
     mask = (split.detach() != 0).flatten(batch + 2).any(-1)
     at = (mask if by_row(kind) else mask.transpose(-1, -2)).nonzero()
@@ -132,6 +134,14 @@ def dense_to_compressed(dense, kind, blocks=(1, 1), dense_dim=0):
         values = values.reshape(values.shape[0], *dense.shape[batch + 2 :])
     values = values.reshape(*dense.shape[:batch], many, *values.shape[1:])
     return build(values, kind, (compressed, plain), True, dense.shape)
+
+
+def _matrix_to_compressed(dense, kind):
+    lines = dense if by_row(kind) else dense.t()
+    mask = lines.detach() != 0
+    line, plain = mask.nonzero().unbind(1)
+    compressed = rl.nn.functional.pad(mask.sum(1).cumsum(0), (1, 0))
+    return build(lines[line, plain], kind, (compressed, plain), True, dense.shape)
 
 
 def blocked(dense, blocks, batch):

@@ -59,3 +59,27 @@ def test_indices_out_of_range_are_refused():
     )
     with pytest.raises((RuntimeError, IndexError), match="out of range"):
         a @ rl.ones(2, 2)
+
+
+@pytest.mark.parametrize("shape", ((0, 3), (3, 0), (1, 1), (6, 9)))
+@pytest.mark.parametrize("dtype", (rl.float32, rl.bfloat16, rl.int64, rl.bool, rl.complex64))
+def test_matrices_become_compressed_line_by_line(shape, dtype):
+    dense = ((rl.rand(shape) > 0.6) * (rl.arange(rl.Size(shape).numel()).reshape(shape) + 1)).to(
+        dtype
+    )
+    for made, lines, first, second in (
+        (dense.to_sparse_csr(), dense, "crow_indices", "col_indices"),
+        (dense.to_sparse_csc(), dense.t(), "ccol_indices", "row_indices"),
+    ):
+        starts, at, values = [0], [], []
+        for line in lines.tolist():
+            at += [i for i, v in enumerate(line) if v]
+            values += [v for v in line if v]
+            starts.append(len(at))
+        assert getattr(made, first)().tolist() == starts
+        assert getattr(made, second)().tolist() == at and made.values().tolist() == values
+        assert made.dtype == dtype and rl.equal(made.to_dense(), dense)
+    if dtype.is_floating_point:
+        leaf = dense.clone().requires_grad_()
+        leaf.to_sparse_csc().values().sum().backward()
+        assert rl.equal(leaf.grad.to_dense() != 0, dense != 0)

@@ -75,9 +75,10 @@ def make_kind(kind, sizes, dtype, device, payload):
 
 def overridable(function):
     """Decorator: puts a Python function that is no op behind the hook, as ops are."""
+    own = (getattr(function, "__module__", None) or "").startswith("rushlight.sparse")
 
     def asked(*args, **kwargs):
-        result = _native.interposed(asked, args, kwargs)
+        result = _native.interposed(asked, args, kwargs, own)
         return function(*args, **kwargs) if result is NotImplemented else result
 
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):  # without `functools`
@@ -269,11 +270,18 @@ def _straight(function, args):
     return (function, args) if name is None else (getattr(_native.Tensor, name), args[::-1])
 
 
+def _kinds_policy(function, args, kwargs, marked):
+    """`_policy` where neither interposers nor classes are to be asked."""
+    if _passing:
+        return _policy(function, args, kwargs, marked)
+    return _ask_kinds(_public.get(function, function), args, kwargs, marked)
+
+
 def _ask_kinds(function, args, kwargs, marked):
     function, args = _straight(function, args)
-    kinds = {_layout_kinds.get(x) or _native.kind_of(x) for x in marked}
-    for kind in sorted(kinds - {0}, reverse=True):
-        if kind not in _handlers and kind <= len(SPARSE_KINDS):
+    kinds = {_native.kind_of(x) or _layout_kinds.get(x, 0) for x in marked}
+    for kind in sorted(kinds, reverse=True) if len(kinds) > 1 else kinds:
+        if kind not in _handlers and 0 < kind <= len(SPARSE_KINDS):
             from rushlight import sparse  # noqa: F401  registers them
         handler = _handlers.get(kind)
         result = handler(function, args, kwargs) if handler else NotImplemented
@@ -286,4 +294,4 @@ def _describe(kind):
     return _names[kind]
 
 
-_native.set_policy(_policy, _describe)
+_native.set_policy(_policy, _kinds_policy, _describe)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/pool.h"
+#include "kernels/vectors.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
@@ -42,6 +43,84 @@ struct Table {
       }
   }
 };
+
+#if __has_builtin(__builtin_shuffle)
+// Results that are neighbours are mostly sums of inputs that are: then two vectors hold all inputs
+// of a vector of results, and picking among them takes less than gathering from memory.
+template <class R>
+class Windows {
+ public:
+  // Of the columns of a table, for lines of `inputs`; empty where some window would be wider.
+  Windows(const Table<R>& t, int64_t inputs) {
+    constexpr int64_t kWidest = 8;
+    if (t.end - t.begin < kN || inputs < 2 * kN || t.taps() > kWidest) return;
+    for (int64_t at = t.begin; at < t.end; at += kN) {
+      const Block b = block(t, std::min(at, t.end - kN), inputs);
+      if (!fits(t, b)) {
+        blocks_.clear();
+        return;
+      }
+      blocks_.push_back(b);
+      for (int64_t k = 0; k < t.taps(); ++k)
+        for (int64_t i = 0; i < kN; ++i)
+          places_.push_back(t.from_of[k * t.size + b.at + i] - static_cast<Place>(b.from));
+    }
+  }
+  explicit operator bool() const { return !blocks_.empty(); }
+
+  void mix(const Table<R>& t, const R* x, R* out) const {
+    switch (t.taps()) {
+      case 1:
+        return mix_of(t, std::integral_constant<int64_t, 1>(), x, out);
+      case 2:
+        return mix_of(t, std::integral_constant<int64_t, 2>(), x, out);
+      default:
+        return mix_of(t, t.taps(), x, out);
+    }
+  }
+
+ private:
+  static constexpr int64_t kN = kLanes<R>;
+  using Place = std::conditional_t<sizeof(R) == 4, int32_t, int64_t>;
+  struct Block {
+    int64_t at, from;  // the first of its results, and of the inputs in its window
+  };
+
+  static Block block(const Table<R>& t, int64_t at, int64_t inputs) {
+    int64_t from = inputs - 2 * kN;
+    for (int64_t k = 0; k < t.taps(); ++k)
+      for (int64_t i = at; i < at + kN; ++i)
+        from = std::min<int64_t>(from, t.from_of[k * t.size + i]);
+    return {at, from};
+  }
+  static bool fits(const Table<R>& t, const Block& b) {
+    for (int64_t k = 0; k < t.taps(); ++k)
+      for (int64_t i = b.at; i < b.at + kN; ++i)
+        if (t.from_of[k * t.size + i] >= b.from + 2 * kN) return false;
+    return true;
+  }
+
+  template <class Taps>
+  void mix_of(const Table<R>& t, Taps taps, const R* x, R* out) const {
+    const Place* places = places_.data();
+    for (const Block& b : blocks_) {
+      const Vector<R> low = load_vector(x + b.from), high = load_vector(x + b.from + kN);
+      const R* weight = t.weight_of.data() + b.at;
+      auto term = [&](int64_t k) {
+        return __builtin_shuffle(low, high, load_vector(places + k * kN)) *
+               load_vector(weight + k * t.size);
+      };
+      Vector<R> sum = term(0);
+      for (int64_t k = 1; k < taps; ++k) sum = sum + term(k);
+      store_vector(out + b.at, sum);
+      places += taps * kN;
+    }
+  }
+
+  std::vector<Block> blocks_;
+  std::vector<Place> places_;
+};
+#endif
 
 struct Terms {  // index and weight of the record, both (taps, size)
   Ref<Tensor> index, weight;
@@ -112,9 +191,10 @@ template <class T, class R>
       for (int64_t i = t.begin; i < t.end; ++i) out[i] = out[i] + times(x[from[i]], weight[i]);
   }
 }
-template <class T, class R>
-void mix_line(const Table<R>& t, const T* x, T* out) {
-  even_terms(t, x, out);
+// The other terms; `even` gives those of the columns.
+template <class T, class R, class Even>
+void mix_line(const Table<R>& t, const T* x, T* out, Even even) {
+  even(x, out);
   for (int64_t i = 0; i < t.size; ++i) {
     if (i == t.begin && t.begin < t.end) i = t.end;
     if (i == t.size) break;
@@ -180,11 +260,26 @@ int64_t lines_together(const Lines& l) {
 }
 
 template <class T, class R>
-void mix(const Table<R>& t, const Lines& l, const T* x, T* out) {
-  if (l.inner == 1)
-    return parallel_for(l.outer, plane_grain(l.outputs), [&](int64_t begin, int64_t end) {
-      for (int64_t n = begin; n < end; ++n) mix_line(t, x + n * l.inputs, out + n * l.outputs);
+void mix_lines(const Table<R>& t, const Lines& l, const T* x, T* out) {
+  auto run = [&](auto even) {
+    parallel_for(l.outer, plane_grain(l.outputs), [&](int64_t begin, int64_t end) {
+      for (int64_t n = begin; n < end; ++n)
+        mix_line(t, x + n * l.inputs, out + n * l.outputs, even);
     });
+  };
+#if __has_builtin(__builtin_shuffle)
+  constexpr int64_t kWorthIt = 4;
+  if constexpr (std::is_same_v<T, R>)
+    if (l.outer >= kWorthIt)
+      if (const Windows<R> windows(t, l.inputs); windows)
+        return run([&](const T* from, T* to) { windows.mix(t, from, to); });
+#endif
+  run([&](const T* from, T* to) { even_terms(t, from, to); });
+}
+
+template <class T, class R>
+void mix(const Table<R>& t, const Lines& l, const T* x, T* out) {
+  if (l.inner == 1) return mix_lines(t, l, x, out);
   parallel_for(l.outer * l.outputs, plane_grain(l.inner), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n)
       mix_row(t, n % l.outputs, x + n / l.outputs * l.inputs * l.inner, l.inner, out + n * l.inner);

@@ -134,7 +134,61 @@ bool cdist(const Call& c, Steps& s) {
   return true;
 }
 
+// cross(self, other, dim): `dim` is known.
+bool cross_steps(const Call& c, Steps& s, int64_t dim) {
+  const Tensor &a = c.tensor(0), &b = c.tensor(1);
+  if (a.dtype != b.dtype || !std::ranges::equal(a.sizes(), b.sizes())) return false;
+  if (dim < -a.ndim || dim >= a.ndim || a.size(dim < 0 ? dim + a.ndim : dim) != 3) return false;
+  s.then("_cross").argument(0).argument(1).number(dim);
+  return true;
+}
+bool cross(const Call& c, Steps& s) {
+  Sizes sizes = c.tensor(0).sizes();
+  return cross_steps(c, s, c.has(2) ? c.integer(2) : std::ranges::find(sizes, 3) - sizes.begin());
+}
+
+// searchsorted(sorted_sequence, self, out_int32, right, side, sorter)
+bool searchsorted(const Call& c, Steps& s) {
+  if (!c.tensor_or_null(1) || c.has(4)) return false;
+  s.then("_searchsorted").argument(0).argument(1).argument(3).argument(2).argument(5);
+  return true;
+}
+// bucketize(self, boundaries, out_int32, right)
+bool bucketize(const Call& c, Steps& s) {
+  if (!c.tensor_or_null(0) || c.tensor(1).ndim != 1) return false;
+  s.then("_searchsorted").argument(1).argument(0).argument(3).argument(2);
+  return true;
+}
+
+// Tensors that have `least` dimensions as they are, joined along one.
+bool joined(const Call& c, Steps& s, int least, int dim) {
+  auto tensors = c.tensors(0);
+  auto fits = [&](const Tensor* t) { return t->ndim >= least; };
+  if (tensors.empty() || !std::ranges::all_of(tensors, fits)) return false;
+  s.then("cat").argument(0).number(dim);
+  return true;
+}
+bool hstack(const Call& c, Steps& s) {
+  auto tensors = c.tensors(0);
+  return joined(c, s, 1, tensors.empty() || tensors[0]->ndim == 1 ? 0 : 1);
+}
+bool concatenated(const Call&, Steps& s) {
+  s.then("cat").argument(0).argument(1);
+  return true;
+}
+
 RL_ROUTE("cdist", cdist);
+RL_ROUTE("cross", cross);
+RL_ROUTE("cross.linalg", [](const Call& c, Steps& s) { return cross_steps(c, s, c.integer(2)); });
+RL_ROUTE("searchsorted", searchsorted);
+RL_ROUTE("bucketize", bucketize);
+RL_ROUTE("concat", concatenated);
+RL_ROUTE("concatenate", concatenated);
+RL_ROUTE("hstack", hstack);
+RL_ROUTE("column_stack", [](const Call& c, Steps& s) { return joined(c, s, 2, 1); });
+RL_ROUTE("vstack", [](const Call& c, Steps& s) { return joined(c, s, 2, 0); });
+RL_ROUTE("row_stack", [](const Call& c, Steps& s) { return joined(c, s, 2, 0); });
+RL_ROUTE("dstack", [](const Call& c, Steps& s) { return joined(c, s, 3, 2); });
 RL_ROUTE("relu.nn", [](const Call& c, Steps& s) { return unless_inplace(c, s, "relu"); });
 RL_ROUTE("softmax", [](const Call& c, Steps& s) { return softmax_steps(c, s, "_softmax", 2); });
 RL_ROUTE("softmax.nn", [](const Call& c, Steps& s) { return softmax_steps(c, s, "_softmax", 3); });

@@ -35,24 +35,25 @@ void search_infer(Call& c) {
 // time, when some have nothing left.
 template <bool kRight, class T, class Element>
 void find_places(int64_t n, Element element, const T* values, int64_t count, int64_t* out) {
-  constexpr int64_t kAbreast = 4;
+  constexpr int64_t kAbreast = 8;
   const int steps = static_cast<int>(std::bit_width(static_cast<uint64_t>(n) + 1)) - 1;
   for (int64_t i = 0; i < count; i += kAbreast) {
-    int64_t low[kAbreast] = {}, left[kAbreast];
+    uint64_t low[kAbreast] = {}, high[kAbreast];
     T v[kAbreast];
-    for (int64_t k = 0; k < kAbreast; ++k) v[k] = values[std::min(i + k, count - 1)], left[k] = n;
-    auto halve = [&](int64_t k, int64_t place) {
-      const int64_t half = left[k] / 2;
+    for (int64_t k = 0; k < kAbreast; ++k) v[k] = values[std::min(i + k, count - 1)], high[k] = n;
+    auto halve = [&](int64_t k, uint64_t place, uint64_t open) {
       const T m = element(place);
       const bool after = kRight ? !(m > v[k]) : !(m >= v[k]);
-      const int64_t mask = -static_cast<int64_t>(after & (left[k] > 0));
-      low[k] += (half + 1) & mask;
-      left[k] = half + ((left[k] - 2 * half - 1) & mask);
+      // Masks, for which half is not known beforehand.
+      const uint64_t up = -static_cast<uint64_t>(after) & open, down = ~up & open;
+      low[k] += (place + 1 - low[k]) & up;
+      high[k] -= (high[k] - place) & down;
     };
     for (int s = 0; s < steps; ++s)
-#pragma GCC unroll 4
-      for (int64_t k = 0; k < kAbreast; ++k) halve(k, low[k] + left[k] / 2);
-    for (int64_t k = 0; n && k < kAbreast; ++k) halve(k, std::min(low[k], n - 1));
+#pragma GCC unroll 8
+      for (int64_t k = 0; k < kAbreast; ++k) halve(k, (low[k] + high[k]) / 2, ~uint64_t{});
+    for (int64_t k = 0; n && k < kAbreast; ++k)
+      halve(k, std::min<uint64_t>(low[k], n - 1), -static_cast<uint64_t>(low[k] < high[k]));
     std::copy_n(low, std::min(kAbreast, count - i), out + i);
   }
 }

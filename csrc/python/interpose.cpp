@@ -14,10 +14,11 @@ uint8_t interposers_ = 0;
 
 namespace {
 
-int pushed_ = 0;                // interposers of all threads
-PyObject* policy_ = nullptr;    // policy(function, args, kwargs, marked)
-PyObject* describe_ = nullptr;  // describe(kind) -> its name
-PyObject* disabled_ = nullptr;  // the __torch_function__ that means "not mine"
+int pushed_ = 0;                    // interposers of all threads
+PyObject* policy_ = nullptr;        // policy(function, args, kwargs, marked)
+PyObject* kinds_policy_ = nullptr;  // the same where nobody but kinds of tensor is to be asked
+PyObject* describe_ = nullptr;      // describe(kind) -> its name
+PyObject* disabled_ = nullptr;      // the __torch_function__ that means "not mine"
 PyObject *torch_function_, *strided_, *wanted_;
 
 enum Level : uint8_t { kAll, kNoSubclasses, kNone };  // of ThreadState::torch_function_off
@@ -32,17 +33,19 @@ bool is_sparse_layout(PyObject* o) { return Py_TYPE(o) == Py_TYPE(strided_) && o
 
 // Appends what may take over: marked tensors, layouts, and foreign objects with the protocol.
 // Mostly there is nothing, and no list is made.
-void collect(PyObject* o, Own& found, bool& kinds, int depth = 0) {
+void collect(PyObject* o, Own& found, uint8_t& marks, int depth = 0) {
   if (is_tensor(o)) {
     if (!as_tensor(o)->interposed) return;
-    kinds |= (as_tensor(o)->interposed & (kKind | kLevel)) != 0;
+    marks |= as_tensor(o)->interposed;
   } else if (PyTuple_Check(o) || PyList_Check(o)) {
     for (Py_ssize_t i = 0; depth < 3 && i < PySequence_Fast_GET_SIZE(o); ++i)
-      collect(PySequence_Fast_ITEMS(o)[i], found, kinds, depth + 1);
+      collect(PySequence_Fast_ITEMS(o)[i], found, marks, depth + 1);
     return;
   } else if (is_sparse_layout(o)) {
-    kinds = true;
-  } else if (!has_torch_function(o)) {
+    marks |= kKind;
+  } else if (has_torch_function(o)) {
+    marks |= kSubclass;
+  } else {
     return;
   }
   if (!found) found = Own(checked(PyList_New(0)));
@@ -66,8 +69,15 @@ bool wanted_by_any(PyObject* function) {
   return false;
 }
 
-PyObject* ask(PyObject* function, PyObject* args, PyObject* kwargs, PyObject* found) {
-  return checked(PyObject_CallFunctionObjArgs(policy_, function, args, kwargs, found, nullptr));
+PyObject* ask(PyObject* policy, PyObject* function, PyObject* args, PyObject* kwargs,
+              PyObject* found) {
+  PyObject* argv[] = {function, args, kwargs, found};
+  return checked(PyObject_Vectorcall(policy, argv, 4, nullptr));
+}
+
+// Whom to ask where some arguments are marked: mostly only the handlers of kinds are concerned.
+PyObject* policy_of(uint8_t marked, bool stacked) {
+  return stacked || (marked & kSubclass) ? policy_ : kinds_policy_;
 }
 
 }  // namespace
@@ -105,18 +115,21 @@ uint8_t subclass_mark(PyTypeObject* type) {
 PyObject* redirect(PyObject* function, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   ThreadState& state = thread_state();
   Own found;
-  bool kinds = false;
+  uint8_t marked = 0;
   Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-  for (Py_ssize_t i = 0; i < n + keywords; ++i) collect(args[i], found, kinds);
+  for (Py_ssize_t i = 0; i < n + keywords; ++i) collect(args[i], found, marked);
+  const bool kinds = (marked & (kKind | kLevel)) != 0;
   bool stacked = interposers_ && PyList_GET_SIZE(stack()) > 0;
   bool subclasses = found && state.torch_function_off == kAll;
   if (!kinds && !subclasses && !(stacked && wanted_by_any(function))) Py_RETURN_NOTIMPLEMENTED;
+  if (marked == kLevel && !stacked)
+    if (PyObject* result = ask_members(function, args, n, kwnames)) return result;
   Own tuple(checked(PyTuple_New(n))), kwargs(checked(PyDict_New()));
   if (!found) found = Own(checked(PyList_New(0)));
   for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(args[i]));
   for (Py_ssize_t i = 0; i < keywords; ++i)
     checked(PyDict_SetItem(kwargs.get(), PyTuple_GET_ITEM(kwnames, i), args[n + i]));
-  return ask(function, tuple.get(), kwargs.get(), found.get());
+  return ask(policy_of(marked, stacked), function, tuple.get(), kwargs.get(), found.get());
 }
 
 PyObject* redirect_function(const char* name, PyObject* const* args, Py_ssize_t n,
@@ -165,7 +178,8 @@ PyObject* unless_refused(PyObject* result, const char* name, Needs needs, PyObje
 // Kinds need not answer for what the geometry alone decides.
 bool concerned(Needs needs, PyObject* self) {
   uint8_t asked = needs == Needs::Graph ? kSubclass | kLevel : kSubclass;
-  return needs == Needs::Memory || interposers_ || (as_tensor(self)->interposed & asked);
+  const int listening = interposers_ & ~kDraws;  // a transform that draws asks for nothing else
+  return needs == Needs::Memory || listening || (as_tensor(self)->interposed & asked);
 }
 
 const char* method_name(void* method) {
@@ -247,6 +261,17 @@ void hook_attributes(PyGetSetDef* table, PyGetSetDef* originals) {
 
 namespace {
 
+PyObject* made_kind(int kind, const SizeVec& size, DType dtype, Device device, PyObject* payload) {
+  // A level's wrapper can be viewed as if it had its elements, so its storage claims their bytes.
+  int64_t bytes = kind < kFirstLevel ? 0 : checked_numel(size) * item_size(dtype);
+  Storage* none = new_storage(static_cast<size_t>(bytes), true);
+  Ref<Tensor> t = alias(none, size, contiguous_strides(size), 0, dtype, device);
+  release(none);
+  t->kind = static_cast<uint8_t>(kind);
+  t->interposed |= level_of(*t) ? kLevel : kKind;
+  t->payload = reinterpret_cast<Object*>(Py_NewRef(payload));
+  return wrap(std::move(t));
+}
 // make_kind(kind, sizes, dtype, device, payload): a tensor of that geometry and without memory.
 PyObject* make_kind(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
@@ -255,17 +280,22 @@ PyObject* make_kind(PyObject*, PyObject* args) {
     if (!PyArg_ParseTuple(args, "iOOOO", &kind, &sizes, &dtype, &device, &payload))
       throw PythonError{};
     if (kind < 1 || kind > 255) fail("make_kind: kinds are 1 to 255, got ", kind);
-    SizeVec size = to_sizes(sizes, "make_kind", "sizes");
-    // A level's wrapper can be viewed as if it had its elements, so its storage claims their bytes.
-    int64_t bytes = kind < kFirstLevel ? 0 : checked_numel(size) * item_size(as_dtype(dtype));
-    Storage* none = new_storage(static_cast<size_t>(bytes), true);
-    Ref<Tensor> t = alias(none, size, contiguous_strides(size), 0, as_dtype(dtype),
-                          to_device(device, "make_kind"));
-    release(none);
-    t->kind = static_cast<uint8_t>(kind);
-    t->interposed |= level_of(*t) ? kLevel : kKind;
-    t->payload = reinterpret_cast<Object*>(Py_NewRef(payload));
-    return wrap(std::move(t));
+    return made_kind(kind, to_sizes(sizes, "make_kind", "sizes"), as_dtype(dtype),
+                     to_device(device, "make_kind"), payload);
+  });
+}
+// make_wrapper(kind, like, first, payload): the same, of the geometry that `like` has from its
+// dimension `first` on.
+PyObject* make_wrapper(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    int kind, first;
+    PyObject *like, *payload;
+    if (!PyArg_ParseTuple(args, "iOiO", &kind, &like, &first, &payload)) throw PythonError{};
+    if (!is_tensor(like) || kind < kFirstLevel || first < 0 || first > as_tensor(like)->ndim)
+      fail(ErrorKind::Type, "make_wrapper: expected a level's kind, a tensor and its dimension");
+    const Tensor& t = *as_tensor(like);
+    Sizes sizes = t.sizes().subspan(static_cast<size_t>(first));
+    return made_kind(kind, SizeVec(sizes.begin(), sizes.end()), t.dtype, t.device, payload);
   });
 }
 Tensor& need_kind(PyObject* o) {
@@ -293,8 +323,9 @@ PyObject* kind_of(PyObject*, PyObject* o) {
 }
 
 PyObject* set_policy(PyObject*, PyObject* args) {
-  if (!PyArg_ParseTuple(args, "OO", &policy_, &describe_)) return nullptr;
+  if (!PyArg_ParseTuple(args, "OOO", &policy_, &kinds_policy_, &describe_)) return nullptr;
   Py_INCREF(policy_);
+  Py_INCREF(kinds_policy_);
   Py_INCREF(describe_);
   Py_RETURN_NONE;
 }
@@ -334,19 +365,22 @@ PyObject* py_has_torch_function(PyObject*, PyObject* o) {
   return PyBool_FromLong(has_torch_function(o));
 }
 
-// interposed(function, args, kwargs): what a Python function that is no op asks before it runs.
+// interposed(function, args, kwargs, sparse=False): what a Python function that is no op asks
+// before it runs; `sparse`: it takes sparse tensors itself.
 PyObject* interposed(PyObject*, PyObject* const* args, Py_ssize_t n) {
   return guarded([&]() -> PyObject* {
-    if (n != 3)
-      fail(ErrorKind::Type, "interposed() takes 3 arguments, got ", static_cast<int64_t>(n));
+    if (n != 3 && n != 4)
+      fail(ErrorKind::Type, "interposed() takes 3 or 4 arguments, got ", static_cast<int64_t>(n));
     Own found;
-    bool kinds = false;
-    collect(args[1], found, kinds);
+    uint8_t marked = 0;
+    collect(args[1], found, marked);
     PyObject *name, *value;
-    for (Py_ssize_t i = 0; PyDict_Next(args[2], &i, &name, &value);) collect(value, found, kinds);
-    if (!found && !(interposers_ && PyList_GET_SIZE(stack()))) Py_RETURN_NOTIMPLEMENTED;
+    for (Py_ssize_t i = 0; PyDict_Next(args[2], &i, &name, &value);) collect(value, found, marked);
+    const bool stacked = interposers_ && PyList_GET_SIZE(stack()) > 0;
+    const bool own = marked == kKind && n == 4 && args[3] == Py_True;
+    if ((!found || own) && !stacked) Py_RETURN_NOTIMPLEMENTED;
     if (!found) found = Own(checked(PyList_New(0)));
-    return ask(args[0], args[1], args[2], found.get());
+    return ask(policy_of(marked, stacked), args[0], args[1], args[2], found.get());
   });
 }
 
@@ -362,6 +396,7 @@ PyObject* disabled_torch_function(PyObject*, PyObject* args) {
 
 PyMethodDef functions[] = {
     {"make_kind", make_kind, METH_VARARGS, nullptr},
+    {"make_wrapper", make_wrapper, METH_VARARGS, nullptr},
     {"payload", payload, METH_O, nullptr},
     {"replace_payload", replace_payload, METH_VARARGS, nullptr},
     {"kind_of", kind_of, METH_O, nullptr},

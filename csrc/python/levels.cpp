@@ -15,6 +15,8 @@ namespace rl::py {
 namespace {
 
 PyObject* compute_ = nullptr;  // compute(name, arguments in schema order) -> results
+PyObject* members_ = nullptr;  // dict: the names of methods that transforms answer for
+PyObject* passing_ = nullptr;  // set: threads whose next call has to be seen by the policy
 PyObject* draw_ = nullptr;     // draw(name, arguments, in place?): the same for random ops
 
 Own arguments(const Op& op, const Slots& slots) {
@@ -110,6 +112,39 @@ uint8_t innermost_level(PyObject* o) {
   return level;
 }
 
+// The first wrapper of a level; null if there is none.
+static PyObject* wrapper_of(PyObject* o, uint8_t level) {
+  if (is_tensor(o)) return level_of(*as_tensor(o)) == level ? o : nullptr;
+  if (!PyTuple_Check(o) && !PyList_Check(o)) return nullptr;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
+    if (PyObject* found = wrapper_of(PySequence_Fast_ITEMS(o)[i], level)) return found;
+  return nullptr;
+}
+
+PyObject* ask_members(PyObject* function, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  if (!members_ || PySet_GET_SIZE(passing_)) return nullptr;
+  Own name(PyObject_GetAttrString(function, "__name__"));
+  if (!name) {
+    PyErr_Clear();
+    return nullptr;
+  }
+  if (PyUnicode_CompareWithASCIIString(name.get(), "__get__") == 0) return nullptr;
+  PyObject* found = PyDict_GetItemWithError(members_, name.get());
+  if (found) return checked(PyObject_Vectorcall(found, args, static_cast<size_t>(n), kwnames));
+  if (PyErr_Occurred()) throw PythonError{};
+  Py_RETURN_NOTIMPLEMENTED;
+}
+
+// The innermost wrapper's payload.
+static PyObject* innermost_payload(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const uint8_t level = innermost_level(args);
+    PyObject* found = level ? wrapper_of(args, level) : nullptr;
+    if (!found) fail("internal: no argument is a transform's");
+    return Py_NewRef(reinterpret_cast<PyObject*>(as_tensor(found)->payload));
+  });
+}
+
 PyObject* invoke_level(Op& op, Slots& slots, Form form) {
   if (slots.out)
     fail(op.public_name, "(): out= is not supported under a function transform; use the result");
@@ -182,9 +217,10 @@ PyObject* call_record(PyObject*, PyObject* args) {
 }
 
 PyObject* set_levels(PyObject*, PyObject* args) {
-  if (!PyArg_ParseTuple(args, "OO", &compute_, &draw_)) return nullptr;
-  Py_INCREF(compute_);
-  Py_INCREF(draw_);
+  if (!PyArg_ParseTuple(args, "OOO!O!", &compute_, &draw_, &PyDict_Type, &members_, &PySet_Type,
+                        &passing_))
+    return nullptr;
+  for (PyObject* kept : {compute_, draw_, members_, passing_}) Py_INCREF(kept);
   Py_RETURN_NONE;
 }
 
@@ -311,6 +347,7 @@ PyObject* py_innermost_level(PyObject*, PyObject* o) { return PyLong_FromLong(in
 
 PyMethodDef functions[] = {{"call_record", call_record, METH_VARARGS, nullptr},
                            {"set_levels", set_levels, METH_VARARGS, nullptr},
+                           {"innermost_payload", innermost_payload, METH_O, nullptr},
                            {"set_drawing", set_drawing, METH_O, nullptr},
                            {"push_tape", push_tape, METH_O, nullptr},
                            {"pop_tape", pop_tape, METH_NOARGS, nullptr},

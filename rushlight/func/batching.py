@@ -7,7 +7,8 @@ none: the ops that they call are mapped. What is left is computed example by exa
 """
 
 import rushlight as rl
-from rushlight.func.levels import Level, call, map_tensors, payload, payload_at
+from rushlight import _native
+from rushlight.func.levels import Level, call, map_tensors, payload
 from rushlight.ops._record import pointwise, records
 
 
@@ -40,10 +41,10 @@ class VmapLevel(Level):
 
     def batched(self, value):
         """A wrapper of a value whose first dimension is mapped."""
-        return self.wrap(value.shape[1:], value, Batched(self, value, True))
+        return _native.make_wrapper(self.kind, value, 1, Batched(self, value, True))
 
     def lift(self, tensor):
-        return self.wrap(tensor.shape, tensor, Batched(self, tensor, False))
+        return _native.make_wrapper(self.kind, tensor, 0, Batched(self, tensor, False))
 
     def check_readable(self, held, name):
         """RuntimeError: control flow must not depend on an example."""
@@ -72,6 +73,8 @@ class VmapLevel(Level):
             return NotImplemented  # the composite body: its ops are mapped
         if result is NotImplemented:
             result = one_by_one(batch)
+        if isinstance(result, rl.Tensor):
+            return self.batched(result)
         return map_tensors(self.batched, result)
 
     def draw(self, record, args, in_place):
@@ -94,14 +97,14 @@ class Batch:
 
     def __init__(self, level, record, args):
         self.level, self.record, self.size = level, record, level.size
-        self.args = tuple(
-            [
-                (a,) if kind == _INTS and isinstance(a, int) else map_tensors(self._value, a)
-                for a, kind in zip(args, record.arg_types)
+        taken = [self._taken(a) for a in args]
+        if _INTS in record.arg_types:
+            taken = [
+                ((v,), f) if kind == _INTS and isinstance(v, int) else (v, f)
+                for (v, f), kind in zip(taken, record.arg_types)
             ]
-        )
-        self.flags = tuple([self._flag(a) for a in args])
-        self.any = any([any(f) if isinstance(f, tuple) else f for f in self.flags])
+        self.args, self.flags = zip(*taken)
+        self.any = True in self.flags or any(map(_any, self.flags))
 
     def of(self, name, args, flags):
         """Another op on values of this batch."""
@@ -111,15 +114,18 @@ class Batch:
         other.any = any(map(_any, flags))
         return other
 
-    def _value(self, x):
-        held = payload_at(self.level, x)
-        return x if held is None else held.value
-
-    def _flag(self, arg):
+    def _taken(self, arg):
+        """The value of an argument, and its flag."""
+        if isinstance(arg, rl.Tensor):
+            if _native.kind_of(arg) == self.level.kind:
+                held = _native.payload(arg)
+                if held.level is self.level:
+                    return held.value, held.batched
+            return arg, False
         if isinstance(arg, (tuple, list)):
-            return tuple([self._flag(x) for x in arg])
-        held = payload_at(self.level, arg)
-        return held is not None and held.batched
+            taken = [self._taken(x) for x in arg]
+            return tuple([v for v, _ in taken]), tuple([f for _, f in taken])
+        return arg, False
 
     def rank(self, i):
         """The dimensions of an argument as one example sees it."""
@@ -219,6 +225,8 @@ def _find_rule(record):
 
 def lined_up(batch, *args):
     """Operands with their mapped dimensions in line, ahead of all others."""
+    if _are_alike(args, batch.flags):
+        return batch.run(*args)
     places = [i for i, a in enumerate(args) if isinstance(a, rl.Tensor)]
     rank = max([batch.rank(i) for i in places])
     values = list(args)
@@ -228,6 +236,20 @@ def lined_up(batch, *args):
     if len({args[i].dtype for i in chosen}) > 1:
         values = _promoted(batch, chosen, values)
     return batch.run(*values)
+
+
+def _are_alike(args, flags):
+    """Are all tensors mapped, and of one dtype and number of dimensions?"""
+    first = None
+    for x, flag in zip(args, flags):
+        if isinstance(x, rl.Tensor):
+            if not flag:
+                return False
+            kind = x.dtype, x.dim()
+            if kind != (first or kind):
+                return False
+            first = kind
+    return True
 
 
 def aligned(x, flag, rank):
@@ -264,13 +286,22 @@ def shifted(batch, *args):
     record, rank = batch.record, batch.rank(0)
     if rank == 0:
         return _of_numbers(batch)
-    changes = {}
-    for i, name in enumerate(record.arg_names):
-        if name in _DIMS:
-            if args[i] is None and record.arg_types[i] != _INTS:
-                return NotImplemented
-            changes[name] = shift(args[i], rank, name, record)
-    return batch.replaced(**changes)
+    values = list(args)
+    for i, name in _dims_of(record):
+        if args[i] is None and record.arg_types[i] != _INTS:
+            return NotImplemented
+        values[i] = shift(args[i], rank, name, record)
+    return call(record, values)
+
+
+_found_dims = {}
+
+
+def _dims_of(record):
+    """The places and names of the arguments that are dimensions."""
+    if record not in _found_dims:
+        _found_dims[record] = [(i, n) for i, n in enumerate(record.arg_names) if n in _DIMS]
+    return _found_dims[record]
 
 
 def _of_numbers(batch):

@@ -77,6 +77,9 @@ def _index_list(tensors):
 @member("__getitem__")
 def get_item(x, index):
     """``x[index]``, recorded as the ops that it consists of."""
+    if type(index) is slice and x.dim():
+        view = _slice(x, 0, index)
+        return view.view_as(view) if view is x else view
     view, tensors = _view(x, index)
     if not tensors:
         return view.view_as(view) if view is x else view

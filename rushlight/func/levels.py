@@ -135,13 +135,7 @@ def call(record, args):
 
 def innermost(args):
     """The level of the innermost wrapper."""
-    found, deepest = None, 0
-    for arg in args:
-        for value in arg if isinstance(arg, (tuple, list)) else (arg,):
-            kind = _native.kind_of(value)
-            if kind > deepest:
-                found, deepest = value, kind
-    return _native.payload(found).level
+    return _native.innermost_payload(args).level
 
 
 def _without(level, args):
@@ -158,8 +152,13 @@ def _compute(name, args):
     level, record = innermost(args), records[name]
     if not level.alive:
         return call(record, _without(level, args))
-    with outside(level):
+    before, token = _state.current, _native.step_outside(level.kind)  # as `outside`
+    _state.current = level.parent
+    try:
         return level.process(record, args)
+    finally:
+        _state.current = before
+        _native.step_back(token)
 
 
 def _draw(name, args, in_place):
@@ -167,9 +166,8 @@ def _draw(name, args, in_place):
     return NotImplemented if level is None else level.draw(record, args, in_place)
 
 
-_native.set_levels(_compute, _draw)
-
 _members = {}  # name of a method or dunder -> function(tensor, ...)
+_native.set_levels(_compute, _draw, _members, _interpose._passing)
 
 
 def member(*names):

@@ -26,6 +26,7 @@ from rushlight.func.batching import aligned, lined_up, rule, rules, shift
     "ones_like",
     "full_like",
     "constant_pad_nd",
+    "_pixel_unshuffle",
 )
 def _as_it_is(batch, *args):
     if batch.record.name in ("view.dtype", "view_as_complex") and batch.rank(0) == 0:
@@ -220,6 +221,24 @@ def _cat(batch, tensors, dim):
     return batch.run(values, shift(dim, values[0].dim() - 1))
 
 
+@rule("_block_diag")
+def _block_diag(batch, blocks):
+    blocks = [batch.expanded(x, f) for x, f in zip(blocks, batch.flags[0])]
+    width, left, rows = sum([b.shape[2] for b in blocks]), 0, []
+    for b in blocks:
+        rows.append(rl.constant_pad_nd(b, (left, width - left - b.shape[2])))
+        left += b.shape[2]
+    return rl.cat(rows, 1)
+
+
+@rule("_mix", "_mix_back")
+def _mix(batch, x, *rest):
+    """Along a dimension of the examples, with the same positions for all."""
+    if not batch.only(0):
+        return NotImplemented
+    return batch.replaced(dim=shift(rest[batch.record.arg_names.index("dim") - 1], batch.rank(0)))
+
+
 @rule("new_empty", "new_zeros", "new_ones", "new_full")
 def _new(batch, x, size, *rest):
     return batch.run(x, (x.shape[0], *size), *rest)
@@ -280,6 +299,16 @@ def _matmul(batch, a, b):
     out = rl.matmul(aligned(a, batch.flags[0], rank), aligned(b, batch.flags[1], rank))
     out = out.squeeze(-1) if b_rank == 1 else out
     return out.squeeze(-2 if b_rank > 1 else -1) if a_rank == 1 else out
+
+
+@rule("_coo_mm")
+def _coo_mm(batch, indices, values, dense, rows):
+    """The examples side by side."""
+    if not batch.only(2):
+        return NotImplemented
+    size = dense.shape[0], dense.shape[2]
+    columns = dense.movedim(0, 1).flatten(1)
+    return batch.run(indices, values, columns, rows).unflatten(1, size).movedim(1, 0)
 
 
 @rule("addmm", "addmv", "baddbmm")

@@ -7,7 +7,7 @@ write it and list it in `functions`.
 
 import rushlight as rl
 from rushlight._interpose import overridable
-from rushlight.ops._record import namespaces
+from rushlight.ops._record import namespaces, op
 
 
 def _given(tensors):
@@ -177,12 +177,28 @@ def block_diag(*tensors):
                 "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input "
                 f"{i} has {b.dim()} dimensions"
             )
-    width, left, rows = sum([b.shape[1] for b in blocks]), 0, []
+    common = blocks[0].dtype
     for b in blocks:
-        right = width - left - b.shape[1]
-        rows.append(rl.constant_pad_nd(b, (left, right)))
-        left = width - right
-    return rl.cat(rows, 0)
+        common = rl.promote_types(common, b.dtype)
+    return _block_diag([b.to(common) for b in blocks])
+
+
+@op("_block_diag(Tensor[] blocks) -> Tensor", at=("internal",), grad_name="BlockDiagBackward0")
+def _block_diag(blocks):
+    """`block_diag` of matrices of one dtype."""
+    ...
+
+
+def _block_gradients(g, blocks_meta):
+    top, left, found = 0, 0, []
+    for b in blocks_meta:
+        height, width = b.shape
+        found.append(g.narrow(0, top, height).narrow(1, left, width))
+        top, left = top + height, left + width
+    return found
+
+
+_block_diag.vjp(blocks=_block_gradients)
 
 
 @overridable

@@ -48,7 +48,9 @@ def cosine_similarity(x1, x2, dim, eps):
         raise RuntimeError(
             f"expected common dtype to be floating point, yet common dtype is {dtype}"
         )
-    x1, x2 = rl.broadcast_tensors(x1.to(dtype), x2.to(dtype))
+    x1, x2 = x1.to(dtype), x2.to(dtype)
+    if x1.shape != x2.shape:
+        x1, x2 = rl.broadcast_tensors(x1, x2)
     a = rl.norm(x1, 2, dim, keepdim=True).clamp_min(eps)
     b = rl.norm(x2, 2, dim, keepdim=True).clamp_min(eps)
     return ((x1 / a) * (x2 / b)).sum(dim)

@@ -381,3 +381,23 @@ def bilinear(input1, input2, weight, bias):
     left = input1.reshape(-1, n).mm(weight.permute(1, 0, 2).reshape(n, out * m)).view(-1, out, m)
     result = rl.matmul(left, input2.reshape(-1, m, 1)).view(input1.shape[:-1] + (out,))
     return result if bias is None else result + bias
+
+
+# ---- products of sparse matrices: csrc/kernels/sparse.cpp
+@op("_coo_mm(Tensor indices, Tensor values, Tensor dense, int rows) -> Tensor", at=("internal",))
+def _coo_mm(indices, values, dense, rows):
+    """The product of the matrix of `rows` with values at indices (2, nnz) and a strided one."""
+    ...
+
+
+def _coo_mm_values_grad(g, indices, dense):
+    rows, columns = indices
+    return (g.index_select(0, rows) * dense.index_select(0, columns)).sum(1)
+
+
+_coo_mm.vjp(
+    values=_coo_mm_values_grad,
+    dense=lambda g, indices, values, dense_meta: _coo_mm(
+        indices.flip(0), values, g, dense_meta.shape[0]
+    ),
+)

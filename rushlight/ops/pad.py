@@ -228,17 +228,22 @@ def pixel_unshuffle(input, downscale_factor):
             "pixel_unshuffle expects input to have at least 3 dimensions and a positive factor, "
             f"got shape {tuple(input.shape)} and factor {r}"
         )
-    *lead, c, h, w = input.shape
+    h, w = input.shape[-2:]
     if h % r or w % r:
         raise RuntimeError(
             "pixel_unshuffle expects height and width to be divisible by downscale_factor, but "
             f"got ({h}, {w}) and {r}"
         )
-    n = len(lead)
-    x = input.reshape(*lead, c, h // r, r, w // r, r).permute(
-        *range(n), n, n + 2, n + 4, n + 1, n + 3
-    )
-    return x.reshape(*lead, c * r * r, h // r, w // r)
+    return _pixel_unshuffle(input, r)
+
+
+@op("_pixel_unshuffle(Tensor input, int factor) -> Tensor", at=("internal",))
+def _pixel_unshuffle(input, factor):
+    """`pixel_unshuffle` by a factor that divides height and width."""
+    ...
+
+
+_pixel_unshuffle.vjp(input=lambda g, factor: rl.pixel_shuffle(g, factor))
 
 
 @op(

@@ -74,23 +74,15 @@ def _scale(size, out, factor, align):
     return 1.0 / factor if factor else size / out
 
 
-def _nearest(size, out, factor, shift):
-    if out == size:
-        return rl.arange(out)
-    scale = rl.tensor(
-        _scale(size, out, factor, False), dtype=rl.float32
-    )  # single precision decides ties
-    at = (rl.arange(out, dtype=rl.float32) + shift) * scale
-    return at.floor().to(rl.int64).clamp_max(size - 1)
-
-
-def _linear_taps(size, out, factor, align, dtype):
-    at = rl.arange(out, dtype=dtype)
-    scale = _scale(size, out, factor, align)
-    source = at * scale if align else ((at + 0.5) * scale - 0.5).clamp_min(0)
-    low = source.to(rl.int64).clamp_max(size - 1)
-    part = (source - low.to(dtype)).clamp(0, 1)
-    return rl.stack([low, (low + 1).clamp_max(size - 1)]), rl.stack([1 - part, part])
+@op(
+    "_resize_taps(str mode, int size, int outputs, float scale, bool align, bool wide) "
+    "-> (Tensor, Tensor)",
+    at=(),
+    differentiable=False,
+)
+def _resize_taps(mode, size, outputs, scale, align, wide):
+    """Positions and their weights, both (taps, out): csrc/kernels/resample_taps.cpp."""
+    ...
 
 
 def _cubic(x, a):
@@ -99,17 +91,6 @@ def _cubic(x, a):
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = ((x - 5) * x + 8) * x * a - 4 * a
     return rl.where(x <= 1, near, rl.where(x < 2, far, 0))
-
-
-def _cubic_taps(size, out, factor, align, dtype):
-    at = rl.arange(out, dtype=dtype)
-    scale = _scale(size, out, factor, align)
-    source = at * scale if align else (at + 0.5) * scale - 0.5
-    low = source.floor()
-    part = source - low
-    low = low.to(rl.int64)
-    index = rl.stack([(low + k).clamp(0, size - 1) for k in (-1, 0, 1, 2)])
-    return index, rl.stack([_cubic(part - k, -0.75) for k in (-1, 0, 1, 2)])
 
 
 def _antialias_taps(size, out, factor, align, dtype, mode):
@@ -127,14 +108,12 @@ def _antialias_taps(size, out, factor, align, dtype, mode):
 
 
 def _taps(mode, size, out, factor, align, antialias, dtype):
-    if mode in ("nearest", "nearest-exact"):
-        index = _nearest(size, out, factor, 0.5 if mode == "nearest-exact" else 0.0)
-        return index.unsqueeze(0), rl.ones(1, out)
-    compute = rl.float64 if dtype == rl.float64 else rl.float32
     if antialias:
+        compute = rl.float64 if dtype == rl.float64 else rl.float32
         return _antialias_taps(size, out, factor, align, compute, mode)
-    make = _cubic_taps if mode == "bicubic" else _linear_taps
-    return make(size, out, factor, align, compute)
+    return _resize_taps(
+        mode, size, out, _scale(size, out, factor, align), align, dtype == rl.float64
+    )
 
 
 _MODES = {
@@ -240,7 +219,8 @@ def _resized(x, out, factors, mode, align, antialias):
         if n == m and (f is None or f == 1 or align or mode == "nearest"):
             continue
         if (n, m, f) not in taps:
-            taps[n, m, f] = _taps(mode, n, m, f, align, antialias, x.dtype)
+            made = _taps(mode, n, m, f, align, antialias, x.dtype)
+            taps[n, m, f] = tuple([t.to(x.device) for t in made]) if x.is_meta else made
         index, weight = taps[n, m, f]
         used = weight if kept is None else _rounded(weight, kept)
         x, changed = _mix(x, d, index, used, weight), True

@@ -57,7 +57,8 @@ def _flat_values(sparse):
 def to_dense(sparse, dtype=None, *, masked_grad=None):
     """The strided tensor with the same elements."""
     kind, size = kind_of(sparse), tuple(sparse.shape)
-    at, values = coordinates(kind, parts_of(sparse).indices), _flat_values(sparse)
+    at = coordinates(kind, parts_of(sparse).indices)
+    values = values_of(sparse) if kind == COO else _flat_values(sparse)
     if kind >= BSR:
         dense = _dense_of_blocks(sparse, at, values)
     elif not at.shape[0]:
@@ -72,7 +73,7 @@ def _scatter(values, at, size):
         return _scatter(values.to(rl.uint8), at, size) != 0
     zeros = values.new_zeros(size)
     put = zeros.index_put if values.requires_grad else zeros.index_put_
-    return put(tuple(at), values, accumulate=True)
+    return put(at.unbind(), values, accumulate=True)
 
 
 def _dense_of_blocks(sparse, at, values):
@@ -109,6 +110,8 @@ def dense_to_compressed(dense, kind, blocks=(1, 1), dense_dim=0):
         raise RuntimeError(
             f"to_sparse: expected at least {2 + dense_dim} dimensions, got {dense.dim()}"
         )
+    if dense.dim() == 2 and kind < BSR:
+        return _matrix_to_compressed(dense, kind)
     split = blocked(dense, blocks, batch)
     mask = (split.detach() != 0).flatten(batch + 2).any(-1)
     at = (mask if by_row(kind) else mask.transpose(-1, -2)).nonzero()
@@ -131,6 +134,14 @@ def dense_to_compressed(dense, kind, blocks=(1, 1), dense_dim=0):
         values = values.reshape(values.shape[0], *dense.shape[batch + 2 :])
     values = values.reshape(*dense.shape[:batch], many, *values.shape[1:])
     return build(values, kind, (compressed, plain), True, dense.shape)
+
+
+def _matrix_to_compressed(dense, kind):
+    lines = dense if by_row(kind) else dense.t()
+    mask = lines.detach() != 0
+    line, plain = mask.nonzero().unbind(1)
+    compressed = rl.nn.functional.pad(mask.sum(1).cumsum(0), (1, 0))
+    return build(lines[line, plain], kind, (compressed, plain), True, dense.shape)
 
 
 def blocked(dense, blocks, batch):

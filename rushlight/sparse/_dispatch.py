@@ -34,6 +34,8 @@ def _sparse_handler(function, args, kwargs):
         handler = _inplace(name)
     if handler is None:
         return NotImplemented
+    if not kwargs:
+        return handler(*args)
     for first in ("input", "self"):
         if first in kwargs:
             kwargs = dict(kwargs)

@@ -5,6 +5,7 @@ and adds up what belongs to one row.
 """
 
 import rushlight as rl
+from rushlight.ops.matmul import _coo_mm
 from rushlight.sparse._convert import (
     convert,
     coordinates,
@@ -29,6 +30,9 @@ from rushlight.sparse._layout import (
 from rushlight.sparse._shape import transpose
 
 
+_NATIVE = (rl.float32, rl.float64)  # others are rounded after each step
+
+
 def _need_matrices(op, a, b):
     if a.dim() != 2 or b.dim() != 2:
         raise RuntimeError(f"{op}: Expected 2-D tensors, got {a.dim()}-D and {b.dim()}-D tensors")
@@ -44,9 +48,9 @@ def _need_matrices(op, a, b):
 def mm(self, mat2):
     """A product of matrices of which at least one is sparse."""
     _need_matrices("mm", self, mat2)
-    if is_sparse(self) and is_sparse(mat2):
-        return _sparse_sparse(self, mat2)
     if is_sparse(mat2):
+        if is_sparse(self):
+            return _sparse_sparse(self, mat2)
         return _times_dense(transpose(mat2, 0, 1), self.t()).t()
     return _times_dense(self, mat2)
 
@@ -55,9 +59,11 @@ def _times_dense(sparse, dense):
     sparse = to_coo(sparse)
     if sparse_dim(sparse) != 2:
         refuse("mm", sparse, dense)
-    rows, columns = parts_of(sparse).indices
-    terms = values_of(sparse).unsqueeze(1) * dense.index_select(0, columns)
-    return add_rows(terms, rows, sparse.shape[0])
+    indices, values = parts_of(sparse).indices, values_of(sparse)
+    if values.dtype in _NATIVE and dense.dtype == values.dtype and values.dim() == 1:
+        return _coo_mm(indices, values, dense, sparse.shape[0])
+    rows, columns = indices
+    return add_rows(values.unsqueeze(1) * dense.index_select(0, columns), rows, sparse.shape[0])
 
 
 def _sparse_sparse(a, b):

@@ -74,3 +74,41 @@ def test_volumes_of_equal_sides():
     x = rl.randn(2, 3, 6, 6, 6)
     y = F.interpolate(x, scale_factor=0.5, mode="trilinear")
     rl.testing.assert_close(y, F.avg_pool3d(x, 2))
+
+
+def _one_by_one(line, size, mode):
+    """A line resized by the formulas of `interpolate`, in Python's numbers."""
+    scale, last = len(line) / size, len(line) - 1
+    if mode == "nearest":
+        return [line[min(int(i * scale), last)] for i in range(size)]
+    made = []
+    for i in range(size):
+        at = max((i + 0.5) * scale - 0.5, 0.0)
+        low = min(int(at), last)
+        part = min(max(at - low, 0.0), 1.0)
+        made.append(line[low] * (1 - part) + line[min(low + 1, last)] * part)
+    return made
+
+
+@pytest.mark.parametrize("mode", ("nearest", "linear"))
+@pytest.mark.parametrize("dtype", (rl.float32, rl.float64))
+@pytest.mark.parametrize("size", (15, 16, 17, 31, 32, 33, 47, 64, 65, 130))
+def test_lines_around_the_width_of_vectors(mode, dtype, size):
+    """Sizes whose ratios are powers of two or large, so that no position is near a tie."""
+    for before in {size, 2 * size, max(size // 2, 1), 4 * size, 1, 3 * size + 1}:
+        x = rl.randn(1, 6, before, dtype=dtype)
+        if mode == "nearest" and before == 3 * size + 1:
+            continue
+        wanted = [_one_by_one(line, size, mode) for line in x[0].tolist()]
+        got = F.interpolate(x, size=size, mode=mode)
+        close = {"atol": 1e-4, "rtol": 1e-4} if dtype == rl.float32 else {}
+        rl.testing.assert_close(got[0], rl.tensor(wanted, dtype=dtype), **close)
+
+
+def test_resizing_on_meta_and_of_examples():
+    x = rl.randn(3, 2, 40)
+    assert F.interpolate(x.to("meta"), scale_factor=2, mode="linear").shape == (3, 2, 80)
+    with rl.device("meta"):
+        assert F.interpolate(rl.zeros(1, 1, 4, 4), size=(2, 9), mode="bilinear").is_meta
+    mapped = rl.vmap(lambda v: F.interpolate(v[None], size=70, mode="linear")[0])(x)
+    assert rl.equal(mapped, F.interpolate(x, size=70, mode="linear"))

@@ -34,21 +34,44 @@ def calls():
     yield "layer_norm", (leaf(2, 3, 4), (3, 4), leaf(3, 4), leaf(3, 4), 1e-3, True)
     yield "cdist", (leaf(3, 4), leaf(5, 4), 2.0, None)
     yield "cdist", (leaf(2, 3, 4), leaf(2, 5, 4), float("inf"), None)
+    yield "cross", (leaf(4, 3, 3), leaf(4, 3, 3), None)
+    yield "cross", (leaf(3, 4), leaf(3, 4), -2)
+    yield "cross.linalg", (leaf(2, 3), leaf(2, 3), -1)
+    yield "searchsorted", (rl.arange(5.0), rl.rand(2, 3) * 5, True, False, None, None)
+    yield "searchsorted", (rl.arange(5), rl.arange(3), False, True, None, rl.arange(5))
+    yield "bucketize", (rl.arange(4.0), rl.arange(1.0, 4), False, True)
+    for sizes in ((5,), (2, 3), (2, 3, 4)):
+        pair = [leaf(*sizes), leaf(*sizes)]
+        yield "concat", (pair, -1)
+        yield "concatenate", (pair, 0)
+        for name in ("hstack", "column_stack", "vstack", "row_stack", "dstack"):
+            yield name, (pair,)
 
 
 @pytest.mark.parametrize("name, args", [pytest.param(*call, id=call[0]) for call in calls()])
 def test_a_route_is_its_body(name, args):
     record = records[name]
-    leaves = [a for a in args if isinstance(a, rl.Tensor) and a.requires_grad]
+    tensors = args[0] if isinstance(args[0], list) else args
+    leaves = [a for a in tensors if isinstance(a, rl.Tensor) and a.requires_grad]
     function = {
         "cdist": rl.cdist,
         "softmax": rl.softmax,
         "log_softmax": rl.log_softmax,
         "to.dtype": lambda x, dtype, later, copy, layout: x.to(dtype, later, copy),
-    }.get(name) or getattr(F, record.public_name)
+        "cross.linalg": lambda a, b, dim: rl.linalg.cross(a, b, dim=dim),
+        "searchsorted": lambda a, b, small, right, side, sorter: rl.searchsorted(
+            a, b, out_int32=small, right=right, side=side, sorter=sorter
+        ),
+        "bucketize": lambda a, b, small, right: rl.bucketize(a, b, out_int32=small, right=right),
+    }.get(name) or getattr(F, record.public_name, None)
+    function = function or getattr(rl, record.public_name)
     routed, direct = function(*args), record.body(*args)
     assert rl.equal(routed, direct)
-    assert type(routed.grad_fn).__name__ == type(direct.grad_fn).__name__
+    assert routed.dtype == direct.dtype
+    if not leaves:
+        return
+    node = "LinalgCrossBackward0" if name == "cross.linalg" else type(direct.grad_fn).__name__
+    assert type(routed.grad_fn).__name__ == node
     start = rl.rand_like(routed)
     for one, other in zip(
         rl.autograd.grad(routed, leaves, start), rl.autograd.grad(direct, leaves, start)

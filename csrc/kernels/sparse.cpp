@@ -1,0 +1,62 @@
+// _coo_mm(indices, values, dense, rows): the product of a sparse matrix of coordinates (2, nnz) and
+// a strided one. Elements are added in the order that they come in. Compiled once per
+// instruction-set level.
+#include <algorithm>
+
+#include "plan/copy.h"
+#include "plan/isa.h"
+#include "plan/parallel.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+
+void coo_mm_infer(Call& c) {
+  const Tensor &indices = c.tensor(0), &values = c.tensor(1), &dense = c.tensor(2);
+  RL_CHECK(indices.ndim == 2 && indices.size(0) == 2 && indices.dtype == DType::I64 &&
+               values.ndim == 1 && values.size(0) == indices.size(1) && dense.ndim == 2 &&
+               values.dtype == dense.dtype,
+           c.op, ": expected indices (2, nnz), values (nnz) and a matrix");
+  if (dense.dtype != DType::F32 && dense.dtype != DType::F64)
+    fail(ErrorKind::NotImplemented, c.op, ": not implemented for ", dense.dtype);
+  c.add_out(SizeVec{c.integer(3), dense.size(1)}, dense.dtype);
+}
+
+void require_within(const int64_t* index, int64_t n, int64_t limit) {
+  for (int64_t i = 0; i < n; ++i)
+    RL_CHECK(index[i] >= 0 && index[i] < limit, "sparse product: index ", index[i],
+             " is out of range for a dimension of size ", limit);
+}
+
+template <class T>
+void add_multiple(T* out, const T* x, T by, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = out[i] + by * x[i];
+}
+
+void coo_mm_run(Call& c) {
+  Tensor& out = c.out(0);
+  Ref<Tensor> indices = contiguous(c.tensor(0)), values = contiguous(c.tensor(1)),
+              dense = contiguous(c.tensor(2));
+  const int64_t n = values->numel, width = out.size(1);
+  const auto *row = indices->data<int64_t>(), *column = row + n;
+  require_within(row, n, out.size(0));
+  require_within(column, n, dense->size(0));
+  Unlocked unlocked(n * width);
+  auto run = [&]<class T>(T* to) {
+    std::fill_n(to, out.numel, T{});
+    const int64_t grain = std::max<int64_t>(64, 32768 / std::max<int64_t>(n, 1));
+    parallel_for(width, grain,
+                 [=, v = values->data<T>(), x = dense->data<T>()](int64_t b, int64_t e) {
+                   for (int64_t i = 0; i < n; ++i)
+                     add_multiple(to + row[i] * width + b, x + column[i] * width + b, v[i], e - b);
+                 });
+  };
+  out.dtype == DType::F32 ? run(out.data<float>()) : run(out.data<double>());
+}
+
+RL_ISA_KERNEL("_coo_mm", coo_mm_infer, coo_mm_run);
+
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

@@ -304,3 +304,77 @@ def test_rows_of_a_few_elements_broadcast_against_each_other(dtype, width):
     assert np.array_equal(
         target[:, :, 1 : 1 + width].numpy(), np.broadcast_to(reference[:, None, :1], expected.shape)
     )
+
+
+def both_layouts(*sizes, dtype=rl.float32):
+    """Images of few values, so that there are ties, row-major and with their channels last."""
+    image = (rl.rand(sizes) * 9).round().sub(4).to(dtype)
+    form = rl.channels_last if len(sizes) == 4 else rl.channels_last_3d
+    last = image.contiguous(memory_format=form)
+    return image, last, lambda t: t.is_contiguous(memory_format=form)
+
+
+F = rl.nn.functional
+POOLS = {
+    "max 2": lambda x: F.max_pool2d(x, 2),
+    "max 3": lambda x: F.max_pool2d(x, 3, 2, 1, ceil_mode=True),
+    "max dilated": lambda x: F.max_pool2d(x, (2, 3), 1, (0, 1), dilation=2),
+    "max adaptive": lambda x: F.adaptive_max_pool2d(x, (3, 4)),
+    "avg 2": lambda x: F.avg_pool2d(x, 2, ceil_mode=True),
+    "avg 3": lambda x: F.avg_pool2d(x, 3, 1, 1, count_include_pad=False),
+    "avg parts": lambda x: F.avg_pool2d(x, (1, 7), divisor_override=3),
+    "avg adaptive": lambda x: F.adaptive_avg_pool2d(x, (4, 2)),
+    "avg halves": lambda x: F.adaptive_avg_pool2d(x, (3, 7)),
+}
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize("channels", [2, 3, 7, 8, 16, 17, 33, 64, 100])
+def test_pools_and_their_gradients_keep_channels_last(pool, dtype, channels):
+    image, last, lies_last = both_layouts(3, channels, 6, 7, dtype=getattr(rl, dtype))
+    results = []
+    for x in (image, last):
+        x.requires_grad_()
+        y = POOLS[pool](x)
+        weights = (rl.arange(y.numel()) % 5 - 2).reshape(y.shape).to(y.dtype)
+        results.append((y, rl.autograd.grad(y, x, weights)[0]))
+        if x is last:
+            assert rl.autograd.grad(POOLS[pool](x).sum(), x)[0].stride() == last.stride()
+    (y, g), (y_last, g_last) = results
+    assert lies_last(y_last) and lies_last(g_last) and g.is_contiguous()
+    eps = rl.finfo(y.dtype).eps
+    for one, other in ((y, y_last), (g, g_last)):
+        assert rl.allclose(one.double(), other.double(), rtol=4 * eps, atol=8 * eps)
+        if "max" in pool:
+            assert one.equal(other)
+
+
+@pytest.mark.parametrize("channels", [3, 16, 24])
+def test_maxima_of_channels_last_name_the_same_elements(channels):
+    image, last, lies_last = both_layouts(2, channels, 9, 11)
+    image[1, 0, 3:5] = last[1, 0, 3:5] = float("nan")
+    image[0, channels - 1] = last[0, channels - 1] = -float("inf")
+    for options in (dict(kernel_size=2), dict(kernel_size=3, stride=2, padding=1)):
+        value, at = F.max_pool2d(image, **options, return_indices=True)
+        value_last, at_last = F.max_pool2d(last, **options, return_indices=True)
+        assert at.equal(at_last) and lies_last(value_last) and lies_last(at_last)
+        assert np.array_equal(value.numpy(), value_last.numpy(), equal_nan=True)
+    ints = F.max_pool2d(last.nan_to_num(0, 0, 0).to(rl.int32), 2)
+    assert ints.equal(F.max_pool2d(image.nan_to_num(0, 0, 0).to(rl.int32), 2)) and lies_last(ints)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_pools_of_volumes_keep_channels_last(dtype):
+    image, last, lies_last = both_layouts(2, 17, 4, 5, 6, dtype=getattr(rl, dtype))
+    pools = (
+        lambda x: F.max_pool3d(x, 2),
+        lambda x: F.avg_pool3d(x, 3, 2, 1),
+        lambda x: F.adaptive_avg_pool3d(x, 3),
+    )
+    for pool in pools:
+        x, y = image.clone().requires_grad_(), last.clone().requires_grad_()
+        a, b = pool(x), pool(y)
+        assert lies_last(b) and rl.allclose(a, b)
+        (g,), (h,) = (rl.autograd.grad(p.square().sum(), q) for p, q in ((a, x), (b, y)))
+        assert lies_last(h) and rl.allclose(g, h, atol=1e-2 if dtype == "bfloat16" else 1e-6)

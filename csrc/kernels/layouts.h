@@ -1,5 +1,7 @@
 // Whether activations (batch, channels, ...) lie in memory with their channels last.
 #pragma once
+#include <algorithm>
+
 #include "plan/copy.h"
 
 namespace rl {
@@ -23,6 +25,14 @@ inline Ref<Tensor> in_order(const Tensor& t, DType dtype, bool last) {
   Ref<Tensor> out = empty_strided(t.sizes(), strides_for(t.sizes(), last_format(t)), dtype);
   copy_into(*out, t);
   return out;
+}
+// With the channels, which lie last in memory, as the last dimension.
+inline Ref<Tensor> channels_moved_last(const Tensor& t) {
+  SizeVec sizes(t.sizes().begin(), t.sizes().end()),
+      strides(t.strides().begin(), t.strides().end());
+  std::rotate(sizes.begin() + 1, sizes.begin() + 2, sizes.end());
+  std::rotate(strides.begin() + 1, strides.begin() + 2, strides.end());
+  return alias(t, sizes, strides, t.offset);
 }
 inline bool lies_in_order(const Tensor& t, DType dtype, bool last) {
   return t.dtype == dtype && (last ? lies_channels_last(t) : t.contiguous);

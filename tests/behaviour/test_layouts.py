@@ -378,3 +378,62 @@ def test_pools_of_volumes_keep_channels_last(dtype):
         assert lies_last(b) and rl.allclose(a, b)
         (g,), (h,) = (rl.autograd.grad(p.square().sum(), q) for p, q in ((a, x), (b, y)))
         assert lies_last(h) and rl.allclose(g, h, atol=1e-2 if dtype == "bfloat16" else 1e-6)
+
+
+MOVES = {
+    "flip": lambda x: x.flip(1, 3),
+    "roll": lambda x: x.roll((1, -2, 3), (0, 1, 3)),
+    "pad": lambda x: F.pad(x, (1, 2, -1, 3), value=7),
+    "pad channels": lambda x: F.pad(x, (0, 0, 1, 0, 2, 3)),
+    "pad images": lambda x: F.pad(x, (0, 0, 0, 0, 0, 0, 1, 1)),
+    "cut": lambda x: F.pad(x, (-1, -2)),
+    "shuffle": lambda x: F.pixel_shuffle(x, 2),
+    "unshuffle": lambda x: F.pixel_unshuffle(x, 3),
+    "stack": lambda x: rl.stack([x, x + 1])[1],
+    "stack rows": lambda x: rl.stack([x, x + 1, x], 2).flatten(2, 3),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("dtype", ["uint8", "bfloat16", "float32", "float64", "complex128"])
+@pytest.mark.parametrize("channels", [4, 12, 64, 132])
+def test_moves_of_elements_keep_channels_last(move, dtype, channels):
+    image = values(dtype, 2, channels, 6, 9)
+    last = image.contiguous(memory_format=rl.channels_last)
+    got, expected = MOVES[move](last), MOVES[move](image)
+    assert got.equal(expected) and expected.is_contiguous()
+    assert got.is_contiguous(memory_format=rl.channels_last)
+    if dtype == "float32":
+        leaf = last.clone().requires_grad_()
+        y = MOVES[move](leaf)
+        weights = values(dtype, *y.shape).contiguous(memory_format=rl.channels_last)
+        (g,) = rl.autograd.grad(y, leaf, weights)
+        plain = image.clone().requires_grad_()
+        assert g.equal(rl.autograd.grad(MOVES[move](plain), plain, weights)[0])
+
+
+def test_results_lie_as_a_view_of_what_cat_makes():
+    last = rl.rand(2, 3, 4, 5).contiguous(memory_format=rl.channels_last)
+    assert rl.stack([last, last]).stride() == (120, *LAST)
+    assert rl.stack([last, last], 1).stride() == (120, 3, 1, 30, 6)
+    assert rl.stack([last, last], -1).is_contiguous()
+    assert rl.stack([last, last.contiguous()]).is_contiguous()
+    out = rl.zeros(2, 2, 3, 4, 5)
+    assert rl.stack([last, last + 1], out=out) is out and out[1].equal(last + 1)
+    turned = rl.rand(5, 4).t()
+    assert turned.flip(0).stride() == (1, 4) and turned.roll(1, 0).is_contiguous()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64", "complex128"])
+@pytest.mark.parametrize("sizes", [(100, 100, 3, 3), (3, 2, 700, 2), (64, 8, 2, 8), (5, 7, 3, 11)])
+def test_runs_of_a_few_elements_in_every_order(dtype, sizes):
+    from itertools import permutations
+
+    x = values(dtype, *sizes)
+    plain = x.numpy()
+    for order in permutations(range(4)):
+        view = x.permute(order)
+        assert np.array_equal(view.contiguous().numpy(), plain.transpose(order)), order
+        target = rl.zeros(*view.shape[:3], 2 * view.shape[3], dtype=x.dtype)
+        target[..., ::2] = view
+        assert target[..., ::2].equal(view) and not target[..., 1::2].any()

@@ -27,21 +27,30 @@ BatchLayout layout(const Tensor& x, bool last) {
   return {x.size(0), x.size(1), inner};
 }
 
+// Rows of channels: a few of them are summed in T, and these sums in double.
+template <class T, class F>
+void row_sums(const BatchLayout& l, int64_t begin, int64_t end, double* sums, F f) {
+  constexpr int64_t kRows = 16, kStrip = 64;
+  for (int64_t c = begin; c < end; c += kStrip)
+    for (int64_t n = 0; n < l.outer; n += kRows) {
+      const int64_t width = std::min(kStrip, end - c);
+      T part[kStrip] = {};
+      for (int64_t r = n; r < std::min(n + kRows, l.outer); ++r)
+        for (int64_t k = 0; k < width; ++k)
+          part[k] += f(c + k, ElementAt<T>{r * l.channels + c + k});
+      for (int64_t k = 0; k < width; ++k) sums[c + k - begin] += part[k];
+    }
+}
 // For each channel c of [begin, end): sums[c - begin] = sum over its elements of f(c, at).
 template <class T, class F>
 void channel_sums(const BatchLayout& l, int64_t begin, int64_t end, double* sums, F f) {
   std::fill_n(sums, end - begin, 0.0);
-  for (int64_t n = 0; n < l.outer; ++n) {
-    int64_t row = n * l.channels * l.inner;
-    if (l.inner == 1) {
-      for (int64_t c = begin; c < end; ++c) sums[c - begin] += f(c, ElementAt<T>{row + c});
-      continue;
-    }
+  if (l.inner == 1) return row_sums<T>(l, begin, end, sums, f);
+  for (int64_t n = 0; n < l.outer; ++n)
     for (int64_t c = begin; c < end; ++c) {
-      int64_t at = row + c * l.inner;
+      int64_t at = (n * l.channels + c) * l.inner;
       sums[c - begin] += exact_sum<T>(at, at + l.inner, [&](auto i) { return f(c, i); });
     }
-  }
 }
 
 // out[index] = f(c, index) over all elements of channels [begin, end).

@@ -437,3 +437,24 @@ def test_runs_of_a_few_elements_in_every_order(dtype, sizes):
         target = rl.zeros(*view.shape[:3], 2 * view.shape[3], dtype=x.dtype)
         target[..., ::2] = view
         assert target[..., ::2].equal(view) and not target[..., 1::2].any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels", [1, 3, 16, 63, 65, 130])
+def test_statistics_of_channels_that_lie_last(dtype, channels):
+    image = (rl.randn(3, channels, 7, 5) * 3 + 100).to(getattr(rl, dtype))
+    wide = image.double().numpy()
+    mean, var = wide.mean((0, 2, 3), keepdims=True), wide.var((0, 2, 3), keepdims=True)
+    expected = (wide - mean) / np.sqrt(var + 1e-5)
+    weights = rl.randn(image.shape, dtype=image.dtype)
+    g = weights.double().numpy()
+    rest = g.mean((0, 2, 3), keepdims=True)
+    slope = (g * expected).mean((0, 2, 3), keepdims=True)
+    expected_slope = (g - rest - expected * slope) / np.sqrt(var + 1e-5)
+    x = image.contiguous(memory_format=rl.channels_last).requires_grad_()
+    y = F.batch_norm(x, None, None, training=True)
+    (got,) = rl.autograd.grad(y, x, weights)
+    close = 1e-4 if dtype == "float32" else 1e-11
+    assert np.allclose(y.detach().numpy(), expected, atol=close)
+    assert np.allclose(got.numpy(), expected_slope, atol=close)
+    assert y.stride() == got.stride() == x.stride()

@@ -458,3 +458,18 @@ def test_statistics_of_channels_that_lie_last(dtype, channels):
     assert np.allclose(y.detach().numpy(), expected, atol=close)
     assert np.allclose(got.numpy(), expected_slope, atol=close)
     assert y.stride() == got.stride() == x.stride()
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("groups, channels", [(1, 3), (4, 16), (5, 65), (24, 24)])
+def test_groups_of_channels_that_lie_last(dtype, groups, channels):
+    image, last, lies_last = both_layouts(3, channels, 6, 7, dtype=getattr(rl, dtype))
+    w, b = (rl.randn(channels, dtype=image.dtype).requires_grad_() for _ in range(2))
+    weights = rl.randn(image.shape, dtype=image.dtype)
+    results = []
+    for x in (image.requires_grad_(), last.requires_grad_()):
+        y = F.group_norm(x, groups, w, b)
+        results.append((y, *rl.autograd.grad(y, (x, w, b), weights)))
+    for one, other in zip(*results, strict=True):
+        assert one.equal(other)
+    assert lies_last(results[1][0]) and lies_last(results[1][1])

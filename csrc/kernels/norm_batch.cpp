@@ -27,31 +27,30 @@ BatchLayout layout(const Tensor& x, bool last) {
   return {x.size(0), x.size(1), inner};
 }
 
-// The tensor's elements in the walked order and dtype.
-Ref<Tensor> in_order(const Tensor& t, DType dtype, bool last) {
-  if (!last) return contiguous_as(t, dtype);
-  if (t.dtype == dtype && is_channels_last(t)) return Ref<Tensor>::share(const_cast<Tensor*>(&t));
-  MemoryFormat f = last_format(t);
-  Ref<Tensor> out = empty_strided(t.sizes(), strides_for(t.sizes(), f), dtype);
-  copy_into(*out, t);
-  return out;
+// Rows of channels: a few of them are summed in T, and these sums in double.
+template <class T, class F>
+void row_sums(const BatchLayout& l, int64_t begin, int64_t end, double* sums, F f) {
+  constexpr int64_t kRows = 16, kStrip = 64;
+  for (int64_t c = begin; c < end; c += kStrip)
+    for (int64_t n = 0; n < l.outer; n += kRows) {
+      const int64_t width = std::min(kStrip, end - c);
+      T part[kStrip] = {};
+      for (int64_t r = n; r < std::min(n + kRows, l.outer); ++r)
+        for (int64_t k = 0; k < width; ++k)
+          part[k] += f(c + k, ElementAt<T>{r * l.channels + c + k});
+      for (int64_t k = 0; k < width; ++k) sums[c + k - begin] += part[k];
+    }
 }
-
 // For each channel c of [begin, end): sums[c - begin] = sum over its elements of f(c, at).
 template <class T, class F>
 void channel_sums(const BatchLayout& l, int64_t begin, int64_t end, double* sums, F f) {
   std::fill_n(sums, end - begin, 0.0);
-  for (int64_t n = 0; n < l.outer; ++n) {
-    int64_t row = n * l.channels * l.inner;
-    if (l.inner == 1) {
-      for (int64_t c = begin; c < end; ++c) sums[c - begin] += f(c, ElementAt<T>{row + c});
-      continue;
-    }
+  if (l.inner == 1) return row_sums<T>(l, begin, end, sums, f);
+  for (int64_t n = 0; n < l.outer; ++n)
     for (int64_t c = begin; c < end; ++c) {
-      int64_t at = row + c * l.inner;
+      int64_t at = (n * l.channels + c) * l.inner;
       sums[c - begin] += exact_sum<T>(at, at + l.inner, [&](auto i) { return f(c, i); });
     }
-  }
 }
 
 // out[index] = f(c, index) over all elements of channels [begin, end).
@@ -191,10 +190,7 @@ void forward_typed(Call& c, DType dtype) {
   BatchLayout l = layout(x, last);
   Ref<Tensor> in = in_order(x, dtype, last), p[4];
   for (int i = 0; i < 4; ++i) p[i] = in_dtype(c.tensor_or_null(i + 1), dtype);
-  bool direct =
-      c.out(0).dtype == dtype && (last ? is_channels_last(c.out(0)) : c.out(0).contiguous);
-  Ref<Tensor> out =
-      direct ? Ref<Tensor>::share(&c.out(0)) : empty_strided(x.sizes(), in->strides(), dtype);
+  Ref<Tensor> out = target_in_order(c.out(0), dtype, last);
   BatchNorm<T> k{l,
                  in->data<T>(),
                  data_or_null<T>(p[0]),
@@ -213,7 +209,7 @@ void forward_typed(Call& c, DType dtype) {
     Unlocked unlocked(x.numel * 2);
     parallel_for(l.channels, l.grain(), [&](int64_t b, int64_t e) { k.channels(b, e); });
   }
-  if (!direct) copy_into(c.out(0), *out);
+  if (out.get() != &c.out(0)) copy_into(c.out(0), *out);
   if (!training || !c.tensor_or_null(3)) return;
   double n = double(l.count());
   for (double& v : k.variance) v *= n / (n - 1);  // the running variance is unbiased
@@ -246,10 +242,7 @@ void backward_typed(Call& c, DType dtype) {
   Ref<Tensor> g = in_order(c.tensor(0), dtype, last), in = in_order(x, dtype, last);
   Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);
   Ref<Tensor> w = in_dtype(c.tensor_or_null(4), dtype);
-  bool direct =
-      c.out(0).dtype == dtype && (last ? is_channels_last(c.out(0)) : c.out(0).contiguous);
-  Ref<Tensor> gx =
-      direct ? Ref<Tensor>::share(&c.out(0)) : empty_strided(x.sizes(), in->strides(), dtype);
+  Ref<Tensor> gx = target_in_order(c.out(0), dtype, last);
   Target gw(c.out(1), dtype), gb(c.out(2), dtype);
   BatchNormBackward<T> k{l,
                          g->data<T>(),
@@ -265,7 +258,7 @@ void backward_typed(Call& c, DType dtype) {
     Unlocked unlocked(x.numel * 4);
     parallel_for(l.channels, l.grain(), [&](int64_t b, int64_t e) { k.channels(b, e); });
   }
-  if (!direct) copy_into(c.out(0), *gx);
+  if (gx.get() != &c.out(0)) copy_into(c.out(0), *gx);
   gw.finish();
   gb.finish();
 }

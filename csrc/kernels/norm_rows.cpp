@@ -3,6 +3,7 @@
 // (cols / inner) + c / inner, which is c for layer norm (groups = inner = 1) and the channel for
 // group norm.
 #include "core/allocator.h"
+#include "kernels/layouts.h"
 #include "kernels/norm.h"
 #include "plan/stream.h"
 
@@ -300,12 +301,29 @@ struct RowNormBackward {
   }
 };
 
+// Groups of channels that lie last: they stay there, and each example is laid out on its own.
+bool lie_last(const Tensor& x, const RowLayout& l) {
+  return !l.has_own_features() && is_channels_last(x) && l.rows == x.size(0) * l.groups;
+}
+Ref<Tensor> example(const Tensor& t, int64_t n) {
+  SizeVec sizes(t.sizes().begin(), t.sizes().end());
+  sizes[0] = 1;
+  return alias(t, sizes, t.strides(), t.offset + n * t.stride(0));
+}
+Ref<Tensor> room_for_example(const Tensor& t, DType dtype) {
+  return empty(example(t, 0)->sizes(), dtype);
+}
+void add_row_out(Call& c, const Tensor& x, const RowLayout& l) {
+  OutSpec& s = c.add_out(x.sizes(), x.dtype);
+  if (lie_last(x, l)) s.strides.assign(x.strides().begin(), x.strides().end());
+}
+
 // _row_norm(input, weight, bias, rows, groups, inner, eps) -> (output, mean, rstd)
 void forward_infer(Call& c) {
   Tensor& x = c.tensor(0);
   check_norm_dtype(c, x);
   int64_t rows = c.integer(3);
-  c.add_out(x.sizes(), x.dtype);
+  add_row_out(c, x, layout(x, rows, c.integer(4), c.integer(5)));
   c.add_out(Sizes(&rows, 1), norm_dtype(x.dtype));
   c.add_out(Sizes(&rows, 1), norm_dtype(x.dtype));
 }
@@ -315,8 +333,32 @@ void norm_rows(const RowNorm<T>& k) {
   parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) { k.rows(begin, end); });
 }
 template <class T>
+void norm_examples(const Tensor& x, Tensor& out, RowNorm<T> k, DType dtype) {
+  Ref<Tensor> from = room_for_example(x, dtype), to = room_for_example(x, dtype);
+  k.l.rows = k.l.groups;
+  k.x = from->data<T>(), k.out = to->data<T>();
+  for (int64_t n = 0; n < x.size(0); ++n, k.mean += k.l.rows, k.rstd += k.l.rows) {
+    copy_into(*from, *example(x, n));
+    norm_rows(k);
+    copy_into(*example(out, n), *to);
+  }
+}
+template <class T>
+void forward_last(Call& c, DType dtype) {
+  Ref<Tensor> w = in_dtype(c.tensor_or_null(1), dtype), b = in_dtype(c.tensor_or_null(2), dtype);
+  Target mean(c.out(1), dtype), rstd(c.out(2), dtype);
+  const RowLayout l = layout(c.tensor(0), c.integer(3), c.integer(4), c.integer(5));
+  norm_examples<T>(c.tensor(0), c.out(0),
+                   {l, nullptr, data_or_null<T>(w), data_or_null<T>(b), nullptr, mean.data<T>(),
+                    rstd.data<T>(), c.number(6)},
+                   dtype);
+  for (Target* t : {&mean, &rstd}) t->finish();
+}
+template <class T>
 void forward_typed(Call& c, DType dtype) {
   Tensor& x = c.tensor(0);
+  if (lie_last(x, layout(x, c.integer(3), c.integer(4), c.integer(5))))
+    return forward_last<T>(c, dtype);
   Ref<Tensor> in = contiguous_as(x, dtype), w = in_dtype(c.tensor_or_null(1), dtype);
   Ref<Tensor> b = in_dtype(c.tensor_or_null(2), dtype);
   Target out(c.out(0), dtype), mean(c.out(1), dtype), rstd(c.out(2), dtype);
@@ -341,20 +383,61 @@ void backward_infer(Call& c) {
   RowLayout l = layout(x, c.integer(5), c.integer(6), c.integer(7));
   int64_t parameters = c.flag(9) ? l.groups * l.features() : 0;
   DType dtype = c.tensor_or_null(4) ? c.tensor(4).dtype : x.dtype;
-  c.add_out(x.sizes(), x.dtype);
+  add_row_out(c, x, l);
   c.add_out(Sizes(&parameters, 1), dtype);
   c.add_out(Sizes(&parameters, 1), dtype);
 }
 template <class T>
-void norm_rows_backward(const RowNormBackward<T>& k, int64_t parameters) {
+void norm_affine_backward(const RowNormBackward<T>& k, int64_t parameters) {
   int64_t n = k.l.rows * k.l.cols;
-  Unlocked unlocked(n * 4);
-  parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) { k.rows(begin, end); });
+  Unlocked unlocked(n);
   parallel_for(parameters, n < 32768 ? INT64_MAX / 2 : 16,
                [&](int64_t begin, int64_t end) { k.affine(begin, end); });
 }
 template <class T>
+void norm_rows_backward(const RowNormBackward<T>& k, int64_t parameters) {
+  {
+    Unlocked unlocked(k.l.rows * k.l.cols * 4);
+    parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) { k.rows(begin, end); });
+  }
+  norm_affine_backward(k, parameters);
+}
+template <class T>
+void norm_examples_backward(const Tensor& g, const Tensor& x, Tensor& gx, RowNormBackward<T> k,
+                            DType dtype, int64_t parameters) {
+  Ref<Tensor> slope = room_for_example(x, dtype), from = room_for_example(x, dtype),
+              to = room_for_example(x, dtype);
+  RowNormBackward<T> one = k;
+  one.l.rows = k.l.groups;
+  one.g = slope->data<T>(), one.x = from->data<T>(), one.gx = to->data<T>();
+  for (int64_t n = 0; n < x.size(0); ++n) {
+    copy_into(*slope, *example(g, n));
+    copy_into(*from, *example(x, n));
+    norm_rows_backward(one, 0);
+    copy_into(*example(gx, n), *to);
+    one.mean += one.l.rows, one.rstd += one.l.rows;
+    one.channel_sums += one.l.rows * one.l.features();
+  }
+  norm_affine_backward(k, parameters);
+}
+template <class T>
+void backward_last(Call& c, DType dtype) {
+  const Tensor& x = c.tensor(1);
+  Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);
+  Ref<Tensor> w = in_dtype(c.tensor_or_null(4), dtype);
+  Target gw(c.out(1), dtype), gb(c.out(2), dtype);
+  RowLayout l = layout(x, c.integer(5), c.integer(6), c.integer(7));
+  Scratch<Two<double>> sums(l.rows * l.features());
+  RowNormBackward<T> k{
+      l,       nullptr,      nullptr,      mean->data<T>(), rstd->data<T>(), data_or_null<T>(w),
+      nullptr, gw.data<T>(), gb.data<T>(), sums.data()};
+  norm_examples_backward(c.tensor(0), x, c.out(0), k, dtype, gw.out.numel);
+  for (Target* t : {&gw, &gb}) t->finish();
+}
+template <class T>
 void backward_typed(Call& c, DType dtype) {
+  if (lie_last(c.tensor(1), layout(c.tensor(1), c.integer(5), c.integer(6), c.integer(7))))
+    return backward_last<T>(c, dtype);
   Ref<Tensor> g = contiguous_as(c.tensor(0), dtype), x = contiguous_as(c.tensor(1), dtype);
   Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);
   Ref<Tensor> w = in_dtype(c.tensor_or_null(4), dtype);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/layouts.h"
 #include "kernels/move_run.h"
 #include "plan/copy.h"
 #include "plan/fits.h"
@@ -48,7 +49,8 @@ void pad_infer(Call& c) {
     check_fits(c.op, c.scalar(2), x.dtype);
   SizeVec sizes;
   for (int d = 0; d < x.ndim; ++d) sizes.push_back(side_of(c, d).size());
-  c.add_out(sizes, x.dtype);
+  OutSpec& s = c.add_out(sizes, x.dtype);
+  if (is_channels_last(x)) s.strides = strides_for(sizes, last_format(x));
 }
 
 // Row-major tensors, dimension by dimension; `value` is an element.
@@ -68,21 +70,50 @@ struct PadRows {
     std::fill_n(to + s.length * outs[d], s.after * outs[d], value);
   }
 };
+// What is padded, in the order of memory.
+std::vector<Side> sides_in_order(const Call& c, bool last) {
+  std::vector<Side> sides;
+  for (int d = 0; d < c.tensor(0).ndim; ++d) sides.push_back(side_of(c, d));
+  if (last) std::rotate(sides.begin() + 1, sides.begin() + 2, sides.end());
+  return sides;
+}
+SizeVec in_sizes(const Tensor& x, bool last) {
+  SizeVec sizes(x.sizes().begin(), x.sizes().end());
+  if (last) std::rotate(sizes.begin() + 1, sizes.begin() + 2, sizes.end());
+  return sizes;
+}
+// Inner dimensions that are not padded are part of the one around them.
+template <class T>
+PadRows<T> pad_plan(const Call& c, bool last) {
+  PadRows<T> rows{sides_in_order(c, last), {}, {}, {}};
+  store_number(&rows.value, c.tensor(0).dtype, c.scalar(2));
+  SizeVec ins = in_sizes(c.tensor(0), last);
+  while (rows.sides.size() > 1 && rows.sides.back().length == ins.back() &&
+         rows.sides.back().size() == ins.back()) {
+    const int64_t n = ins.back();
+    rows.sides.pop_back();
+    ins.pop_back();
+    Side& s = rows.sides.back();
+    s = {s.before * n, s.from * n, s.length * n, s.after * n};
+    ins.back() *= n;
+  }
+  SizeVec outs;
+  for (const Side& s : rows.sides) outs.push_back(s.size());
+  rows.ins = contiguous_strides(ins);
+  rows.outs = contiguous_strides(outs);
+  return rows;
+}
 bool pad_rows(Call& c) {
   const Tensor &x = c.tensor(0), &out = c.out(0);
-  if (!x.contiguous || !out.contiguous || !x.ndim || !x.numel) return false;
+  const bool last = is_channels_last(x) && is_channels_last(out);
+  if (!x.ndim || !x.numel || (!last && !(x.contiguous && out.contiguous))) return false;
   with_size(item_size(x.dtype), [&]<class T>() {
-    PadRows<T> rows{{},
-                    strides_for(x.sizes(), MemoryFormat::Contiguous),
-                    strides_for(out.sizes(), MemoryFormat::Contiguous),
-                    {}};
-    store_number(&rows.value, x.dtype, c.scalar(2));
-    for (int d = 0; d < x.ndim; ++d) rows.sides.push_back(side_of(c, d));
+    const PadRows<T> rows = pad_plan<T>(c, last);
     const auto* from = static_cast<const T*>(x.raw());
     auto* to = static_cast<T*>(out.raw());
     const Side first = rows.sides[0];
     Unlocked unlocked(out.numel);
-    if (first.before || first.after || x.ndim == 1) return rows.fill(0, from, to);
+    if (first.before || first.after || rows.sides.size() == 1) return rows.fill(0, from, to);
     from += first.from * rows.ins[0];
     const int64_t grain = std::max<int64_t>(1, 32768 / rows.outs[0]);
     parallel_for(first.length, grain, [&](int64_t i, int64_t end) {

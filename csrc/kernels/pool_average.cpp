@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "kernels/pool.h"
+#include "kernels/pool_channels.h"
 #include "kernels/run_sums.h"
 #include "kernels/vectors.h"
 #include "plan/copy.h"
@@ -245,74 +246,148 @@ void average_planes(const AveragePlan& p, bool backward, const T* from, T* to, i
 }
 
 // ---- channels last: a window is a sum of rows of channels
-// The sum of rows `pitch` apart, one vector of each: long ones by parts, which keeps them exact.
-template <class T>
-[[gnu::always_inline]] inline Vector<T> sum_rows(const T* x, int64_t pitch, int64_t rows) {
+// Adds rows `pitch` apart, N vectors of each: long ones by parts, which keeps them exact.
+template <int N, class T>
+[[gnu::always_inline]] inline void add_rows(Vector<T>* sum, const T* x, int64_t pitch,
+                                            int64_t rows) {
   constexpr int64_t kPart = 64;
-  Vector<T> total = {};
+  Vector<T> total[N] = {};
   for (int64_t from = 0; from < rows; from += kPart) {
-    Vector<T> part = {};
+    Vector<T> part[N] = {};
     for (int64_t r = from; r < std::min(from + kPart, rows); ++r)
-      part += load_vector(x + r * pitch);
-    total += part;
+      for (int v = 0; v < N; ++v) part[v] += load_vector(x + r * pitch + v * kLanes<T>);
+    for (int v = 0; v < N; ++v) total[v] += part[v];
   }
-  return total;
+  for (int v = 0; v < N; ++v) sum[v] += total[v];
 }
-// One example of so many channels.
+// One output of an example of so many channels.
 template <class T>
-void average_last(const AveragePlan& p, const T* x, T* out, int64_t channels) {
-  constexpr int64_t kStep = kLanes<T>;
-  each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
-    T* to = out + n * channels;
-    const T divisor = static_cast<T>(by ? by : 1);
-    for (int64_t c = 0; channels >= kStep && c < channels; c += kStep) {
-      const int64_t at = std::min(c, channels - kStep);  // the last over the one before
-      Vector<T> sum = {};
-      each_run(p.pool, i, j, k, [&](int64_t from, int64_t length) {
-        sum += sum_rows(x + from * channels + at, channels, length);
+void average_last(const PoolPlan& p, const T* x, T* to, int64_t channels, T divisor, int64_t i,
+                  int64_t j, int64_t k) {
+  if (channels >= kLanes<T>)
+    return each_channels<T>(channels, [&]<int N>(int64_t at) {
+      Vector<T> sum[N] = {};
+      each_run(p, i, j, k, [&](int64_t from, int64_t length) {
+        add_rows<N>(sum, x + from * channels + at, channels, length);
       });
-      store_vector(to + at, sum / divisor);
-    }
-    for (int64_t c = 0; channels < kStep && c < channels; ++c) {
-      T sum = 0;
-      each_run(p.pool, i, j, k, [&](int64_t from, int64_t length) {
-        T part = 0;
-        for (int64_t q = 0; q < length; ++q) part += x[(from + q) * channels + c];
-        sum += part;
-      });
-      to[c] = sum / divisor;
-    }
+      for (int v = 0; v < N; ++v) store_vector(to + at + v * kLanes<T>, sum[v] / divisor);
+    });
+  for (int64_t c = 0; c < channels; ++c) {
+    T sum = 0;
+    each_run(p, i, j, k, [&](int64_t from, int64_t length) {
+      T part = 0;
+      for (int64_t q = 0; q < length; ++q) part += x[(from + q) * channels + c];
+      sum += part;
+    });
+    to[c] = sum / divisor;
+  }
+}
+// Whether each element is in one window.
+bool divides(const PoolPlan& p) {
+  return std::all_of(p.axis, p.axis + 3, [](const PoolAxis& a) {
+    for (int64_t i = 0; i + 1 < a.out; ++i)
+      if (a.end[i] != a.start[i + 1]) return false;
+    return a.out > 0 && a.start[0] == 0 && a.end[a.out - 1] == a.in;
   });
 }
-bool run_last(const Tensor& from, Tensor& out, const AveragePlan& p) {
-  if (from.ndim != p.pool.dims + 2 || !is_channels_last(from) || !is_channels_last(out))
-    return false;
-  const int64_t channels = from.size(1);
-  auto run = [&]<class T>() {
-    Unlocked unlocked(from.numel);
-    parallel_for(from.size(0), plane_grain(from.numel / from.size(0)), [&](int64_t n, int64_t end) {
-      for (; n < end; ++n)
-        average_last(p, from.data<T>() + n * channels * p.pool.in_plane(),
-                     out.data<T>() + n * channels * p.pool.out_plane(), channels);
+// The adjoint. The sums of elements in one window, 0 and its share, are not made.
+template <bool Divides, class T>
+void spread_last(const PoolPlan& p, const T* g, T* x, int64_t channels, T divisor, int64_t i,
+                 int64_t j, int64_t k) {
+  if (channels >= kLanes<T> && (Divides || channels % kLanes<T> == 0))
+    return each_channels<T>(channels, [&]<int N>(int64_t at) {
+      Vector<T> share[N];
+      for (int v = 0; v < N; ++v)  // 0 + -0 is 0
+        share[v] = load_vector(g + at + v * kLanes<T>) / divisor + T(0);
+      each_run(p, i, j, k, [&](int64_t from, int64_t length) {
+        T* to = x + from * channels + at;
+        for (int64_t q = 0; q < length; ++q, to += channels)
+          for (int v = 0; v < N; ++v) {
+            T* cell = to + v * kLanes<T>;
+            store_vector(cell, Divides ? share[v] : load_vector(cell) + share[v]);
+          }
+      });
     });
-  };
-  if (from.dtype == DType::F32) return run.template operator()<float>(), true;
-  if (from.dtype == DType::F64) return run.template operator()<double>(), true;
-  return false;
+  each_run(p, i, j, k, [&](int64_t from, int64_t length) {
+    for (int64_t q = from; q < from + length; ++q)
+      for (int64_t c = 0; c < channels; ++c) {
+        T share = g[c] / divisor + T(0);
+        x[q * channels + c] = Divides ? share : x[q * channels + c] + share;
+      }
+  });
+}
+
+// Rows of outputs, counted over all examples.
+template <class T>
+void average_last_rows(const AveragePlan& p, const T* x, T* out, int64_t channels, int64_t begin,
+                       int64_t end) {
+  const auto& [d, h, w] = p.pool.axis;
+  const int64_t rows = d.out * h.out, plane = p.pool.in_plane() * channels;
+  for (int64_t r = begin; r < end; ++r)
+    for (int64_t k = 0, i = r % rows / h.out, j = r % h.out; k < w.out; ++k) {
+      int64_t by = p.divisor(i, j, k);
+      average_last(p.pool, x + r / rows * plane, out + (r * w.out + k) * channels, channels,
+                   static_cast<T>(by ? by : 1), i, j, k);
+    }
+}
+// 16 bits, which round after every sum.
+template <class S, class T>
+void spread_narrow(const AveragePlan& p, const T* g, T* x, int64_t channels, int64_t i, int64_t j,
+                   int64_t k, T* share) {
+  for (int64_t c = 0; c < channels; ++c) share[c] = p.shared<S>(g[c], i, j, k);
+  each_run(p.pool, i, j, k, [&](int64_t from, int64_t length) {
+    for (T* to = x + from * channels; length > 0; --length, to += channels)
+      for (int64_t c = 0; c < channels; ++c) to[c] = kept_as<S>(to[c] + share[c]);
+  });
+}
+template <bool Divides, class S, class T>
+void spread_last_example(const AveragePlan& p, const T* g, T* x, int64_t channels) {
+  constexpr bool kNarrow = !std::is_same_v<S, T>;
+  std::vector<T> share(static_cast<size_t>(kNarrow ? channels : 0));
+  if (kNarrow || !Divides) std::fill_n(x, p.pool.in_plane() * channels, T(0));
+  each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
+    const T *from = g + n * channels, divisor = static_cast<T>(by);
+    if (!by) return;
+    if constexpr (kNarrow) return spread_narrow<S>(p, from, x, channels, i, j, k, share.data());
+    spread_last<Divides>(p.pool, from, x, channels, divisor, i, j, k);
+  });
+}
+template <class S, class T>
+void run_last(const AveragePlan& p, bool backward, const T* from, T* to, int64_t examples,
+              int64_t channels) {
+  const int64_t ins = p.pool.in_plane() * channels, outs = p.pool.out_plane() * channels;
+  if (!backward) {
+    const int64_t rows = p.pool.axis[0].out * p.pool.axis[1].out;
+    return parallel_for(examples * rows, plane_grain(ins / rows), [&](int64_t begin, int64_t end) {
+      average_last_rows(p, from, to, channels, begin, end);
+    });
+  }
+  auto spread = spread_last_example<false, S, T>;
+  if (divides(p.pool))  // shares of one division are rounded when they are kept
+    spread = p.pool.fixed ? spread_last_example<true, T, T> : spread_last_example<true, S, T>;
+  parallel_for(examples, plane_grain(ins), [&](int64_t n, int64_t end) {
+    for (; n < end; ++n) spread(p, from + n * outs, to + n * ins, channels);
+  });
 }
 
 void run_average(Call& c, const AveragePlan& p, bool backward) {
   Tensor &from = c.tensor(0), &out = c.out(0);
-  if (!out.numel || (!backward && run_last(from, out, p))) return;
+  if (!out.numel) return;
   DType compute = pool_dtype(from.dtype);
-  Ref<Tensor> in = contiguous_as(from, compute);
-  bool direct = out.contiguous && out.dtype == compute;
-  Ref<Tensor> to = direct ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
+  const bool volumes = !p.pool.fixed && p.pool.dims == 3;  // whose sums are rounded
+  const bool last = from.ndim == p.pool.dims + 2 && is_channels_last(backward ? out : from) &&
+                    !is_integral(compute) && (backward || !volumes || compute == from.dtype);
+  Ref<Tensor> in = in_order(from, compute, last), to = target_in_order(out, compute, last);
   int64_t ins = p.pool.in_plane(), outs = p.pool.out_plane();
   {
     Unlocked unlocked(p.pool.planes * ins);
     pool_dispatch(compute, [&]<class T>() {
       auto *a = in->data<T>(), *b = to->data<T>();
+      if constexpr (std::is_floating_point_v<T>)
+        if (last)
+          return with_kept<T>(out.dtype, [&]<class S>() {
+            run_last<S>(p, backward, a, b, from.size(0), from.size(1));
+          });
       parallel_for(p.pool.planes, plane_grain(ins), [&](int64_t begin, int64_t end) {
         with_kept<T>(out.dtype, [&]<class S>() {
           average_planes<S>(p, backward, a + begin * (backward ? outs : ins),
@@ -321,7 +396,7 @@ void run_average(Call& c, const AveragePlan& p, bool backward) {
       });
     });
   }
-  if (!direct) copy_into(out, *to);
+  if (to.get() != &out) copy_into(out, *to);
 }
 
 // Arguments from `at`: kernel_size, stride, padding, ceil_mode, count_include_pad, divisor.
@@ -353,7 +428,10 @@ void average_infer(Call& c) {
 void average_run(Call& c) { run_average(c, fixed_average(c, c.tensor(0).sizes(), 1), false); }
 
 // _avg_pool_backward(grad, size, kernel_size, stride, padding, ceil_mode, ...)
-void spread_infer(Call& c) { c.add_out(with_space(c.tensor(0), c.ints(1)), c.tensor(0).dtype); }
+void spread_infer(Call& c) {
+  const Tensor& g = c.tensor(0);
+  keep_layout(g, c.add_out(with_space(g, c.ints(1)), g.dtype));
+}
 void spread_run(Call& c) {
   run_average(c, fixed_average(c, with_space(c.tensor(0), c.ints(1)), 2), true);
 }

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "kernels/pool.h"
+#include "kernels/pool_channels.h"
 #include "kernels/vectors.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
@@ -65,31 +66,37 @@ Vector<T> load_strided(const T* x, int64_t stride) {
   return load_vector(lanes);
 }
 
-// Outputs (i, j, k) and those after it, none of whose windows leaves the row.
+// Outputs (i, j, k) to (i, j, last), at least a vector, none of whose windows leaves the row.
 template <class T, class Stride>
 [[gnu::noinline]] void some_outputs(const PoolPlan& p, const T* x, int64_t i, int64_t j, int64_t k,
-                                    Stride stride, T* out, int64_t* index) {
+                                    int64_t last, Stride stride, T* out, int64_t* index) {
   using I = Index<T>;
   const auto& [d, h, w] = p.axis;
-  const int64_t begin = k * stride - w.pad;
   I steps[kLanes<T>];
-  for (int l = 0; l < kLanes<T>; ++l) steps[l] = static_cast<I>(l * stride + begin);
-  const Vector<I> first = load_vector(steps);
-  Vector<I> at = first + static_cast<I>((d.start[i] * h.in + h.start[j]) * w.in);
-  Vector<T> best = Vector<T>{} + kLowest<T>;
-  for (int64_t a = d.start[i]; a < d.end[i]; a += d.step)
-    for (int64_t b = h.start[j]; b < h.end[j]; b += h.step)
-      for (int64_t c = 0; c < w.kernel; ++c) {
-        int64_t here = (a * h.in + b) * w.in + c * w.step;
-        Vector<T> v = load_strided(x + here + begin, stride);
-        auto take = (v > best) | (v != v);
-        best = take ? v : best;
-        at = take ? first + static_cast<I>(here) : at;
-      }
-  store_vector<T>(out + k, best);
-  I found[kLanes<T>];
-  store_vector<I>(found, at);
-  for (int l = 0; l < kLanes<T>; ++l) index[k + l] = found[l];
+  for (int l = 0; l < kLanes<T>; ++l) steps[l] = static_cast<I>(l * stride);
+  const Vector<I> lanes = load_vector(steps);
+  const int64_t from = d.start[i], to = d.end[i], top = h.start[j], bottom = h.end[j];
+  const int64_t height = h.in, width = w.in, kernel = w.kernel;
+  for (; k < last; k += kLanes<T>) {
+    k = std::min(k, last - kLanes<T>);  // the last vector overlaps the one before it
+    const int64_t begin = k * stride - w.pad;
+    const Vector<I> first = lanes + static_cast<I>(begin);
+    Vector<I> at = first + static_cast<I>((from * height + top) * width);
+    Vector<T> best = Vector<T>{} + kLowest<T>;
+    for (int64_t a = from; a < to; a += d.step)
+      for (int64_t b = top; b < bottom; b += h.step)
+        for (int64_t c = 0; c < kernel; ++c) {
+          int64_t here = (a * height + b) * width + c * w.step;
+          Vector<T> v = load_strided(x + here + begin, stride);
+          auto take = (v > best) | (v != v);
+          best = take ? v : best;
+          at = take ? first + static_cast<I>(here) : at;
+        }
+    store_vector<T>(out + k, best);
+    I found[kLanes<T>];
+    store_vector<I>(found, at);
+    for (int l = 0; l < kLanes<T>; ++l) index[k + l] = found[l];
+  }
 }
 
 // The outputs of a row whose windows do not leave it.
@@ -104,10 +111,8 @@ void fixed_row(const PoolPlan& p, const T* x, int64_t i, int64_t j, T* out, int6
   auto [first, last] = whole_windows(w);
   if (last - first >= kLanes<T>) {
     for (; k < first; ++k) one_output(p, x, i, j, k, out, index);
-    with_stride(w.stride, [&](auto stride) {
-      for (; k < last; k += kLanes<T>)  // the last vector overlaps the one before it
-        some_outputs(p, x, i, j, std::min(k, last - kLanes<T>), stride, out, index);
-    });
+    with_stride(w.stride,
+                [&](auto stride) { some_outputs(p, x, i, j, k, last, stride, out, index); });
     k = last;
   }
   for (; k < w.out; ++k) one_output(p, x, i, j, k, out, index);
@@ -228,22 +233,66 @@ void run_planes(const PoolPlan& p, const T* x, T* out, int64_t* index) {
   });
 }
 
+// ---- channels last: lanes are channels
+// N vectors of the channels of output (i, j, k).
+template <int N, class T>
+[[gnu::always_inline]] inline void some_channels(const PoolPlan& p, const T* x, int64_t channels,
+                                                 int64_t i, int64_t j, int64_t k, T* out,
+                                                 int64_t* index) {
+  using I = Index<T>;
+  const auto& [d, h, w] = p.axis;
+  const auto begin = static_cast<I>((d.start[i] * h.in + h.start[j]) * w.in + w.start[k]);
+  Vector<T> best[N];
+  Vector<I> at[N];
+  for (int v = 0; v < N; ++v) best[v] = Vector<T>{} + kLowest<T>, at[v] = Vector<I>{} + begin;
+  each_input(p, i, j, k, [&](int64_t here) {
+    for (int v = 0; v < N; ++v) {
+      Vector<T> value = load_vector(x + here * channels + v * kLanes<T>);
+      auto take = (value > best[v]) | (value != value);
+      best[v] = take ? value : best[v];
+      at[v] = take ? Vector<I>{} + static_cast<I>(here) : at[v];
+    }
+  });
+  for (int v = 0; v < N; ++v) {
+    store_vector<T>(out + v * kLanes<T>, best[v]);
+    I found[kLanes<T>];
+    store_vector<I>(found, at[v]);
+    for (int l = 0; l < kLanes<T>; ++l) index[v * kLanes<T> + l] = found[l];
+  }
+}
+template <class T>
+void run_last(const PoolPlan& p, const T* x, T* out, int64_t* index, int64_t channels) {
+  const auto& [d, h, w] = p.axis;
+  const int64_t rows = d.out * h.out, plane = p.in_plane() * channels;
+  const int64_t examples = p.planes / channels;
+  parallel_for(examples * rows, plane_grain(plane / rows), [&](int64_t r, int64_t end) {
+    for (; r < end; ++r)
+      for (int64_t k = 0; k < w.out; ++k)
+        each_channels<T>(channels, [&]<int N>(int64_t c) {
+          int64_t to = (r * w.out + k) * channels + c;
+          some_channels<N>(p, x + r / rows * plane + c, channels, r % rows / h.out, r % h.out, k,
+                           out + to, index + to);
+        });
+  });
+}
+
 void run_max(Call& c, const PoolPlan& p) {
   Tensor& x = c.tensor(0);
   Tensor &out = c.out(0), &index = c.out(1);
   if (!out.numel) return;
   DType compute = pool_dtype(x.dtype);
-  Ref<Tensor> in = contiguous_as(x, compute);
-  bool direct = out.contiguous && out.dtype == compute;
-  Ref<Tensor> to = direct ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
-  Ref<Tensor> at = index.contiguous ? Ref<Tensor>::share(&index) : empty(out.sizes(), DType::I64);
+  const bool last = x.ndim == p.dims + 2 && is_channels_last(x) && p.in_plane() < INT32_MAX &&
+                    x.size(1) * item_size(compute) >= kVectorBytes;
+  Ref<Tensor> in = in_order(x, compute, last), to = target_in_order(out, compute, last);
+  Ref<Tensor> at = target_in_order(index, DType::I64, last);
   {
     Unlocked unlocked(x.numel);
     pool_dispatch(compute, [&]<class T>() {
+      if (last) return run_last(p, in->data<T>(), to->data<T>(), at->data<int64_t>(), x.size(1));
       run_planes(p, in->data<T>(), to->data<T>(), at->data<int64_t>());
     });
   }
-  if (!direct) copy_into(out, *to);
+  if (to.get() != &out) copy_into(out, *to);
   if (at.get() != &index) copy_into(index, *at);
 }
 
@@ -282,19 +331,21 @@ void scatter_infer(Call& c) {
   Sizes space = c.ints(2);
   SizeVec sizes(g.sizes().begin(), g.sizes().end() - space.size());
   sizes.insert(sizes.end(), space.begin(), space.end());
-  c.add_out(sizes, g.dtype);
+  keep_layout(c.tensor(1), c.add_out(sizes, g.dtype));
 }
 // `S` is the type that the result will be kept in: 16 bits round after every sum, as in PyTorch.
-template <class S, class T>
-void scatter_planes(int64_t planes, int64_t from, int64_t to, const T* g, const int64_t* at,
-                    T* out) {
-  parallel_for(planes, plane_grain(from + to), [&](int64_t begin, int64_t end) {
-    std::fill(out + begin * to, out + end * to, T(0));
+// Planes of `channels` lie side by side; Channels is std::integral_constant where each has its own.
+template <class S, class T, class Channels>
+void scatter_planes(int64_t planes, Channels channels, int64_t from, int64_t to, const T* g,
+                    const int64_t* at, T* out) {
+  parallel_for(planes, plane_grain((from + to) * channels), [&](int64_t begin, int64_t end) {
+    std::fill(out + begin * to * channels, out + end * to * channels, T(0));
     for (int64_t n = begin; n < end; ++n)
-      for (int64_t i = n * from; i < (n + 1) * from; ++i) {
-        T& cell = out[n * to + at[i]];
-        cell = kept_as<S>(cell + g[i]);
-      }
+      for (int64_t i = n * from * channels; i < (n + 1) * from * channels; i += channels)
+        for (int64_t c = 0; c < channels; ++c) {
+          T& cell = out[(n * to + at[i + c]) * channels + c];
+          cell = kept_as<S>(cell + g[i + c]);
+        }
   });
 }
 void scatter_run(Call& c) {
@@ -305,24 +356,27 @@ void scatter_run(Call& c) {
   for (int64_t s : c.ints(2)) to *= s;
   for (int d = 0; d < g.ndim; ++d) (d < g.ndim - dims ? planes : from) *= g.size(d);
   DType compute = pool_dtype(g.dtype);
-  Ref<Tensor> in = contiguous_as(g, compute), at = contiguous_as(c.tensor(1), DType::I64);
+  const bool last = g.ndim == dims + 2 && is_channels_last(out);
+  Ref<Tensor> in = in_order(g, compute, last), at = in_order(c.tensor(1), DType::I64, last);
   const int64_t* index = at->data<int64_t>();
   uint64_t largest = 0;  // negative ones are larger still
   for (int64_t i = 0; i < at->numel; ++i)
     largest = std::max(largest, static_cast<uint64_t>(index[i]));
   RL_CHECK(largest < static_cast<uint64_t>(to) || !at->numel, c.op, ": found an invalid index ",
            static_cast<int64_t>(largest), " (output size ", c.ints(2), ")");
-  bool direct = out.contiguous && out.dtype == compute;
-  Ref<Tensor> sum = direct ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
+  Ref<Tensor> sum = target_in_order(out, compute, last);
   {
     Unlocked unlocked(out.numel);
     pool_dispatch(compute, [&]<class T>() {
       with_kept<T>(out.dtype, [&]<class S>() {
-        scatter_planes<S>(planes, from, to, in->data<T>(), index, sum->data<T>());
+        auto scatter = [&](auto side) {
+          scatter_planes<S>(planes / side, side, from, to, in->data<T>(), index, sum->data<T>());
+        };
+        last ? scatter(g.size(1)) : scatter(std::integral_constant<int64_t, 1>());
       });
     });
   }
-  if (!direct) copy_into(out, *sum);
+  if (sum.get() != &out) copy_into(out, *sum);
 }
 
 RL_ISA_KERNEL("_max_pool", max_infer, max_run);

@@ -18,6 +18,14 @@ namespace {
 // ---- cat(tensors, dim)
 bool is_legacy_empty(const Tensor& t) { return t.ndim == 1 && t.size(0) == 0; }
 
+// But for empty ones.
+bool all_channels_last(std::span<Tensor* const> tensors) {
+  auto lies_last = [](const Tensor* t) { return is_channels_last(*t); };
+  auto lies_last_or_empty = [&](const Tensor* t) { return t->numel == 0 || lies_last(t); };
+  return std::ranges::any_of(tensors, lies_last) &&
+         std::ranges::all_of(tensors, lies_last_or_empty);
+}
+
 void cat_infer(Call& c) {
   auto tensors = c.tensors(0);
   if (tensors.empty()) fail(ErrorKind::Value, c.op, "(): expected a non-empty list of Tensors");
@@ -46,10 +54,7 @@ void cat_infer(Call& c) {
     sizes[d] += t.size(d);
   }
   OutSpec& out = c.add_out(sizes, dtype);
-  auto lies_last = [](const Tensor* t) { return is_channels_last(*t); };
-  auto lies_last_or_empty = [&](const Tensor* t) { return t->numel == 0 || lies_last(t); };
-  if (std::ranges::any_of(tensors, lies_last) && std::ranges::all_of(tensors, lies_last_or_empty))
-    out.strides = strides_for(sizes, last_format(*shape));
+  if (all_channels_last(tensors)) out.strides = strides_for(sizes, last_format(*shape));
 }
 
 // Tensors that lie in memory as out's rows want them, a row of each at a time: out is then written
@@ -100,24 +105,18 @@ void join(Tensor& out, std::span<Tensor* const> tensors, int d) {
     at += t->size(d);
   }
 }
-// With the channels, which lie last in memory, as the last dimension.
-Ref<Tensor> row_major(const Tensor& t) {
-  SizeVec sizes(t.sizes().begin(), t.sizes().end()),
-      strides(t.strides().begin(), t.strides().end());
-  std::rotate(sizes.begin() + 1, sizes.begin() + 2, sizes.end());
-  std::rotate(strides.begin() + 1, strides.begin() + 2, strides.end());
-  return alias(t, sizes, strides, t.offset);
-}
-void cat_run(Call& c) {
-  Tensor& out = c.out(0);
-  auto tensors = c.tensors(0);
-  int d = wrap_dim(c.integer(1), out.ndim);
-  if (!is_channels_last(out)) return join(out, tensors, d);
+// The same with the channels, which lie last in memory, as the last dimension.
+void join_channels_last(Tensor& out, std::span<Tensor* const> tensors, int d) {
   std::vector<Ref<Tensor>> kept;
   std::vector<Tensor*> moved;
   for (Tensor* t : tensors)
-    if (t->ndim == out.ndim) moved.push_back(kept.emplace_back(row_major(*t)).get());
-  join(*row_major(out), moved, d == 0 ? 0 : d == 1 ? out.ndim - 1 : d - 1);
+    if (t->ndim == out.ndim) moved.push_back(kept.emplace_back(channels_moved_last(*t)).get());
+  join(*channels_moved_last(out), moved, d == 0 ? 0 : d == 1 ? out.ndim - 1 : d - 1);
+}
+void cat_run(Call& c) {
+  Tensor& out = c.out(0);
+  int d = wrap_dim(c.integer(1), out.ndim);
+  (is_channels_last(out) ? join_channels_last : join)(out, c.tensors(0), d);
 }
 
 // ---- stack(tensors, dim)
@@ -135,12 +134,32 @@ void stack_infer(Call& c) {
   }
   int d = wrap_dim(c.integer(1), static_cast<int>(first.size()) + 1);
   OutSpec& s = c.add_out(first, dtype);
-  s.sizes.insert(s.sizes.begin() + d, static_cast<int64_t>(tensors.size()));
+  const auto count = static_cast<int64_t>(tensors.size());
+  s.sizes.insert(s.sizes.begin() + d, count);
+  if (d == static_cast<int>(first.size()) || !all_channels_last(tensors)) return;
+  SizeVec joined(first.begin(), first.end());  // as if it were cut out of what cat makes
+  joined[d] *= count;
+  s.strides = strides_for(joined, last_format(*tensors[0]));
+  s.strides.insert(s.strides.begin() + d, s.strides[d] * first[d]);
+}
+
+// The stack of channels-last tensors as what cat would make of them; null where it is none.
+Ref<Tensor> as_joined(const Tensor& out, const Tensor& first, int d) {
+  if (!is_channels_last(first) || d == first.ndim) return nullptr;
+  SizeVec sizes(first.sizes().begin(), first.sizes().end());
+  SizeVec strides(out.strides().begin(), out.strides().end());
+  sizes[d] *= out.size(d);
+  strides.erase(strides.begin() + d);
+  Ref<Tensor> joined = alias(out, sizes, strides, out.offset);
+  const bool splits = out.stride(d) == first.size(d) * out.stride(d + 1);
+  return splits && is_channels_last(*joined) ? joined : nullptr;
 }
 
 void stack_run(Call& c) {
   Tensor& out = c.out(0);
   int d = wrap_dim(c.integer(1), out.ndim);
+  if (Ref<Tensor> joined = as_joined(out, *c.tensors(0)[0], d))
+    return join_channels_last(*joined, c.tensors(0), d);
   if (join_rows(out, c.tensors(0), d)) return;  // the new dimension makes no difference to rows
   std::vector<Ref<Tensor>> kept;
   std::vector<Tensor*> slices;
@@ -241,7 +260,7 @@ void remap(const Tensor& self, Tensor& out, Maps maps) {
   });
 }
 
-void same_infer(Call& c) { c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype); }
+OutSpec& same_infer(Call& c) { return c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype); }
 
 void flip_infer(Call& c) {  // self, dims
   bool seen[kMaxDims] = {};
@@ -252,7 +271,8 @@ void flip_infer(Call& c) {  // self, dims
     bool moves_rows = d < c.tensor(0).ndim - 1;
     if (is_float8(c.tensor(0).dtype) && !moves_rows) not_computed_in(c.tensor(0).dtype);
   }
-  same_infer(c);
+  OutSpec& s = same_infer(c);
+  if (!c.tensor(0).contiguous) s.strides = dense_like_strides(c.tensor(0));
 }
 void flip_run(Call& c) {  // reads backwards from the last element of each flipped dimension
   Tensor& self = c.tensor(0);
@@ -278,7 +298,9 @@ void roll_infer(Call& c) {  // self, shifts, dims
            " but the tensor has no dimensions");
     wrap_dim(dim, c.tensor(0).ndim);
   }
-  same_infer(c);
+  OutSpec& s = same_infer(c);
+  if (!dims.empty() && is_channels_last(c.tensor(0)))
+    s.strides = strides_for(s.sizes, last_format(c.tensor(0)));
 }
 void rotate(SizeVec& m, int64_t shift) {  // out[i] = in[i - shift]
   auto n = static_cast<int64_t>(m.size());
@@ -299,6 +321,7 @@ void roll_run(Call& c) {
   Maps maps = plain_maps(self);
   for (size_t i = 0; i < dims.size(); ++i)
     if (self.ndim) rotate(maps[wrap_dim(dims[i], self.ndim)], shifts[i]);
+  if (is_channels_last(c.out(0))) std::rotate(maps.begin() + 1, maps.begin() + 2, maps.end());
   remap(self, c.out(0), std::move(maps));
 }
 

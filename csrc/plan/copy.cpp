@@ -64,6 +64,58 @@ TileShape copy_shape(const Space& s, bool streams) {
   return tile;
 }
 
+// Where tiles are a few elements: as many inner elements, which follow each other in the target,
+// are read through a table of their places instead. Longer runs are better copied.
+struct Table {
+  int64_t width = 1;
+  bool inner[kMaxDims] = {};  // dimensions that the table is of
+  SizeVec places{0};          // in bytes of the source
+
+  bool grow(const Space& s, int64_t most) {
+    for (int d = 0; d < s.dims; ++d) {
+      if (inner[d] || s.op[0].stride[d] != width * item_size(s.op[0].dtype)) continue;
+      if (width * s.size[d] > most) return false;
+      for (int64_t i = width; i < width * s.size[d]; ++i)
+        places.push_back(places[i % width] + i / width * s.op[1].stride[d]);
+      width *= s.size[d];
+      return inner[d] = true;
+    }
+    return false;
+  }
+};
+bool has_short_runs(const Space& s, TileShape tile) {
+  constexpr int64_t kTile = 64, kRun = 16;
+  const int last = s.dims - 1;
+  if (s.op[0].dtype != s.op[1].dtype || tile.rows * tile.cols > kTile) return false;
+  return s.op[1].stride[last] != item_size(s.op[1].dtype) ||
+         s.size[last] * item_size(s.op[1].dtype) < kRun;
+}
+bool copy_by_table(const Space& s, int64_t numel) {
+  Table table;
+  while (table.grow(s, std::min<int64_t>(4096, numel / 8)));
+  if (table.width < 64) return false;
+  const int64_t rows = numel / table.width;
+  with_size(item_size(s.op[0].dtype), [&]<class T>() {
+    parallel_for(rows, std::max<int64_t>(1, kGrain / table.width), [&](int64_t r, int64_t end) {
+      for (; r < end; ++r) {
+        char *to = s.op[0].base, *from = s.op[1].base;
+        for (int64_t d = s.dims - 1, rest = r; d >= 0; --d) {
+          if (table.inner[d]) continue;
+          to += rest % s.size[d] * s.op[0].stride[d];
+          from += rest % s.size[d] * s.op[1].stride[d];
+          rest /= s.size[d];
+        }
+        const int64_t* place = table.places.data();
+        auto* target = reinterpret_cast<T*>(to);
+#pragma GCC unroll 4
+        for (int64_t i = 0; i < table.width; ++i)
+          target[i] = *reinterpret_cast<const T*>(from + place[i]);
+      }
+    });
+  });
+  return true;
+}
+
 }  // namespace
 
 void require_convertible(DType to, DType from) {
@@ -96,8 +148,9 @@ void copy_into(Tensor& dst, const Tensor& src) {
   bool streams = past_cache(dst.numel * item) && s.op[0].stride[s.dims - 1] == item;
   TileShape tile = copy_shape(s, streams);
   int64_t tiles = tile_count(s, tile);
-  if (dst.numel <= kGrain) return copy_tiles(s, tile, 0, tiles);
   Unlocked unlocked(dst.numel);
+  if (dst.numel >= 1024 && has_short_runs(s, tile) && copy_by_table(s, dst.numel)) return;
+  if (dst.numel <= kGrain) return copy_tiles(s, tile, 0, tiles);
   int64_t grain = std::max<int64_t>(1, kGrain / (tile.rows * tile.cols));
   auto copy = streams ? stream_tiles : copy_tiles;
   parallel_for(tiles, grain, [&](int64_t begin, int64_t end) { copy(s, tile, begin, end); });

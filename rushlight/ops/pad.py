@@ -175,6 +175,14 @@ def constant_pad_nd(input, pad, value):
 constant_pad_nd.vjp(input=lambda g, pad: constant_pad_nd(g, [-amount for amount in pad]))
 
 
+def _lies_channels_last(x):
+    """Whether the channels of images lie last in memory, be it with gaps after rows."""
+    if x.dim() != 4 or x.is_contiguous():
+        return False
+    batch, channel, row, column = x.stride()
+    return channel == 1 and x.shape[1] <= column <= row <= batch
+
+
 @op(
     "pixel_shuffle(Tensor input, int upscale_factor) -> Tensor",
     at=_NN + ("torch",),
@@ -203,6 +211,10 @@ def pixel_shuffle(input, upscale_factor):
             f"of upscale_factor, but input.size(-3)={c} is not divisible by {r * r}"
         )
     n = len(lead)
+    if _lies_channels_last(input):
+        x = input.permute(0, 2, 3, 1).reshape(*lead, h, w, c // (r * r), r, r)
+        x = x.permute(0, 1, 4, 2, 5, 3).reshape(*lead, h * r, w * r, c // (r * r))
+        return x.permute(0, 3, 1, 2)
     x = input.reshape(*lead, c // (r * r), r, r, h, w)
     x = x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2)
     return x.reshape(*lead, c // (r * r), h * r, w * r)
@@ -228,12 +240,16 @@ def pixel_unshuffle(input, downscale_factor):
             "pixel_unshuffle expects input to have at least 3 dimensions and a positive factor, "
             f"got shape {tuple(input.shape)} and factor {r}"
         )
-    h, w = input.shape[-2:]
+    c, h, w = input.shape[-3:]
     if h % r or w % r:
         raise RuntimeError(
             "pixel_unshuffle expects height and width to be divisible by downscale_factor, but "
             f"got ({h}, {w}) and {r}"
         )
+    if _lies_channels_last(input):
+        x = input.permute(0, 2, 3, 1).reshape(len(input), h // r, r, w // r, r, c)
+        x = x.permute(0, 1, 3, 5, 2, 4).reshape(len(input), h // r, w // r, c * r * r)
+        return x.permute(0, 3, 1, 2)
     return _pixel_unshuffle(input, r)
 
 

@@ -30,6 +30,15 @@ def _by_dims(name):
     return ("SqueezeBackward1",) * 4 + (name.format(2), name.format(3))
 
 
+def _as_laid(g, input):
+    """A gradient, with its channels last if the input's are: the input's gradient is as it is."""
+    if input.is_contiguous() or input.dim() < 4:
+        return g
+    last = rl.channels_last if input.dim() == 4 else rl.channels_last_3d
+    known = input.dim() < 6 and input.is_contiguous(memory_format=last)
+    return g.contiguous(memory_format=last) if known else g
+
+
 # ---- native pieces
 @op(
     "_max_pool(Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation, "
@@ -117,7 +126,7 @@ _avg_pool.vjp(
     input=lambda g, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor: (
         attached(
             _avg_pool_backward(
-                g,
+                _as_laid(g, input),
                 input.shape[-len(kernel_size) :],
                 kernel_size,
                 stride,
@@ -159,7 +168,7 @@ def _adaptive_avg_pool(input, output_size):
 
 _adaptive_avg_pool.vjp(
     input=lambda g, input, output_size: attached(
-        _adaptive_avg_pool_backward(g, input.shape[-len(output_size) :]), input
+        _adaptive_avg_pool_backward(_as_laid(g, input), input.shape[-len(output_size) :]), input
     )
 )
 

@@ -304,3 +304,172 @@ def test_rows_of_a_few_elements_broadcast_against_each_other(dtype, width):
     assert np.array_equal(
         target[:, :, 1 : 1 + width].numpy(), np.broadcast_to(reference[:, None, :1], expected.shape)
     )
+
+
+def both_layouts(*sizes, dtype=rl.float32):
+    """Images of few values, so that there are ties, row-major and with their channels last."""
+    image = (rl.rand(sizes) * 9).round().sub(4).to(dtype)
+    form = rl.channels_last if len(sizes) == 4 else rl.channels_last_3d
+    last = image.contiguous(memory_format=form)
+    return image, last, lambda t: t.is_contiguous(memory_format=form)
+
+
+F = rl.nn.functional
+POOLS = {
+    "max 2": lambda x: F.max_pool2d(x, 2),
+    "max 3": lambda x: F.max_pool2d(x, 3, 2, 1, ceil_mode=True),
+    "max dilated": lambda x: F.max_pool2d(x, (2, 3), 1, (0, 1), dilation=2),
+    "max adaptive": lambda x: F.adaptive_max_pool2d(x, (3, 4)),
+    "avg 2": lambda x: F.avg_pool2d(x, 2, ceil_mode=True),
+    "avg 3": lambda x: F.avg_pool2d(x, 3, 1, 1, count_include_pad=False),
+    "avg parts": lambda x: F.avg_pool2d(x, (1, 7), divisor_override=3),
+    "avg adaptive": lambda x: F.adaptive_avg_pool2d(x, (4, 2)),
+    "avg halves": lambda x: F.adaptive_avg_pool2d(x, (3, 7)),
+}
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize("channels", [2, 3, 7, 8, 16, 17, 33, 64, 100])
+def test_pools_and_their_gradients_keep_channels_last(pool, dtype, channels):
+    image, last, lies_last = both_layouts(3, channels, 6, 7, dtype=getattr(rl, dtype))
+    results = []
+    for x in (image, last):
+        x.requires_grad_()
+        y = POOLS[pool](x)
+        weights = (rl.arange(y.numel()) % 5 - 2).reshape(y.shape).to(y.dtype)
+        results.append((y, rl.autograd.grad(y, x, weights)[0]))
+        if x is last:
+            assert rl.autograd.grad(POOLS[pool](x).sum(), x)[0].stride() == last.stride()
+    (y, g), (y_last, g_last) = results
+    assert lies_last(y_last) and lies_last(g_last) and g.is_contiguous()
+    eps = rl.finfo(y.dtype).eps
+    for one, other in ((y, y_last), (g, g_last)):
+        assert rl.allclose(one.double(), other.double(), rtol=4 * eps, atol=8 * eps)
+        if "max" in pool:
+            assert one.equal(other)
+
+
+@pytest.mark.parametrize("channels", [3, 16, 24])
+def test_maxima_of_channels_last_name_the_same_elements(channels):
+    image, last, lies_last = both_layouts(2, channels, 9, 11)
+    image[1, 0, 3:5] = last[1, 0, 3:5] = float("nan")
+    image[0, channels - 1] = last[0, channels - 1] = -float("inf")
+    for options in (dict(kernel_size=2), dict(kernel_size=3, stride=2, padding=1)):
+        value, at = F.max_pool2d(image, **options, return_indices=True)
+        value_last, at_last = F.max_pool2d(last, **options, return_indices=True)
+        assert at.equal(at_last) and lies_last(value_last) and lies_last(at_last)
+        assert np.array_equal(value.numpy(), value_last.numpy(), equal_nan=True)
+    ints = F.max_pool2d(last.nan_to_num(0, 0, 0).to(rl.int32), 2)
+    assert ints.equal(F.max_pool2d(image.nan_to_num(0, 0, 0).to(rl.int32), 2)) and lies_last(ints)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_pools_of_volumes_keep_channels_last(dtype):
+    image, last, lies_last = both_layouts(2, 17, 4, 5, 6, dtype=getattr(rl, dtype))
+    pools = (
+        lambda x: F.max_pool3d(x, 2),
+        lambda x: F.avg_pool3d(x, 3, 2, 1),
+        lambda x: F.adaptive_avg_pool3d(x, 3),
+    )
+    for pool in pools:
+        x, y = image.clone().requires_grad_(), last.clone().requires_grad_()
+        a, b = pool(x), pool(y)
+        assert lies_last(b) and rl.allclose(a, b)
+        (g,), (h,) = (rl.autograd.grad(p.square().sum(), q) for p, q in ((a, x), (b, y)))
+        assert lies_last(h) and rl.allclose(g, h, atol=1e-2 if dtype == "bfloat16" else 1e-6)
+
+
+MOVES = {
+    "flip": lambda x: x.flip(1, 3),
+    "roll": lambda x: x.roll((1, -2, 3), (0, 1, 3)),
+    "pad": lambda x: F.pad(x, (1, 2, -1, 3), value=7),
+    "pad channels": lambda x: F.pad(x, (0, 0, 1, 0, 2, 3)),
+    "pad images": lambda x: F.pad(x, (0, 0, 0, 0, 0, 0, 1, 1)),
+    "cut": lambda x: F.pad(x, (-1, -2)),
+    "shuffle": lambda x: F.pixel_shuffle(x, 2),
+    "unshuffle": lambda x: F.pixel_unshuffle(x, 3),
+    "stack": lambda x: rl.stack([x, x + 1])[1],
+    "stack rows": lambda x: rl.stack([x, x + 1, x], 2).flatten(2, 3),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("dtype", ["uint8", "bfloat16", "float32", "float64", "complex128"])
+@pytest.mark.parametrize("channels", [4, 12, 64, 132])
+def test_moves_of_elements_keep_channels_last(move, dtype, channels):
+    image = values(dtype, 2, channels, 6, 9)
+    last = image.contiguous(memory_format=rl.channels_last)
+    got, expected = MOVES[move](last), MOVES[move](image)
+    assert got.equal(expected) and expected.is_contiguous()
+    assert got.is_contiguous(memory_format=rl.channels_last)
+    if dtype == "float32":
+        leaf = last.clone().requires_grad_()
+        y = MOVES[move](leaf)
+        weights = values(dtype, *y.shape).contiguous(memory_format=rl.channels_last)
+        (g,) = rl.autograd.grad(y, leaf, weights)
+        plain = image.clone().requires_grad_()
+        assert g.equal(rl.autograd.grad(MOVES[move](plain), plain, weights)[0])
+
+
+def test_results_lie_as_a_view_of_what_cat_makes():
+    last = rl.rand(2, 3, 4, 5).contiguous(memory_format=rl.channels_last)
+    assert rl.stack([last, last]).stride() == (120, *LAST)
+    assert rl.stack([last, last], 1).stride() == (120, 3, 1, 30, 6)
+    assert rl.stack([last, last], -1).is_contiguous()
+    assert rl.stack([last, last.contiguous()]).is_contiguous()
+    out = rl.zeros(2, 2, 3, 4, 5)
+    assert rl.stack([last, last + 1], out=out) is out and out[1].equal(last + 1)
+    turned = rl.rand(5, 4).t()
+    assert turned.flip(0).stride() == (1, 4) and turned.roll(1, 0).is_contiguous()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64", "complex128"])
+@pytest.mark.parametrize("sizes", [(100, 100, 3, 3), (3, 2, 700, 2), (64, 8, 2, 8), (5, 7, 3, 11)])
+def test_runs_of_a_few_elements_in_every_order(dtype, sizes):
+    from itertools import permutations
+
+    x = values(dtype, *sizes)
+    plain = x.numpy()
+    for order in permutations(range(4)):
+        view = x.permute(order)
+        assert np.array_equal(view.contiguous().numpy(), plain.transpose(order)), order
+        target = rl.zeros(*view.shape[:3], 2 * view.shape[3], dtype=x.dtype)
+        target[..., ::2] = view
+        assert target[..., ::2].equal(view) and not target[..., 1::2].any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels", [1, 3, 16, 63, 65, 130])
+def test_statistics_of_channels_that_lie_last(dtype, channels):
+    image = (rl.randn(3, channels, 7, 5) * 3 + 100).to(getattr(rl, dtype))
+    wide = image.double().numpy()
+    mean, var = wide.mean((0, 2, 3), keepdims=True), wide.var((0, 2, 3), keepdims=True)
+    expected = (wide - mean) / np.sqrt(var + 1e-5)
+    weights = rl.randn(image.shape, dtype=image.dtype)
+    g = weights.double().numpy()
+    rest = g.mean((0, 2, 3), keepdims=True)
+    slope = (g * expected).mean((0, 2, 3), keepdims=True)
+    expected_slope = (g - rest - expected * slope) / np.sqrt(var + 1e-5)
+    x = image.contiguous(memory_format=rl.channels_last).requires_grad_()
+    y = F.batch_norm(x, None, None, training=True)
+    (got,) = rl.autograd.grad(y, x, weights)
+    close = 1e-4 if dtype == "float32" else 1e-11
+    assert np.allclose(y.detach().numpy(), expected, atol=close)
+    assert np.allclose(got.numpy(), expected_slope, atol=close)
+    assert y.stride() == got.stride() == x.stride()
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("groups, channels", [(1, 3), (4, 16), (5, 65), (24, 24)])
+def test_groups_of_channels_that_lie_last(dtype, groups, channels):
+    image, last, lies_last = both_layouts(3, channels, 6, 7, dtype=getattr(rl, dtype))
+    w, b = (rl.randn(channels, dtype=image.dtype).requires_grad_() for _ in range(2))
+    weights = rl.randn(image.shape, dtype=image.dtype)
+    results = []
+    for x in (image.requires_grad_(), last.requires_grad_()):
+        y = F.group_norm(x, groups, w, b)
+        results.append((y, *rl.autograd.grad(y, (x, w, b), weights)))
+    for one, other in zip(*results, strict=True):
+        assert one.equal(other)
+    assert lies_last(results[1][0]) and lies_last(results[1][1])

@@ -1,12 +1,9 @@
 // Conversions of contiguous runs between every two dtypes. Compiled once per ISA level, with the
 // same results at each. Strides are dealt with by kernels/move.cpp.
-#ifdef __F16C__
-#include <immintrin.h>
-#endif
-
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/short_floats.h"
 #include "plan/blocks.h"
 #include "plan/isa.h"
 
@@ -15,7 +12,9 @@ namespace RL_ISA_NS {
 namespace {
 
 template <class T>
-constexpr bool is_cplx = requires(T v) { v.re; };
+constexpr bool is_cplx = requires(T v) {
+  v.re;
+};
 template <class T>
 constexpr bool is_short_float = has_short_parts<T> && !is_cplx<T>;
 
@@ -90,48 +89,6 @@ void through_int32(To* d, const From* s, int64_t n) {
   }
 }
 
-// ---- binary16: by hardware where the level has it; NaNs become quiet, and
-// narrow ones lose their payload, as in software
-float quiet(float v) {
-  return std::bit_cast<float>(std::bit_cast<uint32_t>(v) | (v != v ? 0x00400000u : 0u));
-}
-void half_to_float(float* d, const Half* s, int64_t n) {
-  int64_t i = 0;
-#ifdef __AVX512F__
-  for (; i + 16 <= n; i += 16)
-    _mm512_storeu_ps(d + i,
-                     _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(s + i))));
-#endif
-#ifdef __F16C__
-  for (; i + 8 <= n; i += 8)
-    _mm256_storeu_ps(d + i,
-                     _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(s + i))));
-#endif
-  for (; i < n; ++i) d[i] = quiet(s[i]);
-}
-void float_to_half(Half* d, const float* s, int64_t n) {
-  int64_t i = 0;
-#ifdef __AVX512DQ__
-  for (; i + 16 <= n; i += 16) {
-    __m512 v = _mm512_loadu_ps(s + i), plain = _mm512_and_ps(v, _mm512_set1_ps(-0.0f));
-    __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
-    v = _mm512_mask_or_ps(v, is_nan, plain, _mm512_castsi512_ps(_mm512_set1_epi32(0x7fc00000)));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(d + i), _mm512_cvtps_ph(v, 0));
-  }
-#endif
-#ifdef __F16C__
-  const __m256 sign = _mm256_set1_ps(-0.0f),
-               nan = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fc00000));
-  for (; i + 8 <= n; i += 8) {
-    __m256 v = _mm256_loadu_ps(s + i);
-    __m256 plain = _mm256_or_ps(_mm256_and_ps(v, sign), nan);
-    v = _mm256_blendv_ps(v, plain, _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(d + i), _mm256_cvtps_ph(v, 0));
-  }
-#endif
-  each(d + i, s + i, n - i);
-}
-
 template <class To, class From>
 void run(To* d, const From* s, int64_t n);
 
@@ -163,9 +120,9 @@ void run(To* d, const From* s, int64_t n) {
   else if constexpr (is_cplx<To> && is_cplx<From>)
     run_parts(d, s, n);
   else if constexpr (std::is_same_v<From, Half> && std::is_same_v<To, float>)
-    half_to_float(d, s, n);
+    widen(d, s, n);
   else if constexpr (std::is_same_v<From, float> && std::is_same_v<To, Half>)
-    float_to_half(d, s, n);
+    narrow(d, s, n);
   else if constexpr (has_short_parts<From> && !std::is_same_v<To, widened_type<From>>)
     through<widened_type<From>>(d, s, n);
   else if constexpr (has_short_parts<To> && !std::is_same_v<From, widened_type<To>>)

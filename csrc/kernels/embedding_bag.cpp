@@ -1,6 +1,7 @@
 // Bags of rows of a table: their sums, means and maxima, without a copy of the rows. A bag is a run
 // of `indices`; bags begin at `starts`, or all have one size where that is null.
 #include "core/allocator.h"
+#include "kernels/short_floats.h"
 #include "kernels/vectors.h"
 #include "plan/copy.h"
 #include "plan/parallel.h"
@@ -51,20 +52,33 @@ void column_blocks(int64_t columns, Use&& use) {
   for (; columns - at >= 4 * V; at += 4 * V) use.template operator()<4>(at, 4 * V);
   for (; at < columns; at += V) use.template operator()<1>(at, std::min(V, columns - at));
 }
-// Of a row; behind its end stands the next one, or the end of all.
-template <int N, class T>
-[[gnu::always_inline]] inline void load_columns(const T* from, const T* end, Vector<T> (&v)[N]) {
-  if (end - from >= N * kLanes<T>) [[likely]]
+// Of a row; behind its end stands the next one, or the end of all. S: as they are stored.
+template <int N, class T, class S>
+[[gnu::always_inline]] inline void load_columns(const S* from, const S* end, Vector<T> (&v)[N]) {
+  constexpr int64_t kAll = N * kLanes<T>;
+  if constexpr (!std::is_same_v<S, T>) {
+    if (end - from >= kAll) [[likely]]
+      widen(reinterpret_cast<T*>(v), from, kAll);
+    else
+      widen(reinterpret_cast<T*>(v), from, end - from);
+  } else if (end - from >= kAll) [[likely]] {
     for (int i = 0; i < N; ++i) v[i] = load_vector(from + i * kLanes<T>);
-  else
+  } else {
     __builtin_memcpy(v, from, (end - from) * sizeof(T));
+  }
 }
-template <int N, class T>
-[[gnu::always_inline]] inline void store_columns(T* to, int64_t width, const Vector<T> (&v)[N]) {
-  if (width == N * kLanes<T>)
-    __builtin_memcpy(to, v, sizeof v);
+template <int N, class T, class S>
+[[gnu::always_inline]] inline void store_columns(S* to, int64_t width, const Vector<T> (&v)[N]) {
+  constexpr int64_t kAll = N * kLanes<T>;
+  S row[kAll];
+  if constexpr (!std::is_same_v<S, T>)
+    narrow(row, reinterpret_cast<const T*>(v), kAll);
   else
-    __builtin_memcpy(to, v, width * sizeof(T));
+    __builtin_memcpy(row, v, sizeof v);
+  if (width == kAll)
+    __builtin_memcpy(to, row, sizeof row);
+  else
+    __builtin_memcpy(to, row, width * sizeof(S));
 }
 
 int64_t bag_grain(const Bags& bags, int64_t columns) {
@@ -72,10 +86,11 @@ int64_t bag_grain(const Bags& bags, int64_t columns) {
   return 16384 / (columns * (size + 1) + 1) + 1;
 }
 
-template <class T>
-void sum_bags(const Bags& bags, const T* table, int64_t columns, const T* scales, bool mean,
-              T* out) {
-  const T* end_of_table = table + bags.rows * columns;
+// In T, of rows stored as S.
+template <class T, class S>
+void sum_bags(const Bags& bags, const S* table, int64_t columns, const T* scales, bool mean,
+              S* out) {
+  const S* end_of_table = table + bags.rows * columns;
   const int64_t *row = bags.row, padding = bags.padding;
   parallel_for(bags.count, bag_grain(bags, columns), [=, &bags](int64_t from, int64_t to) {
     for (int64_t b = from; b < to; ++b) {
@@ -85,12 +100,12 @@ void sum_bags(const Bags& bags, const T* table, int64_t columns, const T* scales
         Vector<T> sums[N] = {}, v[N] = {};
         for (int64_t k = begin; k < end; ++k) {
           if (row[k] == padding) continue;
-          load_columns(table + row[k] * columns + at, end_of_table, v);
+          load_columns<N, T>(table + row[k] * columns + at, end_of_table, v);
           for (int i = 0; i < N; ++i) sums[i] += scales ? v[i] * scales[k] : v[i];
         }
         if (mean)
           for (auto& s : sums) s /= divide;
-        store_columns(out + b * columns + at, width, sums);
+        store_columns<N, T>(out + b * columns + at, width, sums);
       });
     }
   });
@@ -140,34 +155,34 @@ void dot_bags(const Bags& bags, const T* grad, const T* table, int64_t columns, 
 }
 
 // The largest of each column and the row that it is in: the first one; -1 in an empty bag.
-template <class T>
-void largest_of_bags(const Bags& bags, const T* table, int64_t columns, T* out, int64_t* where) {
+template <class T, class S>
+void largest_of_bags(const Bags& bags, const S* table, int64_t columns, S* out, int64_t* where) {
   using Places = decltype(Vector<T>{} < Vector<T>{});
-  const T* end_of_table = table + bags.rows * columns;
+  const S* end_of_table = table + bags.rows * columns;
   parallel_for(bags.count, bag_grain(bags, columns), [&](int64_t from, int64_t to) {
     for (int64_t b = from; b < to; ++b) {
       int64_t begin = bags.begin(b);
       const int64_t end = bags.begin(b + 1);
       while (begin < end && !bags.kept(begin)) ++begin;
       if (begin == end) {
-        std::fill_n(out + b * columns, columns, T{});
+        std::fill_n(out + b * columns, columns, S{});
         std::fill_n(where + b * columns, columns, int64_t{-1});
         continue;
       }
       column_blocks<T>(columns, [&]<int N>(int64_t at, int64_t width) {
         Vector<T> top[N] = {}, v[N] = {};
         Places places[N] = {};
-        load_columns(table + bags.row[begin] * columns + at, end_of_table, top);
+        load_columns<N, T>(table + bags.row[begin] * columns + at, end_of_table, top);
         for (int64_t k = begin + 1; k < end; ++k) {
           if (!bags.kept(k)) continue;
-          load_columns(table + bags.row[k] * columns + at, end_of_table, v);
+          load_columns<N, T>(table + bags.row[k] * columns + at, end_of_table, v);
           const auto here = static_cast<std::remove_cvref_t<decltype(places[0][0])>>(k - begin);
           for (int i = 0; i < N; ++i) {
             places[i] = v[i] > top[i] ? Places{} + here : places[i];
             top[i] = v[i] > top[i] ? v[i] : top[i];
           }
         }
-        store_columns(out + b * columns + at, width, top);
+        store_columns<N, T>(out + b * columns + at, width, top);
         for (int64_t i = 0; i < width; ++i)
           where[b * columns + at + i] = bags.row[begin + places[i / kLanes<T>][i % kLanes<T>]];
       });
@@ -175,13 +190,30 @@ void largest_of_bags(const Bags& bags, const T* table, int64_t columns, T* out, 
   });
 }
 
+// What rows of this dtype are summed in.
+DType sums_dtype(DType rows) { return rows == DType::F64 ? DType::F64 : DType::F32; }
+
+// run<T, S>() for rows stored as S and summed in T.
 template <class Run>
-void with_reals(const Call& c, Run&& run) {
-  c.out(0).dtype == DType::F64 ? run.template operator()<double>()
-                               : run.template operator()<float>();
+void with_rows(DType rows, Run&& run) {
+  if (rows == DType::F64) return run.template operator()<double, double>();
+  if (rows == DType::F16) return run.template operator()<float, Half>();
+  if (rows == DType::BF16) return run.template operator()<float, BFloat16>();
+  run.template operator()<float, float>();
+}
+// run<T>(of out or of a copy to sum in).
+template <class Run>
+void with_sums(Tensor& out, Run&& run) {
+  DType sums = sums_dtype(out.dtype);
+  Ref<Tensor> to = out.dtype == sums ? Ref<Tensor>::share(&out) : empty(out.sizes(), sums);
+  {
+    Unlocked unlocked(out.numel);
+    sums == DType::F64 ? run(to->data<double>()) : run(to->data<float>());
+  }
+  if (to.get() != &out) copy_into(out, *to);
 }
 Ref<Tensor> scales_of(const Call& c, int i) {
-  return c.has(i) ? contiguous_as(c.tensor(i), c.out(0).dtype) : Ref<Tensor>();
+  return c.has(i) ? contiguous_as(c.tensor(i), sums_dtype(c.out(0).dtype)) : Ref<Tensor>();
 }
 
 // _bag_sum(weight, indices, starts, scales, bags, padding, mean)
@@ -192,9 +224,9 @@ void sum_run(Call& c) {
   Ref<Tensor> table = contiguous(c.tensor(0)), scales = scales_of(c, 3);
   Bags bags(c, 1, c.integer(4), c.integer(5), table->size(0));
   Unlocked unlocked(bags.indices->numel * table->size(1));
-  with_reals(c, [&]<class T>() {
-    sum_bags(bags, table->data<T>(), table->size(1), scales ? scales->data<T>() : nullptr,
-             c.flag(6), c.out(0).data<T>());
+  with_rows(c.out(0).dtype, [&]<class T, class S>() {
+    sum_bags<T>(bags, table->data<S>(), table->size(1), scales ? scales->data<T>() : nullptr,
+                c.flag(6), c.out(0).data<S>());
   });
 }
 
@@ -203,23 +235,23 @@ void scatter_infer(Call& c) {
   c.add_out(SizeVec{c.integer(4), c.tensor(0).size(1)}, c.tensor(0).dtype);
 }
 void scatter_run(Call& c) {
-  Ref<Tensor> grad = contiguous(c.tensor(0)), scales = scales_of(c, 3);
+  DType sums = sums_dtype(c.out(0).dtype);
+  Ref<Tensor> grad = contiguous_as(c.tensor(0), sums), scales = scales_of(c, 3);
   Bags bags(c, 1, grad->size(0), c.integer(5), c.integer(4));
-  Unlocked unlocked(bags.indices->numel * grad->size(1));
-  with_reals(c, [&]<class T>() {
+  with_sums(c.out(0), [&]<class T>(T* out) {
     scatter_bags(bags, grad->data<T>(), grad->size(1), scales ? scales->data<T>() : nullptr,
-                 c.flag(6), c.out(0).data<T>());
+                 c.flag(6), out);
   });
 }
 
 // _bag_dot(grad, weight, indices, starts, padding)
 void dot_infer(Call& c) { c.add_out(c.tensor(2).sizes(), c.tensor(0).dtype); }
 void dot_run(Call& c) {
-  Ref<Tensor> grad = contiguous(c.tensor(0)), table = contiguous(c.tensor(1));
+  DType sums = sums_dtype(c.out(0).dtype);
+  Ref<Tensor> grad = contiguous_as(c.tensor(0), sums), table = contiguous_as(c.tensor(1), sums);
   Bags bags(c, 2, grad->size(0), c.integer(4), table->size(0));
-  Unlocked unlocked(bags.indices->numel * table->size(1));
-  with_reals(c, [&]<class T>() {
-    dot_bags(bags, grad->data<T>(), table->data<T>(), table->size(1), c.out(0).data<T>());
+  with_sums(c.out(0), [&]<class T>(T* out) {
+    dot_bags(bags, grad->data<T>(), table->data<T>(), table->size(1), out);
   });
 }
 
@@ -233,9 +265,9 @@ void max_run(Call& c) {
   Ref<Tensor> table = contiguous(c.tensor(0));
   Bags bags(c, 1, c.integer(3), c.integer(4), table->size(0));
   Unlocked unlocked(bags.indices->numel * table->size(1));
-  with_reals(c, [&]<class T>() {
-    largest_of_bags(bags, table->data<T>(), table->size(1), c.out(0).data<T>(),
-                    c.out(1).data<int64_t>());
+  with_rows(c.out(0).dtype, [&]<class T, class S>() {
+    largest_of_bags<T>(bags, table->data<S>(), table->size(1), c.out(0).data<S>(),
+                       c.out(1).data<int64_t>());
   });
 }
 

@@ -4,6 +4,7 @@
 #include "kernels/kept.h"
 #include "kernels/layouts.h"
 #include "kernels/norm.h"
+#include "kernels/short_floats.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -67,11 +68,29 @@ void channel_map(const BatchLayout& l, int64_t begin, int64_t end, F f) {
   }
 }
 
-template <class T>
+// out[i] = f(i), kept as S.
+template <class T, class S, class F>
+void write_run(S* out, int64_t begin, int64_t end, F f) {
+  if constexpr (std::is_same_v<S, T>) {
+    for (int64_t i = begin; i < end; ++i) out[i] = f(i);
+  } else {
+    constexpr int64_t kPiece = 256;
+    T piece[kPiece];
+    for (int64_t i = begin; i < end; i += kPiece) {
+      const int64_t n = std::min(kPiece, end - i);
+      for (int64_t j = 0; j < n; ++j) piece[j] = f(i + j);
+      narrow(out + i, piece, n);
+    }
+  }
+}
+
+// Computed in T, with an output kept as S.
+template <class T, class S>
 struct BatchNorm {
   BatchLayout l;
   const T *x, *weight, *bias, *running_mean, *running_var;
-  T *out, *mean, *rstd;
+  S* out;
+  T *mean, *rstd;
   std::vector<double> average, variance;
   bool training;
   double eps;
@@ -110,10 +129,16 @@ struct BatchNorm {
       scale[c - begin] = rstd[c] * (weight ? weight[c] : T(1));
       shift[c - begin] = (bias ? bias[c] : T(0)) - mean[c] * scale[c - begin];
     }
-    const T *px = x, *s = scale.data(), *b = shift.data();
-    T* to = out;
-    channel_map(l, begin, end,
-                [=](int64_t c, int64_t i) { to[i] = px[i] * s[c - begin] + b[c - begin]; });
+    const T *px = x, *s = scale.data() - begin, *b = shift.data() - begin;
+    for (int64_t n = 0; n < l.outer; ++n) {
+      const int64_t row = n * l.channels * l.inner;
+      if (l.inner == 1)
+        write_run<T>(out, row + begin, row + end,
+                     [=](int64_t i) { return px[i] * s[i - row] + b[i - row]; });
+      for (int64_t c = begin; l.inner > 1 && c < end; ++c)
+        write_run<T>(out, row + c * l.inner, row + (c + 1) * l.inner,
+                     [=, by = s[c], to = b[c]](int64_t i) { return px[i] * by + to; });
+    }
   }
 };
 
@@ -183,28 +208,28 @@ DType statistics_dtype(const Call& c) {
   return c.tensor(0).dtype;
 }
 
-template <class T>
+template <class T, class S>
 void forward_typed(Call& c, DType dtype) {
   Tensor& x = c.tensor(0);
   bool last = is_channels_last(x), training = c.flag(5);
   BatchLayout l = layout(x, last);
   Ref<Tensor> in = in_order(x, dtype, last), p[4];
   for (int i = 0; i < 4; ++i) p[i] = in_dtype(c.tensor_or_null(i + 1), dtype);
-  Ref<Tensor> out = target_in_order(c.out(0), dtype, last);
-  BatchNorm<T> k{l,
-                 in->data<T>(),
-                 data_or_null<T>(p[0]),
-                 data_or_null<T>(p[1]),
-                 data_or_null<T>(p[2]),
-                 data_or_null<T>(p[3]),
-                 out->data<T>(),
-                 c.out(1).data<T>(),
-                 c.out(2).data<T>(),
-                 std::vector<double>(l.channels),
-                 std::vector<double>(l.channels),
-                 training,
-                 c.number(7),
-                 statistics_dtype(c)};
+  Ref<Tensor> out = target_in_order(c.out(0), dtype_of<S>, last);
+  BatchNorm<T, S> k{l,
+                    in->data<T>(),
+                    data_or_null<T>(p[0]),
+                    data_or_null<T>(p[1]),
+                    data_or_null<T>(p[2]),
+                    data_or_null<T>(p[3]),
+                    out->data<S>(),
+                    c.out(1).data<T>(),
+                    c.out(2).data<T>(),
+                    std::vector<double>(l.channels),
+                    std::vector<double>(l.channels),
+                    training,
+                    c.number(7),
+                    statistics_dtype(c)};
   {
     Unlocked unlocked(x.numel * 2);
     parallel_for(l.channels, l.grain(), [&](int64_t b, int64_t e) { k.channels(b, e); });
@@ -219,9 +244,9 @@ void forward_typed(Call& c, DType dtype) {
 void forward_run(Call& c) {
   DType dtype = norm_dtype(c.tensor(0).dtype);
   if (dtype == DType::F64)
-    forward_typed<double>(c, dtype);
+    forward_typed<double, double>(c, dtype);
   else
-    forward_typed<float>(c, dtype);
+    with_kept<float>(c.out(0).dtype, [&]<class S>() { forward_typed<float, S>(c, dtype); });
 }
 
 // _batch_norm_backward(grad, input, mean, rstd, weight, training) -> (grads of input, weight, bias)

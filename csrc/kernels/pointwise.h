@@ -2,6 +2,7 @@
 // it. To add a pointwise op: write one RL_UNARY/RL_BINARY/RL_TERNARY line in the scalar/
 // header of its family; the .cpp of that family includes it.
 #pragma once
+#include "kernels/short_floats.h"
 #include "plan/isa.h"
 #include "plan/pointwise.h"
 #include "scalar/lanes.h"
@@ -19,6 +20,8 @@ constexpr int kFloat8 = 8192;  // no compute type: 8-bit floats are served as we
 // No compute type: floats go by math::Lanes, always or only where these hold tables of 16. The
 // functor is written for T = Lanes as well: 1, not T(1), and functions that have such an overload.
 constexpr int kByLanes = 16384, kByTables = 32768;
+constexpr int kSignBit =
+    65536;  // no compute type: 16-bit floats by their bits, as Half and BFloat16
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
 
@@ -94,6 +97,77 @@ constexpr int kLanesHere = kByLanes;
 constexpr int kLanesHere = 0;
 #endif
 
+// The same for 16-bit floats S, by pieces that stay in registers between conversions; the last one
+// is filled up.
+constexpr int64_t kShortPiece = 32;
+constexpr int kShortLanes = RL_CHEAP ? 8 : 16;  // cheap ones are compiled for vectors of 256 bits
+template <class Fn, class S, int Inputs, int Params, bool Spread>
+[[gnu::flatten]] void short_block(void* const* ptr, int64_t n, const Scalar* params) {
+  using Out = decltype(Fn::template apply<float>(0, 0, 0, 0, 0, 0));
+  using Stored = std::conditional_t<std::is_same_v<Out, float>, S, Out>;
+  const float p = Params > 0 ? params[0].to<float>() : 0,
+              q = Params > 1 ? params[1].to<float>() : 0;
+  const float r = Params > 2 ? params[2].to<float>() : 0;
+  const float one = Spread ? *static_cast<const float*>(ptr[2]) : 0;
+  const float two = Spread && Inputs > 2 ? *static_cast<const float*>(ptr[3]) : one;
+  auto from = [ptr](int k) { return static_cast<const S*>(ptr[k]); };
+  auto piece = [=](Stored* to, const S* a, const S* b, const S* c) {
+    float x[kShortPiece], y[kShortPiece], z[kShortPiece];
+    Out out[kShortPiece];
+    widen<kShortLanes>(x, a, kShortPiece);
+    if (!Spread && Inputs > 1) widen<kShortLanes>(y, b, kShortPiece);
+    if (!Spread && Inputs > 2) widen<kShortLanes>(z, c, kShortPiece);
+    for (int64_t i = 0; i < kShortPiece; ++i)
+      out[i] = Fn::template apply<float>(x[i],
+                                         Spread       ? one
+                                         : Inputs > 1 ? y[i]
+                                                      : x[i],
+                                         Spread       ? two
+                                         : Inputs > 2 ? z[i]
+                                                      : x[i],
+                                         p, q, r);
+    if constexpr (std::is_same_v<Out, float>)
+      narrow<kShortLanes>(to, out, kShortPiece);
+    else
+      __builtin_memcpy(to, out, sizeof out);
+  };
+  auto* o = static_cast<Stored*>(ptr[0]);
+  const S *a = from(1), *b = from(Inputs > 1 && !Spread ? 2 : 1),
+          *c = from(Inputs > 2 && !Spread ? 3 : 1);
+  int64_t i = 0;
+  for (; i + kShortPiece <= n; i += kShortPiece) piece(o + i, a + i, b + i, c + i);
+  if (i == n) return;
+  S rest[3][kShortPiece] = {};
+  Stored out[kShortPiece];
+  const auto bytes = static_cast<size_t>(n - i) * sizeof(S);
+  __builtin_memcpy(rest[0], a + i, bytes);
+  __builtin_memcpy(rest[1], b + i, bytes);
+  __builtin_memcpy(rest[2], c + i, bytes);
+  piece(out, rest[0], rest[1], rest[2]);
+  __builtin_memcpy(o + i, out, static_cast<size_t>(n - i) * sizeof(Stored));
+}
+
+// Cheap functors without loops of their own have such blocks, where conversions are instructions.
+template <class Fn, int Inputs, int Params, int Types, class S>
+constexpr void add_short([[maybe_unused]] PointwiseKernel& k, [[maybe_unused]] int at) {
+  [[maybe_unused]] constexpr bool own_loop =
+      requires(const float* a, float* o) { Fn::template run<float>(a, o, 0); } ||
+      requires(const float* a, float* o) { Fn::template run<float>(a, a, o, 0); } ||
+      requires(const float* a, float* o) { Fn::template run<float>(a, a, o, 0, 0, 0); };
+#ifdef __F16C__
+  constexpr bool converts = true;
+#else
+  constexpr bool converts = false;
+#endif
+  if constexpr ((Types & kSignBit) != 0) {
+    k.of_short[at] = block<Fn, S, Inputs, Params>;
+  } else if constexpr (converts && RL_CHEAP && !own_loop && !(Types & kLanesHere)) {
+    k.of_short[at] = short_block<Fn, S, Inputs, Params, false>;
+    if constexpr ((Types & kSpread) != 0)
+      k.spread_short[at] = short_block<Fn, S, Inputs, Params, true>;
+  }
+}
+
 template <class Fn, class T, int Inputs, int Params>
 constexpr void add_type(PointwiseKernel& k, Compute c) {
   using Out = decltype(Fn::template apply<T>(T{}, T{}, T{}, T{}, T{}, T{}));
@@ -123,6 +197,10 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
   }
   if constexpr ((types & kF) && (Types & kLanesHere))
     k.fn[static_cast<int>(Compute::F)] = lanes_block<Fn, Inputs, Params>;
+  if constexpr ((types & kF) != 0) {
+    add_short<Fn, Inputs, Params, Types, Half>(k, 0);
+    add_short<Fn, Inputs, Params, Types, BFloat16>(k, 1);
+  }
   k.cheap = RL_CHEAP;
   k.demands = static_cast<uint8_t>(Types % kFloat8 / kDemand);
   return k;

@@ -113,16 +113,42 @@ void average_row(const AveragePlan& p, const T* x, T* out, int64_t i, int64_t j,
   for (int64_t k = 0; k < w.out; ++k) out[k] /= by[k];
 }
 
+// Does each element lie in one window at most?
+bool apart(const PoolPlan& p) {
+  return std::all_of(p.axis, p.axis + 3, [](const PoolAxis& a) { return a.kernel <= a.stride; });
+}
+
+// Adds a row of shares to a row of their windows, rounding after every sum: in the order of
+// windows.
+template <class S, class T>
+void add_rounded(const PoolAxis& w, const T* share, T* x) {
+  with_stride(w.stride, [&](auto stride) {
+    for (int64_t c = w.kernel - 1; c >= 0; --c) {
+      auto [first, last] = inside(w, c);
+      T* to = x + c - w.pad;
+#pragma GCC ivdep
+      for (int64_t k = first; k < last; ++k) to[k * stride] = kept_as<S>(to[k * stride] + share[k]);
+    }
+  });
+}
+
 // The adjoint: what a row of outputs gives to each row of its windows, made once and added to all.
-template <class T>
+template <class S, class T>
 void spread_rows(const AveragePlan& p, const T* g, T* x) {
   const auto& [d, h, w] = p.pool.axis;
+  const bool rounds = !std::is_same_v<S, T> && !apart(p.pool);
   Divisors<T> divisors(p);
   std::vector<T> share(w.out), line(w.in);
   for (int64_t i = 0; i < d.out; ++i)
     for (int64_t j = 0; j < h.out; ++j, g += w.out) {
       const T* by = divisors.of(i, j);
-      for (int64_t k = 0; k < w.out; ++k) share[k] = g[k] / by[k];
+      for (int64_t k = 0; k < w.out; ++k) share[k] = kept_as<S>(g[k] / by[k]);
+      if (rounds) {
+        for (int64_t a = d.start[i]; a < d.end[i]; ++a)
+          for (int64_t b = h.start[j]; b < h.end[j]; ++b)
+            add_rounded<S>(w, share.data(), x + (a * h.in + b) * w.in);
+        continue;
+      }
       std::fill(line.begin(), line.end(), T(0));
       with_stride(w.stride, [&](auto stride) {
         for (int64_t c = 0; c < w.kernel; ++c) {
@@ -175,7 +201,7 @@ void average_plane(const AveragePlan& p, const T* x, T* out) {
 template <class S, class T>
 void spread_plane(const AveragePlan& p, const T* g, T* x) {
   std::fill_n(x, p.pool.in_plane(), T(0));
-  if (std::is_same_v<S, T> && by_rows(p)) return spread_rows(p, g, x);
+  if (by_rows(p)) return spread_rows<S>(p, g, x);
   each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
     if (!by) return;
     T share = p.shared<S>(g[n], i, j, k);
@@ -190,10 +216,12 @@ template <class T>
 [[gnu::noinline]] void average_whole(const T* x, int64_t size, T* out, int64_t planes) {
   for (int64_t n = 0; n < planes; ++n, x += size) out[n] = run_sum(x, size) / static_cast<T>(size);
 }
-template <class T>
-[[gnu::noinline]] void spread_whole(const T* g, int64_t size, T* x, int64_t planes) {
-  for (int64_t n = 0; n < planes; ++n, x += size) std::fill_n(x, size, g[n] / static_cast<T>(size));
+template <class S, class T>
+[[gnu::noinline]] void spread_whole(const T* g, int64_t size, S* x, int64_t planes) {
+  for (int64_t n = 0; n < planes; ++n, x += size)
+    std::fill_n(x, size, static_cast<S>(g[n] / static_cast<T>(size)));
 }
+bool one_window(const PoolPlan& p) { return !p.fixed && p.out_plane() == 1 && p.in_plane() > 0; }
 
 // The choice must not depend on how many planes a thread has: sums may round otherwise.
 bool short_rows(const PoolPlan& p) {
@@ -236,8 +264,10 @@ void average_short(const AveragePlan& p, const T* x, T* out, int64_t planes) {
 template <class S, class T>
 void average_planes(const AveragePlan& p, bool backward, const T* from, T* to, int64_t planes) {
   int64_t ins = p.pool.in_plane(), outs = p.pool.out_plane();
-  if (std::is_same_v<S, T> && !p.pool.fixed && outs == 1 && ins > 0)
-    return backward ? spread_whole(from, ins, to, planes) : average_whole(from, ins, to, planes);
+  if (!backward && one_window(p.pool) && (std::is_same_v<S, T> || p.pool.dims < 3))
+    return average_whole(from, ins, to, planes);
+  if constexpr (std::is_same_v<S, T>)
+    if (backward && one_window(p.pool)) return spread_whole(from, ins, to, planes);
   const bool few = short_windows(p.pool) && (std::is_same_v<S, T> || p.pool.dims < 3);
   if (!backward && (few || short_rows(p.pool))) return average_short(p, from, to, planes);
   for (int64_t n = 0; n < planes; ++n)
@@ -370,6 +400,20 @@ void run_last(const AveragePlan& p, bool backward, const T* from, T* to, int64_t
   });
 }
 
+// Of windows that are whole planes, without a copy in the compute type: false if out has gaps.
+template <class T>
+bool run_spread_whole(const AveragePlan& p, const T* g, Tensor& out) {
+  if (!one_window(p.pool) || !out.contiguous) return false;
+  Unlocked unlocked(out.numel);
+  with_kept<T>(out.dtype, [&]<class S>() {
+    parallel_for(p.pool.planes, plane_grain(p.pool.in_plane()), [&](int64_t n, int64_t end) {
+      const int64_t size = p.pool.in_plane();
+      spread_whole(g + n, size, out.data<S>() + n * size, end - n);
+    });
+  });
+  return true;
+}
+
 void run_average(Call& c, const AveragePlan& p, bool backward) {
   Tensor &from = c.tensor(0), &out = c.out(0);
   if (!out.numel) return;
@@ -377,7 +421,12 @@ void run_average(Call& c, const AveragePlan& p, bool backward) {
   const bool volumes = !p.pool.fixed && p.pool.dims == 3;  // whose sums are rounded
   const bool last = from.ndim == p.pool.dims + 2 && is_channels_last(backward ? out : from) &&
                     !is_integral(compute) && (backward || !volumes || compute == from.dtype);
-  Ref<Tensor> in = in_order(from, compute, last), to = target_in_order(out, compute, last);
+  Ref<Tensor> in = in_order(from, compute, last);
+  bool done = false;
+  if (backward && !last)
+    pool_dispatch(compute, [&]<class T>() { done = run_spread_whole(p, in->data<T>(), out); });
+  if (done) return;
+  Ref<Tensor> to = target_in_order(out, compute, last);
   int64_t ins = p.pool.in_plane(), outs = p.pool.out_plane();
   {
     Unlocked unlocked(p.pool.planes * ins);

@@ -291,10 +291,13 @@ template <class T>
 void pick(const Terms& t, const Lines& l, const T* x, T* out) {
   const auto* index = t.index->data<int64_t>();
   parallel_for(l.outer, plane_grain(l.outputs * l.inner), [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n)
-      for (int64_t i = 0; i < l.outputs; ++i)
-        std::copy_n(x + (n * l.inputs + index[i]) * l.inner, l.inner,
-                    out + (n * l.outputs + i) * l.inner);
+    for (int64_t n = begin; n < end; ++n) {
+      const T* from = x + n * l.inputs * l.inner;
+      T* to = out + n * l.outputs * l.inner;
+      for (int64_t i = 0; l.inner == 1 && i < l.outputs; ++i) to[i] = from[index[i]];
+      for (int64_t i = 0; l.inner > 1 && i < l.outputs; ++i)
+        std::copy_n(from + index[i] * l.inner, l.inner, to + i * l.inner);
+    }
   });
 }
 

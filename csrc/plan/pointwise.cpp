@@ -19,9 +19,9 @@ constexpr int64_t kCallByRow = 32;  // columns from which a row is worth a call 
 
 struct Plan {
   const PointwiseKernel& kernel;
-  BlockFn fn;
+  BlockFn fn, spread;
   Compute compute;
-  DType result;  // stored type of the functor's result
+  DType in, result;  // stored types of the functor's operands and result
   const Scalar* params;
   std::span<const PointwiseInput> inputs;
   Space space;
@@ -169,18 +169,34 @@ constexpr int64_t kDirectCols = 128;
 
 bool one_a_row(const Plan& p, int k) {
   const Operand& o = p.space.op[k];
-  return k == 2 && p.space.count == 3 && p.kernel.spread[static_cast<int>(p.compute)] &&
-         (!p.inputs[1].tensor || (o.dtype == stored(p.compute) && o.stride[p.space.dims - 1] == 0));
+  return k == 2 && p.space.count == 3 && p.spread &&
+         (!p.inputs[1].tensor || (o.dtype == p.in && o.stride[p.space.dims - 1] == 0));
 }
 
 bool direct_rows(const Plan& p) {
   const Space& s = p.space;
   if (s.size[s.dims - 1] < kDirectCols) return false;
   for (int k = 0; k < s.count; ++k) {
-    DType own = k ? stored(p.compute) : p.result;
+    DType own = k ? p.in : p.result;
     bool dense = s.op[k].dtype == own && s.op[k].stride[s.dims - 1] == item_size(own);
-    if (!dense && !s.op[k].constant && !(k && one_a_row(p, k))) return false;
+    bool block = s.op[k].constant && p.in == stored(p.compute);
+    if (!dense && !block && !(k && one_a_row(p, k))) return false;
   }
+  return true;
+}
+
+bool is_short(DType d) { return d == DType::F16 || d == DType::BF16; }
+
+// With the loops for 16-bit floats, which are taken where that is so.
+bool direct_short_rows(Plan& p) {
+  DType own = p.space.op[1].dtype;
+  if (p.compute != Compute::F || !p.kernel.of_short[0] || !is_short(own)) return false;
+  Plan of_short = p;
+  size_t at = own == DType::BF16;
+  of_short.fn = p.kernel.of_short[at], of_short.spread = p.kernel.spread_short[at];
+  of_short.in = own, of_short.result = p.result == DType::F32 ? own : p.result;
+  if (!direct_rows(of_short)) return false;
+  p.fn = of_short.fn, p.spread = of_short.spread, p.in = own, p.result = of_short.result;
   return true;
 }
 
@@ -188,7 +204,9 @@ void run_direct_rows(const Plan& p, TileShape tile, int64_t begin, int64_t end) 
   Scratch scratch;
   const Space& s = p.space;
   bool spread = s.count == 3 && one_a_row(p, 2);
-  BlockFn fn = spread ? p.kernel.spread[static_cast<int>(p.compute)] : p.fn;
+  BlockFn fn = spread ? p.spread : p.fn;
+  bool widens = spread && !s.op[2].constant && p.in != stored(p.compute);
+  alignas(16) char one[16];
   for (int k = 1; k < s.count; ++k)
     if (s.op[k].constant)
       fill_block(p.inputs[k - 1], p.compute, scratch.block[k], spread && k == 2 ? 1 : tile.cols);
@@ -196,6 +214,10 @@ void run_direct_rows(const Plan& p, TileShape tile, int64_t begin, int64_t end) 
     void* ptr[kMaxOperands];
     for (int k = 0; k < s.count; ++k)
       ptr[k] = s.op[k].constant ? static_cast<void*>(scratch.block[k]) : at[k];
+    if (widens) {
+      converter(p.in, stored(p.compute))(one, at[2], 1);
+      ptr[2] = one;
+    }
     if (p.streams) ptr[0] = scratch.block[0];
     fn(ptr, cols, p.params);
     if (p.streams) stream(at[0], scratch.block[0], cols * item_size(p.result));
@@ -266,9 +288,8 @@ struct Direct {
 };
 
 // False if it takes a walker. Blocks are made in `room`.
-bool take_operand(Direct& d, int k, const PointwiseInput& in, Compute compute, const Tensor& out,
-                  bool single, char*& room) {
-  DType want = stored(compute);
+bool take_operand(Direct& d, int k, const PointwiseInput& in, Compute compute, DType want,
+                  const Tensor& out, bool single, char*& room) {
   int64_t wide = item_size(want);
   const Tensor* t = in.tensor;
   d.item[k] = wide;
@@ -310,23 +331,51 @@ void stream_direct_part(const Direct& d, int64_t begin, int64_t end) {
   stream_pieces(d.at[0], d.item[0], begin, end, make);
 }
 
+// A functor's loop, and how that has its operands stored.
+struct Loop {
+  BlockFn fn;
+  bool spread;  // takes one element of each operand but the first, in the compute type
+  DType in, result;
+};
+
+// That of 16-bit floats if the tensors are such, otherwise the compute type's.
+Loop loop_of(const PointwiseKernel& k, Compute compute, const Tensor& out,
+             std::span<const PointwiseInput> inputs) {
+  auto c = static_cast<size_t>(compute);
+  bool spreads = out.numel > 1 && inputs.size() > 1 &&
+                 std::ranges::all_of(inputs.subspan(1), [](const PointwiseInput& in) {
+                   return !in.tensor || in.tensor->numel == 1;
+                 });
+  if (compute == Compute::F && k.of_short[0] && inputs[0].tensor &&
+      is_short(inputs[0].tensor->dtype)) {
+    DType own = inputs[0].tensor->dtype;
+    auto whole = [&](const PointwiseInput& in) {
+      return in.tensor && in.tensor->dtype == own && (in.tensor->numel > 1 || out.numel == 1);
+    };
+    BlockFn fn = (spreads ? k.spread_short : k.of_short)[own == DType::BF16];
+    if (fn && std::ranges::all_of(inputs.first(spreads ? 1 : inputs.size()), whole))
+      return {fn, spreads, own, k.result[c] == DType::F32 ? own : k.result[c]};
+  }
+  bool spread = spreads && k.spread[c];
+  return {spread ? k.spread[c] : k.fn[c], spread, stored(compute), k.result[c]};
+}
+
 bool run_direct(const PointwiseKernel& k, Compute compute, Tensor& out,
                 std::span<const PointwiseInput> inputs, const Scalar* params) {
-  int c = static_cast<int>(compute);
-  if (!out.contiguous || out.dtype != k.result[c]) return false;
+  if (!out.contiguous) return false;
+  const Loop loop = loop_of(k, compute, out, inputs);
+  if (out.dtype != loop.result) return false;
   alignas(64) char blocks[kMaxInputs * kBlockBytes], *room = blocks;
-  bool spread = k.spread[c] && out.numel > 1 && inputs.size() > 1 &&
-                std::ranges::all_of(inputs.subspan(1), [](const PointwiseInput& in) {
-                  return !in.tensor || in.tensor->numel == 1;
-                });
   Direct d;  // only what is used is set
-  d.fn = spread ? k.spread[c] : k.fn[c];
+  d.fn = loop.fn;
   d.params = params, d.count = static_cast<int>(inputs.size()) + 1;
   d.at[0] = static_cast<char*>(out.raw());
   d.item[0] = item_size(out.dtype);
   for (int i = 1; i < d.count; ++i) {
     const PointwiseInput& in = inputs[static_cast<size_t>(i - 1)];
-    if (!take_operand(d, i, in, compute, out, spread && i > 1, room)) return false;
+    bool single = loop.spread && i > 1;
+    DType want = single ? stored(compute) : loop.in;
+    if (!take_operand(d, i, in, compute, want, out, single, room)) return false;
   }
   if (out.numel <= kGrain) {
     run_direct_part(d, 0, out.numel);
@@ -362,7 +411,7 @@ void run_general(Plan& p, std::span<const PointwiseInput> inputs, const Tensor& 
   }
   p.streams =
       worth_streaming(p.kernel, out, inputs) && steps_of(p.space, 0).col == item_size(out.dtype);
-  bool direct = direct_rows(p);
+  bool direct = direct_short_rows(p) || direct_rows(p);
   TileShape tile = direct ? direct_tile(p) : tile_shape(p.space, widest(p));
   auto run = direct ? run_direct_rows : run_tiles;
   int64_t tiles = tile_count(p.space, tile);
@@ -443,7 +492,9 @@ void run_pointwise(const PointwiseKernel& k, Compute compute, Tensor& out,
   }
   Plan p{k,
          k.fn[static_cast<int>(compute)],
+         k.spread[static_cast<int>(compute)],
          compute,
+         stored(compute),
          k.result[static_cast<int>(compute)],
          params,
          inputs,

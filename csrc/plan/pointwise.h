@@ -48,8 +48,11 @@ struct PointwiseKernel {
   bool any_sign = false;           // in int64 right for uint64 too
   bool float8 = false;             // defined on 8-bit floats
   BlockFn spread[kComputes] = {};  // fn with single elements from ptr[2] on; may be null
-  uint8_t demands = 0;             // of PointwiseDemand
-  bool cheap = false;              // takes less time than moving its operands
+  // fn and spread of floats where the tensors are stored in float16 and bfloat16, but for
+  // `spread`'s single elements; may be null.
+  BlockFn of_short[2] = {}, spread_short[2] = {};
+  uint8_t demands = 0;  // of PointwiseDemand
+  bool cheap = false;   // takes less time than moving its operands
 };
 
 // What an op on operands of this dtype computes in: its own width where the functor has it.

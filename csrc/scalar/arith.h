@@ -3,6 +3,16 @@
 
 template <class T>
 constexpr bool is_cplx = requires(T v) { v.re; };
+// 16-bit floats, which only their sign's functors take as they are stored.
+template <class T>
+constexpr bool is_short = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+constexpr uint16_t kShortSign = 0x8000;
+template <class T>
+static inline T short_of(int bits) {
+  T v;
+  v.bits = static_cast<uint16_t>(bits);
+  return v;
+}
 template <class T>
 static inline bool truthy(T a) {
   if constexpr (is_cplx<T>)
@@ -121,14 +131,18 @@ using fmod_fn = of_division<Fmod>;
 RL_FUNCTOR(floor_divide, 2, 0, kI | kReal | kSmall)
 RL_FUNCTOR(remainder, 2, 0, kI | kReal | kSmall)
 RL_FUNCTOR(fmod, 2, 0, kI | kReal | kSmall)
-RL_UNARY(neg, kNumber | kSmall, {
-  if constexpr (std::is_integral_v<T>)
+RL_UNARY(neg, kNumber | kSmall | kSignBit, {
+  if constexpr (is_short<T>)
+    return short_of<T>(a.bits ^ kShortSign);
+  else if constexpr (std::is_integral_v<T>)
     return T(Wrap<T>(0) - Wrap<T>(a));
   else
     return -a;
 })
-RL_UNARY(abs, kAll | kSmall | kFloat8, {
-  if constexpr (std::is_same_v<T, bool>)
+RL_UNARY(abs, kAll | kSmall | kFloat8 | kSignBit, {
+  if constexpr (is_short<T>)
+    return short_of<T>(a.bits & ~kShortSign);
+  else if constexpr (std::is_same_v<T, bool>)
     return a;
   else if constexpr (std::is_integral_v<T>)
     return T(a < 0 ? Wrap<T>(0) - Wrap<T>(a) : Wrap<T>(a));
@@ -266,7 +280,12 @@ RL_TERNARY(lerp, kInexact | kDemand * kOneDType, {
     return std::fabs(c) < T(0.5) ? a + c * (b - a) : b - (b - a) * (T(1) - c);
 })
 RL_BINARY(hypot, kReal, { return math::hypot(a, b); })
-RL_BINARY(copysign, kReal, { return std::copysign(a, b); })
+RL_BINARY(copysign, kReal | kSignBit, {
+  if constexpr (is_short<T>)
+    return short_of<T>((a.bits & ~kShortSign) | (b.bits & kShortSign));
+  else
+    return std::copysign(a, b);
+})
 RL_BINARY(nextafter, kReal, {
   using U = typename math::Bits<T>::UInt;
   U bits = math::to_bits(a), away = (a < b) == (a > 0) ? U(1) : ~U(0);
@@ -348,8 +367,10 @@ RL_UNARY(isinf, kAll | kAnySign | kFloat8, {
   else
     return std::fabs(a) == std::numeric_limits<T>::infinity();
 })
-RL_UNARY(signbit, kOrdered, {
-  if constexpr (std::is_integral_v<T>)
+RL_UNARY(signbit, kOrdered | kSignBit, {
+  if constexpr (is_short<T>)
+    return (a.bits & kShortSign) != 0;
+  else if constexpr (std::is_integral_v<T>)
     return a < T(0);
   else
     return std::signbit(a);

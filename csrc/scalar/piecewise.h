@@ -6,6 +6,7 @@
 RL_BINARY(relu_backward, kReal, { return b > T(0) ? a : T(0); })
 RL_BINARY(sigmoid_backward, kReal, { return a * (b * (T(1) - b)); })
 RL_BINARY(tanh_backward, kReal, { return a * (T(1) - b * b); })
+RL_POINTWISE(leaky_relu, 1, 1, kReal, { return a > T(0) ? a : a * p; })
 RL_POINTWISE(leaky_relu_backward, 2, 1, kReal, { return b > T(0) ? a : a * p; })
 RL_BINARY(_prelu, kReal | kSpread, { return a > T(0) ? a : b * a; })
 RL_POINTWISE(hardtanh, 1, 2, kOrdered, {

@@ -39,7 +39,6 @@ RL_BINARY(logaddexp, kReal, {
 })
 RL_POINTWISE(softplus, 1, 2, kReal | kByLanes,
              { return a * p > q ? a : math::quotient(math::log1p_exp(a * p), p); })
-RL_POINTWISE(leaky_relu, 1, 1, kReal, { return a > T(0) ? a : a * p; })
 RL_POINTWISE(elu, 1, 3, kReal, { return a > T(0) ? a * q : math::expm1(a * r) * p * q; })
 RL_UNARY(log_sigmoid, kReal | kByLanes, { return math::log_sigmoid(a); })
 RL_BLOCK_UNARY(sin, kReal)

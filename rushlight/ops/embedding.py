@@ -241,9 +241,12 @@ def _bag_max_grad(given, weight_meta, rows):
 _bag_max.vjp(weight=_bag_max_grad)
 
 
+_BAG_TYPES = (rl.float32, rl.float64, rl.float16, rl.bfloat16)
+
+
 def _has_bag_kernel(weight, *others):
     given = [t for t in (weight, *others) if t is not None]
-    return weight.dtype in (rl.float32, rl.float64) and not any(map(is_wrapped, given))
+    return weight.dtype in _BAG_TYPES and not any(map(is_wrapped, given))
 
 
 def _check_bag_arguments(input, weight, mode, sparse, per_sample_weights):

@@ -48,6 +48,28 @@ def test_widths(mode, padding, columns, dtype):
     assert a.equal(embedding_bag(names, table, rl.tensor(OFFSETS), **rest))
 
 
+@pytest.mark.parametrize("mode", ["sum", "mean", "max", "scaled"])
+@pytest.mark.parametrize("padding", [None, 3])
+@pytest.mark.parametrize("columns", [1, 15, 16, 17, 64, 70, 130])
+@pytest.mark.parametrize("dtype", [rl.float16, rl.bfloat16])
+def test_16_bits_are_floats_rounded_once(mode, padding, columns, dtype):
+    scaled, mode = mode == "scaled", "sum" if mode == "scaled" else mode
+    table = rl.randn(9, columns, dtype=dtype, requires_grad=True)
+    scales = rl.randn(12, dtype=dtype, requires_grad=True) if scaled else None
+    given = rl.randn(4, columns).to(dtype)
+
+    def of(table, scales, given):
+        rest = {"mode": mode, "padding_idx": padding, "per_sample_weights": scales}
+        y = embedding_bag(rl.tensor(NAMES), table, rl.tensor(OFFSETS), **rest)
+        leaves = [table] if scales is None else [table, scales]
+        return [y, *rl.autograd.grad(y, leaves, given)]
+
+    wide = [None if t is None else t.detach().float().requires_grad_() for t in (table, scales)]
+    for got, want in zip(of(table, scales, given), of(*wide, given.float())):
+        assert got.dtype == dtype
+        assert got.equal(want.to(dtype))
+
+
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])
 @pytest.mark.parametrize("padding", [None, 3])
 def test_gradients_of_any_order(mode, padding):

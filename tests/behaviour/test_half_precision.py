@@ -191,3 +191,18 @@ def test_conversions_are_the_same_at_every_width(n):
             struct.unpack("<e", known)[0] if known else math.copysign(math.inf, v)
         )
     assert list(map(str, half.float().tolist())) == list(map(str, half.tolist()))
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("channels", [1, 3, 16, 33, 300])
+def test_batch_norm_rounds_its_output_once(dtype, channels):
+    mean, var, weight, bias = (rl.rand(channels).to(dtype) for _ in range(4))
+    for sizes in ((5, channels), (2, channels, 3, 7), (2, channels, 17, 31)):
+        x = rl.randn(sizes).to(dtype)
+        many = [x] if len(sizes) == 2 else [x, x.contiguous(memory_format=rl.channels_last)]
+        for given in many:
+            operands = (given, mean, var, weight, bias)
+            got = rl.nn.functional.batch_norm(*operands)
+            want = rl.nn.functional.batch_norm(*(t.float() for t in operands))
+            assert got.dtype == dtype and got.stride() == given.stride()
+            assert got.equal(want.to(dtype))

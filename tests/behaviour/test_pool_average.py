@@ -69,3 +69,39 @@ def test_what_is_not_finite_stays_in_its_windows():
     y = F.avg_pool2d(x, 2)
     assert y.isnan().nonzero().tolist() == [[0, 16, 0, 0]]
     assert y.isinf().nonzero().tolist() == [[0, 3, 1, 1]]
+
+
+def added_one_by_one(grad, size, kernel, stride, pad):
+    """Shares of windows added in the order of windows, rounded after every quotient and sum."""
+    x = rl.zeros(size, dtype=grad.dtype)
+    for i, row in enumerate(grad.unbind(0)):
+        for j, g in enumerate(row.unbind(0)):
+            at = [slice(max(k * stride - pad, 0), k * stride - pad + kernel) for k in (i, j)]
+            x[at[0], at[1]] = x[at[0], at[1]] + g / (kernel * kernel)
+    return x
+
+
+@pytest.mark.parametrize("dtype", (rl.float16, rl.bfloat16))
+@pytest.mark.parametrize("kernel, stride, pad", ((2, 2, 0), (3, 1, 1), (3, 2, 1), (2, 3, 0)))
+def test_16_bit_gradients_of_fixed_windows(dtype, kernel, stride, pad):
+    for size in ((4, 11), (9, 16), (7, 37)):
+        x = rl.zeros(1, 1, *size, dtype=dtype, requires_grad=True)
+        y = F.avg_pool2d(x, kernel, stride, pad)
+        g = rl.randn(y.shape).to(dtype)
+        (got,) = rl.autograd.grad(y, x, g)
+        assert got[0, 0].equal(added_one_by_one(g[0, 0], size, kernel, stride, pad))
+
+
+@pytest.mark.parametrize("dtype", (rl.float16, rl.bfloat16))
+def test_16_bit_gradients_of_whole_planes(dtype):
+    for pool, sizes in (
+        (F.adaptive_avg_pool1d, (2, 3, 7)),
+        (F.adaptive_avg_pool2d, (2, 3, 5, 7)),
+        (F.adaptive_avg_pool3d, (2, 3, 3, 5, 7)),
+    ):
+        x = rl.zeros(sizes, dtype=dtype, requires_grad=True)
+        y = pool(x, 1)
+        g = rl.linspace(-0.7, 3.3, y.numel()).to(dtype).reshape(y.shape)
+        (got,) = rl.autograd.grad(y, x, g)
+        want = (g.float() / x[0, 0].numel()).to(dtype).expand(sizes)
+        assert got.equal(want)

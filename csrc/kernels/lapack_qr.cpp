@@ -115,7 +115,8 @@ constexpr int64_t kMostByRows = 100'000;  // elements of A and Q, so that they s
 
 template <class T>
 bool rows_do(int64_t m, int64_t n, int64_t cols) {
-  return !kIsComplex<T> && std::min(m, n) < kByRows && m * (n + cols) <= kMostByRows;
+  int64_t least = std::min(m, n);
+  return !kIsComplex<T> && least && least < kByRows && m * (n + cols) <= kMostByRows;
 }
 
 template <class T>

@@ -326,3 +326,13 @@ def test_long_matrices_by_way_of_square_ones(m, n, batch):
     broken[..., 0, 0] = float("nan")
     with pytest.raises(rl.linalg.LinAlgError, match="linalg.svd"):
         rl.linalg.svd(broken, full_matrices=False)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 9])
+def test_matrices_without_columns_have_whole_bases(n):
+    for _ in range(20):
+        spoiled = [rl.full((k,), float("nan")) for k in range(1, 130, 7)]
+        del spoiled  # memory that is taken next
+        assert rl.linalg.qr(rl.zeros(n, 0), "complete").Q.equal(rl.eye(n))
+        assert rl.linalg.svd(rl.zeros(n, 0)).U.equal(rl.eye(n))
+        assert rl.linalg.svd(rl.zeros(0, n)).Vh.equal(rl.eye(n))

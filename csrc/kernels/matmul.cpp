@@ -275,9 +275,17 @@ void scale_loop(T* p, int64_t n, T by) {
   for (int64_t i = 0; i < n; ++i) {
     if constexpr (std::is_same_v<T, bool>)
       p[i] = p[i] && by;
+    else if constexpr (std::is_integral_v<T>)  // which wraps
+      p[i] = static_cast<T>(static_cast<uint64_t>(p[i]) * static_cast<uint64_t>(by));
     else
       p[i] = static_cast<T>(p[i] * by);
   }
+}
+template <class T>
+void add_loop(T* p, const T* q, int64_t n) {
+  using Sum = std::conditional_t<std::is_integral_v<T>, uint64_t, T>;  // as above
+  for (int64_t i = 0; i < n; ++i)
+    p[i] = static_cast<T>(static_cast<Sum>(p[i]) + static_cast<Sum>(q[i]));
 }
 void scale(Tensor& t, const Scalar& by) {
   if (is_one(by)) return;
@@ -330,10 +338,8 @@ void add_product_run(Call& c) {
     Ref<Tensor> base = empty(product->sizes(), compute);
     copy_into(*base, self);
     scale(*base, beta);
-    dispatch(compute, [&]<class T>() {
-      T *p = product->data<T>(), *q = base->data<T>();
-      for (int64_t i = 0; i < product->numel; ++i) p[i] = static_cast<T>(p[i] + q[i]);
-    });
+    dispatch(compute,
+             [&]<class T>() { add_loop(product->data<T>(), base->data<T>(), product->numel); });
   }
   copy_into(c.out(0), *product);
 }

@@ -25,8 +25,8 @@ struct Bags {
     if (c.has(at + 1)) starts = contiguous_as(c.tensor(at + 1), DType::I64);
     for (int64_t b = 0; starts && b < count; ++b)
       RL_CHECK(begin(b) >= 0 && begin(b) <= begin(b + 1),
-               "embedding_bag: offsets must rise from 0 ", "to the number of indices, got ",
-               begin(b), " before ", begin(b + 1));
+               "embedding_bag: offsets must rise from 0 to the number of indices, got ", begin(b),
+               " before ", begin(b + 1));
     for (int64_t k = 0; k < indices->numel; ++k)
       if (static_cast<uint64_t>(row[k]) >= static_cast<uint64_t>(rows))
         fail(ErrorKind::Index, "embedding_bag: index out of range in self: ", row[k],

@@ -20,8 +20,7 @@ constexpr int kFloat8 = 8192;  // no compute type: 8-bit floats are served as we
 // No compute type: floats go by math::Lanes, always or only where these hold tables of 16. The
 // functor is written for T = Lanes as well: 1, not T(1), and functions that have such an overload.
 constexpr int kByLanes = 16384, kByTables = 32768;
-constexpr int kSignBit =
-    65536;  // no compute type: 16-bit floats by their bits, as Half and BFloat16
+constexpr int kSignBit = 65536;  // no compute type: Half and BFloat16 by their bits
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
 

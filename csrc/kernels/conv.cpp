@@ -230,13 +230,20 @@ bool is_depthwise(const ConvGeometry& g) {
 }
 // Where fewer multiplications are worth the transforms: enough channels, and tiles of 4 x 4 outputs
 // that are filled and enough for the transforms of the kernel. Measured with AVX2 and AVX-512.
-bool pays_by_winograd(const ConvGeometry& g) {
+bool pays_by_winograd(ConvPart part, const ConvGeometry& g) {
   constexpr int64_t kChannels = 16, kTiles = 8, kFilled = 8;
-  bool plain = g.dims == 2 && g.groups == 1 && std::min(g.in_channels, g.out_channels) >= kChannels;
+  int64_t stride = g.stride[2], taps = (g.kernel[2] + stride - 1) / stride;  // of each parity
+  bool plain = g.dims == 2 && g.groups == 1 && stride <= 2 && (taps == 2 || taps == 3);
+  // Kernels of 3 meet one element of a parity: mostly zeros. Gradients are taken to the points
+  // once for each parity.
+  plain &= stride == 1 || g.kernel[2] > 3;
+  int64_t fewest = part == ConvPart::Input ? kChannels * stride : kChannels;
+  plain &= g.in_channels >= fewest && g.out_channels >= kChannels;
   for (int d = 1; d < 3; ++d)
-    plain &= g.kernel[d] == 3 && g.stride[d] == 1 && g.dilation[d] == 1 && g.padding[d] <= 2;
+    plain &= (g.kernel[d] + stride - 1) / stride == taps && g.stride[d] == stride &&
+             g.dilation[d] == 1 && g.padding[d] <= stride * (taps - 1);
   int64_t tiles = g.batch * ((g.out[1] + 3) / 4) * ((g.out[2] + 3) / 4);
-  return plain && tiles >= kTiles && g.batch * g.out_numel() >= kFilled * tiles;
+  return plain && tiles >= kTiles * stride && g.batch * g.out_numel() >= kFilled * tiles;
 }
 
 // Where products over columns are faster than oneDNN: the columns are the image, no element of a
@@ -268,7 +275,8 @@ OwnWay own_way(ConvPart part, const ConvGeometry& g, DType dtype, bool last) {
   static const auto* table =
       static_cast<const ConvDirect*>(best_registered(Registration::OfConvDirect));
   bool is_float = dtype == DType::F32;
-  if (pays_by_winograd(g)) return {is_float ? table->winograd_f32 : table->winograd_f64, true};
+  if (pays_by_winograd(part, g))
+    return {is_float ? table->winograd_f32 : table->winograd_f64, true};
   if (is_depthwise(g) && !last) {
     // Lines that leave half of a vector empty are better left to oneDNN's vectors of channels.
     bool narrow = is_float && part != ConvPart::Weight && g.kernel[2] > 3 && g.out[2] < 8;
@@ -359,7 +367,8 @@ Ref<Tensor> as_images(const Tensor& t) {
 // Convolves lines that were dealt out with a kernel without gaps, if that is worth it.
 bool by_dealing(const Task& t) {
   ConvGeometry g = t.g;
-  if (g.dims != 2 || g.dilation[1] * g.dilation[2] == 1) return false;
+  if (g.dims != 2 || g.dilation[1] * g.dilation[2] == 1 || g.stride[1] * g.stride[2] > 1)
+    return false;
   for (int d = 1; d < 3; ++d) {
     int64_t by = std::exchange(g.dilation[d], 1);
     if (g.in[d] % by || g.padding[d] % by) return false;
@@ -367,7 +376,7 @@ bool by_dealing(const Task& t) {
   }
   constexpr int64_t kChannels = 32;  // worth the dealing where oneDNN has more than plain loops
   bool enough = std::min(g.in_channels, g.out_channels) >= kChannels;
-  if (!pays_by_winograd(g) || (!enough && t.part != ConvPart::Weight)) return false;
+  if (!pays_by_winograd(t.part, g) || (!enough && t.part != ConvPart::Weight)) return false;
   auto apart = [&](const Tensor* images) {
     return images ? as_images(*contiguous(*dealt(*images, t.g.dilation))) : Ref<Tensor>();
   };
@@ -378,63 +387,6 @@ bool by_dealing(const Task& t) {
   }
   Ref<Tensor> to = dealt(t.out, t.g.dilation), out = empty(to->sizes(), t.out.dtype);
   compute({t.part, g, x.get(), t.w, y.get(), t.bias, *as_images(*out), false});
-  copy_into(*to, *out);
-  return true;
-}
-
-// Every second line and column as channels: [N, C, H, W] as [N, C, 2, 2, H / 2, W / 2].
-Ref<Tensor> by_parity(const Tensor& t) {
-  Sizes st = t.strides();
-  return alias(t, SizeVec{t.size(0), t.size(1), 2, 2, t.size(2) / 2, t.size(3) / 2},
-               SizeVec{st[0], st[1], st[2], st[3], st[2] * 2, st[3] * 2}, t.offset);
-}
-Ref<Tensor> as_channels(const Tensor& t) {
-  SizeVec sizes = {t.size(0), t.size(1) * 4, t.size(4), t.size(5)};
-  return alias(t, sizes, strides_for(sizes, MemoryFormat::Contiguous), t.offset);
-}
-// The part of a kernel of 6 x 6 around the middle that a smaller one takes.
-Ref<Tensor> inner_kernel(const Tensor& whole, const ConvGeometry& g) {
-  Sizes st = whole.strides();
-  int64_t at = (2 - g.padding[1]) * st[2] + (2 - g.padding[2]) * st[3];
-  return alias(whole, SizeVec{whole.size(0), whole.size(1), g.kernel[1], g.kernel[2]},
-               SizeVec(st.begin(), st.end()), whole.offset + at);
-}
-
-// With stride 2 kernels of 4, 5 and 6 elements meet three of each parity: a convolution of four
-// times the channels with 3 x 3 kernels by way of points takes 9 multiplications for each channel
-// and output, not 16 to 36. False too where a result is not finite, whose kernel has no zeros.
-bool by_halving(const Task& t) {
-  constexpr int64_t kChannels = 16, kMost = 64;  // kMost: for the caches
-  ConvGeometry g = t.g;
-  bool fits = g.dims == 2 && g.groups == 1 && g.in_channels <= kMost;
-  fits &= std::min(g.in_channels, g.out_channels) >= kChannels;
-  for (int d = 1; d < 3; ++d) {
-    int64_t beyond = g.kernel[d] - 2 * g.padding[d];
-    fits &= g.kernel[d] >= 4 && g.kernel[d] <= 6 && (beyond == 1 || beyond == 2);
-    fits &= g.stride[d] == 2 && g.dilation[d] == 1 && g.in[d] == 2 * g.out[d];
-    g.in[d] /= 2, g.kernel[d] = 3, g.stride[d] = 1, g.padding[d] = 1;
-  }
-  g.in_channels *= 4;
-  if (!fits || !pays_by_winograd(g)) return false;
-  OwnWay own = own_way(t.part, g, t.dtype, false);
-  DType kept = t.w ? t.w->dtype : t.out.dtype;
-  Ref<Tensor> whole = empty(SizeVec{t.g.out_channels, t.g.in_channels, 6, 6}, kept);
-  Ref<Tensor> inner = inner_kernel(*whole, t.g);
-  std::memset(whole->raw(), 0, whole->numel * item_size(kept));
-  if (t.w) copy_into(*inner, *t.w);
-  Ref<Tensor> parts = by_parity(*whole), dense = contiguous(*parts), w = as_channels(*dense);
-  Ref<Tensor> x = t.x ? as_channels(*contiguous(*by_parity(*t.x))) : Ref<Tensor>();
-  if (t.part == ConvPart::Forward)
-    return Task{t.part, g, x.get(), w.get(), nullptr, t.bias, t.out, t.last}.by_own(own);
-  if (t.part == ConvPart::Weight) {
-    if (!Task{t.part, g, x.get(), nullptr, t.y, nullptr, *w, false}.by_own(own)) return false;
-    copy_into(*parts, *dense);
-    copy_into(t.out, *inner);
-    return true;
-  }
-  Ref<Tensor> to = by_parity(t.out), out = empty(to->sizes(), t.out.dtype);
-  Ref<Tensor> channels = as_channels(*out);
-  if (!Task{t.part, g, nullptr, w.get(), t.y, nullptr, *channels, false}.by_own(own)) return false;
   copy_into(*to, *out);
   return true;
 }
@@ -467,7 +419,7 @@ void compute(const Task& t) {
   if (any && by_bfloat16(t)) return;
   bool stepwise = t.part == ConvPart::Input && t.dtype != t.out.dtype;
   bool usual = any && !stepwise && (t.dtype == DType::F32 || t.dtype == DType::F64);
-  if (usual && (by_dealing(t) || by_halving(t))) return;
+  if (usual && by_dealing(t)) return;
   OwnWay own = usual ? own_way(t.part, g, t.dtype, t.last) : OwnWay{};
   if (own.run && t.by_own(own)) return;
   bool columns = !usual || t.dtype != DType::F32 || (!t.last && pays_by_columns(t.part, g));

@@ -289,7 +289,7 @@ bool is_result_finite(ConvPart part, const ConvGeometry& g, const ConvOperands& 
 
 template <class T, template <class> class Way>
 bool by(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
-  Way<T>(part, g, t).run();
+  Way<T>{part, g, t}.run();
   return is_result_finite<T>(part, g, t);
 }
 
@@ -303,8 +303,8 @@ bool by_depth(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
 }
 
 RL_REGISTER(OfConvDirect, isa_rank(RL_ISA_NAME),
-            ConvDirect{by<float, Direct>, by<double, Direct>, by<float, Winograd>,
-                       by<double, Winograd>, by_depth<float>, by_depth<double>});
+            ConvDirect{by<float, Direct>, by<double, Direct>, by<float, ByPoints>,
+                       by<double, ByPoints>, by_depth<float>, by_depth<double>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

@@ -4,6 +4,8 @@
 #pragma once
 #include <algorithm>
 
+#include "core/allocator.h"
+#include "kernels/conv.h"
 #include "kernels/parts.h"
 #include "kernels/transpose.h"
 #include "kernels/vectors.h"
@@ -25,39 +27,65 @@ void store_some(T* to, Vector<T> v, int64_t n) {
   __builtin_memcpy(to, &v, n * sizeof(T));
 }
 
-// Images in either order of memory.
+// Images in either order of memory: all of their lines and cells or every second one.
 template <class T>
 struct Images {
   T* data;
-  int64_t channels, size[2];
-  bool last;  // channels vary fastest
-  int64_t numel() const { return size[0] * size[1]; }
+  int64_t channels, size[2], image, channel, line, cell;  // the last four: steps in memory
+  Images(T* data, int64_t channels, const int64_t* size, bool channels_last)
+      : data(data),
+        channels(channels),
+        size{size[0], size[1]},
+        image(channels * size[0] * size[1]),
+        channel(channels_last ? 1 : size[0] * size[1]),
+        line(channels_last ? channels * size[1] : size[1]),
+        cell(channels_last ? channels : 1) {}
+  // The lines and cells of a parity, given the first of each.
+  Images half(const int64_t* first) const {
+    Images h = *this;
+    h.data += first[0] * line + first[1] * cell;
+    for (int d = 0; d < 2; ++d) h.size[d] = (size[d] - first[d] + 1) / 2;
+    h.line *= 2, h.cell *= 2;
+    return h;
+  }
 };
-// A part of an image, as wide as the image or wider, that may reach beyond its edges.
+// A part of an image that may reach beyond its edges, and has its left one.
 struct Window {
   int64_t image, y, x, lines, width;
 };
-// What of an image lies in a window: whole lines of it, so that they follow one another.
+// What of an image lies in a window.
 template <class T>
 struct Inside {
   Span lines;
   int64_t wide, count, at, jump;  // at: the first place in the window; jump: between lines
+  T* start;                       // of the first line, in channel 0
   Inside(const Images<T>& im, const Window& w)
       : lines(cells_inside(w.lines, 1, w.y, im.size[0])),
-        wide(im.size[1]),
+        wide(std::min(im.size[1], w.width + w.x)),
         count((lines.last - lines.first) * wide),
         at(lines.first * w.width - w.x),
-        jump(w.width - wide) {}
-  // f(first element, number of elements up to the lanes, its place in the window).
+        jump(w.width - wide),
+        start(im.data + w.image * im.image + (w.y + lines.first) * im.line) {}
+  // f(first element, number of elements up to the lanes, its place in the window, its column).
   template <class F>
   void each_few(F f) const {
     for (int64_t e = 0; e < count; e += kLanes<T>) {
       int64_t first = std::max<int64_t>(0, std::min<int64_t>(e, count - kLanes<T>));
-      int64_t line = first / wide;
-      f(first, std::min<int64_t>(kLanes<T>, count), at + first + line * jump, first - line * wide);
+      int64_t y = first / wide;
+      f(first, std::min<int64_t>(kLanes<T>, count), at + first + y * jump, first - y * wide);
     }
   }
+  template <class F>
+  void each_line(F f) const {
+    for (int64_t y = 0; y < lines.last - lines.first; ++y) f(y);
+  }
 };
+
+// Whether lines follow one another, and so can be read as one.
+template <class T>
+bool is_whole(const Images<T>& im, const Inside<T>& in) {
+  return im.cell == 1 && im.line == in.wide;
+}
 
 // The channels [c, c + lanes) of a window, place after place; zeros where there is nothing.
 template <class T>
@@ -71,21 +99,28 @@ template <class T>
     std::fill_n(line, filled ? -w.x * L : w.width * L, T(0));
     if (filled) std::fill(line + (in.wide - w.x) * L, line + w.width * L, T(0));
   }
-  int64_t start = (w.y + in.lines.first) * in.wide;
-  if (im.last) {
-    const T* from = im.data + (w.image * im.numel() + start) * im.channels + c;
-    in.each_few([&](int64_t e, int64_t n, int64_t place, int64_t x) {
-      for (int64_t i = 0; i < n; ++i, ++place) {
-        store_vector<T>(to + place * L, load_some(from + (e + i) * im.channels, channels));
-        if (++x == in.wide) x = 0, place += in.jump;
-      }
+  const T* from = in.start + c * im.channel;
+  if (im.channel == 1) {
+    in.each_line([&](int64_t y) {
+      T* place = to + (in.at + y * w.width) * L;
+      for (int64_t x = 0; x < in.wide; ++x)
+        store_vector<T>(place + x * L, load_some(from + y * im.line + x * im.cell, channels));
     });
     return;
   }
-  const T* from = im.data + (w.image * im.channels + c) * im.numel() + start;
+  int64_t step = im.channel;
+  Scratch<T> dense(is_whole(im, in) ? 0 : channels * in.count);
+  if (!is_whole(im, in)) {
+    for (int64_t i = 0; i < channels; ++i)
+      in.each_line([&](int64_t y) {
+        copy_cells(dense.data() + i * in.count + y * in.wide, 1, from + i * step + y * im.line,
+                   im.cell, in.wide);
+      });
+    from = dense.data(), step = in.count;
+  }
   in.each_few([&](int64_t e, int64_t n, int64_t place, int64_t x) {
     Vector<T> v[L] = {};
-    for (int64_t i = 0; i < channels; ++i) v[i] = load_some(from + i * im.numel() + e, n);
+    for (int64_t i = 0; i < channels; ++i) v[i] = load_some(from + i * step + e, n);
     transpose(v);
     for (int64_t i = 0; i < n; ++i, ++place) {
       store_vector<T>(to + place * L, v[i]);
@@ -99,18 +134,19 @@ template <class T>
                                     const T* from) {
   constexpr int64_t L = kLanes<T>;
   Inside<T> in(im, w);
-  int64_t channels = std::min(L, im.channels - c), start = (w.y + in.lines.first) * in.wide;
-  if (im.last) {
-    T* to = im.data + (w.image * im.numel() + start) * im.channels + c;
-    in.each_few([&](int64_t e, int64_t n, int64_t place, int64_t x) {
-      for (int64_t i = 0; i < n; ++i, ++place) {
-        store_some<T>(to + (e + i) * im.channels, load_vector(from + place * L), channels);
-        if (++x == in.wide) x = 0, place += in.jump;
-      }
+  int64_t channels = std::min(L, im.channels - c);
+  T* out = in.start + c * im.channel;
+  if (im.channel == 1) {
+    in.each_line([&](int64_t y) {
+      const T* place = from + (in.at + y * w.width) * L;
+      for (int64_t x = 0; x < in.wide; ++x)
+        store_some<T>(out + y * im.line + x * im.cell, load_vector(place + x * L), channels);
     });
     return;
   }
-  T* to = im.data + (w.image * im.channels + c) * im.numel() + start;
+  Scratch<T> dense(is_whole(im, in) ? 0 : channels * in.count);
+  T* to = is_whole(im, in) ? out : dense.data();
+  int64_t step = is_whole(im, in) ? im.channel : in.count;
   in.each_few([&](int64_t e, int64_t n, int64_t place, int64_t x) {
     Vector<T> v[L] = {};
     for (int64_t i = 0; i < n; ++i, ++place) {
@@ -118,8 +154,14 @@ template <class T>
       if (++x == in.wide) x = 0, place += in.jump;
     }
     transpose(v);
-    for (int64_t i = 0; i < channels; ++i) store_some<T>(to + i * im.numel() + e, v[i], n);
+    for (int64_t i = 0; i < channels; ++i) store_some<T>(to + i * step + e, v[i], n);
   });
+  if (to == out) return;
+  for (int64_t i = 0; i < channels; ++i)
+    in.each_line([&](int64_t y) {
+      copy_cells(out + i * im.channel + y * im.line, im.cell, to + i * step + y * in.wide, 1,
+                 in.wide);
+    });
 }
 
 }  // namespace

@@ -70,11 +70,12 @@ TILED = [
 
 @pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.bfloat16])
 @pytest.mark.parametrize("order", [rl.contiguous_format, rl.channels_last])
+@pytest.mark.parametrize("kernel", [2, 3])
 @pytest.mark.parametrize("batch, size, padding", TILED)
-def test_by_points_of_tiles(dtype, order, batch, size, padding):
+def test_by_points_of_tiles(dtype, order, kernel, batch, size, padding):
     rl.manual_seed(0)
-    windows = [1], padding, [1], 1
-    shapes = (batch, 33, *size), (21, 33, 3, 3), (21,)
+    windows = [1], [min(p, kernel - 1) for p in padding], [1], 1
+    shapes = (batch, 33, *size), (21, 33, kernel, kernel), (21,)
     x, w, bias = (rl.randn(*s, dtype=dtype) for s in shapes)
     x = x.contiguous(memory_format=order)
     y = _conv_forward(x, w, bias, *windows)
@@ -82,8 +83,8 @@ def test_by_points_of_tiles(dtype, order, batch, size, padding):
     assert_near(y, _conv_forward(*wide(x, w, bias), *windows))
     back = _conv_input(y, w, None, size, *windows)
     assert_near(back, _conv_input(*wide(y, w), None, size, *windows))
-    by_weight = _conv_weight(y, x, [3, 3], *windows)
-    assert_near(by_weight, _conv_weight(*wide(y, x), [3, 3], *windows))
+    by_weight = _conv_weight(y, x, w.shape[2:], *windows)
+    assert_near(by_weight, _conv_weight(*wide(y, x), w.shape[2:], *windows))
 
 
 # Lines shorter than a vector, of whole vectors and others; images of one line; few shares.
@@ -140,8 +141,12 @@ def test_lines_are_dealt_out_to_a_kernel_with_gaps(order):
     assert_near(by_weight, _conv_weight(*wide(y, x), [3, 3], *windows))
 
 
-# Kernels that meet three elements of each parity, and sides of 2 up to many tiles.
-HALVED = [(4, 1, (16, 24)), (5, 2, (18, 8)), (6, 2, (10, 34)), (4, 1, (20, 2)), (4, 0, (9, 12))]
+# Kernels that meet two or three elements of each parity; sides of 2 up to many tiles, and such of
+# which no output meets the last line; all paddings of tiles.
+HALVED = [
+    (4, 1, (16, 24)), (4, 2, (18, 9)), (4, 0, (17, 13)), (4, 1, (20, 2)), (5, 2, (18, 8)),
+    (5, 4, (11, 16)), (6, 2, (10, 34)), (6, 3, (19, 15)), (6, 0, (21, 26)), (3, 1, (16, 16)),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
@@ -150,7 +155,7 @@ HALVED = [(4, 1, (16, 24)), (5, 2, (18, 8)), (6, 2, (10, 34)), (4, 1, (20, 2)), 
 def test_every_second_place(dtype, order, kernel, padding, size):
     rl.manual_seed(0)
     windows = [2], [padding], [1], 1
-    shapes = (9, 17, *size), (20, 17, kernel, kernel), (20,)
+    shapes = (9, 34, *size), (20, 34, kernel, kernel), (20,)
     x, w, bias = (rl.randn(*s, dtype=dtype) for s in shapes)
     x, w = (t.contiguous(memory_format=order) for t in (x, w))
     y = _conv_forward(x, w, bias, *windows)
@@ -164,14 +169,14 @@ def test_every_second_place(dtype, order, kernel, padding, size):
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
 def test_what_is_not_finite_spreads_no_further_by_halves(value):
-    x, w = rl.randn(4, 16, 16, 16), rl.randn(16, 16, 4, 4)
+    x, w = rl.randn(4, 32, 16, 16), rl.randn(16, 32, 4, 4)
     x[1, 3, 4, 6] = value
     y = _conv_forward(x, w, None, [2], [1], [1], 1)
     assert (~y.isfinite()).sum() == 16 * 4 and not y[1, :, 2:3, 3:4].isfinite().any()
     g = rl.randn(4, 16, 8, 8)
     g[2, 5, 3, 3] = value
     back = _conv_input(g, w, None, [16, 16], [2], [1], [1], 1)
-    assert (~back.isfinite()).sum() == 16 * 16
+    assert (~back.isfinite()).sum() == 32 * 16
 
 
 # Few places, small and large kernels, images as their own columns, kernels side by side.

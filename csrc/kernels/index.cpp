@@ -258,8 +258,9 @@ void scatter_rows(const Rows& rows, const T* from, T* to) {
   int64_t w = rows.width, n = rows.count();
   if (w == 1)
     return rows.each_start(0, n, [=](int64_t r, int64_t at) { put_element<Add>(to[at], from[r]); });
-  // Threads own columns, never rows: the order of additions does not depend on their number.
-  parallel_for(w, std::max<int64_t>(1, 32768 / std::max<int64_t>(n, 1)),
+  // Threads own columns, never rows: the order of additions does not depend on their number. Fewer
+  // columns than a few lines would be shared, and lines change cores slower than vectors add.
+  parallel_for(w, std::max<int64_t>(64, (1 << 18) / std::max<int64_t>(n, 1)),
                [&](int64_t begin, int64_t end) {
                  for (int64_t r = 0; r < n; ++r) {
                    T* dst = to + rows.start(r);

@@ -64,12 +64,15 @@ Ref<Tensor> wrapped(Ref<Tensor> index, int64_t size) {
 template <class Part>
 void each_part(const Slices& s, Part&& part) {
   const Lines& l = s.l;
-  int64_t m = s.count;
-  if (l.outer >= l.inner || l.inner < 64)
-    parallel_for(l.outer, line_grain({1, m * l.inner, 1}),
+  bool rows = l.inner >= 64;
+  // Vectors go through rows faster than their lines change the core that has them.
+  int64_t worth = rows ? 1 << 18 : 32768;
+  auto grain = [&](int64_t n) { return std::max<int64_t>(1, worth / std::max<int64_t>(1, n)); };
+  if (l.outer >= l.inner || !rows)
+    parallel_for(l.outer, grain(s.count * l.inner),
                  [&](int64_t b, int64_t e) { part(b, e, 0, l.inner); });
   else
-    parallel_for(l.inner, std::max<int64_t>(64, line_grain({1, m * l.outer, 1})),
+    parallel_for(l.inner, std::max<int64_t>(64, grain(s.count * l.outer)),
                  [&](int64_t b, int64_t e) { part(0, l.outer, b, e - b); });
 }
 
@@ -93,6 +96,17 @@ void fill_slices(Tensor& out, int dim, const Tensor& index, const Scalar& value,
   alignas(16) char bytes[16];
   store_number(bytes, out.dtype, value);
   fill_slices(out, dim, index, bytes, op);
+}
+
+// Of integers.
+void add_to_slices(Tensor& out, int dim, const Tensor& index, int64_t value, const char* op) {
+  with_size(item_size(out.dtype), [&]<class U>() {
+    if constexpr (std::is_integral_v<U>)
+      each_slice(out, dim, index, op,
+                 [x = out.data<U>(), v = static_cast<U>(value)](int64_t to, int64_t, auto n) {
+                   for (int64_t k = 0; k < n; ++k) x[to + k] += v;
+                 });
+  });
 }
 
 void copy_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source, const char* op) {
@@ -245,13 +259,11 @@ void index_reduce_run(Call& c) {
   start_from(c.out(0), c.tensor(0));
   Ref<Tensor> index = index_beside(c.out(0), c.tensor(2)), source = contiguous(c.tensor(3));
   int dim = dim_of(c, 1);
-  reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5),
+  reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5), index->numel,
               [&](Tensor& to, const Scalar* number, Reduce r) {
                 if (!number) return combine_slices(to, dim, *index, *source, r, c.op);
                 if (r == Reduce::Replace) return fill_slices(to, dim, *index, *number, c.op);
-                each_slice(to, dim, *index, c.op, [&](int64_t at, int64_t, int64_t n) {
-                  for (int64_t k = 0; k < n; ++k) to.data<int64_t>()[at + k] += number->i;
-                });
+                add_to_slices(to, dim, *index, number->i, c.op);
               });
 }
 

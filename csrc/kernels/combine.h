@@ -123,12 +123,13 @@ void divide_by_counts(Tensor& out, const N* n) {
   });
 }
 
+inline bool is_short(DType d) { return d == DType::F16 || d == DType::BF16; }
+
 // combine(target, source), with sums and products of 16-bit floats made in float32 and rounded at
 // the end.
 template <class F>
 void combine_wide(Tensor& out, const Tensor& source, Reduce r, F&& combine) {
-  bool narrow = out.dtype == DType::F16 || out.dtype == DType::BF16;
-  if (!narrow || r == Reduce::Replace || r == Reduce::AMax || r == Reduce::AMin)
+  if (!is_short(out.dtype) || r == Reduce::Replace || r == Reduce::AMax || r == Reduce::AMin)
     return combine(out, source);
   Ref<Tensor> to = empty(out.sizes(), DType::F32), from = empty(source.sizes(), DType::F32);
   copy_into(*to, out);

@@ -252,6 +252,23 @@ void put_element(T& at, T value) {
     at = static_cast<T>(at + value);
 }
 
+template <bool Add, class T>
+void put_row(T* to, const T* from, int64_t n) {
+  if constexpr (Add && std::is_same_v<T, Half>) {  // by runs, which are widened by the machine
+    constexpr int64_t kRun = 256;
+    float sums[kRun], values[kRun];
+    for (int64_t count; n > 0; n -= count, to += count, from += count) {
+      count = std::min(n, kRun);
+      convert(sums, DType::F32, to, DType::F16, count);
+      convert(values, DType::F32, from, DType::F16, count);
+      for (int64_t k = 0; k < count; ++k) sums[k] += values[k];
+      convert(to, DType::F16, sums, DType::F32, count);
+    }
+  } else {
+    for (int64_t k = 0; k < n; ++k) put_element<Add>(to[k], from[k]);
+  }
+}
+
 // Scatters in row order, so repeated positions keep the last value, or the sum in one order.
 template <class T, bool Add>
 void scatter_rows(const Rows& rows, const T* from, T* to) {
@@ -265,8 +282,11 @@ void scatter_rows(const Rows& rows, const T* from, T* to) {
                  for (int64_t r = 0; r < n; ++r) {
                    T* dst = to + rows.start(r);
                    const T* src = from + r * w;
-                   for (int64_t k = begin; k < end; ++k)
-                     put_element<Add>(rows.inner.empty() ? dst[k] : dst[rows.inner[k]], src[k]);
+                   if (rows.inner.empty())
+                     put_row<Add>(dst + begin, src + begin, end - begin);
+                   else
+                     for (int64_t k = begin; k < end; ++k)
+                       put_element<Add>(dst[rows.inner[k]], src[k]);
                  }
                });
 }

@@ -2,6 +2,7 @@
 // flat writers put and masked_scatter. One index stands for a slice, so inner loops are dense.
 // Threads split what lies around the indexed dimension; slices themselves go in order.
 #include <algorithm>
+#include <numeric>
 
 #include "kernels/combine.h"
 #include "kernels/line_starts.h"
@@ -172,6 +173,80 @@ void combine_slices(Tensor& out, int dim, const Tensor& index, const Tensor& sou
   });
 }
 
+// ---- sums of 16-bit floats, in float32 and rounded once
+constexpr int64_t kRun = 512, kShortRow = 16;  // elements: at once; that pay for the order
+
+// The places of the index, ordered by the slice that they write; those of one slice as they were.
+std::vector<int64_t> by_slice(const Slices& s) {
+  std::vector<int64_t> order(static_cast<size_t>(s.count));
+  if (s.l.size > 16 * s.count) {  // most slices are not written
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, {}, [&](int64_t j) { return s.index[j]; });
+    return order;
+  }
+  std::vector<int64_t> next(static_cast<size_t>(s.l.size) + 1);
+  for (int64_t j = 0; j < s.count; ++j) ++next[s.index[j] + 1];
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  for (int64_t j = 0; j < s.count; ++j) order[next[s.index[j]]++] = j;
+  return order;
+}
+
+// Where the places of each slice begin in that order, and the end.
+std::vector<int64_t> slice_starts(const Slices& s, const std::vector<int64_t>& order) {
+  std::vector<int64_t> starts;
+  for (int64_t i = 0; i < s.count; ++i)
+    if (!i || s.index[order[i]] != s.index[order[i - 1]]) starts.push_back(i);
+  starts.push_back(s.count);
+  return starts;
+}
+
+void add_widened(float* sums, const BFloat16* values, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) sums[i] += values[i];
+}
+void add_widened(float* sums, const Half* values, int64_t n) {  // no formula for it is as fast
+  float wide[kRun];
+  convert(wide, DType::F32, values, DType::F16, n);
+  for (int64_t i = 0; i < n; ++i) sums[i] += wide[i];
+}
+
+// All that goes into a slice in one visit: only slices that are written are widened and rounded.
+template <class T>
+void add_short_slices(const Slices& s, Tensor& out, const Tensor& source) {
+  const std::vector<int64_t> order = by_slice(s), starts = slice_starts(s, order);
+  const int64_t written = static_cast<int64_t>(starts.size()) - 1, inner = s.l.inner;
+  T* x = out.data<T>();
+  auto* y = source.data<T>();
+  auto visit = [&](int64_t o, int64_t w) {
+    float sums[kRun];
+    for (int64_t k = 0, n; k < inner; k += n) {
+      n = std::min(kRun, inner - k);
+      T* to = x + (o * s.l.size + s.index[order[starts[w]]]) * inner + k;
+      convert(sums, DType::F32, to, dtype_of<T>, n);
+      for (int64_t i = starts[w]; i < starts[w + 1]; ++i)
+        add_widened(sums, y + (o * s.count + order[i]) * inner + k, n);
+      convert(to, dtype_of<T>, sums, DType::F32, n);
+    }
+  };
+  const int64_t each = s.count * inner / std::max<int64_t>(written, 1);
+  parallel_for(s.l.outer * written, line_grain({1, each, 1}), [&](int64_t b, int64_t e) {
+    for (; b < e; ++b) visit(b / written, b % written);
+  });
+}
+
+void add_slices_wide(Tensor& out, int dim, const Tensor& index, const Tensor& source,
+                     const char* op) {
+  if (is_short(out.dtype) && lines_of(out, dim).inner >= kShortRow) {
+    Unlocked unlocked(source.numel);
+    const Slices s = slices_of(out, dim, index, op);
+    return out.dtype == DType::F16 ? add_short_slices<Half>(s, out, source)
+                                   : add_short_slices<BFloat16>(s, out, source);
+  }
+  combine_wide(out, source, Reduce::Sum, [&](Tensor& to, const Tensor& from) {
+    combine_slices(to, dim, index, from, Reduce::Sum, op);
+  });
+}
+
 void scale(Tensor& t, const Scalar& by) {
   dispatch(t.dtype, [&]<class T>() {
     T *x = t.data<T>(), v = by.to<T>();
@@ -216,9 +291,7 @@ void index_add_run(Call& c) {
     scale(*scaled, alpha);
     source = std::move(scaled);
   }
-  combine_wide(c.out(0), *source, Reduce::Sum, [&](Tensor& to, const Tensor& from) {
-    combine_slices(to, dim_of(c, 1), *index, from, Reduce::Sum, c.op);
-  });
+  add_slices_wide(c.out(0), dim_of(c, 1), *index, *source, c.op);
 }
 
 // _sum_cells(self, index, size): zeros with self added along its last dimension, one after another

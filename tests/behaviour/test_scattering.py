@@ -162,3 +162,34 @@ def test_runs_that_are_copied_and_filled(threads, n):
     np.testing.assert_array_equal(x.clone().numpy(), np.arange(n, dtype="float32"))
     assert (rl.full((n,), 2.5).numpy() == 2.5).all()
     assert (rl.zeros(n, dtype=rl.complex128).numpy() == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [rl.bfloat16, rl.float16])
+@pytest.mark.parametrize("width", [1, 15, 16, 17, 33, 64, 513, 1300])
+@pytest.mark.parametrize("rows, count", [(4, 0), (3, 1), (7, 40), (200, 5), (60, 300)])
+def test_short_slices(threads, dtype, rows, width, count):
+    def make(n, seed):
+        values = np.random.default_rng(seed).standard_normal((n, width)).astype("float32")
+        values[:, ::5] *= 1e4
+        values[n // 2 :, -1:] = np.nan
+        return rl.tensor(values).to(dtype)
+
+    x, source = make(rows, 0), make(count, 1)
+    at = np.random.default_rng(2).integers(0, rows, count)
+    index = rl.tensor(at)
+    # Added in float32 one after another and rounded once ...
+    sums = x.float().numpy().copy()
+    for i, row in zip(at, source.float().numpy()):
+        sums[i] += row
+    want = rl.tensor(sums).to(dtype).float().numpy()
+    np.testing.assert_array_equal(x.index_add(0, index, source).float().numpy(), want)
+    across = x.t().contiguous().index_add(1, index, source.t().contiguous())
+    np.testing.assert_array_equal(across.float().numpy(), want.T)
+    both = rl.stack([x, x]).index_add(1, index, rl.stack([source, source]))
+    np.testing.assert_array_equal(both[1].float().numpy(), want)
+    # ... but for index_put, which rounds each sum.
+    put = x.clone()
+    for i, j in zip(at.tolist(), range(count)):
+        put[i] = put[i] + source[j]
+    got = x.index_put((index,), source, accumulate=True)
+    np.testing.assert_array_equal(got.float().numpy(), put.float().numpy())

@@ -433,7 +433,8 @@ void masked_scatter_run(Call& c) {
     U* x = out.data<U>();
     const U *s = source->data<U>(), *end = s + places;
     for (int64_t i = 0; s != end; ++i) {  // no branch could foresee the mask
-      x[i] = m[i] ? *s : x[i];
+      const U* const from[] = {x + i, s};
+      x[i] = *from[m[i]];
       s += m[i];
     }
   });

@@ -182,12 +182,13 @@ SizeVec index_offsets(const Tensor& self, const Plan& plan) {
       wide = full;
     }
     const int64_t *at = wide->data<int64_t>(), size = self.size(d), stride = self.stride(d);
+    int64_t* offsets = out.data();
     for (int64_t i = 0; i < n; ++i) {
       int64_t v = at[i];
-      if (v < -size || v >= size)
+      if (v < -size || v >= size) [[unlikely]]
         fail(ErrorKind::Index, "index ", v, " is out of bounds for dimension ", d, " with size ",
              size);
-      out[i] += (v < 0 ? v + size : v) * stride;
+      offsets[i] += (v < 0 ? v + size : v) * stride;
     }
   }
   return out;
@@ -322,6 +323,16 @@ void index_run(Call& c) {
 }
 
 // ---- index_put(self, indices, values, accumulate)
+// The values for every position, where no write to self changes them.
+Ref<Tensor> dense_values(const Tensor& values, Sizes want, const Tensor& self) {
+  bool there = values.contiguous && values.storage != self.storage;
+  if (there && std::ranges::equal(values.sizes(), want))
+    return Ref<Tensor>::share(const_cast<Tensor*>(&values));
+  Ref<Tensor> dense = empty(want, self.dtype);
+  copy_into(*dense, values);
+  return dense;
+}
+
 void put_into(Call& c, Tensor& self) {
   const Tensor& values = c.tensor(2);
   RL_CHECK(self.dtype == values.dtype,
@@ -339,8 +350,7 @@ void put_into(Call& c, Tensor& self) {
            " cannot be broadcast to indexing result of shape ", want);
   if (self.is_meta()) return;
   Rows rows = make_rows(self, plan);
-  Ref<Tensor> dense = empty(want, self.dtype);
-  copy_into(*dense, values);
+  Ref<Tensor> dense = dense_values(values, want, self);
   if (dense->numel == 0) return;
   Unlocked unlocked(dense->numel);
   if (c.has(3) && c.flag(3))

@@ -193,3 +193,60 @@ def test_short_slices(threads, dtype, rows, width, count):
         put[i] = put[i] + source[j]
     got = x.index_put((index,), source, accumulate=True)
     np.testing.assert_array_equal(got.float().numpy(), put.float().numpy())
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "float32", "float64", "complex128"])
+@pytest.mark.parametrize("n", [0, 1, 7, 16, 33, 1000])
+def test_masked_places_in_order(n, dtype):
+    x, source = numbers(n, dtype), numbers(n + 2, dtype, 1)
+    for part in (0.0, 0.5, 1.0):
+        mask = np.random.default_rng(2).random(n) < part
+        want = x.copy()
+        want[mask] = source[: mask.sum()]
+        got = rl.tensor(x).masked_scatter(rl.tensor(mask), rl.tensor(source))
+        np.testing.assert_array_equal(got.numpy(), want)
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.float16, rl.bfloat16])
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 9, 100, 1025])
+def test_draws_fall_where_they_may(n, dtype):
+    weights = rl.ones(n, dtype=dtype)
+    weights[::3] = 0
+    weights[n - 1] = 1
+    draws = weights.multinomial(400, replacement=True, generator=rl.Generator().manual_seed(3))
+    single = rl.zeros(n, dtype=dtype)
+    single[n // 2] = 1
+    assert (weights[draws] > 0).all()
+    assert (single.multinomial(50, replacement=True) == n // 2).all()
+    if n <= 9:
+        assert set(draws.tolist()) == set(weights.nonzero().flatten().tolist())
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.bfloat16, rl.float16])
+@pytest.mark.parametrize("width", [1, 15, 16, 17, 64, 65, 130])
+def test_bags_of_rows(threads, dtype, width):
+    """Of a table that is within the cache and of one that is not."""
+    for rows in (9, 9000):
+        rng = np.random.default_rng(4)
+        table = rl.tensor(rng.standard_normal((rows, width)).astype("float32")).to(dtype)
+        bags = rng.integers(0, rows, (12, 5))
+        bags[-1, -1] = rows - 1  # the last row has nothing behind it
+        for mode in ("sum", "mean"):
+            got = rl.nn.functional.embedding_bag(rl.tensor(bags), table, mode=mode)
+            picked = table.double().numpy()[bags]
+            want = picked.sum(1) if mode == "sum" else picked.mean(1)
+            error = np.abs(got.double().numpy() - want)
+            step = {rl.float32: 2e-7, rl.bfloat16: 2**-8, rl.float16: 2**-11}[dtype]
+            assert (error <= step * np.abs(want) + 4e-7 * np.abs(picked).sum(1)).all()
+
+
+def test_values_put_where_they_are_read(threads):
+    x = rl.arange(12.0).reshape(4, 3)
+    index = (rl.tensor([1, 2, 3, 0]),)
+    x.index_put_(index, x)
+    assert x.tolist() == [[9, 10, 11], [0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    x.index_put_((rl.tensor([-1, 0]),), x[:2].clone(), accumulate=True)
+    assert x.tolist() == [[9, 11, 13], [0, 1, 2], [3, 4, 5], [15, 17, 19]]
+    for wrong in (4, -5):
+        with pytest.raises(IndexError, match=f"index {wrong} is out of bounds"):
+            x.index_put_((rl.tensor([0, wrong]),), rl.zeros(2, 3))

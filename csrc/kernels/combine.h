@@ -40,6 +40,7 @@ struct Multiply {
 };
 template <bool Max>
 struct Extreme {
+  static constexpr bool kMax = Max;
   template <class T>
   static T apply(T a, T x) {
     if constexpr (kComplex<T>)
@@ -48,6 +49,19 @@ struct Extreme {
       return (Max ? x > a : x < a) || x != x ? x : a;
   }
 };
+
+// Combines an element that lies alone. Of two numbers in no order no branch could foresee the
+// larger, and compilers make one unless the choice is among lanes.
+template <class Combine, class T>
+void meet(T& target, T x) {
+  if constexpr (std::is_floating_point_v<T> && requires { Combine::kMax; }) {
+    using Lanes [[gnu::vector_size(16)]] = T;
+    Lanes a{target}, b{x};
+    target = ((Combine::kMax ? b > a : b < a) | (b != b) ? b : a)[0];
+  } else {
+    target = Combine::apply(target, x);
+  }
+}
 
 enum class Reduce : uint8_t { Replace, Sum, Prod, Mean, AMax, AMin };
 
@@ -87,34 +101,35 @@ inline Scalar identity_of(Reduce r, DType d) {
 }
 
 // Sums become means: each element is divided by how many elements went into it.
-inline void divide_by_counts(Tensor& out, const Tensor& counts) {
-  auto* n = counts.data<int64_t>();
+template <class N>
+void divide_by_counts(Tensor& out, const N* n) {
   dispatch(out.dtype, [&]<class T>() {
     T* x = out.data<T>();
     for (int64_t i = 0; i < out.numel; ++i) {
-      if (n[i] <= 1) continue;
-      if constexpr (std::is_same_v<T, bool>)
+      const N by = std::max<N>(n[i], 1);
+      if constexpr (std::is_same_v<T, bool>) {
         continue;
-      else if constexpr (std::is_integral_v<T>) {
-        auto v = static_cast<std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>(x[i]);
-        auto by = static_cast<decltype(v)>(n[i]);
-        x[i] = static_cast<T>(v / by - (v % by < 0));  // rounds down, as PyTorch's does
+      } else if constexpr (std::is_integral_v<T>) {
+        using Wide = std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>;
+        auto v = static_cast<Wide>(x[i]), d = static_cast<Wide>(by);
+        x[i] = static_cast<T>(v / d - (v % d < 0));  // rounds down, as PyTorch's does
       } else if constexpr (kComplex<T>) {
         using R = decltype(x->re);
-        x[i] = T{x[i].re / static_cast<R>(n[i]), x[i].im / static_cast<R>(n[i])};
+        x[i] = T{x[i].re / static_cast<R>(by), x[i].im / static_cast<R>(by)};
       } else {
-        x[i] = static_cast<T>(x[i] / static_cast<decltype(x[i] + 0)>(n[i]));
+        x[i] = static_cast<T>(x[i] / static_cast<decltype(x[i] + 0)>(by));
       }
     }
   });
 }
 
+inline bool is_short(DType d) { return d == DType::F16 || d == DType::BF16; }
+
 // combine(target, source), with sums and products of 16-bit floats made in float32 and rounded at
 // the end.
 template <class F>
 void combine_wide(Tensor& out, const Tensor& source, Reduce r, F&& combine) {
-  bool narrow = out.dtype == DType::F16 || out.dtype == DType::BF16;
-  if (!narrow || r == Reduce::Replace || r == Reduce::AMax || r == Reduce::AMin)
+  if (!is_short(out.dtype) || r == Reduce::Replace || r == Reduce::AMax || r == Reduce::AMin)
     return combine(out, source);
   Ref<Tensor> to = empty(out.sizes(), DType::F32), from = empty(source.sizes(), DType::F32);
   copy_into(*to, out);
@@ -134,17 +149,20 @@ inline Reduce parse_reduce(const Call& c, std::string_view s) {
 
 // Resets targets to the identity when self does not take part, combines, and divides means.
 // `into(target, number, reduce)` writes the number at every indexed position, or the source's
-// elements when the number is null.
+// elements when the number is null. No position is written more than `most` times.
 template <class Into>
-void reduce_into(Tensor& out, Reduce r, bool include_self, Into&& into) {
+void reduce_into(Tensor& out, Reduce r, bool include_self, int64_t most, Into&& into) {
   Scalar identity = identity_of(r, out.dtype), one = Scalar::of(int64_t{1});
   if (!include_self) into(out, &identity, Reduce::Replace);
   into(out, nullptr, r);
   if (r != Reduce::Mean) return;
-  Ref<Tensor> counts = empty(out.sizes(), DType::I64);
+  // Narrow counts fill less of the caches; more than they hold need an index of 16 GiB.
+  bool narrow = most <= std::numeric_limits<int32_t>::max() - 1;
+  Ref<Tensor> counts = empty(out.sizes(), narrow ? DType::I32 : DType::I64);
   fill(*counts, Scalar::of(int64_t{include_self ? 1 : 0}));
   into(*counts, &one, Reduce::Sum);
-  divide_by_counts(out, *counts);
+  if (narrow) return divide_by_counts(out, counts->data<int32_t>());
+  divide_by_counts(out, counts->data<int64_t>());
 }
 
 inline void check_reduce(const Call& c, std::string_view name, DType d) {

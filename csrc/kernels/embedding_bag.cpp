@@ -56,7 +56,18 @@ void column_blocks(int64_t columns, Use&& use) {
 template <int N, class T, class S>
 [[gnu::always_inline]] inline void load_columns(const S* from, const S* end, Vector<T> (&v)[N]) {
   constexpr int64_t kAll = N * kLanes<T>;
-  if constexpr (!std::is_same_v<S, T>) {
+  if constexpr (std::is_same_v<S, BFloat16>) {
+    using Bits = typename VectorOf<uint16_t, kLanes<T> * 2>::type;
+    using Wide = typename VectorOf<uint32_t, kLanes<T> * 4>::type;
+    if (end - from >= kAll) [[likely]]
+      for (int i = 0; i < N; ++i) {
+        Bits bits;
+        __builtin_memcpy(&bits, from + i * kLanes<T>, sizeof bits);
+        v[i] = std::bit_cast<Vector<T>>(__builtin_convertvector(bits, Wide) << 16);
+      }
+    else
+      widen(reinterpret_cast<T*>(v), from, end - from);
+  } else if constexpr (!std::is_same_v<S, T>) {
     if (end - from >= kAll) [[likely]]
       widen(reinterpret_cast<T*>(v), from, kAll);
     else
@@ -86,12 +97,23 @@ int64_t bag_grain(const Bags& bags, int64_t columns) {
   return 16384 / (columns * (size + 1) + 1) + 1;
 }
 
+// Rows of a table beyond the caches at hand are asked for so many ahead.
+constexpr int64_t kAhead = 8, kNear = 512 << 10;
+template <int N, class T, class S>
+[[gnu::always_inline]] inline void ask_for_columns(const S* from) {
+  auto* at = reinterpret_cast<const char*>(from);
+  for (int64_t i = 0; i < N * kLanes<T> * static_cast<int64_t>(sizeof(S)); i += 64)
+    __builtin_prefetch(at + i);
+}
+
 // In T, of rows stored as S.
 template <class T, class S>
 void sum_bags(const Bags& bags, const S* table, int64_t columns, const T* scales, bool mean,
               S* out) {
   const S* end_of_table = table + bags.rows * columns;
   const int64_t *row = bags.row, padding = bags.padding;
+  const bool far = bags.rows * columns * static_cast<int64_t>(sizeof(S)) > kNear;
+  const int64_t asked = far ? bags.indices->numel - kAhead : 0;
   parallel_for(bags.count, bag_grain(bags, columns), [=, &bags](int64_t from, int64_t to) {
     for (int64_t b = from; b < to; ++b) {
       const int64_t begin = bags.begin(b), end = bags.begin(b + 1);
@@ -99,6 +121,7 @@ void sum_bags(const Bags& bags, const S* table, int64_t columns, const T* scales
       column_blocks<T>(columns, [&]<int N>(int64_t at, int64_t width) {
         Vector<T> sums[N] = {}, v[N] = {};
         for (int64_t k = begin; k < end; ++k) {
+          if (k < asked) ask_for_columns<N, T>(table + row[k + kAhead] * columns + at);
           if (row[k] == padding) continue;
           load_columns<N, T>(table + row[k] * columns + at, end_of_table, v);
           for (int i = 0; i < N; ++i) sums[i] += scales ? v[i] * scales[k] : v[i];

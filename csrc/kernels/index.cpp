@@ -182,12 +182,13 @@ SizeVec index_offsets(const Tensor& self, const Plan& plan) {
       wide = full;
     }
     const int64_t *at = wide->data<int64_t>(), size = self.size(d), stride = self.stride(d);
+    int64_t* offsets = out.data();
     for (int64_t i = 0; i < n; ++i) {
       int64_t v = at[i];
-      if (v < -size || v >= size)
+      if (v < -size || v >= size) [[unlikely]]
         fail(ErrorKind::Index, "index ", v, " is out of bounds for dimension ", d, " with size ",
              size);
-      out[i] += (v < 0 ? v + size : v) * stride;
+      offsets[i] += (v < 0 ? v + size : v) * stride;
     }
   }
   return out;
@@ -252,20 +253,41 @@ void put_element(T& at, T value) {
     at = static_cast<T>(at + value);
 }
 
+template <bool Add, class T>
+void put_row(T* to, const T* from, int64_t n) {
+  if constexpr (Add && std::is_same_v<T, Half>) {  // by runs, which are widened by the machine
+    constexpr int64_t kRun = 256;
+    float sums[kRun], values[kRun];
+    for (int64_t count; n > 0; n -= count, to += count, from += count) {
+      count = std::min(n, kRun);
+      convert(sums, DType::F32, to, DType::F16, count);
+      convert(values, DType::F32, from, DType::F16, count);
+      for (int64_t k = 0; k < count; ++k) sums[k] += values[k];
+      convert(to, DType::F16, sums, DType::F32, count);
+    }
+  } else {
+    for (int64_t k = 0; k < n; ++k) put_element<Add>(to[k], from[k]);
+  }
+}
+
 // Scatters in row order, so repeated positions keep the last value, or the sum in one order.
 template <class T, bool Add>
 void scatter_rows(const Rows& rows, const T* from, T* to) {
   int64_t w = rows.width, n = rows.count();
   if (w == 1)
     return rows.each_start(0, n, [=](int64_t r, int64_t at) { put_element<Add>(to[at], from[r]); });
-  // Threads own columns, never rows: the order of additions does not depend on their number.
-  parallel_for(w, std::max<int64_t>(1, 32768 / std::max<int64_t>(n, 1)),
+  // Threads own columns, never rows: the order of additions does not depend on their number. Fewer
+  // columns than a few lines would be shared, and lines change cores slower than vectors add.
+  parallel_for(w, std::max<int64_t>(64, (1 << 18) / std::max<int64_t>(n, 1)),
                [&](int64_t begin, int64_t end) {
                  for (int64_t r = 0; r < n; ++r) {
                    T* dst = to + rows.start(r);
                    const T* src = from + r * w;
-                   for (int64_t k = begin; k < end; ++k)
-                     put_element<Add>(rows.inner.empty() ? dst[k] : dst[rows.inner[k]], src[k]);
+                   if (rows.inner.empty())
+                     put_row<Add>(dst + begin, src + begin, end - begin);
+                   else
+                     for (int64_t k = begin; k < end; ++k)
+                       put_element<Add>(dst[rows.inner[k]], src[k]);
                  }
                });
 }
@@ -301,6 +323,16 @@ void index_run(Call& c) {
 }
 
 // ---- index_put(self, indices, values, accumulate)
+// The values for every position, where no write to self changes them.
+Ref<Tensor> dense_values(const Tensor& values, Sizes want, const Tensor& self) {
+  bool there = values.contiguous && values.storage != self.storage;
+  if (there && std::ranges::equal(values.sizes(), want))
+    return Ref<Tensor>::share(const_cast<Tensor*>(&values));
+  Ref<Tensor> dense = empty(want, self.dtype);
+  copy_into(*dense, values);
+  return dense;
+}
+
 void put_into(Call& c, Tensor& self) {
   const Tensor& values = c.tensor(2);
   RL_CHECK(self.dtype == values.dtype,
@@ -318,8 +350,7 @@ void put_into(Call& c, Tensor& self) {
            " cannot be broadcast to indexing result of shape ", want);
   if (self.is_meta()) return;
   Rows rows = make_rows(self, plan);
-  Ref<Tensor> dense = empty(want, self.dtype);
-  copy_into(*dense, values);
+  Ref<Tensor> dense = dense_values(values, want, self);
   if (dense->numel == 0) return;
   Unlocked unlocked(dense->numel);
   if (c.has(3) && c.flag(3))

@@ -2,6 +2,7 @@
 // flat writers put and masked_scatter. One index stands for a slice, so inner loops are dense.
 // Threads split what lies around the indexed dimension; slices themselves go in order.
 #include <algorithm>
+#include <numeric>
 
 #include "kernels/combine.h"
 #include "kernels/line_starts.h"
@@ -64,12 +65,15 @@ Ref<Tensor> wrapped(Ref<Tensor> index, int64_t size) {
 template <class Part>
 void each_part(const Slices& s, Part&& part) {
   const Lines& l = s.l;
-  int64_t m = s.count;
-  if (l.outer >= l.inner || l.inner < 64)
-    parallel_for(l.outer, line_grain({1, m * l.inner, 1}),
+  bool rows = l.inner >= 64;
+  // Vectors go through rows faster than their lines change the core that has them.
+  int64_t worth = rows ? 1 << 18 : 32768;
+  auto grain = [&](int64_t n) { return std::max<int64_t>(1, worth / std::max<int64_t>(1, n)); };
+  if (l.outer >= l.inner || !rows)
+    parallel_for(l.outer, grain(s.count * l.inner),
                  [&](int64_t b, int64_t e) { part(b, e, 0, l.inner); });
   else
-    parallel_for(l.inner, std::max<int64_t>(64, line_grain({1, m * l.outer, 1})),
+    parallel_for(l.inner, std::max<int64_t>(64, grain(s.count * l.outer)),
                  [&](int64_t b, int64_t e) { part(0, l.outer, b, e - b); });
 }
 
@@ -93,6 +97,17 @@ void fill_slices(Tensor& out, int dim, const Tensor& index, const Scalar& value,
   alignas(16) char bytes[16];
   store_number(bytes, out.dtype, value);
   fill_slices(out, dim, index, bytes, op);
+}
+
+// Of integers.
+void add_to_slices(Tensor& out, int dim, const Tensor& index, int64_t value, const char* op) {
+  with_size(item_size(out.dtype), [&]<class U>() {
+    if constexpr (std::is_integral_v<U>)
+      each_slice(out, dim, index, op,
+                 [x = out.data<U>(), v = static_cast<U>(value)](int64_t to, int64_t, auto n) {
+                   for (int64_t k = 0; k < n; ++k) x[to + k] += v;
+                 });
+  });
 }
 
 void copy_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source, const char* op) {
@@ -158,6 +173,80 @@ void combine_slices(Tensor& out, int dim, const Tensor& index, const Tensor& sou
   });
 }
 
+// ---- sums of 16-bit floats, in float32 and rounded once
+constexpr int64_t kRun = 512, kShortRow = 16;  // elements: at once; that pay for the order
+
+// The places of the index, ordered by the slice that they write; those of one slice as they were.
+std::vector<int64_t> by_slice(const Slices& s) {
+  std::vector<int64_t> order(static_cast<size_t>(s.count));
+  if (s.l.size > 16 * s.count) {  // most slices are not written
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, {}, [&](int64_t j) { return s.index[j]; });
+    return order;
+  }
+  std::vector<int64_t> next(static_cast<size_t>(s.l.size) + 1);
+  for (int64_t j = 0; j < s.count; ++j) ++next[s.index[j] + 1];
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  for (int64_t j = 0; j < s.count; ++j) order[next[s.index[j]]++] = j;
+  return order;
+}
+
+// Where the places of each slice begin in that order, and the end.
+std::vector<int64_t> slice_starts(const Slices& s, const std::vector<int64_t>& order) {
+  std::vector<int64_t> starts;
+  for (int64_t i = 0; i < s.count; ++i)
+    if (!i || s.index[order[i]] != s.index[order[i - 1]]) starts.push_back(i);
+  starts.push_back(s.count);
+  return starts;
+}
+
+void add_widened(float* sums, const BFloat16* values, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) sums[i] += values[i];
+}
+void add_widened(float* sums, const Half* values, int64_t n) {  // no formula for it is as fast
+  float wide[kRun];
+  convert(wide, DType::F32, values, DType::F16, n);
+  for (int64_t i = 0; i < n; ++i) sums[i] += wide[i];
+}
+
+// All that goes into a slice in one visit: only slices that are written are widened and rounded.
+template <class T>
+void add_short_slices(const Slices& s, Tensor& out, const Tensor& source) {
+  const std::vector<int64_t> order = by_slice(s), starts = slice_starts(s, order);
+  const int64_t written = static_cast<int64_t>(starts.size()) - 1, inner = s.l.inner;
+  T* x = out.data<T>();
+  auto* y = source.data<T>();
+  auto visit = [&](int64_t o, int64_t w) {
+    float sums[kRun];
+    for (int64_t k = 0, n; k < inner; k += n) {
+      n = std::min(kRun, inner - k);
+      T* to = x + (o * s.l.size + s.index[order[starts[w]]]) * inner + k;
+      convert(sums, DType::F32, to, dtype_of<T>, n);
+      for (int64_t i = starts[w]; i < starts[w + 1]; ++i)
+        add_widened(sums, y + (o * s.count + order[i]) * inner + k, n);
+      convert(to, dtype_of<T>, sums, DType::F32, n);
+    }
+  };
+  const int64_t each = s.count * inner / std::max<int64_t>(written, 1);
+  parallel_for(s.l.outer * written, line_grain({1, each, 1}), [&](int64_t b, int64_t e) {
+    for (; b < e; ++b) visit(b / written, b % written);
+  });
+}
+
+void add_slices_wide(Tensor& out, int dim, const Tensor& index, const Tensor& source,
+                     const char* op) {
+  if (is_short(out.dtype) && lines_of(out, dim).inner >= kShortRow) {
+    Unlocked unlocked(source.numel);
+    const Slices s = slices_of(out, dim, index, op);
+    return out.dtype == DType::F16 ? add_short_slices<Half>(s, out, source)
+                                   : add_short_slices<BFloat16>(s, out, source);
+  }
+  combine_wide(out, source, Reduce::Sum, [&](Tensor& to, const Tensor& from) {
+    combine_slices(to, dim, index, from, Reduce::Sum, op);
+  });
+}
+
 void scale(Tensor& t, const Scalar& by) {
   dispatch(t.dtype, [&]<class T>() {
     T *x = t.data<T>(), v = by.to<T>();
@@ -202,9 +291,7 @@ void index_add_run(Call& c) {
     scale(*scaled, alpha);
     source = std::move(scaled);
   }
-  combine_wide(c.out(0), *source, Reduce::Sum, [&](Tensor& to, const Tensor& from) {
-    combine_slices(to, dim_of(c, 1), *index, from, Reduce::Sum, c.op);
-  });
+  add_slices_wide(c.out(0), dim_of(c, 1), *index, *source, c.op);
 }
 
 // _sum_cells(self, index, size): zeros with self added along its last dimension, one after another
@@ -245,13 +332,11 @@ void index_reduce_run(Call& c) {
   start_from(c.out(0), c.tensor(0));
   Ref<Tensor> index = index_beside(c.out(0), c.tensor(2)), source = contiguous(c.tensor(3));
   int dim = dim_of(c, 1);
-  reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5),
+  reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5), index->numel,
               [&](Tensor& to, const Scalar* number, Reduce r) {
                 if (!number) return combine_slices(to, dim, *index, *source, r, c.op);
                 if (r == Reduce::Replace) return fill_slices(to, dim, *index, *number, c.op);
-                each_slice(to, dim, *index, c.op, [&](int64_t at, int64_t, int64_t n) {
-                  for (int64_t k = 0; k < n; ++k) to.data<int64_t>()[at + k] += number->i;
-                });
+                add_to_slices(to, dim, *index, number->i, c.op);
               });
 }
 
@@ -348,7 +433,8 @@ void masked_scatter_run(Call& c) {
     U* x = out.data<U>();
     const U *s = source->data<U>(), *end = s + places;
     for (int64_t i = 0; s != end; ++i) {  // no branch could foresee the mask
-      x[i] = m[i] ? *s : x[i];
+      const U* const from[] = {x + i, s};
+      x[i] = *from[m[i]];
       s += m[i];
     }
   });

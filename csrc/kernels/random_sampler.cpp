@@ -171,6 +171,18 @@ void check_row(const T* probs, int64_t n) {
   RL_CHECK(sum > 0, "invalid multinomial distribution (sum of probabilities <= 0)");
 }
 
+// The place of the first of rising numbers that is not below u; the last is not. Which half it is
+// in is a coin's toss, so no branch depends on it.
+template <class R>
+int64_t first_not_below(const std::vector<R>& rising, double u) {
+  const R* first = rising.data();
+  for (auto n = static_cast<int64_t>(rising.size()), half = n; n > 1; n -= half) {
+    half = n / 2;
+    first += half * (first[half - 1] < u);
+  }
+  return first - rising.data();
+}
+
 // The category whose slice of the cumulative distribution holds a uniform number.
 template <class T>
 void sample_with_replacement(Generator& g, const T* probs, int64_t n, int64_t* out,
@@ -182,12 +194,7 @@ void sample_with_replacement(Generator& g, const T* probs, int64_t n, int64_t* o
   for (R& c : cumulative) c /= sum;
   cumulative[n - 1] = 1;
   std::lock_guard lock(g.mutex);
-  for (int64_t j = 0; j < samples; ++j) {
-    double u = next_unit(g.engine);
-    auto slot =
-        std::partition_point(cumulative.begin(), cumulative.end(), [u](R c) { return c < u; });
-    out[j] = slot - cumulative.begin();
-  }
+  for (int64_t j = 0; j < samples; ++j) out[j] = first_not_below(cumulative, next_unit(g.engine));
 }
 
 // The exponential race: p / q with q ~ Exp(1) is largest at i with probability p_i. Selection

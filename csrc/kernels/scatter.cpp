@@ -46,8 +46,7 @@ void write_line(T* out, int64_t n, int64_t step, const int64_t* index, int64_t c
   for (int64_t j = 0; j < count; ++j) {
     if (static_cast<uint64_t>(index[j]) >= static_cast<uint64_t>(n))
       bad_index(ErrorKind::Runtime, op, index[j], dim, n);
-    T& target = out[index[j] * step];
-    target = Combine::apply(target, x[j * x_step]);
+    meet<Combine>(out[index[j] * step], x[j * x_step]);
   }
 }
 
@@ -55,10 +54,8 @@ void write_line(T* out, int64_t n, int64_t step, const int64_t* index, int64_t c
 template <class T, class Combine>
 void write_elements(T* out, int64_t out_line, int64_t step, const int64_t* index, int64_t count,
                     const T* x, int64_t x_line) {
-  for (int64_t o = 0; o < count; ++o) {
-    T& target = out[o * out_line + index[o] * step];
-    target = Combine::apply(target, x[o * x_line]);
-  }
+  for (int64_t o = 0; o < count; ++o)
+    meet<Combine>(out[o * out_line + index[o] * step], x[o * x_line]);
 }
 
 template <class T, class Combine>
@@ -68,6 +65,7 @@ void write_targets(const ScatterPlan& p, const Values& v, const char* op, int64_
   auto* x = static_cast<const T*>(v.data);
   auto* ix = p.index.data<int64_t>();
   int64_t n = size_or_one(p.out, p.dim), step = stride_or_zero(p.out, p.dim);
+  const int64_t v_step = v.step, v_next = v.next;
   const int64_t* to = p.inner_out.empty() ? nullptr : p.inner_out.data();
   const int64_t* from = p.inner_src.empty() || !v.tensor ? nullptr : p.inner_src.data();
   if (p.l.size * p.l.inner == 1 && p.out_lines.even() && p.src_lines.even()) {
@@ -93,8 +91,8 @@ void write_targets(const ScatterPlan& p, const Values& v, const char* op, int64_
           bad_index(ErrorKind::Runtime, op, row[k], p.dim, n);
         if (k < asked)
           __builtin_prefetch(out + out0 + row[k + kAhead] * step + (to ? to[k] : k + kAhead), 1);
-        T& target = out[out0 + row[k] * step + (to ? to[k] : k)];
-        target = Combine::apply(target, x[src0 + j * v.step + (from ? from[k] : k * v.next)]);
+        meet<Combine>(out[out0 + row[k] * step + (to ? to[k] : k)],
+                      x[src0 + j * v_step + (from ? from[k] : k * v_next)]);
       }
     }
   }
@@ -102,14 +100,19 @@ void write_targets(const ScatterPlan& p, const Values& v, const char* op, int64_
 
 // ---- targets beyond the second-level cache, hit at random: strips of them are copied into it, met
 // there, and copied back. (Strips where they are would share a few sets of the cache if rows are a
-// power of two.)
+// power of two.) Threads have a strip each of what is within the cache of the one that made it:
+// lines change cores fast in order, and slowly at random.
 constexpr int64_t kBeyond = 1 << 20;  // bytes
+constexpr int64_t kShare = 16384;     // elements worth a thread
 
 // Elements of a row that a strip has; 0: not worth it.
 int64_t strip_width(const ScatterPlan& p) {
   int64_t n = size_or_one(p.out, p.dim), item = item_size(p.out.dtype), line = 64 / item;
   bool rows = p.inner_out.empty() && p.l.inner >= line && p.index.ndim == p.out.ndim;
-  if (!rows || n * p.l.inner * item <= kBeyond || p.l.size < n / 4) return 0;
+  if (!rows || p.l.size < n / 4) return 0;
+  int64_t shares = std::min<int64_t>(num_threads(), p.l.size * p.l.inner / kShare);
+  if (n * p.l.inner * item <= kBeyond)
+    return shares <= 1 || in_parallel() ? 0 : ((p.l.inner - 1) / shares / line + 1) * line;
   int64_t width = kNear / (n * item) / line * line;
   return width ? std::min(width, p.l.inner) : n * line * item <= kBeyond ? line : 0;
 }
@@ -119,6 +122,7 @@ void write_strip(const ScatterPlan& p, const Values& v, const char* op, int64_t 
                  int64_t width) {
   int64_t n = size_or_one(p.out, p.dim), step = stride_or_zero(p.out, p.dim);
   Scratch<T> strip(n * width);
+  const int64_t v_step = v.step, v_next = v.next;
   T *near = strip.data(), *out = p.out.data<T>() + p.out_lines[o] + k;
   auto* x = static_cast<const T*>(v.data);
   if (v.tensor) x += p.src_lines[o];
@@ -129,8 +133,8 @@ void write_strip(const ScatterPlan& p, const Values& v, const char* op, int64_t 
     for (int64_t c = 0; c < width; ++c) {
       if (static_cast<uint64_t>(ix[c]) >= static_cast<uint64_t>(n))
         bad_index(ErrorKind::Runtime, op, ix[c], p.dim, n);
-      T& target = near[ix[c] * width + c];
-      target = Combine::apply(target, x[j * v.step + (from ? from[k + c] : (k + c) * v.next)]);
+      meet<Combine>(near[ix[c] * width + c],
+                    x[j * v_step + (from ? from[k + c] : (k + c) * v_next)]);
     }
   for (int64_t i = 0; i < n; ++i) std::copy_n(near + i * width, width, out + i * step);
 }
@@ -250,7 +254,7 @@ void scatter_reduce_run(Call& c) {
   if (c.tensor(2).numel == 0) return;
   Ref<Tensor> index = index_values(c.tensor(2));
   int dim = dim_of(c, 1);
-  reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5),
+  reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5), index->numel,
               [&](Tensor& to, const Scalar* number, Reduce r) {
                 if (number) return scatter_into(to, *index, dim, {nullptr, *number}, r, c.op);
                 scatter_from(to, *index, dim, c.tensor(3), r, c.op);

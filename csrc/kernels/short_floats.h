@@ -23,6 +23,7 @@ template <int Most = 16>
 }
 template <int Most = 16>
 [[gnu::always_inline]] inline void narrow(BFloat16* d, const float* s, int64_t n) {
+#pragma GCC unroll 1  // 16 steps side by side would have a branch each, and no vectors
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) d[i] = s[i];
 }

@@ -125,6 +125,9 @@ void require_convertible(DType to, DType from) {
            " is for storage; see its bytes with .view(torch.uint8)");
 }
 
+// Runs of bytes that one core writes as fast as its lines move to others and back.
+constexpr int64_t kOneCore = 1 << 20;
+
 void copy_into(Tensor& dst, const Tensor& src) {
   if (dst.numel == 0 || dst.is_meta()) return;
   if (dst.dtype != src.dtype) require_convertible(dst.dtype, src.dtype);
@@ -136,9 +139,11 @@ void copy_into(Tensor& dst, const Tensor& src) {
     copy_into(*temporary, src);
     return copy_into(dst, *temporary);
   }
-  bool plain = dst.numel <= kGrain && dst.dtype == src.dtype && dst.contiguous && src.contiguous;
+  int64_t bytes = dst.numel * item_size(dst.dtype);
+  bool plain = bytes <= kOneCore && dst.dtype == src.dtype && dst.contiguous && src.contiguous;
   if (plain && std::ranges::equal(dst.sizes(), src.sizes())) {
-    std::memmove(dst.raw(), src.raw(), static_cast<size_t>(dst.numel * item_size(dst.dtype)));
+    Unlocked unlocked(dst.numel);
+    std::memmove(dst.raw(), src.raw(), static_cast<size_t>(bytes));
     return;
   }
   Space s = make_space(dst);
@@ -189,14 +194,14 @@ void fill(Tensor& t, const Scalar& value) {
   if (t.numel == 0 || t.is_meta()) return;
   alignas(16) unsigned char bytes[16];
   store_number(bytes, t.dtype, value);
-  if (t.contiguous && t.numel <= kGrain)
+  Unlocked unlocked(t.numel);
+  if (t.contiguous && t.numel * item_size(t.dtype) <= kOneCore)
     return with_size(item_size(t.dtype), [&]<class T>() {
       fill_run(static_cast<T*>(t.raw()), t.numel, *reinterpret_cast<T*>(bytes));
     });
   Space s = make_space(t);
   simplify(s);
   int C = s.dims - 1;
-  Unlocked unlocked(t.numel);
   TileShape tile{1, std::min(s.size[C], kGrain)};
   int64_t tiles = tile_count(s, tile), grain = std::max<int64_t>(1, kGrain / tile.cols);
   with_size(item_size(t.dtype), [&]<class T>() {

@@ -4,10 +4,37 @@
 #include <limits>
 
 #include "kernels/sort_keys.h"
+#include "kernels/vectors.h"
 
 namespace rl {
+namespace RL_ISA_NS {
 namespace {
 
+// ---- many short lines at once: a network of comparisons, the same whatever the elements are, so
+// that no branch is mispredicted; each comparison is made for kAbreast lines in a row. The word
+// of entry j of line i is at [j * kAbreast + i].
+constexpr int64_t kAbreast = 16, kNetworkLine = 128;
+
+inline void compare_exchange(uint64_t* a, uint64_t* b) {
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < kAbreast; i += kLanes<uint64_t>) {
+    auto x = load_vector(a + i), y = load_vector(b + i);
+    store_vector(a + i, x < y ? x : y);
+    store_vector(b + i, x < y ? y : x);
+  }
+}
+
+// Batcher's odd-even merge sort, for any n.
+void sort_abreast(uint64_t* e, int64_t n) {
+  for (int64_t p = 1; p < n; p *= 2)
+    for (int64_t k = p; k >= 1; k /= 2)
+      for (int64_t j = k % p; j + k < n; j += 2 * k)
+        for (int64_t i = j; i < std::min(j + k, n - k); ++i)
+          if ((i ^ (i + k)) < 2 * p)  // both are of one merge
+            compare_exchange(e + i * kAbreast, e + (i + k) * kAbreast);
+}
+
+// ---- one line
 // One line of the input, and where the positions that f chooses go.
 template <class K>
 struct Line : Keyed<K> {
@@ -120,11 +147,35 @@ void top_of_equals(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* e) {
   for (int64_t j = 0; j < k; ++j) l.put(j, e[j].index());
 }
 
+// The position of number k in order. In a long line the leading bits of the keys are counted, and
+// only those that agree with it in them are candidates.
+template <class K>
+int64_t place_in_order(const Line<K>& l, int64_t k, EntryOf<K>* e) {
+  constexpr int64_t kLong = 1024, kDigits = 2048;
+  constexpr int kShift = 8 * sizeof(K) - std::countr_zero(uint64_t{kDigits});
+  int64_t filled = 0, digit = 0;
+  if (l.n < kLong) {
+    l.entries(false, e), filled = l.n;
+  } else {
+    int64_t count[kDigits] = {};
+    l.each_run([&](const K* keys, int64_t, int64_t n) {
+      for (int64_t j = 0; j < n; ++j) ++count[keys[j] >> kShift];
+    });
+    for (; k >= count[digit]; ++digit) k -= count[digit];
+    l.each_run([&](const K* keys, int64_t first, int64_t n) {
+      int agree = 0;
+      for (int64_t j = 0; j < n; ++j) agree += keys[j] >> kShift == K(digit);
+      for (int64_t j = 0; agree && j < n; ++j)
+        if (keys[j] >> kShift == K(digit)) e[filled++] = EntryOf<K>::make(keys[j], first + j);
+    });
+  }
+  select(e, k, filled);
+  return e[k].index();
+}
+
 template <class K>
 void kth_line(const Line<K>& l, int64_t k, EntryOf<K>* e) {
-  l.entries(false, e);
-  select(e, k, l.n);
-  l.put(0, e[k].index());
+  l.put(0, place_in_order(l, k, e));
 }
 
 // Of n elements, in order with `nans` NaN at the end, the lower median or the first NaN.
@@ -136,14 +187,16 @@ int64_t median_place(int64_t n, int64_t nans, bool skip_nan) {
 // to be left out.
 template <class K>
 void median_line(const Line<K>& l, bool has_nan, bool skip_nan, EntryOf<K>* e) {
-  l.entries(false, e);
-  int64_t nans = 0, first_nan = 0;
-  for (int64_t i = l.n; has_nan && i-- > 0;)
-    if (e[i].key() == ~K(0)) ++nans, first_nan = i;
+  int64_t nans = 0, first_nan = l.n;
+  auto count_nans = [&](const K* keys, int64_t first, int64_t n) {
+    int64_t before = nans;
+    for (int64_t j = 0; j < n; ++j) nans += keys[j] == ~K(0);
+    for (int64_t j = 0; !before && nans && first_nan == l.n; ++j)
+      if (keys[j] == ~K(0)) first_nan = first + j;
+  };
+  if (has_nan) l.each_run(count_nans);
   int64_t k = median_place(l.n, nans, skip_nan);
-  if (k == l.n - nans) return l.put(0, first_nan);
-  select(e, k, l.n);
-  l.put(0, e[k].index());
+  l.put(0, k == l.n - nans ? first_nan : place_in_order(l, k, e));
 }
 
 // The most frequent value of sorted entries, the smallest of several, at its last position.
@@ -435,13 +488,14 @@ void mode_run(Call& c) {
             []<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) { mode_line(l, e, s); });
 }
 
-RL_KERNEL("sort", sort_infer<1>, sort_run<1>);
-RL_KERNEL("sort.stable", sort_infer<2>, sort_run<2>);
-RL_KERNEL("topk", topk_infer, topk_run);
-RL_KERNEL("kthvalue", kthvalue_infer, kthvalue_run);
-RL_KERNEL("median.dim", median_infer, median_run<false>);
-RL_KERNEL("nanmedian.dim", median_infer, median_run<true>);
-RL_KERNEL("mode", mode_infer, mode_run);
+RL_ISA_KERNEL("sort", sort_infer<1>, sort_run<1>);
+RL_ISA_KERNEL("sort.stable", sort_infer<2>, sort_run<2>);
+RL_ISA_KERNEL("topk", topk_infer, topk_run);
+RL_ISA_KERNEL("kthvalue", kthvalue_infer, kthvalue_run);
+RL_ISA_KERNEL("median.dim", median_infer, median_run<false>);
+RL_ISA_KERNEL("nanmedian.dim", median_infer, median_run<true>);
+RL_ISA_KERNEL("mode", mode_infer, mode_run);
 
 }  // namespace
+}  // namespace RL_ISA_NS
 }  // namespace rl

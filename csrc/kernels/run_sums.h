@@ -25,7 +25,7 @@ struct ElementAt {
   int64_t i;
   template <class E>
   T operator()(const E* p) const {
-    return p[i];
+    return load_element(p + i);
   }
 };
 
@@ -108,6 +108,10 @@ Two<T> two_sums_run(int64_t begin, int64_t end, F f) {
     auto even = f(VectorAt<T>{i}), odd = f(VectorAt<T>{i + V});
     a += even.first, b += even.second;
     c += odd.first, d += odd.second;
+  }
+  for (; i + V <= end; i += V) {
+    auto one = f(VectorAt<T>{i});
+    a += one.first, b += one.second;
   }
   Two<T> total{join_lanes<SumStep, T>(a + c), join_lanes<SumStep, T>(b + d)};
   for (; i < end; ++i) {

@@ -79,7 +79,14 @@ template <int Most = 16>
   for (int64_t k = 0; k < rest; ++k) d[i + k] = s[i + k];
 }
 
-// ---- a vector of floats from as many 16-bit ones
+// ---- an element, and a vector of floats from as many 16-bit ones
+template <class T>
+inline widened_type<T> load_element(const T* x) {
+  return *x;
+}
+#ifdef __F16C__
+inline float load_element(const Half* x) { return _cvtsh_ss(x->bits); }
+#endif
 inline Vector<float> load_vector(const BFloat16* x) {
 #if defined(__AVX512F__)
   __m512i bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)));

@@ -135,3 +135,60 @@ def test_softmax_of_strided_and_infinite_elements(dtype):
     assert y[:3].isnan().all() and not y[3:].isnan().any()
     assert rl.zeros(0, 4, dtype=dtype).softmax(1).shape == (0, 4)
     assert rl.tensor(3.0, dtype=dtype).softmax(0).item() == 1
+
+
+@pytest.mark.parametrize("dtype", SHORT)
+@pytest.mark.parametrize("rows, width", [(3, 70), (700, 100), (67, 1100), (1000, 66)])
+def test_gradients_of_normalised_rows(dtype, rows, width):
+    x, g = numbers(rows, width, dtype=dtype), numbers(width, rows, dtype=dtype).T.contiguous()
+    w, b = numbers(width, dtype=dtype), rl.zeros(width, dtype=dtype)
+    eps = 1e-5
+
+    def by_hand(centred):
+        p, q = x.double(), g.double()
+        p = p - p.mean(1, keepdim=True) if centred else p
+        p = p * (p.square().mean(1, keepdim=True) + eps).rsqrt()
+        scale = (x.double() - (x.double().mean(1, keepdim=True) if centred else 0)).square()
+        qw = q * w.double()
+        less = qw.mean(1, keepdim=True) if centred else 0
+        slope = qw - less - p * (qw * p).mean(1, keepdim=True)
+        return slope * (scale.mean(1, keepdim=True) + eps).rsqrt(), (q * p).sum(0), q.sum(0)
+
+    leaves = [t.clone().requires_grad_() for t in (x, w, b)]
+    y = rl.nn.functional.layer_norm(leaves[0], (width,), leaves[1], leaves[2], eps)
+    found = rl.autograd.grad(y, leaves, g)
+    # Statistics of the rows are kept in 16 bits.
+    off = {"rtol": 3e-2, "atol": 8e-2} if dtype == rl.bfloat16 else {"rtol": 4e-3, "atol": 2e-2}
+    for one, expected in zip(found, by_hand(True), strict=True):
+        rl.testing.assert_close(one.double(), expected, **off)
+    y = rl.nn.functional.rms_norm(leaves[0], (width,), leaves[1], eps)
+    found = rl.autograd.grad(y, leaves[:2], g)
+    for one, expected in zip(found, by_hand(False)[:2], strict=True):
+        rl.testing.assert_close(one.double(), expected, **off)
+
+
+@pytest.mark.parametrize("dtype", [rl.float64, rl.float32])
+@pytest.mark.parametrize("width", [17, 31, 100, 1100])
+def test_softmax_sums(dtype, width):
+    x = numbers(6, width, dtype=dtype)
+    powers = [[math.exp(v) for v in row] for row in x.tolist()]
+    shares = [[p / math.fsum(row) for p in row] for row in powers]
+    rl.testing.assert_close(x.softmax(1), rl.tensor(shares, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.bfloat16, rl.int32])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_both_extremes(dtype, width):
+    x = (numbers(9, width) * 50).to(dtype)
+    low, high = x.aminmax(dim=1)
+    assert low.tolist() == [min(row) for row in x.tolist()]
+    assert high.tolist() == [max(row) for row in x.tolist()]
+    assert [t.item() for t in x.aminmax()] == [low.min().item(), high.max().item()]
+    if dtype.is_floating_point:
+        for at in {0, width // 2, width - 1}:
+            z = x.clone()
+            z[2, at], z[3, at], z[4, at] = NAN, INF, -INF
+            low, high = z.aminmax(dim=1)
+            assert low[2].isnan() and high[2].isnan() and low.isnan().sum() == 1
+            assert high[3].item() == INF and low[4].item() == -INF
+            assert all(t.isnan() for t in z.aminmax())

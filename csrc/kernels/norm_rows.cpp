@@ -3,6 +3,7 @@
 // (cols / inner) + c / inner, which is c for layer norm (groups = inner = 1) and the channel for
 // group norm.
 #include "core/allocator.h"
+#include "kernels/kept.h"
 #include "kernels/layouts.h"
 #include "kernels/norm.h"
 #include "plan/stream.h"
@@ -160,19 +161,24 @@ struct RowNorm {
   }
 };
 
-template <class T>
+// Of elements of type E, in T.
+template <class T, class E = T>
 struct RowNormBackward {
   RowLayout l;
-  const T *g, *x, *mean, *rstd, *weight;  // mean is null where it counts as 0
-  T *gx, *gw, *gb;
+  const E *g, *x;
+  const T *mean, *rstd, *weight;  // mean is null where it counts as 0
+  E* gx;
+  T *gw, *gb;
   static constexpr int64_t kRows = 16;  // that are summed in T
   Two<double>* channel_sums;            // of g and g (x - mean) rstd, of each channel of each row
-  bool streams = past_cache(l.rows * l.cols * static_cast<int64_t>(sizeof(T)));
+  bool streams = past_cache(l.rows * l.cols * static_cast<int64_t>(sizeof(E)));
 
   T center(int64_t r) const { return mean ? mean[r] : T(0); }
   void rows(int64_t begin, int64_t end) const {
-    auto few = [&]<int N>() { short_rows<N>(begin, end); };
-    if (l.has_own_features() && !streams && in_few_vectors<T>(l.cols, few)) return;
+    if constexpr (std::is_same_v<E, T>) {
+      auto few = [&]<int N>() { short_rows<N>(begin, end); };
+      if (l.has_own_features() && !streams && in_few_vectors<T>(l.cols, few)) return;
+    }
     for (int64_t r = begin; r < end; ++r) row(r);
   }
   template <int N>
@@ -193,20 +199,23 @@ struct RowNormBackward {
     }
   }
   void row(int64_t r) const {
-    const T *pg = g + r * l.cols, *px = x + r * l.cols;
+    const E *pg = g + r * l.cols, *px = x + r * l.cols;
     T m = center(r), s = rstd[r];
     int64_t first = r % l.groups * l.features();
     auto [sum, dot] = row_sums(r, first, pg, px);
     T a = mean ? static_cast<T>(sum / double(l.cols)) : T(0),
       b = static_cast<T>(dot / double(l.cols));
-    T* to = gx + r * l.cols;
+    E* to = gx + r * l.cols;
     if (l.inner == 1)
-      return write_run(to, l.cols, streams, [&](T* part, int64_t i, int64_t n) {
-        const T *cg = pg + i, *cx = px + i, *w = weight ? weight + first + i : nullptr;
-        if (w)
-          map(n, [&](int64_t j) { part[j] = s * (cg[j] * w[j] - a - (cx[j] - m) * s * b); });
-        else
-          map(n, [&](int64_t j) { part[j] = s * (cg[j] - a - (cx[j] - m) * s * b); });
+      return write_run(to, l.cols, streams, [&](E* part, int64_t i, int64_t n) {
+        make_run(part, n, [&, i](T* piece, int64_t j, int64_t count) {
+          const E *cg = pg + i + j, *cx = px + i + j;
+          auto gradient = [=](auto gw, auto x) { return s * (gw - a - (x - m) * s * b); };
+          if (const T* w = weight ? weight + first + i + j : nullptr)
+            map_run<E>(piece, count, [=](auto at) { return gradient(at(cg) * at(w), at(cx)); });
+          else
+            map_run<E>(piece, count, [=](auto at) { return gradient(at(cg), at(cx)); });
+        });
       });
     for (int64_t f = 0; f < l.features(); ++f) {
       T w = weight ? weight[first + f] : T(1);
@@ -215,7 +224,7 @@ struct RowNormBackward {
     }
   }
   // Sums of g w and g w (x - mean) rstd over a row.
-  Two<double> row_sums(int64_t r, int64_t first, const T* pg, const T* px) const {
+  Two<double> row_sums(int64_t r, int64_t first, const E* pg, const E* px) const {
     if (l.has_own_features() && !weight)
       return sums(r, pg, px, 0, l.cols, [](auto) { return T(1); });
     if (l.has_own_features())
@@ -229,7 +238,7 @@ struct RowNormBackward {
     return total;
   }
   template <class Weight>
-  Two<double> sums(int64_t r, const T* pg, const T* px, int64_t begin, int64_t end,
+  Two<double> sums(int64_t r, const E* pg, const E* px, int64_t begin, int64_t end,
                    Weight w) const {
     return exact_two_sums<T>(begin, end, [=, m = center(r), s = rstd[r]](auto at) {
       auto v = at(pg) * w(at);
@@ -251,19 +260,19 @@ struct RowNormBackward {
   // Layer norm: whole row pieces at a time; a few rows in T, then into double.
   void columns(int64_t begin, int64_t end, double* w, double* b) const {
     int64_t n = end - begin;
-    auto few = [&]<int N>() { few_columns<N>(begin, n, w, b); };
-    if (in_few_vectors<T>(n, few)) return;
+    if constexpr (std::is_same_v<E, T>) {
+      auto few = [&]<int N>() { few_columns<N>(begin, n, w, b); };
+      if (in_few_vectors<T>(n, few)) return;
+    }
     std::vector<T> part(2 * n);
     T *pw = part.data(), *pb = pw + n;
     for (int64_t r0 = 0; r0 < l.rows; r0 += kRows) {
       std::fill(part.begin(), part.end(), T(0));
       for (int64_t r = r0; r < std::min(l.rows, r0 + kRows); ++r) {
-        const T *pg = g + r * l.cols + begin, *px = x + r * l.cols + begin;
+        const E *pg = g + r * l.cols + begin, *px = x + r * l.cols + begin;
         T m = center(r), s = rstd[r];
-        map(n, [&](int64_t i) {
-          pw[i] += pg[i] * ((px[i] - m) * s);
-          pb[i] += pg[i];
-        });
+        map_run<E>(pw, n, [=](auto at) { return at(pw) + at(pg) * ((at(px) - m) * s); });
+        map_run<E>(pb, n, [=](auto at) { return at(pb) + at(pg); });
       }
       for (int64_t i = 0; i < n; ++i) w[i] += pw[i], b[i] += pb[i];
     }
@@ -387,15 +396,15 @@ void backward_infer(Call& c) {
   c.add_out(Sizes(&parameters, 1), dtype);
   c.add_out(Sizes(&parameters, 1), dtype);
 }
-template <class T>
-void norm_affine_backward(const RowNormBackward<T>& k, int64_t parameters) {
+template <class T, class E>
+void norm_affine_backward(const RowNormBackward<T, E>& k, int64_t parameters) {
   int64_t n = k.l.rows * k.l.cols;
   Unlocked unlocked(n);
   parallel_for(parameters, n < 32768 ? INT64_MAX / 2 : 16,
                [&](int64_t begin, int64_t end) { k.affine(begin, end); });
 }
-template <class T>
-void norm_rows_backward(const RowNormBackward<T>& k, int64_t parameters) {
+template <class T, class E>
+void norm_rows_backward(const RowNormBackward<T, E>& k, int64_t parameters) {
   {
     Unlocked unlocked(k.l.rows * k.l.cols * 4);
     parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) { k.rows(begin, end); });
@@ -434,28 +443,41 @@ void backward_last(Call& c, DType dtype) {
   norm_examples_backward(c.tensor(0), x, c.out(0), k, dtype, gw.out.numel);
   for (Target* t : {&gw, &gb}) t->finish();
 }
-template <class T>
-void backward_typed(Call& c, DType dtype) {
-  if (lie_last(c.tensor(1), layout(c.tensor(1), c.integer(5), c.integer(6), c.integer(7))))
-    return backward_last<T>(c, dtype);
-  Ref<Tensor> g = contiguous_as(c.tensor(0), dtype), x = contiguous_as(c.tensor(1), dtype);
+// What elements of a gradient and its input are read as: 16 bits as they are, if these are so many
+// that floats would leave the cache, and rows longer than what a few vectors hold.
+DType read_dtype(const Call& c, DType dtype, const RowLayout& l) {
+  const DType own = c.tensor(1).dtype;
+  const bool many = l.rows * l.cols >= 1 << 16 && l.cols > 4 * kLanes<float>;
+  const bool serves = l.has_own_features() && many && c.tensor(0).dtype == own;
+  return dtype == DType::F32 && serves ? own : dtype;
+}
+template <class T, class E>
+void backward_of(Call& c, DType dtype) {
+  Ref<Tensor> g = contiguous_as(c.tensor(0), dtype_of<E>);
+  Ref<Tensor> x = contiguous_as(c.tensor(1), dtype_of<E>);
   Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);
   Ref<Tensor> w = in_dtype(c.tensor_or_null(4), dtype);
-  Target gx(c.out(0), dtype), gw(c.out(1), dtype), gb(c.out(2), dtype);
+  Target gx(c.out(0), dtype_of<E>), gw(c.out(1), dtype), gb(c.out(2), dtype);
   RowLayout l = layout(*x, c.integer(5), c.integer(6), c.integer(7));
   Scratch<Two<double>> sums(l.has_own_features() ? 0 : l.rows * l.features());
-  RowNormBackward<T> k{l,
-                       g->data<T>(),
-                       x->data<T>(),
-                       mean->data<T>(),
-                       rstd->data<T>(),
-                       data_or_null<T>(w),
-                       gx.data<T>(),
-                       gw.data<T>(),
-                       gb.data<T>(),
-                       sums.data()};
+  RowNormBackward<T, E> k{l,
+                          g->data<E>(),
+                          x->data<E>(),
+                          mean->data<T>(),
+                          rstd->data<T>(),
+                          data_or_null<T>(w),
+                          gx.data<E>(),
+                          gw.data<T>(),
+                          gb.data<T>(),
+                          sums.data()};
   norm_rows_backward(k, gw.out.numel);
   for (Target* t : {&gx, &gw, &gb}) t->finish();
+}
+template <class T>
+void backward_typed(Call& c, DType dtype) {
+  const RowLayout l = layout(c.tensor(1), c.integer(5), c.integer(6), c.integer(7));
+  if (lie_last(c.tensor(1), l)) return backward_last<T>(c, dtype);
+  with_kept<T>(read_dtype(c, dtype, l), [&]<class E>() { backward_of<T, E>(c, dtype); });
 }
 void backward_run(Call& c) {
   DType dtype = norm_dtype(c.tensor(1).dtype);
@@ -495,24 +517,30 @@ void rms_backward_infer(Call& c) {
   c.add_out(x.sizes(), x.dtype);
   c.add_out(Sizes(&parameters, 1), c.tensor_or_null(3) ? c.tensor(3).dtype : x.dtype);
 }
-template <class T>
-void rms_backward_typed(Call& c, DType dtype) {
-  Ref<Tensor> g = contiguous_as(c.tensor(0), dtype), x = contiguous_as(c.tensor(1), dtype);
+template <class T, class E>
+void rms_backward_of(Call& c, DType dtype) {
+  Ref<Tensor> g = contiguous_as(c.tensor(0), dtype_of<E>);
+  Ref<Tensor> x = contiguous_as(c.tensor(1), dtype_of<E>);
   Ref<Tensor> rstd = contiguous_as(c.tensor(2), dtype), w = in_dtype(c.tensor_or_null(3), dtype);
-  Target gx(c.out(0), dtype), gw(c.out(1), dtype);
+  Target gx(c.out(0), dtype_of<E>), gw(c.out(1), dtype);
   Ref<Tensor> unused = empty(gw.out.sizes(), dtype);  // the gradient of the offset there is not
-  RowNormBackward<T> k{layout(*x, c.integer(4), 1, 1),
-                       g->data<T>(),
-                       x->data<T>(),
-                       nullptr,
-                       rstd->data<T>(),
-                       data_or_null<T>(w),
-                       gx.data<T>(),
-                       gw.data<T>(),
-                       unused->data<T>(),
-                       nullptr};
+  RowNormBackward<T, E> k{layout(*x, c.integer(4), 1, 1),
+                          g->data<E>(),
+                          x->data<E>(),
+                          nullptr,
+                          rstd->data<T>(),
+                          data_or_null<T>(w),
+                          gx.data<E>(),
+                          gw.data<T>(),
+                          unused->data<T>(),
+                          nullptr};
   norm_rows_backward(k, gw.out.numel);
   for (Target* t : {&gx, &gw}) t->finish();
+}
+template <class T>
+void rms_backward_typed(Call& c, DType dtype) {
+  const RowLayout l = layout(c.tensor(1), c.integer(4), 1, 1);
+  with_kept<T>(read_dtype(c, dtype, l), [&]<class E>() { rms_backward_of<T, E>(c, dtype); });
 }
 void rms_backward_run(Call& c) {
   DType dtype = norm_dtype(c.tensor(1).dtype);

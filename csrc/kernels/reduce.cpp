@@ -121,14 +121,14 @@ void each_run(const Plan& p, int64_t begin, int64_t end, F&& f) {
 void fold_row(const Plan& p, const char* base, int64_t begin, int64_t end, void* state,
               void* scratch) {
   const Axis& r = p.reduced[0];
-  int64_t size = item_size(stored(p.fold->compute)), filled = 0, first = begin;
+  int64_t size = item_size(p.fold->element), filled = 0, first = begin;
   if (p.same_type && r.in == p.item && r.size >= 64) {
     each_run(p, begin, end, [&](int64_t offset, int64_t n, int64_t at) {
       p.fold->rows(state, 1, base + offset, 0, n, at);
     });
     return;
   }
-  DType wide = stored(p.fold->compute);
+  DType wide = p.fold->element;
   each_run(p, begin, end, [&](int64_t offset, int64_t n, int64_t) {
     while (n > 0) {
       int64_t take = std::min(n, kBlock - filled);
@@ -183,7 +183,7 @@ int64_t fold_narrow_rows(const Plan& p, const char* base, int64_t n, int64_t wid
 void gather_rows(const Plan& p, char* to, const char* x, int64_t rows, int64_t width) {
   constexpr int64_t kFewRows = 3;  // the mover goes by squares
   const Axis &k = p.kept[0], &r = p.reduced[0];
-  const DType wide = stored(p.fold->compute);
+  const DType wide = p.fold->element;
   const int64_t size = item_size(wide), step = kGatherWidth * size;
   if (p.same_type && rows >= kFewRows)
     return mover(size)(to, x, rows, width, {step, size}, {r.in, k.in});
@@ -194,7 +194,7 @@ void gather_rows(const Plan& p, char* to, const char* x, int64_t rows, int64_t w
 void fold_columns(const Plan& p, const char* base, int64_t begin, int64_t end, int64_t width,
                   char* states, void* scratch) {
   const Axis& r = p.reduced[0];
-  int64_t size = item_size(stored(p.fold->compute));
+  int64_t size = item_size(p.fold->element);
   bool direct = rows_in_place(p);
   if (direct && !p.fold->ordered && p.n_reduced == 1)
     begin += fold_narrow_rows(p, base + begin * r.in, end - begin, width, states);
@@ -319,7 +319,7 @@ void run_reduction(const Fold& fold, const Tensor& input, uint64_t mask, Tensor*
   p.data = static_cast<const char*>(input.raw());
   p.dtype = input.dtype;
   p.item = item_size(input.dtype);
-  p.same_type = stored(fold.compute) == input.dtype;
+  p.same_type = fold.element == input.dtype;
   p.outs[0] = out0;
   p.outs[1] = out1;
   if (input.contiguous && any.numel == 1 && mask == every_dim(input)) {

@@ -17,7 +17,7 @@ struct FoldParams {
 // States are plain data, an array with one per output; `first` is the position, within the
 // reduced elements of that output, of the block's first element or row.
 struct Fold {
-  Compute compute;   // what elements are loaded as
+  DType element;     // what elements are loaded as
   bool ordered;      // positions matter: reduced dimensions keep their order
   int state_size;    // at most kMaxState
   DType results[2];  // what finish writes
@@ -54,13 +54,8 @@ void check_not_empty(const Call& call, uint64_t mask, bool dim_given);
 
 // --- from a struct with T, State, Out0, Out1, init, row, columns, merge and finish to a Fold
 template <class T>
-constexpr Compute compute_for() {
-  return std::is_same_v<T, uint8_t>   ? Compute::B
-         : std::is_same_v<T, int64_t> ? Compute::I
-         : std::is_same_v<T, float>   ? Compute::F
-         : std::is_same_v<T, double>  ? Compute::D
-         : std::is_same_v<T, C64>     ? Compute::CF
-                                      : Compute::CD;
+constexpr DType element_of() {
+  return std::is_same_v<T, uint8_t> ? DType::Bool : dtype_of<T>;  // bytes are truths
 }
 
 template <class F>
@@ -99,7 +94,7 @@ template <class F>
 constexpr Fold make_fold(bool ordered = false) {
   static_assert(sizeof(typename F::State) <= kMaxState);
   using A = FoldAdaptor<F>;
-  return {compute_for<typename F::T>(),
+  return {element_of<typename F::T>(),
           ordered,
           sizeof(typename F::State),
           {dtype_of<typename F::Out0>, dtype_of<typename F::Out1>},

@@ -141,6 +141,40 @@ struct PositionFold {
   }
 };
 
+// The least and the most of n numbers, by instructions that know no NaN; false if one is among
+// them, or n is less than a vector. A NaN's bits exceed those of infinity.
+template <class T>
+bool extremes_of_numbers(const T* x, int64_t n, T& least, T& most) {
+  using Bits = decltype(Vector<T>{} < Vector<T>{});
+  using Bit = std::remove_cvref_t<decltype(Bits{}[0])>;
+  constexpr int64_t V = kLanes<T>, N = 2;
+  if (n < V) return false;
+  Vector<T> low[N], high[N];
+  Bits size[N] = {};
+  for (int64_t k = 0; k < N; ++k) low[k] = high[k] = load_vector(x);
+  auto take = [&](int64_t k, int64_t i) {
+    Vector<T> v = load_vector(x + i);
+    Bits magnitude = std::bit_cast<Bits>(v) & std::numeric_limits<Bit>::max();
+    low[k] = v < low[k] ? v : low[k];
+    high[k] = v > high[k] ? v : high[k];
+    size[k] = magnitude > size[k] ? magnitude : size[k];
+  };
+  int64_t i = 0;
+  for (; i + N * V <= n; i += N * V)
+#pragma GCC unroll 2
+    for (int64_t k = 0; k < N; ++k) take(k, i + k * V);
+  for (; i + V <= n; i += V) take(0, i);
+  take(1, n - V);
+  const Bits largest = size[0] > size[1] ? size[0] : size[1];
+  for (int64_t k = 0; k < V; ++k)
+    if (largest[k] > std::bit_cast<Bit>(std::numeric_limits<T>::infinity())) return false;
+  low[0] = low[1] < low[0] ? low[1] : low[0];
+  high[0] = high[1] > high[0] ? high[1] : high[0];
+  least = join_lanes<ExtremeStep<false>, T>(low[0]);
+  most = join_lanes<ExtremeStep<true>, T>(high[0]);
+  return true;
+}
+
 template <class Element>
 struct BothFold {
   using T = Element;
@@ -157,6 +191,12 @@ struct BothFold {
   static void row(State& s, const T* x, int64_t n, int64_t) {
     for (int64_t i = 0; i < n; i += kBlock) {
       int64_t len = std::min(kBlock, n - i);
+      T least, most;
+      if constexpr (std::is_floating_point_v<T>)
+        if (extremes_of_numbers(x + i, len, least, most)) {
+          add(s, least, most);
+          continue;
+        }
       add(s, fold_block<ExtremeStep<false>>(x + i, len), fold_block<ExtremeStep<true>>(x + i, len));
     }
   }

@@ -4,7 +4,7 @@
 // and keep every partial sum short. Nothing here knows of states or tensors.
 #pragma once
 #include "kernels/reduce.h"
-#include "kernels/vectors.h"
+#include "kernels/short_floats.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -38,11 +38,11 @@ constexpr bool kFoldsParts = requires(T x) {
 
 // All of x, n >= 1, through Step. If a Step has a `none`, which changes no accumulator, the rest of
 // the vectors is the end of one that begins among them.
-template <class Step, class T>
-T fold_block(const T* x, int64_t n) {
+template <class Step, class E, class T = widened_type<E>>
+T fold_block(const E* x, int64_t n) {
   if constexpr (kFoldsParts<Step, T>) return fold_parts<Step>(x, n);
   int64_t i = 1;
-  T total = Step::first(x[0]);
+  T total = Step::first(T(x[0]));
   if constexpr (kHasVectors<T>) {
     constexpr int64_t V = kLanes<T>, L = 4 * V;
     if (n >= V) {
@@ -68,7 +68,7 @@ T fold_block(const T* x, int64_t n) {
       total = join_lanes<Step, T>(a);
     }
   }
-  for (; i < n; ++i) total = Step::next(total, x[i]);
+  for (; i < n; ++i) total = Step::next(total, T(x[i]));
   return total;
 }
 
@@ -83,19 +83,19 @@ void fold_rows_into(T* out, int64_t width, const Row*... rows) {
       __builtin_memcpy(out + w, &a, sizeof a);
     }
   }
-  for (; w < width; ++w) ((out[w] = Step::next(out[w], rows[w])), ...);
+  for (; w < width; ++w) ((out[w] = Step::next(out[w], T(rows[w]))), ...);
 }
 
 // out[w] = all of rows[..][w], through Step. Rows are read along their length, four at a time:
 // the accumulators stay in L1 and the rows stream past.
-template <class Step, class T>
-void fold_block_columns(const T* const* rows, int64_t n_rows, int64_t width, T* out) {
+template <class Step, class E, class T>
+void fold_block_columns(const E* const* rows, int64_t n_rows, int64_t width, T* out) {
   if constexpr (kFoldsParts<Step, T>) {
     using R = decltype(out->re);
     return fold_block_columns<Step>(reinterpret_cast<const R* const*>(rows), n_rows, 2 * width,
                                     reinterpret_cast<R*>(out));
   }
-  for (int64_t w = 0; w < width; ++w) out[w] = Step::first(rows[0][w]);
+  for (int64_t w = 0; w < width; ++w) out[w] = Step::first(T(rows[0][w]));
   int64_t r = 1;
   for (; r + 4 <= n_rows; r += 4)
     fold_rows_into<Step>(out, width, rows[r], rows[r + 1], rows[r + 2], rows[r + 3]);
@@ -114,7 +114,7 @@ struct BlockFold {
   }
   template <class S>
   static void columns(S* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
-    T block[kFoldWidth];
+    widened_type<T> block[kFoldWidth];
     fold_block_columns<Step>(rows, n_rows, width, block);
     for (int64_t w = 0; w < width; ++w) Derived::add(s[w], block[w]);
   }

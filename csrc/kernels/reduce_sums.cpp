@@ -38,9 +38,9 @@ struct AndStep {
   }
 };
 
-template <class T>
-struct MeanFold : SumFold<T, Plain> {
-  using Base = SumFold<T, Plain>;
+template <class T, class Element = T>
+struct MeanFold : SumFold<T, Plain, Element> {
+  using Base = SumFold<T, Plain, Element>;
   static void finish(const typename Base::State& s, const FoldParams& p, T& out, T&) {
     auto total = s.value();
     double n = static_cast<double>(p.count);
@@ -73,7 +73,8 @@ struct ValueFold : BlockFold<ValueFold<Element, Step, Identity>, Step, Element> 
   }
 };
 
-// Products of floats, in double: no partial product overflows that the result survives.
+// Products of floats, in double: no partial product overflows that the result survives. Vectors are
+// of 32 bytes at most, because processors make 64 bytes of doubles in more than twice the time.
 struct FloatProductFold {
   using T = float;
   struct State {
@@ -81,21 +82,40 @@ struct FloatProductFold {
   };
   using Out0 = float;
   using Out1 = float;
+  static constexpr int kBytes = std::min(kVectorBytes, 32);
+  using Doubles = typename VectorOf<double, kBytes>::type;
   static void init(State& s) { s.value = 1; }
   static void row(State& s, const T* x, int64_t n, int64_t) {
-    constexpr int64_t V = kLanes<double>;
-    Vector<double> a = Vector<double>{} + 1.0, b = a, c = a, d = a;
+    constexpr int64_t V = kBytes / sizeof(double), N = 8;
+    Doubles chain[N];
+    for (auto& c : chain) c = Doubles{} + 1.0;
     int64_t i = 0;
-    auto load = [&](int64_t at) { return load_doubles(x + at); };
-    for (; i + 4 * V <= n; i += 4 * V)
-      a *= load(i), b *= load(i + V), c *= load(i + 2 * V), d *= load(i + 3 * V);
-    for (; i + V <= n; i += V) a *= load(i);
-    s.value *= join_lanes<MultiplyStep, double>((a * b) * (c * d));
+    for (; i + N * V <= n; i += N * V)
+#pragma GCC unroll 8
+      for (int64_t k = 0; k < N; ++k) chain[k] *= load_doubles<kBytes>(x + i + k * V);
+    for (; i + V <= n; i += V) chain[0] *= load_doubles<kBytes>(x + i);
+    for (int64_t k = N / 2; k > 0; k /= 2)
+      for (int64_t j = 0; j < k; ++j) chain[j] *= chain[j + k];
+    s.value *= join_lanes<MultiplyStep, double, kBytes>(chain[0]);
     for (; i < n; ++i) s.value *= static_cast<double>(x[i]);
   }
+  // Products of four floats are in the range of double.
   static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
-    for (int64_t r = 0; r < n_rows; ++r)
-      for (int64_t w = 0; w < width; ++w) s[w].value *= static_cast<double>(rows[r][w]);
+    int64_t r = 0;
+    for (; r + 4 <= n_rows; r += 4)
+      multiply_rows(s, width, rows[r], rows[r + 1], rows[r + 2], rows[r + 3]);
+    for (; r < n_rows; ++r) multiply_rows(s, width, rows[r]);
+  }
+  template <class... Row>
+  static void multiply_rows(State* s, int64_t width, const Row*... rows) {
+    constexpr int64_t V = kBytes / sizeof(double);
+    int64_t w = 0;
+    for (; w + V <= width; w += V) {
+      Doubles total = load_doubles<kBytes>(&s[w].value);
+      total *= (load_doubles<kBytes>(rows + w) * ...);
+      __builtin_memcpy(s + w, &total, sizeof total);
+    }
+    for (; w < width; ++w) s[w].value *= (static_cast<double>(rows[w]) * ...);
   }
   static void merge(State& s, const State& o) { s.value *= o.value; }
   static void finish(const State& s, const FoldParams&, float& out, float&) {
@@ -162,6 +182,13 @@ constexpr Fold kMeans[] = {{},
                            make_fold<MeanFold<C128>>()};
 constexpr Fold kNanSums[] = {
     {}, {}, make_fold<SumFold<float, NanAsZero>>(), make_fold<SumFold<double, NanAsZero>>()};
+// Of 16-bit floats as they lie in memory: F16, BF16.
+constexpr Fold kShortSums[] = {make_fold<SumFold<float, Plain, Half>>(),
+                               make_fold<SumFold<float, Plain, BFloat16>>()};
+constexpr Fold kShortMeans[] = {make_fold<MeanFold<float, Half>>(),
+                                make_fold<MeanFold<float, BFloat16>>()};
+constexpr Fold kShortNanSums[] = {make_fold<SumFold<float, NanAsZero, Half>>(),
+                                  make_fold<SumFold<float, NanAsZero, BFloat16>>()};
 constexpr Fold kProducts[] = {{},
                               make_fold<ValueFold<int64_t, MultiplyStep, 1>>(),
                               make_fold<FloatProductFold>(),
@@ -172,11 +199,18 @@ constexpr Fold kAny = make_fold<ValueFold<uint8_t, OrStep, 0>>();
 constexpr Fold kAll = make_fold<ValueFold<uint8_t, AndStep, 1>>();
 constexpr Fold kCount = make_fold<CountFold>();
 
+const Fold& fold_for(DType in, Compute compute, const Fold* folds, const Fold* shorts) {
+  if (compute == Compute::F && in == DType::BF16) return shorts[1];
+  if (compute == Compute::F && in == DType::F16) return shorts[0];
+  return folds[static_cast<int>(compute)];
+}
+
 // sum(self, dim, keepdim, *, dtype); mean, nansum and prod.dim share it.
 void sum_infer(Call& c) { add_reduced(c, dims_argument(c, 1), c.flag(2), sum_dtype(c, 3)); }
 void sum_run(Call& c) {
   DType out = c.out(0).dtype;
-  const Fold& f = out == DType::Bool ? kAny : kSums[static_cast<int>(sum_compute(out))];
+  const Fold& f =
+      out == DType::Bool ? kAny : fold_for(c.tensor(0).dtype, sum_compute(out), kSums, kShortSums);
   run_reduction(f, c.tensor(0), dims_argument(c, 1), &c.out(0), nullptr);
 }
 
@@ -189,8 +223,9 @@ void mean_infer(Call& c) {
   add_reduced(c, dims_argument(c, 1), c.flag(2), dtype);
 }
 void mean_run(Call& c) {
-  run_reduction(kMeans[static_cast<int>(compute_of(c.out(0).dtype))], c.tensor(0),
-                dims_argument(c, 1), &c.out(0), nullptr);
+  const Tensor& x = c.tensor(0);
+  const Fold& f = fold_for(x.dtype, compute_of(c.out(0).dtype), kMeans, kShortMeans);
+  run_reduction(f, x, dims_argument(c, 1), &c.out(0), nullptr);
 }
 
 void nansum_infer(Call& c) {
@@ -200,8 +235,8 @@ void nansum_infer(Call& c) {
 void nansum_run(Call& c) {
   DType in = c.tensor(0).dtype, out = c.out(0).dtype;
   if (!is_floating(in) || !is_floating(out)) return sum_run(c);
-  run_reduction(kNanSums[static_cast<int>(compute_of(out))], c.tensor(0), dims_argument(c, 1),
-                &c.out(0), nullptr);
+  const Fold& f = fold_for(in, compute_of(out), kNanSums, kShortNanSums);
+  run_reduction(f, c.tensor(0), dims_argument(c, 1), &c.out(0), nullptr);
 }
 
 // prod(self, *, dtype) and prod.dim(self, dim, keepdim, *, dtype)

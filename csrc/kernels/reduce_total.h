@@ -166,8 +166,8 @@ T narrow(V v) {
   }
 }
 
-template <class T, class Map>
-struct SumFold : BlockFold<SumFold<T, Map>, AddStep<Map>, T, 16 * kVectorBytes> {
+template <class T, class Map, class Element = T>
+struct SumFold : BlockFold<SumFold<T, Map, Element>, AddStep<Map>, Element, 16 * kVectorBytes> {
   using State = typename TotalOf<T>::type;
   using Out0 = T;
   using Out1 = T;

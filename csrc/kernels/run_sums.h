@@ -11,17 +11,49 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-// Elements i, i + 1, ... of a pointer's run.
+// Elements i, i + 1, ... of a pointer's run; 16-bit floats are floats here.
 template <class T>
 struct VectorAt {
   int64_t i;
-  Vector<T> operator()(const T* p) const { return load_vector(p + i); }
+  template <class E>
+  Vector<T> operator()(const E* p) const {
+    return load_vector(p + i);
+  }
 };
 template <class T>
 struct ElementAt {
   int64_t i;
-  T operator()(const T* p) const { return p[i]; }
+  template <class E>
+  T operator()(const E* p) const {
+    return load_element(p + i);
+  }
 };
+
+// to[i] = f(i), of elements of type E: those of 16 bits by vectors, which the compiler would widen
+// one at a time.
+template <class E, class T, class F>
+void map_run(T* to, int64_t n, F f) {
+  int64_t i = 0;
+  if constexpr (!std::is_same_v<E, T>)
+    for (; i + kLanes<T> <= n; i += kLanes<T>) store_vector<T>(to + i, f(VectorAt<T>{i}));
+#pragma GCC ivdep
+  for (; i < n; ++i) to[i] = f(ElementAt<T>{i});
+}
+// f(to, i, count) makes elements i to i + count of a run, in the type that 16 bits widen to.
+template <class E, class F>
+void make_run(E* to, int64_t n, F f) {
+  if constexpr (std::is_same_v<E, widened_type<E>>) {
+    f(to, int64_t{0}, n);
+  } else {
+    constexpr int64_t kPiece = 256;
+    widened_type<E> piece[kPiece];
+    for (int64_t i = 0, count; i < n; i += count) {
+      count = std::min(kPiece, n - i);
+      f(piece, i, count);
+      narrow(to + i, piece, count);
+    }
+  }
+}
 
 // All of f(i), begin <= i < end, joined from `none` on; four vectors at a time hide the latency.
 template <class Step, class T, class F>
@@ -76,6 +108,10 @@ Two<T> two_sums_run(int64_t begin, int64_t end, F f) {
     auto even = f(VectorAt<T>{i}), odd = f(VectorAt<T>{i + V});
     a += even.first, b += even.second;
     c += odd.first, d += odd.second;
+  }
+  for (; i + V <= end; i += V) {
+    auto one = f(VectorAt<T>{i});
+    a += one.first, b += one.second;
   }
   Two<T> total{join_lanes<SumStep, T>(a + c), join_lanes<SumStep, T>(b + d)};
   for (; i < end; ++i) {

@@ -8,6 +8,7 @@
 #include <bit>
 
 #include "core/dtype.h"
+#include "kernels/vectors.h"
 #include "plan/isa.h"
 
 namespace rl {
@@ -77,6 +78,35 @@ template <int Most = 16>
   const int64_t rest = last_few(n);
 #pragma GCC ivdep
   for (int64_t k = 0; k < rest; ++k) d[i + k] = s[i + k];
+}
+
+// ---- an element, and a vector of floats from as many 16-bit ones
+template <class T>
+inline widened_type<T> load_element(const T* x) {
+  return *x;
+}
+#ifdef __F16C__
+inline float load_element(const Half* x) { return _cvtsh_ss(x->bits); }
+#endif
+inline Vector<float> load_vector(const BFloat16* x) {
+#if defined(__AVX512F__)
+  __m512i bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)));
+  return std::bit_cast<Vector<float>>(_mm512_slli_epi32(bits, 16));
+#elif defined(__AVX2__)
+  __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
+  return std::bit_cast<Vector<float>>(_mm256_slli_epi32(bits, 16));
+#else
+  return Vector<float>{x[0], x[1], x[2], x[3]};
+#endif
+}
+inline Vector<float> load_vector(const Half* x) {
+#if defined(__AVX512F__)
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)));
+#elif defined(__F16C__)
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
+#else
+  return Vector<float>{quiet(x[0]), quiet(x[1]), quiet(x[2]), quiet(x[3])};
+#endif
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "kernels/kept.h"
 #include "kernels/softmax_rows.h"
@@ -36,9 +37,9 @@ void column_sum(int64_t n, int64_t w, Strip<T>& total, F f) {
   for (int64_t r0 = 0; r0 < n; r0 += kPart) {
     std::fill_n(part.value, w, T(0));
     for (int64_t r = r0; r < std::min(n, r0 + kPart); ++r) {
-      const T* row = f(r);
-#pragma GCC ivdep
-      for (int64_t j = 0; j < w; ++j) part.value[j] += row[j];
+      const auto* row = f(r);
+      map_run<std::remove_cvref_t<decltype(*row)>>(
+          part.value, w, [&](auto at) { return at(part.value) + at(row); });
     }
     for (int64_t j = 0; j < w; ++j) total.value[j] += part.value[j];
   }
@@ -84,15 +85,23 @@ struct Softmax {
       for (int64_t i = 0; i < n; ++i) out[i] *= scale;
     }
   }
-  template <class T>
-  static void backward(T* gx, const T* g, const T* y, int64_t n, bool streams) {
+  template <class E, class T = widened_type<E>>
+  static void backward(E* gx, const E* g, const E* y, int64_t n, bool streams) {
     T sum = sum_run<T>(0, n, [=](auto at) {
       if (!streams) fetch_to_write(gx + at.i);
       return at(g) * at(y);
     });
-    write_run(gx, n, streams, [&](T* to, int64_t i, int64_t count) {
-#pragma GCC ivdep
-      for (int64_t j = 0; j < count; ++j) to[j] = y[i + j] * (g[i + j] - sum);
+    write_run(gx, n, streams, [&](E* to, int64_t i, int64_t count) {
+      gradient(to, g + i, y + i, count, [=](auto, int64_t) { return sum; });
+    });
+  }
+  // Of n neighbours; sum(at, i) is that of g y over what those i + at are normalised with.
+  template <class E, class Sum>
+  static void gradient(E* gx, const E* g, const E* y, int64_t n, Sum sum) {
+    make_run(gx, n, [&](auto* to, int64_t i, int64_t count) {
+      map_run<E>(to, count, [=, at_g = g + i, at_y = y + i](auto at) {
+        return at(at_y) * (at(at_g) - sum(at, i));
+      });
     });
   }
   template <class T>
@@ -104,16 +113,16 @@ struct Softmax {
     for (int64_t j = 0; j < w; ++j) scale.value[j] = T(1) / scale.value[j];
     each_element(n, w, [&](int64_t r, int64_t j) { out[r * step + j] *= scale.value[j]; });
   }
-  template <class T>
-  static void backward_strip(T* gx, const T* g, const T* y, int64_t n, int64_t step, int64_t w) {
+  template <class E, class T = widened_type<E>>
+  static void backward_strip(E* gx, const E* g, const E* y, int64_t n, int64_t step, int64_t w) {
     Strip<T> sum, product;
     column_sum(n, w, sum, [&](int64_t r) {
-      for (int64_t j = 0; j < w; ++j) product.value[j] = g[r * step + j] * y[r * step + j];
+      map_run<E>(product.value, w,
+                 [rg = g + r * step, ry = y + r * step](auto at) { return at(rg) * at(ry); });
       return product.value;
     });
-    each_element(n, w, [&](int64_t r, int64_t j) {
-      gx[r * step + j] = y[r * step + j] * (g[r * step + j] - sum.value[j]);
-    });
+    for (int64_t at = 0; at < n * step; at += step)
+      gradient(gx + at, g + at, y + at, w, [&](auto at, int64_t i) { return at(sum.value + i); });
   }
 };
 
@@ -147,18 +156,32 @@ struct LogSoftmax {
       for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - most) - log_sum;
     }
   }
-  template <class T>
-  static void backward(T* gx, const T* g, const T* y, int64_t n, bool streams) {
+  template <class E, class T = widened_type<E>>
+  static void backward(E* gx, const E* g, const E* y, int64_t n, bool streams) {
     T sum = sum_run<T>(0, n, [=](auto at) {
       if (!streams) fetch_to_write(gx + at.i);
       return at(g);
     });
-    write_run(gx, n, streams, [&](T* to, int64_t i, int64_t count) {
-      T powers[kRun];
-      math::exp_block(y + i, powers, count);
-#pragma GCC ivdep
-      for (int64_t j = 0; j < count; ++j) to[j] = g[i + j] - powers[j] * sum;
+    write_run(gx, n, streams, [&](E* to, int64_t i, int64_t count) {
+      gradient(to, g + i, y + i, count, [=](auto, int64_t) { return sum; });
     });
+  }
+  // As in Softmax, of sums of g.
+  template <class E, class Sum>
+  static void gradient(E* gx, const E* g, const E* y, int64_t n, Sum sum) {
+    using T = widened_type<E>;
+    T powers[kRun];
+    for (int64_t first = 0; first < n; first += kRun)
+      make_run(gx + first, std::min(kRun, n - first), [&](T* to, int64_t i, int64_t count) {
+        i += first;
+        if constexpr (std::is_same_v<E, T>)
+          math::exp_block(y + i, powers, count);
+        else
+          widen(powers, y + i, count), math::exp_block(powers, powers, count);
+        map_run<E>(to, count, [=, p = powers, at_g = g + i](auto at) {
+          return at(at_g) - at(p) * sum(at, i);
+        });
+      });
   }
   template <class T>
   static void forward_strip(T* out, const T* x, int64_t n, int64_t step, int64_t w) {
@@ -171,15 +194,12 @@ struct LogSoftmax {
       out[r * step + j] = (x[r * step + j] - top.value[j]) - log_sum.value[j];
     });
   }
-  template <class T>
-  static void backward_strip(T* gx, const T* g, const T* y, int64_t n, int64_t step, int64_t w) {
-    Strip<T> sum, powers;
+  template <class E, class T = widened_type<E>>
+  static void backward_strip(E* gx, const E* g, const E* y, int64_t n, int64_t step, int64_t w) {
+    Strip<T> sum;
     column_sum(n, w, sum, [&](int64_t r) { return g + r * step; });
-    for (int64_t r = 0; r < n; ++r) {
-      const int64_t at = r * step;
-      math::exp_block(y + at, powers.value, w);
-      for (int64_t j = 0; j < w; ++j) gx[at + j] = g[at + j] - powers.value[j] * sum.value[j];
-    }
+    for (int64_t at = 0; at < n * step; at += step)
+      gradient(gx + at, g + at, y + at, w, [&](auto at, int64_t i) { return at(sum.value + i); });
   }
 };
 
@@ -245,6 +265,43 @@ void run_backward(const Rows& r, T* out, const T* g, const T* y) {
       });
 }
 
+// ---- 16 bits
+bool is_16_bit(DType d) { return d == DType::F16 || d == DType::BF16; }
+
+// An input of 16 bits is made floats a few rows, or a strip, at a time, so that what is computed of
+// them finds them in the cache.
+struct ShortTensors {
+  Ref<Tensor> in;
+  Tensor& out;
+
+  // `rows` runs of w elements, `step` apart, from element `at` on; f(part) makes its result there.
+  template <class F>
+  void part(int64_t at, int64_t rows, int64_t w, int64_t step, F f) const {
+    const Converter read = converter(out.dtype, DType::F32),
+                    write = converter(DType::F32, out.dtype);
+    auto room = std::make_unique_for_overwrite<float[]>(rows * w);
+    for (int64_t r = 0; r < rows; ++r)
+      read(room.get() + r * w, in->data<BFloat16>() + at + r * step, w);
+    f(room.get());
+    for (int64_t r = 0; r < rows; ++r)
+      write(out.data<BFloat16>() + at + r * step, room.get() + r * w, w);
+  }
+};
+template <class Op>
+void run_short_forward(const Rows& r, const ShortTensors& tensors, DType kept) {
+  each_row(
+      r,
+      [&](int64_t at, int64_t rows) {
+        tensors.part(at, 1, rows * r.n, 0, [&](float* x) {
+          r.n <= kShort ? Op::forward_short(x, x, r.n, rows, kept)
+                        : Op::forward(x, x, r.n, rows, kept);
+        });
+      },
+      [&](int64_t at, int64_t w) {
+        tensors.part(at, r.n, w, r.inner, [&](float* x) { Op::forward_strip(x, x, r.n, w, w); });
+      });
+}
+
 DType compute_dtype(DType d) { return d == DType::F64 ? DType::F64 : DType::F32; }
 
 // _softmax(input, dim): input is floating.
@@ -266,10 +323,15 @@ void forward_run(Call& c) {
   Tensor& x = c.tensor(0);
   if (!x.numel) return;
   DType compute = compute_dtype(x.dtype);
-  Ref<Tensor> in = contiguous_as(x, compute), to = target(c.out(0), compute);
   int dim = wrap_dim(c.integer(1), x.ndim);
   Rows r(x, dim);
   DType kept = dim == std::max<int>(x.ndim, 1) - 1 ? x.dtype : compute;
+  if (is_16_bit(c.out(0).dtype) && c.out(0).contiguous) {
+    ShortTensors tensors{contiguous(x), c.out(0)};
+    Unlocked unlocked(x.numel * 4);
+    return run_short_forward<Op>(r, tensors, kept);
+  }
+  Ref<Tensor> in = contiguous_as(x, compute), to = target(c.out(0), compute);
   {
     Unlocked unlocked(x.numel * 4);
     if (compute == DType::F64)
@@ -292,16 +354,19 @@ template <class Op>
 void backward_run(Call& c) {
   Tensor &g = c.tensor(0), &y = c.tensor(1);
   if (!y.numel) return;
-  DType compute = compute_dtype(y.dtype);
+  Rows r(y, wrap_dim(c.integer(2), y.ndim));
+  DType compute = is_16_bit(y.dtype) && g.dtype == y.dtype ? y.dtype : compute_dtype(y.dtype);
   Ref<Tensor> cg = contiguous_as(g, compute), cy = contiguous_as(y, compute);
   Ref<Tensor> to = target(c.out(0), compute);
-  Rows r(y, wrap_dim(c.integer(2), y.ndim));
+  auto run = [&]<class T>() { run_backward<Op>(r, to->data<T>(), cg->data<T>(), cy->data<T>()); };
   {
     Unlocked unlocked(y.numel * 4);
     if (compute == DType::F64)
-      run_backward<Op>(r, to->data<double>(), cg->data<double>(), cy->data<double>());
+      run.template operator()<double>();
+    else if (compute == DType::F32)
+      run.template operator()<float>();
     else
-      run_backward<Op>(r, to->data<float>(), cg->data<float>(), cy->data<float>());
+      with_kept<float>(compute, run);
   }
   if (to.get() != &c.out(0)) copy_into(c.out(0), *to);
 }

@@ -4,10 +4,50 @@
 #include <limits>
 
 #include "kernels/sort_keys.h"
+#include "kernels/vectors.h"
 
 namespace rl {
+namespace RL_ISA_NS {
 namespace {
 
+// ---- many short lines at once: a network of comparisons, the same whatever the elements are, so
+// that no branch is mispredicted; each comparison is made for kAbreast lines in a row. The words
+// of their entries j begin at [j * kRow<K>]: those of packed ones, or all keys and all positions.
+constexpr int64_t kAbreast = 16;
+template <class K>
+constexpr int64_t kRow = kAbreast * sizeof(EntryOf<K>) / sizeof(uint64_t);
+// Where a network costs less than a radix sort: what has no comparison of unsigned words makes one.
+constexpr int64_t kNetworkLine = kVectorBytes >= 64 ? 1024 : kVectorBytes >= 32 ? 256 : 128;
+
+template <class K>
+inline void compare_exchange(uint64_t* a, uint64_t* b) {
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < kAbreast; i += kLanes<uint64_t>) {
+    auto x = load_vector(a + i), y = load_vector(b + i);
+    auto swaps = y < x;
+    if constexpr (sizeof(K) == sizeof(uint64_t)) {
+      auto x_at = load_vector(a + kAbreast + i), y_at = load_vector(b + kAbreast + i);
+      swaps |= (y == x) & (y_at < x_at);
+      store_vector(a + kAbreast + i, swaps ? y_at : x_at);
+      store_vector(b + kAbreast + i, swaps ? x_at : y_at);
+    }
+    store_vector(a + i, swaps ? y : x);
+    store_vector(b + i, swaps ? x : y);
+  }
+}
+
+// Batcher's odd-even merge sort, for any n.
+template <class K>
+void sort_abreast(uint64_t* e, int64_t n) {
+  for (int64_t p = 1; p < n; p *= 2)
+    for (int64_t k = p; k >= 1; k /= 2)
+      for (int64_t j = k % p; j + k < n; j += 2 * k)
+        for (int64_t i = j; i < std::min(j + k, n - k); ++i)
+          if ((i ^ (i + k)) < 2 * p)  // both are of one merge
+            compare_exchange<K>(e + i * kRow<K>, e + (i + k) * kRow<K>);
+}
+
+// ---- one line
 // One line of the input, and where the positions that f chooses go.
 template <class K>
 struct Line : Keyed<K> {
@@ -120,11 +160,35 @@ void top_of_equals(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* e) {
   for (int64_t j = 0; j < k; ++j) l.put(j, e[j].index());
 }
 
+// The position of number k in order. In a long line the leading bits of the keys are counted, and
+// only those that agree with it in them are candidates.
+template <class K>
+int64_t place_in_order(const Line<K>& l, int64_t k, EntryOf<K>* e) {
+  constexpr int64_t kLong = 1024, kDigits = 2048;
+  constexpr int kShift = 8 * sizeof(K) - std::countr_zero(uint64_t{kDigits});
+  int64_t filled = 0, digit = 0;
+  if (l.n < kLong) {
+    l.entries(false, e), filled = l.n;
+  } else {
+    int64_t count[kDigits] = {};
+    l.each_run([&](const K* keys, int64_t, int64_t n) {
+      for (int64_t j = 0; j < n; ++j) ++count[keys[j] >> kShift];
+    });
+    for (; k >= count[digit]; ++digit) k -= count[digit];
+    l.each_run([&](const K* keys, int64_t first, int64_t n) {
+      int agree = 0;
+      for (int64_t j = 0; j < n; ++j) agree += keys[j] >> kShift == K(digit);
+      for (int64_t j = 0; agree && j < n; ++j)
+        if (keys[j] >> kShift == K(digit)) e[filled++] = EntryOf<K>::make(keys[j], first + j);
+    });
+  }
+  select(e, k, filled);
+  return e[k].index();
+}
+
 template <class K>
 void kth_line(const Line<K>& l, int64_t k, EntryOf<K>* e) {
-  l.entries(false, e);
-  select(e, k, l.n);
-  l.put(0, e[k].index());
+  l.put(0, place_in_order(l, k, e));
 }
 
 // Of n elements, in order with `nans` NaN at the end, the lower median or the first NaN.
@@ -136,14 +200,16 @@ int64_t median_place(int64_t n, int64_t nans, bool skip_nan) {
 // to be left out.
 template <class K>
 void median_line(const Line<K>& l, bool has_nan, bool skip_nan, EntryOf<K>* e) {
-  l.entries(false, e);
-  int64_t nans = 0, first_nan = 0;
-  for (int64_t i = l.n; has_nan && i-- > 0;)
-    if (e[i].key() == ~K(0)) ++nans, first_nan = i;
+  int64_t nans = 0, first_nan = l.n;
+  auto count_nans = [&](const K* keys, int64_t first, int64_t n) {
+    int64_t before = nans;
+    for (int64_t j = 0; j < n; ++j) nans += keys[j] == ~K(0);
+    for (int64_t j = 0; !before && nans && first_nan == l.n; ++j)
+      if (keys[j] == ~K(0)) first_nan = first + j;
+  };
+  if (has_nan) l.each_run(count_nans);
   int64_t k = median_place(l.n, nans, skip_nan);
-  if (k == l.n - nans) return l.put(0, first_nan);
-  select(e, k, l.n);
-  l.put(0, e[k].index());
+  l.put(0, k == l.n - nans ? first_nan : place_in_order(l, k, e));
 }
 
 // The most frequent value of sorted entries, the smallest of several, at its last position.
@@ -189,60 +255,68 @@ TakeValues values_taker(DType d) {
   return take;
 }
 
-// The words of a line that a network has sorted.
-struct SortedLine {
-  const uint64_t* words;
+// The words of a line that a network sorts.
+template <class K, class Word = const uint64_t>
+struct NetworkLine {
+  Word* words;
   int64_t n;
-  PackedEntry operator[](int64_t j) const { return {words[j * kAbreast]}; }
+  EntryOf<K> operator[](int64_t j) const {
+    if constexpr (kRow<K> == kAbreast)
+      return {words[j * kAbreast]};
+    else
+      return {words[j * kRow<K>], words[j * kRow<K> + kAbreast]};
+  }
+  void set(int64_t j, K key) const {
+    if constexpr (kRow<K> == kAbreast)
+      words[j * kAbreast] = PackedEntry::make(key, j).word;
+    else
+      words[j * kRow<K>] = key, words[j * kRow<K> + kAbreast] = static_cast<uint64_t>(j);
+  }
 };
 
 // Sorts the lines [begin, end) of a last dimension, kAbreast at a time by a network;
 // choose(sorted, line) puts m positions of each.
-template <class Choose>
-void choose_in_short_lines(const Tensor& x, int64_t n, ReadKeys<uint32_t> read, bool reverse,
-                           int64_t m, void* values, int64_t* indices, int64_t begin, int64_t end,
+template <class K, class Choose>
+void choose_in_short_lines(const Tensor& x, int64_t n, ReadKeys<K> read, bool reverse, int64_t m,
+                           void* values, int64_t* indices, int64_t begin, int64_t end,
                            const Choose& choose) {
   const int64_t item = item_size(x.dtype);
   const TakeValues take = values_taker(x.dtype);
-  std::vector<uint32_t> keys(static_cast<size_t>(kAbreast * n));
-  std::vector<uint64_t> words(keys.size());
+  std::vector<K> keys(static_cast<size_t>(kAbreast * n));
+  std::vector<uint64_t> words(static_cast<size_t>(kRow<K> * n));
   for (int64_t first = begin; first < end; first += kAbreast) {
     const int64_t count = std::min(kAbreast, end - first);
     const char* start = static_cast<const char*>(x.raw()) + first * n * item;
-    read(start, count * n, 1, reverse ? ~uint32_t{0} : 0, keys.data());
-    for (int64_t i = 0; i < count; ++i)
-      for (int64_t j = 0; j < n; ++j)
-        words[j * kAbreast + i] = PackedEntry::make(keys[i * n + j], j).word;
-    sort_abreast(words.data(), n);
+    read(start, count * n, 1, reverse ? ~K(0) : K(0), keys.data());
+    for (int64_t j = 0; j < n; ++j)
+      for (int64_t i = 0; i < count; ++i)
+        NetworkLine<K, uint64_t>{words.data() + i, n}.set(j, keys[i * n + j]);
+    sort_abreast<K>(words.data(), n);
     int64_t* to = indices + first * m;
     for (int64_t i = 0; i < count; ++i)
-      choose(SortedLine{words.data() + i, n},
-             Line<uint32_t>{{read, start + i * n * item, n, 1, item}, to + i * m, 1});
+      choose(NetworkLine<K>{words.data() + i, n},
+             Line<K>{{read, start + i * n * item, n, 1, item}, to + i * m, 1});
     take(start, n, 1, to, count, m, static_cast<char*>(values) + first * m * item, 1);
   }
 }
 
-// The same for all lines, if these are many, short ones that follow each other, of narrow keys;
-// false if they are others.
+// The same for all lines, if these are many, short ones that follow each other; false if they are
+// others.
 template <class Choose>
 bool choose_by_network(Call& c, int dim, int64_t longest, bool reverse, int64_t m,
                        const Choose& choose) {
   const Tensor& self = c.tensor(0);
   Lines l = lines_of(self, dim);
-  bool serves = false;
   if (!self.numel || l.inner != 1 || l.size > longest || l.outer < kAbreast / 2) return false;
   with_keys(c.op, self.dtype, [&]<class K>(ReadKeys<K> read) {
-    if constexpr (sizeof(K) == sizeof(uint32_t)) {
-      serves = true;
-      Ref<Tensor> x = contiguous(self);
-      Unlocked unlocked(x->numel * 8);
-      parallel_for(l.outer, line_grain(l, 8), [&](int64_t begin, int64_t end) {
-        choose_in_short_lines(*x, l.size, read, reverse, m, c.out(0).raw(),
-                              c.out(1).data<int64_t>(), begin, end, choose);
-      });
-    }
+    Ref<Tensor> x = contiguous(self);
+    Unlocked unlocked(x->numel * 8);
+    parallel_for(l.outer, line_grain(l, 8), [&](int64_t begin, int64_t end) {
+      choose_in_short_lines(*x, l.size, read, reverse, m, c.out(0).raw(), c.out(1).data<int64_t>(),
+                            begin, end, choose);
+    });
   });
-  return serves;
+  return true;
 }
 
 // Calls f(line, entries, scratch) for every line of the input; outputs have some per line.
@@ -321,7 +395,7 @@ void sort_run(Call& c) {
   bool descending = c.flag(Dim + 1);
   const int dim = dim_of(c, Dim);
   if (sort_bools(c, dim, descending)) return;
-  auto all = [](SortedLine sorted, const Line<uint32_t>& l) {
+  auto all = [](const auto& sorted, const auto& l) {
     for (int64_t j = 0; j < l.n; ++j) l.put(j, sorted[j].index());
   };
   if (choose_by_network(c, dim, kNetworkLine, descending, size_or_one(c.tensor(0), dim), all))
@@ -346,19 +420,19 @@ void topk_run(Call& c) {
   int64_t k = c.integer(1);
   bool largest = c.flag(3);
   if (c.out(0).numel == 0) return;
-  auto first = [=](SortedLine sorted, const Line<uint32_t>& l) {
+  auto first = [=]<class K>(const NetworkLine<K>& sorted, const Line<K>& l) {
     bool equals = false;
     for (int64_t j = 0; j < k; ++j) {
       l.put(j, sorted[j].index());
       equals |= j + 1 < l.n && sorted[j].key() == sorted[j + 1].key();
     }
     if (!equals) return;
-    PackedEntry entries[kNetworkLine];
+    EntryOf<K> entries[kNetworkLine];
     top_of_equals(l, k, largest, entries);
   };
-  constexpr int64_t kShort = 16;  // where a network costs less than a search for few
-  if (choose_by_network(c, dim_of(c, 2), k > kFew ? kNetworkLine : kShort, largest, k, first))
-    return;
+  // Where a network costs less than a search for some.
+  const int64_t longest = k <= kFew ? 16 : std::min(kNetworkLine, 8 * k);
+  if (choose_by_network(c, dim_of(c, 2), longest, largest, k, first)) return;
   run_lines(c, 2, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
     if (k * 4 < l.n) {
       if (!top_line(l, k, largest, e)) top_of_equals(l, k, largest, e);
@@ -390,7 +464,7 @@ template <class Place>
 bool one_by_network(Call& c, int dim_arg, int64_t longest, const Place& place) {
   return choose_by_network(
       c, dim_of(c, dim_arg), longest, false, 1,
-      [&](SortedLine sorted, const Line<uint32_t>& l) { l.put(0, sorted[place(sorted)].index()); });
+      [&](const auto& sorted, const auto& l) { l.put(0, sorted[place(sorted)].index()); });
 }
 constexpr int64_t kSelectLine = 32;  // where all order costs less than a part of it
 
@@ -403,7 +477,7 @@ void kthvalue_infer(Call& c) {
 }
 void kthvalue_run(Call& c) {
   int64_t k = c.integer(1) - 1;
-  if (one_by_network(c, 2, kSelectLine, [=](SortedLine) { return k; })) return;
+  if (one_by_network(c, 2, kSelectLine, [=](const auto&) { return k; })) return;
   run_lines(c, 2,
             [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch&) { kth_line(l, k, e); });
 }
@@ -417,9 +491,9 @@ void median_infer(Call& c) {
 template <bool SkipNan>
 void median_run(Call& c) {
   bool has_nan = is_inexact(c.tensor(0).dtype);
-  auto place = [=](SortedLine sorted) {
+  auto place = [=]<class K>(const NetworkLine<K>& sorted) {
     int64_t nans = 0;
-    while (has_nan && nans < sorted.n && sorted[sorted.n - 1 - nans].key() == ~uint32_t{0}) ++nans;
+    while (has_nan && nans < sorted.n && sorted[sorted.n - 1 - nans].key() == ~K(0)) ++nans;
     return median_place(sorted.n, nans, SkipNan);
   };
   if (one_by_network(c, 1, kSelectLine, place)) return;
@@ -429,19 +503,20 @@ void median_run(Call& c) {
 }
 void mode_infer(Call& c) { one_per_line(c, 1); }
 void mode_run(Call& c) {
-  auto place = [](SortedLine sorted) { return mode_place(sorted, sorted.n); };
+  auto place = [](const auto& sorted) { return mode_place(sorted, sorted.n); };
   if (one_by_network(c, 1, kNetworkLine, place)) return;
   run_lines(c, 1,
             []<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) { mode_line(l, e, s); });
 }
 
-RL_KERNEL("sort", sort_infer<1>, sort_run<1>);
-RL_KERNEL("sort.stable", sort_infer<2>, sort_run<2>);
-RL_KERNEL("topk", topk_infer, topk_run);
-RL_KERNEL("kthvalue", kthvalue_infer, kthvalue_run);
-RL_KERNEL("median.dim", median_infer, median_run<false>);
-RL_KERNEL("nanmedian.dim", median_infer, median_run<true>);
-RL_KERNEL("mode", mode_infer, mode_run);
+RL_ISA_KERNEL("sort", sort_infer<1>, sort_run<1>);
+RL_ISA_KERNEL("sort.stable", sort_infer<2>, sort_run<2>);
+RL_ISA_KERNEL("topk", topk_infer, topk_run);
+RL_ISA_KERNEL("kthvalue", kthvalue_infer, kthvalue_run);
+RL_ISA_KERNEL("median.dim", median_infer, median_run<false>);
+RL_ISA_KERNEL("nanmedian.dim", median_infer, median_run<true>);
+RL_ISA_KERNEL("mode", mode_infer, mode_run);
 
 }  // namespace
+}  // namespace RL_ISA_NS
 }  // namespace rl

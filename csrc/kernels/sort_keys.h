@@ -107,13 +107,22 @@ struct Keyed {
   void keys(int64_t begin, int64_t count, bool reverse, K* out) const {
     read(x + begin * step * item, count, step, reverse ? ~K(0) : K(0), out);
   }
-  void entries(bool reverse, EntryOf<K>* out) const {
+  // f(keys, position of the first, count) for all, in order of their positions.
+  template <class F>
+  void each_run(F f, bool reverse = false) const {
     K run[kKeyRun];
     for (int64_t i = 0; i < n; i += kKeyRun) {
       int64_t count = std::min(kKeyRun, n - i);
       keys(i, count, reverse, run);
-      for (int64_t j = 0; j < count; ++j) out[i + j] = EntryOf<K>::make(run[j], i + j);
+      f(run, i, count);
     }
+  }
+  void entries(bool reverse, EntryOf<K>* out) const {
+    each_run(
+        [=](const K* run, int64_t i, int64_t count) {
+          for (int64_t j = 0; j < count; ++j) out[i + j] = EntryOf<K>::make(run[j], i + j);
+        },
+        reverse);
   }
 };
 
@@ -163,30 +172,6 @@ template <class E>
     if (radix_pass(from, to, n, shift, std::min(bits, kBits - shift), parts, scratch.counts))
       std::swap(from, to);
   if (from != a) std::copy_n(from, n, a);
-}
-
-// ---- many short lines at once: a network of comparisons, the same whatever the elements are, so
-// that no branch is mispredicted; each comparison is made for kAbreast lines in a row. The word
-// of entry j of line i is at [j * kAbreast + i].
-constexpr int64_t kAbreast = 16, kNetworkLine = 128;
-
-inline void compare_exchange(uint64_t* a, uint64_t* b) {
-#pragma GCC unroll 16
-  for (int64_t i = 0; i < kAbreast; ++i) {
-    uint64_t x = a[i], y = b[i];
-    a[i] = x < y ? x : y;
-    b[i] = x < y ? y : x;
-  }
-}
-
-// Batcher's odd-even merge sort, for any n.
-inline void sort_abreast(uint64_t* e, int64_t n) {
-  for (int64_t p = 1; p < n; p *= 2)
-    for (int64_t k = p; k >= 1; k /= 2)
-      for (int64_t j = k % p; j + k < n; j += 2 * k)
-        for (int64_t i = j; i < std::min(j + k, n - k); ++i)
-          if (i / (2 * p) == (i + k) / (2 * p))
-            compare_exchange(e + i * kAbreast, e + (i + k) * kAbreast);
 }
 
 }  // namespace

@@ -42,15 +42,14 @@ inline void fetch(const void* p) { __builtin_prefetch(p, 0, 2); }
 inline void fetch_to_write(const void* p) { __builtin_prefetch(p, 1, 2); }
 
 // As many elements as a vector of doubles has. Of floats gcc makes one instruction here, and five
-// of
-// __builtin_convertvector.
-template <class T, size_t... I>
-inline Vector<double> load_doubles(const T* x, std::index_sequence<I...>) {
-  return Vector<double>{static_cast<double>(x[I])...};
+// of __builtin_convertvector.
+template <int Bytes, class T, size_t... I>
+inline typename VectorOf<double, Bytes>::type load_doubles(const T* x, std::index_sequence<I...>) {
+  return typename VectorOf<double, Bytes>::type{static_cast<double>(x[I])...};
 }
-template <class T>
-inline Vector<double> load_doubles(const T* x) {
-  return load_doubles(x, std::make_index_sequence<kLanes<double>>());
+template <int Bytes = kVectorBytes, class T>
+inline typename VectorOf<double, Bytes>::type load_doubles(const T* x) {
+  return load_doubles<Bytes>(x, std::make_index_sequence<Bytes / sizeof(double)>());
 }
 inline void store_doubles(double* x, Vector<double> v) { store_vector(x, v); }
 inline void store_doubles(float* x, Vector<double> v) {

@@ -15,13 +15,18 @@ struct Nothing {
 };
 template <class T, class F>
 static inline T exp_sum_by_loop(const T* in, T* out, long n, T scale, T shift, F meanwhile) {
-  constexpr long kLine = 64 / sizeof(T);
-  T sum = 0;
+  constexpr long kLine = 64 / sizeof(T), kSums = 16;
+  T sums[kSums] = {};  // side by side, as one would wait for each addition
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) out[i] = exp(in[i] * scale - shift);
-  for (long i = 0; i < n; ++i) sum += out[i];
   for (long i = 0; i < n; i += kLine) meanwhile(i);
-  return sum;
+  long i = 0;
+  for (; i + kSums <= n; i += kSums)
+    for (long k = 0; k < kSums; ++k) sums[k] += out[i + k];
+  for (; i < n; ++i) sums[i % kSums] += out[i];
+  for (long half = kSums / 2; half; half /= 2)
+    for (long k = 0; k < half; ++k) sums[k] += sums[k + half];
+  return sums[0];
 }
 
 #ifdef RL_HAS_LANES

@@ -1,0 +1,96 @@
+"""Sorts, selections and medians of lines of many lengths, against Python's sorted()."""
+
+import pytest
+
+import rushlight as rl
+
+NAN = float("nan")
+LENGTHS = [1, 2, 3, 16, 17, 31, 33, 100, 127, 128, 129, 257, 300, 511, 513, 1024, 1025, 2500]
+DTYPES = [rl.float32, rl.float64, rl.bfloat16, rl.int64, rl.int32, rl.uint8]
+
+
+def lines(n, count, dtype, spread=40):
+    x = rl.randn(count, n, generator=rl.Generator().manual_seed(n)) * spread
+    return x.to(dtype) if dtype != rl.uint8 else x.abs().to(dtype)
+
+
+def key(value):
+    return (value != value, value)
+
+
+def order_of(row, descending=False):
+    places = sorted(range(len(row)), key=lambda i: key(row[i]))
+    if not descending:
+        return places
+    return sorted(range(len(row)), key=lambda i: key(-row[i] if row[i] == row[i] else 0)
+                  if row[i] == row[i] else (False, -float("inf")))  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", LENGTHS)
+def test_sort_is_stable(n, dtype):
+    x = lines(n, 19, dtype, 3 if dtype in (rl.int64, rl.float64) else 40)
+    if dtype.is_floating_point and n > 2:
+        x[3, 1], x[3, n // 2], x[4, 0], x[4, 1] = NAN, NAN, 0.0, -0.0
+    for descending in (False, True):
+        values, places = x.sort(1, descending=descending)
+        expected = [order_of(row, descending) for row in x.tolist()]
+        assert places.tolist() == expected
+        assert rl.equal(values.nan_to_num(nan=7), x.gather(1, places).nan_to_num(nan=7))
+        across = x.T.contiguous().sort(0, descending=descending)
+        assert across.indices.T.tolist() == expected
+
+
+@pytest.mark.parametrize("n", [5, 100, 300, 1024])
+def test_sort_of_keys_that_differ_in_any_bits(n):
+    top = 2**62
+    x = lines(n, 17, rl.int64, 2.0**20)
+    for scale in (1, 2**32, 2**40):
+        for shift in (-top, 0, top):
+            z = x * scale + shift
+            assert z.sort(1).values.tolist() == [sorted(row) for row in z.tolist()]
+    ends = rl.tensor([2**63 - 1, -(2**63), 0, -1, 1] * n)
+    assert ends.sort().values.tolist() == sorted(ends.tolist())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 5, 33, 100, 1023, 1024, 3000])
+def test_medians_and_selections(n, dtype):
+    x = lines(n, 11, dtype, 500)
+    rows = [sorted(row) for row in x.tolist()]
+    assert x.median(1).values.tolist() == [row[(n - 1) // 2] for row in rows]
+    assert rl.equal(x.gather(1, x.median(1, keepdim=True).indices)[:, 0], x.median(1).values)
+    assert x.median().item() == sorted(sum(rows, []))[(11 * n - 1) // 2]
+    for k in {1, (n + 1) // 2, n}:
+        assert x.kthvalue(k, 1).values.tolist() == [row[k - 1] for row in rows]
+    same = rl.full((2, n), 3).to(dtype)
+    assert same.median(1).values.tolist() == [3, 3] and same.kthvalue(n, 1).values[0].item() == 3
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.float16])
+@pytest.mark.parametrize("n", [9, 100, 1025, 2049])
+def test_medians_with_nan(n, dtype):
+    x = lines(n, 3, dtype)
+    x[0, 5], x[0, 7], x[1] = NAN, NAN, NAN
+    values, places = x.median(1)
+    assert values.isnan().tolist() == [True, True, False] and places.tolist()[:2] == [5, 0]
+    row = sorted(v for v in x[0].tolist() if v == v)
+    assert x.nanmedian(1).values[0].item() == row[(n - 3) // 2]
+    assert x.nanmedian(1).indices[1].item() == 0 and x.median().isnan()
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.int64])
+@pytest.mark.parametrize("n, k", [(40, 17), (100, 50), (300, 50), (600, 20), (1024, 900)])
+def test_topk_of_distinct_elements(n, k, dtype):
+    x = rl.stack([rl.randperm(n) for _ in range(21)]).to(dtype)
+    for largest in (True, False):
+        values, places = x.topk(k, 1, largest=largest)
+        assert values.tolist() == [sorted(r, reverse=largest)[:k] for r in x.tolist()]
+        assert rl.equal(x.gather(1, places), values)
+
+
+@pytest.mark.parametrize("n", [100, 300])
+def test_modes(n):
+    x = lines(n, 20, rl.int64, 4)
+    for row, value in zip(x.tolist(), x.mode(1).values.tolist(), strict=True):
+        assert value == min(row, key=lambda v: (-row.count(v), v))

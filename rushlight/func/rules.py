@@ -27,6 +27,7 @@ from rushlight.func.batching import aligned, lined_up, rule, rules, shift
     "full_like",
     "constant_pad_nd",
     "_pixel_unshuffle",
+    "_diag_embed",
 )
 def _as_it_is(batch, *args):
     if batch.record.name in ("view.dtype", "view_as_complex") and batch.rank(0) == 0:

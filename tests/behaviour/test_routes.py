@@ -40,6 +40,11 @@ def calls():
     yield "searchsorted", (rl.arange(5.0), rl.rand(2, 3) * 5, True, False, None, None)
     yield "searchsorted", (rl.arange(5), rl.arange(3), False, True, None, rl.arange(5))
     yield "bucketize", (rl.arange(4.0), rl.arange(1.0, 4), False, True)
+    yield "unique", (rl.tensor([[3.0, 1, 3], [1, 0, -0.0]]), True, False, False, None)
+    yield "diag_embed", (leaf(2, 3), -1, -2, -1)
+    yield "diag_embed", (leaf(2, 3), 2, 1, 2)
+    yield "channel_shuffle", (leaf(2, 6, 5), 3)
+    yield "channel_shuffle", (leaf(2, 4, 3, 3), 2)
     for sizes in ((5,), (2, 3), (2, 3, 4)):
         pair = [leaf(*sizes), leaf(*sizes)]
         yield "concat", (pair, -1)
@@ -70,7 +75,8 @@ def test_a_route_is_its_body(name, args):
     assert routed.dtype == direct.dtype
     if not leaves:
         return
-    node = "LinalgCrossBackward0" if name == "cross.linalg" else type(direct.grad_fn).__name__
+    own = {"cross.linalg": "LinalgCross", "channel_shuffle": "ChannelShuffle"}.get(name)
+    node = f"{own}Backward0" if own else type(direct.grad_fn).__name__
     assert type(routed.grad_fn).__name__ == node
     start = rl.rand_like(routed)
     for one, other in zip(

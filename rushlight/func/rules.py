@@ -312,6 +312,14 @@ def _coo_mm(batch, indices, values, dense, rows):
     return batch.run(indices, values, columns, rows).unflatten(1, size).movedim(1, 0)
 
 
+@rule("_coo_dense")
+def _coo_dense(batch, indices, values, size):
+    """The examples are the elements of one more dimension."""
+    if not batch.only(1):
+        return NotImplemented
+    return batch.run(indices, values.movedim(0, -1), (*size, len(values))).movedim(-1, 0)
+
+
 @rule("addmm", "addmv", "baddbmm")
 def _add_product(batch, x, a, b, beta, alpha):
     if not x.is_floating_point() and not x.is_complex():

@@ -24,13 +24,13 @@ def test_searches(dtype, right):
     for n in [*range(20), 31, 32, 33, 100, 1023, 1024, 1500]:
         a = rl.randint(0, max(n // 2, 1), (n,)).to(dtype)
         orders = [a, a.sort()[0]]
-        values = rl.randint(-2, n + 3, (31,)).to(dtype)
+        values = rl.randint(-2, n + 3, (70,)).to(dtype)
         if dtype != rl.int64:
             values[3], values[4], values[5] = NAN, INF, -INF
             if n:
                 orders.append(rl.cat((orders[1][1:], rl.tensor([NAN], dtype=dtype))))
         for a in orders:
-            for count in (1, 3, 7, 8, 9, 31):
+            for count in (1, 3, 7, 8, 9, 16, 31, 33, 70):
                 got = rl.searchsorted(a, values[:count], right=right).tolist()
                 assert got == [place_of(a.tolist(), v, right) for v in values[:count].tolist()]
             order = a.argsort()

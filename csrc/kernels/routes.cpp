@@ -161,6 +161,16 @@ bool bucketize(const Call& c, Steps& s) {
   return true;
 }
 
+// rrelu(input, lower, upper, training, inplace, generator)
+bool rrelu(const Call& c, Steps& s) {
+  const Tensor& x = c.tensor(0);
+  if (!c.flag(3) || c.flag(4) || !(c.number(1) <= c.number(2))) return false;
+  if (!is_floating(x.dtype) || !x.contiguous) return false;
+  s.then("_rrelu_slopes").argument(0).argument(1).argument(2).argument(5);
+  s.then("_prelu").argument(0).previous();
+  return true;
+}
+
 // unique(self, sorted, return_inverse, return_counts, dim)
 bool unique(const Call& c, Steps& s) {
   if (c.flag(2) || c.flag(3) || c.has(4)) return false;
@@ -210,6 +220,7 @@ RL_ROUTE("cross", cross);
 RL_ROUTE("cross.linalg", [](const Call& c, Steps& s) { return cross_steps(c, s, c.integer(2)); });
 RL_ROUTE("searchsorted", searchsorted);
 RL_ROUTE("bucketize", bucketize);
+RL_ROUTE("rrelu", rrelu);
 RL_ROUTE("unique", unique);
 RL_ROUTE("diag_embed", diag_embed);
 RL_ROUTE("channel_shuffle", channel_shuffle);

@@ -40,6 +40,7 @@ void find_places(int64_t n, Element element, const T* values, int64_t count, int
     std::copy_n(low, std::min(kAbreast, count - i), out + i);
   }
 }
+
 #if defined(__AVX512F__)
 template <class T>
 using Places = Vector<std::conditional_t<sizeof(T) == 4, int32_t, int64_t>>;
@@ -53,9 +54,8 @@ inline Vector<int64_t> gathered(const int64_t* a, Places<int64_t> at) {
   return (Vector<int64_t>)_mm512_i64gather_epi64((__m512i)at, a, 8);
 }
 
-// The same steps for vectors of values, which look their elements up together (with AVX2 that
-// gains nothing): for sequences
-// whose places fit the lanes, twice.
+// The same steps for vectors of values, which look their elements up together (with AVX2 that gains
+// nothing): for sequences whose places fit the lanes, twice.
 template <bool kRight, class T>
 void find_places_by_vectors(int64_t n, const T* a, const T* values, int64_t count, int64_t* out) {
   using P = Places<T>;

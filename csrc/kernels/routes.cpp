@@ -198,6 +198,19 @@ bool channel_shuffle(const Call& c, Steps& s) {
   return true;
 }
 
+// take_along_dim(self, indices, dim)
+bool take_along_dim(const Call& c, Steps& s) {
+  const Tensor &x = c.tensor(0), &at = c.tensor(1);
+  if (!c.has(2) || x.ndim != at.ndim || at.dtype != DType::I64) return false;
+  const int64_t dim = c.integer(2) < 0 ? c.integer(2) + x.ndim : c.integer(2);
+  if (dim < 0 || dim >= x.ndim || x.size(static_cast<int>(dim)) == 0) return false;
+  for (int d = 0; d < x.ndim; ++d)
+    if (d != dim && x.size(d) != at.size(d)) return false;
+  s.then("remainder").argument(1).number(x.size(static_cast<int>(dim)));
+  s.then("gather").argument(0).number(dim).previous();
+  return true;
+}
+
 // Tensors that have `least` dimensions as they are, joined along one.
 bool joined(const Call& c, Steps& s, int least, int dim) {
   auto tensors = c.tensors(0);
@@ -221,6 +234,7 @@ RL_ROUTE("cross.linalg", [](const Call& c, Steps& s) { return cross_steps(c, s, 
 RL_ROUTE("searchsorted", searchsorted);
 RL_ROUTE("bucketize", bucketize);
 RL_ROUTE("rrelu", rrelu);
+RL_ROUTE("take_along_dim", take_along_dim);
 RL_ROUTE("unique", unique);
 RL_ROUTE("diag_embed", diag_embed);
 RL_ROUTE("channel_shuffle", channel_shuffle);

@@ -42,6 +42,8 @@ def calls():
     yield "bucketize", (rl.arange(4.0), rl.arange(1.0, 4), False, True)
     yield "unique", (rl.tensor([[3.0, 1, 3], [1, 0, -0.0]]), True, False, False, None)
     yield "rrelu", (leaf(7, 5), 0.1, 0.4, True, False, rl.Generator().manual_seed(1))
+    yield "take_along_dim", (leaf(2, 3), rl.tensor([[0, -1], [2, 1]]), 1)
+    yield "take_along_dim", (leaf(2, 3, 1), rl.tensor([[[0], [-1], [1]]]), -3)
     yield "diag_embed", (leaf(2, 3), -1, -2, -1)
     yield "diag_embed", (leaf(2, 3), 2, 1, 2)
     yield "channel_shuffle", (leaf(2, 6, 5), 3)

@@ -279,8 +279,8 @@ def _kinds_policy(function, args, kwargs, marked):
 
 def _ask_kinds(function, args, kwargs, marked):
     function, args = _straight(function, args)
-    kinds = {_native.kind_of(x) or _layout_kinds.get(x, 0) for x in marked}
-    for kind in sorted(kinds, reverse=True) if len(kinds) > 1 else kinds:
+    kinds = [_native.kind_of(x) or _layout_kinds.get(x, 0) for x in marked]
+    for kind in sorted(set(kinds), reverse=True) if len(kinds) > 1 else kinds:
         if kind not in _handlers and 0 < kind <= len(SPARSE_KINDS):
             from rushlight import sparse  # noqa: F401  registers them
         handler = _handlers.get(kind)

@@ -1,6 +1,7 @@
 // Overlapping frames of signals, times a window, and their sums back into signals: `_frames` and
 // `_overlap`, each other's adjoints.
 #include "core/allocator.h"
+#include "kernels/vectors.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
@@ -25,15 +26,34 @@ struct Framing {
   }
 };
 
+// Products of n elements. Frames are often as short as a vector, so that what goes before and
+// behind whole vectors in a loop of the compiler's would cost more than they do.
+template <class T>
+inline void windowed(const T* x, const T* window, T* out, int64_t n) {
+  using Short = typename VectorOf<T, 16>::type;
+  constexpr int64_t kShort = 16 / sizeof(T);
+  int64_t i = 0;
+  for (; i + kLanes<T> <= n; i += kLanes<T>)
+    store_vector(out + i, load_vector(x + i) * load_vector(window + i));
+  for (; i + kShort <= n; i += kShort) {
+    Short a, b;
+    __builtin_memcpy(&a, x + i, sizeof a);
+    __builtin_memcpy(&b, window + i, sizeof b);
+    a *= b;
+    __builtin_memcpy(out + i, &a, sizeof a);
+  }
+  for (; i < n; ++i) out[i] = x[i] * window[i];
+}
+
 template <class T>
 void fill_frame(const Framing& g, const T* x, const T* window, int64_t f, T* out) {
   const int64_t first = f * g.hop - g.pad;
+  if (first >= 0 && first + g.size <= g.length) return windowed(x + first, window, out, g.size);
   const int64_t begin = std::clamp<int64_t>(-first, 0, g.size);
   const int64_t end = std::clamp<int64_t>(g.length - first, begin, g.size);
   for (int64_t i = 0; i < begin; ++i)
     out[i] = g.mirrored ? x[-(first + i)] * window[i] : T(0) * window[i];
-#pragma GCC ivdep
-  for (int64_t i = begin; i < end; ++i) out[i] = x[first + i] * window[i];
+  windowed(x + first + begin, window + begin, out + begin, end - begin);
   for (int64_t i = end; i < g.size; ++i)
     out[i] = g.mirrored ? x[2 * (g.length - 1) - first - i] * window[i] : T(0) * window[i];
 }
@@ -108,8 +128,12 @@ void frames_run(Call& c) {
     const T *from = x->data<T>(), *window = w->data<T>();
     T* to = out.data<T>();
     parallel_for(x->size(0) * count, 32768 / g.size + 1, [&](int64_t begin, int64_t end) {
-      for (int64_t k = begin; k < end; ++k)
-        fill_frame(g, from + k / count * g.length, window, k % count, to + k * g.size);
+      for (int64_t k = begin, last; k < end; k = last) {
+        const int64_t row = k / count, start = row * count;
+        last = std::min(end, start + count);
+        for (int64_t i = k; i < last; ++i)
+          fill_frame(g, from + row * g.length, window, i - start, to + i * g.size);
+      }
     });
   });
 }

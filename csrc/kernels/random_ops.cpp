@@ -7,6 +7,7 @@
 #include "core/generator.h"
 #include "kernels/options.h"
 #include "kernels/random.h"
+#include "kernels/random_draw.h"
 #include "plan/copy.h"
 
 namespace rl {
@@ -214,6 +215,28 @@ void run_dirichlet(Call& c) {
   if (n)
     dirichlet(generator(c, 1), alpha->dtype, c.out(0).raw(), alpha->numel / n, n, alpha->raw());
 }
+// _rrelu_slopes(input, lower, upper, generator): 1 where the input is positive or NaN, where
+// nothing is drawn.
+void run_rrelu_slopes(Call& c) {
+  Ref<Tensor> x = contiguous(c.tensor(0));
+  dispatch(x->dtype, [&]<class T>() {
+    if constexpr (std::is_floating_point_v<T> || is_half_type<T>) {
+      const T* v = x->data<T>();
+      T* slopes = c.out(0).data<T>();
+      auto is_drawn = [=](int64_t i) { return v[i] <= T(0); };
+      int64_t count = 0;
+      for (int64_t i = 0; i < x->numel; ++i) count += is_drawn(i);
+      std::vector<double> drawn(static_cast<size_t>(count) + 1);
+      uniform(generator(c, 3), DType::F64, drawn.data(), count, c.number(1), c.number(2));
+      const double* next = drawn.data();
+      for (int64_t i = 0; i < x->numel; ++i) {
+        slopes[i] = static_cast<T>(is_drawn(i) ? *next : 1.0);
+        next += is_drawn(i);
+      }
+    }
+  });
+}
+RL_KERNEL("_rrelu_slopes", infer_like, run_rrelu_slopes);
 RL_KERNEL("poisson", infer_like, run_poisson);
 RL_KERNEL("_standard_gamma", infer_like, run_gamma);
 RL_KERNEL("binomial", infer_like, run_binomial);

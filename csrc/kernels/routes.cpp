@@ -1,7 +1,8 @@
 // Compositions that are a few native ops in a row when they are called the usual way: the same
-// calls that their bodies in rushlight/ops make, without the interpreter in between. Whatever is
-// unusual (or wrong) is left to the body. To add one: a function below and its RL_ROUTE line;
-// tests/behaviour/test_routes.py compares both ways on the samples of the record.
+// calls that their bodies in rushlight/ops make, or one kernel that does all of it, without the
+// interpreter in between. Whatever is unusual (or wrong) is left to the body. To add one: a
+// function below and its RL_ROUTE line; tests/behaviour/test_routes.py compares both ways on the
+// samples of the record.
 #include <algorithm>
 #include <limits>
 
@@ -160,6 +161,56 @@ bool bucketize(const Call& c, Steps& s) {
   return true;
 }
 
+// rrelu(input, lower, upper, training, inplace, generator)
+bool rrelu(const Call& c, Steps& s) {
+  const Tensor& x = c.tensor(0);
+  if (!c.flag(3) || c.flag(4) || !(c.number(1) <= c.number(2))) return false;
+  if (!is_floating(x.dtype) || !x.contiguous) return false;
+  s.then("_rrelu_slopes").argument(0).argument(1).argument(2).argument(5);
+  s.then("_prelu").argument(0).previous();
+  return true;
+}
+
+// unique(self, sorted, return_inverse, return_counts, dim)
+bool unique(const Call& c, Steps& s) {
+  if (c.flag(2) || c.flag(3) || c.has(4)) return false;
+  s.then("_unique").argument(0).number(0).number(0);
+  return true;
+}
+
+// diag_embed(self, offset, dim1, dim2)
+bool diag_embed(const Call& c, Steps& s) {
+  const int n = c.tensor(0).ndim;
+  auto is_last = [&](int arg, int64_t d) {
+    return c.integer(arg) == d || c.integer(arg) == n + 1 + d;
+  };
+  if (n == 0 || !is_last(2, -2) || !is_last(3, -1)) return false;
+  s.then("_diag_embed").argument(0).argument(1);
+  return true;
+}
+
+// channel_shuffle(input, groups): of one group, or one channel a group, is the input itself.
+bool channel_shuffle(const Call& c, Steps& s) {
+  const Tensor& x = c.tensor(0);
+  const int64_t groups = c.integer(1);
+  if (x.ndim < 3 || groups <= 1 || x.size(1) % groups || x.size(1) <= groups) return false;
+  s.then("_channel_shuffle").argument(0).argument(1);
+  return true;
+}
+
+// take_along_dim(self, indices, dim)
+bool take_along_dim(const Call& c, Steps& s) {
+  const Tensor &x = c.tensor(0), &at = c.tensor(1);
+  if (!c.has(2) || x.ndim != at.ndim || at.dtype != DType::I64) return false;
+  const int64_t dim = c.integer(2) < 0 ? c.integer(2) + x.ndim : c.integer(2);
+  if (dim < 0 || dim >= x.ndim || x.size(static_cast<int>(dim)) == 0) return false;
+  for (int d = 0; d < x.ndim; ++d)
+    if (d != dim && x.size(d) != at.size(d)) return false;
+  s.then("remainder").argument(1).number(x.size(static_cast<int>(dim)));
+  s.then("gather").argument(0).number(dim).previous();
+  return true;
+}
+
 // Tensors that have `least` dimensions as they are, joined along one.
 bool joined(const Call& c, Steps& s, int least, int dim) {
   auto tensors = c.tensors(0);
@@ -182,6 +233,11 @@ RL_ROUTE("cross", cross);
 RL_ROUTE("cross.linalg", [](const Call& c, Steps& s) { return cross_steps(c, s, c.integer(2)); });
 RL_ROUTE("searchsorted", searchsorted);
 RL_ROUTE("bucketize", bucketize);
+RL_ROUTE("rrelu", rrelu);
+RL_ROUTE("take_along_dim", take_along_dim);
+RL_ROUTE("unique", unique);
+RL_ROUTE("diag_embed", diag_embed);
+RL_ROUTE("channel_shuffle", channel_shuffle);
 RL_ROUTE("concat", concatenated);
 RL_ROUTE("concatenate", concatenated);
 RL_ROUTE("hstack", hstack);

@@ -1,104 +1,14 @@
-// Searching sorted sequences and counting: searchsorted, bincount, histc, histogram.
-// Values are compared in the promoted dtype of both operands.
+// Counting: bincount, histc, histogram.
 #include <bit>
 #include <cmath>
 
 #include "kernels/lines.h"
+#include "kernels/search_places.h"
 #include "plan/pointwise.h"
 
 namespace rl {
 namespace {
-
-// --- _searchsorted(sorted_sequence, self, right, out_int32, sorter)
-void search_infer(Call& c) {
-  const Tensor &s = c.tensor(0), &x = c.tensor(1);
-  bool rows = s.ndim != 1 && x.ndim == s.ndim;
-  for (int d = 0; rows && d + 1 < s.ndim; ++d) rows = s.size(d) == x.size(d);
-  RL_CHECK(s.ndim == 1 || rows,
-           "searchsorted(): boundaries tensor should be 1 dimension or the first ",
-           "N-1 dimensions of boundaries tensor and input value tensor must match, but we got ",
-           "boundaries tensor ", s.sizes(), " and input value tensor ", x.sizes());
-  RL_CHECK(!c.has(4) || c.tensor(4).dtype == DType::I64,
-           "searchsorted(): sorter must be a tensor of long dtype");
-  RL_CHECK(!c.has(4) || std::equal(s.sizes().begin(), s.sizes().end(), c.tensor(4).sizes().begin(),
-                                   c.tensor(4).sizes().end()),
-           "searchsorted(): sorter must have the sizes of the sorted sequence");
-  RL_CHECK(!is_complex(s.dtype) && !is_complex(x.dtype),
-           "searchsorted(): complex numbers have no order");
-  if (s.dtype == DType::U64 || x.dtype == DType::U64)
-    fail(ErrorKind::NotImplemented, "searchsorted: not implemented for ", DType::U64);
-  c.add_out(x.sizes(), c.flag(3) ? DType::I32 : DType::I64);
-}
-
-// For each value the first place whose element(place) is not below it (not at most it if kRight).
-// Several searches abreast: each waits for its elements. All halve n as often, but for the last
-// time, when some have nothing left.
-template <bool kRight, class T, class Element>
-void find_places(int64_t n, Element element, const T* values, int64_t count, int64_t* out) {
-  constexpr int64_t kAbreast = 8;
-  const int steps = static_cast<int>(std::bit_width(static_cast<uint64_t>(n) + 1)) - 1;
-  for (int64_t i = 0; i < count; i += kAbreast) {
-    uint64_t low[kAbreast] = {}, high[kAbreast];
-    T v[kAbreast];
-    for (int64_t k = 0; k < kAbreast; ++k) v[k] = values[std::min(i + k, count - 1)], high[k] = n;
-    auto halve = [&](int64_t k, uint64_t place, uint64_t open) {
-      const T m = element(place);
-      const bool after = kRight ? !(m > v[k]) : !(m >= v[k]);
-      // Masks, for which half is not known beforehand.
-      const uint64_t up = -static_cast<uint64_t>(after) & open, down = ~up & open;
-      low[k] += (place + 1 - low[k]) & up;
-      high[k] -= (high[k] - place) & down;
-    };
-    for (int s = 0; s < steps; ++s)
-#pragma GCC unroll 8
-      for (int64_t k = 0; k < kAbreast; ++k) halve(k, (low[k] + high[k]) / 2, ~uint64_t{});
-    for (int64_t k = 0; n && k < kAbreast; ++k)
-      halve(k, std::min<uint64_t>(low[k], n - 1), -static_cast<uint64_t>(low[k] < high[k]));
-    std::copy_n(low, std::min(kAbreast, count - i), out + i);
-  }
-}
-template <class T>
-void find_places(const T* a, const int64_t* order, int64_t n, const T* values, int64_t count,
-                 bool right, int64_t* out) {
-  auto run = [&](auto element) {
-    right ? find_places<true>(n, element, values, count, out)
-          : find_places<false>(n, element, values, count, out);
-  };
-  order ? run([=](int64_t i) { return a[order[i]]; }) : run([=](int64_t i) { return a[i]; });
-}
-
-template <class T>
-void search_all(const Tensor& s, const Tensor& x, const int64_t* order, bool right, int64_t* out) {
-  int64_t n = s.ndim ? s.size(s.ndim - 1) : 1;
-  int64_t per_row = s.ndim == 1 || !x.ndim ? x.numel : x.size(x.ndim - 1);
-  parallel_for(x.numel, 4096, [&](int64_t b, int64_t e) {
-    for (int64_t i = b, count; i < e; i += count) {
-      count = std::min(e - i, per_row - i % per_row);
-      const int64_t row = i / per_row * n;
-      find_places(s.data<T>() + row, order ? order + row : nullptr, n, x.data<T>() + i, count,
-                  right, out + i);
-    }
-  });
-}
-
-void search_run(Call& c) {
-  const PointwiseInput both[] = {{&c.tensor(0), {}}, {&c.tensor(1), {}}};
-  DType common = stored(std::max(Compute::I, compute_of(result_type(both))));
-  if (c.out(0).numel == 0) return;
-  Ref<Tensor> s = contiguous_as(c.tensor(0), common), x = contiguous_as(c.tensor(1), common);
-  Ref<Tensor> order = c.has(4) ? contiguous(c.tensor(4)) : Ref<Tensor>();
-  if (order)
-    for (int64_t i = 0, n = s->size(s->ndim - 1); i < order->numel; ++i)
-      RL_CHECK(static_cast<uint64_t>(order->data<int64_t>()[i]) < static_cast<uint64_t>(n),
-               "searchsorted(): sorter index out of range: ", order->data<int64_t>()[i]);
-  Ref<Tensor> places =
-      c.out(0).dtype == DType::I64 ? Ref<Tensor>::share(&c.out(0)) : empty(x->sizes(), DType::I64);
-  auto run = common == DType::I64   ? search_all<int64_t>
-             : common == DType::F32 ? search_all<float>
-                                    : search_all<double>;
-  run(*s, *x, order ? order->data<int64_t>() : nullptr, c.flag(2), places->data<int64_t>());
-  if (places.get() != &c.out(0)) copy_into(c.out(0), *places);
-}
+using RL_ISA_NS::find_places;
 
 // --- bincount(self, weights, minlength)
 // A copy of `t` with zeros after its elements.
@@ -271,7 +181,6 @@ void histogram_run(Call& c) {
 }
 
 RL_KERNEL("_histogram", histogram_infer, histogram_run);
-RL_KERNEL("_searchsorted", search_infer, search_run);
 RL_DYNAMIC("bincount", bincount_run);
 RL_KERNEL("histc", histc_infer, histc_run);
 

@@ -351,6 +351,44 @@ void repeat_run(Call& c) {
   remap(self, c.out(0), std::move(maps));
 }
 
+// ---- _diag_embed(self, offset): (*, n) to (*, n + |offset|, n + |offset|)
+void diag_embed_infer(Call& c) {
+  const Tensor& x = c.tensor(0);
+  RL_CHECK(x.ndim >= 1, c.op, ": expected at least one dimension");
+  SizeVec sizes(x.sizes().begin(), x.sizes().end());
+  sizes.back() += std::abs(c.integer(1));
+  sizes.push_back(sizes.back());
+  c.add_out(sizes, x.dtype);
+}
+void diag_embed_run(Call& c) {
+  const Tensor& x = c.tensor(0);
+  Tensor& out = c.out(0);
+  std::memset(out.raw(), 0, static_cast<size_t>(out.numel * item_size(out.dtype)));
+  const int64_t side = out.size(out.ndim - 1), k = c.integer(1);
+  SizeVec strides = contiguous_strides(x.sizes());
+  for (int d = 0; d < x.ndim - 1; ++d) strides[d] = out.stride(d);
+  strides.back() = side + 1;
+  copy_into(*alias(out, x.sizes(), strides, k < 0 ? -k * side : k), x);
+}
+
+// ---- _channel_shuffle(input, groups) of (N, C, *): channels of all groups take turns
+void channel_shuffle_infer(Call& c) { same_infer(c); }
+void channel_shuffle_run(Call& c) {
+  Tensor &x = c.tensor(0), &out = c.out(0);
+  const int64_t groups = c.integer(1);
+  auto split = [&](const Tensor& t, int64_t outer, int64_t channel_step, int64_t group_step) {
+    SizeVec sizes(t.sizes().begin(), t.sizes().end()),
+        strides(t.strides().begin(), t.strides().end());
+    sizes[1] = outer;
+    sizes.insert(sizes.begin() + 2, groups);
+    strides[1] = channel_step * t.stride(1);
+    strides.insert(strides.begin() + 2, group_step * t.stride(1));
+    return alias(t, sizes, strides, t.offset);
+  };
+  const int64_t each = x.size(1) / groups;
+  copy_into(*split(out, each, groups, 1), *split(x, each, 1, each));
+}
+
 // ---- tril, triu (self, diagonal)
 void triangle_infer(Call& c) {
   RL_CHECK(c.tensor(0).ndim >= 2, c.op, ": input tensor must have at least 2 dimensions, got ",
@@ -455,6 +493,8 @@ RL_KERNEL_FLOAT8("stack", stack_infer, stack_run);
 RL_KERNEL_FLOAT8("flip", flip_infer, flip_run);
 RL_KERNEL_FLOAT8("roll", roll_infer, roll_run);
 RL_KERNEL_FLOAT8("repeat", repeat_infer, repeat_run);
+RL_KERNEL_FLOAT8("_diag_embed", diag_embed_infer, diag_embed_run);
+RL_KERNEL("_channel_shuffle", channel_shuffle_infer, channel_shuffle_run);
 RL_KERNEL("tril", triangle_infer, triangle_run<true>);
 RL_KERNEL("triu", triangle_infer, triangle_run<false>);
 RL_KERNEL_FLOAT8("dense_copy", contiguous_infer, copy_run);

@@ -1,6 +1,7 @@
 // _coo_mm(indices, values, dense, rows): the product of a sparse matrix of coordinates (2, nnz) and
-// a strided one. Elements are added in the order that they come in. Compiled once per
-// instruction-set level.
+// a strided one. _coo_dense(indices, values, size): the strided tensor with elements, or slices of
+// it, at coordinates (dimensions, nnz). Elements are added in the order that they come in. Compiled
+// once per instruction-set level.
 #include <algorithm>
 
 #include "plan/copy.h"
@@ -24,7 +25,7 @@ void coo_mm_infer(Call& c) {
 
 void require_within(const int64_t* index, int64_t n, int64_t limit) {
   for (int64_t i = 0; i < n; ++i)
-    RL_CHECK(index[i] >= 0 && index[i] < limit, "sparse product: index ", index[i],
+    RL_CHECK(index[i] >= 0 && index[i] < limit, "sparse tensor: index ", index[i],
              " is out of range for a dimension of size ", limit);
 }
 
@@ -55,6 +56,43 @@ void coo_mm_run(Call& c) {
   out.dtype == DType::F32 ? run(out.data<float>()) : run(out.data<double>());
 }
 
+void coo_dense_infer(Call& c) {
+  const Tensor &indices = c.tensor(0), &values = c.tensor(1);
+  Sizes size = c.ints(2);
+  RL_CHECK(indices.ndim == 2 && indices.dtype == DType::I64 && values.ndim >= 1 &&
+               indices.size(0) + values.ndim - 1 == static_cast<int64_t>(size.size()) &&
+               values.size(0) == indices.size(1) &&
+               std::ranges::equal(values.sizes().subspan(1),
+                                  size.last(static_cast<size_t>(values.ndim - 1))),
+           c.op, ": expected indices (dimensions, nnz), values (nnz, *) and a size that fits");
+  if (values.dtype != DType::F32 && values.dtype != DType::F64)
+    fail(ErrorKind::NotImplemented, c.op, ": not implemented for ", values.dtype);
+  checked_numel(size);
+  c.add_out(size, values.dtype);
+}
+void coo_dense_run(Call& c) {
+  Tensor& out = c.out(0);
+  Ref<Tensor> indices = contiguous(c.tensor(0)), values = contiguous(c.tensor(1));
+  const int64_t dims = indices->size(0), n = indices->size(1);
+  const auto* index = indices->data<int64_t>();
+  for (int64_t d = 0; d < dims; ++d)
+    require_within(index + d * n, n, out.size(static_cast<int>(d)));
+  auto run = [&]<class T>(T* to) {
+    std::fill_n(to, out.numel, T{});
+    if (!values->numel) return;
+    const int64_t width = values->numel / n;
+    const T* v = values->data<T>();
+    for (int64_t i = 0; i < n; ++i, v += width) {
+      int64_t at = 0;
+      for (int64_t d = 0; d < dims; ++d) at += index[d * n + i] * out.stride(static_cast<int>(d));
+      for (int64_t k = 0; k < width; ++k) to[at + k] += v[k];
+    }
+  };
+  Unlocked unlocked(out.numel + values->numel);
+  out.dtype == DType::F32 ? run(out.data<float>()) : run(out.data<double>());
+}
+
+RL_ISA_KERNEL("_coo_dense", coo_dense_infer, coo_dense_run);
 RL_ISA_KERNEL("_coo_mm", coo_mm_infer, coo_mm_run);
 
 }  // namespace

@@ -1,6 +1,6 @@
-// Distinct elements: _unique(self) sorts them, _unique_consecutive only merges neighbours,
-// _unique_rows(self, consecutive) does either for the rows of a matrix. All give the kept
-// elements, for every input element the place of its value among them, and how often each
+// Distinct elements: _unique(self, inverse, counts) sorts them, _unique_consecutive only merges
+// neighbours, _unique_rows(self, consecutive) does either for the rows of a matrix. All give the
+// kept elements, for every input element the place of its value among them, and how often each
 // occurs. Two NaNs are different, as they compare.
 #include <algorithm>
 #include <numeric>
@@ -12,48 +12,55 @@ namespace {
 
 using Positions = std::vector<int64_t>;
 
-// From positions in order, and whether the element at each is a new value, to the three outputs.
-void finish(Call& c, const Tensor& x, bool rows, const Positions& order,
-            const std::vector<uint8_t>& is_new) {
-  Ref<Tensor> inverse = empty(SizeVec{static_cast<int64_t>(order.size())}, DType::I64);
-  Positions first, counts;
-  for (size_t i = 0; i < order.size(); ++i) {
-    if (is_new[i]) {
-      first.push_back(order[i]);
-      counts.push_back(0);
-    }
-    ++counts.back();
-    inverse->data<int64_t>()[order[i]] = static_cast<int64_t>(first.size()) - 1;
+// The outputs: values are those of the elements at `starts`, positions in an order in which equal
+// elements are neighbours; `inverse` and `counts` are empty where they were not asked for.
+struct Runs {
+  Positions starts;  // and the number of elements
+  Ref<Tensor> inverse;
+};
+
+// `at(i)` is the position of the i-th element in order, `is_new(i)` whether it differs from the one
+// before it. Every i is written, as no branch could foresee which begin a run.
+template <class At, class IsNew>
+Runs runs_of(int64_t n, bool inverse, At&& at, IsNew&& is_new) {
+  Runs runs{Positions(static_cast<size_t>(n) + 1), empty(SizeVec{inverse ? n : 0}, DType::I64)};
+  int64_t *starts = runs.starts.data(), *places = runs.inverse->data<int64_t>(), kept = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const bool is_first = i == 0 || is_new(i);
+    kept += is_first;
+    // What is no start is overwritten by the next one.
+    starts[is_first ? kept - 1 : kept] = i;
+    if (inverse) places[at(i)] = kept - 1;
   }
-  int64_t width = rows ? x.size(1) : 1;
-  auto kept = static_cast<int64_t>(first.size());
+  starts[kept] = n;
+  runs.starts.resize(static_cast<size_t>(kept) + 1);
+  return runs;
+}
+
+// Hands over the outputs; rows are `width` elements.
+template <class At>
+void finish(Call& c, const Tensor& x, Runs runs, bool rows, bool counted, At&& at) {
+  const int64_t width = rows ? x.size(1) : 1;
+  const int64_t kept = static_cast<int64_t>(runs.starts.size()) - 1;
   SizeVec sizes{kept};
   if (rows) sizes.push_back(width);
-  Ref<Tensor> values = empty(sizes, x.dtype), count = empty(SizeVec{kept}, DType::I64);
-  std::copy(counts.begin(), counts.end(), count->data<int64_t>());
+  Ref<Tensor> values = empty(sizes, x.dtype);
+  Ref<Tensor> counts = empty(SizeVec{counted ? kept : 0}, DType::I64);
+  const int64_t* starts = runs.starts.data();
+  for (int64_t k = 0; k < counts->numel; ++k)
+    counts->data<int64_t>()[k] = starts[k + 1] - starts[k];
   with_size(item_size(x.dtype), [&]<class U>() {
-    for (int64_t i = 0; i < kept; ++i)
-      std::copy_n(x.data<U>() + first[static_cast<size_t>(i)] * width, width,
-                  values->data<U>() + i * width);
+    const U* from = x.data<U>();
+    U* to = values->data<U>();
+    if (!rows)
+      for (int64_t k = 0; k < kept; ++k) to[k] = from[at(starts[k])];
+    else
+      for (int64_t k = 0; k < kept; ++k)
+        std::copy_n(from + at(starts[k]) * width, width, to + k * width);
   });
   c.set_out(0, std::move(values));
-  c.set_out(1, std::move(inverse));
-  c.set_out(2, std::move(count));
-}
-
-// Whether each element in this order differs from the one before it.
-template <class Differ>
-std::vector<uint8_t> changes(const Positions& order, Differ&& differ) {
-  std::vector<uint8_t> out(order.size(), 1);
-  for (size_t i = 1; i < order.size(); ++i) out[i] = differ(order[i - 1], order[i]);
-  return out;
-}
-
-std::vector<uint8_t> elements_change(const Tensor& x, const Positions& order) {
-  return dispatch(x.dtype, [&]<class T>() {
-    auto* v = x.data<T>();
-    return changes(order, [=](int64_t a, int64_t b) { return v[a] != v[b]; });
-  });
+  c.set_out(1, std::move(runs.inverse));
+  c.set_out(2, std::move(counts));
 }
 
 Positions in_order(int64_t n) {
@@ -95,6 +102,7 @@ bool unique_by_table(Call& c, const Tensor& x) {
   return true;
 }
 
+// _unique(self, inverse, counts): what is not asked for stays empty, or does not.
 void unique_run(Call& c) {
   Ref<Tensor> x = contiguous(c.tensor(0));
   const bool done = dispatch(x->dtype, [&]<class T>() {
@@ -102,18 +110,26 @@ void unique_run(Call& c) {
     return false;
   });
   if (done) return;
-  RL_CHECK(x->numel <= kMaxLine, "unique: more than ", kMaxLine, " elements are not supported");
-  Positions order(static_cast<size_t>(x->numel));
+  const int64_t n = x->numel;
+  RL_CHECK(n <= kMaxLine, "unique: more than ", kMaxLine, " elements are not supported");
   with_keys("unique", x->dtype, [&]<class K>(ReadKeys<K> read) {
-    Unlocked unlocked(x->numel * 8);
-    std::vector<EntryOf<K>> e(order.size());
-    SortScratch scratch;
-    Keyed<K>{read, static_cast<const char*>(x->raw()), x->numel, 1, item_size(x->dtype)}.entries(
-        false, e.data());
-    sort_entries(e.data(), x->numel, scratch);
-    for (size_t i = 0; i < e.size(); ++i) order[i] = e[i].index();
+    std::vector<EntryOf<K>> e(static_cast<size_t>(n));
+    {
+      Unlocked unlocked(n * 8);
+      SortScratch scratch;
+      Keyed<K>{read, static_cast<const char*>(x->raw()), n, 1, item_size(x->dtype)}.entries(
+          false, e.data());
+      sort_entries(e.data(), n, scratch);
+    }
+    // Elements are equal when their keys are, but for NaNs, which share the last one.
+    const bool with_nan = is_floating(x->dtype);
+    auto at = [&](int64_t i) { return e[static_cast<size_t>(i)].index(); };
+    auto key = [&](int64_t i) { return e[static_cast<size_t>(i)].key(); };
+    Runs runs = runs_of(n, c.flag(1), at, [&](int64_t i) {
+      return (key(i) != key(i - 1)) | (with_nan & (key(i) == static_cast<K>(~K(0))));
+    });
+    finish(c, *x, std::move(runs), false, c.flag(2), at);
   });
-  finish(c, *x, false, order, elements_change(*x, order));
 }
 
 // _unique_consecutive(self, inverse, counts): what is not asked for stays empty.
@@ -190,9 +206,11 @@ void unique_rows_run(Call& c) {
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
       return rows.less(rows.row(a), rows.row(b), rows.width);
     });
-  finish(c, *x, true, order, changes(order, [&](int64_t a, int64_t b) {
-           return rows.differ(rows.row(a), rows.row(b), rows.width);
-         }));
+  auto at = [&](int64_t i) { return order[static_cast<size_t>(i)]; };
+  Runs runs = runs_of(x->size(0), true, at, [&](int64_t i) {
+    return rows.differ(rows.row(at(i - 1)), rows.row(at(i)), rows.width);
+  });
+  finish(c, *x, std::move(runs), true, true, at);
 }
 
 RL_DYNAMIC("_unique", unique_run);

@@ -9,6 +9,7 @@ namespace rl::py {
 namespace {
 
 PyObject *tables_[3], *getattr_, *getattribute_, *call_, *forward_, *hooked_, *call_with_hooks_;
+PyObject* own_getattr_;  // Module.__getattr__
 
 PyObject* found_in_class(PyTypeObject* type, PyObject* name) {  // borrowed
   return _PyType_Lookup(type, name);
@@ -42,6 +43,10 @@ PyObject* module_getattr(PyObject* self, PyObject* name) {
   found = registered(self, name);
   if (found || PyErr_Occurred()) return Py_XNewRef(found);
   PyObject* otherwise = found_in_class(Py_TYPE(self), getattr_);  // hook tables, and the error
+  if (otherwise == own_getattr_ && PyUnicode_GET_LENGTH(name) &&
+      PyUnicode_READ_CHAR(name, 0) != '_')
+    return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '%U'",
+                        Py_TYPE(self)->tp_name, name);
   return PyObject_CallFunctionObjArgs(otherwise, self, name, nullptr);
 }
 
@@ -86,6 +91,7 @@ PyObject* quick_module(PyObject*, PyObject* args) {
   if (!PyArg_ParseTuple(args, "O!O!O!", &PyType_Type, &type, &PyFunction_Type, &getattr,
                         &PyFunction_Type, &call))
     return nullptr;
+  own_getattr_ = getattr;
   auto* t = reinterpret_cast<PyTypeObject*>(type);
   PyObject* plain = found_in_class(&PyBaseObject_Type, getattribute_);
   if (found_in_class(t, getattribute_) != plain) Py_RETURN_NONE;

@@ -79,6 +79,9 @@ def _reduce_module(module, protocol):
     return (function, args, state, *rest)[:6]
 
 
+_SMALL = [pickle.BININT1 + bytes([n]) for n in range(256)]
+
+
 class CheckpointPickler(_TensorReducer, pickle._Pickler):
     """Python's own pickler, because only there can the written name of a class be chosen."""
 
@@ -94,6 +97,39 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
         if function_space(obj):
             return obj.__name__  # a global, as PyTorch writes its functions
         return super().reducer_override(obj)
+
+    def save(self, obj, save_persistent_id=True):
+        plain = type(obj) is rl.Tensor and self.proto >= 2 and id(obj) not in self.memo
+        if plain and obj.layout is rl.strided:
+            return self._save_tensor(obj)
+        return super().save(obj, save_persistent_id)
+
+    def _save_tensor(self, tensor):
+        """What reducing it comes to, without looking for other ways to write its parts."""
+        function, args = reduce_tensor(tensor, self.table.box)
+        self.save(function)
+        self._save_args(args)
+        self.write(pickle.REDUCE)
+        self.memoize(tensor)
+
+    def _save_args(self, args):
+        """A tuple that nothing else refers to: numbers, the like tuples, and what is not plain."""
+        write = self.write
+        write(pickle.MARK)
+        for arg in args:
+            kind = type(arg)
+            if kind is int and 0 <= arg < 256:
+                write(_SMALL[arg])
+            elif kind is int or kind is bool:
+                self.dispatch[kind](self, arg)
+            elif kind is tuple:
+                self._save_args(arg)
+            elif kind is TypedBuffer:
+                self._save_args(arg.reference)
+                write(pickle.BINPERSID)
+            else:
+                self.save(arg)
+        write(pickle.TUPLE)
 
     def save_global(self, obj, name=None):
         own_name = name or getattr(obj, "__qualname__", None) or getattr(obj, "name", None)

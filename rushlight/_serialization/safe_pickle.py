@@ -15,6 +15,7 @@ from .names import StorageType, file_name_of, known_global
 
 _DTYPE_OR_LAYOUT = (rl.dtype, type(rl.strided))
 _MARK = object()
+_READ_AHEAD = 1 << 16
 _INT4, _UINT2, _UINT4, _UINT8, _DOUBLE = (struct.Struct(f) for f in ("<i", "<H", "<I", "<Q", ">d"))
 
 # What instructions raise when they do not fit what is on the stack.
@@ -34,24 +35,38 @@ class SafeUnpickler:
 
     def __init__(self, file, persistent_load, encoding="utf-8"):
         self.file, self.persistent_load, self.encoding = file, persistent_load, encoding
+        self.data, self.at = b"", 0  # what was read ahead, and how far in it the pickle is
         self.memo, self.stack = {}, []
         self.wanted = None  # collects refused names instead of failing
         self.calls = True
 
     def load(self):
-        while True:
-            code = self._take(1)[0]
-            if code == 0x2E:  # STOP
-                return self.stack.pop()
-            step = _STEPS.get(code)
-            if step is None:
-                raise UnpicklingError(
-                    f"weights_only load: unsupported pickle instruction {code:#04x}"
-                )
-            try:
+        steps = _STEPS
+        try:
+            while True:
+                at = self.at
+                if at == len(self.data):
+                    self._read_ahead(1)
+                    at = 0
+                code = self.data[at]
+                self.at = at + 1
+                if code == 0x2E:  # STOP
+                    return self._finished()
+                step = steps.get(code)
+                if step is None:
+                    raise UnpicklingError(
+                        f"weights_only load: unsupported pickle instruction {code:#04x}"
+                    )
                 step(self)
-            except _MALFORMED as error:
-                raise UnpicklingError(f"weights_only load: invalid pickle: {error}") from error
+        except _MALFORMED as error:
+            raise UnpicklingError(f"weights_only load: invalid pickle: {error}") from error
+
+    def _finished(self):
+        """The result; the file is left behind the pickle."""
+        if self.at < len(self.data):
+            self.file.seek(self.at - len(self.data), 1)
+        self.data, self.at = b"", 0
+        return self.stack.pop()
 
     def dry_run(self):
         """Read the whole pickle, making nothing,
@@ -60,17 +75,37 @@ class SafeUnpickler:
         self.calls = False
         self.load()
 
+    def _read_ahead(self, count):
+        """Brings at least so many bytes that are not taken yet."""
+        self.data, self.at = self.data[self.at :], 0
+        while len(self.data) < count:
+            more = self.file.read(max(_READ_AHEAD, count - len(self.data)))
+            if not more:
+                raise UnpicklingError("weights_only load: the pickle ends too early")
+            self.data += more
+
     def _take(self, count):
-        data = self.file.read(count)
-        if len(data) < count:
-            raise UnpicklingError("weights_only load: the pickle ends too early")
-        return data
+        at, end = self.at, self.at + count
+        if end > len(self.data):
+            self._read_ahead(count)
+            at, end = 0, count
+        self.at = end
+        return self.data[at:end]
+
+    def _byte(self):
+        at = self.at
+        if at == len(self.data):
+            self._read_ahead(1)
+            at = 0
+        self.at = at + 1
+        return self.data[at]
 
     def _line(self):
-        line = self.file.readline()
-        if not line.endswith(b"\n"):
-            raise UnpicklingError("weights_only load: the pickle ends too early")
-        return line[:-1].decode("utf-8")
+        end = self.data.find(b"\n", self.at)
+        while end < 0:
+            self._read_ahead(len(self.data) - self.at + 1)
+            end = self.data.find(b"\n")
+        return self._take(end + 1 - self.at)[:-1].decode("utf-8")
 
     def _number(self, form):
         return form.unpack(self._take(form.size))[0]
@@ -162,11 +197,10 @@ class SafeUnpickler:
             _exactly(self.stack[-1], set).update(values)
 
     def _tuple(self, count):
-        items = tuple(self.stack[len(self.stack) - count :])
+        items = tuple(self.stack[-count:])
         if len(items) != count:
             raise IndexError("stack is too short")
-        del self.stack[len(self.stack) - count :]
-        self.stack.append(items)
+        self.stack[-count:] = (items,)
 
     def _mark_to_dict(self):
         pairs = self._marked()
@@ -181,7 +215,7 @@ class SafeUnpickler:
         self.stack.append(int.from_bytes(self._take(length), "little", signed=True))
 
     def _protocol(self):
-        version = self._take(1)[0]
+        version = self._byte()
         if not 2 <= version <= 5:
             raise ValueError(f"unsupported pickle protocol: {version}")
 
@@ -263,7 +297,11 @@ def _skip_frame(reader):
 
 
 def _push(value):
-    return lambda reader: reader.stack.append(value() if value in (list, dict, set) else value)
+    return lambda reader: reader.stack.append(value)
+
+
+def _push_new(kind):
+    return lambda reader: reader.stack.append(kind())
 
 
 _S = SafeUnpickler
@@ -276,24 +314,24 @@ _STEPS = {
     ord("N"): _push(None),
     0x88: _push(True),
     0x89: _push(False),
-    ord("]"): _push(list),
-    ord("}"): _push(dict),
+    ord("]"): _push_new(list),
+    ord("}"): _push_new(dict),
     ord(")"): _push(()),
-    0x8F: _push(set),
-    ord("K"): lambda r: r.stack.append(r._take(1)[0]),
+    0x8F: _push_new(set),
+    ord("K"): lambda r: r.stack.append(r._byte()),
     ord("M"): lambda r: r.stack.append(r._number(_UINT2)),
     ord("J"): lambda r: r.stack.append(r._number(_INT4)),
-    0x8A: lambda r: r._long(r._take(1)[0]),
+    0x8A: lambda r: r._long(r._byte()),
     0x8B: lambda r: r._long(r._number(_UINT4)),
     ord("G"): lambda r: r.stack.append(r._number(_DOUBLE)),
     ord("X"): lambda r: r._text(_UINT4),
-    0x8C: lambda r: r.stack.append(r._take(r._take(1)[0]).decode("utf-8", "surrogatepass")),
+    0x8C: lambda r: r.stack.append(r._take(r._byte()).decode("utf-8", "surrogatepass")),
     0x8D: lambda r: r._text(_UINT8),
-    ord("C"): lambda r: r.stack.append(r._take(r._take(1)[0])),
+    ord("C"): lambda r: r.stack.append(r._take(r._byte())),
     ord("B"): lambda r: r._bytes(_UINT4),
     0x8E: lambda r: r._bytes(_UINT8),
     0x96: lambda r: r.stack.append(bytearray(r._take(r._number(_UINT8)))),
-    ord("U"): lambda r: r._old_text(r._take(1)[0]),
+    ord("U"): lambda r: r._old_text(r._byte()),
     ord("T"): lambda r: r._old_text(r._number(_UINT4)),
     ord("t"): lambda r: r.stack.append(tuple(r._marked())),
     0x85: lambda r: r._tuple(1),
@@ -307,9 +345,9 @@ _STEPS = {
     ord("s"): _S._set_item,
     ord("u"): lambda r: r._set_items(r._marked()),
     0x90: _S._add_items,
-    ord("h"): lambda r: r._memo_get(r._take(1)[0]),
+    ord("h"): lambda r: r._memo_get(r._byte()),
     ord("j"): lambda r: r._memo_get(r._number(_UINT4)),
-    ord("q"): lambda r: r._memo_put(r._take(1)[0]),
+    ord("q"): lambda r: r._memo_put(r._byte()),
     ord("r"): lambda r: r._memo_put(r._number(_UINT4)),
     0x94: lambda r: r._memo_put(len(r.memo)),
     ord("c"): _S._global,

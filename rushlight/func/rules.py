@@ -27,6 +27,7 @@ from rushlight.func.batching import aligned, lined_up, rule, rules, shift
     "full_like",
     "constant_pad_nd",
     "_pixel_unshuffle",
+    "_diag_embed",
 )
 def _as_it_is(batch, *args):
     if batch.record.name in ("view.dtype", "view_as_complex") and batch.rank(0) == 0:
@@ -309,6 +310,14 @@ def _coo_mm(batch, indices, values, dense, rows):
     size = dense.shape[0], dense.shape[2]
     columns = dense.movedim(0, 1).flatten(1)
     return batch.run(indices, values, columns, rows).unflatten(1, size).movedim(1, 0)
+
+
+@rule("_coo_dense")
+def _coo_dense(batch, indices, values, size):
+    """The examples are the elements of one more dimension."""
+    if not batch.only(1):
+        return NotImplemented
+    return batch.run(indices, values.movedim(0, -1), (*size, len(values))).movedim(-1, 0)
 
 
 @rule("addmm", "addmv", "baddbmm")

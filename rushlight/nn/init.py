@@ -192,15 +192,17 @@ def _calculate_fan_in_and_fan_out(tensor):
         raise ValueError(
             "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions"
         )
-    receptive = math.prod(tensor.shape[2:])
-    return tensor.size(1) * receptive, tensor.size(0) * receptive
+    fan_out, fan_in, *window = tensor.shape
+    receptive = math.prod(window)
+    return fan_in * receptive, fan_out * receptive
 
 
 def _calculate_correct_fan(tensor, mode):
     modes = ("fan_in", "fan_out")
-    if mode.lower() not in modes:
+    wanted = mode.lower()
+    if wanted not in modes:
         raise ValueError(f"Mode {mode} not supported, please use one of {list(modes)}")
-    return _calculate_fan_in_and_fan_out(tensor)[modes.index(mode.lower())]
+    return _calculate_fan_in_and_fan_out(tensor)[wanted == "fan_out"]
 
 
 def xavier_uniform_(tensor, gain=1.0, generator=None):

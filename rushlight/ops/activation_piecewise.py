@@ -266,6 +266,16 @@ def rrelu(input, lower, upper, training, inplace, generator):
     return into(input, inplace, _prelu, slope)
 
 
+@op(
+    "_rrelu_slopes(Tensor input, float lower, float upper, Generator? generator=None) -> Tensor",
+    at=(),
+    differentiable=False,
+)
+def _rrelu_slopes(input, lower, upper, generator):
+    """`_random_slopes` in one pass."""
+    ...
+
+
 def _random_slopes(x, lower, upper, generator):
     """1 where x is positive; such elements take nothing from the generator."""
     if x.is_meta:

@@ -7,7 +7,7 @@ import math
 
 import rushlight as rl
 from rushlight.ops._attach import through_formula
-from rushlight.ops._decisions import some
+from rushlight.ops._decisions import is_wrapped, some
 from rushlight.ops._record import op
 from rushlight.ops.loss import _TAIL, reduced, reduction_of
 from rushlight.ops.loss_terms import REDUCTIONS, soft_margin
@@ -344,6 +344,46 @@ def multi_margin_loss(input, target, p, margin, weight, size_average, reduce, re
     return loss.reshape(target.shape) if reduction == "none" else reduced(loss, reduction)
 
 
+def _label_hinges(x, t):
+    used = (t < 0).to(rl.int64).cumsum(1) == 0
+    labels = t.masked_fill(~used, 0)
+    is_label = rl.zeros(x.shape, dtype=rl.int64).scatter_add(1, labels, used.to(rl.int64)) > 0
+    gaps = (1 - x.gather(1, labels).unsqueeze(2) + x.unsqueeze(1)).clamp_min(0)
+    counts = (used.unsqueeze(2) & ~is_label.unsqueeze(1)).to(gaps.dtype)
+    return (gaps * counts).sum((1, 2)) / x.shape[1]
+
+
+@op(
+    "_multilabel_margin(Tensor input, Tensor target) -> Tensor",
+    at=("internal",),
+    grad_name="MultilabelMarginLossBackward0",
+)
+def _multilabel_margin(input, target):
+    """`_label_hinges` of a float32 or float64 matrix; see multi_margin.cpp."""
+
+
+@op(
+    "_multilabel_margin_backward(Tensor grad, Tensor input, Tensor target) -> Tensor",
+    at=("internal",),
+)
+def _multilabel_margin_backward(grad, input, target):
+    """The gradient of `_multilabel_margin` for its input; linear in grad."""
+
+
+_multilabel_margin.vjp(input=lambda g, input, target: _multilabel_margin_backward(g, input, target))
+
+
+def _label_hinges_slope(grad, x, t):
+    """`_multilabel_margin_backward` in recorded ops."""
+    return through_formula(_label_hinges, (grad,), (True,), (x,), t)[0]
+
+
+@_multilabel_margin_backward.vjp_all
+def _(g, needs, grad, input, target):
+    slopes = through_formula(_label_hinges_slope, (g,), needs[:2], (grad, input), target)
+    return *slopes, None
+
+
 @op(
     f"multilabel_margin_loss(Tensor input, Tensor target, {_TAIL}) -> Tensor",
     at=_NN,
@@ -365,13 +405,9 @@ def multilabel_margin_loss(input, target, size_average, reduce, reduction):
             f"multilabel_margin_loss: inconsistent target size: {list(target.shape)} for input of "
             f"size: {list(input.shape)}"
         )
-    classes = x.shape[1]
-    used = (t < 0).to(rl.int64).cumsum(1) == 0
-    labels = t.masked_fill(~used, 0)
-    is_label = rl.zeros(x.shape, dtype=rl.int64).scatter_add(1, labels, used.to(rl.int64)) > 0
-    gaps = (1 - x.gather(1, labels).unsqueeze(2) + x.unsqueeze(1)).clamp_min(0)
-    counts = (used.unsqueeze(2) & ~is_label.unsqueeze(1)).to(gaps.dtype)
-    loss = (gaps * counts).sum((1, 2)) / classes
+    is_native = x.dtype in (rl.float32, rl.float64) and t.dtype == rl.int64
+    is_native = is_native and not (is_wrapped(x) or is_wrapped(t))
+    loss = (_multilabel_margin if is_native else _label_hinges)(x, t)
     return reduced(loss if input.dim() == 2 else loss.squeeze(0), reduction)
 
 

@@ -384,6 +384,15 @@ def bilinear(input1, input2, weight, bias):
 
 
 # ---- products of sparse matrices: csrc/kernels/sparse.cpp
+@op("_coo_dense(Tensor indices, Tensor values, int[] size) -> Tensor", at=("internal",))
+def _coo_dense(indices, values, size):
+    """The strided tensor of that size with the sums of values at indices (dimensions, nnz)."""
+    ...
+
+
+_coo_dense.vjp(values=lambda g, indices: g[indices.unbind()])
+
+
 @op("_coo_mm(Tensor indices, Tensor values, Tensor dense, int rows) -> Tensor", at=("internal",))
 def _coo_mm(indices, values, dense, rows):
     """The product of the matrix of `rows` with values at indices (2, nnz) and a strided one."""

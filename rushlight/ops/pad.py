@@ -290,6 +290,20 @@ def channel_shuffle(input, groups):
     return x.transpose(1, 2).reshape(input.shape)
 
 
+@op(
+    "_channel_shuffle(Tensor input, int groups) -> Tensor",
+    at=(),
+    grad_name="ChannelShuffleBackward0",
+    no_float8="all",
+)
+def _channel_shuffle(input, groups):
+    """`channel_shuffle` in one pass."""
+    ...
+
+
+_channel_shuffle.vjp(input=lambda g, groups: rl.channel_shuffle(g, g.shape[1] // groups))
+
+
 def _pair(v):
     return (v, v) if isinstance(v, int) else (tuple(v) * 2 if len(v) == 1 else tuple(v))
 

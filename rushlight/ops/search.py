@@ -102,9 +102,13 @@ def isin(elements, test_elements, assume_unique, invert):
 # ---- distinct elements -------------------------------------------------------------------------
 
 
-@op("_unique(Tensor self) -> (Tensor, Tensor, Tensor)", at=(), differentiable=False)
-def _unique(self):
-    """Sorted distinct elements, each element's place among them, counts."""
+@op(
+    "_unique(Tensor self, bool inverse, bool counts) -> (Tensor, Tensor, Tensor)",
+    at=(),
+    differentiable=False,
+)
+def _unique(self, inverse, counts):
+    """Sorted distinct elements, each element's place among them, counts, if asked for."""
     ...
 
 
@@ -131,9 +135,8 @@ def _unique_rows(self, consecutive):
 def _distinct(self, dim, consecutive, return_inverse, return_counts):
     x = self.detach()
     if dim is None:
-        values, inverse, counts = (
-            _unique_consecutive(x, return_inverse, return_counts) if consecutive else _unique(x)
-        )
+        distinct = _unique_consecutive if consecutive else _unique
+        values, inverse, counts = distinct(x, return_inverse, return_counts)
         inverse = inverse.reshape(self.shape) if return_inverse else None
     else:
         rows = x.movedim(dim, 0)

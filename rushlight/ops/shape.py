@@ -273,16 +273,17 @@ def diag_embed(self, offset, dim1, dim2):
     a, b = _wrap(dim1, n), _wrap(dim2, n)
     if a == b:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
-    side = self.shape[-1] + abs(offset)
-    sizes = list(self.shape[:-1])
-    for at in sorted((a, b)):
-        sizes.insert(at, side)
-    out = self.new_zeros(sizes)
-    out.diagonal(offset, a, b).copy_(self)
-    return out
+    out = _diag_embed(self, offset)
+    return out if (a, b) == (n - 2, n - 1) else out.movedim((-2, -1), (a, b)).contiguous()
 
 
-diag_embed.vjp(self=lambda g, offset, dim1, dim2: g.diagonal(offset, dim1, dim2))
+@op("_diag_embed(Tensor self, int offset) -> Tensor", at=(), grad_name="DiagEmbedBackward0")
+def _diag_embed(self, offset):
+    """`diag_embed` into the last two dimensions, in one pass."""
+    ...
+
+
+_diag_embed.vjp(self=lambda g, offset: g.diagonal(offset, -2, -1))
 
 
 @diag_embed.samples

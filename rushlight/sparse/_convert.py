@@ -4,6 +4,7 @@ Everything runs on plain indices and values, and is differentiable through them.
 """
 
 import rushlight as rl
+from rushlight.ops.matmul import _coo_dense
 from rushlight.sparse import _layout
 from rushlight.sparse._construct import empty_coo
 from rushlight.sparse._layout import (
@@ -23,6 +24,8 @@ from rushlight.sparse._layout import (
     parts_of,
     values_of,
 )
+
+NATIVE = (rl.float32, rl.float64)  # of sums in one pass; others are rounded after each step
 
 
 def by_row(kind):
@@ -71,6 +74,8 @@ def to_dense(sparse, dtype=None, *, masked_grad=None):
 def _scatter(values, at, size):
     if values.dtype == rl.bool:
         return _scatter(values.to(rl.uint8), at, size) != 0
+    if values.dtype in NATIVE:
+        return _coo_dense(at, values, size)
     zeros = values.new_zeros(size)
     put = zeros.index_put if values.requires_grad else zeros.index_put_
     return put(at.unbind(), values, accumulate=True)

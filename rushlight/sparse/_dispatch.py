@@ -5,6 +5,8 @@ every registered op follow from it. What is not in the table is computed by the 
 body, if it has one, and else refused.
 """
 
+from types import FunctionType
+
 import rushlight as rl
 from rushlight._interpose import SPARSE_KINDS, register_kind
 from rushlight.sparse._layout import COO, assign, is_sparse, kind_of, parts_of
@@ -24,7 +26,7 @@ def handles(*names):
 
 
 def _sparse_handler(function, args, kwargs):
-    if (getattr(function, "__module__", None) or "").startswith("rushlight.sparse"):
+    if type(function) is FunctionType and function.__module__.startswith("rushlight.sparse"):
         return NotImplemented  # what this package offers takes sparse tensors itself
     name = getattr(function, "__name__", None)
     if name == "__get__":

@@ -7,6 +7,7 @@ and adds up what belongs to one row.
 import rushlight as rl
 from rushlight.ops.matmul import _coo_mm
 from rushlight.sparse._convert import (
+    NATIVE,
     convert,
     coordinates,
     to_coo,
@@ -24,22 +25,21 @@ from rushlight.sparse._layout import (
     like,
     merged,
     parts_of,
-    sparse_dim,
     values_of,
 )
 from rushlight.sparse._shape import transpose
 
 
-_NATIVE = (rl.float32, rl.float64)  # others are rounded after each step
-
-
 def _need_matrices(op, a, b):
-    if a.dim() != 2 or b.dim() != 2:
-        raise RuntimeError(f"{op}: Expected 2-D tensors, got {a.dim()}-D and {b.dim()}-D tensors")
-    if a.shape[1] != b.shape[0]:
+    left, right = a.shape, b.shape
+    if len(left) != 2 or len(right) != 2:
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and "
-            f"{b.shape[0]}x{b.shape[1]})"
+            f"{op}: Expected 2-D tensors, got {len(left)}-D and {len(right)}-D tensors"
+        )
+    if left[1] != right[0]:
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({left[0]}x{left[1]} and "
+            f"{right[0]}x{right[1]})"
         )
     require_same_dtype(op, a, b)
 
@@ -57,10 +57,10 @@ def mm(self, mat2):
 
 def _times_dense(sparse, dense):
     sparse = to_coo(sparse)
-    if sparse_dim(sparse) != 2:
-        refuse("mm", sparse, dense)
     indices, values = parts_of(sparse).indices, values_of(sparse)
-    if values.dtype in _NATIVE and dense.dtype == values.dtype and values.dim() == 1:
+    if indices.shape[0] != 2:
+        refuse("mm", sparse, dense)
+    if values.dtype in NATIVE and dense.dtype == values.dtype and values.dim() == 1:
         return _coo_mm(indices, values, dense, sparse.shape[0])
     rows, columns = indices
     return add_rows(values.unsqueeze(1) * dense.index_select(0, columns), rows, sparse.shape[0])

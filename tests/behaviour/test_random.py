@@ -348,3 +348,24 @@ def test_multinomial_of_transposed_weights_gives_pytorchs_numbers():
         rl.manual_seed(0)
         drawn = weights.contiguous().multinomial(samples, replacement).tolist()
         assert plain is None or drawn == plain
+
+
+@pytest.mark.parametrize("dtype", (rl.float16, rl.bfloat16, rl.float32, rl.float64))
+@pytest.mark.parametrize("count", (0, 1, 16, 17, 3000))
+def test_rrelu_draws_for_what_is_not_positive(dtype, count):
+    x = rl.randn(count).to(dtype)
+    if count > 3:
+        x[:4] = rl.tensor([0.0, -0.0, float("nan"), float("inf")])
+    g = rl.Generator().manual_seed(3)
+    y = rl.nn.functional.rrelu(x, 0.25, 0.75, training=True, generator=g)
+    after = rl.rand(3, generator=g)
+    g.manual_seed(3)
+    drawn = rl.empty(int((x <= 0).sum()), dtype=rl.float64).uniform_(0.25, 0.75, generator=g)
+    slopes = rl.ones(count, dtype=dtype)
+    slopes[x <= 0] = drawn.to(dtype)
+    assert rl.allclose(y, rl.where(x > 0, x, x * slopes), 0, 0, equal_nan=True)
+    assert rl.equal(rl.rand(3, generator=g), after)
+    strided = x.repeat_interleave(2)[::2]
+    g.manual_seed(3)
+    again = rl.nn.functional.rrelu(strided, 0.25, 0.75, training=True, generator=g)
+    assert rl.allclose(y, again, 0, 0, equal_nan=True)

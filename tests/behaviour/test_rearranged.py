@@ -1,4 +1,4 @@
-"""pixel_unshuffle and block_diag move elements: against loops over places."""
+"""Ops that move elements to places of their own: against loops over places."""
 
 import pytest
 
@@ -62,3 +62,68 @@ def test_blocks_of_several_dtypes_layouts_and_their_gradients():
     assert rl.equal(tangent, rl.block_diag(a[1], rl.zeros(1, 2)))
     with pytest.raises(RuntimeError, match="2 or fewer dimensions"):
         rl.block_diag(rl.zeros(1, 1, 1))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("groups", (1, 2, 3, 6))
+@pytest.mark.parametrize("rest", ((1,), (7,), (4, 5)))
+def test_channel_shuffle_takes_turns(dtype, groups, rest):
+    x = _values(2, 6, *rest, dtype=dtype)
+    turns = [x[:, i :: 6 // groups] for i in range(6 // groups)]
+    assert rl.equal(rl.channel_shuffle(x, groups), rl.cat(turns, 1))
+
+
+def test_channel_shuffle_in_other_layouts_and_transforms():
+    x = _values(5, 4, 6, 2).permute(3, 2, 1, 0)
+    assert rl.equal(rl.channel_shuffle(x, 2), rl.channel_shuffle(x.contiguous(), 2))
+    assert rl.channel_shuffle(rl.zeros(0, 4, 3), 2).shape == (0, 4, 3)
+    assert rl.channel_shuffle(rl.zeros(2, 4, 3, device="meta"), 2).shape == (2, 4, 3)
+    leaf = rl.randn(2, 6, 3, dtype=rl.float64, requires_grad=True)
+    assert rl.autograd.gradcheck(lambda v: rl.channel_shuffle(v, 3), leaf)
+    assert rl.autograd.gradgradcheck(lambda v: rl.channel_shuffle(v, 3), leaf)
+    batch = rl.randn(3, 2, 6, 4)
+    mapped = rl.vmap(lambda v: rl.channel_shuffle(v, 2))(batch)
+    assert rl.equal(mapped, rl.stack([rl.channel_shuffle(v, 2) for v in batch]))
+    y = rl.channel_shuffle(leaf, 2)
+    (rows,) = rl.autograd.grad(
+        y, leaf, rl.eye(36).double().view(36, 2, 6, 3), is_grads_batched=True
+    )
+    assert rl.equal(rows.sum(0), rl.ones_like(leaf))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("offset", (-3, -1, 0, 2))
+@pytest.mark.parametrize("dims", ((-2, -1), (1, 2), (0, 2), (-1, 0), (2, 1)))
+@pytest.mark.parametrize("width", (0, 1, 5))
+def test_diag_embed_fills_a_diagonal(dtype, offset, dims, width):
+    x = _values(2, width, dtype=dtype)
+    y = rl.diag_embed(x, offset, *dims)
+    side = width + abs(offset)
+    matrices = y.movedim(dims, (-2, -1))
+    assert matrices.shape == (2, side, side) and y.dtype == dtype and y.is_contiguous()
+    row, column = max(0, -offset), max(0, offset)
+    for n in range(2):
+        for i in range(side):
+            for j in range(side):
+                k = i - row
+                expected = x[n, k] if k >= 0 and j - column == k and k < width else 0
+                assert matrices[n, i, j] == expected
+
+
+def test_diag_embed_of_other_layouts():
+    x = _values(3, 4).t()
+    assert rl.equal(rl.diag_embed(x, 1), rl.diag_embed(x.contiguous(), 1))
+    assert rl.diag_embed(rl.zeros(2, 3, device="meta"), 1).shape == (2, 4, 4)
+
+
+@pytest.mark.parametrize("dims", ((-2, -1), (0, 1), (1, 0), (-1, -2)))
+def test_diag_embed_under_transforms(dims):
+    def embed(v):
+        return rl.diag_embed(v, -1, *dims)
+
+    leaf = rl.randn(2, 3, dtype=rl.float64, requires_grad=True)
+    assert rl.autograd.gradcheck(embed, leaf)
+    assert rl.autograd.gradgradcheck(embed, leaf)
+    assert rl.equal(rl.vmap(embed)(leaf), rl.stack([embed(v) for v in leaf]))
+    _, slope = rl.func.jvp(embed, (leaf,), (leaf,))
+    assert rl.equal(slope, embed(leaf))

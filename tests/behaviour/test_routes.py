@@ -40,12 +40,27 @@ def calls():
     yield "searchsorted", (rl.arange(5.0), rl.rand(2, 3) * 5, True, False, None, None)
     yield "searchsorted", (rl.arange(5), rl.arange(3), False, True, None, rl.arange(5))
     yield "bucketize", (rl.arange(4.0), rl.arange(1.0, 4), False, True)
+    yield "unique", (rl.tensor([[3.0, 1, 3], [1, 0, -0.0]]), True, False, False, None)
+    yield "rrelu", (leaf(7, 5), 0.1, 0.4, True, False, rl.Generator().manual_seed(1))
+    yield "take_along_dim", (leaf(2, 3), rl.tensor([[0, -1], [2, 1]]), 1)
+    yield "take_along_dim", (leaf(2, 3, 1), rl.tensor([[[0], [-1], [1]]]), -3)
+    yield "diag_embed", (leaf(2, 3), -1, -2, -1)
+    yield "diag_embed", (leaf(2, 3), 2, 1, 2)
+    yield "channel_shuffle", (leaf(2, 6, 5), 3)
+    yield "channel_shuffle", (leaf(2, 4, 3, 3), 2)
     for sizes in ((5,), (2, 3), (2, 3, 4)):
         pair = [leaf(*sizes), leaf(*sizes)]
         yield "concat", (pair, -1)
         yield "concatenate", (pair, 0)
         for name in ("hstack", "column_stack", "vstack", "row_stack", "dstack"):
             yield name, (pair,)
+
+
+_OWN_NODES = {
+    "cross.linalg": "LinalgCross",
+    "channel_shuffle": "ChannelShuffle",
+    "rrelu": "RreluWithNoise",
+}
 
 
 @pytest.mark.parametrize("name, args", [pytest.param(*call, id=call[0]) for call in calls()])
@@ -63,14 +78,19 @@ def test_a_route_is_its_body(name, args):
             a, b, out_int32=small, right=right, side=side, sorter=sorter
         ),
         "bucketize": lambda a, b, small, right: rl.bucketize(a, b, out_int32=small, right=right),
+        "rrelu": lambda *args: F.rrelu(*args[:-1], generator=args[-1]),
     }.get(name) or getattr(F, record.public_name, None)
     function = function or getattr(rl, record.public_name)
-    routed, direct = function(*args), record.body(*args)
+    routed = function(*args)
+    if isinstance(args[-1], rl.Generator):
+        args[-1].manual_seed(1)
+    direct = record.body(*args)
     assert rl.equal(routed, direct)
     assert routed.dtype == direct.dtype
     if not leaves:
         return
-    node = "LinalgCrossBackward0" if name == "cross.linalg" else type(direct.grad_fn).__name__
+    own = _OWN_NODES.get(name)
+    node = f"{own}Backward0" if own else type(direct.grad_fn).__name__
     assert type(routed.grad_fn).__name__ == node
     start = rl.rand_like(routed)
     for one, other in zip(

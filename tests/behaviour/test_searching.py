@@ -24,13 +24,13 @@ def test_searches(dtype, right):
     for n in [*range(20), 31, 32, 33, 100, 1023, 1024, 1500]:
         a = rl.randint(0, max(n // 2, 1), (n,)).to(dtype)
         orders = [a, a.sort()[0]]
-        values = rl.randint(-2, n + 3, (31,)).to(dtype)
+        values = rl.randint(-2, n + 3, (70,)).to(dtype)
         if dtype != rl.int64:
             values[3], values[4], values[5] = NAN, INF, -INF
             if n:
                 orders.append(rl.cat((orders[1][1:], rl.tensor([NAN], dtype=dtype))))
         for a in orders:
-            for count in (1, 3, 7, 8, 9, 31):
+            for count in (1, 3, 7, 8, 9, 16, 31, 33, 70):
                 got = rl.searchsorted(a, values[:count], right=right).tolist()
                 assert got == [place_of(a.tolist(), v, right) for v in values[:count].tolist()]
             order = a.argsort()
@@ -96,3 +96,26 @@ def test_histc_reckons_bins_in_the_dtype(dtype):
     low, high, bins = v.min(), v.max(), np.array(50, dtype=dtype)
     place = ((v - low) * bins / (high - low)).astype(np.int64).clip(max=49)
     assert x.histc(50).tolist() == np.bincount(place, minlength=50).tolist()
+
+
+@pytest.mark.parametrize("dtype", (rl.float32, rl.float64, rl.bfloat16, rl.int64, rl.uint8))
+@pytest.mark.parametrize("count", (0, 1, 2, 17, 191, 192, 1000))
+def test_unique_gives_what_is_asked_for(dtype, count):
+    x = (rl.randn(count) * 40).round().to(dtype) if count else rl.empty(0, dtype=dtype)
+    expected = sorted(set(x.tolist()))
+    values, inverse, counts = x.unique(return_inverse=True, return_counts=True)
+    assert values.tolist() == expected and rl.equal(x.unique(), values)
+    assert rl.equal(values[inverse], x)
+    assert counts.tolist() == [x.tolist().count(v) for v in expected]
+    assert rl.equal(x.unique(return_inverse=True)[1], inverse)
+    assert rl.equal(x.unique(return_counts=True)[1], counts)
+
+
+def test_unique_keeps_every_nan_and_the_first_zero():
+    nan, inf = float("nan"), float("inf")
+    x = rl.tensor([nan, -0.0, inf, 0.0, nan, -inf, inf])
+    values, inverse, counts = x.unique(return_inverse=True, return_counts=True)
+    assert str(values.tolist()) == "[-inf, -0.0, inf, nan, nan]"
+    assert inverse.tolist() == [3, 1, 2, 1, 4, 0, 2] and counts.tolist() == [1, 2, 2, 1, 1]
+    most = rl.tensor([2**63 - 1, -(2**63), 2**63 - 1])
+    assert most.unique().tolist() == [-(2**63), 2**63 - 1]

@@ -373,3 +373,32 @@ def test_saving_into_a_memory_file_that_is_being_read():
     file = io.BytesIO()
     with file.getbuffer(), pytest.raises(BufferError):
         rl.save(rl.ones(2), file)
+
+
+@pytest.mark.parametrize("protocol", (2, 3, 4, 5))
+@pytest.mark.parametrize("ahead", (1, 3, 64))
+@pytest.mark.parametrize("zipped", (True, False))
+def test_pickles_are_read_in_pieces_of_any_size(monkeypatch, protocol, ahead, zipped):
+    from rushlight._serialization import safe_pickle
+
+    monkeypatch.setattr(safe_pickle, "_READ_AHEAD", ahead)
+    shared = (1, 300, 70000, -1, 2**70, True, None, 0.5, "é" * 300, b"x" * 300, {3}, [], {})
+    x = rl.arange(6.0).reshape(2, 3)
+    given = {"a": shared, "b": [shared, x, x.t(), x], "c": collections.OrderedDict(d=x[:, 1])}
+    buffer = io.BytesIO()
+    rl.save(given, buffer, pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
+    buffer.seek(0)
+    got = rl.load(buffer)
+    assert got["a"] == shared and got["b"][0] is got["a"] and got["b"][1] is got["b"][3]
+    assert rl.equal(got["b"][2], x.t()) and got["b"][2].data_ptr() == got["b"][1].data_ptr()
+    assert rl.equal(got["c"]["d"], x[:, 1])
+
+
+def test_wide_numbers_of_geometry_are_written():
+    x = rl.zeros(2, 300, 70000).as_strided((3, 257), (70001, 258), 65537)
+    whole = io.BytesIO()
+    rl.save({"x": x, "n": rl.nn.Parameter(x[:, :1].clone()), "e": rl.zeros(0, 300)}, whole)
+    whole.seek(0)
+    got = rl.load(whole)
+    assert (got["x"].stride(), got["x"].storage_offset()) == ((70001, 258), 65537)
+    assert rl.equal(got["x"], x) and got["n"].requires_grad and got["e"].shape == (0, 300)

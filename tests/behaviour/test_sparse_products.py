@@ -83,3 +83,35 @@ def test_matrices_become_compressed_line_by_line(shape, dtype):
         leaf = dense.clone().requires_grad_()
         leaf.to_sparse_csc().values().sum().backward()
         assert rl.equal(leaf.grad.to_dense() != 0, dense != 0)
+
+
+@pytest.mark.parametrize("dtype", (rl.float32, rl.float64, rl.bfloat16, rl.int64, rl.bool))
+@pytest.mark.parametrize("dense", ((), (0,), (1,), (7,), (16, 2), (17,)))
+@pytest.mark.parametrize("count", (0, 1, 40))
+def test_dense_tensors_have_the_sums_of_elements(dtype, dense, count):
+    indices = rl.stack((rl.randint(0, 3, (count,)), rl.randint(0, 4, (count,))))
+    values = (rl.randn(count, *dense) * 3).to(dtype)
+    x = rl.sparse_coo_tensor(indices, values, (3, 4, *dense))
+    expected = rl.zeros(3, 4, *dense, dtype=dtype)
+    for (i, j), value in zip(indices.t().tolist(), values):
+        expected[i, j] = expected[i, j] + value
+    assert rl.equal(x.to_dense(), expected)
+    if not dense:
+        assert rl.equal(x.t().to_dense(), expected.t())
+
+
+def test_gradients_and_examples_of_dense_tensors():
+    indices = rl.tensor([[0, 1, 0], [2, 1, 2]])
+    values = rl.randn(3, 2, dtype=rl.float64, requires_grad=True)
+
+    def dense(v):
+        return rl.sparse_coo_tensor(indices, v, (2, 3, 2)).to_dense()
+
+    assert rl.autograd.gradcheck(dense, values)
+    assert rl.autograd.gradgradcheck(dense, values)
+    batch = rl.randn(4, 3, 2)
+    put = rl.ops.matmul._coo_dense
+    mapped = rl.vmap(lambda v: put(indices, v, (2, 3, 2)))(batch)
+    assert rl.equal(mapped, rl.stack([dense(v) for v in batch]))
+    with pytest.raises(RuntimeError, match="out of range"):
+        put(indices, values, (2, 2, 2))

@@ -179,9 +179,11 @@ class StateMethods:
         if not parameters and not buffers:
             return []
         found = [entry for entry in parameters.items() if entry[1] is not None]
-        for name, buffer in buffers.items():
-            if buffer is not None and name not in self._non_persistent_buffers_set:
-                found.append((name, buffer))
+        if buffers:
+            passing = attributes["_non_persistent_buffers_set"]
+            for name, buffer in buffers.items():
+                if buffer is not None and name not in passing:
+                    found.append((name, buffer))
         return found
 
     def _load_extra_state(self, state_dict, prefix, strict, missing_keys, unexpected_keys):
@@ -297,22 +299,15 @@ def _all_fit(module, state_dict, prefix, pairs):
         return False
     for name, own in module._persistent_tensors():
         given = state_dict.get(prefix + name)
-        if type(own) not in DENSE or type(given) not in DENSE or not _are_alike(own, given):
+        if type(own) not in DENSE or type(given) not in DENSE or not own.is_same_size(given):
+            return False
+        if own.dtype is not given.dtype or own.is_meta or given.is_meta:
             return False
         pairs.append((own, given))
     for name, child in module.__dict__["_modules"].items():
         if child is not None and not _all_fit(child, state_dict, f"{prefix}{name}.", pairs):
             return False
     return True
-
-
-def _are_alike(own, given):
-    return (
-        own.shape == given.shape
-        and own.dtype is given.dtype
-        and not own.is_meta
-        and not given.is_meta
-    )
 
 
 def _quoted(names):

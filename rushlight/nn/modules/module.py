@@ -148,11 +148,13 @@ class Module(HookMethods, StateMethods, ConvertMethods, CopyMethods):
 
     def _forget(self, name, keep):
         """Remove `name` from wherever it is registered, other than the table `keep`."""
-        self.__dict__.pop(name, None)
-        for table in (self._parameters, self._buffers, self._modules):
-            if table is not keep:
+        attributes = self.__dict__
+        attributes.pop(name, None)
+        for kind in ("_parameters", "_buffers", "_modules"):
+            table = attributes[kind]
+            if table and table is not keep:
                 table.pop(name, None)
-        self._non_persistent_buffers_set.discard(name)
+        attributes["_non_persistent_buffers_set"].discard(name)
 
     def _set_module(self, name, module):
         for hook in GlobalHooks.on_module.values():

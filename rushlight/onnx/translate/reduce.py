@@ -240,7 +240,7 @@ def _(g, sorted_sequence, self, right, out_int32, sorter):
 
 
 @translates("_unique")
-def _(g, self):
+def _(g, self, *_wanted):
     values, _, inverse, counts = g.op("Unique", self, outputs=4, sorted=1)
     return values, g.op("Reshape", inverse, g.shape(self)), counts
 

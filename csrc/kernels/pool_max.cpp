@@ -46,6 +46,20 @@ void one_output(const PoolPlan& p, const T* x, int64_t i, int64_t j, int64_t k, 
 template <class T>
 using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
 
+// Indices of any width, kept as int64.
+template <class I>
+void store_indices(int64_t* to, Vector<I> v) {
+  if constexpr (sizeof(I) == sizeof(int64_t)) {
+    store_vector<int64_t>(to, v);
+  } else {
+    typename VectorOf<I, kVectorBytes / 2>::type half[2];
+    __builtin_memcpy(half, &v, sizeof v);
+    for (int i = 0; i < 2; ++i)
+      store_vector<int64_t>(to + i * kLanes<int64_t>,
+                            __builtin_convertvector(half[i], Vector<int64_t>));
+  }
+}
+
 // Elements 0, stride, 2 stride, ... of x, of which none behind the last is read.
 template <class T, size_t... L>
 Vector<T> every_second(const T* x, std::index_sequence<L...>) {
@@ -95,9 +109,7 @@ template <class T, class Stride>
           at = take ? first + static_cast<I>(here) : at;
         }
     store_vector<T>(out + k, best);
-    I found[kLanes<T>];
-    store_vector<I>(found, at);
-    for (int l = 0; l < kLanes<T>; ++l) index[k + l] = found[l];
+    store_indices<I>(index + k, at);
   }
 }
 
@@ -191,9 +203,7 @@ class LookedUp {
       at = take ? load_vector(from) : at;
     }
     store_vector<T>(out + o, best);
-    I found[kLanes<T>];
-    store_vector<I>(found, at - load_vector(base_.data() + o));
-    for (int l = 0; l < kLanes<T>; ++l) index[o + l] = found[l];
+    store_indices<I>(index + o, at - load_vector(base_.data() + o));
   }
 
   int64_t planes_, outputs_, taps_ = 1;
@@ -396,9 +406,7 @@ template <int N, class T>
   });
   for (int v = 0; v < N; ++v) {
     store_vector<T>(out + v * kLanes<T>, best[v]);
-    I found[kLanes<T>];
-    store_vector<I>(found, at[v]);
-    for (int l = 0; l < kLanes<T>; ++l) index[v * kLanes<T> + l] = found[l];
+    store_indices<I>(index + v * kLanes<T>, at[v]);
   }
 }
 template <class T>

@@ -6,6 +6,7 @@
 #include "kernels/kept.h"
 #include "kernels/layouts.h"
 #include "kernels/norm.h"
+#include "kernels/norm_last.h"
 #include "plan/stream.h"
 
 namespace rl {
@@ -341,6 +342,33 @@ void norm_rows(const RowNorm<T>& k) {
   Unlocked unlocked(k.l.rows * k.l.cols * 2);
   parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) { k.rows(begin, end); });
 }
+// Channels that fill a vector are not laid out anew.
+template <class T>
+bool fills_vectors(const Tensor& x) {
+  return x.size(1) >= kLanes<T>;
+}
+LastLayout last_layout(const Tensor& x, int64_t groups) {
+  return {x.size(0), x.numel / x.size(0) / x.size(1), x.size(1), groups};
+}
+template <class T>
+void norm_last(const Tensor& x, Tensor& out, const RowNorm<T>& k) {
+  Ref<Tensor> from = in_order(x, x.dtype, true), to = target_in_order(out, x.dtype, true);
+  {
+    Unlocked unlocked(x.numel * 2);
+    with_kept<T>(x.dtype, [&]<class S>() {
+      LastNorm<S, T>{last_layout(x, k.l.groups),
+                     from->data<S>(),
+                     k.weight,
+                     k.bias,
+                     to->data<S>(),
+                     k.mean,
+                     k.rstd,
+                     k.eps}
+          .run();
+    });
+  }
+  if (to.get() != &out) copy_into(out, *to);
+}
 template <class T>
 void norm_examples(const Tensor& x, Tensor& out, RowNorm<T> k, DType dtype) {
   Ref<Tensor> from = room_for_example(x, dtype), to = room_for_example(x, dtype);
@@ -357,10 +385,12 @@ void forward_last(Call& c, DType dtype) {
   Ref<Tensor> w = in_dtype(c.tensor_or_null(1), dtype), b = in_dtype(c.tensor_or_null(2), dtype);
   Target mean(c.out(1), dtype), rstd(c.out(2), dtype);
   const RowLayout l = layout(c.tensor(0), c.integer(3), c.integer(4), c.integer(5));
-  norm_examples<T>(c.tensor(0), c.out(0),
-                   {l, nullptr, data_or_null<T>(w), data_or_null<T>(b), nullptr, mean.data<T>(),
-                    rstd.data<T>(), c.number(6)},
-                   dtype);
+  const RowNorm<T> k{l,       nullptr,        data_or_null<T>(w), data_or_null<T>(b),
+                     nullptr, mean.data<T>(), rstd.data<T>(),     c.number(6)};
+  if (fills_vectors<T>(c.tensor(0)))
+    norm_last(c.tensor(0), c.out(0), k);
+  else
+    norm_examples(c.tensor(0), c.out(0), k, dtype);
   for (Target* t : {&mean, &rstd}) t->finish();
 }
 template <class T>
@@ -413,7 +443,7 @@ void norm_rows_backward(const RowNormBackward<T, E>& k, int64_t parameters) {
 }
 template <class T>
 void norm_examples_backward(const Tensor& g, const Tensor& x, Tensor& gx, RowNormBackward<T> k,
-                            DType dtype, int64_t parameters) {
+                            DType dtype) {
   Ref<Tensor> slope = room_for_example(x, dtype), from = room_for_example(x, dtype),
               to = room_for_example(x, dtype);
   RowNormBackward<T> one = k;
@@ -427,7 +457,26 @@ void norm_examples_backward(const Tensor& g, const Tensor& x, Tensor& gx, RowNor
     one.mean += one.l.rows, one.rstd += one.l.rows;
     one.channel_sums += one.l.rows * one.l.features();
   }
-  norm_affine_backward(k, parameters);
+}
+template <class T>
+void norm_last_backward(const Tensor& g, const Tensor& x, Tensor& gx, const RowNormBackward<T>& k) {
+  Ref<Tensor> slope = in_order(g, x.dtype, true), from = in_order(x, x.dtype, true);
+  Ref<Tensor> to = target_in_order(gx, x.dtype, true);
+  {
+    Unlocked unlocked(x.numel * 4);
+    with_kept<T>(x.dtype, [&]<class S>() {
+      LastNormBackward<S, T>{last_layout(x, k.l.groups),
+                             slope->data<S>(),
+                             from->data<S>(),
+                             k.mean,
+                             k.rstd,
+                             k.weight,
+                             to->data<S>(),
+                             k.channel_sums}
+          .run();
+    });
+  }
+  if (to.get() != &gx) copy_into(gx, *to);
 }
 template <class T>
 void backward_last(Call& c, DType dtype) {
@@ -440,7 +489,11 @@ void backward_last(Call& c, DType dtype) {
   RowNormBackward<T> k{
       l,       nullptr,      nullptr,      mean->data<T>(), rstd->data<T>(), data_or_null<T>(w),
       nullptr, gw.data<T>(), gb.data<T>(), sums.data()};
-  norm_examples_backward(c.tensor(0), x, c.out(0), k, dtype, gw.out.numel);
+  if (fills_vectors<T>(x))
+    norm_last_backward(c.tensor(0), x, c.out(0), k);
+  else
+    norm_examples_backward(c.tensor(0), x, c.out(0), k, dtype);
+  norm_affine_backward(k, gw.out.numel);
   for (Target* t : {&gw, &gb}) t->finish();
 }
 // What elements of a gradient and its input are read as: 16 bits as they are, if these are so many

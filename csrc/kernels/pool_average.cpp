@@ -3,6 +3,7 @@
 
 #include "kernels/pool.h"
 #include "kernels/pool_channels.h"
+#include "kernels/pool_columns.h"
 #include "kernels/run_sums.h"
 #include "kernels/vectors.h"
 #include "plan/copy.h"
@@ -113,60 +114,152 @@ void average_row(const AveragePlan& p, const T* x, T* out, int64_t i, int64_t j,
   for (int64_t k = 0; k < w.out; ++k) out[k] /= by[k];
 }
 
-// Does each element lie in one window at most?
-bool apart(const PoolPlan& p) {
-  return std::all_of(p.axis, p.axis + 3, [](const PoolAxis& a) { return a.kernel <= a.stride; });
-}
-
-// Adds a row of shares to a row of their windows, rounding after every sum: in the order of
-// windows.
-template <class S, class T>
-void add_rounded(const PoolAxis& w, const T* share, T* x) {
-  with_stride(w.stride, [&](auto stride) {
-    for (int64_t c = w.kernel - 1; c >= 0; --c) {
-      auto [first, last] = inside(w, c);
-      T* to = x + c - w.pad;
-#pragma GCC ivdep
-      for (int64_t k = first; k < last; ++k) to[k * stride] = kept_as<S>(to[k * stride] + share[k]);
-    }
-  });
-}
-
-// The adjoint: what a row of outputs gives to each row of its windows, made once and added to all.
-template <class S, class T>
-void spread_rows(const AveragePlan& p, const T* g, T* x) {
-  const auto& [d, h, w] = p.pool.axis;
-  const bool rounds = !std::is_same_v<S, T> && !apart(p.pool);
-  Divisors<T> divisors(p);
-  std::vector<T> share(w.out), line(w.in);
-  for (int64_t i = 0; i < d.out; ++i)
-    for (int64_t j = 0; j < h.out; ++j, g += w.out) {
-      const T* by = divisors.of(i, j);
-      for (int64_t k = 0; k < w.out; ++k) share[k] = kept_as<S>(g[k] / by[k]);
-      if (rounds) {
-        for (int64_t a = d.start[i]; a < d.end[i]; ++a)
-          for (int64_t b = h.start[j]; b < h.end[j]; ++b)
-            add_rounded<S>(w, share.data(), x + (a * h.in + b) * w.in);
-        continue;
+// Windows of several rows: the sums of the columns, then those of the windows.
+template <class T>
+class AverageByColumns {
+ public:
+  explicit AverageByColumns(const AveragePlan& p) : p_(p), sums_(whole_vectors<T>(width())) {}
+  static bool serves(const AveragePlan& p) {
+    constexpr int64_t kFewRows = 2;
+    const auto& [d, h, w] = p.pool.axis;
+    return w.out > 1 && d.in * h.in >= kFewRows * d.out * h.out;
+  }
+  // The outputs of a plane at x, in an input that ends before `end`.
+  void plane(const T* x, const T* end, T* out) {
+    const auto& [d, h, w] = p_.pool.axis;
+    for (int64_t i = 0; i < d.out; ++i)
+      for (int64_t j = 0; j < h.out; ++j) {
+        columns(x, end, i, j);
+        for (int64_t k = 0; k < w.out; ++k) {
+          const int64_t by = p_.divisor(i, j, k);
+          const T sum = run_sum(sums_.data() + w.start[k], w.end[k] - w.start[k]);
+          *out++ = by ? sum / static_cast<T>(by) : T(0);
+        }
       }
-      std::fill(line.begin(), line.end(), T(0));
-      with_stride(w.stride, [&](auto stride) {
-        for (int64_t c = 0; c < w.kernel; ++c) {
-          auto [first, last] = inside(w, c);
-          T* to = line.data() + c - w.pad;
-#pragma GCC ivdep
-          for (int64_t k = first; k < last; ++k) to[k * stride] += share[k];
-        }
-      });
-      for (int64_t a = d.start[i]; a < d.end[i]; ++a)
-        for (int64_t b = h.start[j]; b < h.end[j]; ++b) {
-          T* to = x + (a * h.in + b) * w.in;
-          for (int64_t q = 0; q < w.in; ++q) to[q] += line[q];
-        }
+  }
+
+ private:
+  int64_t width() const { return p_.pool.axis[2].in; }
+  void columns(const T* x, const T* end, int64_t i, int64_t j) {
+    for (int64_t c = 0; c < width(); c += kLanes<T>) {
+      Vector<T> sum{};
+      each_row(p_.pool, i, j, [&](int64_t row) { sum += load_before(x + row * width() + c, end); });
+      store_vector(sums_.data() + c, sum);
     }
+  }
+
+  const AveragePlan& p_;
+  std::vector<T> sums_;
+};
+
+// What a row of windows gives to each row of their elements. Where 16 bits round after every sum,
+// `S` is not `T`, each of the windows that an element is in has a line of its own, in their order.
+template <class S, class T>
+class Shares {
+ public:
+  explicit Shares(const AveragePlan& p)
+      : p_(p), width_(p.pool.axis[2].in), divisors_(p), share_(p.pool.axis[2].out + 1) {
+    if (kRounds) lay_out(p.pool.axis[2]);
+    lines_.resize(static_cast<size_t>(width_ * layers_));
+  }
+  bool in_one_line() const { return layers_ == 1; }
+  // Of outputs (i, j, ...), whose gradients are at g.
+  void make(const T* g, int64_t i, int64_t j) {
+    if (in_one_line()) {
+      std::fill(lines_.begin(), lines_.end(), T(0));
+      return make_line(g, i, j, lines_.data());
+    }
+    divide(g, i, j);
+    for (size_t n = 0; n < lines_.size(); ++n) lines_[n] = share_[window_[n]];
+  }
+  // The same, added to a line.
+  void make_line(const T* g, int64_t i, int64_t j, T* line) {
+    divide(g, i, j);
+    const PoolAxis& w = p_.pool.axis[2];
+    if (p_.pool.fixed) return add_taps(w, line);
+    for (int64_t k = 0; k < w.out; ++k)
+      for (int64_t c = w.start[k]; c < w.end[k]; ++c) line[c] += share_[k];
+  }
+  // To the rows of their elements in the plane at x.
+  [[gnu::noinline]] void add_to(T* x, int64_t i, int64_t j) const {
+    const T* lines = lines_.data();
+    const int64_t width = width_, layers = kRounds ? layers_ : 1;
+    each_row(p_.pool, i, j, [=](int64_t row) {
+      for (int64_t n = 0; n < layers; ++n) add_line(lines + n * width, x + row * width, width);
+    });
+  }
+
+ private:
+  static constexpr bool kRounds = !std::is_same_v<S, T>;
+  static void add_line(const T* line, T* to, int64_t n) {
+#pragma GCC ivdep
+    for (int64_t c = 0; c < n; ++c) to[c] = kept_as<S>(to[c] + line[c]);
+  }
+  // Names the windows of each element; the last share, which is 0, where there are no more.
+  void lay_out(const PoolAxis& w) {
+    std::vector<int64_t> count(static_cast<size_t>(width_), 0);
+    for (int64_t k = 0; k < w.out; ++k)
+      for (int64_t c = w.start[k]; c < w.end[k]; ++c) layers_ = std::max(layers_, ++count[c]);
+    window_.assign(static_cast<size_t>(width_ * layers_), static_cast<int32_t>(w.out));
+    std::fill(count.begin(), count.end(), 0);
+    for (int64_t k = 0; k < w.out; ++k)
+      for (int64_t c = w.start[k]; c < w.end[k]; ++c)
+        window_[count[c]++ * width_ + c] = static_cast<int32_t>(k);
+  }
+  void divide(const T* g, int64_t i, int64_t j) {
+    const int64_t n = p_.pool.axis[2].out;
+    if (kRounds && !p_.pool.fixed) {
+      for (int64_t k = 0; k < n; ++k) share_[k] = p_.template shared<S>(g[k], i, j, k);
+      return;
+    }
+    const T* by = divisors_.of(i, j);
+    T* share = share_.data();
+#pragma GCC ivdep
+    for (int64_t k = 0; k < n; ++k) share[k] = kept_as<S>(g[k] / by[k]);
+  }
+  void add_taps(const PoolAxis& w, T* line) const {
+    with_stride(w.stride, [&, share = share_.data()](auto stride) {
+      for (int64_t c = 0; c < w.kernel; ++c) {
+        auto [first, last] = inside(w, c);
+        T* to = line + c - w.pad;
+#pragma GCC ivdep
+        for (int64_t k = first; k < last; ++k) to[k * stride] += share[k];
+      }
+    });
+  }
+
+  const AveragePlan& p_;
+  int64_t width_, layers_ = 1;
+  Divisors<T> divisors_;
+  std::vector<T> share_, lines_;
+  std::vector<int32_t> window_;
+};
+
+// The adjoint of so many planes.
+template <class S, class T>
+void spread_planes(const AveragePlan& p, const T* g, T* x, int64_t planes) {
+  const auto& [d, h, w] = p.pool.axis;
+  Shares<S, T> shares(p);
+  const bool one_row = d.in * h.in == 1 && d.out * h.out == 1 && shares.in_one_line();
+  for (int64_t n = 0; n < planes; ++n, x += p.pool.in_plane()) {
+    std::fill_n(x, p.pool.in_plane(), T(0));
+    for (int64_t i = 0; i < d.out; ++i)
+      for (int64_t j = 0; j < h.out; ++j, g += w.out) {
+        if (one_row) {
+          shares.make_line(g, i, j, x);
+          continue;
+        }
+        shares.make(g, i, j);
+        shares.add_to(x, i, j);
+      }
+  }
 }
 
 // 16-bit volumes over adaptive windows: rounded after every sum and quotient, as in PyTorch.
+template <class S, class T>
+bool rounds_sums(const AveragePlan& p) {
+  return !std::is_same_v<S, T> && !p.pool.fixed && p.pool.dims == 3;
+}
 template <class S, class T>
 void average_narrow_plane(const AveragePlan& p, const T* x, T* out) {
   each_output(p, [&](int64_t n, int64_t, int64_t i, int64_t j, int64_t k) {
@@ -188,26 +281,11 @@ void average_plane(const AveragePlan& p, const T* x, T* out) {
         average_row(p, x, out, i, j, divisors.of(i, j));
     return;
   }
-  if (!std::is_same_v<S, T> && !p.pool.fixed && p.pool.dims == 3)
-    return average_narrow_plane<S>(p, x, out);
+  if (rounds_sums<S, T>(p)) return average_narrow_plane<S>(p, x, out);
   each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
     T sum = 0;
     each_run(p.pool, i, j, k, [&](int64_t at, int64_t length) { sum += run_sum(x + at, length); });
     out[n] = by ? sum / static_cast<T>(by) : T(0);
-  });
-}
-
-// `S` is the type that the result will be kept in: 16 bits round after every sum, as in PyTorch.
-template <class S, class T>
-void spread_plane(const AveragePlan& p, const T* g, T* x) {
-  std::fill_n(x, p.pool.in_plane(), T(0));
-  if (by_rows(p)) return spread_rows<S>(p, g, x);
-  each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
-    if (!by) return;
-    T share = p.shared<S>(g[n], i, j, k);
-    each_run(p.pool, i, j, k, [&](int64_t at, int64_t length) {
-      for (int64_t q = 0; q < length; ++q) x[at + q] = kept_as<S>(x[at + q] + share);
-    });
   });
 }
 
@@ -232,15 +310,15 @@ bool short_rows(const PoolPlan& p) {
 
 // Adaptive windows of a few elements.
 bool short_windows(const PoolPlan& p) {
-  constexpr int64_t kTimes = 4, kPlane = 4096;
+  constexpr int64_t kTimes = 4, kElements = 16, kPlane = 4096;
   auto few = [](const PoolAxis& a) { return a.in <= kTimes * a.out; };
   return !p.fixed && p.in_plane() <= kPlane && p.out_plane() <= kPlane &&
-         std::all_of(p.axis, p.axis + 3, few);
+         p.in_plane() <= kElements * p.out_plane() && std::all_of(p.axis, p.axis + 3, few);
 }
 
 // Rows too short for vectors: the elements of each window are looked up, in the order of taps.
 template <class T>
-void average_short(const AveragePlan& p, const T* x, T* out, int64_t planes) {
+[[gnu::noinline]] void average_short(const AveragePlan& p, const T* x, T* out, int64_t planes) {
   std::vector<int64_t> at, end;
   std::vector<T> by;
   each_output(p, [&](int64_t, int64_t divisor, int64_t i, int64_t j, int64_t k) {
@@ -250,29 +328,35 @@ void average_short(const AveragePlan& p, const T* x, T* out, int64_t planes) {
     end.push_back(static_cast<int64_t>(at.size()));
     by.push_back(static_cast<T>(divisor ? divisor : 1));
   });
-  for (int64_t n = 0; n < planes; ++n, x += p.pool.in_plane()) {
-    const int64_t* tap = at.data();
-    for (size_t o = 0; o < end.size(); ++o) {
+  const int64_t *taps = at.data(), *ends = end.data(), plane = p.pool.in_plane();
+  const int64_t outputs = static_cast<int64_t>(end.size());
+  const T* divisors = by.data();
+  for (int64_t n = 0; n < planes; ++n, x += plane)
+    for (int64_t o = 0, tap = 0; o < outputs; ++o) {
       T sum = 0;
-      for (const int64_t* last = at.data() + end[o]; tap < last; ++tap) sum += x[*tap];
-      *out++ = sum / by[o];
+      for (const int64_t last = ends[o]; tap < last; ++tap) sum += x[taps[tap]];
+      *out++ = sum / divisors[o];
     }
-  }
 }
 
 // So many planes; `S`, which the result will be kept in, decides how 16 bits round.
 template <class S, class T>
 void average_planes(const AveragePlan& p, bool backward, const T* from, T* to, int64_t planes) {
   int64_t ins = p.pool.in_plane(), outs = p.pool.out_plane();
-  if (!backward && one_window(p.pool) && (std::is_same_v<S, T> || p.pool.dims < 3))
-    return average_whole(from, ins, to, planes);
   if constexpr (std::is_same_v<S, T>)
     if (backward && one_window(p.pool)) return spread_whole(from, ins, to, planes);
-  const bool few = short_windows(p.pool) && (std::is_same_v<S, T> || p.pool.dims < 3);
-  if (!backward && (few || short_rows(p.pool))) return average_short(p, from, to, planes);
-  for (int64_t n = 0; n < planes; ++n)
-    backward ? spread_plane<S>(p, from + n * outs, to + n * ins)
-             : average_plane<S>(p, from + n * ins, to + n * outs);
+  if (backward) return spread_planes<S>(p, from, to, planes);
+  if (!rounds_sums<S, T>(p)) {
+    if (one_window(p.pool)) return average_whole(from, ins, to, planes);
+    if (short_windows(p.pool) || short_rows(p.pool)) return average_short(p, from, to, planes);
+    if (!by_rows(p) && AverageByColumns<T>::serves(p)) {
+      AverageByColumns<T> wide(p);
+      for (int64_t n = 0; n < planes; ++n)
+        wide.plane(from + n * ins, from + planes * ins, to + n * outs);
+      return;
+    }
+  }
+  for (int64_t n = 0; n < planes; ++n) average_plane<S>(p, from + n * ins, to + n * outs);
 }
 
 // ---- channels last: a window is a sum of rows of channels

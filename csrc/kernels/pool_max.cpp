@@ -1,9 +1,11 @@
 // Max pooling with indices, fixed and adaptive windows, and the scatter that is its gradient.
 // Compiled once per instruction-set level.
 #include <limits>
+#include <tuple>
 
 #include "kernels/pool.h"
 #include "kernels/pool_channels.h"
+#include "kernels/pool_columns.h"
 #include "kernels/vectors.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
@@ -43,6 +45,20 @@ void one_output(const PoolPlan& p, const T* x, int64_t i, int64_t j, int64_t k, 
 // ---- outputs of fixed windows, a vector at a time
 template <class T>
 using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+
+// Indices of any width, kept as int64.
+template <class I>
+void store_indices(int64_t* to, Vector<I> v) {
+  if constexpr (sizeof(I) == sizeof(int64_t)) {
+    store_vector<int64_t>(to, v);
+  } else {
+    typename VectorOf<I, kVectorBytes / 2>::type half[2];
+    __builtin_memcpy(half, &v, sizeof v);
+    for (int i = 0; i < 2; ++i)
+      store_vector<int64_t>(to + i * kLanes<int64_t>,
+                            __builtin_convertvector(half[i], Vector<int64_t>));
+  }
+}
 
 // Elements 0, stride, 2 stride, ... of x, of which none behind the last is read.
 template <class T, size_t... L>
@@ -93,9 +109,7 @@ template <class T, class Stride>
           at = take ? first + static_cast<I>(here) : at;
         }
     store_vector<T>(out + k, best);
-    I found[kLanes<T>];
-    store_vector<I>(found, at);
-    for (int l = 0; l < kLanes<T>; ++l) index[k + l] = found[l];
+    store_indices<I>(index + k, at);
   }
 }
 
@@ -116,6 +130,14 @@ void fixed_row(const PoolPlan& p, const T* x, int64_t i, int64_t j, T* out, int6
     k = last;
   }
   for (; k < w.out; ++k) one_output(p, x, i, j, k, out, index);
+}
+
+// The elements of the largest window.
+int64_t most_elements(const PoolAxis& a) {
+  int64_t most = 0;
+  for (int64_t i = 0; i < a.out; ++i)
+    most = std::max(most, (a.end[i] - a.start[i] + a.step - 1) / a.step);
+  return most;
 }
 
 // ---- outputs of windows in rows shorter than a vector: lanes are any outputs that follow each
@@ -156,12 +178,6 @@ class LookedUp {
   using I = Index<T>;
   static constexpr int64_t kEnough = 4 * kLanes<T>, kMost = 1 << 16;
 
-  static int64_t most_elements(const PoolAxis& a) {
-    int64_t most = 0;
-    for (int64_t i = 0; i < a.out; ++i)
-      most = std::max(most, (a.end[i] - a.start[i] + a.step - 1) / a.step);
-    return most;
-  }
   static int64_t element(const PoolAxis& a, int64_t i, int64_t tap) {
     return a.start[i] + std::min(tap, (a.end[i] - 1 - a.start[i]) / a.step) * a.step;
   }
@@ -187,19 +203,154 @@ class LookedUp {
       at = take ? load_vector(from) : at;
     }
     store_vector<T>(out + o, best);
-    I found[kLanes<T>];
-    store_vector<I>(found, at - load_vector(base_.data() + o));
-    for (int l = 0; l < kLanes<T>; ++l) index[o + l] = found[l];
+    store_indices<I>(index + o, at - load_vector(base_.data() + o));
   }
 
   int64_t planes_, outputs_, taps_ = 1;
   std::vector<I> at_, base_;  // of each tap's outputs; of the outputs' planes
 };
 
+// ---- outputs of windows with many elements
+// Maxima so far, and where they are.
+template <class T, int Bytes = kVectorBytes>
+struct Best {
+  typename VectorOf<T, Bytes>::type value;
+  typename VectorOf<Index<T>, Bytes>::type at;
+
+  // Of equals the first counts, of NaN the last; either may come first.
+  void join(const Best& b) {
+    auto nan = b.value != b.value;
+    auto take = (b.value > value) | ((b.value == value) & (b.at < at)) |
+                (nan & ((value == value) | (b.at > at)));
+    value = take ? b.value : value;
+    at = take ? b.at : at;
+  }
+};
+template <class T, int Bytes>
+std::pair<T, int64_t> best_lane(const Best<T, Bytes>& b) {
+  using Half = Best<T, Bytes / 2>;
+  Half half[2];
+  __builtin_memcpy(&half[0].value, &b.value, sizeof b.value / 2);
+  __builtin_memcpy(&half[1].value, reinterpret_cast<const char*>(&b.value) + sizeof b.value / 2,
+                   sizeof b.value / 2);
+  __builtin_memcpy(&half[0].at, &b.at, sizeof b.at / 2);
+  __builtin_memcpy(&half[1].at, reinterpret_cast<const char*>(&b.at) + sizeof b.at / 2,
+                   sizeof b.at / 2);
+  half[0].join(half[1]);
+  if constexpr (Bytes / 2 == sizeof(T))
+    return {half[0].value[0], half[0].at[0]};
+  else
+    return best_lane(half[0]);
+}
+
+template <class T>
+class MaxByColumns {
+ public:
+  explicit MaxByColumns(const PoolPlan& p)
+      : p_(p), value_(whole_vectors<T>(p.axis[2].in) + kLanes<T>), at_(value_.size()) {
+    for (int l = 0; l < kLanes<T>; ++l) lanes_[l] = static_cast<I>(l);
+  }
+  // Windows of few elements are looked up sooner than columns are joined.
+  static bool serves(const PoolPlan& p) {
+    constexpr int64_t kFew = 16;
+    int64_t taps = 1;
+    for (const PoolAxis& a : p.axis) taps *= most_elements(a);
+    return taps > kFew && p.axis[2].step == 1 && p.in_plane() < INT32_MAX;
+  }
+  // The outputs of a plane at x, in an input that ends before `end`.
+  void plane(const T* x, const T* end, T* out, int64_t* index) {
+    const auto& [d, h, w] = p_.axis;
+    for (int64_t i = 0; i < d.out; ++i)
+      for (int64_t j = 0; j < h.out; ++j, out += w.out, index += w.out) {
+        first_ = (d.start[i] * h.in + h.start[j]) * w.in;
+        if (d.end[i] - d.start[i] <= d.step && h.end[j] - h.start[j] <= h.step) {
+          for (int64_t k = 0; k < w.out; ++k)
+            std::tie(out[k], index[k]) = run(x + first_, end, w.start[k], w.end[k]);
+          continue;
+        }
+        columns(x, end, i, j);
+        for (int64_t k = 0; k < w.out; ++k)
+          std::tie(out[k], index[k]) = window(w.start[k], w.end[k]);
+      }
+  }
+
+ private:
+  using I = Index<T>;
+  void columns(const T* x, const T* end, int64_t i, int64_t j) {
+    const int64_t width = p_.axis[2].in;
+    for (int64_t c = 0; c < width; c += kLanes<T>) {
+      const Vector<I> column = lanes_ + static_cast<I>(c);
+      Best<T> best{Vector<T>{} + kLowest<T>, column + static_cast<I>(first_)};
+      each_row(p_, i, j, [&](int64_t row) {
+        const Vector<T> v = load_before(x + row * width + c, end);
+        auto take = (v > best.value) | (v != v);
+        best.value = take ? v : best.value;
+        best.at = take ? column + static_cast<I>(row * width) : best.at;
+      });
+      store_vector<T>(value_.data() + c, best.value);
+      store_vector<I>(at_.data() + c, best.at);
+    }
+  }
+  // A window of one row, which needs no columns: several vectors at a time hide the latency.
+  std::pair<T, int64_t> run(const T* x, const T* limit, int64_t begin, int64_t end) const {
+    constexpr int64_t V = kLanes<T>;
+    constexpr int kTogether = 4;
+    Best<T> best[kTogether];
+    for (auto& b : best)
+      b = {Vector<T>{} + kLowest<T>, Vector<I>{} + static_cast<I>(first_ + begin)};
+    const Vector<I> lanes = lanes_ + static_cast<I>(first_);
+    auto take_some = [&](Best<T>& b, Vector<T> v, int64_t c) {
+      auto take = (v > b.value) | (v != v);
+      b.value = take ? v : b.value;
+      b.at = take ? lanes + static_cast<I>(c) : b.at;
+    };
+    int64_t c = begin;
+    for (; c + kTogether * V <= end; c += kTogether * V)
+      for (int k = 0; k < kTogether; ++k) take_some(best[k], load_vector(x + c + k * V), c + k * V);
+    for (; c < end; c += V) {
+      const auto inside = lanes_ < Vector<I>{} + static_cast<I>(end - c);
+      const Vector<T> v = load_before(x + c, limit);
+      take_some(best[0], inside ? v : Vector<T>{} + kLowest<T>, c);
+    }
+    for (int k = 1; k < kTogether; ++k) best[0].join(best[k]);
+    return best_lane(best[0]);
+  }
+  std::pair<T, int64_t> window(int64_t begin, int64_t end) const {
+    Best<T> best{Vector<T>{} + kLowest<T>, Vector<I>{} + static_cast<I>(first_ + begin)};
+    for (int64_t c = begin; c < end; c += kLanes<T>) {
+      auto inside = lanes_ < Vector<I>{} + static_cast<I>(end - c);
+      Best<T> more{load_vector(value_.data() + c), load_vector(at_.data() + c)};
+      more.value = inside ? more.value : best.value;
+      more.at = inside ? more.at : best.at;
+      best.join(more);
+    }
+    return best_lane(best);
+  }
+
+  const PoolPlan& p_;
+  std::vector<T> value_;
+  std::vector<I> at_;
+  Vector<I> lanes_;
+  int64_t first_ = 0;  // the first element of the rows at hand
+};
+
+template <class T>
+bool run_wide(const PoolPlan& p, const T* x, T* out, int64_t* index) {
+  if (!MaxByColumns<T>::serves(p)) return false;
+  parallel_for(p.planes, plane_grain(p.in_plane()), [&](int64_t n, int64_t end) {
+    MaxByColumns<T> wide(p);
+    for (; n < end; ++n)
+      wide.plane(x + n * p.in_plane(), x + p.planes * p.in_plane(), out + n * p.out_plane(),
+                 index + n * p.out_plane());
+  });
+  return true;
+}
+
 template <class T>
 bool run_narrow(const PoolPlan& p, const T* x, T* out, int64_t* index) {
   Span row = p.fixed ? whole_windows(p.axis[2]) : Span{};
   if (row.last - row.first >= kLanes<T>) return false;
+  if (run_wide(p, x, out, index)) return true;
   LookedUp<T> table(p);
   if (!table.serves()) return false;
   auto run = [&](int64_t n) {
@@ -255,9 +406,7 @@ template <int N, class T>
   });
   for (int v = 0; v < N; ++v) {
     store_vector<T>(out + v * kLanes<T>, best[v]);
-    I found[kLanes<T>];
-    store_vector<I>(found, at[v]);
-    for (int l = 0; l < kLanes<T>; ++l) index[v * kLanes<T> + l] = found[l];
+    store_indices<I>(index + v * kLanes<T>, at[v]);
   }
 }
 template <class T>

@@ -286,18 +286,34 @@ void mix(const Table<R>& t, const Lines& l, const T* x, T* out) {
   });
 }
 
+// Short runs mostly, for which a call of memcpy takes as long as they do.
+template <class T>
+[[gnu::always_inline]] inline void copy_run(const T* from, int64_t n, T* to) {
+  const int64_t bytes = n * static_cast<int64_t>(sizeof(T)), last = bytes - kVectorBytes;
+  const char* in = reinterpret_cast<const char*>(from);
+  char* out = reinterpret_cast<char*>(to);
+  if (last < 0) {
+    std::copy_n(from, n, to);
+    return;
+  }
+  for (int64_t i = 0; i < last; i += kVectorBytes) store_vector(out + i, load_vector(in + i));
+  store_vector(out + last, load_vector(in + last));
+}
+
 // One input an output: nothing is computed.
 template <class T>
 void pick(const Terms& t, const Lines& l, const T* x, T* out) {
   const auto* index = t.index->data<int64_t>();
-  parallel_for(l.outer, plane_grain(l.outputs * l.inner), [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-      const T* from = x + n * l.inputs * l.inner;
-      T* to = out + n * l.outputs * l.inner;
-      for (int64_t i = 0; l.inner == 1 && i < l.outputs; ++i) to[i] = from[index[i]];
-      for (int64_t i = 0; l.inner > 1 && i < l.outputs; ++i)
-        std::copy_n(from + index[i] * l.inner, l.inner, to + i * l.inner);
-    }
+  if (l.inner > 1)
+    return parallel_for(l.outer * l.outputs, plane_grain(l.inner), [&](int64_t n, int64_t end) {
+      for (; n < end; ++n) {
+        const int64_t from = n / l.outputs * l.inputs + index[n % l.outputs];
+        copy_run(x + from * l.inner, l.inner, out + n * l.inner);
+      }
+    });
+  parallel_for(l.outer, plane_grain(l.outputs), [&](int64_t n, int64_t end) {
+    for (; n < end; ++n)
+      for (int64_t i = 0; i < l.outputs; ++i) out[n * l.outputs + i] = x[n * l.inputs + index[i]];
   });
 }
 
@@ -365,7 +381,7 @@ void mix_run(Call& c) {
   if (lines > 1) t = repeated(t, lines, each.inputs);
   run_lines(c, c.integer(1), [&](Lines l, const void* in, void* out) {
     l.outer /= lines, l.inputs *= lines, l.outputs *= lines;
-    if (t.taps == 1 && x.dtype != DType::F32 && x.dtype != DType::F64)
+    if (t.taps == 1 && (l.inner > 1 || (x.dtype != DType::F32 && x.dtype != DType::F64)))
       return with_size(item_size(x.dtype), [&]<class T>() {
         pick(t, l, static_cast<const T*>(in), static_cast<T*>(out));
       });

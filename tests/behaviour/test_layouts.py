@@ -470,6 +470,7 @@ def test_groups_of_channels_that_lie_last(dtype, groups, channels):
     for x in (image.requires_grad_(), last.requires_grad_()):
         y = F.group_norm(x, groups, w, b)
         results.append((y, *rl.autograd.grad(y, (x, w, b), weights)))
-    for one, other in zip(*results, strict=True):
-        assert one.equal(other)
+    for one, other in zip(*results, strict=True):  # whose sums are of other parts
+        near = 16 * rl.finfo(one.dtype).eps * one.abs().max().clamp_min(1)
+        assert (one - other).abs().max() <= near
     assert lies_last(results[1][0]) and lies_last(results[1][1])

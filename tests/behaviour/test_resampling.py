@@ -112,3 +112,16 @@ def test_resizing_on_meta_and_of_examples():
         assert F.interpolate(rl.zeros(1, 1, 4, 4), size=(2, 9), mode="bilinear").is_meta
     mapped = rl.vmap(lambda v: F.interpolate(v[None], size=70, mode="linear")[0])(x)
     assert rl.equal(mapped, F.interpolate(x, size=70, mode="linear"))
+
+
+@pytest.mark.parametrize("channels", (1, 3, 4, 15, 16, 17, 31, 33, 64, 70))
+@pytest.mark.parametrize("dtype", (rl.float32, rl.float64, rl.bfloat16, rl.uint8))
+def test_nearest_neighbours_of_channels_that_lie_last(channels, dtype):
+    for size, out in (((5, 6), (10, 12)), ((7, 4), (3, 9)), ((3, 4, 5), (6, 2, 7))):
+        form = rl.channels_last if len(size) == 2 else rl.channels_last_3d
+        x = (rl.randn(2, channels, *size) * 50).abs().to(dtype)
+        want = x
+        for d, (n, m) in enumerate(zip(size, out)):
+            want = want.index_select(2 + d, rl.tensor([i * n // m for i in range(m)]))
+        y = F.interpolate(x.contiguous(memory_format=form), size=out)
+        assert y.equal(want) and y.is_contiguous(memory_format=form)

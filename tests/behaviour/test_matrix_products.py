@@ -214,3 +214,19 @@ def test_complex_products_with_infinities_and_on_threads():
     a[7, 3], b[5, 11] = complex(float("inf"), 1), complex(0, float("nan"))
     bad = ~rl.isfinite((a @ b).abs())
     assert bad[7].all() and bad[:, 11].all() and bad.sum() == 50 + 39
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.complex64, rl.bfloat16])
+@pytest.mark.parametrize("depth, cols", [(3, 5), (31, 33), (32, 33)])
+def test_gradient_of_a_vector_before_a_batch(depth, cols, dtype):
+    a, b = rl.randn(depth, dtype=dtype), rl.randn(2, 3, depth, cols, dtype=dtype)
+    g = rl.randn(2, 3, cols, dtype=dtype)
+    kind = rl.complex128 if dtype.is_complex else rl.float64
+    want = (g.to(kind).unsqueeze(-2) * b.to(kind).conj()).sum((0, 1, 3))
+    for given in (a, a.unsqueeze(0)):
+        x = given.clone().requires_grad_()
+        y = x @ b
+        (got,) = rl.autograd.grad(y, x, g.view(y.shape))
+        assert got.shape == x.shape
+        bound = 20 * cols * rl.finfo(dtype).eps
+        assert (got.to(kind).flatten() - want).abs().max().item() <= bound

@@ -3,6 +3,8 @@
 #include "kernels/dense_factors.h"
 
 #include "kernels/factor_bidiagonal.h"
+#include "kernels/factor_general.h"
+#include "kernels/factor_inverse.h"
 #include "kernels/factor_lu.h"
 #include "kernels/factor_qr.h"
 #include "kernels/factor_rows.h"
@@ -40,9 +42,9 @@ void times_q(T* a, int64_t n, const T* tau, T* z) {
 }
 
 template <class T>
-constexpr FactorsOf<T> kFactors = {factor_lu<T>,   factor_qr<T>,   factor_tridiagonal<T>,
-                                   times_q<T>,     reduce_tall<T>, small_qr<T>,
-                                   small_eigen<T>, small_svd<T>};
+constexpr FactorsOf<T> kFactors = {
+    factor_lu<T>, factor_qr<T>,   factor_tridiagonal<T>, times_q<T>,       reduce_tall<T>,
+    small_qr<T>,  small_eigen<T>, small_svd<T>,          small_general<T>, cholesky_inverse<T>};
 
 RL_REGISTER(OfDenseFactors, isa_rank(RL_ISA_NAME), DenseFactors{kFactors<float>, kFactors<double>});
 

@@ -50,6 +50,15 @@ struct SmallSvd {
   int (*bidiagonal_values)(int64_t n, T* diagonal, T* beside);
 };
 
+// A matrix n by n, column-major, and what geev makes of it: real and imaginary parts of the
+// eigenvalues, and of the vectors, in columns, unless that is null.
+template <class T>
+struct SmallGeneral {
+  const T* a;
+  int64_t n;
+  T *re, *im, *columns;
+};
+
 // Of one column-major, dense matrix m by n. gemm_prepare must have been called for it.
 template <class T>
 struct FactorsOf {
@@ -71,6 +80,10 @@ struct FactorsOf {
   // Of `count` matrices with elements. Codes as syevd's, or -1 for one with such numbers.
   void (*small_eigen)(const SmallEigen<T>&, int64_t count, int* codes);
   void (*small_svd)(const SmallSvd<T>&, int64_t count, int* codes);  // the same of gesdd's
+  bool (*small_general)(const SmallGeneral<T>&);                     // false: a library has to try
+  // As potri, but with both triangles. False, and nothing is changed, if the factor is singular or
+  // not all numbers are finite.
+  bool (*cholesky_inverse)(T* a, int64_t n, bool upper);
 };
 using DenseFactors = OfReals<FactorsOf>;
 const DenseFactors& dense_factors();

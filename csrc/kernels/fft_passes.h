@@ -65,8 +65,30 @@ template <class T>
   std::copy_n(moved, 8, a);
 }
 
-// Any other odd radix, by its definition, from sums and differences of what is multiplied by
-// conjugate roots; `circle` has the roots.
+// Other odd radices, by their definition, from sums and differences of what is multiplied by
+// conjugate roots; `circle` has the roots. Those known to the compiler stay in registers.
+template <int R, class T>
+[[gnu::always_inline]] inline void butterfly_odd(const Complex<T>* circle, Point<T>* a) {
+  Point<T> first = a[0], result[R];
+#pragma GCC unroll 8
+  for (int j = 1; j <= R / 2; ++j) {
+    butterfly2(a[j], a[R - j]);
+    a[0] = a[0] + a[j];
+  }
+#pragma GCC unroll 8
+  for (int k = 1; k <= R / 2; ++k) {
+    Point<T> middle = first, across{};
+#pragma GCC unroll 8
+    for (int j = 1; j <= R / 2; ++j) {
+      middle = middle + a[j] * circle[j * k % R].re;
+      across = across + a[R - j] * circle[j * k % R].im;
+    }
+    result[k] = middle + times_i(across);
+    result[R - k] = middle - times_i(across);
+  }
+#pragma GCC unroll 16
+  for (int k = 1; k < R; ++k) a[k] = result[k];
+}
 template <class T>
 void butterfly_of(int radix, const Complex<T>* circle, Point<T>* a) {
   Point<T> result[kLargestRadix];
@@ -97,6 +119,8 @@ template <int R, class T>
     butterfly5(a);
   else if constexpr (R == 8)
     butterfly8(a);
+  else if constexpr (R > 5)
+    butterfly_odd<R>(circle, a);
   else
     butterfly_of(radix, circle, a);
 }
@@ -136,13 +160,13 @@ template <int R, class T, class Load, class Store>
   const int64_t rest = pass.rest, done = pass.done;
   Point<T> a[R ? R : kLargestRadix];
   auto combine = [&](int64_t from) __attribute__((always_inline)) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int k = 0; k < radix; ++k) a[k] = load(from + done * rest * k);
     butterfly<R>(radix, pass.circle.data(), a);
   };
   for (int64_t q = 0; q < done; ++q) {  // the roots of these are 1
     combine(q);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int k = 0; k < radix; ++k) store(q + done * k, a[k]);
   }
   const Complex<T>* w = pass.roots.data();
@@ -152,7 +176,7 @@ template <int R, class T, class Load, class Store>
       combine(q + done * p);
       int64_t to = q + done * radix * p;
       store(to, a[0]);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int k = 1; k < radix; ++k) store(to + done * k, a[k] * w[k - 1]);
     }
   }
@@ -168,6 +192,12 @@ void run_pass(const Pass<T>& pass, Load load, Store store) {
       return run_pass<4>(pass, load, store);
     case 5:
       return run_pass<5>(pass, load, store);
+    case 7:
+      return run_pass<7>(pass, load, store);
+    case 11:
+      return run_pass<11>(pass, load, store);
+    case 13:
+      return run_pass<13>(pass, load, store);
     case 8:
       return run_pass<8>(pass, load, store);
     default:

@@ -1,6 +1,6 @@
 // Chooses how a matrix product is computed: own blocks (gemm_blocks.cpp) for reals and integers,
-// own loops where one operand is a vector, OpenBLAS for complex, and oneDNN for large products of
-// floats with AVX-512. Operators are in matmul.cpp.
+// own loops where one operand is a vector and for small complex products, OpenBLAS for others, and
+// oneDNN for large products of floats with AVX-512. Operators are in matmul.cpp.
 #include "kernels/gemm.h"
 
 #include <omp.h>
@@ -178,6 +178,25 @@ void library_complex(Fn fn, const Matrix& a, const Matrix& b, void* c, int64_t l
      b.cols, a.cols, &one, x.data, x.ld, y.data, y.ld, &beta, c, ldc);
 }
 
+// Complex products that the library takes longer for than our loop, with AVX-512 by up to 4 times:
+// those of small matrices, with a vector, or of a few columns and rows.
+bool suits_pairs(const Matrix& a, const Matrix& b) {
+  constexpr int64_t kSmall = int64_t{1} << 18;
+  return a.rows * a.cols * b.cols <= kSmall || a.cols <= 4;
+}
+
+// c = a b by rows, or as the transpose of b^T a^T where that is a row.
+template <class R>
+void pairs_gemm(const Matrix& a, const Matrix& b, Complex<R>* c, int64_t ldc, bool accumulate) {
+  auto multiply = gemm_loops().pairs.of<R>().multiply;
+  if (b.cols == 1 && ldc == 1 && a.rows > 1)
+    return multiply(transposed(b), transposed(a), c, a.rows, accumulate);
+  int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, a.cols * b.cols));
+  parallel_for(a.rows, grain, [&](int64_t begin, int64_t end) {
+    multiply(rows_of(a, begin, end, sizeof *c), b, c + begin * ldc, ldc, accumulate);
+  });
+}
+
 template <class T>
 void clear(T* c, int64_t rows, int64_t cols, int64_t ldc) {
   for (int64_t i = 0; i < rows; ++i) std::fill_n(c + i * ldc, cols, T{});
@@ -198,8 +217,8 @@ void typed_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumu
   } else if constexpr (std::is_integral_v<T>) {
     loop_gemm(a, b, c, ldc, accumulate);
   } else {
-    if (a.rows * a.cols * b.cols <= 512 || !fits_int(a, b, ldc))
-      loop_gemm(a, b, c, ldc, accumulate);
+    if (suits_pairs(a, b) || !fits_int(a, b, ldc))
+      pairs_gemm(a, b, c, ldc, accumulate);
     else if constexpr (std::is_same_v<T, C64>)
       library_complex<C64>(blas().cgemm, a, b, c, ldc, accumulate);
     else

@@ -66,7 +66,15 @@ struct VectorLoops {
   void (*outer)(const Matrix& a, const T* b, int64_t cols, T* c, int64_t ldc, int64_t begin,
                 int64_t end, bool accumulate);
 };
-using GemmLoops = OfFactors<VectorLoops>;
+// Complex products that are small or thin, on the calling thread (gemm_complex.h): c (+)= a b,
+// row-major, for any strides of the factors.
+template <class T>
+struct ComplexProducts {
+  void (*multiply)(const Matrix& a, const Matrix& b, Complex<T>* c, int64_t ldc, bool accumulate);
+};
+struct GemmLoops : OfFactors<VectorLoops> {
+  OfReals<ComplexProducts> pairs;
+};
 const GemmLoops& gemm_loops();
 
 // Products in cache-sized blocks (gemm_blocks.cpp), on the calling thread; any readable operands.

@@ -1,8 +1,10 @@
-// Products with a vector, which are bound by memory: matrix times vector, column times row.
+// Products with a vector, which are bound by memory: matrix times vector, column times row. And
+// small complex ones.
 // Compiled once per instruction-set level.
 #include <algorithm>
 
 #include "kernels/gemm.h"
+#include "kernels/gemm_complex.h"
 #include "kernels/vectors.h"
 #include "plan/isa.h"
 
@@ -163,11 +165,11 @@ void outer(const Matrix& a, const T* b, int64_t cols, T* c, int64_t ldc, int64_t
 
 template <class T>
 constexpr VectorLoops<T> kLoops{dots<T>, sweep<T>, outer<T>};
-RL_REGISTER(OfGemmLoops, isa_rank(RL_ISA_NAME),
-            GemmLoops{{kLoops<float>, kLoops<double>},
-                      kLoops<uint16_t>,
-                      kLoops<uint32_t>,
-                      kLoops<uint64_t>});
+RL_REGISTER(
+    OfGemmLoops, isa_rank(RL_ISA_NAME),
+    GemmLoops{
+        {{kLoops<float>, kLoops<double>}, kLoops<uint16_t>, kLoops<uint32_t>, kLoops<uint64_t>},
+        {{multiply_pairs<float>}, {multiply_pairs<double>}}});
 
 }  // namespace
 }  // namespace RL_ISA_NS

@@ -1,5 +1,6 @@
 // Cholesky factors and what is solved with them. Codes are LAPACK's: the order of the first
 // leading minor that is not positive definite, or the first zero of the diagonal.
+#include "kernels/dense_factors.h"
 #include "kernels/lapack.h"
 #include "kernels/small_inverse.h"
 
@@ -87,6 +88,8 @@ void solve_run(Call& c) {
 RL_KERNEL("cholesky_solve_matrix", solve_infer, solve_run);
 
 // ---- cholesky_inverse_matrix(L, upper) -> (inverse, info)
+// Where our loops are faster than the library's.
+constexpr int kLeastInverse = 16, kMostInverse = 256;
 void inverse_infer(Call& c) { factor_infer(c); }
 void inverse_run(Call& c) {
   Tensor &l = c.tensor(0), &out = c.out(0), &info = c.out(1);
@@ -101,6 +104,10 @@ void inverse_run(Call& c) {
         T* matrix = out.data<T>() + i * area;
         int& code = info.data<int>()[i];
         code = 0;
+        if constexpr (!kIsComplex<T>)
+          if (n >= kLeastInverse && n <= kMostInverse &&
+              dense_factors().of<T>().cholesky_inverse(matrix, n, upper))
+            continue;
         if (n) potri(upper ? "U" : "L", n, matrix, n, &code);
         for (int64_t col = 0; col < n; ++col)
           for (int64_t row = col + 1; row < n; ++row) {

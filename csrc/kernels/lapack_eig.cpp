@@ -330,21 +330,32 @@ class GeneralSolver {
         n_(n),
         job_(vectors ? "V" : "N"),
         real_(static_cast<size_t>(2) * n),
-        columns_(vectors && !kIsComplex<T> ? static_cast<size_t>(step_of(n)) * n : 0) {
-    T size{};
-    run_with(&size, nullptr, &size, &size, -1);
-    work_.resize(static_cast<size_t>(work_size(size)));
-  }
+        columns_(vectors && !kIsComplex<T> ? static_cast<size_t>(step_of(n)) * n : 0) {}
   int run(T* a, C* values, C* vectors) {
-    int length = static_cast<int>(work_.size());
-    if constexpr (kIsComplex<T>) return run_with(a, values, vectors, work_.data(), length);
-    int code = run_with(a, nullptr, columns_.data(), work_.data(), length);
+    if constexpr (kIsComplex<T>) return run_library(a, values, vectors);
+    int code = solved(a) ? 0 : run_library(a, nullptr, columns_.data());
     for (int j = 0; j < n_; ++j) values[j] = {real_[j], real_[n_ + j]};
     if (vectors) unpack(vectors);
     return code;
   }
 
  private:
+  static constexpr int kSmall = 75;  // up to where LAPACK does not look for several at once either
+  bool solved(const T* a) {
+    if constexpr (!kIsComplex<T>)
+      return n_ <= kSmall &&
+             dense_factors().of<T>().small_general({a, n_, real_.data(), real_.data() + n_,
+                                                    columns_.empty() ? nullptr : columns_.data()});
+    return false;
+  }
+  int run_library(T* a, C* values, auto* vectors) {
+    if (work_.empty()) {
+      T size{};
+      run_with(&size, nullptr, &size, &size, -1);
+      work_.resize(static_cast<size_t>(work_size(size)));
+    }
+    return run_with(a, values, vectors, work_.data(), static_cast<int>(work_.size()));
+  }
   int run_with(T* a, C* values, auto* vectors, T* work, int length) {
     int code = 0, step = step_of(n_);
     if constexpr (kIsComplex<T>)

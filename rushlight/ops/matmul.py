@@ -35,7 +35,10 @@ def _sum_to(x, shape):
 def _left_grad(g, a, b):
     am, bm = _as_matrices(a, b)
     g = _matmul_grad(g, a, b)
-    if am.dim() == 2 and bm.dim() > 2:  # one product instead of a batch of them and a sum
+    vector = am.shape[-2] == 1 and bm.shape[-2:].numel() >= 1024 and not is_narrow(g)
+    # One product instead of a batch of them and a sum, but for a vector and large matrices, whose
+    # copy would take longer.
+    if am.dim() == 2 and bm.dim() > 2 and not vector:
         columns = g.shape[:-2].numel() * g.shape[-1]
         rows, flat = [x.movedim(-2, 0).reshape(x.shape[-2], columns) for x in (g, _conj(bm))]
         return (rows @ flat.t()).view(a.shape)

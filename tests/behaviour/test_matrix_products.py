@@ -174,3 +174,59 @@ def test_products_around_those_that_are_turned_around(dtype, rows, cols, depth):
     expected = (a.double().unsqueeze(1) * b.double()).sum(2)
     room = 8 * depth * rl.finfo(dtype).eps
     assert (rl.mm(a, b.t()).double() - expected).abs().max() <= room
+
+
+COMPLEX_SIZES = [
+    (1, 1, 1), (2, 3, 1), (1, 7, 9), (3, 1, 17), (7, 5, 2), (8, 8, 8), (9, 17, 15), (5, 64, 33),
+    (64, 1, 64), (33, 31, 1), (40, 70, 31), (90, 100, 80),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [rl.complex64, rl.complex128])
+@pytest.mark.parametrize("rows, depth, cols", COMPLEX_SIZES)
+@pytest.mark.parametrize("layout", ["nn", "nt", "tn", "tt"])
+def test_complex_products_in_every_layout(dtype, rows, depth, cols, layout):
+    a = matrix(rows, depth, dtype, layout[0] == "t")
+    b = matrix(depth, cols, dtype, layout[1] == "t")
+    start = rl.randn(rows, cols, dtype=dtype)
+    wide_a, wide_b, wide_start = (t.numpy().astype(np.complex128) for t in (a, b, start))
+    bound = 4 * depth * rl.finfo(dtype).eps * (np.abs(wide_a) @ np.abs(wide_b)) + 1e-300
+    want = wide_a @ wide_b
+    assert (np.abs((a @ b).numpy() - want) <= bound).all()
+    added = rl.addmm(start, a, b).numpy()
+    assert (np.abs(added - (wide_start + want)) <= bound + 1e-6 * np.abs(added)).all()
+    batched = rl.bmm(a.expand(5, rows, depth), b.expand(5, depth, cols))
+    assert (np.abs(batched.numpy() - want) <= bound).all()
+    assert (np.abs((a.conj() @ b).numpy() - wide_a.conj() @ wide_b) <= bound).all()
+
+
+def test_complex_products_with_infinities_and_on_threads():
+    a, b = rl.randn(40, 30, dtype=rl.complex64), rl.randn(30, 50, dtype=rl.complex64)
+    threads = rl.get_num_threads()
+    try:
+        rl.set_num_threads(1)
+        one = a @ b
+        rl.set_num_threads(3)
+        assert rl.equal(a @ b, one)
+        assert rl.equal(a[11:12] @ b, one[11:12])
+    finally:
+        rl.set_num_threads(threads)
+    a[7, 3], b[5, 11] = complex(float("inf"), 1), complex(0, float("nan"))
+    bad = ~rl.isfinite((a @ b).abs())
+    assert bad[7].all() and bad[:, 11].all() and bad.sum() == 50 + 39
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.complex64, rl.bfloat16])
+@pytest.mark.parametrize("depth, cols", [(3, 5), (31, 33), (32, 33)])
+def test_gradient_of_a_vector_before_a_batch(depth, cols, dtype):
+    a, b = rl.randn(depth, dtype=dtype), rl.randn(2, 3, depth, cols, dtype=dtype)
+    g = rl.randn(2, 3, cols, dtype=dtype)
+    kind = rl.complex128 if dtype.is_complex else rl.float64
+    want = (g.to(kind).unsqueeze(-2) * b.to(kind).conj()).sum((0, 1, 3))
+    for given in (a, a.unsqueeze(0)):
+        x = given.clone().requires_grad_()
+        y = x @ b
+        (got,) = rl.autograd.grad(y, x, g.view(y.shape))
+        assert got.shape == x.shape
+        bound = 20 * cols * rl.finfo(dtype).eps
+        assert (got.to(kind).flatten() - want).abs().max().item() <= bound

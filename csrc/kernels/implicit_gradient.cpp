@@ -41,6 +41,7 @@ template <class Tail>
 double reach(const Tail& tail) {
   double first = tail.slope(0), slope = first > 0 ? first : 0;
   double v = 2 * kDecay / (slope + math::sqrt(slope * slope + 2 * kDecay * tail.curvature()));
+#pragma GCC unroll 4  // or a loop over this would not vectorise
   for (int i = 0; i < 4; ++i) v += (kDecay - tail.decay(v)) / tail.slope(v);
   return v;
 }
@@ -102,16 +103,15 @@ constexpr int64_t kPiece = 64;
 [[gnu::flatten]] void gamma_by_series(const double* a, const double* x, double* out, int64_t n) {
   double term[kPiece], slope[kPiece], sum[kPiece], sum_slope[kPiece];
   for (int64_t i = 0; i < n; ++i) term[i] = sum[i] = 1, slope[i] = sum_slope[i] = 0;
-  double left = 1;
-  for (double k = 1; left > 0; ++k) {
-    left = -1;
+  int64_t left = 1;
+  for (double k = 1; left; ++k) {
+    left = 0;
     for (int64_t i = 0; i < n; ++i) {
       double inverse = 1 / (a[i] + k), by = x[i] * inverse;
       term[i] *= by;
       slope[i] = slope[i] * by - term[i] * inverse;
       sum[i] += term[i], sum_slope[i] += slope[i];
-      double over = term[i] - kAccuracy * sum[i];
-      left = left > over ? left : over;
+      left |= term[i] > kAccuracy * sum[i];
     }
   }
 #pragma GCC ivdep

@@ -39,8 +39,9 @@ alignas(64) constexpr double kWeight[kNodes] = {
 // has the decay's slope and curvature at 0.
 template <class Tail>
 double reach(const Tail& tail) {
-  double slope = std::fmax(tail.slope(0), 0);
-  double v = 2 * kDecay / (slope + std::sqrt(slope * slope + 2 * kDecay * tail.curvature()));
+  double first = tail.slope(0), slope = first > 0 ? first : 0;
+  double v = 2 * kDecay / (slope + math::sqrt(slope * slope + 2 * kDecay * tail.curvature()));
+#pragma GCC unroll 4  // or a loop over this would not vectorise
   for (int i = 0; i < 4; ++i) v += (kDecay - tail.decay(v)) / tail.slope(v);
   return v;
 }
@@ -61,6 +62,7 @@ double integral(const Tail& tail) {
 // The tails of a gamma density at t = x exp(-v) and t = x exp(v), where the density times t falls
 // from its value at x by exp(-decay(v)).
 struct GammaBelow {
+  static constexpr double kSide = -1;
   double a, x, score_here;
   double decay(double v) const { return a * v + x * math::expm1(-v); }
   double slope(double v) const { return a - x * math::exp(-v); }
@@ -68,6 +70,7 @@ struct GammaBelow {
   double score(double v) const { return score_here - v; }
 };
 struct GammaAbove {
+  static constexpr double kSide = 1;
   double a, x, score_here;
   double decay(double v) const { return x * math::expm1(v) - a * v; }
   double slope(double v) const { return x * math::exp(v) - a; }
@@ -91,23 +94,84 @@ Dual reciprocal(Dual a) {
 
 constexpr double kAccuracy = 1e-12;
 
-// For small x: P(a, x) = x^a e^-x / Γ(a + 1) times a sum of positive terms (DLMF 8.7.1).
-double gamma_gradient_by_series(double a, double x) {
-  Dual term{1}, sum{1};
-  for (double n = 1; term.v > kAccuracy * sum.v; ++n) {
-    term = term * (reciprocal({a + n, 1}) * x);
-    sum = sum + term;
+// Gamma numbers are taken by pieces, each number by one of these methods, so that each method has
+// loops over many. All have one length at most, and out may be x.
+constexpr int64_t kPiece = 64;
+
+// For small x: P(a, x) = x^a e^-x / Γ(a + 1) times a sum of positive terms (DLMF 8.7.1). Terms and
+// sum with their derivatives in a.
+[[gnu::flatten]] void gamma_by_series(const double* a, const double* x, double* out, int64_t n) {
+  double term[kPiece], slope[kPiece], sum[kPiece], sum_slope[kPiece];
+  for (int64_t i = 0; i < n; ++i) term[i] = sum[i] = 1, slope[i] = sum_slope[i] = 0;
+  int64_t left = 1;
+  for (double k = 1; left; ++k) {
+    left = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      double inverse = 1 / (a[i] + k), by = x[i] * inverse;
+      term[i] *= by;
+      slope[i] = slope[i] * by - term[i] * inverse;
+      sum[i] += term[i], sum_slope[i] += slope[i];
+      left |= term[i] > kAccuracy * sum[i];
+    }
   }
-  return -(x / a) * ((std::log(x) - math::digamma(a + 1)) * sum.v + sum.d);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = -(x[i] / a[i]) * ((math::log(x[i]) - math::digamma(a[i] + 1)) * sum[i] + sum_slope[i]);
+}
+template <class Tail>
+[[gnu::flatten]] void gamma_by_integral(const double* a, const double* x, double* out, int64_t n) {
+  double score[kPiece], end[kPiece], sum[kPiece];
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) score[i] = math::log(x[i]) - math::digamma(a[i]);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) end[i] = reach(Tail{a[i], x[i], score[i]}), sum[i] = 0;
+  for (int k = 0; k < kNodes; ++k) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) {
+      Tail tail{a[i], x[i], score[i]};
+      double v = end[i] * kNode[k];
+      sum[i] += kWeight[k] * math::exp(-tail.decay(v)) * tail.score(v);
+    }
+  }
+  for (int64_t i = 0; i < n; ++i) out[i] = Tail::kSide * x[i] * (end[i] * sum[i]);
 }
 
-double gamma_gradient(double a, double x) {
-  if (x == 0) return 0;
-  if (!(a > 0) || !(x > 0) || !std::isfinite(a) || !std::isfinite(x)) return kNan;
-  if (x < 1 || (x <= a && a < 10)) return gamma_gradient_by_series(a, x);
-  if (a > 1e10) return 0.5 * (1 + x / a);  // from x = a + z √a + ..., z fixed
-  double score = std::log(x) - math::digamma(a);
-  return x <= a ? -x * integral(GammaBelow{a, x, score}) : x * integral(GammaAbove{a, x, score});
+enum GammaMethod { kAtOnce, kSeries, kBelow, kAbove, kGammaMethods };
+struct GammaChoice {
+  GammaMethod method;
+  double value = 0;  // if at once
+};
+GammaChoice gamma_choice(double a, double x) {
+  if (x == 0) return {kAtOnce};
+  if (!(a > 0) || !(x > 0) || !std::isfinite(a) || !std::isfinite(x)) return {kAtOnce, kNan};
+  if (x < 1 || (x <= a && a < 10)) return {kSeries};
+  if (a > 1e10) return {kAtOnce, 0.5 * (1 + x / a)};  // from x = a + z √a + ..., z fixed
+  return {x <= a ? kBelow : kAbove};
+}
+
+struct GammaPiece {
+  int64_t count = 0, place[kPiece];
+  double a[kPiece], x[kPiece];
+};
+template <class T>
+void gamma_piece(const T* a, const T* x, T* out, int64_t n) {
+  GammaPiece pieces[kGammaMethods];
+  for (int64_t i = 0; i < n; ++i) {
+    GammaChoice choice = gamma_choice(a[i], x[i]);
+    GammaPiece& p = pieces[choice.method];
+    p.place[p.count] = i, p.a[p.count] = a[i];
+    p.x[p.count++] = choice.method == kAtOnce ? choice.value : double(x[i]);
+  }
+  auto take = [&](GammaMethod method, auto&& run) {
+    GammaPiece& p = pieces[method];
+    if (!p.count) return;
+    run(p.a, p.x, p.x, p.count);
+    for (int64_t i = 0; i < p.count; ++i) out[p.place[i]] = static_cast<T>(p.x[i]);
+  };
+  take(kAtOnce, [](auto...) {});
+  take(kSeries, gamma_by_series);
+  take(kBelow, gamma_by_integral<GammaBelow>);
+  take(kAbove, gamma_by_integral<GammaAbove>);
 }
 
 // The tails of a beta density, x the end of the tail at 0: those at t = x exp(-v), whose scores in
@@ -175,6 +239,7 @@ double dirichlet_gradient(double x, double a, double total) {
   return (x / b) * (score * f.v + f.d);
 }
 
+// f(x, out, n) for pieces of the inputs x and of the output.
 template <int N, class T, class F>
 void each(Call& c, F&& f) {
   Ref<Tensor> inputs[N];
@@ -185,7 +250,11 @@ void each(Call& c, F&& f) {
   }
   T* out = c.out(0).data<T>();
   parallel_for(c.out(0).numel, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(f(x, i));
+    const T* part[N];
+    for (int64_t i = begin; i < end; i += kPiece) {
+      for (int k = 0; k < N; ++k) part[k] = x[k] + i;
+      f(part, out + i, std::min(end - i, kPiece));
+    }
   });
 }
 
@@ -213,11 +282,14 @@ void infer(Call& c) {
   c.add_out(first.sizes(), first.dtype);
 }
 void run_gamma(Call& c) {
-  over_elements<2>(c, [](auto x, int64_t i) { return gamma_gradient(x[0][i], x[1][i]); });
+  over_elements<2>(c, [](auto x, auto out, int64_t n) { gamma_piece(x[0], x[1], out, n); });
 }
 void run_dirichlet(Call& c) {
-  over_elements<3>(c,
-                   [](auto x, int64_t i) { return dirichlet_gradient(x[0][i], x[1][i], x[2][i]); });
+  over_elements<3>(c, [](auto x, auto out, int64_t n) {
+    for (int64_t i = 0; i < n; ++i)
+      out[i] = static_cast<std::remove_reference_t<decltype(out[0])>>(
+          dirichlet_gradient(x[0][i], x[1][i], x[2][i]));
+  });
 }
 RL_ISA_KERNEL("_standard_gamma_grad", infer<2>, run_gamma);
 RL_ISA_KERNEL("_dirichlet_grad", infer<3>, run_dirichlet);

@@ -2,10 +2,21 @@
 // a few steps are in piecewise.h. Included by kernels/pointwise_activation.cpp; parameters p, q, r
 // are the record's arguments.
 
+// In a product, where the last half of an ulp is not worth a pair of doubles.
+template <class T>
+inline T factor_sigmoid(T x) {
+  if constexpr (std::is_same_v<T, double>) {
+    double e = math::exp(-math::abs(x));
+    return (x < 0.0 ? e : 1.0) / (1.0 + e);
+  } else {
+    return math::sigmoid(x);
+  }
+}
 RL_BINARY(silu_backward, kReal | kByLanes, {
-  T s = math::sigmoid(b);
+  T s = factor_sigmoid(b);
   return a * (s * (1 + b * (1 - s)));
 })
+RL_BINARY(_gate, kReal | kByLanes, { return a * factor_sigmoid(b); })
 RL_BINARY(gelu_backward, kReal | kByTables, {
   auto [cdf, density] = math::normal(b);
   return a * (cdf + b * density);
@@ -16,10 +27,10 @@ RL_BINARY(gelu_tanh_backward, kReal, {
   return a * (T(0.5) * (T(1) + t) + T(0.5) * b * (T(1) - t * t) * k * (T(1) + T(3) * w * b * b));
 })
 RL_POINTWISE(softplus_backward, 2, 2, kReal | kByLanes,
-             { return b * p > q ? a : a * math::sigmoid(b * p); })
+             { return b * p > q ? a : a * factor_sigmoid(b * p); })
 RL_POINTWISE(elu_backward, 2, 3, kReal,
              { return b > T(0) ? a * q : a * (r * p * q * math::exp(b * r)); })
-RL_BINARY(log_sigmoid_backward, kReal | kByLanes, { return a * math::sigmoid(-b); })
+RL_BINARY(log_sigmoid_backward, kReal | kByLanes, { return a * factor_sigmoid(-b); })
 RL_UNARY(mish, kReal, {
   T low = a > T(20) ? T(20) : a;  // above, tanh(softplus) is 1
   return a * math::tanh(math::log1p_small_exp(low));

@@ -375,5 +375,38 @@ RL_UNARY(signbit, kOrdered | kSignBit, {
   else
     return std::signbit(a);
 })
-RL_BINARY(gcd, kI, { return T(std::gcd(a, b)); })
-RL_BINARY(lcm, kI, { return T(a == 0 || b == 0 ? 0 : std::abs(a / std::gcd(a, b) * b)); })
+struct gcd_fn {
+  template <class T>
+  static inline T apply(T a, T b, T, T, T, T) {
+    return T(std::gcd(a, b));
+  }
+  template <class T>
+  static inline bool run(const T* a, const T* b, T* out, int64_t n) {
+    math::gcd_block(a, b, out, n);
+    return true;
+  }
+};
+RL_FUNCTOR(gcd, 2, 0, kI | kSmall)
+struct lcm_fn {
+  template <class T>
+  static inline T apply(T a, T b, T, T, T, T) {
+    return multiple(a, b, std::gcd(a, b));
+  }
+  template <class T>
+  static inline bool run(const T* a, const T* b, T* out, int64_t n) {
+    constexpr int64_t kPiece = 256;
+    T divisors[kPiece];
+    for (int64_t from = 0; from < n; from += kPiece) {
+      const int64_t count = std::min(n - from, kPiece);
+      math::gcd_block(a + from, b + from, divisors, count);
+      for (int64_t i = 0; i < count; ++i)
+        out[from + i] = multiple(a[from + i], b[from + i], divisors[i]);
+    }
+    return true;
+  }
+  template <class T>
+  static inline T multiple(T a, T b, T divisor) {
+    return T(a == 0 || b == 0 ? 0 : std::abs(a / divisor * b));
+  }
+};
+RL_FUNCTOR(lcm, 2, 0, kI)

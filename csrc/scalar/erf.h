@@ -114,15 +114,36 @@ struct Normal {
   T cdf, density;
 };
 // What rounding -x / sqrt(2) loses counts in the tail, so erfc's slope there gives it back.
-static inline Normal<double> normal(double x) {
+static inline double ndtr(double x) {
   constexpr double kRootHalf = 0x1.6a09e667f3bcdp-1, kRootHalfLo = -0x1.bdd3413b26456p-55;
   double u = -x * kRootHalf, lost = fused(-x, kRootHalf, -u) - x * kRootHalfLo;
   double bell = exp(-0.5 * x * x), miss = abs(x) < 40.0 ? bell * lost : 0.0;
-  return {mad(miss, -0.56418958354775628695, 0.5 * erfc(u)), 0.39894228040143267794 * bell};
+  return mad(miss, -0.56418958354775628695, 0.5 * erfc(u));
 }
-// Without double, which has half the lanes: what rounding x^2 loses is given back, and the cdf of
-// -a is exp(-a^2/2) times a polynomial in (a - 3) / (a + 3) over a + 3. The exponential is raised
-// by 2^64, and the constants lowered, so that it never is subnormal.
+// For products with it, without pairs: what rounding x^2 loses is given back, and the cdf of -a is
+// exp(-a^2/2) times a polynomial in (a - 4) / (a + 4) over a + 4; near 0 by the curve of erf.
+static inline Normal<double> normal(double x) {
+  constexpr double kRootTau = 0.39894228040143267794;  // of 1 / (2 pi)
+  constexpr double kRootEighth = 0.35355339059327376220;
+  double a = limited_abs(x, 40.0), inverse = 1.0 / (a + 4.0), q = (a - 4.0) * inverse;
+  double half = -0.5 * a, square = half * a, w = q * q;
+  auto [r, tail, power] = split_exp(square);
+  double bell = exp_reduced(r, tail + fused(half, a, -square));
+  double even = horner(w, 0x1.82b4bb8c94dcep-1, 0x1.8c6dbf2cfc2b2p-2, 0x1.eec4cc3e4d67dp-5,
+                       -0x1.c81719d59f539p-9, 0x1.17a4ae6c51f25p-13, -0x1.001eb1c9ef846p-19,
+                       0x1.80b7e74449eb3p-21, -0x1.51f487d534874p-21, 0x1.23714108e4665p-22,
+                       -0x1.6cf9453a70928p-24, 0x1.4c45222caf5f9p-26, -0x1.4feb2eece7cdfp-29);
+  double odd = horner(w, -0x1.373e3a893c28ap-1, -0x1.7dff2bff683afp-3, -0x1.ee2761047a26cp-8,
+                      0x1.ab825fbfdf713p-10, -0x1.e4a4252656cbbp-13, 0x1.26d093a1c51abp-15,
+                      -0x1.8d4a7d061f347p-18, 0x1.1230bdcd8bac7p-20, -0x1.4ca06df4e0cc8p-23,
+                      0x1.c97b0ae2ed9dap-27, 0x1.f9703d198aa26p-30, -0x1.7c368066c1504p-31);
+  double lower = times_power(bell * (mad(q, odd, even) * inverse), power);
+  double outer = x > 0.0 ? 1.0 - lower : lower, density = times_power(bell, power);
+  double inner = mad(kRootEighth * x, 1.0 + erf_curve(0.5 * a * a), 0.5);
+  return {a < 1.0 ? inner : outer, kRootTau * density};
+}
+// The same around 3, without double, which has half the lanes. The exponential is raised by 2^64,
+// and the constants lowered, so that it never is subnormal.
 static inline Normal<float> normal(float x) {
   float a = limited_abs(x, 14.5f), inverse = 1.0f / (a + 3.0f);
   float half = -0.5f * a, square = half * a, rough = exp_raised(square);

@@ -9,6 +9,8 @@ RL_BINARY(tanh_backward, kReal, { return a * (T(1) - b * b); })
 RL_POINTWISE(leaky_relu, 1, 1, kReal, { return a > T(0) ? a : a * p; })
 RL_POINTWISE(leaky_relu_backward, 2, 1, kReal, { return b > T(0) ? a : a * p; })
 RL_BINARY(_prelu, kReal | kSpread, { return a > T(0) ? a : b * a; })
+RL_TERNARY(prelu_backward, kReal, { return b > T(0) ? a : a * c; })
+RL_TERNARY(_gate_slope, kReal, { return (T(1) - c) * c * b * a; })
 RL_POINTWISE(hardtanh, 1, 2, kOrdered, {
   if constexpr (std::is_same_v<T, bool>) return a;
   T raised = a < p ? p : a;

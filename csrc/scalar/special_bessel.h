@@ -1,7 +1,6 @@
 // Bessel functions and kin: j0 j1 y0 y1, i0 i1 k0 k1 (and scaled by exp), airy_ai, spherical j0.
-// float goes through double. I, K and, for floats, J and Y are branch-free. In double J and Y are
-// the C library's; the others are Chebyshev sums in a variable that maps an interval, or [a, inf),
-// to
+// float goes through double. Branch-free, but for airy_ai, spherical j0 and J and Y of huge
+// arguments: polynomials and Chebyshev sums in a variable that maps an interval, or [a, inf), to
 // [-1, 1].
 #pragma once
 
@@ -207,6 +206,59 @@ inline constexpr double kBesselQ1[] = {
     -2.05872887138789299e-14, 2.93752436125021352e-15,  -4.63499685549585979e-16,
     7.97825251302729138e-17,  -1.48199152745024198e-17, 2.94465490145482549e-18};
 
+// For double up to 5 J_n is a product of its zeros, each in two words, and a polynomial; beyond, P
+// and Q are polynomials in 50/x^2 - 1.
+inline constexpr double kJ0Zeros[] = {0x1.33d152e971b40p+1, -0x1.0f539d7da2590p-53,
+                                      0x1.6148f5b2c2e45p+2, 0x1.75054cd60a500p-54};
+inline constexpr double kJ1Zeros[] = {0x1.ea75575af6f09p+1, -0x1.60155a9d1b250p-53,
+                                      0x1.c0ff5f3b47250p+2, -0x1.b226d9d243840p-54};
+static inline double j0_rest(double t) {
+  return horner(t, 0x1.a1c5e862f307ap-9, -0x1.f799f81a24dedp-10, 0x1.ff5f552d941ccp-12,
+                -0x1.2ab4ba4dd3febp-14, 0x1.cc073a3fdff28p-18, -0x1.f9558f6abe6c7p-22,
+                0x1.a13bed409f0aap-26, -0x1.0cdec1ea2a9a8p-30, 0x1.1648c63a6a57ep-35,
+                -0x1.d91d1d019dc2fp-41, 0x1.505b3872f2753p-46, -0x1.960b59bdff2e4p-52,
+                0x1.a5b54fed1eb14p-58, -0x1.7c63fb68d5858p-64);
+}
+static inline double j1_rest(double t) {
+  return horner(t, 0x1.c55f67750a6b7p-12, -0x1.b6fd6da036426p-13, 0x1.72eee8d97b795p-15,
+                -0x1.7223792a41c16p-18, 0x1.f0b5f2cbdb8c5p-22, -0x1.e2f3904d6bb81p-26,
+                0x1.656be7f8e1fefp-30, -0x1.a1301d04cbed1p-35, 0x1.8a6deac044778p-40,
+                -0x1.34810eeb40c2fp-45, 0x1.962199e277a78p-51, -0x1.c85d592be69eep-57,
+                0x1.bb39bf6c352a7p-63, -0x1.7770e75efdd78p-69);
+}
+static inline double bessel_p0(double t) {
+  return horner(
+      t, 0x1.20787fafb7103p-1, -0x1.88ab69defd389p-11, 0x1.4a82c553076f1p-16,
+      -0x1.748ec71fcc6f9p-20, 0x1.688e77811e973p-23, -0x1.ed034626b2405p-26, 0x1.acc2173fe5bcep-28,
+      -0x1.bd2c59597b96dp-30, 0x1.08ccac12beb3cp-31, -0x1.61cffd7c02aabp-33, 0x1.0333b83254e31p-34,
+      -0x1.5f3951e8d97e2p-36, 0x1.f3c29da3af927p-38, -0x1.0eb5a289f470ap-37, 0x1.4bceae69820fdp-38,
+      0x1.0f2f4898b2f7ep-39, -0x1.c2f0a3d893215p-40, -0x1.62fde9f1bd084p-40, 0x1.c7858577201e3p-41);
+}
+static inline double bessel_q0(double t) {
+  return horner(
+      t, -0x1.1daa135616ea0p-4, 0x1.84bddc1142f27p-11, -0x1.2bff1c1150309p-15,
+      0x1.d873be88d0894p-19, -0x1.1d05b286833ebp-21, 0x1.c94301a4b4c84p-24, -0x1.c1bac3b77bd68p-26,
+      0x1.01af37dbabde6p-27, -0x1.4c9a7f7c09109p-29, 0x1.dec07bd998809p-31, -0x1.76dd08542d8e7p-32,
+      0x1.f1ebade8411c7p-34, -0x1.544af3bfa2c73p-35, 0x1.0241d8a205c31p-34, -0x1.53864c9bdf069p-35,
+      -0x1.42176238c9d56p-36, 0x1.0a87f62845c88p-36, 0x1.7660daee58400p-37, -0x1.f0964907a2f28p-38);
+}
+static inline double bessel_p1(double t) {
+  return horner(
+      t, 0x1.2186d9615b74ep-1, 0x1.4b828dc1b0f5dp-10, -0x1.b15bca0fd71b0p-16, 0x1.c31b8fcedb5f1p-20,
+      -0x1.a406001633f62p-23, 0x1.18af412ddfc17p-25, -0x1.e0e1fb13b25e2p-28, 0x1.edef00d0f4f60p-30,
+      -0x1.236cbb88e9bffp-31, 0x1.82ce9a6015944p-33, -0x1.19d2227c781aap-34, 0x1.7da5ccd2f6c2cp-36,
+      -0x1.0f98e5155adc1p-37, 0x1.20dbd1a0c3520p-37, -0x1.607f6d0259d9fp-38, -0x1.1d1be2b854008p-39,
+      0x1.da8825b3e24e2p-40, 0x1.782241801dbd7p-40, -0x1.e1c15ff75c065p-41);
+}
+static inline double bessel_q1(double t) {
+  return horner(
+      t, 0x1.af0a9ee0a4b11p-3, -0x1.13cf29f8ebbffp-10, 0x1.75cc5a921673cp-15,
+      -0x1.170a863106dc0p-18, 0x1.47181025f51f6p-21, -0x1.01aa79cdbbc0bp-23, 0x1.f48e0e199b0bfp-26,
+      -0x1.1c3160550dc28p-27, 0x1.6c404b051a5a3p-29, -0x1.0494c4d6e6682p-30, 0x1.96025dc903b65p-32,
+      -0x1.0e10e757de6bcp-33, 0x1.725180f63c97cp-35, -0x1.12a924cfd7aaap-34, 0x1.67abb9f7e51ebp-35,
+      0x1.52a280aa50f83p-36, -0x1.1847bf73664e0p-36, -0x1.8bf52c8f2a0f4p-37, 0x1.06268e25d8fdap-37);
+}
+
 // I_0(x) and I_1(x) / x in z = x^2/4, for x <= 8.
 static inline double i0_curve(double z) {
   return horner(z, 1.0, 1.0, 0x1.0000000000002p-2, 0x1.c71c71c71c6dfp-6, 0x1.c71c71c71cbe1p-10,
@@ -332,66 +384,108 @@ static inline T scaled_modified_bessel_k1(T x) {
   return scaled_up<T>(k1_envelope<T>(x), x);
 }
 
-// J_n and Y_n for n = 0, 1 and x >= 0, to the precision of a float.
-template <int n>
-static inline double bessel_wave(double x, double t, bool second) {
-  double p = n ? chebyshev_sum<float, kBesselP1>(t) : chebyshev_sum<float, kBesselP0>(t);
-  double q = n ? chebyshev_sum<float, kBesselQ1>(t) : chebyshev_sum<float, kBesselQ0>(t);
+// J_n and Y_n for n = 0, 1 and x >= 0, to the precision of T: near 0, and from kBesselNear on.
+template <class T>
+inline constexpr double kBesselNear = sizeof(T) == sizeof(float) ? 8.0 : 5.0;
+struct Envelopes {
+  double p, q;
+};
+template <class T, int n>
+static inline Envelopes bessel_envelopes(double x) {
+  double t = 2.0 * kBesselNear<T> * kBesselNear<T> / (x * x) - 1.0;
+  if constexpr (sizeof(T) == sizeof(double))
+    return n ? Envelopes{bessel_p1(t), bessel_q1(t)} : Envelopes{bessel_p0(t), bessel_q0(t)};
+  if (n) return {chebyshev_sum<T, kBesselP1>(t), chebyshev_sum<T, kBesselQ1>(t)};
+  return {chebyshev_sum<T, kBesselP0>(t), chebyshev_sum<T, kBesselQ0>(t)};
+}
+template <class T, int n>
+static inline double bessel_wave(double x, bool second) {
+  constexpr bool kShort = sizeof(T) == sizeof(float);
+  auto [p, q] = bessel_envelopes<T, n>(x);
   // Of sqrt(2) exp(i (x - pi/4 - n pi/2)), by the sum formulas.
-  double s = sin_in_float_range(x), c = cos_in_float_range(x), plus = c + s, minus = s - c;
+  double s = kShort ? sin_in_float_range(x) : sin_in_range(x);
+  double c = kShort ? cos_in_float_range(x) : cos_in_range(x), plus = c + s, minus = s - c;
   double real = n ? minus : plus, imaginary = n ? -plus : minus;
   double wave = second ? mad(p, imaginary, q / x * real) : mad(p, real, -q / x * imaginary);
   return x < kInf<double> ? wave / sqrt(x) : 0.0;
 }
-template <int n>
+// J_0(x) and J_1(x) / x in z = x^2, for z <= 2.
+static inline double j0_series(double z) {
+  return horner(z, 0x1.0000000000000p+0, -0x1.0000000000000p-2, 0x1.0000000000000p-6,
+                -0x1.c71c71c71c71cp-12, 0x1.c71c71c71c71cp-18, -0x1.23456789abcdfp-24,
+                0x1.02e85c0898b71p-31, -0x1.522a43f65486ap-39, 0x1.522a43f65486ap-47,
+                -0x1.0b313289be0b9p-55);
+}
+static inline double j1_series(double z) {
+  return horner(z, 0x1.0000000000000p-1, -0x1.0000000000000p-4, 0x1.5555555555555p-9,
+                -0x1.c71c71c71c71cp-15, 0x1.6c16c16c16c17p-21, -0x1.845c8a0ce5129p-28,
+                0x1.27e4fb7789f5cp-35, -0x1.522a43f65486ap-43, 0x1.2c9758daf5cd0p-51,
+                -0x1.ab81ea75fcdf4p-60);
+}
+static inline double less_zeros(double x, const double (&zeros)[4]) {
+  return ((x - zeros[0]) - zeros[1]) * (x + zeros[0]) *
+         (((x - zeros[2]) - zeros[3]) * (x + zeros[2]));
+}
+template <class T, int n>
 static inline double bessel_near(double x) {
-  double t = mad(x * x, 1.0 / 32, -1.0);
-  return n ? x * chebyshev_sum<float, kJ1Small>(t) : chebyshev_sum<float, kJ0Small>(t);
-}
-template <int n>
-static inline double bessel_j(double x) {
-  double near = bessel_near<n>(x), far = bessel_wave<n>(x, 128.0 / (x * x) - 1.0, false);
-  return x <= 8.0 ? near : x == x ? far : x;
-}
-template <int n>
-static inline double bessel_y(double x) {
-  constexpr double kTwoOverPi = 0.636619772367581343;
-  double t = mad(x * x, 1.0 / 32, -1.0), log_part = kTwoOverPi * log_for<float>(x);
-  double sum = n ? x * chebyshev_sum<float, kY1Small>(t) - kTwoOverPi / x
-                 : chebyshev_sum<float, kY0Small>(t);
-  double near = mad(log_part, bessel_near<n>(x), sum);
-  double far = bessel_wave<n>(x, 128.0 / (x * x) - 1.0, true), y = x <= 8.0 ? near : far;
-  double edge = x == 0.0 ? -kInf<double> : kNan<double>;
-  return x > 0.0 ? y : edge;
-}
-// In double the C library's: within an ulp and a half, near zeros too, which such sums are not.
-static inline double bessel_j0(double x) { return ::j0(x); }
-static inline double bessel_j1(double x) { return ::j1(x); }
-static inline double bessel_y0(double x) { return x < 0.0 ? kNan<double> : ::y0(x); }
-static inline double bessel_y1(double x) { return x < 0.0 ? kNan<double> : ::y1(x); }
-
-// For |x| <= kTrigLimit<float>, and infinities.
-static inline float bessel_j0_in_range(float x) { return float(bessel_j<0>(abs(double(x)))); }
-static inline float bessel_j1_in_range(float x) {
-  return float(flip_sign(bessel_j<1>(abs(double(x))), double(x)));
-}
-static inline float bessel_y0_in_range(float x) { return float(bessel_y<0>(x)); }
-static inline float bessel_y1_in_range(float x) { return float(bessel_y<1>(x)); }
-#define RL_BESSEL(name)                                                                           \
-  static inline float name(float x) {                                                             \
-    return is_huge_angle(x) ? float(name(double(x))) : name##_in_range(x);                        \
-  }                                                                                               \
-  static inline void name##_block(const float* in, float* out, long n) {                          \
-    map_angles(                                                                                   \
-        in, out, n, [](float x) { return name##_in_range(x); }, [](float x) { return name(x); }); \
-  }                                                                                               \
-  static inline void name##_block(const double* in, double* out, long n) {                        \
-    for (long i = 0; i < n; ++i) out[i] = name(in[i]);                                            \
+  if constexpr (sizeof(T) == sizeof(double)) {
+    double z = x * x, t = mad(z, 2.0 / 25, -1.0);
+    double first = n ? j1_series(z) : j0_series(z);
+    double rest = n ? less_zeros(x, kJ1Zeros) * j1_rest(t) : less_zeros(x, kJ0Zeros) * j0_rest(t);
+    double y = z < 2.0 ? first : rest;
+    return n ? x * y : y;
   }
-RL_BESSEL(bessel_j0)
-RL_BESSEL(bessel_j1)
-RL_BESSEL(bessel_y0)
-RL_BESSEL(bessel_y1)
+  double t = mad(x * x, 1.0 / 32, -1.0);
+  return n ? x * chebyshev_sum<T, kJ1Small>(t) : chebyshev_sum<T, kJ0Small>(t);
+}
+template <class T, int n>
+static inline double bessel_second_near(double x) {
+  constexpr double kTwoOverPi = 0.636619772367581343;
+  double t = mad(x * x, 1.0 / 32, -1.0), log_part = kTwoOverPi * log_for<T>(x);
+  double sum =
+      n ? x * chebyshev_sum<T, kY1Small>(t) - kTwoOverPi / x : chebyshev_sum<T, kY0Small>(t);
+  return mad(log_part, bessel_near<T, n>(x), sum);
+}
+// `Near` where no number is beyond kBesselNear.
+template <class T, int n, bool Near>
+static inline T bessel_j(T given) {
+  double x = abs(double(given)), near = bessel_near<T, n>(x), y = near;
+  if constexpr (!Near) y = x <= kBesselNear<T> ? near : x == x ? bessel_wave<T, n>(x, false) : x;
+  return T(n ? flip_sign(y, double(given)) : y);
+}
+template <class T, int n, bool Near>
+static inline T bessel_y(T given) {
+  double x = given, near = bessel_second_near<T, n>(x), y = near;
+  if constexpr (!Near) y = x <= kBesselNear<T> ? near : bessel_wave<T, n>(x, true);
+  double edge = x == 0.0 ? -kInf<double> : kNan<double>;
+  return T(x > 0.0 ? y : edge);
+}
+template <class T, class Near, class Far, class Full>
+static inline void map_bessel(const T* in, T* out, long n, Near near, Far far, Full full) {
+  bool all_near = true;
+  for (long i = 0; i < n; ++i) all_near &= abs(in[i]) <= T(kBesselNear<T>);
+  if (!all_near) return map_angles(in, out, n, far, full);
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) out[i] = near(in[i]);
+}
+// Of huge arguments the C library's.
+static inline double huge_y0(double x) { return x < 0.0 ? kNan<double> : ::y0(x); }
+static inline double huge_y1(double x) { return x < 0.0 ? kNan<double> : ::y1(x); }
+#define RL_BESSEL(name, formula, order, full)                                          \
+  template <class T>                                                                   \
+  static inline T name(T x) {                                                          \
+    return is_huge_angle(x) ? T(full(double(x))) : formula<T, order, false>(x);        \
+  }                                                                                    \
+  template <class T>                                                                   \
+  [[gnu::flatten]] static inline void name##_block(const T* in, T* out, long n) {      \
+    map_bessel(                                                                        \
+        in, out, n, [](T x) { return formula<T, order, true>(x); },                    \
+        [](T x) { return formula<T, order, false>(x); }, [](T x) { return name(x); }); \
+  }
+RL_BESSEL(bessel_j0, bessel_j, 0, ::j0)
+RL_BESSEL(bessel_j1, bessel_j, 1, ::j1)
+RL_BESSEL(bessel_y0, bessel_y, 0, huge_y0)
+RL_BESSEL(bessel_y1, bessel_y, 1, huge_y1)
 #undef RL_BESSEL
 
 static inline double airy_ai(double x) {

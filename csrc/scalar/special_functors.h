@@ -23,7 +23,12 @@ RL_BLOCK_UNARY(bessel_j0, kReal)
 RL_BLOCK_UNARY(bessel_j1, kReal)
 RL_BLOCK_UNARY(bessel_y0, kReal)
 RL_BLOCK_UNARY(bessel_y1, kReal)
-RL_UNARY(ndtr, kReal | kByTables, { return a == a ? math::normal(a).cdf : a; })
+RL_UNARY(ndtr, kReal | kByTables, {
+  if constexpr (std::is_same_v<T, double>)
+    return math::ndtr(a);
+  else
+    return a == a ? math::normal(a).cdf : a;
+})
 RL_UNARY(modified_bessel_i0, kReal, { return math::i0(a); })
 RL_UNARY(modified_bessel_i1, kReal, { return math::i1(a); })
 
@@ -54,13 +59,19 @@ RL_BINARY(igamma, kReal, { return math::igamma(a, b); })
 RL_BINARY(igammac, kReal, { return math::igammac(a, b); })
 RL_BINARY(xlog1py, kReal, { return math::is_nan(b) ? b : a == T(0) ? T(0) : a * math::log1p(b); })
 
-// A degree from a float: truncated; what does not fit int64 (or is NaN) has no polynomial.
-template <class T>
-inline bool is_degree(T n) {
-  return n > T(-9e18) && n < T(9e18);
-}
-#define RL_POLYNOMIAL(NAME) \
-  RL_BINARY(NAME, kReal, { return is_degree(b) ? math::NAME(a, int64_t(b)) : math::kNan<T>; })
+#define RL_POLYNOMIAL(NAME)                                             \
+  struct NAME##_fn {                                                    \
+    template <class T>                                                  \
+    static inline T apply(T a, T b, T, T, T, T) {                       \
+      return math::NAME(a, b);                                          \
+    }                                                                   \
+    template <class T>                                                  \
+    static inline bool run(const T* a, const T* b, T* out, int64_t n) { \
+      math::NAME##_block(a, b, out, n);                                 \
+      return true;                                                      \
+    }                                                                   \
+  };                                                                    \
+  RL_FUNCTOR(NAME, 2, 0, kReal)
 RL_POLYNOMIAL(chebyshev_polynomial_t)
 RL_POLYNOMIAL(chebyshev_polynomial_u)
 RL_POLYNOMIAL(chebyshev_polynomial_v)

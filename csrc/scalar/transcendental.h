@@ -37,6 +37,11 @@ RL_BINARY(logaddexp, kReal, {
   T sum = hi + math::log1p_small_exp(-d);
   return a == b && std::isinf(a) ? a : a != a ? a : b != b ? b : sum;
 })
+RL_BINARY(_log2_sum, kReal, {
+  T hi = a > b ? a : b, d = std::fabs(a - b), log2 = T(0.69314718055994530942);
+  T sum = hi + math::log1p_small_exp(-d * log2) / log2;
+  return a == b && std::isinf(a) ? a : a != a ? a : b != b ? b : sum;
+})
 RL_POINTWISE(softplus, 1, 2, kReal | kByLanes,
              { return a * p > q ? a : math::quotient(math::log1p_exp(a * p), p); })
 RL_POINTWISE(elu, 1, 3, kReal, { return a > T(0) ? a * q : math::expm1(a * r) * p * q; })

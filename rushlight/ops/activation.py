@@ -6,6 +6,7 @@ ops/activation_piecewise.py.
 """
 
 import rushlight as rl
+from rushlight import _native
 from rushlight.ops._elementwise import slope_op
 from rushlight.ops._record import floats_only, op, pointwise
 from rushlight.ops.exponential import sigmoid_slope
@@ -367,48 +368,41 @@ def mish(input, inplace):
     return into(input, inplace, _mish)
 
 
-@op("_gate(Tensor self, Tensor other) -> Tensor", at=("internal",), grad_name="GluBackward0")
-def _gate(self, other):
-    """One half of `glu` times the sigmoid of the other, rounded once."""
-    return rounded_once(lambda a, b: a * b.sigmoid())(self, other)
-
-
-@op("_gate_share(Tensor grad, Tensor other) -> Tensor", at=("internal",))
-def _gate_share(grad, other):
-    """The gradient of `_gate` for the first half."""
-    return grad * other.sigmoid()
-
-
-@op("_gate_slope(Tensor grad, Tensor self, Tensor other) -> Tensor", at=("internal",))
-def _gate_slope(grad, self, other):
-    """The gradient of `_gate` for the second half."""
-    return rounded_once(lambda g, a, s: (1 - s) * s * a * g)(grad, self, other.sigmoid())
-
-
-def _gate_bend(g, grad, self, other):
-    s = other.sigmoid()
-    rest, slope = 1 - s, s * (1 - s)
-    return g * self * grad * (slope * rest - s * slope)
-
-
-def _sigmoid_slope(x):
-    s = x.sigmoid()
-    return s * (1 - s)
-
-
-_gate_share.vjp(
-    grad=lambda g, other: g * other.sigmoid(),
-    other=lambda g, grad, other: g * grad * _sigmoid_slope(other),
+_gate = slope_op(
+    "_gate(Tensor self, Tensor other) -> Tensor",
+    "One half of `glu` times the sigmoid of the other.",
+)
+_gate_slope = slope_op(
+    "_gate_slope(Tensor grad, Tensor self, Tensor gate) -> Tensor",
+    "The gradient of `_gate` for the second half, whose sigmoid is ``gate``.",
 )
 _gate_slope.vjp(
-    grad=lambda g, self, other: g * _gate_slope(rl.ones_like(g), self, other),
-    self=lambda g, grad, other: g * grad * _sigmoid_slope(other),
-    other=_gate_bend,
+    grad=lambda g, self, gate: _gate_slope(g, self, gate),
+    self=lambda g, grad, gate: g * grad * ((1 - gate) * gate),
+    gate=lambda g, grad, self, gate: g * grad * self * (1 - gate - gate),
 )
-_gate.vjp(
-    self=lambda g, other: _gate_share(g, other),
-    other=lambda g, self, other: _gate_slope(g, self, other),
-)
+
+
+@op("_glu(Tensor self, int dim) -> Tensor", at=("internal",), grad_name="GluBackward0")
+def _glu(self, dim):
+    """`glu` of an even number of slices."""
+    return _gate(*self.chunk(2, dim))
+
+
+def _glu_grad(g, self, dim):
+    x, other = self.chunk(2, dim)
+    if rl.is_grad_enabled() or _native.kind_of(g) or _native.kind_of(self):
+        gate = other.sigmoid()
+        return rl.cat([g * gate, _gate_slope(g, x, gate)], dim)
+    both = rl.empty_like(self)
+    gate, slope = both.chunk(2, dim)
+    rl.sigmoid(other, out=gate)
+    _gate_slope(g, x, gate, out=slope)
+    gate.mul_(g)
+    return both
+
+
+_glu.vjp(self=_glu_grad)
 
 
 @op("glu(Tensor input, int dim=-1) -> Tensor", at=_NN)
@@ -426,7 +420,7 @@ def glu(input, dim):
         raise RuntimeError(
             f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}"
         )
-    return _gate(*input.chunk(2, dim))
+    return _glu(input, dim)
 
 
 @op("softsign(Tensor input) -> Tensor", at=_NN)

@@ -6,7 +6,6 @@ record.
 """
 
 import rushlight as rl
-from rushlight.ops._attach import attached
 from rushlight.ops._elementwise import shown, slope_op
 from rushlight.ops._record import op, pointwise, promote
 from rushlight.ops.activation import PASS, define, into
@@ -235,8 +234,14 @@ def _prelu(input, weight):
     ...
 
 
+_prelu_slope = slope_op("prelu_backward(Tensor grad, Tensor input, Tensor weight) -> Tensor", PASS)
+_prelu_slope.vjp(
+    grad=lambda g, input, weight: _prelu_slope(g, input, weight),
+    input=_no_slope,
+    weight=lambda g, grad, input: rl.where(input > 0, 0, g * grad),
+)
 _prelu.vjp(
-    input=lambda g, input, weight: attached(rl.where(input > 0, g, g * weight), input),
+    input=lambda g, input, weight: _prelu_slope(g, input, weight),
     weight=lambda g, input: rl.where(input > 0, 0, g * input),
 )
 

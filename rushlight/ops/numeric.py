@@ -10,9 +10,8 @@ import rushlight as rl
 from rushlight._interpose import overridable
 from rushlight.ops._decisions import some
 from rushlight.ops._elementwise import conjugate
-from rushlight.ops._record import op, pointwise
+from rushlight.ops._record import op, pointwise, to_float
 from rushlight.ops._reduce_grad import norm_grad
-from rushlight.ops._rounding import rounded_once
 
 
 def as_float(x):
@@ -142,13 +141,23 @@ def logaddexp2(self, other):
         >>> rl.logaddexp2(rl.tensor([1.]), rl.tensor([1.]))
         tensor([2.])
     """
-    return _logaddexp2(as_float(self), as_float(other))
+    a, b = as_float(self), as_float(other)
+    if a.is_complex() or b.is_complex():
+        log2 = 0.6931471805599453
+        return rl.logaddexp(a * log2, b * log2) / log2
+    return _log2_sum(a, b)
 
 
-@rounded_once
-def _logaddexp2(a, b):
-    log2 = 0.6931471805599453
-    return rl.logaddexp(a * log2, b * log2) / log2
+@op(
+    "_log2_sum(Tensor self, Tensor other) -> Tensor",
+    kind=pointwise,
+    dtype=to_float,
+    inplace=False,
+    at=("internal",),
+)
+def _log2_sum(self, other):
+    """`logaddexp2` of real numbers."""
+    ...
 
 
 logaddexp2.vjp(

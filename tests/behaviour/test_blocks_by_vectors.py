@@ -1,0 +1,239 @@
+"""Functions whose kernels take vectors of elements at a time: orthogonal polynomials, Bessel
+functions, greatest common divisors, the gradients of gamma numbers, of `glu` and of `prelu`.
+"""
+
+import math
+
+import pytest
+import rushlight as rl
+
+F = rl.nn.functional
+FLOATS = [rl.float32, rl.float64]
+# Around the vectors of every level.
+WIDTHS = [0, 1, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 1030]
+
+
+def _recurrence(first, step):
+    def value(x, n):
+        before, p = 1.0, first(x)
+        for k in range(2, n + 1):
+            before, p = p, step(k, x, p, before)
+        return 0.0 if n < 0 else p if n else 1.0
+
+    return value
+
+
+def _chebyshev(first):
+    return _recurrence(first, lambda k, x, p, before: 2 * x * p - before)
+
+
+POLYNOMIALS = {
+    "chebyshev_polynomial_t": _chebyshev(lambda x: x),
+    "chebyshev_polynomial_u": _chebyshev(lambda x: 2 * x),
+    "chebyshev_polynomial_v": _chebyshev(lambda x: 2 * x - 1),
+    "chebyshev_polynomial_w": _chebyshev(lambda x: 2 * x + 1),
+    "hermite_polynomial_h": _recurrence(
+        lambda x: 2 * x, lambda k, x, p, before: 2 * (x * p - (k - 1) * before)
+    ),
+    "hermite_polynomial_he": _recurrence(
+        lambda x: x, lambda k, x, p, before: x * p - (k - 1) * before
+    ),
+    "laguerre_polynomial_l": _recurrence(
+        lambda x: 1 - x, lambda k, x, p, before: ((2 * k - 1 - x) * p - (k - 1) * before) / k
+    ),
+    "legendre_polynomial_p": _recurrence(
+        lambda x: x, lambda k, x, p, before: ((2 * k - 1) * x * p - (k - 1) * before) / k
+    ),
+}
+
+
+def _close(got, want, dtype, scale=1.0):
+    tolerance = (2e-4 if dtype == rl.float32 else 1e-11) * scale
+    want = rl.tensor(want, dtype=rl.float64)
+    assert rl.allclose(got.double(), want, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", POLYNOMIALS)
+def test_polynomials_of_a_degree_for_each_element(name, dtype):
+    for width in WIDTHS:
+        x = (rl.arange(width, dtype=dtype) * 0.37).sin() * 1.05
+        n = rl.arange(width).remainder(13) - 1
+        got = getattr(rl.special, name)(x, n.to(dtype))
+        want = [POLYNOMIALS[name](*pair) for pair in zip(x.tolist(), n.tolist())]
+        assert got.shape == x.shape and got.dtype == dtype
+        size = max([1.0, *map(abs, want)])
+        _close(got / size, [w / size for w in want], dtype)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", POLYNOMIALS)
+def test_polynomials_at_the_edges(name, dtype):
+    f = getattr(rl.special, name)
+    x = rl.tensor([1.0, -1.0, 0.0, math.inf, math.nan], dtype=dtype)
+    for n in (0, 1, 2, 7, 8):
+        _close(f(x[:3], n), [POLYNOMIALS[name](v, n) for v in (1.0, -1.0, 0.0)], dtype)
+    assert f(x, -1).tolist() == [0.0] * 5 and f(x, -0.5).tolist() == [1.0] * 5
+    assert f(x, math.nan).isnan().all() and f(x, 1e19).isnan().all()
+    assert f(x, 2.9)[:3].tolist() == f(x, 2)[:3].tolist()
+    assert f(x, 3)[4].isnan()
+    if name.startswith("hermite"):
+        assert f(x, 513).isnan().all()
+    elif name != "laguerre_polynomial_l":  # without that many steps
+        assert f(rl.full((5,), 3.0, dtype=dtype), 4e8).isfinite().sum() == 0
+
+
+def _bessel_by_integral(n, x):
+    """J_n(x), the mean of cos(n t - x sin t), by a rule that is exact to rounding."""
+    count = 400
+    steps = [math.pi * (k + 0.5) / count for k in range(count)]
+    return math.fsum(math.cos(n * t - x * math.sin(t)) for t in steps) / count
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("order", [0, 1])
+def test_bessel_functions_of_the_first_kind(order, dtype):
+    f = getattr(rl.special, f"bessel_j{order}")
+    for width, scale in [(w, s) for w in WIDTHS[1:12] for s in (0.1, 5.0, 90.0)]:
+        x = (rl.arange(width, dtype=dtype) * 0.71).cos() * scale
+        want = rl.tensor([_bessel_by_integral(order, v) for v in x.tolist()], dtype=rl.float64)
+        bound = 2e-7 if dtype == rl.float32 else 2e-15
+        assert ((f(x).double() - want).abs() <= bound).all()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_bessel_functions_have_their_wronskian(dtype):
+    # J_1 Y_0 - J_0 Y_1 = 2 / (pi x)
+    s = rl.special
+    for top in (2.0, 5.0, 8.0, 200.0, 1e6):
+        x = rl.linspace(top / 1030, top, 1030, dtype=dtype)
+        got = s.bessel_j1(x).double() * s.bessel_y0(x) - s.bessel_j0(x).double() * s.bessel_y1(x)
+        want = 2 / (math.pi * x.double())
+        bound = 1e-6 if dtype == rl.float32 else 1e-14
+        assert ((got - want).abs() <= bound * want).all()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_bessel_functions_at_the_edges(dtype):
+    s = rl.special
+    x = rl.tensor([0.0, -0.0, math.inf, -math.inf, math.nan, -2.0], dtype=dtype)
+    assert s.bessel_j0(x)[:4].tolist() == [1.0, 1.0, 0.0, 0.0]
+    assert s.bessel_j1(x)[:4].tolist() == [0.0, 0.0, 0.0, 0.0]
+    assert s.bessel_j1(x)[:2].signbit().tolist() == [False, True]
+    for y in (s.bessel_y0(x), s.bessel_y1(x)):
+        assert y[:3].tolist() == [-math.inf, -math.inf, 0.0] and y[3:].isnan().all()
+    assert s.bessel_j0(x)[4].isnan() and s.bessel_j1(x)[4].isnan()
+    # Huge arguments, which share a block with others.
+    huge = rl.tensor([1e15, 1.0, 3e9], dtype=rl.float64)
+    assert abs(s.bessel_j0(huge)[1] - 0.7651976865579666) < 1e-15
+    assert (s.bessel_j0(huge).abs() <= rl.sqrt(2 / (math.pi * huge))).all()
+    # Relative to itself near its zeros.
+    near = s.bessel_j0(rl.tensor([2.404825557695773], dtype=rl.float64))
+    assert abs(near.item()) < 2e-16
+
+
+@pytest.mark.parametrize("dtype", [rl.uint8, rl.int8, rl.int16, rl.int32, rl.int64])
+def test_divisors(dtype):
+    info = rl.iinfo(dtype)
+    edges = [0, 0, 1, info.max, info.max, info.min + 1, info.max // 2 + 1, 12, info.min]
+    for width in WIDTHS:
+        a = rl.arange(width).mul(7919).remainder(info.max).to(dtype)
+        b = rl.arange(width).mul(104729).remainder(info.max).add(info.min // 2).to(dtype)
+        if width > 16:
+            a[:9] = rl.tensor(edges, dtype=dtype)
+            b[:9] = rl.tensor(edges[::-1], dtype=dtype)
+        want = [math.gcd(*pair) for pair in zip(a.tolist(), b.tolist())]
+        wrapped = rl.tensor([w - 2 * (info.max + 1) * (w > info.max) for w in want])
+        assert rl.gcd(a, b).tolist() == wrapped.tolist()
+    a, b = rl.tensor([4, 0, 6, -8, 7]), rl.tensor([6, 5, 0, 12, 7])
+    assert rl.lcm(a, b).tolist() == [12, 0, 0, 24, 7]
+
+
+def test_gamma_gradients_do_not_depend_on_neighbours():
+    a = rl.tensor(
+        [0.1, 0.7, 3.0, 12.0, 15.0, 1e3, 1e11, 2.0, -1.0, math.nan] * 13, dtype=rl.float64
+    )
+    x = rl.tensor([0.01, 0.9, 5.0, 9.0, 25.0, 1e3, 1e11, 0.0, 1.0, 1.0] * 13, dtype=rl.float64)
+    for dtype in FLOATS:
+        p, q = a.to(dtype), x.to(dtype)
+        whole = rl._standard_gamma_grad(p, q)
+        apart = rl.cat([rl._standard_gamma_grad(p[i : i + 1], q[i : i + 1]) for i in range(len(p))])
+        assert rl.allclose(
+            whole, apart, rtol=1e-6 if dtype == rl.float32 else 1e-11, equal_nan=True
+        )
+    # dx/da = -(dP/da) / (dP/dx), by differences of P.
+    a, x = a[:6], x[:6]
+    h = a * 1e-5
+    moved = rl.special.gammainc(a + h, x) - rl.special.gammainc(a - h, x)
+    density = ((a - 1) * x.log() - x - rl.lgamma(a)).exp()
+    assert rl.allclose(rl._standard_gamma_grad(a, x), -moved / (2 * h) / density, rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.bfloat16, rl.float16])
+@pytest.mark.parametrize("dim", [0, 1, -1])
+def test_gradient_of_glu(dim, dtype):
+    x = rl.linspace(-9, 9, 6 * 10 * 3, dtype=rl.float64).view(6, 10, 3)[:, :, :2].to(dtype)
+    x.requires_grad_()
+    g = rl.ones_like(F.glu(x, dim)) * 0.75
+    (got,) = rl.autograd.grad(F.glu(x, dim), x, g)
+    (kept,) = rl.autograd.grad(F.glu(x, dim), x, g, create_graph=True)
+    wide = x.detach().double().requires_grad_()
+    a, b = wide.chunk(2, dim)
+    (want,) = rl.autograd.grad(a * b.sigmoid(), wide, g.double())
+    bound = {rl.float32: 1e-6, rl.float64: 1e-14, rl.bfloat16: 3e-2, rl.float16: 4e-3}[dtype]
+    assert rl.allclose(got.double(), want, rtol=bound, atol=bound) and rl.equal(got, kept)
+    assert got.dtype == dtype and got.shape == x.shape
+
+
+def test_second_gradients_of_glu_and_prelu():
+    x = rl.linspace(-3, 3, 24, dtype=rl.float64).view(2, 12).requires_grad_()
+    w = rl.linspace(0.1, 0.6, 12, dtype=rl.float64).requires_grad_()
+    assert rl.autograd.gradgradcheck(F.glu, (x,))
+    assert rl.autograd.gradgradcheck(F.prelu, (x, w))
+    rows = rl.func.vmap(rl.func.grad(lambda r: F.glu(r).sum()))(x.detach())
+    (whole,) = rl.autograd.grad(F.glu(x).sum(), x)
+    assert rl.allclose(rows, whole)
+    _, slope = rl.func.jvp(lambda v: F.glu(v), (x.detach(),), (rl.ones_like(x),))
+    a, b = x.detach().chunk(2, 1)
+    s = b.sigmoid()
+    assert rl.allclose(slope, s + a * s * (1 - s))
+
+
+def test_gradient_of_prelu():
+    for width in WIDTHS[1:]:
+        x = rl.linspace(-1, 1, width).requires_grad_()
+        w = rl.linspace(0.1, 0.9, width).requires_grad_()
+        gx, gw = rl.autograd.grad(rl.prelu(x.view(1, -1), w).sum(), (x, w))
+        below = x.detach() <= 0
+        assert rl.equal(gx, rl.where(below, w.detach(), 1.0))
+        assert rl.equal(gw, rl.where(below, x.detach(), 0.0))
+
+
+def test_gelu_in_double_is_precise_in_its_tail():
+    x = rl.linspace(-37, 37, 1031, dtype=rl.float64)
+    cdf = [0.5 * math.erfc(-v / math.sqrt(2)) for v in x.tolist()]
+    slope = [
+        c + v * math.exp(-0.5 * v * v) / math.sqrt(2 * math.pi) for c, v in zip(cdf, x.tolist())
+    ]
+    want = x * rl.tensor(cdf, dtype=rl.float64)
+    # In the tail, what erfc's argument loses by rounding is multiplied by its square.
+    assert rl.allclose(F.gelu(x), want, rtol=1e-12, atol=1e-305)
+    z = x.clone().requires_grad_()
+    (got,) = rl.autograd.grad(F.gelu(z).sum(), z)
+    assert rl.allclose(got, rl.tensor(slope, dtype=rl.float64), rtol=1e-11, atol=1e-16)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_logaddexp2(dtype):
+    for width in WIDTHS:
+        a = (rl.arange(width, dtype=dtype) * 0.9).sin() * 40
+        b = a.flip(0) * 0.5
+        want = [
+            max(p, q) + math.log1p(2 ** -abs(p - q)) / math.log(2)
+            for p, q in zip(a.tolist(), b.tolist())
+        ]
+        _close(rl.logaddexp2(a, b), want, dtype, 1e-2)
+    inf = math.inf
+    edge = rl.logaddexp2(rl.tensor([inf, -inf, inf, 1.0]), rl.tensor([inf, -inf, -inf, -inf]))
+    assert edge.tolist() == [inf, -inf, inf, 1.0]
+    assert rl.logaddexp2(rl.tensor([3, 3]), rl.tensor([3, 3])).tolist() == [4.0, 4.0]

@@ -9,6 +9,7 @@
 #include "kernels/parts.h"
 #include "kernels/transpose.h"
 #include "kernels/vectors.h"
+#include "scalar/lanes.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -17,6 +18,10 @@ namespace {
 template <class T>
 Vector<T> load_some(const T* from, int64_t n) {
   if (n >= kLanes<T>) return load_vector(from);
+#ifdef RL_HAS_LANES
+  if constexpr (std::is_same_v<T, float>)
+    return __builtin_bit_cast(Vector<T>, math::load_first(from, n));
+#endif
   Vector<T> v = {};
   __builtin_memcpy(&v, from, n * sizeof(T));
   return v;
@@ -24,6 +29,10 @@ Vector<T> load_some(const T* from, int64_t n) {
 template <class T>
 void store_some(T* to, Vector<T> v, int64_t n) {
   if (n >= kLanes<T>) return store_vector<T>(to, v);
+#ifdef RL_HAS_LANES
+  if constexpr (std::is_same_v<T, float>)
+    return math::store_first(to, __builtin_bit_cast(math::Lanes, v), n);
+#endif
   __builtin_memcpy(to, &v, n * sizeof(T));
 }
 

@@ -88,6 +88,7 @@ class Winograd {
     } else {
       for (int i = 0; i < stride_ * stride_; ++i) from_.push_back(plane_of(x, g, i));
     }
+    find_taps();
     high_ = (to_.images.size[0] + kOut - 1) / kOut;
     wide_ = (to_.images.size[1] + kOut - 1) / kOut;
     slivers_ = (to_.images.channels + kWidth<T> - 1) / kWidth<T>;
@@ -181,25 +182,26 @@ class Winograd {
       for (int64_t l = 0; l < lanes_from(given); ++l)
         v[l] = load_some(taps_at(given + l, taken) + i, taps() - i);
       transpose(v);
-      for (int64_t j = 0; j < L; ++j) store_vector<T>(to[i + j], v[j]);
+      for (int64_t j = 0; j < std::min(L, taps() - i); ++j) store_vector<T>(to[i + j], v[j]);
     }
   }
   void write_taps(int64_t given, int64_t taken, const Elements& from) const {
-    constexpr int64_t L = kLanes<T>;
-    for (int64_t i = 0; i < taps(); i += L) {
-      Vector<T> v[L];
-      for (int64_t j = 0; j < L; ++j) v[j] = load_vector(from[i + j]);
-      transpose(v);
-      for (int64_t l = 0; l < lanes_from(given); ++l)
-        store_some<T>(taps_at(given + l, taken) + i, v[l], taps() - i);
+    for (int64_t l = 0; l < lanes_from(given); ++l) {
+      T* to = taps_at(given + l, taken);
+      for (int64_t i = 0; i < taps(); ++i) to[i] = from[i][l];
     }
   }
   // The place of a plane's element among the taps, or -1 where the kernel has ended.
-  int64_t tap(int64_t plane, int64_t r, int64_t i) const {
-    int64_t parity = flip_ ? parity_ : plane;
+  int tap(int plane, int r, int i) const {
+    int parity = flip_ ? parity_ : plane;
     if (flip_) r = Taps - 1 - r, i = Taps - 1 - i;
     if (stride_ == 2) r = 2 * r + parity / 2, i = 2 * i + parity % 2;
-    return r < kernel_[0] && i < kernel_[1] ? r * kernel_[1] + i : -1;
+    return r < kernel_[0] && i < kernel_[1] ? r * static_cast<int>(kernel_[1]) + i : -1;
+  }
+  void find_taps() {
+    for (int p = 0; p < planes(); ++p)
+      for (int r = 0; r < Taps; ++r)
+        for (int i = 0; i < Taps; ++i) tap_[p][r][i] = tap(p, r, i);
   }
 
   // [point][plane's channel][lane] of a sliver.
@@ -218,7 +220,7 @@ class Winograd {
     transform_square<T, Taps, kIn>(
         [](const auto& in, auto& out) { At::kernel(in, out); },
         [&](int r, int i) {
-          int64_t at = tap(plane, r, i);
+          int at = tap_[plane][r][i];
           return at < 0 ? Vector<T>{} : load_vector(taps[at]);
         },
         [&](int r, int i, Vector<T> v) { store_vector<T>(to + (r * kIn + i) * kernel_step(), v); });
@@ -383,7 +385,7 @@ class Winograd {
         [](const auto& in, auto& out) { At::kernel_gradients(in, out); },
         [&](int r, int i) { return load_vector(sums + (r * kIn + i) * kernel_step()); },
         [&](int r, int i, Vector<T> v) {
-          int64_t at = tap(plane, r, i);
+          int at = tap_[plane][r][i];
           if (at >= 0) store_vector<T>(taps[at], v);
         });
   }
@@ -391,7 +393,7 @@ class Winograd {
   ConvPart part_;
   bool flip_;
   int64_t batch_, stride_, kernel_[2];
-  int parity_;
+  int parity_, tap_[4][Taps][Taps];
   std::vector<Plane<T>> from_;
   Plane<T> to_;
   T* w_;

@@ -40,17 +40,17 @@ static inline float pow_core(float a, float y) {
 // log2 of a positive finite double: f/(2+f) and its odd series with the first two terms in pairs.
 static inline Pair log2_pair(double a) {
   auto [k, f, biased] = split_log_any(a);
-  Pair d = exact_sum(2.0, f);
+  Pair d = ordered_sum(2.0, f);
   double inverse = 1.0 / d.hi, s_hi = f * inverse;
   Pair s = ordered_sum(s_hi, (fused(-s_hi, d.hi, f) - s_hi * d.lo) * inverse);
   Pair z = multiply(s, s);
   double q = z.hi * horner(z.hi, 0x1.9999999999b3p-2, 0x1.2492492457d47p-2, 0x1.c71c722d6a8ccp-3,
                            0x1.745ce9e13f84bp-3, 0x1.3b1eec87d4ebbp-3, 0x1.0f7fdc058747ap-3,
                            0x1.0e433cce2e43fp-3);
-  Pair c = add(Pair{0x1.5555555555555p-1, 0x1.5555555555555p-55}, q);
-  Pair w = add(multiply(z, c), 2.0);
+  Pair c = ordered_sum(0x1.5555555555555p-1, {q, 0x1.5555555555555p-55});
+  Pair w = ordered_sum(2.0, multiply(z, c));
   constexpr Pair kLog2e = {LogConst<double>::kLog2eHi, LogConst<double>::kLog2eLo};
-  return add(multiply(multiply(s, w), kLog2e), k);
+  return ordered_sum(k, multiply(multiply(s, w), kLog2e));
 }
 // 2^(t.hi + t.lo). Past the limits only the side matters, so the tail may be cut there.
 static inline double exp2_pair(Pair t) {

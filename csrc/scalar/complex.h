@@ -384,4 +384,23 @@ static inline void log_block(const Z* in, Z* out, long n) {
   for (long i = 0; i < n; ++i) out[i] = log(in[i]);
 }
 
+// sin(pi z) / (pi z), 1 at 0, as in trig.h. `in` may be `out`.
+template <class T>
+static inline void sinc_block(const Complex<T>* in, Complex<T>* out, long n) {
+  constexpr Complex<T> kPi = {T(0x1.921fb54442d18p+1), T(0)};
+  Complex<T> angles[kComplexPiece], sines[kComplexPiece];
+  for (long from = 0; from < n; from += kComplexPiece) {
+    const long count = n - from < kComplexPiece ? n - from : kComplexPiece;
+    for (long i = 0; i < count; ++i) angles[i] = in[from + i] * kPi;
+    sin_block(angles, sines, count);
+    for (long i = 0; i < count; ++i)
+      out[from + i] = angles[i] == Complex<T>{} ? Complex<T>{T(1), T(0)} : sines[i] / angles[i];
+  }
+}
+template <class T>
+static inline Complex<T> sinc(Complex<T> z) {
+  sinc_block(&z, &z, 1);
+  return z;
+}
+
 }  // namespace rl::math

@@ -31,9 +31,10 @@ static inline Pair multiply(Pair a, double b) {
   Pair p = exact_product(a.hi, b);
   return ordered_sum(p.hi, mad(a.lo, b, p.lo));
 }
-static inline Pair add(Pair a, double b) {
-  Pair s = exact_sum(a.hi, b);
-  return ordered_sum(s.hi, s.lo + a.lo);
+// a + b, for |a| >= |b.hi| or a = 0.
+static inline Pair ordered_sum(double a, Pair b) {
+  Pair s = ordered_sum(a, b.hi);
+  return ordered_sum(s.hi, s.lo + b.lo);
 }
 
 }  // namespace rl::math

@@ -40,17 +40,17 @@ static inline float pow_core(float a, float y) {
 // log2 of a positive finite double: f/(2+f) and its odd series with the first two terms in pairs.
 static inline Pair log2_pair(double a) {
   auto [k, f, biased] = split_log_any(a);
-  Pair d = exact_sum(2.0, f);
+  Pair d = ordered_sum(2.0, f);
   double inverse = 1.0 / d.hi, s_hi = f * inverse;
   Pair s = ordered_sum(s_hi, (fused(-s_hi, d.hi, f) - s_hi * d.lo) * inverse);
   Pair z = multiply(s, s);
   double q = z.hi * horner(z.hi, 0x1.9999999999b3p-2, 0x1.2492492457d47p-2, 0x1.c71c722d6a8ccp-3,
                            0x1.745ce9e13f84bp-3, 0x1.3b1eec87d4ebbp-3, 0x1.0f7fdc058747ap-3,
                            0x1.0e433cce2e43fp-3);
-  Pair c = add(Pair{0x1.5555555555555p-1, 0x1.5555555555555p-55}, q);
-  Pair w = add(multiply(z, c), 2.0);
+  Pair c = ordered_sum(0x1.5555555555555p-1, {q, 0x1.5555555555555p-55});
+  Pair w = ordered_sum(2.0, multiply(z, c));
   constexpr Pair kLog2e = {LogConst<double>::kLog2eHi, LogConst<double>::kLog2eLo};
-  return add(multiply(multiply(s, w), kLog2e), k);
+  return ordered_sum(k, multiply(multiply(s, w), kLog2e));
 }
 // 2^(t.hi + t.lo). Past the limits only the side matters, so the tail may be cut there.
 static inline double exp2_pair(Pair t) {
@@ -63,9 +63,30 @@ static inline double exp2_pair(Pair t) {
   Pair e = exp_series(head, tail);
   return times_power(e.hi + e.lo, to_bits(shifted));
 }
-static inline double pow_core(double a, double y) {
+static inline double pow_of_log(Pair log2, double y) {
   double exponent = limit_magnitude(y, 0x1p66);  // beyond, the power is 0, 1 or inf anyway
-  return exp2_pair(multiply(log2_pair(a), exponent));
+  return exp2_pair(multiply(log2, exponent));
+}
+static inline double pow_core(double a, double y) { return pow_of_log(log2_pair(a), y); }
+
+// The same of n numbers, at most kPowBlock, with exponent(i) for the one at i. In double by two
+// loops: processors look ahead over several elements of a short loop, over hardly one of both.
+constexpr long kPowBlock = 256;
+template <class Exponent>
+static inline void pow_cores(const float* x, Exponent exponent, float* out, long n) {
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) out[i] = pow_core(abs(x[i]), exponent(i));
+}
+template <class Exponent>
+static inline void pow_cores(const double* x, Exponent exponent, double* out, long n) {
+  double log[kPowBlock], log_lo[kPowBlock];
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) {
+    Pair l = log2_pair(abs(x[i]));
+    log[i] = l.hi, log_lo[i] = l.lo;
+  }
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) out[i] = pow_of_log({log[i], log_lo[i]}, exponent(i));
 }
 
 static inline float pow(float x, float y) { return pow_special(x, y, pow_core(abs(x), y)); }
@@ -102,7 +123,6 @@ static inline bool if_short_power(T y, F&& use) {
 
 // Powers of at most kPowBlock numbers with one exponent, finite and not 0; what the exponent alone
 // decides is decided once.
-constexpr long kPowBlock = 256;
 template <class T>
 static inline void pow_block_ordinary(const T* in, T y, T* out, long n) {
   const T at_zero = pow_special(T(0), y, T(0)), at_inf = pow_special(kInf<T>, y, T(0));
@@ -110,9 +130,10 @@ static inline void pow_block_ordinary(const T* in, T y, T* out, long n) {
   const auto odd = sign_bit(at_minus_one) & ~sign_bit(below);
   T exponents[kPowBlock];  // in memory: gcc does not vectorise this with a constant exponent
   for (long i = 0; i < n; ++i) exponents[i] = y;
+  pow_cores(in, [&](long i) { return exponents[i]; }, out, n);
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) {
-    T x = in[i], a = abs(x), v = pow_core(a, exponents[i]);
+    T x = in[i], a = abs(x), v = out[i];
     v = x < T(0) ? v + below : v;
     v = a == T(0) ? at_zero : a == kInf<T> ? at_inf : is_nan(x) ? x : v;
     out[i] = from_bits<T>(to_bits(v) ^ (sign_bit(x) & odd));
@@ -149,8 +170,9 @@ static inline void pow_block(const T* in, const T* y, T* out, long n) {
   for (long from = 0; from < n; from += kPowBlock) {
     const long count = n - from < kPowBlock ? n - from : kPowBlock;
     const T *x = in + from, *e = y + from;
+    pow_cores(x, [&](long i) { return e[i]; }, powers, count);
 #pragma GCC ivdep
-    for (long i = 0; i < count; ++i) powers[i] = pow(x[i], e[i]);
+    for (long i = 0; i < count; ++i) powers[i] = pow_special(x[i], e[i], powers[i]);
     int any_short = 0;  // likely ones; this loop vectorises
     for (long i = 0; i < count; ++i)
       any_short |= (abs(e[i]) <= T(3)) & (floor(2 * e[i]) == 2 * e[i]);

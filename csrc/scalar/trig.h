@@ -7,6 +7,8 @@
 // the product with 2/pi in 192-bit integers (Payne and Hanek 1983).
 #pragma once
 
+#include <concepts>
+
 #include "pair.h"
 
 namespace rl::math {
@@ -233,6 +235,26 @@ static inline void cos_block(const T* in, T* out, long n) {
 template <class T>
 static inline void tan_block(const T* in, T* out, long n) {
   map_angles(in, out, n, [](T x) { return tan_in_range(x); }, [](T x) { return tan(x); });
+}
+
+// sin(pi x) / (pi x), 1 at 0. The product is rounded before the sine is taken.
+template <std::floating_point T>
+static inline T sinc(T x) {
+  T angle = x * T(0x1.921fb54442d18p+1);
+  return angle == T(0) ? T(1) : sin(angle) / angle;
+}
+template <class T>
+static inline void sinc_block(const T* in, T* out, long n) {
+  constexpr long kPiece = 256;
+  constexpr T kPi = T(0x1.921fb54442d18p+1);
+  T angles[kPiece];
+  for (long from = 0; from < n; from += kPiece) {
+    const long count = n - from < kPiece ? n - from : kPiece;
+    for (long i = 0; i < count; ++i) angles[i] = in[from + i] * kPi;
+    map_angles(
+        angles, out + from, count, [](T x) { return x == T(0) ? T(1) : sin_in_range(x) / x; },
+        [](T x) { return x == T(0) ? T(1) : sin(x) / x; });
+  }
 }
 
 }  // namespace rl::math

@@ -174,10 +174,7 @@ def xlogy(self, other):
         tensor([0., 0.])
     """
     y = _as_tensor(other)
-    product = self * y.log()
-    return rl.where(
-        y.isnan(), y.to(product.dtype), rl.where(rl.eq(self, 0), rl.zeros_like(product), product)
-    )
+    return rl.where((self == 0) & (y == y), 0, self * y.log())
 
 
 def _log_unless_ignored(g, self, other):

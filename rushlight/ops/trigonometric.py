@@ -5,7 +5,6 @@ plane. As in arithmetic.py: one record here, one functor line in csrc/scalar/.
 import rushlight as rl
 from rushlight.ops._elementwise import conjugate, slope_of_output, unary
 from rushlight.ops._record import op, pointwise, to_float
-from rushlight.ops._rounding import rounded_once
 
 
 unary(
@@ -134,33 +133,6 @@ hypot.vjp(
 )
 
 
-@op("sinc(Tensor self) -> Tensor", at=("torch", "Tensor", "special"), inplace=True)
-def sinc(self):
-    """``sin(pi * self) / (pi * self)``, 1 at 0.
-
-    Example::
-
-        >>> rl.sinc(rl.tensor([0., 0.5]))
-        tensor([1.0000, 0.6366])
-    """
-    exact = self.is_floating_point() or self.is_complex()
-    return _sinc(self if exact else self.to(rl.get_default_dtype()))
-
-
-@op("_sinc(Tensor self) -> Tensor", at=("internal",), grad_name="SincBackward0")
-def _sinc(self):
-    """`sinc` of floating-point and complex numbers."""
-    return _sinc_value(self)
-
-
-@rounded_once
-def _sinc_value(x):
-    x = x * 3.141592653589793
-    zero = x == 0
-    safe = x.masked_fill(zero, 1)
-    return rl.where(zero, rl.ones_like(x), safe.sin() / safe)
-
-
 def _sinc_slope(g, self):
     x, square = self * 3.141592653589793, self * self * 3.141592653589793
     zero = square == 0
@@ -168,4 +140,10 @@ def _sinc_slope(g, self):
     return rl.where(zero, rl.zeros_like(g), g * conjugate(slope))
 
 
-_sinc.vjp(self=_sinc_slope)
+unary(
+    "sinc",
+    "``sin(pi * self) / (pi * self)``, 1 at 0.",
+    _sinc_slope,
+    example=("0., 0.5", "1.0000, 0.6366"),
+    at=("torch", "Tensor", "special"),
+)

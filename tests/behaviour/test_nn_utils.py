@@ -109,3 +109,24 @@ def test_stateless_call_leaves_the_module_alone():
 
 def test_skip_init_makes_the_right_shapes():
     assert utils.skip_init(nn.Linear, 3, 2).weight.shape == (2, 3)
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.bfloat16])
+def test_clip_grad_value_writes_to_the_gradients(dtype):
+    shapes = [(), (0,), (3,), (17, 5)]
+    params = [rl.nn.Parameter(rl.zeros(s, dtype=dtype)) for s in shapes]
+    for p in params:
+        p.grad = (rl.randn(p.shape[::-1]) * 3).to(dtype).permute(tuple(range(p.dim()))[::-1])
+    params[2].grad[:2] = rl.tensor([float("nan"), float("-inf")])
+    grads, before = [p.grad for p in params], [p.grad.tolist() for p in params]
+    versions = [g._version for g in grads]
+    rl.nn.utils.clip_grad_value_([*params, rl.nn.Parameter(rl.zeros(2))], 1.5)
+
+    def clipped(x):
+        if isinstance(x, list):
+            return [clipped(y) for y in x]
+        return min(max(x, -1.5), 1.5) if x == x else x
+
+    for p, g, old, version in zip(params, grads, before, versions, strict=True):
+        assert p.grad is g and g._version == version + 1
+        assert str(g.tolist()) == str(clipped(old))

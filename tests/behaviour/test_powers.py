@@ -56,3 +56,15 @@ def test_derivatives_of_a_power_are_powers(exponent):
     rl.testing.assert_close(first.detach(), exponent * x ** float(exponent - 1))
     slope = exponent * (exponent - 1)
     rl.testing.assert_close(second, slope * x ** float(exponent - 2))
+
+
+@pytest.mark.parametrize("n", [1, 3, 8, 9, 255, 256, 257, 520])
+def test_double_powers_to_the_last_bits(n):
+    x = rl.rand(n, dtype=rl.float64) * 40 - 2
+    y = rl.where(x < 0, rl.randn(n).mul(9).round().double(), rl.randn(n, dtype=rl.float64) * 99)
+    want = rl.tensor([power(a, b) for a, b in zip(x.tolist(), y.tolist())], dtype=rl.float64)
+    rl.testing.assert_close(x**y, want, rtol=3e-16, atol=0)
+    rl.testing.assert_close(rl.float_power(x, y), want, rtol=3e-16, atol=0)
+    positive = x.abs()
+    want = rl.tensor([power(a, 1.7) for a in positive.tolist()], dtype=rl.float64)
+    rl.testing.assert_close(positive**1.7, want, rtol=3e-16, atol=0)

@@ -242,3 +242,30 @@ def test_bessel_functions_of_floats(name):
         assert same and (math.isnan(value) or math.copysign(1, value) == math.copysign(1, want))
     tiny = rl.tensor([1e-30, 1e-45, 1e-10])
     assert rl.allclose(function(tiny), function(tiny.double()).float(), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.bfloat16])
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 33])
+def test_xlogy(n, dtype):
+    edges = [0.0, -0.0, 1.0, -2.0, 0.5, math.inf, -math.inf, math.nan, 3.0]
+    x = rl.tensor((edges * n)[-n:], dtype=dtype)[:, None]
+    y = rl.tensor(edges, dtype=dtype)
+
+    def one(a, b):
+        if a == 0 and b == b:
+            return 0.0
+        log = math.log(b) if b > 0 else -math.inf if b == 0 else math.nan
+        return a * log
+
+    def close(got, columns):
+        want = [[one(a, b) for b in columns] for (a,) in x.tolist()]
+        rl.testing.assert_close(got, rl.tensor(want, dtype=dtype), equal_nan=True)
+        zeros = got[(x == 0).expand_as(got) & ~got.isnan()]
+        assert not zeros.signbit().any()
+
+    close(rl.xlogy(x, y), y.tolist())
+    for b in edges:
+        close(rl.xlogy(x, b), [b])
+    assert str(rl.xlogy(0, y).tolist()) == str([math.nan if b != b else 0.0 for b in y.tolist()])
+    whole = rl.tensor([0, 3], dtype=rl.int64)
+    rl.testing.assert_close(rl.xlogy(whole, whole), rl.tensor([0.0, 3 * math.log(3)]))

@@ -13,7 +13,7 @@ __all__ = [
 
 def _grads(parameters):
     parameters = [parameters] if isinstance(parameters, rl.Tensor) else parameters
-    return [p.grad for p in parameters if p.grad is not None]
+    return [grad for p in parameters if (grad := p.grad) is not None]
 
 
 def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=None):
@@ -88,6 +88,7 @@ def clip_grad_norm(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False
 def clip_grad_value_(parameters, clip_value, foreach=None):
     """Clamp every gradient, in place, to [-clip_value, clip_value]."""
     bound = float(clip_value)
+    clamp = rl.ops.internal["clamp_functor"]  # a kernel, which `clamp_` has to choose first
     with rl.no_grad():
         for grad in _grads(parameters):
-            grad.clamp_(min=-bound, max=bound)
+            clamp(grad, -bound, bound, out=grad)

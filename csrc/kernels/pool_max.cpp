@@ -157,10 +157,10 @@ inline Span whole_windows(const PoolAxis& w) {
 }
 
 template <class T, class At>
-void fixed_row(const PoolPlan& p, const T* x, int64_t i, int64_t j, T* out, At index) {
+void fixed_row(const PoolPlan& p, Span whole, const T* x, int64_t i, int64_t j, T* out, At index) {
   const PoolAxis& w = p.axis[2];
   int64_t k = 0;
-  auto [first, last] = whole_windows(w);
+  const auto [first, last] = whole;
   if (last - first >= kLanes<T>) {
     for (; k < first; ++k) one_output(p, x, i, j, k, out, index);
     with_stride(w.stride,
@@ -388,7 +388,8 @@ template <class T, class At>
 void run_planes(const PoolPlan& p, const T* x, T* out, At index) {
   if (run_narrow(p, x, out, index)) return;
   const auto& [d, h, w] = p.axis;
-  bool rows = p.fixed && p.in_plane() < INT32_MAX;
+  const bool rows = p.fixed && p.in_plane() < INT32_MAX;
+  const Span whole = rows ? whole_windows(w) : Span{};
   parallel_for(p.planes, plane_grain(p.in_plane()), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n)
       for (int64_t i = 0; i < d.out; ++i)
@@ -396,7 +397,7 @@ void run_planes(const PoolPlan& p, const T* x, T* out, At index) {
           const T* from = x + n * p.in_plane();
           int64_t to = n * p.out_plane() + (i * h.out + j) * w.out;
           if (rows) {
-            fixed_row(p, from, i, j, out + to, index + to);
+            fixed_row(p, whole, from, i, j, out + to, index + to);
             continue;
           }
           for (int64_t k = 0; k < w.out; ++k) one_output(p, from, i, j, k, out + to, index + to);

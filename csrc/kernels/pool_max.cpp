@@ -1,7 +1,7 @@
-// Max pooling with indices, fixed and adaptive windows, and the scatter that is its gradient.
-// Compiled once per instruction-set level.
+// Max pooling with and without indices, fixed and adaptive windows, and the scatter that is its
+// gradient. Compiled once per instruction-set level.
 #include <limits>
-#include <tuple>
+#include <utility>
 
 #include "kernels/pool.h"
 #include "kernels/pool_channels.h"
@@ -19,6 +19,13 @@ template <class T>
 constexpr T kLowest = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity()
                                                   : std::numeric_limits<T>::lowest();
 
+// The kernels take an `index` of int64_t*, or of Nowhere if only the values are wanted.
+struct Nowhere {
+  Nowhere operator+(int64_t) const { return {}; }
+};
+inline void put(int64_t* index, int64_t i, int64_t at) { index[i] = at; }
+inline void put(Nowhere, int64_t, int64_t) {}
+
 // ---- outputs one by one
 // f(input number) over the window of output (i, j, k) of a plane.
 template <class F>
@@ -29,9 +36,8 @@ void each_input(const PoolPlan& p, int64_t i, int64_t j, int64_t k, F f) {
       for (int64_t c = w.start[k]; c < w.end[k]; c += w.step) f((a * h.in + b) * w.in + c);
 }
 
-template <class T>
-void one_output(const PoolPlan& p, const T* x, int64_t i, int64_t j, int64_t k, T* out,
-                int64_t* index) {
+template <class T, class At>
+void one_output(const PoolPlan& p, const T* x, int64_t i, int64_t j, int64_t k, T* out, At index) {
   const auto& [d, h, w] = p.axis;
   T best = kLowest<T>;
   int64_t at = (d.start[i] * h.in + h.start[j]) * w.in + w.start[k];
@@ -39,7 +45,7 @@ void one_output(const PoolPlan& p, const T* x, int64_t i, int64_t j, int64_t k, 
     if (x[here] > best || x[here] != x[here]) best = x[here], at = here;
   });
   out[k] = best;
-  index[k] = at;
+  put(index, k, at);
 }
 
 // ---- outputs of fixed windows, a vector at a time
@@ -58,6 +64,42 @@ void store_indices(int64_t* to, Vector<I> v) {
       store_vector<int64_t>(to + i * kLanes<int64_t>,
                             __builtin_convertvector(half[i], Vector<int64_t>));
   }
+}
+
+// Maxima so far, and where they are.
+template <class T, int Bytes = kVectorBytes>
+struct Best {
+  typename VectorOf<T, Bytes>::type value;
+  typename VectorOf<Index<T>, Bytes>::type at;
+
+  template <class At>
+  [[gnu::always_inline]] void take(decltype(value) v, decltype(at) here) {
+    if constexpr (std::is_same_v<At, Nowhere>) {
+      const auto larger = v > value ? v : value;
+      value = v != v ? v : larger;
+    } else {
+      const auto newer = (v > value) | (v != v);
+      value = newer ? v : value;
+      at = newer ? here : at;
+    }
+  }
+  // Of equals the first counts, of NaN the last; either may come first.
+  void join(const Best& b) {
+    auto nan = b.value != b.value;
+    auto take = (b.value > value) | ((b.value == value) & (b.at < at)) |
+                (nan & ((value == value) | (b.at > at)));
+    value = take ? b.value : value;
+    at = take ? b.at : at;
+  }
+};
+template <class T>
+void store_best(const Best<T>& b, T* out, int64_t* index) {
+  store_vector<T>(out, b.value);
+  store_indices<Index<T>>(index, b.at);
+}
+template <class T>
+void store_best(const Best<T>& b, T* out, Nowhere) {
+  store_vector<T>(out, b.value);
 }
 
 // Elements 0, stride, 2 stride, ... of x, of which none behind the last is read.
@@ -83,9 +125,9 @@ Vector<T> load_strided(const T* x, int64_t stride) {
 }
 
 // Outputs (i, j, k) to (i, j, last), at least a vector, none of whose windows leaves the row.
-template <class T, class Stride>
+template <class T, class Stride, class At>
 [[gnu::noinline]] void some_outputs(const PoolPlan& p, const T* x, int64_t i, int64_t j, int64_t k,
-                                    int64_t last, Stride stride, T* out, int64_t* index) {
+                                    int64_t last, Stride stride, T* out, At index) {
   using I = Index<T>;
   const auto& [d, h, w] = p.axis;
   I steps[kLanes<T>];
@@ -97,19 +139,15 @@ template <class T, class Stride>
     k = std::min(k, last - kLanes<T>);  // the last vector overlaps the one before it
     const int64_t begin = k * stride - w.pad;
     const Vector<I> first = lanes + static_cast<I>(begin);
-    Vector<I> at = first + static_cast<I>((from * height + top) * width);
-    Vector<T> best = Vector<T>{} + kLowest<T>;
+    Best<T> best{Vector<T>{} + kLowest<T>, first + static_cast<I>((from * height + top) * width)};
     for (int64_t a = from; a < to; a += d.step)
       for (int64_t b = top; b < bottom; b += h.step)
         for (int64_t c = 0; c < kernel; ++c) {
           int64_t here = (a * height + b) * width + c * w.step;
-          Vector<T> v = load_strided(x + here + begin, stride);
-          auto take = (v > best) | (v != v);
-          best = take ? v : best;
-          at = take ? first + static_cast<I>(here) : at;
+          best.template take<At>(load_strided(x + here + begin, stride),
+                                 first + static_cast<I>(here));
         }
-    store_vector<T>(out + k, best);
-    store_indices<I>(index + k, at);
+    store_best(best, out + k, index + k);
   }
 }
 
@@ -118,11 +156,11 @@ inline Span whole_windows(const PoolAxis& w) {
   return {inside(w, 0).first, inside(w, w.kernel - 1).last};
 }
 
-template <class T>
-void fixed_row(const PoolPlan& p, const T* x, int64_t i, int64_t j, T* out, int64_t* index) {
+template <class T, class At>
+void fixed_row(const PoolPlan& p, Span whole, const T* x, int64_t i, int64_t j, T* out, At index) {
   const PoolAxis& w = p.axis[2];
   int64_t k = 0;
-  auto [first, last] = whole_windows(w);
+  const auto [first, last] = whole;
   if (last - first >= kLanes<T>) {
     for (; k < first; ++k) one_output(p, x, i, j, k, out, index);
     with_stride(w.stride,
@@ -167,7 +205,8 @@ class LookedUp {
   int64_t planes() const { return planes_; }
 
   // The outputs of as many planes.
-  void run(const T* x, T* out, int64_t* index) const {
+  template <class At>
+  void run(const T* x, T* out, At index) const {
     for (int64_t o = 0; o < outputs_; o += kLanes<T>) {
       o = std::min(o, outputs_ - kLanes<T>);  // the last vector overlaps the one before it
       some(x, o, out, index);
@@ -190,20 +229,17 @@ class LookedUp {
           for (int64_t k = 0; k < w.out; ++k) at_.push_back(I(row + element(w, k, c)));
         }
   }
-  void some(const T* x, int64_t o, T* out, int64_t* index) const {
-    Vector<I> at = load_vector(at_.data() + o);
-    Vector<T> best = Vector<T>{} + kLowest<T>;
+  template <class At>
+  void some(const T* x, int64_t o, T* out, At index) const {
+    Best<T> best{Vector<T>{} + kLowest<T>, load_vector(at_.data() + o)};
     for (int64_t tap = 0; tap < taps_; ++tap) {
       const I* from = at_.data() + tap * outputs_ + o;
       T lanes[kLanes<T>];
       for (int l = 0; l < kLanes<T>; ++l) lanes[l] = x[from[l]];
-      Vector<T> v = load_vector(lanes);
-      auto take = (v > best) | (v != v);
-      best = take ? v : best;
-      at = take ? load_vector(from) : at;
+      best.template take<At>(load_vector(lanes), load_vector(from));
     }
-    store_vector<T>(out + o, best);
-    store_indices<I>(index + o, at - load_vector(base_.data() + o));
+    best.at -= load_vector(base_.data() + o);
+    store_best(best, out + o, index + o);
   }
 
   int64_t planes_, outputs_, taps_ = 1;
@@ -211,21 +247,6 @@ class LookedUp {
 };
 
 // ---- outputs of windows with many elements
-// Maxima so far, and where they are.
-template <class T, int Bytes = kVectorBytes>
-struct Best {
-  typename VectorOf<T, Bytes>::type value;
-  typename VectorOf<Index<T>, Bytes>::type at;
-
-  // Of equals the first counts, of NaN the last; either may come first.
-  void join(const Best& b) {
-    auto nan = b.value != b.value;
-    auto take = (b.value > value) | ((b.value == value) & (b.at < at)) |
-                (nan & ((value == value) | (b.at > at)));
-    value = take ? b.value : value;
-    at = take ? b.at : at;
-  }
-};
 template <class T, int Bytes>
 std::pair<T, int64_t> best_lane(const Best<T, Bytes>& b) {
   using Half = Best<T, Bytes / 2>;
@@ -258,19 +279,22 @@ class MaxByColumns {
     return taps > kFew && p.axis[2].step == 1 && p.in_plane() < INT32_MAX;
   }
   // The outputs of a plane at x, in an input that ends before `end`.
-  void plane(const T* x, const T* end, T* out, int64_t* index) {
+  template <class At>
+  void plane(const T* x, const T* end, T* out, At index) {
     const auto& [d, h, w] = p_.axis;
+    auto give = [&](int64_t k, std::pair<T, int64_t> best) {
+      out[k] = best.first;
+      put(index, k, best.second);
+    };
     for (int64_t i = 0; i < d.out; ++i)
-      for (int64_t j = 0; j < h.out; ++j, out += w.out, index += w.out) {
+      for (int64_t j = 0; j < h.out; ++j, out += w.out, index = index + w.out) {
         first_ = (d.start[i] * h.in + h.start[j]) * w.in;
         if (d.end[i] - d.start[i] <= d.step && h.end[j] - h.start[j] <= h.step) {
-          for (int64_t k = 0; k < w.out; ++k)
-            std::tie(out[k], index[k]) = run(x + first_, end, w.start[k], w.end[k]);
+          for (int64_t k = 0; k < w.out; ++k) give(k, run(x + first_, end, w.start[k], w.end[k]));
           continue;
         }
         columns(x, end, i, j);
-        for (int64_t k = 0; k < w.out; ++k)
-          std::tie(out[k], index[k]) = window(w.start[k], w.end[k]);
+        for (int64_t k = 0; k < w.out; ++k) give(k, window(w.start[k], w.end[k]));
       }
   }
 
@@ -282,10 +306,8 @@ class MaxByColumns {
       const Vector<I> column = lanes_ + static_cast<I>(c);
       Best<T> best{Vector<T>{} + kLowest<T>, column + static_cast<I>(first_)};
       each_row(p_, i, j, [&](int64_t row) {
-        const Vector<T> v = load_before(x + row * width + c, end);
-        auto take = (v > best.value) | (v != v);
-        best.value = take ? v : best.value;
-        best.at = take ? column + static_cast<I>(row * width) : best.at;
+        best.template take<int64_t*>(load_before(x + row * width + c, end),
+                                     column + static_cast<I>(row * width));
       });
       store_vector<T>(value_.data() + c, best.value);
       store_vector<I>(at_.data() + c, best.at);
@@ -300,9 +322,7 @@ class MaxByColumns {
       b = {Vector<T>{} + kLowest<T>, Vector<I>{} + static_cast<I>(first_ + begin)};
     const Vector<I> lanes = lanes_ + static_cast<I>(first_);
     auto take_some = [&](Best<T>& b, Vector<T> v, int64_t c) {
-      auto take = (v > b.value) | (v != v);
-      b.value = take ? v : b.value;
-      b.at = take ? lanes + static_cast<I>(c) : b.at;
+      b.template take<int64_t*>(v, lanes + static_cast<I>(c));
     };
     int64_t c = begin;
     for (; c + kTogether * V <= end; c += kTogether * V)
@@ -334,8 +354,8 @@ class MaxByColumns {
   int64_t first_ = 0;  // the first element of the rows at hand
 };
 
-template <class T>
-bool run_wide(const PoolPlan& p, const T* x, T* out, int64_t* index) {
+template <class T, class At>
+bool run_wide(const PoolPlan& p, const T* x, T* out, At index) {
   if (!MaxByColumns<T>::serves(p)) return false;
   parallel_for(p.planes, plane_grain(p.in_plane()), [&](int64_t n, int64_t end) {
     MaxByColumns<T> wide(p);
@@ -346,8 +366,8 @@ bool run_wide(const PoolPlan& p, const T* x, T* out, int64_t* index) {
   return true;
 }
 
-template <class T>
-bool run_narrow(const PoolPlan& p, const T* x, T* out, int64_t* index) {
+template <class T, class At>
+bool run_narrow(const PoolPlan& p, const T* x, T* out, At index) {
   Span row = p.fixed ? whole_windows(p.axis[2]) : Span{};
   if (row.last - row.first >= kLanes<T>) return false;
   if (run_wide(p, x, out, index)) return true;
@@ -364,11 +384,12 @@ bool run_narrow(const PoolPlan& p, const T* x, T* out, int64_t* index) {
   return true;
 }
 
-template <class T>
-void run_planes(const PoolPlan& p, const T* x, T* out, int64_t* index) {
+template <class T, class At>
+void run_planes(const PoolPlan& p, const T* x, T* out, At index) {
   if (run_narrow(p, x, out, index)) return;
   const auto& [d, h, w] = p.axis;
-  bool rows = p.fixed && p.in_plane() < INT32_MAX;
+  const bool rows = p.fixed && p.in_plane() < INT32_MAX;
+  const Span whole = rows ? whole_windows(w) : Span{};
   parallel_for(p.planes, plane_grain(p.in_plane()), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n)
       for (int64_t i = 0; i < d.out; ++i)
@@ -376,7 +397,7 @@ void run_planes(const PoolPlan& p, const T* x, T* out, int64_t* index) {
           const T* from = x + n * p.in_plane();
           int64_t to = n * p.out_plane() + (i * h.out + j) * w.out;
           if (rows) {
-            fixed_row(p, from, i, j, out + to, index + to);
+            fixed_row(p, whole, from, i, j, out + to, index + to);
             continue;
           }
           for (int64_t k = 0; k < w.out; ++k) one_output(p, from, i, j, k, out + to, index + to);
@@ -386,31 +407,24 @@ void run_planes(const PoolPlan& p, const T* x, T* out, int64_t* index) {
 
 // ---- channels last: lanes are channels
 // N vectors of the channels of output (i, j, k).
-template <int N, class T>
+template <int N, class T, class At>
 [[gnu::always_inline]] inline void some_channels(const PoolPlan& p, const T* x, int64_t channels,
                                                  int64_t i, int64_t j, int64_t k, T* out,
-                                                 int64_t* index) {
+                                                 At index) {
   using I = Index<T>;
   const auto& [d, h, w] = p.axis;
   const auto begin = static_cast<I>((d.start[i] * h.in + h.start[j]) * w.in + w.start[k]);
-  Vector<T> best[N];
-  Vector<I> at[N];
-  for (int v = 0; v < N; ++v) best[v] = Vector<T>{} + kLowest<T>, at[v] = Vector<I>{} + begin;
+  Best<T> best[N];
+  for (auto& b : best) b = {Vector<T>{} + kLowest<T>, Vector<I>{} + begin};
   each_input(p, i, j, k, [&](int64_t here) {
-    for (int v = 0; v < N; ++v) {
-      Vector<T> value = load_vector(x + here * channels + v * kLanes<T>);
-      auto take = (value > best[v]) | (value != value);
-      best[v] = take ? value : best[v];
-      at[v] = take ? Vector<I>{} + static_cast<I>(here) : at[v];
-    }
+    for (int v = 0; v < N; ++v)
+      best[v].template take<At>(load_vector(x + here * channels + v * kLanes<T>),
+                                Vector<I>{} + static_cast<I>(here));
   });
-  for (int v = 0; v < N; ++v) {
-    store_vector<T>(out + v * kLanes<T>, best[v]);
-    store_indices<I>(index + v * kLanes<T>, at[v]);
-  }
+  for (int v = 0; v < N; ++v) store_best(best[v], out + v * kLanes<T>, index + v * kLanes<T>);
 }
-template <class T>
-void run_last(const PoolPlan& p, const T* x, T* out, int64_t* index, int64_t channels) {
+template <class T, class At>
+void run_last(const PoolPlan& p, const T* x, T* out, At index, int64_t channels) {
   const auto& [d, h, w] = p.axis;
   const int64_t rows = d.out * h.out, plane = p.in_plane() * channels;
   const int64_t examples = p.planes / channels;
@@ -425,42 +439,54 @@ void run_last(const PoolPlan& p, const T* x, T* out, int64_t* index, int64_t cha
   });
 }
 
+template <bool kWhere>
 void run_max(Call& c, const PoolPlan& p) {
   Tensor& x = c.tensor(0);
-  Tensor &out = c.out(0), &index = c.out(1);
+  Tensor& out = c.out(0);
   if (!out.numel) return;
   DType compute = pool_dtype(x.dtype);
   const bool last = x.ndim == p.dims + 2 && is_channels_last(x) && p.in_plane() < INT32_MAX &&
                     x.size(1) * item_size(compute) >= kVectorBytes;
   Ref<Tensor> in = in_order(x, compute, last), to = target_in_order(out, compute, last);
-  Ref<Tensor> at = target_in_order(index, DType::I64, last);
-  {
+  auto run = [&](auto at) {
     Unlocked unlocked(x.numel);
     pool_dispatch(compute, [&]<class T>() {
-      if (last) return run_last(p, in->data<T>(), to->data<T>(), at->data<int64_t>(), x.size(1));
-      run_planes(p, in->data<T>(), to->data<T>(), at->data<int64_t>());
+      if (last) return run_last(p, in->data<T>(), to->data<T>(), at, x.size(1));
+      run_planes(p, in->data<T>(), to->data<T>(), at);
     });
+  };
+  if constexpr (kWhere) {
+    Ref<Tensor> at = target_in_order(c.out(1), DType::I64, last);
+    run(at->data<int64_t>());
+    if (at.get() != &c.out(1)) copy_into(c.out(1), *at);
+  } else {
+    run(Nowhere());
   }
   if (to.get() != &out) copy_into(out, *to);
-  if (at.get() != &index) copy_into(index, *at);
 }
 
-// _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode) -> (values, indices)
+// _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode) -> (values, indices), and
+// _max_pool_values(the same) -> values
 PoolPlan max_plan(const Call& c) {
   PoolWindows w{c.ints(1), c.ints(2), c.ints(3), c.ints(4), c.flag(5)};
   return fixed_plan(c, c.tensor(0).sizes(), w, static_cast<int>(w.kernel.size()));
 }
+template <bool kWhere>
 void add_max_outs(Call& c, PoolPlan p) {
   check_pool_dtype(c, c.tensor(0).dtype);
   SizeVec sizes = pooled_sizes(c.tensor(0), p);
   keep_layout(c.tensor(0), c.add_out(sizes, c.tensor(0).dtype));
-  keep_layout(c.tensor(0), c.add_out(sizes, DType::I64));
+  if constexpr (kWhere) keep_layout(c.tensor(0), c.add_out(sizes, DType::I64));
 }
+template <bool kWhere>
 void max_infer(Call& c) {
   check_pool_input(c, c.tensor(0), static_cast<int>(c.ints(1).size()));
-  add_max_outs(c, max_plan(c));
+  add_max_outs<kWhere>(c, max_plan(c));
 }
-void max_run(Call& c) { run_max(c, max_plan(c)); }
+template <bool kWhere>
+void max_run(Call& c) {
+  run_max<kWhere>(c, max_plan(c));
+}
 
 // _adaptive_max_pool(input, output_size) -> (values, indices)
 PoolPlan adaptive_max_plan(const Call& c) {
@@ -470,9 +496,9 @@ void adaptive_infer(Call& c) {
   check_pool_input(c, c.tensor(0), static_cast<int>(c.ints(1).size()));
   for (int64_t s : c.ints(1))
     RL_CHECK(s >= 0, c.op, ": output sizes must be non-negative, got ", c.ints(1));
-  add_max_outs(c, adaptive_max_plan(c));
+  add_max_outs<true>(c, adaptive_max_plan(c));
 }
-void adaptive_run(Call& c) { run_max(c, adaptive_max_plan(c)); }
+void adaptive_run(Call& c) { run_max<true>(c, adaptive_max_plan(c)); }
 
 // _pool_scatter(grad, indices, size): adds each gradient to the cell of its plane it came from.
 void scatter_infer(Call& c) {
@@ -528,7 +554,8 @@ void scatter_run(Call& c) {
   if (sum.get() != &out) copy_into(out, *sum);
 }
 
-RL_ISA_KERNEL("_max_pool", max_infer, max_run);
+RL_ISA_KERNEL("_max_pool", max_infer<true>, max_run<true>);
+RL_ISA_KERNEL("_max_pool_values", max_infer<false>, max_run<false>);
 RL_ISA_KERNEL("_adaptive_max_pool", adaptive_infer, adaptive_run);
 RL_ISA_KERNEL("_pool_scatter", scatter_infer, scatter_run);
 

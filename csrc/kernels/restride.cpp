@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "plan/copy.h"
+#include "plan/parallel.h"
 
 namespace rl {
 namespace {
@@ -70,15 +71,88 @@ T share(T v, int64_t n) {
     return static_cast<T>(v / static_cast<T>(n));
 }
 
+// Do positions in the line tell the index along dimension d, whatever the other indices are?
+bool is_apart(const Geometry& g, size_t d) {
+  const int64_t stride = g.strides[d];
+  int64_t below = 0;
+  for (size_t e = 0; e < g.sizes.size(); ++e) {
+    if (e == d || g.sizes[e] == 1) continue;
+    if (g.strides[e] < 0 || stride <= 0) return false;
+    if (g.strides[e] % (stride * g.sizes[d])) below += (g.sizes[e] - 1) * g.strides[e];
+  }
+  return below < stride;
+}
+
+struct Step {
+  int64_t size, to, from;  // strides in the line, and among the values
+};
+using Steps = std::vector<Step>;
+
+template <class T>
+void add_along(const Step& s, const T* from, T* to) {
+  for (int64_t i = 0; i < s.size; ++i) to[i * s.to] = sum(to[i * s.to], from[i * s.from]);
+}
+// Windows that follow each other. Of values for one cell, those of earlier windows are further
+// behind in them: all last values come first, then all before them, as sums of neighbours need not
+// wait for each other then.
+template <class T>
+void add_windows(Step windows, const Step& window, const T* from, T* to) {
+  constexpr int64_t kCached = 512;
+  if (windows.size <= window.size || windows.to <= 0 || window.to <= 0) {
+    for (int64_t i = 0; i < windows.size; ++i)
+      add_along(window, from + i * windows.from, to + i * windows.to);
+    return;
+  }
+  for (int64_t left = windows.size; left > 0; left -= kCached) {
+    windows.size = std::min(left, kCached);
+    for (int64_t k = window.size; k-- > 0;)
+      add_along(windows, from + k * window.from, to + k * window.to);
+    from += windows.size * windows.from, to += windows.size * windows.to;
+  }
+}
+template <class T>
+void add_steps(const Step* s, const Step* end, const T* from, T* to) {
+  if (end - s > 2) {
+    for (int64_t i = 0; i < s->size; ++i) add_steps(s + 1, end, from + i * s->from, to + i * s->to);
+    return;
+  }
+  add_windows(end - s == 2 ? *s : Step{1, 0, 0}, end[-1], from, to);
+}
+
+// Adds in the row-major order of the values, as far as they meet: a dimension that keeps them apart
+// may be divided, and be walked along last where the line has its elements closest.
+template <class T>
+void add_values(const Geometry& g, const T* from, T* to) {
+  constexpr int64_t kGrain = 1 << 14;
+  Steps steps;
+  int64_t count = 1;
+  size_t apart = g.sizes.size();
+  for (size_t d = g.sizes.size(); d-- > 0; count *= g.sizes[d]) {
+    steps.insert(steps.begin(), {g.sizes[d], g.strides[d], count});
+    const bool larger = apart == g.sizes.size() || g.sizes[d] > g.sizes[apart];
+    if (larger && is_apart(g, d)) apart = d;
+  }
+  if (apart == g.sizes.size())
+    return add_steps(steps.data(), steps.data() + steps.size(), from, to);
+  const Step divided = steps[apart];
+  steps.erase(steps.begin() + static_cast<int64_t>(apart));
+  const bool closest = !steps.empty() && divided.to < steps.back().to;
+  const auto place = steps.insert(closest ? steps.end() : steps.begin(), divided) - steps.begin();
+  const int64_t grain = std::max<int64_t>(1, kGrain / (count / divided.size));
+  parallel_for(divided.size, grain, [&](int64_t begin, int64_t end) {
+    Steps part = steps;
+    part[static_cast<size_t>(place)].size = end - begin;
+    add_steps(part.data(), part.data() + part.size(), from + begin * divided.from,
+              to + begin * divided.to);
+  });
+}
+
 void add_onto(Tensor& line, const Tensor& x, const Geometry& g, int64_t low) {
   Ref<Tensor> spot = place(line, g, low);
   if (!may_overlap_itself(*spot)) return copy_into(*spot, x);
   Ref<Tensor> dense = contiguous(x);
-  dispatch(line.dtype, [&]<class T>() {
-    T* to = line.data<T>();
-    const T* from = dense->data<T>();
-    for_each_position(g, low, [&](int64_t pos, int64_t i) { to[pos] = sum(to[pos], from[i]); });
-  });
+  dispatch(line.dtype,
+           [&]<class T>() { add_values(g, dense->data<T>(), line.data<T>() + (g.offset - low)); });
 }
 
 void divide_by_count(Tensor& line, const Geometry& g, int64_t low) {

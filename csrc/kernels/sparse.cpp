@@ -70,6 +70,28 @@ void coo_dense_infer(Call& c) {
   checked_numel(size);
   c.add_out(size, values.dtype);
 }
+// Element i of the values, each of `width`, is added to one of the cells. Every part of the result
+// takes its elements in their order, so that sums do not depend on the parts.
+template <class T, class Width>
+void add_to_zeros(const std::vector<int64_t>& at, Width width, const T* values, int64_t cells,
+                  T* to) {
+  constexpr int64_t kGrain = 1 << 15, kCached = 1 << 12;
+  const bool sorted = std::ranges::is_sorted(at);
+  parallel_for(cells, std::max<int64_t>(1, kGrain / width), [&](int64_t begin, int64_t last) {
+    // Where elements come by cell, they are added while the zeros are near.
+    const int64_t step = sorted ? std::max<int64_t>(1, kCached / width) : last - begin;
+    auto next = sorted ? std::ranges::lower_bound(at, begin) : at.begin();
+    for (; begin < last; begin += step) {
+      const int64_t end = std::min(begin + step, last);
+      std::fill_n(to + begin * width, (end - begin) * width, T{});
+      for (; next != at.end() && (!sorted || *next < end); ++next) {
+        if (*next < begin || *next >= end) continue;
+        const T* v = values + (next - at.begin()) * width;
+        for (int64_t k = 0; k < width; ++k) to[*next * width + k] += v[k];
+      }
+    }
+  });
+}
 void coo_dense_run(Call& c) {
   Tensor& out = c.out(0);
   Ref<Tensor> indices = contiguous(c.tensor(0)), values = contiguous(c.tensor(1));
@@ -77,16 +99,16 @@ void coo_dense_run(Call& c) {
   const auto* index = indices->data<int64_t>();
   for (int64_t d = 0; d < dims; ++d)
     require_within(index + d * n, n, out.size(static_cast<int>(d)));
+  if (!out.numel) return;
+  const int64_t width = dims ? out.stride(static_cast<int>(dims) - 1) : out.numel;
+  std::vector<int64_t> cells(n);
+  for (int64_t d = 0; d < dims; ++d) {
+    const int64_t cells_apart = out.stride(static_cast<int>(d)) / width;
+    for (int64_t i = 0; i < n; ++i) cells[i] += index[d * n + i] * cells_apart;
+  }
   auto run = [&]<class T>(T* to) {
-    std::fill_n(to, out.numel, T{});
-    if (!values->numel) return;
-    const int64_t width = values->numel / n;
-    const T* v = values->data<T>();
-    for (int64_t i = 0; i < n; ++i, v += width) {
-      int64_t at = 0;
-      for (int64_t d = 0; d < dims; ++d) at += index[d * n + i] * out.stride(static_cast<int>(d));
-      for (int64_t k = 0; k < width; ++k) to[at + k] += v[k];
-    }
+    auto add = [&](auto w) { add_to_zeros(cells, w, values->data<T>(), out.numel / width, to); };
+    width == 1 ? add(std::integral_constant<int64_t, 1>()) : add(width);
   };
   Unlocked unlocked(out.numel + values->numel);
   out.dtype == DType::F32 ? run(out.data<float>()) : run(out.data<double>());

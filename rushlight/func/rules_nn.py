@@ -49,7 +49,7 @@ def _conv_weight(batch, g, x, size, *rest):
     return _unfold(batch.run(g, x, size, *rest[:-1], rest[-1] * batch.size), batch.size, 0)
 
 
-@rule("_max_pool", "_avg_pool", "_adaptive_max_pool", "_adaptive_avg_pool")
+@rule("_max_pool", "_max_pool_values", "_avg_pool", "_adaptive_max_pool", "_adaptive_avg_pool")
 def _pool(batch, x, *rest):
     if x.dim() - 2 == len(rest[0]):
         return batch.run(x, *rest)

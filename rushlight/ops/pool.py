@@ -40,9 +40,13 @@ def _as_laid(g, input):
 
 
 # ---- native pieces
+_WINDOWS = (
+    "(Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode)"
+)
+
+
 @op(
-    "_max_pool(Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation, "
-    "bool ceil_mode) -> (Tensor values, Tensor indices)",
+    f"_max_pool{_WINDOWS} -> (Tensor values, Tensor indices)",
     at=("internal",),
     grad_name=_by_dims("MaxPool{}DWithIndicesBackward0"),
 )
@@ -54,6 +58,28 @@ def _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode):
 _max_pool.vjp(
     input=lambda g_values, indices, input, kernel_size: attached(
         _pool_scatter(g_values, indices.detach(), input.shape[-len(kernel_size) :]), input
+    )
+)
+
+
+@op(
+    f"_max_pool_values{_WINDOWS} -> Tensor",
+    at=("internal",),
+    grad_name=_by_dims("MaxPool{}DWithIndicesBackward0"),
+)
+def _max_pool_values(input, kernel_size, stride, padding, dilation, ceil_mode):
+    """Maxima of windows alone: for inputs without a gradient, which would need the indices."""
+    ...
+
+
+_max_pool_values.vjp(
+    input=lambda g, input, kernel_size, stride, padding, dilation, ceil_mode: attached(
+        _pool_scatter(
+            g,
+            _max_pool(input.detach(), kernel_size, stride, padding, dilation, ceil_mode)[1],
+            input.shape[-len(kernel_size) :],
+        ),
+        input,
     )
 )
 
@@ -194,6 +220,8 @@ def _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_
         name, dims, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation
     )
     kernel = kernel * dims if len(kernel) == 1 else kernel
+    if not (return_indices or (input.requires_grad and rl.is_grad_enabled())):
+        return _max_pool_values(input, kernel, stride, padding, dilation, ceil_mode)
     values, indices = _max_pool(input, kernel, stride, padding, dilation, ceil_mode)
     return (values, indices) if return_indices else values
 

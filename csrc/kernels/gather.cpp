@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/line_starts.h"
+#include "kernels/masks.h"
 #include "plan/stream.h"
 
 namespace rl {
@@ -176,12 +177,6 @@ void take_run(Call& c) {
 }
 
 // --- masked_select(self, mask): self and mask broadcast together
-int64_t count_true(const bool* m, int64_t n) {
-  int64_t total = 0;
-  for (int64_t i = 0; i < n; ++i) total += m[i];
-  return total;
-}
-
 Ref<Tensor> broadcast_to(const Tensor& t, Sizes sizes) {
   if (t.sizes().size() == sizes.size() && std::equal(sizes.begin(), sizes.end(), t.sizes_))
     return contiguous(t);
@@ -195,8 +190,8 @@ void masked_select_run(Call& c) {
            c.tensor(1).dtype);
   SizeVec sizes = broadcast_sizes(c.tensor(0).sizes(), c.tensor(1).sizes());
   Ref<Tensor> t = broadcast_to(c.tensor(0), sizes), mask = broadcast_to(c.tensor(1), sizes);
-  auto* m = mask->data<bool>();
-  Ref<Tensor> out = empty(SizeVec{count_true(m, mask->numel)}, t->dtype);
+  const uint8_t* m = mask_bytes(*mask);
+  Ref<Tensor> out = empty(SizeVec{count_true(*mask)}, t->dtype);
   {
     Unlocked unlocked(t->numel);
     with_size(item_size(t->dtype), [&]<class U>() {
@@ -204,7 +199,7 @@ void masked_select_run(Call& c) {
       U *to = out->data<U>(), *end = to + out->numel;
       for (int64_t i = 0; to != end; ++i) {
         *to = x[i];  // overwritten by the next element unless the mask keeps it
-        to += m[i];
+        to += m[i] != 0;
       }
     });
   }
@@ -215,7 +210,7 @@ void masked_select_run(Call& c) {
 // Writes the positions of true elements to `to` until `end`. `Dims` is their number, 0 if unknown.
 template <int Dims>
 void write_positions(const Tensor& t, int64_t* to, const int64_t* end) {
-  const bool* m = t.data<bool>();
+  const uint8_t* m = mask_bytes(t);
   const int64_t dims = Dims ? Dims : t.ndim, width = t.ndim ? t.size(t.ndim - 1) : 1;
   int64_t prefix[kMaxDims];
   for (int64_t row = 0; to != end; ++row, m += width) {
@@ -231,7 +226,7 @@ void write_positions(const Tensor& t, int64_t* to, const int64_t* end) {
 }
 void nonzero_run(Call& c) {
   Ref<Tensor> t = contiguous_as(c.tensor(0), DType::Bool);
-  Ref<Tensor> out = empty(SizeVec{count_true(t->data<bool>(), t->numel), t->ndim}, DType::I64);
+  Ref<Tensor> out = empty(SizeVec{count_true(*t), t->ndim}, DType::I64);
   auto* to = out->data<int64_t>();
   Unlocked unlocked(t->numel);
   if (t->ndim > 0) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/masks.h"
 #include "plan/copy.h"
 #include "plan/parallel.h"
 
@@ -18,17 +19,6 @@ struct Plan {
 
 bool is_mask(const Tensor& t) { return t.dtype == DType::Bool || t.dtype == DType::U8; }
 
-int64_t count_true(const Tensor& dense) {
-  auto* p = static_cast<const uint8_t*>(dense.raw());
-  int64_t n = 0;
-  for (int64_t i = 0; i < dense.numel;) {
-    uint8_t part = 0;  // adding bytes vectorises best
-    for (int64_t end = std::min(i + 255, dense.numel); i < end; ++i) part += p[i] != 0;
-    n += part;
-  }
-  return n;
-}
-
 // The coordinates of the true elements, one int64 vector per dimension of the mask.
 void add_mask(const Tensor& mask, std::vector<Ref<Tensor>>& by_dim) {
   RL_CHECK(!mask.is_meta(), "index: a mask on the meta device has no known number of elements");
@@ -40,7 +30,7 @@ void add_mask(const Tensor& mask, std::vector<Ref<Tensor>>& by_dim) {
     by_dim.push_back(empty(Sizes(&n, 1), DType::I64));
     at[d] = by_dim[first + d]->data<int64_t>();
   }
-  auto* p = static_cast<const uint8_t*>(dense->raw());
+  const uint8_t* p = mask_bytes(*dense);
   int last = mask.ndim - 1;
   int64_t width = mask.size(last), prefix[kMaxDims];
   for (int64_t row = 0, k = 0; k < n; ++row, p += width) {
@@ -63,7 +53,7 @@ const Tensor* whole_mask(const Tensor& self, std::span<Tensor* const> given) {
 template <class T>
 void keep_true(const Tensor& self, const Tensor& mask, Tensor& out) {
   auto* from = static_cast<const T*>(self.raw());
-  auto* p = static_cast<const uint8_t*>(mask.raw());
+  const uint8_t* p = mask_bytes(mask);
   T *to = static_cast<T*>(out.raw()), *end = to + out.numel;
   for (int64_t i = 0; to != end; ++i) {
     *to = from[i];

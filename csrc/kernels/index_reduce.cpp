@@ -6,6 +6,7 @@
 
 #include "kernels/combine.h"
 #include "kernels/line_starts.h"
+#include "kernels/masks.h"
 #include "plan/pointwise.h"
 
 namespace rl {
@@ -424,9 +425,8 @@ void masked_scatter_run(Call& c) {
   Ref<Tensor> mask = empty(out.sizes(), DType::Bool), source = contiguous(c.tensor(2));
   copy_into(*mask, c.tensor(1));
   Unlocked unlocked(out.numel);
-  const bool* m = mask->data<bool>();
-  int64_t places = 0;
-  for (int64_t i = 0; i < out.numel; ++i) places += m[i];
+  const uint8_t* m = mask_bytes(*mask);
+  const int64_t places = count_true(*mask);
   RL_CHECK(places <= source->numel, "masked_scatter: expected source to have at least as many ",
            "elements as the mask has true values, got ", source->numel);
   with_size(item_size(out.dtype), [&]<class U>() {
@@ -434,8 +434,8 @@ void masked_scatter_run(Call& c) {
     const U *s = source->data<U>(), *end = s + places;
     for (int64_t i = 0; s != end; ++i) {  // no branch could foresee the mask
       const U* const from[] = {x + i, s};
-      x[i] = *from[m[i]];
-      s += m[i];
+      x[i] = *from[m[i] != 0];
+      s += m[i] != 0;
     }
   });
 }

@@ -250,3 +250,12 @@ def test_values_put_where_they_are_read(threads):
     for wrong in (4, -5):
         with pytest.raises(IndexError, match=f"index {wrong} is out of bounds"):
             x.index_put_((rl.tensor([0, wrong]),), rl.zeros(2, 3))
+
+
+def test_masks_of_bytes_beyond_one():
+    mask = rl.tensor([2, 0, 1, 255] * 50, dtype=rl.uint8).view(rl.bool)
+    plain = rl.tensor([True, False, True, True] * 50)
+    x, source = rl.zeros(200), rl.arange(1.0, 1001.0)
+    assert rl.equal(x.masked_scatter(mask, source), x.masked_scatter(plain, source))
+    for chosen in (rl.masked_select, lambda t, m: t[m], lambda t, m: m.nonzero()):
+        assert rl.equal(chosen(source[:200], mask), chosen(source[:200], plain))

@@ -4,7 +4,6 @@
 #include "kernels/conv.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/gemm.h"
 #include "kernels/layouts.h"

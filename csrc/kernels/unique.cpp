@@ -102,7 +102,7 @@ bool unique_by_table(Call& c, const Tensor& x) {
   return true;
 }
 
-// _unique(self, inverse, counts): what is not asked for stays empty, or does not.
+// _unique(self, inverse, counts): what is not asked for may stay empty.
 void unique_run(Call& c) {
   Ref<Tensor> x = contiguous(c.tensor(0));
   const bool done = dispatch(x->dtype, [&]<class T>() {

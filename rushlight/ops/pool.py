@@ -55,9 +55,14 @@ def _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode):
     ...
 
 
+def _to_maxima(g, indices, input, kernel_size):
+    """The gradient of maxima, put where they were found."""
+    return attached(_pool_scatter(g, indices.detach(), input.shape[-len(kernel_size) :]), input)
+
+
 _max_pool.vjp(
-    input=lambda g_values, indices, input, kernel_size: attached(
-        _pool_scatter(g_values, indices.detach(), input.shape[-len(kernel_size) :]), input
+    input=lambda g_values, indices, input, kernel_size: _to_maxima(
+        g_values, indices, input, kernel_size
     )
 )
 
@@ -73,13 +78,11 @@ def _max_pool_values(input, kernel_size, stride, padding, dilation, ceil_mode):
 
 
 _max_pool_values.vjp(
-    input=lambda g, input, kernel_size, stride, padding, dilation, ceil_mode: attached(
-        _pool_scatter(
-            g,
-            _max_pool(input.detach(), kernel_size, stride, padding, dilation, ceil_mode)[1],
-            input.shape[-len(kernel_size) :],
-        ),
+    input=lambda g, input, kernel_size, stride, padding, dilation, ceil_mode: _to_maxima(
+        g,
+        _max_pool(input.detach(), kernel_size, stride, padding, dilation, ceil_mode)[1],
         input,
+        kernel_size,
     )
 )
 

@@ -2,7 +2,6 @@
 // allocator, or from outside (NumPy, DLPack, a mapped file) with a function that frees them.
 // Storages are made and destroyed under the interpreter lock, as tensors are.
 #pragma once
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -10,7 +9,7 @@
 namespace rl {
 
 struct Storage {
-  std::atomic<int32_t> refcount{1};
+  int32_t refcount = 1;
   uint32_t version = 0;  // bumped by in-place operations; see Tensor::version
   void* data = nullptr;  // null on the meta device and when empty
   size_t nbytes = 0;
@@ -29,11 +28,10 @@ void resize_storage(Storage& s, size_t nbytes);  // keeps the bytes that fit; ne
 void move_to_shared(Storage& to, Storage& from);
 void destroy_storage(Storage* s) noexcept;
 
-inline void retain(Storage* s) { s->refcount.fetch_add(1, std::memory_order_relaxed); }
-inline void release(Storage* s) noexcept {  // the last owner need not tell anybody
-  if (s->refcount.load(std::memory_order_acquire) == 1 ||
-      s->refcount.fetch_sub(1, std::memory_order_acq_rel) == 1)
-    destroy_storage(s);
+// Both under the interpreter lock, too: an atomic count would be a tenth of a view's cost.
+inline void retain(Storage* s) { ++s->refcount; }
+inline void release(Storage* s) noexcept {
+  if (--s->refcount == 0) destroy_storage(s);
 }
 
 }  // namespace rl

@@ -29,12 +29,8 @@ void reserve_dims(Tensor& t, size_t n) {
 }
 
 void fill_contiguous(Tensor& t, Sizes sizes, int64_t numel) {  // room for the sizes is there
-  int64_t step = 1;
-  for (size_t i = sizes.size(); i-- > 0;) {
-    t.sizes_[i] = sizes[i];
-    t.strides_[i] = step;
-    step *= std::max<int64_t>(sizes[i], 1);
-  }
+  std::copy(sizes.begin(), sizes.end(), t.sizes_);
+  set_contiguous_strides(t.strides_, sizes);
   t.numel = numel;
   t.contiguous = true;
 }
@@ -98,15 +94,16 @@ void free_geometry(Tensor& t) noexcept {
   t.sizes_ = nullptr;
 }
 
+// The arguments may point into t's own arrays, which other numbers of dimensions do without.
+[[gnu::noinline]] static void set_other_geometry(Tensor& t, Sizes sizes, Sizes strides) {
+  SizeVec kept_sizes(sizes.begin(), sizes.end()), kept_strides(strides.begin(), strides.end());
+  reserve_dims(t, sizes.size());
+  set_geometry(t, kept_sizes, kept_strides);
+}
+
 void set_geometry(Tensor& t, Sizes sizes, Sizes strides) {
-  SizeVec kept;  // the arguments may point into t's own arrays
-  if (t.sizes_ && sizes.size() != t.ndim) {
-    kept.assign(sizes.begin(), sizes.end());
-    kept.insert(kept.end(), strides.begin(), strides.end());
-    size_t n = sizes.size();
-    sizes = Sizes(kept.data(), n);
-    strides = Sizes(kept.data() + n, n);
-  }
+  if (t.sizes_ && sizes.size() != t.ndim) [[unlikely]]
+    return set_other_geometry(t, sizes, strides);
   reserve_dims(t, sizes.size());
   int64_t expected = 1, numel = 1;
   bool contiguous = true;
@@ -147,11 +144,7 @@ int64_t checked_numel(Sizes sizes) {
 
 SizeVec contiguous_strides(Sizes sizes) {
   SizeVec out(sizes.size());
-  int64_t step = 1;
-  for (size_t i = sizes.size(); i-- > 0;) {
-    out[i] = step;
-    step *= std::max<int64_t>(sizes[i], 1);
-  }
+  set_contiguous_strides(out.data(), sizes);
   return out;
 }
 

@@ -92,6 +92,10 @@ void set_geometry(Tensor& t, Sizes sizes, Sizes strides);
 void set_contiguous(Tensor& t, Sizes sizes);
 void free_geometry(Tensor& t) noexcept;
 int64_t checked_numel(Sizes sizes);  // throws on negative sizes and overflow
+inline void set_contiguous_strides(int64_t* strides, Sizes sizes) {
+  int64_t step = 1;
+  for (size_t i = sizes.size(); i-- > 0; step *= sizes[i] > 1 ? sizes[i] : 1) strides[i] = step;
+}
 SizeVec contiguous_strides(Sizes sizes);
 SizeVec strides_for(Sizes sizes, MemoryFormat format);
 SizeVec dense_like_strides(const Tensor& t);  // contiguous in t's own dimension order

@@ -18,6 +18,15 @@ OutSpec& same(Call& c) {
   return s;
 }
 
+// The next output, a view of argument 0 with these sizes and strides to come.
+OutSpec& shaped(Call& c, SizeVec sizes) {
+  const Tensor& t = c.tensor(0);
+  OutSpec& s = c.add_out({}, t.dtype);
+  s.sizes = std::move(sizes);
+  s.offset = t.offset;
+  return s;
+}
+
 void drop_dim(OutSpec& s, int d) {
   s.sizes.erase(s.sizes.begin() + d);
   s.strides.erase(s.strides.begin() + d);
@@ -32,28 +41,22 @@ void alias_infer(Call& c) { same(c); }
 // ---- shape
 void view_infer(Call& c) {
   const Tensor& t = c.tensor(0);
-  SizeVec shape = resolve_shape(c.ints(1), t.numel), strides;
-  RL_CHECK(view_strides(t, shape, strides), "view size is not compatible with input tensor's size ",
+  OutSpec& s = shaped(c, resolve_shape(c.ints(1), t.numel));
+  RL_CHECK(view_strides(t, s.sizes, s.strides),
+           "view size is not compatible with input tensor's size ",
            "and stride (at least one dimension spans across two contiguous subspaces). ",
            "Use .reshape(...) instead. Got size ", t.sizes(), ", stride ", t.strides(),
-           ", requested ", Sizes(shape));
-  OutSpec& s = c.add_out(shape, t.dtype);
-  s.strides = strides;
-  s.offset = t.offset;
+           ", requested ", Sizes(s.sizes));
 }
 
 // A view where there is one; else base -1, a fresh tensor that `copy_run` fills.
-void view_or_copy(Call& c, Sizes shape) {
+void view_or_copy(Call& c, SizeVec shape) {
   const Tensor& t = c.tensor(0);
-  SizeVec strides;
-  bool viewable = view_strides(t, shape, strides);
-  OutSpec& s = c.add_out(shape, t.dtype);
-  if (viewable) {
-    s.strides = strides;
-    s.offset = t.offset;
-  } else {
-    s.base = -1;
-  }
+  OutSpec& s = shaped(c, std::move(shape));
+  if (view_strides(t, s.sizes, s.strides)) return;
+  s.strides.clear();
+  s.offset = 0;
+  s.base = -1;
 }
 void copy_run(Call& c) {
   if (c.specs[0].base >= 0) return;
@@ -80,7 +83,7 @@ void flatten_infer(Call& c) {  // self, start_dim, end_dim
       shape.push_back(t.size(d));
   }
   if (t.ndim == 0) shape.push_back(1);
-  view_or_copy(c, shape);
+  view_or_copy(c, std::move(shape));
 }
 
 void expand_infer(Call& c) {

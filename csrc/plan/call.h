@@ -64,6 +64,10 @@ struct Value {
   };
   size_t count = 0;
 
+  void set(Tensor* t) {
+    none = false;
+    tensor = t;
+  }
   template <class T>
   void point_to(std::span<T> s) {
     list = s.data();
@@ -105,7 +109,13 @@ class OutList {
     return at(i);
   }
   const T& operator[](int i) const { return const_cast<OutList*>(this)->at(i); }
-  void push_back(T value) { (*this)[size_] = std::move(value); }
+  void push_back(T value) {
+    if (size_ < kInlineOuts)
+      new (&inline_[size_]) T(std::move(value));
+    else
+      more_.push_back(std::move(value));
+    ++size_;
+  }
   int size() const { return size_; }
   void clear() noexcept {
     for (int i = 0; i < std::min(size_, kInlineOuts); ++i) inline_[i].~T();
@@ -150,10 +160,13 @@ class Call {
   Device device = Device::Cpu;
 
   // Most arguments are absent: those are not even converted, but found among the op's defaults.
-  void take_default(const Value& v) { args_[n_args++] = &v; }
-  Value& add_given() {
-    args_[n_args] = new (given_ + n_args) Value;
-    return given_[n_args++];
+  void take_defaults(std::span<const Value* const> all) {
+    std::copy(all.begin(), all.end(), args_);
+    n_args = static_cast<int>(all.size());
+  }
+  Value& give(int i) {
+    args_[i] = new (given_ + i) Value;
+    return given_[i];
   }
 
   const Value& arg(int i) const { return *args_[i]; }

@@ -28,7 +28,8 @@ SizeVec resolve_shape(Sizes shape, int64_t numel) {
 }
 
 bool view_strides(Sizes sizes, Sizes strides, Sizes shape, SizeVec& out) {
-  out = contiguous_strides(shape);
+  out.resize(shape.size());
+  set_contiguous_strides(out.data(), shape);
   for (int64_t s : sizes)
     if (s == 0) return true;
   // Dimensions of length 1 constrain nothing; the others form runs that are regular in memory.
@@ -52,7 +53,8 @@ bool view_strides(Sizes sizes, Sizes strides, Sizes shape, SizeVec& out) {
 
 bool view_strides(const Tensor& t, Sizes shape, SizeVec& out) {
   if (t.contiguous) {
-    out = contiguous_strides(shape);
+    out.resize(shape.size());
+    set_contiguous_strides(out.data(), shape);
     return true;
   }
   return view_strides(t.sizes(), t.strides(), shape, out);

@@ -479,7 +479,7 @@ void run_pointwise(const PointwiseKernel& k, Compute compute, Tensor& out,
                    std::span<const PointwiseInput> inputs, const Scalar* params) {
   if (out.numel == 0 || out.is_meta()) return;
   for (const PointwiseInput& in : inputs)
-    if (in.tensor && unsafe_overlap(out, *in.tensor)) {
+    if (in.tensor && in.tensor->storage == out.storage && unsafe_overlap(out, *in.tensor)) {
       Ref<Tensor> temporary = empty(out.sizes(), out.dtype);
       run_pointwise(k, compute, *temporary, inputs, params);
       return copy_into(out, *temporary);

@@ -57,8 +57,9 @@ struct PointwiseKernel {
 
 // What an op on operands of this dtype computes in: its own width where the functor has it.
 inline Compute compute_in(const PointwiseKernel& k, DType d) {
-  for (Compute c : {Compute::U8, Compute::I8, Compute::I16, Compute::I32})
-    if (stored(c) == d && k.fn[static_cast<int>(c)]) return c;
+  if (is_integral(d))
+    for (Compute c : {Compute::U8, Compute::I8, Compute::I16, Compute::I32})
+      if (stored(c) == d && k.fn[static_cast<int>(c)]) return c;
   return compute_of(d);
 }
 

@@ -168,28 +168,26 @@ bool has_tensor(const Op& op, const Slots& slots, std::string* why) {
 bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwnames, Slots& slots,
                 std::string* why) {
   size_t collected = kMaxArgs;  // is made of what was looked at one by one
-  for (Py_ssize_t i = 0; i < n; ++i) {
-    if (i < op.positional && op.args[i].type == ArgType::Ints && i + 1 == op.positional &&
-        is_integer(args[i]) && n > i && op.args[i].repeat == kVarargs) {
-      // One size is converted as well as a tuple of one; rules and bodies would not take it.
-      if (n == i + 1 && op.kernel && op.tensor_args.empty()) {
-        slots.at[i] = args[i];
-        break;
-      }
-      if (!accept_varargs(args, n, i, slots))
-        return refuse(why, op.public_name, "(): argument '", op.args[i].text, "' must be ints");
-      collected = static_cast<size_t>(i);
-      break;
-    }
-    if (i >= op.positional)
-      return refuse(why, op.public_name, "() takes ", op.positional, " positional argument",
-                    op.positional == 1 ? "" : "s", " but ", n, " were given");
-    slots.at[i] = args[i];
+  Py_ssize_t given = n;
+  // One size is converted as well as a tuple of one; rules and bodies would not take it.
+  if (Py_ssize_t i = op.varargs;
+      i < n && is_integer(args[i]) && !(n == i + 1 && op.kernel && op.tensor_args.empty())) {
+    if (!accept_varargs(args, n, i, slots))
+      return refuse(why, op.public_name, "(): argument '", op.args[i].text, "' must be ints");
+    collected = static_cast<size_t>(i);
+    given = i;
+  } else if (n > op.positional) {
+    return refuse(why, op.public_name, "() takes ", op.positional, " positional argument",
+                  op.positional == 1 ? "" : "s", " but ", n, " were given");
   }
-  if (kwnames && !take_keywords(op, args + n, kwnames, slots, why)) return false;
-  // Without keywords, whatever comes after the last that has to be given is absent.
+  for (Py_ssize_t i = 0; i < given; ++i) slots.at[i] = args[i];
   size_t last = op.args.size();
-  if (!kwnames) last = std::min(last, std::max(static_cast<size_t>(n), op.required));
+  if (kwnames) {
+    if (!take_keywords(op, args + n, kwnames, slots, why)) return false;
+  } else {  // whatever comes after the last that has to be given is absent
+    slots.end = std::min(last, static_cast<size_t>(n));
+    last = std::max(slots.end, op.required);
+  }
   for (size_t i = 0; i < last; ++i) {
     const ArgSpec& a = op.args[i];
     if (!slots.at[i]) {
@@ -199,10 +197,11 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
     } else if (i != collected && !matches(a, slots.at[i], slots.interposed)) {
       return refuse(why, op.public_name, "(): argument '", a.text, "' (position ", i + 1,
                     ") must be ", type_text(a.type), ", not ", Py_TYPE(slots.at[i])->tp_name);
-    } else if (a.type == ArgType::Layout && slots.at[i] != Py_None) {
-      if (!is_strided(slots.at[i], op.public_name.c_str())) slots.interposed |= kKind;
     }
   }
+  if (op.layout_arg >= 0)
+    if (PyObject* layout = slots.at[op.layout_arg]; layout && layout != Py_None)
+      if (!is_strided(layout, op.public_name.c_str())) slots.interposed |= kKind;
   return !op.wants_tensor || has_tensor(op, slots, why);
 }
 
@@ -236,11 +235,11 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
   const char* name = op.public_name.c_str();
   switch (a.type) {
     case ArgType::Tensor:
-      v.tensor = as_tensor(o);
+      v.set(as_tensor(o));
       break;
     case ArgType::Operand:
       if (is_tensor(o)) {
-        v.tensor = as_tensor(o);
+        v.set(as_tensor(o));
         break;
       }
       v.is_number = true;
@@ -288,29 +287,33 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
   }
 }
 
-// Kept with the op, as long as the process.
-const Value* convert_defaults(const Op& op) {
-  auto* values = new Value[op.args.size()];
-  auto* arena = new Arena;
-  for (size_t i = 0; i < op.args.size(); ++i)
-    convert_one(op, op.args[i], op.args[i].default_value, values[i], *arena);
-  return values;
-}
 }  // namespace
 
-const Value* defaults_of(const Op& op) {
-  if (!op.defaults) op.defaults = convert_defaults(op);
-  return op.defaults;
+// Kept with the op, as long as the process.
+const Value* const* make_defaults(const Op& op) {
+  size_t n = op.args.size();
+  auto* values = new Value[n];
+  auto* pointers = new const Value*[n];
+  auto* arena = new Arena;
+  for (size_t i = 0; i < n; ++i) {
+    convert_one(op, op.args[i], op.args[i].default_value, values[i], *arena);
+    pointers[i] = values + i;
+  }
+  return op.defaults = pointers;
 }
 
 void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena) {
   call.op = op.public_name.c_str();
-  const Value* defaults = defaults_of(op);
-  for (size_t i = 0; i < op.args.size(); ++i)
-    if (PyObject* o = slots.at[i])
-      convert_one(op, op.args[i], o, call.add_given(), arena);
-    else
-      call.take_default(defaults[i]);
+  const size_t n = op.args.size(), end = std::min(n, slots.end);
+  call.take_defaults({defaults_of(op), n});
+  for (size_t i = 0; i < end; ++i)
+    if (PyObject* o = slots.at[i]) {
+      Value& v = call.give(static_cast<int>(i));
+      if (op.args[i].type == ArgType::Tensor && o != Py_None)
+        v.set(as_tensor(o));
+      else
+        convert_one(op, op.args[i], o, v, arena);
+    }
 }
 
 }  // namespace rl::py

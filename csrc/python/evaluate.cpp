@@ -393,7 +393,7 @@ static Ref<Tensor> sum_of(Tensor& a, Tensor& b) {
 
 // Does nobody but the caller hold the tensor or see its memory?
 static bool is_sole(Tensor& g) {
-  return Py_REFCNT(object(&g)) == 1 && !g.view && is_dense(g) && g.storage->refcount.load() == 1 &&
+  return Py_REFCNT(object(&g)) == 1 && !g.view && is_dense(g) && g.storage->refcount == 1 &&
          !g.grad_fn;
 }
 

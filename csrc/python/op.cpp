@@ -244,7 +244,7 @@ Ref<Tensor> run_pointwise_op(const Op& op, const Slots& slots, Tensor* target) {
   for (int i = 0; i < extra; ++i) {
     PyObject* o = slots.at[n + i];
     p.params[i] = o ? to_scalar(o, op.public_name.c_str(), op.args[n + i].text)
-                    : defaults_of(op)[n + i].number;
+                    : defaults_of(op)[n + i]->number;
   }
   return run_prepared(op, p, static_cast<size_t>(n), target);
 }
@@ -370,6 +370,7 @@ PyObject* run_route(const Op& op, const Slots& slots) {
   const bool recorded = grad_enabled() && any_requires_grad(op, slots);
   for (const Steps::Step& step : steps.all()) {
     Slots inner;
+    inner.end = static_cast<size_t>(step.count);
     for (int i = 0; i < step.count; ++i) {
       const auto [kind, value] = step.args[i];
       inner.at[i] = kind == Steps::Arg::Previous   ? object(last[0].get())

@@ -67,10 +67,12 @@ struct Op {
   std::vector<std::string> short_names;  // the same of calls without the argument `extra`
   int extra = -1;
   std::vector<ArgSpec> args;
-  int positional = 0;                       // arguments that may be positional
-  size_t required = 0;                      // how many there are up to the last that has no default
-  mutable const Value* defaults = nullptr;  // see defaults_of
-  bool draws = false;                       // takes a generator
+  int positional = 0;             // arguments that may be positional
+  size_t required = 0;            // how many there are up to the last that has no default
+  Py_ssize_t varargs = kMaxArgs;  // the argument that may be ints one by one, if any
+  int layout_arg = -1;
+  mutable const Value* const* defaults = nullptr;  // see defaults_of
+  bool draws = false;                              // takes a generator
   bool has_out = false, differentiable = true, returns_list = false, is_view = false;
   bool labels = false;  // a composition that is one node to PyTorch: its result's node has its name
   DTypeRule dtype_rule = DTypeRule::Promote;
@@ -105,6 +107,7 @@ inline uint8_t float8_bit(DType d) {
 // Argument values of one call, in schema order: borrowed objects, null where absent.
 struct Slots {
   PyObject* at[kMaxArgs] = {};
+  size_t end = kMaxArgs;  // those from here on are known to be absent
   PyObject* out = nullptr;
   uint8_t interposed = 0;  // the marks of all arguments: see interpose.h
   uint8_t level = 0;       // of the innermost wrapper among them: see levels.h
@@ -138,7 +141,11 @@ class Arena {
   uint64_t room_[kRoom];
   std::vector<std::unique_ptr<uint64_t[]>> more_;
 };
-const Value* defaults_of(const Op& op);  // what absent arguments are; made on first use
+// What absent arguments are; made on first use.
+const Value* const* make_defaults(const Op& op);
+inline const Value* const* defaults_of(const Op& op) {
+  return op.defaults ? op.defaults : make_defaults(op);
+}
 void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena);
 // op.cpp
 PyObject* invoke(Op& op, Slots& slots, Form form);

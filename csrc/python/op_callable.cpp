@@ -1,5 +1,7 @@
 // The callables that users see (functions, methods, in-place methods), which choose among an op's
 // overloads, and the table of ops that the records fill. How a call is computed is in op.cpp.
+#include <cstring>
+
 #include "python/interpose.h"
 #include "python/levels.h"
 #include "python/op.h"
@@ -12,7 +14,8 @@ struct OpObject {
   PyObject_HEAD vectorcallfunc vectorcall;
   std::vector<Op*>* overloads;  // one list for all that stand for the same public name
   PyObject *dict, *name, *record;
-  OpObject* main;  // what handlers of calls see: the first that was made for the name
+  const char* text;  // the name's
+  OpObject* main;    // what handlers of calls see: the first that was made for the name
   Form form;
 };
 PyTypeObject *FunctionType, *MethodType;
@@ -175,7 +178,8 @@ PyTypeObject* make_type(const char* name, bool method) {
                          {Py_tp_setattro, reinterpret_cast<void*>(PyObject_GenericSetAttr)},
                          {method ? Py_tp_descr_get : 0, reinterpret_cast<void*>(bind_method)},
                          {0, nullptr}};
-  unsigned flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
+  // Only of immutable types does the interpreter remember where it found a method.
+  unsigned flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE |
                    Py_TPFLAGS_DISALLOW_INSTANTIATION | (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
   PyType_Spec spec{name, sizeof(OpObject), 0, flags, slots};
   return reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
@@ -188,6 +192,8 @@ OpObject* new_callable(PyObject* name, PyObject* record, Form form) {
   o->vectorcall = op_vectorcall;
   o->dict = nullptr;
   o->name = Py_NewRef(name);
+  o->text = PyUnicode_AsUTF8(name);
+  if (!o->text) throw PythonError{};
   o->record = Py_NewRef(record);
   o->form = form;
   o->main = o;
@@ -265,7 +271,7 @@ PyObject* table_;  // public name -> callable, shared with Python
 static OpObject* named(const char* name) {
   static OpObject* kept[64];
   OpObject*& f = kept[reinterpret_cast<uintptr_t>(name) / 8 % 64];
-  if (f && PyUnicode_CompareWithASCIIString(f->name, name) == 0) return f;
+  if (f && std::strcmp(f->text, name) == 0) return f;
   f = reinterpret_cast<OpObject*>(PyDict_GetItemString(table_, name));
   if (!f) fail("internal: op '", name, "' is not in the table");
   return f;

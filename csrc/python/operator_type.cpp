@@ -82,6 +82,7 @@ void take_schema(Op& op, Schema&& s) {
     const ArgSpec& a = op.args[i];
     int at = static_cast<int>(i);
     op.positional += !a.keyword_only;
+    if (a.type == ArgType::Layout) op.layout_arg = at;
     if (!a.has_default) op.required = i + 1;
     bool tensors =
         a.type == ArgType::Tensor || a.type == ArgType::Operand || a.type == ArgType::Tensors;
@@ -91,6 +92,9 @@ void take_schema(Op& op, Schema&& s) {
     op.draws |= a.type == ArgType::Generator;
     if (a.type == ArgType::DType) op.dtype_arg = at;
   }
+  if (int last = op.positional - 1; last >= 0)
+    if (const ArgSpec& a = op.args[last]; a.type == ArgType::Ints && a.repeat == kVarargs)
+      op.varargs = last;
   RL_CHECK(op.args.size() <= kMaxArgs, op.name, ": a schema has at most ", kMaxArgs, " arguments");
 }
 

@@ -58,6 +58,7 @@ PyObject* call_binary(Op& op, PyObject* a, PyObject* b, Form form, const char* r
   Slots slots;
   slots.at[0] = a;
   slots.at[1] = b;
+  slots.end = 2;
   bool left = is_tensor(a), right = is_tensor(b);
   auto number = [&](int i, PyObject* o) {
     return op.args[i].type == ArgType::Operand && is_number(o);
@@ -78,6 +79,7 @@ PyObject* call_binary(Op& op, PyObject* a, PyObject* b, Form form, const char* r
 PyObject* call_unary(Op& op, PyObject* a) {
   Slots slots;
   slots.at[0] = a;
+  slots.end = 1;
   slots.interposed = as_tensor(a)->interposed | interposers_;
   if (slots.interposed & ~kLevel) [[unlikely]] {
     PyObject* result = redirect_operator(op, a, nullptr, Form::Function, nullptr);

@@ -544,7 +544,7 @@ void add_types(PyObject* m) {
   for (size_t i = 0; i < std::size(kNamed); ++i) {
     const char* name = kNamed[i].name;
     add(name, make_enum(DTypeType, -1 - static_cast<int>(i), str("torch.", name).c_str()));
-    PyTuple_SET_ITEM(named_dtypes.get(), i, PyUnicode_FromString(name));
+    PyTuple_SET_ITEM(named_dtypes.get(), i, PyUnicode_InternFromString(name));
   }
   add("named_dtypes", named_dtypes.get());
   for (int kind : {0, 1}) devices_[kind] = device_of(kind, -1);

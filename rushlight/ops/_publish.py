@@ -3,6 +3,8 @@
 Names, texts and signatures are not made here: a callable reads them from its records when asked.
 """
 
+from sys import intern
+
 from rushlight import _native
 
 #: public name -> callable (shared with the native side)
@@ -38,7 +40,7 @@ def publish(record):
 
     Returns the function, seen from this record.
     """
-    name, at = record.public_name, record.at
+    name, at = intern(record.public_name), record.at  # found in a namespace by its address
     key = _key(record)
     forms = publics.get(key)
     if forms is None:
@@ -54,7 +56,7 @@ def publish(record):
     if "Tensor" in at:
         forms.method = _extend(forms.method, record, name, _METHOD)
     if record.inplace and ("Tensor" in at or "torch" in at):
-        _publish_inplace(forms, record, name + "_")
+        _publish_inplace(forms, record, intern(name + "_"))
     return seen
 
 

@@ -104,15 +104,15 @@ PyObject* unpack_from_node(PyObject*, PyObject* args) {
 PyObject* inputs_of(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     if (!PyTuple_Check(args)) fail(ErrorKind::Type, "inputs_of: expected a tuple");
+    static PyObject* const name = checked(PyUnicode_InternFromString("requires_grad"));
     const Py_ssize_t n = PyTuple_GET_SIZE(args);
     Own tensors(checked(PyTuple_New(n))), needs(checked(PyTuple_New(n)));
     for (Py_ssize_t i = 0; i < n; ++i) {
       PyObject* o = PyTuple_GET_ITEM(args, i);
       const bool is = is_tensor(o);
       PyTuple_SET_ITEM(tensors.get(), i, PyBool_FromLong(is));
-      PyTuple_SET_ITEM(
-          needs.get(), i,
-          is ? checked(PyObject_GetAttrString(o, "requires_grad")) : Py_NewRef(Py_False));
+      PyTuple_SET_ITEM(needs.get(), i,
+                       is ? checked(PyObject_GetAttr(o, name)) : Py_NewRef(Py_False));
     }
     return PyTuple_Pack(2, tensors.get(), needs.get());
   });

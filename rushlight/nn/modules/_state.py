@@ -35,7 +35,7 @@ class IncompatibleKeys(tuple):
     _fields = ("missing_keys", "unexpected_keys")
 
     def __new__(cls, missing_keys, unexpected_keys):
-        return super().__new__(cls, (missing_keys, unexpected_keys))
+        return tuple.__new__(cls, (missing_keys, unexpected_keys))
 
     missing_keys = property(lambda self: self[0])
     unexpected_keys = property(lambda self: self[1])

@@ -52,7 +52,7 @@ def early_arguments(**now):
 
     def decorate(function):
         def call(*args, **kwargs):
-            if not now.keys().isdisjoint(kwargs):
+            if kwargs and not now.keys().isdisjoint(kwargs):
                 kwargs = {_present(function, key, now): v for key, v in kwargs.items()}
             return function(*args, **kwargs)
 

@@ -49,7 +49,7 @@ def _backward(self, gradient=None, retain_graph=None, create_graph=False, inputs
         >>> x.grad
         tensor([2., 4.])
     """
-    rl.autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+    rl.autograd.backward(self, gradient, retain_graph, create_graph, None, inputs)
 
 
 def _register_hook(self, hook):

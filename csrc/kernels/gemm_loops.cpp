@@ -124,10 +124,49 @@ void dots(const Matrix& a, const T* x, T* y, int64_t sy, int64_t begin, int64_t 
   }
 }
 
+// The sums of N vectors of rows stay in registers while all columns pass; out is in rows, too.
+template <class T, int N>
+void sweep_held(const Matrix& a, const T* first, const T* x, T* out, bool accumulate) {
+  constexpr int V = kLanes<T>;
+  Vector<T> sums[N];
+  for (int i = 0; i < N; ++i) sums[i] = accumulate ? load_vector(out + i * V) : Vector<T>{};
+  const int64_t apart = a.cols / 4, far = apart * a.col_stride;
+  for (int64_t k = 0; k < apart; ++k) {
+    const T* c = first + k * a.col_stride;
+    const T x0 = x[k], x1 = x[k + apart], x2 = x[k + 2 * apart], x3 = x[k + 3 * apart];
+    for (int i = 0; i < N; ++i, c += V)
+      sums[i] += (load_vector(c) * x0 + load_vector(c + far) * x1) +
+                 (load_vector(c + 2 * far) * x2 + load_vector(c + 3 * far) * x3);
+  }
+  for (int64_t k = 4 * apart; k < a.cols; ++k)
+    for (int i = 0; i < N; ++i) sums[i] += load_vector(first + k * a.col_stride + i * V) * x[k];
+  for (int i = 0; i < N; ++i) store_vector(out + i * V, sums[i]);
+}
+
+// As many rows from `begin` on as fill vectors, of a matrix that the cache holds; returns the next.
+template <class T>
+int64_t sweep_in_cache(const Matrix& a, const T* x, T* y, int64_t begin, int64_t end,
+                       bool accumulate) {
+  auto* pa = static_cast<const T*>(a.data);
+  auto pass = [&]<int N>() {
+    constexpr int64_t kStep = N * kLanes<T>;
+    for (; end - begin >= kStep; begin += kStep)
+      sweep_held<T, N>(a, pa + begin, x, y + begin, accumulate);
+  };
+  pass.template operator()<8>();
+  pass.template operator()<4>();
+  pass.template operator()<1>();
+  return begin;
+}
+
 // The same by columns.
 template <class T>
 void sweep(const Matrix& a, const T* x, T* y, int64_t begin, int64_t end, bool accumulate) {
   auto* pa = static_cast<const T*>(a.data);
+  // Few enough that no other thread takes a part, and would round the rows it ends with otherwise.
+  constexpr int64_t kHeld = 32768;
+  if constexpr (std::is_floating_point_v<T>)
+    if (a.rows * a.cols <= kHeld) begin = sweep_in_cache(a, x, y, begin, end, accumulate);
   constexpr int64_t kRows = 4096;  // y's piece stays in the cache while all columns pass
   for (int64_t r0 = begin; r0 < end; r0 += kRows) {
     int64_t n = std::min(kRows, end - r0), apart = a.cols / 4;

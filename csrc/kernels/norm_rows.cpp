@@ -2,6 +2,8 @@
 // input is seen as [rows, cols]; the affine parameter of element (r, c) is number (r mod groups) *
 // (cols / inner) + c / inner, which is c for layer norm (groups = inner = 1) and the channel for
 // group norm.
+#include <array>
+
 #include "core/allocator.h"
 #include "kernels/kept.h"
 #include "kernels/layouts.h"
@@ -69,13 +71,21 @@ template <int N, class T>
 struct ShortRow {
   using Places = decltype(Vector<T>{} < Vector<T>{});
   static constexpr int64_t V = kLanes<T>;
+  using Place = std::remove_cvref_t<decltype(Places{}[0])>;
+  static constexpr auto kPlaces = [] {
+    std::array<Place, N * V> places;
+    for (int64_t i = 0; i < N * V; ++i) places[i] = static_cast<Place>(i);
+    return places;
+  }();
   Places own[N];
   explicit ShortRow(int64_t cols) {
-    for (int64_t i = 0; i < N * V; ++i) own[i / V][i % V] = i < cols ? -1 : 0;
+    __builtin_memcpy(own, kPlaces.data(), sizeof own);
+    for (auto& part : own) part = part < static_cast<Place>(cols);
   }
   // Parameters of the row, or `otherwise`.
   static void parameters(const T* p, int64_t cols, T otherwise, Vector<T> (&v)[N]) {
-    for (int64_t i = 0; i < N * V; ++i) v[i / V][i % V] = p && i < cols ? p[i] : otherwise;
+    if (p) return load_some(p, p + cols, v);
+    for (auto& part : v) part = Vector<T>{} + otherwise;
   }
   // The sum of f(i) over the row.
   template <class F>

@@ -118,6 +118,7 @@ void add_levels(PyObject* module);             // levels.cpp: wrappers of functi
 void add_indexing(PyObject* module);           // index.cpp: __getitem__, __setitem__
 void add_storage(PyObject* module);            // storage_type.cpp: UntypedStorage
 void add_module_attributes(PyObject* module);  // module_attributes.cpp
+void add_module_state(PyObject* module);       // module_state.cpp: state dicts of plain modules
 void add_grad_contexts(PyObject* module);      // grad_context.cpp: what no_grad enters
 void add_parameters(PyObject* module);         // parameters.cpp: questions of optimizers
 void add_random(PyObject* module);             // generator_type.cpp: Generator

@@ -240,7 +240,8 @@ Gradients run_function(Node& n, Gradients grads) {
       grads[i] = zeros_for(n.outputs[i]);
     PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(grads[i] ? object(grads[i].get()) : Py_None));
   }
-  Own out(checked(PyObject_CallMethod(object(&n), "_backward", "(O)", tuple.get())));
+  static PyObject* const name = checked(PyUnicode_InternFromString("_backward"));
+  Own out(checked(PyObject_CallMethodOneArg(object(&n), name, tuple.get())));
   Gradients results;
   append_results(out.get(), n, results);
   return results;
@@ -329,6 +330,11 @@ void run_pre_hooks(Node& n, Gradients& grads) {
   }
 }
 
+static void release_function(Node& n) {
+  static PyObject* const name = checked(PyUnicode_InternFromString("_release_saved"));
+  Own(checked(PyObject_CallMethodNoArgs(object(&n), name)));
+}
+
 Gradients evaluate_node(Node& n, Gradients grads, const Pass& pass) {
   if (n.released)
     fail(
@@ -359,8 +365,7 @@ Gradients evaluate_node(Node& n, Gradients grads, const Pass& pass) {
   if (given) run_post_hooks(n, results, given.get());
   check_anomaly(n, results);
   if (!pass.keep_graph && n.kind == NodeKind::Rule) release_saved(n);
-  if (!pass.keep_graph && n.kind == NodeKind::Function)
-    Own(checked(PyObject_CallMethod(object(&n), "_release_saved", nullptr)));
+  if (!pass.keep_graph && n.kind == NodeKind::Function) release_function(n);
   return results;
 }
 

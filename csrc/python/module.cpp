@@ -148,6 +148,7 @@ PyMODINIT_FUNC PyInit__native() {
     add_random(m.get());
     add_module_attributes(m.get());
     add_parameters(m.get());
+    add_module_state(m.get());
     add_grad_contexts(m.get());
     return m.give();
   });

@@ -287,7 +287,17 @@ PyObject* set_package_prefix(PyObject*, PyObject* text) {
   });
 }
 
+// What most rules multiply by: the conjugate of a tensor or a number, which if real is not touched.
+PyObject* conjugate(PyObject*, PyObject* x) {
+  static PyObject* const names[] = {PyUnicode_InternFromString("conj"),
+                                    PyUnicode_InternFromString("conjugate")};
+  if (is_tensor(x) && is_complex(as_tensor(x)->dtype))
+    return PyObject_CallMethodNoArgs(x, names[0]);
+  return PyComplex_Check(x) ? PyObject_CallMethodNoArgs(x, names[1]) : Py_NewRef(x);
+}
+
 PyMethodDef functions[] = {
+    {"conjugate", conjugate, METH_O, nullptr},
     {"run_backward", py_run_backward, METH_VARARGS, nullptr},
     {"run_from_one", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(run_from_one)),
      METH_FASTCALL, nullptr},

@@ -14,9 +14,10 @@ Note [native primitives of Function]. The context of a call *is* its graph node.
 * The engine calls ``node._backward(grads) -> tuple``, ``grads`` a tuple with a tensor or None per
   output, with recording on exactly if ``create_graph``; the result has one entry per input. If the
   graph is not retained it calls ``node._release_saved()`` afterwards.
-* ``_native.SavedTensor(tensor, is_output)``: remembers the version and passes the tensor through
-  saved-tensor hooks; ``.unpack(node)`` checks the version and gives an output back its history,
-  which is ``node``, so that there is no reference cycle.
+* ``_native.save_on_node(node, tensors)``: remembers the versions and passes the tensors through
+  saved-tensor hooks, or returns None if one is neither a tensor nor None;
+  ``unpack_from_node(node, saved)`` checks the versions and gives an output back its history, which
+  is ``node``, so that there is no reference cycle.
 """
 
 import rushlight as rl
@@ -88,26 +89,29 @@ class _FunctionNode(FunctionCtx, _native.FunctionNode):
             return self.to_read
         if self._saved is None:
             raise RuntimeError(_FREED)
-        tensors = tuple([None if saved is None else saved.unpack(self) for saved in self._saved])
+        tensors = _native.unpack_from_node(self, self._saved)
         if self._forward_cls.clear_saved_tensors_on_access:
             self._saved = None
         return tensors
 
     def _save(self):
         tensors, self.to_save = self.to_save, ()
-        _check_savable(tensors, "save_for_backward")
-        self._saved = tuple(
-            [None if t is None else _native.SavedTensor(t, t.grad_fn is self) for t in tensors]
-        )
+        self._saved = _native.save_on_node(self, tuple(tensors))
+        if self._saved is None:
+            _check_savable(tensors, "save_for_backward")
 
     def _release_saved(self):
         self._saved = None
 
     def _backward(self, grads):
         cls = self._forward_cls
-        rule = _backward_rule(cls)
+        rule = cls.backward if cls.vjp is Function.vjp else _vjp_rule(cls)
         result = rule(self, list(grads)) if cls.boxed_grads_call else rule(self, *grads)
-        return self._checked(result if isinstance(result, tuple) else (result,))
+        if not isinstance(result, tuple):
+            result = (result,)
+        if _native.are_gradients(result, self._is_tensor_input):
+            return result
+        return self._checked(result)
 
     def _checked(self, grads):
         """One gradient per input; a surplus of None is cut off."""
@@ -145,9 +149,7 @@ def _check_savable(tensors, method):
             )
 
 
-def _backward_rule(cls):
-    if cls.vjp is Function.vjp:
-        return cls.backward
+def _vjp_rule(cls):
     if cls.backward is not Function.backward:
         raise RuntimeError(
             f"{cls.__name__}: Implementing both 'backward' and 'vjp' for a custom Function is not "
@@ -274,12 +276,18 @@ class Function(FunctionCtx):
     def _apply(cls, args, has_setup):
         """The node of a call, and its result."""
         node = cls._backward_cls()
-        tensor = rl.Tensor
-        node._is_tensor_input = [isinstance(arg, tensor) for arg in args]
-        needs = [isinstance(arg, tensor) and arg.requires_grad for arg in args]
-        node.needs_input_grad = tuple(needs)
-        recording = True in needs and _native.is_grad_enabled()
-        result = _run_forward(cls, node, args, has_setup)
+        node._is_tensor_input, needs = _native.inputs_of(args)
+        node.needs_input_grad = needs
+        was_recording = _native.set_grad_enabled(False)
+        try:
+            if has_setup:
+                result = cls.forward(*args)
+                cls.setup_context(node, args, result)
+            else:
+                result = cls.forward(node, *args)
+        finally:
+            _native.set_grad_enabled(was_recording)
+        recording = was_recording and True in needs
         outputs = result if isinstance(result, tuple) else (result,)
         outputs = _record(node, args, outputs, recording, has_setup)
         return node, outputs if isinstance(result, tuple) else outputs[0]
@@ -333,18 +341,6 @@ def _with_defaults(forward, args, kwargs):
             f"{sorted(bound.kwargs)}; make them positional"
         )
     return bound.args
-
-
-def _run_forward(cls, node, args, has_setup):
-    was_recording = _native.set_grad_enabled(False)
-    try:
-        if not has_setup:
-            return cls.forward(node, *args)
-        result = cls.forward(*args)
-        cls.setup_context(node, args, result)
-        return result
-    finally:
-        _native.set_grad_enabled(was_recording)
 
 
 def _record(node, args, outputs, recording, has_setup):

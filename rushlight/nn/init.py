@@ -188,13 +188,13 @@ def dirac_(tensor, groups=1):
 
 
 def _calculate_fan_in_and_fan_out(tensor):
-    if tensor.dim() < 2:
+    shape = tensor.shape
+    if len(shape) < 2:
         raise ValueError(
             "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions"
         )
-    fan_out, fan_in, *window = tensor.shape
-    receptive = math.prod(window)
-    return fan_in * receptive, fan_out * receptive
+    receptive = math.prod(shape[2:]) if len(shape) > 2 else 1
+    return shape[1] * receptive, shape[0] * receptive
 
 
 def _calculate_correct_fan(tensor, mode):

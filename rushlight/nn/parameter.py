@@ -8,6 +8,8 @@ import rushlight as rl
 
 __all__ = ["Parameter", "Buffer", "UninitializedParameter", "UninitializedBuffer", "is_lazy"]
 
+Tensor, _make_subclass = rl.Tensor, rl.Tensor._make_subclass
+
 
 def _rebuild_parameter(data, requires_grad, backward_hooks):
     param = Parameter(data, requires_grad)
@@ -58,14 +60,14 @@ class Parameter(rl.Tensor, metaclass=_ParameterMeta):
     def __new__(cls, data=None, requires_grad=True):
         if data is None:
             data = rl.empty(0)
-        if type(data) is rl.Tensor or type(data) is Parameter:
-            return rl.Tensor._make_subclass(cls, data, requires_grad)
+        if type(data) is Tensor or type(data) is Parameter:
+            return _make_subclass(cls, data, requires_grad)
         return _marked_subclass(data, requires_grad, "Parameter", "_is_param")
 
     def __deepcopy__(self, memo):
         if id(self) in memo:
             return memo[id(self)]
-        copied = type(self)(self.data.clone(memory_format=rl.preserve_format), self.requires_grad)
+        copied = type(self)(self.data.clone(), self.requires_grad)
         memo[id(self)] = copied
         return copied
 

@@ -1,8 +1,7 @@
-"""What the records of elementwise ops share: recording one-argument functions, and the conjugates
-that gradients of complex numbers need. The records themselves are in the families' modules.
+"""What the records of elementwise ops share: recording one-argument functions. The records
+themselves are in the families' modules.
 """
 
-import rushlight as rl
 from rushlight.ops._record import op, pointwise, to_float
 
 
@@ -36,18 +35,6 @@ def unary(name, doc, rule, dtype=to_float, example=None, **more):
     if rule is not None:
         made.vjp(self=rule)
     return made
-
-
-def conjugate(x):
-    """The conjugate of a tensor, which if real is not touched."""
-    return x.conj() if x.is_complex() else x
-
-
-def conj_any(x):
-    """`conjugate` of a tensor or a Python number."""
-    if isinstance(x, rl.Tensor):
-        return conjugate(x)
-    return x.conjugate() if isinstance(x, complex) else x
 
 
 def slope_op(schema, doc):

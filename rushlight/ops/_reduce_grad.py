@@ -28,6 +28,8 @@ def restore(g, meta, dim, keepdim):
 
 def spread(g, meta, dim, keepdim):
     """`restore`, expanded to `meta`'s shape."""
+    if dim is None:  # a number, or dimensions of size one
+        return g.expand(meta.shape)
     return restore(g, meta, dim, keepdim).expand(meta.shape)
 
 

@@ -4,7 +4,8 @@ comparison and second names: logic.py. To add an op: one record here, one functo
 """
 
 import rushlight as rl
-from rushlight.ops._elementwise import conj_any, conjugate, unary
+from rushlight._native import conjugate
+from rushlight.ops._elementwise import unary
 from rushlight.ops._record import op, pointwise, to_float
 
 
@@ -77,7 +78,7 @@ def mul(self, other):
     ...
 
 
-mul.vjp(self=lambda g, other: g * conj_any(other), other=lambda g, self: g * conj_any(self))
+mul.vjp(self=lambda g, other: g * conjugate(other), other=lambda g, self: g * conjugate(self))
 
 
 @op(
@@ -100,8 +101,8 @@ def div(self, other):
 
 
 div.vjp(  # in this order, in which PyTorch adds up second derivatives
-    other=lambda g, self, other: -g * conj_any((self / other) / other),
-    self=lambda g, other: g / conj_any(other),
+    other=lambda g, self, other: -g * conjugate((self / other) / other),
+    self=lambda g, other: g / conjugate(other),
 )
 
 
@@ -281,8 +282,8 @@ def lerp(self, end, weight):
 
 
 lerp.vjp(
-    self=lambda g, weight: g * conj_any(1 - weight),
-    end=lambda g, weight: g * conj_any(weight),
+    self=lambda g, weight: g * conjugate(1 - weight),
+    end=lambda g, weight: g * conjugate(weight),
     weight=lambda g, self, end: g * conjugate(end - self),
 )
 

@@ -5,7 +5,8 @@ arithmetic.py: one record here, one functor line in csrc/scalar/. Rarer function
 import math
 
 import rushlight as rl
-from rushlight.ops._elementwise import conj_any, conjugate, slope_of_output, unary
+from rushlight._native import conjugate
+from rushlight.ops._elementwise import slope_of_output, unary
 from rushlight.ops._record import op, pointwise, to_float
 from rushlight.ops._rounding import is_narrow
 
@@ -69,7 +70,7 @@ def _scaled_power(grad, self, factor, exponent):
 
 def _times_power(g, self, factor, exponent):
     if is_narrow(self) or self.is_complex() or isinstance(factor, complex):
-        return g * conj_any(factor * self**exponent)  # each step of which is rounded
+        return g * conjugate(factor * self**exponent)  # each step of which is rounded
     return _scaled_power(g, self, factor, exponent)
 
 
@@ -91,7 +92,7 @@ def _pow_self(g, self, exponent):
     if not isinstance(exponent, rl.Tensor):
         return _times_power(g, self, exponent, exponent - 1) if exponent else g * 0
     slope = rl.where(exponent == 0, rl.zeros_like(exponent), exponent * self ** (exponent - 1))
-    return g * conj_any(slope)
+    return g * conjugate(slope)
 
 
 def _pow_exponent(g, self, exponent, result):
@@ -100,7 +101,7 @@ def _pow_exponent(g, self, exponent, result):
     base = self if isinstance(self, rl.Tensor) else rl.scalar_tensor(self, dtype=result.dtype)
     slope = result * base.log()
     still = (base == 0) & (exponent >= 0) if not exponent.is_complex() else (base == 0)
-    return g * conj_any(rl.where(still, rl.zeros_like(slope), slope))
+    return g * conjugate(rl.where(still, rl.zeros_like(slope), slope))
 
 
 pow.vjp(self=_pow_self, exponent=_pow_exponent)

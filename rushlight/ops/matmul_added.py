@@ -5,7 +5,7 @@ csrc/kernels/matmul.cpp.
 """
 
 import rushlight as rl
-from rushlight.ops._elementwise import conjugate as _conj
+from rushlight._native import conjugate as _conj
 from rushlight.ops._record import op
 from rushlight.ops._rounding import is_narrow
 

@@ -9,7 +9,7 @@ composite body.
 import rushlight as rl
 from rushlight._interpose import overridable
 from rushlight.ops._decisions import some
-from rushlight.ops._elementwise import conjugate
+from rushlight._native import conjugate
 from rushlight.ops._record import op, pointwise, to_float
 from rushlight.ops._reduce_grad import norm_grad
 

@@ -3,7 +3,8 @@ plane. As in arithmetic.py: one record here, one functor line in csrc/scalar/.
 """
 
 import rushlight as rl
-from rushlight.ops._elementwise import conjugate, slope_of_output, unary
+from rushlight._native import conjugate
+from rushlight.ops._elementwise import slope_of_output, unary
 from rushlight.ops._record import op, pointwise, to_float
 
 

@@ -401,3 +401,67 @@ def test_errors_in_forward_and_backward_pass_through():
     with pytest.raises(KeyError, match="backward"):
         Fails.apply(leaf(1.0), False).backward()
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("style", ["ctx", "setup"])
+def test_what_is_saved_comes_back_in_order(style):
+    seen = []
+
+    def compute(x, factor, y):
+        return x * factor * y, x + y
+
+    def keep(ctx, inputs, output):
+        ctx.factor = inputs[1]
+        ctx.save_for_backward(inputs[0], None, output[0], inputs[2])
+
+    class Product(Function):
+        @staticmethod
+        def backward(ctx, g, h):
+            x, nothing, product, y = ctx.saved_tensors
+            seen.append((ctx.needs_input_grad, nothing, product.grad_fn is not None))
+            assert_close(product, x * ctx.factor * y)
+            return g * ctx.factor * y + h, None, g * ctx.factor * x + h
+
+    if style == "setup":
+        Product.forward, Product.setup_context = staticmethod(compute), staticmethod(keep)
+    else:
+
+        def forward(ctx, *inputs):
+            output = compute(*inputs)
+            keep(ctx, inputs, output)
+            return output
+
+        Product.forward = staticmethod(forward)
+    x, y = leaf(1.0, 2.0), torch.tensor([3.0, -4.0])
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t.numpy(), torch.from_numpy):
+        product, total = Product.apply(x, 2, y)
+    (product.sum() + 3 * total.sum()).backward()
+    assert_close(x.grad, 2 * y + 3)
+    assert seen[0][:2] == ((True, False, False), None)
+    both = x.detach().double().requires_grad_(), y.double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda a, b: Product.apply(a, 2, b), both)
+    assert torch.autograd.gradgradcheck(lambda a, b: Product.apply(a, 2, b), both)
+
+
+def test_saved_tensors_are_made_by_functions_alone():
+    with pytest.raises(TypeError):
+        torch.autograd.SavedTensor()
+
+
+@pytest.mark.parametrize("other", [2.0, -3, 1 - 2j, True])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+def test_gradients_of_products_with_numbers_are_conjugated(other, dtype):
+    x = torch.randn(3, dtype=dtype, requires_grad=True)
+    y = x * other
+    (gradient,) = torch.autograd.grad(y, x, torch.ones_like(y))
+    expected = torch.ones_like(y) * torch.tensor(other).conj()
+    assert_close(gradient, expected if dtype.is_complex else expected.real)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (1, 1), (2, 0), (2, 3, 1)])
+@pytest.mark.parametrize("keepdim", [False, True])
+def test_gradients_of_whole_sums_are_spread(shape, keepdim):
+    x = torch.randn(shape, requires_grad=True)
+    total = x.sum(dim=None, keepdim=keepdim)
+    total.backward(torch.full_like(total, 3.0))
+    assert x.grad.shape == x.shape and (x.grad == 3).all()

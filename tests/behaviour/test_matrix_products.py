@@ -1,6 +1,8 @@
 """Matrix products at the edges of their blocks, in every layout, against a float64 reference."""
 
 import numpy as np
+from functools import partial
+
 import pytest
 
 import rushlight as rl
@@ -163,6 +165,27 @@ def test_rows_times_a_vector_of_any_length(n, dtype):
         assert rl.equal(a.mv(x), each)  # one order of additions
         a[0, n - 1] = float("inf")
         assert a.mv(x.abs())[0].item() == float("inf") and a.mv(x)[1:].isfinite().all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 8, 9, 16, 31, 32, 33, 63, 64, 67, 128, 135, 259])
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.int16, rl.int64])
+def test_a_vector_times_columns_of_any_length(n, dtype):
+    for depth in (0, 1, 3, 4, 6, 57, 130):
+        make = rl.randn if dtype.is_floating_point else partial(rl.randint, -9, 9)
+        a = make((depth, n + 3), dtype=dtype)[:, 2 : n + 2]
+        x, y = make((depth,), dtype=dtype), make((n,), dtype=dtype)
+        wide = x.double().numpy() @ a.double().numpy()
+        eps = rl.finfo(dtype).eps if dtype.is_floating_point else 0
+        bound = (depth + 2) * eps * (np.abs(x.numpy()) @ np.abs(a.numpy()) + np.abs(y.numpy()))
+        assert (np.abs((x @ a).double().numpy() - wide) <= bound).all()
+        assert rl.equal(x @ a, (x[None] @ a)[0])
+        assert n == 1 or rl.equal(x @ a, a.t().mv(x))
+        added = rl.addmv(y, a.t(), x).double().numpy()
+        assert (np.abs(added - wide - y.double().numpy()) <= bound).all()
+    if dtype.is_floating_point:
+        a[3, n - 1], x[5] = float("inf"), float("nan")
+        assert (x @ a).isnan().all()
+        assert (x.nan_to_num().abs() @ a.abs())[n - 1].item() == float("inf")
 
 
 @pytest.mark.parametrize("dtype", [rl.float32, rl.float64])

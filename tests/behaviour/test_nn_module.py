@@ -255,3 +255,122 @@ def test_parameter_list_and_dict():
     named = nn.ParameterDict({"a": rl.zeros(2)})
     named["b"] = nn.Parameter(rl.ones(1))
     assert list(named.keys()) == ["a", "b"] and named.pop("a").requires_grad
+
+
+class OneByOne(nn.Module):
+    """Has a way of its own, which is the general one."""
+
+    def state_dict(self, *args, **kwargs):
+        return super().state_dict(*args, **kwargs)
+
+
+def _tree(kind):
+    class Branch(kind):
+        def __init__(self, below=None):
+            super().__init__()
+            self.weight = nn.Parameter(rl.arange(4.0).reshape(2, 2))
+            self.register_parameter("absent", None)
+            self.register_buffer("count", rl.tensor(3))
+            self.register_buffer("later", None)
+            self.register_buffer("dropped", rl.zeros(1), persistent=False)
+            self.below = below
+            self.rest = nn.Sequential(nn.ReLU(), nn.BatchNorm1d(2))
+            self.rest._modules["gone"] = None
+
+    Branch._version = 7
+    return Branch(Branch())
+
+
+@pytest.mark.parametrize("keep_vars", [False, True])
+@pytest.mark.parametrize("prefix", ["", "net."])
+def test_a_walk_saves_what_each_module_would(keep_vars, prefix):
+    plain, other = _tree(nn.Module), _tree(OneByOne)
+    saved = plain.state_dict(prefix=prefix, keep_vars=keep_vars)
+    expected = other.state_dict(prefix=prefix, keep_vars=keep_vars)
+    assert list(saved) == list(expected) and saved._metadata == expected._metadata
+    assert list(saved._metadata) == list(expected._metadata)
+    for name, tensor in saved.items():
+        assert rl.equal(tensor, expected[name])
+        assert tensor.requires_grad == (keep_vars and expected[name].requires_grad)
+    assert saved[prefix + "weight"].data_ptr() == plain.weight.data_ptr()
+    assert (saved[prefix + "weight"] is plain.weight) == keep_vars
+
+
+def test_a_walk_adds_to_the_destination_it_is_given():
+    class Noting(dict):
+        pass
+
+    for destination in ({"before": 1}, Noting(before=1)):
+        assert _tree(nn.Module).state_dict(destination=destination) is destination
+        assert list(destination)[:3] == ["before", "weight", "count"]
+        assert not hasattr(destination, "_metadata")
+
+
+def test_a_table_that_changes_while_it_is_saved_is_an_error():
+    net = nn.Sequential(nn.ReLU())
+
+    class Growing(nn.Module):
+        def state_dict(self, *args, **kwargs):
+            net.add_module(str(len(net)), nn.ReLU())
+            return super().state_dict(*args, **kwargs)
+
+    net.append(Growing())
+    with pytest.raises(RuntimeError, match="changed size during iteration"):
+        net.state_dict()
+
+
+@pytest.mark.parametrize("change", ["name", "missing", "shape", "dtype", "meta", "object", "none"])
+def test_a_walk_loads_all_or_leaves_it_to_the_longer_way(change):
+    plain, other = _tree(nn.Module), _tree(OneByOne)
+    outcomes = []
+    for net in (plain, other):
+        given = {name: tensor + 1 for name, tensor in net.state_dict().items()}
+        if change == "name":
+            given["more"] = rl.ones(1)
+        elif change == "missing":
+            del given["below.weight"]
+        elif change == "shape":
+            given["below.weight"] = rl.ones(3)
+        elif change == "dtype":
+            given["below.weight"] = given["below.weight"].double()
+        elif change == "meta":
+            given["below.weight"] = rl.empty(2, 2, device="meta")
+        elif change == "object":
+            given["below.weight"] = 3
+        try:
+            outcomes.append(str(net.load_state_dict(given)))
+        except Exception as error:  # noqa: BLE001
+            outcomes.append((type(error), str(error).replace("OneByOne", "")))
+    assert outcomes[0] == outcomes[1]
+    for one, two in zip(plain.state_dict().values(), other.state_dict().values()):
+        assert rl.equal(one, two)
+    assert plain.weight.requires_grad and plain.weight.grad_fn is None
+
+
+def test_a_copy_keeps_what_is_shared_and_what_a_member_makes_of_itself():
+    class Own(nn.Module):
+        def __deepcopy__(self, memo):
+            twin = type(self)()
+            twin.note = "made by itself"
+            return twin
+
+    net = _tree(nn.Module)
+    net.own, net.again = Own(), net.below
+    net.rest[0].weight = net.weight
+    net.names = net._non_persistent_buffers_set
+    twin = copy.deepcopy(net)
+    assert twin.own.note == "made by itself" and twin.again is twin.below is not net.below
+    assert twin.rest[0].weight is twin.weight is not net.weight
+    assert twin.names is twin._non_persistent_buffers_set == {"dropped"}
+    assert twin.names is not net.names
+    assert rl.equal(twin.weight, net.weight) and twin.weight.data_ptr() != net.weight.data_ptr()
+    net.weight.__deepcopy__ = lambda memo: "asked"
+    assert copy.deepcopy(net)._parameters["weight"] == "asked"
+
+
+def test_a_frozen_transposed_parameter_is_copied_as_it_lies():
+    layer = nn.Linear(3, 2)
+    layer.weight = nn.Parameter(rl.arange(6.0).reshape(3, 2).t(), requires_grad=False)
+    twin = copy.deepcopy(layer)
+    assert twin.weight.stride() == (1, 2) and not twin.weight.requires_grad
+    assert type(twin.weight) is nn.Parameter and rl.equal(twin.weight, layer.weight)

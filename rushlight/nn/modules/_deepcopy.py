@@ -2,10 +2,21 @@
 
 import copyreg
 
+from rushlight._native import same_members
+
+from ..parameter import Parameter
 from ._hooks import HOOK_TABLES
 
 IMMUTABLE = frozenset((int, float, bool, str, type(None)))
 MEMBERS = frozenset(("_parameters", "_buffers", "_modules"))
+ASKED_FOR_COPIES = (
+    "__setstate__",
+    "__reduce_ex__",
+    "__reduce__",
+    "__getstate__",
+    "__getnewargs_ex__",
+    "__getnewargs__",
+)
 
 
 class CopyMethods:
@@ -31,6 +42,8 @@ class CopyMethods:
                 attributes[name] = value
             elif name in MEMBERS and type(value) is dict:
                 attributes[name] = _copied_members(value, memo, copy.deepcopy)
+            elif name == "_non_persistent_buffers_set" and type(value) is set:
+                attributes[name] = _copied_names(value, memo)
             elif name not in HOOK_TABLES or value:
                 attributes[name] = copy.deepcopy(value, memo)
         if not HOOK_TABLES.isdisjoint(attributes):
@@ -44,23 +57,25 @@ def _copied_members(members, memo, deepcopy):
         return memo[id(members)]
     copied = memo[id(members)] = {}
     for name, member in members.items():
-        copied[name] = None if member is None else deepcopy(member, memo)
+        if type(member) is not Parameter and not isinstance(member, CopyMethods):
+            copied[name] = None if member is None else deepcopy(member, memo)
+        elif id(member) in memo:
+            copied[name] = memo[id(member)]
+        else:  # `deepcopy` would come to the same method, by way of many questions
+            copied[name] = memo[id(member)] = member.__deepcopy__(memo)
     return copied
+
+
+def _copied_names(names, memo):
+    if id(names) not in memo:
+        memo[id(names)] = names.copy()  # strings, each its own copy
+    return memo[id(names)]
 
 
 def _is_plain(kind):
     """Whether instances are their `__dict__` alone, and nothing asks to be called for a copy."""
     return (
-        kind.__setstate__ is CopyMethods.__setstate__
-        and kind.__reduce_ex__ is object.__reduce_ex__
-        and kind.__reduce__ is object.__reduce__
-        and getattr(kind, "__getstate__", None) is _DEFAULT_GETSTATE
+        same_members(kind, CopyMethods, ASKED_FOR_COPIES)
+        and kind.__basicsize__ == CopyMethods.__basicsize__  # no slots, not also a list or dict
         and kind not in copyreg.dispatch_table
-        and not hasattr(kind, "__getnewargs_ex__")
-        and not hasattr(kind, "__getnewargs__")
-        and not issubclass(kind, (list, dict))
-        and not copyreg._slotnames(kind)
     )
-
-
-_DEFAULT_GETSTATE = getattr(object, "__getstate__", None)  # since Python 3.11

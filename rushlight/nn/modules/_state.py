@@ -6,13 +6,12 @@ How a single tensor is written to a file is not here: that is the package's `sav
 from collections import OrderedDict
 
 import rushlight as rl
-from rushlight._native import set_grad_enabled
+from rushlight._native import load_fitting, save_plain, set_grad_enabled, watch_state
 
 from ..parameter import Parameter, is_lazy
 from ._hooks import NO_HOOKS, add_hook
 
 EXTRA_STATE = "_extra_state"
-DENSE = frozenset((rl.Tensor, Parameter))
 # What an instance may have that takes part in saving or loading it.
 WATCHERS = frozenset(
     (
@@ -36,7 +35,7 @@ class IncompatibleKeys(tuple):
     _fields = ("missing_keys", "unexpected_keys")
 
     def __new__(cls, missing_keys, unexpected_keys):
-        return super().__new__(cls, (missing_keys, unexpected_keys))
+        return tuple.__new__(cls, (missing_keys, unexpected_keys))
 
     missing_keys = property(lambda self: self[0])
     unexpected_keys = property(lambda self: self[1])
@@ -88,8 +87,7 @@ class StateMethods:
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
-        if _is_plain(self):
-            _save_plain(self, destination, prefix, keep_vars)
+        if save_plain(self, destination, prefix, keep_vars):
             return destination
         attributes = self.__dict__  # a look there costs a tenth of one through the module
         local = {"version": self._version}
@@ -218,7 +216,7 @@ class StateMethods:
         """
         if not hasattr(state_dict, "keys") or not hasattr(state_dict, "__getitem__"):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        if not assign and _load_fitting(self, state_dict):
+        if not assign and load_fitting(self, state_dict):
             return IncompatibleKeys([], [])
         missing, unexpected, errors = [], [], []
         metadata = getattr(state_dict, "_metadata", None)
@@ -239,25 +237,19 @@ class StateMethods:
         return IncompatibleKeys(missing, unexpected)
 
 
-def _is_plain(module):
-    """Whether saving and loading are the methods above alone, for this module's own part."""
-    kind = type(module)
-    return (
-        kind._save_to_state_dict is StateMethods._save_to_state_dict
-        and kind._load_from_state_dict is StateMethods._load_from_state_dict
-        and kind.state_dict is StateMethods.state_dict
-        and kind.get_extra_state is StateMethods.get_extra_state
-        and kind.set_extra_state is StateMethods.set_extra_state
-        and WATCHERS.isdisjoint(module.__dict__)
-    )
-
-
-def _save_plain(module, destination, prefix, keep_vars):
-    """`module.state_dict`, where it is no more than this."""
-    if hasattr(destination, "_metadata"):
-        destination._metadata[prefix[:-1]] = {"version": module._version}
-    _put_tensors(module, destination, prefix, keep_vars)
-    _save_children(module, destination, prefix, keep_vars)
+# Where saving and loading are these methods alone, they are one native walk.
+watch_state(
+    StateMethods,
+    (
+        "_save_to_state_dict",
+        "_load_from_state_dict",
+        "state_dict",
+        "get_extra_state",
+        "set_extra_state",
+    ),
+    WATCHERS,
+    Parameter,
+)
 
 
 def _put_tensors(module, destination, prefix, keep_vars):
@@ -267,47 +259,10 @@ def _put_tensors(module, destination, prefix, keep_vars):
 
 def _save_children(module, destination, prefix, keep_vars):
     for name, child in module.__dict__["_modules"].items():
-        if child is None:
-            continue
-        below = f"{prefix}{name}."
-        if _is_plain(child):
-            _save_plain(child, destination, below, keep_vars)
-        else:
-            child.state_dict(destination=destination, prefix=below, keep_vars=keep_vars)
-
-
-def _load_fitting(module, state_dict):
-    """Copy a dictionary that fits plain modules in every name, shape and dtype, as most do.
-
-    Returns whether it did; whatever is amiss, the longer way finds the words for.
-    """
-    pairs = []
-    fits = type(state_dict) in (dict, OrderedDict) and _all_fit(module, state_dict, "", pairs)
-    if not fits or len(pairs) != len(state_dict):
-        return False
-    recorded = set_grad_enabled(False)
-    try:
-        for own, given in pairs:
-            own.copy_(given)
-    finally:
-        set_grad_enabled(recorded)
-    return True
-
-
-def _all_fit(module, state_dict, prefix, pairs):
-    if not _is_plain(module):
-        return False
-    for name, own in module._persistent_tensors():
-        given = state_dict.get(prefix + name)
-        if type(own) not in DENSE or type(given) not in DENSE or not own.is_same_size(given):
-            return False
-        if own.dtype is not given.dtype or own.is_meta or given.is_meta:
-            return False
-        pairs.append((own, given))
-    for name, child in module.__dict__["_modules"].items():
-        if child is not None and not _all_fit(child, state_dict, f"{prefix}{name}.", pairs):
-            return False
-    return True
+        if child is not None:
+            child.state_dict(
+                destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
+            )
 
 
 def _quoted(names):

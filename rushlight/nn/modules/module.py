@@ -7,7 +7,7 @@ deep copies in `_deepcopy.py`.
 
 import rushlight as rl
 from rushlight._notes import early_arguments
-from rushlight._native import quick_module
+from rushlight._native import describe_module, quick_module
 
 from ..parameter import Buffer, Parameter
 from ._convert import ConvertMethods
@@ -93,7 +93,7 @@ class Module(HookMethods, StateMethods, ConvertMethods, CopyMethods):
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        quick_module(cls, _getattr, _call)
+        quick_module(cls)
 
     def __getattr__(self, name):
         attributes = self.__dict__
@@ -417,8 +417,9 @@ class Module(HookMethods, StateMethods, ConvertMethods, CopyMethods):
         return sorted(name for name in names if not name[0].isdigit())
 
 
-_getattr, _call = Module.__getattr__, Module.__call__  # tracers put others in their place
-quick_module(Module, _getattr, _call)
+# What is Module's own, once and for all: tracers put others in their place.
+describe_module(Module, Parameter, GlobalHooks.on_parameter, GlobalHooks.on_module)
+quick_module(Module)
 
 
 def _only_none(value, kind, name, expected):

@@ -230,9 +230,11 @@ bool is_depthwise(const ConvGeometry& g) {
 // Where fewer multiplications are worth the transforms: enough channels, and tiles of 4 x 4 outputs
 // that are filled and enough for the transforms of the kernel. Measured with AVX2 and AVX-512.
 bool pays_by_winograd(ConvPart part, const ConvGeometry& g) {
-  constexpr int64_t kChannels = 16, kTiles = 8, kFilled = 8;
+  constexpr int64_t kChannels = 16, kTiles = 8, kFilled = 8, kMostTaps = 36;
   int64_t stride = g.stride[2], taps = (g.kernel[2] + stride - 1) / stride;  // of each parity
-  bool plain = g.dims == 2 && g.groups == 1 && stride <= 2 && (taps == 2 || taps == 3);
+  bool plain = g.dims >= 2 && g.groups == 1 && stride <= 2 && (taps == 2 || taps == 3);
+  plain &= g.dims == 2 || (stride * g.stride[0] * g.dilation[0] == 1 &&
+                           g.padding[0] < g.kernel[0] && g.kernel_numel() <= kMostTaps);
   // Kernels of 3 meet one element of a parity: mostly zeros. Gradients are taken to the points
   // once for each parity.
   plain &= stride == 1 || g.kernel[2] > 3;
@@ -241,7 +243,7 @@ bool pays_by_winograd(ConvPart part, const ConvGeometry& g) {
   for (int d = 1; d < 3; ++d)
     plain &= (g.kernel[d] + stride - 1) / stride == taps && g.stride[d] == stride &&
              g.dilation[d] == 1 && g.padding[d] <= stride * (taps - 1);
-  int64_t tiles = g.batch * ((g.out[1] + 3) / 4) * ((g.out[2] + 3) / 4);
+  int64_t tiles = g.batch * g.out[0] * ((g.out[1] + 3) / 4) * ((g.out[2] + 3) / 4);
   return plain && tiles >= kTiles * stride && g.batch * g.out_numel() >= kFilled * tiles;
 }
 

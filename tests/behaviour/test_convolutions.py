@@ -87,6 +87,47 @@ def test_by_points_of_tiles(dtype, order, kernel, batch, size, padding):
     assert_near(by_weight, _conv_weight(*wide(y, x), w.shape[2:], *windows))
 
 
+# Stacks that are whole, cut and several; kernels of one slice and of four; more padding than image.
+SLICED = [
+    (2, (5, 9, 8), (3, 3, 3), (1, 1, 1)), (1, (23, 5, 9), (3, 3, 3), (0, 2, 1)),
+    (3, (1, 8, 8), (3, 3, 3), (2, 0, 1)), (1, (6, 4, 70), (4, 3, 3), (3, 1, 1)),
+    (2, (6, 9, 10), (1, 3, 3), (0, 1, 1)), (2, (13, 8, 5), (2, 2, 2), (1, 0, 1)),
+    (1, (5, 4, 200), (5, 2, 2), (2, 1, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("order", [rl.contiguous_format, rl.channels_last_3d])
+@pytest.mark.parametrize("channels, outs", [(33, 21), (16, 48), (17, 16)])
+@pytest.mark.parametrize("batch, size, kernel, padding", SLICED)
+def test_by_points_of_tiles_in_slices(dtype, order, channels, outs, batch, size, kernel, padding):
+    rl.manual_seed(0)
+    windows = [1], list(padding), [1], 1
+    shapes = (batch, channels, *size), (outs, channels, *kernel), (outs,)
+    x, w, bias = (rl.randn(*s, dtype=dtype) for s in shapes)
+    x = x.contiguous(memory_format=order)
+    y = _conv_forward(x, w, bias, *windows)
+    assert y.is_contiguous(memory_format=order)
+    assert_near(y, _conv_forward(*wide(x, w, bias), *windows))
+    back = _conv_input(y, w, None, size, *windows)
+    assert_near(back, _conv_input(*wide(y, w), None, size, *windows))
+    by_weight = _conv_weight(y, x, kernel, *windows)
+    assert_near(by_weight, _conv_weight(*wide(y, x), kernel, *windows))
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_what_is_not_finite_spreads_no_further_in_slices(value):
+    rl.manual_seed(0)
+    x, w = rl.randn(1, 16, 6, 12, 12), rl.randn(16, 16, 3, 3, 3)
+    x[0, 3, 2, 5, 6] = value
+    y = _conv_forward(x, w, None, [1], [1], [1], 1)
+    far = rl.ones(6, 12, 12, dtype=rl.bool)
+    far[1:4, 4:7, 5:8] = False
+    assert (y.isfinite() == far).all()
+    expected = _conv_forward(*wide(x.nan_to_num(0, 0, 0), w), None, [1], [1], [1], 1)
+    assert_near(y[:, :, far], expected[:, :, far])
+
+
 # Lines shorter than a vector, of whole vectors and others; images of one line; few shares.
 DEPTHWISE = [(9, (14, 14)), (1, (28, 33)), (2, (5, 16)), (3, (1, 48)), (17, (9, 7)), (8, (6, 100))]
 

@@ -1,9 +1,10 @@
-// Convolution with kernels of 3 x 3 or 2 x 2 by way of points (Lavin and Gray, "Fast
-// algorithms for convolutional neural networks", 2016: F(4 x 4, 3 x 3) and F(4 x 4, 2 x 2)). A tile
-// of 4 x 4 outputs comes from 6 x 6 (5 x 5) elements; both and the kernel are taken to points at
-// which the convolution is one product each, which is 36 (25) multiplications in place of 144 (64).
-// Vectors hold channels, so tiles of any image are alike. The gradient of the input is the same
-// with the kernel turned around, that of the kernel the transpose of it all.
+// Convolution with kernels of 3 x 3, 2 x 2 or 5 x 5 by way of points (Lavin and Gray, "Fast
+// algorithms for convolutional neural networks", 2016: F(4 x 4, 3 x 3), F(4 x 4, 2 x 2) and F(2 x
+// 2, 5 x 5), and for kernels of one line the same without the other dimension). A tile of 4 x 4
+// outputs comes from 6 x 6 (5 x 5) elements; both and the kernel are taken to points at which the
+// convolution is one product each, which is 36 (25) multiplications in place of 144 (64). Vectors
+// hold channels, so tiles of any image are alike. The gradient of the input is the same with the
+// kernel turned around, that of the kernel the transpose of it all.
 //
 // With stride 2 the lines and columns of each parity, of the image and of the kernel, make a
 // convolution with stride 1, and there are four: their sum at the points is the output, and each
@@ -26,10 +27,19 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-// A transform of both sides of a square: put(r, c, value) of what at(r, c) gives.
-template <class T, int From, int To, class Transform, class At, class Put>
+// A transform of both sides of a square, or of a line: put(r, c, value) of what at(r, c) gives.
+template <class T, int From, int To, bool IsLine, class Transform, class At, class Put>
 [[gnu::always_inline]] inline void transform_square(Transform transform, At at, Put put) {
   using V = Vector<T>;
+  if constexpr (IsLine) {
+    V in[From], out[To];
+#pragma GCC unroll 6
+    for (int c = 0; c < From; ++c) in[c] = at(0, c);
+    transform(in, out);
+#pragma GCC unroll 6
+    for (int c = 0; c < To; ++c) put(0, c, out[c]);
+    return;
+  }
   V half[To][From];
 #pragma GCC unroll 6
   for (int c = 0; c < From; ++c) {
@@ -68,10 +78,12 @@ Plane<T> plane_of(const Images<T>& images, const ConvGeometry& g, int parity) {
   return {images.half(first), {pad[0], pad[1]}};
 }
 
-template <class T, int Taps>
+template <class T, int Taps, bool IsLine>
 class Winograd {
   using At = Points<T, Taps>;
-  static constexpr int kOut = 4, kIn = kOut + Taps - 1, kPoints = kIn * kIn, kMostTaps = 36;
+  static constexpr int kOut = At::kOut, kIn = kOut + Taps - 1;
+  static constexpr int kHigh = IsLine ? 1 : kOut, kHighTaps = IsLine ? 1 : Taps;  // of lines
+  static constexpr int kPoints = IsLine ? kIn : kIn * kIn, kMostTaps = 36;
 
  public:
   // Of the gradient of the input one parity is computed.
@@ -89,14 +101,15 @@ class Winograd {
     Images<T> x(static_cast<T*>(t.x), g.in_channels, g.in, t.channels_last);
     if (flip_) {
       from_.push_back(std::exchange(to_, plane_of(x, g, parity)));
-      for (int d = 0; d < 2; ++d) from_[0].pad[d] = Taps - 1 - std::exchange(to_.pad[d], 0);
+      for (int d = 0; d < 2; ++d)
+        from_[0].pad[d] = (d ? Taps : kHighTaps) - 1 - std::exchange(to_.pad[d], 0);
       before_ = kernel_[0] - 1 - before_;
     } else {
       for (int i = 0; i < stride_ * stride_; ++i) from_.push_back(plane_of(x, g, i));
     }
     parts_ = planes() * kernel_[0];
     find_taps();
-    high_ = (to_.images.size[0] + kOut - 1) / kOut;
+    high_ = (to_.images.size[0] + kHigh - 1) / kHigh;
     wide_ = (to_.images.size[1] + kOut - 1) / kOut;
     slivers_ = (to_.images.channels + kWidth<T> - 1) / kWidth<T>;
     plane_depth_ = (channels() + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
@@ -128,9 +141,9 @@ class Winograd {
   }
 
  private:
-  static constexpr int64_t kTiles = 48;  // about so many at a time, for the second-level cache
-  static constexpr int64_t kStack = 4;   // slices at least, where kernels have several
-  static constexpr int64_t kMostParts = kMostTaps / (Taps * Taps);
+  static constexpr int64_t kTiles = 48 * 36 / kPoints;  // at a time, for the second-level cache
+  static constexpr int64_t kStack = 4;  // slices at least, where kernels have several
+  static constexpr int64_t kMostParts = std::max(4, kMostTaps / (kHighTaps * Taps));
   static constexpr int64_t kGroup = 2;   // slivers whose sums are kept at a time
   static constexpr int64_t kDepth = 64;  // terms that are added in one go: few, for small errors
   static constexpr int64_t kLine = 64 / sizeof(T);
@@ -174,11 +187,11 @@ class Winograd {
   int64_t kernel_sliver() const { return kPoints * kernel_step(); }
 
   Window from_window(const Piece& p, const Plane<T>& of) const {
-    return {p.image, p.row * kOut - of.pad[0], -of.pad[1], p.rows * kOut + Taps - 1,
+    return {p.image, p.row * kHigh - of.pad[0], -of.pad[1], p.rows * kHigh + kHighTaps - 1,
             wide_ * kOut + Taps - 1};
   }
   Window to_window(const Piece& p) const {
-    return {p.image, p.row * kOut, 0, p.rows * kOut, wide_ * kOut};
+    return {p.image, p.row * kHigh, 0, p.rows * kHigh, wide_ * kOut};
   }
   template <class F>
   void each_tile(const Piece& p, F f) const {
@@ -224,14 +237,14 @@ class Winograd {
   // The place of a part's element among the taps, or -1 where the kernel has ended.
   int tap(int64_t part, int64_t r, int64_t i) const {
     int64_t parity = flip_ ? parity_ : part % planes(), slice = part / planes();
-    if (flip_) slice = kernel_[0] - 1 - slice, r = Taps - 1 - r, i = Taps - 1 - i;
+    if (flip_) slice = kernel_[0] - 1 - slice, r = kHighTaps - 1 - r, i = Taps - 1 - i;
     if (stride_ == 2) r = 2 * r + parity / 2, i = 2 * i + parity % 2;
     if (r >= kernel_[1] || i >= kernel_[2]) return -1;
     return static_cast<int>((slice * kernel_[1] + r) * kernel_[2] + i);
   }
   void find_taps() {
     for (int p = 0; p < parts_; ++p)
-      for (int r = 0; r < Taps; ++r)
+      for (int r = 0; r < kHighTaps; ++r)
         for (int i = 0; i < Taps; ++i) tap_[p][r][i] = tap(p, r, i);
   }
 
@@ -248,7 +261,7 @@ class Winograd {
       }
   }
   [[gnu::noinline]] void take_taps(const Elements& taps, int64_t part, T* to) const {
-    transform_square<T, Taps, kIn>(
+    transform_square<T, Taps, kIn, IsLine>(
         [](const auto& in, auto& out) { At::kernel(in, out); },
         [&](int r, int i) {
           int at = tap_[part][r][i];
@@ -282,7 +295,7 @@ class Winograd {
     read_slice(plane.images, p.slice + slice - before_, w, k % plane_depth_, values.data());
     each_tile(p, [&](int64_t tile, int64_t y, int64_t x) {
       take_points<kIn>([](const auto& in, auto& out) { At::elements(in, out); },
-                       values.data() + (y * w.width + x) * kOut * L, w.width * L,
+                       values.data() + (y * kHigh * w.width + x * kOut) * L, w.width * L,
                        to + (tile - p.tile) * depth_ + k, element_step());
     });
   }
@@ -297,7 +310,7 @@ class Winograd {
   template <int Side, class Transform>
   [[gnu::noinline]] static void take_points(Transform transform, const T* from, int64_t line, T* to,
                                             int64_t step) {
-    transform_square<T, Side, kIn>(
+    transform_square<T, Side, kIn, IsLine>(
         transform, [&](int r, int i) { return load_vector(from + r * line + i * kLanes<T>); },
         [&](int r, int i, Vector<T> v) { store_vector<T>(to + (r * kIn + i) * step, v); });
   }
@@ -356,8 +369,8 @@ class Winograd {
       each_slice(p, [&](const Images<T>& images, int64_t slice) {
         const T* from = sums + slice * p.tiles * kWidth<T> + half;
         each_tile(p, [&](int64_t tile, int64_t y, int64_t x) {
-          outputs(from + tile * kWidth<T>, bias, values.data() + (y * w.width + x) * kOut * L,
-                  w.width * L);
+          outputs(from + tile * kWidth<T>, bias,
+                  values.data() + (y * kHigh * w.width + x * kOut) * L, w.width * L);
         });
         write_window(images, w, c, values.data());
       });
@@ -365,7 +378,7 @@ class Winograd {
   }
   [[gnu::noinline]] void outputs(const T* from, Vector<T> bias, T* to, int64_t line) const {
     int64_t step = sum_step();
-    transform_square<T, kIn, kOut>(
+    transform_square<T, kIn, kOut, IsLine>(
         [](const auto& in, auto& out) { At::outputs(in, out); },
         [&](int r, int i) { return load_vector(from + (r * kIn + i) * step); },
         [&](int r, int i, Vector<T> v) {
@@ -404,7 +417,7 @@ class Winograd {
         read_slice(to_.images, p.slice + slice, w, c, values.data());
         each_tile(p, [&](int64_t tile, int64_t y, int64_t x) {
           take_points<kOut>([](const auto& in, auto& out) { At::output_gradients(in, out); },
-                            values.data() + (y * w.width + x) * kOut * L, w.width * L,
+                            values.data() + (y * kHigh * w.width + x * kOut) * L, w.width * L,
                             to + (slice * p.tiles + tile) * kWidth<T> + half, sum_step());
         });
       }
@@ -435,7 +448,7 @@ class Winograd {
       }
   }
   [[gnu::noinline]] void give_taps(const T* sums, int64_t part, Elements& taps) const {
-    transform_square<T, kIn, Taps>(
+    transform_square<T, kIn, Taps, IsLine>(
         [](const auto& in, auto& out) { At::kernel_gradients(in, out); },
         [&](int r, int i) { return load_vector(sums + (r * kIn + i) * kernel_step()); },
         [&](int r, int i, Vector<T> v) {
@@ -471,10 +484,15 @@ struct ByPoints {
   const ConvOperands& t;
   template <int Taps>
   void of() const {
+    if constexpr (Taps > 2)
+      if (g.kernel[1] == 1) return Winograd<T, Taps, true>(part, g, t, 0).run();
     int parities = part == ConvPart::Input ? g.stride[1] * g.stride[2] : 1;
-    for (int p = 0; p < parities; ++p) Winograd<T, Taps>(part, g, t, p).run();
+    for (int p = 0; p < parities; ++p) Winograd<T, Taps, false>(part, g, t, p).run();
   }
-  void run() const { (g.kernel[2] + g.stride[2] - 1) / g.stride[2] == 3 ? of<3>() : of<2>(); }
+  void run() const {
+    int64_t taps = (g.kernel[2] + g.stride[2] - 1) / g.stride[2];
+    taps == 5 ? of<5>() : taps == 3 ? of<3>() : of<2>();
+  }
 };
 
 }  // namespace

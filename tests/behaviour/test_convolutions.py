@@ -87,6 +87,34 @@ def test_by_points_of_tiles(dtype, order, kernel, batch, size, padding):
     assert_near(by_weight, _conv_weight(*wide(y, x), w.shape[2:], *windows))
 
 
+# Kernels of one line and of five: tiles of one line, of two, cut ones, lines beyond the cache.
+LINED = [
+    (35, (14,), (3,), (1,)), (9, (33,), (5,), (4,)), (1, (1201,), (3,), (0,)),
+    (40, (7,), (5,), (2,)), (1, (2, 701), (1, 5), (0, 2)), (9, (6, 9), (1, 3), (0, 2)),
+    (9, (3, 4, 8), (2, 1, 3), (1, 0, 1)), (9, (14, 14), (5, 5), (2, 2)),
+    (2, (5, 33), (5, 5), (0, 4)), (1, (7, 130), (5, 5), (2, 1)),
+    (2, (4, 8, 9), (1, 5, 5), (0, 2, 3)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("channels, outs", [(33, 40), (32, 48), (17, 16)])
+@pytest.mark.parametrize("batch, size, kernel, padding", LINED)
+def test_by_points_of_lines_and_of_five(dtype, channels, outs, batch, size, kernel, padding):
+    rl.manual_seed(0)
+    windows = [1], list(padding), [1], 1
+    shapes = (batch, channels, *size), (outs, channels, *kernel), (outs,)
+    x, w, bias = (rl.randn(*s, dtype=dtype) for s in shapes)
+    if len(size) == 2 and outs == 48:
+        x = x.contiguous(memory_format=rl.channels_last)
+    y = _conv_forward(x, w, bias, *windows)
+    assert_near(y, _conv_forward(*wide(x, w, bias), *windows))
+    back = _conv_input(y, w, None, size, *windows)
+    assert_near(back, _conv_input(*wide(y, w), None, size, *windows))
+    by_weight = _conv_weight(y, x, kernel, *windows)
+    assert_near(by_weight, _conv_weight(*wide(y, x), kernel, *windows))
+
+
 # Stacks that are whole, cut and several; kernels of one slice and of four; more padding than image.
 SLICED = [
     (2, (5, 9, 8), (3, 3, 3), (1, 1, 1)), (1, (23, 5, 9), (3, 3, 3), (0, 2, 1)),

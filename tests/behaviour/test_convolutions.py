@@ -317,6 +317,26 @@ def test_threads_do_not_change_a_bit(groups, channels, outs):
         rl.set_num_threads(threads)
 
 
+# A kernel in three dimensions, of five, and of one line.
+@pytest.mark.parametrize("size, kernel", [((9, 9, 17), 3), ((23, 17), 5), ((700,), 5)])
+def test_threads_do_not_change_a_bit_of_other_points(size, kernel):
+    x, w = rl.randn(5, 32, *size), rl.randn(48, 32, *[kernel] * len(size))
+    windows, threads = ([1], [1], [1], 1), rl.get_num_threads()
+
+    def parts():
+        y = _conv_forward(x, w, None, *windows)
+        back = _conv_input(y, w, None, size, *windows)
+        return y, back, _conv_weight(y, x, w.shape[2:], *windows)
+
+    try:
+        rl.set_num_threads(1)
+        one = parts()
+        rl.set_num_threads(3)
+        assert all(rl.equal(a, b) for a, b in zip(parts(), one))
+    finally:
+        rl.set_num_threads(threads)
+
+
 @pytest.mark.parametrize("channels, outs, side", [(1, 5, 9), (3, 40, 20), (40, 40, 16)])
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 3e38])
 def test_what_is_not_finite_spreads_as_far_as_the_kernel(channels, outs, side, value):

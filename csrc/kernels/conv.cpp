@@ -247,7 +247,7 @@ bool has_points(const ConvGeometry& g) {
 // (2 x 2 for kernels of 5, one line for those in a row) that are filled and enough for the
 // transforms of the kernel. Measured with AVX2 and AVX-512.
 bool pays_by_winograd(ConvPart part, const ConvGeometry& g) {
-  constexpr int64_t kTiles = 8, kTilesOfLines = 128;
+  constexpr int64_t kTiles = 8, kTilesOfLines = 128, kLongLine = 2048;
   if (!has_points(g)) return false;
   int64_t stride = g.stride[2], taps = (g.kernel[2] + stride - 1) / stride;
   int64_t side = taps == 5 ? 2 : 4, points = side + taps - 1;
@@ -257,6 +257,8 @@ bool pays_by_winograd(ConvPart part, const ConvGeometry& g) {
   auto tiles_along = [&](int d) { return (made[d] + side - 1) / side; };
   int64_t lines = is_line ? made[1] : tiles_along(1);
   int64_t tiles = g.batch * made[0] * lines * tiles_along(2);
+  // What is gained by long lines of two outputs a tile is lost again where a line leaves the cache.
+  if (is_line && taps == 5 && part != ConvPart::Weight && made[2] > kLongLine) return false;
   // Multiplications by way of points and otherwise, for each pair of channels.
   int64_t fewer = tiles * points * (is_line ? 1 : points) * stride * stride * g.kernel[0];
   int64_t plain = g.batch * g.out_numel() * g.kernel_numel();

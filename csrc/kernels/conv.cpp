@@ -227,22 +227,45 @@ bool is_depthwise(const ConvGeometry& g) {
           g.padding[d] == g.padding[2] && g.padding[d] < size;
   return is;
 }
-// Where fewer multiplications are worth the transforms: enough channels, and tiles of 4 x 4 outputs
-// that are filled and enough for the transforms of the kernel. Measured with AVX2 and AVX-512.
-bool pays_by_winograd(ConvPart part, const ConvGeometry& g) {
-  constexpr int64_t kChannels = 16, kTiles = 8, kFilled = 8;
+// Kernels of 2, 3 and 5 lines or, with stride 2, of 4 to 6; of 3 and 5 in a row; in three
+// dimensions slices of them.
+bool has_points(const ConvGeometry& g) {
+  constexpr int64_t kMostTaps = 36;
   int64_t stride = g.stride[2], taps = (g.kernel[2] + stride - 1) / stride;  // of each parity
-  bool plain = g.dims == 2 && g.groups == 1 && stride <= 2 && (taps == 2 || taps == 3);
-  // Kernels of 3 meet one element of a parity: mostly zeros. Gradients are taken to the points
-  // once for each parity.
-  plain &= stride == 1 || g.kernel[2] > 3;
-  int64_t fewest = part == ConvPart::Input ? kChannels * stride : kChannels;
-  plain &= g.in_channels >= fewest && g.out_channels >= kChannels;
-  for (int d = 1; d < 3; ++d)
-    plain &= (g.kernel[d] + stride - 1) / stride == taps && g.stride[d] == stride &&
-             g.dilation[d] == 1 && g.padding[d] <= stride * (taps - 1);
-  int64_t tiles = g.batch * ((g.out[1] + 3) / 4) * ((g.out[2] + 3) / 4);
-  return plain && tiles >= kTiles * stride && g.batch * g.out_numel() >= kFilled * tiles;
+  bool is_line = g.kernel[1] == 1, is_whole = g.stride[0] * g.stride[1] * stride == 1;
+  bool has = g.groups == 1 && g.kernel_numel() <= kMostTaps && g.dilation[0] == 1 &&
+             g.padding[0] < g.kernel[0];
+  has &= taps == 3 || (taps == 2 && !is_line) || (taps == 5 && is_whole);
+  // Kernels of 3 with stride 2 meet one element of a parity: mostly zeros.
+  has &= is_whole || (g.dims == 2 && stride == 2 && !is_line && g.kernel[2] > 3);
+  for (int d = is_line ? 2 : 1; d < 3; ++d)
+    has &= (g.kernel[d] + stride - 1) / stride == taps && g.stride[d] == stride &&
+           g.padding[d] <= stride * (taps - 1);
+  return has && g.dilation[1] * g.dilation[2] == 1 && (!is_line || g.padding[1] == 0);
+}
+// Where fewer multiplications are worth the transforms: enough channels, and tiles of 4 x 4 outputs
+// (2 x 2 for kernels of 5, one line for those in a row) that are filled and enough for the
+// transforms of the kernel. Measured with AVX2 and AVX-512.
+bool pays_by_winograd(ConvPart part, const ConvGeometry& g) {
+  constexpr int64_t kTiles = 8, kTilesOfLines = 128, kLongLine = 2048;
+  if (!has_points(g)) return false;
+  int64_t stride = g.stride[2], taps = (g.kernel[2] + stride - 1) / stride;
+  int64_t side = taps == 5 ? 2 : 4, points = side + taps - 1;
+  bool is_line = g.kernel[1] == 1;
+  const int64_t channels = is_line ? 32 : 16;
+  const int64_t* made = part == ConvPart::Input && stride == 1 ? g.in : g.out;
+  auto tiles_along = [&](int d) { return (made[d] + side - 1) / side; };
+  int64_t lines = is_line ? made[1] : tiles_along(1);
+  int64_t tiles = g.batch * made[0] * lines * tiles_along(2);
+  // What is gained by long lines of two outputs a tile is lost again where a line leaves the cache.
+  if (is_line && taps == 5 && part != ConvPart::Weight && made[2] > kLongLine) return false;
+  // Multiplications by way of points and otherwise, for each pair of channels.
+  int64_t fewer = tiles * points * (is_line ? 1 : points) * stride * stride * g.kernel[0];
+  int64_t plain = g.batch * g.out_numel() * g.kernel_numel();
+  // Gradients are taken to the points once for each parity.
+  int64_t fewest = part == ConvPart::Input ? channels * stride : channels;
+  return g.in_channels >= fewest && g.out_channels >= channels && 3 * fewer <= 2 * plain &&
+         tiles >= (is_line ? kTilesOfLines : kTiles * stride);
 }
 
 // Where products over columns are faster than oneDNN: the columns are the image, no element of a

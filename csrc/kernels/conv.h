@@ -42,7 +42,7 @@ void conv_dnnl_prepare();  // needs the interpreter lock
 using ConvFn = bool (*)(ConvPart part, const ConvGeometry& g, const ConvOperands& t);
 struct ConvDirect {
   ConvFn f32, f64;                      // through rows that are read in place (conv_direct.cpp)
-  ConvFn winograd_f32, winograd_f64;    // 2 and 3, stride 2: 4 to 6; any order (conv_winograd.h)
+  ConvFn winograd_f32, winograd_f64;    // 2, 3, 5, stride 2: 4 to 6; any order (conv_winograd.h)
   ConvFn depthwise_f32, depthwise_f64;  // 3 x 3, 5 x 5, 7 x 7, stride 1 (conv_depthwise.h)
 };
 

@@ -1,6 +1,7 @@
-// The lines of conv_winograd.h's transforms, for kernels of three and of two elements: values to
-// and from the points near, -near, far, -far and infinity, for three elements 0 too. Points apart
-// from the usual 0, 1, -1 and 2 make errors about half as large; most coefficients are exact.
+// The lines of conv_winograd.h's transforms, for kernels of two, three and five elements: values to
+// and from the points near, -near, far, -far and infinity, for three and five elements 0 too.
+// Points apart from the usual 0, 1, -1 and 2 make errors about half as large; most coefficients are
+// exact.
 #pragma once
 
 namespace rl {
@@ -12,6 +13,7 @@ struct Points;
 
 template <class T>
 struct Points<T, 3> {
+  static constexpr int kOut = 4;                                       // outputs of a tile
   static constexpr T kNear = 0.707106781186547524400844362104849039L;  // sqrt(1 / 2) = 1 / far
   static constexpr T kFar = 1.41421356237309504880168872420969808L;
 
@@ -60,8 +62,49 @@ struct Points<T, 3> {
   }
 };
 
+// Two outputs from as many elements as a kernel of three makes four of.
+template <class T>
+struct Points<T, 5> : Points<T, 3> {
+  static constexpr int kOut = 2;
+  using Points<T, 3>::kNear, Points<T, 3>::kFar;
+
+  template <class V>
+  static void kernel(const V (&g)[5], V (&p)[6]) {
+    V near = (g[0] + g[2] / 2 + g[4] / 4) / T(-1.5), far = (g[0] + 2 * g[2] + 4 * g[4]) / 6;
+    V near_odd = kNear / T(-1.5) * (g[1] + g[3] / 2), far_odd = kFar / 6 * (g[1] + 2 * g[3]);
+    p[0] = g[0];
+    p[1] = near + near_odd, p[2] = near - near_odd;
+    p[3] = far + far_odd, p[4] = far - far_odd;
+    p[5] = g[4];
+  }
+  template <class V>
+  static void outputs(const V (&m)[6], V (&y)[2]) {
+    y[0] = m[0] + (m[1] + m[2]) + (m[3] + m[4]);
+    y[1] = kNear * (m[1] - m[2]) + kFar * (m[3] - m[4]) + m[5];
+  }
+  template <class V>
+  static void output_gradients(const V (&y)[2], V (&m)[6]) {
+    V near_odd = kNear * y[1], far_odd = kFar * y[1];
+    m[0] = y[0];
+    m[1] = y[0] + near_odd, m[2] = y[0] - near_odd;
+    m[3] = y[0] + far_odd, m[4] = y[0] - far_odd;
+    m[5] = y[1];
+  }
+  template <class V>
+  static void kernel_gradients(const V (&p)[6], V (&g)[5]) {
+    V near = (p[1] + p[2]) / T(-1.5), far = (p[3] + p[4]) / 6;
+    V near_odd = kNear / T(-1.5) * (p[1] - p[2]), far_odd = kFar / 6 * (p[3] - p[4]);
+    g[0] = p[0] + near + far;
+    g[1] = near_odd + far_odd;
+    g[2] = near / 2 + 2 * far;
+    g[3] = near_odd / 2 + 2 * far_odd;
+    g[4] = near / 4 + 4 * far + p[5];
+  }
+};
+
 template <class T>
 struct Points<T, 2> {
+  static constexpr int kOut = 4;
   static constexpr T kNear = 0.5, kFar = 1.25, kNear2 = kNear * kNear, kFar2 = kFar * kFar;
   static constexpr T kShare = 0.5 / (kFar2 - kNear2);
 

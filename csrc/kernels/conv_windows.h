@@ -36,19 +36,28 @@ void store_some(T* to, Vector<T> v, int64_t n) {
   __builtin_memcpy(to, &v, n * sizeof(T));
 }
 
-// Images in either order of memory: all of their lines and cells or every second one.
+// Images, or stacks of them, in either order of memory: all of their lines and cells or every
+// second one.
 template <class T>
 struct Images {
   T* data;
-  int64_t channels, size[2], image, channel, line, cell;  // the last four: steps in memory
+  int64_t channels, slices, size[2];
+  int64_t image, channel, slice, line, cell;  // steps in memory
   Images(T* data, int64_t channels, const int64_t* size, bool channels_last)
       : data(data),
         channels(channels),
-        size{size[0], size[1]},
-        image(channels * size[0] * size[1]),
-        channel(channels_last ? 1 : size[0] * size[1]),
-        line(channels_last ? channels * size[1] : size[1]),
+        slices(size[0]),
+        size{size[1], size[2]},
+        image(channels * size[0] * size[1] * size[2]),
+        channel(channels_last ? 1 : size[0] * size[1] * size[2]),
+        slice(size[1] * size[2] * (channels_last ? channels : 1)),
+        line(channels_last ? channels * size[2] : size[2]),
         cell(channels_last ? channels : 1) {}
+  Images at_slice(int64_t i) const {
+    Images s = *this;
+    s.data += i * slice;
+    return s;
+  }
   // The lines and cells of a parity, given the first of each.
   Images half(const int64_t* first) const {
     Images h = *this;

@@ -87,6 +87,75 @@ def test_by_points_of_tiles(dtype, order, kernel, batch, size, padding):
     assert_near(by_weight, _conv_weight(*wide(y, x), w.shape[2:], *windows))
 
 
+# Kernels of one line and of five: tiles of one line, of two, cut ones, lines beyond the cache.
+LINED = [
+    (35, (14,), (3,), (1,)), (9, (33,), (5,), (4,)), (1, (1201,), (3,), (0,)),
+    (40, (7,), (5,), (2,)), (1, (2, 701), (1, 5), (0, 2)), (9, (6, 9), (1, 3), (0, 2)),
+    (9, (3, 4, 8), (2, 1, 3), (1, 0, 1)), (9, (14, 14), (5, 5), (2, 2)),
+    (2, (5, 33), (5, 5), (0, 4)), (1, (7, 130), (5, 5), (2, 1)),
+    (2, (4, 8, 9), (1, 5, 5), (0, 2, 3)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("channels, outs", [(33, 40), (32, 48), (17, 16)])
+@pytest.mark.parametrize("batch, size, kernel, padding", LINED)
+def test_by_points_of_lines_and_of_five(dtype, channels, outs, batch, size, kernel, padding):
+    rl.manual_seed(0)
+    windows = [1], list(padding), [1], 1
+    shapes = (batch, channels, *size), (outs, channels, *kernel), (outs,)
+    x, w, bias = (rl.randn(*s, dtype=dtype) for s in shapes)
+    if len(size) == 2 and outs == 48:
+        x = x.contiguous(memory_format=rl.channels_last)
+    y = _conv_forward(x, w, bias, *windows)
+    assert_near(y, _conv_forward(*wide(x, w, bias), *windows))
+    back = _conv_input(y, w, None, size, *windows)
+    assert_near(back, _conv_input(*wide(y, w), None, size, *windows))
+    by_weight = _conv_weight(y, x, kernel, *windows)
+    assert_near(by_weight, _conv_weight(*wide(y, x), kernel, *windows))
+
+
+# Stacks that are whole, cut and several; kernels of one slice and of four; more padding than image.
+SLICED = [
+    (2, (5, 9, 8), (3, 3, 3), (1, 1, 1)), (1, (23, 5, 9), (3, 3, 3), (0, 2, 1)),
+    (3, (1, 8, 8), (3, 3, 3), (2, 0, 1)), (1, (6, 4, 70), (4, 3, 3), (3, 1, 1)),
+    (2, (6, 9, 10), (1, 3, 3), (0, 1, 1)), (2, (13, 8, 5), (2, 2, 2), (1, 0, 1)),
+    (1, (5, 4, 200), (5, 2, 2), (2, 1, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("order", [rl.contiguous_format, rl.channels_last_3d])
+@pytest.mark.parametrize("channels, outs", [(33, 21), (16, 48), (17, 16)])
+@pytest.mark.parametrize("batch, size, kernel, padding", SLICED)
+def test_by_points_of_tiles_in_slices(dtype, order, channels, outs, batch, size, kernel, padding):
+    rl.manual_seed(0)
+    windows = [1], list(padding), [1], 1
+    shapes = (batch, channels, *size), (outs, channels, *kernel), (outs,)
+    x, w, bias = (rl.randn(*s, dtype=dtype) for s in shapes)
+    x = x.contiguous(memory_format=order)
+    y = _conv_forward(x, w, bias, *windows)
+    assert y.is_contiguous(memory_format=order)
+    assert_near(y, _conv_forward(*wide(x, w, bias), *windows))
+    back = _conv_input(y, w, None, size, *windows)
+    assert_near(back, _conv_input(*wide(y, w), None, size, *windows))
+    by_weight = _conv_weight(y, x, kernel, *windows)
+    assert_near(by_weight, _conv_weight(*wide(y, x), kernel, *windows))
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_what_is_not_finite_spreads_no_further_in_slices(value):
+    rl.manual_seed(0)
+    x, w = rl.randn(1, 16, 6, 12, 12), rl.randn(16, 16, 3, 3, 3)
+    x[0, 3, 2, 5, 6] = value
+    y = _conv_forward(x, w, None, [1], [1], [1], 1)
+    far = rl.ones(6, 12, 12, dtype=rl.bool)
+    far[1:4, 4:7, 5:8] = False
+    assert (y.isfinite() == far).all()
+    expected = _conv_forward(*wide(x.nan_to_num(0, 0, 0), w), None, [1], [1], [1], 1)
+    assert_near(y[:, :, far], expected[:, :, far])
+
+
 # Lines shorter than a vector, of whole vectors and others; images of one line; few shares.
 DEPTHWISE = [(9, (14, 14)), (1, (28, 33)), (2, (5, 16)), (3, (1, 48)), (17, (9, 7)), (8, (6, 100))]
 
@@ -238,6 +307,26 @@ def test_threads_do_not_change_a_bit(groups, channels, outs):
     def parts():
         y = _conv_forward(x, w, None, *windows)
         return y, _conv_input(y, w, None, [40, 40], *windows), _conv_weight(y, x, [3, 3], *windows)
+
+    try:
+        rl.set_num_threads(1)
+        one = parts()
+        rl.set_num_threads(3)
+        assert all(rl.equal(a, b) for a, b in zip(parts(), one))
+    finally:
+        rl.set_num_threads(threads)
+
+
+# A kernel in three dimensions, of five, and of one line.
+@pytest.mark.parametrize("size, kernel", [((9, 9, 17), 3), ((23, 17), 5), ((700,), 5)])
+def test_threads_do_not_change_a_bit_of_other_points(size, kernel):
+    x, w = rl.randn(5, 32, *size), rl.randn(48, 32, *[kernel] * len(size))
+    windows, threads = ([1], [1], [1], 1), rl.get_num_threads()
+
+    def parts():
+        y = _conv_forward(x, w, None, *windows)
+        back = _conv_input(y, w, None, size, *windows)
+        return y, back, _conv_weight(y, x, w.shape[2:], *windows)
 
     try:
         rl.set_num_threads(1)

@@ -50,12 +50,12 @@ struct SmallSvd {
   int (*bidiagonal_values)(int64_t n, T* diagonal, T* beside);
 };
 
-// A matrix n by n, column-major, and what geev makes of it: real and imaginary parts of the
-// eigenvalues, and of the vectors, in columns, unless that is null.
+// A matrix n by n, its columns `step` apart, and what geev makes of it: real and imaginary parts of
+// the eigenvalues, and of the vectors, in columns as far apart, unless that is null.
 template <class T>
 struct SmallGeneral {
   const T* a;
-  int64_t n;
+  int64_t n, step;
   T *re, *im, *columns;
 };
 

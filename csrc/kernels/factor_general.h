@@ -17,23 +17,6 @@ namespace RL_ISA_NS {
 namespace {
 
 template <class T>
-inline T dot_run(const T* x, const T* y, int64_t n) {
-  constexpr int64_t L = kLanes<T>;
-  T sum = 0;
-  int64_t i = 0;
-  if (n >= L) {
-    Vector<T> sums{};
-    for (; i + L <= n; i += L) sums += load_vector(x + i) * load_vector(y + i);
-    sum = join_lanes<SumStep, T>(sums);
-  }
-  for (; i < n; ++i) sum += x[i] * y[i];
-  return sum;
-}
-template <class T>
-inline void add_run(T* to, T by, const T* x, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) to[i] += by * x[i];
-}
-template <class T>
 inline void rotate_runs(T* x, T* y, int64_t n, int64_t step, T c, T s) {
   for (int64_t i = 0; i < n * step; i += step) {
     T old = x[i];

@@ -13,7 +13,7 @@ namespace {
 namespace fft {
 
 // Beyond, the buffers of kLanes lines leave the cache; lines whose elements are neighbours are
-// better off as matrices long before.
+// better off as matrices long before, unless many of their lanes would be empty.
 constexpr int64_t kLongestInLanes = 16384, kLongestNeighbours = 512, kLongestRagged = 2048;
 // Columns from kShortestInBlocks on are moved in blocks of as many groups of lanes as the second
 // level of the cache holds (kBlockPoints), but four at most.

@@ -163,6 +163,23 @@ def test_batches_layouts_and_threads(dtype):
         assert rl.equal(results[0][i], rl.linalg.lstsq(a[i], b[i]).solution)
 
 
+@BOTH
+def test_panels_and_small_batches_do_not_depend_on_threads(dtype):
+    before = rl.get_num_threads()
+    try:
+        for size in ((300, 200), (3, 150, 120), (40, 10, 10)):
+            made = np.random.default_rng(0)
+            a = rl.from_numpy(made.standard_normal(size).astype(dtype))
+            b = rl.from_numpy(made.standard_normal((*size[:-1], 2)).astype(dtype))
+            results = []
+            for threads in (1, 2):
+                rl.set_num_threads(threads)
+                results.append(rl.linalg.lstsq(a, b).solution)
+            assert rl.equal(*results)
+    finally:
+        rl.set_num_threads(before)
+
+
 def test_numbers_that_are_not_finite_reach_the_driver():
     a, b = rl.randn(30, 4), rl.randn(30, 1)
     b[3] = rl.nan

@@ -50,12 +50,12 @@ struct SmallSvd {
   int (*bidiagonal_values)(int64_t n, T* diagonal, T* beside);
 };
 
-// A matrix n by n, column-major, and what geev makes of it: real and imaginary parts of the
-// eigenvalues, and of the vectors, in columns, unless that is null.
+// A matrix n by n, its columns `step` apart, and what geev makes of it: real and imaginary parts of
+// the eigenvalues, and of the vectors, in columns as far apart, unless that is null.
 template <class T>
 struct SmallGeneral {
   const T* a;
-  int64_t n;
+  int64_t n, step;
   T *re, *im, *columns;
 };
 
@@ -74,6 +74,9 @@ struct FactorsOf {
   // Makes a tall system square. False if numbers are so large or small that squares would not do; a
   // library solves these.
   bool (*reduce_tall)(TallSystem<T>&);
+  // R X = C for such a triangle and the columns of x, `step` apart. False if the least singular
+  // value of R might not be more than `rcond` times the largest.
+  bool (*solve_triangle)(const T* triangle, int64_t n, int64_t width, T rcond, T* x, int64_t step);
   // Of `count` matrices with elements, one after another. Those that were done: it stops at one
   // with numbers so far apart that squares would not do.
   int64_t (*small_qr)(const SmallQr<T>&, int64_t count);

@@ -1,7 +1,8 @@
-// Eigenvalues and eigenvectors of a small matrix that need not be symmetric: balanced, reduced to
-// Hessenberg form by reflectors, to Schur form by double-shift QR, and solved for the vectors. The
-// steps, shifts, deflations and signs are those of geev of LAPACK (gebal, gehd2, lahqr, lanv2,
-// trevc, gebak), without its calls for every few numbers. Included by dense_factors.cpp.
+// Eigenvalues and eigenvectors of a matrix, not a large one, that need not be symmetric: balanced,
+// reduced to Hessenberg form by reflectors, to Schur form by double-shift QR, and solved for the
+// vectors. The steps, shifts, deflations and signs are those of geev of LAPACK (gebal, gehd2,
+// lahqr, lanv2, trevc, gebak), without its calls for every few numbers. Included by
+// dense_factors.cpp.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -15,23 +16,6 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-template <class T>
-inline T dot_run(const T* x, const T* y, int64_t n) {
-  constexpr int64_t L = kLanes<T>;
-  T sum = 0;
-  int64_t i = 0;
-  if (n >= L) {
-    Vector<T> sums{};
-    for (; i + L <= n; i += L) sums += load_vector(x + i) * load_vector(y + i);
-    sum = join_lanes<SumStep, T>(sums);
-  }
-  for (; i < n; ++i) sum += x[i] * y[i];
-  return sum;
-}
-template <class T>
-inline void add_run(T* to, T by, const T* x, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) to[i] += by * x[i];
-}
 template <class T>
 inline void rotate_runs(T* x, T* y, int64_t n, int64_t step, T c, T s) {
   for (int64_t i = 0; i < n * step; i += step) {
@@ -117,13 +101,15 @@ struct SchurPair {
 template <class T>
 class GeneralMatrix {
  public:
-  GeneralMatrix(int64_t n, bool vectors)
+  // Columns are `step` apart, here and in what is read and written.
+  GeneralMatrix(int64_t n, int64_t step, bool vectors)
       : n_(n),
+        step_(step),
         vectors_(vectors),
-        memory_(2 * n * n + 8 * n),
+        memory_(2 * step * n + 8 * n),
         h_(memory_.data()),
-        q_(h_ + n * n),
-        scale_(q_ + n * n),
+        q_(h_ + step * n),
+        scale_(q_ + step * n),
         tau_(scale_ + n),
         x_(tau_ + n),
         y_(x_ + n),
@@ -146,17 +132,18 @@ class GeneralMatrix {
   static constexpr T kUlp = std::numeric_limits<T>::epsilon();
   static constexpr T kMin = std::numeric_limits<T>::min();
 
-  T& h(int64_t i, int64_t j) const { return h_[j * n_ + i]; }
-  T* column(int64_t j) const { return h_ + j * n_; }
+  T& h(int64_t i, int64_t j) const { return h_[j * step_ + i]; }
+  T* column(int64_t j) const { return h_ + j * step_; }
 
   bool load(const T* a) {
     const T least = std::sqrt(kMin) / kUlp, most = 1 / least;
     bool fits = true;
-    for (int64_t i = 0; i < n_ * n_; ++i) {
-      T size = std::abs(a[i]);
-      fits &= (size >= least && size <= most) || size == 0;
-      h_[i] = a[i];
-    }
+    for (int64_t j = 0; j < n_; ++j, a += step_)
+      for (int64_t i = 0; i < n_; ++i) {
+        T size = std::abs(a[i]);
+        fits &= (size >= least && size <= most) || size == 0;
+        h(i, j) = a[i];
+      }
     return fits;
   }
 
@@ -247,13 +234,13 @@ class GeneralMatrix {
     add_run(x, -tau * dot_run(v, x, count), v, count);
   }
   void form_q() {
-    std::fill_n(q_, n_ * n_, T(0));
-    for (int64_t i = 0; i < n_; ++i) q_[i * n_ + i] = 1;
+    std::fill_n(q_, step_ * n_, T(0));
+    for (int64_t i = 0; i < n_; ++i) q_[i * step_ + i] = 1;
     for (int64_t i = high_ - 2; i >= low_; --i) {
       T *v = column(i) + i + 1, head = v[0];
       int64_t count = high_ - i;
       v[0] = 1;
-      for (int64_t j = i + 1; j <= high_; ++j) from_left(v, tau_[i], q_ + j * n_ + i + 1, count);
+      for (int64_t j = i + 1; j <= high_; ++j) from_left(v, tau_[i], q_ + j * step_ + i + 1, count);
       v[0] = head;
     }
   }
@@ -372,7 +359,7 @@ class GeneralMatrix {
   template <int R>
   void reflect(int64_t k, const T* v, T tau, int64_t first, int64_t rows, int64_t last) {
     T v1 = v[1], v2 = R == 3 ? v[2] : T(0), t1 = tau * v1, t2 = tau * v2;
-    for (T *x = column(k) + k, *end = column(last) + k; x <= end; x += n_) {
+    for (T *x = column(k) + k, *end = column(last) + k; x <= end; x += step_) {
       T sum = x[0] + v1 * x[1];
       if constexpr (R == 3) sum += v2 * x[2];
       x[0] -= sum * tau;
@@ -380,7 +367,7 @@ class GeneralMatrix {
       if constexpr (R == 3) x[2] -= sum * t2;
     }
     auto columns = [&](T* a, int64_t count) {
-      T *b = a + n_, *c = b + (R == 3 ? n_ : 0);
+      T *b = a + step_, *c = b + (R == 3 ? step_ : 0);
 #pragma GCC ivdep
       for (int64_t i = 0; i < count; ++i) {
         T sum = a[i] + v1 * b[i];
@@ -391,7 +378,7 @@ class GeneralMatrix {
       }
     };
     columns(column(k) + first, rows);
-    if (vectors_) columns(q_ + k * n_ + low_, high_ - low_ + 1);
+    if (vectors_) columns(q_ + k * step_ + low_, high_ - low_ + 1);
   }
 
   void finish_pair(int64_t i, T* re, T* im) {
@@ -401,16 +388,17 @@ class GeneralMatrix {
     im[i - 1] = c == 0 ? T(0) : std::sqrt(std::abs(b)) * std::sqrt(std::abs(c));
     im[i] = -im[i - 1];
     if (!vectors_) return;
-    if (i + 1 < n_) rotate_runs(&h(i - 1, i + 1), &h(i, i + 1), n_ - 1 - i, n_, pair.cs, pair.sn);
+    if (i + 1 < n_)
+      rotate_runs(&h(i - 1, i + 1), &h(i, i + 1), n_ - 1 - i, step_, pair.cs, pair.sn);
     rotate_runs(column(i - 1), column(i), i - 1, 1, pair.cs, pair.sn);
-    rotate_runs(q_ + (i - 1) * n_ + low_, q_ + i * n_ + low_, high_ - low_ + 1, 1, pair.cs,
+    rotate_runs(q_ + (i - 1) * step_ + low_, q_ + i * step_ + low_, high_ - low_ + 1, 1, pair.cs,
                 pair.sn);
   }
 
   // ---- vectors: those of the Schur form by substitution, x_ + i y_, times Q
   void solve_all(const T* re, const T* im, T* columns) {
     for (int64_t k = n_ - 1; k >= 0; --k) {
-      T* to = columns + k * n_;
+      T* to = columns + k * step_;
       if (im[k] == 0) {
         std::copy_n(column(k), k, x_);
         for (int64_t i = 0; i < k; ++i) x_[i] = -x_[i];
@@ -424,11 +412,11 @@ class GeneralMatrix {
         --k;
         start_pair(k, im[k]);
         substitute<Complex<T>>(k, {re[k], im[k]}, std::abs(re[k]) + std::abs(im[k]));
-        times_q(x_, k + 2, to - n_);
+        times_q(x_, k + 2, to - step_);
         times_q(y_, k + 2, to);
-        restore(to - n_);
+        restore(to - step_);
         restore(to);
-        normalise_pair(to - n_, to);
+        normalise_pair(to - step_, to);
       }
     }
   }
@@ -521,7 +509,7 @@ class GeneralMatrix {
 
   void times_q(const T* x, int64_t count, T* to) const {
     std::fill_n(to, n_, T(0));
-    for (int64_t j = 0; j < count; ++j) add_run(to, x[j], q_ + j * n_, n_);
+    for (int64_t j = 0; j < count; ++j) add_run(to, x[j], q_ + j * step_, n_);
   }
   void restore(T* to) const {  // what balancing did
     for (int64_t i = low_; i <= high_; ++i) to[i] *= low_ < high_ ? scale_[i] : T(1);
@@ -541,7 +529,7 @@ class GeneralMatrix {
     im[at] = 0;
   }
 
-  int64_t n_, low_ = 0, high_ = 0;
+  int64_t n_, step_, low_ = 0, high_ = 0;
   bool vectors_;
   Scratch<T> memory_;
   T *h_, *q_, *scale_, *tau_, *x_, *y_, *part_;
@@ -549,7 +537,7 @@ class GeneralMatrix {
 
 template <class T>
 bool small_general(const SmallGeneral<T>& s) {
-  return GeneralMatrix<T>(s.n, s.columns).run(s.a, s.re, s.im, s.columns);
+  return GeneralMatrix<T>(s.n, s.step, s.columns).run(s.a, s.re, s.im, s.columns);
 }
 
 }  // namespace

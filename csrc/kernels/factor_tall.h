@@ -9,12 +9,31 @@
 
 #include "core/allocator.h"
 #include "kernels/dense_factors.h"
+#include "kernels/factor_qr.h"
 #include "kernels/parts.h"
 #include "kernels/vectors.h"
 
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
+
+template <class T>
+inline T dot_run(const T* x, const T* y, int64_t n) {
+  constexpr int64_t L = kLanes<T>;
+  T sum = 0;
+  int64_t i = 0;
+  if (n >= L) {
+    Vector<T> sums{};
+    for (; i + L <= n; i += L) sums += load_vector(x + i) * load_vector(y + i);
+    sum = join_lanes<SumStep, T>(sums);
+  }
+  for (; i < n; ++i) sum += x[i] * y[i];
+  return sum;
+}
+template <class T>
+inline void add_run(T* to, T by, const T* x, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) to[i] += by * x[i];
+}
 
 // Numbers of rows, `step` apart: by how much a row changes, and what it counts for in the sums.
 template <class T>
@@ -213,11 +232,113 @@ class Reduction {
   T *triangle_, *rows_, *weights_, *dots_;
 };
 
+// Wide ones, whose triangle would leave the first-level cache again and again: by the panels of
+// factor_qr.h, of A and B side by side.
+template <class T>
+void reduce_by_panels(TallSystem<T>& s) {
+  int64_t width = s.n + s.k, filled = std::min(s.m, width);
+  Scratch<T> memory(s.m * width);
+  Part<T> both{memory.data(), s.m, width, s.m};
+  auto load = [&](int64_t first, const T* from, int64_t cols, T scale) {
+    constexpr int64_t kTile = 16;  // columns that are written while the rows are in the cache
+    for (int64_t j = 0; j < cols; j += kTile)
+      for (int64_t i = 0; i < s.m; ++i)
+        for (int64_t l = j; l < std::min(j + kTile, cols); ++l)
+          both.column(first + l)[i] = from[i * cols + l] * scale;
+  };
+  load(0, s.a, s.n, s.scale_a);
+  load(s.n, s.b, s.k, s.scale_b);
+  Qr<T>(both, 0).factor();
+  for (int64_t i = 0; i < s.n; ++i)
+    for (int64_t j = i; j < width; ++j) s.triangle[i * width + j] = both.column(j)[i];
+  for (int64_t i = 1; i < s.n; ++i) std::fill_n(s.triangle + i * width, i, T(0));
+  for (int64_t j = 0; j < s.k; ++j) {
+    s.rest[j] = 0;
+    for (int64_t i = s.n; i < std::min(filled, s.n + j + 1); ++i) {
+      T x = both.column(s.n + j)[i] / s.scale_b;
+      s.rest[j] += x * x;
+    }
+  }
+}
+
 template <class T>
 bool reduce_tall(TallSystem<T>& s) {
+  constexpr int64_t kNarrow = 96;
   s.scale_a = scale_of(s.a, s.m * s.n);
   s.scale_b = scale_of(s.b, s.m * s.k);
-  return s.scale_a != 0 && s.scale_b != 0 && Reduction<T>(s).run();
+  if (s.scale_a == 0 || s.scale_b == 0) return false;
+  if (s.n <= kNarrow) return Reduction<T>(s).run();
+  reduce_by_panels(s);
+  return true;
+}
+
+// R (1, X) = (1, C) for an upper triangle R and C beside it in its rows, from the last row up: the
+// inverse comes along because it bounds the least singular value from below.
+template <class T>
+class Triangle {
+ public:
+  Triangle(const T* rows, int64_t n, int64_t width)
+      : rows_(rows),
+        n_(n),
+        width_(width),
+        memory_(n * (n + width)),
+        minus_(memory_.data()),
+        y_(minus_ + n * n) {
+    for (int64_t i = 0; i < n; ++i) {
+      const T* row = rows + i * width;
+      for (int64_t j = 0; j < n; ++j) minus_[i * n + j] = -row[j];
+      std::fill_n(y(i), n, T(0));
+      y(i)[i] = 1;
+      std::copy_n(row + n, width - n, y(i) + n);
+    }
+  }
+
+  // False if the least singular value might not be more than `rcond` times the largest.
+  bool run(T rcond, T* x, int64_t step) {
+    solve(0, n_);
+    T size = 0, inverse = 0;
+    for (int64_t i = 0; i < n_; ++i) {
+      size += dot_run(rows_ + i * width_ + i, rows_ + i * width_ + i, n_ - i);
+      inverse += dot_run(y(i) + i, y(i) + i, n_ - i);
+    }
+    if (!(std::sqrt(size) * std::sqrt(inverse) * rcond <= 1)) return false;
+    for (int64_t i = 0; i < n_; ++i)
+      for (int64_t j = n_; j < width_; ++j) x[(j - n_) * step + i] = y(i)[j];
+    return true;
+  }
+
+ private:
+  static constexpr int64_t kLeaf = 32;
+  T* y(int64_t i) const { return y_ + i * width_; }
+
+  void solve(int64_t begin, int64_t end) {
+    if (end - begin <= kLeaf) return solve_rows(begin, end);
+    int64_t middle = end - (end - begin) / 2;
+    solve(middle, end);
+    gemm(std::is_same_v<T, float> ? DType::F32 : DType::F64,
+         {minus_ + begin * n_ + middle, middle - begin, end - middle, n_, 1},
+         {y(middle) + middle, end - middle, width_ - middle, width_, 1}, y(begin) + middle, width_,
+         true);
+    solve(begin, middle);
+  }
+  void solve_rows(int64_t begin, int64_t end) {
+    for (int64_t i = end; i-- > begin;) {
+      for (int64_t l = i + 1; l < end; ++l)
+        add_run(y(i) + l, minus_[i * n_ + l], y(l) + l, width_ - l);
+      T by = -1 / minus_[i * n_ + i];
+      for (int64_t j = i; j < width_; ++j) y(i)[j] *= by;
+    }
+  }
+
+  const T* rows_;
+  int64_t n_, width_;
+  Scratch<T> memory_;
+  T *minus_, *y_;
+};
+
+template <class T>
+bool solve_triangle(const T* rows, int64_t n, int64_t width, T rcond, T* x, int64_t step) {
+  return Triangle<T>(rows, n, width).run(rcond, x, step);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ namespace {
 namespace fft {
 
 // Beyond, the buffers of kLanes lines leave the cache; lines whose elements are neighbours are
-// better off as matrices long before.
-constexpr int64_t kLongestInLanes = 16384, kLongestNeighbours = 512;
+// better off as matrices long before, unless many of their lanes would be empty.
+constexpr int64_t kLongestInLanes = 16384, kLongestNeighbours = 512, kLongestRagged = 2048;
 // Columns from kShortestInBlocks on are moved in blocks of as many groups of lanes as the second
 // level of the cache holds (kBlockPoints), but four at most.
 constexpr int64_t kShortestInBlocks = 256, kBlockPoints = 4096, kMostGroups = 4;
@@ -50,7 +50,13 @@ struct Group {
       : lines(lines),
         used(std::min<int64_t>(kLanes<T>, lines.count() - first)),
         full(used == kLanes<T>) {
-    for (int64_t l = 0; l < used; ++l) at[l] = lines.start(first + l);
+    int64_t base = lines.start(first), in = first % lines.inner;  // a division for all of them
+    for (int64_t l = 0; l < kLanes<T>; ++l) {
+      at[l] = base;
+      bool last = ++in == lines.inner;
+      base += last ? (lines.size - 1) * lines.inner + 1 : 1;
+      if (last) in = 0;
+    }
     adjacent = at[used - 1] == at[0] + used - 1;
   }
   bool in_vectors() const { return adjacent && full; }
@@ -58,6 +64,7 @@ struct Group {
   Point<T> load(const Complex<T>* x, int64_t k) const {
     x += k * lines.inner;
     if (in_vectors()) return load_adjacent(x + at[0]);
+    if (full) return gather(x, at);
     Complex<T> v[kLanes<T>] = {};
     for (int64_t l = 0; l < used; ++l) v[l] = x[at[l]];
     return load_adjacent(v);
@@ -65,6 +72,7 @@ struct Group {
   typename Point<T>::Lanes load(const T* x, int64_t k) const {
     x += k * lines.inner;
     if (in_vectors()) return load_reals(x + at[0]);
+    if (full) return gather_reals(x, at);
     T v[kLanes<T>] = {};
     for (int64_t l = 0; l < used; ++l) v[l] = x[at[l]];
     return load_reals(v);
@@ -74,14 +82,21 @@ struct Group {
     if (in_vectors()) return store_adjacent(out + at[0], p);
     Complex<T> v[kLanes<T>];
     store_adjacent(v, p);
-    for (int64_t l = 0; l < used; ++l) out[at[l]] = v[l];
+    scatter(v, out);
   }
   void store(T* out, int64_t k, typename Point<T>::Lanes lanes) const {
     out += k * lines.inner;
     if (in_vectors()) return store_reals(out + at[0], lanes);
     T v[kLanes<T>];
     store_reals(v, lanes);
-    for (int64_t l = 0; l < used; ++l) out[at[l]] = v[l];
+    scatter(v, out);
+  }
+  template <class E>
+  void scatter(const E* v, E* out) const {
+    if (full)  // a number of steps that the compiler knows
+      for (int64_t l = 0; l < kLanes<T>; ++l) out[at[l]] = v[l];
+    else
+      for (int64_t l = 0; l < used; ++l) out[at[l]] = v[l];
   }
 
   // All points. Of lines that are rows, kLanes neighbours of each at once.
@@ -117,11 +132,20 @@ void over_groups(int64_t lines, int64_t n, F&& f) {
   });
 }
 
+// Neighbours as a matrix (fft_rows.h) of which vectors are rather whole.
+template <class T>
+bool fills_matrix(int64_t n) {
+  auto [a, b] = near_square(n);
+  auto whole = [](int64_t x) { return (x + kLanes<T> - 1) / kLanes<T> * kLanes<T>; };
+  return 5 * a * b >= 4 * whole(a) * whole(b);
+}
+
 template <class T>
 bool in_lanes(const Lines& l, int64_t n) {
   int64_t most = l.count() < kLanes<T> ? kLanes<T> * kLanes<T>
-                 : l.inner == 1        ? kLongestNeighbours
-                                       : kLongestInLanes;
+                 : l.inner > 1         ? kLongestInLanes
+                 : fills_matrix<T>(n)  ? kLongestNeighbours
+                                       : kLongestRagged;
   return n <= most && (n == 1 || !radices(n).empty());
 }
 

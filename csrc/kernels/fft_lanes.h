@@ -3,6 +3,7 @@
 // compiled per instruction-set level.
 #pragma once
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -159,19 +160,53 @@ void transpose(const Point<T>* from, Point<T>* to) {
 }
 
 // --- memory
-// kLanes neighbouring complex numbers, one to a lane.
+// kLanes neighbouring complex numbers, one to a lane: in two vectors, or in memory.
+template <class T, class V>
+Point<T> split(V low, V high) {
+  return {pick<Split<T, 0>, T>(low, high), pick<Split<T, 1>, T>(low, high)};
+}
 template <class T>
 Point<T> load_adjacent(const Complex<T>* x) {
   typename Point<T>::Lanes low, high;
   std::memcpy(&low, x, sizeof low);
   std::memcpy(&high, x + kLanes<T> / 2, sizeof high);
-  return {pick<Split<T, 0>, T>(low, high), pick<Split<T, 1>, T>(low, high)};
+  return split<T>(low, high);
 }
 template <class T>
 void store_adjacent(Complex<T>* out, Point<T> p) {
   auto low = pick<Join<T, 0>, T>(p.re, p.im), high = pick<Join<T, 1>, T>(p.re, p.im);
   std::memcpy(&out->re, &low, sizeof low);
   std::memcpy(&out[kLanes<T> / 2].re, &high, sizeof high);
+}
+
+// Elements from kLanes places, put together in registers: a vector that is read right after its
+// parts were written one by one has to wait for them all.
+template <class V, class E, size_t... I>
+V gathered(const E* x, const int64_t* at, std::index_sequence<I...>) {
+  return V{x[at[I]]...};
+}
+template <class T>
+typename Point<T>::Lanes gather_reals(const T* x, const int64_t* at) {
+  auto v = gathered<typename Point<T>::Lanes>(x, at, std::make_index_sequence<kLanes<T>>());
+  return pick<InOrder<T>, T>(v, v);
+}
+template <class T>
+Point<T> gather(const Complex<T>* x, const int64_t* at) {
+  constexpr int n = kLanes<T>;
+  if constexpr (sizeof(T) == 4) {  // real and imaginary parts as one number
+    typedef int64_t Pairs __attribute__((vector_size(kVectorBytes)));
+    typedef int64_t Pair __attribute__((may_alias, aligned(4)));
+    auto half = [&](const int64_t* from) {
+      auto pairs = gathered<Pairs>(reinterpret_cast<const Pair*>(x), from,
+                                   std::make_index_sequence<n / 2>());
+      return std::bit_cast<typename Point<T>::Lanes>(pairs);
+    };
+    return split<T>(half(at), half(at + n / 2));
+  } else {
+    Complex<T> v[n];
+    for (int l = 0; l < n; ++l) v[l] = x[at[l]];
+    return load_adjacent(v);
+  }
 }
 
 // The first `used` of them, or all if that is more; the other lanes are 0.

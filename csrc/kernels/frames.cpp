@@ -42,13 +42,12 @@ inline void windowed(const T* x, const T* window, T* out, int64_t n) {
     a *= b;
     __builtin_memcpy(out + i, &a, sizeof a);
   }
-  for (; i < n; ++i) out[i] = x[i] * window[i];
+  for (int64_t rest = n % kShort; rest > 0; --rest, ++i) out[i] = x[i] * window[i];
 }
 
 template <class T>
-void fill_frame(const Framing& g, const T* x, const T* window, int64_t f, T* out) {
+void fill_edge_frame(const Framing& g, const T* x, const T* window, int64_t f, T* out) {
   const int64_t first = f * g.hop - g.pad;
-  if (first >= 0 && first + g.size <= g.length) return windowed(x + first, window, out, g.size);
   const int64_t begin = std::clamp<int64_t>(-first, 0, g.size);
   const int64_t end = std::clamp<int64_t>(g.length - first, begin, g.size);
   for (int64_t i = 0; i < begin; ++i)
@@ -56,6 +55,30 @@ void fill_frame(const Framing& g, const T* x, const T* window, int64_t f, T* out
   windowed(x + first + begin, window + begin, out + begin, end - begin);
   for (int64_t i = end; i < g.size; ++i)
     out[i] = g.mirrored ? x[2 * (g.length - 1) - first - i] * window[i] : T(0) * window[i];
+}
+
+// Frames [begin, end) of a signal. N: their size if that is as short as to be worth code of its
+// own.
+template <class T, int N>
+void fill_frames_of(const Framing& g, const T* x, const T* window, int64_t begin, int64_t end,
+                    T* out) {
+  const int64_t size = N ? N : g.size;
+  for (int64_t f = begin; f < end; ++f, out += size) {
+    const int64_t first = f * g.hop - g.pad;
+    if (first >= 0 && first + size <= g.length)
+      windowed(x + first, window, out, size);
+    else
+      fill_edge_frame(g, x, window, f, out);
+  }
+}
+template <class T>
+void fill_frames(const Framing& g, const T* x, const T* window, int64_t begin, int64_t end,
+                 T* out) {
+  auto fill = fill_frames_of<T, 0>;
+  if (g.size == 4) fill = fill_frames_of<T, 4>;
+  if (g.size == 8) fill = fill_frames_of<T, 8>;
+  if (g.size == 16) fill = fill_frames_of<T, 16>;
+  fill(g, x, window, begin, end, out);
 }
 
 // Elements [begin, end) of a padded signal: what all frames add there, in their order.
@@ -131,8 +154,7 @@ void frames_run(Call& c) {
       for (int64_t k = begin, last; k < end; k = last) {
         const int64_t row = k / count, start = row * count;
         last = std::min(end, start + count);
-        for (int64_t i = k; i < last; ++i)
-          fill_frame(g, from + row * g.length, window, i - start, to + i * g.size);
+        fill_frames(g, from + row * g.length, window, k - start, last - start, to + k * g.size);
       }
     });
   });

@@ -340,11 +340,13 @@ class GeneralSolver {
   }
 
  private:
-  static constexpr int kSmall = 75;  // up to where LAPACK does not look for several at once either
+  // Beyond, the library is as fast: it looks for several eigenvalues at once.
+  static constexpr int kMostOfValues = 360, kMostOfVectors = 256;
   bool solved(const T* a) {
     if constexpr (!kIsComplex<T>)
-      return n_ <= kSmall &&
-             dense_factors().of<T>().small_general({a, n_, real_.data(), real_.data() + n_,
+      return n_ <= (columns_.empty() ? kMostOfValues : kMostOfVectors) &&
+             dense_factors().of<T>().small_general({a, n_, step_of(n_), real_.data(),
+                                                    real_.data() + n_,
                                                     columns_.empty() ? nullptr : columns_.data()});
     return false;
   }

@@ -1,5 +1,7 @@
 // Solvers that bring no factorisation of their own file: triangular systems, symmetric indefinite
 // ones (L D L^H), least squares.
+#include <optional>
+
 #include "core/allocator.h"
 #include "kernels/dense_factors.h"
 #include "kernels/lapack.h"
@@ -111,6 +113,8 @@ void least_squares_infer(Call& c) {
   add_vectors(c, batch_of(a), std::min(m, n), real_of(a.dtype));
 }
 
+bool finds_no_values(std::string_view driver) { return driver == "gelsy" || driver == "gels"; }
+
 // One driver with its workspace, for matrices of one size.
 template <class T>
 class LeastSquares {
@@ -175,7 +179,67 @@ class LeastSquares {
   std::vector<int> int_work_, columns_;
 };
 
-// Much taller than wide: solved as R X = C (factor_tall.h), or as it is where that is out of range.
+// gelsy, but that gels, which is faster, may do where it leaves a triangle that surely has full
+// rank.
+template <class T>
+class FullRankFirst {
+ public:
+  FullRankFirst(const Routine& gelsy, const Routine& gels, const Routine& trtri, int m, int n,
+                int k, int ld, Real<T> rcond)
+      : trtri_(trtri),
+        m_(m),
+        n_(std::min(m, n)),
+        rcond_(rcond),
+        first_(gels, "gels", m, n, k, ld, rcond),
+        last_(gelsy, "gelsy", m, n, k, ld, rcond),
+        a_(static_cast<size_t>(m) * n),
+        b_(static_cast<size_t>(ld) * k),
+        triangle_(static_cast<size_t>(n_) * n_),
+        upper_(m >= n) {}
+
+  int run(T* a, T* b, Real<T>* singular, int& rank) {
+    std::copy_n(a, a_.size(), a_.data());
+    std::copy_n(b, b_.size(), b_.data());
+    rank = n_;
+    if (!first_.run(a, b, singular, rank) && has_full_rank(a)) return 0;
+    std::copy_n(a_.data(), a_.size(), a);
+    std::copy_n(b_.data(), b_.size(), b);
+    return last_.run(a, b, singular, rank);
+  }
+
+ private:
+  // The inverse's norm bounds the least singular value from below.
+  bool has_full_rank(const T* a) {
+    int code = 0;
+    for (int64_t j = 0; j < n_; ++j) {
+      int64_t begin = upper_ ? 0 : j, end = upper_ ? j + 1 : n_;
+      std::copy(a + j * m_ + begin, a + j * m_ + end, triangle_.data() + j * n_ + begin);
+    }
+    Real<T> size = norm();
+    trtri_(upper_ ? "U" : "L", "N", n_, triangle_.data(), n_, &code);
+    return !code && size * norm() * rcond_ <= 1;
+  }
+  Real<T> norm() const {  // of a triangle, zeros beside it
+    Real<T> sum = 0;
+    for (const T& x : triangle_) {
+      if constexpr (kIsComplex<T>)
+        sum += x.re * x.re + x.im * x.im;
+      else
+        sum += x * x;
+    }
+    return std::sqrt(sum);
+  }
+
+  const Routine& trtri_;
+  int m_, n_;
+  Real<T> rcond_;
+  LeastSquares<T> first_, last_;
+  std::vector<T> a_, b_, triangle_;
+  bool upper_;
+};
+
+// At least as tall as wide: solved as R X = C (factor_tall.h), or as it is where that is out of
+// range. A driver is asked where R might not have full rank, and for singular values.
 template <class T>
 class TallLeastSquares {
  public:
@@ -186,7 +250,7 @@ class TallLeastSquares {
         n_(n),
         k_(k),
         rcond_(rcond),
-        square_(driver, name, n, n, k, m, rcond),
+        direct_(finds_no_values(name)),
         columns_(int64_t{m} * n),
         triangle_(int64_t{n} * (n + k)),
         rest_(k) {}
@@ -201,12 +265,16 @@ class TallLeastSquares {
       return LeastSquares<T>(driver_, name_, m_, n_, k_, m_, rcond_)
           .run(columns, x, singular, rank);
     }
-    int width = n_ + k_;
-    for (int64_t j = 0; j < n_; ++j)
-      for (int64_t i = 0; i < n_; ++i) columns[j * n_ + i] = s.triangle[i * width + j];
-    for (int64_t j = 0; j < k_; ++j)
-      for (int64_t i = 0; i < n_; ++i) x[j * m_ + i] = s.triangle[i * width + n_ + j];
-    int code = square_.run(columns, x, singular, rank);
+    int width = n_ + k_, code = 0;
+    rank = n_;
+    if (!direct_ || !dense_factors().of<T>().solve_triangle(s.triangle, n_, width, rcond_, x, m_)) {
+      for (int64_t j = 0; j < n_; ++j)
+        for (int64_t i = 0; i < n_; ++i) columns[j * n_ + i] = s.triangle[i * width + j];
+      for (int64_t j = 0; j < k_; ++j)
+        for (int64_t i = 0; i < n_; ++i) x[j * m_ + i] = s.triangle[i * width + n_ + j];
+      if (!square_) square_.emplace(driver_, name_, n_, n_, k_, m_, rcond_);
+      code = square_->run(columns, x, singular, rank);
+    }
     undo_scale(s, x, singular);
     return code;
   }
@@ -220,7 +288,7 @@ class TallLeastSquares {
     for (int i = 0; i < n_; ++i) singular[i] /= s.scale_a;
     for (int64_t j = 0; j < k_; ++j, x += m_) {
       for (int i = 0; i < n_; ++i) x[i] *= s.scale_a / s.scale_b;
-      x[n_] = std::sqrt(s.rest[j]);
+      if (n_ < m_) x[n_] = std::sqrt(s.rest[j]);
     }
   }
 
@@ -228,14 +296,16 @@ class TallLeastSquares {
   std::string_view name_;
   int m_, n_, k_;
   T rcond_;
-  LeastSquares<T> square_;
+  bool direct_;
+  std::optional<LeastSquares<T>> square_;
   Scratch<T> columns_, triangle_, rest_;
 };
 
-bool much_taller(const Call& c) {
+bool solved_as_tall(const Call& c) {
   const Tensor& a = c.tensor(0);
   int64_t m = a.size(a.ndim - 2), n = a.size(a.ndim - 1);
-  return !is_complex(a.dtype) && m >= 2 * n && n + c.tensor(1).size(c.tensor(1).ndim - 1) <= 1024;
+  bool tall = m >= (c.text(3) == "gelsy" ? n : 2 * n);
+  return !is_complex(a.dtype) && tall && n + c.tensor(1).size(c.tensor(1).ndim - 1) <= 1024;
 }
 
 void copy_head(Tensor& out, Tensor& b) {  // b into the first rows of out
@@ -250,7 +320,8 @@ void least_squares_run(Call& c) {
   fill(x, Scalar::of(int64_t{0}));
   fill(rank, Scalar::of(int64_t{0}));
   if (!a.numel || !b.numel) return;
-  bool tall = much_taller(c);
+  bool tall = solved_as_tall(c);
+  gemm_prepare(a.dtype, int64_t{n} * n * n);
   Ref<Tensor> info = empty(batch_of(a), DType::I32);
   Ref<Tensor> matrices = tall ? contiguous(a) : empty_columns(batch_of(a), m, n, a.dtype);
   Ref<Tensor> right = tall ? contiguous(b) : Ref<Tensor>::share(&x);
@@ -260,6 +331,7 @@ void least_squares_run(Call& c) {
   }
   for_type(c, a.dtype, [&]<class T>() {
     Routine driver = routine<T>(std::string(c.text(3)).c_str());
+    static const Routine first = routine<T>("gels"), inverse = routine<T>("trtri");
     auto rcond = static_cast<Real<T>>(c.number(2));
     auto solve = [&](int64_t i, auto&& run) {
       int found = 0;
@@ -277,9 +349,14 @@ void least_squares_run(Call& c) {
             });
           return;
         }
-      LeastSquares<T> solver(driver, c.text(3), m, n, k, ld, rcond);
-      for (int64_t i = begin; i < end; ++i)
-        solve(i, [&](auto&&... args) { return solver.run(args...); });
+      auto over = [&](auto solver) {
+        for (int64_t i = begin; i < end; ++i)
+          solve(i, [&](auto&&... args) { return solver.run(args...); });
+      };
+      if (c.text(3) == "gelsy")
+        over(FullRankFirst<T>(driver, first, inverse, m, n, k, ld, rcond));
+      else
+        over(LeastSquares<T>(driver, c.text(3), m, n, k, ld, rcond));
     });
   });
   check_info("linalg.lstsq", *info, [](int code) {

@@ -29,13 +29,30 @@ SHORT = [
     512,
     625,
 ]
-LONG = [1000, 1001, 1009, 1100, 2048, 2049, 3721, 4096, 4099, 10007, 65536, 65537, 100000]
+LONG = [
+    550,
+    1000,
+    1001,
+    1009,
+    1023,
+    1100,
+    2048,
+    2049,
+    3721,
+    4096,
+    4099,
+    10007,
+    65536,
+    65537,
+    100000,
+]
 LAYOUTS = {
     "one row": lambda n: (n,),
     "few rows": lambda n: (3, n),
     "many rows": lambda n: (17, n),
     "columns": lambda n: (n, 20),
     "few columns": lambda n: (2, n, 3),
+    "odd columns": lambda n: (5, n, 7),
 }
 
 
@@ -75,6 +92,22 @@ def test_short_lengths(layout, dtype):
 def test_long_lengths(n, dtype):
     for layout in ("one row", "few rows", "few columns", "columns"):
         _compare(LAYOUTS[layout](n), dtype)
+    if n <= 2048:
+        _compare(LAYOUTS["many rows"](n), dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [*range(1, 10), 15, 16, 17, 32])
+def test_short_frames(n, dtype):
+    made = np.random.default_rng(n)
+    signals, window = made.standard_normal((2, 131)).astype(dtype), made.random(n).astype(dtype)
+    for hop in (1, 3, n):
+        got = rl.stft(
+            rl.from_numpy(signals), n, hop, window=rl.from_numpy(window), return_complex=True
+        )
+        padded = np.pad(signals.astype(float), ((0, 0), (n // 2, n // 2)), mode="reflect")
+        frames = np.lib.stride_tricks.sliding_window_view(padded, n, axis=1)[:, ::hop]
+        _check(got, np.fft.rfft(frames * window, axis=-1).transpose(0, 2, 1), dtype)
 
 
 def test_scale_and_inverse_return_the_input():

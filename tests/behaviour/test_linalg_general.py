@@ -9,7 +9,7 @@ import pytest
 import rushlight as rl
 
 DTYPES = [rl.float32, rl.float64]
-SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 50, 75, 76, 90]
+SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 50, 75, 76, 130]
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +60,15 @@ def test_values_are_those_of_another_library(n, dtype):
         apart = np.abs(got[i][:, None] - want)
         bound = 2000 * n * rl.finfo(dtype).eps * max(np.abs(want).max(), 1e-300)
         assert max(apart.min(0).max(), apart.min(1).max()) <= bound
+
+
+@pytest.mark.parametrize("n", [256, 257, 360, 361])
+def test_no_gap_where_a_library_takes_over(n):
+    a = rl.randn(n, n, dtype=rl.float64)
+    values, vectors = rl.linalg.eig(a)
+    assert (a @ vectors.real - (vectors * values).real).abs().max() <= 1e-11 * n
+    got, want = rl.linalg.eigvals(a).numpy(), np.linalg.eigvals(a.numpy())
+    assert np.abs(got[:, None] - want).min(0).max() <= 1e-10 * n
 
 
 @pytest.mark.parametrize("n", [2, 5, 16, 40])

@@ -79,6 +79,63 @@ def test_scale_does_not_matter(scale, driver, dtype):
         _close(got.solution, x, dtype, 1e5)
 
 
+NEAR_SQUARE = [(1, 1, 1), (5, 5, 2), (17, 16, 1), (33, 33, 9), (100, 97, 1), (150, 130, 5)]
+NEAR_SQUARE += [(260, 128, 3), (200, 200, 1), (8, 20, 2), (64, 65, 1), (50, 120, 4)]
+
+
+def _of_singular_values(m, n, k, values, dtype):
+    """A with these singular values, and B."""
+    made = np.random.default_rng(m * n)
+
+    def random(*size):
+        x = made.standard_normal(size)
+        return (
+            x + 1j * made.standard_normal(size) if np.issubdtype(dtype, np.complexfloating) else x
+        )
+
+    u, v = np.linalg.qr(random(m, len(values)))[0], np.linalg.qr(random(n, len(values)))[0]
+    return ((u * values) @ v.conj().T).astype(dtype), random(m, k).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+@pytest.mark.parametrize("size", NEAR_SQUARE)
+def test_default_driver_at_any_shape(size, dtype):
+    m, n, k = size
+    least, eps = min(m, n), np.finfo(dtype).eps
+    wide = np.complex128 if np.issubdtype(dtype, np.complexfloating) else np.float64
+    for rank in {least, (least + 1) // 2}:
+        a, b = _of_singular_values(m, n, k, np.linspace(3, 1, rank), dtype)
+        cutoff = eps * max(m, n) * 30  # above what rounding leaves of singular values that are 0
+        x = np.linalg.lstsq(a.astype(wide), b.astype(wide), rcond=cutoff)[0]
+        got = _solve(a, b, rcond=cutoff)
+        assert int(got.rank) == rank
+        error = np.linalg.norm(got.solution.numpy().astype(wide) - x)
+        assert error <= 200 * eps * np.linalg.norm(x) * max(m, n) ** 0.5
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])
+@pytest.mark.parametrize("size", [(40, 12, 2), (30, 30, 1), (150, 140, 2), (12, 40, 1)])
+def test_rank_is_that_of_the_given_cutoff(size, dtype):
+    m, n, k = size
+    values = np.linspace(2, 1, min(m, n))
+    values[-1] = 1e-3
+    a, b = _of_singular_values(m, n, k, values, dtype)
+    for cutoff, rank in ((1e-5, len(values)), (1e-4, len(values)), (1e-2, len(values) - 1)):
+        got = _solve(a, b, rcond=cutoff)
+        x = np.linalg.lstsq(a, b, rcond=cutoff)[0]
+        assert int(got.rank) == rank
+        assert np.linalg.norm(got.solution.numpy() - x) <= 2e-2 * np.linalg.norm(x)
+
+
+def test_singular_square_matrices_of_exact_zeros():
+    a = rl.ones(3, 3).tril()
+    a[1, 1] = a[2, 1] = 0
+    got = rl.linalg.lstsq(a.expand(4, 3, 3), rl.ones(4, 3, 1))
+    want = np.linalg.lstsq(a.numpy(), np.ones((3, 1)), rcond=1e-6)[0]
+    assert got.rank.tolist() == [2] * 4
+    assert np.allclose(got.solution.numpy(), want, atol=1e-6)
+
+
 @BOTH
 def test_columns_of_very_different_scale(dtype):
     a, b = _system(100, 10, 1, np.float64)
@@ -104,6 +161,23 @@ def test_batches_layouts_and_threads(dtype):
     assert rl.equal(results[0], results[1]) and rl.equal(results[0], results[2])
     for i in range(5):
         assert rl.equal(results[0][i], rl.linalg.lstsq(a[i], b[i]).solution)
+
+
+@BOTH
+def test_panels_and_small_batches_do_not_depend_on_threads(dtype):
+    before = rl.get_num_threads()
+    try:
+        for size in ((300, 200), (3, 150, 120), (40, 10, 10)):
+            made = np.random.default_rng(0)
+            a = rl.from_numpy(made.standard_normal(size).astype(dtype))
+            b = rl.from_numpy(made.standard_normal((*size[:-1], 2)).astype(dtype))
+            results = []
+            for threads in (1, 2):
+                rl.set_num_threads(threads)
+                results.append(rl.linalg.lstsq(a, b).solution)
+            assert rl.equal(*results)
+    finally:
+        rl.set_num_threads(before)
 
 
 def test_numbers_that_are_not_finite_reach_the_driver():

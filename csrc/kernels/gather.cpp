@@ -30,6 +30,12 @@ void gather_infer(Call& c) {
 template <class U>
 void gather_elements(const U* x, int64_t line_step, int64_t step, const int64_t* index,
                      int64_t count, U* out) {
+  if (line_step == 0 && step == 1) {
+#pragma GCC unroll 4
+    for (int64_t o = 0; o < count; ++o) out[o] = x[index[o]];
+    return;
+  }
+#pragma GCC unroll 4
   for (int64_t o = 0; o < count; ++o) out[o] = x[o * line_step + index[o] * step];
 }
 
@@ -50,24 +56,20 @@ void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const c
     return parallel_for(l.outer, line_grain(l), [&](int64_t b, int64_t e) {
       for (int64_t o = b; o < e; ++o) {
         const U* x = t.data<U>() + starts[o];
-        const int64_t* row = ix + o * l.size;
-        U* to = out + o * l.size;
-#pragma GCC unroll 4
-        for (int64_t j = 0; j < l.size; ++j) {
-          if (static_cast<uint64_t>(row[j]) >= static_cast<uint64_t>(n)) [[unlikely]]
-            bad_index(ErrorKind::Runtime, op, row[j], dim, n);
-          to[j] = x[row[j] * step];
-        }
+        each_piece(ix + o * l.size, l.size, n, op, dim,
+                   [=, to = out + o * l.size](const int64_t* at, int64_t j, int64_t count) {
+                     gather_elements(x, 0, step, at, count, to + j);
+                   });
       }
     });
   parallel_for(l.outer * l.size, line_grain({1, l.inner, 1}), [&](int64_t b, int64_t e) {
     for (int64_t r = b; r < e; ++r) {
       const U* x = t.data<U>() + starts[r / l.size];
-      for (int64_t k = 0, at = r * l.inner; k < l.inner; ++k, ++at) {
-        if (static_cast<uint64_t>(ix[at]) >= static_cast<uint64_t>(n))
-          bad_index(ErrorKind::Runtime, op, ix[at], dim, n);
-        out[at] = x[ix[at] * step + (offsets ? offsets[k] : k)];
-      }
+      each_piece(ix + r * l.inner, l.inner, n, op, dim,
+                 [=, to = out + r * l.inner](const int64_t* at, int64_t k, int64_t count) {
+                   if (!offsets) return gather_elements(x + k, 1, step, at, count, to + k);
+                   for (int64_t i = 0; i < count; ++i) to[k + i] = x[at[i] * step + offsets[k + i]];
+                 });
     }
   });
 }
@@ -95,12 +97,9 @@ void index_select_infer(Call& c) {
 }
 
 void check_selected(const int64_t* index, int64_t count, int64_t n) {
-  auto outside = [=](int64_t i) { return static_cast<uint64_t>(i) >= static_cast<uint64_t>(n); };
-  uint64_t bad = 0;
-  for (int64_t j = 0; j < count; ++j) bad |= outside(index[j]);
-  if (bad)
+  if (!all_within(index, count, n))
     fail(ErrorKind::Index,
-         "index_select: index out of range in self: ", *std::find_if(index, index + count, outside),
+         "index_select: index out of range in self: ", first_outside(index, count, n),
          " for a dimension of size ", n);
 }
 

@@ -201,14 +201,19 @@ std::vector<int64_t> slice_starts(const Slices& s, const std::vector<int64_t>& o
   return starts;
 }
 
-void add_widened(float* sums, const BFloat16* values, int64_t n) {
+// By the machine's vectors; where widening is one shift, in one pass.
+template <class T>
+void add_widened(float* sums, const T* values, int64_t n, BlockFn add) {
+  if constexpr (std::is_same_v<T, BFloat16>) {
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) sums[i] += values[i];
-}
-void add_widened(float* sums, const Half* values, int64_t n) {  // no formula for it is as fast
-  float wide[kRun];
-  convert(wide, DType::F32, values, DType::F16, n);
-  for (int64_t i = 0; i < n; ++i) sums[i] += wide[i];
+    for (int64_t i = 0; i < n; ++i) sums[i] += values[i];
+  } else {
+    float wide[kRun];
+    convert(wide, DType::F32, values, dtype_of<T>, n);
+    const Scalar once = Scalar::of(int64_t{1});
+    void* rows[] = {sums, sums, wide};
+    add(rows, n, &once);
+  }
 }
 
 // All that goes into a slice in one visit: only slices that are written are widened and rounded.
@@ -218,15 +223,26 @@ void add_short_slices(const Slices& s, Tensor& out, const Tensor& source) {
   const int64_t written = static_cast<int64_t>(starts.size()) - 1, inner = s.l.inner;
   T* x = out.data<T>();
   auto* y = source.data<T>();
+  const PointwiseKernel& add = *find_pointwise("add");
+  const BlockFn add_floats = add.fn[static_cast<int>(Compute::F)];
+  const BlockFn add_once = add.of_short[std::is_same_v<T, BFloat16>];  // rounds what it adds
   auto visit = [&](int64_t o, int64_t w) {
     float sums[kRun];
+    auto from = [&](int64_t i) { return y + (o * s.count + order[i]) * inner; };
+    T* to = x + (o * s.l.size + s.index[order[starts[w]]]) * inner;
+    const bool once = add_once && starts[w + 1] == starts[w] + 1;
     for (int64_t k = 0, n; k < inner; k += n) {
       n = std::min(kRun, inner - k);
-      T* to = x + (o * s.l.size + s.index[order[starts[w]]]) * inner + k;
-      convert(sums, DType::F32, to, dtype_of<T>, n);
+      if (once) {
+        const Scalar alpha = Scalar::of(int64_t{1});
+        void* rows[] = {to + k, to + k, const_cast<T*>(from(starts[w]) + k)};
+        add_once(rows, n, &alpha);
+        continue;
+      }
+      convert(sums, DType::F32, to + k, dtype_of<T>, n);
       for (int64_t i = starts[w]; i < starts[w + 1]; ++i)
-        add_widened(sums, y + (o * s.count + order[i]) * inner + k, n);
-      convert(to, dtype_of<T>, sums, DType::F32, n);
+        add_widened(sums, from(i) + k, n, add_floats);
+      convert(to + k, dtype_of<T>, sums, DType::F32, n);
     }
   };
   const int64_t each = s.count * inner / std::max<int64_t>(written, 1);

@@ -31,20 +31,20 @@ class LineStarts {
   bool even_ = true;
 };
 
-// Is each position within 0 to n - 1? Those that are not set the sign of i, or of what is left
-// after them: no comparison is needed, which few processors have for 64 bits.
-inline bool all_within(const int64_t* index, int64_t count, int64_t n) {
+// Is each position within `low` to n - 1? Those that are not set the sign of what is before them,
+// or after: no comparison is needed, which few processors have for 64 bits.
+inline bool all_within(const int64_t* index, int64_t count, int64_t n, int64_t low = 0) {
   uint64_t signs = 0;
   for (int64_t j = 0; j < count; ++j) {
     auto i = static_cast<uint64_t>(index[j]);
-    signs |= i | (static_cast<uint64_t>(n - 1) - i);
+    signs |= (i - static_cast<uint64_t>(low)) | (static_cast<uint64_t>(n - 1) - i);
   }
   return static_cast<int64_t>(signs) >= 0;
 }
 
 // The first that is not.
-inline int64_t first_outside(const int64_t* index, int64_t count, int64_t n) {
-  return *std::find_if(index, index + count, [=](int64_t i) { return i < 0 || i >= n; });
+inline int64_t first_outside(const int64_t* index, int64_t count, int64_t n, int64_t low = 0) {
+  return *std::find_if(index, index + count, [=](int64_t i) { return i < low || i >= n; });
 }
 
 // Refuses positions outside. A pass of its own is vectorised, and leaves the loop that moves the

@@ -146,15 +146,18 @@ void combine_part(const Slices& s, void* out, const void* source, int64_t o_begi
 }
 
 // Long rows are added by the loop that adds tensors, which has the machine's vectors.
-void add_slices(const Slices& s, Tensor& out, const Tensor& source) {
+bool has_long_rows(const Tensor& out, int dim) {
+  bool as_computed = out.dtype == DType::F32 || out.dtype == DType::F64 || out.dtype == DType::I64;
+  return as_computed && lines_of(out, dim).inner >= 64;
+}
+void add_slices(const Slices& s, Tensor& out, const Tensor& source, const Scalar& alpha) {
   BlockFn add = find_pointwise("add")->fn[static_cast<int>(compute_of(out.dtype))];
-  const Scalar once = Scalar::of(int64_t{1});
   auto *x = static_cast<char*>(out.raw()), *y = static_cast<char*>(source.raw());
   int64_t item = item_size(out.dtype);
   each_part(s, [&](int64_t b, int64_t e, int64_t k, int64_t width) {
     s.run(b, e, k, width, [&](int64_t to, int64_t from, int64_t n) {
       void* rows[] = {x + to * item, x + to * item, y + from * item};
-      add(rows, n, &once);
+      add(rows, n, &alpha);
     });
   });
 }
@@ -163,8 +166,8 @@ void combine_slices(Tensor& out, int dim, const Tensor& index, const Tensor& sou
                     const char* op) {
   Unlocked unlocked(source.numel);
   Slices s = slices_of(out, dim, index, op);
-  bool real = out.dtype == DType::F32 || out.dtype == DType::F64;
-  if (r == Reduce::Sum && real && s.l.inner >= 64) return add_slices(s, out, source);
+  if (r == Reduce::Sum && has_long_rows(out, dim))
+    return add_slices(s, out, source, Scalar::of(int64_t{1}));
   CombineSlices part = nullptr;
   dispatch(out.dtype, [&]<class T>() {
     with_combine(r, [&]<class Combine>() { part = combine_part<T, Combine>; });
@@ -302,13 +305,20 @@ void index_add_run(Call& c) {
   start_from(c.out(0), c.tensor(0));
   Ref<Tensor> index = index_beside(c.out(0), c.tensor(2)), source = contiguous(c.tensor(3));
   const Scalar& alpha = c.scalar(4);
+  const int dim = dim_of(c, 1);
+  bool fits =
+      is_floating(c.out(0).dtype) ? alpha.kind != Scalar::Complex : alpha.kind == Scalar::Int;
+  if (fits && has_long_rows(c.out(0), dim)) {
+    Unlocked unlocked(source->numel);
+    return add_slices(slices_of(c.out(0), dim, *index, c.op), c.out(0), *source, alpha);
+  }
   if (alpha.re != 1 || alpha.im != 0) {
     Ref<Tensor> scaled = empty(source->sizes(), source->dtype);
     copy_into(*scaled, *source);
     scale(*scaled, alpha);
     source = std::move(scaled);
   }
-  add_slices_wide(c.out(0), dim_of(c, 1), *index, *source, c.op);
+  add_slices_wide(c.out(0), dim, *index, *source, c.op);
 }
 
 // _sum_cells(self, index, size): zeros with self added along its last dimension, one after another

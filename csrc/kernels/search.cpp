@@ -55,6 +55,14 @@ Ref<Tensor> counted(const Tensor& x, int64_t least, Weight weight) {
   std::copy_n(sum, most + 1, out->data<T>());
   return out;
 }
+// run<Number>(t in rows): as it is stored, if that is worth its code, or as int64.
+template <class Run>
+void with_numbers(const Tensor& t, Run&& run) {
+  if (t.dtype == DType::U8) return run.template operator()<uint8_t>(*contiguous(t));
+  if (t.dtype == DType::I32) return run.template operator()<int32_t>(*contiguous(t));
+  run.template operator()<int64_t>(*contiguous_as(t, DType::I64));
+}
+
 void bincount_run(Call& c) {
   const Tensor& t = c.tensor(0);
   if (!is_integral(t.dtype))
@@ -66,19 +74,18 @@ void bincount_run(Call& c) {
   Tensor* w = c.tensor_or_null(1);
   RL_CHECK(!w || (w->ndim == 1 && w->numel == t.numel),
            "bincount: weights should be 1-d and have the same length as input");
-  if (!w) {
-    auto one = [](int64_t) { return int64_t{1}; };
-    if (t.dtype == DType::U8) {
-      Ref<Tensor> bytes = contiguous(t);
-      return c.set_out(0, counted<int64_t, uint8_t>(*bytes, c.integer(2), one));
-    }
-    Ref<Tensor> x = contiguous_as(t, DType::I64);
-    return c.set_out(0, counted<int64_t, int64_t>(*x, c.integer(2), one));
-  }
-  Ref<Tensor> x = contiguous_as(t, DType::I64), weights = contiguous_as(*w, DType::F64);
-  auto weight = [p = weights->data<double>()](int64_t i) { return p[i]; };
-  Ref<Tensor> total = counted<double, int64_t>(*x, c.integer(2), weight);
-  c.set_out(0, to_dtype(*total, w->dtype == DType::F32 ? DType::F32 : DType::F64));
+  const int64_t least = c.integer(2);
+  if (!w)
+    return with_numbers(t, [&]<class Number>(const Tensor& x) {
+      auto one = [](int64_t) { return int64_t{1}; };
+      c.set_out(0, counted<int64_t, Number>(x, least, one));
+    });
+  Ref<Tensor> weights = contiguous_as(*w, DType::F64);
+  with_numbers(t, [&]<class Number>(const Tensor& x) {
+    auto weight = [p = weights->data<double>()](int64_t i) { return p[i]; };
+    Ref<Tensor> total = counted<double, Number>(x, least, weight);
+    c.set_out(0, to_dtype(*total, w->dtype == DType::F32 ? DType::F32 : DType::F64));
+  });
 }
 
 // --- histc(self, bins, min, max): equal bins; values outside are not counted

@@ -44,15 +44,6 @@ Slices slices_of(const Tensor& out, int dim, const Tensor& index, const char* op
   return s;
 }
 
-// The positions, where no write to out can change them once they are checked.
-Ref<Tensor> index_beside(const Tensor& out, const Tensor& index) {
-  Ref<Tensor> values = index_values(index);
-  if (values->storage != out.storage) return values;
-  Ref<Tensor> copy = empty(values->sizes(), DType::I64);
-  copy_into(*copy, *values);
-  return copy;
-}
-
 // Positions that count from the end if they are negative; those outside stay so.
 Ref<Tensor> wrapped(Ref<Tensor> index, int64_t size) {
   Ref<Tensor> out = empty(index->sizes(), DType::I64);

@@ -237,7 +237,7 @@ void run_scatter(Call& c, Reduce r) {
   Tensor& out = c.out(0);
   start_from(out, c.tensor(0));
   if (c.tensor(2).numel == 0) return;
-  Ref<Tensor> index = index_values(c.tensor(2));
+  Ref<Tensor> index = index_beside(c.out(0), c.tensor(2));
   int dim = dim_of(c, 1);
   if (Tensor* src = c.tensor_or_null(3)) return scatter_from(out, *index, dim, *src, r, c.op);
   scatter_into(out, *index, dim, {nullptr, c.scalar(3)}, r, c.op);
@@ -256,7 +256,7 @@ void scatter_reduce_infer(Call& c) {
 void scatter_reduce_run(Call& c) {
   start_from(c.out(0), c.tensor(0));
   if (c.tensor(2).numel == 0) return;
-  Ref<Tensor> index = index_values(c.tensor(2));
+  Ref<Tensor> index = index_beside(c.out(0), c.tensor(2));
   int dim = dim_of(c, 1);
   reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5), index->numel,
               [&](Tensor& to, const Scalar* number, Reduce r) {

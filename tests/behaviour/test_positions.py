@@ -114,6 +114,17 @@ def test_positions_outside(wrong, at):
         rl.zeros(0)[rl.tensor([0])]
 
 
+@pytest.mark.parametrize("write", ["scatter_", "scatter_add_", "scatter_reduce_", "number"])
+@pytest.mark.parametrize("shape", [(100,), (100, 1), (1, 100), (100, 3), (2000,)])
+def test_positions_that_are_written_over(write, shape):
+    """None is read after it was checked and then overwritten."""
+    x, far = rl.full(shape, shape[0] // 2), rl.full(shape, 2**60)
+    reduce = ("amax",) if write == "scatter_reduce_" else ()
+    name, source = ("scatter_", 2**60) if write == "number" else (write, far)
+    want = getattr(x.clone(), name)(0, x, source, *reduce)
+    assert getattr(x, name)(0, x, source, *reduce).equal(want)
+
+
 def test_shapes_that_do_not_broadcast():
     with pytest.raises(IndexError, match=r"shapes \[2\], \[3\]"):
         rl.zeros(4, 4)[rl.tensor([0, 1]), rl.tensor([0, 1, 2])]

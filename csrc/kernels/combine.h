@@ -10,7 +10,9 @@ namespace rl {
 namespace {
 
 template <class T>
-constexpr bool kComplex = requires(T v) { v.re; };
+constexpr bool kComplex = requires(T v) {
+  v.re;
+};
 template <class T>
 constexpr bool kHalf = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
 
@@ -121,6 +123,15 @@ void divide_by_counts(Tensor& out, const N* n) {
       }
     }
   });
+}
+
+// The positions, where no write to out can change them once they are checked.
+inline Ref<Tensor> index_beside(const Tensor& out, const Tensor& index) {
+  Ref<Tensor> values = index_values(index);
+  if (values->storage != out.storage) return values;
+  Ref<Tensor> copy = empty(values->sizes(), DType::I64);
+  copy_into(*copy, *values);
+  return copy;
 }
 
 inline bool is_short(DType d) { return d == DType::F16 || d == DType::BF16; }

@@ -56,24 +56,10 @@ void column_blocks(int64_t columns, Use&& use) {
 template <int N, class T, class S>
 [[gnu::always_inline]] inline void load_columns(const S* from, const S* end, Vector<T> (&v)[N]) {
   constexpr int64_t kAll = N * kLanes<T>;
-  if constexpr (std::is_same_v<S, BFloat16>) {
-    using Bits = typename VectorOf<uint16_t, kLanes<T> * 2>::type;
-    using Wide = typename VectorOf<uint32_t, kLanes<T> * 4>::type;
-    if (end - from >= kAll) [[likely]]
-      for (int i = 0; i < N; ++i) {
-        Bits bits;
-        __builtin_memcpy(&bits, from + i * kLanes<T>, sizeof bits);
-        v[i] = std::bit_cast<Vector<T>>(__builtin_convertvector(bits, Wide) << 16);
-      }
-    else
-      widen(reinterpret_cast<T*>(v), from, end - from);
-  } else if constexpr (!std::is_same_v<S, T>) {
-    if (end - from >= kAll) [[likely]]
-      widen(reinterpret_cast<T*>(v), from, kAll);
-    else
-      widen(reinterpret_cast<T*>(v), from, end - from);
-  } else if (end - from >= kAll) [[likely]] {
+  if (end - from >= kAll) [[likely]] {
     for (int i = 0; i < N; ++i) v[i] = load_vector(from + i * kLanes<T>);
+  } else if constexpr (!std::is_same_v<S, T>) {
+    widen(reinterpret_cast<T*>(v), from, end - from);
   } else {
     __builtin_memcpy(v, from, (end - from) * sizeof(T));
   }

@@ -5,7 +5,7 @@
 
 #include "kernels/line_starts.h"
 #include "kernels/masks.h"
-#include "plan/stream.h"
+#include "kernels/select.h"
 
 namespace rl {
 namespace {
@@ -30,6 +30,12 @@ void gather_infer(Call& c) {
 template <class U>
 void gather_elements(const U* x, int64_t line_step, int64_t step, const int64_t* index,
                      int64_t count, U* out) {
+  if (line_step == 0 && step == 1) {
+#pragma GCC unroll 4
+    for (int64_t o = 0; o < count; ++o) out[o] = x[index[o]];
+    return;
+  }
+#pragma GCC unroll 4
   for (int64_t o = 0; o < count; ++o) out[o] = x[o * line_step + index[o] * step];
 }
 
@@ -50,24 +56,20 @@ void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const c
     return parallel_for(l.outer, line_grain(l), [&](int64_t b, int64_t e) {
       for (int64_t o = b; o < e; ++o) {
         const U* x = t.data<U>() + starts[o];
-        const int64_t* row = ix + o * l.size;
-        U* to = out + o * l.size;
-#pragma GCC unroll 4
-        for (int64_t j = 0; j < l.size; ++j) {
-          if (static_cast<uint64_t>(row[j]) >= static_cast<uint64_t>(n)) [[unlikely]]
-            bad_index(ErrorKind::Runtime, op, row[j], dim, n);
-          to[j] = x[row[j] * step];
-        }
+        each_piece(ix + o * l.size, l.size, n, op, dim,
+                   [=, to = out + o * l.size](const int64_t* at, int64_t j, int64_t count) {
+                     gather_elements(x, 0, step, at, count, to + j);
+                   });
       }
     });
   parallel_for(l.outer * l.size, line_grain({1, l.inner, 1}), [&](int64_t b, int64_t e) {
     for (int64_t r = b; r < e; ++r) {
       const U* x = t.data<U>() + starts[r / l.size];
-      for (int64_t k = 0, at = r * l.inner; k < l.inner; ++k, ++at) {
-        if (static_cast<uint64_t>(ix[at]) >= static_cast<uint64_t>(n))
-          bad_index(ErrorKind::Runtime, op, ix[at], dim, n);
-        out[at] = x[ix[at] * step + (offsets ? offsets[k] : k)];
-      }
+      each_piece(ix + r * l.inner, l.inner, n, op, dim,
+                 [=, to = out + r * l.inner](const int64_t* at, int64_t k, int64_t count) {
+                   if (!offsets) return gather_elements(x + k, 1, step, at, count, to + k);
+                   for (int64_t i = 0; i < count; ++i) to[k + i] = x[at[i] * step + offsets[k + i]];
+                 });
     }
   });
 }
@@ -94,58 +96,30 @@ void index_select_infer(Call& c) {
   if (t.ndim) s.sizes[dim] = index.numel;
 }
 
-void check_selected(const int64_t* index, int64_t count, int64_t n) {
-  auto outside = [=](int64_t i) { return static_cast<uint64_t>(i) >= static_cast<uint64_t>(n); };
-  uint64_t bad = 0;
-  for (int64_t j = 0; j < count; ++j) bad |= outside(index[j]);
-  if (bad)
-    fail(ErrorKind::Index,
-         "index_select: index out of range in self: ", *std::find_if(index, index + count, outside),
+void check_selected(const int64_t* index, int64_t count, int64_t n, const char* op) {
+  if (!all_within(index, count, n))
+    fail(ErrorKind::Index, op, ": index out of range in self: ", first_outside(index, count, n),
          " for a dimension of size ", n);
 }
 
-// Elements of each of many rows.
-template <class U>
-void select_elements(const Lines& l, const U* x, const int64_t* index, int64_t m, U* out) {
-  parallel_for(l.outer, line_grain({1, m, 1}), [&](int64_t b, int64_t e) {
-    for (int64_t o = b; o < e; ++o) {
-      const U* from = x + o * l.size;
-      U* to = out + o * m;
-#pragma GCC unroll 8
-      for (int64_t j = 0; j < m; ++j) to[j] = from[index[j]];
-    }
-  });
-}
-
-template <class U>
-void select_lines(const Lines& l, const U* x, const Tensor& index, U* out) {
-  auto* ix = index.data<int64_t>();
-  int64_t m = index.numel;
-  check_selected(ix, m, l.size);
-  if (l.inner == 1 && l.outer > 1) return select_elements(l, x, ix, m, out);
-  int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, l.inner));
-  int64_t row = l.inner * static_cast<int64_t>(sizeof(U));
-  RunCopy copy = run_copy(l.outer * m * row);
-  parallel_for(l.outer * m, grain, [&](int64_t b, int64_t e) {
-    for (int64_t r = b; r < e; ++r) {
-      const U* from = x + (r / m * l.size + ix[r % m]) * l.inner;
-      if (l.inner == 1)
-        out[r] = *from;
-      else
-        copy(reinterpret_cast<char*>(out + r * l.inner), reinterpret_cast<const char*>(from), row);
-    }
-    stream_fence();
-  });
-}
-
-void index_select_run(Call& c) {
+void select(Call& c, const Tensor& self, int dim, const Tensor& positions, const char* op) {
   if (c.out(0).numel == 0) return;
-  Ref<Tensor> t = contiguous(c.tensor(0)), index = index_values(c.tensor(2));
+  Ref<Tensor> t = contiguous(self), index = index_values(positions);
   Unlocked unlocked(c.out(0).numel);
+  check_selected(index->data<int64_t>(), index->numel, size_or_one(*t, dim), op);
   with_size(item_size(t->dtype), [&]<class U>() {
-    select_lines<U>(lines_of(*t, dim_of(c, 1)), t->data<U>(), *index, c.out(0).data<U>());
+    select_lines<U>(lines_of(*t, dim), t->data<U>(), *index, c.out(0).data<U>());
   });
 }
+void index_select_run(Call& c) { select(c, c.tensor(0), dim_of(c, 1), c.tensor(2), c.op); }
+
+// --- _embedding(weight, indices, ...)
+void embedding_infer(Call& c) {
+  const Tensor &weight = c.tensor(0), &indices = c.tensor(1);
+  OutSpec& s = c.add_out(indices.sizes(), weight.dtype);
+  s.sizes.push_back(weight.size(1));
+}
+void embedding_run(Call& c) { select(c, c.tensor(0), 0, c.tensor(1), "embedding"); }
 
 // --- take(self, index)
 void take_infer(Call& c) {
@@ -240,6 +214,7 @@ void nonzero_run(Call& c) {
 
 RL_KERNEL("gather", gather_infer, gather_run);
 RL_KERNEL_FLOAT8("index_select", index_select_infer, index_select_run);
+RL_KERNEL_FLOAT8("_embedding", embedding_infer, embedding_run);
 RL_KERNEL("take", take_infer, take_run);
 RL_DYNAMIC_FLOAT8("masked_select", masked_select_run);
 RL_DYNAMIC("nonzero", nonzero_run);

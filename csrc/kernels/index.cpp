@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/masks.h"
+#include "kernels/select.h"
 #include "plan/copy.h"
 #include "plan/parallel.h"
 
@@ -88,26 +89,29 @@ void collect_indices(const Tensor& self, std::span<Tensor* const> given, Plan& p
   plan.by_dim.resize(self.ndim);
 }
 
-void broadcast_indices(Plan& plan) {
+[[noreturn, gnu::cold]] void shapes_differ(const Plan& plan) {
   std::string shapes;
-  bool fits = true, first = true;
+  for (auto& t : plan.by_dim)
+    if (t) shapes += str(shapes.empty() ? "" : ", ", t->sizes());
+  fail(ErrorKind::Index,
+       "shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
+}
+
+void broadcast_indices(Plan& plan) {
+  bool first = true;
   for (auto& t : plan.by_dim) {
     if (!t) continue;
-    shapes += str(first ? "" : ", ", t->sizes());
-    if (!first) {
+    if (first) {
+      plan.index_shape.assign(t->sizes().begin(), t->sizes().end());
+    } else {
       try {
         plan.index_shape = broadcast_sizes(plan.index_shape, t->sizes());
       } catch (const Error&) {
-        fits = false;
+        shapes_differ(plan);
       }
-    } else {
-      plan.index_shape.assign(t->sizes().begin(), t->sizes().end());
     }
     first = false;
   }
-  if (!fits)
-    fail(ErrorKind::Index,
-         "shape mismatch: indexing tensors could not be broadcast together with shapes ", shapes);
 }
 
 // Where the index dimensions land: in place when they are neighbours, else in front.
@@ -282,8 +286,48 @@ void scatter_rows(const Rows& rows, const T* from, T* to) {
                });
 }
 
+// ---- positions along one dimension, the usual index
+struct OneIndex {
+  const Tensor* positions = nullptr;
+  int dim = 0;
+};
+OneIndex one_index(const Tensor& self, std::span<Tensor* const> given) {
+  OneIndex one;
+  if (given.size() > self.ndim) return {};
+  for (size_t d = 0; d < given.size(); ++d) {
+    if (!given[d]) continue;
+    if (one.positions || (given[d]->dtype != DType::I64 && given[d]->dtype != DType::I32))
+      return {};
+    one = {given[d], static_cast<int>(d)};
+  }
+  return one;
+}
+
+// Positions from the end made such from the start.
+Ref<Tensor> counted_from_start(const OneIndex& one, int64_t n) {
+  Ref<Tensor> at = index_values(*one.positions);
+  const int64_t* from = at->data<int64_t>();
+  if (all_within(from, at->numel, n)) [[likely]]
+    return at;
+  if (!all_within(from, at->numel, n, -n))
+    fail(ErrorKind::Index, "index ", first_outside(from, at->numel, n, -n),
+         " is out of bounds for dimension ", one.dim, " with size ", n);
+  Ref<Tensor> out = empty(at->sizes(), DType::I64);
+  std::transform(from, from + at->numel, out->data<int64_t>(),
+                 [n](int64_t i) { return i < 0 ? i + n : i; });
+  return out;
+}
+
+void infer_one(Call& c, const OneIndex& one) {
+  Sizes sizes = c.tensor(0).sizes(), shape = one.positions->sizes();
+  OutSpec& out = c.add_out(sizes.first(one.dim), c.tensor(0).dtype);
+  for (int64_t n : shape) out.sizes.push_back(n);
+  for (int64_t n : sizes.subspan(one.dim + 1)) out.sizes.push_back(n);
+}
+
 // ---- index(self, indices)
 void index_infer(Call& c) {
+  if (OneIndex one = one_index(c.tensor(0), c.tensors(1)); one.positions) return infer_one(c, one);
   if (const Tensor* mask = whole_mask(c.tensor(0), c.tensors(1))) {
     check_mask(c.tensor(0), *mask, 0);
     c.add_out(SizeVec{count_true(*contiguous(*mask))}, c.tensor(0).dtype);
@@ -299,6 +343,14 @@ void index_run(Call& c) {
     Ref<Tensor> from = contiguous(self), dense = contiguous(*mask);
     Unlocked unlocked(self.numel);
     return with_size(item_size(self.dtype), [&]<class T>() { keep_true<T>(*from, *dense, out); });
+  }
+  if (OneIndex one = one_index(self, c.tensors(1)); one.positions && self.contiguous && out.numel) {
+    Ref<Tensor> at = counted_from_start(one, self.size(one.dim));
+    Unlocked unlocked(out.numel);
+    return with_size(item_size(self.dtype), [&]<class T>() {
+      select_lines(lines_of(self, one.dim), static_cast<const T*>(self.raw()), *at,
+                   static_cast<T*>(out.raw()));
+    });
   }
   if (out.numel == 0) {  // still refuse wrong indices where there is something to index
     Plan plan = make_plan(self, c.tensors(1));

@@ -44,15 +44,6 @@ Slices slices_of(const Tensor& out, int dim, const Tensor& index, const char* op
   return s;
 }
 
-// The positions, where no write to out can change them once they are checked.
-Ref<Tensor> index_beside(const Tensor& out, const Tensor& index) {
-  Ref<Tensor> values = index_values(index);
-  if (values->storage != out.storage) return values;
-  Ref<Tensor> copy = empty(values->sizes(), DType::I64);
-  copy_into(*copy, *values);
-  return copy;
-}
-
 // Positions that count from the end if they are negative; those outside stay so.
 Ref<Tensor> wrapped(Ref<Tensor> index, int64_t size) {
   Ref<Tensor> out = empty(index->sizes(), DType::I64);
@@ -146,15 +137,18 @@ void combine_part(const Slices& s, void* out, const void* source, int64_t o_begi
 }
 
 // Long rows are added by the loop that adds tensors, which has the machine's vectors.
-void add_slices(const Slices& s, Tensor& out, const Tensor& source) {
+bool has_long_rows(const Tensor& out, int dim) {
+  bool as_computed = out.dtype == DType::F32 || out.dtype == DType::F64 || out.dtype == DType::I64;
+  return as_computed && lines_of(out, dim).inner >= 64;
+}
+void add_slices(const Slices& s, Tensor& out, const Tensor& source, const Scalar& alpha) {
   BlockFn add = find_pointwise("add")->fn[static_cast<int>(compute_of(out.dtype))];
-  const Scalar once = Scalar::of(int64_t{1});
   auto *x = static_cast<char*>(out.raw()), *y = static_cast<char*>(source.raw());
   int64_t item = item_size(out.dtype);
   each_part(s, [&](int64_t b, int64_t e, int64_t k, int64_t width) {
     s.run(b, e, k, width, [&](int64_t to, int64_t from, int64_t n) {
       void* rows[] = {x + to * item, x + to * item, y + from * item};
-      add(rows, n, &once);
+      add(rows, n, &alpha);
     });
   });
 }
@@ -163,8 +157,8 @@ void combine_slices(Tensor& out, int dim, const Tensor& index, const Tensor& sou
                     const char* op) {
   Unlocked unlocked(source.numel);
   Slices s = slices_of(out, dim, index, op);
-  bool real = out.dtype == DType::F32 || out.dtype == DType::F64;
-  if (r == Reduce::Sum && real && s.l.inner >= 64) return add_slices(s, out, source);
+  if (r == Reduce::Sum && has_long_rows(out, dim))
+    return add_slices(s, out, source, Scalar::of(int64_t{1}));
   CombineSlices part = nullptr;
   dispatch(out.dtype, [&]<class T>() {
     with_combine(r, [&]<class Combine>() { part = combine_part<T, Combine>; });
@@ -201,14 +195,19 @@ std::vector<int64_t> slice_starts(const Slices& s, const std::vector<int64_t>& o
   return starts;
 }
 
-void add_widened(float* sums, const BFloat16* values, int64_t n) {
+// By the machine's vectors; where widening is one shift, in one pass.
+template <class T>
+void add_widened(float* sums, const T* values, int64_t n, BlockFn add) {
+  if constexpr (std::is_same_v<T, BFloat16>) {
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) sums[i] += values[i];
-}
-void add_widened(float* sums, const Half* values, int64_t n) {  // no formula for it is as fast
-  float wide[kRun];
-  convert(wide, DType::F32, values, DType::F16, n);
-  for (int64_t i = 0; i < n; ++i) sums[i] += wide[i];
+    for (int64_t i = 0; i < n; ++i) sums[i] += values[i];
+  } else {
+    float wide[kRun];
+    convert(wide, DType::F32, values, dtype_of<T>, n);
+    const Scalar once = Scalar::of(int64_t{1});
+    void* rows[] = {sums, sums, wide};
+    add(rows, n, &once);
+  }
 }
 
 // All that goes into a slice in one visit: only slices that are written are widened and rounded.
@@ -218,15 +217,26 @@ void add_short_slices(const Slices& s, Tensor& out, const Tensor& source) {
   const int64_t written = static_cast<int64_t>(starts.size()) - 1, inner = s.l.inner;
   T* x = out.data<T>();
   auto* y = source.data<T>();
+  const PointwiseKernel& add = *find_pointwise("add");
+  const BlockFn add_floats = add.fn[static_cast<int>(Compute::F)];
+  const BlockFn add_once = add.of_short[std::is_same_v<T, BFloat16>];  // rounds what it adds
   auto visit = [&](int64_t o, int64_t w) {
     float sums[kRun];
+    auto from = [&](int64_t i) { return y + (o * s.count + order[i]) * inner; };
+    T* to = x + (o * s.l.size + s.index[order[starts[w]]]) * inner;
+    const bool once = add_once && starts[w + 1] == starts[w] + 1;
     for (int64_t k = 0, n; k < inner; k += n) {
       n = std::min(kRun, inner - k);
-      T* to = x + (o * s.l.size + s.index[order[starts[w]]]) * inner + k;
-      convert(sums, DType::F32, to, dtype_of<T>, n);
+      if (once) {
+        const Scalar alpha = Scalar::of(int64_t{1});
+        void* rows[] = {to + k, to + k, const_cast<T*>(from(starts[w]) + k)};
+        add_once(rows, n, &alpha);
+        continue;
+      }
+      convert(sums, DType::F32, to + k, dtype_of<T>, n);
       for (int64_t i = starts[w]; i < starts[w + 1]; ++i)
-        add_widened(sums, y + (o * s.count + order[i]) * inner + k, n);
-      convert(to, dtype_of<T>, sums, DType::F32, n);
+        add_widened(sums, from(i) + k, n, add_floats);
+      convert(to + k, dtype_of<T>, sums, DType::F32, n);
     }
   };
   const int64_t each = s.count * inner / std::max<int64_t>(written, 1);
@@ -286,13 +296,20 @@ void index_add_run(Call& c) {
   start_from(c.out(0), c.tensor(0));
   Ref<Tensor> index = index_beside(c.out(0), c.tensor(2)), source = contiguous(c.tensor(3));
   const Scalar& alpha = c.scalar(4);
+  const int dim = dim_of(c, 1);
+  bool fits =
+      is_floating(c.out(0).dtype) ? alpha.kind != Scalar::Complex : alpha.kind == Scalar::Int;
+  if (fits && has_long_rows(c.out(0), dim)) {
+    Unlocked unlocked(source->numel);
+    return add_slices(slices_of(c.out(0), dim, *index, c.op), c.out(0), *source, alpha);
+  }
   if (alpha.re != 1 || alpha.im != 0) {
     Ref<Tensor> scaled = empty(source->sizes(), source->dtype);
     copy_into(*scaled, *source);
     scale(*scaled, alpha);
     source = std::move(scaled);
   }
-  add_slices_wide(c.out(0), dim_of(c, 1), *index, *source, c.op);
+  add_slices_wide(c.out(0), dim, *index, *source, c.op);
 }
 
 // _sum_cells(self, index, size): zeros with self added along its last dimension, one after another

@@ -31,15 +31,39 @@ class LineStarts {
   bool even_ = true;
 };
 
-// Refuses positions outside 0 to n - 1. A pass of its own where lines have one element: it is
-// vectorised, and the loop that moves the elements is left without a branch.
+// Is each position within `low` to n - 1? Those that are not set the sign of what is before them,
+// or after: no comparison is needed, which few processors have for 64 bits.
+inline bool all_within(const int64_t* index, int64_t count, int64_t n, int64_t low = 0) {
+  uint64_t signs = 0;
+  for (int64_t j = 0; j < count; ++j) {
+    auto i = static_cast<uint64_t>(index[j]);
+    signs |= (i - static_cast<uint64_t>(low)) | (static_cast<uint64_t>(n - 1) - i);
+  }
+  return static_cast<int64_t>(signs) >= 0;
+}
+
+// The first that is not.
+inline int64_t first_outside(const int64_t* index, int64_t count, int64_t n, int64_t low = 0) {
+  return *std::find_if(index, index + count, [=](int64_t i) { return i < low || i >= n; });
+}
+
+// Refuses positions outside. A pass of its own is vectorised, and leaves the loop that moves the
+// elements without a branch.
 inline void check_indices(const int64_t* index, int64_t count, int64_t n, const char* op, int dim,
                           ErrorKind kind = ErrorKind::Runtime) {
-  auto outside = [=](int64_t i) { return static_cast<uint64_t>(i) >= static_cast<uint64_t>(n); };
-  uint64_t bad = 0;
-  for (int64_t j = 0; j < count; ++j) bad |= outside(index[j]);
-  if (!bad) return;
-  bad_index(kind, op, *std::find_if(index, index + count, outside), dim, n);
+  if (!all_within(index, count, n)) [[unlikely]]
+    bad_index(kind, op, first_outside(index, count, n), dim, n);
+}
+
+// use(index + j, j, count) for pieces that are checked first, and still in the nearest cache.
+template <class Use>
+void each_piece(const int64_t* index, int64_t count, int64_t n, const char* op, int dim, Use use) {
+  constexpr int64_t kPiece = 1024;
+  for (int64_t j = 0, m; j < count; j += m) {
+    m = std::min(kPiece, count - j);
+    check_indices(index + j, m, n, op, dim);
+    use(index + j, j, m);
+  }
 }
 
 }  // namespace rl

@@ -211,6 +211,18 @@ bool take_along_dim(const Call& c, Steps& s) {
   return true;
 }
 
+// embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+bool embedding(const Call& c, Steps& s) {
+  const Tensor &at = c.tensor(0), &table = c.tensor(1);
+  if (c.has(3) || c.flag(6) || table.ndim != 2) return false;
+  if (at.dtype != DType::I64 && at.dtype != DType::I32) return false;
+  int64_t rows = table.size(0), padding = c.has(2) ? c.integer(2) : -1;
+  if (c.has(2) && (padding < -rows || padding >= rows)) return false;
+  if (c.has(2) && padding < 0) padding += rows;
+  s.then("_embedding").argument(1).argument(0).number(padding).argument(5);
+  return true;
+}
+
 // Tensors that have `least` dimensions as they are, joined along one.
 bool joined(const Call& c, Steps& s, int least, int dim) {
   auto tensors = c.tensors(0);
@@ -235,6 +247,7 @@ RL_ROUTE("searchsorted", searchsorted);
 RL_ROUTE("bucketize", bucketize);
 RL_ROUTE("rrelu", rrelu);
 RL_ROUTE("take_along_dim", take_along_dim);
+RL_ROUTE("embedding", embedding);
 RL_ROUTE("unique", unique);
 RL_ROUTE("diag_embed", diag_embed);
 RL_ROUTE("channel_shuffle", channel_shuffle);

@@ -41,13 +41,14 @@ using WriteTargets = void (*)(const ScatterPlan& p, const Values& v, const char*
 
 // One line along the last dimension, where both sides are `step`s apart.
 template <class T, class Combine>
-void write_line(T* out, int64_t n, int64_t step, const int64_t* index, int64_t count, const T* x,
-                int64_t x_step, const char* op, int dim) {
-  for (int64_t j = 0; j < count; ++j) {
-    if (static_cast<uint64_t>(index[j]) >= static_cast<uint64_t>(n))
-      bad_index(ErrorKind::Runtime, op, index[j], dim, n);
-    meet<Combine>(out[index[j] * step], x[j * x_step]);
+void write_line(T* out, int64_t step, const int64_t* index, int64_t count, const T* x,
+                int64_t x_step) {
+  if (step == 1 && x_step == 1) {
+#pragma GCC unroll 4
+    for (int64_t j = 0; j < count; ++j) meet<Combine>(out[index[j]], x[j]);
+    return;
   }
+  for (int64_t j = 0; j < count; ++j) meet<Combine>(out[index[j] * step], x[j * x_step]);
 }
 
 // One element of each of many lines that lie evenly.
@@ -80,8 +81,11 @@ void write_targets(const ScatterPlan& p, const Values& v, const char* op, int64_
     int64_t out0 = p.out_lines[o];
     int64_t src0 = v.tensor ? p.src_lines[o] : 0;
     if (p.l.inner == 1) {
-      write_line<T, Combine>(out + out0, n, step, ix + o * p.l.size, p.l.size, x + src0, v.step, op,
-                             p.dim);
+      each_piece(ix + o * p.l.size, p.l.size, n, op, p.dim,
+                 [=](const int64_t* at, int64_t j, int64_t count) {
+                   write_line<T, Combine>(out + out0, step, at, count, x + src0 + j * v_step,
+                                          v_step);
+                 });
       continue;
     }
     for (int64_t j = 0; j < p.l.size; ++j) {
@@ -233,7 +237,7 @@ void run_scatter(Call& c, Reduce r) {
   Tensor& out = c.out(0);
   start_from(out, c.tensor(0));
   if (c.tensor(2).numel == 0) return;
-  Ref<Tensor> index = index_values(c.tensor(2));
+  Ref<Tensor> index = index_beside(c.out(0), c.tensor(2));
   int dim = dim_of(c, 1);
   if (Tensor* src = c.tensor_or_null(3)) return scatter_from(out, *index, dim, *src, r, c.op);
   scatter_into(out, *index, dim, {nullptr, c.scalar(3)}, r, c.op);
@@ -252,7 +256,7 @@ void scatter_reduce_infer(Call& c) {
 void scatter_reduce_run(Call& c) {
   start_from(c.out(0), c.tensor(0));
   if (c.tensor(2).numel == 0) return;
-  Ref<Tensor> index = index_values(c.tensor(2));
+  Ref<Tensor> index = index_beside(c.out(0), c.tensor(2));
   int dim = dim_of(c, 1);
   reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5), index->numel,
               [&](Tensor& to, const Scalar* number, Reduce r) {

@@ -22,33 +22,47 @@ Ref<Tensor> lengthened(const Tensor& t, int64_t n) {
 
 // For each number the sum of weight(i) over the places i where it stands, of `least` numbers at
 // least. Pieces of the input are looked through, then counted while a cache holds them.
-template <class T, class Weight>
+template <class T, class Number, class Weight>
 Ref<Tensor> counted(const Tensor& x, int64_t least, Weight weight) {
   constexpr int64_t kPiece = 4096;
+  constexpr bool counts = std::is_integral_v<T>;  // whose last one says what the largest number is
   Ref<Tensor> sums = lengthened<T>(*empty(SizeVec{0}, dtype_of<T>), least);
-  auto* v = x.data<int64_t>();
+  auto* v = x.data<Number>();
   int64_t most = least - 1;
   for (int64_t from = 0; from < x.numel; from += kPiece) {
-    int64_t end = std::min(x.numel, from + kPiece), bits = 0;
+    int64_t end = std::min(x.numel, from + kPiece);
+    Number bits = 0;
     for (int64_t i = from; i < end; ++i) bits |= v[i];
-    if (bits < 0)
+    if (std::is_signed_v<Number> && bits < 0)
       fail("bincount only supports 1-d non-negative integral inputs, got ",
-           *std::min_element(v + from, v + end));
+           int64_t{*std::min_element(v + from, v + end)});
     constexpr auto kLarge = int64_t{1} << 40;
     auto wanted = static_cast<uint64_t>(bits) + 1;
     if (bits >= sums->numel)
       sums = lengthened<T>(*sums,
                            static_cast<int64_t>(bits < kLarge ? std::bit_ceil(wanted) : wanted));
     T* to = sums->data<T>();
+#pragma GCC unroll 4
     for (int64_t i = from; i < end; ++i) {
-      most = v[i] > most ? v[i] : most;
+      if (!counts) most = v[i] > most ? v[i] : most;
       to[v[i]] += weight(i);
     }
   }
+  const T* sum = sums->data<T>();
+  if (counts)
+    for (most = std::max(most, sums->numel - 1); most >= least && sum[most] == T{};) --most;
   Ref<Tensor> out = empty(SizeVec{most + 1}, dtype_of<T>);
-  std::copy_n(sums->data<T>(), most + 1, out->data<T>());
+  std::copy_n(sum, most + 1, out->data<T>());
   return out;
 }
+// run<Number>(t in rows): as it is stored, if that is worth its code, or as int64.
+template <class Run>
+void with_numbers(const Tensor& t, Run&& run) {
+  if (t.dtype == DType::U8) return run.template operator()<uint8_t>(*contiguous(t));
+  if (t.dtype == DType::I32) return run.template operator()<int32_t>(*contiguous(t));
+  run.template operator()<int64_t>(*contiguous_as(t, DType::I64));
+}
+
 void bincount_run(Call& c) {
   const Tensor& t = c.tensor(0);
   if (!is_integral(t.dtype))
@@ -60,15 +74,18 @@ void bincount_run(Call& c) {
   Tensor* w = c.tensor_or_null(1);
   RL_CHECK(!w || (w->ndim == 1 && w->numel == t.numel),
            "bincount: weights should be 1-d and have the same length as input");
-  Ref<Tensor> x = contiguous_as(t, DType::I64);
-  if (!w) {
-    auto one = [](int64_t) { return int64_t{1}; };
-    return c.set_out(0, counted<int64_t>(*x, c.integer(2), one));
-  }
+  const int64_t least = c.integer(2);
+  if (!w)
+    return with_numbers(t, [&]<class Number>(const Tensor& x) {
+      auto one = [](int64_t) { return int64_t{1}; };
+      c.set_out(0, counted<int64_t, Number>(x, least, one));
+    });
   Ref<Tensor> weights = contiguous_as(*w, DType::F64);
-  auto weight = [p = weights->data<double>()](int64_t i) { return p[i]; };
-  Ref<Tensor> total = counted<double>(*x, c.integer(2), weight);
-  c.set_out(0, to_dtype(*total, w->dtype == DType::F32 ? DType::F32 : DType::F64));
+  with_numbers(t, [&]<class Number>(const Tensor& x) {
+    auto weight = [p = weights->data<double>()](int64_t i) { return p[i]; };
+    Ref<Tensor> total = counted<double, Number>(x, least, weight);
+    c.set_out(0, to_dtype(*total, w->dtype == DType::F32 ? DType::F32 : DType::F64));
+  });
 }
 
 // --- histc(self, bins, min, max): equal bins; values outside are not counted
@@ -173,9 +190,12 @@ void histogram_run(Call& c) {
   Ref<Tensor> w = c.has(2) ? contiguous_as(c.tensor(2), out.dtype) : Ref<Tensor>();
   Unlocked unlocked(x->numel);
   auto run = [&]<class T>(T* to) {
-    if (!w) return count_in_bins<int64_t>(*x, *edges, c.flag(3), [](int64_t) { return 1; }, to);
+    if (!w)
+      return count_in_bins<int64_t>(
+          *x, *edges, c.flag(3), [](int64_t) { return 1; }, to);
     const T* weights = w->data<T>();
-    count_in_bins<double>(*x, *edges, c.flag(3), [=](int64_t i) { return weights[i]; }, to);
+    count_in_bins<double>(
+        *x, *edges, c.flag(3), [=](int64_t i) { return weights[i]; }, to);
   };
   out.dtype == DType::F64 ? run(out.data<double>()) : run(out.data<float>());
 }

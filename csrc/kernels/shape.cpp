@@ -57,6 +57,15 @@ void cat_infer(Call& c) {
   if (all_channels_last(tensors)) out.strides = strides_for(sizes, last_format(*shape));
 }
 
+// Two tensors, an element of each at a time.
+template <class U>
+void interleave(const U* a, const U* b, U* to, int64_t n) {
+  parallel_for(n, 32768, [=](int64_t i, int64_t end) {
+#pragma GCC ivdep
+    for (; i < end; ++i) to[2 * i] = a[i], to[2 * i + 1] = b[i];
+  });
+}
+
 // Tensors that lie in memory as out's rows want them, a row of each at a time: out is then written
 // from end to end, and the inputs read so. Not for many rows of a few bytes, nor for large tensors
 // one behind the other, which copies split better.
@@ -75,7 +84,15 @@ bool join_rows(Tensor& out, std::span<Tensor* const> tensors, int d) {
     if (!t->contiguous || t->dtype != out.dtype) return false;
     parts.push_back({static_cast<const char*>(t->raw()), t->numel / outer * item});
   }
-  if (out.numel > 32768 && row < 64 * static_cast<int64_t>(parts.size())) return false;
+  if (parts.size() == 2 && row == 2 * item && parts[0].bytes == item) {
+    with_size(item, [&]<class U>() {
+      auto *a = reinterpret_cast<const U*>(parts[0].from),
+           *b = reinterpret_cast<const U*>(parts[1].from);
+      interleave(a, b, out.data<U>(), outer);
+    });
+    return true;
+  }
+  if (outer > 64 && row < 64 * static_cast<int64_t>(parts.size())) return false;
   auto* to = static_cast<char*>(out.raw());
   int64_t grain = 32768 * 4 / std::max<int64_t>(1, row);
   RunCopy copy = run_copy(outer * row);

@@ -23,7 +23,7 @@ struct Indexer {
   int next = 0;  // dimension of the base that comes next
   bool changed = false;
   const char* made_by = "_index_alias";       // the last step, as autograd names it
-  std::vector<std::pair<int, Own>> advanced;  // (dimension of the view, index tensor)
+  SmallVec<std::pair<int, Own>, 4> advanced;  // (dimension of the view, index tensor)
 
   explicit Indexer(const Tensor& t) : base(t), offset(t.offset) {}
 

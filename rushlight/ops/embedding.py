@@ -29,11 +29,11 @@ def _check_indices(name, indices, weight):
     "_embedding(Tensor weight, Tensor indices, int padding_idx, bool scale_grad_by_freq) -> Tensor",
     at=("internal",),
     grad_name="EmbeddingBackward0",
+    no_float8="float4_e2m1fn_x2",
 )
 def _embedding(weight, indices, padding_idx, scale_grad_by_freq):
     """weight[indices]."""
-    flat = weight.index_select(0, indices.reshape(-1))
-    return flat.view(tuple(indices.shape) + (weight.shape[1],))
+    ...
 
 
 def _embedding_grad(g, weight_meta, indices, padding_idx, scale_grad_by_freq):

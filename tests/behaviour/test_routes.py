@@ -44,6 +44,10 @@ def calls():
     yield "rrelu", (leaf(7, 5), 0.1, 0.4, True, False, rl.Generator().manual_seed(1))
     yield "take_along_dim", (leaf(2, 3), rl.tensor([[0, -1], [2, 1]]), 1)
     yield "take_along_dim", (leaf(2, 3, 1), rl.tensor([[[0], [-1], [1]]]), -3)
+    for padding in (None, -1, 2):
+        rows = rl.tensor([[4, 0, 2], [2, 2, 1]])
+        yield "embedding", (rows, leaf(5, 3), padding, None, 2.0, padding == 2, False)
+    yield "embedding", (rl.tensor(3, dtype=rl.int32), leaf(5, 1), None, None, 2.0, False, False)
     yield "diag_embed", (leaf(2, 3), -1, -2, -1)
     yield "diag_embed", (leaf(2, 3), 2, 1, 2)
     yield "channel_shuffle", (leaf(2, 6, 5), 3)

@@ -156,6 +156,25 @@ def test_slices_at_positions(threads, shape, count, dtype):
     np.testing.assert_array_equal(got.numpy(), mean.T)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int32", "complex64"])
+@pytest.mark.parametrize("width", [1, 63, 64, 65, 1000, 1100])
+@pytest.mark.parametrize("alpha", [1, 0, -3, 0.3, 1.5j])
+def test_scaled_slices(threads, dtype, width, alpha):
+    kinds = {"i": int, "f": (int, float), "c": (int, float, complex)}
+    if not isinstance(alpha, kinds[np.dtype(dtype).kind]):
+        return
+    x, source = numbers((9, width), dtype), numbers((20, width), dtype, 1)
+    at = np.random.default_rng(2).integers(0, 9, 20)
+    want, got = x.copy(), rl.tensor(x).index_add(0, rl.tensor(at), rl.tensor(source), alpha=alpha)
+    for i, row in zip(at, source):
+        want[i] += row * np.array(alpha, dtype)
+    np.testing.assert_array_equal(got.numpy(), want)
+    across = rl.tensor(x.T.copy()).index_add(
+        1, rl.tensor(at), rl.tensor(source.T.copy()), alpha=alpha
+    )
+    np.testing.assert_array_equal(across.numpy(), want.T)
+
+
 @pytest.mark.parametrize("n", [1000, 100_000, 262_145, 300_001])
 def test_runs_that_are_copied_and_filled(threads, n):
     x = rl.arange(n).float()

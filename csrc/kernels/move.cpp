@@ -97,10 +97,29 @@ void stream(char* dst, const char* src, int64_t n) {
 
 template <class T>
 void fill_row(char* dst, T v, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) write(dst + i * static_cast<int64_t>(sizeof(T)), v);
+  constexpr int64_t item = sizeof(T);
+  int64_t i = 0;
+  if constexpr (item < 16) {
+    typedef T Vector __attribute__((vector_size(kChunk)));
+    const Vector all = Vector{} + v;
+    const int64_t last = n * item - kChunk;
+    if (last >= 0) {  // the rest by one that overlaps
+      for (; i < last; i += kChunk) write(dst + i, all);
+      return write(dst + last, all);
+    }
+  }
+  for (; i < n; ++i) write(dst + i * item, v);
 }
 
-// One row into contiguous elements. Constant steps become shuffles, others stay scalar.
+// Every kStep-th element. The last one is apart: vectors end with what lies after an element.
+template <int kStep, class Loose>
+void gather_steps(Loose* d, const Loose* s, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i + 1 < n; ++i) d[i] = s[kStep * i];
+  if (n > 0) d[n - 1] = s[kStep * (n - 1)];
+}
+
+// One row into contiguous elements. Small steps become shuffles, others stay scalar.
 template <class T>
 void gather_row(char* dst, const char* src, int64_t n, int64_t step) {
   using Loose = typename Unaligned<T>::Type;
@@ -109,11 +128,10 @@ void gather_row(char* dst, const char* src, int64_t n, int64_t step) {
   constexpr int64_t item = sizeof(T);
   if (step == item) return copy_bytes(dst, src, n * item);
   if (step == 0) return fill_row<T>(dst, *s, n);
-  if (step == 2 * item) {
-#pragma GCC ivdep
-    for (int64_t i = 0; i + 1 < n; ++i) d[i] = s[2 * i];
-    if (n > 0) d[n - 1] = s[2 * (n - 1)];
-  } else if (step == -item) {
+  if (step == 2 * item) return gather_steps<2>(d, s, n);
+  if (step == 3 * item) return gather_steps<3>(d, s, n);
+  if (step == 4 * item) return gather_steps<4>(d, s, n);
+  if (step == -item) {
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) d[i] = s[-i];
   } else {

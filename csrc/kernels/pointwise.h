@@ -20,6 +20,8 @@ constexpr int kFloat8 = 8192;  // no compute type: 8-bit floats are served as we
 // No compute type: floats go by math::Lanes, always or only where these hold tables of 16. The
 // functor is written for T = Lanes as well: 1, not T(1), and functions that have such an overload.
 constexpr int kByLanes = 16384, kByTables = 32768;
+// The same for math::DoubleLanes, where there are any.
+constexpr int kByDoubleLanes = 131072;
 constexpr int kSignBit = 65536;  // no compute type: Half and BFloat16 by their bits
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
@@ -71,25 +73,25 @@ template <class Fn, class T, int Inputs, int Params, bool Spread = false>
   for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], b[i], c[i], p, q, r);
 }
 
-// The same for floats by the functor's own vectors, where the level has them.
-template <class Fn, int Inputs, int Params>
+// The same for floats, or doubles, by the functor's own vectors, where the level has them.
+template <class Fn, class T, int Inputs, int Params>
 void lanes_block([[maybe_unused]] void* const* ptr, [[maybe_unused]] int64_t n,
                  [[maybe_unused]] const Scalar* params) {
 #ifdef RL_HAS_LANES
-  using math::Lanes;
-  Lanes p{}, q{};
-  if (Params > 0) p = math::fill(params[0].to<float>());
-  if (Params > 1) q = math::fill(params[1].to<float>());
-  auto* o = static_cast<float*>(ptr[0]);
-  auto in = [ptr](int i) { return static_cast<const float*>(ptr[i <= Inputs ? i : 1]); };
-  math::lanes_each(n, [&](long i, long count, auto load) {
-    Lanes a = load(in(1)), b = Inputs > 1 ? load(in(2)) : a, c = Inputs > 2 ? load(in(3)) : a;
-    math::store_lanes(o + i, Fn::template apply<Lanes>(a, b, c, p, q, p), count);
+  using L = decltype(math::load_lanes(static_cast<const T*>(nullptr)));
+  L p{}, q{};
+  if (Params > 0) p = L{} + params[0].to<T>();
+  if (Params > 1) q = L{} + params[1].to<T>();
+  auto* o = static_cast<T*>(ptr[0]);
+  auto in = [ptr](int i) { return static_cast<const T*>(ptr[i <= Inputs ? i : 1]); };
+  math::lanes_each<T>(n, [&](long i, long count, auto load) {
+    L a = load(in(1)), b = Inputs > 1 ? load(in(2)) : a, c = Inputs > 2 ? load(in(3)) : a;
+    math::store_lanes(o + i, Fn::template apply<L>(a, b, c, p, q, p), count);
   });
 #endif
 }
 #if defined(RL_HAS_TABLES)
-constexpr int kLanesHere = kByLanes | kByTables;
+constexpr int kLanesHere = kByLanes | kByTables | kByDoubleLanes;
 #elif defined(RL_HAS_LANES)
 constexpr int kLanesHere = kByLanes;
 #else
@@ -194,8 +196,10 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
     k.spread[static_cast<int>(Compute::F)] = block<Fn, float, Inputs, Params, true>;
     k.spread[static_cast<int>(Compute::D)] = block<Fn, double, Inputs, Params, true>;
   }
-  if constexpr ((types & kF) && (Types & kLanesHere))
-    k.fn[static_cast<int>(Compute::F)] = lanes_block<Fn, Inputs, Params>;
+  if constexpr ((types & kF) && (Types & kLanesHere & ~kByDoubleLanes))
+    k.fn[static_cast<int>(Compute::F)] = lanes_block<Fn, float, Inputs, Params>;
+  if constexpr ((types & kD) && (Types & kLanesHere & kByDoubleLanes))
+    k.fn[static_cast<int>(Compute::D)] = lanes_block<Fn, double, Inputs, Params>;
   if constexpr ((types & kF) != 0) {
     add_short<Fn, Inputs, Params, Types, Half>(k, 0);
     add_short<Fn, Inputs, Params, Types, BFloat16>(k, 1);

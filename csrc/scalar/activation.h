@@ -12,11 +12,17 @@ inline T factor_sigmoid(T x) {
     return math::sigmoid(x);
   }
 }
-RL_BINARY(silu_backward, kReal | kByLanes, {
+#ifdef RL_HAS_TABLES
+inline math::DoubleLanes factor_sigmoid(math::DoubleLanes x) {
+  math::DoubleLanes e = math::exp_lanes(math::below_zero(x));
+  return math::quotient(x < 0 ? e : math::fill_double(1), 1 + e);
+}
+#endif
+RL_BINARY(silu_backward, kReal | kByLanes | kByDoubleLanes, {
   T s = factor_sigmoid(b);
   return a * (s * (1 + b * (1 - s)));
 })
-RL_BINARY(_gate, kReal | kByLanes, { return a * factor_sigmoid(b); })
+RL_BINARY(_gate, kReal | kByLanes | kByDoubleLanes, { return a * factor_sigmoid(b); })
 RL_BINARY(gelu_backward, kReal | kByTables, {
   auto [cdf, density] = math::normal(b);
   return a * (cdf + b * density);
@@ -30,7 +36,8 @@ RL_POINTWISE(softplus_backward, 2, 2, kReal | kByLanes,
              { return b * p > q ? a : a * factor_sigmoid(b * p); })
 RL_POINTWISE(elu_backward, 2, 3, kReal,
              { return b > T(0) ? a * q : a * (r * p * q * math::exp(b * r)); })
-RL_BINARY(log_sigmoid_backward, kReal | kByLanes, { return a * factor_sigmoid(-b); })
+RL_BINARY(log_sigmoid_backward, kReal | kByLanes | kByDoubleLanes,
+          { return a * factor_sigmoid(-b); })
 RL_UNARY(mish, kReal, {
   T low = a > T(20) ? T(20) : a;  // above, tanh(softplus) is 1
   return a * math::tanh(math::log1p_small_exp(low));

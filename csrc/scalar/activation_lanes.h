@@ -12,6 +12,14 @@ static inline Lanes sigmoid(Lanes x) {
   Lanes e = exp_lanes<true>(below_zero(x));
   return quotient(x < 0 ? e : fill(1), 1 + e);
 }
+#ifdef RL_HAS_TABLES
+// With what 1 + e and the quotient lose, as of one double in exp.h.
+static inline DoubleLanes sigmoid(DoubleLanes x) {
+  DoubleLanes e = exp_lanes(below_zero(x)), over = x < 0 ? e : fill_double(1), under = 1 + e;
+  DoubleLanes lost = e - (under - 1), by = inverse(under), q = over * by;
+  return mad(mad(-q, lost, mad(-q, under, over)), by, q);
+}
+#endif
 // log(1 + exp(x)) for x <= 0, by a fit of (log(1 + e) - e) / e^2.
 static inline Lanes log1p_exp_below(Lanes x) {
   Lanes e = exp_lanes<true>(x);

@@ -157,18 +157,55 @@ RL_UNARY(square, kAll | kAnySign, {
   else
     return T(a * a);
 })
-RL_UNARY(reciprocal, kInexact, {
-  if constexpr (is_cplx<T>) {  // T{1, 0} / a without branches
+struct reciprocal_fn {
+  // Neither the square of |a| nor its inverse leaves the range.
+  template <class T>
+  static inline bool has_square(T a) {
+    using R = decltype(a.re);
+    constexpr R kMost = sizeof(R) == 4 ? R(0x1p60) : R(0x1p500);
+    R re = std::fabs(a.re), im = std::fabs(a.im), longer = re > im ? re : im;
+    return (longer > 1 / kMost) & (longer < kMost);
+  }
+  template <class T>
+  static inline T by_square(T a) {
+    auto inverse = 1 / (a.re * a.re + a.im * a.im);
+    return {a.re * inverse, -a.im * inverse};
+  }
+  // T{1, 0} / a without branches
+  template <class T>
+  static inline T by_ratio(T a) {
     using R = decltype(a.re);
     bool steep = std::fabs(a.re) < std::fabs(a.im), zero = (a.re == 0) & (a.im == 0);
     R longer = steep ? a.im : a.re, ratio = (steep ? a.re : a.im) / longer;
     R under = longer + (steep ? a.re : a.im) * ratio, none = std::fabs(a.re);
     R re = (steep ? ratio + R(0) : R(1)) / under, im = (steep ? R(-1) : R(0) - ratio) / under;
     return T{zero ? R(1) / none : re, zero ? R(0) / none : im};
-  } else {
-    return T(1) / a;
   }
-})
+  template <class T>
+  static inline T apply(T a, T, T, T, T, T) {
+    if constexpr (is_cplx<T>) {
+      T square = by_square(a), ratio = by_ratio(a);
+      bool usual = has_square(a);
+      return {usual ? square.re : ratio.re, usual ? square.im : ratio.im};
+    } else {
+      return T(1) / a;
+    }
+  }
+  template <class T>
+    requires is_cplx<T>
+  static inline void run(const T* a, T* out, int64_t n) {
+    typename math::Bits<decltype(a->re)>::Int others = 0;
+    for (int64_t i = 0; i < n; ++i) others |= !has_square(a[i]);
+    if (others) {
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) out[i] = apply<T>(a[i], {}, {}, {}, {}, {});
+    } else {
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) out[i] = by_square(a[i]);
+    }
+  }
+};
+RL_FUNCTOR(reciprocal, 1, 0, kInexact)
 RL_UNARY(sign, kAll & ~kCplx, {
   if constexpr (std::is_same_v<T, bool>)
     return a;

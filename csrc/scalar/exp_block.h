@@ -1,4 +1,4 @@
-// exp of a block of floats, by a table that fits a register: half the time of the loop over
+// exp of a block, by a table that fits a register: half the time of the loop over
 // exp.h's and nearer the truth. Method: x = n ln2 + r with n a multiple of a fraction 1/m, |r| <=
 // ln2 / 2m; exp(x) = 2^n exp(r), where 2^(n - floor(n)) is from the table. Targets without such a
 // look-up loop over exp. exp_lanes is for whatever else is one exponential away, see
@@ -64,6 +64,58 @@ static inline Lanes exp_lanes(Lanes x) {
   auto [value, n] = exp_split<kFine>(limited);
   return scale_by_power(value, n);
 }
+
+// The same of doubles: 2^(j/8), and what the double lacks.
+alignas(64) inline constexpr double kDoublePower[8] = {0x1p+0,
+                                                       0x1.172b83c7d517bp+0,
+                                                       0x1.306fe0a31b715p+0,
+                                                       0x1.4bfdad5362a27p+0,
+                                                       0x1.6a09e667f3bcdp+0,
+                                                       0x1.8ace5422aa0dbp+0,
+                                                       0x1.ae89f995ad3adp+0,
+                                                       0x1.d5818dcfba487p+0};
+alignas(64) inline constexpr double kDoublePowerRest[8] = {0x0p+0,
+                                                           -0x1.19041b9d78a76p-55,
+                                                           0x1.6f46ad23182e4p-55,
+                                                           0x1.d4397afec42e2p-56,
+                                                           -0x1.bdd3413b26456p-54,
+                                                           0x1.6e9f156864b27p-54,
+                                                           0x1.7a1cd345dcc81p-54,
+                                                           0x1.2ed02d75b3707p-55};
+// 2^n exp(r), or exp(r + tail) for a tail whose square is nothing, given n with its eighths as the
+// lowest bits of `shifted`.
+template <class... Tail>
+static inline DoubleLanes exp_of_split(DoubleLanes r, DoubleLanes shifted, DoubleLanes n,
+                                       Tail... tail) {
+  DoubleLanes square = r * r, low = horner(r, 0x1.000000000002ep-1, 0x1.555555555556ap-3);
+  DoubleLanes middle = horner(r, 0x1.5555554e8d709p-5, 0x1.1111110e0d900p-7);
+  DoubleLanes end = horner(r, 0x1.6c1b735ab0459p-10, 0x1.a01e2e013e538p-13);
+  DoubleLanes curve = mad(square, mad(square, end, middle), low);
+  DoubleLanes rise = mad(square, curve, r);
+  if constexpr (sizeof...(Tail) > 0) rise = r + mad(square, curve, (mad(tail, rise, tail) + ...));
+  DoubleLanes head = look_up(load_lanes(kDoublePower), shifted);
+  DoubleLanes rest = look_up(load_lanes(kDoublePowerRest), shifted);
+  return scale_by_power(head + mad(head, rise, rest), n);
+}
+inline constexpr double kEighths = Bits<double>::kRound / 8;
+static inline DoubleLanes limit(DoubleLanes x, double low, double high) {
+  return smaller(fill_double(high), larger(fill_double(low), x));
+}
+static inline DoubleLanes exp_lanes(DoubleLanes x) {
+  using C = ExpConst<double>;
+  DoubleLanes limited = limit(x, exp_limits_d.low, exp_limits_d.high);
+  DoubleLanes shifted = mad(limited, fill_double(C::kLog2e), fill_double(kEighths));
+  DoubleLanes n = shifted - kEighths, high = mad(n, fill_double(-C::kLn2Hi), limited);
+  return exp_of_split(mad(n, fill_double(-C::kLn2Lo), high), shifted, n);
+}
+// 2^(x + more) for |x| <= 1100 and a `more` of a few ulps at most.
+static inline DoubleLanes exp2_lanes(DoubleLanes x, DoubleLanes more) {
+  using C = ExpConst<double>;
+  const DoubleLanes ln2 = fill_double(C::kLn2);
+  DoubleLanes shifted = x + kEighths, n = shifted - kEighths, fraction = x - n;
+  DoubleLanes r = fraction * ln2, lost = mad(fraction, ln2, -r);
+  return exp_of_split(r, shifted, n, lost + mad(fraction, fill_double(C::kLn2Rest), more * ln2));
+}
 #else
 // 2^(j/4) as a float, and what the float lacks: from j = 4 on, as the exponent is halved below.
 alignas(32) inline constexpr float kPower[8] = {0x1p+0f,        0x1.306fep+0f, 0x1.6a09e6p+0f,
@@ -121,6 +173,24 @@ static inline float exp_sum(const float* in, float* out, long n, float scale, fl
   return exp_sum_by_loop(in, out, n, scale, shift, meanwhile);
 }
 #endif
+#ifdef RL_HAS_TABLES
+static inline void exp_block(const double* in, double* out, long n) {
+  lanes_each<double>(
+      n, [=](long i, long count, auto load) { store_lanes(out + i, exp_lanes(load(in)), count); });
+}
+template <class F = Nothing>
+static inline double exp_sum(const double* in, double* out, long n, double scale, double shift,
+                             F meanwhile = {}) {
+  DoubleLanes sums[2] = {}, by = fill_double(scale), below = fill_double(-shift);
+  lanes_each<double>(n, [&](long i, long count, auto load) {
+    DoubleLanes y = exp_lanes(mad(load(in), by, below));
+    store_lanes(out + i, y, count);
+    sums[i / 8 % 2] += count == 8 ? y : keep_first(y, count);
+    meanwhile(i);
+  });
+  return sum_of(sums[0] + sums[1]);
+}
+#else
 static inline void exp_block(const double* in, double* out, long n) {
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) out[i] = exp(in[i]);
@@ -130,5 +200,6 @@ static inline double exp_sum(const double* in, double* out, long n, double scale
                              F meanwhile = {}) {
   return exp_sum_by_loop(in, out, n, scale, shift, meanwhile);
 }
+#endif
 
 }  // namespace rl::math

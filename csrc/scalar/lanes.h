@@ -1,11 +1,12 @@
 // Floats in the widest vectors of the level a file is compiled for, and the instructions that
 // compilers do not find by themselves: table look-up, approximate inverses, partial loads. With
 // `mad`, `abs` and the like overloaded for them, a formula may be written once for numbers and
-// Lanes. RL_HAS_LANES is defined where the level has such vectors, and
-// RL_HAS_TABLES where one holds a table of 16. Not here: functions.
+// Lanes. RL_HAS_LANES is defined where the level has such vectors, and RL_HAS_TABLES where one
+// holds a table of 16, and there are DoubleLanes with a table of 8. Not here: functions.
 #pragma once
 
 #include <cstring>
+#include <limits>
 
 #include "bits.h"
 #if defined(__AVX2__) && defined(__FMA__)
@@ -62,6 +63,59 @@ static inline float sum_of(Lanes x) {
   std::memcpy(half, &x, sizeof x);
   return sum_of(half[0] + half[1]);
 }
+
+// The same of doubles.
+using DoubleLanes = __m512d;
+typedef int64_t DoubleLaneBits __attribute__((vector_size(64)));
+static inline DoubleLanes fill_double(double x) { return _mm512_set1_pd(x); }
+static inline DoubleLanes mad(DoubleLanes a, DoubleLanes b, DoubleLanes c) {
+  return _mm512_fmadd_pd(a, b, c);
+}
+static inline DoubleLanes larger(DoubleLanes a, DoubleLanes b) { return _mm512_max_pd(a, b); }
+static inline DoubleLanes smaller(DoubleLanes a, DoubleLanes b) { return _mm512_min_pd(a, b); }
+// Of 8 entries; of the index the low three bits count.
+static inline DoubleLanes look_up(DoubleLanes table, DoubleLanes index) {
+  return _mm512_permutexvar_pd(_mm512_castpd_si512(index), table);
+}
+static inline DoubleLanes scale_by_power(DoubleLanes x, DoubleLanes n) {
+  return _mm512_scalef_pd(x, n);
+}
+// To 28 bits, for a normal number in the middle of the range.
+static inline DoubleLanes inverse(DoubleLanes x) {
+  DoubleLanes rough = _mm512_rcp14_pd(x);
+  return mad(rough, _mm512_fnmadd_pd(x, rough, fill_double(1)), rough);
+}
+static inline DoubleLanes quotient(DoubleLanes a, DoubleLanes b) {
+  DoubleLanes by = inverse(b), q = a * by;
+  return mad(_mm512_fnmadd_pd(q, b, a), by, q);
+}
+static inline DoubleLanes below_zero(DoubleLanes x) {
+  return (DoubleLanes)((DoubleLaneBits)x | std::numeric_limits<int64_t>::min());
+}
+static inline DoubleLanes load_lanes(const double* x) { return _mm512_loadu_pd(x); }
+static inline __mmask8 first_double_lanes(long count) {
+  return static_cast<__mmask8>((1 << count) - 1);
+}
+static inline DoubleLanes load_first(const double* x, long count) {
+  return _mm512_maskz_loadu_pd(first_double_lanes(count), x);
+}
+static inline DoubleLanes keep_first(DoubleLanes x, long count) {
+  return _mm512_maskz_mov_pd(first_double_lanes(count), x);
+}
+static inline void store_lanes(double* to, DoubleLanes x, long count) {
+  if (count == 8) return _mm512_storeu_pd(to, x);
+  _mm512_mask_storeu_pd(to, first_double_lanes(count), x);
+}
+static inline double sum_of(DoubleLanes x) {
+  double part[8];
+  std::memcpy(part, &x, sizeof x);
+  return ((part[0] + part[4]) + (part[2] + part[6])) + ((part[1] + part[5]) + (part[3] + part[7]));
+}
+static inline DoubleLanes horner(DoubleLanes, double c0) { return fill_double(c0); }
+template <class... C>
+static inline DoubleLanes horner(DoubleLanes x, double c0, C... rest) {
+  return mad(horner(x, rest...), x, fill_double(c0));
+}
 #else
 using Lanes = __m256;
 static inline Lanes fill(float x) { return _mm256_set1_ps(x); }
@@ -116,14 +170,15 @@ template <class... C>
 static inline Lanes horner(Lanes x, float c0, C... rest) {
   return mad(horner(x, rest...), x, fill(c0));
 }
-// visit(i, count, load) for every `count` elements from i on, at most kFloatLanes; load(x) are
-// those of x.
-template <class F>
+// visit(i, count, load) for every `count` elements of type T from i on, at most what Lanes hold;
+// load(x) are those of x.
+template <class T = float, class F>
 static inline void lanes_each(long n, F visit) {
+  constexpr long kCount = sizeof(Lanes) / sizeof(T);
   long i = 0;
-  for (; i + kFloatLanes <= n; i += kFloatLanes)
-    visit(i, kFloatLanes, [i](const float* x) { return load_lanes(x + i); });
-  if (i < n) visit(i, n - i, [i, n](const float* x) { return load_first(x + i, n - i); });
+  for (; i + kCount <= n; i += kCount)
+    visit(i, kCount, [i](const T* x) { return load_lanes(x + i); });
+  if (i < n) visit(i, n - i, [i, n](const T* x) { return load_first(x + i, n - i); });
 }
 
 }  // namespace rl::math

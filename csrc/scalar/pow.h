@@ -7,6 +7,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "exp_block.h"
 #include "log.h"
 #include "pair.h"
 
@@ -69,24 +70,31 @@ static inline double pow_of_log(Pair log2, double y) {
 }
 static inline double pow_core(double a, double y) { return pow_of_log(log2_pair(a), y); }
 
-// The same of n numbers, at most kPowBlock, with exponent(i) for the one at i. In double by two
-// loops: processors look ahead over several elements of a short loop, over hardly one of both.
+// The same of n numbers, at most kPowBlock, each with its exponent. In double by two loops:
+// processors look ahead over several elements of a short loop, over hardly one of both.
 constexpr long kPowBlock = 256;
-template <class Exponent>
-static inline void pow_cores(const float* x, Exponent exponent, float* out, long n) {
+static inline void pow_cores(const float* x, const float* y, float* out, long n) {
 #pragma GCC ivdep
-  for (long i = 0; i < n; ++i) out[i] = pow_core(abs(x[i]), exponent(i));
+  for (long i = 0; i < n; ++i) out[i] = pow_core(abs(x[i]), y[i]);
 }
-template <class Exponent>
-static inline void pow_cores(const double* x, Exponent exponent, double* out, long n) {
+static inline void pow_cores(const double* x, const double* y, double* out, long n) {
   double log[kPowBlock], log_lo[kPowBlock];
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) {
     Pair l = log2_pair(abs(x[i]));
     log[i] = l.hi, log_lo[i] = l.lo;
   }
+#ifdef RL_HAS_TABLES
+  lanes_each<double>(n, [&](long i, long count, auto load) {
+    DoubleLanes l = load(log), exponent = limit(load(y), -0x1p66, 0x1p66), t = l * exponent;
+    DoubleLanes rest = mad(load(log_lo), exponent, mad(l, exponent, -t));
+    store_lanes(out + i, exp2_lanes(limit(t, -1100.0, 1100.0), limit(rest, -0x1p-42, 0x1p-42)),
+                count);
+  });
+#else
 #pragma GCC ivdep
-  for (long i = 0; i < n; ++i) out[i] = pow_of_log({log[i], log_lo[i]}, exponent(i));
+  for (long i = 0; i < n; ++i) out[i] = pow_of_log({log[i], log_lo[i]}, y[i]);
+#endif
 }
 
 static inline float pow(float x, float y) { return pow_special(x, y, pow_core(abs(x), y)); }
@@ -130,7 +138,7 @@ static inline void pow_block_ordinary(const T* in, T y, T* out, long n) {
   const auto odd = sign_bit(at_minus_one) & ~sign_bit(below);
   T exponents[kPowBlock];  // in memory: gcc does not vectorise this with a constant exponent
   for (long i = 0; i < n; ++i) exponents[i] = y;
-  pow_cores(in, [&](long i) { return exponents[i]; }, out, n);
+  pow_cores(in, exponents, out, n);
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) {
     T x = in[i], a = abs(x), v = out[i];
@@ -170,12 +178,15 @@ static inline void pow_block(const T* in, const T* y, T* out, long n) {
   for (long from = 0; from < n; from += kPowBlock) {
     const long count = n - from < kPowBlock ? n - from : kPowBlock;
     const T *x = in + from, *e = y + from;
-    pow_cores(x, [&](long i) { return e[i]; }, powers, count);
-#pragma GCC ivdep
-    for (long i = 0; i < count; ++i) powers[i] = pow_special(x[i], e[i], powers[i]);
-    int any_short = 0;  // likely ones; this loop vectorises
-    for (long i = 0; i < count; ++i)
+    pow_cores(x, e, powers, count);
+    typename Bits<T>::Int any_special = 0, any_short = 0;  // this loop vectorises
+    for (long i = 0; i < count; ++i) {
+      any_special |= !((x[i] > T(0)) & (x[i] < kInf<T>)&(abs(e[i]) < kInf<T>));
       any_short |= (abs(e[i]) <= T(3)) & (floor(2 * e[i]) == 2 * e[i]);
+    }
+    if (any_special)
+#pragma GCC ivdep
+      for (long i = 0; i < count; ++i) powers[i] = pow_special(x[i], e[i], powers[i]);
     for (long i = 0; any_short && i < count; ++i)
       if_short_power(e[i], [&]<int kHalves>(std::integral_constant<int, kHalves>) {
         powers[i] = power_of_halves<kHalves>(x[i]);

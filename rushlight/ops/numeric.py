@@ -191,9 +191,13 @@ def kron(self, other):
         >>> rl.kron(rl.tensor([1, 10]), rl.tensor([1, 2]))
         tensor([ 1,  2, 10, 20])
     """
-    dims = max(self.dim(), other.dim())
-    a = (1,) * (dims - self.dim()) + tuple(self.shape)
-    b = (1,) * (dims - other.dim()) + tuple(other.shape)
+    a, b = self.shape, other.shape
+    if len(a) == 2 == len(b):
+        (rows, columns), (n, m) = a, b
+        left, right = self.reshape(rows, 1, columns, 1), other.reshape(n, 1, m)
+        return (left * right).reshape(rows * n, columns * m)
+    dims = max(len(a), len(b))
+    a, b = (1,) * (dims - len(a)) + tuple(a), (1,) * (dims - len(b)) + tuple(b)
     left = self.reshape([n for size in a for n in (size, 1)])
     right = other.reshape([n for size in b for n in (1, size)])
     return (left * right).reshape([m * n for m, n in zip(a, b)])

@@ -1,9 +1,12 @@
 """Functions whose kernels take vectors of elements at a time: orthogonal polynomials, Bessel
-functions, greatest common divisors, the gradients of gamma numbers, of `glu` and of `prelu`.
+functions, greatest common divisors, exponentials and powers of doubles, reciprocals of complex
+numbers, Kronecker products, the gradients of gamma numbers, of `glu` and of `prelu`.
 """
 
 import math
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import rushlight as rl
 
@@ -237,3 +240,134 @@ def test_logaddexp2(dtype):
     edge = rl.logaddexp2(rl.tensor([inf, -inf, inf, 1.0]), rl.tensor([inf, -inf, -inf, -inf]))
     assert edge.tolist() == [inf, -inf, inf, 1.0]
     assert rl.logaddexp2(rl.tensor([3, 3]), rl.tensor([3, 3])).tolist() == [4.0, 4.0]
+
+
+LONG = np.longdouble
+
+
+def long_sigmoid(x):
+    small = np.exp(-np.abs(x))
+    return np.where(x < 0, small, LONG(1)) / (1 + small)
+
+
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 16, 17, 100, 1027])
+def test_exponentials_of_doubles(width):
+    rng = np.random.default_rng(width)
+    x = np.concatenate([rng.uniform(-700, 700, width // 2), rng.normal(size=width - width // 2)])
+    g = rng.normal(size=width)
+    wide = x.astype(LONG)
+    sigmoid = long_sigmoid(wide)
+    a, grad = rl.tensor(x), rl.tensor(g)
+
+    def near(got, expected, ulps):
+        expected = expected.astype(np.float64)
+        assert np.all(np.abs(got.numpy() - expected) <= ulps * np.spacing(np.abs(expected)))
+
+    def slope(f):
+        leaf = a.clone().requires_grad_()
+        return rl.autograd.grad(f(leaf), leaf, grad)[0]
+
+    near(a.exp(), np.exp(wide), 1)
+    near(a.sigmoid(), sigmoid, 2)
+    near(F.silu(a), wide * sigmoid, 3)
+    near(slope(F.logsigmoid), g * long_sigmoid(-wide), 4)
+    expected = g * sigmoid * (1 + wide * (1 - sigmoid))
+    assert np.allclose(slope(F.silu).numpy(), expected.astype(np.float64), rtol=1e-13, atol=1e-15)
+    small = wide / 50
+    powers = np.exp(small - small.max())
+    near(rl.tensor(small.astype(np.float64)).softmax(0), powers / powers.sum(), 64)
+
+
+def test_exponentials_of_doubles_at_the_edges():
+    x = rl.tensor([math.inf, -math.inf, math.nan, 0.0, -0.0, 800.0, -800.0, -740.0] * 3).double()
+    tiny = math.exp(-740)
+    assert rl.equal(
+        x.exp()[[0, 1, 3, 4, 5, 6]], rl.tensor([math.inf, 0, 1, 1, math.inf, 0]).double()
+    )
+    assert x.exp()[7].item() == tiny and x.sigmoid()[7].item() == tiny
+    assert rl.equal(x.sigmoid()[[0, 1, 3, 4, 5, 6]], rl.tensor([1, 0, 0.5, 0.5, 1, 0]).double())
+    for f in (rl.exp, rl.sigmoid, F.silu, F.logsigmoid):
+        assert f(x)[2].isnan()
+    assert F.silu(x)[0] == math.inf and F.silu(x)[5] == 800
+
+
+@pytest.mark.parametrize("width", [1, 15, 17, 33, 300])
+@pytest.mark.parametrize("dtype, spread", [(np.complex64, 120), (np.complex128, 1000)])
+def test_reciprocals_of_complex_numbers(dtype, spread, width):
+    rng = np.random.default_rng(width)
+    real = np.float32 if dtype == np.complex64 else np.float64
+    for most in (5, spread):  # all of them usual, or not
+        parts = rng.normal(size=(2, width)) * 2.0 ** rng.uniform(-most, most, (2, width))
+        z = (parts[0] + 1j * parts[1]).astype(dtype)
+        got = rl.tensor(z).reciprocal().numpy()
+        for a, b in zip(z, got):
+            x, y = Fraction(float(a.real)), Fraction(float(a.imag))
+            square = x * x + y * y
+            ulp = np.spacing(real(max(abs(x), abs(y)) / square))
+            assert abs(Fraction(float(b.real)) - x / square) <= 3 * Fraction(float(ulp))
+            assert abs(Fraction(float(b.imag)) + y / square) <= 3 * Fraction(float(ulp))
+        alone = rl.cat([rl.tensor(z[i : i + 1]).reciprocal() for i in range(width)])
+        assert np.array_equal(alone.numpy(), got)
+        kept = rl.tensor(z)
+        assert np.array_equal(kept.reciprocal_().numpy(), got)
+
+
+def test_reciprocals_of_complex_numbers_at_the_edges():
+    for dtype in (rl.complex64, rl.complex128):
+        z = rl.tensor([complex(0, 0), complex(math.inf, 1), complex(1, -math.inf)] * 7, dtype=dtype)
+        zero, right, down = z.reciprocal()[:3].tolist()
+        assert zero.real == math.inf and math.isnan(zero.imag)
+        assert right == 0 and down == 0
+        z = rl.tensor([complex(math.nan, 1), complex(1, math.nan)] * 9, dtype=dtype).reciprocal()
+        assert z.real.isnan().all() and z.imag.isnan().all()
+
+
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 17, 255, 257, 600])
+def test_powers_of_doubles(width):
+    rng = np.random.default_rng(width)
+    x = np.exp(rng.uniform(-20, 20, width))
+    y = rng.uniform(-30, 30, width)
+    edges = [(-2.0, 3.0), (-2.0, 0.5), (0.0, -1.0), (math.inf, -2.0), (1.0, math.nan), (1.5, 1e300)]
+    more = rng.integers(0, width, min(width, 6))
+    for mixed in (False, True):
+        for at, (base, exponent) in zip(more, edges if mixed else []):
+            x[at], y[at] = base, exponent
+        with np.errstate(all="ignore"):
+            expected = np.power(x.astype(LONG), y.astype(LONG)).astype(np.float64)
+            single = np.power(x.astype(LONG), LONG(-2.75)).astype(np.float64)
+        for got, want in (
+            (rl.tensor(x).pow(rl.tensor(y)), expected),
+            (rl.float_power(rl.tensor(x), rl.tensor(y)), expected),
+            (rl.tensor(x).pow(-2.75), single),
+        ):
+            np.testing.assert_allclose(got.numpy(), want, rtol=2.5e-16, atol=0)
+        alone = [rl.tensor(x[i : i + 1]).pow(rl.tensor(y[i : i + 1])) for i in range(width)]
+        whole = rl.tensor(x).pow(rl.tensor(y))
+        assert rl.allclose(rl.cat(alone), whole, rtol=2.5e-16, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", [rl.uint8, rl.int16, rl.float32, rl.float64, rl.complex128])
+@pytest.mark.parametrize("width", [1, 2, 5, 16, 33, 70])
+def test_every_few_elements_and_one_for_all(width, dtype):
+    for step in (2, 3, 4, 5):
+        for rows in (1, 4):
+            flat = rl.arange(rows * width * step).remainder(251).to(dtype)
+            x = flat.view(rows, width * step)[:, step - 1 :: step]
+            expected = [
+                [(r * width * step + step - 1 + step * i) % 251 for i in range(width)]
+                for r in range(rows)
+            ]
+            assert x.contiguous().tolist() == expected
+            assert x.to(rl.complex128).sum(1).tolist() == [sum(row) for row in expected]
+    one = rl.tensor([[7], [9]]).to(dtype).expand(2, width)
+    assert one.contiguous().tolist() == [[7] * width, [9] * width]
+
+
+@pytest.mark.parametrize("a", [(2, 2), (3, 4), (8, 8), (4, 1), (0, 3), (5,), (), (2, 3, 2)])
+@pytest.mark.parametrize("b", [(3, 5), (32, 32), (1, 1), (4,), (), (2, 1, 3)])
+def test_kronecker_products(a, b):
+    rng = np.random.default_rng(len(a) + 10 * len(b))
+    x, y = rng.normal(size=a), rng.normal(size=b)
+    assert np.array_equal(rl.kron(rl.tensor(x), rl.tensor(y)).numpy(), np.kron(x, y))
+    p, q = rl.tensor(x).requires_grad_(), rl.tensor(y).requires_grad_()
+    assert rl.autograd.gradcheck(rl.kron, (p, q)) if x.size * y.size < 100 else True

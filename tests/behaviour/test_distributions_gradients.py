@@ -33,6 +33,29 @@ def test_gamma_slopes(shape):
     np.testing.assert_allclose(got.numpy(), expected, rtol=2e-6)
 
 
+@pytest.mark.parametrize("width", [1, 15, 16, 17, 255, 257, 600])
+def test_gamma_slopes_of_mixed_shapes(width):
+    rng = np.random.default_rng(width)
+    a = np.exp(rng.uniform(np.log(0.03), np.log(2e4), width)).astype(np.float32)
+    u = rng.uniform(0.001, 0.999, width)
+    x = special.gammaincinv(a.astype(np.float64), u).astype(np.float32)
+    keep = x > 1e-30
+    a, x = a[keep].astype(np.float64), x[keep].astype(np.float64)
+    if not len(a):
+        return
+    u = special.gammainc(a, x)
+    expected = slope(lambda b: special.gammaincinv(b, u), a)
+    got = rl._standard_gamma_grad(t(a), t(x))
+    np.testing.assert_allclose(got.numpy(), expected, rtol=1e-5)
+    short = rl._standard_gamma_grad(t(a).float(), t(x).float())
+    np.testing.assert_allclose(short.numpy(), got.numpy(), rtol=2e-6)
+
+
+def test_gamma_slopes_far_below_a_huge_shape():
+    low, high = rl._standard_gamma_grad(t([0.9999e10, 1.0001e10]), t([0.5, 0.5])).tolist()
+    assert 0 < high < low < 1.0005 * high
+
+
 def test_gamma_slope_of_huge_shapes_joins_on():
     z = t([-3.0, 0.5, 4.0])
     shapes = t([[9.99e9], [1.001e10]])

@@ -143,7 +143,7 @@ T value_in(const T* plane, int32_t cell, int32_t cells) {
 }
 template <int K, class S, class T, int D>
 void sample_planes(const SampleTaps<T, D>& taps, int count, const SampleShape& s, const T* x,
-                   S* out) {
+                   T* out) {
   const auto cells = static_cast<int32_t>(s.cells);
   for (int64_t c = 0; c < s.channels; ++c, x += s.cells, out += s.places)
 #pragma GCC ivdep
@@ -153,7 +153,7 @@ void sample_planes(const SampleTaps<T, D>& taps, int count, const SampleShape& s
       for (int k = kPlaces; k < K * kPlaces; k += kPlaces)
         sum =
             kept_as<S>(sum + kept_as<S>(value_in(x, taps.cell[i + k], cells) * taps.weight[i + k]));
-      out[i] = static_cast<S>(sum);
+      out[i] = sum;
     }
 }
 template <int K, class T, int D>
@@ -230,7 +230,7 @@ template <class S>
 }
 template <class S, int D>
 void move_narrow(const SampleTaps<float, D>& taps, const AxisTaps<float>* along, int count,
-                 const SampleShape& s, const float* g, const float* x, S* out) {
+                 const SampleShape& s, const float* g, const float* x, float* out) {
   const auto cells = static_cast<int32_t>(s.cells);
   float total[D][kPlaces] = {};
   for (int64_t c = 0; c < s.channels; ++c, g += s.places, x += s.cells)
@@ -250,7 +250,7 @@ void move_narrow(const SampleTaps<float, D>& taps, const AxisTaps<float>* along,
     }
   for (int i = 0; i < count; ++i)
     for (int d = 0; d < D; ++d)
-      out[i * D + D - 1 - d] = static_cast<S>(total[d][i] * along[d].move[1][i]);
+      out[i * D + D - 1 - d] = kept_as<S>(total[d][i] * along[d].move[1][i]);
 }
 
 // Calls f with the number of taps.
@@ -311,8 +311,8 @@ void sample_by_planes(const SampleGrid<T, D, S>& grid, const SampleShape& s, con
       const int size = static_cast<int>(std::min<int64_t>(kPlaces, s.places - from));
       grid.find(points.data<T>() + (i * s.places + from) * D, size, false, taps);
       with_taps<D>(grid.taps(), [&]<int K>() {
-        sample_planes<K>(taps, size, s, x->data<T>() + i * s.channels * s.cells,
-                         out.data<S>() + i * s.channels * s.places + from);
+        sample_planes<K, S>(taps, size, s, x->data<T>() + i * s.channels * s.cells,
+                            out.data<T>() + i * s.channels * s.places + from);
       });
     }
   });
@@ -358,15 +358,50 @@ void narrow_dispatch(const Call& c, int at, F f) {
     x.ndim == 4 ? f.template operator()<S, 2>() : f.template operator()<S, 3>();
   });
 }
+// f(taps, along, first place, how many) over the blocks of an example's places.
+template <class S, int D, class F>
+void each_block(const SampleGrid<float, D, S>& grid, const SampleShape& s, const float* points,
+                F f) {
+  SampleTaps<float, D> taps;
+  AxisTaps<float> along[D];
+  for (int64_t from = 0; from < s.places; from += kPlaces) {
+    const int size = static_cast<int>(std::min<int64_t>(kPlaces, s.places - from));
+    grid.find(points + from * D, size, false, taps, along);
+    f(taps, along, from, size);
+  }
+}
+// The nearest cells are taken as they are.
+template <class S, int D>
+void pick_narrow(const SampleGrid<float, D, S>& grid, const SampleShape& s, const float* points,
+                 const S* x, S* out) {
+  Unlocked unlocked(s.n * s.places * s.channels);
+  parallel_for(s.n, 1, [&](int64_t n, int64_t end) {
+    for (; n < end; ++n)
+      each_block(grid, s, points + n * s.places * D,
+                 [&](auto& taps, auto*, int64_t from, int size) {
+                   for (int64_t c = n * s.channels; c < (n + 1) * s.channels; ++c) {
+                     const S* plane = x + c * s.cells;
+                     S* to = out + c * s.places + from;
+                     for (int i = 0; i < size; ++i)
+                       to[i] = taps.cell[i] < s.cells ? plane[taps.cell[i]] : S();
+                   }
+                 });
+  });
+}
 template <class S, int D>
 void sample_narrow(Call& c) {
   const Tensor& x = c.tensor(0);
   Tensor& out = c.out(0);
   if (!out.numel) return;
+  const SampleShape s(x, c.tensor(1));
   const SampleGrid<float, D, S> grid(sample_rule(c, 0), x.sizes());
   Ref<Tensor> points = contiguous_as(c.tensor(1), DType::F32);
-  Ref<Tensor> to = target_in_order(out, out.dtype, false);
-  sample_by_planes(grid, SampleShape(x, c.tensor(1)), *points, x, *to);
+  const bool nearest = grid.taps() == 1;
+  Ref<Tensor> to = target_in_order(out, nearest ? out.dtype : DType::F32, false);
+  if (nearest)
+    pick_narrow(grid, s, points->data<float>(), contiguous(x)->data<S>(), to->data<S>());
+  else
+    sample_by_planes(grid, s, *points, x, *to);
   if (to.get() != &out) copy_into(out, *to);
 }
 bool is_narrow(const Tensor& x) { return x.dtype == DType::F16 || x.dtype == DType::BF16; }
@@ -449,18 +484,6 @@ void sample_back(Call& c) {
     if (by_input) sums.write(c.out(0), first, count);
   }
 }
-// f(taps, along, first place, how many) over the blocks of an example's places.
-template <class S, int D, class F>
-void each_block(const SampleGrid<float, D, S>& grid, const SampleShape& s, const float* points,
-                F f) {
-  SampleTaps<float, D> taps;
-  AxisTaps<float> along[D];
-  for (int64_t from = 0; from < s.places; from += kPlaces) {
-    const int size = static_cast<int>(std::min<int64_t>(kPlaces, s.places - from));
-    grid.find(points + from * D, size, false, taps, along);
-    f(taps, along, from, size);
-  }
-}
 template <class S, int D>
 void narrow_by_input(Call& c, const SampleGrid<float, D, S>& grid, const SampleShape& s,
                      const float* points) {
@@ -489,23 +512,27 @@ void narrow_by_input(Call& c, const SampleGrid<float, D, S>& grid, const SampleS
 template <class S, int D>
 void narrow_by_grid(Call& c, const SampleGrid<float, D, S>& grid, const SampleShape& s,
                     const float* points) {
-  S* out = c.out(1).data<S>();
+  Tensor& out = c.out(1);
   if (grid.taps() == 1) {
-    std::fill_n(out, c.out(1).numel, S(0.0F));
+    std::fill_n(out.data<S>(), out.numel, S(0.0F));
     return;
   }
-  Ref<Tensor> x = contiguous_as(c.tensor(1), DType::F32),
-              g = contiguous_as(c.tensor(0), DType::F32);
-  Unlocked unlocked(g->numel * grid.taps());
-  parallel_for(s.n, 1, [&](int64_t i, int64_t end) {
-    for (; i < end; ++i)
-      each_block(
-          grid, s, points + i * s.places * D, [&](auto& taps, auto* along, int64_t from, int size) {
-            move_narrow<S, D>(
-                taps, along, size, s, g->data<float>() + i * s.channels * s.places + from,
-                x->data<float>() + i * s.channels * s.cells, out + (i * s.places + from) * D);
-          });
-  });
+  Ref<Tensor> x = contiguous_as(c.tensor(1), DType::F32);
+  Ref<Tensor> g = contiguous_as(c.tensor(0), DType::F32), moved = empty(out.sizes(), DType::F32);
+  auto block = [&](int64_t n, auto& taps, auto* along, int64_t from, int size) {
+    move_narrow<S, D>(taps, along, size, s, g->data<float>() + n * s.channels * s.places + from,
+                      x->data<float>() + n * s.channels * s.cells,
+                      moved->data<float>() + (n * s.places + from) * D);
+  };
+  {
+    Unlocked unlocked(g->numel * grid.taps());
+    parallel_for(s.n, 1, [&](int64_t n, int64_t end) {
+      for (; n < end; ++n)
+        each_block(grid, s, points + n * s.places * D,
+                   [&](auto&&... found) { block(n, found...); });
+    });
+  }
+  copy_into(out, *moved);
 }
 template <class S, int D>
 void narrow_back(Call& c) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/kept.h"
 #include "plan/isa.h"
 
 namespace rl {
@@ -29,16 +30,18 @@ struct AxisTaps {
   T weight[4][kPlaces], move[4][kPlaces];
 };
 
-template <class T>
+// Linear and nearest samples of 16 bits, which are kept as `S`, round after each step as PyTorch.
+template <class T, class S = T>
 class Axis {
  public:
-  Axis(const SampleRule& rule, int64_t size) : rule_(rule), size_(static_cast<T>(size)) {}
+  Axis(const SampleRule& rule, int64_t size, int dims)
+      : rule_(rule), size_(static_cast<T>(size)), dims_(dims) {}
 
   // Of coordinates in [-1, 1].
   void find(const T* coordinates, AxisTaps<T>& to) const {
     T x[kPlaces], slope[kPlaces];
     for (int i = 0; i < kPlaces; ++i) x[i] = cells_from(coordinates[i]);
-    for (int i = 0; i < kPlaces; ++i) slope[i] = (rule_.align ? size_ - 1 : size_) / 2;
+    for (int i = 0; i < kPlaces; ++i) slope[i] = kept((rule_.align ? size_ - 1 : size_) / 2);
     if (rule_.mode == Sampling::Cubic) return cubic(x, slope, to);
     place(x, slope);
     rule_.mode == Sampling::Linear ? linear(x, slope, to) : nearest(x, to);
@@ -46,8 +49,11 @@ class Axis {
 
  private:
   T cells_from(T x) const {
-    return rule_.align ? (x + 1) * ((size_ - 1) / 2) : ((x + 1) * size_ - 1) / 2;
+    const T from_edge = kept(x + 1);
+    if (rule_.align) return kept(from_edge * ((size_ - 1) / 2));
+    return kept(kept(kept(from_edge * size_) - 1) / 2);
   }
+  static T kept(T x) { return kept_as<S>(x); }
   static T clipped(T x, T low, T high) { return x < low ? low : x > high ? high : x; }
 
   // Positions moved inside, with the slope that this has; those on the border do not move.
@@ -56,16 +62,16 @@ class Axis {
     if (rule_.outside == Outside::Reflection) reflect(x, slope);
     const T last = size_ - 1;
     for (int i = 0; i < kPlaces; ++i) slope[i] = (x[i] <= 0) | (x[i] >= last) ? 0 : slope[i];
-    for (int i = 0; i < kPlaces; ++i) x[i] = clipped(x[i], 0, last);
+    for (int i = 0; i < kPlaces; ++i) x[i] = kept(clipped(x[i], 0, last));
   }
   void reflect(T* x, T* slope) const {
     const T start = rule_.align ? 0 : T(-0.5), span = rule_.align ? size_ - 1 : size_;
     for (int i = 0; i < kPlaces; ++i) {
-      const T far = x[i] - start, distance = std::abs(far);
-      const T turns = span > 0 ? std::floor(distance / span) : 0;
+      const T far = kept(x[i] - start), distance = std::abs(far);
+      const T ratio = span > 0 ? distance / span : 0, turns = std::floor(kept(ratio));
       const bool odd = turns - 2 * std::floor(turns / 2) != 0;
-      const T extra = span > 0 ? distance - turns * span : far * 0;
-      x[i] = odd ? span - extra + start : extra + start;
+      const T extra = span > 0 ? kept(distance - std::floor(ratio) * span) : far * 0;
+      x[i] = odd ? kept(kept(span - extra) + start) : kept(extra + start);
       slope[i] = (far < 0) != odd ? -slope[i] : slope[i];
     }
   }
@@ -79,9 +85,10 @@ class Axis {
   }
   void linear(const T* x, const T* slope, AxisTaps<T>& to) const {
     for (int i = 0; i < kPlaces; ++i) {
-      const T low = std::floor(x[i]), part = x[i] - low;
-      to.at[0][i] = cell(low), to.at[1][i] = cell(low + 1);
-      to.weight[0][i] = 1 - part, to.weight[1][i] = part;
+      const T low = std::floor(x[i]), part = kept(x[i] - low), next = kept(low + 1);
+      const bool from_next = !std::is_same_v<S, T> && dims_ == 3;
+      to.at[0][i] = cell(low), to.at[1][i] = cell(next);
+      to.weight[0][i] = kept(from_next ? next - x[i] : 1 - part), to.weight[1][i] = part;
       to.move[0][i] = -slope[i], to.move[1][i] = slope[i];
     }
   }
@@ -109,6 +116,7 @@ class Axis {
 
   SampleRule rule_;
   T size_;
+  int dims_;
 };
 
 // The taps of a block of places in D dimensions: tap k of place i is at k * kPlaces + i.
@@ -118,7 +126,7 @@ struct SampleTaps {
   T weight[kMostTaps * kPlaces], move[D][kMostTaps * kPlaces];
 };
 
-template <class T, int D>
+template <class T, int D, class S = T>
 class SampleGrid {
  public:
   SampleGrid(const SampleRule& rule, Sizes sizes)
@@ -137,6 +145,10 @@ class SampleGrid {
   // their derivatives by (x, y, ...), too.
   void find(const T* points, int count, bool moves, SampleTaps<T, D>& to) const {
     AxisTaps<T> along[D];
+    find(points, count, moves, to, along);
+  }
+  void find(const T* points, int count, bool moves, SampleTaps<T, D>& to,
+            AxisTaps<T>* along) const {
     // Whole blocks only, whose loops have no remainders; what is behind the last point is a 0.
     T x[D][kPlaces];
     if (count < kPlaces) std::memset(x, 0, sizeof x);
@@ -152,7 +164,9 @@ class SampleGrid {
   }
 
  private:
-  static Axis<T> axis(const SampleRule& rule, Sizes sizes, int d) { return {rule, sizes[2 + d]}; }
+  static Axis<T, S> axis(const SampleRule& rule, Sizes sizes, int d) {
+    return {rule, sizes[2 + d], D};
+  }
 
   void join(const AxisTaps<T>* along, const int* bit, int k, SampleTaps<T, D>& to) const {
     int32_t* cell = to.cell + k * kPlaces;
@@ -169,7 +183,7 @@ class SampleGrid {
       for (int i = 0; i < kPlaces; ++i) {
         const int32_t next = along[d].at[bit[d]][i];
         outside[i] |= next, at[i] += next * step;  // -1 marks what is outside, or'ed in
-        product[i] *= along[d].weight[bit[d]][i];
+        product[i] = kept_as<S>(product[i] * along[d].weight[bit[d]][i]);
       }
     for (int i = 0; i < kPlaces; ++i) cell[i] = outside[i] < 0 ? none : at[i];
     // As in PyTorch, whose images yield NaN at places that are.
@@ -189,7 +203,7 @@ class SampleGrid {
   SampleRule rule_;
   int32_t none_, size_[D];
   int taps_;
-  Axis<T> axes_[3];
+  Axis<T, S> axes_[3];
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 // Results of 16 bits that are computed in a wider type, and rounded where PyTorch rounds them.
 #pragma once
+#include <bit>
+#include <cstdint>
 #include <type_traits>
 
 #include "core/dtype.h"
@@ -17,10 +19,34 @@ auto with_kept(DType kept, F&& f) {
   }
   return f.template operator()<T>();
 }
-// The nearest number that the result can be kept as.
+// x with `Bits` fewer bits of the mantissa, to the nearest, halves to even.
+template <int Bits>
+uint32_t without_bits(uint32_t x) {
+  constexpr uint32_t half = (1u << (Bits - 1)) - 1;
+  return (x + half + ((x >> Bits) & 1u)) & ~((1u << Bits) - 1);
+}
+// The nearest number that the result can be kept as. Of 16 bits without a way through them, whose
+// packing takes loops longer than the rounding.
 template <class S, class T>
 T kept_as(T x) {
   return static_cast<T>(static_cast<S>(x));
+}
+template <>
+inline float kept_as<BFloat16, float>(float x) {
+  const auto bits = std::bit_cast<uint32_t>(x);
+  const uint32_t nan = 0x7fc00000u;
+  return std::bit_cast<float>((bits & 0x7fffffffu) > 0x7f800000u ? nan : without_bits<16>(bits));
+}
+template <>
+inline float kept_as<Half, float>(float x) {
+  const auto bits = std::bit_cast<uint32_t>(x);
+  const uint32_t sign = bits & 0x80000000u, size = bits ^ sign;
+  const uint32_t normal = without_bits<13>(size), infinite = 0x7f800000u;
+  // Those below the least normal number are multiples of 2^-24, as numbers from a half to 1 are.
+  const float small = (std::bit_cast<float>(size) + 0.5F) - 0.5F;
+  const uint32_t finite = size < 0x38800000u ? std::bit_cast<uint32_t>(small) : normal;
+  const uint32_t kept = normal >= 0x47800000u ? infinite : finite;
+  return std::bit_cast<float>(sign | (size > infinite ? 0x7fc00000u : kept));
 }
 template <class T>
 T kept_as(DType kept, T x) {

@@ -2,7 +2,6 @@
 // how these are laid out; the loops in pool_max.cpp and pool_average.cpp read nothing else.
 #pragma once
 #include <algorithm>
-#include <vector>
 
 #include "kernels/kept.h"
 #include "kernels/layouts.h"
@@ -13,9 +12,9 @@ namespace rl {
 namespace {  // included by files that are compiled once per instruction-set level
 
 struct PoolAxis {
-  int64_t in = 1, out = 1, step = 1;                        // step: dilation inside a window
-  int64_t kernel = 1, stride = 1, pad = 0;                  // fixed windows only
-  std::vector<int64_t> start = {0}, end = {1}, span = {1};  // span counts padding too
+  int64_t in = 1, out = 1, step = 1;        // step: dilation inside a window
+  int64_t kernel = 1, stride = 1, pad = 0;  // fixed windows only
+  SizeVec start{0}, end{1}, span{1};        // span counts padding too
 };
 
 // A pooling over the last `dims` dimensions; the axes are right-aligned in three.
@@ -49,8 +48,7 @@ inline int64_t pool_out_size(const PoolAxis& a, bool ceil) {
 }
 
 inline void lay_fixed(PoolAxis& a) {
-  a.start.assign(a.out, 0);
-  a.end = a.span = a.start;
+  for (SizeVec* v : {&a.start, &a.end, &a.span}) v->resize(static_cast<size_t>(a.out));
   for (int64_t i = 0; i < a.out; ++i) {
     int64_t begin = i * a.stride - a.pad, end = begin + (a.kernel - 1) * a.step + 1;
     a.span[i] = std::min(end, a.in + a.pad) - begin;
@@ -65,6 +63,7 @@ struct PoolWindows {  // arguments as given; an empty stride means the kernel's
   bool ceil;
 };
 
+// The sizes alone, which is all that shapes need: see laid_out.
 inline PoolPlan fixed_plan(const Call& c, Sizes sizes, const PoolWindows& w, int dims) {
   PoolPlan p;
   p.dims = dims;
@@ -87,8 +86,11 @@ inline PoolPlan fixed_plan(const Call& c, Sizes sizes, const PoolWindows& w, int
     a.out = pool_out_size(a, w.ceil);
     RL_CHECK(a.out > 0, c.op, ": output size is too small for input ", sizes, ", kernel ", w.kernel,
              ", padding ", w.padding, ", dilation ", w.dilation);
-    lay_fixed(a);
   }
+  return p;
+}
+inline PoolPlan laid_out(PoolPlan p) {
+  for (int d = 0; d < p.dims; ++d) lay_fixed(p.last(d));
   return p;
 }
 
@@ -100,8 +102,7 @@ inline PoolPlan adaptive_plan(Sizes sizes, Sizes out, int dims) {
     PoolAxis& a = p.last(d);
     a.in = sizes[sizes.size() - dims + d];
     a.out = pick(out, d);
-    a.start.assign(a.out, 0);
-    a.end = a.span = a.start;
+    for (SizeVec* v : {&a.start, &a.end, &a.span}) v->resize(static_cast<size_t>(a.out));
     for (int64_t i = 0; i < a.out; ++i) {
       a.start[i] = i * a.in / a.out;
       a.end[i] = ((i + 1) * a.in + a.out - 1) / a.out;
@@ -140,6 +141,10 @@ void with_stride(int64_t stride, F&& f) {
     f(std::integral_constant<int64_t, 1>());
   else if (stride == 2)
     f(std::integral_constant<int64_t, 2>());
+  else if (stride == 3)
+    f(std::integral_constant<int64_t, 3>());
+  else if (stride == 4)
+    f(std::integral_constant<int64_t, 4>());
   else
     f(stride);
 }

@@ -5,6 +5,7 @@
 #include "kernels/pool_channels.h"
 #include "kernels/pool_columns.h"
 #include "kernels/run_sums.h"
+#include "kernels/vector_widths.h"
 #include "kernels/vectors.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
@@ -361,15 +362,16 @@ void average_planes(const AveragePlan& p, bool backward, const T* from, T* to, i
 
 // ---- channels last: a window is a sum of rows of channels
 // Adds rows `pitch` apart, N vectors of each: long ones by parts, which keeps them exact.
-template <int N, class T>
-[[gnu::always_inline]] inline void add_rows(Vector<T>* sum, const T* x, int64_t pitch,
-                                            int64_t rows) {
-  constexpr int64_t kPart = 64;
-  Vector<T> total[N] = {};
+template <int N, int Bytes, class T>
+[[gnu::always_inline]] inline void add_rows(typename VectorOf<T, Bytes>::type* sum, const T* x,
+                                            int64_t pitch, int64_t rows) {
+  using V = typename VectorOf<T, Bytes>::type;
+  constexpr int64_t kPart = 64, kStep = Bytes / static_cast<int64_t>(sizeof(T));
+  V total[N] = {};
   for (int64_t from = 0; from < rows; from += kPart) {
-    Vector<T> part[N] = {};
+    V part[N] = {};
     for (int64_t r = from; r < std::min(from + kPart, rows); ++r)
-      for (int v = 0; v < N; ++v) part[v] += load_vector(x + r * pitch + v * kLanes<T>);
+      for (int v = 0; v < N; ++v) part[v] += load_as<V>(x + r * pitch + v * kStep);
     for (int v = 0; v < N; ++v) total[v] += part[v];
   }
   for (int v = 0; v < N; ++v) sum[v] += total[v];
@@ -378,14 +380,15 @@ template <int N, class T>
 template <class T>
 void average_last(const PoolPlan& p, const T* x, T* to, int64_t channels, T divisor, int64_t i,
                   int64_t j, int64_t k) {
-  if (channels >= kLanes<T>)
-    return each_channels<T>(channels, [&]<int N>(int64_t at) {
-      Vector<T> sum[N] = {};
-      each_run(p, i, j, k, [&](int64_t from, int64_t length) {
-        add_rows<N>(sum, x + from * channels + at, channels, length);
-      });
-      for (int v = 0; v < N; ++v) store_vector(to + at + v * kLanes<T>, sum[v] / divisor);
+  const bool vectors = each_channels_of<T>(channels, [&]<int N, int Bytes>(int64_t at) {
+    constexpr int64_t kStep = Bytes / static_cast<int64_t>(sizeof(T));
+    typename VectorOf<T, Bytes>::type sum[N] = {};
+    each_run(p, i, j, k, [&](int64_t from, int64_t length) {
+      add_rows<N, Bytes>(sum, x + from * channels + at, channels, length);
     });
+    for (int v = 0; v < N; ++v) store_as(to + at + v * kStep, sum[v] / divisor);
+  });
+  if (vectors) return;
   for (int64_t c = 0; c < channels; ++c) {
     T sum = 0;
     each_run(p, i, j, k, [&](int64_t from, int64_t length) {
@@ -558,7 +561,11 @@ void average_infer(Call& c) {
   AveragePlan p = fixed_average(c, x.sizes(), 1);
   keep_layout(x, c.add_out(pooled_sizes(x, p.pool), x.dtype));
 }
-void average_run(Call& c) { run_average(c, fixed_average(c, c.tensor(0).sizes(), 1), false); }
+void run_fixed(Call& c, AveragePlan p, bool backward) {
+  p.pool = laid_out(std::move(p.pool));
+  run_average(c, p, backward);
+}
+void average_run(Call& c) { run_fixed(c, fixed_average(c, c.tensor(0).sizes(), 1), false); }
 
 // _avg_pool_backward(grad, size, kernel_size, stride, padding, ceil_mode, ...)
 void spread_infer(Call& c) {
@@ -566,7 +573,7 @@ void spread_infer(Call& c) {
   keep_layout(g, c.add_out(with_space(g, c.ints(1)), g.dtype));
 }
 void spread_run(Call& c) {
-  run_average(c, fixed_average(c, with_space(c.tensor(0), c.ints(1)), 2), true);
+  run_fixed(c, fixed_average(c, with_space(c.tensor(0), c.ints(1)), 2), true);
 }
 
 // _adaptive_avg_pool(input, output_size) and its adjoint (grad, size)

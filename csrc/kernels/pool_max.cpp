@@ -102,39 +102,52 @@ void store_best(const Best<T>& b, T* out, Nowhere) {
   store_vector<T>(out, b.value);
 }
 
-// Elements 0, stride, 2 stride, ... of x, of which none behind the last is read.
+// Elements 0, S, 2 S, ... of x, of which none behind the last is read: the next of S vectors gives
+// those that lie in it.
+template <int S, int Next, class T, size_t... L>
+Vector<T> with_lanes_of(Vector<T> before, const T* x, std::index_sequence<L...>) {
+  constexpr int n = kLanes<T>, start = Next * n - (Next == S - 1 ? S - 1 : 0);
+  auto pick = [](int l) constexpr {
+    if (l * S >= Next * n) return n + std::min(l * S - start, n - 1);
+    return Next == 1 ? l * S : l;
+  };
+  return __builtin_shufflevector(before, load_vector(x + start), pick(static_cast<int>(L))...);
+}
+template <int S, int Next, class T>
+Vector<T> every_nth(Vector<T> before, const T* x) {
+  if constexpr (Next == S)
+    return before;
+  else
+    return every_nth<S, Next + 1>(
+        with_lanes_of<S, Next>(before, x, std::make_index_sequence<kLanes<T>>()), x);
+}
 template <class T, size_t... L>
-Vector<T> every_second(const T* x, std::index_sequence<L...>) {
-  constexpr size_t n = kLanes<T>;
-  return __builtin_shufflevector(load_vector(x), load_vector(x + n - 1),
-                                 (2 * L < n ? 2 * L : 2 * L + 1)...);
-}
-template <class T>
-Vector<T> load_strided(const T* x, std::integral_constant<int64_t, 1>) {
-  return load_vector(x);
-}
-template <class T>
-Vector<T> load_strided(const T* x, std::integral_constant<int64_t, 2>) {
-  return every_second(x, std::make_index_sequence<kLanes<T>>());
+Vector<T> every_nth(const T* x, int64_t stride, std::index_sequence<L...>) {
+  return Vector<T>{x[static_cast<int64_t>(L) * stride]...};
 }
 template <class T>
 Vector<T> load_strided(const T* x, int64_t stride) {
-  T lanes[kLanes<T>];
-  for (int l = 0; l < kLanes<T>; ++l) lanes[l] = x[l * stride];
-  return load_vector(lanes);
+  return every_nth(x, stride, std::make_index_sequence<kLanes<T>>());
+}
+template <class T, int64_t S>
+Vector<T> load_strided(const T* x, std::integral_constant<int64_t, S>) {
+  if constexpr (S - 1 > kLanes<T>)  // whose vectors but the last would read too far
+    return load_strided(x, S);
+  else
+    return every_nth<S, 1>(load_vector(x), x);
 }
 
 // Outputs (i, j, k) to (i, j, last), at least a vector, none of whose windows leaves the row.
-template <class T, class Stride, class At>
+template <class T, class Stride, class Kernel, class At>
 [[gnu::noinline]] void some_outputs(const PoolPlan& p, const T* x, int64_t i, int64_t j, int64_t k,
-                                    int64_t last, Stride stride, T* out, At index) {
+                                    int64_t last, Stride stride, Kernel kernel, T* out, At index) {
   using I = Index<T>;
   const auto& [d, h, w] = p.axis;
   I steps[kLanes<T>];
   for (int l = 0; l < kLanes<T>; ++l) steps[l] = static_cast<I>(l * stride);
   const Vector<I> lanes = load_vector(steps);
   const int64_t from = d.start[i], to = d.end[i], top = h.start[j], bottom = h.end[j];
-  const int64_t height = h.in, width = w.in, kernel = w.kernel;
+  const int64_t height = h.in, width = w.in, step = w.step;
   for (; k < last; k += kLanes<T>) {
     k = std::min(k, last - kLanes<T>);  // the last vector overlaps the one before it
     const int64_t begin = k * stride - w.pad;
@@ -143,7 +156,7 @@ template <class T, class Stride, class At>
     for (int64_t a = from; a < to; a += d.step)
       for (int64_t b = top; b < bottom; b += h.step)
         for (int64_t c = 0; c < kernel; ++c) {
-          int64_t here = (a * height + b) * width + c * w.step;
+          int64_t here = (a * height + b) * width + c * step;
           best.template take<At>(load_strided(x + here + begin, stride),
                                  first + static_cast<I>(here));
         }
@@ -156,6 +169,17 @@ inline Span whole_windows(const PoolAxis& w) {
   return {inside(w, 0).first, inside(w, w.kernel - 1).last};
 }
 
+// Calls f with the width of a window, as a constant where the loop over it takes longer than what
+// is in it.
+template <class At, class F>
+void with_kernel(int64_t kernel, F f) {
+  if constexpr (std::is_same_v<At, Nowhere>) {
+    if (kernel == 2) return f(std::integral_constant<int64_t, 2>());
+    if (kernel == 3) return f(std::integral_constant<int64_t, 3>());
+  }
+  f(kernel);
+}
+
 template <class T, class At>
 void fixed_row(const PoolPlan& p, Span whole, const T* x, int64_t i, int64_t j, T* out, At index) {
   const PoolAxis& w = p.axis[2];
@@ -163,8 +187,11 @@ void fixed_row(const PoolPlan& p, Span whole, const T* x, int64_t i, int64_t j, 
   const auto [first, last] = whole;
   if (last - first >= kLanes<T>) {
     for (; k < first; ++k) one_output(p, x, i, j, k, out, index);
-    with_stride(w.stride,
-                [&](auto stride) { some_outputs(p, x, i, j, k, last, stride, out, index); });
+    with_stride(w.stride, [&](auto stride) {
+      with_kernel<At>(w.kernel, [&](auto kernel) {
+        some_outputs(p, x, i, j, k, last, stride, kernel, out, index);
+      });
+    });
     k = last;
   }
   for (; k < w.out; ++k) one_output(p, x, i, j, k, out, index);
@@ -485,7 +512,7 @@ void max_infer(Call& c) {
 }
 template <bool kWhere>
 void max_run(Call& c) {
-  run_max<kWhere>(c, max_plan(c));
+  run_max<kWhere>(c, laid_out(max_plan(c)));
 }
 
 // _adaptive_max_pool(input, output_size) -> (values, indices)

@@ -1,14 +1,19 @@
-"""The gradients of multilinear samples in 16 bits, in the steps and the order in which PyTorch
-rounds: images in runs of places, volumes place by place. Wider numbers go through the recorded ops
-of ops/grid.py, which these must equal but for rounding. No op records here.
+"""The second gradients of multilinear samples in 16 bits, in the steps in which PyTorch rounds.
+Wider numbers go through the recorded ops of ops/grid.py, which these must equal but for rounding.
+No op records here.
 """
 
 import rushlight as rl
-from rushlight.ops.grid import flat_places, reflect, sampled, unnormalize, values_at
-from rushlight.ops.pool import _pool_scatter
-
-#: places of an image whose values are added corner by corner before those of the next ones
-_RUN = 16
+from rushlight.ops.grid import (
+    MODES,
+    PADDINGS,
+    _grid_sample_backward,
+    flat_places,
+    reflect,
+    sampled,
+    unnormalize,
+    values_at,
+)
 
 
 class Cells:
@@ -30,17 +35,6 @@ class Cells:
         return [values_at(input, at, self.sizes) for at in self.places]
 
 
-def sample_gradients(grad, input, grid, padding, align):
-    """(for the input, for the grid)"""
-    cells = Cells(grid, tuple(input.shape[2:]), padding, align)
-    dims, parts = len(cells.sizes), cells.parts
-    turns = (_image_turns if dims == 2 else _volume_turns)(grad, cells.values(input), parts)
-    weights = [_product([p[high] for p, high in zip(parts, c)][::-1]) for c in cells.corners]
-    shares = [weight.unsqueeze(1) * grad for weight in weights]
-    by_grid = rl.stack([slope * turn for slope, turn in zip(cells.slopes, turns)][::-1], -1)
-    return _scattered(shares, cells, _RUN if dims == 2 else 1), by_grid
-
-
 def sample_second(given, grad, input, grid, padding, align):
     """Through both gradients: (by grad, by input, by the grid)."""
     gg_input, gg_grid = given
@@ -48,7 +42,8 @@ def sample_second(given, grad, input, grid, padding, align):
     by_grad, by_input, by_grid = [], None, []
     if gg_input is not None:
         by_grad.append(sampled(gg_input, grid, padding, align))
-        by_grid.append(sample_gradients(grad, gg_input, grid, padding, align)[1])
+        rule = MODES.index("bilinear"), PADDINGS.index(padding), align
+        by_grid.append(_grid_sample_backward(grad, gg_input, grid, *rule, False, True)[1])
     if gg_grid is not None:
         values, slopes = cells.values(input), cells.slopes[::-1]
         steps = [gg_grid[..., d] * slope for d, slope in enumerate(slopes)]
@@ -131,67 +126,15 @@ def _parts(at, low, dims):
     return (1 - high if dims == 2 else low + 1 - at), high
 
 
-def _image_turns(grad, values, parts):
-    """How the samples move with (y, x): differences of neighbours, weighted."""
-    nw, ne, sw, se = values
-    (upper, lower), (left, right) = [[p.unsqueeze(1) for p in pair] for pair in parts]
-    down = ((sw - nw) * left + (se - ne) * right) * grad
-    across = ((ne - nw) * upper + (se - sw) * lower) * grad
-    return _one_by_one([down]), _one_by_one([across])
-
-
-def _volume_turns(grad, values, parts):
-    """How the samples move with (z, y, x): corner by corner."""
-    turns = []
-    for d in range(3):
-        terms = []
-        for c, value in enumerate(values):
-            bits = [c >> 2 & 1, c >> 1 & 1, c & 1]
-            for other in (2, 1, 0):
-                if other != d:
-                    value = value * parts[other][bits[other]].unsqueeze(1)
-            term = value * grad
-            terms.append(term if bits[d] else -term)
-        turns.append(_one_by_one(terms))
-    return turns
-
-
-def _one_by_one(terms):
-    """The sum over channels, and of each channel over the terms, rounded after each."""
-    total = rl.zeros_like(terms[0][:, 0])
-    for parts in zip(*[term.unbind(1) for term in terms]):
-        for part in parts:
-            total = total + part
-    return total
-
-
-def _scattered(values, cells, run):
-    """The values of each corner (N, C, *out) added to its pixels one after another."""
-    values, flat = _laid_out(values, cells, run)
-    total = _pool_scatter(values, flat, (rl.Size(cells.sizes).numel(),))
-    return total.view(total.shape[:2] + cells.sizes)
-
-
 def _summed(values, cells):
-    """The values of each corner (N, C, *out) added to its pixels, rounded at the end."""
-    values, flat = _laid_out(values, cells, 1)
-    total = values.new_zeros(values.shape[:2] + (rl.Size(cells.sizes).numel(),))
-    return total.scatter_add(2, flat, values).view(total.shape[:2] + cells.sizes)
-
-
-def _laid_out(values, cells, run):
-    """Values and their pixels (N, C, all), in runs of places corner by corner; 0 outside."""
+    """The values of each corner (N, C, *out) added to its pixels, rounded at the end; outside: 0"""
     flat = []
     for at in cells.places:
         place, inside = flat_places(at, cells.sizes)
         flat.append(rl.where(inside, place, -1))
-    values = _in_runs(rl.stack(values, 2).flatten(3), run, 0)
-    flat = _in_runs(rl.stack(flat, 1).unsqueeze(1).flatten(3), run, -1)
+    values = rl.stack(values, 2).flatten(2)
+    flat = rl.stack(flat, 1).unsqueeze(1).flatten(2)
     values = values * (flat >= 0).to(values.dtype)
-    return values, flat.clamp_min(0).expand(values.shape)
-
-
-def _in_runs(t, run, fill):
-    """(N, C, corners, places) as (N, C, runs * corners * places of a run)."""
-    t = rl.nn.functional.pad(t, (0, -t.shape[3] % run), value=fill)
-    return t.unflatten(3, (-1, run)).transpose(2, 3).flatten(2)
+    total = values.new_zeros(values.shape[:2] + (rl.Size(cells.sizes).numel(),))
+    total = total.scatter_add(2, flat.clamp_min(0).expand(values.shape), values)
+    return total.view(total.shape[:2] + cells.sizes)

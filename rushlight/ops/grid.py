@@ -114,48 +114,6 @@ def sampled(input, grid, padding, align):
     return _corners([_place(x, n, padding, align) for x, n in zip(at, sizes)], sizes, input)
 
 
-@op(
-    "_narrow_samples(Tensor input, Tensor grid, str padding, bool align) -> Tensor",
-    at=("internal",),
-    grad_name=("GridSampler2DBackward0",) * 5 + ("GridSampler3DBackward0",),
-)
-def _narrow_samples(input, grid, padding, align):
-    """Multilinear samples of 16 bits, whose gradients are steps of their own."""
-    return sampled(input, grid, padding, align)
-
-
-@_narrow_samples.vjp_all
-def _(g, needs, input, grid, padding, align):
-    return _narrow_samples_backward(g, input, grid, padding, align)
-
-
-@op(
-    "_narrow_samples_backward(Tensor grad, Tensor input, Tensor grid, str padding, bool align)"
-    " -> (Tensor grad_input, Tensor grad_grid)",
-    at=("internal",),
-)
-def _narrow_samples_backward(grad, input, grid, padding, align):
-    """The gradients of `_narrow_samples`."""
-    from rushlight.ops._grid_steps import sample_gradients
-
-    return sample_gradients(grad, input, grid, padding, align)
-
-
-def _gradient_of_samples(grad, input, grid, padding, align):
-    leaves = [t if t.requires_grad else t.detach().requires_grad_() for t in (input, grid)]
-    return rl.autograd.grad(sampled(*leaves, padding, align), leaves, grad, create_graph=True)
-
-
-@_narrow_samples_backward.vjp_all
-def _(given, needs, grad, input, grid, padding, align):
-    tensors = (grad, input, grid)
-    if not rl.is_grad_enabled():
-        from rushlight.ops._grid_steps import sample_second
-
-        return sample_second(given, *tensors, padding, align)
-    return through_formula(_gradient_of_samples, given, needs[:3], tensors, padding, align)
-
-
 def _cubic_weights(t):
     a = -0.75
 
@@ -212,7 +170,7 @@ def _samples_in_ops(input, grid, mode, padding, align):
     grad_name=_NAMED_AFTER,
 )
 def _grid_sample(input, grid, mode, padding, align):
-    """Samples of float32 and float64, see grid_sample.cpp."""
+    """Samples of float32 and float64, and of 16 bits but for 'bicubic': see grid_sample.cpp."""
     return _samples_in_ops(input, grid, mode, padding, align)
 
 
@@ -240,6 +198,10 @@ def _slopes_in_ops(grad, input, grid, mode, padding, align):
 
 @_grid_sample_backward.vjp_all
 def _(given, needs, grad, input, grid, mode, padding, align):
+    if MODES[mode] == "bilinear" and is_narrow(input) and not rl.is_grad_enabled():
+        from rushlight.ops._grid_steps import sample_second
+
+        return sample_second(given, grad, input, grid, PADDINGS[padding], align)
     rule = mode, padding, align
     return through_formula(_slopes_in_ops, given, needs[:3], (grad, input, grid), *rule)
 
@@ -287,10 +249,8 @@ def grid_sample(input, grid, mode, padding_mode, align_corners):
         )
     if mode == "bicubic" and dims != 2:
         raise RuntimeError("grid_sample(): bicubic interpolation only supports 4D input")
-    align = bool(align_corners)
-    if input.dtype == grid.dtype:
-        if is_narrow(input) and mode == "bilinear":
-            return _narrow_samples(input, grid, padding_mode, align)
-        if input.dtype in (rl.float32, rl.float64) and 0 < input.shape[2:].numel() < 2**31 - 1:
-            return _grid_sample(input, grid, MODES.index(mode), PADDINGS.index(padding_mode), align)
-    return _samples_in_ops(input, grid, MODES.index(mode), PADDINGS.index(padding_mode), align)
+    rule = MODES.index(mode), PADDINGS.index(padding_mode), bool(align_corners)
+    known = input.dtype in (rl.float32, rl.float64) or is_narrow(input) and mode != "bicubic"
+    if known and input.dtype == grid.dtype and 0 < input.shape[2:].numel() < 2**31 - 1:
+        return _grid_sample(input, grid, *rule)
+    return _samples_in_ops(input, grid, *rule)

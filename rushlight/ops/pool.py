@@ -17,12 +17,20 @@ def _spread(value, dims):
     return (value,) * dims if isinstance(value, int) else tuple(value)
 
 
-def _check_lengths(name, dims, **arguments):
-    for argument, value in arguments.items():
+def _windows(name, dims, kernel_size, stride, padding, dilation=1):
+    """These as tuples: the kernel's of `dims`, the others of 1 or `dims`; a stride may be none."""
+    if type(kernel_size) is type(padding) is type(dilation) is int:  # as they mostly are
+        if stride is None or type(stride) is int:
+            steps = () if stride is None else (stride,) * dims
+            return (kernel_size,) * dims, steps, (padding,) * dims, (dilation,) * dims
+    found = [_spread(v, dims) for v in (kernel_size, stride, padding, dilation)]
+    for argument, value in zip(("kernel_size", "stride", "padding", "dilation"), found):
         if len(value) not in ((0, 1, dims) if argument == "stride" else (1, dims)):
             raise RuntimeError(
                 f"{name}: {argument} must be one integer or {dims} of them, got {value}"
             )
+    found[0] = found[0] * dims if len(found[0]) == 1 else found[0]
+    return found
 
 
 def _by_dims(name):
@@ -215,14 +223,9 @@ _adaptive_avg_pool_backward.vjp(
 
 # ---- max pooling
 def _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
-    name = f"max_pool{dims}d"
-    kernel, stride, padding, dilation = (
-        _spread(v, dims) for v in (kernel_size, stride, padding, dilation)
+    kernel, stride, padding, dilation = _windows(
+        f"max_pool{dims}d", dims, kernel_size, stride, padding, dilation
     )
-    _check_lengths(
-        name, dims, kernel_size=kernel, stride=stride, padding=padding, dilation=dilation
-    )
-    kernel = kernel * dims if len(kernel) == 1 else kernel
     if not (return_indices or (input.requires_grad and rl.is_grad_enabled())):
         return _max_pool_values(input, kernel, stride, padding, dilation, ceil_mode)
     values, indices = _max_pool(input, kernel, stride, padding, dilation, ceil_mode)
@@ -318,9 +321,8 @@ for _dims in (1, 2, 3):
 
 # ---- average pooling
 def _average(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor):
-    kernel, stride, padding = (_spread(v, dims) for v in (kernel_size, stride, padding))
-    _check_lengths(f"avg_pool{dims}d", dims, kernel_size=kernel, stride=stride, padding=padding)
-    kernel = kernel * dims if len(kernel) == 1 else kernel
+    name = f"avg_pool{dims}d"
+    kernel, stride, padding, _ = _windows(name, dims, kernel_size, stride, padding)
     if divisor is not None and divisor == 0:
         raise RuntimeError("divisor must be not zero")
     return _avg_pool(input, kernel, stride, padding, ceil_mode, count_include_pad, divisor)

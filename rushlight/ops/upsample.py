@@ -67,6 +67,31 @@ def _rounded(weight, dtype):
     return rl.stack([(1 - near[1]).to(dtype).to(weight.dtype), near[1]])
 
 
+@op(
+    "_pick_image(Tensor input, Tensor rows, Tensor columns) -> Tensor",
+    at=("internal",),
+    grad_name="UpsampleNearest2DBackward0",
+)
+def _pick_image(input, rows, columns):
+    """Rows and columns of images, both indices (1, size)."""
+    return input.index_select(3, columns[0]).index_select(2, rows[0])
+
+
+_pick_image.vjp(
+    input=lambda g, input, rows, columns: attached(
+        _pick_image_back(g, input.shape[2:], rows, columns), input
+    )
+)
+
+
+def _pick_image_back(g, size, rows, columns):
+    """The adjoint of `_pick_image`; sums of 16 bits are rounded once."""
+    sums = g.float() if is_narrow(g) else g
+    sums = _mix_back(sums, size[0], 2, rows, rl.ones_like(rows, dtype=rl.float32))
+    sums = _mix_back(sums, size[1], 3, columns, rl.ones_like(columns, dtype=rl.float32))
+    return sums.to(g.dtype)
+
+
 # ---- which positions, with which weights
 def _scale(size, out, factor, align):
     if align:
@@ -85,35 +110,10 @@ def _resize_taps(mode, size, outputs, scale, align, wide):
     ...
 
 
-def _cubic(x, a):
-    """Keys' cubic kernel."""
-    x = x.abs()
-    near = ((a + 2) * x - (a + 3)) * x * x + 1
-    far = ((x - 5) * x + 8) * x * a - 4 * a
-    return rl.where(x <= 1, near, rl.where(x < 2, far, 0))
-
-
-def _antialias_taps(size, out, factor, align, dtype, mode):
-    scale = _scale(size, out, factor, align)
-    reach, stretch = (2.0 if mode == "bicubic" else 1.0), max(scale, 1.0)
-    support = reach * stretch
-    center = (rl.arange(out, dtype=rl.float64) + 0.5) * scale
-    first = (center - support + 0.5).to(rl.int64).clamp_min(0)
-    count = (center + support + 0.5).to(rl.int64).clamp_max(size) - first
-    taps = rl.arange(int(math.ceil(support)) * 2 + 1).unsqueeze(1)
-    x = ((taps + first).to(rl.float64) - center + 0.5) / stretch
-    weight = _cubic(x, -0.5) if mode == "bicubic" else (1 - x.abs()).clamp_min(0)
-    weight = weight * (taps < count).to(rl.float64)
-    return (taps + first).clamp_max(size - 1), (weight / weight.sum(0)).to(dtype)
-
-
 def _taps(mode, size, out, factor, align, antialias, dtype):
-    if antialias:
-        compute = rl.float64 if dtype == rl.float64 else rl.float32
-        return _antialias_taps(size, out, factor, align, compute, mode)
-    return _resize_taps(
-        mode, size, out, _scale(size, out, factor, align), align, dtype == rl.float64
-    )
+    mode = f"smooth {mode}" if antialias else mode
+    scale = _scale(size, out, factor, align)
+    return _resize_taps(mode, size, out, scale, align, dtype == rl.float64)
 
 
 _MODES = {
@@ -205,16 +205,31 @@ def interpolate(input, size, scale_factor, mode, align_corners, recompute_scale_
     return _RESIZERS[mode](input, out, factors, bool(align_corners), antialias)
 
 
+def _last_channels(x):
+    return (
+        x.dim() == 4 and not x.is_contiguous() and x.is_contiguous(memory_format=rl.channels_last)
+    )
+
+
 def _resized(x, out, factors, mode, align, antialias):
     dtype = x.dtype
     exact = mode.startswith("nearest")
+    if exact and _last_channels(x):
+        rows, columns = [
+            _taps(mode, x.shape[d], out[d - 2], factors[d - 2], align, False, dtype)[0].to(x.device)
+            for d in (2, 3)
+        ]
+        return _pick_image(x, rows, columns)
     narrow = dtype == rl.uint8 and not exact
     # As in PyTorch, whose bilinear weights alone are not of the input's dtype.
     kept = dtype if is_narrow(x) and not (exact or antialias or mode == "bilinear") else None
     if narrow or is_narrow(x) and (not exact or x.requires_grad):  # whose sums are rounded once
         x = x.float()
     changed, taps = False, {}  # equal dimensions have the same
-    for d in range(len(out) + 1, 1, -1):
+    dims = range(len(out) + 1, 1, -1)
+    if antialias and not narrow and out[0] < x.shape[2]:  # columns of fewer rows are fewer sums
+        dims = (2, 3)
+    for d in dims:
         n, m, f = x.shape[d], out[d - 2], factors[d - 2]
         if n == m and (f is None or f == 1 or align or mode == "nearest"):
             continue

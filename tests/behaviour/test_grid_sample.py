@@ -133,3 +133,73 @@ def test_mapped_over():
         x[0].double(), grid[0].double() - step
     )
     assert (by_place - moved / (2 * step)).abs().median() < 1e-4
+
+
+#: the same with several runs of places and with as many rows as 16 bits count
+NARROW_SHAPES = [*SHAPES, (2, (256, 3), (9, 15)), (5, (6, 5), (1, 129))]
+
+
+@pytest.mark.parametrize("mode,padding", list(itertools.product(MODES[:2], PADDINGS)))
+@pytest.mark.parametrize("shape", NARROW_SHAPES)
+def test_samples_of_16_bits_round_as_the_formula(shape, mode, padding):
+    for dtype, align in itertools.product((rl.bfloat16, rl.float16), (False, True)):
+        x, grid = [t.to(dtype) for t in inputs(*shape, rl.float32)]
+        want = _samples_in_ops(x, grid, MODES.index(mode), PADDINGS.index(padding), align)
+        rule = {"mode": mode, "padding_mode": padding, "align_corners": align}
+        assert rl.equal(F.grid_sample(x, grid, **rule), want)
+        strided = x.transpose(2, 3).contiguous().transpose(2, 3)
+        assert rl.equal(F.grid_sample(strided, grid, **rule), want)
+
+
+def rounded_slopes(x, grid, g):
+    """Of bilinear samples (C, H, W) at (P, 2) pixels, one sum at a time."""
+    by_x, by_grid = rl.zeros_like(x), []
+    h, w = x.shape[1:]
+    steps = []
+    for p in range(len(grid)):
+        at = [((grid[p, d] + 1) * n - 1) / 2 for d, n in ((1, h), (0, w))]
+        low = [a.floor() for a in at]
+        parts = [(1 - (a - l), a - l) for a, l in zip(at, low)]
+        v = []
+        for c in range(4):
+            i, j = int(low[0]) + (c >> 1), int(low[1]) + (c & 1)
+            inside = 0 <= i < h and 0 <= j < w
+            weight = parts[1][c & 1] * parts[0][c >> 1]
+            v.append(x[:, i, j] if inside else rl.zeros_like(x[:, 0, 0]))
+            steps.append((p // 16, c, i, j, weight * g[:, p]) if inside else None)
+        down = ((v[2] - v[0]) * parts[1][0] + (v[3] - v[1]) * parts[1][1]) * g[:, p]
+        across = ((v[1] - v[0]) * parts[0][0] + (v[3] - v[2]) * parts[0][1]) * g[:, p]
+        totals = []
+        for terms, n in ((across, w), (down, h)):
+            total = rl.zeros((), dtype=x.dtype)
+            for term in terms:
+                total = total + term
+            totals.append(total * (n / 2))
+        by_grid.append(rl.stack(totals))
+    for _, _, i, j, share in sorted(filter(None, steps), key=lambda s: s[:2]):
+        by_x[:, i, j] = by_x[:, i, j] + share
+    return by_x, rl.stack(by_grid)
+
+
+@pytest.mark.parametrize("dtype", [rl.bfloat16, rl.float16])
+@pytest.mark.parametrize(
+    "channels,sizes,places", [(1, (4, 5), 7), (3, (5, 4), 40), (17, (3, 6), 70)]
+)
+def test_gradients_of_16_bits_round_after_each_sum(channels, sizes, places, dtype):
+    x, grid = [t.to(dtype) for t in inputs(channels, sizes, (places, 1), rl.float32)]
+    sample = partial(F.grid_sample, align_corners=False)
+    y, by_x, by_grid = with_slopes(sample, x, grid)
+    g = rl.arange(y.numel(), dtype=dtype).view(y.shape).sin()
+    for n in range(2):
+        want_x, want_grid = rounded_slopes(x[n], grid[n, :, 0], g[n, :, :, 0])
+        assert rl.equal(by_x[n], want_x) and rl.equal(by_grid[n, :, 0], want_grid)
+
+
+@pytest.mark.parametrize("dtype", [rl.bfloat16, rl.float16])
+def test_16_bits_outside_and_without_elements(dtype):
+    x = rl.full((1, 1, 2, 2), INF, dtype=dtype)
+    far = rl.tensor([[[[9.0, 9.0], [NAN, 0.0]]]], dtype=dtype)
+    assert F.grid_sample(x, far, "nearest", align_corners=False).flatten().tolist() == [0, 0]
+    none = rl.zeros(1, 0, 3, 2, dtype=dtype)
+    y, by_x, by_grid = with_slopes(partial(F.grid_sample, align_corners=False), x, none)
+    assert y.shape == (1, 1, 0, 3) and by_x.abs().sum() == 0 and by_grid.shape == none.shape

@@ -125,3 +125,56 @@ def test_nearest_neighbours_of_channels_that_lie_last(channels, dtype):
             want = want.index_select(2 + d, rl.tensor([i * n // m for i in range(m)]))
         y = F.interpolate(x.contiguous(memory_format=form), size=out)
         assert y.equal(want) and y.is_contiguous(memory_format=form)
+
+
+@pytest.mark.parametrize("mode", ("nearest", "nearest-exact"))
+@pytest.mark.parametrize("dtype", (rl.float32, rl.bfloat16, rl.complex64))
+def test_gradients_of_rows_and_columns_of_channels_that_lie_last(mode, dtype):
+    for channels, after in ((3, (10, 9)), (17, (3, 4)), (33, (5, 14))):
+        x = rl.randn(2, channels, 5, 7).to(dtype)
+        found = []
+        for form in (rl.channels_last, rl.contiguous_format):
+            leaf = x.contiguous(memory_format=form).requires_grad_()
+            y = F.interpolate(leaf, size=after, mode=mode)
+            g = rl.arange(y.numel()).view(y.shape).sin().to(dtype)
+            (back,) = rl.autograd.grad(y, leaf, g.contiguous(memory_format=form), create_graph=True)
+            found.append((y.detach(), back.detach()))
+            if dtype == rl.float32:
+                (again,) = rl.autograd.grad((back * back).sum(), leaf, allow_unused=True)
+                assert again is None or again.abs().sum() == 0
+        assert all(rl.equal(a, b) for a, b in zip(*found))
+
+
+def _smooth_weights(mode, before, after):
+    """(after, before): the filter around each centre, as wide as what an output covers."""
+    scale = before / after
+    stretch = max(scale, 1.0)
+    rows = []
+    for i in range(after):
+        centre, reach = (i + 0.5) * scale, (2 if mode == "bicubic" else 1) * stretch
+        first, last = max(int(centre - reach + 0.5), 0), min(int(centre + reach + 0.5), before)
+        row = [0.0] * before
+        for k in range(first, last):
+            d = abs(k - centre + 0.5) / stretch
+            if mode == "bilinear":
+                row[k] = max(0.0, 1 - d)
+            elif d <= 1:
+                row[k] = (1.5 * d - 2.5) * d * d + 1
+            elif d < 2:
+                row[k] = ((-0.5 * d + 2.5) * d - 4) * d + 2
+        rows.append([w / sum(row) for w in row])
+    return rl.tensor(rows, dtype=rl.float64)
+
+
+@pytest.mark.parametrize("mode", ("bilinear", "bicubic"))
+@pytest.mark.parametrize("before,after", [*SIZES, ((40, 33), (7, 20)), ((9, 70), (18, 11))])
+def test_smooth_resizing_is_a_product_with_filters(mode, before, after):
+    for dtype, form in ((rl.float32, rl.channels_last), (rl.float64, rl.contiguous_format)):
+        rows, columns = (_smooth_weights(mode, n, m) for n, m in zip(before, after))
+        x = rl.randn(2, 5, *before, dtype=dtype).contiguous(memory_format=form).requires_grad_()
+        y = F.interpolate(x, size=after, mode=mode, antialias=True)
+        close = {"atol": 2e-5 if dtype == rl.float32 else 1e-12, "rtol": 0}
+        rl.testing.assert_close(y.double(), rows @ x.double() @ columns.t(), **close)
+        g = rl.randn(*y.shape, dtype=dtype)
+        (back,) = rl.autograd.grad(y, x, g)
+        rl.testing.assert_close(back.double(), rows.t() @ g.double() @ columns, **close)

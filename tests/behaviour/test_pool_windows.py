@@ -1,0 +1,73 @@
+"""Windows along rows and over few channels that lie last, against slices of the input."""
+
+import itertools
+
+import pytest
+import rushlight as rl
+
+F = rl.nn.functional
+INF, NAN = float("inf"), float("nan")
+DTYPES = (rl.float32, rl.float64, rl.bfloat16)
+
+
+def slices(x, kernel, stride, padding, dilation, fill):
+    """(taps, ..., outputs): the elements of each window of a row."""
+    x = F.pad(x, (padding, padding), value=fill)
+    outputs = (x.shape[-1] - dilation * (kernel - 1) - 1) // stride + 1
+    at = rl.arange(outputs) * stride
+    return rl.stack([x[..., at + k * dilation] for k in range(kernel)])
+
+
+@pytest.mark.parametrize("width", [5, 16, 17, 31, 33, 64, 67, 130, 200])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4, 5, 7])
+def test_maxima_of_rows(width, stride):
+    for dtype, kernel, dilation in itertools.product(DTYPES, (1, 2, 3, 4, 5), (1, 2)):
+        padding = kernel // 2
+        if width + 2 * padding < dilation * (kernel - 1) + 1:
+            continue
+        rl.manual_seed(width)
+        x = rl.randn(2, 3, width).to(dtype)
+        x[0, 0, 1], x[0, 0, 4], x[0, 1, 2] = NAN, INF, -INF
+        want = slices(x, kernel, stride, padding, dilation, -INF).amax(0)
+        got = F.max_pool1d(x, kernel, stride, padding, dilation)
+        assert rl.equal(got.isnan(), want.isnan())
+        assert rl.equal(got.nan_to_num(9), want.nan_to_num(9))
+        values, at = F.max_pool1d(x, kernel, stride, padding, dilation, return_indices=True)
+        assert rl.equal(values.nan_to_num(9), want.nan_to_num(9))
+        assert rl.equal(x.gather(2, at).nan_to_num(9), want.nan_to_num(9))
+
+
+def test_rows_end_with_their_tensor():
+    for stride, outputs in itertools.product((1, 2, 3, 4, 5), (16, 17, 32)):
+        row = rl.arange((outputs - 1) * stride + 1.0)
+        assert rl.equal(F.max_pool1d(row.view(1, 1, -1), 1, stride)[0, 0], row[::stride])
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33])
+def test_means_over_channels_that_lie_last(channels):
+    rl.manual_seed(channels)
+    for dtype, (kernel, stride, padding) in itertools.product(
+        DTYPES, ((2, 2, 0), (3, 1, 1), (3, 2, 1))
+    ):
+        x = rl.randn(2, channels, 6, 7).to(dtype)
+        last = x.contiguous(memory_format=rl.channels_last)
+        got = F.avg_pool2d(last, kernel, stride, padding)
+        rows = slices(x.double(), kernel, stride, padding, 1, 0.0).sum(0)
+        rows = slices(rows.transpose(2, 3), kernel, stride, padding, 1, 0.0).sum(0)
+        want = rows.transpose(2, 3) / kernel**2
+        assert got.is_contiguous(memory_format=rl.channels_last)
+        assert (got.double() - want).abs().max() <= 4 * rl.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("given", [{"kernel_size": 2}, {"kernel_size": [2]}, {"kernel_size": (2,)}])
+def test_windows_are_numbers_or_tuples(given):
+    x = rl.randn(1, 2, 9)
+    want = F.max_pool1d(x, 2, 2, 0, 1)
+    assert rl.equal(F.max_pool1d(x, **given), want)
+    assert rl.equal(F.max_pool1d(x, **given, stride=(2,), padding=[0], dilation=1), want)
+    with pytest.raises(RuntimeError):
+        F.max_pool1d(x, (2, 2))
+    with pytest.raises(RuntimeError):
+        F.max_pool1d(x, 0)
+    with pytest.raises(RuntimeError):
+        F.max_pool1d(x, 2, stride=0)

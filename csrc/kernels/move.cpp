@@ -119,15 +119,13 @@ void gather_steps(Loose* d, const Loose* s, int64_t n) {
   if (n > 0) d[n - 1] = s[kStep * (n - 1)];
 }
 
-// One row into contiguous elements. Small steps become shuffles, others stay scalar.
+// Small steps become shuffles, others stay scalar.
 template <class T>
-void gather_row(char* dst, const char* src, int64_t n, int64_t step) {
+[[gnu::noinline]] void gather_apart(char* dst, const char* src, int64_t n, int64_t step) {
   using Loose = typename Unaligned<T>::Type;
   auto* d = reinterpret_cast<Loose*>(dst);
   auto* s = reinterpret_cast<const Loose*>(src);
   constexpr int64_t item = sizeof(T);
-  if (step == item) return copy_bytes(dst, src, n * item);
-  if (step == 0) return fill_row<T>(dst, *s, n);
   if (step == 2 * item) return gather_steps<2>(d, s, n);
   if (step == 3 * item) return gather_steps<3>(d, s, n);
   if (step == 4 * item) return gather_steps<4>(d, s, n);
@@ -137,6 +135,15 @@ void gather_row(char* dst, const char* src, int64_t n, int64_t step) {
   } else {
     for (int64_t i = 0; i < n; ++i) d[i] = *reinterpret_cast<const Loose*>(src + i * step);
   }
+}
+
+// One row into contiguous elements. Short rows would feel what a larger function saves on entry.
+template <class T>
+void gather_row(char* dst, const char* src, int64_t n, int64_t step) {
+  constexpr int64_t item = sizeof(T);
+  if (step == item) return copy_bytes(dst, src, n * item);
+  if (step == 0) return fill_row<T>(dst, read<T>(src), n);
+  gather_apart<T>(dst, src, n, step);
 }
 
 // ---- rows of a few bytes

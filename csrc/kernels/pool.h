@@ -134,19 +134,15 @@ inline void check_pool_dtype(const Call& c, DType d) {
            d);
 }
 
-// Calls f with the stride, which lets loops over a row be vectorised where it is a constant.
-template <class F>
+// Calls f with the stride, as a constant up to `Most`, which lets loops over a row be vectorised.
+template <int64_t Most, int64_t S = 1, class F>
 void with_stride(int64_t stride, F&& f) {
-  if (stride == 1)
-    f(std::integral_constant<int64_t, 1>());
-  else if (stride == 2)
-    f(std::integral_constant<int64_t, 2>());
-  else if (stride == 3)
-    f(std::integral_constant<int64_t, 3>());
-  else if (stride == 4)
-    f(std::integral_constant<int64_t, 4>());
-  else
+  if constexpr (S > Most)
     f(stride);
+  else if (stride == S)
+    f(std::integral_constant<int64_t, S>());
+  else
+    with_stride<Most, S + 1>(stride, f);
 }
 
 // The outputs [first, last) of a row whose windows have tap k inside the input.

@@ -102,7 +102,7 @@ template <class T>
 void average_row(const AveragePlan& p, const T* x, T* out, int64_t i, int64_t j, const T* by) {
   const auto& [d, h, w] = p.pool.axis;
   std::fill_n(out, w.out, T(0));
-  with_stride(w.stride, [&](auto stride) {
+  with_stride<2>(w.stride, [&](auto stride) {
     for (int64_t a = d.start[i]; a < d.end[i]; ++a)
       for (int64_t b = h.start[j]; b < h.end[j]; ++b)
         for (int64_t c = 0; c < w.kernel; ++c) {
@@ -219,7 +219,7 @@ class Shares {
     for (int64_t k = 0; k < n; ++k) share[k] = kept_as<S>(g[k] / by[k]);
   }
   void add_taps(const PoolAxis& w, T* line) const {
-    with_stride(w.stride, [&, share = share_.data()](auto stride) {
+    with_stride<2>(w.stride, [&, share = share_.data()](auto stride) {
       for (int64_t c = 0; c < w.kernel; ++c) {
         auto [first, last] = inside(w, c);
         T* to = line + c - w.pad;

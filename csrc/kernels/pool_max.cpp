@@ -187,7 +187,7 @@ void fixed_row(const PoolPlan& p, Span whole, const T* x, int64_t i, int64_t j, 
   const auto [first, last] = whole;
   if (last - first >= kLanes<T>) {
     for (; k < first; ++k) one_output(p, x, i, j, k, out, index);
-    with_stride(w.stride, [&](auto stride) {
+    with_stride<4>(w.stride, [&](auto stride) {
       with_kernel<At>(w.kernel, [&](auto kernel) {
         some_outputs(p, x, i, j, k, last, stride, kernel, out, index);
       });

@@ -206,35 +206,37 @@ void mix_line(const Table<R>& t, const T* x, T* out, Even even) {
 }
 
 // ---- lines side by side: row i of the result is a sum of rows
+// Terms c to c + N - 1, added to `out` in their order, or in place of what is there.
+template <bool kFresh, class T, class R, size_t... K>
+[[gnu::noinline]] void mix_terms(const Table<R>& t, int32_t c, const T* x, int64_t inner, T* out,
+                                 std::index_sequence<K...>) {
+  const T* const row[] = {x + t.from[c + static_cast<int32_t>(K)] * inner...};
+  const R weight[] = {t.weight[c + static_cast<int32_t>(K)]...};
+#pragma GCC ivdep
+  for (int64_t j = 0; j < inner; ++j) {
+    T sum = kFresh ? times(row[0][j], weight[0]) : out[j] + times(row[0][j], weight[0]);
+    ((sum = K == 0 ? sum : sum + times(row[K][j], weight[K])), ...);
+    out[j] = sum;
+  }
+}
+template <bool kFresh, class T, class R>
+void mix_some(const Table<R>& t, int32_t c, int32_t n, const T* x, int64_t inner, T* out) {
+  auto mixed = [&](auto terms) { mix_terms<kFresh>(t, c, x, inner, out, terms); };
+  if (n == 1) return mixed(std::make_index_sequence<1>());
+  if (n == 2) return mixed(std::make_index_sequence<2>());
+  if (n == 3) return mixed(std::make_index_sequence<3>());
+  mixed(std::make_index_sequence<4>());
+}
+// Up to four terms each time that the sums are read and written.
 template <class T, class R>
-[[gnu::noinline]] void mix_row(const Table<R>& t, int64_t i, const T* x, int64_t inner, T* out) {
+void mix_row(const Table<R>& t, int64_t i, const T* x, int64_t inner, T* out) {
   int32_t c = t.first[i], end = t.first[i + 1];
-  auto row = [&](int32_t term) { return x + t.from[term] * inner; };
   if (c == end) {
     std::fill_n(out, inner, T{});
     return;
   }
-  if (end - c == 2) {
-    const T *a = row(c), *b = row(c + 1);
-    R p = t.weight[c], q = t.weight[c + 1];
-    for (int64_t j = 0; j < inner; ++j) out[j] = times(a[j], p) + times(b[j], q);
-    return;
-  }
-  const T* a = row(c);
-  R p = t.weight[c];
-  for (int64_t j = 0; j < inner; ++j) out[j] = times(a[j], p);
-  for (++c; c + 4 <= end; c += 4) {  // several terms each time that the sums are read and written
-    const T *b = row(c), *d = row(c + 1), *e = row(c + 2), *f = row(c + 3);
-    const R q = t.weight[c], r = t.weight[c + 1], s = t.weight[c + 2], u = t.weight[c + 3];
-#pragma GCC ivdep
-    for (int64_t j = 0; j < inner; ++j)
-      out[j] = out[j] + times(b[j], q) + times(d[j], r) + times(e[j], s) + times(f[j], u);
-  }
-  for (; c < end; ++c) {
-    const T* b = row(c);
-    R q = t.weight[c];
-    for (int64_t j = 0; j < inner; ++j) out[j] = out[j] + times(b[j], q);
-  }
+  mix_some<true>(t, c, end - c, x, inner, out);
+  for (c += 4; c < end; c += 4) mix_some<false>(t, c, end - c, x, inner, out);
 }
 
 // (outer, inputs, inner) to (outer, outputs, inner).

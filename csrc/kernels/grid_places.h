@@ -40,7 +40,7 @@ class Axis {
   // Of coordinates in [-1, 1].
   void find(const T* coordinates, AxisTaps<T>& to) const {
     T x[kPlaces], slope[kPlaces];
-    for (int i = 0; i < kPlaces; ++i) x[i] = cells_from(coordinates[i]);
+    cells_from(coordinates, x);
     for (int i = 0; i < kPlaces; ++i) slope[i] = kept((rule_.align ? size_ - 1 : size_) / 2);
     if (rule_.mode == Sampling::Cubic) return cubic(x, slope, to);
     place(x, slope);
@@ -48,10 +48,16 @@ class Axis {
   }
 
  private:
-  T cells_from(T x) const {
-    const T from_edge = kept(x + 1);
-    if (rule_.align) return kept(from_edge * ((size_ - 1) / 2));
-    return kept(kept(kept(from_edge * size_) - 1) / 2);
+  void cells_from(const T* coordinates, T* x) const {  // one rounding a loop, which vectorises
+    const T size = size_;
+    for (int i = 0; i < kPlaces; ++i) x[i] = kept(coordinates[i] + 1);
+    if (rule_.align) {
+      for (int i = 0; i < kPlaces; ++i) x[i] = kept(x[i] * ((size - 1) / 2));
+      return;
+    }
+    for (int i = 0; i < kPlaces; ++i) x[i] = kept(x[i] * size);
+    for (int i = 0; i < kPlaces; ++i) x[i] = kept(x[i] - 1);
+    for (int i = 0; i < kPlaces; ++i) x[i] = kept(x[i] / 2);
   }
   static T kept(T x) { return kept_as<S>(x); }
   static T clipped(T x, T low, T high) { return x < low ? low : x > high ? high : x; }

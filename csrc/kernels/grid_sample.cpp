@@ -24,7 +24,7 @@ struct SampleShape {
     for (int d = 2; d < input.ndim; ++d) cells *= input.size(d), places *= grid.size(d - 1);
   }
   // Whether it is not worth making rows of the channels.
-  bool by_planes(int taps) const { return channels * taps < 12 || places * taps * 8 < cells; }
+  bool by_planes(int taps) const { return channels * taps <= 12 || places * taps * 8 < cells; }
 };
 
 // Rows of as many elements as vectors of `Bytes` hold that have room for all channels.

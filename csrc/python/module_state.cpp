@@ -78,6 +78,15 @@ bool find_tables(PyObject* module, Tables& t) {
   return t.passing && PyAnySet_Check(t.passing);
 }
 
+// Modules may hold themselves, which is an error as it is in Python, not the end of the stack.
+struct Depth {
+  Depth() {
+    if (Py_EnterRecursiveCall(" in the state of a module")) throw PythonError{};
+  }
+  ~Depth() { Py_LeaveRecursiveCall(); }
+  Depth(const Depth&) = delete;
+};
+
 // f(name, value) for what is not None, as long as it returns true. It may run any code.
 template <class F>
 bool each(PyObject* table, F&& f) {
@@ -130,6 +139,7 @@ struct Saving {
     checked(PyObject_SetItem(metadata, key.get(), local.get()));
   }
   void walk(PyObject* module, const Tables& t, PyObject* prefix) const {
+    Depth one_more;
     Own children = Own::share(t.modules);
     note_version(module, prefix);
     each_persistent(t, [&](PyObject* name, PyObject* tensor) {
@@ -184,6 +194,7 @@ bool fit(PyObject* own, PyObject* given) {
 }
 
 bool all_fit(PyObject* module, PyObject* state, PyObject* prefix, Pairs& pairs) {
+  Depth one_more;
   Tables t;
   if (!find_tables(module, t)) return false;
   Own children = Own::share(t.modules);

@@ -374,3 +374,13 @@ def test_a_frozen_transposed_parameter_is_copied_as_it_lies():
     twin = copy.deepcopy(layer)
     assert twin.weight.stride() == (1, 2) and not twin.weight.requires_grad
     assert type(twin.weight) is nn.Parameter and rl.equal(twin.weight, layer.weight)
+
+
+def test_a_module_that_holds_itself_has_no_state():
+    net = nn.Linear(2, 2)
+    state = net.state_dict()
+    net.inner = net
+    with pytest.raises(RecursionError):
+        net.state_dict()
+    with pytest.raises(RecursionError):
+        net.load_state_dict({f"inner.{name}": value for name, value in state.items()})

@@ -10,9 +10,7 @@ namespace rl {
 namespace {
 
 template <class T>
-constexpr bool kComplex = requires(T v) {
-  v.re;
-};
+constexpr bool kComplex = requires(T v) { v.re; };
 template <class T>
 constexpr bool kHalf = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
 

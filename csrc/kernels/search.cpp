@@ -190,12 +190,9 @@ void histogram_run(Call& c) {
   Ref<Tensor> w = c.has(2) ? contiguous_as(c.tensor(2), out.dtype) : Ref<Tensor>();
   Unlocked unlocked(x->numel);
   auto run = [&]<class T>(T* to) {
-    if (!w)
-      return count_in_bins<int64_t>(
-          *x, *edges, c.flag(3), [](int64_t) { return 1; }, to);
+    if (!w) return count_in_bins<int64_t>(*x, *edges, c.flag(3), [](int64_t) { return 1; }, to);
     const T* weights = w->data<T>();
-    count_in_bins<double>(
-        *x, *edges, c.flag(3), [=](int64_t i) { return weights[i]; }, to);
+    count_in_bins<double>(*x, *edges, c.flag(3), [=](int64_t i) { return weights[i]; }, to);
   };
   out.dtype == DType::F64 ? run(out.data<double>()) : run(out.data<float>());
 }

@@ -165,16 +165,17 @@ struct Saving {
 // save_plain(module, destination, prefix, keep_vars): is the module plain? Then all is saved.
 PyObject* save_plain(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    PyObject *module, *destination, *prefix, *keep_vars, *metadata;
+    PyObject *module, *destination, *prefix, *keep_vars;
     if (!PyArg_ParseTuple(args, "OOOO", &module, &destination, &prefix, &keep_vars))
       throw PythonError{};
     Tables t;
     if (!PyUnicode_Check(prefix) || !find_tables(module, t)) Py_RETURN_FALSE;
-    checked(_PyObject_LookupAttr(destination, names().metadata, &metadata));
-    Own held(metadata);
+    Own metadata(PyObject_GetAttr(destination, names().metadata));  // plain dicts have none
+    if (!metadata && !PyErr_ExceptionMatches(PyExc_AttributeError)) throw PythonError{};
+    PyErr_Clear();
     int kept = PyObject_IsTrue(keep_vars);
     checked(kept);
-    Saving{destination, metadata, keep_vars, !kept}.walk(module, t, prefix);
+    Saving{destination, metadata.get(), keep_vars, !kept}.walk(module, t, prefix);
     Py_RETURN_TRUE;
   });
 }

@@ -1,5 +1,5 @@
 // What a Fourier transform of n points is made of: its factors and the roots of unity. Only
-// arithmetic on lengths belongs here; the loops over data are in fft_lanes.h and fft.cpp.
+// arithmetic on lengths belongs here; the loops over data are in the other fft files.
 #pragma once
 #include <cstdint>
 #include <utility>

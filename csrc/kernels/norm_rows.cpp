@@ -1,31 +1,10 @@
-// Normalisation of rows: layer norm, group norm, and RMS norm, whose rows keep their mean. The
-// input is seen as [rows, cols]; the affine parameter of element (r, c) is number (r mod groups) *
-// (cols / inner) + c / inner, which is c for layer norm (groups = inner = 1) and the channel for
-// group norm.
-#include <array>
-
-#include "core/allocator.h"
-#include "kernels/kept.h"
-#include "kernels/layouts.h"
-#include "kernels/norm.h"
-#include "kernels/norm_last.h"
-#include "plan/stream.h"
+// Rows normalised: layer norm, group norm and RMS norm. Which parameters belong to an element is
+// said in norm_rows.h; the gradients are in norm_rows_backward.cpp.
+#include "kernels/norm_rows.h"
 
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
-
-struct RowLayout {
-  int64_t rows, cols, groups, inner;
-  int64_t features() const { return cols / inner; }  // affine parameters of one row
-  // As in layer norm: every element of every row has parameters of its own.
-  bool has_own_features() const { return inner == 1 && groups == 1; }
-  int64_t grain() const { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, cols)); }
-};
-
-RowLayout layout(const Tensor& x, int64_t rows, int64_t groups, int64_t inner) {
-  return {rows, rows ? x.numel / rows : 0, groups, std::max<int64_t>(1, inner)};
-}
 
 // f(i) for each i < n, which may come in any order.
 template <class F>
@@ -33,68 +12,6 @@ void map(int64_t n, F f) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) f(i);
 }
-
-// N vectors of a run that ends before `end`; past that, zeros.
-template <int N, class T>
-[[gnu::always_inline]] inline void load_some(const T* from, const T* end, Vector<T> (&v)[N]) {
-  if (end - from >= N * kLanes<T>) [[likely]] {
-    for (int i = 0; i < N; ++i) v[i] = load_vector(from + i * kLanes<T>);
-  } else {
-    for (auto& part : v) part = Vector<T>{};
-    __builtin_memcpy(v, from, (end - from) * sizeof(T));
-  }
-}
-// Calls use<N>() for a run of n elements that N vectors hold; false if those are too many.
-template <class T, class Use>
-bool in_few_vectors(int64_t n, Use&& use) {
-  constexpr int64_t V = kLanes<T>;
-  if (n > 4 * V || n <= 0) return false;
-  if (n <= V)
-    use.template operator()<1>();
-  else if (n <= 2 * V)
-    use.template operator()<2>();
-  else
-    use.template operator()<4>();
-  return true;
-}
-template <int N, class T>
-[[gnu::always_inline]] inline void store_some(const Vector<T> (&v)[N], T* to, const T* end) {
-  if (end - to >= N * kLanes<T>) [[likely]]
-    for (int i = 0; i < N; ++i) store_vector(to + i * kLanes<T>, v[i]);
-  else
-    __builtin_memcpy(to, v, (end - to) * sizeof(T));
-}
-
-// Rows that N vectors hold are read and written as whole vectors: what these have of the next row
-// counts for nothing, and that row is written later.
-template <int N, class T>
-struct ShortRow {
-  using Places = decltype(Vector<T>{} < Vector<T>{});
-  static constexpr int64_t V = kLanes<T>;
-  using Place = std::remove_cvref_t<decltype(Places{}[0])>;
-  static constexpr auto kPlaces = [] {
-    std::array<Place, N * V> places;
-    for (int64_t i = 0; i < N * V; ++i) places[i] = static_cast<Place>(i);
-    return places;
-  }();
-  Places own[N];
-  explicit ShortRow(int64_t cols) {
-    __builtin_memcpy(own, kPlaces.data(), sizeof own);
-    for (auto& part : own) part = part < static_cast<Place>(cols);
-  }
-  // Parameters of the row, or `otherwise`.
-  static void parameters(const T* p, int64_t cols, T otherwise, Vector<T> (&v)[N]) {
-    if (p) return load_some(p, p + cols, v);
-    for (auto& part : v) part = Vector<T>{} + otherwise;
-  }
-  // The sum of f(i) over the row.
-  template <class F>
-  [[gnu::always_inline]] T sum(F f) const {
-    Vector<T> total{};
-    for (int i = 0; i < N; ++i) total += own[i] ? f(i) : Vector<T>{};
-    return join_lanes<SumStep, T>(total);
-  }
-};
 
 template <class T>
 struct RowNorm {
@@ -172,172 +89,6 @@ struct RowNorm {
   }
 };
 
-// Of elements of type E, in T.
-template <class T, class E = T>
-struct RowNormBackward {
-  RowLayout l;
-  const E *g, *x;
-  const T *mean, *rstd, *weight;  // mean is null where it counts as 0
-  E* gx;
-  T *gw, *gb;
-  static constexpr int64_t kRows = 16;  // that are summed in T
-  Two<double>* channel_sums;            // of g and g (x - mean) rstd, of each channel of each row
-  bool streams = past_cache(l.rows * l.cols * static_cast<int64_t>(sizeof(E)));
-
-  T center(int64_t r) const { return mean ? mean[r] : T(0); }
-  void rows(int64_t begin, int64_t end) const {
-    if constexpr (std::is_same_v<E, T>) {
-      auto few = [&]<int N>() { short_rows<N>(begin, end); };
-      if (l.has_own_features() && !streams && in_few_vectors<T>(l.cols, few)) return;
-    }
-    for (int64_t r = begin; r < end; ++r) row(r);
-  }
-  template <int N>
-  void short_rows(int64_t begin, int64_t end) const {
-    const int64_t size = l.rows * l.cols;
-    const ShortRow<N, T> row(l.cols);
-    Vector<T> w[N], pg[N], px[N], out[N];
-    row.parameters(weight, l.cols, T(1), w);
-    for (int64_t r = begin; r < end; ++r) {
-      const int64_t at = r * l.cols;
-      load_some(g + at, g + size, pg), load_some(x + at, x + size, px);
-      const T m = center(r), s = rstd[r];
-      for (int i = 0; i < N; ++i) pg[i] *= w[i], px[i] = (px[i] - m) * s;
-      const T a = mean ? row.sum([&](int i) { return pg[i]; }) / T(l.cols) : T(0);
-      const T b = row.sum([&](int i) { return pg[i] * px[i]; }) / T(l.cols);
-      for (int i = 0; i < N; ++i) out[i] = s * (pg[i] - a - px[i] * b);
-      store_some(out, gx + at, gx + end * l.cols);
-    }
-  }
-  void row(int64_t r) const {
-    const E *pg = g + r * l.cols, *px = x + r * l.cols;
-    T m = center(r), s = rstd[r];
-    int64_t first = r % l.groups * l.features();
-    auto [sum, dot] = row_sums(r, first, pg, px);
-    T a = mean ? static_cast<T>(sum / double(l.cols)) : T(0),
-      b = static_cast<T>(dot / double(l.cols));
-    E* to = gx + r * l.cols;
-    if (l.inner == 1)
-      return write_run(to, l.cols, streams, [&](E* part, int64_t i, int64_t n) {
-        make_run(part, n, [&, i](T* piece, int64_t j, int64_t count) {
-          const E *cg = pg + i + j, *cx = px + i + j;
-          auto gradient = [=](auto gw, auto x) { return s * (gw - a - (x - m) * s * b); };
-          if (const T* w = weight ? weight + first + i + j : nullptr)
-            map_run<E>(piece, count, [=](auto at) { return gradient(at(cg) * at(w), at(cx)); });
-          else
-            map_run<E>(piece, count, [=](auto at) { return gradient(at(cg), at(cx)); });
-        });
-      });
-    for (int64_t f = 0; f < l.features(); ++f) {
-      T w = weight ? weight[first + f] : T(1);
-      for (int64_t i = f * l.inner; i < (f + 1) * l.inner; ++i)
-        to[i] = s * (pg[i] * w - a - (px[i] - m) * s * b);
-    }
-  }
-  // Sums of g w and g w (x - mean) rstd over a row.
-  Two<double> row_sums(int64_t r, int64_t first, const E* pg, const E* px) const {
-    if (l.has_own_features() && !weight)
-      return sums(r, pg, px, 0, l.cols, [](auto) { return T(1); });
-    if (l.has_own_features())
-      return sums(r, pg, px, 0, l.cols, [w = weight + first](auto at) { return at(w); });
-    Two<double> total{0, 0}, *part = channel_sums + r * l.features();
-    for (int64_t f = 0; f < l.features(); ++f) {
-      part[f] = sums(r, pg, px, f * l.inner, (f + 1) * l.inner, [](auto) { return T(1); });
-      double w = weight ? double(weight[first + f]) : 1;
-      total.first += w * part[f].first, total.second += w * part[f].second;
-    }
-    return total;
-  }
-  template <class Weight>
-  Two<double> sums(int64_t r, const E* pg, const E* px, int64_t begin, int64_t end,
-                   Weight w) const {
-    return exact_two_sums<T>(begin, end, [=, m = center(r), s = rstd[r]](auto at) {
-      auto v = at(pg) * w(at);
-      return Two<decltype(v)>{v, v * ((at(px) - m) * s)};
-    });
-  }
-  // Gradients of affine parameters [begin, end), summed over the rows that use them.
-  void affine(int64_t begin, int64_t end) const {
-    std::vector<double> w(end - begin, 0.0), b(end - begin, 0.0);
-    if (l.has_own_features())
-      columns(begin, end, w.data(), b.data());
-    else
-      channels(begin, end, w.data(), b.data());
-    for (int64_t p = begin; p < end; ++p) {
-      gw[p] = static_cast<T>(w[p - begin]);
-      gb[p] = static_cast<T>(b[p - begin]);
-    }
-  }
-  // Layer norm: whole row pieces at a time; a few rows in T, then into double.
-  void columns(int64_t begin, int64_t end, double* w, double* b) const {
-    int64_t n = end - begin;
-    if constexpr (std::is_same_v<E, T>) {
-      auto few = [&]<int N>() { few_columns<N>(begin, n, w, b); };
-      if (in_few_vectors<T>(n, few)) return;
-    }
-    std::vector<T> part(2 * n);
-    T *pw = part.data(), *pb = pw + n;
-    for (int64_t r0 = 0; r0 < l.rows; r0 += kRows) {
-      std::fill(part.begin(), part.end(), T(0));
-      for (int64_t r = r0; r < std::min(l.rows, r0 + kRows); ++r) {
-        const E *pg = g + r * l.cols + begin, *px = x + r * l.cols + begin;
-        T m = center(r), s = rstd[r];
-        map_run<E>(pw, n, [=](auto at) { return at(pw) + at(pg) * ((at(px) - m) * s); });
-        map_run<E>(pb, n, [=](auto at) { return at(pb) + at(pg); });
-      }
-      for (int64_t i = 0; i < n; ++i) w[i] += pw[i], b[i] += pb[i];
-    }
-  }
-  // The same sums, of n columns that stay in registers.
-  template <int N>
-  void few_columns(int64_t begin, int64_t n, double* w, double* b) const {
-    const int64_t size = l.rows * l.cols;
-    for (int64_t r0 = 0; r0 < l.rows; r0 += kRows) {
-      Vector<T> pw[N] = {}, pb[N] = {}, pg[N], px[N];
-      for (int64_t r = r0; r < std::min(l.rows, r0 + kRows); ++r) {
-        const int64_t at = r * l.cols + begin;
-        load_some(g + at, g + size, pg), load_some(x + at, x + size, px);
-        const T m = center(r), s = rstd[r];
-        for (int i = 0; i < N; ++i) {
-          pw[i] += pg[i] * ((px[i] - m) * s);
-          pb[i] += pg[i];
-        }
-      }
-      T sums[2][N * kLanes<T>];
-      __builtin_memcpy(sums[0], pw, sizeof pw);
-      __builtin_memcpy(sums[1], pb, sizeof pb);
-      for (int64_t i = 0; i < n; ++i) w[i] += sums[0][i], b[i] += sums[1][i];
-    }
-  }
-  void channels(int64_t begin, int64_t end, double* w, double* b) const {
-    int64_t n = l.features();
-    for (int64_t r = 0; r < l.rows; ++r) {
-      int64_t first = r % l.groups * n, lo = std::max(begin, first), hi = std::min(end, first + n);
-      for (int64_t p = lo; p < hi; ++p) {
-        const Two<double>& part = channel_sums[r * n + p - first];
-        b[p - begin] += part.first, w[p - begin] += part.second;
-      }
-    }
-  }
-};
-
-// Groups of channels that lie last: they stay there, and each example is laid out on its own.
-bool lie_last(const Tensor& x, const RowLayout& l) {
-  return !l.has_own_features() && is_channels_last(x) && l.rows == x.size(0) * l.groups;
-}
-Ref<Tensor> example(const Tensor& t, int64_t n) {
-  SizeVec sizes(t.sizes().begin(), t.sizes().end());
-  sizes[0] = 1;
-  return alias(t, sizes, t.strides(), t.offset + n * t.stride(0));
-}
-Ref<Tensor> room_for_example(const Tensor& t, DType dtype) {
-  return empty(example(t, 0)->sizes(), dtype);
-}
-void add_row_out(Call& c, const Tensor& x, const RowLayout& l) {
-  OutSpec& s = c.add_out(x.sizes(), x.dtype);
-  if (lie_last(x, l)) s.strides.assign(x.strides().begin(), x.strides().end());
-}
-
 // _row_norm(input, weight, bias, rows, groups, inner, eps) -> (output, mean, rstd)
 void forward_infer(Call& c) {
   Tensor& x = c.tensor(0);
@@ -351,14 +102,6 @@ template <class T>
 void norm_rows(const RowNorm<T>& k) {
   Unlocked unlocked(k.l.rows * k.l.cols * 2);
   parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) { k.rows(begin, end); });
-}
-// Channels that fill a vector are not laid out anew.
-template <class T>
-bool fills_vectors(const Tensor& x) {
-  return x.size(1) >= kLanes<T>;
-}
-LastLayout last_layout(const Tensor& x, int64_t groups) {
-  return {x.size(0), x.numel / x.size(0) / x.size(1), x.size(1), groups};
 }
 template <class T>
 void norm_last(const Tensor& x, Tensor& out, const RowNorm<T>& k) {
@@ -424,132 +167,6 @@ void forward_run(Call& c) {
     forward_typed<float>(c, dtype);
 }
 
-// _row_norm_backward(grad, input, mean, rstd, weight, rows, groups, inner, eps, affine)
-//   -> (grad_input, grad_weight, grad_bias); the last two have one element per parameter, or none
-// unless they are asked for.
-void backward_infer(Call& c) {
-  Tensor& x = c.tensor(1);
-  RowLayout l = layout(x, c.integer(5), c.integer(6), c.integer(7));
-  int64_t parameters = c.flag(9) ? l.groups * l.features() : 0;
-  DType dtype = c.tensor_or_null(4) ? c.tensor(4).dtype : x.dtype;
-  add_row_out(c, x, l);
-  c.add_out(Sizes(&parameters, 1), dtype);
-  c.add_out(Sizes(&parameters, 1), dtype);
-}
-template <class T, class E>
-void norm_affine_backward(const RowNormBackward<T, E>& k, int64_t parameters) {
-  int64_t n = k.l.rows * k.l.cols;
-  Unlocked unlocked(n);
-  parallel_for(parameters, n < 32768 ? INT64_MAX / 2 : 16,
-               [&](int64_t begin, int64_t end) { k.affine(begin, end); });
-}
-template <class T, class E>
-void norm_rows_backward(const RowNormBackward<T, E>& k, int64_t parameters) {
-  {
-    Unlocked unlocked(k.l.rows * k.l.cols * 4);
-    parallel_for(k.l.rows, k.l.grain(), [&](int64_t begin, int64_t end) { k.rows(begin, end); });
-  }
-  norm_affine_backward(k, parameters);
-}
-template <class T>
-void norm_examples_backward(const Tensor& g, const Tensor& x, Tensor& gx, RowNormBackward<T> k,
-                            DType dtype) {
-  Ref<Tensor> slope = room_for_example(x, dtype), from = room_for_example(x, dtype),
-              to = room_for_example(x, dtype);
-  RowNormBackward<T> one = k;
-  one.l.rows = k.l.groups;
-  one.g = slope->data<T>(), one.x = from->data<T>(), one.gx = to->data<T>();
-  for (int64_t n = 0; n < x.size(0); ++n) {
-    copy_into(*slope, *example(g, n));
-    copy_into(*from, *example(x, n));
-    norm_rows_backward(one, 0);
-    copy_into(*example(gx, n), *to);
-    one.mean += one.l.rows, one.rstd += one.l.rows;
-    one.channel_sums += one.l.rows * one.l.features();
-  }
-}
-template <class T>
-void norm_last_backward(const Tensor& g, const Tensor& x, Tensor& gx, const RowNormBackward<T>& k) {
-  Ref<Tensor> slope = in_order(g, x.dtype, true), from = in_order(x, x.dtype, true);
-  Ref<Tensor> to = target_in_order(gx, x.dtype, true);
-  {
-    Unlocked unlocked(x.numel * 4);
-    with_kept<T>(x.dtype, [&]<class S>() {
-      LastNormBackward<S, T>{last_layout(x, k.l.groups),
-                             slope->data<S>(),
-                             from->data<S>(),
-                             k.mean,
-                             k.rstd,
-                             k.weight,
-                             to->data<S>(),
-                             k.channel_sums}
-          .run();
-    });
-  }
-  if (to.get() != &gx) copy_into(gx, *to);
-}
-template <class T>
-void backward_last(Call& c, DType dtype) {
-  const Tensor& x = c.tensor(1);
-  Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);
-  Ref<Tensor> w = in_dtype(c.tensor_or_null(4), dtype);
-  Target gw(c.out(1), dtype), gb(c.out(2), dtype);
-  RowLayout l = layout(x, c.integer(5), c.integer(6), c.integer(7));
-  Scratch<Two<double>> sums(l.rows * l.features());
-  RowNormBackward<T> k{
-      l,       nullptr,      nullptr,      mean->data<T>(), rstd->data<T>(), data_or_null<T>(w),
-      nullptr, gw.data<T>(), gb.data<T>(), sums.data()};
-  if (fills_vectors<T>(x))
-    norm_last_backward(c.tensor(0), x, c.out(0), k);
-  else
-    norm_examples_backward(c.tensor(0), x, c.out(0), k, dtype);
-  norm_affine_backward(k, gw.out.numel);
-  for (Target* t : {&gw, &gb}) t->finish();
-}
-// What elements of a gradient and its input are read as: 16 bits as they are, if these are so many
-// that floats would leave the cache, and rows longer than what a few vectors hold.
-DType read_dtype(const Call& c, DType dtype, const RowLayout& l) {
-  const DType own = c.tensor(1).dtype;
-  const bool many = l.rows * l.cols >= 1 << 16 && l.cols > 4 * kLanes<float>;
-  const bool serves = l.has_own_features() && many && c.tensor(0).dtype == own;
-  return dtype == DType::F32 && serves ? own : dtype;
-}
-template <class T, class E>
-void backward_of(Call& c, DType dtype) {
-  Ref<Tensor> g = contiguous_as(c.tensor(0), dtype_of<E>);
-  Ref<Tensor> x = contiguous_as(c.tensor(1), dtype_of<E>);
-  Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);
-  Ref<Tensor> w = in_dtype(c.tensor_or_null(4), dtype);
-  Target gx(c.out(0), dtype_of<E>), gw(c.out(1), dtype), gb(c.out(2), dtype);
-  RowLayout l = layout(*x, c.integer(5), c.integer(6), c.integer(7));
-  Scratch<Two<double>> sums(l.has_own_features() ? 0 : l.rows * l.features());
-  RowNormBackward<T, E> k{l,
-                          g->data<E>(),
-                          x->data<E>(),
-                          mean->data<T>(),
-                          rstd->data<T>(),
-                          data_or_null<T>(w),
-                          gx.data<E>(),
-                          gw.data<T>(),
-                          gb.data<T>(),
-                          sums.data()};
-  norm_rows_backward(k, gw.out.numel);
-  for (Target* t : {&gx, &gw, &gb}) t->finish();
-}
-template <class T>
-void backward_typed(Call& c, DType dtype) {
-  const RowLayout l = layout(c.tensor(1), c.integer(5), c.integer(6), c.integer(7));
-  if (lie_last(c.tensor(1), l)) return backward_last<T>(c, dtype);
-  with_kept<T>(read_dtype(c, dtype, l), [&]<class E>() { backward_of<T, E>(c, dtype); });
-}
-void backward_run(Call& c) {
-  DType dtype = norm_dtype(c.tensor(1).dtype);
-  if (dtype == DType::F64)
-    backward_typed<double>(c, dtype);
-  else
-    backward_typed<float>(c, dtype);
-}
-
 // _rms_norm(input, weight, rows, eps) -> (output, rstd); without eps, it is what rounding loses of
 // 1
 void rms_infer(Call& c) {
@@ -573,47 +190,8 @@ void rms_run(Call& c) {
   dtype == DType::F64 ? rms_typed<double>(c, dtype) : rms_typed<float>(c, dtype);
 }
 
-// _rms_norm_backward(grad, input, rstd, weight, rows, affine) -> (grad_input, grad_weight)
-void rms_backward_infer(Call& c) {
-  Tensor& x = c.tensor(1);
-  int64_t parameters = c.flag(5) ? layout(x, c.integer(4), 1, 1).cols : 0;
-  c.add_out(x.sizes(), x.dtype);
-  c.add_out(Sizes(&parameters, 1), c.tensor_or_null(3) ? c.tensor(3).dtype : x.dtype);
-}
-template <class T, class E>
-void rms_backward_of(Call& c, DType dtype) {
-  Ref<Tensor> g = contiguous_as(c.tensor(0), dtype_of<E>);
-  Ref<Tensor> x = contiguous_as(c.tensor(1), dtype_of<E>);
-  Ref<Tensor> rstd = contiguous_as(c.tensor(2), dtype), w = in_dtype(c.tensor_or_null(3), dtype);
-  Target gx(c.out(0), dtype_of<E>), gw(c.out(1), dtype);
-  Ref<Tensor> unused = empty(gw.out.sizes(), dtype);  // the gradient of the offset there is not
-  RowNormBackward<T, E> k{layout(*x, c.integer(4), 1, 1),
-                          g->data<E>(),
-                          x->data<E>(),
-                          nullptr,
-                          rstd->data<T>(),
-                          data_or_null<T>(w),
-                          gx.data<E>(),
-                          gw.data<T>(),
-                          unused->data<T>(),
-                          nullptr};
-  norm_rows_backward(k, gw.out.numel);
-  for (Target* t : {&gx, &gw}) t->finish();
-}
-template <class T>
-void rms_backward_typed(Call& c, DType dtype) {
-  const RowLayout l = layout(c.tensor(1), c.integer(4), 1, 1);
-  with_kept<T>(read_dtype(c, dtype, l), [&]<class E>() { rms_backward_of<T, E>(c, dtype); });
-}
-void rms_backward_run(Call& c) {
-  DType dtype = norm_dtype(c.tensor(1).dtype);
-  dtype == DType::F64 ? rms_backward_typed<double>(c, dtype) : rms_backward_typed<float>(c, dtype);
-}
-
 RL_ISA_KERNEL("_rms_norm", rms_infer, rms_run);
-RL_ISA_KERNEL("_rms_norm_backward", rms_backward_infer, rms_backward_run);
 RL_ISA_KERNEL("_row_norm", forward_infer, forward_run);
-RL_ISA_KERNEL("_row_norm_backward", backward_infer, backward_run);
 
 }  // namespace
 }  // namespace RL_ISA_NS

@@ -170,7 +170,7 @@ def _samples_in_ops(input, grid, mode, padding, align):
     grad_name=_NAMED_AFTER,
 )
 def _grid_sample(input, grid, mode, padding, align):
-    """Samples of float32 and float64, and of 16 bits but for 'bicubic': see grid_sample.cpp."""
+    """Samples of float32 and float64, and of 16 bits but for 'bicubic': see grid_sample*.cpp."""
     return _samples_in_ops(input, grid, mode, padding, align)
 
 

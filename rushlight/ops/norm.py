@@ -19,7 +19,7 @@ _ROWS = (
 
 @op("_row_norm" + _ROWS, at=("internal",), grad_name="NativeLayerNormBackward0")
 def _row_norm(input, weight, bias, rows, groups, inner, eps):
-    """Normalises rows of the input seen as (rows, cols); see norm_rows.cpp for the layout."""
+    """Normalises rows of the input seen as (rows, cols); see norm_rows.h for the layout."""
     ...
 
 

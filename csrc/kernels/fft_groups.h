@@ -1,0 +1,153 @@
+// Lines whose Fourier transforms are computed side by side, as they lie in a tensor: groups of
+// kLanes of them, to and from points (fft_lanes.h), which lengths that is for, and the plans that
+// are kept. Included by files that are compiled per instruction-set level.
+#pragma once
+#include <map>
+#include <mutex>
+
+#include "kernels/fft_rows.h"
+#include "kernels/lines.h"
+
+namespace rl {
+namespace RL_ISA_NS {
+namespace {
+namespace fft {
+
+// Beyond, the buffers of kLanes lines leave the cache; lines whose elements are neighbours are
+// better off as matrices long before, unless many of their lanes would be empty.
+constexpr int64_t kLongestInLanes = 16384, kLongestNeighbours = 512, kLongestRagged = 2048;
+
+// Plans of recent lengths: making one costs as much as several transforms.
+template <class Plan>
+std::shared_ptr<const Plan> plan_of(int64_t n) {
+  constexpr size_t kMost = 64;
+  static std::mutex mutex;
+  static std::map<int64_t, std::shared_ptr<const Plan>> plans;
+  std::lock_guard lock(mutex);
+  auto found = plans.find(n);
+  if (found != plans.end()) return found->second;
+  auto made = std::make_shared<const Plan>(n);
+  if (plans.size() >= kMost) plans.clear();
+  plans.emplace(n, made);
+  return made;
+}
+
+template <class T>
+struct Lined {  // the passes of a length, for lines in lanes
+  std::vector<Pass<T>> passes;
+  explicit Lined(int64_t n) : passes(passes_of<T>(n)) {}
+};
+
+// --- lines in lanes
+template <class T>
+struct Group {
+  const Lines& lines;
+  int64_t used, at[kLanes<T>];
+  bool adjacent, full;
+  Group(const Lines& lines, int64_t first)
+      : lines(lines),
+        used(std::min<int64_t>(kLanes<T>, lines.count() - first)),
+        full(used == kLanes<T>) {
+    int64_t base = lines.start(first), in = first % lines.inner;  // a division for all of them
+    for (int64_t l = 0; l < kLanes<T>; ++l) {
+      at[l] = base;
+      bool last = ++in == lines.inner;
+      base += last ? (lines.size - 1) * lines.inner + 1 : 1;
+      if (last) in = 0;
+    }
+    adjacent = at[used - 1] == at[0] + used - 1;
+  }
+  bool in_vectors() const { return adjacent && full; }
+
+  Point<T> load(const Complex<T>* x, int64_t k) const {
+    x += k * lines.inner;
+    if (in_vectors()) return load_adjacent(x + at[0]);
+    if (full) return gather(x, at);
+    Complex<T> v[kLanes<T>] = {};
+    for (int64_t l = 0; l < used; ++l) v[l] = x[at[l]];
+    return load_adjacent(v);
+  }
+  typename Point<T>::Lanes load(const T* x, int64_t k) const {
+    x += k * lines.inner;
+    if (in_vectors()) return load_reals(x + at[0]);
+    if (full) return gather_reals(x, at);
+    T v[kLanes<T>] = {};
+    for (int64_t l = 0; l < used; ++l) v[l] = x[at[l]];
+    return load_reals(v);
+  }
+  void store(Complex<T>* out, int64_t k, Point<T> p) const {
+    out += k * lines.inner;
+    if (in_vectors()) return store_adjacent(out + at[0], p);
+    Complex<T> v[kLanes<T>];
+    store_adjacent(v, p);
+    scatter(v, out);
+  }
+  void store(T* out, int64_t k, typename Point<T>::Lanes lanes) const {
+    out += k * lines.inner;
+    if (in_vectors()) return store_reals(out + at[0], lanes);
+    T v[kLanes<T>];
+    store_reals(v, lanes);
+    scatter(v, out);
+  }
+  template <class E>
+  void scatter(const E* v, E* out) const {
+    if (full)  // a number of steps that the compiler knows
+      for (int64_t l = 0; l < kLanes<T>; ++l) out[at[l]] = v[l];
+    else
+      for (int64_t l = 0; l < used; ++l) out[at[l]] = v[l];
+  }
+
+  // All points. Of lines that are rows, kLanes neighbours of each at once.
+  void load_all(const Complex<T>* x, Point<T>* points) const {
+    constexpr int n = kLanes<T>;
+    int64_t k = 0;
+    Point<T> rows[n];
+    for (; full && lines.inner == 1 && k + n <= lines.size; k += n) {
+      for (int l = 0; l < n; ++l) rows[l] = load_adjacent(x + at[l] + k);
+      transpose(rows, points + k);
+    }
+    for (; k < lines.size; ++k) points[k] = load(x, k);
+  }
+  void store_all(Complex<T>* out, const Point<T>* points) const {
+    constexpr int n = kLanes<T>;
+    int64_t k = 0;
+    Point<T> rows[n];
+    for (; full && lines.inner == 1 && k + n <= lines.size; k += n) {
+      transpose(points + k, rows);
+      for (int l = 0; l < n; ++l) store_adjacent(out + at[l] + k, rows[l]);
+    }
+    for (; k < lines.size; ++k) store(out, k, points[k]);
+  }
+};
+
+// f(first line, two buffers of n points) for each group of kLanes lines.
+template <class T, class F>
+void over_groups(int64_t lines, int64_t n, F&& f) {
+  constexpr int64_t wide = kLanes<T>;
+  parallel_for((lines + wide - 1) / wide, 4096 / (n * wide) + 1, [&](int64_t begin, int64_t end) {
+    Scratch<Point<T>> buffers(2 * n);
+    for (int64_t g = begin; g < end; ++g) f(g * wide, buffers.data(), buffers.data() + n);
+  });
+}
+
+// Neighbours as a matrix (fft_rows.h) of which vectors are rather whole.
+template <class T>
+bool fills_matrix(int64_t n) {
+  auto [a, b] = near_square(n);
+  auto whole = [](int64_t x) { return (x + kLanes<T> - 1) / kLanes<T> * kLanes<T>; };
+  return 5 * a * b >= 4 * whole(a) * whole(b);
+}
+
+template <class T>
+bool in_lanes(const Lines& l, int64_t n) {
+  int64_t most = l.count() < kLanes<T> ? kLanes<T> * kLanes<T>
+                 : l.inner > 1         ? kLongestInLanes
+                 : fills_matrix<T>(n)  ? kLongestNeighbours
+                                       : kLongestRagged;
+  return n <= most && (n == 1 || !radices(n).empty());
+}
+
+}  // namespace fft
+}  // namespace
+}  // namespace RL_ISA_NS
+}  // namespace rl

@@ -50,7 +50,7 @@ class AverageByColumns {
     return w.out > 1 && d.in * h.in >= kFewRows * d.out * h.out;
   }
   // The outputs of a plane at x, in an input that ends before `end`.
-  void plane(const T* x, const T* end, T* out) {
+  [[gnu::noinline]] void plane(const T* x, const T* end, T* out) {
     const auto& [d, h, w] = p_.pool.axis;
     for (int64_t i = 0; i < d.out; ++i)
       for (int64_t j = 0; j < h.out; ++j) {

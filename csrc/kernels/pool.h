@@ -1,5 +1,5 @@
 // Windows of pooling operators along each dimension. Fixed and adaptive pooling differ only in
-// how these are laid out; the loops in pool_max.cpp and pool_average.cpp read nothing else.
+// how these are laid out; the loops of pool_*.cpp read nothing else.
 #pragma once
 #include <algorithm>
 

@@ -1,9 +1,9 @@
-// Max pooling with and without indices, fixed and adaptive windows, and the scatter that is its
-// gradient. Compiled once per instruction-set level.
-#include <limits>
+// Max pooling with and without indices, fixed and adaptive windows. Its gradient is in
+// pool_scatter.cpp. Compiled once per instruction-set level.
 #include <utility>
 
 #include "kernels/pool.h"
+#include "kernels/pool_best.h"
 #include "kernels/pool_channels.h"
 #include "kernels/pool_columns.h"
 #include "kernels/vectors.h"
@@ -14,17 +14,6 @@
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
-
-template <class T>
-constexpr T kLowest = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity()
-                                                  : std::numeric_limits<T>::lowest();
-
-// The kernels take an `index` of int64_t*, or of Nowhere if only the values are wanted.
-struct Nowhere {
-  Nowhere operator+(int64_t) const { return {}; }
-};
-inline void put(int64_t* index, int64_t i, int64_t at) { index[i] = at; }
-inline void put(Nowhere, int64_t, int64_t) {}
 
 // ---- outputs one by one
 // f(input number) over the window of output (i, j, k) of a plane.
@@ -49,59 +38,6 @@ void one_output(const PoolPlan& p, const T* x, int64_t i, int64_t j, int64_t k, 
 }
 
 // ---- outputs of fixed windows, a vector at a time
-template <class T>
-using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
-
-// Indices of any width, kept as int64.
-template <class I>
-void store_indices(int64_t* to, Vector<I> v) {
-  if constexpr (sizeof(I) == sizeof(int64_t)) {
-    store_vector<int64_t>(to, v);
-  } else {
-    typename VectorOf<I, kVectorBytes / 2>::type half[2];
-    __builtin_memcpy(half, &v, sizeof v);
-    for (int i = 0; i < 2; ++i)
-      store_vector<int64_t>(to + i * kLanes<int64_t>,
-                            __builtin_convertvector(half[i], Vector<int64_t>));
-  }
-}
-
-// Maxima so far, and where they are.
-template <class T, int Bytes = kVectorBytes>
-struct Best {
-  typename VectorOf<T, Bytes>::type value;
-  typename VectorOf<Index<T>, Bytes>::type at;
-
-  template <class At>
-  [[gnu::always_inline]] void take(decltype(value) v, decltype(at) here) {
-    if constexpr (std::is_same_v<At, Nowhere>) {
-      const auto larger = v > value ? v : value;
-      value = v != v ? v : larger;
-    } else {
-      const auto newer = (v > value) | (v != v);
-      value = newer ? v : value;
-      at = newer ? here : at;
-    }
-  }
-  // Of equals the first counts, of NaN the last; either may come first.
-  void join(const Best& b) {
-    auto nan = b.value != b.value;
-    auto take = (b.value > value) | ((b.value == value) & (b.at < at)) |
-                (nan & ((value == value) | (b.at > at)));
-    value = take ? b.value : value;
-    at = take ? b.at : at;
-  }
-};
-template <class T>
-void store_best(const Best<T>& b, T* out, int64_t* index) {
-  store_vector<T>(out, b.value);
-  store_indices<Index<T>>(index, b.at);
-}
-template <class T>
-void store_best(const Best<T>& b, T* out, Nowhere) {
-  store_vector<T>(out, b.value);
-}
-
 // Elements 0, S, 2 S, ... of x, of which none behind the last is read: the next of S vectors gives
 // those that lie in it.
 template <int S, int Next, class T, size_t... L>
@@ -274,23 +210,6 @@ class LookedUp {
 };
 
 // ---- outputs of windows with many elements
-template <class T, int Bytes>
-std::pair<T, int64_t> best_lane(const Best<T, Bytes>& b) {
-  using Half = Best<T, Bytes / 2>;
-  Half half[2];
-  __builtin_memcpy(&half[0].value, &b.value, sizeof b.value / 2);
-  __builtin_memcpy(&half[1].value, reinterpret_cast<const char*>(&b.value) + sizeof b.value / 2,
-                   sizeof b.value / 2);
-  __builtin_memcpy(&half[0].at, &b.at, sizeof b.at / 2);
-  __builtin_memcpy(&half[1].at, reinterpret_cast<const char*>(&b.at) + sizeof b.at / 2,
-                   sizeof b.at / 2);
-  half[0].join(half[1]);
-  if constexpr (Bytes / 2 == sizeof(T))
-    return {half[0].value[0], half[0].at[0]};
-  else
-    return best_lane(half[0]);
-}
-
 template <class T>
 class MaxByColumns {
  public:
@@ -527,64 +446,9 @@ void adaptive_infer(Call& c) {
 }
 void adaptive_run(Call& c) { run_max<true>(c, adaptive_max_plan(c)); }
 
-// _pool_scatter(grad, indices, size): adds each gradient to the cell of its plane it came from.
-void scatter_infer(Call& c) {
-  Tensor& g = c.tensor(0);
-  Sizes space = c.ints(2);
-  SizeVec sizes(g.sizes().begin(), g.sizes().end() - space.size());
-  sizes.insert(sizes.end(), space.begin(), space.end());
-  keep_layout(c.tensor(1), c.add_out(sizes, g.dtype));
-}
-// `S` is the type that the result will be kept in: 16 bits round after every sum, as in PyTorch.
-// Planes of `channels` lie side by side; Channels is std::integral_constant where each has its own.
-template <class S, class T, class Channels>
-void scatter_planes(int64_t planes, Channels channels, int64_t from, int64_t to, const T* g,
-                    const int64_t* at, T* out) {
-  parallel_for(planes, plane_grain((from + to) * channels), [&](int64_t begin, int64_t end) {
-    std::fill(out + begin * to * channels, out + end * to * channels, T(0));
-    for (int64_t n = begin; n < end; ++n)
-      for (int64_t i = n * from * channels; i < (n + 1) * from * channels; i += channels)
-        for (int64_t c = 0; c < channels; ++c) {
-          T& cell = out[(n * to + at[i + c]) * channels + c];
-          cell = kept_as<S>(cell + g[i + c]);
-        }
-  });
-}
-void scatter_run(Call& c) {
-  Tensor &g = c.tensor(0), &out = c.out(0);
-  if (!out.numel) return;
-  int dims = static_cast<int>(c.ints(2).size());
-  int64_t to = 1, from = 1, planes = 1;
-  for (int64_t s : c.ints(2)) to *= s;
-  for (int d = 0; d < g.ndim; ++d) (d < g.ndim - dims ? planes : from) *= g.size(d);
-  DType compute = pool_dtype(g.dtype);
-  const bool last = g.ndim == dims + 2 && is_channels_last(out);
-  Ref<Tensor> in = in_order(g, compute, last), at = in_order(c.tensor(1), DType::I64, last);
-  const int64_t* index = at->data<int64_t>();
-  uint64_t largest = 0;  // negative ones are larger still
-  for (int64_t i = 0; i < at->numel; ++i)
-    largest = std::max(largest, static_cast<uint64_t>(index[i]));
-  RL_CHECK(largest < static_cast<uint64_t>(to) || !at->numel, c.op, ": found an invalid index ",
-           static_cast<int64_t>(largest), " (output size ", c.ints(2), ")");
-  Ref<Tensor> sum = target_in_order(out, compute, last);
-  {
-    Unlocked unlocked(out.numel);
-    pool_dispatch(compute, [&]<class T>() {
-      with_kept<T>(out.dtype, [&]<class S>() {
-        auto scatter = [&](auto side) {
-          scatter_planes<S>(planes / side, side, from, to, in->data<T>(), index, sum->data<T>());
-        };
-        last ? scatter(g.size(1)) : scatter(std::integral_constant<int64_t, 1>());
-      });
-    });
-  }
-  if (sum.get() != &out) copy_into(out, *sum);
-}
-
 RL_ISA_KERNEL("_max_pool", max_infer<true>, max_run<true>);
 RL_ISA_KERNEL("_max_pool_values", max_infer<false>, max_run<false>);
 RL_ISA_KERNEL("_adaptive_max_pool", adaptive_infer, adaptive_run);
-RL_ISA_KERNEL("_pool_scatter", scatter_infer, scatter_run);
 
 }  // namespace
 }  // namespace RL_ISA_NS

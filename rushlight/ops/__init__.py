@@ -99,6 +99,7 @@ FAMILIES = (
     "softmax",
     "conv",
     "pool",
+    "pool_average",
     "pool_fractional",
     "norm",
     "norm_rms",

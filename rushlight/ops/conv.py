@@ -1,7 +1,7 @@
 """Convolutions and transposed convolutions in one, two and three dimensions.
 
 All are records over three native operators that are each other's gradients (see
-csrc/kernels/conv.h), so derivatives of every order exist. Pooling is in ops/pool.py.
+csrc/kernels/conv.h), so derivatives of every order exist. Pooling is in ops/pool*.py.
 """
 
 import rushlight as rl

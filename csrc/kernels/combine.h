@@ -14,6 +14,15 @@ constexpr bool kComplex = requires(T v) { v.re; };
 template <class T>
 constexpr bool kHalf = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
 
+// Integers wrap around, which signed ones may not.
+template <class T>
+auto modular(T v) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>>(v);
+  else
+    return v;
+}
+
 struct Replace {
   template <class T>
   static T apply(T, T x) {
@@ -26,7 +35,7 @@ struct Add {
     if constexpr (std::is_same_v<T, bool>)
       return a || x;
     else
-      return static_cast<T>(a + x);
+      return static_cast<T>(modular(a) + modular(x));
   }
 };
 struct Multiply {
@@ -35,7 +44,7 @@ struct Multiply {
     if constexpr (std::is_same_v<T, bool>)
       return a && x;
     else
-      return static_cast<T>(a * x);
+      return static_cast<T>(modular(a) * modular(x));
   }
 };
 template <bool Max>

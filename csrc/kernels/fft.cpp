@@ -68,7 +68,7 @@ void transform_block(const Lined<T>& plan, const Lines& l, int64_t groups, const
   };
   for (int64_t g = 0; g < groups; ++g) done[g] = buffers + g * n;
   over_lines([&](Point<T>& p, int64_t at) {
-    __builtin_prefetch(x + at + kAhead * l.inner);
+    fetch_adjacent<0>(x + at + kAhead * l.inner);
     p = direction.in(load_adjacent(x + at));
   });
   for (int64_t g = 0; g < groups; ++g) {
@@ -76,7 +76,7 @@ void transform_block(const Lined<T>& plan, const Lines& l, int64_t groups, const
     if (done[g] == spare) spare = from;
   }
   over_lines([&](Point<T>& p, int64_t at) {
-    __builtin_prefetch(out + at + kAhead * l.inner, 1);
+    fetch_adjacent<1>(out + at + kAhead * l.inner);
     store_adjacent(out + at, direction.out(p));
   });
 }

@@ -97,13 +97,17 @@ struct Group {
       for (int64_t l = 0; l < used; ++l) out[at[l]] = v[l];
   }
 
-  // All points. Of lines that are rows, kLanes neighbours of each at once.
+  // All points. Of lines that are rows, kLanes neighbours of each at once, while those of the next
+  // group are fetched: so many rows at a time are more than processors foresee.
   void load_all(const Complex<T>* x, Point<T>* points) const {
     constexpr int n = kLanes<T>;
     int64_t k = 0;
     Point<T> rows[n];
     for (; full && lines.inner == 1 && k + n <= lines.size; k += n) {
-      for (int l = 0; l < n; ++l) rows[l] = load_adjacent(x + at[l] + k);
+      for (int l = 0; l < n; ++l) {
+        fetch_adjacent<0>(x + at[l] + k + n * lines.size);
+        rows[l] = load_adjacent(x + at[l] + k);
+      }
       transpose(rows, points + k);
     }
     for (; k < lines.size; ++k) points[k] = load(x, k);
@@ -114,7 +118,10 @@ struct Group {
     Point<T> rows[n];
     for (; full && lines.inner == 1 && k + n <= lines.size; k += n) {
       transpose(points + k, rows);
-      for (int l = 0; l < n; ++l) store_adjacent(out + at[l] + k, rows[l]);
+      for (int l = 0; l < n; ++l) {
+        fetch_adjacent<1>(out + at[l] + k + n * lines.size);
+        store_adjacent(out + at[l] + k, rows[l]);
+      }
     }
     for (; k < lines.size; ++k) store(out, k, points[k]);
   }

@@ -179,6 +179,14 @@ void store_adjacent(Complex<T>* out, Point<T> p) {
   std::memcpy(&out[kLanes<T> / 2].re, &high, sizeof high);
 }
 
+// Brings the memory of kLanes neighbours near, every cache line of it, for reading or
+// (ToWrite) writing.
+template <int ToWrite, class T>
+[[gnu::always_inline]] inline void fetch_adjacent(const Complex<T>* x) {
+  constexpr int in_line = 64 / static_cast<int>(sizeof(Complex<T>));
+  for (int i = 0; i < kLanes<T>; i += in_line) __builtin_prefetch(x + i, ToWrite);
+}
+
 // Elements from kLanes places, put together in registers: a vector that is read right after its
 // parts were written one by one has to wait for them all.
 template <class V, class E, size_t... I>

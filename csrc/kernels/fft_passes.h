@@ -219,7 +219,7 @@ struct Source {
   int64_t step, ahead;
   Direction<T> direction;
   Point<T> operator()(int64_t k) const {
-    __builtin_prefetch(x + k * step + ahead);
+    fetch_adjacent<0>(x + k * step + ahead);
     return direction.in(load_adjacent(x + k * step));
   }
 };
@@ -229,7 +229,7 @@ struct Target {
   int64_t step, ahead;
   Direction<T> direction;
   void operator()(int64_t k, Point<T> p) const {
-    __builtin_prefetch(out + k * step + ahead, 1);
+    fetch_adjacent<1>(out + k * step + ahead);
     store_adjacent(out + k * step, direction.out(p));
   }
 };

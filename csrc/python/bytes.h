@@ -4,7 +4,8 @@
 
 namespace rl::py {
 
-PyObject* py_crc32(PyObject*, PyObject* args);      // (data, checksum of what was before=0) -> int
-PyObject* py_joined(PyObject*, PyObject* buffers);  // a sequence of buffers -> bytes, in huge pages
+PyObject* py_crc32(PyObject*, PyObject* args);   // (data, checksum of what was before=0) -> int
+PyObject* py_copied(PyObject*, PyObject* args);  // (to, from), of one length -> checksum of them
+PyObject* py_room(PyObject*, PyObject* size);    // bytes to be written over, in huge pages
 
 }  // namespace rl::py

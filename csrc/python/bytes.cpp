@@ -11,8 +11,9 @@
 namespace rl::py {
 namespace {
 
-// Bytes that the first-level cache still holds when they are copied after their checksum is made.
-constexpr int64_t kCopied = int64_t{16} << 10;
+// Bytes that the first-level cache still holds when they are copied after their checksum is made;
+// of 16 KB reading and writing no longer overlap.
+constexpr int64_t kCopied = int64_t{4} << 10;
 // From here on a copy goes past the caches: a file is many times the size of one of its records.
 constexpr int64_t kStreamed = int64_t{256} << 10;
 

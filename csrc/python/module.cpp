@@ -116,6 +116,7 @@ PyMethodDef functions[] = {{"get_num_threads", get_threads, METH_NOARGS, docs::k
                            {"crc32", py_crc32, METH_VARARGS, nullptr},
                            {"copied", py_copied, METH_VARARGS, nullptr},
                            {"room", py_room, METH_O, nullptr},
+                           {"pickle_steps", py_pickle_steps, METH_VARARGS, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 
 PyModuleDef definition = {PyModuleDef_HEAD_INIT,

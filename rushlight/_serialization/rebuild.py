@@ -4,6 +4,7 @@ A new one is a function here plus its home module in `FILE_MODULES`. `reduce_ten
 """
 
 import collections
+import operator
 
 import rushlight as rl
 
@@ -46,7 +47,7 @@ def _check_reach(nbytes, itemsize, offset, size, stride):
         raise RuntimeError(f"load: invalid geometry: {offset=}, {size=}, {stride=}")
     if 0 in size:
         return
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride))
+    last = offset + sum(map(operator.mul, size, stride)) - sum(stride)
     if (last + 1) * itemsize > nbytes:
         raise RuntimeError(
             f"load: a tensor of {size=}, {stride=}, {offset=} needs {(last + 1) * itemsize} bytes, "
@@ -79,8 +80,7 @@ def _rebuild_tensor_v3(
     tensor = _view(storage, dtype, storage_offset, size, stride)
     if metadata:
         tensor = _apply_bits(tensor, metadata)
-    tensor.requires_grad_(requires_grad)
-    return tensor
+    return tensor.requires_grad_(requires_grad) if requires_grad else tensor
 
 
 def _apply_bits(tensor, metadata):

@@ -48,7 +48,6 @@ def _send_file(connection, buffers, shelf):
         connection.send_bytes(pickle.dumps((None, spans, handover), 5))
         if segment.is_new:
             reduction.send_handle(connection, segment.descriptor, None)
-            segment.is_new = False
     finally:
         segment.sent()
 

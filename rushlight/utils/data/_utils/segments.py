@@ -28,25 +28,34 @@ if hasattr(os, "register_at_fork"):
 
 
 class Segment:
-    """A file that the sender writes to."""
+    """A file that the sender writes to: first by calls, which make its pages without clearing them,
+    later through a mapping, for the calls look every page up.
+    """
 
     def __init__(self, slot, capacity):
         self.slot, self.capacity, self.is_new = slot, capacity, True
-        self.descriptor = _anonymous_file()
+        self.descriptor, self.mapping = _anonymous_file(), None
         os.ftruncate(self.descriptor, capacity)
 
     def write(self, data, position):
-        while len(data):
-            written = os.pwrite(self.descriptor, data, position)
-            data, position = data[written:], position + written
+        if self.is_new:
+            while len(data):
+                written = os.pwrite(self.descriptor, data, position)
+                data, position = data[written:], position + written
+            return
+        if self.mapping is None:
+            self.mapping = _map(self.descriptor, self.capacity)
+        self.mapping[position : position + len(data)] = data
 
     def sent(self):
         """The receiver has it; without a slot it never comes back."""
+        self.is_new = False
         if self.slot is None:
             self.close()
 
     def close(self):
-        os.close(self.descriptor)
+        if self.mapping is None:
+            os.close(self.descriptor)
 
 
 class Shelf:

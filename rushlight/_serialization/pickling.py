@@ -81,6 +81,7 @@ def _reduce_module(module, protocol):
 _SMALL, _AGAIN = (
     [code + bytes([n]) for n in range(256)] for code in (pickle.BININT1, pickle.BINGET)
 )
+_SHORT = 1 << 16  # characters of a text
 _EMPTY_CALL = pickle.EMPTY_TUPLE + pickle.REDUCE
 
 
@@ -102,8 +103,8 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
 
     def save(self, obj, save_persistent_id=True):
         kind = type(obj)
-        if kind is str and id(obj) not in self.memo:
-            return self.save_str(obj)
+        if kind is str and self.proto >= 2 and len(obj) < _SHORT and id(obj) not in self.memo:
+            return self.write(self._first_text(obj))
         plain = kind is rl.Tensor and self.proto >= 2 and id(obj) not in self.memo
         if plain and obj.layout is rl.strided:
             return self._save_tensor(obj)
@@ -135,6 +136,8 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
                 add(pickle.NEWTRUE if arg else pickle.NEWFALSE)
             elif kind is tuple:
                 self._add_args(arg, code)
+            elif kind is str and id(arg) not in self.memo:
+                add(self._first_text(arg))
             elif kind is TypedBuffer:
                 self._add_args(arg.reference, code)
                 add(pickle.BINPERSID)
@@ -144,6 +147,12 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
             else:
                 self._add_known(arg, code)
         add(pickle.TUPLE)
+
+    def _first_text(self, text):
+        """The code of a short text that was not written before."""
+        data, index = text.encode("utf-8", "surrogatepass"), len(self.memo)
+        self.memo[id(text)] = index, text
+        return pickle.BINUNICODE + len(data).to_bytes(4, "little") + data + self.put(index)
 
     def _add_known(self, obj, code):
         """The code of what is likely to come again; what is new is written, after the code before

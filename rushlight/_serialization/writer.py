@@ -67,8 +67,7 @@ class ZipWriter:
 
     def finish(self):
         start = self.position
-        for entry in self.entries:
-            self._write(self._directory_row(*entry))
+        self._write(b"".join(self._directory_row(*entry) for entry in self.entries))
         count, size = len(self.entries), self.position - start
         if count >= 0xFFFF or start >= _MAX32 or size >= _MAX32:
             end64 = self.position
@@ -79,7 +78,9 @@ class ZipWriter:
 
     @staticmethod
     def _directory_row(name, checksum, size, start):
-        wide = [value for value in (size, size, start) if value >= _MAX32]
+        wide = ()
+        if max(size, start) >= _MAX32:
+            wide = [value for value in (size, size, start) if value >= _MAX32]
         extra = struct.pack(f"<HH{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
         version = 45 if wide else 0
         shown, start = min(size, _MAX32), min(start, _MAX32)

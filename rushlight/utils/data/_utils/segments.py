@@ -6,11 +6,13 @@ sender, who may write to it again. That saves new pages, which cost more than wh
 them. How messages are made is in `channel.py`.
 """
 
-import ctypes
 import mmap
 import os
 import tempfile
 import weakref
+
+import rushlight as rl
+from rushlight._serialization.buffers import bytes_of
 
 _MOST_MAPPINGS = 400  # each holds a descriptor while its tensors live; past that, bytes are copied
 
@@ -108,11 +110,11 @@ class Lender:
         """
         if descriptor is not None:
             self.mappings[slot] = _map(descriptor, capacity)
-        # Views of the mapping itself would not tell when they are gone.
-        loan = (ctypes.c_ubyte * capacity).from_buffer(self.mappings[slot])
+        # Views of views would not tell when they are gone; a storage holds the very view it is on.
+        loan = memoryview(self.mappings[slot])
         ended, forks = self.ended, _forks
         self.loans[slot] = weakref.ref(loan, lambda _: ended.append((slot, forks)))
-        return memoryview(loan)
+        return bytes_of(rl.frombuffer(loan, dtype=rl.uint8).untyped_storage())
 
     def returned(self):
         """Slots whose loans have ended since the last call, counted from 1. Negative are those that

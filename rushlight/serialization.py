@@ -12,6 +12,7 @@ import sys
 DEFAULT_PROTOCOL = 2
 MAP_LOCATION = object  # named in annotations of other packages
 FILE_LIKE = object
+_ID_DIGITS = 40
 _settings = {"crc32": True, "mmap_flags": 2, "endianness": None, "skip_data": False}
 
 
@@ -40,15 +41,16 @@ def save(
     >>> rl.load(buffer)
     {'w': tensor([1., 1.])}
     """
+    import contextlib
     import io
 
     from ._serialization import legacy
     from ._serialization.pickling import StorageTable, pickler_for
-    from ._serialization.writer import filled_at_once, replaced_atomically
+    from ._serialization.writer import replaced_atomically
 
     _check_path_or_file(f, "save", "write")
     if not isinstance(f, (str, os.PathLike)):
-        root, target = "archive", filled_at_once(f)
+        root, target = "archive", contextlib.nullcontext(f)
     else:
         root = os.path.splitext(os.path.basename(os.fspath(f)))[0] or "archive"
         target = replaced_atomically(f)
@@ -70,28 +72,32 @@ def save(
 
 def _write_zip(file, root, body, table, with_byteorder):
     from ._serialization.buffers import bytes_of
-    from ._serialization.writer import ZipWriter
+    from ._serialization.writer import ZipWriter, most_bytes, with_room
 
-    writer = ZipWriter(file, root, _settings["crc32"])
-    writer.add("data.pkl", body)
-    writer.add(".format_version", b"1")
-    writer.add(".storage_alignment", b"64")
+    records = [("data.pkl", body), (".format_version", b"1"), (".storage_alignment", b"64")]
     if with_byteorder:
-        writer.add("byteorder", sys.byteorder.encode())
-    for key, storage in table.buffers():
-        data = bytes(storage.nbytes()) if _settings["skip_data"] else bytes_of(storage)
-        writer.add(f"data/{key}", data)
-    writer.add("version", b"3\n")
-    writer.add(".data/serialization_id", _content_id(writer))
-    writer.finish()
+        records.append(("byteorder", sys.byteorder.encode()))
+    stored = [(f"data/{key}", bytes_of(storage)) for key, storage in table.buffers()]
+    if _settings["skip_data"]:
+        blank = memoryview(bytes(max((len(data) for _, data in stored), default=0)))
+        stored = [(name, blank[: len(data)]) for name, data in stored]
+    records += stored
+    records.append(("version", b"3\n"))
+    most = most_bytes(root, [len(data) for _, data in records] + [_ID_DIGITS])
+    with with_room(file, most) as file:
+        writer = ZipWriter(file, root, _settings["crc32"])
+        for name, data in records:
+            writer.add(name, data)
+        writer.add(".data/serialization_id", _content_id(writer))
+        writer.finish()
 
 
 def _content_id(writer):
-    """Forty digits that depend on the records' names and checksums."""
+    """Digits that depend on the records' names and checksums."""
     import hashlib
 
     digest = hashlib.sha256(repr(writer.entries).encode()).digest()
-    return f"{int.from_bytes(digest[:16], 'big'):040d}"[:40].encode()
+    return f"{int.from_bytes(digest[:16], 'big'):0{_ID_DIGITS}d}".encode()
 
 
 def load(

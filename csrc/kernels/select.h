@@ -19,6 +19,31 @@ void select_elements(const Lines& l, const U* x, const int64_t* index, int64_t m
   });
 }
 
+// Rows of a table beyond the caches lie anywhere in memory: while one is copied, a part at a time,
+// the next is asked for. Of longer rows the machine itself sees what comes.
+constexpr int64_t kFarTable = int64_t{4} << 20, kFarRow = 2 << 10, kFarRowEnd = 64 << 10;
+constexpr int64_t kRowPart = 512;
+inline bool are_far_rows(int64_t table, int64_t row) {  // bytes
+  return table > kFarTable && row >= kFarRow && row < kFarRowEnd && row % kLineBytes == 0;
+}
+inline void copy_far_row(RunCopy copy, char* to, const char* from, const char* next, int64_t row) {
+  for (int64_t at = 0; at < row; at += kRowPart) {
+    const int64_t end = std::min(at + kRowPart, row);
+    for (int64_t line = at; line < end; line += kLineBytes) __builtin_prefetch(next + line, 0, 2);
+    copy(to + at, from + at, end - at);
+  }
+}
+[[gnu::noinline]] inline void select_far_rows(const char* table, const int64_t* index, int64_t n,
+                                              char* out, int64_t row) {
+  RunCopy copy = run_copy(n * row);
+  parallel_for(n, std::max<int64_t>(1, 32768 / row), [&](int64_t b, int64_t e) {
+    auto start = [&](int64_t r) { return table + index[r] * row; };
+    for (int64_t r = b; r < e; ++r)
+      copy_far_row(copy, out + r * row, start(r), start(std::min(r + 1, e - 1)), row);
+    stream_fence();
+  });
+}
+
 // Slices at positions that were checked.
 template <class U>
 void select_lines(const Lines& l, const U* x, const Tensor& index, U* out) {
@@ -30,6 +55,9 @@ void select_lines(const Lines& l, const U* x, const Tensor& index, U* out) {
                         [=](int64_t b, int64_t e) { select_elements(x, ix + b, e - b, out + b); });
   int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, l.inner));
   int64_t row = l.inner * static_cast<int64_t>(sizeof(U));
+  if (l.outer == 1 && are_far_rows(l.size * row, row))
+    return select_far_rows(reinterpret_cast<const char*>(x), ix, m, reinterpret_cast<char*>(out),
+                           row);
   RunCopy copy = run_copy(l.outer * m * row);
   parallel_for(l.outer * m, grain, [&](int64_t b, int64_t e) {
     for (int64_t r = b; r < e; ++r) {

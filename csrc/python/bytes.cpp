@@ -1,45 +1,33 @@
-// Checksums and joining of bytes.
+// Checksums and copies of bytes.
 #include "python/bytes.h"
 
+#include <algorithm>
 #include <cstring>
-#include <vector>
 
 #include "core/allocator.h"
 #include "core/crc32.h"
+#include "plan/stream.h"
 
 namespace rl::py {
 namespace {
 
-// Views of a sequence of objects, given back at the end.
-class Buffers {
- public:
-  Buffers() = default;
-  Buffers(const Buffers&) = delete;
-  Buffers& operator=(const Buffers&) = delete;
-  ~Buffers() {
-    for (Py_buffer& view : views_) PyBuffer_Release(&view);
-  }
-  void add(PyObject* object) {
-    views_.emplace_back();
-    if (PyObject_GetBuffer(object, &views_.back(), PyBUF_SIMPLE) == 0) return;
-    views_.pop_back();
-    throw PythonError{};
-  }
-  Py_ssize_t total() const {
-    Py_ssize_t sum = 0;
-    for (const Py_buffer& view : views_) sum += view.len;
-    return sum;
-  }
-  void copy_to(char* out) const {
-    for (const Py_buffer& view : views_) {
-      if (view.len) std::memcpy(out, view.buf, static_cast<size_t>(view.len));
-      out += view.len;
-    }
-  }
+// Bytes that the first-level cache still holds when they are copied after their checksum is made;
+// of 16 KB reading and writing no longer overlap.
+constexpr int64_t kCopied = int64_t{4} << 10;
+// From here on a copy goes past the caches: a file is many times the size of one of its records.
+constexpr int64_t kStreamed = int64_t{256} << 10;
 
- private:
-  std::vector<Py_buffer> views_;
-};
+uint32_t copy_and_sum(char* to, const char* from, int64_t n) {
+  const RunCopy copy = n < kStreamed ? run_copy(n) : move_table().stream;
+  uint32_t crc = 0;
+  for (int64_t at = 0; at < n; at += kCopied) {
+    const int64_t part = std::min(kCopied, n - at);
+    crc = crc32(crc, from + at, static_cast<size_t>(part));
+    copy(to + at, from + at, part);
+  }
+  stream_fence();
+  return crc;
+}
 
 }  // namespace
 
@@ -55,21 +43,31 @@ PyObject* py_crc32(PyObject*, PyObject* args) {
   return PyLong_FromUnsignedLong(crc);
 }
 
-PyObject* py_joined(PyObject*, PyObject* sequence) {
-  return guarded([&]() -> PyObject* {
-    Own items(checked(PySequence_Fast(sequence, "joined: expected a sequence of buffers")));
-    Buffers buffers;
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items.get()); ++i)
-      buffers.add(PySequence_Fast_GET_ITEM(items.get(), i));
-    Own result(checked(PyBytes_FromStringAndSize(nullptr, buffers.total())));
-    char* out = PyBytes_AS_STRING(result.get());
-    advise_huge_pages(out, static_cast<size_t>(buffers.total()));
+PyObject* py_copied(PyObject*, PyObject* args) {
+  Py_buffer to, from;
+  if (!PyArg_ParseTuple(args, "w*y*", &to, &from)) return nullptr;
+  PyObject* result = nullptr;
+  if (to.len == from.len) {
+    uint32_t crc;
     {
-      Unlocked unlocked(buffers.total());
-      buffers.copy_to(out);
+      Unlocked unlocked(to.len);
+      crc = copy_and_sum(static_cast<char*>(to.buf), static_cast<const char*>(from.buf), to.len);
     }
-    return result.give();
-  });
+    result = PyLong_FromUnsignedLong(crc);
+  } else {
+    PyErr_SetString(PyExc_ValueError, "copied: the two have different lengths");
+  }
+  PyBuffer_Release(&from);
+  PyBuffer_Release(&to);
+  return result;
+}
+
+PyObject* py_room(PyObject*, PyObject* size) {
+  const Py_ssize_t n = PyLong_AsSsize_t(size);
+  if (n == -1 && PyErr_Occurred()) return nullptr;
+  PyObject* result = PyBytes_FromStringAndSize(nullptr, n);
+  if (result) advise_huge_pages(PyBytes_AS_STRING(result), static_cast<size_t>(n));
+  return result;
 }
 
 }  // namespace rl::py

@@ -4,7 +4,11 @@
 
 namespace rl::py {
 
-PyObject* py_crc32(PyObject*, PyObject* args);      // (data, checksum of what was before=0) -> int
-PyObject* py_joined(PyObject*, PyObject* buffers);  // a sequence of buffers -> bytes, in huge pages
+PyObject* py_crc32(PyObject*, PyObject* args);   // (data, checksum of what was before=0) -> int
+PyObject* py_copied(PyObject*, PyObject* args);  // (to, from), of one length -> checksum of them
+PyObject* py_room(PyObject*, PyObject* size);    // bytes to be written over, in huge pages
+// (pickle, at, stack, memo, mark) -> (at, needed): runs instructions up to one that is not done
+// here (needed = 0), or that so many bytes are needed for.
+PyObject* py_pickle_steps(PyObject*, PyObject* args);
 
 }  // namespace rl::py

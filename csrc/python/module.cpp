@@ -114,7 +114,9 @@ PyMethodDef functions[] = {{"get_num_threads", get_threads, METH_NOARGS, docs::k
                            {"can_cast", fast(py_can_cast), kFast, docs::kCanCast},
                            {"isa_level", isa, METH_NOARGS, nullptr},
                            {"crc32", py_crc32, METH_VARARGS, nullptr},
-                           {"joined", py_joined, METH_O, nullptr},
+                           {"copied", py_copied, METH_VARARGS, nullptr},
+                           {"room", py_room, METH_O, nullptr},
+                           {"pickle_steps", py_pickle_steps, METH_VARARGS, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 
 PyModuleDef definition = {PyModuleDef_HEAD_INIT,

@@ -13,6 +13,7 @@ import rushlight as rl
 from .buffers import bytes_of
 from .loading import parse_reference, swap_bytes
 from .rebuild import TypedBuffer
+from .writer import with_room, write_all
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
@@ -27,14 +28,16 @@ def save_stream(obj, file, pickler_for, protocol, table):
         "little_endian": sys.byteorder == "little",
         "type_sizes": {"short": 2, "int": 4, "long": 4},
     }
-    for head in (MAGIC_NUMBER, PROTOCOL_VERSION, info):
-        pickle.dump(head, file, protocol=protocol)
-    file.write(body.getvalue())
+    heads = [pickle.dumps(head, protocol) for head in (MAGIC_NUMBER, PROTOCOL_VERSION, info)]
     stored = list(table.stored.values())
-    pickle.dump([key for key, _, _ in stored], file, protocol=protocol)
+    keys = pickle.dumps([key for key, _, _ in stored], protocol)
+    parts = [*heads, body.getbuffer(), keys]
     for _, storage, tag in stored:
-        file.write(struct.pack("<q", storage.nbytes() // tag.dtype.itemsize))
-        file.write(bytes_of(storage))
+        parts.append(struct.pack("<q", storage.nbytes() // tag.dtype.itemsize))
+        parts.append(bytes_of(storage))
+    with with_room(file, sum(map(len, parts))) as file:
+        for part in parts:
+            write_all(file, part)
 
 
 class _StreamTable:

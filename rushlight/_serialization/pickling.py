@@ -29,12 +29,11 @@ class StorageTable:
         return self._box(storage, UNTYPED)
 
     def _box(self, storage, tag):
-        key = str(len(self.stored))
-        where = (storage.data_ptr(), storage.nbytes()) if storage.nbytes() else ("empty", key)
+        key, nbytes = str(len(self.stored)), storage.nbytes()
+        where = (storage.data_ptr(), nbytes) if nbytes else ("empty", key)
         key, storage, tag = self.stored.setdefault(where, (key, storage, tag))
         box = TypedBuffer(storage, tag.dtype)
-        where = tag_of(storage)
-        box.reference = ("storage", tag, key, where, storage.nbytes() // tag.dtype.itemsize)
+        box.reference = ("storage", tag, key, tag_of(storage), nbytes // tag.dtype.itemsize)
         return box
 
     def buffers(self):
@@ -79,7 +78,11 @@ def _reduce_module(module, protocol):
     return (function, args, state, *rest)[:6]
 
 
-_SMALL = [pickle.BININT1 + bytes([n]) for n in range(256)]
+_SMALL, _AGAIN = (
+    [code + bytes([n]) for n in range(256)] for code in (pickle.BININT1, pickle.BINGET)
+)
+_SHORT = 1 << 16  # characters of a text
+_EMPTY_CALL = pickle.EMPTY_TUPLE + pickle.REDUCE
 
 
 class CheckpointPickler(_TensorReducer, pickle._Pickler):
@@ -99,7 +102,10 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
         return super().reducer_override(obj)
 
     def save(self, obj, save_persistent_id=True):
-        plain = type(obj) is rl.Tensor and self.proto >= 2 and id(obj) not in self.memo
+        kind = type(obj)
+        if kind is str and self.proto >= 2 and len(obj) < _SHORT and id(obj) not in self.memo:
+            return self.write(self._first_text(obj))
+        plain = kind is rl.Tensor and self.proto >= 2 and id(obj) not in self.memo
         if plain and obj.layout is rl.strided:
             return self._save_tensor(obj)
         return super().save(obj, save_persistent_id)
@@ -107,29 +113,58 @@ class CheckpointPickler(_TensorReducer, pickle._Pickler):
     def _save_tensor(self, tensor):
         """What reducing it comes to, without looking for other ways to write its parts."""
         function, args = reduce_tensor(tensor, self.table.box)
-        self.save(function)
-        self._save_args(args)
-        self.write(pickle.REDUCE)
+        code = []
+        self._add_known(function, code)
+        self._add_args(args, code)
+        code.append(pickle.REDUCE)
+        self.write(b"".join(code))
         self.memoize(tensor)
 
-    def _save_args(self, args):
-        """A tuple that nothing else refers to: numbers, the like tuples, and what is not plain."""
-        write = self.write
-        write(pickle.MARK)
+    def _add_args(self, args, code):
+        """The code of a tuple that nothing else refers to: numbers, the like tuples, and what is
+        not plain.
+        """
+        add = code.append
+        add(pickle.MARK)
         for arg in args:
             kind = type(arg)
             if kind is int and 0 <= arg < 256:
-                write(_SMALL[arg])
-            elif kind is int or kind is bool:
-                self.dispatch[kind](self, arg)
+                add(_SMALL[arg])
+            elif kind is int and -(2**31) <= arg < 2**31:
+                add(pickle.BININT + arg.to_bytes(4, "little", signed=True))
+            elif kind is bool:
+                add(pickle.NEWTRUE if arg else pickle.NEWFALSE)
             elif kind is tuple:
-                self._save_args(arg)
+                self._add_args(arg, code)
+            elif kind is str and id(arg) not in self.memo:
+                add(self._first_text(arg))
             elif kind is TypedBuffer:
-                self._save_args(arg.reference)
-                write(pickle.BINPERSID)
+                self._add_args(arg.reference, code)
+                add(pickle.BINPERSID)
+            elif kind is collections.OrderedDict and not arg:
+                self._add_known(kind, code)
+                add(_EMPTY_CALL)
             else:
-                self.save(arg)
-        write(pickle.TUPLE)
+                self._add_known(arg, code)
+        add(pickle.TUPLE)
+
+    def _first_text(self, text):
+        """The code of a short text that was not written before."""
+        data, index = text.encode("utf-8", "surrogatepass"), len(self.memo)
+        self.memo[id(text)] = index, text
+        return pickle.BINUNICODE + len(data).to_bytes(4, "little") + data + self.put(index)
+
+    def _add_known(self, obj, code):
+        """The code of what is likely to come again; what is new is written, after the code before
+        it.
+        """
+        seen = self.memo.get(id(obj))
+        if seen is not None and seen[0] < 256:
+            code.append(_AGAIN[seen[0]])
+            return
+        self.write(b"".join(code))
+        code.clear()
+        self.save(obj)
 
     def save_global(self, obj, name=None):
         own_name = name or getattr(obj, "__qualname__", None) or getattr(obj, "name", None)

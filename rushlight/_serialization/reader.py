@@ -4,11 +4,12 @@ Finding the records is left to the standard library; checksums are verified here
 `writer.py`.
 """
 
+import io
 import struct
 
 import rushlight as rl
 
-from rushlight._native import crc32
+from rushlight._native import copied, crc32
 
 from .buffers import bytes_of
 
@@ -35,6 +36,8 @@ class ZipReader:
         self.root = names[0].split("/", 1)[0]
         self.records = {info.filename.partition("/")[2]: info for info in self.zip.infolist()}
         self.length = file.seek(0, 2)
+        # The bytes themselves, not a copy; a buffer of the file would copy what others hold too.
+        self.whole = memoryview(file.getvalue()) if type(file) is io.BytesIO else None
 
     def __contains__(self, name):
         return name in self.records
@@ -88,22 +91,34 @@ class ZipReader:
         return info.header_offset + 30 + sum(struct.unpack("<HH", header[26:30]))
 
     def _read(self, info, start, target):
+        if self.whole is None:
+            done, checksum = self._read_pieces(start, target)
+        else:
+            found = self.whole[start : start + len(target)]
+            done = len(found)
+            checksum = copied(target[:done], found)
+        if done < len(target):
+            raise RuntimeError(
+                f"load: {self.shown_name} ends inside record {info.filename!r}: "
+                f"{done} of {len(target)} bytes"
+            )
+        if info.CRC and checksum != info.CRC:  # files may be written without checksums: zero
+            raise RuntimeError(
+                f"load: record {info.filename!r} of {self.shown_name} is damaged (wrong checksum)"
+            )
+
+    def _read_pieces(self, start, target):
+        """How many bytes there were, and their checksum."""
         self.file.seek(start)
         done = checksum = 0
         while done < len(target):
             part = target[done : done + _READ_AT_ONCE]
             count = _read_some(self.file, part)
             if not count:
-                raise RuntimeError(
-                    f"load: {self.shown_name} ends inside record {info.filename!r}: "
-                    f"{done} of {len(target)} bytes"
-                )
+                break
             checksum = crc32(part[:count], checksum)
             done += count
-        if info.CRC and checksum != info.CRC:  # files may be written without checksums: zero
-            raise RuntimeError(
-                f"load: record {info.filename!r} of {self.shown_name} is damaged (wrong checksum)"
-            )
+        return done, checksum
 
 
 def _read_some(file, part):

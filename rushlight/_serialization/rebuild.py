@@ -4,6 +4,7 @@ A new one is a function here plus its home module in `FILE_MODULES`. `reduce_ten
 """
 
 import collections
+import operator
 
 import rushlight as rl
 
@@ -46,7 +47,7 @@ def _check_reach(nbytes, itemsize, offset, size, stride):
         raise RuntimeError(f"load: invalid geometry: {offset=}, {size=}, {stride=}")
     if 0 in size:
         return
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride))
+    last = offset + sum(map(operator.mul, size, stride)) - sum(stride)
     if (last + 1) * itemsize > nbytes:
         raise RuntimeError(
             f"load: a tensor of {size=}, {stride=}, {offset=} needs {(last + 1) * itemsize} bytes, "
@@ -79,8 +80,7 @@ def _rebuild_tensor_v3(
     tensor = _view(storage, dtype, storage_offset, size, stride)
     if metadata:
         tensor = _apply_bits(tensor, metadata)
-    tensor.requires_grad_(requires_grad)
-    return tensor
+    return tensor.requires_grad_(requires_grad) if requires_grad else tensor
 
 
 def _apply_bits(tensor, metadata):
@@ -145,14 +145,14 @@ def reduce_tensor(tensor, box):
     if tensor.layout is not rl.strided:
         return _rebuild_sparse_tensor, (tensor.layout, _sparse_parts(tensor))
     plain, made = _reduce_plain(tensor, box)
-    hooks = collections.OrderedDict()
     state = dict(getattr(tensor, "__dict__", {}))
+    if type(tensor) is rl.Tensor and not state:
+        return plain, made
+    hooks = collections.OrderedDict()
     if type(tensor) is not rl.Tensor and isinstance(tensor, rl.nn.Parameter):
         if not state:
             return _rebuild_parameter, (tensor.data, tensor.requires_grad, hooks)
         return _rebuild_parameter_with_state, (tensor.data, tensor.requires_grad, hooks, state)
-    if type(tensor) is rl.Tensor and not state:
-        return plain, made
     return _rebuild_from_type_v2, (plain, type(tensor), made, state)
 
 
@@ -175,8 +175,8 @@ def _reduce_plain(tensor, box):
     buffer = box(tensor)
     args = (buffer, tensor.storage_offset(), size, stride, tensor.requires_grad)
     args += (collections.OrderedDict(),)
-    bits = {bit: True for bit in ("conj", "neg") if getattr(tensor, f"is_{bit}")()}
-    extra = (bits,) if bits else ()
+    bits = {"conj": tensor.is_conj(), "neg": tensor.is_neg()}
+    extra = ({bit: True for bit, is_set in bits.items() if is_set},) if any(bits.values()) else ()
     if buffer.dtype == tensor.dtype:
         return _rebuild_tensor_v2, args + extra
     return _rebuild_tensor_v3, args + (tensor.dtype,) + extra

@@ -1,6 +1,7 @@
 """A reader of pickles that executes nothing.
 
-It knows the instructions that describe data. Names resolve to a fixed table (`names.known_global`)
+It knows the instructions that describe data; those that only move plain values are run by
+`pickle_steps` of the native module. Names resolve to a fixed table (`names.known_global`)
 and to what the user allowed; only those may be called, and only tensors, ordered dicts and allowed
 classes may be given state. There is no import, no attribute look-up by the file and no copyreg
 extension.
@@ -10,13 +11,15 @@ import struct
 from pickle import UnpicklingError
 
 import rushlight as rl
+from rushlight._native import pickle_steps
 
+from . import rebuild
 from .names import StorageType, file_name_of, known_global
 
 _DTYPE_OR_LAYOUT = (rl.dtype, type(rl.strided))
 _MARK = object()
 _READ_AHEAD = 1 << 16
-_INT4, _UINT2, _UINT4, _UINT8, _DOUBLE = (struct.Struct(f) for f in ("<i", "<H", "<I", "<Q", ">d"))
+_UINT4, _UINT8, _DOUBLE = (struct.Struct(f) for f in ("<I", "<Q", ">d"))
 
 # What instructions raise when they do not fit what is on the stack.
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError, struct.error)
@@ -44,10 +47,11 @@ class SafeUnpickler:
         steps = _STEPS
         try:
             while True:
-                at = self.at
-                if at == len(self.data):
-                    self._read_ahead(1)
-                    at = 0
+                at, needed = pickle_steps(self.data, self.at, self.stack, self.memo, _MARK)
+                self.at = at
+                if needed:
+                    self._read_ahead(needed)
+                    continue
                 code = self.data[at]
                 self.at = at + 1
                 if code == 0x2E:  # STOP
@@ -196,12 +200,6 @@ class SafeUnpickler:
         if not isinstance(self.stack[-1], _Stranger):
             _exactly(self.stack[-1], set).update(values)
 
-    def _tuple(self, count):
-        items = tuple(self.stack[-count:])
-        if len(items) != count:
-            raise IndexError("stack is too short")
-        self.stack[-count:] = (items,)
-
     def _mark_to_dict(self):
         pairs = self._marked()
         self.stack.append(dict(zip(pairs[::2], pairs[1::2])))
@@ -219,17 +217,11 @@ class SafeUnpickler:
         if not 2 <= version <= 5:
             raise ValueError(f"unsupported pickle protocol: {version}")
 
-    def _text(self, form):
-        self.stack.append(self._take(self._number(form)).decode("utf-8", "surrogatepass"))
+    def _long_text(self):
+        self.stack.append(self._take(self._number(_UINT8)).decode("utf-8", "surrogatepass"))
 
     def _bytes(self, form):
         self.stack.append(self._take(self._number(form)))
-
-    def _memo_get(self, index):
-        self.stack.append(self.memo[index])
-
-    def _memo_put(self, index):
-        self.memo[index] = self.stack[-1]
 
 
 class _Stranger:
@@ -248,16 +240,12 @@ def _exactly(target, kind):
 def _call(function, args):
     if isinstance(function, (StorageType, *_DTYPE_OR_LAYOUT)) or not isinstance(args, tuple):
         raise TypeError(f"{function!r} cannot be called")
-    from . import rebuild
-
     if function is rebuild._rebuild_from_type_v2:
         _check_rebuild_type(*args[:2])
     return function(*args)
 
 
 def _check_rebuild_type(function, kind):
-    from . import rebuild
-
     if getattr(function, "__module__", None) != rebuild.__name__:
         raise TypeError(f"{function!r} cannot rebuild a tensor")
     if not (kind is rl.Tensor or kind is rl.nn.Parameter or kind in _allowed.values()):
@@ -296,47 +284,23 @@ def _skip_frame(reader):
     reader._take(8)
 
 
-def _push(value):
-    return lambda reader: reader.stack.append(value)
-
-
-def _push_new(kind):
-    return lambda reader: reader.stack.append(kind())
-
-
 _S = SafeUnpickler
 _STEPS = {
     0x80: _S._protocol,
     0x95: _skip_frame,
-    ord("("): _push(_MARK),
     ord("0"): lambda r: r.stack.pop(),
     ord("1"): lambda r: r._marked(),
-    ord("N"): _push(None),
-    0x88: _push(True),
-    0x89: _push(False),
-    ord("]"): _push_new(list),
-    ord("}"): _push_new(dict),
-    ord(")"): _push(()),
-    0x8F: _push_new(set),
-    ord("K"): lambda r: r.stack.append(r._byte()),
-    ord("M"): lambda r: r.stack.append(r._number(_UINT2)),
-    ord("J"): lambda r: r.stack.append(r._number(_INT4)),
+    0x8F: lambda r: r.stack.append(set()),
     0x8A: lambda r: r._long(r._byte()),
     0x8B: lambda r: r._long(r._number(_UINT4)),
     ord("G"): lambda r: r.stack.append(r._number(_DOUBLE)),
-    ord("X"): lambda r: r._text(_UINT4),
-    0x8C: lambda r: r.stack.append(r._take(r._byte()).decode("utf-8", "surrogatepass")),
-    0x8D: lambda r: r._text(_UINT8),
+    0x8D: _S._long_text,
     ord("C"): lambda r: r.stack.append(r._take(r._byte())),
     ord("B"): lambda r: r._bytes(_UINT4),
     0x8E: lambda r: r._bytes(_UINT8),
     0x96: lambda r: r.stack.append(bytearray(r._take(r._number(_UINT8)))),
     ord("U"): lambda r: r._old_text(r._byte()),
     ord("T"): lambda r: r._old_text(r._number(_UINT4)),
-    ord("t"): lambda r: r.stack.append(tuple(r._marked())),
-    0x85: lambda r: r._tuple(1),
-    0x86: lambda r: r._tuple(2),
-    0x87: lambda r: r._tuple(3),
     ord("l"): lambda r: r.stack.append(r._marked()),
     ord("d"): _S._mark_to_dict,
     0x91: lambda r: r.stack.append(frozenset(r._marked())),
@@ -345,11 +309,6 @@ _STEPS = {
     ord("s"): _S._set_item,
     ord("u"): lambda r: r._set_items(r._marked()),
     0x90: _S._add_items,
-    ord("h"): lambda r: r._memo_get(r._byte()),
-    ord("j"): lambda r: r._memo_get(r._number(_UINT4)),
-    ord("q"): lambda r: r._memo_put(r._byte()),
-    ord("r"): lambda r: r._memo_put(r._number(_UINT4)),
-    0x94: lambda r: r._memo_put(len(r.memo)),
     ord("c"): _S._global,
     0x93: _S._stack_global,
     ord("R"): _S._reduce,

@@ -99,3 +99,24 @@ def test_scatter_into_more_than_a_cache(dim, shape, index_shape, reduce):
     index[..., -1] = shape[dim]
     with pytest.raises((RuntimeError, IndexError), match="out of bounds"):
         write(out, index, source)
+
+
+@pytest.mark.parametrize("threads", (1, 2))
+@pytest.mark.parametrize("dtype", (rl.uint8, rl.float32, rl.complex128))
+@pytest.mark.parametrize("row", (1984, 2048, 2049, 2112, 12_288, 65_472, 65_536))
+def test_rows_of_a_table_larger_than_a_cache(row, dtype, threads):
+    count = (5 << 20) // row
+    width = row // dtype.itemsize
+    table = (rl.arange(count * width, dtype=rl.int64).view(count, width) * 2654435761 >> 7) & 127
+    table = table.to(dtype)
+    for at in ([0], [count - 1] * 3, [*range(count - 1, -1, -3), 0, 5, 5, -1, -count]):
+        expected = rl.stack([table[i] for i in at])
+        before = rl.get_num_threads()
+        rl.set_num_threads(threads)
+        try:
+            assert table[at].equal(expected)
+            assert rl.index_select(table, 0, rl.tensor(at) % count).equal(expected)
+        finally:
+            rl.set_num_threads(before)
+    with pytest.raises(IndexError):
+        table[[0, count]]

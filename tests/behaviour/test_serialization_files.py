@@ -14,7 +14,7 @@ import zlib
 import pytest
 
 import rushlight as rl
-from rushlight._native import crc32
+from rushlight._native import copied, crc32, room
 
 FILES = pathlib.Path(__file__).parent.parent / "data/checkpoints"
 DTYPES = ("int64", "int32", "int16", "int8", "uint8")
@@ -344,6 +344,20 @@ def test_checksums_are_those_of_zip(size):
         assert crc32(data[start:], 12345) == zlib.crc32(data[start:], 12345)
 
 
+@pytest.mark.parametrize("size", [0, 1, 63, 64, 300, 16383, 16384, 16385, 262143, 262144, 300_001])
+@pytest.mark.parametrize("shift", [0, 1, 48])
+def test_copies_carry_the_checksum_of_zip(size, shift):
+    data = random.Random(size).randbytes(size)
+    target = bytearray(size + 128)
+    assert copied(memoryview(target)[shift : shift + size], data) == zlib.crc32(data)
+    assert target == b"\0" * shift + data + b"\0" * (128 - shift)
+    with pytest.raises(ValueError):
+        copied(target, data)
+    with pytest.raises(TypeError):  # bytes are for reading
+        copied(data, data)
+    assert len(room(size)) == size
+
+
 class _OwnFile(io.BytesIO):
     pass
 
@@ -360,6 +374,61 @@ def test_memory_files_go_on_behind_what_was_saved(kind, before):
     assert file.getvalue()[end:] == b"tail"
     saved = io.BytesIO(file.getvalue()[len(before) : end])
     assert rl.load(saved)["w"].tolist() == [0, 1, 2, 3, 4]
+
+
+class _Hesitant(io.BytesIO):
+    """Takes at most seven bytes at a time, as raw files may."""
+
+    def write(self, data):
+        return super().write(bytes(data[:7]))
+
+
+@pytest.mark.parametrize("zipped", (True, False))
+@pytest.mark.parametrize("checksums", (True, False))
+def test_every_kind_of_file_gets_the_same_bytes(tmp_path, zipped, checksums):
+    big = rl.arange(200_000)
+    given = {"w": rl.arange(5.0), "big": big, "t": big.view(2, -1).t(), "none": rl.empty(0)}
+    files = [io.BytesIO(), _OwnFile(), _Hesitant(), open(tmp_path / "direct", "w+b", buffering=0)]
+    before = rl.serialization.get_crc32_options()
+    rl.serialization.set_crc32_options(checksums)
+    try:
+        for file in files:
+            rl.save(given, file, _use_new_zipfile_serialization=zipped)
+    finally:
+        rl.serialization.set_crc32_options(before)
+    whole = files[0].getvalue()
+    for file in files:
+        assert file.tell() == len(whole)
+        file.seek(0)
+        assert file.read() == whole
+        file.seek(0)
+        got = rl.load(file)
+        assert all(rl.equal(got[name], given[name]) for name in given)
+        file.close()
+
+
+def test_what_is_loaded_from_memory_shares_nothing_with_it():
+    saved = io.BytesIO()
+    rl.save(rl.arange(1000.0), saved)
+    held = saved.getvalue()
+    for file in (saved, io.BytesIO(held)):
+        file.seek(0)
+        loaded = rl.load(file)
+        file.seek(0)
+        file.write(bytes(len(held)))  # not kept open for reading
+        assert loaded.equal(rl.arange(1000.0)) and file.getvalue() == bytes(len(held))
+    assert rl.load(io.BytesIO(held)).equal(rl.arange(1000.0))
+
+
+@pytest.mark.parametrize("where", (-400, -1))
+def test_damaged_records_in_memory_are_noticed(where):
+    saved = io.BytesIO()
+    rl.save(rl.zeros(50_000), saved)
+    whole = bytearray(saved.getvalue())
+    end = whole.rfind(bytes(1000)) + 1000  # of the tensor's bytes
+    whole[end + where] ^= 1
+    with pytest.raises(RuntimeError, match="wrong checksum"):
+        rl.load(io.BytesIO(whole))
 
 
 def test_a_failed_save_leaves_a_memory_file_empty():

@@ -135,3 +135,40 @@ def test_environment_can_force_the_safe_reader(monkeypatch, tmp_path):
     with pytest.raises(pickle.UnpicklingError):
         rl.load(file, weights_only=False)
     assert not (tmp_path / "made").exists()
+
+
+MALFORMED = {
+    "a tuple without a mark": b"K\x01t.",
+    "a list without a mark": b"K\x01l.",
+    "a pair of one": b"K\x01\x86.",
+    "three of two": b"K\x01K\x02\x87.",
+    "nothing to keep": b"q\x00.",
+    "nothing to keep, numbered by itself": b"\x94.",
+    "what was not kept": b"h\x07.",
+    "what was not kept, far away": b"j\xff\xff\xff\xff.",
+    "a text that is not UTF-8": b"X\x02\x00\x00\x00\xff\xfe.",
+    "a text longer than the file": b"X\xff\xff\xff\xffab.",
+    "a short text longer than the file": b"\x8c\x09ab.",
+    "an operand cut short": b"J\x01\x02",
+    "no end": b"K\x01",
+    "nothing at the end": b".",
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_pickles_are_refused(name):
+    with pytest.raises(pickle.UnpicklingError, match="pickle"):
+        serialization.load(with_pickle(b"\x80\x02" + MALFORMED[name]))
+
+
+@pytest.mark.parametrize("protocol", (2, 3, 4, 5))
+@pytest.mark.parametrize("count", (0, 1, 2, 3, 4, 300))
+def test_plain_values_are_what_pickle_makes_of_them(protocol, count):
+    texts = ["", "a", "\ud800 alone", "é" * 200, "\0", "x" * 70_000]
+    numbers = [0, 1, 255, 256, 65535, 65536, 2**31 - 1, -1, -(2**31), 2**31, 2**63, -(2**70)]
+    plain = [None, True, False, (), [], {}, 1.5, *numbers, *texts]
+    kept = tuple((n, str(n)) for n in range(count))
+    given = [plain, kept, kept, tuple(plain[:3]), [[[kept]]], {k: kept for k in texts}]
+    got = serialization.load(with_pickle(pickle.dumps(given, protocol)))
+    assert got == given and got[1] is got[2] is got[4][0][0][0]
+    assert [type(x) for x in got[0]] == [type(x) for x in plain]

@@ -2,63 +2,76 @@
 
 Small messages travel inside the pipe. For larger ones the bytes of tensors and arrays lie in an
 anonymous file in memory whose descriptor is handed over: it has no name, so nothing can leak,
-whoever is killed. The receiver maps it, without a copy. Who talks to whom is the business of
-`pool.py` and `worker.py`.
+whoever is killed. The receiver maps it, without a copy; how a file serves for several messages is
+in `segments.py`. Who talks to whom is the business of `pool.py` and `worker.py`.
 """
 
 import io
-import mmap
 import multiprocessing.reduction as reduction
 import os
 import pickle
-import tempfile
-import weakref
 
 import rushlight as rl
 from rushlight._serialization.buffers import bytes_of
 from rushlight._serialization.rebuild import TypedBuffer, reduce_tensor
 
+from . import segments
+
 _INLINE = 32 * 1024  # bytes; more goes through a file in memory
 _ALIGN = 64
-_MOST_MAPPINGS = 400  # each holds a descriptor while its tensors live; past that, bytes are copied
 _CAN_PASS_FILES = hasattr(os, "pwrite")
+_PLAIN = b"\0"  # what a message without buffers begins with; no pickle does
 
-_live_mappings = weakref.WeakSet()
 
+def send(connection, obj, shelf=None):
+    """Send any picklable object; tensors are sent by value.
 
-def send(connection, obj):
-    """Send any picklable object; tensors are sent by value."""
+    Files of a `segments.Shelf` are used again.
+    """
     body, buffers = _dump(obj)
     buffers = [buffer.raw() for buffer in buffers]
-    if not _CAN_PASS_FILES or sum(map(len, buffers)) + len(body) <= _INLINE:
+    if not buffers and (not _CAN_PASS_FILES or len(body) <= _INLINE):
+        connection.send_bytes(_PLAIN + body)
+    elif not _CAN_PASS_FILES or sum(map(len, buffers)) + len(body) <= _INLINE:
         connection.send_bytes(pickle.dumps((body, [bytes(b) for b in buffers], None), 5))
-        return
-    buffers.append(memoryview(body))
+    else:
+        _send_file(connection, [*buffers, memoryview(body)], shelf or segments.NO_SHELF)
+
+
+def _send_file(connection, buffers, shelf):
     spans, total = _layout(buffers)
-    descriptor = _anonymous_file()
+    segment = shelf.take(total)
     try:
-        os.ftruncate(descriptor, total)
         for buffer, (start, _) in zip(buffers, spans):
-            _write_all(descriptor, buffer, start)
-        connection.send_bytes(pickle.dumps((None, spans, total), 5))
-        reduction.send_handle(connection, descriptor, None)
+            segment.write(buffer, start)
+        handover = (segment.slot, segment.capacity, segment.is_new)
+        connection.send_bytes(pickle.dumps((None, spans, handover), 5))
+        if segment.is_new:
+            reduction.send_handle(connection, segment.descriptor, None)
     finally:
-        os.close(descriptor)
+        segment.sent()
 
 
-def receive(connection):
-    """The next object; EOFError when the other side is gone."""
+def receive(connection, lender=None):
+    """The next object; EOFError when the other side is gone.
+
+    The sender's shelf has its counterpart in a `segments.Lender`.
+    """
     try:
-        body, parts, total = pickle.loads(connection.recv_bytes())
-        if total is None:
+        message = connection.recv_bytes()
+        if message[:1] == _PLAIN:
+            return pickle.loads(memoryview(message)[1:])
+        body, parts, handover = pickle.loads(message)
+        if handover is None:
             return pickle.loads(body, buffers=[bytearray(part) for part in parts])
-        descriptor = reduction.recv_handle(connection)
+        slot, capacity, is_new = handover
+        descriptor = reduction.recv_handle(connection) if is_new else None
     except (ConnectionError, RuntimeError) as error:
         raise EOFError(f"the connection was cut: {error}") from error
-    try:
-        memory = _memory_of(descriptor, total)
-    finally:
-        os.close(descriptor)
+    if slot is None:
+        memory = segments.memory_of(descriptor, capacity)
+    else:
+        memory = lender.lend(slot, descriptor, capacity)
     *views, body = (memory[start : start + size] for start, size in parts)
     return pickle.loads(body, buffers=views)
 
@@ -127,35 +140,3 @@ def _layout(buffers):
         spans.append((position, len(buffer)))
         position += -(-len(buffer) // _ALIGN) * _ALIGN
     return spans, max(position, 1)
-
-
-def _anonymous_file():
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("rushlight-batch", os.MFD_CLOEXEC)
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-def _write_all(descriptor, data, position):
-    while len(data):
-        written = os.pwrite(descriptor, data, position)
-        data, position = data[written:], position + written
-
-
-def _memory_of(descriptor, total):
-    """The file's bytes, mapped; or copied when very many mappings are alive already."""
-    if len(_live_mappings) >= _MOST_MAPPINGS:
-        data = bytearray(total)
-        with open(descriptor, "rb", buffering=0, closefd=False) as file:
-            _read_all(file, memoryview(data))
-        return memoryview(data)
-    flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
-    mapping = mmap.mmap(descriptor, total, flags=flags)
-    _live_mappings.add(mapping)
-    return memoryview(mapping)
-
-
-def _read_all(file, target):
-    file.seek(0)
-    while len(target):
-        target = target[file.readinto(target) :]

@@ -12,7 +12,7 @@ import signal
 import time
 import weakref
 
-from . import channel
+from . import channel, segments
 from .seeding import numpy_is_installed
 from .worker import Failure, Setup, worker_main
 
@@ -28,6 +28,7 @@ class WorkerPool:
         self.in_order, self.persistent = loader.in_order, loader.persistent_workers
         self.stream = loader._dataset_kind == 1
         self.processes, self.connections = [], []
+        self.lenders = [segments.Lender() for _ in range(loader.num_workers)]
         self.number = 0
         # Resources are handed to the finalizer, which must not keep the pool itself alive.
         self._finish = weakref.finalize(
@@ -43,7 +44,8 @@ class WorkerPool:
         context = loader.multiprocessing_context or multiprocessing.get_context()
         forks = context.get_start_method() == "fork"
         if forks and numpy_is_installed():
-            import numpy  # noqa: F401 - once here rather than in every worker, which seeds it
+            # Once here rather than in every worker, which seeds it.
+            import numpy.random  # noqa: F401 - does not come with `numpy`
         for worker_id in range(loader.num_workers):
             setup = Setup(loader, base_seed, worker_id, self.stream)
             ours, theirs = context.Pipe(duplex=True)
@@ -99,7 +101,8 @@ class WorkerPool:
 
     def _send(self, worker, task):
         try:
-            channel.send(self.connections[worker], task)
+            returned = self.lenders[worker].returned()
+            channel.send(self.connections[worker], (*task, returned))
         except (BrokenPipeError, ConnectionResetError):
             self._fail_dead(worker)
 
@@ -159,7 +162,7 @@ class WorkerPool:
 
     def _take(self, worker):
         try:
-            number, index, answer = channel.receive(self.connections[worker])
+            number, index, answer = channel.receive(self.connections[worker], self.lenders[worker])
         except EOFError:
             self._fail_dead(worker)
         if number != self.number:

@@ -13,11 +13,12 @@ import traceback
 
 import rushlight as rl
 
-from . import channel
+from . import channel, segments
 from .fetch import IterableFetcher, MapFetcher
 from .info import WorkerInfo, set_worker_info
 from .seeding import seed_worker
 
+_SPARE_SEGMENTS = 3  # for batches in use while others are in the making
 _ORPHAN_CHECK = 5.0  # seconds between looks at whether the parent is still there
 
 
@@ -28,6 +29,7 @@ class Setup:
         self.dataset, self.collate_fn = loader.dataset, loader.collate_fn
         self.auto_collation, self.drop_last = loader._auto_collation, loader.drop_last
         self.num_workers, self.init_fn = loader.num_workers, loader.worker_init_fn
+        self.prefetch = loader.prefetch_factor
         self.base_seed, self.worker_id, self.stream = base_seed, worker_id, stream
 
     def fetcher(self):
@@ -89,6 +91,8 @@ class _Worker:
         self.fetcher = self.failure = None
         self.current_pass = 0
         self.tasks = queue.SimpleQueue()
+        self.returned = queue.SimpleQueue()  # slots of segments
+        self.shelf = segments.Shelf(self.setup.prefetch + _SPARE_SEGMENTS)
 
     def serve(self):
         threading.Thread(target=self._listen, daemon=True).start()
@@ -106,8 +110,9 @@ class _Worker:
         """Empty the pipe at all times, so that the parent never blocks on it."""
         try:
             while True:
-                task = channel.receive(self.connection)
+                *task, returned = channel.receive(self.connection)
                 self.current_pass = max(self.current_pass, task[0])
+                self.returned.put(returned)
                 self.tasks.put(task)
         except (EOFError, OSError):
             self.tasks.put(None)
@@ -148,8 +153,10 @@ class _Worker:
 
     def _reply(self, number, index, indices):
         answer = self.failure or self._fetch(indices)
+        while not self.returned.empty():
+            self.shelf.put_back(self.returned.get())
         try:
-            channel.send(self.connection, (number, index, answer))
+            channel.send(self.connection, (number, index, answer), self.shelf)
         except (BrokenPipeError, ConnectionResetError):
             raise
         except Exception as error:  # the batch itself cannot be sent

@@ -121,6 +121,7 @@ void add_module_attributes(PyObject* module);  // module_attributes.cpp
 void add_module_state(PyObject* module);       // module_state.cpp: state dicts of plain modules
 void add_grad_contexts(PyObject* module);      // grad_context.cpp: what no_grad enters
 void add_parameters(PyObject* module);         // parameters.cpp: questions of optimizers
+void add_package_type(PyObject* module);       // package_type.cpp: modules that load their parts
 void add_random(PyObject* module);             // generator_type.cpp: Generator
 
 }  // namespace rl::py

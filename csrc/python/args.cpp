@@ -219,7 +219,10 @@ std::span<T> listed(PyObject* o, Arena& arena, F&& convert) {
 }
 
 Sizes listed_ints(PyObject* o, const char* name, const ArgSpec& a, Arena& arena) {
-  auto index = [&](PyObject* item) { return to_index(item, name, a.text); };
+  auto index = [&](PyObject* item) {
+    int64_t n;
+    return is_small_int(item, n) ? n : to_index(item, name, a.text);
+  };
   if (a.repeat <= 1) return listed<const int64_t>(o, arena, index);
   Sizes given = listed<const int64_t>(o, arena, index);
   if (given.size() != 1) return given;
@@ -246,6 +249,11 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
       [[fallthrough]];
     case ArgType::Number:
     case ArgType::Int:
+      if (int64_t n; is_small_int(o, n)) {
+        v.number = Scalar::of(n);
+        break;
+      }
+      [[fallthrough]];
     case ArgType::Float:
     case ArgType::Bool:
       v.number = to_scalar(o, name, a.text);

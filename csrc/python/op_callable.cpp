@@ -38,7 +38,7 @@ PyTypeObject *FunctionType, *MethodType;
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   auto* o = reinterpret_cast<OpObject*>(self);
   auto* main = reinterpret_cast<PyObject*>(o->main);
-  return guarded([&]() -> PyObject* {
+  return guarded([&]() __attribute__((always_inline)) -> PyObject* {
     Py_ssize_t n = PyVectorcall_NARGS(nargsf);
     for (Op* op : *o->overloads) {
       Slots slots;

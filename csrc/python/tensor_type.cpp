@@ -42,12 +42,6 @@ void drop_graph(Tensor& t) {
   if (Tensor* g = std::exchange(t.grad, nullptr)) release(g);
 }
 
-// Does any of what a tensor may hold exist? Asked of all at once, as most hold nothing.
-template <class... T>
-bool is_held(const T*... parts) {
-  return ((reinterpret_cast<uintptr_t>(parts)) | ...) != 0;
-}
-
 int tensor_traverse(PyObject* self, visitproc visit, void* arg) {
   Tensor& t = *as_tensor(self);
   if (Py_TYPE(self)->tp_flags & Py_TPFLAGS_HEAPTYPE) Py_VISIT(Py_TYPE(self));
@@ -74,7 +68,7 @@ void tensor_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
   if (t.weak_refs) PyObject_ClearWeakRefs(self);
-  if (is_held(t.grad_fn, t.grad, t.view, t.hooks, t.post_hooks, t.dict, t.payload))
+  if (is_any(t.grad_fn, t.grad, t.view, t.hooks, t.post_hooks, t.dict, t.payload))
     tensor_clear(self);
   free_geometry(t);
   drop_version(t);

@@ -53,7 +53,7 @@ inline void checked(int status) {
 }
 void set_error_from_current_exception() noexcept;
 template <class F>
-PyObject* guarded(F&& f) noexcept {
+[[gnu::always_inline]] inline PyObject* guarded(F&& f) noexcept {
   try {
     return f();
   } catch (...) {

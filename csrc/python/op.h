@@ -111,10 +111,15 @@ struct Slots {
   PyObject* out = nullptr;
   uint8_t interposed = 0;  // the marks of all arguments: see interpose.h
   uint8_t level = 0;       // of the innermost wrapper among them: see levels.h
-  Own kept[4];             // temporaries: collected varargs and the like
   int n_kept = 0;
+  union {
+    Own kept[4];  // temporaries: collected varargs and the like; made when they come
+  };
+  Slots() {}
+  Slots(const Slots&) = delete;
+  ~Slots() { std::destroy_n(kept, n_kept); }
   PyObject* keep(PyObject* p) {
-    kept[n_kept++] = Own(checked(p));
+    new (kept + n_kept++) Own(checked(p));
     return p;
   }
 };

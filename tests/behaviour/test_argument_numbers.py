@@ -123,3 +123,68 @@ def _calls(nn):
         lambda x, w, b, t: rl.take_along_dim(x, t.clamp(0, 6)[:, None], 1),
         lambda x, w, b, t: rl.cdist(x, x + 1),
     ]
+
+
+def test_sizes_one_by_one_are_those_of_their_own_call():
+    base = rl.ones(3, requires_grad=True)
+    kept = [base.expand(n, 3) for n in range(1, 6)]  # nodes keep the sizes of their calls
+    shapes = [rl.zeros(n, n + 1).shape for n in range(5)]
+    assert shapes == [(n, n + 1) for n in range(5)]
+    for n, y in enumerate(kept, 1):
+        assert y.shape == (n, 3) and rl.equal(rl.autograd.grad(y.sum(), base)[0], base * n)
+    sizes = (2, 3)
+    assert rl.zeros(6).view(sizes).view(3, 2).view(6, 1).shape == (6, 1) and sizes == (2, 3)
+    for n in range(1, 12):  # as many as there may be, and more than are kept
+        assert rl.zeros(*[1] * n).shape == rl.zeros(7)[:1].reshape(*[1] * n).shape == (1,) * n
+
+
+def test_sizes_one_by_one_of_any_kind_of_integer():
+    t = rl.arange(24)
+    for two in (2, numpy.int64(2), rl.tensor(2), Two.VALUE):
+        assert t.view(two, 12).shape == t.view(2, two, 6).shape[:1] + (12,)
+        assert t.view(4, 6).shape == (4, 6)
+    with pytest.raises((TypeError, RuntimeError)):
+        t.view(2, 12.0)
+    assert t.view(2, 12).shape == (2, 12)
+
+
+def test_no_sizes_outlive_their_tensor():
+    import weakref
+
+    size = rl.tensor(2)
+    seen = weakref.ref(size)
+    assert rl.zeros(4).view(size, 2).shape == (2, 2)
+    del size
+    assert seen() is None
+
+
+def test_sizes_that_somebody_keeps_do_not_change():
+    seen = []
+
+    class Watching(rl.overrides.TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            seen.append(args[1:])
+            return func(*args, **(kwargs or {}))
+
+    with Watching():
+        for n in (1, 2, 3):
+            rl.zeros(6).view(n, 6 // n)
+    assert [s for s in seen if len(s) == 2] == [(1, 6), (2, 3), (3, 2)]
+
+
+@pytest.mark.parametrize("call", ["max", "min", "sum", "std", "where", "norm", "sort"])
+def test_overloads_are_found_by_what_is_given(call):
+    t = rl.tensor([[3.0, 1.0], [2.0, 4.0]])
+    f = getattr(rl, call)
+    if call == "where":
+        assert len(f(t > 2)) == 2 and f(t > 2, t, 0.0).shape == (2, 2)
+        with pytest.raises(TypeError):
+            f(t > 2, t, t, t)
+        return
+    whole, along = f(t), f(t, dim=1)
+    again = getattr(t, call)(dim=1)
+    first = lambda r: r if isinstance(r, rl.Tensor) else r[0]  # noqa: E731
+    assert rl.equal(first(along), first(again))
+    assert first(whole).shape == (t.shape if call == "sort" else ())
+    with pytest.raises(TypeError):
+        f()

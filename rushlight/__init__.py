@@ -86,6 +86,9 @@ _tensor_methods.install(Tensor)
 UntypedStorage.from_file = _late.Member("storage", "from_file")
 
 
+_late.sys.modules[__name__].__class__ = _native.module
+
+
 def __getattr__(name):
     if name == "__all__":  # `from torch import *`: the functions and types
         names = {*globals(), *_late.names()} - _late.MODULES

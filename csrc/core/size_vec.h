@@ -5,9 +5,20 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iterator>
+#include <memory>
 #include <utility>
 
 namespace rl {
+
+// A loop that compilers do not make a call of memcpy, which takes longer for so few.
+template <class T>
+inline void copy_few(const T* from, size_t n, T* to) {
+  for (size_t i = 0; i < n; ++i) {
+    T v = from[i];
+    asm("" : "+r"(v));
+    to[i] = v;
+  }
+}
 
 class SizeVec {
  public:
@@ -79,7 +90,10 @@ class SizeVec {
       *this = std::move(grown);
       return;
     }
-    std::copy(first, last, data_);
+    if constexpr (std::contiguous_iterator<It> && std::is_same_v<std::iter_value_t<It>, int64_t>)
+      copy_few<int64_t>(std::to_address(first), n, data_);
+    else
+      std::copy(first, last, data_);
     size_ = n;
   }
   void push_back(int64_t value) {
@@ -123,7 +137,7 @@ class SizeVec {
   void take(SizeVec& o) {  // this vector holds no heap block
     size_ = std::exchange(o.size_, 0);
     if (o.data_ == o.inline_) {
-      std::copy(o.inline_, o.inline_ + size_, inline_);
+      copy_few(o.inline_, size_, inline_);
       return;
     }
     data_ = std::exchange(o.data_, o.inline_);

@@ -54,7 +54,10 @@ class SmallVec {
     while (size_ < n) emplace_back();
     while (size_ > n) pop_back();
   }
-  void clear() { resize(0); }
+  void clear() {
+    std::destroy(begin(), end());
+    size_ = 0;
+  }
 
  private:
   void grow() {

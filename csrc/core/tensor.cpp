@@ -18,18 +18,27 @@ Ref<Tensor> bare(DType dtype, Device device) {
   return Ref<Tensor>::own(t);
 }
 
-void reserve_dims(Tensor& t, size_t n) {
+[[gnu::noinline]] void reserve_many_dims(Tensor& t, size_t n) {
   RL_CHECK(n <= kMaxDims, "tensors have at most ", kMaxDims, " dimensions, got ", n);
-  if (n != t.ndim || !t.sizes_) {
-    free_geometry(t);
-    t.sizes_ = n <= kInlineDims ? t.inline_ : new int64_t[2 * n];
-    t.strides_ = t.sizes_ + (n <= kInlineDims ? kInlineDims : n);
-    t.ndim = static_cast<uint8_t>(n);
-  }
+  free_geometry(t);
+  t.sizes_ = new int64_t[2 * n];
+  t.strides_ = t.sizes_ + n;
 }
 
-void fill_contiguous(Tensor& t, Sizes sizes, int64_t numel) {  // room for the sizes is there
-  std::copy(sizes.begin(), sizes.end(), t.sizes_);
+inline void reserve_dims(Tensor& t, size_t n) {
+  if (n == t.ndim && t.sizes_) return;
+  if (n > kInlineDims) {
+    reserve_many_dims(t, n);
+  } else {
+    free_geometry(t);
+    t.sizes_ = t.inline_;
+    t.strides_ = t.inline_ + kInlineDims;
+  }
+  t.ndim = static_cast<uint8_t>(n);
+}
+
+inline void fill_contiguous(Tensor& t, Sizes sizes, int64_t numel) {  // room for the sizes is there
+  copy_few(sizes.data(), sizes.size(), t.sizes_);
   set_contiguous_strides(t.strides_, sizes);
   t.numel = numel;
   t.contiguous = true;
@@ -77,23 +86,12 @@ Ref<Tensor> alias(const Tensor& t) {
   return a;
 }
 
-void share_version(Tensor& to, const Tensor& from) {
-  drop_version(to);
-  to.own_version = from.own_version;
-  if (to.own_version) ++to.own_version->users;
-}
-
-void drop_version(Tensor& t) noexcept {
-  if (t.own_version && --t.own_version->users == 0) delete t.own_version;
+void drop_own_version(Tensor& t) noexcept {
+  if (--t.own_version->users == 0) delete t.own_version;
   t.own_version = nullptr;
 }
 
 // ---- geometry of one tensor
-void free_geometry(Tensor& t) noexcept {
-  if (t.sizes_ != t.inline_) delete[] t.sizes_;
-  t.sizes_ = nullptr;
-}
-
 // The arguments may point into t's own arrays, which other numbers of dimensions do without.
 [[gnu::noinline]] static void set_other_geometry(Tensor& t, Sizes sizes, Sizes strides) {
   SizeVec kept_sizes(sizes.begin(), sizes.end()), kept_strides(strides.begin(), strides.end());

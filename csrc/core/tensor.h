@@ -84,13 +84,24 @@ inline Ref<Tensor> alias(const Tensor& t, Sizes sizes, Sizes strides, int64_t of
 Tensor* new_tensor_object();
 void share_kind(Tensor& to, const Tensor& from);
 
-void share_version(Tensor& to, const Tensor& from);  // in-place changes of one show in both
-void drop_version(Tensor& t) noexcept;
+void drop_own_version(Tensor& t) noexcept;
+inline void drop_version(Tensor& t) noexcept {
+  if (t.own_version) drop_own_version(t);
+}
+// In-place changes of one show in both.
+inline void share_version(Tensor& to, const Tensor& from) {
+  drop_version(to);
+  to.own_version = from.own_version;
+  if (to.own_version) ++to.own_version->users;
+}
 
 // --- geometry
 void set_geometry(Tensor& t, Sizes sizes, Sizes strides);
 void set_contiguous(Tensor& t, Sizes sizes);
-void free_geometry(Tensor& t) noexcept;
+inline void free_geometry(Tensor& t) noexcept {
+  if (t.sizes_ != t.inline_) delete[] t.sizes_;
+  t.sizes_ = nullptr;
+}
 int64_t checked_numel(Sizes sizes);  // throws on negative sizes and overflow
 inline void set_contiguous_strides(int64_t* strides, Sizes sizes) {
   int64_t step = 1;

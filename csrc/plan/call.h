@@ -109,12 +109,11 @@ class OutList {
     return at(i);
   }
   const T& operator[](int i) const { return const_cast<OutList*>(this)->at(i); }
-  void push_back(T value) {
+  [[gnu::always_inline]] void push_back(T value) {
     if (size_ < kInlineOuts)
-      new (&inline_[size_]) T(std::move(value));
+      new (&inline_[size_++]) T(std::move(value));
     else
-      more_.push_back(std::move(value));
-    ++size_;
+      push_back_more(std::move(value));
   }
   int size() const { return size_; }
   void clear() noexcept {
@@ -124,6 +123,10 @@ class OutList {
   }
 
  private:
+  [[gnu::noinline]] void push_back_more(T&& value) {
+    more_.push_back(std::move(value));
+    ++size_;
+  }
   T& at(int i) {
     return i < kInlineOuts ? inline_[i] : more_[static_cast<size_t>(i - kInlineOuts)];
   }
@@ -161,7 +164,7 @@ class Call {
 
   // Most arguments are absent: those are not even converted, but found among the op's defaults.
   void take_defaults(std::span<const Value* const> all) {
-    std::copy(all.begin(), all.end(), args_);
+    copy_few(all.data(), all.size(), args_);
     n_args = static_cast<int>(all.size());
   }
   Value& give(int i) {

@@ -122,12 +122,17 @@ int find_keyword(const Op& op, PyObject* key) {
   return -1;
 }
 
+constexpr Py_ssize_t kSpare = 8;
+PyObject* spare_[kSpare];  // by length; of ints
+
+bool are_ints(PyObject* const* items, Py_ssize_t n) {
+  return std::all_of(items, items + n, [](PyObject* o) { return PyLong_CheckExact(o); });
+}
+
 bool accept_varargs(PyObject* const* args, Py_ssize_t n, Py_ssize_t at, Slots& slots) {
   for (Py_ssize_t i = at; i < n; ++i)
     if (!is_integer(args[i])) return false;
-  PyObject* sizes = slots.keep(PyTuple_New(n - at));
-  for (Py_ssize_t i = at; i < n; ++i) PyTuple_SET_ITEM(sizes, i - at, Py_NewRef(args[i]));
-  slots.at[at] = sizes;
+  slots.at[at] = slots.sizes.collect(args + at, n - at);
   return true;
 }
 
@@ -164,6 +169,28 @@ bool has_tensor(const Op& op, const Slots& slots, std::string* why) {
 }
 
 }  // namespace
+
+PyObject* SizesTuple::collect(PyObject* const* items, Py_ssize_t n) {
+  if (n < kSpare && are_ints(items, n)) tuple_ = std::exchange(spare_[n], nullptr);
+  const bool again = tuple_;
+  if (!again) tuple_ = checked(PyTuple_New(n));
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    PyObject* before = again ? PyTuple_GET_ITEM(tuple_, i) : nullptr;
+    PyTuple_SET_ITEM(tuple_, i, Py_NewRef(items[i]));
+    Py_XDECREF(before);
+  }
+  return tuple_;
+}
+
+void SizesTuple::give_back() {
+  const Py_ssize_t n = PyTuple_GET_SIZE(tuple_);
+  const bool fits =
+      PY_VERSION_HEX < 0x030E0000 && n > 0 && n < kSpare;  // later, tuples keep hashes
+  if (fits && !spare_[n] && Py_REFCNT(tuple_) == 1 && are_ints(PySequence_Fast_ITEMS(tuple_), n))
+    spare_[n] = tuple_;
+  else
+    Py_DECREF(tuple_);
+}
 
 bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwnames, Slots& slots,
                 std::string* why) {
@@ -219,7 +246,10 @@ std::span<T> listed(PyObject* o, Arena& arena, F&& convert) {
 }
 
 Sizes listed_ints(PyObject* o, const char* name, const ArgSpec& a, Arena& arena) {
-  auto index = [&](PyObject* item) { return to_index(item, name, a.text); };
+  auto index = [&](PyObject* item) {
+    int64_t n;
+    return is_small_int(item, n) ? n : to_index(item, name, a.text);
+  };
   if (a.repeat <= 1) return listed<const int64_t>(o, arena, index);
   Sizes given = listed<const int64_t>(o, arena, index);
   if (given.size() != 1) return given;
@@ -246,6 +276,11 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
       [[fallthrough]];
     case ArgType::Number:
     case ArgType::Int:
+      if (int64_t n; is_small_int(o, n)) {
+        v.number = Scalar::of(n);
+        break;
+      }
+      [[fallthrough]];
     case ArgType::Float:
     case ArgType::Bool:
       v.number = to_scalar(o, name, a.text);

@@ -4,6 +4,9 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <structmember.h>
+#if PY_VERSION_HEX < 0x030B0000
+#include <longintrepr.h>
+#endif
 
 #include "core/tensor.h"
 #include "plan/call.h"
@@ -50,7 +53,7 @@ inline void checked(int status) {
 }
 void set_error_from_current_exception() noexcept;
 template <class F>
-PyObject* guarded(F&& f) noexcept {
+[[gnu::always_inline]] inline PyObject* guarded(F&& f) noexcept {
   try {
     return f();
   } catch (...) {
@@ -91,6 +94,19 @@ bool is_strided(PyObject* layout, const char* op);       // raises for what is n
 void require_strided(PyObject* layout, const char* op);  // raises for sparse layouts
 
 // --- numbers and sequences from Python
+// Of one digit, as nearly all are: read without a call. (bool is another type.)
+inline bool is_small_int(PyObject* o, int64_t& value) {
+  if (!PyLong_CheckExact(o)) return false;
+#if PY_VERSION_HEX < 0x030C0000
+  Py_ssize_t sign = Py_SIZE(o);
+  if (sign < -1 || sign > 1) return false;
+  value = sign * static_cast<int64_t>(reinterpret_cast<PyLongObject*>(o)->ob_digit[0]);
+#else
+  if (!PyUnstable_Long_IsCompact(reinterpret_cast<PyLongObject*>(o))) return false;
+  value = PyUnstable_Long_CompactValue(reinterpret_cast<PyLongObject*>(o));
+#endif
+  return true;
+}
 bool is_number(PyObject* o);  // bool, int, float, complex, NumPy scalars
 Scalar to_scalar(PyObject* o, const char* op, const char* arg);
 int64_t to_index(PyObject* o, const char* op, const char* arg);
@@ -121,6 +137,7 @@ void add_module_attributes(PyObject* module);  // module_attributes.cpp
 void add_module_state(PyObject* module);       // module_state.cpp: state dicts of plain modules
 void add_grad_contexts(PyObject* module);      // grad_context.cpp: what no_grad enters
 void add_parameters(PyObject* module);         // parameters.cpp: questions of optimizers
+void add_package_type(PyObject* module);       // package_type.cpp: modules that load their parts
 void add_random(PyObject* module);             // generator_type.cpp: Generator
 
 }  // namespace rl::py

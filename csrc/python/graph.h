@@ -11,6 +11,11 @@ namespace rl::py {
 inline void clear(Object*& o) {  // releases what a field owns, after emptying the field
   if (Object* old = std::exchange(o, nullptr)) Py_DECREF(object(old));
 }
+// Is there any of them? Asked of all at once, as most tensors and nodes hold nothing else.
+template <class... T>
+bool is_any(const T*... parts) {
+  return ((reinterpret_cast<uintptr_t>(parts)) | ...) != 0;
+}
 inline Node* as_node(PyObject* o) { return reinterpret_cast<Node*>(o); }
 
 // node_type.cpp

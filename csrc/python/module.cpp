@@ -152,6 +152,7 @@ PyMODINIT_FUNC PyInit__native() {
     add_parameters(m.get());
     add_module_state(m.get());
     add_grad_contexts(m.get());
+    add_package_type(m.get());
     return m.give();
   });
 }

@@ -24,9 +24,10 @@ int free_count_ = 0;
 uint64_t last_sequence() { return sequence_; }
 
 void construct(Node* n, NodeKind kind, Op* op) {
-  // The header is live; everything behind it is not.
+  // The header is live; everything behind it is not. (No parentheses: zeros for what is then set
+  // would take a tenth of recording an op.)
   PyObject head = *reinterpret_cast<PyObject*>(n);
-  new (n) Node();
+  new (n) Node;
   *reinterpret_cast<PyObject*>(n) = head;
   n->kind = kind;
   n->op = op;
@@ -37,7 +38,7 @@ void construct(Node* n, NodeKind kind, Op* op) {
   n->instruction = 0;
   n->label = nullptr;
   n->view_offset = 0;
-  n->pass = 0;
+  n->pass = n->place = 0;
   // Leaves run as soon as everything that feeds them has run.
   n->sequence = kind == NodeKind::Accumulate ? 0 : next_sequence();
 }
@@ -168,9 +169,12 @@ int node_traverse(PyObject* self, visitproc visit, void* arg) {
 
 // All but the saved values and the edges.
 static void clear_rest(Node* n) {
+  detach_variable(n);
+  if (n->tensor_hooks.empty() &&
+      !is_any(n->context, n->dict, n->pre_hooks, n->post_hooks, n->inner.get()))
+    return;
   auto hooks = std::move(n->tensor_hooks);
   for (auto& [nr, d] : hooks) Py_XDECREF(reinterpret_cast<PyObject*>(d));
-  detach_variable(n);
   clear(n->context);
   clear(n->dict);
   clear(n->pre_hooks);

@@ -249,6 +249,15 @@ Ref<Tensor> run_pointwise_op(const Op& op, const Slots& slots, Tensor* target) {
   return run_prepared(op, p, static_cast<size_t>(n), target);
 }
 
+// The same of converted arguments, none of which is a mask.
+Ref<Tensor> run_pointwise_call(const Op& op, const Call& call) {
+  Prepared p;
+  int n = op.pointwise->inputs, extra = op.pointwise->params;
+  for (int i = 0; i < n; ++i) p.inputs[i] = {call.arg(i).tensor, call.arg(i).number};
+  for (int i = 0; i < extra; ++i) p.params[i] = call.arg(n + i).number;
+  return run_prepared(op, p, static_cast<size_t>(n), nullptr);
+}
+
 // May an in-place call compute straight into `self`? Not where another argument shares its memory.
 bool may_update(const Kernel& k, const Call& call, const OutSpec& s, const Tensor* self) {
   if (!self || !self->contiguous || self->device != call.device || self->dtype != s.dtype ||
@@ -291,11 +300,8 @@ void resolve_device(const Op& op, Call& call) {
          ": cannot copy out of a meta tensor; it has no data");
 }
 
-// `self` is the target of an in-place call, else null.
-void run_kernel(const Op& op, const Slots& slots, Results& outs, Tensor* self) {
-  Call call(outs);
-  Arena arena;
-  convert_args(op, slots, call, arena);
+// Of converted arguments. `self` is the target of an in-place call, else null.
+void run_call(const Op& op, Call& call, Results& outs, Tensor* self) {
   resolve_device(op, call);
   const Kernel& k = *op.kernel;
   if (k.kind == Kernel::Dynamic) {
@@ -320,6 +326,13 @@ void run_kernel(const Op& op, const Slots& slots, Results& outs, Tensor* self) {
     }
     if (k.run && call.device == Device::Cpu) k.run(call);
   }
+}
+
+void run_kernel(const Op& op, const Slots& slots, Results& outs, Tensor* self) {
+  Call call(outs);
+  Arena arena;
+  convert_args(op, slots, call, arena);
+  run_call(op, call, outs, self);
 }
 
 }  // namespace
@@ -359,6 +372,53 @@ void require_no_float8(const Op& op, const Slots& slots) {
 
 bool compute(Op& op, Slots& slots, Form form, Results& outs);
 
+// Does a step need nothing but its kernel's run, and does that take the arguments as they were
+// converted for the composition?
+bool is_plain_step(const Op& op, const Op& of, const Steps::Step& step) {
+  if (!(op.kernel || op.pointwise) || op.is_view || op.mutated >= 0 || op.requires_grad_arg >= 0)
+    return false;
+  for (int i = 0; i < step.count; ++i) {
+    const auto [kind, value] = step.args[i];
+    const ArgSpec& to = op.args[i];
+    if (to.repeat == kMask) return false;
+    if (kind == Steps::Arg::Argument) {
+      const ArgSpec& from = of.args[value];
+      if (from.type != to.type || from.repeat != to.repeat) return false;
+    } else if (kind == Steps::Arg::Previous ? to.type != ArgType::Tensor
+                                            : to.type != ArgType::Int && to.type != ArgType::Bool) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Of a composition that is not recorded, whose converted arguments are `given`.
+void run_plain_step(const Op& op, const Steps::Step& step, const Call& given, Tensor* previous,
+                    Results& outs) {
+  Call call(outs);
+  call.op = op.public_name.c_str();
+  call.take_defaults({defaults_of(op), op.args.size()});
+  for (int i = 0; i < step.count; ++i) {
+    const auto [kind, value] = step.args[i];
+    if (kind == Steps::Arg::Argument) {
+      call.give(i) = given.arg(static_cast<int>(value));
+      continue;
+    }
+    Value& v = call.give(i);
+    v.none = false;
+    if (kind == Steps::Arg::Previous)
+      v.tensor = previous;
+    else if (kind == Steps::Arg::Number)
+      v.number = Scalar::of(value);
+    else
+      v.number = Scalar::of(false);
+  }
+  if (op.pointwise)
+    outs.push_back(run_pointwise_call(op, call));
+  else
+    run_call(op, call, outs, nullptr);
+}
+
 // The result of a composition as native ops in a row; null where its body has to run.
 PyObject* run_route(const Op& op, const Slots& slots) {
   Results last;
@@ -369,6 +429,13 @@ PyObject* run_route(const Op& op, const Slots& slots) {
   if (!op.route->steps(call, steps)) return nullptr;
   const bool recorded = grad_enabled() && any_requires_grad(op, slots);
   for (const Steps::Step& step : steps.all()) {
+    Op& op_of_step = named_op(step.op);
+    if (!recorded && is_plain_step(op_of_step, op, step)) {
+      Results made;
+      run_plain_step(op_of_step, step, call, last.size() ? last[0].get() : nullptr, made);
+      last = std::move(made);
+      continue;
+    }
     Slots inner;
     inner.end = static_cast<size_t>(step.count);
     for (int i = 0; i < step.count; ++i) {
@@ -380,7 +447,7 @@ PyObject* run_route(const Op& op, const Slots& slots) {
                                                    : op.args[value].default_value;
     }
     Results made;
-    compute(named_op(step.op), inner, Form::Function, made);
+    compute(op_of_step, inner, Form::Function, made);
     last = std::move(made);
   }
   return wrap(std::move(last[0]));

@@ -104,6 +104,22 @@ inline uint8_t float8_bit(DType d) {
   return static_cast<uint8_t>(1 << (static_cast<int>(d) - static_cast<int>(DType::F8E4M3)));
 }
 
+// args.cpp: the sizes of f(2, 3) as a tuple. Of ints, it is the last call's again unless somebody
+// kept that.
+class SizesTuple {
+ public:
+  SizesTuple() = default;
+  SizesTuple(const SizesTuple&) = delete;
+  ~SizesTuple() {
+    if (tuple_) give_back();
+  }
+  PyObject* collect(PyObject* const* items, Py_ssize_t n);
+
+ private:
+  void give_back();
+  PyObject* tuple_ = nullptr;
+};
+
 // Argument values of one call, in schema order: borrowed objects, null where absent.
 struct Slots {
   PyObject* at[kMaxArgs] = {};
@@ -111,10 +127,16 @@ struct Slots {
   PyObject* out = nullptr;
   uint8_t interposed = 0;  // the marks of all arguments: see interpose.h
   uint8_t level = 0;       // of the innermost wrapper among them: see levels.h
-  Own kept[4];             // temporaries: collected varargs and the like
+  SizesTuple sizes;
   int n_kept = 0;
+  union {
+    Own kept[4];  // temporaries: collected varargs and the like; made when they come
+  };
+  Slots() {}
+  Slots(const Slots&) = delete;
+  ~Slots() { std::destroy_n(kept, n_kept); }
   PyObject* keep(PyObject* p) {
-    kept[n_kept++] = Own(checked(p));
+    new (kept + n_kept++) Own(checked(p));
     return p;
   }
 };

@@ -38,9 +38,10 @@ PyTypeObject *FunctionType, *MethodType;
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   auto* o = reinterpret_cast<OpObject*>(self);
   auto* main = reinterpret_cast<PyObject*>(o->main);
-  return guarded([&]() -> PyObject* {
+  return guarded([&]() __attribute__((always_inline)) -> PyObject* {
     Py_ssize_t n = PyVectorcall_NARGS(nargsf);
     for (Op* op : *o->overloads) {
+      if (!kwnames && static_cast<size_t>(n) < op->required) continue;
       Slots slots;
       if (!parse_args(*op, args, n, kwnames, slots, nullptr)) continue;
       if (uint8_t marks = slots.interposed | interposers_) [[unlikely]] {

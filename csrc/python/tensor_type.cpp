@@ -68,7 +68,8 @@ void tensor_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
   if (t.weak_refs) PyObject_ClearWeakRefs(self);
-  tensor_clear(self);
+  if (is_any(t.grad_fn, t.grad, t.view, t.hooks, t.post_hooks, t.dict, t.payload))
+    tensor_clear(self);
   free_geometry(t);
   drop_version(t);
   if (t.storage) release(t.storage);

@@ -405,7 +405,7 @@ void require_strided(PyObject* o, const char* op) {
 }
 
 bool is_number(PyObject* o) {
-  if (PyFloat_Check(o) || PyLong_Check(o) || PyComplex_Check(o)) return true;
+  if (PyLong_Check(o) || PyFloat_Check(o) || PyComplex_Check(o)) return true;
   if (is_tensor(o) || PyList_Check(o) || PyTuple_Check(o) || PyUnicode_Check(o)) return false;
   // NumPy's scalar types, without importing NumPy: their class lives in the numpy module.
   if (std::strncmp(Py_TYPE(o)->tp_name, "numpy.", 6) != 0) return false;
@@ -413,6 +413,7 @@ bool is_number(PyObject* o) {
 }
 
 Scalar to_scalar(PyObject* o, const char* op, const char* arg) {
+  if (int64_t v; is_small_int(o, v)) return Scalar::of(v);
   if (PyBool_Check(o)) return Scalar::of(o == Py_True);
   if (PyFloat_Check(o)) return Scalar::of(PyFloat_AS_DOUBLE(o));
   if (PyLong_Check(o)) {
@@ -435,6 +436,7 @@ Scalar to_scalar(PyObject* o, const char* op, const char* arg) {
 }
 
 int64_t to_index(PyObject* o, const char* op, const char* arg) {
+  if (int64_t v; is_small_int(o, v)) return v;
   Own v(PyLong_CheckExact(o) ? Py_NewRef(o) : PyNumber_Index(o));
   if (!v) {
     PyErr_Clear();

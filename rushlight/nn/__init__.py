@@ -36,6 +36,9 @@ def factory_kwargs(kwargs):
     return result
 
 
+functional.sys.modules[__name__].__class__ = functional._native.module
+
+
 def __getattr__(name):
     if name in _SUBMODULES:
         from importlib import import_module

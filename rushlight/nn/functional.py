@@ -3,8 +3,12 @@
 Records say ``at="nn.functional"``; what is no operator comes from `_scaled.py`.
 """
 
+import sys
+
+from rushlight import _native
 from rushlight.ops._record import namespaces
 
+sys.modules[__name__].__class__ = _native.module
 globals().update(namespaces["nn.functional"])
 
 _SCALED = ("ScalingType", "SwizzleType", "assert_int_or_pair", "scaled_grouped_mm", "scaled_mm")

@@ -284,18 +284,15 @@ def _(g, needs, input_for_weight, weight_for_input, bias_meta):
         return g_input, g_weight, g.sum_to_size(bias.shape) if needs[2] else None
     if needs[0]:
         g_input = rl.matmul(g, _conj(weight))
-    rows = g.shape[:-1].numel()
-    flat = g if g.dim() == 2 else g.reshape(rows, g.shape[-1])
+    flat = g
+    if g.dim() != 2:
+        rows = g.shape[:-1].numel()
+        flat, input = g.reshape(rows, g.size(-1)), input.reshape(rows, input.size(-1))
     if needs[1]:
-        g_weight = flat.t().mm(
-            _conj(input if input.dim() == 2 else input.reshape(rows, input.shape[-1]))
-        )
+        g_weight = flat.t().mm(_conj(input))
     if needs[2]:
-        g_bias = (
-            flat.sum(0)
-            if bias.dim() == 1 and bias.shape[0] == g.shape[-1]
-            else g.sum_to_size(bias.shape)
-        )
+        plain = bias.dim() == 1 and bias.size(0) == g.size(-1)
+        g_bias = flat.sum(0) if plain else g.sum_to_size(bias.shape)
     return g_input, g_weight, g_bias
 
 

@@ -54,7 +54,7 @@ def _steps_in_ops(gates, hidden, cell, weight, bias, mode):
 @_rnn_steps.vjp_all
 def _(given, needs, gates, hidden, cell, weight, bias, mode, output, last_cell, cells, kept):
     inputs, needs = (gates, hidden, cell, weight, bias), needs[:5]
-    if rl.is_grad_enabled() or any(g is not None and _native.kind_of(g) for g in given):
+    if rl.is_grad_enabled() or any([g is not None and _native.kind_of(g) for g in given]):
         grads = through_formula(_steps_in_ops, given, needs, inputs, mode)
         return *grads, None
     grad_gates, side, grad_hidden, grad_cell = _rnn_steps_backward(
@@ -63,29 +63,30 @@ def _(given, needs, gates, hidden, cell, weight, bias, mode, output, last_cell, 
     rows = (side if side.numel() else grad_gates).flatten(0, 1)
     grad_weight = grad_bias = None
     if needs[3]:
-        before = rl.cat([hidden.unsqueeze(0), output[:-1]]).flatten(0, 1)
+        one = output.size(0) == 1
+        before = hidden if one else rl.cat([hidden.unsqueeze(0), output[:-1]]).flatten(0, 1)
         grad_weight = rows.t() @ before
     if needs[4]:
         grad_bias = rows.sum(0)
     grads = (grad_gates, grad_hidden, grad_cell, grad_weight, grad_bias)
-    return *[g if need else None for g, need in zip(grads, needs)], None
+    return *(grads if all(needs) else [g if n else None for g, n in zip(grads, needs)]), None
 
 
 def steps_at_once(gates, states, weights, mode):
     """(output, last states) of a layer by `_rnn_steps`; None if it is not for these tensors."""
-    tensors = [gates, *states, weights.hh, *([] if weights.bias_hh is None else [weights.bias_hh])]
-    if (
-        weights.hr is not None
-        or gates.dtype not in (rl.float32, rl.float64)
-        or gates.dim() != 3
-        or not gates.size(0)
-        or any(_native.kind_of(t) or t.dtype != gates.dtype for t in tensors)
-        or any(s.shape != (gates.size(1), weights.hh.size(1)) for s in states)
-    ):
+    weight, bias, dtype = weights.hh, weights.bias_hh, gates.dtype
+    if weights.hr is not None or dtype not in (rl.float32, rl.float64) or gates.dim() != 3:
+        return None
+    steps, *state_shape = gates.size(0), gates.size(1), weight.size(1)
+    tensors = [gates, weight, *states] if bias is None else [gates, weight, bias, *states]
+    if not steps or any([_native.kind_of(t) or t.dtype != dtype for t in tensors]):
+        return None
+    if any([list(s.shape) != state_shape for s in states]):
         return None
     cell = states[1] if mode == "LSTM" else None
-    output, last_cell, *_ = _rnn_steps(gates, states[0], cell, weights.hh, weights.bias_hh, mode)
-    return output, [output[-1]] if cell is None else [output[-1], last_cell]
+    output, last_cell, *_ = _rnn_steps(gates, states[0], cell, weight, bias, mode)
+    last = output.squeeze(0) if steps == 1 else output[-1]
+    return output, [last] if cell is None else [last, last_cell]
 
 
 _OPTIONS = (

@@ -381,15 +381,18 @@ class RNNCellBase(Module):
         return result if batched else [r.squeeze(0) for r in result]
 
     def _check_sizes(self, input, states):
-        if input.size(1) != self.input_size:
+        batch, size = input.shape
+        if size != self.input_size:
             raise RuntimeError(
-                f"input has inconsistent input_size: got {input.size(1)} expected {self.input_size}"
+                f"input has inconsistent input_size: got {size} expected {self.input_size}"
             )
+        expected = (batch, self.hidden_size)
         for i, state in enumerate(states):
-            if state.size(0) != input.size(0):
+            if state.shape == expected:
+                continue
+            if state.size(0) != batch:
                 raise RuntimeError(
-                    f"Input batch size {input.size(0)} doesn't match hidden{i} batch size "
-                    f"{state.size(0)}"
+                    f"Input batch size {batch} doesn't match hidden{i} batch size {state.size(0)}"
                 )
             if state.size(1) != self.hidden_size:
                 raise RuntimeError(

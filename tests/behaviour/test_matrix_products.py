@@ -253,3 +253,22 @@ def test_gradient_of_a_vector_before_a_batch(depth, cols, dtype):
         assert got.shape == x.shape
         bound = 20 * cols * rl.finfo(dtype).eps
         assert (got.to(kind).flatten() - want).abs().max().item() <= bound
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.bfloat16, rl.int32, rl.complex64])
+@pytest.mark.parametrize("batch, length, depth, cols", [
+    (4, 9, 33, 65), (3, 64, 16, 8), (1, 5, 40, 12), (7, 1, 32, 33), (5, 95, 20, 24), (0, 4, 9, 9),
+])  # fmt: skip
+def test_rows_of_a_batch_that_lie_apart(dtype, batch, length, depth, cols):
+    whole = (rl.randn(batch, length, depth + 3) * 4).to(dtype)
+    w, bias = (rl.randn(cols, depth) * 4).to(dtype), (rl.randn(cols) * 4).to(dtype)
+    for x in (whole[..., 1:-2].transpose(0, 1), whole[..., :depth][:, ::2]):
+        together = x.contiguous()
+        for got, want in (
+            (rl.nn.functional.linear(x, w, bias), rl.nn.functional.linear(together, w, bias)),
+            (x @ w.t(), together @ w.t()),
+            (x[..., None, :, :] @ w.t(), together[..., None, :, :] @ w.t()),
+        ):
+            assert got.shape == want.shape and got.is_contiguous()
+            near = 1e-5 if dtype != rl.bfloat16 else 2e-2
+            rl.testing.assert_close(got, want, rtol=near, atol=near * 10)

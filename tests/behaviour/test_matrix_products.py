@@ -272,3 +272,31 @@ def test_rows_of_a_batch_that_lie_apart(dtype, batch, length, depth, cols):
             assert got.shape == want.shape and got.is_contiguous()
             near = 1e-5 if dtype != rl.bfloat16 else 2e-2
             rl.testing.assert_close(got, want, rtol=near, atol=near * 10)
+
+
+# Up to twice the lanes of a vector, whose sums are short, or end within a vector.
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("rows", [2, 3, 4, 5, 7, 8, 11, 12, 13, 17, 20, 24, 25])
+@pytest.mark.parametrize(
+    "depth, cols", [(63, 9), (64, 5), (79, 40), (256, 33), (300, 7), (523, 66)]
+)
+def test_a_few_rows_times_rows(dtype, rows, depth, cols):
+    whole = rl.randn(rows, depth + 5, dtype=dtype)
+    weight = rl.randn(cols, depth + 3, dtype=dtype)
+    a, b, start = whole[:, 2:-3], weight[:, :depth], rl.randn(rows, cols, dtype=dtype)
+    want = a.double().numpy() @ b.double().numpy().T
+    room = 8 * depth * rl.finfo(dtype).eps
+    product = a @ b.t()
+    assert np.abs(product.double().numpy() - want).max() <= room
+    added = rl.addmm(start, a, b.t()).double().numpy()
+    assert np.abs(added - want - start.double().numpy()).max() <= room
+    threads = rl.get_num_threads()
+    try:
+        for n in (1, 2, 3):
+            rl.set_num_threads(n)
+            assert rl.equal(a @ b.t(), product)
+    finally:
+        rl.set_num_threads(threads)
+    a[1, depth - 1], b[3, 0] = float("inf"), float("nan")
+    bad = ~rl.isfinite(a @ b.t())
+    assert bad[1].all() and bad[:, 3].all() and int(bad.sum()) == cols + rows - 1

@@ -131,7 +131,7 @@ class ByChannels {
     const int64_t shares = std::min(kShares, g_.batch), n = taps(), size = g_.groups * n;
     Scratch<T> sums(shares * size);
     // Vectors of channels that are neighbours in memory take turns at what the cache has.
-    const EvenParts parts(blocks(), kTurns);
+    const EvenParts parts(blocks(), x_.channel == 1 ? kTurns : 1);
     parallel_for(shares * parts.count, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t share = i / parts.count, part = i % parts.count;

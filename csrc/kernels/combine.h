@@ -7,6 +7,14 @@
 #include "kernels/lines.h"
 
 namespace rl {
+
+enum class Reduce : uint8_t { Replace, Sum, Prod, Mean, AMax, AMin };
+
+// Combines slices of the source, of out's shape around `dim`, with those of out at the positions
+// of a contiguous index, one after another (index_reduce.cpp).
+void update_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source, Reduce r,
+                   const char* op);
+
 namespace {
 
 template <class T>
@@ -71,8 +79,6 @@ void meet(T& target, T x) {
     target = Combine::apply(target, x);
   }
 }
-
-enum class Reduce : uint8_t { Replace, Sum, Prod, Mean, AMax, AMin };
 
 // Of the reductions; Replace only moves elements and goes through with_size.
 template <class F>

@@ -227,6 +227,17 @@ bool is_depthwise(const ConvGeometry& g) {
           g.padding[d] == g.padding[2] && g.padding[d] < size;
   return is;
 }
+// Gradients of depthwise convolutions with a small kernel, whose windows begin within an image or
+// just before, that oneDNN has only plain loops for.
+bool pays_by_channels(ConvPart part, const ConvGeometry& g) {
+  constexpr int64_t kMostTaps = 7, kChannels = 8;
+  bool pays = g.dims == 2 && g.groups >= kChannels && g.in_channels == g.groups &&
+              g.out_channels == g.groups;
+  for (int d = 1; d < 3; ++d)
+    pays &= g.kernel[d] <= kMostTaps && g.padding[d] <= (g.kernel[d] - 1) * g.dilation[d];
+  bool whole = g.stride[1] * g.stride[2] == 1, gaps = g.dilation[1] * g.dilation[2] > 1;
+  return pays && (part == ConvPart::Weight || (part == ConvPart::Input && whole && gaps));
+}
 // Kernels of 2, 3 and 5 lines or, with stride 2, of 4 to 6; of 3 and 5 in a row; in three
 // dimensions slices of them.
 bool has_points(const ConvGeometry& g) {
@@ -304,6 +315,8 @@ OwnWay own_way(ConvPart part, const ConvGeometry& g, DType dtype, bool last) {
     bool narrow = is_float && part != ConvPart::Weight && g.kernel[2] > 3 && g.out[2] < 8;
     return {narrow ? nullptr : is_float ? table->depthwise_f32 : table->depthwise_f64};
   }
+  if (pays_by_channels(part, g))
+    return {is_float ? table->channels_f32 : table->channels_f64, true};
   if (pays_directly(part, g, dtype, last)) return {is_float ? table->f32 : table->f64};
   return {};
 }

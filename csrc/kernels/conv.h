@@ -44,6 +44,7 @@ struct ConvDirect {
   ConvFn f32, f64;                      // through rows that are read in place (conv_direct.cpp)
   ConvFn winograd_f32, winograd_f64;    // 2, 3, 5, stride 2: 4 to 6; any order (conv_winograd.h)
   ConvFn depthwise_f32, depthwise_f64;  // 3 x 3, 5 x 5, 7 x 7, stride 1 (conv_depthwise.h)
+  ConvFn channels_f32, channels_f64;    // depthwise, lines of up to 7; any order (conv_channels.h)
 };
 
 // Any dtype but the 16-bit floats, through unfolded columns; row-major operands.

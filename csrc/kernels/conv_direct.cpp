@@ -3,6 +3,7 @@
 // of them go by way of points (conv_winograd.h), is conv.cpp's to say.
 #include <atomic>
 
+#include "kernels/conv_channels.h"
 #include "kernels/conv_depthwise.h"
 #include "kernels/conv_rows.h"
 #include "kernels/conv_winograd.h"
@@ -294,17 +295,19 @@ bool by(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
 }
 
 // Zeros around an image meet every element of the kernel, but no other element of the image.
-template <class T>
+template <class T, template <class> class Way>
 bool by_depth(ConvPart part, const ConvGeometry& g, const ConvOperands& t) {
   const int64_t weights = g.groups * g.kernel_numel();
   if (part != ConvPart::Weight && !is_finite<T>(t.w, weights)) return false;
-  Depthwise<T>(part, g, t).run();
+  Way<T>(part, g, t).run();
   return part != ConvPart::Weight || is_finite<T>(t.w, weights);
 }
 
 RL_REGISTER(OfConvDirect, isa_rank(RL_ISA_NAME),
             ConvDirect{by<float, Direct>, by<double, Direct>, by<float, ByPoints>,
-                       by<double, ByPoints>, by_depth<float>, by_depth<double>});
+                       by<double, ByPoints>, by_depth<float, Depthwise>,
+                       by_depth<double, Depthwise>, by_depth<float, ByChannels>,
+                       by_depth<double, ByChannels>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

@@ -74,9 +74,22 @@ void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const c
   });
 }
 
+// Reads slices, where the index has one position for each.
+bool gather_slices(Call& c, const Tensor& t, int dim, const Tensor& index) {
+  bool fits = t.contiguous && fits_around(t, index, dim);
+  Ref<Tensor> at = fits ? slice_index(index, dim) : nullptr;
+  if (!at) return false;
+  Unlocked unlocked(index.numel);
+  check_indices(at->data<int64_t>(), at->numel, t.size(dim), c.op, dim);
+  with_size(item_size(t.dtype), [&]<class U>() {
+    select_lines<U>(lines_of(t, dim), t.data<U>(), *at, c.out(0).data<U>());
+  });
+  return true;
+}
+
 void gather_run(Call& c) {
   const Tensor& t = c.tensor(0);
-  if (c.out(0).numel == 0) return;
+  if (c.out(0).numel == 0 || gather_slices(c, t, dim_of(c, 1), c.tensor(2))) return;
   Ref<Tensor> index = index_values(c.tensor(2));
   Unlocked unlocked(index->numel);
   with_size(item_size(t.dtype),

@@ -136,6 +136,27 @@ bool vector_product(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool ac
   return a.cols == 1 && column_times_row<T>(a, b, c, ldc, accumulate);
 }
 
+// A few rows times the transpose of a matrix, which is read along its memory. A block takes the
+// matrix's rows for its columns, whole vectors of rows of c, so that it wastes what a does not
+// fill.
+template <class T>
+bool few_rows_product(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
+  constexpr int64_t kShort = 64, kLong = 256;
+  if constexpr (!std::is_floating_point_v<T>) return false;
+  const int64_t lanes = gemm_blocks().of<T>().sliver / 2;
+  // Short sums cost as much to join as to make.
+  const bool is_long = a.cols >= kLong;
+  const int64_t last = a.rows % lanes, most = is_long ? lanes * 3 / 4 : lanes / 2;
+  if (last == 0 || last > most || a.rows > (is_long ? 2 : 1) * lanes) return false;
+  if (a.col_stride != 1 || b.row_stride != 1 || a.cols < kShort || b.cols < 4) return false;
+  Matrix rows = transposed(b);
+  int64_t grain = std::max<int64_t>(16, kVectorGrain / (a.cols * a.rows));
+  parallel_for(b.cols, grain, [&](int64_t begin, int64_t end) {
+    gemm_loops().of<T>().few_dots(a, rows, c, ldc, begin, end, accumulate);
+  });
+  return true;
+}
+
 // With AVX2 the own blocks are as fast as the libraries or faster at every size that was tried, and
 // so they are with AVX-512 for doubles. For floats oneDNN is 1.05 times as fast there if no side is
 // short; otherwise, or with a transposed second factor on two threads, it takes 1.1 to 3 times as
@@ -163,6 +184,7 @@ template <class T>
 void real_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
   if (vector_product<T>(a, b, c, ldc, accumulate)) return;
   if (a.rows * a.cols * b.cols <= kTinyWork) return loop_gemm(a, b, c, ldc, accumulate);
+  if (few_rows_product(a, b, c, ldc, accumulate)) return;
   if constexpr (std::is_same_v<T, float>)
     if (asks_library(DType::F32, a.rows * a.cols * b.cols) && suits_library(a, b) && !in_parallel())
       return library_gemm<float>(a, b, c, ldc, accumulate);

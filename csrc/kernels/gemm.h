@@ -65,6 +65,10 @@ struct VectorLoops {
   // c[r, j] (+)= a[r, 0] b[j] for j < cols.
   void (*outer)(const Matrix& a, const T* b, int64_t cols, T* c, int64_t ldc, int64_t begin,
                 int64_t end, bool accumulate);
+  // c[i, r] (+)= sum_k x[i, k] a[r, k] for few rows of x; both have unit column strides. Null for
+  // integers.
+  void (*few_dots)(const Matrix& x, const Matrix& a, T* c, int64_t ldc, int64_t begin, int64_t end,
+                   bool accumulate);
 };
 // Complex products that are small or thin, on the calling thread (gemm_complex.h): c (+)= a b,
 // row-major, for any strides of the factors.

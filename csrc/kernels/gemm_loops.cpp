@@ -5,6 +5,7 @@
 
 #include "kernels/gemm.h"
 #include "kernels/gemm_complex.h"
+#include "kernels/parts.h"
 #include "kernels/vectors.h"
 #include "plan/isa.h"
 
@@ -124,6 +125,58 @@ void dots(const Matrix& a, const T* x, T* y, int64_t sy, int64_t begin, int64_t 
   }
 }
 
+// sums[s][r] = row r of a times row s of x, over n columns: each vector of a is multiplied S times.
+template <class T, int R, int S>
+[[gnu::noinline]] void dot_tile(const T* a, int64_t a_step, const T* x, int64_t x_step, int64_t n,
+                                T (*sums)[R]) {
+  constexpr int64_t L = kLanes<T>;
+  Vector<T> sum[S][R] = {};
+  int64_t k = 0;
+  for (; k + L <= n; k += L) {
+    Vector<T> right[S];
+    for (int s = 0; s < S; ++s) right[s] = load_vector(x + s * x_step + k);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      Vector<T> left = load_vector(a + r * a_step + k);
+#pragma GCC unroll 6
+      for (int s = 0; s < S; ++s) sum[s][r] += left * right[s];
+    }
+  }
+  for (int s = 0; s < S; ++s) {
+    std::fill_n(sums[s], R, T(0));
+    join_rows<T, R, kVectorBytes>(sum[s], sums[s]);
+    if (k < n) add_rest<T, R>(a + k, a_step, x + s * x_step + k, n - k, sums[s]);
+  }
+}
+
+// As dots, for a few rows of x.
+template <class T>
+void few_dots(const Matrix& x, const Matrix& a, T* c, int64_t ldc, int64_t begin, int64_t end,
+              bool accumulate) {
+  constexpr int kRows = 4, kMost = kVectorBytes == 64 ? 6 : 3;  // their products fill the registers
+  auto* pa = static_cast<const T*>(a.data);
+  EvenParts parts(x.rows, kMost);
+  auto multiply = [&]<int R>(int64_t row, int64_t apart) {
+    for (int64_t i = 0; i < parts.count; ++i) {
+      int64_t first = parts.begin(i);
+      auto* px = static_cast<const T*>(x.data) + first * x.row_stride;
+      with_number<kMost>(parts.begin(i + 1) - first, [&]<int S>() {
+        T sums[S][R];
+        dot_tile<T, R, S>(pa + row * a.row_stride, apart * a.row_stride, px, x.row_stride, a.cols,
+                          sums);
+        for (int s = 0; s < S; ++s)
+          for (int r = 0; r < R; ++r) {
+            T& to = c[(first + s) * ldc + row + r * apart];
+            to = accumulate ? to + sums[s][r] : sums[s][r];
+          }
+      });
+    }
+  };
+  int64_t apart = (end - begin) / kRows;
+  for (int64_t r = begin; r < begin + apart; ++r) multiply.template operator()<kRows>(r, apart);
+  for (int64_t r = begin + kRows * apart; r < end; ++r) multiply.template operator()<1>(r, 0);
+}
+
 // The sums of N vectors of rows stay in registers while all columns pass; out is in rows, too.
 template <class T, int N>
 void sweep_held(const Matrix& a, const T* first, const T* x, T* out, bool accumulate) {
@@ -203,7 +256,12 @@ void outer(const Matrix& a, const T* b, int64_t cols, T* c, int64_t ldc, int64_t
 }
 
 template <class T>
-constexpr VectorLoops<T> kLoops{dots<T>, sweep<T>, outer<T>};
+constexpr decltype(VectorLoops<T>::few_dots) few_dots_of() {
+  if constexpr (std::is_floating_point_v<T>) return few_dots<T>;
+  return nullptr;
+}
+template <class T>
+constexpr VectorLoops<T> kLoops{dots<T>, sweep<T>, outer<T>, few_dots_of<T>()};
 RL_REGISTER(
     OfGemmLoops, isa_rank(RL_ISA_NAME),
     GemmLoops{

@@ -39,7 +39,9 @@ struct Slices {
 // Refuses positions outside the dimension, if there is anything around it.
 Slices slices_of(const Tensor& out, int dim, const Tensor& index, const char* op) {
   Slices s{lines_of(out, dim), index.data<int64_t>(), index.numel};
-  auto kind = std::string_view(op) == "index_add" ? ErrorKind::Runtime : ErrorKind::Index;
+  std::string_view name = op;
+  bool named = name.starts_with("index_") && name != "index_add";
+  auto kind = named ? ErrorKind::Index : ErrorKind::Runtime;
   if (s.l.outer > 0) check_indices(s.index, s.count, s.l.size, op, dim, kind);
   return s;
 }
@@ -456,6 +458,19 @@ void masked_scatter_run(Call& c) {
     }
   });
 }
+
+}  // namespace
+
+void update_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source, Reduce r,
+                   const char* op) {
+  if (r == Reduce::Replace) return copy_slices(out, dim, index, source, op);
+  if (r == Reduce::Sum) return add_slices_wide(out, dim, index, source, op);
+  combine_wide(out, source, r, [&](Tensor& to, const Tensor& from) {
+    combine_slices(to, dim, index, from, r, op);
+  });
+}
+
+namespace {
 
 RL_KERNEL("_sum_cells", sum_cells_infer, sum_cells_run);
 RL_UPDATE("index_add", slices_infer, index_add_run);

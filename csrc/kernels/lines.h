@@ -33,6 +33,26 @@ inline int dim_of(const Call& c, int i) { return wrap_dim(c.integer(i), c.tensor
 // Element `i` of an index tensor that was made row-major int64.
 inline Ref<Tensor> index_values(const Tensor& index) { return contiguous_as(index, DType::I64); }
 
+// One position for each slice along dim, if index repeats such for all of what is around; else
+// null.
+inline Ref<Tensor> slice_index(const Tensor& index, int dim) {
+  bool repeats = false;
+  for (int d = 0; d < index.ndim; ++d) {
+    if (d == dim || index.size(d) == 1) continue;
+    if (index.stride(d) != 0) return nullptr;
+    repeats = true;
+  }
+  if (!repeats) return nullptr;
+  int64_t count = index.size(dim), step = index.stride(dim);
+  return index_values(*alias(index, {&count, 1}, {&step, 1}, index.offset));
+}
+// Is `t` as large as index in every dimension but dim?
+inline bool fits_around(const Tensor& t, const Tensor& index, int dim) {
+  for (int d = 0; d < index.ndim; ++d)
+    if (d != dim && t.size(d) != index.size(d)) return false;
+  return true;
+}
+
 inline void check_index_dtype(const Call& c, const Tensor& index) {
   RL_CHECK(index.dtype == DType::I64 || index.dtype == DType::I32, c.op,
            "(): Expected dtype int32/int64 for index, got ", index.dtype,

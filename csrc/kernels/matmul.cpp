@@ -74,6 +74,15 @@ bool fold_batch(const Tensor& t, Matrix& a) {
   return true;
 }
 
+// True if products of the batch of t with the matrix b have few rows each, which do not lie evenly:
+// copied together they are one product, which reads b once.
+bool is_scattered(const Tensor& t, const Tensor& b) {
+  constexpr int64_t kFew = 96, kCheap = 8;
+  Matrix m = trailing(t, false);
+  return t.ndim > 2 && b.ndim == 2 && m.rows < kFew && std::min(b.size(0), b.size(1)) >= kCheap &&
+         !fold_batch(t, m);
+}
+
 struct Batched {
   DType read, dtype;  // of operands and of the result
   Matrix a, b;
@@ -181,6 +190,7 @@ void run_product(Call& c, Tensor& a, Tensor& b, bool b_transposed, Sizes batch, 
   Tensor& out = c.out(0);
   DType compute = product_dtype(a.dtype), read = read_dtype(a, b, b_transposed, batch);
   Ref<Tensor> ra = readable(a, read, false), rb = readable(b, read, true);
+  if (is_scattered(*ra, *rb)) ra = contiguous(*ra);
   bool direct = out.contiguous && out.dtype == compute;
   Ref<Tensor> buffer = direct ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
   if (accumulate) start(*buffer);

@@ -203,6 +203,17 @@ void scatter_from(Tensor& out, const Tensor& index, int dim, const Tensor& src, 
   });
 }
 
+// Does it by slices, where the index has one position for each.
+bool scatter_slices(Tensor& out, int dim, const Tensor& index, const Tensor& src, Reduce r,
+                    const char* op) {
+  bool fits = out.contiguous && fits_around(out, index, dim) && fits_around(src, index, dim) &&
+              size_or_one(src, dim) == size_or_one(index, dim);
+  Ref<Tensor> at = fits ? slice_index(index, dim) : nullptr;
+  if (!at) return false;
+  update_slices(out, dim, *index_beside(out, *at), *contiguous(src), r, op);
+  return true;
+}
+
 void check_scatter(const Call& c, const Tensor& self, int dim, const Tensor& index,
                    const Tensor* src) {
   if (index.numel == 0) return;
@@ -237,9 +248,11 @@ void run_scatter(Call& c, Reduce r) {
   Tensor& out = c.out(0);
   start_from(out, c.tensor(0));
   if (c.tensor(2).numel == 0) return;
-  Ref<Tensor> index = index_beside(c.out(0), c.tensor(2));
   int dim = dim_of(c, 1);
-  if (Tensor* src = c.tensor_or_null(3)) return scatter_from(out, *index, dim, *src, r, c.op);
+  Tensor* src = c.tensor_or_null(3);
+  if (src && scatter_slices(out, dim, c.tensor(2), *src, r, c.op)) return;
+  Ref<Tensor> index = index_beside(out, c.tensor(2));
+  if (src) return scatter_from(out, *index, dim, *src, r, c.op);
   scatter_into(out, *index, dim, {nullptr, c.scalar(3)}, r, c.op);
 }
 void scatter_run(Call& c) {
@@ -256,9 +269,12 @@ void scatter_reduce_infer(Call& c) {
 void scatter_reduce_run(Call& c) {
   start_from(c.out(0), c.tensor(0));
   if (c.tensor(2).numel == 0) return;
-  Ref<Tensor> index = index_beside(c.out(0), c.tensor(2));
   int dim = dim_of(c, 1);
-  reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5), index->numel,
+  Reduce r = parse_reduce(c, c.text(4));
+  bool plain = c.flag(5) && r != Reduce::Mean;
+  if (plain && scatter_slices(c.out(0), dim, c.tensor(2), c.tensor(3), r, c.op)) return;
+  Ref<Tensor> index = index_beside(c.out(0), c.tensor(2));
+  reduce_into(c.out(0), r, c.flag(5), index->numel,
               [&](Tensor& to, const Scalar* number, Reduce r) {
                 if (number) return scatter_into(to, *index, dim, {nullptr, *number}, r, c.op);
                 scatter_from(to, *index, dim, c.tensor(3), r, c.op);

@@ -181,6 +181,40 @@ def test_depthwise_line_by_line(dtype, batch, size, kernel):
         assert_near(by_weight, _conv_weight(*wide(g, x), w.shape[2:], *windows))
 
 
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("order", [rl.contiguous_format, rl.channels_last])
+@pytest.mark.parametrize("channels", [8, 19, 33])
+@pytest.mark.parametrize("batch, size, kernel, stride, dilation", [
+    (3, (14, 13), (3, 3), (1, 1), (1, 1)), (9, (9, 20), (3, 3), (2, 2), (1, 1)),
+    (2, (17, 33), (5, 5), (2, 1), (1, 2)), (1, (21, 41), (7, 7), (1, 1), (1, 1)),
+    (2, (11, 9), (1, 4), (1, 3), (2, 2)), (4, (30, 8), (2, 6), (1, 1), (3, 1)),
+    (2, (24, 50), (3, 3), (1, 1), (2, 2)), (1, (5, 5), (5, 3), (3, 2), (1, 2)),
+])  # fmt: skip
+def test_depthwise_gradients_by_channels(
+    dtype, order, channels, batch, size, kernel, stride, dilation
+):
+    rl.manual_seed(0)
+    w = rl.randn(channels, 1, *kernel, dtype=dtype)
+    x = rl.randn(batch, channels, *size, dtype=dtype).contiguous(memory_format=order)
+    for padding in ([0, 0], [1, 1], [(k - 1) * d for k, d in zip(kernel, dilation)]):
+        if any(p > (k - 1) * d for p, k, d in zip(padding, kernel, dilation)):
+            continue
+        windows = stride, padding, dilation, channels
+        y = _conv_forward(x, w, None, *windows)
+        g = rl.randn(y.shape, dtype=dtype).contiguous(memory_format=order)
+        back = _conv_input(g, w, None, size, *windows)
+        assert_near(back, _conv_input(*wide(g, w), None, size, *windows))
+        by_weight = _conv_weight(g, x, kernel, *windows)
+        assert_near(by_weight, _conv_weight(*wide(g, x), kernel, *windows))
+        threads = rl.get_num_threads()
+        try:
+            rl.set_num_threads(3)
+            assert rl.equal(_conv_weight(g, x, kernel, *windows), by_weight)
+            assert rl.equal(_conv_input(g, w, None, size, *windows), back)
+        finally:
+            rl.set_num_threads(threads)
+
+
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
 def test_depthwise_zeros_around_an_image_stay_out_of_it(value):
     x, w = rl.ones(2, 3, 9, 20), rl.ones(3, 1, 3, 3)

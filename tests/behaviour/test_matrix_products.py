@@ -253,3 +253,50 @@ def test_gradient_of_a_vector_before_a_batch(depth, cols, dtype):
         assert got.shape == x.shape
         bound = 20 * cols * rl.finfo(dtype).eps
         assert (got.to(kind).flatten() - want).abs().max().item() <= bound
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.bfloat16, rl.int32, rl.complex64])
+@pytest.mark.parametrize("batch, length, depth, cols", [
+    (4, 9, 33, 65), (3, 64, 16, 8), (1, 5, 40, 12), (7, 1, 32, 33), (5, 95, 20, 24), (0, 4, 9, 9),
+])  # fmt: skip
+def test_rows_of_a_batch_that_lie_apart(dtype, batch, length, depth, cols):
+    whole = (rl.randn(batch, length, depth + 3) * 4).to(dtype)
+    w, bias = (rl.randn(cols, depth) * 4).to(dtype), (rl.randn(cols) * 4).to(dtype)
+    for x in (whole[..., 1:-2].transpose(0, 1), whole[..., :depth][:, ::2]):
+        together = x.contiguous()
+        for got, want in (
+            (rl.nn.functional.linear(x, w, bias), rl.nn.functional.linear(together, w, bias)),
+            (x @ w.t(), together @ w.t()),
+            (x[..., None, :, :] @ w.t(), together[..., None, :, :] @ w.t()),
+        ):
+            assert got.shape == want.shape and got.is_contiguous()
+            near = 1e-5 if dtype != rl.bfloat16 else 2e-2
+            rl.testing.assert_close(got, want, rtol=near, atol=near * 10)
+
+
+# Up to twice the lanes of a vector, whose sums are short, or end within a vector.
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("rows", [2, 3, 4, 5, 7, 8, 11, 12, 13, 17, 20, 24, 25])
+@pytest.mark.parametrize(
+    "depth, cols", [(63, 9), (64, 5), (79, 40), (256, 33), (300, 7), (523, 66)]
+)
+def test_a_few_rows_times_rows(dtype, rows, depth, cols):
+    whole = rl.randn(rows, depth + 5, dtype=dtype)
+    weight = rl.randn(cols, depth + 3, dtype=dtype)
+    a, b, start = whole[:, 2:-3], weight[:, :depth], rl.randn(rows, cols, dtype=dtype)
+    want = a.double().numpy() @ b.double().numpy().T
+    room = 8 * depth * rl.finfo(dtype).eps
+    product = a @ b.t()
+    assert np.abs(product.double().numpy() - want).max() <= room
+    added = rl.addmm(start, a, b.t()).double().numpy()
+    assert np.abs(added - want - start.double().numpy()).max() <= room
+    threads = rl.get_num_threads()
+    try:
+        for n in (1, 2, 3):
+            rl.set_num_threads(n)
+            assert rl.equal(a @ b.t(), product)
+    finally:
+        rl.set_num_threads(threads)
+    a[1, depth - 1], b[3, 0] = float("inf"), float("nan")
+    bad = ~rl.isfinite(a @ b.t())
+    assert bad[1].all() and bad[:, 3].all() and int(bad.sum()) == cols + rows - 1

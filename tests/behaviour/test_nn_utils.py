@@ -130,3 +130,38 @@ def test_clip_grad_value_writes_to_the_gradients(dtype):
     for p, g, old, version in zip(params, grads, before, versions, strict=True):
         assert p.grad is g and g._version == version + 1
         assert str(g.tolist()) == str(clipped(old))
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.bfloat16])
+@pytest.mark.parametrize("norm_type", [1, 2.0, float("inf")])
+def test_clip_grad_norm_scales_only_what_is_too_long(dtype, norm_type):
+    params = [rl.nn.Parameter(rl.zeros(n, dtype=dtype)) for n in (1, 17, 300)]
+    for p in params:
+        p.grad = rl.randn_like(p)
+    before = [p.grad.clone() for p in params]
+    total = rl.nn.utils.get_total_norm(before, norm_type)
+    got = rl.nn.utils.clip_grad_norm_(params, total.item() * 1.5 + 1, norm_type)
+    assert rl.equal(got, total)
+    assert all(rl.equal(p.grad, g) for p, g in zip(params, before))
+    rl.nn.utils.clip_grad_norm_(params, total.item() / 2, norm_type)
+    factor = (total.item() / 2 / (total + 1e-6)).clamp(max=1.0)
+    assert all(rl.equal(p.grad, g * factor) for p, g in zip(params, before))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_clip_grad_norm_spreads_what_is_not_finite(bad):
+    p = rl.nn.Parameter(rl.zeros(3))
+    p.grad = rl.tensor([1.0, bad, -2.0])
+    rl.nn.utils.clip_grad_norm_([p], 1e9)
+    assert p.grad.isnan().tolist() == [bad != float("inf"), True, bad != float("inf")]
+
+
+def test_clip_grad_norm_of_each_example():
+    def clipped(g):
+        p = rl.nn.Parameter(rl.zeros(3))
+        p.grad = g.clone()
+        rl.nn.utils.clip_grads_with_norm_([p], 1.0, g.norm())
+        return p.grad
+
+    g = rl.tensor([[0.1, 0.2, 0.0], [3.0, 4.0, 0.0]])
+    rl.testing.assert_close(rl.vmap(clipped)(g), rl.tensor([[0.1, 0.2, 0.0], [0.6, 0.8, 0.0]]))

@@ -278,3 +278,58 @@ def test_masks_of_bytes_beyond_one():
     assert rl.equal(x.masked_scatter(mask, source), x.masked_scatter(plain, source))
     for chosen in (rl.masked_select, lambda t, m: t[m], lambda t, m: m.nonzero()):
         assert rl.equal(chosen(source[:200], mask), chosen(source[:200], plain))
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.bfloat16, rl.int64, rl.int8, rl.bool])
+@pytest.mark.parametrize("shape, dim, count", [
+    ((5, 3), 0, 9), ((40, 64), 0, 300), ((300, 70), 0, 500), ((6, 33), 1, 50), ((4, 9, 17), 1, 30),
+    ((3, 1, 8), 1, 4), ((1000, 1), 0, 9), ((2000, 65), 0, 4000),
+])  # fmt: skip
+def test_an_index_that_repeats_is_one_of_slices(threads, dtype, shape, dim, count):
+    thin = [1] * len(shape)
+    thin[dim] = count
+    wide = [*shape]
+    wide[dim] = count
+    out = (rl.randn(shape) * 3).to(dtype)
+    source = (rl.randn(wide) * 3).to(dtype)
+    index = rl.randint(shape[dim], thin).expand(wide)
+    for at in (index, index.int()):
+        whole = at.contiguous()
+        assert rl.equal(out.gather(dim, at), out.gather(dim, whole))
+        assert rl.equal(out.scatter(dim, at, source), out.scatter(dim, whole, source))
+        added = out.scatter_add(dim, at, source)
+        rl.testing.assert_close(added, out.scatter_add(dim, whole, source), rtol=1e-6, atol=1e-6)
+        for reduce in REDUCTIONS:
+            for include in (True, False):
+                got = out.scatter_reduce(dim, at, source, reduce, include_self=include)
+                want = out.scatter_reduce(dim, whole, source, reduce, include_self=include)
+                rl.testing.assert_close(got, want, rtol=1e-6, atol=1e-6, equal_nan=True)
+    apart = rl.stack([source, source], -1)[..., 0]
+    assert rl.equal(out.scatter(dim, index, apart), out.scatter(dim, index, source))
+
+
+def test_positions_of_slices_are_checked():
+    x, source = rl.zeros(3, 70), rl.ones(2, 70)
+    for bad in (3, -1):
+        at = rl.tensor([[0], [bad]]).expand(2, 70)
+        for call in (
+            lambda at: x.gather(0, at),
+            lambda at: x.scatter(0, at, source),
+            lambda at: x.scatter_add(0, at, source),
+            lambda at: x.scatter_reduce(0, at, source, "amax"),
+        ):
+            with pytest.raises(RuntimeError, match=f"index {bad} is out of bounds"):
+                call(at)
+    narrow = x.scatter_add(0, rl.tensor([[1]]).expand(1, 60), source)
+    assert narrow[1].sum() == 60 and narrow[1, 60:].eq(0).all()
+
+
+def test_gradients_by_slices():
+    index = rl.tensor([[2], [0], [2]]).expand(3, 5)
+    x, y = (rl.randn(4, 5, dtype=rl.float64, requires_grad=True) for _ in range(2))
+    for f in (
+        lambda x, y: x.scatter_add(0, index, y[:3]),
+        lambda x, y: x.gather(0, index) * y[:3],
+        lambda x, y: x.scatter(0, index[:2], y[:2]),
+    ):
+        assert rl.autograd.gradcheck(f, (x, y)) and rl.autograd.gradgradcheck(f, (x, y))

@@ -1,6 +1,7 @@
 """Norms of gradients, and limiting them."""
 
 import rushlight as rl
+from rushlight import _native
 
 __all__ = [
     "clip_grad_norm_",
@@ -43,9 +44,20 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
 def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
     """Scale gradients, in place, by `max_norm / total_norm` where that is below 1."""
     factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
+    if _is_one(factor):
+        return
     with rl.no_grad():
         for grad in _grads(parameters):
             grad.mul_(factor.to(grad.device))
+
+
+def _is_one(factor):
+    """Would multiplying by this change nothing? A number that is at hand tells, and saves reading
+    and writing all gradients; what is traced or transformed has to be multiplied.
+    """
+    plain = type(factor) is rl.Tensor and factor.device.type == "cpu"
+    plain = plain and not _native.kind_of(factor) and not _native.interposer_stack()
+    return plain and factor.numel() == 1 and factor.item() == 1
 
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):

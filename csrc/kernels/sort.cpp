@@ -81,35 +81,63 @@ bool has_equals(const E* e, int64_t n) {
   return false;
 }
 
-// The k first in order for a small k: they stay sorted, so that most elements cost a comparison
-// with the last of them. False if elements are equal and it matters which come first.
+constexpr int64_t kFew = 16;
+
+// What the first `k` in order cannot be beyond, k at most kFew: the k-th of the firsts of kKeyRun
+// sets, one of which has each kKeyRun-th element. All by vectors: ranks are counted.
 template <class K>
-bool top_few(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* top) {
-  K keys[kKeyRun], left_out = 0;
-  bool any_left = false;
-  int64_t filled = 0;
-  for (int64_t i = 0; i < l.n; i += kKeyRun) {
-    int64_t run = std::min(kKeyRun, l.n - i);
-    l.keys(i, run, largest, keys);
-    if (run == kKeyRun && filled == k) {
-      int candidates = 0;
-      for (int64_t j = 0; j < kKeyRun; ++j) candidates += keys[j] <= top[k - 1].key();
-      if (!candidates) continue;
-    }
-    for (int64_t j = 0; j < run; ++j) {
-      if (filled == k && keys[j] > top[k - 1].key()) continue;
-      if (filled == k) left_out = top[k - 1].key(), any_left = true;
-      if (filled == k && keys[j] == left_out) continue;
-      int64_t at = filled < k ? filled++ : k - 1;
-      for (; at > 0 && keys[j] < top[at - 1].key(); --at) top[at] = top[at - 1];
-      top[at] = EntryOf<K>::make(keys[j], i + j);
-    }
+K bound_of_few(const Line<K>& l, int64_t k, bool largest) {
+  K first[kKeyRun], bound = 0, rank[kKeyRun] = {};
+  std::fill_n(first, kKeyRun, ~K(0));
+  l.each_run(
+      [&](const K* keys, int64_t, int64_t n) {
+        for (int64_t j = 0; j < n; ++j) first[j] = keys[j] < first[j] ? keys[j] : first[j];
+      },
+      largest);
+  for (int64_t j = 0; j < kKeyRun; ++j)
+    for (int64_t i = 0; i < kKeyRun; ++i) rank[i] += first[j] < first[i];
+  for (int64_t i = 0; i < kKeyRun; ++i) {
+    K value = rank[i] < static_cast<K>(k) ? first[i] : K(0);
+    bound = bound > value ? bound : value;
   }
-  for (int64_t j = 0; j < k; ++j) l.put(j, top[j].index());
-  return !has_equals(top, k) && !(any_left && left_out == top[k - 1].key());
+  return bound;
 }
 
-constexpr int64_t kFew = 16;
+// The first `m` of n entries, in order: a few by counting those before each, which no branch
+// predictor has to foresee.
+template <class E>
+[[gnu::noinline]] void first_of_candidates(E* e, int64_t m, int64_t n) {
+  constexpr int64_t kRanked = 64;
+  if (n > kRanked) return first_k(e, m, n);
+  E sorted[kRanked];
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t rank = 0;
+    for (int64_t j = 0; j < n; ++j) rank += e[j] < e[i];
+    sorted[rank] = e[i];
+  }
+  std::copy_n(sorted, m, e);
+}
+
+// The k first in order for a small k. False if elements are equal and it matters which come first.
+template <class K>
+bool top_few(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
+  const K bound = bound_of_few(l, k, largest);
+  int64_t filled = 0;
+  l.each_run(
+      [&](const K* keys, int64_t first, int64_t n) {
+        K least = ~K(0);
+        for (int64_t j = 0; j < n; ++j) least = keys[j] < least ? keys[j] : least;
+        for (int64_t j = 0; least <= bound && j < n; ++j) {
+          pool[filled] = EntryOf<K>::make(keys[j], first + j);
+          filled += keys[j] <= bound;
+        }
+      },
+      largest);
+  const int64_t chosen = std::min(k + 1, filled);  // one more tells whether it equals the last
+  first_of_candidates(pool, chosen, filled);
+  for (int64_t j = 0; j < k; ++j) l.put(j, pool[j].index());
+  return !has_equals(pool, chosen);
+}
 
 // The k first in order: a bounded pool of candidates that shrinks whenever it is full, so most
 // elements cost one comparison with the pool's current bound. False as above.

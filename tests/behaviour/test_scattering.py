@@ -128,6 +128,18 @@ def test_extremes_that_have_no_order(reduce, dtype):
         assert signs == a.signbit()[zeros].tolist(), name  # of equals the first stays
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+@pytest.mark.parametrize("spread", [1, 2, 40, 700])  # slices that most positions are of
+def test_rows_enough_for_threads_to_share(threads, spread, dtype):
+    x = numbers((700, 1100), dtype)
+    at = np.random.default_rng(3).integers(0, spread, 701)
+    source = np.random.default_rng(4).normal(0, 100, (701, 1100)).astype(dtype)
+    want = x.copy()
+    np.add.at(want, at, source)  # one after another, as the positions come
+    got = rl.tensor(x).index_add_(0, rl.tensor(at), rl.tensor(source))
+    np.testing.assert_array_equal(got.numpy(), want)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "int64"])
 @pytest.mark.parametrize(
     "shape, count", [((5, 63), 9), ((9, 64), 20), ((200, 301), 500), ((300, 4), 900)]

@@ -3,11 +3,22 @@
 // position is in scatter.cpp.
 #include <cstring>
 
+#include "core/multiversion.h"
 #include "kernels/line_starts.h"
 #include "kernels/masks.h"
 #include "kernels/select.h"
 
 namespace rl {
+
+RL_MULTIVERSION bool all_within(const int64_t* index, int64_t count, int64_t n, int64_t low) {
+  uint64_t signs = 0;
+  for (int64_t j = 0; j < count; ++j) {
+    auto i = static_cast<uint64_t>(index[j]);
+    signs |= (i - static_cast<uint64_t>(low)) | (static_cast<uint64_t>(n - 1) - i);
+  }
+  return static_cast<int64_t>(signs) >= 0;
+}
+
 namespace {
 
 // --- gather(self, dim, index)

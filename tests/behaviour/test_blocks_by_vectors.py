@@ -278,6 +278,30 @@ def test_exponentials_of_doubles(width):
     near(rl.tensor(small.astype(np.float64)).softmax(0), powers / powers.sum(), 64)
 
 
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 16, 17, 100, 1027])
+def test_sigmoid_of_floats(width):
+    x = np.random.default_rng(width).uniform(-87, 87, width).astype(np.float32)
+    g = np.random.default_rng(1).normal(size=width).astype(np.float32)
+    wide, leaf = x.astype(np.float64), rl.tensor(x, requires_grad=True)
+    want = long_sigmoid(wide.astype(LONG)).astype(np.float64)
+    for got, value in ((leaf.sigmoid(), want), (F.silu(leaf), wide * want)):
+        assert np.all(
+            np.abs(got.detach().numpy() - value) <= 3 * np.spacing(np.float32(abs(value)))
+        )
+    (slope,) = rl.autograd.grad(F.silu(leaf), leaf, rl.tensor(g))
+    expected = g * want * (1 + wide * (1 - want))
+    assert np.allclose(slope.numpy(), expected, rtol=2e-6, atol=1e-7)
+
+
+def test_sigmoid_of_floats_at_the_edges():
+    x = rl.tensor([math.inf, -math.inf, 0.0, -0.0, 120.0, -120.0, -88.0] * 3 + [math.nan] * 2)
+    assert x.sigmoid()[:6].tolist() == [1, 0, 0.5, 0.5, 1, 0]
+    assert abs(x.sigmoid()[6].item() * math.exp(88) - 1) < 1e-5
+    assert x.sigmoid()[-2:].isnan().all() and F.silu(x)[-2:].isnan().all()
+    assert F.silu(x)[[0, 2, 3, 4, 5]].tolist() == [math.inf, 0, 0, 120, 0]
+    assert F.silu(x)[3].signbit() and F.silu(x)[1].isnan()
+
+
 def test_exponentials_of_doubles_at_the_edges():
     x = rl.tensor([math.inf, -math.inf, math.nan, 0.0, -0.0, 800.0, -800.0, -740.0] * 3).double()
     tiny = math.exp(-740)

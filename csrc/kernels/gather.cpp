@@ -1,7 +1,10 @@
 // Reading elements by position: gather, index_select, take, masked_select, nonzero.
 // They move bytes, so one instantiation per element size serves every dtype. Writing by
 // position is in scatter.cpp.
+#include <bit>
 #include <cstring>
+#include <numeric>
+#include <vector>
 
 #include "core/multiversion.h"
 #include "kernels/line_starts.h"
@@ -192,34 +195,105 @@ void masked_select_run(Call& c) {
 }
 
 // --- nonzero(self) -> int64 (n, ndim)
-// Writes the positions of true elements to `to` until `end`. `Dims` is their number, 0 if unknown.
-template <int Dims>
-void write_positions(const Tensor& t, int64_t* to, const int64_t* end) {
-  const uint8_t* m = mask_bytes(t);
-  const int64_t dims = Dims ? Dims : t.ndim, width = t.ndim ? t.size(t.ndim - 1) : 1;
-  int64_t prefix[kMaxDims];
-  for (int64_t row = 0; to != end; ++row, m += width) {
-    int64_t rest = row;
-    for (int d = t.ndim - 1; d-- > 0; rest /= t.size(d)) prefix[d] = rest % t.size(d);
-    // Every element is written; one that is zero is overwritten by the next.
-    for (int64_t i = 0; i < width && to != end; ++i) {
-      for (int64_t d = 0; d + 1 < dims; ++d) to[d] = prefix[d];
-      to[dims - 1] = i;
-      to += m[i] ? dims : 0;
-    }
-  }
+// For each byte: where its bits are set, those places first.
+struct BitPlaces {
+  uint8_t of[256][8];
+};
+constexpr BitPlaces kBitPlaces = [] {
+  BitPlaces places{};
+  for (unsigned byte = 0; byte < 256; ++byte)
+    for (uint8_t bit = 0, n = 0; bit < 8; ++bit)
+      if (byte >> bit & 1) places.of[byte][n++] = bit;
+  return places;
+}();
+
+// A bit for each of eight bytes that is not 0.
+inline unsigned true_bits(const uint8_t* m) {
+  constexpr uint64_t kLow = 0x7f7f7f7f7f7f7f7f;
+  uint64_t bytes;
+  std::memcpy(&bytes, m, sizeof bytes);
+  uint64_t tops = (((bytes & kLow) + kLow) | bytes) & ~kLow;
+  return static_cast<unsigned>((tops >> 7) * 0x0102040810204080 >> 56);
 }
+
+// Writes what is before the last position (with Pair: one more position) and the positions, from
+// `first` on, of true elements. Eight at a time: places after the last are overwritten by the next.
+template <bool Pair>
+[[gnu::always_inline]] inline int64_t* put_places(const uint8_t* m, int64_t count, int64_t before,
+                                                  int64_t first, int64_t* to, const int64_t* end) {
+  constexpr int64_t kStep = Pair ? 2 : 1;
+  auto put = [=](int64_t* at, int64_t place) {
+    if (Pair) at[0] = before;
+    at[kStep - 1] = place;
+  };
+  int64_t i = 0;
+  for (; i + 8 <= count && end - to >= 8 * kStep; i += 8) {
+    const unsigned bits = true_bits(m + i);
+    const uint8_t* places = kBitPlaces.of[bits];
+    for (int j = 0; j < 8; ++j) put(to + j * kStep, first + i + places[j]);
+    to += std::popcount(bits) * kStep;
+  }
+  for (; i < count && to != end; ++i) {
+    put(to, first + i);
+    to += m[i] ? kStep : 0;
+  }
+  return to;
+}
+RL_MULTIVERSION int64_t* put_singles(const uint8_t* m, int64_t count, int64_t first, int64_t* to,
+                                     const int64_t* end) {
+  return put_places<false>(m, count, 0, first, to, end);
+}
+RL_MULTIVERSION int64_t* put_pairs(const uint8_t* m, int64_t count, int64_t row, int64_t* to,
+                                   const int64_t* end) {
+  return put_places<true>(m, count, row, 0, to, end);
+}
+
+// The same for any number of dimensions, of which `row` counts all but the last.
+int64_t* put_rows(const Tensor& t, const uint8_t* m, int64_t row, int64_t* to, const int64_t* end) {
+  const int last = t.ndim - 1;
+  int64_t prefix[kMaxDims], rest = row;
+  for (int d = last; d-- > 0; rest /= t.size(d)) prefix[d] = rest % t.size(d);
+  for (int64_t i = 0; i < t.size(last) && to != end; ++i) {
+    for (int d = 0; d < last; ++d) to[d] = prefix[d];
+    to[last] = i;
+    to += m[i] ? t.ndim : 0;
+  }
+  return to;
+}
+
+// Positions of true elements in units begin to end: rows, or elements of a vector.
+void write_positions(const Tensor& t, int64_t begin, int64_t end, int64_t* to,
+                     const int64_t* to_end) {
+  const uint8_t* m = mask_bytes(t);
+  if (t.ndim == 1) return void(put_singles(m + begin, end - begin, begin, to, to_end));
+  const int64_t width = t.size(t.ndim - 1);
+  for (int64_t row = begin; row < end; ++row)
+    to = t.ndim == 2 ? put_pairs(m + row * width, width, row, to, to_end)
+                     : put_rows(t, m + row * width, row, to, to_end);
+}
+
 void nonzero_run(Call& c) {
+  constexpr int64_t kShare = 65536;  // elements worth a thread
   Ref<Tensor> t = contiguous_as(c.tensor(0), DType::Bool);
-  Ref<Tensor> out = empty(SizeVec{count_true(*t), t->ndim}, DType::I64);
+  const uint8_t* m = mask_bytes(*t);
+  const int64_t unit = t->ndim > 1 ? std::max<int64_t>(t->size(t->ndim - 1), 1) : 1;
+  const int64_t units = t->numel / unit;
+  const int64_t parts = std::clamp<int64_t>(std::min(t->numel / kShare, units), 1, num_threads());
+  auto cut = [=](int64_t part) { return units * part / parts; };
+  std::vector<int64_t> found(static_cast<size_t>(parts) + 1);
+  parallel_for(parts, 1, [&](int64_t b, int64_t e) {
+    for (; b < e; ++b) found[b + 1] = count_true(m + cut(b) * unit, (cut(b + 1) - cut(b)) * unit);
+  });
+  std::partial_sum(found.begin(), found.end(), found.begin());
+  Ref<Tensor> out = empty(SizeVec{found[parts], t->ndim}, DType::I64);
   auto* to = out->data<int64_t>();
   Unlocked unlocked(t->numel);
-  if (t->ndim > 0) {
-    auto write = t->ndim == 1   ? write_positions<1>
-                 : t->ndim == 2 ? write_positions<2>
-                                : write_positions<0>;
-    write(*t, to, to + out->numel);
-  }
+  if (t->ndim > 0)
+    parallel_for(parts, 1, [&](int64_t b, int64_t e) {
+      for (; b < e; ++b)
+        write_positions(*t, cut(b), cut(b + 1), to + found[b] * t->ndim,
+                        to + found[b + 1] * t->ndim);
+    });
   c.set_out(0, std::move(out));
 }
 

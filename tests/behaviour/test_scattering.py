@@ -290,3 +290,19 @@ def test_masks_of_bytes_beyond_one():
     assert rl.equal(x.masked_scatter(mask, source), x.masked_scatter(plain, source))
     for chosen in (rl.masked_select, lambda t, m: t[m], lambda t, m: m.nonzero()):
         assert rl.equal(chosen(source[:200], mask), chosen(source[:200], plain))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
+@pytest.mark.parametrize(
+    "shape", [(0,), (1,), (7,), (8,), (1030,), (200_001,), (0, 3), (3, 0), (900, 5), (300, 801)]
+    + [(2, 3, 17), (40, 30, 130), (2, 3, 4, 9)]
+)  # fmt: skip
+def test_positions_of_what_is_not_zero(threads, shape, share):
+    x = np.random.default_rng(len(shape)).uniform(size=shape)
+    x = np.where(x < share, x + 1, 0)
+    want = np.argwhere(x)
+    for dtype in ("bool", "float32"):
+        got = rl.tensor(x.astype(dtype)).nonzero()
+        assert got.dtype == rl.int64
+        np.testing.assert_array_equal(got.numpy(), want)
+    assert rl.tensor(3).nonzero().shape == (1, 0) and rl.tensor(0).nonzero().shape == (0, 0)

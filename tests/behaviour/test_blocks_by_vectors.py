@@ -278,6 +278,30 @@ def test_exponentials_of_doubles(width):
     near(rl.tensor(small.astype(np.float64)).softmax(0), powers / powers.sum(), 64)
 
 
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 16, 17, 100, 255, 257, 1027])
+@pytest.mark.parametrize("exponent", [1.7, -3.3, 0.37, 40.0, -1000.5, 3e6])
+def test_powers_of_floats(width, exponent):
+    rng = np.random.default_rng(width)
+    y = np.float32(exponent)
+    x = np.exp(rng.uniform(-1, 1, width) * min(87, 86 / abs(exponent))).astype(np.float32)
+    x[::5] = (1 + rng.uniform(-1e-6, 1e-6, len(x[::5]))).astype(np.float32)
+    want = x.astype(LONG) ** LONG(y)
+    ulp = np.spacing(want.astype(np.float32))
+    for power in (rl.tensor(x) ** float(y), rl.tensor(x) ** rl.full((width,), float(y))):
+        assert np.all(np.abs(power.numpy() - want) <= 0.52 * ulp)
+
+
+def test_powers_of_floats_at_the_edges():
+    inf, nan, tiny = math.inf, math.nan, 2.0**-149
+    x = rl.tensor([0.0, -0.0, inf, -inf, nan, 1.0, -1.0, -2.0, tiny, 3e38, 0.75, 1.5])
+    for y in (0.5, 1.7, -1.7, 3.0, 5.0, -3.0, -5.0, 1e30, -1e30, inf, -inf, nan, 0.0):
+        with np.errstate(all="ignore"):
+            want = rl.tensor((x.numpy().astype(LONG) ** LONG(np.float32(y))).astype(np.float32))
+        for got in (x**y, x ** rl.full((12,), y)):
+            assert rl.allclose(got, want, rtol=1e-7, atol=0, equal_nan=True), y
+            assert rl.equal(got.signbit() & ~got.isnan(), want.signbit() & ~want.isnan()), y
+
+
 @pytest.mark.parametrize("width", [1, 7, 8, 9, 16, 17, 100, 1027])
 def test_sigmoid_of_floats(width):
     x = np.random.default_rng(width).uniform(-87, 87, width).astype(np.float32)

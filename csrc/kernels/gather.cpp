@@ -53,6 +53,16 @@ void gather_elements(const U* x, int64_t line_step, int64_t step, const int64_t*
   for (int64_t o = 0; o < count; ++o) out[o] = x[o * line_step + index[o] * step];
 }
 
+// Asks for the part of a line of n elements that begin to end are of `all`. What a line is read at
+// is in no order that prefetchers follow, so most of it is asked for while the one before is read.
+constexpr int64_t kFetched = 8;     // elements of a line for each that is read
+constexpr int64_t kNear = 1 << 17;  // elements of which all are at hand anyway
+template <class U>
+void fetch_share(const U* line, int64_t n, int64_t begin, int64_t end, int64_t all) {
+  constexpr auto kLine = static_cast<int64_t>(64 / sizeof(U));
+  for (int64_t i = n * begin / all; i < n * end / all; i += kLine) __builtin_prefetch(line + i);
+}
+
 template <class U>
 void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const char* op) {
   Lines l = lines_of(index, dim);
@@ -66,16 +76,20 @@ void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const c
       check_indices(ix + b, e - b, n, op, dim);
       gather_elements(t.data<U>() + starts[b], starts.step(), step, ix + b, e - b, out + b);
     });
-  if (l.inner == 1)
+  if (l.inner == 1) {
+    const bool fetches = step == 1 && n <= kFetched * l.size && t.numel > kNear;
     return parallel_for(l.outer, line_grain(l), [&](int64_t b, int64_t e) {
       for (int64_t o = b; o < e; ++o) {
         const U* x = t.data<U>() + starts[o];
+        const U* next = fetches && o + 1 < e ? t.data<U>() + starts[o + 1] : nullptr;
         each_piece(ix + o * l.size, l.size, n, op, dim,
                    [=, to = out + o * l.size](const int64_t* at, int64_t j, int64_t count) {
+                     if (next) fetch_share(next, n, j, j + count, l.size);
                      gather_elements(x, 0, step, at, count, to + j);
                    });
       }
     });
+  }
   parallel_for(l.outer * l.size, line_grain({1, l.inner, 1}), [&](int64_t b, int64_t e) {
     for (int64_t r = b; r < e; ++r) {
       const U* x = t.data<U>() + starts[r / l.size];

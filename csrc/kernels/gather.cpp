@@ -1,13 +1,27 @@
 // Reading elements by position: gather, index_select, take, masked_select, nonzero.
 // They move bytes, so one instantiation per element size serves every dtype. Writing by
 // position is in scatter.cpp.
+#include <bit>
 #include <cstring>
+#include <numeric>
+#include <vector>
 
+#include "core/multiversion.h"
 #include "kernels/line_starts.h"
 #include "kernels/masks.h"
 #include "kernels/select.h"
 
 namespace rl {
+
+RL_MULTIVERSION bool all_within(const int64_t* index, int64_t count, int64_t n, int64_t low) {
+  uint64_t signs = 0;
+  for (int64_t j = 0; j < count; ++j) {
+    auto i = static_cast<uint64_t>(index[j]);
+    signs |= (i - static_cast<uint64_t>(low)) | (static_cast<uint64_t>(n - 1) - i);
+  }
+  return static_cast<int64_t>(signs) >= 0;
+}
+
 namespace {
 
 // --- gather(self, dim, index)
@@ -39,6 +53,16 @@ void gather_elements(const U* x, int64_t line_step, int64_t step, const int64_t*
   for (int64_t o = 0; o < count; ++o) out[o] = x[o * line_step + index[o] * step];
 }
 
+// Asks for the part of a line of n elements that begin to end are of `all`. What a line is read at
+// is in no order that prefetchers follow, so most of it is asked for while the one before is read.
+constexpr int64_t kFetched = 8;     // elements of a line for each that is read
+constexpr int64_t kNear = 1 << 17;  // elements of which all are at hand anyway
+template <class U>
+void fetch_share(const U* line, int64_t n, int64_t begin, int64_t end, int64_t all) {
+  constexpr auto kLine = static_cast<int64_t>(64 / sizeof(U));
+  for (int64_t i = n * begin / all; i < n * end / all; i += kLine) __builtin_prefetch(line + i);
+}
+
 template <class U>
 void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const char* op) {
   Lines l = lines_of(index, dim);
@@ -52,16 +76,20 @@ void gather_lines(const Tensor& t, int dim, const Tensor& index, U* out, const c
       check_indices(ix + b, e - b, n, op, dim);
       gather_elements(t.data<U>() + starts[b], starts.step(), step, ix + b, e - b, out + b);
     });
-  if (l.inner == 1)
+  if (l.inner == 1) {
+    const bool fetches = step == 1 && n <= kFetched * l.size && t.numel > kNear;
     return parallel_for(l.outer, line_grain(l), [&](int64_t b, int64_t e) {
       for (int64_t o = b; o < e; ++o) {
         const U* x = t.data<U>() + starts[o];
+        const U* next = fetches && o + 1 < e ? t.data<U>() + starts[o + 1] : nullptr;
         each_piece(ix + o * l.size, l.size, n, op, dim,
                    [=, to = out + o * l.size](const int64_t* at, int64_t j, int64_t count) {
+                     if (next) fetch_share(next, n, j, j + count, l.size);
                      gather_elements(x, 0, step, at, count, to + j);
                    });
       }
     });
+  }
   parallel_for(l.outer * l.size, line_grain({1, l.inner, 1}), [&](int64_t b, int64_t e) {
     for (int64_t r = b; r < e; ++r) {
       const U* x = t.data<U>() + starts[r / l.size];
@@ -194,34 +222,105 @@ void masked_select_run(Call& c) {
 }
 
 // --- nonzero(self) -> int64 (n, ndim)
-// Writes the positions of true elements to `to` until `end`. `Dims` is their number, 0 if unknown.
-template <int Dims>
-void write_positions(const Tensor& t, int64_t* to, const int64_t* end) {
-  const uint8_t* m = mask_bytes(t);
-  const int64_t dims = Dims ? Dims : t.ndim, width = t.ndim ? t.size(t.ndim - 1) : 1;
-  int64_t prefix[kMaxDims];
-  for (int64_t row = 0; to != end; ++row, m += width) {
-    int64_t rest = row;
-    for (int d = t.ndim - 1; d-- > 0; rest /= t.size(d)) prefix[d] = rest % t.size(d);
-    // Every element is written; one that is zero is overwritten by the next.
-    for (int64_t i = 0; i < width && to != end; ++i) {
-      for (int64_t d = 0; d + 1 < dims; ++d) to[d] = prefix[d];
-      to[dims - 1] = i;
-      to += m[i] ? dims : 0;
-    }
-  }
+// For each byte: where its bits are set, those places first.
+struct BitPlaces {
+  uint8_t of[256][8];
+};
+constexpr BitPlaces kBitPlaces = [] {
+  BitPlaces places{};
+  for (unsigned byte = 0; byte < 256; ++byte)
+    for (uint8_t bit = 0, n = 0; bit < 8; ++bit)
+      if (byte >> bit & 1) places.of[byte][n++] = bit;
+  return places;
+}();
+
+// A bit for each of eight bytes that is not 0.
+inline unsigned true_bits(const uint8_t* m) {
+  constexpr uint64_t kLow = 0x7f7f7f7f7f7f7f7f;
+  uint64_t bytes;
+  std::memcpy(&bytes, m, sizeof bytes);
+  uint64_t tops = (((bytes & kLow) + kLow) | bytes) & ~kLow;
+  return static_cast<unsigned>((tops >> 7) * 0x0102040810204080 >> 56);
 }
+
+// Writes what is before the last position (with Pair: one more position) and the positions, from
+// `first` on, of true elements. Eight at a time: places after the last are overwritten by the next.
+template <bool Pair>
+[[gnu::always_inline]] inline int64_t* put_places(const uint8_t* m, int64_t count, int64_t before,
+                                                  int64_t first, int64_t* to, const int64_t* end) {
+  constexpr int64_t kStep = Pair ? 2 : 1;
+  auto put = [=](int64_t* at, int64_t place) {
+    if (Pair) at[0] = before;
+    at[kStep - 1] = place;
+  };
+  int64_t i = 0;
+  for (; i + 8 <= count && end - to >= 8 * kStep; i += 8) {
+    const unsigned bits = true_bits(m + i);
+    const uint8_t* places = kBitPlaces.of[bits];
+    for (int j = 0; j < 8; ++j) put(to + j * kStep, first + i + places[j]);
+    to += std::popcount(bits) * kStep;
+  }
+  for (; i < count && to != end; ++i) {
+    put(to, first + i);
+    to += m[i] ? kStep : 0;
+  }
+  return to;
+}
+RL_MULTIVERSION int64_t* put_singles(const uint8_t* m, int64_t count, int64_t first, int64_t* to,
+                                     const int64_t* end) {
+  return put_places<false>(m, count, 0, first, to, end);
+}
+RL_MULTIVERSION int64_t* put_pairs(const uint8_t* m, int64_t count, int64_t row, int64_t* to,
+                                   const int64_t* end) {
+  return put_places<true>(m, count, row, 0, to, end);
+}
+
+// The same for any number of dimensions, of which `row` counts all but the last.
+int64_t* put_rows(const Tensor& t, const uint8_t* m, int64_t row, int64_t* to, const int64_t* end) {
+  const int last = t.ndim - 1;
+  int64_t prefix[kMaxDims], rest = row;
+  for (int d = last; d-- > 0; rest /= t.size(d)) prefix[d] = rest % t.size(d);
+  for (int64_t i = 0; i < t.size(last) && to != end; ++i) {
+    for (int d = 0; d < last; ++d) to[d] = prefix[d];
+    to[last] = i;
+    to += m[i] ? t.ndim : 0;
+  }
+  return to;
+}
+
+// Positions of true elements in units begin to end: rows, or elements of a vector.
+void write_positions(const Tensor& t, int64_t begin, int64_t end, int64_t* to,
+                     const int64_t* to_end) {
+  const uint8_t* m = mask_bytes(t);
+  if (t.ndim == 1) return void(put_singles(m + begin, end - begin, begin, to, to_end));
+  const int64_t width = t.size(t.ndim - 1);
+  for (int64_t row = begin; row < end; ++row)
+    to = t.ndim == 2 ? put_pairs(m + row * width, width, row, to, to_end)
+                     : put_rows(t, m + row * width, row, to, to_end);
+}
+
 void nonzero_run(Call& c) {
+  constexpr int64_t kShare = 65536;  // elements worth a thread
   Ref<Tensor> t = contiguous_as(c.tensor(0), DType::Bool);
-  Ref<Tensor> out = empty(SizeVec{count_true(*t), t->ndim}, DType::I64);
+  const uint8_t* m = mask_bytes(*t);
+  const int64_t unit = t->ndim > 1 ? std::max<int64_t>(t->size(t->ndim - 1), 1) : 1;
+  const int64_t units = t->numel / unit;
+  const int64_t parts = std::clamp<int64_t>(std::min(t->numel / kShare, units), 1, num_threads());
+  auto cut = [=](int64_t part) { return units * part / parts; };
+  std::vector<int64_t> found(static_cast<size_t>(parts) + 1);
+  parallel_for(parts, 1, [&](int64_t b, int64_t e) {
+    for (; b < e; ++b) found[b + 1] = count_true(m + cut(b) * unit, (cut(b + 1) - cut(b)) * unit);
+  });
+  std::partial_sum(found.begin(), found.end(), found.begin());
+  Ref<Tensor> out = empty(SizeVec{found[parts], t->ndim}, DType::I64);
   auto* to = out->data<int64_t>();
   Unlocked unlocked(t->numel);
-  if (t->ndim > 0) {
-    auto write = t->ndim == 1   ? write_positions<1>
-                 : t->ndim == 2 ? write_positions<2>
-                                : write_positions<0>;
-    write(*t, to, to + out->numel);
-  }
+  if (t->ndim > 0)
+    parallel_for(parts, 1, [&](int64_t b, int64_t e) {
+      for (; b < e; ++b)
+        write_positions(*t, cut(b), cut(b + 1), to + found[b] * t->ndim,
+                        to + found[b + 1] * t->ndim);
+    });
   c.set_out(0, std::move(out));
 }
 

@@ -55,13 +55,16 @@ Ref<Tensor> wrapped(Ref<Tensor> index, int64_t size) {
   return out;
 }
 
+// Elements of long rows worth a thread: vectors go through them faster than their lines change the
+// core that has them.
+constexpr int64_t kRowsWorth = 1 << 18;
+
 // part(o_begin, o_end, k, width) for parts that threads may write at the same time.
 template <class Part>
 void each_part(const Slices& s, Part&& part) {
   const Lines& l = s.l;
   bool rows = l.inner >= 64;
-  // Vectors go through rows faster than their lines change the core that has them.
-  int64_t worth = rows ? 1 << 18 : 32768;
+  int64_t worth = rows ? kRowsWorth : 32768;
   auto grain = [&](int64_t n) { return std::max<int64_t>(1, worth / std::max<int64_t>(1, n)); };
   if (l.outer >= l.inner || !rows)
     parallel_for(l.outer, grain(s.count * l.inner),
@@ -143,16 +146,53 @@ bool has_long_rows(const Tensor& out, int dim) {
   bool as_computed = out.dtype == DType::F32 || out.dtype == DType::F64 || out.dtype == DType::I64;
   return as_computed && lines_of(out, dim).inner >= 64;
 }
+// The places of the index, ordered by the slice that they write; those of one slice as they were.
+std::vector<int64_t> by_slice(const Slices& s) {
+  std::vector<int64_t> order(static_cast<size_t>(s.count));
+  if (s.l.size > 16 * s.count) {  // most slices are not written
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, {}, [&](int64_t j) { return s.index[j]; });
+    return order;
+  }
+  std::vector<int64_t> next(static_cast<size_t>(s.l.size) + 1);
+  for (int64_t j = 0; j < s.count; ++j) ++next[s.index[j] + 1];
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  for (int64_t j = 0; j < s.count; ++j) order[next[s.index[j]]++] = j;
+  return order;
+}
+
+// add_row(to, from, elements) for all slices, a slice by one thread: rows are read whole, where
+// parts of them would be too short for prefetchers. False if one thread has all, or would have
+// most.
+template <class AddRow>
+bool add_by_slice(const Slices& s, const AddRow& add_row) {
+  const int64_t inner = s.l.inner;
+  const int64_t parts = std::min<int64_t>(num_threads(), s.count * inner / kRowsWorth);
+  if (s.l.outer != 1 || parts < 2 || in_parallel()) return false;
+  const std::vector<int64_t> order = by_slice(s);
+  std::vector<int64_t> cut(static_cast<size_t>(parts) + 1);
+  for (int64_t p = 1; p <= parts; ++p) {
+    int64_t& end = cut[p] = s.count * p / parts;
+    while (end < s.count && s.index[order[end]] == s.index[order[end - 1]]) ++end;
+    if (end - cut[p - 1] > 3 * s.count / (2 * parts)) return false;
+  }
+  parallel_for(parts, 1, [&](int64_t b, int64_t e) {
+    for (int64_t i = cut[b]; i < cut[e]; ++i)
+      add_row(s.index[order[i]] * inner, order[i] * inner, inner);
+  });
+  return true;
+}
 void add_slices(const Slices& s, Tensor& out, const Tensor& source, const Scalar& alpha) {
   BlockFn add = find_pointwise("add")->fn[static_cast<int>(compute_of(out.dtype))];
   auto *x = static_cast<char*>(out.raw()), *y = static_cast<char*>(source.raw());
   int64_t item = item_size(out.dtype);
-  each_part(s, [&](int64_t b, int64_t e, int64_t k, int64_t width) {
-    s.run(b, e, k, width, [&](int64_t to, int64_t from, int64_t n) {
-      void* rows[] = {x + to * item, x + to * item, y + from * item};
-      add(rows, n, &alpha);
-    });
-  });
+  auto add_row = [&](int64_t to, int64_t from, int64_t n) {
+    void* rows[] = {x + to * item, x + to * item, y + from * item};
+    add(rows, n, &alpha);
+  };
+  if (add_by_slice(s, add_row)) return;
+  each_part(
+      s, [&](int64_t b, int64_t e, int64_t k, int64_t width) { s.run(b, e, k, width, add_row); });
 }
 
 void combine_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source, Reduce r,
@@ -172,21 +212,6 @@ void combine_slices(Tensor& out, int dim, const Tensor& index, const Tensor& sou
 
 // ---- sums of 16-bit floats, in float32 and rounded once
 constexpr int64_t kRun = 512, kShortRow = 16;  // elements: at once; that pay for the order
-
-// The places of the index, ordered by the slice that they write; those of one slice as they were.
-std::vector<int64_t> by_slice(const Slices& s) {
-  std::vector<int64_t> order(static_cast<size_t>(s.count));
-  if (s.l.size > 16 * s.count) {  // most slices are not written
-    std::iota(order.begin(), order.end(), 0);
-    std::ranges::stable_sort(order, {}, [&](int64_t j) { return s.index[j]; });
-    return order;
-  }
-  std::vector<int64_t> next(static_cast<size_t>(s.l.size) + 1);
-  for (int64_t j = 0; j < s.count; ++j) ++next[s.index[j] + 1];
-  std::partial_sum(next.begin(), next.end(), next.begin());
-  for (int64_t j = 0; j < s.count; ++j) order[next[s.index[j]]++] = j;
-  return order;
-}
 
 // Where the places of each slice begin in that order, and the end.
 std::vector<int64_t> slice_starts(const Slices& s, const std::vector<int64_t>& order) {

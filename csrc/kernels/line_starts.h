@@ -32,15 +32,9 @@ class LineStarts {
 };
 
 // Is each position within `low` to n - 1? Those that are not set the sign of what is before them,
-// or after: no comparison is needed, which few processors have for 64 bits.
-inline bool all_within(const int64_t* index, int64_t count, int64_t n, int64_t low = 0) {
-  uint64_t signs = 0;
-  for (int64_t j = 0; j < count; ++j) {
-    auto i = static_cast<uint64_t>(index[j]);
-    signs |= (i - static_cast<uint64_t>(low)) | (static_cast<uint64_t>(n - 1) - i);
-  }
-  return static_cast<int64_t>(signs) >= 0;
-}
+// or after: no comparison is needed, which few processors have for 64 bits. In gather.cpp, compiled
+// for several levels.
+bool all_within(const int64_t* index, int64_t count, int64_t n, int64_t low = 0);
 
 // The first that is not.
 inline int64_t first_outside(const int64_t* index, int64_t count, int64_t n, int64_t low = 0) {

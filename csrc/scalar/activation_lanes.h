@@ -8,10 +8,8 @@
 #ifdef RL_HAS_LANES
 namespace rl::math {
 
-static inline Lanes sigmoid(Lanes x) {
-  Lanes e = exp_lanes<true>(below_zero(x));
-  return quotient(x < 0 ? e : fill(1), 1 + e);
-}
+// The exponential may be infinite. A real division, which other units make meanwhile.
+static inline Lanes sigmoid(Lanes x) { return 1 / (1 + exp_lanes<true>(-x)); }
 #ifdef RL_HAS_TABLES
 // With what 1 + e and the quotient lose, as of one double in exp.h.
 static inline DoubleLanes sigmoid(DoubleLanes x) {

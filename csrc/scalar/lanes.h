@@ -106,6 +106,22 @@ static inline void store_lanes(double* to, DoubleLanes x, long count) {
   if (count == 8) return _mm512_storeu_pd(to, x);
   _mm512_mask_storeu_pd(to, first_double_lanes(count), x);
 }
+// Of floats.
+static inline DoubleLanes widen_first(const float* x, long count) {
+  return _mm512_cvtps_pd(_mm256_maskz_loadu_ps(first_double_lanes(count), x));
+}
+static inline void store_narrowed(float* to, DoubleLanes x, long count) {
+  _mm256_mask_storeu_ps(to, first_double_lanes(count), _mm512_cvtpd_ps(x));
+}
+// |x| = mantissa 2^exponent, the mantissa in [3/4, 3/2), for an x that was a float: the factor is
+// a little more than 4/3, so that no product is rounded across a power of two.
+struct MantissaLanes {
+  DoubleLanes mantissa, exponent;
+};
+static inline MantissaLanes split_mantissa(DoubleLanes x) {
+  return {_mm512_getmant_pd(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_zero),
+          _mm512_getexp_pd(x * 0x1.5555555555556p+0)};
+}
 static inline double sum_of(DoubleLanes x) {
   double part[8];
   std::memcpy(part, &x, sizeof x);

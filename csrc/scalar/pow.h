@@ -70,10 +70,49 @@ static inline double pow_of_log(Pair log2, double y) {
 }
 static inline double pow_core(double a, double y) { return pow_of_log(log2_pair(a), y); }
 
+#ifdef RL_HAS_TABLES
+// As the functions of one number, by tables. log2|a| for an a that was a float: the three leading
+// bits of its mantissa m choose c, near 1/m and 1 where m is near 1; -log2(c) and a polynomial in
+// cm - 1. To 37 bits again.
+alignas(64) inline constexpr double kNearInverse[8] = {
+    1.0, 0x1.afp-1, 0x1.86p-1, 0x1.64p-1, 0x1.478p+0, 0x1.2f8p+0, 0x1.1a8p+0, 1.0};
+alignas(64) inline constexpr double kLessLog2[8] = {0.0,
+                                                    0x1.fcd677e5ac81dp-3,
+                                                    0x1.921800924dd3bp-2,
+                                                    0x1.0c6caaf0c5597p-1,
+                                                    -0x1.6be12866f820dp-2,
+                                                    -0x1.f6e456567fe55p-3,
+                                                    -0x1.2309065d29791p-3,
+                                                    0.0};
+static inline DoubleLanes log2_for_float(DoubleLanes a) {
+  auto [m, k] = split_mantissa(a);
+  auto index = (DoubleLanes)((DoubleLaneBits)m >> (Bits<double>::kMantissa - 3));
+  DoubleLanes r = mad(m, look_up(load_lanes(kNearInverse), index), fill_double(-1.0));
+  DoubleLanes p = horner(r, 0x1.71547652be45cp+0, -0x1.71547654b2e2cp-1, 0x1.ec709c4976705p-2,
+                         -0x1.71545ab2a770cp-2, 0x1.2779e30a23531p-2, -0x1.ece2886606527p-3,
+                         0x1.a3e32ddc43472p-3, -0x1.2cb24e9e2158ep-3);
+  return mad(r, p, k + look_up(load_lanes(kLessLog2), index));
+}
+static inline DoubleLanes exp2_for_float(DoubleLanes t) {
+  DoubleLanes limited = limit(t, float_exponents.low, float_exponents.high);
+  DoubleLanes shifted = limited + kEighths, n = shifted - kEighths, r = limited - n;
+  DoubleLanes p = horner(r, 0x1.62e42fd9cadf1p-1, 0x1.ebfbdfee13fa2p-3, 0x1.c6bb79cc3b21fp-5,
+                         0x1.3b2fc329a4157p-7);
+  DoubleLanes head = look_up(load_lanes(kDoublePower), shifted);
+  return scale_by_power(mad(head * r, p, head), n);
+}
+#endif
+
 // The same of n numbers, at most kPowBlock, each with its exponent. In double by two loops:
 // processors look ahead over several elements of a short loop, over hardly one of both.
 constexpr long kPowBlock = 256;
 static inline void pow_cores(const float* x, const float* y, float* out, long n) {
+#ifdef RL_HAS_TABLES
+  return lanes_each<double>(n, [=](long i, long count, auto) {
+    DoubleLanes log2 = log2_for_float(widen_first(x + i, count));
+    store_narrowed(out + i, exp2_for_float(widen_first(y + i, count) * log2), count);
+  });
+#endif
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) out[i] = pow_core(abs(x[i]), y[i]);
 }

@@ -278,6 +278,54 @@ def test_exponentials_of_doubles(width):
     near(rl.tensor(small.astype(np.float64)).softmax(0), powers / powers.sum(), 64)
 
 
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 16, 17, 100, 255, 257, 1027])
+@pytest.mark.parametrize("exponent", [1.7, -3.3, 0.37, 40.0, -1000.5, 3e6])
+def test_powers_of_floats(width, exponent):
+    rng = np.random.default_rng(width)
+    y = np.float32(exponent)
+    x = np.exp(rng.uniform(-1, 1, width) * min(87, 86 / abs(exponent))).astype(np.float32)
+    x[::5] = (1 + rng.uniform(-1e-6, 1e-6, len(x[::5]))).astype(np.float32)
+    want = x.astype(LONG) ** LONG(y)
+    ulp = np.spacing(want.astype(np.float32)).astype(np.float64)
+    for power in (rl.tensor(x) ** float(y), rl.tensor(x) ** rl.full((width,), float(y))):
+        assert np.all(np.abs(power.numpy() - want) <= 0.51 * ulp)
+
+
+def test_powers_of_floats_at_the_edges():
+    inf, nan, tiny = math.inf, math.nan, 2.0**-149
+    x = rl.tensor([0.0, -0.0, inf, -inf, nan, 1.0, -1.0, -2.0, tiny, 3e38, 0.75, 1.5])
+    for y in (0.5, 1.7, -1.7, 3.0, 5.0, -3.0, -5.0, 1e30, -1e30, inf, -inf, nan, 0.0):
+        with np.errstate(all="ignore"):
+            want = rl.tensor((x.numpy().astype(LONG) ** LONG(np.float32(y))).astype(np.float32))
+        for got in (x**y, x ** rl.full((12,), y)):
+            assert rl.allclose(got, want, rtol=1e-7, atol=0, equal_nan=True), y
+            assert rl.equal(got.signbit() & ~got.isnan(), want.signbit() & ~want.isnan()), y
+
+
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 16, 17, 100, 1027])
+def test_sigmoid_of_floats(width):
+    x = np.random.default_rng(width).uniform(-87, 87, width).astype(np.float32)
+    g = np.random.default_rng(1).normal(size=width).astype(np.float32)
+    wide, leaf = x.astype(np.float64), rl.tensor(x, requires_grad=True)
+    want = long_sigmoid(wide.astype(LONG)).astype(np.float64)
+    for got, value in ((leaf.sigmoid(), want), (F.silu(leaf), wide * want)):
+        assert np.all(
+            np.abs(got.detach().numpy() - value) <= 3 * np.spacing(np.float32(abs(value)))
+        )
+    (slope,) = rl.autograd.grad(F.silu(leaf), leaf, rl.tensor(g))
+    expected = g * want * (1 + wide * (1 - want))
+    assert np.allclose(slope.numpy(), expected, rtol=2e-6, atol=1e-7)
+
+
+def test_sigmoid_of_floats_at_the_edges():
+    x = rl.tensor([math.inf, -math.inf, 0.0, -0.0, 120.0, -120.0, -88.0] * 3 + [math.nan] * 2)
+    assert x.sigmoid()[:6].tolist() == [1, 0, 0.5, 0.5, 1, 0]
+    assert abs(x.sigmoid()[6].item() * math.exp(88) - 1) < 1e-5
+    assert x.sigmoid()[-2:].isnan().all() and F.silu(x)[-2:].isnan().all()
+    assert F.silu(x)[[0, 2, 3, 4, 5]].tolist() == [math.inf, 0, 0, 120, 0]
+    assert F.silu(x)[3].signbit() and F.silu(x)[1].isnan()
+
+
 def test_exponentials_of_doubles_at_the_edges():
     x = rl.tensor([math.inf, -math.inf, math.nan, 0.0, -0.0, 800.0, -800.0, -740.0] * 3).double()
     tiny = math.exp(-740)

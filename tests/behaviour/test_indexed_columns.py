@@ -111,3 +111,26 @@ def test_gradients_by_column():
     ):
         assert rl.autograd.gradcheck(call, (x, values))
         assert rl.autograd.gradgradcheck(call, (x, values))
+
+
+@pytest.mark.parametrize("width", [1, 2, 7, 8, 9, 31, 33, 1025, 2050])
+@pytest.mark.parametrize("bad", [-1, 12, 2**40, -(2**62)])
+def test_a_position_outside_is_found_wherever_it_is(width, bad):
+    x = rl.arange(60).view(5, 12)
+    index = rl.arange(5 * width).view(5, width) % 12
+    assert rl.equal(x.gather(1, index), x[rl.arange(5)[:, None], index])
+    for at in {0, width // 2, width - 1}:
+        wrong = index.clone()
+        wrong[3, at] = bad
+        with pytest.raises(RuntimeError, match="out of bounds"):
+            x.gather(1, wrong)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32", "float64", "complex128"])
+@pytest.mark.parametrize("width, count", [(1030, 1100), (8200, 1030), (9000, 40)])
+def test_lines_beyond_the_nearest_caches(width, count, dtype):
+    x = numbers((40, width), dtype)
+    at = np.random.default_rng(2).integers(0, width, (39, count))
+    assert (rl.tensor(x).gather(1, rl.tensor(at)).numpy() == x[np.arange(39)[:, None], at]).all()
+    wide = rl.tensor(np.repeat(x, 2, 1))[:, ::2]
+    assert (wide.gather(1, rl.tensor(at)).numpy() == x[np.arange(39)[:, None], at]).all()

@@ -1,5 +1,8 @@
 """Which of equal elements `topk` takes, and in which order: positions recorded from PyTorch."""
 
+import math
+
+import numpy as np
 import pytest
 
 import rushlight as rl
@@ -31,3 +34,23 @@ def test_topk_without_equal_elements_is_the_head_of_sort(k):
     x = rl.randperm(100, generator=rl.Generator().manual_seed(0)).float()
     for largest in (True, False):
         assert rl.equal(x.topk(k, largest=largest).indices, x.argsort(descending=largest)[:k])
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.bfloat16, rl.int64, rl.uint8])
+@pytest.mark.parametrize("n", [17, 31, 32, 33, 63, 64, 65, 100, 1000, 1025])
+def test_few_of_a_line_are_the_first_of_all(n, dtype):
+    rng = np.random.default_rng(n)
+    x = rl.tensor(rng.normal(50, 20, (5, n))).to(dtype)
+    if dtype.is_floating_point:
+        x[0, n // 2] = x[0, 1] = math.nan
+        x[1, 3], x[2, n - 1], x[3] = math.inf, -math.inf, -math.inf
+    order = np.argsort(x.double().numpy(), axis=1, kind="stable")
+    for k in (1, 2, 10, 16):
+        for largest in (True, False):
+            values, places = x.topk(k, 1, largest)
+            sorted_x = x.sort(1, descending=largest).values[:, :k]
+            assert rl.allclose(values, sorted_x, rtol=0, atol=0, equal_nan=True)
+            assert rl.allclose(x.gather(1, places), values, rtol=0, atol=0, equal_nan=True)
+            assert all(len(set(row)) == k for row in places.tolist())
+    distinct = rl.tensor(np.argsort(order, axis=1)).to(rl.float64)
+    assert distinct.topk(16, 1, False).indices.tolist() == order[:, :16].tolist()

@@ -128,6 +128,18 @@ def test_extremes_that_have_no_order(reduce, dtype):
         assert signs == a.signbit()[zeros].tolist(), name  # of equals the first stays
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+@pytest.mark.parametrize("spread", [1, 2, 40, 700])  # slices that most positions are of
+def test_rows_enough_for_threads_to_share(threads, spread, dtype):
+    x = numbers((700, 1100), dtype)
+    at = np.random.default_rng(3).integers(0, spread, 701)
+    source = np.random.default_rng(4).normal(0, 100, (701, 1100)).astype(dtype)
+    want = x.copy()
+    np.add.at(want, at, source)  # one after another, as the positions come
+    got = rl.tensor(x).index_add_(0, rl.tensor(at), rl.tensor(source))
+    np.testing.assert_array_equal(got.numpy(), want)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "int64"])
 @pytest.mark.parametrize(
     "shape, count", [((5, 63), 9), ((9, 64), 20), ((200, 301), 500), ((300, 4), 900)]
@@ -333,3 +345,19 @@ def test_gradients_by_slices():
         lambda x, y: x.scatter(0, index[:2], y[:2]),
     ):
         assert rl.autograd.gradcheck(f, (x, y)) and rl.autograd.gradgradcheck(f, (x, y))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
+@pytest.mark.parametrize(
+    "shape", [(0,), (1,), (7,), (8,), (1030,), (200_001,), (0, 3), (3, 0), (900, 5), (300, 801)]
+    + [(2, 3, 17), (40, 30, 130), (2, 3, 4, 9)]
+)  # fmt: skip
+def test_positions_of_what_is_not_zero(threads, shape, share):
+    x = np.random.default_rng(len(shape)).uniform(size=shape)
+    x = np.where(x < share, x + 1, 0)
+    want = np.argwhere(x)
+    for dtype in ("bool", "float32"):
+        got = rl.tensor(x.astype(dtype)).nonzero()
+        assert got.dtype == rl.int64
+        np.testing.assert_array_equal(got.numpy(), want)
+    assert rl.tensor(3).nonzero().shape == (1, 0) and rl.tensor(0).nonzero().shape == (0, 0)

@@ -132,3 +132,73 @@ def test_messages_name_the_functions_that_people_call():
         rl.nn.functional.nll_loss(rl.ones(2, 2), rl.ones(2))
     with pytest.raises(RuntimeError, match="mat1 and mat2 shapes cannot be multiplied"):
         rl.nn.Linear(2, 3)(rl.ones(4, 5))
+
+
+def test_deleting_from_a_named_sequence_numbers_the_rest():
+    net = rl.nn.Sequential({"f": rl.nn.Linear(2, 3), "g": rl.nn.Linear(3, 1)})
+    net.append(rl.nn.Tanh())
+    del net[0]
+    net.extend([rl.nn.Identity()])
+    assert [type(m).__name__ for m in net] == ["Linear", "Tanh", "Identity"]
+    assert list(net._modules) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.bfloat16])
+@pytest.mark.parametrize("kind", ["float", "bool"])
+def test_attention_takes_a_mask_and_is_causal_together(kind, dtype):
+    attend = rl.nn.functional.scaled_dot_product_attention
+    q, k, v = (rl.randn(1, 2, 4, 8, dtype=dtype) for _ in range(3))
+    mask = rl.randn(4, 4, dtype=dtype)
+    if kind == "bool":
+        mask = mask > 0
+        both = mask.tril()
+    else:
+        both = mask.masked_fill(~rl.ones(4, 4, dtype=rl.bool).tril(), float("-inf"))
+    got = attend(q, k, v, attn_mask=mask, is_causal=True)
+    assert rl.allclose(got, attend(q, k, v, attn_mask=both), atol=1e-6)
+    for bad in ({"dropout_p": 0.5}, {"attn_mask": rl.zeros(4, 4, dtype=dtype, requires_grad=True)}):
+        with pytest.raises(RuntimeError, match="Explicit attn_mask should not be set"):
+            attend(q, k, v, **{"attn_mask": mask, "is_causal": True, **bad})
+    with pytest.raises(RuntimeError, match="Explicit attn_mask should not be set"):
+        attend(q[0], k[0], v[0], attn_mask=mask, is_causal=True)
+    with pytest.raises(RuntimeError, match="Expected attn_mask dtype to be bool or float"):
+        attend(q, k, v, attn_mask=rl.zeros(4, 4, dtype=rl.int64))
+
+
+def test_attention_checks_the_shapes_of_masks():
+    mha = rl.nn.MultiheadAttention(8, 2, batch_first=True)
+    x = rl.zeros(2, 5, 8)
+    with pytest.raises(RuntimeError, match=r"2D attn_mask is .*3, 3.* should be \(5, 5\)"):
+        mha(x, x, x, attn_mask=rl.zeros(3, 3))
+    with pytest.raises(RuntimeError, match=r"3D attn_mask is .* should be \(4, 5, 5\)"):
+        mha(x, x, x, attn_mask=rl.zeros(2, 5, 5))
+    with pytest.raises(AssertionError, match=r"key_padding_mask of shape \(2, 5\).* \(2, 4\)"):
+        mha(x, x, x, key_padding_mask=rl.zeros(2, 4, dtype=rl.bool))
+    mha(x[0], x[0], x[0], key_padding_mask=rl.zeros(5, dtype=rl.bool), attn_mask=rl.zeros(2, 5, 5))
+
+
+def test_arguments_that_mean_nothing_are_refused(tmp_path):
+    path = tmp_path / "x.pt"
+    rl.save({"a": 1}, path)
+    with pytest.raises(TypeError, match="load.. got an unexpected keyword argument 'foo'"):
+        rl.load(path, foo=1)
+    assert rl.load(path, encoding="latin1") == {"a": 1}
+    with pytest.raises(RuntimeError, match="arange: expected real numbers"):
+        rl.arange(3j)
+    with pytest.raises(rl._dynamo.exc.InvalidBackend, match="Invalid backend: 'nope'"):
+        rl.compile(lambda x: x, backend="nope")
+    with pytest.raises(AssertionError, match="compile: a callable function is expected"):
+        rl.compile(rl.ones(1))
+    with pytest.raises(RuntimeError, match="Type str cannot be traced"):
+        rl.jit.trace(lambda x: x, "s")
+    with pytest.raises(ValueError, match="does not exist"):
+        rl.jit.load("/nonexistent.pt")
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(RuntimeError, match="no file of torch.jit.save|not a checkpoint"):
+        rl.jit.load(path)
+
+
+def test_profiler_tells_the_time_of_all():
+    with rl.autograd.profiler.profile() as prof:
+        rl.ones(3).exp()
+    assert prof.self_cpu_time_total > 0

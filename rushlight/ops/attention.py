@@ -122,8 +122,8 @@ def scaled_dot_product_attention(
         )
     if attn_mask is not None and attn_mask.dtype not in (rl.bool, rl.float32, query.dtype):
         raise RuntimeError(
-            "scaled_dot_product_attention: Expected attn_mask dtype to be bool or float or to match "
-            f"query dtype, but got attn_mask.dtype: {attn_mask.dtype} and query.dtype: "
+            "scaled_dot_product_attention: Expected attn_mask dtype to be bool or float or to "
+            f"match query dtype, but got attn_mask.dtype: {attn_mask.dtype} and query.dtype: "
             f"{query.dtype} instead."
         )
     if query.dtype in (

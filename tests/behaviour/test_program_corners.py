@@ -202,3 +202,66 @@ def test_profiler_tells_the_time_of_all():
     with rl.autograd.profiler.profile() as prof:
         rl.ones(3).exp()
     assert prof.self_cpu_time_total > 0
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_one_example_takes_a_class_in_a_list_of_one(reduction, smoothing):
+    x = rl.tensor([0.5, -1.0, 2.0])
+    how = {"reduction": reduction, "label_smoothing": smoothing}
+    loss = rl.nn.functional.cross_entropy(x, rl.tensor([1]), **how)
+    log_p = x - x.logsumexp(0)
+    expected = -(1 - smoothing) * log_p[1] - smoothing * log_p.mean()
+    assert loss.shape == () and rl.allclose(loss, expected)
+    assert rl.nn.functional.nll_loss(log_p, rl.tensor([1]), reduction=reduction).shape == ()
+
+
+@pytest.mark.parametrize(
+    ("input_shape", "target", "kind", "message"),
+    [
+        ((), rl.tensor(1), ValueError, "Expected 1 or more dimensions"),
+        ((3,), rl.zeros(6, dtype=rl.int64), ValueError, "1D target must have size 1"),
+        ((6, 3), rl.zeros(6, 1, dtype=rl.int64), RuntimeError, "multi-target not supported"),
+    ],
+)
+def test_targets_that_do_not_fit(input_shape, target, kind, message):
+    with pytest.raises(kind, match=message):
+        rl.nn.functional.nll_loss(rl.zeros(input_shape), target)
+
+
+def test_both_kinds_of_storage_are_storages():
+    x = rl.ones(2)
+    assert rl.is_storage(x.storage()) and rl.is_storage(x.untyped_storage())
+    assert not rl.is_storage(x)
+
+
+def test_measurements_are_compared_in_tables():
+    from rushlight.utils.benchmark import Compare, Measurement, TaskSpec
+
+    def measured(seconds, name, size, threads=1):
+        spec = TaskSpec("x", "pass", "add", f"n={size}", name, num_threads=threads)
+        return Measurement(10, [10 * seconds * f for f in (1.0, 1.01, 1.02)], spec)
+
+    table = Compare([measured(2.5e-6, "mine", 1), measured(1.234e-4, "theirs", 1)])
+    table.extend_results([measured(5e-6, "mine", 10), measured(1e-6, "mine", 1, 4)])
+    lines = str(table).splitlines()
+    assert lines[0].startswith("[-") and " add " in lines[0]
+    assert lines[1].split(" | ")[1:] == ["mine", "theirs"]
+    assert lines[2].startswith("1 threads: ---") and lines[5].startswith("4 threads: ---")
+    assert lines[3].split() == ["n=1", "|", "2.5", "|", "124.6"]
+    assert lines[4].split() == ["n=10", "|", "5.0", "|"]
+    assert lines[6].split()[:3] == ["n=1", "|", "1.0"]
+    assert len({len(line) for line in lines[:4]}) == 1
+    assert lines[-1] == "Times are in microseconds (us)."
+    table.trim_significant_figures()
+    assert "| 2.5 " not in str(table) and " 120" in str(table)
+    table.colorize()
+    assert "\033[92m" in str(table)
+    with pytest.raises(ValueError, match="Expected an instance of `Measurement`, got int"):
+        Compare([3])
+
+
+def test_embedding_bag_has_no_sparse_maxima():
+    bag = rl.nn.EmbeddingBag(3, 2, mode="max", sparse=True)
+    with pytest.raises(ValueError, match="max mode does not support sparse weights"):
+        bag(rl.tensor([[1]]))

@@ -265,3 +265,28 @@ def test_embedding_bag_has_no_sparse_maxima():
     bag = rl.nn.EmbeddingBag(3, 2, mode="max", sparse=True)
     with pytest.raises(ValueError, match="max mode does not support sparse weights"):
         bag(rl.tensor([[1]]))
+
+
+def test_data_parallel_runs_without_the_gpus_that_are_named():
+    net = rl.nn.Linear(2, 3)
+    wrapped = rl.nn.DataParallel(net, device_ids=[0, 1], output_device=0)
+    x = rl.ones(4, 2)
+    assert rl.equal(wrapped(x), net(x)) and wrapped.device_ids == []
+    assert list(wrapped.state_dict()) == ["module.weight", "module.bias"]
+
+
+@pytest.mark.parametrize("name", ["all_reduce", "reduce", "reduce_scatter"])
+def test_reductions_refuse_what_is_no_reduction(name):
+    dist = rl.distributed
+    dist.init_process_group(rank=0, world_size=1)
+    try:
+        arguments = [rl.ones(2)]
+        if name == "reduce_scatter":
+            arguments.append([rl.ones(2)])
+        if name == "reduce":
+            arguments.append(0)
+        getattr(dist, name)(*arguments, op=dist.ReduceOp.MAX)
+        with pytest.raises(TypeError, match=f"{name}: argument 'op' must be a ReduceOp"):
+            getattr(dist, name)(*arguments, op="sum")
+    finally:
+        dist.destroy_process_group()

@@ -29,7 +29,7 @@ inline DType compute_dtype(DType d) { return d == DType::F64 ? DType::F64 : DTyp
 
 // The function that people call, for messages.
 inline std::string_view named(const Call& c) {
-  return std::string_view(c.op) == "_nll" ? "nll_loss" : c.op;
+  return std::string_view(c.op) == "nll" ? "nll_loss" : c.op;
 }
 
 inline Ref<Tensor> indices(const Call& c, const Tensor& t) {

@@ -315,7 +315,7 @@ const Value* const* make_defaults(const Op& op) {
 }
 
 void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena) {
-  call.op = op.public_name.c_str();
+  call.op = op.public_name.c_str() + op.said_from;
   const size_t n = op.args.size(), end = std::min(n, slots.end);
   call.take_defaults({defaults_of(op), n});
   for (size_t i = 0; i < end; ++i)

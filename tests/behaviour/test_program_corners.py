@@ -130,6 +130,8 @@ def test_messages_name_the_functions_that_people_call():
         rl.nn.Conv2d(3, 2, 9)(x)
     with pytest.raises(RuntimeError, match="^nll_loss: expected targets of dtype int64"):
         rl.nn.functional.nll_loss(rl.ones(2, 2), rl.ones(2))
+    with pytest.raises(RuntimeError, match="^avg_pool: expected a 3D or 4D input"):
+        rl.nn.functional.avg_pool2d(rl.ones(3), 2)
     with pytest.raises(RuntimeError, match="mat1 and mat2 shapes cannot be multiplied"):
         rl.nn.Linear(2, 3)(rl.ones(4, 5))
 

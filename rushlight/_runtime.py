@@ -78,7 +78,9 @@ def is_tensor(obj):
 
 def is_storage(obj):
     """Is it a storage?"""
-    return isinstance(obj, _native.UntypedStorage)
+    from rushlight.storage import TypedStorage
+
+    return isinstance(obj, (_native.UntypedStorage, TypedStorage))
 
 
 def is_floating_point(input):  # noqa: A002

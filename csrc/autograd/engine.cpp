@@ -169,6 +169,8 @@ bool will_execute(Node* n) {
   return s && s->needed;
 }
 
+bool is_selective() { return current_states_ && current_states_->selective; }
+
 // What is no part of the pass (a node within another) is wanted.
 bool is_wanted(const Node& n, size_t edge) {
   Node* to = n.edges[edge].node.get();

@@ -22,6 +22,7 @@ struct Shape {
   SizeVec sizes;
   DType dtype = DType::F32;
   Device device = Device::Cpu;
+  bool is_tensor = true;  // custom Functions may return anything
 };
 
 struct Edge {

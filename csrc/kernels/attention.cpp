@@ -219,7 +219,8 @@ void check_heads(const Call& c, const Tensor& query, const Tensor& key, const Te
   };
   RL_CHECK(fits(query) && fits(key) && fits(value) && key.size(3) == query.size(3) &&
                value.size(2) == key.size(2) && key.size(2) > 0,
-           c.op, ": expected query, key and value of shape (batch, heads, length, size) that fit, ",
+           "scaled_dot_product_attention: expected query, key and value of shape (batch, heads, "
+           "length, size) that fit, ",
            "got ", query.sizes(), ", ", key.sizes(), " and ", value.sizes());
   RL_CHECK(query.dtype == DType::F32 || query.dtype == DType::F64, c.op, ": not implemented for ",
            query.dtype);

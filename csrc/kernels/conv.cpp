@@ -66,6 +66,9 @@ void check_bias(const Call& c, const Tensor* bias, const Tensor& x, int64_t chan
            bias->dtype, ") should be the same");
 }
 
+// The function that people call, for messages.
+std::string named(const ConvGeometry& g) { return str("conv", g.dims, "d"); }
+
 // _conv_forward(input, weight, bias, stride, padding, dilation, groups)
 ConvGeometry forward_geometry(const Call& c) {
   Tensor &x = c.tensor(0), &w = c.tensor(1);
@@ -78,16 +81,17 @@ ConvGeometry forward_geometry(const Call& c) {
   g.out_channels = w.size(0);
   spatial_sizes(g, x, g.in);
   spatial_sizes(g, w, g.kernel);
-  RL_CHECK(g.in_channels == w.size(1) * g.groups, c.op, ": given groups=", g.groups,
+  RL_CHECK(g.in_channels == w.size(1) * g.groups, named(g), ": Given groups=", g.groups,
            ", weight of size ", w.sizes(), ", expected input", x.sizes(), " to have ",
            w.size(1) * g.groups, " channels, but got ", g.in_channels, " channels instead");
-  RL_CHECK(g.out_channels % g.groups == 0, c.op, ": out_channels ", g.out_channels,
+  RL_CHECK(g.out_channels % g.groups == 0, named(g), ": out_channels ", g.out_channels,
            " must be divisible by groups ", g.groups);
   check_bias(c, c.tensor_or_null(2), x, g.out_channels);
   for (int d = 3 - g.dims; d < 3; ++d) {
     g.out[d] = out_size(g, d);
     RL_CHECK(g.out[d] > 0 || g.in[d] + 2 * g.padding[d] >= g.dilation[d] * (g.kernel[d] - 1) + 1,
-             c.op, ": Calculated padded input size per channel is smaller than the kernel: input ",
+             named(g),
+             ": Calculated padded input size per channel is smaller than the kernel: input ",
              x.sizes(), ", kernel ", w.sizes(), ", padding ", g.padding[d], ", dilation ",
              g.dilation[d], ". Kernel size can't be greater than actual input size");
   }

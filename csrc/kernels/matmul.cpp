@@ -20,8 +20,8 @@ void check_rank(const Call& c, const char* name, const Tensor& t, int want) {
            t.sizes());
 }
 void check_product(const Call& c, const Tensor& a, const Tensor& b, int64_t inner, int64_t other) {
-  RL_CHECK(inner == other, c.op, ": shapes cannot be multiplied (", a.sizes(), " and ", b.sizes(),
-           "): the last dimension of the first is ", inner,
+  RL_CHECK(inner == other, c.op, ": mat1 and mat2 shapes cannot be multiplied (", a.sizes(),
+           " and ", b.sizes(), "): the last dimension of the first is ", inner,
            ", the matching dimension of the second is ", other);
 }
 

@@ -27,8 +27,13 @@ struct Nll {
 
 inline DType compute_dtype(DType d) { return d == DType::F64 ? DType::F64 : DType::F32; }
 
+// The function that people call, for messages.
+inline std::string_view named(const Call& c) {
+  return std::string_view(c.op) == "nll" ? "nll_loss" : c.op;
+}
+
 inline Ref<Tensor> indices(const Call& c, const Tensor& t) {
-  RL_CHECK(t.dtype == DType::I64 || t.dtype == DType::U8, c.op,
+  RL_CHECK(t.dtype == DType::I64 || t.dtype == DType::U8, named(c),
            ": expected targets of dtype int64 ", "or uint8, got ", t.dtype);
   return contiguous_as(t, DType::I64);
 }
@@ -37,10 +42,11 @@ inline Nll walk(const Tensor& x, const Tensor& target, int64_t ignore) {
 }
 inline Ref<Tensor> weights(const Call& c, const Tensor* w, const Tensor& x, DType dtype) {
   if (!w) return nullptr;
-  RL_CHECK(w->ndim == 1 && w->size(0) == x.size(1), c.op,
+  RL_CHECK(w->ndim == 1 && w->size(0) == x.size(1), named(c),
            ": weight tensor should be defined either ", "for all ", x.size(1),
            " classes or no classes but got weight tensor of shape: ", w->sizes());
-  RL_CHECK(w->dtype == x.dtype, c.op, ": expected weight of dtype ", x.dtype, ", got ", w->dtype);
+  RL_CHECK(w->dtype == x.dtype, named(c), ": expected weight of dtype ", x.dtype, ", got ",
+           w->dtype);
   return contiguous_as(*w, dtype);
 }
 

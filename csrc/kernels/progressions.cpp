@@ -32,6 +32,8 @@ bool all_integers(const Range& r) {
 
 int64_t range_length(const Range& r, DType dtype) {
   const auto& [start, end, step, options] = r;
+  for (const Scalar& s : {start, end, step})
+    RL_CHECK(s.kind != Scalar::Complex, "arange: expected real numbers, got a complex one");
   RL_CHECK(step.re != 0, "step must be nonzero");
   RL_CHECK(std::isfinite(start.re) && std::isfinite(end.re), "unsupported range: ", start.re,
            " -> ", end.re);

@@ -61,6 +61,14 @@ bool is_tensor_sequence(PyObject* o, bool none_too, uint8_t& seen) {
   return true;
 }
 
+// The first item that keeps a list from being one of tensors; -1 for what is no list.
+Py_ssize_t first_non_tensor(PyObject* o) {
+  if (!PyTuple_Check(o) && !PyList_Check(o)) return -1;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
+    if (!is_tensor(PySequence_Fast_ITEMS(o)[i])) return i;
+  return -1;
+}
+
 bool is_scalar_tensor(PyObject* o) { return is_tensor(o) && as_tensor(o)->ndim == 0; }
 
 // Also notes in `seen` whether a tensor among them is to ask before it is used.
@@ -222,6 +230,10 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
         return refuse(why, op.public_name, "() missing 1 required positional argument: \"", a.text,
                       "\"");
     } else if (i != collected && !matches(a, slots.at[i], slots.interposed)) {
+      if (Py_ssize_t at = first_non_tensor(slots.at[i]); a.type == ArgType::Tensors && at >= 0)
+        return refuse(why, op.public_name, "(): expected Tensor as element ", int64_t{at},
+                      " in argument '", a.text, "' (position ", i + 1, "), but got ",
+                      Py_TYPE(PySequence_Fast_ITEMS(slots.at[i])[at])->tp_name);
       return refuse(why, op.public_name, "(): argument '", a.text, "' (position ", i + 1,
                     ") must be ", type_text(a.type), ", not ", Py_TYPE(slots.at[i])->tp_name);
     }
@@ -338,7 +350,7 @@ const Value* const* make_defaults(const Op& op) {
 }
 
 void convert_args(const Op& op, const Slots& slots, Call& call, Arena& arena) {
-  call.op = op.public_name.c_str();
+  call.op = op.public_name.c_str() + op.said_from;
   const size_t n = op.args.size(), end = std::min(n, slots.end);
   call.take_defaults({defaults_of(op), n});
   for (size_t i = 0; i < end; ++i)

@@ -236,8 +236,7 @@ Gradients run_function(Node& n, Gradients grads) {
   grads.resize(n.outputs.size());
   Own tuple(checked(PyTuple_New(static_cast<Py_ssize_t>(grads.size()))));
   for (size_t i = 0; i < grads.size(); ++i) {
-    if (!grads[i] && n.materialize && is_inexact(n.outputs[i].dtype))
-      grads[i] = zeros_for(n.outputs[i]);
+    if (!grads[i] && n.materialize && n.outputs[i].is_tensor) grads[i] = zeros_for(n.outputs[i]);
     PyTuple_SET_ITEM(tuple.get(), i, Py_NewRef(grads[i] ? object(grads[i].get()) : Py_None));
   }
   static PyObject* const name = checked(PyUnicode_InternFromString("_backward"));
@@ -335,7 +334,7 @@ static void release_function(Node& n) {
   Own(checked(PyObject_CallMethodNoArgs(object(&n), name)));
 }
 
-Gradients evaluate_node(Node& n, Gradients grads, const Pass& pass) {
+Gradients apply_node(Node& n, Gradients grads, const Pass& pass) {
   if (n.released)
     fail(
         "Trying to backward through the graph a second time (or directly access saved tensors "
@@ -346,7 +345,6 @@ Gradients evaluate_node(Node& n, Gradients grads, const Pass& pass) {
         "tensors after calling backward. (",
         node_name(n), ", recorded at ", node_place(n), ")");
   GradMode mode(pass.create_graph);
-  Own given(n.post_hooks ? tuple_of(grads) : nullptr);
   Gradients results;
   switch (n.kind) {
     case NodeKind::Rule:
@@ -359,9 +357,17 @@ Gradients evaluate_node(Node& n, Gradients grads, const Pass& pass) {
       results = run_function(n, std::move(grads));
       break;
     case NodeKind::Accumulate:
+      if (grads[0]) accumulate(n, std::move(grads[0]), pass);
       break;
   }
   results.resize(n.edges.size());
+  return results;
+}
+
+Gradients evaluate_node(Node& n, Gradients grads, const Pass& pass) {
+  Own given(n.post_hooks ? tuple_of(grads) : nullptr);
+  Gradients results = apply_node(n, std::move(grads), pass);
+  GradMode mode(pass.create_graph);
   if (given) run_post_hooks(n, results, given.get());
   check_anomaly(n, results);
   if (!pass.keep_graph && n.kind == NodeKind::Rule) release_saved(n);

@@ -195,8 +195,8 @@ PyObject* record_function(PyObject*, PyObject* args) {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(outputs); ++i) {
       PyObject* o = PyTuple_GET_ITEM(outputs, i);
       Shape& s = n.outputs.emplace_back();
-      s.dtype = DType::I64;
-      if (is_tensor(o))
+      s.is_tensor = is_tensor(o);
+      if (s.is_tensor)
         s = {SizeVec(as_tensor(o)->sizes().begin(), as_tensor(o)->sizes().end()),
              as_tensor(o)->dtype, as_tensor(o)->device};
     }

@@ -76,6 +76,18 @@ PyObject* set_state(PyObject* self, PyObject* state) {
     return Py_NewRef(self);
   });
 }
+// (type, no arguments, state): for pickle and copy.
+PyObject* reduce(PyObject* self, PyObject*) {
+  Own state(get_state(self, nullptr));
+  return state ? Py_BuildValue("(O()O)", Py_TYPE(self), state.get()) : nullptr;
+}
+PyObject* clone_state(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    Own state(checked(get_state(self, nullptr)));
+    Own copy(checked(PyObject_CallNoArgs(reinterpret_cast<PyObject*>(GeneratorType))));
+    return set_state(copy.get(), state.get());
+  });
+}
 PyObject* cdata(PyObject* self, void*) { return PyLong_FromVoidPtr(&gen(self)); }
 PyObject* device(PyObject*, void*) { return Py_NewRef(device_object(Device::Cpu)); }
 
@@ -90,6 +102,11 @@ PyMethodDef methods[] = {
     {"set_state", set_state, METH_O,
      "set_state($self, new_state, /)\n--\n\nRestores a state from get_state(), also PyTorch's; "
      "returns the generator. TypeError for what is no contiguous uint8 tensor."},
+    {"clone_state", clone_state, METH_NOARGS,
+     "clone_state($self, /)\n--\n\nA new generator that goes on from the same state."},
+    {"__reduce__", reduce, METH_NOARGS, "__reduce__($self, /)\n--\n\nWhat pickle keeps."},
+    {"__setstate__", set_state, METH_O,
+     "__setstate__($self, state, /)\n--\n\nWhat pickle calls: set_state."},
     {nullptr, nullptr, 0, nullptr}};
 PyGetSetDef getset[] = {{"_cdata", cdata, nullptr, "A number that identifies it.", nullptr},
                         {"device", device, nullptr, "The device of its numbers: the CPU.", nullptr},

@@ -2,6 +2,7 @@
 // function_type.cpp, passes and hooks in passes.cpp.
 #include <string>
 
+#include "autograd/engine.h"
 #include "python/docs.h"
 #include "python/graph.h"
 #include "python/op.h"
@@ -213,10 +214,16 @@ void node_dealloc(PyObject* self) {
 namespace {
 
 PyObject* node_name_method(PyObject* self, PyObject*) {
-  return PyUnicode_FromString(node_name(*as_node(self)).c_str());
+  const Node& n = *as_node(self);
+  // PyTorch's leaves give the name of their class in C++.
+  if (n.kind == NodeKind::Accumulate)
+    return PyUnicode_FromString("torch::autograd::AccumulateGrad");
+  return PyUnicode_FromString(node_name(n).c_str());
 }
 PyObject* node_repr(PyObject* self) {
-  return PyUnicode_FromFormat("<%s object at %p>", node_name(*as_node(self)).c_str(), self);
+  Node& n = *as_node(self);
+  const char* place = n.kind == NodeKind::Function ? "torch.autograd.function." : "";
+  return PyUnicode_FromFormat("<%s%s object at %p>", place, node_name(n).c_str(), self);
 }
 PyObject* node_next(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
@@ -237,6 +244,43 @@ PyObject* node_variable(PyObject* self, void*) {
     return nullptr;
   }
   return Py_NewRef(object(n->variable));
+}
+// The gradients of the inputs for those of the outputs: one tensor or None, or a tuple of them.
+// Neither hooks nor the nodes behind it run, and nothing is freed.
+PyObject* node_call(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    Node& n = *as_node(self);
+    const size_t expected = n.kind == NodeKind::Accumulate ? 1 : n.outputs.size();
+    if (kwargs && PyDict_GET_SIZE(kwargs))
+      fail(ErrorKind::Type, node_name(n), ": takes no keyword arguments");
+    if (static_cast<size_t>(PyTuple_GET_SIZE(args)) != expected)
+      fail(node_name(n), ": expected ", expected, " gradients, one for each output, got ",
+           PyTuple_GET_SIZE(args));
+    Gradients grads;
+    for (size_t i = 0; i < expected; ++i) {
+      PyObject* o = PyTuple_GET_ITEM(args, static_cast<Py_ssize_t>(i));
+      if (o != Py_None && !is_tensor(o))
+        fail(ErrorKind::Type, node_name(n), ": expected Tensor or None as argument ", i, ", got ",
+             Py_TYPE(o)->tp_name);
+      grads.push_back(o == Py_None ? nullptr : Ref<Tensor>::share(as_tensor(o)));
+    }
+    Pass pass;
+    pass.keep_graph = true;
+    pass.create_graph = grad_enabled();
+    Gradients results = apply_node(n, std::move(grads), pass);
+    Own out(checked(PyTuple_New(static_cast<Py_ssize_t>(results.size()))));
+    for (size_t i = 0; i < results.size(); ++i)
+      PyTuple_SET_ITEM(out.get(), i, results[i] ? wrap(std::move(results[i])) : Py_NewRef(Py_None));
+    return results.size() == 1 ? Py_NewRef(PyTuple_GET_ITEM(out.get(), 0)) : out.give();
+  });
+}
+
+// A dict that programs keep notes in, made when it is asked for.
+PyObject* node_metadata(PyObject* self, void*) {
+  Own notes(PyObject_GenericGetDict(self, nullptr));
+  Own fresh(notes ? PyDict_New() : nullptr);
+  static PyObject* const name = PyUnicode_InternFromString("metadata");
+  return fresh ? Py_XNewRef(PyDict_SetDefault(notes.get(), name, fresh.get())) : nullptr;
 }
 PyObject* node_sequence(PyObject* self, PyObject*) {
   return PyLong_FromUnsignedLongLong(as_node(self)->sequence);
@@ -272,6 +316,7 @@ PyMethodDef node_methods[] = {
 PyGetSetDef node_getset[] = {
     {"next_functions", node_next, nullptr, "Pairs (node, output number) that gradients go to.",
      nullptr},
+    {"metadata", node_metadata, nullptr, "A dict for notes about this node.", nullptr},
     {"variable", node_variable, nullptr, "The leaf of an AccumulateGrad node.", nullptr},
     {"location", node_location, nullptr, "File and line of the forward operation.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
@@ -288,6 +333,7 @@ void add_nodes(PyObject* module) {
                               {Py_tp_traverse, slot(node_traverse)},
                               {Py_tp_clear, slot(node_clear)},
                               {Py_tp_repr, slot(node_repr)},
+                              {Py_tp_call, slot(node_call)},
                               {Py_tp_methods, node_methods},
                               {Py_tp_getset, node_getset},
                               {Py_tp_members, node_members},

@@ -63,6 +63,7 @@ enum class DTypeRule : uint8_t { Promote, ToFloat, FloatsOnly };
 
 struct Op {
   std::string name, public_name;
+  uint8_t said_from = 0;  // kernels' messages leave out the underscore of an internal name
   std::vector<std::string> grad_names;   // by the number of the result's dimensions
   std::vector<std::string> short_names;  // the same of calls without the argument `extra`
   int extra = -1;

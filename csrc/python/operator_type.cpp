@@ -73,6 +73,7 @@ void name_short_forms(Op& op, PyObject* names) {
 void take_schema(Op& op, Schema&& s) {
   op.name = std::move(s.name);
   op.public_name = op.name.substr(0, op.name.find('.'));
+  op.said_from = op.public_name.starts_with('_') && !op.public_name.starts_with("__");
   op.args = std::move(s.args);
   op.mutated = s.mutated;
   op.returns_list = s.returns_list;

@@ -232,6 +232,7 @@ PyObject* py_will_execute(PyObject*, PyObject* node) {
   PyErr_SetString(PyExc_TypeError, "will_execute: expected a Node");
   return nullptr;
 }
+PyObject* pass_is_selective(PyObject*, PyObject*) { return PyBool_FromLong(is_selective()); }
 PyObject* bump_version(PyObject*, PyObject* t) {
   if (!is_tensor(t)) return PyErr_Format(PyExc_TypeError, "bump_version: expected a Tensor");
   ++as_tensor(t)->version();
@@ -307,6 +308,7 @@ PyMethodDef functions[] = {
     {"gradient_edge", py_gradient_edge, METH_O, nullptr},
     {"current_backward_id", current_backward_id, METH_NOARGS, nullptr},
     {"will_execute", py_will_execute, METH_O, nullptr},
+    {"pass_is_selective", pass_is_selective, METH_NOARGS, nullptr},
     {"bump_version", bump_version, METH_O, nullptr},
     {"is_grad_enabled", is_grad_enabled, METH_NOARGS, docs::kIsGradEnabled},
     {"set_grad_enabled", set_grad_enabled, METH_O, nullptr},

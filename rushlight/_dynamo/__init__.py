@@ -6,14 +6,14 @@ from rushlight.compiler import allow_in_graph, assume_constant_result, disable, 
 from rushlight.compiler import as_compiled as _as_compiled
 from rushlight.compiler import is_compiling, list_backends, substitute_in_graph
 
-from . import utils
+from . import exc, utils
 from .eval_frame import OptimizedModule
 
 __all__ = [
     "OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable",
-    "explain", "forbid_in_graph", "graph_break", "is_compiling", "list_backends", "mark_dynamic",
-    "mark_static", "mark_static_address", "maybe_mark_dynamic", "mark_unbacked", "optimize",
-    "reset", "run", "substitute_in_graph", "utils",
+    "exc", "explain", "forbid_in_graph", "graph_break", "is_compiling", "list_backends",
+    "mark_dynamic", "mark_static", "mark_static_address", "maybe_mark_dynamic", "mark_unbacked",
+    "optimize", "reset", "run", "substitute_in_graph", "utils",
 ]  # fmt: skip
 
 #: settings of the compiler: they are kept, and there is nothing that reads them

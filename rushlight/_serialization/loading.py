@@ -21,6 +21,9 @@ class Options:
     def __init__(self, map_location, pickle_module, weights_only, pickle_args, settings):
         self.pickle_module, self.weights_only = pickle_module or pickle, weights_only
         self.pickle_args = pickle_args
+        unknown = pickle_args.keys() - {"encoding", "fix_imports", "errors", "buffers"}
+        if unknown and pickle_module in (None, pickle):
+            raise TypeError(f"load() got an unexpected keyword argument {min(unknown)!r}")
         self.place = _placer(map_location)
         self.default_order, self.skip_data = settings["endianness"], settings["skip_data"]
 

@@ -66,6 +66,11 @@ class profile(_profiler.profile):
         """One entry for all events."""
         return self.events().total_average()
 
+    @property
+    def self_cpu_time_total(self):
+        """The time of all events, in microseconds."""
+        return self.events().self_cpu_time_total
+
     def __repr__(self):
         return self.table()
 

@@ -40,6 +40,13 @@ __all__ = [
     "wrap_numpy",
 ]
 
+#: names that `compile` takes: those that PyTorch knows by itself
+_BACKENDS = {
+    "aot_eager", "aot_eager_decomp_partition", "aot_eager_default_partitioner", "aot_ts",
+    "cudagraphs", "eager", "eager_debug", "eager_noexcept", "inductor", "invoke_subgraph",
+    "openxla", "openxla_eval", "pre_dispatch_eager", "ts", "tvm",
+}  # fmt: skip
+
 _MODES = (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 
 
@@ -65,6 +72,8 @@ def compile(  # noqa: A001
 
     Raises:
         RuntimeError: for an unknown mode, or both ``mode`` and ``options``.
+        InvalidBackend: for the name of a backend that PyTorch does not have.
+        AssertionError: for what cannot be called.
 
     Example::
 
@@ -81,7 +90,13 @@ def compile(  # noqa: A001
             options=options, disable=disable,
         )  # fmt: skip
     if not callable(model):
-        raise RuntimeError(f"compile: expected a function or a module, got {type(model).__name__}")
+        raise AssertionError(
+            f"compile: a callable function is expected, but {type(model)} is provided"
+        )
+    if isinstance(backend, str) and backend not in _BACKENDS:
+        from rushlight._dynamo.exc import InvalidBackend
+
+        raise InvalidBackend(backend)
     if disable:
         return model
     note("compile", "torch.compile: rushlight runs this eagerly, without compiling it", 3)

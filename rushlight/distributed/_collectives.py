@@ -65,6 +65,14 @@ def _begin(group, name, *tensors):
     return _member(group) is not None
 
 
+def _check_op(op, name):
+    """With one process the operation is not carried out, but a wrong one is wrong all the same."""
+    if not isinstance(op, ReduceOp):
+        raise TypeError(
+            f"{name}: argument 'op' must be a ReduceOp, such as ReduceOp.SUM, got {op!r}"
+        )
+
+
 def _end(async_op, *result):
     return Work(result) if async_op else None
 
@@ -100,18 +108,21 @@ def all_reduce(tensor, op=ReduceOp.SUM, group=None, async_op=False):
         >>> x
         tensor([0., 1.])
     """
+    _check_op(op, "all_reduce")
     _begin(group, "all_reduce", tensor)
     return _end(async_op, tensor)
 
 
 def all_reduce_coalesced(tensors, op=ReduceOp.SUM, group=None, async_op=False):
     """`all_reduce` of several tensors."""
+    _check_op(op, "all_reduce_coalesced")
     _begin(group, "all_reduce_coalesced", *tensors)
     return _end(async_op, *tensors)
 
 
 def reduce(tensor, dst=None, op=ReduceOp.SUM, group=None, async_op=False, group_dst=None):
     """`all_reduce` for process ``dst`` only."""
+    _check_op(op, "reduce")
     _begin(group, "reduce", tensor)
     _self(dst, "reduce", "dst")
     return _end(async_op, tensor)
@@ -175,6 +186,7 @@ def scatter(tensor, scatter_list=None, src=None, group=None, async_op=False, gro
 
 def reduce_scatter(output, input_list, op=ReduceOp.SUM, group=None, async_op=False):
     """Replaces ``output`` by the sum over all processes of this process's entry."""
+    _check_op(op, "reduce_scatter")
     if _begin(group, "reduce_scatter", output, *input_list):
         _copy(output, _one(input_list, "reduce_scatter", "input_list"), "reduce_scatter")
     return _end(async_op, output)
@@ -182,6 +194,7 @@ def reduce_scatter(output, input_list, op=ReduceOp.SUM, group=None, async_op=Fal
 
 def reduce_scatter_tensor(output, input, op=ReduceOp.SUM, group=None, async_op=False):  # noqa: A002
     """`reduce_scatter` of a tensor's pieces along its first dimension."""
+    _check_op(op, "reduce_scatter_tensor")
     if _begin(group, "reduce_scatter_tensor", output, input):
         _copy(output, input, "reduce_scatter_tensor")
     return _end(async_op, output)

@@ -38,7 +38,13 @@ def qualified_name(function):
         return name
     module = {"_operator": "operator", "rushlight._native": "torch"}.get(module, module)
     qualified = getattr(function, "__qualname__", name)
-    return None if module is None or "<locals>" in qualified else f"{module}.{qualified}"
+    if module is None or "<locals>" in qualified:
+        return None
+    if module.split(".")[0] != "rushlight":
+        return f"{module}.{qualified}"
+    if getattr(rl, name, None) is function:
+        return f"torch.{name}"
+    return f"torch{module.removeprefix('rushlight')}.{qualified}"
 
 
 def target_name(node):

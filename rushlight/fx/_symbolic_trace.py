@@ -6,7 +6,9 @@ have), submodules, and functions named with `wrap`.
 
 import functools
 import inspect
+import operator
 import sys
+import warnings
 
 import rushlight as rl
 from rushlight.nn.modules.module import Module
@@ -14,7 +16,7 @@ from rushlight.nn.modules.module import Module
 from .graph import Graph
 from .graph_module import GraphModule
 from .proxy import Proxy, TracerBase
-from .node import map_aggregate
+from .node import base_types, map_aggregate
 
 __all__ = ["Tracer", "symbolic_trace", "wrap"]
 
@@ -33,6 +35,10 @@ def wrap(fn_or_name):
         raise NotImplementedError("wrap must be called at the top level of a module")
     _wrapped.append((frame.f_globals, name))
     return fn_or_name
+
+
+def _assert_is_none(value, msg):
+    assert value is None, msg
 
 
 class _Patches:
@@ -166,7 +172,8 @@ class Tracer(TracerBase):
         """The graph of a module or function.
 
         Args:
-            concrete_args: {name of an argument: its value}; such arguments are no proxies.
+            concrete_args: {name of an argument: its value}; such arguments are no proxies. The
+                graph still takes them, and asserts that they have that value.
         """
         if isinstance(root, Module):
             self.root, function = root, type(root).forward
@@ -201,7 +208,7 @@ class Tracer(TracerBase):
         parameters = list(inspect.signature(inspect.unwrap(function)).parameters.values())
         for parameter in parameters[len(arguments) :]:
             if parameter.name in concrete:
-                value = concrete[parameter.name]
+                value = self._specialized(parameter, concrete[parameter.name])
             else:
                 value = self._placeholder(parameter)
             if parameter.kind is parameter.VAR_POSITIONAL:
@@ -220,6 +227,26 @@ class Tracer(TracerBase):
         default = () if parameter.default is parameter.empty else (parameter.default,)
         kind = None if parameter.annotation is parameter.empty else parameter.annotation
         return self.create_proxy("placeholder", parameter.name, default, {}, type_expr=kind)
+
+    def _specialized(self, parameter, value):
+        """`value` itself, of a parameter that stays one and is asserted to be given that value."""
+        name = parameter.name
+        default = () if parameter.default is parameter.empty else (parameter.default,)
+        given = self.create_proxy("placeholder", f"{name}_1", default, {})
+        wrong = f"{name} has been specialized to have value {value} but got another value"
+        if value is None:
+            self.create_proxy("call_function", _assert_is_none, (given, wrong), {})
+        elif isinstance(value, base_types) and not isinstance(value, rl.Tensor):
+            equal = self.create_proxy("call_function", operator.eq, (given, value), {})
+            self.create_proxy("call_function", rl._assert, (equal, wrong), {})
+        else:
+            warnings.warn(
+                f"Was not able to add assertion to guarantee correct input {name} to specialized "
+                "function. It is up to the user to make sure that your inputs match the inputs you "
+                "specialized the function with.",
+                stacklevel=2,
+            )
+        return value
 
     def _patch(self, patches, function):
         call, read, cache = Module.__call__, Module.__getattr__, {}
@@ -258,7 +285,8 @@ def symbolic_trace(root, concrete_args=None):
 
     Args:
         root: a module, or a function.
-        concrete_args: {name of an argument: its value}, for arguments that decide what is run.
+        concrete_args: {name of an argument: its value}, for arguments that decide what is run. The
+            result still takes them, and refuses other values.
 
     Raises:
         TraceError: if what is run depends on the value of an argument.

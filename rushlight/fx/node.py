@@ -13,7 +13,7 @@ from .immutable_collections import immutable_dict, immutable_list
 __all__ = ["Node", "has_side_effect", "map_aggregate", "map_arg"]
 
 OPS = ("placeholder", "call_method", "call_module", "call_function", "get_attr", "output", "root")
-_side_effects = set()
+_side_effects = {rl._assert}  # nothing uses the result, and yet it is to run
 
 # ---- types, for annotations
 Target = Callable[..., Any] | str

@@ -5,6 +5,8 @@ They are not TorchScript files: PyTorch does not read them, and its files are re
 """
 
 import io
+import os
+import pickle
 import zipfile
 
 import rushlight as rl
@@ -60,9 +62,14 @@ def load(f, map_location=None, _extra_files=None, _restore_shapes=False):
     from ._trace import TracedFunction, _remade
 
     source = f if hasattr(f, "read") else str(f)
+    if not hasattr(f, "read") and not os.path.exists(source):
+        raise ValueError(f"The provided filename {source} does not exist")
     if _is_torchscript(source):
         raise NotImplementedError("torch.jit.load: TorchScript files are not supported")
-    kept = rl.load(source, map_location=map_location, weights_only=False)
+    try:
+        kept = rl.load(source, map_location=map_location, weights_only=False)
+    except pickle.UnpicklingError as error:
+        raise RuntimeError(f"torch.jit.load: this is no file of torch.jit.save: {error}") from error
     if not isinstance(kept, dict) or kept.get("format") not in (_FORMAT, _SCRIPT_FORMAT):
         raise RuntimeError("torch.jit.load: this is no file of torch.jit.save; use torch.load")
     for name in _extra_files or ():

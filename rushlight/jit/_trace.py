@@ -365,6 +365,12 @@ def _example(inputs, keywords):
         return (inputs,), {}
     if inputs is None:
         raise RuntimeError("trace: example_inputs or example_kwarg_inputs must be given")
+    for value in (inputs,) if isinstance(inputs, (str, bytes)) else inputs:
+        if isinstance(value, (str, bytes)):
+            raise RuntimeError(
+                f"trace: Type {type(value).__name__} cannot be traced. Only Tensors and (possibly "
+                "nested) Lists, Dicts, and Tuples of Tensors can be traced"
+            )
     return tuple(inputs), {}
 
 

@@ -74,12 +74,13 @@ def _bias(query, key, attn_mask, is_causal):
     """What is added to the scores: None, or -inf where attention is not allowed."""
     rows, columns = query.shape[-2], key.shape[-2]
     if is_causal:
-        if attn_mask is not None:
-            raise RuntimeError(
-                "scaled_dot_product_attention: Explicit attn_mask should not be set when "
-                "is_causal=True"
-            )
-        attn_mask = rl.ones(rows, columns, dtype=rl.bool).tril()
+        allowed = rl.ones(rows, columns, dtype=rl.bool).tril()
+        if attn_mask is None:
+            attn_mask = allowed
+        elif attn_mask.dtype == rl.bool:
+            attn_mask = attn_mask & allowed
+        else:
+            attn_mask = attn_mask.masked_fill(~allowed, float("-inf"))
     if attn_mask is None or attn_mask.dtype != rl.bool:
         return attn_mask
     return rl.zeros(attn_mask.shape, dtype=query.dtype).masked_fill(~attn_mask, float("-inf"))
@@ -112,10 +113,18 @@ def scaled_dot_product_attention(
             "scaled_dot_product_attention: expected query, key, value to be at least 2 "
             f"dimensional, got {query.dim()}, {key.dim()}, {value.dim()}"
         )
+    if is_causal and attn_mask is not None:
+        _check_both_masks(query, attn_mask, dropout_p)
     if not query.dtype == key.dtype == value.dtype:
         raise RuntimeError(
             "Expected query, key, and value to have the same dtype, but got query.dtype: "
             f"{query.dtype} key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
+        )
+    if attn_mask is not None and attn_mask.dtype not in (rl.bool, rl.float32, query.dtype):
+        raise RuntimeError(
+            "scaled_dot_product_attention: Expected attn_mask dtype to be bool or float or to "
+            f"match query dtype, but got attn_mask.dtype: {attn_mask.dtype} and query.dtype: "
+            f"{query.dtype} instead."
         )
     if query.dtype in (
         rl.float16,
@@ -146,6 +155,17 @@ def scaled_dot_product_attention(
     if dropout_p > 0:
         weights = rl.nn.functional.dropout(weights, dropout_p)
     return rl.matmul(weights, value)
+
+
+def _check_both_masks(query, attn_mask, dropout_p):
+    """PyTorch's way in one pass takes a mask and is_causal together, its other way does not."""
+    learned = attn_mask.requires_grad and rl.is_grad_enabled()
+    if query.dim() != 4 or dropout_p > 0 or learned:
+        raise RuntimeError(
+            "scaled_dot_product_attention: Explicit attn_mask should not be set when "
+            "is_causal=True, unless query has 4 dimensions, dropout_p is 0 and the mask requires "
+            "no gradient"
+        )
 
 
 def _weights(query, key, bias):
@@ -243,10 +263,27 @@ def _check_heads(query, key, value, embed, heads, attn_mask, is_causal):
         )
     if embed % heads:
         raise AssertionError(f"embed_dim {embed} not divisible by num_heads {heads}")
-    if attn_mask is not None and attn_mask.dim() not in (2, 3):
-        raise RuntimeError(f"attn_mask's dimension {attn_mask.dim()} is not supported")
     if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+
+
+def _check_masks(attn_mask, padding, batch, heads, rows, columns):
+    """Shapes of masks, `batch` being None without a batch."""
+    if attn_mask is not None:
+        n = attn_mask.dim()
+        if n not in (2, 3):
+            raise RuntimeError(f"attn_mask's dimension {n} is not supported")
+        expected = (rows, columns) if n == 2 else ((batch or 1) * heads, rows, columns)
+        if tuple(attn_mask.shape) != expected:
+            raise RuntimeError(
+                f"The shape of the {n}D attn_mask is {attn_mask.shape}, but should be {expected}."
+            )
+    if padding is not None:
+        expected = (columns,) if batch is None else (batch, columns)
+        if tuple(padding.shape) != expected:
+            raise AssertionError(
+                f"Expected key_padding_mask of shape {expected}, but got {tuple(padding.shape)}"
+            )
 
 
 def multi_head_attention_forward(
@@ -287,6 +324,9 @@ def multi_head_attention_forward(
     if single:
         query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
     rows, batch, size = query.shape
+    if static_k is None:
+        lone = None if single else batch
+        _check_masks(attn_mask, key_padding_mask, lone, num_heads, rows, key.shape[0])
     masks = _float_masks(attn_mask, key_padding_mask, query.dtype)
     separate = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None
     q, k, v = _projected(query, key, value, in_proj_weight, in_proj_bias, separate)

@@ -13,7 +13,12 @@ from rushlight.ops._record import namespaces, op
 def _given(tensors):
     """``f(a, b)`` and ``f([a, b])`` mean the same."""
     if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
-        return tuple(tensors[0])
+        tensors = tuple(tensors[0])
+    for i, tensor in enumerate(tensors):
+        if not isinstance(tensor, rl.Tensor):
+            raise TypeError(
+                f"expected Tensor as element {i} in argument 0, but got {type(tensor).__name__}"
+            )
     return tensors
 
 

@@ -251,7 +251,7 @@ def _has_bag_kernel(weight, *others):
 
 def _check_bag_arguments(input, weight, mode, sparse, per_sample_weights):
     if sparse and mode == "max":
-        raise RuntimeError("embedding_bag: sparse gradients are not supported for mode='max'")
+        raise ValueError("embedding_bag: max mode does not support sparse weights")
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
     _check_indices("embedding_bag", input, weight)

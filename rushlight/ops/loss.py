@@ -262,16 +262,16 @@ def _class_loss(input, target, weight, ignore_index, reduction):
     t = target.reshape(x.shape[0], -1)
     x = x.reshape(x.shape[0], x.shape[1], -1)
     out = _nll(x, t, weight, ignore_index, REDUCTIONS[reduction])[0]
-    return out.view(target.shape) if reduction == "none" else out
+    return out.view(target.shape if input.dim() > 1 else ()) if reduction == "none" else out
 
 
 def _check_classes(name, input, target):
     if input.dim() == 2 and target.dim() == 1 and target.size(0) == input.size(0):
         return  # the usual form
     if input.dim() == 0:
-        raise RuntimeError(f"{name}: input tensor should have at least 1 dimension")
+        raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
     if input.dim() == 1:
-        good = target.dim() == 0
+        good = target.dim() == 0 or (target.dim() == 1 and target.size(0) == 1)
     else:
         good = target.shape == input.shape[:1] + input.shape[2:]
     if not good:
@@ -280,8 +280,15 @@ def _check_classes(name, input, target):
                 f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
                 f"({target.shape[0]})."
             )
+        if input.dim() == 1:
+            raise ValueError(
+                f"{name}: For 1D input, 1D target must have size 1, but got target of shape "
+                f"{tuple(target.shape)}"
+            )
+        many = input.dim() == 2 and target.dim() > 1
+        hint = "0D or 1D target tensor expected, multi-target not supported: " if many else ""
         raise RuntimeError(
-            f"{name}: target of shape {tuple(target.shape)} does not fit input of shape "
+            f"{name}: {hint}target of shape {tuple(target.shape)} does not fit input of shape "
             f"{tuple(input.shape)}; expected {tuple(input.shape[:1] + input.shape[2:])}"
         )
 
@@ -387,7 +394,8 @@ def cross_entropy(
         if target.shape != input.shape:
             raise RuntimeError(
                 f"cross_entropy: target probabilities must have the input's shape "
-                f"{tuple(input.shape)}, got {tuple(target.shape)}"
+                f"{tuple(input.shape)}, got {tuple(target.shape)}; class indices are of dtype "
+                f"int64, not {target.dtype}"
             )
         if input.dim() == 1:
             log_p, target = log_p.unsqueeze(0), target.unsqueeze(0)
@@ -399,7 +407,7 @@ def cross_entropy(
         if input.dim() == 1:
             out = _smoothed(
                 log_p.unsqueeze(0),
-                target.unsqueeze(0),
+                target.reshape(1),
                 weight,
                 ignore_index,
                 reduction,

@@ -61,6 +61,7 @@ def _with_hooks(step):
     def hooked_step(self, *args, **kwargs):
         if "_optimizer_step_pre_hooks" not in self.__dict__:  # a wrapper without our __init__
             return step(self, *args, **kwargs)
+        args = (self, *args)  # hooks see, and may replace, all arguments of the function
         for table in (_global_pre_hooks, self._optimizer_step_pre_hooks):
             for hook in tuple(table.values()) if table else ():
                 new = hook(self, args, kwargs)
@@ -72,7 +73,7 @@ def _with_hooks(step):
                         f"but got {new}."
                     )
                 args, kwargs = new
-        result = step(self, *args, **kwargs)
+        result = step(*args, **kwargs)
         self._opt_called = True  # schedules warn if they step first
         for table in (self._optimizer_step_post_hooks, _global_post_hooks):
             for hook in tuple(table.values()) if table else ():

@@ -206,6 +206,13 @@ class CheckpointFunction(rl.autograd.Function):
 
     @staticmethod
     def backward(ctx, *grads):
+        if _native.pass_is_selective():
+            raise RuntimeError(
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or "
+                "passing an `inputs` parameter to .backward(). To resolve this error, you can "
+                "either set use_reentrant=False, or call .backward() without passing the `inputs` "
+                "argument."
+            )
         tensors = iter(ctx.saved_tensors)
         inputs = tuple(
             next(tensors) if is_tensor else x for x, is_tensor in zip(ctx.others, ctx.is_tensor)

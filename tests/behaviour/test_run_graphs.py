@@ -82,7 +82,27 @@ def test_values_cannot_steer_what_is_traced():
     with pytest.raises(fx.proxy.TraceError, match="iterated"):
         fx.symbolic_trace(lambda x: [y for y in x])
     chosen = fx.symbolic_trace(lambda x, up: x + 1 if up else x - 1, concrete_args={"up": True})
-    assert chosen(rl.zeros(1)).item() == 1
+    assert chosen(rl.zeros(1), True).item() == 1
+    with pytest.raises(AssertionError, match="up has been specialized to have value True"):
+        chosen(rl.zeros(1), False)
+
+
+def test_specialized_arguments_keep_their_places_and_defaults():
+    def f(x, y=None, scale=2.0):
+        return x * scale if y is None else x * y
+
+    traced = fx.symbolic_trace(f, concrete_args={"y": None, "scale": 2.0})
+    assert traced(rl.ones(1)).item() == traced(rl.ones(1), None, 2.0).item() == 2
+    with pytest.raises(AssertionError, match="y has been specialized to have value None"):
+        traced(rl.ones(1), 3)
+    with pytest.raises(AssertionError, match="scale has been specialized to have value 2.0"):
+        traced(rl.ones(1), None, 3.0)
+    traced.graph.eliminate_dead_code()
+    traced.recompile()
+    assert "torch._assert(eq, 'scale has been specialized" in traced.code
+    with pytest.warns(UserWarning, match="Was not able to add assertion"):
+        traced = fx.symbolic_trace(lambda x, t: x + t, concrete_args={"t": rl.ones(1)})
+    assert traced(rl.zeros(1), None).item() == 1
 
 
 def test_nodes_are_inserted_replaced_and_erased():

@@ -114,8 +114,7 @@ class Sequential(_Numbered):
         keys = list(self._modules)[index] if isinstance(index, slice) else [self._key(index)]
         for key in keys:
             delattr(self, key)
-        if all(key.isdigit() for key in self._modules):
-            self._renumber(self._modules.values())
+        self._renumber(self._modules.values())
 
     def __add__(self, other):
         _check_sequential(other)

@@ -96,12 +96,12 @@ def data_parallel(module, inputs, device_ids=None, output_device=None, dim=0, mo
 class DataParallel(Module):
     """Splits batches over devices; with the one device there is, it calls `module`.
 
-    Its parameters are named `module.*`, as state dicts of PyTorch's class are.
+    Its parameters are named `module.*`, as state dicts of PyTorch's class are. `device_ids` and
+    `output_device` name GPUs, and where there are none, PyTorch runs the module as it is, too.
     """
 
     def __init__(self, module, device_ids=None, output_device=None, dim=0):
         super().__init__()
-        _one_device(device_ids, "DataParallel")
         self.module = module
         self.device_ids = []
         self.dim = dim

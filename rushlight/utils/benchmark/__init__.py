@@ -1,11 +1,13 @@
-"""`Timer`: how long a statement takes, measured often enough to be believed."""
+"""`Timer`: how long a statement takes, measured often enough to be believed; `Compare`: tables."""
 
 import timeit
 from dataclasses import dataclass, field
 
 import rushlight as rl
 
-__all__ = ["Measurement", "TaskSpec", "Timer"]
+from ._compare import Compare
+
+__all__ = ["Compare", "Measurement", "TaskSpec", "Timer"]
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def _is_text_array(data):
 
 def collate_tensor_fn(batch, *, collate_fn_map=None):
     """Stack tensors."""
-    if any(sample.layout is not rl.strided for sample in batch):
+    if any(getattr(sample, "layout", rl.strided) is not rl.strided for sample in batch):
         raise RuntimeError(
             "Batches of sparse tensors are not currently supported by the default collate_fn; "
             "please provide a custom collate_fn to handle them appropriately."

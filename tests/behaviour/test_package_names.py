@@ -1,64 +1,124 @@
-"""Small things that packages of PyTorch's world count on: names they import, sizes they add up.
+"""Private names of PyTorch that packages import or replace mean what they do there."""
 
-What programs say through ``import torch`` as a whole is in test_run_launcher.py.
-"""
-
-import pathlib
-import subprocess
-import sys
-
+import numpy
 import pytest
 
 import rushlight as rl
+from rushlight import _C
 
 
-def test_memory_counters_see_the_bytes_of_storages():
-    few, many = rl.zeros(0), rl.zeros(100)
-    for storage in ("untyped_storage", "storage"):
-        sizes = [sys.getsizeof(getattr(t, storage)()) for t in (few, many)]
-        assert sizes[1] - sizes[0] == 400 and sizes[0] > 0
+def test_wrappers_of_vmap_are_made_and_opened_by_packages():
+    f = _C._functorch
+    rows = rl.arange(6.0).view(2, 3)
+    level = f._vmap_increment_nesting(2, "error")
+    inside = f._add_batch_dim(rows, 0, level)
+    assert f.is_batchedtensor(inside) and not f.is_batchedtensor(rows)
+    assert (f.maybe_get_level(inside), f.maybe_get_level(rows)) == (level, -1)
+    assert f.get_unwrapped(inside).tolist() == rows.tolist()
+    total = f._remove_batch_dim(inside.sum(), level, 2, 0)
+    repeated = f._remove_batch_dim(rl.ones(3), level, 2, 1)
+    assert f._vmap_decrement_nesting() == level
+    assert total.tolist() == [3, 12] and repeated.shape == (3, 2)
+    with pytest.raises(RuntimeError, match="expected a wrapper"):
+        f.get_unwrapped(rows)
+    with pytest.raises(RuntimeError, match="no function transform"):
+        f._vmap_decrement_nesting()
 
 
-def test_distribution_helpers_by_the_names_packages_import():
-    from rushlight.distributions.transforms import ExpTransform, _InverseTransform
-    from rushlight.distributions.utils import _standard_normal, _sum_rightmost
+def test_transforms_say_that_they_are_active():
+    seen = []
 
-    rl.manual_seed(3)
-    drawn = _standard_normal((2, 3), dtype=rl.float64, device="cpu")
-    rl.manual_seed(3)
-    assert drawn.dtype == rl.float64
-    assert rl.equal(drawn, rl.empty(2, 3, dtype=rl.float64).normal_())
-    assert _sum_rightmost(rl.ones(2, 3, 4), 2).tolist() == [12, 12]
-    assert isinstance(ExpTransform().inv, _InverseTransform)
+    def f(x):
+        seen.append(_C._are_functorch_transforms_active())
+        return (x * x).sum()
 
-
-def test_singular_systems_raise_what_packages_catch():
-    from rushlight import _C
-
-    with pytest.raises(_C._LinAlgError):
-        rl.linalg.inv(rl.zeros(2, 2))
+    assert not _C._are_functorch_transforms_active()
+    rl.func.grad(f)(rl.ones(2))
+    rl.vmap(f)(rl.ones(2, 2))
+    rl.func.jvp(f, (rl.ones(2),), (rl.ones(2),))
+    assert seen == [True] * 3 and not _C._are_functorch_transforms_active()
 
 
-LATE_MODULES = """autograd.forward_ad distributed.algorithms.join distributed.rpc.api functional
-    fx.experimental.proxy_tensor fx.passes.shape_prop jit.annotations nn.common_types
-    nn.parallel.distributed nn.parallel.scatter_gather return_types"""
+def test_a_replaced_part_of_vmap_is_used(monkeypatch):
+    parts = rl._functorch.vmap
+    original, names = parts._unwrap_batched, []
+
+    def noting(outputs, out_dims, level, size, function):
+        names.append((function.__name__, out_dims, level, size))
+        return original(outputs, out_dims, level, size, function)
+
+    def double(x):
+        return 2 * x
+
+    monkeypatch.setattr(parts, "_unwrap_batched", noting)
+    assert rl.vmap(double)(rl.ones(3)).tolist() == [2, 2, 2]
+    assert names == [("double", 0, 1, 3)]
 
 
-@pytest.mark.parametrize("path", LATE_MODULES.split())
-def test_modules_are_reached_by_attributes(path):
-    """After ``import rushlight`` alone, in a process that has loaded nothing else."""
-    script = f"import rushlight; print(rushlight.{path}.__name__)"
-    root = pathlib.Path(rl.__file__).parents[1]
-    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True)
-    assert done.stdout.strip() == f"rushlight.{path}", done.stderr
+def test_aliases_are_told():
+    x = rl.arange(4)
+    assert _C._is_alias_of(x, x[1:]) and not _C._is_alias_of(x, x.clone())
 
 
-def test_annotations_of_layers_arguments():
-    from rushlight.nn.common_types import _size_2_t, _size_any_opt_t
+def test_rows_of_sparse_matrices_as_packages_compress_them():
+    rows, columns = rl.tensor([0, 0, 2]), rl.tensor([1, 3, 0])
+    starts = rl._convert_indices_from_coo_to_csr(rows, 4, out_int32=True)
+    assert starts.dtype is rl.int32 and starts.tolist() == [0, 2, 2, 3, 3]
+    back = rl._convert_indices_from_csr_to_coo(starts, columns)
+    assert back.dtype is rl.int64 and back.tolist() == [rows.tolist(), columns.tolist()]
+    back = rl._convert_indices_from_csr_to_coo(starts, columns, transpose=True, out_int32=True)
+    assert back.dtype is rl.int32 and back.tolist() == [columns.tolist(), rows.tolist()]
+    with pytest.raises(NotImplementedError, match="int32 or int64"):
+        rl._convert_indices_from_coo_to_csr(rl.ones(2), 3)
+    with pytest.raises(RuntimeError, match="vector"):
+        rl._convert_indices_from_coo_to_csr(rl.zeros(2, 2, dtype=rl.int64), 3)
+    sums = rl._segment_reduce(rl.arange(4.0), "sum", offsets=rl.tensor([0, 1, 4]))
+    assert sums.tolist() == [0, 6]
 
-    assert _size_2_t.__args__ == (int, tuple[int, int])
-    assert type(None) in _size_any_opt_t.__args__
+
+def test_extremes_of_sparse_products_have_two_names():
+    matrix = rl.tensor([[1.0, 2.0], [0.0, 3.0]]).to_sparse_csr()
+    other = rl.tensor([[5.0], [1.0]])
+    for reduce, expected in (("max", [[5], [3]]), ("min", [[2], [3]])):
+        assert rl.sparse.mm(matrix, other, reduce).tolist() == expected
+        assert rl.sparse.mm(matrix, other, "a" + reduce).tolist() == expected
 
 
-def test_functions_by_their_older_module():
-    assert rl.functional.einsum is rl.einsum and rl.functional.stft is rl.stft
+def test_operators_that_only_aten_has():
+    aten, x = rl.ops.aten, rl.arange(3)
+    copy = aten._to_copy.default(x, dtype=rl.float64)
+    assert copy.dtype is rl.float64 and copy.tolist() == [0, 1, 2]
+    assert aten._to_copy(x).data_ptr() != x.data_ptr()
+    with pytest.raises(NotImplementedError, match="_to_copy"):
+        aten._to_copy(x, layout=rl.sparse_coo)
+    matrix = rl.eye(2).to_sparse()
+    made = aten._sparse_addmm.default(rl.ones(2, 2), matrix, rl.ones(2, 2), beta=2, alpha=3)
+    assert made.tolist() == [[5, 5], [5, 5]]
+    with pytest.raises(AttributeError, match="no_such"):
+        aten.no_such_operator
+
+
+def test_factor_of_a_precision():
+    from rushlight.distributions.multivariate_normal import _precision_to_scale_tril
+
+    precision = rl.tensor([[2.0, 0.5], [0.5, 1.0]], dtype=rl.float64)
+    factor = _precision_to_scale_tril(precision)
+    assert factor[0, 1] == 0 and rl.allclose(factor @ factor.T @ precision, rl.eye(2).double())
+
+
+def test_seeds_of_numpy_in_workers():
+    from rushlight.utils.data._utils.worker import _generate_state
+
+    seeds = _generate_state(123456789012, 3)
+    assert seeds == [769313048, 1460814176, 2980110427, 1364817390]
+    numpy.random.seed(seeds)
+
+
+def test_layers_of_vgg():
+    from rushlight.vision.models.vgg import make_layers
+
+    layers = make_layers([4, "M", 8], batch_norm=True)
+    assert [type(x).__name__ for x in layers] == (
+        ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d", "Conv2d", "BatchNorm2d", "ReLU"]
+    )
+    assert layers(rl.ones(1, 3, 6, 6)).shape == (1, 8, 3, 3)

@@ -16,7 +16,7 @@ import rushlight as rl
 from . import channel
 from .fetch import IterableFetcher, MapFetcher
 from .info import WorkerInfo, set_worker_info
-from .seeding import seed_worker
+from .seeding import _generate_state, seed_worker  # noqa: F401 - packages import the former here
 
 _ORPHAN_CHECK = 5.0  # seconds between looks at whether the parent is still there
 

@@ -133,6 +133,23 @@ def test_rows_of_sparse_matrices_as_packages_compress_them():
     assert sums.tolist() == [0, 6]
 
 
+def test_segments_by_offsets_may_leave_elements_out():
+    x = rl.arange(1.0, 7.0).view(3, 2).T.contiguous()  # rows 1 3 5 and 2 4 6
+    offsets = rl.tensor([[0, 1, 2], [1, 1, 3]])
+    sums = rl.segment_reduce(x, "sum", offsets=offsets, axis=1)
+    assert sums.tolist() == [[1, 3], [0, 10]]
+    for reduce, expected in (("amax", [4, 6]), ("max", [4, 6]), ("amin", [3, 5])):
+        made = rl.segment_reduce(rl.arange(7.0), reduce, offsets=rl.tensor([3, 5, 7]))
+        assert made.tolist() == expected
+    x = rl.arange(1.0, 5.0)
+    mean = rl.segment_reduce(x, "mean", offsets=rl.tensor([0, 2, 2, 4]), initial=10)
+    assert mean.tolist() == [6.5, 10, 8.5]
+    assert rl.segment_reduce(x, "sum", lengths=rl.tensor([1, 1]), unsafe=True).tolist() == [1, 2]
+    for given in ({"offsets": rl.tensor([0, 5])}, {"lengths": rl.tensor([1, 1])}):
+        with pytest.raises(RuntimeError, match="segment_reduce"):
+            rl.segment_reduce(x, "sum", **given)
+
+
 def test_extremes_of_sparse_products_have_two_names():
     matrix = rl.tensor([[1.0, 2.0], [0.0, 3.0]]).to_sparse_csr()
     other = rl.tensor([[5.0], [1.0]])

@@ -196,3 +196,84 @@ def test_layers_of_vgg():
         ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d", "Conv2d", "BatchNorm2d", "ReLU"]
     )
     assert layers(rl.ones(1, 3, 6, 6)).shape == (1, 8, 3, 3)
+
+
+def test_trees_say_what_is_a_leaf_or_a_result_with_names():
+    from rushlight.utils import _pytree
+
+    result = rl.arange(3).max(0)
+    assert _pytree.is_structseq_instance(result) and not _pytree.is_namedtuple_instance(result)
+    assert _pytree.tree_is_leaf(3) and not _pytree.tree_is_leaf([3])
+    assert _pytree.tree_is_leaf([3], is_leaf=lambda x: isinstance(x, list))
+    pairs, _ = _pytree._list_flatten_with_keys([5])
+    assert [(key.idx, value) for key, value in pairs] == [(0, 5)]
+
+
+def test_tensors_take_the_place_of_members():
+    from rushlight.nn.utils._named_member_accessor import _MISSING, swap_tensor
+
+    layer, tensor = rl.nn.BatchNorm1d(2), rl.zeros(2)
+    weight, mean = layer.weight, layer.running_mean
+    assert swap_tensor(layer, "weight", tensor) is weight and layer.weight is tensor
+    assert swap_tensor(layer, "weight", weight) is tensor and layer.weight is weight
+    assert swap_tensor(layer, "running_mean", _MISSING) is mean
+    assert "running_mean" not in layer._buffers
+    layer.extra = tensor
+    assert swap_tensor(layer, "extra", None) is tensor and layer.extra is None
+    assert swap_tensor(layer, "other", tensor, allow_missing=True) is _MISSING
+    assert layer.other is tensor
+    for name, error in (("a.b", KeyError), ("", KeyError), ("no", AttributeError)):
+        with pytest.raises(error, match="swap_tensor"):
+            swap_tensor(layer, name, tensor)
+    with pytest.raises(TypeError, match="int"):
+        swap_tensor(layer, "weight", 3)
+
+
+def test_hooks_of_registration_are_where_packages_look():
+    from rushlight.nn.modules import module
+
+    seen = []
+    handle = module.register_module_parameter_registration_hook(lambda *args: seen.append(args[1]))
+    (hook,) = module._global_parameter_registration_hooks.values()
+    hook(None, "name", None)
+    handle.remove()
+    assert seen == ["name"] and not module._global_parameter_registration_hooks
+
+
+def test_context_managers_without_arguments_decorate_with_and_without_parentheses():
+    from rushlight.utils._contextlib import _NoParamDecoratorContextManager
+
+    class counting(_NoParamDecoratorContextManager):
+        entered = 0
+
+        def __enter__(self):
+            counting.entered += 1
+
+        def __exit__(self, *exception):
+            pass
+
+    assert counting(abs)(-2) == 2 and counting()(abs)(-3) == 3
+    with counting():
+        pass
+    assert counting.entered == 3
+
+
+def test_classes_that_take_themselves_apart():
+    from rushlight.utils._python_dispatch import is_traceable_wrapper_subclass
+
+    class Flat(rl.Tensor):
+        def __tensor_flatten__(self):
+            return [], None
+
+        @staticmethod
+        def __tensor_unflatten__(inner, context, size, stride):
+            return rl.ones(1).as_subclass(Flat)
+
+    assert is_traceable_wrapper_subclass(rl.ones(1).as_subclass(Flat))
+    assert not is_traceable_wrapper_subclass(rl.ones(1)) and not is_traceable_wrapper_subclass(3)
+
+
+def test_modules_of_devices():
+    assert rl._utils._get_device_module("cpu") is rl.cpu
+    with pytest.raises(RuntimeError, match="no module"):
+        rl._utils._get_device_module("abc")

@@ -28,8 +28,9 @@ def _warning(function, new_name):
     @functools.wraps(function)
     def warned(*args, **kwargs):
         warnings.warn(
-            f"functorch.{name} is deprecated as of PyTorch 2.0 and will be deleted in a future "
-            f"version of PyTorch. Please use `{new_name}` instead; see "
+            "We've integrated functorch into PyTorch. As the final step of the integration, "
+            f"`functorch.{name}` is deprecated as of PyTorch 2.0 and will be deleted in a future "
+            f"version of PyTorch >= 2.3. Please use `{new_name}` instead; see "
             "https://pytorch.org/docs/main/func.migrating.html",
             FutureWarning,
             stacklevel=2,

@@ -10,7 +10,7 @@ import rushlight as rl
 
 from rushlight._functorch import deprecated as functorch
 
-pytestmark = pytest.mark.filterwarnings("ignore:functorch")
+pytestmark = pytest.mark.filterwarnings("ignore:We.ve integrated functorch")
 
 
 def test_a_function_of_a_modules_parameters():

@@ -277,3 +277,12 @@ def test_modules_of_devices():
     assert rl._utils._get_device_module("cpu") is rl.cpu
     with pytest.raises(RuntimeError, match="no module"):
         rl._utils._get_device_module("abc")
+
+
+def test_the_number_of_an_open_dual_level():
+    from rushlight.autograd import forward_ad
+
+    assert forward_ad._current_level == -1
+    with forward_ad.dual_level():
+        assert forward_ad._current_level == 0
+    assert forward_ad._current_level == -1

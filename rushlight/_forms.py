@@ -11,7 +11,10 @@ from rushlight.ops.softmax import _log_softmax_backward, _softmax_backward
 legacy_contiguous_format = rl.contiguous_format
 
 __all__ = [
+    "_convert_indices_from_coo_to_csr",
+    "_convert_indices_from_csr_to_coo",
     "_log_softmax_backward_data",
+    "_segment_reduce",
     "_softmax_backward_data",
     "ccol_indices_copy",
     "col_indices_copy",
@@ -220,3 +223,35 @@ def _softmax_backward_data(grad_output, output, dim, input_dtype):
 def _log_softmax_backward_data(grad_output, output, dim, input_dtype):
     """The gradient of ``log_softmax`` by its input, from that by its ``output``."""
     return _log_softmax_backward(grad_output, output, dim).to(input_dtype)
+
+
+def _check_indices(name, indices):
+    if indices.dim() != 1:
+        raise RuntimeError(
+            f"{name}: Input is supposed to be a vector, but got {indices.dim()} dimensional tensor."
+        )
+    if indices.dtype not in (rl.int32, rl.int64):
+        raise NotImplementedError(f"{name}: expected int32 or int64 indices, got {indices.dtype}")
+
+
+def _convert_indices_from_coo_to_csr(input, size, *, out_int32=False):  # noqa: A002
+    """Where each of `size` rows starts, and where the last ends, in a sorted list of rows."""
+    _check_indices("_convert_indices_from_coo_to_csr", input)
+    rows = rl.arange(size + 1, dtype=input.dtype, device=input.device)
+    return rl.searchsorted(input, rows, out_int32=out_int32)
+
+
+def _convert_indices_from_csr_to_coo(
+    crow_indices, col_indices, *, out_int32=False, transpose=False
+):
+    """(2, nnz) rows and columns of the elements whose rows start where `crow_indices` says."""
+    name = "_convert_indices_from_csr_to_coo"
+    _check_indices(name, crow_indices)
+    _check_indices(name, col_indices)
+    rows = rl.arange(crow_indices.shape[0] - 1, device=crow_indices.device)
+    rows = rows.repeat_interleave(crow_indices.diff())
+    dtype = rl.int32 if out_int32 else rl.int64
+    return rl.stack((col_indices, rows) if transpose else (rows, col_indices)).to(dtype)
+
+
+_segment_reduce = rl.segment_reduce  # packages call it so

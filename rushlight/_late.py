@@ -9,11 +9,11 @@ import sys
 _PACKAGE = __name__.rpartition(".")[0]
 
 MODULES = frozenset(
-    """_C __config__ _dynamo _higher_order_ops _jit_internal _subclasses _tensor_str _utils
-    accelerator amp autograd backends compiler cpu cuda distributed distributions fft func futures
-    functional fx hub jit library linalg masked mps multiprocessing nn onnx optim overrides profiler
-    random return_types serialization signal sparse special storage testing torch_version types
-    utils version vision xpu""".split()
+    """_C __config__ _dynamo _functorch _higher_order_ops _jit_internal _subclasses _tensor_str
+    _utils accelerator amp autograd backends compiler cpu cuda distributed distributions fft
+    func futures functional fx hub jit library linalg masked mps multiprocessing nn onnx optim
+    overrides profiler quasirandom random return_types serialization signal sparse special
+    storage testing torch_version types utils version vision xpu""".split()
 )
 
 #: module -> the names of the package that it has
@@ -27,9 +27,10 @@ NAMES = {
     "_checks": """_assert _assert_async _check _check_index _check_is_size _check_not_implemented
         _check_tensor_all _check_tensor_all_with _check_type _check_value _check_with""",
     "_early_linalg": "btrifact btrisolve gels gesv potrf potri potrs pstrf trtrs",
-    "_forms": """_log_softmax_backward_data _softmax_backward_data ccol_indices_copy
-        col_indices_copy crow_indices_copy dsmm from_file hsmm
-        indices_copy legacy_contiguous_format native_norm resize_as_sparse_ row_indices_copy saddmm
+    "_forms": """_convert_indices_from_coo_to_csr _convert_indices_from_csr_to_coo
+        _log_softmax_backward_data _segment_reduce _softmax_backward_data ccol_indices_copy
+        col_indices_copy crow_indices_copy dsmm from_file hsmm indices_copy
+        legacy_contiguous_format native_norm resize_as_sparse_ row_indices_copy saddmm
         slice_inverse spmm sym_constrain_range sym_constrain_range_for_size sym_fresh_size
         to_dlpack values_copy""",
     "_removed": "eig lstsq matrix_rank solve symeig",

@@ -25,6 +25,13 @@ def _get_available_device_type():
     return None
 
 
+def _get_device_module(device_type):
+    """The module of a device; RuntimeError if there is none."""
+    import rushlight as rl
+
+    return rl.get_device_module(device_type)
+
+
 def is_compiling():
     """False."""
     return False

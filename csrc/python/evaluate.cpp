@@ -212,8 +212,14 @@ Gradients run_copy_slices(Node& n, Gradients grads, const Pass& pass) {
   bool by_op = pass.create_graph || grads[0]->kind;
   Ref<Tensor> whole = by_op ? call_tensor_op("clone", {object(grads[0].get())}) : std::move(g);
   if (!by_op) copy_into(*whole, *grads[0]);
-  Ref<Tensor> part =
-      call_tensor_op("as_strided", {object(whole.get()), size.get(), stride.get(), offset.get()});
+  bool of_parts = is_complex(base.dtype) && !is_complex(n.inner->outputs[0].dtype);
+  auto part_of = [&](Tensor& covering) {
+    Ref<Tensor> parts = of_parts ? call_tensor_op("view_as_real", {object(&covering)})
+                                 : Ref<Tensor>::share(&covering);
+    return call_tensor_op("as_strided",
+                          {object(parts.get()), size.get(), stride.get(), offset.get()});
+  };
+  Ref<Tensor> part = part_of(*whole);
   Ref<Tensor> given = call_tensor_op("clone", {object(part.get())});
   Gradients inner = evaluate_node(*n.inner, {given}, pass);
   inner.resize(n.edges.size());
@@ -221,8 +227,7 @@ Gradients run_copy_slices(Node& n, Gradients grads, const Pass& pass) {
     Ref<Tensor> fitted = fit_gradient(*n.inner, 0, inner[0]);
     if (level_of(*fitted) > level_of(*whole)) {  // becomes a wrapper of that level
       whole = lifted(*whole, *fitted);
-      part = call_tensor_op("as_strided",
-                            {object(whole.get()), size.get(), stride.get(), offset.get()});
+      part = part_of(*whole);
     }
     call_tensor_op("copy_", {object(part.get()), object(fitted.get())});
   } else {

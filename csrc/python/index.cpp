@@ -2,6 +2,7 @@
 // tensors and masks) goes through the ops index and index_put_, whose kernels are in
 // kernels/index.cpp.
 #include <algorithm>
+#include <initializer_list>
 
 #include "plan/copy.h"
 #include "plan/fits.h"
@@ -15,7 +16,16 @@ namespace {
 
 bool is_mask(const Tensor& t) { return t.dtype == DType::Bool || t.dtype == DType::U8; }
 
+bool records(const Tensor& t) {
+  if (!grad_enabled()) return false;
+  if (t.requires_grad || t.grad_fn) return true;
+  return t.view && (t.view->base->requires_grad || t.view->base->grad_fn);
+}
+
 // The view being built, and the tensors that index its dimensions.
+//
+// Autograd sees one view of the base's storage. If several elements of the base share a place
+// there, geometry does not tell which of them the view reads, and it sees the steps one by one.
 struct Indexer {
   const Tensor& base;
   int64_t sizes[kMaxDims + 1], strides[kMaxDims + 1], offset;
@@ -25,7 +35,25 @@ struct Indexer {
   const char* made_by = "_index_alias";       // the last step, as autograd names it
   SmallVec<std::pair<int, Own>, 4> advanced;  // (dimension of the view, index tensor)
 
-  explicit Indexer(const Tensor& t) : base(t), offset(t.offset) {}
+  Own steps;  // the view so far, if it is made step by step
+
+  explicit Indexer(const Tensor& t) : base(t), offset(t.offset) {
+    if (records(t) && may_overlap_itself(t)) steps = Own::share(object(const_cast<Tensor*>(&t)));
+  }
+
+  // A step on the dimension that comes next, whose place in `steps` is that in the view.
+  void step(const char* op, std::initializer_list<int64_t> numbers) {
+    if (!steps) return;
+    Own dim(checked(PyLong_FromLong(ndim))), held[3];
+    PyObject* args[5] = {steps.get(), dim.get()};
+    size_t n = 0;
+    for (int64_t number : numbers) {
+      held[n] = Own(checked(PyLong_FromLongLong(number)));
+      args[2 + n] = held[n].get();
+      ++n;
+    }
+    steps = Own(checked(call_op(op, args, 2 + n)));
+  }
 
   void push(int64_t size, int64_t stride) {
     RL_CHECK(ndim < kMaxDims, "indexing makes a tensor of more than ", kMaxDims, " dimensions");
@@ -50,6 +78,7 @@ struct Indexer {
     int64_t n = base.size(d);
     if (i < -n || i >= n)
       fail(ErrorKind::Index, "index ", i, " is out of bounds for dimension ", d, " with size ", n);
+    step("select", {i});
     offset += (i < 0 ? i + n : i) * base.stride(d);
     changed = true;
     made_by = "_index_select";
@@ -62,12 +91,14 @@ struct Indexer {
       fail(ErrorKind::Value, "step must be greater than zero, got ", static_cast<int64_t>(step));
     int d = take();
     auto [first, length] = slice_bounds(start, stop, step, base.size(d));
+    this->step("slice", {first, first + length * step, step});
     offset += first * base.stride(d);
     push(length, base.stride(d) * step);
     changed = true;
     made_by = "_index_slice";
   }
   void new_axis() {  // strided as unsqueeze does
+    step("unsqueeze", {});
     push(1, next < base.ndim ? base.size(next) * base.stride(next) : 1);
     changed = true;
     made_by = "_index_unsqueeze";
@@ -201,6 +232,11 @@ void parse_index(Indexer& x, PyObject* index) {
 }
 
 Own view_of(Indexer& x) {
+  if (x.steps && x.changed) return std::move(x.steps);
+  if (x.steps) {
+    PyObject* args[] = {x.steps.get()};
+    return Own(checked(call_op("alias", args, 1)));
+  }
   auto n = static_cast<size_t>(x.ndim);
   return Own(checked(view_through(const_cast<Tensor&>(x.base), Sizes(x.sizes, n),
                                   Sizes(x.strides, n), x.offset, x.made_by)));
@@ -220,12 +256,6 @@ Own index_list(const Indexer& x) {
 }
 
 // ---- assignment
-bool records(const Tensor& t) {
-  if (!grad_enabled()) return false;
-  if (t.requires_grad || t.grad_fn) return true;
-  return t.view && (t.view->base->requires_grad || t.view->base->grad_fn);
-}
-
 bool fill_directly(Indexer& x, PyObject* value) {
   Tensor& base = const_cast<Tensor&>(x.base);
   if (records(base) || base.is_inference || base.is_meta() || !is_number(value)) return false;

@@ -208,6 +208,18 @@ void save_inputs(Op& op, Node& n, const Slots& slots, std::span<Tensor* const> o
   }
 }
 
+// How many elements of a view one of its base holds: a complex number has two parts.
+int64_t elements_per_base(const Tensor& view, const Tensor& base) {
+  return is_complex(base.dtype) && !is_complex(view.dtype) ? 2 : 1;
+}
+
+// The base as elements of the view's kind, as autograd reads it.
+Own base_of_parts(const Tensor& view, Tensor& base) {
+  if (elements_per_base(view, base) == 1) return Own::share(object(&base));
+  PyObject* args[] = {object(&base)};
+  return Own(checked(call_op("view_as_real", args, 1)));
+}
+
 // An in-place change of a view becomes a change of its base: CopySlices.
 void rebase(Tensor& view, Ref<Node> fn) {
   Tensor& base = *view.view->base;
@@ -219,7 +231,7 @@ void rebase(Tensor& view, Ref<Node> fn) {
   describe(n->outputs.emplace_back(), base);
   n->view_sizes.assign(view.sizes().begin(), view.sizes().end());
   n->view_strides.assign(view.strides().begin(), view.strides().end());
-  n->view_offset = view.offset - base.offset;
+  n->view_offset = view.offset - base.offset * elements_per_base(view, base);
   n->context =
       reinterpret_cast<Object*>(object(Ref<Tensor>(alias(base)).give()));  // the base's geometry
   n->inner = std::move(fn);
@@ -326,7 +338,8 @@ Node* tensor_grad_fn(Tensor& t) {
   // The base changed in place since this view was made: its gradient now flows through the
   // base's new history.
   GradMode on(true, grad_mode(level_of(base)));
-  Own fresh(view_through(base, t.sizes(), t.strides(), t.offset));
+  Own whole = base_of_parts(t, base);
+  Own fresh(view_through(*as_tensor(whole.get()), t.sizes(), t.strides(), t.offset));
   Node* fn = as_tensor(fresh.get())->grad_fn;
   if (!fn) return t.grad_fn;
   // Its place is behind the base's node, before all that read the view: whoever asks may be one.

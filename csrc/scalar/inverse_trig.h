@@ -83,7 +83,8 @@ static inline T middle_scale(T a) {
 }
 
 // C99's table of zeros and infinities falls out of: an infinite or zero pair stands for (1,1) or
-// (0,1), by their bits for the same reason; a negative x mirrors the angle at pi/2.
+// (0,1), by their bits for the same reason; a negative x mirrors the angle at pi/2, but for those
+// that round to pi/2 on either side: there the mirror would show what rounding lost.
 template <class T>
 static inline T atan2_any(T y, T x) {
   using C = PiConst<T>;
@@ -97,6 +98,7 @@ static inline T atan2_any(T y, T x) {
   ax = from_bits<T>((to_bits(ax * scale) & to_one) | zero);
   T angle = atan_ratio(ay, ax);
   T mirrored = C::kPi - (angle - C::kPiLo);
+  mirrored = ax < ay * (std::numeric_limits<T>::epsilon() / 8) ? angle : mirrored;
   T result = flip_sign(sign_bit(x) ? mirrored : angle, y);
   return is_nan(x) ? x : result;
 }

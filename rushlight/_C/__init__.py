@@ -81,8 +81,25 @@ def _is_torch_function_mode_enabled():
     return rl.overrides._modes_active()
 
 
+def _are_functorch_transforms_active():
+    """Is a function transform, such as `vmap` or `grad`, at work?"""
+    from rushlight.func.levels import is_active
+
+    return is_active()
+
+
+def _is_alias_of(first, second):
+    """Do two tensors share their memory?"""
+    return first.untyped_storage()._cdata == second.untyped_storage()._cdata
+
+
+_MODULES = (
+    "_autograd", "_distributed_c10d", "_distributed_rpc", "_functorch", "_nn", "_profiler"
+)  # fmt: skip
+
+
 def __getattr__(name):
-    if name in ("_autograd", "_distributed_c10d", "_distributed_rpc", "_nn", "_profiler"):
+    if name in _MODULES:
         import importlib
 
         return importlib.import_module(f"{__name__}.{name}")

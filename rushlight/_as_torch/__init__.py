@@ -18,10 +18,12 @@ from rushlight import version
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 _OWN = "rushlight"
-#: package -> the module that takes its place, and the version that its metadata gives
+#: package -> the module that takes its place, and the version that its metadata gives; None for a
+#: package that comes with another
 STANDS_FOR = {
     "torch": (_OWN, version.__version__),
     "torchvision": (_OWN + ".vision", "0.28.0+rushlight"),
+    "functorch": (_OWN + "._functorch.deprecated", None),
 }
 
 

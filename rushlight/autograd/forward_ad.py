@@ -133,3 +133,9 @@ def unpack_dual(tensor, *, level=None):
     if held is None:
         return UnpackedDualTensor(tensor, None)
     return UnpackedDualTensor(held.primal, held.tangent)
+
+
+def __getattr__(name):
+    if name == "_current_level":  # packages ask whether one is open: -1 if not
+        return len(_levels) - 1
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,8 @@ from rushlight.distributions.utils import lazy_property, standard_normal
 
 __all__ = ["MultivariateNormal"]
 
+_precision_to_scale_tril = _triangular.factor_of_precision  # by the name that packages import
+
 
 class MultivariateNormal(Distribution):
     """Normal vectors of mean ``loc`` and one of three descriptions of their covariance.

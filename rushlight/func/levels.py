@@ -18,6 +18,7 @@ _DEEPEST = 255 - _FIRST_KIND
 
 class _State(threading.local):
     current = None
+    tapes = 0  # transforms of reverse mode at work, which are no levels
 
 
 _state = _State()
@@ -27,6 +28,26 @@ _drawing = 0  # levels, of all threads, that decide how random ops draw
 def current():
     """The innermost level at this point of the thread, or None."""
     return _state.current
+
+
+def level_at(depth):
+    """The level of that depth; RuntimeError if it is not active."""
+    level = _state.current
+    while level is not None and level.depth != depth:
+        level = level.parent
+    if level is None:
+        raise RuntimeError(f"no function transform of depth {depth} is active")
+    return level
+
+
+def is_active():
+    """Is any transform at work at this point of the thread?"""
+    return _state.current is not None or _state.tapes > 0
+
+
+def count_tapes(change):
+    """Notes that a transform of reverse mode begins (1) or ends (-1)."""
+    _state.tapes += change
 
 
 def drawing():
@@ -52,6 +73,11 @@ class Level:
         self.kind = self.parent.kind + 1 if self.parent else _FIRST_KIND
         if self.kind > _FIRST_KIND + _DEEPEST:
             raise RecursionError(f"function transforms are nested more than {_DEEPEST} deep")
+
+    @property
+    def depth(self):
+        """How many levels there are from the outermost to this one."""
+        return self.kind - _FIRST_KIND + 1
 
     def __enter__(self):
         _interpose.register_kind("wrapped", _member, self.kind)

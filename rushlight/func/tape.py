@@ -9,7 +9,7 @@ import functools
 
 import rushlight as rl
 from rushlight import _native
-from rushlight.func.levels import current, payload_at
+from rushlight.func.levels import count_tapes, current, payload_at
 from rushlight.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 
@@ -25,10 +25,12 @@ class Tape:
         self.began = _native.push_tape(self.level.kind if self.level else 0)
         self.recording = _native.set_grad_enabled(True)
         self.uses.append(self.level)
+        count_tapes(1)
         return self
 
     def __exit__(self, *exception):
         self.uses.pop()
+        count_tapes(-1)
         _native.set_grad_enabled(self.recording)
         if self.began:  # only ops inside the level were recorded for it
             _native.pop_tape()

@@ -7,8 +7,9 @@ batching.py and the rules.
 import functools
 
 import rushlight as rl
+from rushlight import Tensor  # noqa: F401 - as in PyTorch's, from which packages take it
 from rushlight.func.batching import VmapLevel
-from rushlight.func.levels import payload_at
+from rushlight.func.levels import current, level_at, payload_at
 from rushlight.utils._pytree import _broadcast_to_and_flatten, tree_flatten, tree_unflatten
 
 _RANDOMNESS = ("error", "different", "same")
@@ -46,41 +47,45 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
 
     @functools.wraps(func)
     def mapped(*args, **kwargs):
-        batch = Inputs(func, in_dims, args)
-        if chunk_size is None or chunk_size >= batch.size:
-            return _run(func, batch.values, batch, kwargs, out_dims, randomness)
-        return _in_chunks(func, batch, kwargs, out_dims, randomness, chunk_size)
+        size, dims, values, spec = _process_batched_inputs(in_dims, args, func)
+        if chunk_size is None or chunk_size >= size:
+            return _run(func, size, dims, values, spec, kwargs, out_dims, randomness)
+        return _in_chunks(func, size, dims, values, spec, kwargs, out_dims, randomness, chunk_size)
 
     return mapped
 
 
-class Inputs:
-    """The leaves of the arguments, the dimension that each is mapped over, and the batch's size."""
+# Note [Parts of vmap]: the steps have the names and arguments of PyTorch's, and are looked up at
+# each call, because packages whose containers are no trees of tensors put others in their place.
 
-    def __init__(self, func, in_dims, args):
-        name = getattr(func, "__name__", repr(func))
-        where = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
-        if not isinstance(in_dims, (int, tuple, list)) or isinstance(in_dims, bool):
-            raise ValueError(f"{where}: expected in_dims to be an int or a tuple, got {in_dims!r}")
-        if not args:
-            raise ValueError(f"{where}: got no inputs to map over")
-        self.values, self.spec = tree_flatten(tuple(args))
-        form = tuple(in_dims) if isinstance(in_dims, list) else in_dims
-        dims = _broadcast_to_and_flatten(form, self.spec, lambda x: x is None)
-        if dims is None:
-            raise ValueError(
-                f"{where}: in_dims is not compatible with the structure of inputs, {self.spec}"
-            )
-        self.dims = [_checked_dim(where, x, d) for x, d in zip(self.values, dims)]
-        sizes = {x.shape[d] for x, d in zip(self.values, self.dims) if d is not None}
-        if not sizes:
-            raise ValueError(f"{where}: at least one argument has to be mapped (not None)")
-        if len(sizes) > 1:
-            raise ValueError(
-                f"{where}: expected all tensors to have the same size in the mapped dimension, "
-                f"got sizes {sorted(sizes)} for the mapped dimension"
-            )
-        (self.size,) = sizes
+
+def _get_name(func):
+    """A function's name, for messages."""
+    return getattr(func, "__name__", repr(func))
+
+
+def _process_batched_inputs(in_dims, args, func):
+    """(the batch's size, the dimension that each leaf is mapped over, the leaves, their tree)."""
+    where = f"vmap({_get_name(func)}, in_dims={in_dims}, ...)(<inputs>)"
+    if not isinstance(in_dims, (int, tuple, list)) or isinstance(in_dims, bool):
+        raise ValueError(f"{where}: expected in_dims to be an int or a tuple, got {in_dims!r}")
+    if not args:
+        raise ValueError(f"{where}: got no inputs to map over")
+    values, spec = tree_flatten(tuple(args))
+    form = tuple(in_dims) if isinstance(in_dims, list) else in_dims
+    dims = _broadcast_to_and_flatten(form, spec, lambda x: x is None)
+    if dims is None:
+        raise ValueError(f"{where}: in_dims is not compatible with the structure of inputs, {spec}")
+    dims = [_checked_dim(where, x, d) for x, d in zip(values, dims)]
+    sizes = {x.shape[d] for x, d in zip(values, dims) if d is not None}
+    if not sizes:
+        raise ValueError(f"{where}: at least one argument has to be mapped (not None)")
+    if len(sizes) > 1:
+        raise ValueError(
+            f"{where}: expected all tensors to have the same size in the mapped dimension, "
+            f"got sizes {sorted(sizes)} for the mapped dimension"
+        )
+    return sizes.pop(), dims, values, spec
 
 
 def _checked_dim(where, value, dim):
@@ -101,17 +106,50 @@ def _checked_dim(where, value, dim):
     return dim % value.dim()
 
 
-def _run(func, values, batch, kwargs, out_dims, randomness):
-    size = next(x.shape[d] for x, d in zip(values, batch.dims) if d is not None)
+def _run(func, size, dims, values, spec, kwargs, out_dims, randomness):
     with VmapLevel(size, randomness) as level:
-        inside = [
-            x if d is None else level.batched(x.movedim(d, 0)) for x, d in zip(values, batch.dims)
-        ]
-        result = func(*tree_unflatten(inside, batch.spec), **kwargs)
-        outputs, spec = tree_flatten(result)
-        dims = _flat_out_dims(out_dims, result, spec)
-        ended = [_ended(level, o, d) for o, d in zip(outputs, dims)]
+        inside = _create_batched_inputs(dims, values, level.depth, spec)
+        result = func(*inside, **kwargs)
+        return _unwrap_batched(result, out_dims, level.depth, size, func)
+
+
+def _create_batched_inputs(flat_in_dims, flat_args, vmap_level, args_spec):
+    """The arguments with wrappers in the place of what is mapped."""
+    inside = [
+        x if d is None else _add_batch_dim(x, d, vmap_level)
+        for x, d in zip(flat_args, flat_in_dims)
+    ]
+    return tree_unflatten(inside, args_spec)
+
+
+def _unwrap_batched(batched_outputs, out_dims, vmap_level, batch_size, func):
+    """The results, each with its mapped dimension where `out_dims` says."""
+    outputs, spec = tree_flatten(batched_outputs)
+    dims = _flat_out_dims(out_dims, batched_outputs, spec)
+    name = _get_name(func)
+    ended = [
+        _maybe_remove_batch_dim(name, x, vmap_level, batch_size, d) for x, d in zip(outputs, dims)
+    ]
     return tree_unflatten(ended, spec)
+
+
+def _vmap_increment_nesting(batch_size, randomness):
+    """Opens a `vmap` of that many examples; its depth."""
+    return VmapLevel(batch_size, randomness).__enter__().depth
+
+
+def _vmap_decrement_nesting():
+    """Closes the innermost transform; the depth that it had."""
+    level = current()
+    if level is None:
+        raise RuntimeError("vmap: no function transform is active")
+    level.__exit__()
+    return level.depth
+
+
+def _add_batch_dim(tensor, in_dim, level):
+    """A wrapper that hides the dimension, for the `vmap` of that depth."""
+    return level_at(level).batched(tensor.movedim(in_dim, 0))
 
 
 def _flat_out_dims(out_dims, result, spec):
@@ -131,39 +169,48 @@ def _flat_out_dims(out_dims, result, spec):
     return dims
 
 
-def _ended(level, output, dim):
-    """An output with its mapped dimension at `dim`."""
-    if not isinstance(output, rl.Tensor):
+def _maybe_remove_batch_dim(name, batched_output, vmap_level, batch_size, out_dim):
+    """An output with its mapped dimension at `out_dim`; None: it has none."""
+    if not isinstance(batched_output, rl.Tensor):
         raise ValueError(
-            f"vmap: expected the function to return only tensors, got type {type(output).__name__}"
+            f"vmap({name}, ...): expected the function to return only tensors, got type "
+            f"{type(batched_output).__name__}"
         )
-    held = payload_at(level, output)
-    value, is_batched = (output, False) if held is None else (held.value, held.batched)
-    if dim is None:
-        if is_batched:
-            raise ValueError("vmap: out_dims is None for an output that depends on mapped inputs")
-        return value
+    if out_dim is not None:
+        return _remove_batch_dim(batched_output, vmap_level, batch_size, out_dim)
+    held = payload_at(level_at(vmap_level), batched_output)
+    if held is not None and held.batched:
+        raise ValueError(
+            f"vmap({name}, ...): out_dims is None for an output that depends on mapped inputs"
+        )
+    return batched_output if held is None else held.value
+
+
+def _remove_batch_dim(tensor, level, batch_size, out_dim):
+    """What a wrapper holds, its mapped dimension at `out_dim`; others are repeated along it."""
+    held = payload_at(level_at(level), tensor)
+    value, is_batched = (tensor, False) if held is None else (held.value, held.batched)
     rank = value.dim() + (not is_batched)
-    if not -rank <= dim < rank:
+    if not -rank <= out_dim < rank:
         raise IndexError(
             f"vmap: expected out_dim in the range [{-rank}, {rank - 1}] for an output with {rank} "
-            f"dimensions, got {dim}"
+            f"dimensions, got {out_dim}"
         )
     if not is_batched:
-        value = value.expand((level.size, *value.shape))
-    return value.movedim(0, dim)
+        value = value.expand((batch_size, *value.shape))
+    return value.movedim(0, out_dim)
 
 
-def _in_chunks(func, batch, kwargs, out_dims, randomness, chunk_size):
+def _in_chunks(func, size, dims, values, spec, kwargs, out_dims, randomness, chunk_size):
     results = []
-    for start in range(0, batch.size, chunk_size):
-        length = min(chunk_size, batch.size - start)
-        values = [
-            x if d is None else x.narrow(d, start, length) for x, d in zip(batch.values, batch.dims)
-        ]
-        result = _run(func, values, batch, kwargs, out_dims, randomness)
-        flat, spec = tree_flatten(result)
+    for start in range(0, size, chunk_size):
+        length = min(chunk_size, size - start)
+        part = [x if d is None else x.narrow(d, start, length) for x, d in zip(values, dims)]
+        result = _run(func, length, dims, part, spec, kwargs, out_dims, randomness)
+        flat, made = tree_flatten(result)
         results.append(flat)
-    dims = _flat_out_dims(out_dims, result, spec)
-    joined = [parts[0] if d is None else rl.cat(parts, d) for parts, d in zip(zip(*results), dims)]
-    return tree_unflatten(joined, spec)
+    places = _flat_out_dims(out_dims, result, made)
+    joined = [
+        parts[0] if d is None else rl.cat(parts, d) for parts, d in zip(zip(*results), places)
+    ]
+    return tree_unflatten(joined, made)

@@ -132,6 +132,10 @@ def _own_packet(name):
     from rushlight.ops._record import table
 
     function = table.get(name) or getattr(rl, name, None) or getattr(rl.Tensor, name, None)
+    if function is None:
+        from rushlight.library import _aten
+
+        function = vars(_aten).get(name)
     if not callable(function):
         return None
 

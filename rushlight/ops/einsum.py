@@ -295,7 +295,7 @@ def einsum(*args):
         )
     equation, operands = _of_sublists(args) if isinstance(args[0], rl.Tensor) else _spelled(args)
     if any([type(x) is not rl.Tensor for x in operands]):
-        taken_over = _asked(args, operands)
+        taken_over = _asked(equation, operands)
         if taken_over is not NotImplemented:
             return taken_over
     shapes = tuple([x.shape for x in operands])
@@ -318,9 +318,12 @@ def _spelled(args):
     return equation, operands
 
 
-def _asked(args, operands):
-    """What operands that are no plain tensors, such as those of a trace, make of the call."""
-    result = _native.interposed(einsum, args, {})
+def _asked(equation, operands):
+    """What operands that are no plain tensors, such as those of a trace, make of the call.
+
+    They are shown one spelling, equation and operands, whichever was written.
+    """
+    result = _native.interposed(einsum, (equation, *operands), {})
     for i, x in enumerate(operands):
         if result is NotImplemented and not isinstance(x, rl.Tensor):
             raise TypeError(

@@ -22,14 +22,16 @@ def segment_reduce(data, reduce, lengths, indices, offsets, axis, unsafe, initia
     """Sums, products, means or extremes of consecutive segments along ``axis``.
 
     ``lengths`` gives their lengths, or ``offsets`` where they begin and the last one ends; with
-    more than one dimension, for each row before ``axis``. A segment starts from ``initial``; of an
-    empty one without it, ``sum`` is 0, ``prod`` 1, ``mean`` NaN and the extremes are infinite.
+    more than one dimension, for each row before ``axis``. A segment starts from ``initial``, a
+    mean with it in its sum; of an empty one without it, ``sum`` is 0, ``prod`` 1, ``mean`` NaN and
+    the extremes are infinite.
 
     Example::
 
         >>> rl.segment_reduce(rl.tensor([1., 2., 3.]), "sum", lengths=rl.tensor([1, 2]))
         tensor([1., 5.])
     """
+    reduce = {"amax": "max", "amin": "min"}.get(reduce, reduce)
     if reduce not in _SEGMENT:
         raise RuntimeError(
             f"segment_reduce: reduce must be one of {', '.join(_SEGMENT)}, got {reduce!r}"
@@ -38,6 +40,7 @@ def segment_reduce(data, reduce, lengths, indices, offsets, axis, unsafe, initia
         raise NotImplementedError("segment_reduce: indices are not supported; give lengths")
     if (lengths is None) == (offsets is None):
         raise RuntimeError("segment_reduce: give either lengths or offsets")
+    begins = None if offsets is None else offsets[..., 0]
     lengths = offsets.diff(dim=-1) if lengths is None else lengths
     axis %= data.dim()
     if lengths.dim() != axis + 1:
@@ -45,23 +48,31 @@ def segment_reduce(data, reduce, lengths, indices, offsets, axis, unsafe, initia
             f"segment_reduce: expected lengths of {axis + 1} dimensions for axis {axis}, "
             f"got {lengths.dim()}"
         )
-    if not unsafe:
-        _check_lengths(data, lengths, axis)
+    _check_lengths(data, lengths, begins, axis, unsafe)
+    begins = rl.zeros(lengths.shape[:-1], dtype=rl.int64) if begins is None else begins
     rows = [
-        _reduced_row(row, sizes, reduce, initial)
-        for row, sizes in zip(
-            data.reshape((-1,) + tuple(data.shape[axis:])), lengths.reshape(-1, lengths.shape[-1])
+        _reduced_row(row.narrow(0, int(first), int(sizes.sum())), sizes, reduce, initial)
+        for row, sizes, first in zip(
+            data.reshape((-1,) + tuple(data.shape[axis:])),
+            lengths.reshape(-1, lengths.shape[-1]),
+            begins.reshape(-1),
         )
     ]
     return rl.stack(rows).reshape(tuple(lengths.shape) + tuple(data.shape[axis + 1 :]))
 
 
-def _check_lengths(data, lengths, axis):
+def _check_lengths(data, lengths, begins, axis, unsafe):
+    """Segments have to lie within the axis, and cover it if only their lengths are given."""
     if some(lengths < 0):
         raise RuntimeError("segment_reduce: lengths contains a negative value")
-    if some(lengths.sum(-1) != data.shape[axis]):
+    size, total = data.shape[axis], lengths.sum(-1)
+    if begins is not None and (some(begins < 0) or some(begins + total > size)):
         raise RuntimeError(
-            f"segment_reduce: lengths must add up to the {data.shape[axis]} elements of axis {axis}"
+            f"segment_reduce: offsets must lie between 0 and the {size} elements of axis {axis}"
+        )
+    if begins is None and (some(total > size) if unsafe else some(total != size)):
+        raise RuntimeError(
+            f"segment_reduce: lengths must add up to the {size} elements of axis {axis}"
         )
 
 
@@ -73,7 +84,8 @@ def _reduced_row(row, sizes, reduce, initial):
     shape = (count,) + tuple(row.shape[1:])
     if reduce == "mean":
         counts = sizes.reshape((-1,) + (1,) * (row.dim() - 1))
-        total = rl.zeros(shape, dtype=row.dtype).scatter_reduce(0, place, row, "sum")
+        base = rl.full(shape, initial or 0, dtype=row.dtype)
+        total = base.scatter_reduce(0, place, row, "sum")
         return rl.where(counts == 0, start, total / counts.clamp(min=1)).to(row.dtype)
     base = rl.full(shape, start, dtype=row.dtype)
     return base.scatter_reduce(0, place, row, _SEGMENT[reduce])

@@ -204,7 +204,9 @@ def _rows_product(sparse, dense):
 
 # ---- torch.sparse.* --------------------------------------------------------------------------
 
-_REDUCTIONS = {"sum": None, "mean": "mean", "amax": "amax", "amin": "amin"}
+_REDUCTIONS = {
+    "sum": None, "mean": "mean", "amax": "amax", "max": "amax", "amin": "amin", "min": "amin"
+}  # fmt: skip
 
 
 def sparse_mm(mat1, mat2, reduce=None):

@@ -181,6 +181,21 @@ def _is_leaf(tree, is_leaf=None):
     return (is_leaf is not None and is_leaf(tree)) or _get_node_type(tree) not in SUPPORTED_NODES
 
 
+def tree_is_leaf(tree, is_leaf=None):
+    """Is it no container that is registered, or one that `is_leaf` keeps whole?"""
+    return _is_leaf(tree, is_leaf)
+
+
+def is_namedtuple_instance(obj):
+    """Is it a named tuple?"""
+    return _is_namedtuple(obj)
+
+
+def is_structseq_instance(obj):
+    """Is it a result with names, such as that of ``x.max(0)``, rather than a named tuple?"""
+    return _is_struct_sequence(obj)
+
+
 def register_pytree_node(
     cls,
     flatten_fn,
@@ -367,6 +382,9 @@ def _broadcast_to_and_flatten(tree, treespec, is_leaf=None):
 
 def _sequence_with_keys(sequence):
     return [(SequenceKey(i), child) for i, child in enumerate(sequence)], None
+
+
+_list_flatten_with_keys = _tuple_flatten_with_keys = _sequence_with_keys
 
 
 def _dict_flatten_with_keys(d):

@@ -38,3 +38,27 @@ def test_gradients(join):
     assert gradcheck(join, (a, b)) and gradgradcheck(join, (a, b))
     (only,) = rl.autograd.grad(join(a, b).real.sum(), a)
     assert only.shape == (3, 1)
+
+
+def test_changes_of_real_parts_reach_the_gradient_of_the_complex_tensor():
+    c = rl.tensor([[1 + 2j, 3 - 1j, 2j]], requires_grad=True)
+    y = c * 1
+    y.imag[:, 1:].mul_(rl.tensor([2.0, 3.0]))
+    assert y.tolist() == [[1 + 2j, 3 - 2j, 6j]]
+    (g,) = rl.autograd.grad(y.abs().square().sum(), c, create_graph=True)
+    assert rl.allclose(g, rl.tensor([[2 + 4j, 6 - 8j, 36j]]))
+    (h,) = rl.autograd.grad((g.real.sum() + g.imag.sum()), c)
+    assert rl.allclose(h, rl.tensor([[2 + 2j, 2 + 8j, 2 + 18j]]))
+
+
+def test_changes_of_transposed_parts_of_a_complex_view():
+    c = rl.randn(2, 3, 5, dtype=rl.complex128, requires_grad=True)
+    y = c * 1
+    part = y[:, 1:].real.mT[:, :4]
+    part += 1
+    part.exp_()
+    part.sum().backward()
+    expected = rl.zeros(2, 3, 5, dtype=rl.complex128)
+    expected[:, 1:, :4] = (c.detach().real[:, 1:, :4] + 1).exp()
+    assert rl.allclose(c.grad, expected)
+    assert rl.allclose(y.real[:, 1:, :4].mT, part)

@@ -180,3 +180,14 @@ def test_log_odds_have_a_slope_inside_alone():
     assert rl.allclose(clamped, rl.tensor([0.0, 0, 0, *inside[1:], 0, 0], dtype=rl.float64))
     part = x.detach()[2:5].requires_grad_()
     assert rl.autograd.gradgradcheck(rl.logit, [part]) and rl.autograd.gradcheck(rl.logit, [part])
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+def test_right_angles_are_the_same_from_both_sides(dtype):
+    y = rl.tensor([1.0, 0.6, 1e-30, 3e30, math.inf, 2.0] * 5, dtype=dtype)
+    right = rl.full_like(y, math.pi / 2)
+    for x in (0.0, -0.0, -1e-60 if dtype == rl.float64 else -1e-38):
+        x = rl.full_like(y, x)
+        assert rl.equal(rl.atan2(y[3:], x[3:]), right[3:])
+        assert rl.equal(rl.atan2(-y[3:], x[3:]), -right[3:])
+    assert rl.equal(rl.atan2(y, rl.full_like(y, -0.0)), right)

@@ -145,6 +145,14 @@ def test_einsum_sublists_and_errors():
     assert rl.tensordot(a, b, 1).shape == (2, 4)
 
 
+def test_einsum_shows_traces_one_spelling():
+    traced = rl.fx.symbolic_trace(lambda a, b: rl.einsum("ij,jk->ik", [a, b]))
+    (node,) = traced.graph.find_nodes(op="call_function", target=rl.einsum)
+    assert [str(x) for x in node.args] == ["ij,jk->ik", "a", "b"]
+    a, b = rl.randn(2, 3), rl.randn(3, 4)
+    assert rl.allclose(traced(a, b), a @ b)
+
+
 CONVOLUTIONS = [
     (1, (2, 4, 9), (6, 2, 3), dict(stride=2, padding=1, groups=2)),
     (2, (2, 3, 7, 6), (4, 3, 3, 2), dict(stride=(2, 1), padding=(1, 0))),

@@ -78,3 +78,27 @@ def test_elements_of_a_cell_add_in_order(size, dims, count, sort, dtype, threads
         assert rl.equal(got, want)
     else:
         rl.testing.assert_close(got, want)
+
+
+def test_gradients_of_indices_into_repeated_elements_stay_apart():
+    factors = rl.arange(6.0).view(2, 3)
+    for index, view in (
+        ((..., None, None), (2, 3, 1, 1)),
+        ((None,), (1, 2, 3)),
+        ((...,), (2, 3)),
+        ((slice(None), slice(None)), (2, 3)),
+    ):
+        leaf = rl.ones(2, 1).expand(2, 3).detach().requires_grad_(True)
+        (leaf[index].square() * factors.view(view)).sum().backward()
+        assert leaf.grad.tolist() == (2 * factors).tolist()
+
+
+def test_gradients_of_parts_of_repeated_elements():
+    leaf = rl.ones(2, 1).expand(2, 4).detach().requires_grad_(True)
+    (leaf[1, None, 1::2] * rl.tensor([3.0, 5.0])).sum().backward()
+    assert leaf.grad.tolist() == [[0, 0, 0, 0], [0, 3, 0, 5]]
+    windows = rl.arange(4.0).unfold(0, 2, 1).detach().requires_grad_(True)
+    part = windows[1:, -1]
+    assert part.tolist() == [2, 3] and part.data_ptr() == windows.data_ptr() + 8
+    part.sum().backward()
+    assert windows.grad.tolist() == [[0, 0], [0, 1], [0, 1]]

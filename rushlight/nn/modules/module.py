@@ -490,3 +490,9 @@ def register_module_buffer_registration_hook(hook):
 def register_module_module_registration_hook(hook):
     """Call `hook(module, name, submodule)` at each registration; a result replaces it."""
     return add_hook(GlobalHooks.on_module, hook)
+
+
+# by the names under which packages that register members themselves look for them
+_global_parameter_registration_hooks = GlobalHooks.on_parameter
+_global_buffer_registration_hooks = GlobalHooks.on_buffer
+_global_module_registration_hooks = GlobalHooks.on_module

@@ -39,9 +39,10 @@ class VGG(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
-def _features(plan, batch_norm):
+def make_layers(cfg, batch_norm=False):
+    """The convolutions and poolings of a plan: a list of widths, and of "M" for a pooling."""
     layers, channels = [], 3
-    for width in plan:
+    for width in cfg:
         if width == "M":
             layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
             continue
@@ -61,7 +62,7 @@ _VARIANTS = {
 
 def _build(name, kwargs):
     letter, normed = _VARIANTS[name]
-    return VGG(_features(_PLANS[letter], normed), **kwargs)
+    return VGG(make_layers(_PLANS[letter], normed), **kwargs)
 
 
 define_models(_VARIANTS, _build, "a VGG network; keywords go to `VGG`", globals())

@@ -18,8 +18,15 @@ def seed_worker(base_seed, worker_id):
     if numpy_is_installed():
         import numpy
 
-        words = [worker_id, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]
-        numpy.random.seed(numpy.random.SeedSequence(words).generate_state(4))
+        numpy.random.seed(_generate_state(base_seed, worker_id))
+
+
+def _generate_state(base_seed, worker_id):
+    """The four words that seed NumPy's global generator, so that it does not follow Python's."""
+    import numpy
+
+    words = [worker_id, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]
+    return numpy.random.SeedSequence(words).generate_state(4).tolist()
 
 
 def numpy_is_installed():

@@ -16,7 +16,7 @@ import rushlight as rl
 from . import channel, segments
 from .fetch import IterableFetcher, MapFetcher
 from .info import WorkerInfo, set_worker_info
-from .seeding import seed_worker
+from .seeding import _generate_state, seed_worker  # noqa: F401 - packages import the former here
 
 _SPARE_SEGMENTS = 3  # for batches in use while others are in the making
 _ORPHAN_CHECK = 5.0  # seconds between looks at whether the parent is still there

@@ -12,9 +12,7 @@ namespace RL_ISA_NS {
 namespace {
 
 template <class T>
-constexpr bool is_cplx = requires(T v) {
-  v.re;
-};
+constexpr bool is_cplx = requires(T v) { v.re; };
 template <class T>
 constexpr bool is_short_float = has_short_parts<T> && !is_cplx<T>;
 

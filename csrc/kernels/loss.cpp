@@ -39,11 +39,7 @@ void forward(Call& c, DType dtype) {
   copy_into(c.out(0), *out);
 }
 void forward_run(Call& c) {
-  DType dtype = compute_dtype(c.tensor(0).dtype);
-  if (dtype == DType::F64)
-    forward<double>(c, dtype);
-  else
-    forward<float>(c, dtype);
+  with_compute_dtype(c.tensor(0).dtype, [&]<class T>() { forward<T>(c, dtype_of<T>); });
 }
 
 // _nll_backward(grad, input, target, weight, ignore_index, reduction, total_weight)
@@ -65,11 +61,7 @@ void backward(Call& c, DType dtype) {
   if (!direct) copy_into(c.out(0), *out);
 }
 void backward_run(Call& c) {
-  DType dtype = compute_dtype(c.tensor(1).dtype);
-  if (dtype == DType::F64)
-    backward<double>(c, dtype);
-  else
-    backward<float>(c, dtype);
+  with_compute_dtype(c.tensor(1).dtype, [&]<class T>() { backward<T>(c, dtype_of<T>); });
 }
 
 RL_KERNEL("_nll", forward_infer, forward_run);

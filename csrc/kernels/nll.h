@@ -1,5 +1,6 @@
 // Class indices as targets: their walk, checks and weights, for the losses that pick one class.
 #pragma once
+#include "kernels/float_dtype.h"
 #include "plan/call.h"
 #include "plan/copy.h"
 
@@ -24,8 +25,6 @@ struct Nll {
     }
   }
 };
-
-inline DType compute_dtype(DType d) { return d == DType::F64 ? DType::F64 : DType::F32; }
 
 // The function that people call, for messages.
 inline std::string_view named(const Call& c) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/float_dtype.h"
 #include "kernels/run_sums.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
@@ -14,7 +15,6 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-inline DType norm_dtype(DType d) { return d == DType::F64 ? DType::F64 : DType::F32; }
 inline void check_norm_dtype(const Call& c, const Tensor& x) {
   RL_CHECK(is_floating(x.dtype), c.op, ": not implemented for ", x.dtype,
            "; convert the input to a floating dtype");

@@ -187,8 +187,8 @@ void forward_infer(Call& c) {
   OutSpec& s = c.add_out(x.sizes(), x.dtype);
   if (is_channels_last(x)) s.strides.assign(x.strides().begin(), x.strides().end());
   int64_t channels = x.size(1);
-  c.add_out(Sizes(&channels, 1), norm_dtype(x.dtype));
-  c.add_out(Sizes(&channels, 1), norm_dtype(x.dtype));
+  c.add_out(Sizes(&channels, 1), compute_dtype(x.dtype));
+  c.add_out(Sizes(&channels, 1), compute_dtype(x.dtype));
 }
 
 // running = (1 - momentum) running + momentum value
@@ -204,7 +204,7 @@ void update_running(Tensor* running, double momentum, const std::vector<double>&
 // The dtype that statistics are kept in: 16 bits if input and parameters have no more.
 DType statistics_dtype(const Call& c) {
   for (int i = 0; i <= 4; ++i)
-    if (Tensor* t = c.tensor_or_null(i); t && norm_dtype(t->dtype) == t->dtype) return t->dtype;
+    if (Tensor* t = c.tensor_or_null(i); t && compute_dtype(t->dtype) == t->dtype) return t->dtype;
   return c.tensor(0).dtype;
 }
 
@@ -242,11 +242,9 @@ void forward_typed(Call& c, DType dtype) {
   update_running(c.tensor_or_null(4), c.number(6), k.variance);
 }
 void forward_run(Call& c) {
-  DType dtype = norm_dtype(c.tensor(0).dtype);
-  if (dtype == DType::F64)
-    forward_typed<double, double>(c, dtype);
-  else
-    with_kept<float>(c.out(0).dtype, [&]<class S>() { forward_typed<float, S>(c, dtype); });
+  with_compute_dtype(c.tensor(0).dtype, [&]<class T>() {
+    with_kept<T>(c.out(0).dtype, [&]<class S>() { forward_typed<T, S>(c, dtype_of<T>); });
+  });
 }
 
 // _batch_norm_backward(grad, input, mean, rstd, weight, training) -> (grads of input, weight, bias)
@@ -255,7 +253,7 @@ void backward_infer(Call& c) {
   OutSpec& s = c.add_out(x.sizes(), x.dtype);
   if (is_channels_last(x)) s.strides.assign(x.strides().begin(), x.strides().end());
   int64_t channels = x.size(1);
-  DType dtype = c.tensor_or_null(4) ? c.tensor(4).dtype : norm_dtype(x.dtype);
+  DType dtype = c.tensor_or_null(4) ? c.tensor(4).dtype : compute_dtype(x.dtype);
   c.add_out(Sizes(&channels, 1), dtype);
   c.add_out(Sizes(&channels, 1), dtype);
 }
@@ -288,11 +286,7 @@ void backward_typed(Call& c, DType dtype) {
   gb.finish();
 }
 void backward_run(Call& c) {
-  DType dtype = norm_dtype(c.tensor(1).dtype);
-  if (dtype == DType::F64)
-    backward_typed<double>(c, dtype);
-  else
-    backward_typed<float>(c, dtype);
+  with_compute_dtype(c.tensor(1).dtype, [&]<class T>() { backward_typed<T>(c, dtype_of<T>); });
 }
 
 RL_ISA_KERNEL("_batch_norm", forward_infer, forward_run);

@@ -95,8 +95,8 @@ void forward_infer(Call& c) {
   check_norm_dtype(c, x);
   int64_t rows = c.integer(3);
   add_row_out(c, x, layout(x, rows, c.integer(4), c.integer(5)));
-  c.add_out(Sizes(&rows, 1), norm_dtype(x.dtype));
-  c.add_out(Sizes(&rows, 1), norm_dtype(x.dtype));
+  c.add_out(Sizes(&rows, 1), compute_dtype(x.dtype));
+  c.add_out(Sizes(&rows, 1), compute_dtype(x.dtype));
 }
 template <class T>
 void norm_rows(const RowNorm<T>& k) {
@@ -160,11 +160,7 @@ void forward_typed(Call& c, DType dtype) {
   for (Target* t : {&out, &mean, &rstd}) t->finish();
 }
 void forward_run(Call& c) {
-  DType dtype = norm_dtype(c.tensor(0).dtype);
-  if (dtype == DType::F64)
-    forward_typed<double>(c, dtype);
-  else
-    forward_typed<float>(c, dtype);
+  with_compute_dtype(c.tensor(0).dtype, [&]<class T>() { forward_typed<T>(c, dtype_of<T>); });
 }
 
 // _rms_norm(input, weight, rows, eps) -> (output, rstd); without eps, it is what rounding loses of
@@ -174,7 +170,7 @@ void rms_infer(Call& c) {
   check_norm_dtype(c, x);
   int64_t rows = c.integer(2);
   c.add_out(x.sizes(), x.dtype);
-  c.add_out(Sizes(&rows, 1), norm_dtype(x.dtype));
+  c.add_out(Sizes(&rows, 1), compute_dtype(x.dtype));
 }
 template <class T>
 void rms_typed(Call& c, DType dtype) {
@@ -186,8 +182,7 @@ void rms_typed(Call& c, DType dtype) {
   for (Target* t : {&out, &rstd}) t->finish();
 }
 void rms_run(Call& c) {
-  DType dtype = norm_dtype(c.tensor(0).dtype);
-  dtype == DType::F64 ? rms_typed<double>(c, dtype) : rms_typed<float>(c, dtype);
+  with_compute_dtype(c.tensor(0).dtype, [&]<class T>() { rms_typed<T>(c, dtype_of<T>); });
 }
 
 RL_ISA_KERNEL("_rms_norm", rms_infer, rms_run);

@@ -275,11 +275,7 @@ void backward_typed(Call& c, DType dtype) {
   with_kept<T>(read_dtype(c, dtype, l), [&]<class E>() { backward_of<T, E>(c, dtype); });
 }
 void backward_run(Call& c) {
-  DType dtype = norm_dtype(c.tensor(1).dtype);
-  if (dtype == DType::F64)
-    backward_typed<double>(c, dtype);
-  else
-    backward_typed<float>(c, dtype);
+  with_compute_dtype(c.tensor(1).dtype, [&]<class T>() { backward_typed<T>(c, dtype_of<T>); });
 }
 
 // _rms_norm_backward(grad, input, rstd, weight, rows, affine) -> (grad_input, grad_weight)
@@ -315,8 +311,7 @@ void rms_backward_typed(Call& c, DType dtype) {
   with_kept<T>(read_dtype(c, dtype, l), [&]<class E>() { rms_backward_of<T, E>(c, dtype); });
 }
 void rms_backward_run(Call& c) {
-  DType dtype = norm_dtype(c.tensor(1).dtype);
-  dtype == DType::F64 ? rms_backward_typed<double>(c, dtype) : rms_backward_typed<float>(c, dtype);
+  with_compute_dtype(c.tensor(1).dtype, [&]<class T>() { rms_backward_typed<T>(c, dtype_of<T>); });
 }
 
 RL_ISA_KERNEL("_rms_norm_backward", rms_backward_infer, rms_backward_run);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 
+#include "kernels/float_dtype.h"
 #include "kernels/kept.h"
 #include "kernels/softmax_rows.h"
 #include "plan/copy.h"
@@ -301,8 +302,6 @@ void run_short_forward(const Rows& r, const ShortTensors& tensors, DType kept) {
         tensors.part(at, r.n, w, r.inner, [&](float* x) { Op::forward_strip(x, x, r.n, w, w); });
       });
 }
-
-DType compute_dtype(DType d) { return d == DType::F64 ? DType::F64 : DType::F32; }
 
 // _softmax(input, dim): input is floating.
 void forward_infer(Call& c) {

@@ -1,11 +1,9 @@
 // Order along one dimension: sort, topk, kthvalue, median, nanmedian, mode. Each works line by
 // line on entries (sort_keys.h) and then reads the values by position.
 // To add one: a function from a line to output elements, and infer/run below.
-#include <cstring>
 #include <limits>
 
-#include "kernels/sort_keys.h"
-#include "kernels/vectors.h"
+#include "kernels/sort_few.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -49,20 +47,7 @@ void sort_abreast(uint64_t* e, int64_t n) {
 }
 
 // ---- one line
-// One line of the input, and where the positions that f chooses go.
-template <class K>
-struct Line : Keyed<K> {
-  int64_t* indices;
-  int64_t out_step;
-  void put(int64_t j, int64_t i) const { indices[j * out_step] = i; }
-};
-
 // Algorithms on entries, shared by the dtypes of one width of key (hence not inlined).
-template <class E>
-[[gnu::noinline]] void first_k(E* pool, int64_t k, int64_t n) {
-  if (k > 0 && k < n) std::nth_element(pool, pool + k - 1, pool + n);
-  std::sort(pool, pool + k);
-}
 template <class E>
 [[gnu::noinline]] void select(E* e, int64_t k, int64_t n) {
   std::nth_element(e, e + k, e + n);
@@ -73,114 +58,6 @@ void sort_line(const Line<K>& l, bool descending, EntryOf<K>* e, SortScratch& s)
   l.entries(descending, e);
   sort_entries(e, l.n, s);
   for (int64_t j = 0; j < l.n; ++j) l.put(j, e[j].index());
-}
-
-template <class E>
-bool has_equals(const E* e, int64_t n) {
-  for (int64_t j = 1; j < n; ++j)
-    if (e[j].key() == e[j - 1].key()) return true;
-  return false;
-}
-
-constexpr int64_t kFew = 16;
-
-// rank[i] = how many of x[0] to x[n - 1] are smaller than x[i], for all i below `end`, whole
-// vectors.
-template <class U>
-void count_smaller(const U* x, int64_t n, int64_t end, U* rank) {
-  for (int64_t i = 0; i < end; i += kLanes<U>) {
-    auto value = load_vector(x + i), count = value ^ value;
-    for (int64_t j = 0; j < n; ++j) count -= (decltype(value))(value > x[j]);
-    store_vector(rank + i, count);
-  }
-}
-
-// Keys of a line, some runs at once; what fills the last run up comes last in order.
-template <class K>
-struct KeyBlock {
-  static constexpr int64_t kKeys = 8 * kKeyRun;
-  K keys[kKeys];
-
-  // f(keys, position of the first, count) for all runs, read unless they are here from the last
-  // time.
-  template <class F>
-  void each_run(const Line<K>& l, bool largest, bool again, F f) {
-    for (int64_t i = 0; i < l.n; i += kKeys) {
-      const int64_t count = std::min(kKeys, l.n - i);
-      const int64_t end = (count + kKeyRun - 1) / kKeyRun * kKeyRun;
-      if (!again || l.n > kKeys) {
-        l.keys(i, count, largest, keys);
-        std::fill(keys + count, keys + end, ~K(0));
-      }
-      for (int64_t j = 0; j < end; j += kKeyRun) f(keys + j, i + j, std::min(kKeyRun, count - j));
-    }
-  }
-};
-
-// What the first `k` in order cannot be beyond, k at most kFew: the k-th of the firsts of kKeyRun
-// sets, one of which has each kKeyRun-th element. All by vectors: ranks are counted.
-template <class K>
-K bound_of_few(const Line<K>& l, int64_t k, bool largest, KeyBlock<K>& block) {
-  K first[kKeyRun], rank[kKeyRun], bound = 0;
-  std::fill_n(first, kKeyRun, ~K(0));
-  block.each_run(l, largest, false, [&](const K* keys, int64_t, int64_t) {
-    for (int64_t j = 0; j < kKeyRun; ++j) first[j] = keys[j] < first[j] ? keys[j] : first[j];
-  });
-  if (k == 1) {
-    K least = ~K(0);
-    for (int64_t i = 0; i < kKeyRun; ++i) least = first[i] < least ? first[i] : least;
-    return least;
-  }
-  int64_t sets = kKeyRun;
-  if (k <= kKeyRun / 3)  // fewer are compared in less time, and leave not many candidates more
-    for (int64_t j = (sets /= 2) - 1; j >= 0; --j)
-      first[j] = first[j] < first[sets + j] ? first[j] : first[sets + j];
-  count_smaller(first, sets, sets, rank);
-  for (int64_t i = 0; i < sets; ++i) {
-    K value = first[i] & (K(0) - K(rank[i] < static_cast<K>(k)));
-    bound = bound > value ? bound : value;
-  }
-  return bound;
-}
-
-// The first `m` of n entries, in order: of a few packed ones by their ranks, which no branch
-// predictor has to foresee.
-template <class E>
-[[gnu::noinline]] void first_of_candidates(E* e, int64_t m, int64_t n) {
-  constexpr int64_t kRanked = 64, kTogether = 8;
-  if (n == 1) return;
-  if constexpr (sizeof(E) == sizeof(uint64_t)) {
-    if (n <= kRanked) {
-      uint64_t words[kRanked], rank[kRanked];
-      const int64_t end = (n + kTogether - 1) / kTogether * kTogether;
-      std::memcpy(words, e, static_cast<size_t>(n) * sizeof(E));
-      std::fill(words + n, words + end, ~uint64_t{0});
-      count_smaller(words, n, end, rank);
-      for (int64_t i = 0; i < n; ++i) e[rank[i]] = {words[i]};
-      return;
-    }
-  }
-  first_k(e, m, n);
-}
-
-// The k first in order for a small k. False if elements are equal and it matters which come first.
-template <class K>
-bool top_few(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
-  KeyBlock<K> block;
-  const K bound = bound_of_few(l, k, largest, block);
-  int64_t filled = 0;
-  block.each_run(l, largest, true, [&](const K* keys, int64_t first, int64_t n) {
-    K least = ~K(0);
-    for (int64_t j = 0; j < kKeyRun; ++j) least = keys[j] < least ? keys[j] : least;
-    for (int64_t j = 0; least <= bound && j < n; ++j) {
-      pool[filled] = EntryOf<K>::make(keys[j], first + j);
-      filled += keys[j] <= bound;
-    }
-  });
-  const int64_t chosen = std::min(k + 1, filled);  // one more tells whether it equals the last
-  first_of_candidates(pool, chosen, filled);
-  for (int64_t j = 0; j < k; ++j) l.put(j, pool[j].index());
-  return !has_equals(pool, chosen);
 }
 
 // The k first in order: a bounded pool of candidates that shrinks whenever it is full, so most

@@ -108,28 +108,8 @@ def scaled_dot_product_attention(
         >>> rl.nn.functional.scaled_dot_product_attention(q, q, rl.ones(1, 2, 3)).shape
         torch.Size([1, 2, 3])
     """
-    if query.dim() < 2 or key.dim() < 2 or value.dim() < 2:
-        raise RuntimeError(
-            "scaled_dot_product_attention: expected query, key, value to be at least 2 "
-            f"dimensional, got {query.dim()}, {key.dim()}, {value.dim()}"
-        )
-    if is_causal and attn_mask is not None:
-        _check_both_masks(query, attn_mask, dropout_p)
-    if not query.dtype == key.dtype == value.dtype:
-        raise RuntimeError(
-            "Expected query, key, and value to have the same dtype, but got query.dtype: "
-            f"{query.dtype} key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
-        )
-    if attn_mask is not None and attn_mask.dtype not in (rl.bool, rl.float32, query.dtype):
-        raise RuntimeError(
-            "scaled_dot_product_attention: Expected attn_mask dtype to be bool or float or to "
-            f"match query dtype, but got attn_mask.dtype: {attn_mask.dtype} and query.dtype: "
-            f"{query.dtype} instead."
-        )
-    if query.dtype in (
-        rl.float16,
-        rl.bfloat16,
-    ):  # scores are kept in float, rounded once at the end
+    _check_attention(query, key, value, attn_mask, dropout_p, is_causal)
+    if query.dtype in (rl.float16, rl.bfloat16):  # scores are kept in float and rounded once
         mask = attn_mask if attn_mask is None or attn_mask.dtype == rl.bool else attn_mask.float()
         return scaled_dot_product_attention(
             query.float(),
@@ -155,6 +135,27 @@ def scaled_dot_product_attention(
     if dropout_p > 0:
         weights = rl.nn.functional.dropout(weights, dropout_p)
     return rl.matmul(weights, value)
+
+
+def _check_attention(query, key, value, attn_mask, dropout_p, is_causal):
+    if query.dim() < 2 or key.dim() < 2 or value.dim() < 2:
+        raise RuntimeError(
+            "scaled_dot_product_attention: expected query, key, value to be at least 2 "
+            f"dimensional, got {query.dim()}, {key.dim()}, {value.dim()}"
+        )
+    if is_causal and attn_mask is not None:
+        _check_both_masks(query, attn_mask, dropout_p)
+    if not query.dtype == key.dtype == value.dtype:
+        raise RuntimeError(
+            "Expected query, key, and value to have the same dtype, but got query.dtype: "
+            f"{query.dtype} key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
+        )
+    if attn_mask is not None and attn_mask.dtype not in (rl.bool, rl.float32, query.dtype):
+        raise RuntimeError(
+            "scaled_dot_product_attention: Expected attn_mask dtype to be bool or float or to "
+            f"match query dtype, but got attn_mask.dtype: {attn_mask.dtype} and query.dtype: "
+            f"{query.dtype} instead."
+        )
 
 
 def _check_both_masks(query, attn_mask, dropout_p):

@@ -1,9 +1,11 @@
 // Counting: bincount, histc, histogram.
 #include <bit>
 #include <cmath>
+#include <vector>
 
 #include "kernels/lines.h"
 #include "kernels/search_places.h"
+#include "plan/parallel.h"
 #include "plan/pointwise.h"
 
 namespace rl {
@@ -20,27 +22,40 @@ Ref<Tensor> lengthened(const Tensor& t, int64_t n) {
   return longer;
 }
 
+template <class T>
+Ref<Tensor> zeros_of(int64_t n) {
+  return lengthened<T>(*empty(SizeVec{0}, dtype_of<T>), n);
+}
+
+// All bits that any of n numbers has. None may be negative.
+template <class Number>
+Number common_bits(const Number* v, int64_t n) {
+  Number bits = 0;
+  for (int64_t i = 0; i < n; ++i) bits |= v[i];
+  if (std::is_signed_v<Number> && bits < 0)
+    fail("bincount only supports 1-d non-negative integral inputs, got ",
+         int64_t{*std::min_element(v, v + n)});
+  return bits;
+}
+template <class Number>
+int64_t table_size(Number bits) {
+  constexpr auto kLarge = int64_t{1} << 40;
+  auto wanted = static_cast<uint64_t>(bits) + 1;
+  return static_cast<int64_t>(bits < kLarge ? std::bit_ceil(wanted) : wanted);
+}
+
 // For each number the sum of weight(i) over the places i where it stands, of `least` numbers at
-// least. Pieces of the input are looked through, then counted while a cache holds them.
+// least; `most` becomes the largest number. Pieces of the input are looked through, then counted
+// while a cache holds them.
 template <class T, class Number, class Weight>
-Ref<Tensor> counted(const Tensor& x, int64_t least, Weight weight) {
+Ref<Tensor> summed(const Number* v, int64_t n, int64_t least, int64_t& most, Weight weight) {
   constexpr int64_t kPiece = 4096;
   constexpr bool counts = std::is_integral_v<T>;  // whose last one says what the largest number is
-  Ref<Tensor> sums = lengthened<T>(*empty(SizeVec{0}, dtype_of<T>), least);
-  auto* v = x.data<Number>();
-  int64_t most = least - 1;
-  for (int64_t from = 0; from < x.numel; from += kPiece) {
-    int64_t end = std::min(x.numel, from + kPiece);
-    Number bits = 0;
-    for (int64_t i = from; i < end; ++i) bits |= v[i];
-    if (std::is_signed_v<Number> && bits < 0)
-      fail("bincount only supports 1-d non-negative integral inputs, got ",
-           int64_t{*std::min_element(v + from, v + end)});
-    constexpr auto kLarge = int64_t{1} << 40;
-    auto wanted = static_cast<uint64_t>(bits) + 1;
-    if (bits >= sums->numel)
-      sums = lengthened<T>(*sums,
-                           static_cast<int64_t>(bits < kLarge ? std::bit_ceil(wanted) : wanted));
+  Ref<Tensor> sums = zeros_of<T>(least);
+  for (int64_t from = 0; from < n; from += kPiece) {
+    int64_t end = std::min(n, from + kPiece);
+    Number bits = common_bits(v + from, end - from);
+    if (bits >= sums->numel) sums = lengthened<T>(*sums, table_size(bits));
     T* to = sums->data<T>();
 #pragma GCC unroll 4
     for (int64_t i = from; i < end; ++i) {
@@ -48,8 +63,47 @@ Ref<Tensor> counted(const Tensor& x, int64_t least, Weight weight) {
       to[v[i]] += weight(i);
     }
   }
+  return sums;
+}
+// Counts, which have no order, by each thread of its own part of the input, in a table that the
+// first-level cache keeps; null where there is no such table, or not enough to do.
+template <class Number>
+Ref<Tensor> counted_in_parts(const Number* v, int64_t n, int64_t least) {
+  constexpr int64_t kPart = 1 << 16, kTable = 1 << 12;
+  const int64_t parts = std::min<int64_t>(num_threads(), n / kPart);
+  if (parts < 2 || least > kTable) return {};
+  std::vector<Number> bits(parts);
+  auto each_part = [=](auto visit) {
+    parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t k = begin; k < end; ++k) {
+        int64_t from = n * k / parts;
+        visit(k, v + from, n * (k + 1) / parts - from);
+      }
+    });
+  };
+  each_part([&](int64_t k, const Number* x, int64_t m) { bits[k] = common_bits(x, m); });
+  const int64_t size = std::max(least, table_size(common_bits(bits.data(), parts)));
+  if (size > kTable) return {};
+  Ref<Tensor> tables = zeros_of<int64_t>(parts * size), sums = zeros_of<int64_t>(size);
+  each_part([&](int64_t k, const Number* x, int64_t m) {
+    int64_t* to = tables->data<int64_t>() + k * size;
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < m; ++i) ++to[x[i]];
+  });
+  int64_t* sum = sums->data<int64_t>();
+  for (int64_t k = 0; k < parts; ++k)
+    for (int64_t i = 0; i < size; ++i) sum[i] += tables->data<int64_t>()[k * size + i];
+  return sums;
+}
+template <class T, class Number, class Weight>
+Ref<Tensor> counted(const Tensor& x, int64_t least, Weight weight) {
+  auto* v = x.data<Number>();
+  int64_t most = least - 1;
+  Ref<Tensor> sums;
+  if constexpr (std::is_integral_v<T>) sums = counted_in_parts(v, x.numel, least);
+  if (!sums) sums = summed<T>(v, x.numel, least, most, weight);
   const T* sum = sums->data<T>();
-  if (counts)
+  if (std::is_integral_v<T>)
     for (most = std::max(most, sums->numel - 1); most >= least && sum[most] == T{};) --most;
   Ref<Tensor> out = empty(SizeVec{most + 1}, dtype_of<T>);
   std::copy_n(sum, most + 1, out->data<T>());

@@ -30,27 +30,16 @@ void column_max(const T* x, int64_t n, int64_t step, int64_t w, Strip<T>& top) {
     for (int64_t j = 0; j < w; ++j)
       top.value[j] = x[r * step + j] > top.value[j] ? x[r * step + j] : top.value[j];
 }
-// Of rows that f(row) makes or finds, w elements each.
+// total[j] = the sum over rows r of what add(r, part) adds to part[j].
 template <class T, class F>
-void column_sum(int64_t n, int64_t w, Strip<T>& total, F f) {
+void column_sum(int64_t n, int64_t w, Strip<T>& total, F add) {
   Strip<T> part;
   std::fill_n(total.value, w, T(0));
   for (int64_t r0 = 0; r0 < n; r0 += kPart) {
     std::fill_n(part.value, w, T(0));
-    for (int64_t r = r0; r < std::min(n, r0 + kPart); ++r) {
-      const auto* row = f(r);
-      map_run<std::remove_cvref_t<decltype(*row)>>(
-          part.value, w, [&](auto at) { return at(part.value) + at(row); });
-    }
+    for (int64_t r = r0; r < std::min(n, r0 + kPart); ++r) add(r, part.value);
     for (int64_t j = 0; j < w; ++j) total.value[j] += part.value[j];
   }
-}
-// to[j] = exp(x[j] - top[j]); returns `to`.
-template <class T>
-const T* exp_less(const T* x, const Strip<T>& top, int64_t w, T* to) {
-  for (int64_t j = 0; j < w; ++j) to[j] = x[j] - top.value[j];
-  math::exp_block(to, to, w);
-  return to;
 }
 template <class F>
 void each_element(int64_t n, int64_t w, F f) {
@@ -109,18 +98,19 @@ struct Softmax {
   static void forward_strip(T* out, const T* x, int64_t n, int64_t step, int64_t w) {
     Strip<T> top, scale;
     column_max(x, n, step, w, top);
-    column_sum(n, w, scale,
-               [&](int64_t r) { return exp_less(x + r * step, top, w, out + r * step); });
+    column_sum(n, w, scale, [&](int64_t r, T* part) {
+      math::exp_less(x + r * step, top.value, out + r * step, part, w);
+    });
     for (int64_t j = 0; j < w; ++j) scale.value[j] = T(1) / scale.value[j];
     each_element(n, w, [&](int64_t r, int64_t j) { out[r * step + j] *= scale.value[j]; });
   }
   template <class E, class T = widened_type<E>>
   static void backward_strip(E* gx, const E* g, const E* y, int64_t n, int64_t step, int64_t w) {
-    Strip<T> sum, product;
-    column_sum(n, w, sum, [&](int64_t r) {
-      map_run<E>(product.value, w,
-                 [rg = g + r * step, ry = y + r * step](auto at) { return at(rg) * at(ry); });
-      return product.value;
+    Strip<T> sum;
+    column_sum(n, w, sum, [&](int64_t r, T* part) {
+      map_run<E>(part, w, [part, rg = g + r * step, ry = y + r * step](auto at) {
+        return at(part) + at(rg) * at(ry);
+      });
     });
     for (int64_t at = 0; at < n * step; at += step)
       gradient(gx + at, g + at, y + at, w, [&](auto at, int64_t i) { return at(sum.value + i); });
@@ -188,9 +178,10 @@ struct LogSoftmax {
   static void forward_strip(T* out, const T* x, int64_t n, int64_t step, int64_t w) {
     Strip<T> top, log_sum, powers;
     column_max(x, n, step, w, top);
-    column_sum(n, w, log_sum,
-               [&](int64_t r) { return exp_less(x + r * step, top, w, powers.value); });
-    for (int64_t j = 0; j < w; ++j) log_sum.value[j] = std::log(log_sum.value[j]);
+    column_sum(n, w, log_sum, [&](int64_t r, T* part) {
+      math::exp_less(x + r * step, top.value, powers.value, part, w);
+    });
+    log_block(log_sum.value, w);
     each_element(n, w, [&](int64_t r, int64_t j) {
       out[r * step + j] = (x[r * step + j] - top.value[j]) - log_sum.value[j];
     });
@@ -198,7 +189,9 @@ struct LogSoftmax {
   template <class E, class T = widened_type<E>>
   static void backward_strip(E* gx, const E* g, const E* y, int64_t n, int64_t step, int64_t w) {
     Strip<T> sum;
-    column_sum(n, w, sum, [&](int64_t r) { return g + r * step; });
+    column_sum(n, w, sum, [&](int64_t r, T* part) {
+      map_run<E>(part, w, [part, row = g + r * step](auto at) { return at(part) + at(row); });
+    });
     for (int64_t at = 0; at < n * step; at += step)
       gradient(gx + at, g + at, y + at, w, [&](auto at, int64_t i) { return at(sum.value + i); });
   }

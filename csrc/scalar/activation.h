@@ -27,10 +27,11 @@ RL_BINARY(gelu_backward, kReal | kByTables, {
   auto [cdf, density] = math::normal(b);
   return a * (cdf + b * density);
 })
-RL_BINARY(gelu_tanh_backward, kReal, {
-  T k = T(0.79788456080286535588), w = T(0.044715);
-  T t = math::tanh(k * (b + w * b * b * b));
-  return a * (T(0.5) * (T(1) + t) + T(0.5) * b * (T(1) - t * t) * k * (T(1) + T(3) * w * b * b));
+RL_BINARY(gelu_tanh_backward, kReal | kByLanes | kByDoubleLanes, {
+  T square = b * b,
+    s = factor_sigmoid(b * math::horner(square, 1.5957691216057308, 0.07135481627260025));
+  T slope = math::horner(square, 1.5957691216057308, 0.21406444881780076);
+  return a * (s + b * s * (1 - s) * slope);
 })
 RL_POINTWISE(softplus_backward, 2, 2, kReal | kByLanes,
              { return b * p > q ? a : a * factor_sigmoid(b * p); })

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__FP_FAST_FMA)
 #define RL_HAS_FMA 1
@@ -144,11 +145,11 @@ static inline double fused(double a, double b, double c) {
 
 // c0 + x*(c1 + x*(c2 + ...))
 template <class T>
-static inline T horner(T, T c0) {
+static inline T horner(T, std::type_identity_t<T> c0) {
   return c0;
 }
 template <class T, class... C>
-static inline T horner(T x, T c0, C... rest) {
+static inline T horner(T x, std::type_identity_t<T> c0, C... rest) {
   return mad(horner(x, rest...), x, c0);
 }
 

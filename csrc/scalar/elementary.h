@@ -10,4 +10,5 @@
 #include "inverse_trig.h"
 #include "log.h"
 #include "pow.h"
+#include "range_lanes.h"
 #include "trig.h"

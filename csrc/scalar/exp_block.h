@@ -29,6 +29,12 @@ static inline T exp_sum_by_loop(const T* in, T* out, long n, T scale, T shift, F
   return sums[0];
 }
 
+template <class T>
+static inline void exp_less_by_loop(const T* in, const T* less, T* out, T* sums, long n) {
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) sums[i] += out[i] = exp(in[i] - less[i]);
+}
+
 #ifdef RL_HAS_LANES
 #ifdef __AVX512F__
 // 2^(j/16) as a float, and what the float lacks.
@@ -148,6 +154,14 @@ static inline void exp_block(const float* in, float* out, long n) {
     store_lanes(out + i, exp_lanes<true>(load(in)), count);
   });
 }
+// out[i] = exp(in[i] - less[i]), which is added to sums[i].
+static inline void exp_less(const float* in, const float* less, float* out, float* sums, long n) {
+  lanes_each(n, [=](long i, long count, auto load) {
+    Lanes y = exp_lanes(load(in) - load(less));
+    store_lanes(out + i, y, count);
+    store_lanes(sums + i, load(sums) + y, count);
+  });
+}
 // out[i] = exp(in[i] * scale - shift), and their sum. meanwhile(i) is called for every line of
 // memory, or more often, to ask for what the caller needs next.
 template <class F = Nothing>
@@ -167,6 +181,9 @@ static inline void exp_block(const float* in, float* out, long n) {
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) out[i] = exp(in[i]);
 }
+static inline void exp_less(const float* in, const float* less, float* out, float* sums, long n) {
+  exp_less_by_loop(in, less, out, sums, n);
+}
 template <class F = Nothing>
 static inline float exp_sum(const float* in, float* out, long n, float scale, float shift,
                             F meanwhile = {}) {
@@ -177,6 +194,14 @@ static inline float exp_sum(const float* in, float* out, long n, float scale, fl
 static inline void exp_block(const double* in, double* out, long n) {
   lanes_each<double>(
       n, [=](long i, long count, auto load) { store_lanes(out + i, exp_lanes(load(in)), count); });
+}
+static inline void exp_less(const double* in, const double* less, double* out, double* sums,
+                            long n) {
+  lanes_each<double>(n, [=](long i, long count, auto load) {
+    DoubleLanes y = exp_lanes(load(in) - load(less));
+    store_lanes(out + i, y, count);
+    store_lanes(sums + i, load(sums) + y, count);
+  });
 }
 template <class F = Nothing>
 static inline double exp_sum(const double* in, double* out, long n, double scale, double shift,
@@ -194,6 +219,10 @@ static inline double exp_sum(const double* in, double* out, long n, double scale
 static inline void exp_block(const double* in, double* out, long n) {
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) out[i] = exp(in[i]);
+}
+static inline void exp_less(const double* in, const double* less, double* out, double* sums,
+                            long n) {
+  exp_less_by_loop(in, less, out, sums, n);
 }
 template <class F = Nothing>
 static inline double exp_sum(const double* in, double* out, long n, double scale, double shift,

@@ -63,6 +63,14 @@ static inline float sum_of(Lanes x) {
   std::memcpy(half, &x, sizeof x);
   return sum_of(half[0] + half[1]);
 }
+// x = mantissa 2^exponent, the mantissa in [1, 2). That of a negative x is a NaN; zero and infinity
+// have such an exponent.
+struct MantissaLanes {
+  Lanes mantissa, exponent;
+};
+static inline MantissaLanes split_mantissa(Lanes x) {
+  return {_mm512_getmant_ps(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan), _mm512_getexp_ps(x)};
+}
 
 // The same of doubles.
 using DoubleLanes = __m512d;
@@ -115,10 +123,10 @@ static inline void store_narrowed(float* to, DoubleLanes x, long count) {
 }
 // |x| = mantissa 2^exponent, the mantissa in [3/4, 3/2), for an x that was a float: the factor is
 // a little more than 4/3, so that no product is rounded across a power of two.
-struct MantissaLanes {
+struct DoubleMantissaLanes {
   DoubleLanes mantissa, exponent;
 };
-static inline MantissaLanes split_mantissa(DoubleLanes x) {
+static inline DoubleMantissaLanes split_mantissa(DoubleLanes x) {
   return {_mm512_getmant_pd(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_zero),
           _mm512_getexp_pd(x * 0x1.5555555555556p+0)};
 }

@@ -13,24 +13,24 @@ static inline T int_pow(T a, T b) {
 RL_BLOCK_UNARY(exp, kReal)
 RL_UNARY(exp2, kReal, { return math::exp2(a); })
 RL_UNARY(expm1, kReal, { return math::expm1(a); })
-RL_UNARY(log, kReal, { return math::log(a); })
+RL_UNARY(log, kReal | kByTables, { return math::log(a); })
 RL_UNARY(log2, kReal, { return math::log2(a); })
 RL_UNARY(log10, kReal, { return math::log10(a); })
 RL_UNARY(log1p, kReal, { return math::log1p(a); })
-RL_UNARY(tanh, kReal, { return math::tanh(a); })
+RL_UNARY(tanh, kReal | kByTables, { return math::tanh(a); })
 RL_UNARY(sigmoid, kReal | kByLanes | kByDoubleLanes, { return math::sigmoid(a); })
 RL_UNARY(sinh, kReal, { return math::sinh(a); })
 RL_UNARY(cosh, kReal, { return math::cosh(a); })
 RL_UNARY(asinh, kReal, { return math::asinh(a); })
 RL_UNARY(acosh, kReal, { return math::acosh(a); })
 RL_UNARY(atanh, kReal, { return math::atanh(a); })
-RL_UNARY(erf, kReal, { return math::erf(a); })
+RL_UNARY(erf, kReal | kByTables, { return math::erf(a); })
 RL_UNARY(erfc, kReal, { return math::erfc(a); })
 RL_UNARY(silu, kReal | kByLanes | kByDoubleLanes, { return a * math::sigmoid(a); })
 RL_UNARY(gelu, kReal | kByTables, { return a * math::normal(a).cdf; })
-RL_UNARY(gelu_tanh, kReal, {
-  return T(0.5) * a *
-         (T(1) + math::tanh(T(0.79788456080286535588) * (a + T(0.044715) * a * a * a)));
+// (1 + tanh(u)) / 2 is sigmoid(2u), which loses nothing where tanh is near -1.
+RL_UNARY(gelu_tanh, kReal | kByLanes | kByDoubleLanes, {
+  return a * math::sigmoid(a * math::horner(a * a, 1.5957691216057308, 0.07135481627260025));
 })
 RL_BINARY(logaddexp, kReal, {
   T hi = a > b ? a : b, d = std::fabs(a - b);

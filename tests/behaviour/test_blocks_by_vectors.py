@@ -1,6 +1,7 @@
 """Functions whose kernels take vectors of elements at a time: orthogonal polynomials, Bessel
-functions, greatest common divisors, exponentials and powers of doubles, reciprocals of complex
-numbers, Kronecker products, the gradients of gamma numbers, of `glu` and of `prelu`.
+functions, greatest common divisors, exponentials and powers of doubles, logarithms, `tanh` and
+`erf` of floats, reciprocals of complex numbers, Kronecker products, the gradients of gamma numbers,
+of `glu` and of `prelu`.
 """
 
 import math
@@ -419,3 +420,46 @@ def test_kronecker_products(a, b):
     assert np.array_equal(rl.kron(rl.tensor(x), rl.tensor(y)).numpy(), np.kron(x, y))
     p, q = rl.tensor(x).requires_grad_(), rl.tensor(y).requires_grad_()
     assert rl.autograd.gradcheck(rl.kron, (p, q)) if x.size * y.size < 100 else True
+
+
+def _floats(top, count):
+    rng = np.random.default_rng(count)
+    near, spread = rng.uniform(-top, top, count), np.exp(rng.uniform(-80, np.log(top), count))
+    return np.concatenate([near, spread, -spread]).astype(np.float32)
+
+
+def _ulps(got, x, function):
+    want = np.array([function(float(v)) for v in x])
+    return np.abs(got.numpy() - want) / np.spacing(np.abs(want).astype(np.float32))
+
+
+@pytest.mark.parametrize("count", [1, 5, 16, 33, 20_000])
+def test_functions_of_floats_by_ranges(count):
+    for name, top in (("tanh", 12.0), ("erf", 5.0)):
+        x = _floats(top, count)
+        assert _ulps(getattr(rl, name)(rl.tensor(x)), x, getattr(math, name)).max() < 1.1
+    x = np.abs(_floats(3.0, count))
+    x = np.concatenate([x, 1 / x, 1 + _floats(1e-2, count)])
+    assert _ulps(rl.tensor(x).log(), x, math.log).max() < 1.1
+    x = _floats(10.0, count)
+    got = F.gelu(rl.tensor(x), approximate="tanh").double()
+    wide = rl.tensor(x).double()
+    want = wide * (2 * math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3)).sigmoid()
+    assert rl.allclose(got, want, rtol=3e-5, atol=1e-30)
+
+
+def test_functions_of_floats_by_ranges_at_the_edges():
+    x = rl.tensor([0.0, -0.0, 1e-45, -1e-45, 1e-30, 50.0, -50.0, math.inf, -math.inf, math.nan] * 2)
+    for f in (rl.tanh, rl.erf):
+        got = f(x)
+        assert got[:2].signbit().tolist() == [False, True]
+        assert got[5:9].tolist() == [1.0, -1.0, 1.0, -1.0] and got[9].isnan()
+    assert rl.equal(rl.tanh(x[:5]), x[:5])
+    got = rl.tensor(
+        [0.0, -0.0, math.inf, 1.0, 1e-45, 3e38, -1.0, -math.inf, math.nan, -1e-45]
+    ).log()
+    assert got[:4].tolist() == [-math.inf, -math.inf, math.inf, 0.0]
+    assert rl.allclose(got[4:6], rl.tensor([-103.278929, 88.5968475]), rtol=1e-7)
+    assert got[6:].isnan().all()
+    got = F.gelu(rl.tensor([0.0, -0.0, math.inf, -1e20, 1e20, math.nan]), approximate="tanh")
+    assert got[:5].tolist() == [0.0, 0.0, math.inf, 0.0, rl.tensor(1e20).item()] and got[5].isnan()

@@ -161,6 +161,21 @@ def test_counts(dtype, most, count):
     np.testing.assert_array_equal(strided.bincount().numpy(), np.bincount(x))
 
 
+@pytest.mark.parametrize("most", [3, 4095, 4096, 70_000])
+def test_counts_do_not_depend_on_threads(most):
+    x = np.random.default_rng(most).integers(0, most + 1, 200_003)
+    counts = []
+    threads = rl.get_num_threads()
+    for n in (1, 2, 3):
+        rl.set_num_threads(n)
+        counts.append(rl.tensor(x).bincount(minlength=most // 2).numpy())
+        with pytest.raises(RuntimeError, match="got -5"):
+            rl.cat([rl.tensor(x), rl.tensor([-5])]).bincount()
+    rl.set_num_threads(threads)
+    for got in counts:
+        np.testing.assert_array_equal(got, np.bincount(x, minlength=most // 2))
+
+
 def test_counts_of_numbers_far_apart_and_negative_ones():
     x = rl.tensor([0, 70_000, 3, 70_000, 65_536])
     assert x.bincount().nonzero().flatten().tolist() == [0, 3, 65_536, 70_000]

@@ -182,9 +182,11 @@ static void run_exp_log() {
   UNARY(expm1, 2, 2, -4, 4, expm1q(x));
   UNARY(sigmoid, 2.5, 2.5, -20, 20, x < 0 ? expq(x) / (1 + expq(x)) : 1 / (1 + expq(-x)));
   UNARY(tanh, 1, 1.5, -3, 3, tanhq(x));
+  TABLES(tanh_ranges, 1.1, -10, 10, m::tanh(x), tanhq(x));
   UNARY(sinh, 2.5, 2.5, -5, 5, sinhq(x));
   UNARY(cosh, 2, 2, -5, 5, coshq(x));
   UNARY(log, 1, 1, 0.3, 3, logq(x));
+  TABLES(log_ranges, 1.1, 0.3, 3, m::log(x), logq(x));
   UNARY(log2, 1, 1, 0.3, 3, x == 0 ? -HUGE_VALQ : log2q(x));
   UNARY(log10, 1, 1, 0.3, 3, log10q(x));
   UNARY(log1p, 1.5, 1.5, -1, 3, log1pq(x));
@@ -226,6 +228,7 @@ static Quad erfcx_reference(Quad x) {
 }
 static void run_erf() {
   UNARY(erf, 1, 1, -4, 4, erfq(x));
+  TABLES(erf_ranges, 1.1, -5, 5, m::erf(x), erfq(x));
   UNARY(erfc, 1, 3.5, -6, 27, erfcq(x));
   UNARY(erfcx, 1, 4, -26, 30, erfcx_reference(x));
   TABLES(cdf, 4, -14, 6, m::normal(x).cdf, erfcq(x * -M_SQRT1_2q) / 2);

@@ -41,6 +41,12 @@ struct Losses {
   void one_row(int64_t r, T& top, T& sum) const {
     const T* from = x + r * classes;
     T* to = kept ? kept + r * classes : nullptr;
+    auto few = [&, n = classes]<int N>() {
+      const FewPowers<N> row(from, n);
+      top = row.top, sum = row.sum;
+      if (to) row.store(to, n, [scale = T(1) / row.sum](auto power) { return power * scale; });
+    };
+    if (with_few_lanes<T>(classes, few)) return;
     top = largest(from, classes);
     sum = sum_of_powers(from, to, classes, top, [=, this](int64_t i) {
       fetch(from + classes + i);

@@ -59,6 +59,14 @@ T finite_as(DType kept, T x) {
 struct Softmax {
   template <class T>
   static void forward(T* out, const T* x, int64_t n, int64_t rows, DType) {
+    auto few = [=]<int N>() {
+      for (int64_t at = 0; at < rows * n; at += n) {
+        const FewPowers<N> row(x + at, n);
+        const T scale = T(1) / row.sum;
+        row.store(out + at, n, [=](auto power) { return power * scale; });
+      }
+    };
+    if (with_few_lanes<T>(n, few)) return;
     for (int64_t r = 0; r < rows; ++r) one_row(out + r * n, x + r * n, n);
   }
   template <class T>
@@ -122,7 +130,13 @@ struct LogSoftmax {
   template <class T>
   static void forward(T* out, const T* x, int64_t n, int64_t rows, DType kept) {
     T top[kMany], sum[kMany];
-    for (int64_t r = 0; r < rows; ++r) {
+    auto few = [&]<int N>() {
+      for (int64_t r = 0; r < rows; ++r) {
+        const FewPowers<N> row(x + r * n, n);
+        top[r] = row.top, sum[r] = row.sum;
+      }
+    };
+    for (int64_t r = with_few_lanes<T>(n, few) ? rows : 0; r < rows; ++r) {
       const T* row = x + r * n;
       top[r] = largest(row, n);
       sum[r] = sum_of_powers<T>(row, nullptr, n, top[r], next_row(row, out + (r - 1) * n, n));
@@ -131,7 +145,7 @@ struct LogSoftmax {
   }
   template <class T>
   static void forward_short(T* out, const T* x, int64_t n, int64_t rows, DType kept) {
-    T top[kTogether], powers[kTogether], sum[kTogether];
+    T top[kTogether], powers[kTogether] = {}, sum[kTogether];  // set, as gcc does not see it is
     exp_short_rows(powers, x, n, rows, top);
     for (int64_t r = 0; r < rows; ++r) sum[r] = short_sum(powers + r * n, n);
     subtract(out, x, n, rows, top, sum, kept);

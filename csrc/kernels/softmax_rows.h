@@ -2,6 +2,7 @@
 // level.
 #pragma once
 #include <algorithm>
+#include <utility>
 
 #include "kernels/run_sums.h"
 #include "scalar/elementary.h"
@@ -41,6 +42,57 @@ template <class T>
 void log_block(T* x, int64_t n) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) x[i] = math::log(x[i]);
+}
+
+template <int N>
+struct FewPowers;
+#ifdef RL_HAS_LANES
+// A row that registers hold, N vectors of them: the exponentials of what it is less its largest
+// element, and their sum. A NaN makes the sum one.
+constexpr int kFewLanes = 8;
+template <int N>
+struct FewPowers {
+  math::Lanes power[N];
+  float top, sum;
+
+  [[gnu::always_inline]] FewPowers(const float* x, int64_t n) {
+    for (int i = 0; i < N - 1; ++i) power[i] = math::load_lanes(x + i * math::kFloatLanes);
+    constexpr int64_t kWhole = (N - 1) * math::kFloatLanes;
+    power[N - 1] =
+        math::load_first(x + kWhole, n - kWhole, -std::numeric_limits<float>::infinity());
+    math::Lanes most = power[N - 1], sums{};
+    for (int i = 0; i < N - 1; ++i) most = math::larger(most, power[i]);
+    top = math::largest_of(most);
+    for (auto& p : power) {
+      p = math::exp_lanes(p - top);
+      sums += p;
+    }
+    sum = math::sum_of(sums);
+  }
+  // f of each power, as vectors.
+  template <class F>
+  [[gnu::always_inline]] void store(float* to, int64_t n, F f) const {
+    for (int i = 0; i < N; ++i) {
+      const int64_t at = i * math::kFloatLanes;
+      math::store_lanes(to + at, f(power[i]), i < N - 1 ? math::kFloatLanes : n - at);
+    }
+  }
+};
+#endif
+// Calls use<N>() for rows of n floats that N vectors hold; false if there are no such N, or if
+// they are so short that many are better taken at once.
+template <class T, class Use>
+bool with_few_lanes([[maybe_unused]] int64_t n, [[maybe_unused]] Use&& use) {
+#ifdef RL_HAS_LANES
+  if constexpr (std::is_same_v<T, float>) {
+    auto with = [&]<int... N>(std::integer_sequence<int, N...>) {
+      const int64_t wanted = (n + math::kFloatLanes - 1) / math::kFloatLanes;
+      return n > kShort && ((wanted == N + 1 && (use.template operator()<N + 1>(), true)) || ...);
+    };
+    return with(std::make_integer_sequence<int, kFewLanes>{});
+  }
+#endif
+  return false;
 }
 
 // What is asked for while the exponentials of a row are computed: the next row, and where it goes.

@@ -20,6 +20,12 @@ static inline float sum_of(__m256 x) {
   __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
+// Of lanes that hold no NaN.
+static inline float largest_of(__m256 x) {
+  __m128 four = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
 #ifdef __AVX512F__
 #define RL_HAS_TABLES 1
 using Lanes = __m512;
@@ -52,6 +58,9 @@ static inline __mmask16 first_lanes(long count) { return static_cast<__mmask16>(
 static inline Lanes load_first(const float* x, long count) {
   return _mm512_maskz_loadu_ps(first_lanes(count), x);
 }
+static inline Lanes load_first(const float* x, long count, float others) {
+  return _mm512_mask_loadu_ps(fill(others), first_lanes(count), x);
+}
 static inline Lanes keep_first(Lanes x, long count) {
   return _mm512_maskz_mov_ps(first_lanes(count), x);
 }
@@ -62,6 +71,11 @@ static inline float sum_of(Lanes x) {
   __m256 half[2];
   std::memcpy(half, &x, sizeof x);
   return sum_of(half[0] + half[1]);
+}
+static inline float largest_of(Lanes x) {
+  __m256 half[2];
+  std::memcpy(half, &x, sizeof x);
+  return largest_of(_mm256_max_ps(half[0], half[1]));
 }
 // x = mantissa 2^exponent, the mantissa in [1, 2). That of a negative x is a NaN; zero and infinity
 // have such an exponent.
@@ -161,6 +175,10 @@ static inline __m256i first_lanes(long count) {
 }
 static inline Lanes load_first(const float* x, long count) {
   return _mm256_maskload_ps(x, first_lanes(count));
+}
+static inline Lanes load_first(const float* x, long count, float others) {
+  return _mm256_blendv_ps(fill(others), load_first(x, count),
+                          _mm256_castsi256_ps(first_lanes(count)));
 }
 static inline Lanes keep_first(Lanes x, long count) {
   return _mm256_and_ps(x, _mm256_castsi256_ps(first_lanes(count)));

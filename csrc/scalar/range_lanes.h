@@ -1,8 +1,8 @@
 // Functions of Lanes by polynomials of 16 ranges, whose coefficients are tables that fit a
-// register: tanh, erf, the normal distribution, and log by the tables of 16 divisors. Method: of s
-// a + 1 in [1, 16) the two lowest bits of the exponent and the two highest of the fraction choose
-// the range; the polynomial is in a less a centre, near the range's middle, at which the function
-// is nearly a float. Above the last range the functions are 1 in float.
+// register: tanh, erf and the normal distribution; and log, by tables of 16 divisors.
+// Method: the ranges of a = |x| are those in which 1 + s a, from 1 to 16, has the same two lowest
+// bits of the exponent and two highest bits of the fraction. The polynomial is in a less a centre,
+// near the range's middle, at which the function is nearly a float.
 #pragma once
 
 #include "exp_block.h"
@@ -19,7 +19,7 @@ static inline Lanes polynomial(Lanes t, const float (&c)[N][16], Lanes index, in
   return value;
 }
 // An odd function whose slope at 0 is near 1, which the first range's c_1 leaves out: so small
-// values are rounded once.
+// values are rounded once. From `last` on it is 1 in float.
 static inline Lanes odd_by_ranges(Lanes x, float last, float scale, const float (&centre)[16],
                                   const float (&c)[6][16]) {
   Lanes a = smaller(fill(last), abs(x)), from_one = mad(a, fill(scale), fill(1));
@@ -121,8 +121,9 @@ static inline NormalLanes normal(Lanes x) {
   return {x > 0 ? 1 - tail : tail, scale_by_power(bell, n) * 0.39894228f};
 }
 
-// x = 2^k m, with m in [3/4, 3/2) times a divisor's inverse c nearly 1: log(x) = k ln2 - log(c) +
-// log1p(m c - 1). c is 1 next to 1, else such that its logarithm is nearly a float.
+// log(x) = k ln2 - log(c) + log1p(m c - 1) for x = 2^k m, m in [3/4, 3/2), and a c near 1/m: 1 for
+// an m beside 1, else such that its logarithm is nearly a float. For the mantissa in [1, 2), halved
+// from 1.5 on, so that its c is half of m's.
 alignas(64) inline constexpr float kLogInverse[16] = {
     1.0f,        0.91417927f, 0.86498255f, 0.82066107f, 0.78044915f, 0.7440316f,
     0.7110863f,  0.6810205f,  0.6530723f,  0.6275814f,  0.60379475f, 0.5818131f,

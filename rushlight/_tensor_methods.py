@@ -379,6 +379,13 @@ def _as_subclass(self, cls):
     return _as(self, cls)
 
 
+def _make_wrapper_subclass(cls, size, *args, **kwargs):
+    """`rushlight._dispatch.make_wrapper_subclass`."""
+    from rushlight import _dispatch
+
+    return _dispatch.make_wrapper_subclass(cls, size, *args, **kwargs)
+
+
 def _setstate(self, state):
     """Takes what pickles of early PyTorch hold: the arguments of ``set_``."""
     if not self.is_leaf:
@@ -489,6 +496,8 @@ def install(tensor_type):
         setattr(tensor_type, name, value)
     for kind in _ABSENT_KINDS:
         setattr(tensor_type, "is_" + kind, False)
+    tensor_type._make_wrapper_subclass = staticmethod(_make_wrapper_subclass)
+    tensor_type.__torch_dispatch__ = _native._disabled_torch_dispatch_impl
     tensor_type.__array_priority__ = 1000  # NumPy defers to tensors in mixed arithmetic
 
 

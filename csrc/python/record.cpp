@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "python/dispatch.h"
 #include "python/graph.h"
 #include "python/levels.h"
 #include "python/op.h"
@@ -90,7 +91,7 @@ void save_value(Node& n, PyObject* o, int output) {
     if (hooks && PyList_GET_SIZE(hooks) > 0) {
       PyObject* pair = PyList_GET_ITEM(hooks, PyList_GET_SIZE(hooks) - 1);
       if (output < 0) s.source = gradient_edge(t, s.source_nr);
-      Ref<Tensor> plain = alias(t);
+      Ref<Tensor> plain = detached_alias(t);
       Own arg(wrap(std::move(plain)));
       GradMode off(false);
       s.value = reinterpret_cast<Object*>(
@@ -99,7 +100,7 @@ void save_value(Node& n, PyObject* o, int output) {
       return;
     }
     if (output >= 0) {  // detached: a node must not own its own outputs
-      Ref<Tensor> plain = alias(t);
+      Ref<Tensor> plain = detached_alias(t);
       share_version(*plain, t);
       s.value = plain.give();
       return;

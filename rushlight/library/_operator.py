@@ -28,6 +28,21 @@ class OpOverload:
         self.__qualname__, self.__module__ = self.__name__, f"torch._ops.{packet.namespace}"
         self._opname = packet.__name__
 
+    @property
+    def is_view(self):
+        """Does a result share memory with an argument that it does not change?"""
+        arguments = self._schema.arguments if self._schema else ()
+        return any(a.alias_info is not None and not a.is_write for a in arguments)
+
+    @property
+    def tags(self):
+        """None is kept of ops."""
+        return []
+
+    @property
+    def _op(self):
+        return self
+
     def __call__(self, *args, **kwargs):
         return self._function(self, args, kwargs)
 
@@ -65,21 +80,30 @@ class OpOverloadPacket:
         self.__module__, self.__qualname__ = f"torch._ops.{namespace}", name
 
     def __call__(self, *args, **kwargs):
+        if self.namespace == "aten" and "default" not in (_overloads(self.__name__) or ["default"]):
+            return getattr(self, _overloads(self.__name__)[0])(*args, **kwargs)
         return self.default(*args, **kwargs)
 
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
         made = self._default(self, name)
-        setattr(self, name, made)
+        setattr(self, name, made)  # one object, which programs compare with ``is``
         return made
 
     def overloads(self):
-        """The names of the overloads that have been asked for."""
-        return [k for k, v in vars(self).items() if isinstance(v, OpOverload)] or ["default"]
+        """The names of the overloads that are declared, or else have been asked for."""
+        declared = _overloads(self.__name__) if self.namespace == "aten" else ()
+        return (
+            list(declared)
+            or [k for k, v in vars(self).items() if isinstance(v, OpOverload)]
+            or ["default"]
+        )
 
     def __repr__(self):
         return f"<OpOverloadPacket(op='{self.namespace}.{self.__name__}')>"
+
+    __str__ = lambda self: f"{self.namespace}.{self.__name__}"  # noqa: E731
 
     def __reduce__(self):
         return operator_named, (self.namespace, self.__name__, None)
@@ -124,25 +148,51 @@ def find(qualified):
     return packet._custom
 
 
+def _declared():
+    from rushlight.library import _declared as declared
+
+    return declared
+
+
+def _overloads(name):
+    """What PyTorch declares of an op of its own."""
+    return _declared().overloads(name)
+
+
 # ---- the package's own operators -----------------------------------------------------------------
 
 
 def _own_packet(name):
     """``torch.ops.aten.name``: the function of that name, whose overloads are one object."""
+    from rushlight.library import _aten
     from rushlight.ops._record import table
 
-    function = table.get(name) or getattr(rl, name, None) or getattr(rl.Tensor, name, None)
+    places = (vars(_aten).get(name), getattr(rl, name, None), getattr(rl.Tensor, name, None))
+    function = next((f for f in (*places, table.get(name)) if callable(f)), None)
     if function is None:
-        from rushlight.library import _aten
-
-        function = vars(_aten).get(name)
-    if not callable(function):
         return None
 
     def call(overload, args, kwargs):
+        taken = _native.interposed(overload, args, kwargs)
+        if taken is not NotImplemented:
+            return taken
+        if "self" in kwargs and overload._schema is not None:
+            args, kwargs = _declared().placed(overload._schema, args, kwargs)
+        record = getattr(function, "record", None)
+        if record is not None and overload._schema is not None:
+            args = _declared().completed(overload._schema, record, args, kwargs)
         return function(*args, **kwargs)
 
-    packet = OpOverloadPacket("aten", name, lambda p, o: OpOverload(p, o, call, None))
+    def make(packet, overload):
+        known = _overloads(name)
+        if known and overload not in known and "out" not in overload:
+            raise AttributeError(
+                f"The underlying op of 'aten.{name}' has no overload name '{overload}'"
+            )
+        schema = _declared().schema(name, overload) if overload in known else None
+        return OpOverload(packet, overload, call, schema)
+
+    packet = OpOverloadPacket("aten", name, make)
     return namespaces.setdefault("aten", {}).setdefault(name, packet)
 
 

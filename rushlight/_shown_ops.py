@@ -144,6 +144,20 @@ def _(grad, weight, bias, size, stride, padding, dilation, groups):
     return "convolution", (*given, True, extra, groups), {}
 
 
+@_shown("_conv_weight")
+def _(grad, input, kernel_size, stride, padding, dilation, groups):
+    weight = rl.empty(
+        grad.shape[1], input.shape[1] // groups, *kernel_size, dtype=grad.dtype, device="meta"
+    )  # of which only the geometry counts
+    where = (*map(list, (stride, padding, dilation)), False, [0] * len(stride), groups)
+    return (
+        "convolution_backward",
+        (grad, input, weight, None, *where, [False, True, False]),
+        {},
+        (lambda results: results[1]),
+    )
+
+
 @_shown("_attention")
 def _(query, key, value, bias, is_causal, scale):
     kwargs = {"attn_mask": bias}

@@ -1,4 +1,4 @@
-"""Writes rushlight/library/_aten_schemas.py: what PyTorch declares of the ops that have records here.
+"""Writes rushlight/library/_aten_schemas.py: PyTorch's declarations of the ops that are here.
 
     python tools/aten_schemas.py PYTHON    # an interpreter that has PyTorch installed
 
@@ -15,7 +15,8 @@ PARTS = """_softmax _log_softmax _softmax_backward_data _log_softmax_backward_da
 convolution_backward native_layer_norm native_layer_norm_backward native_batch_norm
 native_batch_norm_backward native_group_norm native_dropout nll_loss_forward nll_loss_backward
 max_pool2d_with_indices max_pool2d_with_indices_backward _adaptive_avg_pool2d _to_copy
-_local_scalar_dense _unsafe_view embedding_dense_backward threshold_backward alias lift_fresh mse_loss_backward
+_local_scalar_dense _unsafe_view embedding_dense_backward threshold_backward alias lift_fresh
+mse_loss_backward
 _scaled_dot_product_flash_attention_for_cpu _fused_rms_norm nll_loss2d_forward rsub is_same_size
 _native_batch_norm_legit _native_batch_norm_legit_functional _sparse_addmm _pin_memory""".split()
 

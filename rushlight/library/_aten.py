@@ -158,6 +158,36 @@ def convolution(input, weight, bias, stride, padding, dilation, transposed, outp
     return function(input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
+def convolution_backward(
+    grad_output,
+    input,
+    weight,
+    bias_sizes,
+    stride,
+    padding,
+    dilation,
+    transposed,
+    output_padding,
+    groups,
+    output_mask,
+):
+    """The gradients of a convolution's input, weight and bias, as far as the mask asks for them."""
+    where = (stride, padding, dilation, groups)
+    given = None
+    if output_mask[0] and transposed:
+        given = table["_conv_forward"](grad_output, weight, None, *where)
+    elif output_mask[0]:
+        given = table["_conv_input"](grad_output, weight, None, input.shape[2:], *where)
+    weights = None
+    if output_mask[1]:
+        pair = (input, grad_output) if transposed else (grad_output, input)
+        weights = table["_conv_weight"](*pair, weight.shape[2:], *where)
+    bias = None
+    if output_mask[2]:
+        bias = grad_output.sum([0, *range(2, grad_output.dim())])
+    return given, weights, bias
+
+
 def max_pool2d_with_indices(input, kernel_size, stride=(), padding=0, dilation=1, ceil_mode=False):
     """The largest of each window, and where they are."""
     return rl.nn.functional.max_pool2d(

@@ -338,3 +338,49 @@ def test_function_modes_see_ops_that_are_called_by_name():
         assert rl.overrides._get_current_function_mode_stack() == [mode]
         aten.add.Tensor(X, 1)
     assert mode.seen[0] is aten.add.Tensor
+
+
+# ---- what stands on dispatch ---------------------------------------------------------------------
+
+
+def counted(function, **options):
+    from rushlight.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False, **options) as counter:
+        function()
+    return counter
+
+
+def test_operations_are_counted_by_op_and_module():
+    net = rl.nn.Sequential(rl.nn.Conv2d(3, 4, 3), rl.nn.Flatten(), rl.nn.Linear(144, 5))
+    x = rl.randn(2, 3, 8, 8)
+    counts = counted(lambda: net(x).sum().backward()).get_flop_counts()
+    one = 2 * 2 * 36 * 4 * 27
+    assert counts["Sequential.0"] == {aten.convolution: one, aten.convolution_backward: one}
+    assert counts["Sequential.2"] == {aten.addmm: 2 * 2 * 144 * 5, aten.mm: 4 * 2 * 144 * 5}
+    assert sum(counts["Global"].values()) == sum(counts["Sequential"].values())
+
+
+def test_formulas_can_be_added():
+    from rushlight.utils.flop_counter import register_flop_formula
+
+    counter = counted(lambda: X + X, custom_mapping={aten.add: lambda a, b, out_shape: a[0] * 10})
+    assert counter.get_flop_counts() == {"Global": {aten.add: 20}}
+    assert "aten.add" in counter.get_table() and "100.00%" in counter.get_table()
+    with pytest.raises(RuntimeError, match="duplicate"):
+        register_flop_formula(aten.mm)(len)
+    with pytest.raises(ValueError, match="OpOverloadPacket"):
+        register_flop_formula(rl.mm)(len)
+
+
+def test_convolution_backward_gives_what_autograd_gives():
+    x = rl.randn(2, 4, 6, 6, requires_grad=True)
+    weight = rl.randn(6, 2, 3, 3, requires_grad=True)
+    bias = rl.randn(6, requires_grad=True)
+    y = F.conv2d(x, weight, bias, 2, 1, 1, 2)
+    g = rl.randn_like(y)
+    expected = rl.autograd.grad(y, (x, weight, bias), g)
+    where = ([2, 2], [1, 1], [1, 1], False, [0, 0], 2, [True] * 3)
+    made = aten.convolution_backward.default(g, x.detach(), weight.detach(), [6], *where)
+    for a, b in zip(made, expected):
+        rl.testing.assert_close(a, b)

@@ -55,7 +55,7 @@ def ask(func, args, kwargs):
             return result
         asked.append(f"tensor subclass {type(argument)}")
     raise TypeError(
-        f"Multiple dispatch failed for 'torch.ops.{func}'; all __torch_dispatch__ handlers "
+        f"Multiple dispatch failed for 'torch._ops.{func}'; all __torch_dispatch__ handlers "
         "returned NotImplemented:\n\n" + "\n".join(f"  - {who}" for who in asked)
     )
 

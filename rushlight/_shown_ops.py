@@ -24,6 +24,11 @@ def _parts(*names):
     return lambda function: PARTS.update(dict.fromkeys(names, function))
 
 
+def _view(x, *size):
+    """Not as its method: classes have attributes of any name."""
+    return rl.Tensor.view(x, *size)
+
+
 def _first(results):
     return results[0]
 
@@ -44,7 +49,7 @@ def _(self, memory_format):
 @op("_unsafe_view(Tensor self, int[] size) -> Tensor", at=("internal",))
 def _unsafe_view(self, size):
     """A view of a tensor that nobody else has."""
-    return self.view(size)
+    return _view(self, size)
 
 
 _unsafe_view.vjp(self=lambda g, self_meta: g.reshape(self_meta.shape))
@@ -59,7 +64,7 @@ def _(self, other, alpha):
 
 @_parts("div")
 def _(self, other):
-    return NotImplemented if isinstance(self, rl.Tensor) else other.reciprocal() * self
+    return NotImplemented if isinstance(self, rl.Tensor) else rl.mul(rl.reciprocal(other), self)
 
 
 @_shown("_vector_norm")
@@ -74,30 +79,30 @@ def _(self, order, dim, keepdim, dtype):
 @_parts("linear")
 def _(input, weight, bias, *_):
     if bias is None or weight.dim() != 2:
-        return input.matmul(weight.t())
+        return rl.matmul(input, rl.t(weight))
     if input.dim() == 2:
-        return rl.addmm(bias, input, weight.t())
+        return rl.addmm(bias, input, rl.t(weight))
     if input.dim() == 1 or not input.is_contiguous():
-        return input.matmul(weight.t()) + bias
-    rows = input.view(-1, input.shape[-1])
-    return rl.addmm(bias, rows, weight.t()).view(*input.shape[:-1], weight.shape[0])
+        return rl.add(rl.matmul(input, rl.t(weight)), bias)
+    rows = _view(input, -1, input.shape[-1])
+    return _view(rl.addmm(bias, rows, rl.t(weight)), *input.shape[:-1], weight.shape[0])
 
 
 @_parts("matmul")
 def _(input, other, *_):
     a, b = input.dim(), other.dim()
     if a == 1 and b == 1:
-        return input.dot(other)
+        return rl.dot(input, other)
     if a == 2 and b == 1:
-        return input.mv(other)
+        return rl.mv(input, other)
     if a == 1 and b == 2:
-        return input.unsqueeze(0).mm(other).squeeze_(0)
+        return rl.mm(rl.unsqueeze(input, 0), other).squeeze_(0)
     if a == 2 and b == 2:
-        return input.mm(other)
+        return rl.mm(input, other)
     if a >= 3 and b in (1, 2):
         return _folded(input, other)
     if b >= 3 and a in (1, 2) and not _is_better_batched(input, other):
-        back = _folded(other.mT, input.t() if a == 2 else input)
+        back = _folded(other.mT, rl.t(input) if a == 2 else input)
         return back.mT if a == 2 else back
     return _batched(input, other)
 
@@ -107,22 +112,22 @@ def _is_better_batched(input, other):
 
 
 def _folded(input, other):
-    rows = input.reshape(-1, input.shape[-1])
+    rows = rl.reshape(input, (-1, input.shape[-1]))
     if other.dim() == 1:
-        return _unsafe_view(rows.mv(other), input.shape[:-1])
-    return _unsafe_view(rows.mm(other), (*input.shape[:-1], other.shape[-1]))
+        return _unsafe_view(rl.mv(rows, other), input.shape[:-1])
+    return _unsafe_view(rl.mm(rows, other), (*input.shape[:-1], other.shape[-1]))
 
 
 def _batched(input, other):
-    left = input.unsqueeze(0) if input.dim() == 1 else input
-    right = other.unsqueeze(-1) if other.dim() == 1 else other
+    left = rl.unsqueeze(input, 0) if input.dim() == 1 else input
+    right = rl.unsqueeze(other, -1) if other.dim() == 1 else other
     batch = rl.broadcast_shapes(left.shape[:-2], right.shape[:-2])
     n, m, p = left.shape[-2], left.shape[-1], right.shape[-1]
     size = math.prod(batch)
     rows = left.expand(*batch, n, m).reshape(size, n, m)
     columns = right.expand(*batch, m, p).reshape(size, m, p)
     sizes = (*batch,) + (n,) * (input.dim() > 1) + (p,) * (other.dim() > 1)
-    return _unsafe_view(rows.bmm(columns), sizes)
+    return _unsafe_view(rl.bmm(rows, columns), sizes)
 
 
 @_shown("_conv_forward")
@@ -197,8 +202,8 @@ def _(self, shape):
     finally:
         _native.set_dispatch_off(off)
     if is_view:
-        return self.view(made.shape)
-    whole = self.clone(memory_format=rl.contiguous_format)
+        return _view(self, made.shape)
+    whole = rl.clone(self, memory_format=rl.contiguous_format)
     return _unsafe_view(whole, made.shape)
 
 
@@ -207,7 +212,7 @@ def _(self, chunks, dim):
     size = -(-self.shape[dim] // chunks) if chunks > 0 else 0
     if size == 0:
         return NotImplemented
-    return self.split(size, dim)
+    return rl.split(self, size, dim)
 
 
 @_parts("narrow")
@@ -219,9 +224,19 @@ def _(self, dim, start, length):
     return table["slice"](self, dim, begin, begin + length, 1)
 
 
+@_shown("numpy_T")
+def _(self):
+    return "permute", (self, list(range(self.dim()))[::-1]), {}
+
+
+@_shown("mT")
+def _(self):
+    return "transpose.int", (self, -2, -1), {}
+
+
 @_parts("square")
 def _(self):
-    return self.pow(2)
+    return rl.pow(self, 2)
 
 
 # ---- activations and losses ----------------------------------------------------------------------

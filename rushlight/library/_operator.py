@@ -36,8 +36,15 @@ class OpOverload:
 
     @property
     def tags(self):
-        """None is kept of ops."""
-        return []
+        """What is known of the op: `Tag.pointwise`, and `Tag.inplace_view` of views in place."""
+        record = getattr(getattr(self._packet, "_function", None), "record", None)
+        known = [rl.Tag.pointwise] if record is not None and record.kind == "pointwise" else []
+        base = self._opname.removesuffix("_")
+        in_place = self._schema is not None and self._schema.is_mutable and base != self._opname
+        plain = getattr(OpNamespace("aten"), base, None) if in_place else None
+        if plain is not None and any(getattr(plain, o).is_view for o in plain.overloads()):
+            known.append(rl.Tag.inplace_view)
+        return known
 
     @property
     def _op(self):
@@ -85,7 +92,7 @@ class OpOverloadPacket:
         return self.default(*args, **kwargs)
 
     def __getattr__(self, name):
-        if name.startswith("__"):
+        if name.startswith("__") or name == "_function":
             raise AttributeError(name)
         made = self._default(self, name)
         setattr(self, name, made)  # one object, which programs compare with ``is``
@@ -193,6 +200,7 @@ def _own_packet(name):
         return OpOverload(packet, overload, call, schema)
 
     packet = OpOverloadPacket("aten", name, make)
+    packet._function = function
     return namespaces.setdefault("aten", {}).setdefault(name, packet)
 
 
@@ -236,10 +244,23 @@ class CustomOp:
         if "Autograd" in self.kernels or "AutogradCPU" in self.kernels:
             function = self.kernels.get("Autograd") or self.kernels["AutogradCPU"]
             return self._with(function, values)
+        if _native.dispatch_modes() or any(map(_native.has_torch_dispatch, tensors)):
+            return self._dispatched(overload, values, tensors)
         key, kernel = self._kernel(tensors)
         needs = rl.is_grad_enabled() and any(t.requires_grad for t in tensors)
         if not needs or key == "CompositeImplicitAutograd":
             return self._with(kernel, values)
+        rules = self._autograd or _function_class(self, _no_gradient(self), None)
+        return rules.apply(*values.values())
+
+    def _dispatched(self, overload, values, tensors):
+        """The call in the kernel's place, below the gradient rules."""
+        from rushlight import _dispatch
+
+        positional, keyword = self._placed(values)
+        if not rl.is_grad_enabled() or not any(t.requires_grad for t in tensors):
+            with rl.no_grad():
+                return _dispatch.ask(overload, positional, keyword)
         rules = self._autograd or _function_class(self, _no_gradient(self), None)
         return rules.apply(*values.values())
 
@@ -253,11 +274,24 @@ class CustomOp:
             f"{', '.join(self.kernels) or 'none'}"
         )
 
+    def _below_rules(self, values, tensors):
+        if _native.dispatch_modes() or any(map(_native.has_torch_dispatch, tensors)):
+            from rushlight import _dispatch
+
+            overload = getattr(self.packet, self.schema.overload_name or "default")
+            return _dispatch.ask(overload, *self._placed(values))
+        _, kernel = self._kernel(tensors)
+        return self._with(kernel, values)
+
     def _with(self, function, values):
         """Calls a kernel with the arguments as the schema places them."""
+        positional, keyword = self._placed(values)
+        return function(*positional, **keyword)
+
+    def _placed(self, values):
         positional = [values[a.name] for a in self.schema.arguments if not a.kwarg_only]
         keyword = {a.name: values[a.name] for a in self.schema.arguments if a.kwarg_only}
-        return function(*positional, **keyword)
+        return positional, keyword
 
 
 def _no_gradient(op):
@@ -277,8 +311,7 @@ def _function_class(op, backward, setup_context):
         @staticmethod
         def forward(ctx, *values):
             named = dict(zip((a.name for a in op.schema.arguments), values))
-            _, kernel = op._kernel(tensors_in(values))
-            result = op._with(kernel, named)
+            result = op._below_rules(named, tensors_in(values))
             if setup_context is not None:
                 positional = tuple(named[a.name] for a in op.schema.arguments if not a.kwarg_only)
                 keyword = {a.name: named[a.name] for a in op.schema.arguments if a.kwarg_only}

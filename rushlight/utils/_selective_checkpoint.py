@@ -80,51 +80,71 @@ def _shown(x):
     return repr(x) if isinstance(x, (int, float, bool, str, tuple)) else type(x).__name__
 
 
-class _First(TorchDispatchMode):
-    """Notes the results of kept ops."""
+class _Counting(TorchDispatchMode):
+    """Asks `_decide` about each op, and how often it ran before."""
 
-    def __init__(self, policy, kept):
+    def __init__(self, kept):
         super().__init__()
-        self.policy, self.kept = policy, kept
+        self.kept, self.counts = kept, {}
+
+    def __enter__(self):
+        self.counts.clear()
+        return super().__enter__()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        result = func(*args, **kwargs)
         if func in SAC_IGNORED_OPS:
-            return result
+            return func(*args, **(kwargs or {}))
+        place = self.counts.get(func, 0)
+        self.counts[func] = place + 1
+        return self._decide(func, place, args, kwargs or {})
+
+
+class _First(_Counting):
+    """Notes what the policy says of each op, and the results of those that are kept."""
+
+    def __init__(self, policy, kept):
+        super().__init__(kept)
+        self.policy = policy
+
+    def _decide(self, func, place, args, kwargs):
+        result = func(*args, **kwargs)
         context = SelectiveCheckpointContext(is_recompute=False, op_output=result)
-        if _decided(self.policy(context, func, *args, **kwargs)) in _KEPT:
-            self.kept.setdefault(func, []).append((_versioned(result), result))
+        keep = _decided(self.policy(context, func, *args, **kwargs)) in _KEPT
+        self.kept[func, place] = (_versioned(result), result) if keep else _RECOMPUTED
         return result
 
 
-class _Second(TorchDispatchMode):
-    """Answers kept ops with the results that were noted, in their order; each is given once."""
+class _Second(_Counting):
+    """Answers kept ops with the results that were noted; each is given once."""
 
-    def __init__(self, policy, kept, allow_mutation):
-        super().__init__()
-        self.policy, self.kept, self.allow_mutation = policy, kept, allow_mutation
+    def __init__(self, kept, allow_mutation):
+        super().__init__(kept)
+        self.allow_mutation = allow_mutation
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        if func in SAC_IGNORED_OPS:
+    def _decide(self, func, place, args, kwargs):
+        entry = self.kept.get((func, place))
+        if entry is None:
+            raise RuntimeError(
+                f"{func} invocation index {place} encountered during backward but not found in "
+                "storage: the function has to run the same ops both times"
+            )
+        if entry is _RECOMPUTED:
             return func(*args, **kwargs)
-        context = SelectiveCheckpointContext(is_recompute=True)
-        if _decided(self.policy(context, func, *args, **kwargs)) not in _KEPT:
-            return func(*args, **kwargs)
-        if func not in self.kept:
-            raise RuntimeError(f"{func} encountered during backward, but not found in storage")
-        if not self.kept[func]:
+        if entry is _GIVEN:
             raise RuntimeError(
                 "Trying to backward an extra time. You are only allowed to backward once on any "
                 "region computed under selective activation checkpoint."
             )
-        versions, result = self.kept[func].pop(0)
+        versions, result = entry
+        self.kept[func, place] = _GIVEN
         if versions != _versioned(result) and not self.allow_mutation:
             raise RuntimeError(
                 "Tensor cached during selective activation checkpoint has been mutated"
             )
         return tree_map(lambda x: x.detach() if isinstance(x, rl.Tensor) else x, result)
+
+
+_RECOMPUTED, _GIVEN = object(), object()
 
 
 def _decided(answer):
@@ -175,4 +195,4 @@ def create_selective_checkpoint_contexts(policy_fn_or_list, allow_cache_entry_mu
     else:
         raise TypeError("policy_fn_or_list must be either a function or a list of ops.")
     kept = {}
-    return _First(policy, kept), _Second(policy, kept, allow_cache_entry_mutation)
+    return _First(policy, kept), _Second(kept, allow_cache_entry_mutation)

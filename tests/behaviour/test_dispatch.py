@@ -1,5 +1,8 @@
 """``__torch_dispatch__``: modes, classes over other tensors, and the ops that they are shown."""
 
+import copy
+import io
+
 import pytest
 
 import rushlight as rl
@@ -384,3 +387,54 @@ def test_convolution_backward_gives_what_autograd_gives():
     made = aten.convolution_backward.default(g, x.detach(), weight.detach(), [6], *where)
     for a, b in zip(made, expected):
         rl.testing.assert_close(a, b)
+
+
+def test_programs_own_ops_are_shown_below_their_gradients():
+    @rl.library.custom_op("test_dispatch::twice", mutates_args=())
+    def twice(x: rl.Tensor) -> rl.Tensor:
+        return x * 2
+
+    twice.register_autograd(lambda ctx, g: g * 2)
+    x = rl.ones(2, requires_grad=True)
+    with Seen() as seen:
+        y = twice(x)
+    assert seen.names == ["test_dispatch.twice.default"]
+    y.sum().backward()
+    assert x.grad.tolist() == [2, 2]
+    assert twice(Wrapper(rl.ones(2))).elem.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("optimizer", [rl.optim.SGD, rl.optim.Adam, rl.optim.AdamW])
+def test_wrappers_are_parameters_that_can_be_trained(optimizer):
+    def trained(weight):
+        layer = rl.nn.Linear(2, 2, bias=False)
+        layer.weight = rl.nn.Parameter(weight)
+        steps = optimizer(layer.parameters(), lr=0.1)
+        for _ in range(2):
+            steps.zero_grad()
+            layer(rl.tensor([[1.0, 2.0]])).square().sum().backward()
+            steps.step()
+        return layer.weight
+
+    weight = trained(Wrapper(rl.ones(2, 2)))
+    assert isinstance(weight, rl.nn.Parameter) and isinstance(weight, Wrapper)
+    rl.testing.assert_close(weight.elem, trained(rl.ones(2, 2)).data)
+
+
+def test_wrappers_are_copied_and_pickled_with_what_they_hold():
+    x = Wrapper(rl.tensor([1.0, 2.0]), requires_grad=True)
+    file = io.BytesIO()
+    rl.save(x, file)
+    file.seek(0)
+    for made in (copy.deepcopy(x), rl.load(file, weights_only=False)):
+        assert isinstance(made, Wrapper) and made.requires_grad and made.is_leaf
+        assert made.elem is not x.elem and made.elem.tolist() == [1, 2]
+
+
+def test_ops_have_tags_and_classes():
+    from rushlight._ops import OpOverload, OpOverloadPacket
+
+    assert isinstance(aten.add.Tensor, OpOverload) and isinstance(aten.add, OpOverloadPacket)
+    assert rl.Tag.pointwise in aten.add.Tensor.tags and rl.Tag.pointwise not in aten.mm.default.tags
+    assert rl.Tag.inplace_view in aten.t_.default.tags
+    assert aten.add(X, 1).tolist() == (X + 1).tolist() and "Tensor" in aten.add.overloads()

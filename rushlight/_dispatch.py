@@ -184,6 +184,9 @@ def _member(name, args, kwargs):
     if name in ("detach", "data"):
         with rl.no_grad():
             return ask(_aten.detach.default, (tensor,), {})
+    if name == "lift_fresh":
+        with rl.no_grad():
+            return ask(_aten.lift_fresh.default, (tensor,), {})
     if name in _NUMBERS and tensor.numel() == 1:
         with rl.no_grad():
             return _NUMBERS[name](ask(_aten._local_scalar_dense.default, (tensor,), {}))
@@ -260,7 +263,7 @@ def make_wrapper_subclass(
     bytes_ = storage_size if storage_size is not None else (last + offset) * dtype.itemsize
     device = rl.device("cpu" if device is None else device)
     if device.type not in ("cpu", "meta"):
-        device = rl.device("meta")
+        raise NotImplementedError(f"_make_wrapper_subclass: the device {device} is not supported")
     with no_dispatch():
         made = _native.make_wrapper_instance(
             cls, _kind, size, strides, offset, dtype, device, bytes_

@@ -102,6 +102,14 @@ PyObject* dispatch_member(const char* name, PyObject* const* args, Py_ssize_t n,
   return checked(PyObject_CallFunction(member_, "sOO", name, list.get(), kwargs.get()));
 }
 
+PyObject* dispatch_fresh(Ref<Tensor> made) {
+  Own o(wrap(std::move(made)));
+  if (!(interposers_ & kModes) || !dispatch_active(nullptr, 0)) [[likely]]
+    return o.give();
+  PyObject* args[] = {o.get()};
+  return dispatch_member("lift_fresh", args, 1, nullptr);
+}
+
 // ---- what Python sees
 
 namespace {

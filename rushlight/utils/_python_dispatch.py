@@ -61,6 +61,11 @@ class TorchDispatchMode:
         return cls(*args, **kwargs)
 
     @classmethod
+    def ignore_compile_internals(cls):
+        """Is it blind to what a compiler does? No; there is none."""
+        return False
+
+    @classmethod
     def is_infra_mode(cls):
         """Is it part of a tracer? No."""
         return False

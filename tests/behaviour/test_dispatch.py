@@ -102,6 +102,7 @@ X = rl.arange(6.0).reshape(2, 3)
          + ["aten._unsafe_view.default"]),
         (lambda: X.double(), ["aten._to_copy.default"]),
         (lambda: X.detach(), ["aten.detach.default"]),
+        (lambda: rl.tensor([1, 2]), ["aten.lift_fresh.default"]),
         (lambda: X.sum().item(), ["aten.sum.default", "aten._local_scalar_dense.default"]),
         (lambda: X @ X.t(), ["aten.t.default", "aten.mm.default"]),
         (lambda: F.linear(X, X, rl.ones(2)), ["aten.ones.default", "aten.t.default"]
@@ -318,6 +319,8 @@ def test_all_declining_is_an_error():
 def test_what_wrappers_do_not_take_is_refused():
     with pytest.raises(NotImplementedError, match="dispatch_device"):
         rl.Tensor._make_wrapper_subclass(Wrapper, (2,), dispatch_device=True)
+    with pytest.raises(NotImplementedError, match="device cuda"):
+        rl.Tensor._make_wrapper_subclass(Wrapper, (2,), device="cuda")
     with pytest.raises(RuntimeError, match="no __torch_dispatch__"):
         rl.Tensor._make_wrapper_subclass(rl.nn.Parameter, (2,))
     with pytest.raises(RuntimeError, match="floating point"):
@@ -438,3 +441,14 @@ def test_ops_have_tags_and_classes():
     assert rl.Tag.pointwise in aten.add.Tensor.tags and rl.Tag.pointwise not in aten.mm.default.tags
     assert rl.Tag.inplace_view in aten.t_.default.tags
     assert aten.add(X, 1).tolist() == (X + 1).tolist() and "Tensor" in aten.add.overloads()
+
+
+def test_what_modes_make_of_fresh_tensors():
+    class Wrapping(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            return Wrapper(func(*args, **(kwargs or {})))
+
+    with Wrapping():
+        made = rl.tensor([1.0, 2.0], requires_grad=True)
+        assert isinstance(rl.ones(2), Wrapper)
+    assert isinstance(made, Wrapper) and made.requires_grad

@@ -1,103 +1,18 @@
 """`NestedTensor`: several tensors that differ in some sizes, as a batch without padding.
 
-Its components lie in `_Packed` values if they differ in one dimension only, as sequences do, or in
-a list (`_Listed`). Both are ordinary tensors in the graph: a function of a nested tensor is one of
-them, and gradients are theirs. What a function does is a rule in `_rules`; elementwise ones need
+Its components lie in `Packed` values if they differ in one dimension only, as sequences do, or in
+a list (`Listed`). Both are ordinary tensors in the graph: a function of a nested tensor is one of
+them, and gradients are theirs. What a function does is a rule in `rules`; elementwise ones need
 none. What has no rule raises NotImplementedError.
 """
-
-from itertools import count
 
 import rushlight as rl
 from rushlight import _interpose, _native
 from rushlight._interpose import DisableTorchFunctionSubclass
+from rushlight.nested._internal.kept import Listed, NestedInt, Packed, keep
 from rushlight.nn import functional as F
 
 __all__ = ["NestedTensor"]
-
-_numbers = count(1)
-_Tensor = rl.Tensor
-
-
-class NestedInt(int):
-    """The size of a dimension in which components differ: in a shape it stands for itself, and in
-    ``view`` for -1.
-    """
-
-    def __new__(cls):
-        made = super().__new__(cls, -1)
-        made.number = next(_numbers)
-        return made
-
-    def __repr__(self):
-        return f"j{self.number}"
-
-    __str__ = __repr__
-
-    def __eq__(self, other):
-        return self is other
-
-    def __ne__(self, other):
-        return self is not other
-
-    __hash__ = object.__hash__
-
-
-# ---- how components are kept ---------------------------------------------------------------------
-
-
-class _Packed:
-    """Components side by side in one tensor, along the dimension `at` of theirs."""
-
-    def __init__(self, values, lengths, at, size):
-        self.values, self.lengths, self.at, self.size = values, list(lengths), at, size
-
-    def parts(self):
-        return list(self.values.split(self.lengths, self.at))
-
-    def map(self, function, *others):
-        return _Packed(
-            function(self.values, *[o.values for o in others]), self.lengths, self.at, self.size
-        )
-
-    def tensors(self):
-        return [self.values]
-
-    def shapes(self):
-        shape = list(self.values.shape)
-        return [(*shape[: self.at], n, *shape[self.at + 1 :]) for n in self.lengths]
-
-
-class _Listed:
-    """Components as they are."""
-
-    def __init__(self, parts):
-        self.list = list(parts)
-
-    def parts(self):
-        return self.list
-
-    def map(self, function, *others):
-        return _Listed(map(function, self.list, *[o.parts() for o in others]))
-
-    def tensors(self):
-        return self.list
-
-    def shapes(self):
-        return [tuple(p.shape) for p in self.list]
-
-
-def _kept(parts, like=None):
-    """The components as they are best kept; `like`: where sizes are those of another tensor's."""
-    shapes = [tuple(p.shape) for p in parts]
-    differ = [d for d in range(len(shapes[0])) if len({s[d] for s in shapes}) > 1]
-    at = like.at if isinstance(like, _Packed) and len(differ) < 2 else (differ or [0])[0]
-    if len(differ) > 1 or not shapes[0] or (differ and differ[0] != at):
-        return _Listed(parts)
-    lengths = [s[at] for s in shapes]
-    size = like.size if isinstance(like, _Packed) and like.lengths == lengths else NestedInt()
-    return _Packed(rl.cat(list(parts), at), lengths, at, size)
-
 
 # ---- the class -----------------------------------------------------------------------------------
 
@@ -129,7 +44,7 @@ class NestedTensor(rl.Tensor):
     def __torch_function__(cls, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = _name(func)
-        rule = _rules.get(name)
+        rule = rules.get(name)
         if rule is not None:
             return rule(*args, **kwargs)
         if name in _GEOMETRY:
@@ -155,7 +70,7 @@ class NestedTensor(rl.Tensor):
 
 
 def _again(parts, layout):
-    return NestedTensor(_kept(parts), layout)
+    return NestedTensor(keep(parts), layout)
 
 
 def _history(x):
@@ -189,196 +104,11 @@ def _made(kept, like):
 
 
 def _rebuilt(parts, like):
-    return _made(_kept(list(parts), like._kept), like)
+    return _made(keep(list(parts), like._kept), like)
 
 
 def _is_jagged(x):
     return x._layout is rl.jagged
-
-
-# ---- making them ---------------------------------------------------------------------------------
-
-
-def nested_tensor(
-    tensor_list, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
-):
-    """A nested tensor of copies of the components, a leaf of the graph.
-
-    Args:
-        tensor_list: tensors, or lists of numbers, that have one number of dimensions.
-        layout: ``torch.strided`` (default), or ``torch.jagged`` for components that differ in
-            their first size only.
-
-    Example::
-
-        >>> x = rl.nested.nested_tensor([rl.ones(2), rl.zeros(1)])
-        >>> rl.nested.to_padded_tensor(x, -1.0)
-        tensor([[ 1.,  1.],
-                [ 0., -1.]])
-    """
-    if not isinstance(tensor_list, (list, tuple)):
-        raise TypeError(
-            "Only lists (List[Tensor] and List[List...[Scalar]]) are accepted in nested_tensor"
-        )
-    if pin_memory:
-        raise NotImplementedError("nested_tensor: pin_memory is not supported")
-    parts = [
-        (t.detach() if isinstance(t, rl.Tensor) else rl.tensor(t)).to(dtype=dtype, device=device)
-        if dtype is not None or device is not None
-        else (t.detach() if isinstance(t, rl.Tensor) else rl.tensor(t))
-        for t in tensor_list
-    ]
-    made = _from_list([p.clone() for p in parts], layout)
-    return _rules["requires_grad_"](made, True) if requires_grad else made
-
-
-def as_nested_tensor(ts, dtype=None, device=None, layout=None):
-    """A nested tensor that is a result of the components: gradients arrive at them.
-
-    Args:
-        ts: a list of tensors, or one tensor, whose rows are the components.
-    """
-    if isinstance(ts, NestedTensor):
-        made = NestedTensor(ts._kept, ts._layout if layout is None else layout)
-        return made if dtype is None and device is None else made.to(dtype=dtype, device=device)
-    if not isinstance(ts, (list, tuple, rl.Tensor)):
-        raise TypeError(
-            "as_nested_tensor(): Expected first argument to be a tensor or a list / tuple of "
-            "tensors "
-        )
-    parts = list(ts.unbind() if isinstance(ts, rl.Tensor) else ts)
-    if not all(isinstance(p, rl.Tensor) for p in parts):
-        raise TypeError(
-            "as_nested_tensor(): Expected first argument to be a tensor or a list / tuple of "
-            "tensors "
-        )
-    if dtype is not None or device is not None:
-        parts = [p.to(dtype=dtype, device=device) for p in parts]
-    return _from_list(parts, layout)
-
-
-def _from_list(parts, layout):
-    layout = rl.strided if layout is None else layout
-    if layout not in (rl.strided, rl.jagged):
-        raise RuntimeError(f"Specified layout is unsupported for nested tensors: {layout}")
-    if not parts:
-        raise NotImplementedError("nested_tensor: an empty list of components is not supported")
-    for i, part in enumerate(parts):
-        if part.dim() != parts[0].dim():
-            if layout is rl.jagged:
-                raise RuntimeError(
-                    "When constructing a nested tensor, all tensors in list must have the same dim"
-                )
-            raise RuntimeError(
-                "All Tensors given to nested_tensor must have the same dimension. Found dimension "
-                f"{part.dim()} for Tensor at index {i} and dimension {parts[0].dim()} for Tensor "
-                "at index 0."
-            )
-        if part.dtype != parts[0].dtype:
-            raise RuntimeError(
-                "When constructing a nested tensor, all tensors in list must have the same dtype"
-            )
-    kept = _kept(parts)
-    if layout is rl.jagged and not (isinstance(kept, _Packed) and kept.at == 0):
-        raise RuntimeError(
-            "When constructing a jagged nested tensor, components may differ in their first size "
-            f"only, got {[tuple(p.shape) for p in parts]}"
-        )
-    return NestedTensor(kept, layout)
-
-
-def nested_tensor_from_jagged(
-    values, offsets=None, lengths=None, jagged_dim=None, min_seqlen=None, max_seqlen=None
-):
-    """A jagged nested tensor over values whose components lie side by side.
-
-    Args:
-        values: (total, *).
-        offsets: where components begin, and the end of the last.
-        lengths: how long each is; without `offsets`, one follows the other.
-        min_seqlen, max_seqlen: accepted; the lengths are known.
-    """
-    if jagged_dim not in (None, 1):
-        at = jagged_dim - 1
-    else:
-        at = 0
-    if offsets is None and lengths is None:
-        raise RuntimeError(
-            "nested_tensor_from_jagged(): At least one of offsets or lengths is required."
-        )
-    if offsets is not None and lengths is not None:
-        raise NotImplementedError(
-            "nested_tensor_from_jagged(): offsets and lengths together, which leave holes between "
-            "components, are not supported"
-        )
-    sizes = (lengths if offsets is None else offsets.diff()).tolist()
-    used = sum(sizes)
-    if used != values.shape[at]:
-        raise NotImplementedError(
-            f"nested_tensor_from_jagged(): components of {used} rows in all for values of "
-            f"{values.shape[at]} are not supported"
-        )
-    return NestedTensor(_Packed(values, sizes, at, NestedInt()), rl.jagged)
-
-
-def narrow(tensor, dim, start, length, layout=None):
-    """A nested tensor of a part of each row, of its own begin and length.
-
-    Args:
-        dim: 1, the first dimension of a row.
-        start, length: numbers, or tensors of one for each row.
-        layout: ``torch.jagged``, whose result is a copy, or ``torch.strided``, for which both have
-            to be numbers.
-    """
-    if layout is not rl.jagged:
-        if not isinstance(start, int) or not isinstance(length, int):
-            raise RuntimeError("start and length must be integers for the strided layout NT impl")
-        return as_nested_tensor(tensor.unbind(), layout=rl.strided).narrow(dim, start, length)
-    if dim != 1:
-        raise NotImplementedError(f"nested.narrow: expected dim=1, got {dim}")
-    rows = tensor.shape[0]
-    begins = [start] * rows if isinstance(start, int) else start.tolist()
-    sizes = [length] * rows if isinstance(length, int) else length.tolist()
-    parts = [row.narrow(0, b, n) for row, b, n in zip(tensor.unbind(), begins, sizes)]
-    return _from_list(parts, rl.jagged)
-
-
-def masked_select(tensor, mask):
-    """A jagged nested tensor of the elements of each row where the mask is True."""
-    if tensor.layout is not rl.strided or mask.layout is not rl.strided:
-        raise RuntimeError(
-            "torch.nested.masked_select requires a strided tensor and a strided mask"
-        )
-    mask = mask.expand(tensor.shape)
-    lengths = mask.reshape(mask.shape[0], -1).sum(1).tolist() if mask.dim() else [int(mask)]
-    return NestedTensor(_Packed(tensor.masked_select(mask), lengths, 0, NestedInt()), rl.jagged)
-
-
-def to_padded_tensor(input, padding, output_size=None, out=None):  # noqa: A002
-    """The components in one tensor, filled up to the largest sizes.
-
-    Args:
-        padding: the number to fill with.
-        output_size: of the result, at least as large as the components need.
-    """
-    if out is not None:
-        raise NotImplementedError("to_padded_tensor: out= is not supported")
-    if not isinstance(input, NestedTensor):
-        raise NotImplementedError("to_padded_tensor: expected a nested tensor, got an ordinary one")
-    shapes = input._kept.shapes()
-    sizes = [max(s) for s in zip(*shapes)]
-    if output_size is not None:
-        if len(output_size) != len(sizes) + 1 or any(n > m for n, m in zip(sizes, output_size[1:])):
-            raise RuntimeError(
-                "Value in output_size is less than NestedTensor padded size. Truncation is not "
-                f"supported: got {list(output_size)}, components need {[len(shapes), *sizes]}"
-            )
-        sizes = list(output_size[1:])
-    filled = []
-    for part in input._kept.parts():
-        pad = [x for n, have in zip(sizes[::-1], part.shape[::-1]) for x in (0, n - have)]
-        filled.append(F.pad(part, pad, value=padding))
-    return rl.stack(filled)
 
 
 # ---- elementwise functions -----------------------------------------------------------------------
@@ -407,7 +137,7 @@ def _elementwise(func, name, args, kwargs):
     if first is None:
         _refused(func, args, kwargs)
     _same_structure(name, first, args)
-    if all(isinstance(a._kept, _Packed) for a in args if isinstance(a, NestedTensor)):
+    if all(isinstance(a._kept, Packed) for a in args if isinstance(a, NestedTensor)):
         values = [_matched(name, first, a) for a in args]
         made = _on(first._kept, func(*values, **kwargs))
     else:
@@ -415,14 +145,14 @@ def _elementwise(func, name, args, kwargs):
             func(*[_part(first, a, i) for a in args], **kwargs)
             for i in range(len(first._kept.parts()))
         ]
-        made = _Listed(parts)
+        made = Listed(parts)
     if name.endswith("_") and not name.endswith("__"):
         return args[0]
     return _made(made, first)
 
 
 def _on(kept, values):
-    return _Packed(values, kept.lengths, kept.at, kept.size)
+    return Packed(values, kept.lengths, kept.at, kept.size)
 
 
 def _same_structure(name, first, args):
@@ -482,18 +212,15 @@ def _part(first, x, i):
 
 # ---- rules ---------------------------------------------------------------------------------------
 
-_rules = {}
+rules = {}
 
 
 def _rule(*names):
     def add(function):
-        _rules.update(dict.fromkeys(names, function))
+        rules.update(dict.fromkeys(names, function))
         return function
 
     return add
-
-
-_rules["to_padded_tensor"] = to_padded_tensor
 
 
 @_rule("unbind")
@@ -522,7 +249,7 @@ def _shape(x):
     shapes = x._kept.shapes()
     size = getattr(x._kept, "size", None)
     differ = [len(set(s)) > 1 for s in zip(*shapes)]
-    if isinstance(x._kept, _Packed):
+    if isinstance(x._kept, Packed):
         differ[x._kept.at] = True
     return rl.Size([len(shapes), *[size if d else n for d, n in zip(differ, shapes[0])]])
 
@@ -608,7 +335,7 @@ def _set_methods():
 
     def padded(self, padding, output_size=None):
         """`rushlight.nested.to_padded_tensor`."""
-        return to_padded_tensor(self, padding, output_size)
+        return rules["to_padded_tensor"](self, padding, output_size)
 
     def sizes(self):
         """The sizes of the components, a row for each."""
@@ -619,7 +346,7 @@ def _set_methods():
 
 
 _set_methods()
-_rules["values"] = NestedTensor.values
+rules["values"] = NestedTensor.values
 
 
 @_rule("__getitem__")
@@ -676,7 +403,7 @@ def _grad(x):
     if any(g is None for g in grads):
         return None
     kept = x._kept
-    return _made(_on(kept, grads[0]) if isinstance(kept, _Packed) else _Listed(grads), x)
+    return _made(_on(kept, grads[0]) if isinstance(kept, Packed) else Listed(grads), x)
 
 
 @_rule("grad.__set__")
@@ -712,7 +439,7 @@ def _inner(x, dim):
 def _along(function, x, dim, *args, **kwargs):
     """A function that treats the components' dimension `dim` and keeps its place."""
     inner = _inner(x, dim)
-    if isinstance(x._kept, _Packed) and inner != x._kept.at:
+    if isinstance(x._kept, Packed) and inner != x._kept.at:
         return _made(_on(x._kept, function(x._kept.values, inner, *args, **kwargs)), x)
     return _rebuilt([function(p, inner, *args, **kwargs) for p in x._kept.parts()], x)
 
@@ -753,7 +480,7 @@ def _reduction(name):
             )
         values = function(x._kept.values, inner, keepdim=keepdim, **options)
         place = at if keepdim else at - sum(d - 1 < at for d in dims)
-        return _made(_Packed(values, x._kept.lengths, place, x._kept.size), x)
+        return _made(Packed(values, x._kept.lengths, place, x._kept.size), x)
 
     return reduce
 
@@ -774,7 +501,7 @@ def _strided_reduction(name, x, dim, keepdim):
 
 
 for _reducing in "sum mean amax amin prod any all argmax argmin".split():
-    _rules[_reducing] = _reduction(_reducing)
+    rules[_reducing] = _reduction(_reducing)
 
 
 def _strided_sum(x, dim=None, keepdim=False, **options):
@@ -784,7 +511,7 @@ def _strided_sum(x, dim=None, keepdim=False, **options):
     return _rebuilt([p.sum(-1, keepdim=True, **options) for p in x._kept.parts()], x)
 
 
-_rules["sum"] = _strided_sum
+rules["sum"] = _strided_sum
 
 
 def _extremum(name):
@@ -803,7 +530,7 @@ def _extremum(name):
 
 
 for _name_of in ("max", "min"):
-    _rules[_name_of] = _extremum(_name_of)
+    rules[_name_of] = _extremum(_name_of)
 
 
 @_rule("cat", "concat")
@@ -814,7 +541,7 @@ def _cat(tensors, dim=0):
     if _dim(first, dim) == 0:
         if _is_jagged(first):
             raise RuntimeError("cat(): not supported for NestedTensor on dim=0")
-        return _made(_kept([p for t in tensors for p in t._kept.parts()]), first)
+        return _made(keep([p for t in tensors for p in t._kept.parts()]), first)
     inner = _inner(first, dim)
     joined = [rl.cat(list(parts), inner) for parts in zip(*[t._kept.parts() for t in tensors])]
     return _rebuilt(joined, first)
@@ -832,7 +559,7 @@ def _cutting(name):
 
 
 for _cut in ("chunk", "split"):
-    _rules[_cut] = _cutting(_cut)
+    rules[_cut] = _cutting(_cut)
 
 
 # ---- shapes
@@ -842,10 +569,10 @@ for _cut in ("chunk", "split"):
 def _transpose(x, dim0, dim1):
     a, b = _inner(x, dim0), _inner(x, dim1)
     kept = x._kept
-    if not isinstance(kept, _Packed):
-        return _made(_Listed([p.transpose(a, b) for p in kept.parts()]), x)
+    if not isinstance(kept, Packed):
+        return _made(Listed([p.transpose(a, b) for p in kept.parts()]), x)
     at = {a: b, b: a}.get(kept.at, kept.at)
-    return _made(_Packed(kept.values.transpose(a, b), kept.lengths, at, kept.size), x)
+    return _made(Packed(kept.values.transpose(a, b), kept.lengths, at, kept.size), x)
 
 
 @_rule("unsqueeze")
@@ -868,10 +595,10 @@ def _squeeze(x, dim=None):
 
 def _rebuilt_at(parts, like, inner, moved):
     kept = like._kept
-    if not isinstance(kept, _Packed):
-        return _made(_Listed(parts), like)
+    if not isinstance(kept, Packed):
+        return _made(Listed(parts), like)
     at = kept.at + (moved if inner <= kept.at else 0)
-    return _made(_Packed(rl.cat(parts, at), kept.lengths, at, kept.size), like)
+    return _made(Packed(rl.cat(parts, at), kept.lengths, at, kept.size), like)
 
 
 @_rule("unflatten")
@@ -893,21 +620,21 @@ def _view(x, *size):
         raise RuntimeError(f"view: expected the batch of {_len(x)} to be kept, got size {size[0]}")
     kept = x._kept
     place = next((i for i, n in enumerate(size[1:]) if isinstance(n, NestedInt)), None)
-    place = kept.at if place is None and isinstance(kept, _Packed) else place
+    place = kept.at if place is None and isinstance(kept, Packed) else place
     parts = []
     for part, shape in zip(kept.parts(), kept.shapes()):
         wanted = list(size[1:])
         if (
-            isinstance(kept, _Packed)
+            isinstance(kept, Packed)
             and wanted[place] == -1
             or place is not None
             and isinstance(wanted[place], NestedInt)
         ):
             wanted[place] = shape[kept.at]
         parts.append(part.reshape(wanted))
-    if not isinstance(kept, _Packed):
+    if not isinstance(kept, Packed):
         return _rebuilt(parts, x)
-    return _made(_Packed(rl.cat(parts, place), kept.lengths, place, kept.size), x)
+    return _made(Packed(rl.cat(parts, place), kept.lengths, place, kept.size), x)
 
 
 @_rule("narrow")
@@ -920,7 +647,7 @@ def _narrow(x, dim, start, length):
 
 @_rule("linear")
 def _linear(x, weight, bias=None):
-    if isinstance(x._kept, _Packed) and x._kept.at != x._kept.values.dim() - 1:
+    if isinstance(x._kept, Packed) and x._kept.at != x._kept.values.dim() - 1:
         return _made(_on(x._kept, F.linear(x._kept.values, weight, bias)), x)
     return _rebuilt([F.linear(p, weight, bias) for p in x._kept.parts()], x)
 
@@ -946,7 +673,7 @@ def _layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     if not _is_jagged(x) and (weight is None or bias is None):
         raise ValueError("NestedTensor layer_norm requires weight and bias")
     parts = [F.layer_norm(t, normalized_shape, weight, bias, eps) for t in x._kept.tensors()]
-    return _made(_on(x._kept, parts[0]) if isinstance(x._kept, _Packed) else _Listed(parts), x)
+    return _made(_on(x._kept, parts[0]) if isinstance(x._kept, Packed) else Listed(parts), x)
 
 
 @_rule("rms_norm")

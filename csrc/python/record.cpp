@@ -305,6 +305,8 @@ void mark_view(Tensor& view, Tensor& base, bool multiple) {
   view.is_inference = root.is_inference;
   if (!is_inexact(view.dtype)) return;
   static_assert(sizeof(ViewInfo) <= sizeof(view.view_room));
+  if (view.view) [[unlikely]]  // marked by the op that a dispatch mode called in the kernel's place
+    std::destroy_at(std::exchange(view.view, nullptr));
   view.view = new (view.view_room)
       ViewInfo{Ref<Tensor>::share(&root), view.version(),
                multiple || (base.view && base.view->multiple), !grad_mode(level_of(base))};

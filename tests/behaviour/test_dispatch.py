@@ -452,3 +452,16 @@ def test_what_modes_make_of_fresh_tensors():
         made = rl.tensor([1.0, 2.0], requires_grad=True)
         assert isinstance(rl.ones(2), Wrapper)
     assert isinstance(made, Wrapper) and made.requires_grad
+
+
+def test_views_hold_their_base_once():
+    import weakref
+
+    with Seen() as seen:
+        base = X * 1
+        view = base[0]
+    assert view._base is base
+    alive = weakref.ref(base)
+    seen.calls.clear()
+    del base, view
+    assert alive() is None

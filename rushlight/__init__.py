@@ -12,6 +12,7 @@ _native.set_package_prefix(_os.path.dirname(_os.path.abspath(__file__)) + _os.se
 
 from rushlight._native import (  # noqa: E402
     Generator,
+    jagged,
     Size,
     Tensor,
     UntypedStorage,

@@ -9,11 +9,11 @@ import sys
 _PACKAGE = __name__.rpartition(".")[0]
 
 MODULES = frozenset(
-    """_C __config__ _dynamo _functorch _higher_order_ops _jit_internal _subclasses _tensor_str
-    _utils accelerator amp autograd backends compiler cpu cuda distributed distributions fft
-    func futures functional fx hub jit library linalg masked mps multiprocessing nn onnx optim
-    overrides profiler quasirandom random return_types serialization signal sparse special
-    storage testing torch_version types utils version vision xpu""".split()
+    """_C __config__ _dynamo _functorch _higher_order_ops _jit_internal _ops _subclasses
+    _tensor_str _utils accelerator amp autograd backends compiler cpu cuda distributed
+    distributions fft func futures functional fx hub jit library linalg masked mps multiprocessing
+    nested nn onnx optim overrides profiler quasirandom random return_types serialization signal
+    sparse special storage testing torch_version types utils version vision xpu""".split()
 )
 
 #: module -> the names of the package that it has

@@ -135,7 +135,7 @@ def _deepcopy(self, memo):
         )
     if id(self) in memo:
         return memo[id(self)]
-    copied = _copy_of_data(self, memo)
+    copied = _clone_of_wrapper(self) if _is_wrapper(self) else _copy_of_data(self, memo)
     if type(self) is not rl.Tensor:
         copied = copied.as_subclass(type(self))
     memo[id(self)] = copied
@@ -148,6 +148,23 @@ def _deepcopy(self, memo):
     if getattr(self, "__dict__", None):
         copied.__dict__.update(deepcopy(self.__dict__, memo))
     return copied
+
+
+def _is_wrapper(tensor):
+    """Is it of a class that computes with other tensors, and has no memory?"""
+    return _native.kind_of(tensor) != 0 and _native.has_torch_dispatch(tensor)
+
+
+def _clone_of_wrapper(tensor):
+    with rl.no_grad():
+        made = tensor.clone()
+    if type(made) is not type(tensor):
+        raise RuntimeError(
+            "The default implementation of __deepcopy__() for wrapper subclasses only works for "
+            f"subclass types that properly implement clone(): that of {type(tensor).__name__} "
+            f"gives {type(made).__name__}"
+        )
+    return made
 
 
 def _copy_of_data(tensor, memo):
@@ -379,6 +396,13 @@ def _as_subclass(self, cls):
     return _as(self, cls)
 
 
+def _make_wrapper_subclass(cls, size, *args, **kwargs):
+    """`rushlight._dispatch.make_wrapper_subclass`."""
+    from rushlight import _dispatch
+
+    return _dispatch.make_wrapper_subclass(cls, size, *args, **kwargs)
+
+
 def _setstate(self, state):
     """Takes what pickles of early PyTorch hold: the arguments of ``set_``."""
     if not self.is_leaf:
@@ -489,6 +513,8 @@ def install(tensor_type):
         setattr(tensor_type, name, value)
     for kind in _ABSENT_KINDS:
         setattr(tensor_type, "is_" + kind, False)
+    tensor_type._make_wrapper_subclass = staticmethod(_make_wrapper_subclass)
+    tensor_type.__torch_dispatch__ = _native._disabled_torch_dispatch_impl
     tensor_type.__array_priority__ = 1000  # NumPy defers to tensors in mixed arithmetic
 
 

@@ -71,6 +71,24 @@ class BaseTorchFunctionMode(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+def _get_current_function_mode_stack():
+    """The modes of this thread, innermost last."""
+    return [m for m in _native.interposer_stack() if isinstance(m, TorchFunctionMode)]
+
+
+def _get_current_function_mode():
+    """The innermost, or None."""
+    return (_get_current_function_mode_stack() or [None])[-1]
+
+
+def _push_mode(mode):
+    _native.push_interposer(mode)
+
+
+def _pop_mode():
+    return _native.pop_interposer()
+
+
 # ---- for functions written in Python ---------------------------------------------------------
 
 

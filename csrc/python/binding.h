@@ -131,6 +131,7 @@ void add_creation(PyObject* module);           // from_data.cpp: tensor(), as_te
 void add_exchange(PyObject* module);           // exchange.cpp: NumPy, buffers, DLPack
 void add_interposition(PyObject* module);      // interpose.cpp: the hook of modes and other kinds
 void add_levels(PyObject* module);             // levels.cpp: wrappers of function transforms
+void add_dispatch(PyObject* module);           // dispatch.cpp: classes and modes below autograd
 void add_indexing(PyObject* module);           // index.cpp: __getitem__, __setitem__
 void add_storage(PyObject* module);            // storage_type.cpp: UntypedStorage
 void add_module_attributes(PyObject* module);  // module_attributes.cpp

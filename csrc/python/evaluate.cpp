@@ -2,6 +2,7 @@
 // is itself differentiable; sums, un-broadcasting and accumulation are ops too.
 #include "autograd/engine.h"
 #include "plan/copy.h"
+#include "python/dispatch.h"
 #include "python/graph.h"
 #include "python/interpose.h"
 #include "python/levels.h"
@@ -26,7 +27,7 @@ PyObject* unpack_saved(Node& n, Saved& s, bool create_graph) {
       fail(ErrorKind::Type, "saved_tensors_hooks: unpack_hook must return a Tensor");
     if (s.output < 0) {
       if (!create_graph || !s.source) return unpacked.give();
-      Ref<Tensor> tied = alias(*as_tensor(unpacked.get()));
+      Ref<Tensor> tied = detached_alias(*as_tensor(unpacked.get()));
       set_history(*tied, *s.source, s.source_nr);
       return wrap(std::move(tied));
     }
@@ -46,7 +47,7 @@ PyObject* unpack_saved(Node& n, Saved& s, bool create_graph) {
         node_place(n),
         "; clone() the tensor before the in-place change, or use the out-of-place operation.");
   if (s.output < 0 || !create_graph || !is_inexact(t.dtype)) return Py_NewRef(value);
-  Ref<Tensor> tied = alias(t);
+  Ref<Tensor> tied = detached_alias(t);
   set_history(*tied, n, static_cast<uint32_t>(s.output));
   return wrap(std::move(tied));
 }

@@ -7,6 +7,7 @@
 #include "plan/copy.h"
 #include "plan/determinism.h"
 #include "python/data_access.h"
+#include "python/dispatch.h"
 #include "python/docs.h"
 #include "python/interpose.h"
 #include "python/keywords.h"
@@ -283,13 +284,13 @@ PyObject* py_tensor(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* na
     if (PyObject* taken = redirect_function("tensor", args, n, names)) return taken;
     PyObject* a[5] = {};
     keys.read(args, n, names, a, 1);
-    if (!names) return wrap(from_data(a[0], nullptr, Device::Cpu));
+    if (!names) return dispatch_fresh(from_data(a[0], nullptr, Device::Cpu));
     Options o = read_options("tensor", a[1], a[2], a[3], a[4]);
     bool given = is_tensor(a[0]);
     Device device = o.has_device || !given ? o.device : as_tensor(a[0])->device;
-    Ref<Tensor> t = from_data(a[0], o.dtype(), device);
-    set_requires_grad(*t, o.requires_grad);
-    return wrap(std::move(t));
+    Own made(dispatch_fresh(from_data(a[0], o.dtype(), device)));
+    if (is_tensor(made.get())) set_requires_grad(*as_tensor(made.get()), o.requires_grad);
+    return made.give();
   });
 }
 
@@ -329,7 +330,7 @@ PyObject* as_tensor_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyO
     if (is_tensor(a[0])) return to_options(Own::share(a[0]), o);
     if (const Numpy* np = array_interface(a[0]); np && np->is_array(a[0]))
       return to_options(Own(wrap(share_array(a[0]))), o);
-    return wrap(from_data(a[0], o.dtype(), o.device));
+    return dispatch_fresh(from_data(a[0], o.dtype(), o.device));
   });
 }
 

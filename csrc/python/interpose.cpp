@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "python/data_access.h"
+#include "python/dispatch.h"
 #include "python/levels.h"
 #include "python/state.h"
 
@@ -92,7 +93,7 @@ bool has_torch_function(PyObject* o) {
   if (type == TensorType || o == Py_None || PyLong_CheckExact(o) || PyFloat_CheckExact(o) ||
       PyUnicode_CheckExact(o) || PyType_Check(o))
     return false;
-  return subclass_mark(type) != 0;
+  return (subclass_mark(type) & kSubclass) != 0;
 }
 
 bool any_torch_function(PyObject* const* args, Py_ssize_t n) {
@@ -109,7 +110,8 @@ bool any_torch_function(PyObject* const* args, Py_ssize_t n) {
 uint8_t subclass_mark(PyTypeObject* type) {
   if (type == TensorType) return 0;
   PyObject* found = _PyType_Lookup(type, torch_function_);
-  return found && found != disabled_ ? kSubclass : 0;
+  const uint8_t functions = found && found != disabled_ ? kSubclass : 0;
+  return functions | dispatch_mark(type);
 }
 
 PyObject* redirect(PyObject* function, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
@@ -119,7 +121,7 @@ PyObject* redirect(PyObject* function, PyObject* const* args, Py_ssize_t n, PyOb
   Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
   for (Py_ssize_t i = 0; i < n + keywords; ++i) collect(args[i], found, marked);
   const bool kinds = (marked & (kKind | kLevel)) != 0;
-  bool stacked = interposers_ && PyList_GET_SIZE(stack()) > 0;
+  bool stacked = (interposers_ & kSubclass) && PyList_GET_SIZE(stack()) > 0;
   bool subclasses = found && state.torch_function_off == kAll;
   if (!kinds && !subclasses && !(stacked && wanted_by_any(function))) Py_RETURN_NOTIMPLEMENTED;
   if (marked == kLevel && !stacked)
@@ -134,7 +136,7 @@ PyObject* redirect(PyObject* function, PyObject* const* args, Py_ssize_t n, PyOb
 
 PyObject* redirect_function(const char* name, PyObject* const* args, Py_ssize_t n,
                             PyObject* kwnames) {
-  if (!interposers_) [[likely]]
+  if (!(interposers_ & kSubclass)) [[likely]]
     return nullptr;
   Own module(checked(PyImport_ImportModule("rushlight._native")));
   Own function(checked(PyObject_GetAttrString(module.get(), name)));
@@ -168,18 +170,23 @@ void drop_kind(Tensor& t) noexcept {
 namespace {
 
 PyObject* unless_refused(PyObject* result, const char* name, Needs needs, PyObject* self) {
-  if (result == Py_NotImplemented && needs == Needs::Memory && as_tensor(self)->kind) {
+  const Tensor& t = *as_tensor(self);
+  const bool lacks =
+      needs == Needs::Memory || (needs == Needs::Strides && !(t.interposed & kDispatch));
+  if (result == Py_NotImplemented && lacks && t.kind) {
     Py_DECREF(result);
-    refuse_kind(name, *as_tensor(self));
+    refuse_kind(name, t);
   }
   return result;
 }
 
 // Kinds need not answer for what the geometry alone decides.
 bool concerned(Needs needs, PyObject* self) {
-  uint8_t asked = needs == Needs::Graph ? kSubclass | kLevel : kSubclass;
-  const int listening = interposers_ & ~kDraws;  // a transform that draws asks for nothing else
-  return needs == Needs::Memory || listening || (as_tensor(self)->interposed & asked);
+  uint8_t asked = needs == Needs::Graph ? kSubclass | kLevel | kDispatch : kSubclass;
+  // A transform that draws asks for nothing else, and dispatch modes for what the graph is told.
+  const int listening = interposers_ & ~(needs == Needs::Graph ? kDraws : kDraws | kModes);
+  return needs == Needs::Memory || needs == Needs::Strides || listening ||
+         (as_tensor(self)->interposed & asked);
 }
 
 const char* method_name(void* method) {
@@ -199,7 +206,13 @@ PyObject* redirect_method(void* method, Needs needs, PyObject* self, PyObject* c
     Own f(checked(PyObject_GetAttrString(reinterpret_cast<PyObject*>(TensorType), name)));
     std::vector<PyObject*> all{self};
     all.insert(all.end(), args, args + n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0));
-    return unless_refused(redirect(f.get(), all.data(), n + 1, kwnames), name, needs, self);
+    PyObject* result = redirect(f.get(), all.data(), n + 1, kwnames);
+    if (result == Py_NotImplemented && needs > Needs::Geometry &&
+        dispatch_active(all.data(), n + 1)) {
+      Py_DECREF(result);
+      result = dispatch_member(name, all.data(), n + 1, kwnames);
+    }
+    return unless_refused(result, name, needs, self);
   });
 }
 PyObject* redirect_method(void* method, Needs needs, PyObject* self, PyObject* one) {
@@ -226,7 +239,11 @@ PyObject* hooked_get(PyObject* self, void* closure) {
     PyObject* result = guarded([&]() -> PyObject* {
       Needs needs = std::strcmp(a.name, "data") == 0 ? Needs::Graph : Needs::Geometry;
       if (!concerned(needs, self)) Py_RETURN_NOTIMPLEMENTED;
-      return redirect_member(a.name, "__get__", &self, 1);
+      PyObject* taken = redirect_member(a.name, "__get__", &self, 1);
+      if (taken != Py_NotImplemented || needs != Needs::Graph || !dispatch_active(&self, 1))
+        return taken;
+      Py_DECREF(taken);
+      return dispatch_member(a.name, &self, 1, nullptr);
     });
     if (result != Py_NotImplemented) return result;
     Py_DECREF(result);
@@ -336,7 +353,7 @@ PyObject* push_interposer(PyObject*, PyObject* f) {
   return guarded([&]() -> PyObject* {
     checked(PyList_Append(stack(), f));
     ++pushed_;
-    interposers_ = static_cast<uint8_t>((interposers_ & kDraws) | kSubclass);
+    interposers_ |= kSubclass;
     Py_RETURN_NONE;
   });
 }
@@ -346,7 +363,7 @@ PyObject* pop_interposer(PyObject*, PyObject*) {
     if (!n) fail("no interposer is active in this thread");
     Own top = Own::share(PyList_GET_ITEM(stack(), n - 1));
     checked(PyList_SetSlice(stack(), n - 1, n, nullptr));
-    interposers_ = static_cast<uint8_t>((interposers_ & kDraws) | (--pushed_ > 0 ? kSubclass : 0));
+    if (--pushed_ == 0) interposers_ &= static_cast<uint8_t>(~kSubclass);
     return top.give();
   });
 }
@@ -376,7 +393,7 @@ PyObject* interposed(PyObject*, PyObject* const* args, Py_ssize_t n) {
     collect(args[1], found, marked);
     PyObject *name, *value;
     for (Py_ssize_t i = 0; PyDict_Next(args[2], &i, &name, &value);) collect(value, found, marked);
-    const bool stacked = interposers_ && PyList_GET_SIZE(stack()) > 0;
+    const bool stacked = (interposers_ & kSubclass) && PyList_GET_SIZE(stack()) > 0;
     const bool own = marked == kKind && n == 4 && args[3] == Py_True;
     if ((!found || own) && !stacked) Py_RETURN_NOTIMPLEMENTED;
     if (!found) found = Own(checked(PyList_New(0)));

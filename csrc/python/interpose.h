@@ -7,12 +7,19 @@
 namespace rl::py {
 
 // Bits of Tensor::interposed, or-ed over the arguments of a call.
-constexpr uint8_t kSubclass = 1;  // its class has a __torch_function__
-constexpr uint8_t kKind = 2;      // not strided memory: its kind's handler computes
-constexpr uint8_t kLevel = 4;     // wrapped by a function transform: see levels.h
-constexpr uint8_t kDraws = 8;     // of interposers_ only: a transform decides how ops draw
+constexpr uint8_t kSubclass = 1;   // its class has a __torch_function__
+constexpr uint8_t kKind = 2;       // not strided memory: its kind's handler computes
+constexpr uint8_t kLevel = 4;      // wrapped by a function transform: see levels.h
+constexpr uint8_t kDraws = 8;      // of interposers_ only: a transform decides how ops draw
+constexpr uint8_t kDispatch = 16;  // its class has a __torch_dispatch__: see dispatch.h
+constexpr uint8_t kModes = 32;     // of interposers_ only: some thread has a dispatch mode
 
 extern uint8_t interposers_;  // not 0 while any thread has an interposer; read by every call
+
+// Is anybody to be asked before the call begins? Transforms and dispatch answer within it.
+inline bool asks_first(uint8_t marks) {
+  return marks != kLevel && (marks & ~(kDispatch | kModes)) != 0;
+}
 
 inline uint8_t marks(PyObject* o) { return is_tensor(o) ? as_tensor(o)->interposed : 0; }
 
@@ -30,6 +37,8 @@ PyObject* redirect_member(const char* name, const char* part, PyObject* const* a
 bool has_torch_function(PyObject* o);  // on its type, and not the disabled one
 bool any_torch_function(PyObject* const* args, Py_ssize_t n);
 uint8_t subclass_mark(PyTypeObject* type);  // what `interposed` of its instances starts with
+// tensor_type.cpp: a new instance of cls, a subclass, over t's memory.
+PyObject* instance_over(PyTypeObject* cls, Tensor& t);
 [[noreturn]] void refuse_kind(const char* op, const Tensor& t);
 void drop_kind(Tensor& t) noexcept;
 
@@ -45,8 +54,9 @@ class NoTorchFunction {
 };
 
 // ---- native methods behind the hook. What needs memory is refused for tensors that have none.
-// What leaves the graph leaves the graphs of function transforms as well.
-enum class Needs : uint8_t { Geometry, Graph, Memory };
+// What leaves the graph leaves the graphs of function transforms as well. Of the tensors without
+// memory, instances of wrapper subclasses have strides.
+enum class Needs : uint8_t { Geometry, Graph, Strides, Memory };
 PyObject* redirect_method(void* method, Needs needs, PyObject* self, PyObject* one);
 PyObject* redirect_method(void* method, Needs needs, PyObject* self, PyObject* const* args,
                           Py_ssize_t n, PyObject* kwnames = nullptr);

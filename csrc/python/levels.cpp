@@ -201,6 +201,7 @@ PyObject* call_record(PyObject*, PyObject* args) {
     if (!PyArg_ParseTuple(args, "OO!", &record, &PyTuple_Type, &values)) throw PythonError{};
     Op& op = operator_op(record);
     Slots slots;
+    slots.interposed = interposers_ & kModes;
     for (size_t i = 0; i < op.args.size(); ++i) {
       PyObject* o = PyTuple_GET_ITEM(values, static_cast<Py_ssize_t>(i));
       if (op.args[i].has_default && o == op.args[i].default_value) continue;

@@ -139,6 +139,7 @@ PyMODINIT_FUNC PyInit__native() {
     Own m(checked(PyModule_Create(&definition)));
     add_types(m.get());
     add_levels(m.get());
+    add_dispatch(m.get());
     add_interposition(m.get());
     add_tensor(m.get());
     add_autograd(m.get());

@@ -9,6 +9,7 @@
 #include "plan/copy.h"
 #include "plan/fits.h"
 #include "plan/update.h"
+#include "python/dispatch.h"
 #include "python/graph.h"
 #include "python/interpose.h"
 #include "python/levels.h"
@@ -523,7 +524,7 @@ void require_body(const Op& op, const Slots& slots, Form form) {
 // Runs and records the call of an op that is no composition. True: the results are in what was
 // given as out=, several tensors.
 bool compute(Op& op, Slots& slots, Form form, Results& outs) {
-  bool kinds = slots.interposed & kKind;
+  const bool elsewhere = slots.interposed & (kKind | kDispatch);  // no kernel computes it
   bool recording = op.differentiable && thread_state().grad && any_requires_grad(op, slots);
   Tensor* target = form == Form::Inplace               ? as_tensor(slots.at[0])
                    : slots.out && is_tensor(slots.out) ? as_tensor(slots.out)
@@ -538,14 +539,19 @@ bool compute(Op& op, Slots& slots, Form form, Results& outs) {
       for (const Rule& r : op.rules)
         for (const RuleInput& in : r.inputs)
           wanted |= in.kind == RuleInput::Argument && in.index == mutated;
-      if (wanted) original = value_before(self);
+      if (wanted) original = self.kind ? copied(slots.at[mutated]) : value_before(self);
     }
   }
   if (slots.out) prepare_out(op, slots, recording);
-  if (op.pointwise && !kinds) {
+  const uint32_t version = mutated >= 0 ? as_tensor(slots.at[mutated])->version() : 0;
+  if (op.pointwise && !elsewhere) {
     outs.push_back(run_pointwise_op(op, slots, target));
-  } else if (op.kernel && !kinds) {
+  } else if (op.kernel && !elsewhere) {
     run_kernel(op, slots, outs, form == Form::Inplace ? target : nullptr);
+  } else if (slots.interposed & kDispatch) {
+    GradMode off(false, thread_state().grad);
+    Own result(dispatch_kernel(op, slots, form));
+    collect_dispatched(op, slots, form, result.get(), outs);
   } else {
     if (op.no_float8) require_no_float8(op, slots);
     GradMode off(false, thread_state().grad);
@@ -564,7 +570,9 @@ bool compute(Op& op, Slots& slots, Form form, Results& outs) {
     deliver_all(op, slots.out, outs);
     return true;
   }
-  if (mutated >= 0) ++as_tensor(slots.at[mutated])->version();
+  // What was asked may have changed the tensor by an op, which has counted.
+  if (mutated >= 0 && (!elsewhere || as_tensor(slots.at[mutated])->version() == version))
+    ++as_tensor(slots.at[mutated])->version();
   if (slots.out && target) ++target->version();
   if (op.is_view)
     for (int i = 0; i < outs.size(); ++i)
@@ -587,8 +595,18 @@ PyObject* invoke(Op& op, Slots& slots, Form form) {
   if (form == Form::Inplace && !is_tensor(slots.at[0]))
     fail(ErrorKind::Type, op.public_name, "_(): expected a Tensor to change, got ",
          Py_TYPE(slots.at[0])->tp_name);
-  if (slots.interposed & kKind) [[unlikely]]
-    require_body(op, slots, form);
+  if (slots.interposed & (kKind | kDispatch | kModes)) [[unlikely]] {
+    slots.interposed &= static_cast<uint8_t>(~kModes);
+    if (dispatch_active(slots)) {
+      slots.interposed |= kDispatch;
+      PyObject* result = dispatch_whole(op, slots, form);
+      if (result != Py_NotImplemented) return result;
+      Py_DECREF(result);
+    } else {
+      slots.interposed &= static_cast<uint8_t>(~kDispatch);
+      if (slots.interposed & kKind) require_body(op, slots, form);
+    }
+  }
   if (op.is_composite()) return invoke_composite(op, slots, form);
   if (slots.interposed & kLevel) [[unlikely]]
     return invoke_level(op, slots, form);

@@ -45,10 +45,11 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
       Slots slots;
       if (!parse_args(*op, args, n, kwnames, slots, nullptr)) continue;
       if (uint8_t marks = slots.interposed | interposers_) [[unlikely]] {
+        slots.interposed |= interposers_ & kModes;
         if (marks & kDraws)
           if (PyObject* drawn = drawn_by_level(*op, slots, o->form)) return drawn;
         PyObject* result =
-            marks == kLevel ? Py_NewRef(Py_NotImplemented) : redirect(main, args, n, kwnames);
+            asks_first(marks) ? redirect(main, args, n, kwnames) : Py_NewRef(Py_NotImplemented);
         if (result != Py_NotImplemented) return result;
         Py_DECREF(result);
       }

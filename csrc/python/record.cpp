@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "python/dispatch.h"
 #include "python/graph.h"
 #include "python/levels.h"
 #include "python/op.h"
@@ -90,7 +91,7 @@ void save_value(Node& n, PyObject* o, int output) {
     if (hooks && PyList_GET_SIZE(hooks) > 0) {
       PyObject* pair = PyList_GET_ITEM(hooks, PyList_GET_SIZE(hooks) - 1);
       if (output < 0) s.source = gradient_edge(t, s.source_nr);
-      Ref<Tensor> plain = alias(t);
+      Ref<Tensor> plain = detached_alias(t);
       Own arg(wrap(std::move(plain)));
       GradMode off(false);
       s.value = reinterpret_cast<Object*>(
@@ -99,7 +100,7 @@ void save_value(Node& n, PyObject* o, int output) {
       return;
     }
     if (output >= 0) {  // detached: a node must not own its own outputs
-      Ref<Tensor> plain = alias(t);
+      Ref<Tensor> plain = detached_alias(t);
       share_version(*plain, t);
       s.value = plain.give();
       return;
@@ -304,6 +305,8 @@ void mark_view(Tensor& view, Tensor& base, bool multiple) {
   view.is_inference = root.is_inference;
   if (!is_inexact(view.dtype)) return;
   static_assert(sizeof(ViewInfo) <= sizeof(view.view_room));
+  if (view.view) [[unlikely]]  // marked by the op that a dispatch mode called in the kernel's place
+    std::destroy_at(std::exchange(view.view, nullptr));
   view.view = new (view.view_room)
       ViewInfo{Ref<Tensor>::share(&root), view.version(),
                multiple || (base.view && base.view->multiple), !grad_mode(level_of(base))};

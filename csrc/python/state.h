@@ -17,10 +17,12 @@ struct ThreadState {
   bool inference = false;
   bool inner_grad = true;   // while there is a tape: are ops of its level, or further in, recorded?
   bool grad_layout = true;  // a new .grad is laid out as its tensor
-  LevelTape* tape = nullptr;        // the innermost
-  uint8_t torch_function_off = 0;   // 1: for subclasses, 2: for modes too
-  PyObject* interposers = nullptr;  // a list, innermost last
-  PyObject* saved_hooks = nullptr;  // a list of (pack, unpack), null when none is active
+  LevelTape* tape = nullptr;           // the innermost
+  uint8_t torch_function_off = 0;      // 1: for subclasses, 2: for modes too
+  PyObject* interposers = nullptr;     // a list, innermost last
+  PyObject* dispatch_modes = nullptr;  // the same of modes with a __torch_dispatch__
+  bool dispatch_off = false;           // neither those nor classes are asked
+  PyObject* saved_hooks = nullptr;     // a list of (pack, unpack), null when none is active
 };
 // Found without a call or a check: each op looks here several times.
 extern constinit thread_local ThreadState thread_state_;

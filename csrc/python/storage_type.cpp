@@ -448,7 +448,7 @@ PyMethodDef storage_methods[] = {
      "untyped_storage($self, /)\n--\n\nThe bytes behind this tensor, an UntypedStorage."},
     {"data_ptr", hooked<tensor_data_ptr>(), METH_NOARGS,
      "data_ptr($self, /)\n--\n\nThe address of the first element; 0 if there is none."},
-    {"storage_offset", hooked<tensor_offset>(), METH_NOARGS,
+    {"storage_offset", hooked<tensor_offset, Needs::Strides>(), METH_NOARGS,
      "storage_offset($self, /)\n--\n\nElements from the storage's start to the first one."},
     {"set_", hooked<tensor_set>(), kFast, docs::kSet},
     {"_take_geometry", hooked<take_geometry, Needs::Graph>(), METH_O,

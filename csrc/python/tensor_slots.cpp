@@ -1,6 +1,7 @@
 // The tensor's operators: number, comparison and sequence slots. Arithmetic is bound to ops by the
 // ops' own records; this file names Python protocols, no operator.
 #include "python/data_access.h"
+#include "python/dispatch.h"
 #include "python/interpose.h"
 #include "python/op.h"
 
@@ -68,7 +69,7 @@ PyObject* call_binary(Op& op, PyObject* a, PyObject* b, Form form, const char* r
   if (left) slots.interposed |= as_tensor(a)->interposed;
   if (right) slots.interposed |= as_tensor(b)->interposed;
   if (!fits && !has_torch_function(a) && !has_torch_function(b)) Py_RETURN_NOTIMPLEMENTED;
-  if ((slots.interposed & ~kLevel) || !fits) [[unlikely]] {
+  if (asks_first(slots.interposed) || !fits) [[unlikely]] {
     PyObject* result = redirect_operator(op, a, b, form, reflected);
     if (result != Py_NotImplemented || !fits) return result;
     Py_DECREF(result);
@@ -81,7 +82,7 @@ PyObject* call_unary(Op& op, PyObject* a) {
   slots.at[0] = a;
   slots.end = 1;
   slots.interposed = as_tensor(a)->interposed | interposers_;
-  if (slots.interposed & ~kLevel) [[unlikely]] {
+  if (asks_first(slots.interposed)) [[unlikely]] {
     PyObject* result = redirect_operator(op, a, nullptr, Form::Function, nullptr);
     if (result != Py_NotImplemented) return result;
     Py_DECREF(result);
@@ -124,9 +125,14 @@ PyObject* taken_over(const char* name, PyObject* self, A... rest) {
     return nullptr;
   PyObject* args[] = {self, rest...};
   PyObject* result = redirect_member(name, nullptr, args, 1 + sizeof...(rest));
+  if (result == Py_NotImplemented && dispatch_active(args, 1)) {
+    Py_DECREF(result);
+    result = dispatch_member(name, args, 1 + sizeof...(rest), nullptr);
+  }
   if (result != Py_NotImplemented) return result;
   Py_DECREF(result);
-  if (as_tensor(self)->kind) refuse_kind(name, *as_tensor(self));
+  if (as_tensor(self)->kind && !(as_tensor(self)->interposed & kDispatch))
+    refuse_kind(name, *as_tensor(self));
   return nullptr;
 }
 

@@ -81,7 +81,8 @@ void tensor_dealloc(PyObject* self) {
   Py_DECREF(type);
 }
 
-// A new instance of cls, a subclass, over t's memory.
+}  // namespace
+
 PyObject* instance_over(PyTypeObject* cls, Tensor& t) {
   Own o(checked(cls->tp_alloc(cls, 0)));
   Tensor& s = *as_tensor(o.get());
@@ -96,6 +97,8 @@ PyObject* instance_over(PyTypeObject* cls, Tensor& t) {
   if (t.kind) share_kind(s, t);
   return o.give();
 }
+
+namespace {
 
 PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
@@ -400,7 +403,7 @@ constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
 PyMethodDef methods[] = {
     {"size", hooked<m_size, Needs::Geometry>(), kFast,
      "size($self, dim=None)\n--\n\nThe sizes, a Size, or that of one dimension, an int."},
-    {"stride", hooked<m_stride>(), kFast,
+    {"stride", hooked<m_stride, Needs::Strides>(), kFast,
      "stride($self, dim=None)\n--\n\nThe strides in elements, a tuple, or that of one dimension, "
      "an int."},
     {"dim", hooked<m_dim, Needs::Geometry>(), METH_NOARGS,
@@ -433,7 +436,7 @@ PyMethodDef methods[] = {
      "resolve_conj($self, /)\n--\n\nThe tensor itself: conj() computes at once."},
     {"resolve_neg", hooked<m_self, Needs::Geometry>(), METH_NOARGS,
      "resolve_neg($self, /)\n--\n\nThe tensor itself: negation computes at once."},
-    {"is_contiguous", hooked<m_is_contiguous>(), METH_VARARGS | METH_KEYWORDS,
+    {"is_contiguous", hooked<m_is_contiguous, Needs::Strides>(), METH_VARARGS | METH_KEYWORDS,
      "is_contiguous($self, memory_format=...)\n--\n\nWhether the elements lie in memory without "
      "gaps, in the order of the memory format: of the dimensions by default."},
     {"detach", hooked<m_detach, Needs::Graph>(), METH_NOARGS, docs::kDetach},

@@ -556,7 +556,7 @@ void add_types(PyObject* m) {
     add(formats[i], formats_[i] = make_enum(FormatType, i, str("torch.", formats[i]).c_str()));
   int layout = 0;  // 0 is strided: see require_strided
   for (const char* name :
-       {"strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc"})
+       {"strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc", "jagged"})
     add(name, make_enum(LayoutType, layout++, str("torch.", name).c_str()));
   add("dtype", reinterpret_cast<PyObject*>(DTypeType));
   add("layout", reinterpret_cast<PyObject*>(LayoutType));

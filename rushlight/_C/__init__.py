@@ -25,6 +25,7 @@ _LinAlgError = rl.linalg.LinAlgError
 Value = Node
 ScriptMethod = ScriptFunction
 _disabled_torch_function_impl = _native._disabled_torch_function_impl
+_disabled_torch_dispatch_impl = _native._disabled_torch_dispatch_impl
 default_generator = rl.default_generator
 has_mkldnn = _has_mkldnn = True
 has_openmp = has_lapack = True

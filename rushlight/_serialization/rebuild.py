@@ -7,6 +7,7 @@ import collections
 import operator
 
 import rushlight as rl
+from rushlight import _native
 
 FILE_MODULES = {
     "_rebuild_tensor": "torch._utils",
@@ -144,6 +145,10 @@ def reduce_tensor(tensor, box):
     """
     if tensor.layout is not rl.strided:
         return _rebuild_sparse_tensor, (tensor.layout, _sparse_parts(tensor))
+    if _native.kind_of(tensor) and _native.has_torch_dispatch(tensor):
+        from rushlight._dispatch import reduce_wrapper
+
+        return reduce_wrapper(tensor)
     plain, made = _reduce_plain(tensor, box)
     state = dict(getattr(tensor, "__dict__", {}))
     if type(tensor) is rl.Tensor and not state:

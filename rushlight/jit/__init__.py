@@ -12,6 +12,7 @@ from typing import Final
 from rushlight.futures import Future, fork, wait
 
 from ._files import load, save
+from ._errors import Error
 from ._script import (
     CompilationUnit,
     RecursiveScriptModule,
@@ -45,10 +46,6 @@ __all__ = [
 
 _builtin_isinstance = isinstance
 _script_if_tracing = script_if_tracing
-
-
-class Error(RuntimeError):
-    """An error in scripted code; never raised, as it runs as Python."""
 
 
 class Attribute(typing.NamedTuple):

@@ -6,8 +6,11 @@
 import functools
 import inspect
 
+
 from rushlight._notes import note
 from rushlight.nn.modules.module import Module
+
+from ._errors import run
 
 _WHY = "torch.jit.script: rushlight runs this as Python, without compiling it"
 
@@ -20,7 +23,7 @@ class ScriptFunction:
         self._function, self.name = function, function.__name__
 
     def __call__(self, *args, **kwargs):
-        return self._function(*args, **kwargs)
+        return run(self._function, args, kwargs)
 
     @property
     def code(self):
@@ -86,7 +89,7 @@ class RecursiveScriptModule(ScriptModule):
         state["training"] = module.training
 
     def forward(self, *args, **kwargs):
-        return self._original(*args, **kwargs)
+        return run(self._original, args, kwargs)
 
     def train(self, mode=True):
         """Sets training mode, here and in the module."""

@@ -28,6 +28,28 @@ class OpOverload:
         self.__qualname__, self.__module__ = self.__name__, f"torch._ops.{packet.namespace}"
         self._opname = packet.__name__
 
+    @property
+    def is_view(self):
+        """Does a result share memory with an argument that it does not change?"""
+        arguments = self._schema.arguments if self._schema else ()
+        return any(a.alias_info is not None and not a.is_write for a in arguments)
+
+    @property
+    def tags(self):
+        """What is known of the op: `Tag.pointwise`, and `Tag.inplace_view` of views in place."""
+        record = getattr(getattr(self._packet, "_function", None), "record", None)
+        known = [rl.Tag.pointwise] if record is not None and record.kind == "pointwise" else []
+        base = self._opname.removesuffix("_")
+        in_place = self._schema is not None and self._schema.is_mutable and base != self._opname
+        plain = getattr(OpNamespace("aten"), base, None) if in_place else None
+        if plain is not None and any(getattr(plain, o).is_view for o in plain.overloads()):
+            known.append(rl.Tag.inplace_view)
+        return known
+
+    @property
+    def _op(self):
+        return self
+
     def __call__(self, *args, **kwargs):
         return self._function(self, args, kwargs)
 
@@ -65,21 +87,30 @@ class OpOverloadPacket:
         self.__module__, self.__qualname__ = f"torch._ops.{namespace}", name
 
     def __call__(self, *args, **kwargs):
+        if self.namespace == "aten" and "default" not in (_overloads(self.__name__) or ["default"]):
+            return getattr(self, _overloads(self.__name__)[0])(*args, **kwargs)
         return self.default(*args, **kwargs)
 
     def __getattr__(self, name):
-        if name.startswith("__"):
+        if name.startswith("__") or name == "_function":
             raise AttributeError(name)
         made = self._default(self, name)
-        setattr(self, name, made)
+        setattr(self, name, made)  # one object, which programs compare with ``is``
         return made
 
     def overloads(self):
-        """The names of the overloads that have been asked for."""
-        return [k for k, v in vars(self).items() if isinstance(v, OpOverload)] or ["default"]
+        """The names of the overloads that are declared, or else have been asked for."""
+        declared = _overloads(self.__name__) if self.namespace == "aten" else ()
+        return (
+            list(declared)
+            or [k for k, v in vars(self).items() if isinstance(v, OpOverload)]
+            or ["default"]
+        )
 
     def __repr__(self):
         return f"<OpOverloadPacket(op='{self.namespace}.{self.__name__}')>"
+
+    __str__ = lambda self: f"{self.namespace}.{self.__name__}"  # noqa: E731
 
     def __reduce__(self):
         return operator_named, (self.namespace, self.__name__, None)
@@ -124,25 +155,52 @@ def find(qualified):
     return packet._custom
 
 
+def _declared():
+    from rushlight.library import _declared as declared
+
+    return declared
+
+
+def _overloads(name):
+    """What PyTorch declares of an op of its own."""
+    return _declared().overloads(name)
+
+
 # ---- the package's own operators -----------------------------------------------------------------
 
 
 def _own_packet(name):
     """``torch.ops.aten.name``: the function of that name, whose overloads are one object."""
+    from rushlight.library import _aten
     from rushlight.ops._record import table
 
-    function = table.get(name) or getattr(rl, name, None) or getattr(rl.Tensor, name, None)
+    places = (vars(_aten).get(name), getattr(rl, name, None), getattr(rl.Tensor, name, None))
+    function = next((f for f in (*places, table.get(name)) if callable(f)), None)
     if function is None:
-        from rushlight.library import _aten
-
-        function = vars(_aten).get(name)
-    if not callable(function):
         return None
 
     def call(overload, args, kwargs):
+        taken = _native.interposed(overload, args, kwargs)
+        if taken is not NotImplemented:
+            return taken
+        if "self" in kwargs and overload._schema is not None:
+            args, kwargs = _declared().placed(overload._schema, args, kwargs)
+        record = getattr(function, "record", None)
+        if record is not None and overload._schema is not None:
+            args = _declared().completed(overload._schema, record, args, kwargs)
         return function(*args, **kwargs)
 
-    packet = OpOverloadPacket("aten", name, lambda p, o: OpOverload(p, o, call, None))
+    def make(packet, overload):
+        known = _overloads(name)
+        if known and overload not in known and "out" not in overload:
+            raise AttributeError(
+                f"The underlying op of 'aten.{name}' has no overload name '{overload}'"
+            )
+        schema = _declared().schema(name, overload) if overload in known else None
+        return OpOverload(packet, overload, call, schema)
+
+    packet = OpOverloadPacket("aten", name, make)
+    packet._function = function
     return namespaces.setdefault("aten", {}).setdefault(name, packet)
 
 
@@ -186,10 +244,23 @@ class CustomOp:
         if "Autograd" in self.kernels or "AutogradCPU" in self.kernels:
             function = self.kernels.get("Autograd") or self.kernels["AutogradCPU"]
             return self._with(function, values)
+        if _native.dispatch_modes() or any(map(_native.has_torch_dispatch, tensors)):
+            return self._dispatched(overload, values, tensors)
         key, kernel = self._kernel(tensors)
         needs = rl.is_grad_enabled() and any(t.requires_grad for t in tensors)
         if not needs or key == "CompositeImplicitAutograd":
             return self._with(kernel, values)
+        rules = self._autograd or _function_class(self, _no_gradient(self), None)
+        return rules.apply(*values.values())
+
+    def _dispatched(self, overload, values, tensors):
+        """The call in the kernel's place, below the gradient rules."""
+        from rushlight import _dispatch
+
+        positional, keyword = self._placed(values)
+        if not rl.is_grad_enabled() or not any(t.requires_grad for t in tensors):
+            with rl.no_grad():
+                return _dispatch.ask(overload, positional, keyword)
         rules = self._autograd or _function_class(self, _no_gradient(self), None)
         return rules.apply(*values.values())
 
@@ -203,11 +274,24 @@ class CustomOp:
             f"{', '.join(self.kernels) or 'none'}"
         )
 
+    def _below_rules(self, values, tensors):
+        if _native.dispatch_modes() or any(map(_native.has_torch_dispatch, tensors)):
+            from rushlight import _dispatch
+
+            overload = getattr(self.packet, self.schema.overload_name or "default")
+            return _dispatch.ask(overload, *self._placed(values))
+        _, kernel = self._kernel(tensors)
+        return self._with(kernel, values)
+
     def _with(self, function, values):
         """Calls a kernel with the arguments as the schema places them."""
+        positional, keyword = self._placed(values)
+        return function(*positional, **keyword)
+
+    def _placed(self, values):
         positional = [values[a.name] for a in self.schema.arguments if not a.kwarg_only]
         keyword = {a.name: values[a.name] for a in self.schema.arguments if a.kwarg_only}
-        return function(*positional, **keyword)
+        return positional, keyword
 
 
 def _no_gradient(op):
@@ -227,8 +311,7 @@ def _function_class(op, backward, setup_context):
         @staticmethod
         def forward(ctx, *values):
             named = dict(zip((a.name for a in op.schema.arguments), values))
-            _, kernel = op._kernel(tensors_in(values))
-            result = op._with(kernel, named)
+            result = op._below_rules(named, tensors_in(values))
             if setup_context is not None:
                 positional = tuple(named[a.name] for a in op.schema.arguments if not a.kwarg_only)
                 keyword = {a.name: named[a.name] for a in op.schema.arguments if a.kwarg_only}

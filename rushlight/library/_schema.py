@@ -28,6 +28,19 @@ _TYPES = {
 
 
 @dataclass
+class AliasInfo:
+    """What a schema says in brackets: ``(a!)``."""
+
+    is_write: bool
+    before_set: set
+
+    @property
+    def after_set(self):
+        """The same: no schema here moves an argument to another set."""
+        return self.before_set
+
+
+@dataclass
 class Argument:
     """An argument of an operator."""
 
@@ -36,6 +49,12 @@ class Argument:
     default_value: object = _REQUIRED
     kwarg_only: bool = False
     is_write: bool = False
+    alias_set: str = ""  # the letter of what shares its memory
+
+    @property
+    def alias_info(self):
+        """Its letter, and whether it is changed; None if it shares memory with nothing."""
+        return AliasInfo(self.is_write, {self.alias_set}) if self.alias_set else None
 
     def has_default_value(self):
         """Can it be left out?"""
@@ -48,7 +67,7 @@ class Schema:
     Attributes:
         name: "ns::name".
         overload_name: what follows a dot, or "".
-        arguments, returns: lists of `Argument`s and of types.
+        arguments, returns: lists of `Argument`s.
         is_mutable: are there arguments that it changes?
     """
 
@@ -67,7 +86,8 @@ class Schema:
                 continue
             self.arguments.append(_argument(part, keyword))
         returns = match.group(4)
-        self.returns = split_arguments(returns[1:-1]) if returns.startswith("(") else [returns]
+        returns = split_arguments(returns[1:-1]) if returns.startswith("(") else [returns]
+        self.returns = [_result(text) for text in returns if text]
         self.is_mutable = any(a.is_write for a in self.arguments)
 
     def __str__(self):
@@ -94,6 +114,12 @@ class Schema:
         return given
 
 
+def _result(text):
+    """Of a result a name may follow its type."""
+    kind, _, name = text.strip().partition(" ")
+    return _argument(f"{kind} {name or 'result'}", False)
+
+
 def _argument(part, keyword):
     declaration, equals, default = part.partition("=")
     kind, _, name = declaration.strip().rpartition(" ")
@@ -101,8 +127,10 @@ def _argument(part, keyword):
     if equals:
         value = schema_constant(default.strip())
         value = list(value) if isinstance(value, tuple) else value
-    write = re.search(r"\(\w+!\)", kind) is not None
-    return Argument(name, re.sub(r"\(\w+!?\)", "", kind).strip(), value, keyword, write)
+    alias = re.search(r"\((\w+)(?: -> \*)?(!?)\)", kind)
+    plain = re.sub(r"\(\w+(?: -> \*)?!?\)", "", kind).strip()
+    letter, write = (alias[1], alias[2] == "!") if alias else ("", False)
+    return Argument(name, plain, value, keyword, write, letter)
 
 
 def _type_text(kind):

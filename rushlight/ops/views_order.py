@@ -98,7 +98,7 @@ def t(self):
     ...
 
 
-t.vjp(self=lambda g: g.t())
+t.vjp(self=lambda g: rl.t(g))  # not its method: classes may have another `t`
 
 
 @op(

@@ -15,6 +15,7 @@ _SUBMODULES = (
     "flop_counter",
     "hooks",
     "model_zoo",
+    "module_tracker",
     "safetensors",
     "tensorboard",
 )

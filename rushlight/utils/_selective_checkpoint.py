@@ -2,19 +2,22 @@
 
 What a checkpoint is, and how it computes again, is in `checkpoint.py`.
 
-A kept op runs outside of the checkpoint in the first computation: what its gradient needs stays in
-memory. In the second one its result is taken from the first.
+Both are dispatch modes: they see PyTorch's ops, below autograd. In the second computation the
+result of a kept op is that of the first.
 """
 
 import enum
 
 import rushlight as rl
 from rushlight import _native
+from rushlight.library._operator import OpOverload
+from rushlight.utils._python_dispatch import TorchDispatchMode
+from rushlight.utils._pytree import tree_leaves, tree_map
 
 _OPS = ("builtin_op", "op_method")
 
-#: ops that only look at a tensor's geometry or share its memory: no policy is asked about them
-SAC_IGNORED_OPS = {rl.detach, rl.Tensor.detach}
+#: ops that only share a tensor's memory: no policy is asked about them
+SAC_IGNORED_OPS = {rl.ops.aten.detach.default}
 
 
 class CheckpointPolicy(enum.Enum):
@@ -77,55 +80,71 @@ def _shown(x):
     return repr(x) if isinstance(x, (int, float, bool, str, tuple)) else type(x).__name__
 
 
-class _First(_Context):
-    """Runs kept ops outside of the checkpoint, and notes their results."""
+class _Counting(TorchDispatchMode):
+    """Asks `_decide` about each op, and how often it ran before."""
+
+    def __init__(self, kept):
+        super().__init__()
+        self.kept, self.counts = kept, {}
+
+    def __enter__(self):
+        self.counts.clear()
+        return super().__enter__()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func in SAC_IGNORED_OPS:
+            return func(*args, **(kwargs or {}))
+        place = self.counts.get(func, 0)
+        self.counts[func] = place + 1
+        return self._decide(func, place, args, kwargs or {})
+
+
+class _First(_Counting):
+    """Notes what the policy says of each op, and the results of those that are kept."""
 
     def __init__(self, policy, kept):
-        self.policy, self.kept = policy, kept
+        super().__init__(kept)
+        self.policy = policy
 
-    def __call__(self, function, args, kwargs):
-        if type(function).__name__ not in _OPS or function in SAC_IGNORED_OPS:
-            return NotImplemented
-        context = SelectiveCheckpointContext(is_recompute=False)
-        if _decided(self.policy(context, function, *args, **kwargs)) not in _KEPT:
-            return NotImplemented
-        with rl.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x):
-            result = function(*args, **kwargs)
+    def _decide(self, func, place, args, kwargs):
+        result = func(*args, **kwargs)
         context = SelectiveCheckpointContext(is_recompute=False, op_output=result)
-        self.kept.setdefault(function, []).append((_versioned(result), result))
+        keep = _decided(self.policy(context, func, *args, **kwargs)) in _KEPT
+        self.kept[func, place] = (_versioned(result), result) if keep else _RECOMPUTED
         return result
 
 
-class _Second(_Context):
-    """Answers kept ops with the results that were noted, in their order."""
+class _Second(_Counting):
+    """Answers kept ops with the results that were noted; each is given once."""
 
-    def __init__(self, policy, kept, allow_mutation):
-        self.policy, self.kept, self.allow_mutation = policy, kept, allow_mutation
+    def __init__(self, kept, allow_mutation):
+        super().__init__(kept)
+        self.allow_mutation = allow_mutation
 
-    def __enter__(self):
-        self.given = {}
-        return super().__enter__()
-
-    def __call__(self, function, args, kwargs):
-        if type(function).__name__ not in _OPS or function in SAC_IGNORED_OPS:
-            return NotImplemented
-        context = SelectiveCheckpointContext(is_recompute=True)
-        if _decided(self.policy(context, function, *args, **kwargs)) not in _KEPT:
-            return NotImplemented
-        place = self.given.get(function, 0)
-        self.given[function] = place + 1
-        if place >= len(self.kept.get(function, ())):
+    def _decide(self, func, place, args, kwargs):
+        entry = self.kept.get((func, place))
+        if entry is None:
             raise RuntimeError(
-                f"selective checkpoint: {function.__name__} is to be kept and was not run so often "
-                "in the forward pass; the function and the policy must do the same both times"
+                f"{func} invocation index {place} encountered during backward but not found in "
+                "storage: the function has to run the same ops both times"
             )
-        versions, result = self.kept[function][place]
+        if entry is _RECOMPUTED:
+            return func(*args, **kwargs)
+        if entry is _GIVEN:
+            raise RuntimeError(
+                "Trying to backward an extra time. You are only allowed to backward once on any "
+                "region computed under selective activation checkpoint."
+            )
+        versions, result = entry
+        self.kept[func, place] = _GIVEN
         if versions != _versioned(result) and not self.allow_mutation:
             raise RuntimeError(
-                "selective checkpoint: a kept result has been mutated since; clone it before the "
-                "change, or give allow_cache_entry_mutation=True if the change is harmless"
+                "Tensor cached during selective activation checkpoint has been mutated"
             )
-        return _detached(result)
+        return tree_map(lambda x: x.detach() if isinstance(x, rl.Tensor) else x, result)
+
+
+_RECOMPUTED, _GIVEN = object(), object()
 
 
 def _decided(answer):
@@ -134,40 +153,24 @@ def _decided(answer):
     return answer
 
 
-def _tensors(result):
-    return [result] if isinstance(result, rl.Tensor) else [x for x in result if _is_tensor(x)]
-
-
-def _is_tensor(x):
-    return isinstance(x, rl.Tensor)
-
-
 def _versioned(result):
-    return [x._version for x in _tensors(result)]
-
-
-def _detached(result):
-    """The same values, asking for gradients as before: what follows records as it did."""
-    if isinstance(result, rl.Tensor):
-        return result.detach().requires_grad_(result.requires_grad)
-    made = [_detached(x) if _is_tensor(x) else x for x in result]
-    return getattr(type(result), "_make", type(result))(made)
+    return [x._version for x in tree_leaves(result) if isinstance(x, rl.Tensor)]
 
 
 def create_selective_checkpoint_contexts(policy_fn_or_list, allow_cache_entry_mutation=False):
     """Two contexts for `checkpoint`'s ``context_fn``, which keep the results of chosen ops.
 
     Args:
-        policy_fn_or_list: ops whose results to keep, or a function ``(context, op, *args,
-            **kwargs)`` that returns a `CheckpointPolicy`. Ops are functions of this package, such
-            as ``torch.mm``, and as their methods are called, ``torch.Tensor.mm``.
+        policy_fn_or_list: ops whose results to keep, such as ``torch.ops.aten.mm.default``, or a
+            function ``(context, op, *args, **kwargs)`` that returns a `CheckpointPolicy`.
         allow_cache_entry_mutation: do not look whether kept results were changed in place.
 
     Example::
 
         >>> import functools
         >>> from rushlight.utils import checkpoint as c
-        >>> keep = functools.partial(c.create_selective_checkpoint_contexts, [rl.exp])
+        >>> ops = [rl.ops.aten.exp.default]
+        >>> keep = functools.partial(c.create_selective_checkpoint_contexts, ops)
         >>> x = rl.zeros(1, requires_grad=True)
         >>> y = c.checkpoint(lambda x: rl.exp(x).sin(), x, use_reentrant=False, context_fn=keep)
         >>> y.backward()
@@ -176,18 +179,20 @@ def create_selective_checkpoint_contexts(policy_fn_or_list, allow_cache_entry_mu
     """
     if isinstance(policy_fn_or_list, list):
         for op in policy_fn_or_list:
-            if type(op).__name__ not in _OPS:
+            if not isinstance(op, OpOverload):
+                packet = " packet" if hasattr(op, "overloads") else ""
                 raise ValueError(
-                    f"create_selective_checkpoint_contexts: expected ops in the list, got {op!r}"
+                    "Expected op in `op_list` to be an OpOverload but got: "
+                    f"{op} of type {type(op)}{packet and '; choose one of its overloads'}"
                 )
-        chosen = {f for op in policy_fn_or_list for f in (op, getattr(rl.Tensor, op.__name__, op))}
 
         def policy(context, op, *args, **kwargs):
-            return CheckpointPolicy.MUST_SAVE if op in chosen else CheckpointPolicy.PREFER_RECOMPUTE
+            kept = op in policy_fn_or_list
+            return CheckpointPolicy.MUST_SAVE if kept else CheckpointPolicy.PREFER_RECOMPUTE
 
     elif callable(policy_fn_or_list):
         policy = policy_fn_or_list
     else:
         raise TypeError("policy_fn_or_list must be either a function or a list of ops.")
     kept = {}
-    return _First(policy, kept), _Second(policy, kept, allow_cache_entry_mutation)
+    return _First(policy, kept), _Second(kept, allow_cache_entry_mutation)

@@ -109,6 +109,21 @@ class MultiheadAttention(Module):
         state.setdefault("_qkv_same_embed_dim", True)
         super().__setstate__(state)
 
+    def _of_components(self, query, key, value, key_padding_mask, need_weights, attn_mask):
+        """Of nested tensors: attention within each component."""
+        if need_weights or key_padding_mask is not None or attn_mask is not None:
+            raise NotImplementedError(
+                "MultiheadAttention: need_weights=True and masks are not supported for nested "
+                "tensors"
+            )
+        if not self.batch_first:
+            raise NotImplementedError("MultiheadAttention: nested tensors need batch_first=True")
+        parts = [
+            self(*[t.unsqueeze(0) for t in three], need_weights=False)[0].squeeze(0)
+            for three in zip(query.unbind(), key.unbind(), value.unbind(), strict=True)
+        ]
+        return rl.nested.as_nested_tensor(parts, layout=query.layout), None
+
     def forward(
         self,
         query,
@@ -120,6 +135,8 @@ class MultiheadAttention(Module):
         average_attn_weights=True,
         is_causal=False,
     ):
+        if query.is_nested:
+            return self._of_components(query, key, value, key_padding_mask, need_weights, attn_mask)
         swap = self.batch_first and query.dim() == 3
         if swap:
             query, key, value = _swap_batch(query, key, value)

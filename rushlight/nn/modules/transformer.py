@@ -4,6 +4,7 @@ Attention itself is in `_attention.py`.
 """
 
 import copy
+import warnings
 
 import rushlight as rl
 
@@ -254,7 +255,9 @@ class TransformerEncoder(Module):
         encoder_layer: the layer that is copied.
         num_layers: how many copies.
         norm: applied at the end.
-        enable_nested_tensor, mask_check: accepted; the computation is the same.
+        enable_nested_tensor: where PyTorch would compute on a nested tensor (in evaluation, without
+            gradients, of a batch with padding), places of padding are 0 in the result.
+        mask_check: expect padding to follow the sequences for that.
     """
 
     __constants__ = ["norm"]
@@ -267,17 +270,63 @@ class TransformerEncoder(Module):
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
-        self.use_nested_tensor = False
+        why_not = _why_not_nested(encoder_layer)
+        self.use_nested_tensor = enable_nested_tensor and not why_not
         self.mask_check = mask_check
+        if enable_nested_tensor and why_not:
+            warnings.warn(
+                "enable_nested_tensor is True, but self.use_nested_tensor is False because "
+                f"encoder_layer{why_not}",
+                stacklevel=2,
+            )
 
     def forward(self, src, mask=None, src_key_padding_mask=None, is_causal=None):
         padding = _float_mask(src_key_padding_mask, src.dtype, "src_key_padding_mask")
         mask = _float_mask(mask, src.dtype, "mask")
         batch_first = self.layers[0].self_attn.batch_first if len(self.layers) else False
         causal = _is_causal(mask, is_causal, _length(src, batch_first))
+        left_out = self._padding_is_left_out(src, mask, padding)
         for layer in self.layers:
             src = layer(src, src_mask=mask, is_causal=causal, src_key_padding_mask=padding)
+        if left_out:
+            src = src.masked_fill((padding != 0).unsqueeze(-1), 0)
         return src if self.norm is None else self.norm(src)
+
+    def _padding_is_left_out(self, src, mask, padding):
+        """Are places of padding, which count for no other place, 0 in the result? In PyTorch they
+        are where the layers compute on a nested tensor.
+        """
+        if not self.use_nested_tensor or padding is None or mask is not None or src.dim() != 3:
+            return False
+        first = self.layers[0]
+        if first.training or rl.is_autocast_enabled() or not rl.backends.mha.get_fastpath_enabled():
+            return False
+        if rl.is_grad_enabled() and any(t.requires_grad for t in (src, *first.parameters())):
+            return False
+        left_aligned = not ((padding == 0) & (padding != 0).cummax(1).values).any()
+        return not self.mask_check or bool(left_aligned)
+
+
+def _why_not_nested(layer):
+    """What keeps an encoder of such layers from nested tensors; "" if nothing does."""
+    if not isinstance(layer, TransformerEncoderLayer):
+        return " was not TransformerEncoderLayer"
+    attention = layer.self_attn
+    if layer.norm_first:
+        return ".norm_first was True"
+    if not attention.batch_first:
+        return (
+            ".self_attn.batch_first was not True(use batch_first for better inference performance)"
+        )
+    if not attention._qkv_same_embed_dim:
+        return ".self_attn._qkv_same_embed_dim was not True"
+    if attention.in_proj_bias is None:
+        return ".self_attn was passed bias=False"
+    if not layer.activation_relu_or_gelu:
+        return ".activation_relu_or_gelu was not True"
+    if layer.norm1.eps != layer.norm2.eps:
+        return ".norm1.eps was not equal to encoder_layer.norm2.eps"
+    return ".self_attn.num_heads is odd" if attention.num_heads % 2 == 1 else ""
 
 
 class TransformerDecoder(Module):

@@ -1,0 +1,23 @@
+"""The `nested` namespace: tensors of one dtype and of different lengths, in one object.
+
+The class and what functions do with it are in `_internal.nested_tensor`, what makes them in
+`_internal.making`.
+"""
+
+from rushlight.nested._internal.making import (
+    as_nested_tensor,
+    masked_select,
+    narrow,
+    nested_tensor,
+    nested_tensor_from_jagged,
+    to_padded_tensor,
+)
+
+__all__ = [
+    "as_nested_tensor",
+    "masked_select",
+    "narrow",
+    "nested_tensor",
+    "nested_tensor_from_jagged",
+    "to_padded_tensor",
+]

@@ -94,10 +94,9 @@ void average_narrow_plane(const AveragePlan& p, const T* x, T* out) {
 }
 
 template <class S, class T>
-void average_plane(const AveragePlan& p, const T* x, T* out) {
+void average_plane(const AveragePlan& p, const T* x, T* out, Divisors<T>& divisors) {
   const auto& [d, h, w] = p.pool.axis;
   if (by_rows(p)) {
-    Divisors<T> divisors(p);
     for (int64_t i = 0; i < d.out; ++i)
       for (int64_t j = 0; j < h.out; ++j, out += w.out)
         average_row(p, x, out, i, j, divisors.of(i, j));
@@ -169,7 +168,8 @@ void average_planes(const AveragePlan& p, const T* from, T* to, int64_t planes) 
       return;
     }
   }
-  for (int64_t n = 0; n < planes; ++n) average_plane<S>(p, from + n * ins, to + n * outs);
+  Divisors<T> divisors(p);
+  for (int64_t n = 0; n < planes; ++n) average_plane<S>(p, from + n * ins, to + n * outs, divisors);
 }
 
 // ---- channels last: a window is a sum of rows of channels

@@ -7,6 +7,7 @@ import rushlight as rl
 
 F = rl.nn.functional
 WIDTHS = (2, 3, 4, 7, 8, 9, 15, 16, 17, 33)
+LONG = ((41, 29), (1, 1))
 
 
 def sums(size, windows):
@@ -46,7 +47,13 @@ def test_fixed_windows_with_channels_last(channels, dtype):
 @pytest.mark.parametrize("channels", WIDTHS)
 @pytest.mark.parametrize("dtype", (rl.float32, rl.float64))
 def test_adaptive_windows_in_both_layouts(channels, dtype):
-    for size, out in (((6, 9), (4, 5)), ((5, 5), (7, 5)), ((20, 11), (2, 3)), ((70, 60), (50, 41))):
+    for size, out in (
+        ((6, 9), (4, 5)),
+        ((5, 5), (7, 5)),
+        ((20, 11), (2, 3)),
+        ((70, 60), (50, 41)),
+        LONG,
+    ):
         x = rl.randn(2, channels, *size, dtype=dtype, requires_grad=True)
         rows, columns = [w / w.sum(1, keepdim=True) for w in map(adaptive, size, out)]
         want = rows @ x.detach().double() @ columns.T

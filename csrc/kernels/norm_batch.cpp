@@ -14,18 +14,41 @@ constexpr int64_t kChunk = 32;  // channels that a thread takes together in `row
 
 struct BatchLayout {
   int64_t outer, channels, inner;  // rows: inner is 1 and outer counts the positions too
-  int64_t count() const { return outer * inner; }
+  int64_t fold = 1;                // how often each channel is among the `channels` of a row
+  int64_t own() const { return channels / fold; }
+  // Where the different ones among the channels up to `end` end.
+  int64_t own(int64_t end) const { return std::min(end, own()); }
+  int64_t count() const { return outer * inner * fold; }
   int64_t grain() const {
+    if (fold > 1) return channels;
     int64_t wanted = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, count()));
     return inner == 1 ? std::max(wanted, kChunk) : wanted;
   }
 };
 
+// Several rows of few channels make one row, where there are many and a thread takes all channels
+// anyway: loops over few elements take longer to start than to run.
+BatchLayout folded(BatchLayout l) {
+  constexpr int64_t kWide = 256, kMany = 8192, kSmall = 65536;
+  const int64_t numel = l.outer * l.channels;
+  if (l.inner > 1 || numel < kMany || (l.channels > kChunk && numel > kSmall)) return l;
+  int64_t fold = std::clamp<int64_t>(kWide / l.channels, 1, l.outer);
+  while (l.outer % fold) --fold;
+  return {l.outer / fold, l.channels * fold, 1, fold};
+}
 BatchLayout layout(const Tensor& x, bool last) {
   int64_t inner = 1;
   for (int d = 2; d < x.ndim; ++d) inner *= x.size(d);
-  if (last) return {x.size(0) * inner, x.size(1), 1};
-  return {x.size(0), x.size(1), inner};
+  if (last) return folded({x.size(0) * inner, x.size(1), 1});
+  return folded({x.size(0), x.size(1), inner});
+}
+
+// The values of channels, for all that are in a row: in `space` if these are more.
+template <class T>
+const T* in_row(const BatchLayout& l, const T* own, std::vector<T>& space) {
+  if (l.fold == 1) return own;
+  for (int64_t k = 0; k < l.fold; ++k) space.insert(space.end(), own, own + l.own());
+  return space.data();
 }
 
 // Rows of channels: a few of them are summed in T, and these sums in double.
@@ -46,7 +69,12 @@ void row_sums(const BatchLayout& l, int64_t begin, int64_t end, double* sums, F 
 template <class T, class F>
 void channel_sums(const BatchLayout& l, int64_t begin, int64_t end, double* sums, F f) {
   std::fill_n(sums, end - begin, 0.0);
-  if (l.inner == 1) return row_sums<T>(l, begin, end, sums, f);
+  if (l.inner == 1) {
+    row_sums<T>(l, begin, end, sums, f);
+    for (int64_t k = l.own(), c = 0; k < end && l.fold > 1; ++k, c = k % l.own())
+      sums[c] += sums[k];
+    return;
+  }
   for (int64_t n = 0; n < l.outer; ++n)
     for (int64_t c = begin; c < end; ++c) {
       int64_t at = (n * l.channels + c) * l.inner;
@@ -101,16 +129,17 @@ struct BatchNorm {
     double n = double(l.count());
     const T* px = x;
     channel_sums<T>(l, begin, end, sums.data(), [=](int64_t, auto at) { return at(px); });
-    for (int64_t c = begin; c < end; ++c) {
+    for (int64_t c = begin; c < l.own(end); ++c) {
       average[c] = sums[c - begin] / n;
       mean[c] = static_cast<T>(average[c]);
     }
-    const T* m = mean;
+    std::vector<T> space;
+    const T* m = in_row<T>(l, mean, space);
     channel_sums<T>(l, begin, end, sums.data(), [=](int64_t c, auto at) {
       auto d = at(px) - m[c];
       return d * d;
     });
-    for (int64_t c = begin; c < end; ++c) {
+    for (int64_t c = begin; c < l.own(end); ++c) {
       variance[c] = sums[c - begin] / n;
       rstd[c] = kept_as(kept, static_cast<T>(1 / std::sqrt(variance[c] + eps)));
       mean[c] = kept_as(kept, mean[c]);
@@ -120,16 +149,17 @@ struct BatchNorm {
     if (training)
       statistics(begin, end);
     else
-      for (int64_t c = begin; c < end; ++c) {
+      for (int64_t c = begin; c < l.own(end); ++c) {
         mean[c] = running_mean[c];
         rstd[c] = static_cast<T>(1 / std::sqrt(double(running_var[c]) + eps));
       }
-    std::vector<T> scale(end - begin), shift(end - begin);
-    for (int64_t c = begin; c < end; ++c) {
+    std::vector<T> scale(end - begin), shift(end - begin), space[2];
+    for (int64_t c = begin; c < l.own(end); ++c) {
       scale[c - begin] = rstd[c] * (weight ? weight[c] : T(1));
       shift[c - begin] = (bias ? bias[c] : T(0)) - mean[c] * scale[c - begin];
     }
-    const T *px = x, *s = scale.data() - begin, *b = shift.data() - begin;
+    const T *px = x, *s = in_row<T>(l, scale.data(), space[0]) - begin,
+            *b = in_row<T>(l, shift.data(), space[1]) - begin;
     for (int64_t n = 0; n < l.outer; ++n) {
       const int64_t row = n * l.channels * l.inner;
       if (l.inner == 1)
@@ -151,20 +181,22 @@ struct BatchNormBackward {
 
   void channels(int64_t begin, int64_t end) const {
     std::vector<double> sums(end - begin), dots(end - begin);
-    const T *pg = g, *px = x, *m = mean, *r = rstd;
+    std::vector<T> space[5];
+    const T *pg = g, *px = x, *m = in_row(l, mean, space[0]), *r = in_row(l, rstd, space[1]);
     channel_sums<T>(l, begin, end, sums.data(), [=](int64_t, auto at) { return at(pg); });
     channel_sums<T>(l, begin, end, dots.data(),
                     [=](int64_t c, auto at) { return at(pg) * ((at(px) - m[c]) * r[c]); });
     std::vector<T> scale(end - begin), a(end - begin), b(end - begin);
     double n = double(l.count());
-    for (int64_t c = begin; c < end; ++c) {
+    for (int64_t c = begin; c < l.own(end); ++c) {
       gw[c] = static_cast<T>(dots[c - begin]);
       gb[c] = static_cast<T>(sums[c - begin]);
       scale[c - begin] = (weight ? weight[c] : T(1)) * rstd[c];
       a[c - begin] = training ? static_cast<T>(sums[c - begin] / n) : T(0);
       b[c - begin] = training ? static_cast<T>(dots[c - begin] / n) * rstd[c] : T(0);
     }
-    const T *s = scale.data(), *pa = a.data(), *pb = b.data();
+    const T *s = in_row<T>(l, scale.data(), space[2]), *pa = in_row<T>(l, a.data(), space[3]),
+            *pb = in_row<T>(l, b.data(), space[4]);
     T* to = gx;
     channel_map(l, begin, end, [=](int64_t c, int64_t i) {
       to[i] = s[c - begin] * (pg[i] - pa[c - begin] - (px[i] - m[c]) * pb[c - begin]);

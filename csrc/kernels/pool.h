@@ -15,6 +15,12 @@ struct PoolAxis {
   int64_t in = 1, out = 1, step = 1;        // step: dilation inside a window
   int64_t kernel = 1, stride = 1, pad = 0;  // fixed windows only
   SizeVec start{0}, end{1}, span{1};        // span counts padding too
+
+  // What the elements of fixed window i lie in.
+  Span window(int64_t i) const {
+    const int64_t begin = i * stride - pad, behind = begin + (kernel - 1) * step + 1;
+    return {begin < 0 ? begin + (step - 1 - begin) / step * step : begin, std::min(behind, in)};
+  }
 };
 
 // A pooling over the last `dims` dimensions; the axes are right-aligned in three.
@@ -50,11 +56,10 @@ inline int64_t pool_out_size(const PoolAxis& a, bool ceil) {
 inline void lay_fixed(PoolAxis& a) {
   for (SizeVec* v : {&a.start, &a.end, &a.span}) v->resize(static_cast<size_t>(a.out));
   for (int64_t i = 0; i < a.out; ++i) {
-    int64_t begin = i * a.stride - a.pad, end = begin + (a.kernel - 1) * a.step + 1;
+    const int64_t begin = i * a.stride - a.pad, end = begin + (a.kernel - 1) * a.step + 1;
     a.span[i] = std::min(end, a.in + a.pad) - begin;
-    if (begin < 0) begin += (-begin + a.step - 1) / a.step * a.step;
-    a.start[i] = begin;
-    a.end[i] = std::min(end, a.in);
+    a.start[i] = a.window(i).first;
+    a.end[i] = a.window(i).last;
   }
 }
 

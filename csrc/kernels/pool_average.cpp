@@ -94,10 +94,9 @@ void average_narrow_plane(const AveragePlan& p, const T* x, T* out) {
 }
 
 template <class S, class T>
-void average_plane(const AveragePlan& p, const T* x, T* out) {
+void average_plane(const AveragePlan& p, const T* x, T* out, Divisors<T>& divisors) {
   const auto& [d, h, w] = p.pool.axis;
   if (by_rows(p)) {
-    Divisors<T> divisors(p);
     for (int64_t i = 0; i < d.out; ++i)
       for (int64_t j = 0; j < h.out; ++j, out += w.out)
         average_row(p, x, out, i, j, divisors.of(i, j));
@@ -169,7 +168,8 @@ void average_planes(const AveragePlan& p, const T* from, T* to, int64_t planes) 
       return;
     }
   }
-  for (int64_t n = 0; n < planes; ++n) average_plane<S>(p, from + n * ins, to + n * outs);
+  Divisors<T> divisors(p);
+  for (int64_t n = 0; n < planes; ++n) average_plane<S>(p, from + n * ins, to + n * outs, divisors);
 }
 
 // ---- channels last: a window is a sum of rows of channels
@@ -188,10 +188,31 @@ template <int N, int Bytes, class T>
   }
   for (int v = 0; v < N; ++v) sum[v] += total[v];
 }
+// A run of cells of fewer channels than a vector holds: blocks of cells that fill vectors are
+// added, by parts, and then the cells of their sum.
+template <class T>
+void average_run(const T* x, int64_t length, int64_t channels, T* to, T divisor) {
+  const int64_t block = channels * kLanes<T>, n = length * channels;
+  const int64_t whole = n / block * block, part = 64 * block;
+  T sum[kLanes<T> * kLanes<T>] = {};
+  for (int64_t from = 0; from < whole; from += part) {
+    T some[kLanes<T> * kLanes<T>] = {};
+    for (int64_t q = from; q < std::min(from + part, whole); q += block)
+#pragma GCC ivdep
+      for (int64_t c = 0; c < block; ++c) some[c] += x[q + c];
+    for (int64_t c = 0; c < block; ++c) sum[c] += some[c];
+  }
+  for (int64_t q = whole; q < n; ++q) sum[q - whole] += x[q];
+  for (int64_t c = channels; c < block; ++c) sum[c % channels] += sum[c];
+  for (int64_t c = 0; c < channels; ++c) to[c] = sum[c] / divisor;
+}
 // One output of an example of so many channels.
 template <class T>
 void average_last(const PoolPlan& p, const T* x, T* to, int64_t channels, T divisor, int64_t i,
                   int64_t j, int64_t k) {
+  constexpr int64_t kLong = 8 * kLanes<T>;
+  if (one_window(p) && channels < kLanes<T> && p.in_plane() >= kLong)
+    return average_run(x, p.in_plane(), channels, to, divisor);
   const bool vectors = each_channels_of<T>(channels, [&]<int N, int Bytes>(int64_t at) {
     constexpr int64_t kStep = Bytes / static_cast<int64_t>(sizeof(T));
     typename VectorOf<T, Bytes>::type sum[N] = {};

@@ -16,21 +16,22 @@ namespace RL_ISA_NS {
 namespace {
 
 // ---- outputs one by one
-// f(input number) over the window of output (i, j, k) of a plane.
+// f(input number) over the window of outputs (i, j, ...) of a plane and these columns.
 template <class F>
-void each_input(const PoolPlan& p, int64_t i, int64_t j, int64_t k, F f) {
+void each_input(const PoolPlan& p, int64_t i, int64_t j, Span columns, F f) {
   const auto& [d, h, w] = p.axis;
   for (int64_t a = d.start[i]; a < d.end[i]; a += d.step)
     for (int64_t b = h.start[j]; b < h.end[j]; b += h.step)
-      for (int64_t c = w.start[k]; c < w.end[k]; c += w.step) f((a * h.in + b) * w.in + c);
+      for (int64_t c = columns.first; c < columns.last; c += w.step) f((a * h.in + b) * w.in + c);
 }
 
 template <class T, class At>
 void one_output(const PoolPlan& p, const T* x, int64_t i, int64_t j, int64_t k, T* out, At index) {
   const auto& [d, h, w] = p.axis;
+  const Span columns = p.fixed ? w.window(k) : Span{w.start[k], w.end[k]};
   T best = kLowest<T>;
-  int64_t at = (d.start[i] * h.in + h.start[j]) * w.in + w.start[k];
-  each_input(p, i, j, k, [&](int64_t here) {
+  int64_t at = (d.start[i] * h.in + h.start[j]) * w.in + columns.first;
+  each_input(p, i, j, columns, [&](int64_t here) {
     if (x[here] > best || x[here] != x[here]) best = x[here], at = here;
   });
   out[k] = best;
@@ -330,6 +331,14 @@ bool run_narrow(const PoolPlan& p, const T* x, T* out, At index) {
   return true;
 }
 
+// Whether the windows of rows are never looked up: a table of long rows takes longer to make than
+// their maxima.
+bool in_long_rows(const PoolPlan& p) {
+  constexpr int64_t kLong = 64;  // more than the lanes of a vector
+  const Span whole = whole_windows(p.axis[2]);
+  return p.in_plane() < INT32_MAX && whole.last - whole.first >= kLong;
+}
+
 template <class T, class At>
 void run_planes(const PoolPlan& p, const T* x, T* out, At index) {
   if (run_narrow(p, x, out, index)) return;
@@ -362,7 +371,7 @@ template <int N, class T, class At>
   const auto begin = static_cast<I>((d.start[i] * h.in + h.start[j]) * w.in + w.start[k]);
   Best<T> best[N];
   for (auto& b : best) b = {Vector<T>{} + kLowest<T>, Vector<I>{} + begin};
-  each_input(p, i, j, k, [&](int64_t here) {
+  each_input(p, i, j, Span{w.start[k], w.end[k]}, [&](int64_t here) {
     for (int v = 0; v < N; ++v)
       best[v].template take<At>(load_vector(x + here * channels + v * kLanes<T>),
                                 Vector<I>{} + static_cast<I>(here));
@@ -386,13 +395,16 @@ void run_last(const PoolPlan& p, const T* x, T* out, At index, int64_t channels)
 }
 
 template <bool kWhere>
-void run_max(Call& c, const PoolPlan& p) {
+void run_max(Call& c, PoolPlan p) {
   Tensor& x = c.tensor(0);
   Tensor& out = c.out(0);
   if (!out.numel) return;
   DType compute = pool_dtype(x.dtype);
   const bool last = x.ndim == p.dims + 2 && is_channels_last(x) && p.in_plane() < INT32_MAX &&
                     x.size(1) * item_size(compute) >= kVectorBytes;
+  if (p.fixed)
+    for (PoolAxis& a : p.axis)
+      if (last || &a != &p.axis[2] || !in_long_rows(p)) lay_fixed(a);
   Ref<Tensor> in = in_order(x, compute, last), to = target_in_order(out, compute, last);
   auto run = [&](auto at) {
     Unlocked unlocked(x.numel);
@@ -431,7 +443,7 @@ void max_infer(Call& c) {
 }
 template <bool kWhere>
 void max_run(Call& c) {
-  run_max<kWhere>(c, laid_out(max_plan(c)));
+  run_max<kWhere>(c, max_plan(c));
 }
 
 // _adaptive_max_pool(input, output_size) -> (values, indices)

@@ -141,53 +141,64 @@ bool divides(const PoolPlan& p) {
     return a.out > 0 && a.start[0] == 0 && a.end[a.out - 1] == a.in;
   });
 }
-// The adjoint. The sums of elements in one window, 0 and its share, are not made.
-template <bool Divides, class T>
-void spread_last(const PoolPlan& p, const T* g, T* x, int64_t channels, T divisor, int64_t i,
-                 int64_t j, int64_t k) {
-  if (channels >= kLanes<T> && (Divides || channels % kLanes<T> == 0))
-    return each_channels<T>(channels, [&]<int N>(int64_t at) {
-      Vector<T> share[N];
-      for (int v = 0; v < N; ++v)  // 0 + -0 is 0
-        share[v] = load_vector(g + at + v * kLanes<T>) / divisor + T(0);
-      each_run(p, i, j, k, [&](int64_t from, int64_t length) {
-        T* to = x + from * channels + at;
-        for (int64_t q = 0; q < length; ++q, to += channels)
-          for (int v = 0; v < N; ++v) {
-            T* cell = to + v * kLanes<T>;
-            store_vector(cell, Divides ? share[v] : load_vector(cell) + share[v]);
-          }
-      });
-    });
-  each_run(p, i, j, k, [&](int64_t from, int64_t length) {
-    for (int64_t q = from; q < from + length; ++q)
-      for (int64_t c = 0; c < channels; ++c) {
-        T share = g[c] / divisor + T(0);
-        x[q * channels + c] = Divides ? share : x[q * channels + c] + share;
-      }
-  });
+// Adds shares to a row of channels, or puts them there: sums of elements in one window, 0 and its
+// share, are not made. Loops over a few channels take less time without vectors.
+template <bool Divides, class S, class T>
+void give(const T* share, int64_t channels, T* to) {
+  constexpr int64_t kFew = 8;
+  auto one = [&](int64_t c) { to[c] = Divides ? share[c] : kept_as<S>(to[c] + share[c]); };
+  if (channels < kFew) {
+#pragma GCC unroll 1
+    for (int64_t c = 0; c < channels; ++c) one(c);
+    return;
+  }
+#pragma GCC ivdep
+  for (int64_t c = 0; c < channels; ++c) one(c);
 }
-
-// 16 bits, which round after every sum.
+// What output (i, j, k), whose gradients are at g, gives to each element of its window.
 template <class S, class T>
-void spread_narrow(const AveragePlan& p, const T* g, T* x, int64_t channels, int64_t i, int64_t j,
-                   int64_t k, T* share) {
-  for (int64_t c = 0; c < channels; ++c) share[c] = p.shared<S>(g[c], i, j, k);
-  each_run(p.pool, i, j, k, [&](int64_t from, int64_t length) {
-    for (T* to = x + from * channels; length > 0; --length, to += channels)
-      for (int64_t c = 0; c < channels; ++c) to[c] = kept_as<S>(to[c] + share[c]);
+void make_shares(const AveragePlan& p, const T* g, int64_t channels, int64_t by, int64_t i,
+                 int64_t j, int64_t k, T* share) {
+  if constexpr (std::is_same_v<S, T>)
+    for (int64_t c = 0; c < channels; ++c) share[c] = g[c] / static_cast<T>(by) + T(0);
+  else
+    for (int64_t c = 0; c < channels; ++c) share[c] = p.shared<S>(g[c], i, j, k);
+}
+// Channels of whole vectors.
+template <bool Divides, class T>
+void spread_vectors(const PoolPlan& p, const T* g, T* x, int64_t channels, T divisor, int64_t i,
+                    int64_t j, int64_t k) {
+  each_channels<T>(channels, [&]<int N>(int64_t at) {
+    Vector<T> share[N];
+    for (int v = 0; v < N; ++v)  // 0 + -0 is 0
+      share[v] = load_vector(g + at + v * kLanes<T>) / divisor + T(0);
+    each_run(p, i, j, k, [&](int64_t from, int64_t length) {
+      T* to = x + from * channels + at;
+      for (int64_t q = 0; q < length; ++q, to += channels)
+        for (int v = 0; v < N; ++v) {
+          T* cell = to + v * kLanes<T>;
+          store_vector(cell, Divides ? share[v] : load_vector(cell) + share[v]);
+        }
+    });
   });
 }
+// The adjoint. 16 bits round after every sum.
 template <bool Divides, class S, class T>
 void spread_last_example(const AveragePlan& p, const T* g, T* x, int64_t channels) {
   constexpr bool kNarrow = !std::is_same_v<S, T>;
-  std::vector<T> share(static_cast<size_t>(kNarrow ? channels : 0));
+  const bool vectors = channels >= kLanes<T> && (Divides || channels % kLanes<T> == 0);
+  std::vector<T> share(static_cast<size_t>(channels));
   if (kNarrow || !Divides) std::fill_n(x, p.pool.in_plane() * channels, T(0));
   each_output(p, [&](int64_t n, int64_t by, int64_t i, int64_t j, int64_t k) {
-    const T *from = g + n * channels, divisor = static_cast<T>(by);
+    const T* from = g + n * channels;
     if (!by) return;
-    if constexpr (kNarrow) return spread_narrow<S>(p, from, x, channels, i, j, k, share.data());
-    spread_last<Divides>(p.pool, from, x, channels, divisor, i, j, k);
+    if (!kNarrow && vectors)
+      return spread_vectors<Divides>(p.pool, from, x, channels, static_cast<T>(by), i, j, k);
+    make_shares<S>(p, from, channels, by, i, j, k, share.data());
+    each_run(p.pool, i, j, k, [&](int64_t at, int64_t length) {
+      for (T* to = x + at * channels; length > 0; --length, to += channels)
+        give<Divides && !kNarrow, S>(share.data(), channels, to);
+    });
   });
 }
 

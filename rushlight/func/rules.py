@@ -232,7 +232,7 @@ def _block_diag(batch, blocks):
     return rl.cat(rows, 1)
 
 
-@rule("_mix", "_mix_back")
+@rule("_mix", "_mix_back", "_mix_bytes")
 def _mix(batch, x, *rest):
     """Along a dimension of the examples, with the same positions for all."""
     if not batch.only(0):

@@ -59,6 +59,16 @@ def _mix_back(grad, size, dim, index, weight):
 _mix_back.vjp(grad=lambda g, dim, index, weight: _mix(g, dim, index, weight, weight))
 
 
+@op(
+    "_mix_bytes(Tensor input, int dim, Tensor index, Tensor weight) -> Tensor",
+    at=(),
+    differentiable=False,
+)
+def _mix_bytes(input, dim, index, weight):
+    """`_mix` of uint8 in whole numbers: csrc/kernels/resample_bytes.cpp."""
+    ...
+
+
 def _rounded(weight, dtype):
     """The weights as numbers of a dtype; of two the first is what the second leaves of 1."""
     near = weight.to(dtype).to(weight.dtype)
@@ -211,6 +221,16 @@ def _last_channels(x):
     )
 
 
+def _resized_bytes(x, out, factors, mode, align, antialias):
+    y = x
+    for d in range(len(out) + 1, 1, -1):
+        n, m, f = x.shape[d], out[d - 2], factors[d - 2]
+        if n != m:
+            index, weight = _taps(mode, n, m, f, align, antialias, rl.float64)
+            y = _mix_bytes(y, d, index.to(x.device), weight.to(x.device))
+    return x.clone() if y is x else y
+
+
 def _resized(x, out, factors, mode, align, antialias):
     dtype = x.dtype
     exact = mode.startswith("nearest")
@@ -220,14 +240,15 @@ def _resized(x, out, factors, mode, align, antialias):
             for d in (2, 3)
         ]
         return _pick_image(x, rows, columns)
-    narrow = dtype == rl.uint8 and not exact
+    if dtype == rl.uint8 and not exact:
+        return _resized_bytes(x, out, factors, mode, align, antialias)
     # As in PyTorch, whose bilinear weights alone are not of the input's dtype.
     kept = dtype if is_narrow(x) and not (exact or antialias or mode == "bilinear") else None
-    if narrow or is_narrow(x) and (not exact or x.requires_grad):  # whose sums are rounded once
+    if is_narrow(x) and (not exact or x.requires_grad):  # whose sums are rounded once
         x = x.float()
     changed, taps = False, {}  # equal dimensions have the same
     dims = range(len(out) + 1, 1, -1)
-    if antialias and not narrow and out[0] < x.shape[2]:  # columns of fewer rows are fewer sums
+    if antialias and out[0] < x.shape[2]:  # columns of fewer rows are fewer sums
         dims = (2, 3)
     for d in dims:
         n, m, f = x.shape[d], out[d - 2], factors[d - 2]
@@ -239,8 +260,6 @@ def _resized(x, out, factors, mode, align, antialias):
         index, weight = taps[n, m, f]
         used = weight if kept is None else _rounded(weight, kept)
         x, changed = _mix(x, d, index, used, weight), True
-        if narrow:  # each pass to the nearest, halves up
-            x = (x + 0.5).floor().clamp(0, 255)
     return (x if changed else x.clone()).to(dtype)
 
 

@@ -1,10 +1,13 @@
 """Average pooling in either layout is a product with matrices of weights, one a dimension."""
 
+import itertools
+
 import pytest
 import rushlight as rl
 
 F = rl.nn.functional
 WIDTHS = (2, 3, 4, 7, 8, 9, 15, 16, 17, 33)
+LONG = ((41, 29), (1, 1))
 
 
 def sums(size, windows):
@@ -44,7 +47,13 @@ def test_fixed_windows_with_channels_last(channels, dtype):
 @pytest.mark.parametrize("channels", WIDTHS)
 @pytest.mark.parametrize("dtype", (rl.float32, rl.float64))
 def test_adaptive_windows_in_both_layouts(channels, dtype):
-    for size, out in (((6, 9), (4, 5)), ((5, 5), (7, 5)), ((20, 11), (2, 3)), ((70, 60), (50, 41))):
+    for size, out in (
+        ((6, 9), (4, 5)),
+        ((5, 5), (7, 5)),
+        ((20, 11), (2, 3)),
+        ((70, 60), (50, 41)),
+        LONG,
+    ):
         x = rl.randn(2, channels, *size, dtype=dtype, requires_grad=True)
         rows, columns = [w / w.sum(1, keepdim=True) for w in map(adaptive, size, out)]
         want = rows @ x.detach().double() @ columns.T
@@ -105,3 +114,21 @@ def test_16_bit_gradients_of_whole_planes(dtype):
         (got,) = rl.autograd.grad(y, x, g)
         want = (g.float() / x[0, 0].numel()).to(dtype).expand(sizes)
         assert got.equal(want)
+
+
+@pytest.mark.parametrize("channels", WIDTHS)
+def test_gradients_of_fixed_windows_with_channels_last(channels):
+    for dtype, (kernel, stride, pad) in itertools.product(
+        (rl.float32, rl.float64, rl.bfloat16), ((2, 2, 0), (3, 1, 1), (3, 2, 1), (5, 3, 2))
+    ):
+        size = (7, 12)
+        x = rl.zeros(2, channels, *size, dtype=dtype).contiguous(memory_format=rl.channels_last)
+        y = F.avg_pool2d(x.requires_grad_(), kernel, stride, pad)
+        g = rl.randn(*y.shape).to(dtype)
+        (got,) = rl.autograd.grad(y, x, g)
+        if dtype == rl.bfloat16:
+            want = [[added_one_by_one(p, size, kernel, stride, pad) for p in n] for n in g]
+            assert got.equal(rl.stack([rl.stack(n) for n in want]))
+            continue
+        rows, columns = [fixed(n, kernel, stride, pad) for n in size]
+        close(got, rows.T @ g.double() @ columns / kernel**2, dtype)

@@ -71,3 +71,18 @@ def test_windows_are_numbers_or_tuples(given):
         F.max_pool1d(x, 0)
     with pytest.raises(RuntimeError):
         F.max_pool1d(x, 2, stride=0)
+
+
+@pytest.mark.parametrize("width", [63, 64, 65, 100, 1001])
+def test_last_windows_of_long_rows_may_leave_them(width):
+    x = rl.randn(3, width)
+    x[1, -1] = NAN
+    for kernel, stride, padding, dilation in ((3, 2, 1, 1), (4, 3, 2, 1), (3, 5, 1, 2)):
+        got, at = F.max_pool1d(x, kernel, stride, padding, dilation, True, True)
+        starts = range(-padding, width, stride)
+        for i in range(got.shape[1]):
+            columns = [starts[i] + k * dilation for k in range(kernel)]
+            columns = [c for c in columns if 0 <= c < width]
+            want = x[:, columns].amax(1)
+            assert rl.equal(got[:, i].nan_to_num(9), want.nan_to_num(9))
+            assert rl.equal(x.gather(1, at[:, i : i + 1])[:, 0].nan_to_num(9), want.nan_to_num(9))

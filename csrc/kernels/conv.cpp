@@ -9,6 +9,7 @@
 #include "kernels/layouts.h"
 #include "plan/call.h"
 #include "plan/copy.h"
+#include "plan/isa.h"
 
 namespace rl {
 namespace {
@@ -203,6 +204,17 @@ ConvOperands operands(const Work& t, bool last) {
   return {t.x->raw(), t.w->raw(), t.y->raw(), t.bias ? t.bias->raw() : nullptr, ws, last};
 }
 
+// So few channels come out that most of oneDNN's vectors of them would be empty, and lines are wide
+// enough for vectors of their own; in double precision, where columns are the only other way.
+bool makes_few_channels(ConvPart part, const ConvGeometry& g, DType dtype, bool last) {
+  constexpr int64_t kFew = 8, kFewer = 4, kWide = 12;
+  bool whole = g.stride[0] * g.stride[1] * g.stride[2] == 1;
+  if (g.kernel_numel() == 1) return false;
+  if (dtype == DType::F64) return g.out_channels <= kFew;
+  if (!whole || g.out[2] < kWide) return false;
+  if (last) return part != ConvPart::Input && g.out_channels <= kFewer;
+  return g.out_channels <= (part == ConvPart::Forward || machine_isa() >= 4 ? kFew : kFewer);
+}
 // Where the own rows are faster than oneDNN, which fills up its vectors of channels where few meet
 // and has only plain loops for some gradients, or sums in an order that depends on the threads.
 // Measured with AVX2 and AVX-512. `last`: of channels-last tensors, which oneDNN reads as they are.
@@ -215,7 +227,7 @@ bool pays_directly(ConvPart part, const ConvGeometry& g, DType dtype, bool last)
     if (part == ConvPart::Forward) return false;
     return part == ConvPart::Weight || (whole && !last);
   }
-  if (g.groups > 1 || channels == 1) return true;
+  if (g.groups > 1 || channels == 1 || makes_few_channels(part, g, dtype, last)) return true;
   if (part == ConvPart::Input) return channels <= 4;
   if (part == ConvPart::Forward) return false;
   if (channels <= 4) return g.stride[2] <= 2;

@@ -168,9 +168,32 @@ bool suits_library(const Matrix& a, const Matrix& b) {
   return std::min({a.rows, b.cols, a.cols}) >= 96 && !operand(b).transposed;
 }
 
+// Columns that begin a multiple of this many bytes apart share so few sets of the first-level cache
+// that the library, which packs many of them side by side, reads each line several times over.
+constexpr int64_t kSameSet = 2048;
+
+template <class T>
+int64_t spread_step(int64_t rows) {  // an odd number of lines
+  constexpr int64_t kLine = 64 / sizeof(T);
+  return ((rows + kLine - 1) / kLine | 1) * kLine;
+}
+template <class T>
+Operand spread_columns(const Operand& y, int64_t rows, int64_t cols, T* to) {
+  int64_t step = spread_step<T>(rows);
+  parallel_for(cols, std::max<int64_t>(1, 65536 / rows), [&](int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end; ++j)
+      std::copy_n(static_cast<const T*>(y.data) + j * y.ld, rows, to + j * step);
+  });
+  return {to, true, step};
+}
+
 template <class T>
 void library_gemm(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool accumulate) {
   Operand x = operand(a), y = operand(b);
+  constexpr bool kPacksColumns = std::is_same_v<T, BFloat16>;
+  bool spreads = kPacksColumns && y.transposed && y.ld * sizeof(T) % kSameSet == 0;
+  Scratch<T> apart(spreads ? b.cols * spread_step<T>(b.rows) : 0);
+  if (spreads) y = spread_columns(y, b.rows, b.cols, apart.data());
   int threads = num_threads();
   if (omp_get_max_threads() != threads) omp_set_num_threads(threads);
   int status =

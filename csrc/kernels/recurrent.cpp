@@ -12,6 +12,7 @@
 #include "plan/copy.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
+#include "scalar/activation_lanes.h"
 #include "scalar/elementary.h"
 
 namespace rl {
@@ -41,6 +42,19 @@ T tanh_slope(T y) {
   return 1 - y * y;
 }
 
+// sigmoid(a + b), in lanes where the level has them.
+template <class T>
+void sigmoid_of_sum(T* to, const T* a, const T* b, int64_t n) {
+#ifdef RL_HAS_LANES
+  if constexpr (requires { math::sigmoid(math::load_lanes(a)); })
+    return math::lanes_each<T>(n, [=](long i, long count, auto load) {
+      math::store_lanes(to + i, math::sigmoid(load(a) + load(b)), count);
+    });
+#endif
+#pragma GCC ivdep
+  for (int64_t j = 0; j < n; ++j) to[j] = math::sigmoid(a[j] + b[j]);
+}
+
 struct Lstm {
   static constexpr int kGates = 4, kKept = 4;
   static constexpr bool kHasCell = true, kHasSide = false;
@@ -48,14 +62,12 @@ struct Lstm {
   [[gnu::noinline]] static void forward(const Step<T>& s) {
     int64_t n = s.n;
     T *i = s.kept, *f = i + n, *g = f + n, *o = g + n;
+    sigmoid_of_sum(i, s.gates, s.side, 2 * n);
 #pragma GCC ivdep
-    for (int64_t j = 0; j < 4 * n; ++j) s.kept[j] = s.gates[j] + s.side[j];
+    for (int64_t j = 0; j < n; ++j) g[j] = math::tanh(s.gates[2 * n + j] + s.side[2 * n + j]);
+    sigmoid_of_sum(o, s.gates + 3 * n, s.side + 3 * n, n);
 #pragma GCC ivdep
     for (int64_t j = 0; j < n; ++j) {
-      i[j] = math::sigmoid(i[j]);
-      f[j] = math::sigmoid(f[j]);
-      g[j] = math::tanh(g[j]);
-      o[j] = math::sigmoid(o[j]);
       s.next_cell[j] = f[j] * s.cell[j] + i[j] * g[j];
       s.next_hidden[j] = o[j] * math::tanh(s.next_cell[j]);
     }
@@ -86,10 +98,9 @@ struct Gru {
   [[gnu::noinline]] static void forward(const Step<T>& s) {
     int64_t n = s.n;
     T *reset = s.kept, *update = reset + n, *fresh = update + n, *part = fresh + n;
+    sigmoid_of_sum(reset, s.gates, s.side, 2 * n);
 #pragma GCC ivdep
     for (int64_t j = 0; j < n; ++j) {
-      reset[j] = math::sigmoid(s.gates[j] + s.side[j]);
-      update[j] = math::sigmoid(s.gates[n + j] + s.side[n + j]);
       part[j] = s.side[2 * n + j];
       fresh[j] = math::tanh(s.gates[2 * n + j] + reset[j] * part[j]);
       s.next_hidden[j] = fresh[j] + update[j] * (s.hidden[j] - fresh[j]);
@@ -211,7 +222,8 @@ class StepWeight {
 };
 
 // ---- forwards
-// _rnn_steps(gates, hidden, cell, weight, bias, mode) -> (output, last_cell, cells, kept)
+// _rnn_steps(gates, hidden, cell, weight, bias, mode, keep) -> (output, last_cell, cells, kept);
+// the last two are empty unless `keep`.
 void forward_infer(Call& c) {
   Tensor &gates = c.tensor(0), &hidden = c.tensor(1), &weight = c.tensor(3);
   with_mode(c, c.text(5), [&]<class Mode>() {
@@ -224,10 +236,11 @@ void forward_infer(Call& c) {
     RL_CHECK(gates.dtype == DType::F32 || gates.dtype == DType::F64, c.op, ": not implemented for ",
              gates.dtype);
     int64_t output[] = {t, n, h}, none[] = {0}, kept[] = {t, n, Mode::kKept * h};
+    bool keep = c.flag(6);
     c.add_out(output, gates.dtype);
     c.add_out(Mode::kHasCell ? Sizes(output + 1, 2) : Sizes(none, 1), gates.dtype);
-    c.add_out(Mode::kHasCell ? Sizes(output, 3) : Sizes(none, 1), gates.dtype);
-    c.add_out(kept, gates.dtype);
+    c.add_out(Mode::kHasCell && keep ? Sizes(output, 3) : Sizes(none, 1), gates.dtype);
+    c.add_out(keep ? Sizes(kept, 3) : Sizes(none, 1), gates.dtype);
   });
 }
 
@@ -238,6 +251,7 @@ struct Forward {
   const StepWeight<T>& weight;  // transposed: [units, gates]
   States<T> hidden, cell;
   T *kept, *side;
+  int64_t kept_size;  // of a step; 0 if the next one overwrites it
 
   void run() const {
     for (int64_t t = 0; t < q.steps; ++t) {
@@ -256,7 +270,7 @@ struct Forward {
               .side = side + b * weight->cols,
               .hidden = hidden.before(t) + at,
               .next_hidden = hidden.at(t) + at,
-              .kept = kept + row * Mode::kKept * q.units};
+              .kept = kept + t * kept_size + b * Mode::kKept * q.units};
     if (Mode::kHasCell) {
       s.cell = cell.before(t) + at;
       s.next_cell = cell.at(t) + at;
@@ -271,7 +285,10 @@ void run_steps(Call& c) {
   Ref<Tensor> weight = argument<T>(c, 3), bias = argument<T>(c, 4);
   Sequence q(c.out(0));
   int64_t width = Mode::kGates * q.units, work = q.batch * width * q.units;
-  Scratch<T> side(q.batch * width);
+  // Without gradients every step takes the place of the one before, and stays in the cache.
+  bool keep = c.flag(6);
+  int64_t kept_size = Mode::kKept * q.state();
+  Scratch<T> side(q.batch * width), kept(keep ? 0 : kept_size);
   gemm_prepare(dtype_of<T>, work);
   Unlocked unlocked(q.steps * work);
   StepWeight<T> by(q, transposed({weight->raw(), width, q.units, q.units, 1}));
@@ -280,11 +297,12 @@ void run_steps(Call& c) {
                      data_or_null<T>(bias),
                      by,
                      {c.out(0).data<T>(), hidden->data<T>(), q.state()},
-                     {c.out(2).data<T>(), data_or_null<T>(cell), q.state()},
-                     c.out(3).data<T>(),
-                     side.data()};
+                     {c.out(keep ? 2 : 1).data<T>(), data_or_null<T>(cell), keep ? q.state() : 0},
+                     keep ? c.out(3).data<T>() : kept.data(),
+                     side.data(),
+                     keep ? kept_size : 0};
   f.run();
-  if (Mode::kHasCell) std::copy_n(f.cell.at(q.steps - 1), q.state(), c.out(1).data<T>());
+  if (Mode::kHasCell && keep) std::copy_n(f.cell.at(q.steps - 1), q.state(), c.out(1).data<T>());
 }
 
 void forward_run(Call& c) {

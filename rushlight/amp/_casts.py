@@ -60,16 +60,25 @@ def _policies():
     return found | {rl.Tensor.__matmul__: "lower", rl.Tensor.__rmatmul__: "lower"}
 
 
-def _eligible(x):
-    """float64 is left alone: whoever uses it wants its precision."""
-    return x.is_floating_point() and x.dtype != rl.float64 and x.device.type == "cpu"
+#: float64 is left alone: whoever uses it wants its precision
+_CAST = frozenset(
+    d
+    for d in vars(rl).values()
+    if isinstance(d, rl.dtype) and d.is_floating_point and d != rl.float64
+)
 
 
 def _mapped(values, cast):
-    """Values with `cast` applied to the tensors that may be cast, also in lists."""
-    if isinstance(values, (list, tuple)):
-        return type(values)([_mapped(v, cast) for v in values])
-    return cast(values) if isinstance(values, rl.Tensor) and _eligible(values) else values
+    """A list of values with `cast` applied to the tensors that may be cast, also in lists."""
+    tensor = rl.Tensor
+    return [
+        (cast(v) if v.dtype in _CAST and v.is_cpu else v)
+        if isinstance(v, tensor)
+        else type(v)(_mapped(v, cast))
+        if isinstance(v, (list, tuple))
+        else v
+        for v in values
+    ]
 
 
 def _argument(args, kwargs, place, name, default=None):
@@ -139,19 +148,23 @@ class CastHandler:
 
     @staticmethod
     def _with(cast, function, args, kwargs):
-        named = {name: _mapped(value, cast) for name, value in kwargs.items()}
-        return function(*_mapped(args, cast), **named)
+        named = zip(kwargs, _mapped(kwargs.values(), cast)) if kwargs else ()
+        return function(*_mapped(args, cast), **dict(named))
 
     def _lowered(self, x):
         """In low precision; a parameter's copy is kept for its next use."""
-        dtype = self._dtype()
-        keep = self.state.caching and x.dtype == rl.float32 and x.requires_grad
+        state = self.state
+        dtype, own = state.dtypes["cpu"], x.dtype
+        if own == dtype:
+            return x
+        keep = own == rl.float32 and state.caching and x.requires_grad
         if not keep or not x.is_leaf or x._is_view():
             return x.to(dtype)
         key = id(x), dtype, rl.is_grad_enabled()
-        if key not in self.state.cache:
-            self.state.cache[key] = x, x.to(dtype)
-        return self.state.cache[key][1]
+        kept = state.cache.get(key)
+        if kept is None:
+            kept = state.cache[key] = x, x.to(dtype)
+        return kept[1]
 
 
 _ways = _policies()

@@ -14,13 +14,14 @@ from rushlight.ops._record import op
 
 # ---- all steps of a layer
 @op(
-    "_rnn_steps(Tensor gates, Tensor hidden, Tensor? cell, Tensor weight, Tensor? bias, str mode)"
-    " -> (Tensor output, Tensor last_cell, Tensor cells, Tensor kept)",
+    "_rnn_steps(Tensor gates, Tensor hidden, Tensor? cell, Tensor weight, Tensor? bias, str mode, "
+    "bool keep=True) -> (Tensor output, Tensor last_cell, Tensor cells, Tensor kept)",
     at=("internal",),
 )
-def _rnn_steps(gates, hidden, cell, weight, bias, mode):
+def _rnn_steps(gates, hidden, cell, weight, bias, mode, keep=True):
     """The hidden states (T, N, H) of all steps, and the last cell state; see recurrent.cpp.
-    The gates (T, N, *) are the input's part of them; weight and bias make the hidden state's."""
+    The gates (T, N, *) are the input's part of them; weight and bias make the hidden state's.
+    ``keep`` is whether a gradient may be asked for."""
     ...
 
 
@@ -52,11 +53,11 @@ def _steps_in_ops(gates, hidden, cell, weight, bias, mode):
 
 
 @_rnn_steps.vjp_all
-def _(given, needs, gates, hidden, cell, weight, bias, mode, output, last_cell, cells, kept):
+def _(given, needs, gates, hidden, cell, weight, bias, mode, keep, output, last_cell, cells, kept):
     inputs, needs = (gates, hidden, cell, weight, bias), needs[:5]
     if rl.is_grad_enabled() or any([g is not None and _native.kind_of(g) for g in given]):
         grads = through_formula(_steps_in_ops, given, needs, inputs, mode)
-        return *grads, None
+        return *grads, None, None
     grad_gates, side, grad_hidden, grad_cell = _rnn_steps_backward(
         given[0], given[1], output, cells, kept, hidden, cell, weight.t(), mode
     )
@@ -69,7 +70,7 @@ def _(given, needs, gates, hidden, cell, weight, bias, mode, output, last_cell, 
     if needs[4]:
         grad_bias = rows.sum(0)
     grads = (grad_gates, grad_hidden, grad_cell, grad_weight, grad_bias)
-    return *(grads if all(needs) else [g if n else None for g, n in zip(grads, needs)]), None
+    return *(grads if all(needs) else [g if n else None for g, n in zip(grads, needs)]), None, None
 
 
 def steps_at_once(gates, states, weights, mode):
@@ -84,7 +85,8 @@ def steps_at_once(gates, states, weights, mode):
     if any([list(s.shape) != state_shape for s in states]):
         return None
     cell = states[1] if mode == "LSTM" else None
-    output, last_cell, *_ = _rnn_steps(gates, states[0], cell, weight, bias, mode)
+    keep = rl.is_grad_enabled() and any([t.requires_grad for t in tensors])
+    output, last_cell, *_ = _rnn_steps(gates, states[0], cell, weight, bias, mode, keep)
     last = output.squeeze(0) if steps == 1 else output[-1]
     return output, [last] if cell is None else [last, last_cell]
 

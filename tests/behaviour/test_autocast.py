@@ -46,6 +46,20 @@ def test_a_parameter_is_cast_once_within_the_outermost_block():
     assert cast_nodes()[0] is not first
 
 
+def test_arguments_that_are_cast():
+    x, functional = rl.ones(2, 2), rl.nn.functional
+    with rl.autocast("cpu"):
+        for given in (x, x.half(), x.bfloat16()):
+            assert functional.linear(given, weight=x, bias=None).dtype == rl.bfloat16
+        assert functional.linear(x.double(), x.double()).dtype == rl.float64
+        assert rl.mm(x.long(), x.long()).dtype == rl.int64
+        low = rl.mm(x, x)
+        assert rl.cat([low, low]).dtype == rl.bfloat16
+        assert rl.cat((low, x)).dtype == rl.float32
+        assert rl.mm(low, mat2=low).dtype == rl.bfloat16
+        assert functional.linear(x.to("meta"), x.to("meta")).dtype == rl.float32
+
+
 def test_blocks_nest_and_restore_what_was_before():
     x = rl.ones(2, 2)
     with rl.autocast("cpu", dtype=rl.float16):

@@ -215,6 +215,34 @@ def test_depthwise_gradients_by_channels(
             rl.set_num_threads(threads)
 
 
+# Lines around the width from which few channels are made of vectors along them.
+FEW_OUTS = [
+    (1, 1, (9, 11), 3, 1), (2, 3, (5, 12), 3, 1), (3, 4, (6, 13), 5, 2), (1, 8, (17, 16), 3, 0),
+    (2, 5, (4, 33), 1, 0), (1, 9, (7, 31), 3, 1), (2, 2, (50,), 7, 3), (1, 3, (4, 5, 14), 3, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("batch, outs, size, kernel, padding", FEW_OUTS)
+def test_few_channels_come_out(dtype, last, stride, batch, outs, size, kernel, padding):
+    dims = len(size)
+    x = rl.randn(batch, 21, *size, dtype=dtype)
+    w, bias = rl.randn(outs, 21, *[kernel] * dims, dtype=dtype), rl.randn(outs, dtype=dtype)
+    if last and dims > 1:
+        form = rl.channels_last if dims == 2 else rl.channels_last_3d
+        x = x.contiguous(memory_format=form)
+    windows = [[n] * dims for n in (stride, padding, 1)]
+    y = _conv_forward(x, w, bias, *windows, 1)
+    assert_near(y, _conv_forward(*wide(x, w, bias), *windows, 1))
+    g = rl.randn(y.shape, dtype=dtype)
+    back = _conv_input(g, w, None, size, *windows, 1)
+    assert_near(back, _conv_input(*wide(g, w), None, size, *windows, 1))
+    by_weight = _conv_weight(g, x, [kernel] * dims, *windows, 1)
+    assert_near(by_weight, _conv_weight(*wide(g, x), [kernel] * dims, *windows, 1))
+
+
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
 def test_depthwise_zeros_around_an_image_stay_out_of_it(value):
     x, w = rl.ones(2, 3, 9, 20), rl.ones(3, 1, 3, 3)
@@ -330,7 +358,9 @@ def test_an_empty_batch_gives_empty_results_and_a_zero_weight(groups, channels):
     assert rl.equal(_conv_weight(g, x, [3, 3], *windows), rl.zeros(w.shape))
 
 
-THREADED = [(40, 1, 1), (1, 1, 6), (12, 1, 1), (6, 4, 4), (1, 3, 20), (1, 40, 50), (1, 300, 70)]
+THREADED = [
+    (40, 1, 1), (1, 1, 6), (12, 1, 1), (6, 4, 4), (1, 3, 20), (1, 40, 50), (1, 300, 70), (1, 64, 3),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("groups, channels, outs", THREADED)
@@ -371,7 +401,9 @@ def test_threads_do_not_change_a_bit_of_other_points(size, kernel):
         rl.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("channels, outs, side", [(1, 5, 9), (3, 40, 20), (40, 40, 16)])
+@pytest.mark.parametrize(
+    "channels, outs, side", [(1, 5, 9), (3, 40, 20), (40, 40, 16), (40, 3, 16)]
+)
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 3e38])
 def test_what_is_not_finite_spreads_as_far_as_the_kernel(channels, outs, side, value):
     x, w = rl.rand(2, channels, side, side) + 0.5, rl.rand(outs, channels, 3, 3) / 1e3 + 1e-3

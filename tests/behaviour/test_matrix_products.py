@@ -107,6 +107,24 @@ def test_products_of_bfloat16_round_once(rows, depth, cols, layout):
     check(rl.addmm(bias, a, b, beta=2, alpha=0.5), wide_a @ wide_b / 2 + 2 * wide_bias)
 
 
+# Columns that begin a power of two apart, whole or a part of longer ones.
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("step, depth", [(1024, 1024), (2048, 992), (1024, 1001), (2048, 32)])
+def test_products_of_bfloat16_columns_of_the_same_set(step, depth, threads):
+    w = rl.randn(300, step, dtype=rl.bfloat16)[:, :depth]
+    x, bias = rl.randn(101, depth, dtype=rl.bfloat16), rl.randn(300, dtype=rl.bfloat16)
+    used = rl.get_num_threads()
+    rl.set_num_threads(threads)
+    try:
+        got = rl.nn.functional.linear(x, w, bias)
+    finally:
+        rl.set_num_threads(used)
+    want = x.double() @ w.double().t() + bias.double()
+    bound = depth * 2.0**-23 * (x.double().abs() @ w.double().abs().t())
+    assert ((got.double() - want).abs() <= bound + 2.0**-8 * want.abs()).all()
+    assert rl.equal(got, rl.nn.functional.linear(x, w.clone(), bias))
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "int64"])
 @pytest.mark.parametrize("rows, depth, cols", [*SIZES[:9], (1, 300, 40), (40, 300, 1), (9, 1, 70)])
 def test_integers_of_any_size_wrap(dtype, rows, depth, cols):

@@ -95,3 +95,34 @@ def test_nothing_to_multiply(mode, batch, units):
     output = recurrent._rnn_steps(*tensors, mode)[0]
     assert output.shape == (4, batch, units)
     assert rl.autograd.grad(output.sum(), gates)[0].shape == gates.shape
+
+
+@pytest.mark.parametrize("mode", GATES)
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("units", [1, 7, 8, 15, 16, 17, 31, 33, 64])
+def test_results_do_not_depend_on_what_is_kept_for_gradients(mode, dtype, units):
+    tensors = inputs(mode, 5, 3, units, dtype)
+    kept = recurrent._rnn_steps(*tensors, mode)
+    with rl.no_grad():
+        alone = recurrent._rnn_steps(*tensors, mode, keep=False)
+        _, *state = recurrent._steps_in_ops(*tensors, mode)
+    assert rl.equal(alone[0], kept[0]) and rl.equal(alone[1], kept[1])
+    assert alone[2].numel() == alone[3].numel() == 0
+    if mode == "LSTM":
+        rl.testing.assert_close(alone[1], state[0])
+
+
+@pytest.mark.parametrize("mode", ["LSTM", "GRU"])
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+def test_gates_at_their_extremes(mode, dtype):
+    nan, inf = float("nan"), float("inf")
+    row = rl.tensor([-inf, -1e4, -90.0, -0.0, 0.0, 90.0, 1e4, inf, nan], dtype=dtype)
+    units = len(row)
+    gates = row.repeat(2, 1, GATES[mode])
+    state = rl.full((1, units), 0.5, dtype=dtype)
+    cell = state if mode == "LSTM" else None
+    weight = rl.zeros(GATES[mode] * units, units, dtype=dtype)
+    tensors = (gates, state, cell, weight, None)
+    native, defined = both(tensors, mode)
+    for one, other in zip(native, defined, strict=True):
+        rl.testing.assert_close(one, other, equal_nan=True)

@@ -14,7 +14,7 @@ _NODES = {
 
 
 @translates("_rnn_steps")
-def _(g, gates, hidden, cell, weight, bias, mode):
+def _(g, gates, hidden, cell, weight, bias, mode, keep):
     kind, order, options = _NODES[mode]
     size, dtype = hidden.shape[-1], gates.dtype
     rows = [i for gate in order for i in range(gate * size, (gate + 1) * size)]

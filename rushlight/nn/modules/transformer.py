@@ -247,6 +247,34 @@ class TransformerDecoderLayer(_Layer):
         return self._feed_forward(x, self.dropout3)
 
 
+def _why_not_nested(layer):
+    """What keeps copies of a layer from leaving padding out; empty if nothing does."""
+    if not isinstance(layer, TransformerEncoderLayer):
+        return "encoder_layer was not TransformerEncoderLayer"
+    attention = layer.self_attn
+    reasons = {
+        "norm_first was True": layer.norm_first,
+        "self_attn.batch_first was not True(use batch_first for better inference performance)": (
+            not attention.batch_first
+        ),
+        "self_attn._qkv_same_embed_dim was not True": not attention._qkv_same_embed_dim,
+        "self_attn was passed bias=False": attention.in_proj_bias is None,
+        "activation_relu_or_gelu was not True": not layer.activation_relu_or_gelu,
+        "norm1.eps was not equal to encoder_layer.norm2.eps": layer.norm1.eps != layer.norm2.eps,
+        "self_attn.num_heads is odd": attention.num_heads % 2 == 1,
+    }
+    return next((f"encoder_layer.{reason}" for reason, holds in reasons.items() if holds), "")
+
+
+def _any_requires_grad(*tensors):
+    return any(t.requires_grad for t in tensors)
+
+
+def _ends_with_padding(kept):
+    """Is what is kept of each sequence a prefix?"""
+    return bool((kept[:, 1:] <= kept[:, :-1]).all())
+
+
 class TransformerEncoder(Module):
     """`num_layers` copies of an encoder layer, one after the other, and a normalisation, if given.
 
@@ -254,7 +282,11 @@ class TransformerEncoder(Module):
         encoder_layer: the layer that is copied.
         num_layers: how many copies.
         norm: applied at the end.
-        enable_nested_tensor, mask_check: accepted; the computation is the same.
+        enable_nested_tensor: outputs of positions that `src_key_padding_mask` leaves out are zeros
+            (before `norm`) in evaluation without gradients, if the layer is of a usual kind:
+            `batch_first`, normalisation last, an even number of heads, relu or gelu.
+        mask_check: False if it is known that masks leave out ends of sequences only; otherwise
+            masks are looked at, and outputs are zeros for these masks only.
     """
 
     __constants__ = ["norm"]
@@ -267,16 +299,42 @@ class TransformerEncoder(Module):
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
-        self.use_nested_tensor = False
+        why_not = _why_not_nested(encoder_layer)
+        self.use_nested_tensor = enable_nested_tensor and not why_not
         self.mask_check = mask_check
+        if enable_nested_tensor and why_not:
+            import warnings
+
+            warnings.warn(
+                "enable_nested_tensor is True, but self.use_nested_tensor is False because "
+                f"{why_not}",
+                stacklevel=2,
+            )
+
+    def _drops_padding(self, src, mask, kept):
+        first = self.layers[0]
+        return (
+            self.use_nested_tensor
+            and not first.training
+            and src.dim() == 3
+            and mask is None
+            and rl.backends.mha.get_fastpath_enabled()
+            and not rl.is_autocast_enabled()
+            and (not self.mask_check or _ends_with_padding(kept))
+            and not (rl.is_grad_enabled() and _any_requires_grad(src, *first.parameters()))
+        )
 
     def forward(self, src, mask=None, src_key_padding_mask=None, is_causal=None):
         padding = _float_mask(src_key_padding_mask, src.dtype, "src_key_padding_mask")
         mask = _float_mask(mask, src.dtype, "mask")
         batch_first = self.layers[0].self_attn.batch_first if len(self.layers) else False
         causal = _is_causal(mask, is_causal, _length(src, batch_first))
+        kept = None if padding is None else padding.logical_not()
+        zero_padding = kept is not None and self._drops_padding(src, mask, kept)
         for layer in self.layers:
             src = layer(src, src_mask=mask, is_causal=causal, src_key_padding_mask=padding)
+        if zero_padding:
+            src = src.masked_fill(~kept.unsqueeze(-1), 0.0)
         return src if self.norm is None else self.norm(src)
 
 

@@ -4,8 +4,6 @@ gradients as if nothing had been rounded: networks are trained so before they ar
 They are no records, as the checks that those are put to include gradients, which these deny.
 """
 
-import functools
-
 import rushlight as rl
 from rushlight._interpose import overridable
 from rushlight.ops._record import namespaces
@@ -44,9 +42,13 @@ def _check_channels(name, input, scale, zero_point, axis):
         )
 
 
-@functools.cache
+_made = []
+
+
 def _straight_through():
     """The `Function`, made when it is first needed: this module is loaded before autograd."""
+    if _made:
+        return _made[0]
 
     class FakeQuantizeCachemask(rl.autograd.Function):
         generate_vmap_rule = True
@@ -72,7 +74,8 @@ def _straight_through():
             (inside,) = ctx.saved_tensors
             return grad * inside, None, None, None, None
 
-    return FakeQuantizeCachemask.apply
+    _made.append(FakeQuantizeCachemask.apply)
+    return _made[0]
 
 
 def _single(number, dtype, like):

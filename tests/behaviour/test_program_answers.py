@@ -1,5 +1,7 @@
 """Small answers that whole programs print or ask for."""
 
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -81,6 +83,7 @@ def test_positive_numbers_are_reached_by_exponential_and_shift():
         (UserWarning, "torch.lu is deprecated", lambda: torch.lu(torch.eye(2))),
         (FutureWarning, "weight_norm. is deprecated", lambda: _old_weight_norm()),
         (UserWarning, "will be changed to behave", lambda: nn.functional.kl_div(_leaf(), _leaf())),
+        (UserWarning, "a reference cycle", lambda: _leaf().sum().backward(create_graph=True)),
         (UserWarning, "A window was not provided", lambda: _spectrum()),
         (UserWarning, "inversion lossless", lambda: torch.istft(_spectrum(torch.ones(4)), 4)),
         (UserWarning, "required to pass the indexing", lambda: torch.meshgrid(_leaf(), _leaf())),
@@ -148,3 +151,24 @@ def test_graph_modules_are_shown_as_text_that_starts_and_ends_as_pytorchs():
     assert traced.code.startswith("\n\n\ndef forward(self, input):\n")
     assert traced.code.endswith("\n    ")
     assert str(traced).endswith("use `graph_module.print_readable()`")
+
+
+def test_numbers_made_of_recorded_tensors_are_warned_of_once_a_process():
+    program = """if True:
+        import math, warnings
+        import rushlight as torch
+
+        x = torch.tensor([2.0], requires_grad=True)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            x.item(), float(x.detach())
+            assert not caught
+            values = float(x), math.exp(x), int(x * 2)
+        assert values == (2.0, math.exp(2.0), 4)
+        assert ["requires_grad=True to a scalar" in str(w.message) for w in caught] == [True]
+    """
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_grad_modes_show_where_they_are():
+    assert repr(torch.set_grad_enabled(True)).endswith("set_grad_enabled(mode=True)")

@@ -121,7 +121,7 @@ void add_random(PyObject* module) {
                          {Py_tp_methods, methods},
                          {Py_tp_getset, getset},
                          {0, nullptr}};
-  PyType_Spec spec{"torch._C.Generator", sizeof(GeneratorObject), 0,
+  PyType_Spec spec{"rushlight.Generator", sizeof(GeneratorObject), 0,
                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
   GeneratorType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
   auto* o = reinterpret_cast<GeneratorObject*>(checked(GeneratorType->tp_alloc(GeneratorType, 0)));

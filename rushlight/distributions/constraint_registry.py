@@ -17,8 +17,8 @@ class ConstraintRegistry:
     Example::
 
         >>> d = rl.distributions
-        >>> d.biject_to(d.constraints.positive)
-        ExpTransform()
+        >>> d.biject_to(d.constraints.unit_interval)
+        SigmoidTransform()
     """
 
     def __init__(self):

@@ -66,3 +66,15 @@ def test_layers_that_keep_padding_say_why():
         warnings.simplefilter("error")
         nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
         assert stack().use_nested_tensor
+
+
+def test_masks_of_two_kinds_are_warned_of():
+    x, floats = torch.randn(2, 5, 8), torch.zeros(5, 5)
+    attention = nn.MultiheadAttention(8, 2, batch_first=True)
+    with pytest.warns(UserWarning, match="mismatched key_padding_mask and attn_mask"):
+        attention(x, x, x, key_padding_mask=PREFIX, attn_mask=floats)
+    with pytest.warns(UserWarning, match="mismatched src_key_padding_mask and mask"):
+        stack()(x, mask=floats, src_key_padding_mask=PREFIX)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        attention(x, x, x, key_padding_mask=PREFIX, attn_mask=floats.bool())

@@ -172,3 +172,19 @@ def test_numbers_made_of_recorded_tensors_are_warned_of_once_a_process():
 
 def test_grad_modes_show_where_they_are():
     assert repr(torch.set_grad_enabled(True)).endswith("set_grad_enabled(mode=True)")
+
+
+def test_functional_call_sets_what_the_module_lacks_for_the_time_of_the_call():
+    class Scaled(nn.Module):
+        def forward(self, x):
+            return x * getattr(self, "scale", 1)
+
+    module, two = Scaled(), torch.tensor(2.0)
+    assert torch.func.functional_call(module, {"scale": two}, (two,)) == 4
+    assert not hasattr(module, "scale") and module(two) == 2
+    with pytest.raises(RuntimeError, match="Unexpected"):
+        torch.func.functional_call(module, {"scale": two}, (two,), strict=True)
+    with pytest.raises(AttributeError):
+        torch.func.functional_call(module, {"part.scale": two}, (two,))
+    with pytest.raises(TypeError):
+        torch.func.functional_call(module, {"scale": 2}, (two,))

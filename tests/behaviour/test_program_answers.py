@@ -188,3 +188,15 @@ def test_functional_call_sets_what_the_module_lacks_for_the_time_of_the_call():
         torch.func.functional_call(module, {"part.scale": two}, (two,))
     with pytest.raises(TypeError):
         torch.func.functional_call(module, {"scale": 2}, (two,))
+
+
+def test_a_node_matches_one_node_of_a_pattern():
+    def program(x, y):
+        return torch.add(x, y) + torch.add(y, y)
+
+    traced = torch.fx.symbolic_trace(program)
+    found = torch.fx.replace_pattern(
+        traced, lambda a, b: torch.add(a, b), lambda a, b: torch.mul(a, b)
+    )
+    assert len(found) == 1
+    assert traced(torch.tensor(2.0), torch.tensor(3.0)) == 12

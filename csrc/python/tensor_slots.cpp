@@ -142,22 +142,38 @@ int truth(PyObject* a) {
     return other ? PyObject_IsTrue(other.get()) : tensor_bool(*as_tensor(a));
   });
 }
+// Said once a process: programs add up losses without item(), step after step.
+void warn_of_recorded(const Tensor& t) {
+  static bool said = false;
+  if (said || !t.requires_grad) return;
+  said = true;
+  checked(PyErr_WarnEx(PyExc_UserWarning,
+                       "Converting a tensor with requires_grad=True to a scalar may lead to "
+                       "unexpected behavior.\nConsider using tensor.detach() first.",
+                       1));
+}
 PyObject* to_float(PyObject* a) {
   return guarded([&] {
     PyObject* other = taken_over("__float__", a);
-    return other ? other : tensor_float(*as_tensor(a));
+    if (other) return other;
+    warn_of_recorded(*as_tensor(a));
+    return tensor_float(*as_tensor(a));
   });
 }
 PyObject* to_int(PyObject* a) {
   return guarded([&] {
     PyObject* other = taken_over("__int__", a);
-    return other ? other : tensor_int(*as_tensor(a));
+    if (other) return other;
+    warn_of_recorded(*as_tensor(a));
+    return tensor_int(*as_tensor(a));
   });
 }
 PyObject* to_index_slot(PyObject* a) {
   return guarded([&] {
     PyObject* other = taken_over("__index__", a);
-    return other ? other : tensor_index(*as_tensor(a));
+    if (other) return other;
+    warn_of_recorded(*as_tensor(a));
+    return tensor_index(*as_tensor(a));
   });
 }
 Py_ssize_t length(PyObject* a) {

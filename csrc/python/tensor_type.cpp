@@ -188,8 +188,12 @@ PyObject* get_grad_or_warn(PyObject* self, void* unused) {
     TENSOR;
     if (!t.grad && t.requires_grad && !t.retains_grad && tensor_grad_fn(t))
       checked(PyErr_WarnEx(PyExc_UserWarning,
-                           "grad of a tensor that is no leaf is None: backward() keeps those of "
-                           "leaves; call retain_grad() on it before, or read a leaf's",
+                           "The .grad attribute of a Tensor that is not a leaf Tensor is being "
+                           "accessed. Its .grad attribute won't be populated during "
+                           "autograd.backward(). If you indeed want the .grad field to be "
+                           "populated for a non-leaf Tensor, use .retain_grad() on the non-leaf "
+                           "Tensor. If you access the non-leaf Tensor by mistake, make sure you "
+                           "access the leaf Tensor instead.",
                            1));
     return get_grad(self, unused);
   });

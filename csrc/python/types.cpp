@@ -532,7 +532,7 @@ void add_types(PyObject* m) {
   checked(PyModule_AddFunctions(m, functions));
   auto add = [&](const char* name, PyObject* o) { checked(PyModule_AddObjectRef(m, name, o)); };
   LinAlgErrorType = checked(PyErr_NewExceptionWithDoc(
-      "torch.linalg.LinAlgError",
+      "torch._C._LinAlgError",
       "A matrix has not what was asked for: it is singular, or not positive definite, or its "
       "factorisation did not converge.",
       PyExc_RuntimeError, nullptr));

@@ -86,6 +86,8 @@ def backward(
     """
     if grad_variables is not None:
         grad_tensors = _merge_old_name(grad_tensors, grad_variables)
+    if create_graph:
+        _warn_of_cycle()
     retain_graph = create_graph if retain_graph is None else retain_graph
     if grad_tensors is None and inputs is None:  # mostly of a loss
         run = _native.run_from_one
@@ -206,6 +208,19 @@ def _spread(grads, count):
     if isinstance(grads, rl.Tensor) or not hasattr(grads, "__iter__"):
         return (grads,)
     return tuple(grads)
+
+
+def _warn_of_cycle():
+    import warnings
+
+    warnings.warn(
+        "Using backward() with create_graph=True will create a reference cycle between the "
+        "parameter and its gradient which can cause a memory leak. We recommend using "
+        "autograd.grad when creating the graph to avoid this. If you have to use this function, "
+        "make sure to reset the .grad fields of your parameters to None after use to break the "
+        "cycle and avoid the leak.",
+        stacklevel=4,
+    )
 
 
 def _check_roots(roots):

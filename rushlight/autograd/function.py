@@ -203,7 +203,8 @@ class Function(FunctionCtx):
 
         warn(
             f"{type(self)} should not be instantiated. Methods on autograd functions are all "
-            "static, so call them on the class itself.",
+            "static, so you should invoke them on the class itself. Instantiating an autograd "
+            "function will raise an error in a future version of PyTorch.",
             DeprecationWarning,
             stacklevel=2,
         )

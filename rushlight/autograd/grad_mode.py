@@ -163,7 +163,8 @@ class set_grad_enabled(_DecoratorContextManager):
         return type(self)(self.mode)
 
     def __str__(self):
-        return f"rushlight.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
+        kind = type(self)
+        return f"{kind.__module__}.{kind.__qualname__}(mode={self.mode})"
 
     __repr__ = __str__
 

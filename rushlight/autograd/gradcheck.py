@@ -199,11 +199,15 @@ def _from_reals(flat, like):
 
 
 def _random_like(tensor, non_contiguous):
-    with rl.no_grad():
-        values = rl.randn_like(tensor)
-        if non_contiguous and values.dim() and values.numel() > 1:
-            values = rl.stack([values, values], -1)[..., 0]
-    return values.requires_grad_()
+    return rl.testing.make_tensor(
+        tensor.shape,
+        dtype=tensor.dtype,
+        device=tensor.device,
+        low=-1,
+        high=1,
+        requires_grad=True,
+        noncontiguous=non_contiguous,
+    )
 
 
 class _Case:
@@ -353,8 +357,11 @@ def _compare_runs(case, first, second):
 
 
 def _direction(values):
-    """Positive and of length 1, so that no errors cancel."""
-    draw = rl.rand_like(values) + 0.1
+    """Positive and of length 1, so that no errors cancel.
+
+    It has a generator of its own: a check must not change what the program draws afterwards.
+    """
+    draw = rl.rand(values.shape, dtype=values.dtype, generator=rl.Generator()) + 0.1
     return draw / (draw * draw).sum().sqrt()
 
 

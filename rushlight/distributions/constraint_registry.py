@@ -17,8 +17,8 @@ class ConstraintRegistry:
     Example::
 
         >>> d = rl.distributions
-        >>> d.biject_to(d.constraints.positive)
-        ExpTransform()
+        >>> d.biject_to(d.constraints.unit_interval)
+        SigmoidTransform()
     """
 
     def __init__(self):
@@ -81,16 +81,8 @@ def _transform_to_independent(constraint):
     return transforms.IndependentTransform(base, constraint.reinterpreted_batch_ndims)
 
 
-@_both(constraints.positive, constraints.nonnegative)
-def _onto_positive(constraint):
-    return transforms.ExpTransform()
-
-
 @_both(constraints.greater_than, constraints.greater_than_eq)
 def _onto_above(constraint):
-    """Bounds of 0, the most frequent, need no shift."""
-    if isinstance(constraint.lower_bound, Number) and constraint.lower_bound == 0:
-        return transforms.ExpTransform()
     shift = transforms.AffineTransform(constraint.lower_bound, 1)
     return transforms.ComposeTransform([transforms.ExpTransform(), shift])
 

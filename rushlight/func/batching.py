@@ -69,8 +69,9 @@ class VmapLevel(Level):
             return map_tensors(self.lift, call(record, batch.args))
         rule = rules.get(record.name) or rule_by_kind(record)
         result = NotImplemented if rule is None else rule(batch, *batch.args)
-        if result is NotImplemented and record.reference and not record.native_name:
-            return NotImplemented  # the composite body: its ops are mapped
+        if result is NotImplemented and record.reference:
+            if not record.native_name or _is_step(record):
+                return NotImplemented  # the composite body: its ops are mapped
         if result is NotImplemented:
             result = one_by_one(batch)
         if isinstance(result, rl.Tensor):
@@ -81,6 +82,15 @@ class VmapLevel(Level):
         from rushlight.func.drawing import draw
 
         return draw(self, record, args, in_place)
+
+
+def _is_step(record):
+    """Is it a part of an op's body whose kernel has no gradient, as that op had the rule?
+
+    The body may be mapped where the tape outside records what it does: then its reference, which
+    has gradients, has to run.
+    """
+    return not record.differentiable and record.at == ("internal",)
 
 
 _INTS = 7  # the type int[] of an argument

@@ -81,7 +81,8 @@ def _pushed(level, cls, args, run):
                 f"{cls.__name__}.jvp: expected a tangent, or None, for each of {len(result)} "
                 f"outputs, got {changes!r}"
             )
-        return tuple([level.dual(r, c) for r, c in zip(result, changes)])
+        pairs = zip(result, changes)
+        return tuple([level.dual(r, c) if isinstance(r, rl.Tensor) else r for r, c in pairs])
     return level.dual(result, changes[0] if isinstance(changes, tuple) else changes)
 
 

@@ -64,7 +64,9 @@ class Dual:
         return self.primal
 
     def __repr__(self):
-        return f"DualTensor(primal={self.primal}, tangent={self.tangent})"
+        if self.tangent is None:
+            return repr(self.primal)
+        return f"{repr(self.primal)[:-1]}, tangent={self.tangent})"
 
 
 class JvpLevel(Level):

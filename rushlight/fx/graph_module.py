@@ -92,12 +92,13 @@ class GraphModule(Module):
     def recompile(self):
         """Generates the code anew after the graph was changed; returns it."""
         made = self.graph.python_code("self")
-        self.__dict__["_code"] = made.src
+        self.__dict__["_code"] = f"\n\n\n{made.src.rstrip()}\n    "  # as PyTorch shows it
         type(self).forward = _compiled(made.src, dict(made.globals))
         return made
 
     def __str__(self):
-        return f"{super().__str__()}\n\n{self.code}"
+        hint = "# To see more debug info, please use `graph_module.print_readable()`"
+        return f"{super().__str__()}\n{self.code}\n{hint}"
 
     def print_readable(self, print_output=True):
         """The code within a class, as text; printed as well."""

@@ -192,7 +192,7 @@ class Transformer(Interpreter):
             self.new_graph.output(
                 map_aggregate(result, lambda x: x.node if isinstance(x, Proxy) else x)
             )
-        return GraphModule(self.module, self.new_graph, type(self.module).__name__)
+        return GraphModule(self.module, self.new_graph)
 
     def run(self, *args, **kwargs):
         """Use `transform`."""

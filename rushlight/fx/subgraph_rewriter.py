@@ -70,6 +70,8 @@ def _matches(pattern, node, found):
         return False
     if pattern in found:
         return found[pattern] is node
+    if any(node is other for other in found.values()):
+        return False  # a node stands for one node of the pattern, placeholders included
     if pattern.op == "placeholder":
         found[pattern] = node
         return True

@@ -126,6 +126,7 @@ FAMILIES = (
     "fft",
     "spectrogram",
     "windows",
+    "fake_quantize",
     "masked",
     "histogram",
     "leftover",

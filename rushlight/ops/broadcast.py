@@ -83,6 +83,14 @@ def meshgrid(*tensors, indexing=None):
                 [2, 2]])
     """
     tensors = _given(tensors)
+    if indexing is None:
+        import warnings
+
+        warnings.warn(
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing "
+            "argument.",
+            stacklevel=3,
+        )
     if not tensors:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
     if indexing not in (None, "ij", "xy"):

@@ -138,7 +138,7 @@ def _check_offsets(input, offsets):
         return
     first, last = unwrapped(offsets)[..., :1], unwrapped(offsets)[..., -1:]
     if some(first != 0):
-        raise ValueError(
+        raise RuntimeError(
             "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
             f"position 0. However, got {first.tolist()}"
         )

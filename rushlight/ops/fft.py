@@ -300,7 +300,9 @@ _OPTIONS = "dtype? dtype=None, layout? layout=None, device? device=None, bool re
 
 def _frequencies(integers, n, d, options):
     dtype, layout, device, requires_grad = options
-    made = rl.tensor(integers, dtype=dtype or rl.get_default_dtype(), device=device) / (n * d)
+    made = rl.tensor(integers, dtype=dtype or rl.get_default_dtype(), device=device) * (
+        1.0 / (n * d)
+    )
     return made.requires_grad_() if requires_grad else made
 
 

@@ -9,6 +9,18 @@ from rushlight.ops.pool import _pool_take
 _NN = ("nn.functional",)
 
 
+def _note_default(align_corners):
+    if align_corners is None:
+        import warnings
+
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False "
+            "since 1.3.0. Please specify align_corners=True if the old behavior is desired. See "
+            "the documentation of grid_sample for details.",
+            stacklevel=3,
+        )
+
+
 @op("affine_grid(Tensor theta, int[] size, bool? align_corners=None) -> Tensor", at=_NN)
 def affine_grid(theta, size, align_corners):
     """The positions that an affine map theta (N, d, d + 1) sends an output grid of `size` to.
@@ -21,6 +33,7 @@ def affine_grid(theta, size, align_corners):
         >>> rl.nn.functional.affine_grid(identity, (1, 1, 2, 2), False).shape
         torch.Size([1, 2, 2, 2])
     """
+    _note_default(align_corners)
     size = tuple(size)
     dims = len(size) - 2
     if not theta.is_floating_point():
@@ -249,6 +262,7 @@ def grid_sample(input, grid, mode, padding_mode, align_corners):
         )
     if mode == "bicubic" and dims != 2:
         raise RuntimeError("grid_sample(): bicubic interpolation only supports 4D input")
+    _note_default(align_corners)
     rule = MODES.index(mode), PADDINGS.index(padding_mode), bool(align_corners)
     known = input.dtype in (rl.float32, rl.float64) or is_narrow(input) and mode != "bicubic"
     if known and input.dtype == grid.dtype and 0 < input.shape[2:].numel() < 2**31 - 1:

@@ -202,8 +202,9 @@ def kl_div(input, target, size_average, reduce, reduction, log_target):
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
             "'batchmean' divides only by the batch size, and aligns with the KL div math "
-            "definition.",
-            stacklevel=3,
+            "definition."
+            "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
+            stacklevel=2,
         )
     # What is subtracted comes first: gradients for the target add up in reverse order.
     gap = target - input if log_target else target * input

@@ -7,6 +7,7 @@ import math
 
 import rushlight as rl
 from rushlight.ops._attach import through_formula
+from rushlight.ops._decisions import is_wrapped
 from rushlight.ops._elementwise import slope_op
 from rushlight.ops._record import op, pointwise
 from rushlight.ops._rounding import is_narrow
@@ -64,8 +65,12 @@ def _link(loss, slope, bend):
 
 
 def _in_one_pass(*tensors):
-    """May a kernel take them, which rounds 16-bit numbers once only?"""
-    return all(t.dtype in (rl.float32, rl.float64) for t in tensors)
+    """May a kernel take them, which rounds 16-bit numbers once only?
+
+    Under a transform the formulas are computed: the tape outside may record them, and it has no
+    rule for the kernels, which stand behind the rules of the losses.
+    """
+    return all(t.dtype in (rl.float32, rl.float64) and not is_wrapped(t) for t in tensors)
 
 
 _LIMITED = "Tensor input, Tensor target, float knee, float over"

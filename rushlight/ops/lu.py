@@ -283,6 +283,13 @@ def _(self, LU_data, LU_pivots):
 
 def _lu_of_old(self, pivot=True, get_infos=False, out=None):
     """`torch.linalg.lu_factor` as a tuple; with ``get_infos`` also its error codes."""
+    import warnings
+
+    warnings.warn(
+        "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and "
+        "will be removed in a future PyTorch release.",
+        stacklevel=2,
+    )
     made = lu_factor_ex(self, pivot=pivot)
     made = made if get_infos else made[:2]
     if out is None:

@@ -60,6 +60,18 @@ def _has_kernel(x, window):
     return same and not (is_wrapped(x) or is_wrapped(window))
 
 
+def _note_missing(window, why):
+    if window is None:
+        import warnings
+
+        warnings.warn(
+            f"A window was not provided. A rectangular window will be applied{why}To suppress "
+            "this warning and use a rectangular window, explicitly set "
+            "`window=torch.ones(n_fft, device=<device>)`.",
+            stacklevel=3,
+        )
+
+
 def _padded_window(name, window, win_length, n_fft, like):
     """The window (ones if None) in the middle of ``n_fft`` points."""
     if not 0 < win_length <= n_fft:
@@ -130,6 +142,11 @@ def stft(
     is_complex = self.is_complex() or (window is not None and window.is_complex())
     if return_complex is None and not is_complex:
         raise RuntimeError("stft requires the return_complex parameter be given for real inputs.")
+    _note_missing(
+        window,
+        ",which is known to cause spectral leakage. Other windows such as torch.hann_window or "
+        "torch.hamming_window are recommended to reduce spectral leakage.",
+    )
     hop = _hop("stft", hop_length, n_fft)
     x = self if self.dim() == 2 else self.unsqueeze(0)
     pad = n_fft // 2 if center else 0
@@ -201,6 +218,9 @@ def istft(
     _check_istft(self, n_fft, onesided, window, return_complex)
     hop = _hop("istft", hop_length, n_fft)
     length_of_window = n_fft if win_length is None else win_length
+    _note_missing(
+        window, ".Please provide the same window used by stft to make the inversion lossless."
+    )
     weights = _padded_window("istft", window, length_of_window, n_fft, self)
     x = (self if self.dim() == 3 else self.unsqueeze(0)).mT
     frames = _signals(x, n_fft, return_complex, "ortho" if normalized else None)

@@ -225,4 +225,5 @@ class PolynomialLR(LRScheduler):
         return [base * left**self.power for base in self.base_lrs]
 
 
-_LRScheduler = LRScheduler
+class _LRScheduler(LRScheduler):
+    """The base class's name in older programs: a class of its own, no schedule here is one."""

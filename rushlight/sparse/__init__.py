@@ -26,6 +26,8 @@ from rushlight.sparse._reduce import softmax as _softmax
 from rushlight.sparse._reduce import sparse_sum as _sparse_sum
 from rushlight._interpose import overridable as _overridable
 
+torch = rl  # one-hot rows are widely written as `torch.sparse.torch.eye(n)`
+
 __all__ = [
     "addmm",
     "as_sparse_gradcheck",

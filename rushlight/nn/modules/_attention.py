@@ -9,6 +9,19 @@ from .linear import NonDynamicallyQuantizableLinear
 from .module import Module
 
 
+def _warn_of_kinds(mask, name, other, other_name):
+    """A boolean mask beside a mask of floats is taken, but no longer wanted."""
+    if mask is None or other is None or mask.dtype == other.dtype:
+        return
+    import warnings
+
+    warnings.warn(
+        f"Support for mismatched {name} and {other_name} is deprecated. Use same type for both "
+        "instead.",
+        stacklevel=3,
+    )
+
+
 class MultiheadAttention(Module):
     """Several attentions side by side, each over its own projection of query, key and value.
 
@@ -137,6 +150,7 @@ class MultiheadAttention(Module):
     ):
         if query.is_nested:
             return self._of_components(query, key, value, key_padding_mask, need_weights, attn_mask)
+        _warn_of_kinds(key_padding_mask, "key_padding_mask", attn_mask, "attn_mask")
         swap = self.batch_first and query.dim() == 3
         if swap:
             query, key, value = _swap_batch(query, key, value)

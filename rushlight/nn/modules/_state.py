@@ -28,7 +28,7 @@ WATCHERS = frozenset(
 )
 
 
-class IncompatibleKeys(tuple):
+class _IncompatibleKeys(tuple):
     """What `load_state_dict` returns: the names it missed and the names it did not expect."""
 
     __slots__ = ()
@@ -217,7 +217,7 @@ class StateMethods:
         if not hasattr(state_dict, "keys") or not hasattr(state_dict, "__getitem__"):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
         if not assign and load_fitting(self, state_dict):
-            return IncompatibleKeys([], [])
+            return _IncompatibleKeys([], [])
         missing, unexpected, errors = [], [], []
         metadata = getattr(state_dict, "_metadata", None)
         state_dict = OrderedDict(state_dict)
@@ -234,7 +234,7 @@ class StateMethods:
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t"
                 + "\n\t".join(errors)
             )
-        return IncompatibleKeys(missing, unexpected)
+        return _IncompatibleKeys(missing, unexpected)
 
 
 # Where saving and loading are these methods alone, they are one native walk.
@@ -332,7 +332,7 @@ def _load_tree(module, state_dict, prefix, metadata, strict, assign, lists):
             part = parts.get(name, {})
             _load_tree(child, part, f"{prefix}{name}.", metadata, strict, assign, lists)
     for hook in module.__dict__.get("_load_state_dict_post_hooks", NO_HOOKS).values():
-        if hook(module, IncompatibleKeys(missing, unexpected)) is not None:
+        if hook(module, _IncompatibleKeys(missing, unexpected)) is not None:
             raise AssertionError(
                 "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to "
                 "return new values, if incompatible_keys need to be modified, it should be done "

@@ -13,7 +13,7 @@ from ..parameter import Buffer, Parameter
 from ._convert import ConvertMethods
 from ._deepcopy import CopyMethods
 from ._hooks import HOOK_TABLES, GlobalHooks, HookMethods, add_hook
-from ._state import IncompatibleKeys, StateMethods
+from ._state import StateMethods, _IncompatibleKeys  # noqa: F401 - PyTorch has it here
 
 __all__ = [
     "register_module_forward_pre_hook",
@@ -28,7 +28,6 @@ __all__ = [
 ]
 
 _EXTRA_STATE_KEY_SUFFIX = "_extra_state"
-_IncompatibleKeys = IncompatibleKeys
 Tensor = rl.Tensor
 
 

@@ -10,7 +10,7 @@ import rushlight as rl
 
 from .. import functional as F
 from .. import init
-from ._attention import MultiheadAttention
+from ._attention import MultiheadAttention, _warn_of_kinds
 from .activation import GELU, ReLU
 from .container import ModuleList
 from .dropout import Dropout
@@ -147,6 +147,7 @@ class TransformerEncoderLayer(_Layer):
         self.activation = activation
 
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
+        _warn_of_kinds(src_key_padding_mask, "src_key_padding_mask", src_mask, "src_mask")
         padding = _float_mask(src_key_padding_mask, src.dtype, "src_key_padding_mask")
         mask = _float_mask(src_mask, src.dtype, "src_mask")
         x = src
@@ -281,6 +282,7 @@ class TransformerEncoder(Module):
             )
 
     def forward(self, src, mask=None, src_key_padding_mask=None, is_causal=None):
+        _warn_of_kinds(src_key_padding_mask, "src_key_padding_mask", mask, "mask")
         padding = _float_mask(src_key_padding_mask, src.dtype, "src_key_padding_mask")
         mask = _float_mask(mask, src.dtype, "mask")
         batch_first = self.layers[0].self_attn.batch_first if len(self.layers) else False

@@ -37,8 +37,16 @@ def weight_norm(module, name="weight", dim=0):
     `dim` is the dimension with norms of its own, None for one norm of everything. Source:
     Salimans & Kingma 2016.
     """
+    import warnings
+
     from .parametrizations import norm_except
 
+    warnings.warn(
+        "`torch.nn.utils.weight_norm` is deprecated in favor of "
+        "`torch.nn.utils.parametrizations.weight_norm`.",
+        FutureWarning,
+        stacklevel=1,  # once, not for each line that calls this
+    )
     for hook in module._forward_pre_hooks.values():
         if isinstance(hook, WeightNorm) and hook.name == name:
             raise RuntimeError(

@@ -29,9 +29,10 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     tensors = [tensors] if isinstance(tensors, rl.Tensor) else list(tensors)
     if not tensors:
         return rl.tensor(0.0)
-    norms = [rl.linalg.vector_norm(t, float(norm_type)) for t in tensors]
     device = tensors[0].device
-    total = rl.linalg.vector_norm(rl.stack([n.to(device) for n in norms]), float(norm_type))
+    with rl.no_grad():
+        norms = [rl.linalg.vector_norm(t, float(norm_type)).to(device) for t in tensors]
+        total = rl.linalg.vector_norm(rl.stack(norms), float(norm_type))
     if error_if_nonfinite and not total.isfinite():
         raise RuntimeError(
             f"The total norm of order {float(norm_type)} for gradients from `parameters` is "

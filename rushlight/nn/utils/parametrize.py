@@ -159,7 +159,7 @@ def _make_parametrized_class(module):
         replica.__dict__ = copy.deepcopy(self.__dict__, memo)
         return replica
 
-    body = {"__getstate__": getstate, "__module__": base.__module__}
+    body = {"__getstate__": getstate, "__module__": ParametrizationList.__module__}
     if base.__deepcopy__ is Module.__deepcopy__:
         body["__deepcopy__"] = deepcopy
     module.__class__ = type(f"Parametrized{base.__name__}", (base,), body)

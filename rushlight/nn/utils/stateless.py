@@ -1,5 +1,7 @@
 """Calling a module with other parameters and buffers than its own."""
 
+import rushlight as rl
+
 __all__ = ["functional_call"]
 
 
@@ -36,6 +38,9 @@ def _functional_call(
         return module(*args, **(kwargs or {}))
 
 
+_ABSENT = object()
+
+
 class swapped:
     """Context in which a module has the given tensors in place of its own."""
 
@@ -50,29 +55,35 @@ class swapped:
         if strict and (unexpected or own.keys() - tensors.keys()):
             missing = sorted(own.keys() - tensors.keys())
             raise RuntimeError(f"Unexpected key(s): {unexpected}. Missing key(s): {missing}.")
-        if unexpected:
-            for name in unexpected:
-                _table_of(module, name)
+        for name, tensor in tensors.items():
+            if not isinstance(tensor, rl.Tensor):
+                raise TypeError(f"functional_call: {name}: {tensor} is not an instance of Tensor")
         self.places = [(*_table_of(module, name), tensor) for name, tensor in tensors.items()]
 
     def __enter__(self):
-        self.saved = [(table, name, table[name]) for table, name, _ in self.places]
+        self.saved = [(table, name, table.get(name, _ABSENT)) for table, name, _ in self.places]
         for table, name, tensor in self.places:
             table[name] = tensor
 
     def __exit__(self, *error):
         for table, name, tensor in self.saved:
-            table[name] = tensor
+            if tensor is _ABSENT:
+                del table[name]
+            else:
+                table[name] = tensor
 
 
 def _table_of(module, path):
-    """(the dict of parameters or buffers that holds `path`, its name there)."""
+    """(the dict of parameters or buffers that holds `path`, its name there).
+
+    What is neither becomes an attribute, for the time of the call.
+    """
     prefix, _, name = path.rpartition(".")
     owner = module.get_submodule(prefix)
     for table in (owner._parameters, owner._buffers):
         if name in table:
             return table, name
-    raise AttributeError(f"{owner._get_name()} has no attribute `{name}`")
+    return owner.__dict__, name
 
 
 def _with_ties(own, given):

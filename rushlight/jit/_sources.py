@@ -8,12 +8,12 @@ text. To keep another kind of value, a case in `Collector.entry`.
 import dis
 import importlib
 import inspect
-import linecache
 import sys
 import textwrap
 import types
 import weakref
 
+from rushlight._generated_code import execute, keep_lines_while
 from rushlight._serialization.names import own_module
 from rushlight.nn.modules.module import Module
 
@@ -188,11 +188,11 @@ class _Builder:
         """Runs a definition's text among the names it uses; those made later come afterwards."""
         space = {"__name__": definition["module"], "__builtins__": __builtins__}
         space.update({n: self.value(e) for n, e in definition["names"].items()})
-        text, file = definition["source"], f"<torch.jit.load {definition['key']} {id(self)}>"
-        linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-        exec(compile(text, file, "exec"), space)
+        text = definition["source"]
+        file = execute(text, f"torch.jit.load {definition['key']}", space)
         made = space[definition["name"]]
         made = made._function if isinstance(made, ScriptFunction) else made
+        keep_lines_while(made, file)
         _texts[made] = text
         self.objects[definition["key"]], self.spaces[definition["key"]] = made, space
 

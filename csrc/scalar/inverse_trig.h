@@ -81,6 +81,9 @@ static inline T middle_scale(T small, T large) {
               kHuge = std::bit_cast<U>(L::max() / 4);
   constexpr U kMany = U(Bits<T>::kMantissa) << Bits<T>::kMantissa, kTwo = U(2)
                                                                           << Bits<T>::kMantissa;
+#ifdef RL_HAS_FMA
+  small = large;  // the remainder of a quotient is not rounded on the way, however small it is
+#endif
   U up = (kTiny > to_bits(small)) & (kRoom > to_bits(large)) ? kMany : 0;
   U down = to_bits(large) > kHuge ? kTwo : 0;
   return from_bits<T>(to_bits(T(1)) + up - down);

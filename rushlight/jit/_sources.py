@@ -8,6 +8,7 @@ text. To keep another kind of value, a case in `Collector.entry`.
 import dis
 import importlib
 import inspect
+import re
 import sys
 import textwrap
 import types
@@ -28,11 +29,15 @@ def _source(obj):
     if obj in _texts:
         return _texts[obj]
     try:
-        return textwrap.dedent(inspect.getsource(obj))
+        text = textwrap.dedent(inspect.getsource(obj))
+        # What exec made is in the file "<string>", as since Python 3.13 the program of `-c` is.
+        if not re.search(rf"\b(?:def|class)\s+{re.escape(obj.__name__)}\b", text):
+            raise OSError("the lines at its place are of something else")
     except (OSError, TypeError) as error:
         raise NotImplementedError(
             f"torch.jit.save: there is no source of {obj.__qualname__}: {error}"
         ) from None
+    return text
 
 
 def _is_installed(module):

@@ -325,19 +325,53 @@ void rotate(SizeVec& m, int64_t shift) {  // out[i] = in[i - shift]
   int64_t first = (n - (shift % n + n) % n) % n;
   std::rotate(m.begin(), m.begin() + first, m.end());
 }
+// What a tensor holds from index `begin` of a dimension on.
+Ref<Tensor> part_of(const Tensor& t, int d, int64_t begin, int64_t count) {
+  SizeVec sizes(t.sizes().begin(), t.sizes().end());
+  sizes[d] = count;
+  return alias(t, sizes, t.strides(), t.offset + begin * t.stride(d));
+}
+// As blocks that stay together, two for each pair of a dimension and a shift from the i-th on.
+void roll_blocks(Tensor& out, const Tensor& self, Sizes shifts, const std::vector<int>& dims,
+                 size_t i = 0) {
+  if (i == dims.size()) return copy_into(out, self);
+  const int d = dims[i];
+  const int64_t n = self.size(d), shift = (shifts[i] % n + n) % n;
+  for (auto [to, from, count] : {Run{shift, 0, n - shift}, Run{0, n - shift, shift}})
+    if (count)
+      roll_blocks(*part_of(out, d, to, count), *part_of(self, d, from, count), shifts, dims, i + 1);
+}
+// A map of a long dimension would take longer, and more memory, than the elements.
+constexpr int64_t kLongRoll = 2048;
+bool better_in_blocks(const Tensor& self, const std::vector<int>& dims) {
+  bool is_long = false;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    if (std::count(dims.begin(), dims.end(), dims[i]) > 1) return false;  // shifts would add up
+    is_long |= self.size(dims[i]) >= kLongRoll;
+  }
+  return is_long && dims.size() <= 3;
+}
+void roll_flat(Tensor& out, const Tensor& self, Sizes shifts) {
+  Ref<Tensor> dense = contiguous(self);
+  const int64_t sizes[1] = {self.numel}, strides[1] = {1};
+  if (self.numel >= kLongRoll)
+    return roll_blocks(*alias(out, sizes, strides, out.offset),
+                       *alias(*dense, sizes, strides, dense->offset), shifts, {0});
+  Maps flat(1);
+  for (int64_t i = 0; i < self.numel; ++i) flat[0].push_back(i);
+  rotate(flat[0], shifts[0]);
+  remap(*dense, out, std::move(flat));
+}
 void roll_run(Call& c) {
   const Tensor& self = c.tensor(0);
-  Sizes shifts = c.ints(1), dims = c.ints(2);
-  if (dims.empty()) {  // as if flat
-    Ref<Tensor> dense = contiguous(self);
-    Maps flat(1);
-    for (int64_t i = 0; i < self.numel; ++i) flat[0].push_back(i);
-    rotate(flat[0], shifts[0]);
-    return remap(*dense, c.out(0), std::move(flat));
-  }
+  Sizes shifts = c.ints(1);
+  if (c.ints(2).empty()) return roll_flat(c.out(0), self, shifts);
+  if (self.numel == 0) return;
+  std::vector<int> dims;
+  for (int64_t dim : c.ints(2)) dims.push_back(wrap_dim(dim, self.ndim));
+  if (better_in_blocks(self, dims)) return roll_blocks(c.out(0), self, shifts, dims);
   Maps maps = plain_maps(self);
-  for (size_t i = 0; i < dims.size(); ++i)
-    if (self.ndim) rotate(maps[wrap_dim(dims[i], self.ndim)], shifts[i]);
+  for (size_t i = 0; i < dims.size(); ++i) rotate(maps[dims[i]], shifts[i]);
   if (is_channels_last(c.out(0))) std::rotate(maps.begin() + 1, maps.begin() + 2, maps.end());
   remap(self, c.out(0), std::move(maps));
 }

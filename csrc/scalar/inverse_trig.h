@@ -68,17 +68,24 @@ static inline T atan_any(T x) {
 static inline float atan(float x) { return atan_any(x); }
 static inline double atan(double x) { return atan_any(x); }
 
-// The power of two that takes a >= 0 from the ends of the range, where quotients of it and of its
-// rounding's loss would overflow or underflow. In integers: of a choice among constants, gcc makes
-// a copy of the code after it for each.
+// The power of two that takes small <= large, none negative, from the ends of the range, where
+// quotients and what rounding loses of them would overflow or underflow. Where no power does, the
+// quotient is 0. In integers: of a choice among constants, gcc makes a copy of the code after it
+// for each.
 template <class T>
-static inline T middle_scale(T a) {
+static inline T middle_scale(T small, T large) {
   using U = typename Bits<T>::UInt;
-  constexpr T kTiny = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
+  using L = std::numeric_limits<T>;
+  constexpr U kTiny = std::bit_cast<U>(L::min() / L::epsilon()),
+              kRoom = std::bit_cast<U>(L::max() / 4 * L::epsilon()),
+              kHuge = std::bit_cast<U>(L::max() / 4);
   constexpr U kMany = U(Bits<T>::kMantissa) << Bits<T>::kMantissa, kTwo = U(2)
                                                                           << Bits<T>::kMantissa;
-  U bits = to_bits(a), up = to_bits(kTiny) > bits ? kMany : 0;
-  U down = bits > to_bits(std::numeric_limits<T>::max() / 4) ? kTwo : 0;
+#ifdef RL_HAS_FMA
+  small = large;  // the remainder of a quotient is not rounded on the way, however small it is
+#endif
+  U up = (kTiny > to_bits(small)) & (kRoom > to_bits(large)) ? kMany : 0;
+  U down = to_bits(large) > kHuge ? kTwo : 0;
   return from_bits<T>(to_bits(T(1)) + up - down);
 }
 
@@ -90,7 +97,8 @@ static inline T atan2_any(T y, T x) {
   using C = PiConst<T>;
   using U = typename Bits<T>::UInt;
   constexpr U kOne = std::bit_cast<U>(T(1)), kInfinite = std::bit_cast<U>(kInf<T>);
-  T ay = abs(y), ax = abs(x), scale = middle_scale(ay > ax ? ay : ax);
+  T ay = abs(y), ax = abs(x);
+  T scale = middle_scale(ay > ax ? ax : ay, ay > ax ? ay : ax);
   U by = to_bits(ay), bx = to_bits(ax),
     infinite = (by == kInfinite) & (bx == kInfinite) ? ~U(0) : 0;
   U zero = (by | bx) == 0 ? kOne : 0, to_one = ~(infinite & (kInfinite ^ kOne));

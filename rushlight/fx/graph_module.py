@@ -1,24 +1,20 @@
 """`GraphModule`: a module whose `forward` is generated from a graph."""
 
 import copy
-import itertools
-import linecache
 import os
 
+from rushlight._generated_code import execute, keep_lines_while
 from rushlight.nn.modules.module import Module
 
 from .graph import Graph, find_attribute
 
 __all__ = ["GraphModule"]
 
-_numbers = itertools.count()
-
 
 def _compiled(source, names):
     """The function of a text; its lines show in tracebacks."""
-    file = f"<fx graph {next(_numbers)}>"
-    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    exec(compile(source, file, "exec"), names)
+    file = execute(source, "fx graph", names)
+    keep_lines_while(names["forward"], file)
     return names["forward"]
 
 

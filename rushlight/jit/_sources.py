@@ -8,12 +8,13 @@ text. To keep another kind of value, a case in `Collector.entry`.
 import dis
 import importlib
 import inspect
-import linecache
+import re
 import sys
 import textwrap
 import types
 import weakref
 
+from rushlight._generated_code import execute, keep_lines_while
 from rushlight._serialization.names import own_module
 from rushlight.nn.modules.module import Module
 
@@ -28,11 +29,15 @@ def _source(obj):
     if obj in _texts:
         return _texts[obj]
     try:
-        return textwrap.dedent(inspect.getsource(obj))
+        text = textwrap.dedent(inspect.getsource(obj))
+        # What exec made is in the file "<string>", as since Python 3.13 the program of `-c` is.
+        if not re.search(rf"\b(?:def|class)\s+{re.escape(obj.__name__)}\b", text):
+            raise OSError("the lines at its place are of something else")
     except (OSError, TypeError) as error:
         raise NotImplementedError(
             f"torch.jit.save: there is no source of {obj.__qualname__}: {error}"
         ) from None
+    return text
 
 
 def _is_installed(module):
@@ -188,11 +193,11 @@ class _Builder:
         """Runs a definition's text among the names it uses; those made later come afterwards."""
         space = {"__name__": definition["module"], "__builtins__": __builtins__}
         space.update({n: self.value(e) for n, e in definition["names"].items()})
-        text, file = definition["source"], f"<torch.jit.load {definition['key']} {id(self)}>"
-        linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-        exec(compile(text, file, "exec"), space)
+        text = definition["source"]
+        file = execute(text, f"torch.jit.load {definition['key']}", space)
         made = space[definition["name"]]
         made = made._function if isinstance(made, ScriptFunction) else made
+        keep_lines_while(made, file)
         _texts[made] = text
         self.objects[definition["key"]], self.spaces[definition["key"]] = made, space
 

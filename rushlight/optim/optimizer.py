@@ -286,18 +286,16 @@ class Optimizer:
             state_dict = state_dict if new is None else new
         saved = deepcopy(state_dict["param_groups"])
         _check_same_sizes(self.param_groups, saved)
-        by_index = {}
+        by_index, on_device = {}, set()
         for old, own in zip(saved, self.param_groups):
-            for i, param in zip(old["params"], own["params"]):
-                by_index[i] = (param, own)
+            by_index.update(zip(old["params"], own["params"]))
+            if old.get("capturable") or old.get("fused"):
+                on_device.update(old["params"])
         state = defaultdict(dict)
         for key, value in state_dict["state"].items():
             if key in by_index:
-                param, _ = by_index[key]
-                on_device = any(
-                    key in g["params"] and (g.get("capturable") or g.get("fused")) for g in saved
-                )
-                state[param] = _cast_state(param, value, None, on_device)
+                param = by_index[key]
+                state[param] = _cast_state(param, value, None, key in on_device)
             else:
                 state[key] = value
         for old, own in zip(saved, self.param_groups):

@@ -3,7 +3,10 @@ nearly all operands go, one by one where some are extreme. Both must be what Pyt
 """
 
 import math
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -191,3 +194,26 @@ def test_right_angles_are_the_same_from_both_sides(dtype):
         assert rl.equal(rl.atan2(y[3:], x[3:]), right[3:])
         assert rl.equal(rl.atan2(-y[3:], x[3:]), -right[3:])
     assert rl.equal(rl.atan2(y, rl.full_like(y, -0.0)), right)
+
+
+SMALL = [(7.662802e-317, 1.589126848158693e-14), (5e-324, 3e-9), (3e-310, 0.7), (1e-300, 1e-5)]
+ANGLES = """
+import sys, rushlight as rl
+y, x = rl.tensor(eval(sys.argv[1]) * 16, dtype=rl.float64).T.contiguous()
+print(*rl.atan2(y, x)[-4:].tolist())
+"""
+
+
+@pytest.mark.parametrize("level", ["v2", "v3", "v4"])
+def test_small_angles_of_subnormal_numbers(level):
+    """Without fused multiply-adds the remainder of the quotient loses its last digits there."""
+    done = subprocess.run(
+        [sys.executable, "-c", ANGLES, repr(SMALL)],
+        env={**os.environ, "RUSHLIGHT_ISA": level},
+        cwd=os.path.dirname(os.path.dirname(rl.__file__)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for got, (y, x) in zip(map(float, done.stdout.split()), SMALL, strict=True):
+        assert abs(got - math.atan2(y, x)) <= 2 * math.ulp(got)

@@ -150,3 +150,27 @@ def test_subclass_in_user_code():
     p = parameter(1)
     stepped(Sign([p], 0.25), p)
     assert p.item() == 0.75
+
+
+def test_loading_looks_at_every_parameter_once():
+    """The time of a load is that of its parameters, not of their square."""
+
+    class Counted(int):
+        compared = 0
+
+        __hash__ = int.__hash__
+
+        def __eq__(self, other):
+            Counted.compared += 1
+            return int(self) == int(other)
+
+    params = [rl.nn.Parameter(rl.ones(1)) for _ in range(50)]
+    optimizer = rl.optim.Adam(params, fused=True)
+    for param in params:
+        param.grad = rl.ones(1)
+    optimizer.step()
+    saved = optimizer.state_dict()
+    saved["state"] = {Counted(i): s for i, s in saved["state"].items()}
+    optimizer.load_state_dict(saved)
+    assert Counted.compared <= 4 * len(params)
+    assert all(s["step"].dtype == rl.float32 for s in optimizer.state.values())

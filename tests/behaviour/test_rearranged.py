@@ -1,5 +1,6 @@
 """Ops that move elements to places of their own: against loops over places."""
 
+import numpy as np
 import pytest
 
 import rushlight as rl
@@ -127,3 +128,27 @@ def test_diag_embed_under_transforms(dims):
     assert rl.equal(rl.vmap(embed)(leaf), rl.stack([embed(v) for v in leaf]))
     _, slope = rl.func.jvp(embed, (leaf,), (leaf,))
     assert rl.equal(slope, embed(leaf))
+
+
+@pytest.mark.parametrize("shifts", [(1, 2), (-1, 0), (2500, -7), (3000, 1)])
+@pytest.mark.parametrize("dtype", [rl.int8, rl.float32, rl.complex128])
+def test_long_dimensions_are_rolled(shifts, dtype):
+    x = rl.arange(3000 * 4).to(dtype).view(3000, 4)
+    for given in (x, x.t().contiguous().t(), x[::1, :3], x.view(2, 1500, 4)[0].t().t()):
+        a = given.numpy()
+        assert given.roll(shifts, (0, 1)).numpy().tolist() == np.roll(a, shifts, (0, 1)).tolist()
+        assert given.roll(shifts[0], 0).numpy().tolist() == np.roll(a, shifts[0], 0).tolist()
+        assert given.roll(shifts, (0, 0)).numpy().tolist() == np.roll(a, sum(shifts), 0).tolist()
+        assert given.roll(shifts[0]).numpy().tolist() == np.roll(a, shifts[0]).tolist()
+        assert given.t().roll(shifts, (-1, 0)).numpy().tolist() == (
+            np.roll(a.T, shifts, (-1, 0)).tolist()
+        )
+
+
+def test_long_dimensions_of_images_are_rolled():
+    x = rl.arange(2 * 3 * 2 * 2100).float().view(2, 3, 2, 2100)
+    rolled = x.to(memory_format=rl.channels_last).roll((5, 1), (3, 1))
+    assert rolled.is_contiguous(memory_format=rl.channels_last)
+    assert (rolled.numpy() == np.roll(x.numpy(), (5, 1), (3, 1))).all()
+    eighths = x.to(rl.float8_e5m2).roll(1, 3)
+    assert rl.equal(eighths.float(), x.to(rl.float8_e5m2).float().roll(1, 3))

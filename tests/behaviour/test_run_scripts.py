@@ -1,5 +1,6 @@
 """Script functions and modules in files: what is saved runs where its program is not."""
 
+import inspect
 import io
 import math
 import os
@@ -168,6 +169,15 @@ def test_another_process_without_the_program(tmp_path):
         env=environment,
     )
     assert done.stdout.strip() == "1.5", done.stderr
+
+
+def test_lines_of_something_else_are_no_source(monkeypatch):
+    space = {}
+    exec("def f(x):\n    return x", space)
+    space["f"].__module__ = "__main__"
+    monkeypatch.setattr(inspect, "getsource", lambda obj: "import sys\n")
+    with pytest.raises(NotImplementedError, match="no source of f: the lines"):
+        rl.jit.save(rl.jit.script(space["f"]), io.BytesIO())
 
 
 def test_what_has_no_source_is_refused():

@@ -44,10 +44,15 @@ void times_q(T* a, int64_t n, const T* tau, T* z) {
 template <class T>
 constexpr FactorsOf<T> kFactors = {factor_lu<T>,     factor_qr<T>,       factor_tridiagonal<T>,
                                    times_q<T>,       reduce_tall<T>,     solve_triangle<T>,
-                                   small_qr<T>,      small_eigen<T>,     small_svd<T>,
                                    small_general<T>, cholesky_inverse<T>};
+template <class T>
+constexpr RowFactorsOf<T> kRows = {small_qr<T>, small_eigen<T>, small_svd<T>};
 
-RL_REGISTER(OfDenseFactors, isa_rank(RL_ISA_NAME), DenseFactors{kFactors<float>, kFactors<double>});
+RL_REGISTER(OfDenseFactors, isa_rank(RL_ISA_NAME),
+            DenseFactors{{kFactors<float>, kFactors<double>},
+                         {kRows<float>, kRows<double>},
+                         kRows<Complex<float>>,
+                         kRows<Complex<double>>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

@@ -109,14 +109,14 @@ void qr_infer(Call& c) {
     add_matrices(c, batch_of(a), m, rank, a.dtype);
   add_matrices(c, batch_of(a), rank, n, a.dtype);
 }
-// Small real matrices are factored row by row.
+// Small matrices are factored row by row.
 constexpr int64_t kByRows = 192;          // rows and columns from which blocks are faster
 constexpr int64_t kMostByRows = 100'000;  // elements of A and Q, so that they stay in the cache
 
 template <class T>
 bool rows_do(int64_t m, int64_t n, int64_t cols) {
   int64_t least = std::min(m, n);
-  return !kIsComplex<T> && least && least < kByRows && m * (n + cols) <= kMostByRows;
+  return least && least < kByRows && m * (n + cols) <= kMostByRows / (kIsComplex<T> ? 2 : 1);
 }
 
 template <class T>
@@ -134,8 +134,7 @@ class QrBatch {
   }
 
   void run(int64_t begin, int64_t end) const {
-    if constexpr (!kIsComplex<T>)
-      if (by_rows_) return run_rows(begin, end);
+    if (by_rows_) return run_rows(begin, end);
     Qr<T> qr = make();
     for (int64_t i = begin; i < end; ++i) run_columns(qr, at(i), i);
   }
@@ -153,7 +152,7 @@ class QrBatch {
   void run_rows(int64_t begin, int64_t end) const {
     for (int64_t i = begin; i < end; ++i) {
       SmallQr<T> s{at(i), m_, n_, rank_, q(i), r(i)};
-      i += dense_factors().of<T>().small_qr(s, end - i);
+      i += dense_factors().rows<T>().qr(s, end - i);
       if (i < end) run_far(i);
     }
   }

@@ -61,15 +61,26 @@ struct SmallGeneral {
   int64_t n, step;
   T *re, *im, *columns;
 };
+// The same of a complex matrix; vectors are dense.
+template <class R>
+struct SmallGeneral<Complex<R>> {
+  const Complex<R>* a;
+  int64_t n, step;
+  Complex<R>*values, *vectors;
+};
 
 // Of `count` real or complex matrices with elements, one after another.
 template <class T>
 struct RowFactorsOf {
   // Those that were done: it stops at one with numbers so far apart that squares would not do.
   int64_t (*qr)(const SmallQr<T>&, int64_t count);
+  // Those that were done, too. In place of the columns of each, as geqrf and orgqr.
+  int64_t (*reflectors)(T* a, int64_t m, int64_t n, T* tau, int64_t count);
+  void (*product)(T* a, int64_t m, int64_t n, const T* tau, int64_t k, int64_t count);
   // Codes as heevd's, or -1 for one with such numbers.
   void (*eigen)(const SmallEigen<T>&, int64_t count, int* codes);
   void (*svd)(const SmallSvd<T>&, int64_t count, int* codes);  // the same of gesdd's
+  bool (*general)(const SmallGeneral<T>&);                     // false: a library has to try
 };
 
 // Of one column-major, dense matrix m by n. gemm_prepare must have been called for it.
@@ -90,7 +101,6 @@ struct FactorsOf {
   // R X = C for such a triangle and the columns of x, `step` apart. False if the least singular
   // value of R might not be more than `rcond` times the largest.
   bool (*solve_triangle)(const T* triangle, int64_t n, int64_t width, T rcond, T* x, int64_t step);
-  bool (*small_general)(const SmallGeneral<T>&);  // false: a library has to try
   // As potri, but with both triangles. False, and nothing is changed, if the factor is singular or
   // not all numbers are finite.
   bool (*cholesky_inverse)(T* a, int64_t n, bool upper);

@@ -35,6 +35,30 @@ class RowsQr {
     if (q) form_q([&](int64_t i, int64_t c, T x) { q[c * s_.m + i] = x; });
     return true;
   }
+  // The same of the columns of `a`, as geqrf: reflectors go below R, and what they are multiplied
+  // by to `tau`.
+  bool run_in_place(T* a, T* tau) {
+    Real<T> scale = scale_of(parts(a), s_.m * s_.n * kParts<T>);
+    if (scale == 0) return false;
+    load(a, scale, true);
+    for (int64_t j = 0; j < k_; ++j)
+      if (!reduce_column(j)) return false;
+    for (int64_t j = 0; j < s_.n; ++j, a += s_.m) {
+      int64_t filled = std::min(j + 1, s_.m);
+      for (int64_t i = 0; i < filled; ++i) a[i] = scaled(element(row(i), j), 1 / scale);
+      T by = j < k_ && heads_[j] != T{} ? T{1} / heads_[j] : T{};
+      for (int64_t i = filled; i < s_.m; ++i) a[i] = element(row(i), j) * by;
+      if (j < k_) tau[j] = scaled(conjugate(factors_[j]), square_of(heads_[j]));
+    }
+    return true;
+  }
+  // The columns of the product of such reflectors, k of them, in place of theirs.
+  void multiply_in_place(T* a, const T* tau, int64_t k) {
+    load(a, 1, true);
+    k_ = k;
+    for (int64_t j = 0; j < k; ++j) heads_[j] = T{1}, factors_[j] = conjugate(tau[j]);
+    form_q([&](int64_t i, int64_t c, T x) { a[c * s_.m + i] = x; });
+  }
 
  protected:
   static constexpr int64_t kSpare = 4;  // rows of zeros: a sweep takes up to four at once
@@ -153,6 +177,19 @@ int64_t small_qr(const SmallQr<T>& s, int64_t count) {
                 s.r + i * s.rank * s.n))
       return i;
   return count;
+}
+
+template <class T>
+int64_t small_reflectors(T* a, int64_t m, int64_t n, T* tau, int64_t count) {
+  RowsQr<T> qr({a, m, n, n, nullptr, nullptr});
+  for (int64_t i = 0; i < count; ++i)
+    if (!qr.run_in_place(a + i * m * n, tau + i * std::min(m, n))) return i;
+  return count;
+}
+template <class T>
+void small_product(T* a, int64_t m, int64_t n, const T* tau, int64_t k, int64_t count) {
+  RowsQr<T> qr({a, m, n, n, a, nullptr});
+  for (int64_t i = 0; i < count; ++i) qr.multiply_in_place(a + i * m * n, tau + i * k, k);
 }
 
 }  // namespace

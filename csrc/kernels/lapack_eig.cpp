@@ -342,7 +342,11 @@ class GeneralSolver {
         real_(static_cast<size_t>(2) * n),
         columns_(vectors && !kIsComplex<T> ? static_cast<size_t>(step_of(n)) * n : 0) {}
   int run(T* a, C* values, C* vectors) {
-    if constexpr (kIsComplex<T>) return run_library(a, values, vectors);
+    if constexpr (kIsComplex<T>) {
+      bool done = n_ <= (vectors ? kMostOfVectors : kMostOfValues) &&
+                  dense_factors().rows<T>().general({a, n_, step_of(n_), values, vectors});
+      return done ? 0 : run_library(a, values, vectors);
+    }
     int code = solved(a) ? 0 : run_library(a, nullptr, columns_.data());
     for (int j = 0; j < n_; ++j) values[j] = {real_[j], real_[n_ + j]};
     if (vectors) unpack(vectors);
@@ -355,9 +359,8 @@ class GeneralSolver {
   bool solved(const T* a) {
     if constexpr (!kIsComplex<T>)
       return n_ <= (columns_.empty() ? kMostOfValues : kMostOfVectors) &&
-             dense_factors().of<T>().small_general({a, n_, step_of(n_), real_.data(),
-                                                    real_.data() + n_,
-                                                    columns_.empty() ? nullptr : columns_.data()});
+             dense_factors().rows<T>().general({a, n_, step_of(n_), real_.data(), real_.data() + n_,
+                                                columns_.empty() ? nullptr : columns_.data()});
     return false;
   }
   int run_library(T* a, C* values, auto* vectors) {

@@ -315,6 +315,31 @@ def test_signs_of_vectors_are_pytorchs(kind, m, n, expected):
     assert sum(1 << j for j, x in enumerate(largest.tolist()) if x < 0) == expected
 
 
+@pytest.mark.parametrize("dtype", FIELDS)
+@pytest.mark.parametrize("size", [s for s in QR_SIZES if s[0] >= s[1]])
+def test_reflectors_and_their_product(size, dtype):
+    a = batch(*size, dtype)
+    packed, tau = rl.geqrf(a)
+    m, n = size
+    scale = a.abs().amax((-2, -1)).clamp(min=rl.finfo(dtype).tiny)[:, None, None]
+    vectors = packed.tril(-1) + rl.eye(m, n, dtype=dtype)
+    for count in (n, n // 2):
+        # From the definition: the product of I - tau v v^H.
+        whole = rl.eye(m, dtype=dtype).expand(8, m, m)
+        for j in range(count):
+            v = vectors[:, :, j : j + 1]
+            whole = whole - tau[:, j, None, None] * (whole @ v) @ v.mH
+        q = rl.linalg.householder_product(packed, tau[:, :count])
+        assert units(q - whole[:, :, :n], rl.ones(8), dtype) < 40
+        if count == n:
+            assert units(q @ (packed[:, :n].triu() / scale) - a / scale, rl.ones(8), dtype) < 40
+    upper = rl.ones(n, n).triu().bool().nonzero().T
+    packed[:, upper[0], upper[1]] = float("nan")  # which is not read
+    assert rl.equal(
+        rl.linalg.householder_product(packed, tau), rl.linalg.householder_product(vectors, tau)
+    )
+
+
 @pytest.mark.parametrize("dtype", [rl.complex64, rl.complex128])
 @pytest.mark.parametrize("n", [1, 2, 5, 9, 25])
 def test_complex_factors_turn_as_those_of_lapack(n, dtype):

@@ -269,7 +269,7 @@ class SvdRows : RowsQr<T> {
     Real<T> scale = scale_of(parts(a), s_.m * n_ * kParts<T>);
     if (scale == 0) return -1;
     std::fill_n(more_.data(), (n_ + 2) * longer_, T{});
-    this->load(a, scale, turned);
+    this->load_and_sum(a, scale, turned);
     for (int64_t j = 0; j < n_; ++j)
       if (!reduce(j)) return -1;
     if (vectors_) form();

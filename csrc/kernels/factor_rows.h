@@ -28,7 +28,7 @@ class RowsQr {
   bool run(const T* a, T* q, T* r) {
     Real<T> scale = scale_of(parts(a), s_.m * s_.n * kParts<T>);
     if (scale == 0) return false;
-    load(a, scale);
+    load_and_sum(a, scale);
     for (int64_t j = 0; j < k_; ++j)
       if (!reduce_column(j)) return false;
     write_r(r, 1 / scale);
@@ -40,7 +40,7 @@ class RowsQr {
   bool run_in_place(T* a, T* tau) {
     Real<T> scale = scale_of(parts(a), s_.m * s_.n * kParts<T>);
     if (scale == 0) return false;
-    load(a, scale, true);
+    load_and_sum(a, scale, true);
     for (int64_t j = 0; j < k_; ++j)
       if (!reduce_column(j)) return false;
     for (int64_t j = 0; j < s_.n; ++j, a += s_.m) {
@@ -76,6 +76,9 @@ class RowsQr {
         for (int64_t j = 0; j < s_.n; ++j) set_element(to, j, scaled(a[i * s_.n + j], scale));
     }
     std::fill_n(row(s_.m), (kSpare + 2) * stride_, T{});
+  }
+  void load_and_sum(const T* a, Real<T> scale, bool turned = false) {
+    load(a, scale, turned);
     sweep_rows(1, 0, 0, 0, beside_);
   }
 

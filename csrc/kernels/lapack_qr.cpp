@@ -214,7 +214,8 @@ void product_run(Call& c) {
     T size{};
     int code = 0;
     orgqr(m, n, k, &size, m, &size, &size, -1, &code);
-    const bool by_rows = k && rows_do<T>(m, n, n);
+    // Not complex ones of a few rows, whose parts are not worth parting.
+    const bool by_rows = k && rows_do<T>(m, n, n) && !(kIsComplex<T> && m <= 16);
     over_batch(count_of(a), int64_t{2} * m * n * n, [&](int64_t begin, int64_t end) {
       if (by_rows)
         return dense_factors().rows<T>().product(out.data<T>() + begin * m * n, m, n,

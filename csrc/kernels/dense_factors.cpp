@@ -4,6 +4,7 @@
 
 #include "kernels/factor_bidiagonal.h"
 #include "kernels/factor_general.h"
+#include "kernels/factor_general_complex.h"
 #include "kernels/factor_inverse.h"
 #include "kernels/factor_lu.h"
 #include "kernels/factor_qr.h"
@@ -42,12 +43,22 @@ void times_q(T* a, int64_t n, const T* tau, T* z) {
 }
 
 template <class T>
-constexpr FactorsOf<T> kFactors = {factor_lu<T>,     factor_qr<T>,       factor_tridiagonal<T>,
-                                   times_q<T>,       reduce_tall<T>,     solve_triangle<T>,
-                                   small_qr<T>,      small_eigen<T>,     small_svd<T>,
-                                   small_general<T>, cholesky_inverse<T>};
+constexpr FactorsOf<T> kFactors = {factor_lu<T>,       factor_qr<T>,   factor_tridiagonal<T>,
+                                   times_q<T>,         reduce_tall<T>, solve_triangle<T>,
+                                   cholesky_inverse<T>};
+template <class T>
+constexpr RowFactorsOf<T> kRows = {small_qr<T>,    small_reflectors<T>, small_product<T>,
+                                   small_eigen<T>, small_svd<T>,        small_general<T>};
+template <class R>
+constexpr RowFactorsOf<Complex<R>> kRows<Complex<R>> = {
+    small_qr<Complex<R>>,    small_reflectors<Complex<R>>, small_product<Complex<R>>,
+    small_eigen<Complex<R>>, small_svd<Complex<R>>,        small_general_complex<R>};
 
-RL_REGISTER(OfDenseFactors, isa_rank(RL_ISA_NAME), DenseFactors{kFactors<float>, kFactors<double>});
+RL_REGISTER(OfDenseFactors, isa_rank(RL_ISA_NAME),
+            DenseFactors{{kFactors<float>, kFactors<double>},
+                         {kRows<float>, kRows<double>},
+                         kRows<Complex<float>>,
+                         kRows<Complex<double>>});
 
 }  // namespace
 }  // namespace RL_ISA_NS

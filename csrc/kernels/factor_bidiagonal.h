@@ -238,37 +238,43 @@ class BidiagonalQr {
   Scratch<T> turns_;
 };
 
+template <class T>
+using ValuesAlone = decltype(SmallSvd<T>::bidiagonal_values);
+
 // A matrix with at least as many rows as columns, and the columns of U and V as rows.
 template <class T>
 class SvdRows : RowsQr<T> {
  public:
-  SvdRows(const SmallQr<T>& s, decltype(SmallSvd<T>::bidiagonal_values) values_alone)
+  SvdRows(const SmallQr<T>& s, ValuesAlone<T> values_alone)
       : RowsQr<T>(s),
         values_alone_(values_alone),
         n_(s.n),
         vectors_(s.q),
         longer_(whole_vectors<T>(n_ + kSpare) * kLanes<T>),
         u_stride_(whole_vectors<T>(s.m) * kLanes<T>),
-        more_((n_ + 2) * longer_ + 3 * n_),
+        more_((n_ + 2) * longer_ + n_),
+        reals_(2 * n_),
         u_(vectors_ ? s.rank * u_stride_ : 0),
         v_(vectors_ ? (n_ + kSpare) * beside_ : 0),
         order_(n_) {
     reflectors_ = more_.data();
     zeros_ = reflectors_ + n_ * longer_;
     products_ = zeros_ + longer_;
-    d_ = products_ + longer_, e_ = d_ + n_, right_factors_ = e_ + n_;
+    right_factors_ = products_ + longer_;
+    d_ = reals_.data(), e_ = d_ + n_;
   }
 
   // The code as gesdd's, or -1 if numbers are so far apart that squares would not do.
-  int run(const T* a, bool turned, T* values, T* left, T* right) {
-    T scale = scale_of(a, s_.m * n_);
+  int run(const T* a, bool turned, Real<T>* values, T* left, T* right) {
+    Real<T> scale = scale_of(parts(a), s_.m * n_ * kParts<T>);
     if (scale == 0) return -1;
-    std::fill_n(more_.data(), (n_ + 2) * longer_, T(0));
-    this->load(a, scale, turned);
+    std::fill_n(more_.data(), (n_ + 2) * longer_, T{});
+    this->load_and_sum(a, scale, turned);
     for (int64_t j = 0; j < n_; ++j)
       if (!reduce(j)) return -1;
     if (vectors_) form();
-    BidiagonalQr<T> qr(n_, d_, e_, {u_.data(), u_stride_}, {v_.data(), beside_});
+    BidiagonalQr<Real<T>> qr(n_, d_, e_, {parts(u_.data()), u_stride_ * kParts<T>},
+                             {parts(v_.data()), beside_ * kParts<T>});
     int code = vectors_ ? qr.run() : values_alone_(n_, d_, e_);
     write(1 / scale, turned, values, left, right);
     return code;
@@ -284,47 +290,48 @@ class SvdRows : RowsQr<T> {
   bool reduce(int64_t j) {
     if (!this->make_reflector(j)) return false;
     T* top = row(j);
-    d_[j] = top[j];
+    d_[j] = real_part(element(top, j));
     if (j + 1 >= n_) return true;
     this->weigh(j, top, j + 1, beside_);
-    if (!row_reflector(top, j, n_, beside_, reflector(j), e_[j], right_factors_[j])) return false;
-    std::fill(dots_, dots_ + beside_, T(0));
+    if (!row_reflector(top, j, n_, beside_, reflector(j), e_[j], right_factors_[j], true))
+      return false;
+    std::fill(dots_, dots_ + beside_, T{});
     if (j + 1 < s_.m) turn_row(row(j + 1), j);
-    std::fill(dots_, dots_ + beside_, T(0));
+    std::fill(dots_, dots_ + beside_, T{});
     for (int64_t i = j + 2; i < s_.m; ++i) turn_row(row(i), j);
     return true;
   }
-  // row -= row[j] w, row -= factor (row x) x; adds the row, times its next column, to the sums.
+  // row -= row[j] w, row -= factor (row x) x^H; adds the row, times its next column, to the sums.
   void turn_row(T* at, int64_t j) {
     const T* x = reflector(j);
-    T by = at[j];
+    T by = element(at, j);
     int64_t begin = (j + 1) / kLanes<T> * kLanes<T>;
     Vector<T> products{};
     for (int64_t c = begin; c < beside_; c += kLanes<T>) {
-      Vector<T> v = load_vector(at + c) - load_vector(weights_ + c) * by;
+      Vector<T> v = minus_product(load_vector(at + c), load_vector(weights_ + c), by);
       store_vector<T>(at + c, v);
-      products += v * load_vector(x + c);
+      products = plus_product(products, v, load_vector(x + c));
     }
-    T along = join_lanes<SumStep, T>(products) * right_factors_[j];
-    T next = at[j + 1] - along * x[j + 1];
+    T along = sum_lanes<T>(products) * conjugate(right_factors_[j]);
+    T next = conjugate(element(at, j + 1) - along * conjugate(element(x, j + 1)));
     for (int64_t c = begin; c < beside_; c += kLanes<T>) {
-      Vector<T> v = load_vector(at + c) - load_vector(x + c) * along;
+      Vector<T> v = minus_product(load_vector(at + c), conjugate(load_vector(x + c)), along);
       store_vector<T>(at + c, v);
-      store_vector<T>(dots_ + c, load_vector(dots_ + c) + v * next);
+      store_vector<T>(dots_ + c, plus_product(load_vector(dots_ + c), v, next));
     }
   }
 
   void form() {
     if (u_stride_ > s_.m)
       for (int64_t c = 0; c < s_.rank; ++c)
-        std::fill_n(u_.data() + c * u_stride_ + s_.m, u_stride_ - s_.m, T(0));
-    this->form_q(u_.data(), u_stride_);
+        std::fill_n(u_.data() + (c + 1) * u_stride_ - kLanes<T>, kLanes<T>, T{});
+    this->form_q([&](int64_t i, int64_t c, T x) { set_element(u_.data() + c * u_stride_, i, x); });
     form_columns(reflectors_, right_factors_, n_, longer_, v_.data(), beside_, zeros_, products_,
                  dots_);
   }
 
-  // `left` and `right` are column-major U (m by rank) and V^T; those of A^T if it is turned.
-  void write(T scale, bool turned, T* values, T* left, T* right) {
+  // `left` and `right` are column-major U (m by rank) and V^H; those of A^T if it is turned.
+  void write(Real<T> scale, bool turned, Real<T>* values, T* left, T* right) {
     int* order = order_.data();
     std::iota(order, order + n_, 0);
     std::stable_sort(order, order + n_,
@@ -333,27 +340,27 @@ class SvdRows : RowsQr<T> {
     if (!vectors_) return;
     for (int64_t i = 0; i < s_.rank; ++i) {
       const T* from = u_.data() + (i < n_ ? order[i] : i) * u_stride_;
-      write_vector(from, s_.m, 1, !turned, left, i, s_.rank);
+      for (int64_t j = 0; j < s_.m; ++j)
+        left[turned ? j * s_.rank + i : i * s_.m + j] = element(from, j);
     }
     for (int64_t i = 0; i < n_; ++i) {
       const T* from = v_.data() + order[i] * beside_;
-      write_vector(from, n_, d_[order[i]] < 0 ? T(-1) : T(1), turned, right, i, n_);
+      Real<T> sign = d_[order[i]] < 0 ? -1 : 1;
+      for (int64_t j = 0; j < n_; ++j)
+        right[turned ? i * n_ + j : j * n_ + i] = scaled(conjugate(element(from, j)), sign);
     }
   }
-  // As column i, or as row i of `count`.
-  static void write_vector(const T* from, int64_t n, T sign, bool column, T* to, int64_t i,
-                           int64_t count) {
-    int64_t begin = column ? i * n : i, step = column ? 1 : count;
-    for (int64_t j = 0; j < n; ++j) to[begin + j * step] = from[j] * sign;
-  }
 
-  decltype(SmallSvd<T>::bidiagonal_values) values_alone_;
+  ValuesAlone<T> values_alone_;
   int64_t n_;
   bool vectors_;
   int64_t longer_, u_stride_;
-  Scratch<T> more_, u_, v_;
+  Scratch<T> more_;
+  Scratch<Real<T>> reals_;
+  Scratch<T> u_, v_;
   Scratch<int> order_;
-  T *reflectors_, *zeros_, *products_, *d_, *e_, *right_factors_;
+  T *reflectors_, *zeros_, *products_, *right_factors_;
+  Real<T>*d_, *e_;
 };
 
 template <class T>

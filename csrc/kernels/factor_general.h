@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "core/complex.h"
+#include "kernels/factor_balance.h"
 #include "kernels/factor_symmetric.h"
 
 namespace rl {
@@ -99,29 +100,23 @@ struct SchurPair {
 };
 
 template <class T>
-class GeneralMatrix {
+class GeneralMatrix : Balanced<T, 1> {
  public:
   // Columns are `step` apart, here and in what is read and written.
   GeneralMatrix(int64_t n, int64_t step, bool vectors)
-      : n_(n),
-        step_(step),
+      : Base(n, step, step * n + 3 * n),
         vectors_(vectors),
-        memory_(2 * step * n + 8 * n),
-        h_(memory_.data()),
-        q_(h_ + step * n),
-        scale_(q_ + step * n),
-        tau_(scale_ + n),
+        q_(this->more_),
+        tau_(q_ + step * n),
         x_(tau_ + n),
-        y_(x_ + n),
-        part_(y_ + n) {}
+        y_(x_ + n) {}
 
   // `a` column-major. Parts of the eigenvalues, and as geev the columns of vectors or of their
   // real and imaginary parts. False if numbers are so far apart, or the iteration so long, that a
   // library has to see it.
   bool run(const T* a, T* re, T* im, T* columns) {
     if (!load(a)) return false;
-    permute();
-    if (low_ < high_) balance();
+    this->balance();
     reduce();
     if (!iterate(re, im)) return false;
     if (vectors_) solve_all(re, im, columns);
@@ -129,83 +124,16 @@ class GeneralMatrix {
   }
 
  private:
-  static constexpr T kUlp = std::numeric_limits<T>::epsilon();
-  static constexpr T kMin = std::numeric_limits<T>::min();
-
-  T& h(int64_t i, int64_t j) const { return h_[j * step_ + i]; }
-  T* column(int64_t j) const { return h_ + j * step_; }
+  using Base = Balanced<T, 1>;
+  using Base::column, Base::h, Base::high_, Base::low_, Base::kMin, Base::kUlp, Base::n_;
+  using Base::restore, Base::step_;
 
   bool load(const T* a) {
-    const T least = std::sqrt(kMin) / kUlp, most = 1 / least;
-    bool fits = true;
+    bool fit = true;
     for (int64_t j = 0; j < n_; ++j, a += step_)
-      for (int64_t i = 0; i < n_; ++i) {
-        T size = std::abs(a[i]);
-        fits &= (size >= least && size <= most) || size == 0;
-        h(i, j) = a[i];
-      }
-    return fits;
+      for (int64_t i = 0; i < n_; ++i) fit &= Base::fits(h(i, j) = a[i]);
+    return fit;
   }
-
-  // ---- balancing
-  void exchange(int64_t i, int64_t j) {  // of which the second is at the edge of what is left
-    if (i == j) return;
-    std::swap_ranges(column(i), column(i) + high_ + 1, column(j));
-    for (int64_t k = low_; k < n_; ++k) std::swap(h(i, k), h(j, k));
-  }
-  bool alone(int64_t at, bool row) const {
-    for (int64_t k = row ? 0 : low_; k <= high_; ++k)
-      if (k != at && (row ? h(at, k) : h(k, at)) != 0) return false;
-    return true;
-  }
-  // Eigenvalues that can be read off go below and above the others, [low_, high_].
-  void permute() {
-    low_ = 0, high_ = n_ - 1;
-    std::fill_n(scale_, n_, T(1));
-    for (bool again = true; again;) {
-      again = false;
-      for (int64_t i = high_; i >= 0; --i)
-        if (i <= high_ && alone(i, true)) {
-          scale_[high_] = static_cast<T>(i);
-          exchange(i, high_);
-          if (high_ == 0) return;
-          again = true;
-          --high_;
-        }
-    }
-    for (bool again = true; again;) {
-      again = false;
-      for (int64_t j = low_; j < high_; ++j)
-        if (alone(j, false)) {
-          scale_[low_] = static_cast<T>(j);
-          exchange(j, low_);
-          again = true;
-          ++low_;
-        }
-    }
-  }
-  // Rows and columns are multiplied by powers of two until they are about as long.
-  void balance() {
-    for (bool again = true; again;) {
-      again = false;
-      for (int64_t i = low_; i <= high_; ++i) again |= balance_at(i);
-    }
-  }
-  bool balance_at(int64_t i) {
-    int64_t count = high_ - low_ + 1;
-    for (int64_t k = low_; k < n_; ++k) part_[k] = h(i, k);
-    T c = std::sqrt(dot_run(column(i) + low_, column(i) + low_, count)), f = 1;
-    T r = std::sqrt(dot_run(part_ + low_, part_ + low_, count)), sum = c + r;
-    if (c == 0 || r == 0) return false;
-    for (; c < r / 2 && f < kFar; f *= 2) c *= 2, r /= 2;
-    for (; c / 2 >= r && f > 1 / kFar; f /= 2) c /= 2, r *= 2;
-    if (c + r >= T(0.95) * sum || !(scale_[i] * f < kFar && scale_[i] * f > 1 / kFar)) return false;
-    scale_[i] *= f;
-    for (int64_t k = low_; k < n_; ++k) h(i, k) /= f;
-    for (int64_t k = 0; k <= high_; ++k) h(k, i) *= f;
-    return true;
-  }
-  static constexpr T kFar = sizeof(T) == 4 ? T(1 << 20) : T(int64_t{1} << 60);
 
   // ---- Hessenberg form, and Q
   void reduce() {
@@ -511,11 +439,6 @@ class GeneralMatrix {
     std::fill_n(to, n_, T(0));
     for (int64_t j = 0; j < count; ++j) add_run(to, x[j], q_ + j * step_, n_);
   }
-  void restore(T* to) const {  // what balancing did
-    for (int64_t i = low_; i <= high_; ++i) to[i] *= low_ < high_ ? scale_[i] : T(1);
-    for (int64_t i = low_ - 1; i >= 0; --i) std::swap(to[i], to[static_cast<int64_t>(scale_[i])]);
-    for (int64_t i = high_ + 1; i < n_; ++i) std::swap(to[i], to[static_cast<int64_t>(scale_[i])]);
-  }
   void normalise_pair(T* re, T* im) const {
     T by = 1 / std::sqrt(dot_run(re, re, n_) + dot_run(im, im, n_)), most = -1;
     int64_t at = 0;
@@ -529,10 +452,8 @@ class GeneralMatrix {
     im[at] = 0;
   }
 
-  int64_t n_, step_, low_ = 0, high_ = 0;
   bool vectors_;
-  Scratch<T> memory_;
-  T *h_, *q_, *scale_, *tau_, *x_, *y_, *part_;
+  T *q_, *tau_, *x_, *y_;
 };
 
 template <class T>

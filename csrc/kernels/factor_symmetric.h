@@ -1,7 +1,7 @@
-// Eigenvalues and eigenvectors of a small symmetric matrix: made tridiagonal by reflectors from
-// both sides, then diagonal by implicit QL (steqr of LAPACK: the same shifts, directions and
-// signs). Whole rows are kept, so that everything runs along them; those of Q^T are Q's columns.
-// Included by dense_factors.cpp.
+// Eigenvalues and eigenvectors of a small symmetric or Hermitian matrix: made tridiagonal by
+// reflectors from both sides, then diagonal by implicit QL (steqr of LAPACK: the same shifts,
+// directions and signs). Whole rows are kept, so that everything runs along them; those of Q^T are
+// Q's columns. Included by dense_factors.cpp.
 #pragma once
 #include <algorithm>
 #include <numeric>
@@ -197,28 +197,30 @@ class TridiagonalQl {
 };
 
 // Of the numbers of a row that follow i: the reflector I - factor x x^T, x zero up to i, that
-// leaves `beside` and zeros of them. False if their squares would not do.
+// leaves `beside` and zeros of them; of their conjugates, if they are a row and not a column. False
+// if their squares would not do.
 template <class T>
-bool row_reflector(const T* from, int64_t i, int64_t n, int64_t stride, T* x, T& beside,
-                   T& factor) {
-  factor = 0;
+bool row_reflector(const T* from, int64_t i, int64_t n, int64_t stride, T* x, Real<T>& beside,
+                   T& factor, bool conjugated) {
+  factor = T{};
   if (i + 1 >= n) return true;
-  T alpha = beside = from[i + 1];
-  if (i + 2 >= n) return true;
+  auto taken_as = [=](auto v) { return conjugated ? conjugate(v) : v; };
   Vector<T> squares{};
   int64_t taken = kLanes<T> - (i + 2) % kLanes<T>;
   for (int64_t c = (i + 2) / kLanes<T> * kLanes<T>; c < stride; c += kLanes<T>) {
-    Vector<T> v = last_lanes<T>(load_vector(from + c), std::exchange(taken, kLanes<T>), T(0));
+    Vector<T> v = lanes_from<T>(taken_as(load_vector(from + c)), std::exchange(taken, kLanes<T>));
     store_vector<T>(x + c, v);
-    squares += v * v;
+    squares = plus_product(squares, v, conjugate(v));
   }
-  T square = join_lanes<SumStep, T>(squares);
-  if (!(square >= Range<T>::kTiny))
-    return std::all_of(x + i + 2, x + n, [](T v) { return v == 0; });
-  beside = -std::copysign(std::sqrt(alpha * alpha + square), alpha);
-  x[i + 1] = alpha - beside;
-  factor = -1 / (beside * x[i + 1]);
-  return true;
+  Reflection<T> made(taken_as(element(from, i + 1)), real_part(sum_lanes<T>(squares)));
+  beside = made.beta, factor = made.factor;
+  if (made.done) {
+    set_element(x, i + 1, made.head);
+    return true;
+  }
+  bool zero = made.idle;
+  for (int64_t j = i + 2; j < n; ++j) zero &= element(x, j) == T{};
+  return zero;
 }
 
 // Q = H_0 H_1 ... of n such reflectors, each `step` long: its columns are the rows of `q`, after
@@ -226,20 +228,21 @@ bool row_reflector(const T* from, int64_t i, int64_t n, int64_t stride, T* x, T&
 template <class T>
 void form_columns(const T* reflectors, const T* factors, int64_t n, int64_t step, T* q,
                   int64_t stride, T* zeros, T* weights, T* dots) {
-  std::fill_n(q, (n + 4) * stride, T(0));
-  for (int64_t j = 0; j < n; ++j) q[j * stride + j] = 1;
-  std::fill_n(weights, stride, T(0));
-  for (int64_t i = -1; i + 2 < n; ++i) {
+  std::fill_n(q, (n + 4) * stride, T{});
+  for (int64_t j = 0; j < n; ++j) set_element(q + j * stride, j, T{1});
+  std::fill_n(weights, stride, T{});
+  constexpr int kLast = kParts<T> == 1 ? 2 : 1;  // a reflector of one number only turns its phase
+  for (int64_t i = -1; i + kLast < n; ++i) {
     const T *now = i < 0 ? zeros : reflectors + i * step, *next = reflectors + (i + 1) * step;
     int64_t first = std::max<int64_t>(i + 1, 1);
     for (int64_t c = 0; i >= 0 && c < stride; c += kLanes<T>)
-      store_vector<T>(weights + c, load_vector(dots + c) * factors[i]);
-    sweep_all(q + first * stride, (n - first + 3) / 4 * 4, stride, {now + first, next + first, 1},
-              0, stride, weights, dots);
+      store_vector<T>(weights + c, load_vector(dots + c) * conjugate(factors[i]));
+    sweep_all(q + first * stride, (n - first + 3) / 4 * 4, stride,
+              {now, next, first, first, 1, true}, 0, stride, weights, dots);
   }
 }
 
-// A and Q^T in whole rows, the reflectors of the columns in rows of their own.
+// A^T and Q^T in whole rows, which are columns; reflectors are in rows of their own.
 template <class T>
 class SymmetricRows {
  public:
@@ -248,9 +251,11 @@ class SymmetricRows {
         stride_(whole_vectors<T>(n) * kLanes<T>),
         longer_(whole_vectors<T>(n + kSpare) * kLanes<T>),
         vectors_(vectors),
-        memory_((n + kSpare) * stride_ * (vectors ? 2 : 1) + (n + 2) * longer_ + 2 * stride_ +
-                3 * n),
-        order_(n) {
+        memory_((n + kSpare) * stride_ * (vectors ? 2 : 1) + (n + 2) * longer_ + 2 * stride_ + n),
+        reals_(2 * n),
+        order_(n),
+        d_(reals_.data()),
+        e_(d_ + n) {
     T* at = memory_.data();
     auto take = [&](int64_t size) { return at += size, at - size; };
     rows_ = take((n + kSpare) * stride_);
@@ -258,21 +263,22 @@ class SymmetricRows {
     zeros_ = take(longer_);
     weights_ = take(longer_);
     dots_ = take(stride_);
-    d_ = take(n), e_ = take(n), factors_ = take(n);
     if (vectors) q_ = take((n + kSpare) * stride_);
+    factors_ = take(n);
   }
 
   // `a` row-major, of which one triangle is read. The code as syevd's, or -1 if numbers are so far
   // apart that squares would not do.
-  int run(const T* a, bool upper, T* values, T* vectors) {
+  int run(const T* a, bool upper, Real<T>* values, T* vectors) {
     load(a, upper);
-    T scale = scale_of(rows_, n_ * stride_);
+    const int64_t length = n_ * stride_ * kParts<T>;
+    Real<T> scale = scale_of(parts(rows_), length);
     if (scale == 0) return -1;
-    for (int64_t i = 0; i < n_ * stride_; ++i) rows_[i] *= scale;
+    for (int64_t i = 0; i < length; ++i) parts(rows_)[i] *= scale;
     if (!reduce()) return -1;
     if (vectors_)
       form_columns(reflectors_, factors_, n_, longer_, q_, stride_, zeros_, weights_, dots_);
-    int code = TridiagonalQl<T>(n_, d_, e_, q_, stride_).run();
+    int code = TridiagonalQl<Real<T>>(n_, d_, e_, parts(q_), stride_ * kParts<T>).run();
     write(1 / scale, values, vectors);
     return code;
   }
@@ -286,16 +292,19 @@ class SymmetricRows {
   static int64_t vector_of(int64_t c) { return c / kLanes<T> * kLanes<T>; }
 
   void load(const T* a, bool upper) {
-    std::fill_n(memory_.data(), (n_ + kSpare) * stride_ + (n_ + 2) * longer_, T(0));
+    std::fill_n(memory_.data(), (n_ + kSpare) * stride_ + (n_ + 2) * longer_, T{});
     for (int64_t i = 0; i < n_; ++i)
-      for (int64_t j = 0; j <= i; ++j)
-        row(i)[j] = row(j)[i] = upper ? a[j * n_ + i] : a[i * n_ + j];
+      for (int64_t j = 0; j <= i; ++j) {
+        T x = upper ? conjugate(a[j * n_ + i]) : a[i * n_ + j];
+        set_element(row(j), i, x);
+        set_element(row(i), j, j == i ? T{real_part(x)} : conjugate(x));
+      }
   }
 
   bool reduce() {
     if (!make_reflector(0)) return false;
-    sweep_all(row(1), whole(n_ - 1), stride_, {zeros_, reflector(0) + 1, 1}, 0, stride_, zeros_,
-              dots_);
+    sweep_all(row(1), whole(n_ - 1), stride_, {zeros_, reflector(0), 0, 1, 1, true}, 0, stride_,
+              zeros_, dots_);
     for (int64_t i = 0; i + 1 < n_; ++i) {
       weigh(i);
       update_row(i, i + 1);
@@ -305,47 +314,49 @@ class SymmetricRows {
     return true;
   }
 
-  // From row i, which is column i.
   bool make_reflector(int64_t i) {
-    d_[i] = row(i)[i];
-    return row_reflector(row(i), i, n_, stride_, reflector(i), e_[i], factors_[i]);
+    d_[i] = real_part(element(row(i), i));
+    return row_reflector(row(i), i, n_, stride_, reflector(i), e_[i], factors_[i], false);
   }
 
-  // The w of A - x w^T - w x^T: factor (A x), less half of its part along x.
+  // The w of A - x w^H - w x^H: the factor's conjugate times A x, less half of its part along x.
   void weigh(int64_t i) {
     const T* x = reflector(i);
     T factor = factors_[i];
-    Vector<T> along{};
+    Vector<T> along{};  // conjugated
     int64_t begin = vector_of(i + 1), taken = kLanes<T> - (i + 1) % kLanes<T>;
     for (int64_t c = begin; c < stride_; c += kLanes<T>, taken = kLanes<T>) {
-      Vector<T> w = last_lanes<T>(load_vector(dots_ + c) * factor, taken, T(0));
+      Vector<T> w = lanes_from<T>(load_vector(dots_ + c) * conjugate(factor), taken);
       store_vector<T>(weights_ + c, w);
-      along += w * load_vector(x + c);
+      along = plus_product(along, load_vector(x + c), conjugate(w));
     }
-    T half = join_lanes<SumStep, T>(along) * factor / 2;
+    T half{real_part(sum_lanes<T>(along) * conjugate(factor)) / 2};
     for (int64_t c = begin; c < stride_; c += kLanes<T>)
-      store_vector<T>(weights_ + c, load_vector(weights_ + c) - load_vector(x + c) * half);
+      store_vector<T>(weights_ + c,
+                      minus_product(load_vector(weights_ + c), load_vector(x + c), half));
   }
   void update_row(int64_t i, int64_t to) {
     const T* x = reflector(i);
-    T *at = row(to), by = x[to], weight = weights_[to];
-    for (int64_t c = vector_of(i + 1); c < stride_; c += kLanes<T>)
-      store_vector<T>(at + c, load_vector(at + c) - load_vector(weights_ + c) * by -
-                                  load_vector(x + c) * weight);
+    T *at = row(to), by = conjugate(element(x, to)), weight = conjugate(element(weights_, to));
+    for (int64_t c = vector_of(i + 1); c < stride_; c += kLanes<T>) {
+      Vector<T> y = minus_product(load_vector(at + c), load_vector(weights_ + c), by);
+      store_vector<T>(at + c, minus_product(y, load_vector(x + c), weight));
+    }
   }
   // Rows from i + 2 on, and the sums for the next reflector.
   void update_rest(int64_t i) {
     int64_t first = i + 2, count = whole(n_ - first), begin = vector_of(first);
     if (first >= n_) return;
-    EvenParts pieces((stride_ - begin) / kLanes<T>, 4);
+    constexpr int kMost = 4 / kParts<T>;
+    EvenParts pieces((stride_ - begin) / kLanes<T>, kMost);
     for (int64_t p = 0; p < pieces.count; ++p)
-      with_number<4>(pieces.size(p), [&]<int V>() {
+      with_number<kMost>(pieces.size(p), [&]<int V>() {
         update_vectors<V>(i, first, count, begin + pieces.begin(p) * kLanes<T>);
       });
   }
   template <int V>
   [[gnu::noinline]] void update_vectors(int64_t i, int64_t first, int64_t count, int64_t begin) {
-    constexpr int kAtOnce = V <= 2 ? 4 : 2;
+    constexpr int kAtOnce = V * kParts<T> <= 2 ? 4 : 2;
     const T *x = reflector(i), *next = reflector(i + 1);
     Vector<T> xs[V], ws[V], sums[kAtOnce][V] = {};
     for (int v = 0; v < V; ++v) {
@@ -354,34 +365,40 @@ class SymmetricRows {
     }
     for (int64_t j = first; j < first + count; j += kAtOnce)
 #pragma GCC unroll 4
-      for (int r = 0; r < kAtOnce; ++r)
+      for (int r = 0; r < kAtOnce; ++r) {
+        T by = conjugate(element(x, j + r)), weight = conjugate(element(weights_, j + r));
+        T factor = element(next, j + r);
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) {
           T* at = row(j + r) + begin + v * kLanes<T>;
-          Vector<T> y = load_vector(at) - ws[v] * x[j + r] - xs[v] * weights_[j + r];
+          Vector<T> y = minus_product(minus_product(load_vector(at), ws[v], by), xs[v], weight);
           store_vector<T>(at, y);
-          sums[r][v] += y * next[j + r];
+          sums[r][v] = plus_product(sums[r][v], y, factor);
         }
+      }
     for (int v = 0; v < V; ++v) {
       for (int r = 1; r < kAtOnce; ++r) sums[0][v] += sums[r][v];
       store_vector<T>(dots_ + begin + v * kLanes<T>, sums[0][v]);
     }
   }
 
-  void write(T scale, T* values, T* vectors) {
+  void write(Real<T> scale, Real<T>* values, T* vectors) {
     std::iota(order_.data(), order_.data() + n_, 0);
     std::stable_sort(order_.data(), order_.data() + n_,
                      [&](int i, int j) { return d_[i] < d_[j]; });
     for (int64_t j = 0; j < n_; ++j) values[j] = d_[order_.data()[j]] * scale;
     for (int64_t j = 0; vectors_ && j < n_; ++j)
-      std::copy_n(q_ + order_.data()[j] * stride_, n_, vectors + j * n_);
+      for (int64_t i = 0; i < n_; ++i)
+        vectors[j * n_ + i] = element(q_ + order_.data()[j] * stride_, i);
   }
 
   int64_t n_, stride_, longer_;
   bool vectors_;
   Scratch<T> memory_;
+  Scratch<Real<T>> reals_;
   Scratch<int> order_;
-  T *rows_, *reflectors_, *zeros_, *weights_, *dots_, *d_, *e_, *factors_, *q_ = nullptr;
+  Real<T>*d_, *e_;
+  T *rows_, *reflectors_, *zeros_, *weights_, *dots_, *factors_, *q_ = nullptr;
 };
 
 template <class T>

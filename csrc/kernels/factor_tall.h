@@ -9,6 +9,7 @@
 
 #include "core/allocator.h"
 #include "kernels/dense_factors.h"
+#include "kernels/factor_numbers.h"
 #include "kernels/factor_qr.h"
 #include "kernels/parts.h"
 #include "kernels/vectors.h"
@@ -35,11 +36,23 @@ inline void add_run(T* to, T by, const T* x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) to[i] += by * x[i];
 }
 
-// Numbers of rows, `step` apart: by how much a row changes, and what it counts for in the sums.
+// Numbers of rows, `step` apart: by how much a row changes, and what it counts for in the sums. One
+// of the two is conjugated: where the rows are those of a matrix, the next, where they are columns,
+// the present.
 template <class T>
 struct RowFactors {
-  const T *now, *next;
-  int64_t step;
+  const T *now, *next;  // rows, of which the elements from these on
+  int64_t now_at, next_at, step;
+  bool of_columns = false;
+
+  T now_of(int64_t i) const { return turned(element(now, now_at + i * step), of_columns); }
+  T next_of(int64_t i) const { return turned(element(next, next_at + i * step), !of_columns); }
+
+ private:
+  static T turned(T x, bool turn) {
+    if constexpr (kParts<T> == 2) x.im *= turn ? -1 : 1;
+    return x;
+  }
 };
 
 // Applies a reflector to V vectors of columns of all rows, row -= now * weights, and sums
@@ -53,17 +66,18 @@ template <class T, int V>
   for (int64_t i = 0; i < count; i += kAtOnce)
 #pragma GCC unroll 4
     for (int r = 0; r < kAtOnce; ++r) {
-      T *row = rows + (i + r) * stride, factor = factors.now[(i + r) * factors.step];
+      T* row = rows + (i + r) * stride;
+      T factor = factors.now_of(i + r);
       Vector<T> x[V];
 #pragma GCC unroll 7
       for (int v = 0; v < V; ++v) {
         T* at = row + begin + v * kLanes<T>;
-        x[v] = load_vector(at) - w[v] * factor;
+        x[v] = minus_product(load_vector(at), w[v], factor);
         store_vector<T>(at, x[v]);
       }
-      T next_factor = factors.next[(i + r) * factors.step];
+      T next = factors.next_of(i + r);  // the row's own, as it is now
 #pragma GCC unroll 7
-      for (int v = 0; v < V; ++v) sums[r][v] += x[v] * next_factor;
+      for (int v = 0; v < V; ++v) sums[r][v] = plus_product(sums[r][v], x[v], next);
     }
   for (int v = 0; v < V; ++v) {
     for (int r = 1; r < kAtOnce; ++r) sums[0][v] += sums[r][v];
@@ -71,7 +85,8 @@ template <class T, int V>
   }
 }
 
-constexpr int kVectorsAtOnce = 7;  // and as many sums fill the registers
+template <class T>
+constexpr int kVectorsAtOnce = kParts<T> == 1 ? 7 : 3;  // and as many sums fill the registers
 
 template <class T>
 int64_t whole_vectors(int64_t n) {
@@ -82,9 +97,9 @@ int64_t whole_vectors(int64_t n) {
 template <class T>
 void sweep_all(T* rows, int64_t count, int64_t stride, RowFactors<T> factors, int64_t begin,
                int64_t end, const T* weights, T* dots) {
-  EvenParts pieces((end - begin) / kLanes<T>, kVectorsAtOnce);
+  EvenParts pieces((end - begin) / kLanes<T>, kVectorsAtOnce<T>);
   for (int64_t p = 0; p < pieces.count; ++p)
-    with_number<kVectorsAtOnce>(pieces.size(p), [&]<int V>() {
+    with_number<kVectorsAtOnce<T>>(pieces.size(p), [&]<int V>() {
       sweep<T, V>(rows, count, stride, factors, begin + pieces.begin(p) * kLanes<T>, weights, dots);
     });
 }
@@ -135,6 +150,28 @@ T scale_of(const T* x, int64_t n) {
   return near ? std::ldexp(T(1), Range<T>::kTop - exponent) : T(0);
 }
 
+// I - factor x x^H, x = (head, what follows alpha), which takes a vector to (beta, 0): beta is
+// real. `square` is the sum of the squares of what follows. If that is too small, and alpha as good
+// as real, there is none, and nothing to do if what follows is zero and alpha real (`idle`).
+template <class T>
+struct Reflection {
+  T head{}, factor{};
+  Real<T> beta;
+  bool done = false, idle = false;
+  Reflection(T alpha, Real<T> square) : beta(real_part(alpha)) {
+    Real<T> im = imaginary_part(alpha);
+    idle = im == 0;
+    if (!(square + im * im >= Range<Real<T>>::kTiny)) return;
+    done = true;
+    beta = -std::copysign(std::sqrt(square_of(alpha) + square), beta);
+    head = alpha - T{beta};
+    if constexpr (kParts<T> == 1)
+      factor = -1 / (beta * head);
+    else
+      factor = scaled(scaled(conjugate(head), 1 / square_of(head)), -1 / beta);
+  }
+};
+
 template <class T>
 class Reduction {
  public:
@@ -179,7 +216,7 @@ class Reduction {
 
   // Columns from the vector of `next` on.
   void sweep_rows(int64_t column, int64_t next) {
-    sweep_all(rows_, count_, stride_, {rows_ + column, rows_ + next, stride_},
+    sweep_all(rows_, count_, stride_, {rows_, rows_, column, next, stride_},
               next / kLanes<T> * kLanes<T>, stride_, weights_, dots_);
   }
 

@@ -11,6 +11,7 @@
 
 #include "core/linalg_error.h"
 #include "kernels/blas_library.h"
+#include "kernels/real_of.h"
 #include "plan/call.h"
 #include "plan/copy.h"
 #include "plan/parallel.h"
@@ -19,16 +20,6 @@ namespace rl::lapack {
 
 template <class T>
 constexpr bool kIsComplex = std::is_same_v<T, C64> || std::is_same_v<T, C128>;
-template <class T>
-struct RealOf {
-  using type = T;
-};
-template <class R>
-struct RealOf<Complex<R>> {
-  using type = R;
-};
-template <class T>
-using Real = typename RealOf<T>::type;
 template <class T>
 constexpr char kLetter = std::is_same_v<T, float>    ? 's'
                          : std::is_same_v<T, double> ? 'd'

@@ -22,6 +22,12 @@ void hermitian_infer(Call& c) {
     c.add_out(SizeVec{0}, a.dtype);
 }
 
+template <class T>
+const Routine& heevd() {
+  static const Routine found = routine<T>("syevd", "heevd");
+  return found;
+}
+
 // syevd or heevd, with workspace made once for a size.
 template <class T>
 class HermitianSolver {
@@ -155,8 +161,7 @@ constexpr int kBlocked = 64;
 
 template <class T>
 struct RealRoutines {
-  Routine stedc = routine<T>("stedc"), laed1 = routine<T>("laed1"), sterf = routine<T>("sterf"),
-          syevd = routine<T>("syevd");
+  Routine stedc = routine<T>("stedc"), laed1 = routine<T>("laed1"), sterf = routine<T>("sterf");
 
   static const RealRoutines& found() {
     static const RealRoutines routines;
@@ -218,10 +223,11 @@ class BlockedSolver {
 
 // Small ones are solved by rows, which are read as they lie. With vectors as long as LAPACK does
 // not divide: their signs are then as arbitrary as PyTorch's, which from there on are LAPACK's.
+// Their phases depend on the triangle that is read; of the upper one, they are left to LAPACK.
 template <class T>
-bool rows_do(int n, bool vectors) {
-  if constexpr (kIsComplex<T>) return false;
-  return vectors ? n <= 25 : n < (sizeof(T) == 4 ? 160 : 56);
+bool rows_do(int n, bool vectors, bool upper) {
+  if (vectors) return n <= 25 && !(kIsComplex<T> && upper);
+  return n < (sizeof(Real<T>) == 4 ? 160 : 56);
 }
 
 template <class T>
@@ -232,13 +238,13 @@ class RowsSolver {
         area_(int64_t{n_} * n_),
         upper_(c.flag(1)),
         from_(contiguous(c.tensor(0))),
-        values_(c.out(0).data<T>()),
+        values_(c.out(0).data<Real<T>>()),
         vectors_(c.flag(2) ? c.out(1).data<T>() : nullptr),
         codes_(codes) {}
 
   void run(int64_t begin, int64_t end) const {
     SmallEigen<T> s{at(begin), n_, upper_, values_ + begin * n_, vectors(begin)};
-    dense_factors().of<T>().small_eigen(s, end - begin, codes_ + begin);
+    dense_factors().rows<T>().eigen(s, end - begin, codes_ + begin);
     for (int64_t i = begin; i < end; ++i)
       if (codes_[i] < 0) codes_[i] = solve_far(i);
   }
@@ -250,19 +256,24 @@ class RowsSolver {
   // One with numbers that are too far apart, as the lower triangle of columns.
   int solve_far(int64_t i) const {
     Scratch<T> own(area_);
-    T *matrix = vectors_ ? vectors(i) : own.data(), *values = values_ + i * n_;
+    T* matrix = vectors_ ? vectors(i) : own.data();
+    Real<T>* values = values_ + i * n_;
     for (int64_t j = 0; j < n_; ++j)
-      for (int64_t l = 0; l < n_; ++l) matrix[j * n_ + l] = at(i)[upper_ ? j * n_ + l : l * n_ + j];
-    if (n_ >= kBlocked) return BlockedSolver<T>(routines_, n_, vectors_).run(matrix, values);
-    return HermitianSolver<T>(routines_.syevd, n_, false, vectors_).run(matrix, values);
+      for (int64_t l = 0; l < n_; ++l)
+        matrix[j * n_ + l] = upper_ ? conjugate(at(i)[j * n_ + l]) : at(i)[l * n_ + j];
+    if constexpr (!kIsComplex<T>)
+      if (n_ >= kBlocked) return BlockedSolver<T>(routines_, n_, vectors_).run(matrix, values);
+    return HermitianSolver<T>(heevd_, n_, false, vectors_).run(matrix, values);
   }
 
-  const RealRoutines<T>& routines_ = RealRoutines<T>::found();
+  const Routine& heevd_ = heevd<T>();
+  const RealRoutines<Real<T>>& routines_ = RealRoutines<Real<T>>::found();
   int n_;
   int64_t area_;
   bool upper_;
   Ref<Tensor> from_;
-  T *values_, *vectors_;
+  Real<T>* values_;
+  T* vectors_;
   int* codes_;
 };
 
@@ -274,12 +285,11 @@ void hermitian_run(Call& c) {
   gemm_prepare(a.dtype, int64_t{n} * n * n);
   for_type(c, a.dtype, [&]<class T>() {
     int64_t area = int64_t{n} * n, work = 4 * area * n;
-    if constexpr (!kIsComplex<T>)
-      if (rows_do<T>(n, c.flag(2))) {
-        RowsSolver<T> solver(c, info->data<int>());
-        return over_batch(count_of(a), work,
-                          [&](int64_t begin, int64_t end) { solver.run(begin, end); });
-      }
+    if (rows_do<T>(n, c.flag(2), c.flag(1))) {
+      RowsSolver<T> solver(c, info->data<int>());
+      return over_batch(count_of(a), work,
+                        [&](int64_t begin, int64_t end) { solver.run(begin, end); });
+    }
     Ref<Tensor> matrices =
         c.flag(2) ? Ref<Tensor>::share(&c.out(1)) : empty_columns(batch_of(a), n, n, a.dtype);
     copy_into(*matrices, c.flag(1) && !kIsComplex<T> ? *transposed_alias(a) : a);
@@ -292,8 +302,8 @@ void hermitian_run(Call& c) {
       });
     };
     if constexpr (kIsComplex<T>) {
-      static const Routine heevd = routine<T>("heevd");
-      solve([&] { return HermitianSolver<T>(heevd, n, c.flag(1), c.flag(2)); });
+      const Routine& routine = heevd<T>();
+      solve([&] { return HermitianSolver<T>(routine, n, c.flag(1), c.flag(2)); });
     } else {
       // The library's threads would wait for work on the cores that our blocks use.
       work = std::min(work, kThreadedWork - 1);
@@ -332,7 +342,11 @@ class GeneralSolver {
         real_(static_cast<size_t>(2) * n),
         columns_(vectors && !kIsComplex<T> ? static_cast<size_t>(step_of(n)) * n : 0) {}
   int run(T* a, C* values, C* vectors) {
-    if constexpr (kIsComplex<T>) return run_library(a, values, vectors);
+    if constexpr (kIsComplex<T>) {
+      bool done = n_ <= (vectors ? kMostOfVectors : kMostOfValues) &&
+                  dense_factors().rows<T>().general({a, n_, step_of(n_), values, vectors});
+      return done ? 0 : run_library(a, values, vectors);
+    }
     int code = solved(a) ? 0 : run_library(a, nullptr, columns_.data());
     for (int j = 0; j < n_; ++j) values[j] = {real_[j], real_[n_ + j]};
     if (vectors) unpack(vectors);
@@ -345,9 +359,8 @@ class GeneralSolver {
   bool solved(const T* a) {
     if constexpr (!kIsComplex<T>)
       return n_ <= (columns_.empty() ? kMostOfValues : kMostOfVectors) &&
-             dense_factors().of<T>().small_general({a, n_, step_of(n_), real_.data(),
-                                                    real_.data() + n_,
-                                                    columns_.empty() ? nullptr : columns_.data()});
+             dense_factors().rows<T>().general({a, n_, step_of(n_), real_.data(), real_.data() + n_,
+                                                columns_.empty() ? nullptr : columns_.data()});
     return false;
   }
   int run_library(T* a, C* values, auto* vectors) {

@@ -7,6 +7,16 @@ namespace rl {
 namespace {
 using namespace lapack;
 
+// Small matrices are factored row by row.
+constexpr int64_t kByRows = 192;          // rows and columns from which blocks are faster
+constexpr int64_t kMostByRows = 100'000;  // elements of A and Q, so that they stay in the cache
+
+template <class T>
+bool rows_do(int64_t m, int64_t n, int64_t cols) {
+  int64_t least = std::min(m, n);
+  return least && least < kByRows && m * (n + cols) <= kMostByRows / (kIsComplex<T> ? 2 : 1);
+}
+
 // ---- geqrf(A) -> (a, tau)
 void geqrf_infer(Call& c) {
   Tensor& a = c.tensor(0);
@@ -25,12 +35,19 @@ void geqrf_run(Call& c) {
     T size{};
     int code = 0;
     geqrf(m, n, &size, m, &size, &size, -1, &code);
+    const bool by_rows = rows_do<T>(m, n, 0) && !(std::is_same_v<T, C128> && m > 64);
     over_batch(count_of(a), int64_t{2} * m * n * k, [&](int64_t begin, int64_t end) {
       std::vector<T> work(static_cast<size_t>(work_size(size)));
       int unused = 0, length = static_cast<int>(work.size());
-      for (int64_t i = begin; i < end; ++i)
+      for (int64_t i = begin; i < end; ++i) {
+        if (by_rows) {
+          T *from = out.data<T>() + i * m * n, *factors = tau.data<T>() + i * k;
+          i += dense_factors().rows<T>().reflectors(from, m, n, factors, end - i);
+          if (i == end) break;
+        }
         geqrf(m, n, out.data<T>() + i * m * n, m, tau.data<T>() + i * k, work.data(), length,
               &unused);
+      }
     });
   });
 }
@@ -109,16 +126,6 @@ void qr_infer(Call& c) {
     add_matrices(c, batch_of(a), m, rank, a.dtype);
   add_matrices(c, batch_of(a), rank, n, a.dtype);
 }
-// Small real matrices are factored row by row.
-constexpr int64_t kByRows = 192;          // rows and columns from which blocks are faster
-constexpr int64_t kMostByRows = 100'000;  // elements of A and Q, so that they stay in the cache
-
-template <class T>
-bool rows_do(int64_t m, int64_t n, int64_t cols) {
-  int64_t least = std::min(m, n);
-  return !kIsComplex<T> && least && least < kByRows && m * (n + cols) <= kMostByRows;
-}
-
 template <class T>
 class QrBatch {
  public:
@@ -134,8 +141,7 @@ class QrBatch {
   }
 
   void run(int64_t begin, int64_t end) const {
-    if constexpr (!kIsComplex<T>)
-      if (by_rows_) return run_rows(begin, end);
+    if (by_rows_) return run_rows(begin, end);
     Qr<T> qr = make();
     for (int64_t i = begin; i < end; ++i) run_columns(qr, at(i), i);
   }
@@ -153,7 +159,7 @@ class QrBatch {
   void run_rows(int64_t begin, int64_t end) const {
     for (int64_t i = begin; i < end; ++i) {
       SmallQr<T> s{at(i), m_, n_, rank_, q(i), r(i)};
-      i += dense_factors().of<T>().small_qr(s, end - i);
+      i += dense_factors().rows<T>().qr(s, end - i);
       if (i < end) run_far(i);
     }
   }
@@ -208,7 +214,16 @@ void product_run(Call& c) {
     T size{};
     int code = 0;
     orgqr(m, n, k, &size, m, &size, &size, -1, &code);
+    // Of complex ones the library's take less time, but for single precision and some rows.
+    constexpr bool kSingle = sizeof(Real<T>) == 4;
+    bool by_rows = k && rows_do<T>(m, n, n) && (!kIsComplex<T> || (kSingle && m > 16 && m <= 128));
+    // The zeros that a reflector of nothing leaves have the library's signs.
+    for (int64_t i = 0; by_rows && i < tau->numel; ++i)
+      by_rows = tau->data<T>()[i] != T{} || i % k == m - 1;
     over_batch(count_of(a), int64_t{2} * m * n * n, [&](int64_t begin, int64_t end) {
+      if (by_rows)
+        return dense_factors().rows<T>().product(out.data<T>() + begin * m * n, m, n,
+                                                 tau->data<T>() + begin * k, k, end - begin);
       std::vector<T> work(static_cast<size_t>(work_size(size)));
       int unused = 0, length = static_cast<int>(work.size());
       for (int64_t i = begin; i < end; ++i)

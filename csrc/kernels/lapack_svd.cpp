@@ -92,7 +92,7 @@ const Routine& lasq1() {
   static const Routine found = routine<T>("lasq1");
   return found;
 }
-template <class T>
+template <class T>  // real
 int bidiagonal_values(int64_t n, T* diagonal, T* beside) {
   Scratch<T> work(4 * n);
   int code = 0;
@@ -100,14 +100,14 @@ int bidiagonal_values(int64_t n, T* diagonal, T* beside) {
   return code;
 }
 
-// Small real ones are solved by rows, which are read as they lie. False if the library has to
+// Small ones are solved by rows, which are read as they lie. False if the library has to
 // solve them, as numbers are too far apart.
 template <class T>
 bool solve_rows(Call& c, Tensor& info) {
   Tensor &a = c.tensor(0), &u = c.out(0), &s = c.out(1), &vh = c.out(2);
   int64_t m = rows_of(c, a), n = cols_of(c, a), k = std::min(m, n);
   bool vectors = c.flag(2);
-  lasq1<T>();  // found while the interpreter is held
+  lasq1<Real<T>>();  // found while the interpreter is held
   Ref<Tensor> from = contiguous(a);
   auto at = [&](Tensor& t, int64_t i) {
     return vectors ? t.data<T>() + i * t.size(t.ndim - 2) * t.size(t.ndim - 1) : nullptr;
@@ -117,11 +117,11 @@ bool solve_rows(Call& c, Tensor& info) {
                        m,
                        n,
                        c.flag(1),
-                       s.data<T>() + begin * k,
+                       s.data<Real<T>>() + begin * k,
                        at(u, begin),
                        at(vh, begin),
-                       bidiagonal_values<T>};
-    dense_factors().of<T>().small_svd(system, end - begin, info.data<int>() + begin);
+                       bidiagonal_values<Real<T>>};
+    dense_factors().rows<T>().svd(system, end - begin, info.data<int>() + begin);
   });
   const int* codes = info.data<int>();
   return std::all_of(codes, codes + info.numel, [](int code) { return code >= 0; });
@@ -144,8 +144,7 @@ void svd_run(Call& c) {
   Ref<Tensor> info = empty(batch_of(a), DType::I32);
   bool solved = false;
   for_type(c, a.dtype, [&]<class T>() {
-    if constexpr (!kIsComplex<T>)
-      solved = a.numel && rows_do(m, n, vectors) && solve_rows<T>(c, *info);
+    solved = a.numel && rows_do(m, n, vectors) && solve_rows<T>(c, *info);
   });
   if (solved) return check_info(c.text(3), *info, svd_failure);
   Spread x(a, m, n), left(u, m, u_cols), right(vh, v_rows, n);

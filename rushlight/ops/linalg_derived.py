@@ -6,7 +6,7 @@ To add one: a record with a composite body.
 import math
 
 import rushlight as rl
-from rushlight.ops._decisions import unwrapped
+from rushlight.ops._decisions import recording, unwrapped
 from rushlight._interpose import overridable
 from rushlight.ops._record import namespaces, op
 from rushlight.ops._rounding import is_narrow, widen
@@ -251,9 +251,8 @@ def matrix_power(self, n):
     grad_name="LinalgMatrixExpBackward0",
 )
 def matrix_exp(self):
-    """The exponential of square matrices (*, n, n): the Taylor polynomial of degree 15 of the
-    matrix
-    over a power of two, squared as often.
+    """The exponential of square matrices (*, n, n): a Taylor polynomial, of degree 16 at
+    most, of the matrix over a power of two, squared as often.
 
     Source: Al-Mohy and Higham, Computing the action of the matrix exponential, 2011 (the bounds).
 
@@ -267,10 +266,11 @@ def matrix_exp(self):
         return matrix_exp(self.float()).to(self.dtype)
     if not self.numel() or self.device.type == "meta":
         return self.clone()
-    times = _halvings(self.detach())
+    block, blocks, times = _polynomial(self)
     count = unwrapped(times)
     most = int(count.max())
-    power = _taylor(self * (0.5**times)[..., None, None].to(self.dtype) if most else self)
+    scaled = self * (0.5**times)[..., None, None].to(self.dtype) if most else self
+    power = _taylor(scaled, block, blocks)
     for i in range(most):
         squared = power @ power
         again = (times > i)[..., None, None]
@@ -278,23 +278,45 @@ def matrix_exp(self):
     return power
 
 
-def _halvings(a):
-    """How often each matrix must be halved for the polynomial to be exact to rounding."""
-    bound = 0.641 if a.dtype in (rl.float64, rl.complex128) else 2.22
-    size = a.abs().sum(-2).amax(-1)
-    times = (size / bound).log2().ceil().clamp(min=0)
-    return rl.where(size.isfinite(), times, 0).to(size.dtype)
+# Taylor polynomials of degree block * (blocks + 1), block + blocks - 1 products, and the largest
+# 1-norms for which they are exact to rounding, in double and in single precision (Al-Mohy and
+# Higham 2011, table 3.1).
+_POLYNOMIALS = [
+    (2, 0, 2.58e-8, 5.98e-4),
+    (2, 1, 3.40e-4, 5.12e-2),
+    (3, 1, 9.07e-3, 2.49e-1),
+    (3, 2, 8.96e-2, 7.80e-1),
+    (4, 2, 3.00e-1, 1.46),
+    (4, 3, 7.81e-1, 2.48),
+]
 
 
-def _taylor(a):
-    """The sum of a^k / k! to degree 15, in blocks of four powers."""
-    square = a @ a
-    powers = rl.eye(a.size(-1), dtype=a.dtype), a, square, square @ a
-    step = square @ square
+def _polynomial(a):
+    """The block and blocks for matrices, and how often each must be halved before. Derivatives of
+    a short polynomial are exact to less: where they may be wanted, it is the longest.
+    """
+    column = 2 if a.dtype in (rl.float64, rl.complex128) else 3
+    size = a.detach().abs().sum(-2).amax(-1)
+    longest = _POLYNOMIALS[-1]
+    if not recording(a):
+        largest = float(size.max())
+        for polynomial in _POLYNOMIALS:
+            if largest <= polynomial[column]:
+                return *polynomial[:2], rl.zeros_like(size)
+    times = (size / longest[column]).log2().ceil().clamp(min=0)
+    return *longest[:2], rl.where(size.isfinite(), times, 0).to(size.dtype)
+
+
+def _taylor(a, block, blocks):
+    powers = [rl.eye(a.size(-1), dtype=a.dtype), a]
+    while len(powers) <= block:
+        powers.append(powers[len(powers) // 2] @ powers[(len(powers) + 1) // 2])
     total = None
-    for block in (3, 2, 1, 0):
-        part = sum(p * (1 / math.factorial(4 * block + i)) for i, p in enumerate(powers))
-        total = part if total is None else part + step @ total
+    for first in range(blocks * block, -1, -block):
+        # The last power of one block is the first of the next.
+        terms = powers if total is None else powers[:-1]
+        part = sum(p * (1 / math.factorial(first + i)) for i, p in enumerate(terms))
+        total = part if total is None else part + powers[-1] @ total
     return total
 
 

@@ -196,6 +196,8 @@ def kron(self, other):
         (rows, columns), (n, m) = a, b
         left, right = self.reshape(rows, 1, columns, 1), other.reshape(n, 1, m)
         return (left * right).reshape(rows * n, columns * m)
+    if len(a) == 1 == len(b):
+        return (self.unsqueeze(1) * other).reshape(a[0] * b[0])
     dims = max(len(a), len(b))
     a, b = (1,) * (dims - len(a)) + tuple(a), (1,) * (dims - len(b)) + tuple(b)
     left = self.reshape([n for size in a for n in (size, 1)])

@@ -415,7 +415,7 @@ def test_every_few_elements_and_one_for_all(width, dtype):
 
 
 @pytest.mark.parametrize("a", [(2, 2), (3, 4), (8, 8), (4, 1), (0, 3), (5,), (), (2, 3, 2)])
-@pytest.mark.parametrize("b", [(3, 5), (32, 32), (1, 1), (4,), (), (2, 1, 3)])
+@pytest.mark.parametrize("b", [(3, 5), (32, 32), (1, 1), (4,), (33,), (0,), (), (2, 1, 3)])
 def test_kronecker_products(a, b):
     rng = np.random.default_rng(len(a) + 10 * len(b))
     x, y = rng.normal(size=a), rng.normal(size=b)

@@ -2,6 +2,7 @@
 the matrix; gradients agree with finite differences where samples of records cannot say so.
 """
 
+import numpy as np
 import pytest
 
 import rushlight as rl
@@ -237,3 +238,21 @@ def test_tolerances_by_place_as_in_earlier_versions():
         assert inverse.tolist() == [[0.5, 0.0], [0.0, 0.0]]
     ranks = L.matrix_rank(a, 0.1), L.matrix_rank(input=a, tol=0.1), L.matrix_rank(a, 1e-4, True)
     assert [r.item() for r in ranks] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.complex64, rl.complex128])
+@pytest.mark.parametrize("n", [1, 2, 7, 33])
+def test_matrix_exp_of_any_size_of_matrix(n, dtype):
+    rl.manual_seed(n)
+    for size in (0, 1e-30, 1e-9, 2e-8, 1e-5, 3e-4, 5e-3, 0.05, 0.2, 0.29, 0.7, 0.78, 1.4, 2.4, 6):
+        a = rl.randn(2, n, n, dtype=dtype)
+        a *= size / a.abs().sum(-2).amax(-1)[:, None, None]
+        exact = a.numpy().astype(np.clongdouble)
+        term = total = np.eye(n, dtype=np.clongdouble)
+        for k in range(1, 60):
+            term = term @ exact / k
+            total = total + term
+        bound = 40 * rl.finfo(dtype).eps * np.abs(total).max()
+        for found in (rl.matrix_exp(a), rl.matrix_exp(a.requires_grad_())):
+            assert np.abs(found.detach().numpy() - total).max() < bound
+    assert rl.equal(rl.matrix_exp(rl.zeros(n, n, dtype=dtype)), rl.eye(n, dtype=dtype))

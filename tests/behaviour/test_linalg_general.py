@@ -8,7 +8,8 @@ import pytest
 
 import rushlight as rl
 
-DTYPES = [rl.float32, rl.float64]
+REAL = [rl.float32, rl.float64]
+DTYPES = [*REAL, rl.complex64, rl.complex128]
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 50, 75, 76, 130]
 
 
@@ -20,9 +21,10 @@ def seeded():
 def matrices(n, dtype):
     """Plain, symmetric, triangular either way, permuted, turned, unbalanced, of small rank, with
     equal eigenvalues, defective, zero, far from 1."""
-    a = rl.randn(12, n, n, dtype=rl.float64)
+    wide = rl.complex128 if dtype.is_complex else rl.float64
+    a = rl.randn(12, n, n, dtype=wide)
     order = rl.randperm(n)
-    a[1] = a[1] + a[1].mT
+    a[1] = a[1] + a[1].mH
     a[2] = a[2].triu()
     a[3] = a[3].tril()
     a[4] = a[4].triu(-1)[order][:, order] * (rl.rand(n, n) > 0.3)
@@ -56,17 +58,20 @@ def test_values_are_those_of_another_library(n, dtype):
     a = matrices(n, dtype)[:9]
     got = rl.linalg.eigvals(a).numpy().astype(np.complex128)
     for i in (0, 1, 2, 3, 5, 6, 8):
-        want = np.linalg.eigvals(a[i].double().numpy())
+        want = np.linalg.eigvals(a[i].numpy().astype(np.complex128))
         apart = np.abs(got[i][:, None] - want)
         bound = 2000 * n * rl.finfo(dtype).eps * max(np.abs(want).max(), 1e-300)
         assert max(apart.min(0).max(), apart.min(1).max()) <= bound
 
 
-@pytest.mark.parametrize("n", [256, 257, 360, 361])
-def test_no_gap_where_a_library_takes_over(n):
-    a = rl.randn(n, n, dtype=rl.float64)
+@pytest.mark.parametrize("n, dtype", [
+    (256, rl.float64), (257, rl.float64), (360, rl.float64), (361, rl.float64),
+    (256, rl.complex128), (257, rl.complex128),
+])  # fmt: skip
+def test_no_gap_where_a_library_takes_over(n, dtype):
+    a = rl.randn(n, n, dtype=dtype)
     values, vectors = rl.linalg.eig(a)
-    assert (a @ vectors.real - (vectors * values).real).abs().max() <= 1e-11 * n
+    assert (a.to(vectors.dtype) @ vectors - vectors * values).abs().max() <= 1e-11 * n
     got, want = rl.linalg.eigvals(a).numpy(), np.linalg.eigvals(a.numpy())
     assert np.abs(got[:, None] - want).min(0).max() <= 1e-10 * n
 
@@ -83,6 +88,21 @@ def test_conjugate_pairs_are_exact_and_their_largest_elements_real(n):
         single = (w.imag == 0).nonzero().flatten()
         assert not v[:, single].imag.any()
         assert len(single) + 2 * len(places) == n
+
+
+@pytest.mark.parametrize("dtype", [rl.complex64, rl.complex128])
+@pytest.mark.parametrize("n", [1, 2, 5, 16, 40])
+def test_the_largest_elements_of_complex_vectors_are_real(n, dtype):
+    for v in rl.linalg.eig(rl.randn(6, n, n, dtype=dtype)).eigenvectors:
+        largest = v.gather(0, v.abs().argmax(0, keepdim=True))
+        assert not largest.imag.any() and (largest.real > 0).all()
+
+
+def test_complex_numbers_that_are_far_apart():
+    a = rl.randn(3, 9, 9, dtype=rl.complex128)
+    a[1] *= 1e-200
+    values = rl.linalg.eigvals(a)
+    rl.testing.assert_close(rl.linalg.eigvals(a[1] * 1e200) * 1e-200, values[1], rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -103,7 +123,7 @@ def test_same_bits_alone_in_batches_and_on_threads(dtype):
 
 
 @pytest.mark.parametrize("upper", [False, True])
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", REAL)
 @pytest.mark.parametrize("n", [*SIZES, 128, 255, 257])
 def test_inverse_of_cholesky_factors(n, dtype, upper):
     a = rl.randn(4, n, n, dtype=dtype)

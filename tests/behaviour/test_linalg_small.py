@@ -7,6 +7,7 @@ import pytest
 import rushlight as rl
 
 DTYPES = [rl.float32, rl.float64]
+FIELDS = [*DTYPES, rl.complex64, rl.complex128]
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +25,17 @@ def units(difference, top, dtype):
 
 def from_identity(q):
     eye = rl.eye(q.shape[-1], dtype=q.dtype)
-    return (q.mT @ q - eye).abs().max().item() / rl.finfo(q.dtype).eps
+    return (q.mH @ q - eye).abs().max().item() / rl.finfo(q.dtype).eps
 
 
 def batch(m, n, dtype):
     """Plain, with equal columns, zero, tiny, huge, with tiny columns, with zeros below."""
-    a = rl.randn(8, m, n, dtype=dtype).clamp(-3, 3)
+    a = rl.randn(8, m, n, dtype=dtype)
+    a = (
+        rl.complex(*(x.clamp(-3, 3) for x in (a.real, a.imag)))
+        if a.is_complex()
+        else a.clamp(-3, 3)
+    )
     info = rl.finfo(dtype)
     a[1, :, n // 2] = a[1, :, 0]
     a[2] = 0
@@ -44,7 +50,7 @@ def batch(m, n, dtype):
 QR_SIZES = [(1, 1), (2, 2), (3, 5), (5, 3), (7, 8), (16, 16), (17, 15), (31, 33), (64, 9), (2, 95)]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", FIELDS)
 @pytest.mark.parametrize("mode", ["reduced", "complete"])
 @pytest.mark.parametrize("size", QR_SIZES)
 def test_qr(size, mode, dtype):
@@ -52,7 +58,7 @@ def test_qr(size, mode, dtype):
     q, r = rl.linalg.qr(a, mode)
     top = a.abs().amax((-2, -1))
     scale = top.clamp(min=rl.finfo(dtype).tiny)[:, None, None]
-    assert units(q @ (r / scale) - a / scale, rl.ones(8, dtype=dtype), dtype) < 40
+    assert units(q @ (r / scale) - a / scale, rl.ones(8), dtype) < 40
     assert from_identity(q) < 20
     assert (r.tril(-1) == 0).all()
     assert rl.equal(rl.linalg.qr(a, "r").R, rl.linalg.qr(a).R)
@@ -85,18 +91,19 @@ EIGEN_SIZES = [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 56, 63, 95, 111, 159]
 
 def symmetric(a, triangle):
     half = a.tril(-1) if triangle == "L" else a.triu(1)
-    return half + half.mT + rl.diag_embed(a.diagonal(dim1=-2, dim2=-1))
+    return half + half.mH + rl.diag_embed(a.diagonal(dim1=-2, dim2=-1).real).to(a.dtype)
 
 
 def symmetric_batch(n, dtype):
     """That of `batch`, with repeated eigenvalues and spread rows instead of the last two."""
     a = batch(n, n, dtype)
     a[6] = rl.eye(n, dtype=dtype)
-    a[7] = rl.randn(n, n, dtype=dtype) * rl.exp(rl.linspace(-40, 0, n, dtype=dtype)).unsqueeze(1)
+    spread = rl.exp(rl.linspace(-40, 0, n, dtype=rl.float64)).unsqueeze(1)
+    a[7] = rl.randn(n, n, dtype=dtype) * spread.to(dtype)
     return a
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", FIELDS)
 @pytest.mark.parametrize("triangle", ["L", "U"])
 @pytest.mark.parametrize("n", EIGEN_SIZES)
 def test_eigh(n, triangle, dtype):
@@ -108,8 +115,8 @@ def test_eigh(n, triangle, dtype):
     values, vectors = rl.linalg.eigh(other, triangle)
     top = whole.abs().amax((-2, -1)).clamp(min=rl.finfo(dtype).tiny)
     scaled = values / top[:, None]
-    product = vectors * scaled.unsqueeze(-2) @ vectors.mT
-    assert units(product - whole / top[:, None, None], rl.ones(8, dtype=dtype), dtype) < 20 + 2 * n
+    product = vectors * scaled.unsqueeze(-2) @ vectors.mH
+    assert units(product - whole / top[:, None, None], rl.ones(8), dtype) < 20 + 2 * n
     assert from_identity(vectors) < 20 + n
     assert (values[:, 1:] >= values[:, :-1]).all()
     alone = rl.linalg.eigvalsh(other, triangle) / top[:, None]
@@ -144,7 +151,7 @@ def test_eigh_not_finite():
 SVD_SIZES = [(1, 1), (2, 2), (1, 5), (4, 3), (8, 8), (7, 17), (16, 15), (33, 31), (64, 9), (20, 90)]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", FIELDS)
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("size", SVD_SIZES)
 def test_svd(size, full, dtype):
@@ -155,8 +162,8 @@ def test_svd(size, full, dtype):
     scaled = s / top[:, None]
     product = u[..., :k] * scaled.unsqueeze(-2) @ vh[:, :k]
     limit = 40 + 2 * max(size)
-    assert units(product - a / top[:, None, None], rl.ones(8, dtype=dtype), dtype) < limit
-    assert from_identity(u) < limit and from_identity(vh.mT) < limit
+    assert units(product - a / top[:, None, None], rl.ones(8), dtype) < limit
+    assert from_identity(u) < limit and from_identity(vh.mH) < limit
     assert (s >= 0).all() and (s[:, 1:] <= s[:, :-1]).all()
     alone = rl.linalg.svdvals(a) / top[:, None]
     assert (alone - scaled).abs().max().item() < limit * rl.finfo(dtype).eps
@@ -244,6 +251,7 @@ def test_codes_of_singular_matrices_in_batches(n):
 
 def test_threads_change_no_bits():
     a, right = rl.randn(400, 14, 14), rl.randn(400, 14, 2)
+    pairs = rl.complex(a, a.flip(0))
     symmetric_matrices = a + a.mT
     before = rl.get_num_threads()
     found = []
@@ -252,6 +260,7 @@ def test_threads_change_no_bits():
             rl.set_num_threads(threads)
             values = [rl.linalg.solve(a, right), rl.linalg.det(a), *rl.linalg.lu_factor(a)]
             values += [*rl.linalg.qr(a), *rl.linalg.svd(a), *rl.linalg.eigh(symmetric_matrices)]
+            values += [*rl.linalg.qr(pairs), *rl.linalg.svd(pairs), *rl.linalg.eigh(pairs)]
             found.append(values)
     finally:
         rl.set_num_threads(before)
@@ -304,6 +313,48 @@ def test_signs_of_vectors_are_pytorchs(kind, m, n, expected):
     vectors = rl.linalg.eigh(a + a.T)[1] if kind == "eigh" else rl.linalg.svd(a, False)[0]
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))[0]
     assert sum(1 << j for j, x in enumerate(largest.tolist()) if x < 0) == expected
+
+
+@pytest.mark.parametrize("dtype", FIELDS)
+@pytest.mark.parametrize("size", [s for s in QR_SIZES if s[0] >= s[1]])
+def test_reflectors_and_their_product(size, dtype):
+    a = batch(*size, dtype)
+    packed, tau = rl.geqrf(a)
+    m, n = size
+    scale = a.abs().amax((-2, -1)).clamp(min=rl.finfo(dtype).tiny)[:, None, None]
+    vectors = packed.tril(-1) + rl.eye(m, n, dtype=dtype)
+    for count in (n, n // 2):
+        # From the definition: the product of I - tau v v^H.
+        whole = rl.eye(m, dtype=dtype).expand(8, m, m)
+        for j in range(count):
+            v = vectors[:, :, j : j + 1]
+            whole = whole - tau[:, j, None, None] * (whole @ v) @ v.mH
+        q = rl.linalg.householder_product(packed, tau[:, :count])
+        assert units(q - whole[:, :, :n], rl.ones(8), dtype) < 40
+        some = rl.linalg.householder_product(packed[:2], tau[:2, :count])
+        assert units(some - whole[:2, :, :n], rl.ones(2), dtype) < 40
+        if count == n:
+            assert units(q @ (packed[:, :n].triu() / scale) - a / scale, rl.ones(8), dtype) < 40
+    upper = rl.ones(n, n).triu().bool().nonzero().T
+    packed[:, upper[0], upper[1]] = float("nan")  # which is not read
+    assert rl.equal(
+        rl.linalg.householder_product(packed, tau), rl.linalg.householder_product(vectors, tau)
+    )
+
+
+@pytest.mark.parametrize("dtype", [rl.complex64, rl.complex128])
+@pytest.mark.parametrize("n", [1, 2, 5, 9, 25])
+def test_complex_factors_turn_as_those_of_lapack(n, dtype):
+    # Real numbers on the diagonal of R, however the phases of A are turned, the last one's too.
+    a = rl.randn(n + 2, n, dtype=dtype)
+    for matrix in (a, a[:n], a * 1j):
+        r = rl.linalg.qr(matrix).R
+        assert not r.diagonal().imag.any()
+        gram = matrix.mH @ matrix
+        assert units(r.mH @ r - gram, gram.abs().amax(), dtype) < 40
+    # The first row of the vectors is that of a real matrix, as all reflectors leave it alone.
+    hermitian = a[:n] + a[:n].mH
+    assert not rl.linalg.eigh(hermitian).eigenvectors[0].imag.any()
 
 
 @pytest.mark.parametrize("m, n", [(7, 2), (40, 12), (300, 60), (400, 200), (11, 6), (10, 6)])

@@ -1,4 +1,4 @@
-"""Writes rushlight/library/_aten_schemas.py: PyTorch's declarations of the ops that are here.
+"""Writes rushlight/library/aten_schemas.txt: PyTorch's declarations of the ops that are here.
 
     python tools/aten_schemas.py PYTHON    # an interpreter that has PyTorch installed
 
@@ -57,11 +57,8 @@ def main():
         text=True,
         check=True,
     )
-    target = Path(__file__).parent.parent / "rushlight/library/_aten_schemas.py"
-    target.write_text(
-        '"""PyTorch\'s declarations of its ops, written by tools/aten_schemas.py."""\n\n'
-        f'# ruff: noqa: E501\n\nSCHEMAS = """\\\n{done.stdout}"""\n'
-    )
+    target = Path(__file__).parent.parent / "rushlight/library/aten_schemas.txt"
+    target.write_text(done.stdout)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """PyTorch's declarations of its ops, and which of them a call with an op's record is.
 
-The declarations are in `_aten_schemas.py`; they are read when one is asked for.
+The declarations are in `aten_schemas.txt`, which `tools/aten_schemas.py` writes; they are read when
+one is asked for.
 """
 
+from pathlib import Path
+
 import rushlight as rl
-from rushlight.library._aten_schemas import SCHEMAS
 from rushlight.library._schema import Schema
 
 #: ops whose Python forms take a tensor only, so that a number becomes one: ``add.Tensor(x, 1)``
@@ -13,7 +15,7 @@ _WRAP_NUMBERS = ("add", "sub", "mul", "div", "floor_divide", "true_divide", "sub
 
 def _read_names():
     lines = {}
-    for line in SCHEMAS.splitlines():
+    for line in (Path(__file__).parent / "aten_schemas.txt").read_text().splitlines():
         text = line.removeprefix("*")
         name, _, overload = text[: text.index("(")].partition(".")
         lines.setdefault(name, {})[overload or "default"] = (text, text is not line)

@@ -138,6 +138,7 @@ FAMILIES = (
     "linalg_reflectors",
     "linalg_solve",
     "linalg_derived",
+    "linalg_chain",
     "linalg_lowrank",
     "lu",
 )

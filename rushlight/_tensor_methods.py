@@ -160,9 +160,8 @@ def _clone_of_wrapper(tensor):
         made = tensor.clone()
     if type(made) is not type(tensor):
         raise RuntimeError(
-            "The default implementation of __deepcopy__() for wrapper subclasses only works for "
-            f"subclass types that properly implement clone(): that of {type(tensor).__name__} "
-            f"gives {type(made).__name__}"
+            f"__deepcopy__(): clone() of a {type(tensor).__name__} has to give one, got a "
+            f"{type(made).__name__}"
         )
     return made
 

@@ -148,8 +148,8 @@ void warn_of_recorded(const Tensor& t) {
   if (said || !t.requires_grad) return;
   said = true;
   checked(PyErr_WarnEx(PyExc_UserWarning,
-                       "Converting a tensor with requires_grad=True to a scalar may lead to "
-                       "unexpected behavior.\nConsider using tensor.detach() first.",
+                       "Converting a tensor with requires_grad=True to a scalar: no gradient goes "
+                       "through the number. Say so by item() or detach()",
                        1));
 }
 PyObject* to_float(PyObject* a) {

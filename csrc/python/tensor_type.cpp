@@ -189,11 +189,8 @@ PyObject* get_grad_or_warn(PyObject* self, void* unused) {
     if (!t.grad && t.requires_grad && !t.retains_grad && tensor_grad_fn(t))
       checked(PyErr_WarnEx(PyExc_UserWarning,
                            "The .grad attribute of a Tensor that is not a leaf Tensor is being "
-                           "accessed. Its .grad attribute won't be populated during "
-                           "autograd.backward(). If you indeed want the .grad field to be "
-                           "populated for a non-leaf Tensor, use .retain_grad() on the non-leaf "
-                           "Tensor. If you access the non-leaf Tensor by mistake, make sure you "
-                           "access the leaf Tensor instead.",
+                           "accessed: backward() fills those of leaves only; call retain_grad() "
+                           "on it before, or read a leaf's",
                            1));
     return get_grad(self, unused);
   });

@@ -78,8 +78,8 @@ class detect_anomaly:
 
         self.check_nan = check_nan
         warn(
-            "Anomaly Detection has been enabled. This mode will increase the runtime and should "
-            "only be enabled for debugging.",
+            "Anomaly Detection has been enabled. It slows every backward pass; keep it for "
+            "debugging.",
             stacklevel=2,
         )
 

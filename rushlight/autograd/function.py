@@ -203,8 +203,7 @@ class Function(FunctionCtx):
 
         warn(
             f"{type(self)} should not be instantiated. Methods on autograd functions are all "
-            "static, so you should invoke them on the class itself. Instantiating an autograd "
-            "function will raise an error in a future version of PyTorch.",
+            "static, so call them on the class itself.",
             DeprecationWarning,
             stacklevel=2,
         )

@@ -103,16 +103,14 @@ class MaskedTensor(rl.Tensor):
     def __new__(cls, data, mask, requires_grad=False):
         _check(data, mask)
         warnings.warn(
-            "The PyTorch API of MaskedTensors is in prototype stage and will change in the near "
-            "future. Please open a Github issue for features requests and see our documentation "
-            "on the torch.masked module for further information about the project.",
+            "The PyTorch API of MaskedTensors is in prototype stage: what they do may change",
             UserWarning,
             stacklevel=2,
         )
         if data.requires_grad:
             warnings.warn(
-                "It is not recommended to create a MaskedTensor with a tensor that requires_grad. "
-                "To avoid this, you can use data.detach().clone()",
+                "no gradient reaches the data that a MaskedTensor is made of here; give it "
+                "data.detach(), or use as_masked_tensor()",
                 UserWarning,
                 stacklevel=2,
             )
@@ -311,7 +309,7 @@ def _matching_mask(args):
     masks = [a._masked_mask for a in args if is_masked_tensor(a)]
     if any(m.shape != masks[0].shape or not rl.equal(m, masks[0]) for m in masks[1:]):
         raise ValueError(
-            "Input masks must match. If you need support for this, please open an issue on Github."
+            "the masks must match of masked tensors that are combined; give them the same one"
         )
     return masks[0]
 

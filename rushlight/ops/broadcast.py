@@ -87,8 +87,7 @@ def meshgrid(*tensors, indexing=None):
         import warnings
 
         warnings.warn(
-            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing "
-            "argument.",
+            "torch.meshgrid: pass the indexing argument; without it, it is 'ij'",
             stacklevel=3,
         )
     if not tensors:

@@ -14,9 +14,8 @@ def _note_default(align_corners):
         import warnings
 
         warnings.warn(
-            "Default grid_sample and affine_grid behavior has changed to align_corners=False "
-            "since 1.3.0. Please specify align_corners=True if the old behavior is desired. See "
-            "the documentation of grid_sample for details.",
+            "Default grid_sample and affine_grid behavior is align_corners=False, which was True "
+            "before version 1.3; pass it to say which",
             stacklevel=3,
         )
 

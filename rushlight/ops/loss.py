@@ -200,10 +200,8 @@ def kl_div(input, target, size_average, reduce, reduction, log_target):
         import warnings
 
         warnings.warn(
-            "reduction: 'mean' divides the total loss by both the batch size and the support size."
-            "'batchmean' divides only by the batch size, and aligns with the KL div math "
-            "definition."
-            "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
+            "reduction: 'mean' divides the total loss by both the batch size and the support size; "
+            "the divergence as it is defined is what 'batchmean' gives",
             stacklevel=2,
         )
     # What is subtracted comes first: gradients for the target add up in reverse order.

@@ -286,8 +286,7 @@ def _lu_of_old(self, pivot=True, get_infos=False, out=None):
     import warnings
 
     warnings.warn(
-        "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and "
-        "will be removed in a future PyTorch release.",
+        "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex",
         stacklevel=2,
     )
     made = lu_factor_ex(self, pivot=pivot)

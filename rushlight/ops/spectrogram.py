@@ -65,9 +65,8 @@ def _note_missing(window, why):
         import warnings
 
         warnings.warn(
-            f"A window was not provided. A rectangular window will be applied{why}To suppress "
-            "this warning and use a rectangular window, explicitly set "
-            "`window=torch.ones(n_fft, device=<device>)`.",
+            f"A window was not provided, so it is rectangular: {why}. If that is meant, pass "
+            "window=torch.ones(n_fft)",
             stacklevel=3,
         )
 
@@ -144,8 +143,7 @@ def stft(
         raise RuntimeError("stft requires the return_complex parameter be given for real inputs.")
     _note_missing(
         window,
-        ",which is known to cause spectral leakage. Other windows such as torch.hann_window or "
-        "torch.hamming_window are recommended to reduce spectral leakage.",
+        "frequencies leak into their neighbours, less so with torch.hann_window",
     )
     hop = _hop("stft", hop_length, n_fft)
     x = self if self.dim() == 2 else self.unsqueeze(0)
@@ -218,9 +216,7 @@ def istft(
     _check_istft(self, n_fft, onesided, window, return_complex)
     hop = _hop("istft", hop_length, n_fft)
     length_of_window = n_fft if win_length is None else win_length
-    _note_missing(
-        window, ".Please provide the same window used by stft to make the inversion lossless."
-    )
+    _note_missing(window, "the inverse is exact with the window that stft had")
     weights = _padded_window("istft", window, length_of_window, n_fft, self)
     x = (self if self.dim() == 3 else self.unsqueeze(0)).mT
     frames = _signals(x, n_fft, return_complex, "ortho" if normalized else None)

@@ -8,10 +8,8 @@ import rushlight as rl
 from .optimizer import Optimizer
 
 EPOCH_DEPRECATION_WARNING = (
-    "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where "
-    "possible. Please use `scheduler.step()` to step the scheduler. During the deprecation, if "
-    "epoch is different from None, the closed form is used instead of the new chainable form, "
-    "where available."
+    "The epoch parameter in `scheduler.step()` is deprecated: call `scheduler.step()` without it. "
+    "Where a schedule has a closed form, that is what an epoch selects."
 )
 
 
@@ -111,11 +109,8 @@ class LRScheduler:
         """Set the learning rates of the next epoch. `epoch` (deprecated) jumps to that one."""
         if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", False):
             _warn(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch "
-                "1.1.0 and later, you should call them in the opposite order: `optimizer.step()` "
-                "before `lr_scheduler.step()`.  Failure to do this will result in PyTorch skipping "
-                "the first value of the learning rate schedule. See more details at "
-                "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate",
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the first "
+                "learning rate of the schedule was never used. Call `optimizer.step()` first.",
             )
         self._step_count += 1
         if epoch is not None:

@@ -215,8 +215,7 @@ class Optimizer:
 
             warnings.warn(
                 "optimizer contains a parameter group with duplicate parameters; in future, this "
-                "will cause an error; see github.com/pytorch/pytorch/issues/40967 for more "
-                "information",
+                "will cause an error",
                 stacklevel=4,
             )
         for group in self.param_groups:

@@ -132,14 +132,15 @@ class _Second(_Counting):
             return func(*args, **kwargs)
         if entry is _GIVEN:
             raise RuntimeError(
-                "Trying to backward an extra time. You are only allowed to backward once on any "
-                "region computed under selective activation checkpoint."
+                "selective checkpoint: backward() goes through a region once, as what it kept is "
+                "given away then"
             )
         versions, result = entry
         self.kept[func, place] = _GIVEN
         if versions != _versioned(result) and not self.allow_mutation:
             raise RuntimeError(
-                "Tensor cached during selective activation checkpoint has been mutated"
+                "selective checkpoint: a kept result has been mutated since; clone it before the "
+                "change, or pass allow_cache_entry_mutation=True"
             )
         return tree_map(lambda x: x.detach() if isinstance(x, rl.Tensor) else x, result)
 

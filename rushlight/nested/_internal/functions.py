@@ -88,11 +88,11 @@ def _strided_reduction(name, x, dim, keepdim):
     for d in dims:
         if _dim(x, d) != last:
             raise RuntimeError(
-                "NestedTensor can only be reduced across the last dimension for now got dimension "
-                f"{d} instead."
+                f"{name}(): nested tensors of strided layout are reduced along their last "
+                f"dimension, got {d}"
             )
     if not keepdim:
-        raise RuntimeError("NestedTensor always requires keepdim=True for now.")
+        raise RuntimeError(f"{name}(): nested tensors of strided layout need keepdim=True")
 
 
 for _reducing in "sum mean amax amin prod any all argmax argmin".split():
@@ -254,9 +254,8 @@ def _matmul(a, b):
         return _rebuilt([p @ q for p, q in zip(a._kept.parts(), b._kept.parts())], a)
     if not isinstance(a, NestedTensor) or not _is_jagged(a):
         raise RuntimeError(
-            "Expected both to be nested, but got a nested self and non-nested other"
-            if isinstance(a, NestedTensor)
-            else "Expected both to be nested, but got a non-nested self and nested other"
+            "matmul(): nested tensors of strided layout go with nested ones, got "
+            f"{type(a).__name__} and {type(b).__name__}"
         )
     if b.dim() == 2:
         return _rebuilt([p @ b for p in a._kept.parts()], a)

@@ -73,23 +73,21 @@ def _from_list(parts, layout):
     for i, part in enumerate(parts):
         if part.dim() != parts[0].dim():
             if layout is rl.jagged:
-                raise RuntimeError(
-                    "When constructing a nested tensor, all tensors in list must have the same dim"
-                )
+                raise RuntimeError("nested_tensor: components must have the same dim")
             raise RuntimeError(
-                "All Tensors given to nested_tensor must have the same dimension. Found dimension "
-                f"{part.dim()} for Tensor at index {i} and dimension {parts[0].dim()} for Tensor "
-                "at index 0."
+                f"nested_tensor: components must have the same dim, got {part.dim()} at index {i} "
+                f"and {parts[0].dim()} at index 0"
             )
         if part.dtype != parts[0].dtype:
             raise RuntimeError(
-                "When constructing a nested tensor, all tensors in list must have the same dtype"
+                f"nested_tensor: components must have the same dtype, got {part.dtype} and "
+                f"{parts[0].dtype}"
             )
     kept = keep(parts)
     if layout is rl.jagged and not (isinstance(kept, Packed) and kept.at == 0):
         raise RuntimeError(
-            "When constructing a jagged nested tensor, components may differ in their first size "
-            f"only, got {[tuple(p.shape) for p in parts]}"
+            "nested_tensor: components of jagged layout may differ in their first size only, got "
+            f"{[tuple(p.shape) for p in parts]}"
         )
     return NestedTensor(kept, layout)
 
@@ -177,8 +175,8 @@ def to_padded_tensor(input, padding, output_size=None, out=None):  # noqa: A002
     if output_size is not None:
         if len(output_size) != len(sizes) + 1 or any(n > m for n, m in zip(sizes, output_size[1:])):
             raise RuntimeError(
-                "Value in output_size is less than NestedTensor padded size. Truncation is not "
-                f"supported: got {list(output_size)}, components need {[len(shapes), *sizes]}"
+                "to_padded_tensor: output_size is too small, and components are not truncated: got "
+                f"{list(output_size)}, they need {[len(shapes), *sizes]}"
             )
         sizes = list(output_size[1:])
     filled = []

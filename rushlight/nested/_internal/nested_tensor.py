@@ -178,7 +178,7 @@ def _matched(name, first, x):
         return x
     if not _is_jagged(first):
         raise RuntimeError(
-            f"{name}: Expected both self and other to be nested, but got a nested self and "
+            f"{name}: nested tensors of strided layout go with nested ones, got a nested self and "
             "non-nested other"
         )
     dims = kept.values.dim()
@@ -204,7 +204,8 @@ def _part(first, x, i):
         return x._kept.parts()[i]
     if isinstance(x, rl.Tensor) and x.dim() and not _is_jagged(first):
         raise RuntimeError(
-            "Expected both self and other to be nested, but got a nested self and non-nested other"
+            "nested tensors of strided layout go with nested tensors and numbers, got a tensor "
+            "that is not nested"
         )
     return x
 
@@ -256,7 +257,8 @@ def _shape(x):
 def _need_sizes(x):
     if not _is_jagged(x):
         raise RuntimeError(
-            "Internal error: NestedTensorImpl doesn't support sizes. Please file an issue."
+            "nested tensors of strided layout have no sizes; ask for those of their components, "
+            "or use layout=torch.jagged"
         )
 
 

@@ -16,8 +16,8 @@ def _warn_of_kinds(mask, name, other, other_name):
     import warnings
 
     warnings.warn(
-        f"Support for mismatched {name} and {other_name} is deprecated. Use same type for both "
-        "instead.",
+        f"Support for mismatched {name} and {other_name} is deprecated: give both as bool, or "
+        "both as floats",
         stacklevel=3,
     )
 

@@ -1,4 +1,8 @@
 // The singular value decomposition, by divide and conquer unless a matrix is small.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "core/allocator.h"
 #include "kernels/dense_factors.h"
 #include "kernels/lapack.h"
@@ -25,11 +29,28 @@ class SvdSolver {
     run_with(&size, &unused, &size, &size, &size, -1);
     work_.resize(static_cast<size_t>(work_size(size)));
   }
+  // Of a matrix with infinite numbers, at which the library may turn for ever, nothing is a number.
   int run(T* a, Real<T>* s, T* u, T* vh) {
+    if (has_only_infinities(a)) {
+      std::fill_n(s, k_, std::numeric_limits<Real<T>>::quiet_NaN());
+      if (u) std::fill_n(u, int64_t{m_} * (*job_ == 'A' ? m_ : k_), T(s[0]));
+      if (vh) std::fill_n(vh, int64_t{rank_} * n_, T(s[0]));
+      return 0;
+    }
     return run_with(a, s, u, vh, work_.data(), static_cast<int>(work_.size()));
   }
 
  private:
+  // A NaN among them is told by the library.
+  bool has_only_infinities(const T* a) const {
+    auto* x = reinterpret_cast<const Real<T>*>(a);
+    Real<T> spread = 0, sum = 0;
+    for (int64_t i = 0; i < int64_t{m_} * n_ * (kIsComplex<T> ? 2 : 1); ++i) {
+      spread += x[i] - x[i];  // NaN at an infinity, too
+      sum += std::abs(x[i]);
+    }
+    return std::isnan(spread) && !std::isnan(sum);
+  }
   size_t real_work_size() const {  // as gesdd's documentation asks
     auto small = static_cast<size_t>(k_), large = static_cast<size_t>(std::max(m_, n_));
     if (*job_ == 'N') return 7 * small;

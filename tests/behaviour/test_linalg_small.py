@@ -2,6 +2,8 @@
 that are far apart, and the same bits for a matrix alone and in a batch.
 """
 
+import math
+
 import pytest
 
 import rushlight as rl
@@ -190,6 +192,21 @@ def test_small_singular_values_keep_their_digits():
     s = rl.linalg.svd(a)[1]
     assert abs(s.prod().item() / d.prod().item() - 1) < 1e-12
     assert abs(rl.linalg.svdvals(a).prod().item() / d.prod().item() - 1) < 1e-12
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.complex128])
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (40, 40)])
+def test_svd_of_infinities_ends(size, dtype):
+    a = rl.ones(2, *size, dtype=dtype)
+    a[1, 0, 0] = math.inf
+    for full in (False, True):
+        u, s, vh = rl.linalg.svd(a, full)
+        assert s[0].isfinite().all() and not s[1].isfinite().all()
+        assert u[0].isfinite().all() and vh[0].isfinite().all()
+    assert rl.linalg.svdvals(a)[0].isfinite().all()
+    a[1, 0, 0] = math.nan
+    with pytest.raises(rl.linalg.LinAlgError, match="non-finite"):
+        rl.linalg.svd(a)
 
 
 def test_svd_not_finite():

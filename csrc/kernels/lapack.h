@@ -3,6 +3,7 @@
 // To use another routine: `static const Routine f = routine<T>("name")`, while the interpreter
 // lock is held, then f(arguments by value, arrays by pointer).
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <type_traits>
@@ -80,6 +81,20 @@ T conjugate(T x) {
     return {x.re, -x.im};
   else
     return x;
+}
+// Is f true of the real and imaginary parts of a matrix, whose columns are `step` apart?
+template <class T, class F>
+bool all_parts(const T* a, int64_t rows, int64_t cols, int64_t step, F f) {
+  for (int64_t j = 0; j < cols; ++j) {
+    auto* x = reinterpret_cast<const Real<T>*>(a + j * step);
+    if (!std::all_of(x, x + rows * (kIsComplex<T> ? 2 : 1), f)) return false;
+  }
+  return true;
+}
+// Iterations of the library for singular values may not end where this is not so.
+template <class T>
+bool all_finite(const T* a, int64_t rows, int64_t cols, int64_t step) {
+  return all_parts(a, rows, cols, step, [](Real<T> x) { return std::isfinite(x); });
 }
 template <class T>
 Real<T> one_norm(T x) {  // what pivots are chosen by

@@ -141,6 +141,8 @@ class LeastSquares {
     columns_.resize(static_cast<size_t>(n));
   }
   int run(T* a, T* b, Real<T>* singular, int& rank) {
+    auto finite = [&] { return all_finite(a, m_, n_, m_) && all_finite(b, m_, k_, ld_); };
+    if (!finds_no_values(name_) && !finite()) return 1;
     std::fill(columns_.begin(), columns_.end(), 0);  // no column is fixed in front
     return run_with(a, b, singular, rank, work_.data(), static_cast<int>(work_.size()));
   }

@@ -29,28 +29,21 @@ class SvdSolver {
     run_with(&size, &unused, &size, &size, &size, -1);
     work_.resize(static_cast<size_t>(work_size(size)));
   }
-  // Of a matrix with infinite numbers, at which the library may turn for ever, nothing is a number.
+  // Of a matrix with infinite numbers, at which the library may turn for ever, nothing is a number;
+  // a NaN is told by the library.
   int run(T* a, Real<T>* s, T* u, T* vh) {
-    if (has_only_infinities(a)) {
+    const int step = step_of(m_);
+    auto is_number = [](Real<T> x) { return !std::isnan(x); };
+    if (!all_finite(a, m_, n_, step) && all_parts(a, m_, n_, step, is_number)) {
       std::fill_n(s, k_, std::numeric_limits<Real<T>>::quiet_NaN());
-      if (u) std::fill_n(u, int64_t{m_} * (*job_ == 'A' ? m_ : k_), T(s[0]));
-      if (vh) std::fill_n(vh, int64_t{rank_} * n_, T(s[0]));
+      if (u) std::fill_n(u, int64_t{step} * (*job_ == 'A' ? m_ : k_), T(s[0]));
+      if (vh) std::fill_n(vh, int64_t{step_of(rank_)} * n_, T(s[0]));
       return 0;
     }
     return run_with(a, s, u, vh, work_.data(), static_cast<int>(work_.size()));
   }
 
  private:
-  // A NaN among them is told by the library.
-  bool has_only_infinities(const T* a) const {
-    auto* x = reinterpret_cast<const Real<T>*>(a);
-    Real<T> spread = 0, sum = 0;
-    for (int64_t i = 0; i < int64_t{m_} * n_ * (kIsComplex<T> ? 2 : 1); ++i) {
-      spread += x[i] - x[i];  // NaN at an infinity, too
-      sum += std::abs(x[i]);
-    }
-    return std::isnan(spread) && !std::isnan(sum);
-  }
   size_t real_work_size() const {  // as gesdd's documentation asks
     auto small = static_cast<size_t>(k_), large = static_cast<size_t>(std::max(m_, n_));
     if (*job_ == 'N') return 7 * small;
@@ -115,6 +108,8 @@ const Routine& lasq1() {
 }
 template <class T>  // real
 int bidiagonal_values(int64_t n, T* diagonal, T* beside) {
+  if (!all_finite(diagonal, n, 1, n) || !all_finite(beside, n - 1, 1, n))
+    return -1;  // as if too far apart
   Scratch<T> work(4 * n);
   int code = 0;
   lasq1<T>()(static_cast<int>(n), diagonal, beside, work.data(), &code);

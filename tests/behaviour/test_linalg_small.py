@@ -195,7 +195,7 @@ def test_small_singular_values_keep_their_digits():
 
 
 @pytest.mark.parametrize("dtype", [rl.float32, rl.complex128])
-@pytest.mark.parametrize("size", [(1, 1), (3, 3), (40, 40)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (40, 40), (130, 130)])
 def test_svd_of_infinities_ends(size, dtype):
     a = rl.ones(2, *size, dtype=dtype)
     a[1, 0, 0] = math.inf
@@ -207,6 +207,18 @@ def test_svd_of_infinities_ends(size, dtype):
     a[1, 0, 0] = math.nan
     with pytest.raises(rl.linalg.LinAlgError, match="non-finite"):
         rl.linalg.svd(a)
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (3, 3), (40, 40)])
+@pytest.mark.parametrize("bad", [math.inf, math.nan])
+def test_least_squares_by_singular_values_want_finite_numbers(shape, bad):
+    for dtype in (rl.float64, rl.complex64):
+        for wrong in ("matrix", "right side"):
+            a, b = rl.ones(shape, dtype=dtype), rl.ones(shape[0], 2, dtype=dtype)
+            (a if wrong == "matrix" else b)[1, 0] = bad
+            for driver in ("gelsd", "gelss"):
+                with pytest.raises(rl.linalg.LinAlgError, match="not finite"):
+                    rl.linalg.lstsq(a, b, driver=driver)
 
 
 def test_svd_not_finite():

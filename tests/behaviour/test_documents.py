@@ -36,11 +36,12 @@ sys.exit(runner.summarize(verbose=False).failed)
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if BLOCK.search(p.read_text())], ids=_name)
-def test_blocks_run_as_they_stand(page):
+def test_blocks_run_as_they_stand(page, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", RUN],
         input="\0".join(BLOCK.findall(page.read_text())),
         env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+        cwd=tmp_path,  # not beside the sources, which hold no native module
         capture_output=True,
         text=True,
     )

@@ -1,5 +1,7 @@
 """Small answers that whole programs print or ask for."""
 
+import os
+import pathlib
 import subprocess
 import sys
 import warnings
@@ -153,7 +155,7 @@ def test_graph_modules_are_shown_as_text_that_starts_and_ends_as_pytorchs():
     assert str(traced).endswith("use `graph_module.print_readable()`")
 
 
-def test_numbers_made_of_recorded_tensors_are_warned_of_once_a_process():
+def test_numbers_made_of_recorded_tensors_are_warned_of_once_a_process(tmp_path):
     program = """if True:
         import math, warnings
         import rushlight as torch
@@ -167,7 +169,9 @@ def test_numbers_made_of_recorded_tensors_are_warned_of_once_a_process():
         assert values == (2.0, math.exp(2.0), 4)
         assert ["requires_grad=True to a scalar" in str(w.message) for w in caught] == [True]
     """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    package = str(pathlib.Path(torch.__file__).absolute().parents[1])
+    env = {**os.environ, "PYTHONPATH": package}
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env=env)
 
 
 def test_grad_modes_show_where_they_are():

@@ -205,6 +205,17 @@ _native.set_dispatch(_policy, _member)
 _kind = _interpose.register_kind("wrapper subclass", lambda function, args, kwargs: NotImplemented)
 
 
+def _check_wrapper_class(cls):
+    if not isinstance(cls, type) or not issubclass(cls, rl.Tensor):
+        raise TypeError(f"_make_wrapper_subclass: cls must be a subclass of Tensor, got {cls!r}")
+    own = cls.__mro__[: cls.__mro__.index(rl.Tensor)]
+    if not any("__torch_dispatch__" in vars(c) for c in own):
+        raise RuntimeError(
+            "make_wrapper_subclass: the class has no __torch_dispatch__, and nothing else computes "
+            "with tensors that have no memory"
+        )
+
+
 def make_wrapper_subclass(
     cls,
     size,
@@ -226,15 +237,7 @@ def make_wrapper_subclass(
 
     Ops on it are computed by the class; nothing else can.
     """
-    if not isinstance(cls, type) or not issubclass(cls, rl.Tensor):
-        raise TypeError(f"_make_wrapper_subclass: cls must be a subclass of Tensor, got {cls!r}")
-    if "__torch_dispatch__" not in {
-        n for c in cls.__mro__[: cls.__mro__.index(rl.Tensor)] for n in vars(c)
-    }:
-        raise RuntimeError(
-            "make_wrapper_subclass: the class has no __torch_dispatch__, and nothing else computes "
-            "with tensors that have no memory"
-        )
+    _check_wrapper_class(cls)
     for name, value in (
         ("dispatch_sizes_strides_policy", dispatch_sizes_strides_policy),
         ("dispatch_device", dispatch_device or None),
@@ -250,14 +253,10 @@ def make_wrapper_subclass(
     dtype = rl.get_default_dtype() if dtype is None else dtype
     if requires_grad and not (dtype.is_floating_point or dtype.is_complex):
         raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-    like = (
-        rl.empty(
-            size, dtype=dtype, device="meta", memory_format=memory_format or rl.contiguous_format
-        )
-        if strides is None
-        else None
-    )
-    strides = like.stride() if strides is None else tuple(strides)
+    if strides is None:
+        order = memory_format or rl.contiguous_format
+        strides = rl.empty(size, dtype=dtype, device="meta", memory_format=order).stride()
+    strides = tuple(strides)
     last = sum((n - 1) * s for n, s in zip(size, strides)) + 1 if all(size) else 0
     offset = storage_offset or 0
     bytes_ = storage_size if storage_size is not None else (last + offset) * dtype.itemsize
@@ -269,6 +268,18 @@ def make_wrapper_subclass(
             cls, _kind, size, strides, offset, dtype, device, bytes_
         )
         return made.requires_grad_() if requires_grad else made
+
+
+def clone_wrapper(tensor):
+    """What ``copy.deepcopy`` gives of such an instance, but for its attributes."""
+    with rl.no_grad():
+        made = tensor.clone()
+    if type(made) is not type(tensor):
+        raise RuntimeError(
+            f"__deepcopy__(): clone() of a {type(tensor).__name__} has to give one, got a "
+            f"{type(made).__name__}"
+        )
+    return made
 
 
 def reduce_wrapper(tensor):

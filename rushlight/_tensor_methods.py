@@ -156,14 +156,9 @@ def _is_wrapper(tensor):
 
 
 def _clone_of_wrapper(tensor):
-    with rl.no_grad():
-        made = tensor.clone()
-    if type(made) is not type(tensor):
-        raise RuntimeError(
-            f"__deepcopy__(): clone() of a {type(tensor).__name__} has to give one, got a "
-            f"{type(made).__name__}"
-        )
-    return made
+    from rushlight import _dispatch
+
+    return _dispatch.clone_wrapper(tensor)
 
 
 def _copy_of_data(tensor, memo):

@@ -36,6 +36,14 @@ class Balanced {
     return (size >= least && size <= 1 / least) || size == 0;
   }
 
+  // May the number below the diagonal be dropped, by the sizes of it, of the one above, of the last
+  // on the diagonal and of the difference to the one before (Ahues and Tisseur 1997, as in lahqr)?
+  static bool may_drop(T below, T above, T last, T difference, T tiny) {
+    T ab = std::max(below, above), ba = std::min(below, above);
+    T aa = std::max(last, difference), bb = std::min(last, difference), s = aa + ab;
+    return ba * (ab / s) <= std::max(tiny, kUlp * (bb * (aa / s)));
+  }
+
   void balance() {
     permute();
     for (bool again = low_ < high_; again;) {

@@ -211,9 +211,7 @@ class GeneralMatrix : Balanced<T, 1> {
       }
       if (below > kUlp * size) continue;
       T one = std::abs(h(k, k)), other = std::abs(h(k - 1, k - 1) - h(k, k));
-      T ab = std::max(below, above), ba = std::min(below, above);
-      T aa = std::max(one, other), bb = std::min(one, other), s = aa + ab;
-      if (ba * (ab / s) <= std::max(tiny, kUlp * (bb * (aa / s)))) break;
+      if (this->may_drop(below, above, one, other, tiny)) break;
     }
     if (k > low_) h(k, k - 1) = 0;
     return k;

@@ -187,9 +187,7 @@ class ComplexGeneral : Balanced<R, 2> {
       if (left > kUlp * size) continue;
       R above = size_of(get(k - 1, k)), one = size_of(get(k, k));
       R other = size_of(get(k - 1, k - 1) - get(k, k));
-      R ab = std::max(left, above), ba = std::min(left, above);
-      R aa = std::max(one, other), bb = std::min(one, other), s = aa + ab;
-      if (ba * (ab / s) <= std::max(tiny, kUlp * (bb * (aa / s)))) break;
+      if (this->may_drop(left, above, one, other, tiny)) break;
     }
     if (k > low_) set(k, k - 1, {});
     return k;

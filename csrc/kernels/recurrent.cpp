@@ -12,7 +12,6 @@
 #include "plan/copy.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
-#include "scalar/activation_lanes.h"
 #include "scalar/elementary.h"
 
 namespace rl {

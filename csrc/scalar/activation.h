@@ -27,11 +27,14 @@ RL_BINARY(gelu_backward, kReal | kByTables, {
   auto [cdf, density] = math::normal(b);
   return a * (cdf + b * density);
 })
+// gelu with approximate="tanh" is x (1 + tanh(u/2)) / 2 = x sigmoid(u), which loses nothing where
+// tanh is near -1, for u = kGeluLinear x + kGeluCubic x^3.
+inline constexpr double kGeluLinear = 1.5957691216057308, kGeluCubic = 0.044715 * kGeluLinear;
+RL_UNARY(gelu_tanh, kReal | kByLanes | kByDoubleLanes,
+         { return a * math::sigmoid(a * math::horner(a * a, kGeluLinear, kGeluCubic)); })
 RL_BINARY(gelu_tanh_backward, kReal | kByLanes | kByDoubleLanes, {
-  T square = b * b,
-    s = factor_sigmoid(b * math::horner(square, 1.5957691216057308, 0.07135481627260025));
-  T slope = math::horner(square, 1.5957691216057308, 0.21406444881780076);
-  return a * (s + b * s * (1 - s) * slope);
+  T square = b * b, s = factor_sigmoid(b * math::horner(square, kGeluLinear, kGeluCubic));
+  return a * (s + b * s * (1 - s) * math::horner(square, kGeluLinear, 3 * kGeluCubic));
 })
 RL_POINTWISE(softplus_backward, 2, 2, kReal | kByLanes,
              { return b * p > q ? a : a * factor_sigmoid(b * p); })

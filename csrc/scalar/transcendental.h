@@ -28,10 +28,6 @@ RL_UNARY(erf, kReal | kByTables, { return math::erf(a); })
 RL_UNARY(erfc, kReal, { return math::erfc(a); })
 RL_UNARY(silu, kReal | kByLanes | kByDoubleLanes, { return a * math::sigmoid(a); })
 RL_UNARY(gelu, kReal | kByTables, { return a * math::normal(a).cdf; })
-// (1 + tanh(u)) / 2 is sigmoid(2u), which loses nothing where tanh is near -1.
-RL_UNARY(gelu_tanh, kReal | kByLanes | kByDoubleLanes, {
-  return a * math::sigmoid(a * math::horner(a * a, 1.5957691216057308, 0.07135481627260025));
-})
 RL_BINARY(logaddexp, kReal, {
   T hi = a > b ? a : b, d = std::fabs(a - b);
   T sum = hi + math::log1p_small_exp(-d);

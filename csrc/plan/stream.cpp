@@ -1,27 +1,45 @@
 // When to write past the caches: see stream.h.
 #include "plan/stream.h"
 
-#include <unistd.h>
-
 #include <cstring>
 #ifdef __SSE2__
+#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
 namespace rl {
 
-// Of a cache that several cores share, a good part; never so much that machines which report all
-// their sockets' caches as one would not stream at all.
-bool past_cache(int64_t bytes) {
-#ifndef __SSE2__
-  return false;
+#ifdef __SSE2__
+namespace {
+
+// Bytes of the last cache that a core reaches, 0 if the processor does not tell. The C library's
+// answer would be eight times as much on some virtual machines.
+int64_t last_cache() {
+  constexpr unsigned kIntel = 4, kAmd = 0x8000001D;
+  int64_t bytes = 0;
+  unsigned kind, shape, sets, rest;
+  for (unsigned leaf : {kIntel, kAmd})
+    for (unsigned i = 0; __get_cpuid_count(leaf, i, &kind, &shape, &sets, &rest) && kind & 31; ++i)
+      bytes = (int64_t{shape >> 22} + 1) * ((shape >> 12 & 1023) + 1) * ((shape & 4095) + 1) *
+              (int64_t{sets} + 1);
+  return bytes;
+}
+
+}  // namespace
 #endif
+
+// Half of a cache that several cores and the inputs share.
+bool past_cache(int64_t bytes) {
+#ifdef __SSE2__
   static const int64_t threshold = [] {
-    constexpr int64_t kLeast = int64_t{8} << 20, kMost = int64_t{32} << 20;
-    int64_t cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-    return cache <= 0 ? kMost : std::clamp(cache / 4 * 3, kLeast, kMost);
+    constexpr int64_t kLeast = int64_t{4} << 20, kMost = int64_t{32} << 20;
+    int64_t cache = last_cache();
+    return cache == 0 ? kMost : std::clamp(cache / 2, kLeast, kMost);
   }();
   return bytes >= threshold;
+#else
+  return false;
+#endif
 }
 
 RunCopy run_copy(int64_t output_bytes) {

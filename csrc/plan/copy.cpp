@@ -175,17 +175,40 @@ void store_number(void* at, DType dtype, const Scalar& value) {
 
 namespace {
 
-// The C library's loops have the widest stores of the machine, and for long runs those that do not
-// read what they write.
+template <class T>
+bool is_one_byte(T value) {
+  auto* bytes = reinterpret_cast<const unsigned char*>(&value);
+  return std::all_of(bytes, bytes + sizeof(T), [&](unsigned char b) { return b == bytes[0]; });
+}
+
+// The C library's loops have the widest stores of the machine.
 template <class T>
 void fill_run(T* to, int64_t n, T value) {
   auto* bytes = reinterpret_cast<const unsigned char*>(&value);
-  if (std::all_of(bytes, bytes + sizeof(T), [&](unsigned char b) { return b == bytes[0]; }))
+  if (is_one_byte(value))
     std::memset(to, bytes[0], static_cast<size_t>(n) * sizeof(T));
   else if constexpr (sizeof(T) == sizeof(wchar_t))
     std::wmemset(reinterpret_cast<wchar_t*>(to), std::bit_cast<wchar_t>(value), n);
   else
     std::fill_n(to, n, value);
+}
+
+// The same past the caches, from a piece that stays in the first of them.
+template <class T>
+void stream_run(T* to, int64_t n, T value) {
+  constexpr int64_t kPiece = 4096 / sizeof(T);
+  alignas(64) T piece[kPiece];
+  std::fill_n(piece, std::min(n, kPiece), value);
+  for (int64_t i = 0; i < n; i += kPiece)
+    stream(to + i, piece, std::min(kPiece, n - i) * sizeof(T));
+  stream_fence();
+}
+
+// What the cache would not hold. Long runs of one byte do not read what they write where processors
+// have an instruction for them, which the C library takes then.
+template <class T>
+bool streams_fill(int64_t bytes, T value) {
+  return past_cache(bytes / 2) && !(is_one_byte(value) && has_fast_strings());
 }
 
 }  // namespace
@@ -206,10 +229,12 @@ void fill(Tensor& t, const Scalar& value) {
   int64_t tiles = tile_count(s, tile), grain = std::max<int64_t>(1, kGrain / tile.cols);
   with_size(item_size(t.dtype), [&]<class T>() {
     T v = *reinterpret_cast<T*>(bytes);
-    if (t.contiguous)  // whole parts: of zeros many lines at once take a third of the time
+    if (t.contiguous) {  // whole parts: of zeros many lines at once take a third of the time
+      auto run = streams_fill(t.numel * sizeof(T), v) ? stream_run<T> : fill_run<T>;
       return parallel_for(t.numel, kGrain, [&](int64_t begin, int64_t end) {
-        fill_run(static_cast<T*>(t.raw()) + begin, end - begin, v);
+        run(static_cast<T*>(t.raw()) + begin, end - begin, v);
       });
+    }
     parallel_for(tiles, grain, [&](int64_t begin, int64_t end) {
       walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t, int64_t cols) {
         int64_t step = s.op[0].stride[C];

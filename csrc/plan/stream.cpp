@@ -42,6 +42,19 @@ bool past_cache(int64_t bytes) {
 #endif
 }
 
+bool has_fast_strings() {
+#ifdef __SSE2__
+  static const bool has = [] {
+    constexpr unsigned kFeatures = 7, kErms = 1 << 9;
+    unsigned a, b, c, d;
+    return __get_cpuid_count(kFeatures, 0, &a, &b, &c, &d) && b & kErms;
+  }();
+  return has;
+#else
+  return false;
+#endif
+}
+
 RunCopy run_copy(int64_t output_bytes) {
   if (past_cache(output_bytes)) return move_table().stream;
   return [](char* to, const char* from, int64_t bytes) {

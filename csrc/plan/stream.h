@@ -15,6 +15,9 @@ constexpr int64_t kPieceBytes = 512, kLineBytes = 64;
 // Is an output of so many bytes better streamed? None of the inputs may be where it is.
 bool past_cache(int64_t bytes);
 
+// Has the processor an instruction that fills long runs as fast as the memory takes them?
+bool has_fast_strings();
+
 // Copies bytes past the caches; other threads see them after stream_fence().
 inline void stream(void* dst, const void* src, int64_t bytes) {
   move_table().stream(static_cast<char*>(dst), static_cast<const char*>(src), bytes);

@@ -107,9 +107,11 @@ def test_transposed_triangles_and_selection(operands):
 @pytest.mark.parametrize("dtype", [rl.float32, rl.int64, rl.uint8, rl.complex128])
 @pytest.mark.parametrize("value", [0, 3])
 def test_filled(dtype, value):
-    n = (32 << 20) // dtype.itemsize + 5
+    n = (64 << 20) // dtype.itemsize + 5
     x = rl.full((n,), value, dtype=dtype)
     assert (x == value).all() and x[-1] == value
+    x[3:-3].fill_(value + 4)  # begins and ends within a line
+    assert (x[3:-3] == value + 4).all() and (x[:3] == value).all() and (x[-3:] == value).all()
 
 
 ROW_WISE = {

@@ -5,6 +5,7 @@
 #include "kernels/layouts.h"
 #include "kernels/norm.h"
 #include "kernels/short_floats.h"
+#include "plan/stream.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -82,33 +83,40 @@ void channel_sums(const BatchLayout& l, int64_t begin, int64_t end, double* sums
     }
 }
 
-// out[index] = f(c, index) over all elements of channels [begin, end).
-template <class F>
-void channel_map(const BatchLayout& l, int64_t begin, int64_t end, F f) {
-  for (int64_t n = 0; n < l.outer; ++n) {
-    int64_t row = n * l.channels * l.inner;
-    if (l.inner == 1) {
-      for (int64_t c = begin; c < end; ++c) f(c, row + c);
-      continue;
-    }
-    for (int64_t c = begin; c < end; ++c)
-      for (int64_t i = row + c * l.inner; i < row + (c + 1) * l.inner; ++i) f(c, i);
-  }
+// Is an output better streamed? Runs of a few lines are not: their ends share lines with others.
+template <class S>
+bool streams_runs(const BatchLayout& l, int64_t channels) {
+  constexpr int64_t kLongRun = 2048;
+  const int64_t size = sizeof(S), run = l.inner == 1 ? channels : l.inner;
+  return run * size >= kLongRun && past_cache(l.outer * l.channels * l.inner * size);
 }
 
-// out[i] = f(i), kept as S.
+// out[i] = f(i) for i of [begin, end), computed in T and kept as S.
 template <class T, class S, class F>
-void write_run(S* out, int64_t begin, int64_t end, F f) {
-  if constexpr (std::is_same_v<S, T>) {
-    for (int64_t i = begin; i < end; ++i) out[i] = f(i);
-  } else {
-    constexpr int64_t kPiece = 256;
-    T piece[kPiece];
-    for (int64_t i = begin; i < end; i += kPiece) {
-      const int64_t n = std::min(kPiece, end - i);
-      for (int64_t j = 0; j < n; ++j) piece[j] = f(i + j);
-      narrow(out + i, piece, n);
-    }
+void map_run(S* out, int64_t begin, int64_t end, bool streams, F f) {
+  write_run(out + begin, end - begin, streams, [=](S* to, int64_t from, int64_t n) {
+    T wide[std::is_same_v<S, T> ? 1 : kRun];
+    T* results;
+    if constexpr (std::is_same_v<S, T>)
+      results = to;
+    else
+      results = wide;
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) results[i] = f(begin + from + i);
+    if constexpr (!std::is_same_v<S, T>) narrow(to, wide, n);
+  });
+}
+// out[i] = of_channel(c)(i) over all elements of channels [begin, end).
+template <class T, class S, class F>
+void channel_map(const BatchLayout& l, int64_t begin, int64_t end, S* out, F of_channel) {
+  const bool streams = streams_runs<S>(l, end - begin);
+  for (int64_t n = 0; n < l.outer; ++n) {
+    const int64_t row = n * l.channels * l.inner;
+    if (l.inner == 1)
+      map_run<T>(out, row + begin, row + end, streams,
+                 [=](int64_t i) { return of_channel(i - row)(i); });
+    for (int64_t c = begin; l.inner > 1 && c < end; ++c)
+      map_run<T>(out, row + c * l.inner, row + (c + 1) * l.inner, streams, of_channel(c));
   }
 }
 
@@ -160,15 +168,9 @@ struct BatchNorm {
     }
     const T *px = x, *s = in_row<T>(l, scale.data(), space[0]) - begin,
             *b = in_row<T>(l, shift.data(), space[1]) - begin;
-    for (int64_t n = 0; n < l.outer; ++n) {
-      const int64_t row = n * l.channels * l.inner;
-      if (l.inner == 1)
-        write_run<T>(out, row + begin, row + end,
-                     [=](int64_t i) { return px[i] * s[i - row] + b[i - row]; });
-      for (int64_t c = begin; l.inner > 1 && c < end; ++c)
-        write_run<T>(out, row + c * l.inner, row + (c + 1) * l.inner,
-                     [=, by = s[c], to = b[c]](int64_t i) { return px[i] * by + to; });
-    }
+    channel_map<T>(l, begin, end, out, [=](int64_t c) {
+      return [px, by = s[c], to = b[c]](int64_t i) { return px[i] * by + to; };
+    });
   }
 };
 
@@ -197,9 +199,10 @@ struct BatchNormBackward {
     }
     const T *s = in_row<T>(l, scale.data(), space[2]), *pa = in_row<T>(l, a.data(), space[3]),
             *pb = in_row<T>(l, b.data(), space[4]);
-    T* to = gx;
-    channel_map(l, begin, end, [=](int64_t c, int64_t i) {
-      to[i] = s[c - begin] * (pg[i] - pa[c - begin] - (px[i] - m[c]) * pb[c - begin]);
+    channel_map<T>(l, begin, end, gx, [=](int64_t c) {
+      return [=, s = s[c - begin], a = pa[c - begin], m = m[c], b = pb[c - begin]](int64_t i) {
+        return s * (pg[i] - a - (px[i] - m) * b);
+      };
     });
   }
 };

@@ -2,6 +2,8 @@
 // said in norm_rows.h; the gradients are in norm_rows_backward.cpp.
 #include "kernels/norm_rows.h"
 
+#include "plan/stream.h"
+
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
@@ -19,6 +21,9 @@ struct RowNorm {
   const T *x, *weight, *bias;
   T *out, *mean, *rstd;  // mean is null where it counts as 0
   double eps;
+  // Into memory past the caches? Runs of a few lines are not: their ends share lines with others.
+  bool streams = (l.inner == 1 ? l.cols : l.inner) >= kRun &&
+                 past_cache(l.rows * l.cols * static_cast<int64_t>(sizeof(T)));
 
   void rows(int64_t begin, int64_t end) const {
     auto few = [&]<int N>() { short_rows<N>(begin, end); };
@@ -55,7 +60,7 @@ struct RowNorm {
     auto squared = [&, ahead = mean ? l.cols : 0](auto at) {
       if (ahead) {  // the row is in the cache by now, so memory can be asked for the next
         fetch(from + ahead + at.i);
-        fetch_to_write(out + r * l.cols + at.i);
+        if (!streams) fetch_to_write(out + r * l.cols + at.i);
       }
       auto d = at(from) - center;
       return d * d;
@@ -65,6 +70,13 @@ struct RowNorm {
     rstd[r] = scale;
     write(r, center, scale);
   }
+  // to[i] = f(i) for each i < n.
+  template <class F>
+  void write_mapped(T* to, int64_t n, F f) const {
+    write_run(to, n, streams, [=](T* part, int64_t begin, int64_t count) {
+      map(count, [=](int64_t i) { part[i] = f(begin + i); });
+    });
+  }
   void write(int64_t r, T center, T scale) const {
     const T* from = x + r * l.cols;
     T* to = out + r * l.cols;
@@ -72,19 +84,19 @@ struct RowNorm {
     if (l.inner == 1) {
       const T *w = weight ? weight + first : nullptr, *b = bias ? bias + first : nullptr;
       if (w && b)
-        map(l.cols, [&](int64_t i) { to[i] = (from[i] - center) * scale * w[i] + b[i]; });
+        write_mapped(to, l.cols,
+                     [=](int64_t i) { return (from[i] - center) * scale * w[i] + b[i]; });
       else if (!w && !b)
-        map(l.cols, [&](int64_t i) { to[i] = (from[i] - center) * scale; });
+        write_mapped(to, l.cols, [=](int64_t i) { return (from[i] - center) * scale; });
       else
-        map(l.cols, [&](int64_t i) {
-          to[i] = (from[i] - center) * scale * (w ? w[i] : T(1)) + (b ? b[i] : T(0));
+        write_mapped(to, l.cols, [=](int64_t i) {
+          return (from[i] - center) * scale * (w ? w[i] : T(1)) + (b ? b[i] : T(0));
         });
       return;
     }
-    for (int64_t f = 0; f < l.features(); ++f) {
+    for (int64_t f = 0; f < l.features(); ++f, from += l.inner, to += l.inner) {
       T w = weight ? weight[first + f] : T(1), b = bias ? bias[first + f] : T(0);
-      for (int64_t i = f * l.inner; i < (f + 1) * l.inner; ++i)
-        to[i] = (from[i] - center) * scale * w + b;
+      write_mapped(to, l.inner, [=](int64_t i) { return (from[i] - center) * scale * w + b; });
     }
   }
 };

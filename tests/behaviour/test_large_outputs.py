@@ -138,3 +138,26 @@ def test_rows_and_their_gradients(operands, name):
     for i in range(0, 2999, 500):
         for one, part in zip(whole, both(x[i : i + 500], start[i : i + 500])):
             assert rl.equal(one[i : i + 500], part), i
+
+
+def normalized_by_channel(x):
+    """With the statistics given, so that parts of a batch can be normalised by themselves."""
+    mean, var = rl.arange(x.shape[1]) / x.shape[1], rl.arange(1.0, 1 + x.shape[1])
+    return rl.nn.functional.batch_norm(x, mean, var)
+
+
+@pytest.mark.parametrize("shape", [(40, 9, 160, 156), (2999, 3001), (14, 6, 107, 999)])
+@pytest.mark.parametrize("op", [normalized_by_channel, lambda x: rl.nn.functional.group_norm(x, 1)])
+@pytest.mark.parametrize("dtype", [rl.float32, rl.bfloat16])
+def test_normalized_images_and_their_gradients(operands, shape, op, dtype):
+    x, start = (t[: rl.Size(shape).numel()].view(shape).to(dtype) for t in operands)
+
+    def both(x, start):
+        x = x.detach().requires_grad_()
+        out = op(x)
+        return out.detach(), *rl.autograd.grad(out, x, start)
+
+    whole = both(x, start)
+    for i in (0, 3, shape[0] - 1):
+        for one, part in zip(whole, both(x[i : i + 1], start[i : i + 1])):
+            assert rl.equal(one[i : i + 1], part), i

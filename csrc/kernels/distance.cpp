@@ -80,7 +80,7 @@ struct Distances {
       Vector<T> left = load_vector(panel + f * kPanel), right = load_vector(panel + f * kPanel + V);
 #pragma GCC unroll 4
       for (int r = 0; r < N; ++r) {
-        Vector<T> x = Vector<T>{} + rows[r * features + f];
+        const Vector<T> x = rows[r * features + f] - Vector<T>{};  // one instruction: +0 may count
         a[r][0] = Order::next(a[r][0], x - left);
         a[r][1] = Order::next(a[r][1], x - right);
       }

@@ -175,17 +175,12 @@ void store_number(void* at, DType dtype, const Scalar& value) {
 
 namespace {
 
-template <class T>
-bool is_one_byte(T value) {
-  auto* bytes = reinterpret_cast<const unsigned char*>(&value);
-  return std::all_of(bytes, bytes + sizeof(T), [&](unsigned char b) { return b == bytes[0]; });
-}
-
-// The C library's loops have the widest stores of the machine.
+// The C library's loops have the widest stores of the machine, and for long runs those that do not
+// read what they write.
 template <class T>
 void fill_run(T* to, int64_t n, T value) {
   auto* bytes = reinterpret_cast<const unsigned char*>(&value);
-  if (is_one_byte(value))
+  if (std::all_of(bytes, bytes + sizeof(T), [&](unsigned char b) { return b == bytes[0]; }))
     std::memset(to, bytes[0], static_cast<size_t>(n) * sizeof(T));
   else if constexpr (sizeof(T) == sizeof(wchar_t))
     std::wmemset(reinterpret_cast<wchar_t*>(to), std::bit_cast<wchar_t>(value), n);
@@ -204,23 +199,17 @@ void stream_run(T* to, int64_t n, T value) {
   stream_fence();
 }
 
-// What the cache would not hold. Long runs of one byte do not read what they write where processors
-// have an instruction for them, which the C library takes then.
-template <class T>
-bool streams_fill(int64_t bytes, T value) {
-  return past_cache(bytes / 2) && !(is_one_byte(value) && has_fast_strings());
-}
-
 }  // namespace
 
 void fill(Tensor& t, const Scalar& value) {
   if (t.numel == 0 || t.is_meta()) return;
-  alignas(16) unsigned char bytes[16];
-  store_number(bytes, t.dtype, value);
+  alignas(16) unsigned char element[16];
+  store_number(element, t.dtype, value);
   Unlocked unlocked(t.numel);
-  if (t.contiguous && t.numel * item_size(t.dtype) <= kOneCore)
+  const int64_t bytes = t.numel * item_size(t.dtype);
+  if (t.contiguous && bytes <= kOneCore)
     return with_size(item_size(t.dtype), [&]<class T>() {
-      fill_run(static_cast<T*>(t.raw()), t.numel, *reinterpret_cast<T*>(bytes));
+      fill_run(static_cast<T*>(t.raw()), t.numel, *reinterpret_cast<T*>(element));
     });
   Space s = make_space(t);
   simplify(s);
@@ -228,9 +217,9 @@ void fill(Tensor& t, const Scalar& value) {
   TileShape tile{1, std::min(s.size[C], kGrain)};
   int64_t tiles = tile_count(s, tile), grain = std::max<int64_t>(1, kGrain / tile.cols);
   with_size(item_size(t.dtype), [&]<class T>() {
-    T v = *reinterpret_cast<T*>(bytes);
+    T v = *reinterpret_cast<T*>(element);
     if (t.contiguous) {  // whole parts: of zeros many lines at once take a third of the time
-      auto run = streams_fill(t.numel * sizeof(T), v) ? stream_run<T> : fill_run<T>;
+      auto run = past_cache(bytes / 2) && !spares_reading() ? stream_run<T> : fill_run<T>;
       return parallel_for(t.numel, kGrain, [&](int64_t begin, int64_t end) {
         run(static_cast<T*>(t.raw()) + begin, end - begin, v);
       });

@@ -42,16 +42,16 @@ bool past_cache(int64_t bytes) {
 #endif
 }
 
-bool has_fast_strings() {
+bool spares_reading() {
 #ifdef __SSE2__
-  static const bool has = [] {
-    constexpr unsigned kFeatures = 7, kErms = 1 << 9;
+  static const bool spares = [] {
+    constexpr unsigned kFeatures = 7, kFastStrings = 1 << 9;
     unsigned a, b, c, d;
-    return __get_cpuid_count(kFeatures, 0, &a, &b, &c, &d) && b & kErms;
+    return __get_cpuid_count(kFeatures, 0, &a, &b, &c, &d) && b & kFastStrings;
   }();
-  return has;
+  return spares;
 #else
-  return false;
+  return true;
 #endif
 }
 

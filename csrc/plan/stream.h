@@ -15,8 +15,9 @@ constexpr int64_t kPieceBytes = 512, kLineBytes = 64;
 // Is an output of so many bytes better streamed? None of the inputs may be where it is.
 bool past_cache(int64_t bytes);
 
-// Has the processor an instruction that fills long runs as fast as the memory takes them?
-bool has_fast_strings();
+// Do ordinary stores of long runs not read the lines that they overwrite? It is told from the bit
+// for fast string instructions: a Zen 4 has it and does not read, a Zen 1 has it not and reads.
+bool spares_reading();
 
 // Copies bytes past the caches; other threads see them after stream_fence().
 inline void stream(void* dst, const void* src, int64_t bytes) {

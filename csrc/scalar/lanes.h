@@ -27,10 +27,22 @@ static inline float largest_of(__m256 x) {
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 #ifdef __AVX512F__
-#define RL_HAS_TABLES 1
 using Lanes = __m512;
 static inline Lanes fill(float x) { return _mm512_set1_ps(x); }
 static inline Lanes mad(Lanes a, Lanes b, Lanes c) { return _mm512_fmadd_ps(a, b, c); }
+#else
+using Lanes = __m256;
+static inline Lanes fill(float x) { return _mm256_set1_ps(x); }
+static inline Lanes mad(Lanes a, Lanes b, Lanes c) { return _mm256_fmadd_ps(a, b, c); }
+#endif
+// The estimate of x^(-1/2) times (1 - miss)^(-1/2), two terms of it.
+static inline Lanes refined_rsqrt(Lanes x, Lanes rough) {
+  const Lanes miss = mad(-(x * rough), rough, fill(1));
+  return mad(rough * miss, mad(miss, fill(0.375f), fill(0.5f)), rough);
+}
+
+#ifdef __AVX512F__
+#define RL_HAS_TABLES 1
 // The second argument where either is a NaN.
 static inline Lanes larger(Lanes a, Lanes b) { return _mm512_max_ps(a, b); }
 static inline Lanes smaller(Lanes a, Lanes b) { return _mm512_min_ps(a, b); }
@@ -46,12 +58,10 @@ static inline Lanes inverse(Lanes x) {
   return mad(rough, _mm512_fnmadd_ps(x, rough, fill(1)), rough);
 }
 static inline Lanes quotient(Lanes a, Lanes b) { return a * inverse(b); }
-// The estimate times (1 - miss)^(-1/2), two terms of it. Where the estimate is 0 or infinite, so is
-// the root's inverse.
+// Where the estimate is 0 or infinite, so is the root's inverse.
 static inline Lanes rsqrt(Lanes x) {
-  Lanes rough = _mm512_rsqrt14_ps(x), miss = _mm512_fnmadd_ps(x * rough, rough, fill(1));
-  Lanes fine = mad(rough * miss, mad(miss, fill(0.375f), fill(0.5f)), rough);
-  return _mm512_mask_mov_ps(rough, _mm512_cmp_ps_mask(miss, miss, _CMP_ORD_Q), fine);
+  const Lanes rough = _mm512_rsqrt14_ps(x), fine = refined_rsqrt(x, rough);
+  return _mm512_mask_mov_ps(rough, _mm512_cmp_ps_mask(fine, fine, _CMP_ORD_Q), fine);
 }
 // The first `count` lanes alone; others are 0.
 static inline __mmask16 first_lanes(long count) { return static_cast<__mmask16>((1 << count) - 1); }
@@ -155,9 +165,6 @@ static inline DoubleLanes horner(DoubleLanes x, double c0, C... rest) {
   return mad(horner(x, rest...), x, fill_double(c0));
 }
 #else
-using Lanes = __m256;
-static inline Lanes fill(float x) { return _mm256_set1_ps(x); }
-static inline Lanes mad(Lanes a, Lanes b, Lanes c) { return _mm256_fmadd_ps(a, b, c); }
 // The second argument where either is a NaN.
 static inline Lanes larger(Lanes a, Lanes b) { return _mm256_max_ps(a, b); }
 static inline Lanes smaller(Lanes a, Lanes b) { return _mm256_min_ps(a, b); }
@@ -167,7 +174,16 @@ static inline Lanes look_up(Lanes table, Lanes index) {
 }
 static inline Lanes inverse(Lanes x) { return 1 / x; }
 static inline Lanes quotient(Lanes a, Lanes b) { return a / b; }
-static inline Lanes rsqrt(Lanes x) { return 1 / _mm256_sqrt_ps(x); }
+// Estimates are for normal numbers; the root and the quotient of others, and negative ones, take
+// twice as long.
+static inline Lanes rsqrt(Lanes x) {
+  using Limits = std::numeric_limits<float>;
+  const Lanes normal = _mm256_and_ps(_mm256_cmp_ps(x, fill(Limits::min()), _CMP_GE_OQ),
+                                     _mm256_cmp_ps(x, fill(Limits::max()), _CMP_LE_OQ));
+  if (_mm256_movemask_ps(normal) != 0xff) [[unlikely]]
+    return 1 / _mm256_sqrt_ps(x);
+  return refined_rsqrt(x, _mm256_rsqrt_ps(x));
+}
 // The first `count` lanes alone; others are 0.
 static inline __m256i first_lanes(long count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),

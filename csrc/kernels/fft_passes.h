@@ -136,9 +136,13 @@ struct Pass {
   std::vector<Complex<T>> circle;  // root(k, radix)
 };
 
-// The points of eights and their roots want 32 registers of a whole vector: with fewer, fours take
-// a tenth less time (Zen 1).
-constexpr bool kEights = kVectorBytes == 64;
+// The points of eights and their roots want 32 registers: with 16, fours take a tenth less time
+// (Zen 1).
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr bool kEights = true;
+#else
+constexpr bool kEights = false;
+#endif
 
 template <class T>
 std::vector<Pass<T>> passes_of(int64_t n) {

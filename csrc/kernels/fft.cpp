@@ -39,9 +39,9 @@ template <class T>
 void complex_in_lanes(const Complex<T>* x, Complex<T>* out, const Lines& l,
                       Direction<T> direction) {
   auto plan = plan_of<Lined<T>>(l.size);
-  over_groups<T>(l.count(), l.size, [&](int64_t first, Point<T>* a, Point<T>* b) {
+  over_groups<T>(l.count(), plan->points, [&](int64_t first, Point<T>* a, Point<T>* b) {
     Group<T> group(l, first);
-    if (group.in_vectors()) {
+    if (group.in_vectors() && plan->points == l.size) {
       int64_t step = l.inner, ahead = kAhead * step;
       int64_t last = l.count() * l.size - group.at[0] - kLanes<T>;
       Source<T> source{x + group.at[0], step, ahead, last, direction};
@@ -49,29 +49,29 @@ void complex_in_lanes(const Complex<T>* x, Complex<T>* out, const Lines& l,
       return transform(plan->passes, source, target, a, b);
     }
     group.load_all(x, a, direction);
-    group.store_all(out, transform(plan->passes, a, b), direction);
+    group.store_all(out, transform(*plan, a, b), direction);
   });
 }
 
 // `groups` times kLanes columns in turn: each row of such a block is several lines of memory, which
-// come sooner than as many that are far apart. `buffers`: (groups + 1) * n points; `there`: how
+// come sooner than as many that are far apart. `buffers`: groups + 1; `there`: how
 // many elements there are from x on.
 template <class T>
 void transform_block(const Lined<T>& plan, const Lines& l, int64_t groups, const Complex<T>* x,
                      Complex<T>* out, int64_t there, Direction<T> direction, Point<T>* buffers) {
   int64_t n = l.size;
-  Point<T>*done[kMostGroups], *spare = buffers + groups * n;
+  Point<T>*done[kMostGroups], *spare = buffers + groups * plan.points;
   auto over_lines = [&](auto&& f) {
     for (int64_t k = 0; k < n; ++k)
       for (int64_t g = 0; g < groups; ++g) f(done[g][k], k * l.inner + g * kLanes<T>);
   };
-  for (int64_t g = 0; g < groups; ++g) done[g] = buffers + g * n;
+  for (int64_t g = 0; g < groups; ++g) done[g] = buffers + g * plan.points;
   over_lines([&](Point<T>& p, int64_t at) {
     fetch_adjacent<0>(x + std::min(at + kAhead * l.inner, there - kLanes<T>));
     p = direction.in(load_adjacent(x + at));
   });
   for (int64_t g = 0; g < groups; ++g) {
-    Point<T>* from = std::exchange(done[g], transform(plan.passes, done[g], spare));
+    Point<T>* from = std::exchange(done[g], transform(plan, done[g], spare));
     if (done[g] == spare) spare = from;
   }
   over_lines([&](Point<T>& p, int64_t at) {
@@ -85,10 +85,10 @@ void complex_in_blocks(const Complex<T>* x, Complex<T>* out, const Lines& l,
                        Direction<T> direction) {
   auto plan = plan_of<Lined<T>>(l.size);
   int64_t groups = l.inner / kLanes<T>;
-  int64_t most = std::clamp<int64_t>(kBlockPoints / l.size, 1, kMostGroups);
+  int64_t most = std::clamp<int64_t>(kBlockPoints / plan->points, 1, kMostGroups);
   int64_t blocks = (groups + most - 1) / most;
   parallel_for(l.outer * blocks, 1, [&](int64_t begin, int64_t end) {
-    Scratch<Point<T>> buffers((most + 1) * l.size);
+    Scratch<Point<T>> buffers((most + 1) * plan->points);
     for (int64_t i = begin; i < end; ++i) {
       int64_t first = i % blocks * most;
       int64_t at = i / blocks * l.size * l.inner + first * kLanes<T>;
@@ -211,12 +211,12 @@ void real_in_lanes(const T* x, Complex<T>* out, const Lines& in, const Lines& l,
   bool rows = halves->paired && in.inner == 1;
   Lines pairs = in_pairs(in);
   Direction<T> forward(false, scale);
-  over_groups<T>(l.count(), n + 1, [&](int64_t first, Point<T>* a, Point<T>* b) {
+  over_groups<T>(l.count(), plan->points + 1, [&](int64_t first, Point<T>* a, Point<T>* b) {
     if (rows)
       Group<T>(pairs, first).load_all(reinterpret_cast<const Complex<T>*>(x), a, forward);
     else
       load_reals(*halves, Group<T>(in, first), x, a);
-    Point<T>* done = transform(plan->passes, a, b);
+    Point<T>* done = transform(*plan, a, b);
     if (halves->paired) separate_all(done, n, halves->roots);
     Group<T>(l, first).store_all(out, done, forward);
   });
@@ -256,7 +256,7 @@ void half_in_lanes(const Complex<T>* x, T* out, const Lines& in, const Lines& l,
   bool rows = halves->paired && l.inner == 1;
   Lines pairs = in_pairs(l);
   Direction<T> inverse(true, scale);
-  over_groups<T>(l.count(), n + 1, [&](int64_t first, Point<T>* a, Point<T>* b) {
+  over_groups<T>(l.count(), plan->points + 1, [&](int64_t first, Point<T>* a, Point<T>* b) {
     if (halves->paired) {
       Group<T>(in, first).load_all(x, a, Direction<T>(false, 1));
       join_all(a, a, n, halves->roots);
@@ -265,7 +265,7 @@ void half_in_lanes(const Complex<T>* x, T* out, const Lines& in, const Lines& l,
       a[0].im = typename Point<T>::Lanes{};
       for (int64_t k = in.size; k < n; ++k) a[k] = conj(a[n - k]);
     }
-    Point<T>* done = transform(plan->passes, a, b);
+    Point<T>* done = transform(*plan, a, b);
     if (rows)
       return Group<T>(pairs, first).store_all(reinterpret_cast<Complex<T>*>(out), done, inverse);
     Group<T> to(l, first);

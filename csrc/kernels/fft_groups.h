@@ -34,11 +34,37 @@ std::shared_ptr<const Plan> plan_of(int64_t n) {
   return made;
 }
 
+// How many points lines of n take in lanes: a length with a large prime factor is a convolution.
+inline int64_t points_in_lanes(int64_t n) {
+  return n == 1 || !radices(n, kEights).empty() ? n : smooth_length(2 * n - 1);
+}
+
+// The passes of a length, for lines in lanes, and of a convolution what Row has for it.
 template <class T>
-struct Lined {  // the passes of a length, for lines in lanes
+struct Lined {
+  int64_t points;
   std::vector<Pass<T>> passes;
-  explicit Lined(int64_t n) : passes(passes_of<T>(n)) {}
+  std::vector<Complex<T>> chirp, filter;
+  explicit Lined(int64_t n) : points(points_in_lanes(n)), passes(passes_of<T>(points)) {
+    if (points == n) return;
+    Row<T> row(n);
+    chirp = std::move(row.chirp), filter = std::move(row.filter);
+  }
 };
+
+// Transforms the points of x. Both buffers have room for all points of the plan.
+template <class T>
+Point<T>* transform(const Lined<T>& plan, Point<T>* x, Point<T>* y) {
+  if (plan.chirp.empty()) return transform(plan.passes, x, y);
+  const auto n = static_cast<int64_t>(plan.chirp.size());
+  for (int64_t k = 0; k < n; ++k) x[k] = x[k] * plan.chirp[k];
+  std::fill(x + n, x + plan.points, Point<T>{});
+  Point<T>* there = transform(plan.passes, x, y);
+  for (int64_t k = 0; k < plan.points; ++k) there[k] = conj(there[k] * plan.filter[k]);
+  Point<T>* back = transform(plan.passes, there, there == x ? y : x);
+  for (int64_t k = 0; k < n; ++k) back[k] = conj(back[k]) * plan.chirp[k];
+  return back;
+}
 
 // --- lines in lanes
 template <class T>
@@ -182,7 +208,7 @@ bool in_lanes(const Lines& l, int64_t n) {
                  : kTwoBlocks && l.count() >= kManyGroups * kLanes<T> ? kLongestMoved
                  : fills_matrix<T>(n)                                 ? kLongestNeighbours
                                                                       : kLongestRagged;
-  return n <= most && (n == 1 || !radices(n, kEights).empty());
+  return points_in_lanes(n) <= most;
 }
 
 }  // namespace fft

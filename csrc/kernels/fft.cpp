@@ -12,8 +12,8 @@ namespace fft {
 // level of the cache holds (kBlockPoints), but four at most.
 constexpr int64_t kShortestInBlocks = 256, kBlockPoints = 4096, kMostGroups = 4;
 
-// f(line of x, line of out) for every line, both contiguous; with threads if there are several
-// lines, else within f.
+// f(line of x, line of out, how many follow both and they themselves) for every line, both
+// contiguous; with threads if there are several lines, else within f.
 template <class A, class B, class F>
 void over_rows(const A* x, const Lines& in, B* out, const Lines& l, F&& f) {
   parallel_for(l.count(), line_grain(l, 8), [&](int64_t begin, int64_t end) {
@@ -24,11 +24,11 @@ void over_rows(const A* x, const Lines& in, B* out, const Lines& l, F&& f) {
       const A* source = x + in.start(i);
       B* target = out + l.start(i);
       if (rows) {
-        f(source, target);
+        f(source, target, l.outer - i);
         continue;
       }
       for (int64_t k = 0; k < in.size; ++k) from.data()[k] = source[k * in.inner];
-      f(from.data(), to.data());
+      f(from.data(), to.data(), 1);
       for (int64_t k = 0; k < l.size; ++k) target[k * l.inner] = to.data()[k];
     }
   });
@@ -39,44 +39,43 @@ template <class T>
 void complex_in_lanes(const Complex<T>* x, Complex<T>* out, const Lines& l,
                       Direction<T> direction) {
   auto plan = plan_of<Lined<T>>(l.size);
-  over_groups<T>(l.count(), l.size, [&](int64_t first, Point<T>* a, Point<T>* b) {
+  over_groups<T>(l.count(), plan->points, [&](int64_t first, Point<T>* a, Point<T>* b) {
     Group<T> group(l, first);
-    if (group.in_vectors()) {
+    if (group.in_vectors() && plan->points == l.size) {
       int64_t step = l.inner, ahead = kAhead * step;
-      Source<T> source{x + group.at[0], step, ahead, direction};
-      Target<T> target{out + group.at[0], step, ahead, direction};
+      int64_t last = l.count() * l.size - group.at[0] - kLanes<T>;
+      Source<T> source{x + group.at[0], step, ahead, last, direction};
+      Target<T> target{out + group.at[0], step, ahead, last, direction};
       return transform(plan->passes, source, target, a, b);
     }
-    group.load_all(x, a);
-    for (int64_t k = 0; k < l.size; ++k) a[k] = direction.in(a[k]);
-    Point<T>* done = transform(plan->passes, a, b);
-    for (int64_t k = 0; k < l.size; ++k) done[k] = direction.out(done[k]);
-    group.store_all(out, done);
+    group.load_all(x, a, direction);
+    group.store_all(out, transform(*plan, a, b), direction);
   });
 }
 
 // `groups` times kLanes columns in turn: each row of such a block is several lines of memory, which
-// come sooner than as many that are far apart. `buffers`: (groups + 1) * n points.
+// come sooner than as many that are far apart. `buffers`: groups + 1; `there`: how
+// many elements there are from x on.
 template <class T>
 void transform_block(const Lined<T>& plan, const Lines& l, int64_t groups, const Complex<T>* x,
-                     Complex<T>* out, Direction<T> direction, Point<T>* buffers) {
+                     Complex<T>* out, int64_t there, Direction<T> direction, Point<T>* buffers) {
   int64_t n = l.size;
-  Point<T>*done[kMostGroups], *spare = buffers + groups * n;
+  Point<T>*done[kMostGroups], *spare = buffers + groups * plan.points;
   auto over_lines = [&](auto&& f) {
     for (int64_t k = 0; k < n; ++k)
       for (int64_t g = 0; g < groups; ++g) f(done[g][k], k * l.inner + g * kLanes<T>);
   };
-  for (int64_t g = 0; g < groups; ++g) done[g] = buffers + g * n;
+  for (int64_t g = 0; g < groups; ++g) done[g] = buffers + g * plan.points;
   over_lines([&](Point<T>& p, int64_t at) {
-    fetch_adjacent<0>(x + at + kAhead * l.inner);
+    fetch_adjacent<0>(x + std::min(at + kAhead * l.inner, there - kLanes<T>));
     p = direction.in(load_adjacent(x + at));
   });
   for (int64_t g = 0; g < groups; ++g) {
-    Point<T>* from = std::exchange(done[g], transform(plan.passes, done[g], spare));
+    Point<T>* from = std::exchange(done[g], transform(plan, done[g], spare));
     if (done[g] == spare) spare = from;
   }
   over_lines([&](Point<T>& p, int64_t at) {
-    fetch_adjacent<1>(out + at + kAhead * l.inner);
+    fetch_adjacent<1>(out + std::min(at + kAhead * l.inner, there - kLanes<T>));
     store_adjacent(out + at, direction.out(p));
   });
 }
@@ -86,15 +85,15 @@ void complex_in_blocks(const Complex<T>* x, Complex<T>* out, const Lines& l,
                        Direction<T> direction) {
   auto plan = plan_of<Lined<T>>(l.size);
   int64_t groups = l.inner / kLanes<T>;
-  int64_t most = std::clamp<int64_t>(kBlockPoints / l.size, 1, kMostGroups);
+  int64_t most = std::clamp<int64_t>(kBlockPoints / plan->points, 1, kMostGroups);
   int64_t blocks = (groups + most - 1) / most;
   parallel_for(l.outer * blocks, 1, [&](int64_t begin, int64_t end) {
-    Scratch<Point<T>> buffers((most + 1) * l.size);
+    Scratch<Point<T>> buffers((most + 1) * plan->points);
     for (int64_t i = begin; i < end; ++i) {
       int64_t first = i % blocks * most;
       int64_t at = i / blocks * l.size * l.inner + first * kLanes<T>;
-      transform_block(*plan, l, std::min(most, groups - first), x + at, out + at, direction,
-                      buffers.data());
+      transform_block(*plan, l, std::min(most, groups - first), x + at, out + at,
+                      l.count() * l.size - at, direction, buffers.data());
     }
   });
 }
@@ -107,8 +106,8 @@ void complex_transform(const Complex<T>* x, Complex<T>* out, const Lines& l,
     return whole ? complex_in_blocks(x, out, l, direction) : complex_in_lanes(x, out, l, direction);
   }
   auto plan = plan_of<Row<T>>(l.size);
-  over_rows(x, l, out, l, [&](const Complex<T>* from, Complex<T>* to) {
-    transform_row(*plan, from, to, direction);
+  over_rows(x, l, out, l, [&](const Complex<T>* from, Complex<T>* to, int64_t rows) {
+    transform_row(*plan, from, to, rows, direction);
   });
 }
 
@@ -121,12 +120,12 @@ void separate(V& at_k, V& at_rest, W w) {
   at_k = even - odd;
   at_rest = conj(even + odd);
 }
-// The other way, twice as large.
+// The other way, twice as large, and conjugated, as an inverse transform begins (Direction).
 template <class T, class V, class W>
 void join(V& at_k, V& at_rest, W w) {
   V even = at_k + conj(at_rest), odd = times_i(at_k - conj(at_rest)) * conj(w);
-  at_k = even + odd;
-  at_rest = conj(even - odd);
+  at_k = conj(even + odd);
+  at_rest = even - odd;
 }
 
 // f(value at k, value at h - k, root(k, n)) for the pairs of points of lines, from z to `to` ...
@@ -173,7 +172,7 @@ void separate_all(V* z, int64_t h, const std::vector<Complex<T>>& roots) {
 }
 template <class V, class T>
 void join_all(const V* z, V* to, int64_t h, const std::vector<Complex<T>>& roots) {
-  to[0] = {z[0].re + z[h].re, z[0].re - z[h].re};
+  to[0] = {z[0].re + z[h].re, z[h].re - z[0].re};
   over_pairs(z, to, h, roots, [](auto& a, auto& b, auto w) { join<T>(a, b, w); });
 }
 
@@ -211,29 +210,30 @@ void real_in_lanes(const T* x, Complex<T>* out, const Lines& in, const Lines& l,
   auto plan = plan_of<Lined<T>>(n);
   bool rows = halves->paired && in.inner == 1;
   Lines pairs = in_pairs(in);
-  over_groups<T>(l.count(), n + 1, [&](int64_t first, Point<T>* a, Point<T>* b) {
+  Direction<T> forward(false, scale);
+  over_groups<T>(l.count(), plan->points + 1, [&](int64_t first, Point<T>* a, Point<T>* b) {
     if (rows)
-      Group<T>(pairs, first).load_all(reinterpret_cast<const Complex<T>*>(x), a);
+      Group<T>(pairs, first).load_all(reinterpret_cast<const Complex<T>*>(x), a, forward);
     else
       load_reals(*halves, Group<T>(in, first), x, a);
-    Point<T>* done = transform(plan->passes, a, b);
+    Point<T>* done = transform(*plan, a, b);
     if (halves->paired) separate_all(done, n, halves->roots);
-    for (int64_t k = 0; k < l.size; ++k) done[k] = done[k] * scale;
-    Group<T>(l, first).store_all(out, done);
+    Group<T>(l, first).store_all(out, done, forward);
   });
 }
 
 template <class T>
-void real_row(const Halves<T>& halves, const Row<T>& plan, const T* x, Complex<T>* out, T scale) {
+void real_row(const Halves<T>& halves, const Row<T>& plan, const T* x, Complex<T>* out,
+              int64_t rows, T scale) {
   int64_t n = halves.points;
   Direction<T> forward(false, scale);
   if (halves.paired) {
-    transform_row(plan, reinterpret_cast<const Complex<T>*>(x), out, forward);
+    transform_row(plan, reinterpret_cast<const Complex<T>*>(x), out, rows, forward);
     return separate_all(out, n, halves.roots);
   }
   Scratch<Complex<T>> whole(n);
   for (int64_t k = 0; k < n; ++k) whole.data()[k] = {x[k], {}};
-  transform_row(plan, whole.data(), whole.data(), forward);
+  transform_row(plan, whole.data(), whole.data(), 1, forward);
   std::copy_n(whole.data(), n / 2 + 1, out);
 }
 
@@ -242,8 +242,9 @@ void real_transform(const T* x, Complex<T>* out, const Lines& in, const Lines& l
   auto halves = plan_of<Halves<T>>(in.size);
   if (in_lanes<T>(l, halves->points)) return real_in_lanes(x, out, in, l, scale);
   auto plan = plan_of<Row<T>>(halves->points);
-  over_rows(x, in, out, l,
-            [&](const T* from, Complex<T>* to) { real_row(*halves, *plan, from, to, scale); });
+  over_rows(x, in, out, l, [&](const T* from, Complex<T>* to, int64_t rows) {
+    real_row(*halves, *plan, from, to, rows, scale);
+  });
 }
 
 // --- half a spectrum to reals
@@ -255,39 +256,43 @@ void half_in_lanes(const Complex<T>* x, T* out, const Lines& in, const Lines& l,
   bool rows = halves->paired && l.inner == 1;
   Lines pairs = in_pairs(l);
   Direction<T> inverse(true, scale);
-  over_groups<T>(l.count(), n + 1, [&](int64_t first, Point<T>* a, Point<T>* b) {
-    Group<T>(in, first).load_all(x, a);
-    if (halves->paired)
+  over_groups<T>(l.count(), plan->points + 1, [&](int64_t first, Point<T>* a, Point<T>* b) {
+    if (halves->paired) {
+      Group<T>(in, first).load_all(x, a, Direction<T>(false, 1));
       join_all(a, a, n, halves->roots);
-    else
+    } else {
+      Group<T>(in, first).load_all(x, a, inverse);
       a[0].im = typename Point<T>::Lanes{};
-    for (int64_t k = in.size; k < n; ++k) a[k] = conj(a[n - k]);
-    for (int64_t k = 0; k < n; ++k) a[k] = inverse.in(a[k]);
-    Point<T>* done = transform(plan->passes, a, b);
-    for (int64_t k = 0; k < n; ++k) done[k] = inverse.out(done[k]);
-    if (rows) return Group<T>(pairs, first).store_all(reinterpret_cast<Complex<T>*>(out), done);
+      for (int64_t k = in.size; k < n; ++k) a[k] = conj(a[n - k]);
+    }
+    Point<T>* done = transform(*plan, a, b);
+    if (rows)
+      return Group<T>(pairs, first).store_all(reinterpret_cast<Complex<T>*>(out), done, inverse);
     Group<T> to(l, first);
     for (int64_t k = 0; k < n; ++k) {
-      to.store(out, halves->paired ? 2 * k : k, done[k].re);
-      if (halves->paired) to.store(out, 2 * k + 1, done[k].im);
+      Point<T> p = inverse.out(done[k]);
+      to.store(out, halves->paired ? 2 * k : k, p.re);
+      if (halves->paired) to.store(out, 2 * k + 1, p.im);
     }
   });
 }
 
 template <class T>
-void half_row(const Halves<T>& halves, const Row<T>& plan, const Complex<T>* x, T* out, T scale) {
+void half_row(const Halves<T>& halves, const Row<T>& plan, const Complex<T>* x, T* out,
+              int64_t rows, T scale) {
   int64_t n = halves.points;
   Direction<T> inverse(true, scale);
   if (halves.paired) {
     auto* pairs = reinterpret_cast<Complex<T>*>(out);
     join_all(x, pairs, n, halves.roots);
-    return transform_row(plan, pairs, pairs, inverse);
+    inverse.sign = 1;
+    return transform_row(plan, pairs, pairs, rows, inverse);
   }
   Scratch<Complex<T>> scratch(n);
   Complex<T>* z = scratch.data();
   z[0] = {x[0].re, 0};
   for (int64_t k = 1; k < n; ++k) z[k] = 2 * k < n ? x[k] : conj(x[n - k]);
-  transform_row(plan, z, z, inverse);
+  transform_row(plan, z, z, 1, inverse);
   for (int64_t k = 0; k < n; ++k) out[k] = z[k].re;
 }
 
@@ -296,8 +301,9 @@ void half_transform(const Complex<T>* x, T* out, const Lines& in, const Lines& l
   auto halves = plan_of<Halves<T>>(l.size);
   if (in_lanes<T>(l, halves->points)) return half_in_lanes(x, out, in, l, scale);
   auto plan = plan_of<Row<T>>(halves->points);
-  over_rows(x, in, out, l,
-            [&](const Complex<T>* from, T* to) { half_row(*halves, *plan, from, to, scale); });
+  over_rows(x, in, out, l, [&](const Complex<T>* from, T* to, int64_t rows) {
+    half_row(*halves, *plan, from, to, rows, scale);
+  });
 }
 
 // --- kernels

@@ -14,8 +14,10 @@ namespace {
 namespace fft {
 
 // Beyond, the buffers of kLanes lines leave the cache; lines whose elements are neighbours are
-// better off as matrices long before, unless many of their lanes would be empty.
+// better off as matrices long before, unless many of their lanes would be empty, or to move points
+// into lanes costs little (kTwoBlocks) and there are groups for several threads.
 constexpr int64_t kLongestInLanes = 16384, kLongestNeighbours = 512, kLongestRagged = 2048;
+constexpr int64_t kLongestMoved = 8192, kManyGroups = 8;
 
 // Plans of recent lengths: making one costs as much as several transforms.
 template <class Plan>
@@ -32,22 +34,50 @@ std::shared_ptr<const Plan> plan_of(int64_t n) {
   return made;
 }
 
+// How many points lines of n take in lanes: a length with a large prime factor is a convolution.
+inline int64_t points_in_lanes(int64_t n) {
+  return n == 1 || !radices(n, kEights).empty() ? n : smooth_length(2 * n - 1);
+}
+
+// The passes of a length, for lines in lanes, and of a convolution what Row has for it.
 template <class T>
-struct Lined {  // the passes of a length, for lines in lanes
+struct Lined {
+  int64_t points;
   std::vector<Pass<T>> passes;
-  explicit Lined(int64_t n) : passes(passes_of<T>(n)) {}
+  std::vector<Complex<T>> chirp, filter;
+  explicit Lined(int64_t n) : points(points_in_lanes(n)), passes(passes_of<T>(points)) {
+    if (points == n) return;
+    Row<T> row(n);
+    chirp = std::move(row.chirp), filter = std::move(row.filter);
+  }
 };
+
+// Transforms the points of x. Both buffers have room for all points of the plan.
+template <class T>
+Point<T>* transform(const Lined<T>& plan, Point<T>* x, Point<T>* y) {
+  if (plan.chirp.empty()) return transform(plan.passes, x, y);
+  const auto n = static_cast<int64_t>(plan.chirp.size());
+  for (int64_t k = 0; k < n; ++k) x[k] = x[k] * plan.chirp[k];
+  std::fill(x + n, x + plan.points, Point<T>{});
+  Point<T>* there = transform(plan.passes, x, y);
+  for (int64_t k = 0; k < plan.points; ++k) there[k] = conj(there[k] * plan.filter[k]);
+  Point<T>* back = transform(plan.passes, there, there == x ? y : x);
+  for (int64_t k = 0; k < n; ++k) back[k] = conj(back[k]) * plan.chirp[k];
+  return back;
+}
 
 // --- lines in lanes
 template <class T>
 struct Group {
   const Lines& lines;
-  int64_t used, at[kLanes<T>];
-  bool adjacent, full;
+  int64_t used, at[kLanes<T>], last;
+  bool adjacent, full, fetched;
   Group(const Lines& lines, int64_t first)
       : lines(lines),
         used(std::min<int64_t>(kLanes<T>, lines.count() - first)),
-        full(used == kLanes<T>) {
+        last(lines.count() * lines.size - kLanes<T>),
+        full(used == kLanes<T>),
+        fetched(!kTwoBlocks || lines.size * sizeof(Complex<T>) % 4096 != 0) {
     int64_t base = lines.start(first), in = first % lines.inner;  // a division for all of them
     for (int64_t l = 0; l < kLanes<T>; ++l) {
       at[l] = base;
@@ -97,33 +127,59 @@ struct Group {
       for (int64_t l = 0; l < used; ++l) out[at[l]] = v[l];
   }
 
-  // All points. Of lines that are rows, kLanes neighbours of each at once, while those of the next
-  // group are fetched: so many rows at a time are more than processors foresee.
-  void load_all(const Complex<T>* x, Point<T>* points) const {
+  // All points, as they come in or go out. Of lines that are rows, kLanes neighbours of each at
+  // once, while those of the next group are fetched: so many rows at a time are more than
+  // processors foresee. But of rows a multiple of 4 KB apart, few fit into the first level of the
+  // cache, and what is fetched drives out what is at work: a fifth more time (Zen 1).
+  void load_all(const Complex<T>* x, Point<T>* points, Direction<T> direction) const {
     constexpr int n = kLanes<T>;
     int64_t k = 0;
-    Point<T> rows[n];
     for (; full && lines.inner == 1 && k + n <= lines.size; k += n) {
-      for (int l = 0; l < n; ++l) {
-        fetch_adjacent<0>(x + at[l] + k + n * lines.size);
-        rows[l] = load_adjacent(x + at[l] + k);
-      }
-      transpose(rows, points + k);
+      for (int l = 0; fetched && l < n; ++l)
+        fetch_adjacent<0>(x + std::min(at[l] + k + n * lines.size, last));
+      load_square(x + k, points + k, direction);
     }
-    for (; k < lines.size; ++k) points[k] = load(x, k);
+    for (; k < lines.size; ++k) points[k] = direction.in(load(x, k));
   }
-  void store_all(Complex<T>* out, const Point<T>* points) const {
+  void store_all(Complex<T>* out, const Point<T>* points, Direction<T> direction) const {
     constexpr int n = kLanes<T>;
     int64_t k = 0;
-    Point<T> rows[n];
     for (; full && lines.inner == 1 && k + n <= lines.size; k += n) {
-      transpose(points + k, rows);
-      for (int l = 0; l < n; ++l) {
-        fetch_adjacent<1>(out + at[l] + k + n * lines.size);
-        store_adjacent(out + at[l] + k, rows[l]);
-      }
+      for (int l = 0; fetched && l < n; ++l)
+        fetch_adjacent<1>(out + std::min(at[l] + k + n * lines.size, last));
+      store_square(out + k, points + k, direction);
     }
-    for (; k < lines.size; ++k) store(out, k, points[k]);
+    for (; k < lines.size; ++k) store(out, k, direction.out(points[k]));
+  }
+
+  // kLanes points of rows.
+  void load_square(const Complex<T>* x, Point<T>* points, Direction<T> direction) const {
+    constexpr int n = kLanes<T>;
+    if constexpr (kTwoBlocks) {
+      for (int i = 0; i < n; i += kInBlock<T>) {
+        Point<T> some[kInBlock<T>];
+        load_lines(x + i, at, some);
+        for (int k = 0; k < kInBlock<T>; ++k) points[i + k] = direction.in(some[k]);
+      }
+    } else {
+      Point<T> rows[n];
+      for (int l = 0; l < n; ++l) rows[l] = direction.in(load_adjacent(x + at[l]));
+      transpose(rows, points);
+    }
+  }
+  void store_square(Complex<T>* out, const Point<T>* points, Direction<T> direction) const {
+    constexpr int n = kLanes<T>;
+    if constexpr (kTwoBlocks) {
+      for (int i = 0; i < n; i += kInBlock<T>) {
+        Point<T> some[kInBlock<T>];
+        for (int k = 0; k < kInBlock<T>; ++k) some[k] = direction.out(points[i + k]);
+        store_lines(out + i, at, some);
+      }
+    } else {
+      Point<T> rows[n];
+      transpose(points, rows);
+      for (int l = 0; l < n; ++l) store_adjacent(out + at[l], direction.out(rows[l]));
+    }
   }
 };
 
@@ -147,11 +203,12 @@ bool fills_matrix(int64_t n) {
 
 template <class T>
 bool in_lanes(const Lines& l, int64_t n) {
-  int64_t most = l.count() < kLanes<T> ? kLanes<T> * kLanes<T>
-                 : l.inner > 1         ? kLongestInLanes
-                 : fills_matrix<T>(n)  ? kLongestNeighbours
-                                       : kLongestRagged;
-  return n <= most && (n == 1 || !radices(n).empty());
+  int64_t most = l.count() < kLanes<T>                                ? kLanes<T> * kLanes<T> - 1
+                 : l.inner > 1                                        ? kLongestInLanes
+                 : kTwoBlocks && l.count() >= kManyGroups * kLanes<T> ? kLongestMoved
+                 : fills_matrix<T>(n)                                 ? kLongestNeighbours
+                                                                      : kLongestRagged;
+  return points_in_lanes(n) <= most;
 }
 
 }  // namespace fft

@@ -10,13 +10,19 @@
 #include "kernels/fft_plan.h"
 #include "plan/isa.h"
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
 namespace fft {
 using namespace ::rl::fft;
 
-constexpr int kVectorBytes = isa_rank(RL_ISA_NAME) == 4 ? 64 : 32;
+// As the registers are: of wider ones GCC moves lanes one by one, and took three to nine times as
+// long at level v2.
+constexpr int kVectorBytes = isa_rank(RL_ISA_NAME) == 4 ? 64 : isa_rank(RL_ISA_NAME) == 3 ? 32 : 16;
 template <class T>
 constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
 template <class T>
@@ -131,9 +137,45 @@ struct SecondOfPairs {
   static constexpr int at(int l, int n) { return l & S ? n + l : l + S; }
 };
 
-// Lane i of vector l becomes lane l of vector i: bits of the two numbers change places one by one.
+// The lanes of two vectors in turn, from the lower or (Half = 1) upper half of each block of 16
+// bytes: an instruction.
+template <class T, int Half>
+struct Riffle {
+  static constexpr int at(int l, int n) {
+    constexpr int block = 16 / sizeof(T);
+    return l / block * block + Half * block / 2 + l % block / 2 + l % 2 * n;
+  }
+};
+
+// Of each block of both, the lower or upper half.
+template <int Half>
+struct HalfBlocks {
+  static constexpr int at(int l, int n) {
+    int quarter = n / 4, block = l / (2 * quarter), in = l % (2 * quarter);
+    return block * 2 * quarter + Half * quarter + in % quarter + in / quarter * n;
+  }
+};
+
+// Vectors of two blocks of 16 bytes: AVX moves lanes within a block at once, but between the blocks
+// of any two vectors (vperm2f128) in eight steps on Zen 1.
+constexpr bool kTwoBlocks = kVectorBytes == 32;
+template <class T, class V>
+V lower_blocks(V a, V b) {
+  return pick<FirstOfPairs<kLanes<T> / 2>, T>(a, b);
+}
+template <class T, class V>
+V upper_blocks(V a, V b) {
+#if defined(__AVX__)
+  auto upper = _mm256_castpd128_pd256(_mm256_extractf128_pd(std::bit_cast<__m256d>(a), 1));
+  return std::bit_cast<V>(_mm256_blend_pd(upper, std::bit_cast<__m256d>(b), 12));
+#else
+  return pick<SecondOfPairs<kLanes<T> / 2>, T>(a, b);
+#endif
+}
+
+// Lane i of vector l becomes lane l of vector i. Bits of the two numbers change places one by one,
 template <int S, class T, class V>
-void transpose(V* v) {
+void transpose_by_bits(V* v) {
   if constexpr (S < kLanes<T>) {
 #pragma GCC unroll 16
     for (int i = 0; i < kLanes<T>; ++i) {
@@ -142,7 +184,38 @@ void transpose(V* v) {
       v[i] = pick<FirstOfPairs<S>, T>(first, second);
       v[i + S] = pick<SecondOfPairs<S>, T>(first, second);
     }
-    transpose<2 * S, T>(v);
+    transpose_by_bits<2 * S, T>(v);
+  }
+}
+// or blocks do, and then lanes within blocks, the vectors being riffled as their lanes are.
+template <int Left, class T, class V>
+[[gnu::always_inline]] inline void riffle(V* v) {
+  constexpr int half = kLanes<T> / 4;
+  if constexpr (Left > 1) {
+    V riffled[2 * half];
+#pragma GCC unroll 4
+    for (int i = 0; i < half; ++i) {
+      riffled[2 * i] = pick<Riffle<T, 0>, T>(v[i], v[i + half]);
+      riffled[2 * i + 1] = pick<Riffle<T, 1>, T>(v[i], v[i + half]);
+    }
+    riffle<Left / 2, T>(riffled);
+    std::copy_n(riffled, 2 * half, v);
+  }
+}
+template <class T, class V>
+[[gnu::always_inline]] inline void transpose(V* v) {
+  constexpr int half = kLanes<T> / 2;
+  if constexpr (kTwoBlocks) {
+#pragma GCC unroll 4
+    for (int i = 0; i < half; ++i) {
+      V first = v[i], second = v[i + half];
+      v[i] = lower_blocks<T>(first, second);
+      v[i + half] = upper_blocks<T>(first, second);
+    }
+    riffle<half, T>(v);
+    riffle<half, T>(v + half);
+  } else {
+    transpose_by_bits<1, T>(v);
   }
 }
 
@@ -153,10 +226,26 @@ void transpose(const Point<T>* from, Point<T>* to) {
   for (auto part : {&Point<T>::re, &Point<T>::im}) {
 #pragma GCC unroll 16
     for (int i = 0; i < kLanes<T>; ++i) v[i] = from[neighbour<T>(i)].*part;
-    transpose<1, T>(v);
+    transpose<T>(v);
 #pragma GCC unroll 16
     for (int i = 0; i < kLanes<T>; ++i) to[neighbour<T>(i)].*part = v[i];
   }
+}
+
+// The same of the products of points and `by`.
+template <class T>
+void transpose_products(const Point<T>* from, const Point<T>* by, Point<T>* to) {
+  typename Point<T>::Lanes v[kLanes<T>];
+  auto part = [&](auto of, auto Point<T>::* part) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T>; ++i) v[i] = of(from[neighbour<T>(i)], by[neighbour<T>(i)]);
+    transpose<T>(v);
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T>; ++i) to[neighbour<T>(i)].*part = v[i];
+  };
+  using P = Point<T>;
+  part([](const P& a, const P& w) { return a.re * w.re - a.im * w.im; }, &P::re);
+  part([](const P& a, const P& w) { return a.re * w.im + a.im * w.re; }, &P::im);
 }
 
 // --- memory
@@ -177,6 +266,64 @@ void store_adjacent(Complex<T>* out, Point<T> p) {
   auto low = pick<Join<T, 0>, T>(p.re, p.im), high = pick<Join<T, 1>, T>(p.re, p.im);
   std::memcpy(&out->re, &low, sizeof low);
   std::memcpy(&out[kLanes<T> / 2].re, &high, sizeof high);
+}
+
+// Two blocks of 16 bytes, as a vector and back; from and to memory that is no slower than whole.
+template <class T>
+typename Point<T>::Lanes load_blocks(const Complex<T>* first, const Complex<T>* second) {
+  typename Point<T>::Lanes v;
+#if defined(__AVX__)
+  auto low = _mm256_castps128_ps256(_mm_loadu_ps(reinterpret_cast<const float*>(first)));
+  auto high = _mm_loadu_ps(reinterpret_cast<const float*>(second));
+  return std::bit_cast<decltype(v)>(_mm256_insertf128_ps(low, high, 1));
+#else
+  std::memcpy(&v, first, 16);
+  std::memcpy(reinterpret_cast<char*>(&v) + 16, second, 16);
+  return v;
+#endif
+}
+template <class T, class V>
+void store_blocks(Complex<T>* first, Complex<T>* second, V v) {
+  std::memcpy(&first->re, &v, 16);
+  std::memcpy(&second->re, reinterpret_cast<const char*>(&v) + 16, 16);
+}
+// Lines in lanes, where vectors are two blocks and a complex number half a block or a whole one:
+// the points of kInBlock neighbours at x + at[lane], and back.
+template <class T>
+constexpr int kInBlock = 16 / static_cast<int>(sizeof(Complex<T>));
+template <class T>
+[[gnu::always_inline]] inline void load_lines(const Complex<T>* x, const int64_t* at,
+                                              Point<T>* points) {
+  if constexpr (kInBlock<T> == 1) {
+    points[0] = split<T>(load_blocks(x + at[0], x + at[1]), load_blocks(x + at[2], x + at[3]));
+  } else {
+    auto a = load_blocks(x + at[0], x + at[2]), b = load_blocks(x + at[1], x + at[3]);
+    auto c = load_blocks(x + at[4], x + at[6]), d = load_blocks(x + at[5], x + at[7]);
+    points[0] = split<T>(pick<HalfBlocks<0>, T>(a, b), pick<HalfBlocks<0>, T>(c, d));
+    points[1] = split<T>(pick<HalfBlocks<1>, T>(a, b), pick<HalfBlocks<1>, T>(c, d));
+  }
+}
+template <class T>
+[[gnu::always_inline]] inline void store_lines(Complex<T>* out, const int64_t* at,
+                                               const Point<T>* points) {
+  auto store = [&](auto v, int first, int second) __attribute__((always_inline)) {
+    store_blocks(out + at[first], out + at[second], v);
+  };
+  auto joined = [&](int k, auto half) __attribute__((always_inline)) {
+    return pick<Join<T, half()>, T>(points[k].re, points[k].im);
+  };
+  std::integral_constant<int, 0> low;
+  std::integral_constant<int, 1> high;
+  if constexpr (kInBlock<T> == 1) {
+    store(joined(0, low), 0, 1);
+    store(joined(0, high), 2, 3);
+  } else {
+    auto a = joined(0, low), b = joined(1, low), c = joined(0, high), d = joined(1, high);
+    store(pick<HalfBlocks<0>, T>(a, b), 0, 2);
+    store(pick<HalfBlocks<1>, T>(a, b), 1, 3);
+    store(pick<HalfBlocks<0>, T>(c, d), 4, 6);
+    store(pick<HalfBlocks<1>, T>(c, d), 5, 7);
+  }
 }
 
 // Brings the memory of kLanes neighbours near, every cache line of it, for reading or

@@ -136,11 +136,19 @@ struct Pass {
   std::vector<Complex<T>> circle;  // root(k, radix)
 };
 
+// The points of eights and their roots want 32 registers: with 16, fours take a tenth less time
+// (Zen 1).
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr bool kEights = true;
+#else
+constexpr bool kEights = false;
+#endif
+
 template <class T>
 std::vector<Pass<T>> passes_of(int64_t n) {
   std::vector<Pass<T>> all;
   int64_t done = 1;
-  for (int radix : radices(n)) {
+  for (int radix : radices(n, kEights)) {
     Pass<T> pass{radix, n / radix, done, {}, {}};
     for (int64_t p = 0; p < pass.rest; ++p)
       for (int k = 1; k < radix; ++k) pass.roots.push_back(Complex<T>(root(p * k, n)));
@@ -212,24 +220,25 @@ struct Stored {
   Point<T> operator()(int64_t k) const { return points[k]; }
   void operator()(int64_t k, Point<T> p) const { points[k] = p; }
 };
-// or in a tensor, neighbours `step` apart; `ahead`: where memory is fetched that comes later.
+// or in a tensor, neighbours `step` apart; `ahead`: where memory is fetched that comes later, up to
+// `last`: what is behind may be no memory, and to find that out takes as long as several points.
 template <class T>
 struct Source {
   const Complex<T>* x;
-  int64_t step, ahead;
+  int64_t step, ahead, last;
   Direction<T> direction;
   Point<T> operator()(int64_t k) const {
-    fetch_adjacent<0>(x + k * step + ahead);
+    fetch_adjacent<0>(x + std::min(k * step + ahead, last));
     return direction.in(load_adjacent(x + k * step));
   }
 };
 template <class T>
 struct Target {
   Complex<T>* out;
-  int64_t step, ahead;
+  int64_t step, ahead, last;
   Direction<T> direction;
   void operator()(int64_t k, Point<T> p) const {
-    fetch_adjacent<1>(out + k * step + ahead);
+    fetch_adjacent<1>(out + std::min(k * step + ahead, last));
     store_adjacent(out + k * step, direction.out(p));
   }
 };

@@ -35,10 +35,10 @@ Roots::Roots(int64_t n) {
 }
 
 // Eights first, but rather two fours than an eight and a two.
-std::vector<int> radices(int64_t n) {
+std::vector<int> radices(int64_t n, bool eights) {
   std::vector<int> found;
   auto split_off = [&](int r) { found.push_back(r), n /= r; };
-  while (n % 8 == 0 && n % 32 != 16) split_off(8);
+  while (eights && n % 8 == 0 && n % 32 != 16) split_off(8);
   while (n % 4 == 0) split_off(4);
   for (int r = 2; n > 1 && r <= kLargestRadix; r += r == 2 ? 1 : 2)
     while (n % r == 0) split_off(r);

@@ -27,7 +27,8 @@ class Roots {
   std::vector<Complex<double>> coarse_, fine_;
 };
 
-std::vector<int> radices(int64_t n);   // of the passes; empty if a prime factor is too large
+// Of the passes, with or without eights; empty if a prime factor is too large.
+std::vector<int> radices(int64_t n, bool eights);
 int64_t smooth_length(int64_t least);  // the next length with factors 2, 3 and 5 alone
 std::pair<int64_t, int64_t> near_square(int64_t n);  // a * b = n, a <= b, as alike as can be
 

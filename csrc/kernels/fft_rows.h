@@ -17,6 +17,8 @@ namespace fft {
 constexpr int64_t kAhead = 12;
 // Rows up to this length are read and written in that way while the row before is at work.
 constexpr int64_t kShortRow = 8192;
+// Rows up to this length have a table of their roots of unity.
+constexpr int64_t kLongestTurned = 16384;
 
 // --- n = a * b: element i * b + j of the row is in row i, column j of the matrix
 template <class T>
@@ -24,17 +26,22 @@ struct Matrix {
   int64_t a, b;
   std::vector<Pass<T>> of_columns, of_rows;
   // root(i * j, n) is that of the first column of a block of kLanes, `starts` (`stride` for each
-  // block), times that of the place within the block, the lane of `powers`.
+  // block), times that of the place within the block, the lane of `powers`. Of a short row there
+  // are the products, `turns`: those of a long one would take the memory's time.
   std::vector<Complex<T>> starts;
-  std::vector<Point<T>> powers;
+  std::vector<Point<T>> powers, turns;
 
   Matrix(int64_t n, std::pair<int64_t, int64_t> shape)
       : a(shape.first),
         b(shape.second),
         of_columns(passes_of<T>(a)),
         of_rows(passes_of<T>(b)),
-        powers(static_cast<size_t>(stride())) {
+        powers(static_cast<size_t>(n <= kLongestTurned ? 0 : stride())) {
     Roots roots(n);
+    if (n <= kLongestTurned) {
+      turns = turns_of(roots);
+      return;
+    }
     for (int64_t j = 0; j < b; j += kLanes<T>)
       for (int64_t i = 0; i < stride(); ++i) starts.push_back(Complex<T>(roots(i % a * j)));
     for (int64_t i = 0; i < a; ++i)
@@ -44,6 +51,26 @@ struct Matrix {
         powers[i].im[l] = static_cast<T>(w.im);
       }
   }
+  std::vector<Point<T>> turns_of(const Roots& roots) const {
+    std::vector<Point<T>> all;
+    for (int64_t j = 0; j < b; j += kLanes<T>)
+      for (int64_t i = 0; i < stride(); ++i) {
+        Point<T>& p = all.emplace_back();
+        for (int l = 0; l < kLanes<T>; ++l) {
+          Complex<T> w(roots(i * (j + neighbour<T>(l)) % (a * b)));
+          p.re[l] = w.re, p.im[l] = w.im;
+        }
+      }
+    return all;
+  }
+  // For the block of columns from the j-th on, there or made in the buffer.
+  const Point<T>* turns_at(int64_t j, Point<T>* buffer) const {
+    int64_t at = j / kLanes<T> * stride();
+    if (!turns.empty()) return &turns[at];
+    for (int64_t i = 0; i < a; ++i) buffer[i] = powers[i] * starts[at + i];
+    std::fill_n(buffer + a, stride() - a, Point<T>{});
+    return buffer;
+  }
   int64_t stride() const { return row_blocks() * kLanes<T>; }
   int64_t column_blocks() const { return (b + kLanes<T> - 1) / kLanes<T>; }
   int64_t row_blocks() const { return (a + kLanes<T> - 1) / kLanes<T>; }
@@ -52,25 +79,26 @@ struct Matrix {
 };
 
 // Transforms kLanes columns from the j-th on and lays them into `work`, a block of rows after
-// another, each of b points whose lanes are its rows. `buffers`: two of a + kLanes points.
+// another, each of b points whose lanes are its rows. `buffers`: two of a + kLanes points;
+// `there`: how many elements there are from x on, of this row and others.
 template <class T>
-void transform_columns(const Matrix<T>& m, const Complex<T>* x, int64_t j, Direction<T> direction,
-                       Point<T>* buffers, Point<T>* work) {
+void transform_columns(const Matrix<T>& m, const Complex<T>* x, int64_t there, int64_t j,
+                       Direction<T> direction, Point<T>* buffers, Point<T>* work) {
   constexpr int n = kLanes<T>;
   int64_t used = std::min<int64_t>(n, m.b - j);
   Point<T>*first = buffers, *second = first + m.a + n, *done;
   if (used == n) {
-    done = transform(m.of_columns, Source<T>{x + j, m.b, m.ahead(m.b), direction}, first, second);
+    Source<T> source{x + j, m.b, m.ahead(m.b), there - j - n, direction};
+    done = transform(m.of_columns, source, first, second);
   } else {
     for (int64_t i = 0; i < m.a; ++i) first[i] = direction.in(load_some(x + i * m.b + j, used));
     done = transform(m.of_columns, first, second);
   }
   std::fill_n(done + m.a, n, Point<T>{});
-  const Complex<T>* start = &m.starts[j / n * m.stride()];
+  const Point<T>* turns = m.turns_at(j, done == first ? second : first);
   for (int64_t i = 0; i < m.a; i += n, work += m.b) {
-    Point<T> turned[n], rows[n];
-    for (int l = 0; l < n; ++l) turned[l] = done[i + l] * (m.powers[i + l] * start[i + l]);
-    transpose(turned, used == n ? work + j : rows);
+    Point<T> rows[n];
+    transpose_products(done + i, turns + i, used == n ? work + j : rows);
     if (used < n) std::copy_n(rows, used, work + j);
   }
 }
@@ -78,11 +106,11 @@ void transform_columns(const Matrix<T>& m, const Complex<T>* x, int64_t j, Direc
 // Transforms the kLanes rows whose points are at `work`, from the i-th on.
 template <class T>
 void transform_rows(const Matrix<T>& m, Point<T>* work, int64_t i, Direction<T> direction,
-                    Point<T>* buffers, Complex<T>* out) {
+                    Point<T>* buffers, Complex<T>* out, int64_t there) {
   int64_t used = m.a - i;
   Point<T>*first = buffers, *second = first + m.b;
   if (used >= kLanes<T>) {
-    Target<T> target{out + i, m.a, m.ahead(m.a), direction};
+    Target<T> target{out + i, m.a, m.ahead(m.a), there - i - kLanes<T>, direction};
     return transform(m.of_rows, Stored<T>{work}, target, first, second);
   }
   const Point<T>* done = transform(m.of_rows, Stored<T>{work}, first, second);
@@ -91,7 +119,7 @@ void transform_rows(const Matrix<T>& m, Point<T>* work, int64_t i, Direction<T> 
 
 // One allocation for a row: rows on several threads would meet at the allocator's lock.
 template <class T>
-void transform_matrix(const Matrix<T>& m, const Complex<T>* x, Complex<T>* out,
+void transform_matrix(const Matrix<T>& m, const Complex<T>* x, Complex<T>* out, int64_t there,
                       Direction<T> direction) {
   constexpr int n = kLanes<T>;
   int64_t size = m.row_blocks() * m.b, extra = 2 * std::max(m.a + n, m.b);
@@ -107,11 +135,11 @@ void transform_matrix(const Matrix<T>& m, const Complex<T>* x, Complex<T>* out,
   };
   over_blocks(m.column_blocks(), [&](int64_t begin, int64_t end, Point<T>* buffers) {
     for (int64_t j = begin * n; j < end * n; j += n)
-      transform_columns(m, x, j, direction, buffers, work);
+      transform_columns(m, x, there, j, direction, buffers, work);
   });
   over_blocks(m.row_blocks(), [&](int64_t begin, int64_t end, Point<T>* buffers) {
     for (int64_t i = begin; i < end; ++i)
-      transform_rows(m, work + i * m.b, i * n, direction, buffers, out);
+      transform_rows(m, work + i * m.b, i * n, direction, buffers, out, there);
   });
 }
 
@@ -126,8 +154,10 @@ struct Row {
   explicit Row(int64_t n);
 };
 
+// `rows`: how many rows there are from this one on, in x as in `out`.
 template <class T>
-void transform_row(const Row<T>& row, const Complex<T>* x, Complex<T>* out, Direction<T> direction);
+void transform_row(const Row<T>& row, const Complex<T>* x, Complex<T>* out, int64_t rows,
+                   Direction<T> direction);
 
 // k * j = (k^2 + j^2 - (k - j)^2) / 2: the transform is a convolution with exp(pi i k^2 / n).
 template <class T>
@@ -142,14 +172,24 @@ void plan_convolution(Row<T>& row) {
     row.filter[k] = {static_cast<T>(w.re), static_cast<T>(-w.im)};
     if (k) row.filter[m - k] = row.filter[k];
   }
-  transform_row(*row.longer, row.filter.data(), row.filter.data(),
+  transform_row(*row.longer, row.filter.data(), row.filter.data(), 1,
                 Direction<T>(false, T(1) / T(m)));
+}
+
+// Without eights, a two in the passes of both sides would be a pass too many: a four of one.
+template <class T>
+std::pair<int64_t, int64_t> shape_of(int64_t n) {
+  auto [a, b] = near_square(n);
+  bool twos = !kEights && std::countr_zero(static_cast<uint64_t>(a)) % 2 &&
+              std::countr_zero(static_cast<uint64_t>(b)) % 2;
+  if (twos && a / 2 % kLanes<T> == 0) return {a / 2, 2 * b};
+  return {a, b};
 }
 
 template <class T>
 Row<T>::Row(int64_t n) : n(n) {
-  auto shape = near_square(n);
-  if (n > 1 && radices(n).empty())
+  auto shape = shape_of<T>(n);
+  if (n > 1 && radices(n, kEights).empty())
     plan_convolution(*this);
   else if (shape.first >= kLanes<T>)
     matrix = std::make_unique<Matrix<T>>(n, shape);
@@ -172,17 +212,17 @@ void convolve(const Row<T>& row, const Complex<T>* x, Complex<T>* out, Direction
   Complex<T>* y = scratch.data();
   combine(x, row.chirp.data(), y, n, [&](P p, P w) { return direction.in(p) * w; });
   std::fill(y + n, y + m, Complex<T>{});
-  transform_row(*row.longer, y, y, Direction<T>(false, 1));
+  transform_row(*row.longer, y, y, 1, Direction<T>(false, 1));
   combine(y, row.filter.data(), y, m, [](P p, P w) { return p * w; });
-  transform_row(*row.longer, y, y, Direction<T>(true, 1));
+  transform_row(*row.longer, y, y, 1, Direction<T>(true, 1));
   combine(y, row.chirp.data(), out, n, [&](P p, P w) { return direction.out(p * w); });
 }
 
 template <class T>
-void transform_row(const Row<T>& row, const Complex<T>* x, Complex<T>* out,
+void transform_row(const Row<T>& row, const Complex<T>* x, Complex<T>* out, int64_t rows,
                    Direction<T> direction) {
   if (row.longer) return convolve(row, x, out, direction);
-  if (row.matrix) return transform_matrix(*row.matrix, x, out, direction);
+  if (row.matrix) return transform_matrix(*row.matrix, x, out, rows * row.n, direction);
   Scratch<Point<T>> buffers(2 * row.n);
   Point<T>*a = buffers.data(), *b = a + row.n;
   for (int64_t k = 0; k < row.n; ++k) a[k] = direction.in(load_some(x + k, 1));

@@ -6,6 +6,7 @@
 #include "plan/isa.h"
 #include "plan/pointwise.h"
 #include "scalar/lanes.h"
+#include "scalar/twin.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -17,11 +18,11 @@ constexpr int kSmall = 128;   // 8, 16 and 32-bit integers in their own width
 constexpr int kSpread = 256;  // no compute type: floats also with one element for all but the first
 constexpr int kDemand = 512;  // no compute type: kDemand * a PointwiseDemand
 constexpr int kFloat8 = 8192;  // no compute type: 8-bit floats are served as well
-// No compute type: floats go by math::Lanes, always or only where these hold tables of 16. The
-// functor is written for T = Lanes as well: 1, not T(1), and functions that have such an overload.
-constexpr int kByLanes = 16384, kByTables = 32768;
-// The same for math::DoubleLanes, where there are any.
-constexpr int kByDoubleLanes = 131072;
+// No compute type: floats go by math::Lanes, or math::Twin, where there are any. The functor is
+// written for such a T as well: 1, not T(1), select, and functions that have such an overload.
+constexpr int kByLanes = 16384;
+// The same for doubles: by math::DoubleLanes or Twin, and by Twin alone.
+constexpr int kByDoubleLanes = 131072, kByTwinDoubles = 262144;
 constexpr int kSignBit = 65536;  // no compute type: Half and BFloat16 by their bits
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
@@ -75,28 +76,33 @@ template <class Fn, class T, int Inputs, int Params, bool Spread = false>
 
 // The same for floats, or doubles, by the functor's own vectors, where the level has them.
 template <class Fn, class T, int Inputs, int Params>
-void lanes_block([[maybe_unused]] void* const* ptr, [[maybe_unused]] int64_t n,
-                 [[maybe_unused]] const Scalar* params) {
+[[gnu::flatten]] void lanes_block([[maybe_unused]] void* const* ptr, [[maybe_unused]] int64_t n,
+                                  [[maybe_unused]] const Scalar* params) {
 #ifdef RL_HAS_LANES
+#ifdef RL_HAS_TWINS
+  using L = math::Twin<T>;
+#else
   using L = decltype(math::load_lanes(static_cast<const T*>(nullptr)));
+#endif
   L p{}, q{};
   if (Params > 0) p = L{} + params[0].to<T>();
   if (Params > 1) q = L{} + params[1].to<T>();
   auto* o = static_cast<T*>(ptr[0]);
   auto in = [ptr](int i) { return static_cast<const T*>(ptr[i <= Inputs ? i : 1]); };
-  math::lanes_each<T>(n, [&](long i, long count, auto load) {
+  math::widest_each<T>(n, [&](long i, long count, auto load) {
     L a = load(in(1)), b = Inputs > 1 ? load(in(2)) : a, c = Inputs > 2 ? load(in(3)) : a;
     math::store_lanes(o + i, Fn::template apply<L>(a, b, c, p, q, p), count);
   });
 #endif
 }
-#if defined(RL_HAS_TABLES)
-constexpr int kLanesHere = kByLanes | kByTables | kByDoubleLanes;
+#if defined(RL_HAS_TWINS)
+constexpr int kLanesOfFloats = kByLanes, kLanesOfDoubles = kByDoubleLanes | kByTwinDoubles;
 #elif defined(RL_HAS_LANES)
-constexpr int kLanesHere = kByLanes;
+constexpr int kLanesOfFloats = kByLanes, kLanesOfDoubles = kByDoubleLanes;
 #else
-constexpr int kLanesHere = 0;
+constexpr int kLanesOfFloats = 0, kLanesOfDoubles = 0;
 #endif
+constexpr int kLanesHere = kLanesOfFloats | kLanesOfDoubles;
 
 // The same for 16-bit floats S, by pieces that stay in registers between conversions; the last one
 // is filled up.
@@ -196,9 +202,9 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
     k.spread[static_cast<int>(Compute::F)] = block<Fn, float, Inputs, Params, true>;
     k.spread[static_cast<int>(Compute::D)] = block<Fn, double, Inputs, Params, true>;
   }
-  if constexpr ((types & kF) && (Types & kLanesHere & ~kByDoubleLanes))
+  if constexpr ((types & kF) && (Types & kLanesOfFloats))
     k.fn[static_cast<int>(Compute::F)] = lanes_block<Fn, float, Inputs, Params>;
-  if constexpr ((types & kD) && (Types & kLanesHere & kByDoubleLanes))
+  if constexpr ((types & kD) && (Types & kLanesOfDoubles))
     k.fn[static_cast<int>(Compute::D)] = lanes_block<Fn, double, Inputs, Params>;
   if constexpr ((types & kF) != 0) {
     add_short<Fn, Inputs, Params, Types, Half>(k, 0);

@@ -45,13 +45,13 @@ T tanh_slope(T y) {
 template <class T>
 void sigmoid_of_sum(T* to, const T* a, const T* b, int64_t n) {
 #ifdef RL_HAS_LANES
-  if constexpr (requires { math::sigmoid(math::load_lanes(a)); })
-    return math::lanes_each<T>(n, [=](long i, long count, auto load) {
-      math::store_lanes(to + i, math::sigmoid(load(a) + load(b)), count);
-    });
-#endif
+  math::widest_each<T>(n, [=](long i, long count, auto load) {
+    math::store_lanes(to + i, math::sigmoid(load(a) + load(b)), count);
+  });
+#else
 #pragma GCC ivdep
   for (int64_t j = 0; j < n; ++j) to[j] = math::sigmoid(a[j] + b[j]);
+#endif
 }
 
 struct Lstm {

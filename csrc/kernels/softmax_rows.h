@@ -63,11 +63,20 @@ struct FewPowers {
     math::Lanes most = power[N - 1], sums{};
     for (int i = 0; i < N - 1; ++i) most = math::larger(most, power[i]);
     top = math::largest_of(most);
-    for (auto& p : power) {
-      p = math::exp_lanes(p - top);
-      sums += p;
-    }
+    exponentiate();
+    for (auto p : power) sums += p;
     sum = math::sum_of(sums);
+  }
+  [[gnu::always_inline]] void exponentiate() {
+#ifdef RL_HAS_TWINS
+    for (int i = 0; i < N; i += 2) {
+      auto& next = power[i + 1 < N ? i + 1 : i];
+      const auto two = math::exp(math::Twin<float>(power[i] - top, next - top));
+      power[i] = two.a, next = two.b;
+    }
+#else
+    for (auto& p : power) p = math::exp_lanes(p - top);
+#endif
   }
   // f of each power, as vectors.
   template <class F>

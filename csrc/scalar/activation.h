@@ -12,18 +12,29 @@ inline T factor_sigmoid(T x) {
     return math::sigmoid(x);
   }
 }
-#ifdef RL_HAS_TABLES
-inline math::DoubleLanes factor_sigmoid(math::DoubleLanes x) {
-  math::DoubleLanes e = math::exp_lanes(math::below_zero(x));
-  return math::quotient(x < 0 ? e : math::fill_double(1), 1 + e);
+#ifdef RL_HAS_LANES
+template <class V>
+inline V factor_sigmoid_of_doubles(V x) {
+  using math::below_zero, math::exp_lanes;
+  V e = exp_lanes(below_zero(x));
+  return math::quotient(math::select(x < 0, e, V{} + 1), 1 + e);
 }
+#ifdef RL_HAS_TWINS
+inline math::Twin<double> factor_sigmoid(math::Twin<double> x) {
+  return factor_sigmoid_of_doubles(x);
+}
+#else
+inline math::DoubleLanes factor_sigmoid(math::DoubleLanes x) {
+  return factor_sigmoid_of_doubles(x);
+}
+#endif
 #endif
 RL_BINARY(silu_backward, kReal | kByLanes | kByDoubleLanes, {
   T s = factor_sigmoid(b);
   return a * (s * (1 + b * (1 - s)));
 })
 RL_BINARY(_gate, kReal | kByLanes | kByDoubleLanes, { return a * factor_sigmoid(b); })
-RL_BINARY(gelu_backward, kReal | kByTables, {
+RL_BINARY(gelu_backward, kReal | kByLanes, {
   auto [cdf, density] = math::normal(b);
   return a * (cdf + b * density);
 })
@@ -37,7 +48,7 @@ RL_BINARY(gelu_tanh_backward, kReal | kByLanes | kByDoubleLanes, {
   return a * (s + b * s * (1 - s) * math::horner(square, kGeluLinear, 3 * kGeluCubic));
 })
 RL_POINTWISE(softplus_backward, 2, 2, kReal | kByLanes,
-             { return b * p > q ? a : a * factor_sigmoid(b * p); })
+             { return math::select(b * p > q, a, a * factor_sigmoid(b * p)); })
 RL_POINTWISE(elu_backward, 2, 3, kReal,
              { return b > T(0) ? a * q : a * (r * p * q * math::exp(b * r)); })
 RL_BINARY(log_sigmoid_backward, kReal | kByLanes | kByDoubleLanes,

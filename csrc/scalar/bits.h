@@ -6,6 +6,7 @@
 #pragma once
 
 #include <bit>
+#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
@@ -41,18 +42,42 @@ struct Bits<double> {
   static constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52
 };
 
+// What a formula's T holds: T itself, or what the lanes of a vector are.
+template <class T>
+struct ScalarOfType {
+  using type = T;
+};
+template <class T>
+using ScalarOf = typename ScalarOfType<T>::type;
+template <class T, class Scalar>
+concept Of = std::same_as<ScalarOf<T>, Scalar>;
+
 template <class T>
 inline constexpr T kInf = std::numeric_limits<T>::infinity();
 template <class T>
 inline constexpr T kNan = std::numeric_limits<T>::quiet_NaN();
 
 template <class T>
-static inline typename Bits<T>::UInt to_bits(T x) {
-  return std::bit_cast<typename Bits<T>::UInt>(x);
+constexpr static inline typename Bits<T>::UInt to_bits(T x) {
+  if constexpr (requires { x.bits(); })
+    return x.bits();
+  else
+    return std::bit_cast<typename Bits<T>::UInt>(x);
 }
 template <class T>
 static inline T from_bits(typename Bits<T>::UInt b) {
-  return std::bit_cast<T>(b);
+  if constexpr (requires { T::of_bits(b); })
+    return T::of_bits(b);
+  else
+    return std::bit_cast<T>(b);
+}
+// Both are computed.
+template <class Condition, class T>
+static inline T select(Condition c, T yes, T no) {
+  if constexpr (requires { T::select(c, yes, no); })
+    return T::select(c, yes, no);
+  else
+    return c ? yes : no;
 }
 
 template <class T>
@@ -83,6 +108,11 @@ static inline T limited_abs(T x, T limit) {
 template <class T>
 static inline T limit_magnitude(T x, T limit) {
   return with_sign(limited_abs(x, limit), x);
+}
+// A NaN stays one.
+template <class T>
+static inline T at_most(T x, T most) {
+  return x > most ? most : x;
 }
 template <class T>
 static inline bool is_nan(T x) {

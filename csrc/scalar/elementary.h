@@ -9,6 +9,7 @@
 #include "exp_block.h"
 #include "inverse_trig.h"
 #include "log.h"
+#include "log_lanes.h"
 #include "pow.h"
 #include "range_lanes.h"
 #include "trig.h"

@@ -1,5 +1,6 @@
 // The error function family: erf, erfc, erfcx, erfinv. Branch-free, so loops over them vectorise.
-// erf: a polynomial in x^2 below 1, and 1 - exp(-q(x)) above, with q a minimax fit of -log(erfc).
+// erf: a polynomial in x^2 below 1, and 1 - exp(-q(x)) above, with q a minimax fit of -log(erfc);
+// in float 1 - 2^q(x), about a point where log2(erfc) is nearly a float.
 // erfc: exp(-x^2) times erfcx, whose fit is in (x-3)/(x+3), so one polynomial reaches infinity; in
 // double both are pairs.
 #pragma once
@@ -8,42 +9,61 @@
 
 namespace rl::math {
 
-static inline float erf_small(float x) {
-  float p = horner(x * x, 0.128379166f, -0.37612626f, 0.112835787f, -0.0268533472f, 0.0051871622f,
-                   -0.00079978531f, 7.80690389e-5f);
+template <Of<float> T>
+static inline T erf_small(T x) {
+  T p = horner(x * x, 0.128379166f, -0.376126289f, 0.112836234f, -0.0268555526f, 0.00519198645f,
+               -0.000804603449f, 7.98536785e-05f);
   return mad(x, p, x);
 }
+// For 0.95 <= a; a NaN stays one.
+template <Of<float> T>
+static inline T log2_erfc(T a) {
+  return horner(at_most(a, 3.93f) - 1.0626869f, -2.91187429f, -3.96041656f, -1.22728848f,
+                -0.0564187765f, 0.0135065531f, -0.00257470366f, 0.00027966607f);
+}
+// 1 - 2^q
+template <Of<float> T>
+static inline T less_exp2(T q) {
+  constexpr float kShift = Bits<float>::kRound + Bits<float>::kBias;
+  T shifted = q + kShift;
+  T power = horner(q - (shifted - kShift), 1.0f, 0.693147182f, 0.240226477f, 0.0555035993f,
+                   0.00961850584f, 0.00133908063f, 0.000153264715f);
+  return mad(-from_bits<T>(to_bits(shifted) << Bits<float>::kMantissa), power, 1.0f);
+}
+template <Of<float> T>
+static inline T erf(T x) {
+  T a = abs(x), q = log2_erfc(a), small = erf_small(a);  // which processors compute side by side
+  return flip_sign(select(a < 0.95f, small, less_exp2(q)), x);
+}
 // erf(x)/x - 1 for |x| <= 1, given x^2.
-static inline double erf_curve(double z) {
+template <Of<double> T>
+static inline T erf_curve(T z) {
   return horner(z, 0x1.06eba8214db68p-3, -0x1.812746b03799dp-2, 0x1.ce2f21a03f8bep-4,
                 -0x1.b82ce311a9a86p-6, 0x1.565bcceee2793p-8, -0x1.c02daeb890f9fp-11,
                 0x1.f9a296dd879eep-14, -0x1.f4c8316d88939p-17, 0x1.b96b6b7cfb54ap-20,
                 -0x1.5b8cb8fdd7260p-23, 0x1.d3ddcdab4337dp-27, -0x1.a236af848ab53p-31);
 }
-static inline double erf_small(double x) { return mad(x, erf_curve(x * x), x); }
+template <Of<double> T>
+static inline T erf_small(T x) {
+  return mad(x, erf_curve(x * x), x);
+}
 // -log(erfc(a)) for 1 <= a, up to where erf is 1.
-static inline float neg_log_erfc(float a) {
-  float x = a > 4.0f ? 4.0f : a;
-  return horner(x, 0.00035376742f, 1.12703979f, 0.638226151f, 0.103036925f, -0.0218051076f,
-                0.00293956045f, -0.000185570534f);
+template <Of<double> T>
+static inline T neg_log_erfc(T a) {
+  return horner(at_most(a, 5.95), 0x1.f974ddf8a673bp-26, 0x1.20dd70854847cp+0, 0x1.45f329ccde941p-1,
+                0x1.a4f2c35418646p-4, -0x1.3962c78cb38c6p-6, -0x1.a9d6f26bf9c0cp-13,
+                0x1.b750567019dbbp-10, -0x1.22061ac9ebf05p-11, -0x1.672d7621492fap-16,
+                0x1.cf2d2b511bd54p-14, -0x1.0eebc1db34c6ep-14, 0x1.964491d61c084p-16,
+                -0x1.c5eea1860ec54p-18, 0x1.89325f1eab88dp-20, -0x1.0969bd98c2a9fp-22,
+                0x1.1355cc1a5c2f2p-25, -0x1.a90d32ef65cf6p-29, 0x1.cc5860c1c0b3ap-33,
+                -0x1.382d47b3f3959p-37, 0x1.8ee3b87de6636p-43);
 }
-static inline double neg_log_erfc(double a) {
-  double x = a > 5.95 ? 5.95 : a;
-  return horner(
-      x, 0x1.f974ddf8a673bp-26, 0x1.20dd70854847cp+0, 0x1.45f329ccde941p-1, 0x1.a4f2c35418646p-4,
-      -0x1.3962c78cb38c6p-6, -0x1.a9d6f26bf9c0cp-13, 0x1.b750567019dbbp-10, -0x1.22061ac9ebf05p-11,
-      -0x1.672d7621492fap-16, 0x1.cf2d2b511bd54p-14, -0x1.0eebc1db34c6ep-14, 0x1.964491d61c084p-16,
-      -0x1.c5eea1860ec54p-18, 0x1.89325f1eab88dp-20, -0x1.0969bd98c2a9fp-22, 0x1.1355cc1a5c2f2p-25,
-      -0x1.a90d32ef65cf6p-29, 0x1.cc5860c1c0b3ap-33, -0x1.382d47b3f3959p-37, 0x1.8ee3b87de6636p-43);
-}
-template <class T>
-static inline T erf_any(T x) {
+template <Of<double> T>
+static inline T erf(T x) {
   T a = abs(x);
-  T large = T(1) - exp_normal(-neg_log_erfc(a));
-  return a < T(1) ? erf_small(x) : flip_sign(large, x);
+  T large = 1.0 - exp_normal(-neg_log_erfc(a));
+  return flip_sign(select(a < 1.0, erf_small(a), large), x);
 }
-static inline float erf(float x) { return erf_any(x); }
-static inline double erf(double x) { return erf_any(x); }
 
 // exp(x^2) erfc(x) for x >= 15/32, as a pair.
 static inline Pair erfcx_large(double x) {
@@ -142,19 +162,22 @@ static inline Normal<double> normal(double x) {
   double inner = mad(kRootEighth * x, 1.0 + erf_curve(0.5 * a * a), 0.5);
   return {a < 1.0 ? inner : outer, kRootTau * density};
 }
-// The same around 3, without double, which has half the lanes. The exponential is raised by 2^64,
-// and the constants lowered, so that it never is subnormal.
-static inline Normal<float> normal(float x) {
-  float a = limited_abs(x, 14.5f), inverse = 1.0f / (a + 3.0f);
-  float half = -0.5f * a, square = half * a, rough = exp_raised(square);
-  float bell = mad(rough, fused(half, a, -square), rough);
+// The same without double, which has half the lanes: the Mills ratio as a quotient. The exponential
+// is raised by 2^64, and the constants lowered, so that it never is subnormal.
+template <Of<float> T>
+static inline Normal<T> normal(T x) {
   constexpr float kLower = 0x1p-64f;
-  float curve =
-      horner((a - 3.0f) * inverse, 0.72908366f * kLower, -0.5093323f * kLower, 0.2300194f * kLower,
-             -0.047255285f * kLower, -0.010480096f * kLower, 0.00692002f * kLower,
-             0.0010747374f * kLower, -0.00089775626f * kLower, -0.000262992864f * kLower);
-  float tail = bell * (inverse * curve);
-  return {x > 0.0f ? 1.0f - tail : tail, bell * (0.39894228f * kLower)};
+  T a = limited_abs(x, 14.5f), half = -0.5f * a, square = half * a;
+  auto [r, tail, power] = split_exp_more<Bits<float>::kBias + 64>(square);
+  T scale = from_bits<T>(power << Bits<float>::kMantissa);
+  T bell = mad(scale, expm1_reduced(r + fused(half, a, -square)), scale);
+  T z = a * a;  // by powers of which fewer steps round
+  T over = mad(a, horner(z, 0.437595129f * kLower, 0.0404418595f * kLower),
+               horner(z, 0.5f * kLower, 0.182690233f * kLower, 0.00408560736f * kLower));
+  T under = mad(a, horner(z, 1.67307508f, 0.468025267f, 0.0102409776f),
+                horner(z, 1.0f, 1.20029736f, 0.101379268f));
+  T lower = bell * over / under;
+  return {select(x > 0.0f, 1.0f - lower, lower), bell * (0.39894228f * kLower)};
 }
 
 static inline double erfcx_value(double x) {

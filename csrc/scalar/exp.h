@@ -53,24 +53,35 @@ static inline T limit(T x, T low, T high) {
   T raised = low > x ? low : x;
   return high < raised ? high : raised;
 }
-static inline float limit_exp(float x) { return limit(x, exp_limits_f.low, exp_limits_f.high); }
-static inline double limit_exp(double x) { return limit(x, exp_limits_d.low, exp_limits_d.high); }
+template <Of<float> T>
+static inline T limit_exp(T x) {
+  return limit(x, exp_limits_f.low, exp_limits_f.high);
+}
+template <Of<double> T>
+static inline T limit_exp(T x) {
+  return limit(x, exp_limits_d.low, exp_limits_d.high);
+}
 static inline float limit_exp2(float x) { return limit(x, exp2_limits_f.low, exp2_limits_f.high); }
 static inline double limit_exp2(double x) {
   return limit(x, exp2_limits_d.low, exp2_limits_d.high);
 }
 
 // (exp(r) - 1 - r) / r^2 for |r| <= ln2/2.
-static inline float exp_curve(float r) {
-  float square = r * r, low = mad(r, 0.166665167f, 0.49999994f);  // a shorter chain than Horner's
-  float high = mad(square, 0.00138390681f, mad(r, 0.00836920086f, 0.0416681021f));
+template <Of<float> T>
+static inline T exp_curve(T r) {
+  T square = r * r, low = mad(r, 0.166665167f, 0.49999994f);  // a shorter chain than Horner's
+  T high = mad(square, 0.00138390681f, mad(r, 0.00836920086f, 0.0416681021f));
   return mad(square, high, low);
 }
-static inline double exp_curve(double r) {
-  return horner(r, 0x1.000000000000ap-1, 0x1.5555555555502p-3, 0x1.555555555060ap-5,
-                0x1.1111111125206p-7, 0x1.6c16c184b1c41p-10, 0x1.a01a013b3bccbp-13,
-                0x1.a01998a1ee3c7p-16, 0x1.71defa5174639p-19, 0x1.28aeba1a47d8fp-22,
-                0x1.adca77ae7fc86p-26);
+template <Of<double> T>
+static inline T exp_curve(T r) {
+  T square = r * r;
+  T even = horner(square, 0x1.555555555060ap-5, 0x1.6c16c184b1c41p-10, 0x1.a01998a1ee3c7p-16,
+                  0x1.28aeba1a47d8fp-22);
+  T odd = horner(square, 0x1.1111111125206p-7, 0x1.a01a013b3bccbp-13, 0x1.71defa5174639p-19,
+                 0x1.adca77ae7fc86p-26);
+  T high = mad(r, odd, even);  // two short chains instead of a long one
+  return mad(r, mad(r, high, 0x1.5555555555502p-3), 0x1.000000000000ap-1);
 }
 // exp(r) - 1 for |r| <= ln2/2.
 template <class T>
@@ -78,21 +89,25 @@ static inline T expm1_reduced(T r) {
   return mad(r * r, exp_curve(r), r);
 }
 
-// x = n ln2 + r + tail. `power` has n + 2 bias in its low bits, for times_power.
+// x = n ln2 + r + tail. `power` has n + kMore in its low bits; 2 bias more are for times_power.
 template <class T>
 struct ExpSplit {
   T r, tail;
   typename Bits<T>::UInt power;
 };
-template <class T>
-static inline ExpSplit<T> split_exp(T x) {
+template <int kMore, class T>
+static inline ExpSplit<T> split_exp_more(T x) {
   using C = ExpConst<T>;
-  constexpr T kShift = Bits<T>::kRound + T(2 * Bits<T>::kBias);
+  constexpr ScalarOf<T> kShift = Bits<T>::kRound + ScalarOf<T>(kMore);
   T shifted = mad(x, C::kLog2e, kShift);
   T n = shifted - kShift;
   T high = mad(n, -C::kLn2Hi, x);
   T r = mad(n, -C::kLn2Lo, high);
   return {r, mad(n, -C::kLn2Lo, high - r), to_bits(shifted)};
+}
+template <class T>
+static inline ExpSplit<T> split_exp(T x) {
+  return split_exp_more<2 * Bits<T>::kBias>(x);
 }
 
 // p * 2^n, in two factors because 2^n alone may overflow or be subnormal; rounded once.
@@ -132,6 +147,13 @@ static inline T exp_normal(T x) {
   return mad(s, expm1_reduced(r), s);
 }
 
+// exp(x) where the result is known to be a normal number, as exp_any rounds it.
+template <class T>
+static inline T exp_plain(T x) {
+  auto [r, tail, power] = split_exp_more<0>(x);
+  return from_bits<T>(to_bits(exp_reduced(r, tail)) + (power << Bits<T>::kMantissa));
+}
+
 // exp(x + more) for a `more` below an ulp of x.
 static inline double exp_with_tail(double x, double more) {
   auto [r, tail, power] = split_exp(limit_exp(x));
@@ -143,11 +165,6 @@ template <class T>
 static inline T exp_any(T x) {
   auto [r, tail, power] = split_exp(limit_exp(x));
   return times_power(exp_reduced(r, tail), power);
-}
-// 2^64 exp(x) for -128 <= x <= 40, a normal number throughout.
-static inline float exp_raised(float x) {
-  auto [r, tail, power] = split_exp(x);
-  return exp_reduced(r, tail) * from_bits<float>((power - 127 + 64) << 23);
 }
 static inline float exp(float x) { return exp_any(x); }
 static inline double exp(double x) { return exp_any(x); }
@@ -229,19 +246,20 @@ static inline double tanh(double x) {
   return flip_sign(a < 0.35 ? tanh_small(a) : tanh_large(a), x);
 }
 // In float alone, as half the lanes would cost more than the last quarter of an ulp is worth.
-static inline float tanh_small(float x) {
-  float z = x * x;
-  float p = horner(z, -0.333333284f, 0.133331746f, -0.0539507233f, 0.0217744373f, -0.00857139193f,
-                   0.00304868165f, -0.000821659574f, 0.000116349205f);
+template <Of<float> T>
+static inline T tanh_small(T x) {
+  T z = x * x;
+  T p = horner(z, -0.333333284f, 0.133331746f, -0.0539507233f, 0.0217744373f, -0.00857139193f,
+               0.00304868165f, -0.000821659574f, 0.000116349205f);
   return mad(x * z, p, x);
 }
-static inline float tanh(float x) {
-  float a = abs(x);
-  float limited = a > ExpConst<float>::kTanhMax ? ExpConst<float>::kTanhMax : a;
-  auto [r, tail, power] = split_exp(2.0f * limited);
-  float s = from_bits<float>((power - Bits<float>::kBias) << Bits<float>::kMantissa);
-  float large = 1.0f - 2.0f / mad(s, expm1_reduced(r), s + 1.0f);
-  return flip_sign(a < 1.0f ? tanh_small(a) : large, x);
+template <Of<float> T>
+static inline T tanh(T x) {
+  T a = abs(x);
+  auto [r, tail, power] = split_exp(2.0f * at_most(a, ExpConst<float>::kTanhMax));
+  T s = from_bits<T>((power - Bits<float>::kBias) << Bits<float>::kMantissa);
+  T large = 1.0f - 2.0f / mad(s, expm1_reduced(r), s + 1.0f);
+  return flip_sign(select(a < 1.0f, tanh_small(a), large), x);
 }
 
 // 1 / (1 + exp(-x)), down to subnormal results for negative x.

@@ -36,14 +36,16 @@ struct LogConst<double> {
 };
 
 // log(1 + f) - f for 1 + f in [sqrt(1/2), sqrt(2)).
-static inline float log1p_tail(float f) {
-  float z = f * f;
-  float p = horner(f, 0.333333075f, -0.249999762f, 0.200023919f, -0.166698962f, 0.142166272f,
-                   -0.123748496f, 0.118759468f, -0.118286684f, 0.069456391f);
+template <Of<float> T>
+static inline T log1p_tail(T f) {
+  T z = f * f;
+  T p = horner(f, 0.333333075f, -0.249999762f, 0.200023919f, -0.166698962f, 0.142166272f,
+               -0.123748496f, 0.118759468f, -0.118286684f, 0.069456391f);
   return mad(z * f, p, -0.5f * z);
 }
 // 2 atanh(s)/s - 2 for z = s^2.
-static inline double atanh_curve(double z) {
+template <Of<double> T>
+static inline T atanh_curve(T z) {
   return z * horner(z, 0x1.5555555555555p-1, 0x1.9999999999dfcp-2, 0x1.249249242b6f4p-2,
                     0x1.c71c7258cdfddp-3, 0x1.745cde4276637p-3, 0x1.3b20a9b34f8d5p-3,
                     0x1.0f5cec2f7fea2p-3, 0x1.0f62086a6edc4p-3);
@@ -64,10 +66,10 @@ template <class T>
 static inline LogSplit<T> split_log(T x) {
   using U = typename Bits<T>::UInt;
   using C = LogConst<T>;
-  constexpr U kOne = U(Bits<T>::kBias) << Bits<T>::kMantissa;
+  constexpr auto kOne = decltype(C::kSqrtHalf)(Bits<T>::kBias) << Bits<T>::kMantissa;
   U shifted = to_bits(x) + (kOne - C::kSqrtHalf);
   U biased = shifted >> Bits<T>::kMantissa;
-  T k = from_bits<T>(biased | C::kIntToFloat) - (C::kIntBase + T(Bits<T>::kBias));
+  T k = from_bits<T>(biased | C::kIntToFloat) - (C::kIntBase + ScalarOf<T>(Bits<T>::kBias));
   T f = from_bits<T>((shifted & Bits<T>::kMantissaMask) + C::kSqrtHalf) - T(1);
   return {k, f, biased};
 }
@@ -76,32 +78,35 @@ static inline LogSplit<T> split_log(T x) {
 template <class T>
 static inline LogSplit<T> split_log_any(T x) {
   using C = LogConst<T>;
-  T raise = x < C::kMinNormal ? C::kUpExponent : T(0);
-  T biased = raise + (Bits<T>::kRound + T(Bits<T>::kBias));
+  T raise = select(x < C::kMinNormal, T(C::kUpExponent), T(0));
+  T biased = raise + (Bits<T>::kRound + ScalarOf<T>(Bits<T>::kBias));
   auto s = split_log(x * from_bits<T>(to_bits(biased) << Bits<T>::kMantissa));
   s.k -= raise;
   return s;
 }
 
 // log(1 + f + f_lo) = 2 atanh(s) with s = (f + f_lo)/(2 + f + f_lo), as a pair.
-static inline Pair log1p_series(double f, double f_lo) {
-  Pair d = ordered_sum(2.0, f);
-  double inverse = 1.0 / d.hi, s = f * inverse;
-  double s_lo = (fused(-s, d.hi, f) + mad(-s, d.lo + f_lo, f_lo)) * inverse;
+template <Of<double> T>
+static inline PairOf<T> log1p_series(T f, T f_lo) {
+  PairOf<T> d = ordered_sum(T(2.0), f);
+  T inverse = 1.0 / d.hi, s = f * inverse;
+  T s_lo = (fused(-s, d.hi, f) + mad(-s, d.lo + f_lo, f_lo)) * inverse;
   return {s + s, mad(s, atanh_curve(s * s), s_lo + s_lo)};
 }
 
 // The values of a logarithm outside (0, inf): -inf, NaN, inf; `y` inside.
 template <class T>
 static inline T log_special(T x, T y) {
-  T outside = x == T(0) ? -kInf<T> : kNan<T>;
-  return x > T(0) ? (x < kInf<T> ? y : x) : outside;
+  using S = ScalarOf<T>;
+  T outside = select(x == S(0), T(-kInf<S>), T(kNan<S>));
+  return select(x > S(0), select(x < kInf<S>, y, x), outside);
 }
 
 // k ln2 and the pair beside it.
-static inline Pair join_log(double k, Pair l) {
+template <Of<double> T>
+static inline PairOf<T> join_log(T k, PairOf<T> l) {
   using C = LogConst<double>;
-  Pair sum = ordered_sum(k * C::kLn2Hi, l.hi);
+  PairOf<T> sum = ordered_sum(k * C::kLn2Hi, l.hi);
   return {sum.hi, sum.lo + mad(k, C::kLn2Lo, l.lo)};
 }
 // log(x) of a positive finite x; the second part may be a hundredth of the first.
@@ -109,15 +114,22 @@ static inline Pair log_sum(double x) {
   auto [k, f, biased] = split_log_any(x);
   return join_log(k, log1p_series(f, 0.0));
 }
-static inline double log(double x) {
-  Pair l = log_sum(x);
-  return log_special(x, l.hi + l.lo);
+template <Of<double> T>
+static inline T log_of_split(LogSplit<T> s) {
+  PairOf<T> l = join_log(s.k, log1p_series(s.f, T(0.0)));
+  return l.hi + l.lo;
 }
-static inline float log(float x) {
+template <Of<float> T>
+static inline T log_of_split(LogSplit<T> s) {
   using C = LogConst<float>;
-  auto [k, f, biased] = split_log_any(x);
-  return log_special(x, mad(k, C::kLn2Hi, f + mad(k, C::kLn2Lo, log1p_tail(f))));
+  return mad(s.k, C::kLn2Hi, s.f + mad(s.k, C::kLn2Lo, log1p_tail(s.f)));
 }
+template <class T>
+static inline T log_any(T x) {
+  return log_special(x, log_of_split(split_log_any(x)));
+}
+static inline float log(float x) { return log_any(x); }
+static inline double log(double x) { return log_any(x); }
 
 inline constexpr double kLn2 = 0x1.62e42fefa39efp-1;
 

@@ -6,13 +6,16 @@
 
 namespace rl::math {
 
-struct Pair {
-  double hi, lo;
+template <class T>
+struct PairOf {
+  T hi, lo;
 };
+using Pair = PairOf<double>;
 
 // Exact a + b, for |a| >= |b| or a = 0.
-static inline Pair ordered_sum(double a, double b) {
-  double s = a + b;
+template <Of<double> T>
+static inline PairOf<T> ordered_sum(T a, T b) {
+  T s = a + b;
   return {s, b - (s - a)};
 }
 static inline Pair exact_sum(double a, double b) {

@@ -13,21 +13,21 @@ static inline T int_pow(T a, T b) {
 RL_BLOCK_UNARY(exp, kReal)
 RL_UNARY(exp2, kReal, { return math::exp2(a); })
 RL_UNARY(expm1, kReal, { return math::expm1(a); })
-RL_UNARY(log, kReal | kByTables, { return math::log(a); })
+RL_UNARY(log, kReal | kByLanes | kByTwinDoubles, { return math::log(a); })
 RL_UNARY(log2, kReal, { return math::log2(a); })
 RL_UNARY(log10, kReal, { return math::log10(a); })
 RL_UNARY(log1p, kReal, { return math::log1p(a); })
-RL_UNARY(tanh, kReal | kByTables, { return math::tanh(a); })
+RL_UNARY(tanh, kReal | kByLanes, { return math::tanh(a); })
 RL_UNARY(sigmoid, kReal | kByLanes | kByDoubleLanes, { return math::sigmoid(a); })
 RL_UNARY(sinh, kReal, { return math::sinh(a); })
 RL_UNARY(cosh, kReal, { return math::cosh(a); })
 RL_UNARY(asinh, kReal, { return math::asinh(a); })
 RL_UNARY(acosh, kReal, { return math::acosh(a); })
 RL_UNARY(atanh, kReal, { return math::atanh(a); })
-RL_UNARY(erf, kReal | kByTables, { return math::erf(a); })
+RL_UNARY(erf, kReal | kByLanes | kByTwinDoubles, { return math::erf(a); })
 RL_UNARY(erfc, kReal, { return math::erfc(a); })
 RL_UNARY(silu, kReal | kByLanes | kByDoubleLanes, { return a * math::sigmoid(a); })
-RL_UNARY(gelu, kReal | kByTables, { return a * math::normal(a).cdf; })
+RL_UNARY(gelu, kReal | kByLanes, { return a * math::normal(a).cdf; })
 RL_BINARY(logaddexp, kReal, {
   T hi = a > b ? a : b, d = std::fabs(a - b);
   T sum = hi + math::log1p_small_exp(-d);
@@ -39,7 +39,7 @@ RL_BINARY(_log2_sum, kReal, {
   return a == b && std::isinf(a) ? a : a != a ? a : b != b ? b : sum;
 })
 RL_POINTWISE(softplus, 1, 2, kReal | kByLanes,
-             { return a * p > q ? a : math::quotient(math::log1p_exp(a * p), p); })
+             { return math::select(a * p > q, a, math::quotient(math::log1p_exp(a * p), p)); })
 RL_POINTWISE(elu, 1, 3, kReal, { return a > T(0) ? a * q : math::expm1(a * r) * p * q; })
 RL_UNARY(log_sigmoid, kReal | kByLanes, { return math::log_sigmoid(a); })
 RL_BLOCK_UNARY(sin, kReal)

@@ -144,7 +144,10 @@ struct Twin {
 
 template <class T>
 [[gnu::always_inline]] static inline Twin<T> rsqrt(Twin<T> x) {
-  return 1 / sqrt(x);
+  if constexpr (Twin<T>::kIsFloat)
+    return Twin<T>::each([](auto r) { return math::rsqrt(Lanes(r)); }, x);
+  else
+    return 1 / sqrt(x);
 }
 template <class T>
 struct ScalarOfType<Twin<T>> {

@@ -169,6 +169,9 @@ static inline __m256i first_double_lanes(long count) {
 static inline __m256d load_first(const double* x, long count) {
   return _mm256_maskload_pd(x, first_double_lanes(count));
 }
+static inline __m256d keep_first(__m256d x, long count) {
+  return _mm256_and_pd(x, _mm256_castsi256_pd(first_double_lanes(count)));
+}
 static inline void store_first(double* to, __m256d x, long count) {
   _mm256_maskstore_pd(to, first_double_lanes(count), x);
 }
@@ -195,9 +198,7 @@ template <class T>
 }
 template <class T>
 [[gnu::always_inline]] static inline Twin<T> keep_first(Twin<T> x, long count) {
-  T kept[Twin<T>::kLanes] = {};
-  store_lanes(kept, x, count);
-  return load_twin(kept);
+  return {keep_first(x.a, count), keep_first(x.b, count - Twin<T>::kHalf)};
 }
 // visit(i, count, load) for every `count` elements from i on, at most what Twin<T> holds; load(x)
 // are those of x.

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "kernels/sort_keys.h"
+#include "kernels/sort_radix.h"
 
 namespace rl {
 namespace {
@@ -113,18 +113,16 @@ void unique_run(Call& c) {
   const int64_t n = x->numel;
   RL_CHECK(n <= kMaxLine, "unique: more than ", kMaxLine, " elements are not supported");
   with_keys("unique", x->dtype, [&]<class K>(ReadKeys<K> read) {
-    std::vector<EntryOf<K>> e(static_cast<size_t>(n));
-    {
+    SortScratch<K> scratch(n);
+    const Ordered<K> order = [&] {
       Unlocked unlocked(n * 8);
-      SortScratch scratch;
-      Keyed<K>{read, static_cast<const char*>(x->raw()), n, 1, item_size(x->dtype)}.entries(
-          false, e.data());
-      sort_entries(e.data(), n, scratch);
-    }
+      const auto* start = static_cast<const char*>(x->raw());
+      return in_order(Keyed<K>{read, start, n, item_size(x->dtype)}, false, scratch);
+    }();
     // Elements are equal when their keys are, but for NaNs, which share the last one.
     const bool with_nan = is_floating(x->dtype);
-    auto at = [&](int64_t i) { return e[static_cast<size_t>(i)].index(); };
-    auto key = [&](int64_t i) { return e[static_cast<size_t>(i)].key(); };
+    auto at = [&](int64_t i) { return order.place(i); };
+    auto key = [&](int64_t i) { return order[i].key(); };
     Runs runs = runs_of(n, c.flag(1), at, [&](int64_t i) {
       return (key(i) != key(i - 1)) | (with_nan & (key(i) == static_cast<K>(~K(0))));
     });

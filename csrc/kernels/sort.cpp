@@ -55,14 +55,6 @@ template <class E>
   std::nth_element(e, e + k, e + n);
 }
 
-template <class K>
-void sort_line(const Line<K>& l, bool descending, SortScratch<K>& s) {
-  const Ordered<K> sorted = in_order<K>(l, descending, s);
-  Parts(l.n).each([&](int64_t, int64_t begin, int64_t end) {
-    for (int64_t j = begin; j < end; ++j) l.put(j, sorted.place(j));
-  });
-}
-
 // The k first in order: a bounded pool of candidates that shrinks whenever it is full, so most
 // elements cost one comparison with the pool's current bound. False as above.
 template <class K>
@@ -195,14 +187,17 @@ void two_outputs(Call& c, Sizes sizes) {
 using TakeValues = void (*)(const void* x, int64_t n, const int64_t* indices, int64_t lines,
                             int64_t m, void* values);
 template <class U>
+void take_part(const U* from, const int64_t* indices, int64_t begin, int64_t end, U* to) {
+  for (int64_t j = begin; j < end; ++j) to[j] = from[indices[j]];
+}
+template <class U>
 void take_values(const void* x, int64_t n, const int64_t* indices, int64_t lines, int64_t m,
                  void* values) {
   auto* from = static_cast<const U*>(x);
   auto* to = static_cast<U*>(values);
   for (int64_t i = 0; i < lines; ++i, from += n, to += m, indices += m)
-    Parts(m).each([=](int64_t, int64_t begin, int64_t end) {
-      for (int64_t j = begin; j < end; ++j) to[j] = from[indices[j]];
-    });
+    Parts(m).each(
+        [=](int64_t, int64_t begin, int64_t end) { take_part(from, indices, begin, end, to); });
 }
 
 TakeValues values_taker(DType d) {
@@ -329,11 +324,15 @@ bool choose_by_network(Call& c, int dim, int64_t longest, bool reverse, int64_t 
   return true;
 }
 
+void check_length(const Call& c, int64_t n) {
+  RL_CHECK(n <= kMaxLine, c.op, ": lines of more than ", kMaxLine, " elements are not supported");
+}
+
 // Calls f(line, pool of entries, scratch) for every line.
 template <class K, class F>
 void each_line(Call& c, const LinesWork& w, ReadKeys<K> read, F&& f) {
   const int64_t n = w.l.size;
-  RL_CHECK(n <= kMaxLine, c.op, ": lines of more than ", kMaxLine, " elements are not supported");
+  check_length(c, n);
   parallel_for(w.l.count(), line_grain(w.l, 8), [&](int64_t begin, int64_t end) {
     Scratch<EntryOf<K>> pool(n);
     SortScratch<K> scratch(n);
@@ -393,18 +392,45 @@ bool sort_bools(Call& c, int dim, bool descending) {
   return true;
 }
 
+// A line of bytes, which exclusive-or'ed with `flip` have the order of what they stand for.
+void sort_byte_line(const uint8_t* x, uint8_t flip, int64_t n, uint8_t* values, int64_t* indices) {
+  auto entry = [=](int64_t i) { return PackedEntry::make(uint8_t(x[i] ^ flip), i); };
+  radix_pass(n, ByteDigit(), entry, indices);
+  int64_t count[256] = {};
+  for (int64_t j = 0; j < n; ++j) ++count[x[j] ^ flip];
+  for (int v = 0; v < 256; values += count[v++]) std::fill_n(values, count[v], uint8_t(v ^ flip));
+}
+// False for other dtypes, and for lines that are not long or lie apart.
+bool sort_bytes(Call& c, int dim, bool descending) {
+  constexpr int64_t kLong = 1024;
+  const DType d = c.tensor(0).dtype;
+  if (d != DType::U8 && d != DType::I8) return false;
+  const Lines l = lines_of(c.tensor(0), dim);
+  if (l.size < kLong || l.inner != 1) return false;
+  check_length(c, l.size);
+  Ref<Tensor> t = contiguous(c.tensor(0));
+  const auto flip = uint8_t((d == DType::I8 ? 0x80 : 0) ^ (descending ? 0xff : 0));
+  Unlocked unlocked(t->numel);
+  parallel_for(l.outer, line_grain(l, 2), [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin * l.size; at < end * l.size; at += l.size)
+      sort_byte_line(static_cast<const uint8_t*>(t->raw()) + at, flip, l.size,
+                     static_cast<uint8_t*>(c.out(0).raw()) + at, c.out(1).data<int64_t>() + at);
+  });
+  return true;
+}
+
 template <int Dim>
 void sort_run(Call& c) {
   bool descending = c.flag(Dim + 1);
   const int dim = dim_of(c, Dim);
-  if (sort_bools(c, dim, descending)) return;
+  if (sort_bools(c, dim, descending) || sort_bytes(c, dim, descending)) return;
   auto all = [](const auto& sorted, const auto& l) {
     for (int64_t j = 0; j < l.n; ++j) l.put(j, sorted[j].index());
   };
   const int64_t n = size_or_one(c.tensor(0), dim);
   if (choose_by_network(c, dim, kNetworkLine, descending, n, all)) return;
   run_lines(c, Dim, n, [=]<class K>(const Line<K>& l, EntryOf<K>*, SortScratch<K>& s) {
-    sort_line(l, descending, s);
+    in_order<K>(l, descending, s, l.indices);
   });
 }
 

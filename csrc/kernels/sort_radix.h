@@ -1,7 +1,7 @@
 // Sorting one line by the digits of its keys. Keys are taken from the least of them, so that only
-// the bits in which they differ are sorted; of these a few more than tell as many elements apart
-// come first, and what still agrees in them is a matter of comparing few. A long line splits over
-// threads without changing the result.
+// the bits in which they differ are sorted; of these the leading ones, some more than tell as many
+// elements apart, by digits, and what agrees in these by comparing, mostly few. A long line splits
+// over threads without changing the result.
 #pragma once
 #include <optional>
 #include <utility>
@@ -51,13 +51,18 @@ constexpr int kMaxDigit = 11;           // bits: what is counted for them fits t
 constexpr int64_t kPartOfLine = 65536;  // what pays for a thread
 
 // Bits of a packed key's distance from the least one.
-struct Digit {
+struct KeyDigit {
   uint32_t least;
   int shift, bits;
   int64_t values() const { return int64_t{1} << bits; }
   uint32_t operator()(PackedEntry e) const {
     return ((e.key() - least) >> shift) & ((uint32_t{1} << bits) - 1);
   }
+};
+
+struct ByteDigit {  // of keys that are no more
+  static int64_t values() { return 256; }
+  uint32_t operator()(PackedEntry e) const { return e.key(); }
 };
 
 // n entries in some parts, one for each thread that is free.
@@ -73,31 +78,49 @@ struct Parts {
   }
 };
 
-inline void count_digits(const PackedEntry* e, int64_t n, Digit digit, uint32_t* count) {
-  for (int64_t i = 0; i < n; ++i) ++count[digit(e[i])];
+inline void put(PackedEntry e, PackedEntry& to) { to = e; }
+inline void put(PackedEntry e, int64_t& to) { to = e.index(); }
+
+// Loops of one part. They are given copies, which stay in registers: what a lambda has captured
+// would be read again after each store.
+template <class EntryAt, class Digit>
+void count_digits(EntryAt entry, Digit digit, int64_t begin, int64_t end, uint32_t* count) {
+  for (int64_t i = begin; i < end; ++i) ++count[digit(entry(i))];
 }
-inline void move_by_digit(const PackedEntry* e, int64_t n, Digit digit, uint32_t* next,
-                          PackedEntry* to) {
-  for (int64_t i = 0; i < n; ++i) to[next[digit(e[i])]++] = e[i];
+template <class EntryAt, class Digit, class Out>
+void move_by_digit(EntryAt entry, Digit digit, int64_t begin, int64_t end, uint32_t* next,
+                   Out* to) {
+  for (int64_t i = begin; i < end; ++i) {
+    const PackedEntry e = entry(i);
+    put(e, to[next[digit(e)]++]);
+  }
 }
 
-// One stable pass.
-inline void radix_pass(const PackedEntry* from, PackedEntry* to, int64_t n, Digit digit) {
+// Counts, for each value of a digit and each part of a line, become where the first of these goes.
+inline void places_of_counts(uint32_t* table, int64_t values, int64_t parts) {
+  uint32_t total = 0;
+  for (int64_t v = 0; v < values; ++v)
+    for (int64_t p = 0; p < parts; ++p) total += std::exchange(table[p * values + v], total);
+}
+
+// One stable pass: entry(i) for all i below n, or their positions.
+template <class EntryAt, class Digit, class Out>
+void radix_pass(int64_t n, Digit digit, const EntryAt& entry, Out* to) {
   const Parts parts(n);
   const int64_t values = digit.values();
-  uint32_t one_part[int64_t{1} << kMaxDigit], *table = one_part, total = 0;
+  uint32_t one_part[int64_t{1} << kMaxDigit], *table = one_part;
   std::vector<uint32_t> all_parts;
   if (parts.count == 1)
     std::fill_n(table, values, 0);
   else
     all_parts.resize(static_cast<size_t>(parts.count * values)), table = all_parts.data();
   parts.each([=](int64_t p, int64_t begin, int64_t end) {
-    count_digits(from + begin, end - begin, digit, table + p * values);
+    count_digits(entry, digit, begin, end, table + p * values);
   });
-  for (int64_t v = 0; v < values; ++v)
-    for (int64_t p = 0; p < parts.count; ++p) total += std::exchange(table[p * values + v], total);
+  parts.count == 1 ? places_of_counts(table, values, 1)
+                   : places_of_counts(table, values, parts.count);
   parts.each([=](int64_t p, int64_t begin, int64_t end) {
-    move_by_digit(from + begin, end - begin, digit, table + p * values, to);
+    move_by_digit(entry, digit, begin, end, table + p * values, to);
   });
 }
 
@@ -121,53 +144,33 @@ KeyRange<K> range_of_keys(int64_t n, const KeyAt& key) {
           static_cast<int>(std::bit_width(K(most - least)))};
 }
 
-// Sorts entries by what they have of their keys, leading digits first of all. The result is in one
-// of the two arrays; what agrees in bits that were left out is in the order in which it came.
+// What is sorted by digits: all bits, if they fit the passes that enough of them take.
 struct Passes {
-  uint32_t least;
-  int low, high;
-  PackedEntry *sorted, *other;
-  Passes(PackedEntry* e, PackedEntry* spare, int64_t n, uint32_t least, int bottom, int top)
-      : least(least), high(top), sorted(e), other(spare) {
-    constexpr int kMore = 10;  // bits, of which floats use some for few exponents
+  int low, high, bits;  // of a pass
+  Passes(int64_t n, int bottom, int top) : high(top) {
+    constexpr int kMore = 10;  // floats use some for few exponents
+    const int all = top - bottom;
     const int enough = static_cast<int>(std::bit_width(static_cast<uint64_t>(n))) + kMore;
-    const int all = top - bottom, some = std::min(all, enough);
-    const int passes = (some + kMaxDigit - 1) / kMaxDigit, bits = (some + passes - 1) / passes;
-    low = top - std::min(all, passes * bits);
-    for (int shift = low; shift < high; shift += bits) {
-      radix_pass(sorted, other, n, {least, shift, std::min(bits, high - shift)});
-      std::swap(sorted, other);
-    }
-  }
-  bool agree(int64_t i, int64_t j) const {
-    return (sorted[i].key() - least) >> low == (sorted[j].key() - least) >> low;
+    const int count = (std::min(all, enough) + kMaxDigit - 1) / kMaxDigit;
+    const int some = all <= count * kMaxDigit ? all : enough;
+    bits = (some + count - 1) / count;
+    low = top - std::min(all, count * bits);
   }
 };
 
-// Entries of one line, whose keys are at `keys`. Those of wide keys have up to 32 bits of them.
+// Entries of one line, whose keys are at `keys`, sorted into one of two arrays of as many, or as
+// positions. Those of wide keys have up to 32 bits of them.
 template <class K>
 class LineOrder {
  public:
   explicit LineOrder(const K* keys) : keys_(keys) {}
-  // Sorts n >= 1 entries, of which the first call needs no values: they are the line's. Returns
-  // them in one of the two arrays. Recurses into runs that agree in many bits, at most until all
-  // bits are used.
-  PackedEntry* sort(PackedEntry* e, PackedEntry* spare, int64_t n, bool whole_line) const {
-    const auto range = whole_line ? range_of_keys<K>(n, [=, this](int64_t i) { return keys_[i]; })
-                                  : range_of_keys<K>(n, [=, this](int64_t i) { return key(e[i]); });
-    const int left_out = kWide ? std::max(range.low, range.high - 32) : 0;
-    if (whole_line)
-      Parts(n).each([&](int64_t, int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) e[i] = packed(keys_[i], i, range.least, left_out);
-      });
-    else if (kWide)
-      for (int64_t i = 0; i < n; ++i) e[i] = packed(key(e[i]), e[i].index(), range.least, left_out);
-    if (range.high == 0) return e;
-    if (n < kCompared) return compare_all(e, n), e;
-    const Passes passes(e, spare, n, kWide ? 0 : static_cast<uint32_t>(range.least),
-                        std::max(range.low - left_out, 0), range.high - left_out);
-    if (left_out > range.low || passes.low + left_out > range.low) sort_runs(passes, n);
-    return passes.sorted;
+  // All n >= 1 of the line. If `places` are given, only these.
+  const PackedEntry* sort(PackedEntry* e, PackedEntry* spare, int64_t n, int64_t* places) const {
+    const K* keys = keys_;
+    const auto range = range_of_keys<K>(n, [=](int64_t i) { return keys[i]; });
+    const int left_out = left_out_of(range);
+    auto entry = [=](int64_t i) { return packed(keys[i], i, range.least, left_out); };
+    return sort_entries(entry, range, e, spare, n, places);
   }
 
  private:
@@ -179,6 +182,7 @@ class LineOrder {
     else
       return e.key();
   }
+  static int left_out_of(const KeyRange<K>& r) { return kWide ? std::max(r.low, r.high - 32) : 0; }
   static PackedEntry packed(K key, int64_t i, K least, int left_out) {
     return PackedEntry::make(static_cast<uint32_t>(kWide ? (key - least) >> left_out : key), i);
   }
@@ -191,30 +195,79 @@ class LineOrder {
     if (n == 2 && before(e[1], e[0])) std::swap(e[0], e[1]);
     if (n > 2) std::sort(e, e + n, [this](auto a, auto b) { return before(a, b); });
   }
-  void sort_runs(const Passes& p, int64_t n) const {
+  // Entries that agree in the bits that they were sorted by, at most until all bits are used.
+  PackedEntry* sort_run(PackedEntry* e, PackedEntry* spare, int64_t n) const {
+    const auto range = range_of_keys<K>(n, [=, this](int64_t i) { return key(e[i]); });
+    const int left_out = left_out_of(range);
+    for (int64_t i = 0; kWide && i < n; ++i)
+      e[i] = packed(key(e[i]), e[i].index(), range.least, left_out);
+    return sort_entries([=](int64_t i) { return e[i]; }, range, e, spare, n, nullptr);
+  }
+  template <class EntryAt>
+  PackedEntry* sort_entries(const EntryAt& entry, const KeyRange<K>& range, PackedEntry* e,
+                            PackedEntry* spare, int64_t n, int64_t* places) const {
+    const int left_out = left_out_of(range);
+    if (range.high == 0 || n < kCompared) {
+      for (int64_t i = 0; i < n; ++i) e[i] = entry(i);
+      if (range.high) compare_all(e, n);
+    } else {
+      const Passes passes(n, std::max(range.low - left_out, 0), range.high - left_out);
+      const bool all = passes.low + left_out <= range.low;
+      const auto least = kWide ? 0 : static_cast<uint32_t>(range.least);
+      sort_by_digits(entry, passes, least, e, spare, n, all ? places : nullptr);
+      if (all && places) return nullptr;
+      if (!all) sort_runs(e, spare, n, least, passes.low);
+    }
+    if (places) put_places(e, n, places);
+    return e;
+  }
+  // Leaves what is sorted in e.
+  template <class EntryAt>
+  static void sort_by_digits(const EntryAt& entry, const Passes& p, uint32_t least, PackedEntry*& e,
+                             PackedEntry*& spare, int64_t n, int64_t* places) {
+    for (int shift = p.low; shift < p.high; shift += p.bits) {
+      const KeyDigit digit{least, shift, std::min(p.bits, p.high - shift)};
+      auto pass = [&](auto* to) {
+        if (shift == p.low) return radix_pass(n, digit, entry, to);
+        radix_pass(n, digit, [from = e](int64_t i) { return from[i]; }, to);
+      };
+      places&& shift + p.bits >= p.high ? pass(places) : pass(spare);
+      std::swap(e, spare);
+    }
+  }
+  void sort_runs(PackedEntry* e, PackedEntry* spare, int64_t n, uint32_t least, int low) const {
+    auto leading = [=](int64_t i) { return (e[i].key() - least) >> low; };
     for (int64_t i = 0, end; i < n; i = end) {
-      for (end = i + 1; end < n && p.agree(i, end);) ++end;
+      for (end = i + 1; end < n && leading(end) == leading(i);) ++end;
       if (end - i < kCompared) {
-        compare_all(p.sorted + i, end - i);
+        compare_all(e + i, end - i);
         continue;
       }
-      PackedEntry* run = sort(p.sorted + i, p.other + i, end - i, false);
-      if (run != p.sorted + i) std::copy_n(run, end - i, p.sorted + i);
+      PackedEntry* run = sort_run(e + i, spare + i, end - i);
+      if (run != e + i) std::copy_n(run, end - i, e + i);
     }
+  }
+  static void put_places(const PackedEntry* e, int64_t n, int64_t* places) {
+    Parts(n).each([=](int64_t, int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) places[i] = e[i].index();
+    });
   }
   const K* keys_;
 };
 
-// All of a line, stably. Not inlined into its callers, or each would compile the algorithm anew.
+// All of a line, stably: only the positions if there is a place for them. Not inlined into its
+// callers, or each would compile the algorithm anew.
 template <class K>
-[[gnu::noinline]] Ordered<K> in_order(const Keyed<K>& line, bool reverse, SortScratch<K>& scratch) {
+[[gnu::noinline]] Ordered<K> in_order(const Keyed<K>& line, bool reverse, SortScratch<K>& scratch,
+                                      int64_t* places = nullptr) {
   const auto& memory = scratch.get();
   K* keys = memory.keys.data();
   if (line.n == 0) return {keys, memory.entries.data()};
   Parts(line.n).each([&](int64_t, int64_t begin, int64_t end) {
     line.keys(begin, end - begin, reverse, keys + begin);
   });
-  return {keys, LineOrder<K>(keys).sort(memory.entries.data(), memory.spare.data(), line.n, true)};
+  return {keys,
+          LineOrder<K>(keys).sort(memory.entries.data(), memory.spare.data(), line.n, places)};
 }
 
 }  // namespace

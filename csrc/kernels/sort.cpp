@@ -19,6 +19,12 @@ template <class K>
 constexpr int64_t kRow = kAbreast * sizeof(EntryOf<K>) / sizeof(uint64_t);
 // Where a network costs less than a radix sort: what has no comparison of unsigned words makes one.
 constexpr int64_t kNetworkLine = kVectorBytes >= 64 ? 1024 : kVectorBytes >= 32 ? 256 : 128;
+// Vectors of 32 bytes need twice as many steps for wide entries, whose radix sort costs hardly more
+// than that of narrow ones.
+int64_t network_line(DType d) {
+  constexpr int64_t kWideLine = kVectorBytes == 32 ? 160 : kNetworkLine;
+  return item_size(d) > 4 ? kWideLine : kNetworkLine;
+}
 
 template <class K>
 inline void compare_exchange(uint64_t* a, uint64_t* b) {
@@ -428,7 +434,7 @@ void sort_run(Call& c) {
     for (int64_t j = 0; j < l.n; ++j) l.put(j, sorted[j].index());
   };
   const int64_t n = size_or_one(c.tensor(0), dim);
-  if (choose_by_network(c, dim, kNetworkLine, descending, n, all)) return;
+  if (choose_by_network(c, dim, network_line(c.tensor(0).dtype), descending, n, all)) return;
   run_lines(c, Dim, n, [=]<class K>(const Line<K>& l, EntryOf<K>*, SortScratch<K>& s) {
     in_order<K>(l, descending, s, l.indices);
   });
@@ -532,7 +538,7 @@ void median_run(Call& c) {
 void mode_infer(Call& c) { one_per_line(c, 1); }
 void mode_run(Call& c) {
   auto place = [](const auto& sorted) { return mode_place(sorted, sorted.n); };
-  if (one_by_network(c, 1, kNetworkLine, place)) return;
+  if (one_by_network(c, 1, network_line(c.tensor(0).dtype), place)) return;
   run_lines(c, 1, 1,
             []<class K>(const Line<K>& l, EntryOf<K>*, SortScratch<K>& s) { mode_line(l, s); });
 }

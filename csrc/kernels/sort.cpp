@@ -4,6 +4,8 @@
 #include <limits>
 
 #include "kernels/sort_few.h"
+#include "kernels/sort_radix.h"
+#include "plan/blocks.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -17,6 +19,12 @@ template <class K>
 constexpr int64_t kRow = kAbreast * sizeof(EntryOf<K>) / sizeof(uint64_t);
 // Where a network costs less than a radix sort: what has no comparison of unsigned words makes one.
 constexpr int64_t kNetworkLine = kVectorBytes >= 64 ? 1024 : kVectorBytes >= 32 ? 256 : 128;
+// Vectors of 32 bytes need twice as many steps for wide entries, whose radix sort costs hardly more
+// than that of narrow ones.
+int64_t network_line(DType d) {
+  constexpr int64_t kWideLine = kVectorBytes == 32 ? 160 : kNetworkLine;
+  return item_size(d) > 4 ? kWideLine : kNetworkLine;
+}
 
 template <class K>
 inline void compare_exchange(uint64_t* a, uint64_t* b) {
@@ -51,13 +59,6 @@ void sort_abreast(uint64_t* e, int64_t n) {
 template <class E>
 [[gnu::noinline]] void select(E* e, int64_t k, int64_t n) {
   std::nth_element(e, e + k, e + n);
-}
-
-template <class K>
-void sort_line(const Line<K>& l, bool descending, EntryOf<K>* e, SortScratch& s) {
-  l.entries(descending, e);
-  sort_entries(e, l.n, s);
-  for (int64_t j = 0; j < l.n; ++j) l.put(j, e[j].index());
 }
 
 // The k first in order: a bounded pool of candidates that shrinks whenever it is full, so most
@@ -165,17 +166,19 @@ void median_line(const Line<K>& l, bool has_nan, bool skip_nan, EntryOf<K>* e) {
 template <class Entries>
 int64_t mode_place(const Entries& e, int64_t n) {
   int64_t best = 0, best_run = 0, run = 0;
+  auto before = e[0].key();
   for (int64_t i = 0; i < n; ++i) {
-    run = i && e[i].key() == e[i - 1].key() ? run + 1 : 1;
+    const auto key = e[i].key();
+    run = key == before ? run + 1 : 1;
+    before = key;
     if (run > best_run) best_run = run, best = i;
   }
   return best;
 }
 template <class K>
-void mode_line(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
-  l.entries(false, e);
-  sort_entries(e, l.n, s);
-  l.put(0, e[mode_place(e, l.n)].index());
+void mode_line(const Line<K>& l, SortScratch<K>& s) {
+  const Ordered<K> sorted = in_order<K>(l, false, s);
+  l.put(0, sorted.place(mode_place(sorted, l.n)));
 }
 
 // --- infer and run
@@ -186,16 +189,21 @@ void two_outputs(Call& c, Sizes sizes) {
   c.add_out(sizes, DType::I64);
 }
 
-// The values at the m chosen positions of each of some lines; those of several follow each other.
-using TakeValues = void (*)(const void* x, int64_t n, int64_t step, const int64_t* indices,
-                            int64_t lines, int64_t m, void* values, int64_t out_step);
+// The values at the m chosen positions of each of some lines; these, and those, follow each other.
+using TakeValues = void (*)(const void* x, int64_t n, const int64_t* indices, int64_t lines,
+                            int64_t m, void* values);
 template <class U>
-void take_values(const void* x, int64_t n, int64_t step, const int64_t* indices, int64_t lines,
-                 int64_t m, void* values, int64_t out_step) {
+void take_part(const U* from, const int64_t* indices, int64_t begin, int64_t end, U* to) {
+  for (int64_t j = begin; j < end; ++j) to[j] = from[indices[j]];
+}
+template <class U>
+void take_values(const void* x, int64_t n, const int64_t* indices, int64_t lines, int64_t m,
+                 void* values) {
   auto* from = static_cast<const U*>(x);
   auto* to = static_cast<U*>(values);
   for (int64_t i = 0; i < lines; ++i, from += n, to += m, indices += m)
-    for (int64_t j = 0; j < m; ++j) to[j * out_step] = from[indices[j * out_step] * step];
+    Parts(m).each(
+        [=](int64_t, int64_t begin, int64_t end) { take_part(from, indices, begin, end, to); });
 }
 
 TakeValues values_taker(DType d) {
@@ -223,82 +231,133 @@ struct NetworkLine {
   }
 };
 
-// Sorts the lines [begin, end) of a last dimension, kAbreast at a time by a network;
-// choose(sorted, line) puts m positions of each.
-template <class K, class Choose>
-void choose_in_short_lines(const Tensor& x, int64_t n, ReadKeys<K> read, bool reverse, int64_t m,
-                           void* values, int64_t* indices, int64_t begin, int64_t end,
-                           const Choose& choose) {
-  const int64_t item = item_size(x.dtype);
-  const TakeValues take = values_taker(x.dtype);
-  std::vector<K> keys(static_cast<size_t>(kAbreast * n));
-  std::vector<uint64_t> words(static_cast<size_t>(kRow<K> * n));
-  for (int64_t first = begin; first < end; first += kAbreast) {
-    const int64_t count = std::min(kAbreast, end - first);
-    const char* start = static_cast<const char*>(x.raw()) + first * n * item;
-    read(start, count * n, 1, reverse ? ~K(0) : K(0), keys.data());
-    for (int64_t j = 0; j < n; ++j)
-      for (int64_t i = 0; i < count; ++i)
-        NetworkLine<K, uint64_t>{words.data() + i, n}.set(j, keys[i * n + j]);
-    sort_abreast<K>(words.data(), n);
-    int64_t* to = indices + first * m;
-    for (int64_t i = 0; i < count; ++i)
-      choose(NetworkLine<K>{words.data() + i, n},
-             Line<K>{{read, start + i * n * item, n, 1, item}, to + i * m, 1});
-    take(start, n, 1, to, count, m, static_cast<char*>(values) + first * m * item, 1);
+// Some lines and their results; what belongs to one of them follows that of the one before.
+struct LineBlock {
+  const char* x;
+  int64_t lines;
+  char* values;
+  int64_t* indices;
+};
+
+// The lines of a row-major tensor, `kept` results of each, and where these go.
+struct LinesWork {
+  const Tensor& x;
+  Lines l;
+  int64_t kept;
+  Tensor &values, &indices;
+  int64_t item = item_size(x.dtype);
+
+  // f(block) for the lines [begin, end), whose values it leaves to be taken.
+  template <class F>
+  void each_block(int64_t begin, int64_t end, const F& f) const {
+    const TakeValues take = values_taker(x.dtype);
+    auto choose = [&](const LineBlock& b) {
+      f(b);
+      take(b.x, l.size, b.indices, b.lines, kept, b.values);
+    };
+    if (l.inner > 1) return each_gathered(begin, end, choose);
+    for (int64_t i = begin, lines; i < end; i += lines) {
+      lines = std::min(kAbreast, end - i);
+      choose({static_cast<const char*>(x.raw()) + i * l.size * item, lines,
+              static_cast<char*>(values.raw()) + i * kept * item,
+              indices.data<int64_t>() + i * kept});
+    }
   }
+
+ private:
+  // Lines whose elements lie apart: neighbours, which share the lines of the caches, are copied.
+  template <class F>
+  void each_gathered(int64_t begin, int64_t end, const F& choose) const {
+    constexpr int64_t kMost = 1 << 17, kFewest = 4;
+    const int64_t most = std::min(std::clamp(kMost / l.size, kFewest, kAbreast), end - begin);
+    Scratch<char> gathered(most * l.size * item), taken(most * kept * item);
+    Scratch<int64_t> chosen(most * kept);
+    const int64_t place = sizeof(int64_t);
+    for (int64_t i = begin, lines; i < end; i += lines) {
+      lines = std::min({most, end - i, l.inner - i % l.inner});
+      mover(item)(gathered.data(), static_cast<const char*>(x.raw()) + l.start(i) * item, lines,
+                  l.size, {l.size * item, item}, {item, l.inner * item});
+      choose({gathered.data(), lines, taken.data(), chosen.data()});
+      const int64_t at = Lines{l.outer, kept, l.inner}.start(i);
+      mover(item)(static_cast<char*>(values.raw()) + at * item, taken.data(), kept, lines,
+                  {l.inner * item, item}, {item, kept * item});
+      mover(place)(reinterpret_cast<char*>(indices.data<int64_t>() + at),
+                   reinterpret_cast<const char*>(chosen.data()), kept, lines,
+                   {l.inner * place, place}, {place, kept * place});
+    }
+  }
+};
+
+// The work of an op: its outputs have what it keeps of dimension `dim`, or one element for it.
+LinesWork work_of(Call& c, const Tensor& x, int dim, int64_t kept) {
+  return {x, lines_of(x, dim), kept, c.out(0), c.out(1)};
 }
 
-// The same for all lines, if these are many, short ones that follow each other; false if they are
-// others.
+// Sorts lines kAbreast at a time by a network; choose(sorted, line) puts what is kept of each.
+template <class K, class Choose>
+void choose_in_short_lines(const LinesWork& w, ReadKeys<K> read, bool reverse, int64_t begin,
+                           int64_t end, const Choose& choose) {
+  const int64_t n = w.l.size;
+  Scratch<K> keys(kAbreast * n);
+  std::vector<uint64_t> words(static_cast<size_t>(kRow<K> * n));
+  w.each_block(begin, end, [&](const LineBlock& b) {
+    read(b.x, b.lines * n, reverse ? ~K(0) : K(0), keys.data());
+    for (int64_t j = 0; j < n; ++j)
+      for (int64_t i = 0; i < b.lines; ++i)
+        NetworkLine<K, uint64_t>{words.data() + i, n}.set(j, keys.data()[i * n + j]);
+    sort_abreast<K>(words.data(), n);
+    for (int64_t i = 0; i < b.lines; ++i)
+      choose(NetworkLine<K>{words.data() + i, n},
+             Line<K>{{read, b.x + i * n * w.item, n, w.item}, b.indices + i * w.kept});
+  });
+}
+
+// The same for all lines, if these are many, short ones; false if they are others.
 template <class Choose>
-bool choose_by_network(Call& c, int dim, int64_t longest, bool reverse, int64_t m,
+bool choose_by_network(Call& c, int dim, int64_t longest, bool reverse, int64_t kept,
                        const Choose& choose) {
   const Tensor& self = c.tensor(0);
   Lines l = lines_of(self, dim);
-  if (!self.numel || l.inner != 1 || l.size > longest || l.outer < kAbreast / 2) return false;
+  if (!self.numel || l.size > longest || l.count() < kAbreast / 2) return false;
   with_keys(c.op, self.dtype, [&]<class K>(ReadKeys<K> read) {
     Ref<Tensor> x = contiguous(self);
+    const LinesWork w = work_of(c, *x, dim, kept);
     Unlocked unlocked(x->numel * 8);
-    parallel_for(l.outer, line_grain(l, 8), [&](int64_t begin, int64_t end) {
-      choose_in_short_lines(*x, l.size, read, reverse, m, c.out(0).raw(), c.out(1).data<int64_t>(),
-                            begin, end, choose);
+    parallel_for(l.count(), line_grain(l, 8), [&](int64_t begin, int64_t end) {
+      choose_in_short_lines(w, read, reverse, begin, end, choose);
     });
   });
   return true;
 }
 
-// Calls f(line, entries, scratch) for every line of the input; outputs have some per line.
+void check_length(const Call& c, int64_t n) {
+  RL_CHECK(n <= kMaxLine, c.op, ": lines of more than ", kMaxLine, " elements are not supported");
+}
+
+// Calls f(line, pool of entries, scratch) for every line.
 template <class K, class F>
-void each_line(Call& c, const Tensor& x, int dim, ReadKeys<K> read, F&& f) {
-  Tensor &values = c.out(0), &indices = c.out(1);
-  Lines l = lines_of(x, dim), out = lines_of(values, dim);
-  if (values.ndim < x.ndim) out = {l.outer, 1, l.inner};
-  RL_CHECK(l.size <= kMaxLine, c.op, ": lines of more than ", kMaxLine,
-           " elements are not supported");
-  int64_t item = item_size(x.dtype);
-  TakeValues take = values_taker(x.dtype);
-  parallel_for(l.count(), line_grain(l, 8), [&](int64_t b, int64_t e) {
-    std::vector<EntryOf<K>> entries(static_cast<size_t>(l.size));
-    SortScratch scratch;
-    for (int64_t i = b; i < e; ++i) {
-      int64_t at = out.start(i);
-      const char* start = static_cast<const char*>(x.raw()) + l.start(i) * item;
-      Line<K> line{{read, start, l.size, l.inner, item}, indices.data<int64_t>() + at, out.inner};
-      f(line, entries.data(), scratch);
-      take(start, l.size, l.inner, line.indices, 1, out.size,
-           static_cast<char*>(values.raw()) + at * item, out.inner);
-    }
+void each_line(Call& c, const LinesWork& w, ReadKeys<K> read, F&& f) {
+  const int64_t n = w.l.size;
+  check_length(c, n);
+  parallel_for(w.l.count(), line_grain(w.l, 8), [&](int64_t begin, int64_t end) {
+    Scratch<EntryOf<K>> pool(n);
+    SortScratch<K> scratch(n);
+    w.each_block(begin, end, [&](const LineBlock& b) {
+      for (int64_t i = 0; i < b.lines; ++i)
+        f(Line<K>{{read, b.x + i * n * w.item, n, w.item}, b.indices + i * w.kept}, pool.data(),
+          scratch);
+    });
   });
 }
 
 // Runs `f` on the lines of the contiguous input.
 template <class F>
-void run_lines(Call& c, int dim_arg, F&& f) {
+void run_lines(Call& c, int dim_arg, int64_t kept, F&& f) {
   if (c.out(0).numel == 0) return;
   Ref<Tensor> x = contiguous(c.tensor(0));
   Unlocked unlocked(x->numel * 8);
-  with_keys(c.op, x->dtype, [&](auto read) { each_line(c, *x, dim_of(c, dim_arg), read, f); });
+  with_keys(c.op, x->dtype,
+            [&](auto read) { each_line(c, work_of(c, *x, dim_of(c, dim_arg), kept), read, f); });
 }
 
 // sort(self, dim, descending) and sort.stable(self, stable, dim, descending): always stable
@@ -339,18 +398,45 @@ bool sort_bools(Call& c, int dim, bool descending) {
   return true;
 }
 
+// A line of bytes, which exclusive-or'ed with `flip` have the order of what they stand for.
+void sort_byte_line(const uint8_t* x, uint8_t flip, int64_t n, uint8_t* values, int64_t* indices) {
+  auto entry = [=](int64_t i) { return PackedEntry::make(uint8_t(x[i] ^ flip), i); };
+  radix_pass(n, ByteDigit(), entry, indices);
+  int64_t count[256] = {};
+  for (int64_t j = 0; j < n; ++j) ++count[x[j] ^ flip];
+  for (int v = 0; v < 256; values += count[v++]) std::fill_n(values, count[v], uint8_t(v ^ flip));
+}
+// False for other dtypes, and for lines that are not long or lie apart.
+bool sort_bytes(Call& c, int dim, bool descending) {
+  constexpr int64_t kLong = 1024;
+  const DType d = c.tensor(0).dtype;
+  if (d != DType::U8 && d != DType::I8) return false;
+  const Lines l = lines_of(c.tensor(0), dim);
+  if (l.size < kLong || l.inner != 1) return false;
+  check_length(c, l.size);
+  Ref<Tensor> t = contiguous(c.tensor(0));
+  const auto flip = uint8_t((d == DType::I8 ? 0x80 : 0) ^ (descending ? 0xff : 0));
+  Unlocked unlocked(t->numel);
+  parallel_for(l.outer, line_grain(l, 2), [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin * l.size; at < end * l.size; at += l.size)
+      sort_byte_line(static_cast<const uint8_t*>(t->raw()) + at, flip, l.size,
+                     static_cast<uint8_t*>(c.out(0).raw()) + at, c.out(1).data<int64_t>() + at);
+  });
+  return true;
+}
+
 template <int Dim>
 void sort_run(Call& c) {
   bool descending = c.flag(Dim + 1);
   const int dim = dim_of(c, Dim);
-  if (sort_bools(c, dim, descending)) return;
+  if (sort_bools(c, dim, descending) || sort_bytes(c, dim, descending)) return;
   auto all = [](const auto& sorted, const auto& l) {
     for (int64_t j = 0; j < l.n; ++j) l.put(j, sorted[j].index());
   };
-  if (choose_by_network(c, dim, kNetworkLine, descending, size_or_one(c.tensor(0), dim), all))
-    return;
-  run_lines(c, Dim, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
-    sort_line(l, descending, e, s);
+  const int64_t n = size_or_one(c.tensor(0), dim);
+  if (choose_by_network(c, dim, network_line(c.tensor(0).dtype), descending, n, all)) return;
+  run_lines(c, Dim, n, [=]<class K>(const Line<K>& l, EntryOf<K>*, SortScratch<K>& s) {
+    in_order<K>(l, descending, s, l.indices);
   });
 }
 
@@ -382,15 +468,14 @@ void topk_run(Call& c) {
   // Where a network costs less than a search for some.
   const int64_t longest = k <= kFew ? 16 : std::min(kNetworkLine, 8 * k);
   if (choose_by_network(c, dim_of(c, 2), longest, largest, k, first)) return;
-  run_lines(c, 2, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) {
+  run_lines(c, 2, k, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch<K>& s) {
     if (k * 4 < l.n) {
       if (!top_line(l, k, largest, e)) top_of_equals(l, k, largest, e);
       return;
     }
-    l.entries(largest, e);
-    sort_entries(e, l.n, s);
-    if (has_equals(e, std::min(k + 1, l.n)) && k) return top_of_equals(l, k, largest, e);
-    for (int64_t j = 0; j < k; ++j) l.put(j, e[j].index());
+    const Ordered<K> sorted = in_order<K>(l, largest, s);
+    if (has_equals(sorted, std::min(k + 1, l.n)) && k) return top_of_equals(l, k, largest, e);
+    for (int64_t j = 0; j < k; ++j) l.put(j, sorted.place(j));
   });
 }
 
@@ -427,8 +512,8 @@ void kthvalue_infer(Call& c) {
 void kthvalue_run(Call& c) {
   int64_t k = c.integer(1) - 1;
   if (one_by_network(c, 2, kSelectLine, [=](const auto&) { return k; })) return;
-  run_lines(c, 2,
-            [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch&) { kth_line(l, k, e); });
+  run_lines(c, 2, 1,
+            [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch<K>&) { kth_line(l, k, e); });
 }
 
 // median.dim(self, dim, keepdim), nanmedian.dim, mode
@@ -446,16 +531,16 @@ void median_run(Call& c) {
     return median_place(sorted.n, nans, SkipNan);
   };
   if (one_by_network(c, 1, kSelectLine, place)) return;
-  run_lines(c, 1, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch&) {
+  run_lines(c, 1, 1, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch<K>&) {
     median_line(l, has_nan, SkipNan, e);
   });
 }
 void mode_infer(Call& c) { one_per_line(c, 1); }
 void mode_run(Call& c) {
   auto place = [](const auto& sorted) { return mode_place(sorted, sorted.n); };
-  if (one_by_network(c, 1, kNetworkLine, place)) return;
-  run_lines(c, 1,
-            []<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch& s) { mode_line(l, e, s); });
+  if (one_by_network(c, 1, network_line(c.tensor(0).dtype), place)) return;
+  run_lines(c, 1, 1,
+            []<class K>(const Line<K>& l, EntryOf<K>*, SortScratch<K>& s) { mode_line(l, s); });
 }
 
 RL_ISA_KERNEL("sort", sort_infer<1>, sort_run<1>);

@@ -12,12 +12,11 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-// One line of the input, and where the positions that f chooses go.
+// One line of the input, and where the positions that are chosen go.
 template <class K>
 struct Line : Keyed<K> {
   int64_t* indices;
-  int64_t out_step;
-  void put(int64_t j, int64_t i) const { indices[j * out_step] = i; }
+  void put(int64_t j, int64_t i) const { indices[j] = i; }
 };
 
 // Shared by the dtypes of one width of key (hence not inlined).
@@ -26,8 +25,8 @@ template <class E>
   if (k > 0 && k < n) std::nth_element(pool, pool + k - 1, pool + n);
   std::sort(pool, pool + k);
 }
-template <class E>
-bool has_equals(const E* e, int64_t n) {
+template <class Entries>
+bool has_equals(const Entries& e, int64_t n) {
   for (int64_t j = 1; j < n; ++j)
     if (e[j].key() == e[j - 1].key()) return true;
   return false;

@@ -1,11 +1,9 @@
 // Sorting by integer keys. Every dtype maps to unsigned keys of the same order (NaN last, both
 // zeros equal); an Entry is a key with the element's position, so that comparing entries is
-// comparing (value, position) and every sort of them is stable. Small arrays are sorted by
-// comparison, large ones by radix, which splits over threads without changing the result. Only
-// reading keys is compiled per dtype; the algorithms know two widths of key.
+// comparing (value, position) and every sort of them is stable. Only reading keys is compiled per
+// dtype; the algorithms know two widths of key. Sorting a line is in sort_radix.h.
 #pragma once
 #include <algorithm>
-#include <vector>
 
 #include "kernels/lines.h"
 
@@ -32,17 +30,14 @@ inline KeyOf<T> key_of(T v) {
   }
 }
 
-// Keys of n elements that are `step` apart, each exclusive-or'ed with `flip`.
+// Keys of n elements, each exclusive-or'ed with `flip`.
 template <class K>
-using ReadKeys = void (*)(const void* x, int64_t n, int64_t step, K flip, K* out);
+using ReadKeys = void (*)(const void* x, int64_t n, K flip, K* out);
 
 template <class T>
-void read_keys(const void* data, int64_t n, int64_t step, KeyOf<T> flip, KeyOf<T>* out) {
+void read_keys(const void* data, int64_t n, KeyOf<T> flip, KeyOf<T>* out) {
   auto* x = static_cast<const T*>(data);
-  if (step == 1)
-    for (int64_t i = 0; i < n; ++i) out[i] = key_of(x[i]) ^ flip;
-  else
-    for (int64_t i = 0; i < n; ++i) out[i] = key_of(x[i * step]) ^ flip;
+  for (int64_t i = 0; i < n; ++i) out[i] = key_of(x[i]) ^ flip;
 }
 
 // Calls f.operator()<T>() for the dtypes that have an order.
@@ -97,15 +92,15 @@ using EntryOf = std::conditional_t<sizeof(K) == 4, PackedEntry, WideEntry>;
 constexpr int64_t kMaxLine = (int64_t{1} << 32) - 1;
 constexpr int64_t kKeyRun = 32;  // keys read at a time
 
-// n elements `step` apart, of which only keys and positions matter.
+// n elements that follow each other, of which only keys and positions matter.
 template <class K>
 struct Keyed {
   ReadKeys<K> read;
   const char* x;
-  int64_t n, step, item;
+  int64_t n, item;
   // Keys of elements begin to begin + count, in order from the largest if `reverse`.
   void keys(int64_t begin, int64_t count, bool reverse, K* out) const {
-    read(x + begin * step * item, count, step, reverse ? ~K(0) : K(0), out);
+    read(x + begin * item, count, reverse ? ~K(0) : K(0), out);
   }
   // f(keys, position of the first, count) for all, in order of their positions.
   template <class F>
@@ -125,54 +120,6 @@ struct Keyed {
         reverse);
   }
 };
-
-// One stable pass over `bits` of the key, cut into parts that threads count and move.
-// False when all keys agree in these bits and nothing had to move.
-template <class E>
-bool radix_pass(const E* from, E* to, int64_t n, int shift, int bits, int64_t parts,
-                std::vector<int64_t>& counts) {
-  int64_t buckets = int64_t{1} << bits;
-  auto digit = [=](const E& e) { return static_cast<int64_t>(e.key() >> shift) & (buckets - 1); };
-  counts.assign(static_cast<size_t>(parts * buckets), 0);
-  int64_t* table = counts.data();
-  parallel_for(parts, 1, [&](int64_t b, int64_t e) {
-    for (int64_t p = b; p < e; ++p)
-      for (int64_t i = n * p / parts; i < n * (p + 1) / parts; ++i)
-        ++table[p * buckets + digit(from[i])];
-  });
-  int64_t first = digit(from[0]), same = 0, total = 0;
-  for (int64_t p = 0; p < parts; ++p) same += table[p * buckets + first];
-  if (same == n) return false;
-  for (int64_t d = 0; d < buckets; ++d)
-    for (int64_t p = 0; p < parts; ++p) total += std::exchange(table[p * buckets + d], total);
-  parallel_for(parts, 1, [&](int64_t b, int64_t e) {
-    for (int64_t p = b; p < e; ++p)
-      for (int64_t i = n * p / parts; i < n * (p + 1) / parts; ++i)
-        to[table[p * buckets + digit(from[i])]++] = from[i];
-  });
-  return true;
-}
-
-struct SortScratch {
-  std::vector<int64_t> counts;
-  std::vector<char> spare;
-};
-
-// Sorts entries by (key, position); they come in position order. Not inlined into its callers,
-// or each would compile the algorithm anew.
-template <class E>
-[[gnu::noinline]] void sort_entries(E* a, int64_t n, SortScratch& scratch) {
-  if (n < 192) return std::sort(a, a + n);
-  scratch.spare.resize(static_cast<size_t>(n) * sizeof(E));
-  E *from = a, *to = reinterpret_cast<E*>(scratch.spare.data());
-  constexpr int kBits = 8 * sizeof(a->key());
-  int bits = n < 4096 ? 8 : 11;
-  int64_t parts = n < 65536 || in_parallel() ? 1 : num_threads();
-  for (int shift = 0; shift < kBits; shift += bits)
-    if (radix_pass(from, to, n, shift, std::min(bits, kBits - shift), parts, scratch.counts))
-      std::swap(from, to);
-  if (from != a) std::copy_n(from, n, a);
-}
 
 }  // namespace
 }  // namespace rl

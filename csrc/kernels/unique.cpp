@@ -3,9 +3,10 @@
 // kept elements, for every input element the place of its value among them, and how often each
 // occurs. Two NaNs are different, as they compare.
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
-#include "kernels/sort_keys.h"
+#include "kernels/sort_radix.h"
 
 namespace rl {
 namespace {
@@ -69,6 +70,33 @@ Positions in_order(int64_t n) {
   return order;
 }
 
+// The least and the largest of n >= 1 integers; what holds few values need not be read for them.
+template <class T>
+std::pair<T, T> range_of(const T* v, int64_t n) {
+  if (sizeof(T) == 1) return {std::numeric_limits<T>::min(), std::numeric_limits<T>::max()};
+  T low = v[0], high = v[0];
+  for (int64_t i = 1; i < n; ++i) low = std::min(low, v[i]), high = std::max(high, v[i]);
+  return {low, high};
+}
+
+// How often each slot occurs. Increments of one counter wait for each other: few have four.
+template <class Slot>
+Positions count_slots(int64_t n, size_t slots, const Slot& slot) {
+  constexpr int64_t kCopies = 4;
+  constexpr size_t kFew = 1024;
+  Positions table(slots);
+  int64_t i = 0;
+  if (slots <= kFew) {
+    int64_t copies[kCopies][kFew] = {};
+    for (; i + kCopies <= n; i += kCopies)
+      for (int64_t k = 0; k < kCopies; ++k) ++copies[k][slot(i + k)];
+    for (size_t s = 0; s < slots; ++s)
+      for (const auto& copy : copies) table[s] += copy[s];
+  }
+  for (; i < n; ++i) ++table[slot(i)];
+  return table;
+}
+
 // Integers in a range hardly wider than they are many need no sort: a table of the range counts
 // them. False, with nothing done, for others.
 template <class T>
@@ -76,26 +104,27 @@ bool unique_by_table(Call& c, const Tensor& x) {
   auto* v = x.data<T>();
   const int64_t n = x.numel;
   if (n == 0) return false;
-  auto [low, high] = std::minmax_element(v, v + n);
-  const uint64_t least = static_cast<uint64_t>(*low);
-  const uint64_t range = static_cast<uint64_t>(*high) - least;
+  const auto [low, high] = range_of(v, n);
+  const uint64_t least = static_cast<uint64_t>(low);
+  const uint64_t range = static_cast<uint64_t>(high) - least;
   if (range > static_cast<uint64_t>(n) + 4096) return false;
-  Positions table(range + 1), place(range + 1);
-  auto slot = [&](int64_t i) { return static_cast<uint64_t>(v[i]) - least; };
-  for (int64_t i = 0; i < n; ++i) ++table[slot(i)];
+  auto slot = [v, least](int64_t i) { return static_cast<uint64_t>(v[i]) - least; };
+  const Positions table = count_slots(n, range + 1, slot);
+  Positions place(range + 1);
   int64_t kept = 0;
   for (size_t s = 0; s <= range; ++s) {
     place[s] = kept;
     kept += table[s] != 0;
   }
   Ref<Tensor> values = empty(SizeVec{kept}, x.dtype), count = empty(SizeVec{kept}, DType::I64);
-  Ref<Tensor> inverse = empty(SizeVec{n}, DType::I64);
+  Ref<Tensor> inverse = empty(SizeVec{c.flag(1) ? n : 0}, DType::I64);
   for (size_t s = 0; s <= range; ++s) {
     if (table[s] == 0) continue;
     values->data<T>()[place[s]] = static_cast<T>(least + s);
     count->data<int64_t>()[place[s]] = table[s];
   }
-  for (int64_t i = 0; i < n; ++i) inverse->data<int64_t>()[i] = place[slot(i)];
+  int64_t* to = inverse->data<int64_t>();
+  for (int64_t i = 0; i < inverse->numel; ++i) to[i] = place[slot(i)];
   c.set_out(0, std::move(values));
   c.set_out(1, std::move(inverse));
   c.set_out(2, std::move(count));
@@ -113,18 +142,16 @@ void unique_run(Call& c) {
   const int64_t n = x->numel;
   RL_CHECK(n <= kMaxLine, "unique: more than ", kMaxLine, " elements are not supported");
   with_keys("unique", x->dtype, [&]<class K>(ReadKeys<K> read) {
-    std::vector<EntryOf<K>> e(static_cast<size_t>(n));
-    {
+    SortScratch<K> scratch(n);
+    const Ordered<K> order = [&] {
       Unlocked unlocked(n * 8);
-      SortScratch scratch;
-      Keyed<K>{read, static_cast<const char*>(x->raw()), n, 1, item_size(x->dtype)}.entries(
-          false, e.data());
-      sort_entries(e.data(), n, scratch);
-    }
+      const auto* start = static_cast<const char*>(x->raw());
+      return in_order(Keyed<K>{read, start, n, item_size(x->dtype)}, false, scratch);
+    }();
     // Elements are equal when their keys are, but for NaNs, which share the last one.
     const bool with_nan = is_floating(x->dtype);
-    auto at = [&](int64_t i) { return e[static_cast<size_t>(i)].index(); };
-    auto key = [&](int64_t i) { return e[static_cast<size_t>(i)].key(); };
+    auto at = [&](int64_t i) { return order.place(i); };
+    auto key = [&](int64_t i) { return order[i].key(); };
     Runs runs = runs_of(n, c.flag(1), at, [&](int64_t i) {
       return (key(i) != key(i - 1)) | (with_nan & (key(i) == static_cast<K>(~K(0))));
     });

@@ -53,6 +53,35 @@ def test_sort_of_keys_that_differ_in_any_bits(n):
     assert ends.sort().values.tolist() == sorted(ends.tolist())
 
 
+@pytest.mark.parametrize("n", [70, 2000, 70_000])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_sort_of_keys_that_agree_in_their_leading_bits(n, threads):
+    before = rl.get_num_threads()
+    rl.set_num_threads(threads)
+    low = rl.randint(0, 2**20, (n,), generator=rl.Generator().manual_seed(n))
+    far = rl.tensor([2**62, -(2**62), 2**44 + 5, 2**44 - 7])
+    for x in (rl.cat([low, far]), rl.cat([far, low * 2**20, low, low]), low % 7 - 3):
+        for z in (x, x.double(), x.clamp(-(2**31), 2**31 - 1).int()):
+            values = z.tolist()
+            expected = sorted(range(len(values)), key=values.__getitem__)
+            assert z.sort().indices.tolist() == expected
+            distinct, counts = z.unique(return_counts=True)
+            assert distinct.tolist() == sorted(set(values)) and counts.sum() == len(values)
+    rl.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.uint8, rl.bfloat16])
+@pytest.mark.parametrize("shape", [(9000, 3), (700, 21), (40_000, 5), (2, 3, 5), (2, 300, 18)])
+def test_lines_whose_elements_lie_apart(shape, dtype):
+    x = lines(shape[-1], rl.Size(shape).numel() // shape[-1], dtype, 99).reshape(shape)
+    apart, along = x.sort(-2), x.transpose(-1, -2).contiguous().sort(-1)
+    assert rl.equal(apart.values, along.values.transpose(-1, -2))
+    assert rl.equal(apart.indices, along.indices.transpose(-1, -2))
+    for f in (rl.median, rl.mode):
+        apart, along = f(x, -2), f(x.transpose(-1, -2).contiguous(), -1)
+        assert rl.equal(apart.values, along.values) and rl.equal(apart.indices, along.indices)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [1, 5, 33, 100, 1023, 1024, 3000])
 def test_medians_and_selections(n, dtype):

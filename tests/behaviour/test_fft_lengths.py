@@ -96,6 +96,12 @@ def test_long_lengths(n, dtype):
         _compare(LAYOUTS["many rows"](n), dtype)
 
 
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+@pytest.mark.parametrize("n", [67, 512, 514, 768, 1001, 1009, 1024, 2048])
+def test_lengths_of_very_many_rows(n, dtype):
+    _compare((66, n), dtype)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", [*range(1, 10), 15, 16, 17, 32])
 def test_short_frames(n, dtype):

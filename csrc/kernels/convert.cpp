@@ -74,16 +74,49 @@ bool fits_int32(const From* s, int64_t n) {
   }
   return fits;
 }
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// The lower halves, which a look at the upper ones tells to be the numbers, or not.
+bool lower_halves(int32_t* d, const int64_t* s, int64_t n) {
+  __m256 odd = _mm256_setzero_ps();
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    __m256 a = _mm256_loadu_ps(reinterpret_cast<const float*>(s + i)),
+           b = _mm256_loadu_ps(reinterpret_cast<const float*>(s + i + 4));
+    __m256i low = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88));
+    __m256 sign = _mm256_castsi256_ps(_mm256_srai_epi32(low, 31));
+    odd = _mm256_or_ps(odd, _mm256_xor_ps(_mm256_shuffle_ps(a, b, 0xdd), sign));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(d + i), _mm256_permute4x64_epi64(low, 0xd8));
+  }
+  for (int64_t k = i; k < n; ++k) d[k] = static_cast<int32_t>(s[k]);
+  return _mm256_testz_si256(_mm256_castps_si256(odd), _mm256_castps_si256(odd)) &&
+         fits_int32(s + i, n - i);
+}
+#else
+bool lower_halves(int32_t* d, const int64_t* s, int64_t n) {
+  if (!fits_int32(s, n)) return false;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) d[i] = static_cast<int32_t>(s[i]);
+  return true;
+}
+#endif
 template <class To, class From>
 void through_int32(To* d, const From* s, int64_t n) {
   for (int64_t i = 0; i < n; i += kPiece) {
     int64_t k = std::min(kPiece, n - i);
-    if (!fits_int32(s + i, k)) {
-      each(d + i, s + i, k);
-      continue;
-    }
+    if constexpr (std::is_integral_v<From>) {
+      alignas(64) int32_t piece[kPiece];
+      if (lower_halves(piece, s + i, k))
+        each(d + i, piece, k);
+      else
+        each(d + i, s + i, k);
+    } else {
+      if (!fits_int32(s + i, k)) {
+        each(d + i, s + i, k);
+        continue;
+      }
 #pragma GCC ivdep
-    for (int64_t j = 0; j < k; ++j) d[i + j] = cast<To>(static_cast<int32_t>(s[i + j]));
+      for (int64_t j = 0; j < k; ++j) d[i + j] = cast<To>(static_cast<int32_t>(s[i + j]));
+    }
   }
 }
 
@@ -117,9 +150,9 @@ void run(To* d, const From* s, int64_t n) {
     each(d, s, n);
   else if constexpr (is_cplx<To> && is_cplx<From>)
     run_parts(d, s, n);
-  else if constexpr (std::is_same_v<From, Half> && std::is_same_v<To, float>)
+  else if constexpr (is_short_float<From> && std::is_same_v<To, float>)
     widen(d, s, n);
-  else if constexpr (std::is_same_v<From, float> && std::is_same_v<To, Half>)
+  else if constexpr (std::is_same_v<From, float> && is_short_float<To>)
     narrow(d, s, n);
   else if constexpr (has_short_parts<From> && !std::is_same_v<To, widened_type<From>>)
     through<widened_type<From>>(d, s, n);

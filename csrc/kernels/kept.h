@@ -1,5 +1,6 @@
 // Results of 16 bits that are computed in a wider type, and rounded where PyTorch rounds them.
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <type_traits>
@@ -40,13 +41,14 @@ inline float kept_as<BFloat16, float>(float x) {
 template <>
 inline float kept_as<Half, float>(float x) {
   const auto bits = std::bit_cast<uint32_t>(x);
-  const uint32_t sign = bits & 0x80000000u, size = bits ^ sign;
-  const uint32_t normal = without_bits<13>(size), infinite = 0x7f800000u;
-  // Those below the least normal number are multiples of 2^-24, as numbers from a half to 1 are.
-  const float small = (std::bit_cast<float>(size) + 0.5F) - 0.5F;
-  const uint32_t finite = size < 0x38800000u ? std::bit_cast<uint32_t>(small) : normal;
-  const uint32_t kept = normal >= 0x47800000u ? infinite : finite;
-  return std::bit_cast<float>(sign | (size > infinite ? 0x7fc00000u : kept));
+  const uint32_t sign = bits & 0x80000000u, size = bits ^ sign, infinite = 0x7f800000u;
+  // 2^13 times the number's power of two has its last place where the number's is to be: from the
+  // least normal number on, up to those that become infinite.
+  const uint32_t power = std::clamp(size & infinite, 0x38800000u, 0x47800000u);
+  const float large = std::bit_cast<float>(power + (13u << 23));
+  const float near = (std::bit_cast<float>(size) + large) - large;
+  const uint32_t kept = near >= 65536.0F ? infinite : std::bit_cast<uint32_t>(near);
+  return std::bit_cast<float>(sign | kept);
 }
 template <class T>
 T kept_as(DType kept, T x) {

@@ -24,6 +24,8 @@ constexpr int kByLanes = 16384;
 // The same for doubles: by math::DoubleLanes or Twin, and by Twin alone.
 constexpr int kByDoubleLanes = 131072, kByTwinDoubles = 262144;
 constexpr int kSignBit = 65536;  // no compute type: Half and BFloat16 by their bits
+// No compute type: floats also with a number as the third and last operand, and no parameters.
+constexpr int kNumberLast = 262144;
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
 
@@ -118,12 +120,18 @@ template <class Fn, class S, int Inputs, int Params, bool Spread>
   const float one = Spread ? *static_cast<const float*>(ptr[2]) : 0;
   const float two = Spread && Inputs > 2 ? *static_cast<const float*>(ptr[3]) : one;
   auto from = [ptr](int k) { return static_cast<const S*>(ptr[k]); };
+  auto widen_piece = [](float* to, const S* s) {
+    if constexpr (std::is_same_v<Out, float>)
+      widen_shuffled<kShortLanes>(to, s, kShortPiece);
+    else
+      widen<kShortLanes>(to, s, kShortPiece);
+  };
   auto piece = [=](Stored* to, const S* a, const S* b, const S* c) {
     float x[kShortPiece], y[kShortPiece], z[kShortPiece];
     Out out[kShortPiece];
-    widen<kShortLanes>(x, a, kShortPiece);
-    if (!Spread && Inputs > 1) widen<kShortLanes>(y, b, kShortPiece);
-    if (!Spread && Inputs > 2) widen<kShortLanes>(z, c, kShortPiece);
+    widen_piece(x, a);
+    if (!Spread && Inputs > 1) widen_piece(y, b);
+    if (!Spread && Inputs > 2) widen_piece(z, c);
     for (int64_t i = 0; i < kShortPiece; ++i)
       out[i] = Fn::template apply<float>(x[i],
                                          Spread       ? one
@@ -134,7 +142,7 @@ template <class Fn, class S, int Inputs, int Params, bool Spread>
                                                       : x[i],
                                          p, q, r);
     if constexpr (std::is_same_v<Out, float>)
-      narrow<kShortLanes>(to, out, kShortPiece);
+      narrow_shuffled<kShortLanes>(to, out, kShortPiece);
     else
       __builtin_memcpy(to, out, sizeof out);
   };
@@ -156,7 +164,8 @@ template <class Fn, class S, int Inputs, int Params, bool Spread>
 
 // Cheap functors without loops of their own have such blocks, where conversions are instructions.
 template <class Fn, int Inputs, int Params, int Types, class S>
-constexpr void add_short([[maybe_unused]] PointwiseKernel& k, [[maybe_unused]] int at) {
+constexpr void add_short([[maybe_unused]] BlockFn* of_short, [[maybe_unused]] BlockFn* spread,
+                         [[maybe_unused]] int at) {
   [[maybe_unused]] constexpr bool own_loop =
       requires(const float* a, float* o) { Fn::template run<float>(a, o, 0); } ||
       requires(const float* a, float* o) { Fn::template run<float>(a, a, o, 0); } ||
@@ -167,12 +176,28 @@ constexpr void add_short([[maybe_unused]] PointwiseKernel& k, [[maybe_unused]] i
   constexpr bool converts = false;
 #endif
   if constexpr ((Types & kSignBit) != 0) {
-    k.of_short[at] = block<Fn, S, Inputs, Params>;
+    of_short[at] = block<Fn, S, Inputs, Params>;
   } else if constexpr (converts && RL_CHEAP && !own_loop && !(Types & kLanesHere)) {
-    k.of_short[at] = short_block<Fn, S, Inputs, Params, false>;
-    if constexpr ((Types & kSpread) != 0)
-      k.spread_short[at] = short_block<Fn, S, Inputs, Params, true>;
+    of_short[at] = short_block<Fn, S, Inputs, Params, false>;
+    if constexpr ((Types & kSpread) != 0) spread[at] = short_block<Fn, S, Inputs, Params, true>;
   }
+}
+
+// Fn with the parameter as its third operand.
+template <class Fn>
+struct with_number {
+  template <class T>
+  static inline auto apply(T a, T b, T, T p, T, T) {
+    return Fn::template apply<T>(a, b, p, T{}, T{}, T{});
+  }
+};
+template <class Fn, int Types>
+constexpr void add_numbered(PointwiseKernel& k) {
+  using Numbered = with_number<Fn>;
+  k.numbered[static_cast<int>(Compute::F)] = block<Numbered, float, 2, 1>;
+  k.numbered[static_cast<int>(Compute::D)] = block<Numbered, double, 2, 1>;
+  add_short<Numbered, 2, 1, Types & ~kSpread, Half>(k.numbered_short, nullptr, 0);
+  add_short<Numbered, 2, 1, Types & ~kSpread, BFloat16>(k.numbered_short, nullptr, 1);
 }
 
 template <class Fn, class T, int Inputs, int Params>
@@ -207,9 +232,10 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
   if constexpr ((types & kD) && (Types & kLanesOfDoubles))
     k.fn[static_cast<int>(Compute::D)] = lanes_block<Fn, double, Inputs, Params>;
   if constexpr ((types & kF) != 0) {
-    add_short<Fn, Inputs, Params, Types, Half>(k, 0);
-    add_short<Fn, Inputs, Params, Types, BFloat16>(k, 1);
+    add_short<Fn, Inputs, Params, Types, Half>(k.of_short, k.spread_short, 0);
+    add_short<Fn, Inputs, Params, Types, BFloat16>(k.of_short, k.spread_short, 1);
   }
+  if constexpr ((types & kF) && (Types & kNumberLast)) add_numbered<Fn, Types>(k);
   k.cheap = RL_CHEAP;
   k.demands = static_cast<uint8_t>(Types % kFloat8 / kDemand);
   return k;

@@ -9,6 +9,21 @@ namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
+// Lanes in which a or b is a NaN, by one instruction where gcc would make three.
+template <class T>
+inline auto any_nan(Vector<T> a, Vector<T> b) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  using Where = decltype(a < b);
+  if constexpr (std::is_same_v<T, float>)
+    return std::bit_cast<Where>(_mm256_cmp_ps(a, b, _CMP_UNORD_Q));
+  else if constexpr (std::is_same_v<T, double>)
+    return std::bit_cast<Where>(_mm256_cmp_pd(a, b, _CMP_UNORD_Q));
+  else
+    return (a != a) | (b != b);
+#else
+  return (a != a) | (b != b);
+#endif
+}
 // `better` in vector or scalar form: x should replace a.
 template <bool Max, class V>
 inline auto beats(V x, V a) {
@@ -46,6 +61,37 @@ struct ExtremeStep {
   }
 };
 
+// The extreme of n numbers, by instructions that know no NaN; false if one is among them, or there
+// are few.
+template <bool Max, class T>
+bool extreme_of_numbers(const T* x, int64_t n, T& best) {
+  constexpr int64_t V = kLanes<T>, N = 4;
+  if (!std::is_floating_point_v<T> || n < N * V) return false;
+  Vector<T> found[N];
+  auto unordered = decltype(found[0] < found[0]){};
+  for (int64_t k = 0; k < N; ++k) found[k] = load_vector(x + k * V);
+  auto take = [&](int64_t k, Vector<T> v) {
+    if constexpr (Max)
+      found[k] = v > found[k] ? v : found[k];
+    else
+      found[k] = v < found[k] ? v : found[k];
+  };
+  auto meet = [&](const T* from) {
+    Vector<T> v[N];
+#pragma GCC unroll 4
+    for (int64_t k = 0; k < N; ++k) v[k] = load_vector(from + k * V), take(k, v[k]);
+    unordered |= any_nan<T>(v[0], v[1]) | any_nan<T>(v[2], v[3]);
+  };
+  int64_t i = 0;
+  for (; i + N * V <= n; i += N * V) meet(x + i);
+  meet(x + n - N * V);
+  for (int64_t k = 0; k < V; ++k)
+    if (unordered[k]) return false;
+  for (int64_t k = 1; k < N; ++k) take(0, found[k]);
+  best = join_lanes<ExtremeStep<Max>, T>(found[0]);
+  return true;
+}
+
 template <class Element, bool Max>
 struct ExtremeFold : BlockFold<ExtremeFold<Element, Max>, ExtremeStep<Max>, Element> {
   struct State {
@@ -54,9 +100,109 @@ struct ExtremeFold : BlockFold<ExtremeFold<Element, Max>, ExtremeStep<Max>, Elem
   using Out0 = Element;
   using Out1 = Element;
   static void init(State& s) { s.value = worst<Element, Max>(); }
+  using Base = BlockFold<ExtremeFold<Element, Max>, ExtremeStep<Max>, Element>;
+  static void row(State& s, const Element* x, int64_t n, int64_t first) {
+    Element best;
+    for (int64_t i = 0; i < n; i += kBlock) {
+      int64_t len = std::min(kBlock, n - i);
+      if (extreme_of_numbers<Max>(x + i, len, best))
+        add(s, best);
+      else
+        Base::row(s, x + i, len, first + i);
+    }
+  }
   static void add(State& s, Element block) { s.value = ExtremeStep<Max>::next(s.value, block); }
   static void merge(State& s, const State& o) { add(s, o.value); }
   static void finish(const State& s, const FoldParams&, Element& out, Element&) { out = s.value; }
+};
+
+// The same of 16-bit floats by their bits, which as unsigned integers, and as signed ones but for
+// the sign, have the order of the numbers' sizes; NaNs lie beyond infinity.
+struct ShortBits {
+  int16_t least, most;
+  uint16_t largest;  // a negative number's, if there is one
+  static constexpr int64_t kVector = kLanes<int16_t>;
+  static void take(const uint16_t* x, Vector<int16_t>& low, Vector<int16_t>& high,
+                   Vector<uint16_t>& far) {
+    auto large = load_vector(x);
+    auto bits = std::bit_cast<Vector<int16_t>>(large);
+    low = bits < low ? bits : low;
+    high = bits > high ? bits : high;
+    far = large > far ? large : far;
+  }
+  void add(uint16_t x) {
+    auto bits = static_cast<int16_t>(x);
+    add(ShortBits{bits, bits, x});
+  }
+  void add(const ShortBits& o) {
+    least = std::min(least, o.least), most = std::max(most, o.most);
+    largest = std::max(largest, o.largest);
+  }
+};
+struct Least {
+  template <class V>
+  static V join(V a, V b) {
+    return a < b ? a : b;
+  }
+};
+struct Most {
+  template <class V>
+  static V join(V a, V b) {
+    return a > b ? a : b;
+  }
+};
+template <class Element>
+struct ShortFold {
+  using T = Element;
+  using State = ShortBits;
+  using Out0 = T;
+  using Out1 = T;
+  static constexpr uint16_t kSign = 0x8000, kInf = std::is_same_v<T, Half> ? 0x7c00 : 0x7f80;
+  static void init(State& s) { s = {INT16_MAX, INT16_MIN, 0}; }
+  static void row(State& s, const T* numbers, int64_t n, int64_t) {
+    constexpr int64_t V = ShortBits::kVector;
+    auto* x = reinterpret_cast<const uint16_t*>(numbers);
+    if (n < V) {
+      for (int64_t i = 0; i < n; ++i) s.add(x[i]);
+      return;
+    }
+    Vector<uint16_t> far = load_vector(x);
+    Vector<int16_t> low = std::bit_cast<Vector<int16_t>>(far), high = low;
+    for (int64_t i = V; i + V <= n; i += V) ShortBits::take(x + i, low, high, far);
+    ShortBits::take(x + n - V, low, high, far);
+    s.add({join_lanes<Least, int16_t>(low), join_lanes<Most, int16_t>(high),
+           join_lanes<Most, uint16_t>(far)});
+  }
+  static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
+    constexpr int64_t V = ShortBits::kVector;
+    auto at = [rows](int64_t r) { return reinterpret_cast<const uint16_t*>(rows[r]); };
+    int64_t w = 0;
+    for (; w + V <= width; w += V) {
+      Vector<uint16_t> far = load_vector(at(0) + w);
+      Vector<int16_t> low = std::bit_cast<Vector<int16_t>>(far), high = low;
+      for (int64_t r = 1; r < n_rows; ++r) ShortBits::take(at(r) + w, low, high, far);
+      for (int64_t k = 0; k < V; ++k) s[w + k].add({low[k], high[k], far[k]});
+    }
+    for (; w < width; ++w)
+      for (int64_t r = 0; r < n_rows; ++r) s[w].add(at(r)[w]);
+  }
+  static void merge(State& s, const State& o) { s.add(o); }
+  static void finish(const State& s, const FoldParams&, T& least, T& most) {
+    const bool nan = s.most > kInf || s.largest > (kSign | kInf);
+    const int quiet = kInf | (kInf >> 1);
+    auto bits = [](int b) { return std::bit_cast<T>(static_cast<uint16_t>(b)); };
+    least = bits(nan ? quiet : s.largest >= kSign ? s.largest : s.least);
+    most = bits(nan ? quiet : s.most >= 0 ? s.most : s.least);
+  }
+};
+template <class Element, bool Max>
+struct ShortExtremeFold : ShortFold<Element> {
+  using T = Element;
+  static void finish(const ShortBits& s, const FoldParams& p, T& out, T&) {
+    T least, most;
+    ShortFold<T>::finish(s, p, least, most);
+    out = Max ? most : least;
+  }
 };
 
 // The position of the first element that equals v (or is NaN as v is); there is one.
@@ -229,8 +375,22 @@ constexpr Fold kMax[] = RL_PER_TYPE(false, MaxFold), kMin[] = RL_PER_TYPE(false,
 constexpr Fold kArgMax[] = RL_PER_TYPE(true, ArgMaxFold), kArgMin[] = RL_PER_TYPE(true, ArgMinFold);
 constexpr Fold kBoth[] = RL_PER_TYPE(false, BothFold);
 #undef RL_PER_TYPE
+// Of 16-bit floats as they lie in memory: F16, BF16.
+constexpr Fold kShortMax[] = {make_fold<ShortExtremeFold<Half, true>>(),
+                              make_fold<ShortExtremeFold<BFloat16, true>>()};
+constexpr Fold kShortMin[] = {make_fold<ShortExtremeFold<Half, false>>(),
+                              make_fold<ShortExtremeFold<BFloat16, false>>()};
+constexpr Fold kShortBoth[] = {make_fold<ShortFold<Half>>(), make_fold<ShortFold<BFloat16>>()};
 
 int type_index(const Tensor& t) { return std::max(0, static_cast<int>(compute_of(t.dtype)) - 1); }
+
+const Fold& fold_for(const Tensor& t, const Fold* folds, const Fold* shorts) {
+  if (t.dtype == DType::F16 || t.dtype == DType::BF16) return shorts[t.dtype == DType::BF16];
+  return folds[type_index(t)];
+}
+const Fold& extreme_fold(const Tensor& t, bool max) {
+  return max ? fold_for(t, kMax, kShortMax) : fold_for(t, kMin, kShortMin);
+}
 
 void check_ordered(const Call& c) {
   DType d = c.tensor(0).dtype;
@@ -250,7 +410,7 @@ void extreme_infer(Call& c) {
 template <bool Max>
 void extreme_run(Call& c) {
   const Tensor& t = c.tensor(0);
-  run_reduction((Max ? kMax : kMin)[type_index(t)], t, dims_argument(c, 1), &c.out(0), nullptr);
+  run_reduction(extreme_fold(t, Max), t, dims_argument(c, 1), &c.out(0), nullptr);
 }
 
 // max(self)
@@ -262,7 +422,7 @@ void whole_infer(Call& c) {
 template <bool Max>
 void whole_run(Call& c) {
   const Tensor& t = c.tensor(0);
-  run_reduction((Max ? kMax : kMin)[type_index(t)], t, every_dim(t), &c.out(0), nullptr);
+  run_reduction(extreme_fold(t, Max), t, every_dim(t), &c.out(0), nullptr);
 }
 
 // max.dim(self, dim, keepdim) -> (values, indices)
@@ -310,7 +470,8 @@ void both_infer(Call& c) {
 }
 void both_run(Call& c) {
   const Tensor& t = c.tensor(0);
-  run_reduction(kBoth[type_index(t)], t, dim_argument(c, 1), &c.out(0), &c.out(1));
+  const Fold& f = fold_for(t, kBoth, kShortBoth);
+  run_reduction(f, t, dim_argument(c, 1), &c.out(0), &c.out(1));
 }
 
 RL_ISA_KERNEL("amax", extreme_infer, extreme_run<true>);

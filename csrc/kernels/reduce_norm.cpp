@@ -12,11 +12,11 @@ namespace RL_ISA_NS {
 namespace {
 
 // Euclidean norm. Squares that leave float's range are summed again in double.
-template <class T>
-struct SquaresFold : SumFold<T, Square> {
-  using Base = SumFold<T, Square>;
+template <class T, class Element = T>
+struct SquaresFold : SumFold<T, Square, Element> {
+  using Base = SumFold<T, Square, Element>;
   using typename Base::State;
-  static void row(State& s, const T* x, int64_t n, int64_t) {
+  static void row(State& s, const Element* x, int64_t n, int64_t) {
     for (int64_t i = 0; i < n; i += kBlock) {
       int64_t len = std::min(kBlock, n - i);
       T squares = fold_block<AddStep<Square>>(x + i, len);
@@ -26,10 +26,11 @@ struct SquaresFold : SumFold<T, Square> {
         s.add(squares);
     }
   }
-  static void exact(State& s, const T* x, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) s.add(double(x[i]) * double(x[i]));
+  static void exact(State& s, const Element* x, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) s.add(double(T(x[i])) * double(T(x[i])));
   }
-  static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
+  static void columns(State* s, const Element* const* rows, int64_t n_rows, int64_t width,
+                      int64_t) {
     T block[kFoldWidth];
     fold_block_columns<AddStep<Square>>(rows, n_rows, width, block);
     for (int64_t w = 0; w < width; ++w) {
@@ -138,6 +139,9 @@ struct PowerFold {
 };
 
 constexpr Fold kSquares[] = {make_fold<SquaresFold<float>>(), make_fold<SquaresFold<double>>()};
+// Of 16-bit floats as they lie in memory: F16, BF16.
+constexpr Fold kShortSquares[] = {make_fold<SquaresFold<float, Half>>(),
+                                  make_fold<SquaresFold<float, BFloat16>>()};
 constexpr Fold kAbsolute[] = {make_fold<SumFold<float, Magnitude>>(),
                               make_fold<SumFold<double, Magnitude>>()};
 constexpr Fold kLargest[] = {make_fold<InfinityFold<float, true>>(),
@@ -147,7 +151,9 @@ constexpr Fold kSmallest[] = {make_fold<InfinityFold<float, false>>(),
 constexpr Fold kNonZero = make_fold<NonZeroFold>();
 constexpr Fold kPower[] = {make_fold<PowerFold<float>>(), make_fold<PowerFold<double>>()};
 
-const Fold& fold_for(double order, bool is_double) {
+const Fold& fold_for(double order, DType in, bool is_double) {
+  bool is_short = in == DType::F16 || in == DType::BF16;
+  if (order == 2 && is_short && !is_double) return kShortSquares[in == DType::BF16];
   if (order == 2) return kSquares[is_double];
   if (order == 1) return kAbsolute[is_double];
   if (order == 0) return kNonZero;
@@ -170,7 +176,8 @@ void norm_infer(Call& c) {
   add_reduced(c, mask, c.flag(3), dtype);
 }
 void norm_run(Call& c) {
-  const Fold& f = fold_for(c.number(1), compute_of(c.out(0).dtype) == Compute::D);
+  const bool is_double = compute_of(c.out(0).dtype) == Compute::D;
+  const Fold& f = fold_for(c.number(1), c.tensor(0).dtype, is_double);
   run_reduction(f, c.tensor(0), dims_argument(c, 2), &c.out(0), nullptr, c.number(1));
 }
 

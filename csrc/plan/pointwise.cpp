@@ -29,15 +29,15 @@ struct Plan {
 };
 
 // n times an operand's only value: a number, or the first element of a tensor.
-void fill_block(const PointwiseInput& in, Compute compute, void* dst, int64_t n) {
-  dispatch(stored(compute), [&]<class T>() {
+void fill_block(const PointwiseInput& in, DType want, void* dst, int64_t n) {
+  dispatch(want, [&]<class T>() {
     T v;
     if (!in.tensor)
       v = in.number.to<T>();
-    else if (in.tensor->dtype == stored(compute))
+    else if (in.tensor->dtype == want)
       v = *in.tensor->data<T>();
     else
-      converter(in.tensor->dtype, stored(compute))(&v, in.tensor->raw(), 1);
+      converter(in.tensor->dtype, want)(&v, in.tensor->raw(), 1);
     std::fill_n(static_cast<T*>(dst), n, v);
   });
 }
@@ -147,7 +147,7 @@ void run_tiles(const Plan& p, TileShape tile, int64_t begin, int64_t end) {
   int64_t item = item_size(p.result);
   for (int k = 1; k < s.count; ++k)
     if (s.op[k].constant)
-      fill_block(p.inputs[k - 1], p.compute, scratch.block[k], tile.rows * tile.cols);
+      fill_block(p.inputs[k - 1], stored(p.compute), scratch.block[k], tile.rows * tile.cols);
   walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t rows, int64_t cols) {
     bool row_calls = by_rows(p, rows, cols);
     Rows part[kMaxOperands];
@@ -209,7 +209,8 @@ void run_direct_rows(const Plan& p, TileShape tile, int64_t begin, int64_t end) 
   alignas(16) char one[16];
   for (int k = 1; k < s.count; ++k)
     if (s.op[k].constant)
-      fill_block(p.inputs[k - 1], p.compute, scratch.block[k], spread && k == 2 ? 1 : tile.cols);
+      fill_block(p.inputs[k - 1], stored(p.compute), scratch.block[k],
+                 spread && k == 2 ? 1 : tile.cols);
   walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t, int64_t cols) {
     void* ptr[kMaxOperands];
     for (int k = 0; k < s.count; ++k)
@@ -288,8 +289,8 @@ struct Direct {
 };
 
 // False if it takes a walker. Blocks are made in `room`.
-bool take_operand(Direct& d, int k, const PointwiseInput& in, Compute compute, DType want,
-                  const Tensor& out, bool single, char*& room) {
+bool take_operand(Direct& d, int k, const PointwiseInput& in, DType want, const Tensor& out,
+                  bool single, char*& room) {
   int64_t wide = item_size(want);
   const Tensor* t = in.tensor;
   d.item[k] = wide;
@@ -303,7 +304,7 @@ bool take_operand(Direct& d, int k, const PointwiseInput& in, Compute compute, D
   int64_t n = !constant ? out.numel : single ? 1 : std::min(out.numel, kBlock);
   room += (n * wide + 63) / 64 * 64;
   if (constant) {
-    fill_block(in, compute, d.at[k], n);
+    fill_block(in, want, d.at[k], n);
     d.item[k] = 0;
     d.fills |= !single;
   } else {
@@ -349,11 +350,9 @@ Loop loop_of(const PointwiseKernel& k, Compute compute, const Tensor& out,
   if (compute == Compute::F && k.of_short[0] && inputs[0].tensor &&
       is_short(inputs[0].tensor->dtype)) {
     DType own = inputs[0].tensor->dtype;
-    auto whole = [&](const PointwiseInput& in) {
-      return in.tensor && in.tensor->dtype == own && (in.tensor->numel > 1 || out.numel == 1);
-    };
+    auto as_stored = [&](const PointwiseInput& in) { return in.tensor && in.tensor->dtype == own; };
     BlockFn fn = (spreads ? k.spread_short : k.of_short)[own == DType::BF16];
-    if (fn && std::ranges::all_of(inputs.first(spreads ? 1 : inputs.size()), whole))
+    if (fn && std::ranges::all_of(inputs.first(spreads ? 1 : inputs.size()), as_stored))
       return {fn, spreads, own, k.result[c] == DType::F32 ? own : k.result[c]};
   }
   bool spread = spreads && k.spread[c];
@@ -375,7 +374,7 @@ bool run_direct(const PointwiseKernel& k, Compute compute, Tensor& out,
     const PointwiseInput& in = inputs[static_cast<size_t>(i - 1)];
     bool single = loop.spread && i > 1;
     DType want = single ? stored(compute) : loop.in;
-    if (!take_operand(d, i, in, compute, want, out, single, room)) return false;
+    if (!take_operand(d, i, in, want, out, single, room)) return false;
   }
   if (out.numel <= kGrain) {
     run_direct_part(d, 0, out.numel);
@@ -462,6 +461,18 @@ bool run_laid_out(const PointwiseKernel& k, Compute compute, Tensor& out,
   return any;
 }
 
+// Runs the loops that take a number as the last operand, if there are any and it is one.
+bool run_numbered(const PointwiseKernel& k, Compute compute, Tensor& out,
+                  std::span<const PointwiseInput> inputs) {
+  if (inputs.back().tensor || !k.numbered[static_cast<int>(compute)]) return false;
+  PointwiseKernel as = k;
+  std::ranges::copy(k.numbered, as.fn);
+  std::ranges::copy(k.numbered_short, as.of_short);
+  std::ranges::fill(as.numbered, nullptr);
+  run_pointwise(as, compute, out, inputs.first(inputs.size() - 1), &inputs.back().number);
+  return true;
+}
+
 // Does the first operand have one element a row, and the second not, and may they change places?
 // The second is read so without copies (one_a_row).
 bool better_turned(const PointwiseKernel& k, std::span<const PointwiseInput> in,
@@ -484,6 +495,7 @@ void run_pointwise(const PointwiseKernel& k, Compute compute, Tensor& out,
       run_pointwise(k, compute, *temporary, inputs, params);
       return copy_into(out, *temporary);
     }
+  if (run_numbered(k, compute, out, inputs)) return;
   if (run_direct(k, compute, out, inputs, params)) return;
   if (run_laid_out(k, compute, out, inputs, params)) return;
   if (better_turned(k, inputs, params)) {

@@ -51,6 +51,9 @@ struct PointwiseKernel {
   // fn and spread of floats where the tensors are stored in float16 and bfloat16, but for
   // `spread`'s single elements; may be null.
   BlockFn of_short[2] = {}, spread_short[2] = {};
+  // fn and of_short with a number as the last operand, which is then the only parameter; may be
+  // null.
+  BlockFn numbered[kComputes] = {}, numbered_short[2] = {};
   uint8_t demands = 0;  // of PointwiseDemand
   bool cheap = false;   // takes less time than moving its operands
 };

@@ -71,9 +71,11 @@ Kernels<PointwiseKernel> collect_pointwise() {
       have.fn[c] = k.fn[c];
       have.result[c] = k.result[c];
       have.spread[c] = k.spread[c];
+      have.numbered[c] = k.numbered[c];
       if (c == static_cast<int>(Compute::F)) {
         std::ranges::copy(k.of_short, have.of_short);
         std::ranges::copy(k.spread_short, have.spread_short);
+        std::ranges::copy(k.numbered_short, have.numbered_short);
       }
       present[c] = r.rank;
     }

@@ -25,14 +25,32 @@ template <class T>
 using Wrap = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
 // !a in a form that vectorises.
 static inline bool negated(bool a) { return std::bit_cast<uint8_t>(a) < 1; }
-RL_POINTWISE(add, 2, 1, kAll | kSmall | kSpread | kAnySign | kDemand * kWholeParams, {
-  if constexpr (std::is_same_v<T, bool>)
-    return bool(a | (b & p));
-  else if constexpr (std::is_integral_v<T>)
-    return T(Wrap<T>(a) + Wrap<T>(p) * Wrap<T>(b));
-  else
-    return a + p * b;
-})
+struct add_fn {
+  template <class T>
+  static inline T apply(T a, T b, T, T p, T, T) {
+    if constexpr (std::is_same_v<T, bool>)
+      return bool(a | (b & p));
+    else if constexpr (std::is_integral_v<T>)
+      return T(Wrap<T>(a) + Wrap<T>(p) * Wrap<T>(b));
+    else
+      return a + p * b;
+  }
+  // Below AVX-512 no instruction multiplies 64 bits.
+  template <class T>
+    requires std::is_same_v<T, int64_t>
+  static inline void run(const T* a, const T* b, T* out, int64_t n, T p, T) {
+    if (p == 1) {
+#pragma GCC ivdep
+#pragma GCC unroll kUnroll
+      for (int64_t i = 0; i < n; ++i) out[i] = apply<T>(a[i], b[i], T{}, T(1), T{}, T{});
+    } else {
+#pragma GCC ivdep
+#pragma GCC unroll kUnroll
+      for (int64_t i = 0; i < n; ++i) out[i] = apply<T>(a[i], b[i], T{}, p, T{}, T{});
+    }
+  }
+};
+RL_FUNCTOR(add, 2, 1, kAll | kSmall | kSpread | kAnySign | kDemand * kWholeParams)
 RL_POINTWISE(sub, 2, 1, kNumber | kSmall | kSpread | kAnySign | kDemand * kWholeParams, {
   if constexpr (std::is_integral_v<T>)
     return T(Wrap<T>(a) - Wrap<T>(p) * Wrap<T>(b));
@@ -212,13 +230,36 @@ RL_UNARY(sign, kAll & ~kCplx, {
   else if constexpr (std::is_integral_v<T>)
     return T((a > 0) - (a < 0));
   else
-    return a != a ? a : T((a > 0) - (a < 0));
+    return std::fabs(a) > T(0) ? math::with_sign(T(1), a) : a + T(0);  // no negative zero
 })
 RL_UNARY(sgn_complex, kCplx, {
   auto length = math::hypot(a.re, a.im), under = length == 0 ? decltype(length)(1) : length;
   return T{length == 0 ? 0 : a.re / under, length == 0 ? 0 : a.im / under};
 })
-RL_UNARY(conj_complex, kCplx, { return T{a.re, -a.im}; })
+struct conj_complex_fn {
+  template <class T>
+  static inline T apply(T a, T, T, T, T, T) {
+    return T{a.re, -a.im};
+  }
+  // Of parts in a row, where gcc would take them apart and join them again.
+  template <class T>
+  static inline void run(const T* a, T* out, int64_t n) {
+    using R = decltype(a->re);
+    using Bits = Vector<typename math::Bits<R>::UInt>;
+    constexpr int64_t V = kLanes<R>;
+    Vector<R> change{};
+    for (int64_t k = 1; k < V; k += 2) change[k] = R(-0.0);
+    auto* from = reinterpret_cast<const R*>(a);
+    auto* to = reinterpret_cast<R*>(out);
+    int64_t i = 0;
+    for (; i + V <= 2 * n; i += V) {
+      Bits bits = std::bit_cast<Bits>(load_vector(from + i)) ^ std::bit_cast<Bits>(change);
+      store_vector(to + i, std::bit_cast<Vector<R>>(bits));
+    }
+    for (i /= 2; i < n; ++i) out[i] = apply<T>(a[i], {}, {}, {}, {}, {});
+  }
+};
+RL_FUNCTOR(conj_complex, 1, 0, kCplx)
 RL_UNARY(angle_complex, kCplx, { return std::atan2(a.im, a.re); })
 RL_UNARY(angle_real, kReal, {
   T angle = a < T(0) ? math::PiConst<T>::kPi : T(0);
@@ -256,7 +297,7 @@ RL_UNARY(round, kI | kReal, {
 })
 RL_UNARY(frac, kReal, { return a - std::trunc(a); })
 RL_UNARY(sqrt, kReal, { return std::sqrt(a); })
-RL_UNARY(rsqrt, kReal | kByLanes, { return math::rsqrt(a); })
+RL_UNARY(rsqrt, kReal | kByTables, { return math::rsqrt(a); })
 RL_UNARY(relu, kOrdered | kSmall, {
   if constexpr (std::is_same_v<T, bool>)
     return a;
@@ -310,7 +351,7 @@ RL_FUNCTOR(clamp, 3, 0, kOrdered | kSmall | kSpread | kDemand * kNumbersFit)
 RL_TERNARY(where, kAll | kSmall | kAnySign | kFloat8, { return truthy(a) ? b : c; })
 RL_POINTWISE(addcmul, 3, 1, kNumber, { return T(a + p * b * c); })
 RL_POINTWISE(addcdiv, 3, 1, kInexact, { return a + p * (b / c); })
-RL_TERNARY(lerp, kInexact | kDemand * kOneDType, {
+RL_TERNARY(lerp, kInexact | kNumberLast | kDemand * kOneDType, {
   if constexpr (is_cplx<T>)
     return a + c * (b - a);
   else

@@ -17,20 +17,24 @@ RL_POINTWISE(hardtanh, 1, 2, kOrdered, {
   return T(raised > q ? q : raised);
 })
 RL_POINTWISE(hardtanh_backward, 2, 2, kReal, { return (b <= p) | (b >= q) ? T(0) : a; })
-RL_UNARY(hardsigmoid, kReal, {
-  T s = a + T(3);
-  s = s < T(0) ? T(0) : s;
-  return (s > T(6) ? T(6) : s) / T(6);
-})
+// x from 0 to 6. Both comparisons are of x: of the outcome of the first, gcc would know the second
+// where that is 0, and make five instructions of either.
+template <class T>
+static inline T up_to_six(T x) {
+  T raised = x < T(0) ? T(0) : x;
+  return x > T(6) ? T(6) : raised;
+}
+RL_UNARY(hardsigmoid, kReal, { return up_to_six(a + T(3)) / T(6); })
 RL_BINARY(hardsigmoid_backward, kReal, { return (b > T(-3)) & (b < T(3)) ? a / T(6) : T(0); })
-RL_UNARY(hardswish, kReal, {
-  T s = a + T(3);
-  return a * (s < T(0) ? T(0) : s > T(6) ? T(6) : s) / T(6);
-})
+RL_UNARY(hardswish, kReal, { return a * up_to_six(a + T(3)) / T(6); })
 RL_BINARY(hardswish_backward, kReal, {
   return b <= T(-3) ? T(0) : b < T(3) ? a * (b / T(3) + T(0.5)) : a;
 })
-RL_POINTWISE(softshrink, 1, 1, kReal, { return a > p ? a - p : (a < -p ? a + p : a * T(0)); })
+RL_POINTWISE(softshrink, 1, 1, kReal, {
+  T near = a < -p ? -p : a;
+  near = near > p ? p : near;
+  return math::with_sign(a - near, a);  // a zero keeps it
+})
 RL_POINTWISE(hardshrink, 1, 1, kReal, { return (a >= -p) & (a <= p) ? T(0) : a; })
 RL_POINTWISE(shrink_backward, 2, 1, kReal, { return (b >= -p) & (b <= p) ? T(0) : a; })
 RL_POINTWISE(threshold, 1, 2, kI | kReal, { return a <= p ? q : a; })

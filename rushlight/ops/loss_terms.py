@@ -64,13 +64,15 @@ def _link(loss, slope, bend):
     )
 
 
-def _in_one_pass(*tensors):
+def _in_one_pass(*tensors, narrow=()):
     """May a kernel take them, which rounds 16-bit numbers once only?
 
-    Under a transform the formulas are computed: the tape outside may record them, and it has no
-    rule for the kernels, which stand behind the rules of the losses.
+    ``narrow`` are the 16-bit dtypes that PyTorch rounds once as well. Under a transform the
+    formulas are computed: the tape outside may record them, and it has no rule for the kernels,
+    which stand behind the rules of the losses.
     """
-    return all(t.dtype in (rl.float32, rl.float64) and not is_wrapped(t) for t in tensors)
+    dtypes = (rl.float32, rl.float64, *narrow)
+    return all(t.dtype in dtypes and not is_wrapped(t) for t in tensors)
 
 
 _LIMITED = "Tensor input, Tensor target, float knee, float over"
@@ -100,9 +102,8 @@ _distances_slope = slope_op(
 
 
 def _distances_reduced(input, target, reduction, knee, over):
-    if reduction == NONE:
-        return _distances(input, target, knee, over)
-    if input.dtype == target.dtype and input.shape == target.shape:
+    same = input.dtype == target.dtype and input.shape == target.shape
+    if reduction != NONE and same and not is_narrow(input):
         return _distance(input, target, knee, over, reduction == MEAN)
     return whole(_distances(input, target, knee, over), reduction)
 
@@ -164,7 +165,7 @@ _link(huber, _huber_slope, _huber_bend)
 @_loss("_smooth_l1", "SmoothL1LossBackward0")
 def smooth_l1(input, target, reduction, knee):
     """`huber` over ``knee``."""
-    if _in_one_pass(input, target):
+    if _in_one_pass(input, target, narrow=(rl.bfloat16,)):
         return _distances_reduced(input, target, reduction, knee, knee)
     d = (input - target).abs()
     return whole(rl.where(d < knee, 0.5 * d * d / knee, d - 0.5 * knee), reduction)
@@ -173,8 +174,9 @@ def smooth_l1(input, target, reduction, knee):
 @_slope("_smooth_l1_slope", "SmoothL1LossBackwardBackward0")
 def _smooth_l1_slope(grad, input, target, reduction, knee):
     """The gradient of `smooth_l1` for its input."""
-    if _in_one_pass(grad, input, target):
-        return _distances_slope(grad, input, target, knee, knee, _share(input, reduction))
+    if _in_one_pass(grad, input, target, narrow=(rl.float16, rl.bfloat16)):
+        share = 1 / input.numel() if reduction == MEAN and input.numel() else 1.0
+        return _distances_slope(grad, input, target, knee, knee, share)
     d, share = input - target, _share(input, reduction)
     return rl.where(d.abs() < knee, share * d * grad / knee, share * d.sign() * grad)
 

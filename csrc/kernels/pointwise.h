@@ -25,7 +25,7 @@ constexpr int kByLanes = 16384;
 constexpr int kByDoubleLanes = 131072, kByTwinDoubles = 262144;
 constexpr int kSignBit = 65536;  // no compute type: Half and BFloat16 by their bits
 // No compute type: floats also with a number as the third and last operand, and no parameters.
-constexpr int kNumberLast = 262144;
+constexpr int kNumberLast = 524288;
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
 

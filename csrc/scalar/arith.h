@@ -297,7 +297,7 @@ RL_UNARY(round, kI | kReal, {
 })
 RL_UNARY(frac, kReal, { return a - std::trunc(a); })
 RL_UNARY(sqrt, kReal, { return std::sqrt(a); })
-RL_UNARY(rsqrt, kReal | kByTables, { return math::rsqrt(a); })
+RL_UNARY(rsqrt, kReal | kByLanes, { return math::rsqrt(a); })
 RL_UNARY(relu, kOrdered | kSmall, {
   if constexpr (std::is_same_v<T, bool>)
     return a;

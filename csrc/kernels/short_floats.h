@@ -42,8 +42,9 @@ template <int Most = 16>
 #ifdef RL_SHORT_PAIRS
   for (; i + 8 <= n; i += 8) _mm256_storeu_ps(d + i, load_eight(s + i));
 #endif
+  const int64_t rest = n - i;
 #pragma GCC ivdep
-  for (; i < n; ++i) d[i] = s[i];
+  for (int64_t k = 0; k < rest; ++k) d[i + k] = s[i + k];
 }
 template <int Most = 16>
 [[gnu::always_inline]] inline void narrow(BFloat16* d, const float* s, int64_t n) {
@@ -56,9 +57,10 @@ template <int Most = 16>
         _mm_packus_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1)));
   }
 #endif
+  const int64_t rest = n - i;
 #pragma GCC unroll 1  // 16 steps side by side would have a branch each, and no vectors
 #pragma GCC ivdep
-  for (; i < n; ++i) d[i] = s[i];
+  for (int64_t k = 0; k < rest; ++k) d[i + k] = s[i + k];
 }
 
 // ---- binary16: by hardware where the level has it, but for the last few

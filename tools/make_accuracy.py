@@ -16,6 +16,8 @@ import sys
 
 import numpy as np
 
+import rushlight as rl
+
 COUNT = 2000  # inputs for each range
 
 #: name -> (mpmath function of one number, ranges of inputs). A range "a..b" in one sign is sampled
@@ -63,6 +65,8 @@ EVALUATE = """
 import json, sys
 package, source, target = sys.argv[1:4]
 import numpy as np
+
+import rushlight as rl
 torch = __import__(package)
 inputs, results = np.load(source), {}
 for key in inputs:
@@ -130,8 +134,9 @@ DTYPES = ("float32", "float64")
 HEAD = """# Accuracy
 
 The largest errors found, in units in the last place (ulp) of the exact result, on {count} inputs of
-each range, spread evenly in the logarithm of their size. A correctly rounded result is at most 0.5
-ulp off. The exact values are mpmath's, at 200 bits. `tools/make_accuracy.py` writes this page.
+each range, spread evenly in the logarithm of their size, on a processor with {instructions}, which
+decides about some formulas. A correctly rounded result is at most 0.5 ulp off. The exact values are
+mpmath's, at 200 bits. `tools/make_accuracy.py` writes this page.
 
 `tanh` in float32 is computed in float32 alone: what PyTorch is ahead there would cost almost half
 of its speed.
@@ -163,9 +168,8 @@ def main():
         for label in packages:
             error = largest_error(results[label][key], exact, dtype)
             found[name, dtype, label] = max(found.get((name, dtype, label), 0), error)
-    options.page.write_text(
-        HEAD.format(count=COUNT) + "\n".join(table(found, list(packages))) + "\n"
-    )
+    head = HEAD.format(count=COUNT, instructions=rl.backends.cpu.get_cpu_capability())
+    options.page.write_text(head + "\n".join(table(found, list(packages))) + "\n")
     print(json.dumps({"page": str(options.page), "functions": len(FUNCTIONS)}))
 
 

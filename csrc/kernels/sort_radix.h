@@ -117,8 +117,10 @@ void radix_pass(int64_t n, Digit digit, const EntryAt& entry, Out* to) {
   parts.each([=](int64_t p, int64_t begin, int64_t end) {
     count_digits(entry, digit, begin, end, table + p * values);
   });
-  parts.count == 1 ? places_of_counts(table, values, 1)
-                   : places_of_counts(table, values, parts.count);
+  if (parts.count == 1)
+    places_of_counts(table, values, 1);  // a loop without another within
+  else
+    places_of_counts(table, values, parts.count);
   parts.each([=](int64_t p, int64_t begin, int64_t end) {
     move_by_digit(entry, digit, begin, end, table + p * values, to);
   });
@@ -231,7 +233,10 @@ class LineOrder {
         if (shift == p.low) return radix_pass(n, digit, entry, to);
         radix_pass(n, digit, [from = e](int64_t i) { return from[i]; }, to);
       };
-      places&& shift + p.bits >= p.high ? pass(places) : pass(spare);
+      if (places && shift + p.bits >= p.high)
+        pass(places);
+      else
+        pass(spare);
       std::swap(e, spare);
     }
   }

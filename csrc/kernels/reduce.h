@@ -105,5 +105,11 @@ constexpr Fold make_fold(bool ordered = false) {
           A::finish};
 }
 
+// Of two folds, of F16 and of BF16 as they lie in memory, that for a dtype; null for others.
+inline const Fold* short_fold(const Fold* folds, DType in) {
+  if (in == DType::F16) return &folds[0];
+  return in == DType::BF16 ? &folds[1] : nullptr;
+}
+
 }  // namespace RL_ISA_NS
 }  // namespace rl

@@ -375,7 +375,7 @@ constexpr Fold kMax[] = RL_PER_TYPE(false, MaxFold), kMin[] = RL_PER_TYPE(false,
 constexpr Fold kArgMax[] = RL_PER_TYPE(true, ArgMaxFold), kArgMin[] = RL_PER_TYPE(true, ArgMinFold);
 constexpr Fold kBoth[] = RL_PER_TYPE(false, BothFold);
 #undef RL_PER_TYPE
-// Of 16-bit floats as they lie in memory: F16, BF16.
+// For short_fold.
 constexpr Fold kShortMax[] = {make_fold<ShortExtremeFold<Half, true>>(),
                               make_fold<ShortExtremeFold<BFloat16, true>>()};
 constexpr Fold kShortMin[] = {make_fold<ShortExtremeFold<Half, false>>(),
@@ -385,8 +385,8 @@ constexpr Fold kShortBoth[] = {make_fold<ShortFold<Half>>(), make_fold<ShortFold
 int type_index(const Tensor& t) { return std::max(0, static_cast<int>(compute_of(t.dtype)) - 1); }
 
 const Fold& fold_for(const Tensor& t, const Fold* folds, const Fold* shorts) {
-  if (t.dtype == DType::F16 || t.dtype == DType::BF16) return shorts[t.dtype == DType::BF16];
-  return folds[type_index(t)];
+  const Fold* as_stored = short_fold(shorts, t.dtype);
+  return as_stored ? *as_stored : folds[type_index(t)];
 }
 const Fold& extreme_fold(const Tensor& t, bool max) {
   return max ? fold_for(t, kMax, kShortMax) : fold_for(t, kMin, kShortMin);

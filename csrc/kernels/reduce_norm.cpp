@@ -139,7 +139,7 @@ struct PowerFold {
 };
 
 constexpr Fold kSquares[] = {make_fold<SquaresFold<float>>(), make_fold<SquaresFold<double>>()};
-// Of 16-bit floats as they lie in memory: F16, BF16.
+// For short_fold.
 constexpr Fold kShortSquares[] = {make_fold<SquaresFold<float, Half>>(),
                                   make_fold<SquaresFold<float, BFloat16>>()};
 constexpr Fold kAbsolute[] = {make_fold<SumFold<float, Magnitude>>(),
@@ -152,9 +152,10 @@ constexpr Fold kNonZero = make_fold<NonZeroFold>();
 constexpr Fold kPower[] = {make_fold<PowerFold<float>>(), make_fold<PowerFold<double>>()};
 
 const Fold& fold_for(double order, DType in, bool is_double) {
-  bool is_short = in == DType::F16 || in == DType::BF16;
-  if (order == 2 && is_short && !is_double) return kShortSquares[in == DType::BF16];
-  if (order == 2) return kSquares[is_double];
+  if (order == 2) {
+    const Fold* as_stored = is_double ? nullptr : short_fold(kShortSquares, in);
+    return as_stored ? *as_stored : kSquares[is_double];
+  }
   if (order == 1) return kAbsolute[is_double];
   if (order == 0) return kNonZero;
   if (order == std::numeric_limits<double>::infinity()) return kLargest[is_double];

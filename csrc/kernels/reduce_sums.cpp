@@ -199,7 +199,7 @@ constexpr Fold kMeans[] = {{},
                            make_fold<MeanFold<C128>>()};
 constexpr Fold kNanSums[] = {
     {}, {}, make_fold<SumFold<float, NanAsZero>>(), make_fold<SumFold<double, NanAsZero>>()};
-// Of 16-bit floats as they lie in memory: F16, BF16.
+// For short_fold.
 constexpr Fold kShortSums[] = {make_fold<SumFold<float, Plain, Half>>(),
                                make_fold<SumFold<float, Plain, BFloat16>>()};
 constexpr Fold kShortMeans[] = {make_fold<MeanFold<float, Half>>(),
@@ -217,9 +217,8 @@ constexpr Fold kAll = make_fold<ValueFold<uint8_t, AndStep, 1>>();
 constexpr Fold kCount = make_fold<CountFold>();
 
 const Fold& fold_for(DType in, Compute compute, const Fold* folds, const Fold* shorts) {
-  if (compute == Compute::F && in == DType::BF16) return shorts[1];
-  if (compute == Compute::F && in == DType::F16) return shorts[0];
-  return folds[static_cast<int>(compute)];
+  const Fold* as_stored = compute == Compute::F ? short_fold(shorts, in) : nullptr;
+  return as_stored ? *as_stored : folds[static_cast<int>(compute)];
 }
 
 // sum(self, dim, keepdim, *, dtype); mean, nansum and prod.dim share it.

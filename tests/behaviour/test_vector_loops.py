@@ -123,3 +123,22 @@ def test_gradient_of_smooth_l1_is_rounded_once(dtype):
     want = rl.where(d.abs() < 0.75, d / 0.75, d.sign()) / 300
     assert (x.grad.double() - want).abs().max() <= rl.finfo(dtype).eps / 300
     assert x.grad.equal(want.to(dtype))
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
+@pytest.mark.parametrize("f", [rl.exp, rl.log, rl.erf, rl.tanh, rl.sigmoid, F.gelu, F.silu])
+def test_neighbours_do_not_matter(f, dtype):
+    """Elements that need more steps, among those that do not, change none of them."""
+    info, ordinary = rl.finfo(dtype), rl.linspace(0.01, 5, 40, dtype=dtype)
+    corners = [0.0, -0.0, math.inf, -math.inf, math.nan, info.tiny / 4, info.tiny, info.max, -1.0]
+    corners += [95.0, -95.0, 707.9, 708.1, -740.0, 87.0, -87.1, 1e-30]
+    alone = {str(c): f(rl.tensor([c], dtype=dtype)) for c in corners}
+    expected = f(ordinary)
+    for place in (0, 7, 8, 15, 16, 37):
+        for c in corners:
+            x = ordinary.clone()
+            x[place] = c
+            got = f(x)
+            assert rl.equal(got[:place], expected[:place])
+            assert rl.equal(got[place + 1 :], expected[place + 1 :])
+            assert rl.allclose(got[place], alone[str(c)][0], rtol=0, atol=0, equal_nan=True)

@@ -1,11 +1,12 @@
 // _coo_mm(indices, values, dense, rows): the product of a sparse matrix of coordinates (2, nnz) and
-// a strided one. _coo_dense(indices, values, size): the strided tensor with elements, or slices of
-// it, at coordinates (dimensions, nnz). Elements are added in the order that they come in. Compiled
-// once per instruction-set level.
+// a strided one. _csr_coordinates(starts, columns, by_row): the coordinates of a compressed matrix,
+// of whose lines each starts where `starts` says, and the last ends. _coo_dense(indices, values,
+// size): the strided tensor with elements, or slices of it, at coordinates (dimensions, nnz).
+// Elements are added in the order that they come in. Compiled once per instruction-set level.
 #include <algorithm>
 
+#include "kernels/vectors.h"
 #include "plan/copy.h"
-#include "plan/isa.h"
 #include "plan/parallel.h"
 
 namespace rl {
@@ -29,11 +30,43 @@ void require_within(const int64_t* index, int64_t n, int64_t limit) {
              " is out of range for a dimension of size ", limit);
 }
 
+// A sparse matrix and a strided one of `width` columns, and their product.
 template <class T>
-void add_multiple(T* out, const T* x, T by, int64_t n) {
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) out[i] = out[i] + by * x[i];
-}
+struct Product {
+  const int64_t *row, *column;
+  const T *value, *dense;
+  int64_t count, width;
+  T* out;
+
+  // Columns begin to end, in blocks of as many vectors, then of fewer.
+  void run(int64_t begin, int64_t end) const {
+    begin = blocks<4>(begin, end);
+    begin = blocks<1>(begin, end);
+    for (int64_t i = 0; begin < end && i < count; ++i)
+      for (int64_t k = begin; k < end; ++k)
+        out[row[i] * width + k] += value[i] * dense[column[i] * width + k];
+  }
+
+ private:
+  // Elements of one row, which mostly come together, add to what stays in registers.
+  template <int N>
+  int64_t blocks(int64_t begin, int64_t end) const {
+    constexpr int64_t V = kLanes<T>;
+    for (; begin + N * V <= end; begin += N * V)
+      for (int64_t i = 0; i < count;) {
+        const int64_t r = row[i];
+        T* to = out + r * width + begin;
+        Vector<T> sum[N];
+        for (int64_t k = 0; k < N; ++k) sum[k] = load_vector(to + k * V);
+        for (; i < count && row[i] == r; ++i) {
+          const T* x = dense + column[i] * width + begin;
+          for (int64_t k = 0; k < N; ++k) sum[k] = sum[k] + value[i] * load_vector(x + k * V);
+        }
+        for (int64_t k = 0; k < N; ++k) store_vector(to + k * V, sum[k]);
+      }
+    return begin;
+  }
+};
 
 void coo_mm_run(Call& c) {
   Tensor& out = c.out(0);
@@ -47,13 +80,36 @@ void coo_mm_run(Call& c) {
   auto run = [&]<class T>(T* to) {
     std::fill_n(to, out.numel, T{});
     const int64_t grain = std::max<int64_t>(64, 32768 / std::max<int64_t>(n, 1));
-    parallel_for(width, grain,
-                 [=, v = values->data<T>(), x = dense->data<T>()](int64_t b, int64_t e) {
-                   for (int64_t i = 0; i < n; ++i)
-                     add_multiple(to + row[i] * width + b, x + column[i] * width + b, v[i], e - b);
-                 });
+    const Product<T> product{row, column, values->data<T>(), dense->data<T>(), n, width, to};
+    parallel_for(width, grain, [&](int64_t begin, int64_t end) { product.run(begin, end); });
   };
   out.dtype == DType::F32 ? run(out.data<float>()) : run(out.data<double>());
+}
+
+void csr_coordinates_infer(Call& c) {
+  const Tensor &starts = c.tensor(0), &plain = c.tensor(1);
+  RL_CHECK(starts.ndim == 1 && plain.ndim == 1 && starts.numel > 0 && starts.dtype == plain.dtype &&
+               (starts.dtype == DType::I64 || starts.dtype == DType::I32),
+           c.op, ": expected starts (lines + 1) and indices (nnz) of int64 or int32");
+  c.add_out(SizeVec{2, plain.numel}, DType::I64);
+}
+template <class I>
+void write_coordinates(const char* op, const Tensor& starts, const Tensor& plain, int64_t* line,
+                       int64_t* at) {
+  const I *start = starts.data<I>(), *index = plain.data<I>();
+  const int64_t lines = starts.numel - 1, n = plain.numel;
+  RL_CHECK(start[0] == 0 && start[lines] == n && std::is_sorted(start, start + lines + 1), op,
+           ": starts do not rise from 0 to the number of elements, ", n);
+  for (int64_t i = 0; i < lines; ++i) std::fill(line + start[i], line + start[i + 1], i);
+  std::copy_n(index, n, at);
+}
+void csr_coordinates_run(Call& c) {
+  Ref<Tensor> starts = contiguous(c.tensor(0)), plain = contiguous(c.tensor(1));
+  int64_t *rows = c.out(0).data<int64_t>(), *columns = rows + plain->numel;
+  if (!c.flag(2)) std::swap(rows, columns);
+  auto write =
+      starts->dtype == DType::I64 ? write_coordinates<int64_t> : write_coordinates<int32_t>;
+  write(c.op, *starts, *plain, rows, columns);
 }
 
 void coo_dense_infer(Call& c) {
@@ -115,6 +171,7 @@ void coo_dense_run(Call& c) {
 }
 
 RL_ISA_KERNEL("_coo_dense", coo_dense_infer, coo_dense_run);
+RL_ISA_KERNEL("_csr_coordinates", csr_coordinates_infer, csr_coordinates_run);
 RL_ISA_KERNEL("_coo_mm", coo_mm_infer, coo_mm_run);
 
 }  // namespace

@@ -393,6 +393,16 @@ def _coo_dense(indices, values, size):
 _coo_dense.vjp(values=lambda g, indices: g[indices.unbind()])
 
 
+@op(
+    "_csr_coordinates(Tensor starts, Tensor plain, bool by_row) -> Tensor",
+    at=("internal",),
+    differentiable=False,
+)
+def _csr_coordinates(starts, plain, by_row):
+    """(2, nnz): the rows and columns of a compressed matrix's elements."""
+    ...
+
+
 @op("_coo_mm(Tensor indices, Tensor values, Tensor dense, int rows) -> Tensor", at=("internal",))
 def _coo_mm(indices, values, dense, rows):
     """The product of the matrix of `rows` with values at indices (2, nnz) and a strided one."""

@@ -4,7 +4,7 @@ Everything runs on plain indices and values, and is differentiable through them.
 """
 
 import rushlight as rl
-from rushlight.ops.matmul import _coo_dense
+from rushlight.ops.matmul import _coo_dense, _csr_coordinates
 from rushlight.sparse import _layout
 from rushlight.sparse._construct import empty_coo
 from rushlight.sparse._layout import (
@@ -37,13 +37,14 @@ def coordinates(kind, indices):
     """(dimensions, elements): where each element (block) of a pattern is; batches come first."""
     if kind == COO:
         return indices
-    compressed, plain = (i.to(rl.int64) for i in indices)
+    compressed, plain = indices
     batch = compressed.shape[:-1]
+    if not batch:
+        return _csr_coordinates(compressed, plain, by_row(kind))
+    compressed, plain = compressed.to(rl.int64), plain.to(rl.int64)
     lines = rl.arange(compressed.shape[-1] - 1).repeat(batch.numel())
     line = rl.repeat_interleave(lines, compressed.diff().reshape(-1))
     pair = (line, plain.reshape(-1)) if by_row(kind) else (plain.reshape(-1), line)
-    if not batch:
-        return rl.stack(pair)
     which = rl.arange(batch.numel()).repeat_interleave(plain.shape[-1])
     return rl.stack((*_layout.unflatten(which, tuple(batch)), *pair))
 

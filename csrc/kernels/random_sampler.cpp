@@ -157,18 +157,31 @@ void dirichlet_row(Generator& g, const T* alpha, T* out, int64_t n) {
   }
 }
 
+// Weights are computed with in their dtype, those of 16 bits in float.
+template <class T>
+using WeightOf = std::conditional_t<is_half_type<T>, float, T>;
+
+// Counts, of integers as long as the weights, tell in vectors whether they are fine; which is not
+// is looked for then.
 template <class T>
 void check_row(const T* probs, int64_t n) {
-  double sum = 0;
+  using R = WeightOf<T>;
+  using Count = std::conditional_t<sizeof(R) == 4, int32_t, int64_t>;
+  auto fine = [&](int64_t i) {
+    auto p = static_cast<R>(probs[i]);
+    return (p >= 0) & (p < INFINITY);
+  };
+  Count bad = 0, some = 0;
   for (int64_t i = 0; i < n; ++i) {
-    double p = value(probs[i]);
-    RL_CHECK(p >= 0 && p < INFINITY,
+    bad |= fine(i) ? 0 : 1;
+    some |= static_cast<R>(probs[i]) > 0 ? 1 : 0;
+  }
+  for (int64_t i = 0; bad && i < n; ++i)
+    RL_CHECK(fine(i),
              "multinomial: the probability tensor contains either `inf`, "
              "`nan` or element < 0: got ",
-             p, " at category ", i);
-    sum += p;
-  }
-  RL_CHECK(sum > 0, "invalid multinomial distribution (sum of probabilities <= 0)");
+             value(probs[i]), " at category ", i);
+  RL_CHECK(some, "invalid multinomial distribution (sum of probabilities <= 0)");
 }
 
 // The place of the first of rising numbers that is not below u; the last is not. Which half it is
@@ -187,7 +200,7 @@ int64_t first_not_below(const std::vector<R>& rising, double u) {
 template <class T>
 void sample_with_replacement(Generator& g, const T* probs, int64_t n, int64_t* out,
                              int64_t samples) {
-  using R = std::conditional_t<is_half_type<T>, float, T>;
+  using R = WeightOf<T>;
   std::vector<R> cumulative(n);
   R sum = 0;
   for (int64_t i = 0; i < n; ++i) cumulative[i] = sum += static_cast<R>(probs[i]);
@@ -201,7 +214,7 @@ void sample_with_replacement(Generator& g, const T* probs, int64_t n, int64_t* o
 // takes the steps of PyTorch's top-k, so that ties (zero weights) come in the same order.
 template <class T>
 void sample_by_race(const T* probs, const T* race, int64_t n, int64_t* out, int64_t samples) {
-  using R = std::conditional_t<is_half_type<T>, float, T>;
+  using R = WeightOf<T>;
   std::vector<std::pair<R, int64_t>> order(n);
   for (int64_t i = 0; i < n; ++i) {
     order[i] = {static_cast<R>(T(static_cast<R>(probs[i]) / static_cast<R>(race[i]))), i};

@@ -165,10 +165,16 @@ void roll_blocks(Tensor& out, const Tensor& self, Sizes shifts, const std::vecto
     if (count)
       roll_blocks(*part_of(out, d, to, count), *part_of(self, d, from, count), shifts, dims, i + 1);
 }
-// A map of a long dimension would take longer, and more memory, than the elements.
+// A map of a long dimension would take longer, and more memory, than the elements; so would maps of
+// all dimensions where there are few elements beside, if rows are not cut in small pieces.
 constexpr int64_t kLongRoll = 2048;
 bool better_in_blocks(const Tensor& self, const std::vector<int>& dims) {
-  bool is_long = false;
+  constexpr int64_t kEntries = 256, kElementsOfEntry = 16, kRow = 64;
+  int64_t entries = 0;
+  for (int d = 0; d < self.ndim; ++d) entries += self.size(d);
+  const int last = self.ndim - 1;
+  bool is_long = entries >= kEntries && entries * kElementsOfEntry > self.numel &&
+                 (self.size(last) >= kRow || std::ranges::find(dims, last) == dims.end());
   for (size_t i = 0; i < dims.size(); ++i) {
     if (std::count(dims.begin(), dims.end(), dims[i]) > 1) return false;  // shifts would add up
     is_long |= self.size(dims[i]) >= kLongRoll;

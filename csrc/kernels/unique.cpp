@@ -159,36 +159,42 @@ void unique_run(Call& c) {
   });
 }
 
+// The first `count` elements of a line that was made long enough for any; most of a long one is not
+// kept for a few.
+Ref<Tensor> beginning(Ref<Tensor> line, int64_t count) {
+  const int64_t sizes[1] = {count}, strides[1] = {1};
+  Ref<Tensor> part = alias(*line, sizes, strides, 0);
+  if (2 * count >= line->numel) return part;
+  Ref<Tensor> out = empty(SizeVec{count}, line->dtype);
+  copy_into(*out, *part);
+  return out;
+}
+
 // _unique_consecutive(self, inverse, counts): what is not asked for stays empty.
 template <class T>
 void merge_neighbours(Call& c, const Tensor& x) {
   const T* v = x.data<T>();
   const int64_t n = x.numel;
-  int64_t runs = n > 0;
-  for (int64_t i = 1; i < n; ++i) runs += v[i] != v[i - 1];
-  Ref<Tensor> values = empty(SizeVec{runs}, x.dtype);
+  Ref<Tensor> values = empty(SizeVec{n}, x.dtype);
   Ref<Tensor> inverse = empty(SizeVec{c.flag(1) ? n : 0}, DType::I64);
-  Ref<Tensor> counts = empty(SizeVec{c.flag(2) ? runs : 0}, DType::I64);
+  Ref<Tensor> counts = empty(SizeVec{c.flag(2) ? n : 0}, DType::I64);
   T* value = values->data<T>();
-  int64_t *at = inverse->data<int64_t>(), *count = counts->data<int64_t>();
-  // Every element is written, as no branch could foresee which begin a run; the next that does
-  // overwrites one that does not.
-  if (n > 0) value[0] = v[0];
-  for (int64_t i = 1, k = 1; k < runs; ++i) {
+  int64_t* at = c.flag(1) ? inverse->data<int64_t>() : nullptr;
+  int64_t* end = c.flag(2) ? counts->data<int64_t>() : nullptr;
+  // Every element is written for its run, as no branch could foresee which begin one; the last that
+  // counts where a run ends overwrites those before.
+  int64_t k = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    k += i > 0 && v[i] != v[i - 1];
     value[k] = v[i];
-    k += v[i] != v[i - 1];
+    if (at) at[i] = k;
+    if (end) end[k] = i + 1;
   }
-  if (inverse->numel) at[0] = 0;
-  for (int64_t i = 1; i < inverse->numel; ++i) at[i] = at[i - 1] + (v[i] != v[i - 1]);
-  if (counts->numel) count[runs - 1] = n;  // first the ends
-  for (int64_t i = 1, k = 0; k + 1 < counts->numel; ++i) {
-    count[k] = i;
-    k += v[i] != v[i - 1];
-  }
-  for (int64_t k = counts->numel; --k > 0;) count[k] -= count[k - 1];
-  c.set_out(0, std::move(values));
+  const int64_t runs = n > 0 ? k + 1 : 0;
+  for (int64_t r = runs; end && --r > 0;) end[r] -= end[r - 1];
+  c.set_out(0, beginning(std::move(values), runs));
   c.set_out(1, std::move(inverse));
-  c.set_out(2, std::move(counts));
+  c.set_out(2, beginning(std::move(counts), c.flag(2) ? runs : 0));
 }
 void unique_consecutive_run(Call& c) {
   Ref<Tensor> x = contiguous(c.tensor(0));

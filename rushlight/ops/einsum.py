@@ -3,6 +3,7 @@
 To change the order in which several operands are contracted, see `_cheapest_pair`.
 """
 
+from functools import lru_cache
 from math import prod
 
 import rushlight as rl
@@ -344,22 +345,29 @@ def tensordot(a, b, dims):
         torch.Size([2, 4])
     """
     left, right = _tensordot_dims(a, b, dims)
+    calls_a, calls_b, last = _tensordot_plan(a.shape, b.shape, left, right)
+    out = _called(_multiply(a, b, calls_a, calls_b), last)
+    return out if out.is_floating_point() or out.is_complex() else out.to(a.dtype)
+
+
+@lru_cache(maxsize=256)
+def _tensordot_plan(shape_a, shape_b, left, right):
+    """Calls on a, on b and on their product."""
     for i, j in zip(left, right):
-        if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
+        if shape_a[i] != shape_b[j] and 1 not in (shape_a[i], shape_b[j]):
             raise RuntimeError(
-                f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} "
-                f"and second has size {b.shape[j]} in dim {j}"
+                f"contracted dimensions need to match, but first has size {shape_a[i]} in dim {i} "
+                f"and second has size {shape_b[j]} in dim {j}"
             )
-    free = [f"a{i}" for i in range(a.dim()) if i not in left]
-    free += [f"b{j}" for j in range(b.dim()) if j not in right]
-    x = _Operand([f"a{i}" for i in range(a.dim())], a.shape)
-    y = _Operand([f"b{j}" for j in range(b.dim())], b.shape)
+    free = [f"a{i}" for i in range(len(shape_a)) if i not in left]
+    free += [f"b{j}" for j in range(len(shape_b)) if j not in right]
+    x = _Operand([f"a{i}" for i in range(len(shape_a))], shape_a)
+    y = _Operand([f"b{j}" for j in range(len(shape_b))], shape_b)
     for i, j in zip(left, right):
         y.labels[j] = x.labels[i]
     product = _plan_product(x, y, set(free))
     product.permute(free)
-    out = _called(_multiply(a, b, x.calls, y.calls), product.calls)
-    return out if out.is_floating_point() or out.is_complex() else out.to(a.dtype)
+    return x.calls, y.calls, product.calls
 
 
 def _tensordot_dims(a, b, dims):
@@ -370,11 +378,11 @@ def _tensordot_dims(a, b, dims):
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
         if dims > min(a.dim(), b.dim()):
             raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
-        return list(range(a.dim() - dims, a.dim())), list(range(dims))
+        return tuple(range(a.dim() - dims, a.dim())), tuple(range(dims))
     left, right = ([d] if isinstance(d, int) else list(d) for d in dims)
     if len(left) != len(right):
         raise RuntimeError(f"both dimension lists should have same length, got {left} and {right}")
-    return [d % max(a.dim(), 1) for d in left], [d % max(b.dim(), 1) for d in right]
+    return tuple([d % max(a.dim(), 1) for d in left]), tuple([d % max(b.dim(), 1) for d in right])
 
 
 def _register():

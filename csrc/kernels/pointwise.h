@@ -15,8 +15,9 @@ namespace {
 constexpr int kB = 1, kI = 2, kF = 4, kD = 8, kCF = 16, kCD = 32;
 constexpr int kAnySign = 64;  // no compute type: the int64 functor serves uint64 as well
 constexpr int kSmall = 128;   // 8, 16 and 32-bit integers in their own width
-constexpr int kSpread = 256;  // no compute type: floats also with one element for all but the first
-constexpr int kDemand = 512;  // no compute type: kDemand * a PointwiseDemand
+constexpr int kSpread =
+    256;  // no compute type: floats (else int64) also with one element for all but the first
+constexpr int kDemand = 512;   // no compute type: kDemand * a PointwiseDemand
 constexpr int kFloat8 = 8192;  // no compute type: 8-bit floats are served as well
 // No compute type: floats go by math::Lanes, or math::Twin, where there are any. The functor is
 // written for such a T as well: 1, not T(1), select, and functions that have such an overload.
@@ -223,7 +224,9 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
     add_type<Fn, int16_t, Inputs, Params>(k, Compute::I16);
     add_type<Fn, int32_t, Inputs, Params>(k, Compute::I32);
   }
-  if constexpr (types & kSpread) {
+  if constexpr ((types & kSpread) && !(types & kF)) {
+    k.spread[static_cast<int>(Compute::I)] = block<Fn, int64_t, Inputs, Params, true>;
+  } else if constexpr (types & kSpread) {
     k.spread[static_cast<int>(Compute::F)] = block<Fn, float, Inputs, Params, true>;
     k.spread[static_cast<int>(Compute::D)] = block<Fn, double, Inputs, Params, true>;
   }

@@ -412,13 +412,13 @@ static inline T shifted(W a, W by, Shift shift) {
   a = by & 4 ? W(shift(a, 4)) : a;
   return T(sizeof(T) == 2 && by & 8 ? W(shift(a, 8)) : a);
 }
-RL_BINARY(bitwise_left_shift, kI | kSmall, {
+RL_BINARY(bitwise_left_shift, kI | kSmall | kSpread, {
   constexpr Bare<T> kMost = 8 * sizeof(T) - 1;
   Bare<T> by = Bare<T>(b) & kMost;
   T all = shifted<T>(Bare<T>(a), by, [](auto x, auto n) { return x << n; });
   return Bare<T>(b) <= kMost ? all : T(0);
 })
-RL_BINARY(bitwise_right_shift, kI | kSmall, {
+RL_BINARY(bitwise_right_shift, kI | kSmall | kSpread, {
   using Wide = std::conditional_t<sizeof(T) == 1, Halfword<T>, T>;
   constexpr Bare<T> kMost = 8 * sizeof(T) - 1;
   T by = T(Bare<T>(b) < kMost ? Bare<T>(b) : kMost);

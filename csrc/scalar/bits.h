@@ -130,6 +130,28 @@ static inline T quotient(T a, T b) {
   return a / b;
 }
 
+// x = mantissa * 2^exponent with 1/2 <= |mantissa| < 1; what has no such is itself, with exponent
+// 0.
+template <class T>
+struct SplitNumber {
+  T mantissa, exponent;
+};
+template <class T>
+static inline SplitNumber<T> split_number(T x) {
+  using B = Bits<T>;
+  using U = typename B::UInt;
+  constexpr U kRaise = 64, kHalf = U(B::kBias - 1) << B::kMantissa;
+  constexpr T kRaised = T(0x1p64);
+  bool tiny = abs(x) < std::numeric_limits<T>::min();
+  U bits = to_bits(tiny ? x * kRaised : x), power = (bits & B::kAbs) >> B::kMantissa;
+  // As an integer beside the number to which adding rounds: vectors do not convert 64 bits.
+  U e = power - U(B::kBias - 1) - (tiny ? kRaise : U(0));
+  T exponent = from_bits<T>(to_bits(B::kRound) + e) - B::kRound;
+  T mantissa = from_bits<T>((bits & (B::kSign | B::kMantissaMask)) | kHalf);
+  bool splits = (x != T(0)) & (abs(x) < kInf<T>);
+  return {splits ? mantissa : x, splits ? exponent : T(0)};
+}
+
 // a*b + c; fused where the target can, so use it only where either rounding will do.
 static inline float mad(float a, float b, float c) {
 #ifdef RL_HAS_FMA

@@ -55,8 +55,22 @@ struct zeta_fn {
   }
 };
 RL_FUNCTOR(zeta, 2, 0, kReal)
-RL_BINARY(igamma, kReal, { return math::igamma(a, b); })
-RL_BINARY(igammac, kReal, { return math::igammac(a, b); })
+#define RL_INCOMPLETE_GAMMA(NAME, UPPER)                                \
+  struct NAME##_fn {                                                    \
+    template <class T>                                                  \
+    static inline T apply(T a, T b, T, T, T, T) {                       \
+      return math::NAME(a, b);                                          \
+    }                                                                   \
+    template <class T>                                                  \
+    static inline bool run(const T* a, const T* b, T* out, int64_t n) { \
+      math::igamma_block(UPPER, a, b, out, n);                          \
+      return true;                                                      \
+    }                                                                   \
+  };                                                                    \
+  RL_FUNCTOR(NAME, 2, 0, kReal)
+RL_INCOMPLETE_GAMMA(igamma, false)
+RL_INCOMPLETE_GAMMA(igammac, true)
+#undef RL_INCOMPLETE_GAMMA
 RL_BINARY(xlog1py, kReal, { return math::is_nan(b) ? b : a == T(0) ? T(0) : a * math::log1p(b); })
 
 #define RL_POLYNOMIAL(NAME)                                             \
@@ -87,12 +101,5 @@ RL_POLYNOMIAL(legendre_polynomial_p)
 #undef RL_POLYNOMIAL
 
 // The two halves of frexp: a = mantissa * 2**exponent with 0.5 <= |mantissa| < 1.
-RL_UNARY(frexp_mantissa, kReal, {
-  int e;
-  return T(::frexp(double(a), &e));
-})
-RL_UNARY(frexp_exponent, kReal, {
-  int e = 0;
-  if (::isfinite(double(a))) (void)::frexp(double(a), &e);
-  return T(e);
-})
+RL_UNARY(frexp_mantissa, kReal, { return math::split_number(a).mantissa; })
+RL_UNARY(frexp_exponent, kReal, { return math::split_number(a).exponent; })

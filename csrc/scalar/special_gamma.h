@@ -244,55 +244,75 @@ static inline double peak_gap(double a, double x) {
   return abs(m) < 0.29 ? -log1p_tail(m) : m - log(x / a);
 }
 
-// log Gamma(1 + a) for small a too.
+// log Gamma(1 + a) for small a too. Both are computed, so that loops vectorise.
 static inline double lgamma1p(double a) {
-  if (abs(a) > 0.01) return lgamma(1.0 + a);
-  return a * horner(a, -0.57721566490153286061, 0.82246703342411321824, -0.40068563438653142847,
-                    0.27058080842778454788, -0.20738555102867398527, 0.16955717699740818995,
-                    -0.14404989676884611812);
+  double small =
+      a * horner(a, -0.57721566490153286061, 0.82246703342411321824, -0.40068563438653142847,
+                 0.27058080842778454788, -0.20738555102867398527, 0.16955717699740818995,
+                 -0.14404989676884611812);
+  double large = lgamma(1.0 + a);
+  return abs(a) > 0.01 ? large : small;
 }
 
-// x^a exp(-x) / Gamma(a); for large a by the ratio to its peak, where a log x - x would cancel.
-static inline double gamma_density(double a, double x) {
-  if (a < 20.0) return exp(a * log(x) - x - lgamma(a));
+// What the incomplete gammas of (a, x) share: log(x^a / Gamma(1 + a)), and x^a exp(-x) / Gamma(1 +
+// a). Both may be anything where a is not below kPeaked, or an argument not positive and finite.
+struct GammaFactor {
+  double log_power, density;
+};
+inline constexpr double kPeaked = 20.0;
+static inline GammaFactor gamma_factor(double a, double x) {
+  double log_power = a * log(x) - lgamma1p(a);
+  return {log_power, exp(log_power - x)};
+}
+
+// x^a exp(-x) / Gamma(1 + a); for large a by the ratio to its peak, where a log x - x would cancel.
+static inline double gamma_density(double a, double x, GammaFactor f) {
+  if (a < kPeaked) return f.density;
   double z = 1.0 / (a * a);
   double stirling = horner(z, 1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680, 1.0 / 1188) / a;
-  return sqrt(a / (2.0 * kPi)) * exp(-a * peak_gap(a, x) - stirling);
+  return exp(-a * peak_gap(a, x) - stirling) / sqrt(2.0 * kPi * a);
 }
 
-// The lower ratio by its power series (x below about a + 1).
-static inline double igamma_series(double a, double x) {
-  double term = 1.0, sum = term;
-  for (double k = a + 1.0; term > kEps * sum; k += 1.0) sum += term *= x / k;
-  double first = a < 20.0 ? exp(a * log(x) - x - lgamma1p(a)) : gamma_density(a, x) / a;
-  return sum * first;
+// The lower ratio by its power series (x below about a + 1): the sum of x^k / ((a + 1) ... (a + k))
+// over a common denominator, which a power of two keeps in range.
+static inline double igamma_series(double a, double x, GammaFactor f, double eps) {
+  constexpr double kMost = 0x1p900, kShrink = 0x1p-900;
+  double power = 1.0, over = 1.0, under = 1.0;
+  for (double k = a + 1.0; power > eps * over; k += 1.0) {
+    power *= x;
+    over = mad(over, k, power);
+    under *= k;
+    if (over > kMost) over *= kShrink, under *= kShrink, power *= kShrink;
+  }
+  return over / under * gamma_density(a, x, f);
 }
-// The upper ratio by Lentz's continued fraction (x above about a + 1).
-static inline double igammac_fraction(double a, double x) {
-  constexpr double kTiny = 1e-300;
-  double b = x + 1.0 - a, c = 1.0 / kTiny, d = 1.0 / b, h = d;
+// The upper ratio by a continued fraction (x above about a + 1), whose convergents are over /
+// under.
+static inline double igammac_fraction(double a, double x, GammaFactor f, double eps) {
+  constexpr double kMost = 0x1p400, kShrink = 0x1p-400;
+  double b = x + 1.0 - a, over = 1.0, under = b, last_over = 0.0, last_under = 1.0;
   for (double k = 1.0; k < 1e6; k += 1.0) {
     double step = -k * (k - a);
     b += 2.0;
-    d = step * d + b;
-    c = b + step / c;
-    d = 1.0 / (abs(d) < kTiny ? kTiny : d);
-    c = abs(c) < kTiny ? kTiny : c;
-    h *= d * c;
-    if (abs(d * c - 1.0) < 2.0 * kEps) break;
+    double next_over = mad(b, over, step * last_over), next = mad(b, under, step * last_under);
+    double moved = abs(next_over * under - over * next), reached = abs(over * next);
+    last_over = over, last_under = under, over = next_over, under = next;
+    if (moved <= eps * reached) break;
+    if (abs(under) > kMost)
+      over *= kShrink, under *= kShrink, last_over *= kShrink, last_under *= kShrink;
   }
-  return h * gamma_density(a, x);
+  return over / under * (gamma_density(a, x, f) * a);
 }
 // The upper ratio for a and x below 1.1, where 1 minus the lower one would cancel.
-static inline double igammac_small(double a, double x) {
-  double log_x = log(x), term = 1.0, sum = 0.0;
+static inline double igammac_small(double a, double x, GammaFactor f, double eps) {
+  double term = 1.0, sum = 0.0;
   for (double n = 1.0; n < 200.0; n += 1.0) {
     term *= -x / n;
     double step = term / (a + n);
     sum += step;
-    if (abs(step) < kEps * abs(sum)) break;
+    if (abs(step) < eps * abs(sum)) break;
   }
-  return -expm1(a * log_x - lgamma1p(a)) - exp(a * log_x - lgamma1p(a)) * a * sum;
+  return -expm1(f.log_power) - exp(f.log_power) * a * sum;
 }
 // Temme's uniform expansion, two terms, for a above a million: upper (or lower) ratio.
 static inline double igamma_large(double a, double x, bool upper) {
@@ -304,26 +324,61 @@ static inline double igamma_large(double a, double x, bool upper) {
   return upper ? 0.5 * erfc(side) + rest : 0.5 * erfc(-side) - rest;
 }
 
-// The regularised upper incomplete gamma function.
-static inline double igammac(double a, double x) {
+// The regularised upper and lower incomplete gamma functions, to about eps.
+static inline double igammac_to(double a, double x, GammaFactor f, double eps) {
   if (x < 0.0 || a < 0.0 || is_nan(a) || is_nan(x)) return kNan<double>;
   if (a == 0.0) return x > 0.0 ? 0.0 : kNan<double>;
   if (x == 0.0) return 1.0;
   if (a == kInf<double>) return x == kInf<double> ? kNan<double> : 1.0;
   if (x == kInf<double>) return 0.0;
   if (a > 1e6 && abs(x - a) < 0.05 * a) return igamma_large(a, x, true);
-  if (x <= 1.1 && a <= 1.1) return igammac_small(a, x);
-  return x < a || x <= 1.1 ? 1.0 - igamma_series(a, x) : igammac_fraction(a, x);
+  if (x <= 1.1 && a <= 1.1) return igammac_small(a, x, f, eps);
+  return x < a || x <= 1.1 ? 1.0 - igamma_series(a, x, f, eps) : igammac_fraction(a, x, f, eps);
 }
-// The regularised lower incomplete gamma function.
-static inline double igamma(double a, double x) {
+static inline double igamma_to(double a, double x, GammaFactor f, double eps) {
   if (x < 0.0 || a < 0.0 || is_nan(a) || is_nan(x)) return kNan<double>;
   if (a == 0.0) return x > 0.0 ? 1.0 : kNan<double>;
   if (x == 0.0) return 0.0;
   if (a == kInf<double>) return x == kInf<double> ? kNan<double> : 0.0;
   if (x == kInf<double>) return 1.0;
   if (a > 1e6 && abs(x - a) < 0.05 * a) return igamma_large(a, x, false);
-  return x > 1.0 && x > a ? 1.0 - igammac(a, x) : igamma_series(a, x);
+  return x > 1.0 && x > a ? 1.0 - igammac_to(a, x, f, eps) : igamma_series(a, x, f, eps);
+}
+template <class T>
+inline constexpr double kGammaEps = sizeof(T) == 8 ? 2.0 * kEps : 0x1p-32;
+template <class T>
+static inline T igamma(T a, T x) {
+  return T(igamma_to(a, x, gamma_factor(a, x), kGammaEps<T>));
+}
+template <class T>
+static inline T igammac(T a, T x) {
+  return T(igammac_to(a, x, gamma_factor(a, x), kGammaEps<T>));
+}
+
+// All in one function, as a call would stop vectorisation.
+template <class T>
+[[gnu::flatten]] static inline void gamma_factors(const T* a, const T* x, double* log_power,
+                                                  double* density, long n) {
+#pragma GCC ivdep
+  for (long i = 0; i < n; ++i) {
+    GammaFactor f = gamma_factor(a[i], x[i]);
+    log_power[i] = f.log_power, density[i] = f.density;
+  }
+}
+// Of a block: the factors in vectors, the sums of different lengths one by one.
+template <class T>
+static inline void igamma_block(bool upper, const T* a, const T* x, T* out, long n) {
+  constexpr long kPart = 128;
+  double log_power[kPart], density[kPart];
+  for (long begin = 0; begin < n; begin += kPart, a += kPart, x += kPart, out += kPart) {
+    const long count = n - begin < kPart ? n - begin : kPart;
+    gamma_factors(a, x, log_power, density, count);
+    for (long i = 0; i < count; ++i) {
+      GammaFactor f = {log_power[i], density[i]};
+      out[i] = T(upper ? igammac_to(a[i], x[i], f, kGammaEps<T>)
+                       : igamma_to(a[i], x[i], f, kGammaEps<T>));
+    }
+  }
 }
 
 static inline float lgamma(float x) { return float(lgamma(double(x))); }
@@ -331,7 +386,5 @@ static inline float digamma(float x) { return float(digamma(double(x))); }
 static inline float trigamma(float x) { return float(trigamma(double(x))); }
 static inline float polygamma(int64_t n, float x) { return float(polygamma(n, double(x))); }
 static inline float zeta(float x, float q) { return float(zeta(double(x), double(q))); }
-static inline float igamma(float a, float x) { return float(igamma(double(a), double(x))); }
-static inline float igammac(float a, float x) { return float(igammac(double(a), double(x))); }
 
 }  // namespace rl::math

@@ -59,12 +59,12 @@ template <class T>
   Twin<T> place = a + select(is_erf, Twin<T>(kShift), Twin<T>(kFromErfc));
   return {is_erf, by_rows(kErfTable<T>.row, place.bits() & TwinBits<T>(U(kErfRows - 1)), a)};
 }
-static inline Twin<double> erf(Twin<double> x) {
+[[gnu::always_inline]] static inline Twin<double> erf(Twin<double> x) {
   auto [is_erf, part] = erf_part(at_most(abs(x), 5.95), 1.0);
   return flip_sign(select(is_erf, part, 1 - part), x);
 }
 template <class T>
-static inline Twin<T> erfc(Twin<T> x) {
+[[gnu::always_inline]] static inline Twin<T> erfc(Twin<T> x) {
   constexpr T kEnd = kErfRowsEnd<T>, kMost = sizeof(T) == sizeof(float) ? kEnd : T(5.95);
   if (any(x > Twin<T>(kEnd))) [[unlikely]]
     return one_by_one(x, [](T one) { return erfc(one); });
@@ -108,7 +108,7 @@ template <>
 alignas(64) inline constexpr auto kErfinvTable<float> = make_erfinv_rows(kErfinvFloatCentres);
 
 template <class T>
-static inline Twin<T> erfinv(Twin<T> x) {
+[[gnu::always_inline]] static inline Twin<T> erfinv(Twin<T> x) {
   constexpr T kLeast = T(1) / (1 << kErfinvOctaves);
   constexpr int kShift = Bits<T>::kMantissa - kErfinvPartBits<T>;
   if (!all_within(x, 1 - kLeast)) [[unlikely]]
@@ -135,7 +135,7 @@ static constexpr double tanh_reach(double at, int row) {
 }
 alignas(64) inline constexpr auto kTanhTable =
     make_rows<double, std::size(kTanhCentres)>(kTanhCentres, tanh_terms, tanh_reach);
-static inline Twin<double> tanh(Twin<double> x) {
+[[gnu::always_inline]] static inline Twin<double> tanh(Twin<double> x) {
   constexpr double kMost = 19.1, kShift = Bits<double>::kRound / kTanhParts;
   Twin<double> a = abs(x), place = smaller(a, kMost) + kShift;  // kMost for a NaN
   TwinBits<double> row = place.bits() & TwinBits<double>(0xff);

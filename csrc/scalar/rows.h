@@ -96,61 +96,73 @@ static inline __m256d two_pieces(const double* low, const double* high) {
 static inline __m256 two_pieces(const float* low, const float* high) {
   return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_load_ps(low)), _mm_load_ps(high), 1);
 }
-// get(k, column) for the columns of the rows of a register's lanes.
-template <class R, class Get>
-[[gnu::always_inline]] static inline void fetch_rows(const R* rows, const uint64_t* index,
-                                                     Get get) {
-  const double* at[4];
-  for (int i = 0; i < 4; ++i) at[i] = reinterpret_cast<const double*>(rows + index[i]);
-  for (int k = 0; k < int(sizeof(R) / sizeof(double)); k += 2) {
-    __m256d even = two_pieces(at[0] + k, at[2] + k), odd = two_pieces(at[1] + k, at[3] + k);
-    get(k, _mm256_unpacklo_pd(even, odd));
-    get(k + 1, _mm256_unpackhi_pd(even, odd));
-  }
+// As many columns as 128 bits hold, from k on, of the rows that start at at[0], at[1] ...
+template <class Get>
+[[gnu::always_inline]] static inline void fetch_columns(const double* const* at, int k, Get get) {
+  __m256d even = two_pieces(at[0] + k, at[2] + k), odd = two_pieces(at[1] + k, at[3] + k);
+  get(0, _mm256_unpacklo_pd(even, odd));
+  get(1, _mm256_unpackhi_pd(even, odd));
 }
-template <class R, class Get>
-[[gnu::always_inline]] static inline void fetch_rows(const R* rows, const uint32_t* index,
-                                                     Get get) {
-  const float* at[8];
-  for (int i = 0; i < 8; ++i) at[i] = reinterpret_cast<const float*>(rows + index[i]);
-  for (int k = 0; k < int(sizeof(R) / sizeof(float)); k += 4) {
-    __m256 part[4];
-    for (int i = 0; i < 4; ++i) part[i] = two_pieces(at[i] + k, at[i + 4] + k);
-    auto low = [](__m256 a, __m256 b) { return _mm256_unpacklo_ps(a, b); };
-    auto high = [](__m256 a, __m256 b) { return _mm256_unpackhi_ps(a, b); };
-    auto pairs = [&](int first, __m256 even, __m256 odd) {
-      get(first, low(even, odd));
-      get(first + 1, high(even, odd));
-    };
-    pairs(k, low(part[0], part[2]), low(part[1], part[3]));
-    pairs(k + 2, high(part[0], part[2]), high(part[1], part[3]));
-  }
+template <class Get>
+[[gnu::always_inline]] static inline void fetch_columns(const float* const* at, int k, Get get) {
+  auto part = [=](int i) { return two_pieces(at[i] + k, at[i + 4] + k); };
+  auto low = [](__m256 a, __m256 b) { return _mm256_unpacklo_ps(a, b); };
+  auto high = [](__m256 a, __m256 b) { return _mm256_unpackhi_ps(a, b); };
+  auto two = [&](int first, __m256 even, __m256 odd) {
+    get(first, low(even, odd));
+    get(first + 1, high(even, odd));
+  };
+  __m256 a = part(0), b = part(1), c = part(2), d = part(3);
+  two(0, low(a, c), low(b, d));
+  two(2, high(a, c), high(b, d));
 }
-// The columns of rows of numbers of type T.
-template <class T, int N>
-struct Columns {
-  Twin<T> c[N];
-};
+// The rows of type R, of Ts, that the lanes of a Twin have.
 template <class R, class T>
-[[gnu::always_inline]] static inline auto columns_of(const R* rows, TwinBits<T> index) {
-  Columns<T, sizeof(R) / sizeof(T)> columns;
-  alignas(32) typename Bits<T>::UInt at[Twin<T>::kLanes];
-  std::memcpy(at, &index, sizeof at);
-  fetch_rows(rows, at, [&](int k, auto column) { columns.c[k].a = column; });
-  fetch_rows(rows, at + Twin<T>::kHalf, [&](int k, auto column) { columns.c[k].b = column; });
-  return columns;
-}
-// The polynomial of each lane's row at a >= 0.
+struct RowsOfLanes {
+  static constexpr int kLength = sizeof(R) / sizeof(T), kTogether = 16 / sizeof(T);
+  template <int N>
+  struct Columns {
+    Twin<T> c[N];
+  };
+  const T* at[Twin<T>::kLanes];
+
+  [[gnu::always_inline]] RowsOfLanes(const R* rows, TwinBits<T> index) {
+    alignas(32) typename Bits<T>::UInt row[Twin<T>::kLanes];
+    std::memcpy(row, &index, sizeof row);
+    for (int i = 0; i < Twin<T>::kLanes; ++i) at[i] = reinterpret_cast<const T*>(rows + row[i]);
+  }
+  // N columns from k on.
+  template <int N = kTogether>
+  [[gnu::always_inline]] Columns<N> columns(int k) const {
+    Columns<N> columns;
+    for (int j = 0; j < N; j += kTogether)
+      fetch_columns(at, k + j, [&](int i, auto column) { columns.c[j + i].a = column; });
+    for (int j = 0; j < N; j += kTogether)
+      fetch_columns(at + Twin<T>::kHalf, k + j,
+                    [&](int i, auto column) { columns.c[j + i].b = column; });
+    return columns;
+  }
+};
+// The polynomial of each lane's row at a >= 0. Coefficients of doubles are fetched as they are
+// needed: all of them are more than there are registers. Of floats it is the rows' addresses that
+// are many, so those of half the lanes are done with first.
 template <class T>
 [[gnu::always_inline]] static inline Twin<T> by_rows(const Row<T>* rows, TwinBits<T> index,
                                                      Twin<T> a) {
-  constexpr int kLast = kRowLength<T> - 1;
-  const auto columns = columns_of(rows, index);
-  auto about_zero = columns.c[0] == Twin<T>(T(0));
-  Twin<T> t = a - columns.c[0], power = select(about_zero, t * t, t), curve = columns.c[kLast];
-  for (int k = kLast - 1; k >= 2; --k) curve = mad(curve, power, columns.c[k]);
-  Twin<T> head = select(about_zero, t, columns.c[1]);
-  return mad(curve, t, head);
+  using Lanes = RowsOfLanes<Row<T>, T>;
+  constexpr int kFirst = sizeof(T) == sizeof(float) ? Lanes::kLength : Lanes::kTogether;
+  constexpr int kLast = Lanes::kLength - 1;
+  const Lanes lanes(rows, index);
+  const auto first = lanes.template columns<kFirst>(0);
+  auto about_zero = first.c[0] == Twin<T>(T(0));
+  Twin<T> t = a - first.c[0], power = select(about_zero, t * t, t), curve;
+  auto add = [&](int k, Twin<T> c) { curve = k < kLast ? mad(curve, power, c) : c; };
+  for (int k = Lanes::kLength - Lanes::kTogether; k >= kFirst; k -= Lanes::kTogether) {
+    const auto more = lanes.columns(k);
+    for (int i = Lanes::kTogether - 1; i >= 0; --i) add(k + i, more.c[i]);
+  }
+  for (int k = kFirst - 1; k >= 2; --k) add(k, first.c[k]);
+  return mad(curve, t, select(about_zero, t, first.c[1]));
 }
 
 }  // namespace rl::math

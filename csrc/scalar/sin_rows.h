@@ -68,8 +68,10 @@ template <int kMore>
 [[gnu::always_inline]] static inline Twin<double> sin_by_rows(TwinAngle a) {
   using V = Twin<double>;
   constexpr uint64_t kMask = kTurn - 1;
-  const auto [sin_hi, sin_lo, cos_hi, cos_lo] =
-      columns_of(kSinTable.row, (a.n + TwinBits<double>(kMore)) & TwinBits<double>(kMask)).c;
+  const RowsOfLanes<SinRow, double> lanes(
+      kSinTable.row, (a.n + TwinBits<double>(kMore)) & TwinBits<double>(kMask));
+  const auto [sin_hi, sin_lo] = lanes.columns(0).c;
+  const auto [cos_hi, cos_lo] = lanes.columns(2).c;
   V r = a.r, z = r * r;
   V sin_rest =
       mad(r * z, horner(z, -0x1.5555555555529p-3, 0x1.1111110c08648p-7, -0x1.a0149cdb2bf58p-13),
@@ -80,12 +82,12 @@ template <int kMore>
   V rest = mad(sin_hi, cos_rest, mad(cos_hi, sin_rest, mad(cos_lo, r, sin_lo)));
   return head + (lost + rest);
 }
-static inline Twin<double> sin(Twin<double> x) {
+[[gnu::always_inline]] static inline Twin<double> sin(Twin<double> x) {
   if (!all_within(x, kTrigLimit<double>)) [[unlikely]]
     return one_by_one(x, [](double one) { return sin(one); });
   return flip_sign(sin_by_rows<0>(reduce_to_row(abs(x))), x);
 }
-static inline Twin<double> cos(Twin<double> x) {
+[[gnu::always_inline]] static inline Twin<double> cos(Twin<double> x) {
   if (!all_within(x, kTrigLimit<double>)) [[unlikely]]
     return one_by_one(x, [](double one) { return cos(one); });
   return sin_by_rows<kQuarter>(reduce_to_row(x));

@@ -22,8 +22,9 @@ constexpr int kFloat8 = 8192;  // no compute type: 8-bit floats are served as we
 // No compute type: floats go by math::Lanes, or math::Twin, where there are any. The functor is
 // written for such a T as well: 1, not T(1), select, and functions that have such an overload.
 constexpr int kByLanes = 16384;
-// The same for doubles: by math::DoubleLanes or Twin, and by Twin alone.
+// The same for doubles: by math::DoubleLanes or Twin, and by Twin alone; so of both.
 constexpr int kByDoubleLanes = 131072, kByTwinDoubles = 262144;
+constexpr int kByTwinFloats = 1048576, kByTwins = kByTwinFloats | kByTwinDoubles;
 constexpr int kSignBit = 65536;  // no compute type: Half and BFloat16 by their bits
 // No compute type: floats also with a number as the third and last operand, and no parameters.
 constexpr int kNumberLast = 524288;
@@ -99,7 +100,8 @@ template <class Fn, class T, int Inputs, int Params>
 #endif
 }
 #if defined(RL_HAS_TWINS)
-constexpr int kLanesOfFloats = kByLanes, kLanesOfDoubles = kByDoubleLanes | kByTwinDoubles;
+constexpr int kLanesOfFloats = kByLanes | kByTwinFloats;
+constexpr int kLanesOfDoubles = kByDoubleLanes | kByTwinDoubles;
 #elif defined(RL_HAS_LANES)
 constexpr int kLanesOfFloats = kByLanes, kLanesOfDoubles = kByDoubleLanes;
 #else

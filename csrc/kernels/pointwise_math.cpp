@@ -3,7 +3,9 @@
 #include <cstring>
 
 #include "kernels/pointwise.h"
+#include "scalar/curve_rows.h"
 #include "scalar/elementary.h"
+#include "scalar/sin_rows.h"
 
 namespace rl {
 namespace RL_ISA_NS {

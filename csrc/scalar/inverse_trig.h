@@ -128,28 +128,29 @@ static inline double asin_tail(double x, double z) {
                 0x1.0b44a52f6216p-5);
 }
 
-// asin(sqrt(z)) = s + tail for z in [0, 1/4], s the rounded root; the tail holds what sqrt rounds
-// off.
+// asin(s) = s + tail, where s is x for |x| <= 1/2 and above sqrt((1 - |x|)/2), rounded; the tail
+// holds what the root lacks. One polynomial serves both.
 template <class T>
-struct AsinSqrt {
+struct AsinPart {
+  bool inner;
   T s, tail;
 };
 template <class T>
-static inline AsinSqrt<T> asin_sqrt(T z) {
-  T s = sqrt(z);
-  T lost = fused(-s, s, z) / (s + (z == T(0) ? T(1) : s));
-  return {s, asin_tail(s, z) + lost};
+static inline AsinPart<T> asin_part(T x) {
+  T a = abs(x), half = T(0.5) - T(0.5) * a, root = sqrt(half);
+  bool inner = a <= T(0.5);
+  T lost = fused(-root, root, half) / (root + (half == T(0) ? T(1) : root));
+  T z = inner ? x * x : half, s = inner ? x : root;
+  return {inner, s, asin_tail(s, z) + (inner ? T(0) : lost)};
 }
 
 template <class T>
 static inline T asin_any(T x) {
   using C = PiConst<T>;
-  T a = abs(x);
-  T small = a + asin_tail(a, a * a);
-  auto [s, tail] = asin_sqrt(T(0.5) - T(0.5) * a);
+  auto [inner, s, tail] = asin_part(abs(x));
   T twice = T(2) * s, head = C::kPi / 2 - twice, lost = (C::kPi / 2 - head) - twice;
   T large = head + (lost - (T(2) * tail - C::kPiLo / 2));
-  return flip_sign(a <= T(0.5) ? small : large, x);
+  return flip_sign(inner ? s + tail : large, x);
 }
 static inline float asin(float x) { return asin_any(x); }
 static inline double asin(double x) { return asin_any(x); }
@@ -157,16 +158,14 @@ static inline double asin(double x) { return asin_any(x); }
 template <class T>
 static inline T acos_any(T x) {
   using C = PiConst<T>;
-  T a = abs(x);
-  auto [s, tail] = asin_sqrt(T(0.5) - T(0.5) * a);
+  auto [inner, s, tail] = asin_part(x);
   // pi/2 - asin(x), 2 asin(s) or pi - 2 asin(s): from - (less + rest), the first difference
   // exactly.
-  bool inner = a <= T(0.5), left = x < T(0);
-  T less = inner ? x : T(2) * s, rest = inner ? asin_tail(x, x * x) : T(2) * tail;
+  T less = inner ? s : T(2) * s, rest = inner ? tail : T(2) * tail;
   T from = inner ? C::kPi / 2 : C::kPi, from_lo = inner ? C::kPiLo / 2 : C::kPiLo;
   T head = from - less, lost = (from - head) - less;
   T y = head + (lost - (rest - from_lo));
-  return inner | left ? y : less + rest;
+  return inner | (x < T(0)) ? y : less + rest;
 }
 static inline float acos(float x) { return acos_any(x); }
 static inline double acos(double x) { return acos_any(x); }

@@ -150,24 +150,47 @@ static inline double log2_for_float(float a) {
   return log2_for_float(double(k), double(f));
 }
 // The sum of `l` times that of c and c_lo; its second part may be as large as l's.
-static inline Pair times(Pair l, double c, double c_lo) {
-  double p = l.hi * c;
-  return {p, mad(l.lo, c, mad(l.hi, c_lo, fused(l.hi, c, -p)))};
+template <Of<double> T>
+static inline PairOf<T> times(PairOf<T> l, double c, double c_lo) {
+  T p = l.hi * c;
+  return {p, mad(l.lo, T(c), mad(l.hi, T(c_lo), fused(l.hi, T(c), -p)))};
 }
 // Powers of two come out exact.
-static inline double log2(double x) {
+template <Of<double> T>
+static inline T log2_of_split(LogSplit<T> s) {
   using C = LogConst<double>;
-  auto [k, f, biased] = split_log_any(x);
-  Pair l = times(log1p_series(f, 0.0), C::kLog2eHi, C::kLog2eLo), sum = ordered_sum(k, l.hi);
-  return log_special(x, sum.hi + (sum.lo + l.lo));
+  PairOf<T> l = times(log1p_series(s.f, T(0.0)), C::kLog2eHi, C::kLog2eLo);
+  PairOf<T> sum = ordered_sum(s.k, l.hi);
+  return sum.hi + (sum.lo + l.lo);
 }
-static inline double log10(double x) {
+template <Of<double> T>
+static inline T log10_of_split(LogSplit<T> s) {
   using C = LogConst<double>;
-  auto [k, f, biased] = split_log_any(x);
-  Pair l = times(log1p_series(f, 0.0), C::kLog10eHi, C::kLog10eLo);
-  Pair sum = ordered_sum(k * C::kLog10_2Hi, l.hi);
-  return log_special(x, sum.hi + (sum.lo + mad(k, C::kLog10_2Lo, l.lo)));
+  PairOf<T> l = times(log1p_series(s.f, T(0.0)), C::kLog10eHi, C::kLog10eLo);
+  PairOf<T> sum = ordered_sum(s.k * C::kLog10_2Hi, l.hi);
+  return sum.hi + (sum.lo + mad(s.k, C::kLog10_2Lo, l.lo));
 }
+// The same of floats alone, for those who have many: f times the factor is a pair.
+template <Of<float> T>
+static inline PairOf<T> log_times(T f, float c, float c_lo) {
+  T p = f * c;
+  return {p, mad(log1p_tail(f), c, mad(f, c_lo, fused(f, c, -p)))};
+}
+template <Of<float> T>
+static inline T log2_of_split(LogSplit<T> s) {
+  using C = LogConst<float>;
+  PairOf<T> l = log_times(s.f, C::kLog2eHi, C::kLog2eLo), sum = ordered_sum(s.k, l.hi);
+  return sum.hi + (sum.lo + l.lo);
+}
+template <Of<float> T>
+static inline T log10_of_split(LogSplit<T> s) {
+  using C = LogConst<float>;
+  PairOf<T> l = log_times(s.f, C::kLog10eHi, C::kLog10eLo);
+  PairOf<T> sum = ordered_sum(s.k * C::kLog10_2Hi, l.hi);
+  return sum.hi + (sum.lo + mad(s.k, C::kLog10_2Lo, l.lo));
+}
+static inline double log2(double x) { return log_special(x, log2_of_split(split_log_any(x))); }
+static inline double log10(double x) { return log_special(x, log10_of_split(split_log_any(x))); }
 static inline float log2(float x) { return log_special(x, float(log2_for_float(x))); }
 static inline float log10(float x) {
   constexpr double kLog10_2 = 0x1.34413509f79ffp-2;

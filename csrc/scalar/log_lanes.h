@@ -1,5 +1,5 @@
-// log of a Twin: by the formula of one number in log.h, without its first and last steps where
-// all are positive, normal and finite. With AVX-512 it is in range_lanes.h.
+// Logarithms of a Twin: by the formulas of one number in log.h, without its first and last steps
+// where all are positive, normal and finite. With AVX-512 it is in range_lanes.h.
 #pragma once
 
 #include "log.h"
@@ -8,10 +8,16 @@
 #ifdef RL_HAS_TWINS
 namespace rl::math {
 
-template <class T>
-[[gnu::always_inline]] static inline Twin<T> log(Twin<T> x) {
-  return all_normal(x) ? log_of_split(split_log(x)) : log_any(x);
-}
+#define RL_LOG_OF_TWIN(NAME)                                     \
+  template <class T>                                             \
+  [[gnu::always_inline]] static inline Twin<T> NAME(Twin<T> x) { \
+    if (all_normal(x)) return NAME##_of_split(split_log(x));     \
+    return log_special(x, NAME##_of_split(split_log_any(x)));    \
+  }
+RL_LOG_OF_TWIN(log)
+RL_LOG_OF_TWIN(log2)
+RL_LOG_OF_TWIN(log10)
+#undef RL_LOG_OF_TWIN
 
 }  // namespace rl::math
 #endif

@@ -13,7 +13,7 @@ struct PairOf {
 using Pair = PairOf<double>;
 
 // Exact a + b, for |a| >= |b| or a = 0.
-template <Of<double> T>
+template <class T>
 static inline PairOf<T> ordered_sum(T a, T b) {
   T s = a + b;
   return {s, b - (s - a)};

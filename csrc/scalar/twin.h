@@ -116,6 +116,7 @@ struct Twin {
     else
       return each([](auto r) { return _mm256_sqrt_pd(r); }, x);
   }
+  RL_TWIN_STEP bool any(Mask m) { return _mm256_movemask_epi8((__m256i)(m.a | m.b)) != 0; }
   // Whether all lanes are finite and at most that in magnitude.
   RL_TWIN_STEP bool all_within(Twin x, T most) {
     TwinBits<T> a = abs(x).bits();
@@ -199,6 +200,16 @@ template <class T>
 template <class T>
 [[gnu::always_inline]] static inline Twin<T> keep_first(Twin<T> x, long count) {
   return {keep_first(x.a, count), keep_first(x.b, count - Twin<T>::kHalf)};
+}
+// f of every lane, where a formula for all at once would not do. Not inlined: it is seldom called,
+// and gcc makes the loop long.
+template <class T, class F>
+[[gnu::noinline]] static Twin<T> one_by_one(Twin<T> x, F f) {
+  T numbers[Twin<T>::kLanes];
+  std::memcpy(numbers, &x, sizeof x);
+  for (T& number : numbers) number = f(number);
+  std::memcpy(&x, numbers, sizeof x);
+  return x;
 }
 // visit(i, count, load) for every `count` elements from i on, at most what Twin<T> holds; load(x)
 // are those of x.

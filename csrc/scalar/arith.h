@@ -456,7 +456,7 @@ RL_UNARY(signbit, kOrdered | kSignBit, {
 struct gcd_fn {
   template <class T>
   static inline T apply(T a, T b, T, T, T, T) {
-    return T(std::gcd(a, b));
+    return math::divisor(a, b);
   }
   template <class T>
   static inline bool run(const T* a, const T* b, T* out, int64_t n) {
@@ -468,7 +468,7 @@ RL_FUNCTOR(gcd, 2, 0, kI | kSmall)
 struct lcm_fn {
   template <class T>
   static inline T apply(T a, T b, T, T, T, T) {
-    return multiple(a, b, std::gcd(a, b));
+    return multiple(a, b, math::divisor(a, b));
   }
   template <class T>
   static inline bool run(const T* a, const T* b, T* out, int64_t n) {
@@ -484,7 +484,9 @@ struct lcm_fn {
   }
   template <class T>
   static inline T multiple(T a, T b, T divisor) {
-    return T(a == 0 || b == 0 ? 0 : std::abs(a / divisor * b));
+    if (a == 0 || b == 0) return 0;
+    using U = std::make_unsigned_t<T>;  // products wrap round
+    return T(math::magnitude(T(U(a / divisor) * U(b))));
   }
 };
 RL_FUNCTOR(lcm, 2, 0, kI)

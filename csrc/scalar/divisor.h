@@ -35,6 +35,16 @@ template <class T>
 struct Magnitude {
   using type = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
 };
+template <class T>
+static inline typename Magnitude<T>::type magnitude(T x) {
+  using U = typename Magnitude<T>::type;
+  return x < 0 ? U(0) - U(x) : U(x);
+}
+// Of the magnitudes, as the least of signed numbers has no negation.
+template <class T>
+static inline T divisor(T a, T b) {
+  return T(std::gcd(magnitude(a), magnitude(b)));
+}
 constexpr long kDivisorLanes = 32;
 // x[i] becomes the greatest common divisor of x[i] and y[i], for all of a piece.
 template <class U>
@@ -59,18 +69,14 @@ static inline void divisor_piece(U* x, U* y) {
 template <class T>
 static inline void gcd_block(const T* a, const T* b, T* out, long n) {
   if constexpr (sizeof(T) > kDivisorBytes) {
-    for (long i = 0; i < n; ++i) out[i] = T(std::gcd(a[i], b[i]));
+    for (long i = 0; i < n; ++i) out[i] = divisor(a[i], b[i]);
     return;
   }
   using U = typename Magnitude<T>::type;
-  using S = std::make_signed_t<U>;
   U x[kDivisorLanes] = {}, y[kDivisorLanes] = {};
   for (long from = 0; from < n; from += kDivisorLanes) {
     const long count = n - from < kDivisorLanes ? n - from : kDivisorLanes;
-    for (long i = 0; i < count; ++i) {
-      S p = S(a[from + i]), q = S(b[from + i]);
-      x[i] = p < 0 ? 0 - U(p) : U(p), y[i] = q < 0 ? 0 - U(q) : U(q);
-    }
+    for (long i = 0; i < count; ++i) x[i] = magnitude(a[from + i]), y[i] = magnitude(b[from + i]);
     divisor_piece(x, y);
     for (long i = 0; i < count; ++i) out[from + i] = T(x[i]);
   }

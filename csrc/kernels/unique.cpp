@@ -181,16 +181,15 @@ void merge_neighbours(Call& c, const Tensor& x) {
   T* value = values->data<T>();
   int64_t* at = c.flag(1) ? inverse->data<int64_t>() : nullptr;
   int64_t* end = c.flag(2) ? counts->data<int64_t>() : nullptr;
-  // Every element is written for its run, as no branch could foresee which begin one; the last that
-  // counts where a run ends overwrites those before.
-  int64_t k = 0;
+  // Every element is written, as no branch could foresee which begin a run: the next that does
+  // overwrites one that does not, and the last of a run leaves its end.
+  int64_t runs = 0;
   for (int64_t i = 0; i < n; ++i) {
-    k += i > 0 && v[i] != v[i - 1];
-    value[k] = v[i];
-    if (at) at[i] = k;
-    if (end) end[k] = i + 1;
+    value[runs] = v[i];
+    runs += i == 0 || v[i] != v[i - 1];
+    if (at) at[i] = runs - 1;
+    if (end) end[runs - 1] = i + 1;
   }
-  const int64_t runs = n > 0 ? k + 1 : 0;
   for (int64_t r = runs; end && --r > 0;) end[r] -= end[r - 1];
   c.set_out(0, beginning(std::move(values), runs));
   c.set_out(1, std::move(inverse));

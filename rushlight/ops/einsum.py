@@ -3,7 +3,6 @@
 To change the order in which several operands are contracted, see `_cheapest_pair`.
 """
 
-from functools import lru_cache
 from math import prod
 
 import rushlight as rl
@@ -262,16 +261,17 @@ def _plan(equation, shapes):
     return steps, last.calls
 
 
-_known = {}  # (equation, shapes): its plan; programs repeat themselves
+_known = {}  # (planner, arguments): the plan; programs repeat themselves
 
 
-def _known_plan(equation, shapes):
-    found = _known.get((equation, shapes))
+def _known_plan(planner, *arguments):
+    key = (planner, arguments)
+    found = _known.get(key)
     if found is None:
-        found = _plan(equation, shapes)
+        found = planner(*arguments)
         if len(_known) >= 256:
             _known.clear()
-        _known[equation, shapes] = found
+        _known[key] = found
     return found
 
 
@@ -300,7 +300,7 @@ def einsum(*args):
         if taken_over is not NotImplemented:
             return taken_over
     shapes = tuple([x.shape for x in operands])
-    steps, last = _known_plan(equation, shapes)
+    steps, last = _known_plan(_plan, equation, shapes)
     for i, j, calls_i, calls_j in steps:
         b = operands.pop(j)
         operands[i] = _multiply(operands[i], b, calls_i, calls_j)
@@ -345,12 +345,11 @@ def tensordot(a, b, dims):
         torch.Size([2, 4])
     """
     left, right = _tensordot_dims(a, b, dims)
-    calls_a, calls_b, last = _tensordot_plan(a.shape, b.shape, left, right)
+    calls_a, calls_b, last = _known_plan(_tensordot_plan, a.shape, b.shape, left, right)
     out = _called(_multiply(a, b, calls_a, calls_b), last)
     return out if out.is_floating_point() or out.is_complex() else out.to(a.dtype)
 
 
-@lru_cache(maxsize=256)
 def _tensordot_plan(shape_a, shape_b, left, right):
     """Calls on a, on b and on their product."""
     for i, j in zip(left, right):

@@ -18,12 +18,13 @@ namespace {
 template <class T, int Planes>
 class Balanced {
  protected:
-  Balanced(int64_t n, int64_t step, int64_t more)
+  // `spare`: columns that may be written beyond the last.
+  Balanced(int64_t n, int64_t step, int64_t more, int64_t spare = 0)
       : n_(n),
         step_(step),
-        memory_(Planes * step * n + 2 * n + more),
+        memory_(Planes * step * n + step * spare + 2 * n + more),
         h_(memory_.data()),
-        scale_(h_ + Planes * step * n),
+        scale_(h_ + Planes * step * n + step * spare),
         part_(scale_ + n),
         more_(part_ + n) {}
 

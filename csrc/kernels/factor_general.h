@@ -11,6 +11,7 @@
 
 #include "core/complex.h"
 #include "kernels/factor_balance.h"
+#include "kernels/factor_chase.h"
 #include "kernels/factor_symmetric.h"
 
 namespace rl {
@@ -104,10 +105,11 @@ class GeneralMatrix : Balanced<T, 1> {
  public:
   // Columns are `step` apart, here and in what is read and written.
   GeneralMatrix(int64_t n, int64_t step, bool vectors)
-      : Base(n, step, step * n + 3 * n),
+      : Base(n, own_step(step), own_step(step) * n + 3 * n, kSpare),
         vectors_(vectors),
+        outer_step_(step),
         q_(this->more_),
-        tau_(q_ + step * n),
+        tau_(q_ + step_ * n),
         x_(tau_ + n),
         y_(x_ + n) {}
 
@@ -128,10 +130,15 @@ class GeneralMatrix : Balanced<T, 1> {
   using Base::column, Base::h, Base::high_, Base::low_, Base::kMin, Base::kUlp, Base::n_;
   using Base::restore, Base::step_;
 
+  // Sweeps turn whole vectors of columns of Q, and whole groups of columns of H.
+  static constexpr int64_t kLane = kLanes<T>, kSpare = 8;
+  static int64_t own_step(int64_t step) { return (step + kLane - 1) / kLane * kLane; }
+
   bool load(const T* a) {
     bool fit = true;
-    for (int64_t j = 0; j < n_; ++j, a += step_)
+    for (int64_t j = 0; j < n_; ++j, a += outer_step_)
       for (int64_t i = 0; i < n_; ++i) fit &= Base::fits(h(i, j) = a[i]);
+    std::fill_n(column(n_), kSpare * step_, T(0));
     return fit;
   }
 
@@ -262,25 +269,49 @@ class GeneralMatrix : Balanced<T, 1> {
 
   void sweep(int64_t begin, int64_t end, int64_t since) {
     T v[3];
-    int64_t m = start(shifts(begin, end, since), begin, end, v);
+    int64_t m = start(shifts(begin, end, since), begin, end, v), k = m;
     int64_t first = vectors_ ? 0 : begin, last = vectors_ ? n_ - 1 : end;
-    for (int64_t k = m; k < end; ++k) {
+    for (; k + kBulges < end; k += kBulges) chase_together(k, k == m, begin, end, v);
+    for (; k < end; ++k) {
+      T tau = next_reflector(k, k == m, begin, end, v);
       bool three = k + 2 <= end;
-      if (k > m) {
-        v[0] = h(k, k - 1), v[1] = h(k + 1, k - 1);
-        v[2] = three ? h(k + 2, k - 1) : T(0);
-      }
-      T tau = reflector(v[0], v + 1, three ? 2 : 1);
-      if (k > m) {
-        h(k, k - 1) = v[0];
-        h(k + 1, k - 1) = 0;
-        if (three) h(k + 2, k - 1) = 0;
-      } else if (m > begin) {
-        h(k, k - 1) *= 1 - tau;
-      }
       int64_t rows = std::min(k + 3, end) + 1 - first;
       three ? reflect<3>(k, v, tau, first, rows, last) : reflect<2>(k, v, tau, first, rows, last);
+      T* q = q_ + k * step_ + low_;
+      if (vectors_)
+        three ? turn_run<3>(q, v, tau, high_ - low_ + 1) : turn_run<2>(q, v, tau, high_ - low_ + 1);
     }
+  }
+  // Of the numbers below the diagonal that the one before has left, unless it is the first.
+  T next_reflector(int64_t k, bool is_first, int64_t begin, int64_t end, T (&v)[3]) {
+    bool three = k + 2 <= end;
+    if (!is_first) {
+      v[0] = h(k, k - 1), v[1] = h(k + 1, k - 1);
+      v[2] = three ? h(k + 2, k - 1) : T(0);
+    }
+    T tau = reflector(v[0], v + 1, three ? 2 : 1);
+    if (!is_first) {
+      h(k, k - 1) = v[0];
+      h(k + 1, k - 1) = 0;
+      if (three) h(k + 2, k - 1) = 0;
+    } else if (k > begin) {
+      h(k, k - 1) *= 1 - tau;
+    }
+    return tau;
+  }
+  // Some reflectors, which at first turn only what the next of them are made of.
+  void chase_together(int64_t k, bool is_first, int64_t begin, int64_t end, T (&v)[3]) {
+    Bulge<T> bulges[kBulges];
+    int64_t first = vectors_ ? 0 : begin, last = vectors_ ? n_ - 1 : end;
+    int64_t next = k + kBulges + 2, far = (k - first) / kLane * kLane, near = first + far;
+    for (int64_t i = 0; i < kBulges; ++i) {
+      T tau = next_reflector(k + i, is_first && i == 0, begin, end, v);
+      bulges[i] = Bulge<T>(v, tau);
+      reflect<3>(k + i, v, tau, near, std::min(k + i + 3, end) + 1 - near, next - 1);
+    }
+    turn_all_rows(column(next) + k, step_, last + 1 - next, bulges);
+    turn_all_columns(column(k) + first, step_, far, bulges);
+    if (vectors_) turn_all_columns(q_ + k * step_, step_, own_step(n_), bulges);
   }
   template <int R>
   void reflect(int64_t k, const T* v, T tau, int64_t first, int64_t rows, int64_t last) {
@@ -292,19 +323,20 @@ class GeneralMatrix : Balanced<T, 1> {
       x[1] -= sum * t1;
       if constexpr (R == 3) x[2] -= sum * t2;
     }
-    auto columns = [&](T* a, int64_t count) {
-      T *b = a + step_, *c = b + (R == 3 ? step_ : 0);
+    turn_run<R>(column(k) + first, v, tau, rows);
+  }
+  template <int R>
+  void turn_run(T* a, const T* v, T tau, int64_t count) const {
+    T v1 = v[1], v2 = R == 3 ? v[2] : T(0), t1 = tau * v1, t2 = tau * v2;
+    T *b = a + step_, *c = b + (R == 3 ? step_ : 0);
 #pragma GCC ivdep
-      for (int64_t i = 0; i < count; ++i) {
-        T sum = a[i] + v1 * b[i];
-        if constexpr (R == 3) sum += v2 * c[i];
-        a[i] -= sum * tau;
-        b[i] -= sum * t1;
-        if constexpr (R == 3) c[i] -= sum * t2;
-      }
-    };
-    columns(column(k) + first, rows);
-    if (vectors_) columns(q_ + k * step_ + low_, high_ - low_ + 1);
+    for (int64_t i = 0; i < count; ++i) {
+      T sum = a[i] + v1 * b[i];
+      if constexpr (R == 3) sum += v2 * c[i];
+      a[i] -= sum * tau;
+      b[i] -= sum * t1;
+      if constexpr (R == 3) c[i] -= sum * t2;
+    }
   }
 
   void finish_pair(int64_t i, T* re, T* im) {
@@ -324,7 +356,7 @@ class GeneralMatrix : Balanced<T, 1> {
   // ---- vectors: those of the Schur form by substitution, x_ + i y_, times Q
   void solve_all(const T* re, const T* im, T* columns) {
     for (int64_t k = n_ - 1; k >= 0; --k) {
-      T* to = columns + k * step_;
+      T* to = columns + k * outer_step_;
       if (im[k] == 0) {
         std::copy_n(column(k), k, x_);
         for (int64_t i = 0; i < k; ++i) x_[i] = -x_[i];
@@ -338,11 +370,11 @@ class GeneralMatrix : Balanced<T, 1> {
         --k;
         start_pair(k, im[k]);
         substitute<Complex<T>>(k, {re[k], im[k]}, std::abs(re[k]) + std::abs(im[k]));
-        times_q(x_, k + 2, to - step_);
+        times_q(x_, k + 2, to - outer_step_);
         times_q(y_, k + 2, to);
-        restore(to - step_);
+        restore(to - outer_step_);
         restore(to);
-        normalise_pair(to - step_, to);
+        normalise_pair(to - outer_step_, to);
       }
     }
   }
@@ -451,6 +483,7 @@ class GeneralMatrix : Balanced<T, 1> {
   }
 
   bool vectors_;
+  int64_t outer_step_;
   T *q_, *tau_, *x_, *y_;
 };
 

@@ -48,6 +48,11 @@ void complex_in_lanes(const Complex<T>* x, Complex<T>* out, const Lines& l,
       Target<T> target{out + group.at[0], step, ahead, last, direction};
       return transform(plan->passes, source, target, a, b);
     }
+    if constexpr (kTwoBlocks)
+      if (group.passed_in_rows() && plan->chirp.empty() && pass_rows(plan->passes)) {
+        auto source = group.rows_of(x, direction);
+        return transform(plan->passes, source, group.rows_of(out, direction), a, b);
+      }
     group.load_all(x, a, direction);
     group.store_all(out, transform(*plan, a, b), direction);
   });

@@ -88,6 +88,20 @@ struct Group {
     adjacent = at[used - 1] == at[0] + used - 1;
   }
   bool in_vectors() const { return adjacent && full; }
+  // Passes read and write rows themselves up to these sizes. Longer rows are multiples of 4 KB
+  // apart or more in all than the first level of the cache holds while their lines are read by
+  // blocks, and what has to come from memory had better come in whole lines.
+  bool passed_in_rows() const {
+    constexpr int64_t longest = 512, most_bytes = 1 << 20;
+    int64_t bytes = lines.count() * lines.size * static_cast<int64_t>(sizeof(Complex<T>));
+    return full && lines.inner == 1 && lines.size <= longest && bytes <= most_bytes;
+  }
+  // A tensor's rows as passes read and write them.
+  template <class E>
+  Rows<T, E> rows_of(E* x, Direction<T> direction) const {
+    int64_t ahead = fetched ? kLanes<T> * lines.size : 0;
+    return {x + at[0], lines.size, ahead, last - at[0], direction};
+  }
 
   Point<T> load(const Complex<T>* x, int64_t k) const {
     x += k * lines.inner;
@@ -158,7 +172,7 @@ struct Group {
     if constexpr (kTwoBlocks) {
       for (int i = 0; i < n; i += kInBlock<T>) {
         Point<T> some[kInBlock<T>];
-        load_lines(x + i, at, some);
+        load_rows(x + at[0] + i, lines.size, some);
         for (int k = 0; k < kInBlock<T>; ++k) points[i + k] = direction.in(some[k]);
       }
     } else {
@@ -173,7 +187,7 @@ struct Group {
       for (int i = 0; i < n; i += kInBlock<T>) {
         Point<T> some[kInBlock<T>];
         for (int k = 0; k < kInBlock<T>; ++k) some[k] = direction.out(points[i + k]);
-        store_lines(out + i, at, some);
+        store_rows(out + at[0] + i, lines.size, some);
       }
     } else {
       Point<T> rows[n];

@@ -287,27 +287,28 @@ void store_blocks(Complex<T>* first, Complex<T>* second, V v) {
   std::memcpy(&first->re, &v, 16);
   std::memcpy(&second->re, reinterpret_cast<const char*>(&v) + 16, 16);
 }
-// Lines in lanes, where vectors are two blocks and a complex number half a block or a whole one:
-// the points of kInBlock neighbours at x + at[lane], and back.
+// Rows in lanes, where vectors are two blocks and a complex number half a block or a whole one: the
+// points of kInBlock neighbours at x + lane * step, and back.
 template <class T>
 constexpr int kInBlock = 16 / static_cast<int>(sizeof(Complex<T>));
 template <class T>
-[[gnu::always_inline]] inline void load_lines(const Complex<T>* x, const int64_t* at,
-                                              Point<T>* points) {
+[[gnu::always_inline]] inline void load_rows(const Complex<T>* x, int64_t step, Point<T>* points) {
+  auto load = [&](int first, int second) __attribute__((always_inline)) {
+    return load_blocks(x + first * step, x + second * step);
+  };
   if constexpr (kInBlock<T> == 1) {
-    points[0] = split<T>(load_blocks(x + at[0], x + at[1]), load_blocks(x + at[2], x + at[3]));
+    points[0] = split<T>(load(0, 1), load(2, 3));
   } else {
-    auto a = load_blocks(x + at[0], x + at[2]), b = load_blocks(x + at[1], x + at[3]);
-    auto c = load_blocks(x + at[4], x + at[6]), d = load_blocks(x + at[5], x + at[7]);
+    auto a = load(0, 2), b = load(1, 3), c = load(4, 6), d = load(5, 7);
     points[0] = split<T>(pick<HalfBlocks<0>, T>(a, b), pick<HalfBlocks<0>, T>(c, d));
     points[1] = split<T>(pick<HalfBlocks<1>, T>(a, b), pick<HalfBlocks<1>, T>(c, d));
   }
 }
 template <class T>
-[[gnu::always_inline]] inline void store_lines(Complex<T>* out, const int64_t* at,
-                                               const Point<T>* points) {
+[[gnu::always_inline]] inline void store_rows(Complex<T>* out, int64_t step,
+                                              const Point<T>* points) {
   auto store = [&](auto v, int first, int second) __attribute__((always_inline)) {
-    store_blocks(out + at[first], out + at[second], v);
+    store_blocks(out + first * step, out + second * step, v);
   };
   auto joined = [&](int k, auto half) __attribute__((always_inline)) {
     return pick<Join<T, half()>, T>(points[k].re, points[k].im);

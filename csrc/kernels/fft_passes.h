@@ -257,7 +257,14 @@ Point<T>* transform(const std::vector<Pass<T>>& passes, Load load, Point<T>* x, 
   return x;
 }
 
-// As above, and the last pass stores the result; x and y are buffers.
+// The passes between the first and the last; the result is in x or y, whichever is returned.
+template <class T>
+Point<T>* inner_passes(const std::vector<Pass<T>>& passes, Point<T>* x, Point<T>* y) {
+  for (size_t i = 1; i + 1 < passes.size(); ++i, std::swap(x, y))
+    run_pass(passes[i], Stored<T>{x}, Stored<T>{y});
+  return x;
+}
+// As `transform`, and the last pass stores the result; x and y are buffers.
 template <class T, class Load>
 void transform(const std::vector<Pass<T>>& passes, Load load, Target<T> store, Point<T>* x,
                Point<T>* y) {
@@ -268,9 +275,7 @@ void transform(const std::vector<Pass<T>>& passes, Load load, Target<T> store, P
     return;
   }
   run_pass(passes[0], load, Stored<T>{x});
-  for (size_t i = 1; i + 1 < passes.size(); ++i, std::swap(x, y))
-    run_pass(passes[i], Stored<T>{x}, Stored<T>{y});
-  run_pass(passes.back(), Stored<T>{x}, store);
+  run_pass(passes.back(), Stored<T>{inner_passes(passes, x, y)}, store);
 }
 
 // Transforms the points of x.
@@ -278,6 +283,98 @@ template <class T>
 Point<T>* transform(const std::vector<Pass<T>>& passes, Point<T>* x, Point<T>* y) {
   if (passes.empty()) return x;
   return transform(passes, Stored<T>{x}, y, x);
+}
+
+// Rows in lanes, where vectors are two blocks, `step` apart; of memory that comes `ahead` later, if
+// that is not 0, every cache line is fetched, up to `last`.
+template <class T, class Element>
+struct Rows {
+  Element* x;
+  int64_t step, ahead, last;
+  Direction<T> direction;
+  template <int ToWrite>
+  void fetch(int64_t k) const {
+    constexpr int in_line = 64 / static_cast<int>(sizeof(Complex<T>));
+    if (ahead == 0 || k % in_line != 0) return;
+    for (int l = 0; l < kLanes<T>; ++l)
+      __builtin_prefetch(x + std::min(l * step + k + ahead, last), ToWrite);
+  }
+};
+template <class T>
+using SourceRows = Rows<T, const Complex<T>>;
+template <class T>
+using TargetRows = Rows<T, Complex<T>>;
+
+// The first and the last pass, that read and write rows themselves: loops that only move points
+// took as long as a pass each, for the stores and the moves of lanes share a unit of Zen 1.
+template <int R, class T>
+[[gnu::noinline]] void run_first_pass(const Pass<T>& pass, SourceRows<T> rows, Point<T>* to) {
+  constexpr int n = kInBlock<T>;
+  const Complex<T>* w = pass.roots.data();
+  for (int64_t p = 0; p < pass.rest; p += n) {
+    Point<T> a[n][R], some[n];
+#pragma GCC unroll 8
+    for (int j = 0; j < R; ++j) {
+      int64_t k = p + j * pass.rest;
+      rows.template fetch<0>(k);
+      load_rows(rows.x + k, rows.step, some);
+      for (int i = 0; i < n; ++i) a[i][j] = rows.direction.in(some[i]);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < n; ++i, to += R, w += R - 1) {
+      butterfly<R>(R, pass.circle.data(), a[i]);
+      to[0] = a[i][0];
+#pragma GCC unroll 8
+      for (int k = 1; k < R; ++k) to[k] = a[i][k] * w[k - 1];
+    }
+  }
+}
+template <int R, class T>
+[[gnu::noinline]] void run_last_pass(const Pass<T>& pass, const Point<T>* from,
+                                     TargetRows<T> rows) {
+  constexpr int n = kInBlock<T>;
+  for (int64_t q = 0; q < pass.done; q += n) {
+    Point<T> a[n][R], some[n];
+#pragma GCC unroll 2
+    for (int i = 0; i < n; ++i) {
+#pragma GCC unroll 8
+      for (int j = 0; j < R; ++j) a[i][j] = from[q + i + j * pass.done];
+      butterfly<R>(R, pass.circle.data(), a[i]);
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < R; ++j) {
+      int64_t k = q + j * pass.done;
+      for (int i = 0; i < n; ++i) some[i] = rows.direction.out(a[i][j]);
+      rows.template fetch<1>(k);
+      store_rows(rows.x + k, rows.step, some);
+    }
+  }
+}
+template <class T>
+void run_last_pass(const Pass<T>& pass, const Point<T>* from, TargetRows<T> rows) {
+  switch (pass.radix) {
+    case 2:
+      return run_last_pass<2>(pass, from, rows);
+    case 3:
+      return run_last_pass<3>(pass, from, rows);
+    case 4:
+      return run_last_pass<4>(pass, from, rows);
+    default:
+      return run_last_pass<5>(pass, from, rows);
+  }
+}
+// Whether there are such passes for the first and the last.
+template <class T>
+bool pass_rows(const std::vector<Pass<T>>& passes) {
+  return kTwoBlocks && passes.size() > 1 && passes[0].radix == 4 &&
+         passes[0].rest % kInBlock<T> == 0 && passes.back().radix <= 5;
+}
+
+template <class T>
+void transform(const std::vector<Pass<T>>& passes, SourceRows<T> load, TargetRows<T> store,
+               Point<T>* x, Point<T>* y) {
+  run_first_pass<4>(passes[0], load, x);
+  run_last_pass(passes.back(), inner_passes(passes, x, y), store);
 }
 
 }  // namespace fft

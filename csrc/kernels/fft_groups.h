@@ -90,11 +90,13 @@ struct Group {
   bool in_vectors() const { return adjacent && full; }
   // Passes read and write rows themselves up to these sizes. Longer rows are multiples of 4 KB
   // apart or more in all than the first level of the cache holds while their lines are read by
-  // blocks, and what has to come from memory had better come in whole lines.
+  // blocks, and what has to come from memory had better come in whole lines. Shorter rows of two
+  // numbers a block gain nothing.
   bool passed_in_rows() const {
-    constexpr int64_t longest = 512, most_bytes = 1 << 20;
+    constexpr int64_t longest = 512, most_bytes = 1 << 20, shortest = kInBlock<T> == 1 ? 1 : 128;
     int64_t bytes = lines.count() * lines.size * static_cast<int64_t>(sizeof(Complex<T>));
-    return full && lines.inner == 1 && lines.size <= longest && bytes <= most_bytes;
+    return full && lines.inner == 1 && lines.size >= shortest && lines.size <= longest &&
+           bytes <= most_bytes;
   }
   // A tensor's rows as passes read and write them.
   template <class E>

@@ -29,8 +29,8 @@ struct Bulge {
   }
 };
 
-constexpr int kBulges =
-    6;  // with the two rows more, as many as two or four pieces of 16 bytes hold
+// With the two rows more, as many as two or four pieces of 16 bytes hold.
+constexpr int kBulges = 6;
 
 // From the right: V vectors of the columns from `x` on.
 template <class T, int V>

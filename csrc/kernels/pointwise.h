@@ -15,14 +15,15 @@ namespace {
 constexpr int kB = 1, kI = 2, kF = 4, kD = 8, kCF = 16, kCD = 32;
 constexpr int kAnySign = 64;  // no compute type: the int64 functor serves uint64 as well
 constexpr int kSmall = 128;   // 8, 16 and 32-bit integers in their own width
-constexpr int kSpread =
-    256;  // no compute type: floats (else int64) also with one element for all but the first
+// No compute type: floats, or else int64, also with one element for all operands but the first.
+constexpr int kSpread = 256;
 constexpr int kDemand = 512;   // no compute type: kDemand * a PointwiseDemand
 constexpr int kFloat8 = 8192;  // no compute type: 8-bit floats are served as well
 // No compute type: floats go by math::Lanes, or math::Twin, where there are any. The functor is
 // written for such a T as well: 1, not T(1), select, and functions that have such an overload.
 constexpr int kByLanes = 16384;
-// The same for doubles: by math::DoubleLanes or Twin, and by Twin alone; so of both.
+// The same for doubles: by math::DoubleLanes or Twin, and by Twin alone. Then floats, and both, by
+// Twin alone.
 constexpr int kByDoubleLanes = 131072, kByTwinDoubles = 262144;
 constexpr int kByTwinFloats = 1048576, kByTwins = kByTwinFloats | kByTwinDoubles;
 constexpr int kSignBit = 65536;  // no compute type: Half and BFloat16 by their bits

@@ -274,6 +274,20 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
     }                                                        \
   };                                                         \
   RL_FUNCTOR(NAME, 1, 0, TYPES)
+// The same of two operands.
+#define RL_BLOCK_BINARY(NAME, TYPES)                                    \
+  struct NAME##_fn {                                                    \
+    template <class T>                                                  \
+    static inline T apply(T a, T b, T, T, T, T) {                       \
+      return math::NAME(a, b);                                          \
+    }                                                                   \
+    template <class T>                                                  \
+    static inline bool run(const T* a, const T* b, T* out, int64_t n) { \
+      math::NAME##_block(a, b, out, n);                                 \
+      return true;                                                      \
+    }                                                                   \
+  };                                                                    \
+  RL_FUNCTOR(NAME, 2, 0, TYPES)
 #define RL_UNARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 1, 0, TYPES, __VA_ARGS__)
 #define RL_BINARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 2, 0, TYPES, __VA_ARGS__)
 #define RL_TERNARY(NAME, TYPES, ...) RL_POINTWISE(NAME, 3, 0, TYPES, __VA_ARGS__)

@@ -60,7 +60,7 @@ RL_MULTIVERSION void round_wide(const float* x, BFloat16* out, int64_t n) {
 
 template <class T>
 void fill_uniform(Generator& g, T* out, int64_t n, double from, double to) {
-  using R = std::conditional_t<is_half_type<T>, float, T>;
+  using R = widened_type<T>;
   R low = static_cast<R>(from), high = static_cast<R>(to), width = high - low;
   bool plain = low == 0 && width == 1;  // already in [0, 1)
   for_blocks(n, [&](int64_t start, int64_t count) {

@@ -157,15 +157,11 @@ void dirichlet_row(Generator& g, const T* alpha, T* out, int64_t n) {
   }
 }
 
-// Weights are computed with in their dtype, those of 16 bits in float.
-template <class T>
-using WeightOf = std::conditional_t<is_half_type<T>, float, T>;
-
 // Counts, of integers as long as the weights, tell in vectors whether they are fine; which is not
 // is looked for then.
 template <class T>
 void check_row(const T* probs, int64_t n) {
-  using R = WeightOf<T>;
+  using R = widened_type<T>;
   using Count = std::conditional_t<sizeof(R) == 4, int32_t, int64_t>;
   auto fine = [&](int64_t i) {
     auto p = static_cast<R>(probs[i]);
@@ -200,7 +196,7 @@ int64_t first_not_below(const std::vector<R>& rising, double u) {
 template <class T>
 void sample_with_replacement(Generator& g, const T* probs, int64_t n, int64_t* out,
                              int64_t samples) {
-  using R = WeightOf<T>;
+  using R = widened_type<T>;
   std::vector<R> cumulative(n);
   R sum = 0;
   for (int64_t i = 0; i < n; ++i) cumulative[i] = sum += static_cast<R>(probs[i]);
@@ -214,7 +210,7 @@ void sample_with_replacement(Generator& g, const T* probs, int64_t n, int64_t* o
 // takes the steps of PyTorch's top-k, so that ties (zero weights) come in the same order.
 template <class T>
 void sample_by_race(const T* probs, const T* race, int64_t n, int64_t* out, int64_t samples) {
-  using R = WeightOf<T>;
+  using R = widened_type<T>;
   std::vector<std::pair<R, int64_t>> order(n);
   for (int64_t i = 0; i < n; ++i) {
     order[i] = {static_cast<R>(T(static_cast<R>(probs[i]) / static_cast<R>(race[i]))), i};

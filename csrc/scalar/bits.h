@@ -130,8 +130,8 @@ static inline T quotient(T a, T b) {
   return a / b;
 }
 
-// x = mantissa * 2^exponent with 1/2 <= |mantissa| < 1; what has no such is itself, with exponent
-// 0.
+// x = mantissa * 2^exponent with 1/2 <= |mantissa| < 1; zeros, infinities and NaN are themselves,
+// with exponent 0.
 template <class T>
 struct SplitNumber {
   T mantissa, exponent;

@@ -43,62 +43,23 @@ struct polygamma_functor_fn {
   }
 };
 RL_FUNCTOR(polygamma_functor, 1, 1, kReal)
-struct zeta_fn {
-  template <class T>
-  static inline T apply(T a, T b, T, T, T, T) {
-    return math::zeta(a, b);
-  }
-  template <class T>
-  static inline bool run(const T* a, const T* b, T* out, int64_t n) {
-    math::zeta_block(a, b, out, n);
-    return true;
-  }
-};
-RL_FUNCTOR(zeta, 2, 0, kReal)
-#define RL_INCOMPLETE_GAMMA(NAME, UPPER)                                \
-  struct NAME##_fn {                                                    \
-    template <class T>                                                  \
-    static inline T apply(T a, T b, T, T, T, T) {                       \
-      return math::NAME(a, b);                                          \
-    }                                                                   \
-    template <class T>                                                  \
-    static inline bool run(const T* a, const T* b, T* out, int64_t n) { \
-      math::igamma_block(UPPER, a, b, out, n);                          \
-      return true;                                                      \
-    }                                                                   \
-  };                                                                    \
-  RL_FUNCTOR(NAME, 2, 0, kReal)
-RL_INCOMPLETE_GAMMA(igamma, false)
-RL_INCOMPLETE_GAMMA(igammac, true)
-#undef RL_INCOMPLETE_GAMMA
+RL_BLOCK_BINARY(zeta, kReal)
+RL_BLOCK_BINARY(igamma, kReal)
+RL_BLOCK_BINARY(igammac, kReal)
 RL_BINARY(xlog1py, kReal, { return math::is_nan(b) ? b : a == T(0) ? T(0) : a * math::log1p(b); })
 
-#define RL_POLYNOMIAL(NAME)                                             \
-  struct NAME##_fn {                                                    \
-    template <class T>                                                  \
-    static inline T apply(T a, T b, T, T, T, T) {                       \
-      return math::NAME(a, b);                                          \
-    }                                                                   \
-    template <class T>                                                  \
-    static inline bool run(const T* a, const T* b, T* out, int64_t n) { \
-      math::NAME##_block(a, b, out, n);                                 \
-      return true;                                                      \
-    }                                                                   \
-  };                                                                    \
-  RL_FUNCTOR(NAME, 2, 0, kReal)
-RL_POLYNOMIAL(chebyshev_polynomial_t)
-RL_POLYNOMIAL(chebyshev_polynomial_u)
-RL_POLYNOMIAL(chebyshev_polynomial_v)
-RL_POLYNOMIAL(chebyshev_polynomial_w)
-RL_POLYNOMIAL(shifted_chebyshev_polynomial_t)
-RL_POLYNOMIAL(shifted_chebyshev_polynomial_u)
-RL_POLYNOMIAL(shifted_chebyshev_polynomial_v)
-RL_POLYNOMIAL(shifted_chebyshev_polynomial_w)
-RL_POLYNOMIAL(hermite_polynomial_h)
-RL_POLYNOMIAL(hermite_polynomial_he)
-RL_POLYNOMIAL(laguerre_polynomial_l)
-RL_POLYNOMIAL(legendre_polynomial_p)
-#undef RL_POLYNOMIAL
+RL_BLOCK_BINARY(chebyshev_polynomial_t, kReal)
+RL_BLOCK_BINARY(chebyshev_polynomial_u, kReal)
+RL_BLOCK_BINARY(chebyshev_polynomial_v, kReal)
+RL_BLOCK_BINARY(chebyshev_polynomial_w, kReal)
+RL_BLOCK_BINARY(shifted_chebyshev_polynomial_t, kReal)
+RL_BLOCK_BINARY(shifted_chebyshev_polynomial_u, kReal)
+RL_BLOCK_BINARY(shifted_chebyshev_polynomial_v, kReal)
+RL_BLOCK_BINARY(shifted_chebyshev_polynomial_w, kReal)
+RL_BLOCK_BINARY(hermite_polynomial_h, kReal)
+RL_BLOCK_BINARY(hermite_polynomial_he, kReal)
+RL_BLOCK_BINARY(laguerre_polynomial_l, kReal)
+RL_BLOCK_BINARY(legendre_polynomial_p, kReal)
 
 // The two halves of frexp: a = mantissa * 2**exponent with 0.5 <= |mantissa| < 1.
 RL_UNARY(frexp_mantissa, kReal, { return math::split_number(a).mantissa; })

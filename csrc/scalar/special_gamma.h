@@ -254,8 +254,9 @@ static inline double lgamma1p(double a) {
   return abs(a) > 0.01 ? large : small;
 }
 
-// What the incomplete gammas of (a, x) share: log(x^a / Gamma(1 + a)), and x^a exp(-x) / Gamma(1 +
-// a). Both may be anything where a is not below kPeaked, or an argument not positive and finite.
+// What the incomplete gammas of (a, x) share: log(x^a / Gamma(1 + a)), and that quotient times
+// exp(-x). Both may be anything where a is not below kPeaked, or an argument not positive and
+// finite.
 struct GammaFactor {
   double log_power, density;
 };
@@ -274,9 +275,12 @@ static inline double gamma_density(double a, double x, GammaFactor f) {
 }
 
 // The lower ratio by its power series (x below about a + 1): the sum of x^k / ((a + 1) ... (a + k))
-// over a common denominator, which a power of two keeps in range.
+// over a common denominator, which a power of two keeps in range; so are a and x, of a density that
+// is not 0.
 static inline double igamma_series(double a, double x, GammaFactor f, double eps) {
   constexpr double kMost = 0x1p900, kShrink = 0x1p-900;
+  const double density = gamma_density(a, x, f);
+  if (density == 0.0) return 0.0;
   double power = 1.0, over = 1.0, under = 1.0;
   for (double k = a + 1.0; power > eps * over; k += 1.0) {
     power *= x;
@@ -284,12 +288,13 @@ static inline double igamma_series(double a, double x, GammaFactor f, double eps
     under *= k;
     if (over > kMost) over *= kShrink, under *= kShrink, power *= kShrink;
   }
-  return over / under * gamma_density(a, x, f);
+  return over / under * density;
 }
-// The upper ratio by a continued fraction (x above about a + 1), whose convergents are over /
-// under.
+// The upper ratio by a continued fraction (x above about a + 1) of convergents over / under.
 static inline double igammac_fraction(double a, double x, GammaFactor f, double eps) {
   constexpr double kMost = 0x1p400, kShrink = 0x1p-400;
+  const double density = gamma_density(a, x, f);
+  if (density == 0.0) return 0.0;  // as above
   double b = x + 1.0 - a, over = 1.0, under = b, last_over = 0.0, last_under = 1.0;
   for (double k = 1.0; k < 1e6; k += 1.0) {
     double step = -k * (k - a);
@@ -301,7 +306,7 @@ static inline double igammac_fraction(double a, double x, GammaFactor f, double 
     if (abs(under) > kMost)
       over *= kShrink, under *= kShrink, last_over *= kShrink, last_under *= kShrink;
   }
-  return over / under * (gamma_density(a, x, f) * a);
+  return over / under * (density * a);
 }
 // The upper ratio for a and x below 1.1, where 1 minus the lower one would cancel.
 static inline double igammac_small(double a, double x, GammaFactor f, double eps) {
@@ -366,8 +371,8 @@ template <class T>
   }
 }
 // Of a block: the factors in vectors, the sums of different lengths one by one.
-template <class T>
-static inline void igamma_block(bool upper, const T* a, const T* x, T* out, long n) {
+template <bool Upper, class T>
+static inline void incomplete_gammas(const T* a, const T* x, T* out, long n) {
   constexpr long kPart = 128;
   double log_power[kPart], density[kPart];
   for (long begin = 0; begin < n; begin += kPart, a += kPart, x += kPart, out += kPart) {
@@ -375,10 +380,18 @@ static inline void igamma_block(bool upper, const T* a, const T* x, T* out, long
     gamma_factors(a, x, log_power, density, count);
     for (long i = 0; i < count; ++i) {
       GammaFactor f = {log_power[i], density[i]};
-      out[i] = T(upper ? igammac_to(a[i], x[i], f, kGammaEps<T>)
+      out[i] = T(Upper ? igammac_to(a[i], x[i], f, kGammaEps<T>)
                        : igamma_to(a[i], x[i], f, kGammaEps<T>));
     }
   }
+}
+template <class T>
+static inline void igamma_block(const T* a, const T* x, T* out, long n) {
+  incomplete_gammas<false>(a, x, out, n);
+}
+template <class T>
+static inline void igammac_block(const T* a, const T* x, T* out, long n) {
+  incomplete_gammas<true>(a, x, out, n);
 }
 
 static inline float lgamma(float x) { return float(lgamma(double(x))); }

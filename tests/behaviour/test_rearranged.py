@@ -152,3 +152,15 @@ def test_long_dimensions_of_images_are_rolled():
     assert (rolled.numpy() == np.roll(x.numpy(), (5, 1), (3, 1))).all()
     eighths = x.to(rl.float8_e5m2).roll(1, 3)
     assert rl.equal(eighths.float(), x.to(rl.float8_e5m2).float().roll(1, 3))
+
+
+@pytest.mark.parametrize(
+    "shape", [(4, 2000), (2000, 4), (300,), (1, 500), (10, 3, 100), (3, 90, 2)]
+)
+@pytest.mark.parametrize("shift", [0, 1, -3, 777])
+def test_tensors_of_every_shape_are_rolled(shape, shift):
+    x = rl.arange(rl.Size(shape).numel()).reshape(shape)
+    every = tuple(range(len(shape)))
+    for dims in ((0,), every[-1:], every):
+        rolled = x.roll([shift] * len(dims), dims)
+        assert (rolled.numpy() == np.roll(x.numpy(), [shift] * len(dims), dims)).all()

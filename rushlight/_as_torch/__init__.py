@@ -36,8 +36,8 @@ def own_name(name):
 class _Alias(importlib.abc.Loader):
     """Loads a module by importing another, so that both names have one object."""
 
-    def __init__(self, own):
-        self._own = own
+    def __init__(self, name, own):
+        self._name, self._own = name, own
 
     def create_module(self, spec):
         module = importlib.import_module(self._own)
@@ -46,6 +46,7 @@ class _Alias(importlib.abc.Loader):
 
     def exec_module(self, module):
         module.__spec__ = self._kept  # the import system has put the alias's there
+        _name_loaded(self._name, self._own)
         _name_classes(module)
 
     def is_package(self, name):
@@ -75,7 +76,7 @@ class Finder(importlib.abc.MetaPathFinder):
         # the same folders, those of this package.
         if own is None or importlib.util.find_spec(own) is None:
             return None
-        return importlib.machinery.ModuleSpec(name, _Alias(own), origin=own)
+        return importlib.machinery.ModuleSpec(name, _Alias(name, own), origin=own)
 
     @staticmethod
     def find_distributions(context=importlib.metadata.DistributionFinder.Context()):
@@ -121,11 +122,23 @@ def install_as_torch():
     for module in (rushlight.nn, rushlight.optim):  # packages walk through their `__dict__`
         for name in dir(module):
             getattr(module, name)
+    _name_loaded("torch", _OWN)
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == _OWN and "._" not in name:
             _name_classes(module)
     rushlight._late.loaded = _name_classes
     _lead_children_here()
+
+
+def _name_loaded(name, own):
+    """Gives the modules below a package their other names, so that none of them is imported again.
+
+    An import would make the module an attribute of its package: `torch.autograd.gradcheck` and
+    `torch.multiprocessing.spawn` are functions there.
+    """
+    for loaded, module in list(sys.modules.items()):
+        if loaded.startswith(own + "."):
+            sys.modules.setdefault(name + loaded[len(own) :], module)
 
 
 def _name_classes(module):

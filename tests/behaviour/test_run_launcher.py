@@ -47,6 +47,17 @@ print(rushlight.nn.__spec__.name, torch.torch is torch)
     assert output(tmp_path, source) == ["True True True", "True True", "rushlight.nn True"]
 
 
+def test_functions_stay_when_the_module_of_their_name_is_imported(tmp_path):
+    source = """
+import torch
+from torch.autograd.gradcheck import GradcheckError
+import torch.multiprocessing.spawn, torchvision.models.alexnet
+for function in torch.autograd.gradcheck, torch.multiprocessing.spawn, torchvision.models.alexnet:
+    print(type(function).__name__)
+"""
+    assert output(tmp_path, source) == ["function"] * 3
+
+
 def test_classes_say_that_they_are_of_torch(tmp_path):
     source = """
 import copy, io, pickle

@@ -138,10 +138,13 @@ template <class T>
 [[gnu::always_inline]] static inline Twin<T> exp(Twin<T> x) {
   return all_within(x, kMostPlain<T>) ? exp_plain(x) : exp_any(x);
 }
-template <bool kFine = true, class T>
-[[gnu::always_inline]] static inline Twin<T> exp_lanes(Twin<T> x) {
-  return exp(x);
+// Not kFine, it is within an ulp.
+template <bool kFine = false>
+[[gnu::always_inline]] static inline Twin<float> exp_lanes(Twin<float> x) {
+  if (kFine) return exp(x);
+  return all_within(x, kMostPlain<float>) ? exp_normal(x) : exp_any(x);
 }
+[[gnu::always_inline]] static inline Twin<double> exp_lanes(Twin<double> x) { return exp(x); }
 template <class T>
 [[gnu::flatten]] static inline void exp_block(const T* in, T* out, long n) {
   twin_each<T>(n,
@@ -151,7 +154,7 @@ template <class T>
 template <class T>
 [[gnu::flatten]] static inline void exp_less(const T* in, const T* less, T* out, T* sums, long n) {
   twin_each<T>(n, [=](long i, long count, auto load) {
-    Twin<T> y = exp(load(in) - load(less));
+    Twin<T> y = exp_lanes(load(in) - load(less));
     store_lanes(out + i, y, count);
     store_lanes(sums + i, load(sums) + y, count);
   });
@@ -163,7 +166,7 @@ template <class T, class F = Nothing>
                                          std::type_identity_t<T> shift, F meanwhile = {}) {
   Twin<T> sums = T(0), by = scale, below = -shift;
   twin_each<T>(n, [&](long i, long count, auto load) {
-    Twin<T> y = exp(mad(load(in), by, below));
+    Twin<T> y = exp_lanes(mad(load(in), by, below));
     store_lanes(out + i, y, count);
     sums += count == Twin<T>::kLanes ? y : keep_first(y, count);
     meanwhile(i);

@@ -133,12 +133,25 @@ def is_warn_always_enabled():
 
 
 def set_flush_denormal(mode):
-    """Asks for subnormal numbers to be flushed to zero, which is not supported.
+    """Whether operations that this thread calls take subnormal numbers as zero, and give zeros for
+    them.
 
     Returns:
-        Whether ``mode`` now holds: False for True, True for False.
+        Whether the processor can do so, as x86-64 can.
+
+    Raises:
+        TypeError: if ``mode`` is no bool.
+
+    Example::
+
+        >>> rl.set_flush_denormal(True)
+        True
+        >>> rl.tensor([1e-310], dtype=rl.float64) * 2
+        tensor([0.], dtype=torch.float64)
+        >>> rl.set_flush_denormal(False)
+        True
     """
-    return not mode
+    return _native.set_flush_denormal(mode)
 
 
 def set_num_interop_threads(num):

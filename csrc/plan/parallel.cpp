@@ -5,6 +5,8 @@
 #include <omp.h>
 #include <pthread.h>
 
+#include "plan/float_mode.h"
+
 namespace rl {
 namespace {
 int threads_ = 0;
@@ -28,8 +30,10 @@ void set_num_threads(int n) {
 bool in_parallel() { return omp_in_parallel(); }
 
 void run_parallel(int parts, void (*body)(void*, int), void* context) {
+  const unsigned mode = float_mode();
 #pragma omp parallel num_threads(parts)
   {
+    set_float_mode(mode);  // results do not depend on the number of threads
     // The runtime may grant fewer threads than parts; every part still runs.
     for (int p = omp_get_thread_num(); p < parts; p += omp_get_num_threads()) body(context, p);
   }

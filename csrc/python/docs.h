@@ -236,7 +236,7 @@ Example::
 )";
 
 inline constexpr char kAsarray[] =
-    R"(asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False)
+    R"(asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=None)
 --
 
 ``obj`` as a tensor, on its own memory where that is possible and ``copy`` does not forbid it.
@@ -246,7 +246,8 @@ Args:
         or nested sequences. The bytes of a buffer are taken as elements of ``dtype``.
     dtype (dtype), device: those of ``obj`` by default; the default dtype for a buffer.
     copy (bool): True for a copy always, False for none ever, None for one if there is need.
-    requires_grad (bool): otherwise the result is outside of the graph.
+    requires_grad (bool): False for a result outside of the graph; None for that of ``obj``, with
+        a warning if it is True.
 
 Raises:
     ValueError: if ``copy`` is False and the memory cannot be shared.

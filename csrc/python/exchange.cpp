@@ -190,12 +190,20 @@ Own convert_to(Own t, PyObject* dtype, PyObject* device, bool must_share) {
       checked(PyObject_CallMethod(t.get(), "to", "OO", device_object(target), dtype_object(want))));
 }
 
+void warn_of_kept_gradient() {
+  checked(PyErr_WarnEx(PyExc_UserWarning,
+                       "asarray: the result requires a gradient, as obj does; pass "
+                       "requires_grad=True to ask for that, or requires_grad=False for a tensor "
+                       "outside of the graph",
+                       1));
+}
+
 PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
   return guarded([&]() -> PyObject* {
     static const Keywords keys("asarray", 1, {"obj", "dtype", "device", "copy", "requires_grad"});
     PyObject* a[5] = {};
     keys.read(args, n, names, a, 1);
-    for (int i : {1, 2, 3})
+    for (int i : {1, 2, 3, 4})
       if (a[i] == Py_None) a[i] = nullptr;
     bool must_copy = a[3] && is_true(a[3]), must_share = a[3] && !must_copy;
     Source s = source_of(a[0], a[1]);
@@ -205,10 +213,10 @@ PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* name
     Own t = convert_to(std::move(s.tensor), a[1], a[2], must_share);
     if (must_copy && s.shared && t.get() == before)
       t = Own(checked(PyObject_CallMethod(before, "clone", nullptr)));
-    bool wants = a[4] && is_true(a[4]);
-    if (as_tensor(t.get())->requires_grad != wants)
-      t = Own(checked(PyObject_CallMethod(t.get(), "detach", nullptr)));
-    if (wants && !as_tensor(t.get())->grad_fn) set_requires_grad(*as_tensor(t.get()), a[4]);
+    const bool has = as_tensor(t.get())->requires_grad, wants = a[4] ? is_true(a[4]) : has;
+    if (!a[4] && has) warn_of_kept_gradient();
+    if (has != wants) t = Own(checked(PyObject_CallMethod(t.get(), "detach", nullptr)));
+    if (wants && !has) set_requires_grad(*as_tensor(t.get()), a[4]);
     return t.give();
   });
 }

@@ -2,6 +2,7 @@
 #include "core/allocator.h"
 #include "core/generator.h"
 #include "plan/determinism.h"
+#include "plan/float_mode.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
 #include "plan/pointwise.h"
@@ -100,8 +101,17 @@ PyObject* py_can_cast(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* 
   });
 }
 constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
+PyObject* py_set_flush_denormal(PyObject*, PyObject* mode) {
+  return guarded([&]() -> PyObject* {
+    if (!PyBool_Check(mode))
+      fail(ErrorKind::Type, "set_flush_denormal expects a bool, but got ", Py_TYPE(mode)->tp_name);
+    return PyBool_FromLong(set_flush_denormal(mode == Py_True));
+  });
+}
+
 PyMethodDef functions[] = {{"get_num_threads", get_threads, METH_NOARGS, docs::kGetNumThreads},
                            {"set_num_threads", set_threads, METH_O, docs::kSetNumThreads},
+                           {"set_flush_denormal", py_set_flush_denormal, METH_O, nullptr},
                            {"get_default_dtype", get_default, METH_NOARGS, docs::kGetDefaultDtype},
                            {"set_default_dtype", set_default, METH_O, docs::kSetDefaultDtype},
                            {"memory_stats", stats, METH_NOARGS, nullptr},

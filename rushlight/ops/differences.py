@@ -42,7 +42,8 @@ def gradient(self, spacing=1, dim=None, edge_order=1):
             raise RuntimeError(
                 "torch.gradient expected each dimension size to be at least edge_order+1"
             )
-    return [_derivative(as_float(self), d, step, edge_order) for d, step in zip(dims, steps)]
+    f = as_float(self)
+    return tuple(_derivative(f, d, step, edge_order) for d, step in zip(dims, steps))
 
 
 def _derivative(f, dim, step, edge_order):

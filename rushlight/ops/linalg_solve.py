@@ -365,9 +365,16 @@ def lstsq(self, b, rcond=None, driver=None):
         solution = _differentiable_solution(a, right, solution)
         errors = (a @ solution - right).abs().square().sum(-2)
         residuals = errors if residuals.numel() else errors.reshape(-1)[:0]
-    rank = rank if driver != "gels" else rank.new_empty(0)
-    singular = singular if driver in ("gelsd", "gelss") else singular.new_empty(0)
+    rank = _of_each(self, rank) if driver != "gels" else rank.new_empty(0)
+    singular = _of_each(self, singular) if driver in ("gelsd", "gelss") else singular.new_empty(0)
     return solution.squeeze(-1) if vector else solution, residuals, rank, singular
+
+
+def _of_each(a, found):
+    """What was found of the matrices ``a`` after they had been repeated for more right sides."""
+    for dim, size in enumerate(a.shape[:-2]):
+        found = found.narrow(dim, 0, size)
+    return found
 
 
 def _differentiable_solution(a, b, solution):

@@ -135,3 +135,15 @@ def test_storage_identity_and_lifetime():
     assert s == t[1:].untyped_storage() and s._cdata == t.view(2, 2).untyped_storage()._cdata
     del t
     assert rl.empty(0).set_(s, 1, (2,), (1,)).tolist() == [1, 2]
+
+
+def test_asarray_keeps_the_graph_unless_told_otherwise():
+    leaf = rl.ones(2, requires_grad=True)
+    made = leaf + 2
+    with pytest.warns(UserWarning, match="requires_grad=False"):
+        assert rl.asarray(made) is made
+    assert rl.asarray(made, requires_grad=True) is made
+    assert rl.asarray(leaf, requires_grad=True, copy=True).grad_fn is not None
+    outside = rl.asarray(made, requires_grad=False)
+    assert not outside.requires_grad and outside.data_ptr() == made.data_ptr()
+    assert rl.asarray([1.0], requires_grad=True).is_leaf

@@ -216,3 +216,13 @@ def test_codes_name_the_first_zero_pivot(dtype):
     assert not inverse[3].isfinite().all() and rl.equal(inverse[5], rl.eye(4, dtype=inverse.dtype))
     with pytest.raises(rl.linalg.LinAlgError, match="Batch element 3.*diagonal element 3 is zero"):
         rl.linalg.inv(rl.from_numpy(a))
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_ranks_are_those_of_the_matrices_that_were_given(driver):
+    one, two = rl.randn(1, 4, 3), rl.randn(2, 4, 3)
+    found = rl.linalg.lstsq(one, two, driver=driver)
+    assert found.solution.shape == (2, 3, 3)
+    assert found.rank.tolist() == ([] if driver == "gels" else [3])
+    assert found.singular_values.shape == ((1, 3) if driver in ("gelsd", "gelss") else (0,))
+    assert rl.linalg.lstsq(two, one, driver=driver).rank.tolist() == found.rank.tolist() * 2

@@ -239,3 +239,26 @@ def test_pipes_in_random_order_can_be_refused():
     assert shuffled.__self__.cls is Numbers
     assert data.DataChunk([1, 2]).as_str() == "[1, 2]"
     assert list(data.DataChunk([1]).raw_iterator()) == [1]
+
+
+# ---- subnormal numbers ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_subnormal_numbers_are_flushed_in_every_thread_that_works(threads):
+    few, before = rl.finfo(rl.float32).tiny / 4, rl.get_num_threads()
+    many = rl.full((1 << 20,), few)
+    rl.set_num_threads(threads)
+    try:
+        assert rl.set_flush_denormal(True) and not (many * 2).any()
+        assert rl.set_flush_denormal(False) and (many * 2).all()
+        with pytest.raises(TypeError, match="bool"):
+            rl.set_flush_denormal(1)
+    finally:
+        rl.set_flush_denormal(False)
+        rl.set_num_threads(before)
+
+
+def test_gradient_is_a_tuple():
+    found = rl.gradient(rl.tensor([[1.0, 2.0], [4.0, 8.0]]))
+    assert isinstance(found, tuple) and found[0].tolist() == [[3.0, 6.0]] * 2

@@ -169,17 +169,16 @@ def _copy_of_data(tensor, memo):
         plain = tensor.detach()
         if tensor.is_conj() or tensor.is_neg():
             return plain.clone()
-        storage = _copy_of_storage(plain.untyped_storage(), memo)
+        storage = copy_of_storage(plain.untyped_storage(), memo)
         return rl.empty(0, dtype=tensor.dtype, device=tensor.device).set_(storage, *place)
 
 
-def _copy_of_storage(storage, memo):
+def copy_of_storage(storage, memo):
+    """The one copy that a deepcopy makes of a storage."""
     copies = memo.setdefault("rushlight storages", {})
-    # Empty storages have no address to tell them apart, and nothing to share.
-    key = storage.data_ptr() if storage.nbytes() else object()
-    if key not in copies:
-        copies[key] = storage.clone()
-    return copies[key]
+    if storage._cdata not in copies:
+        copies[storage._cdata] = storage.clone(), storage  # kept, so that no other gets its number
+    return copies[storage._cdata][0]
 
 
 def _reduce_ex(self, protocol):
@@ -188,7 +187,10 @@ def _reduce_ex(self, protocol):
 
     class Buffer(TypedBuffer):
         def __reduce__(self):
-            return _buffer_of_bytes, (bytes(memoryview(self.untyped)), _name_of(self.dtype))
+            return _buffer_of_bytes, (
+                bytes(memoryview(self._untyped_storage)),
+                _name_of(self.dtype),
+            )
 
     return reduce_tensor(self, lambda tensor: Buffer(tensor.untyped_storage(), tensor.dtype))
 
@@ -289,7 +291,7 @@ def _share_memory(self):
 
 def _storage(self):
     """The whole memory behind this tensor, as elements of its dtype (deprecated in PyTorch)."""
-    return rl.TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype, _internal=True)
+    return rl.TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype)
 
 
 def _type(self, dtype=None, non_blocking=False):

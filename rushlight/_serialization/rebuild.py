@@ -23,20 +23,17 @@ FILE_MODULES = {
 
 
 class TypedBuffer:
-    """A storage together with the dtype of its elements, as files pair them.
-
-    Users meet it where a file holds a typed storage outside any tensor.
-    """
+    """A storage together with the dtype of its elements, as files pair them."""
 
     def __init__(self, untyped, dtype):
-        self.untyped, self.dtype = untyped, dtype
+        self._untyped_storage, self.dtype = untyped, dtype
 
     def __repr__(self):
-        return f"{type(self).__name__}({self.untyped!r}, {self.dtype})"
+        return f"{type(self).__name__}({self._untyped_storage!r}, {self.dtype})"
 
 
 def _view(storage, dtype, offset, size, stride):
-    untyped = storage.untyped if isinstance(storage, TypedBuffer) else storage
+    untyped = getattr(storage, "_untyped_storage", storage)
     size, stride = tuple(size), tuple(stride)
     _check_reach(untyped.nbytes(), dtype.itemsize, offset, size, stride)
     return rl.empty((0,), dtype=dtype, device=untyped.device).set_(untyped, offset, size, stride)

@@ -34,21 +34,23 @@ void require_apart(const Op& op, const Tensor& target, const Tensor& input) {
        "to a single memory location. Please clone() the tensor before performing the operation.");
 }
 
+void require_unshared(const Op& op, const Tensor& target, const Tensor& input) {
+  bool whole = input.storage == target.storage && input.numel > 0 && target.numel > 0 &&
+               input.offset == target.offset && input.dtype == target.dtype && is_dense(input) &&
+               same_sizes(input.sizes(), target.sizes()) &&
+               same_sizes(input.strides(), target.strides());
+  if (whole)
+    fail(op.public_name,
+         ": unsupported operation: the input tensor and the written-to tensor refer to the same "
+         "memory. Please clone() the tensor before performing the operation.");
+  require_apart(op, target, input);
+}
+
 namespace {
 
-// For ops that read an element after writing another: not even the same tensor will do.
 void require_no_memory_of(const Op& op, const Tensor& target, const Slots& slots) {
   auto check = [&](PyObject* o) {
-    if (!o || !is_tensor(o)) return;
-    const Tensor& t = *as_tensor(o);
-    bool whole = t.storage == target.storage && t.numel > 0 && target.numel > 0 &&
-                 t.offset == target.offset && t.dtype == target.dtype && is_dense(t) &&
-                 same_sizes(t.sizes(), target.sizes()) && same_sizes(t.strides(), target.strides());
-    if (whole)
-      fail(op.public_name,
-           ": unsupported operation: the input tensor and the written-to tensor refer to the same "
-           "memory. Please clone() the tensor before performing the operation.");
-    require_apart(op, target, t);
+    if (o && is_tensor(o)) require_unshared(op, target, *as_tensor(o));
   };
   for (int i : op.tensor_args) {
     PyObject* o = slots.at[i];

@@ -99,7 +99,11 @@ def swap_bytes(storage, dtype):
 
 
 def parse_reference(reference, *lengths):
-    """The fields after "storage" of a persistent id, checked: files may be forged."""
+    """The fields after "storage" of a persistent id, checked: files may be forged. Those that
+    Python 2 wrote are bytes, if the caller wants its texts as such.
+    """
+    if isinstance(reference, tuple):
+        reference = tuple(f.decode("ascii") if isinstance(f, bytes) else f for f in reference)
     kinds = (str, StorageType, str, str, int)
     if (
         not isinstance(reference, tuple)

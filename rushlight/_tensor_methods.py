@@ -162,6 +162,8 @@ def _clone_of_wrapper(tensor):
 
 
 def _copy_of_data(tensor, memo):
+    if tensor.layout is not rl.strided:
+        return tensor.detach().clone()
     place = tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
     if tensor.device.type == "meta":
         return rl.empty_strided(*place[1:], dtype=tensor.dtype, device="meta")
@@ -408,11 +410,24 @@ def _setstate(self, state):
     self.set_(*state)
 
 
-def _new(self, *args):
-    """An uninitialised tensor of the given sizes, or a copy of the data given, of this dtype."""
+def _new(self, *args, size=None, device=None):
+    """An uninitialised tensor of the given sizes, a copy of the data given, of this dtype, or
+    another tensor of it on the same memory.
+    """
+    if size is not None:
+        if args:
+            raise TypeError("new(): sizes are given twice, by place and as size=")
+        args = (rl.Size(size),)
     if all(isinstance(size, int) for size in args) or isinstance(args[0], rl.Size):
-        return self.new_empty(*args) if args else self.new_empty(0)
-    return self.new_tensor(*args)
+        return self.new_empty(*(args or (0,)), device=device)
+    (data,) = args if len(args) == 1 else (None,)
+    if isinstance(data, rl.Tensor):
+        if data.dtype != self.dtype:
+            raise TypeError(f"new(): expected a tensor of {self.dtype}, got {data.dtype}")
+        return data.detach()
+    if not hasattr(data, "__len__"):
+        raise TypeError("new(): expected sizes, or one tensor, storage or sequence of data")
+    return self.new_tensor(data, device=device)
 
 
 def _apply_(self, function):
@@ -429,6 +444,8 @@ def _map_(self, tensor, function):
 def _replace(tensor, values):
     if tensor.requires_grad:
         raise RuntimeError("apply_() and map_() are not recorded: use them on x.detach()")
+    if any(isinstance(value, (str, bytes)) for value in values):
+        raise TypeError("apply_() and map_(): expected numbers from the function, got text")
     return tensor.copy_(rl.tensor(values, dtype=tensor.dtype).reshape(tensor.shape))
 
 

@@ -105,10 +105,10 @@ class TypedStorage:
             raise RuntimeError("slices are only supported in UntypedStorage.__getitem__")
         if not isinstance(index, int):
             raise RuntimeError(f"a TypedStorage cannot be indexed by a {type(index).__name__}")
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} out of range for storage of size {len(self)}")
         if self.device.type == "meta":
             raise NotImplementedError("storages on the meta device have no elements to read")
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} out of range for storage of size {len(self)}")
         return self._flat()[index].item()
 
     def __setitem__(self, index, value):

@@ -147,7 +147,19 @@ def _deepcopy(self, memo):
         copied.grad = deepcopy(self.grad, memo)
     if getattr(self, "__dict__", None):
         copied.__dict__.update(deepcopy(self.__dict__, memo))
+    if type(self) is not rl.Tensor:
+        _copy_slots(self, copied, memo)
     return copied
+
+
+def _copy_slots(tensor, copied, memo):
+    from copy import deepcopy
+
+    from rushlight._serialization.rebuild import slots_of
+
+    for name in slots_of(type(tensor)):
+        if hasattr(tensor, name):
+            setattr(copied, name, deepcopy(getattr(tensor, name), memo))
 
 
 def _is_wrapper(tensor):

@@ -111,7 +111,11 @@ def load_stream(file, shown_name, options):
     end = file.tell()
     for key in _head(file, shown_name, options):
         _fill(file, shown_name, key, storages)
-    return options.unpickle(file, storages) if _has_bits(file, here, end) else result
+    after = file.tell()
+    if _has_bits(file, here, end):
+        result = options.unpickle(file, storages)
+    file.seek(after)
+    return result
 
 
 def _has_bits(file, start, end):

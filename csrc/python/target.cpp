@@ -62,7 +62,9 @@ void require_no_memory_of(const Op& op, const Tensor& target, const Slots& slots
   }
 }
 
-void resize_target(const Op& op, Tensor& target, Sizes sizes) {
+// It then lies in memory as the result does.
+void resize_target(const Op& op, Tensor& target, const Tensor& value) {
+  Sizes sizes = value.sizes();
   if (target.numel != 0) {
     std::string text =
         str("An output with one or more elements was resized since it had shape ", target.sizes(),
@@ -70,7 +72,10 @@ void resize_target(const Op& op, Tensor& target, Sizes sizes) {
             "(). Pass a tensor of that shape, or an empty one (out.resize_(0)), as out=.");
     checked(PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1));
   }
-  set_contiguous(target, sizes);
+  if (is_dense(value))
+    set_geometry(target, sizes, value.strides());
+  else
+    set_contiguous(target, sizes);
   auto bytes = static_cast<size_t>((target.numel + target.offset) * item_size(target.dtype));
   if (bytes > target.storage->nbytes) resize_storage(*target.storage, bytes);
 }
@@ -91,7 +96,7 @@ void deliver(const Op& op, Tensor& target, const Tensor& value, Form form) {
     if (form == Form::Inplace)
       fail(op.public_name, "_: output with shape ", target.sizes(),
            " doesn't match the broadcast shape ", value.sizes());
-    resize_target(op, target, value.sizes());
+    resize_target(op, target, value);
   }
   require_distinct(op, target);
   copy_into(target, value);

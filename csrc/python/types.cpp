@@ -164,7 +164,7 @@ PyObject* parse_device(std::string_view s) {
 
 int device_index(PyObject* o, const char* name) {
   int64_t i = to_index(o, "device", name);
-  if (i < 0 || i > 9999) fail("device(): expected an index from 0 to 9999, got ", i);
+  if (i < 0 || i > 9999) fail("device(): the index must not be negative, nor over 9999, got ", i);
   return static_cast<int>(i);
 }
 

@@ -82,9 +82,9 @@ globals().update(ops._record.namespaces["torch"])
 from rushlight import _interpose, _late, _tensor_methods  # noqa: E402
 
 _interpose.install(Tensor)
-_late.install(Tensor)
+_late.install(Tensor, _late.METHODS)
+_late.install(UntypedStorage, _late.STORAGE_METHODS)
 _tensor_methods.install(Tensor)
-UntypedStorage.from_file = _late.Member("storage", "from_file")
 
 
 _late.sys.modules[__name__].__class__ = _native.module

@@ -60,7 +60,7 @@ NAMES = {
         sparse_coo_tensor sparse_csc_tensor sparse_csr_tensor sspaddmm""",
     "storage": """BFloat16Storage BoolStorage ByteStorage CharStorage ComplexDoubleStorage
         ComplexFloatStorage DoubleStorage FloatStorage HalfStorage IntStorage LongStorage
-        ShortStorage Storage TypedStorage""",
+        ShortStorage Storage StorageBase TypedStorage""",
     "torch_version": "__version__",
 }
 
@@ -72,6 +72,14 @@ METHODS = {
         crow_indices dense_dim hspmm indices is_coalesced resize_as_sparse_ row_indices smm
         sparse_dim sparse_mask sparse_resize_ sparse_resize_and_clear_ sspaddmm to_dense to_sparse
         to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr values""",
+}
+
+#: module -> the members of UntypedStorage that it sets
+STORAGE_METHODS = {
+    "_storage_methods": """__copy__ __deepcopy__ __reduce__ __repr__ __str__ _flat _new_shared _on
+        bfloat16 bool byte byteswap char complex_double complex_float cuda double filename float
+        float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz from_buffer from_file get_device
+        half hpu int is_hpu is_sparse_csr long mps new pin_memory short to type""",
 }
 
 _module_of = {name: module for module, names in NAMES.items() for name in names.split()}
@@ -141,16 +149,16 @@ class Member:
         return getattr(owner if instance is None else instance, self.name)
 
 
-def install(tensor_type):
-    """Sets the stand-ins of `METHODS`."""
-    for module, members in METHODS.items():
+def install(cls, table):
+    """Sets the stand-ins for the members of a class that are in a table such as `METHODS`."""
+    for module, members in table.items():
         for name in members.split():
-            setattr(tensor_type, name, Member(module, name))
+            setattr(cls, name, Member(module, name))
 
 
 def load_all():
     """Loads all that has a name here, for those who list the package's functions and methods."""
-    for module in (*NAMES, *METHODS):
+    for module in (*NAMES, *METHODS, *STORAGE_METHODS):
         load(module)
     for name in _module_of:
         find(name)

@@ -6,11 +6,14 @@ those that PyTorch itself still takes by an old name are their functions' own.
 """
 
 _given = set()
+settings = {"always": False}  # see set_warn_always
 
 
 def note(key, message, stacklevel=3):
-    """Warns with a message, the first time that it is called with this key."""
-    if key not in _given:
+    """Warns with a message, the first time that it is called with this key; see
+    `set_warn_always`.
+    """
+    if settings["always"] or key not in _given:
         import warnings
 
         _given.add(key)

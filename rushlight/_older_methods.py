@@ -12,22 +12,39 @@ def _dim_order(self, *, ambiguity_check=False):
     """The dimensions in the order in which they lie in memory, outermost first.
 
     Args:
-        ambiguity_check: whether to refuse tensors for which there is more than one such order.
+        ambiguity_check: whether to refuse tensors for which there is more than one such order;
+            or memory formats, of which the first that the tensor lies in gives the order then.
 
     Raises:
         RuntimeError: if there is more than one order, and ``ambiguity_check``.
+        TypeError: if it is neither a bool nor a list of memory formats.
 
     Example::
 
         >>> rl.zeros(2, 3).t().dim_order()
         (1, 0)
     """
-    if ambiguity_check is not False and ambiguity_check is not True:
-        raise NotImplementedError("dim_order: only True and False are supported as ambiguity_check")
-    strides = self.stride()
+    formats = _formats_of(ambiguity_check)
+    strides, dims = self.stride(), range(self.dim())
     if ambiguity_check and (len(set(strides)) < len(strides) or 1 in tuple(self.shape)):
+        for memory_format in formats:
+            if self.is_contiguous(memory_format=memory_format):
+                channels_last = memory_format is not rl.contiguous_format
+                return (0, *dims[2:], 1) if channels_last else tuple(dims)
         raise RuntimeError(f"dim_order: strides {strides} fit more than one order of dimensions")
-    return tuple(sorted(range(self.dim()), key=lambda d: -strides[d]))
+    return tuple(sorted(dims, key=lambda d: -strides[d]))
+
+
+def _formats_of(ambiguity_check):
+    if isinstance(ambiguity_check, bool):
+        return ()
+    if isinstance(ambiguity_check, list):
+        if all(isinstance(item, rl.memory_format) for item in ambiguity_check):
+            return ambiguity_check
+    raise TypeError(
+        "dim_order: ambiguity_check must be a bool or a list of memory formats, "
+        f"got {ambiguity_check!r}"
+    )
 
 
 def _resize(self, *sizes):

@@ -274,7 +274,7 @@ def use_deterministic_algorithms(mode, *, warn_only=False):
                 f"use_deterministic_algorithms(): argument '{name}' must be bool, "
                 f"not {type(value).__name__}"
             )
-    determinism.update(enabled=mode, warn_only=mode and warn_only)
+    determinism.update(enabled=mode, warn_only=warn_only)
     apply_determinism()
 
 

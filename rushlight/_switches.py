@@ -8,7 +8,7 @@ Seeds, devices and numeric limits are in _runtime.py. To add one: a function, na
 import math
 
 import rushlight as rl
-from rushlight import _native
+from rushlight import _native, _notes
 from rushlight._runtime import determinism
 
 __all__ = [
@@ -59,7 +59,7 @@ class AcceleratorError(RuntimeError):
 # ---- precision, determinism, warnings ----------------------------------------------------------
 
 _PRECISIONS = ("highest", "high", "medium")
-_state = {"precision": "highest", "warn_always": False, "interop": None}
+_state = {"precision": "highest", "interop": None}
 
 
 def set_float32_matmul_precision(precision):
@@ -124,12 +124,12 @@ def set_warn_always(b):
     """Whether warnings that are given once are to be given every time."""
     if not isinstance(b, bool):
         raise TypeError(f"set_warn_always expects a bool, but got {type(b).__name__}")
-    _state["warn_always"] = b
+    _notes.settings["always"] = b
 
 
 def is_warn_always_enabled():
     """What `set_warn_always` was last told."""
-    return _state["warn_always"]
+    return _notes.settings["always"]
 
 
 def set_flush_denormal(mode):
@@ -159,7 +159,10 @@ def set_num_interop_threads(num):
 
     Raises:
         RuntimeError: if the number is not positive.
+        ValueError: if it does not fit 64 bits.
     """
+    if num >= 2**63:
+        raise ValueError(f"Overflow when unpacking long long: set_num_interop_threads({num})")
     if num <= 0:
         raise RuntimeError(f"set_num_interop_threads: expected a positive number, got {num}")
     _state["interop"] = num

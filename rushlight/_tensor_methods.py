@@ -147,7 +147,19 @@ def _deepcopy(self, memo):
         copied.grad = deepcopy(self.grad, memo)
     if getattr(self, "__dict__", None):
         copied.__dict__.update(deepcopy(self.__dict__, memo))
+    if type(self) is not rl.Tensor:
+        _copy_slots(self, copied, memo)
     return copied
+
+
+def _copy_slots(tensor, copied, memo):
+    from copy import deepcopy
+
+    from rushlight._serialization.rebuild import slots_of
+
+    for name in slots_of(type(tensor)):
+        if hasattr(tensor, name):
+            setattr(copied, name, deepcopy(getattr(tensor, name), memo))
 
 
 def _is_wrapper(tensor):
@@ -162,6 +174,8 @@ def _clone_of_wrapper(tensor):
 
 
 def _copy_of_data(tensor, memo):
+    if tensor.layout is not rl.strided:
+        return tensor.detach().clone()
     place = tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
     if tensor.device.type == "meta":
         return rl.empty_strided(*place[1:], dtype=tensor.dtype, device="meta")
@@ -169,17 +183,16 @@ def _copy_of_data(tensor, memo):
         plain = tensor.detach()
         if tensor.is_conj() or tensor.is_neg():
             return plain.clone()
-        storage = _copy_of_storage(plain.untyped_storage(), memo)
+        storage = copy_of_storage(plain.untyped_storage(), memo)
         return rl.empty(0, dtype=tensor.dtype, device=tensor.device).set_(storage, *place)
 
 
-def _copy_of_storage(storage, memo):
+def copy_of_storage(storage, memo):
+    """The one copy that a deepcopy makes of a storage."""
     copies = memo.setdefault("rushlight storages", {})
-    # Empty storages have no address to tell them apart, and nothing to share.
-    key = storage.data_ptr() if storage.nbytes() else object()
-    if key not in copies:
-        copies[key] = storage.clone()
-    return copies[key]
+    if storage._cdata not in copies:
+        copies[storage._cdata] = storage.clone(), storage  # kept, so that no other gets its number
+    return copies[storage._cdata][0]
 
 
 def _reduce_ex(self, protocol):
@@ -188,7 +201,10 @@ def _reduce_ex(self, protocol):
 
     class Buffer(TypedBuffer):
         def __reduce__(self):
-            return _buffer_of_bytes, (bytes(memoryview(self.untyped)), _name_of(self.dtype))
+            return _buffer_of_bytes, (
+                bytes(memoryview(self._untyped_storage)),
+                _name_of(self.dtype),
+            )
 
     return reduce_tensor(self, lambda tensor: Buffer(tensor.untyped_storage(), tensor.dtype))
 
@@ -289,7 +305,7 @@ def _share_memory(self):
 
 def _storage(self):
     """The whole memory behind this tensor, as elements of its dtype (deprecated in PyTorch)."""
-    return rl.TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype, _internal=True)
+    return rl.TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype)
 
 
 def _type(self, dtype=None, non_blocking=False):
@@ -406,11 +422,24 @@ def _setstate(self, state):
     self.set_(*state)
 
 
-def _new(self, *args):
-    """An uninitialised tensor of the given sizes, or a copy of the data given, of this dtype."""
+def _new(self, *args, size=None, device=None):
+    """An uninitialised tensor of the given sizes, a copy of the data given, of this dtype, or
+    another tensor of it on the same memory.
+    """
+    if size is not None:
+        if args:
+            raise TypeError("new(): sizes are given twice, by place and as size=")
+        args = (rl.Size(size),)
     if all(isinstance(size, int) for size in args) or isinstance(args[0], rl.Size):
-        return self.new_empty(*args) if args else self.new_empty(0)
-    return self.new_tensor(*args)
+        return self.new_empty(*(args or (0,)), device=device)
+    (data,) = args if len(args) == 1 else (None,)
+    if isinstance(data, rl.Tensor):
+        if data.dtype != self.dtype:
+            raise TypeError(f"new(): expected a tensor of {self.dtype}, got {data.dtype}")
+        return data.detach()
+    if not hasattr(data, "__len__"):
+        raise TypeError("new(): expected sizes, or one tensor, storage or sequence of data")
+    return self.new_tensor(data, device=device)
 
 
 def _apply_(self, function):
@@ -427,6 +456,8 @@ def _map_(self, tensor, function):
 def _replace(tensor, values):
     if tensor.requires_grad:
         raise RuntimeError("apply_() and map_() are not recorded: use them on x.detach()")
+    if any(isinstance(value, (str, bytes)) for value in values):
+        raise TypeError("apply_() and map_(): expected numbers from the function, got text")
     return tensor.copy_(rl.tensor(values, dtype=tensor.dtype).reshape(tensor.shape))
 
 

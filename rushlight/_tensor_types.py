@@ -5,6 +5,7 @@ A type is no class of its own: every tensor is a `Tensor`. To add one: a line in
 """
 
 import rushlight as rl
+from rushlight._notes import note
 
 #: dtype -> name
 NAMES = {
@@ -38,6 +39,12 @@ _OFFERED = [
 
 class tensortype(type):
     """The type of `FloatTensor` and its like."""
+
+    def __new__(meta, name, bases, members):
+        """Refuses subclasses: only `Tensor` can have them."""
+        if bases:
+            raise TypeError(f"type 'torch.{bases[0].__name__}' is not an acceptable base type")
+        return super().__new__(meta, name, bases, members)
 
     def __call__(cls, *args, device=None):
         """A tensor of this dtype: of the sizes given (elements unset), or with the data given."""
@@ -130,6 +137,11 @@ def set_default_tensor_type(t):
             "set_default_tensor_type: only floating-point types such as torch.FloatTensor are "
             f"supported as the default type, got {t!r}"
         )
+    note(
+        "set_default_tensor_type",
+        "set_default_tensor_type() is deprecated as of PyTorch 2.1; "
+        "set_default_dtype() and set_default_device() are for this",
+    )
     rl.set_default_dtype(getattr(rl, kinds[name]))
 
 

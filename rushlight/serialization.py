@@ -64,10 +64,12 @@ def save(
             if _settings["skip_data"]:
                 raise RuntimeError("save: skip_data needs the zip format")
             legacy.save_stream(obj, file, make_pickler, pickle_protocol, table)
-            return
-        body = io.BytesIO()
-        make_pickler(body).dump(obj)
-        _write_zip(file, root, body.getbuffer(), table, not _disable_byteorder_record)
+        else:
+            body = io.BytesIO()
+            make_pickler(body).dump(obj)
+            _write_zip(file, root, body.getbuffer(), table, not _disable_byteorder_record)
+        if hasattr(file, "flush"):
+            file.flush()
 
 
 def _write_zip(file, root, body, table, with_byteorder):
@@ -268,13 +270,23 @@ def get_crc32_options():
     return _settings["crc32"]
 
 
-def set_default_mmap_options(flags):
-    """mmap.MAP_PRIVATE (the default) or mmap.MAP_SHARED for `load(mmap=True)`."""
-    import mmap
+class set_default_mmap_options:  # noqa: N801 - PyTorch's name
+    """mmap.MAP_PRIVATE (the default) or mmap.MAP_SHARED for `load(mmap=True)`, from now on or, as a
+    context manager, within a block.
+    """
 
-    if flags not in (mmap.MAP_PRIVATE, mmap.MAP_SHARED):
-        raise ValueError(f"expected mmap.MAP_PRIVATE or mmap.MAP_SHARED, got {flags}")
-    _settings["mmap_flags"] = flags
+    def __init__(self, flags):
+        import mmap
+
+        if flags not in (mmap.MAP_PRIVATE, mmap.MAP_SHARED):
+            raise ValueError(f"expected mmap.MAP_PRIVATE or mmap.MAP_SHARED, got {flags}")
+        self.before, _settings["mmap_flags"] = _settings["mmap_flags"], flags
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, *failure):
+        _settings["mmap_flags"] = self.before
 
 
 def get_default_mmap_options():

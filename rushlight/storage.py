@@ -1,11 +1,14 @@
 """Typed storages: the memory behind a tensor as a flat run of one dtype (deprecated in PyTorch in
 favour of `UntypedStorage`, kept for programs and files that name them).
 
-`UntypedStorage` itself is native. To add a legacy type: one entry in `_LEGACY`.
+`UntypedStorage` itself is native, with `_storage_methods.py`, where the methods of both are. To add
+a legacy type: one entry in `_LEGACY`.
 """
 
 import rushlight as rl
 from rushlight._native import UntypedStorage
+
+from ._storage_methods import SHARED
 
 _LEGACY = {
     "DoubleStorage": "float64",
@@ -27,8 +30,8 @@ class TypedStorage:
     """Elements of one dtype over an `UntypedStorage`.
 
     Args:
-        source: a number of elements, or a sequence of them; nothing for an empty storage.
-        wrap_storage: the untyped storage to show instead.
+        args: a number of elements, or a sequence of them; nothing for an empty storage.
+        wrap_storage: the untyped storage to show instead; the dtype has to be given then.
         dtype: of the elements; the default dtype if None.
         device: where fresh memory lies.
 
@@ -38,18 +41,16 @@ class TypedStorage:
         [1, 2]
     """
 
-    dtype = None
     is_sparse = is_cuda = False
 
-    def __init__(self, source=0, *, wrap_storage=None, dtype=None, device=None, _internal=False):
-        dtype = dtype or type(self).dtype or rl.get_default_dtype()
+    def __init__(self, *args, wrap_storage=None, dtype=None, device=None, _internal=False):
         if wrap_storage is None:
-            if isinstance(source, int):
-                tensor = rl.empty(source, dtype=dtype, device=device)
-            else:
-                tensor = rl.tensor(source, dtype=dtype, device=device)
-            wrap_storage = tensor.untyped_storage()
-        elif not isinstance(wrap_storage, UntypedStorage):
+            self.dtype = dtype or rl.get_default_dtype()
+            self._untyped_storage = _fresh(type(self).__name__, args, self.dtype, device)
+            return
+        if args or dtype is None or device is not None:
+            raise RuntimeError("TypedStorage: with wrap_storage expected a dtype, and nothing else")
+        if not isinstance(wrap_storage, UntypedStorage):
             raise TypeError(
                 "TypedStorage: argument 'wrap_storage' must be UntypedStorage, but got "
                 f"{type(wrap_storage)}"
@@ -60,6 +61,10 @@ class TypedStorage:
         """All elements as a tensor on the same memory."""
         storage = self._untyped_storage
         return rl.empty(0, dtype=self.dtype, device=storage.device).set_(storage)
+
+    def _on(self, untyped):
+        """Elements like these over another storage."""
+        return TypedStorage(wrap_storage=untyped, dtype=self.dtype)
 
     def untyped(self):
         """The same memory as bytes."""
@@ -98,9 +103,17 @@ class TypedStorage:
     def __getitem__(self, index):
         if isinstance(index, slice):
             raise RuntimeError("slices are only supported in UntypedStorage.__getitem__")
+        if not isinstance(index, int):
+            raise RuntimeError(f"a TypedStorage cannot be indexed by a {type(index).__name__}")
+        if self.device.type == "meta":
+            raise NotImplementedError("storages on the meta device have no elements to read")
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} out of range for storage of size {len(self)}")
         return self._flat()[index].item()
 
     def __setitem__(self, index, value):
+        if not isinstance(index, (int, slice)):
+            raise RuntimeError(f"a TypedStorage cannot be indexed by a {type(index).__name__}")
         self._flat()[index] = value
 
     def __iter__(self):
@@ -116,15 +129,13 @@ class TypedStorage:
         """The elements as Python numbers."""
         return self._flat().tolist()
 
-    def _like(self, storage, dtype=None):
-        return TypedStorage(wrap_storage=storage, dtype=dtype or self.dtype, _internal=True)
-
     def clone(self):
         """A copy in fresh memory."""
-        return self._like(self._untyped_storage.clone())
+        return self._on(self._untyped_storage.clone())
 
     def cpu(self):
-        """The storage itself: it is on the CPU."""
+        """The storage itself, if it is on the CPU."""
+        self._untyped_storage.cpu()
         return self
 
     def fill_(self, value):
@@ -132,10 +143,14 @@ class TypedStorage:
         self._flat().fill_(value)
         return self
 
-    def copy_(self, source, non_blocking=False):
-        """Copies the elements of another storage, converting them."""
-        self._flat().copy_(source._flat(), non_blocking)
+    def copy_(self, source, non_blocking=None):
+        """Copies the bytes of another storage, which must have as many."""
+        self._untyped_storage.copy_(source.untyped(), non_blocking)
         return self
+
+    def resizable(self):
+        """Whether `resize_` may move the memory."""
+        return self._untyped_storage.resizable()
 
     def resize_(self, size):
         """Changes the number of elements; new ones are unset."""
@@ -155,35 +170,12 @@ class TypedStorage:
         """False: memory is pinned for GPUs, of which there are none."""
         return False
 
-    def pin_memory(self, device=None):
-        """RuntimeError: memory is pinned for GPUs, of which there are none."""
-        return self._flat().pin_memory()
-
-    def cuda(self, device=None, non_blocking=False):
-        """AssertionError: there is no CUDA backend."""
-        return self._flat().cuda(device, non_blocking)
-
     def new(self, *args, **kwargs):
         """RuntimeError: removed from PyTorch; the class makes a storage."""
         raise RuntimeError("storage.new() has been removed from PyTorch. Use type(storage)(size)")
 
     @classmethod
-    def from_file(cls, filename, shared=False, size=0):
-        """A storage of ``size`` elements that are those of a file: see `UntypedStorage.from_file`.
-
-        Example::
-
-            >>> rl.FloatStorage.from_file("values.bin", shared=True, size=2)  # doctest: +SKIP
-        """
-        bytes_ = UntypedStorage.from_file(filename, shared, size * cls.dtype.itemsize)
-        return cls._over(bytes_)
-
-    @classmethod
-    def _over(cls, untyped):
-        return TypedStorage(wrap_storage=untyped, dtype=cls.dtype, _internal=True)
-
-    @classmethod
-    def from_buffer(cls, buffer, byte_order=None, count=-1, offset=0):
+    def from_buffer(cls, buffer, byte_order=None, count=-1, offset=0, *, dtype=None):
         """A storage with a copy of the elements in a buffer of bytes.
 
         Args:
@@ -191,6 +183,7 @@ class TypedStorage:
             byte_order: "native", "little" or "big"; needed for elements of more than a byte.
             count: how many elements; all of them if negative.
             offset: where to begin, in bytes.
+            dtype: of the elements; the default dtype if None.
 
         Raises:
             ValueError: if the bytes are no whole number of elements, or too few.
@@ -200,50 +193,99 @@ class TypedStorage:
             >>> rl.ShortStorage.from_buffer(bytes([0, 1]), "big").tolist()
             [1]
         """
-        return cls._over(_bytes_of(cls.dtype, buffer, byte_order, count, offset))
+        dtype = dtype or rl.get_default_dtype()
+        untyped = UntypedStorage.from_buffer(buffer, byte_order, count, offset, dtype=dtype)
+        return TypedStorage(wrap_storage=untyped, dtype=dtype)
 
-    def type(self):
-        """The legacy name, such as ``"torch.FloatStorage"``."""
+    def _new_shared(self, size, *, device="cpu"):
+        """A storage of as many elements, in memory that other processes can see."""
+        return self._on(UntypedStorage._new_shared(size * self.dtype.itemsize, device=device))
+
+    def pickle_storage_type(self):
+        """The name in checkpoints, such as ``"FloatStorage"``."""
         name = str(self.dtype).rpartition(".")[2]
-        return "torch." + next((k for k, v in _LEGACY.items() if v == name), "TypedStorage")
+        for legacy, dtype in _LEGACY.items():
+            if dtype == name:
+                return legacy
+        raise KeyError(f"pickle_storage_type: there is no storage type for {self.dtype}")
 
-    def _converted(self, dtype):
-        return (
-            self
-            if dtype == self.dtype
-            else self._like(self._flat().to(dtype).untyped_storage(), dtype)
+    def type(self, dtype=None, non_blocking=False):
+        """The legacy name, such as ``"torch.FloatStorage"``; with a storage class see
+        `UntypedStorage.type`.
+        """
+        if dtype is not None:
+            return self._untyped_storage.type(dtype, non_blocking)
+        try:
+            return "torch." + self.pickle_storage_type()
+        except KeyError:
+            return "torch.storage.TypedStorage"
+
+
+for _name, _member in SHARED.items():
+    setattr(TypedStorage, _name, _member)
+
+
+def _fresh(name, args, dtype, device):
+    """The untyped storage for the positional arguments of a typed one."""
+    if len(args) > 1:
+        raise RuntimeError(f"{name}: expected one size or sequence, got {len(args)} arguments")
+    (source,) = args or (0,)
+    if isinstance(source, int):
+        return rl.empty(source, dtype=dtype, device=device).untyped_storage()
+    if isinstance(source, (rl.Tensor, TypedStorage, UntypedStorage)) or not hasattr(
+        source, "__getitem__"
+    ):
+        raise TypeError(f"{name}: expected a size or a sequence, got {type(source).__name__}")
+    return rl.tensor(source, dtype=dtype, device=device).untyped_storage()
+
+
+class _LegacyStorageMeta(type):
+    """Typed storages are instances of the class of their dtype, though that makes none itself."""
+
+    def __instancecheck__(cls, instance):
+        return isinstance(instance, TypedStorage) and instance.dtype == getattr(
+            cls, "dtype", instance.dtype
         )
 
-    def __repr__(self):
-        lines = "".join([f" {v}\n" for v in self.tolist()])
-        about = f"dtype={self.dtype}, device={self.device}"
-        return f"{lines}[torch.storage.TypedStorage({about}) of size {len(self)}]"
 
+class _LegacyStorage(TypedStorage, metaclass=_LegacyStorageMeta):
+    """The classes with a dtype in their names."""
 
-for _method, _dtype in (
-    ("double", "float64"),
-    ("float", "float32"),
-    ("half", "float16"),
-    ("bfloat16", "bfloat16"),
-    ("long", "int64"),
-    ("int", "int32"),
-    ("short", "int16"),
-    ("char", "int8"),
-    ("byte", "uint8"),
-    ("bool", "bool"),
-):
+    def __new__(cls, *args, wrap_storage=None, **kwargs):
+        """A `TypedStorage` of this class's dtype."""
+        if kwargs or (args and wrap_storage is not None):
+            raise RuntimeError(f"{cls.__name__}: expected a size, a sequence or wrap_storage alone")
+        if wrap_storage is None:
+            wrap_storage = _fresh(cls.__name__, args, cls.dtype, None)
+        return TypedStorage(wrap_storage=wrap_storage, dtype=cls.dtype)
 
-    def _convert(self, _dtype=_dtype):
-        """The elements in another dtype."""
-        return self._converted(getattr(rl, _dtype))
+    @classmethod
+    def from_file(cls, filename, shared=False, size=0):
+        """A storage of ``size`` elements that are those of a file: see `UntypedStorage.from_file`.
 
-    _convert.__name__ = _method
-    setattr(TypedStorage, _method, _convert)
+        Example::
+
+            >>> rl.FloatStorage.from_file("values.bin", shared=True, size=2)  # doctest: +SKIP
+        """
+        return cls(
+            wrap_storage=UntypedStorage.from_file(filename, shared, size * cls.dtype.itemsize)
+        )
+
+    @classmethod
+    def from_buffer(cls, buffer, byte_order=None, count=-1, offset=0):
+        """See `TypedStorage.from_buffer`; the dtype is the class's."""
+        return TypedStorage.from_buffer(buffer, byte_order, count, offset, dtype=cls.dtype)
+
+    @classmethod
+    def _new_shared(cls, size):
+        """A storage of as many elements, in memory that other processes can see."""
+        return cls(wrap_storage=UntypedStorage._new_shared(size * cls.dtype.itemsize))
+
 
 for _name, _dtype in _LEGACY.items():
-    globals()[_name] = type(
+    globals()[_name] = type(_LegacyStorage)(
         _name,
-        (TypedStorage,),
+        (_LegacyStorage,),
         {
             "dtype": getattr(rl, _dtype),
             "__module__": "torch",
@@ -252,64 +294,9 @@ for _name, _dtype in _LEGACY.items():
     )
 
 Storage = globals()["FloatStorage"]  # the type that the default dtype has at first
+StorageBase = UntypedStorage  # PyTorch has its native half as a class of its own
 
 __all__ = ["Storage", "UntypedStorage", "TypedStorage", *_LEGACY]
-
-
-def _from_file(filename, shared=False, nbytes=0):
-    """A storage whose bytes are those of a file, read as they are needed.
-
-    Args:
-        filename: a path.
-        shared: whether changes are written to the file, which is made and lengthened as needed;
-            otherwise they stay in memory.
-        nbytes: how many bytes; of a file that is not shared, at most as many as it has.
-
-    Raises:
-        RuntimeError: if the file is shorter.
-    """
-    import mmap
-
-    if not nbytes:
-        return rl.empty(0, dtype=rl.uint8).untyped_storage()
-    with open(filename, "a+b" if shared else "rb") as file:
-        length = file.seek(0, 2)
-        if length < nbytes and not shared:
-            raise RuntimeError(
-                f"UntypedStorage.from_file: {filename} has {length} bytes, {nbytes} were asked for"
-            )
-        if length < nbytes:
-            file.truncate(nbytes)
-        access = mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
-        mapping = mmap.mmap(file.fileno(), nbytes, access=access)
-    return rl.frombuffer(mapping, dtype=rl.uint8).untyped_storage()
-
-
-def _bytes_of(dtype, buffer, byte_order, count, offset):
-    """An untyped storage of the elements in a buffer, in this machine's order of bytes."""
-    import sys
-
-    step, view = dtype.itemsize, memoryview(buffer).cast("B")
-    if byte_order is None and step > 1:
-        raise RuntimeError("from_buffer: byte_order is needed: 'native', 'little' or 'big'")
-    order = sys.byteorder if byte_order in (None, "native") else byte_order
-    if order not in ("little", "big"):
-        raise ValueError(f"from_buffer: byte_order must be native, little or big, got {order!r}")
-    if not 0 <= offset <= len(view):
-        raise ValueError(f"from_buffer: offset {offset} is outside of {len(view)} bytes")
-    length = len(view) - offset if count < 0 else count * step
-    if length % step:
-        raise ValueError(f"buffer size ({length}) must be a multiple of element size ({step})")
-    if offset + length > len(view):
-        raise ValueError(f"from_buffer: {count} elements do not fit into {len(view)} bytes")
-    values = rl.tensor(list(view[offset : offset + length]), dtype=rl.uint8)
-    if order != sys.byteorder:
-        part = step // 2 if dtype.is_complex else step
-        values = values.reshape(-1, part).flip(1).reshape(-1)
-    return values.clone().untyped_storage()
-
-
-UntypedStorage.from_file = staticmethod(_from_file)
 
 
 def _load_from_bytes(b):

@@ -7,23 +7,25 @@
 
 #include "core/allocator.h"
 #include "core/error.h"
+#include "core/storage_object.h"
 
 namespace rl {
 namespace {
 constexpr size_t kHeader = 128, kInlineMax = 4096;
-static_assert(sizeof(Storage) <= kHeader);
+struct Trailer {  // the end of the header
+  void* object = nullptr;
+  size_t capacity;  // of the header's own block: larger when the bytes once lived inside it
+};
+static_assert(sizeof(Storage) + sizeof(Trailer) <= kHeader);
 
 void* inline_data(Storage* s) { return reinterpret_cast<char*>(s) + kHeader; }
 
-// The header's own block is larger when the bytes once lived inside it.
-size_t header_capacity(const Storage* s) {
-  return reinterpret_cast<const size_t*>(s)[kHeader / 8 - 1];
-}
+Trailer* trailer(Storage* s) { return reinterpret_cast<Trailer*>(inline_data(s)) - 1; }
 
 Storage* make_header(size_t extra) {
   Block b = allocate_held(kHeader + extra);
   auto* s = new (b.data) Storage;
-  reinterpret_cast<size_t*>(s)[kHeader / 8 - 1] = b.capacity;
+  new (trailer(s)) Trailer{nullptr, b.capacity};
   return s;
 }
 
@@ -100,9 +102,13 @@ void move_to_shared(Storage& to, Storage& from) {
   from.shrunk = true;
 }
 
+void*& object_of(Storage& s) { return trailer(&s)->object; }
+void (*last_tensor_gone)(Storage&) = nullptr;
+
 void destroy_storage(Storage* s) noexcept {
+  if (object_of(*s)) return last_tensor_gone(*s);
   free_bytes(*s);
-  size_t capacity = header_capacity(s);
+  size_t capacity = trailer(s)->capacity;
   s->~Storage();
   deallocate_held(s, capacity);
 }

@@ -152,7 +152,20 @@ void select(Call& c, const Tensor& self, int dim, const Tensor& positions, const
     select_lines<U>(lines_of(*t, dim), t->data<U>(), *index, c.out(0).data<U>());
   });
 }
-void index_select_run(Call& c) { select(c, c.tensor(0), dim_of(c, 1), c.tensor(2), c.op); }
+// Nothing is read from a tensor without elements, but positions that it has not are refused.
+void check_none_selected(const Tensor& t, int dim, const Tensor& positions) {
+  int64_t n = t.size(dim), count = positions.numel;
+  RL_CHECK(n > 0 || !count, "index_select(): nothing can be selected from a dimension of size 0");
+  Ref<Tensor> index = index_values(positions);
+  RL_CHECK(all_within(index->data<int64_t>(), count, n), "index_select(): position ",
+           first_outside(index->data<int64_t>(), count, n), " is outside of a dimension of size ",
+           n);
+}
+void index_select_run(Call& c) {
+  const Tensor& t = c.tensor(0);
+  if (t.ndim > 1 && t.numel == 0) return check_none_selected(t, dim_of(c, 1), c.tensor(2));
+  select(c, t, dim_of(c, 1), c.tensor(2), c.op);
+}
 
 // --- _embedding(weight, indices, ...)
 void embedding_infer(Call& c) {

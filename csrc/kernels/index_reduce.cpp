@@ -503,7 +503,7 @@ RL_UPDATE("index_copy", slices_infer, index_copy_run);
 RL_UPDATE("index_fill", index_fill_infer, index_fill_run);
 RL_UPDATE("index_reduce", index_reduce_infer, index_reduce_run);
 RL_UPDATE("put", put_infer, put_run);
-RL_UPDATE("masked_scatter", masked_scatter_infer, masked_scatter_run);
+RL_UPDATE_SHARING("masked_scatter", masked_scatter_infer, masked_scatter_run);
 
 }  // namespace
 }  // namespace rl

@@ -5,19 +5,29 @@
 
 namespace rl {
 namespace {
-std::vector<std::string_view>& updates() {  // a function: registration runs before main
-  static auto* list = new std::vector<std::string_view>;
+struct Update {
+  std::string_view name;
+  bool may_share;
+};
+std::vector<Update>& updates() {  // a function: registration runs before main
+  static auto* list = new std::vector<Update>;
   return *list;
+}
+const Update* update_of(const Kernel& kernel) {
+  auto found = std::ranges::find(updates(), std::string_view(kernel.name), &Update::name);
+  return found == updates().end() ? nullptr : &*found;
 }
 }  // namespace
 
-bool register_update(const char* name) {
-  updates().push_back(name);
+bool register_update(const char* name, bool may_share) {
+  updates().push_back({name, may_share});
   return true;
 }
 
-bool is_update(const Kernel& kernel) {
-  return std::find(updates().begin(), updates().end(), kernel.name) != updates().end();
+bool is_update(const Kernel& kernel) { return update_of(kernel); }
+bool refuses_shared(const Kernel& kernel) {
+  const Update* update = update_of(kernel);
+  return update && !update->may_share;
 }
 
 }  // namespace rl

@@ -12,6 +12,7 @@
 #include "python/interpose.h"
 #include "python/keywords.h"
 #include "python/numpy_api.h"
+#include "python/storage_access.h"
 
 namespace rl::py {
 namespace {
@@ -370,6 +371,18 @@ PyMethodDef functions[] = {
     {"as_tensor", fast(as_tensor_function), METH_FASTCALL | METH_KEYWORDS, docs::kAsTensor},
     {}};
 
+// The elements of a storage, which is shared; null if `data` is none.
+Ref<Tensor> over_storage(PyObject* data, const DType* dtype, Device device) {
+  if (PyList_CheckExact(data) || PyTuple_CheckExact(data) || !is_nested(data)) return {};
+  Own untyped = untyped_of(data, "tensor", dtype ? *dtype : default_dtype());
+  if (!untyped) return {};
+  Storage& s = storage_of(untyped.get());
+  RL_CHECK(s.is_meta == (device == Device::Meta), "tensor: the storage lies on another device");
+  DType d = dtype ? *dtype : is_storage(data) ? DType::I64 : default_dtype();
+  int64_t n = static_cast<int64_t>(s.nbytes) / item_size(d), one = 1;
+  return alias(&s, Sizes(&n, 1), Sizes(&one, 1), 0, d, device);
+}
+
 }  // namespace
 
 Ref<Tensor> from_data(PyObject* data, const DType* dtype, Device device) {
@@ -389,6 +402,7 @@ Ref<Tensor> from_data(PyObject* data, const DType* dtype, Device device) {
     if (np->is_scalar(data) && !PyFloat_CheckExact(data))
       return converted(copy_array(np->from_scalar(data).get()), dtype, device);
   }
+  if (Ref<Tensor> shared = over_storage(data, dtype, device)) return shared;
   SizeVec sizes = nested_sizes(data);
   DType d = dtype ? *dtype : infer_dtype(data);
   if (is_float8(d)) {

@@ -15,13 +15,24 @@ struct GeneratorObject {
 PyTypeObject* GeneratorType;
 Generator& gen(PyObject* o) { return *reinterpret_cast<GeneratorObject*>(o)->generator; }
 
+// Of other backends PyTorch has no generator, while it asserts that it has their tensors.
+Device generator_device(PyObject* given) {
+  try {
+    return to_device(given, "Generator");
+  } catch (const PythonError&) {
+    if (!PyErr_ExceptionMatches(PyExc_AssertionError)) throw;
+    PyErr_Clear();
+    fail("Generator(): there is a generator for the device 'cpu' only");
+  }
+}
+
 PyObject* generator_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     PyObject* device = Py_None;
     static const char* names[] = {"device", nullptr};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &device))
       throw PythonError{};
-    if (to_device(device, "Generator") != Device::Cpu)
+    if (generator_device(device) != Device::Cpu)
       fail("Device type meta is not supported for torch.Generator() api.");
     auto* o = reinterpret_cast<GeneratorObject*>(checked(type->tp_alloc(type, 0)));
     o->generator = new Generator;
@@ -43,10 +54,12 @@ PyObject* manual_seed(PyObject* self, PyObject* seed) {
     uint64_t s = static_cast<uint64_t>(v);
     if (overflow > 0) {
       s = PyLong_AsUnsignedLongLong(index.get());
-      if (PyErr_Occurred()) throw PythonError{};
+      if (PyErr_Occurred()) overflow = -1;
+      PyErr_Clear();
     }
     if (overflow < 0)
-      fail("Overflow when unpacking long: manual_seed expects a value in [-2^63, 2^64)");
+      fail(ErrorKind::Value,
+           "Overflow when unpacking long long: manual_seed expects a value in [-2^63, 2^64)");
     gen(self).manual_seed(s);
     return Py_NewRef(self);
   });

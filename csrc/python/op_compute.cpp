@@ -223,6 +223,16 @@ Ref<Tensor> run_pointwise_call(const Op& op, const Call& call) {
 
 namespace {
 
+// What updates some elements of `self` reads its other arguments as it goes; all but numbers.
+void require_unshared_arguments(const Op& op, const Call& call, const Tensor& self) {
+  for (int i = 1; i < call.n_args; ++i) {
+    const Tensor* t = call.tensor_or_null(i);
+    if (!t || t->storage != self.storage || !refuses_shared(*op.kernel)) continue;
+    bool number = t->ndim == 0 && op.args[i].type != ArgType::Tensor;
+    if (!number) require_unshared(op, self, *t);
+  }
+}
+
 // May an in-place call compute straight into `self`? Not where another argument shares its memory.
 bool may_update(const Kernel& k, const Call& call, const OutSpec& s, const Tensor* self) {
   if (!self || !self->contiguous || self->device != call.device || self->dtype != s.dtype ||
@@ -277,6 +287,7 @@ void run_call(const Op& op, Call& call, Results& outs, Tensor* self) {
     k.run(call);
   } else {
     k.infer(call);
+    if (self) require_unshared_arguments(op, call, *self);
     for (int i = 0; i < call.n_outs; ++i) {
       OutSpec& s = call.specs[i];
       if (is_float8(s.dtype) && !k.float8 && k.kind != Kernel::View) not_implemented(op, s.dtype);

@@ -1,45 +1,78 @@
-// UntypedStorage: the bytes behind tensors as a Python object, and the tensor methods that look
-// at or replace a tensor's storage. Typed (legacy) storages are Python: rushlight/storage.py.
+// UntypedStorage: the bytes behind tensors as a Python object. The tensor methods that look at or
+// replace a tensor's storage are in tensor_storage.cpp, typed (legacy) storages in
+// rushlight/storage.py, what is built on other methods in rushlight/_storage_methods.py.
 #include <algorithm>
 #include <cstring>
 
-#include "plan/copy.h"
-#include "plan/determinism.h"
+#include "core/storage_object.h"
 #include "python/data_access.h"
 #include "python/docs.h"
-#include "python/graph.h"
-#include "python/interpose.h"
 #include "python/keywords.h"
-#include "python/levels.h"
 #include "python/op.h"
+#include "python/storage_access.h"
 
 namespace rl::py {
 
-namespace {
-
-struct StorageObject {
-  PyObject_HEAD Storage* storage;
-};
 PyTypeObject* StorageType;
 
-bool is_storage(PyObject* o) { return PyObject_TypeCheck(o, StorageType); }
-Storage& storage_of(PyObject* o) { return *reinterpret_cast<StorageObject*>(o)->storage; }
+namespace {
 
-PyObject* wrap_storage(Storage* s) {  // takes over the caller's count
-  auto* o = PyObject_New(StorageObject, StorageType);
-  if (!o) {
+StorageObject& as_object(PyObject* o) { return *reinterpret_cast<StorageObject*>(o); }
+
+// As a rule an object counts its storage, whose header points back at it. When a program lets go of
+// an object while tensors still hold the storage, attributes and weak references are to stay: the
+// storage keeps the object then, and counts it in turn, until it is asked for again or ends.
+bool stays_with_tensors(PyObject* self) {
+  StorageObject& o = as_object(self);
+  bool plain = Py_TYPE(self) == StorageType && !o.dict && !o.weak_refs;
+  if (o.storage->refcount == 1 || plain) return false;
+  _Py_NewReference(self);  // one count, the storage's
+  if (!PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+  o.kept = true;
+  --o.storage->refcount;
+  return true;
+}
+
+// The last tensor lets go of a storage that keeps its object: from now on it lasts as long as that
+// does, which ends here if nobody else holds it.
+void object_takes_over(Storage& s) {
+  auto* self = static_cast<PyObject*>(object_of(s));
+  as_object(self).kept = false;
+  s.refcount = 1;
+  Py_DECREF(self);
+}
+
+int storage_traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(as_object(self).dict);
+  return 0;
+}
+int storage_clear(PyObject* self) {
+  Py_CLEAR(as_object(self).dict);
+  return 0;
+}
+void storage_dealloc(PyObject* self) {
+  if (stays_with_tensors(self)) return;
+  StorageObject& o = as_object(self);
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  if (o.weak_refs) PyObject_ClearWeakRefs(self);
+  Py_CLEAR(o.dict);
+  object_of(*o.storage) = nullptr;
+  release(o.storage);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+PyObject* new_object(PyTypeObject* type, Storage* s) {  // takes over the caller's count
+  auto* self = type->tp_alloc(type, 0);
+  if (!self) {
     release(s);
     throw PythonError{};
   }
-  o->storage = s;
-  return reinterpret_cast<PyObject*>(o);
-}
-
-void storage_dealloc(PyObject* self) {
-  PyTypeObject* type = Py_TYPE(self);
-  if (Storage* s = reinterpret_cast<StorageObject*>(self)->storage) release(s);
-  type->tp_free(self);
-  Py_DECREF(type);
+  as_object(self).storage = s;
+  object_of(*s) = self;
+  return self;
 }
 
 void need_data(const Storage& s, const char* op) {
@@ -60,8 +93,20 @@ uint8_t byte_value(PyObject* o) {
   return static_cast<uint8_t>(v);
 }
 
+}  // namespace
+
+PyObject* wrap_storage(Storage* s) {
+  auto* known = static_cast<PyObject*>(object_of(*s));
+  if (!known) return new_object(StorageType, s);
+  if (std::exchange(as_object(known).kept, false)) return known;  // they exchange their counts
+  release(s);
+  return Py_NewRef(known);
+}
+
+namespace {
+
 // UntypedStorage(size=0 or sequence of bytes, *, sequence=None, device=None)
-PyObject* storage_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
+PyObject* storage_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return guarded([&] {
     static const char* names[] = {"size", "sequence", "device", nullptr};
     PyObject *first = nullptr, *sequence = nullptr, *device = nullptr;
@@ -76,13 +121,13 @@ PyObject* storage_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
     if (!first || PyIndex_Check(first)) {
       int64_t n = first ? to_index(first, "UntypedStorage", "size") : 0;
       RL_CHECK(n >= 0, "UntypedStorage: size must not be negative, got ", n);
-      return wrap_storage(new_storage(static_cast<size_t>(n), meta));
+      return new_object(type, new_storage(static_cast<size_t>(n), meta));
     }
     Own list(
         checked(PySequence_Fast(first, "UntypedStorage expects a size or a sequence of bytes")));
     Py_ssize_t n = PySequence_Fast_GET_SIZE(list.get());
     Storage* s = new_storage(static_cast<size_t>(n), meta);
-    Own out(wrap_storage(s));
+    Own out(new_object(type, s));
     for (Py_ssize_t i = 0; i < n && !meta; ++i)
       bytes(*s)[i] = byte_value(PySequence_Fast_GET_ITEM(list.get(), i));
     return out.give();
@@ -95,12 +140,18 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     Storage& s = storage_of(self);
     view->obj = nullptr;
     need_data(s, "memoryview");
-    s.resizable = false;  // the view must stay valid
     static uint8_t nothing;
     void* data = s.data ? s.data : &nothing;
-    return PyBuffer_FillInfo(view, self, data, static_cast<Py_ssize_t>(s.nbytes), s.read_only,
-                             flags);
+    auto n = static_cast<Py_ssize_t>(s.nbytes);
+    checked(PyBuffer_FillInfo(view, self, data, n, s.read_only, flags));
+    if (!as_object(self).views && !s.resizable) return 0;
+    ++as_object(self).views;
+    s.resizable = false;  // the view must stay valid
+    return 0;
   });
+}
+void release_buffer(PyObject* self, Py_buffer*) {
+  if (as_object(self).views && !--as_object(self).views) storage_of(self).resizable = true;
 }
 Py_ssize_t length(PyObject* self) { return static_cast<Py_ssize_t>(storage_of(self).nbytes); }
 
@@ -112,6 +163,8 @@ PyObject* slice_of(PyObject* self, PyObject* index) {
   if (step != 1)
     fail("Trying to slice with a step of ", static_cast<int64_t>(step),
          ", but only a step of 1 is supported");
+  as_object(self).views = 0;
+  s.resizable = false;  // from now on: the part may outlive any buffer
   retain(&s);
   auto let_go = [](void* p) { release(static_cast<Storage*>(p)); };
   return wrap_storage(adopt_storage(bytes(s) + start, static_cast<size_t>(n), let_go, &s));
@@ -122,6 +175,16 @@ PyObject* subscript(PyObject* self, PyObject* index) {
     need_data(s, "UntypedStorage.__getitem__");
     if (PySlice_Check(index)) return slice_of(self, index);
     return checked(PyLong_FromLong(bytes(s)[byte_index(index, s)]));
+  });
+}
+PyObject* item(PyObject* self, Py_ssize_t i) {  // makes it iterable
+  return guarded([&] {
+    Storage& s = storage_of(self);
+    need_data(s, "UntypedStorage.__getitem__");
+    auto n = static_cast<int64_t>(s.nbytes);
+    if (i < 0 || i >= n)
+      fail(ErrorKind::Index, "index ", i, " out of range for storage of size ", n);
+    return checked(PyLong_FromLong(bytes(s)[i]));
   });
 }
 int assign(PyObject* self, PyObject* index, PyObject* value) {
@@ -144,15 +207,16 @@ PyObject* compare(PyObject* a, PyObject* b, int op) {  // the same memory, not e
   return PyBool_FromLong((&storage_of(a) == &storage_of(b)) == (op == Py_EQ));
 }
 Py_hash_t hash(PyObject* self) { return _Py_HashPointer(&storage_of(self)); }
-PyObject* repr(PyObject* self) {
-  Storage& s = storage_of(self);
-  return PyUnicode_FromFormat("[rushlight.storage.UntypedStorage(device=%s) of size %zu]",
-                              s.is_meta ? "meta" : "cpu", s.nbytes);
-}
 
 // ---- methods
 PyObject* nbytes(PyObject* self, PyObject*) { return PyLong_FromSize_t(storage_of(self).nbytes); }
 PyObject* data_ptr(PyObject* self, PyObject*) { return PyLong_FromVoidPtr(storage_of(self).data); }
+PyObject* to_cpu(PyObject* self, PyObject*) {
+  return guarded([&] {
+    need_data(storage_of(self), "cpu");
+    return Py_NewRef(self);
+  });
+}
 PyObject* untyped(PyObject* self, PyObject*) { return Py_NewRef(self); }
 PyObject* element_size(PyObject*, PyObject*) { return PyLong_FromLong(1); }
 PyObject* is_shared(PyObject* self, PyObject*) {
@@ -186,11 +250,10 @@ PyObject* copy_from(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObjec
     if (!is_storage(a[0]))
       fail(ErrorKind::Type, "copy_: expected an UntypedStorage, got ", Py_TYPE(a[0])->tp_name);
     Storage &to = storage_of(self), &from = storage_of(a[0]);
-    need_data(to, "copy_");
-    need_data(from, "copy_");
+    if (!to.is_meta) need_data(from, "copy_");
     RL_CHECK(to.nbytes == from.nbytes, "size does not match, self was ", to.nbytes,
              " bytes but src was ", from.nbytes, " bytes");
-    if (to.nbytes) std::memmove(to.data, from.data, to.nbytes);
+    if (to.nbytes && !to.is_meta) std::memmove(to.data, from.data, to.nbytes);
     ++to.version;
     return Py_NewRef(self);
   });
@@ -198,8 +261,9 @@ PyObject* copy_from(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObjec
 PyObject* fill_with(PyObject* self, PyObject* value) {
   return guarded([&] {
     Storage& s = storage_of(self);
-    need_data(s, "fill_");
-    std::fill_n(bytes(s), s.nbytes, byte_value(value));
+    uint8_t wanted = byte_value(value);
+    if (s.is_meta) return Py_NewRef(self);
+    std::fill_n(bytes(s), s.nbytes, wanted);
     return Py_NewRef(self);
   });
 }
@@ -224,7 +288,8 @@ PyObject* move_to(PyObject* self, PyObject* source) {
 // Shared blocks are files in memory, which Python opens and maps.
 PyObject* share_memory(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
-    if (storage_of(self).is_shared || storage_of(self).is_meta) return Py_NewRef(self);
+    RL_CHECK(!storage_of(self).is_meta, "share_memory_: only storages on the CPU can be shared");
+    if (storage_of(self).is_shared) return Py_NewRef(self);
     Own module(checked(PyImport_ImportModule("rushlight.multiprocessing.shared")));
     return checked(PyObject_CallMethod(module.get(), "share_storage", "O", self));
   });
@@ -259,7 +324,7 @@ PyMethodDef methods[] = {
      "resize_($self, size, /)\n--\n\nChanges the number of bytes and keeps those that fit; returns "
      "the storage. RuntimeError if the memory cannot be moved; see resizable()."},
     {"clone", clone, METH_NOARGS, "clone($self, /)\n--\n\nA storage with a copy of the bytes."},
-    {"cpu", untyped, METH_NOARGS, "cpu($self, /)\n--\n\nThe storage itself: it is on the CPU."},
+    {"cpu", to_cpu, METH_NOARGS, "cpu($self, /)\n--\n\nThe storage itself: it is on the CPU."},
     {"copy_", fast(copy_from), kFast,
      "copy_($self, src, non_blocking=None)\n--\n\nCopies another storage's bytes into this one, "
      "which it returns; RuntimeError if the sizes differ."},
@@ -272,7 +337,12 @@ PyMethodDef methods[] = {
     {"_move_to_shared", move_to, METH_O,
      "_move_to_shared($self, block, /)\n--\n\nTakes over a mapped block's memory."},
     {}};
+PyMemberDef members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(StorageObject, dict), READONLY, nullptr},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(StorageObject, weak_refs), READONLY, nullptr},
+    {}};
 PyGetSetDef getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {"device", get_device, nullptr, "The CPU, or \"meta\".", nullptr},
     {"_cdata", get_cdata, nullptr, "A number that identifies it.", nullptr},
     {"is_cuda", get_false, nullptr, "False: the CPU is the only device.", nullptr},
@@ -286,182 +356,31 @@ void* slot(F* f) {
 PyType_Slot slots[] = {{Py_tp_doc, const_cast<char*>(docs::kUntypedStorage)},
                        {Py_tp_new, slot(storage_new)},
                        {Py_tp_dealloc, slot(storage_dealloc)},
-                       {Py_tp_repr, slot(repr)},
+                       {Py_tp_traverse, slot(storage_traverse)},
+                       {Py_tp_clear, slot(storage_clear)},
+                       {Py_tp_members, members},
                        {Py_tp_hash, slot(hash)},
                        {Py_tp_richcompare, slot(compare)},
                        {Py_tp_methods, methods},
                        {Py_tp_getset, getset},
                        {Py_mp_length, slot(length)},
                        {Py_sq_length, slot(length)},
+                       {Py_sq_item, slot(item)},
                        {Py_mp_subscript, slot(subscript)},
                        {Py_mp_ass_subscript, slot(assign)},
                        {Py_bf_getbuffer, slot(get_buffer)},
+                       {Py_bf_releasebuffer, slot(release_buffer)},
                        {0, nullptr}};
-
-// ---- tensor methods
-PyObject* tensor_storage(PyObject* self, PyObject*) {
-  return guarded([&] {
-    Storage* s = as_tensor(self)->storage;
-    retain(s);
-    return wrap_storage(s);
-  });
-}
-PyObject* tensor_data_ptr(PyObject* self, PyObject*) {
-  Tensor& t = *as_tensor(self);
-  return PyLong_FromVoidPtr(t.storage->data && t.numel ? t.raw() : nullptr);
-}
-PyObject* tensor_offset(PyObject* self, PyObject*) {
-  return PyLong_FromLongLong(as_tensor(self)->offset);
-}
-
-void grow_to(Tensor& t) {  // so that the storage holds what the geometry reaches
-  int64_t need = span_bytes(t.sizes(), t.strides(), t.offset, item_size(t.dtype));
-  if (need > static_cast<int64_t>(t.storage->nbytes))
-    resize_storage(*t.storage, static_cast<size_t>(need));
-}
-
-// What a storage of `had` bytes has grown by, as memory that nobody has written.
-void fill_grown(const Tensor& t, size_t had) {
-  int64_t item = item_size(t.dtype), first = (static_cast<int64_t>(had) + item - 1) / item, one = 1;
-  int64_t count = static_cast<int64_t>(t.storage->nbytes) / item - first;
-  if (!fill_unwritten_memory || count <= 0) return;
-  Ref<Tensor> grown = alias(t.storage, Sizes(&count, 1), Sizes(&one, 1), first, t.dtype, t.device);
-  fill_unwritten(*grown);
-}
-
-void adopt_geometry(Tensor& t, Storage* s, int64_t offset, Sizes sizes, Sizes strides) {
-  RL_CHECK(offset >= 0, "set_: invalid storage offset ", offset);
-  RL_CHECK(sizes.size() == strides.size(), "set_: unequal size length (", sizes.size(),
-           ") and stride length (", strides.size(), ")");
-  checked_numel(sizes);
-  for (int64_t v : strides)
-    RL_CHECK(v >= 0, "set_: negative strides are not supported, got ", strides);
-  retain(s);
-  release(t.storage);
-  t.storage = s;
-  t.offset = offset;
-  set_geometry(t, sizes, strides);
-  grow_to(t);
-  ++t.version();
-}
-
-void set_from_storage(Tensor& t, PyObject* const* a) {
-  Storage* s = &storage_of(a[0]);
-  int64_t offset = a[1] ? to_index(a[1], "set_", "storage_offset") : 0;
-  int64_t all = static_cast<int64_t>(s->nbytes) / item_size(t.dtype);
-  SizeVec sizes = a[2] ? to_sizes(a[2], "set_", "size") : SizeVec{all - offset};
-  SizeVec strides = a[3] ? to_sizes(a[3], "set_", "stride") : contiguous_strides(sizes);
-  RL_CHECK(s->is_meta == t.is_meta(), "set_: tensor and storage must be on the same device");
-  adopt_geometry(t, s, offset, sizes, strides);
-}
-
-// set_(source=None, storage_offset=0, size=None, stride=None): source is a storage or a tensor.
-PyObject* tensor_set(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
-  return guarded([&] {
-    static const Keywords keys("set_", 4, {"source", "storage_offset", "size", "stride"});
-    PyObject* a[4] = {};
-    keys.read(args, n, names, a, 0);
-    Tensor& t = *as_tensor(self);
-    Own untyped;
-    if (a[0] && !is_tensor(a[0]) && !is_storage(a[0])) {  // a typed storage
-      if (!PyObject_HasAttrString(a[0], "untyped"))
-        fail(ErrorKind::Type, "set_(): argument 'source' must be a Tensor or a storage, not ",
-             Py_TYPE(a[0])->tp_name);
-      untyped = Own(checked(PyObject_CallMethod(a[0], "untyped", nullptr)));
-      a[0] = untyped.get();
-      if (!is_storage(a[0])) fail(ErrorKind::Type, "set_: source must be a Tensor or a storage");
-    }
-    if (!a[0]) {
-      int64_t none = 0, one = 1;
-      Storage* s = new_storage(0, t.is_meta());
-      adopt_geometry(t, s, 0, Sizes(&none, 1), Sizes(&one, 1));
-      release(s);
-    } else if (is_storage(a[0])) {
-      set_from_storage(t, a);
-    } else {
-      Tensor& source = *as_tensor(a[0]);
-      if (source.kind) refuse_kind("set_", source);
-      RL_CHECK(source.dtype == t.dtype, "set_: could not set tensor of type ", t.dtype,
-               " to a tensor of type ", source.dtype);
-      int64_t offset = a[1] ? to_index(a[1], "set_", "storage_offset") : source.offset;
-      SizeVec sizes = a[2] ? to_sizes(a[2], "set_", "size")
-                           : SizeVec(source.sizes().begin(), source.sizes().end());
-      SizeVec strides = a[3]   ? to_sizes(a[3], "set_", "stride")
-                        : a[2] ? contiguous_strides(sizes)
-                               : SizeVec(source.strides().begin(), source.strides().end());
-      adopt_geometry(t, source.storage, offset, sizes, strides);
-    }
-    return Py_NewRef(self);
-  });
-}
-
-// resize_(*size or size=sizes, memory_format=contiguous_format)
-PyObject* tensor_resize(PyObject* self, PyObject* args, PyObject* kwargs) {
-  return guarded([&] {
-    Tensor& t = *as_tensor(self);
-    RL_CHECK(!t.requires_grad, "cannot resize variables that require grad");
-    MemoryFormat format = MemoryFormat::Contiguous;
-    PyObject* given = PyTuple_GET_SIZE(args) == 1 ? PyTuple_GET_ITEM(args, 0) : args;
-    if (kwargs && PyDict_GET_SIZE(kwargs)) {
-      PyObject* wanted = PyDict_GetItemString(kwargs, "memory_format");
-      PyObject* size = PyDict_GetItemString(kwargs, "size");
-      if (PyDict_GET_SIZE(kwargs) > !!wanted + !!size || (size && PyTuple_GET_SIZE(args)))
-        fail(ErrorKind::Type, "resize_() takes sizes and the keyword memory_format only");
-      if (wanted) format = to_memory_format(wanted, "resize_");
-      if (size) given = size;
-    }
-    SizeVec sizes = to_sizes(given, "resize_", "size");
-    checked_numel(sizes);
-    bool same = std::equal(sizes.begin(), sizes.end(), t.sizes().begin(), t.sizes().end());
-    if (!same || format != MemoryFormat::Contiguous) {
-      size_t had = t.storage->nbytes;
-      set_geometry(t, sizes, strides_for(sizes, format));
-      grow_to(t);
-      fill_grown(t, had);
-    }
-    return Py_NewRef(self);
-  });
-}
-
-// _take_geometry(view): self becomes what `view` of it is, sizes, strides and place in the graph.
-PyObject* take_geometry(PyObject* self, PyObject* other) {
-  return guarded([&] {
-    if (!is_tensor(other))
-      fail(ErrorKind::Type, "_take_geometry: expected a Tensor, got ", Py_TYPE(other)->tp_name);
-    Tensor &t = *as_tensor(self), &v = *as_tensor(other);
-    if (v.kind && !level_of(v)) refuse_kind("_take_geometry", v);
-    RL_CHECK(v.storage == t.storage && v.dtype == t.dtype,
-             "_take_geometry: not a view of this tensor");
-    set_geometry(t, v.sizes(), v.strides());
-    t.offset = v.offset;
-    if (v.grad_fn) set_history(t, *v.grad_fn, v.output_nr);
-    if (t.view) t.view->version = t.version() + 1;
-    ++t.version();
-    return Py_NewRef(self);
-  });
-}
 
 }  // namespace
 
-PyMethodDef storage_methods[] = {
-    {"untyped_storage", hooked<tensor_storage>(), METH_NOARGS,
-     "untyped_storage($self, /)\n--\n\nThe bytes behind this tensor, an UntypedStorage."},
-    {"data_ptr", hooked<tensor_data_ptr>(), METH_NOARGS,
-     "data_ptr($self, /)\n--\n\nThe address of the first element; 0 if there is none."},
-    {"storage_offset", hooked<tensor_offset, Needs::Strides>(), METH_NOARGS,
-     "storage_offset($self, /)\n--\n\nElements from the storage's start to the first one."},
-    {"set_", hooked<tensor_set>(), kFast, docs::kSet},
-    {"_take_geometry", hooked<take_geometry, Needs::Graph>(), METH_O,
-     "_take_geometry($self, view, /)\n--\n\nBecomes what a view of it is, with its place in the "
-     "graph."},
-    {"resize_", hooked<tensor_resize>(), METH_VARARGS | METH_KEYWORDS, docs::kResize},
-    {}};
-
 void add_storage(PyObject* module) {
-  PyType_Spec spec{"rushlight.UntypedStorage", sizeof(StorageObject), 0, Py_TPFLAGS_DEFAULT, slots};
+  PyType_Spec spec{"rushlight.UntypedStorage", sizeof(StorageObject), 0,
+                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
   StorageType = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
   checked(
       PyModule_AddObjectRef(module, "UntypedStorage", reinterpret_cast<PyObject*>(StorageType)));
+  last_tensor_gone = object_takes_over;
   add_tensor_methods(storage_methods);
 }
 

@@ -34,21 +34,23 @@ void require_apart(const Op& op, const Tensor& target, const Tensor& input) {
        "to a single memory location. Please clone() the tensor before performing the operation.");
 }
 
+void require_unshared(const Op& op, const Tensor& target, const Tensor& input) {
+  bool whole = input.storage == target.storage && input.numel > 0 && target.numel > 0 &&
+               input.offset == target.offset && input.dtype == target.dtype && is_dense(input) &&
+               same_sizes(input.sizes(), target.sizes()) &&
+               same_sizes(input.strides(), target.strides());
+  if (whole)
+    fail(op.public_name,
+         ": unsupported operation: the input tensor and the written-to tensor refer to the same "
+         "memory. Please clone() the tensor before performing the operation.");
+  require_apart(op, target, input);
+}
+
 namespace {
 
-// For ops that read an element after writing another: not even the same tensor will do.
 void require_no_memory_of(const Op& op, const Tensor& target, const Slots& slots) {
   auto check = [&](PyObject* o) {
-    if (!o || !is_tensor(o)) return;
-    const Tensor& t = *as_tensor(o);
-    bool whole = t.storage == target.storage && t.numel > 0 && target.numel > 0 &&
-                 t.offset == target.offset && t.dtype == target.dtype && is_dense(t) &&
-                 same_sizes(t.sizes(), target.sizes()) && same_sizes(t.strides(), target.strides());
-    if (whole)
-      fail(op.public_name,
-           ": unsupported operation: the input tensor and the written-to tensor refer to the same "
-           "memory. Please clone() the tensor before performing the operation.");
-    require_apart(op, target, t);
+    if (o && is_tensor(o)) require_unshared(op, target, *as_tensor(o));
   };
   for (int i : op.tensor_args) {
     PyObject* o = slots.at[i];
@@ -60,7 +62,9 @@ void require_no_memory_of(const Op& op, const Tensor& target, const Slots& slots
   }
 }
 
-void resize_target(const Op& op, Tensor& target, Sizes sizes) {
+// It then lies in memory as the result does.
+void resize_target(const Op& op, Tensor& target, const Tensor& value) {
+  Sizes sizes = value.sizes();
   if (target.numel != 0) {
     std::string text =
         str("An output with one or more elements was resized since it had shape ", target.sizes(),
@@ -68,7 +72,10 @@ void resize_target(const Op& op, Tensor& target, Sizes sizes) {
             "(). Pass a tensor of that shape, or an empty one (out.resize_(0)), as out=.");
     checked(PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1));
   }
-  set_contiguous(target, sizes);
+  if (is_dense(value))
+    set_geometry(target, sizes, value.strides());
+  else
+    set_contiguous(target, sizes);
   auto bytes = static_cast<size_t>((target.numel + target.offset) * item_size(target.dtype));
   if (bytes > target.storage->nbytes) resize_storage(*target.storage, bytes);
 }
@@ -89,7 +96,7 @@ void deliver(const Op& op, Tensor& target, const Tensor& value, Form form) {
     if (form == Form::Inplace)
       fail(op.public_name, "_: output with shape ", target.sizes(),
            " doesn't match the broadcast shape ", value.sizes());
-    resize_target(op, target, value.sizes());
+    resize_target(op, target, value);
   }
   require_distinct(op, target);
   copy_into(target, value);

@@ -11,6 +11,8 @@ void require_cast(const Op& op, DType from, DType to);
 void require_distinct(const Op& op, const Tensor& target);  // no memory location is written twice
 // Neither the same elements nor none: an element would be read after it was written.
 void require_apart(const Op& op, const Tensor& target, const Tensor& input);
+// For ops that read an element after writing another: not even the same tensor will do.
+void require_unshared(const Op& op, const Tensor& target, const Tensor& input);
 void require_mask(const Op& op, const ArgSpec& arg, const Tensor& t);
 void require_one_device(const Op& op, const Tensor& a, const Tensor& b);
 

@@ -162,6 +162,12 @@ PyObject* parse_device(std::string_view s) {
   fail("Expected one of cpu, meta, cuda, mps, xpu, ... device type at start of device string: ", s);
 }
 
+int device_index(PyObject* o, const char* name) {
+  int64_t i = to_index(o, "device", name);
+  if (i < 0 || i > 9999) fail("device(): the index must not be negative, nor over 9999, got ", i);
+  return static_cast<int>(i);
+}
+
 PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     PyObject *type = nullptr, *index = Py_None;
@@ -175,7 +181,7 @@ PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
     if (Py_TYPE(type) == DeviceType) return Py_NewRef(type);
     constexpr int kCuda = 2;  // a number alone counts GPUs
     if (PyLong_Check(type) && !PyBool_Check(type))
-      return Py_NewRef(device_of(kCuda, static_cast<int>(to_index(type, "device", "type"))));
+      return Py_NewRef(device_of(kCuda, device_index(type, "type")));
     if (!PyUnicode_Check(type))
       fail(ErrorKind::Type, "device(): argument 'type' must be str, int or torch.device, not ",
            Py_TYPE(type)->tp_name);
@@ -183,9 +189,7 @@ PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
     if (index == Py_None) return Py_NewRef(device);
     if (value_of(device) > 0xff)
       fail("device(): the index is given twice: in the text and besides");
-    int64_t i = to_index(index, "device", "index");
-    if (i < 0 || i > 9999) fail("device(): the index must not be negative, got ", i);
-    return Py_NewRef(device_of(value_of(device), static_cast<int>(i)));
+    return Py_NewRef(device_of(value_of(device), device_index(index, "index")));
   });
 }
 

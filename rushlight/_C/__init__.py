@@ -14,11 +14,13 @@ from rushlight.overrides import DisableTorchFunction, DisableTorchFunctionSubcla
 __all__ = [
     "CompilationUnit", "DispatchKey", "DispatchKeySet", "DisableTorchFunction",
     "DisableTorchFunctionSubclass", "Generator", "Graph", "Node", "ScriptFunction", "ScriptModule",
-    "Size", "TensorBase", "UntypedStorage", "Value", "device", "dtype", "layout", "memory_format",
+    "Size", "StorageBase", "TensorBase", "UntypedStorage", "Value", "device", "dtype", "layout",
+    "memory_format",
 ]  # fmt: skip
 
 from rushlight.fx import Graph, Node  # noqa: E402
 
+StorageBase = UntypedStorage
 TensorBase = _TensorBase = rl.Tensor
 _TensorMeta = type(rl.Tensor)
 _LinAlgError = rl.linalg.LinAlgError

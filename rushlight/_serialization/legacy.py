@@ -11,8 +11,7 @@ import sys
 import rushlight as rl
 
 from .buffers import bytes_of
-from .loading import parse_reference, swap_bytes
-from .rebuild import TypedBuffer
+from .loading import over, parse_reference, swap_bytes
 from .writer import with_room, write_all
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
@@ -84,14 +83,14 @@ class _Storages:
         if view and view[0] is not None:
             name, offset, size = view[0]
             return self._window(placed, tag.dtype, name, offset, size)
-        return TypedBuffer(placed, tag.dtype)
+        return over(placed, tag.dtype)
 
     def _window(self, storage, dtype, key, offset, size):
         """A part of a storage; shares the bytes."""
         if key not in self.views:
             data = bytes_of(storage)[offset * dtype.itemsize : (offset + size) * dtype.itemsize]
             part = rl.frombuffer(data, dtype=rl.uint8) if len(data) else rl.empty(0, dtype=rl.uint8)
-            self.views[key] = TypedBuffer(part.untyped_storage(), dtype)
+            self.views[key] = over(part.untyped_storage(), dtype)
         return self.views[key]
 
 
@@ -112,7 +111,11 @@ def load_stream(file, shown_name, options):
     end = file.tell()
     for key in _head(file, shown_name, options):
         _fill(file, shown_name, key, storages)
-    return options.unpickle(file, storages) if _has_bits(file, here, end) else result
+    after = file.tell()
+    if _has_bits(file, here, end):
+        result = options.unpickle(file, storages)
+    file.seek(after)
+    return result
 
 
 def _has_bits(file, start, end):

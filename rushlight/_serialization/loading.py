@@ -7,11 +7,11 @@ import io
 import pickle
 
 import rushlight as rl
+from rushlight.storage import TypedStorage
 
 from . import locations
 from .names import UNTYPED, StorageType, find_own
 from .reader import ZipReader
-from .rebuild import TypedBuffer
 from .safe_pickle import SafeUnpickler
 
 
@@ -81,7 +81,12 @@ class _Storages:
             if self.swaps:
                 swap_bytes(storage, tag.dtype)
             self.loaded[key] = self.options.place(storage, location)
-        return self.loaded[key] if tag is UNTYPED else TypedBuffer(self.loaded[key], tag.dtype)
+        return self.loaded[key] if tag is UNTYPED else over(self.loaded[key], tag.dtype)
+
+
+def over(storage, dtype):
+    """What a file's typed storage is here."""
+    return TypedStorage(wrap_storage=storage, dtype=dtype)
 
 
 def swap_bytes(storage, dtype):
@@ -94,7 +99,11 @@ def swap_bytes(storage, dtype):
 
 
 def parse_reference(reference, *lengths):
-    """The fields after "storage" of a persistent id, checked: files may be forged."""
+    """The fields after "storage" of a persistent id, checked: files may be forged. Those that
+    Python 2 wrote are bytes, if the caller wants its texts as such.
+    """
+    if isinstance(reference, tuple):
+        reference = tuple(f.decode("ascii") if isinstance(f, bytes) else f for f in reference)
     kinds = (str, StorageType, str, str, int)
     if (
         not isinstance(reference, tuple)

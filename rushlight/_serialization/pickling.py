@@ -9,6 +9,7 @@ import sys
 import types
 
 import rushlight as rl
+from rushlight.storage import TypedStorage
 
 from .locations import tag_of
 from .names import UNTYPED, StorageType, file_name_of, function_space, storage_type_of
@@ -26,7 +27,17 @@ class StorageTable:
         return self._box(tensor.untyped_storage(), storage_type_of(tensor.dtype) or UNTYPED)
 
     def box_of_storage(self, storage):
-        return self._box(storage, UNTYPED)
+        """The like for a storage that stands outside of tensors."""
+        tag = UNTYPED
+        if isinstance(storage, TypedStorage):
+            storage, tag = storage.untyped(), storage_type_of(storage.dtype)
+        box = self._box(storage, tag)
+        if box.reference[1] is not tag:
+            raise RuntimeError(
+                "save: the bytes of a storage are also saved as elements of another dtype; save a "
+                "clone of one of them"
+            )
+        return box
 
     def _box(self, storage, tag):
         key, nbytes = str(len(self.stored)), storage.nbytes()
@@ -47,7 +58,7 @@ class _TensorReducer:
     def persistent_id(self, obj):
         if isinstance(obj, TypedBuffer):
             return obj.reference
-        if isinstance(obj, rl.UntypedStorage):
+        if isinstance(obj, (rl.UntypedStorage, TypedStorage)):
             return self.table.box_of_storage(obj).reference
         return None
 

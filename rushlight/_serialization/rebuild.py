@@ -17,26 +17,24 @@ FILE_MODULES = {
     "_rebuild_parameter_with_state": "torch._utils",
     "_rebuild_sparse_tensor": "torch._utils",
     "_rebuild_meta_tensor_no_storage": "torch._utils",
+    "_rebuild_wrapper_subclass": "torch._utils",
     "_rebuild_from_type_v2": "torch._tensor",
     "_get_layout": "torch.serialization",
 }
 
 
 class TypedBuffer:
-    """A storage together with the dtype of its elements, as files pair them.
-
-    Users meet it where a file holds a typed storage outside any tensor.
-    """
+    """A storage together with the dtype of its elements, as files pair them."""
 
     def __init__(self, untyped, dtype):
-        self.untyped, self.dtype = untyped, dtype
+        self._untyped_storage, self.dtype = untyped, dtype
 
     def __repr__(self):
-        return f"{type(self).__name__}({self.untyped!r}, {self.dtype})"
+        return f"{type(self).__name__}({self._untyped_storage!r}, {self.dtype})"
 
 
 def _view(storage, dtype, offset, size, stride):
-    untyped = storage.untyped if isinstance(storage, TypedBuffer) else storage
+    untyped = getattr(storage, "_untyped_storage", storage)
     size, stride = tuple(size), tuple(stride)
     _check_reach(untyped.nbytes(), dtype.itemsize, offset, size, stride)
     return rl.empty((0,), dtype=dtype, device=untyped.device).set_(untyped, offset, size, stride)
@@ -102,11 +100,31 @@ def _rebuild_parameter_with_state(data, requires_grad, backward_hooks, state):
 
 
 def _with_state(obj, state):
-    if isinstance(state, tuple):
-        state = state[0] or {}
-    for name, value in state.items():
-        setattr(obj, name, value)
+    for part in state if isinstance(state, tuple) else (state,):
+        for name, value in (part or {}).items():
+            setattr(obj, name, value)
     return obj
+
+
+def _state_of(obj):
+    """What an instance has besides its elements: what it says itself, or its attributes, and those
+    in slots.
+    """
+    cls = type(obj)
+    own = getattr(cls, "__getstate__", None)
+    if own not in (None, getattr(object, "__getstate__", None)):
+        return obj.__getstate__()
+    state = dict(getattr(obj, "__dict__", {}))
+    names = () if cls is rl.Tensor else slots_of(cls)
+    slots = {name: getattr(obj, name) for name in names if hasattr(obj, name)}
+    return (state, slots) if slots else state
+
+
+def slots_of(cls):
+    """The names of the slots that a class written in Python has."""
+    import copyreg
+
+    return copyreg._slotnames(cls)
 
 
 def _rebuild_from_type_v2(func, new_type, args, state):
@@ -138,6 +156,31 @@ def _rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad):
     )
 
 
+def _rebuild_wrapper_subclass(
+    cls, dtype, size, stride, storage_offset, layout, device, requires_grad
+):
+    from rushlight._dispatch import make_wrapper_subclass
+
+    return make_wrapper_subclass(
+        cls,
+        size,
+        strides=stride,
+        storage_offset=storage_offset,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
+    )
+
+
+def _reduce_wrapper(tensor):
+    """The like for an instance of a class that computes with other tensors."""
+    place = tuple(tensor.size()), tensor.stride(), tensor.storage_offset(), tensor.layout
+    args = (type(tensor), tensor.dtype, *place, tensor.device, tensor.requires_grad)
+    made = _rebuild_wrapper_subclass, type(tensor), args, _state_of(tensor)
+    return _rebuild_from_type_v2, made
+
+
 def reduce_tensor(tensor, box):
     """(function, arguments) that rebuild `tensor`; `box(tensor)` stands for its storage.
 
@@ -146,11 +189,9 @@ def reduce_tensor(tensor, box):
     if tensor.layout is not rl.strided:
         return _rebuild_sparse_tensor, (tensor.layout, _sparse_parts(tensor))
     if _native.kind_of(tensor) and _native.has_torch_dispatch(tensor):
-        from rushlight._dispatch import reduce_wrapper
-
-        return reduce_wrapper(tensor)
+        return _reduce_wrapper(tensor)
     plain, made = _reduce_plain(tensor, box)
-    state = dict(getattr(tensor, "__dict__", {}))
+    state = _state_of(tensor)
     if type(tensor) is rl.Tensor and not state:
         return plain, made
     hooks = collections.OrderedDict()

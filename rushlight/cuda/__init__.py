@@ -71,8 +71,8 @@ def check_error(res):
         raise CudaError(res)
 
 
-def _unavailable(name):
-    return AssertionError(
+def _unavailable(name, kind=AssertionError):
+    return kind(
         f"cuda.{name}(): rushlight is not compiled with CUDA enabled; ask "
         "cuda.is_available() first, and use the device 'cpu'"
     )
@@ -87,19 +87,22 @@ def _needs_gpu(name):
     return missing
 
 
-def _class_that_needs_gpu(name, bases=(), **members):
+def _class_that_needs_gpu(name, bases=(), kind=RuntimeError, **members):
     def __init__(self, *args, **kwargs):
-        raise _unavailable(name)
+        raise _unavailable(name, kind)
 
-    doc = "Creating one raises AssertionError: there is no CUDA backend."
+    doc = f"Creating one raises {kind.__name__}: there is no CUDA backend."
     members.update(__init__=__init__, __doc__=doc, __module__=__name__)
     return type(name, bases, members)
 
 
 globals().update({name: _needs_gpu(name) for name in _NEED_GPU})
-globals().update(
-    {name: _class_that_needs_gpu(name) for name in _CLASSES + _TENSOR_TYPES + _STORAGES}
-)
+for _names, _kind in (
+    (_CLASSES, RuntimeError),
+    (_TENSOR_TYPES, TypeError),
+    (_STORAGES, AssertionError),
+):
+    globals().update({name: _class_that_needs_gpu(name, kind=_kind) for name in _names})
 Stream = _class_that_needs_gpu("Stream", (_streams.Stream,))
 ExternalStream = _class_that_needs_gpu("ExternalStream", (Stream,))
 Event = _class_that_needs_gpu(

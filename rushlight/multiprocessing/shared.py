@@ -12,6 +12,7 @@ import weakref
 import rushlight as rl
 
 _blocks = weakref.WeakValueDictionary()  # address -> Block
+_storages = weakref.WeakValueDictionary()  # what tells a file in memory from others -> storage
 
 
 class Block(mmap.mmap):
@@ -46,6 +47,12 @@ def share_storage(storage):
 def _take_over(storage, block):
     storage._move_to_shared(rl.frombuffer(block, dtype=rl.uint8).untyped_storage())
     _blocks[storage.data_ptr()] = block
+    _storages[_identity(block.descriptor)] = storage
+
+
+def _identity(descriptor):
+    file = os.fstat(descriptor)
+    return file.st_dev, file.st_ino
 
 
 def descriptor_of(storage):
@@ -54,7 +61,13 @@ def descriptor_of(storage):
 
 
 def attach(descriptor, nbytes):
-    """A storage on a block that another process made; takes over the descriptor."""
+    """The storage on a block that another process made, which is one for all who receive it; takes
+    over the descriptor.
+    """
+    storage = _storages.get(_identity(descriptor))
+    if storage is not None:
+        os.close(descriptor)
+        return storage
     storage = rl.UntypedStorage(0)
     _take_over(storage, Block(descriptor, nbytes))
     return storage

@@ -5,6 +5,7 @@ methods on Tensor; they work for strided tensors too, where PyTorch's do.
 """
 
 import rushlight as rl
+from rushlight import _tensor_methods
 from rushlight._tensor_methods import set_methods
 from rushlight.sparse import _layout
 from rushlight.sparse._construct import compressed_names, empty_coo
@@ -338,17 +339,7 @@ def _type(self, dtype=None, non_blocking=False):
     return _to(self, dtype)
 
 
-@handles("__deepcopy__")
-def _deepcopy(self, memo):
-    if not self.is_leaf:
-        raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
-            "protocol at the moment; copy x.detach() instead."
-        )
-    if id(self) not in memo:
-        copied = clone(self.detach())
-        memo[id(self)] = copied.requires_grad_() if self.requires_grad else copied
-    return memo[id(self)]
+handles("__deepcopy__")(_tensor_methods._deepcopy)
 
 
 def install():

@@ -282,6 +282,44 @@ def _compare_tensors(actual, expected, options):
     _compare_attributes(actual, expected, options)
     if "meta" in (actual.device.type, expected.device.type):
         return
+    if actual.layout != expected.layout:
+        actual, expected = actual.to_dense(), expected.to_dense()
+    if actual.layout is rl.strided:
+        _compare_values(actual, expected, rtol, atol, options, "Tensor-likes")
+    else:
+        _compare_sparse(actual, expected, rtol, atol, options)
+
+
+def _compare_sparse(actual, expected, rtol, atol, options):
+    """Indices have to be equal, values close; so two orders of the same entries do not match."""
+    kind = str(actual.layout).rpartition("_")[2].upper()
+    for what, method in (("sparse dimensions", "sparse_dim"), ("specified values", "_nnz")):
+        if method == "sparse_dim" and actual.layout is not rl.sparse_coo:
+            continue
+        left, right = (getattr(t, method)() for t in (actual, expected))
+        if left != right:
+            raise _Mismatch(
+                f"The sparse {kind} tensors differ in the number of {what}: {left} != {right}.",
+                options.path,
+            )
+    for method in _SPARSE_PARTS[actual.layout]:
+        name, tolerances = method.lstrip("_"), (rtol, atol) if "values" in method else (0, 0)
+        parts = (getattr(t, method)() for t in (actual, expected))
+        _compare_values(*parts, *tolerances, options, f"The {name} of the sparse {kind} tensors")
+
+
+_BY_ROWS = "crow_indices", "col_indices", "values"
+_BY_COLUMNS = "ccol_indices", "row_indices", "values"
+_SPARSE_PARTS = {
+    rl.sparse_coo: ("_indices", "_values"),
+    rl.sparse_csr: _BY_ROWS,
+    rl.sparse_bsr: _BY_ROWS,
+    rl.sparse_csc: _BY_COLUMNS,
+    rl.sparse_bsc: _BY_COLUMNS,
+}  # layout -> methods
+
+
+def _compare_values(actual, expected, rtol, atol, options, what):
     if actual.dtype != expected.dtype:
         common = rl.promote_types(actual.dtype, expected.dtype)
         actual, expected = actual.to(common), expected.to(common)
@@ -291,7 +329,7 @@ def _compare_tensors(actual, expected, options):
     if actual.dim() == 0:
         message = _scalar_message(actual.item(), expected.item(), rtol, atol)
     else:
-        message = _tensor_message(actual, expected, matches, rtol, atol)
+        message = _tensor_message(actual, expected, matches, rtol, atol, what)
     raise _Mismatch(message, options.path)
 
 
@@ -299,7 +337,7 @@ def _compare_attributes(actual, expected, options):
     for name, is_checked in (
         ("shape", True),
         ("layout", options.check_layout),
-        ("stride()", options.check_stride),
+        ("stride()", options.check_stride and actual.layout is expected.layout is rl.strided),
         ("device", options.check_device),
         ("dtype", options.check_dtype),
     ):
@@ -314,7 +352,7 @@ def _compare_attributes(actual, expected, options):
             )
 
 
-def _tensor_message(actual, expected, matches, rtol, atol):
+def _tensor_message(actual, expected, matches, rtol, atol, what):
     wrong = (~matches).reshape(-1)
     count, total = int(wrong.sum().item()), wrong.numel()
     left, right = actual.reshape(-1), expected.reshape(-1)
@@ -326,7 +364,7 @@ def _tensor_message(actual, expected, matches, rtol, atol):
     relative[~wrong] = 0
     exact = rtol == 0 and atol == 0
     lines = [
-        f"Tensor-likes are not {'equal' if exact else 'close'}!\n",
+        f"{what} are not {'equal' if exact else 'close'}!\n",
         f"Mismatched elements: {count} / {total} ({count / total:.1%})",
     ]
     for name, values, tolerance in (("absolute", absolute, atol), ("relative", relative, rtol)):

@@ -119,3 +119,24 @@ def test_check_op_tells_which_check_failed():
     spoiling = SimpleNamespace(name="spoil", function=lambda x: x.add_(1), reference=None)
     with pytest.raises(AssertionError, match="must not change"):
         check_op(spoiling, torch.float32, t([0.5, 1.0]))
+
+
+@pytest.mark.parametrize("layout", ["coo", "csr", "csc", "bsr", "bsc"])
+def test_sparse_tensors_are_compared_by_their_parts(layout):
+    def sparse(rows):
+        x = t(rows)
+        return getattr(x, f"to_sparse_{layout}")(*([(2, 2)] if layout[0] == "b" else []))
+
+    x = sparse([[1.0, 0.0], [0.0, 2.0]])
+    assert_close(x, x.clone())
+    assert_close(x, x.to_dense(), check_layout=False)
+    assert_close(x, x.double(), check_dtype=False)
+    with pytest.raises(AssertionError, match="layout"):
+        assert_close(x, x.to_dense())
+    with pytest.raises(AssertionError, match="values of the sparse .* are not close"):
+        assert_close(x, sparse([[1.0, 0.0], [0.0, 3.0]]))
+    if layout[0] == "c":
+        with pytest.raises(AssertionError, match="indices of the sparse .* are not equal"):
+            assert_close(x, sparse([[0.0, 1.0], [2.0, 0.0]]))
+        with pytest.raises(AssertionError, match="number of specified values"):
+            assert_close(x, sparse([[1.0, 0.0], [1.0, 2.0]]))

@@ -234,3 +234,12 @@ def test_rows_of_tensors_are_batched_as_any_samples():
     assert _rows(TensorDataset(leaf))[0][0].grad_fn.name() == "StackBackward0"
     with pytest.raises(IndexError, match="out of bounds for dimension 0 with size 4"):
         list(DataLoader(plain, batch_sampler=[[0, 4]]))
+
+
+def test_a_random_sampler_draws_its_seed_with_the_first_index():
+    sampler = RandomSampler(range(100))
+    first, second = iter(sampler), iter(sampler)
+    rl.manual_seed(0)
+    ahead = next(first)
+    rl.manual_seed(0)
+    assert next(second) == ahead

@@ -474,3 +474,24 @@ def test_groups_of_channels_that_lie_last(dtype, groups, channels):
         near = 16 * rl.finfo(one.dtype).eps * one.abs().max().clamp_min(1)
         assert (one - other).abs().max() <= near
     assert lies_last(results[1][0]) and lies_last(results[1][1])
+
+
+def test_an_empty_target_gets_the_layout_of_the_result():
+    x = rl.ones(2, 3, 4).permute(1, 2, 0)
+    images = rl.ones(2, 3, 4, 5).to(memory_format=rl.channels_last)
+    for given, function in (
+        (x, rl.exp),
+        (images, rl.exp),
+        (x, lambda v, out: rl.add(v, 1, out=out)),
+    ):
+        out = rl.empty(0)
+        function(given, out=out)
+        assert out.shape == given.shape and out.stride() == given.stride()
+
+
+def test_tensors_without_elements_have_no_other_positions():
+    with pytest.raises(RuntimeError, match="dimension of size 0"):
+        rl.index_select(rl.ones(0, 3), 0, rl.tensor([0]))
+    with pytest.raises(RuntimeError, match="outside of a dimension of size 3"):
+        rl.index_select(rl.ones(3, 0), 0, rl.tensor([5]))
+    assert rl.index_select(rl.ones(3, 0), 0, rl.tensor([0, 2])).shape == (2, 0)

@@ -96,3 +96,14 @@ def test_strategies():
         mp.set_sharing_strategy("file_system")
     with pytest.raises(ValueError, match="unknown"):
         mp.set_sharing_strategy("pigeons")
+
+
+def test_views_received_share_one_storage():
+    import pickle
+    from multiprocessing.reduction import ForkingPickler
+
+    mp.reductions.init_reductions()
+    x = rl.arange(6.0)
+    storage, whole, row = pickle.loads(ForkingPickler.dumps([x.storage(), x, x[2:]]))
+    assert storage.data_ptr() == whole.data_ptr() == x.data_ptr()
+    assert row.untyped_storage() is x.untyped_storage()

@@ -102,3 +102,34 @@ def test_gradients_of_parts_of_repeated_elements():
     assert part.tolist() == [2, 3] and part.data_ptr() == windows.data_ptr() + 8
     part.sum().backward()
     assert windows.grad.tolist() == [[0, 0], [0, 1], [0, 1]]
+
+
+INDEXED_WRITES = {
+    "index_add_": lambda x, i, v: x.index_add_(0, i, v),
+    "index_copy_": lambda x, i, v: x.index_copy_(0, i, v),
+    "index_reduce_": lambda x, i, v: x.index_reduce_(0, i, v, "prod"),
+    "put_": lambda x, i, v: x.put_(i, v),
+    "scatter_": lambda x, i, v: x.scatter_(0, i, v),
+    "scatter_add_": lambda x, i, v: x.scatter_add_(0, i, v),
+    "scatter_reduce_": lambda x, i, v: x.scatter_reduce_(0, i, v, "sum"),
+}
+
+
+@pytest.mark.parametrize("name", INDEXED_WRITES)
+def test_indexed_writes_do_not_read_what_they_write(name):
+    write, index = INDEXED_WRITES[name], rl.tensor([2, 1, 0])
+    for length in (3, 6):
+        x = rl.ones(length)
+        with pytest.raises(RuntimeError, match="unsupported operation"):
+            write(x, index, x[:3])
+    with pytest.raises(RuntimeError, match="unsupported operation"):
+        write(index, index, index.clone())
+    with pytest.raises(RuntimeError, match="unsupported operation"):
+        write(index, index.clone(), index)
+
+
+def test_single_values_and_masked_sources_may_be_parts():
+    index, x = rl.tensor([2, 1]), rl.tensor([5.0, 1.0, 2.0])
+    assert x.index_fill_(0, index, x[0]).tolist() == [5.0, 5.0, 5.0]
+    x = rl.tensor([5.0, 1.0, 2.0])
+    assert x.masked_scatter_(rl.tensor([False, True, True]), x[:2]).tolist() == [5.0, 5.0, 1.0]

@@ -127,8 +127,11 @@ def test_absent_devices_answer_and_refuse():
     assert cuda.get_rng_state_all() == [] and cuda.memory_stats() == {}
     with pytest.raises(AssertionError, match="not compiled with CUDA"):
         cuda.current_device()
-    with pytest.raises(AssertionError, match="not compiled with CUDA"):
+    with pytest.raises(TypeError, match="not compiled with CUDA"):
         cuda.FloatTensor(2)
+    for name in ("Stream", "Event", "CUDAGraph"):
+        with pytest.raises(RuntimeError, match="not compiled with CUDA"):
+            getattr(cuda, name)()
     with cuda.device(None), cuda.stream(None):
         pass
     with pytest.raises(AssertionError):

@@ -262,3 +262,67 @@ def test_subnormal_numbers_are_flushed_in_every_thread_that_works(threads):
 def test_gradient_is_a_tuple():
     found = rl.gradient(rl.tensor([[1.0, 2.0], [4.0, 8.0]]))
     assert isinstance(found, tuple) and found[0].tolist() == [[3.0, 6.0]] * 2
+
+
+def test_warnings_that_are_given_once_may_be_given_always():
+    import warnings
+
+    x = rl.ones(2)
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        rl.set_warn_always(True)
+        try:
+            rl.addcmul(x, 2, x, x)
+            rl.addcmul(x, 2, x, x)
+            rl.set_default_tensor_type(rl.FloatTensor)
+        finally:
+            rl.set_warn_always(False)
+    assert [w.category for w in given] == [UserWarning] * 3
+
+
+def test_the_first_fitting_format_decides_the_order_of_dimensions():
+    formats = [rl.contiguous_format, rl.channels_last]
+    x = rl.empty(1, 2, 2, 1)
+    assert x.dim_order(ambiguity_check=formats) == (0, 1, 2, 3)
+    turned = rl.empty(2, 2, 1, 2).to(memory_format=rl.channels_last)
+    assert turned.dim_order(ambiguity_check=formats) == (0, 2, 3, 1)
+    with pytest.raises(RuntimeError, match="more than one order"):
+        x.dim_order(ambiguity_check=[rl.channels_last])
+    for wrong in ("yes", [1], 3):
+        with pytest.raises(TypeError, match="ambiguity_check"):
+            x.dim_order(ambiguity_check=wrong)
+
+
+def test_new_takes_sizes_tensors_and_data():
+    x = rl.tensor([1.0, 2.0])
+    assert x.new(size=(3, 4)).shape == x.new(3, 4, device="cpu").shape == (3, 4)
+    assert x.new(x).data_ptr() == x.new(x.storage()).data_ptr() == x.data_ptr()
+    assert x.new([3, 4]).tolist() == [3.0, 4.0]
+    for wrong in (rl.tensor([1]), 3.5, "a"):
+        with pytest.raises(TypeError):
+            x.new(wrong)
+
+
+@pytest.mark.parametrize(
+    ("kind", "act"),
+    [
+        (ValueError, lambda: rl.manual_seed(2**64)),
+        (ValueError, lambda: rl.manual_seed(-(2**63) - 1)),
+        (ValueError, lambda: rl.set_num_interop_threads(2**65)),
+        (RuntimeError, lambda: rl.Generator("cuda")),
+        (RuntimeError, lambda: rl.device(-1)),
+        (TypeError, lambda: rl.arange(3).apply_(lambda k: "text")),
+        (TypeError, lambda: type("Mine", (rl.FloatTensor,), {})),
+    ],
+)
+def test_numbers_and_devices_out_of_range(kind, act):
+    with pytest.raises(kind):
+        act()
+
+
+def test_sparse_copies_take_their_gradients_along():
+    import copy
+
+    x = rl.zeros(3).to_sparse()
+    x.grad = rl.ones(3).to_sparse()
+    assert copy.deepcopy(x).grad.to_dense().tolist() == [1.0, 1.0, 1.0]

@@ -358,3 +358,11 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     def closed(self):
         """Whether the workers are gone, after a failure."""
         return self._pool.closed
+
+    # Two private names that trainers use.
+    @property
+    def _workers(self):
+        return self._pool.processes
+
+    def _shutdown_workers(self):
+        self._pool.close()

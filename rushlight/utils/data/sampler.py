@@ -62,7 +62,7 @@ class RandomSampler(Sampler):
             generator = rl.Generator()
             generator.manual_seed(draw_seed(None))
         draw = self._with_replacement if self.replacement else self._permutations
-        return draw(len(self.data_source), generator)
+        yield from draw(len(self.data_source), generator)  # so that even the seed waits till then
 
     def _with_replacement(self, n, generator):
         whole, rest = divmod(self.num_samples, _DRAW_CHUNK)

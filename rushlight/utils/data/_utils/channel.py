@@ -93,7 +93,7 @@ class _Pickler(pickle.Pickler):
         if isinstance(obj, rl.Tensor):
             return self._reduce_tensor(obj)
         if isinstance(obj, TypedBuffer):
-            return _receive_buffer, (pickle.PickleBuffer(bytes_of(obj.untyped)), obj.dtype)
+            return _receive_buffer, (pickle.PickleBuffer(bytes_of(obj._untyped_storage)), obj.dtype)
         if isinstance(obj, rl.dtype):
             return _dtype_named, (repr(obj).rpartition(".")[2],)
         return NotImplemented

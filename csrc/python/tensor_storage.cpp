@@ -1,0 +1,188 @@
+// The tensor methods that look at a tensor's storage, replace it or resize it: untyped_storage,
+// data_ptr, set_, resize_. The storage itself as an object is in storage_type.cpp.
+#include <algorithm>
+
+#include "plan/determinism.h"
+#include "python/data_access.h"
+#include "python/docs.h"
+#include "python/graph.h"
+#include "python/interpose.h"
+#include "python/keywords.h"
+#include "python/levels.h"
+#include "python/op.h"
+#include "python/storage_access.h"
+
+namespace rl::py {
+
+Own untyped_of(PyObject* o, const char* op, DType wanted) {
+  if (is_storage(o)) return Own::share(o);
+  if (!PyObject_HasAttrString(o, "_untyped_storage")) return {};
+  Own untyped(checked(PyObject_GetAttrString(o, "_untyped_storage")));
+  Own dtype(checked(PyObject_GetAttrString(o, "dtype")));
+  if (!is_storage(untyped.get())) return {};
+  RL_CHECK(names_dtype(dtype.get()) && as_dtype(dtype.get()) == wanted, op,
+           ": expected a storage of ", wanted, " elements or an UntypedStorage, got another dtype");
+  return untyped;
+}
+
+namespace {
+
+constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
+
+PyObject* tensor_storage(PyObject* self, PyObject*) {
+  return guarded([&] {
+    Storage* s = as_tensor(self)->storage;
+    retain(s);
+    return wrap_storage(s);
+  });
+}
+PyObject* tensor_data_ptr(PyObject* self, PyObject*) {
+  Tensor& t = *as_tensor(self);
+  return PyLong_FromVoidPtr(t.storage->data && t.numel ? t.raw() : nullptr);
+}
+PyObject* tensor_offset(PyObject* self, PyObject*) {
+  return PyLong_FromLongLong(as_tensor(self)->offset);
+}
+
+void grow_to(Tensor& t) {  // so that the storage holds what the geometry reaches
+  int64_t need = span_bytes(t.sizes(), t.strides(), t.offset, item_size(t.dtype));
+  if (need > static_cast<int64_t>(t.storage->nbytes))
+    resize_storage(*t.storage, static_cast<size_t>(need));
+}
+
+// What a storage of `had` bytes has grown by, as memory that nobody has written.
+void fill_grown(const Tensor& t, size_t had) {
+  int64_t item = item_size(t.dtype), first = (static_cast<int64_t>(had) + item - 1) / item, one = 1;
+  int64_t count = static_cast<int64_t>(t.storage->nbytes) / item - first;
+  if (!fill_unwritten_memory || count <= 0) return;
+  Ref<Tensor> grown = alias(t.storage, Sizes(&count, 1), Sizes(&one, 1), first, t.dtype, t.device);
+  fill_unwritten(*grown);
+}
+
+void adopt_geometry(Tensor& t, Storage* s, int64_t offset, Sizes sizes, Sizes strides) {
+  RL_CHECK(offset >= 0, "set_: invalid storage offset ", offset);
+  RL_CHECK(sizes.size() == strides.size(), "set_: unequal size length (", sizes.size(),
+           ") and stride length (", strides.size(), ")");
+  checked_numel(sizes);
+  for (int64_t v : strides)
+    RL_CHECK(v >= 0, "set_: negative strides are not supported, got ", strides);
+  retain(s);
+  release(std::exchange(t.storage, s));  // last, for a storage's object may run a program's code
+  t.offset = offset;
+  set_geometry(t, sizes, strides);
+  grow_to(t);
+  ++t.version();
+}
+
+void set_from_storage(Tensor& t, PyObject* const* a) {
+  Storage* s = &storage_of(a[0]);
+  int64_t offset = a[1] ? to_index(a[1], "set_", "storage_offset") : 0;
+  int64_t all = static_cast<int64_t>(s->nbytes) / item_size(t.dtype);
+  SizeVec sizes = a[2] ? to_sizes(a[2], "set_", "size") : SizeVec{all - offset};
+  SizeVec strides = a[3] ? to_sizes(a[3], "set_", "stride") : contiguous_strides(sizes);
+  RL_CHECK(s->is_meta == t.is_meta(), "set_: tensor and storage must be on the same device");
+  adopt_geometry(t, s, offset, sizes, strides);
+}
+
+// set_(source=None, storage_offset=0, size=None, stride=None): source is a storage or a tensor.
+PyObject* tensor_set(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  return guarded([&] {
+    static const Keywords keys("set_", 4, {"source", "storage_offset", "size", "stride"});
+    PyObject* a[4] = {};
+    keys.read(args, n, names, a, 0);
+    Tensor& t = *as_tensor(self);
+    Own untyped;
+    if (a[0] && !is_tensor(a[0])) {
+      untyped = untyped_of(a[0], "set_", t.dtype);
+      if (!untyped)
+        fail(ErrorKind::Type, "set_(): argument 'source' must be a Tensor or a storage, not ",
+             Py_TYPE(a[0])->tp_name);
+      a[0] = untyped.get();
+    }
+    if (!a[0]) {
+      int64_t none = 0, one = 1;
+      Storage* s = new_storage(0, t.is_meta());
+      adopt_geometry(t, s, 0, Sizes(&none, 1), Sizes(&one, 1));
+      release(s);
+    } else if (is_storage(a[0])) {
+      set_from_storage(t, a);
+    } else {
+      Tensor& source = *as_tensor(a[0]);
+      if (source.kind) refuse_kind("set_", source);
+      RL_CHECK(source.dtype == t.dtype, "set_: could not set tensor of type ", t.dtype,
+               " to a tensor of type ", source.dtype);
+      int64_t offset = a[1] ? to_index(a[1], "set_", "storage_offset") : source.offset;
+      SizeVec sizes = a[2] ? to_sizes(a[2], "set_", "size")
+                           : SizeVec(source.sizes().begin(), source.sizes().end());
+      SizeVec strides = a[3]   ? to_sizes(a[3], "set_", "stride")
+                        : a[2] ? contiguous_strides(sizes)
+                               : SizeVec(source.strides().begin(), source.strides().end());
+      adopt_geometry(t, source.storage, offset, sizes, strides);
+    }
+    return Py_NewRef(self);
+  });
+}
+
+// resize_(*size or size=sizes, memory_format=contiguous_format)
+PyObject* tensor_resize(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&] {
+    Tensor& t = *as_tensor(self);
+    RL_CHECK(!t.requires_grad, "cannot resize variables that require grad");
+    MemoryFormat format = MemoryFormat::Contiguous;
+    PyObject* given = PyTuple_GET_SIZE(args) == 1 ? PyTuple_GET_ITEM(args, 0) : args;
+    if (kwargs && PyDict_GET_SIZE(kwargs)) {
+      PyObject* wanted = PyDict_GetItemString(kwargs, "memory_format");
+      PyObject* size = PyDict_GetItemString(kwargs, "size");
+      if (PyDict_GET_SIZE(kwargs) > !!wanted + !!size || (size && PyTuple_GET_SIZE(args)))
+        fail(ErrorKind::Type, "resize_() takes sizes and the keyword memory_format only");
+      if (wanted) format = to_memory_format(wanted, "resize_");
+      if (size) given = size;
+    }
+    SizeVec sizes = to_sizes(given, "resize_", "size");
+    checked_numel(sizes);
+    bool same = std::equal(sizes.begin(), sizes.end(), t.sizes().begin(), t.sizes().end());
+    if (!same || format != MemoryFormat::Contiguous) {
+      size_t had = t.storage->nbytes;
+      set_geometry(t, sizes, strides_for(sizes, format));
+      grow_to(t);
+      fill_grown(t, had);
+    }
+    return Py_NewRef(self);
+  });
+}
+
+// _take_geometry(view): self becomes what `view` of it is, sizes, strides and place in the graph.
+PyObject* take_geometry(PyObject* self, PyObject* other) {
+  return guarded([&] {
+    if (!is_tensor(other))
+      fail(ErrorKind::Type, "_take_geometry: expected a Tensor, got ", Py_TYPE(other)->tp_name);
+    Tensor &t = *as_tensor(self), &v = *as_tensor(other);
+    if (v.kind && !level_of(v)) refuse_kind("_take_geometry", v);
+    RL_CHECK(v.storage == t.storage && v.dtype == t.dtype,
+             "_take_geometry: not a view of this tensor");
+    set_geometry(t, v.sizes(), v.strides());
+    t.offset = v.offset;
+    if (v.grad_fn) set_history(t, *v.grad_fn, v.output_nr);
+    if (t.view) t.view->version = t.version() + 1;
+    ++t.version();
+    return Py_NewRef(self);
+  });
+}
+
+}  // namespace
+
+PyMethodDef storage_methods[] = {
+    {"untyped_storage", hooked<tensor_storage>(), METH_NOARGS,
+     "untyped_storage($self, /)\n--\n\nThe bytes behind this tensor, an UntypedStorage."},
+    {"data_ptr", hooked<tensor_data_ptr>(), METH_NOARGS,
+     "data_ptr($self, /)\n--\n\nThe address of the first element; 0 if there is none."},
+    {"storage_offset", hooked<tensor_offset, Needs::Strides>(), METH_NOARGS,
+     "storage_offset($self, /)\n--\n\nElements from the storage's start to the first one."},
+    {"set_", hooked<tensor_set>(), kFast, docs::kSet},
+    {"_take_geometry", hooked<take_geometry, Needs::Graph>(), METH_O,
+     "_take_geometry($self, view, /)\n--\n\nBecomes what a view of it is, with its place in the "
+     "graph."},
+    {"resize_", hooked<tensor_resize>(), METH_VARARGS | METH_KEYWORDS, docs::kResize},
+    {}};
+
+}  // namespace rl::py

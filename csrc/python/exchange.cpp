@@ -162,7 +162,8 @@ Source source_of(PyObject* o, PyObject* dtype) {
   const Numpy* np = Numpy::if_imported();
   if (np && np->is_array(o)) return {Own(wrap(share_array(o))), true};
   if (!plain && !(np && np->is_scalar(o))) {
-    if (PyObject_HasAttrString(o, "__dlpack__")) return {Own(wrap(from_dlpack(o, nullptr))), true};
+    if (PyCapsule_CheckExact(o) || PyObject_HasAttrString(o, "__dlpack__"))
+      return {Own(wrap(from_dlpack(o, nullptr))), true};
     if (PyObject_CheckBuffer(o)) {
       DType d = dtype ? need_dtype(dtype, "asarray") : default_dtype();
       bool is_storage =

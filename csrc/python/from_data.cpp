@@ -9,6 +9,7 @@
 #include "python/data_access.h"
 #include "python/dispatch.h"
 #include "python/docs.h"
+#include "python/exchange.h"
 #include "python/interpose.h"
 #include "python/keywords.h"
 #include "python/numpy_api.h"
@@ -22,7 +23,9 @@ bool is_text(PyObject* o) { return PyUnicode_Check(o) || PyBytes_Check(o); }
 bool is_nested(PyObject* o) {
   if (PyList_CheckExact(o) || PyTuple_CheckExact(o)) return true;
   if (PyFloat_CheckExact(o) || PyLong_CheckExact(o) || PyDict_Check(o)) return false;
-  return PySequence_Check(o) && !is_tensor(o);  // tensors in lists stand for one number
+  if (is_tensor(o) || !PySequence_Check(o)) return false;  // tensors in lists stand for one number
+  const Numpy* np = Numpy::if_imported();
+  return !np || !np->is_array(o) || reinterpret_cast<NumpyArray*>(o)->ndim > 0;
 }
 
 struct Items {  // the elements of one sequence
@@ -41,6 +44,11 @@ struct Items {  // the elements of one sequence
 const Numpy* array_interface(PyObject* o) {  // only for types that are not Python's own
   if (PyFloat_CheckExact(o) || PyLong_CheckExact(o) || PyBool_Check(o)) return nullptr;
   return Numpy::if_imported();
+}
+
+bool gives_dlpack(PyObject* o) {
+  if (PyList_CheckExact(o) || PyTuple_CheckExact(o) || is_number(o)) return false;
+  return PyObject_HasAttrString(o, "__dlpack__");
 }
 
 SizeVec nested_sizes(PyObject* data) {
@@ -330,6 +338,7 @@ PyObject* as_tensor_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyO
     if (is_tensor(a[0])) return to_options(Own::share(a[0]), o);
     if (const Numpy* np = array_interface(a[0]); np && np->is_array(a[0]))
       return to_options(Own(wrap(share_array(a[0]))), o);
+    if (gives_dlpack(a[0])) return to_options(Own(wrap(from_dlpack(a[0], nullptr))), o);
     return dispatch_fresh(from_data(a[0], o.dtype(), o.device));
   });
 }
@@ -389,6 +398,7 @@ Ref<Tensor> from_data(PyObject* data, const DType* dtype, Device device) {
     if (np->is_scalar(data) && !PyFloat_CheckExact(data))
       return converted(copy_array(np->from_scalar(data).get()), dtype, device);
   }
+  if (gives_dlpack(data)) return copied(*from_dlpack(data, nullptr), dtype, device);
   SizeVec sizes = nested_sizes(data);
   DType d = dtype ? *dtype : infer_dtype(data);
   if (is_float8(d)) {

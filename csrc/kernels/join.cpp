@@ -36,7 +36,8 @@ void cat_infer(Call& c) {
     if (!shape && !is_legacy_empty(*t)) shape = t;
   }
   if (!shape) shape = tensors[0];
-  int d = wrap_dim(c.integer(1), shape->ndim);
+  // One-dimensional empty tensors alone may be joined along any dimension.
+  int d = is_legacy_empty(*shape) ? 0 : wrap_dim(c.integer(1), shape->ndim);
   SizeVec sizes(shape->sizes().begin(), shape->sizes().end());
   sizes[d] = 0;
   for (size_t i = 0; i < tensors.size(); ++i) {
@@ -130,7 +131,7 @@ void join_channels_last(Tensor& out, std::span<Tensor* const> tensors, int d) {
 }
 void cat_run(Call& c) {
   Tensor& out = c.out(0);
-  int d = wrap_dim(c.integer(1), out.ndim);
+  int d = out.ndim == 1 ? 0 : wrap_dim(c.integer(1), out.ndim);
   (is_channels_last(out) ? join_channels_last : join)(out, c.tensors(0), d);
 }
 

@@ -44,8 +44,8 @@ class TypedStorage:
     def __init__(self, source=0, *, wrap_storage=None, dtype=None, device=None, _internal=False):
         dtype = dtype or type(self).dtype or rl.get_default_dtype()
         if wrap_storage is None:
-            if isinstance(source, int):
-                tensor = rl.empty(source, dtype=dtype, device=device)
+            if hasattr(source, "__index__") and not hasattr(source, "__len__"):
+                tensor = rl.empty(source.__index__(), dtype=dtype, device=device)
             else:
                 tensor = rl.tensor(source, dtype=dtype, device=device)
             wrap_storage = tensor.untyped_storage()

@@ -200,6 +200,8 @@ PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* name
       if (a[i] == Py_None) a[i] = nullptr;
     bool must_copy = a[3] && is_true(a[3]), must_share = a[3] && !must_copy;
     Source s = source_of(a[0], a[1]);
+    if (const Numpy* np = Numpy::if_imported(); must_share && np && np->is_scalar(a[0]))
+      fail("can't alias NumPy scalars: leave out copy=False, or give an array");
     if (must_share && !s.shared)
       fail(ErrorKind::Value, "can't alias arbitrary sequence into a tensor.");
     PyObject* before = s.tensor.get();

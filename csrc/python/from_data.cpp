@@ -28,6 +28,14 @@ bool is_nested(PyObject* o) {
   return !np || !np->is_array(o) || reinterpret_cast<NumpyArray*>(o)->ndim > 0;
 }
 
+// A TypeError from within a sequence says that it is none; other errors are its own.
+[[noreturn, gnu::cold]] void refuse_sequence(PyObject* o) {
+  if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw PythonError{};
+  PyErr_Clear();
+  fail(ErrorKind::Value, "could not read a shape off an object of type '", Py_TYPE(o)->tp_name,
+       "': it gives no elements");
+}
+
 struct Items {  // the elements of one sequence
   Own fast;
   PyObject** at;
@@ -35,7 +43,8 @@ struct Items {  // the elements of one sequence
   explicit Items(PyObject* o) {
     fast = PyList_CheckExact(o) || PyTuple_CheckExact(o)
                ? Own::share(o)
-               : Own(checked(PySequence_Fast(o, "not a sequence")));
+               : Own(PySequence_Fast(o, "not a sequence"));
+    if (!fast) refuse_sequence(o);
     at = PySequence_Fast_ITEMS(fast.get());
     n = PySequence_Fast_GET_SIZE(fast.get());
   }
@@ -60,6 +69,7 @@ SizeVec nested_sizes(PyObject* data) {
     Items items(data);
     sizes.push_back(items.n);
     if (items.n == 0) break;
+    if (items.at[0] == data) fail(ErrorKind::Type, "new(): a list that holds itself has no shape");
     kept = Own::share(items.at[0]);
     data = kept.get();
   }
@@ -94,6 +104,7 @@ void widen_dtype(PyObject* o, DType& found, bool& any, int depth) {
   Items items(o);
   for (Py_ssize_t i = 0; i < items.n; ++i) {
     PyObject* v = items.at[i];
+    if (v == o) fail(ErrorKind::Type, "new(): a list that holds itself has no shape");
     if (any && PyFloat_CheckExact(v) && found == default_dtype()) continue;
     if (any && PyLong_CheckExact(v) && (found == DType::I64 || is_inexact(found))) continue;
     widen_dtype(v, found, any, depth + 1);

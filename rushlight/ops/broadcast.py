@@ -117,6 +117,11 @@ def meshgrid(*tensors, indexing=None):
                 "torch.meshgrid expects all tensors to have the same dtype, but got "
                 f"{tensors[0].dtype} and {t.dtype}"
             )
+        if t.device != tensors[0].device:
+            raise RuntimeError(
+                "torch.meshgrid: expected all tensors on one device, but got "
+                f"{tensors[0].device} and {t.device}"
+            )
     swap = indexing == "xy" and len(tensors) >= 2
     ordered = (tensors[1], tensors[0], *tensors[2:]) if swap else tensors
     sizes = [t.numel() for t in ordered]

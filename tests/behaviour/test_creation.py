@@ -136,3 +136,37 @@ def test_broadcast_shapes_of_no_shape_and_of_wrong_ones():
     for wrong in (1.1, (1.1, 2), rl.tensor(2)):
         with pytest.raises(RuntimeError, match="ints"):
             rl.broadcast_shapes(wrong)
+
+
+def test_lists_without_a_shape():
+    own = [1, 2]
+    own.append(own)
+    first = []
+    first.append(first)
+    for nested in (own, first):
+        with pytest.raises(TypeError, match="holds itself"):
+            rl.tensor(nested)
+
+    class Empty:
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, item):
+            raise TypeError
+
+    for data in (Empty(), [Empty()]):
+        with pytest.raises(ValueError, match="Empty"):
+            rl.tensor(data)
+
+
+def test_grids_are_of_one_device():
+    with pytest.raises(RuntimeError, match="device"):
+        rl.meshgrid(rl.ones(1), rl.ones(1, device="meta"), indexing="ij")
+
+
+def test_parts_of_channels_last_tensors_are_joined_as_such():
+    x = rl.arange(24.0).reshape(2, 2, 3, 2).to(memory_format=rl.channels_last)
+    for dim, parts in ((-1, (x[:, :, :2], x[:, :, 1:])), (1, (x[:, :1], x[:, 1:]))):
+        made = rl.cat(parts, dim)
+        assert made.is_contiguous(memory_format=rl.channels_last)
+        assert rl.equal(made, rl.cat([p.contiguous() for p in parts], dim))

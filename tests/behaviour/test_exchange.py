@@ -178,3 +178,9 @@ def test_arrays_are_compared_with_tensors():
 def test_arrays_of_no_dimensions_stand_for_numbers():
     made = rl.tensor(((7, numpy.array(5)), (numpy.array(9), 5.0)))
     assert made.tolist() == [[7, 5], [9, 5]] and made.dtype == rl.float32
+
+
+def test_numbers_of_numpy_cannot_be_shared_and_count_elements():
+    with pytest.raises(RuntimeError, match="NumPy"):
+        rl.asarray(numpy.float64(0.5), copy=False)
+    assert rl.FloatStorage(numpy.int64(3)).size() == 3

@@ -253,8 +253,9 @@ def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     if self.device.type != "cpu":
         raise BufferError(f"__dlpack__: cannot export a tensor on device {self.device}")
-    if stream is not None and stream != -1:
-        raise BufferError(f"__dlpack__: stream must be None for a CPU tensor, got {stream}")
+    if type(stream) is bool or stream not in (None, -1):
+        error = AssertionError if type(stream) is int else TypeError
+        raise error(f"__dlpack__: stream must be None for a CPU tensor, got {stream!r}")
     if dl_device is not None and tuple(map(int, dl_device)) != (1, 0):
         raise BufferError(f"__dlpack__: cannot export to device {dl_device}, only to CPU (1, 0)")
     if self.is_conj() or self.is_neg():
@@ -266,7 +267,7 @@ def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
 def _dlpack_device(self):
     """``(device type, device index)`` in DLPack's numbers: (1, 0), the CPU."""
     if self.device.type != "cpu":
-        raise BufferError(f"__dlpack_device__: no DLPack number for device {self.device}")
+        raise ValueError(f"__dlpack_device__: no DLPack number for device {self.device}")
     return 1, 0
 
 

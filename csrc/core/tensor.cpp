@@ -128,6 +128,14 @@ void set_contiguous(Tensor& t, Sizes sizes) {
   fill_contiguous(t, sizes, numel);
 }
 
+// Where there are no elements, strides are still products of sizes.
+static void require_strides_fit(Sizes sizes) {
+  int64_t stride = 1;
+  for (size_t i = sizes.size(); i-- > 1;)
+    RL_CHECK(!__builtin_mul_overflow(stride, std::max<int64_t>(sizes[i], 1), &stride),
+             "the strides of a tensor of sizes ", sizes, " overflow a 64-bit integer");
+}
+
 int64_t checked_numel(Sizes sizes) {
   int64_t n = 1;
   bool overflow = false, zero = false;
@@ -137,6 +145,7 @@ int64_t checked_numel(Sizes sizes) {
     overflow |= __builtin_mul_overflow(n, s, &n);
   }
   RL_CHECK(!overflow || zero, "numel: integer multiplication overflow with sizes=", sizes);
+  if (zero) require_strides_fit(sizes);
   return zero ? 0 : n;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/warning.h"
 #include "kernels/masks.h"
 #include "kernels/select.h"
 #include "plan/copy.h"
@@ -325,8 +326,15 @@ void infer_one(Call& c, const OneIndex& one) {
   for (int64_t n : sizes.subspan(one.dim + 1)) out.sizes.push_back(n);
 }
 
+void warn_of_bytes(Call& c) {
+  for (const Tensor* t : c.tensors(1))
+    if (t && t->dtype == DType::U8)
+      warn("indexing by uint8 masks is deprecated; use a mask of dtype bool: mask.bool()");
+}
+
 // ---- index(self, indices)
 void index_infer(Call& c) {
+  warn_of_bytes(c);
   if (OneIndex one = one_index(c.tensor(0), c.tensors(1)); one.positions) return infer_one(c, one);
   if (const Tensor* mask = whole_mask(c.tensor(0), c.tensors(1))) {
     check_mask(c.tensor(0), *mask, 0);
@@ -404,12 +412,15 @@ void put_into(Call& c, Tensor& self) {
   });
 }
 
-void index_put_infer(Call& c) { c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype); }
+void index_put_infer(Call& c) {
+  warn_of_bytes(c);
+  c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype);
+}
 void index_put_run(Call& c) {
   copy_into(c.out(0), c.tensor(0));
   put_into(c, c.out(0));
 }
-void index_put_inplace_infer(Call&) {}
+void index_put_inplace_infer(Call& c) { warn_of_bytes(c); }
 void index_put_inplace_run(Call& c) { put_into(c, c.tensor(0)); }
 
 RL_KERNEL_FLOAT8("index", index_infer, index_run);

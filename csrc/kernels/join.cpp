@@ -16,9 +16,22 @@ namespace {
 // ---- cat(tensors, dim)
 bool is_legacy_empty(const Tensor& t) { return t.ndim == 1 && t.size(0) == 0; }
 
+// Channels vary fastest, and the batch slowest: also in a part of a tensor that lies so.
+bool varies_channels_first(const Tensor& t) {
+  if (t.ndim < 4 || t.ndim > 5 || t.contiguous || t.stride(1) == 0) return false;
+  int64_t least = 0;
+  for (int k = 0; k < t.ndim; ++k) {
+    int d = k == 0 ? 1 : k == t.ndim - 1 ? 0 : t.ndim - k;
+    if (t.size(d) == 0 || t.stride(d) < least) return false;
+    if (d == 0 && least == t.stride(1)) return false;  // nothing but the batch has a size
+    least = t.stride(d) * t.size(d);
+  }
+  return true;
+}
+
 // But for empty ones.
-bool all_channels_last(std::span<Tensor* const> tensors) {
-  auto lies_last = [](const Tensor* t) { return is_channels_last(*t); };
+bool all_channels_last(std::span<Tensor* const> tensors, bool lies(const Tensor&)) {
+  auto lies_last = [&](const Tensor* t) { return lies(*t); };
   auto lies_last_or_empty = [&](const Tensor* t) { return t->numel == 0 || lies_last(t); };
   return std::ranges::any_of(tensors, lies_last) &&
          std::ranges::all_of(tensors, lies_last_or_empty);
@@ -36,7 +49,8 @@ void cat_infer(Call& c) {
     if (!shape && !is_legacy_empty(*t)) shape = t;
   }
   if (!shape) shape = tensors[0];
-  int d = wrap_dim(c.integer(1), shape->ndim);
+  // One-dimensional empty tensors alone may be joined along any dimension.
+  int d = is_legacy_empty(*shape) ? 0 : wrap_dim(c.integer(1), shape->ndim);
   SizeVec sizes(shape->sizes().begin(), shape->sizes().end());
   sizes[d] = 0;
   for (size_t i = 0; i < tensors.size(); ++i) {
@@ -52,7 +66,8 @@ void cat_infer(Call& c) {
     sizes[d] += t.size(d);
   }
   OutSpec& out = c.add_out(sizes, dtype);
-  if (all_channels_last(tensors)) out.strides = strides_for(sizes, last_format(*shape));
+  if (all_channels_last(tensors, varies_channels_first))
+    out.strides = strides_for(sizes, last_format(*shape));
 }
 
 // Two tensors, an element of each at a time.
@@ -130,7 +145,7 @@ void join_channels_last(Tensor& out, std::span<Tensor* const> tensors, int d) {
 }
 void cat_run(Call& c) {
   Tensor& out = c.out(0);
-  int d = wrap_dim(c.integer(1), out.ndim);
+  int d = out.ndim == 1 ? 0 : wrap_dim(c.integer(1), out.ndim);
   (is_channels_last(out) ? join_channels_last : join)(out, c.tensors(0), d);
 }
 
@@ -151,7 +166,7 @@ void stack_infer(Call& c) {
   OutSpec& s = c.add_out(first, dtype);
   const auto count = static_cast<int64_t>(tensors.size());
   s.sizes.insert(s.sizes.begin() + d, count);
-  if (d == static_cast<int>(first.size()) || !all_channels_last(tensors)) return;
+  if (d == static_cast<int>(first.size()) || !all_channels_last(tensors, is_channels_last)) return;
   SizeVec joined(first.begin(), first.end());  // as if it were cut out of what cat makes
   joined[d] *= count;
   s.strides = strides_for(joined, last_format(*tensors[0]));

@@ -2,6 +2,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/warning.h"
 #include "kernels/random_draw.h"
 
 namespace rl::random {
@@ -129,6 +130,15 @@ void check_within(const char* name, int64_t v) {
            "; choose a range that the dtype holds");
 }
 
+// Beyond these, neighbours of a float are more than 1 apart.
+template <class T>
+void warn_of_gaps(const char* name, int64_t v) {
+  constexpr int64_t kAll = int64_t{1} << digits<T>;
+  if (v >= -kAll && v <= kAll) return;
+  warn(str("random_(): ", name, " = ", v, " is out of bounds [-", kAll, ", ", kAll,
+           "], within which ", dtype_of<T>, " holds every integer; not all will be drawn"));
+}
+
 template <class T>
 void fill_integers(Generator& g, T* out, int64_t n, int64_t from, std::optional<int64_t> to) {
   if (!to && from == INT64_MIN) {
@@ -141,6 +151,8 @@ void fill_integers(Generator& g, T* out, int64_t n, int64_t from, std::optional<
              " >= to=", *to);
     int64_t end = *to;
     if constexpr (is_float_type<T>) {
+      warn_of_gaps<T>("from", from);
+      warn_of_gaps<T>("to - 1", end - 1);
       from = inner_from<T>(from);
       end = inner_to<T>(end);
       RL_CHECK(from < end,
@@ -150,6 +162,7 @@ void fill_integers(Generator& g, T* out, int64_t n, int64_t from, std::optional<
     }
     last = end - 1;
   } else if constexpr (is_float_type<T>) {
+    warn_of_gaps<T>("from", from);
     from = inner_from<T>(from);
     RL_CHECK(from < last,
              "random_ expects 'from' casted to dtype to be less than or equal to "

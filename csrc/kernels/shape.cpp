@@ -128,8 +128,9 @@ void flip_run(Call& c) {  // reads backwards from the last element of each flipp
   copy_into(c.out(0), *alias(self, self.sizes(), strides, offset));
 }
 
+Sizes roll_dims(Call& c) { return c.has(2) ? c.ints(2) : Sizes{}; }
 void roll_infer(Call& c) {  // self, shifts, dims
-  Sizes shifts = c.ints(1), dims = c.ints(2);
+  Sizes shifts = c.ints(1), dims = roll_dims(c);
   RL_CHECK(!shifts.empty(), "`shifts` required");
   RL_CHECK(shifts.size() == dims.size() || (dims.empty() && shifts.size() == 1),
            "shifts and dimensions must align. shifts: ", shifts.size(), ", dims:", dims.size());
@@ -195,10 +196,10 @@ void roll_flat(Tensor& out, const Tensor& self, Sizes shifts) {
 void roll_run(Call& c) {
   const Tensor& self = c.tensor(0);
   Sizes shifts = c.ints(1);
-  if (c.ints(2).empty()) return roll_flat(c.out(0), self, shifts);
+  if (roll_dims(c).empty()) return roll_flat(c.out(0), self, shifts);
   if (self.numel == 0) return;
   std::vector<int> dims;
-  for (int64_t dim : c.ints(2)) dims.push_back(wrap_dim(dim, self.ndim));
+  for (int64_t dim : roll_dims(c)) dims.push_back(wrap_dim(dim, self.ndim));
   if (better_in_blocks(self, dims)) return roll_blocks(c.out(0), self, shifts, dims);
   Maps maps = plain_maps(self);
   for (size_t i = 0; i < dims.size(); ++i) rotate(maps[dims[i]], shifts[i]);

@@ -112,6 +112,7 @@ void expand_infer(Call& c) {
              ".  Target sizes: ", want, ".  Tensor sizes: ", t.sizes());
     s.strides[d] = 0;
   }
+  checked_numel(s.sizes);
 }
 
 void as_strided_infer(Call& c) {

@@ -162,7 +162,8 @@ Source source_of(PyObject* o, PyObject* dtype) {
   const Numpy* np = Numpy::if_imported();
   if (np && np->is_array(o)) return {Own(wrap(share_array(o))), true};
   if (!plain && !(np && np->is_scalar(o))) {
-    if (PyObject_HasAttrString(o, "__dlpack__")) return {Own(wrap(from_dlpack(o, nullptr))), true};
+    if (PyCapsule_CheckExact(o) || PyObject_HasAttrString(o, "__dlpack__"))
+      return {Own(wrap(from_dlpack(o, nullptr))), true};
     if (PyObject_CheckBuffer(o)) {
       DType d = dtype ? need_dtype(dtype, "asarray") : default_dtype();
       bool is_storage =
@@ -207,6 +208,8 @@ PyObject* asarray(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* name
       if (a[i] == Py_None) a[i] = nullptr;
     bool must_copy = a[3] && is_true(a[3]), must_share = a[3] && !must_copy;
     Source s = source_of(a[0], a[1]);
+    if (const Numpy* np = Numpy::if_imported(); must_share && np && np->is_scalar(a[0]))
+      fail("can't alias NumPy scalars: leave out copy=False, or give an array");
     if (must_share && !s.shared)
       fail(ErrorKind::Value, "can't alias arbitrary sequence into a tensor.");
     PyObject* before = s.tensor.get();

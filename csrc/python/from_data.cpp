@@ -9,6 +9,7 @@
 #include "python/data_access.h"
 #include "python/dispatch.h"
 #include "python/docs.h"
+#include "python/exchange.h"
 #include "python/interpose.h"
 #include "python/keywords.h"
 #include "python/numpy_api.h"
@@ -23,7 +24,17 @@ bool is_text(PyObject* o) { return PyUnicode_Check(o) || PyBytes_Check(o); }
 bool is_nested(PyObject* o) {
   if (PyList_CheckExact(o) || PyTuple_CheckExact(o)) return true;
   if (PyFloat_CheckExact(o) || PyLong_CheckExact(o) || PyDict_Check(o)) return false;
-  return PySequence_Check(o) && !is_tensor(o);  // tensors in lists stand for one number
+  if (is_tensor(o) || !PySequence_Check(o)) return false;  // tensors in lists stand for one number
+  const Numpy* np = Numpy::if_imported();
+  return !np || !np->is_array(o) || reinterpret_cast<NumpyArray*>(o)->ndim > 0;
+}
+
+// A TypeError from within a sequence says that it is none; other errors are its own.
+[[noreturn, gnu::cold]] void refuse_sequence(PyObject* o) {
+  if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw PythonError{};
+  PyErr_Clear();
+  fail(ErrorKind::Value, "could not read a shape off an object of type '", Py_TYPE(o)->tp_name,
+       "': it gives no elements");
 }
 
 struct Items {  // the elements of one sequence
@@ -33,7 +44,8 @@ struct Items {  // the elements of one sequence
   explicit Items(PyObject* o) {
     fast = PyList_CheckExact(o) || PyTuple_CheckExact(o)
                ? Own::share(o)
-               : Own(checked(PySequence_Fast(o, "not a sequence")));
+               : Own(PySequence_Fast(o, "not a sequence"));
+    if (!fast) refuse_sequence(o);
     at = PySequence_Fast_ITEMS(fast.get());
     n = PySequence_Fast_GET_SIZE(fast.get());
   }
@@ -42,6 +54,11 @@ struct Items {  // the elements of one sequence
 const Numpy* array_interface(PyObject* o) {  // only for types that are not Python's own
   if (PyFloat_CheckExact(o) || PyLong_CheckExact(o) || PyBool_Check(o)) return nullptr;
   return Numpy::if_imported();
+}
+
+bool gives_dlpack(PyObject* o) {
+  if (PyList_CheckExact(o) || PyTuple_CheckExact(o) || is_number(o)) return false;
+  return PyObject_HasAttrString(o, "__dlpack__");
 }
 
 SizeVec nested_sizes(PyObject* data) {
@@ -53,6 +70,7 @@ SizeVec nested_sizes(PyObject* data) {
     Items items(data);
     sizes.push_back(items.n);
     if (items.n == 0) break;
+    if (items.at[0] == data) fail(ErrorKind::Type, "new(): a list that holds itself has no shape");
     kept = Own::share(items.at[0]);
     data = kept.get();
   }
@@ -87,6 +105,7 @@ void widen_dtype(PyObject* o, DType& found, bool& any, int depth) {
   Items items(o);
   for (Py_ssize_t i = 0; i < items.n; ++i) {
     PyObject* v = items.at[i];
+    if (v == o) fail(ErrorKind::Type, "new(): a list that holds itself has no shape");
     if (any && PyFloat_CheckExact(v) && found == default_dtype()) continue;
     if (any && PyLong_CheckExact(v) && (found == DType::I64 || is_inexact(found))) continue;
     widen_dtype(v, found, any, depth + 1);
@@ -331,6 +350,7 @@ PyObject* as_tensor_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyO
     if (is_tensor(a[0])) return to_options(Own::share(a[0]), o);
     if (const Numpy* np = array_interface(a[0]); np && np->is_array(a[0]))
       return to_options(Own(wrap(share_array(a[0]))), o);
+    if (gives_dlpack(a[0])) return to_options(Own(wrap(from_dlpack(a[0], nullptr))), o);
     return dispatch_fresh(from_data(a[0], o.dtype(), o.device));
   });
 }
@@ -403,6 +423,7 @@ Ref<Tensor> from_data(PyObject* data, const DType* dtype, Device device) {
       return converted(copy_array(np->from_scalar(data).get()), dtype, device);
   }
   if (Ref<Tensor> shared = over_storage(data, dtype, device)) return shared;
+  if (gives_dlpack(data)) return copied(*from_dlpack(data, nullptr), dtype, device);
   SizeVec sizes = nested_sizes(data);
   DType d = dtype ? *dtype : infer_dtype(data);
   if (is_float8(d)) {

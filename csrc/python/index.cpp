@@ -269,12 +269,24 @@ bool fill_directly(Indexer& x, PyObject* value) {
   return true;
 }
 
-Own value_tensor(const Tensor& self, PyObject* value) {
+// One value for what a mask chooses: masked_fill, which converts as views' copy_ does. What is
+// written at positions has to be of the tensor's dtype.
+bool fills_a_mask(const Indexer& x, const Tensor& value) {
+  return x.advanced.size() == 1 && is_mask(*as_tensor(x.advanced[0].second.get())) &&
+         value.numel == 1;
+}
+
+Own value_tensor(const Indexer& x, PyObject* value) {
+  const Tensor& self = x.base;
+  if (PyComplex_Check(value))
+    check_fits("__setitem__", to_scalar(value, "__setitem__", "value"), self.dtype);
   if (is_number(value)) return Own(wrap(from_data(value, &self.dtype, Device::Cpu)));
   if (!is_tensor(value))
     fail(ErrorKind::Type, "can't assign a ", Py_TYPE(value)->tp_name, " to a rushlight.",
          info(self.dtype).legacy_name, "Tensor");
-  if (as_tensor(value)->dtype == self.dtype) return Own::share(value);
+  const Tensor& given = *as_tensor(value);
+  bool converts = x.advanced.empty() || fills_a_mask(x, given);
+  if (given.dtype == self.dtype || !converts) return Own::share(value);
   return Own(checked(PyObject_CallMethod(value, "to", "O", dtype_object(self.dtype))));
 }
 
@@ -289,17 +301,11 @@ Own without_leading_ones(Own value, int ndim) {
                                   v.strides().subspan(drop), v.offset)));
 }
 
-// Is it masked_fill by another name?
-bool fills_a_mask(const Indexer& x, const Tensor& value) {
-  return x.advanced.size() == 1 && is_mask(*as_tensor(x.advanced[0].second.get())) &&
-         value.numel == 1;
-}
-
 void assign(PyObject* self, PyObject* index, PyObject* value) {
   Indexer x(*as_tensor(self));
   parse_index(x, index);
   if (x.advanced.empty() && fill_directly(x, value)) return;
-  Own v = value_tensor(x.base, value), target = x.changed ? view_of(x) : Own::share(self);
+  Own v = value_tensor(x, value), target = x.changed ? view_of(x) : Own::share(self);
   if (x.advanced.empty()) {
     v = without_leading_ones(std::move(v), x.ndim);
     PyObject* args[] = {target.get(), v.get()};

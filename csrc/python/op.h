@@ -57,8 +57,8 @@ struct Rule {
 };
 
 // What out= has to be like: of any dtype that the result can be cast to, or of its very dtype; and
-// whether it may share memory with the inputs.
-enum class OutRule : uint8_t { Default, Cast, Exact, Disjoint, DisjointCast };
+// whether it may share memory with the inputs. Filled: and of any shape with as many elements.
+enum class OutRule : uint8_t { Default, Cast, Filled, Exact, Disjoint, DisjointCast };
 enum class DTypeRule : uint8_t { Promote, ToFloat, FloatsOnly };
 
 struct Op {

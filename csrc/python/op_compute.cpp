@@ -72,6 +72,11 @@ void meet_demands(const Op& op, Prepared& p, size_t n) {
              "; convert it with .to()");
     p.common = first.dtype;
   }
+  if (k.demands & kWholeParams && p.common != DType::Bool)
+    for (int i = 0; i < k.params; ++i)
+      if (p.params[i].kind == Scalar::Bool)
+        fail(op.public_name, "(): ", op.args[n + static_cast<size_t>(i)].text,
+             " may be a bool only where the result is of bools, and it is of ", p.common);
   if (!is_integral(p.common)) return;
   if (k.demands & kWholeParams)
     for (int i = 0; i < k.params; ++i)
@@ -177,6 +182,7 @@ Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
   Sizes sizes = like ? like->sizes() : Sizes(p.sizes);
   if (target && target->device == p.device && same_sizes(target->sizes(), sizes)) {
     require_cast(op, p.out_dtype, target->dtype);
+    if (target->dtype != p.common) require_exact(op, p.out_dtype, target->dtype);
     require_distinct(op, *target);
     require_bytes(*target);
     for (size_t i = 0; i < n; ++i)

@@ -201,6 +201,7 @@ OutRule out_rule(PyObject* out) {
   if (!PyUnicode_Check(out)) return OutRule::Default;
   std::string_view rule = utf8(out);
   if (rule == "cast") return OutRule::Cast;
+  if (rule == "filled") return OutRule::Filled;
   if (rule == "exact") return OutRule::Exact;
   if (rule == "disjoint") return OutRule::Disjoint;
   if (rule == "disjoint cast") return OutRule::DisjointCast;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/warning.h"
 #include "plan/copy.h"
 
 namespace rl::py {
@@ -18,6 +19,13 @@ void require_cast(const Op& op, DType from, DType to) {
     fail(joins(op) ? ErrorKind::Type : ErrorKind::Runtime, op.public_name, ": result type ",
          info(from).legacy_name, " can't be cast to the desired output type ",
          info(to).legacy_name);
+}
+
+void require_exact(const Op& op, DType made, DType target) {
+  bool exact = op.out_rule == OutRule::Exact || op.out_rule == OutRule::Disjoint;
+  if (exact && made != target)
+    fail(op.public_name, "(): expected out tensor to have dtype ", made, ", but got ", target,
+         " instead");
 }
 
 void require_distinct(const Op& op, const Tensor& target) {
@@ -70,7 +78,7 @@ void resize_target(const Op& op, Tensor& target, const Tensor& value) {
         str("An output with one or more elements was resized since it had shape ", target.sizes(),
             ", which does not match the required output shape ", sizes, " of ", op.public_name,
             "(). Pass a tensor of that shape, or an empty one (out.resize_(0)), as out=.");
-    checked(PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1));
+    warn(text);
   }
   if (is_dense(value))
     set_geometry(target, sizes, value.strides());
@@ -84,14 +92,16 @@ void resize_target(const Op& op, Tensor& target, const Tensor& value) {
 
 void deliver(const Op& op, Tensor& target, const Tensor& value, Form form) {
   require_cast(op, value.dtype, target.dtype);
-  bool exact = op.out_rule == OutRule::Exact || op.out_rule == OutRule::Disjoint;
-  if (form == Form::Function && exact && value.dtype != target.dtype)
-    fail(op.public_name, "(): expected out tensor to have dtype ", value.dtype, ", but got ",
-         target.dtype, " instead");
+  if (form == Form::Function) require_exact(op, value.dtype, target.dtype);
   if (target.device != value.device)
     fail(op.public_name, ": the result is on device ", value.is_meta() ? "meta" : "cpu",
          ", but the tensor to write to is on ", target.is_meta() ? "meta" : "cpu",
          "; cross-device copies are not allowed");
+  if (op.out_rule == OutRule::Filled && target.numel == value.numel) {
+    require_distinct(op, target);
+    auto shaped = alias(value, target.sizes(), contiguous_strides(target.sizes()), value.offset);
+    return copy_into(target, *shaped);
+  }
   if (!same_sizes(target.sizes(), value.sizes())) {
     if (form == Form::Inplace)
       fail(op.public_name, "_: output with shape ", target.sizes(),
@@ -167,6 +177,9 @@ void require_mask(const Op& op, const ArgSpec& arg, const Tensor& t) {
     fail(op.public_name, "(): expected ", arg.text,
          " to be a boolean tensor, but got a tensor with dtype ", t.dtype,
          "; compare it first, as in x != 0");
+  if (t.dtype == DType::U8)
+    warn(op.public_name + "(): " + arg.text +
+         " is uint8, which is deprecated for masks; give a bool tensor: " + arg.text + ".bool()");
 }
 
 void require_one_device(const Op& op, const Tensor& a, const Tensor& b) {

@@ -8,6 +8,8 @@ using Results = OutList<Ref<Tensor>>;
 
 bool same_sizes(Sizes a, Sizes b);
 void require_cast(const Op& op, DType from, DType to);
+// Of out=, after require_cast: the result's dtype, where the op's rule wants that very one.
+void require_exact(const Op& op, DType made, DType target);
 void require_distinct(const Op& op, const Tensor& target);  // no memory location is written twice
 // Neither the same elements nor none: an element would be read after it was written.
 void require_apart(const Op& op, const Tensor& target, const Tensor& input);

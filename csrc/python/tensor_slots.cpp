@@ -3,6 +3,7 @@
 #include "python/data_access.h"
 #include "python/dispatch.h"
 #include "python/interpose.h"
+#include "python/numpy_api.h"
 #include "python/op.h"
 
 namespace rl::py {
@@ -111,10 +112,21 @@ PyObject* unary(PyObject* a) {
 }
 PyObject* power(PyObject* a, PyObject* b, PyObject*) { return binary<kPow>(a, b); }
 PyObject* inplace_power(PyObject* a, PyObject* b, PyObject*) { return inplace<kPow>(a, b); }
+// Arrays are compared as tensors on their memory; those that no tensor can hold are left to NumPy.
+PyObject* equals_array(PyObject* a, PyObject* b, PyObject* not_implemented) {
+  const Numpy* np = Numpy::if_imported();
+  DType unused;
+  if (!np || !np->is_array(b) || !numpy_dtype(*reinterpret_cast<NumpyArray*>(b), unused))
+    return not_implemented;
+  Py_DECREF(not_implemented);
+  Own other(wrap(share_array(b, false)));
+  return call_binary(*operator_ops[kEq], a, other.get(), Form::Function, nullptr);
+}
 PyObject* compare(PyObject* a, PyObject* b, int op) {
   static_assert(kEq - kLt == Py_EQ - Py_LT && kGe - kLt == Py_GE - Py_LT);
   return guarded([&]() -> PyObject* {
-    return call_binary(*operator_ops[kLt + op], a, b, Form::Function, nullptr);
+    PyObject* result = call_binary(*operator_ops[kLt + op], a, b, Form::Function, nullptr);
+    return result == Py_NotImplemented && op == Py_EQ ? equals_array(a, b, result) : result;
   });
 }
 

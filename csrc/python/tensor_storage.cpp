@@ -135,7 +135,9 @@ PyObject* tensor_resize(PyObject* self, PyObject* args, PyObject* kwargs) {
       PyObject* size = PyDict_GetItemString(kwargs, "size");
       if (PyDict_GET_SIZE(kwargs) > !!wanted + !!size || (size && PyTuple_GET_SIZE(args)))
         fail(ErrorKind::Type, "resize_() takes sizes and the keyword memory_format only");
-      if (wanted) format = to_memory_format(wanted, "resize_");
+      if (wanted && wanted != Py_None) format = to_memory_format(wanted, "resize_");
+      RL_CHECK(format != MemoryFormat::Preserve,
+               "resize_(): memory_format=preserve_format is not supported; give a layout");
       if (size) given = size;
     }
     SizeVec sizes = to_sizes(given, "resize_", "size");

@@ -2,6 +2,7 @@
 // are in tensor_slots.cpp.
 #include <cstring>
 
+#include "core/warning.h"
 #include "python/data_access.h"
 #include "python/docs.h"
 #include "python/graph.h"
@@ -569,6 +570,8 @@ using namespace py;
 
 void retain(Object* o) { Py_INCREF(object(o)); }
 void release(Object* o) { Py_DECREF(object(o)); }
+
+void warn(const std::string& text) { checked(PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1)); }
 
 Unlocked::Unlocked(int64_t work) {
   if (work > 65536) state_ = PyEval_SaveThread();

@@ -235,6 +235,7 @@ neg = unary(
     "``-self``.",
     lambda g: -g,
     dtype=0,
+    out="exact",
     operator="neg",
     no_bool="the ~ operator or logical_not()",
     example=("1., -2.", "-1.,  2."),
@@ -255,7 +256,7 @@ unary(
 )
 
 
-@op("positive(Tensor self) -> Tensor", operator="pos")
+@op("positive(Tensor self) -> Tensor", operator="pos", out=False)
 def _(self):
     """``+self``: the tensor itself. Bool tensors are refused.
 

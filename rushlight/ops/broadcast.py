@@ -22,24 +22,34 @@ def _given(tensors):
     return tensors
 
 
+def _sizes_of(shape):
+    sizes = (shape,) if isinstance(shape, (int, float, rl.Tensor)) else tuple(shape)
+    if not all([hasattr(type(n), "__index__") and not isinstance(n, rl.Tensor) for n in sizes]):
+        raise RuntimeError(f"broadcast_shapes: expected ints and tuples of ints, got {shape!r}")
+    return sizes
+
+
 def broadcast_shapes(*shapes):
     """The shape that the given shapes (ints, tuples) broadcast to.
 
+    None counts as no shape.
+
     Raises:
-        RuntimeError: if two sizes differ and neither is 1.
+        RuntimeError: if two sizes differ and neither is 1, or a shape has others than ints.
+        ValueError: if the only shape has a negative size.
 
     Example::
 
         >>> rl.broadcast_shapes((2, 1), (3,))
         torch.Size([2, 3])
     """
-    shapes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    shapes = [_sizes_of(s) for s in shapes if s is not None]
     out = [1] * max([len(s) for s in shapes], default=0)
     for shape in shapes:
         for i in range(1, len(shape) + 1):
             size = shape[-i]
             if size < 0:
-                raise RuntimeError(
+                raise (RuntimeError if len(shapes) > 1 else ValueError)(
                     f"Trying to create tensor with negative dimension ({size}): ({size})"
                 )
             if out[-i] not in (1, size) and size != 1:
@@ -106,6 +116,11 @@ def meshgrid(*tensors, indexing=None):
             raise RuntimeError(
                 "torch.meshgrid expects all tensors to have the same dtype, but got "
                 f"{tensors[0].dtype} and {t.dtype}"
+            )
+        if t.device != tensors[0].device:
+            raise RuntimeError(
+                "torch.meshgrid: expected all tensors on one device, but got "
+                f"{tensors[0].device} and {t.device}"
             )
     swap = indexing == "xy" and len(tensors) >= 2
     ordered = (tensors[1], tensors[0], *tensors[2:]) if swap else tensors

@@ -22,6 +22,10 @@ def _factory(schema, **options):
     return op(schema.replace("OPTIONS", _OPTIONS), differentiable=False, **options)
 
 
+def _progression(schema, **options):  # fills tensors of any shape
+    return _factory(schema, out="filled", **options)
+
+
 # ---- of given sizes ----------------------------------------------------------------------------
 
 
@@ -244,13 +248,13 @@ def new_empty_strided(self, size, stride, dtype, device):
 # ---- progressions ------------------------------------------------------------------------------
 
 
-@_factory("arange.end(Scalar end, OPTIONS) -> Tensor", kernel="arange")
+@_progression("arange.end(Scalar end, OPTIONS) -> Tensor", kernel="arange")
 def arange_end(end, *options):
     """The numbers from 0 to ``end``, which is left out."""
     ...
 
 
-@_factory("arange(Scalar start, Scalar end, Scalar step=1, OPTIONS) -> Tensor")
+@_progression("arange(Scalar start, Scalar end, Scalar step=1, OPTIONS) -> Tensor")
 def arange(start, end, step, *options):
     """The numbers ``start``, ``start + step``, ... up to ``end``, which is left out.
 
@@ -265,7 +269,7 @@ def arange(start, end, step, *options):
     ...
 
 
-@_factory("range(Scalar start, Scalar end, Scalar step=1, OPTIONS) -> Tensor")
+@_progression("range(Scalar start, Scalar end, Scalar step=1, OPTIONS) -> Tensor")
 def range_(start, end, step, dtype, layout, device, requires_grad, pin_memory):
     """As `arange`, with ``end`` included and floating-point by default (deprecated in PyTorch).
 
@@ -274,8 +278,11 @@ def range_(start, end, step, dtype, layout, device, requires_grad, pin_memory):
         >>> rl.range(0, 2)
         tensor([0., 1., 2.])
     """
-    count = int((end - start) / step) + 1
-    if step == 0 or count <= 0:
+    from warnings import warn
+
+    warn("torch.range is deprecated, as it includes its end; use torch.arange", stacklevel=2)
+    count = int((end - start) / step) + 1 if step else 0
+    if count <= 0:
         raise RuntimeError(
             "upper bound and lower bound inconsistent with step sign"
             if step
@@ -286,7 +293,7 @@ def range_(start, end, step, dtype, layout, device, requires_grad, pin_memory):
     return made.requires_grad_() if requires_grad else made
 
 
-@_factory("linspace(Scalar start, Scalar end, int steps, OPTIONS) -> Tensor")
+@_progression("linspace(Scalar start, Scalar end, int steps, OPTIONS) -> Tensor")
 def linspace(start, end, steps, *options):
     """``steps`` evenly spaced numbers from ``start`` to ``end``, both included.
 
@@ -298,7 +305,7 @@ def linspace(start, end, steps, *options):
     ...
 
 
-@_factory("logspace(Scalar start, Scalar end, int steps, float base=10.0, OPTIONS) -> Tensor")
+@_progression("logspace(Scalar start, Scalar end, int steps, float base=10.0, OPTIONS) -> Tensor")
 def logspace(start, end, steps, base, *options):
     """``base`` to the powers `linspace(start, end, steps)`.
 
@@ -322,7 +329,7 @@ def _number(name, which, value):
     return value.item()
 
 
-@_factory(
+@_progression(
     "linspace.tensors(Tensor | Scalar start, Tensor | Scalar end, int steps, OPTIONS) -> Tensor",
     method=False,
 )
@@ -340,7 +347,7 @@ def _(start, end, steps, dtype, layout, device, requires_grad, pin_memory):
     )
 
 
-@_factory(
+@_progression(
     "logspace.tensors(Tensor | Scalar start, Tensor | Scalar end, int steps, float base=10.0, "
     "OPTIONS) -> Tensor",
     method=False,
@@ -400,78 +407,6 @@ def triu_indices(row, col, offset, *options):
                 [0, 1, 1]])
     """
     ...
-
-
-# ---- complex numbers ---------------------------------------------------------------------------
-
-
-def _alike(a, b):
-    return (a, b) if a.shape == b.shape else rl.broadcast_tensors(a, b)
-
-
-@op("_complex(Tensor real, Tensor imag) -> Tensor", at=("internal",), grad_name="ComplexBackward0")
-def _complex(real, imag):
-    """`complex` of float32 or float64 tensors of the same shape."""
-    ...
-
-
-_complex.vjp(real=lambda g: g.real, imag=lambda g: g.imag)
-
-
-@op("_polar(Tensor abs, Tensor angle) -> Tensor", at=("internal",), grad_name="PolarBackward0")
-def _polar(abs, angle):
-    """`polar` of tensors of the same shape."""
-
-
-@_polar.vjp_all
-def _(g, needs, abs, angle):
-    cosine, sine = angle.cos(), angle.sin()
-    return (
-        g.real * cosine + g.imag * sine if needs[0] else None,
-        abs * (g.imag * cosine - g.real * sine) if needs[1] else None,
-    )
-
-
-@op("complex(Tensor real, Tensor imag) -> Tensor", method=False, out="exact", grad_name=True)
-def complex(real, imag):
-    """A complex tensor from its real and imaginary parts, of the same floating dtype.
-
-    Example::
-
-        >>> rl.complex(rl.tensor([1.]), rl.tensor([2.]))
-        tensor([1.+2.j])
-    """
-    if real.dtype != imag.dtype:
-        raise RuntimeError(
-            f"Expected object of scalar type {real.dtype} but got scalar type {imag.dtype} "
-            "for second argument"
-        )
-    if real.dtype not in (rl.float16, rl.float32, rl.float64):
-        raise RuntimeError(
-            f"Expected both inputs to be Half, Float or Double tensors but got {real.dtype} and "
-            f"{imag.dtype}"
-        )
-    real, imag = _alike(real, imag)
-    if real.dtype == rl.float16:
-        return rl.view_as_complex(rl.stack((real, imag), -1))
-    return _complex(real, imag)
-
-
-@op("polar(Tensor abs, Tensor angle) -> Tensor", method=False, grad_name=True)
-def polar(abs, angle):
-    """The complex numbers of the given magnitudes and angles (radians).
-
-    Example::
-
-        >>> rl.polar(rl.tensor([2.]), rl.tensor([0.]))
-        tensor([2.+0.j])
-    """
-    if abs.dtype not in (rl.float32, rl.float64) or angle.dtype != abs.dtype:
-        raise RuntimeError(
-            "polar: expected both inputs to be float32 or both to be float64, got "
-            f"{abs.dtype} and {angle.dtype}"
-        )
-    return _polar(*_alike(abs, angle))
 
 
 @empty.samples

@@ -94,6 +94,8 @@ def take_along_dim(self, indices, dim):
         >>> x.take_along_dim(x.argsort(1), 1)
         tensor([[1, 2, 3]])
     """
+    if indices.dtype != rl.int64:
+        raise RuntimeError(f"take_along_dim(): expected int64 indices, but got {indices.dtype}")
     if dim is None:
         return rl.gather(self.reshape(-1), 0, indices.reshape(-1) % max(self.numel(), 1))
     if self.dim() != indices.dim():
@@ -143,7 +145,11 @@ def _nonzero(self):
     ...
 
 
-@op("nonzero.as_tuple(Tensor self, *, bool as_tuple=False) -> Tensor", differentiable=False)
+@op(
+    "nonzero.as_tuple(Tensor self, *, bool as_tuple=False) -> Tensor",
+    differentiable=False,
+    out="exact",
+)
 def nonzero(self, as_tuple):
     """The positions of the elements that are not zero: an (n, ndim) int64 matrix, or with
     ``as_tuple`` one vector per dimension, as indexing takes them.
@@ -160,7 +166,7 @@ def nonzero(self, as_tuple):
     return found.unbind(1)
 
 
-@op("argwhere(Tensor self) -> Tensor", differentiable=False)
+@op("argwhere(Tensor self) -> Tensor", differentiable=False, out=False)
 def argwhere(self):
     """As `nonzero`.
 

@@ -12,10 +12,19 @@ from rushlight.ops._results import result_type
 def _edges(x, bins, limits):
     """The edges given, or those of equal bins between limits (the extremes of ``x`` if None)."""
     if isinstance(bins, rl.Tensor):
+        if bins.dim() != 1 or bins.dtype != x.dtype:
+            raise RuntimeError(
+                f"torch.histogram: expected edges as a vector of {x.dtype}, got {bins.dim()} "
+                f"dimensions of {bins.dtype}"
+            )
         return bins
+    if bins <= 0:
+        raise RuntimeError(f"torch.histogram: bins must be > 0, got {bins}")
     low, high = limits if limits is not None else (None, None)
     if low is None:
         low, high = map(float, x.aminmax()) if x.numel() else (0.0, 1.0)
+    if not (abs(low) < float("inf") and abs(high) < float("inf")):
+        raise RuntimeError(f"torch.histogram: range of [{low}, {high}] is not finite")
     if low > high:
         raise RuntimeError(f"torch.histogram: max must be larger than min, got {low} and {high}")
     if low == high:
@@ -31,15 +40,17 @@ def _places(x, edges):
     return place, (place >= 0) & (place <= last) & ~x.isnan()
 
 
-def _check_weight(name, values, weight):
+def _check_weight(name, values, weight, dtype):
     if weight is not None and weight.numel() != values.numel():
         raise RuntimeError(
             f"{name}: expected a weight for each of {values.numel()} values, got {weight.numel()}"
         )
+    if weight is not None and weight.dtype != dtype:
+        raise RuntimeError(f"{name}: expected weights of {dtype}, got {weight.dtype}")
 
 
 def _counted(name, x, weight, place, inside, bins):
-    _check_weight(name, place, weight)
+    _check_weight(name, place, weight, x.dtype)
     weights = rl.ones_like(place, dtype=x.dtype) if weight is None else weight.reshape(-1)
     counts = rl.zeros(bins, dtype=x.dtype)
     return counts.index_add(0, place[inside], weights.to(x.dtype)[inside])
@@ -80,7 +91,7 @@ def histogram(self, bins, limits, weight, density):
     x = self.detach().reshape(-1)
     edges = _edges(x, bins, limits)
     if x.dtype == edges.dtype and x.dtype in (rl.float32, rl.float64):
-        _check_weight("histogram", x, weight)
+        _check_weight("histogram", x, weight, x.dtype)
         weights = None if weight is None else weight.detach().reshape(-1)
         hist = _histogram(x, edges.detach(), weights, not isinstance(bins, rl.Tensor))
     else:
@@ -119,6 +130,8 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False):  # noqa
         raise RuntimeError(
             f"histogramdd: expected an input of at least 2 dimensions, got {input.dim()}"
         )
+    if input.shape[-1] == 0:
+        return _Histogram((rl.zeros((), dtype=input.dtype), ()))
     columns = input.detach().reshape(-1, input.shape[-1]).unbind(1)
     edges = _edges_of_each(columns, bins, range)
     flat, inside = 0, rl.ones(columns[0].shape, dtype=rl.bool)

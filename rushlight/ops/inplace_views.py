@@ -27,6 +27,14 @@ def _in_place(name):
     return method
 
 
+def _format_of(tensor):
+    for layout in (rl.channels_last, rl.channels_last_3d):
+        if tensor.dim() == (4 if layout is rl.channels_last else 5):
+            if tensor.is_contiguous(memory_format=layout):
+                return layout
+    return rl.contiguous_format
+
+
 def _resize_as_(self, other, *, memory_format=rl.contiguous_format):
     """Takes the sizes of another tensor; the storage grows when it must and new elements are
     unset.
@@ -37,7 +45,7 @@ def _resize_as_(self, other, *, memory_format=rl.contiguous_format):
         torch.Size([2, 2])
     """
     if memory_format is rl.preserve_format:
-        raise RuntimeError("resize_as_: memory_format=preserve_format is not supported")
+        memory_format = _format_of(other)
     return self.resize_(other.shape, memory_format=memory_format)
 
 

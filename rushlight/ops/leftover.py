@@ -53,9 +53,9 @@ def segment_reduce(data, reduce, lengths, indices, offsets, axis, unsafe, initia
     rows = [
         _reduced_row(row.narrow(0, int(first), int(sizes.sum())), sizes, reduce, initial)
         for row, sizes, first in zip(
-            data.reshape((-1,) + tuple(data.shape[axis:])),
-            lengths.reshape(-1, lengths.shape[-1]),
-            begins.reshape(-1),
+            data.flatten(0, axis - 1) if axis else data.unsqueeze(0),
+            lengths.flatten(0, axis - 1) if axis else lengths.unsqueeze(0),
+            begins.flatten(),
         )
     ]
     return rl.stack(rows).reshape(tuple(lengths.shape) + tuple(data.shape[axis + 1 :]))

@@ -84,6 +84,7 @@ unary(
     "``~self``.",
     None,
     dtype=0,
+    out="exact",
     differentiable=False,
     operator="~",
     example=("True, False", "False,  True"),
@@ -103,6 +104,7 @@ for _name, _shown, _refused in (
         dtype=0,
         differentiable=False,
         inplace=False,
+        out="exact" if _name == "signbit" else False,
         no_float8=_refused,
         example=("0., -1., -torch.inf, torch.nan", _shown),
     )

@@ -52,6 +52,7 @@ def _extremes(dtype):
     "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor",
     inplace=True,
     grad_name=True,
+    out="exact",
     no_float8="all",
 )
 def nan_to_num(self, nan=None, posinf=None, neginf=None):
@@ -96,7 +97,7 @@ def _is_infinity(self, value):
     return self == value if self.is_floating_point() else rl.zeros_like(self, dtype=rl.bool)
 
 
-@op("isposinf(Tensor self) -> Tensor", differentiable=False, no_float8="all")
+@op("isposinf(Tensor self) -> Tensor", differentiable=False, out="exact", no_float8="all")
 def isposinf(self):
     """Whether each element is +inf. Raises RuntimeError for complex numbers.
 
@@ -108,7 +109,7 @@ def isposinf(self):
     return _is_infinity(self, float("inf"))
 
 
-@op("isneginf(Tensor self) -> Tensor", differentiable=False, no_float8="all")
+@op("isneginf(Tensor self) -> Tensor", differentiable=False, out="exact", no_float8="all")
 def isneginf(self):
     """Whether each element is -inf. Raises RuntimeError for complex numbers.
 
@@ -120,7 +121,7 @@ def isneginf(self):
     return _is_infinity(self, float("-inf"))
 
 
-@op("isreal(Tensor self) -> Tensor", differentiable=False)
+@op("isreal(Tensor self) -> Tensor", differentiable=False, out=False)
 def isreal(self):
     """Whether each element has no imaginary part.
 
@@ -443,14 +444,14 @@ def nonzero_static(self, size, fill_value=-1):
 def unravel_index(indices, shape):
     """The coordinates, a tensor per dimension, of flat ``indices`` into a tensor of this shape.
 
-    Raises ValueError for indices outside the shape.
+    Raises TypeError for indices that are no integers, ValueError for negative sizes.
 
     Example:
         >>> rl.unravel_index(rl.tensor([5]), (2, 3))
         (tensor([1]), tensor([2]))
     """
     if indices.is_floating_point() or indices.is_complex() or indices.dtype == rl.bool:
-        raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     if any(not isinstance(size, int) for size in sizes):
         raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {shape!r}")

@@ -246,6 +246,16 @@ def _even_sizes(length, sections):
     return [short + (i < longer) for i in range(sections)]
 
 
+def _cuts_of_tensor(cuts):
+    if cuts.device.type != "cpu" or cuts.dtype != rl.int64 or cuts.dim() > 1:
+        raise RuntimeError(
+            "tensor_split: cut points or a number of sections in a tensor have to be a vector or a "
+            f"0-d tensor of int64 on the CPU, got {cuts.dim()} dimensions of {cuts.dtype} on "
+            f"{cuts.device}"
+        )
+    return cuts.tolist()
+
+
 def _sections(self, indices_or_sections, dim):
     """The pieces between cut points, or a number of nearly equal ones."""
     if self.dim() == 0:
@@ -254,7 +264,7 @@ def _sections(self, indices_or_sections, dim):
         )
     length, cuts = self.shape[_wrap(dim, self.dim())], indices_or_sections
     if isinstance(cuts, rl.Tensor):
-        cuts = cuts.tolist()
+        cuts = _cuts_of_tensor(cuts)
     if isinstance(cuts, int):
         return self.split_with_sizes(_even_sizes(length, cuts), dim)
     edges = [0, *cuts, length]

@@ -140,7 +140,7 @@ def _(make):
     yield make(3), 0, True
 
 
-@op("count_nonzero(Tensor self, int[]? dim=None) -> Tensor", differentiable=False)
+@op("count_nonzero(Tensor self, int[]? dim=None) -> Tensor", differentiable=False, out=False)
 def count_nonzero(self, dim):
     """How many elements are not zero, in all or along ``dim``; int64.
 

@@ -12,6 +12,7 @@ unary(
     "The absolute value; of a complex number, its modulus (a real).",
     lambda g, self: g * self.sgn(),
     dtype=0,
+    out="exact",
     operator="abs",
     no_float8="float8_e8m0fnu",
     example=("-1.5, 2.5", "1.5000, 2.5000"),
@@ -21,6 +22,7 @@ unary(
     "-1, 0 or 1; NaN stays NaN.",
     lambda g: g * 0,
     dtype=0,
+    out="exact",
     example=("-1.5, 2.5", "-1.,  1."),
 )
 for _name, _shown in (("floor", "-2.,  2."), ("ceil", "-1.,  3."), ("trunc", "-1.,  2.")):
@@ -29,6 +31,7 @@ for _name, _shown in (("floor", "-2.,  2."), ("ceil", "-1.,  3."), ("trunc", "-1
         f"``{_name}(self)``, elementwise.",
         lambda g: g * 0,
         dtype=0,
+        out="exact",
         example=("-1.5, 2.5", _shown),
     )
 unary(
@@ -36,6 +39,7 @@ unary(
     "The fractional part, with the sign of the input.",
     lambda g: g,
     dtype=0,
+    out="exact",
     example=("-1.5, 2.5", "-0.5000,  0.5000"),
 )
 unary(
@@ -79,7 +83,7 @@ def _sgn_gradient(g, z, unit):
     return slope.masked_fill(nothing, 0)
 
 
-@op("round(Tensor self) -> Tensor", kind=pointwise)
+@op("round(Tensor self) -> Tensor", kind=pointwise, out="exact")
 def round(self):  # noqa: A001
     """The nearest integer, ties to even.
 
@@ -125,7 +129,7 @@ def conj(self):
     return rl.ops.internal["conj_complex"](self) if self.is_complex() else self
 
 
-@op("conj_physical(Tensor self) -> Tensor", inplace=True)
+@op("conj_physical(Tensor self) -> Tensor", inplace=True, out="exact")
 def _(self):
     """The complex conjugate.
 
@@ -137,7 +141,7 @@ def _(self):
     return self.conj()
 
 
-@op("sgn(Tensor self) -> Tensor", inplace=True, grad_name=True)
+@op("sgn(Tensor self) -> Tensor", inplace=True, grad_name=True, out="exact")
 def _(self):
     """`sign` for reals; ``z / |z|`` (0 at 0) for complex numbers.
 
@@ -208,3 +212,72 @@ def _(self, values):
         tensor([0.0000, 0.5000, 1.0000])
     """
     ...
+
+
+def _alike(a, b):
+    return (a, b) if a.shape == b.shape else rl.broadcast_tensors(a, b)
+
+
+@op("_complex(Tensor real, Tensor imag) -> Tensor", at=("internal",), grad_name="ComplexBackward0")
+def _complex(real, imag):
+    """`complex` of float32 or float64 tensors of the same shape."""
+    ...
+
+
+_complex.vjp(real=lambda g: g.real, imag=lambda g: g.imag)
+
+
+@op("_polar(Tensor abs, Tensor angle) -> Tensor", at=("internal",), grad_name="PolarBackward0")
+def _polar(abs, angle):
+    """`polar` of tensors of the same shape."""
+
+
+@_polar.vjp_all
+def _(g, needs, abs, angle):
+    cosine, sine = angle.cos(), angle.sin()
+    return (
+        g.real * cosine + g.imag * sine if needs[0] else None,
+        abs * (g.imag * cosine - g.real * sine) if needs[1] else None,
+    )
+
+
+@op("complex(Tensor real, Tensor imag) -> Tensor", method=False, out="exact", grad_name=True)
+def complex(real, imag):
+    """A complex tensor from its real and imaginary parts, of the same floating dtype.
+
+    Example::
+
+        >>> rl.complex(rl.tensor([1.]), rl.tensor([2.]))
+        tensor([1.+2.j])
+    """
+    if real.dtype != imag.dtype:
+        raise RuntimeError(
+            f"Expected object of scalar type {real.dtype} but got scalar type {imag.dtype} "
+            "for second argument"
+        )
+    if real.dtype not in (rl.float16, rl.float32, rl.float64):
+        raise RuntimeError(
+            f"Expected both inputs to be Half, Float or Double tensors but got {real.dtype} and "
+            f"{imag.dtype}"
+        )
+    real, imag = _alike(real, imag)
+    if real.dtype == rl.float16:
+        return rl.view_as_complex(rl.stack((real, imag), -1))
+    return _complex(real, imag)
+
+
+@op("polar(Tensor abs, Tensor angle) -> Tensor", method=False, grad_name=True)
+def polar(abs, angle):
+    """The complex numbers of the given magnitudes and angles (radians).
+
+    Example::
+
+        >>> rl.polar(rl.tensor([2.]), rl.tensor([0.]))
+        tensor([2.+0.j])
+    """
+    if abs.dtype not in (rl.float32, rl.float64) or angle.dtype != abs.dtype:
+        raise RuntimeError(
+            "polar: expected both inputs to be float32 or both to be float64, got "
+            f"{abs.dtype} and {angle.dtype}"
+        )
+    return _polar(*_alike(abs, angle))

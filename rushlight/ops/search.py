@@ -195,7 +195,11 @@ def unique_consecutive(self, return_inverse, return_counts, dim):
 # ---- counting ----------------------------------------------------------------------------------
 
 
-@op("bincount(Tensor self, Tensor? weights=None, int minlength=0) -> Tensor", differentiable=False)
+@op(
+    "bincount(Tensor self, Tensor? weights=None, int minlength=0) -> Tensor",
+    differentiable=False,
+    out=False,
+)
 def bincount(self, weights, minlength):
     """How often each non-negative integer occurs in a vector, or the sum of its weights.
 

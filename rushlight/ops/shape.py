@@ -161,7 +161,7 @@ def flipud(self):
     return self.flip(0)
 
 
-@op("roll(Tensor self, int[] shifts, int[] dims=[]) -> Tensor")
+@op("roll(Tensor self, int[] shifts, int[]? dims=None) -> Tensor")
 def roll(self, shifts, dims):
     """Elements moved on by ``shifts`` places, around the end;
     over the flat tensor without ``dims``.

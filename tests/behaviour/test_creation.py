@@ -92,3 +92,81 @@ def test_a_window_of_one_coefficient_is_constant():
     want = [0.7 - 0.2 * math.cos(t) + 0.1 * math.cos(2 * t) for t in turn]
     got = cosine(9, a=(0.7, 0.2, 0.1), dtype=rl.float64)
     assert rl.allclose(got, rl.tensor(want, dtype=rl.float64), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        lambda out: rl.arange(0, 4, out=out),
+        lambda out: rl.linspace(0, 3, 4, out=out),
+        lambda out: rl.logspace(0, 3, 4, out=out).log10_(),
+    ],
+)
+def test_progressions_fill_an_out_of_any_shape(fill):
+    x = rl.zeros(2, 3)
+    fill(x.narrow(1, 1, 2))
+    rl.testing.assert_close(x, rl.tensor([[0.0, 0, 1], [0, 2, 3]]))
+
+
+def test_range_says_that_it_is_deprecated():
+    with pytest.warns(UserWarning, match="arange"):
+        assert rl.range(0, 2).tolist() == [0, 1, 2]
+
+
+def test_empty_vectors_are_joined_along_any_dimension():
+    empty = rl.empty(0)
+    assert rl.cat([empty, empty], dim=1).shape == (0,)
+    assert rl.cat([rl.ones(2, 2), empty], dim=1).shape == (2, 2)
+
+
+def test_resize_as_takes_the_layout_if_asked():
+    other = rl.ones(2, 3, 4, 5).to(memory_format=rl.channels_last)
+    made = rl.ones(120).resize_as_(other, memory_format=rl.preserve_format)
+    assert made.stride() == other.stride()
+    assert rl.ones(120).resize_as_(other).stride() == (60, 20, 5, 1)
+    assert rl.ones(120).resize_((2, 60), memory_format=None).shape == (2, 60)
+    with pytest.raises(RuntimeError, match="preserve_format"):
+        rl.ones(120).resize_((2, 60), memory_format=rl.preserve_format)
+
+
+def test_broadcast_shapes_of_no_shape_and_of_wrong_ones():
+    assert rl.broadcast_shapes(None, (2, 1), 3) == (2, 3)
+    with pytest.raises(ValueError, match="negative"):
+        rl.broadcast_shapes(-1)
+    for wrong in (1.1, (1.1, 2), rl.tensor(2)):
+        with pytest.raises(RuntimeError, match="ints"):
+            rl.broadcast_shapes(wrong)
+
+
+def test_lists_without_a_shape():
+    own = [1, 2]
+    own.append(own)
+    first = []
+    first.append(first)
+    for nested in (own, first):
+        with pytest.raises(TypeError, match="holds itself"):
+            rl.tensor(nested)
+
+    class Empty:
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, item):
+            raise TypeError
+
+    for data in (Empty(), [Empty()]):
+        with pytest.raises(ValueError, match="Empty"):
+            rl.tensor(data)
+
+
+def test_grids_are_of_one_device():
+    with pytest.raises(RuntimeError, match="device"):
+        rl.meshgrid(rl.ones(1), rl.ones(1, device="meta"), indexing="ij")
+
+
+def test_parts_of_channels_last_tensors_are_joined_as_such():
+    x = rl.arange(24.0).reshape(2, 2, 3, 2).to(memory_format=rl.channels_last)
+    for dim, parts in ((-1, (x[:, :, :2], x[:, :, 1:])), (1, (x[:, :1], x[:, 1:]))):
+        made = rl.cat(parts, dim)
+        assert made.is_contiguous(memory_format=rl.channels_last)
+        assert rl.equal(made, rl.cat([p.contiguous() for p in parts], dim))

@@ -147,3 +147,52 @@ def test_asarray_keeps_the_graph_unless_told_otherwise():
     outside = rl.asarray(made, requires_grad=False)
     assert not outside.requires_grad and outside.data_ptr() == made.data_ptr()
     assert rl.asarray([1.0], requires_grad=True).is_leaf
+
+
+class Producer:
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+    def __dlpack__(self, **options):
+        return self.tensor.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.tensor.__dlpack_device__()
+
+
+def test_tensors_from_producers_of_dlpack():
+    x = rl.arange(3.0)
+    made = rl.tensor(Producer(x))
+    assert rl.equal(made, x) and made.data_ptr() != x.data_ptr()
+    assert rl.as_tensor(Producer(x)).data_ptr() == x.data_ptr()
+    assert rl.as_tensor(Producer(x), dtype=rl.float64).dtype == rl.float64
+    assert rl.asarray(x.__dlpack__()).data_ptr() == x.data_ptr()
+
+
+def test_streams_of_dlpack():
+    x = rl.ones(2)
+    assert x.__dlpack__(stream=-1) is not None
+    for stream, error in ((1, AssertionError), ("a", TypeError), (True, TypeError)):
+        with pytest.raises(error, match="stream"):
+            x.__dlpack__(stream=stream)
+    with pytest.raises(ValueError, match="meta"):
+        x.to("meta").__dlpack_device__()
+
+
+def test_arrays_are_compared_with_tensors():
+    x, a = rl.tensor([1.0, 2.0]), numpy.array([1.0, 3.0])
+    assert (x == a).tolist() == [True, False] and (a == x).tolist() == [True, False]
+    assert (x == numpy.array(["a", "b"])) is False
+    with pytest.raises(RuntimeError, match="size"):
+        assert x == numpy.ones(3)
+
+
+def test_arrays_of_no_dimensions_stand_for_numbers():
+    made = rl.tensor(((7, numpy.array(5)), (numpy.array(9), 5.0)))
+    assert made.tolist() == [[7, 5], [9, 5]] and made.dtype == rl.float32
+
+
+def test_numbers_of_numpy_cannot_be_shared_and_count_elements():
+    with pytest.raises(RuntimeError, match="NumPy"):
+        rl.asarray(numpy.float64(0.5), copy=False)
+    assert rl.FloatStorage(numpy.int64(3)).size() == 3

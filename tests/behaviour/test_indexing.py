@@ -120,3 +120,33 @@ def test_rows_of_a_table_larger_than_a_cache(row, dtype, threads):
             rl.set_num_threads(before)
     with pytest.raises(IndexError):
         table[[0, count]]
+
+
+def test_masks_of_bytes_warn_each_time():
+    x, mask = rl.arange(3.0), rl.tensor([1, 0, 1], dtype=rl.uint8)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="uint8"):
+            assert x[mask].tolist() == [0, 2]
+    with pytest.warns(UserWarning, match="uint8"):
+        x.index_put_((mask,), rl.tensor(5.0))
+    with pytest.warns(UserWarning, match="uint8"):
+        assert rl.where(mask, x, 1.0).tolist() == [5, 1, 5]
+
+
+def test_values_at_positions_are_of_the_tensor_s_dtype():
+    x, ints = rl.zeros(4), rl.ones(2, dtype=rl.int64)
+    with pytest.raises(RuntimeError, match="dtypes match"):
+        x[[0, 1]] = ints
+    with pytest.raises(RuntimeError, match="dtypes match"):
+        x[x == 0] = rl.ones(4, dtype=rl.int64)
+    with pytest.raises(RuntimeError, match="complex"):
+        x[[0, 1]] = 1j
+    x[:2] = ints  # views convert, and so does one value for a mask
+    x[x == 0] = rl.tensor([3])
+    assert x.tolist() == [1, 1, 3, 3]
+
+
+def test_take_along_dim_wants_int64():
+    for dtype in (rl.bool, rl.int32, rl.float32):
+        with pytest.raises(RuntimeError, match="int64"):
+            rl.take_along_dim(rl.ones(2, 2), rl.zeros(2, 2, dtype=dtype), 0)

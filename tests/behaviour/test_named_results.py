@@ -52,3 +52,8 @@ def test_files_keep_them(tmp_path):
 def test_absent_names():
     with pytest.raises(AttributeError, match="nothing"):
         getattr(rl.return_types, "nothing")  # noqa: B009
+
+
+def test_classes_of_calls_with_out_have_their_name():
+    values, indices = rl.return_types.max_out((1, 2))
+    assert (values, indices) == (1, 2) and rl.return_types.max_out((1, 2)).indices == 2

@@ -98,3 +98,49 @@ def test_rounded_quotients_have_gradients_of_zero_even_where_they_are_infinite(m
 def test_masks_are_not_subtracted(text):
     with pytest.raises(RuntimeError, match="bool operands are not supported; use the ~ operator"):
         eval(text, {"rl": rl, "mask": rl.tensor([True, False]), "x": rl.ones(2)})
+
+
+@pytest.mark.parametrize("name", ["neg", "floor", "round", "abs", "sign", "sgn", "frac"])
+def test_results_of_the_operand_s_dtype_go_into_no_other(name):
+    function, x = getattr(rl, name), rl.tensor([-1.5, 2.0])
+    for out in (rl.empty(2, dtype=rl.float64), rl.empty(0, dtype=rl.complex64)):
+        with pytest.raises(RuntimeError, match="dtype"):
+            function(x, out=out)
+    assert rl.equal(function(x, out=rl.empty(0)), function(x))
+
+
+@pytest.mark.parametrize("function", [rl.signbit, rl.isposinf, rl.isneginf, rl.nan_to_num])
+def test_tests_of_numbers_refuse_an_out_of_another_dtype(function):
+    with pytest.raises(RuntimeError, match="dtype"):
+        function(rl.ones(2), out=rl.zeros(2, dtype=rl.float64))
+
+
+@pytest.mark.parametrize("function", [rl.isfinite, rl.isnan, rl.isreal, rl.positive, rl.argwhere])
+def test_some_functions_take_no_out(function):
+    with pytest.raises(TypeError, match="out"):
+        function(rl.ones(2), out=rl.zeros(2))
+
+
+def test_a_bool_factor_is_for_bools():
+    assert rl.add(True, True, alpha=True) is not None
+    for call in (rl.add, rl.sub):
+        with pytest.raises(RuntimeError, match="alpha"):
+            call(rl.ones(2), 1, alpha=True)
+
+
+def test_sections_in_a_tensor_are_int64_and_of_one_dimension():
+    x = rl.arange(4)
+    assert [p.tolist() for p in x.tensor_split(rl.tensor([1, 3]))] == [[0], [1, 2], [3]]
+    for cuts in (rl.tensor(2.0), rl.tensor([[1]]), rl.tensor(2, dtype=rl.int32)):
+        with pytest.raises(RuntimeError, match="tensor_split"):
+            x.tensor_split(cuts)
+
+
+def test_sizes_whose_strides_or_elements_cannot_be_counted():
+    for make in (
+        lambda: rl.empty(0, 4, 2**61),
+        lambda: rl.empty(()).resize_([0, 4, 2**61]),
+        lambda: rl.zeros(1).expand(2**40, 2**40),
+    ):
+        with pytest.raises(RuntimeError, match="overflow"):
+            make()

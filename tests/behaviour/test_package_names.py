@@ -286,3 +286,8 @@ def test_the_number_of_an_open_dual_level():
     with forward_ad.dual_level():
         assert forward_ad._current_level == 0
     assert forward_ad._current_level == -1
+
+
+def test_segments_of_no_elements():
+    lengths = rl.zeros(0, dtype=rl.int64)
+    assert rl.segment_reduce(rl.ones(0), "sum", lengths=lengths).shape == (0,)

@@ -369,3 +369,10 @@ def test_rrelu_draws_for_what_is_not_positive(dtype, count):
     g.manual_seed(3)
     again = rl.nn.functional.rrelu(strided, 0.25, 0.75, training=True, generator=g)
     assert rl.allclose(y, again, 0, 0, equal_nan=True)
+
+
+@pytest.mark.parametrize("bounds", [(-(2**26), 1), (0, 2**53)])
+def test_integers_between_which_floats_have_gaps_are_drawn_with_a_warning(bounds):
+    with pytest.warns(UserWarning, match="out of bounds"):
+        drawn = rl.zeros(9).random_(*bounds)
+    assert bool(((drawn >= bounds[0]) & (drawn <= bounds[1])).all())

@@ -119,3 +119,21 @@ def test_unique_keeps_every_nan_and_the_first_zero():
     assert inverse.tolist() == [3, 1, 2, 1, 4, 0, 2] and counts.tolist() == [1, 2, 2, 1, 1]
     most = rl.tensor([2**63 - 1, -(2**63), 2**63 - 1])
     assert most.unique().tolist() == [-(2**63), 2**63 - 1]
+
+
+def test_histograms_refuse_what_their_bins_cannot_be():
+    x = rl.ones(3)
+    for call in (
+        lambda: x.histogram(0),
+        lambda: x.histogram(3, range=(0, float("nan"))),
+        lambda: x.histogram(rl.ones(3, dtype=rl.int32)),
+        lambda: x.histogram(rl.ones(3, 2)),
+        lambda: x.histogram(3, weight=rl.ones(3, dtype=rl.float64)),
+    ):
+        with pytest.raises(RuntimeError, match="histogram"):
+            call()
+
+
+def test_a_histogram_of_no_dimensions_is_a_number():
+    made = rl.histogramdd(rl.empty(3, 0), [])
+    assert made.hist.shape == () and made.bin_edges == ()

@@ -457,7 +457,7 @@ def complex(real, imag):
     return _complex(real, imag)
 
 
-@op("polar(Tensor abs, Tensor angle) -> Tensor", method=False, grad_name=True)
+@op("polar(Tensor abs, Tensor angle) -> Tensor", method=False, grad_name=True, out="exact")
 def polar(abs, angle):
     """The complex numbers of the given magnitudes and angles (radians).
 

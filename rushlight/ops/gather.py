@@ -84,7 +84,7 @@ def take(self, index):
 take.vjp(self=lambda g, self_meta, index: _zeros(self_meta, g).put(index, g, True))
 
 
-@op("take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor")
+@op("take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor", out="exact")
 def take_along_dim(self, indices, dim):
     """`gather` with broadcasting; of the flattened tensors without ``dim``.
 
@@ -143,7 +143,11 @@ def _nonzero(self):
     ...
 
 
-@op("nonzero.as_tuple(Tensor self, *, bool as_tuple=False) -> Tensor", differentiable=False)
+@op(
+    "nonzero.as_tuple(Tensor self, *, bool as_tuple=False) -> Tensor",
+    differentiable=False,
+    out="exact",
+)
 def nonzero(self, as_tuple):
     """The positions of the elements that are not zero: an (n, ndim) int64 matrix, or with
     ``as_tuple`` one vector per dimension, as indexing takes them.

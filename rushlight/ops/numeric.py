@@ -96,7 +96,7 @@ def _is_infinity(self, value):
     return self == value if self.is_floating_point() else rl.zeros_like(self, dtype=rl.bool)
 
 
-@op("isposinf(Tensor self) -> Tensor", differentiable=False, no_float8="all")
+@op("isposinf(Tensor self) -> Tensor", differentiable=False, no_float8="all", out="exact")
 def isposinf(self):
     """Whether each element is +inf. Raises RuntimeError for complex numbers.
 
@@ -108,7 +108,7 @@ def isposinf(self):
     return _is_infinity(self, float("inf"))
 
 
-@op("isneginf(Tensor self) -> Tensor", differentiable=False, no_float8="all")
+@op("isneginf(Tensor self) -> Tensor", differentiable=False, no_float8="all", out="exact")
 def isneginf(self):
     """Whether each element is -inf. Raises RuntimeError for complex numbers.
 
@@ -217,7 +217,11 @@ _cross.vjp(
 )
 
 
-@op("cross(Tensor self, Tensor other, int? dim=None) -> Tensor", grad_name="LinalgCrossBackward0")
+@op(
+    "cross(Tensor self, Tensor other, int? dim=None) -> Tensor",
+    grad_name="LinalgCrossBackward0",
+    out="exact",
+)
 def cross(self, other, dim=None):
     """The vector product along ``dim``, by default the first dimension of size 3.
 
@@ -233,7 +237,12 @@ def cross(self, other, dim=None):
     return _linalg_cross(self, other, dim=dim)
 
 
-@op("cross.linalg(Tensor self, Tensor other, *, int dim=-1) -> Tensor", at="linalg", grad_name=True)
+@op(
+    "cross.linalg(Tensor self, Tensor other, *, int dim=-1) -> Tensor",
+    at="linalg",
+    grad_name=True,
+    out="exact",
+)
 def _linalg_cross(self, other, dim=-1):
     """The vector product of vectors of 3 along ``dim``; the other dimensions broadcast.
 
@@ -396,7 +405,10 @@ dist.vjp(
 
 
 @op(
-    "renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor", inplace=True, grad_name=True
+    "renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor",
+    inplace=True,
+    grad_name=True,
+    out="exact",
 )
 def renorm(self, p, dim, maxnorm):
     """Scales down the slices along ``dim`` whose p-norm exceeds ``maxnorm``, to that norm.

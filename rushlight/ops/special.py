@@ -353,7 +353,7 @@ _unary(
 )
 
 
-@op("frexp(Tensor self) -> (Tensor mantissa, Tensor exponent)", grad_name=True)
+@op("frexp(Tensor self) -> (Tensor mantissa, Tensor exponent)", grad_name=True, out="exact")
 def frexp(self):
     """``(mantissa, exponent)`` with ``self = mantissa * 2**exponent`` and 0.5 <= |mantissa| < 1.
 

@@ -286,3 +286,20 @@ def test_the_number_of_an_open_dual_level():
     with forward_ad.dual_level():
         assert forward_ad._current_level == 0
     assert forward_ad._current_level == -1
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("fft", "rfftn"),
+        ("special", "erfcx"),
+        ("masked", "MaskedTensor"),
+        ("optim", "RMSprop"),
+        ("nn.utils", "weight_norm"),
+    ],
+)
+def test_a_star_import_brings_names_that_load_on_first_use(module, name):
+    found = {}
+    exec(f"from rushlight.{module} import *", found)
+    assert callable(found[name])
+    assert "namespaces" not in found

@@ -191,6 +191,8 @@ Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
   Sizes sizes = like ? like->sizes() : Sizes(p.sizes);
   if (target && target->device == p.device && same_sizes(target->sizes(), sizes)) {
     require_cast(op, p.out_dtype, target->dtype);
+    if (is_complex(p.common) && target == p.inputs[0].tensor && p.out_dtype == real_of(p.common))
+      fail(op.public_name, "_(): a complex tensor cannot take its real result in place");
     require_distinct(op, *target);
     require_bytes(*target);
     for (size_t i = 0; i < n; ++i)

@@ -255,7 +255,7 @@ unary(
 )
 
 
-@op("positive(Tensor self) -> Tensor", operator="pos")
+@op("positive(Tensor self) -> Tensor", operator="pos", out=False)
 def _(self):
     """``+self``: the tensor itself. Bool tensors are refused.
 

@@ -29,6 +29,8 @@ def ldexp(self, other):
         >>> rl.ldexp(rl.tensor([1.]), rl.tensor([1, 2]))
         tensor([2., 4.])
     """
+    if not other.is_floating_point() and self.is_floating_point():
+        other = other.to(self.dtype)
     return self * rl.pow(2.0, other)
 
 
@@ -120,7 +122,7 @@ def isneginf(self):
     return _is_infinity(self, float("-inf"))
 
 
-@op("isreal(Tensor self) -> Tensor", differentiable=False)
+@op("isreal(Tensor self) -> Tensor", differentiable=False, out=False)
 def isreal(self):
     """Whether each element has no imaginary part.
 
@@ -141,7 +143,10 @@ def logaddexp2(self, other):
         >>> rl.logaddexp2(rl.tensor([1.]), rl.tensor([1.]))
         tensor([2.])
     """
-    a, b = as_float(self), as_float(other)
+    dtype = rl.result_type(self, other)
+    if not (dtype.is_floating_point or dtype.is_complex):
+        raise NotImplementedError(f"logaddexp2: not implemented for {dtype}; convert it to floats")
+    a, b = self.to(dtype), other.to(dtype)
     if a.is_complex() or b.is_complex():
         log2 = 0.6931471805599453
         return rl.logaddexp(a * log2, b * log2) / log2

@@ -398,6 +398,8 @@ def logit(self, eps=None):
         >>> rl.logit(rl.tensor([0.5, 0.9]))
         tensor([0.0000, 2.1972])
     """
+    if self.is_complex():
+        raise NotImplementedError(f"logit: not implemented for {self.dtype}, only for real numbers")
     x = self if self.is_floating_point() else self.to(rl.get_default_dtype())
     return _log_odds(x, eps)
 

@@ -7,3 +7,4 @@ from rushlight._native import Tensor  # noqa: F401 - packages import it from her
 from rushlight.ops._record import namespaces
 
 globals().update(namespaces["fft"])
+__all__ = sorted(namespaces["fft"])

@@ -6,3 +6,4 @@ Records say ``at="special"``; nothing is defined here.
 from rushlight.ops._record import namespaces
 
 globals().update(namespaces["special"])
+__all__ = sorted(namespaces["special"])

@@ -22,6 +22,13 @@ void check_matrices(const Call& c, const Tensor& t) {
            t.sizes());
 }
 
+void check_pivots(const Call& c, const Tensor& pivots, int n, bool blocks) {
+  const int* rows = pivots.data<int>();
+  for (int64_t i = 0; i < pivots.numel; ++i)
+    RL_CHECK((rows[i] >= 1 && rows[i] <= n) || (blocks && rows[i] <= -1 && rows[i] >= -n), c.op,
+             ": pivots must lie between 1 and ", n, ", the number of rows, got ", rows[i]);
+}
+
 void check_square(const Call& c, const Tensor& t) {
   check_matrices(c, t);
   RL_CHECK(t.size(t.ndim - 1) == t.size(t.ndim - 2), c.op, ": expected square matrices, got shape ",

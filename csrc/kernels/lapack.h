@@ -124,6 +124,10 @@ inline int cols_of(const Call& c, const Tensor& t) { return int_size(c, t.size(t
 void check_matrices(const Call& c, const Tensor& t);
 void check_square(const Call& c, const Tensor& t);
 
+// Rows that a caller names are checked before LAPACK swaps them: they count from 1 to n; those of a
+// block of two are negative.
+void check_pivots(const Call& c, const Tensor& pivots, int n, bool blocks);
+
 // Outputs: a batch of column-major matrices, of vectors, of numbers.
 OutSpec& add_matrices(Call& c, Sizes batch, int64_t rows, int64_t cols, DType dtype);
 OutSpec& add_vectors(Call& c, Sizes batch, int64_t n, DType dtype);

@@ -211,6 +211,7 @@ void lu_solve_run(Call& c) {
   Ref<Tensor> lu = in_columns(c.tensor(0)), pivots = contiguous_as(c.tensor(1), DType::I32);
   int n = rows_of(c, *lu), k = left ? cols_of(c, b) : rows_of(c, b);
   bool lanes = small_and_many(n, count_of(b));
+  check_pivots(c, *pivots, n, false);
   copy_into(x, b);
   if (!x.numel) return;
   for_type(c, b.dtype, [&]<class T>() {

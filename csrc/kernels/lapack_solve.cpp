@@ -88,6 +88,7 @@ void ldl_solve_run(Call& c) {
   Tensor &b = c.tensor(2), &x = c.out(0);
   Ref<Tensor> ld = in_columns(c.tensor(0)), pivots = contiguous_as(c.tensor(1), DType::I32);
   int n = rows_of(c, b), k = cols_of(c, b);
+  check_pivots(c, *pivots, n, true);
   copy_into(x, b);
   if (!x.numel) return;
   for_type(c, b.dtype, [&]<class T>() {

@@ -316,6 +316,9 @@ void add_product_infer(Call& c) {
   check_rank(c, "the second factor", b, b_rank);
   check_dtypes(c, a, b);
   check_dtypes(c, self, a);
+  for (int factor : {3, 4})
+    RL_CHECK(c.scalar(factor).kind != Scalar::Complex || is_complex(a.dtype), c.op, ": ",
+             factor == 3 ? "beta" : "alpha", " must not be complex for tensors of ", a.dtype);
   check_product(c, a, b, a.size(Rank - 1), b.size(std::max(0, b_rank - 2)));
   SizeVec sizes = batch_of(a);
   if (Rank == 3)

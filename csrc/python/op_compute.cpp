@@ -94,6 +94,19 @@ void meet_demands(const Op& op, Prepared& p, size_t n) {
       if (!p.inputs[i].tensor) check_fits(op.public_name.c_str(), p.inputs[i].number, p.common);
 }
 
+// Real tensors take no complex parameter, and sums of numbers no True or False as a factor.
+void check_params(const Op& op, const Prepared& p, size_t n) {
+  const PointwiseKernel& k = *op.pointwise;
+  for (int i = 0; i < k.params; ++i) {
+    Scalar::Kind kind = p.params[i].kind;
+    bool truth = kind == Scalar::Bool && (k.demands & kWholeParams) && p.common != DType::Bool;
+    if (truth || (kind == Scalar::Complex && !is_complex(p.common)))
+      fail(op.public_name, "(): argument ", op.args[n + static_cast<size_t>(i)].text,
+           truth ? " must not be True or False" : " must not be a complex number",
+           " for a result of ", p.common);
+  }
+}
+
 // Comparisons see a number as the tensors' dtype holds it: 0.1 equals itself in float16.
 void round_numbers(Prepared& p, size_t n) {
   if (widened(p.common) != DType::F32) return;
@@ -117,6 +130,7 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
     not_implemented(op, p.common);
   if (op.dtype_rule == DTypeRule::ToFloat && is_integral(p.common)) p.common = default_dtype();
   const PointwiseKernel& k = *op.pointwise;
+  if (k.params) check_params(op, p, n);
   p.compute = compute_in(*op.pointwise, p.common);
   bool sign_matters = p.common == DType::U64 && !k.any_sign;
   bool for_storage =
@@ -183,6 +197,8 @@ Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
   if (target && target->device == p.device && same_sizes(target->sizes(), sizes)) {
     require_cast(op, p.out_dtype, target->dtype);
     if (target->dtype != p.common) require_exact(op, p.out_dtype, target->dtype);
+    if (is_complex(p.common) && target == p.inputs[0].tensor && p.out_dtype == real_of(p.common))
+      fail(op.public_name, "_(): a complex tensor cannot take its real result in place");
     require_distinct(op, *target);
     require_bytes(*target);
     for (size_t i = 0; i < n; ++i)

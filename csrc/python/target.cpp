@@ -158,7 +158,7 @@ void prepare_out(const Op& op, Slots& slots, bool recording) {
       require_no_memory_of(op, target, slots);
     }
   }
-  if (op.dtype_arg < 0 || !is_tensor(out)) return;
+  if (op.dtype_arg < 0 || op.out_rule == OutRule::Exact || !is_tensor(out)) return;
   DType made = as_tensor(out)->dtype;
   // Complex operands are not computed with as real ones; whether the result fits is seen later.
   for (int i : op.tensor_args)

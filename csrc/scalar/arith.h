@@ -371,7 +371,7 @@ RL_BINARY(nextafter, kReal, {
   next = a == 0 ? math::with_sign(least, b) : next;
   return (a != a) | (b != b) ? a + b : a == b ? b : next;
 })
-RL_BINARY(heaviside, kOrdered, { return a == T(0) ? b : T(a > T(0)); })
+RL_BINARY(heaviside, kOrdered | kDemand * kOneDType, { return a == T(0) ? b : T(a > T(0)); })
 
 RL_BINARY(lt, kOrdered | kSmall, { return a < b; })
 RL_BINARY(le, kOrdered | kSmall, { return a <= b; })

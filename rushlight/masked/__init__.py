@@ -9,6 +9,7 @@ from rushlight.ops._record import namespaces
 globals().update(namespaces["masked"])
 
 _OF_TENSORS = ("MaskedTensor", "as_masked_tensor", "is_masked_tensor", "masked_tensor")
+__all__ = sorted((*namespaces["masked"], *_OF_TENSORS))
 
 
 def __getattr__(name):

@@ -14,6 +14,8 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 def _parse_terms(equation, count):
     """The operands' subscripts as lists of labels, and the output's (None: implicit)."""
+    if not count:
+        raise ValueError("einsum(): at least one operand must be provided")
     text = equation.replace(" ", "")
     left, arrow, right = text.partition("->")
     terms = left.split(",")
@@ -42,7 +44,7 @@ def _of_sublists(arguments):
     def term(sublist):
         for i in sublist:
             if i is not ... and not (isinstance(i, int) and 0 <= i < 52):
-                raise RuntimeError(
+                raise ValueError(
                     "einsum(): subscripts in a sublist must be integers in [0, 52) or Ellipsis, "
                     f"got {i!r}"
                 )
@@ -334,7 +336,11 @@ def _asked(equation, operands):
     return result
 
 
-@op("tensordot(Tensor a, Tensor b, any dims=2, *, Tensor? out=None) -> Tensor", method=False)
+@op(
+    "tensordot(Tensor a, Tensor b, any dims=2, *, Tensor? out=None) -> Tensor",
+    method=False,
+    out="exact",
+)
 def tensordot(a, b, dims):
     """Sums products over pairs of dimensions: the last `dims` of a with the first of b,
     or two lists.

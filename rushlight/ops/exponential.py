@@ -7,7 +7,7 @@ import math
 import rushlight as rl
 from rushlight._native import conjugate
 from rushlight.ops._elementwise import slope_of_output, unary
-from rushlight.ops._record import op, pointwise, to_float
+from rushlight.ops._record import floats_only, op, pointwise
 from rushlight.ops._rounding import is_narrow
 
 
@@ -107,10 +107,31 @@ def _pow_exponent(g, self, exponent, result):
 pow.vjp(self=_pow_self, exponent=_pow_exponent)
 
 
+def _double_of(*operands):
+    return rl.complex128 if rl.result_type(*operands).is_complex else rl.float64
+
+
+@op(
+    "float_power_(Tensor(a!) self, Tensor | Scalar exponent) -> Tensor",
+    at="Tensor",
+)
+def float_power_(self, exponent):
+    """`float_power` in place, of a tensor that holds its double precision.
+
+    Example::
+
+        >>> rl.tensor([1., 2.], dtype=rl.float64).float_power_(2)
+        tensor([1., 4.], dtype=torch.float64)
+    """
+    kind = _double_of(self, exponent)
+    if self.dtype != kind:
+        raise RuntimeError(f"float_power_: the result is of {kind}, the tensor of {self.dtype}")
+    return self.pow_(exponent)
+
+
 @op(
     "float_power(Tensor | Scalar self, Tensor | Scalar exponent) -> Tensor",
     method=True,
-    inplace=True,
 )
 def _(self, exponent):
     """`pow` in double precision, whatever the inputs are.
@@ -120,7 +141,7 @@ def _(self, exponent):
         >>> rl.float_power(rl.tensor([1, 2, 3]), 2)
         tensor([1., 4., 9.], dtype=torch.float64)
     """
-    kind = rl.complex128 if rl.result_type(self, exponent).is_complex else rl.float64
+    kind = _double_of(self, exponent)
     wide = [x.to(kind) if isinstance(x, rl.Tensor) else x for x in (self, exponent)]
     return rl.pow(*wide)
 
@@ -212,7 +233,12 @@ unary(
 )
 
 
-@op("logaddexp(Tensor self, Tensor other) -> Tensor", kind=pointwise, dtype=to_float, inplace=False)
+@op(
+    "logaddexp(Tensor self, Tensor other) -> Tensor",
+    kind=pointwise,
+    dtype=floats_only,
+    inplace=False,
+)
 def logaddexp(self, other):
     """``log(exp(self) + exp(other))``, elementwise, without overflow.
 

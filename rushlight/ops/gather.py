@@ -84,7 +84,7 @@ def take(self, index):
 take.vjp(self=lambda g, self_meta, index: _zeros(self_meta, g).put(index, g, True))
 
 
-@op("take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor")
+@op("take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor", out="exact")
 def take_along_dim(self, indices, dim):
     """`gather` with broadcasting; of the flattened tensors without ``dim``.
 

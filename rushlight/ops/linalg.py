@@ -55,6 +55,11 @@ def _check_equation(name, a, b, left):
         )
 
 
+def _is_vectors(A, B):
+    """Is the right-hand side B of A X = B a batch of vectors, or one?"""
+    return B.dim() == 1 or (B.dim() == A.dim() - 1 and B.shape == A.shape[:-1])
+
+
 def _equal_batches(*tensors):
     """The tensors with their batch dimensions broadcast against each other."""
     batch = rl.broadcast_shapes(*[t.shape[:-2] for t in tensors])
@@ -94,7 +99,7 @@ def _(given, needs, inverse):
     return None if g is None else -(_h(inverse) @ g @ _h(inverse)), None
 
 
-@op("inv(Tensor A) -> Tensor", at="linalg")
+@op("inv(Tensor A) -> Tensor", at="linalg", out="exact")
 def inv(A):
     """The inverse of square matrices (*, n, n). Raises LinAlgError if one is singular.
 
@@ -107,7 +112,7 @@ def inv(A):
     return _inverse(A, "linalg.inv")[0]
 
 
-@op("inverse(Tensor self) -> Tensor")
+@op("inverse(Tensor self) -> Tensor", out="exact")
 def _(self):
     """Another name of `torch.linalg.inv`.
 
@@ -119,7 +124,11 @@ def _(self):
     return inv(self)
 
 
-@op("inv_ex(Tensor A, *, bool check_errors=False) -> (Tensor inverse, Tensor info)", at="linalg")
+@op(
+    "inv_ex(Tensor A, *, bool check_errors=False) -> (Tensor inverse, Tensor info)",
+    at="linalg",
+    out="exact",
+)
 def _(A, check_errors=False):
     """`inv` with an error code for each matrix: the position of the first zero pivot, from 1, or 0.
 
@@ -180,7 +189,7 @@ def _lu_solve(LU, pivots, B, left, adjoint):
 def _solution(name, A, B, left, check):
     _check_matrix(name, A)
     _check_same_dtype(name, A, B)
-    vector = B.dim() == 1 or (B.dim() == A.dim() - 1 and B.shape == A.shape[:-1])
+    vector = _is_vectors(A, B)
     if vector and not left:
         raise RuntimeError(
             f"{name}: Vector broadcasting of the left hand side is not supported for left=False. "
@@ -198,6 +207,7 @@ def _solution(name, A, B, left, check):
     "solve(Tensor A, Tensor B, *, bool left=True) -> Tensor",
     at="linalg",
     grad_name="LinalgSolveExBackward0",
+    out="exact",
 )
 def solve(A, B, left=True):
     """X with A X = B (``left=False``: X A = B), A (*, n, n), B (*, n, k) or vectors (*, n).
@@ -216,6 +226,7 @@ def solve(A, B, left=True):
     " -> (Tensor result, Tensor info)",
     at="linalg",
     grad_name=True,
+    out="exact",
 )
 def _(A, B, left=True, check_errors=False):
     """`solve` with an error code for each matrix: the position of the first zero pivot, from 1, or
@@ -246,7 +257,7 @@ def _determinant(A):
     ...
 
 
-@op("det(Tensor A) -> Tensor", at=("linalg", "torch", "Tensor"))
+@op("det(Tensor A) -> Tensor", at=("linalg", "torch", "Tensor"), out="exact")
 def det(A):
     """The determinants of square matrices (*, n, n).
 
@@ -317,7 +328,11 @@ def _(given, needs, A, sign, LU, pivots):
     return (_solve_adjoint(A, LU, pivots, right),)
 
 
-@op("slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet)", at=("linalg", "torch", "Tensor"))
+@op(
+    "slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet)",
+    at="linalg",
+    out="exact",
+)
 def slogdet(A):
     """The sign (or unit complex number) and the log of the modulus of determinants (*, n, n).
 
@@ -327,6 +342,22 @@ def slogdet(A):
     """
     _check_matrix("linalg.slogdet", A)
     return _log_determinant(A)[:2]
+
+
+@op(
+    "slogdet.torch(Tensor self) -> (Tensor sign, Tensor logabsdet)",
+    at=("torch", "Tensor"),
+    out="exact",
+)
+def _(self):
+    """Another name of `torch.linalg.slogdet`.
+
+    Example::
+
+        >>> rl.slogdet(rl.tensor([[1., 0.], [0., -1.]])).sign
+        tensor(-1.)
+    """
+    return tuple(slogdet(self))
 
 
 @op("logdet(Tensor self) -> Tensor")

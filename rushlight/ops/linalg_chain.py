@@ -5,7 +5,7 @@ from rushlight._interpose import overridable
 from rushlight.ops._record import namespaces, op
 
 
-@op("multi_dot(Tensor[] tensors) -> Tensor", at="linalg")
+@op("multi_dot(Tensor[] tensors) -> Tensor", at="linalg", out="exact")
 def multi_dot(tensors):
     """The product of matrices (the first and last may be vectors), in the order that needs the
     fewest operations.

@@ -11,6 +11,8 @@ from rushlight.ops._record import namespaces, op
 from rushlight.ops._rounding import is_narrow, widen
 from rushlight.ops.linalg import _check_matrix, _h
 from rushlight.ops.linalg_factor import _svd_of, eigvalsh, svdvals
+from rushlight.ops.reduce_moments import _check_norm_dtype
+from rushlight.ops.views import _wrap
 
 _linalg = namespaces["linalg"]
 
@@ -18,10 +20,34 @@ _linalg = namespaces["linalg"]
 # ---- spectra and norms
 
 
+def _matrix_dims(x, dim):
+    """The two dims of matrices, counted from the front."""
+    if len(dim) != 2 or x.dim() < 2:
+        raise RuntimeError(
+            f"linalg.matrix_norm: dim must be a 2-tuple of dims of a matrix. Got {tuple(dim)}"
+        )
+    if not (x.is_floating_point() or x.is_complex()):
+        raise RuntimeError(
+            f"linalg.matrix_norm: expected a floating point or complex tensor, got {x.dtype}"
+        )
+    rows, cols = [_wrap(d, x.dim()) for d in dim]
+    if rows == cols:
+        raise RuntimeError("linalg.matrix_norm: dims must be different")
+    return rows, cols
+
+
+def _extreme(sums, dim, ord, keepdim):  # noqa: A002
+    """The largest of ``sums``, 0 if there are none, or the smallest for a negative order."""
+    if ord < 0:
+        return sums.amin(dim, keepdim)
+    return sums.amax(dim, keepdim) if sums.size(dim) else sums.sum(dim, keepdim)
+
+
 @op(
     "matrix_norm(Tensor self, any ord='fro', int[] dim=[-2, -1], bool keepdim=False, *, "
     "dtype? dtype=None) -> Tensor",
     at="linalg",
+    out="exact",
 )
 def matrix_norm(self, ord="fro", dim=(-2, -1), keepdim=False, dtype=None):  # noqa: A002
     """The norm of matrices: "fro", "nuc", inf, -inf, 1, -1, 2 or -2 (singular values).
@@ -31,25 +57,23 @@ def matrix_norm(self, ord="fro", dim=(-2, -1), keepdim=False, dtype=None):  # no
         >>> rl.linalg.matrix_norm(rl.tensor([[3., 0.], [0., 4.]]))
         tensor(5.)
     """
-    x = self if dtype is None else self.to(dtype)
-    if len(dim) != 2 or x.dim() < 2:
-        raise RuntimeError(
-            f"linalg.matrix_norm: dim must be a 2-tuple of dims of a matrix. Got {tuple(dim)}"
-        )
-    rows, cols = [d % x.dim() for d in dim]
-    if rows == cols:
-        raise RuntimeError("linalg.matrix_norm: dims must be different")
+    if not isinstance(ord, (str, int, float)):
+        raise TypeError(f"linalg.matrix_norm: ord must be a number or a name, got {ord!r}")
+    rows, cols = _matrix_dims(self, dim)
     if ord == "fro":
-        return rl.linalg.vector_norm(x, 2, (rows, cols), keepdim)
+        return rl.linalg.vector_norm(self, 2, (rows, cols), keepdim, dtype=dtype)
+    if dtype is not None:
+        _check_norm_dtype("linalg.matrix_norm", self, dtype)
+    x = self if dtype is None else self.to(dtype)
     if ord in ("nuc", 2, -2):
         s = svdvals(x.movedim((rows, cols), (-2, -1)))
-        made = s.sum(-1) if ord == "nuc" else s.amax(-1) if ord == 2 else s.amin(-1)
+        made = s.sum(-1) if ord == "nuc" else _extreme(s, -1, ord, False)
         return made.unsqueeze(min(rows, cols)).unsqueeze(max(rows, cols)) if keepdim else made
     if ord not in (1, -1, float("inf"), float("-inf")):
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     summed, left = (rows, cols) if abs(ord) == 1 else (cols, rows)
     sums = x.abs().sum(summed, keepdim=True)
-    made = sums.amax(left, keepdim=True) if ord > 0 else sums.amin(left, keepdim=True)
+    made = _extreme(sums, left, ord, True)
     return made if keepdim else made.squeeze((rows, cols))
 
 
@@ -57,6 +81,7 @@ def matrix_norm(self, ord="fro", dim=(-2, -1), keepdim=False, dtype=None):  # no
     "norm.linalg(Tensor self, any ord=None, int[1]? dim=None, bool keepdim=False, *, dtype? "
     "dtype=None) -> Tensor",
     at="linalg",
+    out="exact",
 )
 def _(self, ord=None, dim=None, keepdim=False, dtype=None):  # noqa: A002
     """The vector norm (one dim, or ``ord`` None) or the matrix norm (two dims) of order ``ord``.
@@ -89,10 +114,17 @@ def cond(self, p=None):
         >>> rl.linalg.cond(rl.tensor([[2., 0.], [0., 1.]]))
         tensor(2.)
     """
+    if self.dim() < 2:
+        raise RuntimeError("linalg.cond: The input tensor A must have at least 2 dimensions.")
+    if not (self.size(-1) and self.size(-2)):
+        return rl.zeros(self.shape[:-2], dtype=self.dtype.to_real())
     if p in (None, 2, -2):
         s = svdvals(self)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
-    return matrix_norm(self, p) * matrix_norm(_linalg["inv"](self), p)
+    inverse, info = _linalg["inv_ex"](self)
+    singular = info > 0
+    inverse = inverse.masked_fill(singular[..., None, None], 0.0)  # it may hold inf and nan
+    return (matrix_norm(self, p) * matrix_norm(inverse, p)).masked_fill(singular, math.inf)
 
 
 def _tolerance(a, s, atol, rtol):
@@ -222,7 +254,7 @@ def _(self, rcond=1e-15):
 # ---- products
 
 
-@op("matrix_power(Tensor self, int n) -> Tensor", at=("torch", "Tensor", "linalg"))
+@op("matrix_power(Tensor self, int n) -> Tensor", at=("torch", "Tensor", "linalg"), out="exact")
 def matrix_power(self, n):
     """The n-th power of square matrices; of the inverse for negative n.
 
@@ -319,7 +351,7 @@ def _taylor(a, block, blocks):
     return total
 
 
-@op("vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor", at="linalg")
+@op("vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor", at="linalg", out="exact")
 def vecdot(x, y, dim=-1):
     """The inner products of vectors along ``dim``; x is conjugated.
 
@@ -328,6 +360,10 @@ def vecdot(x, y, dim=-1):
         >>> rl.linalg.vecdot(rl.tensor([1., 2.]), rl.tensor([3., 4.]))
         tensor(11.)
     """
+    if x.dtype != y.dtype:
+        raise RuntimeError(
+            f"linalg.vecdot: expected x and y to have the same dtype, got {x.dtype} and {y.dtype}"
+        )
     return ((x.conj() if x.is_complex() else x) * y).sum(dim)
 
 
@@ -361,11 +397,11 @@ def _(self, ind=2):
     """
     if ind <= 0:
         raise RuntimeError("Expected a strictly positive integer for 'ind'")
+    if self.dim() < 1:
+        raise RuntimeError("linalg.tensorinv: expected a tensor of at least 1 dimension")
     head, tail = self.shape[:ind], self.shape[ind:]
-    rows = 1
-    for size in head:
-        rows *= size
-    return _linalg["inv"](self.reshape(rows, -1)).reshape(*tail, *head)
+    square = self.reshape(math.prod(head), math.prod(tail))
+    return _linalg["inv"](square).reshape(*tail, *head)
 
 
 @op("tensorsolve(Tensor self, Tensor other, int[]? dims=None) -> Tensor", at="linalg")
@@ -383,9 +419,9 @@ def _(self, other, dims=None):
         if dims is None
         else self.movedim(list(dims), list(range(self.dim() - len(dims), self.dim())))
     )
-    return _linalg["solve"](a.reshape(other.numel(), -1), other.reshape(-1)).reshape(
-        a.shape[other.dim() :]
-    )
+    unknown = a.shape[other.dim() :]
+    square = a.reshape(other.numel(), math.prod(unknown))
+    return _linalg["solve"](square, other.reshape(-1)).reshape(unknown)
 
 
 @op("vander(Tensor x, *, int? N=None) -> Tensor", at="linalg", out=False)

@@ -69,7 +69,7 @@ def _(given, needs, L, upper):
     return solve(lower, half, upper=False, left=False), None, None
 
 
-@op("cholesky(Tensor self, *, bool upper=False) -> Tensor", at="linalg")
+@op("cholesky(Tensor self, *, bool upper=False) -> Tensor", at="linalg", out="exact")
 def cholesky(self, upper=False):
     """L, lower triangular, with L L^H = self, for positive definite (*, n, n); ``upper``: L^H.
 
@@ -84,7 +84,7 @@ def cholesky(self, upper=False):
     return _cholesky(self, upper, "linalg.cholesky")[0]
 
 
-@op("cholesky.old(Tensor self, bool upper=False) -> Tensor", grad_name=True)
+@op("cholesky.old(Tensor self, bool upper=False) -> Tensor", grad_name=True, out="exact")
 def _(self, upper=False):
     """Another name of `torch.linalg.cholesky`.
 
@@ -102,6 +102,7 @@ def _(self, upper=False):
     "cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, "
     "Tensor info)",
     at="linalg",
+    out="exact",
 )
 def _(self, upper=False, check_errors=False):
     """`cholesky` with an error code for each matrix: the order of the first leading minor that is
@@ -132,7 +133,7 @@ def _qr(A, mode):
     ...
 
 
-@op("qr(Tensor A, str mode='reduced') -> (Tensor Q, Tensor R)", at="linalg")
+@op("qr(Tensor A, str mode='reduced') -> (Tensor Q, Tensor R)", at="linalg", out="exact")
 def qr(A, mode="reduced"):
     """A = Q R with orthonormal columns of Q and upper triangular R; A (*, m, n).
 
@@ -152,7 +153,11 @@ def qr(A, mode="reduced"):
     return tuple(_qr(A, mode))
 
 
-@op("qr.torch(Tensor self, bool some=True) -> (Tensor Q, Tensor R)", at=("torch", "Tensor"))
+@op(
+    "qr.torch(Tensor self, bool some=True) -> (Tensor Q, Tensor R)",
+    at=("torch", "Tensor"),
+    out="exact",
+)
 def _(self, some=True):
     """`torch.linalg.qr`, reduced if ``some``, else complete.
 
@@ -226,7 +231,11 @@ def _is_upper(UPLO):
     return UPLO.upper() == "U"
 
 
-@op("eigh(Tensor self, str UPLO='L') -> (Tensor eigenvalues, Tensor eigenvectors)", at="linalg")
+@op(
+    "eigh(Tensor self, str UPLO='L') -> (Tensor eigenvalues, Tensor eigenvectors)",
+    at="linalg",
+    out="exact",
+)
 def eigh(self, UPLO="L"):
     """Eigenvalues (ascending, real) and eigenvectors (columns) of Hermitian matrices (*, n, n).
 
@@ -242,7 +251,7 @@ def eigh(self, UPLO="L"):
     return tuple(_hermitian_eig(self, _is_upper(UPLO), True, "linalg.eigh"))
 
 
-@op("eigvalsh(Tensor self, str UPLO='L') -> Tensor", at="linalg")
+@op("eigvalsh(Tensor self, str UPLO='L') -> Tensor", at="linalg", out="exact")
 def eigvalsh(self, UPLO="L"):
     """The eigenvalues of Hermitian matrices (*, n, n), ascending.
 
@@ -415,6 +424,7 @@ def _check_driver(name, driver):
     "svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, "
     "Tensor Vh)",
     at="linalg",
+    out="exact",
 )
 def svd(A, full_matrices=True, driver=None):
     """A = U diag(S) Vh with S descending; A (*, m, n). ``full_matrices``: square U and Vh.
@@ -432,7 +442,7 @@ def svd(A, full_matrices=True, driver=None):
     return tuple(_svd_of(A, full_matrices, True, "linalg.svd"))
 
 
-@op("svdvals(Tensor A, *, str? driver=None) -> Tensor", at="linalg")
+@op("svdvals(Tensor A, *, str? driver=None) -> Tensor", at="linalg", out="exact")
 def svdvals(A, driver=None):
     """The singular values of (*, m, n) matrices, descending.
 
@@ -451,6 +461,7 @@ def svdvals(A, driver=None):
     "svd.torch(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, "
     "Tensor V)",
     at=("torch", "Tensor"),
+    out="exact",
 )
 def _(self, some=True, compute_uv=True):
     """self = U diag(S) V^H; ``some``: min(m, n) columns. Without ``compute_uv`` U and V are "

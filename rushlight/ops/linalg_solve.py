@@ -17,6 +17,7 @@ from rushlight.ops.linalg import (
     _check_same_dtype,
     _equal_batches,
     _h,
+    _is_vectors,
 )
 
 # ---- triangular systems
@@ -48,6 +49,7 @@ def _(g, needs, A, upper, left, unitriangular, result):
     "solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, bool "
     "unitriangular=False) -> Tensor",
     at="linalg",
+    out="exact",
 )
 def solve_triangular(self, B, upper, left=True, unitriangular=False):
     """X with A X = B (``left=False``: X A = B), reading one triangle of A (*, n, n).
@@ -75,6 +77,7 @@ def solve_triangular(self, B, upper, left=True, unitriangular=False):
     "unitriangular=False)"
     " -> (Tensor solution, Tensor cloned_coefficient)",
     grad_name=True,
+    out="exact",
 )
 def _(self, A, upper=True, transpose=False, unitriangular=False):
     """The older form of `torch.linalg.solve_triangular`: also gives a copy of A.
@@ -310,9 +313,10 @@ def _check_lstsq(a, b, driver):
             "torch.linalg.lstsq: input.dim() must be greater or equal to other.dim() and "
             f"(input.dim() - other.dim()) <= 1, got {a.dim()} and {b.dim()}"
         )
-    if a.size(-2) != b.size(-1 if gap else -2):
+    rows = -1 if _is_vectors(a, b) else -2
+    if a.size(-2) != b.size(rows):
         raise RuntimeError(
-            f"torch.linalg.lstsq: input.size(-2) should match other.size({-1 if gap else -2}), "
+            f"torch.linalg.lstsq: input.size(-2) should match other.size({rows}), "
             f"got shapes {tuple(a.shape)} and {tuple(b.shape)}"
         )
     _check_dtype("torch.linalg.lstsq", a)
@@ -351,7 +355,7 @@ def lstsq(self, b, rcond=None, driver=None):
     """
     driver = driver or "gelsy"
     _check_lstsq(self, b, driver)
-    vector = b.dim() == self.dim() - 1
+    vector = _is_vectors(self, b)
     a, right = _equal_batches(self, b.unsqueeze(-1) if vector else b)
     m, n = a.shape[-2:]
     if rcond is None:

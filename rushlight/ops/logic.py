@@ -175,7 +175,12 @@ def xlogy(self, other):
         >>> rl.xlogy(rl.tensor([0., 2.]), rl.tensor([0., 1.]))
         tensor([0., 0.])
     """
+    dtype = rl.result_type(self, other)
+    if dtype.is_complex:
+        raise NotImplementedError(f"xlogy: not implemented for {dtype}, only for real numbers")
     y = _as_tensor(other)
+    if dtype.is_floating_point and not y.is_floating_point():
+        y = y.to(dtype)
     return rl.where((self == 0) & (y == y), 0, self * y.log())
 
 
@@ -188,6 +193,11 @@ def _log_unless_ignored(g, self, other):
 xlogy.vjp(other=lambda g, self, other: g * self / other, self=_log_unless_ignored)
 
 
+def _check_real(name, x):
+    if x.is_complex():
+        raise RuntimeError(f"{name}: angles are real numbers, got a tensor of {x.dtype}")
+
+
 @op("deg2rad(Tensor self) -> Tensor", inplace=True, grad_name=True)
 def _(self):
     """Degrees to radians.
@@ -197,6 +207,7 @@ def _(self):
         >>> rl.deg2rad(rl.tensor([180., 90.]))
         tensor([3.1416, 1.5708])
     """
+    _check_real("deg2rad", self)
     return self * 0.017453292519943295
 
 
@@ -209,4 +220,5 @@ def _(self):
         >>> rl.rad2deg(rl.tensor([3.1415927, 0.]))
         tensor([180.,   0.])
     """
+    _check_real("rad2deg", self)
     return self * 57.29577951308232

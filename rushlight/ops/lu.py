@@ -117,6 +117,7 @@ def _check_pivots(name, info):
     "lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, "
     "Tensor pivots, Tensor info)",
     at="linalg",
+    out="exact",
 )
 def lu_factor_ex(A, pivot=True, check_errors=False):
     """`lu_factor` with, for each matrix, the position (from 1) of the first zero in U's "
@@ -134,7 +135,11 @@ def lu_factor_ex(A, pivot=True, check_errors=False):
     return tuple(made)
 
 
-@op("lu_factor(Tensor A, *, bool pivot=True) -> (Tensor LU, Tensor pivots)", at="linalg")
+@op(
+    "lu_factor(Tensor A, *, bool pivot=True) -> (Tensor LU, Tensor pivots)",
+    at="linalg",
+    out="exact",
+)
 def lu_factor(A, pivot=True):
     """L (below the diagonal) and U of A = P L U in one tensor, and the rows exchanged, from 1.
 
@@ -155,6 +160,7 @@ def lu_factor(A, pivot=True):
     "lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)",
     at="linalg",
     grad_name=True,
+    out="exact",
 )
 def lu(A, pivot=True):
     """A = P L U: a permutation, unit lower triangular, upper triangular.
@@ -231,6 +237,7 @@ def _(g, needs, LU, pivots, left, adjoint, result):
 @op(
     "lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False) -> Tensor",
     at="linalg",
+    out="exact",
 )
 def lu_solve(LU, pivots, B, left=True, adjoint=False):
     """X with A X = B (``left=False``: X A = B; ``adjoint``: A^H in place of A), from "

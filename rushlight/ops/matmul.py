@@ -222,7 +222,7 @@ def ger(self, vec2):
     return rl.outer(self, vec2)
 
 
-@op("inner(Tensor self, Tensor other, *, Tensor? out=None) -> Tensor")
+@op("inner(Tensor self, Tensor other, *, Tensor? out=None) -> Tensor", out="exact")
 def inner(self, other):
     """Products summed over the last dimension of both tensors.
 

@@ -19,6 +19,15 @@ def _check_integral(name, x, beta, alpha):
         )
 
 
+def _check_factors(name, dtype, beta, alpha):
+    """bool factors are for bool results, complex ones for complex results."""
+    for which, factor in (("beta", beta), ("alpha", alpha)):
+        if isinstance(factor, bool) and dtype != rl.bool:
+            raise RuntimeError(f"{name}: a bool {which} goes with bool tensors only, not {dtype}")
+        if isinstance(factor, complex) and not dtype.is_complex:
+            raise RuntimeError(f"{name}: a complex {which} needs complex tensors, not {dtype}")
+
+
 def _times(x, factor):
     """factor * x for a gradient; 1 is common and free."""
     if factor == 1:
@@ -169,6 +178,7 @@ def addr(self, vec1, vec2, beta, alpha):
         if x.dim() != 1:
             raise RuntimeError(f"addr: {name} must be a 1-D tensor, got shape {tuple(x.shape)}")
     _check_integral("addr", rl.empty(0, dtype=rl.result_type(self, vec1)), beta, alpha)
+    _check_factors("addr", rl.promote_types(self.dtype, vec1.dtype), beta, alpha)
     rl.empty(self.shape, device="meta").expand(len(vec1), len(vec2))  # raises where self does not
     product = rl.outer(vec1, vec2)
     if self.dtype == rl.bool and product.dtype == rl.bool:

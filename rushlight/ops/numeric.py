@@ -29,6 +29,8 @@ def ldexp(self, other):
         >>> rl.ldexp(rl.tensor([1.]), rl.tensor([1, 2]))
         tensor([2., 4.])
     """
+    if not other.is_floating_point() and self.is_floating_point():
+        other = other.to(self.dtype)
     return self * rl.pow(2.0, other)
 
 
@@ -142,7 +144,10 @@ def logaddexp2(self, other):
         >>> rl.logaddexp2(rl.tensor([1.]), rl.tensor([1.]))
         tensor([2.])
     """
-    a, b = as_float(self), as_float(other)
+    dtype = rl.result_type(self, other)
+    if not (dtype.is_floating_point or dtype.is_complex):
+        raise NotImplementedError(f"logaddexp2: not implemented for {dtype}; convert it to floats")
+    a, b = self.to(dtype), other.to(dtype)
     if a.is_complex() or b.is_complex():
         log2 = 0.6931471805599453
         return rl.logaddexp(a * log2, b * log2) / log2
@@ -218,7 +223,11 @@ _cross.vjp(
 )
 
 
-@op("cross(Tensor self, Tensor other, int? dim=None) -> Tensor", grad_name="LinalgCrossBackward0")
+@op(
+    "cross(Tensor self, Tensor other, int? dim=None) -> Tensor",
+    grad_name="LinalgCrossBackward0",
+    out="exact",
+)
 def cross(self, other, dim=None):
     """The vector product along ``dim``, by default the first dimension of size 3.
 
@@ -234,7 +243,12 @@ def cross(self, other, dim=None):
     return _linalg_cross(self, other, dim=dim)
 
 
-@op("cross.linalg(Tensor self, Tensor other, *, int dim=-1) -> Tensor", at="linalg", grad_name=True)
+@op(
+    "cross.linalg(Tensor self, Tensor other, *, int dim=-1) -> Tensor",
+    at="linalg",
+    grad_name=True,
+    out="exact",
+)
 def _linalg_cross(self, other, dim=-1):
     """The vector product of vectors of 3 along ``dim``; the other dimensions broadcast.
 
@@ -397,7 +411,10 @@ dist.vjp(
 
 
 @op(
-    "renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor", inplace=True, grad_name=True
+    "renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor",
+    inplace=True,
+    grad_name=True,
+    out="exact",
 )
 def renorm(self, p, dim, maxnorm):
     """Scales down the slices along ``dim`` whose p-norm exceeds ``maxnorm``, to that norm.

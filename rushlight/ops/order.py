@@ -63,7 +63,7 @@ def argsort(self, dim, descending, stable):
     return rl.sort(self.detach(), dim, descending)[1]
 
 
-@op("msort(Tensor self) -> Tensor")
+@op("msort(Tensor self) -> Tensor", out="exact")
 def msort(self):
     """The elements in order along the first dimension.
 
@@ -275,7 +275,8 @@ def _place_quantiles(result, self, q, dim, keepdim):
 
 @op(
     "quantile(Tensor self, any q, int? dim=None, bool keepdim=False, *, "
-    "str interpolation='linear') -> Tensor"
+    "str interpolation='linear') -> Tensor",
+    out="exact",
 )
 def quantile(self, q, dim, keepdim, interpolation):
     """The ``q``-th quantiles of all elements or along ``dim``; NaN where there is one.
@@ -293,7 +294,8 @@ def quantile(self, q, dim, keepdim, interpolation):
 
 @op(
     "nanquantile(Tensor self, any q, int? dim=None, bool keepdim=False, *, "
-    "str interpolation='linear') -> Tensor"
+    "str interpolation='linear') -> Tensor",
+    out="exact",
 )
 def nanquantile(self, q, dim, keepdim, interpolation):
     """`quantile` of the elements that are not NaN.

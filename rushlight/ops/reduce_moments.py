@@ -152,10 +152,29 @@ _vector_norm.vjp(
 )
 
 
+def _check_norm_dtype(name, x, dtype):
+    """``dtype`` has to hold what ``x`` holds: nothing narrower, and real for real numbers."""
+    if not (x.is_floating_point() or x.is_complex()):
+        raise RuntimeError(f"{name}: expected a floating point or complex tensor, got {x.dtype}")
+    if x.is_complex() != dtype.is_complex or rl.promote_types(x.dtype, dtype) != dtype:
+        raise RuntimeError(f"{name}: {x.dtype} cannot be computed in dtype={dtype} without a loss")
+
+
+def _norm_of_complex(name, x, ord, dim, keepdim, dtype):
+    """`_vector_norm`, of the magnitudes if ``x`` is complex."""
+    if dtype is not None:
+        _check_norm_dtype(name, x, dtype)
+        dtype = dtype.to_real()
+    if x.is_complex():
+        x = x.abs()
+    return _vector_norm(x, ord, dim, keepdim, dtype=dtype)
+
+
 @op(
     "vector_norm(Tensor self, Scalar ord=2, int[]? dim=None, bool keepdim=False, *, "
     "dtype? dtype=None) -> Tensor",
     at="linalg",
+    out="exact",
 )
 def vector_norm(self, ord, dim, keepdim, dtype):
     """The vector norm of order ``ord`` over ``dim``, or of all elements.
@@ -169,15 +188,15 @@ def vector_norm(self, ord, dim, keepdim, dtype):
         >>> rl.linalg.vector_norm(rl.tensor([3., 4.]))
         tensor(5.)
     """
-    if self.is_complex():
-        self = self.abs()
-        dtype = dtype and rl.empty(0, dtype=dtype).abs().dtype
-    return _vector_norm(self, ord, dim, keepdim, dtype=dtype)
+    if isinstance(ord, complex):
+        raise RuntimeError(f"linalg.vector_norm: ord must be a real number, got {ord}")
+    return _norm_of_complex("linalg.vector_norm", self, ord, dim, keepdim, dtype)
 
 
 @op(
     "norm(Tensor self, any p='fro', int[]? dim=None, bool keepdim=False, "
-    "dtype? dtype=None) -> Tensor"
+    "dtype? dtype=None) -> Tensor",
+    out="exact",
 )
 def norm(self, p, dim, keepdim, dtype):
     """The vector norm of order ``p`` over ``dim``;
@@ -194,9 +213,8 @@ def norm(self, p, dim, keepdim, dtype):
         )
     if isinstance(p, str) and p != "fro":
         raise RuntimeError(f"norm: expected p to be a number, 'fro' or 'nuc', got {p!r}")
-    if self.is_complex():
-        self = self.abs()
-    return _vector_norm(self, 2 if p is None or p == "fro" else p, dim, keepdim, dtype=dtype)
+    order = 2 if p is None or p == "fro" else p
+    return _norm_of_complex("norm", self, order, dim, keepdim, dtype)
 
 
 # ---- logsumexp ---------------------------------------------------------------------------------

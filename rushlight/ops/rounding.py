@@ -185,7 +185,29 @@ copysign.vjp(
 )
 
 
-@op("nextafter(Tensor self, Tensor other) -> Tensor", kind=pointwise)
+@op(
+    "_nextafter(Tensor self, Tensor other) -> Tensor",
+    kind=pointwise,
+    kernel="nextafter",
+    inplace=False,
+    differentiable=False,
+    at=("internal",),
+)
+def _nextafter(self, other):
+    """`nextafter` of single and double precision."""
+    ...
+
+
+def _narrow_nextafter(x, y):
+    """`nextafter` of 16-bit floats, whose neighbours are so as integers too: sign and magnitude."""
+    grows = (y > x) == (x > 0)
+    moved = (x.view(rl.int16) + rl.where(grows, 1, -1).to(rl.int16)).view(x.dtype)
+    least = rl.ones((), dtype=rl.int16).view(x.dtype).copysign(y)
+    moved = rl.where(x == 0, least, moved)
+    return rl.where(x == y, y, moved).masked_fill((x != x) | (y != y), float("nan"))
+
+
+@op("nextafter(Tensor self, Tensor other) -> Tensor", inplace=True)
 def nextafter(self, other):
     """The next floating-point number from ``self`` towards ``other``.
 
@@ -196,7 +218,11 @@ def nextafter(self, other):
         >>> rl.nextafter(rl.tensor([1.]), rl.tensor([2.])) > 1
         tensor([True])
     """
-    ...
+    dtype = rl.result_type(self, other)
+    if dtype not in (rl.float16, rl.bfloat16):
+        return _nextafter(self, other)
+    x, y = rl.broadcast_tensors(self.detach().to(dtype), other.detach().to(dtype))
+    return _narrow_nextafter(x.contiguous(), y)
 
 
 nextafter.vjp(self=lambda g, self, other: g * (self != other), other=lambda g: g * 0)
@@ -266,7 +292,7 @@ def complex(real, imag):
     return _complex(real, imag)
 
 
-@op("polar(Tensor abs, Tensor angle) -> Tensor", method=False, grad_name=True)
+@op("polar(Tensor abs, Tensor angle) -> Tensor", method=False, grad_name=True, out="exact")
 def polar(abs, angle):
     """The complex numbers of the given magnitudes and angles (radians).
 

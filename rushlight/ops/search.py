@@ -25,6 +25,7 @@ def _searchsorted(sorted_sequence, self, right, out_int32, sorter):
     "bool right=False, str? side=None, Tensor? sorter=None) -> Tensor",
     method=False,
     differentiable=False,
+    out="exact",
 )
 def searchsorted(sorted_sequence, self, out_int32, right, side, sorter):
     """Where each value would go in the innermost dimension of ``sorted_sequence``.
@@ -55,6 +56,7 @@ def searchsorted(sorted_sequence, self, out_int32, right, side, sorter):
     "-> Tensor",
     method=False,
     differentiable=False,
+    out="exact",
 )
 def bucketize(self, boundaries, out_int32, right):
     """The bucket of each element between sorted ``boundaries``: as `searchsorted`.
@@ -76,6 +78,7 @@ def bucketize(self, boundaries, out_int32, right):
     "bool invert=False) -> Tensor",
     method=False,
     differentiable=False,
+    out="exact",
 )
 def isin(elements, test_elements, assume_unique, invert):
     """Is each element among ``test_elements``? NaN never is.

@@ -345,7 +345,7 @@ def slice_scatter(self, src, dim, start, end, step):
     return out
 
 
-@op("diag(Tensor self, int diagonal=0) -> Tensor")
+@op("diag(Tensor self, int diagonal=0) -> Tensor", out="exact")
 def diag(self, diagonal):
     """A vector as a diagonal matrix, or the diagonal of a matrix.
 

@@ -353,7 +353,7 @@ _unary(
 )
 
 
-@op("frexp(Tensor self) -> (Tensor mantissa, Tensor exponent)", grad_name=True)
+@op("frexp(Tensor self) -> (Tensor mantissa, Tensor exponent)", grad_name=True, out="exact")
 def frexp(self):
     """``(mantissa, exponent)`` with ``self = mantissa * 2**exponent`` and 0.5 <= |mantissa| < 1.
 
@@ -398,6 +398,8 @@ def logit(self, eps=None):
         >>> rl.logit(rl.tensor([0.5, 0.9]))
         tensor([0.0000, 2.1972])
     """
+    if self.is_complex():
+        raise NotImplementedError(f"logit: not implemented for {self.dtype}, only for real numbers")
     x = self if self.is_floating_point() else self.to(rl.get_default_dtype())
     return _log_odds(x, eps)
 

@@ -225,12 +225,23 @@ def istft(
     stop = min(total, start + length) if length is not None else total - start
     signal = _signal(frames, weights, hop, start, stop)
     energy = _signal(weights.expand(1, x.size(1), n_fft), weights, hop, start, stop)
-    if energy.numel() and float(energy.abs().min()) < 1e-11:
+    if energy.numel() and float(energy.detach().abs().min()) < 1e-11:
         raise RuntimeError("istft: window overlap add min: the windows leave gaps in the signal")
     signal = signal / energy
     if length is not None and signal.size(-1) < length:
+        _note_short(signal.size(-1), length)
         signal = rl.nn.functional.pad(signal, (0, length - signal.size(-1)))
     return signal if self.dim() == 3 else signal.squeeze(0)
+
+
+def _note_short(given, length):
+    import warnings
+
+    warnings.warn(
+        f"istft: the frames make a signal of {given} points, shorter than length={length}; "
+        "the rest is zeros",
+        stacklevel=3,
+    )
 
 
 def _check_istft(self, n_fft, onesided, window, return_complex):

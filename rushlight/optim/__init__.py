@@ -23,6 +23,7 @@ _LAZY = {
     "SparseAdam": "sparse_adam",
     "swap_in_optimizer_params_and_state": "_stateless",
 }
+__all__ = ["Adam", "AdamW", "Optimizer", "SGD", *_LAZY, "lr_scheduler", "swa_utils"]
 _SUBMODULES = frozenset(("adamw", "lr_scheduler", "swa_utils", *_LAZY.values()))
 
 

@@ -259,6 +259,11 @@ def tree_leaves(tree, is_leaf=None):
     return tree_flatten(tree, is_leaf)[0]
 
 
+def arg_tree_leaves(*args, **kwargs):
+    """The leaves of a call's arguments, in a list."""
+    return tree_leaves((args, kwargs))
+
+
 def tree_structure(tree, is_leaf=None):
     """The shape alone."""
     return tree_flatten(tree, is_leaf)[1]

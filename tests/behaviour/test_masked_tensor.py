@@ -147,3 +147,12 @@ def test_what_does_not_fit_is_refused():
         masked_tensor(DATA.to_sparse(), MASK.to_sparse())
     with pytest.warns(UserWarning, match="prototype stage"):
         make()
+
+
+def test_the_modules_of_the_class_and_of_its_makers_can_be_imported():
+    from rushlight.masked.maskedtensor.core import MaskedTensor, is_masked_tensor
+    from rushlight.masked.maskedtensor.creation import as_masked_tensor, masked_tensor
+
+    made = masked_tensor(rl.ones(2), rl.tensor([True, False]))
+    assert is_masked_tensor(made) and isinstance(made, MaskedTensor)
+    assert as_masked_tensor is rl.masked.as_masked_tensor

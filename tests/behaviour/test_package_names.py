@@ -291,3 +291,20 @@ def test_the_number_of_an_open_dual_level():
 def test_segments_of_no_elements():
     lengths = rl.zeros(0, dtype=rl.int64)
     assert rl.segment_reduce(rl.ones(0), "sum", lengths=lengths).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("fft", "rfftn"),
+        ("special", "erfcx"),
+        ("masked", "MaskedTensor"),
+        ("optim", "RMSprop"),
+        ("nn.utils", "weight_norm"),
+    ],
+)
+def test_a_star_import_brings_names_that_load_on_first_use(module, name):
+    found = {}
+    exec(f"from rushlight.{module} import *", found)
+    assert callable(found[name])
+    assert "namespaces" not in found

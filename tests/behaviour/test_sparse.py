@@ -162,3 +162,10 @@ def test_padding_rows_get_no_sparse_gradient():
     table = rl.nn.Embedding(4, 2, padding_idx=1, sparse=True)
     table(rl.tensor([1, 2])).sum().backward()
     assert table.weight.grad._indices().tolist() == [[2]]
+
+
+def test_masked_sums_of_sparse_tensors_say_that_they_are_missing():
+    x = rl.eye(2).to_sparse()
+    with pytest.raises(NotImplementedError, match="strided"):
+        rl.masked.sum(x, 0, mask=rl.ones(2, 2, dtype=rl.bool).to_sparse())
+    assert rl.masked.sum(x).item() == 2.0

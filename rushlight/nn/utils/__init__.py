@@ -46,6 +46,7 @@ _SUBMODULES = frozenset(
         "stateless",
     )
 )
+__all__ = [*_LAZY, "parametrizations", "parametrize", "stateless"]
 
 
 def __getattr__(name):

@@ -119,7 +119,7 @@ def take(group, arrival, data, header, seconds):
     theirs = arrival.header
     if theirs.what() != header.what() or theirs.nbytes != len(data):
         raise RuntimeError(
-            f"mismatch: rank {group.mesh.rank} is at {describe(header)} of {len(data)} bytes here, "
+            f"mismatch: rank {group.mesh.rank} is at {describe(header)} of {len(data)} bytes, "
             f"but rank {arrival.source} is at {describe(theirs)} of {theirs.nbytes} bytes; all "
             "ranks have to make the same calls in the same order, with the same shapes and types"
         )

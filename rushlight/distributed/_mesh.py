@@ -107,15 +107,17 @@ class Mesh:
     def expect(self, group, peers, channel, tag, data):
         """An `Arrival` for the next message of any of the peers, to be read into ``data``."""
         boxes = [(group, peer, channel, tag) for peer in peers]
+        arrival = Arrival(data, boxes)
         with self._lock:
+            if channel == COLLECTIVE and group in self._failed:
+                arrival.fail(RuntimeError(self._failed[group]))
+                return arrival
             for box in boxes:
                 if self._arrived[box]:
                     return self._arrived[box].popleft()
-            arrival = Arrival(data, boxes)
-            error = self._failed.get(group) if channel == COLLECTIVE else None
             gone = [self._lost[peer] for peer in peers if peer in self._lost]
-            if error or len(gone) == len(boxes):
-                arrival.fail(RuntimeError(error or gone[0]))
+            if len(gone) == len(boxes):
+                arrival.fail(RuntimeError(gone[0]))
                 return arrival
             for box in boxes:
                 self._waiting[box].append(arrival)

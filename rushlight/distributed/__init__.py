@@ -136,7 +136,7 @@ def is_available():
 _SUBMODULES = (
     "_composable", "_functional_collectives", "algorithms", "c10d", "checkpoint",
     "constants", "device_mesh", "distributed_c10d", "elastic", "fsdp", "nn", "optim",
-    "rpc", "tensor", "utils",
+    "launch", "rpc", "run", "tensor", "utils",
 )  # fmt: skip
 
 

@@ -125,3 +125,52 @@ def test_buffers_and_modules_are_those_of_rank_0():
         DDP(norm, mixed_precision=object())
     """
     )
+
+
+def test_batch_norm_over_the_batches_of_all():
+    run(
+        MODEL
+        + """
+    nets = [nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 1)) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    for p in (*nets[0].parameters(), *nets[0].buffers()):
+        dist.broadcast(p.data, 0)
+    nets[1].load_state_dict(nets[0].state_dict())
+    net = DDP(nn.SyncBatchNorm.convert_sync_batchnorm(nets[0]))
+    loss(net, part(batch())).backward()
+    loss(nets[1], batch()).backward()
+    for mine, whole in zip(net.parameters(), nets[1].parameters()):
+        assert rl.allclose(mine.grad, whole.grad, atol=1e-5), (mine.grad, whole.grad)
+    for mine, whole in zip(net.buffers(), nets[1].buffers()):
+        assert rl.allclose(mine, whole, atol=1e-5)
+    """
+    )
+
+
+def test_gradients_flow_through_collectives():
+    run("""
+    from rushlight.distributed import _functional_collectives as fc
+    from rushlight.distributed.nn import functional
+
+    def gradient(function):
+        x = rl.full((2, 2), rank + 1.0, requires_grad=True)
+        y = function(x)
+        (y * (rank + 1)).sum().backward()
+        return y.tolist(), x.grad.tolist()
+
+    def all_of(value):
+        return [[value] * 2] * 2
+
+    world = dist.group.WORLD
+    assert gradient(functional.all_reduce) == (all_of(3), all_of(3))
+    assert gradient(lambda x: functional.broadcast(x, 1)) == (all_of(2), all_of(3 * rank))
+    assert gradient(lambda x: functional.all_gather(x)[1]) == (all_of(2), all_of(3 * rank))
+    y, grad = gradient(lambda x: fc.all_gather_tensor(x, 0, world))
+    assert y == all_of(1) + all_of(2) and grad == all_of(3)
+    y, grad = gradient(lambda x: fc.reduce_scatter_tensor(x, "sum", 0, world))
+    assert y == [[3, 3]] and grad == [[1, 1], [2, 2]]
+    y, grad = gradient(lambda x: fc.all_to_all_single(x, None, None, world))
+    assert y == [[1, 1], [2, 2]] and grad == [[1, 1], [2, 2]]
+    with raises(NotImplementedError, "pass a ProcessGroup"):
+        fc.all_reduce(rl.ones(1), "sum", [0, 1])
+    """)

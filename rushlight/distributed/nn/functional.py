@@ -1,22 +1,21 @@
-"""Differentiable collectives; with one process, each returns what it is given."""
+"""Collectives that gradients flow back through; with one process, each returns what it is given."""
 
-from rushlight.distributed._collectives import ReduceOp
+from rushlight.distributed._collectives import ReduceOp, _root
+from rushlight.distributed._differentiable import AllGather, AllReduce, Broadcast
 from rushlight.distributed._group import _member
 
 
 def all_reduce(tensor, op=ReduceOp.SUM, group=None):
     """The sum over all processes."""
-    _member(group)
-    return tensor.clone()
+    return AllReduce.apply(tensor, op, _member(group))
 
 
 def all_gather(tensor, group=None):
     """A tuple of the tensors of all processes."""
-    _member(group)
-    return (tensor.clone(),)
+    return AllGather.apply(tensor, _member(group))
 
 
 def broadcast(tensor, src, group=None):
     """The tensor of process ``src``."""
-    _member(group)
-    return tensor.clone()
+    group = _member(group)
+    return Broadcast.apply(tensor, _root(group, src, None, "broadcast", "src"), group)

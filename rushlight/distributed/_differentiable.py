@@ -6,6 +6,15 @@ import rushlight as rl
 
 from . import _collectives
 from ._collectives import ReduceOp
+from ._group import _member
+
+
+def inside(group, name):
+    """The group, which this process must be in."""
+    group = _member(group)
+    if group is None:
+        raise ValueError(f"{name}: this process is not in the group")
+    return group
 
 
 def _empty_like_each(tensor, size):

@@ -7,8 +7,8 @@ import rushlight as rl
 from rushlight._notes import unsupported
 
 from ._collectives import ReduceOp, _root
-from ._differentiable import AllGather, AllReduce, AllToAll, Broadcast, ReduceScatter
-from ._group import ProcessGroup, _member
+from ._differentiable import AllGather, AllReduce, AllToAll, Broadcast, ReduceScatter, inside
+from ._group import ProcessGroup
 
 
 def _group_of(group):
@@ -16,7 +16,7 @@ def _group_of(group):
         if not hasattr(group, "get_group"):
             raise unsupported(f"a collective whose group is {group!r}", "pass a ProcessGroup")
         group = group.get_group()
-    return _member(group)
+    return inside(group, "a collective")
 
 
 def _op_of(reduceOp):

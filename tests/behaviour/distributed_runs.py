@@ -57,8 +57,8 @@ def start(program, size, limit=30, begin=BEGIN, end=END, **more):
         WORLD_SIZE=str(size),
         TORCHELASTIC_USE_AGENT_STORE="True",
         LIMIT=str(limit),
-        **more,
     )
+    shared.update(more)
     return store, [
         subprocess.Popen(
             [sys.executable, "-c", text],

@@ -184,3 +184,21 @@ def test_works_go_on_in_order_while_the_program_does():
     pair = [rl.ones(1), rl.ones(2)]
     assert dist.all_reduce_coalesced(pair, async_op=True).wait() and pair[1].tolist() == [2, 2]
     """)
+
+
+def test_a_grid_of_processes():
+    run(
+        """
+    mesh = dist.init_device_mesh("cpu", (2, 2), mesh_dim_names=("data", "model"))
+    assert mesh.get_coordinate() == [rank // 2, rank % 2] and mesh.size() == 4
+    t = rl.tensor([float(rank)])
+    dist.all_reduce(t, group=mesh.get_group("model"))
+    assert t.item() == [1, 1, 5, 5][rank]
+    dist.all_reduce(t, group=mesh["data"].get_group())
+    assert t.item() == 6 and mesh["data"].get_local_rank() == rank // 2
+    assert mesh["data"].mesh.tolist() == [rank % 2, rank % 2 + 2]
+    with raises(RuntimeError, "one place for each of 4"):
+        dist.init_device_mesh("cpu", (3,))
+    """,
+        size=4,
+    )

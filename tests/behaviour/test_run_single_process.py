@@ -75,7 +75,7 @@ def test_what_needs_processes_is_refused_when_used():
     from rushlight.distributed.tensor import DTensor, Shard
 
     assert not isinstance(rl.ones(1), DTensor) and Shard(0).is_shard(0)
-    with pytest.raises(NotImplementedError, match="one process"):
+    with pytest.raises(NotImplementedError, match="each process has all parameters"):
         FullyShardedDataParallel(nn.Linear(1, 1))
 
 

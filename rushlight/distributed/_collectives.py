@@ -260,7 +260,8 @@ def all_gather_into_tensor(output_tensor, input_tensor, group=None, async_op=Fal
     if whole.numel() != flat.numel() * group.size():
         raise _misfit(name, whole.numel(), flat.numel() * group.size())
     pieces = list(whole.view(group.size(), -1).unbind()) if len(whole) else [whole] * group.size()
-    _alike(pieces, flat, name)
+    if whole.dtype != flat.dtype:
+        raise RuntimeError(f"{name}: the output has {whole.dtype}, the input {flat.dtype}")
     exchange = _exchange.Exchange(group, "all_gather", flat)
     run = lambda ex: _exchange.all_gather(ex, pieces, flat)  # noqa: E731
     return _carry_out(group, async_op, exchange, run, [(output_tensor, whole)])

@@ -13,7 +13,7 @@ from ._errors import DistStoreError
 from ._store import HIDDEN, OPERATIONS, READING, Store, not_set_in_time, pack, unpack
 
 _LONGEST_PAUSE = 0.05
-_LEFT = HIDDEN + b"left"
+_CAME, _LEFT = HIDDEN + b"came", HIDDEN + b"left"
 
 
 class _File:
@@ -31,15 +31,31 @@ class _File:
             ) from None
         return dict(zip(fields[::2], fields[1::2]))
 
+    def _locked(self, how):
+        """The file, locked, and still the one that is in the folder."""
+        while True:
+            file = open(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
+            fcntl.flock(file, how)
+            try:
+                if os.path.samestat(os.fstat(file.fileno()), os.stat(self._path)):
+                    return file
+            except FileNotFoundError:
+                pass  # the last that left has taken it away in between
+            file.close()
+
+    @staticmethod
+    def _write(file, values):
+        file.seek(0)
+        file.write(pack([field for entry in values.items() for field in entry]))
+        file.truncate()
+
     def _once(self, operation, fields):
-        with open(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_SH if operation in READING else fcntl.LOCK_EX)
+        reading = operation in READING
+        with self._locked(fcntl.LOCK_SH if reading else fcntl.LOCK_EX) as file:
             values = self._read(file)
             found = OPERATIONS[operation](values, *fields)
-            if operation not in READING and found is not None:
-                file.seek(0)
-                file.write(pack([field for entry in values.items() for field in entry]))
-                file.truncate()
+            if not reading and found is not None:
+                self._write(file, values)
         return found
 
     def do(self, operation, fields, seconds):
@@ -54,11 +70,15 @@ class _File:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def leave(self, process, world_size):
-        """The last of the processes that leaves takes the file away."""
+        """The last of those that came takes the file away, if as many came as should."""
         if os.getpid() != process or not os.path.exists(self._path):
             return
-        if self.do("add", [_LEFT, b"1"], 0) == [b"%d" % world_size]:
-            os.unlink(self._path)
+        with self._locked(fcntl.LOCK_EX) as file:
+            values = self._read(file)
+            (left,) = OPERATIONS["add"](values, _LEFT, b"1")
+            self._write(file, values)
+            if left == values[_CAME] and int(left) >= world_size:
+                os.unlink(self._path)
 
 
 class FileStore(Store):
@@ -75,4 +95,5 @@ class FileStore(Store):
         self.path, self._place = os.fspath(file_name), _File(os.fspath(file_name))
         self._do("check")  # says early if it cannot be read or written
         if world_size > 0:
+            self._do("add", _CAME, b"1")
             weakref.finalize(self, self._place.leave, os.getpid(), world_size)

@@ -178,7 +178,7 @@ def _whole_world(name, store, rank, world_size, timeout):
         store = PrefixStore(f"world/{_world['worlds']}", store)
         mesh = meet(store, rank, world_size, timeout)
     made = ProcessGroup(name, "default", range(world_size), rank, mesh, timeout)
-    made.store = store
+    made.store, made.group_desc = store, "default_pg"
     return made
 
 
@@ -323,3 +323,12 @@ is_mpi_available = is_ucc_available = is_xccl_available = is_nccl_available
 def is_torchelastic_launched():
     """Was this process started by torchrun, which sets TORCHELASTIC_RUN_ID?"""
     return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def _forget_works_in_child():
+    """The thread that carries them out is not in a process that is forked; its locks may be."""
+    for each in _world["groups"]:
+        each.works = Works()
+
+
+os.register_at_fork(after_in_child=_forget_works_in_child)

@@ -15,6 +15,7 @@ from ._mesh import Mesh
 from ._tcp_store import read_exactly
 
 _GREETING = struct.Struct("<16sI")
+_PATIENCE = 5.0  # seconds for a caller to say who it is
 
 
 def _host(store):
@@ -78,7 +79,7 @@ def _answer(listener, token, awaited, end):
         listener.settimeout(max(end - time.monotonic(), 0.001))
         connection = listener.accept()[0]
         try:
-            connection.settimeout(max(end - time.monotonic(), 0.001))
+            connection.settimeout(min(max(end - time.monotonic(), 0.001), _PATIENCE))
             known, peer = _GREETING.unpack(read_exactly(connection, _GREETING.size))
             if secrets.compare_digest(known, token) and peer in awaited:
                 return peer, connection

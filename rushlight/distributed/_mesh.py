@@ -106,6 +106,8 @@ class Mesh:
 
     def expect(self, group, peers, channel, tag, data):
         """An `Arrival` for the next message of any of the peers, to be read into ``data``."""
+        if data.readonly and len(data):
+            raise RuntimeError("cannot receive into a tensor whose memory is read-only")
         boxes = [(group, peer, channel, tag) for peer in peers]
         arrival = Arrival(data, boxes)
         with self._lock:
@@ -145,7 +147,7 @@ class Mesh:
                 if header.channel == FAILURE:
                     self._group_failed(header.group, bytes(arrival.data).decode(errors="replace"))
                 arrival.done.set()
-        except (OSError, EOFError, MemoryError, OverflowError) as error:
+        except Exception as error:
             self._peer_lost(peer, _gone(peer, error), arrival)
 
     def _place_for(self, peer, header):
@@ -196,6 +198,14 @@ class Mesh:
             except RuntimeError:
                 pass  # it has gone, and the others are told all the same
 
+    def give_up(self):
+        """In a process that was forked: closes its ends, and forgets locks that others had."""
+        why = "the connection to rank {} is of the process that this one was forked from"
+        self._lost = {peer: why.format(peer) for peer in self._connections}
+        self._lock = threading.Lock()
+        for connection in self._connections.values():
+            connection.close()
+
     def close(self):
         """Ends all connections."""
         _meshes.discard(self)
@@ -229,8 +239,7 @@ _meshes = set()
 def _close_in_child():
     """A process that is forked, of a data loader for one, must not keep connections open."""
     for mesh in _meshes:
-        for connection in mesh._connections.values():
-            connection.close()
+        mesh.give_up()
 
 
 os.register_at_fork(after_in_child=_close_in_child)

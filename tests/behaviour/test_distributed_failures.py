@@ -164,3 +164,15 @@ def test_backends_and_limits():
     with pytest.raises(dist.DistStoreError, match="rank 1 of 2 did not come"):
         dist.init_process_group(store=dist.HashStore(), rank=0, world_size=2, timeout=short)
     assert time.monotonic() - began < 10 and not dist.is_initialized()
+
+
+def test_a_process_that_is_forked_has_no_part_in_the_group():
+    run("""
+    pid = os.fork()
+    if pid == 0:
+        with raises(RuntimeError, "forked from"):
+            dist.all_reduce(rl.ones(1))
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    dist.all_reduce(rl.ones(1))
+    """)

@@ -157,3 +157,19 @@ def test_processes_meet_at_the_address_of_the_environment():
         MASTER_PORT=port,
         TORCHELASTIC_USE_AGENT_STORE="False",
     )
+
+
+def test_processes_meet_in_one_file_again_and_the_last_takes_it_away(tmp_path):
+    path = tmp_path / "meeting"
+    run(
+        f"""
+    for count in (1, 2, 3):
+        dist.init_process_group("gloo", "file://{path}", rank=rank, world_size=size)
+        t = rl.ones(1)
+        dist.all_reduce(t)
+        dist.destroy_process_group()
+    """,
+        begin="",
+        end="",
+    )
+    assert not path.exists()

@@ -35,6 +35,7 @@ from ._errors import (
     QueueEmptyError,
 )
 from ._file_store import FileStore
+from ._grad_bucket import GradBucket
 from ._group import (
     Backend,
     GroupMember,
@@ -86,7 +87,6 @@ from ._options import (
     BuiltinCommHookType,
     DebugLevel,
     GatherOptions,
-    GradBucket,
     GroupName,
     Logger,
     ProcessGroupGloo,

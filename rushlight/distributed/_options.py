@@ -55,9 +55,8 @@ def _option_class(name, own):
 globals().update({name: _option_class(name, own) for name, own in _OPTIONS.items()})
 
 _ALONE = "gradients are averaged by DistributedDataParallel"
-GradBucket, Logger, Reducer = (
-    unsupported_class("torch.distributed", name, _ALONE)
-    for name in ("GradBucket", "Logger", "Reducer")
+Logger, Reducer = (
+    unsupported_class("torch.distributed", name, _ALONE) for name in ("Logger", "Reducer")
 )
 
 

@@ -174,3 +174,37 @@ def test_gradients_flow_through_collectives():
     with raises(NotImplementedError, "pass a ProcessGroup"):
         fc.all_reduce(rl.ones(1), "sum", [0, 1])
     """)
+
+
+def test_hooks_exchange_gradients():
+    run(
+        MODEL
+        + """
+    from rushlight.distributed.algorithms.ddp_comm_hooks import default_hooks as hooks
+
+    reference = model(0)
+    loss(reference, batch()).backward()
+    seen = []
+
+    def counting(state, bucket):
+        seen.append((state, bucket.index(), bucket.is_last(), len(bucket.parameters())))
+        return hooks.allreduce_hook(None, bucket)
+
+    wrapped = hooks.fp16_compress_wrapper(hooks.allreduce_hook)
+    for state, hook, close in (
+        ("mine", counting, 1e-6), (None, hooks.bf16_compress_hook, 1e-2), (None, wrapped, 1e-2),
+    ):
+        net = DDP(model(0), bucket_cap_mb=0.0002)
+        net.register_comm_hook(state, hook)
+        loss(net, part(batch())).backward()
+        for mine, whole in zip(net.parameters(), reference.parameters()):
+            assert rl.allclose(mine.grad, whole.grad, atol=close), hook
+    last = len(seen) - 1
+    assert [entry[:3] for entry in seen] == [("mine", i, i == last) for i in range(last + 1)]
+    assert len(seen) > 1 and sum(entry[3] for entry in seen) == 6
+    with raises(RuntimeError, "only be called once"):
+        net.register_comm_hook(None, hooks.allreduce_hook)
+    with raises(TypeError, "callable"):
+        net.register_comm_hook(None, 3)
+    """
+    )

@@ -22,15 +22,15 @@ class Bucket:
         pieces = self.buffer.split([p.numel() for p in parameters])
         self.views = [piece.view(p.shape) for piece, p in zip(pieces, parameters)]
 
-    def fill(self, size):
-        """The gradients over the number of processes; zeros for those that there are not."""
+    def fill(self, factor):
+        """The gradients times a factor; zeros for those that there are not."""
         for parameter, view in zip(self.parameters, self.views):
             if parameter.grad is None:
                 view.zero_()
             elif parameter.grad.layout != rl.strided:
                 raise unsupported("DistributedDataParallel with sparse gradients", "sparse=False")
             else:
-                rl.mul(parameter.grad, 1 / size, out=view)
+                rl.mul(parameter.grad, factor, out=view)
 
 
 def bucketed(parameters, limits):
@@ -65,7 +65,7 @@ class Reducer:
         self._buckets = [Bucket(part) for part in bucketed(parameters, limits)]
         self._bucket_of = {id(p): bucket for bucket in self._buckets for p in bucket.parameters}
         self._parameters, self._expecting, self._ready = parameters, False, set()
-        self._unused, self._begun = [], 0
+        self._unused, self._begun, self.hook = [], 0, None
         for parameter in parameters:
             parameter.register_post_accumulate_grad_hook(self._gradient_is_there)
 
@@ -111,14 +111,27 @@ class Reducer:
             self._finish()
 
     def _begin(self, bucket):
-        bucket.fill(self._size)
-        bucket.work = rl.distributed.all_reduce(bucket.buffer, group=self._group, async_op=True)
+        if self.hook is None:
+            bucket.fill(1 / self._size)
+            bucket.work = rl.distributed.all_reduce(bucket.buffer, group=self._group, async_op=True)
+            return
+        bucket.fill(1)
+        seen, is_last = (
+            (bucket.buffer, bucket.views, bucket.parameters),
+            bucket is self._buckets[-1],
+        )
+        bucket.work = self.hook(rl.distributed.GradBucket(*seen, self._begun, is_last))
+        if not isinstance(bucket.work, rl.futures.Future):
+            raise TypeError(f"a communication hook must return a Future, got {bucket.work!r}")
 
     def _finish(self):
         self._expecting, self._ready = False, set()
         wanted = self._used_somewhere()
         for bucket in self._buckets:
-            bucket.work.wait()
+            received = bucket.work.wait()
+            if self.hook is not None:
+                received = received[0] if isinstance(received, (list, tuple)) else received
+                bucket.buffer.copy_(received)
             for parameter, view in zip(bucket.parameters, bucket.views):
                 if id(parameter) in wanted:
                     self._put(parameter, view)

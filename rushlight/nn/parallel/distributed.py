@@ -86,7 +86,7 @@ class DistributedDataParallel(Module):
         self.find_unused_parameters = find_unused_parameters
         self.gradient_as_bucket_view = gradient_as_bucket_view
         self.require_backward_grad_sync = self.require_forward_param_sync = True
-        self.reducer = None
+        self.reducer = self._hooked_by = None
         if self.process_group.size() > 1:
             self._begin(given)
 
@@ -166,8 +166,23 @@ class DistributedDataParallel(Module):
         yield
 
     def register_comm_hook(self, state, hook):
-        """Raises NotImplementedError: gradients are exchanged by `all_reduce` only."""
-        raise unsupported("DistributedDataParallel.register_comm_hook")
+        """Has ``hook(state, bucket)`` exchange gradients, once and before backward.
+
+        It is given a `distributed.GradBucket` with the sums of this process, and returns a future
+        of the tensor that takes the place of the bucket's: see
+        `distributed.algorithms.ddp_comm_hooks.default_hooks`. One process calls no hook.
+
+        Raises:
+            TypeError: if it is not callable.
+            RuntimeError: if there is one.
+        """
+        if not callable(hook):
+            raise TypeError(f"register_comm_hook: the hook must be callable, got {hook!r}")
+        if self._hooked_by is not None:
+            raise RuntimeError("register_comm_hook can only be called once")
+        self._hooked_by = hook
+        if self.reducer is not None:
+            self.reducer.hook = lambda bucket: hook(state, bucket)
 
 
 def _limits(cap, caps):

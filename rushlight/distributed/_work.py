@@ -117,7 +117,7 @@ class Works:
             task, work = entry
             error = None
             try:
-                with self._turn, rl.no_grad():
+                with self._turn, rl.inference_mode():  # for tensors that were made in it, too
                     task()
             except Exception as caught:
                 error = caught

@@ -3,7 +3,7 @@
 from distributed_runs import run
 
 
-def test_collectives_of_two_processes():
+def test_reductions_of_two_processes():
     run("""
     op = dist.ReduceOp
     x = rl.arange(4.0) + rank
@@ -26,9 +26,22 @@ def test_collectives_of_two_processes():
     t = rl.arange(6.0).view(2, 3).t()
     dist.all_reduce(t)
     assert t.tolist() == [[0, 6], [2, 8], [4, 10]]
+    with rl.inference_mode():
+        t, big = rl.ones(3), rl.ones(200_000)
+        dist.all_reduce(t)
+        dist.all_reduce(big, op.AVG, async_op=True).wait()
+        assert t.tolist() == [2, 2, 2] and big.sum().item() == 200_000
+    t = rl.zeros(0)
+    dist.all_reduce(t)
     t = rl.ones(3) * (rank + 1)
     dist.reduce(t, 1)
     assert t.tolist() == [[1] * 3, [3] * 3][rank]
+    """)
+
+
+def test_moves_of_two_processes():
+    run("""
+    op = dist.ReduceOp
     t = rl.ones(3) * rank
     dist.broadcast(t, 1)
     assert t.tolist() == [1] * 3
@@ -56,8 +69,6 @@ def test_collectives_of_two_processes():
     t, sizes = rl.zeros(4), [[1, 3], [3, 1]][rank]
     dist.all_to_all_single(t, rl.arange(4.0) + 10 * rank, sizes, sizes)
     assert t.tolist() == [[0, 10, 11, 12], [1, 2, 3, 13]][rank]
-    t = rl.zeros(0)
-    dist.all_reduce(t)
     dist.monitored_barrier()
     """)
 

@@ -52,6 +52,10 @@ class _Alias(importlib.abc.Loader):
     def is_package(self, name):
         return hasattr(importlib.import_module(self._own), "__path__")
 
+    def get_code(self, name):
+        """For ``python -m``, which runs a module's code anew."""
+        return importlib.util.find_spec(self._own).loader.get_code(self._own)
+
 
 # In .egg-info folders: builders of wheels leave .dist-info out of packages.
 class _Distribution(importlib.metadata.Distribution):

@@ -1,46 +1,41 @@
-"""Training by several processes, for the one process that there is.
+"""Training by several processes, on CPUs, which exchange tensors over TCP.
 
-A group of one process works in full: programs written for many run with a world of size 1. Larger
-worlds are refused by `init_process_group`. Groups are in `_group.py`, what is exchanged in
-`_collectives.py`, stores in `_store.py`; the other modules have the names that programs import.
+From the top: `_collectives.py`, `_messages.py` and `_objects.py` have what programs call; groups
+are in `_group.py` and `_subgroups.py`; `_work.py` carries exchanges out in order; `_exchange.py`
+says what is sent to whom, through the connections of `_mesh.py`. Processes find each other by
+`_rendezvous.py` and `_meeting.py` through a store (`_store.py`, `_tcp_store.py`, `_file_store.py`).
+The other modules have the names that programs import.
 """
 
-from datetime import timedelta
-
 from ._collectives import (
-    P2POp,
     ReduceOp,
-    Work,
     all_gather,
     all_gather_coalesced,
     all_gather_into_tensor,
-    all_gather_object,
     all_gather_single,
     all_reduce,
     all_reduce_coalesced,
     all_to_all,
     all_to_all_single,
     barrier,
-    batch_isend_irecv,
     broadcast,
-    broadcast_object_list,
     gather,
-    gather_object,
-    irecv,
-    isend,
-    monitored_barrier,
-    recv,
-    recv_object_list,
     reduce,
     reduce_op,
     reduce_scatter,
     reduce_scatter_single,
     reduce_scatter_tensor,
     scatter,
-    scatter_object_list,
-    send,
-    send_object_list,
 )
+from ._errors import (
+    DistBackendError,
+    DistError,
+    DistNetworkError,
+    DistStoreError,
+    QueueEmptyError,
+)
+from ._file_store import FileStore
+from ._grad_bucket import GradBucket
 from ._group import (
     Backend,
     GroupMember,
@@ -64,11 +59,23 @@ from ._group import (
     is_torchelastic_launched,
     is_ucc_available,
     is_xccl_available,
-    new_group,
-    new_subgroups,
-    new_subgroups_by_enumeration,
-    shrink_group,
-    split_group,
+)
+from ._messages import (
+    P2POp,
+    batch_isend_irecv,
+    irecv,
+    isend,
+    monitored_barrier,
+    recv,
+    send,
+)
+from ._objects import (
+    all_gather_object,
+    broadcast_object_list,
+    gather_object,
+    recv_object_list,
+    scatter_object_list,
+    send_object_list,
 )
 from ._options import (
     AllreduceCoalescedOptions,
@@ -80,7 +87,6 @@ from ._options import (
     BuiltinCommHookType,
     DebugLevel,
     GatherOptions,
-    GradBucket,
     GroupName,
     Logger,
     ProcessGroupGloo,
@@ -98,38 +104,26 @@ from ._options import (
     supports_complex,
 )
 from ._rendezvous import register_rendezvous_handler, rendezvous
-from ._store import FileStore, HashStore, PrefixStore, Store, TCPStore
+from ._store import HashStore, PrefixStore, Store
+from ._subgroups import (
+    new_group,
+    new_subgroups,
+    new_subgroups_by_enumeration,
+    shrink_group,
+    split_group,
+)
+from ._tcp_store import TCPStore
+from ._work import Work
+from .constants import default_pg_timeout
 from .device_mesh import DeviceMesh, init_device_mesh
 
 _reduce_scatter_base, _all_gather_base = reduce_scatter_tensor, all_gather_into_tensor
 
-default_pg_timeout = timedelta(minutes=30)
-
-__all__ = [name for name in dir() if not name.startswith("_") and name != "timedelta"]
-
-
-class DistError(RuntimeError):
-    """Something went wrong between processes."""
-
-
-class DistBackendError(DistError):
-    """A back end failed; never raised with one process."""
-
-
-class DistNetworkError(DistError):
-    """The network failed; never raised with one process."""
-
-
-class DistStoreError(DistError):
-    """A store failed."""
-
-
-class QueueEmptyError(DistStoreError):
-    """Nothing was waiting in a store's queue."""
+__all__ = [name for name in dir() if not name.startswith("_")]
 
 
 def is_available():
-    """True: groups of one process work.
+    """True: processes exchange tensors on the CPU.
 
     Example::
 
@@ -142,7 +136,7 @@ def is_available():
 _SUBMODULES = (
     "_composable", "_functional_collectives", "algorithms", "c10d", "checkpoint",
     "constants", "device_mesh", "distributed_c10d", "elastic", "fsdp", "nn", "optim",
-    "rpc", "tensor", "utils",
+    "launch", "rpc", "run", "tensor", "utils",
 )  # fmt: skip
 
 

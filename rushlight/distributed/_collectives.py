@@ -1,15 +1,16 @@
-"""Exchanging tensors within a group of one process: what goes out comes back.
+"""Exchanging tensors within a group: what programs call, and what is checked before.
 
-Each function checks what it is given as with many processes, so that a program's mistakes show.
-With ``async_op=True`` they return a `Work` that is done. Nothing here is recorded for backward.
+With ``async_op=True`` they return a `Work`. Nothing here is recorded for backward. What is sent to
+whom is in `_exchange.py`; single messages are in `_messages.py`, objects in `_objects.py`. To add a
+collective: check its arguments here, and give `_carry_out` what `_exchange.py` does.
 """
 
-import pickle
-from dataclasses import dataclass, field
-
 import rushlight as rl
+from rushlight._notes import unsupported
 
-from ._group import _member
+from . import _exchange
+from ._group import _member, get_group_rank
+from ._work import Work
 
 
 class ReduceOp(str):
@@ -25,79 +26,130 @@ ReduceOp.RedOpType = ReduceOp
 reduce_op = ReduceOp  # its name before 1.0
 
 
-class Work:
-    """The handle of an exchange that is over."""
-
-    def __init__(self, result=()):
-        self._result = result
-
-    def wait(self, timeout=None):
-        """True."""
-        return True
-
-    def is_completed(self):
-        """True."""
-        return True
-
-    def is_success(self):
-        """True."""
-        return True
-
-    def result(self):
-        """The tensors that were received."""
-        return list(self._result)
-
-    def get_future(self):
-        """A future that holds the tensors."""
-        future = rl.futures.Future()
-        future.set_result(self.result())
-        return future
+# ---- checks --------------------------------------------------------------------------------------
 
 
 def _begin(group, name, *tensors):
-    """False if this process is not in the group. Checks that tensors are tensors."""
+    """The group, or None if this process is not in it. Checks that tensors can be exchanged."""
     for tensor in tensors:
         if not isinstance(tensor, rl.Tensor):
             raise TypeError(
                 f"{name}: expected a tensor, got {type(tensor).__name__}; objects are exchanged by "
                 "all_gather_object, broadcast_object_list, ..."
             )
-    return _member(group) is not None
+    group = _member(group)
+    for tensor in tensors if group is not None and group.size() > 1 else ():
+        if tensor.layout != rl.strided:
+            raise unsupported(f"{name} of a tensor with layout {tensor.layout}", "use to_dense()")
+        if tensor.device.type != "cpu":
+            raise ValueError(f"{name}: expected a tensor on the CPU, got one on {tensor.device}")
+        if tensor.dtype not in _exchange.DTYPES:
+            raise RuntimeError(f"{name}: Invalid scalar type {tensor.dtype}")
+    return group
 
 
-def _check_op(op, name):
-    """With one process the operation is not carried out, but a wrong one is wrong all the same."""
+def _check_op(op, name, tensor):
+    """A wrong operation is wrong with one process too, which does not carry it out."""
     if not isinstance(op, ReduceOp):
         raise TypeError(
             f"{name}: argument 'op' must be a ReduceOp, such as ReduceOp.SUM, got {op!r}"
         )
+    dtype = tensor.dtype
+    if op == "PREMUL_SUM":
+        raise RuntimeError(f"{name}: cannot use ReduceOp.PREMUL_SUM on the CPU")
+    if dtype.is_complex and op not in ("SUM", "AVG"):
+        raise ValueError(f"{name} does not support {op!r} on complex tensors")
+    exact = not (dtype.is_floating_point or dtype.is_complex)
+    if op.startswith("B") and not exact:
+        raise RuntimeError(f"{name}: cannot use ReduceOp.{op} with non-integral dtype {dtype}")
+    if op == "AVG" and exact:
+        raise RuntimeError(f"{name}: ReduceOp.AVG of {dtype}: a mean can't be cast to this type")
 
 
-def _end(async_op, *result):
-    return Work(result) if async_op else None
+def _root(group, rank, group_rank, name, what):
+    """The rank within the group that was named either way; that of rank 0 if it was not."""
+    if rank is not None and group_rank is not None:
+        raise ValueError(f"{name}: pass {what} or group_{what}, not both")
+    if group_rank is None:
+        if rank is not None and rank not in group.ranks:
+            raise ValueError(f"{name}: {what} {rank} is not in the group of ranks {group.ranks}")
+        group_rank = 0 if rank is None else get_group_rank(group, rank)
+    if not 0 <= group_rank < group.size():
+        raise ValueError(f"{name}: group_{what} {group_rank} in a group of {group.size()}")
+    return group_rank
 
 
-def _one(items, name, what):
-    """The single entry of a list with one entry a process."""
-    if not isinstance(items, (list, tuple)) or len(items) != 1:
-        raise ValueError(f"{name}: expected {what} to have one entry for the one process")
-    return items[0]
+def _one_each(items, group, name, what):
+    """A list with one entry a process, as a list."""
+    if not isinstance(items, (list, tuple)) or len(items) != group.size():
+        error = ValueError if group.size() == 1 else RuntimeError
+        raise error(f"{name}: expected {what} to have one entry for each process: {group.size()}")
+    return list(items)
 
 
-def _self(rank, name, what):
-    if rank not in (None, 0):
-        raise ValueError(f"{name}: {what} {rank} in a world of one process")
+def _alike(tensors, model, name):
+    """Tensors have the type and the number of elements of another, or errors say which does not."""
+    for i, tensor in enumerate(tensors):
+        if tensor.dtype != model.dtype:
+            raise ValueError(f"{name}: tensor {i} has {tensor.dtype}, expected {model.dtype}")
+        if tensor.numel() != model.numel():
+            raise _misfit(name, tensor.numel(), model.numel())
 
 
-def _copy(target, source, name):
-    if target.numel() != source.numel():
-        raise ValueError(f"{name}: {source.numel()} elements do not fit into {target.numel()}")
+def _misfit(name, got, expected):
+    return RuntimeError(f"{name}: {got} elements do not fit with {expected}: the sizes differ")
+
+
+# ---- carrying out --------------------------------------------------------------------------------
+
+
+def _flat(tensor):
+    """Its elements in one piece: a view if they lie so, or a copy."""
+    return tensor.detach().contiguous().view(-1)
+
+
+def _back(tensor, flat):
+    """Copies what was received in one piece to where it belongs, if it is not there."""
+    if tensor.numel() and flat.data_ptr() != tensor.data_ptr():
+        tensor.detach().copy_(flat.view(tensor.shape))
+
+
+def _real(flat, op):
+    """Complex numbers as pairs, where they are added."""
+    return rl.view_as_real(flat).view(-1) if op and flat.dtype.is_complex else flat
+
+
+def _carry_out(group, async_op, exchange, algorithm, outputs):
+    """Carries out an exchange in its turn, then copies to the outputs: (tensor, flat) pairs."""
+
+    def task():
+        try:
+            algorithm(exchange)
+        except BaseException as error:
+            others = [rank for rank in group.ranks if rank != group.mesh.rank]
+            group.mesh.fail(group.key, others, f"rank {group.mesh.rank} failed: {error}")
+            raise
+        for tensor, flat in outputs:
+            _back(tensor, flat)
+
     with rl.no_grad():
-        target.copy_(source.reshape(target.shape))
+        work = group.works.carry_out(task, [tensor for tensor, _ in outputs], async_op)
+    return work if async_op else None
+
+
+def _alone(group, async_op, pairs, name):
+    """With one process, each output is a copy of its input."""
+    for output, source in pairs:
+        if output.numel() != source.numel():
+            raise ValueError(f"{name}: {source.numel()} elements do not fit into {output.numel()}")
+        if output is not source:
+            with rl.no_grad():
+                output.copy_(source.reshape(output.shape))
+    return Work([output for output, _ in pairs]) if async_op else None
 
 
 def all_reduce(tensor, op=ReduceOp.SUM, group=None, async_op=False):
-    """Replaces the tensor by the sum (``op``) over all processes: with one, it stays.
+    """Replaces the tensor by the sum (``op``) over all processes: the same bits everywhere.
 
     Example::
 
@@ -108,45 +160,111 @@ def all_reduce(tensor, op=ReduceOp.SUM, group=None, async_op=False):
         >>> x
         tensor([0., 1.])
     """
-    _check_op(op, "all_reduce")
-    _begin(group, "all_reduce", tensor)
-    return _end(async_op, tensor)
+    group = _begin(group, "all_reduce", tensor)
+    _check_op(op, "all_reduce", tensor)
+    if group is None:
+        return None
+    if group.size() == 1:
+        return _alone(group, async_op, [(tensor, tensor)], "all_reduce")
+    flat = _flat(tensor)
+    parts = _real(flat, op)
+    exchange = _exchange.Exchange(group, "all_reduce", parts, op)
+    run = lambda ex: _exchange.all_reduce(ex, parts, op)  # noqa: E731
+    return _carry_out(group, async_op, exchange, run, [(tensor, flat)])
+
+
+class _Several(Work):
+    """The handle of several exchanges."""
+
+    def __init__(self, works, result):
+        super().__init__(result)
+        self._works = works
+
+    def wait(self, timeout=None):
+        """True, when all are over."""
+        return all([work.wait(timeout) for work in self._works])
+
+    def is_completed(self):
+        """Are all over?"""
+        return all(work.is_completed() for work in self._works)
+
+
+def _each(works, result, async_op):
+    works = [work for work in works if work is not None]
+    return _Several(works, result) if async_op and works else None
 
 
 def all_reduce_coalesced(tensors, op=ReduceOp.SUM, group=None, async_op=False):
     """`all_reduce` of several tensors."""
-    _check_op(op, "all_reduce_coalesced")
     _begin(group, "all_reduce_coalesced", *tensors)
-    return _end(async_op, *tensors)
+    for tensor in tensors:
+        _check_op(op, "all_reduce_coalesced", tensor)
+    works = [all_reduce(tensor, op, group, async_op) for tensor in tensors]
+    return _each(works, tensors, async_op)
 
 
 def reduce(tensor, dst=None, op=ReduceOp.SUM, group=None, async_op=False, group_dst=None):
-    """`all_reduce` for process ``dst`` only."""
-    _check_op(op, "reduce")
-    _begin(group, "reduce", tensor)
-    _self(dst, "reduce", "dst")
-    return _end(async_op, tensor)
+    """`all_reduce` for process ``dst`` only: the others' tensors stay."""
+    group = _begin(group, "reduce", tensor)
+    _check_op(op, "reduce", tensor)
+    if group is None:
+        return None
+    root = _root(group, dst, group_dst, "reduce", "dst")
+    if group.size() == 1:
+        return _alone(group, async_op, [(tensor, tensor)], "reduce")
+    flat = _flat(tensor)
+    parts = _real(flat, op)
+    exchange = _exchange.Exchange(group, "reduce", parts, op, root)
+    run = lambda ex: _exchange.reduce(ex, parts, op, root)  # noqa: E731
+    return _carry_out(group, async_op, exchange, run, [(tensor, flat)])
 
 
 def broadcast(tensor, src=None, group=None, async_op=False, group_src=None):
     """Replaces the tensor by that of process ``src``."""
-    _begin(group, "broadcast", tensor)
-    _self(src, "broadcast", "src")
-    return _end(async_op, tensor)
+    group = _begin(group, "broadcast", tensor)
+    if group is None:
+        return None
+    root = _root(group, src, group_src, "broadcast", "src")
+    if group.size() == 1:
+        return _alone(group, async_op, [(tensor, tensor)], "broadcast")
+    flat = _flat(tensor)
+    exchange = _exchange.Exchange(group, "broadcast", flat, root=root)
+    run = lambda ex: _exchange.broadcast(ex, flat, root)  # noqa: E731
+    return _carry_out(group, async_op, exchange, run, [(tensor, flat)])
 
 
 def all_gather(tensor_list, tensor, group=None, async_op=False):
     """Copies the tensors of all processes into the list's."""
-    if _begin(group, "all_gather", tensor, *tensor_list):
-        _copy(_one(tensor_list, "all_gather", "tensor_list"), tensor, "all_gather")
-    return _end(async_op, *tensor_list)
+    group = _begin(group, "all_gather", tensor, *tensor_list)
+    if group is None:
+        return None
+    outputs = _one_each(tensor_list, group, "all_gather", "tensor_list")
+    if group.size() == 1:
+        return _alone(group, async_op, [(outputs[0], tensor)], "all_gather")
+    _alike(outputs, tensor, "all_gather")
+    flat, flats = _flat(tensor), [_flat(output) for output in outputs]
+    exchange = _exchange.Exchange(group, "all_gather", flat)
+    run = lambda ex: _exchange.all_gather(ex, flats, flat)  # noqa: E731
+    return _carry_out(group, async_op, exchange, run, list(zip(outputs, flats)))
 
 
 def all_gather_into_tensor(output_tensor, input_tensor, group=None, async_op=False):
     """Copies the tensors of all processes into one, one after another."""
-    if _begin(group, "all_gather_into_tensor", output_tensor, input_tensor):
-        _copy(output_tensor, input_tensor, "all_gather_into_tensor")
-    return _end(async_op, output_tensor)
+    name = "all_gather_into_tensor"
+    group = _begin(group, name, output_tensor, input_tensor)
+    if group is None:
+        return None
+    if group.size() == 1:
+        return _alone(group, async_op, [(output_tensor, input_tensor)], name)
+    flat, whole = _flat(input_tensor), _flat(output_tensor)
+    if whole.numel() != flat.numel() * group.size():
+        raise _misfit(name, whole.numel(), flat.numel() * group.size())
+    pieces = list(whole.view(group.size(), -1).unbind()) if len(whole) else [whole] * group.size()
+    if whole.dtype != flat.dtype:
+        raise RuntimeError(f"{name}: the output has {whole.dtype}, the input {flat.dtype}")
+    exchange = _exchange.Exchange(group, "all_gather", flat)
+    run = lambda ex: _exchange.all_gather(ex, pieces, flat)  # noqa: E731
+    return _carry_out(group, async_op, exchange, run, [(output_tensor, whole)])
 
 
 def all_gather_single(output_tensor, input_tensor, group=None, async_op=False):
@@ -156,48 +274,104 @@ def all_gather_single(output_tensor, input_tensor, group=None, async_op=False):
 
 def all_gather_coalesced(output_tensor_lists, input_tensor_list, group=None, async_op=False):
     """`all_gather` of several tensors: one list of outputs a process."""
-    targets = _one(output_tensor_lists, "all_gather_coalesced", "output_tensor_lists")
-    if _begin(group, "all_gather_coalesced", *targets, *input_tensor_list):
-        if len(targets) != len(input_tensor_list):
+    member = _member(group)
+    if member is None:
+        return None
+    name = "all_gather_coalesced"
+    lists = _one_each(output_tensor_lists, member, name, "output_tensor_lists")
+    for outputs in lists:
+        _begin(group, name, *outputs, *input_tensor_list)
+        if len(outputs) != len(input_tensor_list):
             raise ValueError(
-                f"all_gather_coalesced: {len(input_tensor_list)} tensors do not fit into a list of "
-                f"{len(targets)}"
+                f"{name}: {len(input_tensor_list)} tensors do not fit into a list of {len(outputs)}"
             )
-        for target, source in zip(targets, input_tensor_list):
-            _copy(target, source, "all_gather_coalesced")
-    return _end(async_op, *targets)
+    works = [
+        all_gather([outputs[i] for outputs in lists], tensor, group, async_op)
+        for i, tensor in enumerate(input_tensor_list)
+    ]
+    return _each(works, [tensor for outputs in lists for tensor in outputs], async_op)
+
+
+def _list_of_root(items, group, root, name, what):
+    """The list that only the root passes, or None for the others."""
+    if group.rank() != root:
+        if items:
+            raise ValueError(f"{name}: {what} must not be given but at rank {root} of the group")
+        return None
+    if not items:
+        raise ValueError(f"{name}: {what} must be given at rank {root}, one entry for each process")
+    return _one_each(items, group, name, what)
 
 
 def gather(tensor, gather_list=None, dst=None, group=None, async_op=False, group_dst=None):
     """`all_gather` for process ``dst`` only."""
-    _self(dst, "gather", "dst")
-    if _begin(group, "gather", tensor):
-        _copy(_one(gather_list, "gather", "gather_list"), tensor, "gather")
-    return _end(async_op, *(gather_list or ()))
+    group = _begin(group, "gather", tensor, *(gather_list or ()))
+    if group is None:
+        return None
+    root = _root(group, dst, group_dst, "gather", "dst")
+    outputs = _list_of_root(gather_list, group, root, "gather", "gather_list")
+    if group.size() == 1:
+        return _alone(group, async_op, [(outputs[0], tensor)], "gather")
+    _alike(outputs or (), tensor, "gather")
+    flat, flats = _flat(tensor), [_flat(output) for output in outputs or ()]
+    exchange = _exchange.Exchange(group, "gather", flat, root=root)
+    run = lambda ex: _exchange.gather(ex, flats, flat, root)  # noqa: E731
+    return _carry_out(group, async_op, exchange, run, list(zip(outputs or (), flats)))
 
 
 def scatter(tensor, scatter_list=None, src=None, group=None, async_op=False, group_src=None):
     """Replaces the tensor by this process's entry of the list of process ``src``."""
-    _self(src, "scatter", "src")
-    if _begin(group, "scatter", tensor):
-        _copy(tensor, _one(scatter_list, "scatter", "scatter_list"), "scatter")
-    return _end(async_op, tensor)
+    group = _begin(group, "scatter", tensor, *(scatter_list or ()))
+    if group is None:
+        return None
+    root = _root(group, src, group_src, "scatter", "src")
+    inputs = _list_of_root(scatter_list, group, root, "scatter", "scatter_list")
+    if group.size() == 1:
+        return _alone(group, async_op, [(tensor, inputs[0])], "scatter")
+    _alike(inputs or (), tensor, "scatter")
+    flat, flats = _flat(tensor), [_flat(source) for source in inputs or ()]
+    exchange = _exchange.Exchange(group, "scatter", flat, root=root)
+    run = lambda ex: _exchange.scatter(ex, flat, flats, root)  # noqa: E731
+    return _carry_out(group, async_op, exchange, run, [(tensor, flat)])
+
+
+def _reduce_scatter(group, name, output, inputs, op, async_op):
+    """``inputs``: copies, which are overwritten."""
+    _alike(inputs, output, name)
+    flat = _flat(output)
+    pieces = [_real(piece, op) for piece in inputs]
+    target = _real(flat, op)
+    exchange = _exchange.Exchange(group, "reduce_scatter", target, op)
+    run = lambda ex: _exchange.reduce_scatter(ex, target, pieces, op)  # noqa: E731
+    return _carry_out(group, async_op, exchange, run, [(output, flat)])
 
 
 def reduce_scatter(output, input_list, op=ReduceOp.SUM, group=None, async_op=False):
     """Replaces ``output`` by the sum over all processes of this process's entry."""
-    _check_op(op, "reduce_scatter")
-    if _begin(group, "reduce_scatter", output, *input_list):
-        _copy(output, _one(input_list, "reduce_scatter", "input_list"), "reduce_scatter")
-    return _end(async_op, output)
+    group = _begin(group, "reduce_scatter", output, *input_list)
+    _check_op(op, "reduce_scatter", output)
+    if group is None:
+        return None
+    inputs = _one_each(input_list, group, "reduce_scatter", "input_list")
+    if group.size() == 1:
+        return _alone(group, async_op, [(output, inputs[0])], "reduce_scatter")
+    copies = [source.detach().clone().contiguous().view(-1) for source in inputs]
+    return _reduce_scatter(group, "reduce_scatter", output, copies, op, async_op)
 
 
 def reduce_scatter_tensor(output, input, op=ReduceOp.SUM, group=None, async_op=False):  # noqa: A002
     """`reduce_scatter` of a tensor's pieces along its first dimension."""
-    _check_op(op, "reduce_scatter_tensor")
-    if _begin(group, "reduce_scatter_tensor", output, input):
-        _copy(output, input, "reduce_scatter_tensor")
-    return _end(async_op, output)
+    name = "reduce_scatter_tensor"
+    group = _begin(group, name, output, input)
+    _check_op(op, name, output)
+    if group is None:
+        return None
+    if group.size() == 1:
+        return _alone(group, async_op, [(output, input)], name)
+    if input.numel() != output.numel() * group.size():
+        raise _misfit(name, input.numel(), output.numel() * group.size())
+    whole = input.detach().clone().contiguous().view(group.size(), output.numel())
+    return _reduce_scatter(group, name, output, list(whole.unbind()), op, async_op)
 
 
 def reduce_scatter_single(output, input, op=ReduceOp.SUM, group=None, async_op=False):  # noqa: A002
@@ -205,12 +379,44 @@ def reduce_scatter_single(output, input, op=ReduceOp.SUM, group=None, async_op=F
     return reduce_scatter_tensor(output, input, op, group, async_op)
 
 
+def _all_to_all(group, flats, sources, outputs, async_op):
+    """The numbers of elements may differ between processes: each message has its own."""
+    exchange = _exchange.Exchange(group, "all_to_all", sources[0], numel=-1)
+    run = lambda ex: _exchange.all_to_all(ex, flats, sources)  # noqa: E731
+    return _carry_out(group, async_op, exchange, run, outputs)
+
+
 def all_to_all(output_tensor_list, input_tensor_list, group=None, async_op=False):
     """Sends each process its entry, and receives one from each."""
-    if _begin(group, "all_to_all", *output_tensor_list, *input_tensor_list):
-        source = _one(input_tensor_list, "all_to_all", "input_tensor_list")
-        _copy(_one(output_tensor_list, "all_to_all", "output_tensor_list"), source, "all_to_all")
-    return _end(async_op, *output_tensor_list)
+    group = _begin(group, "all_to_all", *output_tensor_list, *input_tensor_list)
+    if group is None:
+        return None
+    sources = _one_each(input_tensor_list, group, "all_to_all", "input_tensor_list")
+    outputs = _one_each(output_tensor_list, group, "all_to_all", "output_tensor_list")
+    if group.size() == 1:
+        return _alone(group, async_op, [(outputs[0], sources[0])], "all_to_all")
+    own = group.rank()
+    _alike([outputs[own]], sources[own], "all_to_all")
+    flats, sources = [_flat(t) for t in outputs], [_flat(t) for t in sources]
+    return _all_to_all(group, flats, sources, list(zip(outputs, flats)), async_op)
+
+
+def _split(tensor, sizes, group, what):
+    """A tensor's pieces along its first dimension: equal ones, unless sizes are given."""
+    rows = tensor.shape[0] if tensor.dim() else 0
+    if not sizes and rows % group.size():
+        raise RuntimeError(
+            f"all_to_all_single: {what} has {rows} rows, which do not divide into {group.size()}; "
+            "pass split sizes"
+        )
+    sizes = list(sizes) if sizes else [rows // group.size()] * group.size()
+    if len(sizes) != group.size() or sum(sizes) != rows:
+        raise RuntimeError(
+            f"all_to_all_single: split sizes {sizes} of {what} do not add up to its {rows} rows, "
+            f"one for each of {group.size()} processes"
+        )
+    row = tensor.numel() // rows if rows else 0
+    return list(_flat(tensor).split([size * row for size in sizes]))
 
 
 def all_to_all_single(
@@ -222,120 +428,28 @@ def all_to_all_single(
     async_op=False,
 ):
     """`all_to_all` of pieces of one tensor along its first dimension."""
-    if _begin(group, "all_to_all_single", output, input):
+    group = _begin(group, "all_to_all_single", output, input)
+    if group is None:
+        return None
+    if group.size() == 1:
         for sizes in (output_split_sizes, input_split_sizes):
             if sizes:
-                _one(sizes, "all_to_all_single", "split sizes")
-        _copy(output, input, "all_to_all_single")
-    return _end(async_op, output)
+                _one_each(sizes, group, "all_to_all_single", "split sizes")
+        return _alone(group, async_op, [(output, input)], "all_to_all_single")
+    sources = _split(input, input_split_sizes, group, "the input")
+    whole = _flat(output)
+    shaped = whole.view(output.shape)
+    flats = _split(shaped, output_split_sizes, group, "the output")
+    _alike([flats[group.rank()]], sources[group.rank()], "all_to_all_single")
+    return _all_to_all(group, flats, sources, [(output, whole)], async_op)
 
 
 def barrier(group=None, async_op=False, device_ids=None):
-    """Waits for all processes: for none."""
-    _begin(group, "barrier")
-    return _end(async_op)
-
-
-def monitored_barrier(group=None, timeout=None, wait_all_ranks=False):
-    """`barrier` that would name the processes that did not come."""
-    _begin(group, "monitored_barrier")
-
-
-# ---- from process to process ---------------------------------------------------------------------
-
-
-def _alone(name, *args):
-    _member(None)
-    raise ValueError(f"{name}: there is no other process in a world of one")
-
-
-def send(tensor, dst=None, group=None, tag=0, group_dst=None):
-    """Sends to another process. ValueError: there is none."""
-    _alone("send")
-
-
-def recv(tensor, src=None, group=None, tag=0, group_src=None):
-    """Receives from another process. ValueError: there is none."""
-    _alone("recv")
-
-
-def isend(tensor, dst=None, group=None, tag=0, group_dst=None):
-    """`send` that does not wait. ValueError: there is no other process."""
-    _alone("isend")
-
-
-def irecv(tensor, src=None, group=None, tag=0, group_src=None):
-    """`recv` that does not wait. ValueError: there is no other process."""
-    _alone("irecv")
-
-
-@dataclass
-class P2POp:
-    """An `isend` or `irecv` to be begun by `batch_isend_irecv`."""
-
-    op: object
-    tensor: object
-    peer: int = None
-    group: object = None
-    tag: int = 0
-    group_peer: int = field(default=None)
-
-
-def batch_isend_irecv(p2p_op_list):
-    """Begins several exchanges; their `Work`s."""
-    return [p.op(p.tensor, p.peer, p.group, p.tag) for p in p2p_op_list]
-
-
-# ---- objects -------------------------------------------------------------------------------------
-
-
-def _through_pickle(obj):
-    """A copy, as another process would get it."""
-    return pickle.loads(pickle.dumps(obj))
-
-
-def all_gather_object(object_list, obj, group=None):
-    """Puts a copy of each process's object into the list."""
-    if _member(group) is not None:
-        _one(object_list, "all_gather_object", "object_list")
-        object_list[0] = _through_pickle(obj)
-
-
-def gather_object(obj, object_gather_list=None, dst=None, group=None, group_dst=None):
-    """`all_gather_object` for process ``dst`` only."""
-    _self(dst, "gather_object", "dst")
-    all_gather_object(object_gather_list, obj, group)
-
-
-def broadcast_object_list(object_list, src=None, group=None, device=None, group_src=None):
-    """Replaces the list's entries by those of process ``src``."""
-    _self(src, "broadcast_object_list", "src")
-    _member(group)
-
-
-def scatter_object_list(
-    scatter_object_output_list,
-    scatter_object_input_list=None,
-    src=None,
-    group=None,
-    group_src=None,
-):
-    """Puts this process's entry of the list of process ``src`` into the output list."""
-    _self(src, "scatter_object_list", "src")
-    if _member(group) is not None:
-        entry = _one(scatter_object_input_list, "scatter_object_list", "scatter_object_input_list")
-        scatter_object_output_list[0] = _through_pickle(entry)
-
-
-def send_object_list(
-    object_list, dst=None, group=None, device=None, group_dst=None, use_batch=False
-):
-    """Sends objects to another process. ValueError: there is none."""
-    _alone("send_object_list")
-
-
-def recv_object_list(
-    object_list, src=None, group=None, device=None, group_src=None, use_batch=False
-):
-    """Receives objects from another process. ValueError: there is none."""
-    _alone("recv_object_list")
+    """Waits until all processes have called it."""
+    group = _begin(group, "barrier")
+    if group is None:
+        return None
+    if group.size() == 1:
+        return _alone(group, async_op, [], "barrier")
+    exchange = _exchange.Exchange(group, "barrier")
+    return _carry_out(group, async_op, exchange, _exchange.barrier, [])

@@ -1,13 +1,19 @@
-"""Process groups of one process: beginning and ending one, and what can be asked of it.
+"""Process groups: beginning and ending them, and what can be asked of them.
 
-Exchanging tensors is in `_collectives.py`.
+Exchanging tensors is in `_collectives.py`, how processes meet in `_rendezvous.py`.
 """
 
 import os
+from datetime import timedelta
+from hashlib import blake2b
 
 from rushlight._notes import unsupported
 
-_world = {"group": None, "parts": 0}
+from ._work import Works
+from .constants import default_pg_timeout as DEFAULT_TIMEOUT
+
+#: The group of all processes; all groups with this process; how many groups and worlds began.
+_world = {"group": None, "groups": [], "made": {}, "worlds": 0}
 
 
 class Backend(str):
@@ -22,26 +28,77 @@ class Backend(str):
 
 
 class ProcessGroup:
-    """Some of the processes: here always this one alone, with rank 0."""
+    """Some of the processes, in the order of their ranks within the group.
 
-    def __init__(self, backend="gloo", name="default"):
+    Args:
+        backend: the name that it has.
+        name: its own name, the same for all of its processes.
+        ranks: the ranks of its processes among all.
+        rank: this process's rank among all.
+        mesh: the connections to the others, if there are others.
+        timeout: how long exchanges may take.
+    """
+
+    def __init__(
+        self, backend="gloo", name="default", ranks=(0,), rank=0, mesh=None, timeout=DEFAULT_TIMEOUT
+    ):
         self.backend, self.group_name, self.group_desc = Backend(backend), name, name
-        self.bound_device_id = None
+        self.bound_device_id = self.store = None
+        self.ranks, self.mesh, self._rank = tuple(ranks), mesh, self._place(ranks, rank)
+        self.key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
+        self._step, self.works = 0, Works()
+        self.set_timeout(timeout)
+
+    @staticmethod
+    def _place(ranks, rank):
+        return list(ranks).index(rank)
+
+    def set_timeout(self, timeout):
+        """Sets how long exchanges may take."""
+        self.timeout, self.seconds = timeout, timeout.total_seconds()
+
+    def next_step(self):
+        """The number of an exchange that begins: the same for all of its processes."""
+        self._step += 1
+        return self._step
 
     def rank(self):
-        """0."""
-        return 0
+        """This process's rank within the group."""
+        return self._rank
 
     def size(self):
-        """1."""
-        return 1
+        """The number of processes."""
+        return len(self.ranks)
 
     def name(self):
         """The back end's name."""
         return str(self.backend)
 
+    def get_group_store(self):
+        """The store through which its processes met."""
+        return self.store
+
     def __repr__(self):
-        return f"ProcessGroup(backend={str(self.backend)!r}, size=1)"
+        return f"ProcessGroup(backend={str(self.backend)!r}, size={self.size()})"
+
+
+def _passed_on(name, *, listed=True):
+    """A method that is a function of `_collectives.py` whose first tensors come in lists."""
+
+    def method(self, tensors, *args, **kwargs):
+        from . import _collectives
+
+        (tensor,) = tensors if listed else (tensors,)
+        return getattr(_collectives, name)(tensor, *args, group=self, async_op=True, **kwargs)
+
+    method.__doc__ = f"`{name}` of the tensor in a list, begun: a `Work`."
+    return method
+
+
+ProcessGroup.allreduce = _passed_on("all_reduce")
+ProcessGroup.broadcast = _passed_on("broadcast")
+ProcessGroup._allgather_base = _passed_on("all_gather_into_tensor", listed=False)
+ProcessGroup._reduce_scatter_base = _passed_on("reduce_scatter_tensor", listed=False)
 
 
 class _GroupMeta(type):
@@ -61,31 +118,6 @@ class GroupMember(metaclass=_GroupMeta):
     NON_GROUP_MEMBER = -100
 
 
-def _size_and_rank(init_method, world_size, rank, store):
-    """The numbers that were passed, or those of the environment or the address."""
-    if store is None and (init_method is None or init_method.startswith("env://")):
-        if world_size < 0:
-            world_size = _from_environment("WORLD_SIZE")
-        if rank < 0:
-            rank = _from_environment("RANK")
-    elif init_method and "?" in init_method:
-        from urllib.parse import parse_qs, urlparse
-
-        query = parse_qs(urlparse(init_method).query)
-        world_size = int(query["world_size"][0]) if "world_size" in query else world_size
-        rank = int(query["rank"][0]) if "rank" in query else rank
-    return world_size, rank
-
-
-def _from_environment(name):
-    if name not in os.environ:
-        raise ValueError(
-            f"init_process_group: the environment variable {name} is not set; set it, or pass "
-            "world_size and rank"
-        )
-    return int(os.environ[name])
-
-
 def init_process_group(
     backend=None,
     init_method=None,
@@ -97,19 +129,24 @@ def init_process_group(
     pg_options=None,
     device_id=None,
 ):
-    """Begins the group of all processes, which is this one.
+    """Begins the group of all processes, which find each other through a store.
+
+    All of them have to call it. A world of one process connects to nobody, and needs no address.
 
     Args:
-        backend: a name, such as "gloo"; it is kept, and changes nothing. "nccl" is refused, as it
-            exchanges tensors between GPUs.
-        init_method, store: how processes would find each other: ``"env://"`` (the default) reads
-            the environment variables WORLD_SIZE and RANK unless ``world_size`` and ``rank`` are
-            given; other addresses are not connected to, as there is nobody else.
-        timeout, group_name, pg_options: for waiting and for logs, of which there is none.
+        backend: "gloo", also by the names of devices ("cpu:gloo"), and the default; "nccl" is
+            refused, as it exchanges tensors between GPUs.
+        init_method: an address. ``"env://"`` (the default) reads the environment variables
+            MASTER_ADDR and MASTER_PORT, and WORLD_SIZE and RANK unless ``world_size`` and ``rank``
+            are given; ``"tcp://host:port"`` names the process with rank 0, ``"file:///path"`` a
+            file that does not exist yet.
+        store: where they find each other, instead; then ``world_size`` and ``rank`` are needed.
+        timeout: a timedelta: how long to wait for the others, here and in exchanges.
+        group_name, pg_options: kept, and change nothing.
         device_id: a device of the CPU.
 
     Raises:
-        NotImplementedError: if ``world_size`` is not 1.
+        DistStoreError: if processes do not come in time; it names their ranks.
         ValueError: if the group has begun already, or numbers are missing or out of range.
 
     Example::
@@ -119,35 +156,68 @@ def init_process_group(
         1
         >>> rl.distributed.destroy_process_group()
     """
+    from ._rendezvous import joined
+
     if is_initialized():
         raise ValueError("init_process_group: trying to initialize the default process group twice")
-    world_size, rank = _size_and_rank(init_method, world_size, rank, store)
+    timeout = _duration(timeout)
+    name = _supported(backend)
+    store, rank, world_size = joined(init_method, timeout, world_size, rank, store)
+    _world["worlds"] += 1
+    _world["group"] = _whole_world(name, store, rank, world_size, timeout)
+    _world.update(groups=[_world["group"]], made={})
+
+
+def _whole_world(name, store, rank, world_size, timeout):
+    from ._store import PrefixStore
+
+    mesh = None
     if world_size > 1:
-        raise unsupported(
-            f"init_process_group: a world of {world_size} processes",
-            "one process uses all cores through set_num_threads",
+        from ._meeting import meet
+
+        store = PrefixStore(f"world/{_world['worlds']}", store)
+        mesh = meet(store, rank, world_size, timeout)
+    made = ProcessGroup(name, "default", range(world_size), rank, mesh, timeout)
+    made.store, made.group_desc = store, "default_pg"
+    return made
+
+
+def _duration(timeout):
+    timeout = DEFAULT_TIMEOUT if timeout is None else timeout
+    if not isinstance(timeout, timedelta):
+        raise TypeError(
+            f"Expected timeout argument to be of type datetime.timedelta, got {timeout}"
         )
-    if world_size != 1 or rank != 0:
-        raise ValueError(
-            f"init_process_group: expected world_size 1 and rank 0, got {world_size} and {rank}"
-        )
-    name = Backend(backend or "gloo").partition(":")[0]
+    return timeout
+
+
+def _supported(backend):
+    """The back end's name without those of devices."""
+    name = Backend(backend or "gloo").partition(",")[0].rpartition(":")[2]
     if name == "nccl":
         raise RuntimeError("init_process_group: nccl needs GPUs, of which there are none: use gloo")
-    _world.update(group=ProcessGroup(name), parts=0)
+    if name in (Backend.MPI, Backend.UCC, Backend.XCCL):
+        raise unsupported(f"init_process_group: the back end {name}", "use gloo")
+    return name
 
 
 def destroy_process_group(group=None):
-    """Ends a group; by default, that of all processes.
+    """Ends a group; by default all of them, and the connections to other processes.
 
     Raises:
         AssertionError: if none has begun.
     """
     assert is_initialized(), "destroy_process_group: no process group has begun"
     if group is None or group is _world["group"]:
-        _world.update(group=None, parts=0)
-    elif group is not GroupMember.NON_GROUP_MEMBER:
-        _world["parts"] -= 1
+        mesh = _world["group"].mesh
+        for ending in _world["groups"]:
+            ending.works.close()
+        if mesh is not None:
+            mesh.close()
+        _world.update(group=None, groups=[], made={})
+    elif not _outside(group):
+        group.works.close()
+        _world["groups"].remove(group)
 
 
 def is_initialized():
@@ -155,9 +225,19 @@ def is_initialized():
     return _world["group"] is not None
 
 
-def _member(group, op="This"):
+class _Outside(int):
+    """A group that this process is not in: PyTorch's -100, that knows its ranks."""
+
+    ranks = ()
+
+
+def _outside(group):
+    return isinstance(group, int) and group == GroupMember.NON_GROUP_MEMBER
+
+
+def _member(group):
     """The group, or that of all processes; None for a group that this process is not in."""
-    if group is GroupMember.NON_GROUP_MEMBER:
+    if _outside(group):
         return None
     if group is None and not is_initialized():
         raise ValueError(
@@ -168,13 +248,15 @@ def _member(group, op="This"):
 
 
 def get_rank(group=None):
-    """0; -1 in a group that this process is not in."""
-    return -1 if _member(group) is None else 0
+    """This process's rank within the group; -1 in a group that it is not in."""
+    group = _member(group)
+    return -1 if group is None else group.rank()
 
 
 def get_world_size(group=None):
-    """1; -1 in a group that this process is not in."""
-    return -1 if _member(group) is None else 1
+    """The number of processes in the group; -1 in a group that this process is not in."""
+    group = _member(group)
+    return -1 if group is None else group.size()
 
 
 def get_backend(group=None):
@@ -192,103 +274,32 @@ def get_node_local_rank(fallback_rank=None):
 
 
 def get_process_group_ranks(group=None):
-    """[0]."""
-    _member(group)
-    return [0]
+    """The ranks among all processes of those in the group."""
+    member = _member(group)
+    return list(getattr(group, "ranks", ()) if member is None else member.ranks)
 
 
 def get_global_rank(group, group_rank):
     """The rank among all processes of a rank within the group."""
-    _member(group)
-    if group_rank != 0:
-        raise ValueError(f"get_global_rank: no rank {group_rank} in a group of one process")
-    return 0
+    ranks = get_process_group_ranks(group)
+    if not 0 <= group_rank < len(ranks):
+        raise ValueError(
+            f"get_global_rank: no rank {group_rank} in a group of {len(ranks)} processes"
+        )
+    return ranks[group_rank]
 
 
 def get_group_rank(group, global_rank):
     """The rank within the group of a rank among all processes."""
-    return get_global_rank(group, global_rank)
-
-
-def new_group(
-    ranks=None,
-    timeout=None,
-    backend=None,
-    pg_options=None,
-    use_local_synchronization=False,
-    group_desc=None,
-    device_id=None,
-):
-    """A group of some of the ranks: of this process, or one that it is not in.
-
-    The other arguments say how to wait for other processes, of which there are none.
-    """
-    world = _member(None)
-    ranks = [0] if ranks is None else list(ranks)
-    if any(rank != 0 for rank in ranks):
-        raise ValueError(f"new_group: ranks must be in a world of one process, got {ranks}")
-    if not ranks:
-        return GroupMember.NON_GROUP_MEMBER
-    _world["parts"] += 1
-    return ProcessGroup(backend or world.backend, group_desc or "group")
-
-
-def new_subgroups(
-    group_size=None, group=None, timeout=None, backend=None, pg_options=None, group_desc=None
-):
-    """This process's group among groups of `group_size` (1), and the list of all of them."""
-    if group_size not in (None, 1):
-        raise ValueError(f"new_subgroups: groups of {group_size} in a world of one process")
-    made = new_group(None, timeout, backend, pg_options, group_desc=group_desc)
-    return made, [made]
-
-
-def new_subgroups_by_enumeration(
-    ranks_per_subgroup_list, timeout=None, backend=None, pg_options=None, group_desc=None
-):
-    """This process's group among those whose ranks are listed, and the list of all of them."""
-    if not ranks_per_subgroup_list:
-        raise ValueError("new_subgroups_by_enumeration: the list of groups is empty")
-    made = [
-        new_group(ranks, timeout, backend, pg_options, group_desc=group_desc)
-        for ranks in ranks_per_subgroup_list
-    ]
-    if sum(map(len, ranks_per_subgroup_list)) > 1:
-        raise ValueError("new_subgroups_by_enumeration: rank 0 is in more than one group")
-    return made[0], made
-
-
-def split_group(
-    parent_pg=None,
-    split_ranks=None,
-    timeout=None,
-    pg_options=None,
-    group_desc=None,
-    backend=None,
-):
-    """This process's group among the parts of a group whose ranks are listed.
-
-    Unlike PyTorch's, it needs no device that the group is bound to.
-    """
-    parent = _member(parent_pg)
-    if not split_ranks:
-        raise ValueError("split_group: split_ranks is empty")
-    backend = backend or parent.backend
-    groups = new_subgroups_by_enumeration(split_ranks, timeout, backend, pg_options, group_desc)
-    return groups[0]
-
-
-def shrink_group(ranks_to_exclude, group=None, shrink_flags=0, pg_options=None):
-    """A group without some of its ranks. ValueError: nobody can leave a group of one process."""
-    _member(group)
-    raise ValueError(
-        f"shrink_group: cannot leave out {list(ranks_to_exclude)}, the group has one process"
-    )
+    ranks = get_process_group_ranks(group)
+    if global_rank not in ranks:
+        raise ValueError(f"get_group_rank: rank {global_rank} is not in the group of {ranks}")
+    return ranks.index(global_rank)
 
 
 def get_pg_count():
     """How many groups there are, that of all processes included; 0 before there is one."""
-    return is_initialized() + _world["parts"]
+    return len(_world["groups"])
 
 
 def is_backend_available(backend):
@@ -297,7 +308,7 @@ def is_backend_available(backend):
 
 
 def is_gloo_available():
-    """True: a name for the group of one process."""
+    """True: processes exchange tensors on the CPU."""
     return True
 
 
@@ -312,3 +323,12 @@ is_mpi_available = is_ucc_available = is_xccl_available = is_nccl_available
 def is_torchelastic_launched():
     """Was this process started by torchrun, which sets TORCHELASTIC_RUN_ID?"""
     return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def _forget_works_in_child():
+    """The thread that carries them out is not in a process that is forked; its locks may be."""
+    for each in _world["groups"]:
+        each.works = Works()
+
+
+os.register_at_fork(after_in_child=_forget_works_in_child)

@@ -1,7 +1,7 @@
 """How exchanges are asked for below the functions: options of each, back ends by device, debugging.
 
-With one process nothing waits and nothing is bucketed: options are kept and change nothing. To add
-an option class: an entry in `_OPTIONS`.
+Options are kept and change nothing; arguments of the functions do. To add an option class: an entry
+in `_OPTIONS`.
 """
 
 import enum
@@ -11,10 +11,10 @@ from dataclasses import field, make_dataclass
 from datetime import timedelta
 from typing import NewType
 
-from rushlight._notes import unsupported, unsupported_class
+from rushlight._notes import unsupported_class
 
-from ._collectives import ReduceOp
-from ._group import Backend, ProcessGroup, _member
+from ._collectives import ReduceOp, barrier
+from ._group import DEFAULT_TIMEOUT, Backend, ProcessGroup, _member
 
 GroupName = NewType("GroupName", str)
 
@@ -54,10 +54,9 @@ def _option_class(name, own):
 
 globals().update({name: _option_class(name, own) for name, own in _OPTIONS.items()})
 
-_ALONE = "with one process, gradients are reduced where they are"
-GradBucket, Logger, Reducer = (
-    unsupported_class("torch.distributed", name, _ALONE)
-    for name in ("GradBucket", "Logger", "Reducer")
+_ALONE = "gradients are averaged by DistributedDataParallel"
+Logger, Reducer = (
+    unsupported_class("torch.distributed", name, _ALONE) for name in ("Logger", "Reducer")
 )
 
 
@@ -68,18 +67,14 @@ class BuiltinCommHookType(enum.Enum):
 
 
 class ProcessGroupGloo(ProcessGroup):
-    """A group with the back end "gloo": of one process.
+    """A group with the back end "gloo" by itself, of processes that meet at a store."""
 
-    Raises:
-        NotImplementedError: for another size.
-    """
+    def __init__(self, store, rank, size, timeout=DEFAULT_TIMEOUT):
+        from ._meeting import meet
 
-    def __init__(self, store, rank, size, timeout=None):
-        if size != 1 or rank != 0:
-            raise unsupported(
-                f"ProcessGroupGloo: a group of {size} processes", "use size 1, rank 0"
-            )
-        super().__init__("gloo")
+        mesh = meet(store, rank, size, timeout) if size > 1 else None
+        super().__init__("gloo", "gloo", range(size), rank, mesh, timeout)
+        self.store = store
 
 
 class BackendConfig:
@@ -177,10 +172,17 @@ def record_comm(name):
 
 
 def breakpoint(rank=0, skip=0, timeout_s=3600):  # noqa: A001
-    """Stops in Python's debugger on process ``rank``, the first ``skip`` times not."""
+    """Stops in Python's debugger on process ``rank``, the first ``skip`` times not.
+
+    The others wait for it, at most as long as exchanges may take; ``timeout_s`` is for GPUs.
+    """
     import pdb
     import sys
 
     _state["skipped"] = _state.get("skipped", 0) + 1
-    if _state["skipped"] > skip and _member(None) is not None and rank == 0:
-        pdb.Pdb().set_trace(sys._getframe(1))
+    if _state["skipped"] <= skip:
+        return
+    world = _member(None)
+    if rank == world.rank():  # with others it stops here, before they go on
+        pdb.Pdb().set_trace(sys._getframe(1) if world.size() == 1 else None)
+    barrier()

@@ -75,13 +75,13 @@ def test_debug_level_comes_from_the_environment(monkeypatch):
 
 def test_one_process_meets_itself(tmp_path, monkeypatch):
     monkeypatch.setenv("MASTER_ADDR", "localhost")
-    monkeypatch.setenv("MASTER_PORT", "29500")
+    monkeypatch.setenv("MASTER_PORT", "0")
     store, rank, size = next(dist.rendezvous("env://", 0, 1))
     store.set("a", "b")
     assert (store.get("a"), rank, size) == (b"b", 0, 1)
     assert next(dist.rendezvous(f"file://{tmp_path}/f?rank=0&world_size=1"))[1:] == (0, 1)
-    with pytest.raises(NotImplementedError, match="2 processes"):
-        next(dist.rendezvous("env://", 0, 2))
+    with pytest.raises(ValueError, match="world_size 2 and rank 2"):
+        next(dist.rendezvous("env://", 2, 2))
     with pytest.raises(RuntimeError, match="foo://"):
         dist.rendezvous("foo://", 0, 1)
     with pytest.raises(RuntimeError, match="already"):

@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 from rushlight._notes import unsupported, unsupported_class
 
-_WHY = "as there is one process, which has all parameters; use the module itself"
+_WHY = "as each process has all parameters; use DistributedDataParallel"
 _NAMES = (
     "BackwardPrefetch", "CPUOffload", "CPUOffloadPolicy", "FSDPModule", "FullOptimStateDictConfig",
     "FullStateDictConfig", "FullyShardedDataParallel", "LocalOptimStateDictConfig",

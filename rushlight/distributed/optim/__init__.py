@@ -2,7 +2,7 @@
 
 from rushlight._notes import unsupported_class
 
-_WHY = "as there is one process, which has all of the state; use the optimiser itself"
+_WHY = "as each process has all of the state; use the optimiser itself"
 
 ZeroRedundancyOptimizer = unsupported_class(__name__, "ZeroRedundancyOptimizer", _WHY)
 PostLocalSGDOptimizer = unsupported_class(__name__, "PostLocalSGDOptimizer", _WHY)

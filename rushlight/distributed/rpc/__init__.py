@@ -11,7 +11,7 @@ def is_available():
     return False
 
 
-RRef = unsupported_class(__name__, "RRef", "as there are no other processes to refer to")
+RRef = unsupported_class(__name__, "RRef", "as processes exchange tensors only")
 
 
 def init_rpc(name, backend=None, rank=-1, world_size=None, rpc_backend_options=None):

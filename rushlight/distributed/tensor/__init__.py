@@ -10,7 +10,7 @@ __all__ = [
     "distribute_tensor", "init_device_mesh",
 ]  # fmt: skip
 
-_WHY = "as there is one process, which has whole tensors"
+_WHY = "as each process has whole tensors"
 DTensor = unsupported_class(__name__, "DTensor", _WHY)
 
 

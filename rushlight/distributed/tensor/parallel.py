@@ -2,7 +2,7 @@
 
 from rushlight._notes import unsupported, unsupported_class
 
-_WHY = "as there is one process, which has whole layers; use the module itself"
+_WHY = "as each process has whole layers; use DistributedDataParallel"
 _NAMES = (
     "ColwiseParallel", "ParallelStyle", "PrepareModuleInput", "PrepareModuleOutput",
     "RowwiseParallel", "SequenceParallel",

@@ -108,6 +108,9 @@ class _BatchNorm(_NormBase):
         by_batch = self.training or mean is None and var is None
         if self.training and not self.track_running_stats:
             mean = var = None
+        return self._normalized(input, mean, var, by_batch, factor)
+
+    def _normalized(self, input, mean, var, by_batch, factor):
         return F.batch_norm(input, mean, var, self.weight, self.bias, by_batch, factor, self.eps)
 
     def _check_input_dim(self, input):
@@ -153,8 +156,8 @@ class BatchNorm3d(_BatchNorm):
 class SyncBatchNorm(_BatchNorm):
     """Batch normalisation whose statistics are shared by the processes of a group.
 
-    With one process it is batch normalisation over any input of at least two dimensions. Sharing
-    statistics between several processes is not supported: training then raises NotImplementedError.
+    With one process it is batch normalisation over any input of at least two dimensions. Unlike
+    PyTorch's, it works on the CPU with several.
     """
 
     def __init__(
@@ -179,12 +182,15 @@ class SyncBatchNorm(_BatchNorm):
         if input.dim() < 2:
             raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
 
-    def forward(self, input):
-        if self.training and self.process_group is not None:
-            raise NotImplementedError(
-                "SyncBatchNorm: statistics over a process group are not supported; use BatchNorm"
-            )
-        return super().forward(input)
+    def _normalized(self, input, mean, var, by_batch, factor):
+        group = self.process_group
+        if self.training and rl.distributed.is_initialized():
+            group = group or rl.distributed.group.WORLD
+        if not self.training or group is None or rl.distributed.get_world_size(group) < 2:
+            return super()._normalized(input, mean, var, by_batch, factor)
+        from rushlight.distributed._sync_norm import batch_norm
+
+        return batch_norm(input, (mean, var), self.weight, self.bias, factor, self.eps, group)
 
     @classmethod
     def convert_sync_batchnorm(cls, module, process_group=None):

@@ -1,15 +1,16 @@
 """Data parallelism by the names PyTorch gives it, for the one device there is.
 
 With one device, scattering, replicating and gathering leave things where they are, and
-`DataParallel` calls its module.  `DistributedDataParallel` does too, in a group of one process.
+`DataParallel` calls its module.  `DistributedDataParallel`, for several processes, is in
+`distributed.py`.
 """
-
-from contextlib import contextmanager
 
 import rushlight as rl
 from rushlight._late import submodules
 
 from ..modules.module import Module
+
+_submodule = submodules(__name__, ("distributed", "scatter_gather"))
 
 __all__ = [
     "DataParallel",
@@ -110,81 +111,9 @@ class DataParallel(Module):
         return self.module(*inputs, **kwargs)
 
 
-class DistributedDataParallel(Module):
-    """Averages gradients over the processes of a group: with one process, it calls `module`.
+def __getattr__(name):
+    if name in ("DistributedDataParallel", "DistributedDataParallelCPU"):
+        from .distributed import DistributedDataParallel
 
-    Its parameters are named `module.*`, as state dicts of PyTorch's class are.
-
-    Args:
-        module: what to train; ``module`` of this object is the same one.
-        device_ids, output_device: None, or the CPU.
-        dim, broadcast_buffers, init_sync, bucket_cap_mb, find_unused_parameters, check_reduction,
-            gradient_as_bucket_view, static_graph, delay_all_reduce_named_params,
-            param_to_hook_all_reduce, mixed_precision, device_mesh, skip_all_reduce_unused_params,
-            bucket_cap_mb_list: how gradients are exchanged; there is nothing to exchange.
-        process_group: a group; by default, that of all processes.
-
-    Raises:
-        ValueError: if no process group has begun.
-    """
-
-    def __init__(
-        self,
-        module,
-        device_ids=None,
-        output_device=None,
-        dim=0,
-        broadcast_buffers=True,
-        init_sync=True,
-        process_group=None,
-        bucket_cap_mb=None,
-        find_unused_parameters=False,
-        check_reduction=False,
-        gradient_as_bucket_view=False,
-        static_graph=False,
-        delay_all_reduce_named_params=None,
-        param_to_hook_all_reduce=None,
-        mixed_precision=None,
-        device_mesh=None,
-        skip_all_reduce_unused_params=False,
-        bucket_cap_mb_list=None,
-    ):
-        super().__init__()
-        rl.distributed.get_world_size(process_group)
-        _one_device(device_ids, "DistributedDataParallel")
-        if not any(p.requires_grad for p in module.parameters()):
-            raise RuntimeError(
-                "DistributedDataParallel is not needed when a module doesn't have any parameter "
-                "that requires a gradient."
-            )
-        self.module, self.dim = module, dim
-        self.device, self.device_ids = rl.device("cpu"), None
-        self.process_group = process_group or rl.distributed.group.WORLD
-        self.require_backward_grad_sync = True
-
-    def forward(self, *inputs, **kwargs):
-        return self.module(*inputs, **kwargs)
-
-    @contextmanager
-    def no_sync(self):
-        """Until the end of a ``with``, gradients are not exchanged: they never are."""
-        before, self.require_backward_grad_sync = self.require_backward_grad_sync, False
-        try:
-            yield
-        finally:
-            self.require_backward_grad_sync = before
-
-    @contextmanager
-    def join(
-        self, divide_by_initial_world_size=True, enable=True, throw_on_early_termination=False
-    ):
-        """Waits for processes with more batches: there are none."""
-        yield
-
-    def register_comm_hook(self, state, hook):
-        """Raises NotImplementedError: gradients are not exchanged."""
-        raise NotImplementedError("DistributedDataParallel.register_comm_hook is not supported")
-
-
-DistributedDataParallelCPU = DistributedDataParallel
-__getattr__ = submodules(__name__, ("distributed", "scatter_gather"))
+        return DistributedDataParallel
+    return _submodule(name)

@@ -47,6 +47,7 @@ class _Alias(importlib.abc.Loader):
     def exec_module(self, module):
         module.__spec__ = self._kept  # the import system has put the alias's there
         _name_classes(module)
+        _alias_hidden(self._own)
 
     def is_package(self, name):
         return hasattr(importlib.import_module(self._own), "__path__")
@@ -126,6 +127,19 @@ def install_as_torch():
             _name_classes(module)
     rushlight._late.loaded = _name_classes
     _lead_children_here()
+
+
+def _alias_hidden(own):
+    """Register torch's names of modules below `own` that a function of the same name hides.
+
+    The import system puts a module that it imports into its parent, over the function.
+    """
+    for name, module in list(sys.modules.items()):
+        parent, _, child = name.rpartition(".")
+        if parent == own and vars(sys.modules[own]).get(child, module) is not module:
+            for top, (ours, _) in STANDS_FOR.items():
+                if name.startswith(ours + "."):
+                    sys.modules.setdefault(top + name[len(ours) :], module)
 
 
 def _name_classes(module):

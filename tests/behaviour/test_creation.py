@@ -92,3 +92,8 @@ def test_a_window_of_one_coefficient_is_constant():
     want = [0.7 - 0.2 * math.cos(t) + 0.1 * math.cos(2 * t) for t in turn]
     got = cosine(9, a=(0.7, 0.2, 0.1), dtype=rl.float64)
     assert rl.allclose(got, rl.tensor(want, dtype=rl.float64), rtol=1e-14)
+
+
+def test_tensor_types_keep_the_digits_of_their_data():
+    assert rl.DoubleTensor([1e-4, 1e300]).tolist() == [1e-4, 1e300]
+    assert rl.LongTensor([1.5]).tolist() == [1]

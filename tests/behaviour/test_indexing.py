@@ -120,3 +120,10 @@ def test_rows_of_a_table_larger_than_a_cache(row, dtype, threads):
             rl.set_num_threads(before)
     with pytest.raises(IndexError):
         table[[0, count]]
+
+
+def test_an_element_of_the_target_may_fill_it():
+    x = rl.arange(6).reshape(2, 3)
+    x[1] = x[1][1]
+    x[0] = x[0][2:]
+    assert x.tolist() == [[2, 2, 2], [4, 4, 4]]

@@ -369,3 +369,11 @@ def test_rrelu_draws_for_what_is_not_positive(dtype, count):
     g.manual_seed(3)
     again = rl.nn.functional.rrelu(strided, 0.25, 0.75, training=True, generator=g)
     assert rl.allclose(y, again, 0, 0, equal_nan=True)
+
+
+def test_normal_numbers_give_their_parameters_gradients_of_zero():
+    mean, std = (rl.ones(2, requires_grad=True) for _ in range(2))
+    for drawn in (rl.normal(mean, 1.0), rl.normal(0.0, std), rl.normal(mean, std)):
+        drawn.sum().backward()
+    assert mean.grad.tolist() == std.grad.tolist() == [0, 0]
+    assert rl.normal(mean.half(), std).dtype is rl.float16

@@ -82,7 +82,7 @@ def _made(name, dtype, args):
         raise TypeError(f"{name}(): data must be a sequence (got {type(data).__name__})")
     if not len(data):
         return rl.empty(0, dtype=dtype)
-    # Floating-point ones directly, so that they keep their digits; others take what fits no integer.
+    # Floating-point ones keep all digits; integers are what is left of other numbers.
     return rl.tensor(data, dtype=dtype) if dtype.is_floating_point else rl.tensor(data).to(dtype)
 
 

@@ -9,7 +9,7 @@ import sys
 _PACKAGE = __name__.rpartition(".")[0]
 
 MODULES = frozenset(
-    """_C __config__ _dynamo _functorch _higher_order_ops _jit_internal _ops _subclasses
+    """_C __config__ __future__ _dynamo _functorch _higher_order_ops _jit_internal _ops _subclasses
     _tensor_str _utils accelerator amp autograd backends compiler cpu cuda distributed
     distributions fft func futures functional fx hub jit library linalg masked mps multiprocessing
     nested nn onnx optim overrides profiler quasirandom random return_types serialization signal

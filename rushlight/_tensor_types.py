@@ -87,7 +87,10 @@ def _made(name, dtype, args):
         return _over_storage(name, dtype, data)
     if isinstance(data, (str, bytes)) or not hasattr(data, "__len__"):
         raise TypeError(f"{name}(): data must be a sequence (got {type(data).__name__})")
-    return rl.tensor(data).to(dtype) if len(data) else rl.empty(0, dtype=dtype)
+    if not len(data):
+        return rl.empty(0, dtype=dtype)
+    # Floating-point ones keep all digits; integers are what is left of other numbers.
+    return rl.tensor(data, dtype=dtype) if dtype.is_floating_point else rl.tensor(data).to(dtype)
 
 
 def _over_storage(name, dtype, storage):

@@ -29,8 +29,8 @@ struct Bags {
                " before ", begin(b + 1));
     for (int64_t k = 0; k < indices->numel; ++k)
       if (static_cast<uint64_t>(row[k]) >= static_cast<uint64_t>(rows))
-        fail(ErrorKind::Index, "embedding_bag: index out of range in self: ", row[k],
-             " for a dimension of size ", rows);
+        fail("embedding_bag: index out of range in self: ", row[k], " for a dimension of size ",
+             rows);
   }
   bool kept(int64_t k) const { return row[k] != padding; }
   int64_t begin(int64_t b) const {

@@ -36,11 +36,13 @@ struct PoolPlan {
 
 inline int64_t pick(Sizes v, int d) { return v[v.size() == 1 ? 0 : d]; }
 
-inline void check_pool_input(const Call& c, const Tensor& x, int dims) {
+// `channels_may_lack`: an input without batch may have no channels, as PyTorch's adaptive ones.
+inline void check_pool_input(const Call& c, const Tensor& x, int dims,
+                             bool channels_may_lack = false) {
   bool ranks = x.ndim == dims + 1 || x.ndim == dims + 2;
   RL_CHECK(ranks, c.op, ": expected a ", dims + 1, "D or ", dims + 2, "D input, got shape ",
            x.sizes());
-  for (int d = x.ndim == dims + 2 ? 1 : 0; d < x.ndim; ++d)
+  for (int d = x.ndim == dims + 2 || channels_may_lack ? 1 : 0; d < x.ndim; ++d)
     RL_CHECK(x.size(d) > 0, c.op,
              ": expected non-zero sizes for the non-batch dimensions, got shape ", x.sizes());
 }

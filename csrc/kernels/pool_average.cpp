@@ -277,7 +277,7 @@ void average_run(Call& c) { run_fixed<Averages>(c, fixed_average(c, c.tensor(0).
 void adaptive_infer(Call& c) {
   Tensor& x = c.tensor(0);
   check_pool_dtype(c, x.dtype);
-  check_pool_input(c, x, static_cast<int>(c.ints(1).size()));
+  check_pool_input(c, x, static_cast<int>(c.ints(1).size()), true);
   for (int64_t s : c.ints(1))
     RL_CHECK(s >= 0, c.op, ": elements of output_size must be greater than or equal to 0, got ",
              c.ints(1));

@@ -451,7 +451,7 @@ PoolPlan adaptive_max_plan(const Call& c) {
   return adaptive_plan(c.tensor(0).sizes(), c.ints(1), static_cast<int>(c.ints(1).size()));
 }
 void adaptive_infer(Call& c) {
-  check_pool_input(c, c.tensor(0), static_cast<int>(c.ints(1).size()));
+  check_pool_input(c, c.tensor(0), static_cast<int>(c.ints(1).size()), true);
   for (int64_t s : c.ints(1))
     RL_CHECK(s >= 0, c.op, ": output sizes must be non-negative, got ", c.ints(1));
   add_max_outs<true>(c, adaptive_max_plan(c));

@@ -10,6 +10,7 @@
 #include "python/data_access.h"
 #include "python/numpy_api.h"
 #include "python/op.h"
+#include "python/target.h"
 
 namespace rl::py {
 namespace {
@@ -301,13 +302,20 @@ Own without_leading_ones(Own value, int ndim) {
                                   v.strides().subspan(drop), v.offset)));
 }
 
+// Elements of the target that are to fill it are a view over all of it, which copy_ takes.
+Own spread_over(Own value, PyObject* target) {
+  const Tensor &v = *as_tensor(value.get()), &t = *as_tensor(target);
+  if (v.storage != t.storage || same_sizes(v.sizes(), t.sizes())) return value;
+  return Own(checked(PyObject_CallMethod(value.get(), "expand_as", "O", target)));
+}
+
 void assign(PyObject* self, PyObject* index, PyObject* value) {
   Indexer x(*as_tensor(self));
   parse_index(x, index);
   if (x.advanced.empty() && fill_directly(x, value)) return;
   Own v = value_tensor(x, value), target = x.changed ? view_of(x) : Own::share(self);
   if (x.advanced.empty()) {
-    v = without_leading_ones(std::move(v), x.ndim);
+    v = spread_over(without_leading_ones(std::move(v), x.ndim), target.get());
     PyObject* args[] = {target.get(), v.get()};
     Own(call_op("copy_", args, 2));
     return;

@@ -12,7 +12,7 @@ import warnings
 import rushlight as rl
 from rushlight import _interpose
 from rushlight.fx import Graph, GraphModule
-from rushlight.fx.node import map_aggregate
+from rushlight.fx.node import Node, map_aggregate
 from rushlight.nn.modules.module import Module
 
 from ._script import ScriptModule
@@ -129,7 +129,7 @@ class _Recorder:
         """Runs a call, and notes it unless it only asks for what is fixed."""
         name = getattr(function, "__name__", "")
         result = function(*args, **kwargs)
-        attribute = function.__self__.__name__ if name == "__get__" else None
+        attribute = _attribute(function.__self__) if name == "__get__" else None
         if (attribute or name) in _SHAPES and args:
             return self._shape(result, args, attribute is None)
         if attribute is not None and not isinstance(result, rl.Tensor) or name in _PLAIN:
@@ -147,7 +147,9 @@ class _Recorder:
         args, kwargs = self.argument(tuple(args)), self.argument(dict(kwargs or {}))
         if attribute is not None:
             return self.graph.call_function(getattr, (args[0], attribute))
-        if rl.overrides.is_tensor_method_or_property(function):
+        if not isinstance(args[0] if args else None, Node) and hasattr(rl, name):
+            function = getattr(rl, name)  # of `1 - x`, a method that a number does not have
+        elif rl.overrides.is_tensor_method_or_property(function):
             return self.graph.call_method(name, args, kwargs)
         return self.graph.call_function(function, args, kwargs)
 
@@ -207,6 +209,10 @@ class _Recorder:
                 TracerWarning,
                 stacklevel=3,
             )
+
+
+def _attribute(descriptor):
+    return getattr(descriptor, "fget", descriptor).__name__  # some are properties in Python
 
 
 def _has_tensor(value):

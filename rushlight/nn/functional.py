@@ -15,6 +15,10 @@ _SCALED = ("ScalingType", "SwizzleType", "assert_int_or_pair", "scaled_grouped_m
 
 
 def __getattr__(name):
+    if name == "grad":
+        from rushlight.nn import grad
+
+        return grad
     if name not in _SCALED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from rushlight.nn import _scaled
@@ -23,4 +27,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_SCALED})
+    return sorted({*globals(), *_SCALED, "grad"})

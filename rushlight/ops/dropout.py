@@ -62,13 +62,28 @@ def _torch_dropout(input, p, train):
     return _dropped(input, None, p, train, False)
 
 
+def _check_dims(dims, input):
+    """1-d: raises for other inputs than its own. The others have long taken any, and warn."""
+    if input.dim() in (dims + 1, dims + 2) and not (dims == 2 and input.dim() == 3):
+        return
+    name, given = f"dropout{dims}d", tuple(input.shape)
+    if dims == 1:
+        raise RuntimeError(f"{name}: expected a 2-d or 3-d input, got shape {given}")
+    import warnings
+
+    if dims == 2 and input.dim() == 3:
+        about = "an input of 3 dimensions is taken as (N, C, L); call dropout1d for that"
+    else:
+        about = f"expected {dims + 1} or {dims + 2} dimensions, got shape {given}"
+    warnings.warn(f"{name}: {about}", UserWarning, stacklevel=4)
+
+
 def _feature_dropout(dims, input, p, training, inplace):
     _check(p)
-    unbatched = (
-        dims > 1 and input.dim() == dims + 1 and dims != 2 or (dims == 1 and input.dim() == 2)
-    )
+    _check_dims(dims, input)
+    unbatched = dims != 2 and input.dim() == dims + 1
     x = input.unsqueeze(0) if unbatched else input
-    y = _dropped(x, _channels(x), p, training, inplace)
+    y = _dropped(x, _channels(x), p, training, inplace) if training else x
     if inplace:
         return input
     return y.squeeze(0) if unbatched else y

@@ -72,7 +72,7 @@ def _sparse_grad(g, weight_meta, indices, padding_idx, scale_grad_by_freq):
         raise RuntimeError(
             "embedding_backward: scale_grad_by_freq not supported with sparse gradients"
         )
-    flat, rows = g.reshape(-1, g.shape[-1]), indices.reshape(-1).long()
+    flat, rows = g.reshape(indices.numel(), g.shape[-1]), indices.reshape(-1).long()
     if padding_idx >= 0:
         kept = rows != padding_idx
         flat, rows = flat[kept], rows[kept]
@@ -86,14 +86,12 @@ _embedding_sparse.vjp(
 )
 
 
-def _padding(name, padding_idx, weight):
+def _padding(name, padding_idx, weight, error):
     if padding_idx is None:
         return -1
     n = weight.shape[0]
     if not -n <= padding_idx < n:
-        raise AssertionError(
-            f"{name}: padding_idx must be within the {n} rows of weight, got {padding_idx}"
-        )
+        raise error(f"{name}: padding_idx must be within the {n} rows of weight, got {padding_idx}")
     return padding_idx % n
 
 
@@ -113,7 +111,7 @@ def embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_fre
         [[5.0]]
     """
     _check_indices("embedding", input, weight)
-    padding = _padding("embedding", padding_idx, weight)
+    padding = _padding("embedding", padding_idx, weight, AssertionError)
     if max_norm is not None:
         _renormalize(weight, input, max_norm, norm_type)
     rows = _embedding_sparse if sparse else _embedding
@@ -143,7 +141,7 @@ def _check_offsets(input, offsets):
             f"position 0. However, got {first.tolist()}"
         )
     if some(last > input.shape[0]):
-        raise ValueError(
+        raise RuntimeError(
             f"offsets[-1] can not be greater than input's length ({input.shape[0]}), but got "
             f"{last.tolist()}"
         )
@@ -260,6 +258,11 @@ def _check_bag_arguments(input, weight, mode, sparse, per_sample_weights):
             f"embedding_bag: per_sample_weights was not None. per_sample_weights is only "
             f"supported for mode='sum' (got mode='{mode}')."
         )
+    if per_sample_weights is not None and per_sample_weights.dtype != weight.dtype:
+        raise RuntimeError(
+            f"embedding_bag: expected per_sample_weights of weight's dtype {weight.dtype}, got "
+            f"{per_sample_weights.dtype}"
+        )
     if per_sample_weights is not None and per_sample_weights.shape != input.shape:
         raise ValueError(
             f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, "
@@ -319,13 +322,10 @@ def embedding_bag(
     _check_bag_arguments(input, weight, mode, sparse, per_sample_weights)
     starts, bags = _bags(input, offsets, include_last_offset)
     flat, scales = input.reshape(-1), per_sample_weights
-    padding = _padding("embedding_bag", padding_idx, weight)
+    padding = _padding("embedding_bag", padding_idx, weight, RuntimeError)
     if max_norm is not None:
         _renormalize(weight, flat, max_norm, norm_type)
-    scaled = scales is not None and scales.dtype != weight.dtype
-    if not (sparse or scale_grad_by_freq or scaled) and _has_bag_kernel(
-        weight, input, offsets, scales
-    ):
+    if not (sparse or scale_grad_by_freq) and _has_bag_kernel(weight, input, offsets, scales):
         if mode == "max":
             return _bag_max(weight, flat, starts, bags, padding)[0]
         scales = None if scales is None else scales.reshape(-1)

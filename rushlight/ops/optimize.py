@@ -1,6 +1,7 @@
 """Steps of optimizers over all parameters at once: internal ops that change what they are given.
 
-The bodies are the definitions, one parameter after the other; the kernels, in
+The bodies are the definitions, one parameter after the other, and change in place only what no
+derivative needs (differentiable optimizers run them); the kernels, in
 csrc/kernels/optimize.cpp, go over all memory once. Lists have an entry a parameter: contiguous
 tensors of the parameter's size and dtype, and one-element step counters. `rushlight.optim` calls
 them. To add a step: a record with a body, and a kernel.
@@ -107,7 +108,7 @@ def rmsprop_step(
         if means:
             mean = means[i].lerp_(grad, 1 - alpha)
             square = square.addcmul(mean, mean, value=-1)
-        root = square.sqrt().add_(eps)
+        root = square.sqrt() + eps
         if moved:
             param.add_(moved[i].mul_(momentum).addcdiv_(grad, root), alpha=-lr)
         else:
@@ -119,7 +120,7 @@ def rmsprop_step(
 def adagrad_step(params, grads, totals, steps, lr, eps, weight_decay, lr_decay, maximize):
     """The step of `rushlight.optim.Adagrad`."""
     for i, param, grad, step in _slopes(params, grads, steps, weight_decay, maximize):
-        root = totals[i].addcmul_(grad, grad).sqrt().add_(eps)
+        root = totals[i].addcmul_(grad, grad).sqrt() + eps
         param.addcdiv_(grad, root, value=-lr / (1 + (step - 1) * lr_decay))
     return []
 
@@ -129,7 +130,7 @@ def adadelta_step(params, grads, squares, moved, steps, lr, eps, weight_decay, r
     """The step of `rushlight.optim.Adadelta`."""
     for i, param, grad, _ in _slopes(params, grads, steps, weight_decay, maximize):
         root = squares[i].mul_(rho).addcmul_(grad, grad, value=1 - rho).add(eps).sqrt_()
-        change = moved[i].add(eps).sqrt_().div_(root).mul_(grad)
+        change = moved[i].add(eps).sqrt_() / root * grad
         moved[i].mul_(rho).addcmul_(change, change, value=1 - rho)
         param.add_(change, alpha=-lr)
     return []
@@ -142,9 +143,16 @@ def adamax_step(
     """The step of `rushlight.optim.Adamax`."""
     for i, param, grad, step in _slopes(params, grads, steps, weight_decay, maximize):
         mean = means[i].lerp_(grad, 1 - beta1)
-        top = rl.maximum(largest[i].mul_(beta2), grad.abs().add_(eps))
+        top = rl.maximum(largest[i] * beta2, grad.abs().add_(eps))
         param.addcdiv_(mean, largest[i].copy_(top), value=-(lr / (1 - beta1**step)))
     return []
+
+
+def _move(param, top, bottom, scale):
+    if isinstance(scale, rl.Tensor):
+        param.add_(top / bottom * scale)
+    else:
+        param.addcdiv_(top, bottom, value=scale)
 
 
 _NADAM = "beta1 beta2 momentum_decay shrink"
@@ -161,13 +169,14 @@ def nadam_step(params, grads, means, squares, steps, products, *options):
         return beta1 * (1.0 - 0.5 * 0.96 ** (step * momentum_decay))
 
     for i, param, grad, step in _slopes(params, grads, steps, weight_decay, maximize):
-        product, following = products[i].mul_(momentum(step)).item(), momentum(step + 1)
+        product, following = products[i].mul_(momentum(step)), momentum(step + 1)
+        product = product.clone() if product.requires_grad else product.item()
         mean = means[i].lerp_(grad, 1 - beta1)
         square = squares[i].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        root = square.div(1 - beta2**step).sqrt().add_(eps)
+        root = square.div(1 - beta2**step).sqrt() + eps
         param.mul_(shrink)
-        param.addcdiv_(grad, root, value=-lr * (1.0 - momentum(step)) / (1.0 - product))
-        param.addcdiv_(mean, root, value=-lr * following / (1.0 - product * following))
+        _move(param, grad, root, -lr * (1.0 - momentum(step)) / (1.0 - product))
+        _move(param, mean, root, -lr * following / (1.0 - product * following))
     return []
 
 
@@ -181,7 +190,7 @@ def radam_step(params, grads, means, squares, steps, *options):
         change = mean / (1 - beta1**step) * lr
         rectifier = _rectifier(step, beta2)
         if rectifier is not None:
-            root = square.sqrt().add_(eps)
+            root = square.sqrt() + eps
             change = change * ((1 - beta2**step) ** 0.5 / root) * rectifier
         param.mul_(shrink).sub_(change)
     return []

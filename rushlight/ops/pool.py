@@ -327,7 +327,13 @@ def _define_unpool(dims):
             )
         kernel = _spread(kernel_size, dims)
         stride = _spread(stride, dims) or kernel
-        size = _unpool_size(input, kernel, stride, _spread(padding, dims), output_size, dims)
+        padding = _spread(padding, dims)
+        if dims > 1 and not len(kernel) == len(stride) == len(padding) == dims:
+            raise RuntimeError(
+                f"max_unpool{dims}d: kernel_size, stride and padding must be one number or {dims} "
+                f"each, got {kernel}, {stride} and {padding}"
+            )
+        size = _unpool_size(input, kernel, stride, padding, output_size, dims)
         return _unpool(input, indices, size)
 
 

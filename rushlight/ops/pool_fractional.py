@@ -10,6 +10,8 @@ def _fractional_starts(sample, size, out, kernel):
     """Window starts of one dimension for random numbers `sample` (any shape): shape + (out,)."""
     if out == 1:
         return rl.full(sample.shape + (1,), size - kernel, dtype=rl.int64)
+    if out == 0:
+        return rl.empty(sample.shape + (0,), dtype=rl.int64)
     alpha = (size - kernel) / (out - 1)
     steps = rl.arange(out - 1, dtype=sample.dtype)
     starts = ((steps + sample.unsqueeze(-1)) * alpha).to(rl.int64) - (
@@ -19,6 +21,15 @@ def _fractional_starts(sample, size, out, kernel):
     return rl.cat([starts, last], -1)
 
 
+def _checked(name, argument, given, dims):
+    sizes = _spread(given, dims)
+    if len(sizes) != dims:
+        raise RuntimeError(f"{name}: {argument} must be one number or {dims}, got {given}")
+    if argument == "kernel_size" and min(sizes) < 1:
+        raise RuntimeError(f"{name}: {argument} must be at least 1, got {given}")
+    return sizes
+
+
 def _fractional(dims, input, kernel_size, output_size, output_ratio, return_indices, samples):
     name = f"fractional_max_pool{dims}d"
     if (output_size is None) == (output_ratio is None):
@@ -26,15 +37,21 @@ def _fractional(dims, input, kernel_size, output_size, output_ratio, return_indi
             f"{name} requires specifying either an output_size or an output_ratio, not both"
         )
     x = input if input.dim() == dims + 2 else input.unsqueeze(0)
-    kernel, space = _spread(kernel_size, dims), x.shape[2:]
+    space = x.shape[2:]
+    if 0 in input.shape[1:]:
+        raise RuntimeError(
+            f"{name}: expected non-zero sizes for the non-batch dimensions, got shape "
+            f"{tuple(input.shape)}"
+        )
+    kernel = _checked(name, "kernel_size", kernel_size, dims)
     if output_size is None:
         ratio = (
             (output_ratio,) * dims if not isinstance(output_ratio, (tuple, list)) else output_ratio
         )
         output_size = [int(space[d] * ratio[d]) for d in range(dims)]
-    out = _spread(output_size, dims)
+    out = _checked(name, "output_size", output_size, dims)
     for s, k, o in zip(space, kernel, out):
-        if o + k - 1 > s:
+        if o + k - 1 > s - (dims == 3):
             raise RuntimeError(
                 f"{name}: kernel size {kernel} and output size {out} are too large for input "
                 f"size {tuple(space)}"

@@ -1,6 +1,7 @@
 """Records of random numbers. The same seed gives PyTorch's CPU numbers."""
 
 import rushlight as rl
+from rushlight import _native
 from rushlight.ops._decisions import some
 from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op
@@ -321,13 +322,12 @@ def _(mean, std, generator):
         raise RuntimeError("normal expects all elements of std >= 0.0")
     like = [t for t in (mean, std) if isinstance(t, rl.Tensor)]
     shape = rl.broadcast_shapes(*[t.shape for t in like])
-    return (
-        rl.empty(
-            shape, dtype=rl.result_type(mean, std) if len(like) > 1 else like[0].dtype
-        ).normal_(0, 1, generator=generator)
-        * std
-        + mean
-    )
+    mean, std = [_native.untaped(v) if isinstance(v, rl.Tensor) else v for v in (mean, std)]
+    drawn = rl.empty(shape, dtype=like[0].dtype).normal_(0, 1, generator=generator)
+    drawn = (drawn * std + mean).to(drawn.dtype)
+    for given in [t for t in like if t.requires_grad]:  # in the graph, with a gradient of zero
+        drawn = rl.where(rl.tensor(True), drawn, given.to(drawn.dtype))
+    return drawn
 
 
 @op(

@@ -20,7 +20,7 @@ def _use_grad_for_differentiable(func):
 
     @functools.wraps(func)
     def with_grad_mode(self, *args, **kwargs):
-        with rl.set_grad_enabled(self.defaults["differentiable"]):
+        with rl.set_grad_enabled(self.defaults.get("differentiable", False)):
             return func(self, *args, **kwargs)
 
     return with_grad_mode

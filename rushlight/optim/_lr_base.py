@@ -39,7 +39,7 @@ def _per_group(optimizer, value, name):
     """`value` as a list with one entry per parameter group."""
     n = len(optimizer.param_groups)
     if not isinstance(value, (list, tuple)):
-        return [value] * n
+        return [_copied(value) for _ in range(n)]
     if len(value) != n:
         raise ValueError(
             f"{name} must have the same length as optimizer.param_groups. {name} has "
@@ -66,6 +66,7 @@ class LRScheduler:
     def __init__(self, optimizer, last_epoch=-1):
         _check_optimizer(optimizer)
         self.optimizer = optimizer
+        optimizer._scheduled_step = vars(optimizer).get("step")
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
                 group.setdefault("initial_lr", _copied(group["lr"]))
@@ -107,7 +108,12 @@ class LRScheduler:
 
     def step(self, epoch=None):
         """Set the learning rates of the next epoch. `epoch` (deprecated) jumps to that one."""
-        if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", False):
+        if self._step_count == 1 and _is_step_replaced(self.optimizer):
+            _warn(
+                "`optimizer.step()` has been overridden since the schedule was made: whether it "
+                "is called before `lr_scheduler.step()` is not known."
+            )
+        elif self._step_count == 1 and not getattr(self.optimizer, "_opt_called", False):
             _warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the first "
                 "learning rate of the schedule was never used. Call `optimizer.step()` first.",
@@ -141,6 +147,11 @@ class LRScheduler:
         """The current learning rates times `factor`; themselves for None."""
         current = _values(self.optimizer, "lr")
         return current if factor is None else [lr * factor for lr in current]
+
+
+def _is_step_replaced(optimizer):
+    own = vars(optimizer)
+    return "_scheduled_step" in own and own.get("step") is not own["_scheduled_step"]
 
 
 def _warn(message):

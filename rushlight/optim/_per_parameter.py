@@ -11,6 +11,19 @@ from rushlight._native import plain_gradients, plain_states
 from .optimizer import Optimizer
 
 
+# What groups in older versions' files do not have.
+_LATER_FLAGS = {
+    "amsgrad": False,
+    "capturable": False,
+    "decoupled_weight_decay": False,
+    "differentiable": False,
+    "foreach": None,
+    "fused": None,
+    "maximize": False,
+    "nesterov": False,
+}
+
+
 class PerParameter(Optimizer):
     """An optimizer that updates one parameter after the other by the same rule, or those that allow
     it by one native call (`_step_of_all`) unless ``foreach=False`` asks for the former.
@@ -18,6 +31,18 @@ class PerParameter(Optimizer):
 
     _takes_sparse = False
     _views_complex = True
+    #: state that is a 0-d tensor, and was a number in older versions' files
+    _counters = ("step",)
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for flag in _LATER_FLAGS.keys() & self.defaults.keys():
+                group.setdefault(flag, _LATER_FLAGS[flag])
+            for own in [self.state.get(param, {}) for param in group["params"]]:
+                for name in own.keys() & set(self._counters):
+                    if not isinstance(own[name], rl.Tensor):
+                        own[name] = step_counter() + float(own[name])
 
     def step(self, closure=None):
         """Update all parameters that have a gradient; returns what `closure` returned."""

@@ -76,14 +76,6 @@ class Adagrad(WithStep):
                 self._init_state(self.state[param], param, group)
         require_fusible(self)
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("foreach", None)
-            group.setdefault("maximize", False)
-            group.setdefault("differentiable", False)
-            group.setdefault("fused", None)
-
     def share_memory(self):
         """Put the sums into shared memory."""
         for group in self.param_groups:

@@ -86,21 +86,6 @@ class Adam(PerParameter):
         )
         require_fusible(self)
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("amsgrad", False)
-            group.setdefault("maximize", False)
-            group.setdefault("foreach", None)
-            group.setdefault("capturable", False)
-            group.setdefault("differentiable", False)
-            group.setdefault("decoupled_weight_decay", False)
-            group.setdefault("fused", None)
-            for param in group["params"]:
-                own = self.state.get(param)
-                if own and not isinstance(own["step"], rl.Tensor):
-                    own["step"] = step_counter() + float(own["step"])
-
     def _init_state(self, state, param, group):
         if group["differentiable"] and isinstance(group["lr"], rl.Tensor):
             if group["lr"].requires_grad and group["fused"]:
@@ -130,7 +115,8 @@ class Adam(PerParameter):
             step_size = lr / (1 - beta1**step)
             if amsgrad:
                 largest = state["max_exp_avg_sq"]
-                square = largest.copy_(rl.maximum(largest, square))
+                before = largest.clone() if differentiable else largest
+                square = largest.copy_(rl.maximum(before, square))
             bottom = (square.sqrt() / (1 - beta2**step) ** 0.5).add_(eps)
             if differentiable:
                 param.add_(mean.clone() / bottom * -step_size)

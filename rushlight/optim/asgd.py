@@ -32,6 +32,8 @@ class ASGD(PerParameter):
         differentiable: record the step, so that it can be differentiated.
     """
 
+    _counters = ("step", "eta", "mu")
+
     def __init__(
         self,
         params,

@@ -22,6 +22,7 @@ class NAdam(WithStep):
 
     _step_name = "nadam_step"
     _lists = ("exp_avg", "exp_avg_sq", "step", "mu_product")
+    _counters = ("step", "mu_product")
 
     def __init__(
         self,

@@ -79,15 +79,6 @@ class SGD(PerParameter):
         )
         require_fusible(self)
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("nesterov", False)
-            group.setdefault("maximize", False)
-            group.setdefault("foreach", None)
-            group.setdefault("differentiable", False)
-            group.setdefault("fused", False)
-
     def _state_of(self, param, group):
         return self.state[param] if group["momentum"] != 0 else None
 

@@ -18,6 +18,7 @@ class SparseAdam(PerParameter):
     """
 
     _takes_sparse = True
+    _counters = ()
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, maximize=False):
         if isinstance(lr, rl.Tensor) and lr.numel() != 1:

@@ -170,3 +170,8 @@ def test_parts_of_channels_last_tensors_are_joined_as_such():
         made = rl.cat(parts, dim)
         assert made.is_contiguous(memory_format=rl.channels_last)
         assert rl.equal(made, rl.cat([p.contiguous() for p in parts], dim))
+
+
+def test_tensor_types_keep_the_digits_of_their_data():
+    assert rl.DoubleTensor([1e-4, 1e300]).tolist() == [1e-4, 1e300]
+    assert rl.LongTensor([1.5]).tolist() == [1]

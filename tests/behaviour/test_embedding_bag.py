@@ -114,7 +114,7 @@ def test_arguments_that_do_not_fit():
     table = rl.randn(5, 2)
     for mode in ("sum", "mean", "max"):
         for bad in (5, -1):
-            with pytest.raises(IndexError, match="out of range"):
+            with pytest.raises(RuntimeError, match="out of range"):
                 embedding_bag(rl.tensor([[bad]]), table, mode=mode)
         with pytest.raises(RuntimeError, match="offsets must rise"):
             embedding_bag(rl.tensor([1, 2, 3]), table, rl.tensor([0, 2, 1]), mode=mode)
@@ -149,3 +149,23 @@ def test_mapped(mode):
         embedding_bag(names[i], leaf, mode=mode).square().sum().backward()
         if mode != "max":  # of several largest, a composition divides the gradient among all
             assert rl.allclose(got[i], leaf.grad, 1e-5, 1e-5)
+
+
+def test_arguments_are_refused_as_pytorch_does():
+    table, names = rl.ones(10, 2), rl.tensor([1, 2, 3])
+    with pytest.raises(RuntimeError, match="can not be greater"):
+        embedding_bag(names, table, rl.tensor([0, 100]))
+    with pytest.raises(RuntimeError, match="padding_idx"):
+        embedding_bag(names, table, rl.tensor([0]), padding_idx=10)
+    with pytest.raises(AssertionError, match="padding_idx"):
+        rl.nn.functional.embedding(names, table, padding_idx=10)
+    scales = rl.ones(3, dtype=rl.float64)
+    with pytest.raises(RuntimeError, match="dtype"):
+        embedding_bag(names, table, rl.tensor([0]), per_sample_weights=scales, mode="sum")
+
+
+@pytest.mark.parametrize("rows, columns, names", [(0, 0, []), (10, 0, [[0, 2], [4, 3]])])
+def test_sparse_gradients_of_empty_tables(rows, columns, names):
+    table = rl.nn.Embedding(rows, columns, sparse=True)
+    table(rl.tensor(names, dtype=rl.int64)).sum().backward()
+    assert table.weight.grad.is_sparse and table.weight.grad.shape == (rows, columns)

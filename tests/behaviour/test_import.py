@@ -95,6 +95,13 @@ def test_modules_of_the_package_are_found():
         ("print(rl.ones(1).type())", "torch.FloatTensor"),
         ("print(rl.ones(2).dim_order())", "(0,)"),
         ("print(rl.__version__ == rl.version.__version__)", "True"),
+        (
+            "rl.install_as_torch(); import torch; from torch.autograd.gradcheck import gradcheck; "
+            "import torch.nn.parallel.data_parallel, torch.multiprocessing.spawn; "
+            "print(torch.autograd.gradcheck is gradcheck, callable(torch.multiprocessing.spawn), "
+            "callable(torch.nn.parallel.data_parallel))",
+            "True True True",
+        ),
         ("print(rl.max(rl.ones(1), 0).values.item())", "1.0"),
     ],
 )

@@ -150,3 +150,10 @@ def test_take_along_dim_wants_int64():
     for dtype in (rl.bool, rl.int32, rl.float32):
         with pytest.raises(RuntimeError, match="int64"):
             rl.take_along_dim(rl.ones(2, 2), rl.zeros(2, 2, dtype=dtype), 0)
+
+
+def test_an_element_of_the_target_may_fill_it():
+    x = rl.arange(6).reshape(2, 3)
+    x[1] = x[1][1]
+    x[0] = x[0][2:]
+    assert x.tolist() == [[2, 2, 2], [4, 4, 4]]

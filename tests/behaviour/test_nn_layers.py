@@ -65,3 +65,17 @@ def test_bad_arguments_are_refused():
         rl.nn.GRU(2, 3, proj_size=1)
     with pytest.raises(ValueError, match="divisible by num_groups"):
         rl.nn.GroupNorm(2, 3)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_of_channels_says_where_it_takes_other_dimensions(training):
+    with pytest.raises(RuntimeError, match="dropout1d"):
+        rl.nn.Dropout1d().train(training)(rl.ones(1, 2, 2, 2))
+    for layer, shape in (
+        (rl.nn.Dropout2d, (2, 3)),
+        (rl.nn.Dropout2d, (2, 3, 4)),
+        (rl.nn.Dropout3d, (2, 3, 4)),
+    ):
+        with pytest.warns(UserWarning, match="dropout"):
+            assert layer().train(training)(rl.ones(shape)).shape == shape
+    assert rl.nn.functional.grad is rl.nn.grad

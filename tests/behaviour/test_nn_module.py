@@ -384,3 +384,18 @@ def test_a_module_that_holds_itself_has_no_state():
         net.state_dict()
     with pytest.raises(RecursionError):
         net.load_state_dict({f"inner.{name}": value for name, value in state.items()})
+
+
+def test_conversions_may_put_new_parameters():
+    net, again = rl.nn.Linear(1, 1), rl.__future__.get_overwrite_module_params_on_conversion
+    before = net.weight
+    assert net.double().weight is before
+    rl.__future__.set_overwrite_module_params_on_conversion(True)
+    try:
+        assert again() and net.float().weight is not before
+        assert isinstance(net.weight, rl.nn.Parameter) and before.dtype is rl.float64
+    finally:
+        rl.__future__.set_overwrite_module_params_on_conversion(False)
+    assert not rl.__future__.get_swap_module_params_on_conversion()
+    with pytest.raises(NotImplementedError, match="swap"):
+        rl.__future__.set_swap_module_params_on_conversion(True)

@@ -165,3 +165,35 @@ def test_clip_grad_norm_of_each_example():
 
     g = rl.tensor([[0.1, 0.2, 0.0], [3.0, 4.0, 0.0]])
     rl.testing.assert_close(rl.vmap(clipped)(g), rl.tensor([[0.1, 0.2, 0.0], [0.6, 0.8, 0.0]]))
+
+
+@pytest.mark.parametrize(
+    "inverse", [lambda x: (x, x), lambda x: x.double(), lambda x: x[:1], lambda x: None]
+)
+def test_inverses_of_further_parametrizations_are_checked(inverse):
+    class Same(rl.nn.Module):
+        def forward(self, x):
+            return x
+
+    layer, other = rl.nn.Linear(3, 4), Same()
+    rl.nn.utils.parametrize.register_parametrization(layer, "weight", Same())
+    other.right_inverse = inverse
+    with pytest.raises(ValueError, match="right_inverse"):
+        rl.nn.utils.parametrize.register_parametrization(layer, "weight", other)
+    assert len(layer.parametrizations.weight) == 1
+
+
+def test_pruning_that_fails_changes_nothing():
+    class Failing(rl.nn.utils.prune.BasePruningMethod):
+        PRUNING_TYPE = "unstructured"
+
+        def compute_mask(self, t, default_mask):
+            raise KeyError("mask")
+
+    layer = rl.nn.Linear(2, 3)
+    with pytest.raises(KeyError):
+        Failing.apply(layer, "weight")
+    with pytest.raises(ValueError):
+        rl.nn.utils.prune.random_unstructured(layer, "weight", amount=36)
+    assert sorted(dict(layer.named_parameters())) == ["bias", "weight"]
+    assert not rl.nn.utils.prune.is_pruned(layer) and layer(rl.ones(1, 2)).shape == (1, 3)

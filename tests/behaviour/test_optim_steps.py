@@ -61,3 +61,52 @@ def test_averaged_model_averages():
         average.update_parameters(net)
     assert average.module.weight.item() == pytest.approx(3.0)
     assert average.n_averaged.item() == 3
+
+
+ALL = "Adadelta Adagrad Adam AdamW Adamax ASGD NAdam RAdam RMSprop Rprop".split()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_steps_can_be_differentiated(name):
+    options = {"amsgrad": True} if name.startswith("Adam") and name != "Adamax" else {}
+    start, slope = (rl.rand(4, dtype=rl.float64).add(0.5).requires_grad_() for _ in range(2))
+
+    def stepped(p, g):
+        p = p.clone()
+        p.grad = g
+        opt = getattr(rl.optim, name)([p], lr=0.1, differentiable=True, **options)
+        opt.step()
+        return p
+
+    stepped(start, slope).sum().backward()
+    rl.testing.assert_close(start.grad, rl.ones_like(start), rtol=1e-3, atol=1e-3)
+    assert slope.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_files_of_older_versions_load(name):
+    p = rl.ones(2, requires_grad=True)
+    p.grad = rl.ones(2)
+    opt = getattr(rl.optim, name)([p])
+    opt.step()
+    old = opt.state_dict()
+    old["state"][0]["step"] = old["state"][0]["step"].item()
+    for flag in ("foreach", "maximize", "capturable", "differentiable", "fused"):
+        old["param_groups"][0].pop(flag, None)
+    opt.load_state_dict(old)
+    opt.step()
+    assert isinstance(opt.state[p]["step"], rl.Tensor) and opt.state[p]["step"] == 2
+    assert opt.param_groups[0]["foreach"] is None
+
+
+def test_schedules_copy_options_and_notice_another_step():
+    top = rl.tensor(0.2)
+    opt = rl.optim.SGD([rl.ones(1, requires_grad=True)], lr=0.1)
+    schedule = rl.optim.swa_utils.SWALR(opt, swa_lr=top)
+    top.mul_(0.5)
+    assert opt.param_groups[0]["swa_lr"] == rl.tensor(0.2)
+    step = opt.step
+    opt.step = lambda: step()
+    opt.step()
+    with pytest.warns(UserWarning, match="overridden"):
+        schedule.step()

@@ -86,3 +86,28 @@ def test_last_windows_of_long_rows_may_leave_them(width):
             want = x[:, columns].amax(1)
             assert rl.equal(got[:, i].nan_to_num(9), want.nan_to_num(9))
             assert rl.equal(x.gather(1, at[:, i : i + 1])[:, 0].nan_to_num(9), want.nan_to_num(9))
+
+
+def test_adaptive_pooling_of_no_channels():
+    for dims in (1, 2, 3):
+        for kind in ("avg", "max"):
+            pool = getattr(rl.nn.functional, f"adaptive_{kind}_pool{dims}d")
+            assert pool(rl.ones((0,) + (10,) * dims), 5).shape == (0,) + (5,) * dims
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_fractional_pooling_checks_sizes(dims):
+    pool = getattr(rl.nn.functional, f"fractional_max_pool{dims}d")
+    x = rl.ones((2, 3) + (10,) * dims)
+    assert pool(x, 2, output_size=0).shape == (2, 3) + (0,) * dims
+    for kernel, out in (((), 3), ((1,), 3), (0, 3), (2, (3,)), (2, 10)):
+        with pytest.raises(RuntimeError):
+            pool(x, kernel, output_size=out)
+    with pytest.raises(RuntimeError, match="non-zero"):
+        pool(x[:, :0], 2, output_size=5)
+
+
+def test_unpooling_checks_its_windows():
+    x = rl.ones(1, 3, 1, 1, 1)
+    with pytest.raises(RuntimeError, match="kernel_size"):
+        rl.nn.functional.max_unpool3d(x, x.long(), [1, 1])

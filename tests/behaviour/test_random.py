@@ -376,3 +376,11 @@ def test_integers_between_which_floats_have_gaps_are_drawn_with_a_warning(bounds
     with pytest.warns(UserWarning, match="out of bounds"):
         drawn = rl.zeros(9).random_(*bounds)
     assert bool(((drawn >= bounds[0]) & (drawn <= bounds[1])).all())
+
+
+def test_normal_numbers_give_their_parameters_gradients_of_zero():
+    mean, std = (rl.ones(2, requires_grad=True) for _ in range(2))
+    for drawn in (rl.normal(mean, 1.0), rl.normal(0.0, std), rl.normal(mean, std)):
+        drawn.sum().backward()
+    assert mean.grad.tolist() == std.grad.tolist() == [0, 0]
+    assert rl.normal(mean.half(), std).dtype is rl.float16

@@ -144,3 +144,10 @@ def test_futures():
 def test_tensors_made_while_tracing_are_part_of_it():
     traced = jit.trace(lambda x: x + rl.tensor([2.0]), rl.ones(1))
     assert "torch.tensor([2.0])" in traced.code and traced(rl.ones(1)).item() == 3
+
+
+def test_traces_of_numbers_before_operators():
+    x = rl.tensor([0.5, 2.0])
+    for program in (lambda x: 1 - x, lambda x: 2 / x, lambda x: 2**x, lambda x: 1.5 - x.mT.sum()):
+        x = x.reshape(1, 2)
+        assert jit.trace(program, (rl.ones(1, 2),))(x).equal(program(x))

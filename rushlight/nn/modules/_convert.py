@@ -159,7 +159,8 @@ def parse_to(args, kwargs):
 def _apply_to_parameter(table, name, fn):
     """Replace the data of parameter `name`, and of its gradient, by `fn` of them.
 
-    The Parameter object stays the same, unless only one of old and new is on the meta device.
+    The Parameter object stays the same, unless only one of old and new is on the meta device, or
+    the program has asked for new ones.
     """
     param = table[name]
     grad = param.grad
@@ -167,7 +168,8 @@ def _apply_to_parameter(table, name, fn):
         applied = fn(param)
         new_grad = None if grad is None else fn(grad)
     param.grad = None
-    if applied.is_meta == param.is_meta:
+    overwrite = rl.__future__.get_overwrite_module_params_on_conversion()
+    if applied.is_meta == param.is_meta and not overwrite:
         param.data = applied
     else:
         param = table[name] = Parameter(applied, param.requires_grad)

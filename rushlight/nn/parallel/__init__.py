@@ -8,7 +8,7 @@ With one device, scattering, replicating and gathering leave things where they a
 import rushlight as rl
 from rushlight._late import submodules
 
-from ..modules.module import Module
+from .data_parallel import DataParallel, data_parallel, one_device
 
 _submodule = submodules(__name__, ("distributed", "scatter_gather"))
 
@@ -21,13 +21,6 @@ __all__ = [
     "replicate",
     "scatter",
 ]
-
-
-def _one_device(devices, what):
-    devices = [rl.device(d).type for d in devices or ()]
-    if any(kind != "cpu" for kind in devices):
-        raise NotImplementedError(f"{what}: only the CPU is supported, got devices {devices}")
-    return max(len(devices), 1)
 
 
 def _map(fn, value):
@@ -43,7 +36,7 @@ def _map(fn, value):
 
 def scatter(inputs, target_gpus, dim=0):
     """A tuple with one piece of the tensors in `inputs`, cut along `dim`, per device."""
-    n = _one_device(target_gpus, "scatter")
+    n = one_device(target_gpus, "scatter")
     lengths = []
     _map(lambda t: lengths.append(len(t.chunk(n, dim))), inputs)
     pieces = min(lengths, default=n)
@@ -52,7 +45,7 @@ def scatter(inputs, target_gpus, dim=0):
 
 def gather(outputs, target_device, dim=0):
     """The pieces in `outputs` joined along `dim`."""
-    _one_device([target_device], "gather")
+    one_device([target_device], "gather")
     first = outputs[0]
     if isinstance(first, rl.Tensor):
         if first.dim() == 0:
@@ -69,7 +62,7 @@ def replicate(network, devices, detach=False):
     """A list with a copy of `network` for each device; parameters are shared, or detached."""
     import copy
 
-    n = _one_device(devices, "replicate")
+    n = one_device(devices, "replicate")
     if not detach:
         memo = {id(t): t for t in (*network.parameters(), *network.buffers())}
         return [copy.deepcopy(network, dict(memo)) for _ in range(n)]
@@ -78,37 +71,13 @@ def replicate(network, devices, detach=False):
 
 def parallel_apply(modules, inputs, kwargs_tup=None, devices=None):
     """A list of `module(*input, **kwargs)` for each of several."""
-    _one_device(devices, "parallel_apply")
+    one_device(devices, "parallel_apply")
     kwargs_tup = kwargs_tup or [{}] * len(modules)
     results = []
     for module, args, kwargs in zip(modules, inputs, kwargs_tup):
         args = args if isinstance(args, (list, tuple)) else (args,)
         results.append(module(*args, **kwargs))
     return results
-
-
-def data_parallel(module, inputs, device_ids=None, output_device=None, dim=0, module_kwargs=None):
-    """`module(*inputs, **module_kwargs)`; there is one device to run on."""
-    _one_device(device_ids, "data_parallel")
-    inputs = inputs if isinstance(inputs, tuple) else (inputs,)
-    return module(*inputs, **(module_kwargs or {}))
-
-
-class DataParallel(Module):
-    """Splits batches over devices; with the one device there is, it calls `module`.
-
-    Its parameters are named `module.*`, as state dicts of PyTorch's class are. `device_ids` and
-    `output_device` name GPUs, and where there are none, PyTorch runs the module as it is, too.
-    """
-
-    def __init__(self, module, device_ids=None, output_device=None, dim=0):
-        super().__init__()
-        self.module = module
-        self.device_ids = []
-        self.dim = dim
-
-    def forward(self, *inputs, **kwargs):
-        return self.module(*inputs, **kwargs)
 
 
 def __getattr__(name):

@@ -9,7 +9,8 @@ import rushlight as rl
 from rushlight._notes import unsupported
 
 from ..modules.module import Module
-from . import _one_device, _reducer
+from . import _reducer
+from .data_parallel import one_device
 
 __all__ = ["DistributedDataParallel"]
 
@@ -73,7 +74,7 @@ class DistributedDataParallel(Module):
         given = dict(locals())
         super().__init__()
         rl.distributed.get_world_size(process_group)
-        _one_device(device_ids, "DistributedDataParallel")
+        one_device(device_ids, "DistributedDataParallel")
         if not any(p.requires_grad for p in module.parameters()):
             raise RuntimeError(
                 "DistributedDataParallel is not needed when a module doesn't have any parameter "

@@ -68,9 +68,10 @@ class ParametrizationList(ModuleList):
             )
         self.is_tensor = isinstance(new, rl.Tensor)
         self.ntensors = 1 if self.is_tensor else len(new)
+        before = rl.empty_like(original, device="meta")  # storing may change the original
         self._store(original, new)
         if not unsafe:
-            self._check(original)
+            _require_like(self(), before, "a parametrization")
 
     def _names(self):
         return ["original"] if self.is_tensor else [f"original{i}" for i in range(self.ntensors)]
@@ -95,18 +96,6 @@ class ParametrizationList(ModuleList):
             if isinstance(original, Parameter):
                 value = Parameter(value, original.requires_grad)
             _register(self, name, value.requires_grad_(original.requires_grad))
-
-    def _check(self, original):
-        value = self()
-        if not isinstance(value, rl.Tensor):
-            raise ValueError(f"A parametrization must return a tensor. Got {type(value).__name__}.")
-        for what in ("dtype", "shape"):
-            if getattr(value, what) != getattr(original, what):
-                raise ValueError(
-                    f"Registering a parametrization may not change the {what} of the tensor, "
-                    f"unless the `unsafe` flag is enabled.\nunparametrized {what}: "
-                    f"{getattr(original, what)}\nparametrized {what}: {getattr(value, what)}"
-                )
 
     def right_inverse(self, value):
         """Set the originals so that the parametrised tensor becomes `value`."""
@@ -226,14 +215,23 @@ def register_parametrization(module, tensor_name, parametrization, *, unsafe=Fal
 def _check_next(module, name, parametrization):
     before = getattr(module, name)
     after = parametrization(before)
-    if not isinstance(after, rl.Tensor):
-        raise ValueError(f"A parametrization must return a tensor. Got {type(after).__name__}.")
+    _require_like(after, before, "a parametrization")
+    if hasattr(parametrization, "right_inverse"):
+        try:
+            inverse = parametrization.right_inverse(after)
+        except NotImplementedError:
+            return
+        _require_like(inverse, before, "right_inverse")
+
+
+def _require_like(value, original, who):
+    if not isinstance(value, rl.Tensor):
+        raise ValueError(f"{who} must return a tensor. Got {type(value).__name__}.")
     for what in ("dtype", "shape"):
-        if getattr(before, what) != getattr(after, what):
+        if getattr(value, what) != getattr(original, what):
             raise ValueError(
-                f"Registering a parametrization may not change the {what} of the tensor, unless "
-                f"the `unsafe` flag is enabled.\nmodule.{name}.{what}: {getattr(before, what)}\n"
-                f"parametrization(module.{name}).{what}: {getattr(after, what)}"
+                f"{who} may not change the {what} of the tensor from {getattr(original, what)} to "
+                f"{getattr(value, what)}, unless registered with unsafe=True"
             )
 
 

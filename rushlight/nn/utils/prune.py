@@ -71,12 +71,11 @@ class BasePruningMethod:
             container = old if isinstance(old, PruningContainer) else PruningContainer(old)
             container.add_pruning_method(method)
             method = container
-        else:
-            module.register_parameter(name + "_orig", module._parameters[name])
-            del module._parameters[name]
         mask = getattr(module, name + "_mask", None)
         default = rl.ones_like(original) if mask is None else mask.detach().clone()
-        new_mask = method.compute_mask(scores, default_mask=default)
+        new_mask = method.compute_mask(scores, default_mask=default)  # may fail: nothing is changed
+        if old is None:
+            module.register_parameter(name + "_orig", module._parameters.pop(name))
         module.register_buffer(name + "_mask", new_mask)
         setattr(module, name, method.apply_mask(module))
         module.register_forward_pre_hook(method)

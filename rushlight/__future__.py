@@ -1,0 +1,66 @@
+"""Choices about how modules convert their parameters, by the names PyTorch gives them.
+
+`nn/modules/_convert.py` asks here; nothing else belongs here.
+"""
+
+__all__ = [
+    "get_overwrite_module_params_on_conversion",
+    "get_swap_module_params_on_conversion",
+    "set_overwrite_module_params_on_conversion",
+    "set_swap_module_params_on_conversion",
+]
+
+_overwrite = False
+
+
+def set_overwrite_module_params_on_conversion(value):
+    """Whether conversions such as ``module.double()`` put new parameters into the module.
+
+    By default they keep the Parameter objects and replace their data.
+
+    Example::
+
+        >>> rl.__future__.set_overwrite_module_params_on_conversion(False)
+    """
+    global _overwrite
+    _overwrite = value
+
+
+def get_overwrite_module_params_on_conversion():
+    """Whether conversions put new parameters into the module.
+
+    Example::
+
+        >>> rl.__future__.get_overwrite_module_params_on_conversion()
+        False
+    """
+    return _overwrite
+
+
+def set_swap_module_params_on_conversion(value):
+    """Only False is supported: parameters are never swapped with their converted forms.
+
+    Raises:
+        NotImplementedError: if ``value`` is true.
+
+    Example::
+
+        >>> rl.__future__.set_swap_module_params_on_conversion(False)
+    """
+    if value:
+        raise NotImplementedError(
+            "set_swap_module_params_on_conversion(True) is not supported: conversions replace the "
+            "data of parameters, or the parameters themselves after "
+            "set_overwrite_module_params_on_conversion(True)"
+        )
+
+
+def get_swap_module_params_on_conversion():
+    """False: parameters are never swapped with their converted forms.
+
+    Example::
+
+        >>> rl.__future__.get_swap_module_params_on_conversion()
+        False
+    """
+    return False

@@ -206,19 +206,15 @@ Gradients run_rules(Node& n, Gradients grads, const Pass& pass) {
 // g covers the base; the inner node sees only the view's part, and that part is replaced.
 Gradients run_copy_slices(Node& n, Gradients grads, const Pass& pass) {
   Tensor& base = *reinterpret_cast<Tensor*>(n.context);
-  Own size(make_size(n.view_sizes)), stride(make_size(n.view_strides)),
-      offset(checked(PyLong_FromLongLong(n.view_offset)));
   Ref<Tensor> g = empty_strided(base.sizes(), base.strides(), grads[0]->dtype);
   Own zero(checked(PyLong_FromLong(0)));
   bool by_op = pass.create_graph || grads[0]->kind;
   Ref<Tensor> whole = by_op ? call_tensor_op("clone", {object(grads[0].get())}) : std::move(g);
   if (!by_op) copy_into(*whole, *grads[0]);
-  bool of_parts = is_complex(base.dtype) && !is_complex(n.inner->outputs[0].dtype);
+  Window window{n.view_sizes, n.view_strides, n.view_offset};
   auto part_of = [&](Tensor& covering) {
-    Ref<Tensor> parts = of_parts ? call_tensor_op("view_as_real", {object(&covering)})
-                                 : Ref<Tensor>::share(&covering);
-    return call_tensor_op("as_strided",
-                          {object(parts.get()), size.get(), stride.get(), offset.get()});
+    Own part = seen_through(covering, window, n.inner->outputs[0].dtype);
+    return Ref<Tensor>::share(as_tensor(part.get()));
   };
   Ref<Tensor> part = part_of(*whole);
   Ref<Tensor> given = call_tensor_op("clone", {object(part.get())});

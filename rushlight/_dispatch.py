@@ -280,24 +280,3 @@ def clone_wrapper(tensor):
             f"{type(made).__name__}"
         )
     return made
-
-
-def reduce_wrapper(tensor):
-    """What pickles of such an instance hold: its geometry and its attributes."""
-    place = tuple(tensor.size()), tensor.stride(), tensor.storage_offset()
-    kind = type(tensor), tensor.dtype, tensor.device, tensor.requires_grad
-    return _wrapper_again, (*kind, *place, dict(tensor.__dict__))
-
-
-def _wrapper_again(cls, dtype, device, requires_grad, size, strides, offset, attributes):
-    made = make_wrapper_subclass(
-        cls,
-        size,
-        strides=strides,
-        storage_offset=offset,
-        dtype=dtype,
-        device=device,
-        requires_grad=requires_grad,
-    )
-    made.__dict__.update(attributes)
-    return made

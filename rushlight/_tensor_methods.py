@@ -136,7 +136,7 @@ def _deepcopy(self, memo):
     if id(self) in memo:
         return memo[id(self)]
     copied = _clone_of_wrapper(self) if _is_wrapper(self) else _copy_of_data(self, memo)
-    if type(self) is not rl.Tensor:
+    if type(copied) is not type(self):
         copied = copied.as_subclass(type(self))
     memo[id(self)] = copied
     if self.requires_grad:
@@ -145,9 +145,11 @@ def _deepcopy(self, memo):
 
     if self.grad is not None:
         copied.grad = deepcopy(self.grad, memo)
-    if getattr(self, "__dict__", None):
-        copied.__dict__.update(deepcopy(self.__dict__, memo))
-    return copied
+    if type(self) is rl.Tensor and not getattr(self, "__dict__", None):
+        return copied
+    from rushlight._serialization.rebuild import state_of, with_state
+
+    return with_state(copied, deepcopy(state_of(self), memo))
 
 
 def _is_wrapper(tensor):

@@ -4,6 +4,7 @@ A new one is a function here plus its home module in `FILE_MODULES`. `reduce_ten
 """
 
 import collections
+import copyreg
 import operator
 
 import rushlight as rl
@@ -17,6 +18,7 @@ FILE_MODULES = {
     "_rebuild_parameter_with_state": "torch._utils",
     "_rebuild_sparse_tensor": "torch._utils",
     "_rebuild_meta_tensor_no_storage": "torch._utils",
+    "_rebuild_wrapper_subclass": "torch._utils",
     "_rebuild_from_type_v2": "torch._tensor",
     "_get_layout": "torch.serialization",
 }
@@ -98,15 +100,21 @@ def _rebuild_parameter(data, requires_grad, backward_hooks):
 
 
 def _rebuild_parameter_with_state(data, requires_grad, backward_hooks, state):
-    return _with_state(rl.nn.Parameter(data, requires_grad), state)
+    return with_state(rl.nn.Parameter(data, requires_grad), state)
 
 
-def _with_state(obj, state):
-    if isinstance(state, tuple):
-        state = state[0] or {}
-    for name, value in state.items():
-        setattr(obj, name, value)
+def with_state(obj, state):
+    for part in state if isinstance(state, tuple) else (state,):
+        for name, value in (part or {}).items():
+            setattr(obj, name, value)
     return obj
+
+
+def state_of(tensor):
+    """Its attributes: a dict, or a pair of it and of those in slots."""
+    slots = {n: getattr(tensor, n) for n in copyreg._slotnames(type(tensor)) if hasattr(tensor, n)}
+    plain = dict(getattr(tensor, "__dict__", {}))
+    return (plain, slots) if slots else plain
 
 
 def _rebuild_from_type_v2(func, new_type, args, state):
@@ -116,7 +124,28 @@ def _rebuild_from_type_v2(func, new_type, args, state):
     if type(made).__setstate__ is not rl.Tensor.__setstate__:
         made.__setstate__(state)
         return made
-    return _with_state(made, state)
+    return with_state(made, state)
+
+
+def _geometry_of_wrapper(tensor):
+    place = tuple(tensor.size()), tensor.stride(), tensor.storage_offset()
+    kind = tensor.layout, tensor.device, tensor.requires_grad
+    return type(tensor), tensor.dtype, *place, *kind
+
+
+def _rebuild_wrapper_subclass(cls, dtype, size, stride, offset, layout, device, requires_grad):
+    from rushlight._dispatch import make_wrapper_subclass
+
+    return make_wrapper_subclass(
+        cls,
+        size,
+        strides=stride,
+        storage_offset=offset,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
+    )
 
 
 def _get_layout(name):
@@ -146,11 +175,10 @@ def reduce_tensor(tensor, box):
     if tensor.layout is not rl.strided:
         return _rebuild_sparse_tensor, (tensor.layout, _sparse_parts(tensor))
     if _native.kind_of(tensor) and _native.has_torch_dispatch(tensor):
-        from rushlight._dispatch import reduce_wrapper
-
-        return reduce_wrapper(tensor)
+        args = _rebuild_wrapper_subclass, type(tensor), _geometry_of_wrapper(tensor)
+        return _rebuild_from_type_v2, (*args, state_of(tensor))
     plain, made = _reduce_plain(tensor, box)
-    state = dict(getattr(tensor, "__dict__", {}))
+    state = state_of(tensor)
     if type(tensor) is rl.Tensor and not state:
         return plain, made
     hooks = collections.OrderedDict()

@@ -47,6 +47,17 @@ print(rushlight.nn.__spec__.name, torch.torch is torch)
     assert output(tmp_path, source) == ["True True True", "True True", "rushlight.nn True"]
 
 
+def test_functions_outlive_imports_of_the_modules_that_they_come_from(tmp_path):
+    source = """
+import torch
+from torch.autograd.gradcheck import GradcheckError
+from torch.multiprocessing.spawn import ProcessException
+x = torch.ones(1, dtype=torch.float64, requires_grad=True)
+print(torch.autograd.gradcheck(torch.sin, x), torch.multiprocessing.spawn.__name__)
+"""
+    assert output(tmp_path, source) == ["True spawn"]
+
+
 def test_classes_say_that_they_are_of_torch(tmp_path):
     source = """
 import copy, io, pickle

@@ -301,7 +301,17 @@ void check_anomaly(Node& n, const Gradients& results) {
   }
 }
 
+bool holds_tensors(const Saved& s) {
+  if (s.is_tensor || !s.input || !s.value) return s.is_tensor;
+  PyObject* o = reinterpret_cast<PyObject*>(s.value);
+  if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
+  PyObject** items = PySequence_Fast_ITEMS(o);
+  return std::any_of(items, items + PySequence_Fast_GET_SIZE(o), is_tensor);
+}
+
+// A node that has kept no tensors may run again, as nothing is freed.
 void release_saved(Node& n) {
+  if (std::none_of(n.saved.begin(), n.saved.end(), holds_tensors)) return;
   for (Saved& s : n.saved) {
     clear(s.value);
     clear(s.unpack);

@@ -213,7 +213,7 @@ class CustomOp:
     def __init__(self, schema):
         self.schema, self.kernels, self.tags = schema, {}, []
         self.namespace, _, self.plain_name = schema.name.partition("::")
-        self._autograd = None
+        self._autograd = self._vmap = None
         if hasattr(rl.ops, "__path__") and self.namespace in vars(rl.ops):
             raise ValueError(f"library: the namespace {self.namespace!r} is taken; choose another")
         packet = OpOverloadPacket(self.namespace, self.plain_name, self._overload)
@@ -235,12 +235,19 @@ class CustomOp:
         """The gradient rules."""
         self._autograd = _function_class(self, backward, setup_context)
 
+    def set_vmap(self, rule):
+        """How it computes with batches."""
+        self._vmap = rule
+
     def _call(self, overload, args, kwargs):
         taken = _native.interposed(overload, args, kwargs)
         if taken is not NotImplemented:
             return taken
         values = self.schema.bind(args, kwargs)
         tensors = tensors_in(list(values.values()))
+        mapped = self._mapped(overload, tensors, args, kwargs)
+        if mapped is not NotImplemented:
+            return mapped
         if "Autograd" in self.kernels or "AutogradCPU" in self.kernels:
             function = self.kernels.get("Autograd") or self.kernels["AutogradCPU"]
             return self._with(function, values)
@@ -252,6 +259,17 @@ class CustomOp:
             return self._with(kernel, values)
         rules = self._autograd or _function_class(self, _no_gradient(self), None)
         return rules.apply(*values.values())
+
+    def _mapped(self, overload, tensors, args, kwargs):
+        """The call within `vmap`. Compositions need nothing: the ops that they call are mapped."""
+        if not _native.innermost_level(tensors):
+            return NotImplemented
+        is_composition = "CompositeImplicitAutograd" in self.kernels or self.schema.is_mutable
+        if self._vmap is None and is_composition:
+            return NotImplemented
+        from rushlight.func.custom import map_operator
+
+        return map_operator(overload, self._vmap, args, kwargs)
 
     def _dispatched(self, overload, values, tensors):
         """The call in the kernel's place, below the gradient rules."""
@@ -275,10 +293,13 @@ class CustomOp:
         )
 
     def _below_rules(self, values, tensors):
+        overload = getattr(self.packet, self.schema.overload_name or "default")
+        mapped = self._mapped(overload, tensors, *self._placed(values))
+        if mapped is not NotImplemented:
+            return mapped
         if _native.dispatch_modes() or any(map(_native.has_torch_dispatch, tensors)):
             from rushlight import _dispatch
 
-            overload = getattr(self.packet, self.schema.overload_name or "default")
             return _dispatch.ask(overload, *self._placed(values))
         _, kernel = self._kernel(tensors)
         return self._with(kernel, values)

@@ -218,7 +218,10 @@ Gradients run_copy_slices(Node& n, Gradients grads, const Pass& pass) {
   };
   Ref<Tensor> part = part_of(*whole);
   Ref<Tensor> given = call_tensor_op("clone", {object(part.get())});
-  Gradients inner = evaluate_node(*n.inner, {given}, pass);
+  // The graph of a second derivative may lead to the inner node as well, past this one.
+  bool is_shared = Py_REFCNT(object(n.inner.get())) > 1;
+  Pass inside{.keep_graph = pass.keep_graph || is_shared, .create_graph = pass.create_graph};
+  Gradients inner = evaluate_node(*n.inner, {given}, inside);
   inner.resize(n.edges.size());
   if (inner[0]) {
     Ref<Tensor> fitted = fit_gradient(*n.inner, 0, inner[0]);
@@ -252,7 +255,7 @@ PyObject* hook_dict_values(Object* dict) {
   return dict ? PyDict_Values(reinterpret_cast<PyObject*>(dict)) : nullptr;
 }
 
-void run_tensor_hooks(Object* dict, Ref<Tensor>& g) {
+void run_hooks_of(Object* dict, Ref<Tensor>& g) {
   Own hooks(hook_dict_values(dict));
   if (!hooks || !g) return;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.get()); ++i) {
@@ -326,12 +329,15 @@ void release_saved(Node& n) {
 namespace rl {
 using namespace py;
 
-void run_pre_hooks(Node& n, Gradients& grads) {
+void run_tensor_hooks(Node& n, Gradients& grads) {
   for (size_t i = 0; i < n.tensor_hooks.size(); ++i) {
     auto [nr, dict] = n.tensor_hooks[i];
-    if (nr < grads.size()) run_tensor_hooks(dict, grads[nr]);
+    if (nr < grads.size()) run_hooks_of(dict, grads[nr]);
   }
-  if (n.kind == NodeKind::Accumulate && n.variable) run_tensor_hooks(n.variable->hooks, grads[0]);
+  if (n.kind == NodeKind::Accumulate && n.variable) run_hooks_of(n.variable->hooks, grads[0]);
+}
+
+void run_pre_hooks(Node& n, Gradients& grads) {
   Own hooks(hook_dict_values(n.pre_hooks));
   if (!hooks) return;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.get()); ++i) {
@@ -469,10 +475,18 @@ void accumulate(Node& leaf, Ref<Tensor> g, const Pass& pass) {
   Tensor* v = leaf.variable;
   if (!v || !g) return;
   GradMode mode(pass.create_graph);
+  Own given(leaf.post_hooks ? tuple_of({g}) : nullptr);
   add_to_grad(*v, std::move(g), pass);
   Own hooks(hook_dict_values(v->post_hooks));
-  for (Py_ssize_t i = 0; hooks && i < PyList_GET_SIZE(hooks.get()); ++i)
-    Own(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.get(), i), object(v))));
+  for (Py_ssize_t i = 0; hooks && i < PyList_GET_SIZE(hooks.get()); ++i) {
+    Own out(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.get(), i), object(v))));
+    if (out.get() != Py_None)
+      fail("a hook of register_post_accumulate_grad_hook has to return None, got ",
+           Py_TYPE(out.get())->tp_name);
+  }
+  if (!given) return;
+  Gradients none;
+  run_post_hooks(leaf, none, given.get());
 }
 
 }  // namespace rl

@@ -38,6 +38,8 @@ PyObject* record_function(PyObject*, PyObject* args);
 void add_function_types(PyObject* module);
 // record.cpp
 void save_value(Node& n, PyObject* o, int output);
+void check_inplace(std::string_view name, Tensor& self, bool recording);
+void rebase(Tensor& view, Ref<Node> fn);  // the node of a change in place of the view
 void set_history(Tensor& out, Node& n, uint32_t nr);
 // A view's geometry in elements of its base, or in parts of them: one of the two may be complex.
 struct Window {

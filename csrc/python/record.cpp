@@ -92,11 +92,14 @@ void save_value(Node& n, PyObject* o, int output) {
       PyObject* pair = PyList_GET_ITEM(hooks, PyList_GET_SIZE(hooks) - 1);
       if (output < 0) s.source = gradient_edge(t, s.source_nr);
       Ref<Tensor> plain = detached_alias(t);
+      share_version(*plain, t);
       Own arg(wrap(std::move(plain)));
       GradMode off(false);
       s.value = reinterpret_cast<Object*>(
           checked(PyObject_CallOneArg(PyTuple_GET_ITEM(pair, 0), arg.get())));
       s.unpack = reinterpret_cast<Object*>(Py_NewRef(PyTuple_GET_ITEM(pair, 1)));
+      if (t.version() != s.version)
+        fail("a pack hook of saved tensors changed its argument in place; return a new tensor");
       return;
     }
     if (output >= 0) {  // detached: a node must not own its own outputs
@@ -213,6 +216,8 @@ void save_inputs(Op& op, Node& n, const Slots& slots, std::span<Tensor* const> o
 bool reads_parts(DType base, DType view) { return is_complex(base) && !is_complex(view); }
 bool reads_pairs(DType base, DType view) { return is_complex(view) && !is_complex(base); }
 
+}  // namespace
+
 // An in-place change of a view becomes a change of its base: CopySlices.
 void rebase(Tensor& view, Ref<Node> fn) {
   Tensor& base = *view.view->base;
@@ -230,15 +235,9 @@ void rebase(Tensor& view, Ref<Node> fn) {
       reinterpret_cast<Object*>(object(Ref<Tensor>(alias(base)).give()));  // the base's geometry
   n->inner = std::move(fn);
   set_history(base, *n, 0);
-  if (view.grad_fn) {
-    drop_node(view.grad_fn);
-    view.grad_fn = nullptr;
-  }
   view.requires_grad = true;
   view.view->version = view.version() - 1;  // forces tensor_grad_fn to regenerate
 }
-
-}  // namespace
 
 Ref<Node> new_recorded_node(NodeKind kind, Op* op) {
   Ref<Node> n = make_node(kind, op);
@@ -265,6 +264,10 @@ void record(Op& op, const Slots& slots, std::span<Tensor* const> outs, Form form
 }
 
 void check_inplace(const Op& op, Tensor& self, bool recording) {
+  check_inplace(op.public_name, self, recording);
+}
+
+void check_inplace(std::string_view name, Tensor& self, bool recording) {
   if (self.is_inference && !inference_mode())
     fail(
         "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a "
@@ -272,13 +275,14 @@ void check_inplace(const Op& op, Tensor& self, bool recording) {
   if (!grad_mode(level_of(self))) return;
   bool leaf = self.requires_grad && !tensor_grad_fn(self);
   if (leaf)
-    fail("a leaf Variable that requires grad is being used in an in-place operation. (",
-         op.public_name, ")");
+    fail("a leaf Variable that requires grad is being used in an in-place operation. (", name, ")");
   if (self.view && self.view->base->requires_grad && !tensor_grad_fn(*self.view->base))
     fail("a view of a leaf Variable that requires grad is being used in an in-place operation. (",
-         op.public_name, ")");
+         name, ")");
+  // The base's history has to know of what a view does to it, whoever is recorded.
+  recording |= self.view && tensor_grad_fn(*self.view->base);
   if (self.view && recording && self.view->multiple)
-    fail("Output 0 of ", op.public_name,
+    fail("Output 0 of ", name,
          " is a view and is being modified inplace. This view is the output of a function that "
          "returns multiple views. Such functions do not allow the output views to be modified "
          "inplace. You should replace the inplace operation by an out-of-place one.");

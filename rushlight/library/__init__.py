@@ -135,6 +135,7 @@ def _add_kernels(op, device_types, fn):
         [device_types] if isinstance(device_types, str) or device_types is None else device_types
     )
     for kind in kinds:
+        kind = kind.lower() if isinstance(kind, str) else kind  # "CPU" is the name of a key
         if kind is None:
             op.add_kernel("CompositeExplicitAutograd", fn)
         elif kind in ("cpu", "meta"):

@@ -229,6 +229,11 @@ class CustomOp:
 
     def add_kernel(self, key, function):
         """A kernel for a dispatch key; a later one takes the place of an earlier one."""
+        if not callable(function):
+            raise TypeError(
+                f"{self.schema.name}: expected a function as the kernel for {key}, got "
+                f"{type(function).__name__}"
+            )
         self.kernels[key] = function
 
     def set_autograd(self, backward, setup_context):
@@ -257,8 +262,15 @@ class CustomOp:
         needs = rl.is_grad_enabled() and any(t.requires_grad for t in tensors)
         if not needs or key == "CompositeImplicitAutograd":
             return self._with(kernel, values)
+        if self._autograd is None and not self.schema.returns:
+            return self._changing(values)
         rules = self._autograd or _function_class(self, _no_gradient(self), None)
         return rules.apply(*values.values())
+
+    def _changing(self, values):
+        """The call of what only changes its arguments, which nobody can differentiate."""
+        with rl.no_grad():
+            return self._below_rules(values, tensors_in(list(values.values())))
 
     def _mapped(self, overload, tensors, args, kwargs):
         """The call within `vmap`. Compositions need nothing: the ops that they call are mapped."""

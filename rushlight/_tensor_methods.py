@@ -136,7 +136,7 @@ def _deepcopy(self, memo):
     if id(self) in memo:
         return memo[id(self)]
     copied = _clone_of_wrapper(self) if _is_wrapper(self) else _copy_of_data(self, memo)
-    if type(self) is not rl.Tensor:
+    if type(copied) is not type(self):
         copied = copied.as_subclass(type(self))
     memo[id(self)] = copied
     if self.requires_grad:

@@ -239,8 +239,8 @@ def _has_implied_dtype(dtype):
     return dtype is default.to_complex()
 
 
-def _contents(tensor, indent):
-    """The text inside ``tensor(...)``, and the suffixes that shape and dtype call for."""
+def _contents(tensor, indent, given=None):
+    """The text inside ``tensor(...)``, if none is given, and the suffixes for shape and dtype."""
     suffixes = []
     is_meta = tensor.device.type == "meta"
     numel = tensor.numel()
@@ -249,12 +249,12 @@ def _contents(tensor, indent):
             suffixes.append(f"size={tuple(tensor.shape)}")
         if tensor.dtype is not rl.get_default_dtype():
             suffixes.append(f"dtype={tensor.dtype}")
-        return "..." if is_meta else "[]", suffixes
+        return ("..." if is_meta else "[]") if given is None else given, suffixes
     if not PRINT_OPTS.edgeitems:
         suffixes.append(f"size={tuple(tensor.shape)}")
     if not _has_implied_dtype(tensor.dtype):
         suffixes.append(f"dtype={tensor.dtype}")
-    return _bracketed(tensor, indent), suffixes
+    return _bracketed(tensor, indent) if given is None else given, suffixes
 
 
 def _history_suffix(tensor):
@@ -283,7 +283,7 @@ def _with_suffixes(text, suffixes, indent):
 
 def _tensor_str(self, indent):
     """A tensor's elements in brackets, by the name that packages know."""
-    return _contents(self, indent)
+    return _contents(self, indent)[0]
 
 
 def _str(tensor, *, tensor_contents=None):
@@ -292,9 +292,7 @@ def _str(tensor, *, tensor_contents=None):
     is_plain = kind is rl.Tensor or kind is rl.nn.Parameter
     prefix = "tensor(" if is_plain else kind.__name__ + "("
     indent = len(prefix)
-    contents, suffixes = _contents(tensor, indent)
-    if tensor_contents is not None:
-        contents = tensor_contents
+    contents, suffixes = _contents(tensor, indent, tensor_contents)
     device = tensor.device
     if device.type != "cpu":
         suffixes.insert(0, f"device='{device}'")

@@ -136,22 +136,28 @@ void run_node(Node& n, States& states, Ready& ready, Pass& pass) {
     grads[i] = std::move(s.sums[i].value);
     any |= bool(grads[i]);
   }
-  if (any) run_pre_hooks(n, grads);
-  for (size_t i = 0; i < pass.targets.size(); ++i)
-    if (pass.targets[i].node == &n && pass.targets[i].nr < grads.size())
-      pass.captured[i] = grads[pass.targets[i].nr];
+  if (any) run_tensor_hooks(n, grads);
+  // backward(inputs=...) runs the nodes of its inputs, for their hooks; grad() does not.
+  bool further = false, is_input = false;
+  for (size_t i = 0; i < pass.targets.size(); ++i) {
+    if (pass.targets[i].node != &n) continue;
+    is_input |= pass.accumulate;
+    if (pass.targets[i].nr < grads.size()) pass.captured[i] = grads[pass.targets[i].nr];
+  }
   if (n.kind == NodeKind::Accumulate) {
-    if (any && pass.accumulate && needed) accumulate(n, std::move(grads[0]), pass);
+    if (!any || !pass.accumulate || !needed) return;
+    run_pre_hooks(n, grads);
+    accumulate(n, std::move(grads[0]), pass);
     return;
   }
   SmallVec<Next, 3> next;
-  bool further = false;
   for (const Edge& e : n.edges) {
     next.emplace_back(e.node, e.nr);
     further |= needed && e.node && states[e.node].needed;
   }
   Gradients results;
-  if (any && further) results = evaluate_node(n, std::move(grads), pass);
+  if (any && (further || is_input || !states.selective)) run_pre_hooks(n, grads);
+  if (any && (further || is_input)) results = evaluate_node(n, std::move(grads), pass);
   results.resize(next.size());
   for (size_t i = 0; i < next.size(); ++i) {
     if (!next[i].node) continue;

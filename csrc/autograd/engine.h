@@ -34,6 +34,7 @@ Gradients apply_node(Node& n, Gradients grads, const Pass& pass);  // without ho
 Gradients evaluate_node(Node& n, Gradients grads, const Pass& pass);
 Ref<Tensor> fit_gradient(Node& n, size_t edge, Ref<Tensor> g);  // un-broadcast, cast
 Ref<Tensor> add_gradients(Tensor& a, Tensor& b, bool may_reuse, const Pass& pass);
+void run_tensor_hooks(Node& n, Gradients& grads);  // of the tensors whose gradients these are
 void run_pre_hooks(Node& n, Gradients& grads);
 void accumulate(Node& leaf, Ref<Tensor> grad, const Pass& pass);
 

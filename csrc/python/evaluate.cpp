@@ -206,23 +206,22 @@ Gradients run_rules(Node& n, Gradients grads, const Pass& pass) {
 // g covers the base; the inner node sees only the view's part, and that part is replaced.
 Gradients run_copy_slices(Node& n, Gradients grads, const Pass& pass) {
   Tensor& base = *reinterpret_cast<Tensor*>(n.context);
-  Own size(make_size(n.view_sizes)), stride(make_size(n.view_strides)),
-      offset(checked(PyLong_FromLongLong(n.view_offset)));
   Ref<Tensor> g = empty_strided(base.sizes(), base.strides(), grads[0]->dtype);
   Own zero(checked(PyLong_FromLong(0)));
   bool by_op = pass.create_graph || grads[0]->kind;
   Ref<Tensor> whole = by_op ? call_tensor_op("clone", {object(grads[0].get())}) : std::move(g);
   if (!by_op) copy_into(*whole, *grads[0]);
-  bool of_parts = is_complex(base.dtype) && !is_complex(n.inner->outputs[0].dtype);
+  Window window{n.view_sizes, n.view_strides, n.view_offset};
   auto part_of = [&](Tensor& covering) {
-    Ref<Tensor> parts = of_parts ? call_tensor_op("view_as_real", {object(&covering)})
-                                 : Ref<Tensor>::share(&covering);
-    return call_tensor_op("as_strided",
-                          {object(parts.get()), size.get(), stride.get(), offset.get()});
+    Own part = seen_through(covering, window, n.inner->outputs[0].dtype);
+    return Ref<Tensor>::share(as_tensor(part.get()));
   };
   Ref<Tensor> part = part_of(*whole);
   Ref<Tensor> given = call_tensor_op("clone", {object(part.get())});
-  Gradients inner = evaluate_node(*n.inner, {given}, pass);
+  // The graph of a second derivative may lead to the inner node as well, past this one.
+  bool is_shared = Py_REFCNT(object(n.inner.get())) > 1;
+  Pass inside{.keep_graph = pass.keep_graph || is_shared, .create_graph = pass.create_graph};
+  Gradients inner = evaluate_node(*n.inner, {given}, inside);
   inner.resize(n.edges.size());
   if (inner[0]) {
     Ref<Tensor> fitted = fit_gradient(*n.inner, 0, inner[0]);
@@ -256,7 +255,7 @@ PyObject* hook_dict_values(Object* dict) {
   return dict ? PyDict_Values(reinterpret_cast<PyObject*>(dict)) : nullptr;
 }
 
-void run_tensor_hooks(Object* dict, Ref<Tensor>& g) {
+void run_hooks_of(Object* dict, Ref<Tensor>& g) {
   Own hooks(hook_dict_values(dict));
   if (!hooks || !g) return;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.get()); ++i) {
@@ -305,7 +304,17 @@ void check_anomaly(Node& n, const Gradients& results) {
   }
 }
 
+bool holds_tensors(const Saved& s) {
+  if (s.is_tensor || !s.input || !s.value) return s.is_tensor;
+  PyObject* o = reinterpret_cast<PyObject*>(s.value);
+  if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
+  PyObject** items = PySequence_Fast_ITEMS(o);
+  return std::any_of(items, items + PySequence_Fast_GET_SIZE(o), is_tensor);
+}
+
+// A node that has kept no tensors may run again, as nothing is freed.
 void release_saved(Node& n) {
+  if (std::none_of(n.saved.begin(), n.saved.end(), holds_tensors)) return;
   for (Saved& s : n.saved) {
     clear(s.value);
     clear(s.unpack);
@@ -320,12 +329,15 @@ void release_saved(Node& n) {
 namespace rl {
 using namespace py;
 
-void run_pre_hooks(Node& n, Gradients& grads) {
+void run_tensor_hooks(Node& n, Gradients& grads) {
   for (size_t i = 0; i < n.tensor_hooks.size(); ++i) {
     auto [nr, dict] = n.tensor_hooks[i];
-    if (nr < grads.size()) run_tensor_hooks(dict, grads[nr]);
+    if (nr < grads.size()) run_hooks_of(dict, grads[nr]);
   }
-  if (n.kind == NodeKind::Accumulate && n.variable) run_tensor_hooks(n.variable->hooks, grads[0]);
+  if (n.kind == NodeKind::Accumulate && n.variable) run_hooks_of(n.variable->hooks, grads[0]);
+}
+
+void run_pre_hooks(Node& n, Gradients& grads) {
   Own hooks(hook_dict_values(n.pre_hooks));
   if (!hooks) return;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.get()); ++i) {
@@ -463,10 +475,18 @@ void accumulate(Node& leaf, Ref<Tensor> g, const Pass& pass) {
   Tensor* v = leaf.variable;
   if (!v || !g) return;
   GradMode mode(pass.create_graph);
+  Own given(leaf.post_hooks ? tuple_of({g}) : nullptr);
   add_to_grad(*v, std::move(g), pass);
   Own hooks(hook_dict_values(v->post_hooks));
-  for (Py_ssize_t i = 0; hooks && i < PyList_GET_SIZE(hooks.get()); ++i)
-    Own(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.get(), i), object(v))));
+  for (Py_ssize_t i = 0; hooks && i < PyList_GET_SIZE(hooks.get()); ++i) {
+    Own out(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.get(), i), object(v))));
+    if (out.get() != Py_None)
+      fail("a hook of register_post_accumulate_grad_hook has to return None, got ",
+           Py_TYPE(out.get())->tp_name);
+  }
+  if (!given) return;
+  Gradients none;
+  run_post_hooks(leaf, none, given.get());
 }
 
 }  // namespace rl

@@ -24,7 +24,7 @@ PyObject* from_numpy(PyObject*, PyObject* array) {
 PyObject* array_of(Tensor& t, bool force) {
   if (t.is_meta())
     fail(ErrorKind::Type, "can't convert meta device type tensor to numpy: it has no data");
-  RL_CHECK(force || !t.requires_grad,
+  RL_CHECK(force || !t.requires_grad || !grad_enabled(),
            "Can't call numpy() on Tensor that requires grad. "
            "Use tensor.detach().numpy() instead.");
   const Numpy& np = Numpy::get();

@@ -140,6 +140,16 @@ bool contains(PyObject* sequence, PyObject* item) {
   return false;
 }
 
+// What changes a view changes its base.
+void wire_changed(Node& n, Tensor& t, PyObject* inputs, uint32_t nr) {
+  if (!t.view) return set_history(t, n, nr);
+  if (n.outputs.size() != 1 || PyTuple_GET_ITEM(inputs, 0) != object(&t))
+    fail(
+        "a custom Function that changes a view in place has to take it as its first argument, and "
+        "to return nothing else");
+  rebase(t, Ref<Node>::share(&n));
+}
+
 PyObject* wire_output(Node& n, PyObject* o, PyObject* inputs, PyObject* dirty, PyObject* plain,
                       uint32_t nr) {
   if (!is_tensor(o)) return Py_NewRef(o);
@@ -150,10 +160,9 @@ PyObject* wire_output(Node& n, PyObject* o, PyObject* inputs, PyObject* dirty, P
     return wrap(alias(t));
   }
   if (is_dirty) {
+    check_inplace("a custom Function", t, true);
     ++t.version();
-    if (t.requires_grad && !tensor_grad_fn(t) && grad_enabled())
-      fail("a leaf Variable that requires grad is being used in an in-place operation.");
-    set_history(t, n, nr);
+    wire_changed(n, t, inputs, nr);
     return Py_NewRef(o);
   }
   if (is_input) {

@@ -38,7 +38,16 @@ PyObject* record_function(PyObject*, PyObject* args);
 void add_function_types(PyObject* module);
 // record.cpp
 void save_value(Node& n, PyObject* o, int output);
+void check_inplace(std::string_view name, Tensor& self, bool recording);
+void rebase(Tensor& view, Ref<Node> fn);  // the node of a change in place of the view
 void set_history(Tensor& out, Node& n, uint32_t nr);
+// A view's geometry in elements of its base, or in parts of them: one of the two may be complex.
+struct Window {
+  SizeVec sizes, strides;
+  int64_t offset;
+};
+Window window_of(const Tensor& view, const Tensor& base);
+Own seen_through(Tensor& covering, const Window& w, DType dtype);  // the view, made by ops
 Ref<Node> new_recorded_node(NodeKind kind, Op* op);
 extern std::string package_prefix_;  // files under it are not "the user's line"
 // evaluate.cpp

@@ -12,9 +12,10 @@ namespace rl::py {
 PyTypeObject* NodeType;
 
 namespace {
-// Even numbers: the odd ones are for nodes that come to be later than their place, in record.cpp.
+// Multiples of 4: those between are for nodes that come to be later than their place, in
+// record.cpp.
 uint64_t sequence_ = 0;
-uint64_t next_sequence() { return sequence_ += 2; }
+uint64_t next_sequence() { return sequence_ += 4; }
 
 // Nodes that were freed, to be used again: each recorded call makes one.
 constexpr int kFreeMax = 256;

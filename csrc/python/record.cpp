@@ -92,11 +92,14 @@ void save_value(Node& n, PyObject* o, int output) {
       PyObject* pair = PyList_GET_ITEM(hooks, PyList_GET_SIZE(hooks) - 1);
       if (output < 0) s.source = gradient_edge(t, s.source_nr);
       Ref<Tensor> plain = detached_alias(t);
+      share_version(*plain, t);
       Own arg(wrap(std::move(plain)));
       GradMode off(false);
       s.value = reinterpret_cast<Object*>(
           checked(PyObject_CallOneArg(PyTuple_GET_ITEM(pair, 0), arg.get())));
       s.unpack = reinterpret_cast<Object*>(Py_NewRef(PyTuple_GET_ITEM(pair, 1)));
+      if (t.version() != s.version)
+        fail("a pack hook of saved tensors changed its argument in place; return a new tensor");
       return;
     }
     if (output >= 0) {  // detached: a node must not own its own outputs
@@ -209,17 +212,11 @@ void save_inputs(Op& op, Node& n, const Slots& slots, std::span<Tensor* const> o
   }
 }
 
-// How many elements of a view one of its base holds: a complex number has two parts.
-int64_t elements_per_base(const Tensor& view, const Tensor& base) {
-  return is_complex(base.dtype) && !is_complex(view.dtype) ? 2 : 1;
-}
+// A complex number is two reals one behind the other, whichever of the two tensors has it.
+bool reads_parts(DType base, DType view) { return is_complex(base) && !is_complex(view); }
+bool reads_pairs(DType base, DType view) { return is_complex(view) && !is_complex(base); }
 
-// The base as elements of the view's kind, as autograd reads it.
-Own base_of_parts(const Tensor& view, Tensor& base) {
-  if (elements_per_base(view, base) == 1) return Own::share(object(&base));
-  PyObject* args[] = {object(&base)};
-  return Own(checked(call_op("view_as_real", args, 1)));
-}
+}  // namespace
 
 // An in-place change of a view becomes a change of its base: CopySlices.
 void rebase(Tensor& view, Ref<Node> fn) {
@@ -230,22 +227,17 @@ void rebase(Tensor& view, Ref<Node> fn) {
   describe(first.shape, base);
   for (size_t i = 1; i < fn->edges.size(); ++i) n->edges.push_back(fn->edges[i]);
   describe(n->outputs.emplace_back(), base);
-  n->view_sizes.assign(view.sizes().begin(), view.sizes().end());
-  n->view_strides.assign(view.strides().begin(), view.strides().end());
-  n->view_offset = view.offset - base.offset * elements_per_base(view, base);
+  Window w = window_of(view, base);
+  n->view_sizes = std::move(w.sizes);
+  n->view_strides = std::move(w.strides);
+  n->view_offset = w.offset - base.offset * (reads_parts(base.dtype, view.dtype) ? 2 : 1);
   n->context =
       reinterpret_cast<Object*>(object(Ref<Tensor>(alias(base)).give()));  // the base's geometry
   n->inner = std::move(fn);
   set_history(base, *n, 0);
-  if (view.grad_fn) {
-    drop_node(view.grad_fn);
-    view.grad_fn = nullptr;
-  }
   view.requires_grad = true;
   view.view->version = view.version() - 1;  // forces tensor_grad_fn to regenerate
 }
-
-}  // namespace
 
 Ref<Node> new_recorded_node(NodeKind kind, Op* op) {
   Ref<Node> n = make_node(kind, op);
@@ -272,6 +264,10 @@ void record(Op& op, const Slots& slots, std::span<Tensor* const> outs, Form form
 }
 
 void check_inplace(const Op& op, Tensor& self, bool recording) {
+  check_inplace(op.public_name, self, recording);
+}
+
+void check_inplace(std::string_view name, Tensor& self, bool recording) {
   if (self.is_inference && !inference_mode())
     fail(
         "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a "
@@ -279,13 +275,14 @@ void check_inplace(const Op& op, Tensor& self, bool recording) {
   if (!grad_mode(level_of(self))) return;
   bool leaf = self.requires_grad && !tensor_grad_fn(self);
   if (leaf)
-    fail("a leaf Variable that requires grad is being used in an in-place operation. (",
-         op.public_name, ")");
+    fail("a leaf Variable that requires grad is being used in an in-place operation. (", name, ")");
   if (self.view && self.view->base->requires_grad && !tensor_grad_fn(*self.view->base))
     fail("a view of a leaf Variable that requires grad is being used in an in-place operation. (",
-         op.public_name, ")");
+         name, ")");
+  // The base's history has to know of what a view does to it, whoever is recorded.
+  recording |= self.view && tensor_grad_fn(*self.view->base);
   if (self.view && recording && self.view->multiple)
-    fail("Output 0 of ", op.public_name,
+    fail("Output 0 of ", name,
          " is a view and is being modified inplace. This view is the output of a function that "
          "returns multiple views. Such functions do not allow the output views to be modified "
          "inplace. You should replace the inplace operation by an out-of-place one.");
@@ -333,6 +330,46 @@ PyObject* view_through(Tensor& base, Sizes sizes, Sizes strides, int64_t offset,
   return wrap(std::move(v));
 }
 
+Window window_of(const Tensor& view, const Tensor& base) {
+  Window w{{}, {}, view.offset};
+  w.sizes.assign(view.sizes().begin(), view.sizes().end());
+  w.strides.assign(view.strides().begin(), view.strides().end());
+  if (!reads_pairs(base.dtype, view.dtype)) return w;
+  for (int64_t& stride : w.strides) stride *= 2;
+  w.sizes.push_back(2);
+  w.strides.push_back(1);
+  w.offset *= 2;
+  return w;
+}
+
+Own seen_through(Tensor& covering, const Window& w, DType dtype) {
+  Own seen = Own::share(object(&covering));
+  auto apply = [&](const char* op, std::initializer_list<PyObject*> args) {
+    seen = Own(checked(call_op(op, args.begin(), static_cast<Py_ssize_t>(args.size()))));
+  };
+  bool parts = reads_parts(covering.dtype, dtype), pairs = reads_pairs(covering.dtype, dtype);
+  if (parts) apply("view_as_real", {seen.get()});
+  const Tensor& whole = *as_tensor(seen.get());
+  bool another = parts || pairs;  // otherwise the view's node must not be the base's
+  if (!another || whole.offset != w.offset || !same_sizes(whole.sizes(), w.sizes) ||
+      !same_sizes(whole.strides(), w.strides)) {
+    Own size(make_size(w.sizes)), stride(make_size(w.strides)),
+        offset(checked(PyLong_FromLongLong(w.offset)));
+    apply("as_strided", {seen.get(), size.get(), stride.get(), offset.get()});
+  }
+  if (pairs) apply("view_as_complex", {seen.get()});
+  return seen;
+}
+
+// The place of a view's nodes is behind the base's node, before all that read the view: whoever
+// asks may be one. There are at most two, the outer one last.
+static void place_behind(const Node* base, Node& fn) {
+  uint64_t start = base ? base->sequence : 0;
+  fn.sequence = start + 2;
+  Node* inner = fn.edges[0].node.get();
+  if (inner && inner != base && inner->kind == NodeKind::Rule) inner->sequence = start + 1;
+}
+
 Node* tensor_grad_fn(Tensor& t) {
   if (!t.view || t.view->version == t.version()) return t.grad_fn;
   Tensor& base = *t.view->base;
@@ -341,12 +378,10 @@ Node* tensor_grad_fn(Tensor& t) {
   // The base changed in place since this view was made: its gradient now flows through the
   // base's new history.
   GradMode on(true, grad_mode(level_of(base)));
-  Own whole = base_of_parts(t, base);
-  Own fresh(view_through(*as_tensor(whole.get()), t.sizes(), t.strides(), t.offset));
+  Own fresh = seen_through(base, window_of(t, base), t.dtype);
   Node* fn = as_tensor(fresh.get())->grad_fn;
   if (!fn) return t.grad_fn;
-  // Its place is behind the base's node, before all that read the view: whoever asks may be one.
-  fn->sequence = base.grad_fn ? base.grad_fn->sequence + 1 : 1;
+  place_behind(base.grad_fn, *fn);
   set_history(t, *fn, as_tensor(fresh.get())->output_nr);
   t.view->version = t.version();
   return t.grad_fn;

@@ -149,6 +149,10 @@ void prepare_out(const Op& op, Slots& slots, bool recording) {
       fail(ErrorKind::Type, op.public_name, "(): expected Tensor as element ",
            static_cast<int64_t>(i), " of argument 'out', but got ", Py_TYPE(item)->tp_name);
     Tensor& target = *as_tensor(item);
+    if (target.is_inference && !inference_mode())
+      fail(op.public_name,
+           "(): out= is an inference tensor, which cannot be changed outside InferenceMode; clone "
+           "it there");
     if (grad_enabled() && (recording || target.requires_grad || target.grad_fn))
       fail(op.public_name,
            "(): functions with out=... arguments don't support automatic differentiation, but one "

@@ -148,6 +148,7 @@ PyObject* tensor_resize(PyObject* self, PyObject* args, PyObject* kwargs) {
       set_geometry(t, sizes, strides_for(sizes, format));
       grow_to(t);
       fill_grown(t, had);
+      ++t.version();
     }
     return Py_NewRef(self);
   });
@@ -162,6 +163,7 @@ PyObject* take_geometry(PyObject* self, PyObject* other) {
     if (v.kind && !level_of(v)) refuse_kind("_take_geometry", v);
     RL_CHECK(v.storage == t.storage && v.dtype == t.dtype,
              "_take_geometry: not a view of this tensor");
+    check_inplace("a change of the geometry", t, false);
     set_geometry(t, v.sizes(), v.strides());
     t.offset = v.offset;
     if (v.grad_fn) set_history(t, *v.grad_fn, v.output_nr);

@@ -102,7 +102,7 @@ def make_dual(tensor, tangent, *, level=None):
         level: the number of the level; None for the open one.
 
     Raises:
-        RuntimeError: if no level is open, or size or dtype differ.
+        RuntimeError: if no level is open, size or dtype differ, or the tangent has a tangent.
         ValueError: if an argument is not of floating point or complex.
     """
     current = _level(level, "make")
@@ -118,6 +118,8 @@ def make_dual(tensor, tangent, *, level=None):
         raise RuntimeError(
             f"Expected tangent to have the primal's dtype {tensor.dtype}, but got: {tangent.dtype}"
         )
+    if payload_at(current, tangent) is not None:
+        raise RuntimeError("make_dual(): the tangent has a tangent of the same level itself")
     made = current.dual(tensor.view_as(tensor), tangent)
     return _Recorded.apply(tensor, lambda: made) if tensor.requires_grad else made
 

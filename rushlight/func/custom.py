@@ -1,4 +1,5 @@
-"""Custom functions (`rushlight.autograd.Function`) inside transforms: their ``vmap`` and ``jvp``.
+"""Custom functions (`rushlight.autograd.Function`) inside transforms: their ``vmap`` and ``jvp``;
+and operators that programs define, which are mapped by their rules.
 
 Reverse mode needs nothing here: a wrapper is recorded like any tensor.
 """
@@ -9,6 +10,7 @@ import rushlight as rl
 from rushlight.func.batching import Batched, VmapLevel
 from rushlight.func.levels import innermost, map_tensors, outside, payload_at
 from rushlight.func.tape import is_inexact
+from rushlight.utils._pytree import tree_leaves, tree_map
 
 
 class VmapInfo(NamedTuple):
@@ -24,13 +26,18 @@ def apply(cls, args, run):
     ``run(args)`` applies it to values further out, and returns its context and its result.
     """
     level = innermost(args)
-    mine = [x for x in args if payload_at(level, x) is not None]
-    if rl.is_grad_enabled() and any([x.requires_grad for x in mine]):
+    if _is_recorded(level, args):
         return NotImplemented
     with outside(level):
         if isinstance(level, VmapLevel):
             return _mapped(level, cls, args, run)
         return _pushed(level, cls, args, run)
+
+
+def _is_recorded(level, args):
+    """Is there a gradient to be had of the level's own wrappers, further in?"""
+    mine = [x for x in args if payload_at(level, x) is not None]
+    return rl.is_grad_enabled() and any([x.requires_grad for x in mine])
 
 
 def _mapped(level, cls, args, run):
@@ -50,11 +57,17 @@ def _mapped(level, cls, args, run):
             f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please "
             "override its vmap staticmethod, or set generate_vmap_rule=True."
         )
-    results = [
-        run([v.select(0, i) if h.batched else v for v, h in zip(values, held)])[1]
-        for i in range(level.size)
-    ]
-    if isinstance(results[0], tuple):
+    return _stacked(
+        level,
+        [
+            run([v.select(0, i) if h.batched else v for v, h in zip(values, held)])[1]
+            for i in range(level.size)
+        ],
+    )
+
+
+def _stacked(level, results):
+    if isinstance(results[0], (tuple, list)):
         return tuple([level.batched(rl.stack(column)) for column in zip(*results)])
     return level.batched(rl.stack(results))
 
@@ -63,9 +76,42 @@ def _overridden(cls, name):
     return getattr(cls, name) is not getattr(rl.autograd.Function, name)
 
 
+def map_operator(function, rule, args, kwargs):
+    """The results of an operator with wrappers among its arguments; NotImplemented: as ever.
+
+    Args:
+        function: the operator.
+        rule: ``rule(info, in_dims, *args, **kwargs)`` gives its results and their mapped
+            dimensions; without one it runs once for each example.
+    """
+    tensors = tree_leaves([args, kwargs])
+    level = innermost(tensors)
+    if not isinstance(level, VmapLevel) or not level.alive or _is_recorded(level, tensors):
+        return NotImplemented
+
+    def each(take):
+        def of(x):
+            held = payload_at(level, x)
+            return take(x, False) if held is None else take(held.value, held.batched)
+
+        return tree_map(of, args), tree_map(of, kwargs)
+
+    with outside(level):
+        if rule is not None:
+            dims, _ = each(lambda x, batched: 0 if batched else None)
+            values, named = each(lambda x, batched: x)
+            info = VmapInfo(level.size, level.randomness)
+            return _wrapped(level, *rule(info, dims, *values, **named))
+        results = []
+        for i in range(level.size):
+            values, named = each(lambda x, batched: x.select(0, i) if batched else x)  # noqa: B023
+            results.append(function(*values, **named))
+        return _stacked(level, results)
+
+
 def _wrapped(level, result, dims):
-    if isinstance(result, tuple):
-        dims = dims if isinstance(dims, tuple) else (dims,) * len(result)
+    if isinstance(result, (tuple, list)):
+        dims = dims if isinstance(dims, (tuple, list)) else (dims,) * len(result)
         return tuple([_wrapped(level, r, d) for r, d in zip(result, dims)])
     return level.lift(result) if dims is None else level.batched(result.movedim(dims, 0))
 

@@ -44,10 +44,14 @@ immutable_dict = type(
 )
 
 _pytree.register_pytree_node(
-    immutable_list, lambda x: (list(x), None), lambda children, _: immutable_list(children)
+    immutable_list,
+    lambda x: (list(x), None),
+    lambda children, _: immutable_list(children),
+    flatten_with_keys_fn=_pytree._list_flatten_with_keys,
 )
 _pytree.register_pytree_node(
     immutable_dict,
     lambda x: (list(x.values()), list(x)),
     lambda children, keys: immutable_dict(zip(keys, children)),
+    flatten_with_keys_fn=_pytree._dict_flatten_with_keys,
 )

@@ -110,10 +110,16 @@ class CustomOpDef:
         self._op.set_autograd(backward, setup_context)
 
     def register_vmap(self, func=None):
-        """Raises NotImplementedError."""
-        raise unsupported("register_vmap for custom operators")
+        """Tells `vmap` how it computes with batches; see `register_vmap`."""
+        return _decorator(func, self._op.set_vmap)
 
-    register_torch_dispatch = register_autocast = register_vmap
+    def register_torch_dispatch(self, torch_dispatch_class, fn=None, /):
+        """Raises NotImplementedError."""
+        raise unsupported("register_torch_dispatch for custom operators")
+
+    def register_autocast(self, device_type, cast_inputs):
+        """Raises NotImplementedError."""
+        raise unsupported("register_autocast for custom operators")
 
 
 def _decorator(fn, register):
@@ -129,6 +135,7 @@ def _add_kernels(op, device_types, fn):
         [device_types] if isinstance(device_types, str) or device_types is None else device_types
     )
     for kind in kinds:
+        kind = kind.lower() if isinstance(kind, str) else kind  # "CPU" is the name of a key
         if kind is None:
             op.add_kernel("CompositeExplicitAutograd", fn)
         elif kind in ("cpu", "meta"):
@@ -254,8 +261,26 @@ def register_autograd(op, backward, /, *, setup_context=None, lib=None):
 
 
 def register_vmap(op, func=None, /, *, lib=None):
-    """Raises NotImplementedError."""
-    raise unsupported("torch.library.register_vmap")
+    """Tells `vmap` how an operator computes with batches. Without it, it runs for each example.
+
+    Args:
+        op: the operator, or its name.
+        func: ``func(info, in_dims, *args, **kwargs)`` returns the results and, for each, the
+            dimension that is mapped, or None. ``info`` has ``batch_size`` and ``randomness``;
+            ``in_dims`` has the mapped dimension, or None, for each of ``args``.
+
+    Example::
+
+        >>> @rl.library.custom_op("shop::third", mutates_args=())
+        ... def third(x: rl.Tensor) -> rl.Tensor:
+        ...     return rl.from_numpy(x.numpy() / 3)
+        >>> @rl.library.register_vmap("shop::third")
+        ... def _(info, in_dims, x):
+        ...     return third(x), in_dims[0]
+        >>> rl.vmap(third)(rl.tensor([3.0, 6.0]))
+        tensor([1., 2.])
+    """
+    return _decorator(func, _found(op).set_vmap)
 
 
 def register_torch_dispatch(op, torch_dispatch_class, func=None, /, *, lib=None):

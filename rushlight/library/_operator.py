@@ -213,7 +213,7 @@ class CustomOp:
     def __init__(self, schema):
         self.schema, self.kernels, self.tags = schema, {}, []
         self.namespace, _, self.plain_name = schema.name.partition("::")
-        self._autograd = None
+        self._autograd = self._vmap = None
         if hasattr(rl.ops, "__path__") and self.namespace in vars(rl.ops):
             raise ValueError(f"library: the namespace {self.namespace!r} is taken; choose another")
         packet = OpOverloadPacket(self.namespace, self.plain_name, self._overload)
@@ -229,11 +229,20 @@ class CustomOp:
 
     def add_kernel(self, key, function):
         """A kernel for a dispatch key; a later one takes the place of an earlier one."""
+        if not callable(function):
+            raise TypeError(
+                f"{self.schema.name}: expected a function as the kernel for {key}, got "
+                f"{type(function).__name__}"
+            )
         self.kernels[key] = function
 
     def set_autograd(self, backward, setup_context):
         """The gradient rules."""
         self._autograd = _function_class(self, backward, setup_context)
+
+    def set_vmap(self, rule):
+        """How it computes with batches."""
+        self._vmap = rule
 
     def _call(self, overload, args, kwargs):
         taken = _native.interposed(overload, args, kwargs)
@@ -241,6 +250,9 @@ class CustomOp:
             return taken
         values = self.schema.bind(args, kwargs)
         tensors = tensors_in(list(values.values()))
+        mapped = self._mapped(overload, tensors, args, kwargs)
+        if mapped is not NotImplemented:
+            return mapped
         if "Autograd" in self.kernels or "AutogradCPU" in self.kernels:
             function = self.kernels.get("Autograd") or self.kernels["AutogradCPU"]
             return self._with(function, values)
@@ -250,8 +262,26 @@ class CustomOp:
         needs = rl.is_grad_enabled() and any(t.requires_grad for t in tensors)
         if not needs or key == "CompositeImplicitAutograd":
             return self._with(kernel, values)
+        if self._autograd is None and not self.schema.returns:
+            return self._changing(values)
         rules = self._autograd or _function_class(self, _no_gradient(self), None)
         return rules.apply(*values.values())
+
+    def _changing(self, values):
+        """The call of what only changes its arguments, which nobody can differentiate."""
+        with rl.no_grad():
+            return self._below_rules(values, tensors_in(list(values.values())))
+
+    def _mapped(self, overload, tensors, args, kwargs):
+        """The call within `vmap`. Compositions need nothing: the ops that they call are mapped."""
+        if not _native.innermost_level(tensors):
+            return NotImplemented
+        is_composition = "CompositeImplicitAutograd" in self.kernels or self.schema.is_mutable
+        if self._vmap is None and is_composition:
+            return NotImplemented
+        from rushlight.func.custom import map_operator
+
+        return map_operator(overload, self._vmap, args, kwargs)
 
     def _dispatched(self, overload, values, tensors):
         """The call in the kernel's place, below the gradient rules."""
@@ -275,10 +305,13 @@ class CustomOp:
         )
 
     def _below_rules(self, values, tensors):
+        overload = getattr(self.packet, self.schema.overload_name or "default")
+        mapped = self._mapped(overload, tensors, *self._placed(values))
+        if mapped is not NotImplemented:
+            return mapped
         if _native.dispatch_modes() or any(map(_native.has_torch_dispatch, tensors)):
             from rushlight import _dispatch
 
-            overload = getattr(self.packet, self.schema.overload_name or "default")
             return _dispatch.ask(overload, *self._placed(values))
         _, kernel = self._kernel(tensors)
         return self._with(kernel, values)

@@ -97,20 +97,26 @@ class Schema:
         """Values of all arguments in order, with defaults."""
         positional = [a for a in self.arguments if not a.kwarg_only]
         if len(args) > len(positional):
-            raise TypeError(
+            raise RuntimeError(
                 f"{self.name}: expected at most {len(positional)} positional arguments, got "
                 f"{len(args)}"
             )
         given = dict(zip((a.name for a in positional), args))
         for name, value in kwargs.items():
             if name in given or name not in {a.name for a in self.arguments}:
-                raise TypeError(f"{self.name}: unexpected or repeated argument {name!r}")
+                raise RuntimeError(f"{self.name}: unexpected or repeated argument {name!r}")
             given[name] = value
         for argument in self.arguments:
             if argument.name not in given:
                 if not argument.has_default_value():
                     raise RuntimeError(f"{self.name}: missing a value for {argument.name!r}")
                 given[argument.name] = argument.default_value
+            value = given[argument.name]
+            if argument.type == "Tensor" and not isinstance(value, rl.Tensor):
+                raise RuntimeError(
+                    f"{self.name}: expected a Tensor for {argument.name!r}, got "
+                    f"{type(value).__name__}"
+                )
         return given
 
 
@@ -120,12 +126,19 @@ def _result(text):
     return _argument(f"{kind} {name or 'result'}", False)
 
 
+def _constant(kind, text):
+    if kind.startswith("ScalarType") and hasattr(rl, text):
+        return getattr(rl, text)
+    value = schema_constant(text)
+    return rl.device(value) if kind.startswith("Device") and value is not None else value
+
+
 def _argument(part, keyword):
     declaration, equals, default = part.partition("=")
     kind, _, name = declaration.strip().rpartition(" ")
     value = _REQUIRED
     if equals:
-        value = schema_constant(default.strip())
+        value = _constant(kind, default.strip())
         value = list(value) if isinstance(value, tuple) else value
     alias = re.search(r"\((\w+)(?: -> \*)?(!?)\)", kind)
     plain = re.sub(r"\(\w+(?: -> \*)?!?\)", "", kind).strip()
@@ -194,12 +207,13 @@ def _parameter_text(parameter, number, mutates_args):
     text = f"{kind} {parameter.name}"
     if parameter.default is parameter.empty:
         return text
-    default = parameter.default
-    if isinstance(default, (rl.dtype, rl.device)):
-        raise ValueError(f"infer_schema: a default of type {type(default).__name__} is unsupported")
-    return (
-        f"{text}={repr(default) if not isinstance(default, str) else chr(34) + default + chr(34)}"
-    )
+    return f"{text}={_default_text(parameter.default)}"
+
+
+def _default_text(value):
+    if isinstance(value, rl.dtype):
+        return str(value).rpartition(".")[2]
+    return f'"{value}"' if isinstance(value, (str, rl.device)) else repr(value)
 
 
 def _returns_text(signature):

@@ -99,7 +99,8 @@ def _pow_exponent(g, self, exponent, result):
     if not isinstance(self, rl.Tensor) and not result.is_complex() and self > 0:
         return g * (result * math.log(self))  # which is not rounded to 16 bits
     base = self if isinstance(self, rl.Tensor) else rl.scalar_tensor(self, dtype=result.dtype)
-    slope = result * base.log()
+    log = (base.to(result.dtype) if result.is_complex() else base).log()  # of negative ones too
+    slope = result * log
     still = (base == 0) & (exponent >= 0) if not exponent.is_complex() else (base == 0)
     return g * conjugate(rl.where(still, rl.zeros_like(slope), slope))
 

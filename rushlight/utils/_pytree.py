@@ -4,7 +4,7 @@ A container type is known when it is registered (`register_pytree_node`); everyt
 included, is a leaf.
 """
 
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict, deque, namedtuple
 
 from rushlight._native import Size
 
@@ -166,12 +166,8 @@ def _is_struct_sequence(tree):
     return isinstance(tree, tuple) and hasattr(tree, "n_sequence_fields")
 
 
-class namedtuple:  # noqa: N801 - stands for all named tuples in the table
-    """The type under which every named tuple is registered."""
-
-
 def _get_node_type(tree):
-    """The registered type by which `tree` is taken apart."""
+    """The registered type by which `tree` is taken apart; `namedtuple` for all of those."""
     if type(tree) in SUPPORTED_NODES:
         return type(tree)
     return namedtuple if _is_namedtuple(tree) or _is_struct_sequence(tree) else type(tree)

@@ -286,3 +286,22 @@ def test_targets_behind_in_place_changes_of_views_and_lists():
         want[id(b)] = torch.cat([2 * a[1:3], torch.zeros(2)]) + 1
         for t, got in zip(target, torch.autograd.grad(y, target, retain_graph=True)):
             assert torch.allclose(got, want[id(t)])
+
+
+def test_nodes_that_keep_no_tensors_may_run_again():
+    x = torch.ones(3, requires_grad=True)
+    for made in (x + 1, x.sum(), x.view(3, 1), torch.cat([x, x]), x[1:], x.unbind()[0]):
+        ones = torch.ones_like(made)
+        made.backward(ones)
+        made.backward(ones)
+    made = x * x
+    made.sum().backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        made.sum().backward()
+
+
+def test_gradients_of_complex_powers_of_negative_numbers():
+    base = torch.tensor([-1.0, -2.0], dtype=torch.float64)
+    exponent = torch.tensor([0.5 + 1j, 2 - 1j], dtype=torch.complex128, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda e: base**e, (exponent,))
+    assert torch.autograd.gradcheck(lambda e: torch.pow(-1, e), (exponent,))

@@ -186,3 +186,38 @@ def test_handles_survive_pickling_and_repeated_removal():
     other = RemovableHandle(hooks)
     copied = pickle.loads(pickle.dumps(other))
     assert copied.id == other.id
+
+
+def test_hooks_of_leaves_nodes_run_around_the_sum():
+    x = leaf(1.0)
+    node, log = graph.get_gradient_edge(x).node, []
+    x.register_hook(lambda g: log.append("tensor"))
+    node.register_prehook(lambda grads: log.append("before"))
+    x.register_post_accumulate_grad_hook(lambda t: log.append("accumulated"))
+    node.register_hook(lambda inputs, grads: log.append(("after", grads[0].tolist())))
+    (x * 2).sum().backward()
+    assert log == ["tensor", "before", "accumulated", ("after", [2.0])]
+
+
+def test_grad_runs_hooks_of_tensors_but_not_those_of_nodes_it_ends_at():
+    a = leaf(1.0)
+    b = a * 2
+    log = []
+    b.register_hook(lambda g: log.append("tensor"))
+    b.grad_fn.register_prehook(lambda grads: log.append("before"))
+    b.grad_fn.register_hook(lambda inputs, grads: log.append("after"))
+    loss = (b * 2).sum()
+    torch.autograd.grad(loss, b, retain_graph=True)
+    assert log == ["tensor"]
+    torch.autograd.backward(loss, inputs=[b])
+    assert log == ["tensor", "tensor", "before", "after"]
+
+
+def test_hooks_are_refused_what_they_may_not_do():
+    x = leaf(1.0)
+    x.register_post_accumulate_grad_hook(lambda t: t.grad)
+    with pytest.raises(RuntimeError, match="has to return None"):
+        x.sum().backward()
+    with graph.saved_tensors_hooks(lambda t: t.add_(1), lambda t: t):
+        with pytest.raises(RuntimeError, match="in place"):
+            leaf(1.0).exp()

@@ -62,3 +62,25 @@ def test_changes_of_transposed_parts_of_a_complex_view():
     expected[:, 1:, :4] = (c.detach().real[:, 1:, :4] + 1).exp()
     assert rl.allclose(c.grad, expected)
     assert rl.allclose(y.real[:, 1:, :4].mT, part)
+
+
+def test_changes_of_a_complex_view_reach_the_gradient_of_the_real_tensor():
+    x = rl.arange(12.0, dtype=rl.float64).reshape(3, 2, 2).requires_grad_()
+    y = x.clone()
+    z = rl.view_as_complex(y)[1:].reshape(-1)
+    z.mul_(2j)
+    assert y[1].tolist() == [[-10.0, 8.0], [-14.0, 12.0]]
+    (g,) = rl.autograd.grad(y.sum(), x, retain_graph=True)
+    assert g.tolist() == [[[1, 1], [1, 1]], [[2, -2], [2, -2]], [[2, -2], [2, -2]]]
+    (g,) = rl.autograd.grad(z.real.sum(), x)
+    assert g.tolist() == [[[0, 0], [0, 0]], [[0, -2], [0, -2]], [[0, -2], [0, -2]]]
+
+
+@pytest.mark.parametrize("changed", ["whole", "parts"])
+def test_gradients_of_chosen_inputs_through_changed_parts(changed):
+    x = rl.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    whole = x.clone()
+    parts = rl.view_as_real(whole)
+    (whole if changed == "whole" else parts).mul_(2)
+    (g,) = rl.autograd.grad(parts.sum(), x)
+    assert g.tolist() == [2 + 2j, 2 + 2j]

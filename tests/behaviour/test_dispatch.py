@@ -57,7 +57,7 @@ class Wrapper(rl.Tensor):
         return made
 
     def __repr__(self):
-        return f"Wrapper({self.elem})"
+        return super().__repr__(tensor_contents=f"elem={self.elem}")
 
     @classmethod
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
@@ -429,9 +429,26 @@ def test_wrappers_are_copied_and_pickled_with_what_they_hold():
     file = io.BytesIO()
     rl.save(x, file)
     file.seek(0)
-    for made in (copy.deepcopy(x), rl.load(file, weights_only=False)):
+    with rl.serialization.safe_globals([Wrapper]):
+        loaded = rl.load(file)
+    for made in (copy.deepcopy(x), loaded):
         assert isinstance(made, Wrapper) and made.requires_grad and made.is_leaf
         assert made.elem is not x.elem and made.elem.tolist() == [1, 2]
+        assert repr(made) == "Wrapper(elem=tensor([1., 2.]), requires_grad=True)"
+
+
+class Slotted(Wrapper):
+    __slots__ = ["elem"]
+
+
+def test_copies_of_parameters_of_wrappers_keep_their_attributes():
+    x = rl.nn.Parameter(Slotted(rl.ones(2)))
+    file = io.BytesIO()
+    rl.save(x, file)
+    file.seek(0)
+    for made in (copy.deepcopy(x), rl.load(file, weights_only=False)):
+        assert type(made) is Slotted and isinstance(made, rl.nn.Parameter)
+        assert made.elem is not x.elem and made.elem.tolist() == [1, 1]
 
 
 def test_ops_have_tags_and_classes():

@@ -143,6 +143,8 @@ def test_duals_of_what_requires_gradients_lead_back_to_it():
         (found,) = rl.autograd.grad((dual**3).sum(), x)
         assert forward_ad.unpack_dual(found).primal.allclose(3 * X**2)
         assert forward_ad.unpack_dual(found).tangent.allclose(6 * X)
+        with pytest.raises(RuntimeError, match="has a tangent"):
+            forward_ad.make_dual(ONE, dual)
 
 
 def test_modulus_at_zero_has_a_second_derivative():

@@ -107,6 +107,41 @@ def test_stateless_call_leaves_the_module_alone():
     assert out.item() == 1.0 and net.weight is before
 
 
+class _Counting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.count = nn.Buffer(rl.tensor([0.0]))
+        self.layer = nn.Linear(1, 1)
+        self.plain = 3
+
+    def forward(self, x):
+        self.count = self.count + 1
+        return x + self.count if self.layer.bias is None else x - self.count
+
+
+def test_functional_call_gives_back_what_the_module_assigns():
+    net, given = _Counting(), {"count": rl.tensor([2.0])}
+    assert rl.func.functional_call(net, given, rl.zeros(1)).tolist() == [-3.0]
+    assert given["count"].tolist() == [3.0] and net.count.tolist() == [0.0]
+
+
+def test_functional_call_takes_none_but_nothing_else_that_is_no_tensor():
+    net = _Counting()
+    assert rl.func.functional_call(net, {"layer.bias": None}, rl.zeros(1)).tolist() == [1.0]
+    assert net.layer.bias is not None
+    for given in ({"layer.bias": 3}, {"plain": rl.ones(1)}):
+        with pytest.raises(TypeError, match="not an instance of Tensor"):
+            rl.func.functional_call(net, given, rl.zeros(1))
+
+
+def test_functional_call_of_a_module_that_holds_itself():
+    net = _Counting()
+    net.layer.outer = net
+    given = {"layer.outer.count": rl.ones(1)}
+    out = rl.func.functional_call(net, given, rl.zeros(1), tie_weights=False)
+    assert out.tolist() == [-2.0]
+
+
 def test_skip_init_makes_the_right_shapes():
     assert utils.skip_init(nn.Linear, 3, 2).weight.shape == (2, 3)
 

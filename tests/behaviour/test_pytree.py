@@ -86,3 +86,15 @@ def test_named_results_are_nodes():
     assert type(moved) is rl.return_types.max and moved.indices.item() == 1
     paths, _ = pytree.tree_flatten_with_path(bounds)
     assert [path[0].name for path, _ in paths] == ["values", "indices"]
+
+
+def test_named_tuples_are_of_the_type_that_makes_them():
+    assert pytree.tree_structure(Pair(1, 2)).type is collections.namedtuple
+
+
+def test_paths_into_immutable_collections():
+    from rushlight.fx.immutable_collections import immutable_dict, immutable_list
+
+    tree = immutable_list([immutable_dict(a=1), 2])
+    paths = [(pytree.keystr(path), leaf) for path, leaf in pytree.tree_leaves_with_path(tree)]
+    assert paths == [("[0]['a']", 1), ("[1]", 2)]

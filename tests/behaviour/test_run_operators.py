@@ -31,7 +31,7 @@ def test_custom_operator_is_called_by_all_its_names(scale):
     assert again is rl.ops.trial.scale.default and again.name() == "trial::scale"
     with pytest.raises(AttributeError, match="nothing"):
         rl.ops.trial.nothing  # noqa: B018
-    with pytest.raises(TypeError, match="color"):
+    with pytest.raises(RuntimeError, match="color"):
         scale(x, color=1)
 
 

@@ -223,3 +223,14 @@ def test_a_group_of_backward_calls_computes_once():
         with pytest.raises(RuntimeError, match="nested"), GraphExecGroup():
             pass
     rl.testing.assert_close(x.grad, 2 * x.cos().detach() + 3 * x.exp().detach())
+
+
+@pytest.mark.parametrize("early_stop", [True, False])
+def test_functions_may_differentiate_what_they_compute(early_stop):
+    def slope(x):
+        return rl.autograd.grad(x.sin().exp(), x, create_graph=True)[0]
+
+    x = rl.tensor(0.5, dtype=rl.float64, requires_grad=True)
+    y = checkpoint(slope, x, use_reentrant=False, early_stop=early_stop)
+    rl.testing.assert_close(y, slope(x))
+    rl.testing.assert_close(rl.autograd.grad(y, x), rl.autograd.grad(slope(x), x))

@@ -42,41 +42,56 @@ _ABSENT = object()
 
 
 class swapped:
-    """Context in which a module has the given tensors in place of its own."""
+    """Context in which a module has the given tensors in place of its own.
+
+    What the module assigns meanwhile is in the given dictionary afterwards.
+    """
 
     def __init__(self, module, tensors, tie_weights, strict):
-        own = {
-            **dict(module.named_parameters(remove_duplicate=False)),
-            **dict(module.named_buffers(remove_duplicate=False)),
-        }
+        self.given = tensors
+        # Only where it is asked for: a module that holds itself has no end of names.
+        own = _own_tensors(module) if tie_weights or strict else {}
         if tie_weights:
             tensors = _with_ties(own, tensors)
-        unexpected = sorted(tensors.keys() - own.keys())
-        if strict and (unexpected or own.keys() - tensors.keys()):
+        if strict and own.keys() != tensors.keys():
+            unexpected = sorted(tensors.keys() - own.keys())
             missing = sorted(own.keys() - tensors.keys())
             raise RuntimeError(f"Unexpected key(s): {unexpected}. Missing key(s): {missing}.")
+        self.places = []
         for name, tensor in tensors.items():
-            if not isinstance(tensor, rl.Tensor):
-                raise TypeError(f"functional_call: {name}: {tensor} is not an instance of Tensor")
-        self.places = [(*_table_of(module, name), tensor) for name, tensor in tensors.items()]
+            table, key = _table_of(module, name)
+            for value in (tensor, table.get(key)):
+                if value is not None and not isinstance(value, rl.Tensor):
+                    raise TypeError(
+                        f"functional_call: {name}: {value} is not an instance of Tensor"
+                    )
+            self.places.append((name, table, key, tensor))
 
     def __enter__(self):
-        self.saved = [(table, name, table.get(name, _ABSENT)) for table, name, _ in self.places]
-        for table, name, tensor in self.places:
-            table[name] = tensor
+        self.saved = [table.get(key, _ABSENT) for _, table, key, _ in self.places]
+        for _, table, key, tensor in self.places:
+            table[key] = tensor
 
     def __exit__(self, *error):
-        for table, name, tensor in self.saved:
-            if tensor is _ABSENT:
-                del table[name]
-            else:
-                table[name] = tensor
+        for (name, table, key, _), before in zip(self.places, self.saved):
+            after = table.pop(key, _ABSENT) if before is _ABSENT else table.get(key, _ABSENT)
+            if name in self.given and after is not _ABSENT and after is not self.given[name]:
+                self.given[name] = after
+            if before is not _ABSENT:
+                table[key] = before
+
+
+def _own_tensors(module):
+    return {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }
 
 
 def _table_of(module, path):
     """(the dict of parameters or buffers that holds `path`, its name there).
 
-    What is neither becomes an attribute, for the time of the call.
+    What is neither is an attribute, or becomes one for the time of the call.
     """
     prefix, _, name = path.rpartition(".")
     owner = module.get_submodule(prefix)

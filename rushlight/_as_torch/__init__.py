@@ -40,7 +40,6 @@ class _Alias(importlib.abc.Loader):
         self._name, self._own = name, own
 
     def create_module(self, spec):
-        self._name = spec.name
         module = importlib.import_module(self._own)
         self._kept = module.__spec__
         return module
@@ -49,16 +48,6 @@ class _Alias(importlib.abc.Loader):
         module.__spec__ = self._kept  # the import system has put the alias's there
         _name_loaded(self._name, self._own)
         _name_classes(module)
-        self._keep_hidden_modules(module)
-
-    def _keep_hidden_modules(self, module):
-        """A function stays what its package calls by the name of the module that it comes from:
-        an import would bind the module to that name."""
-        start = self._own + "."
-        for own, inner in list(sys.modules.items()):
-            name = own[len(start) :]
-            if own.startswith(start) and getattr(module, name, inner) is not inner:
-                sys.modules[f"{self._name}.{name}"] = inner
 
     def is_package(self, name):
         return hasattr(importlib.import_module(self._own), "__path__")

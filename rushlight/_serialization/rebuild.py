@@ -123,7 +123,6 @@ def _state_of(obj):
 
 def slots_of(cls):
     """The names of the slots that a class written in Python has."""
-    import copyreg
 
     return copyreg._slotnames(cls)
 

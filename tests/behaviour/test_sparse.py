@@ -162,3 +162,12 @@ def test_padding_rows_get_no_sparse_gradient():
     table = rl.nn.Embedding(4, 2, padding_idx=1, sparse=True)
     table(rl.tensor([1, 2])).sum().backward()
     assert table.weight.grad._indices().tolist() == [[2]]
+
+
+def test_differences_are_of_the_dtype_that_holds_both():
+    a, b = rl.tensor([5], dtype=rl.int8), rl.tensor([7], dtype=rl.uint8)
+    for first, second in ((a.to_sparse(), b.to_sparse()), (a, b.to_sparse())):
+        made = (first - second).to_dense() if first.is_sparse else first - second
+        assert made.tolist() == [-2] and made.dtype == rl.int16
+    wide = rl.tensor([5], dtype=rl.int16)
+    assert wide.sub_(b.to_sparse()).tolist() == [-2]

@@ -258,8 +258,6 @@ def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
         raise error(f"__dlpack__: stream must be None for a CPU tensor, got {stream!r}")
     if dl_device is not None and tuple(map(int, dl_device)) != (1, 0):
         raise BufferError(f"__dlpack__: cannot export to device {dl_device}, only to CPU (1, 0)")
-    if self.is_conj() or self.is_neg():
-        raise BufferError("__dlpack__: resolve the conj or neg bit first, with x.clone()")
     versioned = max_version is not None and max_version[0] >= 1
     return _native.to_dlpack(self.clone() if copy else self, versioned, bool(copy))
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/warning.h"
 #include "kernels/reduce_lanes.h"
 #include "scalar/elementary.h"
 
@@ -207,6 +208,16 @@ void complex_moments(Call& c, bool root, double correction) {
   });
 }
 
+void warn_of_few(const Call& c, uint64_t mask) {
+  int64_t n = c.tensor(0).numel > 0;
+  for (int d = 0; d < c.tensor(0).ndim; ++d)
+    if (mask >> d & 1) n *= c.tensor(0).size(d);
+  double correction = c.has(2) ? c.number(2) : 1.0;
+  if (static_cast<double>(n) - correction <= 0)
+    warn(str(c.op, "(): degrees of freedom are <= 0 (", n, " elements less a correction of ",
+             correction, "), so the result is not a number"));
+}
+
 // var.correction(self, dim, correction, keepdim) and its like
 template <bool WithMean>
 void moments_infer(Call& c) {
@@ -214,6 +225,7 @@ void moments_infer(Call& c) {
   RL_CHECK(is_inexact(d), c.op, ": std and var only support floating point and complex dtypes, ",
            "got ", d, "; convert the input, for example with .float()");
   uint64_t mask = dims_argument(c, 1);
+  if (!c.tensor(0).is_meta()) warn_of_few(c, mask);
   add_reduced(c, mask, c.flag(3), real_of(d));
   if (WithMean) add_reduced(c, mask, c.flag(3), d);
 }

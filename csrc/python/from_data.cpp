@@ -132,6 +132,10 @@ Scalar leaf_scalar(PyObject* o) {
     return {Scalar::Complex, 0, c.real, c.imag};
   }
   if (PyFloat_Check(o)) return Scalar::of(PyFloat_AS_DOUBLE(o));
+  if (const Numpy* np = array_interface(o); np && np->is_array(o)) {
+    Own item(checked(PyObject_CallMethod(o, "item", nullptr)));
+    return leaf_scalar(item.get());
+  }
   if (PyIndex_Check(o)) {
     Own integer(checked(PyNumber_Index(o)));
     int overflow = 0;

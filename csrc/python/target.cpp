@@ -171,7 +171,7 @@ void prepare_out(const Op& op, Slots& slots, bool recording) {
   PyObject*& asked = slots.at[op.dtype_arg];
   if (!asked || asked == Py_None)
     asked = dtype_object(made);
-  else if (op.tensor_args.empty() && as_dtype(asked) != made)
+  else if (as_dtype(asked) != made)
     fail(op.public_name, "(): dtype ", info(as_dtype(asked)).legacy_name,
          " does not match dtype of out parameter (", info(made).legacy_name, ")");
 }

@@ -36,7 +36,7 @@ def broadcast_shapes(*shapes):
 
     Raises:
         RuntimeError: if two sizes differ and neither is 1, or a shape has others than ints.
-        ValueError: if the only shape has a negative size.
+        ValueError: if a size is negative.
 
     Example::
 
@@ -48,15 +48,13 @@ def broadcast_shapes(*shapes):
     for shape in shapes:
         for i in range(1, len(shape) + 1):
             size = shape[-i]
-            if size < 0:
-                raise (RuntimeError if len(shapes) > 1 else ValueError)(
-                    f"Trying to create tensor with negative dimension ({size}): ({size})"
-                )
             if out[-i] not in (1, size) and size != 1:
                 raise RuntimeError(
                     "Shape mismatch: objects cannot be broadcast to a single shape, got "
                     + ", ".join(str(list(s)) for s in shapes)
                 )
+            if size < 0:
+                raise ValueError(f"broadcast_shapes: a size is negative: {size}")
             if size != 1:
                 out[-i] = size
     return rl.Size(out)

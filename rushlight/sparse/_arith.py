@@ -94,10 +94,16 @@ def _add_to_dense(dense, sparse, alpha):
         return rl.add(dense, to_dense(sparse), alpha=alpha)
     at, values = _entries(sparse)
     dtype = rl.promote_types(dense.dtype, sparse.dtype)
-    values = (values if alpha == 1 else values * alpha).to(dtype)
+    values = _times(values, alpha, dtype)
     if not at.shape[0]:
         return dense.to(dtype) + values.sum(0)
     return dense.to(dtype).index_put(tuple(at), values, accumulate=True)
+
+
+def _times(values, alpha, dtype):
+    """In the dtype of the sum, where unsigned values can be made negative."""
+    values = values.to(dtype)
+    return values if alpha == 1 else values * alpha
 
 
 def _entries(sparse):
@@ -126,8 +132,7 @@ def _add_sparse(a, b, alpha):
             f"{sparse_dim(a)} and {sparse_dim(b)}"
         )
     indices = rl.cat((parts_of(a).indices, parts_of(b).indices), 1)
-    second = values_of(b) if alpha == 1 else values_of(b) * alpha
-    values = rl.cat((values_of(a).to(dtype), second.to(dtype)))
+    values = rl.cat((values_of(a).to(dtype), _times(values_of(b), alpha, dtype)))
     if parts_of(a).coalesced and parts_of(b).coalesced:
         return merged(indices, values, a.shape)
     return coo(indices, values, a.shape)
@@ -142,7 +147,7 @@ def add_(self, other, *, alpha=1):
     if not plain or not rl.can_cast(other.dtype, self.dtype):
         return self.add_(to_dense(other), alpha=alpha)
     at, values = _entries(other)
-    values = (values if alpha == 1 else values * alpha).to(self.dtype)
+    values = _times(values, alpha, rl.promote_types(self.dtype, other.dtype)).to(self.dtype)
     if not at.shape[0]:
         return self.add_(values.sum(0))
     return self.index_put_(tuple(at), values, accumulate=True)

@@ -190,6 +190,8 @@ def test_arrays_are_compared_with_tensors():
 def test_arrays_of_no_dimensions_stand_for_numbers():
     made = rl.tensor(((7, numpy.array(5)), (numpy.array(9), 5.0)))
     assert made.tolist() == [[7, 5], [9, 5]] and made.dtype == rl.float32
+    made = rl.tensor(((7, 5), (9, numpy.array(5.5))))
+    assert made.tolist() == [[7, 5], [9, 5.5]] and made.dtype == rl.float64
 
 
 def test_numbers_of_numpy_cannot_be_shared_and_count_elements():

@@ -144,3 +144,17 @@ def test_sizes_whose_strides_or_elements_cannot_be_counted():
     ):
         with pytest.raises(RuntimeError, match="overflow"):
             make()
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "cumsum", "softmax", "nansum"])
+def test_dtype_and_out_have_to_agree(name):
+    x, out = rl.ones(3), rl.empty(3 if name in ("cumsum", "softmax") else ())
+    with pytest.raises(RuntimeError, match="does not match"):
+        getattr(rl, name)(x, 0, dtype=rl.float64, out=out)
+    assert getattr(rl, name)(x, 0, dtype=rl.float32, out=out) is out
+
+
+@pytest.mark.parametrize("name", ["var", "std", "var_mean", "std_mean"])
+def test_spreads_of_too_few_elements_warn(name):
+    with pytest.warns(UserWarning, match="degrees of freedom"):
+        getattr(rl, name)(rl.ones(3, 1), 1)

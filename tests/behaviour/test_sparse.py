@@ -169,3 +169,12 @@ def test_masked_sums_of_sparse_tensors_say_that_they_are_missing():
     with pytest.raises(NotImplementedError, match="strided"):
         rl.masked.sum(x, 0, mask=rl.ones(2, 2, dtype=rl.bool).to_sparse())
     assert rl.masked.sum(x).item() == 2.0
+
+
+def test_differences_are_of_the_dtype_that_holds_both():
+    a, b = rl.tensor([5], dtype=rl.int8), rl.tensor([7], dtype=rl.uint8)
+    for first, second in ((a.to_sparse(), b.to_sparse()), (a, b.to_sparse())):
+        made = (first - second).to_dense() if first.is_sparse else first - second
+        assert made.tolist() == [-2] and made.dtype == rl.int16
+    wide = rl.tensor([5], dtype=rl.int16)
+    assert wide.sub_(b.to_sparse()).tolist() == [-2]

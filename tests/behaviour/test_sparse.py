@@ -169,3 +169,8 @@ def test_masked_sums_of_sparse_tensors_say_that_they_are_missing():
     with pytest.raises(NotImplementedError, match="strided"):
         rl.masked.sum(x, 0, mask=rl.ones(2, 2, dtype=rl.bool).to_sparse())
     assert rl.masked.sum(x).item() == 2.0
+
+
+def test_columns_of_compressed_matrices_lie_one_after_another():
+    columns = rl.tensor([[1.0, 0, 2], [0, 3, 0]]).to_sparse_csr().col_indices()
+    assert columns.tolist() == [0, 2, 1] and columns.stride() == (1,)

@@ -26,6 +26,9 @@ def _tensors(name, values):
         )
     if not values:
         raise RuntimeError(f"{name}: the list must have at least one tensor")
+    for x in values:
+        if not isinstance(x, rl.Tensor):
+            raise TypeError(f"{name}(): expected a list of Tensors, got {type(x).__name__} in it")
     return values
 
 
@@ -80,12 +83,16 @@ def _lerp(name, method):
     return function
 
 
+def _alike(given, values):
+    return tuple(values) if isinstance(given, tuple) else list(values)
+
+
 def _changed(function):
-    """What changes its list gives the list; what does not gives a tuple."""
+    """What changes its list gives such a list; what does not gives a tuple."""
 
     def in_place(self, *args, **kwargs):
         function(self, *args, **kwargs)
-        return list(self)
+        return _alike(self, self)
 
     return in_place
 
@@ -110,12 +117,12 @@ def _foreach_copy_(self, src, non_blocking=False):
     """Copies each tensor of another list."""
     for x, y in zip(self, _for_each("_foreach_copy_", src, len(_tensors("_foreach_copy_", self)))):
         x.copy_(y, non_blocking)
-    return list(self)
+    return _alike(self, self)
 
 
 def _foreach_zero_(self):
     """Zeros each tensor."""
-    return [x.zero_() for x in _tensors("_foreach_zero_", self)]
+    return _alike(self, [x.zero_() for x in _tensors("_foreach_zero_", self)])
 
 
 def _build():

@@ -16,6 +16,8 @@ def _parse_terms(equation, count):
     """The operands' subscripts as lists of labels, and the output's (None: implicit)."""
     if not count:
         raise ValueError("einsum(): at least one operand must be provided")
+    if "." in equation.replace("...", ""):
+        raise RuntimeError(f"einsum(): a point that is not part of an ellipsis in {equation!r}")
     text = equation.replace(" ", "")
     left, arrow, right = text.partition("->")
     terms = left.split(",")

@@ -147,7 +147,7 @@ def _matrix_to_compressed(dense, kind):
     mask = lines.detach() != 0
     line, plain = mask.nonzero().unbind(1)
     compressed = rl.nn.functional.pad(mask.sum(1).cumsum(0), (1, 0))
-    return build(lines[line, plain], kind, (compressed, plain), True, dense.shape)
+    return build(lines[line, plain], kind, (compressed, plain.contiguous()), True, dense.shape)
 
 
 def blocked(dense, blocks, batch):

@@ -70,3 +70,11 @@ def test_dtypes_that_do_not_fit_are_refused():
 def test_functions_without_out_refuse_it(op):
     with pytest.raises(TypeError, match="out"):
         op(rl.ones(2), out=rl.ones(2))
+
+
+def test_ops_on_lists_take_lists_of_tensors_and_give_their_kind_back():
+    for op in (rl._foreach_sqrt, rl._foreach_sqrt_, rl._foreach_norm):
+        with pytest.raises(TypeError, match="Tensors"):
+            op([rl.ones(2), None])
+    assert type(rl._foreach_add_((rl.ones(2),), 1)) is tuple
+    assert type(rl._foreach_add_([rl.ones(2)], 1)) is list

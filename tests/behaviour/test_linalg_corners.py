@@ -115,6 +115,8 @@ def test_vecdot_and_einsum_refuse_what_has_no_meaning():
     for arguments in (("", []), (rl.ones(2), [-1]), (rl.ones(2), [52])):
         with pytest.raises(ValueError, match="einsum"):
             rl.einsum(*arguments)
+    with pytest.raises(RuntimeError, match="ellipsis"):
+        rl.einsum(". ..", rl.ones(2))
 
 
 # ---- factors of sums

@@ -178,3 +178,8 @@ def test_differences_are_of_the_dtype_that_holds_both():
         assert made.tolist() == [-2] and made.dtype == rl.int16
     wide = rl.tensor([5], dtype=rl.int16)
     assert wide.sub_(b.to_sparse()).tolist() == [-2]
+
+
+def test_columns_of_compressed_matrices_lie_one_after_another():
+    columns = rl.tensor([[1.0, 0, 2], [0, 3, 0]]).to_sparse_csr().col_indices()
+    assert columns.tolist() == [0, 2, 1] and columns.stride() == (1,)

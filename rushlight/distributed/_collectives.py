@@ -89,11 +89,16 @@ def _one_each(items, group, name, what):
 
 def _alike(tensors, model, name):
     """Tensors have the type and the number of elements of another, or errors say which does not."""
-    for i, tensor in enumerate(tensors):
-        if tensor.dtype != model.dtype:
-            raise ValueError(f"{name}: tensor {i} has {tensor.dtype}, expected {model.dtype}")
+    _one_type([model, *tensors], name)
+    for tensor in tensors:
         if tensor.numel() != model.numel():
             raise _misfit(name, tensor.numel(), model.numel())
+
+
+def _one_type(tensors, name):
+    for i, tensor in enumerate(tensors):
+        if tensor.dtype != tensors[0].dtype:
+            raise ValueError(f"{name}: tensor {i} has {tensor.dtype}, not {tensors[0].dtype}")
 
 
 def _misfit(name, got, expected):
@@ -396,6 +401,7 @@ def all_to_all(output_tensor_list, input_tensor_list, group=None, async_op=False
     if group.size() == 1:
         return _alone(group, async_op, [(outputs[0], sources[0])], "all_to_all")
     own = group.rank()
+    _one_type([*sources, *outputs], "all_to_all")
     _alike([outputs[own]], sources[own], "all_to_all")
     flats, sources = [_flat(t) for t in outputs], [_flat(t) for t in sources]
     return _all_to_all(group, flats, sources, list(zip(outputs, flats)), async_op)

@@ -281,6 +281,8 @@ def _ring_gather(exchange, pieces):
 
 def peer_header(group, tensor, tag):
     """The header of what one rank sends to another."""
+    if not isinstance(tag, int) or not -(1 << 63) <= tag < 1 << 63:
+        raise TypeError(f"a message's tag must be an int of 64 bits, got {tag!r}")
     dtype, numel = DTYPES.index(tensor.dtype), tensor.numel()
     nbytes = numel * tensor.element_size()
     return Header(group.key, PEER, tag, nbytes, dtype=dtype, numel=numel)

@@ -4,11 +4,11 @@ Exchanging tensors is in `_collectives.py`, how processes meet in `_rendezvous.p
 """
 
 import os
-from datetime import timedelta
 from hashlib import blake2b
 
 from rushlight._notes import unsupported
 
+from ._store import duration
 from ._work import Works
 from .constants import default_pg_timeout as DEFAULT_TIMEOUT
 
@@ -55,7 +55,7 @@ class ProcessGroup:
 
     def set_timeout(self, timeout):
         """Sets how long exchanges may take."""
-        self.timeout, self.seconds = timeout, timeout.total_seconds()
+        self.timeout, self.seconds = timeout, duration(timeout).total_seconds()
 
     def next_step(self):
         """The number of an exchange that begins: the same for all of its processes."""
@@ -160,7 +160,7 @@ def init_process_group(
 
     if is_initialized():
         raise ValueError("init_process_group: trying to initialize the default process group twice")
-    timeout = _duration(timeout)
+    timeout = DEFAULT_TIMEOUT if timeout is None else duration(timeout)
     name = _supported(backend)
     store, rank, world_size = joined(init_method, timeout, world_size, rank, store)
     _world["worlds"] += 1
@@ -180,15 +180,6 @@ def _whole_world(name, store, rank, world_size, timeout):
     made = ProcessGroup(name, "default", range(world_size), rank, mesh, timeout)
     made.store, made.group_desc = store, "default_pg"
     return made
-
-
-def _duration(timeout):
-    timeout = DEFAULT_TIMEOUT if timeout is None else timeout
-    if not isinstance(timeout, timedelta):
-        raise TypeError(
-            f"Expected timeout argument to be of type datetime.timedelta, got {timeout}"
-        )
-    return timeout
 
 
 def _supported(backend):
@@ -244,6 +235,8 @@ def _member(group):
             "Default process group has not been initialized, please make sure to call "
             "init_process_group."
         )
+    if group is not None and not isinstance(group, ProcessGroup):
+        raise TypeError(f"expected a ProcessGroup, got {type(group).__name__}")
     return group or _world["group"]
 
 

@@ -1,12 +1,12 @@
 """Single messages from one process to another, and the barrier that names who is missing."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 import rushlight as rl
 
 from . import _exchange
 from ._collectives import _back, _begin, _carry_out, _flat, _root
+from ._store import duration
 from ._work import Work, _seconds
 
 
@@ -143,9 +143,9 @@ def monitored_barrier(group=None, timeout=None, wait_all_ranks=False):
     group = _begin(group, "monitored_barrier")
     if group is None or group.size() == 1:
         return
+    seconds = group.seconds if timeout is None else duration(timeout).total_seconds()
     exchange = _exchange.Exchange(group, "monitored_barrier")
-    limit = timedelta(seconds=group.seconds) if timeout is None else timeout
-    exchange.seconds = limit.total_seconds()
+    exchange.seconds = seconds
     run = lambda ex: _watch(ex, wait_all_ranks) if ex.rank == 0 else _report(ex)  # noqa: E731
     _carry_out(group, False, exchange, run, [])
 

@@ -49,6 +49,15 @@ def as_bytes(value, what="a value"):
     raise TypeError(f"store: expected {what} to be str or bytes, got {type(value).__name__}")
 
 
+def duration(timeout):
+    """A timedelta; TypeError if it is none."""
+    if not isinstance(timeout, timedelta):
+        raise TypeError(
+            f"Expected timeout argument to be of type datetime.timedelta, got {timeout}"
+        )
+    return timeout
+
+
 # ---- what is done to a dictionary of bytes; None: not yet possible, wait for other values ----
 
 
@@ -176,11 +185,11 @@ class Store:
 
     def set_timeout(self, timeout):
         """Sets how long `get` and `wait` wait for a value."""
-        self._timeout = timeout
+        self._timeout = duration(timeout)
 
     def _do(self, operation, *fields, timeout=None):
         fields = [as_bytes(field, "keys and values") for field in fields]
-        seconds = (self.timeout if timeout is None else timeout).total_seconds()
+        seconds = duration(self.timeout if timeout is None else timeout).total_seconds()
         return self._place.do(operation, fields, seconds)
 
     def set(self, key, value):  # noqa: A003

@@ -9,13 +9,13 @@ from rushlight._notes import unsupported
 from ._group import (
     GroupMember,
     ProcessGroup,
-    _duration,
     _member,
     _Outside,
     _supported,
     _world,
     get_process_group_ranks,
 )
+from ._store import duration
 
 
 def _checked_ranks(ranks, world):
@@ -68,7 +68,7 @@ def new_group(
         outside = _Outside(GroupMember.NON_GROUP_MEMBER)
         outside.ranks = ranks
         return outside
-    timeout = world.timeout if timeout is None else _duration(timeout)
+    timeout = world.timeout if timeout is None else duration(timeout)
     made = ProcessGroup(_supported(backend or world.backend), name, ranks, me, world.mesh, timeout)
     made.group_desc, made.store = group_desc or "undefined", world.store
     _world["groups"].append(made)

@@ -12,7 +12,7 @@ import time
 import weakref
 
 from ._errors import DistNetworkError, DistStoreError
-from ._store import OPERATIONS, Store, Values, pack, unpack
+from ._store import OPERATIONS, Store, Values, duration, pack, unpack
 
 _LONGEST_MESSAGE = 1 << 31
 _ANSWERS = {b"late": DistStoreError, b"value": ValueError}
@@ -237,7 +237,7 @@ class TCPStore(Store):
         use_libuv=True,
     ):
         super().__init__()
-        self._timeout = timeout or self._timeout
+        self._timeout = self._timeout if timeout is None else duration(timeout)
         self._server, self.host, self.libuvBackend = None, host_name, use_libuv
         if is_master:
             self._server = _server_at(host_name, port, multi_tenant, master_listen_fd)

@@ -9,6 +9,8 @@ import threading
 
 import rushlight as rl
 
+from ._store import duration
+
 
 class Work:
     """The handle of an exchange; unless made by `Works`, of one that is over.
@@ -78,7 +80,7 @@ class Work:
 
 def _seconds(timeout):
     """A timedelta in seconds; None, and PyTorch's zero, which means the group's, are no limit."""
-    seconds = timeout.total_seconds() if timeout is not None else 0
+    seconds = duration(timeout).total_seconds() if timeout is not None else 0
     return seconds if seconds > 0 else None
 
 

@@ -135,6 +135,14 @@ def test_arguments_that_are_wrong_are_refused_before_anything_is_sent():
         dist.scatter(x, [x, x], src=1 - rank)
     with raises(RuntimeError, "do not add up"):
         dist.all_to_all_single(x, x, [1, 2], [2, 2])
+    with raises(ValueError, "int32, not torch.float32"):
+        dist.all_to_all([x, x.int()], [x, x])
+    with raises(TypeError, "tag must be an int"):
+        dist.send(x, 1 - rank, tag="a")
+    with raises(TypeError, "ProcessGroup, got int"):
+        dist.all_reduce(x, group=5)
+    with raises(TypeError, "timedelta"):
+        dist.monitored_barrier(timeout=3)
     with raises(ValueError, "isend or irecv"):
         dist.P2POp(dist.send, x, 0)
     """)

@@ -144,8 +144,9 @@ def test_processes_meet_at_the_address_of_the_environment():
         port = str(listener.getsockname()[1])
     run(
         """
-    for _ in range(2):  # the second world may begin before all have left the first
-        dist.init_process_group("gloo")
+    address = f"tcp://127.0.0.1:{os.environ['MASTER_PORT']}?world_size={size}"
+    for how in ({}, dict(init_method=address, rank=rank), {}):
+        dist.init_process_group("gloo", **how)  # maybe before all have left the last world
         t = rl.ones(2)
         dist.all_reduce(t)
         assert t.tolist() == [3, 3]

@@ -211,7 +211,7 @@ def _projected(query, key, value, in_proj_weight, in_proj_bias, separate):
 
 def _heads(x, batch, heads):
     """(L, N, E) as (N, heads, L, E / heads)."""
-    return x.reshape(x.shape[0], batch, heads, -1).permute(1, 2, 0, 3)
+    return x.reshape(x.shape[0], batch, heads, x.shape[-1] // heads).permute(1, 2, 0, 3)
 
 
 def _in_heads(q, k, v, batch, heads, static_k, static_v):
@@ -325,6 +325,8 @@ def multi_head_attention_forward(
     if single:
         query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
     rows, batch, size = query.shape
+    if hint := is_causal and key_padding_mask is None and not need_weights:
+        attn_mask = None  # a causal mask that is said to be one need not be read
     if static_k is None:
         lone = None if single else batch
         _check_masks(attn_mask, key_padding_mask, lone, num_heads, rows, key.shape[0])
@@ -335,15 +337,15 @@ def multi_head_attention_forward(
     q, k, v = _in_heads(q, k, v, batch, num_heads, static_k, static_v)
     if add_zero_attn:
         k, v, masks = _with_zero_key(k, v, masks)
-    hint = is_causal and key_padding_mask is None and not need_weights
     bias = None if hint else _merged(*masks, batch, num_heads, rows, k.shape[2])
     dropout_p = dropout_p if training else 0.0
     if need_weights:
         output, weights = _attend(q, k, v, bias, dropout_p)
-    else:  # a causal mask that is said to be one need not be read
+    else:
         output = scaled_dot_product_attention(q, k, v, bias, dropout_p, hint)
     output = output.permute(2, 0, 1, 3).reshape(rows * batch, size)
-    output = rl.nn.functional.linear(output, out_proj_weight, out_proj_bias).view(rows, batch, -1)
+    output = rl.nn.functional.linear(output, out_proj_weight, out_proj_bias)
+    output = output.view(rows, batch, out_proj_weight.shape[0])
     output = output.squeeze(1) if single else output
     if not need_weights:
         return output, None

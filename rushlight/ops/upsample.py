@@ -166,6 +166,8 @@ def _target(input, size, scale_factor, recompute):
             f"{factors}."
         )
     out = [int(math.floor(float(n) * f)) for n, f in zip(input.shape[2:], factors)]
+    if any(abs(n) >= 2**63 for n in out):
+        raise RuntimeError(f"interpolate: scale_factor {scale_factor} makes sizes beyond 64 bits")
     return out, [None] * dims if recompute else factors
 
 

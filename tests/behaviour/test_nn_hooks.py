@@ -101,3 +101,16 @@ def test_state_dict_hooks():
     assert list(net.state_dict()) == ["0.weight", "0.bias", "new"]
     net.load_state_dict(net.state_dict())
     assert log == ["", "", []]
+
+
+def test_backward_hooks_warn_of_outputs_that_they_do_not_see():
+    class Named(rl.nn.Module):
+        def forward(self, x):
+            return {"x": x * 2}
+
+    net, calls = Named(), []
+    net.register_full_backward_hook(lambda *args: calls.append(args))
+    with pytest.warns(UserWarning, match="dict"):
+        out = net(rl.ones(2, requires_grad=True))["x"]
+    out.sum().backward()
+    assert not calls

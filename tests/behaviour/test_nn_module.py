@@ -399,3 +399,16 @@ def test_conversions_may_put_new_parameters():
     assert not rl.__future__.get_swap_module_params_on_conversion()
     with pytest.raises(NotImplementedError, match="swap"):
         rl.__future__.set_swap_module_params_on_conversion(True)
+
+
+def test_refusals_of_names_in_use_and_of_copies():
+    net = rl.nn.Module()
+    net.taken = 5
+    with pytest.raises(KeyError, match="taken"):
+        net.taken = rl.nn.Buffer(rl.ones(1))
+    assert net.taken == 5
+    with pytest.raises(RuntimeError, match="copy"):
+        net.to("cpu", copy=True)
+    for factor in (1e20, -1e20):
+        with pytest.raises(RuntimeError, match="scale_factor"):
+            rl.nn.functional.interpolate(rl.ones(1, 1, 4, 4), scale_factor=factor, mode="bilinear")

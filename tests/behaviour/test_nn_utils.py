@@ -232,3 +232,9 @@ def test_pruning_that_fails_changes_nothing():
         rl.nn.utils.prune.random_unstructured(layer, "weight", amount=36)
     assert sorted(dict(layer.named_parameters())) == ["bias", "weight"]
     assert not rl.nn.utils.prune.is_pruned(layer) and layer(rl.ones(1, 2)).shape == (1, 3)
+
+
+def test_an_empty_tensor_is_not_packed():
+    for shape, lengths in (((0, 0), []), ((0, 1), [1])):
+        with pytest.raises(RuntimeError, match="empty"):
+            rl.nn.utils.rnn.pack_padded_sequence(rl.ones(shape), lengths)

@@ -78,3 +78,21 @@ def test_masks_of_two_kinds_are_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         attention(x, x, x, key_padding_mask=PREFIX, attn_mask=floats.bool())
+
+
+def test_a_mask_that_is_said_to_be_causal_is_not_read():
+    layer, x = torch.nn.MultiheadAttention(4, 1), torch.ones(1, 2, 4)
+    mask = torch.ones(2, 2).triu(1).bool()
+    assert layer(x, x, x, attn_mask=mask, need_weights=False, is_causal=True)[0].shape == x.shape
+    with pytest.raises(RuntimeError, match="attn_mask"):
+        layer(x, x, x, attn_mask=mask, is_causal=True)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_batches_of_none_have_outputs_of_none(training):
+    x, memory = torch.zeros(3, 0, 8), torch.zeros(2, 0, 8)
+    assert nn.TransformerEncoderLayer(8, 2).train(training)(x).shape == x.shape
+    decoder = nn.TransformerDecoderLayer(8, 2).train(training)
+    out = decoder(x, memory)
+    out.sum().backward()
+    assert out.shape == x.shape and decoder.linear1.weight.grad.eq(0).all()

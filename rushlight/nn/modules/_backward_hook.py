@@ -29,6 +29,14 @@ class BackwardHook:
 
     def setup_output_hook(self, result):
         single = not isinstance(result, tuple)
+        if single and not isinstance(result, rl.Tensor):
+            import warnings
+
+            warnings.warn(
+                f"{type(self.module).__name__}: backward hooks are called for outputs that are a "
+                f"tensor or a tuple of tensors, not for a {type(result).__name__}",
+                stacklevel=4,
+            )
         values = (result,) if single else result
         self.n_outputs = len(values)
         values, self.output_positions = _through_identity(values, self._outputs_known)

@@ -138,6 +138,8 @@ def parse_to(args, kwargs):
     non_blocking = kwargs.pop("non_blocking", False)
     memory_format = kwargs.pop("memory_format", None)
     other = kwargs.pop("tensor", kwargs.pop("other", None))
+    if "copy" in kwargs:
+        raise RuntimeError("Module.to() converts in place and takes no argument copy")
     rest = list(args)
     if rest and isinstance(rest[0], rl.Tensor):
         other = rest.pop(0)

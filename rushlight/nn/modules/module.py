@@ -168,7 +168,6 @@ class Module(HookMethods, StateMethods, ConvertMethods, CopyMethods):
                 "(torch.nn.Buffer, torch.Tensor or None expected)"
             )
         if isinstance(value, Buffer):
-            self._forget(name, keep=self._buffers)
             self.register_buffer(name, value, value.persistent)
             return
         for hook in GlobalHooks.on_buffer.values():

@@ -162,6 +162,8 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
 
 
 def _check_lengths(sizes, input):
+    if not input.numel():
+        raise RuntimeError("pack_padded_sequence: cannot pack an empty tensor")
     if len(sizes) != input.size(1):
         raise RuntimeError(
             f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} "

@@ -68,6 +68,7 @@ NAMES = {
 METHODS = {
     "_older_methods": """_typed_storage const_data_ptr dim_order eig index is_nonzero lstsq map2_
         record_stream reinforce resize resize_as slice_inverse solve storage_type symeig""",
+    "_tensor_copies": "__deepcopy__ __reduce_ex__",
     "sparse": """_coalesced_ _dimI _dimV _indices _nnz _values ccol_indices coalesce col_indices
         crow_indices dense_dim hspmm indices is_coalesced resize_as_sparse_ row_indices smm
         sparse_dim sparse_mask sparse_resize_ sparse_resize_and_clear_ sspaddmm to_dense to_sparse
@@ -139,21 +140,22 @@ def names():
 class Member:
     """Stands for a class's member until the module that sets it is loaded."""
 
-    __slots__ = ("module", "name")
+    __slots__ = ("cls", "module", "name")
 
-    def __init__(self, module, name):
-        self.module, self.name = module, name
+    def __init__(self, cls, module, name):
+        self.cls, self.module, self.name = cls, module, name
 
     def __get__(self, instance, owner=None):
         load(self.module)
-        return getattr(owner if instance is None else instance, self.name)
+        member = self.cls.__dict__[self.name]  # not a subclass's, which may be asking by super()
+        return member.__get__(instance, owner)
 
 
 def install(cls, table):
     """Sets the stand-ins for the members of a class that are in a table such as `METHODS`."""
     for module, members in table.items():
         for name in members.split():
-            setattr(cls, name, Member(module, name))
+            setattr(cls, name, Member(cls, module, name))
 
 
 def load_all():

@@ -79,7 +79,7 @@ def _get_device(self):
 
 
 def _deepcopy(self, memo):
-    from rushlight._tensor_methods import copy_of_storage
+    from rushlight._tensor_copies import copy_of_storage
 
     return self._on(copy_of_storage(self.untyped(), memo))
 

@@ -110,6 +110,7 @@ def load_stream(file, shown_name, options):
     result = options.unpickle(file, storages)
     end = file.tell()
     for key in _head(file, shown_name, options):
+        key = key.decode("ascii") if isinstance(key, bytes) else key
         _fill(file, shown_name, key, storages)
     after = file.tell()
     if _has_bits(file, here, end):

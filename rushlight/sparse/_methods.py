@@ -5,7 +5,7 @@ methods on Tensor; they work for strided tensors too, where PyTorch's do.
 """
 
 import rushlight as rl
-from rushlight import _tensor_methods
+from rushlight._tensor_copies import deep_copy
 from rushlight._tensor_methods import set_methods
 from rushlight.sparse import _layout
 from rushlight.sparse._construct import compressed_names, empty_coo
@@ -339,7 +339,7 @@ def _type(self, dtype=None, non_blocking=False):
     return _to(self, dtype)
 
 
-handles("__deepcopy__")(_tensor_methods._deepcopy)
+handles("__deepcopy__")(deep_copy)
 
 
 def install():

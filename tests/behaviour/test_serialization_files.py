@@ -471,27 +471,3 @@ def test_wide_numbers_of_geometry_are_written():
     got = rl.load(whole)
     assert (got["x"].stride(), got["x"].storage_offset()) == ((70001, 258), 65537)
     assert rl.equal(got["x"], x) and got["n"].requires_grad and got["e"].shape == (0, 300)
-
-
-def test_streams_of_several_objects_are_read_one_after_another():
-    file = io.BytesIO()
-    for number in (1, 2):
-        pickle.dump(number, file)
-        rl.save(rl.ones(number), file, _use_new_zipfile_serialization=False)
-    file.seek(0)
-    for number in (1, 2):
-        assert pickle.load(file) == number and len(rl.load(file)) == number
-
-
-def test_saved_files_can_be_read_before_they_are_closed(tmp_path):
-    with open(tmp_path / "x.pt", "wb") as file:
-        rl.save(rl.ones(2), file)
-        assert rl.load(tmp_path / "x.pt", mmap=True).tolist() == [1.0, 1.0]
-
-
-def test_the_way_of_mapping_can_hold_for_a_block():
-    import mmap
-
-    with rl.serialization.set_default_mmap_options(mmap.MAP_SHARED):
-        assert rl.serialization.get_default_mmap_options() == mmap.MAP_SHARED
-    assert rl.serialization.get_default_mmap_options() == mmap.MAP_PRIVATE

@@ -1,7 +1,8 @@
-"""Whole modules in files: what they hold and how functions are named."""
+"""Whole modules and objects of classes in files, several in one file, and how all are named."""
 
 import copy
 import io
+import pickle
 
 import rushlight as rl
 
@@ -77,3 +78,38 @@ def test_files_name_the_rebuilding_of_wrappers_as_pytorch_does():
     again, data = _through_a_file(Pair(rl.ones(2)))
     assert type(again) is Pair and again.inner.tolist() == [1.0, 1.0]
     assert b"_rebuild_wrapper_subclass" in data and b"rushlight" not in data
+
+
+def test_streams_of_several_objects_are_read_one_after_another():
+    file = io.BytesIO()
+    for number in (1, 2):
+        pickle.dump(number, file)
+        rl.save(rl.ones(number), file, _use_new_zipfile_serialization=False)
+    file.seek(0)
+    for number in (1, 2):
+        assert pickle.load(file) == number and len(rl.load(file)) == number
+
+
+def test_saved_files_can_be_read_before_they_are_closed(tmp_path):
+    with open(tmp_path / "x.pt", "wb") as file:
+        rl.save(rl.ones(2), file)
+        assert rl.load(tmp_path / "x.pt", mmap=True).tolist() == [1.0, 1.0]
+
+
+def test_the_way_of_mapping_can_hold_for_a_block():
+    import mmap
+
+    with rl.serialization.set_default_mmap_options(mmap.MAP_SHARED):
+        assert rl.serialization.get_default_mmap_options() == mmap.MAP_SHARED
+    assert rl.serialization.get_default_mmap_options() == mmap.MAP_PRIVATE
+
+
+def test_texts_of_python_2_can_be_taken_as_bytes():
+    file = io.BytesIO()
+    rl.save([rl.ones(2), "name"], file, _use_new_zipfile_serialization=False)
+    data = file.getvalue()
+    for text in (b"storage", b"cpu", b"0", b"name"):
+        length = bytes([len(text)])
+        data = data.replace(b"X" + length + bytes(3) + text, b"U" + length + text)
+    x, name = rl.load(io.BytesIO(data), encoding="bytes")
+    assert x.tolist() == [1.0, 1.0] and name == b"name"

@@ -162,3 +162,19 @@ def test_files_keep_storages(zip_format):
     assert isinstance(storage, rl.FloatStorage) and storage.data_ptr() == y.data_ptr()
     with pytest.raises(RuntimeError, match="another dtype"):
         rl.save([x, rl.TypedStorage(wrap_storage=x.untyped_storage(), dtype=rl.int32)], file)
+
+
+def test_methods_that_come_late_are_not_those_of_subclasses():
+    import subprocess
+    import sys
+
+    program = """
+import rushlight as rl
+
+class Loud(rl.UntypedStorage):
+    def __repr__(self):
+        return "loud " + super().__repr__()
+
+assert repr(Loud(0)).count("loud") == 1
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -14,7 +14,8 @@ def shown(call, result):
     """Decorator: what ``call`` gives is the example of a body made in a loop."""
 
     def add(body):
-        body.__doc__ = with_example(body.__doc__.rstrip(), call, result)
+        if body.__doc__:  # `python -OO` leaves none
+            body.__doc__ = with_example(body.__doc__.rstrip(), call, result)
         return body
 
     return add

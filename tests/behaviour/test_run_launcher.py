@@ -58,6 +58,15 @@ for function in torch.autograd.gradcheck, torch.multiprocessing.spawn, torchvisi
     assert output(tmp_path, source) == ["function"] * 3
 
 
+def test_it_works_without_docstrings(tmp_path):
+    source = """
+import torch, torch.masked, torch.func
+print(torch.func.vmap(torch.sin)(torch.zeros(2)), torch.masked.sum(torch.ones(2)))
+"""
+    launch = ["-OO", "-m", "rushlight.run", "program.py"]
+    assert output(tmp_path, source, launch=launch) == ["tensor([0., 0.]) tensor(2.)"]
+
+
 def test_classes_say_that_they_are_of_torch(tmp_path):
     source = """
 import copy, io, pickle

@@ -84,7 +84,7 @@ def cholesky(self, upper=False):
     return _cholesky(self, upper, "linalg.cholesky")[0]
 
 
-@op("cholesky.old(Tensor self, bool upper=False) -> Tensor", grad_name=True, out="exact")
+@op("cholesky.old(Tensor self, bool upper=False) -> Tensor", grad_name=True)
 def _(self, upper=False):
     """Another name of `torch.linalg.cholesky`.
 

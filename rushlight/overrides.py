@@ -226,6 +226,8 @@ def _names():
         space = _space(place)
         for name, value in sorted(vars(space).items()):
             kind = type(value).__name__
+            if kind in ("staticmethod", "classmethod"):  # make tensors: there is none to ask
+                continue
             if kind in ("property", "getset_descriptor"):
                 names.setdefault(value.__get__, f"{place}.{name}.__get__")
             elif kind in ("builtin_op", "op_method", "method_descriptor", "wrapper_descriptor"):

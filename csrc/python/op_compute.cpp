@@ -72,11 +72,6 @@ void meet_demands(const Op& op, Prepared& p, size_t n) {
              "; convert it with .to()");
     p.common = first.dtype;
   }
-  if (k.demands & kWholeParams && p.common != DType::Bool)
-    for (int i = 0; i < k.params; ++i)
-      if (p.params[i].kind == Scalar::Bool)
-        fail(op.public_name, "(): ", op.args[n + static_cast<size_t>(i)].text,
-             " may be a bool only where the result is of bools, and it is of ", p.common);
   if (!is_integral(p.common)) return;
   if (k.demands & kWholeParams)
     for (int i = 0; i < k.params; ++i)

@@ -91,11 +91,22 @@ PyObject* call_unary(Op& op, PyObject* a) {
   return invoke(op, slots, Form::Function);
 }
 
+// Of operators whose left side is an array, PyTorch computes this one alone, and so.
+PyObject* divide_array(PyObject* array, PyObject* by, PyObject* not_implemented) {
+  const Numpy* np = Numpy::if_imported();
+  if (!np || !np->is_array(array)) return not_implemented;
+  Py_DECREF(not_implemented);
+  Own inverse(checked(PyObject_CallMethod(by, "reciprocal", nullptr)));
+  return checked(PyNumber_Multiply(inverse.get(), array));
+}
 template <int K>
 PyObject* binary(PyObject* a, PyObject* b) {
   if (!operator_ops[K]) Py_RETURN_NOTIMPLEMENTED;
-  return guarded(
-      [&] { return call_binary(*operator_ops[K], a, b, Form::Function, kReflected[K]); });
+  return guarded([&]() -> PyObject* {
+    PyObject* result = call_binary(*operator_ops[K], a, b, Form::Function, kReflected[K]);
+    if (K == kTrueDiv && result == Py_NotImplemented) return divide_array(a, b, result);
+    return result;
+  });
 }
 template <int K>
 PyObject* inplace(PyObject* a, PyObject* b) {

@@ -187,6 +187,13 @@ def test_arrays_are_compared_with_tensors():
         assert x == numpy.ones(3)
 
 
+def test_arrays_are_divided_by_tensors():
+    made = numpy.array([1.0, 2.0]) / rl.tensor([4.0, 8.0])
+    assert made.tolist() == [0.25, 0.25] and made.dtype == rl.float64
+    with pytest.raises(TypeError, match="unsupported operand"):
+        numpy.ones(2) + rl.ones(2)
+
+
 def test_arrays_of_no_dimensions_stand_for_numbers():
     made = rl.tensor(((7, numpy.array(5)), (numpy.array(9), 5.0)))
     assert made.tolist() == [[7, 5], [9, 5]] and made.dtype == rl.float32

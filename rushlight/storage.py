@@ -230,8 +230,8 @@ def _fresh(name, args, dtype, device):
     if len(args) > 1:
         raise RuntimeError(f"{name}: expected one size or sequence, got {len(args)} arguments")
     (source,) = args or (0,)
-    if isinstance(source, int):
-        return rl.empty(source, dtype=dtype, device=device).untyped_storage()
+    if hasattr(source, "__index__") and not hasattr(source, "__len__"):
+        return rl.empty(source.__index__(), dtype=dtype, device=device).untyped_storage()
     if isinstance(source, (rl.Tensor, TypedStorage, UntypedStorage)) or not hasattr(
         source, "__getitem__"
     ):

@@ -126,7 +126,7 @@ def float_power_(self, exponent):
     """
     kind = _double_of(self, exponent)
     if self.dtype != kind:
-        raise RuntimeError(f"float_power_: the result is of {kind}, the tensor of {self.dtype}")
+        raise RuntimeError(f"float_power_: {kind} can't be cast to the tensor's {self.dtype}")
     return self.pow_(exponent)
 
 

@@ -28,7 +28,7 @@ def _exit(handle):
 for _schema, _kernel in (
     ("_record_function_enter(str name, str? args=None) -> Tensor", _enter),
     ("_record_function_enter_new(str name, str? args=None) -> Tensor", _enter),
-    ("_record_function_exit(Tensor handle) -> ()", _exit),
+    ("_record_function_exit(Any handle) -> ()", _exit),
 ):
     _name = _library.define(_schema)
     _library.impl(_name, _kernel, "CompositeExplicitAutograd")

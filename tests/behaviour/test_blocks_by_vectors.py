@@ -240,7 +240,8 @@ def test_logaddexp2(dtype):
     inf = math.inf
     edge = rl.logaddexp2(rl.tensor([inf, -inf, inf, 1.0]), rl.tensor([inf, -inf, -inf, -inf]))
     assert edge.tolist() == [inf, -inf, inf, 1.0]
-    assert rl.logaddexp2(rl.tensor([3, 3]), rl.tensor([3, 3])).tolist() == [4.0, 4.0]
+    with pytest.raises(NotImplementedError, match="int64"):
+        rl.logaddexp2(rl.tensor([3, 3]), rl.tensor([3, 3]))
 
 
 LONG = np.longdouble

@@ -190,7 +190,7 @@ def test_arrays_are_compared_with_tensors():
 def test_arrays_are_divided_by_tensors():
     made = numpy.array([1.0, 2.0]) / rl.tensor([4.0, 8.0])
     assert made.tolist() == [0.25, 0.25] and made.dtype == rl.float64
-    with pytest.raises(TypeError, match="unsupported operand"):
+    with pytest.raises(TypeError):
         numpy.ones(2) + rl.ones(2)
 
 

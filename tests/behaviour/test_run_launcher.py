@@ -51,11 +51,15 @@ def test_functions_stay_when_the_module_of_their_name_is_imported(tmp_path):
     source = """
 import torch
 from torch.autograd.gradcheck import GradcheckError
+from torch.nn.utils.weight_norm import WeightNorm
+from torch.nn.utils.spectral_norm import SpectralNorm
 import torch.multiprocessing.spawn, torchvision.models.alexnet
 for function in torch.autograd.gradcheck, torch.multiprocessing.spawn, torchvision.models.alexnet:
     print(type(function).__name__)
+for function in torch.nn.utils.weight_norm, torch.nn.utils.spectral_norm:
+    print(type(function).__name__)
 """
-    assert output(tmp_path, source) == ["function"] * 3
+    assert output(tmp_path, source) == ["function"] * 5
 
 
 def test_it_works_without_docstrings(tmp_path):

@@ -1,7 +1,11 @@
 """Tools for parameters and modules: clipping, pruning, reparametrising, packing, fusing.
 
-Submodules load on first use; `_LAZY` says which of them a name comes from.
+Submodules load on first use; `_LAZY` says which of them a name comes from. Those that have a
+function of their own name are here from the beginning: loaded later, they would take its place.
 """
+
+from .spectral_norm import remove_spectral_norm, spectral_norm
+from .weight_norm import remove_weight_norm, weight_norm
 
 _LAZY = {
     **dict.fromkeys(
@@ -29,8 +33,6 @@ _LAZY = {
         "memory_format",
     ),
     "skip_init": "init",
-    **dict.fromkeys(("spectral_norm", "remove_spectral_norm"), "_spectral_norm"),
-    **dict.fromkeys(("weight_norm", "remove_weight_norm"), "_weight_norm"),
 }
 _SUBMODULES = frozenset(
     (
@@ -46,7 +48,16 @@ _SUBMODULES = frozenset(
         "stateless",
     )
 )
-__all__ = [*_LAZY, "parametrizations", "parametrize", "stateless"]
+__all__ = [
+    *_LAZY,
+    "parametrizations",
+    "parametrize",
+    "remove_spectral_norm",
+    "remove_weight_norm",
+    "spectral_norm",
+    "stateless",
+    "weight_norm",
+]
 
 
 def __getattr__(name):

@@ -93,7 +93,8 @@ class Exchange:
         """Returns when the bytes are in their place."""
         if self.end is None:  # from the first waiting on, not from when it was asked for
             self.end = time.monotonic() + self.seconds
-        take(self.group, *expected, self.header, max(self.end - time.monotonic(), 0))
+        left = max(self.end - time.monotonic(), 0)
+        take(self.group, *expected, self.header, left, self.seconds)
 
     def receive(self, peer, data):
         """Waits for bytes of a rank of the group."""
@@ -105,13 +106,16 @@ class Exchange:
         return [rank for rank in range(self.size) if rank != self.rank]
 
 
-def take(group, arrival, data, header, seconds):
-    """Waits for a message, compares its header with what was expected, and has it in ``data``."""
+def take(group, arrival, data, header, seconds, limit=None):
+    """Waits for a message, compares its header with what was expected, and has it in ``data``.
+
+    ``limit`` is what an error says instead of ``seconds``: what is left of it.
+    """
     if not arrival.done.wait(seconds):
         group.mesh.forget(arrival)
         peers = ", ".join(str(box[1]) for box in arrival.boxes) or arrival.source
         raise RuntimeError(
-            f"{describe(header)}: rank {group.mesh.rank} waited {group.seconds:g} s for rank "
+            f"{describe(header)}: rank {group.mesh.rank} waited {limit or seconds:g} s for rank "
             f"{peers}, which has not sent its part: is it as far as this one?"
         )
     if arrival.error is not None:

@@ -11,6 +11,7 @@ import textwrap
 
 import rushlight as rl
 
+#: where the package that is tested lies: not beside the tests, where its sources may be
 ROOT = pathlib.Path(rl.__file__).absolute().parents[1]
 SECONDS = 60
 
@@ -63,6 +64,7 @@ def start(program, size, limit=30, begin=BEGIN, end=END, **more):
         subprocess.Popen(
             [sys.executable, "-c", text],
             env=environment(RANK=str(rank), **shared),
+            cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

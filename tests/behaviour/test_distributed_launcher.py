@@ -50,7 +50,12 @@ def _run(tmp_path, *words):
     program.write_text(PROGRAM)
     line = [sys.executable, "-m", "rushlight.run", "-m", *words[:-1], str(program), *words[-1]]
     done = subprocess.run(
-        [*line, str(tmp_path)], env=environment(), capture_output=True, text=True, timeout=SECONDS
+        [*line, str(tmp_path)],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
     )
     return done, [p.read_text().strip() for p in sorted(tmp_path.glob("[0-9]"))]
 

@@ -3,6 +3,7 @@
 import copy
 import gc
 import io
+import os
 import pickle
 import weakref
 
@@ -168,6 +169,7 @@ def test_methods_that_come_late_are_not_those_of_subclasses():
     import subprocess
     import sys
 
+    place = os.path.dirname(os.path.dirname(os.path.abspath(rl.__file__)))
     program = """
 import rushlight as rl
 
@@ -177,4 +179,4 @@ class Loud(rl.UntypedStorage):
 
 assert repr(Loud(0)).count("loud") == 1
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=place)

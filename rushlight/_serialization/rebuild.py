@@ -123,7 +123,6 @@ def _state_of(obj):
 
 def slots_of(cls):
     """The names of the slots that a class written in Python has."""
-
     return copyreg._slotnames(cls)
 
 
@@ -135,27 +134,6 @@ def _rebuild_from_type_v2(func, new_type, args, state):
         made.__setstate__(state)
         return made
     return _with_state(made, state)
-
-
-def _geometry_of_wrapper(tensor):
-    place = tuple(tensor.size()), tensor.stride(), tensor.storage_offset()
-    kind = tensor.layout, tensor.device, tensor.requires_grad
-    return type(tensor), tensor.dtype, *place, *kind
-
-
-def _rebuild_wrapper_subclass(cls, dtype, size, stride, offset, layout, device, requires_grad):
-    from rushlight._dispatch import make_wrapper_subclass
-
-    return make_wrapper_subclass(
-        cls,
-        size,
-        strides=stride,
-        storage_offset=offset,
-        dtype=dtype,
-        layout=layout,
-        device=device,
-        requires_grad=requires_grad,
-    )
 
 
 def _get_layout(name):

@@ -1,7 +1,11 @@
 """Elementwise ops at their edges: neighbours of 16-bit floats, halves beside integers, complex
-numbers where only reals have a meaning, and tensors that cannot hold a result in place.
+numbers where only reals have a meaning, tensors that cannot hold a result in place, numbers taken
+apart, shifts, and incomplete gammas of very different arguments.
 """
 
+import math
+
+import numpy as np
 import pytest
 
 import rushlight as rl
@@ -78,3 +82,44 @@ def test_ops_on_lists_take_lists_of_tensors_and_give_their_kind_back():
             op([rl.ones(2), None])
     assert type(rl._foreach_add_((rl.ones(2),), 1)) is tuple
     assert type(rl._foreach_add_([rl.ones(2)], 1)) is list
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_frexp_of_any_number(dtype):
+    bits = np.random.default_rng(0).integers(0, 2 ** (8 * dtype().itemsize) - 1, 3001, np.uint64)
+    x, tiny = bits.astype(f"u{dtype().itemsize}").view(dtype), np.finfo(dtype)
+    x = np.concatenate([x, [0, -0.0, 1, 0.5, tiny.tiny, tiny.smallest_subnormal]]).astype(dtype)
+    x = x[np.isfinite(x)]
+    mantissa, exponent = rl.frexp(rl.from_numpy(x))
+    want, power = np.frexp(x)
+    assert mantissa.numpy().tobytes() == want.tobytes()
+    assert exponent.tolist() == power.tolist()
+    odd = rl.tensor([math.inf, -math.inf, math.nan], dtype=rl.from_numpy(x).dtype)
+    mantissa, exponent = rl.frexp(odd)
+    rl.testing.assert_close(mantissa, odd, equal_nan=True)
+    assert exponent.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("by", [0, 1, 62, 63, 64, 100, -1])
+def test_shifts_by_one_number_are_those_by_tensors(by):
+    a = rl.tensor([1, -1, 5, -7, 2**62, -(2**63)] * 7)
+    each = rl.full_like(a, by)
+    assert rl.equal(a << by, a << each) and rl.equal(a >> by, a >> each)
+
+
+def test_incomplete_gammas_of_very_different_arguments():
+    huge = [1e7, 2e6, 1e155, 1e300, 1e308]
+    a = rl.tensor([3.0] * 5 + huge + [1e300], dtype=rl.float64)
+    x = rl.tensor(huge + [1e-3, 1.9e6 / 2, 1e154, 0.9e300, 1e3] + [1e308], dtype=rl.float64)
+    want = rl.tensor([1.0] * 5 + [0.0] * 5 + [1.0], dtype=rl.float64)
+    assert rl.equal(rl.special.gammainc(a, x), want)
+    assert rl.equal(rl.special.gammaincc(a, x), 1 - want)
+    for order in (0.3, 1.0, 4.5, 19.9, 20.1, 300.0):
+        ends = rl.linspace(0.05, 3 * order + 3, 500, dtype=rl.float64)
+        orders = rl.full_like(ends, order)
+        lower, upper = rl.special.gammainc(orders, ends), rl.special.gammaincc(orders, ends)
+        rl.testing.assert_close(lower + upper, rl.ones_like(lower), rtol=1e-13, atol=0)
+        assert (lower.diff() >= -1e-15).all()
+    ends = rl.linspace(0.05, 40, 300, dtype=rl.float64)  # of order 1 it is an exponential
+    exact = rl.special.gammaincc(rl.ones_like(ends), ends)
+    rl.testing.assert_close(exact, (-ends).exp(), rtol=1e-13, atol=0)

@@ -4,6 +4,7 @@ import rushlight as rl
 
 from .. import functional as F
 from ..parameter import Parameter
+from .weight_norm import remove_norm
 
 __all__ = ["SpectralNorm", "spectral_norm", "remove_spectral_norm"]
 
@@ -88,9 +89,4 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
 
 def remove_spectral_norm(module, name="weight"):
     """Undo `spectral_norm`; returns `module`."""
-    for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook, SpectralNorm) and hook.name == name:
-            hook.remove(module)
-            del module._forward_pre_hooks[key]
-            return module
-    raise ValueError(f"spectral_norm of '{name}' not found in {module}")
+    return remove_norm(module, name, SpectralNorm, "spectral_norm")

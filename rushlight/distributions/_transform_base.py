@@ -32,6 +32,8 @@ class Transform:
     """
 
     bijective = False
+    domain: constraints.Constraint
+    codomain: constraints.Constraint
 
     def __init__(self, cache_size=0):
         if cache_size not in (0, 1):
@@ -42,14 +44,6 @@ class Transform:
 
     def __getstate__(self):
         return {**vars(self), "_inv": None}  # weak references cannot be pickled
-
-    @property
-    def domain(self):
-        raise NotImplementedError(f"{type(self).__name__} does not define a domain")
-
-    @property
-    def codomain(self):
-        raise NotImplementedError(f"{type(self).__name__} does not define a codomain")
 
     @property
     def event_dim(self):

@@ -212,3 +212,17 @@ def test_triangles():
         d.utils.vec_to_tril_matrix(rl.ones(4))
     with pytest.raises(ValueError):
         d.utils.tril_matrix_to_vec(m, 3)
+
+
+def test_a_transform_may_set_its_domain_on_itself():
+    class Clip(d.Transform):
+        def __init__(self, bound):
+            super().__init__()
+            self.domain = c.real
+            self.codomain = c.interval(-bound, bound)
+
+        def _call(self, x):
+            return x / (1 + x.abs())
+
+    assert Clip(1.0).event_dim == 0
+    assert Clip(1.0).inv.codomain is c.real

@@ -34,20 +34,22 @@ def _functional_call(
 ):
     """What `functional_call` does, without its warning."""
     args = () if args is None else args if isinstance(args, tuple) else (args,)
-    with swapped(module, parameters_and_buffers, tie_weights, strict):
+    with _reparametrize_module(
+        module, parameters_and_buffers, tie_weights=tie_weights, strict=strict
+    ):
         return module(*args, **(kwargs or {}))
 
 
 _ABSENT = object()
 
 
-class swapped:
+class _reparametrize_module:  # by the name that packages import
     """Context in which a module has the given tensors in place of its own.
 
     What the module assigns meanwhile is in the given dictionary afterwards.
     """
 
-    def __init__(self, module, tensors, tie_weights, strict):
+    def __init__(self, module, tensors, tie_weights=False, strict=False):
         self.given = tensors
         # Only where it is asked for: a module that holds itself has no end of names.
         own = _own_tensors(module) if tie_weights or strict else {}

@@ -383,12 +383,53 @@ Ref<Tensor> dense_values(const Tensor& values, Sizes want, const Tensor& self) {
   return dense;
 }
 
+// What a mask of every dimension chooses is written where it lies: positions would take up to 16
+// bytes for an element.
+template <class T>
+void fill_true(const uint8_t* p, T value, T* to, int64_t n) {
+  parallel_for(n, 1 << 15, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) to[i] = p[i] ? value : to[i];
+  });
+}
+template <class T>
+void put_true(const uint8_t* p, const T* from, int64_t count, T* to) {
+  for (int64_t i = 0, k = 0; k < count; ++i) {
+    to[i] = p[i] ? from[k] : to[i];
+    k += p[i] != 0;
+  }
+}
+
+// Whether it was such a mask, and the values one for all or one for each.
+bool put_by_mask(Call& c, Tensor& self) {
+  const Tensor* mask = whole_mask(self, c.tensors(1));
+  const Tensor& values = c.tensor(2);
+  if (!mask || may_overlap_itself(self) || self.is_meta() || values.ndim > 1 ||
+      !values.contiguous || (c.has(3) && c.flag(3)) || mask->storage == self.storage ||
+      values.storage == self.storage)
+    return false;
+  check_mask(self, *mask, 0);
+  Ref<Tensor> dense = contiguous(*mask);
+  bool one = values.numel == 1;
+  if (!one && values.numel != count_true(*dense)) return false;
+  Ref<Tensor> target = contiguous(self);
+  with_size(item_size(self.dtype), [&]<class T>() {
+    Unlocked unlocked(self.numel);
+    auto* from = static_cast<const T*>(values.raw());
+    const uint8_t* p = mask_bytes(*dense);
+    auto* to = static_cast<T*>(target->raw());
+    return one ? fill_true(p, *from, to, self.numel) : put_true(p, from, values.numel, to);
+  });
+  if (!self.contiguous) copy_into(self, *target);
+  return true;
+}
+
 void put_into(Call& c, Tensor& self) {
   const Tensor& values = c.tensor(2);
   RL_CHECK(self.dtype == values.dtype,
            "Index put requires the source and destination dtypes match, got ",
            info(self.dtype).legacy_name, " for the destination and ",
            info(values.dtype).legacy_name, " for the source.");
+  if (put_by_mask(c, self)) return;
   Plan plan = make_plan(self, c.tensors(1));
   Sizes want = plan.result;
   bool fits = values.ndim <= want.size();

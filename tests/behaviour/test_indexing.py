@@ -157,3 +157,30 @@ def test_an_element_of_the_target_may_fill_it():
     x[1] = x[1][1]
     x[0] = x[0][2:]
     assert x.tolist() == [[2, 2, 2], [4, 4, 4]]
+
+
+def _laid_out(x, how):
+    if how == "turned":
+        return x.clone().t()
+    return rl.cat([x, x], 1)[:, ::2] if how == "stepped" else x.clone()
+
+
+@pytest.mark.parametrize("how", ["dense", "turned", "stepped"])
+@pytest.mark.parametrize("dtype", [rl.float32, rl.int8, rl.complex128, rl.bool], ids=str)
+@pytest.mark.parametrize("shape", [(5, 9), (300, 400), (0, 4)])
+def test_a_mask_of_all_dimensions_takes_values_in_order(shape, dtype, how):
+    x = _laid_out((rl.randn(shape) * 9).to(dtype), how)
+    mask = rl.rand(x.shape) > 0.4
+    values = rl.randn(int(mask.sum())).to(dtype)
+    given, chosen = iter(values.tolist()), mask.flatten().tolist()
+    want = [next(given) if m else old for old, m in zip(x.flatten().tolist(), chosen)]
+    x[mask] = values
+    assert x.flatten().tolist() == want
+    x[mask] = 1
+    assert x.flatten().tolist() == [1 if m else old for old, m in zip(want, chosen)]
+
+
+def test_a_mask_may_choose_from_itself():
+    mask = rl.tensor([True, False, True])
+    mask[mask] = False
+    assert not mask.any()

@@ -232,11 +232,14 @@ PyObject* size_repr(PyObject* o) {
   Own list(PySequence_List(o));
   return list ? PyUnicode_FromFormat("torch.Size(%R)", list.get()) : nullptr;
 }
+// By Python's multiplication: the sizes that a trace follows make one that it follows.
 PyObject* size_numel(PyObject* o, PyObject*) {
-  int64_t n = 1;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(o); ++i)
-    n *= PyLong_AsLongLong(PyTuple_GET_ITEM(o, i));
-  return PyLong_FromLongLong(n);
+  Py_ssize_t count = PyTuple_GET_SIZE(o);
+  if (count == 0) return PyLong_FromLong(1);
+  Own n = Own::share(PyTuple_GET_ITEM(o, 0));
+  for (Py_ssize_t i = 1; n && i < count; ++i)
+    n = Own(PyNumber_Multiply(n.get(), PyTuple_GET_ITEM(o, i)));
+  return n.give();
 }
 PyObject* as_size(PyObject* t) {  // takes over t
   if (!t || !PyTuple_CheckExact(t)) return t;

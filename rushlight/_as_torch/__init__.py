@@ -14,7 +14,7 @@ import os
 import pathlib
 import sys
 
-from rushlight import version
+from rushlight import version, vision
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 _OWN = "rushlight"
@@ -22,7 +22,7 @@ _OWN = "rushlight"
 #: package that comes with another
 STANDS_FOR = {
     "torch": (_OWN, version.__version__),
-    "torchvision": (_OWN + ".vision", "0.28.0+rushlight"),
+    "torchvision": (_OWN + ".vision", vision.__version__),
     "functorch": (_OWN + "._functorch.deprecated", None),
 }
 

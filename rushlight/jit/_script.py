@@ -6,13 +6,22 @@
 import functools
 import inspect
 
-
+from rushlight._interpose import overridable
 from rushlight._notes import note
 from rushlight.nn.modules.module import Module
 
 from ._errors import run
 
 _WHY = "torch.jit.script: rushlight runs this as Python, without compiling it"
+
+
+tracers = []  # the recorders of `trace` at work, innermost last
+
+
+@overridable
+def run_scripted(module, args, kwargs):
+    """Runs a scripted module's ``forward``: for `trace` one step, which keeps its control flow."""
+    return run(module._original, args, kwargs)
 
 
 class ScriptFunction:
@@ -89,6 +98,8 @@ class RecursiveScriptModule(ScriptModule):
         state["training"] = module.training
 
     def forward(self, *args, **kwargs):
+        if tracers:
+            return run_scripted(self, args, kwargs)
         return run(self._original, args, kwargs)
 
     def train(self, mode=True):

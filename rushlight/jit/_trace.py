@@ -1,7 +1,7 @@
 """`trace`: runs a function once, notes every op, and makes a graph that replays them.
 
 Ops are seen through the hook of `rushlight._interpose`. Values become nodes of an `fx` graph:
-tensors of the module are attributes, sizes are followed through arithmetic (`_Size`), so that a
+tensors of the module are attributes, sizes are followed through arithmetic (_sizes.py), so that a
 trace serves other batch sizes. What depends on values in another way is fixed, with a warning.
 """
 
@@ -15,9 +15,9 @@ from rushlight.fx import Graph, GraphModule
 from rushlight.fx.node import Node, map_aggregate
 from rushlight.nn.modules.module import Module
 
-from ._script import ScriptModule
-
-_active = []  # the recorders at work, innermost last
+from ._script import ScriptModule, run_scripted
+from ._script import tracers as _active
+from ._sizes import Size, size
 
 
 class TracerWarning(Warning):
@@ -49,51 +49,15 @@ def script_if_tracing(fn):
     return same
 
 
-# ---- sizes -------------------------------------------------------------------------------------
-
-
-class _Size(int):
-    """A size that remembers how it was computed from the inputs' shapes."""
-
-    node = None
-
-    def __reduce__(self):
-        return int, (int(self),)
-
-
-def _size(value, node):
-    made = _Size(value)
-    made.node = node
-    return made
-
-
-def _arithmetic(function, swapped=False):
-    plain = getattr(int, f"__{'r' if swapped else ''}{function.__name__.rstrip('_')}__")
-
-    def compute(self, other):
-        result = plain(self, other)
-        if not _active or not isinstance(result, int) or isinstance(result, bool):
-            return result
-        args = (other, self) if swapped else (self, other)
-        return _size(result, _active[-1].function_node(function, args))
-
-    return compute
-
-
-for _f in (operator.add, operator.sub, operator.mul, operator.floordiv, operator.mod):
-    setattr(_Size, f"__{_f.__name__}__", _arithmetic(_f))
-    setattr(_Size, f"__r{_f.__name__}__", _arithmetic(_f, swapped=True))
-_Size.__neg__ = lambda self: 0 - self
-
-
 # ---- recording ---------------------------------------------------------------------------------
 
 _ASK_VALUES = ("__bool__", "__int__", "__float__", "__index__", "__complex__", "item", "tolist",
                "numpy", "__array__", "is_nonzero")  # fmt: skip
 _SHAPES = ("shape", "size")
-_PLAIN = ("__len__", "__hash__", "__repr__", "__format__", "dim", "numel", "stride", "element_size",
+_COUNTS = ("numel", "nelement")
+_PLAIN = ("__len__", "__hash__", "__repr__", "__format__", "dim", "stride", "element_size",
           "is_contiguous", "is_floating_point", "is_complex", "data_ptr", "storage_offset",
-          "storage", "get_device", "nelement", "ndimension", "untyped_storage", "is_shared",
+          "storage", "get_device", "ndimension", "untyped_storage", "is_shared",
           "requires_grad_", "register_hook", "retain_grad", "backward")  # fmt: skip
 
 
@@ -129,9 +93,15 @@ class _Recorder:
         """Runs a call, and notes it unless it only asks for what is fixed."""
         name = getattr(function, "__name__", "")
         result = function(*args, **kwargs)
+        if function is run_scripted:
+            self._define(result, self._scripted(*args))
+            return result
         attribute = _attribute(function.__self__) if name == "__get__" else None
         if (attribute or name) in _SHAPES and args:
             return self._shape(result, args, attribute is None)
+        if name in _COUNTS:
+            node = self._nodes.get(id(args[0]))
+            return result if node is None else size(result, self.graph.call_method(name, (node,)))
         if attribute is not None and not isinstance(result, rl.Tensor) or name in _PLAIN:
             return result
         if name in _ASK_VALUES:
@@ -142,6 +112,13 @@ class _Recorder:
         node = self._note(function, name, attribute, args, kwargs)
         self._define(result, node)
         return result
+
+    def _scripted(self, module, args, kwargs):
+        path = next((p for p, m in self.root.named_modules() if m is module), None)
+        if path is None:
+            path = f"_scripted{len(self.root._modules)}"
+            self.root.add_module(path, module)
+        return self.graph.call_module(path, self.argument(args), self.argument(kwargs))
 
     def _note(self, function, name, attribute, args, kwargs):
         args, kwargs = self.argument(tuple(args)), self.argument(dict(kwargs or {}))
@@ -158,8 +135,8 @@ class _Recorder:
         return map_aggregate(value, self._leaf)
 
     def _leaf(self, value):
-        if isinstance(value, _Size):
-            return value.node
+        if isinstance(value, Size):  # one kept from an earlier trace is a number now
+            return value.node if value.node.graph is self.graph else int(value)
         if not isinstance(value, rl.Tensor):
             return value
         node = self._nodes.get(id(value))
@@ -190,7 +167,7 @@ class _Recorder:
             nonlocal shape
             if shape is None:
                 shape = self.graph.call_function(getattr, (self._nodes[id(tensor)], "shape"))
-            return _size(length, self.graph.call_function(operator.getitem, (shape, dim)))
+            return size(length, self.graph.call_function(operator.getitem, (shape, dim)))
 
         if called and len(args) > 1:
             return one(args[1], result)
@@ -351,6 +328,11 @@ def trace(
         >>> traced(rl.zeros(5, 2, 2)).shape
         torch.Size([5, 4])
     """
+    if isinstance(func, ScriptModule):
+        warnings.warn(
+            "trace: the function is a ScriptModule, and is returned as it is", stacklevel=2
+        )
+        return func
     args, kwargs = _example(example_inputs, example_kwarg_inputs)
     name = type(func).__name__ if isinstance(func, Module) else getattr(func, "__name__", "f")
     program = _record(func, func, args, kwargs, name)

@@ -7,7 +7,7 @@ in `_recorder.py`, and what becomes of the graph in `_export.py`.
 import operator
 
 import rushlight as rl
-from rushlight.jit._trace import _Size, _size
+from rushlight.jit._sizes import Size, size
 
 from . import errors
 
@@ -85,7 +85,7 @@ class Graph:
         """The value of a tensor, a size or a number (of `dtype`); cast if it is of another."""
         if isinstance(x, rl.Tensor):
             x = self._of_tensor(x)
-        elif isinstance(x, _Size):
+        elif isinstance(x, Size):
             x = Value(x.node.name, rl.int64)
         elif not isinstance(x, Value):
             return self.constant(x, dtype)
@@ -157,11 +157,11 @@ class Graph:
     def ints(self, sizes):
         """A list of numbers and sizes as a vector of int64."""
         sizes = [sizes] if isinstance(sizes, int) else list(sizes)
-        if not any(isinstance(s, (_Size, rl.Tensor, Value)) for s in sizes):
+        if not any(isinstance(s, (Size, rl.Tensor, Value)) for s in sizes):
             return self.constant([int(s) for s in sizes], rl.int64)
         parts = [
             self.op("Unsqueeze", self.value(s, rl.int64), self.ints([0]))
-            if isinstance(s, (_Size, rl.Tensor, Value))
+            if isinstance(s, (Size, rl.Tensor, Value))
             else self.ints([s])
             for s in sizes
         ]
@@ -172,7 +172,7 @@ class Graph:
         number = tensor.shape[dim]
         if not self.dynamic or not self.tracks(tensor):
             return number
-        return _size(number, self.op("Gather", self.shape(tensor), self.constant(
+        return size(number, self.op("Gather", self.shape(tensor), self.constant(
             dim % tensor.dim(), rl.int64), axis=0, dtype=rl.int64))  # fmt: skip
 
     def shape(self, tensor):
@@ -188,7 +188,7 @@ class Graph:
         return [self.length(tensor, dim) for dim in range(tensor.dim())]
 
     def function_node(self, function, args):
-        """What `_Size` calls for arithmetic with sizes."""
+        """What `Size` calls for arithmetic with sizes."""
         a, b = (self.value(x, rl.int64) for x in args)
         if function is operator.floordiv:
             exact = self.op("Sub", a, self.op("Mod", a, b))

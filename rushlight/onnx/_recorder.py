@@ -10,7 +10,8 @@ import functools
 import rushlight as rl
 from rushlight import _interpose
 from rushlight.jit import _trace
-from rushlight.jit._trace import _ASK_VALUES, _PLAIN, _Size
+from rushlight.jit._sizes import Size
+from rushlight.jit._trace import _ASK_VALUES, _COUNTS, _PLAIN
 from rushlight.ops._publish import callables
 from rushlight.ops._record import records
 
@@ -42,6 +43,8 @@ class Recorder:
             return self._shape(function(*args, **kwargs), args)
         if attribute is not None:
             return self._attribute(function, attribute, args)
+        if name in _COUNTS and self.graph.tracks(args[0]):
+            return rl.Size(self.graph.lengths(args[0])).numel()
         if name in _PLAIN or not self._depends(name, args, kwargs):
             return function(*args, **kwargs)
         if name in _ASK_VALUES:
@@ -53,7 +56,7 @@ class Recorder:
             return False
         leaves = _leaves((args, kwargs or {}))
         followed = any(
-            isinstance(x, _Size) or (isinstance(x, rl.Tensor) and self.graph.tracks(x))
+            isinstance(x, Size) or (isinstance(x, rl.Tensor) and self.graph.tracks(x))
             for x in leaves
         )
         return followed or name in _table.RANDOM

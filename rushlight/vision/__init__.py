@@ -5,7 +5,9 @@ that need it (`pip install rushlight[vision]`). A new part is a package here and
 `_PARTS`.
 """
 
-_PARTS = ("datasets", "io", "models", "ops", "transforms", "utils")
+from rushlight.vision.version import __version__ as __version__
+
+_PARTS = ("datasets", "io", "models", "ops", "transforms", "utils", "version")
 
 __all__ = [*_PARTS, "get_image_backend", "set_image_backend"]
 

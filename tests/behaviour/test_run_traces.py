@@ -36,6 +36,54 @@ def test_trace_serves_other_batches_and_shares_parameters():
     assert "torch.relu" in traced.code and traced.original_name == "Net"
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.reshape(x.shape[:-1].numel(), 3),
+        lambda x: x.reshape(x.numel() // 3, 3) * x.size().numel(),
+        lambda x: x.reshape((1,) + x.shape[1:2] + (-1,)),
+    ],
+)
+def test_trace_follows_products_and_parts_of_shapes(function):
+    traced = jit.trace(function, rl.randn(4, 5, 3))
+    x = rl.randn(2, 5, 3)
+    assert rl.equal(traced(x), function(x))
+
+
+class Branches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(rl.ones(3))
+
+    def forward(self, x):
+        return x.new_zeros(8) if x.shape[0] == 7 else x * self.weight
+
+
+def test_a_scripted_module_keeps_its_branches_in_a_trace(tmp_path):
+    inner = jit.script(Branches())
+    traced = jit.trace(nn.Sequential(inner, nn.Identity()), rl.zeros(7, 3))
+    traced.save(tmp_path / "t.pt")
+    for module in traced, jit.load(tmp_path / "t.pt"):
+        assert module(rl.zeros(7, 3)).shape == (8,)
+        assert module(rl.ones(2, 3)).tolist() == [[1, 1, 1]] * 2
+        assert list(module.state_dict()) == ["0.weight"]
+    outside = jit.trace(lambda x: inner(x) + 1, rl.zeros(7, 3))
+    assert outside(rl.ones(1, 3)).tolist() == [[2, 2, 2]]
+
+
+def test_a_script_module_is_not_traced_again():
+    module = jit.script(Branches())
+    with pytest.warns(UserWarning, match="ScriptModule"):
+        assert jit.trace(module, rl.zeros(2, 3)) is module
+
+
+def test_a_size_of_another_trace_is_a_number():
+    kept = []
+    jit.trace(lambda x: kept.append(x.shape[0]) or x + 1, rl.zeros(2), check_trace=False)
+    traced = jit.trace(lambda x: x * kept[0], rl.ones(3), check_trace=False)
+    assert traced(rl.ones(1)).tolist() == [2]
+
+
 def test_traces_are_saved_and_loaded(tmp_path):
     net = Net().eval()
     traced = jit.trace(net, rl.randn(2, 1, 6, 6))

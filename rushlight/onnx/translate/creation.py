@@ -1,7 +1,7 @@
 """New tensors whose sizes or numbers follow the inputs, and random ones."""
 
 import rushlight as rl
-from rushlight.jit._trace import _Size
+from rushlight.jit._sizes import Size
 
 from .._builder import TYPES
 from .._table import random, translates
@@ -58,7 +58,7 @@ def _fill(g, value, dtype, sizes):
 
 
 def _natural(number):
-    return rl.full((), number).dtype if not isinstance(number, _Size) else rl.int64
+    return rl.full((), number).dtype if not isinstance(number, Size) else rl.int64
 
 
 @translates("scalar_tensor", "tensor", "as_tensor")
@@ -91,7 +91,7 @@ def _drawn(kind):
     def new(g, *size, dtype=None, **options):
         dtype = dtype or rl.get_default_dtype()
         sizes = _flat(size)
-        if any(isinstance(n, _Size) for n in sizes):
+        if any(isinstance(n, Size) for n in sizes):
             return g.op(kind + "Like", _filled(g, 0, dtype, g.ints(sizes)), dtype=dtype)
         shape = [int(n) for n in sizes]
         return g.op(kind, dtype=dtype, shape=shape, more={"dtype": TYPES[dtype]})

@@ -1,7 +1,7 @@
 """Reading and writing elements: indexing, gather and scatter, embeddings, masks."""
 
 import rushlight as rl
-from rushlight.jit._trace import _Size
+from rushlight.jit._sizes import Size
 
 from .._table import translates
 from .shapes import sliced
@@ -52,7 +52,7 @@ def _basic(g, x, index):
             tensors[dim] = item
             dim += _width(item)
         else:
-            number = item if isinstance(item, _Size) else int(item)
+            number = item if isinstance(item, Size) else int(item)
             x = g.op("Gather", x, g.value(number, rl.int64), axis=dim)
     return x, dim, tensors
 

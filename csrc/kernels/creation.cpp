@@ -7,6 +7,7 @@
 #include <complex>
 #include <limits>
 
+#include "core/warning.h"
 #include "kernels/options.h"
 #include "plan/copy.h"
 #include "plan/determinism.h"
@@ -16,6 +17,7 @@
 namespace rl {
 
 bool fill_unwritten_memory = false;
+Undefined undefined_answers = Undefined::Allow;
 
 namespace {
 
@@ -181,6 +183,16 @@ RL_KERNEL("triu_indices", triangle_infer<false>, triangle_run<false>);
 
 void fill_unwritten(Tensor& t) {
   if (fill_unwritten_memory && !t.is_meta()) fill_as_unwritten(t);
+}
+
+void alert_undefined(std::string_view op) {
+  if (undefined_answers == Undefined::Allow) return;
+  std::string text = str(op,
+                         "(): the answer depends on the order of the work where positions repeat; "
+                         "torch.use_deterministic_algorithms(True) asks to refuse that");
+  if (undefined_answers == Undefined::Refuse)
+    fail(text, ". Turn it off for this call, or pass warn_only=True");
+  warn(text);
 }
 
 }  // namespace rl

@@ -7,6 +7,7 @@
 #include "kernels/combine.h"
 #include "kernels/line_starts.h"
 #include "kernels/masks.h"
+#include "plan/determinism.h"
 #include "plan/pointwise.h"
 
 namespace rl {
@@ -417,6 +418,7 @@ void put_infer(Call& c) {
   if (index.numel != source.numel)
     fail(ErrorKind::Index, "put_(): Expected source and index to have the same number ",
          "of elements, but got source ", source.numel, " and index ", index.numel);
+  if (!c.flag(3)) alert_undefined("put_");
   c.add_out(t.sizes(), t.dtype);
 }
 // Refuses positions outside a flat tensor of n elements, where negative ones count from the end.

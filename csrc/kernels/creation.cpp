@@ -76,7 +76,10 @@ void empty_strided_infer(Call& c) {  // size, stride, options
   s.strides.assign(stride.begin(), stride.end());
 }
 
-void scalar_tensor_infer(Call& c) { c.add_out({}, dtype_option(c, 1)); }  // value, options
+void scalar_tensor_infer(Call& c) {  // value, options
+  c.add_out({}, dtype_option(c, 1));
+  check_fits(c.op, c.scalar(0), c.specs[0].dtype);
+}
 void scalar_tensor_run(Call& c) { fill(c.out(0), c.scalar(0)); }
 
 // ---- like another tensor

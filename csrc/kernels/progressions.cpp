@@ -140,7 +140,7 @@ void spaced_infer(Call& c, int at) {
   DType natural = cplx ? complex_of(default_dtype()) : default_dtype();
   DType dtype = c.dtype_or(at, natural);
   for (int i : {0, 1})
-    if (is_integral(dtype) && is_beyond_int64(c.scalar(i))) check_fits(c.op, c.scalar(i), dtype);
+    if (is_integral(dtype)) check_fits(c.op, c.scalar(i), dtype);
   RL_CHECK(!cplx || is_complex(dtype), c.op, "(): start and end are ", natural,
            ", which cannot be safely cast to dtype ", dtype);
   if (dtype == DType::Bool)

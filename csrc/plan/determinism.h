@@ -1,7 +1,7 @@
-// The switches behind use_deterministic_algorithms: memory that nobody has written yet is filled, so
-// that a program which reads it gives the same answer each time (NaN, the largest integer, True);
-// and ops whose answer is not defined for all inputs, such as put_ with a position given twice, are
-// refused. They do the same each time here, but programs ask so that they do everywhere.
+// The switches behind use_deterministic_algorithms: memory that nobody has written yet is filled,
+// so that a program which reads it gives the same answer each time (NaN, the largest integer,
+// True); and ops whose answer is not defined for all inputs, such as put_ with a position given
+// twice, are refused. They do the same each time here, but programs ask so that they do everywhere.
 #pragma once
 
 #include "core/tensor.h"

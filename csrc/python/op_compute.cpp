@@ -97,8 +97,7 @@ void check_params(const Op& op, const Prepared& p, size_t n) {
   const PointwiseKernel& k = *op.pointwise;
   for (int i = 0; i < k.params; ++i) {
     Scalar::Kind kind = p.params[i].kind;
-    if (is_integral(p.common))
-      check_fits(op.public_name.c_str(), p.params[i], p.common);
+    if (is_integral(p.common)) check_fits(op.public_name.c_str(), p.params[i], p.common);
     bool truth = kind == Scalar::Bool && (k.demands & kWholeParams) && p.common != DType::Bool;
     if (truth || (kind == Scalar::Complex && !is_complex(p.common)))
       fail(op.public_name, "(): argument ", op.args[n + static_cast<size_t>(i)].text,

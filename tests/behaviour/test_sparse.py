@@ -164,13 +164,6 @@ def test_padding_rows_get_no_sparse_gradient():
     assert table.weight.grad._indices().tolist() == [[2]]
 
 
-def test_masked_sums_of_sparse_tensors_say_that_they_are_missing():
-    x = rl.eye(2).to_sparse()
-    with pytest.raises(NotImplementedError, match="strided"):
-        rl.masked.sum(x, 0, mask=rl.ones(2, 2, dtype=rl.bool).to_sparse())
-    assert rl.masked.sum(x).item() == 2.0
-
-
 def test_differences_are_of_the_dtype_that_holds_both():
     a, b = rl.tensor([5], dtype=rl.int8), rl.tensor([7], dtype=rl.uint8)
     for first, second in ((a.to_sparse(), b.to_sparse()), (a, b.to_sparse())):
@@ -183,3 +176,18 @@ def test_differences_are_of_the_dtype_that_holds_both():
 def test_columns_of_compressed_matrices_lie_one_after_another():
     columns = rl.tensor([[1.0, 0, 2], [0, 3, 0]]).to_sparse_csr().col_indices()
     assert columns.tolist() == [0, 2, 1] and columns.stride() == (1,)
+
+
+def test_reductions_of_the_namespace_masked():
+    x, mask = sample().to_dense(), rl.tensor([[True, False, True], [False, True, True]])
+    for kept in (mask.to_sparse(), mask.to_sparse_csr()):
+        assert rl.masked.sum(x, 1, mask=kept).tolist() == [3, 5]
+        assert rl.masked.softmax(x, 1, mask=kept)[0].tolist()[1] == 0
+    result = rl.masked.amin(sample(), 1, mask=mask.to_sparse())
+    assert result.layout == rl.sparse_coo and result.to_dense().tolist() == [0, 0]
+    result = rl.masked.prod(sample().to_sparse_csr(), 0, keepdim=True, mask=mask)
+    assert result.layout == rl.sparse_csr and result.to_dense().tolist() == [[0, 0, 15]]
+    assert rl.masked.sum(sample(), 0).coalesce().indices().tolist() == [[0, 2]]
+    for refused in (rl.masked.prod, rl.masked.mean, rl.masked.argmax):
+        with pytest.raises(ValueError, match="masked"):
+            refused(sample(), 0)

@@ -135,7 +135,7 @@ def detach_(input):  # noqa: A002
 
 def is_same_size(input, other):  # noqa: A002
     """Have both the same sizes?"""
-    return input.shape == other.shape
+    return input.is_same_size(other)
 
 
 def numel(input):  # noqa: A002

@@ -29,7 +29,8 @@ DType dtype_option(Call& c, int at) {
 DType dtype_of_number(const Scalar& s) {
   if (s.kind == Scalar::Bool) return DType::Bool;
   if (s.kind == Scalar::Int) return DType::I64;
-  return s.kind == Scalar::Float ? default_dtype() : complex_of(default_dtype());
+  if (s.kind == Scalar::Float) return default_dtype();
+  return default_dtype() == DType::F64 ? DType::C128 : DType::C64;  // never complex32
 }
 
 // ---- of given sizes

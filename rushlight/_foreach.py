@@ -83,16 +83,12 @@ def _lerp(name, method):
     return function
 
 
-def _alike(given, values):
-    return tuple(values) if isinstance(given, tuple) else list(values)
-
-
 def _changed(function):
-    """What changes its list gives such a list; what does not gives a tuple."""
+    """What changes its list gives that list; what does not gives a tuple."""
 
     def in_place(self, *args, **kwargs):
         function(self, *args, **kwargs)
-        return _alike(self, self)
+        return self
 
     return in_place
 
@@ -117,12 +113,14 @@ def _foreach_copy_(self, src, non_blocking=False):
     """Copies each tensor of another list."""
     for x, y in zip(self, _for_each("_foreach_copy_", src, len(_tensors("_foreach_copy_", self)))):
         x.copy_(y, non_blocking)
-    return _alike(self, self)
+    return self
 
 
 def _foreach_zero_(self):
     """Zeros each tensor."""
-    return _alike(self, [x.zero_() for x in _tensors("_foreach_zero_", self)])
+    for x in _tensors("_foreach_zero_", self):
+        x.zero_()
+    return self
 
 
 def _build():

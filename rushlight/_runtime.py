@@ -135,7 +135,7 @@ def detach_(input):  # noqa: A002
 
 def is_same_size(input, other):  # noqa: A002
     """Have both the same sizes?"""
-    return input.shape == other.shape
+    return input.is_same_size(other)
 
 
 def numel(input):  # noqa: A002
@@ -248,16 +248,19 @@ determinism = {"enabled": False, "warn_only": False, "fill": True}
 
 
 def apply_determinism():
-    """Tells the native side whether memory that nobody has written is to be filled."""
-    _native._set_fill_unwritten_memory(determinism["enabled"] and determinism["fill"])
+    """Tells the native side what is to be filled and what is to be refused."""
+    enabled = determinism["enabled"]
+    _native._set_fill_unwritten_memory(enabled and determinism["fill"])
+    _native._set_undefined_answers((1 if determinism["warn_only"] else 2) if enabled else 0)
 
 
 def use_deterministic_algorithms(mode, *, warn_only=False):
     """Asks for the same answer on every run.
 
-    Every algorithm here is deterministic already, so nothing is refused and nothing warns; tensors
-    that `empty` and its kin make are filled (with NaN, the largest integer, True) while the mode is
-    on, unless ``rl.utils.deterministic.fill_uninitialized_memory`` is False.
+    Every algorithm here is deterministic already. While the mode is on, ``put_`` without
+    ``accumulate`` and ``max_unpool`` raise RuntimeError as in PyTorch (or warn, if ``warn_only``),
+    and tensors that `empty` and its kin make are filled (with NaN, the largest integer, True),
+    unless ``rl.utils.deterministic.fill_uninitialized_memory`` is False.
 
     Raises TypeError if ``mode`` or ``warn_only`` is not a bool.
 

@@ -7,6 +7,7 @@
 #include <complex>
 #include <limits>
 
+#include "core/warning.h"
 #include "kernels/options.h"
 #include "plan/copy.h"
 #include "plan/determinism.h"
@@ -16,6 +17,7 @@
 namespace rl {
 
 bool fill_unwritten_memory = false;
+Undefined undefined_answers = Undefined::Allow;
 
 namespace {
 
@@ -27,7 +29,8 @@ DType dtype_option(Call& c, int at) {
 DType dtype_of_number(const Scalar& s) {
   if (s.kind == Scalar::Bool) return DType::Bool;
   if (s.kind == Scalar::Int) return DType::I64;
-  return s.kind == Scalar::Float ? default_dtype() : complex_of(default_dtype());
+  if (s.kind == Scalar::Float) return default_dtype();
+  return default_dtype() == DType::F64 ? DType::C128 : DType::C64;  // never complex32
 }
 
 // ---- of given sizes
@@ -74,7 +77,10 @@ void empty_strided_infer(Call& c) {  // size, stride, options
   s.strides.assign(stride.begin(), stride.end());
 }
 
-void scalar_tensor_infer(Call& c) { c.add_out({}, dtype_option(c, 1)); }  // value, options
+void scalar_tensor_infer(Call& c) {  // value, options
+  c.add_out({}, dtype_option(c, 1));
+  check_fits(c.op, c.scalar(0), c.specs[0].dtype);
+}
 void scalar_tensor_run(Call& c) { fill(c.out(0), c.scalar(0)); }
 
 // ---- like another tensor
@@ -181,6 +187,16 @@ RL_KERNEL("triu_indices", triangle_infer<false>, triangle_run<false>);
 
 void fill_unwritten(Tensor& t) {
   if (fill_unwritten_memory && !t.is_meta()) fill_as_unwritten(t);
+}
+
+void alert_undefined(std::string_view op) {
+  if (undefined_answers == Undefined::Allow) return;
+  std::string text = str(op,
+                         "(): the answer depends on the order of the work where positions repeat; "
+                         "torch.use_deterministic_algorithms(True) asks to refuse that");
+  if (undefined_answers == Undefined::Refuse)
+    fail(text, ". Turn it off for this call, or pass warn_only=True");
+  warn(text);
 }
 
 }  // namespace rl

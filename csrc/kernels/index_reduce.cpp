@@ -7,6 +7,8 @@
 #include "kernels/combine.h"
 #include "kernels/line_starts.h"
 #include "kernels/masks.h"
+#include "plan/determinism.h"
+#include "plan/fits.h"
 #include "plan/pointwise.h"
 
 namespace rl {
@@ -319,6 +321,10 @@ void slices_infer(Call& c) {
 }
 
 // index_add(self, dim, index, source, *, alpha)
+void index_add_infer(Call& c) {
+  slices_infer(c);
+  if (is_integral(c.tensor(0).dtype)) check_fits(c.op, c.scalar(4), c.tensor(0).dtype);
+}
 void index_add_run(Call& c) {
   start_from(c.out(0), c.tensor(0));
   Ref<Tensor> index = index_beside(c.out(0), c.tensor(2)), source = contiguous(c.tensor(3));
@@ -395,6 +401,7 @@ void index_fill_infer(Call& c) {
   RL_CHECK(
       c.tensor_or_null(3) || c.scalar(3).kind != Scalar::Complex || is_complex(c.tensor(0).dtype),
       "index_fill_(): Converting complex Scalar to non-complex type is not supported");
+  if (!c.tensor_or_null(3)) check_fits(c.op, c.scalar(3), c.tensor(0).dtype);
   c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype);
 }
 void index_fill_run(Call& c) {
@@ -417,6 +424,7 @@ void put_infer(Call& c) {
   if (index.numel != source.numel)
     fail(ErrorKind::Index, "put_(): Expected source and index to have the same number ",
          "of elements, but got source ", source.numel, " and index ", index.numel);
+  if (!c.flag(3)) alert_undefined("put_");
   c.add_out(t.sizes(), t.dtype);
 }
 // Refuses positions outside a flat tensor of n elements, where negative ones count from the end.
@@ -498,7 +506,7 @@ void update_slices(Tensor& out, int dim, const Tensor& index, const Tensor& sour
 namespace {
 
 RL_KERNEL("_sum_cells", sum_cells_infer, sum_cells_run);
-RL_UPDATE("index_add", slices_infer, index_add_run);
+RL_UPDATE("index_add", index_add_infer, index_add_run);
 RL_UPDATE("index_copy", slices_infer, index_copy_run);
 RL_UPDATE("index_fill", index_fill_infer, index_fill_run);
 RL_UPDATE("index_reduce", index_reduce_infer, index_reduce_run);

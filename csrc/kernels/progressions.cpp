@@ -5,6 +5,7 @@
 
 #include "kernels/options.h"
 #include "plan/copy.h"
+#include "plan/fits.h"
 #include "plan/isa.h"
 #include "plan/parallel.h"
 
@@ -35,6 +36,8 @@ int64_t range_length(const Range& r, DType dtype) {
   for (const Scalar& s : {start, end, step})
     RL_CHECK(s.kind != Scalar::Complex, "arange: expected real numbers, got a complex one");
   RL_CHECK(step.re != 0, "step must be nonzero");
+  for (const Scalar& s : {start, end, step})
+    if (is_integral(dtype) && is_beyond_int64(s)) check_fits("arange", s, DType::I64);
   RL_CHECK(std::isfinite(start.re) && std::isfinite(end.re), "unsupported range: ", start.re,
            " -> ", end.re);
   RL_CHECK(step.re > 0 ? end.re >= start.re : end.re <= start.re,
@@ -136,6 +139,8 @@ void spaced_infer(Call& c, int at) {
   bool cplx = c.scalar(0).kind == Scalar::Complex || c.scalar(1).kind == Scalar::Complex;
   DType natural = cplx ? complex_of(default_dtype()) : default_dtype();
   DType dtype = c.dtype_or(at, natural);
+  for (int i : {0, 1})
+    if (is_integral(dtype)) check_fits(c.op, c.scalar(i), dtype);
   RL_CHECK(!cplx || is_complex(dtype), c.op, "(): start and end are ", natural,
            ", which cannot be safely cast to dtype ", dtype);
   if (dtype == DType::Bool)

@@ -53,9 +53,18 @@ struct LogSumRule {
       return -std::numeric_limits<T>::infinity();
   }
   template <class R>
+  static Complex<R> of_infinities(Complex<R> a, Complex<R> b) {  // their exponentials have angles
+    constexpr R inf = std::numeric_limits<R>::infinity();
+    auto towards = [](R x) { return x == 0 ? x : x * inf; };
+    R x = towards(std::cos(a.im)) + towards(std::cos(b.im));
+    return {inf, std::atan2(towards(std::sin(a.im)) + towards(std::sin(b.im)), x)};
+  }
+  template <class R>
   static Complex<R> combine(Complex<R> a, Complex<R> b) {
     if (a.re < b.re) std::swap(a, b);
     if (b.re == -std::numeric_limits<R>::infinity()) return a;
+    if (b.re == std::numeric_limits<R>::infinity()) return of_infinities(a, b);
+    if (a.re == std::numeric_limits<R>::infinity() && b.re == b.re) return a;
     R size = std::exp(b.re - a.re), angle = b.im - a.im;  // log(1 + size e^(i angle))
     R x = size * std::cos(angle), y = size * std::sin(angle);
     return {a.re + R(0.5) * std::log1p(2 * x + size * size), a.im + std::atan2(y, 1 + x)};

@@ -4,6 +4,7 @@
 #include "core/allocator.h"
 #include "kernels/combine.h"
 #include "kernels/line_starts.h"
+#include "plan/fits.h"
 
 namespace rl {
 namespace {
@@ -241,6 +242,7 @@ void scatter_infer(Call& c) {
     RL_CHECK(r == "add" || r == "multiply", c.op,
              "(): reduce argument must be either add or multiply, got ", r);
   }
+  if (!c.tensor_or_null(3)) check_fits(c.op, c.scalar(3), c.tensor(0).dtype);
   c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype);
 }
 

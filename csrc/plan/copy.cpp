@@ -7,6 +7,7 @@
 #include <cwchar>
 
 #include "plan/blocks.h"
+#include "plan/fits.h"
 #include "plan/parallel.h"
 #include "plan/space.h"
 #include "plan/stream.h"
@@ -170,6 +171,7 @@ void store_number(void* at, DType dtype, const Scalar& value) {
     auto wide = value.to<float>();
     return convert(at, dtype, &wide, DType::F32, 1);
   }
+  if (is_beyond_int64(value) && is_integral(dtype)) check_fits("fill_", value, dtype);
   dispatch(dtype, [&]<class T>() { *static_cast<T*>(at) = value.to<T>(); });
 }
 

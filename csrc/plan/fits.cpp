@@ -13,6 +13,7 @@ bool integer_fits(const Scalar& v) {
   constexpr auto low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
   if (v.kind > Scalar::Int)
     return v.re >= static_cast<double>(low) && v.re <= static_cast<double>(high);
+  if (is_beyond_int64(v)) return std::is_same_v<T, uint64_t>;
   if (std::is_unsigned_v<T> && v.i < 0) return std::cmp_less_equal(-v.i, +high);
   return v.i >= static_cast<int64_t>(low) && std::cmp_less_equal(v.i, +high);
 }
@@ -64,7 +65,8 @@ bool fits(const Scalar& v, DType dtype) {
 
 void check_fits(const char* op, const Scalar& v, DType dtype) {
   if (fits(v, dtype)) return;
-  std::string value = v.kind <= Scalar::Int     ? str(v.i)
+  std::string value = is_beyond_int64(v)        ? str(static_cast<uint64_t>(v.i))
+                      : v.kind <= Scalar::Int   ? str(v.i)
                       : v.kind == Scalar::Float ? str(v.re)
                                                 : str("a complex number");
   fail(op, "(): value ", value, " cannot be converted to type ", dtype, " without overflow");

@@ -1,5 +1,6 @@
 // The only argument parser: positional and keyword arguments, aliases, varargs sizes, numbers
 // for tensors. Matching decides between overloads; conversion makes kernel Values.
+#include "plan/fits.h"
 #include "python/interpose.h"
 #include "python/op.h"
 
@@ -296,6 +297,9 @@ void convert_one(const Op& op, const ArgSpec& a, PyObject* o, Value& v, Arena& a
     case ArgType::Float:
     case ArgType::Bool:
       v.number = to_scalar(o, name, a.text);
+      if (a.type == ArgType::Int && is_beyond_int64(v.number))
+        fail(ErrorKind::Value, "Overflow when unpacking long long: ", name, "(), argument '",
+             a.text, "'");
       break;
     case ArgType::Ints:
       v.point_to(listed_ints(o, name, a, arena));

@@ -261,6 +261,8 @@ bool fill_directly(Indexer& x, PyObject* value) {
   Tensor& base = const_cast<Tensor&>(x.base);
   if (records(base) || base.is_inference || base.is_meta() || !is_number(value)) return false;
   Scalar s = to_scalar(value, "__setitem__", "value");
+  if (is_beyond_int64(s))
+    fail(ErrorKind::Value, "__setitem__(): ", static_cast<uint64_t>(s.i), " is beyond int64");
   check_fits("__setitem__", s, base.dtype);
   auto n = static_cast<size_t>(x.ndim);
   Ref<Tensor> part = alias(base, Sizes(x.sizes, n), Sizes(x.strides, n), x.offset);

@@ -57,6 +57,21 @@ PyObject* set_fill_unwritten(PyObject*, PyObject* on) {
   fill_unwritten_memory = on == Py_True;
   Py_RETURN_NONE;
 }
+PyObject* set_undefined_answers(PyObject*, PyObject* level) {
+  return guarded([&]() -> PyObject* {
+    undefined_answers =
+        static_cast<Undefined>(to_index(level, "_set_undefined_answers", "level") % 3);
+    Py_RETURN_NONE;
+  });
+}
+PyObject* py_alert_undefined(PyObject*, PyObject* op) {
+  return guarded([&]() -> PyObject* {
+    const char* name = PyUnicode_AsUTF8(op);
+    if (!name) throw PythonError{};
+    alert_undefined(name);
+    Py_RETURN_NONE;
+  });
+}
 PyObject* isa(PyObject*, PyObject*) { return PyLong_FromLong(machine_isa()); }
 PyObject* promote_pair(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
   return guarded([&] {
@@ -119,6 +134,8 @@ PyMethodDef functions[] = {{"get_num_threads", get_threads, METH_NOARGS, docs::k
                            {"reset_peak_memory", reset_peak, METH_NOARGS, nullptr},
                            {"_fail_allocation_after", fail_after, METH_O, nullptr},
                            {"_set_fill_unwritten_memory", set_fill_unwritten, METH_O, nullptr},
+                           {"_set_undefined_answers", set_undefined_answers, METH_O, nullptr},
+                           {"_alert_undefined", py_alert_undefined, METH_O, nullptr},
                            {"promote_types", fast(promote_pair), kFast, docs::kPromoteTypes},
                            {"result_type", fast(result_type_of), kFast, docs::kResultType},
                            {"can_cast", fast(py_can_cast), kFast, docs::kCanCast},

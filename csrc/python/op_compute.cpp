@@ -79,11 +79,14 @@ void meet_demands(const Op& op, Prepared& p, size_t n) {
         fail("For integral input tensors, argument ", op.args[n + static_cast<size_t>(i)].text,
              " must not be a floating point number: ", op.public_name, "() got it for a result of ",
              p.common);
-  if (k.demands & kNoNegativePower)
+  if (k.demands & kNoNegativePower) {
     if (const PointwiseInput& e = p.inputs[1]; !e.tensor && e.number.to<int64_t>() < 0)
       fail("Integers to negative integer powers are not allowed. ", op.public_name,
            "() got a tensor of ", p.common, " and ", e.number.to<int64_t>(),
            "; convert the tensor to floating point");
+    else if (!e.tensor)
+      check_fits(op.public_name.c_str(), e.number, p.common);
+  }
   if (k.demands & kNumbersFit)
     for (size_t i = 0; i < n; ++i)
       if (!p.inputs[i].tensor) check_fits(op.public_name.c_str(), p.inputs[i].number, p.common);
@@ -94,6 +97,7 @@ void check_params(const Op& op, const Prepared& p, size_t n) {
   const PointwiseKernel& k = *op.pointwise;
   for (int i = 0; i < k.params; ++i) {
     Scalar::Kind kind = p.params[i].kind;
+    if (is_integral(p.common)) check_fits(op.public_name.c_str(), p.params[i], p.common);
     bool truth = kind == Scalar::Bool && (k.demands & kWholeParams) && p.common != DType::Bool;
     if (truth || (kind == Scalar::Complex && !is_complex(p.common)))
       fail(op.public_name, "(): argument ", op.args[n + static_cast<size_t>(i)].text,
@@ -119,11 +123,11 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
   size_t masks = op.args[0].repeat == kMask;  // a mask chooses; it has no say in the dtype
   p.common = result_type({p.inputs + masks, n - masks});
   if (op.pointwise->demands) meet_demands(op, p, n);
-  wrap_numbers(p, n);
   if (!op.no_bool.empty() && any_bool(p, n)) not_implemented(op, DType::Bool);
   if (op.dtype_rule == DTypeRule::FloatsOnly && is_integral(p.common))
     not_implemented(op, p.common);
   if (op.dtype_rule == DTypeRule::ToFloat && is_integral(p.common)) p.common = default_dtype();
+  wrap_numbers(p, n);
   const PointwiseKernel& k = *op.pointwise;
   if (k.params) check_params(op, p, n);
   p.compute = compute_in(*op.pointwise, p.common);

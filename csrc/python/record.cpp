@@ -300,7 +300,7 @@ void mark_view(Tensor& view, Tensor& base, bool multiple) {
   Tensor& root = base.view ? *base.view->base : base;
   share_version(view, root);
   view.is_inference = root.is_inference;
-  if (!is_inexact(view.dtype)) return;
+  if (base.dtype != view.dtype && !is_inexact(view.dtype)) return;
   static_assert(sizeof(ViewInfo) <= sizeof(view.view_room));
   if (view.view) [[unlikely]]  // marked by the op that a dispatch mode called in the kernel's place
     std::destroy_at(std::exchange(view.view, nullptr));

@@ -426,6 +426,12 @@ Scalar to_scalar(PyObject* o, const char* op, const char* arg) {
   if (PyLong_Check(o)) {
     int overflow;
     int64_t v = PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (overflow > 0) {  // up to 2^64: the bits of a uint64, see is_beyond_int64
+      uint64_t u = PyLong_AsUnsignedLongLong(o);
+      if (!PyErr_Occurred())
+        return {Scalar::Int, static_cast<int64_t>(u), static_cast<double>(u), 0};
+      PyErr_Clear();
+    }
     if (overflow) {
       PyErr_Format(PyExc_OverflowError,
                    "%s(): argument '%s' is too big to be converted to a 64-bit integer", op, arg);

@@ -348,7 +348,8 @@ struct clamp_fn {  // NaN in a stays; a NaN bound wins
   }
 };
 RL_FUNCTOR(clamp, 3, 0, kOrdered | kSmall | kSpread | kDemand * kNumbersFit)
-RL_TERNARY(where, kAll | kSmall | kAnySign | kFloat8, { return truthy(a) ? b : c; })
+RL_TERNARY(where, kAll | kSmall | kAnySign | kFloat8 | kDemand * kNumbersFit,
+           { return truthy(a) ? b : c; })
 RL_POINTWISE(addcmul, 3, 1, kNumber, { return T(a + p * b * c); })
 RL_POINTWISE(addcdiv, 3, 1, kInexact, { return a + p * (b / c); })
 RL_TERNARY(lerp, kInexact | kNumberLast | kDemand * kOneDType, {

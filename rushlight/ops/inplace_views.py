@@ -44,6 +44,8 @@ def _resize_as_(self, other, *, memory_format=rl.contiguous_format):
         >>> rl.ones(4).resize_as_(rl.ones(2, 2)).shape
         torch.Size([2, 2])
     """
+    if self.is_sparse and other.is_sparse:
+        return self.resize_as_sparse_(other)
     if memory_format is rl.preserve_format:
         memory_format = _format_of(other)
     return self.resize_(other.shape, memory_format=memory_format)

@@ -88,7 +88,14 @@ def _reduced_row(row, sizes, reduce, initial):
         total = base.scatter_reduce(0, place, row, "sum")
         return rl.where(counts == 0, start, total / counts.clamp(min=1)).to(row.dtype)
     base = rl.full(shape, start, dtype=row.dtype)
-    return base.scatter_reduce(0, place, row, _SEGMENT[reduce])
+    result = base.scatter_reduce(0, place, row, _SEGMENT[reduce])
+    undefined = row.isnan()
+    if reduce in ("sum", "prod") or not some(undefined):
+        return result
+    zeros = rl.zeros(shape, dtype=row.dtype)
+    count = zeros.scatter_add(0, place, undefined.to(row.dtype))
+    shared = zeros.scatter_add(0, place, row.masked_fill(~undefined, 0)) / count
+    return rl.where(count > 0, shared, result)  # each NaN of a segment takes a part of the gradient
 
 
 # ---- products ----------------------------------------------------------------------------------

@@ -376,6 +376,8 @@ def lstsq(self, b, rcond=None, driver=None):
 
 def _of_each(a, found):
     """What was found of the matrices ``a`` after they had been repeated for more right sides."""
+    if found.numel() == 0:  # repeated for no right sides
+        return found.new_zeros(a.shape[:-2] + found.shape[a.dim() - 2 :])
     for dim, size in enumerate(a.shape[:-2]):
         found = found.narrow(dim, 0, size)
     return found

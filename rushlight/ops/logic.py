@@ -179,7 +179,7 @@ def xlogy(self, other):
     if dtype.is_complex:
         raise NotImplementedError(f"xlogy: not implemented for {dtype}, only for real numbers")
     y = _as_tensor(other)
-    if dtype.is_floating_point and not y.is_floating_point():
+    if dtype.is_floating_point:
         y = y.to(dtype)
     return rl.where((self == 0) & (y == y), 0, self * y.log())
 

@@ -320,6 +320,7 @@ def _define_unpool(dims):
     )
     def unpool(input, indices, kernel_size, stride, padding, output_size):
         """Puts values back where max pooling took them from (`indices`), zeros elsewhere."""
+        rl._native._alert_undefined(f"max_unpool{dims}d")
         if input.shape != indices.shape:
             raise RuntimeError(
                 f"max_unpool{dims}d: expected shape of indices to be the input's "

@@ -18,6 +18,7 @@ from rushlight.sparse._layout import (
     kind_of,
     like,
     merged,
+    nnz,
     parts_of,
     same_indices,
     sparse_dim,
@@ -127,6 +128,10 @@ def _add_sparse(a, b, alpha):
     if kind_of(b) != COO:
         b = to_coo(b)
     if sparse_dim(a) != sparse_dim(b):
+        if not nnz(b):
+            return like(a, values_of(a).to(dtype))
+        if not nnz(a):
+            return like(b, _times(values_of(b), alpha, dtype))
         raise RuntimeError(
             f"add: expected 'self' and 'other' to have same number of sparse dimensions, got "
             f"{sparse_dim(a)} and {sparse_dim(b)}"

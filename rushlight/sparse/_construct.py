@@ -3,6 +3,8 @@
 Conversions from other layouts are in `_convert.py`.
 """
 
+import math
+
 import rushlight as rl
 from rushlight.sparse._layout import BSC, BSR, COO, CSC, CSR, LAYOUTS, build, coo
 
@@ -139,6 +141,8 @@ def sparse_coo_tensor(
     _check_coo_size(indices, values, sizes)
     if _checking(check_invariants):
         validate_coo(indices, values, sizes, bool(is_coalesced))
+    if is_coalesced is None:
+        is_coalesced = indices.shape[1] < 2
     return _finish(coo(indices, values, sizes, bool(is_coalesced)), requires_grad)
 
 
@@ -181,6 +185,8 @@ def _check_coo_size(indices, values, size):
             f"values has incorrect size, expected {[values.shape[0], *size[indices.shape[0] :]]}, "
             f"got {list(values.shape)}"
         )
+    if math.prod(size) >= 2**63:
+        raise RuntimeError(f"numel: integer multiplication overflow with sizes={list(size)}")
 
 
 def validate_coo(indices, values, size, coalesced):
@@ -245,7 +251,10 @@ def sparse_compressed_tensor(
     if pin_memory:
         raise RuntimeError("Cannot access accelerator device when none is available.")
     values = _as_values(values, dtype, device)
-    indices = [rl.as_tensor(i, device=values.device) for i in (compressed_indices, plain_indices)]
+    indices = [
+        i if isinstance(i, rl.Tensor) else rl.tensor(i, dtype=None if len(i) else rl.int64)
+        for i in (compressed_indices, plain_indices)
+    ]
     names = compressed_names(kind)
     _check_index_dtypes(indices, names)
     sizes = _smallest_compressed(kind, indices, values) if size is None else tuple(size)
@@ -323,7 +332,8 @@ def _validate_compressed_indices(compressed, plain, bound, c_name, p_name):
         )
     if nnz and (plain.min() < 0 or plain.max() >= bound):
         raise RuntimeError(f"`0 <= {p_name} < {bound}` is not satisfied.")
-    for starts, line in zip(compressed.reshape(-1, compressed.shape[-1]), plain.reshape(-1, nnz)):
+    lines = compressed.reshape(-1, compressed.shape[-1])
+    for starts, line in zip(lines, plain.reshape(lines.shape[0], nnz)):
         rows = rl.repeat_interleave(rl.arange(starts.shape[0] - 1), starts.diff())
         if nnz > 1 and ((line.diff() <= 0) & (rows.diff() == 0)).any():
             raise RuntimeError(

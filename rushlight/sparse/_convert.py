@@ -227,8 +227,13 @@ def convert(x, kind, blocks=None, dense_dim=None):
     if kind == COO:
         return to_coo(x)
     if batch_dim(x):
-        return dense_to_compressed(to_dense(x), kind, blocks, _layout.dense_dim(x))
-    return coo_to_compressed(to_coo(x), kind, blocks)
+        made = dense_to_compressed(to_dense(x), kind, blocks, _layout.dense_dim(x))
+    else:
+        made = coo_to_compressed(to_coo(x), kind, blocks)
+    if kind_of(x) == COO or parts_of(x).indices[0].dtype == rl.int64:
+        return made
+    narrow = tuple(i.to(rl.int32) for i in parts_of(made).indices)
+    return build(values_of(made), kind, narrow, True, made.shape)
 
 
 def to_sparse(x, *args, layout=None, blocksize=None, dense_dim=None, **kwargs):

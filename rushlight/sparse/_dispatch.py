@@ -11,6 +11,7 @@ import rushlight as rl
 from rushlight._interpose import SPARSE_KINDS, register_kind
 from rushlight.ops._publish import namespaces
 from rushlight.sparse._layout import COO, assign, is_sparse, kind_of, parts_of
+from rushlight.sparse._masked import masked
 
 _table = {}
 
@@ -30,8 +31,8 @@ def _sparse_handler(function, args, kwargs):
     if type(function) is FunctionType and function.__module__.startswith("rushlight.sparse"):
         return NotImplemented  # what this package offers takes sparse tensors itself
     name = getattr(function, "__name__", None)
-    if kwargs.get("mask") is not None and namespaces["masked"].get(name) is function:
-        return NotImplemented  # it says so: what is below knows no masks
+    if namespaces["masked"].get(name) is function:
+        return masked(function, args, kwargs)
     if name == "__get__":
         name = function  # of which attribute?
     handler = _table.get(name)

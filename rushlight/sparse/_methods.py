@@ -17,7 +17,7 @@ from rushlight.sparse._convert import (
     to_sparse,
     with_dtype,
 )
-from rushlight.sparse._dispatch import handles
+from rushlight.sparse._dispatch import handles, refuse
 from rushlight.sparse._layout import (
     BSC,
     BSR,
@@ -295,7 +295,56 @@ def _zero(self):
 
 @handles("is_contiguous")
 def _is_contiguous(self, *, memory_format=None):
+    if kind_of(self) != COO:
+        raise RuntimeError("is_contiguous(): compressed tensors have no memory format")
     return False
+
+
+def _values_in_place(name):
+    def change(self, *args, **kwargs):
+        if not is_sparse(self) or kind_of(self) == COO:
+            raise NotImplementedError(f"{name}(): not implemented for {self.layout} tensors")
+        return assign(self, like(self, getattr(values_of(self).clone(), name)(*args, **kwargs)))
+
+    return change
+
+
+def _values_like(name):
+    def make(x, *, dtype=None, requires_grad=False, **options):
+        if kind_of(x) == COO or options:
+            raise NotImplementedError(
+                f"{name}(): not implemented for {x.layout} tensors with {list(options) or 'them'}"
+            )
+        made = like(x, getattr(rl, name)(parts_of(x).values, dtype=dtype))
+        return made.requires_grad_() if requires_grad else made
+
+    return make
+
+
+for _name in ("fill_", "normal_"):
+    handles(_name)(_values_in_place(_name))
+for _name in ("ones_like", "rand_like", "randn_like"):
+    handles(_name)(_values_like(_name))
+
+
+@handles("__setitem__")
+def _no_assignment(self, index, value):
+    if not is_sparse(self):
+        refuse("__setitem__", self, value)
+    raise TypeError(f"cannot assign {value!r} to elements of a tensor of layout {self.layout}")
+
+
+@handles("new")
+def _new(self, *args, size=None, device=None):
+    """COO: of indices and values, or of sizes."""
+    tensors = [x for x in args if isinstance(x, rl.Tensor)]
+    if kind_of(self) == COO and len(tensors) == 2 and len(args) <= 3:
+        size = size if len(args) == 2 else args[2]
+        return rl.sparse_coo_tensor(*tensors, size=size, dtype=self.dtype, device=device)
+    if not all(isinstance(x, (int, tuple)) for x in args):
+        raise TypeError("new(): expected sizes, or indices and values of a COO tensor")
+    args = args if size is None else (rl.Size(size),)
+    return self.new_empty(*(args or (0,)), device=device)
 
 
 @handles("stride")

@@ -45,9 +45,12 @@ def wrap(dim, ndim):
 
 
 @handles("permute")
-def permute(x, *dims):
+def permute(x, *order, dims=None):
     """COO: dimensions in another order; sparse and dense ones may not mix."""
+    dims = order if dims is None else dims
     dims = dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims
+    if len(dims) != x.dim():
+        raise RuntimeError(f"permute(): got {len(dims)} dims for a tensor of {x.dim()} dimensions")
     dims = [wrap(d, x.dim()) for d in dims]
     if sorted(dims) != list(range(x.dim())):
         raise RuntimeError(f"permute(): dims {dims} are not a permutation of {x.dim()} dimensions")
@@ -191,9 +194,10 @@ def narrow_copy(x, dim, start, length):
     """A range of one dimension, as a copy."""
     if kind_of(x) != COO:
         refuse("narrow_copy", x)
-    dim, n, parts, size = wrap(dim, x.dim()), sparse_dim(x), parts_of(x), list(x.shape)
-    start = int(start) % max(size[dim], 1) if start < 0 else int(start)
-    if start + length > size[dim] or length < 0:
+    n, parts, size, start = sparse_dim(x), parts_of(x), list(x.shape), int(start)
+    if not 0 <= dim < x.dim():
+        raise RuntimeError(f"narrow_copy(): expected dim between 0 and {x.dim() - 1}, got {dim}")
+    if start < 0 or start + length > size[dim] or length < 0:
         raise RuntimeError(
             f"start ({start}) + length ({length}) exceeds dimension size ({size[dim]})."
         )
@@ -321,7 +325,11 @@ def _new(*size, dtype=None, layout=None, device=None, requires_grad=False, **opt
 
 
 @handles("zeros_like", "empty_like")
-def _like(x, *, dtype=None, layout=None, device=None, requires_grad=False, **options):
+def _like(
+    x, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, **options
+):
+    if memory_format is not None:
+        raise RuntimeError(f"memory formats are for strided tensors, got one for {x.layout}")
     kind = kind_of(x) if layout is None else LAYOUTS.get(layout, 0)
     dtype = dtype or x.dtype
     if kind == 0:

@@ -22,10 +22,63 @@ def test_integers_of_any_size_are_taken_as_they_are(n):
     assert rl.empty(0).expand(abs(n), 0).shape == (abs(n), 0)
 
 
+@pytest.mark.parametrize("n", [2**64, -(2**63) - 1, 2**200])
+def test_integers_beyond_64_bits_are_no_elements(n):
+    with pytest.raises(OverflowError):
+        rl.zeros(1, dtype=rl.int64).add(n)
+    with pytest.raises(OverflowError):
+        rl.full((1,), n)
+
+
+def test_integers_of_64_bits_without_a_sign():
+    n, x = 2**63 + 5, rl.tensor([2**63 + 5, 3, 2**64 - 1], dtype=rl.uint64)
+    assert (x == n).tolist() == [True, False, False]
+    assert (x != 2**64 - 1).tolist() == [True, True, False]
+    for filled in (
+        rl.full((1,), n, dtype=rl.uint64),
+        rl.full_like(x, n),
+        x.new_full((1,), n),
+        x.clone().fill_(n),
+    ):
+        assert filled.tolist()[0] == n
+    assert rl.full((1,), n, dtype=rl.float64).item() == float(n)
+    assert (rl.ones(1) + 2**63).item() == 2.0**63
+    assert (rl.ones(1, dtype=rl.int64) * (2**63 + 3)).item() == -(2**63) + 3
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, n: rl.full((1,), n, dtype=x.dtype),
+        lambda x, n: x.fill_(n),
+        lambda x, n: x.index_fill(0, rl.tensor([0]), n),
+        lambda x, n: x.scatter(0, rl.tensor([0]), n),
+        lambda x, n: x.masked_fill(x > 0, n),
+        lambda x, n: rl.where(x > 0, x, n),
+        lambda x, n: rl.add(x, x, alpha=n),
+        lambda x, n: x.index_add(0, rl.tensor([0]), x[:1], alpha=n),
+        lambda x, n: rl.addcmul(x, x, x, value=n),
+        lambda x, n: rl.threshold(x, 0, n),
+        lambda x, n: x**n,
+        lambda x, n: rl.scalar_tensor(n, dtype=x.dtype),
+        lambda x, n: rl.linspace(0, n, 2, dtype=x.dtype),
+    ],
+)
+@pytest.mark.parametrize("n, dtype", [(2**63, rl.int64), (300, rl.uint8), (-129, rl.int8)])
+def test_numbers_to_write_that_do_not_fit_are_refused(call, n, dtype):
+    with pytest.raises(RuntimeError):
+        call(rl.ones(2, dtype=dtype), n)
+
+
+def test_bytes_are_divided_by_the_number_that_was_given():
+    x = rl.tensor([1, 0], dtype=rl.uint8)
+    for got, want in ((x / 256, 1 / 256), (x / -1, -1.0), (300 / (x + 1), 150.0)):
+        assert got[0].item() == want
+    assert rl.xlogy(x, 300)[0].item() == pytest.approx(5.7038, abs=1e-4)
+
+
 @pytest.mark.parametrize("n", [2**63, -(2**63) - 1, 2**200])
 def test_integers_that_do_not_fit_are_refused(n):
-    with pytest.raises((OverflowError, ValueError, RuntimeError)):
-        rl.zeros(1, dtype=rl.int64).add(n)
     with pytest.raises((OverflowError, ValueError, RuntimeError)):
         rl.zeros(1).view(n)
     with pytest.raises((OverflowError, ValueError, RuntimeError, IndexError)):

@@ -101,6 +101,30 @@ def test_deterministic_mode_fills_unwritten_memory():
         rl.use_deterministic_algorithms(1)
 
 
+def test_deterministic_mode_refuses_what_depends_on_the_order():
+    positions, pooled = (
+        rl.tensor([0, 0]),
+        rl.nn.functional.max_pool2d(rl.rand(1, 1, 4, 4), 2, return_indices=True),
+    )
+    calls = (
+        lambda: rl.zeros(3).put_(positions, rl.ones(2)),
+        lambda: rl.zeros(3).put(positions, rl.ones(2)),
+        lambda: rl.nn.functional.max_unpool2d(*pooled, 2),
+    )
+    try:
+        for call in calls:
+            rl.use_deterministic_algorithms(True)
+            with pytest.raises(RuntimeError, match="deterministic"):
+                call()
+            rl.use_deterministic_algorithms(True, warn_only=True)
+            with pytest.warns(UserWarning, match="deterministic"):
+                call()
+        rl.use_deterministic_algorithms(True)
+        assert rl.zeros(3).put_(positions, rl.ones(2), accumulate=True).tolist() == [2, 0, 0]
+    finally:
+        rl.use_deterministic_algorithms(False)
+
+
 def test_a_node_is_of_a_class_with_its_name_and_its_saved_values():
     x = rl.tensor([1.0, 2.0], requires_grad=True)
     product = x * 3.0 * x

@@ -175,3 +175,13 @@ def test_parts_of_channels_last_tensors_are_joined_as_such():
 def test_tensor_types_keep_the_digits_of_their_data():
     assert rl.DoubleTensor([1e-4, 1e300]).tolist() == [1e-4, 1e300]
     assert rl.LongTensor([1.5]).tolist() == [1]
+
+
+def test_full_of_a_complex_number_is_complex64_unless_doubles_are_the_default():
+    before = rl.get_default_dtype()
+    try:
+        for dtype, made in ((rl.float16, rl.complex64), (rl.float64, rl.complex128)):
+            rl.set_default_dtype(dtype)
+            assert rl.full((1,), 1j).dtype == made
+    finally:
+        rl.set_default_dtype(before)

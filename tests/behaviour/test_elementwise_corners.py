@@ -123,3 +123,9 @@ def test_incomplete_gammas_of_very_different_arguments():
     ends = rl.linspace(0.05, 40, 300, dtype=rl.float64)  # of order 1 it is an exponential
     exact = rl.special.gammaincc(rl.ones_like(ends), ends)
     rl.testing.assert_close(exact, (-ends).exp(), rtol=1e-13, atol=0)
+
+
+def test_xlogy_takes_logarithms_in_the_dtype_of_the_result():
+    x, y = rl.tensor([1.0, 300.0]), rl.tensor(3.14, dtype=rl.float16)
+    assert rl.equal(rl.xlogy(x, y), rl.xlogy(x, y.float()))
+    assert rl.equal(rl.xlogy(x, y.reshape(1)), rl.xlogy(x, y.float()))

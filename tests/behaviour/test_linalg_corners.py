@@ -190,3 +190,9 @@ def test_istft_says_that_a_length_is_filled_up_with_zeros():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rl.istft(spectrum, 8, window=window, length=16)
+
+
+def test_lstsq_for_no_right_sides():
+    found = rl.linalg.lstsq(rl.eye(2).expand(3, 1, 2, 2), rl.ones(3, 0, 2, 1), driver="gelsd")
+    assert found.solution.shape == (3, 0, 2, 1)
+    assert found.rank.shape == (3, 1) and found.singular_values.shape == (3, 1, 2)

@@ -208,3 +208,17 @@ def test_encoders_leave_padding_out_where_nested_tensors_would():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rl.nn.TransformerEncoder(layer, 1)
+
+
+@pytest.mark.parametrize("layout", [rl.strided, rl.jagged])
+def test_conversions_that_change_nothing_give_the_tensor_itself(layout):
+    x = rl.nested.nested_tensor([rl.ones(2, 3), rl.ones(4, 3)], layout=layout)
+    for same in (x.to(x), x.to(rl.float32), x.to("cpu"), x.cpu(), x.float(), x.type_as(x)):
+        assert same is x
+    wide = x.to(rl.zeros(0, dtype=rl.float64))
+    assert wide.dtype == rl.float64 and wide.is_nested and x.to(wide).dtype == rl.float64
+    assert x.nbytes == 72 and not x.is_mps and not x.is_conj() and not x.is_pinned()
+    assert x.is_same_size(x.clone()) and not x.is_same_size(rl.ones(2))
+    for size in ((), (-1,)):
+        with pytest.raises(RuntimeError):
+            x.view(size)

@@ -3,6 +3,7 @@
 What programs say through ``import torch`` as a whole is in test_run_launcher.py.
 """
 
+import math
 import pathlib
 import subprocess
 import sys
@@ -286,6 +287,14 @@ def test_the_number_of_an_open_dual_level():
     with forward_ad.dual_level():
         assert forward_ad._current_level == 0
     assert forward_ad._current_level == -1
+
+
+def test_nan_in_a_segment_shares_the_gradient_of_its_extreme():
+    for reduce, last in (("max", [0, 1]), ("min", [1, 0])):
+        x = rl.tensor([1.0, math.nan, 2, math.nan, 3, 4], requires_grad=True)
+        y = rl.segment_reduce(x, reduce, lengths=rl.tensor([4, 2]))
+        y.sum().backward()
+        assert y[0].isnan() and x.grad.tolist() == [0, 0.5, 0, 0.5, *last]
 
 
 def test_segments_of_no_elements():

@@ -41,11 +41,10 @@ def test_an_op_on_each_tensor_of_a_list(name, args, options, first, second):
     given, expected = _pair(), [rl.full((2,), first), rl.full((3,), second)]
     made = getattr(rl, f"_foreach_{name}")(given, *args, **options)
     changed = getattr(rl, f"_foreach_{name}_")(given, *args, **options)
-    assert isinstance(made, tuple) and isinstance(changed, list)
+    assert isinstance(made, tuple) and changed is given
     for x, y, z in zip(made, expected, changed):
         rl.testing.assert_close(x, y)
         assert rl.equal(x, z)
-    assert all(x is y for x, y in zip(changed, given))
 
 
 def test_norms_copies_and_zeros_of_lists():

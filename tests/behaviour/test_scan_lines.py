@@ -29,6 +29,20 @@ def test_logcumsumexp_of_lines(n, dtype):
     assert rl.equal(lines.t().contiguous().logcumsumexp(0).t().isinf(), got.isinf())
 
 
+def test_logcumsumexp_of_complex_infinities():
+    inf, quarter = math.inf, math.pi / 4
+    for line, last in (
+        ([complex(inf, 0)] * 2, complex(inf, 0)),
+        ([complex(inf, 1)] * 2, complex(inf, quarter)),
+        ([complex(inf, inf), 1], complex(inf, inf)),
+        ([1, complex(inf, inf)], complex(inf, inf)),
+        ([complex(-inf, 1), 1], 1),
+    ):
+        got = rl.tensor(line, dtype=rl.complex128).logcumsumexp(0)[-1].item()
+        assert got.real == complex(last).real
+        assert got.imag == pytest.approx(complex(last).imag)
+
+
 def test_logcumsumexp_of_extremes():
     line = rl.zeros(300)
     line[140] = math.inf

@@ -164,13 +164,6 @@ def test_padding_rows_get_no_sparse_gradient():
     assert table.weight.grad._indices().tolist() == [[2]]
 
 
-def test_masked_sums_of_sparse_tensors_say_that_they_are_missing():
-    x = rl.eye(2).to_sparse()
-    with pytest.raises(NotImplementedError, match="strided"):
-        rl.masked.sum(x, 0, mask=rl.ones(2, 2, dtype=rl.bool).to_sparse())
-    assert rl.masked.sum(x).item() == 2.0
-
-
 def test_differences_are_of_the_dtype_that_holds_both():
     a, b = rl.tensor([5], dtype=rl.int8), rl.tensor([7], dtype=rl.uint8)
     for first, second in ((a.to_sparse(), b.to_sparse()), (a, b.to_sparse())):
@@ -183,3 +176,71 @@ def test_differences_are_of_the_dtype_that_holds_both():
 def test_columns_of_compressed_matrices_lie_one_after_another():
     columns = rl.tensor([[1.0, 0, 2], [0, 3, 0]]).to_sparse_csr().col_indices()
     assert columns.tolist() == [0, 2, 1] and columns.stride() == (1,)
+
+
+def test_reductions_of_the_namespace_masked():
+    x, mask = sample().to_dense(), rl.tensor([[True, False, True], [False, True, True]])
+    for kept in (mask.to_sparse(), mask.to_sparse_csr()):
+        assert rl.masked.sum(x, 1, mask=kept).tolist() == [3, 5]
+        assert rl.masked.softmax(x, 1, mask=kept)[0].tolist()[1] == 0
+    result = rl.masked.amin(sample(), 1, mask=mask.to_sparse())
+    assert result.layout == rl.sparse_coo and result.to_dense().tolist() == [0, 0]
+    result = rl.masked.prod(sample().to_sparse_csr(), 0, keepdim=True, mask=mask)
+    assert result.layout == rl.sparse_csr and result.to_dense().tolist() == [[0, 0, 15]]
+    assert rl.masked.sum(sample(), 0).coalesce().indices().tolist() == [[0, 2]]
+    for refused in (rl.masked.prod, rl.masked.mean, rl.masked.argmax):
+        with pytest.raises(ValueError, match="masked"):
+            refused(sample(), 0)
+
+
+def test_legacy_new_makes_sparse_tensors():
+    x, values = sample(), rl.tensor([1.0])
+    made = x.new(rl.tensor([[1], [2]]), values, (4, 4))
+    assert made.layout == rl.sparse_coo and made.to_dense()[1, 2] == 1
+    assert x.new(rl.tensor([[1], [2]]), values).shape == x.new(2, 3).shape == (2, 3)
+    for given in (values, values.untyped_storage()):
+        with pytest.raises(TypeError):
+            x.new(given)
+    assert x.new().resize_as_(x).zero_().shape == (2, 3)
+
+
+def test_at_most_one_element_is_coalesced():
+    assert rl.sparse_coo_tensor([[], []], [], (2, 2)).is_coalesced()
+    assert rl.sparse_coo_tensor([[0], [0]], [1.0], (2, 2)).is_coalesced()
+    assert not rl.sparse_coo_tensor([[0, 1]], [1.0, 2.0]).is_coalesced()
+    with pytest.raises(RuntimeError, match="overflow"):
+        rl.sparse_coo_tensor([[1, 2]] * 4, [1.0, 2.0], (100001,) * 4)
+
+
+def test_sums_with_empty_tensors_of_other_sparse_dimensions():
+    blocks = rl.sparse_coo_tensor([[0, 1]], rl.ones(2, 3), (2, 3))
+    empty = rl.sparse_coo_tensor((2, 3))
+    assert (blocks + empty).to_dense().tolist() == (empty + blocks).to_dense().tolist()
+    assert (empty - blocks).to_dense().sum() == -6
+
+
+def test_what_sparse_tensors_refuse():
+    x, rows = sample(), sample().to_sparse_csr()
+    with pytest.raises(TypeError):
+        x[0] = 1
+    for call in (
+        lambda: x.permute(dims=(1,)),
+        lambda: x.narrow_copy(-1, 0, 2),
+        lambda: rl.empty_like(x, memory_format=rl.contiguous_format),
+        lambda: rows.is_contiguous(),
+    ):
+        with pytest.raises(RuntimeError):
+            call()
+    assert x.permute(dims=(1, 0)).shape == (3, 2)
+
+
+def test_values_of_compressed_tensors_are_filled():
+    rows = sample().to_sparse_csr()
+    assert rl.ones_like(rows).to_dense().sum() == 3
+    assert rows.clone().fill_(2).to_dense().sum() == 6
+    assert rl.randn_like(rows).layout == rows.clone().normal_().layout == rl.sparse_csr
+    narrow = rl.sparse_csr_tensor(
+        rl.tensor([0, 1], dtype=rl.int32), rl.tensor([0], dtype=rl.int32), [1.0]
+    )
+    assert narrow.to_sparse_csc().row_indices().dtype == rl.int32
+    assert rl.sparse_csr_tensor([0, 0], [], rl.zeros(0), (1, 0))._nnz() == 0

@@ -116,3 +116,11 @@ def test_results_that_an_op_lays_out_anew_are_no_views():
         assert result.requires_grad
     with pytest.raises(RuntimeError, match="no_grad"):
         view *= scale
+
+
+@pytest.mark.parametrize("dtype", [rl.int32, rl.bool, rl.uint8])
+def test_views_of_integers_know_their_base(dtype):
+    x = rl.ones(4, 4, dtype=dtype)
+    for view in (x[0], x.view(-1), x.t(), x.split(2)[1], x[1].view(2, 2), x.expand(2, 4, 4)):
+        assert view._base is x and view._is_view()
+    assert x._base is None and x.clone()._base is None and x.contiguous() is x

@@ -211,6 +211,8 @@ def _flatten(x, start_dim=0, end_dim=-1):
 @_rule("view", "reshape")
 def _view(x, *size):
     size = size[0] if len(size) == 1 and not isinstance(size[0], int) else size
+    if len(size) < 2:
+        raise RuntimeError(f"view: {list(size)} does not keep the batch apart from the rest")
     if size[0] not in (-1, len(x._kept.shapes())):
         raise RuntimeError(f"view: expected the batch of {_len(x)} to be kept, got size {size[0]}")
     kept = x._kept

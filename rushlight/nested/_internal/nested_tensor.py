@@ -95,6 +95,8 @@ _GEOMETRY = {
     *("is_floating_point", "is_complex", "is_meta.__get__", "is_cuda.__get__", "is_sparse.__get__"),
     *("element_size", "itemsize.__get__", "is_quantized.__get__", "is_inference", "_is_view"),
     *("get_device", "is_mkldnn.__get__", "names.__get__", "__hash__", "is_signed"),
+    *("is_mps.__get__", "is_sparse_csr.__get__", "output_nr.__get__", "is_pinned"),
+    *("is_conj", "is_neg"),
 }
 
 
@@ -113,7 +115,7 @@ def _is_jagged(x):
 # ---- elementwise functions -----------------------------------------------------------------------
 
 _ELEMENTWISE = set(
-    """clone detach to type float double half bfloat16 int long short bool char byte cpu contiguous
+    """clone detach type contiguous
     gelu relu silu elu leaky_relu sigmoid tanh softplus mish selu celu hardtanh hardswish relu6
     dropout alpha_dropout masked_fill clamp where zeros_like ones_like rand_like randn_like
     empty_like full_like isnan isinf isfinite square fill_ zero_ nan_to_num logit hardsigmoid
@@ -260,6 +262,35 @@ def _need_sizes(x):
             "nested tensors of strided layout have no sizes; ask for those of their components, "
             "or use layout=torch.jagged"
         )
+
+
+@_rule("nbytes.__get__")
+def _nbytes(x):
+    return sum(t.nbytes for t in x._kept.tensors())
+
+
+@_rule("is_same_size")
+def _is_same_size(x, other):
+    return x.is_nested and other.is_nested and x._kept.shapes() == other._kept.shapes()
+
+
+def _conversion(name):
+    method = getattr(rl.Tensor, name)
+
+    def convert(x, *args, **kwargs):
+        args = tuple(a.dtype if isinstance(a, rl.Tensor) else a for a in args)
+        if not isinstance(x, NestedTensor):
+            return method(x, *args, **kwargs)
+        first = x._kept.tensors()[0]
+        same = method(first, *args, **kwargs) is first
+        return x if same else _elementwise(method, name, (x, *args), kwargs)
+
+    return convert
+
+
+for _each in "to float double half bfloat16 int long short bool char byte cpu".split():
+    rules[_each] = _conversion(_each)
+rules["type_as"] = rules["to"]
 
 
 @_rule("shape.__get__")

@@ -246,7 +246,7 @@ def _type(self, dtype=None, non_blocking=False):
         own = _name_of(self.dtype)
         if own not in NAMES:
             raise NotImplementedError(f"type(): {self.dtype} has no type name; use .dtype")
-        return "torch." + NAMES[own]
+        return ("torch.meta." if self.is_meta else "torch.") + NAMES[own]
     return self.to(_dtype_named(dtype), non_blocking=non_blocking)
 
 

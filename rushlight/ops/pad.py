@@ -101,7 +101,11 @@ def _indexed(x, pad, mode):
             f"Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now; got "
             f"mode {mode!r} with {len(pad)} values for a {x.dim()}D input"
         )
-    return _NAMED[mode, dims](x, pad) if (mode, dims) in _NAMED else _repeat_pad(x, pad, mode)
+    if (mode, dims) not in _NAMED:
+        return _repeat_pad(x, pad, mode) if any(pad) else x.clone()
+    if not x.shape[-dims - 1]:
+        raise RuntimeError(f"pad: expected at least one channel, got an input of shape {x.shape}")
+    return _NAMED[mode, dims](x, pad)
 
 
 def _named(mode, node, dims):

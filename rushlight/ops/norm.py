@@ -419,7 +419,7 @@ def instance_norm(input, running_mean, running_var, weight, bias, use_input_stat
 
     mean, var = repeated(running_mean), repeated(running_var)
     y = _batch_norm(
-        input.reshape((1, n * c) + tuple(input.shape[2:])),
+        input.reshape((1, n * c) + tuple(input.shape[2:])).contiguous(),
         repeated(weight),
         repeated(bias),
         mean,

@@ -398,8 +398,6 @@ def test_conversions_may_put_new_parameters():
     finally:
         rl.__future__.set_overwrite_module_params_on_conversion(False)
     assert not rl.__future__.get_swap_module_params_on_conversion()
-    with pytest.raises(NotImplementedError, match="swap"):
-        rl.__future__.set_swap_module_params_on_conversion(True)
 
 
 def test_refusals_of_names_in_use_and_of_copies():

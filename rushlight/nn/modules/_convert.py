@@ -185,6 +185,8 @@ def _apply_to_parameter(table, name, fn):
         applied = fn(param)
         new_grad = None if grad is None else fn(grad)
     param.grad = None
+    if rl.__future__.get_swap_module_params_on_conversion():
+        return _swap_parameter(param, applied, grad, new_grad, name)
     overwrite = rl.__future__.get_overwrite_module_params_on_conversion()
     same_kind = applied.is_meta == param.is_meta and applied.layout == param.layout
     if same_kind and not overwrite:
@@ -193,3 +195,15 @@ def _apply_to_parameter(table, name, fn):
         param = table[name] = Parameter(applied, param.requires_grad)
     if grad is not None:
         param.grad = new_grad.requires_grad_(grad.requires_grad)
+
+
+def _swap_parameter(param, applied, grad, new_grad, name):
+    """`param` and its gradient stay the objects that they are, with the content of others."""
+    try:
+        rl.utils.swap_tensors(param, Parameter(applied, param.requires_grad))
+        if grad is not None:
+            rl.utils.swap_tensors(grad, new_grad.requires_grad_(grad.requires_grad))
+    except Exception as error:
+        raise RuntimeError(f"_apply(): could not swap the parameter {name!r}") from error
+    finally:
+        param.grad = grad

@@ -144,8 +144,8 @@ ConvGeometry weight_geometry(const Call& c) {
 }
 
 // ---- layouts
-bool wants_channels_last(const Tensor& a, const Tensor& b) {
-  return varies_channels_first(a) || varies_channels_first(b);
+bool wants_channels_last(const Tensor& images, const Tensor& weight) {
+  return varies_channels_first(images) || steps_channels_first(weight);
 }
 
 OutSpec& add_activation(Call& c, const ConvGeometry& g, int64_t channels, const int64_t* space,

@@ -207,6 +207,9 @@ struct BatchNormBackward {
   }
 };
 
+// Here a size of 1 leaves no doubt either.
+bool normed_last(const Tensor& x) { return is_channels_last(x) || varies_channels_first(x); }
+
 // _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
 //   -> (output, mean, rstd); running statistics are updated in place when training.
 void forward_infer(Call& c) {
@@ -219,7 +222,8 @@ void forward_infer(Call& c) {
       RL_CHECK(t->numel == x.size(1), c.op, ": ", names[i], " should contain ", x.size(1),
                " elements not ", t->numel);
     }
-  keep_layout(x, c.add_out(x.sizes(), x.dtype));
+  OutSpec& s = c.add_out(x.sizes(), x.dtype);
+  if (normed_last(x)) s.strides = strides_for(x.sizes(), last_format(x));
   int64_t channels = x.size(1);
   c.add_out(Sizes(&channels, 1), compute_dtype(x.dtype));
   c.add_out(Sizes(&channels, 1), compute_dtype(x.dtype));
@@ -245,7 +249,7 @@ DType statistics_dtype(const Call& c) {
 template <class T, class S>
 void forward_typed(Call& c, DType dtype) {
   Tensor& x = c.tensor(0);
-  bool last = varies_channels_first(x), training = c.flag(5);
+  bool last = normed_last(x), training = c.flag(5);
   BatchLayout l = layout(x, last);
   Ref<Tensor> in = in_order(x, dtype, last), p[4];
   for (int i = 0; i < 4; ++i) p[i] = in_dtype(c.tensor_or_null(i + 1), dtype);
@@ -284,7 +288,8 @@ void forward_run(Call& c) {
 // _batch_norm_backward(grad, input, mean, rstd, weight, training) -> (grads of input, weight, bias)
 void backward_infer(Call& c) {
   Tensor& x = c.tensor(1);
-  keep_layout(x, c.add_out(x.sizes(), x.dtype));
+  OutSpec& s = c.add_out(x.sizes(), x.dtype);
+  if (normed_last(x)) s.strides = strides_for(x.sizes(), last_format(x));
   int64_t channels = x.size(1);
   DType dtype = c.tensor_or_null(4) ? c.tensor(4).dtype : compute_dtype(x.dtype);
   c.add_out(Sizes(&channels, 1), dtype);
@@ -293,7 +298,7 @@ void backward_infer(Call& c) {
 template <class T>
 void backward_typed(Call& c, DType dtype) {
   Tensor& x = c.tensor(1);
-  bool last = varies_channels_first(x);
+  bool last = normed_last(x);
   BatchLayout l = layout(x, last);
   Ref<Tensor> g = in_order(c.tensor(0), dtype, last), in = in_order(x, dtype, last);
   Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);

@@ -66,3 +66,10 @@ def test_averages_of_volumes_are_row_major():
 def test_an_image_that_is_made_a_batch_is_no_channels_last_batch():
     image = rl.randn(1, 3, 4, 5).contiguous(memory_format=rl.channels_last)[0]
     assert F.interpolate(image[None], 7, mode="bilinear").stride() == (147, 49, 7, 1)
+
+
+def test_batch_norm_keeps_channels_last_where_a_size_of_1_leaves_doubt():
+    x = rl.arange(6.0).reshape(1, 3, 2, 1).permute(0, 2, 1, 3)
+    out = F.batch_norm(x, rl.zeros(2), rl.ones(2))
+    assert out.is_contiguous(memory_format=rl.channels_last)
+    assert rl.allclose(out, F.batch_norm(x.contiguous(), rl.zeros(2), rl.ones(2)))

@@ -10,7 +10,7 @@ __all__ = [
     "set_swap_module_params_on_conversion",
 ]
 
-_overwrite = False
+_overwrite = _swap = False
 
 
 def set_overwrite_module_params_on_conversion(value):
@@ -38,29 +38,25 @@ def get_overwrite_module_params_on_conversion():
 
 
 def set_swap_module_params_on_conversion(value):
-    """Only False is supported: parameters are never swapped with their converted forms.
+    """Whether conversions and ``load_state_dict`` swap parameters with their new forms.
 
-    Raises:
-        NotImplementedError: if ``value`` is true.
+    The Parameter objects then stay the same, whatever the new form is; see
+    ``utils.swap_tensors``.
 
     Example::
 
         >>> rl.__future__.set_swap_module_params_on_conversion(False)
     """
-    if value:
-        raise NotImplementedError(
-            "set_swap_module_params_on_conversion(True) is not supported: conversions replace the "
-            "data of parameters, or the parameters themselves after "
-            "set_overwrite_module_params_on_conversion(True)"
-        )
+    global _swap
+    _swap = value
 
 
 def get_swap_module_params_on_conversion():
-    """False: parameters are never swapped with their converted forms.
+    """Whether conversions swap parameters with their new forms.
 
     Example::
 
         >>> rl.__future__.get_swap_module_params_on_conversion()
         False
     """
-    return False
+    return _swap

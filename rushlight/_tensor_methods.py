@@ -246,7 +246,7 @@ def _type(self, dtype=None, non_blocking=False):
         own = _name_of(self.dtype)
         if own not in NAMES:
             raise NotImplementedError(f"type(): {self.dtype} has no type name; use .dtype")
-        return "torch." + NAMES[own]
+        return ("torch.meta." if self.is_meta else "torch.") + NAMES[own]
     return self.to(_dtype_named(dtype), non_blocking=non_blocking)
 
 
@@ -442,6 +442,17 @@ _PROPERTIES = {
     "grad_dtype": property(lambda self: self.dtype, doc="The dtype of the gradient: its own."),
 }
 
+_OF_NODES = ("_input_metadata", "register_hook", "register_prehook")  # as autograd.graph sets them
+
+
+def _later(name):
+    def get(node):
+        from rushlight.autograd import graph  # noqa: F401 - replaces this property
+
+        return getattr(node, name)
+
+    return property(get)
+
 
 def install(tensor_type):
     """Set the methods above on the native Tensor type, under their public names."""
@@ -450,6 +461,8 @@ def install(tensor_type):
         setattr(tensor_type, name, value)
     for kind in _ABSENT_KINDS:
         setattr(tensor_type, "is_" + kind, False)
+    for name in _OF_NODES:
+        setattr(_native.Node, name, _later(name))
     tensor_type._make_wrapper_subclass = staticmethod(_make_wrapper_subclass)
     tensor_type.__torch_dispatch__ = _native._disabled_torch_dispatch_impl
     tensor_type.__array_priority__ = 1000  # NumPy defers to tensors in mixed arithmetic

@@ -144,8 +144,8 @@ ConvGeometry weight_geometry(const Call& c) {
 }
 
 // ---- layouts
-bool wants_channels_last(const Tensor& a, const Tensor& b) {
-  return is_channels_last(a) || is_channels_last(b);
+bool wants_channels_last(const Tensor& images, const Tensor& weight) {
+  return varies_channels_first(images) || steps_channels_first(weight);
 }
 
 OutSpec& add_activation(Call& c, const ConvGeometry& g, int64_t channels, const int64_t* space,
@@ -174,7 +174,7 @@ void weight_infer(Call& c) {
   SizeVec sizes = {g.out_channels, g.in_channels / g.groups};
   sizes.insert(sizes.end(), g.kernel + 3 - g.dims, g.kernel + 3);
   OutSpec& s = c.add_out(sizes, c.tensor(0).dtype);
-  if (is_channels_last(c.tensor(1))) s.strides = strides_for(sizes, last_format(c.tensor(1)));
+  keep_layout(c.tensor(1), s);
 }
 
 // ---- running
@@ -511,7 +511,7 @@ void input_run(Call& c) {
 void weight_run(Call& c) {
   ConvGeometry g = weight_geometry(c);
   compute({ConvPart::Weight, g, &c.tensor(1), nullptr, &c.tensor(0), nullptr, c.out(0),
-           is_channels_last(c.tensor(1))});
+           varies_channels_first(c.tensor(1))});
 }
 
 RL_KERNEL("_conv_forward", forward_infer, forward_run);

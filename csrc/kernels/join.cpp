@@ -16,19 +16,6 @@ namespace {
 // ---- cat(tensors, dim)
 bool is_legacy_empty(const Tensor& t) { return t.ndim == 1 && t.size(0) == 0; }
 
-// Channels vary fastest, and the batch slowest: also in a part of a tensor that lies so.
-bool varies_channels_first(const Tensor& t) {
-  if (t.ndim < 4 || t.ndim > 5 || t.contiguous || t.stride(1) == 0) return false;
-  int64_t least = 0;
-  for (int k = 0; k < t.ndim; ++k) {
-    int d = k == 0 ? 1 : k == t.ndim - 1 ? 0 : t.ndim - k;
-    if (t.size(d) == 0 || t.stride(d) < least) return false;
-    if (d == 0 && least == t.stride(1)) return false;  // nothing but the batch has a size
-    least = t.stride(d) * t.size(d);
-  }
-  return true;
-}
-
 // But for empty ones.
 bool all_channels_last(std::span<Tensor* const> tensors, bool lies(const Tensor&)) {
   auto lies_last = [&](const Tensor* t) { return lies(*t); };

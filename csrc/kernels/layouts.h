@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 
+#include "plan/call.h"
 #include "plan/copy.h"
 
 namespace rl {
@@ -16,6 +17,28 @@ inline bool is_channels_last(const Tensor& t) {
 // Also where sizes leave no difference to row-major.
 inline bool lies_channels_last(const Tensor& t) {
   return t.ndim >= 4 && is_contiguous(t, last_format(t));
+}
+
+// By the strides channels vary fastest, and the batch slowest: also in a part of a tensor that lies
+// so, and where sizes of 1 leave no difference to row-major.
+inline bool steps_channels_first(const Tensor& t) {
+  if (t.ndim < 4 || t.ndim > 5 || t.stride(1) == 0) return false;
+  int64_t least = 0;
+  for (int k = 0; k < t.ndim; ++k) {
+    int d = k == 0 ? 1 : k == t.ndim - 1 ? 0 : t.ndim - k;
+    if (t.size(d) == 0 || t.stride(d) < least) return false;
+    if (d == 0 && least == t.stride(1)) return false;  // nothing but the batch has a size
+    least = t.stride(d) * t.size(d);
+  }
+  return true;
+}
+// This is what the layout of results for images goes by.
+inline bool varies_channels_first(const Tensor& t) {
+  return !t.contiguous && steps_channels_first(t);
+}
+// A result of the sizes that are set is laid out as the input is.
+inline void keep_layout(const Tensor& x, OutSpec& s) {
+  if (varies_channels_first(x)) s.strides = strides_for(s.sizes, last_format(x));
 }
 
 // The tensor's elements in the dtype, row-major or with the channels last.

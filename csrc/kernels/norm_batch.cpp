@@ -207,6 +207,9 @@ struct BatchNormBackward {
   }
 };
 
+// Here a size of 1 leaves no doubt either.
+bool normed_last(const Tensor& x) { return is_channels_last(x) || varies_channels_first(x); }
+
 // _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
 //   -> (output, mean, rstd); running statistics are updated in place when training.
 void forward_infer(Call& c) {
@@ -220,7 +223,7 @@ void forward_infer(Call& c) {
                " elements not ", t->numel);
     }
   OutSpec& s = c.add_out(x.sizes(), x.dtype);
-  if (is_channels_last(x)) s.strides.assign(x.strides().begin(), x.strides().end());
+  if (normed_last(x)) s.strides = strides_for(x.sizes(), last_format(x));
   int64_t channels = x.size(1);
   c.add_out(Sizes(&channels, 1), compute_dtype(x.dtype));
   c.add_out(Sizes(&channels, 1), compute_dtype(x.dtype));
@@ -246,7 +249,7 @@ DType statistics_dtype(const Call& c) {
 template <class T, class S>
 void forward_typed(Call& c, DType dtype) {
   Tensor& x = c.tensor(0);
-  bool last = is_channels_last(x), training = c.flag(5);
+  bool last = normed_last(x), training = c.flag(5);
   BatchLayout l = layout(x, last);
   Ref<Tensor> in = in_order(x, dtype, last), p[4];
   for (int i = 0; i < 4; ++i) p[i] = in_dtype(c.tensor_or_null(i + 1), dtype);
@@ -286,7 +289,7 @@ void forward_run(Call& c) {
 void backward_infer(Call& c) {
   Tensor& x = c.tensor(1);
   OutSpec& s = c.add_out(x.sizes(), x.dtype);
-  if (is_channels_last(x)) s.strides.assign(x.strides().begin(), x.strides().end());
+  if (normed_last(x)) s.strides = strides_for(x.sizes(), last_format(x));
   int64_t channels = x.size(1);
   DType dtype = c.tensor_or_null(4) ? c.tensor(4).dtype : compute_dtype(x.dtype);
   c.add_out(Sizes(&channels, 1), dtype);
@@ -295,7 +298,7 @@ void backward_infer(Call& c) {
 template <class T>
 void backward_typed(Call& c, DType dtype) {
   Tensor& x = c.tensor(1);
-  bool last = is_channels_last(x);
+  bool last = normed_last(x);
   BatchLayout l = layout(x, last);
   Ref<Tensor> g = in_order(c.tensor(0), dtype, last), in = in_order(x, dtype, last);
   Ref<Tensor> mean = contiguous_as(c.tensor(2), dtype), rstd = contiguous_as(c.tensor(3), dtype);

@@ -91,7 +91,7 @@ struct ShortRow {
 
 // Groups of channels that lie last: they stay there, and each example is laid out on its own.
 inline bool lie_last(const Tensor& x, const RowLayout& l) {
-  return !l.has_own_features() && is_channels_last(x) && l.rows == x.size(0) * l.groups;
+  return !l.has_own_features() && varies_channels_first(x) && l.rows == x.size(0) * l.groups;
 }
 inline Ref<Tensor> example(const Tensor& t, int64_t n) {
   SizeVec sizes(t.sizes().begin(), t.sizes().end());
@@ -103,7 +103,7 @@ inline Ref<Tensor> room_for_example(const Tensor& t, DType dtype) {
 }
 inline void add_row_out(Call& c, const Tensor& x, const RowLayout& l) {
   OutSpec& s = c.add_out(x.sizes(), x.dtype);
-  if (lie_last(x, l)) s.strides.assign(x.strides().begin(), x.strides().end());
+  if (lie_last(x, l)) keep_layout(x, s);
 }
 // Channels that fill a vector are not laid out anew.
 template <class T>

@@ -49,8 +49,7 @@ void pad_infer(Call& c) {
     check_fits(c.op, c.scalar(2), x.dtype);
   SizeVec sizes;
   for (int d = 0; d < x.ndim; ++d) sizes.push_back(side_of(c, d).size());
-  OutSpec& s = c.add_out(sizes, x.dtype);
-  if (is_channels_last(x)) s.strides = strides_for(sizes, last_format(x));
+  keep_layout(x, c.add_out(sizes, x.dtype));
 }
 
 // Row-major tensors, dimension by dimension; `value` is an element.

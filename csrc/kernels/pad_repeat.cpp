@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/layouts.h"
 #include "kernels/move_run.h"
 #include "plan/copy.h"
 #include "plan/isa.h"
@@ -121,7 +122,9 @@ void repeat_infer(Call& c) {
     const int d = x.ndim - 1 - static_cast<int>(i / 2);
     check_axis(pad, c.text(2), d, x.size(d), pad[i], pad[i + 1]);
   }
-  c.add_out(padded_sizes(x, pad, 1), x.dtype);
+  OutSpec& s = c.add_out(padded_sizes(x, pad, 1), x.dtype);
+  if (c.text(2) != "circular" && pad.size() / 2 + 2 == static_cast<size_t>(x.ndim))
+    keep_layout(x, s);
 }
 int64_t grain(const PadPlan& p) {
   return std::max<int64_t>(1, 32768 / std::max<int64_t>(1, p.out_rows() * p.axis[2].out));

@@ -125,9 +125,11 @@ inline SizeVec pooled_sizes(const Tensor& x, PoolPlan& p) {
   return sizes;
 }
 
-// Channels-last inputs keep their layout.
-inline void keep_layout(const Tensor& x, OutSpec& s) {
-  if (is_channels_last(x)) s.strides = strides_for(s.sizes, last_format(x));
+// Of what is pooled in argument 0, which lies as that does if `keep` (volumes mostly do not).
+inline void add_pooled(Call& c, PoolPlan& p, DType dtype, bool keep) {
+  const Tensor& x = c.tensor(0);
+  OutSpec& s = c.add_out(pooled_sizes(x, p), dtype);
+  if (keep && x.ndim == p.dims + 2) keep_layout(x, s);
 }
 
 inline int64_t plane_grain(int64_t plane) {

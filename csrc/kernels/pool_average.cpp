@@ -269,7 +269,7 @@ void average_infer(Call& c) {
   check_pool_dtype(c, x.dtype);
   check_pool_input(c, x, static_cast<int>(c.ints(1).size()));
   AveragePlan p = fixed_average(c, x.sizes(), 1);
-  keep_layout(x, c.add_out(pooled_sizes(x, p.pool), x.dtype));
+  add_pooled(c, p.pool, x.dtype, p.pool.dims < 3);
 }
 void average_run(Call& c) { run_fixed<Averages>(c, fixed_average(c, c.tensor(0).sizes(), 1)); }
 
@@ -282,7 +282,7 @@ void adaptive_infer(Call& c) {
     RL_CHECK(s >= 0, c.op, ": elements of output_size must be greater than or equal to 0, got ",
              c.ints(1));
   AveragePlan p = adaptive_average(x.sizes(), c.ints(1));
-  keep_layout(x, c.add_out(pooled_sizes(x, p.pool), x.dtype));
+  add_pooled(c, p.pool, x.dtype, p.pool.dims < 3);
 }
 void adaptive_run(Call& c) {
   run_average<Averages>(c, adaptive_average(c.tensor(0).sizes(), c.ints(1)));

@@ -99,7 +99,7 @@ void run_average(Call& c, const AveragePlan& p) {
   if (!out.numel) return;
   DType compute = pool_dtype(from.dtype);
   const bool volumes = !p.pool.fixed && p.pool.dims == 3;  // whose sums are rounded
-  const bool last = from.ndim == p.pool.dims + 2 && is_channels_last(backward ? out : from) &&
+  const bool last = from.ndim == p.pool.dims + 2 && varies_channels_first(backward ? out : from) &&
                     !is_integral(compute) && (backward || !volumes || compute == from.dtype);
   Ref<Tensor> in = in_order(from, compute, last);
   bool done = false;

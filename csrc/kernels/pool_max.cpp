@@ -400,7 +400,7 @@ void run_max(Call& c, PoolPlan p) {
   Tensor& out = c.out(0);
   if (!out.numel) return;
   DType compute = pool_dtype(x.dtype);
-  const bool last = x.ndim == p.dims + 2 && is_channels_last(x) && p.in_plane() < INT32_MAX &&
+  const bool last = x.ndim == p.dims + 2 && varies_channels_first(x) && p.in_plane() < INT32_MAX &&
                     x.size(1) * item_size(compute) >= kVectorBytes;
   if (p.fixed)
     for (PoolAxis& a : p.axis)
@@ -432,9 +432,9 @@ PoolPlan max_plan(const Call& c) {
 template <bool kWhere>
 void add_max_outs(Call& c, PoolPlan p) {
   check_pool_dtype(c, c.tensor(0).dtype);
-  SizeVec sizes = pooled_sizes(c.tensor(0), p);
-  keep_layout(c.tensor(0), c.add_out(sizes, c.tensor(0).dtype));
-  if constexpr (kWhere) keep_layout(c.tensor(0), c.add_out(sizes, DType::I64));
+  const bool keep = p.fixed || p.dims < 3;
+  add_pooled(c, p, c.tensor(0).dtype, keep);
+  if constexpr (kWhere) add_pooled(c, p, DType::I64, keep);
 }
 template <bool kWhere>
 void max_infer(Call& c) {

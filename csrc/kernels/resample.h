@@ -45,8 +45,8 @@ template <class F>
 void run_lines(Call& c, int64_t dim, F f) {
   Tensor &x = c.tensor(0), &out = c.out(0);
   if (!out.numel) return;
-  bool last = is_channels_last(x) && is_channels_last(out);
-  Ref<Tensor> in = last ? Ref<Tensor>::share(&x) : contiguous_as(x, x.dtype);
+  bool last = varies_channels_first(x) && is_channels_last(out);
+  Ref<Tensor> in = in_order(x, x.dtype, last);
   Ref<Tensor> to = last || out.contiguous ? Ref<Tensor>::share(&out) : empty(out.sizes(), x.dtype);
   Lines l{1, x.size(dim), out.size(dim), 1};
   for (int d = 0; d < x.ndim; ++d) {

@@ -141,8 +141,7 @@ void roll_infer(Call& c) {  // self, shifts, dims
     wrap_dim(dim, c.tensor(0).ndim);
   }
   OutSpec& s = same_infer(c);
-  if (!dims.empty() && is_channels_last(c.tensor(0)))
-    s.strides = strides_for(s.sizes, last_format(c.tensor(0)));
+  if (!dims.empty()) keep_layout(c.tensor(0), s);
 }
 void rotate(SizeVec& m, int64_t shift) {  // out[i] = in[i - shift]
   auto n = static_cast<int64_t>(m.size());

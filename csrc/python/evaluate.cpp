@@ -255,6 +255,17 @@ PyObject* hook_dict_values(Object* dict) {
   return dict ? PyDict_Values(reinterpret_cast<PyObject*>(dict)) : nullptr;
 }
 
+// What a hook gives instead of a gradient is of its dtype, device and sizes. Other kinds of tensors
+// than strided ones have rules of their own.
+void require_alike(const Tensor& was, const Tensor& now) {
+  if (was.kind || now.kind) return;
+  if (was.dtype != now.dtype || was.device != now.device)
+    fail("hook: a gradient of ", was.dtype, was.is_meta() ? " (meta)" : "",
+         " was replaced by one of another type: ", now.dtype, now.is_meta() ? " (meta)" : "");
+  if (!same_sizes(was.sizes(), now.sizes()))
+    fail("hook: a gradient of shape ", was.sizes(), " was replaced by one of shape ", now.sizes());
+}
+
 void run_hooks_of(Object* dict, Ref<Tensor>& g) {
   Own hooks(hook_dict_values(dict));
   if (!hooks || !g) return;
@@ -263,6 +274,7 @@ void run_hooks_of(Object* dict, Ref<Tensor>& g) {
     if (out.get() == Py_None) continue;
     if (!is_tensor(out.get()))
       fail(ErrorKind::Type, "hook: expected a Tensor or None, got ", Py_TYPE(out.get())->tp_name);
+    require_alike(*g, *as_tensor(out.get()));
     g = Ref<Tensor>::share(as_tensor(out.get()));
   }
 }
@@ -278,6 +290,8 @@ void replace_from(PyObject* out, const Node& n, Gradients& list) {
   if (out == Py_None) return;
   Gradients fresh;
   append_results(out, n, fresh);
+  for (size_t i = 0; i < std::min(list.size(), fresh.size()); ++i)
+    if (list[i] && fresh[i]) require_alike(*list[i], *fresh[i]);
   list = std::move(fresh);
 }
 

@@ -188,6 +188,10 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
     PyObject* args[] = {given, result.get()};
     Tensor& self = *as_tensor(given);
     Tensor& value = *as_tensor(result.get());
+    if (is_expanded(self) && op.public_name == "masked_fill") {
+      PyObject* parts[] = {given, slots.at[1], slots.at[2]};
+      return call_op("_masked_fill_repeated", parts, 3);
+    }
     require_cast(op, value.dtype, self.dtype);
     if (!same_sizes(self.sizes(), value.sizes()))
       fail(op.public_name, "_: output with shape ", self.sizes(),
@@ -198,6 +202,9 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
     return PyTuple_CheckExact(result.get()) ? named_outputs(op, result.get()) : result.give();
   Results values;
   collect_tensors(result.get(), values);
+  if (is_tensor(slots.out) && PyTuple_CheckExact(result.get()) && values.size() == 1)
+    fail(op.public_name,
+         ": its result is a tuple with these arguments, for which there is no out=");
   deliver_all(op, slots.out, values);
   return given_outputs(op, slots.out);
 }

@@ -1,6 +1,7 @@
 // The tensor methods that look at a tensor's storage, replace it or resize it: untyped_storage,
 // data_ptr, set_, resize_. The storage itself as an object is in storage_type.cpp.
 #include <algorithm>
+#include <optional>
 
 #include "plan/determinism.h"
 #include "python/data_access.h"
@@ -173,6 +174,85 @@ PyObject* take_geometry(PyObject* self, PyObject* other) {
   });
 }
 
+// ---- two tensors become each other
+void swap_geometry(Tensor& a, Tensor& b) {
+  std::swap(a.inline_, b.inline_);
+  std::swap(a.sizes_, b.sizes_);
+  std::swap(a.strides_, b.strides_);
+  std::swap(a.ndim, b.ndim);
+  auto settle = [](Tensor& t, const Tensor& from) {
+    if (t.sizes_ != from.inline_) return;
+    t.strides_ = t.inline_ + (t.strides_ - t.sizes_);
+    t.sizes_ = t.inline_;
+  };
+  settle(a, b);
+  settle(b, a);
+}
+std::optional<ViewInfo> lift_view(Tensor& t) {
+  std::optional<ViewInfo> view;
+  if (!t.view) return view;
+  view = std::move(*t.view);
+  std::destroy_at(std::exchange(t.view, nullptr));
+  return view;
+}
+void swap_views(Tensor& a, Tensor& b) {
+  std::optional<ViewInfo> of_a = lift_view(a), of_b = lift_view(b);
+  if (of_a) b.view = new (b.view_room) ViewInfo(std::move(*of_a));
+  if (of_b) a.view = new (a.view_room) ViewInfo(std::move(*of_b));
+}
+// All but the identity, the weak references, of which there are none, and the accumulators.
+void swap_contents(Tensor& a, Tensor& b) {
+  auto swap = [&](auto... parts) { (std::swap(a.*parts, b.*parts), ...); };
+  swap(&Tensor::storage, &Tensor::offset, &Tensor::numel, &Tensor::dtype, &Tensor::device,
+       &Tensor::contiguous, &Tensor::kind, &Tensor::interposed, &Tensor::requires_grad,
+       &Tensor::is_inference, &Tensor::output_nr, &Tensor::grad_fn, &Tensor::grad,
+       &Tensor::own_version, &Tensor::hooks, &Tensor::post_hooks, &Tensor::dict, &Tensor::payload);
+  swap_geometry(a, b);
+  swap_views(a, b);
+}
+
+void require_swappable(const Tensor& t, const Tensor& other, const char* name) {
+  RL_CHECK(!t.weak_refs, "swap_tensors: ", name,
+           " has weak references, which would name the other");
+  RL_CHECK(!t.retains_grad, "swap_tensors: ", name, " retains its gradient");
+  RL_CHECK(!level_of(t), "swap_tensors: ", name, " belongs to a function transform");
+  RL_CHECK(t.grad != &other && !(t.view && t.view->base.get() == &other), "swap_tensors: ", name,
+           " has the other tensor as its gradient or as the tensor that it is a view of");
+}
+// Graphs that saved one of the two notice that it is another one now.
+void outdate(Tensor& a, Tensor& b) {
+  uint32_t newest = 0;
+  for (Tensor* t : {&a, &b})
+    if (t->own_version || t->storage) newest = std::max(newest, t->version());
+  for (Tensor* t : {&a, &b})
+    if (t->own_version || t->storage) t->version() = newest + 1;
+}
+// _swap_parts(other): the two become each other, but for identity and class. Returns the nodes that
+// would add to the .grad of what they were; they are no longer theirs.
+PyObject* swap_parts(PyObject* self, PyObject* other) {
+  return guarded([&] {
+    if (!is_tensor(other))
+      fail(ErrorKind::Type, "swap_tensors: expected a Tensor, got ", Py_TYPE(other)->tp_name);
+    Tensor &a = *as_tensor(self), &b = *as_tensor(other);
+    Own cut(checked(PyList_New(0)));
+    if (&a == &b) return cut.give();
+    require_swappable(a, b, "t1");
+    require_swappable(b, a, "t2");
+    for (Tensor* t : {&a, &b}) {
+      if (t->accumulator && PyList_Append(cut.get(), object(t->accumulator)) < 0)
+        throw PythonError{};
+      t->accumulator = nullptr;
+    }
+    outdate(a, b);
+    swap_contents(a, b);
+    for (PyObject* o : {self, other}) {
+      uint8_t& asks = as_tensor(o)->interposed;
+      asks = static_cast<uint8_t>((asks & (kKind | kLevel)) | subclass_mark(Py_TYPE(o)));
+    }
+    return cut.give();
+  });
+}
+
 }  // namespace
 
 PyMethodDef storage_methods[] = {
@@ -186,6 +266,9 @@ PyMethodDef storage_methods[] = {
     {"_take_geometry", hooked<take_geometry, Needs::Graph>(), METH_O,
      "_take_geometry($self, view, /)\n--\n\nBecomes what a view of it is, with its place in the "
      "graph."},
+    {"_swap_parts", swap_parts, METH_O,
+     "_swap_parts($self, other, /)\n--\n\nBecomes what another tensor is, which becomes what this "
+     "was."},
     {"resize_", hooked<tensor_resize>(), METH_VARARGS | METH_KEYWORDS, docs::kResize},
     {}};
 

@@ -274,7 +274,7 @@ def _first_gradient(i, root, grad, is_batched):
             f"dtype. Mismatch in dtype: grad_output[{i}] has a dtype of {grad.dtype} and "
             f"output[{i}] has a dtype of {about.dtype}."
         )
-    return grad
+    return grad if grad.dtype == about.dtype else grad.to(about.dtype)
 
 
 def _implicit_gradient(root, about):

@@ -376,6 +376,11 @@ def _of_none(batch):
     return map_tensors(lambda x: x.new_empty((0, *x.shape)), call(batch.record, args))
 
 
+def flat_examples(value):
+    """Each example as a vector; sizes are said, as -1 has no meaning beside a size of 0."""
+    return value.reshape(value.shape[0], value.shape[1:].numel())
+
+
 from rushlight.func import rules as _rules  # noqa: E402, F401 - they register themselves
 from rushlight.func import rules_index as _rules_index  # noqa: E402, F401
 from rushlight.func import rules_nn as _rules_nn  # noqa: E402, F401

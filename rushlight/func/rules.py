@@ -8,7 +8,7 @@ rules_nn.py, random ones in drawing.py.
 import math
 
 import rushlight as rl
-from rushlight.func.batching import aligned, lined_up, rule, rules, shift
+from rushlight.func.batching import aligned, flat_examples, lined_up, rule, rules, shift
 
 # ---- ops that treat every leading dimension alike ----------------------------------------------
 
@@ -261,7 +261,7 @@ def _fill_(batch, *args):
 @rule("prod", "max", "min", "median", "nanmedian")
 def _reduced(batch, x, *rest):
     """Through the form that takes a dimension."""
-    result = getattr(rl, batch.record.public_name)(x.reshape(x.shape[0], -1), 1, **_dtype(rest))
+    result = getattr(rl, batch.record.public_name)(flat_examples(x), 1, **_dtype(rest))
     return result if isinstance(result, rl.Tensor) else result[0]
 
 
@@ -274,7 +274,7 @@ def _position(batch, x, dim, keepdim):
     rank = batch.rank(0)
     if dim is not None and rank:
         return batch.run(x, shift(dim, rank), keepdim)
-    found = batch.run(x.reshape(x.shape[0], -1), 1, False)
+    found = batch.run(flat_examples(x), 1, False)
     return found.reshape((x.shape[0],) + (1,) * rank) if keepdim else found
 
 
@@ -283,7 +283,7 @@ def _aminmax(batch, x, dim, keepdim):
     rank = batch.rank(0)
     if dim is not None and rank:
         return batch.run(x, shift(dim, rank), keepdim)
-    low, high = batch.run(x.reshape(x.shape[0], -1), 1, False)
+    low, high = batch.run(flat_examples(x), 1, False)
     size = (x.shape[0],) + (1,) * rank * bool(keepdim)
     return low.reshape(size), high.reshape(size)
 

@@ -4,7 +4,7 @@ As in rules.py.
 """
 
 import rushlight as rl
-from rushlight.func.batching import aligned, rule, shift
+from rushlight.func.batching import aligned, flat_examples, rule, shift
 
 
 @rule("gather", "scatter.src", "scatter.value", "scatter.reduce", "scatter.value_reduce")
@@ -31,8 +31,8 @@ def _along(batch, *args):
 def _take(batch, x, index):
     if not batch.flags[0]:
         return batch.run(x, index)
-    flat, at = x.reshape(x.shape[0], -1), batch.front(1)
-    picked = at.reshape(at.shape[0], -1)
+    flat, at = flat_examples(x), batch.front(1)
+    picked = flat_examples(at)
     picked = picked.where(picked >= 0, picked + flat.shape[1])
     return flat.gather(1, picked).reshape(at.shape)
 
@@ -41,8 +41,8 @@ def _take(batch, x, index):
 def _put(batch, x, index, source, accumulate):
     """Into all examples in a row."""
     x, index, source = batch.front(0), batch.front(1), batch.front(2)
-    flat = x.reshape(x.shape[0], -1)
-    at = index.reshape(index.shape[0], -1)
+    flat = flat_examples(x)
+    at = flat_examples(index)
     at = at.where(at >= 0, at + flat.shape[1])
     add = flat.scatter_add if accumulate else flat.scatter
     return add(1, at, source.reshape(at.shape)).reshape(x.shape)
@@ -54,7 +54,7 @@ def _searchsorted(batch, rows, x, right, out_int32, sorter):
         return batch.run(rows, x, right, out_int32, sorter)
     values = batch.front(1)
     if batch.rank(0) == 1:
-        values = values.reshape(values.shape[0], -1)
+        values = flat_examples(values)
     sorter = None if sorter is None else batch.front(4)
     found = batch.run(batch.front(0), values, right, out_int32, sorter)
     return found.reshape(batch.front(1).shape)
@@ -205,16 +205,16 @@ def _masked_scatter(batch, x, mask, source):
     size = rl.broadcast_shapes(x.shape[1:], mask.shape)
     x = aligned(x, True, len(size)).expand(batch.size, *size)
     at = mask.expand(size).reshape(-1).nonzero().squeeze(1)
-    rows = source.reshape(batch.size, -1)[:, : at.shape[0]]
-    return x.reshape(batch.size, -1).index_copy(1, at, rows).reshape(x.shape)
+    rows = flat_examples(source)[:, : at.shape[0]]
+    return flat_examples(x).index_copy(1, at, rows).reshape(x.shape)
 
 
 def _scattered(batch, x, mask, source):
     """masked_scatter with a mask for each example: the n-th that is true gets the n-th element."""
-    x, source = batch.front(0), batch.front(2).reshape(batch.size, -1)
+    x, source = batch.front(0), flat_examples(batch.front(2))
     rank = max(batch.rank(0), batch.rank(1))
     x, mask = rl.broadcast_tensors(aligned(x, True, rank), aligned(mask, True, rank))
-    rows = mask.reshape(batch.size, -1)
+    rows = flat_examples(mask)
     if rows.numel() and int(rows.sum(1).max()) > source.shape[1]:
         raise RuntimeError(
             f"masked_scatter: expected a source of at least {int(rows.sum(1).max())} elements, got "
@@ -222,7 +222,7 @@ def _scattered(batch, x, mask, source):
         )
     at = (rows.cumsum(1) - 1).clamp_min(0)
     picked = source.gather(1, at) if source.shape[1] else rows.new_zeros(rows.shape, dtype=x.dtype)
-    return rl.where(rows, picked, x.reshape(batch.size, -1)).reshape(x.shape)
+    return rl.where(rows, picked, flat_examples(x)).reshape(x.shape)
 
 
 @rule("nonzero", "_unique", "_unique_consecutive", "_unique_rows")

@@ -10,8 +10,7 @@ from rushlight.ops import distance
 
 def _fold(x, into):
     """The mapped dimension and dimension `into` of an example as one: (B, ..) -> (.., B*n, ..)."""
-    x = x.movedim(0, into)
-    return x.reshape(x.shape[:into] + (-1,) + x.shape[into + 2 :])
+    return x.movedim(0, into).flatten(into, into + 1)
 
 
 def _unfold(x, size, at):

@@ -20,6 +20,17 @@ def _note_default(align_corners):
         )
 
 
+def _note_empty_span():
+    import warnings
+
+    warnings.warn(
+        "affine_grid: with align_corners=True (the default before version 1.3), a dimension of "
+        "size 1 spans nothing: its only position is 0. See the documentation of affine_grid for "
+        "details.",
+        stacklevel=4,
+    )
+
+
 @op("affine_grid(Tensor theta, int[] size, bool? align_corners=None) -> Tensor", at=_NN)
 def affine_grid(theta, size, align_corners):
     """The positions that an affine map theta (N, d, d + 1) sends an output grid of `size` to.
@@ -37,11 +48,17 @@ def affine_grid(theta, size, align_corners):
     dims = len(size) - 2
     if not theta.is_floating_point():
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
-    if dims not in (2, 3) or theta.dim() != 3 or tuple(theta.shape[1:]) != (dims, dims + 1):
+    if dims not in (2, 3):
+        raise NotImplementedError(f"affine_grid: only 4-d and 5-d sizes are supported, got {size}")
+    if min(size) < 1:
+        raise ValueError(f"affine_grid: expected a size without zeros, got {size}")
+    if theta.dim() != 3 or tuple(theta.shape[1:]) != (dims, dims + 1):
         raise ValueError(
             f"Expected a batch of {dims}x{dims + 1} affine matrices for size {size}, got theta of "
             f"shape {tuple(theta.shape)}"
         )
+    if align_corners and min(size[2:]) == 1:
+        _note_empty_span()
     axes = []
     for d, n in enumerate(size[2:]):
         at = rl.linspace(-1, 1, n, dtype=theta.dtype) if n > 1 else rl.zeros(1, dtype=theta.dtype)

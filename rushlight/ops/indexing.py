@@ -70,6 +70,21 @@ def _values_vjp(g, indices):
     return index(g, indices)
 
 
+@op("_masked_fill_repeated(Tensor(a!) self, Tensor mask, any value) -> Tensor", at="internal")
+def _masked_fill_repeated(self, mask, value):
+    """`masked_fill_` of a tensor whose dimensions repeat their elements: filled where any is."""
+    import warnings
+
+    warnings.warn(
+        "masked_fill_: elements of an expanded tensor are the same memory, filled where any of "
+        "them is; this is deprecated, clone() the tensor first",
+        stacklevel=3,
+    )
+    if not isinstance(value, rl.Tensor):
+        value = rl.full((), value, dtype=self.dtype, device=self.device)
+    return index_put_(self, (mask.expand(self.shape),), value.to(self.dtype))
+
+
 # The rules of both: what was overwritten gets no gradient, the values get what is read there.
 index_put.vjp(self=_self_vjp, values=_values_vjp)
 index_put_.vjp(self=_self_vjp, values=_values_vjp)

@@ -258,8 +258,8 @@ def _class_loss(input, target, weight, ignore_index, reduction):
     if input.dim() == 2:
         return _nll(input, target, weight, ignore_index, REDUCTIONS[reduction])[0]
     x = input.unsqueeze(0) if input.dim() == 1 else input
-    t = target.reshape(x.shape[0], -1)
-    x = x.reshape(x.shape[0], x.shape[1], -1)
+    places = x.shape[2:].numel()
+    t, x = target.reshape(x.shape[0], places), x.reshape(*x.shape[:2], places)
     out = _nll(x, t, weight, ignore_index, REDUCTIONS[reduction])[0]
     return out.view(target.shape if input.dim() > 1 else ()) if reduction == "none" else out
 
@@ -347,15 +347,15 @@ def _smoothed(log_p, target, weight, ignore_index, reduction, smoothing):
 
 def _against_probabilities(log_p, target, weight, reduction, smoothing):
     classes = log_p.shape[1]
-    if smoothing > 0:
+    if smoothing > 0 and classes:
         target = target * (1 - smoothing) + smoothing / classes
-    terms = -(log_p * target)
+    terms = log_p * target
     if weight is not None:
         terms = terms * weight.view((1, classes) + (1,) * (log_p.dim() - 2))
     if reduction == "none":
-        return terms.sum(1)
-    total = terms.sum()
-    return total / (log_p.numel() / classes) if reduction == "mean" else total
+        return -terms.sum(1)
+    total = -terms.sum()
+    return total / (log_p.numel() / max(classes, 1)) if reduction == "mean" else total
 
 
 @op(

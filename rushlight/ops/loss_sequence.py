@@ -103,8 +103,17 @@ def _label_table(targets, lengths, blank):
     return table
 
 
-def _lengths(value):
-    return value.to(rl.int64) if isinstance(value, rl.Tensor) else rl.tensor(value, dtype=rl.int64)
+def _lengths(*given):
+    """Lengths of inputs and of targets as rows of int64: both tensors, or both lists of ints."""
+    tensors = [isinstance(value, rl.Tensor) for value in given]
+    rows = [value if isinstance(value, rl.Tensor) else rl.tensor(value) for value in given]
+    for name, row in zip(("input_lengths", "target_lengths"), rows):
+        if row.numel() and (row.is_floating_point() or row.is_complex() or row.dtype == rl.bool):
+            kind = RuntimeError if tensors[0] else TypeError
+            raise kind(f"ctc_loss: {name} must be integral, got {row.dtype}")
+    if tensors[0] != tensors[1]:
+        raise TypeError("ctc_loss: input_lengths and target_lengths must both be tensors or lists")
+    return [row.to(rl.int64).reshape(-1) for row in rows]
 
 
 @op(
@@ -133,7 +142,7 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction
         raise RuntimeError("log_probs tensor must not be empty")
     if not 0 <= blank < x.shape[2]:
         raise RuntimeError(f"blank must be in label range, got {blank} for {x.shape[2]} classes")
-    ins, outs = _lengths(input_lengths).reshape(-1), _lengths(target_lengths).reshape(-1)
+    ins, outs = _lengths(input_lengths, target_lengths)
     if ins.shape[0] != x.shape[1] or outs.shape[0] != x.shape[1]:
         raise RuntimeError(
             f"input_lengths and target_lengths must be of size batch_size ({x.shape[1]}), got "

@@ -273,6 +273,10 @@ def batch_norm_update_stats(input, running_mean, running_var, momentum):
         >>> rl.batch_norm_update_stats(rl.tensor([[1.], [3.]]), None, None, 0.1)
         (tensor([2.]), tensor([1.]))
     """
+    if not input.numel():
+        raise RuntimeError(
+            f"batch_norm_update_stats: expected at least one element, got shape {input.shape}"
+        )
     dims = (0,) + tuple(range(2, input.dim()))
     mean, var = input.mean(dims), input.var(dims, correction=0)
     count = input.numel() // max(input.shape[1], 1)

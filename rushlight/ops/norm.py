@@ -192,7 +192,8 @@ def _(make):
 @op(
     "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, "
     "float eps=1e-05, bool cudnn_enabled=True) -> Tensor",
-    at=("nn.functional", "torch"),
+    at=("torch",),
+    method=False,
 )
 def group_norm(input, num_groups, weight, bias, eps, cudnn_enabled):
     """Normalises groups of channels of each sample (Wu and He 2018).
@@ -201,7 +202,7 @@ def group_norm(input, num_groups, weight, bias, eps, cudnn_enabled):
 
     Example::
 
-        >>> rl.nn.functional.group_norm(rl.tensor([[1., 3.]]), 1, eps=0.0).tolist()
+        >>> rl.group_norm(rl.tensor([[1., 3.]]), 1, eps=0.0).tolist()
         [[-1.0, 1.0]]
     """
     if input.dim() < 2:
@@ -230,6 +231,27 @@ def group_norm(input, num_groups, weight, bias, eps, cudnn_enabled):
 @group_norm.samples
 def _(make):
     yield make(2, 6, 3), 3, make(6), make(6)
+
+
+@op(
+    "group_norm.nn(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, "
+    "float eps=1e-05) -> Tensor",
+    at=("nn.functional",),
+)
+def _(input, num_groups, weight, bias, eps):
+    """Normalises groups of channels of each sample (Wu and He 2018).
+
+    Shapes: input (N, C, *), weight and bias (C); C is divided into num_groups groups, each of which
+    has more than one value.
+
+    Example::
+
+        >>> rl.nn.functional.group_norm(rl.tensor([[1., 3.]]), 1, eps=0.0).tolist()
+        [[-1.0, 1.0]]
+    """
+    if input.dim() > 1 and input.numel() == num_groups:
+        _only_value(input)
+    return group_norm(input, num_groups, weight, bias, eps)
 
 
 # ---- batch norm
@@ -297,9 +319,13 @@ def _(g_output, needs, input, weight, bias, training, eps, mean, rstd):
 def _check_batch(input, training):
     count = input.shape[0] * _numel(input.shape[2:])
     if training and count == 1:
-        raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size {input.shape}"
-        )
+        _only_value(input)
+
+
+def _only_value(input):
+    raise ValueError(
+        f"Expected more than 1 value per channel when training, got input size {input.shape}"
+    )
 
 
 @op(
@@ -393,7 +419,7 @@ def instance_norm(input, running_mean, running_var, weight, bias, use_input_stat
 
     mean, var = repeated(running_mean), repeated(running_var)
     y = _batch_norm(
-        input.reshape((1, n * c) + tuple(input.shape[2:])),
+        input.reshape((1, n * c) + tuple(input.shape[2:])).contiguous(),
         repeated(weight),
         repeated(bias),
         mean,

@@ -101,7 +101,11 @@ def _indexed(x, pad, mode):
             f"Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now; got "
             f"mode {mode!r} with {len(pad)} values for a {x.dim()}D input"
         )
-    return _NAMED[mode, dims](x, pad) if (mode, dims) in _NAMED else _repeat_pad(x, pad, mode)
+    if (mode, dims) not in _NAMED:
+        return _repeat_pad(x, pad, mode) if any(pad) else x.clone()
+    if not x.shape[-dims - 1]:
+        raise RuntimeError(f"pad: expected at least one channel, got an input of shape {x.shape}")
+    return _NAMED[mode, dims](x, pad)
 
 
 def _named(mode, node, dims):
@@ -175,7 +179,7 @@ def constant_pad_nd(input, pad, value):
 constant_pad_nd.vjp(input=lambda g, pad: constant_pad_nd(g, [-amount for amount in pad]))
 
 
-def _lies_channels_last(x):
+def lies_channels_last(x):
     """Whether the channels of images lie last in memory, be it with gaps after rows."""
     if x.dim() != 4 or x.is_contiguous():
         return False
@@ -211,7 +215,7 @@ def pixel_shuffle(input, upscale_factor):
             f"of upscale_factor, but input.size(-3)={c} is not divisible by {r * r}"
         )
     n = len(lead)
-    if _lies_channels_last(input):
+    if lies_channels_last(input):
         x = input.permute(0, 2, 3, 1).reshape(*lead, h, w, c // (r * r), r, r)
         x = x.permute(0, 1, 4, 2, 5, 3).reshape(*lead, h * r, w * r, c // (r * r))
         return x.permute(0, 3, 1, 2)
@@ -246,7 +250,7 @@ def pixel_unshuffle(input, downscale_factor):
             "pixel_unshuffle expects height and width to be divisible by downscale_factor, but "
             f"got ({h}, {w}) and {r}"
         )
-    if _lies_channels_last(input):
+    if lies_channels_last(input):
         x = input.permute(0, 2, 3, 1).reshape(len(input), h // r, r, w // r, r, c)
         x = x.permute(0, 1, 3, 5, 2, 4).reshape(len(input), h // r, w // r, c * r * r)
         return x.permute(0, 3, 1, 2)

@@ -9,6 +9,7 @@ from rushlight.ops._attach import attached
 from rushlight.ops._decisions import some
 from rushlight.ops._elementwise import shown
 from rushlight.ops._record import op
+from rushlight.ops.pad import lies_channels_last
 
 
 def _spread(value, dims):
@@ -352,4 +353,6 @@ def _unpool(input, indices, size):
         raise RuntimeError(f"max_unpool: found an invalid index (output size {size})")
     lead = input.shape[:-dims]
     zeros = input.new_zeros(tuple(lead) + (cells,))
-    return zeros.scatter(-1, flat, input.flatten(-dims)).view(tuple(lead) + tuple(size))
+    out = zeros.scatter(-1, flat, input.flatten(-dims)).view(tuple(lead) + tuple(size))
+    last = dims == 2 and lies_channels_last(input)
+    return out.contiguous(memory_format=rl.channels_last) if last else out

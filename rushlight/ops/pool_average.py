@@ -6,16 +6,13 @@ Kernels are in csrc/kernels/pool_average.cpp and pool_spread.cpp, the adjoint.
 import rushlight as rl
 from rushlight.ops._attach import attached
 from rushlight.ops._record import op
+from rushlight.ops.pad import lies_channels_last
 from rushlight.ops.pool import _adaptive_size, _by_dims, _halved, _spread, _windows
 
 
 def _as_laid(g, input):
-    """A gradient, with its channels last if the input's are: the input's gradient is as it is."""
-    if input.is_contiguous() or input.dim() < 4:
-        return g
-    last = rl.channels_last if input.dim() == 4 else rl.channels_last_3d
-    known = input.dim() < 6 and input.is_contiguous(memory_format=last)
-    return g.contiguous(memory_format=last) if known else g
+    """A gradient, with its channels last if those of images are: the input's is as it is."""
+    return g.contiguous(memory_format=rl.channels_last) if lies_channels_last(input) else g
 
 
 # ---- native pieces

@@ -48,6 +48,8 @@ def _fractional(dims, input, kernel_size, output_size, output_ratio, return_indi
         ratio = (
             (output_ratio,) * dims if not isinstance(output_ratio, (tuple, list)) else output_ratio
         )
+        if len(ratio) != dims:
+            raise ValueError(f"{name}: output_ratio must be one number or {dims}, got {ratio}")
         output_size = [int(space[d] * ratio[d]) for d in range(dims)]
     out = _checked(name, "output_size", output_size, dims)
     for s, k, o in zip(space, kernel, out):

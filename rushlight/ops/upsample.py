@@ -137,6 +137,13 @@ _MODES = {
 }
 
 
+def _is_size(value):
+    """Whether it counts as an int: programs compute sizes as tensors."""
+    if isinstance(value, rl.Tensor):
+        return not value.dim() and not value.is_floating_point() and not value.is_complex()
+    return hasattr(value, "__index__") and not isinstance(value, bool)
+
+
 def _target(input, size, scale_factor, recompute):
     """(output size, factors) per spatial dimension; a factor of None means size decides."""
     dims = input.dim() - 2
@@ -147,15 +154,17 @@ def _target(input, size, scale_factor, recompute):
             else "either size or scale_factor should be defined"
         )
     if size is not None:
-        size = [size] * dims if isinstance(size, int) else [int(s) for s in size]
+        size = [size] * dims if _is_size(size) else list(size)
         if len(size) != dims:
             raise ValueError(
                 "Input and output must have the same number of spatial dimensions, but got input "
                 f"with spatial dimensions of {list(input.shape[2:])} and output size of {size}."
             )
+        if not all(map(_is_size, size)):
+            raise TypeError(f"interpolate: expected size to be ints, got {size}")
         if recompute:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
-        return size, [None] * dims
+        return [int(s) for s in size], [None] * dims
     factors = (
         list(scale_factor) if isinstance(scale_factor, (tuple, list)) else [scale_factor] * dims
     )
@@ -165,9 +174,12 @@ def _target(input, size, scale_factor, recompute):
             f"input with spatial dimensions of {list(input.shape[2:])} and scale_factor of shape "
             f"{factors}."
         )
-    out = [int(math.floor(float(n) * f)) for n, f in zip(input.shape[2:], factors)]
-    if any(abs(n) >= 2**63 for n in out):
+    if not all(isinstance(f, (int, float)) for f in factors):
+        raise TypeError(f"interpolate: expected scale_factor to be numbers, got {scale_factor}")
+    out = [float(n) * f for n, f in zip(input.shape[2:], factors)]
+    if not all(abs(n) < 2**63 for n in out):
         raise RuntimeError(f"interpolate: scale_factor {scale_factor} makes sizes beyond 64 bits")
+    out = [math.floor(n) for n in out]
     return out, [None] * dims if recompute else factors
 
 

@@ -22,6 +22,10 @@ _SUBMODULES = (
 
 
 def __getattr__(name):
+    if name == "swap_tensors":
+        from ._swap import swap_tensors
+
+        return swap_tensors
     if name not in _SUBMODULES:
         from rushlight._removed import absent
 
@@ -32,4 +36,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted(set(globals()) | set(_SUBMODULES))
+    return sorted(set(globals()) | set(_SUBMODULES) | {"swap_tensors"})

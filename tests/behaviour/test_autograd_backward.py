@@ -305,3 +305,19 @@ def test_gradients_of_complex_powers_of_negative_numbers():
     exponent = torch.tensor([0.5 + 1j, 2 - 1j], dtype=torch.complex128, requires_grad=True)
     assert torch.autograd.gradcheck(lambda e: base**e, (exponent,))
     assert torch.autograd.gradcheck(lambda e: torch.pow(-1, e), (exponent,))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])
+def test_first_gradients_get_the_dtype_of_what_they_are_for(dtype):
+    x = torch.ones(3, dtype=torch.bfloat16, requires_grad=True)
+    (x * 2).backward(torch.ones(3, dtype=dtype))
+    assert x.grad.dtype == torch.bfloat16 and x.grad.tolist() == [2, 2, 2]
+    (g,) = torch.autograd.grad(x, x, torch.ones(3, dtype=dtype))
+    assert g.dtype == torch.bfloat16
+
+
+def test_a_convolution_in_16_bits_takes_gradients_in_32():
+    weight = torch.ones(5, 2, 3, 3, dtype=torch.bfloat16, requires_grad=True)
+    out = torch.nn.functional.conv2d(torch.ones(1, 2, 4, 4, dtype=torch.bfloat16), weight)
+    out.backward(torch.ones(1, 5, 2, 2))
+    assert weight.grad.dtype == torch.bfloat16 and weight.grad.unique().tolist() == [4]

@@ -221,3 +221,26 @@ def test_hooks_are_refused_what_they_may_not_do():
     with graph.saved_tensors_hooks(lambda t: t.add_(1), lambda t: t):
         with pytest.raises(RuntimeError, match="in place"):
             leaf(1.0).exp()
+
+
+@pytest.mark.parametrize("change", ["double", "long", "narrow", "sum"])
+@pytest.mark.parametrize("place", ["leaf", "tensor", "before", "after"])
+def test_hooks_replace_gradients_by_their_like(place, change):
+    changes = {
+        "double": lambda g: g.double(),
+        "long": lambda g: g.long(),
+        "narrow": lambda g: g[:1],
+        "sum": lambda g: g.sum(),
+    }
+    hook = changes[change]
+    x = torch.ones(3, requires_grad=True)
+    y = x * 2
+    z = y * 3
+    if place == "before":
+        y.grad_fn.register_prehook(lambda grads: (hook(grads[0]),))
+    elif place == "after":
+        z.grad_fn.register_hook(lambda grads, outputs: (hook(grads[0]), *grads[1:]))
+    else:
+        (x if place == "leaf" else y).register_hook(hook)
+    with pytest.raises(RuntimeError, match="hook"):
+        z.sum().backward()

@@ -1,5 +1,7 @@
 """Cross entropy in one pass, against the log-probabilities it does without."""
 
+import math
+
 import pytest
 
 import rushlight as rl
@@ -95,3 +97,22 @@ def test_large_gradients_in_parts():
     (_, whole), _ = both(x, target, reduction="sum")
     (_, part), _ = both(x[100:120], target[100:120], reduction="sum")
     assert rl.equal(whole[100:120], part)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 5), (0, 3, 5, 7)])
+def test_no_samples_lose_nothing(shape):
+    x = rl.zeros(shape, requires_grad=True)
+    target = rl.zeros(0, *shape[2:], dtype=rl.int64)
+    assert F.cross_entropy(x, target, reduction="none").shape == target.shape
+    assert F.cross_entropy(x, target, reduction="sum").item() == 0
+    assert math.isnan(F.nll_loss(x, target).item())
+    assert rl.autograd.grad(F.nll_loss(x, target, reduction="sum"), x)[0].shape == shape
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_no_classes_lose_nothing(smoothing):
+    options = {"label_smoothing": smoothing}
+    x = rl.zeros(5, 0, 2)
+    assert F.cross_entropy(x, x, reduction="none", **options).tolist() == [[0, 0]] * 5
+    assert F.cross_entropy(x, x, reduction="sum", **options).item() == 0
+    assert math.isnan(F.cross_entropy(x, x, **options).item())

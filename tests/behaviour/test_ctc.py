@@ -134,3 +134,21 @@ def test_wrong_lengths_and_labels():
         F.ctc_loss(x, targets + 2, [4, 4], [1, 1])
     with pytest.raises(RuntimeError, match="must not be empty"):
         F.ctc_loss(x[:0], targets, [0, 0], [0, 0])
+
+
+def test_lengths_are_ints_and_of_one_kind():
+    x, targets = rl.zeros(5, 3, 6).log_softmax(2), rl.ones(3, 4, dtype=rl.int64)
+    ins, outs = rl.tensor([5, 5, 5]), rl.tensor([2, 2, 2])
+    for kind, lengths in (
+        (RuntimeError, (ins.float(), outs)),
+        (RuntimeError, (ins, outs.float())),
+        (RuntimeError, (ins.bool(), outs)),
+        (TypeError, ([5.0, 5.0, 5.0], [2, 2, 2])),
+        (TypeError, (ins, [2, 2, 2])),
+        (TypeError, ([5, 5, 5], outs)),
+    ):
+        with pytest.raises(kind):
+            F.ctc_loss(x, targets, *lengths)
+    expected = F.ctc_loss(x, targets, ins, outs)
+    assert rl.equal(F.ctc_loss(x, targets, ins.to(rl.uint8), outs.int()), expected)
+    assert rl.equal(F.ctc_loss(x, targets, (5, 5, 5), (2, 2, 2)), expected)

@@ -146,3 +146,16 @@ def test_tangents_of_factors(f):
         return f(x + x.mT)
 
     rl.testing.assert_close(rl.func.jacfwd(factor)(x), rl.func.jacrev(factor)(x))
+
+
+def test_examples_without_elements_are_batches_too():
+    def gradient(g, x, weight):
+        _, pull = vjp(lambda w: F.conv2d(x, w), weight)
+        return pull(g)[0]
+
+    x, weight, g = rl.ones(0, 3, 5, 5), rl.ones(4, 3, 3, 3), rl.ones(2, 0, 4, 3, 3)
+    assert (
+        vmap(gradient, (0, None, None))(g, x, weight).tolist() == rl.zeros(2, 4, 3, 3, 3).tolist()
+    )
+    assert vmap(rl.prod)(rl.ones(2, 0)).tolist() == [1, 1]
+    assert vmap(rl.take)(rl.ones(2, 3), rl.zeros(2, 0, dtype=rl.int64)).shape == (2, 0)

@@ -365,19 +365,20 @@ def test_maxima_of_channels_last_name_the_same_elements(channels):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_pools_of_volumes_keep_channels_last(dtype):
+def test_pools_of_volumes_with_their_channels_last(dtype):
     image, last, lies_last = both_layouts(2, 17, 4, 5, 6, dtype=getattr(rl, dtype))
     pools = (
-        lambda x: F.max_pool3d(x, 2),
-        lambda x: F.avg_pool3d(x, 3, 2, 1),
-        lambda x: F.adaptive_avg_pool3d(x, 3),
+        (True, lambda x: F.max_pool3d(x, 2)),
+        (False, lambda x: F.avg_pool3d(x, 3, 2, 1)),
+        (False, lambda x: F.adaptive_avg_pool3d(x, 3)),
     )
-    for pool in pools:
+    for keeps, pool in pools:
         x, y = image.clone().requires_grad_(), last.clone().requires_grad_()
         a, b = pool(x), pool(y)
-        assert lies_last(b) and rl.allclose(a, b)
+        assert lies_last(b) == keeps and rl.allclose(a, b)
         (g,), (h,) = (rl.autograd.grad(p.square().sum(), q) for p, q in ((a, x), (b, y)))
-        assert lies_last(h) and rl.allclose(g, h, atol=1e-2 if dtype == "bfloat16" else 1e-6)
+        assert lies_last(h) == keeps
+        assert rl.allclose(g, h, atol=1e-2 if dtype == "bfloat16" else 1e-6)
 
 
 MOVES = {

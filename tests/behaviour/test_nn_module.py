@@ -1,5 +1,6 @@
 """`Module`: registration, names, state dicts, conversions, copies; and the containers."""
 
+import collections
 import copy
 import pickle
 
@@ -397,8 +398,6 @@ def test_conversions_may_put_new_parameters():
     finally:
         rl.__future__.set_overwrite_module_params_on_conversion(False)
     assert not rl.__future__.get_swap_module_params_on_conversion()
-    with pytest.raises(NotImplementedError, match="swap"):
-        rl.__future__.set_swap_module_params_on_conversion(True)
 
 
 def test_refusals_of_names_in_use_and_of_copies():
@@ -412,3 +411,62 @@ def test_refusals_of_names_in_use_and_of_copies():
     for factor in (1e20, -1e20):
         with pytest.raises(RuntimeError, match="scale_factor"):
             rl.nn.functional.interpolate(rl.ones(1, 1, 4, 4), scale_factor=factor, mode="bilinear")
+
+
+def test_parameter_dicts_take_plain_dictionaries_in_order_of_names():
+    def parameters(*names):
+        return {name: rl.nn.Parameter(rl.zeros(1)) for name in names}
+
+    held = rl.nn.ParameterDict(parameters("b", "a"))
+    held.update(parameters("d", "c"))
+    held.update(collections.OrderedDict(parameters("f", "e")))
+    held.update(parameters("h", "g").items())
+    expected = ["a", "b", "c", "d", "f", "e", "h", "g"]
+    assert list(held) == [name for name, _ in held.named_parameters()] == expected
+    assert list(held.copy()) == list(held | rl.nn.ParameterDict()) == expected
+
+
+def test_parameters_without_data_are_named_by_their_type():
+    empty = rl.nn.Parameter(rl.empty(2, device="meta"))
+    assert "[torch.float32 of size 2]" in repr(rl.nn.ParameterList([empty]))
+    assert "[torch.meta.FloatTensor of size 2]" in repr(rl.nn.ParameterDict({"a": empty}))
+    assert empty.type() == "torch.meta.FloatTensor"
+
+
+def test_buffers_are_registered_by_methods_that_know_no_persistence():
+    class Layer(rl.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.held = rl.nn.Buffer(rl.ones(2))
+
+        def register_buffer(self, name, value):
+            super().register_buffer(name, value)
+
+    assert list(Layer().state_dict()) == ["held"]
+
+
+def test_to_refuses_what_it_does_not_know():
+    layer = rl.nn.Linear(2, 2)
+    for args, kwargs in (
+        ((rl.device("cpu"), True), {}),
+        ((None, True), {}),
+        ((), {"other": rl.ones(1)}),
+        ((rl.float32, 3), {}),
+    ):
+        with pytest.raises(TypeError):
+            layer.to(*args, **kwargs)
+    with pytest.warns(UserWarning, match="Complex"):
+        assert layer.to(rl.complex64).weight.dtype == rl.complex64
+
+
+def test_parameters_of_another_layout_are_new_ones():
+    layer = rl.nn.Linear(3, 2, bias=False)
+    old = layer.weight
+    layer._apply(lambda t: t.detach().to_sparse())
+    assert layer.weight is not old and layer.weight.is_sparse and not old.is_sparse
+
+
+def test_tables_of_hooks_can_be_deleted():
+    layer = rl.nn.Linear(2, 2)
+    del layer._forward_pre_hooks, layer._state_dict_hooks
+    assert len(layer._forward_pre_hooks) == 0

@@ -238,3 +238,30 @@ def test_an_empty_tensor_is_not_packed():
     for shape, lengths in (((0, 0), []), ((0, 1), [1])):
         with pytest.raises(RuntimeError, match="empty"):
             rl.nn.utils.rnn.pack_padded_sequence(rl.ones(shape), lengths)
+
+
+def test_the_older_spectral_norm_loads_states_of_its_first_version():
+    def normed():
+        return rl.nn.utils.spectral_norm(rl.nn.Linear(5, 3))
+
+    source, x = normed(), rl.randn(2, 5)
+    for _ in range(3):
+        source(x)
+    state = source.state_dict()
+    assert state._metadata[""]["spectral_norm"] == {"weight.version": 1}
+    old = type(state)(state)
+    old._metadata = {"": {"version": 1}}
+    old["weight"] = source.weight.detach().clone()
+    del old["weight_v"]
+    layer = normed()
+    assert layer.load_state_dict(old) == ([], [])
+    assert rl.allclose(layer.eval()(x), source.eval()(x))
+    rl.nn.utils.remove_spectral_norm(layer)
+    assert layer.load_state_dict(layer.state_dict()) == ([], [])
+
+
+def test_a_state_of_the_older_spectral_norm_without_metadata_is_a_present_one():
+    layer = rl.nn.utils.spectral_norm(rl.nn.Linear(5, 3))
+    assert layer.load_state_dict(dict(layer.state_dict())) == ([], [])
+    with pytest.raises(RuntimeError, match="Missing"):
+        layer.load_state_dict({"bias": layer.bias})

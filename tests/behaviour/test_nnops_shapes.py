@@ -124,3 +124,69 @@ def test_multi_head_attention_with_one_head_is_attention():
     want = F.scaled_dot_product_attention(batch_first, batch_first, batch_first).transpose(0, 1)
     assert rl.allclose(out, want, atol=1e-5)
     assert rl.allclose(weights.sum(-1), rl.ones(2, 5), atol=1e-5)
+
+
+# ---- what is refused, and nothing at all -------------------------------------------------------
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("mode", ["reflect", "replicate"])
+def test_padding_by_what_is_there_needs_channels(mode, dims):
+    space, pad = (4,) * dims, (1,) * 2 * dims
+    assert F.pad(rl.ones(0, 3, *space), pad, mode).shape == (0, 3, *(6,) * dims)
+    for lead in ((3, 0), (0,)):
+        with pytest.raises(RuntimeError, match="channel"):
+            F.pad(rl.ones(*lead, *space), pad, mode)
+
+
+def test_circular_padding_by_nothing_takes_an_empty_input():
+    assert F.pad(rl.ones(2, 3, 0), (0, 0), "circular").shape == (2, 3, 0)
+
+
+@pytest.mark.parametrize(
+    "kind,options",
+    [
+        (TypeError, {"size": (4.0, 4.0)}),
+        (TypeError, {"size": rl.tensor(4.0)}),
+        (TypeError, {"size": True}),
+        (TypeError, {"scale_factor": rl.tensor(2.0)}),
+        (RuntimeError, {"scale_factor": float("nan")}),
+        (RuntimeError, {"scale_factor": float("inf")}),
+    ],
+)
+def test_sizes_of_interpolation_are_ints_and_factors_numbers(kind, options):
+    with pytest.raises(kind):
+        F.interpolate(rl.ones(1, 1, 8, 8), **options)
+
+
+def test_interpolation_takes_computed_sizes():
+    for size in (rl.tensor(4), (rl.tensor(4), 4)):
+        assert F.interpolate(rl.ones(1, 1, 8, 8), size=size).shape == (1, 1, 4, 4)
+
+
+def test_fractional_pooling_wants_a_ratio_a_dimension():
+    with pytest.raises(ValueError, match="output_ratio"):
+        F.fractional_max_pool2d(rl.ones(2, 3, 8, 8), 2, output_ratio=(0.5, 0.5, 0.6))
+
+
+def test_affine_grid_says_what_it_cannot_span():
+    theta = rl.ones(1, 2, 3)
+    for kind, size in (
+        (NotImplementedError, (1, 1, 2)),
+        (NotImplementedError, (1, 1, 2, 2, 2, 2)),
+        (ValueError, (1, 1, 2, 0)),
+        (ValueError, (1, -1, 2, 2)),
+    ):
+        with pytest.raises(kind):
+            F.affine_grid(theta, size, align_corners=False)
+    with pytest.warns(UserWarning, match="affine_grid"):
+        F.affine_grid(theta, (1, 1, 2, 1), align_corners=True)
+
+
+def test_groups_of_one_value_are_refused_by_the_function_of_layers():
+    with pytest.raises(ValueError, match="more than 1 value"):
+        rl.nn.GroupNorm(4, 4)(rl.ones(1, 4, 1))
+    assert F.group_norm(rl.ones(2, 4), 4).shape == (2, 4)
+    assert rl.group_norm(rl.ones(1, 4, 1), 4).count_nonzero() == 0
+    with pytest.raises(RuntimeError, match="element"):
+        rl.batch_norm_update_stats(rl.ones(0, 1), rl.ones(1), rl.ones(1), 0.1)

@@ -185,3 +185,19 @@ def test_counts_of_numbers_far_apart_and_negative_ones():
     for dtype in (rl.int8, rl.int64):
         with pytest.raises(RuntimeError, match="got -2"):
             rl.tensor([1, -2], dtype=dtype).bincount()
+
+
+def test_positions_as_a_tuple_take_no_out():
+    found = rl.empty(0, dtype=rl.int64)
+    with pytest.raises(RuntimeError, match="out="):
+        rl.nonzero(rl.ones(3), as_tuple=True, out=found)
+    assert rl.nonzero(rl.ones(2), as_tuple=False, out=found).tolist() == [[0], [1]]
+
+
+def test_expanded_tensors_are_filled_where_any_of_the_repeated_elements_is():
+    mask = rl.tensor([[True, False, False], [False, True, False]])
+    for value in (2.0, rl.tensor(2.0)):
+        x = rl.zeros(1, 3)
+        with pytest.warns(UserWarning, match="clone"):
+            x.expand(2, 3).masked_fill_(mask, value)
+        assert x.tolist() == [[2, 2, 0]]

@@ -44,6 +44,8 @@ class ConvertMethods:
                 "nn.Module.to only accepts floating point or complex dtypes, but got desired "
                 f"dtype={dtype}"
             )
+        if dtype is not None and dtype.is_complex:
+            _note_complex()
 
         def convert(t):
             new_dtype = dtype if t.is_floating_point() or t.is_complex() else None
@@ -122,6 +124,15 @@ class ConvertMethods:
                 clear_grad(param)
 
 
+def _note_complex():
+    from warnings import warn
+
+    warn(
+        "Complex modules are a new feature: only some modules compute with complex parameters",
+        stacklevel=3,
+    )
+
+
 def clear_grad(param):
     """Fill `param.grad` with zeros, cutting it from any graph it is part of."""
     if param.grad.grad_fn is not None:
@@ -137,7 +148,7 @@ def parse_to(args, kwargs):
     device, dtype = kwargs.pop("device", None), kwargs.pop("dtype", None)
     non_blocking = kwargs.pop("non_blocking", False)
     memory_format = kwargs.pop("memory_format", None)
-    other = kwargs.pop("tensor", kwargs.pop("other", None))
+    other = kwargs.pop("tensor", None)
     if "copy" in kwargs:
         raise RuntimeError("Module.to() converts in place and takes no argument copy")
     rest = list(args)
@@ -147,10 +158,14 @@ def parse_to(args, kwargs):
         dtype = rest.pop(0)
     elif rest:
         device = rest.pop(0)
-        if rest and (rest[0] is None or isinstance(rest[0], rl.dtype)):
-            dtype = rest.pop(0)
+        dtype = rest.pop(0) if rest else dtype
     if rest:
         non_blocking = rest.pop(0)
+    if not isinstance(dtype, rl.dtype | None) or not isinstance(non_blocking, bool):
+        raise TypeError(
+            f"to(): expected dtype to be a dtype and non_blocking a bool, got {dtype!r} and "
+            f"{non_blocking!r}"
+        )
     if other is not None:
         device, dtype = other.device, other.dtype
     if kwargs or len(rest) > 1:
@@ -161,8 +176,8 @@ def parse_to(args, kwargs):
 def _apply_to_parameter(table, name, fn):
     """Replace the data of parameter `name`, and of its gradient, by `fn` of them.
 
-    The Parameter object stays the same, unless only one of old and new is on the meta device, or
-    the program has asked for new ones.
+    The Parameter object stays the same, unless only one of old and new is on the meta device, the
+    layout changes, or the program has asked for new ones.
     """
     param = table[name]
     grad = param.grad
@@ -170,10 +185,25 @@ def _apply_to_parameter(table, name, fn):
         applied = fn(param)
         new_grad = None if grad is None else fn(grad)
     param.grad = None
+    if rl.__future__.get_swap_module_params_on_conversion():
+        return _swap_parameter(param, applied, grad, new_grad, name)
     overwrite = rl.__future__.get_overwrite_module_params_on_conversion()
-    if applied.is_meta == param.is_meta and not overwrite:
+    same_kind = applied.is_meta == param.is_meta and applied.layout == param.layout
+    if same_kind and not overwrite:
         param.data = applied
     else:
         param = table[name] = Parameter(applied, param.requires_grad)
     if grad is not None:
         param.grad = new_grad.requires_grad_(grad.requires_grad)
+
+
+def _swap_parameter(param, applied, grad, new_grad, name):
+    """`param` and its gradient stay the objects that they are, with the content of others."""
+    try:
+        rl.utils.swap_tensors(param, Parameter(applied, param.requires_grad))
+        if grad is not None:
+            rl.utils.swap_tensors(grad, new_grad.requires_grad_(grad.requires_grad))
+    except Exception as error:
+        raise RuntimeError(f"_apply(): could not swap the parameter {name!r}") from error
+    finally:
+        param.grad = grad

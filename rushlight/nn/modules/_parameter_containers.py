@@ -3,6 +3,9 @@
 Those that hold modules are in `container.py`.
 """
 
+from collections import OrderedDict
+from collections.abc import Mapping
+
 import rushlight as rl
 from rushlight._notes import early_arguments
 
@@ -22,9 +25,8 @@ def _describe(label, value, type_of):
     if not isinstance(value, rl.Tensor):
         return f"  ({label}): Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
-    where = "" if value.device.type == "cpu" else f" ({value.device})"
     size = "x".join(map(str, value.size()))
-    return f"  ({label}): {kind} containing: [{type_of(value)} of size {size}{where}]"
+    return f"  ({label}): {kind} containing: [{type_of(value)} of size {size}]"
 
 
 class ParameterList(Module):
@@ -143,7 +145,7 @@ class ParameterDict(Module):
 
     def copy(self):
         """A new dictionary with the same parameters."""
-        return ParameterDict(dict(self.items()))
+        return ParameterDict(self.items())
 
     def setdefault(self, key, default=None):
         """The value under `key`, set to `default` first if there is none."""
@@ -188,13 +190,18 @@ class ParameterDict(Module):
         return (self[key] for key in self._keys)
 
     def update(self, parameters):
-        """Add the values of a mapping or of an iterable of (name, value) pairs."""
+        """Add the values of an iterable of (name, value) pairs, or of a mapping: in its order if it
+        is an `OrderedDict` or `ParameterDict`, by name otherwise.
+        """
         if not hasattr(parameters, "__iter__"):
             raise TypeError(
                 "ParametersDict.update should be called with an iterable of key/value pairs, but "
                 "got " + type(parameters).__name__
             )
-        for key, value in _pairs(parameters, "ParameterDict"):
+        pairs = _pairs(parameters, "ParameterDict")
+        if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
+            pairs = sorted(pairs)
+        for key, value in pairs:
             self[key] = value
 
     def extra_repr(self):

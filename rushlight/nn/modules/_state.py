@@ -216,7 +216,8 @@ class StateMethods:
         """
         if not hasattr(state_dict, "keys") or not hasattr(state_dict, "__getitem__"):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        if not assign and load_fitting(self, state_dict):
+        swap = rl.__future__.get_swap_module_params_on_conversion()
+        if not assign and not swap and load_fitting(self, state_dict):
             return _IncompatibleKeys([], [])
         missing, unexpected, errors = [], [], []
         metadata = getattr(state_dict, "_metadata", None)
@@ -368,13 +369,16 @@ def _load_tensor(module, name, own, given, key, assign):
             given = given[0]  # older files keep numbers in vectors of one
     if own.is_meta and not given.is_meta and not assign:
         _warn_meta(key)
+    swap = rl.__future__.get_swap_module_params_on_conversion()
     try:
-        if assign:
+        if swap:
+            _swap_tensor(own, given, assign)
+        elif assign:
             _assign_tensor(module, name, own, given)
         else:
             own.copy_(given)
     except Exception as error:
-        action = "swapping" if assign else "copying"
+        action = "swapping" if swap or assign else "copying"
         raise _Mismatch(
             f'While {action} the parameter named "{key}", whose dimensions in the model are '
             f"{_shape(own)} and whose dimensions in the checkpoint are {_shape(given)}, an "
@@ -386,13 +390,23 @@ def _shape(tensor):
     return "unknown" if is_lazy(tensor) else tensor.size()
 
 
-def _assign_tensor(module, name, own, given):
+def _swap_tensor(own, given, assign):
+    new = own.module_load(given, assign=assign)
+    if new is given or new is own:
+        new = new.detach()
     if isinstance(own, Parameter):
-        if not isinstance(given, Parameter):
-            given = Parameter(given, requires_grad=own.requires_grad)
-        else:
-            given.requires_grad_(own.requires_grad)
-    setattr(module, name, given)
+        new = _as_parameter(own, new)
+    rl.utils.swap_tensors(own, new)
+
+
+def _as_parameter(own, given):
+    if not isinstance(given, Parameter):
+        return Parameter(given, requires_grad=own.requires_grad)
+    return given.requires_grad_(own.requires_grad)
+
+
+def _assign_tensor(module, name, own, given):
+    setattr(module, name, _as_parameter(own, given) if isinstance(own, Parameter) else given)
 
 
 def _warn_meta(key):

@@ -142,6 +142,8 @@ class Module(HookMethods, StateMethods, ConvertMethods, CopyMethods):
             self._non_persistent_buffers_set.discard(name)
         elif name in self._modules:
             del self._modules[name]
+        elif name in HOOK_TABLES:
+            self.__dict__.pop(name, None)  # made when they are first needed
         else:
             super().__delattr__(name)
 
@@ -168,7 +170,8 @@ class Module(HookMethods, StateMethods, ConvertMethods, CopyMethods):
                 "(torch.nn.Buffer, torch.Tensor or None expected)"
             )
         if isinstance(value, Buffer):
-            self.register_buffer(name, value, value.persistent)
+            kept = {} if value.persistent else {"persistent": False}  # overriders may not know it
+            self.register_buffer(name, value, **kept)
             return
         for hook in GlobalHooks.on_buffer.values():
             new = hook(self, name, value)

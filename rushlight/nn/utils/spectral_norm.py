@@ -24,6 +24,7 @@ class SpectralNorm:
         self.n_power_iterations = n_power_iterations
         self.dim = dim
         self.eps = eps
+        self.handles = ()
 
     def reshape_weight_to_matrix(self, weight):
         """Dimension `dim` as rows, all others as columns."""
@@ -50,10 +51,52 @@ class SpectralNorm:
         delattr(module, self.name)
         for suffix in ("_u", "_v", "_orig"):
             delattr(module, self.name + suffix)
+        for handle in self.handles:
+            handle.remove()
         module.register_parameter(self.name, Parameter(weight.detach()))
 
     def __call__(self, module, inputs):
         setattr(module, self.name, self.compute_weight(module, module.training))
+
+
+class _SavedVersion:
+    """Notes in the metadata of a state dict which version of `SpectralNorm` wrote it."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __call__(self, module, state_dict, prefix, local_metadata):
+        versions = local_metadata.setdefault("spectral_norm", {})
+        versions[self.name + ".version"] = SpectralNorm._version
+
+
+class _OlderState:
+    """Adds to a state dict from before version 1 what it lacks: the right singular vector. It has
+    the divided weight instead.
+    """
+
+    def __init__(self, norm):
+        self.norm = norm
+
+    def __call__(self, state, prefix, metadata, strict, missing, unexpected, errors):
+        key = prefix + self.norm.name
+        version = metadata.get("spectral_norm", {}).get(self.norm.name + ".version", 0)
+        is_present = key not in state and key + "_v" in state  # a present state without metadata
+        if version >= SpectralNorm._version or is_present:
+            return
+        lacking = [key + end for end in ("_orig", "", "_u") if key + end not in state]
+        if strict:
+            missing.extend(lacking)
+        if not lacking:
+            state[key + "_v"] = self._right_vector(
+                state[key + "_orig"], state[key + "_u"], state.pop(key)
+            )
+
+    def _right_vector(self, original, u, divided):
+        with rl.no_grad():
+            matrix = self.norm.reshape_weight_to_matrix(original)
+            v = rl.mv(rl.linalg.pinv(matrix.t().mm(matrix)), rl.mv(matrix.t(), u))
+            return v * ((original / divided).mean() / rl.dot(u, rl.mv(matrix, v)))
 
 
 def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=None):
@@ -84,6 +127,10 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
     module.register_buffer(name + "_u", u)
     module.register_buffer(name + "_v", v)
     module.register_forward_pre_hook(norm)
+    norm.handles = (
+        module._register_state_dict_hook(_SavedVersion(name)),
+        module._register_load_state_dict_pre_hook(_OlderState(norm)),
+    )
     return module
 
 

@@ -51,7 +51,7 @@ def _mapped(level, cls, args, run):
             )
         in_dims = tuple([0 if h.batched else None for h in held])
         info = VmapInfo(level.size, level.randomness)
-        return _wrapped(level, *cls.vmap(info, in_dims, *values))
+        return _wrapped(level, *_pair(cls, cls.vmap(info, in_dims, *values)))
     if not cls.generate_vmap_rule:
         raise RuntimeError(
             f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please "
@@ -63,6 +63,15 @@ def _mapped(level, cls, args, run):
             run([v.select(0, i) if h.batched else v for v, h in zip(values, held)])[1]
             for i in range(level.size)
         ],
+    )
+
+
+def _pair(cls, given):
+    if isinstance(given, tuple) and len(given) == 2:
+        return given
+    raise RuntimeError(
+        f"{cls.__name__}.vmap: expected it to return a pair, the outputs and their mapped "
+        f"dimensions, got {type(given).__name__}"
     )
 
 

@@ -221,3 +221,31 @@ def test_hooks_are_refused_what_they_may_not_do():
     with graph.saved_tensors_hooks(lambda t: t.add_(1), lambda t: t):
         with pytest.raises(RuntimeError, match="in place"):
             leaf(1.0).exp()
+
+
+def test_pack_hooks_see_the_tensors_themselves():
+    seen = []
+
+    def pack(x):
+        seen.append(x)
+        return x
+
+    leaf = torch.ones(2, requires_grad=True)
+    part = leaf * 2
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        out = part * leaf
+    assert {id(x) for x in seen} == {id(part), id(leaf)}
+    out.sum().backward()
+    assert leaf.grad.tolist() == [4, 4]
+
+
+def test_hooks_by_their_number():
+    x = torch.ones(2, requires_grad=True)
+    assert torch.ones(2)._backward_hooks is None
+    handle = x.register_hook(lambda g: g * 3)
+    assert list(x._backward_hooks) == [handle.id]
+    x.sum().backward()
+    assert x.grad.tolist() == [3, 3]
+    x._backward_hooks = None
+    x.sum().backward()
+    assert x.grad.tolist() == [4, 4]

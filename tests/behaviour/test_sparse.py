@@ -183,3 +183,15 @@ def test_differences_are_of_the_dtype_that_holds_both():
 def test_columns_of_compressed_matrices_lie_one_after_another():
     columns = rl.tensor([[1.0, 0, 2], [0, 3, 0]]).to_sparse_csr().col_indices()
     assert columns.tolist() == [0, 2, 1] and columns.stride() == (1,)
+
+
+def test_data_keeps_its_layout():
+    dense = rl.ones(2, 2)
+    for data in (rl.ones(2, 2).to_sparse(), rl.ones(2, 2).to_sparse_csr()):
+        with pytest.raises(RuntimeError):
+            dense.data = data
+        with pytest.raises(RuntimeError):
+            data.data = dense
+    data = dense.to_sparse()
+    data.data = data * 2
+    assert data.to_dense().tolist() == [[2, 2], [2, 2]]

@@ -144,6 +144,25 @@ def test_a_vmap_staticmethod_returns_a_pair():
         vmap(One.apply)(X)
 
 
+def test_a_vmap_staticmethod_sees_the_dimensions_within_lists():
+    class Both(rl.autograd.Function):
+        @staticmethod
+        def forward(x, ys):
+            return x
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def vmap(info, in_dims, x, ys):
+            assert in_dims == (0, [0, None]) and ys[0].shape == (3,)
+            return x + ys[0], 0
+
+    made = vmap(lambda x: Both.apply(x, [x, X]))(X)
+    assert made.tolist() == [2, 4, 6]
+
+
 def test_draws_have_the_tangent_zero():
     for draw in (
         lambda x: rl.normal(x, 1.0),

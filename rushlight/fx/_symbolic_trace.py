@@ -8,6 +8,7 @@ import functools
 import inspect
 import operator
 import sys
+import types
 import warnings
 
 import rushlight as rl
@@ -85,6 +86,30 @@ def _recording(function):
         return proxy.tracer.create_proxy("call_function", function, args, kwargs)
 
     return recorded
+
+
+_STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+
+
+def _without_stars(function):
+    """The function with a parameter for each of ``*args`` and ``**kwargs``, the last ones."""
+    code = getattr(function, "__code__", None)
+    if code is None or inspect.ismethod(function) or hasattr(function, "__wrapped__"):
+        raise NotImplementedError(
+            "Tracer.trace: *args and **kwargs of what is no plain function; wrap it in a function "
+            "of fixed arguments"
+        )
+    stars = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+    count = code.co_argcount + code.co_kwonlyargcount + (code.co_flags & stars).bit_count()
+    plain = code.replace(
+        co_flags=code.co_flags & ~stars,
+        co_argcount=count,
+        co_posonlyargcount=0,
+        co_kwonlyargcount=0,
+    )
+    return types.FunctionType(
+        plain, function.__globals__, function.__name__, None, function.__closure__
+    )
 
 
 class Tracer(TracerBase):
@@ -188,10 +213,10 @@ class Tracer(TracerBase):
             for name, t in walk()
         }
         self._collect_plain_tensors()
-        arguments, keywords = self._arguments(function, arguments, concrete_args or {})
+        called, arguments, keywords = self._arguments(function, arguments, concrete_args or {})
         with _Patches() as patches:
             self._patch(patches, function)
-            result = function(*arguments, **keywords)
+            result = called(*arguments, **keywords)
         self.create_node("output", "output", (self.create_arg(result),), {})
         return self.graph
 
@@ -203,34 +228,39 @@ class Tracer(TracerBase):
                     self._tensor_paths.setdefault(id(value), path)
 
     def _arguments(self, function, arguments, concrete):
-        """Proxies for the parameters of the function, or the values given for them."""
+        """The function to be called, and proxies for its parameters, or the values given for them.
+
+        Where it takes ``*args`` or ``**kwargs``, they are proxies too, and all are positional.
+        """
         arguments, keywords = list(arguments), {}
         parameters = list(inspect.signature(inspect.unwrap(function)).parameters.values())
-        for parameter in parameters[len(arguments) :]:
+        parameters = parameters[len(arguments) :]
+        starred = [p for p in parameters if p.kind in _STARS]
+        if starred:
+            parameters = sorted(parameters, key=lambda p: (p.kind in _STARS, p.kind))
+            function = _without_stars(function)
+        for parameter in parameters:
             if parameter.name in concrete:
                 value = self._specialized(parameter, concrete[parameter.name])
             else:
                 value = self._placeholder(parameter)
-            if parameter.kind is parameter.VAR_POSITIONAL:
-                arguments.append(value)
-            elif parameter.kind is parameter.VAR_KEYWORD:
-                raise NotImplementedError("Tracer.trace: **kwargs of the traced function")
-            elif parameter.kind is parameter.KEYWORD_ONLY:
+            if parameter.kind is parameter.KEYWORD_ONLY and not starred:
                 keywords[parameter.name] = value
             else:
                 arguments.append(value)
-        return arguments, keywords
+        return function, arguments, keywords
 
     def _placeholder(self, parameter):
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            raise NotImplementedError("Tracer.trace: *args of the traced function")
         default = () if parameter.default is parameter.empty else (parameter.default,)
         kind = None if parameter.annotation is parameter.empty else parameter.annotation
-        return self.create_proxy("placeholder", parameter.name, default, {}, type_expr=kind)
+        target = _STARS.get(parameter.kind, "") + parameter.name
+        return self.create_proxy("placeholder", target, default, {}, type_expr=kind)
 
     def _specialized(self, parameter, value):
         """`value` itself, of a parameter that stays one and is asserted to be given that value."""
         name = parameter.name
+        if parameter.kind in _STARS:
+            raise NotImplementedError(f"Tracer.trace: concrete_args for {parameter}")
         default = () if parameter.default is parameter.empty else (parameter.default,)
         given = self.create_proxy("placeholder", f"{name}_1", default, {})
         wrong = f"{name} has been specialized to have value {value} but got another value"

@@ -140,6 +140,8 @@ class Tracer(TracerBase):
 
     # ---- what to override ------------------------------------------------------------------
 
+    traced_func_name = "forward"  # the method of a module that is traced
+
     def is_leaf_module(self, m, module_qualified_name):
         """Is a submodule one node? By default, those of `nn` are, except containers."""
         own = m.__module__.startswith(("rushlight.nn", "torch.nn"))  # see _as_torch
@@ -201,7 +203,7 @@ class Tracer(TracerBase):
                 graph still takes them, and asserts that they have that value.
         """
         if isinstance(root, Module):
-            self.root, function = root, type(root).forward
+            self.root, function = root, getattr(type(root), self.traced_func_name)
             arguments = [root]
         else:
             self.root, function, arguments = Module(), root, []
@@ -293,16 +295,19 @@ class Tracer(TracerBase):
 
         patches.attribute(Module, "__call__", module_call)
         patches.attribute(Module, "__getattr__", module_read)
+        wrapped = set()
         for namespace, name in _wrapped:
             import builtins
 
             original = namespace.get(name) or getattr(builtins, name)
+            wrapped.add(id(original))
             patches.name(namespace, name, _recording(original))
-        self._wrap_globals(patches, inspect.unwrap(function).__globals__)
+        self._wrap_globals(patches, inspect.unwrap(function).__globals__, wrapped)
 
-    def _wrap_globals(self, patches, namespace):
+    def _wrap_globals(self, patches, namespace, wrapped):
         for name, value in list(namespace.items()):
-            if id(value) in self._autowrapped and not name.startswith("_"):
+            known = id(value) in self._autowrapped and not name.startswith("_")
+            if known or id(value) in wrapped:  # the latter in code that was generated of a graph
                 patches.name(namespace, name, _recording(value))
         for module in self._modules_wrapped:
             for name, value in list(vars(module).items()):

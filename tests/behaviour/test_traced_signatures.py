@@ -1,4 +1,6 @@
-"""Graphs of functions that take ``*args`` and ``**kwargs``, and copies of graph modules."""
+"""What is traced, and with which arguments; copies of graph modules; operators in place."""
+
+import operator
 
 import pytest
 
@@ -30,3 +32,42 @@ def test_a_module_of_any_arguments():
 def test_values_for_stars_are_refused():
     with pytest.raises(NotImplementedError):
         fx.symbolic_trace(lambda *args: args[0], concrete_args={"args": (1,)})
+
+
+def test_operators_in_place_rebind_the_name():
+    graph = fx.Graph()
+    a, b = graph.placeholder("a"), graph.placeholder("b")
+    product = graph.call_function(operator.imul, (a, b))
+    graph.output((a, product))
+    module = fx.GraphModule({}, graph)
+    assert "a *= b" in module.code and module(2, 3) == (6, 6)
+
+
+def test_another_method_may_be_traced():
+    class Two(rl.nn.Module):
+        def forward(self, x):
+            return x + 1
+
+        def other(self, x):
+            return x - 1
+
+    tracer, root = fx.Tracer(), Two()
+    tracer.traced_func_name = "other"
+    assert fx.GraphModule(root, tracer.trace(root))(5) == 4
+
+
+@fx.wrap
+def whole(x):
+    return x + 1
+
+
+def test_wrapped_functions_stay_whole_when_a_graph_is_traced_again():
+    traced = fx.symbolic_trace(fx.symbolic_trace(lambda x: whole(x)))
+    assert "whole" in traced.code and traced(1) == 2
+
+
+def test_nodes_have_a_stack_trace():
+    node = fx.symbolic_trace(lambda x: x + 1).graph.output_node()
+    assert node.stack_trace is None
+    node.stack_trace = "here"
+    assert node.meta["stack_trace"] == "here"

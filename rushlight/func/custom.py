@@ -130,7 +130,10 @@ def map_operator(function, rule, args, kwargs):
 def _wrapped(level, result, dims):
     if isinstance(result, (tuple, list)):
         dims = dims if isinstance(dims, (tuple, list)) else (dims,) * len(result)
-        return tuple([_wrapped(level, r, d) for r, d in zip(result, dims)])
+        make = list if isinstance(result, list) else tuple
+        return make([_wrapped(level, r, d) for r, d in zip(result, dims)])
+    if not isinstance(result, rl.Tensor):
+        return result
     return level.lift(result) if dims is None else level.batched(result.movedim(dims, 0))
 
 

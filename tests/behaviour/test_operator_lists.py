@@ -59,3 +59,19 @@ def test_what_an_operator_changes_counts_as_changed(names):
     before = x._version
     three(x)
     assert x.tolist() == [3, 3] and x._version == before + 1
+
+
+def test_a_batching_rule_may_give_lists_and_numbers():
+    @custom_op("lists::halves", mutates_args=())
+    def halves(x: rl.Tensor) -> tuple[list[rl.Tensor], int]:
+        return [x[:1].clone(), x[1:].clone()], 2
+
+    halves.register_vmap(lambda info, dims, x: (([x[:, :1], x[:, 1:]], 2), ([0, 0], None)))
+
+    def both(x):
+        parts, count = halves(x)
+        assert type(parts) is list and count == 2
+        return tuple(parts)
+
+    found = rl.vmap(both)(rl.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    assert [x.tolist() for x in found] == [[[1], [3]], [[2], [4]]]

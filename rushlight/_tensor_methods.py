@@ -436,7 +436,18 @@ _UNHOOKED = ("__hash__", "__setstate__")  # what subclasses must not see
 _ABSENT_KINDS = "ipu maia mkldnn mtia vulkan xla xpu".split()  # devices no tensor is ever on
 
 
+def _get_backward_hooks(self):
+    return _native.get_hooks(self, "tensor")
+
+
+def _set_backward_hooks(self, hooks):
+    _native.set_hooks(self, "tensor", {} if hooks is None else hooks)
+
+
 _PROPERTIES = {
+    "_backward_hooks": property(
+        _get_backward_hooks, _set_backward_hooks, doc="Hooks on the gradient by their number."
+    ),
     "name": property(lambda self: None, doc="None: tensors have no names."),
     "volatile": property(lambda self: False, doc="False: gone since PyTorch 0.4; use no_grad."),
     "grad_dtype": property(lambda self: self.dtype, doc="The dtype of the gradient: its own."),

@@ -94,11 +94,21 @@ void run_bernoulli(Call& c) {
   RL_CHECK(p >= 0 && p <= 1, "bernoulli_ expects p to be in [0, 1], but got p=", p);
   fill_self(c, [&](Tensor& t) { bernoulli(generator(c, 2), t.dtype, t.raw(), t.numel, p); });
 }
+// A view of t in which it repeats, to sizes that it broadcasts to.
+Ref<Tensor> expanded(const Tensor& t, Sizes sizes) {
+  SizeVec strides(sizes.size());
+  const int extra = static_cast<int>(sizes.size()) - t.ndim;
+  for (int d = 0; d < static_cast<int>(sizes.size()); ++d)
+    strides[d] = d < extra || t.size(d - extra) == 1 ? 0 : t.stride(d - extra);
+  return alias(t, sizes, strides, t.offset);
+}
 void run_bernoulli_tensor(Call& c) {
   const Tensor &self = c.tensor(0), &given = c.tensor(1);
-  RL_CHECK(std::ranges::equal(given.sizes(), self.sizes()),
-           "bernoulli_: p must have the shape of self, ", self.sizes(), ", got ", given.sizes());
-  Ref<Tensor> p = contiguous(self.contiguous ? given : *permuted(given, memory_order(self)));
+  RL_CHECK(std::ranges::equal(broadcast_sizes(given.sizes(), self.sizes()), self.sizes()),
+           "bernoulli_: p must have the shape of self, ", self.sizes(),
+           ", or broadcast to it, got ", given.sizes());
+  Ref<Tensor> spread = expanded(given, self.sizes());
+  Ref<Tensor> p = contiguous(self.contiguous ? *spread : *permuted(*spread, memory_order(self)));
   fill_self(c, [&](Tensor& t) {
     bernoulli(generator(c, 2), t.dtype, t.raw(), t.numel, p->dtype, p->raw());
   });
@@ -202,10 +212,13 @@ void run_gamma(Call& c) {
   Ref<Tensor> alpha = contiguous(c.tensor(0));
   standard_gamma(generator(c, 1), alpha->dtype, c.out(0).raw(), alpha->numel, alpha->raw());
 }
+void infer_binomial(Call& c) {
+  need_float(c, ErrorKind::NotImplemented);
+  c.add_out(broadcast_sizes(c.tensor(0).sizes(), c.tensor(1).sizes()), c.tensor(0).dtype);
+}
 void run_binomial(Call& c) {
-  RL_CHECK(c.tensor(1).numel == c.tensor(0).numel,
-           "binomial: count and prob must have the same shape");
-  Ref<Tensor> count = contiguous(c.tensor(0)), prob = contiguous_as(c.tensor(1), c.tensor(0).dtype);
+  Ref<Tensor> count = contiguous(*expanded(c.tensor(0), c.out(0).sizes()));
+  Ref<Tensor> prob = contiguous_as(*expanded(c.tensor(1), c.out(0).sizes()), count->dtype);
   binomial(generator(c, 2), count->dtype, c.out(0).raw(), count->numel, count->raw(), prob->raw());
 }
 void run_dirichlet(Call& c) {
@@ -239,7 +252,7 @@ void run_rrelu_slopes(Call& c) {
 RL_KERNEL("_rrelu_slopes", infer_like, run_rrelu_slopes);
 RL_KERNEL("poisson", infer_like, run_poisson);
 RL_KERNEL("_standard_gamma", infer_like, run_gamma);
-RL_KERNEL("binomial", infer_like, run_binomial);
+RL_KERNEL("binomial", infer_binomial, run_binomial);
 RL_KERNEL("_sample_dirichlet", infer_like, run_dirichlet);
 
 RL_KERNEL("uniform_", none, run_uniform);

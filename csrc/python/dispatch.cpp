@@ -50,6 +50,16 @@ bool is_argument(const Slots& slots, const Tensor* t) {
 
 }  // namespace
 
+PyObject* call_of_protocol(PyObject* given) {
+  PyObject *function, *types, *positional = nullptr, *kwargs = Py_None;
+  if (!PyArg_ParseTuple(given, "OO|OO", &function, &types, &positional, &kwargs))
+    throw PythonError{};
+  if (kwargs != Py_None && !PyDict_Check(kwargs))
+    fail(ErrorKind::Type, "a call's kwargs have to be a dict, got ", Py_TYPE(kwargs)->tp_name);
+  Own args(checked(positional ? PySequence_Tuple(positional) : PyTuple_New(0)));
+  return PyObject_Call(function, args.get(), kwargs == Py_None ? nullptr : kwargs);
+}
+
 uint8_t dispatch_mark(PyTypeObject* type) {
   PyObject* found = _PyType_Lookup(type, torch_dispatch_);
   return found && found != disabled_ ? kDispatch : 0;
@@ -152,12 +162,8 @@ PyObject* has_torch_dispatch(PyObject*, PyObject* o) {
 
 // The __torch_dispatch__ of classes that take no part: the call with nobody asked.
 PyObject* disabled_torch_dispatch(PyObject*, PyObject* args) {
-  PyObject *function, *types, *positional = nullptr, *kwargs = nullptr;
-  if (!PyArg_ParseTuple(args, "OO|OO", &function, &types, &positional, &kwargs)) return nullptr;
   const bool before = std::exchange(thread_state().dispatch_off, true);
-  Own none(PyTuple_New(0));
-  PyObject* result = PyObject_Call(function, positional ? positional : none.get(),
-                                   kwargs == Py_None ? nullptr : kwargs);
+  PyObject* result = guarded([&]() -> PyObject* { return call_of_protocol(args); });
   thread_state().dispatch_off = before;
   return result;
 }

@@ -33,6 +33,9 @@ Ref<Tensor> detached_alias(Tensor& t);
 // A method that is no op, as detach() and item(); NotImplemented if PyTorch has no op for it.
 PyObject* dispatch_member(const char* name, PyObject* const* args, Py_ssize_t n, PyObject* kwnames);
 
+// What the default of either protocol calls, given (function, types, args=(), kwargs=None).
+PyObject* call_of_protocol(PyObject* given);
+
 // A tensor that was made of Python's numbers, as dispatch modes let it be.
 PyObject* dispatch_fresh(Ref<Tensor> made);
 

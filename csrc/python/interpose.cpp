@@ -403,12 +403,10 @@ PyObject* interposed(PyObject*, PyObject* const* args, Py_ssize_t n) {
 
 // The __torch_function__ of classes that take no part: runs the call with the protocol off.
 PyObject* disabled_torch_function(PyObject*, PyObject* args) {
-  PyObject *function, *types, *positional = nullptr, *kwargs = nullptr;
-  if (!PyArg_ParseTuple(args, "OO|OO", &function, &types, &positional, &kwargs)) return nullptr;
-  NoTorchFunction off;
-  Own none(PyTuple_New(0));
-  return PyObject_Call(function, positional ? positional : none.get(),
-                       kwargs == Py_None ? nullptr : kwargs);
+  return guarded([&]() -> PyObject* {
+    NoTorchFunction off;
+    return call_of_protocol(args);
+  });
 }
 
 PyMethodDef functions[] = {

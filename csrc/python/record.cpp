@@ -91,9 +91,8 @@ void save_value(Node& n, PyObject* o, int output) {
     if (hooks && PyList_GET_SIZE(hooks) > 0) {
       PyObject* pair = PyList_GET_ITEM(hooks, PyList_GET_SIZE(hooks) - 1);
       if (output < 0) s.source = gradient_edge(t, s.source_nr);
-      Ref<Tensor> plain = detached_alias(t);
-      share_version(*plain, t);
-      Own arg(wrap(std::move(plain)));
+      Own arg = output < 0 ? Own::share(o) : Own(wrap(detached_alias(t)));
+      share_version(*as_tensor(arg.get()), t);
       GradMode off(false);
       s.value = reinterpret_cast<Object*>(
           checked(PyObject_CallOneArg(PyTuple_GET_ITEM(pair, 0), arg.get())));

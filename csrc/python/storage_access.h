@@ -19,6 +19,9 @@ inline Storage& storage_of(PyObject* o) { return *reinterpret_cast<StorageObject
 // RuntimeError for a typed one of another dtype.
 Own untyped_of(PyObject* o, const char* op, DType wanted);
 
+PyObject* get_data(PyObject* self, void*);  // tensor_storage.cpp: Tensor.data
+int set_data(PyObject* self, PyObject* v, void*);
+
 PyObject* wrap_storage(Storage* s);  // its object; takes over the caller's count
 
 }  // namespace rl::py

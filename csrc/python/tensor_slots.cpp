@@ -215,22 +215,33 @@ Py_ssize_t length(PyObject* a) {
 Py_hash_t identity_hash(PyObject* a) { return _Py_HashPointer(a); }
 PyObject* iterate(PyObject* a) {
   return guarded([&]() -> PyObject* {
-    if ((as_tensor(a)->interposed & kSubclass) | interposers_) [[unlikely]]
-      if (PyObject* other = taken_over("__iter__", a)) return other;
+    // No __torch_function__ is asked for this, but for unbind(), which makes rows of its class.
     if (as_tensor(a)->ndim == 0) fail(ErrorKind::Type, "iteration over a 0-d tensor");
     Own rows(call_op("unbind", &a, 1));
     return PyObject_GetIter(rows.get());
   });
 }
+// Is an object with a __torch_function__, which an index or a value may be or have in it, to be
+// asked?
+bool is_foreign(PyObject* o) {
+  if (is_tensor(o)) return marks(o) & kSubclass;
+  PyTypeObject* type = Py_TYPE(o);
+  if (type == &PyLong_Type || type == &PySlice_Type || type == &PyFloat_Type || o == Py_None)
+    return false;
+  if (type != &PyTuple_Type) return has_torch_function(o);
+  for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(o); ++k)
+    if (is_foreign(PyTuple_GET_ITEM(o, k))) return true;
+  return false;
+}
 PyObject* subscript(PyObject* a, PyObject* i) {
   return guarded([&]() -> PyObject* {
     if (PyObject* other = taken_over("__getitem__", a, i)) return other;
-    if (is_tensor(i) && as_tensor(i)->interposed) [[unlikely]] {
+    if (marks(i) || is_foreign(i)) [[unlikely]] {
       PyObject* args[] = {a, i};
       PyObject* other = redirect_member("__getitem__", nullptr, args, 2);
       if (other != Py_NotImplemented) return other;
       Py_DECREF(other);
-      if (as_tensor(i)->kind) refuse_kind("__getitem__", *as_tensor(i));
+      if (marks(i) && as_tensor(i)->kind) refuse_kind("__getitem__", *as_tensor(i));
     }
     return tensor_getitem(a, i);
   });
@@ -247,11 +258,11 @@ int assign(PyObject* a, PyObject* i, PyObject* v) {
   return guarded_int([&] {
     if (Own other(taken_over("__setitem__", a, i, v)); other) return 0;
     for (PyObject* o : {i, v}) {
-      if (!marks(o)) continue;
+      if (!marks(o) && !is_foreign(o)) continue;
       PyObject* args[] = {a, i, v};
       Own other(redirect_member("__setitem__", nullptr, args, 3));
       if (other.get() != Py_NotImplemented) return 0;
-      if (as_tensor(o)->kind) refuse_kind("__setitem__", *as_tensor(o));
+      if (marks(o) && as_tensor(o)->kind) refuse_kind("__setitem__", *as_tensor(o));
     }
     return tensor_setitem(a, i, v);
   });

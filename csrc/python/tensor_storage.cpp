@@ -1,5 +1,5 @@
 // The tensor methods that look at a tensor's storage, replace it or resize it: untyped_storage,
-// data_ptr, set_, resize_. The storage itself as an object is in storage_type.cpp.
+// data_ptr, set_, resize_, data. The storage itself as an object is in storage_type.cpp.
 #include <algorithm>
 #include <optional>
 
@@ -254,6 +254,40 @@ PyObject* swap_parts(PyObject* self, PyObject* other) {
 }
 
 }  // namespace
+
+// `.data`: the same memory outside the graph, with a version of its own.
+static Ref<Tensor> version_alias(Tensor& t) {
+  Ref<Tensor> a = alias(t);
+  a->own_version = new VersionCounter;
+  return a;
+}
+PyObject* get_data(PyObject* self, void*) {
+  return guarded([&] { return wrap(version_alias(*as_tensor(self))); });
+}
+// The kinds that `SPARSE_KINDS` of rushlight/_interpose.py numbers.
+static bool is_sparse_kind(uint8_t kind) { return kind >= 1 && kind <= 5; }
+int set_data(PyObject* self, PyObject* v, void*) {
+  return guarded_int([&] {
+    if (!v || !is_tensor(v))
+      fail(ErrorKind::Type, "Variable data has to be a tensor, but got ",
+           v ? Py_TYPE(v)->tp_name : "nothing");
+    Tensor& t = *as_tensor(self);
+    Tensor& s = *as_tensor(v);
+    if (t.kind != s.kind && (is_sparse_kind(t.kind) || is_sparse_kind(s.kind)))
+      fail("data: a tensor can be given the data of one of its own layout only; make a new tensor");
+    if (t.requires_grad && !is_inexact(s.dtype))
+      fail("data set to a tensor that requires gradients must be floating point or complex dtype");
+    retain(s.storage);
+    release(t.storage);
+    t.storage = s.storage;
+    set_geometry(t, s.sizes(), s.strides());
+    t.offset = s.offset;
+    t.dtype = s.dtype;
+    t.device = s.device;
+    if (t.kind | s.kind) share_kind(t, s);
+    return 0;
+  });
+}
 
 PyMethodDef storage_methods[] = {
     {"untyped_storage", hooked<tensor_storage>(), METH_NOARGS,

@@ -10,6 +10,7 @@
 #include "python/keywords.h"
 #include "python/op.h"
 #include "python/state.h"
+#include "python/storage_access.h"
 
 namespace rl::py {
 
@@ -155,7 +156,10 @@ PyObject* get_is_meta(PyObject* self, void*) { return PyBool_FromLong(as_tensor(
 PyObject* get_requires_grad(PyObject* self, void*) {
   return guarded([&] {
     TENSOR;
-    return PyBool_FromLong(t.requires_grad || tensor_grad_fn(t));
+    if (t.requires_grad || tensor_grad_fn(t)) Py_RETURN_TRUE;
+    // A view taken without recording says what its base does, though nothing flows through it.
+    return PyBool_FromLong(t.view && t.view->no_grad && !t.is_inference &&
+                           t.view->base->requires_grad);
   });
 }
 int set_requires_grad(PyObject* self, PyObject* v, void*) {
@@ -265,36 +269,6 @@ int set_class(PyObject* self, PyObject* cls, void*) {
 }
 PyObject* get_retains_grad(PyObject* self, void*) {
   return PyBool_FromLong(as_tensor(self)->retains_grad);
-}
-
-// `.data`: the same memory outside the graph, with a version of its own.
-Ref<Tensor> version_alias(Tensor& t) {
-  Ref<Tensor> a = alias(t);
-  a->own_version = new VersionCounter;
-  return a;
-}
-PyObject* get_data(PyObject* self, void*) {
-  return guarded([&] { return wrap(version_alias(*as_tensor(self))); });
-}
-int set_data(PyObject* self, PyObject* v, void*) {
-  return guarded_int([&] {
-    if (!v || !is_tensor(v))
-      fail(ErrorKind::Type, "Variable data has to be a tensor, but got ",
-           v ? Py_TYPE(v)->tp_name : "nothing");
-    TENSOR;
-    Tensor& s = *as_tensor(v);
-    if (t.requires_grad && !is_inexact(s.dtype))
-      fail("data set to a tensor that requires gradients must be floating point or complex dtype");
-    retain(s.storage);
-    release(t.storage);
-    t.storage = s.storage;
-    set_geometry(t, s.sizes(), s.strides());
-    t.offset = s.offset;
-    t.dtype = s.dtype;
-    t.device = s.device;
-    if (t.kind | s.kind) share_kind(t, s);
-    return 0;
-  });
 }
 
 // ---- methods that are not ops

@@ -260,10 +260,29 @@ class disable_saved_tensors_hooks:
 
 
 def allow_mutation_on_saved_tensors():
-    """Not implemented: saved tensors cannot be cloned when they are changed in place."""
-    raise NotImplementedError(
-        "allow_mutation_on_saved_tensors is not supported; clone the tensor before changing it"
-    )
+    """Context: tensors that are saved for backward may be changed in place; they are copied first.
+
+    Backward has to run inside the block. ``with ... as ctx``: ``ctx.clear()`` lets go of what was
+    saved.
+
+    Raises:
+        RuntimeError: if blocks are nested.
+        AssertionError: if backward runs outside.
+
+    Example::
+
+        >>> x = rl.ones(2, requires_grad=True)
+        >>> with rl.autograd.graph.allow_mutation_on_saved_tensors():
+        ...     y = x.clone()
+        ...     z = (y ** 2).sum()
+        ...     _ = y.zero_()
+        ...     z.backward()
+        >>> x.grad
+        tensor([2., 2.])
+    """
+    from rushlight.autograd._saved_copies import Block
+
+    return Block()
 
 
 # ---- one hook for several tensors ------------------------------------------------------------

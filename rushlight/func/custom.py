@@ -7,7 +7,7 @@ Reverse mode needs nothing here: a wrapper is recorded like any tensor.
 from typing import NamedTuple
 
 import rushlight as rl
-from rushlight.func.batching import Batched, VmapLevel
+from rushlight.func.batching import VmapLevel
 from rushlight.func.levels import innermost, map_tensors, outside, payload_at
 from rushlight.func.tape import is_inexact
 from rushlight.utils._pytree import tree_leaves, tree_map
@@ -40,18 +40,38 @@ def _is_recorded(level, args):
     return rl.is_grad_enabled() and any([x.requires_grad for x in mine])
 
 
+def _held(level, tree, take):
+    """A tree with ``take(value, is it mapped)`` of what each leaf holds at a level."""
+
+    def of(x):
+        held = payload_at(level, x)
+        return take(x, False) if held is None else take(held.value, held.batched)
+
+    return tree_map(of, tree)
+
+
+def _dim(value, batched):
+    return 0 if batched else None
+
+
+def _value(value, batched):
+    return value
+
+
+def _example(i):
+    return lambda value, batched: value.select(0, i) if batched else value
+
+
 def _mapped(level, cls, args, run):
-    held = [payload_at(level, x) or Batched(level, x, False) for x in args]
-    values = [h.value for h in held]
     if _overridden(cls, "vmap"):
         if cls.generate_vmap_rule:
             raise RuntimeError(
                 f"{cls.__name__}: define the vmap staticmethod or set generate_vmap_rule=True, "
                 "not both"
             )
-        in_dims = tuple([0 if h.batched else None for h in held])
         info = VmapInfo(level.size, level.randomness)
-        return _wrapped(level, *cls.vmap(info, in_dims, *values))
+        given = cls.vmap(info, _held(level, args, _dim), *_held(level, args, _value))
+        return _wrapped(level, *_pair(cls, given))
     if not cls.generate_vmap_rule:
         raise RuntimeError(
             f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please "
@@ -59,10 +79,16 @@ def _mapped(level, cls, args, run):
         )
     return _stacked(
         level,
-        [
-            run([v.select(0, i) if h.batched else v for v, h in zip(values, held)])[1]
-            for i in range(level.size)
-        ],
+        [run(_held(level, args, _example(i)))[1] for i in range(level.size)],
+    )
+
+
+def _pair(cls, given):
+    if isinstance(given, tuple) and len(given) == 2:
+        return given
+    raise RuntimeError(
+        f"{cls.__name__}.vmap: expected it to return a pair, the outputs and their mapped "
+        f"dimensions, got {type(given).__name__}"
     )
 
 
@@ -89,22 +115,14 @@ def map_operator(function, rule, args, kwargs):
     if not isinstance(level, VmapLevel) or not level.alive or _is_recorded(level, tensors):
         return NotImplemented
 
-    def each(take):
-        def of(x):
-            held = payload_at(level, x)
-            return take(x, False) if held is None else take(held.value, held.batched)
-
-        return tree_map(of, args), tree_map(of, kwargs)
-
     with outside(level):
         if rule is not None:
-            dims, _ = each(lambda x, batched: 0 if batched else None)
-            values, named = each(lambda x, batched: x)
+            values, named = _held(level, (args, kwargs), _value)
             info = VmapInfo(level.size, level.randomness)
-            return _wrapped(level, *rule(info, dims, *values, **named))
+            return _wrapped(level, *rule(info, _held(level, args, _dim), *values, **named))
         results = []
         for i in range(level.size):
-            values, named = each(lambda x, batched: x.select(0, i) if batched else x)  # noqa: B023
+            values, named = _held(level, (args, kwargs), _example(i))
             results.append(function(*values, **named))
         return _stacked(level, results)
 
@@ -112,7 +130,10 @@ def map_operator(function, rule, args, kwargs):
 def _wrapped(level, result, dims):
     if isinstance(result, (tuple, list)):
         dims = dims if isinstance(dims, (tuple, list)) else (dims,) * len(result)
-        return tuple([_wrapped(level, r, d) for r, d in zip(result, dims)])
+        make = list if isinstance(result, list) else tuple
+        return make([_wrapped(level, r, d) for r, d in zip(result, dims)])
+    if not isinstance(result, rl.Tensor):
+        return result
     return level.lift(result) if dims is None else level.batched(result.movedim(dims, 0))
 
 

@@ -1,7 +1,7 @@
 """Random ops under `vmap`: an error, other numbers for each example, or the same for all."""
 
 import rushlight as rl
-from rushlight.func.batching import Batch
+from rushlight.func.batching import Batch, aligned
 from rushlight.func.levels import call, map_tensors, outside, payload_at
 
 _NO_RULE = (
@@ -22,7 +22,16 @@ def draw(level, record, args, in_place):
             return _same(level, record, batch)
         if "size" not in record.arg_names and not _has_tensor(batch.args):  # randperm
             return level.batched(rl.stack([call(record, batch.args) for _ in range(batch.size)]))
-        return map_tensors(level.batched, call(record, _for_each(record, batch)))
+        return map_tensors(level.batched, _different(record, batch))
+
+
+def _different(record, batch):
+    args = _for_each(record, batch)
+    if record.name != "multinomial" or batch.rank(0) != 2:
+        return call(record, args)
+    weights = args[0]  # the op takes rows only
+    drawn = call(record, (weights.flatten(0, 1), *args[1:]))
+    return drawn.unflatten(0, weights.shape[:2])
 
 
 #: ops that take an input for its size only
@@ -48,9 +57,10 @@ def _has_tensor(args):
 def _for_each(record, batch):
     """Arguments that make the op draw for the whole batch at once."""
     args = list(batch.args)
+    rank = max([batch.rank(i) for i, a in enumerate(args) if isinstance(a, rl.Tensor)], default=0)
     for i, arg in enumerate(args):
         if isinstance(arg, rl.Tensor):
-            args[i] = batch.front(i)
+            args[i] = aligned(batch.front(i), True, rank)
         elif record.arg_names[i] == "size":
             args[i] = (batch.size, *arg)
     return args

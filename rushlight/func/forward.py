@@ -308,7 +308,7 @@ def _is_linear(record):
 
 def _diagonal(record, primals, tangents, result):
     """Where element i of the result depends on element i of the arguments: rules of tangents."""
-    given = dict(zip(record.arg_names, primals), result=result)
+    given = {"result": result, **dict(zip(record.arg_names, primals))}  # an argument's name counts
     total = None
     for place, (rule, names) in record.gradients.items():
         tangent = tangents[place]

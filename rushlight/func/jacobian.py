@@ -8,7 +8,14 @@ import functools
 import rushlight as rl
 from rushlight import _native
 from rushlight.func.forward import JvpLevel
-from rushlight.func.tape import chosen_arguments, require_tensors, settled, split_aux, vjp
+from rushlight.func.tape import (
+    chosen_arguments,
+    require_outputs,
+    require_tensors,
+    settled,
+    split_aux,
+    vjp,
+)
 from rushlight.func.vmap import vmap
 from rushlight.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
@@ -53,7 +60,7 @@ def jvp(func, primals, tangents, *, strict=False, has_aux=False):
         duals = [level.dual(p.view_as(p), t) for p, t in zip(flat, flat_tangents)]
         output, aux = split_aux("jvp", func(*tree_unflatten(duals, spec)), has_aux)
         outputs, out_spec = tree_flatten(output)
-        require_tensors("jvp(f, primals, tangents)", outputs, "the output of f")
+        require_outputs("jvp(f, primals, tangents)", outputs)
         parts = [_ended(level, o, strict) for o in outputs]
         aux = tree_map(lambda x: level.parts(x)[0], aux)
     result = tree_unflatten([p for p, _ in parts], out_spec)
@@ -107,6 +114,15 @@ def _units(tensors):
     return parts
 
 
+def _require_real(name, inputs, outputs):
+    for x, what in [(x, "an input") for x in inputs] + [(x, "an output") for x in outputs]:
+        if x.is_complex():
+            raise RuntimeError(
+                f"{name}: {what} is complex, and so has no single derivative; use view_as_real, or "
+                f"{'vjp' if name == 'jacrev' else 'jvp'}"
+            )
+
+
 def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None, _preallocate_and_copy=False):
     """A function that returns the Jacobian of ``func``, computed in reverse mode.
 
@@ -139,6 +155,7 @@ def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None, _preallocate_and_
         output, vjp_fn, *aux = vjp(of_chosen, *chosen, has_aux=has_aux)
         outputs, out_spec = tree_flatten(output)
         inputs, in_spec = tree_flatten(chosen)
+        _require_real("jacrev", inputs, outputs)
 
         def rows(*starts):
             return vjp_fn(tree_unflatten(list(starts), out_spec))
@@ -189,6 +206,7 @@ def jacfwd(func, argnums=0, has_aux=False, *, randomness="error"):
             *_units(inputs)
         )
         changes, out_spec = tree_flatten(found)
+        _require_real("jacfwd", inputs, changes)
         trees = [tree_unflatten(_by_input(c, inputs), in_spec) for c in changes]
         trees = [tree[0] for tree in trees] if isinstance(argnums, int) else trees
         result = tree_unflatten(trees, out_spec)

@@ -247,17 +247,21 @@ def _take_geometry(tensor, view):
     return NotImplemented  # sizes and place in the graph are taken as ever
 
 
+def _steps(tensor):
+    """The strides of what a wrapper holds, without mapped dimensions, which are the first."""
+    outer = payload(tensor).outer
+    return outer.stride()[outer.dim() - tensor.dim() :]
+
+
 @member("is_contiguous")
 def _is_contiguous(tensor, memory_format=rl.contiguous_format):
-    return memory_format is rl.contiguous_format or payload(tensor).outer.is_contiguous()
+    like = rl.empty_strided(tensor.shape, _steps(tensor), device="meta")
+    return like.is_contiguous(memory_format=memory_format)
 
 
 @member("stride")
 def _stride(tensor, dim=None):
-    steps = [1]
-    for size in reversed(tensor.shape[1:]):
-        steps.insert(0, steps[0] * max(size, 1))
-    steps = tuple(steps if tensor.dim() else ())
+    steps = _steps(tensor)
     return steps if dim is None else steps[dim]
 
 

@@ -4,6 +4,7 @@ import re
 
 import rushlight as rl
 
+_REST = ("...",)  # dimensions of their own are tuples, those in parentheses lists
 _TOKEN = re.compile(r"\s*(\.\.\.|[A-Za-z_]\w*|\d+|[()])")
 
 
@@ -29,8 +30,8 @@ def rearrange(tensor, pattern, **axes_lengths):
     if not isinstance(tensor, rl.Tensor):
         tensor = rl.stack(list(tensor))
     left, right = _sides(pattern)
-    rank = tensor.dim() - sum([g != ["..."] for g in left])
-    if rank < 0 or (rank and ["..."] not in left):
+    rank = tensor.dim() - sum([g != _REST for g in left])
+    if rank < 0 or (rank and _REST not in left):
         raise ValueError(
             f"rearrange: pattern {pattern!r} has {len(left)} dimensions on its left, but the "
             f"tensor has {tensor.dim()}"
@@ -49,6 +50,8 @@ def _sides(pattern):
     if len(sides) != 2:
         raise ValueError(f"rearrange: expected a pattern 'left -> right', got {pattern!r}")
     left, right = [_groups(side, pattern) for side in sides]
+    if any("..." in group for group in left if group != _REST):
+        raise ValueError(f"rearrange: ... may not be in parentheses on the left of {pattern!r}")
     for side in (left, right):
         names = _flat(side)
         if len(set(names)) != len(names):
@@ -79,7 +82,7 @@ def _groups(side, pattern):
             if group is None:
                 groups.append([])
         elif group is None:
-            groups.append([word])
+            groups.append((word,))
         else:
             group.append(word)
     if group is not None:
@@ -90,7 +93,7 @@ def _groups(side, pattern):
 def _without_ellipsis(groups, names):
     spread = []
     for group in groups:
-        if group == ["..."]:
+        if group == _REST:
             spread += [[n] for n in names]
         else:
             spread.append([n for g in group for n in (names if g == "..." else [g])])

@@ -39,6 +39,11 @@ def _as_it_is(batch, *args):
 
 @rule("clone", "dense_copy")
 def _clone(batch, x, *rest):
+    if rest and rest[0] not in (None, rl.preserve_format, rl.contiguous_format):
+        raise NotImplementedError(
+            f"{batch.record.public_name}: memory_format={rest[0]} is not supported under vmap; use "
+            "contiguous_format or preserve_format"
+        )
     return x.clone(memory_format=rl.contiguous_format)
 
 
@@ -291,9 +296,17 @@ def _aminmax(batch, x, dim, keepdim):
 # ---- products --------------------------------------------------------------------------------
 
 
+_RANKS = {"mm": (2, 2), "bmm": (3, 3), "mv": (2, 1), "dot": (1, 1)}  # of an example's factors
+
+
 @rule("matmul", "mm", "bmm", "mv", "dot")
 def _matmul(batch, a, b):
     a_rank, b_rank = batch.rank(0), batch.rank(1)
+    name = batch.record.public_name
+    if (a_rank, b_rank) != _RANKS.get(name, (a_rank, b_rank)):
+        raise RuntimeError(
+            f"{name}: expected factors of {_RANKS[name]} dimensions, got {a_rank} and {b_rank}"
+        )
     a = a.unsqueeze(-2) if a_rank == 1 else a
     b = b.unsqueeze(-1) if b_rank == 1 else b
     rank = max(a_rank, b_rank, 2)

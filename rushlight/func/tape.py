@@ -98,13 +98,20 @@ def settled(x):
     return x if not x.requires_grad or _native.leads_outside(x, ()) else _native.untaped(x)
 
 
-def require_tensors(name, values, what):
-    """TypeError unless all are tensors."""
+def require_tensors(name, values, what, error=RuntimeError):
+    """Raises unless all are tensors."""
     for value in values:
         if not isinstance(value, rl.Tensor):
-            raise TypeError(
+            raise error(
                 f"{name}: expected {what} to contain only tensors, got {type(value).__name__}"
             )
+
+
+def require_outputs(name, outputs):
+    """RuntimeError unless there are outputs, all of them tensors."""
+    if not outputs:
+        raise RuntimeError(f"{name}: expected f to return at least one tensor, got none")
+    require_tensors(name, outputs, "the output of f")
 
 
 def split_aux(name, result, has_aux):
@@ -116,6 +123,7 @@ def split_aux(name, result, has_aux):
             f"{name}: with has_aux=True the function has to return a tuple (output, aux), got "
             f"{type(result).__name__}"
         )
+    require_tensors(name, tree_flatten(result[1])[0], "aux")
     return result
 
 
@@ -141,13 +149,13 @@ def vjp(func, *primals, has_aux=False):
         (tensor([1., 2.]),)
     """
     flat, spec = tree_flatten(primals)
-    require_tensors("vjp(f, *primals)", flat, "primals")
+    require_tensors("vjp(f, *primals)", flat, "primals", ValueError)
     tape = Tape()
     with tape:
         inputs = tree_unflatten([tape.watch(x) for x in flat], spec)
         output, aux = split_aux("vjp", func(*inputs), has_aux)
         outputs, out_spec = tree_flatten(output)
-        require_tensors("vjp(f, *primals)", outputs, "the output of f")
+        require_outputs("vjp(f, *primals)", outputs)
     released = tree_unflatten([tape.release(o) for o in outputs], out_spec)
 
     def vjp_fn(cotangents, retain_graph=True, create_graph=None):
@@ -159,6 +167,8 @@ def vjp(func, *primals, has_aux=False):
             )
         with tape:
             found = tape.gradients(outputs, starts, create_graph, retain_graph)
+        if not _native.is_grad_enabled():
+            found = [_native.untaped(g) for g in found]
         return tree_unflatten(found, spec)
 
     vjp_fn.release = tape.release  # for what was computed of the gradients under a transform
@@ -169,11 +179,9 @@ def vjp(func, *primals, has_aux=False):
 
 def chosen_arguments(name, args, argnums):
     """The arguments numbered `argnums` as a tuple, and a function that puts others there."""
-    if not isinstance(argnums, (int, tuple)):
-        raise TypeError(
-            f"{name}: argnums has to be an int or a tuple, got {type(argnums).__name__}"
-        )
-    numbers = (argnums,) if isinstance(argnums, int) else argnums
+    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+    if not all(isinstance(n, int) for n in numbers):
+        raise RuntimeError(f"{name}: argnums has to be an int or a tuple of ints, got {argnums!r}")
     if not numbers:
         raise RuntimeError(f"{name}: argnums is empty; name at least one argument")
     for n in numbers:
@@ -209,7 +217,7 @@ def grad_and_value(func, argnums=0, has_aux=False):
     def gradient_and_value(*args, **kwargs):
         chosen, replaced = chosen_arguments("grad", args, argnums)
         flat, spec = tree_flatten(chosen)
-        require_tensors("grad", flat, "the differentiated arguments")
+        require_tensors("grad", flat, "the differentiated arguments", ValueError)
         tape = Tape()
         with tape:
             inputs = tree_unflatten([tape.watch(x) for x in flat], spec)
@@ -277,7 +285,7 @@ def linearize(func, *primals):
         tensor([1., 2.])
     """
     flat, spec = tree_flatten(primals)
-    require_tensors("linearize(f, *primals)", flat, "primals")
+    require_tensors("linearize(f, *primals)", flat, "primals", ValueError)
     tape = Tape()
     with tape:
         inputs = tree_unflatten([tape.watch(x) for x in flat], spec)

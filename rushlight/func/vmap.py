@@ -67,13 +67,12 @@ def _get_name(func):
 def _process_batched_inputs(in_dims, args, func):
     """(the batch's size, the dimension that each leaf is mapped over, the leaves, their tree)."""
     where = f"vmap({_get_name(func)}, in_dims={in_dims}, ...)(<inputs>)"
-    if not isinstance(in_dims, (int, tuple, list)) or isinstance(in_dims, bool):
+    if not isinstance(in_dims, (int, tuple)) or isinstance(in_dims, bool):
         raise ValueError(f"{where}: expected in_dims to be an int or a tuple, got {in_dims!r}")
     if not args:
         raise ValueError(f"{where}: got no inputs to map over")
     values, spec = tree_flatten(tuple(args))
-    form = tuple(in_dims) if isinstance(in_dims, list) else in_dims
-    dims = _broadcast_to_and_flatten(form, spec, lambda x: x is None)
+    dims = _broadcast_to_and_flatten(in_dims, spec, lambda x: x is None)
     if dims is None:
         raise ValueError(f"{where}: in_dims is not compatible with the structure of inputs, {spec}")
     dims = [_checked_dim(where, x, d) for x, d in zip(values, dims)]
@@ -149,7 +148,7 @@ def _vmap_decrement_nesting():
 
 def _add_batch_dim(tensor, in_dim, level):
     """A wrapper that hides the dimension, for the `vmap` of that depth."""
-    return level_at(level).batched(tensor.movedim(in_dim, 0))
+    return level_at(level).batched(tensor if in_dim == 0 else tensor.movedim(in_dim, 0))
 
 
 def _flat_out_dims(out_dims, result, spec):
@@ -157,10 +156,7 @@ def _flat_out_dims(out_dims, result, spec):
         one = out_dims[0] if isinstance(out_dims, tuple) and len(out_dims) == 1 else out_dims
         dims = [one] if one is None or isinstance(one, int) else None
     else:
-        form = tuple(out_dims) if isinstance(out_dims, list) else out_dims
-        dims = _broadcast_to_and_flatten(form, spec, lambda x: x is None)
-        if dims is None and isinstance(form, tuple) and len(form) == 1:
-            dims = _broadcast_to_and_flatten(form[0], spec, lambda x: x is None)
+        dims = _broadcast_to_and_flatten(out_dims, spec, lambda x: x is None)
     if dims is None or not all([d is None or isinstance(d, int) for d in dims]):
         raise ValueError(
             f"vmap: out_dims={out_dims!r} is not compatible with the structure of the outputs, "
@@ -172,6 +168,8 @@ def _flat_out_dims(out_dims, result, spec):
 def _maybe_remove_batch_dim(name, batched_output, vmap_level, batch_size, out_dim):
     """An output with its mapped dimension at `out_dim`; None: it has none."""
     if not isinstance(batched_output, rl.Tensor):
+        if out_dim is None:
+            return batched_output
         raise ValueError(
             f"vmap({name}, ...): expected the function to return only tensors, got type "
             f"{type(batched_output).__name__}"
@@ -198,7 +196,7 @@ def _remove_batch_dim(tensor, level, batch_size, out_dim):
         )
     if not is_batched:
         value = value.expand((batch_size, *value.shape))
-    return value.movedim(0, out_dim)
+    return value if out_dim % rank == 0 else value.movedim(0, out_dim)
 
 
 def _in_chunks(func, size, dims, values, spec, kwargs, out_dims, randomness, chunk_size):

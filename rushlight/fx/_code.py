@@ -20,6 +20,11 @@ _BINARY = {
     "ne": "!=", "lt": "<", "gt": ">", "le": "<=", "ge": ">=",
 }  # fmt: skip
 MAGIC = {getattr(operator, name): f"{{}} {sign} {{}}" for name, sign in _BINARY.items()}
+IN_PLACE = {
+    getattr(operator, f"i{name.strip('_')}"): f"{sign}="
+    for name, sign in _BINARY.items()
+    if hasattr(operator, f"i{name.strip('_')}")
+}
 MAGIC[operator.getitem] = "{}[{}]"
 MAGIC.update({operator.neg: "-{}", operator.pos: "+{}", operator.invert: "~{}"})
 
@@ -192,13 +197,24 @@ def write(graph, names):
         elif node.op == "get_attr":
             line = f"{node.name} = {attribute_path('self', node.target)}"
         else:
-            line = f"{node.name} = {_call(node, names)}"
+            line = _in_place(node, names) or f"{node.name} = {_call(node, names)}"
         done = [n for n in dict.fromkeys([*node.all_input_nodes, node]) if _over(n, node, last_use)]
         if line is not None:
             tail = "" if node.op == "output" or not done else _forget(done)
             lines.append(line + tail)
     body = "\n".join(f"    {line}" for line in lines) or "    pass"
     return f"def forward({', '.join(parameters)}):\n{body}\n"
+
+
+def _in_place(node, names):
+    """``a += b``, which gives the name a new value where the old one cannot be changed."""
+    if node.op != "call_function" or node.target not in IN_PLACE or len(node.args) != 2:
+        return None
+    left, right = node.args
+    if not isinstance(left, Node):
+        return None
+    sign = IN_PLACE[node.target]
+    return f"{left.name} {sign} {literal(right, names)};  {node.name} = {left.name}"
 
 
 def _over(value, node, last_use):

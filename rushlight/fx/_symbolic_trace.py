@@ -8,6 +8,7 @@ import functools
 import inspect
 import operator
 import sys
+import types
 import warnings
 
 import rushlight as rl
@@ -87,6 +88,30 @@ def _recording(function):
     return recorded
 
 
+_STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+
+
+def _without_stars(function):
+    """The function with a parameter for each of ``*args`` and ``**kwargs``, the last ones."""
+    code = getattr(function, "__code__", None)
+    if code is None or inspect.ismethod(function) or hasattr(function, "__wrapped__"):
+        raise NotImplementedError(
+            "Tracer.trace: *args and **kwargs of what is no plain function; wrap it in a function "
+            "of fixed arguments"
+        )
+    stars = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+    count = code.co_argcount + code.co_kwonlyargcount + (code.co_flags & stars).bit_count()
+    plain = code.replace(
+        co_flags=code.co_flags & ~stars,
+        co_argcount=count,
+        co_posonlyargcount=0,
+        co_kwonlyargcount=0,
+    )
+    return types.FunctionType(
+        plain, function.__globals__, function.__name__, None, function.__closure__
+    )
+
+
 class Tracer(TracerBase):
     """Finds the calls of a module or function.
 
@@ -114,6 +139,8 @@ class Tracer(TracerBase):
         self.module_stack = {}
 
     # ---- what to override ------------------------------------------------------------------
+
+    traced_func_name = "forward"  # the method of a module that is traced
 
     def is_leaf_module(self, m, module_qualified_name):
         """Is a submodule one node? By default, those of `nn` are, except containers."""
@@ -176,7 +203,7 @@ class Tracer(TracerBase):
                 graph still takes them, and asserts that they have that value.
         """
         if isinstance(root, Module):
-            self.root, function = root, type(root).forward
+            self.root, function = root, getattr(type(root), self.traced_func_name)
             arguments = [root]
         else:
             self.root, function, arguments = Module(), root, []
@@ -188,10 +215,10 @@ class Tracer(TracerBase):
             for name, t in walk()
         }
         self._collect_plain_tensors()
-        arguments, keywords = self._arguments(function, arguments, concrete_args or {})
+        called, arguments, keywords = self._arguments(function, arguments, concrete_args or {})
         with _Patches() as patches:
             self._patch(patches, function)
-            result = function(*arguments, **keywords)
+            result = called(*arguments, **keywords)
         self.create_node("output", "output", (self.create_arg(result),), {})
         return self.graph
 
@@ -203,34 +230,39 @@ class Tracer(TracerBase):
                     self._tensor_paths.setdefault(id(value), path)
 
     def _arguments(self, function, arguments, concrete):
-        """Proxies for the parameters of the function, or the values given for them."""
+        """The function to be called, and proxies for its parameters, or the values given for them.
+
+        Where it takes ``*args`` or ``**kwargs``, they are proxies too, and all are positional.
+        """
         arguments, keywords = list(arguments), {}
         parameters = list(inspect.signature(inspect.unwrap(function)).parameters.values())
-        for parameter in parameters[len(arguments) :]:
+        parameters = parameters[len(arguments) :]
+        starred = [p for p in parameters if p.kind in _STARS]
+        if starred:
+            parameters = sorted(parameters, key=lambda p: (p.kind in _STARS, p.kind))
+            function = _without_stars(function)
+        for parameter in parameters:
             if parameter.name in concrete:
                 value = self._specialized(parameter, concrete[parameter.name])
             else:
                 value = self._placeholder(parameter)
-            if parameter.kind is parameter.VAR_POSITIONAL:
-                arguments.append(value)
-            elif parameter.kind is parameter.VAR_KEYWORD:
-                raise NotImplementedError("Tracer.trace: **kwargs of the traced function")
-            elif parameter.kind is parameter.KEYWORD_ONLY:
+            if parameter.kind is parameter.KEYWORD_ONLY and not starred:
                 keywords[parameter.name] = value
             else:
                 arguments.append(value)
-        return arguments, keywords
+        return function, arguments, keywords
 
     def _placeholder(self, parameter):
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            raise NotImplementedError("Tracer.trace: *args of the traced function")
         default = () if parameter.default is parameter.empty else (parameter.default,)
         kind = None if parameter.annotation is parameter.empty else parameter.annotation
-        return self.create_proxy("placeholder", parameter.name, default, {}, type_expr=kind)
+        target = _STARS.get(parameter.kind, "") + parameter.name
+        return self.create_proxy("placeholder", target, default, {}, type_expr=kind)
 
     def _specialized(self, parameter, value):
         """`value` itself, of a parameter that stays one and is asserted to be given that value."""
         name = parameter.name
+        if parameter.kind in _STARS:
+            raise NotImplementedError(f"Tracer.trace: concrete_args for {parameter}")
         default = () if parameter.default is parameter.empty else (parameter.default,)
         given = self.create_proxy("placeholder", f"{name}_1", default, {})
         wrong = f"{name} has been specialized to have value {value} but got another value"
@@ -263,16 +295,19 @@ class Tracer(TracerBase):
 
         patches.attribute(Module, "__call__", module_call)
         patches.attribute(Module, "__getattr__", module_read)
+        wrapped = set()
         for namespace, name in _wrapped:
             import builtins
 
             original = namespace.get(name) or getattr(builtins, name)
+            wrapped.add(id(original))
             patches.name(namespace, name, _recording(original))
-        self._wrap_globals(patches, inspect.unwrap(function).__globals__)
+        self._wrap_globals(patches, inspect.unwrap(function).__globals__, wrapped)
 
-    def _wrap_globals(self, patches, namespace):
+    def _wrap_globals(self, patches, namespace, wrapped):
         for name, value in list(namespace.items()):
-            if id(value) in self._autowrapped and not name.startswith("_"):
+            known = id(value) in self._autowrapped and not name.startswith("_")
+            if known or id(value) in wrapped:  # the latter in code that was generated of a graph
                 patches.name(namespace, name, _recording(value))
         for module in self._modules_wrapped:
             for name, value in list(vars(module).items()):

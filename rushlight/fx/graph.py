@@ -282,7 +282,8 @@ def _nodes_in(value):
 def _suggested(op, target):
     """A name for a node's value."""
     text = getattr(target, "__name__", None) or (target if isinstance(target, str) else "value")
-    text = text.replace("*", "").replace(".", "_")
+    text = "_" + text.lstrip("*") if text.startswith("*") else text
+    text = text.replace(".", "_")
     if text.startswith("__") and text.endswith("__"):
         text = text[2:-2]
     text = text.lower() if op == "call_function" else text

@@ -92,6 +92,11 @@ class GraphModule(Module):
         type(self).forward = _compiled(made.src, dict(made.globals))
         return made
 
+    def _replicate_for_data_parallel(self):
+        replica = super()._replicate_for_data_parallel()
+        type(replica).forward = type(self).forward
+        return replica
+
     def __str__(self):
         hint = "# To see more debug info, please use `graph_module.print_readable()`"
         return f"{super().__str__()}\n{self.code}\n{hint}"

@@ -76,6 +76,15 @@ class Node:
         self._next = self._prev = self
         self._set_inputs(args, kwargs)
 
+    @property
+    def stack_trace(self):
+        """Where the program made it, as text, if ``meta`` says so."""
+        return self.meta.get("stack_trace")
+
+    @stack_trace.setter
+    def stack_trace(self, text):
+        self.meta["stack_trace"] = text
+
     # ---- arguments -------------------------------------------------------------------------
 
     def _set_inputs(self, args, kwargs):

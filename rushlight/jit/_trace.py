@@ -23,6 +23,11 @@ from ._sizes import Size, size
 class TracerWarning(Warning):
     """A traced function does something that the trace fixes."""
 
+    @staticmethod
+    def ignore_lib_warnings():
+        """Hides those that the package's own modules cause."""
+        warnings.filterwarnings("ignore", category=TracerWarning, module=r"(torch|rushlight)\.")
+
 
 class TracingCheckError(Exception):
     """A trace does not do what the function does."""

@@ -6,7 +6,7 @@ requires a gradient; a kernel of the device, or one for all devices.
 
 import rushlight as rl
 from rushlight import _native
-from rushlight.utils._pytree import tree_leaves
+from rushlight.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 namespaces = {}  # namespace -> {name: packet}
 _DEVICE_KEYS = {"cpu": ("CPU",), "meta": ("Meta",)}
@@ -260,12 +260,14 @@ class CustomOp:
             return self._dispatched(overload, values, tensors)
         key, kernel = self._kernel(tensors)
         needs = rl.is_grad_enabled() and any(t.requires_grad for t in tensors)
-        if not needs or key == "CompositeImplicitAutograd":
+        if key == "CompositeImplicitAutograd":
             return self._with(kernel, values)
+        if not needs:
+            return self._computed(kernel, values)
         if self._autograd is None and not self.schema.returns:
             return self._changing(values)
         rules = self._autograd or _function_class(self, _no_gradient(self), None)
-        return rules.apply(*values.values())
+        return _recorded(rules, values)
 
     def _changing(self, values):
         """The call of what only changes its arguments, which nobody can differentiate."""
@@ -292,7 +294,7 @@ class CustomOp:
             with rl.no_grad():
                 return _dispatch.ask(overload, positional, keyword)
         rules = self._autograd or _function_class(self, _no_gradient(self), None)
-        return rules.apply(*values.values())
+        return _recorded(rules, values)
 
     def _kernel(self, tensors):
         device = "meta" if any(t.is_meta for t in tensors) else "cpu"
@@ -314,7 +316,17 @@ class CustomOp:
 
             return _dispatch.ask(overload, *self._placed(values))
         _, kernel = self._kernel(tensors)
-        return self._with(kernel, values)
+        return self._computed(kernel, values)
+
+    def _computed(self, kernel, values):
+        """What a kernel gives; what it may have written to, unseen, counts as changed."""
+        result = self._with(kernel, values)
+        if self.schema.is_mutable:
+            for changed in tensors_in(
+                [values[a.name] for a in self.schema.arguments if a.is_write]
+            ):
+                _native.bump_version(changed)
+        return result
 
     def _with(self, function, values):
         """Calls a kernel with the arguments as the schema places them."""
@@ -337,31 +349,68 @@ def _no_gradient(op):
     return backward
 
 
+class _Form:
+    """How the flat arguments and results of an autograd function make up those of an operator."""
+
+    def __init__(self, values):
+        self.counts = [len(tree_leaves(v)) for v in values]
+        self.flat, self.inputs = tree_flatten(list(values))
+        self.outputs = None
+
+    def flat_gradients(self, found):
+        """Gradients of the arguments, None or lists for lists, one by one."""
+        found = found if isinstance(found, tuple) else (found,)
+        flat = []
+        for count, g in zip(self.counts, found + (None,) * (len(self.counts) - len(found))):
+            parts = [None] * count if g is None else tree_leaves(g)
+            if len(parts) != count:
+                raise RuntimeError(f"backward: expected a list of {count} gradients, got {g!r}")
+            flat += parts
+        return flat
+
+
+def _recorded(rules, values):
+    """The call through an autograd function, which sees all tensors, those in lists as well."""
+    form = _Form(values.values())
+    result = rules.apply(form, *form.flat)
+    return tree_unflatten(list(result) if isinstance(result, tuple) else [result], form.outputs)
+
+
+def _set_up(op, setup_context, ctx, named, result):
+    positional = tuple(named[a.name] for a in op.schema.arguments if not a.kwarg_only)
+    keyword = {a.name: named[a.name] for a in op.schema.arguments if a.kwarg_only}
+    if keyword:
+        setup_context(ctx=ctx, inputs=positional, keyword_only_inputs=keyword, output=result)
+    else:
+        setup_context(ctx, positional, result)
+
+
 def _function_class(op, backward, setup_context):
     """An autograd function that runs the kernel and applies the rules."""
 
     class Rules(rl.autograd.Function):
         @staticmethod
-        def forward(ctx, *values):
+        def forward(ctx, form, *flat):
+            values = tree_unflatten(list(flat), form.inputs)
             named = dict(zip((a.name for a in op.schema.arguments), values))
             result = op._below_rules(named, tensors_in(values))
+            ctx._form = form
+            ctx.needs_input_grad = tuple(
+                tree_unflatten(list(ctx.needs_input_grad[1:]), form.inputs)
+            )
             if setup_context is not None:
-                positional = tuple(named[a.name] for a in op.schema.arguments if not a.kwarg_only)
-                keyword = {a.name: named[a.name] for a in op.schema.arguments if a.kwarg_only}
-                extra = {"keyword_only_inputs": keyword} if keyword else {}
-                setup_context(ctx, positional, result, **extra) if not keyword else setup_context(
-                    ctx=ctx, inputs=positional, output=result, **extra
-                )
+                _set_up(op, setup_context, ctx, named, result)
             changed = [named[a.name] for a in op.schema.arguments if a.is_write]
             if changed:
                 ctx.mark_dirty(*tensors_in(changed))
-            return tuple(result) if isinstance(result, list) else result
+            outputs, form.outputs = tree_flatten(result)
+            return tuple(outputs)
 
         @staticmethod
         def backward(ctx, *grads):
-            result = backward(ctx, *grads)
-            result = result if isinstance(result, tuple) else (result,)
-            return result + (None,) * (len(op.schema.arguments) - len(result))
+            given = tree_unflatten(list(grads), ctx._form.outputs)
+            given = given if isinstance(given, tuple) else (given,)
+            return None, *ctx._form.flat_gradients(backward(ctx, *given))
 
     Rules.__name__ = Rules.__qualname__ = f"GeneratedBackwardFor_{op.namespace}_{op.plain_name}"
     return Rules

@@ -13,7 +13,8 @@ Tensor, _make_subclass = rl.Tensor, rl.Tensor._make_subclass
 
 def _rebuild_parameter(data, requires_grad, backward_hooks):
     param = Parameter(data, requires_grad)
-    param._backward_hooks = backward_hooks
+    if backward_hooks:
+        param._backward_hooks = backward_hooks
     return param
 
 
@@ -77,7 +78,7 @@ class Parameter(rl.Tensor, metaclass=_ParameterMeta):
     def __reduce_ex__(self, protocol):
         from collections import OrderedDict
 
-        state = {k: v for k, v in self.__dict__.items() if k != "_backward_hooks"}
+        state = self.__dict__.copy()
         common = (self.data, self.requires_grad, OrderedDict())
         if not state:
             return _rebuild_parameter, common

@@ -366,5 +366,5 @@ def one_hot(tensor, num_classes):
                 f"Class values must be smaller than num_classes, got {highest} with "
                 f"num_classes={num_classes}"
             )
-    rows = rl.zeros(*tensor.shape, num_classes, dtype=rl.int64)
+    rows = tensor.new_zeros((*tensor.shape, num_classes))
     return rows.scatter_(-1, tensor.unsqueeze(-1), 1)

@@ -15,7 +15,8 @@ def _in_place(name):
     view_of = getattr(Tensor, name)
 
     def method(self, *args, **kwargs):
-        if self.requires_grad and self.is_leaf and rl.is_grad_enabled():
+        leaf = self.requires_grad and self.is_leaf and self._base is None  # of views below
+        if leaf and rl.is_grad_enabled():
             raise RuntimeError(
                 "a leaf Variable that requires grad is being used in an in-place operation. "
                 f"({name}_)"

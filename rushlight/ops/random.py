@@ -322,10 +322,11 @@ def _(mean, std, generator):
         raise RuntimeError("normal expects all elements of std >= 0.0")
     like = [t for t in (mean, std) if isinstance(t, rl.Tensor)]
     shape = rl.broadcast_shapes(*[t.shape for t in like])
-    mean, std = [_native.untaped(v) if isinstance(v, rl.Tensor) else v for v in (mean, std)]
+    mean, std = [v.detach() if isinstance(v, rl.Tensor) else v for v in (mean, std)]
     drawn = rl.empty(shape, dtype=like[0].dtype).normal_(0, 1, generator=generator)
     drawn = (drawn * std + mean).to(drawn.dtype)
-    for given in [t for t in like if t.requires_grad]:  # in the graph, with a gradient of zero
+    # in the graph, or dual, with a derivative of zero
+    for given in [t for t in like if t.requires_grad or _native.kind_of(t)]:
         drawn = rl.where(rl.tensor(True), drawn, given.to(drawn.dtype))
     return drawn
 
@@ -359,7 +360,7 @@ def poisson(self, generator):
     ...
 
 
-poisson.vjp(self=lambda g: rl.zeros_like(g))
+poisson.vjp(self=lambda g, self: rl.zeros_like(self))  # forward mode: not linear
 
 
 @op(

@@ -108,7 +108,6 @@ def isin(elements, test_elements, assume_unique, invert):
 @op(
     "_unique(Tensor self, bool inverse, bool counts) -> (Tensor, Tensor, Tensor)",
     at=(),
-    differentiable=False,
 )
 def _unique(self, inverse, counts):
     """Sorted distinct elements, each element's place among them, counts, if asked for."""
@@ -118,7 +117,6 @@ def _unique(self, inverse, counts):
 @op(
     "_unique_consecutive(Tensor self, bool inverse, bool counts) -> (Tensor, Tensor, Tensor)",
     at=(),
-    differentiable=False,
 )
 def _unique_consecutive(self, inverse, counts):
     """Runs of equal elements: values, each element's run, lengths; empty if not asked for."""
@@ -128,28 +126,34 @@ def _unique_consecutive(self, inverse, counts):
 @op(
     "_unique_rows(Tensor self, bool consecutive) -> (Tensor, Tensor, Tensor)",
     at=(),
-    differentiable=False,
 )
 def _unique_rows(self, consecutive):
     """Distinct rows, each row's place among them, counts."""
     ...
 
 
+def _no_gradient(g):
+    raise NotImplementedError("unique, unique_consecutive: there is no derivative")
+
+
+for _op in (_unique, _unique_consecutive, _unique_rows):
+    _op.vjp(self=_no_gradient)
+
+
 def _distinct(self, dim, consecutive, return_inverse, return_counts):
-    x = self.detach()
     if dim is None:
         distinct = _unique_consecutive if consecutive else _unique
-        values, inverse, counts = distinct(x, return_inverse, return_counts)
+        values, inverse, counts = distinct(self, return_inverse, return_counts)
         inverse = inverse.reshape(self.shape) if return_inverse else None
     else:
-        rows = x.movedim(dim, 0)
-        if x.numel() == 0 and rows.shape[0] != 0:
+        rows = self.movedim(dim, 0)
+        if self.numel() == 0 and rows.shape[0] != 0:
             raise RuntimeError(
                 "There are 0 sized dimensions, and they aren't selected, so unique cannot be "
                 "applied"
             )
         values, inverse, counts = _unique_rows(
-            rows.reshape(rows.shape[0], -1 if x.numel() else 0), consecutive
+            rows.reshape(rows.shape[0], -1 if self.numel() else 0), consecutive
         )
         values = values.reshape((values.shape[0],) + tuple(rows.shape[1:])).movedim(0, dim)
     result = (
@@ -161,7 +165,6 @@ def _distinct(self, dim, consecutive, return_inverse, return_counts):
 @op(
     "unique(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False, "
     "int? dim=None) -> Tensor",
-    differentiable=False,
     out=False,
 )
 def unique(self, sorted, return_inverse, return_counts, dim):
@@ -181,7 +184,6 @@ def unique(self, sorted, return_inverse, return_counts, dim):
 @op(
     "unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, "
     "int? dim=None) -> Tensor",
-    differentiable=False,
     out=False,
 )
 def unique_consecutive(self, return_inverse, return_counts, dim):

@@ -244,3 +244,57 @@ def test_hooks_replace_gradients_by_their_like(place, change):
         (x if place == "leaf" else y).register_hook(hook)
     with pytest.raises(RuntimeError, match="hook"):
         z.sum().backward()
+
+
+def test_pack_hooks_see_the_tensors_themselves():
+    seen = []
+
+    def pack(x):
+        seen.append(x)
+        return x
+
+    leaf = torch.ones(2, requires_grad=True)
+    part = leaf * 2
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        out = part * leaf
+    assert {id(x) for x in seen} == {id(part), id(leaf)}
+    out.sum().backward()
+    assert leaf.grad.tolist() == [4, 4]
+
+
+def test_hooks_by_their_number():
+    x = torch.ones(2, requires_grad=True)
+    assert torch.ones(2)._backward_hooks is None
+    handle = x.register_hook(lambda g: g * 3)
+    assert list(x._backward_hooks) == [handle.id]
+    x.sum().backward()
+    assert x.grad.tolist() == [3, 3]
+    x._backward_hooks = None
+    x.sum().backward()
+    assert x.grad.tolist() == [4, 4]
+
+
+def test_saved_tensors_may_be_changed_where_that_is_allowed():
+    with graph.allow_mutation_on_saved_tensors():
+        x = torch.arange(4.0, requires_grad=True)
+        y = x.clone()
+        out = (y**3).sum() + y.exp().sum()
+        y[:2] = 7
+        y.sin_()
+        (g,) = torch.autograd.grad(out, x, create_graph=True)
+        assert_close(g, 3 * x**2 + x.exp())
+        assert_close(torch.autograd.grad(g.sum(), x)[0], 6 * x + x.exp())
+
+
+def test_what_was_saved_is_gone_after_the_block():
+    with graph.allow_mutation_on_saved_tensors() as ctx:
+        x = leaf(1.0)
+        outs = [(x.clone() ** 2).sum() for _ in range(2)]
+        with pytest.raises(RuntimeError):
+            with graph.allow_mutation_on_saved_tensors():
+                pass
+        ctx.clear()
+        with pytest.raises(AssertionError):
+            outs[0].backward()
+    with pytest.raises(AssertionError):
+        outs[1].backward()

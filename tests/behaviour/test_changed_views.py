@@ -101,3 +101,12 @@ def test_resizing_counts_as_a_change():
     x = torch.rand(1)
     versions = [x.resize_(n)._version for n in (1, 3, 3)]
     assert versions == [0, 1, 1]
+
+
+def test_a_view_made_without_recording_requires_what_its_base_does():
+    for base in (torch.ones(4, requires_grad=True), torch.ones(4, requires_grad=True) * 2):
+        with torch.no_grad():
+            views = base[:2], base.view(2, 2), base.unbind()[0], base.expand(2, 4)
+            apart = base.detach(), base.clone()
+        assert all(v.requires_grad and v.grad_fn is None for v in views)
+        assert not any(x.requires_grad for x in apart)

@@ -482,3 +482,17 @@ def test_views_hold_their_base_once():
     seen.calls.clear()
     del base, view
     assert alive() is None
+
+
+def test_the_defaults_of_both_protocols_check_what_they_are_given():
+    class Plain(rl.Tensor):
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            return super().__torch_dispatch__(func, types, list(args), kwargs)
+
+    x = rl.ones(2).as_subclass(Plain)
+    assert x.neg().tolist() == [-1, -1]
+    for default in (rl.Tensor.__torch_dispatch__, rl._C._disabled_torch_function_impl):
+        for args, kwargs in ((1, {}), ((x,), 1)):
+            with pytest.raises(TypeError):
+                default(rl.neg, (), args, kwargs)

@@ -269,3 +269,15 @@ def test_gradcheck_of_forward_mode_and_batches():
     assert gradcheck(Wrong.apply, x)
     with pytest.raises(rl.autograd.GradcheckError, match="Jacobian"):
         gradcheck(Wrong.apply, x, check_forward_ad=True)
+
+
+@pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh", "elu", "selu", "hardtanh", "softplus"])
+def test_hessians_where_gradients_are_negative(name):
+    activation = getattr(rl.nn.functional, name)
+    weight = rl.tensor([1.0, -1.0, -3.0])
+    x = rl.tensor([0.2, 0.3, -0.4])
+
+    def function(x):
+        return (activation(x) * x * weight).sum()
+
+    assert rl.allclose(hessian(function)(x), jacrev(jacrev(function))(x), atol=1e-5)

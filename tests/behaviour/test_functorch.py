@@ -70,3 +70,22 @@ def test_names_warn_and_are_found_by_programs_and_their_children():
     root = pathlib.Path(rl.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True)
     assert done.stdout.split()[-1:] == ["True"], done.stderr
+
+
+def test_early_places_of_names():
+    from rushlight._functorch.deprecated import einops, experimental
+
+    assert einops.rearrange is rl.func.rearrange
+    x = rl.arange(5.0)
+    for chunks in (1, 2, 9):
+        assert experimental.chunk_vmap(rl.sin, chunks=chunks)(x).equal(x.sin())
+    with pytest.raises(ValueError):
+        experimental.chunk_vmap(rl.sin, chunks=0)
+
+
+def test_rearrange_joins_the_dimensions_of_an_ellipsis():
+    x = rl.arange(24).reshape(2, 3, 4)
+    assert rl.func.rearrange(x, "... -> (...)").equal(x.flatten())
+    assert rl.func.rearrange(x, "a ... -> a (...)").equal(x.flatten(1))
+    with pytest.raises(ValueError):
+        rl.func.rearrange(x, "(...) -> (...)")

@@ -264,3 +264,28 @@ def test_kernels_never_see_another_kind(use):
 def test_subclasses_survive_pickling():
     plain = rl.ones(2).as_subclass(Plain)
     assert rl.equal(pickle.loads(pickle.dumps(plain)), plain)
+
+
+def test_objects_with_the_protocol_in_indexes():
+    asked = []
+
+    class Other:
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            asked.append(func)
+            return -1
+
+    x = rl.tensor([5])
+    assert x[Other()] == -1 and x[5, Other()] == -1
+    x[Other()] = 1
+    x[5, Other()] = 1
+    x[0] = Other()
+    assert asked == [rl.Tensor.__getitem__] * 2 + [rl.Tensor.__setitem__] * 3
+    assert x.tolist() == [5]
+
+
+def test_rows_of_a_subclass_are_of_the_class():
+    class Mine(rl.Tensor):
+        pass
+
+    assert [type(row) for row in rl.ones(3, 2).as_subclass(Mine)] == [Mine] * 3

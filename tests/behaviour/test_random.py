@@ -384,3 +384,11 @@ def test_normal_numbers_give_their_parameters_gradients_of_zero():
         drawn.sum().backward()
     assert mean.grad.tolist() == std.grad.tolist() == [0, 0]
     assert rl.normal(mean.half(), std).dtype is rl.float16
+
+
+def test_probabilities_broadcast():
+    assert rl.ones(2, 3).bernoulli_(rl.tensor([0.0, 1.0, 0.0])).tolist() == [[0, 1, 0]] * 2
+    assert rl.zeros(2).bernoulli_(rl.tensor(1.0)).tolist() == [1, 1]
+    assert rl.binomial(rl.tensor([[1.0], [2.0]]), rl.ones(3)).tolist() == [[1] * 3, [2] * 3]
+    with pytest.raises(RuntimeError):
+        rl.ones(3).bernoulli_(rl.ones(2, 3))

@@ -137,3 +137,13 @@ def test_histograms_refuse_what_their_bins_cannot_be():
 def test_a_histogram_of_no_dimensions_is_a_number():
     made = rl.histogramdd(rl.empty(3, 0), [])
     assert made.hist.shape == () and made.bin_edges == ()
+
+
+def test_distinct_elements_have_no_derivative():
+    x = rl.tensor([[1.0, 2.0], [1.0, 2.0]], requires_grad=True)
+    for function in (rl.unique, rl.unique_consecutive):
+        for dim in (None, 0):
+            values, places = function(x, return_inverse=True, dim=dim)
+            assert values.requires_grad and not places.requires_grad
+            with pytest.raises(NotImplementedError):
+                values.sum().backward()

@@ -244,3 +244,15 @@ def test_values_of_compressed_tensors_are_filled():
     )
     assert narrow.to_sparse_csc().row_indices().dtype == rl.int32
     assert rl.sparse_csr_tensor([0, 0], [], rl.zeros(0), (1, 0))._nnz() == 0
+
+
+def test_data_keeps_its_layout():
+    dense = rl.ones(2, 2)
+    for data in (rl.ones(2, 2).to_sparse(), rl.ones(2, 2).to_sparse_csr()):
+        with pytest.raises(RuntimeError):
+            dense.data = data
+        with pytest.raises(RuntimeError):
+            data.data = dense
+    data = dense.to_sparse()
+    data.data = data * 2
+    assert data.to_dense().tolist() == [[2, 2], [2, 2]]

@@ -37,12 +37,17 @@ bool is_integer(PyObject* o) {
   return PyIndex_Check(o);
 }
 
+// A bool counts as a size or a dimension where it is not the first of several.
+bool is_among_ints(PyObject* o, Py_ssize_t place) {
+  return is_integer(o) || (place > 0 && PyBool_Check(o));
+}
+
 bool is_int_sequence(PyObject* o) {
   if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
   Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
   PyObject** items = PySequence_Fast_ITEMS(o);
   for (Py_ssize_t i = 0; i < n; ++i)
-    if (!is_integer(items[i]) && !PyBool_Check(items[i])) return false;
+    if (!is_among_ints(items[i], i)) return false;
   return true;
 }
 
@@ -140,7 +145,7 @@ bool are_ints(PyObject* const* items, Py_ssize_t n) {
 
 bool accept_varargs(PyObject* const* args, Py_ssize_t n, Py_ssize_t at, Slots& slots) {
   for (Py_ssize_t i = at; i < n; ++i)
-    if (!is_integer(args[i])) return false;
+    if (!is_among_ints(args[i], i - at)) return false;
   slots.at[at] = slots.sizes.collect(args + at, n - at);
   return true;
 }

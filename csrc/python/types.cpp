@@ -215,8 +215,8 @@ PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     Own t(checked(PyTuple_Type.tp_new(type, args, kwargs)));
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(t.get()); ++i) {
       PyObject* v = PyTuple_GET_ITEM(t.get(), i);
-      if (PyLong_Check(v)) continue;
-      Own index(PyNumber_Index(v));
+      if (PyLong_Check(v) && !PyBool_Check(v)) continue;
+      Own index(PyBool_Check(v) ? PyNumber_Long(v) : PyNumber_Index(v));
       if (!index) {
         PyErr_Clear();
         fail(ErrorKind::Type, "torch.Size() takes an iterable of 'int' (item ",

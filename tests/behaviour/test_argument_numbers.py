@@ -241,3 +241,14 @@ def test_overloads_are_found_by_what_is_given(call):
     assert first(whole).shape == (t.shape if call == "sort" else ())
     with pytest.raises(TypeError):
         f()
+
+
+def test_a_bool_is_a_size_where_it_is_not_the_first():
+    x = rl.zeros(2, 3)
+    for made in (rl.rand(3, True), rl.empty((3, True)), x[:, 0].new_zeros(3, True)):
+        assert made.shape == (3, 1)
+    assert x.view(6, True).shape == (6, 1) and x.permute(1, False).shape == (3, 2)
+    assert repr(rl.Size([2, True])) == "torch.Size([2, 1])"
+    for refused in (lambda: rl.ones([True]), lambda: rl.rand(True, 3), lambda: x.sum([True])):
+        with pytest.raises(TypeError):
+            refused()

@@ -122,6 +122,13 @@ def test_load_copies_and_assign_replaces():
     assert net.weight is not weight and net.weight.dtype == rl.float64
 
 
+def test_a_number_is_loaded_from_a_vector():
+    net = nn.Module()
+    net.scale = nn.Parameter(rl.tensor(0.0))
+    net.load_state_dict({"scale": rl.tensor([2.0, 3.0])})
+    assert net.scale.item() == 2
+
+
 def test_extra_state():
     class Counter(nn.Module):
         count = 3

@@ -361,12 +361,12 @@ def _load_tensor(module, name, own, given, key, assign):
         if is_lazy(given):
             _ = given.shape  # raises, with the explanation
         if given.shape != own.shape:
-            if own.ndim or given.shape != (1,):
+            if own.ndim or given.ndim != 1:
                 raise _Mismatch(
                     f"size mismatch for {key}: copying a param with shape {given.shape} from "
                     f"checkpoint, the shape in current model is {own.shape}."
                 )
-            given = given[0]  # older files keep numbers in vectors of one
+            given = given[0]  # older files keep numbers in vectors
     if own.is_meta and not given.is_meta and not assign:
         _warn_meta(key)
     swap = rl.__future__.get_swap_module_params_on_conversion()

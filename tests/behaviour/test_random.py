@@ -384,3 +384,11 @@ def test_normal_numbers_give_their_parameters_gradients_of_zero():
         drawn.sum().backward()
     assert mean.grad.tolist() == std.grad.tolist() == [0, 0]
     assert rl.normal(mean.half(), std).dtype is rl.float16
+
+
+def test_integers_are_not_complex_even_if_there_are_none():
+    for size in ((0,), (), (2,)):
+        with pytest.raises(RuntimeError, match="real dtype"):
+            rl.randint(0, 3, size, dtype=rl.complex64)
+        with pytest.raises(RuntimeError, match="real dtype"):
+            rl.randint_like(rl.empty(size), 3, dtype=rl.complex64)

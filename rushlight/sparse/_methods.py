@@ -334,6 +334,8 @@ def _values_in_place(name):
 
 def _values_like(name):
     def make(x, *, dtype=None, requires_grad=False, **options):
+        if not is_sparse(x):
+            return NotImplemented
         if kind_of(x) == COO or options:
             raise NotImplementedError(
                 f"{name}(): not implemented for {x.layout} tensors with {list(options) or 'them'}"

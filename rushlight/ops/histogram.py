@@ -75,6 +75,7 @@ def _check(name, x):
     "histogram(Tensor self, any bins, *, float[]? range=None, Tensor? weight=None, "
     "bool density=False) -> (Tensor hist, Tensor bin_edges)",
     differentiable=False,
+    out="exact",
 )
 def histogram(self, bins, limits, weight, density):
     """Counts (or sums of ``weight``) between bin edges:

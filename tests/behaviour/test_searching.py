@@ -79,6 +79,13 @@ def test_histograms(dtype, bins):
             assert got.hist.dtype == dtype
 
 
+def test_histograms_are_written_in_their_own_dtype():
+    x = rl.tensor([0.0, 1.0])
+    for outs in ((rl.float64, rl.float32), (rl.float32, rl.float64)):
+        with pytest.raises(RuntimeError):
+            rl.histogram(x, 2, out=tuple(rl.empty(2, dtype=dtype) for dtype in outs))
+
+
 def test_histograms_of_little():
     assert rl.histogram(rl.tensor([]), 3).hist.tolist() == [0.0] * 3
     assert rl.histogram(rl.tensor([2.0, 2.0]), 4).hist.tolist() == [0.0, 0.0, 2.0, 0.0]

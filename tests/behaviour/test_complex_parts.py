@@ -105,3 +105,10 @@ def test_the_real_part_of_a_real_tensor_is_itself():
     z = rl.tensor([1 + 2j], requires_grad=True)
     assert type(z.real.grad_fn).__name__ == type(z.imag.grad_fn).__name__ == "SelectBackward0"
     assert z.real._base is z
+
+
+def test_means_are_divided_as_complex_numbers_are():
+    z = rl.tensor([[complex(float("inf"), 1), 1j], [1, 2]])
+    for mean in (z.mean(), z.mean(0)[0], z.mean(1)[0]):
+        assert mean.real == float("inf") and mean.imag.isnan()
+    assert z.mean(0)[1] == 1 + 0.5j

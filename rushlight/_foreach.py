@@ -16,6 +16,8 @@ _BINARY = {
     "minimum": "clamp_max",
 }
 _TERNARY = ["addcmul", "addcdiv"]
+_SECOND = {"pow": ("exponent",), "mm": ("mat2",)}  # how the second argument is named
+_ANY_SECOND = ("other", "scalar", "scalars")
 _NO_IN_PLACE = {"clone", "max", "mm"}
 
 
@@ -46,39 +48,78 @@ def _for_each(name, value, count):
 
 
 def _unary(name, method):
-    def function(self):
-        return [getattr(x, method)() for x in _tensors(name, self)]
+    def function(self, **options):
+        if options and method != "clone":
+            raise TypeError(f"{name}(): unexpected arguments: {', '.join(options)}")
+        return [getattr(x, method)(**options) for x in _tensors(name, self)]
 
     return function
 
 
 def _binary(name, method):
-    def function(self, other, alpha=None):
-        if method == "pow_" or not isinstance(self, (int, float, complex)):
+    def function(self, other, /, *, alpha=None):
+        if method == "pow_" or not isinstance(self, (int, float, complex, rl.Tensor)):
             self = _tensors(name, self)
         elif method == "pow":  # a number to the power of each
             return [rl.pow(self, x) for x in _tensors(name, other)]
+        if alpha is not None and not _is("other", other):
+            raise TypeError(f"{name}(): alpha is for tensors, not for numbers")
         others, scale = _for_each(name, other, len(self)), {} if alpha is None else {"alpha": alpha}
         return [getattr(x, method)(y, **scale) for x, y in zip(self, others)]
 
-    return function
+    return _second_named(function, _SECOND.get(method.removesuffix("_"), _ANY_SECOND))
+
+
+def _second_named(function, names):
+    """The function with its second argument under any of the names that overloads have for it."""
+
+    def call(self, *args, **kwargs):
+        named = [kwargs.pop(name) for name in names if name in kwargs and _is(name, kwargs[name])]
+        return function(self, *args, *named, **kwargs)
+
+    return call
+
+
+def _is(name, value):
+    """Is a named second argument what its overload takes?"""
+    several = isinstance(value, (list, tuple))
+    of_tensors = isinstance(value[0] if several and value else value, rl.Tensor)
+    return {
+        "other": several and not value or of_tensors,
+        "scalar": not several,
+        "scalars": several and not of_tensors,
+    }.get(name, True)
+
+
+def _packed(name, scalars, count):
+    """Numbers for `count` tensors: a list, or a tensor of one dimension."""
+    if isinstance(scalars, rl.Tensor):
+        if scalars.dim() != 1:
+            raise RuntimeError(f"{name}: a tensor of scalars must have 1 dimension")
+        scalars = scalars.tolist()
+    return _for_each(name, list(scalars), count)
 
 
 def _ternary(name, method):
-    def function(self, tensor1, tensor2, value=1):
-        self = _tensors(name, self)
-        if isinstance(value, rl.Tensor) and value.dim() == 1:
-            value = value.tolist()
-        given = [_for_each(name, v, len(self)) for v in (tensor1, tensor2, value)]
+    def function(self, tensor1, tensor2, value=1, *, scalars=None):
+        count = len(_tensors(name, self))
+        if isinstance(value, rl.Tensor) and value.dim() or scalars is not None:
+            value = _packed(name, value if scalars is None else scalars, count)
+        given = [_for_each(name, _tensors(name, v), count) for v in (tensor1, tensor2)]
+        given.append(_for_each(name, value, count))
         return [getattr(x, method)(a, b, value=v) for x, a, b, v in zip(self, *given)]
 
     return function
 
 
 def _lerp(name, method):
-    def function(self, end, weight):
-        given = [_for_each(name, v, len(_tensors(name, self))) for v in (end, weight)]
-        return [getattr(x, method)(a, w) for x, a, w in zip(self, *given)]
+    def function(self, tensors1, weight=None, *, weights=None):
+        if (weight is None) == (weights is None):
+            raise TypeError(f"{name}(): expected weight or weights")
+        count = len(_tensors(name, self))
+        ends = _for_each(name, _tensors(name, tensors1), count)
+        share = _for_each(name, weight if weights is None else weights, count)
+        return [getattr(x, method)(a, w) for x, a, w in zip(self, ends, share)]
 
     return function
 
@@ -111,7 +152,8 @@ def _foreach_powsum(self, ord=2, dtype=None):
 
 def _foreach_copy_(self, src, non_blocking=False):
     """Copies each tensor of another list."""
-    for x, y in zip(self, _for_each("_foreach_copy_", src, len(_tensors("_foreach_copy_", self)))):
+    count = len(_tensors("_foreach_copy_", self))
+    for x, y in zip(self, _for_each("_foreach_copy_", _tensors("_foreach_copy_", src), count)):
         x.copy_(y, non_blocking)
     return self
 

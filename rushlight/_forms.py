@@ -182,37 +182,8 @@ def from_file(
     if pin_memory:
         raise RuntimeError("from_file: the memory of a file cannot be pinned")
     dtype = dtype or rl.get_default_dtype()
-    data = _mapped(filename, shared, size * dtype.itemsize)
-    vector = rl.frombuffer(data, dtype=dtype) if size else rl.empty(0, dtype=dtype)
-    return vector.requires_grad_(requires_grad)
-
-
-def _mapped(filename, shared, nbytes):
-    """The first bytes of a file in memory, which lasts as long as anyone uses it."""
-    import mmap
-    import os
-
-    try:
-        flags = os.O_RDWR | os.O_CREAT if shared else os.O_RDONLY
-        descriptor = os.open(filename, flags, 0o600)
-    except OSError as error:
-        mode = "read-write" if shared else "read-only"
-        raise RuntimeError(
-            f"unable to open file <{filename}> in {mode} mode: {error.strerror} ({error.errno})"
-        ) from None
-    try:
-        there = os.fstat(descriptor).st_size
-        if there < nbytes and not shared:
-            raise RuntimeError(
-                f"file <{filename}> size <{there}> is smaller than the required mapping size "
-                f"<{nbytes}>"
-            )
-        if there < nbytes:
-            os.ftruncate(descriptor, nbytes)
-        access = mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
-        return mmap.mmap(descriptor, nbytes, access=access) if nbytes else None
-    finally:
-        os.close(descriptor)
+    storage = rl.UntypedStorage.from_file(filename, bool(shared), size * dtype.itemsize)
+    return rl.empty(0, dtype=dtype).set_(storage).requires_grad_(requires_grad)
 
 
 def _softmax_backward_data(grad_output, output, dim, input_dtype):

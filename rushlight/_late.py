@@ -117,7 +117,8 @@ def _found(module, name):
     if not hasattr(loaded_module, name):
         raise load("_removed").absent(_PACKAGE, name)
     value = getattr(loaded_module, name)
-    sys.modules[_PACKAGE].__dict__[name] = value
+    if name in loaded_module.__dict__:  # what a module's own `__getattr__` finds may change
+        sys.modules[_PACKAGE].__dict__[name] = value
     return value
 
 

@@ -111,7 +111,10 @@ SHARED = {
     "pin_memory": _pin_memory,
     "get_device": _get_device,
     "is_hpu": property(lambda self: False, doc="False: there is no such backend."),
-    "filename": property(lambda self: None, doc="None: the memory is not that of a named file."),
+    "filename": property(
+        lambda self: getattr(self.untyped(), "_filename", None),
+        doc="The path that `from_file` was given, if changes go to the file; None of other memory.",
+    ),
     "__copy__": lambda self: self.clone(),
     "__deepcopy__": _deepcopy,
     "__reduce__": _reduce,
@@ -156,21 +159,40 @@ def _from_file(filename, shared=False, nbytes=0):
     Raises:
         RuntimeError: if the file is shorter.
     """
-    import mmap
-
+    if nbytes < 0:
+        raise RuntimeError(f"from_file: expected a number of bytes, got {nbytes}")
     if not nbytes:
         return rl.empty(0, dtype=rl.uint8).untyped_storage()
-    with open(filename, "a+b" if shared else "rb") as file:
-        length = file.seek(0, 2)
-        if length < nbytes and not shared:
-            raise RuntimeError(
-                f"UntypedStorage.from_file: {filename} has {length} bytes, {nbytes} were asked for"
-            )
-        if length < nbytes:
-            file.truncate(nbytes)
-        access = mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
-        mapping = mmap.mmap(file.fileno(), nbytes, access=access)
-    return rl.frombuffer(mapping, dtype=rl.uint8).untyped_storage()
+    mapping = _mapped(filename, shared, nbytes)
+    storage = rl.frombuffer(mapping, dtype=rl.uint8).untyped_storage()
+    if shared:
+        storage._filename = filename
+    return storage
+
+
+def _mapped(filename, shared, nbytes):
+    """The first bytes of a file in memory, which lasts as long as anyone uses it."""
+    import mmap
+    import os
+
+    mode = "read-write" if shared else "read-only"
+    try:
+        flags = os.O_RDWR | os.O_CREAT if shared else os.O_RDONLY
+        with open(os.open(filename, flags, 0o600), "rb", buffering=0) as file:
+            there = os.fstat(file.fileno()).st_size
+            if there < nbytes and not shared:
+                raise RuntimeError(
+                    f"file <{filename}> size <{there}> is smaller than the required mapping size "
+                    f"<{nbytes}>"
+                )
+            if there < nbytes:
+                os.ftruncate(file.fileno(), nbytes)
+            access = mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
+            return mmap.mmap(file.fileno(), nbytes, access=access)
+    except OSError as error:
+        raise RuntimeError(
+            f"unable to map file <{filename}> in {mode} mode: {error.strerror} ({error.errno})"
+        ) from None
 
 
 def _from_buffer(buffer, byte_order=None, count=-1, offset=0, *, dtype=None):

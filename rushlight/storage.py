@@ -293,10 +293,17 @@ for _name, _dtype in _LEGACY.items():
         },
     )
 
-Storage = globals()["FloatStorage"]  # the type that the default dtype has at first
 StorageBase = UntypedStorage  # PyTorch has its native half as a class of its own
 
-__all__ = ["Storage", "UntypedStorage", "TypedStorage", *_LEGACY]
+__all__ = ["Storage", "UntypedStorage", "TypedStorage", *_LEGACY]  # noqa: F822 (`__getattr__`)
+
+
+def __getattr__(name):
+    """`Storage` is the class of the default dtype, whichever that is when it is asked for."""
+    if name == "Storage":
+        dtype = str(rl.get_default_dtype()).rpartition(".")[2]
+        return globals()[next(legacy for legacy, of in _LEGACY.items() if of == dtype)]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _load_from_bytes(b):

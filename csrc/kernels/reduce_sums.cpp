@@ -45,7 +45,8 @@ struct MeanFold : SumFold<T, Plain, Element> {
     auto total = s.value();
     double n = static_cast<double>(p.count);
     if constexpr (requires { total.im; })
-      out = narrow<T>(C128{total.re / n, total.im / n});
+      // As complex numbers are divided: what is not finite in one part leaves NaN in the other.
+      out = narrow<T>(C128{(total.re + total.im * 0) / n, (total.im - total.re * 0) / n});
     else
       out = static_cast<T>(total / n);
   }

@@ -188,9 +188,17 @@ void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, co
   return empty_strided(sizes, strides, p.out_dtype, p.device);
 }
 
+// The real result of complex operands may go to any floating target, even of ops that ask for
+// their result's very dtype elsewhere.
+void follow_real_target(Prepared& p, const Tensor& target) {
+  bool reals = p.out_dtype == real_of(p.common) && !is_complex(target.dtype);
+  if (reals && can_cast(p.out_dtype, target.dtype)) p.out_dtype = target.dtype;
+}
+
 Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
   const Tensor* like;
   resolve_types(op, p, n);
+  if (target && is_complex(p.common)) follow_real_target(p, *target);
   resolve_shape(op, p, n, target, like);
   Sizes sizes = like ? like->sizes() : Sizes(p.sizes);
   if (target && target->device == p.device && same_sizes(target->sizes(), sizes)) {

@@ -15,7 +15,7 @@ from rushlight.func.batching import aligned, flat_examples, lined_up, rule, rule
 
 @rule(
     "convert",
-    "real",
+    "real_complex",
     "imag",
     "view_as_real",
     "view_as_complex",

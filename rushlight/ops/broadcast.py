@@ -62,7 +62,7 @@ def broadcast_shapes(*shapes):
 
 @overridable
 def broadcast_tensors(*tensors):
-    """Views of the tensors, expanded to the shape they broadcast to.
+    """Views of the tensors, expanded to the shape they broadcast to; those that have it themselves.
 
     Example::
 
@@ -72,7 +72,7 @@ def broadcast_tensors(*tensors):
     """
     tensors = _given(tensors)
     shape = broadcast_shapes(*[t.shape for t in tensors])
-    return tuple([t.expand(shape) for t in tensors])
+    return tuple([t if t.shape == shape else t.expand(shape) for t in tensors])
 
 
 @overridable

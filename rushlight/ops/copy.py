@@ -25,6 +25,17 @@ def copy_(self, src, non_blocking):
 copy_.vjp(self=lambda g: rl.zeros_like(g), src=lambda g: g)
 
 
+@op(
+    "copy_.number(Tensor(a!) self, Scalar src, bool non_blocking=False) -> Tensor",
+    method=True,
+    at="Tensor",
+)
+def _(self, src, non_blocking):
+    """Sets every element to a number, converted as a tensor is."""
+    wide = {float: rl.float64, complex: rl.complex128}.get(type(src))
+    return self.copy_(rl.tensor(src, dtype=wide), non_blocking)
+
+
 def _require_scalar(name, value):
     if value.dim():
         raise RuntimeError(

@@ -9,8 +9,8 @@ from rushlight._notes import note
 from rushlight.ops._record import op
 
 
-def _declare(name, tensors, factor):
-    arguments = ", ".join(f"Tensor {t}" for t in tensors)
+def _declare(name, tensors, factor, overload="early", of="Tensor"):
+    arguments = ", ".join(f"{of} {t}" for t in tensors)
     given = ", ".join(tensors)
 
     def body(self, *rest):
@@ -19,12 +19,12 @@ def _declare(name, tensors, factor):
         return getattr(rl, name)(self, *rest[1:], **{factor: rest[0]})
 
     body.__doc__ = f"Deprecated: ``{name}(self, {given}, {factor}={factor})``."
-    schema = f"{name}.early(Tensor self, Scalar {factor}, {arguments}) -> Tensor"
+    schema = f"{name}.{overload}(Tensor self, Scalar {factor}, {arguments}) -> Tensor"
     function = op(schema, inplace=True)(body)
 
     @function.samples
     def _(make):
-        yield (make(2, 3), 2.0, *(make(2, 3) for _ in tensors))
+        yield (make(2, 3), 2.0, *(make(2, 3) if of == "Tensor" else 3.0 for _ in tensors))
 
 
 def _declare_product(name, first, second):
@@ -75,5 +75,6 @@ for _name, *_factors in (
 
 for _name in ("add", "sub"):
     _declare(_name, ("other",), "alpha")
+    _declare(_name, ("other",), "alpha", "early_number", "Scalar")
 for _name in ("addcmul", "addcdiv"):
     _declare(_name, ("tensor1", "tensor2"), "value")

@@ -17,9 +17,13 @@ def _edges(x, bins, limits):
                 f"torch.histogram: expected edges as a vector of {x.dtype}, got {bins.dim()} "
                 f"dimensions of {bins.dtype}"
             )
+        if bins.numel() < 2:
+            raise RuntimeError(f"torch.histogram: expected at least 2 edges, got {bins.numel()}")
         return bins
     if bins <= 0:
         raise RuntimeError(f"torch.histogram: bins must be > 0, got {bins}")
+    if limits is not None and len(limits) != 2:
+        raise RuntimeError(f"torch.histogram: a range has 2 ends, got {len(limits)}")
     low, high = limits if limits is not None else (None, None)
     if low is None:
         low, high = map(float, x.aminmax()) if x.numel() else (0.0, 1.0)
@@ -75,6 +79,7 @@ def _check(name, x):
     "histogram(Tensor self, any bins, *, float[]? range=None, Tensor? weight=None, "
     "bool density=False) -> (Tensor hist, Tensor bin_edges)",
     differentiable=False,
+    out="exact",
 )
 def histogram(self, bins, limits, weight, density):
     """Counts (or sums of ``weight``) between bin edges:
@@ -87,6 +92,8 @@ def histogram(self, bins, limits, weight, density):
         >>> rl.tensor([0., 1., 1., 3.]).histogram(3).hist
         tensor([1., 2., 1.])
     """
+    if isinstance(bins, bool) or (isinstance(bins, rl.Tensor) and limits is not None):
+        raise TypeError("histogram(): expected a number of bins, or edges and no range")
     _check("histogram", self)
     x = self.detach().reshape(-1)
     edges = _edges(x, bins, limits)

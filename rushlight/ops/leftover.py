@@ -88,14 +88,37 @@ def _reduced_row(row, sizes, reduce, initial):
         total = base.scatter_reduce(0, place, row, "sum")
         return rl.where(counts == 0, start, total / counts.clamp(min=1)).to(row.dtype)
     base = rl.full(shape, start, dtype=row.dtype)
-    result = base.scatter_reduce(0, place, row, _SEGMENT[reduce])
-    undefined = row.isnan()
-    if reduce in ("sum", "prod") or not some(undefined):
-        return result
-    zeros = rl.zeros(shape, dtype=row.dtype)
+    if reduce in ("max", "min"):
+        return _extreme_row(base, place, row, reduce)
+    if reduce == "prod" and some(row.isnan()):
+        return _product_with_nans(base, place, row)
+    return base.scatter_reduce(0, place, row, _SEGMENT[reduce])
+
+
+def _nans(place, row, shape):
+    """For each segment, how many NaNs it has and their sum, which passes the gradient on."""
+    undefined, zeros = row.isnan(), rl.zeros(shape, dtype=row.dtype)
     count = zeros.scatter_add(0, place, undefined.to(row.dtype))
-    shared = zeros.scatter_add(0, place, row.masked_fill(~undefined, 0)) / count
-    return rl.where(count > 0, shared, result)  # each NaN of a segment takes a part of the gradient
+    return count, zeros.scatter_add(0, place, row.masked_fill(~undefined, 0))
+
+
+def _extreme_row(base, place, row, reduce):
+    """The elements share the gradient even where they are no better than the start."""
+    result = base.scatter_reduce(0, place, row, _SEGMENT[reduce], include_self=False)
+    behind = result < base if reduce == "max" else result > base
+    result = rl.where(behind, base, result)
+    if not some(row.isnan()):
+        return result
+    count, total = _nans(place, row, base.shape)
+    return rl.where(count > 0, total / count, result)  # each NaN takes a part of the gradient
+
+
+def _product_with_nans(base, place, row):
+    """A segment's only NaN has the product of the others as its gradient, which is a number."""
+    others = base.scatter_reduce(0, place, row.masked_fill(row.isnan(), 1), "prod")
+    count, total = _nans(place, row, base.shape)
+    nans = total * rl.ones_like(count).masked_fill(count > 1, float("nan"))
+    return others * rl.where(count == 0, 1, nans)
 
 
 # ---- products ----------------------------------------------------------------------------------

@@ -122,6 +122,13 @@ def _(size, generator, dtype, layout, device, pin_memory, requires_grad):
     ...
 
 
+def _integers(dtype):
+    """The dtype to draw integers of, which has to be a real one even if there are none to draw."""
+    if dtype.is_complex:
+        raise RuntimeError(f"randint: expected a real dtype, got {dtype}")
+    return dtype
+
+
 @op(
     "randint.low(int low, int high, int[] size, *, Generator? generator=None, "
     f"{_OPTIONS}) -> Tensor"
@@ -136,7 +143,7 @@ def _randint(low, high, size, generator, dtype, layout, device, pin_memory, requ
     """
     return _empty(
         size,
-        dtype or rl.int64,
+        _integers(dtype or rl.int64),
         device,
         pin_memory,
         requires_grad,
@@ -228,7 +235,7 @@ def _(self, low, high, generator, dtype, layout, device, pin_memory, requires_gr
     """
     return _like(
         self,
-        dtype,
+        _integers(dtype or self.dtype),
         device,
         memory_format,
         pin_memory,
@@ -245,7 +252,7 @@ def _(self, high, generator, dtype, layout, device, pin_memory, requires_grad, m
     """`randint` of the input's size."""
     return _like(
         self,
-        dtype,
+        _integers(dtype or self.dtype),
         device,
         memory_format,
         pin_memory,

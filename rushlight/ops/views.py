@@ -374,7 +374,21 @@ def view_as_complex(self):
 view_as_complex.vjp(self=lambda g: rl.view_as_real(g))
 
 
-@op("real(Tensor self) -> Tensor", method=False)
+@op(
+    "real_complex(Tensor self) -> Tensor",
+    at="internal",
+    kernel="real",
+    grad_name="SelectBackward0",
+)
+def _real_complex(self):
+    """The real part of a complex tensor, a view (internal; see `real`)."""
+    ...
+
+
+_real_complex.vjp(self=lambda g: rl.complex(g, rl.zeros_like(g)))
+
+
+@op("real(Tensor self) -> Tensor", method=False, out=False)
 def real(self):
     """The real part, a view; a real tensor itself.
 
@@ -383,13 +397,10 @@ def real(self):
         >>> rl.real(rl.tensor([1 + 2j]))
         tensor([1.])
     """
-    ...
+    return _real_complex(self) if self.is_complex() else self
 
 
-real.vjp(self=lambda g, self_meta: rl.complex(g, rl.zeros_like(g)) if self_meta.is_complex() else g)
-
-
-@op("imag(Tensor self) -> Tensor", method=False)
+@op("imag(Tensor self) -> Tensor", method=False, grad_name="SelectBackward0")
 def imag(self):
     """The imaginary part of a complex tensor, a view.
 

@@ -237,6 +237,29 @@ METHODS = {
 # ---- what plain methods do for sparse tensors ------------------------------------------------
 
 
+@handles("resize_")
+def _resize(self, *size, memory_format=None):
+    """CSR and CSC: more rows or columns, without elements."""
+    size = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
+    kind, old = kind_of(self), tuple(self.shape)
+    plain_call = memory_format in (None, rl.contiguous_format, rl.preserve_format)
+    if kind not in (CSR, CSC) or not plain_call or len(size) != len(old) or size[:-2] != old[:-2]:
+        return NotImplemented
+    if size[-1] < old[-1]:
+        raise RuntimeError(f"resize_(): {self.layout} tensors cannot lose columns: {old} to {size}")
+    if size[-2] < old[-2]:
+        raise NotImplementedError(
+            f"resize_(): not implemented for fewer rows of {self.layout} tensors: {old} to {size}"
+        )
+    main = -2 if kind == CSR else -1
+    parts = parts_of(self)
+    compressed, plain = parts.indices
+    last = compressed[..., -1:].expand(*size[:-2], size[main] - old[main])
+    made = Parts((rl.cat([compressed, last], -1), plain), parts.values, parts.coalesced)
+    rl._native.replace_payload(self, size, made)
+    return self
+
+
 @handles("clone")
 def _clone(self, *, memory_format=None):
     return clone(self)
@@ -312,7 +335,7 @@ def _values_in_place(name):
 def _values_like(name):
     def make(x, *, dtype=None, requires_grad=False, **options):
         if not is_sparse(x):
-            raise NotImplementedError(f"{name}(): layout {options['layout']} is not supported")
+            return NotImplemented
         if kind_of(x) == COO or options:
             raise NotImplementedError(
                 f"{name}(): not implemented for {x.layout} tensors with {list(options) or 'them'}"

@@ -18,6 +18,7 @@ from rushlight.sparse._layout import (
     CSR,
     add_rows,
     block_size,
+    build,
     coalesce,
     coo,
     is_sparse,
@@ -254,6 +255,27 @@ def sparse_addmm(mat, mat1, mat2, *, beta=1.0, alpha=1.0):
     return rl.addmm(mat, mat1, mat2, beta=beta, alpha=alpha)
 
 
+def _batched(input, mat1, mat2):  # noqa: A002
+    """The pattern for each product of a batch; RuntimeError where it does not fit."""
+    batch, theirs = tuple(mat1.shape[:-2]), tuple(mat2.shape[:-2])
+    ours, core = tuple(input.shape[:-2]), tuple(input.shape[-2:])
+    if batch != theirs or (ours and ours != batch):
+        raise RuntimeError(
+            f"sampled_addmm: input, mat1 and mat2 have batches of different sizes: {list(ours)}, "
+            f"{list(batch)} and {list(theirs)}"
+        )
+    if core != (mat1.shape[-2], mat2.shape[-1]):
+        raise RuntimeError(
+            f"sampled_addmm: input of size {list(input.shape)} does not fit a product of size "
+            f"{[*batch, mat1.shape[-2], mat2.shape[-1]]}"
+        )
+    if ours == batch:
+        return input
+    crow, column = (i.expand(*batch, *i.shape) for i in parts_of(input).indices)
+    values = values_of(input)
+    return build(values.expand(*batch, *values.shape), CSR, (crow, column), True, (*batch, *core))
+
+
 def sampled_addmm(input, mat1, mat2, *, beta=1.0, alpha=1.0, out=None):  # noqa: A002
     """``beta * input + alpha * mat1 @ mat2`` at the places of a CSR tensor only.
 
@@ -278,12 +300,7 @@ def sampled_addmm(input, mat1, mat2, *, beta=1.0, alpha=1.0, out=None):  # noqa:
             f"sampled_addmm: mat1 and mat2 shapes cannot be multiplied "
             f"({list(mat1.shape)} and {list(mat2.shape)})"
         )
-    whole = (*mat1.shape[:-1], mat2.shape[-1])
-    if tuple(input.shape) != whole:
-        raise RuntimeError(
-            f"sampled_addmm: input of size {list(input.shape)} does not fit a product of size "
-            f"{list(whole)}"
-        )
+    input = _batched(input, mat1, mat2)  # noqa: A001
     at = coordinates(CSR, parts_of(input).indices)
     rows = mat1[tuple(at[:-1])]
     columns = mat2.transpose(-1, -2)[(*at[:-2], at[-1])]

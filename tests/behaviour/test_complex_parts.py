@@ -84,3 +84,31 @@ def test_gradients_of_chosen_inputs_through_changed_parts(changed):
     (whole if changed == "whole" else parts).mul_(2)
     (g,) = rl.autograd.grad(parts.sum(), x)
     assert g.tolist() == [2 + 2j, 2 + 2j]
+
+
+def test_moduli_go_to_any_floating_target():
+    z = rl.tensor([3 + 4j, 1j])
+    for dtype in (rl.float16, rl.float64):
+        for size in (2, 0):
+            out = rl.empty(size, dtype=dtype)
+            assert rl.abs(z, out=out) is out and out.dtype == dtype and out.tolist() == [5, 1]
+    for dtype in (rl.complex128, rl.int32):
+        with pytest.raises(RuntimeError):
+            rl.abs(z, out=rl.empty(2, dtype=dtype))
+    with pytest.raises(RuntimeError, match="expected out"):
+        rl.abs(z.real, out=rl.empty(2, dtype=rl.float64))
+
+
+def test_the_real_part_of_a_real_tensor_is_itself():
+    x = rl.ones(3, requires_grad=True)
+    assert x.real is x and rl.real(x) is x
+    z = rl.tensor([1 + 2j], requires_grad=True)
+    assert type(z.real.grad_fn).__name__ == type(z.imag.grad_fn).__name__ == "SelectBackward0"
+    assert z.real._base is z
+
+
+def test_means_are_divided_as_complex_numbers_are():
+    z = rl.tensor([[complex(float("inf"), 1), 1j], [1, 2]])
+    for mean in (z.mean(), z.mean(0)[0], z.mean(1)[0]):
+        assert mean.real == float("inf") and mean.imag.isnan()
+    assert z.mean(0)[1] == 1 + 0.5j

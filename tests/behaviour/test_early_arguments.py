@@ -51,6 +51,13 @@ def test_products_of_early_form_have_gradients():
     assert x.grad.tolist() == [[5, 5], [5, 5]]
 
 
+def test_sums_of_early_form_take_two_numbers():
+    with pytest.warns(UserWarning, match="deprecated"):
+        assert rl.add(ONES, 2, 3.5).tolist() == [8, 8]
+        assert ONES.clone().sub_(2, 3).tolist() == [-5, -5]
+        assert rl.add(rl.tensor(True), rl.tensor(True), True).item() is True
+
+
 def test_renamed_arguments_work_and_say_so():
     x = rl.ones(3, requires_grad=True)
     image = rl.arange(12.0).view(1, 3, 2, 2)

@@ -317,3 +317,13 @@ def test_a_star_import_brings_names_that_load_on_first_use(module, name):
     exec(f"from rushlight.{module} import *", found)
     assert callable(found[name])
     assert "namespaces" not in found
+
+
+def test_gradients_of_segments_pass_by_their_start_and_single_nans():
+    nan, lengths = float("nan"), rl.tensor([1, 2, 3])
+    x = rl.tensor([1.0, nan, 3, 3, 3, 2], requires_grad=True)
+    rl.segment_reduce(x, "max", lengths=lengths, initial=3.0).sum().backward()
+    assert x.grad.tolist() == [0, 1, 0, 0.5, 0.5, 0]
+    x.grad = None
+    rl.segment_reduce(x, "prod", lengths=lengths).sum().backward()
+    assert str(x.grad.tolist()) == str([1.0, 3.0, nan, 6.0, 6.0, 9.0])

@@ -32,7 +32,11 @@ def _lists(tensors):
         ("lerp", ([rl.zeros(2), rl.zeros(3)], 0.5), {}, 0.5, 1.0),
         ("lerp", ([rl.zeros(2), rl.zeros(3)],), {"weight": [0.5, 0.25]}, 0.5, 1.5),
         ("addcmul", (_pair(), _pair(), 2), {}, 3.0, 10.0),
-        ("addcdiv", (_pair(), _pair()), {"value": rl.tensor([2.0, 3.0])}, 3.0, 5.0),
+        ("addcdiv", (_pair(), _pair()), {"scalars": rl.tensor([2.0, 3.0])}, 3.0, 5.0),
+        ("addcmul", (_pair(), _pair()), {"scalars": [2, 3]}, 3.0, 14.0),
+        ("mul", (), {"scalar": 3}, 3.0, 6.0),
+        ("mul", (), {"scalars": [3, 4]}, 3.0, 8.0),
+        ("pow", (), {"exponent": [1, 2]}, 1.0, 4.0),
         ("neg", (), {}, -1.0, -2.0),
         ("sqrt", (), {}, 1.0, math.sqrt(2)),
     ],
@@ -45,6 +49,25 @@ def test_an_op_on_each_tensor_of_a_list(name, args, options, first, second):
     for x, y, z in zip(made, expected, changed):
         rl.testing.assert_close(x, y)
         assert rl.equal(x, z)
+
+
+def test_arguments_of_other_overloads_are_refused():
+    given = _pair()
+    for name, options in (
+        ("add", {"scalar": [1, 2]}),
+        ("add", {"scalars": 2}),
+        ("add", {"other": 2}),
+        ("add", {"scalar": 2, "alpha": 2}),
+        ("addcmul", {"tensor1": rl.ones(()), "tensor2": given}),
+        ("lerp", {"tensors1": given}),
+    ):
+        with pytest.raises(TypeError):
+            getattr(rl, f"_foreach_{name}")(given, **options)
+    for scalars in (rl.ones(()), rl.ones(3), [1.0]):
+        with pytest.raises(RuntimeError):
+            rl._foreach_addcmul(given, given, given, scalars=scalars)
+    with pytest.raises(TypeError):
+        rl._foreach_copy_(given, [1.0, 2.0])
 
 
 def test_norms_copies_and_zeros_of_lists():

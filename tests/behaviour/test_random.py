@@ -392,3 +392,11 @@ def test_probabilities_broadcast():
     assert rl.binomial(rl.tensor([[1.0], [2.0]]), rl.ones(3)).tolist() == [[1] * 3, [2] * 3]
     with pytest.raises(RuntimeError):
         rl.ones(3).bernoulli_(rl.ones(2, 3))
+
+
+def test_integers_are_not_complex_even_if_there_are_none():
+    for size in ((0,), (), (2,)):
+        with pytest.raises(RuntimeError, match="real dtype"):
+            rl.randint(0, 3, size, dtype=rl.complex64)
+        with pytest.raises(RuntimeError, match="real dtype"):
+            rl.randint_like(rl.empty(size), 3, dtype=rl.complex64)

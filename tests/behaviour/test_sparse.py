@@ -256,3 +256,16 @@ def test_data_keeps_its_layout():
     data = dense.to_sparse()
     data.data = data * 2
     assert data.to_dense().tolist() == [[2, 2], [2, 2]]
+
+
+def test_compressed_tensors_grow_in_place():
+    x = rl.eye(3).to_sparse_csr()
+    assert x.resize_(4, 5) is x and x.shape == (4, 5)
+    assert x.crow_indices().tolist() == [0, 1, 2, 3, 3] and x.values().tolist() == [1, 1, 1]
+    x = rl.eye(3).to_sparse_csc().resize_((3, 4))
+    assert x.shape == (3, 4) and x.ccol_indices().tolist() == [0, 1, 2, 3, 3]
+    with pytest.raises(RuntimeError, match="columns"):
+        x.resize_(3, 2)
+    for size in ((2, 4), (1, 3, 4)):
+        with pytest.raises(NotImplementedError):
+            x.resize_(size)

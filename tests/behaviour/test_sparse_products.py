@@ -115,3 +115,17 @@ def test_gradients_and_examples_of_dense_tensors():
     assert rl.equal(mapped, rl.stack([dense(v) for v in batch]))
     with pytest.raises(RuntimeError, match="out of range"):
         put(indices, values, (2, 2, 2))
+
+
+def test_sampled_products_of_a_batch():
+    pattern = rl.eye(3).to_sparse_csr()
+    a, b = rl.randn(2, 3, 4), rl.randn(2, 4, 3)
+    made = rl.sparse.sampled_addmm(pattern, a, b)
+    assert made.shape == (2, 3, 3) and made.layout == rl.sparse_csr
+    rl.testing.assert_close(made.to_dense(), rl.eye(3) * (a @ b + 1))
+    for mats in ((a, b[0]), (a[0], b)):
+        for given in (pattern, made):
+            with pytest.raises(RuntimeError, match="batches"):
+                rl.sparse.sampled_addmm(given, *mats)
+    with pytest.raises(RuntimeError, match="batches"):
+        rl.sparse.sampled_addmm(made, a[0], b[0])

@@ -180,3 +180,25 @@ class Loud(rl.UntypedStorage):
 assert repr(Loud(0)).count("loud") == 1
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=place)
+
+
+def test_the_storage_class_is_that_of_the_default_dtype():
+    assert rl.Storage is rl.FloatStorage
+    try:
+        rl.set_default_dtype(rl.float64)
+        assert rl.Storage is rl.DoubleStorage and rl.Storage(3).dtype == rl.float64
+    finally:
+        rl.set_default_dtype(rl.float32)
+
+
+def test_storages_know_the_file_that_changes_go_to(tmp_path):
+    path = str(tmp_path / "bytes")
+    assert rl.UntypedStorage.from_file(path, True, 16).filename == path
+    assert rl.FloatStorage.from_file(path, True, 4).filename == path
+    shared = rl.from_file(path, shared=True, size=4)
+    assert shared.untyped_storage().filename == path and rl.ones(2).storage().filename is None
+    assert rl.from_file(path, size=4).untyped_storage().filename is None
+    assert rl.from_file(str(tmp_path / "none"), size=0).shape == (0,)
+    for name, count in ((str(tmp_path), 4), (path, -4), (str(tmp_path / "none"), 4)):
+        with pytest.raises(RuntimeError):
+            rl.UntypedStorage.from_file(name, False, count)

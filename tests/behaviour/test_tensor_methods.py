@@ -125,3 +125,14 @@ def test_numbers_that_identify_a_tensor():
     y = x * 2
     assert y._grad_fn is y.grad_fn and x._grad_fn is None
     assert y.detach()._typed_storage().tolist() == [2.0, 2.0]
+
+
+def test_a_number_is_copied_as_a_tensor_is():
+    x = torch.ones(2, dtype=torch.float64)
+    assert x.copy_(0.1) is x and x.tolist() == [0.1, 0.1]
+    assert torch.ones(2, dtype=torch.uint8).copy_(3.7).tolist() == [3, 3]
+    x = torch.ones(2, requires_grad=True)
+    (x * 2).copy_(3.0, non_blocking=True).sum().backward()
+    assert x.grad.tolist() == [0, 0]
+    with pytest.raises(TypeError):
+        x.copy_("3")

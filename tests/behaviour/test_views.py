@@ -124,3 +124,9 @@ def test_views_of_integers_know_their_base(dtype):
     for view in (x[0], x.view(-1), x.t(), x.split(2)[1], x[1].view(2, 2), x.expand(2, 4, 4)):
         assert view._base is x and view._is_view()
     assert x._base is None and x.clone()._base is None and x.contiguous() is x
+
+
+def test_tensors_of_the_common_shape_are_not_viewed():
+    x, y = rl.ones(2, 3), rl.ones(3)
+    a, b = rl.broadcast_tensors(x, y)
+    assert a is x and b.shape == (2, 3)

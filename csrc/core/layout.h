@@ -10,4 +10,7 @@ namespace rl {
 // can tell two dimensions apart decides on their order. For one tensor see dense_like_strides.
 SizeVec joint_strides(Sizes sizes, std::span<const Tensor* const> tensors);
 
+// Are these the strides of a fresh row-major tensor, also of dimensions of size 1?
+bool strides_in_rows(const Tensor& t);
+
 }  // namespace rl

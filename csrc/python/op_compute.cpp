@@ -182,10 +182,23 @@ void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, co
     if (const Tensor* t = p.inputs[i].tensor) {
       tensors[count++] = t;
       alike &= same_sizes(t->sizes(), sizes) && same_sizes(t->strides(), tensors[0]->strides());
+    } else {
+      alike = false;
     }
   SizeVec strides =
       alike ? dense_like_strides(*tensors[0]) : joint_strides(sizes, {tensors, count});
   return empty_strided(sizes, strides, p.out_dtype, p.device);
+}
+
+// Whether the result is row-major. As in PyTorch, the strides of dimensions of size 1 have a say
+// unless all operands are tensors of one shape.
+bool in_rows(const Prepared& p, size_t n, bool one_shape) {
+  if (!p.row_major) return false;
+  auto all = [&](auto holds) {
+    return std::all_of(p.inputs, p.inputs + n, [&](const auto& in) { return holds(in.tensor); });
+  };
+  return (one_shape && all([](const Tensor* t) { return t; })) ||
+         all([](const Tensor* t) { return !t || strides_in_rows(*t); });
 }
 
 Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
@@ -207,7 +220,7 @@ Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
     return Ref<Tensor>::share(target);
   }
   Ref<Tensor> out =
-      p.row_major ? empty(sizes, p.out_dtype, p.device) : laid_out_result(p, n, sizes);
+      in_rows(p, n, like) ? empty(sizes, p.out_dtype, p.device) : laid_out_result(p, n, sizes);
   run_pointwise(*op.pointwise, p.compute, *out, {p.inputs, n}, p.params);
   return out;
 }

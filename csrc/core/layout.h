@@ -1,5 +1,6 @@
 // In which order the dimensions of a result lie in memory.
 #pragma once
+#include <algorithm>
 #include <span>
 
 #include "core/tensor.h"
@@ -11,6 +12,11 @@ namespace rl {
 SizeVec joint_strides(Sizes sizes, std::span<const Tensor* const> tensors);
 
 // Are these the strides of a fresh row-major tensor, also of dimensions of size 1?
-bool strides_in_rows(const Tensor& t);
+inline bool strides_in_rows(const Tensor& t) {
+  int64_t expected = 1;
+  for (int d = t.ndim; d-- > 0; expected *= std::max<int64_t>(t.size(d), 1))
+    if (t.stride(d) != expected) return false;
+  return true;
+}
 
 }  // namespace rl

@@ -258,13 +258,6 @@ SizeVec joint_strides(Sizes sizes, std::span<const Tensor* const> tensors) {
   return out;
 }
 
-bool strides_in_rows(const Tensor& t) {
-  int64_t expected = 1;
-  for (int d = t.ndim; d-- > 0; expected *= std::max<int64_t>(t.size(d), 1))
-    if (t.stride(d) != expected) return false;
-  return true;
-}
-
 SizeVec dense_like_strides(const Tensor& t) {
   if (is_dense(t)) return SizeVec(t.strides().begin(), t.strides().end());
   const Tensor* one = &t;

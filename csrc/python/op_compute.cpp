@@ -25,7 +25,7 @@ struct Prepared {
   Compute compute;
   SizeVec sizes;
   Device device = Device::Cpu;
-  bool row_major = true;  // all inputs
+  bool row_major = true;  // the result
 };
 
 [[noreturn]] void not_implemented(const Op& op, DType d) {
@@ -145,11 +145,19 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
   if (r == DType::Bool && p.common != DType::F32) round_numbers(p, n);
 }
 
+// Of contiguous operands: whether the result is row-major. As in PyTorch, the strides of dimensions
+// of size 1 have a say unless all operands are tensors of one shape.
+[[gnu::noinline]] bool in_rows(const Prepared& p, size_t n) {
+  for (size_t i = 0; i < n; ++i)
+    if (const Tensor* t = p.inputs[i].tensor; t && !strides_in_rows(*t)) return false;
+  return true;
+}
+
 // What is written to a meta tensor is not looked at, so it may lie anywhere.
 void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, const Tensor*& like) {
   bool anywhere = target && target->is_meta();
   like = nullptr;
-  bool differ = false;
+  bool differ = false, numbers = false;
   for (size_t i = 0; i < n; ++i)
     if (const Tensor* t = p.inputs[i].tensor) {
       require_bytes(*t);
@@ -161,7 +169,10 @@ void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, co
         if (!anywhere) require_one_device(op, *like, *t);
         differ |= !same_sizes(like->sizes(), t->sizes());
       }
+    } else {
+      numbers = true;
     }
+  if ((differ || numbers) && p.row_major) p.row_major = in_rows(p, n);
   if (!differ) return;
   bool first = true;
   for (size_t i = 0; i < n; ++i)
@@ -190,17 +201,6 @@ void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, co
   return empty_strided(sizes, strides, p.out_dtype, p.device);
 }
 
-// Whether the result is row-major. As in PyTorch, the strides of dimensions of size 1 have a say
-// unless all operands are tensors of one shape.
-bool in_rows(const Prepared& p, size_t n, bool one_shape) {
-  if (!p.row_major) return false;
-  auto all = [&](auto holds) {
-    return std::all_of(p.inputs, p.inputs + n, [&](const auto& in) { return holds(in.tensor); });
-  };
-  return (one_shape && all([](const Tensor* t) { return t; })) ||
-         all([](const Tensor* t) { return !t || strides_in_rows(*t); });
-}
-
 Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
   const Tensor* like;
   resolve_types(op, p, n);
@@ -220,7 +220,7 @@ Ref<Tensor> run_prepared(const Op& op, Prepared& p, size_t n, Tensor* target) {
     return Ref<Tensor>::share(target);
   }
   Ref<Tensor> out =
-      in_rows(p, n, like) ? empty(sizes, p.out_dtype, p.device) : laid_out_result(p, n, sizes);
+      p.row_major ? empty(sizes, p.out_dtype, p.device) : laid_out_result(p, n, sizes);
   run_pointwise(*op.pointwise, p.compute, *out, {p.inputs, n}, p.params);
   return out;
 }

@@ -67,6 +67,14 @@ void check_bias(const Call& c, const Tensor* bias, const Tensor& x, int64_t chan
            bias->dtype, ") should be the same");
 }
 
+void check_weight(const Call& c, const Tensor& w, int64_t groups) {
+  RL_CHECK(w.size(0) >= groups, c.op, ": given groups=", groups,
+           ", expected a weight with at least as many entries in dimension 0, got shape ",
+           w.sizes());
+  for (int d = 2; d < w.ndim; ++d)
+    RL_CHECK(w.size(d) > 0, c.op, ": expected a kernel with no size of 0, got shape ", w.sizes());
+}
+
 // The function that people call, for messages.
 std::string named(const ConvGeometry& g) { return str("conv", g.dims, "d"); }
 
@@ -77,6 +85,7 @@ ConvGeometry forward_geometry(const Call& c) {
   g.dims = spatial_dims(c, x);
   check_pair(c, x, w);
   read_windows(c, 3, g);
+  check_weight(c, w, g.groups);
   g.batch = x.size(0);
   g.in_channels = x.size(1);
   g.out_channels = w.size(0);
@@ -106,6 +115,7 @@ ConvGeometry input_geometry(const Call& c) {
   g.dims = spatial_dims(c, y);
   check_pair(c, y, w);
   read_windows(c, 4, g);
+  check_weight(c, w, g.groups);
   g.batch = y.size(0);
   g.out_channels = y.size(1);
   g.in_channels = w.size(1) * g.groups;
@@ -145,7 +155,7 @@ ConvGeometry weight_geometry(const Call& c) {
 
 // ---- layouts
 bool wants_channels_last(const Tensor& images, const Tensor& weight) {
-  return varies_channels_first(images) || steps_channels_first(weight);
+  return varies_channels_first(images) || varies_channels_first(weight);
 }
 
 OutSpec& add_activation(Call& c, const ConvGeometry& g, int64_t channels, const int64_t* space,

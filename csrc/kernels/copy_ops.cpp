@@ -1,4 +1,5 @@
 // Ops that only move or convert data: copy_, fill_, clone, conversion.
+#include "core/layout.h"
 #include "plan/copy.h"
 #include "plan/fits.h"
 
@@ -35,7 +36,7 @@ void describe_copy(Call& c, DType dtype, int format) {
   Tensor& t = c.tensor(0);
   MemoryFormat f = c.has(format) ? c.arg(format).format : MemoryFormat::Preserve;
   OutSpec& o = c.add_out(t.sizes(), dtype);
-  if (f == MemoryFormat::Preserve ? !t.contiguous : f != MemoryFormat::Contiguous)
+  if (f == MemoryFormat::Preserve ? !strides_in_rows(t) : f != MemoryFormat::Contiguous)
     o.strides = f == MemoryFormat::Preserve ? dense_like_strides(t) : strides_for(t.sizes(), f);
 }
 void infer_convert(Call& c) { describe_copy(c, c.dtype_or(1, c.tensor(0).dtype), 2); }

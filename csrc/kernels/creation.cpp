@@ -7,6 +7,7 @@
 #include <complex>
 #include <limits>
 
+#include "core/layout.h"
 #include "core/warning.h"
 #include "kernels/options.h"
 #include "plan/copy.h"
@@ -90,7 +91,7 @@ void like(Call& c, int at) {
   OutSpec& s = c.add_out(t.sizes(), c.dtype_or(at + kDType, t.dtype));
   bool given = c.has(at + kFormat);
   if (!given || c.arg(at + kFormat).format == MemoryFormat::Preserve) {
-    if (!t.contiguous) s.strides = dense_like_strides(t);
+    if (!strides_in_rows(t)) s.strides = dense_like_strides(t);
   } else {
     s.strides = strides_for(t.sizes(), c.arg(at + kFormat).format);
   }

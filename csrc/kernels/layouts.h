@@ -20,8 +20,9 @@ inline bool lies_channels_last(const Tensor& t) {
 }
 
 // By the strides channels vary fastest, and the batch slowest: also in a part of a tensor that lies
-// so, and where sizes of 1 leave no difference to row-major.
-inline bool steps_channels_first(const Tensor& t) {
+// so, and where sizes of 1 leave no difference to row-major. The layout of results for images goes
+// by this.
+inline bool varies_channels_first(const Tensor& t) {
   if (t.ndim < 4 || t.ndim > 5 || t.stride(1) == 0) return false;
   int64_t least = 0;
   for (int k = 0; k < t.ndim; ++k) {
@@ -32,9 +33,8 @@ inline bool steps_channels_first(const Tensor& t) {
   }
   return true;
 }
-// This is what the layout of results for images goes by.
-inline bool varies_channels_first(const Tensor& t) {
-  return !t.contiguous && steps_channels_first(t);
+inline MemoryFormat suggested_format(const Tensor& t) {
+  return varies_channels_first(t) ? last_format(t) : MemoryFormat::Contiguous;
 }
 // A result of the sizes that are set is laid out as the input is.
 inline void keep_layout(const Tensor& x, OutSpec& s) {

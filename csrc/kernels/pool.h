@@ -138,9 +138,18 @@ inline int64_t plane_grain(int64_t plane) {
 
 // The type that pooling computes in: 16-bit floats in float, integers in int64.
 inline DType pool_dtype(DType d) { return is_integral(d) ? DType::I64 : widened(d); }
-inline void check_pool_dtype(const Call& c, DType d) {
-  RL_CHECK(!is_complex(d) && d != DType::Bool && d != DType::U64, c.op, ": not implemented for ",
-           d);
+// Which integers a kind of pooling is defined for, as in PyTorch.
+enum class PooledIntegers : uint8_t { None, Int64, UpTo64 };
+inline void check_pool_dtype(const Call& c, PooledIntegers integers) {
+  DType d = c.tensor(0).dtype;
+  bool known = !is_complex(d);
+  if (is_integral(d)) {
+    bool signed_or_byte = d > DType::Bool && d <= DType::I64;
+    known = integers == PooledIntegers::UpTo64
+                ? signed_or_byte
+                : integers == PooledIntegers::Int64 && d == DType::I64;
+  }
+  if (!known) fail(ErrorKind::NotImplemented, c.op, ": not implemented for ", d);
 }
 
 // Calls f with the stride, as a constant up to `Most`, which lets loops over a row be vectorised.

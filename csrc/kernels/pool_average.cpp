@@ -266,7 +266,7 @@ struct Averages {
 // _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor)
 void average_infer(Call& c) {
   Tensor& x = c.tensor(0);
-  check_pool_dtype(c, x.dtype);
+  check_pool_dtype(c, PooledIntegers::Int64);
   check_pool_input(c, x, static_cast<int>(c.ints(1).size()));
   AveragePlan p = fixed_average(c, x.sizes(), 1);
   add_pooled(c, p.pool, x.dtype, p.pool.dims < 3);
@@ -276,7 +276,7 @@ void average_run(Call& c) { run_fixed<Averages>(c, fixed_average(c, c.tensor(0).
 // _adaptive_avg_pool(input, output_size)
 void adaptive_infer(Call& c) {
   Tensor& x = c.tensor(0);
-  check_pool_dtype(c, x.dtype);
+  check_pool_dtype(c, PooledIntegers::None);
   check_pool_input(c, x, static_cast<int>(c.ints(1).size()), true);
   for (int64_t s : c.ints(1))
     RL_CHECK(s >= 0, c.op, ": elements of output_size must be greater than or equal to 0, got ",

@@ -429,12 +429,29 @@ PoolPlan max_plan(const Call& c) {
   PoolWindows w{c.ints(1), c.ints(2), c.ints(3), c.ints(4), c.flag(5)};
   return fixed_plan(c, c.tensor(0).sizes(), w, static_cast<int>(w.kernel.size()));
 }
+// Maxima of a volume without a batch, which lies as one in a batch does.
+void keep_volume_layout(const Tensor& x, OutSpec& s) {
+  auto strides = [](Sizes sizes) {
+    SizeVec batch(1, 1);
+    batch.insert(batch.end(), sizes.begin(), sizes.end());
+    SizeVec all = strides_for(batch, MemoryFormat::ChannelsLast3d);
+    return SizeVec(all.begin() + 1, all.end());
+  };
+  SizeVec last = strides(x.sizes());
+  for (int d = 0; d < x.ndim; ++d)
+    if (x.size(d) != 1 && x.stride(d) != last[d]) return;
+  s.strides = strides(s.sizes);
+}
+
 template <bool kWhere>
 void add_max_outs(Call& c, PoolPlan p) {
-  check_pool_dtype(c, c.tensor(0).dtype);
+  check_pool_dtype(c, p.fixed ? PooledIntegers::UpTo64 : PooledIntegers::None);
   const bool keep = p.fixed || p.dims < 3;
   add_pooled(c, p, c.tensor(0).dtype, keep);
   if constexpr (kWhere) add_pooled(c, p, DType::I64, keep);
+  const Tensor& x = c.tensor(0);
+  if (!p.fixed || p.dims < 3 || x.ndim > 4 || x.contiguous) return;
+  for (int i = 0; i <= int{kWhere}; ++i) keep_volume_layout(x, c.specs[i]);
 }
 template <bool kWhere>
 void max_infer(Call& c) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/layout.h"
 #include "core/small_vec.h"
 #include "kernels/layouts.h"
 #include "plan/copy.h"
@@ -113,7 +114,7 @@ void flip_infer(Call& c) {  // self, dims
     if (is_float8(c.tensor(0).dtype) && !moves_rows) not_computed_in(c.tensor(0).dtype);
   }
   OutSpec& s = same_infer(c);
-  if (!c.tensor(0).contiguous) s.strides = dense_like_strides(c.tensor(0));
+  if (!strides_in_rows(c.tensor(0))) s.strides = dense_like_strides(c.tensor(0));
 }
 void flip_run(Call& c) {  // reads backwards from the last element of each flipped dimension
   Tensor& self = c.tensor(0);

@@ -41,6 +41,7 @@ void add_saved(NodeClass& c, const Op& op) {
   for (const Rule& r : op.rules)
     for (const RuleInput& in : r.inputs) {
       if (in.kind != RuleInput::Argument && in.kind != RuleInput::Result) continue;
+      if (in.kind == RuleInput::Argument && op.args[in.index].constant) continue;
       std::string name = saved_name(op, in);
       if (std::find(c.attributes.begin(), c.attributes.end(), name) == c.attributes.end())
         c.attributes.push_back(name);

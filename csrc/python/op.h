@@ -39,7 +39,8 @@ struct ArgSpec {
   const char* text = "";     // the same, for messages
   ArgType type = ArgType::Any;
   bool optional = false, has_default = false, keyword_only = false;
-  int repeat = 0;  // int[2]: one int stands for two; or one of the marks below
+  bool constant = false;  // made by the op's caller for this call alone: see op() in ops/_record.py
+  int repeat = 0;         // int[2]: one int stands for two; or one of the marks below
   PyObject* default_value = nullptr;
 };
 

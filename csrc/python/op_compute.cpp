@@ -25,7 +25,7 @@ struct Prepared {
   Compute compute;
   SizeVec sizes;
   Device device = Device::Cpu;
-  bool row_major = true;  // all inputs
+  bool row_major = true;  // the result
 };
 
 [[noreturn]] void not_implemented(const Op& op, DType d) {
@@ -145,11 +145,19 @@ void resolve_types(const Op& op, Prepared& p, size_t n) {
   if (r == DType::Bool && p.common != DType::F32) round_numbers(p, n);
 }
 
+// Of contiguous operands: whether the result is row-major. As in PyTorch, the strides of dimensions
+// of size 1 have a say unless all operands are tensors of one shape.
+[[gnu::noinline]] bool in_rows(const Prepared& p, size_t n) {
+  for (size_t i = 0; i < n; ++i)
+    if (const Tensor* t = p.inputs[i].tensor; t && !strides_in_rows(*t)) return false;
+  return true;
+}
+
 // What is written to a meta tensor is not looked at, so it may lie anywhere.
 void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, const Tensor*& like) {
   bool anywhere = target && target->is_meta();
   like = nullptr;
-  bool differ = false;
+  bool differ = false, numbers = false;
   for (size_t i = 0; i < n; ++i)
     if (const Tensor* t = p.inputs[i].tensor) {
       require_bytes(*t);
@@ -161,7 +169,10 @@ void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, co
         if (!anywhere) require_one_device(op, *like, *t);
         differ |= !same_sizes(like->sizes(), t->sizes());
       }
+    } else {
+      numbers = true;
     }
+  if ((differ || numbers) && p.row_major) p.row_major = in_rows(p, n);
   if (!differ) return;
   bool first = true;
   for (size_t i = 0; i < n; ++i)
@@ -182,6 +193,8 @@ void resolve_shape(const Op& op, Prepared& p, size_t n, const Tensor* target, co
     if (const Tensor* t = p.inputs[i].tensor) {
       tensors[count++] = t;
       alike &= same_sizes(t->sizes(), sizes) && same_sizes(t->strides(), tensors[0]->strides());
+    } else {
+      alike = false;
     }
   SizeVec strides =
       alike ? dense_like_strides(*tensors[0]) : joint_strides(sizes, {tensors, count});

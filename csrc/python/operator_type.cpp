@@ -70,6 +70,16 @@ void name_short_forms(Op& op, PyObject* names) {
   take_names(op.short_names, value);
 }
 
+void mark_constants(Op& op, PyObject* names) {
+  if (names == Py_None) return;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i) {
+    std::string_view name = utf8(PyTuple_GET_ITEM(names, i));
+    int at = argument(op, name);
+    if (at < 0) fail(ErrorKind::Value, op.name, ": there is no argument '", name, "'");
+    op.args[at].constant = true;
+  }
+}
+
 void take_schema(Op& op, Schema&& s) {
   op.name = std::move(s.name);
   op.public_name = op.name.substr(0, op.name.find('.'));
@@ -119,7 +129,8 @@ struct Options {
   bool pointwise = false, differentiable = true, numbers = false;
   bool functional = false, internal = false;
   DTypeRule dtype_rule = DTypeRule::Promote;
-  PyObject *out = Py_None, *kernel = Py_None, *grad_name = Py_None, *without = Py_None;
+  PyObject *out = Py_None, *kernel = Py_None, *grad_name = Py_None, *without = Py_None,
+           *constants = Py_None;
   const char *no_bool = "", *node_prefix = "", *no_float8 = "";
 };
 
@@ -173,6 +184,8 @@ Options read_options(PyObject* dict) {
       o.grad_name = value;
     else if (name == "grad_name_without")
       o.without = value;
+    else if (name == "constants")
+      o.constants = value;
     else if (name == "at")
       o.node_prefix = node_prefix(value), o.functional = is_functional(value),
       o.internal = is_internal(value);
@@ -234,6 +247,7 @@ PyObject* declare(PyObject* self, PyObject* args) {
     if (body != Py_None) op->body = Py_NewRef(body);
     name_nodes(*op, o.grad_name == Py_True ? Py_None : o.grad_name, o.node_prefix);
     name_short_forms(*op, o.without);
+    mark_constants(*op, o.constants);
     op->labels = o.grad_name != Py_None;
     find_native(*op, o.kernel == Py_None ? op->name.c_str() : utf8(o.kernel), o.pointwise);
     op->record = Py_NewRef(self);

@@ -198,6 +198,10 @@ void save_inputs(Op& op, Node& n, const Slots& slots, std::span<Tensor* const> o
       if (in.kind == RuleInput::Argument && whole) {
         PyObject* o = slots.at[in.index] ? slots.at[in.index] : op.args[in.index].default_value;
         if (in.index == mutated && original) o = original;
+        if (op.args[in.index].constant) {  // no hook packs it, and it outlives backward()
+          n.saved.emplace_back().value = reinterpret_cast<Object*>(Py_XNewRef(o));
+          continue;
+        }
         save_value(n, o, -1);
         n.saved.back().input = &in;
       } else if (in.kind == RuleInput::Result) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/linalg_error.h"
+#include "kernels/layouts.h"
 #include "plan/copy.h"
 #include "python/binding.h"
 #include "python/docs.h"
@@ -53,7 +54,12 @@ PyObject* enum_reduce(PyObject* o, PyObject*) {  // pickled by name: "float32" i
   return named ? Py_BuildValue("(O(s))", named.get(), std::strrchr(text, '.') + 1) : nullptr;
 }
 PyObject* named(PyObject* module, PyObject* name) { return PyObject_GetAttr(module, name); }
+PyObject* suggested_format_of(PyObject*, PyObject* o) {
+  return Py_NewRef(format_object(suggested_format(*as_tensor(o))));
+}
 PyMethodDef functions[] = {
+    {"suggested_format", suggested_format_of, METH_O,
+     "The memory format that a tensor's strides say."},
     {"named", named, METH_O, "The dtype, layout or memory format of that name."},
     {nullptr, nullptr, 0, nullptr}};
 PyMethodDef enum_methods[] = {{"__reduce__", enum_reduce, METH_NOARGS, nullptr},

@@ -115,6 +115,9 @@ def op(schema, **options):
             ops are recorded: the name that the result's node has, as it is one node in PyTorch;
             True for the op's own.
         grad_name_without: ``{argument: names}``: those of calls without that argument.
+        constants: arguments that are no input of the user's but made for the call, and changed by
+            nobody. Rules may read them without making the node one that keeps tensors: no hook
+            packs them, and backward() does not free them.
         no_bool: what to use instead, for a pointwise op that bool tensors are refused by.
         no_float8: the 8-bit floats that are refused though the kernel or the body could serve
             them: ``"all"``, or dtypes' names; ``"single"``: where the second operand has one

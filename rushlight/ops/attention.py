@@ -252,6 +252,16 @@ def _merged(attn_mask, padding, batch, heads, rows, columns):
     return padding if attn_mask is None else attn_mask + padding
 
 
+def _check_pairs(key, value, bias_k, bias_v):
+    if key.shape[: key.dim() - 1] != value.shape[: key.dim() - 1]:
+        raise AssertionError(
+            f"expected a value for every key, got shapes {tuple(key.shape)} and "
+            f"{tuple(value.shape)}"
+        )
+    if (bias_k is None) != (bias_v is None):
+        raise AssertionError("bias_k and bias_v go together: give both or neither")
+
+
 def _check_heads(query, key, value, embed, heads, attn_mask, is_causal):
     if query.dim() not in (2, 3) or key.dim() != query.dim() or value.dim() != query.dim():
         raise AssertionError(
@@ -273,10 +283,11 @@ def _check_masks(attn_mask, padding, batch, heads, rows, columns):
     if attn_mask is not None:
         n = attn_mask.dim()
         if n not in (2, 3):
-            raise RuntimeError(f"attn_mask's dimension {n} is not supported")
+            raise AssertionError(f"attn_mask: expected 2 or 3 dimensions, got {n}")
         expected = (rows, columns) if n == 2 else ((batch or 1) * heads, rows, columns)
         if tuple(attn_mask.shape) != expected:
-            raise RuntimeError(
+            kind = AssertionError if batch is None and n == 3 else RuntimeError
+            raise kind(
                 f"The shape of the {n}D attn_mask is {attn_mask.shape}, but should be {expected}."
             )
     if padding is not None:
@@ -285,6 +296,18 @@ def _check_masks(attn_mask, padding, batch, heads, rows, columns):
             raise AssertionError(
                 f"Expected key_padding_mask of shape {expected}, but got {tuple(padding.shape)}"
             )
+
+
+def _check_static(given, name, bias, batch, heads, width):
+    """Keys or values that stand in for computed ones: (N heads, S, E / heads), with no others."""
+    if given is None:
+        return
+    if bias is not None:
+        raise AssertionError(f"{name}: no learned key and value can be added to given ones")
+    if given.dim() != 3 or (given.shape[0], given.shape[2]) != (batch * heads, width):
+        raise AssertionError(
+            f"{name}: expected shape ({batch * heads}, S, {width}), got {tuple(given.shape)}"
+        )
 
 
 def multi_head_attention_forward(
@@ -321,15 +344,17 @@ def multi_head_attention_forward(
     (N, heads, L, S) without averaging, or None if not needed.
     """
     _check_heads(query, key, value, embed_dim_to_check, num_heads, attn_mask, is_causal)
+    _check_pairs(key, value, bias_k, bias_v)
     single = query.dim() == 2
     if single:
         query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
     rows, batch, size = query.shape
     if hint := is_causal and key_padding_mask is None and not need_weights:
         attn_mask = None  # a causal mask that is said to be one need not be read
-    if static_k is None:
-        lone = None if single else batch
-        _check_masks(attn_mask, key_padding_mask, lone, num_heads, rows, key.shape[0])
+    for given, name, bias in ((static_k, "static_k", bias_k), (static_v, "static_v", bias_v)):
+        _check_static(given, name, bias, batch, num_heads, size // num_heads)
+    columns = key.shape[0] if static_k is None else static_k.shape[1]
+    _check_masks(attn_mask, key_padding_mask, None if single else batch, num_heads, rows, columns)
     masks = _float_masks(attn_mask, key_padding_mask, query.dtype)
     separate = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None
     q, k, v = _projected(query, key, value, in_proj_weight, in_proj_bias, separate)

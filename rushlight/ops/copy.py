@@ -1,6 +1,7 @@
 """Records that move and convert data: copy_, fill_, zero_, clone, to and its short forms."""
 
 import rushlight as rl
+from rushlight import _native
 from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import op
 
@@ -182,7 +183,9 @@ def _to(self, dtype, device, copy, memory_format):
         return rl.empty_strided(
             self.size(), self.stride(), dtype=dtype or self.dtype, device=device
         )
-    same_format = memory_format is None or self.is_contiguous(memory_format=memory_format)
+    same_format = memory_format in (None, rl.preserve_format) or (
+        memory_format is _native.suggested_format(self)
+    )
     if not copy and same_format and (dtype is None or dtype == self.dtype):
         return self
     return _copied(self, dtype, memory_format)

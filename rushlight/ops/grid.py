@@ -31,7 +31,25 @@ def _note_empty_span():
     )
 
 
-@op("affine_grid(Tensor theta, int[] size, bool? align_corners=None) -> Tensor", at=_NN)
+@op(
+    "_affine_places(Tensor theta, Tensor base) -> Tensor",
+    at=("internal",),
+    grad_name="AffineGridGeneratorBackward0",
+    constants=("base",),
+)
+def _affine_places(theta, base):
+    """The points `base` (1, points, d + 1) under the maps theta (N, d, d + 1)."""
+    return rl.matmul(base, theta.transpose(1, 2))
+
+
+_affine_places.vjp(theta=lambda g, base: rl.matmul(g.transpose(1, 2), base))
+
+
+@op(
+    "affine_grid(Tensor theta, int[] size, bool? align_corners=None) -> Tensor",
+    at=_NN,
+    grad_name="AffineGridGeneratorBackward0",
+)
 def affine_grid(theta, size, align_corners):
     """The positions that an affine map theta (N, d, d + 1) sends an output grid of `size` to.
 
@@ -67,7 +85,7 @@ def affine_grid(theta, size, align_corners):
         shape[d] = n
         axes.append(at.view(shape).expand(size[2:]))
     base = rl.stack(axes[::-1] + [rl.ones(size[2:], dtype=theta.dtype)], -1).view(1, -1, dims + 1)
-    return rl.matmul(base, theta.transpose(1, 2)).view((size[0],) + size[2:] + (dims,))
+    return _affine_places(theta, base).view((size[0],) + size[2:] + (dims,))
 
 
 def unnormalize(x, n, align):

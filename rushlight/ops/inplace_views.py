@@ -5,6 +5,7 @@ the view that the method without the underscore makes. To add one: a name in `_V
 """
 
 import rushlight as rl
+from rushlight import _native
 from rushlight._native import Tensor
 from rushlight.ops._record import namespaces
 
@@ -28,14 +29,6 @@ def _in_place(name):
     return method
 
 
-def _format_of(tensor):
-    for layout in (rl.channels_last, rl.channels_last_3d):
-        if tensor.dim() == (4 if layout is rl.channels_last else 5):
-            if tensor.is_contiguous(memory_format=layout):
-                return layout
-    return rl.contiguous_format
-
-
 def _resize_as_(self, other, *, memory_format=rl.contiguous_format):
     """Takes the sizes of another tensor; the storage grows when it must and new elements are
     unset.
@@ -48,7 +41,7 @@ def _resize_as_(self, other, *, memory_format=rl.contiguous_format):
     if self.is_sparse and other.is_sparse:
         return self.resize_as_sparse_(other)
     if memory_format is rl.preserve_format:
-        memory_format = _format_of(other)
+        memory_format = _native.suggested_format(other)
     return self.resize_(other.shape, memory_format=memory_format)
 
 

@@ -87,6 +87,15 @@ _max_pool_values.vjp(
 )
 
 
+def some_grad(g):
+    """g; as in PyTorch, adaptive pooling to nothing has no gradient."""
+    if 0 in g.shape[1:]:
+        raise RuntimeError(
+            f"adaptive pooling: there is no gradient of an output of shape {tuple(g.shape)}"
+        )
+    return g
+
+
 @op(
     "_adaptive_max_pool(Tensor input, int[] output_size) -> (Tensor values, Tensor indices)",
     at=("internal",),
@@ -99,7 +108,8 @@ def _adaptive_max_pool(input, output_size):
 
 _adaptive_max_pool.vjp(
     input=lambda g_values, indices, input, output_size: attached(
-        _pool_scatter(g_values, indices.detach(), input.shape[-len(output_size) :]), input
+        _pool_scatter(some_grad(g_values), indices.detach(), input.shape[-len(output_size) :]),
+        input,
     )
 )
 

@@ -63,6 +63,25 @@ def repeat_positions(repeats):
     ...
 
 
+def _check_output_size(given, size):
+    if given is not None and given != size:
+        raise RuntimeError(
+            f"repeat_interleave: output_size is {given}, but the repeats add up to {size}"
+        )
+
+
+def _repeated_evenly(x, dim, times, output_size):
+    if isinstance(times, bool) or not hasattr(times, "__index__"):
+        raise TypeError(f"repeat_interleave: repeats must be an int or a tensor, got {times!r}")
+    if times < 0:
+        raise RuntimeError(f"repeat_interleave: repeats can not be negative, got {times}")
+    _check_output_size(output_size, times * x.shape[dim])
+    spread = [-1] * (x.dim() + 1)
+    spread[dim + 1] = times
+    copies = x.unsqueeze(dim + 1).expand(spread).clone(memory_format=rl.contiguous_format)
+    return copies.flatten(dim, dim + 1)
+
+
 @op(
     "repeat_interleave(Tensor self, Tensor | Scalar repeats, int? dim=None, *, "
     "int? output_size=None) -> Tensor"
@@ -84,8 +103,8 @@ def repeat_interleave(self, repeats, dim, output_size):
     at = _wrap(dim, self.dim())
     length = self.shape[at]
     if not isinstance(repeats, rl.Tensor):
-        repeats = rl.full((length,), repeats, dtype=rl.int64)
-    elif repeats.numel() == 1:
+        return _repeated_evenly(self, at, repeats, output_size)
+    if repeats.numel() == 1:
         repeats = repeats.reshape(1).expand(length)
     if repeats.shape != (length,):
         raise RuntimeError(
@@ -93,11 +112,7 @@ def repeat_interleave(self, repeats, dim, output_size):
             f"{repeats.numel()} and input.size({at}) = {length}"
         )
     where = repeat_positions(repeats)
-    if output_size is not None and output_size != where.numel():
-        raise RuntimeError(
-            f"repeat_interleave: output_size is {output_size}, but the repeats add up to "
-            f"{where.numel()}"
-        )
+    _check_output_size(output_size, where.numel())
     return self.index_select(at, where)
 
 

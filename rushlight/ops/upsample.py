@@ -7,7 +7,6 @@ after another; `_taps` says which. grid_sample is in ops/grid.py.
 import math
 
 import rushlight as rl
-from rushlight.ops._attach import attached
 from rushlight.ops._record import op
 from rushlight.ops._rounding import is_narrow
 
@@ -19,6 +18,7 @@ _NN = ("nn.functional",)
     "_mix(Tensor input, int dim, Tensor index, Tensor weight, Tensor slope) -> Tensor",
     at=("internal",),
     grad_name="UpsampleBackward0",
+    constants=("index", "weight", "slope"),
 )
 def _mix(input, dim, index, weight, slope):
     """sum over k of input at index[k], along `dim`, times weight[k]; all are (taps, size).
@@ -36,8 +36,8 @@ def _mix(input, dim, index, weight, slope):
 
 
 _mix.vjp(
-    input=lambda g, input, dim, index, slope: attached(
-        _mix_back(g, input.shape[dim], dim, index, slope), input
+    input=lambda g, input_meta, dim, index, slope: _mix_back(
+        g, input_meta.shape[dim], dim, index, slope
     )
 )
 
@@ -45,6 +45,7 @@ _mix.vjp(
 @op(
     "_mix_back(Tensor grad, int size, int dim, Tensor index, Tensor weight) -> Tensor",
     at=("internal",),
+    constants=("index", "weight"),
 )
 def _mix_back(grad, size, dim, index, weight):
     """The adjoint of `_mix`: adds each value, times weight[k], to the input at index[k]."""
@@ -81,6 +82,7 @@ def _rounded(weight, dtype):
     "_pick_image(Tensor input, Tensor rows, Tensor columns) -> Tensor",
     at=("internal",),
     grad_name="UpsampleNearest2DBackward0",
+    constants=("rows", "columns"),
 )
 def _pick_image(input, rows, columns):
     """Rows and columns of images, both indices (1, size)."""
@@ -88,8 +90,8 @@ def _pick_image(input, rows, columns):
 
 
 _pick_image.vjp(
-    input=lambda g, input, rows, columns: attached(
-        _pick_image_back(g, input.shape[2:], rows, columns), input
+    input=lambda g, input_meta, rows, columns: _pick_image_back(
+        g, input_meta.shape[2:], rows, columns
     )
 )
 

@@ -419,3 +419,17 @@ def test_what_is_not_finite_spreads_as_far_as_the_kernel(channels, outs, side, v
     finite = want.isfinite() & (want.abs() < 1e38)
     assert rl.equal(got.isfinite()[finite], rl.ones(int(finite.sum()), dtype=rl.bool))
     assert rl.allclose(got.double()[finite], want[finite], rtol=1e-4)
+
+
+@pytest.mark.parametrize("dims", (1, 2, 3))
+def test_weights_without_channels_or_places_are_refused(dims):
+    x, one = rl.ones(2, 4, *(5,) * dims), (1,) * dims
+    forward = getattr(rl.nn.functional, f"conv{dims}d")
+    back = getattr(rl.nn.functional, f"conv_transpose{dims}d")
+    for size, groups in (((0, 4, *one), 1), ((0, 2, *one), 2), ((3, 4, *(0,) * dims), 1)):
+        with pytest.raises(RuntimeError):
+            forward(x, rl.empty(size), groups=groups)
+    with pytest.raises(RuntimeError):
+        back(x[:, :0], rl.empty(0, 4, *one))
+    assert forward(x[:0], rl.ones(3, 4, *one)).shape == (0, 3, *(5,) * dims)
+    assert back(x[:0], rl.ones(4, 3, *one)).shape == (0, 3, *(5,) * dims)

@@ -73,3 +73,36 @@ def test_batch_norm_keeps_channels_last_where_a_size_of_1_leaves_doubt():
     out = F.batch_norm(x, rl.zeros(2), rl.ones(2))
     assert out.is_contiguous(memory_format=rl.channels_last)
     assert rl.allclose(out, F.batch_norm(x.contiguous(), rl.zeros(2), rl.ones(2)))
+
+
+@pytest.mark.parametrize(
+    "size, strides", [((2, 3, 1, 1), (3, 1, 3, 3)), ((2, 1, 3, 4), (12, 1, 4, 1))]
+)
+def test_channels_last_where_sizes_leave_no_difference(size, strides):
+    rows = rl.randn(size)
+    x = rows.to(memory_format=rl.channels_last)
+    assert rows.contiguous(memory_format=rl.channels_last) is rows
+    assert x.stride() == strides and x.to(memory_format=rl.channels_last) is x
+    for same in (x.clone(), rl.empty_like(x), rl.rand_like(x), x.double(), x.flip(1), x + 1):
+        assert same.stride() == strides
+    assert (x + x).stride() == x.relu().stride() == rows.stride()  # as all lie in rows
+    assert x.clone(memory_format=rl.contiguous_format).stride() == rows.stride()
+    for image in (F.pad(x, (1, 1)), F.interpolate(x, scale_factor=2), rl.cat([x, x])):
+        assert image.stride()[1] == 1
+
+
+def test_to_a_memory_format_goes_by_the_strides():
+    x = rl.randn(3, 4).t()
+    assert x.to(memory_format=rl.contiguous_format) is x
+    assert x.to(memory_format=rl.preserve_format) is x
+    images = rl.randn(2, 8, 4, 5).to(memory_format=rl.channels_last)[:, :3]
+    assert images.to(memory_format=rl.channels_last) is images
+    assert images.to(memory_format=rl.contiguous_format).is_contiguous()
+
+
+def test_maxima_of_a_volume_without_a_batch_lie_as_it_does():
+    x = rl.randn(1, 3, 4, 4, 4).to(memory_format=rl.channels_last_3d)[0]
+    for out in F.max_pool3d(x, 2, return_indices=True):
+        assert out.stride() == (1, 12, 6, 3)
+    assert F.max_pool3d(x, 2).equal(F.max_pool3d(x.contiguous(), 2))
+    assert F.avg_pool3d(x, 2).is_contiguous()

@@ -265,3 +265,16 @@ def test_a_state_of_the_older_spectral_norm_without_metadata_is_a_present_one():
     assert layer.load_state_dict(dict(layer.state_dict())) == ([], [])
     with pytest.raises(RuntimeError, match="Missing"):
         layer.load_state_dict({"bias": layer.bias})
+
+
+def test_pruning_masks_have_the_dtype_of_what_is_pruned():
+    prune = rl.nn.utils.prune
+    t, whole = rl.arange(8.0).view(2, 4) + 1, rl.tensor([[1, 1, 1, 0], [1, 1, 0, 1]])
+    container = prune.PruningContainer()
+    container._tensor_name = "weight"
+    for method in (prune.L1Unstructured(2), prune.LnStructured(1, n=2, dim=-1)):
+        method._tensor_name = "weight"
+        container.add_pruning_method(method)
+        assert container.compute_mask(t, whole).dtype == rl.float32
+    assert prune.LnStructured(1, n=2).compute_mask(t, whole).dtype == rl.float32
+    assert prune.L1Unstructured(2).compute_mask(t, whole).dtype == rl.int64

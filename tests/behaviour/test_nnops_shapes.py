@@ -190,3 +190,33 @@ def test_groups_of_one_value_are_refused_by_the_function_of_layers():
     assert rl.group_norm(rl.ones(1, 4, 1), 4).count_nonzero() == 0
     with pytest.raises(RuntimeError, match="element"):
         rl.batch_norm_update_stats(rl.ones(0, 1), rl.ones(1), rl.ones(1), 0.1)
+
+
+def _attend(key=(4, 3, 6), value=(4, 3, 6), **options):
+    given = dict.fromkeys(("bias_k", "bias_v"))
+    given.update(options)
+    return F.multi_head_attention_forward(
+        rl.ones(4, 3, 6), rl.ones(key), rl.ones(value), 6, 2, rl.ones(18, 6), rl.ones(18),
+        add_zero_attn=False, dropout_p=0.0, out_proj_weight=rl.ones(6, 6), out_proj_bias=None,
+        **given,
+    )[0]  # fmt: skip
+
+
+def test_attention_refuses_arguments_that_do_not_belong_together():
+    bias, static = rl.ones(1, 1, 6), rl.ones(6, 5, 3)
+    for wrong in (
+        {"attn_mask": rl.zeros(4)},
+        {"key_padding_mask": rl.zeros(4, dtype=rl.bool)},
+        {"value": (5, 3, 6)},
+        {"bias_k": bias},
+        {"bias_v": bias},
+        {"bias_k": bias, "bias_v": bias, "static_k": static, "static_v": static},
+        {"static_k": static[:5], "static_v": static},
+        {"static_k": static, "static_v": static, "key_padding_mask": rl.zeros(3, 4)},
+    ):
+        with pytest.raises(AssertionError):
+            _attend(**wrong)
+    with pytest.raises(RuntimeError):
+        _attend(attn_mask=rl.zeros(2, 2))
+    padding = rl.zeros(3, 5)
+    assert _attend(static_k=static, static_v=static, key_padding_mask=padding).shape == (4, 3, 6)

@@ -111,3 +111,25 @@ def test_unpooling_checks_its_windows():
     x = rl.ones(1, 3, 1, 1, 1)
     with pytest.raises(RuntimeError, match="kernel_size"):
         rl.nn.functional.max_unpool3d(x, x.long(), [1, 1])
+
+
+@pytest.mark.parametrize("dtype", (rl.uint8, rl.int32, rl.int64, rl.bool))
+def test_integers_that_pooling_is_not_defined_for(dtype):
+    x = rl.ones(1, 4, 4).to(dtype)
+    for pool in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d):
+        with pytest.raises(NotImplementedError):
+            pool(x, 2)
+    for pool, known in ((F.avg_pool2d, {rl.int64}), (F.max_pool2d, {rl.uint8, rl.int32, rl.int64})):
+        if dtype in known:
+            assert pool(x, 2).dtype == dtype
+        else:
+            with pytest.raises(NotImplementedError):
+                pool(x, 2)
+
+
+@pytest.mark.parametrize("pool", (F.adaptive_avg_pool2d, F.adaptive_max_pool2d))
+def test_adaptive_pooling_to_nothing_has_no_gradient(pool):
+    y = pool(rl.rand(1, 3, 4, 4, requires_grad=True), 0)
+    assert y.shape == (1, 3, 0, 0)
+    with pytest.raises(RuntimeError):
+        y.sum().backward()

@@ -201,3 +201,19 @@ def test_expanded_tensors_are_filled_where_any_of_the_repeated_elements_is():
         with pytest.warns(UserWarning, match="clone"):
             x.expand(2, 3).masked_fill_(mask, value)
         assert x.tolist() == [[2, 2, 0]]
+
+
+def test_even_repeats_keep_no_positions():
+    x = rl.arange(6.0).view(2, 3).requires_grad_()
+    y = x.repeat_interleave(2, 1)
+    assert y.tolist() == [[0, 0, 1, 1, 2, 2], [3, 3, 4, 4, 5, 5]]
+    y.sum().backward()
+    y.sum().backward()  # frees nothing, so that it may run again
+    assert x.grad.eq(4).all()
+    assert x.detach().repeat_interleave(1, 0).data_ptr() != x.data_ptr()
+    assert x.repeat_interleave(0, 0).shape == (0, 3)
+    for wrong, error in ((-1, RuntimeError), (2.0, TypeError), (True, TypeError)):
+        with pytest.raises(error):
+            x.repeat_interleave(wrong, 0)
+    with pytest.raises(RuntimeError):
+        x.repeat_interleave(2, 0, output_size=5)

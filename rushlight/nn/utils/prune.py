@@ -149,7 +149,7 @@ class PruningContainer(BasePruningMethod):
         else:
             raise ValueError(f"Unrecognized PRUNING_TYPE {method.PRUNING_TYPE}")
         index = tuple(index) if isinstance(index, list) else index
-        mask = default_mask.clone()
+        mask = default_mask.to(t.dtype, copy=True)
         mask[index] = method.compute_mask(t[index], default_mask=default_mask[index]).to(mask.dtype)
         return mask
 
@@ -236,7 +236,7 @@ class _Structured(_ByAmount):
         index = [slice(None)] * t.dim()
         index[self.dim] = kept
         keep[tuple(index)] = 1
-        return default_mask * keep.to(dtype=default_mask.dtype)
+        return keep * default_mask.to(keep.dtype)
 
 
 class RandomStructured(_Structured):

@@ -143,6 +143,9 @@ ROWS = [
     Row("pyro's tests", "-m pytest -q tests/distributions/test_mvt.py "
         "tests/distributions/test_transforms.py tests/ops/test_gaussian.py tests/nn", "pyro",
         suite=True),
+    Row("zuko's tests", "-m pytest -q tests", "zuko", suite=True),
+    Row("e3nn's tests", "-m pytest -q tests/nn tests/util tests/o3/norm_test.py", "e3nn",
+        suite=True),
     Row("torchmetrics' tests", "-m pytest -q unittests/bases/test_aggregation.py "
         "unittests/bases/test_collections.py unittests/wrappers/test_tracker.py",
         "torchmetrics/tests", suite=True),

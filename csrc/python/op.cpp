@@ -159,6 +159,13 @@ PyObject* run_route(const Op& op, const Slots& slots) {
   return wrap(std::move(last[0]));
 }
 
+// The record's option `repeated`, or null.
+const char* op_on_repeated(const Op& op) {
+  Own options(checked(PyObject_GetAttrString(op.record, "options")));
+  PyObject* name = PyDict_GetItemString(options.get(), "repeated");
+  return name ? PyUnicode_AsUTF8(name) : nullptr;
+}
+
 // Compositions without a rule of their own record through the ops they call.
 PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
   if (op.shortcut && form != Form::Inplace && !slots.out && !slots.interposed &&
@@ -188,10 +195,11 @@ PyObject* invoke_composite(Op& op, Slots& slots, Form form) {
     PyObject* args[] = {given, result.get()};
     Tensor& self = *as_tensor(given);
     Tensor& value = *as_tensor(result.get());
-    if (is_expanded(self) && op.public_name == "masked_fill") {
-      PyObject* parts[] = {given, slots.at[1], slots.at[2]};
-      return call_op("_masked_fill_repeated", parts, 3);
-    }
+    if (is_expanded(self))
+      if (const char* other = op_on_repeated(op)) {
+        slots.at[0] = given;
+        return call_op(other, slots.at, op.args.size());
+      }
     require_cast(op, value.dtype, self.dtype);
     if (!same_sizes(self.sizes(), value.sizes()))
       fail(op.public_name, "_: output with shape ", self.sizes(),

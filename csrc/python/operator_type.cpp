@@ -189,7 +189,7 @@ Options read_options(PyObject* dict) {
     else if (name == "at")
       o.node_prefix = node_prefix(value), o.functional = is_functional(value),
       o.internal = is_internal(value);
-    else if (name != "method" && name != "inplace" && name != "operator")
+    else if (name != "method" && name != "inplace" && name != "operator" && name != "repeated")
       fail(ErrorKind::Type, "op() got an unexpected option '", name, "'");
   }
   return o;

@@ -221,16 +221,18 @@ PyObject* iterate(PyObject* a) {
     return PyObject_GetIter(rows.get());
   });
 }
-// Is an object with a __torch_function__, which an index or a value may be or have in it, to be
-// asked?
-bool is_foreign(PyObject* o) {
+// Is an index or a value to be asked, as it has a __torch_function__, or an item of a tuple?
+bool has_function(PyObject* o) {
   if (is_tensor(o)) return marks(o) & kSubclass;
   PyTypeObject* type = Py_TYPE(o);
-  if (type == &PyLong_Type || type == &PySlice_Type || type == &PyFloat_Type || o == Py_None)
-    return false;
-  if (type != &PyTuple_Type) return has_torch_function(o);
+  bool plain = type == &PyLong_Type || type == &PySlice_Type || type == &PyFloat_Type ||
+               type == &PyTuple_Type || o == Py_None;
+  return !plain && has_torch_function(o);
+}
+bool is_foreign(PyObject* o) {
+  if (!PyTuple_CheckExact(o)) return has_function(o);
   for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(o); ++k)
-    if (is_foreign(PyTuple_GET_ITEM(o, k))) return true;
+    if (has_function(PyTuple_GET_ITEM(o, k))) return true;
   return false;
 }
 PyObject* subscript(PyObject* a, PyObject* i) {

@@ -101,6 +101,8 @@ def op(schema, **options):
         at: namespaces, by default ``("torch", "Tensor")``.
         inplace: also the method ``name_`` (default: for pointwise ops). It is a function too if the
             op has no other tensor argument, or if ``inplace="function"``.
+        repeated: the op that does this in place on a tensor whose dimensions repeat their elements
+            (default: that is refused).
         operator: the Python operator it implements.
         differentiable: False for what has no gradient (default: True).
         kernel: the native name, if it differs from the schema's.

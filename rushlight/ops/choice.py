@@ -219,6 +219,7 @@ def _(condition):
 @op(
     "masked_fill(Tensor self, Tensor mask, Tensor | Scalar value) -> Tensor",
     inplace=True,
+    repeated="_masked_fill_repeated",
     grad_name=True,
     no_float8="all",
 )

@@ -184,3 +184,16 @@ def test_a_mask_may_choose_from_itself():
     mask = rl.tensor([True, False, True])
     mask[mask] = False
     assert not mask.any()
+
+
+def test_indices_nested_without_end_are_refused():
+    index = ()
+    for _ in range(200_000):
+        index = (index,)
+    x = rl.zeros(3)
+    with pytest.raises(ValueError):
+        x[index]
+    with pytest.raises(ValueError):
+        x[index] = 1.0
+    while index:  # tuples nested so deep are freed one by one
+        index = index[0]

@@ -191,7 +191,7 @@ def _mapped(filename, shared, nbytes):
             return mmap.mmap(file.fileno(), nbytes, access=access)
     except OSError as error:
         raise RuntimeError(
-            f"unable to map file <{filename}> in {mode} mode: {error.strerror} ({error.errno})"
+            f"unable to open file <{filename}> in {mode} mode: {error.strerror} ({error.errno})"
         ) from None
 
 

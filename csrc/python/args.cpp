@@ -143,9 +143,12 @@ bool are_ints(PyObject* const* items, Py_ssize_t n) {
   return std::all_of(items, items + n, [](PyObject* o) { return PyLong_CheckExact(o); });
 }
 
-bool accept_varargs(PyObject* const* args, Py_ssize_t n, Py_ssize_t at, Slots& slots) {
+// A bool after dimensions that may be left out is the next argument of another overload.
+bool accept_varargs(const Op& op, PyObject* const* args, Py_ssize_t n, Slots& slots) {
+  const Py_ssize_t at = op.varargs;
+  const bool bools = !op.args[at].optional;
   for (Py_ssize_t i = at; i < n; ++i)
-    if (!is_among_ints(args[i], i - at)) return false;
+    if (!is_among_ints(args[i], bools ? i - at : 0)) return false;
   slots.at[at] = slots.sizes.collect(args + at, n - at);
   return true;
 }
@@ -213,7 +216,7 @@ bool parse_args(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* kwn
   // One size is converted as well as a tuple of one; rules and bodies would not take it.
   if (Py_ssize_t i = op.varargs;
       i < n && is_integer(args[i]) && !(n == i + 1 && op.kernel && op.tensor_args.empty())) {
-    if (!accept_varargs(args, n, i, slots))
+    if (!accept_varargs(op, args, n, slots))
       return refuse(why, op.public_name, "(): argument '", op.args[i].text, "' must be ints");
     collected = static_cast<size_t>(i);
     given = i;

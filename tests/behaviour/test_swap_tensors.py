@@ -1,6 +1,7 @@
 """`utils.swap_tensors`: two tensors become each other; and modules that convert and load by it."""
 
 import gc
+import pathlib
 import random
 import weakref
 
@@ -141,4 +142,5 @@ def test_nodes_take_hooks_before_anything_else_was_asked_of_autograd():
         "import rushlight as rl; y = rl.ones(1, requires_grad=True) * 2; "
         "y.grad_fn.register_hook(print); y.grad_fn.register_prehook(print); y.backward()"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    beside = pathlib.Path(rl.__file__).parents[1]  # not the sources, which may lack native parts
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=beside)

@@ -222,12 +222,14 @@ PyObject* iterate(PyObject* a) {
   });
 }
 // Is an index or a value to be asked, as it has a __torch_function__, or an item of a tuple?
-bool has_function(PyObject* o) {
-  if (is_tensor(o)) return marks(o) & kSubclass;
+bool is_plain(PyObject* o) {
   PyTypeObject* type = Py_TYPE(o);
-  bool plain = type == &PyLong_Type || type == &PySlice_Type || type == &PyFloat_Type ||
-               type == &PyTuple_Type || o == Py_None;
-  return !plain && has_torch_function(o);
+  return type == &PyLong_Type || type == &PySlice_Type || type == &PyFloat_Type || o == Py_None;
+}
+bool has_function(PyObject* o) {
+  if (is_plain(o)) return false;
+  if (is_tensor(o)) return marks(o) & kSubclass;
+  return !PyTuple_CheckExact(o) && has_torch_function(o);
 }
 bool is_foreign(PyObject* o) {
   if (!PyTuple_CheckExact(o)) return has_function(o);
@@ -238,7 +240,7 @@ bool is_foreign(PyObject* o) {
 PyObject* subscript(PyObject* a, PyObject* i) {
   return guarded([&]() -> PyObject* {
     if (PyObject* other = taken_over("__getitem__", a, i)) return other;
-    if (marks(i) || is_foreign(i)) [[unlikely]] {
+    if (!is_plain(i) && (marks(i) || is_foreign(i))) [[unlikely]] {
       PyObject* args[] = {a, i};
       PyObject* other = redirect_member("__getitem__", nullptr, args, 2);
       if (other != Py_NotImplemented) return other;
@@ -260,7 +262,7 @@ int assign(PyObject* a, PyObject* i, PyObject* v) {
   return guarded_int([&] {
     if (Own other(taken_over("__setitem__", a, i, v)); other) return 0;
     for (PyObject* o : {i, v}) {
-      if (!marks(o) && !is_foreign(o)) continue;
+      if (is_plain(o) || (!marks(o) && !is_foreign(o))) continue;
       PyObject* args[] = {a, i, v};
       Own other(redirect_member("__setitem__", nullptr, args, 3));
       if (other.get() != Py_NotImplemented) return 0;

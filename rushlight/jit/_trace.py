@@ -15,7 +15,8 @@ from rushlight.fx import Graph, GraphModule
 from rushlight.fx.node import Node, map_aggregate
 from rushlight.nn.modules.module import Module
 
-from ._script import ScriptModule, run_scripted, tracers
+from ._script import ScriptModule, run_scripted
+from ._script import tracers as _active
 from ._sizes import Size, size
 
 
@@ -40,7 +41,7 @@ def is_tracing():
         >>> rl.jit.is_tracing()
         False
     """
-    return bool(tracers)
+    return bool(_active)
 
 
 def script_if_tracing(fn):
@@ -372,12 +373,12 @@ def _record(owner, func, args, kwargs, name):
     recorder = _Recorder(_Borrowed(root))
     for position, (argument, value) in enumerate(_named_arguments(func, args, kwargs)):
         recorder.input(argument or f"input_{position}", value)
-    tracers.append(recorder)
+    _active.append(recorder)
     try:
         with _interpose.interpose(recorder):
             result = func(*args, **kwargs)
     finally:
-        tracers.pop()
+        _active.pop()
     recorder.graph.output(recorder.argument(result))
     made = GraphModule(recorder.root, recorder.graph, name)
     for unused in {*root.state_dict(keep_vars=True)} - {*made.state_dict(keep_vars=True)}:

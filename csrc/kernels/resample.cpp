@@ -1,10 +1,11 @@
-// Resampling along one dimension, and its adjoint: every output is a weighted sum of a few inputs,
-// which a table names. The adjoint reads the same table by inputs. Which positions and weights the
-// modes of interpolation take is said in ops/upsample.py. Compiled once per instruction-set level.
+// Resampling, and its adjoint: along one dimension after another every output is a weighted sum of
+// a few inputs, which a table names. The adjoint reads the same table by inputs. Compiled once per
+// instruction-set level.
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
+#include "kernels/kept.h"
 #include "kernels/resample.h"
 #include "kernels/vectors.h"
 #include "plan/isa.h"
@@ -121,23 +122,18 @@ class Windows {
 };
 #endif
 
-struct Terms {  // index and weight of the record, both (taps, size)
-  Ref<Tensor> index, weight;
-  int64_t taps, size;
-};
-
 // Every output has as many terms. `in_lines`: only column by column, as the terms come.
 template <class R>
-Table<R> by_outputs(const Terms& t, bool in_lines) {
+Table<R> by_outputs(const Taps<R>& t, bool in_lines) {
   Table<R> table(t.size);
-  const auto* index = t.index->data<int64_t>();
-  const R* weight = t.weight->data<R>();
+  const auto& index = t.index;
+  const auto& weight = t.weight;
   const int64_t terms = t.taps * t.size;
   for (int64_t i = 0; i < t.size; ++i) table.first[i + 1] = static_cast<int32_t>((i + 1) * t.taps);
   if (in_lines && t.taps) {
     table.end = t.size;
-    table.from_of.assign(index, index + terms);
-    table.weight_of.assign(weight, weight + terms);
+    table.from_of.assign(index.begin(), index.end());
+    table.weight_of = weight;
     return table;
   }
   table.from.resize(terms);
@@ -151,10 +147,10 @@ Table<R> by_outputs(const Terms& t, bool in_lines) {
 }
 
 template <class R>
-Table<R> by_inputs(const Terms& t, int64_t inputs) {
+Table<R> by_inputs(const Taps<R>& t, int64_t inputs) {
   Table<R> table(inputs);
-  const auto* index = t.index->data<int64_t>();
-  const R* weight = t.weight->data<R>();
+  const auto& index = t.index;
+  const auto& weight = t.weight;
   int64_t terms = t.taps * t.size;
   for (int64_t c = 0; c < terms; ++c) ++table.first[index[c] + 1];
   for (int64_t i = 0; i < inputs; ++i) table.first[i + 1] += table.first[i];
@@ -239,19 +235,16 @@ void mix_row(const Table<R>& t, int64_t i, const T* x, int64_t inner, T* out) {
 }
 
 // Several lines as one, where they are too short for vectors: the same terms once for each.
-Terms repeated(const Terms& t, int64_t lines, int64_t inputs) {
-  const SizeVec sizes{t.taps, lines * t.size};
-  Terms all{empty(sizes, DType::I64), empty(sizes, t.weight->dtype), t.taps, lines * t.size};
-  const int64_t bytes = item_size(t.weight->dtype) * t.size;
+template <class R>
+Taps<R> repeated(const Taps<R>& t, int64_t lines, int64_t inputs) {
+  Taps<R> all(t.taps, lines * t.size);
   for (int64_t k = 0; k < t.taps; ++k)
-    for (int64_t n = 0; n < lines; ++n) {
-      const int64_t* from = t.index->data<int64_t>() + k * t.size;
-      int64_t* to = all.index->data<int64_t>() + (k * lines + n) * t.size;
-      for (int64_t i = 0; i < t.size; ++i) to[i] = from[i] + n * inputs;
-      std::memcpy(static_cast<char*>(all.weight->raw()) + (k * lines + n) * bytes,
-                  static_cast<const char*>(t.weight->raw()) + k * bytes,
-                  static_cast<size_t>(bytes));
-    }
+    for (int64_t n = 0; n < lines; ++n)
+      for (int64_t i = 0; i < t.size; ++i) {
+        const int64_t from = k * t.size + i, to = (k * lines + n) * t.size + i;
+        all.index[to] = t.index[from] + n * inputs;
+        all.weight[to] = t.weight[from];
+      }
   return all;
 }
 int64_t lines_together(const Lines& l) {
@@ -305,8 +298,7 @@ template <class T>
 
 // One input an output: nothing is computed.
 template <class T>
-void pick(const Terms& t, const Lines& l, const T* x, T* out) {
-  const auto* index = t.index->data<int64_t>();
+void pick(const std::vector<int64_t>& index, const Lines& l, const T* x, T* out) {
   if (l.inner > 1)
     return parallel_for(l.outer * l.outputs, plane_grain(l.inner), [&](int64_t n, int64_t end) {
       for (; n < end; ++n) {
@@ -343,13 +335,6 @@ void pick_rows(const ImagePick& p, const T* x, T* out, int64_t begin, int64_t en
 }
 
 // ---- the operators
-// The arguments index and weight from `at`.
-Terms terms(const Call& c, int at, DType real, int64_t limit) {
-  check_terms(c, at, limit);
-  const Tensor &index = c.tensor(at), &weight = c.tensor(at + 1);
-  return {indices(c, at, limit), contiguous_as(weight, real), index.size(0), index.size(1)};
-}
-
 template <class F>
 void dispatch_inexact(const Call& c, DType d, F f) {
   if (d == DType::F32) return f.template operator()<float, float>();
@@ -358,72 +343,80 @@ void dispatch_inexact(const Call& c, DType d, F f) {
   if (d == DType::C128) return f.template operator()<C128, double>();
   fail(ErrorKind::NotImplemented, c.op, ": not implemented for ", d);
 }
-DType weights_of(DType d) { return d == DType::F64 || d == DType::C128 ? DType::F64 : DType::F32; }
 
-// _mix(input, dim, index, weight, ...)
-void mix_infer(Call& c) { resized_infer(c, c.integer(1), c.tensor(2).size(1)); }
-void mix_run(Call& c) {
-  const Tensor& x = c.tensor(0);
-  Terms t = terms(c, 2, weights_of(x.dtype), x.size(c.integer(1)));
-  const Tensor& y = c.out(0);
-  const bool rows = x.contiguous && y.contiguous && c.integer(1) == x.ndim - 1 && y.numel;
-  const Lines each{rows ? y.numel / t.size : 1, x.size(c.integer(1)), t.size, rows ? 1 : 2};
-  const int64_t lines = lines_together(each);
-  if (lines > 1) t = repeated(t, lines, each.inputs);
-  run_lines(c, c.integer(1), [&](Lines l, const void* in, void* out) {
-    l.outer /= lines, l.inputs *= lines, l.outputs *= lines;
-    if (t.taps == 1 && (l.inner > 1 || (x.dtype != DType::F32 && x.dtype != DType::F64)))
-      return with_size(item_size(x.dtype), [&]<class T>() {
-        pick(t, l, static_cast<const T*>(in), static_cast<T*>(out));
-      });
-    dispatch_inexact(c, x.dtype, [&]<class T, class R>() {
-      mix<T, R>(by_outputs<R>(t, l.inner == 1), l, static_cast<const T*>(in), static_cast<T*>(out));
-    });
-  });
+// The weights as numbers of a dtype; of two the first is what the second leaves of 1.
+template <class R>
+void keep_weights(Taps<R>& t, DType kept) {
+  for (R& w : t.weight) w = kept_as(kept, w);
+  if (t.taps == 2)
+    for (int64_t i = 0; i < t.size; ++i) t.weight[i] = kept_as(kept, 1 - t.weight[t.size + i]);
 }
 
-// _mix_back(grad, size, dim, index, weight)
-void back_infer(Call& c) { resized_infer(c, c.integer(2), c.integer(1)); }
-void back_run(Call& c) {
-  const Tensor& g = c.tensor(0);
-  int64_t dim = c.integer(2), size = c.integer(1);
-  Terms t = terms(c, 3, weights_of(g.dtype), size);
-  run_lines(c, dim, [&](const Lines& l, const void* in, void* out) {
-    dispatch_inexact(c, g.dtype, [&]<class T, class R>() {
-      mix<T, R>(by_inputs<R>(t, size), l, static_cast<const T*>(in), static_cast<T*>(out));
-    });
-  });
+template <class T, class R>
+void resize_lines(Taps<R> t, Lines l, const T* in, T* out) {
+  const int64_t lines = lines_together(l);
+  if (lines > 1) t = repeated(t, lines, l.inputs);
+  l.outer /= lines, l.inputs *= lines, l.outputs *= lines;
+  mix<T, R>(by_outputs<R>(t, l.inner == 1), l, in, out);
+}
+void pick_lines(const Resizing& r, int64_t bytes, const Lines& l, const void* in, void* out) {
+  const Taps<float> t(r);
+  with_size(bytes,
+            [&]<class T>() { pick(t.index, l, static_cast<const T*>(in), static_cast<T*>(out)); });
 }
 
-// _pick_image(input, rows, columns): these rows and columns of images, both (1, size)
-void image_infer(Call& c) {
-  const Tensor& x = c.tensor(0);
-  RL_CHECK(x.ndim == 4, c.op, ": expected images (N, C, H, W), got ", x.sizes());
-  keep_layout(
-      x, c.add_out(SizeVec{x.size(0), x.size(1), c.tensor(1).numel, c.tensor(2).numel}, x.dtype));
-}
-void image_run(Call& c) {
+// Where nothing is computed and channels lie last.
+void pick_image(Call& c) {
   const Tensor& x = c.tensor(0);
   Tensor& out = c.out(0);
-  if (!out.numel) return;
-  Ref<Tensor> rows = indices(c, 1, x.size(2)), columns = indices(c, 2, x.size(3));
+  const Taps<float> rows(resizing(c, 0, Way::Forward)), columns(resizing(c, 1, Way::Forward));
   Ref<Tensor> in = in_order(x, x.dtype, true), to = target_in_order(out, x.dtype, true);
-  const ImagePick p{
-      x.size(2),   x.size(3),  x.size(1), rows->data<int64_t>(), columns->data<int64_t>(),
-      out.size(2), out.size(3)};
-  Unlocked unlocked(out.numel);
-  with_size(item_size(x.dtype), [&]<class T>() {
-    const auto* from = static_cast<const T*>(in->raw());
-    auto* picked = static_cast<T*>(to->raw());
-    parallel_for(x.size(0) * p.out_height, plane_grain(p.out_width * p.channels),
-                 [&](int64_t begin, int64_t end) { pick_rows(p, from, picked, begin, end); });
-  });
+  const ImagePick p{x.size(2),   x.size(3),  x.size(1), rows.index.data(), columns.index.data(),
+                    out.size(2), out.size(3)};
+  {
+    Unlocked unlocked(out.numel);
+    with_size(item_size(x.dtype), [&]<class T>() {
+      const auto* from = static_cast<const T*>(in->raw());
+      auto* picked = static_cast<T*>(to->raw());
+      parallel_for(x.size(0) * p.out_height, plane_grain(p.out_width * p.channels),
+                   [&](int64_t begin, int64_t end) { pick_rows(p, from, picked, begin, end); });
+    });
+  }
   if (to.get() != &out) copy_into(out, *to);
 }
 
-RL_ISA_KERNEL("_mix", mix_infer, mix_run);
-RL_ISA_KERNEL("_pick_image", image_infer, image_run);
-RL_ISA_KERNEL("_mix_back", back_infer, back_run);
+// _resize(input, mode, size, scales, align, antialias, kept): `kept` is the dtype that PyTorch
+// keeps the weights in, if it is not the one that is computed in.
+void resize_run(Call& c) {
+  const Tensor& x = c.tensor(0);
+  const bool exact = resizing(c, 0, Way::Forward).is_nearest();
+  if (exact && x.ndim == 4 && c.out(0).numel && varies_channels_first(x)) return pick_image(c);
+  const DType compute = exact ? x.dtype : widened(x.dtype);
+  const bool bits = exact && compute != DType::F32 && compute != DType::F64;
+  run_steps(c, compute, Way::Forward, [&](const Step& step, const void* in, void* out) {
+    const auto& [r, l] = step;
+    if (bits || (exact && l.inner > 1)) return pick_lines(r, item_size(compute), l, in, out);
+    dispatch_inexact(c, compute, [&]<class T, class R>() {
+      Taps<R> t(r);
+      if (c.has(6)) keep_weights(t, c.arg(6).dtype);
+      resize_lines<T, R>(std::move(t), l, static_cast<const T*>(in), static_cast<T*>(out));
+    });
+  });
+}
+
+// _resize_back(grad, mode, size, scales, align, antialias): the adjoint, with its input's size
+void back_run(Call& c) {
+  const DType compute = widened(c.tensor(0).dtype);
+  run_steps(c, compute, Way::Adjoint, [&](const Step& step, const void* in, void* out) {
+    dispatch_inexact(c, compute, [&]<class T, class R>() {
+      const Table<R> table = by_inputs<R>(Taps<R>(step.resizing), step.lines.outputs);
+      mix<T, R>(table, step.lines, static_cast<const T*>(in), static_cast<T*>(out));
+    });
+  });
+}
+
+RL_ISA_KERNEL("_resize", resample_infer, resize_run);
+RL_ISA_KERNEL("_resize_back", resample_infer, back_run);
 
 }  // namespace
 }  // namespace RL_ISA_NS

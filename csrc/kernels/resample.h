@@ -1,10 +1,13 @@
-// What resampling along a dimension shares, of bytes (resample_bytes.cpp) and of other numbers
-// (resample.cpp): lines as they lie in memory, and which positions are asked for. Included by files
-// compiled once per level.
+// What resampling of bytes (resample_bytes.cpp) and of other numbers (resample.cpp) shares: a call
+// as one step a dimension, and lines as they lie in memory. Included by files compiled once per
+// level.
 #pragma once
-#include <algorithm>
+#include <array>
+#include <string_view>
+#include <vector>
 
 #include "kernels/pool.h"
+#include "kernels/resample_taps.h"
 #include "plan/copy.h"
 
 namespace rl {
@@ -15,46 +18,109 @@ struct Lines {
   int64_t outer, inputs, outputs, inner;
 };
 
-inline void resized_infer(Call& c, int64_t dim, int64_t size) {
+// Positions and weights, both (taps, size).
+template <class R>
+struct Taps {
+  int64_t taps, size;
+  std::vector<int64_t> index;
+  std::vector<R> weight;
+
+  Taps(int64_t t, int64_t n) : taps(t), size(n), index(t * n), weight(t * n) {}
+  explicit Taps(const Resizing& r) : Taps(r.taps(), r.outputs) {
+    r.lay(index.data(), weight.data());
+  }
+};
+
+// The arguments are (tensor, mode, size, scales, align, antialias, ...) with a size and a scale for
+// each spatial dimension: the sizes of the result, which in the adjoint are those of the input.
+inline Interpolation interpolation(std::string_view mode) {
+  if (mode.starts_with("nearest"))
+    return mode == "nearest" ? Interpolation::Nearest : Interpolation::NearestExact;
+  return mode == "bicubic" ? Interpolation::Cubic : Interpolation::Linear;
+}
+enum class Way : uint8_t { Forward, Adjoint, Bytes };
+inline Resizing resizing(const Call& c, int d, Way way) {
+  const bool adjoint = way == Way::Adjoint;
+  const int64_t from = c.tensor(0).size(d + 2), to = c.ints(2)[d];
+  return {interpolation(c.text(1)), c.flag(5),      adjoint ? to : from,
+          adjoint ? from : to,      c.floats(3)[d], c.flag(4)};
+}
+
+inline void resample_infer(Call& c) {
   const Tensor& x = c.tensor(0);
-  RL_CHECK(dim >= 0 && dim < x.ndim, c.op, ": dim must be in [0, ", x.ndim, "), got ", dim);
-  SizeVec sizes(x.sizes().begin(), x.sizes().end());
-  sizes[dim] = size;
+  const Sizes size = c.ints(2);
+  const auto dims = static_cast<int>(size.size());
+  RL_CHECK(x.ndim == dims + 2 && c.floats(3).size() == size.size(), c.op,
+           ": expected a size and a scale for each spatial dimension, got ", size, " for shape ",
+           x.sizes());
+  SizeVec sizes(x.sizes().begin(), x.sizes().begin() + 2);
+  for (int d = 0; d < dims; ++d) {
+    const double scale = c.floats(3)[d];
+    RL_CHECK(size[d] > 0 && std::max(size[d], x.size(d + 2)) < INT32_MAX && scale >= 0 &&
+                 scale < INT32_MAX,
+             c.op, ": cannot resample shape ", x.sizes(), " to ", size);
+    sizes.push_back(size[d]);
+  }
   keep_layout(x, c.add_out(sizes, x.dtype));
 }
 
-// Indices, all of which must be below `limit`.
-inline Ref<Tensor> indices(const Call& c, int at, int64_t limit) {
-  Ref<Tensor> index = contiguous_as(c.tensor(at), DType::I64);
-  const auto* i = index->data<int64_t>();
-  RL_CHECK(std::all_of(i, i + index->numel, [&](int64_t k) { return k >= 0 && k < limit; }), c.op,
-           ": an index is out of range for a dimension of size ", limit);
-  return index;
+struct Step {
+  Resizing resizing;
+  Lines lines;
+};
+struct Steps {
+  std::array<Step, 3> all;
+  int count = 0;
+};
+
+inline Lines lines_along(Sizes sizes, int dim, int64_t outputs, bool channels_last) {
+  Lines l{1, sizes[dim], outputs, 1};
+  for (int d = 0; d < static_cast<int>(sizes.size()); ++d)
+    if (d != dim) (d > dim || (channels_last && d == 1) ? l.inner : l.outer) *= sizes[d];
+  return l;
 }
-// Of the arguments index and weight from `at`, both (taps, size), for a dimension of size `limit`.
-inline void check_terms(const Call& c, int at, int64_t limit) {
-  const Tensor &index = c.tensor(at), &weight = c.tensor(at + 1);
-  RL_CHECK(index.ndim == 2 && std::ranges::equal(weight.sizes(), index.sizes()) &&
-               index.numel < INT32_MAX && limit < INT32_MAX,
-           c.op, ": expected index and weight of the same shape (taps, size), got ", index.sizes(),
-           " and ", weight.sizes());
+// Columns first, unless there are fewer sums the other way round; backwards in the adjoint. As in
+// PyTorch, bytes are always resized columns first, and not where the size stays.
+inline Steps steps_of(const Call& c, Way way, bool channels_last) {
+  SizeVec sizes(c.tensor(0).sizes().begin(), c.tensor(0).sizes().end());
+  const auto dims = static_cast<int>(c.ints(2).size());
+  const Resizing rows = resizing(c, 0, way);
+  const bool fewer = rows.smooth && rows.outputs < rows.size;
+  const bool rows_first = way != Way::Bytes && fewer != (way == Way::Adjoint);
+  Steps steps;
+  for (int i = 0; i < dims; ++i) {
+    const int d = rows_first ? i : dims - 1 - i;
+    const Resizing r = resizing(c, d, way);
+    if (way == Way::Bytes ? r.size == r.outputs : r.changes_nothing()) continue;
+    steps.all[steps.count++] = {r, lines_along(sizes, d + 2, c.ints(2)[d], channels_last)};
+    sizes[d + 2] = c.ints(2)[d];
+  }
+  return steps;
 }
 
-// Runs with the input and the output as memory lies: rows last, or channels last.
+// Calls run(step, from, to) for each, which computes in the dtype.
 template <class F>
-void run_lines(Call& c, int64_t dim, F f) {
+void run_steps(Call& c, DType compute, Way way, F run) {
   Tensor &x = c.tensor(0), &out = c.out(0);
   if (!out.numel) return;
-  bool last = varies_channels_first(x) && is_channels_last(out);
-  Ref<Tensor> in = in_order(x, x.dtype, last);
-  Ref<Tensor> to = last || out.contiguous ? Ref<Tensor>::share(&out) : empty(out.sizes(), x.dtype);
-  Lines l{1, x.size(dim), out.size(dim), 1};
-  for (int d = 0; d < x.ndim; ++d) {
-    bool inside = last ? dim != 1 && (d > dim || d == 1) : d > dim;
-    if (d != dim) (inside ? l.inner : l.outer) *= x.size(d);
+  const bool last = varies_channels_first(x) && is_channels_last(out);
+  const Steps steps = steps_of(c, way, last);
+  if (!steps.count) return copy_into(out, x);
+  Ref<Tensor> in = in_order(x, compute, last), to = target_in_order(out, compute, last);
+  std::array<Ref<Tensor>, 3> made;
+  for (int i = 0; i + 1 < steps.count; ++i) {
+    const Lines& l = steps.all[i].lines;
+    made[i] = empty(SizeVec{l.outer * l.outputs * l.inner}, compute);
   }
-  Unlocked unlocked(out.numel);
-  f(l, in->raw(), to->raw());
+  made[steps.count - 1] = to;
+  {
+    Unlocked unlocked(out.numel);
+    const void* from = in->raw();
+    for (int i = 0; i < steps.count; ++i) {
+      run(steps.all[i], from, made[i]->raw());
+      from = made[i]->raw();
+    }
+  }
   if (to.get() != &out) copy_into(out, *to);
 }
 

@@ -1,6 +1,6 @@
-// Resampling of bytes along one dimension in whole numbers: weights of 16 bits, sums of 32, each
-// result rounded and within 0 to 255, bit for bit as PyTorch's. Which positions and weights is said
-// in ops/upsample.py, other dtypes are in resample.cpp. Compiled once per instruction-set level.
+// Resampling of bytes in whole numbers: weights of 16 bits, sums of 32, each result rounded and
+// within 0 to 255, bit for bit as PyTorch's. Other dtypes are in resample.cpp. Compiled once per
+// instruction-set level.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -253,24 +253,22 @@ void mix_bytes(const ByteTaps& t, const Lines& l, const uint8_t* x, uint8_t* out
                });
 }
 
-// ---- _mix_bytes(input, dim, index, weight): index and weight are (taps, size)
+// ---- _resize_bytes(input, mode, size, scales, align, antialias)
 void bytes_infer(Call& c) {
   const DType d = c.tensor(0).dtype;
   RL_CHECK(d == DType::U8, c.op, ": expected uint8, got ", d);
-  resized_infer(c, c.integer(1), c.tensor(2).size(1));
+  resample_infer(c);
 }
 void bytes_run(Call& c) {
-  const int64_t dim = c.integer(1), size = c.tensor(0).size(dim);
-  check_terms(c, 2, size);
-  Ref<Tensor> index = indices(c, 2, size), weight = contiguous_as(c.tensor(3), DType::F64);
-  run_lines(c, dim, [&](const Lines& l, const void* in, void* out) {
-    const ByteTaps taps = whole_numbers(index->data<int64_t>(), weight->data<double>(),
-                                        index->size(0), index->size(1));
-    mix_bytes(taps, l, static_cast<const uint8_t*>(in), static_cast<uint8_t*>(out));
+  run_steps(c, DType::U8, Way::Bytes, [](const Step& step, const void* in, void* out) {
+    const Taps<double> given(step.resizing);
+    const ByteTaps taps =
+        whole_numbers(given.index.data(), given.weight.data(), given.taps, given.size);
+    mix_bytes(taps, step.lines, static_cast<const uint8_t*>(in), static_cast<uint8_t*>(out));
   });
 }
 
-RL_ISA_KERNEL("_mix_bytes", bytes_infer, bytes_run);
+RL_ISA_KERNEL("_resize_bytes", bytes_infer, bytes_run);
 
 }  // namespace
 }  // namespace RL_ISA_NS

@@ -237,14 +237,6 @@ def _block_diag(batch, blocks):
     return rl.cat(rows, 1)
 
 
-@rule("_mix", "_mix_back", "_mix_bytes")
-def _mix(batch, x, *rest):
-    """Along a dimension of the examples, with the same positions for all."""
-    if not batch.only(0):
-        return NotImplemented
-    return batch.replaced(dim=shift(rest[batch.record.arg_names.index("dim") - 1], batch.rank(0)))
-
-
 @rule("new_empty", "new_zeros", "new_ones", "new_full")
 def _new(batch, x, size, *rest):
     return batch.run(x, (x.shape[0], *size), *rest)

@@ -5,7 +5,7 @@ Most fold the mapped dimension into one that is a batch already, or into groups 
 
 import rushlight as rl
 from rushlight.func.batching import rule, shift
-from rushlight.ops import distance
+from rushlight.ops import distance, upsample
 
 
 def _fold(x, into):
@@ -55,6 +55,11 @@ def _pool(batch, x, *rest):
     out = batch.run(_fold(x, 0), *rest)
     parts = [_unfold(o, batch.size, 0) for o in ((out,) if isinstance(out, rl.Tensor) else out)]
     return parts[0] if isinstance(out, rl.Tensor) else tuple(parts)
+
+
+@rule("_resize_back", "_resize_bytes", *[resize.__name__ for resize in upsample._RESIZERS.values()])
+def _resize(batch, x, *rest):
+    return _unfold(batch.run(_fold(x, 0), *rest), batch.size, 0)
 
 
 @rule("_avg_pool_backward", "_adaptive_avg_pool_backward")

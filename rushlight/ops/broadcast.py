@@ -23,6 +23,8 @@ def _given(tensors):
 
 
 def _sizes_of(shape):
+    if type(shape) is rl.Size:
+        return shape
     sizes = (shape,) if isinstance(shape, (int, float, rl.Tensor)) else tuple(shape)
     if not all([hasattr(type(n), "__index__") and not isinstance(n, rl.Tensor) for n in sizes]):
         raise RuntimeError(f"broadcast_shapes: expected ints and tuples of ints, got {shape!r}")
@@ -44,19 +46,23 @@ def broadcast_shapes(*shapes):
         torch.Size([2, 3])
     """
     shapes = [_sizes_of(s) for s in shapes if s is not None]
-    out = [1] * max([len(s) for s in shapes], default=0)
+    first = shapes[0] if shapes else None
+    if type(first) is rl.Size and shapes.count(first) == len(shapes) and min(first, default=0) >= 0:
+        return first  # as they mostly are
+    dims = max([len(s) for s in shapes], default=0)
+    out = [1] * dims
     for shape in shapes:
-        for i in range(1, len(shape) + 1):
-            size = shape[-i]
-            if out[-i] not in (1, size) and size != 1:
+        for i, size in enumerate(shape, dims - len(shape)):
+            if size == 1:
+                continue
+            if out[i] not in (1, size):
                 raise RuntimeError(
                     "Shape mismatch: objects cannot be broadcast to a single shape, got "
                     + ", ".join(str(list(s)) for s in shapes)
                 )
             if size < 0:
                 raise ValueError(f"broadcast_shapes: a size is negative: {size}")
-            if size != 1:
-                out[-i] = size
+            out[i] = size
     return rl.Size(out)
 
 

@@ -62,7 +62,10 @@ def _is_vectors(A, B):
 
 def _equal_batches(*tensors):
     """The tensors with their batch dimensions broadcast against each other."""
-    batch = rl.broadcast_shapes(*[t.shape[:-2] for t in tensors])
+    batches = [t.shape[:-2] for t in tensors]
+    if batches.count(batches[0]) == len(batches):
+        return list(tensors)
+    batch = rl.broadcast_shapes(*batches)
     return [t if t.shape[:-2] == batch else t.expand(*batch, *t.shape[-2:]) for t in tensors]
 
 

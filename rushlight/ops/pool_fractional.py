@@ -3,22 +3,25 @@
 import rushlight as rl
 from rushlight.ops._elementwise import shown
 from rushlight.ops._record import op
-from rushlight.ops.pool import _pool_take, _spread
+from rushlight.ops.pool import _spread, _to_maxima
 
 
-def _fractional_starts(sample, size, out, kernel):
-    """Window starts of one dimension for random numbers `sample` (any shape): shape + (out,)."""
-    if out == 1:
-        return rl.full(sample.shape + (1,), size - kernel, dtype=rl.int64)
-    if out == 0:
-        return rl.empty(sample.shape + (0,), dtype=rl.int64)
-    alpha = (size - kernel) / (out - 1)
-    steps = rl.arange(out - 1, dtype=sample.dtype)
-    starts = ((steps + sample.unsqueeze(-1)) * alpha).to(rl.int64) - (
-        sample.unsqueeze(-1) * alpha
-    ).to(rl.int64)
-    last = rl.full(sample.shape + (1,), size - kernel, dtype=rl.int64)
-    return rl.cat([starts, last], -1)
+@op(
+    "_fractional_max(Tensor input, Tensor samples, int[] kernel_size, int[] output_size) "
+    "-> (Tensor values, Tensor indices)",
+    at=("internal",),
+    grad_name="FractionalMaxPoolBackward0",
+)
+def _fractional_max(input, samples, kernel_size, output_size):
+    """Maxima of windows, which random numbers for each plane and dimension place."""
+    ...
+
+
+_fractional_max.vjp(
+    input=lambda g_values, indices, input, kernel_size: _to_maxima(
+        g_values, indices, input, kernel_size
+    )
+)
 
 
 def _checked(name, argument, given, dims):
@@ -36,12 +39,11 @@ def _fractional(dims, input, kernel_size, output_size, output_ratio, return_indi
         raise ValueError(
             f"{name} requires specifying either an output_size or an output_ratio, not both"
         )
-    x = input if input.dim() == dims + 2 else input.unsqueeze(0)
-    space = x.shape[2:]
-    if 0 in input.shape[1:]:
+    space = input.shape[-dims:]
+    if input.dim() not in (dims + 1, dims + 2) or 0 in input.shape[-dims - 1 :]:
         raise RuntimeError(
-            f"{name}: expected non-zero sizes for the non-batch dimensions, got shape "
-            f"{tuple(input.shape)}"
+            f"{name}: expected a {dims + 1}D or {dims + 2}D input with non-zero sizes for the "
+            f"non-batch dimensions, got shape {tuple(input.shape)}"
         )
     kernel = _checked(name, "kernel_size", kernel_size, dims)
     if output_size is None:
@@ -58,43 +60,24 @@ def _fractional(dims, input, kernel_size, output_size, output_ratio, return_indi
                 f"{name}: kernel size {kernel} and output size {out} are too large for input "
                 f"size {tuple(space)}"
             )
-    if samples is None:
-        samples = rl.rand(x.shape[0], x.shape[1], dims, dtype=input.dtype)
-    elif samples.shape[0] < x.shape[0]:
-        raise RuntimeError(
-            f"{name}: expected _random_samples for at least {x.shape[0]} inputs, got "
-            f"{samples.shape[0]}"
-        )
-    values, indices = _fractional_windows(x, kernel, out, samples[: x.shape[0]])
-    if input.dim() != dims + 2:
-        values, indices = values.squeeze(0), indices.squeeze(0)
+    samples = _samples_of(name, input, dims, samples)
+    values, indices = _fractional_max(input, samples, kernel, out)
     return (values, indices) if return_indices else values
 
 
-def _fractional_windows(x, kernel, out, samples):
-    """Gathers every window's elements, then takes their maximum."""
-    dims, space = len(kernel), x.shape[2:]
-    flat_index = None
-    for d in range(dims):
-        # The last spatial dimension uses the first random number.
-        starts = _fractional_starts(
-            samples[:, :, dims - 1 - d] if dims == 2 else samples[:, :, d],
-            space[d],
-            out[d],
-            kernel[d],
+def _samples_of(name, input, dims, samples):
+    """Random numbers for each plane and dimension: the ones given, of at least as many inputs."""
+    batch = input.shape[0] if input.dim() == dims + 2 else 1
+    shape = (batch, input.shape[-dims - 1], dims)
+    if samples is None:
+        return rl.rand(*shape, dtype=input.dtype)
+    fits = samples.dim() == 3 and samples.shape[0] >= batch and samples.shape[1:] == shape[1:]
+    if not fits or samples.dtype != input.dtype:
+        raise RuntimeError(
+            f"{name}: expected _random_samples of {input.dtype} and the shape {shape}, or of more "
+            f"inputs, got {samples.dtype} and {tuple(samples.shape)}"
         )
-        cells = starts.unsqueeze(-1) + rl.arange(kernel[d])
-        shape = [*cells.shape[:2]] + [1] * (2 * dims)
-        shape[2 + d], shape[2 + dims + d] = out[d], kernel[d]
-        cells = cells.view(shape)
-        flat_index = cells if flat_index is None else flat_index * space[d] + cells
-    n, c = x.shape[:2]
-    cells, taps = rl.Size(out).numel(), rl.Size(kernel).numel()
-    windows = flat_index.expand(n, c, *out, *kernel).reshape(n, c, cells * taps)
-    values = x.detach().reshape(n, c, space.numel()).gather(-1, windows).view(n, c, *out, taps)
-    at = values.argmax(-1, keepdim=True)
-    indices = windows.view(n, c, *out, taps).gather(-1, at).squeeze(-1)
-    return _pool_take(x, indices, dims), indices
+    return samples[:batch]
 
 
 def _define_fractional(dims):

@@ -316,17 +316,19 @@ def unflatten(self, dim, sizes):
         sizes = (sizes,)
     if not sizes:
         raise RuntimeError("unflatten: sizes must be non-empty")
-    at, known = _wrap(dim, self.dim()), 1
+    shape = self.shape
+    at, known = _wrap(dim, len(shape)), 1
     for size in sizes:
         known *= 1 if size == -1 else size
-    length, holes = self.shape[at], list(sizes).count(-1)
+    length, holes = shape[at], list(sizes).count(-1)
     if holes > 1 or (known != length if not holes else known == 0 or length % known):
         raise RuntimeError(
             f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of "
             f"dim {at} ({length}) in the input tensor"
         )
-    sizes = [length // known if size == -1 else size for size in sizes]
-    return self.view((*self.shape[:at], *sizes, *self.shape[at + 1 :]))
+    if holes:
+        sizes = [length // known if size == -1 else size for size in sizes]
+    return self.view((*shape[:at], *sizes, *shape[at + 1 :]))
 
 
 @op("ravel(Tensor self) -> Tensor", out=False)

@@ -133,3 +133,41 @@ def test_adaptive_pooling_to_nothing_has_no_gradient(pool):
     assert y.shape == (1, 3, 0, 0)
     with pytest.raises(RuntimeError):
         y.sum().backward()
+
+
+def test_fractional_windows_are_placed_by_the_random_numbers():
+    x = rl.arange(72.0).reshape(2, 1, 6, 6)
+    samples = rl.tensor([[[0.3, 0.6]], [[0.9, 0.0]]])
+    _, at = F.fractional_max_pool2d(x, 2, 3, _random_samples=samples, return_indices=True)
+    assert at.flatten().tolist() == [7, 9, 11, 19, 21, 23, 31, 33, 35] * 2
+    x[0, 0, 0, :2], x[1] = NAN, -INF
+    _, at = F.fractional_max_pool2d(x, 2, 3, _random_samples=samples, return_indices=True)
+    assert at.flatten().tolist()[:2] == [1, 9]  # the last NaN
+    assert at.flatten().tolist()[9:12] == [0, 2, 4]
+
+
+def test_fractional_windows_of_16_bits_are_placed_in_16_bits():
+    x = rl.arange(600.0).reshape(1, 1, 1, 600)
+    ends = {
+        rl.bfloat16: [571, 571, 575, 583, 583, 583, 587, 591, 591, 591, 595, 598],
+        rl.float16: [576, 578, 580, 583, 585, 587, 589, 591, 593, 595, 598, 599],
+    }
+    for dtype, want in ends.items():
+        samples = rl.tensor([[[0.93, 0.6]]], dtype=dtype)
+        _, at = F.fractional_max_pool2d(
+            x.to(dtype), (1, 2), (1, 280), _random_samples=samples, return_indices=True
+        )
+        assert at.flatten().tolist()[-12:] == want
+
+
+@pytest.mark.parametrize(
+    "samples", [rl.rand(2, 1, 2).double(), rl.rand(1, 1, 2), rl.rand(2, 3, 2), rl.rand(2, 2)]
+)
+def test_fractional_pooling_wants_samples_for_each_plane(samples):
+    with pytest.raises(RuntimeError, match="_random_samples"):
+        F.fractional_max_pool2d(rl.ones(2, 1, 6, 6), 2, 3, _random_samples=samples)
+
+
+def test_fractional_pooling_refuses_samples_that_are_not_numbers():
+    with pytest.raises(RuntimeError, match="random numbers"):
+        F.fractional_max_pool2d(rl.ones(1, 1, 6, 6), 2, 3, _random_samples=rl.full((1, 1, 2), NAN))

@@ -57,6 +57,14 @@ def _pool(batch, x, *rest):
     return parts[0] if isinstance(out, rl.Tensor) else tuple(parts)
 
 
+@rule("_fractional_max")
+def _fractional_max(batch, x, samples, kernel, size):
+    x, samples = batch.front(0), batch.front(1)
+    lead, space = x.shape[: -len(kernel)], x.shape[-len(kernel) :]
+    out = batch.run(x.reshape(1, -1, *space), samples.reshape(1, -1, len(kernel)), kernel, size)
+    return tuple([o.reshape(*lead, *o.shape[2:]) for o in out])
+
+
 @rule("_resize_back", "_resize_bytes", *[resize.__name__ for resize in upsample._RESIZERS.values()])
 def _resize(batch, x, *rest):
     return _unfold(batch.run(_fold(x, 0), *rest), batch.size, 0)

@@ -73,6 +73,9 @@ def bucketize(self, boundaries, out_int32, right):
     return searchsorted(boundaries, self, out_int32=out_int32, right=right)
 
 
+_FEW_PAIRS = 1 << 14  # from here on sorting pays
+
+
 @op(
     "isin(Tensor | Scalar elements, Tensor | Scalar test_elements, *, bool assume_unique=False, "
     "bool invert=False) -> Tensor",
@@ -95,6 +98,9 @@ def isin(elements, test_elements, assume_unique, invert):
     test = test_elements.detach().reshape(-1)
     if test.numel() == 0:
         return rl.full(elements.shape, invert, dtype=rl.bool)
+    if test.numel() <= 4 or elements.numel() * test.numel() <= _FEW_PAIRS:
+        found = (elements.detach().unsqueeze(-1) == test).any(-1)
+        return ~found if invert else found
     common = rl.promote_types(elements.dtype, test.dtype)
     test, elements = rl.sort(test.to(common))[0], elements.detach().to(common)
     place = searchsorted(test, elements).clamp(max=test.numel() - 1)

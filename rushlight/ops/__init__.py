@@ -120,6 +120,7 @@ FAMILIES = (
     "grid",
     "loss_sequence",
     "special",
+    "special_bessel",
     "numeric",
     "differences",
     "view_copies",

@@ -1,7 +1,8 @@
 """Records of the special functions, offered as `rl.special` and, the older ones, as `rl` too.
 
 The functors are in csrc/scalar/special_functors.h. Elementary functions are in exponential.py
-and trigonometric.py, and only aliased here. To add one: a record here, a line there.
+and trigonometric.py, and only aliased here; Bessel's are in special_bessel.py. To add one: a record
+here, a line there.
 """
 
 import rushlight as rl
@@ -9,15 +10,15 @@ from rushlight.ops._elementwise import slope_op, with_example
 from rushlight.ops._record import namespaces, op, pointwise, to_float
 from rushlight.ops._rounding import is_narrow
 
-_EVERYWHERE = ("torch", "Tensor", "special")
+EVERYWHERE = ("torch", "Tensor", "special")
 _ROOT_PI, _ROOT_2 = 1.7724538509055159, 1.4142135623730951
 
 
-def _special(name):
+def special(name):
     return namespaces["special"][name]
 
 
-def _unary(name, doc, rule=None, at=("special",), example=None):
+def unary(name, doc, rule=None, at=("special",), example=None):
     """Records ``name(self)`` with its derivative; ``example`` as for `unary`."""
 
     def body(self): ...
@@ -72,18 +73,18 @@ def _binary(name, doc, at=("special",), types="Tensor | Scalar", names=("self", 
 
 # ---- gamma and its kin
 
-_unary(
+unary(
     "lgamma",
     "log|gamma(self)|; inf at the poles 0, -1, -2, ...",
     lambda g, self: g * rl.digamma(self),
-    _EVERYWHERE,
+    EVERYWHERE,
     example=("0.5, 1.0", "0.5724, 0.0000"),
 )
-_unary(
+unary(
     "digamma",
     "The derivative of log gamma; -inf at 0, NaN at the negative integers.",
     lambda g, self: g * rl.polygamma(1, self),
-    _EVERYWHERE,
+    EVERYWHERE,
     example=("0.5, 1.0", "-1.9635, -0.5772"),
 )
 
@@ -187,165 +188,59 @@ _binary(
     "zeta",
     "The Hurwitz zeta function ``sum((other + k) ** -self for k = 0, 1, ...)``.\n\n"
     "    Differentiable in ``other`` only.",
-    other=lambda g, self, other: -g * self * _special("zeta")(self + 1, other),
+    other=lambda g, self, other: -g * self * special("zeta")(self + 1, other),
     example="1.6124",
 )
 
 # ---- error function and normal distribution
 
-_unary(
+unary(
     "erfinv",
     "The inverse of `erf`: infinite at -1 and 1, NaN outside.",
     lambda g, result: 0.5 * _ROOT_PI * (result**2).exp() * g,
-    _EVERYWHERE,
+    EVERYWHERE,
     example=("0., 0.5", "0.0000, 0.4769"),
 )
-_unary(
+unary(
     "erfcx",
     "``exp(self**2) * erfc(self)``, without overflow for large inputs.",
     lambda g, self, result: g * (2 * self * result - 2 / _ROOT_PI),
     example=("0.5, 1.0", "0.6157, 0.4276"),
 )
-_unary(
+unary(
     "ndtr",
     "The standard normal distribution function.",
     lambda g, self: g * ((-0.5 * self * self).exp() / (_ROOT_2 * _ROOT_PI)),
     example=("0.5, 1.0", "0.6915, 0.8413"),
 )
-_unary(
+unary(
     "log_ndtr",
     "The logarithm of the standard normal distribution function, exact in the far tail.",
-    lambda g, self: g * (_ROOT_2 / _ROOT_PI) / _special("erfcx")(self * -(0.5 * _ROOT_2)),
+    lambda g, self: g * (_ROOT_2 / _ROOT_PI) / special("erfcx")(self * -(0.5 * _ROOT_2)),
     example=("0.5, 1.0", "-0.3689, -0.1728"),
 )
-_unary(
+unary(
     "ndtri",
     "The quantile of the standard normal distribution: the inverse of `ndtr`.",
     lambda g, result: g * (_ROOT_2 * _ROOT_PI * (0.5 * result * result).exp()),
     example=("0.5, 0.9", "0.0000, 1.2816"),
 )
-_unary(
+unary(
     "entr",
     "``-self * log(self)``; 0 at 0, -inf below.",
     lambda g, self: g * (-self.log() - 1),
     example=("0.5, 1.0", "0.3466, -0.0000"),
 )
 
-# ---- Bessel functions
-
-
-def _over(y, x, at_zero):
-    """y / x, and its limit at zero."""
-    zero = x == 0
-    return rl.where(zero, at_zero, y / x.masked_fill(zero, 1))
-
-
-_unary(
-    "i0",
-    "The modified Bessel function of the first kind, order 0.",
-    lambda g, self: g * _special("i1")(self),
-    _EVERYWHERE,
-    example=("0.5, 1.0", "1.0635, 1.2661"),
-)
-_unary(
-    "i0e",
-    "``exp(-|self|) * i0(self)``.",
-    lambda g, self, result: g * (_special("i1e")(self) - self.sign() * result),
-    example=("0.5, 1.0", "0.6450, 0.4658"),
-)
-_unary(
-    "i1",
-    "The modified Bessel function of the first kind, order 1.",
-    lambda g, self, result: g * (rl.i0(self) - _over(result, self, 0.5)),
-    example=("0.5, 1.0", "0.2579, 0.5652"),
-)
-_unary(
-    "i1e",
-    "``exp(-|self|) * i1(self)``.",
-    lambda g, self, result: (
-        g * (_special("i0e")(self) - self.sign() * result - _over(result, self, 0.5))
-    ),
-    example=("0.5, 1.0", "0.1564, 0.2079"),
-)
-_unary(
-    "modified_bessel_i0",
-    "The modified Bessel function of the first kind, order 0.",
-    lambda g, self: g * _special("modified_bessel_i1")(self),
-    example=("0.5, 1.0", "1.0635, 1.2661"),
-)
-_unary(
-    "modified_bessel_i1",
-    "The modified Bessel function of the first kind, order 1.",
-    lambda g, self, result: g * (_special("modified_bessel_i0")(self) - _over(result, self, 0.5)),
-    example=("0.5, 1.0", "0.2579, 0.5652"),
-)
-_unary(
-    "modified_bessel_k0",
-    "The modified Bessel function of the second kind, order 0.",
-    lambda g, self: -g * _special("modified_bessel_k1")(self),
-    example=("1., 2.", "0.4210, 0.1139"),
-)
-_unary(
-    "modified_bessel_k1",
-    "The modified Bessel function of the second kind, order 1.",
-    lambda g, self, result: -g * (_special("modified_bessel_k0")(self) + result / self),
-    example=("0.5, 1.0", "1.6564, 0.6019"),
-)
-_unary(
-    "scaled_modified_bessel_k0",
-    "``exp(self) * modified_bessel_k0(self)``.",
-    lambda g, self, result: g * (result - _special("scaled_modified_bessel_k1")(self)),
-    example=("0.5, 1.0", "1.5241, 1.1445"),
-)
-_unary(
-    "scaled_modified_bessel_k1",
-    "``exp(self) * modified_bessel_k1(self)``.",
-    lambda g, self, result: (
-        g * (result - _special("scaled_modified_bessel_k0")(self) - result / self)
-    ),
-    example=("0.5, 1.0", "2.7310, 1.6362"),
-)
-_unary(
-    "bessel_j0",
-    "The Bessel function of the first kind, order 0.",
-    lambda g, self: -g * _special("bessel_j1")(self),
-    example=("0.5, 1.0", "0.9385, 0.7652"),
-)
-_unary(
-    "bessel_j1",
-    "The Bessel function of the first kind, order 1.",
-    lambda g, self, result: g * (_special("bessel_j0")(self) - _over(result, self, 0.5)),
-    example=("0.5, 1.0", "0.2423, 0.4401"),
-)
-_unary(
-    "bessel_y0",
-    "The Bessel function of the second kind, order 0; NaN below zero.",
-    lambda g, self: -g * _special("bessel_y1")(self),
-    example=("0.5, 1.0", "-0.4445,  0.0883"),
-)
-_unary(
-    "bessel_y1",
-    "The Bessel function of the second kind, order 1; NaN below zero.",
-    lambda g, self, result: g * (_special("bessel_y0")(self) - result / self),
-    example=("0.5, 1.0", "-1.4715, -0.7812"),
-)
-_unary(
-    "spherical_bessel_j0",
-    "``sin(self) / self``, 1 at 0.",
-    lambda g, self, result: g * _over(self.cos() - result, self, 0.0),
-    example=("0.5, 1.0", "0.9589, 0.8415"),
-)
-_unary("airy_ai", "The Airy function Ai (no gradient).", example=("0.5, 1.0", "0.2317, 0.1353"))
-
 # ---- parts of a floating point number
 
-_unary(
+unary(
     "frexp_exponent",
     "The exponent of `frexp`, as a float (internal).",
     lambda g: g * 0,
     ("internal",),
 )
-_unary(
+unary(
     "frexp_mantissa",
     "The mantissa of `frexp` (internal).",
     lambda g, self: g / rl.exp2(namespaces["internal"]["frexp_exponent"](self)),
@@ -376,7 +271,7 @@ def _xlog1py_self(g, self, other):
     nothing = rl.eq(self, 0) & (other <= -1)
     if is_narrow(other):  # the logarithm is rounded first
         return (g * other.log1p()).masked_fill(nothing | (g == 0) & ~other.isnan(), 0)
-    return _special("xlog1py")(g, other).masked_fill(nothing, 0)
+    return special("xlog1py")(g, other).masked_fill(nothing, 0)
 
 
 _binary(
@@ -388,7 +283,7 @@ _binary(
 )
 
 
-@op("logit(Tensor self, float? eps=None) -> Tensor", at=_EVERYWHERE, inplace=True)
+@op("logit(Tensor self, float? eps=None) -> Tensor", at=EVERYWHERE, inplace=True)
 def logit(self, eps=None):
     """``log(self / (1 - self))``, the inverse of `sigmoid`; ``eps`` clamps to [eps, 1 - eps] first.
 
@@ -440,7 +335,7 @@ _POLYNOMIALS = (
         "chebyshev_polynomial_t",
         "3.5000",
         "Chebyshev polynomial of the first kind",
-        lambda g, x, n: g * n * _special("chebyshev_polynomial_u")(x, n - 1),
+        lambda g, x, n: g * n * special("chebyshev_polynomial_u")(x, n - 1),
     ),
     ("chebyshev_polynomial_u", "8.", "Chebyshev polynomial of the second kind", None),
     ("chebyshev_polynomial_v", "5.", "Chebyshev polynomial of the third kind", None),
@@ -449,7 +344,7 @@ _POLYNOMIALS = (
         "shifted_chebyshev_polynomial_t",
         "7.",
         "Chebyshev polynomial of the first kind of 2x - 1",
-        lambda g, x, n: g * (2 * n) * _special("shifted_chebyshev_polynomial_u")(x, n - 1),
+        lambda g, x, n: g * (2 * n) * special("shifted_chebyshev_polynomial_u")(x, n - 1),
     ),
     (
         "shifted_chebyshev_polynomial_u",
@@ -473,13 +368,13 @@ _POLYNOMIALS = (
         "hermite_polynomial_h",
         "7.",
         "physicist's Hermite polynomial",
-        lambda g, x, n: g * (2 * n) * _special("hermite_polynomial_h")(x, n - 1),
+        lambda g, x, n: g * (2 * n) * special("hermite_polynomial_h")(x, n - 1),
     ),
     (
         "hermite_polynomial_he",
         "1.2500",
         "probabilist's Hermite polynomial",
-        lambda g, x, n: g * n * _special("hermite_polynomial_he")(x, n - 1),
+        lambda g, x, n: g * n * special("hermite_polynomial_he")(x, n - 1),
     ),
     ("laguerre_polynomial_l", "-0.8750", "Laguerre polynomial", None),
     ("legendre_polynomial_p", "2.8750", "Legendre polynomial", None),

@@ -1,7 +1,8 @@
 """`Tracer` and `symbolic_trace`: running a module with proxies to find the calls it makes.
 
 Which functions are seen: ops and methods of tensors (they ask ``__torch_function__``, which proxies
-have), submodules, and functions named with `wrap`.
+have), submodules, and functions named with `wrap`. Programs with a `Tracer.trace` of their own
+build it of what is here: the attributes of `Tracer`, and the names that PyTorch's module has.
 """
 
 import functools
@@ -10,17 +11,21 @@ import operator
 import sys
 import types
 import warnings
+from types import FunctionType  # noqa: F401  part of what the module gives
 
 import rushlight as rl
 from rushlight.nn.modules.module import Module
 
+from ._compatibility import compatibility  # noqa: F401  part of what the module gives
+from ._patches import Patcher as _Patcher, found_proxy as _found_proxy, recording as _recording
 from .graph import Graph
 from .graph_module import GraphModule
-from .proxy import Proxy, TracerBase
+from .proxy import Proxy, TracerBase  # noqa: F401  as the above
 from .node import base_types, map_aggregate
 
 __all__ = ["Tracer", "symbolic_trace", "wrap"]
 
+_orig_module_call, _orig_module_getattr = Module.__call__, Module.__getattr__
 _wrapped = []  # (the globals of a module, the name of a function there)
 
 
@@ -38,68 +43,56 @@ def wrap(fn_or_name):
     return fn_or_name
 
 
+class ScriptObject:
+    """An object of a TorchScript class: there are none."""
+
+    def __new__(cls, *args, **kwargs):
+        raise NotImplementedError("ScriptObject: rushlight has no TorchScript classes")
+
+
+def _patch_wrapped_functions(patcher):
+    """Makes what `wrap` was told of nodes; returns the ids of these functions."""
+    import builtins
+
+    wrapped = set()
+    for namespace, name in _wrapped:
+        original = namespace.get(name) or getattr(builtins, name)
+        wrapped.add(id(original))
+        patcher.patch(namespace, name, _recording(original))
+    return wrapped
+
+
+def _autowrap_check(patcher, frame_dict, function_ids):
+    """Makes nodes of the functions of these ids, under their names of a module."""
+    if not patcher.visit_once(frame_dict):
+        return
+    for name, value in list(frame_dict.items()):
+        if name.startswith("_") or not callable(value) or id(value) not in function_ids:
+            continue
+        # A class stays one for isinstance where it is defined.
+        if not isinstance(value, type) or value.__module__ != frame_dict.get("__name__"):
+            patcher.patch(frame_dict, name, _recording(value))
+
+
 def _assert_is_none(value, msg):
     assert value is None, msg
-
-
-class _Patches:
-    """Attributes and names that are replaced while a program is traced."""
-
-    def __init__(self):
-        self._undo = []
-
-    def attribute(self, obj, name, value):
-        before = obj.__dict__[name]
-        setattr(obj, name, value)
-        self._undo.append(lambda: setattr(obj, name, before))
-
-    def name(self, namespace, name, value):
-        missing = object()
-        before = namespace.get(name, missing)
-        namespace[name] = value
-        self._undo.append(
-            lambda: namespace.pop(name) if before is missing else namespace.update({name: before})
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        for undo in reversed(self._undo):
-            undo()
-
-
-def _found_proxy(args, kwargs):
-    found = []
-    map_aggregate((tuple(args), dict(kwargs)), lambda x: found.append(x) or x)
-    return next((x for x in found if isinstance(x, Proxy)), None)
-
-
-def _recording(function):
-    """The function, or a node where a proxy is among the arguments."""
-
-    @functools.wraps(function)
-    def recorded(*args, **kwargs):
-        proxy = _found_proxy(args, kwargs)
-        if proxy is None:
-            return function(*args, **kwargs)
-        return proxy.tracer.create_proxy("call_function", function, args, kwargs)
-
-    return recorded
 
 
 _STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 
+def _is_plain(function):
+    return inspect.isfunction(function) and not hasattr(function, "__wrapped__")
+
+
 def _without_stars(function):
-    """The function with a parameter for each of ``*args`` and ``**kwargs``, the last ones."""
-    code = getattr(function, "__code__", None)
-    if code is None or inspect.ismethod(function) or hasattr(function, "__wrapped__"):
+    """The function with all its parameters positional, ``*args`` and ``**kwargs`` the last ones."""
+    if not _is_plain(function):
         raise NotImplementedError(
             "Tracer.trace: *args and **kwargs of what is no plain function; wrap it in a function "
             "of fixed arguments"
         )
-    stars = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+    code, stars = function.__code__, inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
     count = code.co_argcount + code.co_kwonlyargcount + (code.co_flags & stars).bit_count()
     plain = code.replace(
         co_flags=code.co_flags & ~stars,
@@ -127,15 +120,14 @@ class Tracer(TracerBase):
     def __init__(self, autowrap_modules=(), autowrap_functions=(), param_shapes_constant=False):
         import math
 
-        modules = (math, *autowrap_modules)
-        self._autowrapped = {
-            id(value): value
-            for module in modules
-            for name, value in vars(module).items()
-            if not name.startswith("_") and callable(value)
-        }
-        self._autowrapped.update({id(function): function for function in autowrap_functions})
-        self._modules_wrapped = modules
+        self._autowrap_search = [math, *autowrap_modules]
+        self._autowrap_functions = tuple(autowrap_functions)  # keeps their ids theirs
+        self._autowrap_function_ids = {id(function) for function in autowrap_functions}
+        for module in self._autowrap_search:
+            named = [f for n, f in vars(module).items() if not n.startswith("_") and callable(f)]
+            self._autowrap_function_ids.update(map(id, named))
+        self.root, self.submodule_paths, self.tensor_attrs = None, None, {}
+        self._own_paths = (None, {})
         self.module_stack = {}
 
     # ---- what to override ------------------------------------------------------------------
@@ -149,7 +141,10 @@ class Tracer(TracerBase):
 
     def path_of_module(self, mod):
         """The name of a submodule; NameError if it is none."""
-        path = self._paths.get(id(mod))
+        if self.submodule_paths:
+            path = self.submodule_paths.get(mod)
+        else:
+            path = next((n for n, m in self.root.named_modules() if m is mod), None)
         if path is None:
             raise NameError(f"module {type(mod).__name__} is not installed as a submodule")
         return path
@@ -165,7 +160,7 @@ class Tracer(TracerBase):
         """What reading a parameter or buffer gives: a proxy."""
         if not isinstance(attr_val, rl.Tensor):
             return attr_val
-        path = self._tensor_paths.get(id(attr_val))
+        path = self._path_of_tensor(attr_val)
         if path is None:
             return attr_val
         if path not in parameter_proxy_cache:
@@ -178,7 +173,7 @@ class Tracer(TracerBase):
 
     def _arg(self, value):
         if isinstance(value, rl.Tensor):
-            path = self._tensor_paths.get(id(value)) or self._keep_constant(value)
+            path = self._path_of_tensor(value) or self._keep_constant(value)
             return self.create_node("get_attr", path, (), {})
         if isinstance(value, Module):
             return self.create_node("get_attr", self.path_of_module(value), (), {})
@@ -190,8 +185,16 @@ class Tracer(TracerBase):
             number += 1
         name = f"_tensor_constant{number}"
         setattr(self.root, name, tensor)
-        self._tensor_paths[id(tensor)] = name
+        self.tensor_attrs[tensor] = name
         return name
+
+    def _path_of_tensor(self, tensor):
+        root, paths = self._own_paths
+        if root is not self.root:
+            walks = (self.root.named_buffers, self.root.named_parameters)
+            paths = {id(t): name for walk in walks for name, t in walk()}
+            self._own_paths = self.root, paths
+        return paths.get(id(tensor)) or self.tensor_attrs.get(tensor)
 
     # ---- tracing ---------------------------------------------------------------------------
 
@@ -202,23 +205,17 @@ class Tracer(TracerBase):
             concrete_args: {name of an argument: its value}; such arguments are no proxies. The
                 graph still takes them, and asserts that they have that value.
         """
-        if isinstance(root, Module):
-            self.root, function = root, getattr(type(root), self.traced_func_name)
-            arguments = [root]
-        else:
-            self.root, function, arguments = Module(), root, []
+        is_module = isinstance(root, Module)
+        self.root = root if is_module else Module()
+        function = getattr(type(root), self.traced_func_name) if is_module else root
         self.graph = Graph(tracer_cls=type(self))
-        self._paths = {id(m): name for name, m in reversed(list(self.root.named_modules()))}
-        self._tensor_paths = {
-            id(t): name
-            for walk in (self.root.named_buffers, self.root.named_parameters)
-            for name, t in walk()
-        }
+        self.submodule_paths = {m: name for name, m in reversed(list(self.root.named_modules()))}
+        self._own_paths, self.tensor_attrs = (None, {}), {}
         self._collect_plain_tensors()
-        called, arguments, keywords = self._arguments(function, arguments, concrete_args or {})
-        with _Patches() as patches:
-            self._patch(patches, function)
-            result = called(*arguments, **keywords)
+        called, arguments = self.create_args_for_root(function, is_module, concrete_args)
+        with _Patcher() as patcher:
+            self._patch(patcher, function)
+            result = called(*arguments)
         self.create_node("output", "output", (self.create_arg(result),), {})
         return self.graph
 
@@ -227,18 +224,32 @@ class Tracer(TracerBase):
             for name, value in vars(module).items():
                 if isinstance(value, rl.Tensor):
                     path = f"{prefix}.{name}" if prefix else name
-                    self._tensor_paths.setdefault(id(value), path)
+                    self.tensor_attrs.setdefault(value, path)
+
+    def create_args_for_root(self, root_fn, is_module, concrete_args=None):
+        """What `trace` calls: a function, and its positional arguments, with proxies among them.
+
+        Args:
+            root_fn: the function, or the method of a module's class.
+            is_module: whether it is a method; the first argument is `root` then.
+            concrete_args: as for `trace`.
+        """
+        arguments = [self.root] if is_module else []
+        called, arguments, keywords = self._arguments(root_fn, arguments, concrete_args or {})
+        return functools.partial(called, **keywords) if keywords else called, arguments
 
     def _arguments(self, function, arguments, concrete):
         """The function to be called, and proxies for its parameters, or the values given for them.
 
-        Where it takes ``*args`` or ``**kwargs``, they are proxies too, and all are positional.
+        ``*args`` and ``**kwargs`` are proxies too, and of plain functions all are positional.
         """
         arguments, keywords = list(arguments), {}
         parameters = list(inspect.signature(inspect.unwrap(function)).parameters.values())
         parameters = parameters[len(arguments) :]
-        starred = [p for p in parameters if p.kind in _STARS]
-        if starred:
+        kinds = {p.kind for p in parameters}
+        keyword_only = inspect.Parameter.KEYWORD_ONLY in kinds
+        flat = not kinds.isdisjoint(_STARS) or (keyword_only and _is_plain(function))
+        if flat:
             parameters = sorted(parameters, key=lambda p: (p.kind in _STARS, p.kind))
             function = _without_stars(function)
         for parameter in parameters:
@@ -246,7 +257,7 @@ class Tracer(TracerBase):
                 value = self._specialized(parameter, concrete[parameter.name])
             else:
                 value = self._placeholder(parameter)
-            if parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            if parameter.kind is parameter.KEYWORD_ONLY and not flat:
                 keywords[parameter.name] = value
             else:
                 arguments.append(value)
@@ -280,7 +291,7 @@ class Tracer(TracerBase):
             )
         return value
 
-    def _patch(self, patches, function):
+    def _patch(self, patcher, function):
         call, read, cache = Module.__call__, Module.__getattr__, {}
 
         @functools.wraps(call)
@@ -293,26 +304,13 @@ class Tracer(TracerBase):
         def module_read(module, name):
             return self.getattr(name, read(module, name), cache)
 
-        patches.attribute(Module, "__call__", module_call)
-        patches.attribute(Module, "__getattr__", module_read)
-        wrapped = set()
-        for namespace, name in _wrapped:
-            import builtins
-
-            original = namespace.get(name) or getattr(builtins, name)
-            wrapped.add(id(original))
-            patches.name(namespace, name, _recording(original))
-        self._wrap_globals(patches, inspect.unwrap(function).__globals__, wrapped)
-
-    def _wrap_globals(self, patches, namespace, wrapped):
-        for name, value in list(namespace.items()):
-            known = id(value) in self._autowrapped and not name.startswith("_")
-            if known or id(value) in wrapped:  # the latter in code that was generated of a graph
-                patches.name(namespace, name, _recording(value))
-        for module in self._modules_wrapped:
-            for name, value in list(vars(module).items()):
-                if not name.startswith("_") and callable(value) and not isinstance(value, type):
-                    patches.name(vars(module), name, _recording(value))
+        patcher.patch_method(Module, "__call__", module_call, deduplicate=False)
+        patcher.patch_method(Module, "__getattr__", module_read, deduplicate=False)
+        # Code that was generated of a graph has what `wrap` was told of in globals of its own.
+        known = self._autowrap_function_ids | _patch_wrapped_functions(patcher)
+        _autowrap_check(patcher, inspect.unwrap(function).__globals__, known)
+        for module in self._autowrap_search:
+            _autowrap_check(patcher, vars(module), self._autowrap_function_ids)
 
 
 def symbolic_trace(root, concrete_args=None):

@@ -4,7 +4,6 @@ Their Python text is made in _code.py.
 """
 
 import copy
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -46,6 +45,20 @@ class _Nodes:
 
     def __reversed__(self):
         return _Nodes(self._graph, "_prev" if self._direction == "_next" else "_next")
+
+
+class _Place:
+    """Where a graph puts new nodes, as of now; at the end of a ``with`` as before again."""
+
+    def __init__(self, graph, insert):
+        self._graph, self._before = graph, graph._insert
+        graph._insert = insert
+
+    def __enter__(self):
+        return None
+
+    def __exit__(self, *exception):
+        self._graph._insert = self._before
 
 
 class Graph:
@@ -119,27 +132,21 @@ class Graph:
         """What the graph returns."""
         return self.create_node("output", "output", (result,), type_expr=type_expr)
 
-    @contextmanager
-    def _inserting(self, insert):
-        before, self._insert = self._insert, insert
-        try:
-            yield
-        finally:
-            self._insert = before
-
     def inserting_before(self, n=None):
-        """``with``: new nodes come before a node, by default before the first."""
-        return self._inserting(n.prepend if n is not None else self._root._next.prepend)
+        """From now on, or in a ``with``, each new node comes before a node; first by default."""
+        return _Place(self, self._root.append if n is None else self._own(n).prepend)
 
     def inserting_after(self, n=None):
-        """``with``: new nodes come after a node, by default at the beginning."""
-        last = [n if n is not None else self._root]
+        """From now on, or in a ``with``, each new node comes right after a node; last by default.
 
-        def insert(node):
-            last[0].append(node)
-            last[0] = node
+        What is added by two calls in a ``with`` is thus in the opposite order.
+        """
+        return _Place(self, self._root.prepend if n is None else self._own(n).append)
 
-        return self._inserting(insert)
+    def _own(self, node):
+        if node.graph is not self:
+            raise AssertionError(f"inserting: node {node} is of another graph")
+        return node
 
     def node_copy(self, node, arg_transform=lambda x: x):
         """A copy of a node of another graph; `arg_transform` says what its arguments become."""

@@ -8,6 +8,8 @@ import pytest
 
 import rushlight as rl
 from rushlight import fx, nn
+from rushlight.fx import _symbolic_trace as tracing
+from rushlight.fx._compatibility import compatibility
 from rushlight.fx.passes.shape_prop import ShapeProp
 
 
@@ -227,3 +229,71 @@ def test_annotations_are_kept():
     assert "%k : int [num_users=1] = placeholder" in str(traced.graph)
     again = pickle.loads(pickle.dumps(traced))
     assert again.code == traced.code and again(rl.ones(1), 3).item() == 3
+
+
+def test_places_hold_from_the_call_on_and_each_node_comes_next_to_the_given_one():
+    graph = fx.symbolic_trace(lambda x: x + 1).graph
+    x, add, output = graph.nodes
+    with graph.inserting_after(add):
+        graph.call_function(operator.neg, (add,))
+        graph.call_function(operator.abs, (add,))
+    graph.inserting_after(x)
+    graph.call_function(operator.pos, (x,))
+    assert [n.name for n in graph.nodes] == ["x", "pos", "add", "abs_1", "neg", "output"]
+    with graph.inserting_before():
+        graph.placeholder("first")
+    with graph.inserting_after():
+        graph.call_function(operator.inv, (x,))
+    names = [n.name for n in graph.nodes]
+    assert (names[0], names[-1]) == ("first", "inv")
+    with pytest.raises(AssertionError, match="another graph"):
+        graph.inserting_after(fx.Graph().placeholder("x"))
+
+
+class OwnTracer(fx.Tracer):
+    """Traces by itself, as programs do that have more classes whose calls are nodes."""
+
+    leaf = rl.nn.Identity
+
+    @compatibility(is_backward_compatible=True)
+    def trace(self, root, concrete_args=None):
+        self.root, self.graph = root, fx.Graph(tracer_cls=type(self))
+        self.submodule_paths = {m: name for name, m in root.named_modules()}
+        self.tensor_attrs = {}
+        function, arguments = self.create_args_for_root(type(root).forward, True, concrete_args)
+
+        def call(module, *args, **kwargs):
+            return self.call_module(module, module.forward, args, kwargs)
+
+        with tracing._Patcher() as patcher:
+            patcher.patch_method(rl.nn.Module, "__call__", call, deduplicate=False)
+            patcher.patch_method(self.leaf, "__call__", call, deduplicate=False)
+            tracing._patch_wrapped_functions(patcher)
+            tracing._autowrap_check(patcher, function.__globals__, self._autowrap_function_ids)
+            self.create_node("output", "output", (self.create_arg(function(*arguments)),), {})
+        return self.graph
+
+
+def test_a_tracer_may_trace_by_itself():
+    class Program(rl.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.scale = OwnTracer.leaf(), rl.nn.Parameter(rl.ones(()))
+
+        def forward(self, x, *, bias=2.0):
+            return self.inner(x) * self.scale + bias
+
+    before = rl.nn.Module.__call__
+    graph = OwnTracer().trace(Program())
+    ops = [n.op for n in graph.nodes]
+    assert ops == [
+        *["placeholder"] * 2,
+        "call_module",
+        "get_attr",
+        *["call_function"] * 2,
+        "output",
+    ]
+    assert rl.nn.Module.__call__ is before and "__call__" not in vars(OwnTracer.leaf)
+    assert fx.GraphModule(Program(), graph)(rl.ones(1), bias=1.0).item() == 2
+    with pytest.raises(TypeError, match="is_backward_compatible"):
+        compatibility(lambda: None)

@@ -222,3 +222,9 @@ def test_conversions_that_change_nothing_give_the_tensor_itself(layout):
     for size in ((), (-1,)):
         with pytest.raises(RuntimeError):
             x.view(size)
+
+
+def test_values_are_the_memory_of_the_components(x):
+    x.values().add_(1)
+    same(x, [A + 1, B + 1])
+    assert x.contiguous() is x

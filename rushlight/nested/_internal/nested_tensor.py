@@ -115,7 +115,7 @@ def _is_jagged(x):
 # ---- elementwise functions -----------------------------------------------------------------------
 
 _ELEMENTWISE = set(
-    """clone detach type contiguous
+    """clone detach type
     gelu relu silu elu leaky_relu sigmoid tanh softplus mish selu celu hardtanh hardswish relu6
     dropout alpha_dropout masked_fill clamp where zeros_like ones_like rand_like randn_like
     empty_like full_like isnan isinf isfinite square fill_ zero_ nan_to_num logit hardsigmoid
@@ -338,6 +338,13 @@ def _is_contiguous(x, memory_format=None):
     return all(t.is_contiguous() for t in x._kept.tensors())
 
 
+@_rule("contiguous")
+def _contiguous(x, *args, **kwargs):
+    made = x._kept.map(lambda t: t.contiguous(*args, **kwargs))
+    same = all(a is b for a, b in zip(made.tensors(), x._kept.tensors()))
+    return x if same else _made(made, x)
+
+
 def _need_packed(x, what):
     if not _is_jagged(x):
         raise AttributeError(f"'Tensor' object has no attribute '{what}'")
@@ -361,8 +368,11 @@ def _set_methods():
 
     def values(self):
         """All elements, component after component."""
+        kept = self._kept
         if _is_jagged(self):
-            return self._kept.values
+            return kept.values
+        if isinstance(kept, Packed) and kept.at == 0:
+            return kept.values.reshape(-1)
         return rl.cat([p.reshape(-1) for p in self._kept.parts()])
 
     def padded(self, padding, output_size=None):

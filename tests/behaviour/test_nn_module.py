@@ -477,3 +477,10 @@ def test_tables_of_hooks_can_be_deleted():
     layer = rl.nn.Linear(2, 2)
     del layer._forward_pre_hooks, layer._state_dict_hooks
     assert len(layer._forward_pre_hooks) == 0
+
+
+def test_names_of_containers_hold_the_annotations_of_classes_derived_from_them():
+    class Named(rl.nn.ModuleDict):
+        taken: tuple = tuple(dir(rl.nn.ModuleDict))
+
+    assert "__annotations__" in Named.taken

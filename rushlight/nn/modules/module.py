@@ -53,8 +53,8 @@ class Module(HookMethods, StateMethods, ConvertMethods, CopyMethods):
         torch.Size([2, 1])
     """
 
-    dump_patches = False
-    call_super_init = False
+    dump_patches: bool = False
+    call_super_init: bool = False
 
     def __init__(self, *args, **kwargs):
         if not self.call_super_init:

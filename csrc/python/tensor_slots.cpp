@@ -221,14 +221,14 @@ PyObject* iterate(PyObject* a) {
     return PyObject_GetIter(rows.get());
   });
 }
-// Is an index or a value to be asked, as it has a __torch_function__, or an item of a tuple?
+// Is an index or a value to be asked, as it has one of the protocols, or an item of a tuple?
 bool is_plain(PyObject* o) {
   PyTypeObject* type = Py_TYPE(o);
   return type == &PyLong_Type || type == &PySlice_Type || type == &PyFloat_Type || o == Py_None;
 }
 bool has_function(PyObject* o) {
   if (is_plain(o)) return false;
-  if (is_tensor(o)) return marks(o) & kSubclass;
+  if (is_tensor(o)) return marks(o) & (kSubclass | kDispatch);
   return !PyTuple_CheckExact(o) && has_torch_function(o);
 }
 bool is_foreign(PyObject* o) {
@@ -237,15 +237,29 @@ bool is_foreign(PyObject* o) {
     if (has_function(PyTuple_GET_ITEM(o, k))) return true;
   return false;
 }
+bool dispatches(PyObject* o) {
+  if (!PyTuple_CheckExact(o)) return dispatch_active(&o, 1);
+  return dispatch_active(&PyTuple_GET_ITEM(o, 0), PyTuple_GET_SIZE(o));
+}
+// What an index or value `o` of a class with a __torch_dispatch__ makes of the call of `name`,
+// whose ops ask it then; null: it has none, go on.
+PyObject* taken_by_index(const char* name, PyObject* o, PyObject* const* args, Py_ssize_t n) {
+  PyObject* other = redirect_member(name, nullptr, args, n);
+  if (other == Py_NotImplemented && dispatches(o)) {
+    Py_DECREF(other);
+    other = dispatch_member(name, args, n, nullptr);
+  }
+  if (other != Py_NotImplemented) return other;
+  Py_DECREF(other);
+  if (marks(o) && as_tensor(o)->kind) refuse_kind(name, *as_tensor(o));
+  return nullptr;
+}
 PyObject* subscript(PyObject* a, PyObject* i) {
   return guarded([&]() -> PyObject* {
     if (PyObject* other = taken_over("__getitem__", a, i)) return other;
     if (!is_plain(i) && (marks(i) || is_foreign(i))) [[unlikely]] {
       PyObject* args[] = {a, i};
-      PyObject* other = redirect_member("__getitem__", nullptr, args, 2);
-      if (other != Py_NotImplemented) return other;
-      Py_DECREF(other);
-      if (marks(i) && as_tensor(i)->kind) refuse_kind("__getitem__", *as_tensor(i));
+      if (PyObject* other = taken_by_index("__getitem__", i, args, 2)) return other;
     }
     return tensor_getitem(a, i);
   });
@@ -264,9 +278,7 @@ int assign(PyObject* a, PyObject* i, PyObject* v) {
     for (PyObject* o : {i, v}) {
       if (is_plain(o) || (!marks(o) && !is_foreign(o))) continue;
       PyObject* args[] = {a, i, v};
-      Own other(redirect_member("__setitem__", nullptr, args, 3));
-      if (other.get() != Py_NotImplemented) return 0;
-      if (marks(o) && as_tensor(o)->kind) refuse_kind("__setitem__", *as_tensor(o));
+      if (Own other(taken_by_index("__setitem__", o, args, 3)); other) return 0;
     }
     return tensor_setitem(a, i, v);
   });

@@ -1,6 +1,7 @@
 """``x[...]`` and ``x[...] = v`` of wrappers, as ops: views first, then positions."""
 
 import rushlight as rl
+from rushlight import _native
 from rushlight.func.levels import member
 from rushlight.ops._record import table
 
@@ -24,11 +25,14 @@ def _used(item):
 
 
 def _normal(item):
-    """Sequences as tensors; bools as masks without dimensions."""
+    """Sequences as tensors; bools as masks without dimensions; numbers of dispatching classes."""
     if isinstance(item, bool):
         return rl.tensor(item)
-    if item is None or item is ... or isinstance(item, (slice, rl.Tensor)):
+    if item is None or item is ... or isinstance(item, slice):
         return item
+    if isinstance(item, rl.Tensor):
+        is_number = not item.dim() and not item.is_floating_point() and item.dtype is not rl.bool
+        return item.item() if is_number and _native.has_torch_dispatch(item) else item
     return item.__index__() if hasattr(item, "__index__") else rl.as_tensor(item)
 
 

@@ -63,6 +63,16 @@ def _unsafe_view(input, size):
     return table["_unsafe_view"](input, size)
 
 
+def index(input, indices):
+    """The elements at the positions of each dimension; None keeps it whole."""
+    if not indices:
+        raise IndexError("aten::index: expected positions for a dimension, got an empty list")
+    return table["index"](input, indices)
+
+
+_unsafe_index = index
+
+
 def linalg_vector_norm(input, ord=2, dim=None, keepdim=False, *, dtype=None):  # noqa: A002
     """`linalg.vector_norm`."""
     return rl.linalg.vector_norm(input, ord, dim, keepdim, dtype=dtype)

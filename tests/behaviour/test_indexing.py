@@ -5,6 +5,7 @@ import pytest
 from recorded import answers, evaluate
 
 import rushlight as rl
+from rushlight.utils._pytree import tree_map
 
 SETUP, ANSWERS = answers("indexing")
 
@@ -197,3 +198,39 @@ def test_indices_nested_without_end_are_refused():
         x[index] = 1.0
     while index:  # tuples nested so deep are freed one by one
         index = index[0]
+
+
+def test_aten_index_keeps_dimensions_of_none_whole():
+    x, rows = rl.arange(6).view(2, 3), rl.tensor([1, 0])
+    assert rl.ops.aten.index.Tensor(x, [None, rows]).tolist() == [[1, 0], [4, 3]]
+    assert rl.ops.aten.index(x, [None, rl.tensor([True, False, True])]).tolist() == [[0, 2], [3, 5]]
+    assert rl.ops.aten._unsafe_index.Tensor(x, [rows]).tolist() == [[3, 4, 5], [0, 1, 2]]
+    with pytest.raises(IndexError, match="empty list"):
+        rl.ops.aten.index.Tensor(x, [])
+
+
+class Wrapped(rl.Tensor):
+    """Computes with the tensor in it."""
+
+    @staticmethod
+    def __new__(cls, elem):
+        made = rl.Tensor._make_wrapper_subclass(cls, elem.shape, dtype=elem.dtype)
+        made.elem = elem
+        return made
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        plain = tree_map(lambda x: x.elem if isinstance(x, cls) else x, (args, kwargs or {}))
+        return func(*plain[0], **plain[1])
+
+
+def test_positions_and_values_of_classes_that_dispatch():
+    x, one = rl.arange(6.0).view(2, 3), Wrapped(rl.tensor(1))
+    rows, mask = Wrapped(rl.tensor([1, 0])), Wrapped(rl.tensor([True, False]))
+    assert x[rows].tolist() == [[3, 4, 5], [0, 1, 2]]
+    assert x[mask].tolist() == [[0, 1, 2]]
+    assert x[one].tolist() == [3, 4, 5] and x[:, one].tolist() == [1, 4]
+    x[mask], x[1] = 7, Wrapped(rl.tensor(5.0))
+    assert x.tolist() == [[7, 7, 7], [5, 5, 5]]
+    x[rows] = 2
+    assert x.eq(2).all()

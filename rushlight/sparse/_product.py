@@ -15,6 +15,7 @@ from rushlight.sparse._convert import (
 from rushlight.sparse._dispatch import handles, refuse, require_same_dtype
 from rushlight.sparse._layout import (
     COO,
+    CSC,
     CSR,
     add_rows,
     block_size,
@@ -69,7 +70,7 @@ def _times_dense(sparse, dense):
 
 def _sparse_sparse(a, b):
     """Pairs every element (i, k) of `a` with the elements (k, j) of `b`."""
-    kind = kind_of(a)
+    kind = CSR if kind_of(a) == CSC else kind_of(a)
     left, right = coalesce(to_coo(a)), coalesce(to_coo(b))
     (rows, inner), (starts, columns) = parts_of(left).indices, parts_of(right).indices
     ends = rl.searchsorted(starts, rl.arange(b.shape[0]), right=True)

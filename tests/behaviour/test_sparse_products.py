@@ -129,3 +129,10 @@ def test_sampled_products_of_a_batch():
                 rl.sparse.sampled_addmm(given, *mats)
     with pytest.raises(RuntimeError, match="batches"):
         rl.sparse.sampled_addmm(made, a[0], b[0])
+
+
+def test_products_of_csc_matrices_are_csr():
+    dense = rl.tensor([[1.0, 0.0], [2.0, 3.0]])
+    for other in (dense.to_sparse_csc(), dense.to_sparse_csr()):
+        made = dense.to_sparse_csc() @ other
+        assert made.layout is rl.sparse_csr and made.to_dense().equal(dense @ dense)

@@ -120,9 +120,13 @@ DType infer_dtype(PyObject* data) {
 }
 
 // ---- values
-Scalar leaf_scalar(PyObject* o) {
+Scalar leaf_scalar(PyObject* o, bool as_integer = false) {
   if (is_tensor(o)) {
-    if (as_tensor(o)->numel != 1)
+    const int64_t n = as_tensor(o)->numel;
+    if (n != 1 && as_integer)
+      fail(ErrorKind::Type, "expected integers or tensors of a single element, got a tensor of ",
+           n);
+    if (n != 1)
       fail(ErrorKind::Value, "only one element tensors can be converted to Python scalars");
     Own item(tensor_item(*as_tensor(o)));
     return leaf_scalar(item.get());
@@ -178,7 +182,7 @@ T store_value(PyObject* o) {
     checked(truth);
     return truth != 0;
   } else {
-    Scalar s = leaf_scalar(o);
+    Scalar s = leaf_scalar(o, std::is_integral_v<T>);
     if constexpr (!requires(T v) { v.re; })
       if (s.kind == Scalar::Complex)
         fail(ErrorKind::Type, std::is_integral_v<T>

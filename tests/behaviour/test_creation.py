@@ -185,3 +185,11 @@ def test_full_of_a_complex_number_is_complex64_unless_doubles_are_the_default():
             assert rl.full((1,), 1j).dtype == made
     finally:
         rl.set_default_dtype(before)
+
+
+def test_tensors_of_several_elements_are_no_numbers():
+    several = [rl.tensor([0, 1]), rl.tensor([1, 0])]
+    with pytest.raises(TypeError, match="of a single element, got a tensor of 2"):
+        rl.tensor(several)
+    with pytest.raises(ValueError, match="only one element"):
+        rl.tensor(several, dtype=rl.float32)

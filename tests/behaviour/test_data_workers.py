@@ -205,3 +205,28 @@ def test_tensors_travel_without_modules_being_imported_for_it():
         [sys.executable, "-c", SENDING], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[0.0, 0.0, 0.0]\n"
+
+
+class Pair(rl.Tensor):
+    """Two tensors behind the sizes of the first."""
+
+    @staticmethod
+    def __new__(cls, first, second):
+        made = rl.Tensor._make_wrapper_subclass(cls, first.shape, dtype=first.dtype)
+        made.first, made.second = first, second
+        return made
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        raise NotImplementedError(func)
+
+    def __reduce_ex__(self, protocol):
+        return Pair, (self.first, self.second)
+
+
+def test_tensors_without_memory_come_from_workers_as_they_pickle():
+    rows = [Pair(rl.full((100,), float(i)), rl.arange(2)) for i in range(4)]
+    loader = DataLoader(rows, batch_size=None, num_workers=2, collate_fn=lambda x: x)
+    got = list(loader)
+    assert [type(x) for x in got] == [Pair] * 4
+    assert [x.first.sum().item() for x in got] == [0, 100, 200, 300]

@@ -326,3 +326,9 @@ def test_sparse_copies_take_their_gradients_along():
     x = rl.zeros(3).to_sparse()
     x.grad = rl.ones(3).to_sparse()
     assert copy.deepcopy(x).grad.to_dense().tolist() == [1.0, 1.0, 1.0]
+
+
+def test_batches_of_datapipes_are_made_by_the_wrapper_class():
+    pipe = data.datapipes.iter.IterableWrapper([1, 2, 3])
+    assert list(pipe.batch(2)) == [[1, 2], [3]]
+    assert list(pipe.batch(2, wrapper_class=sum)) == [3, 3]

@@ -12,6 +12,7 @@ import os
 import pickle
 
 import rushlight as rl
+from rushlight import _native
 from rushlight._serialization.buffers import bytes_of
 from rushlight._serialization.rebuild import TypedBuffer, reduce_tensor
 
@@ -104,6 +105,8 @@ class _Pickler(pickle.Pickler):
                 "a tensor that is part of a graph cannot be sent to another process; detach() it "
                 "first"
             )
+        if _native.has_torch_dispatch(tensor) and _native.kind_of(tensor):
+            return NotImplemented  # it has no memory; the tensors in it come here by themselves
         if tensor.layout is rl.strided and tensor.device.type == "cpu":
             tensor = _compact(tensor)
         return reduce_tensor(tensor, self._box)

@@ -59,20 +59,24 @@ class Filter(IterDataPipe):
 
 @functional_datapipe("batch")
 class Batcher(IterDataPipe):
-    """Lists of `batch_size` items; `drop_last` leaves out a shorter last one."""
+    """Lists of `batch_size` items; `drop_last` leaves out a shorter last one.
 
-    def __init__(self, datapipe, batch_size, drop_last=False):
+    `wrapper_class` makes of such a list what is given out.
+    """
+
+    def __init__(self, datapipe, batch_size, drop_last=False, wrapper_class=list):
         if batch_size <= 0:
             raise ValueError(f"Batcher: batch_size must be positive, got {batch_size}")
         self.datapipe = datapipe
         self.batch_size = batch_size
         self.drop_last = drop_last
+        self.wrapper_class = wrapper_class
 
     def __iter__(self):
         items = iter(self.datapipe)
         while batch := list(itertools.islice(items, self.batch_size)):
             if len(batch) == self.batch_size or not self.drop_last:
-                yield batch
+                yield batch if self.wrapper_class is list else self.wrapper_class(batch)
 
     def __len__(self):
         whole, rest = divmod(len(self.datapipe), self.batch_size)

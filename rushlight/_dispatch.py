@@ -202,7 +202,11 @@ _native.set_dispatch(_policy, _member)
 
 # ---- tensors without memory ----------------------------------------------------------------------
 
-_kind = _interpose.register_kind("wrapper subclass", lambda function, args, kwargs: NotImplemented)
+#: what these tensors answer without a class that does
+_ANSWERS = {rl.Tensor.data_ptr: 0, rl.Tensor.is_shared: False}
+_kind = _interpose.register_kind(
+    "wrapper subclass", lambda function, args, kwargs: _ANSWERS.get(function, NotImplemented)
+)
 
 
 def _check_wrapper_class(cls):

@@ -286,6 +286,19 @@ def _tensor_str(self, indent):
     return _contents(self, indent)[0]
 
 
+def _add_suffixes(tensor_str, suffixes, indent, force_newline):
+    """A text and its suffixes, in brackets; ``force_newline``: the first on a new line."""
+    if force_newline and suffixes:
+        tensor_str += ",\n" + " " * indent + suffixes[0]
+        suffixes = suffixes[1:]
+    return _with_suffixes(tensor_str, suffixes, indent)
+
+
+def _str_intern(inp, *, tensor_contents=None):
+    """As `_str`."""
+    return _str(inp, tensor_contents=tensor_contents)
+
+
 def _str(tensor, *, tensor_contents=None):
     """The text of ``repr(tensor)``; ``tensor_contents`` replaces the numbers when given."""
     kind = type(tensor)

@@ -81,8 +81,8 @@ PyObject* dispatch_kernel(const Op& op, const Slots& slots, Form form) {
   return ask(false, op, slots, form);
 }
 
-void collect_dispatched(const Op& op, const Slots& slots, Form form, PyObject* result,
-                        Results& outs) {
+void collect_dispatched(const Op& op, const Slots& slots, Form form, bool recording,
+                        PyObject* result, Results& outs) {
   const bool changes = form == Form::Inplace || op.mutated >= 0;
   if (changes)
     return outs.push_back(Ref<Tensor>::share(as_tensor(slots.at[std::max(0, op.mutated)])));
@@ -90,6 +90,7 @@ void collect_dispatched(const Op& op, const Slots& slots, Form form, PyObject* r
   if (!outs.size())
     fail(ErrorKind::Type, op.public_name, "(): __torch_dispatch__ returned ",
          Py_TYPE(result)->tp_name, " where a Tensor was expected");
+  if (!recording && !op.is_view) return;
   for (int i = 0; i < outs.size(); ++i)
     if (is_argument(slots, outs[i].get())) outs[i] = detached_alias(*outs[i]);
 }

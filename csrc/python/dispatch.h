@@ -25,9 +25,9 @@ PyObject* dispatch_whole(const Op& op, const Slots& slots, Form form);
 // The same in the kernel's place: always a result.
 PyObject* dispatch_kernel(const Op& op, const Slots& slots, Form form);
 // The results as those of a kernel: what is an argument itself gets a place of its own in the
-// graph.
-void collect_dispatched(const Op& op, const Slots& slots, Form form, PyObject* result,
-                        Results& outs);
+// graph, if there is one.
+void collect_dispatched(const Op& op, const Slots& slots, Form form, bool recording,
+                        PyObject* result, Results& outs);
 // The same values outside the graph: of a class with a __torch_dispatch__ what its detach() gives.
 Ref<Tensor> detached_alias(Tensor& t);
 // A method that is no op, as detach() and item(); NotImplemented if PyTorch has no op for it.

@@ -271,7 +271,7 @@ bool compute(Op& op, Slots& slots, Form form, Results& outs) {
   } else if (slots.interposed & kDispatch) {
     GradMode off(false, thread_state().grad);
     Own result(dispatch_kernel(op, slots, form));
-    collect_dispatched(op, slots, form, result.get(), outs);
+    collect_dispatched(op, slots, form, recording, result.get(), outs);
   } else {
     if (op.no_float8) require_no_float8(op, slots);
     GradMode off(false, thread_state().grad);

@@ -70,6 +70,11 @@ def _get_tracing_state():
     return _active[-1] if _active else None
 
 
+def _get_default_device():
+    """The kind of device that tensors are made on unless one is asked for."""
+    return rl.get_default_device().type
+
+
 def _log_api_usage_once(event):
     """Notes for PyTorch's makers which parts are used: nothing is noted."""
 

@@ -1,5 +1,8 @@
 """``x[...]`` and ``x[...] = v`` of wrappers, as ops: views first, then positions."""
 
+import operator
+import sys
+
 import rushlight as rl
 from rushlight import _native
 from rushlight.func.levels import member
@@ -43,11 +46,11 @@ def _view(x, index):
     if used > x.dim():
         raise IndexError(f"too many indices for tensor of dimension {x.dim()}")
     at, tensors = 0, []
-    for item in items:
+    for k, item in enumerate(items):
         if item is None:
             x, at = x.unsqueeze(at), at + 1
         elif item is ...:
-            at += x.dim() - at - sum(map(_used, items[items.index(...) + 1 :])) if used else 0
+            at = x.dim() - sum(map(_used, items[k + 1 :]))
         elif isinstance(item, slice):
             x, at = _slice(x, at, item), at + 1
         elif isinstance(item, rl.Tensor):
@@ -61,13 +64,25 @@ def _view(x, index):
     return x, tensors
 
 
-def _slice(x, at, item):
-    start, stop, step = item.indices(x.shape[at])
+def _slice(x, at, item, skips=True):
+    """The slice of a dimension, with the ends that were given; `skips`: x itself if it is all."""
+    start = 0 if item.start is None else operator.index(item.start)
+    stop = sys.maxsize if item.stop is None else operator.index(item.stop)
+    step = 1 if item.step is None else operator.index(item.step)
     if step <= 0:
         raise ValueError(f"step must be greater than zero, got {step}")
-    if (start, stop, step) == (0, x.shape[at], 1):
+    if skips and start == 0 and stop >= x.shape[at] and step == 1:
         return x
     return table["slice"](x, at, start, stop, step)
+
+
+def whole(x):
+    """A view of all."""
+    if not _native.has_torch_dispatch(x) or (x.requires_grad and rl.is_grad_enabled()):
+        return x.view_as(x)
+    from rushlight import _dispatch
+
+    return _dispatch.ask(rl.ops.aten.alias.default, (x,), {})
 
 
 def _index_list(tensors):
@@ -82,11 +97,10 @@ def _index_list(tensors):
 def get_item(x, index):
     """``x[index]``, recorded as the ops that it consists of."""
     if type(index) is slice and x.dim():
-        view = _slice(x, 0, index)
-        return view.view_as(view) if view is x else view
+        return _slice(x, 0, index, skips=False)
     view, tensors = _view(x, index)
     if not tensors:
-        return view.view_as(view) if view is x else view
+        return whole(x) if view is x else view
     return table["index"](view, _index_list(tensors))
 
 

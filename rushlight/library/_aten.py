@@ -48,7 +48,9 @@ def _sparse_addmm(input, mat1, mat2, *, beta=1, alpha=1):
 
 def alias(input):
     """A view of all."""
-    return input.view_as(input)
+    from rushlight.func.indexing import whole
+
+    return whole(input)
 
 
 def lift_fresh(input):

@@ -1,5 +1,7 @@
 """x[...] and x[...] = v against recorded PyTorch behaviour, with gradients and views."""
 
+import sys
+
 import numpy
 import pytest
 from recorded import answers, evaluate
@@ -234,3 +236,55 @@ def test_positions_and_values_of_classes_that_dispatch():
     assert x.tolist() == [[7, 7, 7], [5, 5, 5]]
     x[rows] = 2
     assert x.eq(2).all()
+
+
+class Shown(Wrapped):
+    """Notes what it is shown, and makes results of its class."""
+
+    seen = []
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        cls.seen.append((str(func), *args[1:]))
+        result = super().__torch_dispatch__(func, types, args, kwargs)
+        return tree_map(lambda x: cls(x) if isinstance(x, rl.Tensor) else x, result)
+
+
+LAST = sys.maxsize
+SLICE_OF_LAST = ("aten.slice.Tensor", 2, 1, LAST)
+
+
+@pytest.mark.parametrize(
+    "index, expected",
+    [
+        (..., [("aten.alias.default",)]),
+        ((slice(None), slice(0, 9)), [("aten.alias.default",)]),
+        (slice(None), [("aten.slice.Tensor", 0, 0, LAST)]),
+        (slice(-2, 9), [("aten.slice.Tensor", 0, -2, 9)]),
+        ((..., None), [("aten.unsqueeze.default", 2)]),
+        ((None, ..., slice(1, None)), [("aten.unsqueeze.default", 0), SLICE_OF_LAST]),
+    ],
+)
+def test_views_that_classes_are_shown(index, expected):
+    plain = rl.arange(6.0).view(2, 3)
+    Shown.seen.clear()
+    made = Shown(plain)[index]
+    assert Shown.seen == expected
+    assert made.elem.equal(plain[index])
+    assert rl.vmap(lambda x: x[index])(plain.expand(4, 2, 3)).equal(
+        plain[index].expand(4, *made.shape)
+    )
+
+
+def test_wrappers_have_no_address_and_results_that_are_arguments_stay_these():
+    class Sorted(Wrapped):
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            return args[0], rl.arange(2)
+
+    x = Sorted(rl.tensor([1, 2]))
+    assert (x.data_ptr(), x.is_shared()) == (0, False)
+    assert x.sort()[0] is x
+    assert rl._tensor_str._str_intern(x, tensor_contents="[1, 2]") == "Sorted([1, 2])"
+    assert rl._tensor_str._add_suffixes("a", ["b", "c"], 1, True) == "a,\n b, c)"
+    assert rl._C._get_default_device() == "cpu"

@@ -87,6 +87,10 @@ def steps_at_once(gates, states, weights, mode):
     cell = states[1] if mode == "LSTM" else None
     keep = rl.is_grad_enabled() and any([t.requires_grad for t in tensors])
     output, last_cell, *_ = _rnn_steps(gates, states[0], cell, weight, bias, mode, keep)
+    if keep and (mode != "LSTM" or steps == 1):
+        # Programs change these in place, as PyTorch's gradients do not read them.
+        output = output.clone()
+        last_cell = last_cell if cell is None else last_cell.clone()
     last = output.squeeze(0) if steps == 1 else output[-1]
     return output, [last] if cell is None else [last, last_cell]
 

@@ -126,3 +126,18 @@ def test_gates_at_their_extremes(mode, dtype):
     native, defined = both(tensors, mode)
     for one, other in zip(native, defined, strict=True):
         rl.testing.assert_close(one, other, equal_nan=True)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "RNN", "GRUCell", "LSTMCell"])
+def test_outputs_may_be_changed_in_place(kind):
+    layer, x = getattr(rl.nn, kind)(3, 4), rl.randn(2, 1, 3)
+    x = x[0] if kind.endswith("Cell") else x
+    weight = list(layer.parameters())[1]
+
+    def gradient(change):
+        made = layer(x)
+        change(made[0] if isinstance(made, tuple) else made).sum().backward()
+        grad, weight.grad = weight.grad, None
+        return grad
+
+    assert gradient(lambda h: h.mul_(2)).equal(gradient(lambda h: h * 2))

@@ -230,3 +230,17 @@ def test_tensors_without_memory_come_from_workers_as_they_pickle():
     got = list(loader)
     assert [type(x) for x in got] == [Pair] * 4
     assert [x.first.sum().item() for x in got] == [0, 100, 200, 300]
+
+
+def test_samplers_are_asked_for_their_length_only_with_len():
+    class Unknown:
+        def __iter__(self):
+            return iter([[0, 1], [2]])
+
+        def __len__(self):
+            raise ValueError("it depends")
+
+    loader = DataLoader(rl.arange(3), batch_sampler=Unknown())
+    assert [x.tolist() for x in loader] == [[0, 1], [2]]
+    with pytest.raises(ValueError, match="depends"):
+        len(iter(loader))

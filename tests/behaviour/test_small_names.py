@@ -332,3 +332,12 @@ def test_batches_of_datapipes_are_made_by_the_wrapper_class():
     pipe = data.datapipes.iter.IterableWrapper([1, 2, 3])
     assert list(pipe.batch(2)) == [[1, 2], [3]]
     assert list(pipe.batch(2, wrapper_class=sum)) == [3, 3]
+
+
+def test_init_is_known_by_its_inner_names():
+    init, weight = rl.nn.init, rl.nn.Parameter(rl.ones(3))
+    assert init._no_grad_uniform_(weight, 2.0, 3.0) is weight and weight.detach().ge(2).all()
+    assert init._no_grad_normal_(weight, 5.0, 0.0).tolist() == [5.0] * 3
+    assert init._no_grad_trunc_normal_(weight, 0.0, 1.0, -1.0, 1.0).detach().abs().le(1).all()
+    assert init._no_grad_fill_(weight, 4.0).tolist() == [4.0] * 3
+    assert init._no_grad_zero_(weight).tolist() == [0.0] * 3

@@ -286,17 +286,15 @@ class _BaseDataLoaderIter:
         self._sampler_iter = iter(loader._index_sampler)
         self._num_yielded = 0
         self._warned = False
-        self._batches = (
-            len(loader._index_sampler) if self._dataset_kind == _DatasetKind.Map else None
-        )
+        self._sampler = loader._index_sampler
 
     def __iter__(self):
         return self
 
     def __len__(self):
-        if self._batches is None:
+        if self._dataset_kind != _DatasetKind.Map:
             raise TypeError("object of type '_InfiniteConstantSampler' has no len()")
-        return self._batches
+        return len(self._sampler)
 
     def __next__(self):
         batch = self._next_data()

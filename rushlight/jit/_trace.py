@@ -16,7 +16,7 @@ from rushlight.fx.node import Node, map_aggregate
 from rushlight.nn.modules.module import Module
 
 from ._script import ScriptModule, run_scripted
-from ._script import tracers as _active
+from ._script import tracers
 from ._sizes import Size, size
 
 
@@ -41,7 +41,7 @@ def is_tracing():
         >>> rl.jit.is_tracing()
         False
     """
-    return bool(_active)
+    return bool(tracers)
 
 
 def script_if_tracing(fn):
@@ -373,12 +373,12 @@ def _record(owner, func, args, kwargs, name):
     recorder = _Recorder(_Borrowed(root))
     for position, (argument, value) in enumerate(_named_arguments(func, args, kwargs)):
         recorder.input(argument or f"input_{position}", value)
-    _active.append(recorder)
+    tracers.append(recorder)
     try:
         with _interpose.interpose(recorder):
             result = func(*args, **kwargs)
     finally:
-        _active.pop()
+        tracers.pop()
     recorder.graph.output(recorder.argument(result))
     made = GraphModule(recorder.root, recorder.graph, name)
     for unused in {*root.state_dict(keep_vars=True)} - {*made.state_dict(keep_vars=True)}:

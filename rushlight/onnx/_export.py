@@ -289,12 +289,12 @@ def _run(graph, model, args, kwargs, inputs):
         graph.define(tensor, Value(name, tensor.dtype))
     recorder = Recorder(graph)
     _exporting.append(graph)
-    _trace._active.append(graph)
+    _trace.tracers.append(graph)
     try:
         with _evaluating(model), rl.no_grad(), _interpose.interpose(recorder):
             result = model(*args, **kwargs)
     finally:
-        _trace._active.pop()
+        _trace.tracers.pop()
         _exporting.pop()
     if hasattr(result, "to_tuple"):  # dataclasses of results, as transformers has them
         result = result.to_tuple()

@@ -18,12 +18,12 @@ def _graph(function, *tensors, opset=18, dynamic=False):
     graph = Graph(opset, dynamic, {})
     for i, tensor in enumerate(tensors):
         graph.define(tensor, Value(f"x{i}", tensor.dtype))
-    _trace._active.append(graph)
+    _trace.tracers.append(graph)
     try:
         with rl.no_grad(), _interpose.interpose(Recorder(graph)):
             function(*tensors)
     finally:
-        _trace._active.pop()
+        _trace.tracers.pop()
     return graph
 
 

@@ -33,18 +33,20 @@ def _as_it_is(batch, *args):
     if batch.record.name in ("view.dtype", "view_as_complex") and batch.rank(0) == 0:
         return NotImplemented
     if "memory_format" in batch.record.arg_names:
-        return batch.replaced(memory_format=rl.contiguous_format)
+        return _in_order(batch, *args)
     return batch.run(*args)
 
 
 @rule("clone", "dense_copy")
-def _clone(batch, x, *rest):
-    if rest and rest[0] not in (None, rl.preserve_format, rl.contiguous_format):
+def _in_order(batch, *args):
+    """A new tensor, its elements in the order of dimensions: wrappers have no other."""
+    asked = args[batch.record.arg_names.index("memory_format")]
+    if asked not in (None, rl.preserve_format, rl.contiguous_format):
         raise NotImplementedError(
-            f"{batch.record.public_name}: memory_format={rest[0]} is not supported under vmap; use "
+            f"{batch.record.public_name}: memory_format={asked} is not supported under vmap; use "
             "contiguous_format or preserve_format"
         )
-    return x.clone(memory_format=rl.contiguous_format)
+    return batch.replaced(memory_format=rl.contiguous_format)
 
 
 @rule("tril", "triu", "mT")

@@ -201,7 +201,10 @@ def _remove_batch_dim(tensor, level, batch_size, out_dim):
 
 def _in_chunks(func, size, dims, values, spec, kwargs, out_dims, randomness, chunk_size):
     results = []
+    state = rl.get_rng_state() if randomness == "same" else None
     for start in range(0, size, chunk_size):
+        if state is not None:  # every chunk draws what the first one did
+            rl.set_rng_state(state)
         length = min(chunk_size, size - start)
         part = [x if d is None else x.narrow(d, start, length) for x, d in zip(values, dims)]
         result = _run(func, length, dims, part, spec, kwargs, out_dims, randomness)

@@ -159,3 +159,13 @@ def test_examples_without_elements_are_batches_too():
     )
     assert vmap(rl.prod)(rl.ones(2, 0)).tolist() == [1, 1]
     assert vmap(rl.take)(rl.ones(2, 3), rl.zeros(2, 0, dtype=rl.int64)).shape == (2, 0)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 2, 3])
+def test_every_chunk_draws_the_same(chunk_size):
+    def drawn(chunk_size):
+        rl.manual_seed(0)
+        return vmap(lambda x: x + rl.rand_like(x), randomness="same", chunk_size=chunk_size)(x)
+
+    x = rl.arange(20.0).view(4, 5)
+    assert rl.equal(drawn(chunk_size), drawn(None))

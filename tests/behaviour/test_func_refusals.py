@@ -171,3 +171,17 @@ def test_draws_have_the_tangent_zero():
         rl.poisson,
     ):
         assert not jvp(draw, (X,), (X,))[1].any()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.clone(memory_format=rl.channels_last),
+        lambda x: x.to(memory_format=rl.channels_last),
+        lambda x: rl.empty_like(x, memory_format=rl.channels_last),
+        lambda x: x.contiguous(memory_format=rl.channels_last),
+    ],
+)
+def test_other_memory_formats_are_refused_under_vmap(function):
+    with pytest.raises(NotImplementedError, match="memory_format"):
+        vmap(function)(rl.zeros(2, 3, 4, 5, 6))

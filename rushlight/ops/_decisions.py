@@ -71,3 +71,10 @@ def unset_like(x):
     memory = unset(x.shape, x.dtype, x.device)
     kinds = (_native.kind_of(x), _native.kind_of(memory))
     return memory if x.is_contiguous() or max(kinds) >= _FIRST_WRAPPER else rl.empty_like(x)
+
+
+def writable_copy(x, source):
+    """A copy of x that `source` can be written into, also where only that is a wrapper."""
+    if not is_wrapped(source) or _native.kind_of(source) <= _native.kind_of(x):
+        return x.clone()
+    return source.new_empty(x.shape, dtype=x.dtype, device=x.device).copy_(x)

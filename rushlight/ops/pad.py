@@ -4,6 +4,7 @@ fold and unfold.
 
 import rushlight as rl
 from rushlight.ops._attach import attached
+from rushlight.ops._decisions import is_wrapped
 from rushlight.ops._record import op
 from rushlight.ops._rounding import is_narrow
 
@@ -181,7 +182,7 @@ constant_pad_nd.vjp(input=lambda g, pad: constant_pad_nd(g, [-amount for amount 
 
 def lies_channels_last(x):
     """Whether the channels of images lie last in memory, be it with gaps after rows."""
-    if x.dim() != 4 or x.is_contiguous():
+    if x.dim() != 4 or x.is_contiguous() or is_wrapped(x):
         return False
     batch, channel, row, column = x.stride()
     return channel == 1 and x.shape[1] <= column <= row <= batch

@@ -6,6 +6,7 @@ of the rest are in csrc/kernels/shape.cpp.
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import writable_copy
 from rushlight.ops._record import op
 from rushlight.ops.views import _wrap
 
@@ -320,7 +321,7 @@ def diagonal_scatter(self, src, offset, dim1, dim2):
         tensor([[1., 0.],
                 [0., 2.]])
     """
-    out = self.clone()
+    out = writable_copy(self, src)
     out.diagonal(offset, dim1, dim2).copy_(src)
     return out
 
@@ -335,7 +336,7 @@ def select_scatter(self, src, dim, index):
         tensor([[0., 0.],
                 [1., 2.]])
     """
-    out = self.clone()
+    out = writable_copy(self, src)
     out.select(dim, index).copy_(src)
     return out
 
@@ -355,7 +356,7 @@ def slice_scatter(self, src, dim, start, end, step):
     """
     from rushlight.ops.parts import slice
 
-    out = self.clone()
+    out = writable_copy(self, src)
     slice(out, dim, start, end, step).copy_(src)
     return out
 

@@ -3,6 +3,8 @@
 import pytest
 
 import rushlight as rl
+from rushlight.func import grad, vmap
+from rushlight.nn import functional as F
 
 FUNCTIONS = {
     "slice": lambda a, b: a[1:3] * b[:-2],
@@ -48,3 +50,33 @@ def test_modes_see_the_ops_of_examples():
 
     rl.vmap(example)(rl.ones(2, 3))
     assert {"__getitem__", "sum", "detach"} <= set(seen)
+
+
+@pytest.mark.parametrize(
+    "scatter",
+    [
+        lambda x, s: x.diagonal_scatter(s),
+        lambda x, s: x.select_scatter(s, 1, 1),
+        lambda x, s: x.slice_scatter(s[:, None], 1, 1, 2),
+    ],
+)
+def test_mapped_values_are_scattered_into_a_common_tensor(scatter):
+    x, source = rl.arange(12.0).view(3, 4), rl.arange(6.0).view(2, 3)
+    found = vmap(scatter, in_dims=(None, 0))(x, source)
+    assert rl.equal(found, rl.stack([scatter(x, s) for s in source]))
+    slopes = grad(lambda s: vmap(scatter, in_dims=(None, 0))(x, s).square().sum())(source)
+    assert rl.equal(slopes, 2 * source)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: F.pixel_shuffle(x, 2),
+        lambda x: F.pixel_unshuffle(x, 2),
+        lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2),
+    ],
+)
+def test_channels_may_lie_last_under_vmap(function):
+    images = rl.arange(192.0).view(2, 1, 4, 4, 6).permute(0, 1, 4, 2, 3)[:, :, :4]
+    assert not images[0].is_contiguous()
+    assert rl.equal(vmap(function)(images), rl.stack([function(x) for x in images]))

@@ -10,6 +10,7 @@ import math
 import rushlight as rl
 from rushlight import _native, _notes
 from rushlight._runtime import determinism
+from rushlight.ops._decisions import is_wrapped
 
 __all__ = [
     "AcceleratorError",
@@ -191,11 +192,18 @@ def get_device_module(device=None):
 def cond(pred, true_fn, false_fn, operands=()):
     """``true_fn(*operands)`` if ``pred`` (a bool or a tensor of one) holds, else ``false_fn(...)``.
 
+    Under `vmap`, where ``pred`` may differ between examples, both are computed.
+
     Example::
 
         >>> rl.cond(rl.tensor(True), lambda x: x + 1, lambda x: x - 1, (rl.ones(1),))
         tensor([2.])
     """
+    if isinstance(pred, rl.Tensor) and is_wrapped(pred):
+        from rushlight.func.vmap import choose, is_mapped
+
+        if is_mapped(pred):
+            return choose(pred, true_fn(*operands), false_fn(*operands))
     return (true_fn if pred else false_fn)(*operands)
 
 

@@ -1,7 +1,6 @@
 """`associative_scan`: running results of a function of two values."""
 
-import rushlight as rl
-from rushlight.utils._pytree import tree_flatten, tree_unflatten
+from rushlight._higher_order_ops._slices import check_callable, slices_of, stacked
 
 
 def associative_scan(combine_fn, xs, dim, reverse=False, combine_mode="pointwise"):
@@ -22,16 +21,12 @@ def associative_scan(combine_fn, xs, dim, reverse=False, combine_mode="pointwise
     """
     if combine_mode not in ("pointwise", "generic"):
         raise ValueError(f"associative_scan: unknown combine_mode {combine_mode!r}")
-    leaves, structure = tree_flatten(xs)
-    if not leaves:
-        raise ValueError("associative_scan: expected at least one tensor")
-    dim = dim % leaves[0].dim()
-    slices = [leaf.unbind(dim) for leaf in leaves]
-    order = range(len(slices[0]))
+    check_callable("associative_scan", combine_fn)
+    slices = slices_of("associative_scan", xs, dim)
+    if not slices:
+        raise ValueError("associative_scan: expected at least one tensor of at least one slice")
     steps, state = [], None
-    for i in reversed(order) if reverse else order:
-        here = tree_unflatten([s[i] for s in slices], structure)
-        state = here if state is None else combine_fn(state, here)
-        steps.append(tree_flatten(state)[0])
-    steps = steps[::-1] if reverse else steps
-    return tree_unflatten([rl.stack(list(parts), dim) for parts in zip(*steps)], structure)
+    for here in slices[::-1] if reverse else slices:
+        state = combine_fn(state, here) if steps else here
+        steps.append(state)
+    return stacked("associative_scan", steps[::-1] if reverse else steps, dim)

@@ -9,7 +9,7 @@ import functools
 import rushlight as rl
 from rushlight import Tensor  # noqa: F401 - as in PyTorch's, from which packages take it
 from rushlight.func.batching import VmapLevel
-from rushlight.func.levels import current, level_at, payload_at
+from rushlight.func.levels import current, level_at, payload, payload_at
 from rushlight.utils._pytree import _broadcast_to_and_flatten, tree_flatten, tree_unflatten
 
 _RANDOMNESS = ("error", "different", "same")
@@ -215,3 +215,25 @@ def _in_chunks(func, size, dims, values, spec, kwargs, out_dims, randomness, chu
         parts[0] if d is None else rl.cat(parts, d) for parts, d in zip(zip(*results), places)
     ]
     return tree_unflatten(joined, made)
+
+
+def is_mapped(tensor):
+    """Does the tensor differ between the examples of a `vmap`?"""
+    held = payload(tensor)
+    while held is not None:
+        if isinstance(held.level, VmapLevel) and held.batched:
+            return True
+        held = payload(held.outer)
+    return False
+
+
+def choose(condition, true, false):
+    """`where` on two (trees of) tensors, by one truth value per example."""
+    leaves, spec = tree_flatten(true)
+    others, form = tree_flatten(false)
+    if form != spec:
+        raise RuntimeError(f"cond: the branches' results differ in form: {spec}, {form}")
+    if condition.numel() != 1:
+        raise RuntimeError(f"cond: expected a pred of one element, got {condition.numel()}")
+    condition = condition.reshape(())
+    return tree_unflatten([rl.where(condition, x, y) for x, y in zip(leaves, others)], spec)

@@ -281,7 +281,7 @@ class Function(FunctionCtx):
         was_recording = _native.set_grad_enabled(False)
         try:
             if has_setup:
-                result = cls.forward(*args)
+                result = _forward(cls, args)
                 cls.setup_context(node, args, result)
             else:
                 result = cls.forward(node, *args)
@@ -291,6 +291,16 @@ class Function(FunctionCtx):
         outputs = result if isinstance(result, tuple) else (result,)
         outputs = _record(node, args, outputs, recording, has_setup)
         return node, outputs if isinstance(result, tuple) else outputs[0]
+
+
+def _forward(cls, args):
+    """What a ``forward`` without context gives; of wrappers, by the rule for their transform."""
+    if _native.innermost_level(args):
+        from rushlight.func.custom import has_rule
+
+        if has_rule(cls, args):
+            return cls.apply(*args)
+    return cls.forward(*args)
 
 
 class InplaceFunction(Function):

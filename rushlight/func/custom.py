@@ -7,6 +7,7 @@ Reverse mode needs nothing here: a wrapper is recorded like any tensor.
 from typing import NamedTuple
 
 import rushlight as rl
+from rushlight import _native
 from rushlight.func.batching import VmapLevel
 from rushlight.func.levels import innermost, map_tensors, outside, payload_at
 from rushlight.func.tape import is_inexact
@@ -32,6 +33,16 @@ def apply(cls, args, run):
         if isinstance(level, VmapLevel):
             return _mapped(level, cls, args, run)
         return _pushed(level, cls, args, run)
+
+
+def has_rule(cls, args):
+    """Does a custom function say what it does in the innermost transform among its arguments?"""
+    level = innermost(args)
+    if not level.alive:
+        return False
+    if isinstance(level, VmapLevel):
+        return cls.generate_vmap_rule or _overridden(cls, "vmap")
+    return _overridden(cls, "jvp")
 
 
 def _is_recorded(level, args):
@@ -70,8 +81,10 @@ def _mapped(level, cls, args, run):
                 "not both"
             )
         info = VmapInfo(level.size, level.randomness)
-        given = cls.vmap(info, _held(level, args, _dim), *_held(level, args, _value))
-        return _wrapped(level, *_pair(cls, given))
+        values = _held(level, args, _value)
+        given = _pair(cls, cls.vmap(info, _held(level, args, _dim), *values))
+        changed = [x for x, v in zip(args, values) if given[0] is v and x is not v]
+        return changed[0] if changed and given[1] == 0 else _wrapped(level, *given)
     if not cls.generate_vmap_rule:
         raise RuntimeError(
             f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please "
@@ -148,9 +161,22 @@ def _pushed(level, cls, args, run):
                 f"{cls.__name__}.jvp: expected a tangent, or None, for each of {len(result)} "
                 f"outputs, got {changes!r}"
             )
-        pairs = zip(result, changes)
-        return tuple([level.dual(r, c) if isinstance(r, rl.Tensor) else r for r, c in pairs])
-    return level.dual(result, changes[0] if isinstance(changes, tuple) else changes)
+        return tuple([_dual(level, args, context, r, c) for r, c in zip(result, changes)])
+    change = changes[0] if isinstance(changes, tuple) else changes
+    return _dual(level, args, context, result, change)
+
+
+def _dual(level, args, context, result, change):
+    """A result with its tangent: the argument itself, if it was changed in place."""
+    if not isinstance(result, rl.Tensor):
+        return result
+    made = level.dual(result, change)
+    if any([result is x for x in context.dirty_tensors]):
+        for x in args:
+            if payload_at(level, x) is not None and level.parts(x)[0] is result:
+                _native.become(x, made)
+                return x
+    return made
 
 
 def _tangent(level, context, x):

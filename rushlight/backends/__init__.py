@@ -10,6 +10,26 @@ _SUBMODULES = (
 )  # fmt: skip
 
 
+# Their switches can be frozen, as in PyTorch; the others' stay free.
+_FREEZABLE = ("cudnn", "miopen", "mkldnn")
+_frozen = False
+
+
+def flags_frozen():
+    """Did `disable_global_flags` forbid to set switches outside ``with flags(…)``?"""
+    return _frozen
+
+
+def disable_global_flags():
+    """From now on setting a switch of cuDNN, MIOpen or oneDNN raises; their `flags` still work."""
+    global _frozen
+    from ._flags import freeze
+
+    _frozen = True
+    for name in _FREEZABLE:
+        freeze(__getattr__(name))
+
+
 def __getattr__(name):
     if name not in _SUBMODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,7 @@
-"""`flags` of a back end: set switches for the length of a ``with``."""
+"""`flags` of a back end: set switches for the length of a ``with``; `freeze`: only so."""
 
 from contextlib import contextmanager
+from types import ModuleType
 
 
 def switched(module):
@@ -20,3 +21,18 @@ def switched(module):
 
     flags.__doc__ = "Sets switches of this module until the end of a ``with``."
     return flags
+
+
+class _Frozen(ModuleType):
+    def __setattr__(self, name, value):
+        if not name.startswith("_") and isinstance(self.__dict__.get(name), (bool, int, str)):
+            raise RuntimeError(
+                f"{self.__name__}.{name} cannot be set after "
+                f"torch.backends.disable_global_flags(): use `with {self.__name__}.flags({name}=…)`"
+            )
+        super().__setattr__(name, value)
+
+
+def freeze(module):
+    """Setting a switch of the module raises from now on."""
+    module.__class__ = _Frozen

@@ -7,6 +7,7 @@ import math
 import pathlib
 import subprocess
 import sys
+import textwrap
 
 import numpy
 import pytest
@@ -327,3 +328,46 @@ def test_gradients_of_segments_pass_by_their_start_and_single_nans():
     x.grad = None
     rl.segment_reduce(x, "prod", lengths=lengths).sum().backward()
     assert str(x.grad.tolist()) == str([1.0, 3.0, nan, 6.0, 6.0, 9.0])
+
+
+def test_switches_of_back_ends_can_be_frozen():
+    program = """
+        import rushlight as rl
+        assert not rl.backends.flags_frozen()
+        rl.backends.disable_global_flags()
+        assert rl.backends.flags_frozen()
+        for module in (rl.backends.cudnn, rl.backends.mkldnn):
+            try:
+                module.enabled = False
+            except RuntimeError as error:
+                assert "flags(enabled=" in str(error)
+            else:
+                raise AssertionError
+            with module.flags(enabled=False):
+                assert not module.enabled
+        assert rl.backends.cudnn.enabled
+        rl.backends.opt_einsum.enabled = False
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
+
+
+def test_earlier_places_of_spread_tensors():
+    from rushlight.distributed import _tensor, tensor
+    from rushlight.distributed._tensor.experimental import implicit_replication
+
+    assert _tensor.DTensor is tensor.DTensor
+    with implicit_replication():
+        pass
+
+
+def test_parts_of_collate_by_name():
+    from rushlight.utils.data._utils import collate
+
+    assert collate.np_str_obj_array_pattern.search(numpy.array(["a"]).dtype.str)
+    assert not collate.np_str_obj_array_pattern.search(numpy.zeros(1).dtype.str)
+    stacked = collate.collate_numpy_array_fn([numpy.zeros(2), numpy.ones(2)])
+    assert stacked.tolist() == [[0, 0], [1, 1]] and stacked.dtype == rl.float64
+    assert collate.collate_numpy_scalar_fn([numpy.int8(1)]).dtype == rl.int8
+    for batch in ([numpy.array(["a"])], [numpy.array([None])]):
+        with pytest.raises(TypeError):
+            collate.default_collate(batch)

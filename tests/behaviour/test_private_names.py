@@ -192,3 +192,36 @@ def test_a_module_list_names_the_child_at_a_position():
     assert layers._get_abs_string_index(-1) == "2"
     with pytest.raises(IndexError, match="index 3 is out of range"):
         layers._get_abs_string_index(3)
+
+
+@pytest.mark.parametrize("reduction, scale", [("sum", 1), ("mean", 3)])
+def test_a_call_leaves_gradients_per_sample(reduction, scale):
+    from rushlight.nn.utils._per_sample_grad import call_for_per_sample_grads
+
+    rl.manual_seed(0)
+    net = rl.nn.Sequential(rl.nn.Conv1d(2, 4, 2), rl.nn.GroupNorm(2, 4), rl.nn.Linear(3, 1))
+    net[2].bias.requires_grad_(False)
+    x = rl.randn(3, 2, 4)
+    y = call_for_per_sample_grads(net, loss_reduction=reduction)(x)
+    assert rl.allclose(y, net(x), atol=1e-6) and net[2].bias.requires_grad is False
+    getattr(y.square(), reduction)().backward()
+    for p in (p for p in net.parameters() if p.requires_grad):
+        losses = [net(x[i : i + 1]).square().sum() for i in range(3)]
+        each = rl.stack([rl.autograd.grad(loss, p)[0] for loss in losses])
+        each = each * scale / (12 if reduction == "mean" else 1)
+        assert p.grad is None and rl.allclose(p.grad_sample, each, atol=1e-5)
+
+
+def test_gradients_per_sample_refuse_what_mixes_samples():
+    from rushlight.nn.utils._per_sample_grad import call_for_per_sample_grads as call
+
+    x, layer = rl.ones(2, 3), rl.nn.Linear(3, 3)
+    call(layer)(x).sum().backward()
+    with pytest.raises(RuntimeError, match="weight.grad_sample is there"):
+        call(layer)(x)
+    with pytest.raises(RuntimeError, match="samples have no gradients"):
+        call(rl.nn.BatchNorm1d(3))
+    with pytest.raises(RuntimeError, match=r"\[2, 5\] samples"):
+        call(rl.nn.Bilinear(3, 3, 1))(x, rl.ones(5, 3))
+    with pytest.raises(NotImplementedError, match="has to be a tensor, got tuple"):
+        call(rl.nn.LSTM(3, 2))(rl.ones(2, 4, 3))

@@ -6,12 +6,14 @@ Rules by type stand in `default_collate_fn_map`; add an entry there (or pass a m
 
 import collections.abc
 import copy
+import re
 
 import rushlight as rl
 
 default_collate_err_msg_format = (
     "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
 )
+np_str_obj_array_pattern = re.compile("[SaUO]")
 
 
 def default_convert(data):
@@ -119,7 +121,7 @@ def _is_numpy(data):
 
 
 def _is_text_array(data):
-    return data.dtype.kind in "SUO"
+    return np_str_obj_array_pattern.search(data.dtype.str) is not None
 
 
 def collate_tensor_fn(batch, *, collate_fn_map=None):
@@ -133,11 +135,25 @@ def collate_tensor_fn(batch, *, collate_fn_map=None):
 
 
 def _collate_numpy(batch, *, collate_fn_map=None):
-    if _is_text_array(batch[0]):
-        raise TypeError(default_collate_err_msg_format.format(batch[0].dtype))
-    if batch[0].shape == ():
-        return rl.as_tensor([sample.item() for sample in batch], dtype=_dtype_of(batch[0]))
+    rule = collate_numpy_scalar_fn if batch[0].shape == () else collate_numpy_array_fn
+    return rule(batch, collate_fn_map=collate_fn_map)
+
+
+def collate_numpy_array_fn(batch, *, collate_fn_map=None):
+    """Stack NumPy arrays; those of text or objects raise TypeError."""
+    _refuse_text(batch[0])
     return rl.stack([rl.as_tensor(sample) for sample in batch], 0)
+
+
+def collate_numpy_scalar_fn(batch, *, collate_fn_map=None):
+    """NumPy scalars, in their dtype."""
+    _refuse_text(batch[0])
+    return rl.as_tensor([sample.item() for sample in batch], dtype=_dtype_of(batch[0]))
+
+
+def _refuse_text(sample):
+    if _is_text_array(sample):
+        raise TypeError(default_collate_err_msg_format.format(sample.dtype))
 
 
 def _dtype_of(array):

@@ -1,0 +1,3 @@
+"""An earlier place of the names in `rushlight.distributed.tensor.experimental`."""
+
+from rushlight.distributed.tensor.experimental import *  # noqa: F403

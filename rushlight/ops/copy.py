@@ -173,22 +173,29 @@ def _(self, device, dtype, non_blocking, copy, memory_format):
 
 
 def _to(self, dtype, device, copy, memory_format):
-    if device is not None and rl.device(device) != self.device:
-        if self.device.type == "meta":
-            raise NotImplementedError(
-                "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() "
-                "instead of torch.nn.Module.to() when moving module from meta to a different "
-                "device."
-            )
-        return rl.empty_strided(
-            self.size(), self.stride(), dtype=dtype or self.dtype, device=device
-        )
+    if device is not None:
+        device = rl.device(device)
+        if device.type != self.device.type:
+            return _on_other(self, dtype, device)
+        # "cpu:0" is the memory of "cpu", but another device: PyTorch copies.
+        copy = copy or device != self.device
     same_format = memory_format in (None, rl.preserve_format) or (
         memory_format is _native.suggested_format(self)
     )
     if not copy and same_format and (dtype is None or dtype == self.dtype):
         return self
     return _copied(self, dtype, memory_format)
+
+
+def _on_other(self, dtype, device):
+    """From memory to the meta device, which drops the data, or an error."""
+    if self.device.type == "meta":
+        raise NotImplementedError(
+            "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() "
+            "instead of torch.nn.Module.to() when moving module from meta to a different "
+            "device."
+        )
+    return rl.empty_strided(self.size(), self.stride(), dtype=dtype or self.dtype, device=device)
 
 
 @op("type_as(Tensor self, Tensor other) -> Tensor", at="Tensor")

@@ -113,7 +113,7 @@ class Optimizer:
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
-            self.add_param_group(dict(group) if isinstance(group, dict) else group)
+            self.add_param_group(group)
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

@@ -174,3 +174,11 @@ def test_loading_looks_at_every_parameter_once():
     optimizer.load_state_dict(saved)
     assert Counted.compared <= 4 * len(params)
     assert all(s["step"].dtype == rl.float32 for s in optimizer.state.values())
+
+
+def test_groups_are_the_dicts_that_were_given():
+    weight = rl.nn.Parameter(rl.ones(2))
+    group = {"params": (p for p in [weight])}
+    optimizer = rl.optim.SGD([group], lr=0.5)
+    assert optimizer.param_groups[0] is group
+    assert group["params"] == [weight] and group["lr"] == 0.5

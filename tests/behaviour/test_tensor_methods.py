@@ -136,3 +136,17 @@ def test_a_number_is_copied_as_a_tensor_is():
     assert x.grad.tolist() == [0, 0]
     with pytest.raises(TypeError):
         x.copy_("3")
+
+
+@pytest.mark.parametrize("device", ["cpu:0", torch.device("cpu", 1)])
+def test_numbered_cpus_share_the_memory_of_the_one_there_is(device):
+    x = torch.arange(1.0, 7.0, requires_grad=True)
+    y = x.to(device)
+    assert y.tolist() == [1, 2, 3, 4, 5, 6] and y is not x and y.device == x.device
+    assert x.to(device, torch.int64).tolist() == [1, 2, 3, 4, 5, 6]
+    assert x.to("cpu") is x and x.to("meta").is_meta
+    y.sum().backward()
+    assert x.grad.tolist() == [1] * 6
+    layer = torch.nn.Linear(2, 2)
+    weight = layer.weight.clone()
+    assert torch.equal(layer.to(device).weight, weight)

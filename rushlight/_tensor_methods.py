@@ -11,7 +11,7 @@ Needed natively: ``_native.to_dlpack(tensor, versioned, copied) -> capsule``, an
 import rushlight as rl
 from rushlight import _native
 from rushlight._notes import early_arguments
-from rushlight._interpose import overridable
+from rushlight._interpose import _NONE, overridable
 
 # ---- printing --------------------------------------------------------------------------------
 
@@ -305,6 +305,10 @@ def _as(tensor, cls):
             def backward(ctx, grad):
                 return grad, None
 
+            @staticmethod
+            def jvp(ctx, tangent, _):
+                return tangent
+
         _identity.append(As)
     return _identity[0].apply(tensor, cls)
 
@@ -317,7 +321,13 @@ def _as_subclass(self, cls):
     """
     if not isinstance(cls, type) or not issubclass(cls, rl.Tensor):
         raise TypeError(f"as_subclass(): cls must be a subclass of Tensor, got {cls!r}")
-    return _as(self, cls)
+    before = _native.set_torch_function_off(_NONE)  # nobody is asked of what happens inside
+    try:
+        if type(self) is cls is rl.Tensor and self.layout is rl.strided:
+            return rl.ops.views.alias(self)
+        return _as(self, cls)
+    finally:
+        _native.set_torch_function_off(before)
 
 
 def _make_wrapper_subclass(cls, size, *args, **kwargs):
@@ -432,7 +442,7 @@ _METHODS = {
     "_is_zerotensor": _always_false,
     "is_distributed": _always_false,
 }
-_UNHOOKED = ("__hash__", "__setstate__")  # what subclasses must not see
+_UNHOOKED = ("__hash__", "__setstate__", "as_subclass")  # what subclasses must not see
 _ABSENT_KINDS = "ipu maia mkldnn mtia vulkan xla xpu".split()  # devices no tensor is ever on
 
 

@@ -289,3 +289,20 @@ def test_rows_of_a_subclass_are_of_the_class():
         pass
 
     assert [type(row) for row in rl.ones(3, 2).as_subclass(Mine)] == [Mine] * 3
+
+
+def test_nobody_is_asked_of_as_subclass():
+    class Loud(rl.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            raise AssertionError(func)
+
+    x = rl.ones(2, requires_grad=True)
+    plain = x.as_subclass(Loud).as_subclass(rl.Tensor)
+    assert type(plain) is rl.Tensor and type(x.as_subclass(rl.Tensor)) is rl.Tensor
+    (plain * 3).sum().backward()
+    assert x.grad.tolist() == [3, 3]
+    squares = rl.vmap(lambda row: row.as_subclass(rl.Tensor).square())(rl.tensor([[2.0], [3.0]]))
+    assert squares.tolist() == [[4], [9]]
+    double = rl.func.jvp(lambda t: t.as_subclass(rl.Tensor) * 2, (rl.ones(1),), (rl.ones(1),))
+    assert [t.tolist() for t in double] == [[2], [2]]

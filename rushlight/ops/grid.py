@@ -253,6 +253,28 @@ def _(given, needs, grad, input, grid, mode, padding, align):
     return through_formula(_slopes_in_ops, given, needs[:3], (grad, input, grid), *rule)
 
 
+def _check(input, grid):
+    dims = input.dim() - 2
+    if (
+        dims not in (2, 3)
+        or grid.dim() != input.dim()
+        or grid.shape[-1] != dims
+        or grid.shape[0] != input.shape[0]
+    ):
+        raise RuntimeError(
+            "grid_sample(): expected 4D or 5D input and a grid of matching rank, batch size and "
+            f"last dimension, but got input with sizes {list(input.shape)} and grid with sizes "
+            f"{list(grid.shape)}"
+        )
+    if input.dtype != grid.dtype:
+        raise RuntimeError(
+            "grid_sample(): expected input and grid to have the same dtype, but got "
+            f"{input.dtype} and {grid.dtype}"
+        )
+    if not input.is_floating_point():
+        raise NotImplementedError(f"grid_sample(): not implemented for {input.dtype}")
+
+
 @op(
     "grid_sample(Tensor input, Tensor grid, str mode='bilinear', str padding_mode='zeros',"
     " bool? align_corners=None) -> Tensor",
@@ -282,19 +304,8 @@ def grid_sample(input, grid, mode, padding_mode, align_corners):
             "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or "
             f"'reflection', but got: '{padding_mode}'"
         )
-    dims = input.dim() - 2
-    if (
-        dims not in (2, 3)
-        or grid.dim() != input.dim()
-        or grid.shape[-1] != dims
-        or grid.shape[0] != input.shape[0]
-    ):
-        raise RuntimeError(
-            "grid_sample(): expected 4D or 5D input and a grid of matching rank, batch size and "
-            f"last dimension, but got input with sizes {list(input.shape)} and grid with sizes "
-            f"{list(grid.shape)}"
-        )
-    if mode == "bicubic" and dims != 2:
+    _check(input, grid)
+    if mode == "bicubic" and input.dim() != 4:
         raise RuntimeError("grid_sample(): bicubic interpolation only supports 4D input")
     _note_default(align_corners)
     rule = MODES.index(mode), PADDINGS.index(padding_mode), bool(align_corners)

@@ -203,3 +203,12 @@ def test_16_bits_outside_and_without_elements(dtype):
     none = rl.zeros(1, 0, 3, 2, dtype=dtype)
     y, by_x, by_grid = with_slopes(partial(F.grid_sample, align_corners=False), x, none)
     assert y.shape == (1, 1, 0, 3) and by_x.abs().sum() == 0 and by_grid.shape == none.shape
+
+
+def test_image_and_grid_have_one_floating_dtype():
+    x, grid = rl.ones(1, 1, 3, 3), rl.zeros(1, 2, 2, 2)
+    for image, places in ((x, grid.double()), (x.half(), grid), (x.int(), grid)):
+        with pytest.raises(RuntimeError, match="the same dtype"):
+            rl.nn.functional.grid_sample(image, places, align_corners=False)
+    with pytest.raises(NotImplementedError, match="int32"):
+        rl.nn.functional.grid_sample(x.int(), grid.int(), align_corners=False)

@@ -55,6 +55,17 @@ PyObject* redirect_operator(const Op& op, PyObject* a, PyObject* b, Form form,
   return redirect_member(name.c_str(), nullptr, straight, b ? 2 : 1);
 }
 
+// The same beside what is neither tensor nor number: a TypeError leaves the operator to that side.
+PyObject* offer_operator(const Op& op, PyObject* a, PyObject* b, Form form, const char* reflected) {
+  try {
+    return redirect_operator(op, a, b, form, reflected);
+  } catch (const PythonError&) {
+    if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw;
+    PyErr_Clear();
+    Py_RETURN_NOTIMPLEMENTED;
+  }
+}
+
 // The fast path: no argument list to parse. `reflected` names the dunder that has b on the left.
 PyObject* call_binary(Op& op, PyObject* a, PyObject* b, Form form, const char* reflected) {
   Slots slots;
@@ -71,8 +82,9 @@ PyObject* call_binary(Op& op, PyObject* a, PyObject* b, Form form, const char* r
   if (right) slots.interposed |= as_tensor(b)->interposed;
   if (!fits && !has_torch_function(a) && !has_torch_function(b)) Py_RETURN_NOTIMPLEMENTED;
   if (asks_first(slots.interposed) || !fits) [[unlikely]] {
+    if (!fits) return offer_operator(op, a, b, form, reflected);
     PyObject* result = redirect_operator(op, a, b, form, reflected);
-    if (result != Py_NotImplemented || !fits) return result;
+    if (result != Py_NotImplemented) return result;
     Py_DECREF(result);
   }
   return invoke(op, slots, form);
@@ -217,7 +229,8 @@ PyObject* iterate(PyObject* a) {
   return guarded([&]() -> PyObject* {
     // No __torch_function__ is asked for this, but for unbind(), which makes rows of its class.
     if (as_tensor(a)->ndim == 0) fail(ErrorKind::Type, "iteration over a 0-d tensor");
-    Own rows(call_op("unbind", &a, 1));
+    bool plain = Py_TYPE(a) == TensorType && !interposers_;
+    Own rows(plain ? call_op("unbind", &a, 1) : checked(PyObject_CallMethod(a, "unbind", "i", 0)));
     return PyObject_GetIter(rows.get());
   });
 }

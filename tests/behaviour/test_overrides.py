@@ -306,3 +306,33 @@ def test_nobody_is_asked_of_as_subclass():
     assert squares.tolist() == [[4], [9]]
     double = rl.func.jvp(lambda t: t.as_subclass(rl.Tensor) * 2, (rl.ones(1),), (rl.ones(1),))
     assert [t.tolist() for t in double] == [[2], [2]]
+
+
+def test_iterating_asks_for_the_method_unbind():
+    asked = []
+
+    class Rows(rl.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            asked.append((func, args[1:]))
+            return super().__torch_function__(func, types, args, kwargs)
+
+    list(rl.ones(2, 3).as_subclass(Rows))
+    assert (rl.Tensor.unbind, (0,)) in asked
+
+
+def test_operators_of_subclasses_and_arrays_are_those_of_tensors():
+    numpy = pytest.importorskip("numpy")
+
+    class Plain(rl.Tensor):
+        pass
+
+    array = numpy.ones(3, dtype=numpy.float32)
+    tensor = rl.arange(3.0)
+    plain = tensor.as_subclass(Plain)
+    for operator in (lambda a, b: a + b, lambda a, b: a * b, lambda a, b: a == b):
+        result = operator(plain, array)
+        assert type(result) is Plain
+        assert result.as_subclass(rl.Tensor).tolist() == operator(tensor, array).tolist()
+    with pytest.raises(TypeError, match="not supported between|unsupported operand"):
+        plain > array

@@ -174,11 +174,11 @@ def _(self, device, dtype, non_blocking, copy, memory_format):
 
 def _to(self, dtype, device, copy, memory_format):
     if device is not None:
-        device = rl.device(device)
-        if device.type != self.device.type:
+        place = rl.device(device)
+        if place.type != self.device.type:
             return _on_other(self, dtype, device)
         # "cpu:0" is the memory of "cpu", but another device: PyTorch copies.
-        copy = copy or device != self.device
+        copy = copy or place != self.device
     same_format = memory_format in (None, rl.preserve_format) or (
         memory_format is _native.suggested_format(self)
     )

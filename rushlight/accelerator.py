@@ -52,11 +52,28 @@ def _none(name):
     return missing
 
 
+class device_index:
+    """Context manager: the accelerator of this number; None leaves things as they are.
+
+    Raises:
+        RuntimeError: on entering with a number: there is no accelerator.
+    """
+
+    def __init__(self, device):
+        self.idx = device
+
+    def __enter__(self):
+        if self.idx is not None:
+            set_device_index(self.idx)
+
+    def __exit__(self, *exception):
+        pass
+
+
 current_device_index = _none("current_device_index")
 set_device_index = _none("set_device_index")
 current_stream = _none("current_stream")
 set_stream = _none("set_stream")
 synchronize = _none("synchronize")
-device_index = _none("device_index")
 current_device_idx, set_device_idx = current_device_index, set_device_index
 empty_cache, memory_stats = _none("empty_cache"), _none("memory_stats")

@@ -273,7 +273,8 @@ def get_ignored_functions():
         *(rl.get_rng_state, rl.typename, rl.set_default_dtype, rl.get_default_dtype, rl.save),
         *(rl.load, rl.tensor, rl.from_numpy, rl.frombuffer, rl.set_num_threads),
         *(rl.get_num_threads, rl.is_grad_enabled, rl.promote_types, rl.can_cast),
-        *(Tensor.__new__, Tensor.__hash__, Tensor.__init__, Tensor._make_subclass),
+        *(Tensor.__new__, Tensor.__hash__, Tensor.__init__, Tensor.as_subclass),
+        Tensor._make_subclass,
     }
 
 

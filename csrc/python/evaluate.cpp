@@ -494,8 +494,9 @@ void accumulate(Node& leaf, Ref<Tensor> g, const Pass& pass) {
   Own hooks(hook_dict_values(v->post_hooks));
   for (Py_ssize_t i = 0; hooks && i < PyList_GET_SIZE(hooks.get()); ++i) {
     Own out(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.get(), i), object(v))));
-    if (out.get() != Py_None)
-      fail("a hook of register_post_accumulate_grad_hook has to return None, got ",
+    if (out.get() != Py_None && out.get() != object(v))  // which methods in place return
+      fail(is_tensor(out.get()) ? ErrorKind::Runtime : ErrorKind::Type,
+           "a hook of register_post_accumulate_grad_hook has to return None or its tensor, got ",
            Py_TYPE(out.get())->tp_name);
   }
   if (!given) return;

@@ -213,11 +213,20 @@ def test_grad_runs_hooks_of_tensors_but_not_those_of_nodes_it_ends_at():
     assert log == ["tensor", "tensor", "before", "after"]
 
 
+def test_a_hook_after_accumulation_may_return_its_tensor():
+    x = leaf(1.0)
+    x.register_post_accumulate_grad_hook(lambda p: p.sub_(p.grad, alpha=0.5))
+    x.sum().backward()
+    assert (x.item(), x.grad.item()) == (0.5, 1.0)
+
+
 def test_hooks_are_refused_what_they_may_not_do():
     x = leaf(1.0)
-    x.register_post_accumulate_grad_hook(lambda t: t.grad)
-    with pytest.raises(RuntimeError, match="has to return None"):
-        x.sum().backward()
+    for returned, error in ((torch.ones(1), RuntimeError), (1, TypeError)):
+        hook = x.register_post_accumulate_grad_hook(lambda t, returned=returned: returned)
+        with pytest.raises(error, match="has to return None"):
+            x.sum().backward()
+        hook.remove()
     with graph.saved_tensors_hooks(lambda t: t.add_(1), lambda t: t):
         with pytest.raises(RuntimeError, match="in place"):
             leaf(1.0).exp()

@@ -45,13 +45,16 @@ def gradcheck(
         nondet_tol (float): how far two runs of backward may lie apart.
         check_undefined_grad (bool): check that missing output gradients are handled as zeros.
         check_grad_dtypes (bool): check that each gradient has its input's dtype.
-        check_backward_ad (bool): False to check nothing but that ``func`` runs.
+        check_backward_ad (bool): False to leave reverse mode, and what builds on it, unchecked.
         fast_mode (bool): compare the Jacobians in one random direction only.
         check_forward_ad (bool): also check the derivatives of forward mode.
         check_batched_grad (bool): also check that gradients computed in one batch are the same.
-        check_batched_forward_grad, masked: unsupported unless False.
+        check_batched_forward_grad (bool): also check that tangents are the same in one batch.
+        masked (bool): whether elements that a sparse input does not hold are left out; they always
+            are by `sparse.as_sparse_gradcheck`, which checks sparse inputs.
 
     Raises:
+        AssertionError: if no mode is to be checked, or batches of one that is not.
         GradcheckError: if a check fails.
         ValueError: if no input requires grad.
 
@@ -61,13 +64,20 @@ def gradcheck(
         >>> rl.autograd.gradcheck(rl.sin, x)
         True
     """
-    _refuse(check_batched_forward_grad=check_batched_forward_grad, masked=masked)
+    _need("check_forward_ad or check_backward_ad", check_forward_ad or check_backward_ad)
+    _need("check_backward_ad", check_backward_ad, check_batched_grad=check_batched_grad)
+    _need(
+        "check_forward_ad", check_forward_ad, check_batched_forward_grad=check_batched_forward_grad
+    )
+    _refuse_sparse(inputs)
     try:
         case = _Case(func, inputs, eps, atol, rtol, nondet_tol, check_grad_dtypes)
         if check_backward_ad:
             _run_checks(case, fast_mode, check_undefined_grad)
         if check_forward_ad or check_batched_grad:
-            _check_transforms(case, check_forward_ad, check_batched_grad)
+            _check_transforms(
+                case, check_forward_ad, check_batched_grad, check_batched_forward_grad
+            )
     except GradcheckError:
         if raise_exception:
             raise
@@ -75,23 +85,27 @@ def gradcheck(
     return True
 
 
-def _check_transforms(case, forward, batched):
+def _check_transforms(case, forward, batched, batched_forward):
     from . import gradcheck_transforms as checks
 
     if forward:
         checks.check_forward(case)
+    if batched_forward:
+        checks.check_batched_forward(case)
     if batched:
         checks.check_batched(case)
 
 
-def _gradients_of(func, count):
-    """func's gradients, as a function of its inputs and `count` gradients of its outputs."""
+def _gradients_of(func, inputs, starts):
+    """func's gradients, as a function of its inputs and of gradients of its outputs."""
+    followed = [_requires_grad(x) for x in inputs + starts]
 
     def gradients(*arguments):
-        ins = arguments[: len(arguments) - count]
-        grad_outs = arguments[len(arguments) - count :]
+        # forward mode is given tensors without a graph
+        values = [x.requires_grad_() if f else x for x, f in zip(arguments, followed)]
+        ins, grad_outs = values[: len(inputs)], values[len(inputs) :]
         outputs = _differentiable(func(*ins))
-        wanted = [x for x in ins if _requires_grad(x)]
+        wanted = [x for x, f in zip(ins, followed) if f]
         found = _grad(outputs, wanted, grad_outs, create_graph=True)
         return tuple([g for g in found if g is not None])
 
@@ -120,9 +134,11 @@ def gradgradcheck(
     """Whether the second derivatives of ``func`` agree with differences of its gradients.
 
     The function checked maps ``inputs`` and ``grad_outputs`` (random ones if None) to the
-    gradients of the inputs. The other arguments are those of `gradcheck`.
+    gradients of the inputs. It is checked by reverse mode (check_rev_over_rev), by forward mode
+    (check_fwd_over_rev) or both. The other arguments are those of `gradcheck`.
 
     Raises:
+        AssertionError: if neither is to be checked, or what needs reverse mode without it.
         GradcheckError: if a check fails.
 
     Example::
@@ -131,7 +147,13 @@ def gradgradcheck(
         >>> rl.autograd.gradgradcheck(rl.sin, x)
         True
     """
-    _refuse(check_fwd_over_rev=check_fwd_over_rev, masked=masked)
+    by_reverse = {
+        "check_undefined_grad": check_undefined_grad,
+        "check_batched_grad": check_batched_grad,
+    }
+    _need("check_fwd_over_rev or check_rev_over_rev", check_fwd_over_rev or check_rev_over_rev)
+    _need("check_rev_over_rev", check_rev_over_rev, **by_reverse)
+    _refuse_sparse(inputs)
     inputs = _as_tuple(inputs)
     if grad_outputs is None:
         outputs = _differentiable(func(*inputs))
@@ -139,27 +161,35 @@ def gradgradcheck(
     else:
         starts = _as_tuple(grad_outputs)
     return gradcheck(
-        _gradients_of(func, len(starts)),
+        _gradients_of(func, inputs, starts),
         inputs + starts,
         eps=eps,
         atol=atol,
         rtol=rtol,
         raise_exception=raise_exception,
         nondet_tol=nondet_tol,
-        check_undefined_grad=check_undefined_grad,
         check_grad_dtypes=check_grad_dtypes,
-        check_batched_grad=check_batched_grad,
+        check_forward_ad=check_fwd_over_rev,
         check_backward_ad=check_rev_over_rev,
         fast_mode=fast_mode,
+        masked=masked,
+        **by_reverse,
     )
 
 
-def _refuse(**options):
-    for name, value in options.items():
-        if value:
-            raise NotImplementedError(
-                f"gradcheck: {name}={value!r} is not supported; leave it False"
-            )
+def _need(needed, given, **options):
+    """AssertionError unless what is `needed` is given, or no option asks for it."""
+    for name, wanted in options.items() or [("gradcheck", True)]:
+        if wanted and not given:
+            raise AssertionError(f"{name} needs {needed}, which is False")
+
+
+def _refuse_sparse(inputs):
+    if any([isinstance(x, rl.Tensor) and x.layout is not rl.strided for x in _as_tuple(inputs)]):
+        raise NotImplementedError(
+            "gradcheck: sparse inputs are not supported by itself; call "
+            "torch.sparse.as_sparse_gradcheck(torch.autograd.gradcheck)"
+        )
 
 
 # ---- helpers ---------------------------------------------------------------------------------
@@ -259,7 +289,12 @@ def _run_checks(case, fast_mode, check_undefined_grad):
     which = [i for i, o in enumerate(outputs) if _requires_grad(o)]
     if not which:
         return _check_constant(case, outputs)
-    (_compare_directions if fast_mode else _compare_jacobians)(case, which)
+    if fast_mode:
+        from .gradcheck_directions import compare_directions
+
+        compare_directions(case, which)
+    else:
+        _compare_jacobians(case, which)
     _check_zero_grad(case)
     if check_undefined_grad:
         _check_undefined(case)
@@ -351,62 +386,6 @@ def _compare_runs(case, first, second):
             f"gives values more than nondet_tol={case.nondet_tol} apart.\n"
             f"first:{first}\nsecond:{second}\n"
         )
-
-
-# ---- one random direction --------------------------------------------------------------------
-
-
-def _direction(values):
-    """Positive and of length 1, so that no errors cancel.
-
-    It has a generator of its own: a check must not change what the program draws afterwards.
-    """
-    draw = rl.rand(values.shape, dtype=values.dtype, generator=rl.Generator()) + 0.1
-    return draw / (draw * draw).sum().sqrt()
-
-
-def _along(case, x, direction, which):
-    """The derivatives of the outputs along ``direction`` in the reals of x."""
-    original = x.detach().clone()
-    step = _from_reals(direction * case.eps, x)
-    try:
-        x.data.copy_(original + step)
-        above = case.values(which)
-        x.data.copy_(original - step)
-        below = case.values(which)
-    finally:
-        x.data.copy_(original)
-    return [(a - b) / (2 * case.eps) for a, b in zip(above, below)]
-
-
-def _compare_directions(case, which):
-    directions = [_direction(_reals(x)) for x in case.inputs]
-    numerical = [_along(case, x, u, which) for x, u in zip(case.inputs, directions)]
-    outputs = case.outputs()
-    for nth, o in enumerate(which):
-        v = _direction(_reals(outputs[o]))
-        start = (_from_reals(v, outputs[o]),)
-        grads = _grad((outputs[o],), case.inputs, start)
-        again = _grad((outputs[o],), case.inputs, start)
-        for i, (x, u) in enumerate(zip(case.inputs, directions)):
-            _check_form(case, x, grads[i])
-            zero = rl.zeros_like(x)
-            first, second = [_reals(zero if g is None else g) for g in (grads[i], again[i])]
-            _compare_runs(case, first, second)
-            slack = case.atol * (u.sum() * v.sum()).item()
-            pair = (numerical[i][nth] * v).sum().item(), (first * u).sum().item()
-            _compare_numbers(case, o, i, pair, slack)
-
-
-def _compare_numbers(case, o, i, pair, slack):
-    numerical, analytical = pair
-    if abs(numerical - analytical) <= slack + case.rtol * abs(numerical):
-        return
-    raise GradcheckError(
-        f"Jacobian mismatch for output {o} with respect to input {i} in a random direction,\n"
-        f"numerical:{numerical}\nanalytical:{analytical}\n"
-        "Use fast_mode=False to see the whole Jacobians."
-    )
 
 
 # ---- further properties ----------------------------------------------------------------------

@@ -29,15 +29,51 @@ def check_forward(case):
 
 def _pushed(case, x, k, which):
     """The derivatives of the outputs in the k-th real number of an input."""
-
-    def of_one(value):
-        outputs = _as_tuple(case.func(*[value if a is x else a for a in case.arguments]))
-        return tuple([outputs[o] for o in which])
-
     unit = rl.zeros_like(_reals(x))
     unit[k] = 1
-    changes = jvp(of_one, (x.detach(),), (_from_reals(unit, x),))[1]
-    return [_reals(change) for change in changes]
+    return [_reals(change) for change in _pusher(case, x, which)(_from_reals(unit, x))]
+
+
+def _pusher(case, x, which):
+    """The function from a tangent of an input to those of the outputs."""
+
+    primals = tuple([a.detach() for a in case.inputs])
+
+    def of_inputs(*duals):  # all are duals, as gradients that func computes have to meet each other
+        given = iter(duals)
+        outputs = _as_tuple(
+            case.func(*[next(given) if _requires_grad(a) else a for a in case.arguments])
+        )
+        return tuple([outputs[o] for o in which])
+
+    def push(tangent):
+        tangents = [tangent if a is x else rl.zeros_like(p) for a, p in zip(case.inputs, primals)]
+        return jvp(of_inputs, primals, tuple(tangents))[1]
+
+    return push
+
+
+def check_batched_forward(case):
+    """Two random tangents of each input, in one pass and in two."""
+    which = [i for i, o in enumerate(case.outputs()) if _requires_grad(o)]
+    for i, x in enumerate(case.inputs):
+        push, tangents = _pusher(case, x, which), [rl.randn_like(x.detach()) for _ in range(2)]
+        singles = zip(*map(push, tangents))
+        try:
+            batched = rl.vmap(push)(rl.stack(tangents))
+        except RuntimeError as error:
+            raise GradcheckError(
+                f"Tangents of input {i} cannot be pushed in one batch: {error}"
+            ) from error
+        for o, together, apart in zip(which, batched, singles):
+            _compare_batch(case, f"tangents of output {o}", i, together, apart)
+
+
+def _compare_batch(case, what, i, together, apart):
+    if not rl.allclose(together, rl.stack(apart), rtol=case.rtol, atol=case.atol):
+        raise GradcheckError(
+            f"Batched {what} with respect to input {i} differ from those computed one by one"
+        )
 
 
 def check_batched(case):
@@ -57,8 +93,4 @@ def check_batched(case):
         for i, (together, apart) in enumerate(zip(batched, singles)):
             if together is None and apart[0] is None:
                 continue
-            if not rl.allclose(together, rl.stack(apart), rtol=case.rtol, atol=case.atol):
-                raise GradcheckError(
-                    f"Batched gradients of output {o} with respect to input {i} differ from those "
-                    "computed one by one"
-                )
+            _compare_batch(case, f"gradients of output {o}", i, together, apart)

@@ -93,10 +93,51 @@ def test_inputs_it_refuses():
         gradcheck(torch.exp, torch.rand(2, requires_grad=True), atol=1.0, eps=1e-2)
 
 
-def test_unsupported_options_say_so():
-    for option in ("check_batched_forward_grad", "masked"):
-        with pytest.raises(NotImplementedError, match=option):
-            gradcheck(torch.exp, double(2), **{option: True})
+def test_sparse_inputs_name_what_checks_them():
+    with pytest.raises(NotImplementedError, match="as_sparse_gradcheck"):
+        gradcheck(torch.Tensor.to_dense, torch.eye(2).to_sparse().requires_grad_(), masked=True)
+    assert gradcheck(torch.exp, double(2), masked=True)
+
+
+def test_tangents_are_checked_in_a_batch():
+    both = {"check_forward_ad": True, "check_batched_forward_grad": True}
+    assert gradcheck(lambda x, y: (x * y, x.sin()), (double(3), double(3)), **both)
+
+    def drawn(x):
+        return x * torch.rand(3, dtype=x.dtype).round().clamp(1, 1)
+
+    assert gradcheck(drawn, double(3), check_forward_ad=True)
+    with pytest.raises(GradcheckError, match="batch"):
+        gradcheck(drawn, double(3), **both)
+
+
+def test_second_derivatives_by_forward_mode():
+    x, z = double(3), torch.rand(2, dtype=torch.complex128, requires_grad=True)
+    forward = {"check_fwd_over_rev": True}
+    only = {"check_rev_over_rev": False, "check_undefined_grad": False, **forward}
+    for options in (forward, only):
+        assert gradgradcheck(lambda a, b: a.sin() * b, (x, double(3)), **options)
+        assert gradgradcheck(lambda a: (a * a.conj()).abs(), (z,), **options)
+    with pytest.raises(GradcheckError):
+        gradgradcheck(lambda a: a * a.detach() ** 2, x, **only)
+
+
+@pytest.mark.parametrize(
+    "check, options",
+    [
+        (gradcheck, {"check_batched_forward_grad": True}),
+        (gradcheck, {"check_backward_ad": False}),
+        (
+            gradcheck,
+            {"check_backward_ad": False, "check_forward_ad": True, "check_batched_grad": True},
+        ),
+        (gradgradcheck, {"check_rev_over_rev": False, "check_undefined_grad": False}),
+        (gradgradcheck, {"check_rev_over_rev": False, "check_fwd_over_rev": True}),
+    ],
+)
+def test_a_check_of_nothing_is_refused(check, options):
+    with pytest.raises(AssertionError):
+        check(torch.sin, double(2), **options)
 
 
 def test_backward_that_varies():

@@ -67,6 +67,23 @@ void write_back(const Op& op, PyObject* self, PyObject* value) {
   Own(ask_transform(named_op("copy_"), args.get()));
 }
 
+// as_strided is asked in terms of the memory of what a wrapper holds, its gradient goes by the
+// wrapper's own geometry: the offset as counted there.
+Own noted_offset(PyObject* self, PyObject* asked, bool recording) {
+  const Tensor& t = *as_tensor(self);
+  Own strides(checked(PyObject_CallMethod(self, "stride", nullptr)));
+  for (size_t i = 0; recording && i < t.strides().size(); ++i)
+    if (t.strides()[i] != to_index(PyTuple_GET_ITEM(strides.get(), static_cast<Py_ssize_t>(i)),
+                                   "as_strided", "stride"))
+      fail(ErrorKind::NotImplemented,
+           "as_strided(): the gradient of a tensor that is not contiguous is not supported inside "
+           "a function transform; call contiguous() first");
+  if (!asked || asked == Py_None) return Own();
+  Own held(checked(PyObject_CallMethod(self, "storage_offset", nullptr)));
+  int64_t shift = t.offset - to_index(held.get(), "as_strided", "storage_offset");
+  return Own(checked(PyLong_FromLongLong(to_index(asked, "as_strided", "storage_offset") + shift)));
+}
+
 // A view's wrapper has the geometry it would have if the base lay in contiguous memory.
 void give_geometry(const Op& op, const Slots& slots, Results& outs) {
   Results none;
@@ -161,7 +178,9 @@ PyObject* invoke_level(Op& op, Slots& slots, Form form) {
       original = copied(self);
     if (original.get() && form == Form::Inplace) slots.at[mutated] = original.get();
   }
-  Own result = results_of(op, slots);
+  Own result = results_of(op, slots), offset;
+  if (op.name == "as_strided" && (offset = noted_offset(slots.at[0], slots.at[3], recording)).get())
+    slots.at[3] = offset.get();
   Results outs;
   collect_tensors(result.get(), outs);
   if (self) {

@@ -10,6 +10,7 @@ import rushlight as rl
 from rushlight import _native
 from rushlight.func.levels import Level, call, map_tensors, payload, payload_at
 from rushlight.func.tape import Tape, is_inexact, probe, transposed
+from rushlight.ops._decisions import reach
 from rushlight.ops._record import pointwise
 
 
@@ -133,6 +134,8 @@ class JvpLevel(Level):
         result = call(record, primals)
         if whole is None:
             return map_tensors(self.lift, result)
+        if record.name == "as_strided":
+            return self.dual(result, None, (whole, _strided(whole, *primals[1:])))
         if isinstance(result, rl.Tensor):
             return self.dual(result, None, (whole, lambda t: call(record, (t, *primals[1:]))))
         return tuple(
@@ -191,6 +194,29 @@ class JvpLevel(Level):
         steps = tensor.shape, tensor.stride(), tensor.storage_offset()
         view = _same_view(held.primal, *steps)
         _native.become(tensor, self.dual(view(held.primal), None, (held, view)))
+
+
+def _strided(whole, size, stride, offset):
+    """The view of a tangent by steps in the memory of the primal, whose layout it is given."""
+    primal, root = whole.primal, whole.root
+    start = primal.storage_offset() if offset is None else offset
+    if root.known is not None:
+        own = root.primal
+        layout = own.shape, own.stride(), own.storage_offset()
+        scale = own.element_size() // primal.element_size()  # a view may be of parts of numbers
+        extent = max(reach(*layout), -(-reach(size, stride, start) // scale))
+        outside = extent > reach(*layout) or start < layout[2] * scale
+        if outside or root.known.stride() != own.stride():
+            # memory that the primal does not show has no tangent
+            root.known, root.owned = _laid_out(root.known, layout, extent), True
+    return _same_view(primal, size, stride, start)
+
+
+def _laid_out(tangent, layout, extent):
+    """A copy of a tangent in memory of its own, in which it has that layout."""
+    made = tangent.new_zeros((extent,))
+    made.as_strided(*layout).copy_(tangent)
+    return made.as_strided(*layout)
 
 
 def _same_view(whole, size, stride, offset):

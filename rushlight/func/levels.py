@@ -267,7 +267,7 @@ def _stride(tensor, dim=None):
 
 @member("storage_offset")
 def _storage_offset(tensor):
-    return 0
+    return payload(tensor).outer.storage_offset()
 
 
 @member("__repr__", "__str__", "__format__")

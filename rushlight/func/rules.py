@@ -8,7 +8,15 @@ rules_nn.py, random ones in drawing.py.
 import math
 
 import rushlight as rl
-from rushlight.func.batching import aligned, flat_examples, lined_up, rule, rules, shift
+from rushlight.func.batching import (
+    aligned,
+    flat_examples,
+    lined_up,
+    rule,
+    rules,
+    shift,
+)
+from rushlight.ops._decisions import reach
 
 # ---- ops that treat every leading dimension alike ----------------------------------------------
 
@@ -167,8 +175,23 @@ def _flatten(batch, x, start, end):
     return batch.run(x, shift(start, rank), shift(end, rank))
 
 
-@rule("as_strided", "_index_alias", "_index_select", "_index_slice", "_index_unsqueeze")
+@rule("as_strided")
 def _as_strided(batch, x, size, stride, offset):
+    """In each example's own memory, which `stride` and `storage_offset` of a wrapper tell of."""
+    start = x.storage_offset() if offset is None else offset
+    first = x.storage_offset()
+    if 0 not in size and not (
+        first <= start and reach(size, stride, start) <= reach(x.shape[1:], x.stride()[1:], first)
+    ):
+        raise RuntimeError(
+            f"vmap: as_strided({tuple(size)}, {tuple(stride)}, {start}) would look beyond the "
+            "memory of one example"
+        )
+    return x.as_strided((x.shape[0], *size), (x.stride(0), *stride), start)
+
+
+@rule("_index_alias", "_index_select", "_index_slice", "_index_unsqueeze")
+def _basic_index(batch, x, size, stride, offset):
     """In terms of an example in contiguous memory: the geometry that wrappers have."""
     x = x.contiguous()
     step = math.prod(x.shape[1:])
@@ -176,14 +199,10 @@ def _as_strided(batch, x, size, stride, offset):
     return x.as_strided((x.shape[0], *size), (step, *stride), start)
 
 
-def _reach(size, stride, offset):
-    return offset + 1 + sum([(n - 1) * s for n, s in zip(size, stride)])
-
-
 @rule("restride")
 def _restride(batch, x, stride, offset, to_size, to_stride, to_offset, average):
     """Each example in memory of its own, long enough for both layouts."""
-    step = max(_reach(x.shape[1:], stride, offset), _reach(to_size, to_stride, to_offset), 1)
+    step = max(reach(x.shape[1:], stride, offset), reach(to_size, to_stride, to_offset), 1)
     size = (x.shape[0], *to_size)
     return batch.run(x, (step, *stride), offset, size, (step, *to_stride), to_offset, average)
 

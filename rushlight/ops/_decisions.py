@@ -40,10 +40,15 @@ def written(zeros, method, dim, index, values):
     return getattr(zeros, method if apart else method + "_")(dim, index, values)
 
 
+def reach(size, stride, offset):
+    """How many elements of its memory a tensor of these steps needs; none if it is empty."""
+    return 0 if 0 in size else offset + 1 + sum([(n - 1) * s for n, s in zip(size, stride)])
+
+
 def extent_of(x):
-    """The elements of the memory that x is a part of; under a transform, as if contiguous."""
+    """The elements of the memory that x is a part of; under a transform, up to its last one."""
     if is_wrapped(x):
-        return x.numel()
+        return reach(x.shape, x.stride(), x.storage_offset())
     return x.untyped_storage().nbytes() // x.element_size()
 
 

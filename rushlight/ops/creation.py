@@ -7,6 +7,7 @@ options below to come last, in this order.
 
 import rushlight as rl
 from rushlight import _native
+from rushlight.ops._decisions import is_wrapped, reach
 from rushlight.ops._record import namespaces, op
 
 _OPTIONS = (
@@ -242,6 +243,9 @@ def new_empty_strided(self, size, stride, dtype, device):
         >>> rl.ones(1).new_empty_strided((2, 3), (1, 2)).stride()
         (1, 2)
     """
+    if is_wrapped(self):  # what a transform makes of self is a part of it
+        memory = self.new_empty((reach(size, stride, 0),), dtype=dtype, device=device)
+        return memory.as_strided(size, stride)
     return rl.empty_strided(size, stride, dtype=dtype or self.dtype, device=device or self.device)
 
 

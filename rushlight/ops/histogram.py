@@ -5,6 +5,7 @@ where the bins are and which one a value falls into.
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import every, is_wrapped
 from rushlight.ops._record import namespaces, op
 from rushlight.ops._results import result_type
 
@@ -25,6 +26,8 @@ def _edges(x, bins, limits):
     if limits is not None and len(limits) != 2:
         raise RuntimeError(f"torch.histogram: a range has 2 ends, got {len(limits)}")
     low, high = limits if limits is not None else (None, None)
+    if low is None and is_wrapped(x):
+        return _spread(x, bins)
     if low is None:
         low, high = map(float, x.aminmax()) if x.numel() else (0.0, 1.0)
     if not (abs(low) < float("inf") and abs(high) < float("inf")):
@@ -34,6 +37,17 @@ def _edges(x, bins, limits):
     if low == high:
         low, high = low - 0.5, high + 0.5
     return rl.linspace(low, high, bins + 1, dtype=x.dtype)
+
+
+def _spread(x, bins):
+    """Edges between the extremes, which differ between the examples of a transform."""
+    if x.numel() == 0:
+        return _edges(x, bins, (0.0, 1.0))
+    low, high = x.aminmax()
+    if not every(low.isfinite() & high.isfinite()):
+        raise RuntimeError("torch.histogram: the range of an example is not finite")
+    half = rl.where(low == high, 0.5, 0.0).to(x.dtype)
+    return rl.lerp(low - half, high + half, rl.linspace(0, 1, bins + 1, dtype=x.dtype))
 
 
 def _places(x, edges):

@@ -75,9 +75,8 @@ def gradcheck(
         if check_backward_ad:
             _run_checks(case, fast_mode, check_undefined_grad)
         if check_forward_ad or check_batched_grad:
-            _check_transforms(
-                case, check_forward_ad, check_batched_grad, check_batched_forward_grad
-            )
+            forward = check_forward_ad, check_batched_forward_grad, fast_mode
+            _check_transforms(case, check_batched_grad, *forward)
     except GradcheckError:
         if raise_exception:
             raise
@@ -85,13 +84,14 @@ def gradcheck(
     return True
 
 
-def _check_transforms(case, forward, batched, batched_forward):
+def _check_transforms(case, batched, forward, batched_forward, fast_mode):
     from . import gradcheck_transforms as checks
 
-    if forward:
-        checks.check_forward(case)
-    if batched_forward:
-        checks.check_batched_forward(case)
+    which = [i for i, o in enumerate(case.outputs()) if _requires_grad(o)]
+    if forward and which:
+        (checks.compare_direction if fast_mode else checks.check_forward)(case, which)
+    if batched_forward and which:
+        checks.check_batched_forward(case, which)
     if batched:
         checks.check_batched(case)
 

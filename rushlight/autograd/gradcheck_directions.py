@@ -5,7 +5,7 @@ import rushlight as rl
 from .gradcheck import GradcheckError, _check_form, _compare_runs, _from_reals, _grad, _reals
 
 
-def _direction(values):
+def direction(values):
     """Positive and of length 1, so that no errors cancel.
 
     It has a generator of its own: a check must not change what the program draws afterwards.
@@ -14,7 +14,7 @@ def _direction(values):
     return draw / (draw * draw).sum().sqrt()
 
 
-def _along(case, x, direction, which):
+def along(case, x, direction, which):
     """The derivatives of the outputs along ``direction`` in the reals of x."""
     original = x.detach().clone()
     step = _from_reals(direction * case.eps, x)
@@ -29,11 +29,11 @@ def _along(case, x, direction, which):
 
 
 def compare_directions(case, which):
-    directions = [_direction(_reals(x)) for x in case.inputs]
-    numerical = [_along(case, x, u, which) for x, u in zip(case.inputs, directions)]
+    directions = [direction(_reals(x)) for x in case.inputs]
+    numerical = [along(case, x, u, which) for x, u in zip(case.inputs, directions)]
     outputs = case.outputs()
     for nth, o in enumerate(which):
-        v = _direction(_reals(outputs[o]))
+        v = direction(_reals(outputs[o]))
         start = (_from_reals(v, outputs[o]),)
         grads = _grad((outputs[o],), case.inputs, start)
         again = _grad((outputs[o],), case.inputs, start)
@@ -44,10 +44,10 @@ def compare_directions(case, which):
             _compare_runs(case, first, second)
             slack = case.atol * (u.sum() * v.sum()).item()
             pair = (numerical[i][nth] * v).sum().item(), (first * u).sum().item()
-            _compare_numbers(case, o, i, pair, slack)
+            compare_numbers(case, o, i, pair, slack)
 
 
-def _compare_numbers(case, o, i, pair, slack):
+def compare_numbers(case, o, i, pair, slack):
     numerical, analytical = pair
     if abs(numerical - analytical) <= slack + case.rtol * abs(numerical):
         return

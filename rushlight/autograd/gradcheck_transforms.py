@@ -14,17 +14,28 @@ from .gradcheck import (
     _reals,
     _requires_grad,
 )
+from .gradcheck_directions import along, compare_numbers, direction
 
 
-def check_forward(case):
+def check_forward(case, which):
     """The Jacobians of forward mode, a column for each real number of an input."""
-    which = [i for i, o in enumerate(case.outputs()) if _requires_grad(o)]
     for i, x in enumerate(case.inputs):
         numerical = _numerical_jacobian(case, x, which)
         columns = [_pushed(case, x, k, which) for k in range(len(_reals(x)))]
         for nth, o in enumerate(which):
             if columns:
                 _compare(case, o, i, numerical[nth], rl.stack([c[nth] for c in columns]))
+
+
+def compare_direction(case, which):
+    """The derivatives of forward mode along one random direction of each input."""
+    for i, x in enumerate(case.inputs):
+        u = direction(_reals(x))
+        changes = _pusher(case, x, which)(_from_reals(u, x))
+        for o, numerical, change in zip(which, along(case, x, u, which), changes):
+            v = direction(numerical)
+            pair = (numerical * v).sum().item(), (_reals(change) * v).sum().item()
+            compare_numbers(case, o, i, pair, case.atol * (u.sum() * v.sum()).item())
 
 
 def _pushed(case, x, k, which):
@@ -53,9 +64,8 @@ def _pusher(case, x, which):
     return push
 
 
-def check_batched_forward(case):
+def check_batched_forward(case, which):
     """Two random tangents of each input, in one pass and in two."""
-    which = [i for i, o in enumerate(case.outputs()) if _requires_grad(o)]
     for i, x in enumerate(case.inputs):
         push, tangents = _pusher(case, x, which), [rl.randn_like(x.detach()) for _ in range(2)]
         singles = zip(*map(push, tangents))

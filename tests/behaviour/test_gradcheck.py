@@ -188,3 +188,35 @@ def test_check_grads():
         check_grads(wrong_square, torch.rand(2))
     with pytest.raises(ValueError, match="order"):
         check_grads(torch.sin, torch.rand(2), order=3)
+
+
+def test_forward_mode_in_one_direction():
+    fast = {"check_forward_ad": True, "fast_mode": True}
+    big = double(60, 50)  # its Jacobian would take 72 megabytes
+    assert gradcheck(torch.sin, big, **fast)
+    assert gradcheck(
+        lambda z: (z * z, z.abs()),
+        (torch.rand(3, dtype=torch.complex128) + 1).requires_grad_(),
+        **fast,
+    )
+    assert gradcheck(lambda x: x.repeat(0), double(2), **fast)
+
+    class WrongTangent(Function):
+        @staticmethod
+        def forward(x):
+            return x * 2
+
+        @staticmethod
+        def setup_context(ctx, inputs, output): ...
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 2
+
+        @staticmethod
+        def jvp(ctx, tangent):
+            return tangent * 3
+
+    assert gradcheck(WrongTangent.apply, double(3), fast_mode=True)
+    with pytest.raises(GradcheckError):
+        gradcheck(WrongTangent.apply, double(3), **fast)

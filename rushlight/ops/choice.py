@@ -186,6 +186,7 @@ def _(self, max):  # noqa: A002
     kind=pointwise,
     inplace=False,
     at="torch",
+    out="exact",
 )
 def where(condition, self, other):
     """``self`` where ``condition`` holds, else ``other``; all three broadcast.

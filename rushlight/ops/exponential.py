@@ -133,6 +133,7 @@ def float_power_(self, exponent):
 @op(
     "float_power(Tensor | Scalar self, Tensor | Scalar exponent) -> Tensor",
     method=True,
+    out="exact",
 )
 def _(self, exponent):
     """`pow` in double precision, whatever the inputs are.

@@ -214,7 +214,7 @@ def _sliced(self, dim, start, end, step):
     return self[tuple(index)]
 
 
-@op(f"slice_copy(Tensor self, {_SLICE}) -> Tensor", method=False)
+@op(f"slice_copy(Tensor self, {_SLICE}) -> Tensor", method=False, out="exact")
 def slice_copy(self, dim, start, end, step):
     """The elements ``start:end:step`` along ``dim``, as a copy.
 
@@ -226,7 +226,7 @@ def slice_copy(self, dim, start, end, step):
     return _sliced(self, dim, start, end, step).clone()
 
 
-@op("view_as_real_copy(Tensor self) -> Tensor", method=False)
+@op("view_as_real_copy(Tensor self) -> Tensor", method=False, out="exact")
 def _(self):
     """What `view_as_real` gives, as a copy.
 
@@ -238,7 +238,7 @@ def _(self):
     return rl.view_as_real(self).clone()
 
 
-@op("view_as_complex_copy(Tensor self) -> Tensor", method=False)
+@op("view_as_complex_copy(Tensor self) -> Tensor", method=False, out="exact")
 def _(self):
     """What `view_as_complex` gives, as a copy.
 

@@ -122,6 +122,7 @@ def _(self, input2):
     "ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False) "
     "-> Tensor",
     grad_name=True,
+    out="exact",
 )
 def ormqr(self, input2, input3, left=True, transpose=False):
     """Q input3, with Q the product of the reflectors in self and input2 (tau), as `geqrf` gives.

@@ -180,7 +180,7 @@ def _(make):
     yield make(0), make(0)
 
 
-@op("vdot(Tensor self, Tensor other, *, Tensor? out=None) -> Tensor", grad_name=True)
+@op("vdot(Tensor self, Tensor other, *, Tensor? out=None) -> Tensor", grad_name=True, out="exact")
 def vdot(self, other):
     """Sum of the products of two vectors, the first one conjugated.
 

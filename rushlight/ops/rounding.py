@@ -228,7 +228,12 @@ def nextafter(self, other):
 nextafter.vjp(self=lambda g, self, other: g * (self != other), other=lambda g: g * 0)
 
 
-@op("heaviside(Tensor self, Tensor values) -> Tensor", kind=pointwise, grad_name="NotImplemented")
+@op(
+    "heaviside(Tensor self, Tensor values) -> Tensor",
+    kind=pointwise,
+    grad_name="NotImplemented",
+    out="exact",
+)
 def _(self, values):
     """0 below zero, 1 above, ``values`` at zero. It has no derivative: backward refuses.
 

@@ -97,6 +97,7 @@ def _default_dim(name, dim, ndim):
 @op(
     "softmax(Tensor input, int dim, dtype? dtype=None, *, Tensor? out=None) -> Tensor",
     at=("torch", "Tensor", "special"),
+    out="exact",
 )
 def softmax(input, dim, dtype):
     """exp(x) / sum(exp(x)) along `dim`, computed without overflow. Integers need `dtype`.
@@ -119,6 +120,7 @@ def _(make):
 @op(
     "log_softmax(Tensor input, int dim, dtype? dtype=None, *, Tensor? out=None) -> Tensor",
     at=("torch", "Tensor", "special"),
+    out="exact",
 )
 def log_softmax(input, dim, dtype):
     """log(softmax(x)) along `dim`, more exact than the two in turn. Integers need `dtype`.

@@ -117,7 +117,7 @@ def _record_copy(schema, call, result):
     body.__doc__ = with_example(f"What `Tensor.{view_name}` gives, as a copy.", call, result)
     is_method = name.startswith("unsafe") or name == "narrow_copy"
     places = ("torch", "Tensor") if is_method else ("torch",)
-    op(schema, at=places, grad_name=_NODES.get(name, True))(body)
+    op(schema, at=places, grad_name=_NODES.get(name, True), out="exact")(body)
 
 
 def _copy_of_view(tensor, name, args):

@@ -149,7 +149,7 @@ def test_sizes_whose_strides_or_elements_cannot_be_counted():
 @pytest.mark.parametrize("name", ["sum", "mean", "cumsum", "softmax", "nansum"])
 def test_dtype_and_out_have_to_agree(name):
     x, out = rl.ones(3), rl.empty(3 if name in ("cumsum", "softmax") else ())
-    with pytest.raises(RuntimeError, match="does not match"):
+    with pytest.raises(RuntimeError, match="dtype"):
         getattr(rl, name)(x, 0, dtype=rl.float64, out=out)
     assert getattr(rl, name)(x, 0, dtype=rl.float32, out=out) is out
 

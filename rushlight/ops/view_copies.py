@@ -70,32 +70,32 @@ _COPIES = (  # schema; an example, and what it gives
     (
         "split_copy(Tensor self, int split_size, int dim=0) -> Tensor[]",
         "split_copy(rl.arange(4), 2)",
-        "[tensor([0, 1]), tensor([2, 3])]",
+        "(tensor([0, 1]), tensor([2, 3]))",
     ),
     (
         "split_with_sizes_copy(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]",
         "split_with_sizes_copy(rl.arange(4), (1, 3))",
-        "[tensor([0]), tensor([1, 2, 3])]",
+        "(tensor([0]), tensor([1, 2, 3]))",
     ),
     (
         "unbind_copy(Tensor self, int dim=0) -> Tensor[]",
         "unbind_copy(rl.arange(4))",
-        "[tensor(0), tensor(1), tensor(2), tensor(3)]",
+        "(tensor(0), tensor(1), tensor(2), tensor(3))",
     ),
     (
         "unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]",
         "unsafe_chunk(rl.arange(4), 2)",
-        "[tensor([0, 1]), tensor([2, 3])]",
+        "(tensor([0, 1]), tensor([2, 3]))",
     ),
     (
         "unsafe_split(Tensor self, int split_size, int dim=0) -> Tensor[]",
         "unsafe_split(rl.arange(4), 2)",
-        "[tensor([0, 1]), tensor([2, 3])]",
+        "(tensor([0, 1]), tensor([2, 3]))",
     ),
     (
         "unsafe_split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]",
         "unsafe_split_with_sizes(rl.arange(4), (1, 3))",
-        "[tensor([0]), tensor([1, 2, 3])]",
+        "(tensor([0]), tensor([1, 2, 3]))",
     ),
 )
 
@@ -131,7 +131,9 @@ def _copy_of_view(tensor, name, args):
             f"got {args[0]}"
         )
     made = getattr(tensor, name)(*args)
-    return [part.clone() for part in made] if isinstance(made, (list, tuple)) else made.clone()
+    if isinstance(made, (list, tuple)):
+        return tuple([part.clone() for part in made])
+    return made.clone()
 
 
 for _copy in _COPIES:

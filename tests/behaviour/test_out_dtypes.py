@@ -1,4 +1,4 @@
-"""Ops whose out= has to have the result's very dtype, where others convert into it."""
+"""Ops whose out= has to have the result's very dtype, and the form of several results."""
 
 import pytest
 
@@ -30,3 +30,8 @@ def test_float_power_writes_doubles():
     assert rl.float_power(x, 2, out=rl.empty(0, dtype=rl.float64)).equal(x.double() ** 2)
     with pytest.raises(RuntimeError, match="dtype"):
         rl.float_power(x, 2, out=rl.empty(0))
+
+
+def test_copies_of_several_views_come_as_a_tuple():
+    for parts in (rl.split_copy(x, 1), rl.split_with_sizes_copy(x, [1, 1]), rl.unbind_copy(x)):
+        assert type(parts) is tuple and len(parts) == 2

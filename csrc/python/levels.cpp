@@ -81,7 +81,12 @@ Own noted_offset(PyObject* self, PyObject* asked, bool recording) {
   if (!asked || asked == Py_None) return Own();
   Own held(checked(PyObject_CallMethod(self, "storage_offset", nullptr)));
   int64_t shift = t.offset - to_index(held.get(), "as_strided", "storage_offset");
-  return Own(checked(PyLong_FromLongLong(to_index(asked, "as_strided", "storage_offset") + shift)));
+  int64_t start = to_index(asked, "as_strided", "storage_offset") + shift;
+  if (start < 0)
+    fail(ErrorKind::NotImplemented,
+         "as_strided(): memory before that of the tensor itself is not supported inside a function "
+         "transform; give storage_offset=x.storage_offset() or more");
+  return Own(checked(PyLong_FromLongLong(start)));
 }
 
 // A view's wrapper has the geometry it would have if the base lay in contiguous memory.

@@ -5,6 +5,7 @@ dimension (gather, index_select, ...) is in another module. Kernels: csrc/kernel
 """
 
 import rushlight as rl
+from rushlight.ops._decisions import is_wrapped
 from rushlight.ops._record import op
 
 
@@ -18,13 +19,14 @@ def index(self, indices):
     ...
 
 
-index.vjp(
-    self=lambda g, self_meta, indices: (
-        index_put_(g.new_zeros(self_meta.shape), indices, g, True)
-        if not g.requires_grad
-        else index_put(g.new_zeros(self_meta.shape), indices, g, True)
-    )
-)
+def _index_vjp(g, self_meta, indices):
+    # what is mapped cannot be written into zeros that are not, and g need not be
+    apart = g.requires_grad or any([i is not None and is_wrapped(i) for i in indices])
+    put = index_put if apart else index_put_
+    return put(g.new_zeros(self_meta.shape), indices, g, True)
+
+
+index.vjp(self=_index_vjp)
 
 
 @op(

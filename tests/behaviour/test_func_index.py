@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 import rushlight as rl
-from rushlight.func import vmap
+from rushlight.func import vjp, vmap
 
 X = rl.arange(60.0).reshape(3, 4, 5)
 V = rl.tensor([-1.0, -2.0, -3.0])
@@ -61,3 +61,14 @@ def test_permutations_of_each_example():
 def test_too_few_values_are_refused():
     with pytest.raises(RuntimeError, match="at least"):
         vmap(lambda x, m: x.masked_scatter(m, rl.ones(1)))(X, MASK)
+
+
+@pytest.mark.parametrize("in_dims", [(0, None), (None, 0), (0, 0)])
+def test_gradients_of_mapped_positions_or_values(in_dims):
+    def pulled(x, g):
+        return vjp(rl.combinations, x)[1](g)[0]
+
+    x, g = X[:2, 0, :3], X[:2, :3, :2]
+    given = [v[0] if d is None else v for v, d in zip((x, g), in_dims)]
+    every = [[v] * 2 if d is None else v for v, d in zip(given, in_dims)]
+    assert vmap(pulled, in_dims)(*given).equal(rl.stack([pulled(*pair) for pair in zip(*every)]))

@@ -20,10 +20,11 @@ def index(self, indices):
 
 
 def _index_vjp(g, self_meta, indices):
-    # what is mapped cannot be written into zeros that are not, and g need not be
-    apart = g.requires_grad or any([i is not None and is_wrapped(i) for i in indices])
-    put = index_put if apart else index_put_
-    return put(g.new_zeros(self_meta.shape), indices, g, True)
+    zeros = g.new_zeros(self_meta.shape)
+    for i in indices:
+        if i is not None and is_wrapped(i):  # what is mapped is written into zeros that are
+            zeros = zeros + i.new_zeros((), dtype=g.dtype)
+    return (index_put if g.requires_grad else index_put_)(zeros, indices, g, True)
 
 
 index.vjp(self=_index_vjp)

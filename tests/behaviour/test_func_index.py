@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 import rushlight as rl
-from rushlight.func import vjp, vmap
+from rushlight.func import jacrev, vjp, vmap
 
 X = rl.arange(60.0).reshape(3, 4, 5)
 V = rl.tensor([-1.0, -2.0, -3.0])
@@ -72,3 +72,9 @@ def test_gradients_of_mapped_positions_or_values(in_dims):
     given = [v[0] if d is None else v for v, d in zip((x, g), in_dims)]
     every = [[v] * 2 if d is None else v for v, d in zip(given, in_dims)]
     assert vmap(pulled, in_dims)(*given).equal(rl.stack([pulled(*pair) for pair in zip(*every)]))
+
+
+def test_jacobians_of_mapped_positions():
+    x, at = rl.arange(5.0), rl.tensor([[0, 1], [3, 3]])
+    found = vmap(lambda i: jacrev(lambda x: x[i])(x))(at)
+    assert found.equal(rl.eye(5)[at])

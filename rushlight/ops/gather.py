@@ -5,7 +5,7 @@ and a record here.
 """
 
 import rushlight as rl
-from rushlight.ops._decisions import written
+from rushlight.ops._decisions import is_wrapped, written
 from rushlight.ops._record import op
 from rushlight.ops.views import _wrap
 
@@ -466,6 +466,12 @@ def masked_scatter(self, mask, source):
 
 
 def _masked_scatter_source_grad(g, mask, source_meta):
+    if is_wrapped(mask) and source_meta.numel():  # how many it picks differs between examples
+        mask = mask.expand(g.shape).reshape(-1)
+        place = (mask.cumsum(0) - 1).clamp(0, source_meta.numel() - 1)
+        zeros = rl.zeros(source_meta.numel(), dtype=g.dtype)
+        picked = g.reshape(-1).masked_fill(~mask, 0)
+        return zeros.index_add(0, place, picked).reshape(source_meta.shape)
     picked = g.masked_select(mask)
     missing = source_meta.numel() - picked.numel()
     return rl.cat([picked, rl.zeros(missing, dtype=g.dtype)]).reshape(source_meta.shape)

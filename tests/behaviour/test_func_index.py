@@ -78,3 +78,13 @@ def test_jacobians_of_mapped_positions():
     x, at = rl.arange(5.0), rl.tensor([[0, 1], [3, 3]])
     found = vmap(lambda i: jacrev(lambda x: x[i])(x))(at)
     assert found.equal(rl.eye(5)[at])
+
+
+def test_gradients_of_values_scattered_by_mapped_masks():
+    masks = rl.tensor([[False, True, False], [True, True, False]])
+    g = rl.tensor([1.0, 2.0, 4.0])
+
+    def pulled(mask):
+        return vjp(lambda s: rl.zeros(3).masked_scatter(mask, s), rl.ones(2, 2))[1](g)[0]
+
+    assert vmap(pulled)(masks).tolist() == [[[2, 0], [0, 0]], [[1, 2], [0, 0]]]

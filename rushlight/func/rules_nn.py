@@ -264,3 +264,12 @@ def _embedding(batch, weight, indices, padding_idx, scale):
     indices = batch.front(1)
     indices = indices + rows.reshape((batch.size,) + (1,) * (indices.dim() - 1))
     return batch.run(weight.flatten(0, 1), indices, padding_idx, scale)
+
+
+@rule("_segments", "_segments_spread")
+def _segments(batch, data, offsets, *rest):
+    """Examples lie side by side in the last dimension; they have the same segments."""
+    if not batch.only(0):
+        return NotImplemented
+    out = batch.run(data.movedim(0, -1).flatten(2), offsets, *rest)
+    return out.unflatten(-1, (data.shape[-1], batch.size)).movedim(-1, 0)

@@ -130,6 +130,7 @@ FAMILIES = (
     "fake_quantize",
     "masked",
     "histogram",
+    "segments",
     "leftover",
     "native_forms",
     "native_losses",

@@ -147,9 +147,34 @@ def test_segments_by_offsets_may_leave_elements_out():
     mean = rl.segment_reduce(x, "mean", offsets=rl.tensor([0, 2, 2, 4]), initial=10)
     assert mean.tolist() == [6.5, 10, 8.5]
     assert rl.segment_reduce(x, "sum", lengths=rl.tensor([1, 1]), unsafe=True).tolist() == [1, 2]
-    for given in ({"offsets": rl.tensor([0, 5])}, {"lengths": rl.tensor([1, 1])}):
+    refused = ([0, 5], [-1, 4], [0, 3, 2]), ([1, 1], [5], [-1, 5])
+    names = ("offsets", "lengths")
+    for given in [{n: rl.tensor(v)} for n, values in zip(names, refused) for v in values]:
         with pytest.raises(RuntimeError, match="segment_reduce"):
             rl.segment_reduce(x, "sum", **given)
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean", "max", "min", "prod"])
+def test_segments_are_differentiated_and_mapped(reduce):
+    x = rl.randn(2, 7, 3, dtype=rl.float64, requires_grad=True)
+    offsets = rl.tensor([[0, 2, 3, 7], [1, 4, 5, 6]])
+
+    def reduced(x):
+        return rl.segment_reduce(x, reduce, offsets=offsets, axis=1, initial=0.3)
+
+    assert rl.autograd.gradcheck(reduced, x, check_forward_ad=True)
+    assert rl.autograd.gradgradcheck(reduced, x)
+    many = rl.randn(4, 2, 7, 3)
+    assert rl.equal(rl.func.vmap(reduced)(many), rl.stack([reduced(m) for m in many]))
+
+
+def test_ties_and_nans_share_the_gradient_of_an_extreme():
+    x = rl.tensor([3.0, 3.0, 1.0, float("nan"), 2.0], requires_grad=True)
+    rl.segment_reduce(x, "max", lengths=rl.tensor([3, 2])).backward(rl.tensor([1.0, 2.0]))
+    assert x.grad.tolist() == [0.5, 0.5, 0, 2, 0]
+    x = rl.ones(2, requires_grad=True)
+    rl.segment_reduce(x, "min", lengths=rl.tensor([2]), initial=0).backward(rl.ones(1))
+    assert x.grad.tolist() == [0, 0]
 
 
 def test_extremes_of_sparse_products_have_two_names():

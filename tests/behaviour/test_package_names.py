@@ -373,7 +373,9 @@ def test_switches_of_back_ends_can_be_frozen():
         assert rl.backends.cudnn.enabled
         rl.backends.opt_einsum.enabled = False
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
+    root = pathlib.Path(rl.__file__).absolute().parents[1]
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    subprocess.run(command, check=True, timeout=60, cwd=root)
 
 
 def test_earlier_places_of_spread_tensors():

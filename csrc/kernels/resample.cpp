@@ -298,7 +298,7 @@ template <class T>
 
 // One input an output: nothing is computed.
 template <class T>
-void pick(const std::vector<int64_t>& index, const Lines& l, const T* x, T* out) {
+void pick(const int64_t* index, const Lines& l, const T* x, T* out) {
   if (l.inner > 1)
     return parallel_for(l.outer * l.outputs, plane_grain(l.inner), [&](int64_t n, int64_t end) {
       for (; n < end; ++n) {
@@ -352,17 +352,23 @@ void keep_weights(Taps<R>& t, DType kept) {
     for (int64_t i = 0; i < t.size; ++i) t.weight[i] = kept_as(kept, 1 - t.weight[t.size + i]);
 }
 
-template <class T, class R>
-void resize_lines(Taps<R> t, Lines l, const T* in, T* out) {
+template <class R>
+void join_short_lines(Taps<R>& t, Lines& l) {
   const int64_t lines = lines_together(l);
   if (lines > 1) t = repeated(t, lines, l.inputs);
   l.outer /= lines, l.inputs *= lines, l.outputs *= lines;
+}
+template <class T, class R>
+void resize_lines(Taps<R> t, Lines l, const T* in, T* out) {
+  join_short_lines(t, l);
   mix<T, R>(by_outputs<R>(t, l.inner == 1), l, in, out);
 }
-void pick_lines(const Resizing& r, int64_t bytes, const Lines& l, const void* in, void* out) {
-  const Taps<float> t(r);
-  with_size(bytes,
-            [&]<class T>() { pick(t.index, l, static_cast<const T*>(in), static_cast<T*>(out)); });
+void pick_lines(const Resizing& r, int64_t bytes, Lines l, const void* in, void* out) {
+  Taps<float> t(r);
+  join_short_lines(t, l);
+  with_size(bytes, [&]<class T>() {
+    pick(t.index.data(), l, static_cast<const T*>(in), static_cast<T*>(out));
+  });
 }
 
 // Where nothing is computed and channels lie last.

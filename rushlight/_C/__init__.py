@@ -65,9 +65,9 @@ class DispatchKeySet:
 
 def _get_tracing_state():
     """The recorder of `rl.jit.trace` at work, or None."""
-    from rushlight.jit._trace import _active
+    from rushlight.jit._trace import tracers
 
-    return _active[-1] if _active else None
+    return tracers[-1] if tracers else None
 
 
 def _get_default_device():

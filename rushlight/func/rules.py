@@ -8,14 +8,7 @@ rules_nn.py, random ones in drawing.py.
 import math
 
 import rushlight as rl
-from rushlight.func.batching import (
-    aligned,
-    flat_examples,
-    lined_up,
-    rule,
-    rules,
-    shift,
-)
+from rushlight.func.batching import aligned, flat_examples, lined_up, rule, rules, shift
 from rushlight.ops._decisions import reach
 
 # ---- ops that treat every leading dimension alike ----------------------------------------------

@@ -310,6 +310,6 @@ def grid_sample(input, grid, mode, padding_mode, align_corners):
     _note_default(align_corners)
     rule = MODES.index(mode), PADDINGS.index(padding_mode), bool(align_corners)
     known = input.dtype in (rl.float32, rl.float64) or is_narrow(input) and mode != "bicubic"
-    if known and input.dtype == grid.dtype and 0 < input.shape[2:].numel() < 2**31 - 1:
+    if known and 0 < input.shape[2:].numel() < 2**31 - 1:
         return _grid_sample(input, grid, *rule)
     return _samples_in_ops(input, grid, *rule)

@@ -5,7 +5,7 @@ from rushlight.ops._attach import attached, through_formula
 from rushlight.ops._record import op
 from rushlight.ops.views import _wrap
 
-_KINDS = {"sum": "sum", "prod": "prod", "mean": "mean", "max": "max", "min": "min"}
+_KINDS = {kind: kind for kind in ("sum", "prod", "mean", "max", "min")}
 _KINDS.update(amax="max", amin="min")
 
 

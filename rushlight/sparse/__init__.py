@@ -109,7 +109,8 @@ def spsolve(input, other, *, left=True):  # noqa: A002
 def as_sparse_gradcheck(gradcheck):
     """Decorator: a `gradcheck` that takes and returns sparse tensors.
 
-    Sparse inputs are checked through their values; sparse outputs through their strided form.
+    Sparse inputs are checked through their values, whatever ``masked`` says; sparse outputs through
+    their strided form.
 
     Example::
 

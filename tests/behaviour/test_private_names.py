@@ -225,3 +225,16 @@ def test_gradients_per_sample_refuse_what_mixes_samples():
         call(rl.nn.Bilinear(3, 3, 1))(x, rl.ones(5, 3))
     with pytest.raises(NotImplementedError, match="has to be a tensor, got tuple"):
         call(rl.nn.LSTM(3, 2))(rl.ones(2, 4, 3))
+
+
+def test_programs_ask_whether_they_are_traced():
+    states = []
+
+    def program(x):
+        states.append(rl._C._get_tracing_state())
+        return x + 1
+
+    program(rl.ones(2))
+    rl.jit.trace(program, (rl.ones(2),))
+    assert states[0] is None and any(state is not None for state in states[1:])
+    assert rl._C._get_tracing_state() is None

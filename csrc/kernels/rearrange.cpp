@@ -1,4 +1,4 @@
-// Elements moved in patterns of their own: pixel_unshuffle, block_diag.
+// Elements moved in patterns of their own: pixel_shuffle and its inverse, block_diag.
 #include <algorithm>
 #include <cstring>
 
@@ -56,6 +56,56 @@ void unshuffle_run(Call& c) {
   });
 }
 
+// ---- _pixel_shuffle(input, factor): (*, C r^2, H, W) to (*, C, H r, W r)
+void shuffle_infer(Call& c) {
+  const Tensor& x = c.tensor(0);
+  const int64_t r = c.integer(1);
+  RL_CHECK(x.ndim >= 3 && r > 0, c.op, ": factor ", r, " does not fit ", x.sizes());
+  const int64_t channels = x.size(x.ndim - 3);
+  RL_CHECK(channels / r % r == 0 && channels % r == 0, c.op,
+           " expects its input's 'channel' dimension to be divisible by the square of "
+           "upscale_factor, but input.size(-3)=",
+           channels, " is not divisible by ", r * r);
+  SizeVec sizes(x.sizes().begin(), x.sizes().end());
+  sizes[x.ndim - 3] /= r * r;
+  sizes[x.ndim - 2] *= r;
+  sizes[x.ndim - 1] *= r;
+  c.add_out(sizes, x.dtype);
+}
+
+// Lines of `count` elements, `line` apart, an element of each in turn.
+template <class T>
+void interleave(const T* x, int64_t line, int64_t lines, T* out, int64_t count) {
+  if (lines == 2)
+    for (int64_t i = 0; i < count; ++i) out[2 * i] = x[i], out[2 * i + 1] = x[line + i];
+  else
+    for (int64_t j = 0; j < lines; ++j)
+      for (int64_t i = 0; i < count; ++i) out[i * lines + j] = x[j * line + i];
+}
+template <class T>
+void shuffle(const T* x, T* out, int64_t rows, int64_t r, int64_t height, int64_t width) {
+  const int64_t plane = height * width;
+  parallel_for(rows, std::max<int64_t>(1, 16384 / (width * r)), [=](int64_t b, int64_t e) {
+    for (int64_t n = b; n < e; ++n) {
+      const int64_t i = n % r, h = n / r % height, channel = n / r / height;
+      interleave(x + (channel * r + i) * r * plane + h * width, plane, r, out + n * width * r,
+                 width);
+    }
+  });
+}
+void shuffle_run(Call& c) {
+  Tensor& out = c.out(0);
+  if (!out.numel) return;
+  Ref<Tensor> x = contiguous(c.tensor(0));
+  const int64_t width = out.size(out.ndim - 1), height = x->size(x->ndim - 2);
+  const int64_t r = c.integer(1);
+  Unlocked unlocked(out.numel);
+  with_size(item_size(out.dtype), [&]<class T>() {
+    shuffle(static_cast<const T*>(x->raw()), static_cast<T*>(out.raw()), out.numel / width, r,
+            height, width / r);
+  });
+}
+
 // ---- _block_diag(blocks): matrices of one dtype
 void block_diag_infer(Call& c) {
   auto blocks = c.tensors(0);
@@ -88,6 +138,7 @@ void block_diag_run(Call& c) {
   }
 }
 
+RL_ISA_KERNEL("_pixel_shuffle", shuffle_infer, shuffle_run);
 RL_ISA_KERNEL("_pixel_unshuffle", unshuffle_infer, unshuffle_run);
 RL_ISA_KERNEL("_block_diag", block_diag_infer, block_diag_run);
 

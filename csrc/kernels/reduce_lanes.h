@@ -114,7 +114,9 @@ struct BlockFold {
   }
   template <class S>
   static void columns(S* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
-    widened_type<T> block[kFoldWidth];
+    using W = widened_type<T>;
+    alignas(W) char room[kFoldWidth * sizeof(W)];  // unset: complex numbers would be made zeros
+    W* block = reinterpret_cast<W*>(room);
     fold_block_columns<Step>(rows, n_rows, width, block);
     for (int64_t w = 0; w < width; ++w) Derived::add(s[w], block[w]);
   }

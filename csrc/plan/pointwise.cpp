@@ -14,7 +14,6 @@
 namespace rl {
 namespace {
 
-constexpr int64_t kUnlockAbove = 65536;
 constexpr int64_t kCallByRow = 32;  // columns from which a row is worth a call of its own
 
 struct Plan {
@@ -244,6 +243,8 @@ bool worth_streaming(const PointwiseKernel& k, const Tensor& out,
          });
 }
 
+int64_t grain_of(const PointwiseKernel& k) { return k.cheap ? kGrain : kCostlyGrain; }
+
 // ---- operands that need no walker: contiguous ones of the compute type are read where they are,
 // one value fills a block, and a few elements of any other geometry or dtype are collected.
 constexpr int64_t kFew = 256;
@@ -376,13 +377,14 @@ bool run_direct(const PointwiseKernel& k, Compute compute, Tensor& out,
     DType want = single ? stored(compute) : loop.in;
     if (!take_operand(d, i, in, want, out, single, room)) return false;
   }
-  if (out.numel <= kGrain) {
+  const int64_t grain = grain_of(k);
+  if (out.numel <= grain) {
     run_direct_part(d, 0, out.numel);
     return true;
   }
   Unlocked unlocked(out.numel);
   auto run = worth_streaming(k, out, inputs) ? stream_direct_part : run_direct_part;
-  parallel_for(out.numel, kGrain, [&](int64_t begin, int64_t end) { run(d, begin, end); });
+  parallel_for(out.numel, grain, [&](int64_t begin, int64_t end) { run(d, begin, end); });
   return true;
 }
 
@@ -414,9 +416,9 @@ void run_general(Plan& p, std::span<const PointwiseInput> inputs, const Tensor& 
   TileShape tile = direct ? direct_tile(p) : tile_shape(p.space, widest(p));
   auto run = direct ? run_direct_rows : run_tiles;
   int64_t tiles = tile_count(p.space, tile);
-  if (out.numel <= kUnlockAbove / 2) return run(p, tile, 0, tiles);
+  if (out.numel <= grain_of(p.kernel)) return run(p, tile, 0, tiles);
   Unlocked unlocked(out.numel);
-  int64_t grain = std::max<int64_t>(1, kGrain / (tile.rows * tile.cols));
+  int64_t grain = std::max<int64_t>(1, grain_of(p.kernel) / (tile.rows * tile.cols));
   parallel_for(tiles, grain, [&](int64_t begin, int64_t end) { run(p, tile, begin, end); });
 }
 

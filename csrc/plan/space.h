@@ -10,6 +10,7 @@ namespace rl {
 
 constexpr int kMaxOperands = kMaxInputs + 1;
 constexpr int64_t kGrain = 32768;             // elements per thread worth a hand-off
+constexpr int64_t kCostlyGrain = 8192;        // of functions of 1 ns an element and more
 constexpr int64_t kBlockBytes = kBlock * 16;  // of the widest elements
 
 // One operand as the walker sees it: byte strides over the shared space.

@@ -155,6 +155,7 @@ PyObject* redirect_member(const char* name, const char* part, PyObject* const* a
 
 void refuse_kind(const char* op, const Tensor& t) {
   Own kind(checked(PyObject_CallFunction(describe_, "i", static_cast<int>(t.kind))));
+  while (*op == '_') ++op;  // internal ops are called as what they are a part of
   fail(ErrorKind::NotImplemented, op, "(): not implemented for ", PyUnicode_AsUTF8(kind.get()),
        " tensors; convert them to strided ones first, with to_dense()");
 }

@@ -180,12 +180,26 @@ static inline double polygamma(int64_t n, double x) {
   return polygamma_factor(n) * zeta(double(n) + 1.0, x);
 }
 
+// Which elements of a part of a block the fast way takes, and which are left.
+inline constexpr long kSpecialPart = 128;
+struct Sorted {
+  short taken[kSpecialPart], left[kSpecialPart];
+  long count = 0, others = 0;
+  template <class Take>
+  Sorted(Take take, long n) {
+    for (short i = 0; i < n; ++i) {
+      const bool in = take(i);
+      taken[count] = left[others] = i;
+      count += in, others += !in;
+    }
+  }
+};
+
 // zeta(x[i], q[i]), or zeta(x[0], q[i]) if `one`, for x > 1 and finite q > 0: a term at a time for
 // all of a block. Orders above kMost leave nothing to the terms that they count in.
-inline constexpr long kZetaBlock = 128;
 static inline void zeta_above(const double* x, bool one, const double* q, double* out, long n) {
   constexpr double kMost = 400.0;
-  double a[kZetaBlock], minus[kZetaBlock], power[kZetaBlock], sum[kZetaBlock];
+  double a[kSpecialPart], minus[kSpecialPart], power[kSpecialPart], sum[kSpecialPart];
   for (long i = 0; i < n; ++i) a[i] = q[i], minus[i] = -x[i], sum[i] = 0.0;
   auto raise = [&] { one ? pow_block(a, minus[0], power, n) : pow_block(a, minus, power, n); };
   for (int k = 0; k < 12; ++k) {
@@ -204,22 +218,26 @@ static inline void zeta_above(const double* x, bool one, const double* q, double
     out[i] = sum[i] + (power[i] * a[i] / (x[i] - 1.0) + (0.5 * power[i] + tail));
   }
 }
-// store(i, zeta(order(i), q[i])) for all of a block, by zeta_above where all of a part allow it.
+// store(i, zeta(order(i), q[i])) for all of a block.
 template <class T, class Order, class Store>
 static inline void zeta_parts(Order order, bool one, const T* q, long n, Store store) {
-  double x[kZetaBlock], shift[kZetaBlock], out[kZetaBlock];
-  for (long begin = 0; begin < n; begin += kZetaBlock) {
-    long count = n - begin < kZetaBlock ? n - begin : kZetaBlock;
-    bool above = true;
-    for (long i = 0; i < count; ++i) {
-      x[i] = double(order(begin + i)), shift[i] = double(q[begin + i]);
-      above &= (shift[i] > 0.0) & (shift[i] < kInf<double>)&(x[i] > 1.0);
+  double x[kSpecialPart], shift[kSpecialPart], out[kSpecialPart];
+  for (long begin = 0; begin < n; begin += kSpecialPart) {
+    auto above = [&](long i) {
+      const double s = q[begin + i];
+      return (s > 0.0) & (s < kInf<double>)&(order(begin + i) > 1.0);
+    };
+    const Sorted part(above, n - begin < kSpecialPart ? n - begin : kSpecialPart);
+    for (long k = 0; k < part.count; ++k) {
+      const long i = begin + part.taken[k];
+      x[k] = order(i), shift[k] = q[i];
     }
-    if (above)
-      zeta_above(x, one, shift, out, count);
-    else
-      for (long i = 0; i < count; ++i) out[i] = zeta(x[i], shift[i]);
-    for (long i = 0; i < count; ++i) store(begin + i, out[i]);
+    if (part.count) zeta_above(x, one, shift, out, part.count);
+    for (long k = 0; k < part.count; ++k) store(begin + part.taken[k], out[k]);
+    for (long k = 0; k < part.others; ++k) {
+      const long i = begin + part.left[k];
+      store(i, zeta(double(order(i)), double(q[i])));
+    }
   }
 }
 template <class T>
@@ -361,9 +379,8 @@ static inline T igammac(T a, T x) {
 }
 
 // All in one function, as a call would stop vectorisation.
-template <class T>
-[[gnu::flatten]] static inline void gamma_factors(const T* a, const T* x, double* log_power,
-                                                  double* density, long n) {
+[[gnu::flatten]] static inline void gamma_factors(const double* a, const double* x,
+                                                  double* log_power, double* density, long n) {
 #pragma GCC ivdep
   for (long i = 0; i < n; ++i) {
     GammaFactor f = gamma_factor(a[i], x[i]);
@@ -373,16 +390,20 @@ template <class T>
 // Of a block: the factors in vectors, the sums of different lengths one by one.
 template <bool Upper, class T>
 static inline void incomplete_gammas(const T* a, const T* x, T* out, long n) {
-  constexpr long kPart = 128;
-  double log_power[kPart], density[kPart];
-  for (long begin = 0; begin < n; begin += kPart, a += kPart, x += kPart, out += kPart) {
-    const long count = n - begin < kPart ? n - begin : kPart;
-    gamma_factors(a, x, log_power, density, count);
-    for (long i = 0; i < count; ++i) {
-      GammaFactor f = {log_power[i], density[i]};
-      out[i] = T(Upper ? igammac_to(a[i], x[i], f, kGammaEps<T>)
-                       : igamma_to(a[i], x[i], f, kGammaEps<T>));
-    }
+  double order[kSpecialPart], at[kSpecialPart], log_power[kSpecialPart], density[kSpecialPart];
+  auto value = [](double order, double at, GammaFactor f) {
+    return T(Upper ? igammac_to(order, at, f, kGammaEps<T>)
+                   : igamma_to(order, at, f, kGammaEps<T>));
+  };
+  for (; n > 0; n -= kSpecialPart, a += kSpecialPart, x += kSpecialPart, out += kSpecialPart) {
+    const Sorted part([=](long i) { return (a[i] > T(0)) & (x[i] > T(0)); },
+                      n < kSpecialPart ? n : kSpecialPart);
+    for (long k = 0; k < part.count; ++k) order[k] = a[part.taken[k]], at[k] = x[part.taken[k]];
+    gamma_factors(order, at, log_power, density, part.count);
+    for (long k = 0; k < part.count; ++k)
+      out[part.taken[k]] = value(order[k], at[k], {log_power[k], density[k]});
+    for (long k = 0; k < part.others; ++k)  // needs no factors
+      out[part.left[k]] = value(a[part.left[k]], x[part.left[k]], {0.0, 0.0});
   }
 }
 template <class T>

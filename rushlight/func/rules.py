@@ -27,6 +27,7 @@ from rushlight.ops._decisions import reach
     "ones_like",
     "full_like",
     "constant_pad_nd",
+    "_pixel_shuffle",
     "_pixel_unshuffle",
     "_diag_embed",
 )

@@ -6,6 +6,7 @@ bool: a function here, listed in `functions`.
 
 import rushlight as rl
 from rushlight import _native
+from rushlight.ops._decisions import is_wrapped
 from rushlight.ops._record import namespaces, op
 
 
@@ -78,7 +79,17 @@ def equal(input, other):  # noqa: A002
         raise TypeError(f"equal(): argument 'other' must be Tensor, not {type(other).__name__}")
     if input.is_meta or other.is_meta:
         raise NotImplementedError("equal: meta tensors have no data to compare")
-    return input.shape == other.shape and (input == other).all().item()
+    if input.shape != other.shape:
+        return False
+    if input.dtype == other.dtype and not is_wrapped(input) and not is_wrapped(other):
+        return _equal(input, other).item()
+    return (input == other).all().item()
+
+
+@op("_equal(Tensor self, Tensor other) -> Tensor", at=("internal",), differentiable=False)
+def _equal(self, other):
+    """Whether all elements of two tensors of one shape and dtype are the same, as a bool tensor."""
+    ...
 
 
 functions = (allclose, equal)

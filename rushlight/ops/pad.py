@@ -209,20 +209,18 @@ def pixel_shuffle(input, upscale_factor):
             f"pixel_shuffle expects input to have at least 3 dimensions and a positive factor, got "
             f"shape {tuple(input.shape)} and factor {r}"
         )
-    *lead, c, h, w = input.shape
-    if c % (r * r):
-        raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
-            f"of upscale_factor, but input.size(-3)={c} is not divisible by {r * r}"
-        )
-    n = len(lead)
-    if lies_channels_last(input):
-        x = input.permute(0, 2, 3, 1).reshape(*lead, h, w, c // (r * r), r, r)
-        x = x.permute(0, 1, 4, 2, 5, 3).reshape(*lead, h * r, w * r, c // (r * r))
-        return x.permute(0, 3, 1, 2)
-    x = input.reshape(*lead, c // (r * r), r, r, h, w)
-    x = x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2)
-    return x.reshape(*lead, c // (r * r), h * r, w * r)
+    if input.shape[-3] % (r * r) or not lies_channels_last(input):
+        return _pixel_shuffle(input, r)
+    n, c, h, w = input.shape
+    x = input.permute(0, 2, 3, 1).reshape(n, h, w, c // (r * r), r, r)
+    x = x.permute(0, 1, 4, 2, 5, 3).reshape(n, h * r, w * r, c // (r * r))
+    return x.permute(0, 3, 1, 2)
+
+
+@op("_pixel_shuffle(Tensor input, int factor) -> Tensor", at=("internal",))
+def _pixel_shuffle(input, factor):
+    """`pixel_shuffle` into row-major order."""
+    ...
 
 
 @op(
@@ -264,6 +262,7 @@ def _pixel_unshuffle(input, factor):
     ...
 
 
+_pixel_shuffle.vjp(input=lambda g, factor: rl.pixel_unshuffle(g, factor))
 _pixel_unshuffle.vjp(input=lambda g, factor: rl.pixel_shuffle(g, factor))
 
 

@@ -164,3 +164,18 @@ def test_tensors_of_every_shape_are_rolled(shape, shift):
     for dims in ((0,), every[-1:], every):
         rolled = x.roll([shift] * len(dims), dims)
         assert (rolled.numpy() == np.roll(x.numpy(), [shift] * len(dims), dims)).all()
+
+
+def test_pixel_shuffle_gradients_and_refusals():
+    leaf = rl.randn(2, 8, 3, 2, dtype=rl.float64, requires_grad=True)
+    assert rl.autograd.gradcheck(lambda v: rl.pixel_shuffle(v, 2), leaf)
+    assert rl.autograd.gradgradcheck(lambda v: rl.pixel_shuffle(v, 2), leaf)
+    assert rl.equal(rl.vmap(lambda v: rl.pixel_shuffle(v, 2))(leaf), rl.pixel_shuffle(leaf, 2))
+    assert rl.pixel_shuffle(rl.zeros(4, 0, 3), 2).shape == (1, 0, 6)
+    with pytest.raises(RuntimeError, match="size.-3.=3 is not divisible by 4"):
+        rl.pixel_shuffle(rl.zeros(3, 2, 2), 2)
+    for x, factor in ((rl.zeros(4, 4), 2), (rl.zeros(4, 2, 2), 0), (rl.zeros(4, 2, 2), -2)):
+        with pytest.raises(RuntimeError, match="at least 3 dimensions and a positive factor"):
+            rl.pixel_shuffle(x, factor)
+    with pytest.raises(RuntimeError, match="at least 3 dimensions"):
+        rl.vmap(lambda v: rl.pixel_shuffle(v, 2))(rl.zeros(4, 4, 4))

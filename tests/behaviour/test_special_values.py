@@ -269,3 +269,15 @@ def test_xlogy(n, dtype):
     assert str(rl.xlogy(0, y).tolist()) == str([math.nan if b != b else 0.0 for b in y.tolist()])
     whole = rl.tensor([0, 3], dtype=rl.int64)
     rl.testing.assert_close(rl.xlogy(whole, whole), rl.tensor([0.0, 3 * math.log(3)]))
+
+
+@pytest.mark.parametrize("name", ("zeta", "gammainc", "gammaincc"))
+@pytest.mark.parametrize("dtype", (rl.float32, rl.float64))
+def test_arguments_outside_the_domain_do_not_disturb_their_neighbours(name, dtype):
+    values = [-2.5, -1.0, -0.0, 0.0, 0.3, 1.0, 1.5, 7.0, 30.0, float("inf"), float("nan")]
+    grid = rl.tensor(values, dtype=dtype)
+    a, x = (t.reshape(-1) for t in rl.meshgrid(grid, grid.flip(0), indexing="ij"))
+    order = rl.randperm(1000, generator=rl.Generator().manual_seed(0)) % len(a)
+    function = getattr(rl.special, name)
+    alone = rl.stack([function(p, q) for p, q in zip(a, x)])
+    rl.testing.assert_close(function(a[order], x[order]), alone[order], equal_nan=True)

@@ -49,12 +49,4 @@ void* dnnl_symbol(const char* symbol) {
   return symbol_of(handle, symbol);
 }
 
-const Blas& blas() {
-  static const Blas table = {
-      reinterpret_cast<decltype(Blas::cgemm)>(blas_symbol("scipy_cblas_cgemm")),
-      reinterpret_cast<decltype(Blas::zgemm)>(blas_symbol("scipy_cblas_zgemm")),
-  };
-  return table;
-}
-
 }  // namespace rl

@@ -16,13 +16,4 @@ void* dnnl_symbol(const char* symbol);
 // Sets OpenBLAS to `n` threads (1 while we split the work ourselves) if it is not already.
 void set_blas_threads(int n);
 
-// CBLAS in row-major order. cgemm and zgemm take alpha and beta by address.
-struct Blas {
-  void (*cgemm)(int order, int ta, int tb, int m, int n, int k, const void* alpha, const void* a,
-                int lda, const void* b, int ldb, const void* beta, void* c, int ldc);
-  void (*zgemm)(int order, int ta, int tb, int m, int n, int k, const void* alpha, const void* a,
-                int lda, const void* b, int ldb, const void* beta, void* c, int ldc);
-};
-const Blas& blas();
-
 }  // namespace rl

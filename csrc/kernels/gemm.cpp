@@ -1,6 +1,6 @@
 // Chooses how a matrix product is computed: own blocks (gemm_blocks.cpp) for reals and integers,
-// own loops where one operand is a vector and for small complex products, OpenBLAS for others, and
-// oneDNN for large products of floats with AVX-512. Operators are in matmul.cpp.
+// own loops for complex numbers and where one operand is a vector, and oneDNN for large products of
+// floats with AVX-512. Operators are in matmul.cpp.
 #include "kernels/gemm.h"
 
 #include <omp.h>
@@ -19,7 +19,6 @@ namespace {
 constexpr int64_t kVectorGrain = 65536;  // elements of the matrix a thread takes at least
 constexpr int64_t kTinyWork = 128;       // m*n*k up to which packing would cost more than the loops
 constexpr int64_t kLibraryWork = 96 * 96 * 96;  // m*n*k from which a library may be asked
-constexpr int kRowMajor = 101, kPlain = 111, kTransposed = 112;
 
 // oneDNN's products, row-major, c being of floats; types are spelled out so that none of its
 // headers is needed here.
@@ -44,12 +43,6 @@ Operand operand(const Matrix& m) {
   if ((m.col_stride == 1 || m.cols <= 1) && (m.row_stride >= m.cols || m.rows <= 1))
     return {m.data, false, std::max<int64_t>(m.rows <= 1 ? m.cols : m.row_stride, 1)};
   return {m.data, true, std::max<int64_t>(m.cols <= 1 ? m.rows : m.col_stride, 1)};
-}
-
-bool fits_int(const Matrix& a, const Matrix& b, int64_t ldc) {
-  constexpr int64_t kMax = INT32_MAX;
-  return a.rows <= kMax && a.cols <= kMax && b.cols <= kMax && operand(a).ld <= kMax &&
-         operand(b).ld <= kMax && ldc <= kMax;
 }
 
 template <class T>
@@ -109,23 +102,27 @@ Matrix rows_of(const Matrix& m, int64_t begin, int64_t end, int64_t item) {
   return {data, end - begin, m.cols, m.row_stride, m.col_stride};
 }
 
-// Threads share the longer side of c. No sum depends on how.
-template <class T>
-void block_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
-  constexpr int64_t kGrain = 1 << 18, unit = 16;  // cut fine, to be even
+// Threads share the longer side of c: f(part of a, part of b, part of c). No sum depends on how.
+template <class T, class F>
+void share_longer_side(const Matrix& a, const Matrix& b, T* c, int64_t ldc, int64_t grain, F&& f) {
+  constexpr int64_t unit = 16;  // cut fine, to be even
   bool by_rows = a.rows >= b.cols;
   int64_t n = by_rows ? a.rows : b.cols;
-  int64_t unit_work = unit * a.cols * (a.rows + b.cols - n);
-  parallel_for((n + unit - 1) / unit, (kGrain + unit_work - 1) / unit_work,
+  int64_t unit_work = std::max<int64_t>(1, unit * a.cols * (a.rows + b.cols - n));
+  parallel_for((n + unit - 1) / unit, (grain + unit_work - 1) / unit_work,
                [&](int64_t begin, int64_t end) {
                  begin *= unit;
                  end = std::min(n, end * unit);
-                 if (by_rows)
-                   return gemm_blocks().of<T>().multiply(rows_of(a, begin, end, sizeof(T)), b,
-                                                         c + begin * ldc, ldc, accumulate);
-                 Matrix columns = transposed(rows_of(transposed(b), begin, end, sizeof(T)));
-                 gemm_blocks().of<T>().multiply(a, columns, c + begin, ldc, accumulate);
+                 if (by_rows) return f(rows_of(a, begin, end, sizeof(T)), b, c + begin * ldc);
+                 f(a, transposed(rows_of(transposed(b), begin, end, sizeof(T))), c + begin);
                });
+}
+
+template <class T>
+void block_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumulate) {
+  share_longer_side(a, b, c, ldc, int64_t{1} << 18, [=](const Matrix& x, const Matrix& y, T* to) {
+    gemm_blocks().of<T>().multiply(x, y, to, ldc, accumulate);
+  });
 }
 
 // Products with a vector; false if neither operand is one that can be read along its memory.
@@ -214,31 +211,27 @@ void real_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumul
   block_gemm(a, b, c, ldc, accumulate);
 }
 
-template <class T, class Fn>
-void library_complex(Fn fn, const Matrix& a, const Matrix& b, void* c, int64_t ldc,
-                     bool accumulate) {
-  Operand x = operand(a), y = operand(b);
-  T one{1, 0}, beta{accumulate ? 1.0f : 0.0f, 0};
-  fn(kRowMajor, x.transposed ? kTransposed : kPlain, y.transposed ? kTransposed : kPlain, a.rows,
-     b.cols, a.cols, &one, x.data, x.ld, y.data, y.ld, &beta, c, ldc);
-}
-
-// Complex products that the library takes longer for than our loop, with AVX-512 by up to 4 times:
-// those of small matrices, with a vector, or of a few columns and rows.
-bool suits_pairs(const Matrix& a, const Matrix& b) {
-  constexpr int64_t kSmall = int64_t{1} << 18;
-  return a.rows * a.cols * b.cols <= kSmall || a.cols <= 4;
-}
-
-// c = a b by rows, or as the transpose of b^T a^T where that is a row.
+// y (+)= a x by sums along rows; false if these do not follow the memory.
 template <class R>
-void pairs_gemm(const Matrix& a, const Matrix& b, Complex<R>* c, int64_t ldc, bool accumulate) {
+bool complex_dots(const Matrix& a, const Matrix& x, Complex<R>* y, int64_t y_step,
+                  bool accumulate) {
+  if (x.cols != 1 || a.col_stride != 1 || (x.row_stride != 1 && x.rows > 1)) return false;
+  auto dots = gemm_loops().pairs.of<R>().dots;
+  parallel_for(a.rows, std::max<int64_t>(4, 32768 / a.cols), [&](int64_t begin, int64_t end) {
+    dots(a, static_cast<const Complex<R>*>(x.data), y, y_step, begin, end, accumulate);
+  });
+  return true;
+}
+
+template <class R>
+void complex_gemm(const Matrix& a, const Matrix& b, Complex<R>* c, int64_t ldc, bool accumulate) {
   auto multiply = gemm_loops().pairs.of<R>().multiply;
-  if (b.cols == 1 && ldc == 1 && a.rows > 1)
+  if (complex_dots(a, b, c, ldc, accumulate)) return;
+  if (a.rows == 1 && complex_dots(transposed(b), transposed(a), c, 1, accumulate)) return;
+  if (b.cols == 1 && ldc == 1 && a.rows > 1)  // a row
     return multiply(transposed(b), transposed(a), c, a.rows, accumulate);
-  int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, a.cols * b.cols));
-  parallel_for(a.rows, grain, [&](int64_t begin, int64_t end) {
-    multiply(rows_of(a, begin, end, sizeof *c), b, c + begin * ldc, ldc, accumulate);
+  share_longer_side(a, b, c, ldc, 1 << 16, [=](const Matrix& x, const Matrix& y, Complex<R>* to) {
+    multiply(x, y, to, ldc, accumulate);
   });
 }
 
@@ -262,12 +255,7 @@ void typed_gemm(const Matrix& a, const Matrix& b, T* c, int64_t ldc, bool accumu
   } else if constexpr (std::is_integral_v<T>) {
     loop_gemm(a, b, c, ldc, accumulate);
   } else {
-    if (suits_pairs(a, b) || !fits_int(a, b, ldc))
-      pairs_gemm(a, b, c, ldc, accumulate);
-    else if constexpr (std::is_same_v<T, C64>)
-      library_complex<C64>(blas().cgemm, a, b, c, ldc, accumulate);
-    else
-      library_complex<C128>(blas().zgemm, a, b, c, ldc, accumulate);
+    complex_gemm(a, b, c, ldc, accumulate);
   }
 }
 
@@ -348,9 +336,6 @@ bool gemm_readable(const Matrix& m) {
 void gemm_prepare(DType dtype, int64_t work) {
   if (dtype == DType::BF16) dnnl_gemm_fn(BFloat16());
   if (asks_library(dtype, work)) dnnl_gemm_fn(0.0f);
-  if (!is_complex(dtype)) return;
-  blas();
-  set_blas_threads(in_parallel() ? 1 : num_threads());
 }
 
 bool multiplies_bfloat16() {

@@ -70,11 +70,14 @@ struct VectorLoops {
   void (*few_dots)(const Matrix& x, const Matrix& a, T* c, int64_t ldc, int64_t begin, int64_t end,
                    bool accumulate);
 };
-// Complex products that are small or thin, on the calling thread (gemm_complex.h): c (+)= a b,
-// row-major, for any strides of the factors.
+// Complex products, on the calling thread (gemm_complex.h).
 template <class T>
 struct ComplexProducts {
+  // c (+)= a b, row-major, for any strides of the factors.
   void (*multiply)(const Matrix& a, const Matrix& b, Complex<T>* c, int64_t ldc, bool accumulate);
+  // y[r] (+)= sum_k a[r, k] x[k] for rows [begin, end); a has unit column stride, x is contiguous.
+  void (*dots)(const Matrix& a, const Complex<T>* x, Complex<T>* y, int64_t y_step, int64_t begin,
+               int64_t end, bool accumulate);
 };
 struct GemmLoops : OfFactors<VectorLoops> {
   OfReals<ComplexProducts> pairs;

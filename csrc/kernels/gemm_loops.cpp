@@ -266,7 +266,7 @@ RL_REGISTER(
     OfGemmLoops, isa_rank(RL_ISA_NAME),
     GemmLoops{
         {{kLoops<float>, kLoops<double>}, kLoops<uint16_t>, kLoops<uint32_t>, kLoops<uint64_t>},
-        {{multiply_pairs<float>}, {multiply_pairs<double>}}});
+        {{multiply_pairs<float>, pair_dots<float>}, {multiply_pairs<double>, pair_dots<double>}}});
 
 }  // namespace
 }  // namespace RL_ISA_NS

@@ -219,7 +219,8 @@ def test_products_around_those_that_are_turned_around(dtype, rows, cols, depth):
 
 COMPLEX_SIZES = [
     (1, 1, 1), (2, 3, 1), (1, 7, 9), (3, 1, 17), (7, 5, 2), (8, 8, 8), (9, 17, 15), (5, 64, 33),
-    (64, 1, 64), (33, 31, 1), (40, 70, 31), (90, 100, 80),
+    (64, 1, 64), (33, 31, 1), (40, 70, 31), (90, 100, 80), (64, 513, 65), (5, 600, 3),
+    (1, 300, 40), (40, 300, 1), (130, 129, 131), (4, 257, 260), (3, 40, 1100),
 ]  # fmt: skip
 
 
@@ -243,13 +244,17 @@ def test_complex_products_in_every_layout(dtype, rows, depth, cols, layout):
 
 def test_complex_products_with_infinities_and_on_threads():
     a, b = rl.randn(40, 30, dtype=rl.complex64), rl.randn(30, 50, dtype=rl.complex64)
+    deep = rl.randn(99, 700, dtype=rl.complex64)
     threads = rl.get_num_threads()
     try:
         rl.set_num_threads(1)
-        one = a @ b
+        one, square, along = a @ b, deep @ deep.t(), deep @ deep[5]
         rl.set_num_threads(3)
         assert rl.equal(a @ b, one)
         assert rl.equal(a[11:12] @ b, one[11:12])
+        assert rl.equal(deep @ deep.t(), square)
+        assert rl.equal(deep[:3] @ deep.t(), square[:3])
+        assert rl.equal(deep @ deep[5], along)
     finally:
         rl.set_num_threads(threads)
     a[7, 3], b[5, 11] = complex(float("inf"), 1), complex(0, float("nan"))

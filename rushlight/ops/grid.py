@@ -253,18 +253,19 @@ def _(given, needs, grad, input, grid, mode, padding, align):
     return through_formula(_slopes_in_ops, given, needs[:3], (grad, input, grid), *rule)
 
 
-def _check(input, grid):
-    dims = input.dim() - 2
+def _check(input, grid, mode):
+    shape, places = input.shape, grid.shape
+    dims = len(shape) - 2
     if (
         dims not in (2, 3)
-        or grid.dim() != input.dim()
-        or grid.shape[-1] != dims
-        or grid.shape[0] != input.shape[0]
+        or len(places) != len(shape)
+        or places[-1] != dims
+        or places[0] != shape[0]
     ):
         raise RuntimeError(
             "grid_sample(): expected 4D or 5D input and a grid of matching rank, batch size and "
-            f"last dimension, but got input with sizes {list(input.shape)} and grid with sizes "
-            f"{list(grid.shape)}"
+            f"last dimension, but got input with sizes {list(shape)} and grid with sizes "
+            f"{list(places)}"
         )
     if input.dtype != grid.dtype:
         raise RuntimeError(
@@ -273,6 +274,21 @@ def _check(input, grid):
         )
     if not input.is_floating_point():
         raise NotImplementedError(f"grid_sample(): not implemented for {input.dtype}")
+    if MODES[mode] == "bicubic" and dims != 2:
+        raise RuntimeError("grid_sample(): bicubic interpolation only supports 4D input")
+
+
+_INT32 = 2**31 - 1  # the kernels' positions within an image
+
+
+def samples_at(input, grid, mode, padding, align):
+    """What `grid_sample` gives for modes by their numbers."""
+    _check(input, grid, mode)
+    full = input.dtype in (rl.float32, rl.float64)
+    if full or is_narrow(input) and MODES[mode] != "bicubic":
+        if 0 < input.numel() < _INT32 or 0 < input.shape[2:].numel() < _INT32:
+            return _grid_sample(input, grid, mode, padding, align)
+    return _samples_in_ops(input, grid, mode, padding, align)
 
 
 @op(
@@ -304,12 +320,6 @@ def grid_sample(input, grid, mode, padding_mode, align_corners):
             "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or "
             f"'reflection', but got: '{padding_mode}'"
         )
-    _check(input, grid)
-    if mode == "bicubic" and input.dim() != 4:
-        raise RuntimeError("grid_sample(): bicubic interpolation only supports 4D input")
     _note_default(align_corners)
     rule = MODES.index(mode), PADDINGS.index(padding_mode), bool(align_corners)
-    known = input.dtype in (rl.float32, rl.float64) or is_narrow(input) and mode != "bicubic"
-    if known and 0 < input.shape[2:].numel() < 2**31 - 1:
-        return _grid_sample(input, grid, *rule)
-    return _samples_in_ops(input, grid, *rule)
+    return samples_at(input, grid, *rule)

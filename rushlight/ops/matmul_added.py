@@ -10,17 +10,14 @@ from rushlight.ops._record import op
 from rushlight.ops._rounding import is_narrow
 
 
-def _check_integral(name, x, beta, alpha):
-    inexact = x.is_floating_point() or x.is_complex()
+def _check_factors(name, dtype, beta, alpha):
+    """Factors are of the result's kind: no fractions of integers, bools of bools only."""
+    inexact = dtype.is_floating_point or dtype.is_complex
     if not inexact and (isinstance(beta, float) or isinstance(alpha, float)):
         raise RuntimeError(
             f"{name}: For integral input tensors, argument beta and alpha must not be a "
             f"floating point number, got beta={beta}, alpha={alpha}"
         )
-
-
-def _check_factors(name, dtype, beta, alpha):
-    """bool factors are for bool results, complex ones for complex results."""
     for which, factor in (("beta", beta), ("alpha", alpha)):
         if isinstance(factor, bool) and dtype != rl.bool:
             raise RuntimeError(f"{name}: a bool {which} goes with bool tensors only, not {dtype}")
@@ -177,14 +174,14 @@ def addr(self, vec1, vec2, beta, alpha):
     for name, x in (("vec1", vec1), ("vec2", vec2)):
         if x.dim() != 1:
             raise RuntimeError(f"addr: {name} must be a 1-D tensor, got shape {tuple(x.shape)}")
-    _check_integral("addr", rl.empty(0, dtype=rl.result_type(self, vec1)), beta, alpha)
     _check_factors("addr", rl.promote_types(self.dtype, vec1.dtype), beta, alpha)
-    rl.empty(self.shape, device="meta").expand(len(vec1), len(vec2))  # raises where self does not
-    product = rl.outer(vec1, vec2)
-    if self.dtype == rl.bool and product.dtype == rl.bool:
+    bools = self.dtype == vec1.dtype == vec2.dtype == rl.bool
+    product = rl.outer(vec1 if bools or alpha == 1 else vec1 * alpha, vec2)
+    if self.shape != product.shape:
+        rl.empty(self.shape, device="meta").expand(product.shape)  # raises where self does not
+    if bools:
         product = product & bool(alpha)
         return product if not beta else (self & bool(beta)) | product
-    product = product if alpha == 1 else rl.outer(vec1 * alpha, vec2)
     if beta == 0:
         return product.to(rl.result_type(self, product))
     return (self if beta == 1 else self * beta) + product

@@ -12,6 +12,7 @@ from rushlight.ops._decisions import unset_like
 from rushlight.ops._elementwise import with_example
 from rushlight.ops._record import namespaces, op
 from rushlight.ops.embedding import _bag_ids, _bags, _embedding, _renormalize
+from rushlight.ops.grid import MODES, PADDINGS, samples_at
 from rushlight.ops.norm import _batch_norm, _check_normalized, _group_norm, _row_norm
 
 _F = namespaces["nn.functional"]
@@ -393,10 +394,9 @@ def _grid_sampler(name, dims):
             raise RuntimeError(
                 f"{name}: expected an input of {dims + 2} dimensions, got {input.dim()}"
             )
-        modes = ("bilinear", "nearest", "bicubic")
-        mode = _named(name, "interpolation_mode", interpolation_mode, modes)
-        padding = _named(name, "padding_mode", padding_mode, ("zeros", "border", "reflection"))
-        return _F["grid_sample"](input, grid, mode, padding, align_corners)
+        _named(name, "interpolation_mode", interpolation_mode, MODES)
+        _named(name, "padding_mode", padding_mode, PADDINGS)
+        return samples_at(input, grid, interpolation_mode, padding_mode, align_corners)
 
     space, places = ", 2" * (dims or 2), f"rl.zeros(1{', 1' * (dims or 2)}, {dims or 2})"
     body.__doc__ = with_example(

@@ -13,9 +13,9 @@ from rushlight.ops.pad import lies_channels_last
 
 
 def _spread(value, dims):
-    if value is None:
-        return ()
-    return (value,) * dims if isinstance(value, int) else tuple(value)
+    if isinstance(value, int):
+        return (value,) * dims
+    return () if value is None else tuple(value)
 
 
 def _windows(name, dims, kernel_size, stride, padding, dilation=1):
@@ -25,6 +25,8 @@ def _windows(name, dims, kernel_size, stride, padding, dilation=1):
             steps = () if stride is None else (stride,) * dims
             return (kernel_size,) * dims, steps, (padding,) * dims, (dilation,) * dims
     found = [_spread(v, dims) for v in (kernel_size, stride, padding, dilation)]
+    if [len(v) for v in found] == [dims] * 4:
+        return found
     for argument, value in zip(("kernel_size", "stride", "padding", "dilation"), found):
         if len(value) not in ((0, 1, dims) if argument == "stride" else (1, dims)):
             raise RuntimeError(

@@ -226,7 +226,8 @@ bool makes_few_channels(ConvPart part, const ConvGeometry& g, DType dtype, bool 
   return g.out_channels <= (part == ConvPart::Forward || machine_isa() >= 4 ? kFew : kFewer);
 }
 // Where the own rows are faster than oneDNN, which fills up its vectors of channels where few meet
-// and has only plain loops for some gradients, or sums in an order that depends on the threads.
+// and has only plain loops for some gradients and for depthwise kernels between much padding, or
+// sums in an order that depends on the threads.
 // Measured with AVX2 and AVX-512. `last`: of channels-last tensors, which oneDNN reads as they are.
 bool pays_directly(ConvPart part, const ConvGeometry& g, DType dtype, bool last) {
   constexpr int64_t kFew = 8;
@@ -234,7 +235,8 @@ bool pays_directly(ConvPart part, const ConvGeometry& g, DType dtype, bool last)
   bool whole = g.stride[0] * g.stride[1] * g.stride[2] == 1;
   if (g.groups > 1 && (channels > kFew || outs > kFew)) return false;
   if (g.groups > 1 && channels == 1 && dtype == DType::F32) {
-    if (part == ConvPart::Forward) return false;
+    if (part == ConvPart::Forward)
+      return (outs > 1 && outs < kFew) || g.padding[2] > (machine_isa() >= 4 ? 6 : 4);
     return part == ConvPart::Weight || (whole && !last);
   }
   if (g.groups > 1 || channels == 1 || makes_few_channels(part, g, dtype, last)) return true;
@@ -473,7 +475,17 @@ bool by_bfloat16(Task t) {
   return safe_in_bfloat16(t.part, t.g) && t.by_dnnl();
 }
 
+// Channels of lines by themselves are computed as images of one line: oneDNN has vectors for those.
+bool by_images(const Task& t) {
+  if (t.g.dims != 1 || t.g.groups == 1 || t.g.in_channels != t.g.groups) return false;
+  ConvGeometry g = t.g;
+  g.dims = 2;
+  compute({t.part, g, t.x, t.w, t.y, t.bias, t.out, t.last, t.dtype});
+  return true;
+}
+
 void compute(const Task& t) {
+  if (by_images(t)) return;
   const ConvGeometry& g = t.g;
   bool any =
       t.out.numel && g.batch && g.in_channels && g.kernel_numel() && g.in_numel() && g.out_numel();

@@ -80,9 +80,10 @@ Layout weight_layout(const ConvGeometry& g, const SizeVec& strides) {
   l.strides[at++] = strides[0];
   l.dims[at] = g.in_channels / g.groups;
   l.strides[at++] = strides[1];
+  const int missing = g.dims + 2 - static_cast<int>(strides.size());  // of lines taken for images
   for (int d = 0; d < g.dims; ++d, ++at) {
     l.dims[at] = g.kernel[3 - g.dims + d];
-    l.strides[at] = strides[d + 2];
+    l.strides[at] = d < missing ? strides[1] : strides[d - missing + 2];
   }
   return l;
 }

@@ -181,6 +181,30 @@ def test_depthwise_line_by_line(dtype, batch, size, kernel):
         assert_near(by_weight, _conv_weight(*wide(g, x), w.shape[2:], *windows))
 
 
+# Long kernels, and padding on either side of what oneDNN's vectors reach over.
+@pytest.mark.parametrize("outs", [1, 2, 8])
+@pytest.mark.parametrize("size, kernel, padding, stride, dilation", [
+    ((50,), (3,), 1, 1, 1), ((50,), (3,), 1, 2, 1), ((64,), (7,), 3, 1, 3), ((90,), (31,), 15, 1, 1),
+    ((1,), (4,), 3, 1, 1), ((40,), (9,), 5, 1, 1), ((9, 40), (1, 13), 6, 1, 1),
+    ((19, 20), (11, 11), 5, 1, 1), ((23, 21), (9, 9), 4, 1, 1), ((30, 30), (31, 31), 15, 2, 1),
+])  # fmt: skip
+def test_depthwise_lines_and_wide_kernels(outs, size, kernel, padding, stride, dilation):
+    rl.manual_seed(0)
+    channels = 17
+    x = rl.randn(3, channels, *size)
+    w, bias = rl.randn(channels * outs, 1, *kernel), rl.randn(channels * outs)
+    windows = [stride], [padding], [dilation], channels
+    y = _conv_forward(x, w, bias, *windows)
+    assert_near(y, _conv_forward(*wide(x, w, bias), *windows))
+    g = rl.randn(y.shape)
+    back = _conv_input(g, w, None, size, *windows)
+    assert_near(back, _conv_input(*wide(g, w), None, size, *windows))
+    by_weight = _conv_weight(g, x, kernel, *windows)
+    assert_near(by_weight, _conv_weight(*wide(g, x), kernel, *windows))
+    turned = w.transpose(0, -1).contiguous().transpose(0, -1)
+    assert_near(_conv_forward(x, turned, bias, *windows), y.to(rl.complex128))
+
+
 @pytest.mark.parametrize("dtype", [rl.float32, rl.float64])
 @pytest.mark.parametrize("order", [rl.contiguous_format, rl.channels_last])
 @pytest.mark.parametrize("channels", [8, 19, 33])

@@ -66,9 +66,18 @@ struct Scores {
     return std::clamp<int64_t>((1 << 16) / std::max<int64_t>(key.rows, 1), 8, most);
   }
 
-  // query key^T of rows [begin, end); `keys_t` is the head's key^T.
+  // So few queries, as where words are generated one by one, that the packing of keys and values
+  // would cost more than their products.
+  bool few() const {
+    constexpr int64_t kFew = 4, kMany = 64;
+    return query.rows == 1 || (query.rows <= kFew && key.rows > kMany);
+  }
+  // query key^T of rows [begin, end); `keys_t` is the head's key^T, unless the queries are few.
   void multiply_keys(T* to, int64_t head, int64_t begin, int64_t end, const T* keys_t) const {
     int64_t n = keys(end);
+    if (few())
+      return gemm_loops().of<T>().few_dots(query.matrix(head, begin, end), key.matrix(head, 0, n),
+                                           to, n, 0, n, false);
     gemm_blocks().of<T>().multiply(query.matrix(head, begin, end),
                                    {keys_t, query.cols, n, key.rows, 1}, to, n, false);
   }
@@ -100,11 +109,13 @@ void each_block(const Scores<T>& s, int64_t heads, F f) {
   int64_t work = block * s.key.rows * (s.query.cols + 8);
   parallel_for(heads * blocks, ((1 << 18) + work - 1) / std::max<int64_t>(work, 1),
                [&](int64_t first, int64_t last) {
-                 Scratch<T> keys_t(s.key.rows * s.key.cols);
+                 const bool few = s.few();
+                 Scratch<T> keys_t(few ? 0 : s.key.rows * s.key.cols);
                  int64_t present = -1;
                  for (int64_t i = first; i < last; ++i) {
                    int64_t head = i / blocks, begin = i % blocks * block;
-                   if (head != present) transpose(keys_t.data(), s.key.matrix(head, 0, s.key.rows));
+                   if (!few && head != present)
+                     transpose(keys_t.data(), s.key.matrix(head, 0, s.key.rows));
                    present = head;
                    f(head, begin, std::min(rows, begin + block), keys_t.data());
                  }
@@ -125,12 +136,19 @@ struct Forward {
       T inverse[kMostRows];
       for (int64_t i = begin; i < end; ++i)
         inverse[i - begin] = exponentiate(weights.data() + (i - begin) * n, n, head, i);
-      gemm_blocks().of<T>().multiply({weights.data(), end - begin, n, n, 1},
-                                     value.matrix(head, 0, n), out.at(head, begin), out.row_step,
-                                     false);
+      multiply_values(weights.data(), head, begin, end, n);
       for (int64_t i = begin; i < end; ++i)
         for (int64_t j = 0; j < out.cols; ++j) out.at(head, i)[j] *= inverse[i - begin];
     });
+  }
+  void multiply_values(const T* weights, int64_t head, int64_t begin, int64_t end,
+                       int64_t n) const {
+    const Matrix values = value.matrix(head, 0, n);
+    if (!scores.few())
+      return gemm_blocks().of<T>().multiply({weights, end - begin, n, n, 1}, values,
+                                            out.at(head, begin), out.row_step, false);
+    for (int64_t i = begin; i < end; ++i, weights += n)
+      gemm_loops().of<T>().sweep(transposed(values), weights, out.at(head, i), 0, out.cols, false);
   }
   // A row's weights but for their sum, whose inverse it returns. A row that may look at nothing
   // gives 0, and its gradient, too: the logarithm of its sum is kept as infinity.
@@ -170,7 +188,7 @@ struct Backward {
     int64_t rows = scores.query.rows, keys = scores.key.rows, most = scores.block();
     Scratch<T> keys_t(keys * scores.key.cols), values_t(keys * value.cols);
     Scratch<T> weights(most * keys), steps(most * keys);
-    transpose(keys_t.data(), scores.key.matrix(head, 0, keys));
+    if (!scores.few()) transpose(keys_t.data(), scores.key.matrix(head, 0, keys));
     transpose(values_t.data(), value.matrix(head, 0, keys));
     clear(grad_key, head);
     clear(grad_value, head);

@@ -44,6 +44,13 @@ def inputs(rows, keys, size, width, dtype, heads=3):
         (33, 20, 8, 8, False, "float"),
         (33, 20, 8, 8, False, "row"),
         (33, 20, 8, 8, False, "column"),
+        (1, 9, 5, 3, True, None),
+        (1, 300, 64, 40, False, "bool"),
+        (2, 65, 33, 32, False, "float"),
+        (4, 64, 16, 16, True, None),
+        (4, 130, 16, 7, True, None),
+        (3, 700, 24, 64, False, None),
+        (5, 130, 16, 16, False, "row"),
     ],
 )
 def test_values_and_gradients(dtype, rows, keys, size, width, causal, mask):

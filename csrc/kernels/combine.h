@@ -14,6 +14,9 @@ enum class Reduce : uint8_t { Replace, Sum, Prod, Mean, AMax, AMin };
 // of a contiguous index, one after another (index_reduce.cpp).
 void update_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source, Reduce r,
                    const char* op);
+// The same for any reduction, with out's own elements among what is reduced or without.
+void reduce_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source, Reduce r,
+                   bool include_self, const char* op);
 
 namespace {
 

@@ -382,13 +382,8 @@ void index_reduce_infer(Call& c) {
 void index_reduce_run(Call& c) {
   start_from(c.out(0), c.tensor(0));
   Ref<Tensor> index = index_beside(c.out(0), c.tensor(2)), source = contiguous(c.tensor(3));
-  int dim = dim_of(c, 1);
-  reduce_into(c.out(0), parse_reduce(c, c.text(4)), c.flag(5), index->numel,
-              [&](Tensor& to, const Scalar* number, Reduce r) {
-                if (!number) return combine_slices(to, dim, *index, *source, r, c.op);
-                if (r == Reduce::Replace) return fill_slices(to, dim, *index, *number, c.op);
-                add_to_slices(to, dim, *index, number->i, c.op);
-              });
+  reduce_slices(c.out(0), dim_of(c, 1), *index, *source, parse_reduce(c, c.text(4)), c.flag(5),
+                c.op);
 }
 
 // index_fill(self, dim, index, value)
@@ -500,6 +495,15 @@ void update_slices(Tensor& out, int dim, const Tensor& index, const Tensor& sour
   if (r == Reduce::Sum) return add_slices_wide(out, dim, index, source, op);
   combine_wide(out, source, r, [&](Tensor& to, const Tensor& from) {
     combine_slices(to, dim, index, from, r, op);
+  });
+}
+
+void reduce_slices(Tensor& out, int dim, const Tensor& index, const Tensor& source, Reduce r,
+                   bool include_self, const char* op) {
+  reduce_into(out, r, include_self, index.numel, [&](Tensor& to, const Scalar* number, Reduce r) {
+    if (!number) return combine_slices(to, dim, index, source, r, op);
+    if (r == Reduce::Replace) return fill_slices(to, dim, index, *number, op);
+    add_to_slices(to, dim, index, number->i, op);
   });
 }
 

@@ -204,14 +204,14 @@ void scatter_from(Tensor& out, const Tensor& index, int dim, const Tensor& src, 
   });
 }
 
-// Does it by slices, where the index has one position for each.
-bool scatter_slices(Tensor& out, int dim, const Tensor& index, const Tensor& src, Reduce r,
-                    const char* op) {
+// f(index, source) where the index has one position for each slice; else false.
+template <class F>
+bool by_slices(Tensor& out, int dim, const Tensor& index, const Tensor& src, F&& f) {
   bool fits = out.contiguous && fits_around(out, index, dim) && fits_around(src, index, dim) &&
               size_or_one(src, dim) == size_or_one(index, dim);
   Ref<Tensor> at = fits ? slice_index(index, dim) : nullptr;
   if (!at) return false;
-  update_slices(out, dim, *index_beside(out, *at), *contiguous(src), r, op);
+  f(*index_beside(out, *at), *contiguous(src));
   return true;
 }
 
@@ -252,7 +252,10 @@ void run_scatter(Call& c, Reduce r) {
   if (c.tensor(2).numel == 0) return;
   int dim = dim_of(c, 1);
   Tensor* src = c.tensor_or_null(3);
-  if (src && scatter_slices(out, dim, c.tensor(2), *src, r, c.op)) return;
+  auto update = [&](const Tensor& at, const Tensor& from) {
+    update_slices(out, dim, at, from, r, c.op);
+  };
+  if (src && by_slices(out, dim, c.tensor(2), *src, update)) return;
   Ref<Tensor> index = index_beside(out, c.tensor(2));
   if (src) return scatter_from(out, *index, dim, *src, r, c.op);
   scatter_into(out, *index, dim, {nullptr, c.scalar(3)}, r, c.op);
@@ -269,18 +272,23 @@ void scatter_reduce_infer(Call& c) {
   c.add_out(c.tensor(0).sizes(), c.tensor(0).dtype);
 }
 void scatter_reduce_run(Call& c) {
-  start_from(c.out(0), c.tensor(0));
+  Tensor& out = c.out(0);
+  start_from(out, c.tensor(0));
   if (c.tensor(2).numel == 0) return;
   int dim = dim_of(c, 1);
   Reduce r = parse_reduce(c, c.text(4));
-  bool plain = c.flag(5) && r != Reduce::Mean;
-  if (plain && scatter_slices(c.out(0), dim, c.tensor(2), c.tensor(3), r, c.op)) return;
-  Ref<Tensor> index = index_beside(c.out(0), c.tensor(2));
-  reduce_into(c.out(0), r, c.flag(5), index->numel,
-              [&](Tensor& to, const Scalar* number, Reduce r) {
-                if (number) return scatter_into(to, *index, dim, {nullptr, *number}, r, c.op);
-                scatter_from(to, *index, dim, c.tensor(3), r, c.op);
-              });
+  const bool include_self = c.flag(5), plain = include_self && r != Reduce::Mean;
+  auto update = [&](const Tensor& at, const Tensor& from) {
+    plain ? update_slices(out, dim, at, from, r, c.op)
+          : reduce_slices(out, dim, at, from, r, include_self, c.op);
+  };
+  if ((plain || !is_short(out.dtype)) && by_slices(out, dim, c.tensor(2), c.tensor(3), update))
+    return;
+  Ref<Tensor> index = index_beside(out, c.tensor(2));
+  reduce_into(out, r, include_self, index->numel, [&](Tensor& to, const Scalar* number, Reduce r) {
+    if (number) return scatter_into(to, *index, dim, {nullptr, *number}, r, c.op);
+    scatter_from(to, *index, dim, c.tensor(3), r, c.op);
+  });
 }
 
 RL_UPDATE("scatter.src", scatter_infer, scatter_run);

@@ -361,3 +361,20 @@ def test_positions_of_what_is_not_zero(threads, shape, share):
         assert got.dtype == rl.int64
         np.testing.assert_array_equal(got.numpy(), want)
     assert rl.tensor(3).nonzero().shape == (1, 0) and rl.tensor(0).nonzero().shape == (0, 0)
+
+
+@pytest.mark.parametrize("reduce", ("sum", "prod", "mean", "amax", "amin"))
+@pytest.mark.parametrize("include_self", (True, False))
+@pytest.mark.parametrize("dtype", (rl.float32, rl.float64, rl.int64, rl.bfloat16))
+@pytest.mark.parametrize("dim", (0, 1))
+def test_an_index_for_whole_slices_is_one_for_each_element(reduce, include_self, dtype, dim):
+    generator = rl.Generator().manual_seed(0)
+    base = (rl.rand(9, 40, 17, generator=generator) * 7 - 3).to(dtype)
+    shape = [9, 40, 17]
+    shape[dim] = 30
+    source = (rl.rand(shape, generator=generator) * 7 - 3).to(dtype)
+    places = rl.randint(0, base.shape[dim] - 2, (30,), generator=generator)
+    index = places.view([-1 if d == dim else 1 for d in range(3)]).expand(shape)
+    got = base.scatter_reduce(dim, index, source, reduce, include_self=include_self)
+    want = base.scatter_reduce(dim, index.contiguous(), source, reduce, include_self=include_self)
+    rl.testing.assert_close(got, want)

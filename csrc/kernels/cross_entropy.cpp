@@ -30,7 +30,7 @@ struct Losses {
       if (0 < classes && classes <= kShort)
         short_rows(r, count, top, sum);
       else
-        for (int64_t i = 0; i < count; ++i) one_row(r + i, top[i], sum[i]);
+        for (int64_t i = 0; i < count; ++i) one_row(r + i, r + i + 1 < end, top[i], sum[i]);
       log_block(sum, count);
       for (int64_t i = 0; i < count; ++i) terms[r + i] = term(r + i, top[i], sum[i]);
     }
@@ -38,7 +38,7 @@ struct Losses {
 
  private:
   // The largest element and the sum of exp(x - largest).
-  void one_row(int64_t r, T& top, T& sum) const {
+  void one_row(int64_t r, bool more, T& top, T& sum) const {
     const T* from = x + r * classes;
     T* to = kept ? kept + r * classes : nullptr;
     auto few = [&, n = classes]<int N>() {
@@ -48,10 +48,7 @@ struct Losses {
     };
     if (with_few_lanes<T>(classes, few)) return;
     top = largest(from, classes);
-    sum = sum_of_powers(from, to, classes, top, [=, this](int64_t i) {
-      fetch(from + classes + i);
-      if (to) fetch_to_write(to + classes + i);
-    });
+    sum = sum_of_powers(from, to, classes, top, next_row(from, to, classes, more));
     for (int64_t i = 0; to && i < classes; ++i) to[i] *= T(1) / sum;
   }
   void short_rows(int64_t r, int64_t count, T* top, T* sum) const {

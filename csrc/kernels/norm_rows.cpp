@@ -57,8 +57,8 @@ struct RowNorm {
       double m = exact_sum<T>(0, l.cols, [&](auto at) { return at(from); }) / double(l.cols);
       mean[r] = center = static_cast<T>(m);
     }
-    auto squared = [&, ahead = mean ? l.cols : 0](auto at) {
-      if (ahead) {  // the row is in the cache by now, so memory can be asked for the next
+    auto squared = [&, ahead = r + 1 < l.rows ? l.cols : 0](auto at) {
+      if (mean) {  // the row is in the cache by now, so memory can be asked for the next
         fetch(from + ahead + at.i);
         if (!streams) fetch_to_write(out + r * l.cols + at.i);
       }

@@ -58,7 +58,7 @@ T finite_as(DType kept, T x) {
 
 struct Softmax {
   template <class T>
-  static void forward(T* out, const T* x, int64_t n, int64_t rows, DType) {
+  static void forward(T* out, const T* x, int64_t n, int64_t rows, bool more, DType) {
     auto few = [=]<int N>() {
       for (int64_t at = 0; at < rows * n; at += n) {
         const FewPowers<N> row(x + at, n);
@@ -67,11 +67,12 @@ struct Softmax {
       }
     };
     if (with_few_lanes<T>(n, few)) return;
-    for (int64_t r = 0; r < rows; ++r) one_row(out + r * n, x + r * n, n);
+    for (int64_t r = 0; r < rows; ++r) one_row(out + r * n, x + r * n, n, more || r + 1 < rows);
   }
   template <class T>
-  static void one_row(T* out, const T* x, int64_t n) {
-    T sum = math::exp_sum(x, out, n, T(1), largest(x, n), next_row(x, out, n)), scale = T(1) / sum;
+  static void one_row(T* out, const T* x, int64_t n, bool more) {
+    T sum = math::exp_sum(x, out, n, T(1), largest(x, n), next_row(x, out, n, more));
+    const T scale = T(1) / sum;
     for (int64_t i = 0; i < n; ++i) out[i] *= scale;
   }
   template <class T>
@@ -128,7 +129,7 @@ struct Softmax {
 struct LogSoftmax {
   // Sums of the last dimension, and their logarithms, are `kept` in 16 bits by PyTorch.
   template <class T>
-  static void forward(T* out, const T* x, int64_t n, int64_t rows, DType kept) {
+  static void forward(T* out, const T* x, int64_t n, int64_t rows, bool more, DType kept) {
     T top[kMany], sum[kMany];
     auto few = [&]<int N>() {
       for (int64_t r = 0; r < rows; ++r) {
@@ -139,7 +140,12 @@ struct LogSoftmax {
     for (int64_t r = with_few_lanes<T>(n, few) ? rows : 0; r < rows; ++r) {
       const T* row = x + r * n;
       top[r] = largest(row, n);
-      sum[r] = sum_of_powers<T>(row, nullptr, n, top[r], next_row(row, out + (r - 1) * n, n));
+      sum[r] = sum_of_powers<T>(row, nullptr, n, top[r],
+                                [fetch_next = next_row<T>(row, nullptr, n, more || r + 1 < rows),
+                                 own = out + r * n](int64_t i) {
+                                  fetch_next(i);
+                                  fetch_to_write(own + i);
+                                });
     }
     subtract(out, x, n, rows, top, sum, kept);
   }
@@ -230,8 +236,8 @@ int64_t strip_width(const Rows& r) {
   return std::min({share, kStrip, r.inner});
 }
 
-// row(at, rows) for rows that are contiguous, short ones many at a time; else strip(at, columns)
-// for strips of columns.
+// row(at, rows, more) for rows that are contiguous, short ones many at a time, `more` if others
+// follow; else strip(at, columns) for strips of columns.
 template <class Row, class StripOf>
 void each_row(const Rows& r, Row row, StripOf strip) {
   int64_t width = strip_width(r), across = (r.inner + width - 1) / width;
@@ -239,7 +245,8 @@ void each_row(const Rows& r, Row row, StripOf strip) {
   const int64_t together = rows_together(r.n);
   parallel_for(r.outer * across, grain, [&](int64_t begin, int64_t end) {
     if (r.inner == 1)
-      for (int64_t i = begin; i < end; i += together) row(i * r.n, std::min(together, end - i));
+      for (int64_t i = begin; i < end; i += together)
+        row(i * r.n, std::min(together, end - i), i + together < end);
     else
       for (int64_t i = begin; i < end; ++i) {
         int64_t column = i % across * width;
@@ -252,9 +259,9 @@ template <class Op, class T>
 void run_forward(const Rows& r, T* out, const T* x, DType kept) {
   each_row(
       r,
-      [&](int64_t at, int64_t rows) {
+      [&](int64_t at, int64_t rows, bool more) {
         r.n <= kShort ? Op::forward_short(out + at, x + at, r.n, rows, kept)
-                      : Op::forward(out + at, x + at, r.n, rows, kept);
+                      : Op::forward(out + at, x + at, r.n, rows, more, kept);
       },
       [&](int64_t at, int64_t w) { Op::forward_strip(out + at, x + at, r.n, r.inner, w); });
 }
@@ -264,7 +271,7 @@ void run_backward(const Rows& r, T* out, const T* g, const T* y) {
   bool streams = past_cache(r.outer * r.n * static_cast<int64_t>(sizeof(T)));
   each_row(
       r,
-      [&](int64_t at, int64_t rows) {
+      [&](int64_t at, int64_t rows, bool) {
         for (int64_t end = at + rows * r.n; at < end; at += r.n)
           Op::backward(out + at, g + at, y + at, r.n, streams);
       },
@@ -299,10 +306,10 @@ template <class Op>
 void run_short_forward(const Rows& r, const ShortTensors& tensors, DType kept) {
   each_row(
       r,
-      [&](int64_t at, int64_t rows) {
+      [&](int64_t at, int64_t rows, bool) {
         tensors.part(at, 1, rows * r.n, 0, [&](float* x) {
           r.n <= kShort ? Op::forward_short(x, x, r.n, rows, kept)
-                        : Op::forward(x, x, r.n, rows, kept);
+                        : Op::forward(x, x, r.n, rows, false, kept);
         });
       },
       [&](int64_t at, int64_t w) {

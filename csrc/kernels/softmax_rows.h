@@ -105,11 +105,12 @@ bool with_few_lanes([[maybe_unused]] int64_t n, [[maybe_unused]] Use&& use) {
 }
 
 // What is asked for while the exponentials of a row are computed: the next row, and where it goes.
+// After the last (not `more`) there may be no memory, which the processor takes long to find out.
 template <class T>
-auto next_row(const T* x, T* out, int64_t n) {
-  return [=](int64_t i) {
-    fetch(x + n + i);
-    fetch_to_write(out + n + i);
+auto next_row(const T* x, T* out, int64_t n, bool more) {
+  return [=, ahead = more ? n : 0](int64_t i) {
+    fetch(x + ahead + i);
+    if (out) fetch_to_write(out + ahead + i);
   };
 }
 

@@ -1,5 +1,6 @@
 // _coo_mm(indices, values, dense, rows): the product of a sparse matrix of coordinates (2, nnz) and
-// a strided one. _csr_coordinates(starts, columns, by_row): the coordinates of a compressed matrix,
+// a strided one. _csr_mm(starts, columns, values, dense): the same of compressed rows.
+// _csr_coordinates(starts, columns, by_row): the coordinates of a compressed matrix,
 // of whose lines each starts where `starts` says, and the last ends. _coo_dense(indices, values,
 // size): the strided tensor with elements, or slices of it, at coordinates (dimensions, nnz).
 // Elements are added in the order that they come in. Compiled once per instruction-set level.
@@ -24,9 +25,15 @@ void coo_mm_infer(Call& c) {
   c.add_out(SizeVec{c.integer(3), dense.size(1)}, dense.dtype);
 }
 
-void require_within(const int64_t* index, int64_t n, int64_t limit) {
-  for (int64_t i = 0; i < n; ++i)
-    RL_CHECK(index[i] >= 0 && index[i] < limit, "sparse tensor: index ", index[i],
+template <class I>
+void require_within(const I* index, int64_t n, int64_t limit) {
+  auto outside = [=](int64_t i) {
+    return static_cast<uint64_t>(index[i]) >= static_cast<uint64_t>(limit);
+  };
+  bool any = false;
+  for (int64_t i = 0; i < n; ++i) any |= outside(i);
+  for (int64_t i = 0; any; ++i)
+    RL_CHECK(!outside(i), "sparse tensor: index ", index[i],
              " is out of range for a dimension of size ", limit);
 }
 
@@ -86,11 +93,89 @@ void coo_mm_run(Call& c) {
   out.dtype == DType::F32 ? run(out.data<float>()) : run(out.data<double>());
 }
 
-void csr_coordinates_infer(Call& c) {
-  const Tensor &starts = c.tensor(0), &plain = c.tensor(1);
+void check_lines(const Call& c, const Tensor& starts, const Tensor& plain) {
   RL_CHECK(starts.ndim == 1 && plain.ndim == 1 && starts.numel > 0 && starts.dtype == plain.dtype &&
                (starts.dtype == DType::I64 || starts.dtype == DType::I32),
            c.op, ": expected starts (lines + 1) and indices (nnz) of int64 or int32");
+}
+template <class I>
+void require_rising(const char* op, const I* start, int64_t lines, int64_t n) {
+  RL_CHECK(start[0] == 0 && start[lines] == n && std::is_sorted(start, start + lines + 1), op,
+           ": starts do not rise from 0 to the number of elements, ", n);
+}
+
+void csr_mm_infer(Call& c) {
+  const Tensor &starts = c.tensor(0), &values = c.tensor(2), &dense = c.tensor(3);
+  check_lines(c, starts, c.tensor(1));
+  RL_CHECK(values.ndim == 1 && values.numel == c.tensor(1).numel && dense.ndim == 2 &&
+               values.dtype == dense.dtype,
+           c.op, ": expected values (nnz) and a matrix of one dtype");
+  if (dense.dtype != DType::F32 && dense.dtype != DType::F64)
+    fail(ErrorKind::NotImplemented, c.op, ": not implemented for ", dense.dtype);
+  c.add_out(SizeVec{starts.numel - 1, dense.size(1)}, dense.dtype);
+}
+
+// Rows of a compressed matrix and a strided one of `width` columns, and their product.
+template <class T, class I>
+struct RowProduct {
+  const I *start, *column;
+  const T *value, *dense;
+  int64_t width;
+  T* out;
+
+  void run(int64_t begin, int64_t end) const {
+    for (int64_t r = begin; r < end; ++r) {
+      int64_t k = blocks<4>(r, 0);
+      k = blocks<1>(r, k);
+      for (; k < width; ++k) {
+        T sum = 0;
+        for (I i = start[r]; i < start[r + 1]; ++i) sum += value[i] * dense[column[i] * width + k];
+        out[r * width + k] = sum;
+      }
+    }
+  }
+
+ private:
+  template <int N>
+  int64_t blocks(int64_t r, int64_t k) const {
+    constexpr int64_t V = kLanes<T>;
+    for (; k + N * V <= width; k += N * V) {
+      Vector<T> sum[N] = {};
+      for (I i = start[r]; i < start[r + 1]; ++i)
+        for (int64_t n = 0; n < N; ++n)
+          sum[n] += value[i] * load_vector(dense + column[i] * width + k + n * V);
+      for (int64_t n = 0; n < N; ++n) store_vector(out + r * width + k + n * V, sum[n]);
+    }
+    return k;
+  }
+};
+
+template <class T, class I>
+void csr_mm(Call& c) {
+  Ref<Tensor> starts = contiguous(c.tensor(0)), columns = contiguous(c.tensor(1)),
+              values = contiguous(c.tensor(2)), dense = contiguous(c.tensor(3));
+  const I *start = starts->data<I>(), *column = columns->data<I>();
+  const int64_t rows = starts->numel - 1, n = values->numel, width = dense->size(1);
+  require_rising(c.op, start, rows, n);
+  require_within(column, n, dense->size(0));
+  if (!rows || !width) return;
+  Unlocked unlocked(n * width);
+  const RowProduct<T, I> product{
+      start, column, values->data<T>(), dense->data<T>(), width, c.out(0).data<T>()};
+  const int64_t row_work = width * (n / rows + 1);
+  parallel_for(rows, std::max<int64_t>(1, 32768 / row_work),
+               [&](int64_t begin, int64_t end) { product.run(begin, end); });
+}
+void csr_mm_run(Call& c) {
+  const bool wide = c.tensor(0).dtype == DType::I64;
+  if (c.out(0).dtype == DType::F32)
+    return wide ? csr_mm<float, int64_t>(c) : csr_mm<float, int32_t>(c);
+  wide ? csr_mm<double, int64_t>(c) : csr_mm<double, int32_t>(c);
+}
+
+void csr_coordinates_infer(Call& c) {
+  const Tensor& plain = c.tensor(1);
+  check_lines(c, c.tensor(0), plain);
   c.add_out(SizeVec{2, plain.numel}, DType::I64);
 }
 template <class I>
@@ -98,8 +183,7 @@ void write_coordinates(const char* op, const Tensor& starts, const Tensor& plain
                        int64_t* at) {
   const I *start = starts.data<I>(), *index = plain.data<I>();
   const int64_t lines = starts.numel - 1, n = plain.numel;
-  RL_CHECK(start[0] == 0 && start[lines] == n && std::is_sorted(start, start + lines + 1), op,
-           ": starts do not rise from 0 to the number of elements, ", n);
+  require_rising(op, start, lines, n);
   for (int64_t i = 0; i < lines; ++i) std::fill(line + start[i], line + start[i + 1], i);
   std::copy_n(index, n, at);
 }
@@ -172,6 +256,7 @@ void coo_dense_run(Call& c) {
 
 RL_ISA_KERNEL("_coo_dense", coo_dense_infer, coo_dense_run);
 RL_ISA_KERNEL("_csr_coordinates", csr_coordinates_infer, csr_coordinates_run);
+RL_ISA_KERNEL("_csr_mm", csr_mm_infer, csr_mm_run);
 RL_ISA_KERNEL("_coo_mm", coo_mm_infer, coo_mm_run);
 
 }  // namespace

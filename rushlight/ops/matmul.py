@@ -420,3 +420,22 @@ _coo_mm.vjp(
         indices.flip(0), values, g, dense_meta.shape[0]
     ),
 )
+
+
+@op(
+    "_csr_mm(Tensor starts, Tensor columns, Tensor values, Tensor dense) -> Tensor",
+    at=("internal",),
+)
+def _csr_mm(starts, columns, values, dense):
+    """The product of a matrix of compressed rows and a strided one."""
+    ...
+
+
+_csr_mm.vjp(
+    values=lambda g, starts, columns, dense: _coo_mm_values_grad(
+        g, _csr_coordinates(starts, columns, True), dense
+    ),
+    dense=lambda g, starts, columns, values, dense_meta: _coo_mm(
+        _csr_coordinates(starts, columns, False), values, g, dense_meta.shape[0]
+    ),
+)

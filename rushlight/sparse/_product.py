@@ -5,7 +5,7 @@ and adds up what belongs to one row.
 """
 
 import rushlight as rl
-from rushlight.ops.matmul import _coo_mm
+from rushlight.ops.matmul import _coo_mm, _csr_mm
 from rushlight.sparse._convert import (
     NATIVE,
     convert,
@@ -58,6 +58,10 @@ def mm(self, mat2):
 
 
 def _times_dense(sparse, dense):
+    if kind_of(sparse) == CSR and dense.dtype in NATIVE and dense.dtype == sparse.dtype:
+        (starts, columns), values = parts_of(sparse).indices, values_of(sparse)
+        if starts.dim() == values.dim() == 1:
+            return _csr_mm(starts, columns, values, dense)
     sparse = to_coo(sparse)
     indices, values = parts_of(sparse).indices, values_of(sparse)
     if indices.shape[0] != 2:

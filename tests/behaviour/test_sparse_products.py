@@ -136,3 +136,30 @@ def test_products_of_csc_matrices_are_csr():
     for other in (dense.to_sparse_csc(), dense.to_sparse_csr()):
         made = dense.to_sparse_csc() @ other
         assert made.layout is rl.sparse_csr and made.to_dense().equal(dense @ dense)
+
+
+@pytest.mark.parametrize("index", (rl.int64, rl.int32))
+@pytest.mark.parametrize("dtype", (rl.float32, rl.float64))
+@pytest.mark.parametrize(
+    "rows, columns, width", [(7, 5, 1), (30, 40, 3), (9, 9, 40), (1, 1, 8), (5, 4, 0), (50, 3, 70)]
+)
+def test_compressed_rows_times_a_matrix(index, dtype, rows, columns, width):
+    generator = rl.Generator().manual_seed(0)
+    dense = rl.rand(rows, columns, generator=generator).to(dtype)
+    dense = dense * (rl.rand(rows, columns, generator=generator) > 0.6)
+    pattern = dense.to_sparse_csr()
+    starts, at = pattern.crow_indices().to(index), pattern.col_indices().to(index)
+    other = rl.randn(columns, width, dtype=dtype)
+    sparse = rl.sparse_csr_tensor(starts, at, pattern.values(), dense.shape)
+    rl.testing.assert_close(sparse @ other, dense @ other)
+    if dtype == rl.float64 and pattern.values().numel():
+        product = lambda values, x: rl.sparse_csr_tensor(starts, at, values, dense.shape) @ x
+        leaves = pattern.values().clone().requires_grad_(), other.clone().requires_grad_()
+        assert rl.autograd.gradcheck(product, leaves) and rl.autograd.gradgradcheck(product, leaves)
+
+
+def test_compressed_rows_beyond_the_matrix_are_refused():
+    starts, at = rl.tensor([0, 1, 2]), rl.tensor([0, 5])
+    sparse = rl.sparse_csr_tensor(starts, at, rl.ones(2), (2, 3), check_invariants=False)
+    with pytest.raises(RuntimeError, match="index 5 is out of range for a dimension of size 3"):
+        sparse @ rl.ones(3, 2)

@@ -4,7 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/allocator.h"
 #include "kernels/gemm_batch.h"
+#include "plan/blocks.h"
 #include "plan/copy.h"
 #include "plan/parallel.h"
 
@@ -182,6 +184,42 @@ DType read_dtype(const Tensor& a, const Tensor& b, bool b_transposed, Sizes batc
   return takes ? a.dtype : product_dtype(a.dtype);
 }
 
+// A few vectors x and a large matrix of 16 bits whose rows they are multiplied with.
+struct FewProducts {
+  Ref<Tensor> x;
+  Matrix w{};
+
+  FewProducts(Tensor& a, Tensor& b, bool b_transposed) {
+    constexpr int64_t kFew = 4, kLarge = 1 << 14;
+    if (!is_floating(a.dtype) || item_size(a.dtype) != 2 || b.ndim > 2) return;
+    Matrix ma = trailing(a, false), mb = trailing(b, true);
+    if (b_transposed) mb = transposed(mb);
+    if (mb.row_stride == 1 && a.numel <= kFew * mb.rows && b.numel >= kLarge)
+      w = transposed(mb), x = contiguous_as(a, DType::F32);
+    else if (mb.cols == 1 && a.ndim == 2 && ma.col_stride == 1 && a.numel >= kLarge)
+      w = ma, x = contiguous_as(b, DType::F32);
+  }
+  // The matrix is widened a part at a time: all of it would leave the cache and come back.
+  void run(DType dtype, float* out, bool accumulate) const {
+    constexpr int64_t kPart = 1 << 13, kGrain = 1 << 16;
+    const int64_t k = w.cols, part = std::max<int64_t>(4, kPart / k);
+    const Converter widen = converter(dtype, DType::F32);
+    Unlocked unlocked(w.rows * k);
+    parallel_for((w.rows + part - 1) / part, kGrain / (part * k) + 1,
+                 [&](int64_t begin, int64_t end) {
+                   Scratch<float> wide(part * k);
+                   for (int64_t r = begin * part; r < std::min(end * part, w.rows); r += part) {
+                     const int64_t count = std::min(part, w.rows - r);
+                     for (int64_t i = 0; i < count; ++i)
+                       widen(wide.data() + i * k, offset(w, (r + i) * w.row_stride, 2), k);
+                     gemm_loops().of<float>().few_dots({x->raw(), x->numel / k, k, k, 1},
+                                                       {wide.data(), count, k, k, 1}, out + r,
+                                                       w.rows, 0, count, accumulate);
+                   }
+                 });
+  }
+};
+
 // Computes into call.out(0), through a row-major buffer of the compute dtype where needed.
 // `start` initialises the buffer before products are added to it.
 template <class Start>
@@ -189,6 +227,12 @@ void run_product(Call& c, Tensor& a, Tensor& b, bool b_transposed, Sizes batch, 
                  Start start) {
   Tensor& out = c.out(0);
   DType compute = product_dtype(a.dtype), read = read_dtype(a, b, b_transposed, batch);
+  if (const FewProducts few(a, b, b_transposed); few.x && read == DType::F32) {
+    Ref<Tensor> sums = empty(out.sizes(), compute);
+    if (accumulate) start(*sums);
+    few.run(a.dtype, sums->data<float>(), accumulate);
+    return copy_into(out, *sums);
+  }
   Ref<Tensor> ra = readable(a, read, false), rb = readable(b, read, true);
   if (is_scattered(*ra, *rb)) ra = contiguous(*ra);
   bool direct = out.contiguous && out.dtype == compute;

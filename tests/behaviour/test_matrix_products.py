@@ -323,3 +323,27 @@ def test_a_few_rows_times_rows(dtype, rows, depth, cols):
     a[1, depth - 1], b[3, 0] = float("inf"), float("nan")
     bad = ~rl.isfinite(a @ b.t())
     assert bad[1].all() and bad[:, 3].all() and int(bad.sum()) == cols + rows - 1
+
+
+@pytest.mark.parametrize("dtype", [rl.bfloat16, rl.float16])
+@pytest.mark.parametrize("count", [1, 2, 4, 5])
+@pytest.mark.parametrize(
+    "depth, rows", [(128, 128), (300, 77), (1024, 130), (17, 2000), (20000, 3)]
+)
+def test_few_vectors_times_a_large_matrix_of_16_bits(dtype, count, depth, rows):
+    x, w = rl.randn(count, depth).to(dtype), rl.randn(rows, depth).to(dtype)
+    bias, half = rl.randn(rows).to(dtype), depth // 2
+    want = x.double() @ w.double().t()
+    shifted, part = want + bias.double(), w[:, :half].double() @ x[0, :half].double()
+    room = 1.5 * rl.finfo(dtype).eps * (want.abs().max() + 4)
+    for got, expected in (
+        (rl.nn.functional.linear(x, w), want),
+        (rl.nn.functional.linear(x, w, bias), shifted),
+        (rl.addmm(bias, x, w.t()), shifted),
+        (x.expand(1, count, depth) @ w.t(), want[None]),
+        (w @ x[0], want[0]),
+        (w[::2] @ x[0], want[0, ::2]),
+        (w[:, :half] @ x[0, :half], part),
+    ):
+        assert got.shape == expected.shape and got.dtype == dtype
+        assert (got.double() - expected).abs().max() <= room

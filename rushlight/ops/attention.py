@@ -121,6 +121,12 @@ def scaled_dot_product_attention(
             scale=scale,
             enable_gqa=enable_gqa,
         ).to(query.dtype)
+    if enable_gqa and _rows_are_alike(query, key, value, attn_mask, dropout_p, is_causal):
+        groups, rows = query.unflatten(1, (key.shape[1], -1)), query.shape[2]
+        result = scaled_dot_product_attention(
+            groups.flatten(2, 3), key, value, attn_mask, scale=scale
+        )
+        return result.unflatten(2, (-1, rows)).flatten(1, 2)
     if enable_gqa:
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
         value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
@@ -135,6 +141,16 @@ def scaled_dot_product_attention(
     if dropout_p > 0:
         weights = rl.nn.functional.dropout(weights, dropout_p)
     return rl.matmul(weights, value)
+
+
+def _rows_are_alike(query, key, value, attn_mask, dropout_p, is_causal):
+    """May the rows of several heads be rows of one, so that the keys they share are read once?"""
+    if not query.dim() == key.dim() == 4 or dropout_p > 0 or is_causal:
+        return False
+    mask = (1, 1, 1) if attn_mask is None else (1, 1, 1, *attn_mask.shape)
+    heads = key.shape[1]
+    fits = heads > 0 and heads == value.shape[-3] and query.shape[1] % heads == 0
+    return fits and mask[-2] == mask[-3] == 1
 
 
 def _check_attention(query, key, value, attn_mask, dropout_p, is_causal):

@@ -129,3 +129,21 @@ def test_transforms_see_through_it():
     )
     _, tangent = rl.func.jvp(attention, tuple(tensors), tuple(rl.ones_like(t) for t in tensors))
     assert tangent.shape == tensors[0].shape
+
+
+@pytest.mark.parametrize("causal, mask", [
+    (False, None), (True, None), (False, (2, 1, 1, 20)), (False, (20,)), (False, (5, 20)),
+    (False, (2, 8, 5, 20)),
+])  # fmt: skip
+@pytest.mark.parametrize("rows", [1, 5])
+def test_heads_that_share_keys(rows, causal, mask):
+    query, key, value = inputs(rows, 20, 6, 7, rl.float64, heads=8)
+    key, value = (t.detach()[:, ::4].requires_grad_() for t in (key, value))
+    allowed = None if mask is None else rl.rand([min(n, rows) if n == 5 else n for n in mask]) > 0.3
+    got = attention(query, key, value, allowed, is_causal=causal, enable_gqa=True)
+    spread = (t.repeat_interleave(4, 1) for t in (key, value))
+    want = defined(query, *spread, mask=allowed, causal=causal)
+    rl.testing.assert_close(got, want)
+    leaves, slope = (query, key, value), rl.randn_like(got)
+    for a, b in zip(rl.autograd.grad(got, leaves, slope), rl.autograd.grad(want, leaves, slope)):
+        rl.testing.assert_close(a, b)

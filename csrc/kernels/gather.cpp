@@ -145,9 +145,11 @@ void check_selected(const int64_t* index, int64_t count, int64_t n, const char* 
 
 void select(Call& c, const Tensor& self, int dim, const Tensor& positions, const char* op) {
   if (c.out(0).numel == 0) return;
-  Ref<Tensor> t = contiguous(self), index = index_values(positions);
+  Ref<Tensor> index = index_values(positions);
+  check_selected(index->data<int64_t>(), index->numel, size_or_one(self, dim), op);
+  if (select_slices(self, dim, *index, c.out(0))) return;
+  Ref<Tensor> t = contiguous(self);
   Unlocked unlocked(c.out(0).numel);
-  check_selected(index->data<int64_t>(), index->numel, size_or_one(*t, dim), op);
   with_size(item_size(t->dtype), [&]<class U>() {
     select_lines<U>(lines_of(*t, dim), t->data<U>(), *index, c.out(0).data<U>());
   });

@@ -345,6 +345,15 @@ void index_infer(Call& c) {
   c.add_out(plan.result, c.tensor(0).dtype);
 }
 
+void select_rows(const Tensor& self, int dim, const Tensor& at, Tensor& out) {
+  Ref<Tensor> from = contiguous(self);
+  Unlocked unlocked(out.numel);
+  with_size(item_size(self.dtype), [&]<class T>() {
+    select_lines(lines_of(self, dim), static_cast<const T*>(from->raw()), at,
+                 static_cast<T*>(out.raw()));
+  });
+}
+
 void index_run(Call& c) {
   Tensor &self = c.tensor(0), &out = c.out(0);
   if (const Tensor* mask = whole_mask(self, c.tensors(1)); mask && out.contiguous) {
@@ -352,13 +361,11 @@ void index_run(Call& c) {
     Unlocked unlocked(self.numel);
     return with_size(item_size(self.dtype), [&]<class T>() { keep_true<T>(*from, *dense, out); });
   }
-  if (OneIndex one = one_index(self, c.tensors(1)); one.positions && self.contiguous && out.numel) {
+  if (OneIndex one = one_index(self, c.tensors(1)); one.positions && out.numel) {
     Ref<Tensor> at = counted_from_start(one, self.size(one.dim));
-    Unlocked unlocked(out.numel);
-    return with_size(item_size(self.dtype), [&]<class T>() {
-      select_lines(lines_of(self, one.dim), static_cast<const T*>(self.raw()), *at,
-                   static_cast<T*>(out.raw()));
-    });
+    if (select_slices(self, one.dim, *at, out)) return;
+    const bool reads_most = one.dim + 1 < self.ndim && 2 * out.numel >= self.numel;
+    if (self.contiguous || reads_most) return select_rows(self, one.dim, *at, out);
   }
   if (out.numel == 0) {  // still refuse wrong indices where there is something to index
     Plan plan = make_plan(self, c.tensors(1));

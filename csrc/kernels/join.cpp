@@ -95,12 +95,20 @@ bool join_rows(Tensor& out, std::span<Tensor* const> tensors, int d) {
   if (outer > 64 && row < 64 * static_cast<int64_t>(parts.size())) return false;
   auto* to = static_cast<char*>(out.raw());
   int64_t grain = 32768 * 4 / std::max<int64_t>(1, row);
-  RunCopy copy = run_copy(outer * row);
+  // Some rows of each tensor at once, of which the cache keeps what is written: what is streamed
+  // is written in order.
+  const bool streams = past_cache(outer * row);
+  const int64_t together = streams ? 1 : std::max<int64_t>(1, 8192 / std::max<int64_t>(1, row));
   parallel_for(outer, std::max<int64_t>(1, grain), [&](int64_t b, int64_t e) {
-    for (int64_t i = b; i < e; ++i) {
+    for (int64_t i = b, rows; i < e; i += rows) {
+      rows = std::min(together, e - i);
       char* at = to + i * row;
       for (const Part& p : parts) {
-        copy(at, p.from + i * p.bytes, p.bytes);
+        const char* from = p.from + i * p.bytes;
+        if (streams)
+          stream(at, from, p.bytes);
+        else
+          mover(1)(at, from, rows, p.bytes, {row, 1}, {p.bytes, 1});
         at += p.bytes;
       }
     }
@@ -109,9 +117,41 @@ bool join_rows(Tensor& out, std::span<Tensor* const> tensors, int d) {
   return true;
 }
 
+Sizes with(SizeVec& v, int d, int64_t n) {
+  v.insert(v.begin() + d, n);
+  return v;
+}
+// Slices of one tensor, all a step apart, with a new dimension d of them; null if they are others.
+Ref<Tensor> as_slices(std::span<Tensor* const> tensors, int d) {
+  const Tensor& first = *tensors[0];
+  if (tensors.size() < 2) return nullptr;
+  const int64_t step = tensors[1]->offset - first.offset;
+  for (size_t i = 1; i < tensors.size(); ++i) {
+    const Tensor& t = *tensors[i];
+    if (t.storage != first.storage || t.dtype != first.dtype ||
+        t.offset != first.offset + static_cast<int64_t>(i) * step ||
+        !std::ranges::equal(t.sizes(), first.sizes()) ||
+        !std::ranges::equal(t.strides(), first.strides()))
+      return nullptr;
+  }
+  SizeVec sizes(first.sizes().begin(), first.sizes().end());
+  SizeVec strides(first.strides().begin(), first.strides().end());
+  const auto count = static_cast<int64_t>(tensors.size());
+  return alias(first, with(sizes, d, count), with(strides, d, step), first.offset);
+}
+// One copy of them all. False if they are others.
+bool join_slices(Tensor& out, std::span<Tensor* const> tensors, int d) {
+  Ref<Tensor> slices = as_slices(tensors, d);
+  if (!slices) return false;
+  SizeVec strides(out.strides().begin(), out.strides().end());
+  const int64_t step = tensors[0]->size(d) * out.stride(d);
+  copy_into(*alias(out, slices->sizes(), with(strides, d, step), out.offset), *slices);
+  return true;
+}
+
 // The tensors one after another along dimension d of out.
 void join(Tensor& out, std::span<Tensor* const> tensors, int d) {
-  if (join_rows(out, tensors, d)) return;
+  if (join_rows(out, tensors, d) || join_slices(out, tensors, d)) return;
   int64_t at = 0;
   for (Tensor* t : tensors) {
     if (t->numel == 0) continue;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 #ifdef __SSE2__
 #include <immintrin.h>
 #endif
@@ -119,6 +120,26 @@ void gather_steps(Loose* d, const Loose* s, int64_t n) {
   if (n > 0) d[n - 1] = s[kStep * (n - 1)];
 }
 
+// Backwards from `src`, by whole vectors, of which the last may go over the one before.
+template <class T>
+void reverse_row(char* dst, const char* src, int64_t n) {
+  constexpr int64_t item = sizeof(T);
+  if constexpr (item < 16) {
+    constexpr int64_t kSide = (item == 8 ? kChunk : 16) / item;
+    typedef T V __attribute__((vector_size(kSide * item)));
+    auto reversed = [=]<size_t... I>(int64_t i, std::index_sequence<I...>) {
+      V v = read<V>(src - (i + kSide - 1) * item);
+      write(dst + i * item, V(__builtin_shufflevector(v, v, (kSide - 1 - I)...)));
+    };
+    constexpr std::make_index_sequence<kSide> lanes;
+    if (n >= kSide) {
+      for (int64_t i = 0; i + kSide < n; i += kSide) reversed(i, lanes);
+      return reversed(n - kSide, lanes);
+    }
+  }
+  for (int64_t i = 0; i < n; ++i) write(dst + i * item, read<T>(src - i * item));
+}
+
 // Small steps become shuffles, others stay scalar.
 template <class T>
 [[gnu::noinline]] void gather_apart(char* dst, const char* src, int64_t n, int64_t step) {
@@ -130,9 +151,9 @@ template <class T>
   if (step == 3 * item) return gather_steps<3>(d, s, n);
   if (step == 4 * item) return gather_steps<4>(d, s, n);
   if (step == -item) {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) d[i] = s[-i];
+    reverse_row<T>(dst, src, n);
   } else {
+#pragma GCC unroll 4
     for (int64_t i = 0; i < n; ++i) d[i] = *reinterpret_cast<const Loose*>(src + i * step);
   }
 }
@@ -169,14 +190,45 @@ bool copy_whole(char* dst, const char* src, int64_t rows, TileSteps step) {
   for (int64_t r = 0; r < rows; ++r, dst += step.row, src += step.col) write(dst, read<W>(src));
   return true;
 }
-// Of which each repeats one element.
-template <class T, int kCols>
-bool repeat_each(char* dst, const char* src, int64_t rows, TileSteps step) {
+// Of a few elements that lie `apart`.
+template <class T, int kCols, class Step>
+bool copy_each(char* dst, const char* src, int64_t rows, TileSteps step, Step apart) {
   for (int64_t r = 0; r < rows; ++r, dst += step.row, src += step.col) {
-    T v = read<T>(src);
-    for (int c = 0; c < kCols; ++c) write(dst + c * sizeof(T), v);
+    T v[kCols];
+    for (int c = 0; c < kCols; ++c) v[c] = read<T>(src + c * apart);
+    for (int c = 0; c < kCols; ++c) write(dst + c * sizeof(T), v[c]);
   }
   return true;
+}
+
+// Elements that follow each other, each kCols times, by whole vectors: how many there were.
+template <class T, int kCols>
+int64_t repeat_vectors(char* dst, const char* src, int64_t n) {
+  constexpr int64_t kSide = 16 / sizeof(T);
+  typedef T V __attribute__((vector_size(16)));
+  auto repeat = [=]<size_t... I>(int64_t i, std::index_sequence<I...>) {
+    const V v = read<V>(src + i * sizeof(T));
+    char* to = dst + i * kCols * sizeof(T);
+    auto part = [&]<size_t J>(std::integral_constant<size_t, J>) {
+      write(to + J * 16, V(__builtin_shufflevector(v, v, ((J * kSide + I) / kCols)...)));
+    };
+    [&]<size_t... J>(std::index_sequence<J...>) {
+      (part(std::integral_constant<size_t, J>()), ...);
+    }(std::make_index_sequence<kCols>());
+  };
+  int64_t i = 0;
+  for (; i + kSide <= n; i += kSide) repeat(i, std::make_index_sequence<kSide>());
+  return i;
+}
+template <class T, int kCols>
+bool repeat_each(char* dst, const char* src, int64_t rows, TileSteps step) {
+  constexpr int64_t item = sizeof(T);
+  int64_t done = 0;
+  if constexpr (item < 16)
+    if (step.col == item && step.row == kCols * item)
+      done = repeat_vectors<T, kCols>(dst, src, rows);
+  return copy_each<T, kCols>(dst + done * step.row, src + done * step.col, rows - done, step,
+                             std::integral_constant<int64_t, 0>());
 }
 
 // False where no way is at hand. The target's columns are contiguous.
@@ -190,7 +242,12 @@ bool move_narrow(char* dst, const char* src, int64_t rows, int64_t cols, TileSte
     if (cols == 3) return repeat_each<T, 3>(dst, src, rows, step);
     return cols == 4 && repeat_each<T, 4>(dst, src, rows, step);
   }
-  if (s.col != item || width > kNarrow || width < 2) return false;
+  if (s.col != item) {
+    if (cols == 2) return copy_each<T, 2>(dst, src, rows, step, s.col);
+    if (cols == 3) return copy_each<T, 3>(dst, src, rows, step, s.col);
+    return cols == 4 && copy_each<T, 4>(dst, src, rows, step, s.col);
+  }
+  if (width > kNarrow || width < 2) return false;
   if (width == 2) return copy_whole<uint16_t>(dst, src, rows, step);
   if (width == 4) return copy_whole<uint32_t>(dst, src, rows, step);
   if (width == 8) return copy_whole<uint64_t>(dst, src, rows, step);

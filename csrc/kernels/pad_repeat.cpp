@@ -65,6 +65,14 @@ struct PadPlan {
            axis[2].in;
   }
 };
+// With n elements that stay together in the place of each.
+PadAxis of_groups(const PadAxis& a, int64_t n) {
+  PadAxis b{a.in * n, a.out * n, a.begin * n, a.end * n, a.from * n, {}};
+  for (int64_t i : a.index)
+    for (int64_t k = 0; k < n; ++k) b.index.push_back(static_cast<int32_t>(i * n + k));
+  return b;
+}
+
 // `sign` is -1 where t is what comes out.
 SizeVec padded_sizes(const Tensor& t, Sizes pad, int sign) {
   SizeVec sizes(t.sizes().begin(), t.sizes().end());
@@ -77,6 +85,14 @@ PadPlan pad_plan(std::string_view mode, Sizes sizes, Sizes pad) {
   for (size_t d = 0; d + dims < sizes.size(); ++d) p.planes *= sizes[d];
   for (size_t i = 0; i < dims; ++i)
     p.axis[2 - i] = pad_axis(mode, sizes[sizes.size() - 1 - i], pad[2 * i], pad[2 * i + 1]);
+  return p;
+}
+
+// Of images whose channels lie last: these stay together.
+PadPlan channels_last_plan(std::string_view mode, Sizes sizes, Sizes pad) {
+  PadPlan p = pad_plan(mode, sizes, pad);
+  p.planes = sizes[0];
+  p.axis[2] = of_groups(p.axis[2], sizes[1]);
   return p;
 }
 
@@ -130,11 +146,14 @@ int64_t grain(const PadPlan& p) {
   return std::max<int64_t>(1, 32768 / std::max<int64_t>(1, p.out_rows() * p.axis[2].out));
 }
 void repeat_run(Call& c) {
-  Ref<Tensor> x = contiguous(c.tensor(0));
   Tensor& out = c.out(0);
   if (!out.numel) return;
-  Ref<Tensor> to = out.contiguous ? Ref<Tensor>::share(&out) : empty(out.sizes(), out.dtype);
-  const PadPlan p = pad_plan(c.text(2), x->sizes(), c.ints(1));
+  const bool last = c.ints(1).size() == 4 && out.ndim == 4 && is_channels_last(out) &&
+                    is_channels_last(c.tensor(0));
+  Ref<Tensor> x = last ? Ref<Tensor>::share(&c.tensor(0)) : contiguous(c.tensor(0));
+  Ref<Tensor> to =
+      last || out.contiguous ? Ref<Tensor>::share(&out) : empty(out.sizes(), out.dtype);
+  const PadPlan p = (last ? channels_last_plan : pad_plan)(c.text(2), x->sizes(), c.ints(1));
   {
     Unlocked unlocked(out.numel);
     with_size(item_size(out.dtype), [&]<class T>() {

@@ -1,6 +1,7 @@
 // Reading whole slices by position along one dimension, for index_select, embedding and x[index].
 #pragma once
 #include "kernels/line_starts.h"
+#include "plan/slices.h"
 #include "plan/stream.h"
 
 namespace rl {
@@ -44,6 +45,21 @@ inline void copy_far_row(RunCopy copy, char* to, const char* from, const char* n
   });
 }
 
+// Where elements do not follow each other as in rows, slices that are worth it are copied one by
+// one, if memory does not run across them. False where it is better to make rows of all first.
+inline bool select_slices(const Tensor& x, int dim, const Tensor& index, Tensor& out) {
+  constexpr int64_t kSlice = 2048, kInner = 16;
+  const Lines l = lines_of(x, dim);
+  if (x.contiguous || l.inner < kInner || l.outer * l.inner < kSlice || x.stride(dim) == 1 ||
+      !out.contiguous)
+    return false;
+  SizeVec sizes(x.sizes().begin(), x.sizes().end());
+  sizes[dim] = index.numel;
+  copy_slices(*alias(out, sizes, contiguous_strides(sizes), out.offset), x, dim,
+              index.data<int64_t>());
+  return true;
+}
+
 // Slices at positions that were checked.
 template <class U>
 void select_lines(const Lines& l, const U* x, const Tensor& index, U* out) {
@@ -60,9 +76,11 @@ void select_lines(const Lines& l, const U* x, const Tensor& index, U* out) {
                            row);
   RunCopy copy = run_copy(l.outer * m * row);
   parallel_for(l.outer * m, grain, [&](int64_t b, int64_t e) {
-    for (int64_t r = b; r < e; ++r) {
-      const U* from = x + (r / m * l.size + ix[r % m]) * l.inner;
-      copy(reinterpret_cast<char*>(out + r * l.inner), reinterpret_cast<const char*>(from), row);
+    const U* line = x + b / m * l.size * l.inner;
+    for (int64_t r = b, j = b % m; r < e; ++r) {
+      copy(reinterpret_cast<char*>(out + r * l.inner),
+           reinterpret_cast<const char*>(line + ix[j] * l.inner), row);
+      if (++j == m) j = 0, line += l.size * l.inner;
     }
     stream_fence();
   });

@@ -51,8 +51,8 @@ void remap_rows(const T* from, T* to, const Maps& maps, RunCopy copy, int64_t be
     int64_t rest = r, base = 0;
     for (size_t d = maps.size() - 1; d-- > 0;) {
       auto size = static_cast<int64_t>(maps[d].size());
-      base += maps[d][rest % size];
-      rest /= size;
+      base += maps[d][d ? rest % size : rest];
+      if (d) rest /= size;
     }
     T* dst = to + r * n;
     const T* src = from + base;
@@ -167,15 +167,17 @@ void roll_blocks(Tensor& out, const Tensor& self, Sizes shifts, const std::vecto
       roll_blocks(*part_of(out, d, to, count), *part_of(self, d, from, count), shifts, dims, i + 1);
 }
 // A map of a long dimension would take longer, and more memory, than the elements; so would maps of
-// all dimensions where there are few elements beside, if rows are not cut in small pieces.
+// all dimensions where there are few elements beside, if rows are not cut in small pieces. Of many
+// elements blocks are moved in less time than rows one by one.
 constexpr int64_t kLongRoll = 2048;
 bool better_in_blocks(const Tensor& self, const std::vector<int>& dims) {
-  constexpr int64_t kEntries = 256, kElementsOfEntry = 16, kRow = 64;
+  constexpr int64_t kEntries = 256, kElementsOfEntry = 16, kRow = 64, kMany = 8192;
   int64_t entries = 0;
   for (int d = 0; d < self.ndim; ++d) entries += self.size(d);
   const int last = self.ndim - 1;
-  bool is_long = entries >= kEntries && entries * kElementsOfEntry > self.numel &&
-                 (self.size(last) >= kRow || std::ranges::find(dims, last) == dims.end());
+  bool is_long =
+      (self.numel >= kMany || (entries >= kEntries && entries * kElementsOfEntry > self.numel)) &&
+      (self.size(last) >= kRow || std::ranges::find(dims, last) == dims.end());
   for (size_t i = 0; i < dims.size(); ++i) {
     if (std::count(dims.begin(), dims.end(), dims[i]) > 1) return false;  // shifts would add up
     is_long |= self.size(dims[i]) >= kLongRoll;

@@ -9,13 +9,15 @@
 #include "plan/blocks.h"
 #include "plan/fits.h"
 #include "plan/parallel.h"
+#include "plan/slices.h"
 #include "plan/space.h"
 #include "plan/stream.h"
 
 namespace rl {
 namespace {
 
-// For a target that is written past the caches, whose rows are contiguous.
+// For a target that is written past the caches, whose rows are contiguous. Where they follow each
+// other, short ones are put together first: what is streamed in part of a line costs a whole one.
 void stream_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
   const Operand &out = s.op[0], &in = s.op[1];
   const TileSteps d = steps_of(s, 0), r = steps_of(s, 1);
@@ -25,9 +27,11 @@ void stream_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
   walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t rows, int64_t cols) {
     const char* row = at[1];
     int64_t step = r.row;
-    if (r.col != from) {
+    bool joins = rows > 1 && dense(d, rows, cols, to);
+    if (r.col != from || (joins && cols * to < kPieceBytes)) {
       mover(from)(gathered, at[1], rows, cols, {cols * from, from}, r);
       row = gathered, step = cols * from;
+      if (joins) cols *= rows, rows = 1;
     }
     for (int64_t i = 0; i < rows; ++i, row += step) {
       bool same = out.dtype == in.dtype;
@@ -54,11 +58,23 @@ void copy_tiles(const Space& s, TileShape tile, int64_t begin, int64_t end) {
   });
 }
 
+// Does an operand's memory run down the columns of tiles?
+bool is_transposed(const Space& s) {
+  auto runs_down = [](TileSteps step) {
+    return step.row != 0 && std::abs(step.row) < std::abs(step.col);
+  };
+  return runs_down(steps_of(s, 0)) || runs_down(steps_of(s, 1));
+}
+
 TileShape copy_shape(const Space& s, bool streams) {
   int64_t to = item_size(s.op[0].dtype), from = item_size(s.op[1].dtype);
   bool same = s.op[0].dtype == s.op[1].dtype;
   TileShape tile = tile_shape(s, std::max(to, from));
-  if (tile.rows > 1) return tile;
+  if (tile.rows > 1) {  // rows that no block lies between need not fit one
+    if (same && !streams && !is_transposed(s) && tile.cols == s.size[s.dims - 1])
+      tile.rows = std::min(s.size[s.dims - 2], std::max(tile.rows, kGrain / tile.cols));
+    return tile;
+  }
   bool straight = same && (!streams || s.op[1].stride[s.dims - 1] == from);
   int64_t most = straight ? kGrain : streams ? kPieceBytes / to : tile.cols;
   tile.cols = std::min(s.size[s.dims - 1], most);
@@ -160,6 +176,32 @@ void copy_into(Tensor& dst, const Tensor& src) {
   int64_t grain = std::max<int64_t>(1, kGrain / (tile.rows * tile.cols));
   auto copy = streams ? stream_tiles : copy_tiles;
   parallel_for(tiles, grain, [&](int64_t begin, int64_t end) { copy(s, tile, begin, end); });
+}
+
+void copy_slices(Tensor& dst, const Tensor& src, int d, const int64_t* positions) {
+  auto first = [d](const Tensor& t) {
+    SizeVec sizes(t.sizes().begin(), t.sizes().end());
+    sizes[d] = 1;
+    return alias(t, sizes, t.strides(), t.offset);
+  };
+  Ref<Tensor> to = first(dst), from = first(src);
+  Space s = make_space(*to);
+  add_operand(s, *from, to->sizes());
+  simplify(s);
+  const int64_t item = item_size(dst.dtype), to_next = dst.stride(d) * item;
+  const int64_t from_next = src.stride(d) * item;
+  const bool streams = past_cache(dst.numel * item) && s.op[0].stride[s.dims - 1] == item;
+  const TileShape tile = copy_shape(s, streams);
+  const int64_t tiles = tile_count(s, tile);
+  auto copy = streams ? stream_tiles : copy_tiles;
+  Unlocked unlocked(dst.numel);
+  parallel_for(dst.size(d), std::max<int64_t>(1, kGrain / to->numel), [&](int64_t j, int64_t end) {
+    for (Space slice = s; j < end; ++j) {
+      slice.op[0].base = s.op[0].base + j * to_next;
+      slice.op[1].base = s.op[1].base + positions[j] * from_next;
+      copy(slice, tile, 0, tiles);
+    }
+  });
 }
 
 void store_number(void* at, DType dtype, const Scalar& value) {

@@ -4,7 +4,9 @@
 #include <limits>
 
 #include "kernels/sort_few.h"
+#include "kernels/sort_operands.h"
 #include "kernels/sort_radix.h"
+#include "kernels/sort_select.h"
 #include "plan/blocks.h"
 
 namespace rl {
@@ -98,13 +100,16 @@ bool top_line(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
 // The same by the standard library's selection, which knows nothing of positions: programs whose
 // elements are equal get those that PyTorch gives them, who selects like this.
 template <class K>
-void top_of_equals(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* e) {
+[[gnu::noinline]] void top_of_equals(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* e) {
   auto before = [](const EntryOf<K>& a, const EntryOf<K>& b) { return a.key() < b.key(); };
   l.entries(largest, e);
   if (k * 64 <= l.n) {
     std::partial_sort(e, e + k, e + l.n, before);
   } else {
-    std::nth_element(e, e + k - 1, e + l.n, before);
+    if (!select_place(e, k - 1, l.n, before)) {
+      l.entries(largest, e);
+      std::nth_element(e, e + k - 1, e + l.n, before);
+    }
     std::sort(e, e + k - 1, before);
   }
   for (int64_t j = 0; j < k; ++j) l.put(j, e[j].index());
@@ -288,9 +293,19 @@ struct LinesWork {
   }
 };
 
-// The work of an op: its outputs have what it keeps of dimension `dim`, or one element for it.
-LinesWork work_of(Call& c, const Tensor& x, int dim, int64_t kept) {
-  return {x, lines_of(x, dim), kept, c.out(0), c.out(1)};
+// The work of an op: its outputs have `kept` elements for its dimension.
+LinesWork work_of(const OrderOperands& o, int64_t kept) {
+  return {*o.x, o.lines(), kept, *o.values, o.indices};
+}
+
+template <class K>
+bool are_in_order(const K* keys, int64_t lines, int64_t n) {
+  for (int64_t i = 0; i < lines; ++i, keys += n) {
+    bool turns = false;
+    for (int64_t j = 0; j + 1 < n; ++j) turns |= keys[j + 1] < keys[j];
+    if (turns) return false;
+  }
+  return true;
 }
 
 // Sorts lines kAbreast at a time by a network; choose(sorted, line) puts what is kept of each.
@@ -305,7 +320,7 @@ void choose_in_short_lines(const LinesWork& w, ReadKeys<K> read, bool reverse, i
     for (int64_t j = 0; j < n; ++j)
       for (int64_t i = 0; i < b.lines; ++i)
         NetworkLine<K, uint64_t>{words.data() + i, n}.set(j, keys.data()[i * n + j]);
-    sort_abreast<K>(words.data(), n);
+    if (!are_in_order(keys.data(), b.lines, n)) sort_abreast<K>(words.data(), n);
     for (int64_t i = 0; i < b.lines; ++i)
       choose(NetworkLine<K>{words.data() + i, n},
              Line<K>{{read, b.x + i * n * w.item, n, w.item}, b.indices + i * w.kept});
@@ -314,15 +329,13 @@ void choose_in_short_lines(const LinesWork& w, ReadKeys<K> read, bool reverse, i
 
 // The same for all lines, if these are many, short ones; false if they are others.
 template <class Choose>
-bool choose_by_network(Call& c, int dim, int64_t longest, bool reverse, int64_t kept,
+bool choose_by_network(const OrderOperands& o, int64_t longest, bool reverse, int64_t kept,
                        const Choose& choose) {
-  const Tensor& self = c.tensor(0);
-  Lines l = lines_of(self, dim);
-  if (!self.numel || l.size > longest || l.count() < kAbreast / 2) return false;
-  with_keys(c.op, self.dtype, [&]<class K>(ReadKeys<K> read) {
-    Ref<Tensor> x = contiguous(self);
-    const LinesWork w = work_of(c, *x, dim, kept);
-    Unlocked unlocked(x->numel * 8);
+  const Lines l = o.lines();
+  if (l.size > longest || l.count() < kAbreast / 2) return false;
+  with_keys(o.op, o.x->dtype, [&]<class K>(ReadKeys<K> read) {
+    const LinesWork w = work_of(o, kept);
+    Unlocked unlocked(o.x->numel * 8);
     parallel_for(l.count(), line_grain(l, 8), [&](int64_t begin, int64_t end) {
       choose_in_short_lines(w, read, reverse, begin, end, choose);
     });
@@ -330,15 +343,14 @@ bool choose_by_network(Call& c, int dim, int64_t longest, bool reverse, int64_t 
   return true;
 }
 
-void check_length(const Call& c, int64_t n) {
-  RL_CHECK(n <= kMaxLine, c.op, ": lines of more than ", kMaxLine, " elements are not supported");
+void check_length(const char* op, int64_t n) {
+  RL_CHECK(n <= kMaxLine, op, ": lines of more than ", kMaxLine, " elements are not supported");
 }
 
 // Calls f(line, pool of entries, scratch) for every line.
 template <class K, class F>
-void each_line(Call& c, const LinesWork& w, ReadKeys<K> read, F&& f) {
+void each_line(const LinesWork& w, ReadKeys<K> read, F&& f) {
   const int64_t n = w.l.size;
-  check_length(c, n);
   parallel_for(w.l.count(), line_grain(w.l, 8), [&](int64_t begin, int64_t end) {
     Scratch<EntryOf<K>> pool(n);
     SortScratch<K> scratch(n);
@@ -350,14 +362,12 @@ void each_line(Call& c, const LinesWork& w, ReadKeys<K> read, F&& f) {
   });
 }
 
-// Runs `f` on the lines of the contiguous input.
+// Runs `f` on the lines of the input.
 template <class F>
-void run_lines(Call& c, int dim_arg, int64_t kept, F&& f) {
-  if (c.out(0).numel == 0) return;
-  Ref<Tensor> x = contiguous(c.tensor(0));
-  Unlocked unlocked(x->numel * 8);
-  with_keys(c.op, x->dtype,
-            [&](auto read) { each_line(c, work_of(c, *x, dim_of(c, dim_arg), kept), read, f); });
+void run_lines(const OrderOperands& o, int64_t kept, F&& f) {
+  check_length(o.op, o.lines().size);
+  Unlocked unlocked(o.x->numel * 8);
+  with_keys(o.op, o.x->dtype, [&](auto read) { each_line(work_of(o, kept), read, f); });
 }
 
 // sort(self, dim, descending) and sort.stable(self, stable, dim, descending): always stable
@@ -413,7 +423,7 @@ bool sort_bytes(Call& c, int dim, bool descending) {
   if (d != DType::U8 && d != DType::I8) return false;
   const Lines l = lines_of(c.tensor(0), dim);
   if (l.size < kLong || l.inner != 1) return false;
-  check_length(c, l.size);
+  check_length(c.op, l.size);
   Ref<Tensor> t = contiguous(c.tensor(0));
   const auto flip = uint8_t((d == DType::I8 ? 0x80 : 0) ^ (descending ? 0xff : 0));
   Unlocked unlocked(t->numel);
@@ -434,9 +444,11 @@ void sort_run(Call& c) {
     for (int64_t j = 0; j < l.n; ++j) l.put(j, sorted[j].index());
   };
   const int64_t n = size_or_one(c.tensor(0), dim);
-  if (choose_by_network(c, dim, network_line(c.tensor(0).dtype), descending, n, all)) return;
-  run_lines(c, Dim, n, [=]<class K>(const Line<K>& l, EntryOf<K>*, SortScratch<K>& s) {
-    in_order<K>(l, descending, s, l.indices);
+  with_order_operands(c, dim, [&](const OrderOperands& o) {
+    if (choose_by_network(o, network_line(o.x->dtype), descending, n, all)) return;
+    run_lines(o, n, [=]<class K>(const Line<K>& l, EntryOf<K>*, SortScratch<K>& s) {
+      in_order<K>(l, descending, s, l.indices);
+    });
   });
 }
 
@@ -451,10 +463,32 @@ void topk_infer(Call& c) {
   if (t.ndim) sizes[static_cast<size_t>(dim)] = k;
   two_outputs(c, sizes);
 }
+// A line after one with equal elements mostly has some, too: then the library's selection alone
+// costs less than to find that out, and without any the result is the same. So it is for few
+// integers, before whatever line.
+constexpr int64_t kFewIntegers = 40;
+template <class K>
+void topk_line(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* e, SortScratch<K>& s) {
+  if (s.met_equals) {
+    top_of_equals(l, k, largest, e);
+    s.met_equals = has_equals(e, k);
+    return;
+  }
+  if (k <= kFew || k * 4 < l.n) {
+    if (top_line(l, k, largest, e)) return;
+  } else {
+    const Ordered<K> sorted = in_order<K>(l, largest, s);
+    if (!has_equals(sorted, std::min(k + 1, l.n))) {
+      for (int64_t j = 0; j < k; ++j) l.put(j, sorted.place(j));
+      return;
+    }
+  }
+  top_of_equals(l, k, largest, e);
+  s.met_equals = true;
+}
 void topk_run(Call& c) {
-  int64_t k = c.integer(1);
-  bool largest = c.flag(3);
-  if (c.out(0).numel == 0) return;
+  const int64_t k = c.integer(1);
+  const bool largest = c.flag(3);
   auto first = [=]<class K>(const NetworkLine<K>& sorted, const Line<K>& l) {
     bool equals = false;
     for (int64_t j = 0; j < k; ++j) {
@@ -467,15 +501,16 @@ void topk_run(Call& c) {
   };
   // Where a network costs less than a search for some.
   const int64_t longest = k <= kFew ? 16 : std::min(kNetworkLine, 8 * k);
-  if (choose_by_network(c, dim_of(c, 2), longest, largest, k, first)) return;
-  run_lines(c, 2, k, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch<K>& s) {
-    if (k * 4 < l.n) {
-      if (!top_line(l, k, largest, e)) top_of_equals(l, k, largest, e);
-      return;
-    }
-    const Ordered<K> sorted = in_order<K>(l, largest, s);
-    if (has_equals(sorted, std::min(k + 1, l.n)) && k) return top_of_equals(l, k, largest, e);
-    for (int64_t j = 0; j < k; ++j) l.put(j, sorted.place(j));
+  const bool integers = is_integral(c.tensor(0).dtype);
+  with_order_operands(c, dim_of(c, 2), [&](const OrderOperands& o) {
+    if (choose_by_network(o, longest, largest, k, first)) return;
+    if (integers && o.lines().size <= kFewIntegers)
+      return run_lines(o, k, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch<K>&) {
+        top_of_equals(l, k, largest, e);
+      });
+    run_lines(o, k, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch<K>& s) {
+      topk_line(l, k, largest, e, s);
+    });
   });
 }
 
@@ -495,10 +530,10 @@ void one_per_line(Call& c, int dim_arg) {
 
 // place(sorted) is the place in order of a line's result. False if the lines are no short ones.
 template <class Place>
-bool one_by_network(Call& c, int dim_arg, int64_t longest, const Place& place) {
-  return choose_by_network(
-      c, dim_of(c, dim_arg), longest, false, 1,
-      [&](const auto& sorted, const auto& l) { l.put(0, sorted[place(sorted)].index()); });
+bool one_by_network(const OrderOperands& o, int64_t longest, const Place& place) {
+  return choose_by_network(o, longest, false, 1, [&](const auto& sorted, const auto& l) {
+    l.put(0, sorted[place(sorted)].index());
+  });
 }
 constexpr int64_t kSelectLine = 32;  // where all order costs less than a part of it
 
@@ -511,9 +546,12 @@ void kthvalue_infer(Call& c) {
 }
 void kthvalue_run(Call& c) {
   int64_t k = c.integer(1) - 1;
-  if (one_by_network(c, 2, kSelectLine, [=](const auto&) { return k; })) return;
-  run_lines(c, 2, 1,
-            [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch<K>&) { kth_line(l, k, e); });
+  with_order_operands(c, dim_of(c, 2), [&](const OrderOperands& o) {
+    if (one_by_network(o, kSelectLine, [=](const auto&) { return k; })) return;
+    run_lines(o, 1, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch<K>&) {
+      kth_line(l, k, e);
+    });
+  });
 }
 
 // median.dim(self, dim, keepdim), nanmedian.dim, mode
@@ -530,17 +568,21 @@ void median_run(Call& c) {
     while (has_nan && nans < sorted.n && sorted[sorted.n - 1 - nans].key() == ~K(0)) ++nans;
     return median_place(sorted.n, nans, SkipNan);
   };
-  if (one_by_network(c, 1, kSelectLine, place)) return;
-  run_lines(c, 1, 1, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch<K>&) {
-    median_line(l, has_nan, SkipNan, e);
+  with_order_operands(c, dim_of(c, 1), [&](const OrderOperands& o) {
+    if (one_by_network(o, kSelectLine, place)) return;
+    run_lines(o, 1, [=]<class K>(const Line<K>& l, EntryOf<K>* e, SortScratch<K>&) {
+      median_line(l, has_nan, SkipNan, e);
+    });
   });
 }
 void mode_infer(Call& c) { one_per_line(c, 1); }
 void mode_run(Call& c) {
   auto place = [](const auto& sorted) { return mode_place(sorted, sorted.n); };
-  if (one_by_network(c, 1, network_line(c.tensor(0).dtype), place)) return;
-  run_lines(c, 1, 1,
-            []<class K>(const Line<K>& l, EntryOf<K>*, SortScratch<K>& s) { mode_line(l, s); });
+  with_order_operands(c, dim_of(c, 1), [&](const OrderOperands& o) {
+    if (one_by_network(o, network_line(o.x->dtype), place)) return;
+    run_lines(o, 1,
+              []<class K>(const Line<K>& l, EntryOf<K>*, SortScratch<K>& s) { mode_line(l, s); });
+  });
 }
 
 RL_ISA_KERNEL("sort", sort_infer<1>, sort_run<1>);

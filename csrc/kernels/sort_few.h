@@ -113,6 +113,19 @@ template <class E>
   first_k(e, m, n);
 }
 
+// Writes entries of the keys that are within the bound, and tells how many. A function of its own:
+// inlined into long ones, it would count in memory.
+template <class K>
+[[gnu::noinline]] int64_t keep_within(const K* keys, int64_t first, int64_t n, K bound,
+                                      EntryOf<K>* to) {
+  int64_t kept = 0;
+  for (int64_t j = 0; j < n; ++j) {
+    to[kept] = EntryOf<K>::make(keys[j], first + j);
+    kept += keys[j] <= bound;
+  }
+  return kept;
+}
+
 // The k first in order for a small k. False if elements are equal and it matters which come first.
 template <class K>
 bool top_few(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
@@ -122,10 +135,7 @@ bool top_few(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
   block.each_run(l, largest, true, [&](const K* keys, int64_t first, int64_t n) {
     K least = ~K(0);
     for (int64_t j = 0; j < kKeyRun; ++j) least = keys[j] < least ? keys[j] : least;
-    for (int64_t j = 0; least <= bound && j < n; ++j) {
-      pool[filled] = EntryOf<K>::make(keys[j], first + j);
-      filled += keys[j] <= bound;
-    }
+    if (least <= bound) filled += keep_within(keys, first, n, bound, pool + filled);
   });
   const int64_t chosen = std::min(k + 1, filled);  // one more tells whether it equals the last
   first_of_candidates(pool, chosen, filled);

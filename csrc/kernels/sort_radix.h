@@ -27,6 +27,7 @@ class SortScratch {
     if (!memory_) memory_.emplace(n_);
     return *memory_;
   }
+  bool met_equals = false;  // in the line before, where the order of equal elements matters
 
  private:
   int64_t n_;

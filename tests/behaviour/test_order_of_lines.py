@@ -123,3 +123,82 @@ def test_modes(n):
     x = lines(n, 20, rl.int64, 4)
     for row, value in zip(x.tolist(), x.mode(1).values.tolist(), strict=True):
         assert value == min(row, key=lambda v: (-row.count(v), v))
+
+
+def taken_by_parts(row, k, largest):
+    """Places of the first k as Hoare's partition around medians of three leaves them."""
+    e = [(-v if largest else v, i) for i, v in enumerate(row)]
+
+    def before(a, b):
+        return a[0] < b[0]
+
+    def middle(a, b, c):
+        if before(e[a], e[b]):
+            return b if before(e[b], e[c]) else c if before(e[a], e[c]) else a
+        return a if before(e[a], e[c]) else c if before(e[b], e[c]) else b
+
+    first, last, wanted = 0, len(e), k - 1
+    while last - first > 3:
+        m = middle(first + 1, first + (last - first) // 2, last - 1)
+        e[first], e[m] = e[m], e[first]
+        i, j = first + 1, last
+        while True:
+            while before(e[i], e[first]):
+                i += 1
+            j -= 1
+            while before(e[first], e[j]):
+                j -= 1
+            if i >= j:
+                break
+            e[i], e[j] = e[j], e[i]
+            i += 1
+        first, last = (i, last) if i <= wanted else (first, i)
+    e[first:last] = sorted(e[first:last], key=lambda a: a[0])
+    return [i for _, i in sorted(e[: k - 1], key=lambda a: a[0]) + [e[k - 1]]]
+
+
+@pytest.mark.parametrize("dtype", [rl.int64, rl.int32, rl.uint8, rl.float32, rl.float64])
+@pytest.mark.parametrize("spread", [0, 3, 60])
+@pytest.mark.parametrize("n", [4, 16, 17, 20, 40, 41, 64, 65, 66, 67, 96, 130, 200, 300])
+def test_which_of_equal_elements_are_taken(n, spread, dtype):
+    x = rl.randint(0, spread + 1, (23, n), generator=rl.Generator().manual_seed(n))
+    x[3], x[7] = rl.arange(n) // 2, 0
+    x = x.to(dtype)
+    for k in (1, 2, 5, 16):
+        if k > n or k * 64 <= n:
+            continue
+        for largest in (True, False):
+            expected = [taken_by_parts(row, k, largest) for row in x.tolist()]
+            assert x.topk(k, 1, largest)[1].tolist() == expected
+            assert x.T.contiguous().topk(k, 0, largest)[1].T.tolist() == expected
+
+
+@pytest.mark.parametrize("n", [1, 2, 16, 20, 100, 1024, 1025])
+@pytest.mark.parametrize("at", [None, 0, -1])
+def test_integers_within_and_beyond_32_bits(n, at):
+    x = rl.randint(-(2**31), 2**31, (130, n), generator=rl.Generator().manual_seed(n))
+    x[0, 0], x[1, 0] = 2**31 - 1, -(2**31)
+    for value in (2**31, -(2**31) - 1, 2**62, -(2**63)) if at is not None else (0,):
+        if at is not None:
+            x[at, at] = value
+        rows = x.tolist()
+        assert x.sort(1).values.tolist() == [sorted(r) for r in rows]
+        assert x.sort(1, descending=True).values.tolist() == [sorted(r)[::-1] for r in rows]
+        assert x.topk(1, 1).values[:, 0].tolist() == [max(r) for r in rows]
+        assert x.median(1).values.tolist() == [sorted(r)[(n - 1) // 2] for r in rows]
+        assert x.kthvalue(n, 1).values.tolist() == [max(r) for r in rows]
+        if n < 200:
+            modes = [min(r, key=lambda v: (-r.count(v), v)) for r in rows]
+            assert x.mode(1).values.tolist() == modes
+
+
+@pytest.mark.parametrize("dtype", [rl.int64, rl.int32, rl.uint8, rl.float32, rl.float64])
+def test_lines_that_are_in_order_already(dtype):
+    x = (rl.arange(100) // 3).to(dtype).repeat(20, 1)
+    for line in (x, x.flip(0), x[:, :1].expand(-1, 100)):
+        values, places = line.sort(1)
+        assert rl.equal(values, line) and rl.equal(places, rl.arange(100).expand(20, -1))
+        values, places = line.sort(1, descending=True)
+        assert places.tolist() == [order_of(r, True) for r in line.tolist()]
+    x[5, 50] = 0
+    assert x.sort(1).indices.tolist() == [order_of(r) for r in x.tolist()]

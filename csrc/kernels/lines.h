@@ -74,10 +74,10 @@ inline std::vector<int64_t> inner_offsets(const Tensor& index, const Tensor& t, 
     simple &= index.size(d) == 1 || t.stride(d) == step;
   if (simple) return out;
   out.resize(static_cast<size_t>(step));
-  for (int64_t k = 0; k < step; ++k)
-    for (int64_t rest = k, d = index.ndim; --d > dim; rest /= index.size(static_cast<int>(d)))
-      out[static_cast<size_t>(k)] +=
-          rest % index.size(static_cast<int>(d)) * t.stride(static_cast<int>(d));
+  int64_t filled = step > 0;
+  for (int d = index.ndim; filled && --d > dim; filled *= index.size(d))
+    for (int64_t k = filled; k < filled * index.size(d); ++k)
+      out[static_cast<size_t>(k)] = out[static_cast<size_t>(k - filled)] + t.stride(d);
   return out;
 }
 

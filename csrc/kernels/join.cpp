@@ -95,20 +95,26 @@ bool join_rows(Tensor& out, std::span<Tensor* const> tensors, int d) {
   if (outer > 64 && row < 64 * static_cast<int64_t>(parts.size())) return false;
   auto* to = static_cast<char*>(out.raw());
   int64_t grain = 32768 * 4 / std::max<int64_t>(1, row);
-  // Some rows of each tensor at once, of which the cache keeps what is written: what is streamed
-  // is written in order.
-  const bool streams = past_cache(outer * row);
-  const int64_t together = streams ? 1 : std::max<int64_t>(1, 8192 / std::max<int64_t>(1, row));
+  // Short rows some at once, without a call for each: the cache keeps what is written.
+  constexpr int64_t kCalled = 256, kTogether = 8192;  // bytes
+  const bool are_short =
+      row < kCalled * static_cast<int64_t>(parts.size()) && !past_cache(outer * row);
+  const int64_t together =
+      are_short ? std::max<int64_t>(1, kTogether / std::max<int64_t>(1, row)) : 1;
+  RunCopy copy = run_copy(outer * row);
   parallel_for(outer, std::max<int64_t>(1, grain), [&](int64_t b, int64_t e) {
-    for (int64_t i = b, rows; i < e; i += rows) {
-      rows = std::min(together, e - i);
+    for (int64_t i = b; i < e && !are_short; ++i) {
       char* at = to + i * row;
       for (const Part& p : parts) {
-        const char* from = p.from + i * p.bytes;
-        if (streams)
-          stream(at, from, p.bytes);
-        else
-          mover(1)(at, from, rows, p.bytes, {row, 1}, {p.bytes, 1});
+        copy(at, p.from + i * p.bytes, p.bytes);
+        at += p.bytes;
+      }
+    }
+    for (int64_t i = b; i < e && are_short; i += together) {
+      char* at = to + i * row;
+      for (const Part& p : parts) {
+        mover(1)(at, p.from + i * p.bytes, std::min(together, e - i), p.bytes, {row, 1},
+                 {p.bytes, 1});
         at += p.bytes;
       }
     }
@@ -126,6 +132,7 @@ Ref<Tensor> as_slices(std::span<Tensor* const> tensors, int d) {
   const Tensor& first = *tensors[0];
   if (tensors.size() < 2) return nullptr;
   const int64_t step = tensors[1]->offset - first.offset;
+  if (step == 0) return nullptr;  // one tensor again and again is better copied each time
   for (size_t i = 1; i < tensors.size(); ++i) {
     const Tensor& t = *tensors[i];
     if (t.storage != first.storage || t.dtype != first.dtype ||

@@ -15,7 +15,7 @@ namespace {
 constexpr int kB = 1, kI = 2, kF = 4, kD = 8, kCF = 16, kCD = 32;
 constexpr int kAnySign = 64;  // no compute type: the int64 functor serves uint64 as well
 constexpr int kSmall = 128;   // 8, 16 and 32-bit integers in their own width
-// No compute type: floats, or else int64, also with one element for all operands but the first.
+// No compute type: all but complex numbers also with one element for all operands but the first.
 constexpr int kSpread = 256;
 constexpr int kDemand = 512;   // no compute type: kDemand * a PointwiseDemand
 constexpr int kFloat8 = 8192;  // no compute type: 8-bit floats are served as well
@@ -42,17 +42,16 @@ constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | k
 #endif
 constexpr int kCompiled = RL_COMPILED_TYPES, kUnroll = RL_CHEAP ? 4 : 1;
 
-// Flattened: a call that remained, as gcc prefers where there are many of one formula, would stop
-// vectorisation.
-template <class Fn, class T, int Inputs, int Params, bool Spread = false>
-[[gnu::flatten]] void block(void* const* ptr, int64_t n, const Scalar* params) {
-  using Out = decltype(Fn::template apply<T>(T{}, T{}, T{}, T{}, T{}, T{}));
-  T p = Params > 0 ? params[0].to<T>() : T{}, q = Params > 1 ? params[1].to<T>() : T{};
-  T r = Params > 2 ? params[2].to<T>() : T{};
-  auto* o = static_cast<Out*>(ptr[0]);
-  auto* a = static_cast<const T*>(ptr[1]);
-  auto* b = static_cast<const T*>(ptr[Inputs > 1 ? 2 : 1]);
-  auto* c = static_cast<const T*>(ptr[Inputs > 2 ? 3 : 1]);
+// A row. One operand stands for those that a functor does not have. Flattened: a call that
+// remained, as gcc prefers where there are many of one formula, would stop vectorisation; and so
+// would the loop over rows, around formulas that are long.
+#if RL_CHEAP
+#define RL_ROW [[gnu::always_inline]] inline
+#else
+#define RL_ROW [[gnu::flatten, gnu::noinline]]
+#endif
+template <class Fn, class T, int Inputs, bool Spread, class Out>
+RL_ROW void run_row(const T* a, const T* b, const T* c, Out* o, int64_t n, T p, T q, T r) {
   if constexpr (Spread) {
     const T one = *b, two = Inputs > 2 ? *c : one;
     if constexpr (requires { Fn::template run_spread<T>(a, one, o, n); }) {
@@ -79,9 +78,34 @@ template <class Fn, class T, int Inputs, int Params, bool Spread = false>
   for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], b[i], c[i], p, q, r);
 }
 
+// Where the operands have a row.
+struct RowAt {
+  void* const* ptr;
+  const int64_t* step;
+  int64_t row;
+
+  template <class T>
+  T* get(int k) const {
+    return reinterpret_cast<T*>(static_cast<char*>(ptr[k]) + row * step[k]);
+  }
+};
+
+template <class Fn, class T, int Inputs, int Params, bool Spread = false>
+[[gnu::flatten]] void block(void* const* ptr, const int64_t* step, int64_t rows, int64_t n,
+                            const Scalar* params) {
+  using Out = decltype(Fn::template apply<T>(T{}, T{}, T{}, T{}, T{}, T{}));
+  const T p = Params > 0 ? params[0].to<T>() : T{}, q = Params > 1 ? params[1].to<T>() : T{};
+  const T r = Params > 2 ? params[2].to<T>() : T{};
+  for (RowAt at{ptr, step, 0}; at.row < rows; ++at.row)
+    run_row<Fn, T, Inputs, Spread>(at.get<const T>(1), at.get<const T>(Inputs > 1 ? 2 : 1),
+                                   at.get<const T>(Inputs > 2 ? 3 : 1), at.get<Out>(0), n, p, q, r);
+}
+
 // The same for floats, or doubles, by the functor's own vectors, where the level has them.
 template <class Fn, class T, int Inputs, int Params>
-[[gnu::flatten]] void lanes_block([[maybe_unused]] void* const* ptr, [[maybe_unused]] int64_t n,
+[[gnu::flatten]] void lanes_block([[maybe_unused]] void* const* ptr,
+                                  [[maybe_unused]] const int64_t* step,
+                                  [[maybe_unused]] int64_t rows, [[maybe_unused]] int64_t n,
                                   [[maybe_unused]] const Scalar* params) {
 #ifdef RL_HAS_LANES
 #ifdef RL_HAS_TWINS
@@ -92,12 +116,14 @@ template <class Fn, class T, int Inputs, int Params>
   L p{}, q{};
   if (Params > 0) p = L{} + params[0].to<T>();
   if (Params > 1) q = L{} + params[1].to<T>();
-  auto* o = static_cast<T*>(ptr[0]);
-  auto in = [ptr](int i) { return static_cast<const T*>(ptr[i <= Inputs ? i : 1]); };
-  math::widest_each<T>(n, [&](long i, long count, auto load) {
-    L a = load(in(1)), b = Inputs > 1 ? load(in(2)) : a, c = Inputs > 2 ? load(in(3)) : a;
-    math::store_lanes(o + i, Fn::template apply<L>(a, b, c, p, q, p), count);
-  });
+  for (RowAt at{ptr, step, 0}; at.row < rows; ++at.row) {
+    auto* o = at.get<T>(0);
+    auto in = [at](int i) { return at.get<const T>(i <= Inputs ? i : 1); };
+    math::widest_each<T>(n, [&](long i, long count, auto load) {
+      L a = load(in(1)), b = Inputs > 1 ? load(in(2)) : a, c = Inputs > 2 ? load(in(3)) : a;
+      math::store_lanes(o + i, Fn::template apply<L>(a, b, c, p, q, p), count);
+    });
+  }
 #endif
 }
 #if defined(RL_HAS_TWINS)
@@ -112,58 +138,79 @@ constexpr int kLanesHere = kLanesOfFloats | kLanesOfDoubles;
 
 // The same for 16-bit floats S, by pieces that stay in registers between conversions; the last one
 // is filled up.
-constexpr int64_t kShortPiece = 32;
 constexpr int kShortLanes = RL_CHEAP ? 8 : 16;  // cheap ones are compiled for vectors of 256 bits
-template <class Fn, class S, int Inputs, int Params, bool Spread>
-[[gnu::flatten]] void short_block(void* const* ptr, int64_t n, const Scalar* params) {
+template <class Fn, class S, int Inputs, bool Spread>
+struct ShortPiece {
   using Out = decltype(Fn::template apply<float>(0, 0, 0, 0, 0, 0));
   using Stored = std::conditional_t<std::is_same_v<Out, float>, S, Out>;
-  const float p = Params > 0 ? params[0].to<float>() : 0,
-              q = Params > 1 ? params[1].to<float>() : 0;
-  const float r = Params > 2 ? params[2].to<float>() : 0;
-  const float one = Spread ? *static_cast<const float*>(ptr[2]) : 0;
-  const float two = Spread && Inputs > 2 ? *static_cast<const float*>(ptr[3]) : one;
-  auto from = [ptr](int k) { return static_cast<const S*>(ptr[k]); };
-  auto widen_piece = [](float* to, const S* s) {
+  static constexpr int kRead = Spread ? 1 : Inputs;  // operands that are read by pieces
+  float p, q, r, one = 0, two = 0;
+
+  static void widen_piece(float* to, const S* s) {
     if constexpr (std::is_same_v<Out, float>)
       widen_shuffled<kShortLanes>(to, s, kShortPiece);
     else
       widen<kShortLanes>(to, s, kShortPiece);
-  };
-  auto piece = [=](Stored* to, const S* a, const S* b, const S* c) {
+  }
+  void operator()(Stored* to, const S* a, const S* b, const S* c) const {
     float x[kShortPiece], y[kShortPiece], z[kShortPiece];
     Out out[kShortPiece];
     widen_piece(x, a);
-    if (!Spread && Inputs > 1) widen_piece(y, b);
-    if (!Spread && Inputs > 2) widen_piece(z, c);
+    if (kRead > 1) widen_piece(y, b);
+    if (kRead > 2) widen_piece(z, c);
     for (int64_t i = 0; i < kShortPiece; ++i)
-      out[i] = Fn::template apply<float>(x[i],
-                                         Spread       ? one
-                                         : Inputs > 1 ? y[i]
-                                                      : x[i],
-                                         Spread       ? two
-                                         : Inputs > 2 ? z[i]
-                                                      : x[i],
-                                         p, q, r);
+      out[i] = Fn::template apply<float>(x[i], Spread ? one : (kRead > 1 ? y : x)[i],
+                                         Spread ? two : (kRead > 2 ? z : x)[i], p, q, r);
     if constexpr (std::is_same_v<Out, float>)
       narrow_shuffled<kShortLanes>(to, out, kShortPiece);
     else
       __builtin_memcpy(to, out, sizeof out);
+  }
+  struct Room {
+    union {
+      S at[kShortPiece];
+    };
+    Room() {}  // not cleared
   };
-  auto* o = static_cast<Stored*>(ptr[0]);
-  const S *a = from(1), *b = from(Inputs > 1 && !Spread ? 2 : 1),
-          *c = from(Inputs > 2 && !Spread ? 3 : 1);
-  int64_t i = 0;
-  for (; i + kShortPiece <= n; i += kShortPiece) piece(o + i, a + i, b + i, c + i);
-  if (i == n) return;
-  S rest[3][kShortPiece] = {};
-  Stored out[kShortPiece];
-  const auto bytes = static_cast<size_t>(n - i) * sizeof(S);
-  __builtin_memcpy(rest[0], a + i, bytes);
-  __builtin_memcpy(rest[1], b + i, bytes);
-  __builtin_memcpy(rest[2], c + i, bytes);
-  piece(out, rest[0], rest[1], rest[2]);
-  __builtin_memcpy(o + i, out, static_cast<size_t>(n - i) * sizeof(Stored));
+  // The last piece of a row overlaps the one before, which may have overwritten what it reads:
+  // that is read first.
+  void run(Stored* o, const S* a, const S* b, const S* c, int64_t n) const {
+    const int64_t from = n - kShortPiece;
+    if (from < 0) return run_few(o, a, b, c, n);
+    Room last[3];
+    if (n % kShortPiece) {
+      __builtin_memcpy(last[0].at, a + from, sizeof(Room));
+      if (kRead > 1) __builtin_memcpy(last[1].at, b + from, sizeof(Room));
+      if (kRead > 2) __builtin_memcpy(last[2].at, c + from, sizeof(Room));
+    }
+    for (int64_t i = 0; i <= from; i += kShortPiece) (*this)(o + i, a + i, b + i, c + i);
+    if (n % kShortPiece) (*this)(o + from, last[0].at, last[1].at, last[2].at);
+  }
+  void run_few(Stored* o, const S* a, const S* b, const S* c, int64_t n) const {
+    Room rest[3];
+    Stored out[kShortPiece];
+    const S* from[] = {a, b, c};
+    for (int k = 0; k < kRead; ++k) {
+      __builtin_memset(static_cast<void*>(rest[k].at), 0, sizeof(Room));
+      __builtin_memcpy(rest[k].at, from[k], static_cast<size_t>(n) * sizeof(S));
+    }
+    (*this)(out, rest[0].at, rest[1].at, rest[2].at);
+    __builtin_memcpy(o, out, static_cast<size_t>(n) * sizeof(Stored));
+  }
+};
+template <class Fn, class S, int Inputs, int Params, bool Spread>
+[[gnu::flatten]] void short_block(void* const* ptr, const int64_t* step, int64_t rows, int64_t n,
+                                  const Scalar* params) {
+  using Piece = ShortPiece<Fn, S, Inputs, Spread>;
+  Piece piece{Params > 0 ? params[0].to<float>() : 0, Params > 1 ? params[1].to<float>() : 0,
+              Params > 2 ? params[2].to<float>() : 0};
+  for (RowAt at{ptr, step, 0}; at.row < rows; ++at.row) {
+    if (Spread) piece.one = *at.get<const float>(2);
+    if (Spread) piece.two = Inputs > 2 ? *at.get<const float>(3) : piece.one;
+    piece.run(at.get<typename Piece::Stored>(0), at.get<const S>(1),
+              at.get<const S>(Piece::kRead > 1 ? 2 : 1), at.get<const S>(Piece::kRead > 2 ? 3 : 1),
+              n);
+  }
 }
 
 // Cheap functors without loops of their own have such blocks, where conversions are instructions.
@@ -204,34 +251,31 @@ constexpr void add_numbered(PointwiseKernel& k) {
   add_short<Numbered, 2, 1, Types & ~kSpread, BFloat16>(k.numbered_short, nullptr, 1);
 }
 
-template <class Fn, class T, int Inputs, int Params>
-constexpr void add_type(PointwiseKernel& k, Compute c) {
+template <class Fn, class T, int Inputs, int Params, int Types>
+constexpr void add_type(PointwiseKernel& k, Compute compute) {
   using Out = decltype(Fn::template apply<T>(T{}, T{}, T{}, T{}, T{}, T{}));
-  k.fn[static_cast<int>(c)] = block<Fn, T, Inputs, Params>;
-  k.result[static_cast<int>(c)] = dtype_of<Out>;
+  const auto c = static_cast<int>(compute);
+  k.fn[c] = block<Fn, T, Inputs, Params>;
+  k.result[c] = dtype_of<Out>;
+  if constexpr ((Types & kSpread) && !requires(T v) { v.re; })
+    k.spread[c] = block<Fn, T, Inputs, Params, true>;
 }
 
 template <class Fn, int Inputs, int Params, int Types>
 constexpr PointwiseKernel make_pointwise(const char* name) {
   PointwiseKernel k{name, Inputs, Params, {}, {}, (Types & kAnySign) != 0, (Types & kFloat8) != 0};
   constexpr int types = Types & kCompiled;
-  if constexpr (types & kB) add_type<Fn, bool, Inputs, Params>(k, Compute::B);
-  if constexpr (types & kI) add_type<Fn, int64_t, Inputs, Params>(k, Compute::I);
-  if constexpr (types & kF) add_type<Fn, float, Inputs, Params>(k, Compute::F);
-  if constexpr (types & kD) add_type<Fn, double, Inputs, Params>(k, Compute::D);
-  if constexpr (types & kCF) add_type<Fn, C64, Inputs, Params>(k, Compute::CF);
-  if constexpr (types & kCD) add_type<Fn, C128, Inputs, Params>(k, Compute::CD);
+  if constexpr (types & kB) add_type<Fn, bool, Inputs, Params, Types>(k, Compute::B);
+  if constexpr (types & kI) add_type<Fn, int64_t, Inputs, Params, Types>(k, Compute::I);
+  if constexpr (types & kF) add_type<Fn, float, Inputs, Params, Types>(k, Compute::F);
+  if constexpr (types & kD) add_type<Fn, double, Inputs, Params, Types>(k, Compute::D);
+  if constexpr (types & kCF) add_type<Fn, C64, Inputs, Params, Types>(k, Compute::CF);
+  if constexpr (types & kCD) add_type<Fn, C128, Inputs, Params, Types>(k, Compute::CD);
   if constexpr (types & kSmall) {
-    add_type<Fn, uint8_t, Inputs, Params>(k, Compute::U8);
-    add_type<Fn, int8_t, Inputs, Params>(k, Compute::I8);
-    add_type<Fn, int16_t, Inputs, Params>(k, Compute::I16);
-    add_type<Fn, int32_t, Inputs, Params>(k, Compute::I32);
-  }
-  if constexpr ((types & kSpread) && !(types & kF)) {
-    k.spread[static_cast<int>(Compute::I)] = block<Fn, int64_t, Inputs, Params, true>;
-  } else if constexpr (types & kSpread) {
-    k.spread[static_cast<int>(Compute::F)] = block<Fn, float, Inputs, Params, true>;
-    k.spread[static_cast<int>(Compute::D)] = block<Fn, double, Inputs, Params, true>;
+    add_type<Fn, uint8_t, Inputs, Params, Types>(k, Compute::U8);
+    add_type<Fn, int8_t, Inputs, Params, Types>(k, Compute::I8);
+    add_type<Fn, int16_t, Inputs, Params, Types>(k, Compute::I16);
+    add_type<Fn, int32_t, Inputs, Params, Types>(k, Compute::I32);
   }
   if constexpr ((types & kF) && (Types & kLanesOfFloats))
     k.fn[static_cast<int>(Compute::F)] = lanes_block<Fn, float, Inputs, Params>;

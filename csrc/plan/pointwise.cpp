@@ -14,18 +14,35 @@
 namespace rl {
 namespace {
 
-constexpr int64_t kCallByRow = 32;  // columns from which a row is worth a call of its own
+// A functor's loop, and how that has its operands stored.
+struct Loop {
+  BlockFn fn;
+  bool spread;  // takes one element a row of each operand but the first, in the compute type
+  DType in, result;
+};
 
 struct Plan {
   const PointwiseKernel& kernel;
-  BlockFn fn, spread;
   Compute compute;
-  DType in, result;  // stored types of the functor's operands and result
+  Loop loop;
   const Scalar* params;
   std::span<const PointwiseInput> inputs;
   Space space;
   bool streams = false;  // the output is written past the caches; its rows are contiguous
 };
+
+DType wanted(const Plan& p, int k) {
+  return p.loop.spread && k > 1 ? stored(p.compute) : p.loop.in;
+}
+
+bool is_short(DType d) { return d == DType::F16 || d == DType::BF16; }
+
+// Are rows worth their ends? Costly functors feel those, and pieces.
+bool worth_rows(const Plan& p, int64_t cols) {
+  if (!p.kernel.cheap) return cols >= 128;
+  if (!is_short(p.loop.in)) return cols >= 16;
+  return cols >= (cols % kShortPiece ? 3 : 1) * kShortPiece;
+}
 
 // n times an operand's only value: a number, or the first element of a tensor.
 void fill_block(const PointwiseInput& in, DType want, void* dst, int64_t n) {
@@ -58,12 +75,12 @@ struct alignas(64) Scratch {
   }
 };
 
-// The functor is called row by row where that saves copies: some operand of its own type has
-// long contiguous rows that do not follow each other.
+// The functor is given rows where that saves copies: some operand of its own type has long
+// contiguous ones that do not follow each other.
 bool by_rows(const Plan& p, int64_t rows, int64_t cols) {
-  if (rows == 1 || cols < kCallByRow) return false;
+  if (rows == 1 || !worth_rows(p, cols)) return false;
   for (int k = 0; k < p.space.count; ++k) {
-    DType own = k ? stored(p.compute) : p.result;
+    DType own = k ? p.loop.in : p.loop.result;
     TileSteps step = steps_of(p.space, k);
     int64_t item = item_size(own);
     if (p.space.op[k].dtype == own && step.row != 0 && dense_rows(step, cols, item) &&
@@ -91,7 +108,7 @@ Rows fetch(const Plan& p, Scratch& scratch, int k, char* at, int64_t rows, int64
            bool row_calls) {
   const Operand& o = p.space.op[k];
   auto* block = reinterpret_cast<char*>(scratch.block[k]);
-  DType want = stored(p.compute);
+  DType want = p.loop.in;
   int64_t item = item_size(o.dtype), wide = item_size(want);
   TileSteps step = steps_of(p.space, k), packed = {cols * item, item};
   if (o.constant) return {block, 0};
@@ -115,44 +132,47 @@ Rows fetch(const Plan& p, Scratch& scratch, int k, char* at, int64_t rows, int64
 
 // Scatters the result from its block.
 void put(const Plan& p, Scratch& scratch, char* at, int64_t rows, int64_t cols) {
-  DType dtype = p.space.op[0].dtype;
+  DType dtype = p.space.op[0].dtype, result = p.loop.result;
   int64_t item = item_size(dtype);
   TileSteps step = steps_of(p.space, 0), packed = {cols * item, item};
   auto *block = reinterpret_cast<char*>(scratch.block[0]),
        *raw = reinterpret_cast<char*>(scratch.raw);
   if (p.streams) {
-    if (dtype != p.result) converter(p.result, dtype)(raw, block, rows * cols);
-    const char* from = dtype != p.result ? raw : block;
+    if (dtype != result) converter(result, dtype)(raw, block, rows * cols);
+    const char* from = dtype != result ? raw : block;
     for (int64_t r = 0; r < rows; ++r) stream(at + r * step.row, from + r * packed.row, packed.row);
     return;
   }
-  if (dtype == p.result) return mover(item)(at, block, rows, cols, step, packed);
-  if (dense(step, rows, cols, item)) return converter(p.result, dtype)(at, block, rows * cols);
-  converter(p.result, dtype)(raw, block, rows * cols);
+  if (dtype == result) return mover(item)(at, block, rows, cols, step, packed);
+  if (dense(step, rows, cols, item)) return converter(result, dtype)(at, block, rows * cols);
+  converter(result, dtype)(raw, block, rows * cols);
   mover(item)(at, raw, rows, cols, step, packed);
 }
 
 void call_rows(const Plan& p, const Rows* part, int64_t rows, int64_t cols) {
   void* ptr[kMaxOperands];
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int k = 0; k < p.space.count; ++k) ptr[k] = part[k].at + r * part[k].step;
-    p.fn(ptr, cols, p.params);
-  }
+  int64_t step[kMaxOperands];
+  for (int k = 0; k < p.space.count; ++k) ptr[k] = part[k].at, step[k] = part[k].step;
+  p.loop.fn.rows(ptr, step, rows, cols, p.params);
+}
+
+void fill_constants(const Plan& p, Scratch& scratch, int64_t n) {
+  for (int k = 1; k < p.space.count; ++k)
+    if (p.space.op[k].constant)
+      fill_block(p.inputs[k - 1], wanted(p, k), scratch.block[k], p.loop.spread && k > 1 ? 1 : n);
 }
 
 void run_tiles(const Plan& p, TileShape tile, int64_t begin, int64_t end) {
   Scratch scratch;
   const Space& s = p.space;
-  int64_t item = item_size(p.result);
-  for (int k = 1; k < s.count; ++k)
-    if (s.op[k].constant)
-      fill_block(p.inputs[k - 1], stored(p.compute), scratch.block[k], tile.rows * tile.cols);
+  int64_t item = item_size(p.loop.result);
+  fill_constants(p, scratch, tile.rows * tile.cols);
   walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t rows, int64_t cols) {
     bool row_calls = by_rows(p, rows, cols);
     Rows part[kMaxOperands];
     for (int k = 1; k < s.count; ++k) part[k] = fetch(p, scratch, k, at[k], rows, cols, row_calls);
     TileSteps to = steps_of(s, 0);
-    bool in_place = s.op[0].dtype == p.result && !p.streams &&
+    bool in_place = s.op[0].dtype == p.loop.result && !p.streams &&
                     (row_calls ? dense_rows(to, cols, item) : dense(to, rows, cols, item));
     part[0] = in_place ? Rows{at[0], to.row}
                        : Rows{reinterpret_cast<char*>(scratch.block[0]), cols * item};
@@ -163,74 +183,61 @@ void run_tiles(const Plan& p, TileShape tile, int64_t begin, int64_t end) {
 }
 
 // ---- rows that need no blocks: each operand runs along them in its own type, or is constant, or
-// is one element a row that the functor takes as such. Cut long, so that the walker costs nothing.
-constexpr int64_t kDirectCols = 128;
+// is one element a row that the loop takes as such. Tiles are so large that the walker costs
+// nothing, and small enough to be shared out between threads.
+constexpr int64_t kTileElements = 8192;
 
 bool one_a_row(const Plan& p, int k) {
   const Operand& o = p.space.op[k];
-  return k == 2 && p.space.count == 3 && p.spread &&
-         (!p.inputs[1].tensor || (o.dtype == p.in && o.stride[p.space.dims - 1] == 0));
+  return o.constant || (o.dtype == p.loop.in && o.stride[p.space.dims - 1] == 0);
 }
 
 bool direct_rows(const Plan& p) {
   const Space& s = p.space;
-  if (s.size[s.dims - 1] < kDirectCols) return false;
+  if (!worth_rows(p, s.size[s.dims - 1])) return false;
   for (int k = 0; k < s.count; ++k) {
-    DType own = k ? p.in : p.result;
+    DType own = k ? p.loop.in : p.loop.result;
     bool dense = s.op[k].dtype == own && s.op[k].stride[s.dims - 1] == item_size(own);
-    bool block = s.op[k].constant && p.in == stored(p.compute);
-    if (!dense && !block && !(k && one_a_row(p, k))) return false;
+    bool single = p.loop.spread && k > 1 && one_a_row(p, k);
+    if (!dense && !single && !s.op[k].constant) return false;
   }
   return true;
 }
 
-bool is_short(DType d) { return d == DType::F16 || d == DType::BF16; }
-
-// With the loops for 16-bit floats, which are taken where that is so.
-bool direct_short_rows(Plan& p) {
-  DType own = p.space.op[1].dtype;
-  if (p.compute != Compute::F || !p.kernel.of_short[0] || !is_short(own)) return false;
-  Plan of_short = p;
-  size_t at = own == DType::BF16;
-  of_short.fn = p.kernel.of_short[at], of_short.spread = p.kernel.spread_short[at];
-  of_short.in = own, of_short.result = p.result == DType::F32 ? own : p.result;
-  if (!direct_rows(of_short)) return false;
-  p.fn = of_short.fn, p.spread = of_short.spread, p.in = own, p.result = of_short.result;
-  return true;
-}
+bool widens(const Plan& p) { return p.loop.spread && p.loop.in != stored(p.compute); }
 
 void run_direct_rows(const Plan& p, TileShape tile, int64_t begin, int64_t end) {
   Scratch scratch;
   const Space& s = p.space;
-  bool spread = s.count == 3 && one_a_row(p, 2);
-  BlockFn fn = spread ? p.spread : p.fn;
-  bool widens = spread && !s.op[2].constant && p.in != stored(p.compute);
-  alignas(16) char one[16];
-  for (int k = 1; k < s.count; ++k)
-    if (s.op[k].constant)
-      fill_block(p.inputs[k - 1], stored(p.compute), scratch.block[k],
-                 spread && k == 2 ? 1 : tile.cols);
-  walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t, int64_t cols) {
-    void* ptr[kMaxOperands];
-    for (int k = 0; k < s.count; ++k)
-      ptr[k] = s.op[k].constant ? static_cast<void*>(scratch.block[k]) : at[k];
-    if (widens) {
-      converter(p.in, stored(p.compute))(one, at[2], 1);
-      ptr[2] = one;
+  const bool widened = widens(p);
+  const int64_t item = item_size(p.loop.result), wide = item_size(stored(p.compute));
+  fill_constants(p, scratch, tile.cols);
+  walk_tiles(s, tile, begin, end, [&](char* const* at, int64_t rows, int64_t cols) {
+    Rows part[kMaxOperands];
+    for (int k = 0; k < s.count; ++k) {
+      auto* block = reinterpret_cast<char*>(scratch.block[k]);
+      const int64_t step = steps_of(s, k).row;
+      part[k] = s.op[k].constant ? Rows{block, 0} : Rows{at[k], step};
+      if (!widened || k < 2 || s.op[k].constant) continue;
+      load_run(block, stored(p.compute), at[k], p.loop.in, rows, step);
+      part[k] = {block, wide};
     }
-    if (p.streams) ptr[0] = scratch.block[0];
-    fn(ptr, cols, p.params);
-    if (p.streams) stream(at[0], scratch.block[0], cols * item_size(p.result));
+    if (p.streams) part[0].at = reinterpret_cast<char*>(scratch.block[0]);
+    call_rows(p, part, rows, cols);
+    if (p.streams) stream(at[0], part[0].at, cols * item);
   });
   if (p.streams) stream_fence();
 }
 
 TileShape direct_tile(const Plan& p) {
   const Space& s = p.space;
-  bool blocks = false;  // constants of a block
-  for (int k = 1; k < s.count; ++k) blocks |= s.op[k].constant && !one_a_row(p, k);
-  int64_t most = p.streams ? kPieceBytes / item_size(p.result) : blocks ? kBlock : kGrain;
-  return {1, std::min(s.size[s.dims - 1], most)};
+  int64_t most = kGrain, cols = s.size[s.dims - 1];
+  for (int k = 1; k < s.count; ++k)  // constants of a block
+    if (s.op[k].constant && !(p.loop.spread && k > 1)) most = block_length(item_size(p.loop.in));
+  if (p.streams) return {1, std::min(cols, kPieceBytes / item_size(p.loop.result))};
+  cols = std::min(cols, most);
+  int64_t rows = std::clamp(kTileElements / cols, int64_t{1}, kBlock);  // so many fit a block
+  return {std::min(s.size[s.dims - 2], rows), cols};
 }
 
 // Is the output large, and are its lines not read anyway, as an input? Costlier kernels overlap
@@ -286,7 +293,7 @@ struct Direct {
   int count;
   char* at[kMaxOperands];
   int64_t item[kMaxOperands];  // from element to element; 0: one block serves all
-  bool fills = false;          // some operand is such a block
+  int64_t most = -1;           // elements of such a block, if there is any
 };
 
 // False if it takes a walker. Blocks are made in `room`.
@@ -302,12 +309,13 @@ bool take_operand(Direct& d, int k, const PointwiseInput& in, DType want, const 
   bool constant = !t || t->numel == 1;
   if (!constant && out.numel > kFew) return false;
   d.at[k] = room;
-  int64_t n = !constant ? out.numel : single ? 1 : std::min(out.numel, kBlock);
+  int64_t block = std::clamp(out.numel / 8, kBlock, block_length(wide));
+  int64_t n = !constant ? out.numel : single ? 1 : std::min(out.numel, block);
   room += (n * wide + 63) / 64 * 64;
   if (constant) {
     fill_block(in, want, d.at[k], n);
     d.item[k] = 0;
-    d.fills |= !single;
+    if (!single) d.most = n;
   } else {
     collect(d.at[k], want, *t, out.sizes(), n);
   }
@@ -315,7 +323,7 @@ bool take_operand(Direct& d, int k, const PointwiseInput& in, DType want, const 
 }
 
 void run_direct_part(const Direct& d, int64_t begin, int64_t end) {
-  int64_t most = d.fills ? kBlock : end - begin;
+  int64_t most = d.most < 0 ? end - begin : d.most;
   for (; begin < end; begin += most) {
     void* ptr[kMaxOperands];
     for (int k = 0; k < d.count; ++k) ptr[k] = d.at[k] + begin * d.item[k];
@@ -333,37 +341,36 @@ void stream_direct_part(const Direct& d, int64_t begin, int64_t end) {
   stream_pieces(d.at[0], d.item[0], begin, end, make);
 }
 
-// A functor's loop, and how that has its operands stored.
-struct Loop {
-  BlockFn fn;
-  bool spread;  // takes one element of each operand but the first, in the compute type
-  DType in, result;
-};
+bool holds_only(const PointwiseInput& in, DType d) { return in.tensor && in.tensor->dtype == d; }
 
-// That of 16-bit floats if the tensors are such, otherwise the compute type's.
-Loop loop_of(const PointwiseKernel& k, Compute compute, const Tensor& out,
-             std::span<const PointwiseInput> inputs) {
+// That of 16-bit floats if the tensors are such, otherwise the compute type's; one that takes
+// single elements, if there is any, where they are such.
+Loop loop_of(const PointwiseKernel& k, Compute compute, DType out,
+             std::span<const PointwiseInput> inputs, bool singles) {
   auto c = static_cast<size_t>(compute);
-  bool spreads = out.numel > 1 && inputs.size() > 1 &&
-                 std::ranges::all_of(inputs.subspan(1), [](const PointwiseInput& in) {
-                   return !in.tensor || in.tensor->numel == 1;
-                 });
-  if (compute == Compute::F && k.of_short[0] && inputs[0].tensor &&
-      is_short(inputs[0].tensor->dtype)) {
-    DType own = inputs[0].tensor->dtype;
-    auto as_stored = [&](const PointwiseInput& in) { return in.tensor && in.tensor->dtype == own; };
-    BlockFn fn = (spreads ? k.spread_short : k.of_short)[own == DType::BF16];
-    if (fn && std::ranges::all_of(inputs.first(spreads ? 1 : inputs.size()), as_stored))
-      return {fn, spreads, own, k.result[c] == DType::F32 ? own : k.result[c]};
+  const DType own = inputs[0].tensor ? inputs[0].tensor->dtype : stored(compute);
+  if (compute == Compute::F && is_short(own)) {
+    const size_t at = own == DType::BF16;
+    const DType result = k.result[c] == DType::F32 ? own : k.result[c];
+    auto as_stored = [own](const PointwiseInput& in) { return holds_only(in, own); };
+    if (out == result && singles && k.spread_short[at])
+      return {k.spread_short[at], true, own, result};
+    if (out == result && k.of_short[at] && std::ranges::all_of(inputs, as_stored))
+      return {k.of_short[at], false, own, result};
   }
-  bool spread = spreads && k.spread[c];
+  bool spread = singles && k.spread[c];
   return {spread ? k.spread[c] : k.fn[c], spread, stored(compute), k.result[c]};
 }
+
+// Inputs that have one element for all of the output.
+bool is_single(const PointwiseInput& in) { return !in.tensor || in.tensor->numel == 1; }
 
 bool run_direct(const PointwiseKernel& k, Compute compute, Tensor& out,
                 std::span<const PointwiseInput> inputs, const Scalar* params) {
   if (!out.contiguous) return false;
-  const Loop loop = loop_of(k, compute, out, inputs);
+  const bool singles =
+      out.numel > 1 && inputs.size() > 1 && std::ranges::all_of(inputs.subspan(1), is_single);
+  const Loop loop = loop_of(k, compute, out.dtype, inputs, singles);
   if (out.dtype != loop.result) return false;
   alignas(64) char blocks[kMaxInputs * kBlockBytes], *room = blocks;
   Direct d;  // only what is used is set
@@ -390,9 +397,22 @@ bool run_direct(const PointwiseKernel& k, Compute compute, Tensor& out,
 
 // The widest elements that a block may have to hold, in bytes.
 int64_t widest(const Plan& p) {
-  int64_t most = std::max(item_size(stored(p.compute)), item_size(p.result));
+  int64_t most = std::max(item_size(p.loop.in), item_size(p.loop.result));
   for (int k = 0; k < p.space.count; ++k) most = std::max(most, item_size(p.space.op[k].dtype));
   return most;
+}
+
+// One for single elements, if all of the rows, or all of the tiles, have them.
+void choose_loop(Plan& p) {
+  bool constants = true, singles = p.space.count > 2;
+  for (int k = 2; k < p.space.count; ++k) {
+    constants &= p.space.op[k].constant;
+    singles &= p.space.op[k].constant || p.space.op[k].stride[p.space.dims - 1] == 0;
+  }
+  const DType out = p.space.op[0].dtype;
+  p.loop = loop_of(p.kernel, p.compute, out, p.inputs, singles);
+  if (p.loop.spread && !constants && !direct_rows(p))
+    p.loop = loop_of(p.kernel, p.compute, out, p.inputs, false);
 }
 
 void run_general(Plan& p, std::span<const PointwiseInput> inputs, const Tensor& out) {
@@ -412,7 +432,8 @@ void run_general(Plan& p, std::span<const PointwiseInput> inputs, const Tensor& 
   }
   p.streams =
       worth_streaming(p.kernel, out, inputs) && steps_of(p.space, 0).col == item_size(out.dtype);
-  bool direct = direct_short_rows(p) || direct_rows(p);
+  choose_loop(p);
+  bool direct = direct_rows(p);
   TileShape tile = direct ? direct_tile(p) : tile_shape(p.space, widest(p));
   auto run = direct ? run_direct_rows : run_tiles;
   int64_t tiles = tile_count(p.space, tile);
@@ -424,7 +445,7 @@ void run_general(Plan& p, std::span<const PointwiseInput> inputs, const Tensor& 
 
 // ---- operands with one element a short row, and the same for each image (a bias of channels):
 // laid out once as the images are, after which rows are as long as images.
-constexpr int64_t kMostLaidOut = 32768, kImages = 4;
+constexpr int64_t kSpreadRow = 32, kLeastLaidOut = 128, kMostLaidOut = 32768, kImages = 4;
 
 Ref<Tensor> laid_out(const Tensor& out, const Tensor& t, DType dtype, bool spreads) {
   int lead = 0, skip = out.ndim - t.ndim;
@@ -432,11 +453,11 @@ Ref<Tensor> laid_out(const Tensor& out, const Tensor& t, DType dtype, bool sprea
   Sizes image = out.sizes().subspan(static_cast<size_t>(lead));
   int64_t size = 1, row = 1;
   for (int64_t n : image) size *= n;
-  if (t.numel == 1 || t.numel == size || size < kDirectCols || size > kMostLaidOut ||
+  if (t.numel == 1 || t.numel == size || size < kLeastLaidOut || size > kMostLaidOut ||
       out.numel < kImages * size)
     return {};
   for (int d = out.ndim - 1; d >= lead && t.size(d - skip) == 1; --d) row *= out.size(d);
-  if (spreads && row >= kDirectCols) return {};  // rows take the element as it is
+  if (spreads && row >= kSpreadRow) return {};  // rows take the element as it is
   Ref<Tensor> whole = empty(image, dtype);
   auto cut = static_cast<size_t>(lead - skip);
   copy_into(*whole, *alias(t, t.sizes().subspan(cut), t.strides().subspan(cut), t.offset));
@@ -447,20 +468,64 @@ Ref<Tensor> laid_out(const Tensor& out, const Tensor& t, DType dtype, bool sprea
 bool run_laid_out(const PointwiseKernel& k, Compute compute, Tensor& out,
                   std::span<const PointwiseInput> inputs, const Scalar* params) {
   if (!out.contiguous) return false;
+  const DType in = loop_of(k, compute, out.dtype, inputs, false).in;
+  const Loop loop = loop_of(k, compute, out.dtype, inputs, true);
+  const bool spreads = loop.spread && loop.result == out.dtype && holds_only(inputs[0], loop.in);
   PointwiseInput as[kMaxInputs];
   Ref<Tensor> whole[kMaxInputs];
   bool any = false;
   for (size_t i = 0; i < inputs.size(); ++i) {
     as[i] = inputs[i];
     if (!inputs[i].tensor) continue;
-    whole[i] = laid_out(out, *inputs[i].tensor, stored(compute),
-                        k.spread[static_cast<int>(compute)] != nullptr);
+    whole[i] = laid_out(out, *inputs[i].tensor, in, spreads && i > 0);
     if (!whole[i]) continue;
     as[i].tensor = whole[i].get();
     any = true;
   }
   if (any) run_pointwise(k, compute, out, {as, inputs.size()}, params);
   return any;
+}
+
+// ---- inputs that are expanded along the same dimensions: computed once for all of those, and
+// copied, where that pays. Copying takes as long as a cheap function but for rows of one element.
+constexpr int64_t kTimes = 4;
+
+bool stays(const PointwiseInput& in, const Tensor& out, int d) {
+  if (!in.tensor) return true;
+  const int at = d - (out.ndim - in.tensor->ndim);
+  return at < 0 || in.tensor->size(at) == 1 || in.tensor->stride(at) == 0;
+}
+
+// The first elements along those dimensions, in which `sizes` are 1.
+Ref<Tensor> firsts(const Tensor& t, Sizes sizes) {
+  SizeVec own(t.sizes().begin(), t.sizes().end());
+  const auto skip = sizes.size() - own.size();
+  for (size_t d = 0; d < own.size(); ++d) own[d] = std::min(own[d], sizes[skip + d]);
+  return alias(t, own, t.strides(), t.offset);
+}
+
+bool run_once(const PointwiseKernel& k, Compute compute, Tensor& out,
+              std::span<const PointwiseInput> inputs, const Scalar* params) {
+  if (out.numel <= kFew) return false;
+  SizeVec sizes(out.sizes().begin(), out.sizes().end());
+  int64_t kept = 1;
+  for (int d = 0; d < out.ndim; ++d) {
+    if (std::ranges::all_of(inputs, [&](auto& in) { return stays(in, out, d); })) sizes[d] = 1;
+    kept *= sizes[d];
+  }
+  if (out.numel < kTimes * kept || (k.cheap && sizes.back() > 1)) return false;
+  PointwiseInput as[kMaxInputs];
+  Ref<Tensor> first[kMaxInputs];
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    as[i] = inputs[i];
+    if (!inputs[i].tensor) continue;
+    first[i] = firsts(*inputs[i].tensor, sizes);
+    as[i].tensor = first[i].get();
+  }
+  Ref<Tensor> once = empty(sizes, out.dtype);
+  run_pointwise(k, compute, *once, {as, inputs.size()}, params);
+  copy_into(out, *once);
+  return true;
 }
 
 // Runs the loops that take a number as the last operand, if there are any and it is one.
@@ -470,20 +535,29 @@ bool run_numbered(const PointwiseKernel& k, Compute compute, Tensor& out,
   PointwiseKernel as = k;
   std::ranges::copy(k.numbered, as.fn);
   std::ranges::copy(k.numbered_short, as.of_short);
-  std::ranges::fill(as.numbered, nullptr);
+  std::ranges::fill(as.numbered, BlockFn());
   run_pointwise(as, compute, out, inputs.first(inputs.size() - 1), &inputs.back().number);
   return true;
 }
 
-// Does the first operand have one element a row, and the second not, and may they change places?
-// The second is read so without copies (one_a_row).
-bool better_turned(const PointwiseKernel& k, std::span<const PointwiseInput> in,
-                   const Scalar* params) {
-  if (in.size() != 2 || !in[0].tensor || !in[1].tensor) return false;
-  auto single = [](const Tensor& t) { return t.ndim == 0 || t.size(t.ndim - 1) == 1; };
-  if (!single(*in[0].tensor) || single(*in[1].tensor)) return false;
+// To the same bits, but for those of a NaN: the first of two equal zeros may differ from the
+// second.
+bool commutes(const PointwiseKernel& k, Compute compute, const Scalar* params) {
   std::string_view name = k.name;
-  return name == "mul" || (name == "add" && params[0].re == 1 && params[0].im == 0);
+  if (name == "mul" || name == "eq" || name == "ne") return true;
+  if (name == "add") return params[0].re == 1 && params[0].im == 0;
+  bool of_bits = name == "bitwise_and" || name == "bitwise_or" || name == "bitwise_xor";
+  return of_bits || ((name == "maximum" || name == "minimum") && is_integral(stored(compute)));
+}
+
+// Has the first operand one element a row, or is it a number, and the second has not, and may they
+// change places?
+// The second is read so without copies (one_a_row).
+bool better_turned(const PointwiseKernel& k, Compute compute, std::span<const PointwiseInput> in,
+                   const Scalar* params) {
+  if (in.size() != 2) return false;
+  auto single = [](const Tensor* t) { return !t || t->ndim == 0 || t->size(t->ndim - 1) == 1; };
+  return single(in[0].tensor) && !single(in[1].tensor) && commutes(k, compute, params);
 }
 
 }  // namespace
@@ -498,21 +572,14 @@ void run_pointwise(const PointwiseKernel& k, Compute compute, Tensor& out,
       return copy_into(out, *temporary);
     }
   if (run_numbered(k, compute, out, inputs)) return;
-  if (run_direct(k, compute, out, inputs, params)) return;
-  if (run_laid_out(k, compute, out, inputs, params)) return;
-  if (better_turned(k, inputs, params)) {
+  if (better_turned(k, compute, inputs, params)) {
     const PointwiseInput turned[] = {inputs[1], inputs[0]};
     return run_pointwise(k, compute, out, turned, params);
   }
-  Plan p{k,
-         k.fn[static_cast<int>(compute)],
-         k.spread[static_cast<int>(compute)],
-         compute,
-         stored(compute),
-         k.result[static_cast<int>(compute)],
-         params,
-         inputs,
-         make_space(out)};
+  if (run_direct(k, compute, out, inputs, params)) return;
+  if (run_once(k, compute, out, inputs, params)) return;
+  if (run_laid_out(k, compute, out, inputs, params)) return;
+  Plan p{k, compute, {}, params, inputs, make_space(out)};
   run_general(p, inputs, out);
 }
 

@@ -12,7 +12,8 @@ namespace rl {
 enum class Compute : uint8_t { B, I, F, D, CF, CD, U8, I8, I16, I32 };
 constexpr int kComputes = 10;
 constexpr int kMaxInputs = 4, kMaxParams = 6;
-constexpr int64_t kBlock = 1024;  // elements: 8 KB of doubles, four operands in L1
+constexpr int64_t kBlock = 1024;     // elements: 8 KB of doubles, four operands in L1
+constexpr int64_t kShortPiece = 32;  // that loops of 16-bit floats take at a time
 
 inline Compute compute_of(DType d) {
   constexpr Compute kMap[] = {Compute::B,  Compute::I, Compute::I, Compute::I, Compute::I,
@@ -29,8 +30,21 @@ inline DType stored(Compute c) {  // the dtype whose storage is the compute type
   return kMap[static_cast<int>(c)];
 }
 
-// ptr[0] is the output, ptr[1..] the inputs; all contiguous in the compute type.
-using BlockFn = void (*)(void* const* ptr, int64_t n, const Scalar* params);
+// Of rows of n elements. ptr[0] is the output's first, ptr[1..] the inputs'; all are contiguous in
+// the compute type, and `step` bytes from row to row. Rows of one call cost a few instructions
+// each.
+using RowsFn = void (*)(void* const* ptr, const int64_t* step, int64_t rows, int64_t n,
+                        const Scalar* params);
+struct BlockFn {
+  RowsFn rows;
+
+  constexpr BlockFn(RowsFn rows = nullptr) : rows(rows) {}
+  constexpr explicit operator bool() const { return rows != nullptr; }
+  void operator()(void* const* ptr, int64_t n, const Scalar* params) const {
+    constexpr int64_t kNoSteps[kMaxInputs + 1] = {};
+    rows(ptr, kNoSteps, 1, n, params);
+  }
+};
 
 // What a functor demands of the numbers and dtypes it is given, beyond having a lane for them.
 enum PointwiseDemand : uint8_t {

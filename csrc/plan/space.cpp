@@ -101,7 +101,7 @@ void simplify(Space& s) {
 
 // Transposed operands get tiles that are long both ways, in whole cache lines of their memory.
 TileShape tile_shape(const Space& s, int64_t widest) {
-  int64_t L = s.size[s.dims - 1], R = s.size[s.dims - 2], rows = 1, most = kBlock;
+  int64_t L = s.size[s.dims - 1], R = s.size[s.dims - 2], rows = 1, most = block_length(widest);
   for (int k = 0; k < s.count; ++k) {
     int64_t inner = std::abs(s.op[k].stride[s.dims - 1]),
             outer = std::abs(s.op[k].stride[s.dims - 2]);

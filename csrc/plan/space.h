@@ -12,6 +12,8 @@ constexpr int kMaxOperands = kMaxInputs + 1;
 constexpr int64_t kGrain = 32768;             // elements per thread worth a hand-off
 constexpr int64_t kCostlyGrain = 8192;        // of functions of 1 ns an element and more
 constexpr int64_t kBlockBytes = kBlock * 16;  // of the widest elements
+// Of elements of so many bytes: more of short ones, which take less time than a call.
+constexpr int64_t block_length(int64_t item) { return std::max(kBlock, 4096 / item); }
 
 // One operand as the walker sees it: byte strides over the shared space.
 struct Operand {

@@ -224,11 +224,11 @@ struct reciprocal_fn {
   }
 };
 RL_FUNCTOR(reciprocal, 1, 0, kInexact)
-RL_UNARY(sign, kAll & ~kCplx, {
+RL_UNARY(sign, kOrdered | kSmall, {
   if constexpr (std::is_same_v<T, bool>)
     return a;
-  else if constexpr (std::is_integral_v<T>)
-    return T((a > 0) - (a < 0));
+  else if constexpr (std::is_integral_v<T>)  // in steps that are vectors for each width
+    return T(a > T(1) ? T(1) : std::is_signed_v<T> && a < T(-1) ? T(-1) : a);
   else
     return std::fabs(a) > T(0) ? math::with_sign(T(1), a) : a + T(0);  // no negative zero
 })
@@ -305,13 +305,13 @@ RL_UNARY(relu, kOrdered | kSmall, {
     return a < T(0) ? T(0) : a;
 })
 
-RL_BINARY(maximum, kOrdered | kSmall, {
+RL_BINARY(maximum, kOrdered | kSmall | kSpread, {
   if constexpr (std::is_integral_v<T>)
     return T(a > b ? a : b);
   else
     return a != a ? a : a > b ? a : b;  // b where b is NaN
 })
-RL_BINARY(minimum, kOrdered | kSmall, {
+RL_BINARY(minimum, kOrdered | kSmall | kSpread, {
   if constexpr (std::is_integral_v<T>)
     return T(a < b ? a : b);
   else
@@ -374,25 +374,25 @@ RL_BINARY(nextafter, kReal, {
 })
 RL_BINARY(heaviside, kOrdered | kDemand * kOneDType, { return a == T(0) ? b : T(a > T(0)); })
 
-RL_BINARY(lt, kOrdered | kSmall, { return a < b; })
-RL_BINARY(le, kOrdered | kSmall, { return a <= b; })
-RL_BINARY(gt, kOrdered | kSmall, { return a > b; })
-RL_BINARY(ge, kOrdered | kSmall, { return a >= b; })
-RL_BINARY(eq, kAll | kSmall | kAnySign | kFloat8, { return a == b; })
-RL_BINARY(ne, kAll | kSmall | kAnySign | kFloat8, { return a != b; })
-RL_UNARY(logical_not, kAll | kAnySign, { return negated(truthy(a)); })
-RL_BINARY(logical_and, kAll | kAnySign, { return bool(truthy(a) & truthy(b)); })
-RL_BINARY(logical_or, kAll | kAnySign, { return bool(truthy(a) | truthy(b)); })
-RL_BINARY(logical_xor, kAll | kAnySign, { return truthy(a) != truthy(b); })
+RL_BINARY(lt, kOrdered | kSmall | kSpread, { return a < b; })
+RL_BINARY(le, kOrdered | kSmall | kSpread, { return a <= b; })
+RL_BINARY(gt, kOrdered | kSmall | kSpread, { return a > b; })
+RL_BINARY(ge, kOrdered | kSmall | kSpread, { return a >= b; })
+RL_BINARY(eq, kAll | kSmall | kSpread | kAnySign | kFloat8, { return a == b; })
+RL_BINARY(ne, kAll | kSmall | kSpread | kAnySign | kFloat8, { return a != b; })
+RL_UNARY(logical_not, kAll | kSmall | kAnySign, { return negated(truthy(a)); })
+RL_BINARY(logical_and, kAll | kSmall | kAnySign, { return bool(truthy(a) & truthy(b)); })
+RL_BINARY(logical_or, kAll | kSmall | kAnySign, { return bool(truthy(a) | truthy(b)); })
+RL_BINARY(logical_xor, kAll | kSmall | kAnySign, { return truthy(a) != truthy(b); })
 RL_UNARY(bitwise_not, kIntegral | kSmall | kAnySign, {
   if constexpr (std::is_same_v<T, bool>)
     return negated(a);
   else
     return T(~a);
 })
-RL_BINARY(bitwise_and, kIntegral | kSmall | kAnySign, { return T(a & b); })
-RL_BINARY(bitwise_or, kIntegral | kSmall | kAnySign, { return T(a | b); })
-RL_BINARY(bitwise_xor, kIntegral | kSmall | kAnySign, { return T(a ^ b); })
+RL_BINARY(bitwise_and, kIntegral | kSmall | kSpread | kAnySign, { return T(a & b); })
+RL_BINARY(bitwise_or, kIntegral | kSmall | kSpread | kAnySign, { return T(a | b); })
+RL_BINARY(bitwise_xor, kIntegral | kSmall | kSpread | kAnySign, { return T(a ^ b); })
 // Integers of 8 bits, and of 16 below AVX-512, are shifted in steps of 1, 2, 4 and 8, as their
 // vectors know no shifts by lanes. Beyond the width and by a negative number, a shift is one by all
 // bits, which C does not know.

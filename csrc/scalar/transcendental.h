@@ -60,6 +60,7 @@ struct pow_fn {
       return math::pow(a, b);
   }
   template <class T>
+    requires std::is_floating_point_v<T>
   static inline bool run_spread(const T* a, T y, T* out, int64_t n) {
     math::pow_block(a, y, out, n);
     return true;

@@ -102,28 +102,32 @@ template <class Fn, class T, int Inputs, int Params, bool Spread = false>
 }
 
 // The same for floats, or doubles, by the functor's own vectors, where the level has them.
-template <class Fn, class T, int Inputs, int Params>
-[[gnu::flatten]] void lanes_block([[maybe_unused]] void* const* ptr,
-                                  [[maybe_unused]] const int64_t* step,
-                                  [[maybe_unused]] int64_t rows, [[maybe_unused]] int64_t n,
-                                  [[maybe_unused]] const Scalar* params) {
 #ifdef RL_HAS_LANES
+template <class Fn, class T, int Inputs, int Params>
+RL_ROW void run_lanes(const T* a, const T* b, const T* c, T* o, int64_t n, T p, T q) {
 #ifdef RL_HAS_TWINS
   using L = math::Twin<T>;
 #else
   using L = decltype(math::load_lanes(static_cast<const T*>(nullptr)));
 #endif
-  L p{}, q{};
-  if (Params > 0) p = L{} + params[0].to<T>();
-  if (Params > 1) q = L{} + params[1].to<T>();
-  for (RowAt at{ptr, step, 0}; at.row < rows; ++at.row) {
-    auto* o = at.get<T>(0);
-    auto in = [at](int i) { return at.get<const T>(i <= Inputs ? i : 1); };
-    math::widest_each<T>(n, [&](long i, long count, auto load) {
-      L a = load(in(1)), b = Inputs > 1 ? load(in(2)) : a, c = Inputs > 2 ? load(in(3)) : a;
-      math::store_lanes(o + i, Fn::template apply<L>(a, b, c, p, q, p), count);
-    });
-  }
+  L all_p{}, all_q{};
+  if (Params > 0) all_p = L{} + p;
+  if (Params > 1) all_q = L{} + q;
+  math::widest_each<T>(n, [&](long i, long count, auto load) {
+    L x = load(a), y = Inputs > 1 ? load(b) : x, z = Inputs > 2 ? load(c) : x;
+    math::store_lanes(o + i, Fn::template apply<L>(x, y, z, all_p, all_q, all_p), count);
+  });
+}
+#endif
+template <class Fn, class T, int Inputs, int Params>
+void lanes_block([[maybe_unused]] void* const* ptr, [[maybe_unused]] const int64_t* step,
+                 [[maybe_unused]] int64_t rows, [[maybe_unused]] int64_t n,
+                 [[maybe_unused]] const Scalar* params) {
+#ifdef RL_HAS_LANES
+  const T p = Params > 0 ? params[0].to<T>() : T{}, q = Params > 1 ? params[1].to<T>() : T{};
+  for (RowAt at{ptr, step, 0}; at.row < rows; ++at.row)
+    run_lanes<Fn, T, Inputs, Params>(at.get<const T>(1), at.get<const T>(Inputs > 1 ? 2 : 1),
+                                     at.get<const T>(Inputs > 2 ? 3 : 1), at.get<T>(0), n, p, q);
 #endif
 }
 #if defined(RL_HAS_TWINS)

@@ -2,8 +2,11 @@
 // Outputs are handled in tiles along the innermost kept dimension. A tile is folded either by
 // rows (each output reads its own run) or by columns (rows of neighbouring outputs are read
 // together), and long reductions are cut into chunks whose size depends on shapes alone, so
-// that results do not depend on the number of threads. Folds themselves live elsewhere.
+// that results do not depend on the number of threads. Short runs of which each output has many
+// are lanes: columns of their own, joined at the end. Folds themselves live elsewhere.
 #include "kernels/reduce.h"
+
+#include <cstring>
 
 #include "core/allocator.h"
 #include "plan/blocks.h"
@@ -28,7 +31,9 @@ struct Plan {
   int64_t item;
   Axis kept[kMaxDims + 1], reduced[kMaxDims + 1];  // innermost first
   int n_kept = 0, n_reduced = 0;
-  int64_t count = 1, outer = 1, width = 1, tiles = 1, chunk = 1, chunks = 1;
+  int64_t count = 1;  // positions along what is reduced, but for lanes
+  int64_t lanes = 1;  // columns of one output, next to each other
+  int64_t outer = 1, width = 1, tiles = 1, chunk = 1, chunks = 1;
   bool by_columns = false, same_type = false;
   Tensor* outs[2];
   FoldParams params;
@@ -70,20 +75,41 @@ void split_axes(Plan& p, const Tensor& t, uint64_t mask) {
   p.n_reduced = coalesce(p.reduced, p.n_reduced);
 }
 
+// Makes lanes of the innermost reduced dimension, if it is short runs of memory and many: as part
+// of the kept one that continues it, or as one before.
+void choose_lanes(Plan& p) {
+  constexpr int64_t kFewest = 32, kMost = 512, kRuns = 16;
+  const Axis r = p.reduced[0];
+  if (!p.fold->joins_lanes || p.n_reduced < 2 || !p.same_type || r.in != p.item) return;
+  const bool continued = p.n_kept && p.kept[0].in == r.in * r.size;
+  const int64_t wide = continued ? r.size * p.kept[0].size : r.size;
+  if (wide < kFewest || r.size > kMost || p.count / r.size < kRuns) return;
+  p.lanes = r.size, p.count /= r.size;
+  std::copy_n(p.reduced + 1, --p.n_reduced, p.reduced);
+  if (continued) {
+    p.kept[0].size = wide, p.kept[0].in = r.in;
+  } else {
+    std::copy_backward(p.kept, p.kept + p.n_kept, p.kept + p.n_kept + 1);
+    p.kept[0] = {r.size, r.in, 1}, ++p.n_kept;
+  }
+}
+
 // Can `columns` read rows where they are?
 bool rows_in_place(const Plan& p) { return p.same_type && p.kept[0].in == p.item; }
 
 void choose_path(Plan& p) {
   if (!p.n_reduced) p.reduced[p.n_reduced++] = {p.count, 0, 0};
+  choose_lanes(p);
   if (!p.n_kept) p.kept[p.n_kept++] = {1, 0, 0};
   const Axis &k = p.kept[0], &r = p.reduced[0];
   bool narrow_rows = !p.fold->ordered && rows_in_place(p) && r.in == k.size * p.item;
-  p.by_columns = k.size >= (narrow_rows ? 2 : 4) && (k.in < r.in || p.count <= kShortRow);
+  p.by_columns =
+      p.lanes > 1 || (k.size >= (narrow_rows ? 2 : 4) && (k.in < r.in || p.count <= kShortRow));
   for (int i = 1; i < p.n_kept; ++i) p.outer *= p.kept[i].size;
   p.width = !p.by_columns      ? std::clamp<int64_t>(kGrain / std::max<int64_t>(p.count, 1), 1, 64)
             : rows_in_place(p) ? kFoldWidth
                                : kGatherWidth;
-  p.width = std::min(p.width, k.size);
+  p.width = std::min(p.width / p.lanes * p.lanes, k.size);
   p.tiles = (k.size + p.width - 1) / p.width;
   p.chunk = std::max<int64_t>(p.count, 1);
   if (p.outer * p.tiles >= 8 || p.count * p.width <= 2 * kGrain) return;
@@ -179,16 +205,18 @@ int64_t fold_narrow_rows(const Plan& p, const char* base, int64_t n, int64_t wid
   return count * some;
 }
 
-// Elements that are not next to each other, or of another type, as rows for `columns`.
-void gather_rows(const Plan& p, char* to, const char* x, int64_t rows, int64_t width) {
+// A block of elements that are not next to each other, or of another type, whose rows are `step`
+// bytes apart then.
+void gather_block(const Plan& p, char* to, int64_t step, const char* x, int64_t rows, int64_t width,
+                  TileSteps from) {
   constexpr int64_t kFewRows = 3;  // the mover goes by squares
-  const Axis &k = p.kept[0], &r = p.reduced[0];
   const DType wide = p.fold->element;
-  const int64_t size = item_size(wide), step = kGatherWidth * size;
-  if (p.same_type && rows >= kFewRows)
-    return mover(size)(to, x, rows, width, {step, size}, {r.in, k.in});
+  const int64_t size = item_size(wide);
+  if (step == width * size && from.row == width * from.col)
+    return load_run(to, wide, x, p.dtype, rows * width, from.col);
+  if (p.same_type && rows >= kFewRows) return mover(size)(to, x, rows, width, {step, size}, from);
   for (int64_t i = 0; i < rows; ++i)
-    load_run(to + i * step, wide, x + i * r.in, p.dtype, width, k.in);
+    load_run(to + i * step, wide, x + i * from.row, p.dtype, width, from.col);
 }
 
 void fold_columns(const Plan& p, const char* base, int64_t begin, int64_t end, int64_t width,
@@ -207,7 +235,8 @@ void fold_columns(const Plan& p, const char* base, int64_t begin, int64_t end, i
       const char* x = base + offset + i * r.in;
       int64_t some = direct ? 1 : std::min(n - i, most - filled);
       char* copies = static_cast<char*>(scratch) + filled * kGatherWidth * size;
-      if (!direct) gather_rows(p, copies, x, some, width);
+      if (!direct)
+        gather_block(p, copies, kGatherWidth * size, x, some, width, {r.in, p.kept[0].in});
       for (int64_t j = 0; j < some; ++j)
         rows[filled + j] = direct ? x : copies + j * kGatherWidth * size;
       i += some, filled += some;
@@ -219,6 +248,19 @@ void fold_columns(const Plan& p, const char* base, int64_t begin, int64_t end, i
   if (filled) p.fold->columns(states, rows, filled, width, first);
 }
 
+// Short rows that have to be gathered, some at a time.
+constexpr int64_t kGathered = 2048;
+void fold_gathered_rows(const Plan& p, const char* base, int64_t width, char* states,
+                        char* scratch) {
+  const Axis &k = p.kept[0], &r = p.reduced[0];
+  const int64_t step = p.count * item_size(p.fold->element), most = kGathered / p.count;
+  for (int64_t w = 0, some; w < width; w += some) {
+    some = std::min(most, width - w);
+    gather_block(p, scratch, step, base + w * k.in, some, p.count, {k.in, r.in});
+    p.fold->rows(states + w * p.fold->state_size, some, scratch, step, p.count, 0);
+  }
+}
+
 struct Tile {
   const char* base;
   int64_t out, width;
@@ -228,7 +270,7 @@ Tile tile_of(const Plan& p, int64_t tile) {
   const Axis& k = p.kept[0];
   int64_t outer = p.tiles > 1 ? tile / p.tiles : tile, start = tile % p.tiles * p.width;
   const char* base = p.data + start * k.in;
-  int64_t out = start * k.out;
+  int64_t out = start / p.lanes * k.out;
   if (p.n_kept > 1) {
     base += offset_of(p.kept + 1, p.n_kept - 1, outer, &Axis::in);
     out += offset_of(p.kept + 1, p.n_kept - 1, outer, &Axis::out);
@@ -242,17 +284,33 @@ void fold_tile(const Plan& p, const Tile& t, int64_t begin, int64_t end, char* s
   if (p.by_columns) return fold_columns(p, t.base, begin, end, t.width, states, scratch);
   if (p.same_type && p.reduced[0].in == p.item && p.n_reduced == 1)
     return p.fold->rows(states, t.width, t.base + begin * p.item, p.kept[0].in, end - begin, begin);
+  if (p.n_reduced == 1 && p.count > 0 && p.count <= kGathered / 4)  // which are no chunks
+    return fold_gathered_rows(p, t.base, t.width, states, static_cast<char*>(scratch));
   for (int64_t w = 0; w < t.width; ++w)
     fold_row(p, t.base + w * p.kept[0].in, begin, end, states + w * p.fold->state_size, scratch);
 }
 
-void store_tile(const Plan& p, const Tile& t, const void* states) {
+// The states of an output's lanes into the first, by halves. Returns how many outputs there are,
+// whose states follow each other then.
+int64_t join_lanes_of(const Plan& p, int64_t width, char* states) {
+  const int64_t size = p.fold->state_size;
+  if (p.lanes == 1) return width;
+  for (int64_t w = 0; w < width; w += p.lanes) {
+    char* first = states + w * size;
+    for (int64_t n = p.lanes, half; n > 1; n -= half)
+      half = n / 2, p.fold->merge(first, first + (n - half) * size, half);
+    std::memmove(states + w / p.lanes * size, first, static_cast<size_t>(size));
+  }
+  return width / p.lanes;
+}
+
+void store_tile(const Plan& p, const Tile& t, char* states) {
   constexpr int64_t kPiece = 256;
   alignas(64) char results[2][kPiece * 16];
-  for (int64_t w = 0; w < t.width; w += kPiece) {
-    int64_t n = std::min(kPiece, t.width - w);
-    p.fold->finish(static_cast<const char*>(states) + w * p.fold->state_size, n, results[0],
-                   results[1], p.params);
+  const int64_t outputs = join_lanes_of(p, t.width, states);
+  for (int64_t w = 0; w < outputs; w += kPiece) {
+    int64_t n = std::min(kPiece, outputs - w);
+    p.fold->finish(states + w * p.fold->state_size, n, results[0], results[1], p.params);
     for (int o = 0; o < 2; ++o) {
       if (!p.outs[o]) continue;
       DType dtype = p.outs[o]->dtype;
@@ -319,7 +377,9 @@ void run_reduction(const Fold& fold, const Tensor& input, uint64_t mask, Tensor*
   p.data = static_cast<const char*>(input.raw());
   p.dtype = input.dtype;
   p.item = item_size(input.dtype);
-  p.same_type = fold.element == input.dtype;
+  // Truths are bytes as they are.
+  p.same_type = fold.element ==
+                (input.dtype == DType::Bool && fold.element == DType::U8 ? DType::U8 : input.dtype);
   p.outs[0] = out0;
   p.outs[1] = out1;
   if (input.contiguous && any.numel == 1 && mask == every_dim(input)) {
@@ -328,8 +388,8 @@ void run_reduction(const Fold& fold, const Tensor& input, uint64_t mask, Tensor*
   } else {
     split_axes(p, input, mask);
   }
-  choose_path(p);
   p.params = {p.count, value};
+  choose_path(p);
   Unlocked unlocked(input.numel);
   run_plan(p);
 }

@@ -19,6 +19,7 @@ struct FoldParams {
 struct Fold {
   DType element;     // what elements are loaded as
   bool ordered;      // positions matter: reduced dimensions keep their order
+  bool joins_lanes;  // a merge costs little: short runs may be added up as columns first
   int state_size;    // at most kMaxState
   DType results[2];  // what finish writes
   void (*init)(void* states, int64_t n, const FoldParams& p);
@@ -53,9 +54,16 @@ OutSpec& add_reduced(Call& call, uint64_t mask, bool keepdim, DType dtype);
 void check_not_empty(const Call& call, uint64_t mask, bool dim_given);
 
 // --- from a struct with T, State, Out0, Out1, init, row, columns, merge and finish to a Fold
-template <class T>
+template <class F>
 constexpr DType element_of() {
+  if constexpr (requires { F::kElement; }) return F::kElement;
+  using T = typename F::T;
   return std::is_same_v<T, uint8_t> ? DType::Bool : dtype_of<T>;  // bytes are truths
+}
+template <class F>
+constexpr bool joins_lanes() {
+  if constexpr (requires { F::kJoinsLanes; }) return F::kJoinsLanes;
+  return false;
 }
 
 template <class F>
@@ -94,8 +102,9 @@ template <class F>
 constexpr Fold make_fold(bool ordered = false) {
   static_assert(sizeof(typename F::State) <= kMaxState);
   using A = FoldAdaptor<F>;
-  return {element_of<typename F::T>(),
+  return {element_of<F>(),
           ordered,
+          joins_lanes<F>(),
           sizeof(typename F::State),
           {dtype_of<typename F::Out0>, dtype_of<typename F::Out1>},
           A::init,

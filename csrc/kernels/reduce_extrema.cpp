@@ -1,95 +1,94 @@
-// Extrema: amax, amin, max, min, aminmax and their positions (argmax, max.dim ...).
-// NaN wins over every number, and the first of several equal candidates is the one reported.
-// Positions are found by scanning a block again only when the block improves on the state.
-#include <limits>
-
-#include "kernels/reduce_lanes.h"
+// Extrema: amax, amin, max, min and aminmax. NaN wins over every number, and booleans order as
+// integers. Their positions are in reduce_positions.cpp.
+#include "kernels/reduce_extreme.h"
 
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
 
-// Lanes in which a or b is a NaN, by one instruction where gcc would make three.
-template <class T>
-inline auto any_nan(Vector<T> a, Vector<T> b) {
-#if defined(__AVX2__) && !defined(__AVX512F__)
-  using Where = decltype(a < b);
-  if constexpr (std::is_same_v<T, float>)
-    return std::bit_cast<Where>(_mm256_cmp_ps(a, b, _CMP_UNORD_Q));
-  else if constexpr (std::is_same_v<T, double>)
-    return std::bit_cast<Where>(_mm256_cmp_pd(a, b, _CMP_UNORD_Q));
-  else
-    return (a != a) | (b != b);
-#else
-  return (a != a) | (b != b);
-#endif
-}
-// `better` in vector or scalar form: x should replace a.
-template <bool Max, class V>
-inline auto beats(V x, V a) {
-  if constexpr (Max)
-    return (x > a) | (x != x);
-  else
-    return (x < a) | (x != x);
-}
-template <class T, bool Max>
-constexpr T worst() {
-  using L = std::numeric_limits<T>;
-  if constexpr (L::has_infinity)
-    return Max ? -L::infinity() : L::infinity();
-  else
-    return Max ? L::lowest() : L::max();
-}
-
-template <bool Max>
-struct ExtremeStep {
-  template <class T>
-  static constexpr T none() {
-    return worst<T, Max>();
+// Vectors of numbers, by instructions that know no NaN, and whether there was one. Integers have
+// none.
+template <bool Max, class T>
+struct Numbers {
+  using V = Vector<T>;
+  decltype(V{} < V{}) unordered{};
+  static void take(V& best, V x) { best = NumberStep<Max>::join(best, x); }
+  void look(V a, V b) {
+    if constexpr (std::is_floating_point_v<T>) unordered |= any_nan<T>(a, b);
   }
-  template <class V>
-  static V first(V x) {
-    return x;
+  // N vectors from x on, each into an extreme of its own.
+  template <int N>
+  void meet(V* best, const T* x) {
+    V v[N];
+#pragma GCC unroll 8
+    for (int k = 0; k < N; ++k) v[k] = load_vector(x + k * kLanes<T>), take(best[k], v[k]);
+#pragma GCC unroll 8
+    for (int k = 0; k < N; k += 2) look(v[k], v[std::min(k + 1, N - 1)]);
   }
-  template <class V>
-  static V next(V a, V x) {
-    return beats<Max>(x, a) ? x : a;
+  // N rows into the extremes of their columns; the last vector overlaps the one before it.
+  template <int N>
+  void meet_rows(T* best, const T* const* rows, int64_t width) {
+    auto meet_at = [&](int64_t w) {
+      V v[N], most = load_vector(best + w);
+#pragma GCC unroll 8
+      for (int k = 0; k < N; ++k) v[k] = load_vector(rows[k] + w);
+#pragma GCC unroll 8
+      for (int k = 0; k < N; k += 2) look(v[k], v[std::min(k + 1, N - 1)]);
+#pragma GCC unroll 8
+      for (int k = 0; k < N; ++k) take(most, v[k]);
+      store_vector(best + w, most);
+    };
+    int64_t w = 0;
+    for (; w + kLanes<T> <= width; w += kLanes<T>) meet_at(w);
+    if (w < width) meet_at(width - kLanes<T>);
   }
-  template <class V>
-  static V join(V a, V b) {
-    return next(a, b);
+  // N vectors of columns from w on.
+  template <int N>
+  void strip(T* best, const T* const* rows, int64_t n_rows, int64_t w) {
+    V found[N];
+    for (int k = 0; k < N; ++k) found[k] = load_vector(rows[0] + w + k * kLanes<T>);
+    for (int64_t r = 0; r < n_rows; ++r) meet<N>(found, rows[r] + w);
+    for (int k = 0; k < N; ++k) store_vector<T>(best + w + k * kLanes<T>, found[k]);
+  }
+  bool had_nan() const {
+    return join_lanes<OrStep, int64_t>(std::bit_cast<Vector<int64_t>>(unordered)) != 0;
   }
 };
-
-// The extreme of n numbers, by instructions that know no NaN; false if one is among them, or there
-// are few.
+// The extreme of n numbers; false if a NaN is among them, or they are less than a vector.
 template <bool Max, class T>
-bool extreme_of_numbers(const T* x, int64_t n, T& best) {
+bool extreme_of_numbers(const T* x, int64_t n, T& extreme) {
   constexpr int64_t V = kLanes<T>, N = 4;
-  if (!std::is_floating_point_v<T> || n < N * V) return false;
-  Vector<T> found[N];
-  auto unordered = decltype(found[0] < found[0]){};
-  for (int64_t k = 0; k < N; ++k) found[k] = load_vector(x + k * V);
-  auto take = [&](int64_t k, Vector<T> v) {
-    if constexpr (Max)
-      found[k] = v > found[k] ? v : found[k];
-    else
-      found[k] = v < found[k] ? v : found[k];
-  };
-  auto meet = [&](const T* from) {
-    Vector<T> v[N];
-#pragma GCC unroll 4
-    for (int64_t k = 0; k < N; ++k) v[k] = load_vector(from + k * V), take(k, v[k]);
-    unordered |= any_nan<T>(v[0], v[1]) | any_nan<T>(v[2], v[3]);
-  };
-  int64_t i = 0;
-  for (; i + N * V <= n; i += N * V) meet(x + i);
-  meet(x + n - N * V);
-  for (int64_t k = 0; k < V; ++k)
-    if (unordered[k]) return false;
-  for (int64_t k = 1; k < N; ++k) take(0, found[k]);
-  best = join_lanes<ExtremeStep<Max>, T>(found[0]);
+  if (n < V) return false;
+  Numbers<Max, T> numbers;
+  Vector<T> best[N];
+  const int64_t apart = n < N * V ? 0 : V;
+  for (int64_t k = 0; k < N; ++k) best[k] = load_vector(x + k * apart);
+  for (int64_t k = 0; k < N; k += 2) numbers.look(best[k], best[k + 1]);
+  int64_t i = apart ? N * V : V;
+  for (; i + N * V <= n; i += N * V) numbers.template meet<N>(best, x + i);
+  for (; i + V <= n; i += V) numbers.template meet<1>(best, x + i);
+  if (i < n) numbers.template meet<1>(best, x + n - V);
+  if (numbers.had_nan()) return false;
+  for (int64_t k = 1; k < N; ++k) numbers.take(best[0], best[k]);
+  extreme = join_lanes<NumberStep<Max>, T>(best[0]);
   return true;
+}
+// The same of columns.
+template <bool Max, class T>
+bool extremes_of_columns(const T* const* rows, int64_t n_rows, int64_t width, T* best) {
+  constexpr int64_t N = 8;
+  if (width < kLanes<T>) return false;
+  Numbers<Max, T> numbers;
+  if (width * int64_t{sizeof(T)} <= kStripped) {
+    auto strip = [&]<int K>(int64_t w) { numbers.template strip<K>(best, rows, n_rows, w); };
+    if (each_strip<T>(width, strip) < width) strip.template operator()<1>(width - kLanes<T>);
+    return !numbers.had_nan();
+  }
+  std::copy_n(rows[0], width, best);
+  int64_t r = 0;
+  for (; r + N <= n_rows; r += N) numbers.template meet_rows<N>(best, rows + r, width);
+  for (; r < n_rows; ++r) numbers.template meet_rows<1>(best, rows + r, width);
+  return !numbers.had_nan();
 }
 
 template <class Element, bool Max>
@@ -99,8 +98,9 @@ struct ExtremeFold : BlockFold<ExtremeFold<Element, Max>, ExtremeStep<Max>, Elem
   };
   using Out0 = Element;
   using Out1 = Element;
-  static void init(State& s) { s.value = worst<Element, Max>(); }
   using Base = BlockFold<ExtremeFold<Element, Max>, ExtremeStep<Max>, Element>;
+  static constexpr DType kElement = dtype_of<Element>;
+  static void init(State& s) { s.value = worst<Element, Max>(); }
   static void row(State& s, const Element* x, int64_t n, int64_t first) {
     Element best;
     for (int64_t i = 0; i < n; i += kBlock) {
@@ -110,6 +110,13 @@ struct ExtremeFold : BlockFold<ExtremeFold<Element, Max>, ExtremeStep<Max>, Elem
       else
         Base::row(s, x + i, len, first + i);
     }
+  }
+  static void columns(State* s, const Element* const* rows, int64_t n_rows, int64_t width,
+                      int64_t first) {
+    Element best[kFoldWidth];
+    if (!extremes_of_columns<Max>(rows, n_rows, width, best))
+      return Base::columns(s, rows, n_rows, width, first);
+    for (int64_t w = 0; w < width; ++w) add(s[w], best[w]);
   }
   static void add(State& s, Element block) { s.value = ExtremeStep<Max>::next(s.value, block); }
   static void merge(State& s, const State& o) { add(s, o.value); }
@@ -205,88 +212,6 @@ struct ShortExtremeFold : ShortFold<Element> {
   }
 };
 
-// The position of the first element that equals v (or is NaN as v is); there is one.
-template <class T>
-int64_t find_first(const T* x, int64_t n, T v) {
-  constexpr int64_t kStride = 32;
-  int64_t i = 0;
-  if (v != v) {
-    while (x[i] == x[i]) ++i;
-    return i;
-  }
-  for (; i + kStride <= n; i += kStride) {
-    int hits = 0;
-    for (int64_t j = 0; j < kStride; ++j) hits += x[i + j] == v;
-    if (hits) break;
-  }
-  while (x[i] != v) ++i;
-  return i;
-}
-
-template <class Element, bool Max>
-struct PositionFold {
-  using T = Element;
-  using Step = ExtremeStep<Max>;
-  struct State {
-    T value;
-    int64_t index;
-  };
-  using Out0 = T;
-  using Out1 = int64_t;
-  static void init(State& s) { s = {worst<T, Max>(), -1}; }
-  // Strictly better, so that the earlier of two equals stays.
-  static bool improves(T x, const State& s) {
-    bool more = Max ? x > s.value : x < s.value;
-    return s.index < 0 || more || (x != x && s.value == s.value);
-  }
-  static void row(State& s, const T* x, int64_t n, int64_t first) {
-    for (int64_t i = 0; i < n; i += kBlock) {
-      int64_t len = std::min(kBlock, n - i);
-      T best = fold_block<Step>(x + i, len);
-      if (improves(best, s)) s = {best, first + i + find_first(x + i, len, best)};
-    }
-  }
-  static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width,
-                      int64_t first) {
-    T best[kFoldWidth];
-    Row at[kFoldWidth];
-    int64_t whole = width / kLanes<T> * kLanes<T>, r = 1;
-    std::copy_n(rows[0], whole, best);
-    std::fill_n(at, whole, Row{0});
-    for (; r + 4 <= n_rows; r += 4) meet_rows<4>(rows + r, static_cast<Row>(r), whole, best, at);
-    for (; r < n_rows; ++r) meet_rows<1>(rows + r, static_cast<Row>(r), whole, best, at);
-    for (int64_t w = 0; w < whole; ++w)
-      if (improves(best[w], s[w])) s[w] = {best[w], first + at[w]};
-    for (int64_t w = whole; w < width; ++w)
-      for (r = 0; r < n_rows; ++r)
-        if (improves(rows[r][w], s[w])) s[w] = {rows[r][w], first + r};
-  }
-  // The best of each column so far and its row, against N more rows, the first of which is `row`.
-  using Row = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
-  template <int N>
-  static void meet_rows(const T* const* rows, Row row, int64_t width, T* best, Row* at) {
-    for (int64_t w = 0; w < width; w += kLanes<T>) {
-      Vector<T> most = load_vector(best + w);
-      Vector<Row> where = load_vector(at + w);
-#pragma GCC unroll 4
-      for (int i = 0; i < N; ++i) {
-        Vector<T> x = load_vector(rows[i] + w);
-        auto better = ((Max ? x > most : x < most) | (x != x)) & (most == most);
-        most = better ? x : most;
-        where = better ? Vector<Row>{} + (row + i) : where;
-      }
-      store_vector(best + w, most), store_vector(at + w, where);
-    }
-  }
-  static void merge(State& s, const State& o) {
-    if (o.index >= 0 && improves(o.value, s)) s = o;
-  }
-  static void finish(const State& s, const FoldParams&, T& value, int64_t& index) {
-    value = s.value;
-    index = s.index;
-  }
-};
-
 // The least and the most of n numbers, by instructions that know no NaN; false if one is among
 // them, or n is less than a vector. A NaN's bits exceed those of infinity.
 template <class T>
@@ -329,6 +254,8 @@ struct BothFold {
   };
   using Out0 = T;
   using Out1 = T;
+  static constexpr DType kElement = dtype_of<T>;
+  static constexpr bool kJoinsLanes = true;
   static void init(State& s) { s = {worst<T, false>(), worst<T, true>()}; }
   static void add(State& s, T least, T most) {
     s.least = ExtremeStep<false>::next(s.least, least);
@@ -359,22 +286,11 @@ struct BothFold {
   }
 };
 
-// --- infer and run; booleans order as integers
-#define RL_PER_TYPE(ORDERED, ...)                                                    \
-  {make_fold<__VA_ARGS__<int64_t>>(ORDERED), make_fold<__VA_ARGS__<float>>(ORDERED), \
-   make_fold<__VA_ARGS__<double>>(ORDERED)}
+// --- infer and run
 template <class T>
 using MaxFold = ExtremeFold<T, true>;
 template <class T>
 using MinFold = ExtremeFold<T, false>;
-template <class T>
-using ArgMaxFold = PositionFold<T, true>;
-template <class T>
-using ArgMinFold = PositionFold<T, false>;
-constexpr Fold kMax[] = RL_PER_TYPE(false, MaxFold), kMin[] = RL_PER_TYPE(false, MinFold);
-constexpr Fold kArgMax[] = RL_PER_TYPE(true, ArgMaxFold), kArgMin[] = RL_PER_TYPE(true, ArgMinFold);
-constexpr Fold kBoth[] = RL_PER_TYPE(false, BothFold);
-#undef RL_PER_TYPE
 // For short_fold.
 constexpr Fold kShortMax[] = {make_fold<ShortExtremeFold<Half, true>>(),
                               make_fold<ShortExtremeFold<BFloat16, true>>()};
@@ -382,22 +298,13 @@ constexpr Fold kShortMin[] = {make_fold<ShortExtremeFold<Half, false>>(),
                               make_fold<ShortExtremeFold<BFloat16, false>>()};
 constexpr Fold kShortBoth[] = {make_fold<ShortFold<Half>>(), make_fold<ShortFold<BFloat16>>()};
 
-int type_index(const Tensor& t) { return std::max(0, static_cast<int>(compute_of(t.dtype)) - 1); }
-
-const Fold& fold_for(const Tensor& t, const Fold* folds, const Fold* shorts) {
-  const Fold* as_stored = short_fold(shorts, t.dtype);
-  return as_stored ? *as_stored : folds[type_index(t)];
+template <template <class> class F>
+const Fold& fold_for(DType d, const Fold* shorts) {
+  if (const Fold* as_stored = short_fold(shorts, d)) return *as_stored;
+  return fold_among<false, F, uint8_t, int8_t, int16_t, int32_t, int64_t, float, double>(d);
 }
 const Fold& extreme_fold(const Tensor& t, bool max) {
-  return max ? fold_for(t, kMax, kShortMax) : fold_for(t, kMin, kShortMin);
-}
-
-void check_ordered(const Call& c) {
-  DType d = c.tensor(0).dtype;
-  if (is_complex(d))
-    fail(ErrorKind::NotImplemented, c.op, ": complex numbers have no order, got ", d,
-         "; take abs(), or real and imag");
-  if (d == DType::U64) fail(ErrorKind::NotImplemented, c.op, ": not implemented for ", d);
+  return max ? fold_for<MaxFold>(t.dtype, kShortMax) : fold_for<MinFold>(t.dtype, kShortMin);
 }
 
 // amax(self, dim, keepdim)
@@ -425,40 +332,6 @@ void whole_run(Call& c) {
   run_reduction(extreme_fold(t, Max), t, every_dim(t), &c.out(0), nullptr);
 }
 
-// max.dim(self, dim, keepdim) -> (values, indices)
-void along_infer(Call& c) {
-  check_ordered(c);
-  uint64_t mask = dim_argument(c, 1);
-  check_not_empty(c, mask, true);
-  add_reduced(c, mask, c.flag(2), c.tensor(0).dtype);
-  add_reduced(c, mask, c.flag(2), DType::I64);
-}
-template <bool Max>
-void along_run(Call& c) {
-  const Tensor& t = c.tensor(0);
-  const Fold& f = (Max ? kArgMax : kArgMin)[type_index(t)];
-  run_reduction(f, t, dim_argument(c, 1), &c.out(0), &c.out(1));
-}
-
-// argmax(self, dim, keepdim)
-void position_infer(Call& c) {
-  check_ordered(c);
-  RL_CHECK(c.tensor(0).dtype != DType::Bool, c.op, "(): does not support bool input; convert it, ",
-           "for example with .int()");
-  uint64_t mask = dim_argument(c, 1);
-  if (!c.has(1) && c.tensor(0).numel == 0)
-    fail(ErrorKind::Index, c.op,
-         "(): Expected reduction dim to be specified for input.numel() == 0.");
-  check_not_empty(c, mask, true);
-  add_reduced(c, mask, c.flag(2), DType::I64);
-}
-template <bool Max>
-void position_run(Call& c) {
-  const Tensor& t = c.tensor(0);
-  const Fold& f = (Max ? kArgMax : kArgMin)[type_index(t)];
-  run_reduction(f, t, dim_argument(c, 1), nullptr, &c.out(0));
-}
-
 // aminmax(self, *, dim, keepdim) -> (min, max)
 void both_infer(Call& c) {
   check_ordered(c);
@@ -470,7 +343,7 @@ void both_infer(Call& c) {
 }
 void both_run(Call& c) {
   const Tensor& t = c.tensor(0);
-  const Fold& f = fold_for(t, kBoth, kShortBoth);
+  const Fold& f = fold_for<BothFold>(t.dtype, kShortBoth);
   run_reduction(f, t, dim_argument(c, 1), &c.out(0), &c.out(1));
 }
 
@@ -478,10 +351,6 @@ RL_ISA_KERNEL("amax", extreme_infer, extreme_run<true>);
 RL_ISA_KERNEL("amin", extreme_infer, extreme_run<false>);
 RL_ISA_KERNEL("max", whole_infer, whole_run<true>);
 RL_ISA_KERNEL("min", whole_infer, whole_run<false>);
-RL_ISA_KERNEL("max.dim", along_infer, along_run<true>);
-RL_ISA_KERNEL("min.dim", along_infer, along_run<false>);
-RL_ISA_KERNEL("argmax", position_infer, position_run<true>);
-RL_ISA_KERNEL("argmin", position_infer, position_run<false>);
 RL_ISA_KERNEL("aminmax", both_infer, both_run);
 
 }  // namespace

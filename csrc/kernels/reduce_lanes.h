@@ -13,6 +13,21 @@ namespace {
 template <class T>
 constexpr bool kHasVectors = std::is_arithmetic_v<T>;
 
+struct OrStep {
+  template <class V>
+  static V first(V x) {
+    return x;
+  }
+  template <class V>
+  static V next(V a, V x) {
+    return a | x;
+  }
+  template <class V>
+  static V join(V a, V b) {
+    return a | b;
+  }
+};
+
 // The real parts and the imaginary parts of n numbers, which lie by turns, through a Step that does
 // not mix them.
 template <class Step, class R>
@@ -71,56 +86,6 @@ T fold_block(const E* x, int64_t n) {
   for (; i < n; ++i) total = Step::next(total, T(x[i]));
   return total;
 }
-
-// One more element for each of `width` accumulators, from four rows.
-template <class Step, class T, class... Row>
-void fold_rows_into(T* out, int64_t width, const Row*... rows) {
-  int64_t w = 0;
-  if constexpr (kHasVectors<T>) {
-    for (; w + kLanes<T> <= width; w += kLanes<T>) {
-      auto a = load_vector(out + w);
-      ((a = Step::next(a, load_vector(rows + w))), ...);
-      __builtin_memcpy(out + w, &a, sizeof a);
-    }
-  }
-  for (; w < width; ++w) ((out[w] = Step::next(out[w], T(rows[w]))), ...);
-}
-
-// out[w] = all of rows[..][w], through Step. Rows are read along their length, four at a time:
-// the accumulators stay in L1 and the rows stream past.
-template <class Step, class E, class T>
-void fold_block_columns(const E* const* rows, int64_t n_rows, int64_t width, T* out) {
-  if constexpr (kFoldsParts<Step, T>) {
-    using R = decltype(out->re);
-    return fold_block_columns<Step>(reinterpret_cast<const R* const*>(rows), n_rows, 2 * width,
-                                    reinterpret_cast<R*>(out));
-  }
-  for (int64_t w = 0; w < width; ++w) out[w] = Step::first(T(rows[0][w]));
-  int64_t r = 1;
-  for (; r + 4 <= n_rows; r += 4)
-    fold_rows_into<Step>(out, width, rows[r], rows[r + 1], rows[r + 2], rows[r + 3]);
-  for (; r < n_rows; ++r) fold_rows_into<Step>(out, width, rows[r]);
-}
-
-// A fold whose blocks go through Step and whose state takes block results by add(state, T).
-// `Length` elements go through one block; sums take short ones, for accuracy.
-template <class Derived, class Step, class Element, int64_t Length = kBlock>
-struct BlockFold {
-  using T = Element;
-  template <class S>
-  static void row(S& s, const T* x, int64_t n, int64_t) {
-    for (int64_t i = 0; i < n; i += Length)
-      Derived::add(s, fold_block<Step>(x + i, std::min(Length, n - i)));
-  }
-  template <class S>
-  static void columns(S* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
-    using W = widened_type<T>;
-    alignas(W) char room[kFoldWidth * sizeof(W)];  // unset: complex numbers would be made zeros
-    W* block = reinterpret_cast<W*>(room);
-    fold_block_columns<Step>(rows, n_rows, width, block);
-    for (int64_t w = 0; w < width; ++w) Derived::add(s[w], block[w]);
-  }
-};
 
 }  // namespace
 }  // namespace RL_ISA_NS

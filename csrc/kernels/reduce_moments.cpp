@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "core/warning.h"
-#include "kernels/reduce_lanes.h"
+#include "kernels/reduce_columns.h"
 #include "scalar/elementary.h"
 
 namespace rl {

@@ -83,6 +83,7 @@ struct FloatProductFold {
   };
   using Out0 = float;
   using Out1 = float;
+  static constexpr bool kJoinsLanes = true;
   static constexpr int kBytes = std::min(kVectorBytes, 32);
   using Doubles = typename VectorOf<double, kBytes>::type;
   static void init(State& s) { s.value = 1; }
@@ -128,6 +129,7 @@ struct FloatProductFold {
 template <class R>
 struct ComplexProductFold : ValueFold<Complex<R>, MultiplyStep, 1> {
   using T = Complex<R>;
+  static constexpr bool kJoinsLanes = false;
   static void row(typename ComplexProductFold::State& s, const T* x, int64_t n, int64_t) {
     constexpr int64_t N = 4;
     int64_t i = 0;
@@ -154,6 +156,7 @@ inline int64_t sum_of_bytes(Vector<uint8_t> v) {
 // Counts of true bytes; blocks are short enough for any counter.
 struct CountFold {
   using T = uint8_t;
+  static constexpr bool kJoinsLanes = true;
   struct State {
     int64_t n;
   };
@@ -171,8 +174,10 @@ struct CountFold {
     for (; i < n; ++i) s.n += x[i];
   }
   static void columns(State* s, const T* const* rows, int64_t n_rows, int64_t width, int64_t) {
-    for (int64_t r = 0; r < n_rows; ++r)
-      for (int64_t w = 0; w < width; ++w) s[w].n += rows[r][w];
+    static_assert(kFoldRows <= std::numeric_limits<T>::max());
+    T counts[kFoldWidth];
+    fold_block_columns<AddStep<Plain>>(rows, n_rows, width, counts);
+    for (int64_t w = 0; w < width; ++w) s[w].n += counts[w];
   }
   static void merge(State& s, const State& o) { s.n += o.n; }
   static void finish(const State& s, const FoldParams&, int64_t& out, int64_t&) { out = s.n; }
@@ -226,9 +231,12 @@ const Fold& fold_for(DType in, Compute compute, const Fold* folds, const Fold* s
 void sum_infer(Call& c) { add_reduced(c, dims_argument(c, 1), c.flag(2), sum_dtype(c, 3)); }
 void sum_run(Call& c) {
   DType out = c.out(0).dtype;
-  const Fold& f =
-      out == DType::Bool ? kAny : fold_for(c.tensor(0).dtype, sum_compute(out), kSums, kShortSums);
-  run_reduction(f, c.tensor(0), dims_argument(c, 1), &c.out(0), nullptr);
+  const Tensor& x = c.tensor(0);
+  const bool counts = x.dtype == DType::Bool && is_integral(out);
+  const Fold& f = out == DType::Bool ? kAny
+                  : counts           ? kCount
+                                     : fold_for(x.dtype, sum_compute(out), kSums, kShortSums);
+  run_reduction(f, x, dims_argument(c, 1), &c.out(0), nullptr);
 }
 
 void mean_infer(Call& c) {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/reduce_lanes.h"
+#include "kernels/reduce_columns.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -83,35 +83,44 @@ struct AddStep {
   }
 };
 
-struct OrStep {
-  template <class V>
-  static V first(V x) {
-    return x;
-  }
-  template <class V>
-  static V next(V a, V x) {
-    return a | x;
-  }
-  template <class V>
-  static V join(V a, V b) {
-    return a | b;
-  }
-};
-
 // --- running totals over blocks
-struct Carried {  // a double and the rounding error of the additions so far (Neumaier 1974)
+// One more term of a sum, or of as many as a vector has, and what its rounding leaves out (Knuth
+// 1969): nothing here depends on which of the two is larger, as few branches would foresee.
+template <class V>
+inline void add_carried(V& sum, V& error, V x) {
+  const V t = sum + x, added = t - sum;
+  error += (sum - (t - added)) + (x - added);
+  sum = t;
+}
+struct Carried {  // a double and the rounding error of the additions so far
   double sum = 0, error = 0;
-  void add(double x) {
-    double t = sum + x;
-    error += std::abs(sum) >= std::abs(x) ? (sum - t) + x : (x - t) + sum;
-    sum = t;
-  }
+  void add(double x) { add_carried(sum, error, x); }
   void add(Carried o) {
     add(o.sum);
     error += o.error;
   }
-  double value() const { return std::isfinite(sum) ? sum + error : sum; }
+  // What is added to the largest of numbers may overflow where the sum does not.
+  double value() const { return std::isfinite(sum) && error == error ? sum + error : sum; }
 };
+// A block into as many sums, two at a time: registers this wide take sums and errors apart by one
+// instruction.
+inline void add_each(Carried* s, const double* block, int64_t n) {
+  using Pair = typename VectorOf<double, 16>::type;
+  auto* pairs = reinterpret_cast<double*>(s);
+  int64_t i = 0;
+  for (; i + 2 <= n; i += 2) {
+    Pair a, b, x;
+    __builtin_memcpy(&a, pairs + 2 * i, sizeof a);
+    __builtin_memcpy(&b, pairs + 2 * i + 2, sizeof b);
+    __builtin_memcpy(&x, block + i, sizeof x);
+    Pair sum = {a[0], b[0]}, error = {a[1], b[1]};
+    add_carried(sum, error, x);
+    a = Pair{sum[0], error[0]}, b = Pair{sum[1], error[1]};
+    __builtin_memcpy(pairs + 2 * i, &a, sizeof a);
+    __builtin_memcpy(pairs + 2 * i + 2, &b, sizeof b);
+  }
+  for (; i < n; ++i) s[i].add(block[i]);
+}
 template <class Total>
 struct Simple {
   Total sum{};
@@ -173,6 +182,14 @@ struct SumFold : BlockFold<SumFold<T, Map, Element>, AddStep<Map>, Element, 16 *
   using Out1 = T;
   static void init(State& s) { s = State{}; }
   static void add(State& s, T block) { s.add(block); }
+  static void add_all(State* s, const T* block, int64_t n) {
+    if constexpr (std::is_same_v<State, Carried>)
+      add_each(s, block, n);
+    else if constexpr (std::is_same_v<State, ComplexTotal>)
+      add_each(&s->re, &block->re, 2 * n);
+    else
+      for (int64_t i = 0; i < n; ++i) s[i].add(block[i]);
+  }
   static void merge(State& s, const State& o) { s.add(o); }
   static void finish(const State& s, const FoldParams&, T& out, T&) { out = narrow<T>(s.value()); }
 };

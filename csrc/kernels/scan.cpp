@@ -193,11 +193,11 @@ void scan_log_line(const T* x, T* to, int64_t n) {
   }
 }
 
-// Lines of N elements one after another.
+// Lines of N elements, one after another but for the input's, which are `apart`.
 template <class Rule, class T, int N, bool Back>
-void scan_short_lines(const T* x, T* out, int64_t lines) {
+void scan_short_lines(const T* x, int64_t apart, T* out, int64_t lines) {
   using W = typename WideOf<T>::type;
-  for (; lines-- > 0; x += N, out += N) {
+  for (; lines-- > 0; x += apart, out += N) {
     W run = as<W>(x[Back ? N - 1 : 0]);
     out[Back ? N - 1 : 0] = as<T>(run);
 #pragma GCC unroll 8
@@ -225,21 +225,22 @@ void scan_side_by_side(const T* x, T* out, int64_t n, int64_t step, int64_t widt
   }
 }
 
+// The input's lines are `apart` elements, if they lie along the last dimension.
 template <class Rule, class T, bool Back = false>
-void scan(const void* from, void* to, const Lines& l) {
+void scan(const void* from, int64_t apart, void* to, const Lines& l) {
   auto* x = static_cast<const T*>(from);
   auto* out = static_cast<T*>(to);
   if (l.inner == 1) {
     return parallel_for(l.outer, line_grain(l), [&](int64_t b, int64_t e) {
       if (!std::is_same_v<Rule, LogSumRule> && l.size > 0 && l.size <= kShortLine)
         return with_number<kShortLine>(l.size, [&]<int N>() {
-          scan_short_lines<Rule, T, N, Back>(x + b * N, out + b * N, e - b);
+          scan_short_lines<Rule, T, N, Back>(x + b * apart, apart, out + b * N, e - b);
         });
       for (int64_t o = b; o < e; ++o) {
         if constexpr (std::is_same_v<Rule, LogSumRule> && std::is_floating_point_v<T>)
-          scan_log_line(x + o * l.size, out + o * l.size, l.size);
+          scan_log_line(x + o * apart, out + o * l.size, l.size);
         else
-          scan_line<Rule, Back>(x + o * l.size, out + o * l.size, l.size);
+          scan_line<Rule, Back>(x + o * apart, out + o * l.size, l.size);
       }
     });
   }
@@ -324,7 +325,7 @@ void scan_extreme(const void* from, void* to, int64_t* indices, const Lines& l) 
 }
 
 // --- infer and run
-using ScanFn = void (*)(const void*, void*, const Lines&);
+using ScanFn = void (*)(const void*, int64_t, void*, const Lines&);
 template <class Rule, bool Back = false>
 constexpr ScanFn kScans[] = {nullptr,
                              scan<Rule, int64_t, Back>,
@@ -339,14 +340,28 @@ constexpr ScanFn kLogScans[] = {nullptr,
                                 scan<LogSumRule, C64>,
                                 scan<LogSumRule, C128>};
 
-// Runs `body` on row-major tensors of the compute type, converting on the way in and out.
+// Runs `body` on a row-major output of the compute type, converting on the way out.
 template <class F>
-void in_compute_type(const Tensor& x, Tensor& out, DType compute, F&& body) {
-  Ref<Tensor> in = contiguous_as(x, compute);
+void in_compute_type(Tensor& out, DType compute, F&& body) {
   Ref<Tensor> result =
       out.dtype == compute ? Ref<Tensor>::share(&out) : empty(out.sizes(), compute);
-  body(*in, *result);
+  body(*result);
   if (result.get() != &out) copy_into(out, *result);
+}
+
+// How far apart lines along the last dimension are, in elements, if they are runs of memory and
+// follow each other evenly; otherwise 0.
+int64_t lines_apart(const Tensor& x, int dim) {
+  if (dim + 1 != x.ndim || (x.size(dim) != 1 && x.stride(dim) != 1)) return 0;
+  int64_t apart = 0, next = 0;
+  for (int d = dim; d-- > 0;) {
+    if (x.size(d) == 1) continue;
+    if (next && x.stride(d) != next) return 0;
+    if (x.stride(d) == 0) return 0;
+    if (!next) apart = x.stride(d);
+    next = x.stride(d) * x.size(d);
+  }
+  return next ? apart : x.size(dim);
 }
 
 // cumsum(self, dim, *, dtype): integers become int64
@@ -363,10 +378,13 @@ void run_scan(Call& c, const ScanFn* table) {
   const Tensor& t = c.tensor(0);
   Compute k = std::max(Compute::I, compute_of(c.out(0).dtype));
   if (t.numel == 0) return;
-  Ref<Tensor> typed = to_dtype(t, c.out(0).dtype);  // narrow first, as the dtype asks
-  in_compute_type(*typed, c.out(0), stored(k), [&](const Tensor& x, Tensor& out) {
-    Unlocked unlocked(x.numel);
-    table[static_cast<int>(k)](x.raw(), out.raw(), lines_of(x, dim_of(c, 1)));
+  const int dim = dim_of(c, 1);
+  Ref<Tensor> x = to_dtype(t, c.out(0).dtype);  // narrow first, as the dtype asks
+  int64_t apart = x->dtype == stored(k) ? lines_apart(*x, dim) : 0;
+  if (!apart) x = contiguous_as(*x, stored(k)), apart = lines_of(*x, dim).size;
+  in_compute_type(c.out(0), stored(k), [&](Tensor& out) {
+    Unlocked unlocked(x->numel);
+    table[static_cast<int>(k)](x->raw(), apart, out.raw(), lines_of(*x, dim));
   });
 }
 void cumsum_run(Call& c) { run_scan(c, kScans<SumRule>); }
@@ -397,12 +415,13 @@ void extreme_run(Call& c) {
   const Tensor& t = c.tensor(0);
   Compute k = std::max(Compute::I, compute_of(t.dtype));
   if (t.numel == 0) return;
-  in_compute_type(t, c.out(0), stored(k), [&](const Tensor& x, Tensor& out) {
-    Unlocked unlocked(x.numel);
+  Ref<Tensor> x = contiguous_as(t, stored(k));
+  in_compute_type(c.out(0), stored(k), [&](Tensor& out) {
+    Unlocked unlocked(x->numel);
     auto run = k == Compute::I   ? scan_extreme<int64_t, Max>
                : k == Compute::F ? scan_extreme<float, Max>
                                  : scan_extreme<double, Max>;
-    run(x.raw(), out.raw(), c.out(1).data<int64_t>(), lines_of(x, dim_of(c, 1)));
+    run(x->raw(), out.raw(), c.out(1).data<int64_t>(), lines_of(*x, dim_of(c, 1)));
   });
 }
 

@@ -34,6 +34,7 @@ struct Plan {
   int64_t count = 1;  // positions along what is reduced, but for lanes
   int64_t lanes = 1;  // columns of one output, next to each other
   int64_t outer = 1, width = 1, tiles = 1, chunk = 1, chunks = 1;
+  int64_t outputs = 1;  // of a tile
   bool by_columns = false, same_type = false;
   Tensor* outs[2];
   FoldParams params;
@@ -109,7 +110,9 @@ void choose_path(Plan& p) {
   p.width = !p.by_columns      ? std::clamp<int64_t>(kGrain / std::max<int64_t>(p.count, 1), 1, 64)
             : rows_in_place(p) ? kFoldWidth
                                : kGatherWidth;
-  p.width = std::min(p.width / p.lanes * p.lanes, k.size);
+  p.outputs = std::min(p.width, k.size);
+  if (p.lanes > 1) p.outputs /= p.lanes;
+  p.width = p.outputs * p.lanes;
   p.tiles = (k.size + p.width - 1) / p.width;
   p.chunk = std::max<int64_t>(p.count, 1);
   if (p.outer * p.tiles >= 8 || p.count * p.width <= 2 * kGrain) return;
@@ -268,9 +271,9 @@ struct Tile {
 
 Tile tile_of(const Plan& p, int64_t tile) {
   const Axis& k = p.kept[0];
-  int64_t outer = p.tiles > 1 ? tile / p.tiles : tile, start = tile % p.tiles * p.width;
+  int64_t outer = p.tiles > 1 ? tile / p.tiles : tile, i = p.tiles > 1 ? tile % p.tiles : 0;
+  int64_t start = i * p.width, out = i * p.outputs * k.out;
   const char* base = p.data + start * k.in;
-  int64_t out = start / p.lanes * k.out;
   if (p.n_kept > 1) {
     base += offset_of(p.kept + 1, p.n_kept - 1, outer, &Axis::in);
     out += offset_of(p.kept + 1, p.n_kept - 1, outer, &Axis::out);

@@ -33,16 +33,16 @@ void fold_strip(const E* const* rows, int64_t n_rows, int64_t w, T* out) {
       total[k] = Step::next(total[k], load_vector(rows[r] + w + k * kLanes<T>));
   for (int k = 0; k < N; ++k) store_vector<T>(out + w + k * kLanes<T>, total[k]);
 }
-// Calls strip<N>(w) for as many vectors of T as `width` elements fill, N at w; returns how many
-// elements that were.
+// Calls strip<N>(w) for N vectors of T at w, until all of `width` columns had one; they are a
+// vector or more. The last vector overlaps the one before.
 template <class T, class Strip>
-int64_t each_strip(int64_t width, Strip strip) {
+void each_strip(int64_t width, Strip strip) {
   constexpr int64_t V = kLanes<T>;
   int64_t w = 0;
   for (; w + 8 * V <= width; w += 8 * V) strip.template operator()<8>(w);
   if (w + 4 * V <= width) strip.template operator()<4>(w), w += 4 * V;
   for (; w + V <= width; w += V) strip.template operator()<1>(w);
-  return w;
+  if (w < width) strip.template operator()<1>(width - V);
 }
 // Bytes of rows that are better read by strips, whose accumulators stay in registers: what lies
 // ahead of a short row is not what the processor fetches.
@@ -58,15 +58,9 @@ void fold_block_columns(const E* const* rows, int64_t n_rows, int64_t width, T* 
                                     reinterpret_cast<R*>(out));
   }
   if constexpr (kHasVectors<T>)
-    if (width * int64_t{sizeof(E)} <= kStripped) {
-      int64_t w = each_strip<T>(
-          width, [&]<int N>(int64_t at) { fold_strip<Step, N>(rows, n_rows, at, out); });
-      for (; w < width; ++w) {
-        out[w] = Step::first(T(rows[0][w]));
-        for (int64_t r = 1; r < n_rows; ++r) out[w] = Step::next(out[w], T(rows[r][w]));
-      }
-      return;
-    }
+    if (width >= kLanes<T> && width * int64_t{sizeof(E)} <= kStripped)
+      return each_strip<T>(width,
+                           [&]<int N>(int64_t w) { fold_strip<Step, N>(rows, n_rows, w, out); });
   for (int64_t w = 0; w < width; ++w) out[w] = Step::first(T(rows[0][w]));
   int64_t r = 1;
   for (; r + 4 <= n_rows; r += 4)

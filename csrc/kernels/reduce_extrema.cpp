@@ -80,13 +80,14 @@ bool extremes_of_columns(const T* const* rows, int64_t n_rows, int64_t width, T*
   if (width < kLanes<T>) return false;
   Numbers<Max, T> numbers;
   if (width * int64_t{sizeof(T)} <= kStripped) {
-    auto strip = [&]<int K>(int64_t w) { numbers.template strip<K>(best, rows, n_rows, w); };
-    if (each_strip<T>(width, strip) < width) strip.template operator()<1>(width - kLanes<T>);
+    each_strip<T>(width,
+                  [&]<int K>(int64_t w) { numbers.template strip<K>(best, rows, n_rows, w); });
     return !numbers.had_nan();
   }
   std::copy_n(rows[0], width, best);
   int64_t r = 0;
   for (; r + N <= n_rows; r += N) numbers.template meet_rows<N>(best, rows + r, width);
+  for (; r + N / 2 <= n_rows; r += N / 2) numbers.template meet_rows<N / 2>(best, rows + r, width);
   for (; r < n_rows; ++r) numbers.template meet_rows<1>(best, rows + r, width);
   return !numbers.had_nan();
 }

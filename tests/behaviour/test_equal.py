@@ -49,6 +49,9 @@ def test_special_values_and_shapes():
     assert not rl.equal(rl.empty(0, 3), rl.empty(3, 0))
     assert not rl.equal(rl.ones(3), rl.ones(1, 3))
     assert rl.equal(rl.tensor(2), rl.tensor(2.0))
+    small = rl.tensor([0.0, 1.5]).to(rl.float8_e4m3fn)
+    assert rl.equal(small, small.clone())
+    assert not rl.equal(small, rl.tensor([0.0, 1.0]).to(small.dtype))
 
 
 def test_under_vmap_says_why_not():

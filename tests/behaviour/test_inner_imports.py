@@ -9,7 +9,7 @@ import pytest
 
 import rushlight as rl
 
-HOME = pathlib.Path(rl.__file__).parent
+HOME = pathlib.Path(rl.__file__).resolve().parent
 #: these stand for a package `torch` that they are put into, and import from it by its own name
 LEFT_OUT = "_as_torch"
 

@@ -11,7 +11,7 @@ namespace {
 
 // ---- inputs that are expanded along the same dimensions: computed once for all of those, and
 // copied, where that pays. Copying takes as long as a cheap function but for rows of one element.
-constexpr int64_t kFew = 256, kTimes = 4;
+constexpr int64_t kFewest = 256, kTimes = 4;  // elements, and copies of each
 
 bool stays(const PointwiseInput& in, const Tensor& out, int d) {
   if (!in.tensor) return true;
@@ -31,7 +31,7 @@ Ref<Tensor> firsts(const Tensor& t, Sizes sizes) {
 
 bool run_once(const PointwiseKernel& k, Compute compute, Tensor& out,
               std::span<const PointwiseInput> inputs, const Scalar* params) {
-  if (out.numel <= kFew) return false;
+  if (out.numel <= kFewest) return false;
   SizeVec sizes(out.sizes().begin(), out.sizes().end());
   int64_t kept = 1;
   for (int d = 0; d < out.ndim; ++d) {

@@ -81,6 +81,7 @@ def equal(input, other):  # noqa: A002
         raise NotImplementedError("equal: meta tensors have no data to compare")
     if input.shape != other.shape:
         return False
+    # 8-bit floats are compared as what they stand for, which the kernel does not know.
     eight_bits = input.is_floating_point() and input.element_size() == 1
     if input.dtype != other.dtype or eight_bits or is_wrapped(input) or is_wrapped(other):
         return (input == other).all().item()

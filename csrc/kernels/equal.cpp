@@ -18,11 +18,16 @@ void equal_infer(Call& c) {
   c.add_out({}, DType::Bool);
 }
 
+// Compared by the piece, each without a branch in it: most tensors that differ do so early.
+constexpr int64_t kPiece = 512;
 template <class T>
 bool same_run(const T* a, const T* b, int64_t n) {
-  bool same = true;
-  for (int64_t i = 0; i < n; ++i) same &= a[i] == b[i];
-  return same;
+  for (int64_t begin = 0; begin < n; begin += kPiece) {
+    bool same = true;
+    for (int64_t i = begin, end = std::min(n, begin + kPiece); i < end; ++i) same &= a[i] == b[i];
+    if (!same) return false;
+  }
+  return true;
 }
 template <class T>
 bool same_tile(const char* a, const char* b, TileSteps by_a, TileSteps by_b, int64_t rows,
@@ -54,12 +59,12 @@ void equal_run(Call& c) {
   dispatch(a.dtype, [&]<class T>() {
     parallel_for(tiles, std::max<int64_t>(1, kGrain / (tile.rows * tile.cols)),
                  [&](int64_t begin, int64_t end) {
-                   walk_tiles(s, tile, begin, end,
-                              [&](char* const* at, int64_t rows, int64_t cols) {
-                                if (same.load(std::memory_order_relaxed) &&
-                                    !same_tile<T>(at[0], at[1], by_a, by_b, rows, cols))
-                                  same = false;
-                              });
+                   for (int64_t t = begin; t < end && same.load(std::memory_order_relaxed); ++t)
+                     walk_tiles(s, tile, t, t + 1,
+                                [&](char* const* at, int64_t rows, int64_t cols) {
+                                  if (!same_tile<T>(at[0], at[1], by_a, by_b, rows, cols))
+                                    same = false;
+                                });
                  });
   });
   *c.out(0).data<bool>() = same;

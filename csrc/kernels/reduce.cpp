@@ -3,7 +3,9 @@
 // rows (each output reads its own run) or by columns (rows of neighbouring outputs are read
 // together), and long reductions are cut into chunks whose size depends on shapes alone, so
 // that results do not depend on the number of threads. Short runs of which each output has many
-// are lanes: columns of their own, joined at the end. Folds themselves live elsewhere.
+// are lanes: columns of their own, joined at the end. Expanded dimensions are not walked: states
+// of what is reduced are doubled, results of what is kept are copied. Folds themselves live
+// elsewhere.
 #include "kernels/reduce.h"
 
 #include <cstring>
@@ -31,8 +33,10 @@ struct Plan {
   int64_t item;
   Axis kept[kMaxDims + 1], reduced[kMaxDims + 1];  // innermost first
   int n_kept = 0, n_reduced = 0;
-  int64_t count = 1;  // positions along what is reduced, but for lanes
-  int64_t lanes = 1;  // columns of one output, next to each other
+  int64_t count = 1;    // positions along what is reduced, but for lanes
+  int64_t lanes = 1;    // columns of one output, next to each other
+  int64_t repeats = 1;  // of everything reduced
+  uint64_t copied = 0;  // kept dimensions of which one position is computed
   int64_t outer = 1, width = 1, tiles = 1, chunk = 1, chunks = 1;
   int64_t outputs = 1;  // of a tile
   bool by_columns = false, same_type = false;
@@ -63,8 +67,13 @@ void split_axes(Plan& p, const Tensor& t, uint64_t mask) {
   for (int d = t.ndim; d-- > 0;) {
     bool reduce = mask >> d & 1;
     int64_t n = t.size(d);
-    if (reduce) p.count *= n;
-    if (n != 1) {
+    const bool expanded = n > 1 && t.stride(d) == 0;
+    if (expanded && !reduce) {
+      p.copied |= uint64_t{1} << d;
+    } else if (expanded && !p.fold->ordered) {
+      p.repeats *= n;
+    } else if (n != 1) {
+      if (reduce) p.count *= n;
       Axis axis{n, t.stride(d) * p.item, reduce ? 0 : step};
       (reduce ? p.reduced[p.n_reduced++] : p.kept[p.n_kept++]) = axis;
     }
@@ -307,13 +316,30 @@ int64_t join_lanes_of(const Plan& p, int64_t width, char* states) {
   return width / p.lanes;
 }
 
+constexpr int64_t kPiece = 256;  // outputs at a time
+
+// Makes states those of everything `repeats` times, by doubling.
+void repeat_states(const Plan& p, int64_t n, char* states) {
+  alignas(64) char power[kPiece * kMaxState], same[kPiece * kMaxState];
+  const auto bytes = static_cast<size_t>(n * p.fold->state_size);
+  std::memcpy(power, states, bytes);
+  p.fold->init(states, n, p.params);
+  for (int64_t left = p.repeats;;) {
+    if (left & 1) p.fold->merge(states, power, n);
+    if (!(left >>= 1)) return;
+    std::memcpy(same, power, bytes);
+    p.fold->merge(power, same, n);
+  }
+}
+
 void store_tile(const Plan& p, const Tile& t, char* states) {
-  constexpr int64_t kPiece = 256;
   alignas(64) char results[2][kPiece * 16];
   const int64_t outputs = join_lanes_of(p, t.width, states);
   for (int64_t w = 0; w < outputs; w += kPiece) {
     int64_t n = std::min(kPiece, outputs - w);
-    p.fold->finish(states + w * p.fold->state_size, n, results[0], results[1], p.params);
+    char* some = states + w * p.fold->state_size;
+    if (p.repeats > 1) repeat_states(p, n, some);
+    p.fold->finish(some, n, results[0], results[1], p.params);
     for (int o = 0; o < 2; ++o) {
       if (!p.outs[o]) continue;
       DType dtype = p.outs[o]->dtype;
@@ -369,6 +395,21 @@ void run_plan(const Plan& p) {
   deallocate(block.data, block.capacity);
 }
 
+// Copies the results at the first position of the dimensions that are not walked to the others.
+void copy_results(const Plan& p, const Tensor& input, uint64_t mask, Tensor& out) {
+  const int64_t item = item_size(out.dtype);
+  int64_t inner = item;  // bytes of a position
+  for (int d = input.ndim; d-- > 0;) {
+    if (mask >> d & 1) continue;
+    const int64_t n = input.size(d), bytes = inner * n;
+    char* at = static_cast<char*>(out.raw());
+    for (char* end = at + out.numel * item; p.copied >> d & 1 && at < end; at += bytes)
+      for (int64_t filled = inner; filled < bytes; filled += filled)
+        std::memcpy(at + filled, at, static_cast<size_t>(std::min(filled, bytes - filled)));
+    inner = bytes;
+  }
+}
+
 }  // namespace
 
 void run_reduction(const Fold& fold, const Tensor& input, uint64_t mask, Tensor* out0, Tensor* out1,
@@ -391,10 +432,12 @@ void run_reduction(const Fold& fold, const Tensor& input, uint64_t mask, Tensor*
   } else {
     split_axes(p, input, mask);
   }
-  p.params = {p.count, value};
+  p.params = {p.count * p.repeats, value};
   choose_path(p);
   Unlocked unlocked(input.numel);
   run_plan(p);
+  for (Tensor* out : p.outs)
+    if (out && p.copied) copy_results(p, input, mask, *out);
 }
 
 // --- what infer functions share

@@ -1,23 +1,16 @@
 // The choice of the first few elements of a line in order, by vectors: a bound that all of them are
-// within, then the ranks of what is left. Longer choices, and sorting, are in sort.cpp. Included by
-// it alone, compiled once per level.
+// within, then the ranks of what is left. Longer choices are in sort_top.cpp. Included by it alone,
+// compiled once per level.
 #pragma once
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/sort_keys.h"
+#include "kernels/sort_lines.h"
 #include "kernels/vectors.h"
 
 namespace rl {
 namespace RL_ISA_NS {
 namespace {
-
-// One line of the input, and where the positions that are chosen go.
-template <class K>
-struct Line : Keyed<K> {
-  int64_t* indices;
-  void put(int64_t j, int64_t i) const { indices[j] = i; }
-};
 
 // Shared by the dtypes of one width of key (hence not inlined).
 template <class E>
@@ -126,7 +119,11 @@ template <class K>
   return kept;
 }
 
-// The k first in order for a small k. False if elements are equal and it matters which come first.
+// More candidates than this are taken for equal ones, of which it matters which come first.
+constexpr int64_t most_candidates(int64_t k) { return 64 + 2 * k; }
+
+// The k first in order for a small k. False if elements are equal and it matters which come first,
+// or may be.
 template <class K>
 bool top_few(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
   KeyBlock<K> block;
@@ -137,8 +134,38 @@ bool top_few(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
     for (int64_t j = 0; j < kKeyRun; ++j) least = keys[j] < least ? keys[j] : least;
     if (least <= bound) filled += keep_within(keys, first, n, bound, pool + filled);
   });
+  if (filled > most_candidates(k)) return false;
   const int64_t chosen = std::min(k + 1, filled);  // one more tells whether it equals the last
   first_of_candidates(pool, chosen, filled);
+  for (int64_t j = 0; j < k; ++j) l.put(j, pool[j].index());
+  return !has_equals(pool, chosen);
+}
+
+// The same for more, of which a line has many times as many: with more sets, which follow each
+// other in the line's order.
+constexpr int64_t kSome = 256;
+template <class K>
+bool top_some(const Line<K>& l, int64_t k, bool largest, EntryOf<K>* pool) {
+  constexpr int64_t kSets = 4 * kSome;
+  const auto sets = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(4 * k)));
+  K first[kSets], keys[kKeyRun];
+  std::fill_n(first, sets, ~K(0));
+  for (int64_t i = 0, n; i < l.n; i += n) {
+    n = std::min(kKeyRun, l.n - i);
+    l.keys(i, n, largest, keys);
+    K* to = first + i % sets;
+    for (int64_t j = 0; j < n; ++j) to[j] = keys[j] < to[j] ? keys[j] : to[j];
+  }
+  std::nth_element(first, first + k - 1, first + sets);
+  int64_t filled = 0;
+  for (int64_t i = 0, n; i < l.n; i += n) {
+    n = std::min(kKeyRun, l.n - i);
+    l.keys(i, n, largest, keys);
+    filled += keep_within(keys, i, n, first[k - 1], pool + filled);
+  }
+  if (filled > most_candidates(k)) return false;
+  const int64_t chosen = std::min(k + 1, filled);
+  first_k(pool, chosen, filled);
   for (int64_t j = 0; j < k; ++j) l.put(j, pool[j].index());
   return !has_equals(pool, chosen);
 }

@@ -92,6 +92,31 @@ using EntryOf = std::conditional_t<sizeof(K) == 4, PackedEntry, WideEntry>;
 constexpr int64_t kMaxLine = (int64_t{1} << 32) - 1;
 constexpr int64_t kKeyRun = 32;  // keys read at a time
 
+// Puts the places in order of n keys if those rise or fall from end to end: put(j, place).
+template <class K, class Put>
+bool put_if_in_order(const K* keys, int64_t n, const Put& put) {
+  constexpr int64_t kPiece = 64;
+  auto all = [=](auto holds) {
+    for (int64_t i = 1; i < n; i += kPiece) {
+      bool held = true;
+      for (int64_t j = i, end = std::min(n, i + kPiece); j < end; ++j)
+        held &= holds(keys[j - 1], keys[j]);
+      if (!held) return false;
+    }
+    return true;
+  };
+  if (all([](K a, K b) { return a <= b; })) {
+    for (int64_t j = 0; j < n; ++j) put(j, j);
+    return true;
+  }
+  if (!all([](K a, K b) { return a >= b; })) return false;
+  for (int64_t end = n, j = 0, begin; end > 0; end = begin) {  // the last ones, which are equal
+    for (begin = end - 1; begin > 0 && keys[begin - 1] == keys[begin];) --begin;
+    for (int64_t i = begin; i < end; ++i) put(j++, i);
+  }
+  return true;
+}
+
 // n elements that follow each other, of which only keys and positions matter.
 template <class K>
 struct Keyed {
@@ -105,11 +130,12 @@ struct Keyed {
   // f(keys, position of the first, count) for all, in order of their positions.
   template <class F>
   void each_run(F f, bool reverse = false) const {
-    K run[kKeyRun];
-    for (int64_t i = 0; i < n; i += kKeyRun) {
-      int64_t count = std::min(kKeyRun, n - i);
-      keys(i, count, reverse, run);
-      f(run, i, count);
+    constexpr int64_t kRuns = 8;  // that are read together
+    K runs[kRuns * kKeyRun];
+    for (int64_t i = 0, count; i < n; i += count) {
+      count = std::min(kRuns * kKeyRun, n - i);
+      keys(i, count, reverse, runs);
+      for (int64_t j = 0; j < count; j += kKeyRun) f(runs + j, i + j, std::min(kKeyRun, count - j));
     }
   }
   void entries(bool reverse, EntryOf<K>* out) const {

@@ -1,5 +1,5 @@
 // What an op on the order of lines reads and writes: its input and its values, or both as narrower
-// integers. Included by sort.cpp, compiled once per level.
+// integers. Compiled once per level.
 #pragma once
 #include <algorithm>
 

@@ -170,6 +170,13 @@ class LineOrder {
   // All n >= 1 of the line. If `places` are given, only these.
   const PackedEntry* sort(PackedEntry* e, PackedEntry* spare, int64_t n, int64_t* places) const {
     const K* keys = keys_;
+    auto put_place = [=](int64_t j, int64_t i) {
+      if (places)
+        places[j] = i;
+      else
+        e[j] = packed(keys[i], i, 0, 0);
+    };
+    if (put_if_in_order(keys, n, put_place)) return e;
     const auto range = range_of_keys<K>(n, [=](int64_t i) { return keys[i]; });
     const int left_out = left_out_of(range);
     auto entry = [=](int64_t i) { return packed(keys[i], i, range.least, left_out); };

@@ -1,5 +1,5 @@
 // Selection, with the same exchanges as the standard library's, on which the order of
-// equal elements depends, but without branches that depend on elements. Included by sort.cpp.
+// equal elements depends, but without branches that depend on elements. Included by sort_top.cpp.
 #pragma once
 #include <algorithm>
 #include <bit>

@@ -70,7 +70,9 @@ bool commutes(const PointwiseKernel& k, Compute compute, const Scalar* params) {
 bool better_turned(const PointwiseKernel& k, Compute compute, std::span<const PointwiseInput> in,
                    const Scalar* params) {
   if (in.size() != 2) return false;
-  auto single = [](const Tensor* t) { return !t || t->ndim == 0 || t->size(t->ndim - 1) == 1; };
+  auto single = [](const Tensor* t) {
+    return !t || t->ndim == 0 || t->size(t->ndim - 1) == 1 || t->stride(t->ndim - 1) == 0;
+  };
   return single(in[0].tensor) && !single(in[1].tensor) && commutes(k, compute, params);
 }
 

@@ -82,7 +82,7 @@ def equal(input, other):  # noqa: A002
     if input.shape != other.shape:
         return False
     # 8-bit floats are compared as what they stand for, which the kernel does not know.
-    eight_bits = input.is_floating_point() and input.element_size() == 1
+    eight_bits = input.element_size() == 1 and input.is_floating_point()
     if input.dtype != other.dtype or eight_bits or is_wrapped(input) or is_wrapped(other):
         return (input == other).all().item()
     return _equal(input, other).item()

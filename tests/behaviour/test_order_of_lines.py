@@ -202,3 +202,51 @@ def test_lines_that_are_in_order_already(dtype):
         assert places.tolist() == [order_of(r, True) for r in line.tolist()]
     x[5, 50] = 0
     assert x.sort(1).indices.tolist() == [order_of(r) for r in x.tolist()]
+
+
+def shaped(n):
+    """Lines that searches and sorts might trip over."""
+    r = rl.randperm(n, generator=rl.Generator().manual_seed(n))
+    rising = rl.arange(n)
+    one_late = rising.clone()
+    one_late[n // 2] = 0
+    return {
+        "rising": rising,
+        "falling": rising.flip(0),
+        "falling with equals": (rising // 3).flip(0),
+        "equal": rl.full((n,), 7),
+        "two values": r % 2,
+        "few values": r % 5,
+        "mostly zero": rl.where(r % 10 == 0, r, 0),
+        "far ends": rl.where(r == 3, 2**30, r),
+        "one late": one_late,
+    }
+
+
+@pytest.mark.parametrize("dtype", [rl.float32, rl.float64, rl.int64, rl.int16, rl.bfloat16])
+@pytest.mark.parametrize("n", [100, 255, 256, 300, 1024, 5000])
+def test_shaped_lines(n, dtype):
+    for name, line in shaped(n).items():
+        x = line.clamp(max=2**15 - 1).to(dtype) if dtype == rl.int16 else line.to(dtype)
+        row = x.tolist()
+        for descending in (False, True):
+            assert x.argsort(descending=descending, stable=True).tolist() == order_of(
+                row, descending
+            ), name
+        ordered = sorted(row)
+        assert x.median().item() == ordered[(n - 1) // 2], name
+        for k in (1, n // 3, n // 2, n):
+            value, place = x.kthvalue(k)
+            assert value.item() == ordered[k - 1] == row[place], name
+        for k in (1, 4, n // 70 + 1, 17, 50, n // 3):
+            values, places = x.topk(k)
+            assert values.tolist() == ordered[::-1][:k], name
+            assert len(set(places.tolist())) == k and x[places].tolist() == values.tolist(), name
+
+
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_topk_of_a_line_that_is_all_candidates(k):
+    for line in (rl.arange(4000.0), rl.arange(4000.0).flip(0)):
+        for largest in (True, False):
+            expected = line.argsort(descending=largest)[:k]
+            assert rl.equal(line.topk(k, largest=largest).indices, expected)

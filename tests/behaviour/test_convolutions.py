@@ -185,8 +185,9 @@ def test_depthwise_line_by_line(dtype, batch, size, kernel):
 @pytest.mark.parametrize("outs", [1, 2, 8])
 @pytest.mark.parametrize("size, kernel, padding, stride, dilation", [
     ((50,), (3,), 1, 1, 1), ((50,), (3,), 1, 2, 1), ((64,), (7,), 3, 1, 3),
-    ((90,), (31,), 15, 1, 1), ((1,), (4,), 3, 1, 1), ((40,), (9,), 5, 1, 1), ((9, 40), (1, 13), 6, 1, 1),
-    ((19, 20), (11, 11), 5, 1, 1), ((23, 21), (9, 9), 4, 1, 1), ((30, 30), (31, 31), 15, 2, 1),
+    ((90,), (31,), 15, 1, 1), ((1,), (4,), 3, 1, 1), ((40,), (9,), 5, 1, 1),
+    ((9, 40), (1, 13), 6, 1, 1), ((19, 20), (11, 11), 5, 1, 1), ((23, 21), (9, 9), 4, 1, 1),
+    ((30, 30), (31, 31), 15, 2, 1),
 ])  # fmt: skip
 def test_depthwise_lines_and_wide_kernels(outs, size, kernel, padding, stride, dilation):
     rl.manual_seed(0)

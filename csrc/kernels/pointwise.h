@@ -42,14 +42,33 @@ constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | k
 #endif
 constexpr int kCompiled = RL_COMPILED_TYPES, kUnroll = RL_CHEAP ? 4 : 1;
 
-// A row. One operand stands for those that a functor does not have. Flattened: a call that
-// remained, as gcc prefers where there are many of one formula, would stop vectorisation; and so
-// would the loop over rows, around formulas that are long.
+// Flattened: a call that remained, as gcc prefers where there are many of one formula, would stop
+// vectorisation; and so would the loop over rows, around formulas that are long.
 #if RL_CHEAP
 #define RL_ROW [[gnu::always_inline]] inline
 #else
 #define RL_ROW [[gnu::flatten, gnu::noinline]]
 #endif
+
+// A row of a functor of one operand that has an easier formula for some of its range, by pieces
+// that may lie in that.
+template <class Fn, class T>
+concept HasSimple = requires(T v) { Fn::is_simple(v); };
+template <class Fn, class T>
+RL_ROW void run_pieces(const T* a, T* o, int64_t n, T p, T q, T r) {
+  constexpr int64_t kPiece = 64;
+  for (int64_t i = 0, end; i < n; i = end) {
+    end = std::min(n, i + kPiece);
+    int others = 0;
+    for (int64_t j = i; j < end; ++j) others += !Fn::is_simple(a[j]);
+#pragma GCC ivdep
+    for (int64_t j = i; !others && j < end; ++j) o[j] = Fn::simple(a[j], p, q, r);
+#pragma GCC ivdep
+    for (int64_t j = i; others && j < end; ++j) o[j] = Fn::apply(a[j], T{}, T{}, p, q, r);
+  }
+}
+
+// A row. One operand stands for those that a functor does not have.
 template <class Fn, class T, int Inputs, bool Spread, class Out>
 RL_ROW void run_row(const T* a, const T* b, const T* c, Out* o, int64_t n, T p, T q, T r) {
   if constexpr (Spread) {
@@ -65,6 +84,7 @@ RL_ROW void run_row(const T* a, const T* b, const T* c, Out* o, int64_t n, T p, 
     for (int64_t i = 0; i < n; ++i) o[i] = Fn::template apply<T>(a[i], one, two, p, q, r);
     return;
   }
+  if constexpr (HasSimple<Fn, T>) return run_pieces<Fn>(a, o, n, p, q, r);
   // A functor may bring a loop of its own; one of two operands without parameters says whether it
   // took the block, here and above.
   if constexpr (requires { Fn::template run<T>(a, o, n); }) return Fn::template run<T>(a, o, n);

@@ -86,6 +86,33 @@ void find_places_by_vectors(int64_t n, const T* a, const T* values, int64_t coun
 }
 #endif
 
+// A value's place among few elements in order is how many it is after: all are compared. False if
+// they are not in order.
+template <class T>
+constexpr int64_t kFewElements = sizeof(T) == 4 ? 64 : 40;
+template <bool kRight, class T>
+bool count_elements_before(int64_t n, const T* a, const T* values, int64_t count, int64_t* out) {
+  constexpr int kVectors = 4, kTogether = kVectors * kLanes<T>;
+  using Counts = decltype(Vector<T>() < Vector<T>());
+  for (int64_t j = 1; j < n; ++j)
+    if (!(a[j - 1] <= a[j])) return false;
+  T v[kTogether] = {};
+  for (int64_t i = 0, some; i < count; i += some) {
+    some = std::min<int64_t>(count - i, kTogether);
+    std::copy_n(values + i, some, v);
+    Counts after[kVectors];
+    for (Counts& c : after) c = Counts{} + static_cast<int>(n);
+    for (int64_t j = 0; j < n; ++j)
+#pragma GCC unroll 4
+      for (int k = 0; k < kVectors; ++k) {
+        const Vector<T> x = load_vector(v + k * kLanes<T>);
+        after[k] += kRight ? x < a[j] : x <= a[j];
+      }
+    for (int64_t k = 0; k < some; ++k) out[i + k] = after[k / kLanes<T>][k % kLanes<T>];
+  }
+  return true;
+}
+
 template <class T>
 void find_places(const T* a, const int64_t* order, int64_t n, const T* values, int64_t count,
                  bool right, int64_t* out) {
@@ -93,6 +120,11 @@ void find_places(const T* a, const int64_t* order, int64_t n, const T* values, i
     right ? find_places<true>(n, element, values, count, out)
           : find_places<false>(n, element, values, count, out);
   };
+  auto few = [&] {
+    return right ? count_elements_before<true>(n, a, values, count, out)
+                 : count_elements_before<false>(n, a, values, count, out);
+  };
+  if (!order && n > 0 && n <= kFewElements<T> && count >= 2 * n && few()) return;
 #if defined(__AVX512F__)
   if (!order && n < (int64_t{1} << 30) && count >= kLanes<T>)
     return right ? find_places_by_vectors<true>(n, a, values, count, out)

@@ -133,14 +133,7 @@ template <class T>
 struct Normal {
   T cdf, density;
 };
-// What rounding -x / sqrt(2) loses counts in the tail, so erfc's slope there gives it back.
-static inline double ndtr(double x) {
-  constexpr double kRootHalf = 0x1.6a09e667f3bcdp-1, kRootHalfLo = -0x1.bdd3413b26456p-55;
-  double u = -x * kRootHalf, lost = fused(-x, kRootHalf, -u) - x * kRootHalfLo;
-  double bell = exp(-0.5 * x * x), miss = abs(x) < 40.0 ? bell * lost : 0.0;
-  return mad(miss, -0.56418958354775628695, 0.5 * erfc(u));
-}
-// For products with it, without pairs: what rounding x^2 loses is given back, and the cdf of -a is
+// Without pairs: what rounding x^2 loses is given back, and the cdf of -a is
 // exp(-a^2/2) times a polynomial in (a - 4) / (a + 4) over a + 4; near 0 by the curve of erf.
 static inline Normal<double> normal(double x) {
   constexpr double kRootTau = 0.39894228040143267794;  // of 1 / (2 pi)

@@ -23,12 +23,7 @@ RL_BLOCK_UNARY(bessel_j0, kReal)
 RL_BLOCK_UNARY(bessel_j1, kReal)
 RL_BLOCK_UNARY(bessel_y0, kReal)
 RL_BLOCK_UNARY(bessel_y1, kReal)
-RL_UNARY(ndtr, kReal | kByLanes, {
-  if constexpr (std::is_same_v<T, double>)
-    return math::ndtr(a);
-  else
-    return math::select(a == a, T(math::normal(a).cdf), a);
-})
+RL_UNARY(ndtr, kReal | kByLanes, { return math::select(a == a, T(math::normal(a).cdf), a); })
 RL_UNARY(modified_bessel_i0, kReal, { return math::i0(a); })
 RL_UNARY(modified_bessel_i1, kReal, { return math::i1(a); })
 

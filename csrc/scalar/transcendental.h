@@ -40,7 +40,21 @@ RL_BINARY(_log2_sum, kReal, {
 })
 RL_POINTWISE(softplus, 1, 2, kReal | kByLanes,
              { return math::select(a * p > q, a, math::quotient(math::log1p_exp(a * p), p)); })
-RL_POINTWISE(elu, 1, 3, kReal, { return a > T(0) ? a * q : math::expm1(a * r) * p * q; })
+struct elu_fn {
+  template <class T>
+  static inline T apply(T a, T, T, T p, T q, T r) {
+    return a > T(0) ? a * q : math::expm1(a * r) * p * q;
+  }
+  template <class T>
+  static inline bool is_simple(T a) {
+    return a >= T(0);
+  }
+  template <class T>
+  static inline T simple(T a, T, T q, T) {
+    return a * q;
+  }
+};
+RL_FUNCTOR(elu, 1, 3, kReal)
 RL_UNARY(log_sigmoid, kReal | kByLanes, { return math::log_sigmoid(a); })
 RL_BLOCK_UNARY(sin, kReal)
 RL_BLOCK_UNARY(cos, kReal)

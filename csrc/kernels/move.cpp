@@ -120,6 +120,23 @@ void gather_steps(Loose* d, const Loose* s, int64_t n) {
   if (n > 0) d[n - 1] = s[kStep * (n - 1)];
 }
 
+// Every second one, by vectors of a width that shuffles cost little of.
+template <class T, class Loose>
+void gather_seconds(Loose* d, const Loose* s, int64_t n) {
+  constexpr int64_t kSide = 16 / sizeof(T);
+  typedef T V __attribute__((vector_size(16)));
+  int64_t i = 0;
+  auto gather = [&]<size_t... I>(std::index_sequence<I...>) {
+    for (; i + kSide < n; i += kSide) {
+      const auto* from = reinterpret_cast<const char*>(s + 2 * i);
+      const V low = read<V>(from), high = read<V>(from + 16);
+      write(reinterpret_cast<char*>(d + i), V(__builtin_shufflevector(low, high, (2 * I)...)));
+    }
+  };
+  gather(std::make_index_sequence<kSide>());
+  for (; i < n; ++i) d[i] = s[2 * i];
+}
+
 // Backwards from `src`, by whole vectors, of which the last may go over the one before.
 template <class T>
 void reverse_row(char* dst, const char* src, int64_t n) {
@@ -147,7 +164,8 @@ template <class T>
   auto* d = reinterpret_cast<Loose*>(dst);
   auto* s = reinterpret_cast<const Loose*>(src);
   constexpr int64_t item = sizeof(T);
-  if (step == 2 * item) return gather_steps<2>(d, s, n);
+  if constexpr (item < 16)
+    if (step == 2 * item) return gather_seconds<T>(d, s, n);
   if (step == 3 * item) return gather_steps<3>(d, s, n);
   if (step == 4 * item) return gather_steps<4>(d, s, n);
   if (step == -item) {

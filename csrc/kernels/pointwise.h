@@ -29,6 +29,8 @@ constexpr int kByTwinFloats = 1048576, kByTwins = kByTwinFloats | kByTwinDoubles
 constexpr int kSignBit = 65536;  // no compute type: Half and BFloat16 by their bits
 // No compute type: floats also with a number as the third and last operand, and no parameters.
 constexpr int kNumberLast = 524288;
+// No compute type: floats also with the operands turned, for a first one with one element a row.
+constexpr int kTurned = 2097152;
 constexpr int kReal = kF | kD, kCplx = kCF | kCD, kInexact = kReal | kCplx, kNumber = kI | kInexact;
 constexpr int kAll = kB | kNumber, kIntegral = kB | kI, kOrdered = kIntegral | kReal;
 
@@ -275,6 +277,19 @@ constexpr void add_numbered(PointwiseKernel& k) {
   add_short<Numbered, 2, 1, Types & ~kSpread, BFloat16>(k.numbered_short, nullptr, 1);
 }
 
+// Fn of two operands in the other order.
+template <class Fn>
+struct turned_around {
+  template <class T>
+  static inline auto apply(T a, T b, T, T p, T q, T r) {
+    return Fn::template apply<T>(b, a, T{}, p, q, r);
+  }
+};
+template <class Fn, int Params, int Types>
+struct Turned {
+  static const PointwiseKernel kernel;
+};
+
 template <class Fn, class T, int Inputs, int Params, int Types>
 constexpr void add_type(PointwiseKernel& k, Compute compute) {
   using Out = decltype(Fn::template apply<T>(T{}, T{}, T{}, T{}, T{}, T{}));
@@ -310,10 +325,15 @@ constexpr PointwiseKernel make_pointwise(const char* name) {
     add_short<Fn, Inputs, Params, Types, BFloat16>(k.of_short, k.spread_short, 1);
   }
   if constexpr ((types & kF) && (Types & kNumberLast)) add_numbered<Fn, Types>(k);
+  if constexpr ((types & kReal) && (Types & kTurned))
+    k.turned = &Turned<Fn, Params, (Types & kSpread) | (types & kReal)>::kernel;
   k.cheap = RL_CHEAP;
   k.demands = static_cast<uint8_t>(Types % kFloat8 / kDemand);
   return k;
 }
+template <class Fn, int Params, int Types>
+constinit const PointwiseKernel Turned<Fn, Params, Types>::kernel =
+    make_pointwise<turned_around<Fn>, 2, Params, Types>("turned");
 
 #define RL_FUNCTOR(NAME, INPUTS, PARAMS, TYPES)   \
   RL_REGISTER(OfPointwise, isa_rank(RL_ISA_NAME), \

@@ -511,9 +511,9 @@ void run_pointwise(const PointwiseKernel& k, Compute compute, Tensor& out,
       return copy_into(out, *temporary);
     }
   if (run_numbered(k, compute, out, inputs)) return;
-  if (better_turned(k, compute, inputs, params)) {
-    const PointwiseInput turned[] = {inputs[1], inputs[0]};
-    return run_pointwise(k, compute, out, turned, params);
+  if (const PointwiseKernel* turned = better_turned(k, compute, out, inputs, params)) {
+    const PointwiseInput other[] = {inputs[1], inputs[0]};
+    return run_pointwise(*turned, compute, out, other, params);
   }
   if (run_direct(k, compute, out, inputs, params)) return;
   if (run_once(k, compute, out, inputs, params)) return;

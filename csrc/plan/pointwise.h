@@ -68,6 +68,8 @@ struct PointwiseKernel {
   // fn and of_short with a number as the last operand, which is then the only parameter; may be
   // null.
   BlockFn numbered[kComputes] = {}, numbered_short[2] = {};
+  // The same with its two operands in the other order, for some compute types; may be null.
+  const PointwiseKernel* turned = nullptr;
   uint8_t demands = 0;  // of PointwiseDemand
   bool cheap = false;   // takes less time than moving its operands
 };

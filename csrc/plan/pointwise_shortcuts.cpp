@@ -67,13 +67,16 @@ bool commutes(const PointwiseKernel& k, Compute compute, const Scalar* params) {
 
 }  // namespace
 
-bool better_turned(const PointwiseKernel& k, Compute compute, std::span<const PointwiseInput> in,
-                   const Scalar* params) {
-  if (in.size() != 2) return false;
+const PointwiseKernel* better_turned(const PointwiseKernel& k, Compute compute, const Tensor& out,
+                                     std::span<const PointwiseInput> in, const Scalar* params) {
+  if (in.size() != 2) return nullptr;
   auto single = [](const Tensor* t) {
     return !t || t->ndim == 0 || t->size(t->ndim - 1) == 1 || t->stride(t->ndim - 1) == 0;
   };
-  return single(in[0].tensor) && !single(in[1].tensor) && commutes(k, compute, params);
+  if (!single(in[0].tensor) || single(in[1].tensor)) return nullptr;
+  if (commutes(k, compute, params)) return &k;
+  const bool pays = out.numel > kFewest;
+  return pays && k.turned && k.turned->fn[static_cast<int>(compute)] ? k.turned : nullptr;
 }
 
 }  // namespace rl

@@ -9,9 +9,10 @@ namespace rl {
 bool run_once(const PointwiseKernel& k, Compute compute, Tensor& out,
               std::span<const PointwiseInput> inputs, const Scalar* params);
 
-// Has the first operand one element a row, or is it a number, and the second has not, and may they
-// change places? The loops read the second so without copies.
-bool better_turned(const PointwiseKernel& k, Compute compute, std::span<const PointwiseInput> in,
-                   const Scalar* params);
+// The kernel for the two operands in the other order if the first has one element a row, or is a
+// number, and the second has not: loops read the second so without copies. Null if there is none,
+// or where that does not pay.
+const PointwiseKernel* better_turned(const PointwiseKernel& k, Compute compute, const Tensor& out,
+                                     std::span<const PointwiseInput> in, const Scalar* params);
 
 }  // namespace rl

@@ -76,6 +76,7 @@ Kernels<PointwiseKernel> collect_pointwise() {
         std::ranges::copy(k.of_short, have.of_short);
         std::ranges::copy(k.spread_short, have.spread_short);
         std::ranges::copy(k.numbered_short, have.numbered_short);
+        have.turned = k.turned;
       }
       present[c] = r.rank;
     }

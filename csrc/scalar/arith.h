@@ -51,7 +51,7 @@ struct add_fn {
   }
 };
 RL_FUNCTOR(add, 2, 1, kAll | kSmall | kSpread | kAnySign | kDemand * kWholeParams)
-RL_POINTWISE(sub, 2, 1, kNumber | kSmall | kSpread | kAnySign | kDemand * kWholeParams, {
+RL_POINTWISE(sub, 2, 1, kNumber | kSmall | kSpread | kTurned | kAnySign | kDemand * kWholeParams, {
   if constexpr (std::is_integral_v<T>)
     return T(Wrap<T>(a) - Wrap<T>(p) * Wrap<T>(b));
   else
@@ -65,7 +65,7 @@ RL_BINARY(mul, kAll | kSmall | kSpread | kAnySign | kFloat8, {
   else
     return a * b;
 })
-RL_BINARY(div, kInexact | kSpread, { return a / b; })
+RL_BINARY(div, kInexact | kSpread | kTurned, { return a / b; })
 // Of Formula: `whole` for integers, from their quotient and remainder as C has them; `of_floats`
 // the same, from integers as floats; `of_rest` for floats a and b, from their remainder as C has
 // it.
@@ -305,13 +305,13 @@ RL_UNARY(relu, kOrdered | kSmall, {
     return a < T(0) ? T(0) : a;
 })
 
-RL_BINARY(maximum, kOrdered | kSmall | kSpread, {
+RL_BINARY(maximum, kOrdered | kSmall | kSpread | kTurned, {
   if constexpr (std::is_integral_v<T>)
     return T(a > b ? a : b);
   else
     return a != a ? a : a > b ? a : b;  // b where b is NaN
 })
-RL_BINARY(minimum, kOrdered | kSmall | kSpread, {
+RL_BINARY(minimum, kOrdered | kSmall | kSpread | kTurned, {
   if constexpr (std::is_integral_v<T>)
     return T(a < b ? a : b);
   else

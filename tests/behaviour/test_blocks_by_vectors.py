@@ -189,6 +189,18 @@ def test_gradient_of_glu(dim, dtype):
     assert got.dtype == dtype and got.shape == x.shape
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_elu_of_pieces_above_zero(width, dtype):
+    x = rl.linspace(-3, 4, 3 * width, dtype=dtype).reshape(3, width)  # one row is of both signs
+    want = np.where(x.numpy() > 0, x.numpy(), 1.5 * np.expm1(x.double().numpy()))
+    assert np.allclose(F.elu(x, 1.5).numpy(), want, rtol=1e-6, atol=0)
+    x = x.abs()
+    assert rl.equal(F.elu(x), x) and F.elu(x - math.nan).isnan().all()
+    assert rl.equal(F.celu(x[:, ::2], 2.0), x[:, ::2])
+    assert F.elu(-0.0 * x).signbit().all()
+
+
 def test_second_gradients_of_glu_and_prelu():
     x = rl.linspace(-3, 3, 24, dtype=rl.float64).view(2, 12).requires_grad_()
     w = rl.linspace(0.1, 0.6, 12, dtype=rl.float64).requires_grad_()

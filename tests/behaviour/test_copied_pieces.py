@@ -29,6 +29,16 @@ def test_reversed_rows(dtype, width):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("width", (1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 96, 1100))
+@pytest.mark.parametrize("step", (2, 3, 4, 5))
+def test_every_few_elements(dtype, width, step):
+    x, a = _pair(5, step * width, dtype=dtype)
+    _same(x[:, ::step].contiguous(), a[:, ::step])
+    _same(x[:, step - 1 :: step].contiguous(), a[:, step - 1 :: step])
+    _same(x[0, ::step].clone(), a[0, ::step])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", (1, 2, 15, 16, 17, 1025))
 @pytest.mark.parametrize("times", (1, 2, 3, 4, 5))
 def test_repeated_elements(dtype, rows, times):

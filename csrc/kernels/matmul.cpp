@@ -271,9 +271,18 @@ void matmul_infer(Call& c) {
   if (b.ndim > 1) sizes.push_back(b.size(b.ndim - 1));
   c.add_out(sizes, a.dtype);
 }
+// A vector times a matrix that is the transpose of a row-major one of 16 bits, which is widened as
+// it lies: from the left.
+bool turns_vector(const Tensor& a, const Tensor& b) {
+  return a.ndim == 2 && b.ndim == 1 && item_size(a.dtype) == 2 && a.stride(0) == 1 && !a.contiguous;
+}
 void matmul_run(Call& c) {
   Tensor &a = c.tensor(0), &b = c.tensor(1);
   SizeVec batch;
+  if (turns_vector(a, b)) {
+    const int64_t sizes[] = {a.size(1), a.size(0)}, strides[] = {a.stride(1), a.stride(0)};
+    return run_product(c, b, *alias(a, sizes, strides, a.offset), false, batch);
+  }
   if (a.ndim > 2 || b.ndim > 2) batch = broadcast_sizes(batch_of(a), batch_of(b));
   run_product(c, a, b, false, batch);
 }

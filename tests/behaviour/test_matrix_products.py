@@ -342,6 +342,7 @@ def test_few_vectors_times_a_large_matrix_of_16_bits(dtype, count, depth, rows):
         (rl.addmm(bias, x, w.t()), shifted),
         (x.expand(1, count, depth) @ w.t(), want[None]),
         (w @ x[0], want[0]),
+        (w.t().contiguous().t() @ x[0], want[0]),
         (w[::2] @ x[0], want[0, ::2]),
         (w[:, :half] @ x[0, :half], part),
     ):

@@ -318,17 +318,23 @@ int64_t join_lanes_of(const Plan& p, int64_t width, char* states) {
 
 constexpr int64_t kPiece = 256;  // outputs at a time
 
-// Makes states those of everything `repeats` times, by doubling.
+// Makes states those of everything `repeats` times, by doubling. Extremes and truths are the same
+// however often.
 void repeat_states(const Plan& p, int64_t n, char* states) {
   alignas(64) char power[kPiece * kMaxState], same[kPiece * kMaxState];
   const auto bytes = static_cast<size_t>(n * p.fold->state_size);
-  std::memcpy(power, states, bytes);
-  p.fold->init(states, n, p.params);
-  for (int64_t left = p.repeats;;) {
-    if (left & 1) p.fold->merge(states, power, n);
-    if (!(left >>= 1)) return;
+  auto twice = [&] {
     std::memcpy(same, power, bytes);
     p.fold->merge(power, same, n);
+  };
+  std::memcpy(power, states, bytes);
+  twice();
+  if (std::memcmp(power, same, bytes) == 0) return;
+  if (p.repeats % 2 == 0) p.fold->init(states, n, p.params);
+  for (int64_t left = p.repeats / 2;;) {
+    if (left & 1) p.fold->merge(states, power, n);
+    if (!(left >>= 1)) return;
+    twice();
   }
 }
 

@@ -40,7 +40,7 @@ struct Agreeing {
 };
 
 // Functions of their own, in which everything stays in registers. Neighbours, which often are the
-// same, are counted apart.
+// same, are counted apart; keys that are less, or too far, as the last digit.
 template <class K>
 [[gnu::noinline]] void count_distances(const K* keys, int64_t n, K least, int shift, K digits,
                                        uint32_t* even, uint32_t* odd) {

@@ -7,6 +7,7 @@
 #include "plan/pointwise.h"
 #include "scalar/lanes.h"
 #include "scalar/twin.h"
+#include "scalar/wrap.h"
 
 namespace rl {
 namespace RL_ISA_NS {

@@ -16,11 +16,11 @@ struct MultiplyStep {
   }
   template <class V>
   static V next(V a, V x) {
-    return a * x;
+    return wrapped_product(a, x);
   }
   template <class V>
   static V join(V a, V b) {
-    return a * b;
+    return wrapped_product(a, b);
   }
 };
 struct AndStep {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "kernels/reduce_columns.h"
+#include "scalar/wrap.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -75,11 +76,11 @@ struct AddStep {
   }
   template <class V>
   static V next(V a, V x) {
-    return a + Map::map(x);
+    return wrapped_sum<V>(a, Map::map(x));
   }
   template <class V>
   static V join(V a, V b) {
-    return a + b;
+    return wrapped_sum(a, b);
   }
 };
 
@@ -126,9 +127,9 @@ struct Simple {
   Total sum{};
   template <class X>
   void add(X x) {
-    sum += Total(x);
+    sum = wrapped_sum(sum, Total(x));
   }
-  void add(Simple o) { sum += o.sum; }
+  void add(Simple o) { sum = wrapped_sum(sum, o.sum); }
   Total value() const { return sum; }
 };
 struct ComplexTotal {

@@ -13,6 +13,7 @@
 #include "plan/pointwise.h"
 #include "scalar/exp.h"
 #include "scalar/log.h"
+#include "scalar/wrap.h"
 
 namespace rl {
 namespace RL_ISA_NS {
@@ -28,7 +29,7 @@ struct SumRule {
   }
   template <class T>
   static T combine(T a, T b) {
-    return a + b;
+    return wrapped_sum(a, b);
   }
 };
 struct ProductRule {
@@ -41,7 +42,7 @@ struct ProductRule {
   }
   template <class T>
   static T combine(T a, T b) {
-    return a * b;
+    return wrapped_product(a, b);
   }
 };
 struct LogSumRule {

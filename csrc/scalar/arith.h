@@ -20,9 +20,6 @@ static inline bool truthy(T a) {
   else
     return a != T(0);
 }
-// Unsigned, so that overflow wraps, and no wider than it must be, so that small integers vectorise.
-template <class T>
-using Wrap = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
 // !a in a form that vectorises.
 static inline bool negated(bool a) { return std::bit_cast<uint8_t>(a) < 1; }
 struct add_fn {
@@ -169,11 +166,11 @@ RL_UNARY(abs, kAll | kSmall | kFloat8 | kSignBit, {
   else
     return std::fabs(a);
 })
-RL_UNARY(square, kAll | kAnySign, {
+RL_UNARY(square, kAll | kSmall | kAnySign, {
   if constexpr (std::is_same_v<T, bool>)
     return int64_t(a);
   else
-    return T(a * a);
+    return wrapped_product(a, a);
 })
 struct reciprocal_fn {
   // Neither the square of |a| nor its inverse leaves the range.

@@ -188,20 +188,16 @@ void choose_in_short_lines(const LinesWork& w, ReadKeys<K> read, bool reverse, i
   std::vector<uint64_t> words(static_cast<size_t>(kRow<K> * n));
   w.each_block(begin, end, [&](const LineBlock& b) {
     read(b.x, b.lines * n, reverse ? ~K(0) : K(0), keys.data());
-    auto each_line_of = [&](auto f) {  // while it holds
-      bool all = true;
-      for (int64_t i = 0; i < b.lines && all; ++i)
-        all = f(keys.data() + i * n, NetworkLine<K, uint64_t>{words.data() + i, n});
-      return all;
+    auto set = [&](int64_t i, int64_t j, int64_t at) {
+      NetworkLine<K, uint64_t>{words.data() + i, n}.set(j, keys.data()[i * n + at], at);
     };
-    auto in_order = [n](const K* k, auto to) {
-      auto set = [&](int64_t j, int64_t at) { to.set(j, k[at], at); };
-      return put_if_in_order(k, n, set);
-    };
-    if (!each_line_of(in_order)) {
+    bool in_order = true;
+    for (int64_t i = 0; i < b.lines && in_order; ++i)
+      in_order =
+          put_if_in_order(keys.data() + i * n, n, [&](int64_t j, int64_t at) { set(i, j, at); });
+    if (!in_order) {
       for (int64_t j = 0; j < n; ++j)
-        for (int64_t i = 0; i < b.lines; ++i)
-          NetworkLine<K, uint64_t>{words.data() + i, n}.set(j, keys.data()[i * n + j], j);
+        for (int64_t i = 0; i < b.lines; ++i) set(i, j, j);
       sort_abreast<K>(words.data(), n);
     }
     for (int64_t i = 0; i < b.lines; ++i)

@@ -35,7 +35,7 @@ template <class K>
 struct Agreeing {
   K least;
   int shift;  // of the bits that they differ in
-  int64_t count, k;
+  int64_t k;
   bool has(K key) const { return (K(key - least) >> shift) == 0; }
 };
 
@@ -44,19 +44,17 @@ struct Agreeing {
 template <class K>
 [[gnu::noinline]] void count_distances(const K* keys, int64_t n, K least, int shift, K digits,
                                        uint32_t* even, uint32_t* odd) {
-  for (int64_t j = 0; j + 1 < n; j += 2) {
-    ++even[std::min(K(K(keys[j] - least) >> shift), digits)];
-    ++odd[std::min(K(K(keys[j + 1] - least) >> shift), digits)];
-  }
-  if (n % 2) ++even[std::min(K(K(keys[n - 1] - least) >> shift), digits)];
+  auto digit = [=](int64_t j) { return std::min(K(K(keys[j] - least) >> shift), digits); };
+  for (int64_t j = 0; j + 1 < n; j += 2) ++even[digit(j)], ++odd[digit(j + 1)];
+  if (n % 2) ++even[digit(n - 1)];
 }
 template <class K>
-[[gnu::noinline]] int64_t keep_agreeing(const K* keys, int64_t first, int64_t n, K least, int shift,
+[[gnu::noinline]] int64_t keep_agreeing(const K* keys, int64_t first, int64_t n, Agreeing<K> a,
                                         EntryOf<K>* to) {
   int64_t kept = 0;
   for (int64_t j = 0; j < n; ++j) {
     to[kept] = EntryOf<K>::make(keys[j], first + j);
-    kept += K(keys[j] - least) >> shift == 0;
+    kept += a.has(keys[j]);
   }
   return kept;
 }
@@ -69,8 +67,8 @@ Agreeing<K> agreeing(const Line<K>& l, const Ends<K>& ends, int64_t k) {
   const auto width = static_cast<int>(std::bit_width(static_cast<uint64_t>(l.n)));
   const int bits = std::min(kMostBits, width - 2);
   const K digits = K(1) << bits;
-  Agreeing<K> a{ends.least, static_cast<int>(std::bit_width(K(ends.most - ends.least))), l.n, k};
-  while (a.shift > 0 && a.count > l.n / 16) {
+  Agreeing<K> a{ends.least, static_cast<int>(std::bit_width(K(ends.most - ends.least))), k};
+  for (int64_t agree = l.n; a.shift > 0 && agree > l.n / 16;) {
     const int shift = std::max(0, a.shift - bits);
     uint32_t count[2][(1 << kMostBits) + 1];
     for (auto& counts : count) std::fill_n(counts, digits + 1, 0);
@@ -78,7 +76,7 @@ Agreeing<K> agreeing(const Line<K>& l, const Ends<K>& ends, int64_t k) {
       count_distances(keys, n, a.least, shift, digits, count[0], count[1]);
     });
     K digit = 0;
-    for (; a.k >= (a.count = int64_t{count[0][digit]} + count[1][digit]); ++digit) a.k -= a.count;
+    for (; a.k >= (agree = int64_t{count[0][digit]} + count[1][digit]); ++digit) a.k -= agree;
     a.least += digit << shift, a.shift = shift;
   }
   return a;
@@ -103,7 +101,7 @@ int64_t place_in_order(const Line<K>& l, int64_t k, EntryOf<K>* e) {
     for (int64_t j = 0; j < n; ++j) some += a.has(keys[j]);
     if (!some || place >= 0) return;
     if (a.shift) {
-      filled += keep_agreeing(keys, first, n, a.least, a.shift, e + filled);
+      filled += keep_agreeing(keys, first, n, a, e + filled);
     } else if ((left -= some) < 0) {  // equal ones are in order of their positions
       for (place = first + n - 1;; --place)
         if (a.has(keys[place - first]) && ++left == 0) return;

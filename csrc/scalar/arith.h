@@ -57,10 +57,8 @@ RL_POINTWISE(sub, 2, 1, kNumber | kSmall | kSpread | kTurned | kAnySign | kDeman
 RL_BINARY(mul, kAll | kSmall | kSpread | kAnySign | kFloat8, {
   if constexpr (std::is_same_v<T, bool>)
     return bool(a & b);
-  else if constexpr (std::is_integral_v<T>)
-    return T(Wrap<T>(a) * Wrap<T>(b));
   else
-    return a * b;
+    return wrapped_product(a, b);
 })
 RL_BINARY(div, kInexact | kSpread | kTurned, { return a / b; })
 // Of Formula: `whole` for integers, from their quotient and remainder as C has them; `of_floats`
